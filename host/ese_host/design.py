@@ -1,0 +1,152 @@
+"""A design: every number that is fixed when the engine is synthesized.
+
+One `Design` makes config.h, is written into the manifest, and decides which images fit. `design_id` is what the
+hardware answers in its first register, so that host, image and bitstream can tell whether they belong together.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from ese_host.errors import FormatError, MismatchError
+from ese_host.fixed import Fixed
+from ese_host.network import Activation, WeightKind
+
+FORMAT_VERSION = 1
+WORD_BITS = 18
+"""Width of one word of entry memory: a block RAM's."""
+CODE_BITS = {"ternary": 1, "int4": 4, "codebook4": 4}
+ACC_BITS = {"ternary": 24, "int4": 28, "codebook4": 36}
+SUM_FRAC = 30
+"""Fractional bits of a pre-activation sum."""
+SUM_BITS = 48
+
+
+@dataclass(frozen=True)
+class Design:
+    """Sizes and formats of one engine (docs/engine.md).
+
+    Attributes:
+        weights: kind of weight code. gap_bits: bits of the relative index.
+        pes: processing elements. cells_per_cycle: element-wise units, 1 or 2.
+        acc_bits: accumulator width. acc_banks: accumulators a row (1, 2 or 4).
+        entry_depth: words of entry memory a PE. group_depth: groups of four rows a PE.
+        vector_depth: elements of each vector RAM. param_depth: rows of scales and biases.
+        cell_depth: LSTM cells (c and peepholes). phases: entries of the phase table.
+        source: format of the network's input. state: of h and c. output: of an LSTM's output to the next layer.
+        gate: activation of i, f, o. cell: activation of the candidate and of c.
+        clock_mhz: clock the design is meant for.
+    """
+
+    weights: WeightKind
+    gap_bits: int
+    pes: int
+    cells_per_cycle: int
+    acc_bits: int
+    acc_banks: int
+    entry_depth: int
+    group_depth: int
+    vector_depth: int
+    param_depth: int
+    cell_depth: int
+    phases: int
+    source: Fixed
+    state: Fixed
+    output: Fixed
+    gate: Activation
+    cell: Activation
+    clock_mhz: int = 100
+
+    def __post_init__(self) -> None:
+        allowed = {
+            "weights": tuple(CODE_BITS),
+            "gap_bits": range(2, 13),
+            "pes": range(1, 129),
+            "cells_per_cycle": (1,) if self.pes == 1 else (1, 2),
+            "acc_bits": range(12, 41),
+            "acc_banks": (1, 2, 4),
+            "entry_depth": range(1, 1 << 16),
+            "phases": range(1, 65),
+            **{name: [1 << n for n in range(1, 17)] for name in ("group_depth", "vector_depth", "param_depth", "cell_depth")},
+        }
+        for name, values in allowed.items():
+            if getattr(self, name) not in values:
+                raise FormatError(f"design: {name} is {getattr(self, name)!r}; allowed: {values}")
+        for name in ("source", "state", "output"):
+            form: Fixed = getattr(self, name)
+            if form.bits + (not form.signed) > 16 + (name == "source"):
+                raise FormatError(f"design: {name} has {form.bits} bits; a vector element holds 16: narrow the quantizer")
+
+    @property
+    def entry_bits(self) -> int:
+        """Bits of one stored entry: gap and code."""
+        return self.gap_bits + CODE_BITS[self.weights]
+
+    @property
+    def entries_per_word(self) -> int:
+        """Entries packed into one word of entry memory."""
+        return WORD_BITS // self.entry_bits
+
+    @property
+    def max_gap(self) -> int:
+        """Largest gap that a weight may have; a ternary padding entry takes the all-ones value for itself."""
+        return (1 << self.gap_bits) - (2 if self.weights == "ternary" else 1)
+
+    @property
+    def design_id(self) -> int:
+        """32 bits that name this design: the head of the SHA-256 of its canonical JSON."""
+        return int.from_bytes(hashlib.sha256(self.canonical().encode()).digest()[:4], "big")
+
+    def canonical(self) -> str:
+        """Canonical JSON of the format version and every field."""
+        return json.dumps({"format": FORMAT_VERSION, **asdict(self)}, sort_keys=True)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for the manifest."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Any) -> Design:
+        """Inverse of `to_json`.
+
+        Raises:
+            FormatError: a field is missing, unknown or out of range.
+        """
+        names = {field.name for field in fields(cls)}
+        if not isinstance(value, dict) or set(value) != names:
+            found = sorted(value) if isinstance(value, dict) else value
+            raise FormatError(f"design has fields {found!r}; expected {sorted(names)}")
+        items = dict(value)
+        for name in ("source", "state", "output"):
+            items[name] = Fixed.from_json(items[name])
+        for name in ("gate", "cell"):
+            items[name] = _activation(items[name])
+        for name in names - {"source", "state", "output", "gate", "cell", "weights"}:
+            if type(items[name]) is not int:
+                raise FormatError(f"design: {name} is {items[name]!r}; an integer is expected")
+        return cls(**items)
+
+
+def _activation(value: Any) -> Activation:
+    if not isinstance(value, dict) or set(value) != {"kind", "out", "slope", "offset"}:
+        raise FormatError(f"activation is {value!r}; expected an object with kind, out, slope, offset")
+    if value["kind"] not in ("tanh", "sigmoid", "hard_tanh", "hard_sigmoid"):
+        raise FormatError(f"activation kind is {value['kind']!r}; tanh, sigmoid and their hard forms are allowed")
+    if type(value["slope"]) is not int or type(value["offset"]) is not int:
+        raise FormatError(f"activation is {value!r}; slope and offset are integers")
+    return Activation(value["kind"], Fixed.from_json(value["out"]), value["slope"], value["offset"])
+
+
+def check_ids(what: str, found: int, expected: int) -> None:
+    """Refuse two parts whose design ids differ.
+
+    Raises:
+        MismatchError: the ids differ.
+    """
+    if found != expected:
+        raise MismatchError(
+            f"{what} is for design {found:#010x}; expected {expected:#010x}: rebuild one of the two for the other"
+        )

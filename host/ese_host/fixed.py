@@ -1,0 +1,116 @@
+"""Fixed-point formats and the one rounding rule of the project (docs/numerics.md).
+
+Values travel as integer *codes*: value = code * 2**-frac. Every function here is exact on integers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ese_host.errors import FormatError
+
+Codes = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """A fixed-point format as ap_fixed counts it: `integer` includes the sign bit.
+
+    `symmetric` leaves the lowest code unused, as QKeras's quantizers of that name do.
+
+    >>> Fixed(16, 4).frac, Fixed(16, 4).low, Fixed(16, 4).high
+    (12, -32768, 32767)
+    >>> Fixed(8, 0, signed=False).high
+    255
+    """
+
+    bits: int
+    integer: int
+    signed: bool = True
+    symmetric: bool = False
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.bits <= 48:
+            raise FormatError(f"Fixed: bits is {self.bits}; 1 to 48 are allowed: narrow the quantizer")
+        if not -32 <= self.frac <= 48:
+            raise FormatError(
+                f"Fixed: {self.bits} bits with {self.integer} integer bits has {self.frac} fractional bits; "
+                "-32 to 48 are allowed: change the quantizer's integer bits"
+            )
+
+    @property
+    def frac(self) -> int:
+        """Fractional bits; the least significant bit weighs 2**-frac."""
+        return self.bits - self.integer
+
+    @property
+    def low(self) -> int:
+        """Smallest code."""
+        return (-(1 << (self.bits - 1)) if self.signed else 0) + self.symmetric
+
+    @property
+    def high(self) -> int:
+        """Largest code."""
+        return (1 << (self.bits - self.signed)) - 1
+
+    def from_float(self, values: npt.ArrayLike) -> Codes:
+        """Codes of real values: round half to even, saturate. NaN is refused.
+
+        Raises:
+            FormatError: a value is NaN.
+        """
+        array = np.asarray(values, dtype=np.float64)
+        if np.isnan(array).any():
+            where = tuple(int(i) for i in np.argwhere(np.isnan(array))[0])
+            raise FormatError(f"value at {where} is NaN; only numbers have a fixed-point code: check the data or weights")
+        return np.clip(np.rint(np.ldexp(array, self.frac)), self.low, self.high).astype(np.int64)
+
+    def to_float(self, codes: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Real values of codes, exact for up to 53 bits."""
+        return np.ldexp(np.asarray(codes, dtype=np.float64), -self.frac)
+
+    def quantize(self, codes: npt.ArrayLike, frac: int) -> Codes:
+        """Codes in this format of `codes` that have `frac` fractional bits: round half to even, saturate.
+
+        This is AP_RND_CONV with AP_SAT.
+        """
+        return np.clip(round_half_even(codes, frac - self.frac), self.low, self.high)
+
+    def to_json(self) -> dict[str, Any]:
+        """The format as plain values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Any) -> Fixed:
+        """Inverse of `to_json`.
+
+        Raises:
+            FormatError: the value is not of that form.
+        """
+        types = {"bits": int, "integer": int, "signed": bool, "symmetric": bool}
+        if not isinstance(value, dict) or {key: type(item) for key, item in value.items()} != types:
+            raise FormatError(
+                f"fixed-point format is {value!r}; expected integers bits and integer, booleans signed and symmetric"
+            )
+        return cls(**value)
+
+
+def round_half_even(codes: npt.ArrayLike, shift: int) -> Codes:
+    """codes * 2**-shift, rounded half to even; a negative shift is exact.
+
+    >>> round_half_even([1, 2, 3, 5, 6, 7, -2, -6], 2).tolist()
+    [0, 0, 1, 1, 2, 2, 0, -2]
+    """
+    array = np.asarray(codes, dtype=np.int64)
+    if shift <= 0:
+        return np.left_shift(array, -shift)
+    if shift > 62:
+        raise FormatError(f"rounding away {shift} bits; at most 62 are held in 64-bit codes")
+    floor = np.right_shift(array, shift)
+    rest = array - np.left_shift(floor, shift)
+    half = np.int64(1) << (shift - 1)
+    return floor + ((rest > half) | ((rest == half) & ((floor & 1) == 1)))

@@ -1,0 +1,99 @@
+"""golden.npz: a `Network` on disk, as named integer arrays and one JSON text; nothing is unpickled."""
+
+from __future__ import annotations
+
+import io
+import json
+import types
+import typing
+import zipfile
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ese_host.errors import EseError, FormatError
+from ese_host.fixed import Fixed
+from ese_host.network import Activation, Dense, Layer, Lstm, Matrix, Network
+
+_CLASSES = {cls.__name__: cls for cls in (Network, Lstm, Dense, Matrix, Activation, Fixed)}
+MAX_BYTES = 1 << 30
+
+
+def dump(network: Network) -> bytes:
+    """The bytes of golden.npz, the same for the same network."""
+    arrays: dict[str, np.ndarray[Any, Any]] = {}
+
+    def plain(value: Any, path: str) -> Any:
+        if isinstance(value, np.ndarray):
+            arrays[path] = value
+            return {"array": path}
+        if is_dataclass(value):
+            items = {f.name: plain(getattr(value, f.name), f"{path}/{f.name}") for f in fields(value)}
+            return {"class": type(value).__name__, **items}
+        if isinstance(value, tuple):
+            return [plain(item, f"{path}/{i}") for i, item in enumerate(value)]
+        return value
+
+    text = json.dumps(plain(network, "network"), sort_keys=True)
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, json=np.array(text), **{k.replace("/", "."): v for k, v in arrays.items()})
+    return buffer.getvalue()
+
+
+def load(path: Path) -> Network:
+    """Read golden.npz.
+
+    Raises:
+        FormatError: the file is not a golden.npz of this version.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(item.file_size for item in archive.infolist())
+        if size > MAX_BYTES:
+            raise FormatError(f"{path}: unpacks to {size} bytes; at most {MAX_BYTES} are allowed")
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        value = _build(json.loads(str(arrays["json"])), arrays)
+    except EseError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile, RecursionError) as error:
+        raise FormatError(f"{path}: not a golden.npz of this version ({error}); build the design again") from error
+    if not isinstance(value, Network):
+        raise FormatError(f"{path}: holds a {type(value).__name__}; expected a Network; build the design again")
+    return value
+
+
+def _build(value: Any, arrays: dict[str, np.ndarray[Any, Any]]) -> Any:
+    if isinstance(value, list):
+        return tuple(_build(item, arrays) for item in value)
+    if not isinstance(value, dict):
+        return value
+    if set(value) == {"array"}:
+        array = arrays[value["array"].replace("/", ".")]
+        if array.dtype != np.int64:
+            raise FormatError(f"array {value['array']} has type {array.dtype}; int64 is expected")
+        return array
+    cls = _CLASSES[value["class"]]
+    items = {key: _build(item, arrays) for key, item in value.items() if key != "class"}
+    for name, hint in typing.get_type_hints(cls).items():
+        if not _fits(items.get(name), hint):
+            raise FormatError(f"{cls.__name__}.{name} is {items.get(name)!r}; expected {hint}")
+    return cls(**items)
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a value read from a file has the annotated type, as far as these classes use types."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is np.ndarray:
+        return isinstance(value, np.ndarray)
+    if origin in (typing.Union, types.UnionType):
+        return any(_fits(value, item) for item in arguments)
+    if origin is typing.Literal:
+        return value in arguments
+    if origin is tuple:
+        return isinstance(value, tuple) and all(_fits(item, arguments[0]) for item in value)
+    if hint is Layer:
+        return isinstance(value, (Lstm, Dense))
+    return type(value) is hint
