@@ -1,0 +1,1 @@
+"""The hls4ml backend ESE: conversion, encoding and emission of the sparse engine."""

@@ -1,0 +1,1 @@
+"""The host side: formats, golden model, driver and command line; numpy and nothing heavier."""

@@ -1,0 +1,1 @@
+"""Networks, balanced pruning, quantizers and training on QKeras."""
