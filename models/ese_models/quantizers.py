@@ -1,0 +1,164 @@
+"""Weight quantizers that never undo a mask: a code is zero exactly where the weight is zero.
+
+`MaskedTernary` is ternary weight networks' quantizer (TWN) with the mask as the threshold: sign(w) * mean |w| of what
+the mask kept. `MaskedInt4` is a symmetrical 4-bit quantizer whose kept codes are -7..-1, 1..7. Scales are unsigned
+16-bit fixed-point numbers, one a tensor or one an output channel. Values and codes come from the same arithmetic in
+64-bit floats, in which every step is exact or correctly rounded, so that NumPy and TensorFlow agree bit for bit.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+from ese_host.errors import FormatError, UnsupportedError
+from ese_host.fixed import Codes
+from ese_host.network import SCALE_BITS, WeightKind
+from keras import ops
+from qkeras.base_quantizer import BaseQuantizer
+
+_GRID = 2.0**24
+"""Magnitudes are summed as multiples of 2**-24, which is exact in any order."""
+_SMALLEST = 2.0**-100
+"""Magnitudes below this count as zero (TensorFlow and NumPy treat denormal numbers differently)."""
+MAX_FRAC = 15
+"""Fractional bits of a scale at most: with an input of 15 fractional bits, a sum is exact in SUM_FRAC = 30."""
+
+
+class _MaskedQuantizer(BaseQuantizer):
+    """Shared arithmetic; `ops` is keras.ops on tensors or numpy on arrays."""
+
+    kind: WeightKind
+    bits: int
+    alpha = "auto"
+
+    def __init__(self, per_channel: bool = True, power_of_two: bool = False, max_frac: int = MAX_FRAC) -> None:
+        super().__init__()
+        if not 0 <= max_frac <= 30:
+            raise UnsupportedError(f"{type(self).__name__}: max_frac is {max_frac}; 0 to 30 are allowed")
+        self.per_channel, self.power_of_two, self.max_frac = bool(per_channel), bool(power_of_two), int(max_frac)
+
+    def __call__(self, x: Any) -> Any:
+        """Quantized weights of the shape and type of `x`, (inputs, outputs); gradients pass straight through."""
+        x = ops.convert_to_tensor(x)
+        codes, scale, step = self._quantize(ops.cast(x, "float64"), ops)
+        values = ops.cast(codes * (scale * step), x.dtype)
+        return ops.stop_gradient(values) + (x - ops.stop_gradient(x))
+
+    def codes_and_scale(self, weights: npt.ArrayLike) -> tuple[Codes, Codes, int]:
+        """Integer form of weights in Keras layout.
+
+        Args:
+            weights: (inputs, outputs).
+
+        Returns:
+            (inputs, outputs) codes, (outputs,) unsigned 16-bit scales (equal ones where the scale is per tensor) and
+            the scales' fractional bits: value = code * scale * 2**-frac, equal to `__call__` as float32.
+
+        Raises:
+            FormatError: a weight is not finite, or the weights are no matrix.
+        """
+        array = np.asarray(weights, dtype=np.float32)
+        if array.ndim != 2 or not array.size:
+            raise FormatError(f"weights have shape {array.shape}; expected (inputs, outputs) with at least one weight")
+        if not np.isfinite(array).all():
+            where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+            raise FormatError(f"weight at {where} is {array[where]}; finite numbers are needed: check the training")
+        codes, scale, step = self._quantize(array.astype(np.float64), np)
+        outputs = np.broadcast_to(scale, (1, array.shape[1]))[0]
+        return codes.astype(np.int64), outputs.astype(np.int64), int(-np.log2(step))
+
+    def _quantize(self, w: Any, xp: Any) -> tuple[Any, Any, Any]:
+        """Codes (inputs, outputs), integral scales (1, outputs) or (1, 1), and the scales' step, a power of two."""
+        size = xp.abs(w)
+        kept = xp.where(size >= _SMALLEST, xp.ones_like(w), xp.zeros_like(w))
+        ideal = self._ideal_scale(size * kept, kept, 0 if self.per_channel else (0, 1), xp)
+        largest = xp.max(ideal)
+        step = xp.ones_like(largest) * 2.0**-self.max_frac
+        for exponent in range(SCALE_BITS - self.max_frac, SCALE_BITS):
+            step = xp.where(largest >= 2.0**exponent, step * 2.0, step)
+        if self.power_of_two:
+            ideal = _nearest_power_of_two(ideal, self.max_frac, xp)
+        scale = xp.minimum(xp.round(ideal / step), xp.ones_like(ideal) * (2.0**SCALE_BITS - 1))
+        some = xp.max(kept, axis=0 if self.per_channel else (0, 1), keepdims=True)
+        scale = xp.maximum(scale, some)
+        return xp.sign(w) * kept * self._levels(size, scale * step, xp), scale, step
+
+    def _ideal_scale(self, size: Any, kept: Any, axis: Any, xp: Any) -> Any:
+        raise NotImplementedError
+
+    def _levels(self, size: Any, scale: Any, xp: Any) -> Any:
+        raise NotImplementedError
+
+    def max(self) -> float:
+        """Bound that QKeras asks for when it makes a clipping constraint: the largest scale and code."""
+        return float(2 ** (SCALE_BITS - 1))
+
+    def min(self) -> float:
+        """Bound that QKeras asks for when it makes a clipping constraint."""
+        return -self.max()
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{key}={value}' for key, value in self.get_config().items())})"
+
+    def get_config(self) -> dict[str, Any]:
+        """Constructor arguments; the scale's fractional bits follow from them and the weights."""
+        return {"per_channel": self.per_channel, "power_of_two": self.power_of_two, "max_frac": self.max_frac}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> _MaskedQuantizer:
+        """Inverse of `get_config`."""
+        return cls(**config)
+
+
+@keras.saving.register_keras_serializable(package="ese4ml")
+class MaskedTernary(_MaskedQuantizer):
+    """sign(w) * scale; scale = mean |w| of the non-zero weights (TWN, 1605.04711, with the mask as threshold).
+
+    Args:
+        per_channel: a scale for each output channel (the last axis), or one for the tensor.
+        power_of_two: round the scales to powers of two.
+        max_frac: fractional bits of the scales at most; fewer where the largest scale needs integer bits.
+    """
+
+    kind: WeightKind = "ternary"
+    bits = 2
+
+    def _ideal_scale(self, size: Any, kept: Any, axis: Any, xp: Any) -> Any:
+        total = xp.sum(xp.round(size * _GRID), axis=axis, keepdims=True)
+        count = xp.sum(kept, axis=axis, keepdims=True)
+        return total / xp.maximum(count, xp.ones_like(count)) / _GRID
+
+    def _levels(self, size: Any, scale: Any, xp: Any) -> Any:
+        return xp.ones_like(size)
+
+
+@keras.saving.register_keras_serializable(package="ese4ml")
+class MaskedInt4(_MaskedQuantizer):
+    """Codes -7..7, never 0 for a kept weight; scale = max |w| / 7.
+
+    Args:
+        per_channel: a scale for each output channel (the last axis), or one for the tensor.
+        power_of_two: round the scales to powers of two.
+        max_frac: fractional bits of the scales at most; fewer where the largest scale needs integer bits.
+    """
+
+    kind: WeightKind = "int4"
+    bits = 4
+
+    def _ideal_scale(self, size: Any, kept: Any, axis: Any, xp: Any) -> Any:
+        return xp.max(size, axis=axis, keepdims=True) / 7.0
+
+    def _levels(self, size: Any, scale: Any, xp: Any) -> Any:
+        divisor = xp.where(scale > 0, scale, xp.ones_like(scale))
+        return xp.clip(xp.round(size / divisor), 1.0, 7.0)
+
+
+def _nearest_power_of_two(value: Any, max_frac: int, xp: Any) -> Any:
+    """Nearest power of two from 2**-max_frac to 2**15, the lower one below three quarters; zero stays."""
+    result = xp.ones_like(value) * 2.0**-max_frac
+    for exponent in range(-max_frac, SCALE_BITS - 1):
+        result = xp.where(value >= 1.5 * 2.0**exponent, result * 2.0, result)
+    return xp.where(value > 0, result, xp.zeros_like(value))
