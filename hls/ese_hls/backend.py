@@ -1,0 +1,154 @@
+"""The hls4ml backend ESE."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from ese_host.errors import UnsupportedError
+from hls4ml.backends.backend import Backend
+from hls4ml.backends.fpga.fpga_backend import FPGABackend
+from hls4ml.model.flow import register_flow
+
+from ese_hls.convert import Conversion
+
+NAME = "ESE"
+
+FLOWS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    (
+        "map",
+        (
+            "ese:remove_identity",
+            "ese:split_dense_activation",
+            "ese:absorb_input_quantizer",
+            "ese:absorb_masking",
+            "ese:absorb_quantizer",
+            "ese:absorb_relu",
+            "ese:absorb_softmax",
+        ),
+    ),
+    ("check", ("ese:refuse_unmapped",)),
+    ("convert", ("ese:to_network",)),
+)
+"""All passes of a conversion, in order; none of hls4ml's own takes part."""
+
+
+class ESEBackend(Backend):  # type: ignore[misc]
+    """Sparse LSTM and Dense layers on interleaved processing elements.
+
+    It derives from hls4ml's plain `Backend`: `FPGABackend` would register a hundred passes and templates for layers that
+    are written out one by one, while this backend emits one engine and an image.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(NAME)
+        done: list[str] = []
+        for flow, passes in FLOWS:
+            done.append(register_flow(flow, list(passes), requires=done[-1:], backend=NAME))
+        self._default_flow = register_flow("ip", None, requires=done, backend=NAME)
+        self._writer_flow = register_flow("write", ["ese:write_project"], requires=[self._default_flow], backend=NAME)
+
+    def get_default_flow(self) -> str:
+        """The flow that a conversion runs."""
+        return str(self._default_flow)
+
+    def get_writer_flow(self) -> str:
+        """The flow that `write()` runs."""
+        return str(self._writer_flow)
+
+    def create_initial_config(
+        self,
+        board: str = "pynq-z2",
+        part: str | None = None,
+        clock_period: float | None = None,
+        io_type: str = "io_stream",
+        files: dict[str, Path] | None = None,
+    ) -> dict[str, Any]:
+        """Configuration from the keyword arguments of `convert_from_keras_model`.
+
+        Args:
+            board: a board of this project.
+            part: must be the board's, if given.
+            clock_period: in ns; the board's clock otherwise.
+            io_type: "io_stream" or "io_parallel", as for other backends; the engine's ports are streams either way.
+            files: further files that `write()` puts into the project, by the name they get there.
+
+        Raises:
+            UnsupportedError: a value that is not allowed.
+        """
+        from ese_hls.boards import load_board
+
+        found = load_board(board)
+        if part is not None and part != found.part:
+            raise UnsupportedError(f"part is {part!r}; board {board!r} has {found.part!r}: leave part out, or name its board")
+        if io_type not in ("io_stream", "io_parallel"):
+            raise UnsupportedError(f"io_type is {io_type!r}; 'io_stream' and 'io_parallel' are allowed")
+        clock = found.clock_mhz if clock_period is None else round(1000 / clock_period)
+        return {
+            "Part": found.part,
+            "ClockPeriod": 1000 / clock,
+            "IOType": io_type,
+            "HLSConfig": {},
+            "ESE": {"board": board, "clock_mhz": clock},
+            "ESEFiles": dict(files or {}),
+        }
+
+    def create_layer_class(self, layer_class: type) -> type:
+        """hls4ml's convention: a subclass that remembers what it wraps."""
+        wrapped = f"{layer_class.__module__}.{layer_class.__qualname__}"
+        return type(NAME + layer_class.__name__, (layer_class,), {"_expected_attributes": [], "_wrapped": wrapped})
+
+    @staticmethod
+    def convert_precision_string(precision: Any) -> Any:
+        """hls4ml's reading of "fixed<16,6>" and the like."""
+        return FPGABackend.convert_precision_string(precision)
+
+    def write(self, model: Any) -> None:
+        """Emit the project into the model's output directory.
+
+        Raises:
+            CapacityError, UnsupportedError: the network does not fit the engine.
+            MismatchError: the output directory holds something else than a project of this backend.
+        """
+        model.apply_flow(self.get_writer_flow())
+
+    def compile(self, model: Any) -> str:
+        """Compile the emitted engine with g++ and return the library's path.
+
+        Raises:
+            MissingError: g++ is not installed.
+        """
+        from ese_hls.gxx import compile_emulator
+
+        project = project_of(model)
+        return str(compile_emulator(project, project / f"emulator-{model.config.get_project_name()}.so"))
+
+    def predict(self, model: Any, x: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float32]:
+        """Run float inputs of shape (samples, steps, features) through the compiled engine.
+
+        Returns:
+            (samples, outputs), or (samples, steps, outputs) where every step has an output: softmax probabilities
+            where the model ends in a softmax, the last layer's exact output otherwise.
+        """
+        from ese_hls.simulate import predict
+
+        return predict(model._top_function_lib, project_of(model), conversion_of(model), x)
+
+    def build(self, model: Any, **options: Any) -> Any:
+        """Synthesize the emitted project with Vitis HLS; see `ese_hls.vitis.build_project` for the options."""
+        from ese_hls.vitis import build_project
+
+        return build_project(project_of(model), **options)
+
+
+def conversion_of(model: Any) -> Conversion:
+    """What a converted `ModelGraph` holds: network, summary, options."""
+    conversion: Conversion = model.ese_conversion
+    return conversion
+
+
+def project_of(model: Any) -> Path:
+    """A model's output directory, absolute."""
+    return Path(model.config.get_output_dir()).absolute()

@@ -1,0 +1,184 @@
+"""From the mapped graph to `ese_host.network.Network`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ese_host.design import SUM_FRAC
+from ese_host.errors import UnsupportedError
+from ese_host.fixed import Fixed
+from ese_host.network import Activation, Dense, Layer, Lstm, Matrix, Network
+
+from ese_hls.formats import activation_of, format_of
+from ese_hls.options import Options
+from ese_hls.summary import ConversionSummary, TensorReport
+from ese_hls.tensors import LayerTensors, WeightTensor
+from ese_hls.weights import bias_of, matrix_of
+
+ELEMENT_BITS = 16
+"""Bits of a vector element: what one layer hands to the next."""
+
+
+@dataclass(frozen=True, eq=False)
+class Conversion:
+    """A converted model.
+
+    Attributes:
+        network: the integers. summary: how they came about. options: the user's choices.
+        steps: length of the step axis, 0 where it varies, None where the model has none.
+        mask_value: value of the steps that end a sequence early (Keras's Masking), or None.
+    """
+
+    network: Network
+    summary: ConversionSummary
+    options: Options
+    steps: int | None = 0
+    mask_value: float | None = None
+
+
+@dataclass
+class _Collector:
+    tensors: list[TensorReport] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    weights: list[tuple[WeightTensor, Matrix]] = field(default_factory=list)
+
+    def matrix(self, tensor: WeightTensor, source: Fixed) -> Matrix:
+        matrix, report = matrix_of(tensor, SUM_FRAC - source.frac)
+        self.tensors.append(report)
+        self.weights.append((tensor, matrix))
+        if report.zeroed:
+            self.notes.append(f"{tensor.where}: {report.quantizer} turns {report.zeroed} non-zero weights into zero")
+        return matrix
+
+    def bias(self, tensor: WeightTensor | None, outputs: int) -> tuple[Any, int]:
+        codes, frac, report = bias_of(tensor, outputs)
+        if report is not None:
+            self.tensors.append(report)
+            if tensor is not None and tensor.quantizer is None and report.deviation:
+                self.notes.append(f"{tensor.where} has no quantizer; rounded to 16 bits, by {report.deviation:.2g}")
+        return codes, frac
+
+    def activation(self, function: Any, where: str) -> Activation:
+        activation, note = activation_of(function, where)
+        if note:
+            self.notes.append(note)
+        return activation
+
+
+def convert(nodes: list[Any], options: Options, notes: tuple[str, ...] = ()) -> Conversion:
+    """Convert a chain of nodes: the input, then `SparseLSTM` and `SparseDense` nodes with absorbed quantizers.
+
+    Args:
+        nodes: graph nodes in order, as the passes leave them.
+        options: the user's choices.
+        notes: sentences that earlier steps want in the summary.
+
+    Raises:
+        UnsupportedError: the engine cannot run the model as it is; says which layer and what to change.
+        FormatError: a weight is not finite.
+    """
+    source_node, *layer_nodes = nodes
+    source = source_node.get_attr("source")
+    if source is None:
+        raise UnsupportedError(
+            f"input {source_node.name!r} has no quantizer; the engine reads fixed-point codes: put a QActivation("
+            f"'quantized_bits(16, 3, alpha=1)') after it, or set hls_config['LayerName'][{source_node.name!r}]"
+            "['Precision']['result'] to, say, 'fixed<16,4>'"
+        )
+    collector = _Collector(notes=list(notes))
+    layers: list[Layer] = []
+    here: Fixed = source
+    for node in layer_nodes:
+        if here.bits > ELEMENT_BITS:
+            raise UnsupportedError(
+                f"layer {layers[-1].name!r} hands {here.bits}-bit values to {node.name!r}; a vector element has "
+                f"{ELEMENT_BITS}: put a QActivation('quantized_bits(16, ...)') between the two"
+            )
+        layer = _lstm(node, here, collector) if node.class_name == "SparseLSTM" else _dense(node, here, collector)
+        layers.append(layer)
+        here = _leaves(layer)
+    _check_kinds(collector.weights)
+    _check_masks(collector.weights, options)
+    network = Network(tuple(layers), source, "softmax" if layer_nodes[-1].get_attr("softmax") else "none")
+    summary = ConversionSummary(tuple(collector.tensors), tuple(collector.notes))
+    return Conversion(network, summary, options, _steps(source_node), source_node.get_attr("mask_value"))
+
+
+def _steps(node: Any) -> int | None:
+    """Length of the input's step axis, 0 where it varies, None where there is none."""
+    *steps, _features = node.get_attr("input_shape")
+    if len(steps) > 1:
+        raise UnsupportedError(
+            f"input {node.name!r} has shape {node.get_attr('input_shape')}; (steps, features) or (features,) is allowed"
+        )
+    return None if not steps else 0 if node.get_attr("variable_steps") else int(steps[0])
+
+
+def _leaves(layer: Layer) -> Fixed:
+    """Format of what a layer hands on; an unrounded sum counts as 48 bits."""
+    if layer.output is not None:
+        return layer.output
+    return layer.exact_output if isinstance(layer, Lstm) else Fixed(48, 18)
+
+
+def _lstm(node: Any, source: Fixed, collector: _Collector) -> Lstm:
+    tensors: LayerTensors = node.get_attr("tensors")
+    name = node.name
+    if tensors.state is None:
+        raise UnsupportedError(
+            f"layer {name!r} ({tensors.class_name}) has no state_quantizer; h and c are stored in fixed point: "
+            "build it with, say, state_quantizer=quantized_bits(16, 3, alpha=1)"
+        )
+    state = format_of(tensors.state, f"layer {name!r}: state_quantizer")
+    if state.relu or state.fixed.bits > ELEMENT_BITS:
+        raise UnsupportedError(
+            f"layer {name!r}: state_quantizer is {tensors.state}; h and c are signed, of at most {ELEMENT_BITS} bits: "
+            "use quantized_bits(16, ...)"
+        )
+    if tensors.recurrent is None:
+        raise UnsupportedError(f"layer {name!r} has no recurrent kernel; an LSTM needs one")
+    kernel = collector.matrix(tensors.kernel, source)
+    recurrent = collector.matrix(tensors.recurrent, state.fixed)
+    bias, bias_frac = collector.bias(tensors.bias, len(kernel.codes))
+    return Lstm(
+        name=name,
+        kernel=kernel,
+        recurrent=recurrent,
+        bias=bias,
+        bias_frac=bias_frac,
+        gate=collector.activation(tensors.recurrent_activation, f"layer {name!r}: recurrent_activation"),
+        cell=collector.activation(tensors.activation, f"layer {name!r}: activation"),
+        source=source,
+        state=state.fixed,
+        output=node.get_attr("output"),
+        return_sequences=node.get_attr("return_sequences"),
+    )
+
+
+def _dense(node: Any, source: Fixed, collector: _Collector) -> Dense:
+    tensors: LayerTensors = node.get_attr("tensors")
+    kernel = collector.matrix(tensors.kernel, source)
+    bias, bias_frac = collector.bias(tensors.bias, len(kernel.codes))
+    return Dense(node.name, kernel, bias, bias_frac, bool(node.get_attr("relu")), source, node.get_attr("output"))
+
+
+def _check_kinds(weights: list[tuple[WeightTensor, Matrix]]) -> None:
+    first, matrix = weights[0]
+    for tensor, other in weights:
+        if other.kind != matrix.kind:
+            raise UnsupportedError(
+                f"{tensor.where} is {other.kind} but {first.where} is {matrix.kind}; an engine holds one kind of weight: "
+                "quantize all kernels alike"
+            )
+
+
+def _check_masks(weights: list[tuple[WeightTensor, Matrix]], options: Options) -> None:
+    if options.allow_dense or any((tensor.values == 0).any() for tensor, _ in weights):
+        return
+    size = sum(tensor.values.size for tensor, _ in weights)
+    names = ", ".join(repr(name) for name in dict.fromkeys(tensor.layer for tensor, _ in weights))
+    raise UnsupportedError(
+        f"model without masks: none of the {size} weights of layers {names} is zero; a sparse engine gains nothing: prune "
+        "it first (`ese4ml compress`), or set hls_config['Model']['AllowDense'] = True"
+    )

@@ -1,0 +1,129 @@
+"""Quantizers of activations and states, QKeras's or Keras's own functions, as fixed-point formats and activations."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from ese_host.errors import UnsupportedError
+from ese_host.fixed import Fixed
+from ese_host.network import SLOPE, Activation
+
+TANH_OUT = Fixed(16, 1)
+"""Format of a tanh that has no quantizer of its own."""
+SIGMOID_OUT = Fixed(16, 0, signed=False)
+
+
+@dataclass(frozen=True)
+class Format:
+    """A quantizer as a format, and whether it cuts negative values off."""
+
+    fixed: Fixed
+    relu: bool = False
+
+
+def is_format(function: Any) -> bool:
+    """Whether the function is a quantizer that only rounds and saturates (and perhaps cuts off below zero)."""
+    return type(function).__name__ in ("quantized_bits", "quantized_relu")
+
+
+def format_of(quantizer: Any, where: str) -> Format:
+    """The format of a `quantized_bits` or `quantized_relu` object.
+
+    Raises:
+        UnsupportedError: the quantizer does more than round and saturate.
+    """
+    name = type(quantizer).__name__
+    if not is_format(quantizer):
+        raise UnsupportedError(
+            f"{where} is {describe(quantizer)}; quantized_bits(bits, integer) or quantized_relu(bits, integer) are allowed: "
+            "use one of them"
+        )
+    bits, integer = int(quantizer.bits), int(quantizer.integer)
+    if name == "quantized_relu":
+        odd = {"negative_slope": 0, "use_sigmoid": 0, "relu_upper_bound": None}
+        for option, plain in odd.items():
+            if (getattr(quantizer, option, plain) or plain) != plain:
+                raise UnsupportedError(
+                    f"{where} is {quantizer} with {option}={getattr(quantizer, option)}; only {plain} is allowed: "
+                    "leave the option out"
+                )
+        return Format(Fixed(bits, integer, signed=False), relu=True)
+    alpha = getattr(quantizer, "alpha", None)
+    if alpha is not None and (isinstance(alpha, str) or float(alpha) != 1.0):
+        raise UnsupportedError(
+            f"{where} is {quantizer} with alpha={alpha!r}, a scale outside the format; alpha=None or 1.0 are allowed here: "
+            "choose the range by the integer bits"
+        )
+    signed = bool(quantizer.keep_negative)
+    return Format(Fixed(bits, integer + signed, signed, bool(quantizer.symmetric) and signed))
+
+
+def activation_of(function: Any, where: str) -> tuple[Activation, str]:
+    """The activation that an LSTM applies, and a sentence where a constant had to be rounded (else empty).
+
+    Raises:
+        UnsupportedError: the function is no tanh and no sigmoid.
+    """
+    kind, out, line = _parse(function, where)
+    if line is None:
+        return Activation(kind, out), ""  # type: ignore[arg-type]
+    slope, offset = (int(SLOPE.from_float(value)) for value in line)
+    error = max(abs(float(SLOPE.to_float(code)) - value) for code, value in zip((slope, offset), line, strict=True))
+    note = f"{where}: slope {line[0]:.6g} and offset {line[1]:.6g} rounded to 15 bits, by {error:.2g}" if error else ""
+    return Activation(kind, out, slope, offset), note  # type: ignore[arg-type]
+
+
+def _parse(function: Any, where: str) -> tuple[str, Fixed, tuple[float, float] | None]:
+    """Kind, output format, and slope and offset of a hard activation."""
+    name = getattr(function, "__name__", type(function).__name__)
+    qkeras = getattr(function, "__module__", type(function).__module__).startswith("qkeras")
+    if name == "quantized_tanh":
+        out = Fixed(int(function.bits), 1, True, bool(function.symmetric))
+        if function.use_real_tanh:
+            return "tanh", out, None
+        slope, _ = _qkeras_line(where)
+        return "hard_tanh", out, (2 * slope, 0.0)
+    if name == "quantized_sigmoid":
+        out = Fixed(int(function.bits), 0, False, bool(function.symmetric))
+        return ("sigmoid", out, None) if function.use_real_sigmoid else ("hard_sigmoid", out, _qkeras_line(where))
+    if name == "tanh":
+        return "tanh", TANH_OUT, None
+    if name == "sigmoid":
+        return "sigmoid", SIGMOID_OUT, None
+    if name == "hard_sigmoid":
+        return "hard_sigmoid", SIGMOID_OUT, (0.5, 0.5) if qkeras else (1 / 6, 0.5)
+    if name in ("hard_tanh", "smooth_tanh"):
+        return "hard_tanh", TANH_OUT, (1.0, 0.0) if name == "hard_tanh" else (0.375, 0.0)
+    if name == "smooth_sigmoid":
+        return "hard_sigmoid", SIGMOID_OUT, (0.1875, 0.5)
+    raise UnsupportedError(
+        f"{where} is {describe(function)}; tanh, sigmoid, hard_sigmoid, quantized_tanh(...) and quantized_sigmoid(...) "
+        "are allowed: use one of them"
+    )
+
+
+def _qkeras_line(where: str) -> tuple[float, float]:
+    """Slope and offset of the sigmoid that QKeras uses now (`set_internal_sigmoid`)."""
+    from qkeras import quantizers
+
+    name = quantizers._sigmoid.__name__
+    lines = {"hard_sigmoid": (0.5, 0.5), "smooth_sigmoid": (0.1875, 0.5)}
+    if name not in lines:
+        raise UnsupportedError(
+            f"{where} uses QKeras's internal {name}; call set_internal_sigmoid('hard'), or use_real_sigmoid / use_real_tanh"
+        )
+    return lines[name]
+
+
+def describe(function: Any) -> str:
+    """A function or quantizer as a user wrote it."""
+    if function is None:
+        return "not given"
+    return str(getattr(function, "__name__", function))
+
+
+def power_of_two_below(value: float) -> int:
+    """Exponent of the largest power of two that is at most `value` (> 0)."""
+    return math.frexp(value)[1] - 1

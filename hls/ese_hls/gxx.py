@@ -1,0 +1,53 @@
+"""The engine's C++ under g++: the emulated bitstream."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from ese_host.errors import MissingError
+
+from ese_hls.run_tool import run_tool
+
+COMPILER = "g++"
+FLAGS = ("-O3", "-std=c++14", "-shared", "-fPIC")
+INCLUDES = ("csrc", "csrc/sim", "ap_types")
+SOURCE = "csrc/sim/emulator.cpp"
+TIMEOUT = 600.0
+
+
+def find_compiler() -> str:
+    """Path of g++.
+
+    Raises:
+        MissingError: it is not installed.
+    """
+    found = shutil.which(COMPILER)
+    if found is None:
+        raise MissingError(f"{COMPILER} is not on PATH; the emulated engine is compiled with it: apt-get install {COMPILER}")
+    return found
+
+
+def compile_emulator(project: Path, library: Path, log: Path | None = None) -> Path:
+    """Compile a project's engine into a shared library with the C functions of docs/packets.md.
+
+    Args:
+        project: an emitted project. library: the file to make. log: where g++ writes; `build.log` beside the library.
+
+    Returns:
+        The library's path.
+
+    Raises:
+        MissingError: g++ is not installed. ToolError: it failed.
+    """
+    compiler = find_compiler()
+    library, project = library.absolute(), project.absolute()
+    partial = library.with_name(f".{library.name}.partial")
+    includes = [part for folder in INCLUDES for part in ("-I", folder)]
+    command = [compiler, *FLAGS, *includes, SOURCE, "-o", str(partial)]
+    try:
+        run_tool(command, project, (log or library.with_name("build.log")).absolute(), TIMEOUT)
+        partial.replace(library)
+    finally:
+        partial.unlink(missing_ok=True)
+    return library

@@ -1,0 +1,141 @@
+"""Passes that fold element-wise layers into the format, or the head, of the layer before them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hls4ml.model.layers import Activation, Input
+from hls4ml.model.optimizer import OptimizerPass
+
+from ese_hls.formats import format_of, is_format
+from ese_hls.layers import SparseDense, SparseLSTM, SparseNode
+
+
+def _alone(node: Any, source: Any) -> bool:
+    """Whether `node` is the only reader of `source`, which is no output of the model besides."""
+    return len(source.get_output_nodes()) == 1 and not set(source.outputs) & set(source.model.outputs)
+
+
+class RemoveIdentity(OptimizerPass):  # type: ignore[misc]
+    """Dropout and linear activations do nothing at inference."""
+
+    def match(self, node: Any) -> bool:
+        """An activation that computes nothing."""
+        return isinstance(node, Activation) and node.get_attr("activation") == "linear"
+
+    def transform(self, model: Any, node: Any) -> bool:
+        """Remove it."""
+        model.remove_node(node)
+        return True
+
+
+class SplitDenseActivation(OptimizerPass):  # type: ignore[misc]
+    """A Dense layer's own activation is treated as a layer after it."""
+
+    def match(self, node: Any) -> bool:
+        """A Dense node that still carries an activation."""
+        return isinstance(node, SparseDense) and node.get_attr("tensors").activation is not None and not node.get_attr("split")
+
+    def transform(self, model: Any, node: Any) -> bool:
+        """Insert the activation as a node of its own."""
+        function = node.get_attr("tensors").activation
+        node.set_attr("split", True)
+        name = str(getattr(function, "__name__", type(function).__name__))
+        attributes = {"activation": name, "function": function, "n_in": node.get_attr("n_out")}
+        kind = "Softmax" if name == "softmax" else "Activation"
+        model.insert_node(model.make_node(kind, f"{node.name}_{name}", attributes, list(node.outputs)))
+        return True
+
+
+class AbsorbInputQuantizer(OptimizerPass):  # type: ignore[misc]
+    """A quantizer right after the input is the format in which the engine reads it."""
+
+    def match(self, node: Any) -> bool:
+        """A format quantizer behind an input that has no format yet."""
+        if not isinstance(node, Activation) or not is_format(node.get_attr("function")):
+            return False
+        source = node.get_input_node()
+        return isinstance(source, Input) and not source.get_attr("quantized") and _alone(node, source)
+
+    def transform(self, model: Any, node: Any) -> bool:
+        """Note its format at the input and remove it."""
+        source = node.get_input_node()
+        source.set_attr("source", format_of(node.get_attr("function"), f"layer {node.name!r}").fixed)
+        source.set_attr("quantized", True)
+        model.remove_node(node)
+        return True
+
+
+class AbsorbMasking(OptimizerPass):  # type: ignore[misc]
+    """Masking right before an LSTM ends sequences early; the host sends true lengths instead."""
+
+    def match(self, node: Any) -> bool:
+        """Masking between a quantized input and an LSTM that gives its last output alone."""
+        if not isinstance(node, Activation) or node.get_attr("activation") != "masking":
+            return False
+        source, readers = node.get_input_node(), node.get_output_nodes()
+        plain = len(readers) == 1 and isinstance(readers[0], SparseLSTM) and not readers[0].keeps_steps
+        return plain and isinstance(source, Input) and bool(source.get_attr("quantized"))
+
+    def transform(self, model: Any, node: Any) -> bool:
+        """Note its value at the input and remove it."""
+        node.get_input_node().set_attr("mask_value", node.get_attr("mask_value"))
+        model.remove_node(node)
+        return True
+
+
+class AbsorbQuantizer(OptimizerPass):  # type: ignore[misc]
+    """A quantizer after an LSTM or Dense layer is the format in which that layer hands its output on."""
+
+    def match(self, node: Any) -> bool:
+        """A format quantizer behind a layer that has no output format yet (ReLU belongs to Dense layers)."""
+        if not isinstance(node, Activation) or not is_format(node.get_attr("function")):
+            return False
+        source = node.get_input_node()
+        if not isinstance(source, SparseNode) or source.get_attr("output") is not None or not _alone(node, source):
+            return False
+        return isinstance(source, SparseDense) or not format_of(node.get_attr("function"), "").relu
+
+    def transform(self, model: Any, node: Any) -> bool:
+        """Note its format at the layer and remove it."""
+        source = node.get_input_node()
+        form = format_of(node.get_attr("function"), f"layer {node.name!r}")
+        source.set_attr("output", form.fixed)
+        source.set_attr("relu", bool(source.get_attr("relu")) or form.relu)
+        model.remove_node(node)
+        return True
+
+
+class AbsorbRelu(OptimizerPass):  # type: ignore[misc]
+    """A plain ReLU after a Dense layer is part of it."""
+
+    def match(self, node: Any) -> bool:
+        """A ReLU behind a Dense layer without an output format."""
+        if not isinstance(node, Activation) or node.get_attr("activation") != "relu":
+            return False
+        source = node.get_input_node()
+        return isinstance(source, SparseDense) and source.get_attr("output") is None and _alone(node, source)
+
+    def transform(self, model: Any, node: Any) -> bool:
+        """Note it at the layer and remove it."""
+        node.get_input_node().set_attr("relu", True)
+        model.remove_node(node)
+        return True
+
+
+class AbsorbSoftmax(OptimizerPass):  # type: ignore[misc]
+    """A softmax at the end changes no class: the host computes it, from exact sums."""
+
+    def match(self, node: Any) -> bool:
+        """A softmax over the last axis that is the model's output, behind a Dense layer's exact sum."""
+        if not isinstance(node, Activation) or node.get_attr("activation") != "softmax":
+            return False
+        source = node.get_input_node()
+        last = bool(set(node.outputs) & set(node.model.outputs)) and node.get_attr("axis", -1) == -1
+        return last and isinstance(source, SparseDense) and not source.get_attr("softmax") and _alone(node, source)
+
+    def transform(self, model: Any, node: Any) -> bool:
+        """Note it at the layer and remove it."""
+        node.get_input_node().set_attr("softmax", True)
+        model.remove_node(node)
+        return True

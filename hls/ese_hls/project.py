@@ -1,0 +1,161 @@
+"""The emitted project: everything that g++, Vitis HLS and Vivado need, in one folder."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+from ese_host import blockdesign, network_io
+from ese_host.design import Design
+from ese_host.errors import FormatError, MissingError
+from ese_host.packets import Words
+
+from ese_hls import vectors
+from ese_hls.boards import Board, load_board
+from ese_hls.convert import Conversion
+from ese_hls.folders import whole_folder
+
+DESCRIPTION = "design.json"
+ATTACHMENTS = ("provenance.json", "testset.npz")
+SCRIPTS = ("build_prj.tcl", "bitstream.tcl", "README.md")
+
+
+@dataclass(frozen=True, eq=False)
+class Project:
+    """An emitted project, read back.
+
+    Attributes:
+        path: its folder. design: the engine's numbers. board: what it is for. description: all of design.json.
+    """
+
+    path: Path
+    design: Design
+    board: Board
+    description: dict[str, Any]
+
+    @classmethod
+    def open(cls, path: Path) -> Project:
+        """Read design.json.
+
+        Raises:
+            MissingError: the folder is no project. FormatError: design.json is not sound.
+        """
+        file = path / DESCRIPTION
+        try:
+            value = json.loads(file.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise MissingError(f"{file}: {error.strerror}; a project holds it: run `ese4ml emit` first") from error
+        except ValueError as error:
+            raise FormatError(f"{file}: not JSON ({error}); emit the project again") from error
+        if not isinstance(value, dict) or not {"design", "board"} <= set(value):
+            raise FormatError(f"{file}: has no design and board; emit the project again")
+        return cls(path, Design.from_json(value["design"]), load_board(value["board"]), value)
+
+
+def write_project(conversion: Conversion, target: Path, attachments: dict[str, Path] | None = None) -> Project:
+    """Emit a project; the folder appears whole or not at all.
+
+    Args:
+        conversion: a converted model.
+        target: the folder; an earlier project there is replaced.
+        attachments: further files, by the name they get (provenance.json, testset.npz).
+
+    Raises:
+        CapacityError, UnsupportedError: the network does not fit an engine.
+        MismatchError: something else stands at `target`.
+        MissingError: an attachment is not there.
+    """
+    from ese_hls import config_header, encoder, sizing
+
+    options = conversion.options
+    board = load_board(options.board)
+    design = sizing.choose_design(
+        conversion.network,
+        pes=options.pes,
+        gap_bits=options.gap_bits,
+        acc_banks=options.acc_banks,
+        cells_per_cycle=options.element_units,
+        clock_mhz=options.clock_mhz or board.clock_mhz,
+    )
+    image = encoder.encode(conversion.network, design)
+    with whole_folder(target, DESCRIPTION) as folder:
+        _copy_sources(folder)
+        (folder / "csrc" / "config.h").write_text(config_header.render(design), encoding="utf-8")
+        (folder / "image.bin").write_bytes(image)
+        (folder / "golden.npz").write_bytes(network_io.dump(conversion.network))
+        vectors.write(folder / "tb", conversion.network, _words(image))
+        for name, source in (attachments or {}).items():
+            _attach(source, folder / name)
+        description = _describe(conversion, design, board, _words(image))
+        for name in SCRIPTS:
+            text = templates().get_template(f"{name}.j2").render(**_names(conversion, design, board))
+            (folder / name).write_text(text, encoding="utf-8")
+        (folder / DESCRIPTION).write_text(json.dumps(description, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    return Project.open(target)
+
+
+def _words(image: bytes) -> Words:
+    return np.frombuffer(image, dtype="<u4").astype(np.uint32)
+
+
+def _copy_sources(folder: Path) -> None:
+    """The engine's C++ as it is, and hls4ml's copy of the ap_ types for g++."""
+    import hls4ml
+
+    source = Path(str(files("ese_hls"))) / "csrc"
+    shutil.copytree(source, folder / "csrc", ignore=lambda _, names: [n for n in names if n == "config.h" or n[0] == "."])
+    types = Path(hls4ml.__file__).parent / "templates" / "vivado" / "ap_types"
+    if not types.is_dir():
+        raise MissingError(f"{types} is not there; hls4ml 1.3 brings it: install hls4ml again")
+    shutil.copytree(types, folder / "ap_types")
+
+
+def _attach(source: Path, target: Path) -> None:
+    if not source.is_file():
+        raise MissingError(f"{source} is not there; it was to go into the project as {target.name}")
+    shutil.copyfile(source, target)
+
+
+def _describe(conversion: Conversion, design: Design, board: Board, image: Words) -> dict[str, Any]:
+    return {
+        "design": design.to_json(),
+        "design_id": f"{design.design_id:#010x}",
+        "image_id": f"{int(image[-1]):#010x}",
+        "board": board.name,
+        "part": board.part,
+        "clock_mhz": design.clock_mhz,
+        "summary": conversion.summary.to_json(),
+    }
+
+
+def _names(conversion: Conversion, design: Design, board: Board) -> dict[str, Any]:
+    """What the templates may use."""
+    return {
+        "bd": blockdesign,
+        "board": board,
+        "conversion": conversion,
+        "design": design,
+        "period": f"{1000 / design.clock_mhz:.3f}",
+        "ps": blockdesign.processor_of(board.name),
+        "top": "ese_top",
+    }
+
+
+@cache
+def templates() -> jinja2.Environment:
+    """The package's Jinja2 templates; an undefined name is an error."""
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("ese_hls", "templates"),
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,  # noqa: S701 - Tcl and Markdown, not HTML
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )

@@ -1,0 +1,129 @@
+"""`predict`: float inputs through the compiled engine, by the packets that a board would get."""
+
+from __future__ import annotations
+
+import ctypes
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from ese_host import packets
+from ese_host.errors import DeviceError, FormatError, MissingError
+from ese_host.fixed import Codes
+from ese_host.outputs import Shape
+from ese_host.packets import Operation, Words
+
+from ese_hls.convert import Conversion
+
+Floats = npt.NDArray[np.floating[Any]]
+BATCH = 64
+"""Sequences a packet."""
+
+
+class Emulator:
+    """One engine of an emulated bitstream; a context manager.
+
+    Args:
+        library: the loaded shared library (docs/packets.md, "The emulated bitstream").
+    """
+
+    def __init__(self, library: ctypes.CDLL) -> None:
+        words = ctypes.POINTER(ctypes.c_uint32)
+        library.ese_open.restype = ctypes.c_void_p
+        library.ese_close.argtypes = [ctypes.c_void_p]
+        library.ese_close.restype = None
+        library.ese_packet.argtypes = [ctypes.c_void_p, words, ctypes.c_size_t, words, ctypes.c_size_t]
+        library.ese_packet.restype = ctypes.c_size_t
+        self._library, self._words = library, words
+        self._engine: int | None = None
+
+    def __enter__(self) -> Emulator:
+        self._engine = self._library.ese_open()
+        if not self._engine:
+            raise DeviceError("the emulated engine did not start: there is too little memory")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._library.ese_close(self._engine)
+        self._engine = None
+
+    def packet(self, words: Words, answer_words: int) -> Words:
+        """Send one packet; returns its answer of at most `answer_words` words.
+
+        Raises:
+            DeviceError: the answer is longer.
+        """
+        if self._engine is None:
+            raise DeviceError("the emulated engine is not open: use it in a `with` statement")
+        sent = np.ascontiguousarray(words, dtype=np.uint32)
+        answer = np.zeros(answer_words, dtype=np.uint32)
+        count = self._library.ese_packet(
+            self._engine, sent.ctypes.data_as(self._words), len(sent), answer.ctypes.data_as(self._words), answer_words
+        )
+        if count > answer_words:
+            raise DeviceError(f"answer has {count} words; {answer_words} were expected: compile the project again")
+        return answer[:count]
+
+
+def predict(library: ctypes.CDLL | None, project: Path, conversion: Conversion, x: Floats) -> npt.NDArray[np.float32]:
+    """Outputs of shape (samples, outputs), or (samples, steps, outputs) where every step has one.
+
+    Args:
+        library: the compiled engine. project: the emitted project. conversion: what it was emitted from.
+        x: (samples, steps, features), or (samples, features) for a model without a step axis.
+
+    Raises:
+        MissingError: the model has not been compiled. FormatError: `x` has another shape, or is not finite.
+    """
+    if library is None:
+        raise MissingError("the model is not compiled: call compile() before predict()")
+    network = conversion.network
+    codes = network.source.from_float(_shaped(x, conversion))
+    lengths = _lengths(codes, conversion)
+    shape = Shape.of(network)
+    image = np.frombuffer((project / "image.bin").read_bytes(), dtype="<u4").astype(np.uint32)
+    parts: list[Codes] = []
+    with Emulator(library) as engine:
+        loaded = packets.read_trailer(engine.packet(packets.load_packet(image), packets.TRAILER_WORDS))
+        loaded.require(Operation.LOAD)
+        for start in range(0, len(codes), BATCH):
+            steps = lengths[start : start + BATCH]
+            sequences = [sequence[:n] for sequence, n in zip(codes[start : start + BATCH], steps, strict=True)]
+            request = packets.run_packet(loaded.image_id, sequences, network.source)
+            answer = engine.packet(request, shape.words(steps, trace=False))
+            packets.read_trailer(answer).require(Operation.RUN)
+            parts.append(shape.read(answer, steps, trace=False)[0])
+    values = np.ldexp(np.concatenate(parts).astype(np.float64), -shape.frac)
+    if network.head == "softmax":
+        exponentials = np.exp(values - values.max(axis=-1, keepdims=True))
+        values = exponentials / exponentials.sum(axis=-1, keepdims=True)
+    if not (shape.every_step and conversion.steps is not None):
+        values = values[:, 0]
+    return values.astype(np.float32)
+
+
+def _shaped(x: Floats, conversion: Conversion) -> Floats:
+    """The input as (samples, steps, features)."""
+    features, steps = conversion.network.inputs, conversion.steps
+    expected = "(samples, features)" if steps is None else f"(samples, {steps or 'steps'}, features)"
+    if steps is None and x.ndim == 2 and x.shape[1] == features:
+        return x[:, None, :]
+    if steps is not None and x.ndim == 3 and x.shape[2] == features and x.shape[1] in (steps or x.shape[1], x.shape[1]):
+        return x
+    if steps and x.size % (steps * features) == 0:
+        return x.reshape(-1, steps, features)
+    raise FormatError(f"input has shape {x.shape}; expected {expected} with {features} features")
+
+
+def _lengths(codes: Codes, conversion: Conversion) -> npt.NDArray[np.int64]:
+    """Steps of each sequence: all of them, or up to the last one that Keras's Masking would not skip."""
+    if conversion.mask_value is None:
+        return np.full(len(codes), codes.shape[1], dtype=np.int64)
+    masked = (codes == conversion.network.source.from_float(conversion.mask_value)).all(axis=2)
+    lengths = codes.shape[1] - np.argmin(masked[:, ::-1], axis=1)
+    inside = masked & (np.arange(codes.shape[1]) < lengths[:, None])
+    if inside.any() or masked.all(axis=1).any():
+        where = int(np.argmax(inside.any(axis=1) | masked.all(axis=1)))
+        raise FormatError(f"sequence {where} has masked steps before its end; only trailing steps may be masked: remove them")
+    return lengths

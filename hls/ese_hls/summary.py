@@ -1,0 +1,65 @@
+"""What a conversion did, tensor by tensor: printable, and as JSON in design.json."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class TensorReport:
+    """One weight tensor.
+
+    Attributes:
+        layer: the layer's name. tensor: kernel, recurrent_kernel or bias.
+        quantizer: the quantizer as text; "none" where there is none.
+        kind: ternary, int4, codebook4, or fixed16 for a bias.
+        shape: Keras shape. kept: elements that are not zero after quantization.
+        deviation: largest absolute difference between the quantized Keras values and ours.
+        zeroed: elements that are not zero in Keras's float weights but zero after quantization.
+    """
+
+    layer: str
+    tensor: str
+    quantizer: str
+    kind: str
+    shape: tuple[int, ...]
+    kept: int
+    deviation: float
+    zeroed: int = 0
+
+    @property
+    def density(self) -> float:
+        """Share of elements that are not zero."""
+        size = 1
+        for extent in self.shape:
+            size *= extent
+        return self.kept / size
+
+
+@dataclass(frozen=True)
+class ConversionSummary:
+    """A whole conversion: its tensors, and sentences on whatever was rounded, mapped or left without effect."""
+
+    tensors: tuple[TensorReport, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def exact(self) -> bool:
+        """Whether every weight and bias equals its quantized Keras value (to float32's last bit)."""
+        return all(item.deviation == 0 for item in self.tensors)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        tensors = [{**asdict(item), "shape": list(item.shape), "density": item.density} for item in self.tensors]
+        return {"exact": self.exact, "tensors": tensors, "notes": list(self.notes)}
+
+    def __str__(self) -> str:
+        rows = [("tensor", "shape", "kind", "kept", "density", "deviation")]
+        for item in self.tensors:
+            shape = "x".join(map(str, item.shape))
+            deviation = "exact" if item.deviation == 0 else f"{item.deviation:.2g}"
+            rows.append((f"{item.layer}/{item.tensor}", shape, item.kind, str(item.kept), f"{item.density:.1%}", deviation))
+        widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+        return "\n".join([*lines, *(f"- {note}" for note in self.notes)])

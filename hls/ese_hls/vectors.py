@@ -1,0 +1,56 @@
+"""Test vectors of an emitted project: packets in, answers out, the answers from the golden model alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from ese_host import golden, packets
+from ese_host.design import SUM_FRAC
+from ese_host.fixed import Codes
+from ese_host.network import Lstm, Network
+from ese_host.packets import Operation, Words
+
+INPUT, EXPECTED = "input.txt", "expected.txt"
+SEED = 2017
+SEQUENCES, STEPS = 4, 6
+CYCLE_WORDS = (-2, -1)
+"""Words of an answer that the golden model does not know: the test bench leaves them out of the comparison."""
+
+
+def example_codes(network: Network) -> Codes:
+    """(sequences, steps, inputs) seeded codes over the whole input range, its two ends among them."""
+    rng = np.random.default_rng(SEED)
+    low, high = network.source.low, network.source.high
+    codes = rng.integers(low, high, size=(SEQUENCES, STEPS, network.inputs), endpoint=True)
+    codes[0, 0], codes[0, 1] = low, high
+    return codes.astype(np.int64)
+
+
+def vectors(network: Network, image: Words) -> tuple[list[Words], list[Words]]:
+    """Packets LOAD and RUN, and their answers; the cycle words of the answers are zero."""
+    codes = example_codes(network)
+    image_id = int(image[-1])
+    sent = [packets.load_packet(image), packets.run_packet(image_id, codes, network.source)]
+    result = golden.run(network, codes)
+    last = network.layers[-1]
+    exact_sum = last.output is None and not (isinstance(last, Lstm) and last.projection is None)
+    values = result.outputs << (SUM_FRAC - result.frac) if exact_sum else result.outputs
+    body = np.ascontiguousarray(values.reshape(-1), dtype="<i8").view("<u4").astype(np.uint32)
+    answers = [
+        _trailer(Operation.LOAD, image_id, 0, 0),
+        np.concatenate([body, _trailer(Operation.RUN, image_id, len(codes), codes.shape[0] * codes.shape[1])]),
+    ]
+    return sent, answers
+
+
+def _trailer(operation: Operation, image_id: int, sequences: int, steps: int) -> Words:
+    return np.array([packets.TRAILER_MAGIC, operation, 0, image_id, sequences, steps, 0, 0], dtype=np.uint32)
+
+
+def write(folder: Path, network: Network, image: Words) -> None:
+    """Write both files: for each packet a line with its number of words, then one hexadecimal word a line."""
+    folder.mkdir()
+    for name, items in zip((INPUT, EXPECTED), vectors(network, image), strict=True):
+        lines = [line for words in items for line in (str(len(words)), *(f"{word:08x}" for word in words))]
+        (folder / name).write_text("\n".join(lines) + "\n", encoding="ascii")
