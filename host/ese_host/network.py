@@ -7,7 +7,7 @@ docs/numerics.md says what a network computes; `ese_host.golden` computes it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Union
 
 import numpy as np
@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from ese_host.errors import FormatError, UnsupportedError
 from ese_host.fixed import Codes, Fixed
+from ese_host.tables import TABLE_SIZE, tanh_table
 
 WeightKind = Literal["ternary", "int4", "codebook4"]
 ActivationKind = Literal["tanh", "sigmoid", "hard_tanh", "hard_sigmoid"]
@@ -193,15 +194,19 @@ class Network:
     """Layers in the order of computation; the first reads `source` codes.
 
     `head` is what the host applies to the last layer's exact output: nothing, or a softmax, which changes no class.
+    `table` is the tanh table of `ese_host.tables`, kept with the network so that it is the same everywhere.
     """
 
     layers: tuple[Layer, ...]
     source: Fixed
     head: Literal["none", "softmax"] = "none"
+    table: Codes = field(default_factory=tanh_table)
 
     def __post_init__(self) -> None:
         if not self.layers:
             raise UnsupportedError("the network has no LSTM or Dense layer; at least one is needed")
+        if self.table.shape != (2, TABLE_SIZE):
+            raise FormatError(f"the tanh table has shape {self.table.shape}; expected {(2, TABLE_SIZE)}")
         width = self.inputs
         for layer in self.layers:
             if layer.kernel.codes.shape[1] != width:

@@ -1,0 +1,101 @@
+// Accumulators: two sets, so that the PEs fill one while the element-wise stage drains the other.
+#ifndef ESE_ACCUMULATORS_H
+#define ESE_ACCUMULATORS_H
+
+#include "types.h"
+
+namespace ese {
+
+// LUTRAM of [set][bank][PE][row mod 4][row div 4]: a cell's four gate rows are read in one cycle.
+template <class C> struct Accumulators {
+    using acc_t = typename Shape<C>::acc_t;
+    using index_t = ap_uint<log2_ceil(C::group_depth)>;
+
+    acc_t ram[2][C::acc_banks][C::pes][gates][C::group_depth];
+
+    // A read-add-write takes more than one cycle: the two last writes of each PE are forwarded.
+    struct Last {
+        bool valid;
+        bool set;
+        ap_uint<2> bank;
+        address_t row;
+        acc_t value;
+
+        bool same_word(const Last &other) const {
+            return other.valid && other.set == set && other.bank == bank && other.row == row;
+        }
+    } last[C::pes][2];
+
+    Accumulators() {
+        ESE_PARTITION(ram, 1)
+        ESE_PARTITION(ram, 2)
+        ESE_PARTITION(ram, 3)
+        ESE_PARTITION(ram, 4)
+        ESE_LUTRAM(ram)
+        ESE_PARTITION(last, 0)
+    }
+
+    // Every word zero: the state before the first image.
+    void clear() {
+    words:
+        for (int w = 0; w < C::group_depth; ++w) {
+        pes:
+            for (int p = 0; p < C::pes; ++p) {
+                ESE_UNROLL
+            rows:
+                for (int g = 0; g < gates; ++g) {
+                    ESE_UNROLL
+                banks:
+                    for (int b = 0; b < C::acc_banks; ++b) {
+                        ESE_UNROLL
+                        ram[0][b][p][g][w] = 0;
+                        ram[1][b][p][g][w] = 0;
+                    }
+                }
+            }
+        }
+    forwards:
+        for (int p = 0; p < C::pes; ++p) {
+            ESE_UNROLL
+            last[p][0].valid = last[p][1].valid = false;
+        }
+    }
+
+    // PE `p` adds `term` to its row. Called in every iteration, so that what is forwarded is never older than two.
+    template <int Set> void add(int p, bool enabled, ap_uint<2> bank, address_t row, acc_t term) {
+        ESE_INLINE
+        Last now;
+        now.valid = enabled;
+        now.set = Set != 0;
+        now.bank = C::acc_banks == 1 ? ap_uint<2>(0) : ap_uint<2>(bank & (C::acc_banks - 1));
+        now.row = row;
+        if (enabled) {
+            acc_t &at = ram[Set][now.bank][p][row & (gates - 1)][index_t(row >> 2)];
+            acc_t before = at;
+            if (now.same_word(last[p][0]))
+                before = last[p][0].value;
+            else if (now.same_word(last[p][1]))
+                before = last[p][1].value;
+            now.value = before + term;
+            at = now.value;
+        }
+        last[p][1] = last[p][0];
+        last[p][0] = now;
+    }
+
+    // Read and clear row `gate` of a group, all banks.
+    template <int Set> void drain(int p, int gate, address_t group, acc_t value[C::acc_banks]) {
+        ESE_INLINE
+    banks:
+        for (int b = 0; b < C::acc_banks; ++b) {
+            ESE_UNROLL
+            acc_t &at = ram[Set][b][p][gate][index_t(group)];
+            value[b] = at;
+            at = 0;
+        }
+    }
+};
+
+} // namespace ese
+
+#endif

@@ -1,0 +1,79 @@
+// The element-wise units: what turns a row group's accumulators into a cell's h and c, or a row's output.
+#ifndef ESE_ELEMENTWISE_H
+#define ESE_ELEMENTWISE_H
+
+#include "activation.h"
+#include "phase.h"
+
+namespace ese {
+
+// What one unit makes of one item (an LSTM cell or a matrix row).
+struct Result {
+    ap_int<64> exact;  // unrounded output
+    element_t output;  // output in its stored format
+    element_t stored;  // what the first target keeps: state h, projected m, or a row's stored output
+    constant_t cell;   // state c; zero where the item is no cell
+};
+
+// Scaled sums of all banks plus the bias, with `sum_frac` fractional bits (docs/numerics.md, "Sums").
+template <class C>
+sum_t scaled_sum(const typename Shape<C>::acc_t acc[C::acc_banks], const scale_t scale[C::acc_banks], constant_t bias,
+                 const Phase &phase) {
+    ESE_INLINE
+    sum_t sum = sum_t(bias) << phase.bias_shift;
+banks:
+    for (int b = 0; b < C::acc_banks; ++b) {
+        ESE_UNROLL
+        sum += sum_t(acc[b] * scale[b]) << phase.bank_shift[b];
+    }
+    return sum;
+}
+
+// One LSTM cell (ESE equations 1 to 6; without peepholes, Keras's).
+template <class C>
+Result lstm_cell(const sum_t sums[gates], constant_t c_before, const constant_t peephole[3], const Phase &phase,
+                 const Lines &lines, const word_t table[3][table_size]) {
+    ESE_INLINE
+    constexpr int forget_frac = C::gate().out.frac + C::state().frac;
+    constexpr int candidate_frac = C::gate().out.frac + C::cell().out.frac;
+    constexpr int c_frac = forget_frac > candidate_frac ? forget_frac : candidate_frac;
+    static_assert(c_frac <= 36, "an unrounded c fits 48 bits");
+    sum_t see_i = 0, see_f = 0;
+    if (phase.peepholes) {
+        see_i = sum_t(peephole[0] * c_before) << phase.peephole_shift;
+        see_f = sum_t(peephole[1] * c_before) << phase.peephole_shift;
+    }
+    ap_int<18> i = activate<sum_bits>(sums[0] + see_i, sum_frac, C::gate(), lines.gate, table[0]);
+    ap_int<18> f = activate<sum_bits>(sums[1] + see_f, sum_frac, C::gate(), lines.gate, table[0]);
+    ap_int<18> g = activate<sum_bits>(sums[2], sum_frac, C::cell(), lines.cell, table[1]);
+    sum_t c = (sum_t(f * c_before) << (c_frac - forget_frac)) + (sum_t(i * g) << (c_frac - candidate_frac));
+    Result result;
+    result.cell = quantize<sum_bits>(c, c_frac, C::state());
+    sum_t see_o = 0;
+    if (phase.peepholes)
+        see_o = sum_t(peephole[2] * result.cell) << phase.peephole_shift;
+    ap_int<18> o = activate<sum_bits>(sums[3] + see_o, sum_frac, C::gate(), lines.gate, table[1]);
+    ap_int<18> t = activate<sum_bits>(c, c_frac, C::cell(), lines.cell, table[2]);
+    ap_int<48> h = o * t;
+    result.exact = h;
+    result.output = quantize<48>(h, candidate_frac, C::output());
+    result.stored = phase.stores_output ? ap_int<48>(result.output) : quantize<48>(h, candidate_frac, C::state());
+    return result;
+}
+
+// One row of a Dense layer or a projection.
+inline Result dense_row(sum_t sum, const Phase &phase) {
+    ESE_INLINE
+    Result result;
+    if (phase.relu && sum < 0)
+        sum = 0;
+    result.exact = sum;
+    result.stored = saturate<sum_bits>(round_half_even<sum_bits>(sum, phase.stored_shift), phase.low, phase.high);
+    result.output = result.stored;
+    result.cell = 0;
+    return result;
+}
+
+} // namespace ese
+
+#endif

@@ -1,0 +1,229 @@
+// LOAD: an image, word by word, into the memories; nothing counts until its CRC has proved right.
+#ifndef ESE_LOADER_H
+#define ESE_LOADER_H
+
+#include "engine.h"
+
+namespace ese {
+
+enum class Error {
+    ok = 0,
+    bad_operation = 1,
+    bad_header = 2,
+    wrong_design = 3,
+    too_large = 4,
+    bad_crc = 5,
+    no_image = 6,
+    wrong_image = 7,
+    bad_length = 8,
+    short_packet = 9,
+    long_packet = 10
+};
+
+constexpr int header_words = 16;
+constexpr unsigned image_magic = 0x34455345; // "ESE4"
+constexpr unsigned image_version = 1;
+
+// CRC-32 (IEEE 802.3, reflected), one word at a time.
+inline word_t crc32(word_t crc, word_t word) {
+    ESE_INLINE
+    word_t c = crc ^ word;
+bits:
+    for (int i = 0; i < 32; ++i) {
+        ESE_UNROLL
+        c = (c & 1) != 0 ? word_t((c >> 1) ^ word_t(0xEDB88320u)) : word_t(c >> 1);
+    }
+    return c;
+}
+
+// The words of an image, counted and summed; beyond their number it reads zeros and nothing from the packet.
+template <class In> struct ImageReader {
+    In &in;
+    word_t crc, left;
+    ap_uint<64> buffer;
+    ap_uint<7> held;
+
+    ImageReader(In &source, word_t words) : in(source), crc(0xFFFFFFFFu), left(words), buffer(0), held(0) {}
+
+    word_t word() {
+        ESE_INLINE
+        if (left == 0)
+            return 0;
+        --left;
+        word_t value = in.word();
+        if (in.ended_early())
+            left = 0;
+        if (left != 0) // the last word is the sum itself
+            crc = crc32(crc, value);
+        return value;
+    }
+
+    // The next `bits` of a bit-packed section.
+    word_t field(int bits) {
+        ESE_INLINE
+        if (held < bits) {
+            buffer |= ap_uint<64>(word()) << held;
+            held += 32;
+        }
+        word_t value = buffer & ((ap_uint<64>(1) << bits) - 1);
+        buffer >>= bits;
+        held -= bits;
+        return value;
+    }
+
+    // A section ends with a whole word.
+    void align() {
+        ESE_INLINE
+        buffer = 0;
+        held = 0;
+    }
+};
+
+template <class C, class In> struct Loader {
+    Memories<C> &memory;
+    ImageReader<In> image;
+    word_t header[header_words];
+
+    Loader(Memories<C> &target, In &in, word_t words) : memory(target), image(in, words) {}
+
+    Error load() {
+        word_t words = image.left;
+        memory.image_id = 0;
+    header:
+        for (int i = 0; i < header_words; ++i)
+            header[i] = image.word();
+        Error error = check(words);
+        if (error == Error::ok) {
+            sections();
+            word_t found = image.word(), expected = ~image.crc;
+            if (found == expected)
+                memory.image_id = expected;
+            else
+                error = Error::bad_crc;
+        }
+    drain:
+        while (image.left != 0)
+            image.word();
+        return error;
+    }
+
+  private:
+    Error check(word_t words) const {
+        if (header[0] != image_magic || header[1] != image_version || header[2] != words)
+            return Error::bad_header;
+        if (header[3] != C::design_id)
+            return Error::wrong_design;
+        bool fits = header[4] <= C::phases && header[5] <= C::entry_depth && header[6] <= C::units * C::param_depth &&
+                    header[7] <= C::units * C::cell_depth && header[8] <= (C::weights == Weights::codebook4 ? 16 : 0) &&
+                    header[9] != 0 && header[9] <= C::vector_depth && header[9] < 4096;
+        return fits ? Error::ok : Error::too_large;
+    }
+
+    void sections() {
+        memory.phase_count = header[4];
+        memory.inputs = header[9];
+        memory.every_step = bit(header[11], 0);
+        memory.alternate = bit(header[11], 1);
+        memory.lines.gate.slope = header[12];
+        memory.lines.gate.offset = header[12] >> 16;
+        memory.lines.cell.slope = header[13];
+        memory.lines.cell.offset = header[13] >> 16;
+        load_phases();
+        load_codebooks();
+        load_parameters();
+        load_peepholes();
+        load_entries();
+        load_table();
+    }
+
+    void load_phases() {
+    phases:
+        for (word_t i = 0; i < header[4]; ++i) {
+            word_t record[phase_words];
+        words:
+            for (int w = 0; w < phase_words; ++w)
+                record[w] = image.word();
+            memory.phases[i] = decode_phase(record);
+        counts:
+            for (int p = 0; p < C::pes; ++p)
+                memory.counts[p][i] = image.field(16);
+            image.align();
+        }
+    }
+
+    void load_codebooks() {
+    books:
+        for (word_t i = 0; i < 16 * header[8]; ++i) {
+            constant_t level = image.field(16);
+        copies:
+            for (int p = 0; p < C::pes; ++p) {
+                ESE_UNROLL
+                memory.codebook[p][C::weights == Weights::codebook4 ? ap_uint<8>(i) : ap_uint<8>(0)] = level;
+            }
+        }
+        image.align();
+    }
+
+    // Row by row: the banks' scales, then the bias. A unit has every units-th row, four columns wide.
+    void load_parameters() {
+        ap_uint<2> unit = 0;
+        ap_uint<16> index = 0;
+    rows:
+        for (word_t i = 0; i < header[6]; ++i) {
+        columns:
+            for (int g = 0; g < gates; ++g) {
+            banks:
+                for (int b = 0; b < C::acc_banks; ++b)
+                    memory.scale[unit][g][b][index] = image.field(16);
+                memory.bias[unit][g][index] = image.field(16);
+            }
+            bool wraps = unit + 1 == C::units;
+            unit = wraps ? ap_uint<2>(0) : ap_uint<2>(unit + 1);
+            index += wraps ? 1 : 0;
+        }
+        image.align();
+    }
+
+    void load_peepholes() {
+        ap_uint<2> unit = 0;
+        ap_uint<16> index = 0;
+    cells:
+        for (word_t i = 0; i < header[7]; ++i) {
+        gates:
+            for (int g = 0; g < 3; ++g)
+                memory.peephole[unit][g][index] = image.field(16);
+            bool wraps = unit + 1 == C::units;
+            unit = wraps ? ap_uint<2>(0) : ap_uint<2>(unit + 1);
+            index += wraps ? 1 : 0;
+        }
+        image.align();
+    }
+
+    void load_entries() {
+    words:
+        for (word_t i = 0; i < header[5]; ++i) {
+        pes:
+            for (int p = 0; p < C::pes; ++p)
+                memory.entries[p][i] = image.field(word_bits);
+        }
+        image.align();
+    }
+
+    void load_table() {
+    segments:
+        for (int i = 0; i < table_size; ++i) {
+            word_t segment = image.word();
+        copies:
+            for (int u = 0; u < C::units; ++u) {
+                ESE_UNROLL
+                memory.table[u][0][i] = segment;
+                memory.table[u][1][i] = segment;
+                memory.table[u][2][i] = segment;
+            }
+        }
+    }
+};
+
+} // namespace ese
+
+#endif

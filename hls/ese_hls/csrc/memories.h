@@ -1,0 +1,51 @@
+// What an image fills: entries, phases, parameters, codebooks, the tanh table; and the cells' state.
+#ifndef ESE_MEMORIES_H
+#define ESE_MEMORIES_H
+
+#include "phase.h"
+
+namespace ese {
+
+template <class C> struct Memories {
+    entry_word_t entries[C::pes][C::entry_depth];
+    address_t counts[C::pes][C::phases]; // entries of each PE in each phase
+    Phase phases[C::phases];
+    constant_t codebook[C::pes][C::weights == Weights::codebook4 ? 256 : 1];
+    scale_t scale[C::units][gates][C::acc_banks][C::param_depth];
+    constant_t bias[C::units][gates][C::param_depth];
+    constant_t peephole[C::units][3][C::cell_depth];
+    constant_t cell[C::units][C::cell_depth];
+    word_t table[C::units][3][table_size]; // three copies a unit: five look-ups a cell through two ports each
+
+    ap_uint<7> phase_count;
+    ap_uint<12> inputs; // width of an input frame
+    bool alternate;     // accumulator sets change roles with every step
+    bool every_step;    // an output leaves at every step
+    Lines lines;
+    word_t image_id; // 0 where no image is loaded
+
+    Memories() {
+        ESE_PARTITION(entries, 1)
+        ESE_BRAM(entries)
+        ESE_PARTITION(counts, 1)
+        ESE_LUTRAM(counts)
+        ESE_LUTRAM(phases)
+        ESE_PARTITION(codebook, 1)
+        ESE_LUTRAM(codebook)
+        ESE_PARTITION(scale, 1)
+        ESE_PARTITION(scale, 2)
+        ESE_PARTITION(scale, 3)
+        ESE_PARTITION(bias, 1)
+        ESE_PARTITION(bias, 2)
+        ESE_PARTITION(peephole, 1)
+        ESE_PARTITION(peephole, 2)
+        ESE_PARTITION(cell, 1)
+        ESE_PARTITION(table, 1)
+        ESE_PARTITION(table, 2)
+        ESE_BRAM(table)
+    }
+};
+
+} // namespace ese
+
+#endif

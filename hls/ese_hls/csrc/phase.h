@@ -1,0 +1,96 @@
+// The phase table: what the engine does in one step, one record a phase (docs/image-format.md).
+#ifndef ESE_PHASE_H
+#define ESE_PHASE_H
+
+#include "types.h"
+
+namespace ese {
+
+constexpr int phase_words = 10;
+
+enum class Stage { none, lstm, dense };
+
+// Where an element-wise result goes: vector RAM 0 (A) or 1 (B), from `base` on.
+struct Target {
+    bool enabled;
+    bool ram;
+    address_t base;
+};
+
+struct Phase {
+    Stage stage;           // element-wise stage that the matrix is followed by
+    bool source_ram;       // vector RAM that the PEs read
+    bool set;              // accumulator set that they fill
+    bool ahead;            // belongs to the next step: also run before the first, not in the last
+    bool last_only;        // run in the last step alone
+    bool zero_state;       // reads the state: no matrix where the state is zero
+    bool waits_frame;      // needs an input frame
+    bool frees_frame;      // is the last to read it
+    bool emits;            // results leave the engine
+    bool emits_stored;     // as stored, not exact
+    bool output_last_only; // second target and emission in the last step alone
+    bool stores_output;    // the first target gets the output, not the state
+    bool relu;
+    bool peepholes;
+    address_t entry_base, entry_count;
+    address_t source_base;
+    ap_uint<4> codebook, stride_log2;
+    ap_uint<2> bank_positive, bank_negative;
+    address_t items, param_base, cell_base;
+    Target first, second;
+    ap_uint<6> bank_shift[4];
+    ap_uint<6> bias_shift, peephole_shift, stored_shift;
+    element_t low, high; // range of a Dense layer's stored output
+};
+
+inline bool bit(word_t word, int at) { return ((word >> at) & 1) != 0; }
+
+inline Phase decode_phase(const word_t w[phase_words]) {
+    ESE_INLINE
+    Phase p;
+    p.stage = bit(w[0], 0) ? Stage::lstm : bit(w[0], 1) ? Stage::dense : Stage::none;
+    p.source_ram = bit(w[0], 2);
+    p.set = bit(w[0], 3);
+    p.ahead = bit(w[0], 4);
+    p.last_only = bit(w[0], 5);
+    p.zero_state = bit(w[0], 6);
+    p.waits_frame = bit(w[0], 7);
+    p.frees_frame = bit(w[0], 8);
+    p.emits = bit(w[0], 9);
+    p.emits_stored = bit(w[0], 10);
+    p.output_last_only = bit(w[0], 11);
+    p.stores_output = bit(w[0], 12);
+    p.relu = bit(w[0], 13);
+    p.peepholes = bit(w[0], 14);
+    p.first.enabled = bit(w[0], 15);
+    p.first.ram = bit(w[0], 16);
+    p.second.enabled = bit(w[0], 17);
+    p.second.ram = bit(w[0], 18);
+    p.codebook = w[0] >> 20;
+    p.stride_log2 = w[0] >> 24;
+    p.bank_positive = w[0] >> 28;
+    p.bank_negative = w[0] >> 30;
+    p.entry_base = w[1];
+    p.entry_count = w[1] >> 16;
+    p.source_base = w[2];
+    p.items = w[2] >> 16;
+    p.param_base = w[3];
+    p.cell_base = w[3] >> 16;
+    p.first.base = w[4];
+    p.second.base = w[4] >> 16;
+shifts:
+    for (int b = 0; b < 4; ++b) {
+        ESE_UNROLL
+        p.bank_shift[b] = w[5] >> (8 * b);
+    }
+    p.bias_shift = w[6];
+    p.peephole_shift = w[6] >> 8;
+    p.stored_shift = w[6] >> 16;
+    p.low = w[7];
+    p.high = w[8];
+    return p;
+}
+
+} // namespace ese
+
+#endif

@@ -1,0 +1,30 @@
+// The one place that knows which tool reads these sources: Vitis HLS, PandA Bambu or g++.
+#ifndef ESE_TOOL_H
+#define ESE_TOOL_H
+
+#include <ap_int.h>
+#include <hls_stream.h>
+
+#define ESE_PRAGMA(text) _Pragma(#text)
+
+#if defined(__BAMBU__)
+// Bambu pipelines functions, not loops, and ignores memory directives; what it would refuse is left out.
+#define ESE_PIPELINE
+#define ESE_UNROLL
+#define ESE_INLINE
+#define ESE_PARTITION(array, dimension)
+#define ESE_LUTRAM(array)
+#define ESE_BRAM(array)
+#define ESE_INDEPENDENT(array)
+#else
+#define ESE_PIPELINE ESE_PRAGMA(HLS pipeline II = 1)
+#define ESE_UNROLL ESE_PRAGMA(HLS unroll)
+#define ESE_INLINE ESE_PRAGMA(HLS inline)
+#define ESE_PARTITION(array, dimension) ESE_PRAGMA(HLS array_partition variable = array complete dim = dimension)
+#define ESE_LUTRAM(array) ESE_PRAGMA(HLS bind_storage variable = array type = ram_2p impl = lutram)
+#define ESE_BRAM(array) ESE_PRAGMA(HLS bind_storage variable = array type = ram_t2p impl = bram)
+// An address written in one iteration is not read in the next ones, save where the code forwards it.
+#define ESE_INDEPENDENT(array) ESE_PRAGMA(HLS dependence variable = array type = inter false)
+#endif
+
+#endif

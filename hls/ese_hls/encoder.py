@@ -1,0 +1,292 @@
+"""The encoder: a network, for one design, as the words of an image (docs/image-format.md)."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from ese_host.bits import Words, pack
+from ese_host.design import FORMAT_VERSION, SUM_FRAC, WORD_BITS, Design
+from ese_host.errors import CapacityError, MismatchError, UnsupportedError
+from ese_host.fixed import Codes
+from ese_host.image import HEADER, MAGIC, layout, parse
+from ese_host.network import Activation, Lstm, Matrix, Network
+from ese_host.phases import Phase
+from ese_host.sparse import Interleave, relative_index
+from ese_host.tables import VALUE_FRAC
+
+from ese_hls.bounds import bits_for, check_sum, partial_sums
+from ese_hls.schedule import Plan, Planned, plan
+
+
+@dataclass
+class Packed:
+    """A plan with its memories filled.
+
+    Attributes:
+        entries: (pes, entry words) words of entry memory.
+        counts: (phases, pes) entries of each PE.
+        scales: (params, 4, banks) and biases: (params, 4), a row of four for each item.
+        peepholes: (cells, 3).
+        acc_bits: accumulator width that the worst case needs.
+    """
+
+    plan: Plan
+    entries: Codes
+    counts: Codes
+    scales: Codes
+    biases: Codes
+    peepholes: Codes
+    codebooks: list[Codes]
+    acc_bits: int
+
+
+def encode(network: Network, design: Design) -> bytes:
+    """The image of a network for a design; the result has been read back by the strict reader.
+
+    Raises:
+        MismatchError: formats, activations or weight kind differ from the design's.
+        CapacityError: a memory is too small, or a sum could overflow.
+        UnsupportedError: the engine cannot hold a scale, bias or format.
+    """
+    check_formats(network, design)
+    packed = fill(network, design.pes, design.gap_bits, design.cells_per_cycle, design.acc_banks)
+    check_capacity(packed, design)
+    words = assemble(network, packed, design)
+    parse(words, design, "encoded image")
+    return words.astype("<u4").tobytes()
+
+
+def fill(network: Network, pes: int, gap_bits: int, units: int, banks: int) -> Packed:
+    """Plan a network and fill the memories of its image, whatever their size."""
+    planned = plan(network, pes, banks)
+    entries: list[Codes] = []
+    counts, scales, biases, peepholes = [], [], [], []
+    entry_words = params = cells = 0
+    needed = 1
+    for item in planned.phases:
+        phase = item.phase
+        words, count = _entries(item.matrix, item.interleave, gap_bits)
+        phase.entry_base, phase.entry_count = entry_words, int(count.max(initial=0))
+        phase.stride_log2 = item.interleave.stride_log2
+        entries.append(words)
+        counts.append(count)
+        entry_words += words.shape[1]
+        if item.layer is None:
+            continue
+        phase.param_base = params // units
+        scale, bias = _parameters(item, planned, banks)
+        check_row_sums(item, planned, scale, bias)
+        rows = -(-phase.items // units) * units
+        scales.append(np.pad(scale, ((0, rows - len(scale)), (0, 0), (0, 0))))
+        biases.append(np.pad(bias, ((0, rows - len(bias)), (0, 0))))
+        params += rows
+        if phase.has("lstm"):
+            phase.cell_base = cells // units
+            peephole = np.zeros((rows, 3), dtype=np.int64)
+            if isinstance(item.layer, Lstm) and item.layer.peepholes is not None:
+                peephole[: phase.items] = item.layer.peepholes.T
+            peepholes.append(peephole)
+            cells += rows
+    needed = max(acc_bits_of(planned), needed)
+    return Packed(
+        planned,
+        np.concatenate(entries, axis=1),
+        np.array(counts),
+        np.concatenate(scales),
+        np.concatenate(biases),
+        np.concatenate(peepholes) if peepholes else np.zeros((0, 3), dtype=np.int64),
+        [p.matrix.codebook for p in planned.phases if p.matrix.codebook is not None],
+        needed,
+    )
+
+
+def _entries(matrix: Matrix, interleave: Interleave, gap_bits: int) -> tuple[Codes, Codes]:
+    """(pes, words) entry words of a matrix, and (pes,) entries of each PE."""
+    code_bits = 1 if matrix.kind == "ternary" else 4
+    per_word = WORD_BITS // (gap_bits + code_bits)
+    stored: list[Codes] = []
+    for pe, positions in enumerate(interleave.positions(matrix.codes)):
+        gaps, carriers = relative_index(positions, matrix.kind, gap_bits)
+        codes = np.zeros_like(gaps)
+        rows = interleave.rows_of(pe)
+        local = positions & ((1 << interleave.stride_log2) - 1)
+        weights = matrix.codes[rows[local], positions >> interleave.stride_log2] if len(rows) else codes
+        codes[carriers] = (weights < 0) if matrix.kind == "ternary" else weights & 15
+        stored.append(gaps | codes << gap_bits)
+    counts = np.array([len(s) for s in stored])
+    words = -(-int(counts.max(initial=0)) // per_word)
+    slots = np.zeros((interleave.pes, words * per_word), dtype=np.int64)
+    for pe, values in enumerate(stored):
+        slots[pe, : len(values)] = values
+    shifts = np.arange(per_word) * (gap_bits + code_bits)
+    packed: Codes = (slots.reshape(interleave.pes, words, per_word) << shifts).sum(axis=2)
+    return packed, counts
+
+
+def _stage_matrices(item: Planned, planned: Plan) -> list[Planned]:
+    """The matrices that are summed before an item's element-wise stage: both parts of an LSTM, or its own."""
+    if not item.phase.has("lstm"):
+        return [item]
+    return [p for p in planned.phases if p.phase.layer == item.phase.layer and p.phase.part < 2]
+
+
+def _parameters(item: Planned, planned: Plan, banks: int) -> tuple[Codes, Codes]:
+    """(items, 4, banks) scales and (items, 4) biases; a plain row has the first of the four columns."""
+    phase, layer = item.phase, item.layer
+    assert layer is not None
+    columns = 4 if phase.has("lstm") else 1
+    scale = np.zeros((phase.items, 4, banks), dtype=np.int64)
+    bias = np.zeros((phase.items, 4), dtype=np.int64)
+    for part in _stage_matrices(item, planned):
+        rows = part.matrix.scale.reshape(2, columns, phase.items)
+        scale[:, :columns, part.phase.bank_positive] = rows[0].T
+        if part.phase.bank_negative != part.phase.bank_positive:
+            scale[:, :columns, part.phase.bank_negative] = rows[1].T
+    if phase.part != 2:
+        bias[:, :columns] = layer.bias.reshape(columns, phase.items).T
+    if bias.min() < -(1 << 15) or bias.max() >= 1 << 15:
+        raise UnsupportedError(
+            f"layer {layer.name!r}: bias codes span {bias.min()}..{bias.max()}; 16 bits are held: narrow bias_quantizer"
+        )
+    return scale, bias
+
+
+def check_row_sums(item: Planned, planned: Plan, scale: Codes, bias: Codes) -> None:
+    """Prove that no scaled sum of an element-wise stage overflows.
+
+    Raises:
+        CapacityError: one could.
+    """
+    phase, layer = item.phase, item.layer
+    assert layer is not None
+    columns = 4 if phase.has("lstm") else 1
+    low = high = (bias[:, :columns] << phase.bias_shift).T.reshape(-1).astype(object)
+    for part in _stage_matrices(item, planned):
+        lows, highs = partial_sums(part.matrix, part.source)
+        for sign, bank in enumerate((part.phase.bank_positive, part.phase.bank_negative)):
+            factor = scale[:, :columns, bank].T.reshape(-1).astype(object) << phase.bank_shift[bank]
+            low, high = low + lows[sign] * factor, high + highs[sign] * factor
+    if phase.has("peepholes") and isinstance(layer, Lstm) and layer.peepholes is not None:
+        reach = int(np.abs(layer.peepholes).max()) * -layer.state.low << phase.peephole_shift
+        low, high = low - reach, high + reach
+    check_sum(layer.name, int(min(low)), int(max(high)))
+
+
+def acc_bits_of(planned: Plan) -> int:
+    """Accumulator width that proves sufficient for every partial sum of every row."""
+    needed = 1
+    for item in planned.phases:
+        if item.layer is None:
+            continue
+        ranges: dict[int, tuple[Codes, Codes]] = {}
+        for part in _stage_matrices(item, planned):
+            lows, highs = partial_sums(part.matrix, part.source)
+            for sign, bank in enumerate((part.phase.bank_positive, part.phase.bank_negative)):
+                low, high = ranges.get(bank, (np.int64(0), np.int64(0)))
+                ranges[bank] = (low + lows[sign], high + highs[sign])
+        needed = max([needed, *(bits_for(int(low.min()), int(high.max())) for low, high in ranges.values())])
+    return needed
+
+
+def check_formats(network: Network, design: Design) -> None:
+    """Refuse a network whose formats are not the design's.
+
+    Raises:
+        MismatchError: a format, an activation or the weight kind differs.
+    """
+    pairs: list[tuple[str, object, object]] = [("the network's input format", network.source, design.source)]
+    for layer in network.layers:
+        pairs.append((f"layer {layer.name!r}: weights", layer.kernel.kind, design.weights))
+        if isinstance(layer, Lstm):
+            pairs.append((f"layer {layer.name!r}: recurrent weights", layer.recurrent.kind, design.weights))
+            pairs.append((f"layer {layer.name!r}: state format", layer.state, design.state))
+            pairs.append((f"layer {layer.name!r}: gate activation", shape_of(layer.gate), design.gate))
+            pairs.append((f"layer {layer.name!r}: cell activation", shape_of(layer.cell), design.cell))
+    for what, found, expected in pairs:
+        if found != expected:
+            raise MismatchError(f"{what} is {found}; the design has {expected}: use one quantizer for all layers, or "
+                                "emit a design for this network")
+
+
+def shape_of(activation: Activation) -> Activation:
+    """An activation without slope and offset, which come with the image."""
+    return Activation(activation.kind, activation.out)
+
+
+def check_capacity(packed: Packed, design: Design) -> None:
+    """Refuse what does not fit the design's memories, or an accumulator that could overflow.
+
+    Raises:
+        CapacityError: naming the memory, what is needed and what is there.
+    """
+    groups = max(-(-p.interleave.rows_per_pe // 4) for p in packed.plan.phases)
+    needs = {
+        "entry_depth": packed.entries.shape[1],
+        "group_depth": groups,
+        "vector_depth": max(packed.plan.vector_words),
+        "param_depth": -(-len(packed.scales) // design.cells_per_cycle),
+        "cell_depth": -(-len(packed.peepholes) // design.cells_per_cycle),
+        "phases": len(packed.plan.phases),
+        "acc_bits": packed.acc_bits,
+    }
+    for name, needed in needs.items():
+        if needed > getattr(design, name):
+            raise CapacityError(f"the network needs {name} = {needed}; the design has {getattr(design, name)}: "
+                                "prune more, use more PEs, or emit a larger design")
+    longest = max(p.phase.entry_count for p in packed.plan.phases)
+    if longest >= 1 << 16:
+        raise CapacityError(f"a PE has {longest} entries of one matrix; 65535 are counted: use more PEs or prune more")
+
+
+def assemble(network: Network, packed: Packed, design: Design) -> Words:
+    """All words of the image, checksum last."""
+    final = network.layers[-1]
+    output_frac = SUM_FRAC
+    if isinstance(final, Lstm):
+        format_ = final.state if final.projection is not None else (final.output or final.exact_output)
+        output_frac = format_.frac
+    elif final.output is not None:
+        output_frac = final.output.frac
+    lines = [0, 0]
+    for layer in network.layers:
+        if isinstance(layer, Lstm):
+            lines = [a.slope | a.offset << 16 for a in (layer.gate, layer.cell)]
+    values = {
+        "magic": MAGIC,
+        "version": FORMAT_VERSION,
+        "words": 0,
+        "design_id": design.design_id,
+        "phases": len(packed.plan.phases),
+        "entry_words": packed.entries.shape[1],
+        "params": len(packed.scales),
+        "cells": len(packed.peepholes),
+        "codebooks": len(packed.codebooks),
+        "inputs": network.inputs,
+        "outputs": network.outputs,
+        "flags": network.every_step | packed.plan.alternate << 1,
+        "gate_line": lines[0],
+        "cell_line": lines[1],
+        "formats": output_frac | packed.acc_bits << 8,
+        "weights": sum(int(np.count_nonzero(p.matrix.codes)) for p in packed.plan.phases),
+    }
+    values["words"] = layout(values, design)["checksum"].stop
+    parts = [np.array([values[name] for name in HEADER], dtype=np.uint32)]
+    for planned, counts in zip(packed.plan.phases, packed.counts):
+        parts += [planned.phase.to_words(), pack(counts, 16)]
+    if packed.codebooks:
+        parts.append(pack(np.concatenate(packed.codebooks), 16))
+    parts.append(pack(np.concatenate([packed.scales, packed.biases[:, :, None]], axis=2), 16))
+    parts.append(pack(packed.peepholes, 16))
+    parts.append(pack(packed.entries.T, WORD_BITS))
+    parts.append((network.table[0] | network.table[1] << VALUE_FRAC).astype(np.uint32))
+    content = np.concatenate(parts)
+    crc = np.array([zlib.crc32(content.astype("<u4").tobytes())], dtype=np.uint32)
+    return np.concatenate([content, crc])
+
+
+def phases_of(packed: Packed) -> list[Phase]:
+    """The phase records of a filled plan."""
+    return [p.phase for p in packed.plan.phases]

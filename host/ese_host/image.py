@@ -1,0 +1,179 @@
+"""The image: one file that holds everything an engine needs to become a network (docs/image-format.md).
+
+The reader is strict: magic, version, design, sizes, flags and CRC are checked before anything is handed on, and every
+refusal names the field, the value found and the value expected.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ese_host.bits import Words, packed_words, unpack
+from ese_host.design import CODE_BITS, FORMAT_VERSION, WORD_BITS, Design, check_ids
+from ese_host.errors import CapacityError, FormatError
+from ese_host.phases import PHASE_WORDS, Phase
+from ese_host.tables import TABLE_SIZE
+
+MAGIC = 0x34455345
+HEADER = ("magic", "version", "words", "design_id", "phases", "entry_words", "params", "cells", "codebooks", "inputs",
+          "outputs", "flags", "gate_line", "cell_line", "formats", "weights")
+MAX_WORDS = 1 << 26
+
+
+@dataclass(frozen=True, eq=False)
+class Image:
+    """A checked image.
+
+    Attributes:
+        words: (n,) all words of the file.
+        header: the header's fields by name.
+        phases: the phase table. counts: (phases, pes) entries of each PE.
+        sections: word range of each section, by name.
+    """
+
+    words: Words
+    header: dict[str, int]
+    phases: tuple[Phase, ...]
+    counts: npt.NDArray[np.int64]
+    sections: dict[str, slice]
+
+    @property
+    def image_id(self) -> int:
+        """The CRC of the content, which the engine reports for the image it holds."""
+        return int(self.words[-1])
+
+    @property
+    def every_step(self) -> bool:
+        """Whether an output leaves at every step."""
+        return bool(self.header["flags"] & 1)
+
+    @property
+    def output_frac(self) -> int:
+        """Fractional bits of an output value."""
+        return self.header["formats"] & 0xFF
+
+    @property
+    def acc_bits_needed(self) -> int:
+        """Accumulator width that the encoder proved sufficient."""
+        return self.header["formats"] >> 8
+
+    def bytes_by_cause(self) -> dict[str, int]:
+        """Bytes of each section of the file."""
+        return {name: 4 * (part.stop - part.start) for name, part in self.sections.items()}
+
+
+def layout(header: dict[str, int], design: Design) -> dict[str, slice]:
+    """Word range of each section of an image with this header."""
+    sizes = {
+        "header": len(HEADER),
+        "phase table": header["phases"] * (PHASE_WORDS + packed_words(design.pes, 16)),
+        "codebooks": 8 * header["codebooks"],
+        "scales and biases": packed_words(header["params"] * 4 * (design.acc_banks + 1), 16),
+        "peepholes": packed_words(header["cells"] * 3, 16),
+        "entries": packed_words(header["entry_words"] * design.pes, WORD_BITS),
+        "tables": TABLE_SIZE,
+        "checksum": 1,
+    }
+    sections, start = {}, 0
+    for name, size in sizes.items():
+        sections[name] = slice(start, start + size)
+        start += size
+    return sections
+
+
+def parse(words: Words, design: Design, name: str = "image") -> Image:
+    """Check and decode the words of an image.
+
+    Raises:
+        FormatError: the words are not a whole, undamaged image of this version.
+        MismatchError: the image is for another design.
+        CapacityError: it does not fit the design's memories.
+    """
+    if len(words) < len(HEADER):
+        raise FormatError(f"{name}: {len(words)} words; an image has at least {len(HEADER)}: emit it again")
+    header = dict(zip(HEADER, (int(w) for w in words)))
+    for field, expected in (("magic", MAGIC), ("version", FORMAT_VERSION), ("words", len(words))):
+        if header[field] != expected:
+            raise FormatError(f"{name}: {field} is {header[field]:#x}; expected {expected:#x}: emit the image again")
+    check_ids(name, header["design_id"], design.design_id)
+    _check_sizes(header, design, name)
+    sections = layout(header, design)
+    if sections["checksum"].stop != len(words):
+        raise FormatError(f"{name}: {len(words)} words; its header asks for {sections['checksum'].stop}: emit it again")
+    crc = zlib.crc32(words[:-1].astype("<u4").tobytes())
+    if crc != int(words[-1]):
+        raise FormatError(f"{name}: CRC is {int(words[-1]):#010x}; its content has {crc:#010x}: copy or emit it again")
+    record = PHASE_WORDS + packed_words(design.pes, 16)
+    table = words[sections["phase table"]].reshape(-1, record)
+    phases = tuple(Phase.from_words(row[:PHASE_WORDS]) for row in table)
+    counts = np.array([unpack(row[PHASE_WORDS:], design.pes, 16) for row in table]).reshape(-1, design.pes)
+    for number, phase in enumerate(phases):
+        used = phase.entry_base + -(-phase.entry_count // design.entries_per_word)
+        if used > header["entry_words"]:
+            raise FormatError(f"{name}: phase {number} uses {used} entry words; {header['entry_words']} are stored")
+    return Image(words, header, phases, counts, sections)
+
+
+def _check_sizes(header: dict[str, int], design: Design, name: str) -> None:
+    units = design.cells_per_cycle
+    limits = {
+        "phases": design.phases,
+        "entry_words": design.entry_depth,
+        "params": units * design.param_depth,
+        "cells": units * design.cell_depth,
+        "codebooks": 16 if design.weights == "codebook4" else 0,
+        "inputs": min(design.vector_depth, 4095),
+    }
+    for field, limit in limits.items():
+        if header[field] > limit:
+            raise CapacityError(f"{name}: {field} is {header[field]}; the design holds {limit}: choose a larger design")
+    if not header["inputs"] or not header["outputs"] or not header["phases"]:
+        raise FormatError(f"{name}: inputs, outputs or phases is zero; at least one of each is needed: emit it again")
+    if (header["formats"] >> 8) > design.acc_bits:
+        raise CapacityError(
+            f"{name}: sums need {header['formats'] >> 8} accumulator bits; the design has {design.acc_bits}"
+        )
+
+
+def read(path: Path, design: Design) -> Image:
+    """Read and check an image file.
+
+    Raises:
+        FormatError, MismatchError, CapacityError: see `parse`; also where the file cannot be read.
+    """
+    try:
+        size = path.stat().st_size
+        if size % 4 or size > 4 * MAX_WORDS:
+            raise FormatError(f"{path}: {size} bytes; whole 32-bit words, at most {4 * MAX_WORDS} bytes: copy it again")
+        words = np.frombuffer(path.read_bytes(), dtype="<u4").astype(np.uint32)
+    except OSError as error:
+        raise FormatError(f"{path}: cannot be read ({error}); build the design again") from error
+    return parse(words, design, str(path))
+
+
+def entries(image: Image, design: Design) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Gaps and codes of all stored entries, (pes, entry words * entries per word) each."""
+    count = image.header["entry_words"] * design.pes
+    stored = unpack(image.words[image.sections["entries"]], count, WORD_BITS).reshape(-1, design.pes).T
+    shifts = np.arange(design.entries_per_word) * design.entry_bits
+    slots = (stored[:, :, None] >> shifts) & ((1 << design.entry_bits) - 1)
+    slots = slots.reshape(design.pes, -1)
+    return slots & ((1 << design.gap_bits) - 1), slots >> design.gap_bits
+
+
+def padding_entries(image: Image, design: Design) -> npt.NDArray[np.int64]:
+    """(phases, pes) entries that carry no weight."""
+    gaps, codes = entries(image, design)
+    ternary = CODE_BITS[design.weights] == 1
+    empty = gaps == (1 << design.gap_bits) - 1 if ternary else codes == 0
+    result = np.zeros_like(image.counts)
+    for number, phase in enumerate(image.phases):
+        start = phase.entry_base * design.entries_per_word
+        for pe in range(design.pes):
+            result[number, pe] = int(empty[pe, start : start + image.counts[number, pe]].sum())
+    return result

@@ -1,0 +1,85 @@
+"""The phase table's records: what the engine does in one step (docs/image-format.md, "Phases")."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from ese_host.bits import Words
+
+PHASE_WORDS = 10
+FLAGS = ("lstm", "dense", "source_ram", "set", "ahead", "last_only", "zero_state", "waits_frame", "frees_frame",
+         "emits", "emits_stored", "output_last_only", "stores_output", "relu", "peepholes",
+         "first_enabled", "first_ram", "second_enabled", "second_ram")
+"""Bits 0 to 18 of a record's first word."""
+NIBBLES = (("codebook", 20, 4), ("stride_log2", 24, 4), ("bank_positive", 28, 2), ("bank_negative", 30, 2))
+HALVES = (("entry_base", "entry_count"), ("source_base", "items"), ("param_base", "cell_base"),
+          ("first_base", "second_base"))
+"""Low and high half of words 1 to 4."""
+PARTS: tuple[Literal["kernel", "recurrent", "projection"], ...] = ("kernel", "recurrent", "projection")
+
+
+@dataclass
+class Phase:
+    """One matrix, the element-wise stage that may follow it, and when both run. Names as in csrc/phase.h."""
+
+    layer: int = 0
+    part: int = 0
+    flags: set[str] = field(default_factory=set)
+    codebook: int = 0
+    stride_log2: int = 0
+    bank_positive: int = 0
+    bank_negative: int = 0
+    entry_base: int = 0
+    entry_count: int = 0
+    source_base: int = 0
+    items: int = 0
+    param_base: int = 0
+    cell_base: int = 0
+    first_base: int = 0
+    second_base: int = 0
+    bank_shift: tuple[int, int, int, int] = (0, 0, 0, 0)
+    bias_shift: int = 0
+    peephole_shift: int = 0
+    stored_shift: int = 0
+    low: int = 0
+    high: int = 0
+
+    def has(self, flag: str) -> bool:
+        """Whether a flag is set."""
+        return flag in self.flags
+
+    @property
+    def computes(self) -> bool:
+        """Whether an element-wise stage follows the matrix."""
+        return self.has("lstm") or self.has("dense")
+
+    def to_words(self) -> Words:
+        """(10,) words of the record."""
+        first = sum(1 << bit for bit, name in enumerate(FLAGS) if name in self.flags)
+        first |= sum(getattr(self, name) << at for name, at, _ in NIBBLES)
+        words = [first]
+        words += [getattr(self, low) | getattr(self, high) << 16 for low, high in HALVES]
+        words.append(sum(shift << 8 * i for i, shift in enumerate(self.bank_shift)))
+        words.append(self.bias_shift | self.peephole_shift << 8 | self.stored_shift << 16)
+        words += [self.low & 0xFFFFFFFF, self.high & 0xFFFFFFFF, self.layer | self.part << 8]
+        return np.array(words, dtype=np.uint32)
+
+    @classmethod
+    def from_words(cls, record: Words) -> Phase:
+        """Inverse of `to_words`."""
+        words = [int(w) for w in record]
+        phase = cls(flags={name for bit, name in enumerate(FLAGS) if words[0] >> bit & 1})
+        for name, at, width in NIBBLES:
+            setattr(phase, name, words[0] >> at & ((1 << width) - 1))
+        for word, (low, high) in zip(words[1:5], HALVES):
+            setattr(phase, low, word & 0xFFFF)
+            setattr(phase, high, word >> 16)
+        shifts = [words[5] >> 8 * i & 0x3F for i in range(4)]
+        phase.bank_shift = (shifts[0], shifts[1], shifts[2], shifts[3])
+        phase.bias_shift, phase.peephole_shift, phase.stored_shift = (words[6] >> s & 0x3F for s in (0, 8, 16))
+        phase.low, phase.high = (w - (1 << 32) if w >> 31 else w for w in words[7:9])
+        phase.layer, phase.part = words[9] & 0xFF, words[9] >> 8 & 0xFF
+        return phase
