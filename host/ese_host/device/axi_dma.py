@@ -1,0 +1,126 @@
+"""The registers of an AXI DMA in simple mode (PG021), as far as pynq's driver and ours use them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ese_host.device.faults import Faults
+from ese_host.device.memory import PhysicalMemory
+from ese_host.packets import Words
+
+SEND, RECEIVE = 0x00, 0x30
+"""Offsets of the two channels' registers: memory to stream, stream to memory."""
+CONTROL, STATUS, ADDRESS, ADDRESS_HIGH, LENGTH = 0x00, 0x04, 0x18, 0x1C, 0x28
+RUN, RESET, INTERRUPTS = 0x1, 0x4, 0x7000
+HALTED, IDLE, INTERNAL, SLAVE, DECODE, COMPLETE, FAILED = 0x1, 0x2, 0x10, 0x20, 0x40, 0x1000, 0x4000
+ERRORS = INTERNAL | SLAVE | DECODE
+
+Exchange = Callable[[Words, Words], "int | None"]
+"""Send a packet, receive its answer into an array; the answer's words, or None while there is none."""
+
+
+class Channel:
+    """Registers and state of one direction."""
+
+    def __init__(self) -> None:
+        self.control, self.status = 0, HALTED
+        self.address, self.length = 0, 0
+        self.pending = False
+
+    def finish(self, length: int) -> None:
+        """The transfer is complete, with so many bytes."""
+        self.length, self.pending = length, False
+        self.status |= IDLE | COMPLETE
+
+    def fail(self, errors: int) -> None:
+        """The transfer ends with error bits, and the channel halts."""
+        self.pending = False
+        self.control &= ~RUN
+        self.status = (self.status & ~IDLE) | errors | HALTED | FAILED
+
+
+class AxiDma:
+    """Both channels between physical memory and the streams of one engine."""
+
+    def __init__(self, memory: PhysicalMemory, exchange: Exchange, faults: Faults, length_bits: int) -> None:
+        self._memory, self._exchange, self._faults = memory, exchange, faults
+        self._length_mask = (1 << length_bits) - 1
+        self.reset()
+
+    def reset(self) -> None:
+        """Both channels halted, nothing pending."""
+        self._channels = {SEND: Channel(), RECEIVE: Channel()}
+
+    def read(self, offset: int) -> int:
+        """A register's value; reserved ones read as zero."""
+        base = RECEIVE if offset >= RECEIVE else SEND
+        channel = self._channels[base]
+        return {
+            CONTROL: channel.control,
+            STATUS: channel.status,
+            ADDRESS: channel.address & 0xFFFFFFFF,
+            ADDRESS_HIGH: channel.address >> 32,
+            LENGTH: channel.length,
+        }.get(offset - base, 0)
+
+    def write(self, offset: int, value: int) -> None:
+        """Write a register, with all that follows from it."""
+        base = RECEIVE if offset >= RECEIVE else SEND
+        channel, register = self._channels[base], offset - base
+        if register == CONTROL:
+            self._control(channel, value)
+        elif register == STATUS:
+            channel.status &= ~(value & INTERRUPTS)
+        elif register == ADDRESS:
+            channel.address = channel.address >> 32 << 32 | value
+        elif register == ADDRESS_HIGH:
+            channel.address = channel.address & 0xFFFFFFFF | value << 32
+        elif register == LENGTH and not channel.status & HALTED:
+            self._start(channel, base, value & self._length_mask)
+
+    def advance(self) -> None:
+        """Let the engine answer, where a packet waits and a buffer for its answer stands ready."""
+        send, receive = self._channels[SEND], self._channels[RECEIVE]
+        if not (send.pending and receive.pending):
+            return
+        packet, answer = (self._memory.words(channel.address, channel.length) for channel in (send, receive))
+        if packet is None or answer is None:
+            for channel, words in ((send, packet), (receive, answer)):
+                if words is None:
+                    channel.fail(DECODE)
+            return
+        count = self._exchange(packet, answer)
+        if count is None:
+            return
+        send.finish(send.length)
+        if count > len(answer):
+            receive.fail(INTERNAL)
+        elif count >= 0:
+            receive.finish(4 * count)
+
+    def _control(self, channel: Channel, value: int) -> None:
+        if value & RESET:
+            self.reset()
+            return
+        channel.control = value & ~RESET
+        if value & RUN:
+            channel.status &= ~(HALTED | ERRORS)
+        else:
+            channel.status = channel.status & ~IDLE | HALTED
+            channel.pending = False
+
+    def _start(self, channel: Channel, base: int, length: int) -> None:
+        channel.length = length
+        channel.status &= ~IDLE
+        name = "send_errors" if base == SEND else "receive_errors"
+        errors = getattr(self._faults, name)
+        setattr(self._faults, name, 0)
+        if length == 0 or channel.address % 4 or length % 4:
+            errors |= INTERNAL
+        elif self._memory.words(channel.address, length) is None:
+            errors |= DECODE
+        if errors:
+            channel.fail(errors)
+            return
+        channel.pending = True
+        self.advance()

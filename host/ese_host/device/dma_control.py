@@ -1,0 +1,75 @@
+"""Waiting for a DMA with a deadline: pynq's own driver waits without one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from ese_host.device import axi_dma
+from ese_host.errors import DeviceError
+
+SPINS = 64
+"""Polls without a pause, for answers that come at once."""
+PAUSE = 50e-6
+
+
+class Registers(Protocol):
+    """A register block, pynq's MMIO for one."""
+
+    def read(self, offset: int, /) -> int:
+        """A register's value."""
+
+    def write(self, offset: int, value: int, /) -> None:
+        """Write a register."""
+
+
+def poll(done: Callable[[], bool], timeout: float) -> bool:
+    """Whether `done` becomes true within `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    spins = 0
+    while not done():
+        if time.monotonic() > deadline:
+            return done()
+        spins += 1
+        if spins > SPINS:
+            time.sleep(PAUSE)
+    return True
+
+
+def restart(dma: Registers, timeout: float) -> None:
+    """Reset the DMA, whatever it was doing, and let both channels run.
+
+    Raises:
+        DeviceError: a register does not do as it should within `timeout` seconds.
+    """
+    dma.write(axi_dma.CONTROL, axi_dma.RESET)
+    if not poll(lambda: not dma.read(axi_dma.CONTROL) & axi_dma.RESET, timeout):
+        found = dma.read(axi_dma.CONTROL)
+        raise DeviceError(
+            f"the DMA stays in reset (control {found:#010x}) for {timeout} s: is this the bitstream's board?"
+        )
+    for name, channel in (("send", axi_dma.SEND), ("receive", axi_dma.RECEIVE)):
+        dma.write(channel + axi_dma.CONTROL, axi_dma.RUN)
+        status = channel + axi_dma.STATUS
+        if not poll(lambda status=status: not dma.read(status) & axi_dma.HALTED, timeout):  # type: ignore[misc]
+            found = dma.read(status)
+            raise DeviceError(
+                f"the DMA's {name} channel stays halted (status {found:#010x}) for {timeout} s: reload the bitstream"
+            )
+
+
+def complete(channel: Any, name: str, timeout: float) -> int:
+    """Wait until a channel's transfer is complete; the bytes transferred.
+
+    Raises:
+        DeviceError: the DMA reports an error, or the transfer does not end within `timeout` seconds.
+    """
+    if not poll(lambda: channel.idle or channel.error, timeout):
+        raise DeviceError(f"the {name} did not end within {timeout} s: the device is reset with the next call")
+    if channel.error:
+        raise DeviceError(
+            f"the DMA failed to transfer the {name}: internal, slave or decode error; the device is reset"
+        )
+    channel.wait()
+    return int(channel.transferred)

@@ -1,0 +1,170 @@
+"""The choice of a device, and the few things that the accelerator needs of one."""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import os
+from typing import Any, Literal, Protocol
+
+from ese_host import blockdesign
+from ese_host.device import adapter
+from ese_host.device.board import EmulatedBoard
+from ese_host.device.dma_control import restart
+from ese_host.device.engine import is_library
+from ese_host.device.faults import Faults
+from ese_host.errors import DeviceError, MismatchError, MissingError
+from ese_host.manifest import BIT, HWH, Folder
+
+Driver = Literal["auto", "pynq", "adapter"]
+
+
+class Platform(Protocol):
+    """A configured device.
+
+    Attributes:
+        driver: which library drives it. dma, engine: pynq's DMA and DefaultIP, or what stands for them.
+    """
+
+    driver: str
+    dma: Any
+    engine: Any
+
+    def configure(self) -> None:
+        """Load the bitstream (again), and have the DMA ready."""
+
+    def allocate(self, words: int) -> Any:
+        """A buffer of 32-bit words that the DMA reaches."""
+
+    def close(self) -> None:
+        """Let go of the device."""
+
+
+class PynqPlatform:
+    """A device of the pynq library, real or emulated."""
+
+    driver = "pynq"
+
+    def __init__(self, folder: Folder, device: Any, timeout: float) -> None:
+        self._bit, self._hwh = folder.file(BIT), folder.file(HWH)
+        self.device, self._timeout = device, timeout
+        self.dma: Any = None
+        self.engine: Any = None
+
+    def configure(self) -> None:
+        """Load the bitstream through pynq's Overlay.
+
+        Raises:
+            DeviceError: the block design is not ours, or its DMA does not come up.
+        """
+        import pynq
+
+        overlay = pynq.Overlay(str(self._bit.resolve()), device=self.device)
+        missing = {blockdesign.DMA_NAME, blockdesign.ENGINE_NAME} - set(overlay.ip_dict)
+        if missing:
+            raise DeviceError(
+                f"{self._hwh}: has no {' and no '.join(sorted(missing))}; found {sorted(overlay.ip_dict)}"
+            )
+        entry = overlay.ip_dict[blockdesign.DMA_NAME]
+        # pynq's DMA driver waits without end for a channel that does not start: see that both do.
+        restart(pynq.MMIO(entry["phys_addr"], entry["addr_range"], device=self.device), self._timeout)
+        self.overlay = overlay
+        self.dma = getattr(overlay, blockdesign.DMA_NAME)
+        self.engine = getattr(overlay, blockdesign.ENGINE_NAME)
+
+    def allocate(self, words: int) -> Any:
+        """A buffer of pynq's."""
+        import pynq
+
+        return pynq.allocate((words,), dtype="u4", target=self.device)
+
+    def close(self) -> None:
+        """Let go of the overlay, and of an emulated board's engine."""
+        self.dma = self.engine = self.overlay = None
+        board = getattr(self.device, "board", None)
+        if isinstance(board, EmulatedBoard):
+            board.close()
+
+
+class AdapterPlatform:
+    """An emulated board without pynq."""
+
+    driver = "adapter"
+
+    def __init__(self, folder: Folder, board: EmulatedBoard, timeout: float) -> None:
+        self._bit, self.board, self._timeout = folder.file(BIT), board, timeout
+        self.dma: Any = None
+        self.engine: Any = None
+
+    def configure(self) -> None:
+        """Load the bitstream."""
+        self.board.configure(self._bit)
+        dma = adapter.Dma(self.board, self.board.processor.dma_base)
+        restart(dma, self._timeout)
+        for channel in (dma.sendchannel, dma.recvchannel):
+            channel.start()
+        self.dma, self.engine = dma, adapter.Registers(self.board, self.board.processor.engine_base)
+
+    def allocate(self, words: int) -> Any:
+        """A buffer of the board's memory."""
+        return adapter.allocate(self.board, words)
+
+    def close(self) -> None:
+        """Unload the bitstream."""
+        self.board.close()
+
+
+_numbers = itertools.count()
+
+
+def choose(
+    folder: Folder, *, device: Any = None, driver: Driver = "auto", faults: Faults | None = None, timeout: float = 5.0
+) -> tuple[Platform, str]:
+    """The device that a folder runs on, and its tag; nothing is loaded yet.
+
+    Args:
+        folder: the design.
+        device: a pynq Device, or None for the one that fits the folder's kind.
+        driver: "pynq", "adapter", or "auto" for pynq where it is installed.
+        faults: for an emulated board.
+        timeout: seconds that the device may take to come up.
+
+    Raises:
+        MismatchError: an emulated bitstream for a real device, or a real one for an emulated device.
+        MissingError: pynq is needed and not installed. DeviceError: there is no device.
+    """
+    kind = folder.manifest.kind
+    library = is_library(folder.file(BIT))
+    if library != (kind == "emulated"):
+        holds = "a shared library" if library else "no shared library"
+        raise MismatchError(f"{folder.path / BIT}: holds {holds}, the manifest says {kind!r}: build the design again")
+    installed = importlib.util.find_spec("pynq") is not None
+    if (driver == "pynq" or kind == "bitstream" or device is not None) and not installed:
+        raise MissingError("this needs the 'pynq' package, which is not installed: pip install 'ese4ml[board]'")
+    if driver == "adapter" or not installed:
+        if kind != "emulated" or device is not None:
+            raise MismatchError(f"{folder.path}: the adapter drives emulated boards only; the manifest says {kind!r}")
+        board = EmulatedBoard(blockdesign.processor_of(folder.manifest.board), faults)
+        return AdapterPlatform(folder, board, timeout), f"emulated-{os.getpid()}-adapter-{next(_numbers)}"
+    if device is None:
+        device = _emulated(folder, faults) if kind == "emulated" else _active()
+    emulated = isinstance(getattr(device, "board", None), EmulatedBoard)
+    if emulated != (kind == "emulated"):
+        what = "an emulated device" if emulated else "a real device"
+        raise MismatchError(f"{folder.path}: {kind!r} design for {what} ({device.tag}); use the one built for it")
+    return PynqPlatform(folder, device, timeout), device.tag
+
+
+def _emulated(folder: Folder, faults: Faults | None) -> Any:
+    from ese_host.device.emulated_pynq import EmulatedDevice
+
+    return EmulatedDevice(folder.manifest.board, faults=faults)
+
+
+def _active() -> Any:
+    from pynq.pl_server.device import Device
+
+    try:
+        return Device.active_device
+    except RuntimeError as error:
+        raise DeviceError(f"pynq finds no device ({error}); run this on a board, or use an emulated design") from error
