@@ -7,7 +7,16 @@ from typing import Any
 
 from ese_host.errors import UnsupportedError
 
-OURS = ("PEs", "GapBits", "AccBanks", "CellsPerCycle", "Board", "ClockMHz", "AllowDense")
+OURS = {
+    "PEs": "pes",
+    "GapBits": "gap_bits",
+    "AccBanks": "acc_banks",
+    "CellsPerCycle": "cells_per_cycle",
+    "Board": "board",
+    "ClockMHz": "clock_mhz",
+    "AllowDense": "allow_dense",
+}
+"""Keys of this backend, and the options that they set."""
 IGNORED = {
     "Precision": "formats come from the model's quantizers",
     "Strategy": "the engine has one",
@@ -46,6 +55,10 @@ class Options:
             if type(value) is not int or not low <= value <= high:
                 raise UnsupportedError(f"option {name} is {value!r}; an integer from {low} to {high} is allowed")
 
+    def to_model_config(self) -> dict[str, Any]:
+        """The options as `hls_config["Model"]`."""
+        return {key: getattr(self, name) for key, name in OURS.items()}
+
     @property
     def element_units(self) -> int:
         """Element-wise units: as chosen, or two where there is a pair of PEs to feed them."""
@@ -69,7 +82,5 @@ def options_from(model: dict[str, Any], defaults: dict[str, Any] | None = None) 
             f"hls_config['Model']['ReuseFactor'] is {model['ReuseFactor']!r}; parallelism is set by 'PEs' "
             "(processing elements) here: leave ReuseFactor at 1"
         )
-    names = {"PEs": "pes", "GapBits": "gap_bits", "AccBanks": "acc_banks", "CellsPerCycle": "cells_per_cycle"}
-    names |= {"Board": "board", "ClockMHz": "clock_mhz", "AllowDense": "allow_dense"}
-    given = {names[key]: value for key, value in model.items() if key in names and value is not None}
+    given = {OURS[key]: value for key, value in model.items() if key in OURS and value is not None}
     return Options(**{**(defaults or {}), **given})

@@ -95,7 +95,7 @@ def write_project(conversion: Conversion, target: Path, attachments: dict[str, P
             _attach(source, folder / name)
         description = _describe(conversion, design, board, _words(image))
         for name in SCRIPTS:
-            text = templates().get_template(f"{name}.j2").render(**_names(conversion, design, board))
+            text = templates().get_template(f"{name}.jinja").render(**_names(conversion, design, board))
             (folder / name).write_text(text, encoding="utf-8")
         (folder / DESCRIPTION).write_text(json.dumps(description, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     return Project.open(target)

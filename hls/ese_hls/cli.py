@@ -1,0 +1,80 @@
+"""The commands `ese4ml emit` and `ese4ml build`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ese_hls.boards import board_names
+
+FOLDER = click.Path(file_okay=False, path_type=Path)
+
+
+@click.command()
+@click.argument("model", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--out", required=True, type=FOLDER, help="Folder for the project; an earlier project there is replaced.")
+@click.option("--pes", default=8, show_default=True, help="Processing elements.")
+@click.option("--gap-bits", default=5, show_default=True, help="Bits of the relative index of an entry.")
+@click.option("--acc-banks", type=int, help="Accumulators a row: 1, 2 or 4.  [default: as few as the scales allow]")
+@click.option("--cells-per-cycle", type=int, help="Element-wise units: 1 or 2.  [default: 2, with one PE 1]")
+@click.option("--board", default="pynq-z2", show_default=True, type=click.Choice(board_names()), help="Target board.")
+@click.option("--clock-mhz", type=int, help="Clock in MHz.  [default: the board's]")
+@click.option("--allow-dense", is_flag=True, help="Accept a model without one zero weight.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def emit(
+    model: Path,
+    out: Path,
+    pes: int,
+    gap_bits: int,
+    acc_banks: int | None,
+    cells_per_cycle: int | None,
+    board: str,
+    clock_mhz: int | None,
+    allow_dense: bool,
+    as_json: bool,
+) -> None:
+    """Convert MODEL (a .keras file) through hls4ml with backend ESE, and emit an HLS project."""
+    from ese_hls.emit import emit as run
+    from ese_hls.options import Options
+
+    options = Options(pes, gap_bits, acc_banks, cells_per_cycle, board, clock_mhz, allow_dense)
+    project, conversion = run(model, out, options)
+    description = project.description
+    if as_json:
+        _print({"project": str(out), **{key: value for key, value in description.items() if key != "design"}})
+        return
+    click.echo(str(conversion.summary))
+    click.echo(f"design {description['design_id']}, {pes} PEs, image {description['image_id']}: project in {out}")
+
+
+@click.command()
+@click.argument("project", type=FOLDER)
+@click.option("--out", type=FOLDER, help="Design folder to make, e.g. bitstreams/<name>; needed with g++.")
+@click.option("--with", "tool", default="g++", show_default=True, type=click.Choice(["g++", "vitis"]), help="Tool.")
+@click.option("--timeout", default=86400.0, show_default=True, help="Seconds that Vitis HLS may take.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def build(project: Path, out: Path | None, tool: str, timeout: float, as_json: bool) -> None:
+    """Compile an emitted PROJECT: into an emulated bitstream with g++, or into an IP core with Vitis HLS."""
+    if tool == "vitis":
+        from ese_hls.project import Project
+        from ese_hls.vitis import build_project
+
+        log = build_project(Project.open(project).path, export=True, timeout=timeout)
+        _print({"project": str(project), "log": str(log)}) if as_json else click.echo(f"IP core in {project}; log {log}")
+        return
+    if out is None:
+        raise click.UsageError("--out is needed with g++: the design folder to make, e.g. --out bitstreams/vowels-ternary")
+    from ese_hls.build import build_emulated
+
+    made = build_emulated(project, out)
+    if as_json:
+        _print({"out": str(out), **{key: value for key, value in made.to_json().items() if key != "design"}})
+    else:
+        click.echo(f"emulated bitstream of design {made.design.design_id:#010x} in {out}")
+
+
+def _print(value: dict[str, Any]) -> None:
+    click.echo(json.dumps(value, indent=2, sort_keys=True))
