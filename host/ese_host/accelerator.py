@@ -273,9 +273,8 @@ class Accelerator:
         total = int(steps.sum())
         if (trailer.sequences, trailer.steps) != (len(steps), total):
             self._ready = False
-            raise DeviceError(
-                f"the engine did {trailer.sequences} sequences, {trailer.steps} steps; {len(steps)} and {total} were sent"
-            )
+            done = f"{trailer.sequences} sequences and {trailer.steps} steps"
+            raise DeviceError(f"the engine did {done}; {len(steps)} and {total} were sent: the device is reset")
         outputs, traces = self.shape.read(answer, steps, trace)
         return Result(outputs, self.shape.frac, steps, self.shape.every_step, traces, trailer.cycles, seconds)
 

@@ -23,11 +23,17 @@ TRACE_WORDS = 4
 
 @dataclass(frozen=True)
 class Stage:
-    """One kind of element-wise result in a trace: an LSTM's cells, a projection's rows, a Dense layer's rows."""
+    """One kind of element-wise result in a trace: an LSTM's cells, a projection's rows, a Dense layer's rows.
+
+    Attributes:
+        layer: its name. items: values a step. frac: fractional bits of the exact values.
+        every_step: whether they come at every step, or at the last alone.
+    """
 
     layer: str
     kind: Literal["cells", "projection", "rows"]
     items: int
+    frac: int
     every_step: bool
 
 
@@ -53,7 +59,7 @@ class Shape:
     Attributes:
         inputs, outputs: widths of a frame. every_step: whether an output leaves at each step.
         source: format of input codes. output: format of output values; None where they are exact.
-        exact_frac: fractional bits of the last stage's exact values. stages: of the trace, in order.
+        stages: of the trace, in order.
     """
 
     inputs: int
@@ -61,7 +67,6 @@ class Shape:
     every_step: bool
     source: Fixed
     output: Fixed | None
-    exact_frac: int
     stages: tuple[Stage, ...]
 
     @classmethod
@@ -71,25 +76,21 @@ class Shape:
         every_step = True
         for layer in network.layers:
             if isinstance(layer, Lstm):
-                stages.append(Stage(layer.name, "cells", layer.units, every_step))
+                stages.append(Stage(layer.name, "cells", layer.units, layer.exact_output.frac, every_step))
                 if layer.projection is not None:
-                    stages.append(Stage(layer.name, "projection", layer.outputs, every_step))
+                    stages.append(Stage(layer.name, "projection", layer.outputs, SUM_FRAC, every_step))
                 every_step = every_step and layer.return_sequences
             else:
-                stages.append(Stage(layer.name, "rows", layer.outputs, every_step))
+                stages.append(Stage(layer.name, "rows", layer.outputs, SUM_FRAC, every_step))
         last = network.layers[-1]
-        output, exact_frac = last.output, SUM_FRAC
-        if isinstance(last, Lstm) and last.projection is not None:
-            output = last.state
-        elif isinstance(last, Lstm):
-            exact_frac = last.exact_output.frac
+        output = last.state if isinstance(last, Lstm) and last.projection is not None else last.output
         every = network.every_step
-        return cls(network.inputs, network.outputs, every, network.source, output, exact_frac, tuple(stages))
+        return cls(network.inputs, network.outputs, every, network.source, output, tuple(stages))
 
     @property
     def frac(self) -> int:
         """Fractional bits of output values."""
-        return self.exact_frac if self.output is None else self.output.frac
+        return self.stages[-1].frac if self.output is None else self.output.frac
 
     def frames(self, steps: int) -> int:
         """Output frames of a sequence of so many steps."""
@@ -152,7 +153,7 @@ class Shape:
             chosen = exact
         else:
             chosen = np.take_along_axis(exact, (lengths - 1)[:, None, None], axis=1)
-        return chosen if self.output is None else self.output.quantize(chosen, self.exact_frac)
+        return chosen if self.output is None else self.output.quantize(chosen, self.stages[-1].frac)
 
 
 def _padded(frames: Codes, lengths: Lengths) -> Codes:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ese_host import golden, hwh, image, manifest, network_io
-from ese_host.design import FORMAT_VERSION, Design
+from ese_host.design import FORMAT_VERSION, SUM_FRAC, Design
 from ese_host.fixed import Fixed
 from ese_host.network import Activation, Dense, Matrix, Network
 
@@ -41,7 +41,7 @@ def image_words(design: Design) -> np.ndarray:
     """A sound image without content: what the stand-in engine makes of it is fixed."""
     header = {name: 0 for name in image.HEADER} | {
         "magic": image.MAGIC, "version": FORMAT_VERSION, "design_id": design.design_id, "phases": 1,
-        "inputs": INPUTS, "outputs": OUTPUTS, "flags": 1, "formats": 30,
+        "inputs": INPUTS, "outputs": OUTPUTS, "flags": 1, "formats": SUM_FRAC,
     }  # fmt: skip
     header["words"] = image.layout(header, design)["checksum"].stop
     words = np.zeros(header["words"], dtype=np.uint32)
@@ -72,14 +72,19 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip("g++ is needed for the stand-in engine")
     path = tmp_path_factory.mktemp("engine") / "design.bit"
     source = Path(__file__).with_name("fake_engine.cpp")
-    defines = {"DESIGN_ID": small_design().design_id, "INPUTS": INPUTS, "OUTPUTS": OUTPUTS, "SHIFT": 30 - SOURCE.frac}
+    defines = {
+        "DESIGN_ID": small_design().design_id,
+        "INPUTS": INPUTS,
+        "OUTPUTS": OUTPUTS,
+        "SHIFT": SUM_FRAC - SOURCE.frac,
+    }
     command = [
         "g++",
         "-std=c++14",
         "-O1",
         "-shared",
         "-fPIC",
-        *(f"-D{k}={v}u" if k == "DESIGN_ID" else f"-D{k}={v}" for k, v in defines.items()),
+        *(f"-D{name}={value}" for name, value in defines.items()),
     ]
     subprocess.run([*command, str(source), "-o", str(path)], check=True, timeout=120)
     return path
@@ -105,9 +110,15 @@ def write_manifest(path: Path, **changes: object) -> manifest.Manifest:
     """A manifest of what the folder holds now."""
     names = sorted(item.name for item in path.iterdir() if item.name != manifest.NAME)
     fields: dict[str, object] = {
-        "kind": "emulated", "design": small_design(), "image_id": int(image_words(small_design())[-1]),
-        "board": "pynq-z2", "part": "xc7z020clg400-1", "clock_mhz": 100, "files": manifest.digests(path, names), "tools": {"g++": "any"},
-    }  # fmt: skip
+        "kind": "emulated",
+        "design": small_design(),
+        "image_id": int(image_words(small_design())[-1]),
+        "board": "pynq-z2",
+        "part": "xc7z020clg400-1",
+        "clock_mhz": 100,
+        "files": manifest.digests(path, names),
+        "tools": {"g++": "any"},
+    }
     value = manifest.Manifest(**{**fields, **changes})  # type: ignore[arg-type]
     manifest.write(path, value)
     return value

@@ -1,5 +1,5 @@
 // A stand-in for the engine's library (docs/packets.md): one Dense layer with weights known to conftest.py.
-// Compiled with -DDESIGN_ID, -DINPUTS, -DOUTPUTS, -DSHIFT (from the sum to 30 fractional bits).
+// Compiled with -DDESIGN_ID, -DINPUTS, -DOUTPUTS, -DSHIFT (from the sum to the fractional bits of an exact output).
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -37,7 +37,7 @@ void ese_close(void *engine) { delete static_cast<Engine *>(engine); }
 uint32_t ese_register(void *engine, uint32_t offset) {
     auto *e = static_cast<Engine *>(engine);
     switch (offset) {
-    case 0x10: return DESIGN_ID;
+    case 0x10: return uint32_t(DESIGN_ID);
     case 0x20: return e->image;
     case 0x30: return uint32_t(e->cycles);
     case 0x40: return uint32_t(e->cycles >> 32);

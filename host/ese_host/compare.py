@@ -1,0 +1,130 @@
+"""Engine against golden model, value by value: no tolerance anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from ese_host import golden
+from ese_host.errors import MismatchError
+from ese_host.fixed import Codes
+from ese_host.network import Dense, Lstm, Network
+from ese_host.outputs import Shape, Trace
+
+Lengths = npt.NDArray[np.int64]
+
+
+class Compared(Protocol):
+    """What the engine made of some sequences (`ese_host.accelerator.Result`)."""
+
+    @property
+    def outputs(self) -> Codes:
+        """(N, T or 1, outputs)."""
+
+    @property
+    def traces(self) -> list[Trace]:
+        """Stage by stage; empty without a trace."""
+
+    @property
+    def steps(self) -> Lengths:
+        """(N,) lengths."""
+
+
+@dataclass
+class Comparison:
+    """How many values were compared, how many differ, and where the first one does."""
+
+    values: int = 0
+    mismatches: int = 0
+    first: str | None = None
+
+    def add(self, name: str, found: Codes, expected: Codes, sequences: Lengths) -> None:
+        """Compare two (N, T, items) arrays; `sequences` (N,) are their numbers, for the message."""
+        if found.shape != expected.shape:
+            raise MismatchError(
+                f"{name}: engine gives {found.shape}, golden {expected.shape}: are both of one network?"
+            )
+        self.values += found.size
+        wrong = found != expected
+        count = int(np.count_nonzero(wrong))
+        self.mismatches += count
+        if count and self.first is None:
+            where = tuple(int(i) for i in np.argwhere(wrong)[0])
+            sequence, step, item = where
+            self.first = (
+                f"{name}: sequence {int(sequences[sequence])}, step {step}, item {item}: "
+                f"engine {int(found[where])}, golden {int(expected[where])}"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Expected:
+    """One stage of the trace as the golden model has it; None where the golden model does not say."""
+
+    exact: Codes
+    stored: Codes | None
+    cell: Codes | None
+
+
+def scaled(codes: Codes, frac: int, wanted: int, name: str) -> Codes:
+    """The same values with more fractional bits.
+
+    Raises:
+        MismatchError: the engine has fewer than the golden model needs.
+    """
+    if wanted < frac:
+        raise MismatchError(
+            f"{name}: the golden model has {frac} fractional bits, the engine {wanted}: build both anew"
+        )
+    return np.left_shift(codes, wanted - frac)
+
+
+def expected_stages(network: Network, result: golden.Result, shape: Shape) -> Iterator[Expected]:
+    """The golden results in the order of `shape.stages`, with the engine's fractional bits."""
+    stages = iter(shape.stages)
+    for layer, values in zip(network.layers, result.layers, strict=True):
+        stage = next(stages)
+        if isinstance(layer, Lstm) and layer.projection is not None:
+            exact = values.exact if values.m_exact is None else values.m_exact
+            yield Expected(scaled(exact, layer.exact_output.frac, stage.frac, layer.name), values.m, values.c)
+            stage = next(stages)
+            yield Expected(scaled(values.exact, values.exact_frac, stage.frac, layer.name), values.h, None)
+            continue
+        stored = values.h if isinstance(layer, Lstm) else _dense_output(layer, values)
+        yield Expected(scaled(values.exact, values.exact_frac, stage.frac, layer.name), stored, values.c)
+
+
+def _dense_output(layer: Dense, values: golden.LayerResult) -> Codes | None:
+    return None if layer.output is None else values.output
+
+
+def compare(
+    comparison: Comparison, network: Network, inputs: Codes, run: Compared, shape: Shape, first: int = 0
+) -> None:
+    """Run the golden model on (N, T, inputs) codes and compare what the engine made of them.
+
+    Args:
+        comparison: is added to.
+        network: the golden model.
+        inputs: the codes that the engine got.
+        run: the engine's outputs, traces (may be empty) and (N,) lengths.
+        shape: of the network's answers.
+        first: number of the first sequence, for messages.
+    """
+    for steps in np.unique(run.steps):
+        index = np.flatnonzero(run.steps == steps)
+        result = golden.run(network, inputs[index, : int(steps)])
+        expected = scaled(result.outputs, result.frac, shape.frac, "outputs")
+        comparison.add("outputs", run.outputs[index, : expected.shape[1]], expected, first + index)
+        if not run.traces:
+            continue
+        for trace, want in zip(run.traces, expected_stages(network, result, shape), strict=True):
+            for name in ("exact", "stored", "cell"):
+                values = getattr(want, name)
+                if values is not None:
+                    found = getattr(trace, name)[index, : values.shape[1]]
+                    comparison.add(f"{trace.stage.layer} {trace.stage.kind} {name}", found, values, first + index)

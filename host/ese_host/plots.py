@@ -1,0 +1,86 @@
+"""Charts as SVG text that stands inside a page: no script, no font, colours from the page's style sheet."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pygal
+from markupsafe import Markup
+from pygal.style import Style
+
+WIDTH, HEIGHT = 640, 300
+_STYLE = Style(
+    background="transparent",
+    plot_background="transparent",
+    foreground="var(--muted)",
+    foreground_strong="var(--text)",
+    foreground_subtle="var(--line)",
+    colors=tuple(f"var(--series-{number})" for number in range(1, 9)),
+    value_colors=("var(--text)",) * 8,
+    font_family="inherit",
+    value_font_family="inherit",
+    label_font_size=13,
+    major_label_font_size=13,
+    legend_font_size=13,
+    value_font_size=12,
+    opacity="1",
+    opacity_hover="1",
+    transition="0s",
+)
+
+
+def bars(series: Mapping[str, Sequence[float]], labels: Sequence[str], unit: str) -> Markup:
+    """Bars side by side, one group a label, one colour a series."""
+    few = sum(len(values) for values in series.values()) <= 12
+    chart = pygal.Bar(
+        **_options(),
+        x_labels=list(labels),
+        y_title=unit,
+        show_legend=len(series) > 1,
+        print_values=few,
+        print_values_position="top",
+        value_formatter=lambda value: f"{value:.1f}" if unit == "%" else f"{value:.0f}",
+        margin_bottom=10,
+        truncate_label=-1,
+    )
+    for name, values in series.items():
+        chart.add(name, list(values))
+    return _inline(chart)
+
+
+def shares(parts: Mapping[str, float]) -> Markup:
+    """Parts of a whole, largest first, one bar each."""
+    ordered = sorted(((name, value) for name, value in parts.items() if value), key=lambda item: item[1])
+    chart = pygal.HorizontalBar(
+        **_options(),
+        x_labels=[name for name, _ in ordered],
+        show_legend=False,
+        print_values=True,
+        value_formatter=lambda value: f"{value:,.0f}",
+        truncate_label=-1,
+    )
+    chart.add("", [value for _, value in ordered])
+    return _inline(chart)
+
+
+def _options() -> dict[str, Any]:
+    return {
+        "style": _STYLE,
+        "js": [],
+        "width": WIDTH,
+        "height": HEIGHT,
+        "explicit_size": False,
+        "include_x_axis": True,
+        "legend_at_bottom": True,
+        "disable_xml_declaration": True,
+        "show_minor_y_labels": True,
+    }
+
+
+def _inline(chart: Any) -> Markup:
+    """A chart's SVG, without the script and the comments that pygal writes into it."""
+    text = chart.render(is_unicode=True)
+    text = re.sub(r"<script.*?</script>|<!--.*?-->", "", text, flags=re.DOTALL)
+    return Markup(text)  # noqa: S704 - pygal escapes labels

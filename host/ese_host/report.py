@@ -1,0 +1,40 @@
+"""A check's report on disk: report.json, and one report.html that needs nothing else."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ese_host.hwh import templates
+from ese_host.manifest import replace
+from ese_host.plots import bars, shares
+
+JSON_NAME, HTML_NAME = "report.json", "report.html"
+
+
+def write(report: dict[str, Any], folder: Path) -> list[Path]:
+    """Write report.json and report.html, each whole or not at all; returns their paths."""
+    text = json.dumps(report, indent=2) + "\n"
+    page = html(report)
+    paths = [folder / JSON_NAME, folder / HTML_NAME]
+    for path, data in zip(paths, (text, page), strict=True):
+        replace(path, data.encode())
+    return paths
+
+
+def html(report: dict[str, Any]) -> str:
+    """The page: verdict, figures with their basis, plots and the tables behind them."""
+    entries = report["entries_per_pe"]
+    masks = {"this design": entries["this design"], **entries["masks"]}
+    pes = max(len(row) for row in masks.values())
+    plots = {
+        "accuracy": bars(
+            {"accuracy": [100 * value for value in report["accuracy"].values()]}, list(report["accuracy"]), "%"
+        ),
+        "entries": bars(masks, [str(pe) for pe in range(pes)], "entries"),
+        "cycles": shares(report["cycles_by_cause"]),
+        "bytes": shares(report["bytes_by_cause"]),
+    }
+    balance = {name: max(row) * len(row) / max(1, sum(row)) for name, row in masks.items()}
+    return templates().get_template("report.html").render(report=report, plots=plots, masks=masks, balance=balance)

@@ -1,0 +1,87 @@
+"""testset.npz: inputs, labels and Keras's predictions that travel with a design."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ese_host.errors import FormatError
+from ese_host.fixed import Codes
+from ese_host.network import Network
+
+MAX_BYTES = 1 << 30
+
+
+@dataclass(frozen=True, eq=False)
+class TestSet:
+    """Sequences and what is known about them.
+
+    Attributes:
+        inputs: (N, T, inputs) codes. lengths: (N,) steps that count.
+        labels: (N,) classes, or None. predictions: (N, outputs) Keras's outputs of the last frame, or None.
+    """
+
+    __test__ = False
+
+    inputs: Codes
+    lengths: npt.NDArray[np.int64]
+    labels: npt.NDArray[np.int64] | None
+    predictions: npt.NDArray[np.float64] | None
+
+
+def read(path: Path, network: Network) -> TestSet:
+    """Read a test set for a network.
+
+    The file holds `inputs` (N, T, inputs): real numbers, or integers that are codes already; and, where known, `labels`
+    (N,), `predictions` (N, outputs) or (N, T, outputs), and `lengths` (N,).
+
+    Raises:
+        FormatError: the file is no such file, or its arrays do not fit each other or the network.
+    """
+    arrays = _load(path)
+    if "inputs" not in arrays:
+        raise FormatError(f"{path}: has no array 'inputs'; found {sorted(arrays)}")
+    raw = arrays["inputs"]
+    if raw.ndim != 3 or raw.shape[2] != network.inputs or 0 in raw.shape or raw.dtype.kind not in "iuf":
+        raise FormatError(f"{path}: inputs are {raw.dtype} {raw.shape}; expected numbers (N, T, {network.inputs})")
+    inputs = network.source.from_float(raw) if raw.dtype.kind == "f" else raw.astype(np.int64)
+    count, steps = raw.shape[:2]
+    lengths = _whole(path, arrays, "lengths", count)
+    if lengths is None:
+        lengths = np.full(count, steps, dtype=np.int64)
+    if lengths.min() < 1 or lengths.max() > steps:
+        raise FormatError(f"{path}: lengths span {lengths.min()}..{lengths.max()}; 1..{steps} are allowed")
+    predictions = arrays.get("predictions")
+    if predictions is not None:
+        if predictions.ndim == 3 and predictions.shape[:2] == (count, steps):
+            predictions = predictions[np.arange(count), lengths - 1]
+        if predictions.shape != (count, network.outputs) or predictions.dtype.kind not in "iuf":
+            raise FormatError(f"{path}: predictions are {predictions.shape}; expected {(count, network.outputs)}")
+        predictions = predictions.astype(np.float64)
+    return TestSet(inputs, lengths, _whole(path, arrays, "labels", count), predictions)
+
+
+def _whole(path: Path, arrays: dict[str, Any], name: str, count: int) -> npt.NDArray[np.int64] | None:
+    if name not in arrays:
+        return None
+    array = arrays[name]
+    if array.shape != (count,) or array.dtype.kind not in "iu":
+        raise FormatError(f"{path}: {name} are {array.dtype} {array.shape}; expected integers {(count,)}")
+    return np.asarray(array, dtype=np.int64)
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(item.file_size for item in archive.infolist())
+        if size > MAX_BYTES:
+            raise FormatError(f"{path}: unpacks to {size} bytes; at most {MAX_BYTES} are allowed")
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zipfile.LargeZipFile) as error:
+        raise FormatError(f"{path}: cannot be read as .npz ({error})") from error
