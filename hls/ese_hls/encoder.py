@@ -243,13 +243,10 @@ def check_capacity(packed: Packed, design: Design) -> None:
 
 def assemble(network: Network, packed: Packed, design: Design) -> Words:
     """All words of the image, checksum last."""
-    final = network.layers[-1]
-    output_frac = SUM_FRAC
-    if isinstance(final, Lstm):
-        format_ = final.state if final.projection is not None else (final.output or final.exact_output)
-        output_frac = format_.frac
-    elif final.output is not None:
-        output_frac = final.output.frac
+    output = network.output_format
+    formats = (SUM_FRAC if output is None else output.frac) | packed.acc_bits << 8
+    if output is not None and any(p.phase.has("emits_stored") for p in packed.plan.phases):
+        formats |= 1 << 16 | output.signed << 17
     lines = [0, 0]
     for layer in network.layers:
         if isinstance(layer, Lstm):
@@ -269,7 +266,7 @@ def assemble(network: Network, packed: Packed, design: Design) -> Words:
         "flags": network.every_step | packed.plan.alternate << 1,
         "gate_line": lines[0],
         "cell_line": lines[1],
-        "formats": output_frac | packed.acc_bits << 8,
+        "formats": formats,
         "weights": sum(int(np.count_nonzero(p.matrix.codes)) for p in packed.plan.phases),
     }
     values["words"] = layout(values, design)["checksum"].stop
@@ -285,8 +282,3 @@ def assemble(network: Network, packed: Packed, design: Design) -> Words:
     content = np.concatenate(parts)
     crc = np.array([zlib.crc32(content.astype("<u4").tobytes())], dtype=np.uint32)
     return np.concatenate([content, crc])
-
-
-def phases_of(packed: Packed) -> list[Phase]:
-    """The phase records of a filled plan."""
-    return [p.phase for p in packed.plan.phases]

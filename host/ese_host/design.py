@@ -20,7 +20,7 @@ WORD_BITS = 18
 """Width of one word of entry memory: a block RAM's."""
 CODE_BITS = {"ternary": 1, "int4": 4, "codebook4": 4}
 ACC_BITS = {"ternary": 24, "int4": 28, "codebook4": 36}
-SUM_FRAC = 30
+SUM_FRAC = 36
 """Fractional bits of a pre-activation sum."""
 SUM_BITS = 48
 

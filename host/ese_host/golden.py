@@ -146,37 +146,39 @@ def _lstm(layer: Lstm, values: Codes, table: Codes) -> LayerResult:
     batch, steps, _ = values.shape
     h = np.zeros((batch, layer.outputs), dtype=np.int64)
     c = np.zeros((batch, layer.units), dtype=np.int64)
+    m_format = layer.exact_output if layer.output is None else layer.output
     trace: dict[str, list[Codes]] = {name: [] for name in ("exact", "output", "h", "c", "m_exact", "m")}
-    exact_frac = output_frac = layer.exact_output.frac
+    exact_frac, output_frac = layer.exact_output.frac, m_format.frac
     for step in range(steps):
         sums, frac = align(
             weighted_sum(layer.kernel, values[:, step], layer.source),
             weighted_sum(layer.recurrent, h, layer.state),
             (layer.bias, layer.bias_frac),
         )
-        c, product = _cell(layer, sums, frac, c, table)
-        output = product if layer.output is None else layer.output.quantize(product, exact_frac)
+        c, m_exact = _cell(layer, sums, frac, c, table)
+        m = m_format.quantize(m_exact, layer.exact_output.frac)
+        exact, output = m_exact, m
         if layer.projection is None:
-            h = layer.state.quantize(product, layer.exact_output.frac)
+            h = layer.state.quantize(m_exact, layer.exact_output.frac)
         else:
-            source = layer.exact_output if layer.output is None else layer.output
-            trace["m_exact"].append(product)
-            trace["m"].append(output)
-            product, exact_frac = weighted_sum(layer.projection, output, source)
-            h = output = layer.state.quantize(product, exact_frac)
-        for name, value in (("exact", product), ("output", output), ("h", h), ("c", c)):
-            trace[name].append(value)
-        if layer.projection is not None:
+            exact, exact_frac = weighted_sum(layer.projection, m, m_format)
+            h = output = layer.state.quantize(exact, exact_frac)
             output_frac = layer.state.frac
-        elif layer.output is not None:
-            output_frac = layer.output.frac
-    arrays = {name: np.stack(parts, axis=1) if parts else None for name, parts in trace.items()}
-    output = arrays["output"]
-    assert output is not None and arrays["exact"] is not None
-    if not layer.return_sequences:
-        output = output[:, -1:]
-    return LayerResult(layer.name, arrays["exact"], exact_frac, output, output_frac,
-                       arrays["h"], arrays["c"], arrays["m_exact"], arrays["m"])
+        for name, value in zip(trace, (exact, output, h, c, m_exact, m)):
+            trace[name].append(value)
+    arrays = {name: np.stack(parts, axis=1) for name, parts in trace.items()}
+    projected = layer.projection is not None
+    return LayerResult(
+        layer.name,
+        arrays["exact"],
+        exact_frac,
+        arrays["output"] if layer.return_sequences else arrays["output"][:, -1:],
+        output_frac,
+        arrays["h"],
+        arrays["c"],
+        arrays["m_exact"] if projected else None,
+        arrays["m"] if projected else None,
+    )
 
 
 def _cell(layer: Lstm, sums: Codes, frac: int, c: Codes, table: Codes) -> tuple[Codes, Codes]:

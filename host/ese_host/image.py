@@ -60,7 +60,17 @@ class Image:
     @property
     def acc_bits_needed(self) -> int:
         """Accumulator width that the encoder proved sufficient."""
-        return self.header["formats"] >> 8
+        return self.header["formats"] >> 8 & 0xFF
+
+    @property
+    def outputs_stored(self) -> bool:
+        """Whether outputs leave as stored, two 16-bit codes a word; else as exact 64-bit values."""
+        return bool(self.header["formats"] >> 16 & 1)
+
+    @property
+    def outputs_signed(self) -> bool:
+        """Whether stored outputs are signed."""
+        return bool(self.header["formats"] >> 17 & 1)
 
     def bytes_by_cause(self) -> dict[str, int]:
         """Bytes of each section of the file."""
@@ -134,10 +144,10 @@ def _check_sizes(header: dict[str, int], design: Design, name: str) -> None:
             raise CapacityError(f"{name}: {field} is {header[field]}; the design holds {limit}: choose a larger design")
     if not header["inputs"] or not header["outputs"] or not header["phases"]:
         raise FormatError(f"{name}: inputs, outputs or phases is zero; at least one of each is needed: emit it again")
-    if (header["formats"] >> 8) > design.acc_bits:
-        raise CapacityError(
-            f"{name}: sums need {header['formats'] >> 8} accumulator bits; the design has {design.acc_bits}"
-        )
+    bits = header["formats"] >> 8 & 0xFF
+    if bits > design.acc_bits:
+        raise CapacityError(f"{name}: sums may need {bits} accumulator bits; the design has {design.acc_bits}: "
+                            "prune more, or emit a design with wider accumulators")
 
 
 def read(path: Path, design: Design) -> Image:

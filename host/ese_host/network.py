@@ -224,6 +224,16 @@ class Network:
         return self.layers[-1].outputs
 
     @property
+    def output_format(self) -> Fixed | None:
+        """Format of the last layer's output; None where it is the exact sum of a Dense layer."""
+        final = self.layers[-1]
+        if isinstance(final, Dense):
+            return final.output
+        if final.projection is not None:
+            return final.state
+        return final.exact_output if final.output is None else final.output
+
+    @property
     def every_step(self) -> bool:
         """Whether an output leaves at every step, or after the last alone."""
         return all(layer.return_sequences for layer in self.layers if isinstance(layer, Lstm))

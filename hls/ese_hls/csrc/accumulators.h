@@ -9,7 +9,6 @@ namespace ese {
 // LUTRAM of [set][bank][PE][row mod 4][row div 4]: a cell's four gate rows are read in one cycle.
 template <class C> struct Accumulators {
     using acc_t = typename Shape<C>::acc_t;
-    using index_t = ap_uint<log2_ceil(C::group_depth)>;
 
     acc_t ram[2][C::acc_banks][C::pes][gates][C::group_depth];
 
@@ -17,7 +16,7 @@ template <class C> struct Accumulators {
     struct Last {
         bool valid;
         bool set;
-        ap_uint<2> bank;
+        uint_t<2> bank;
         address_t row;
         acc_t value;
 
@@ -62,15 +61,15 @@ template <class C> struct Accumulators {
     }
 
     // PE `p` adds `term` to its row. Called in every iteration, so that what is forwarded is never older than two.
-    template <int Set> void add(int p, bool enabled, ap_uint<2> bank, address_t row, acc_t term) {
+    template <int Set> void add(int p, bool enabled, uint_t<2> bank, address_t row, acc_t term) {
         ESE_INLINE
         Last now;
         now.valid = enabled;
         now.set = Set != 0;
-        now.bank = C::acc_banks == 1 ? ap_uint<2>(0) : ap_uint<2>(bank & (C::acc_banks - 1));
+        now.bank = within<C::acc_banks>(bank);
         now.row = row;
         if (enabled) {
-            acc_t &at = ram[Set][now.bank][p][row & (gates - 1)][index_t(row >> 2)];
+            acc_t &at = ram[Set][now.bank][p][row & (gates - 1)][within<C::group_depth>(row >> 2)];
             acc_t before = at;
             if (now.same_word(last[p][0]))
                 before = last[p][0].value;
@@ -89,7 +88,7 @@ template <class C> struct Accumulators {
     banks:
         for (int b = 0; b < C::acc_banks; ++b) {
             ESE_UNROLL
-            acc_t &at = ram[Set][b][p][gate][index_t(group)];
+            acc_t &at = ram[Set][b][p][gate][within<C::group_depth>(group)];
             value[b] = at;
             at = 0;
         }

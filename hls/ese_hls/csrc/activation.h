@@ -9,47 +9,52 @@ namespace ese {
 constexpr int segment_frac = 13; // bits of a position within one table segment
 constexpr int value_frac = 19;   // fractional bits of a table value
 constexpr int input_frac = 20;   // fractional bits of a table input: 1/128 a segment
+constexpr int input_bits = table_log2 + segment_frac;
 
 // tanh of a magnitude on [0, 8), saturating, by the segment's value and slope; 19 fractional bits.
-inline ap_uint<20> tanh_magnitude(ap_uint<23> magnitude, const word_t table[table_size]) {
+inline uint_t<20> tanh_magnitude(uint_t<input_bits> magnitude, const word_t table[table_size]) {
     ESE_INLINE
-    word_t segment = table[ap_uint<table_log2>(magnitude >> segment_frac)];
-    ap_uint<value_frac> value = segment;
-    ap_uint<13> slope = segment >> value_frac;
-    ap_uint<segment_frac> rest = magnitude;
-    return value + ap_uint<13>(ap_uint<26>(slope * rest) >> segment_frac);
+    word_t segment = table[within<table_size>(magnitude >> segment_frac)];
+    uint_t<value_frac> value = field(segment, 0, value_frac);
+    uint_t<13> slope = field(segment, value_frac, 13);
+    uint_t<segment_frac> rest = magnitude & ((1 << segment_frac) - 1);
+    return value + ((uint_t<26>(slope) * rest) >> segment_frac);
 }
 
 // |x| with 20 fractional bits, rounded down and held below 8.
-template <int W> ap_uint<23> table_input(ap_int<W> x, int frac) {
+template <int W> uint_t<input_bits> table_input(int_t<W> x, int frac) {
     ESE_INLINE
-    ap_uint<W> magnitude = x < 0 ? ap_uint<W>(-x) : ap_uint<W>(x);
-    ap_uint<W + input_frac> wide = magnitude;
-    ap_uint<W + input_frac> at = frac >= input_frac ? ap_uint<W + input_frac>(wide >> (frac - input_frac))
-                                                    : ap_uint<W + input_frac>(wide << (input_frac - frac));
-    return at >= (1 << 23) ? ap_uint<23>((1 << 23) - 1) : ap_uint<23>(at);
+    constexpr int most = (1 << input_bits) - 1;
+    uint_t<W> magnitude = x < 0 ? uint_t<W>(-x) : uint_t<W>(x);
+    if (frac >= input_frac) {
+        uint_t<W> at = magnitude >> (frac - input_frac);
+        return at > uint_t<W>(most) ? most : int(at);
+    }
+    uint_t<W> held = magnitude > uint_t<W>(most) ? uint_t<W>(most) : magnitude;
+    uint_t<64> at = uint_t<64>(held) << (input_frac - frac);
+    return at > uint_t<64>(most) ? most : int(at);
 }
 
 // slope * x + offset, exact: x is first held to +-64, beyond which every hard activation is saturated.
-template <int W> ap_int<56> hard_line(ap_int<W> x, int frac, const Line &line) {
+template <int W> int_t<64> hard_line(int_t<W> x, int frac, const Line &line) {
     ESE_INLINE
-    ap_int<W> limit = ap_int<W>(1) << (frac + 6 < W - 1 ? frac + 6 : W - 2);
-    ap_int<W> held = saturate<W>(x, -limit, limit);
-    return ap_int<56>(held * line.slope) + (ap_int<56>(line.offset) << frac);
+    static_assert(W <= 48, "a held input times a 16-bit slope fits 64 bits");
+    int_t<64> limit = int_t<64>(64) << frac;
+    int_t<64> held = saturate<64>(x, -limit, limit);
+    return held * line.slope + (int_t<64>(line.offset) << frac);
 }
 
 // The quantized activation of x, which has `frac` fractional bits.
 template <int W>
-ap_int<18> activate(ap_int<W> x, int frac, const Activation &a, const Line &line, const word_t table[table_size]) {
+int_t<18> activate(int_t<W> x, int frac, const Activation &a, const Line &line, const word_t table[table_size]) {
     ESE_INLINE
     if (a.kind == Kind::hard_tanh || a.kind == Kind::hard_sigmoid)
-        return quantize<56>(hard_line<W>(x, frac, line), frac + 15, a.out);
+        return quantize<64>(hard_line<W>(x, frac, line), frac + 15, a.out);
     // sigmoid(x) = 1/2 + tanh(x/2) / 2
     bool sigmoid = a.kind == Kind::sigmoid;
-    ap_int<22> t = tanh_magnitude(table_input<W>(x, frac + (sigmoid ? 1 : 0)), table);
-    ap_int<22> y = x < 0 ? ap_int<22>(-t) : t;
-    return sigmoid ? quantize<22>(ap_int<22>((1 << value_frac) + y), value_frac + 1, a.out)
-                   : quantize<22>(y, value_frac, a.out);
+    int_t<22> t = tanh_magnitude(table_input<W>(x, frac + (sigmoid ? 1 : 0)), table);
+    int_t<22> y = x < 0 ? int_t<22>(-t) : t;
+    return sigmoid ? quantize<22>((1 << value_frac) + y, value_frac + 1, a.out) : quantize<22>(y, value_frac, a.out);
 }
 
 } // namespace ese

@@ -9,7 +9,7 @@ namespace ese {
 
 // What one unit makes of one item (an LSTM cell or a matrix row).
 struct Result {
-    ap_int<64> exact;  // unrounded output
+    int_t<64> exact;  // unrounded output
     element_t output;  // output in its stored format
     element_t stored;  // what the first target keeps: state h, projected m, or a row's stored output
     constant_t cell;   // state c; zero where the item is no cell
@@ -20,11 +20,11 @@ template <class C>
 sum_t scaled_sum(const typename Shape<C>::acc_t acc[C::acc_banks], const scale_t scale[C::acc_banks], constant_t bias,
                  const Phase &phase) {
     ESE_INLINE
-    sum_t sum = sum_t(bias) << phase.bias_shift;
+    sum_t sum = shift_left<sum_bits>(bias, phase.bias_shift);
 banks:
     for (int b = 0; b < C::acc_banks; ++b) {
         ESE_UNROLL
-        sum += sum_t(acc[b] * scale[b]) << phase.bank_shift[b];
+        sum += shift_left<sum_bits>(sum_t(acc[b]) * scale[b], phase.bank_shift[b]);
     }
     return sum;
 }
@@ -40,24 +40,25 @@ Result lstm_cell(const sum_t sums[gates], constant_t c_before, const constant_t 
     static_assert(c_frac <= 36, "an unrounded c fits 48 bits");
     sum_t see_i = 0, see_f = 0;
     if (phase.peepholes) {
-        see_i = sum_t(peephole[0] * c_before) << phase.peephole_shift;
-        see_f = sum_t(peephole[1] * c_before) << phase.peephole_shift;
+        see_i = shift_left<sum_bits>(sum_t(peephole[0]) * c_before, phase.peephole_shift);
+        see_f = shift_left<sum_bits>(sum_t(peephole[1]) * c_before, phase.peephole_shift);
     }
-    ap_int<18> i = activate<sum_bits>(sums[0] + see_i, sum_frac, C::gate(), lines.gate, table[0]);
-    ap_int<18> f = activate<sum_bits>(sums[1] + see_f, sum_frac, C::gate(), lines.gate, table[0]);
-    ap_int<18> g = activate<sum_bits>(sums[2], sum_frac, C::cell(), lines.cell, table[1]);
-    sum_t c = (sum_t(f * c_before) << (c_frac - forget_frac)) + (sum_t(i * g) << (c_frac - candidate_frac));
+    int_t<18> i = activate<sum_bits>(sums[0] + see_i, sum_frac, C::gate(), lines.gate, table[0]);
+    int_t<18> f = activate<sum_bits>(sums[1] + see_f, sum_frac, C::gate(), lines.gate, table[0]);
+    int_t<18> g = activate<sum_bits>(sums[2], sum_frac, C::cell(), lines.cell, table[1]);
+    sum_t c = shift_left<sum_bits>(sum_t(f) * c_before, c_frac - forget_frac) +
+              shift_left<sum_bits>(sum_t(i) * g, c_frac - candidate_frac);
     Result result;
     result.cell = quantize<sum_bits>(c, c_frac, C::state());
     sum_t see_o = 0;
     if (phase.peepholes)
-        see_o = sum_t(peephole[2] * result.cell) << phase.peephole_shift;
-    ap_int<18> o = activate<sum_bits>(sums[3] + see_o, sum_frac, C::gate(), lines.gate, table[1]);
-    ap_int<18> t = activate<sum_bits>(c, c_frac, C::cell(), lines.cell, table[2]);
-    ap_int<48> h = o * t;
+        see_o = shift_left<sum_bits>(sum_t(peephole[2]) * result.cell, phase.peephole_shift);
+    int_t<18> o = activate<sum_bits>(sums[3] + see_o, sum_frac, C::gate(), lines.gate, table[1]);
+    int_t<18> t = activate<sum_bits>(c, c_frac, C::cell(), lines.cell, table[2]);
+    sum_t h = sum_t(o) * t;
     result.exact = h;
-    result.output = quantize<48>(h, candidate_frac, C::output());
-    result.stored = phase.stores_output ? ap_int<48>(result.output) : quantize<48>(h, candidate_frac, C::state());
+    result.output = quantize<sum_bits>(h, candidate_frac, C::output());
+    result.stored = phase.stores_output ? sum_t(result.output) : quantize<sum_bits>(h, candidate_frac, C::state());
     return result;
 }
 

@@ -6,30 +6,46 @@
 
 namespace ese {
 
-// A format is its number of fractional bits and its smallest and largest code.
+// A format is its width, its fractional bits and its smallest and largest code.
 struct Format {
     int bits, frac, low, high;
 };
 
-// floor(value / 2^shift), plus one where the rest is more than half, or half with an odd floor.
-template <int W> ap_int<W> round_half_even(ap_int<W> value, ap_uint<6> shift) {
+// The `width` bits of a word from bit `at` on.
+inline uint_t<32> field(uint_t<32> word, int at, int width) {
     ESE_INLINE
-    ap_int<W> floor = value >> shift;
-    ap_uint<W> rest = value - (floor << shift);
-    ap_uint<W> half = (ap_uint<W>(1) << shift) >> 1;
-    bool up = shift != 0 && (rest > half || (rest == half && (floor & 1) != 0));
-    return up ? ap_int<W>(floor + 1) : floor;
+    return (word >> at) & ((uint_t<32>(1) << width) - 1);
 }
 
-template <int W> ap_int<W> saturate(ap_int<W> value, ap_int<W> low, ap_int<W> high) {
+inline bool bit(uint_t<32> word, int at) { return ((word >> at) & 1) != 0; }
+
+// value * 2^shift, for a negative value too.
+template <int W> int_t<W> shift_left(int_t<W> value, int shift) {
+    ESE_INLINE
+    return int_t<W>(uint_t<W>(value) << shift);
+}
+
+// floor(value / 2^shift), plus one where the rest is more than half, or half with an odd floor.
+template <int W> int_t<W> round_half_even(int_t<W> value, int shift) {
+    ESE_INLINE
+    int_t<W> floor = value >> shift;
+    uint_t<W> whole = uint_t<W>(1) << shift;
+    uint_t<W> rest = uint_t<W>(value) & uint_t<W>(whole - 1);
+    uint_t<W> half = whole >> 1;
+    bool up = shift != 0 && (rest > half || (rest == half && (floor & 1) != 0));
+    return up ? int_t<W>(floor + 1) : floor;
+}
+
+template <int W> int_t<W> saturate(int_t<W> value, int_t<W> low, int_t<W> high) {
     ESE_INLINE
     return value < low ? low : value > high ? high : value;
 }
 
 // The code in format `to` of a value that has `frac` fractional bits.
-template <int W> ap_int<W> quantize(ap_int<W> value, int frac, const Format &to) {
+template <int W> int_t<W> quantize(int_t<W> value, int frac, const Format &to) {
     ESE_INLINE
-    ap_int<W> rounded = frac >= to.frac ? round_half_even<W>(value, frac - to.frac) : ap_int<W>(value << (to.frac - frac));
+    int_t<W> rounded =
+        frac >= to.frac ? round_half_even<W>(value, frac - to.frac) : shift_left<W>(value, to.frac - frac);
     return saturate<W>(rounded, to.low, to.high);
 }
 

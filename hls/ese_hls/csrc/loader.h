@@ -40,8 +40,8 @@ bits:
 template <class In> struct ImageReader {
     In &in;
     word_t crc, left;
-    ap_uint<64> buffer;
-    ap_uint<7> held;
+    uint_t<64> buffer;
+    uint_t<7> held;
 
     ImageReader(In &source, word_t words) : in(source), crc(0xFFFFFFFFu), left(words), buffer(0), held(0) {}
 
@@ -59,14 +59,14 @@ template <class In> struct ImageReader {
     }
 
     // The next `bits` of a bit-packed section.
-    word_t field(int bits) {
+    word_t take(int bits) {
         ESE_INLINE
         if (held < bits) {
-            buffer |= ap_uint<64>(word()) << held;
+            buffer |= uint_t<64>(word()) << int(held);
             held += 32;
         }
-        word_t value = buffer & ((ap_uint<64>(1) << bits) - 1);
-        buffer >>= bits;
+        word_t value = buffer & ((uint_t<64>(1) << bits) - 1);
+        buffer = buffer >> bits;
         held -= bits;
         return value;
     }
@@ -94,12 +94,11 @@ template <class C, class In> struct Loader {
             header[i] = image.word();
         Error error = check(words);
         if (error == Error::ok) {
-            sections();
+            bool inside = sections();
             word_t found = image.word(), expected = ~image.crc;
-            if (found == expected)
+            error = found != expected ? Error::bad_crc : inside ? Error::ok : Error::too_large;
+            if (error == Error::ok)
                 memory.image_id = expected;
-            else
-                error = Error::bad_crc;
         }
     drain:
         while (image.left != 0)
@@ -119,24 +118,27 @@ template <class C, class In> struct Loader {
         return fits ? Error::ok : Error::too_large;
     }
 
-    void sections() {
+    // Fill every memory; tells whether all phases keep to the entries that are stored.
+    bool sections() {
         memory.phase_count = header[4];
         memory.inputs = header[9];
         memory.every_step = bit(header[11], 0);
         memory.alternate = bit(header[11], 1);
-        memory.lines.gate.slope = header[12];
-        memory.lines.gate.offset = header[12] >> 16;
-        memory.lines.cell.slope = header[13];
-        memory.lines.cell.offset = header[13] >> 16;
-        load_phases();
+        memory.lines.gate.slope = field(header[12], 0, 16);
+        memory.lines.gate.offset = field(header[12], 16, 16);
+        memory.lines.cell.slope = field(header[13], 0, 16);
+        memory.lines.cell.offset = field(header[13], 16, 16);
+        bool inside = load_phases();
         load_codebooks();
         load_parameters();
         load_peepholes();
         load_entries();
         load_table();
+        return inside;
     }
 
-    void load_phases() {
+    bool load_phases() {
+        bool inside = true;
     phases:
         for (word_t i = 0; i < header[4]; ++i) {
             word_t record[phase_words];
@@ -146,19 +148,23 @@ template <class C, class In> struct Loader {
             memory.phases[i] = decode_phase(record);
         counts:
             for (int p = 0; p < C::pes; ++p)
-                memory.counts[p][i] = image.field(16);
+                memory.counts[p][i] = image.take(16);
             image.align();
+            constexpr int per_word = Shape<C>::entries_per_word;
+            word_t entry_words = memory.phases[i].entry_count / per_word + (memory.phases[i].entry_count % per_word != 0);
+            inside = inside && memory.phases[i].entry_base + entry_words <= header[5];
         }
+        return inside;
     }
 
     void load_codebooks() {
     books:
         for (word_t i = 0; i < 16 * header[8]; ++i) {
-            constant_t level = image.field(16);
+            constant_t level = image.take(16);
         copies:
             for (int p = 0; p < C::pes; ++p) {
                 ESE_UNROLL
-                memory.codebook[p][C::weights == Weights::codebook4 ? ap_uint<8>(i) : ap_uint<8>(0)] = level;
+                memory.codebook[p][C::weights == Weights::codebook4 ? int(i) : 0] = level;
             }
         }
         image.align();
@@ -166,35 +172,36 @@ template <class C, class In> struct Loader {
 
     // Row by row: the banks' scales, then the bias. A unit has every units-th row, four columns wide.
     void load_parameters() {
-        ap_uint<2> unit = 0;
-        ap_uint<16> index = 0;
+        int unit = 0, index = 0;
     rows:
         for (word_t i = 0; i < header[6]; ++i) {
         columns:
             for (int g = 0; g < gates; ++g) {
             banks:
                 for (int b = 0; b < C::acc_banks; ++b)
-                    memory.scale[unit][g][b][index] = image.field(16);
-                memory.bias[unit][g][index] = image.field(16);
+                    memory.scale[unit][g][b][index] = image.take(16);
+                memory.bias[unit][g][index] = image.take(16);
             }
-            bool wraps = unit + 1 == C::units;
-            unit = wraps ? ap_uint<2>(0) : ap_uint<2>(unit + 1);
-            index += wraps ? 1 : 0;
+            next_item(unit, index);
         }
         image.align();
     }
 
+    static void next_item(int &unit, int &index) {
+        ESE_INLINE
+        bool wraps = unit + 1 == C::units;
+        unit = wraps ? 0 : unit + 1;
+        index += wraps ? 1 : 0;
+    }
+
     void load_peepholes() {
-        ap_uint<2> unit = 0;
-        ap_uint<16> index = 0;
+        int unit = 0, index = 0;
     cells:
         for (word_t i = 0; i < header[7]; ++i) {
         gates:
             for (int g = 0; g < 3; ++g)
-                memory.peephole[unit][g][index] = image.field(16);
-            bool wraps = unit + 1 == C::units;
-            unit = wraps ? ap_uint<2>(0) : ap_uint<2>(unit + 1);
-            index += wraps ? 1 : 0;
+                memory.peephole[unit][g][index] = image.take(16);
+            next_item(unit, index);
         }
         image.align();
     }
@@ -204,7 +211,7 @@ template <class C, class In> struct Loader {
         for (word_t i = 0; i < header[5]; ++i) {
         pes:
             for (int p = 0; p < C::pes; ++p)
-                memory.entries[p][i] = image.field(word_bits);
+                memory.entries[p][i] = image.take(word_bits);
         }
         image.align();
     }

@@ -17,8 +17,8 @@ template <class C> struct Memories {
     constant_t cell[C::units][C::cell_depth];
     word_t table[C::units][3][table_size]; // three copies a unit: five look-ups a cell through two ports each
 
-    ap_uint<7> phase_count;
-    ap_uint<12> inputs; // width of an input frame
+    uint_t<7> phase_count;
+    uint_t<12> inputs; // width of an input frame
     bool alternate;     // accumulator sets change roles with every step
     bool every_step;    // an output leaves at every step
     Lines lines;

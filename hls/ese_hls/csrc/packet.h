@@ -14,7 +14,7 @@ constexpr int max_steps = 65535;
 // What the registers and the trailer tell of the last packet.
 struct Status {
     word_t operation, error, image_id, sequences, steps;
-    ap_uint<64> cycles;
+    uint_t<64> cycles;
 };
 
 // Run the sequences of one RUN packet; `in` stands behind the operation word.

@@ -8,22 +8,24 @@ namespace ese {
 
 // One entry as it is stored: the gap in the low bits, the weight code above it.
 template <class C> struct Entry {
-    ap_uint<C::gap_bits> gap;
-    ap_uint<Shape<C>::code_bits> code;
+    static constexpr int bits = Shape<C>::entry_bits;
+
+    uint_t<C::gap_bits> gap;
+    uint_t<Shape<C>::code_bits> code;
 
     // The entry in `slot` of a word.
-    static Entry unpack(entry_word_t word, ap_uint<3> slot) {
+    static Entry unpack(entry_word_t word, int slot) {
         ESE_INLINE
-        ap_uint<Shape<C>::entry_bits> bits = 0;
+        word_t chosen = 0;
     slots:
         for (int s = 0; s < Shape<C>::entries_per_word; ++s) {
             ESE_UNROLL
             if (slot == s)
-                bits = word >> (s * Shape<C>::entry_bits);
+                chosen = field(word, s * bits, bits);
         }
         Entry entry;
-        entry.gap = bits;
-        entry.code = bits >> C::gap_bits;
+        entry.gap = field(chosen, 0, C::gap_bits);
+        entry.code = field(chosen, C::gap_bits, Shape<C>::code_bits);
         return entry;
     }
 
@@ -36,20 +38,19 @@ template <class C> struct Term {
     typename Shape<C>::acc_t value;
     bool negative;
 
-    static Term of(const Entry<C> &entry, element_t x, const constant_t *codebook, ap_uint<4> book) {
+    static Term of(const Entry<C> &entry, element_t x, const constant_t *codebook, int book) {
         ESE_INLINE
+        using acc_t = typename Shape<C>::acc_t;
         Term term;
         if (C::weights == Weights::ternary) {
             term.negative = entry.code != 0;
-            term.value = term.negative ? ap_int<element_bits + 1>(-x) : ap_int<element_bits + 1>(x);
-        } else if (C::weights == Weights::int4) {
-            ap_int<4> weight = entry.code;
-            term.negative = weight < 0;
-            term.value = weight * x;
+            term.value = term.negative ? acc_t(-x) : acc_t(x);
         } else {
-            constant_t weight = codebook[ap_uint<8>(book * 16 + entry.code)];
-            term.negative = weight < 0;
-            term.value = weight * x;
+            // int4 is its own level, from two's complement; a codebook entry is looked up
+            constant_t level =
+                C::weights == Weights::int4 ? constant_t((entry.code ^ 8) - 8) : codebook[book * 16 + entry.code];
+            term.negative = level < 0;
+            term.value = acc_t(level) * x;
         }
         return term;
     }

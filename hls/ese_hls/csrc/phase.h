@@ -34,16 +34,14 @@ struct Phase {
     bool peepholes;
     address_t entry_base, entry_count;
     address_t source_base;
-    ap_uint<4> codebook, stride_log2;
-    ap_uint<2> bank_positive, bank_negative;
+    uint_t<4> codebook, stride_log2;
+    uint_t<2> bank_positive, bank_negative;
     address_t items, param_base, cell_base;
     Target first, second;
-    ap_uint<6> bank_shift[4];
-    ap_uint<6> bias_shift, peephole_shift, stored_shift;
+    uint_t<6> bank_shift[4];
+    uint_t<6> bias_shift, peephole_shift, stored_shift;
     element_t low, high; // range of a Dense layer's stored output
 };
-
-inline bool bit(word_t word, int at) { return ((word >> at) & 1) != 0; }
 
 inline Phase decode_phase(const word_t w[phase_words]) {
     ESE_INLINE
@@ -66,28 +64,28 @@ inline Phase decode_phase(const word_t w[phase_words]) {
     p.first.ram = bit(w[0], 16);
     p.second.enabled = bit(w[0], 17);
     p.second.ram = bit(w[0], 18);
-    p.codebook = w[0] >> 20;
-    p.stride_log2 = w[0] >> 24;
-    p.bank_positive = w[0] >> 28;
-    p.bank_negative = w[0] >> 30;
-    p.entry_base = w[1];
-    p.entry_count = w[1] >> 16;
-    p.source_base = w[2];
-    p.items = w[2] >> 16;
-    p.param_base = w[3];
-    p.cell_base = w[3] >> 16;
-    p.first.base = w[4];
-    p.second.base = w[4] >> 16;
+    p.codebook = field(w[0], 20, 4);
+    p.stride_log2 = field(w[0], 24, 4);
+    p.bank_positive = field(w[0], 28, 2);
+    p.bank_negative = field(w[0], 30, 2);
+    p.entry_base = field(w[1], 0, 16);
+    p.entry_count = field(w[1], 16, 16);
+    p.source_base = field(w[2], 0, 16);
+    p.items = field(w[2], 16, 16);
+    p.param_base = field(w[3], 0, 16);
+    p.cell_base = field(w[3], 16, 16);
+    p.first.base = field(w[4], 0, 16);
+    p.second.base = field(w[4], 16, 16);
 shifts:
     for (int b = 0; b < 4; ++b) {
         ESE_UNROLL
-        p.bank_shift[b] = w[5] >> (8 * b);
+        p.bank_shift[b] = field(w[5], 8 * b, 6);
     }
-    p.bias_shift = w[6];
-    p.peephole_shift = w[6] >> 8;
-    p.stored_shift = w[6] >> 16;
-    p.low = w[7];
-    p.high = w[8];
+    p.bias_shift = field(w[6], 0, 6);
+    p.peephole_shift = field(w[6], 8, 6);
+    p.stored_shift = field(w[6], 16, 6);
+    p.low = int_t<32>(w[7]);
+    p.high = int_t<32>(w[8]);
     return p;
 }
 

@@ -3,7 +3,9 @@
 #define ESE_TOOL_H
 
 #include <ap_int.h>
+#include <cstdint>
 #include <hls_stream.h>
+#include <type_traits>
 
 #define ESE_PRAGMA(text) _Pragma(#text)
 
@@ -26,5 +28,25 @@
 // An address written in one iteration is not read in the next ones, save where the code forwards it.
 #define ESE_INDEPENDENT(array) ESE_PRAGMA(HLS dependence variable = array type = inter false)
 #endif
+
+namespace ese {
+
+#if defined(ESE_MACHINE_WORDS)
+// The emulator's integers: the smallest machine word of at least W bits, some twenty times faster than ap_int. No value
+// may depend on a type's width, so that both give the same results; the tests compile the engine with each.
+template <int W, bool Signed> struct MachineWord {
+    static_assert(W <= 64, "an integer has at most 64 bits");
+    using signed_t = std::conditional_t<(W <= 16), std::conditional_t<(W <= 8), int8_t, int16_t>,
+                                        std::conditional_t<(W <= 32), int32_t, int64_t>>;
+    using type = std::conditional_t<Signed, signed_t, std::make_unsigned_t<signed_t>>;
+};
+template <int W> using int_t = typename MachineWord<W, true>::type;
+template <int W> using uint_t = typename MachineWord<W, false>::type;
+#else
+template <int W> using int_t = ap_int<W>;
+template <int W> using uint_t = ap_uint<W>;
+#endif
+
+} // namespace ese
 
 #endif

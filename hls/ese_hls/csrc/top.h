@@ -26,7 +26,7 @@ struct PacketIn {
         }
         beat_t beat = stream.read();
         ended = beat.last != 0;
-        return beat.data;
+        return beat.data.to_uint();
     }
 
     bool ended_early() const { return missing; }
@@ -65,7 +65,7 @@ struct PacketOut {
     void write(bool is_last) {
         ESE_INLINE
         beat_t beat;
-        beat.data = held;
+        beat.data = static_cast<unsigned>(held);
         beat.keep = -1;
         beat.strb = -1;
         beat.last = is_last;

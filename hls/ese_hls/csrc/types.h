@@ -19,47 +19,51 @@ constexpr int word_bits = 18;    // an entry word fills a block RAM's width
 constexpr int element_bits = 18; // and so does a vector element: 16 signed or unsigned bits and to spare
 constexpr int gates = 4;         // i, f, c, o, in Keras's order; a group of four rows in any other matrix
 constexpr int scale_bits = 16;
-constexpr int sum_frac = 30; // fractional bits of a pre-activation sum
+constexpr int sum_frac = 36; // fractional bits of a pre-activation sum
 constexpr int sum_bits = 48;
 constexpr int table_log2 = 10; // segments of the tanh table on [0, 8)
 constexpr int table_size = 1 << table_log2;
 constexpr int writeback = 24; // iterations from an element-wise issue to its write: room for its pipeline
 
-using word_t = ap_uint<32>;
-using element_t = ap_int<element_bits>;
-using scale_t = ap_uint<scale_bits>;
-using constant_t = ap_int<16>; // biases, peepholes, codebook levels, the cell state
-using sum_t = ap_int<sum_bits>;
+using word_t = uint_t<32>;
+using element_t = int_t<element_bits>;
+using scale_t = uint_t<scale_bits>;
+using constant_t = int_t<16>; // biases, peepholes, codebook levels, the cell state
+using sum_t = int_t<sum_bits>;
 
 // Slope and offset of a hard activation, with 15 fractional bits; they come with the image.
 struct Line {
-    ap_uint<16> slope, offset;
+    uint_t<16> slope, offset;
 };
 struct Lines {
     Line gate, cell;
 };
 
-using address_t = ap_uint<16>;
-using entry_word_t = ap_uint<word_bits>;
+using address_t = uint_t<16>;
+using entry_word_t = uint_t<word_bits>;
 
 constexpr bool power_of_two(int n) { return n > 0 && (n & (n - 1)) == 0; }
 constexpr int log2_ceil(int n) { return n <= 1 ? 0 : 1 + log2_ceil((n + 1) / 2); }
+
+// An address inside a memory of `Depth` words, whatever is asked for.
+template <int Depth> int within(int address) {
+    ESE_INLINE
+    static_assert(power_of_two(Depth), "a memory's depth is a power of two");
+    return address & (Depth - 1);
+}
 
 template <class C> struct Shape {
     static constexpr int code_bits = C::weights == Weights::ternary ? 1 : 4;
     static constexpr int entry_bits = C::gap_bits + code_bits;
     static constexpr int entries_per_word = word_bits / entry_bits;
     static constexpr int pairs = (C::pes + 1) / 2;
-    using acc_t = ap_int<C::acc_bits>;
+    using acc_t = int_t<C::acc_bits>;
 
     static_assert(C::pes >= 1 && C::pes <= 128, "1 to 128 PEs");
     static_assert(C::units == 1 || (C::units == 2 && C::pes >= 2), "1 or 2 element-wise units, and no more than PEs");
     static_assert(C::acc_banks == 1 || C::acc_banks == 2 || C::acc_banks == 4, "accumulator banks are 1, 2 or 4");
     static_assert(entry_bits <= word_bits, "an entry fits an 18-bit word");
     static_assert(C::acc_bits <= 40, "a scaled accumulator fits the 48-bit sum");
-    static_assert(power_of_two(C::group_depth) && power_of_two(C::vector_depth) && power_of_two(C::param_depth) &&
-                      power_of_two(C::cell_depth),
-                  "depths are powers of two, so that a truncated address is always inside");
 };
 
 } // namespace ese

@@ -15,7 +15,6 @@ struct Write {
 
 template <class C> struct VectorRam {
     static constexpr int pairs = Shape<C>::pairs;
-    using index_t = ap_uint<log2_ceil(C::vector_depth)>;
 
     element_t ram[pairs][C::vector_depth];
 
@@ -37,9 +36,9 @@ template <class C> struct VectorRam {
                 ESE_UNROLL
                 if (writing) {
                     if (write.enabled[port])
-                        ram[q][index_t(write.address[port])] = write.value[port];
+                        ram[q][within<C::vector_depth>(write.address[port])] = write.value[port];
                 } else if (reading) {
-                    value[2 * q + port] = ram[q][index_t(address[2 * q + port])];
+                    value[2 * q + port] = ram[q][within<C::vector_depth>(address[2 * q + port])];
                 }
             }
         }

@@ -1,0 +1,178 @@
+// The sequencer: which phase the PEs are in, and which input frame is there.
+#ifndef ESE_SEQUENCER_H
+#define ESE_SEQUENCER_H
+
+#include "memories.h"
+#include "stages.h"
+
+namespace ese {
+
+enum class State { fetch, matrix, launch, finish };
+
+// The input frame: one word, two elements, an iteration; vector RAM A, from element 0 on.
+struct Frames {
+    uint_t<17> left;    // frames not yet begun
+    uint_t<13> element; // next element of the frame being stored
+    bool storing, ready;
+
+    void begin(uint_t<17> frames) {
+        left = frames;
+        ready = false;
+        next();
+    }
+
+    // Start to store the next frame, where there is one.
+    void next() {
+        ESE_INLINE
+        storing = left != 0;
+        left -= storing ? 1 : 0;
+        element = 0;
+    }
+
+    // Store one word of the frame, when neither the PEs nor a result want vector RAM A.
+    template <class C, class In> void store(In &in, uint_t<13> inputs, Write &write) {
+        ESE_INLINE
+        word_t word = in.word();
+    halves:
+        for (int h = 0; h < 2; ++h) {
+            ESE_UNROLL
+            element_t code = field(word, 16 * h, 16);
+            write.enabled[h] = element + h < inputs;
+            write.address[h] = element + h;
+            write.value[h] = C::source_signed && code >= (1 << 15) ? element_t(code - (1 << 16)) : code;
+        }
+        element += 2;
+        ready = element >= inputs;
+        storing = !ready;
+    }
+};
+
+// Where a sequence stands. Every iteration ends with `advance`, which decides what the next one does.
+template <class C> struct Sequencer {
+    State state;
+    Phase phase;      // the phase fetched
+    uint_t<7> index;  // its place in the table
+    bool prologue;    // running the phases that go ahead, before the first step
+    bool zero_state;  // h and c are zero until the first step is over
+    uint_t<17> step, steps;
+    address_t entry;  // next entry of the matrix
+    address_t word;   // where it lies
+    uint_t<4> slot;
+    Frames frames;
+
+    void begin(uint_t<17> count, bool zero) {
+        state = State::fetch;
+        index = 0;
+        prologue = true;
+        zero_state = zero;
+        step = 0;
+        steps = count;
+        frames.begin(count);
+    }
+
+    bool last() const { return step + 1 == steps; }
+
+    bool matrix() const { return state == State::matrix; }
+
+    bool start_of_matrix() const { return entry == 0; }
+
+    // Whether the PEs read vector RAM `ram` in this iteration.
+    bool reads(bool ram) const { return matrix() && phase.source_ram == ram; }
+
+    // The accumulator set of the phase: the roles of the two may change with every step.
+    bool set(bool alternate) const {
+        uint_t<17> of_step = prologue ? 0 : step + (phase.ahead ? 1 : 0);
+        return phase.set != (alternate && (of_step & 1) != 0);
+    }
+
+    void advance(const Memories<C> &memory, Stages<C> &stages) {
+        ESE_INLINE
+        switch (state) {
+        case State::fetch:
+            if (index == memory.phase_count)
+                end_of_table();
+            else
+                fetch(memory, stages);
+            break;
+        case State::matrix:
+            next_entry();
+            break;
+        case State::launch:
+            if (!stages.busy()) {
+                stages.launch(phase, set(memory.alternate), last(), zero_state);
+                next_phase();
+            }
+            break;
+        default:
+            break;
+        }
+    }
+
+  private:
+    bool skips() const { return prologue ? !phase.ahead : ((phase.ahead && last()) || (phase.last_only && !last())); }
+
+    void fetch(const Memories<C> &memory, const Stages<C> &stages) {
+        ESE_INLINE
+        phase = memory.phases[index];
+        if (skips()) {
+            next_phase();
+            return;
+        }
+        // what the stage still writes must not be read, what it still drains must not be filled
+        bool hazard = stages.writes(phase.source_ram) || (stages.issuing && stages.set == set(memory.alternate));
+        if (hazard || (phase.waits_frame && !frames.ready))
+            return;
+        entry = 0;
+        word = phase.entry_base;
+        slot = 0;
+        if (phase.entry_count == 0 || (phase.zero_state && zero_state))
+            end_of_matrix();
+        else
+            state = State::matrix;
+    }
+
+    void next_entry() {
+        ESE_INLINE
+        bool full = slot == Shape<C>::entries_per_word - 1;
+        slot = full ? 0 : slot + 1;
+        word += full ? 1 : 0;
+        ++entry;
+        if (entry == phase.entry_count)
+            end_of_matrix();
+    }
+
+    void end_of_matrix() {
+        ESE_INLINE
+        if (phase.frees_frame) {
+            frames.ready = false;
+            frames.next();
+        }
+        if (phase.stage == Stage::none)
+            next_phase();
+        else
+            state = State::launch;
+    }
+
+    void next_phase() {
+        ESE_INLINE
+        ++index;
+        state = State::fetch;
+    }
+
+    void end_of_table() {
+        ESE_INLINE
+        index = 0;
+        if (prologue) {
+            prologue = false;
+            return;
+        }
+        zero_state = false;
+        ++step;
+        if (step == steps)
+            state = State::finish;
+    }
+};
+
+} // namespace ese
+
+#endif
