@@ -23,7 +23,6 @@ FLOWS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "ese:remove_identity",
             "ese:split_dense_activation",
             "ese:absorb_input_quantizer",
-            "ese:absorb_masking",
             "ese:absorb_quantizer",
             "ese:absorb_relu",
             "ese:absorb_softmax",
@@ -38,8 +37,8 @@ FLOWS: tuple[tuple[str, tuple[str, ...]], ...] = (
 class ESEBackend(Backend):  # type: ignore[misc]
     """Sparse LSTM and Dense layers on interleaved processing elements.
 
-    It derives from hls4ml's plain `Backend`: `FPGABackend` would register a hundred passes and templates for layers that
-    are written out one by one, while this backend emits one engine and an image.
+    It derives from hls4ml's plain `Backend`: `FPGABackend` would register a hundred passes and templates for layers
+    that are written out one by one, while this backend emits one engine and an image.
     """
 
     def __init__(self) -> None:
@@ -82,13 +81,15 @@ class ESEBackend(Backend):  # type: ignore[misc]
 
         found = load_board(board)
         if part is not None and part != found.part:
-            raise UnsupportedError(f"part is {part!r}; board {board!r} has {found.part!r}: leave part out, or name its board")
+            raise UnsupportedError(
+                f"part is {part!r}; board {board!r} has {found.part!r}: leave part out, or name its board"
+            )
         if io_type not in ("io_stream", "io_parallel"):
             raise UnsupportedError(f"io_type is {io_type!r}; 'io_stream' and 'io_parallel' are allowed")
-        clock = found.clock_mhz if clock_period is None else round(1000 / clock_period)
+        clock = None if clock_period is None else round(1000 / clock_period)
         return {
             "Part": found.part,
-            "ClockPeriod": 1000 / clock,
+            "ClockPeriod": 1000 / (clock or found.clock_mhz),
             "IOType": io_type,
             "HLSConfig": {},
             "ESE": {"board": board, "clock_mhz": clock},

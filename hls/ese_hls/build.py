@@ -1,4 +1,4 @@
-"""From an emitted project to the emulated bitstream: bitstreams/<design>/, which the host runs as it runs a real one."""
+"""From an emitted project to the emulated bitstream: bitstreams/<design>/, which the host runs like a real one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ def build_emulated(project_path: Path, out: Path) -> Manifest:
     """Compile a project with g++ into a design folder; it appears whole or not at all.
 
     Args:
-        project_path: an emitted project. out: the design folder; an earlier one there is replaced.
+        project_path: an emitted project.
+        out: the design folder; an earlier one there is replaced.
 
     Returns:
         The folder's manifest; its kind is "emulated", and design.bit is a shared library for this machine.

@@ -63,10 +63,13 @@ def build(project: Path, out: Path | None, tool: str, timeout: float, as_json: b
         from ese_hls.vitis import build_project
 
         log = build_project(Project.open(project).path, export=True, timeout=timeout)
-        _print({"project": str(project), "log": str(log)}) if as_json else click.echo(f"IP core in {project}; log {log}")
+        if as_json:
+            _print({"project": str(project), "log": str(log)})
+        else:
+            click.echo(f"IP core in {project}; log {log}")
         return
     if out is None:
-        raise click.UsageError("--out is needed with g++: the design folder to make, e.g. --out bitstreams/vowels-ternary")
+        raise click.UsageError("--out is needed with g++: the design folder to make, e.g. --out bitstreams/ternary")
     from ese_hls.build import build_emulated
 
     made = build_emulated(project, out)

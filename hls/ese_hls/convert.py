@@ -27,14 +27,12 @@ class Conversion:
     Attributes:
         network: the integers. summary: how they came about. options: the user's choices.
         steps: length of the step axis, 0 where it varies, None where the model has none.
-        mask_value: value of the steps that end a sequence early (Keras's Masking), or None.
     """
 
     network: Network
     summary: ConversionSummary
     options: Options
     steps: int | None = 0
-    mask_value: float | None = None
 
 
 @dataclass
@@ -102,7 +100,7 @@ def convert(nodes: list[Any], options: Options, notes: tuple[str, ...] = ()) -> 
     _check_masks(collector.weights, options)
     network = Network(tuple(layers), source, "softmax" if layer_nodes[-1].get_attr("softmax") else "none")
     summary = ConversionSummary(tuple(collector.tensors), tuple(collector.notes))
-    return Conversion(network, summary, options, _steps(source_node), source_node.get_attr("mask_value"))
+    return Conversion(network, summary, options, _steps(source_node))
 
 
 def _steps(node: Any) -> int | None:
@@ -168,8 +166,8 @@ def _check_kinds(weights: list[tuple[WeightTensor, Matrix]]) -> None:
     for tensor, other in weights:
         if other.kind != matrix.kind:
             raise UnsupportedError(
-                f"{tensor.where} is {other.kind} but {first.where} is {matrix.kind}; an engine holds one kind of weight: "
-                "quantize all kernels alike"
+                f"{tensor.where} is {other.kind} but {first.where} is {matrix.kind}; an engine holds one kind of "
+                "weight: quantize all kernels alike"
             )
 
 
@@ -179,6 +177,6 @@ def _check_masks(weights: list[tuple[WeightTensor, Matrix]], options: Options) -
     size = sum(tensor.values.size for tensor, _ in weights)
     names = ", ".join(repr(name) for name in dict.fromkeys(tensor.layer for tensor, _ in weights))
     raise UnsupportedError(
-        f"model without masks: none of the {size} weights of layers {names} is zero; a sparse engine gains nothing: prune "
-        "it first (`ese4ml compress`), or set hls_config['Model']['AllowDense'] = True"
+        f"model without masks: none of the {size} weights of layers {names} is zero; a sparse engine gains nothing: "
+        "prune it first (`ese4ml compress`), or set hls_config['Model']['AllowDense'] = True"
     )

@@ -47,4 +47,6 @@ def check_target(target: Path, marker: str) -> None:
     if target.is_dir() and ((target / marker).is_file() or not any(target.iterdir())):
         return
     if target.exists() or target.is_symlink():
-        raise MismatchError(f"{target} exists and holds no {marker}; it is not replaced: choose another folder or move it away")
+        raise MismatchError(
+            f"{target} exists and holds no {marker}; it is not replaced: choose another folder or move it away"
+        )

@@ -37,8 +37,8 @@ def format_of(quantizer: Any, where: str) -> Format:
     name = type(quantizer).__name__
     if not is_format(quantizer):
         raise UnsupportedError(
-            f"{where} is {describe(quantizer)}; quantized_bits(bits, integer) or quantized_relu(bits, integer) are allowed: "
-            "use one of them"
+            f"{where} is {describe(quantizer)}; quantized_bits(bits, integer) or quantized_relu(bits, integer) are "
+            "allowed: use one of them"
         )
     bits, integer = int(quantizer.bits), int(quantizer.integer)
     if name == "quantized_relu":
@@ -53,8 +53,8 @@ def format_of(quantizer: Any, where: str) -> Format:
     alpha = getattr(quantizer, "alpha", None)
     if alpha is not None and (isinstance(alpha, str) or float(alpha) != 1.0):
         raise UnsupportedError(
-            f"{where} is {quantizer} with alpha={alpha!r}, a scale outside the format; alpha=None or 1.0 are allowed here: "
-            "choose the range by the integer bits"
+            f"{where} is {quantizer} with alpha={alpha!r}, a scale outside the format; alpha=None or 1.0 are allowed "
+            "here: choose the range by the integer bits"
         )
     signed = bool(quantizer.keep_negative)
     return Format(Fixed(bits, integer + signed, signed, bool(quantizer.symmetric) and signed))
@@ -112,7 +112,8 @@ def _qkeras_line(where: str) -> tuple[float, float]:
     lines = {"hard_sigmoid": (0.5, 0.5), "smooth_sigmoid": (0.1875, 0.5)}
     if name not in lines:
         raise UnsupportedError(
-            f"{where} uses QKeras's internal {name}; call set_internal_sigmoid('hard'), or use_real_sigmoid / use_real_tanh"
+            f"{where} uses QKeras's {name}; 'hard' and 'smooth' are allowed: call set_internal_sigmoid('hard'), "
+            "or give the quantizer use_real_sigmoid / use_real_tanh"
         )
     return lines[name]
 

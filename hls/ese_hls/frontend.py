@@ -128,12 +128,16 @@ def _identity(_layer: Any) -> Node:
 
 
 def _masking(layer: Any) -> Node:
-    return {"class_name": "Activation", "activation": "masking", "function": None, "mask_value": float(layer.mask_value)}
+    # Further on hls4ml 1.3 would stop at "Circular dependency detected": a mask's tensors come from no layer.
+    raise UnsupportedError(
+        f"layer {layer.name!r} (Masking) has no place in the engine, which runs each sequence for its own steps: leave "
+        "it out of the model to convert, and pass sequences without their padding"
+    )
 
 
 def _input(layer: Any) -> Node:
     shape = list(layer.batch_shape[1:])
-    steps = [1 if size is None else size for size in shape]  # hls4ml's variables need numbers; the engine takes any length
+    steps = [1 if size is None else size for size in shape]  # hls4ml's variables need numbers; the engine does not
     return {"class_name": "InputLayer", "input_shape": steps, "variable_steps": None in shape}
 
 

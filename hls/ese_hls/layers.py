@@ -1,4 +1,4 @@
-"""The graph nodes of this backend. They derive from `Layer` alone, so that no pass or template of hls4ml matches them."""
+"""The graph nodes of this backend; deriving from `Layer` alone, they match no pass or template of hls4ml."""
 
 from __future__ import annotations
 

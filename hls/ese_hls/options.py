@@ -17,6 +17,13 @@ OURS = {
     "AllowDense": "allow_dense",
 }
 """Keys of this backend, and the options that they set."""
+ALLOWED: dict[str, range | tuple[int, ...]] = {
+    "pes": range(1, 129),
+    "gap_bits": range(2, 13),
+    "acc_banks": (1, 2, 4),
+    "cells_per_cycle": (1, 2),
+    "clock_mhz": range(1, 1001),
+}
 IGNORED = {
     "Precision": "formats come from the model's quantizers",
     "Strategy": "the engine has one",
@@ -47,13 +54,19 @@ class Options:
     allow_dense: bool = False
 
     def __post_init__(self) -> None:
-        ranges = {"pes": (1, 128), "gap_bits": (2, 12), "acc_banks": (1, 4), "cells_per_cycle": (1, 2), "clock_mhz": (1, 1000)}
-        for name, (low, high) in ranges.items():
+        for name, allowed in ALLOWED.items():
             value = getattr(self, name)
             if value is None and name not in ("pes", "gap_bits"):
                 continue
-            if type(value) is not int or not low <= value <= high:
-                raise UnsupportedError(f"option {name} is {value!r}; an integer from {low} to {high} is allowed")
+            if type(value) is not int or value not in allowed:
+                words = (
+                    f"{allowed[0]} to {allowed[-1]}" if isinstance(allowed, range) else " or ".join(map(str, allowed))
+                )
+                raise UnsupportedError(f"option {name} is {value!r}; {words} is allowed: choose one of these")
+        if self.pes == 1 and self.cells_per_cycle == 2:
+            raise UnsupportedError(
+                "option cells_per_cycle is 2 with one PE; a PE feeds one element-wise unit: choose 1"
+            )
 
     def to_model_config(self) -> dict[str, Any]:
         """The options as `hls_config["Model"]`."""

@@ -110,7 +110,7 @@ def _copy_sources(folder: Path) -> None:
     import hls4ml
 
     source = Path(str(files("ese_hls"))) / "csrc"
-    shutil.copytree(source, folder / "csrc", ignore=lambda _, names: [n for n in names if n == "config.h" or n[0] == "."])
+    shutil.copytree(source, folder / "csrc", ignore=shutil.ignore_patterns("config.h", ".*"))
     types = Path(hls4ml.__file__).parent / "templates" / "vivado" / "ap_types"
     if not types.is_dir():
         raise MissingError(f"{types} is not there; hls4ml 1.3 brings it: install hls4ml again")

@@ -70,7 +70,9 @@ def predict(library: ctypes.CDLL | None, project: Path, conversion: Conversion, 
     """Outputs of shape (samples, outputs), or (samples, steps, outputs) where every step has one.
 
     Args:
-        library: the compiled engine. project: the emitted project. conversion: what it was emitted from.
+        library: the compiled engine.
+        project: the emitted project.
+        conversion: what it was emitted from.
         x: (samples, steps, features), or (samples, features) for a model without a step axis.
 
     Raises:
@@ -80,7 +82,7 @@ def predict(library: ctypes.CDLL | None, project: Path, conversion: Conversion, 
         raise MissingError("the model is not compiled: call compile() before predict()")
     network = conversion.network
     codes = network.source.from_float(_shaped(x, conversion))
-    lengths = _lengths(codes, conversion)
+    lengths = np.full(len(codes), codes.shape[1], dtype=np.int64)
     shape = Shape.of(network)
     image = np.frombuffer((project / "image.bin").read_bytes(), dtype="<u4").astype(np.uint32)
     parts: list[Codes] = []
@@ -114,16 +116,3 @@ def _shaped(x: Floats, conversion: Conversion) -> Floats:
     if steps and x.size % (steps * features) == 0:
         return x.reshape(-1, steps, features)
     raise FormatError(f"input has shape {x.shape}; expected {expected} with {features} features")
-
-
-def _lengths(codes: Codes, conversion: Conversion) -> npt.NDArray[np.int64]:
-    """Steps of each sequence: all of them, or up to the last one that Keras's Masking would not skip."""
-    if conversion.mask_value is None:
-        return np.full(len(codes), codes.shape[1], dtype=np.int64)
-    masked = (codes == conversion.network.source.from_float(conversion.mask_value)).all(axis=2)
-    lengths = codes.shape[1] - np.argmin(masked[:, ::-1], axis=1)
-    inside = masked & (np.arange(codes.shape[1]) < lengths[:, None])
-    if inside.any() or masked.all(axis=1).any():
-        where = int(np.argmax(inside.any(axis=1) | masked.all(axis=1)))
-        raise FormatError(f"sequence {where} has masked steps before its end; only trailing steps may be masked: remove them")
-    return lengths

@@ -59,7 +59,8 @@ class ConversionSummary:
         for item in self.tensors:
             shape = "x".join(map(str, item.shape))
             deviation = "exact" if item.deviation == 0 else f"{item.deviation:.2g}"
-            rows.append((f"{item.layer}/{item.tensor}", shape, item.kind, str(item.kept), f"{item.density:.1%}", deviation))
+            name, density = f"{item.layer}/{item.tensor}", f"{item.density:.1%}"
+            rows.append((name, shape, item.kind, str(item.kept), density, deviation))
         widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
         return "\n".join([*lines, *(f"- {note}" for note in self.notes)])

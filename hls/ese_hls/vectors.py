@@ -8,7 +8,7 @@ import numpy as np
 from ese_host import golden, packets
 from ese_host.design import SUM_FRAC
 from ese_host.fixed import Codes
-from ese_host.network import Lstm, Network
+from ese_host.network import Dense, Network
 from ese_host.packets import Operation, Words
 
 INPUT, EXPECTED = "input.txt", "expected.txt"
@@ -33,15 +33,24 @@ def vectors(network: Network, image: Words) -> tuple[list[Words], list[Words]]:
     image_id = int(image[-1])
     sent = [packets.load_packet(image), packets.run_packet(image_id, codes, network.source)]
     result = golden.run(network, codes)
-    last = network.layers[-1]
-    exact_sum = last.output is None and not (isinstance(last, Lstm) and last.projection is None)
-    values = result.outputs << (SUM_FRAC - result.frac) if exact_sum else result.outputs
-    body = np.ascontiguousarray(values.reshape(-1), dtype="<i8").view("<u4").astype(np.uint32)
+    body = _body(network, result.outputs, result.frac)
     answers = [
         _trailer(Operation.LOAD, image_id, 0, 0),
         np.concatenate([body, _trailer(Operation.RUN, image_id, len(codes), codes.shape[0] * codes.shape[1])]),
     ]
     return sent, answers
+
+
+def _body(network: Network, outputs: Codes, frac: int) -> Words:
+    """Output words of (sequences, frames, outputs) codes with `frac` fractional bits (docs/packets.md)."""
+    last = network.layers[-1]
+    frames = outputs.reshape(-1, network.outputs)
+    if last.output is None and (isinstance(last, Dense) or last.projection is None):
+        exact = np.left_shift(frames, SUM_FRAC - frac) if isinstance(last, Dense) else frames
+        return np.ascontiguousarray(exact, dtype="<i8").reshape(-1).view("<u4").astype(np.uint32)
+    halves = np.zeros((len(frames), frames.shape[1] + frames.shape[1] % 2), dtype="<u2")
+    halves[:, : frames.shape[1]] = frames & 0xFFFF
+    return halves.reshape(-1).view("<u4").astype(np.uint32)
 
 
 def _trailer(operation: Operation, image_id: int, sequences: int, steps: int) -> Words:

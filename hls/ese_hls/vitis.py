@@ -27,10 +27,12 @@ def find_tool() -> list[str]:
         if found is not None:
             return [found, *arguments]
     if shutil.which("vivado_hls") is not None:
-        raise UnsupportedError("vivado_hls is on PATH, but the engine needs Vitis HLS 2022.2 or newer: install and source it")
+        raise UnsupportedError(
+            "vivado_hls is on PATH, but the engine needs Vitis HLS 2022.2 or newer: install and source it"
+        )
     raise MissingError(
-        "neither vitis-run nor vitis_hls is on PATH; install Vitis HLS 2022.2 or newer and source its settings64.sh, or "
-        f"carry the project folder to a machine that has it and run `vitis_hls -f {SCRIPT}` there"
+        "neither vitis-run nor vitis_hls is on PATH; install Vitis HLS 2022.2 or newer and source its settings64.sh, "
+        f"or carry the project folder to a machine that has it and run `vitis_hls -f {SCRIPT}` there"
     )
 
 
@@ -48,8 +50,12 @@ def build_project(
 
     Args:
         project: an emitted project.
-        csim: compile and run the test bench. synth: C synthesis. cosim: simulate the RTL. export: package the IP core.
-        reset: start from an empty Vitis HLS project. timeout: seconds.
+        csim: compile and run the test bench.
+        synth: C synthesis.
+        cosim: simulate the RTL.
+        export: package the IP core.
+        reset: start from an empty Vitis HLS project.
+        timeout: seconds.
 
     Returns:
         The log.

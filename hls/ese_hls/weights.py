@@ -1,7 +1,7 @@
 """Weight quantizers to integer matrices, and biases to 16-bit codes.
 
-A quantizer either names its codes itself (`kind` and `codes_and_scale(weights)`: this project's own quantizers), or is one
-of QKeras's, which is called on the weights; its values are then divided by its own step. Both ways the result is
+A quantizer either names its codes itself (`kind` and `codes_and_scale(weights)`: this project's own quantizers), or is
+one of QKeras's, which is called on the weights; its values are then divided by its own step. Both ways the result is
 compared with the values that Keras computes with.
 """
 
@@ -33,7 +33,8 @@ def matrix_of(tensor: WeightTensor, max_frac: int) -> tuple[Matrix, TensorReport
     """The engine's matrix of a kernel, (outputs, inputs).
 
     Args:
-        tensor: the kernel. max_frac: fractional bits of its scales at most, so that sums stay exact.
+        tensor: the kernel.
+        max_frac: fractional bits of its scales at most, so that sums stay exact.
 
     Raises:
         UnsupportedError: no quantizer, or one that does not give ternary or 4-bit weights with one scale per output.
@@ -54,8 +55,9 @@ def matrix_of(tensor: WeightTensor, max_frac: int) -> tuple[Matrix, TensorReport
     deviation = float(np.where(difference <= noise, 0, difference).max())
     if deviation > TOLERANCE * max(float(np.abs(values).max()), 1e-30):
         raise MismatchError(
-            f"{tensor.where}: {describe(quantizer)} gives codes that are {deviation:.3g} off the values it computes; "
-            "they must be the same: mend the quantizer's codes_and_scale"
+            f"{tensor.where}: {describe(quantizer)} as {matrix.kind} codes with 16-bit scales of at most {max_frac} "
+            f"fractional bits is {deviation:.3g} off the values that it computes; {TOLERANCE:.0%} of the largest is "
+            "allowed: correct its codes_and_scale, or give the layer's input fewer fractional bits"
         )
     zeroed = int(((tensor.values != 0) & (exact == 0)).sum())
     kept = int((matrix.levels != 0).sum())
@@ -79,8 +81,8 @@ def _named(tensor: WeightTensor, values: Doubles, max_frac: int) -> Matrix:
     outputs = values.shape[1]
     if codes.shape != values.shape or scale.shape not in ((outputs,), (2, outputs)):
         raise MismatchError(
-            f"{tensor.where}: {describe(tensor.quantizer)}.codes_and_scale gives shapes {codes.shape} and {scale.shape}; "
-            f"expected {values.shape} and ({outputs},) or (2, {outputs})"
+            f"{tensor.where}: {describe(tensor.quantizer)}.codes_and_scale gives shapes {codes.shape} and "
+            f"{scale.shape}; expected {values.shape} and ({outputs},) or (2, {outputs})"
         )
     scale, frac = fit(scale, int(frac), max_frac)
     pair = np.ascontiguousarray(np.broadcast_to(scale, (2, outputs)))
@@ -97,8 +99,8 @@ def _qkeras(tensor: WeightTensor, values: Doubles, max_frac: int) -> Matrix:
     noise = ROUNDING * np.maximum(np.abs(tensor.values), np.abs(values))
     if not (np.abs(codes * step - values) <= noise).all() or codes.min() < low or codes.max() > high:
         raise UnsupportedError(
-            f"{tensor.where}: {describe(tensor.quantizer)} computes values that are no {kind} codes {low}..{high} times one "
-            "scale per output: use quantized_bits(4, ...) or ternary(...) with qnoise_factor 1"
+            f"{tensor.where}: {describe(tensor.quantizer)} gives values that are no {kind} codes {low}..{high} times "
+            "one scale per output: use quantized_bits(4, ...) or ternary(...) with qnoise_factor 1"
         )
     scale, frac = codes16(step, max_frac, SCALE_BITS, signed=False)
     pair = np.stack([scale, scale])
@@ -117,8 +119,8 @@ def _step(tensor: WeightTensor, outputs: int) -> tuple[WeightKind, Doubles]:
         unit = 2.0 ** (int(quantizer.integer) - int(quantizer.bits) + bool(quantizer.keep_negative))
     else:
         raise UnsupportedError(
-            f"{tensor.where} has quantizer {describe(quantizer)}; ternary, stochastic_ternary, quantized_bits of 2 to 4 bits "
-            "and quantizers with codes_and_scale are allowed: use one of them"
+            f"{tensor.where} has quantizer {describe(quantizer)}; ternary, stochastic_ternary, quantized_bits of 2..4 "
+            "bits and quantizers with codes_and_scale are allowed: use one of them"
         )
     scale = np.asarray(quantizer.scale, dtype=np.float64)
     if scale.size not in (1, outputs) or (scale < 0).any():

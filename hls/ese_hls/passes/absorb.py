@@ -8,11 +8,11 @@ from hls4ml.model.layers import Activation, Input
 from hls4ml.model.optimizer import OptimizerPass
 
 from ese_hls.formats import format_of, is_format
-from ese_hls.layers import SparseDense, SparseLSTM, SparseNode
+from ese_hls.layers import SparseDense, SparseNode
 
 
-def _alone(node: Any, source: Any) -> bool:
-    """Whether `node` is the only reader of `source`, which is no output of the model besides."""
+def _one_reader(source: Any) -> bool:
+    """Whether one node alone reads `source`, which is no output of the model besides."""
     return len(source.get_output_nodes()) == 1 and not set(source.outputs) & set(source.model.outputs)
 
 
@@ -34,7 +34,9 @@ class SplitDenseActivation(OptimizerPass):  # type: ignore[misc]
 
     def match(self, node: Any) -> bool:
         """A Dense node that still carries an activation."""
-        return isinstance(node, SparseDense) and node.get_attr("tensors").activation is not None and not node.get_attr("split")
+        if not isinstance(node, SparseDense) or node.get_attr("split"):
+            return False
+        return node.get_attr("tensors").activation is not None
 
     def transform(self, model: Any, node: Any) -> bool:
         """Insert the activation as a node of its own."""
@@ -55,31 +57,13 @@ class AbsorbInputQuantizer(OptimizerPass):  # type: ignore[misc]
         if not isinstance(node, Activation) or not is_format(node.get_attr("function")):
             return False
         source = node.get_input_node()
-        return isinstance(source, Input) and not source.get_attr("quantized") and _alone(node, source)
+        return isinstance(source, Input) and not source.get_attr("quantized") and _one_reader(source)
 
     def transform(self, model: Any, node: Any) -> bool:
         """Note its format at the input and remove it."""
         source = node.get_input_node()
         source.set_attr("source", format_of(node.get_attr("function"), f"layer {node.name!r}").fixed)
         source.set_attr("quantized", True)
-        model.remove_node(node)
-        return True
-
-
-class AbsorbMasking(OptimizerPass):  # type: ignore[misc]
-    """Masking right before an LSTM ends sequences early; the host sends true lengths instead."""
-
-    def match(self, node: Any) -> bool:
-        """Masking between a quantized input and an LSTM that gives its last output alone."""
-        if not isinstance(node, Activation) or node.get_attr("activation") != "masking":
-            return False
-        source, readers = node.get_input_node(), node.get_output_nodes()
-        plain = len(readers) == 1 and isinstance(readers[0], SparseLSTM) and not readers[0].keeps_steps
-        return plain and isinstance(source, Input) and bool(source.get_attr("quantized"))
-
-    def transform(self, model: Any, node: Any) -> bool:
-        """Note its value at the input and remove it."""
-        node.get_input_node().set_attr("mask_value", node.get_attr("mask_value"))
         model.remove_node(node)
         return True
 
@@ -92,7 +76,7 @@ class AbsorbQuantizer(OptimizerPass):  # type: ignore[misc]
         if not isinstance(node, Activation) or not is_format(node.get_attr("function")):
             return False
         source = node.get_input_node()
-        if not isinstance(source, SparseNode) or source.get_attr("output") is not None or not _alone(node, source):
+        if not isinstance(source, SparseNode) or source.get_attr("output") is not None or not _one_reader(source):
             return False
         return isinstance(source, SparseDense) or not format_of(node.get_attr("function"), "").relu
 
@@ -114,7 +98,7 @@ class AbsorbRelu(OptimizerPass):  # type: ignore[misc]
         if not isinstance(node, Activation) or node.get_attr("activation") != "relu":
             return False
         source = node.get_input_node()
-        return isinstance(source, SparseDense) and source.get_attr("output") is None and _alone(node, source)
+        return isinstance(source, SparseDense) and source.get_attr("output") is None and _one_reader(source)
 
     def transform(self, model: Any, node: Any) -> bool:
         """Note it at the layer and remove it."""
@@ -132,7 +116,7 @@ class AbsorbSoftmax(OptimizerPass):  # type: ignore[misc]
             return False
         source = node.get_input_node()
         last = bool(set(node.outputs) & set(node.model.outputs)) and node.get_attr("axis", -1) == -1
-        return last and isinstance(source, SparseDense) and not source.get_attr("softmax") and _alone(node, source)
+        return last and isinstance(source, SparseDense) and not source.get_attr("softmax") and _one_reader(source)
 
     def transform(self, model: Any, node: Any) -> bool:
         """Note it at the layer and remove it."""

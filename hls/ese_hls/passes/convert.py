@@ -14,7 +14,7 @@ from ese_hls.formats import describe
 from ese_hls.layers import SparseNode
 from ese_hls.options import options_from
 
-MAPPED = "LSTM, QLSTM, Dense, QDense, Dropout, quantizers after the input and after layers, ReLU after Dense, a final softmax"
+MAPPED = "QLSTM, QDense, Dropout, quantizers after the input and after layers, ReLU after QDense, a final softmax"
 
 
 class RefuseUnmapped(ModelOptimizerPass):  # type: ignore[misc]
@@ -36,12 +36,15 @@ class RefuseUnmapped(ModelOptimizerPass):  # type: ignore[misc]
         names = [node.name for node in nodes if isinstance(node, Input)]
         if len(names) != 1 or len(model.outputs) != 1:
             raise UnsupportedError(
-                f"the model has inputs {names} and outputs {list(model.outputs)}; one of each is allowed: split the model"
+                f"the model has inputs {names} and outputs {list(model.outputs)}; one of each is allowed: "
+                "split the model"
             )
         for node in nodes:
             readers = [reader.name for reader in node.get_output_nodes()]
             if len(readers) > 1:
-                raise UnsupportedError(f"layer {node.name!r} feeds {readers}; layers must form a chain: remove the branch")
+                raise UnsupportedError(
+                    f"layer {node.name!r} feeds {readers}; layers must form a chain: remove the branch"
+                )
         return True
 
 
@@ -49,16 +52,16 @@ def _refusal(node: Any) -> str:
     kind = node.get_attr("keras_class") or node.get_attr("class_name") or node.class_name
     activation = node.get_attr("activation")
     if not isinstance(node, Activation):
-        return f"layer {node.name!r} ({kind}) has no place in the engine; it runs {MAPPED}: replace the layer or leave it out"
+        way_out = "replace the layer or leave it out"
+        return f"layer {node.name!r} ({kind}) has no place in the engine; it runs {MAPPED}: {way_out}"
     function = node.get_attr("function")
     before = node.get_input_node()
     what = describe(function) if function is not None else activation
     advice = {
-        "masking": "put it after the input's quantizer and before an LSTM with return_sequences=False",
         "softmax": "it must be the last layer, over the last axis, behind a Dense layer",
         "relu": "it must follow a Dense layer",
     }.get(str(activation), "after a layer, quantized_bits(...) or (Dense) quantized_relu(...) are allowed, once")
-    return f"layer {node.name!r} ({kind}, {what}) cannot be placed after {before.name!r} ({before.class_name}): {advice}"
+    return f"layer {node.name!r} ({kind}, {what}) cannot stand after {before.name!r} ({before.class_name}): {advice}"
 
 
 class ToNetwork(ModelOptimizerPass):  # type: ignore[misc]

@@ -1,0 +1,78 @@
+"""`ese4ml emit` and `ese4ml build`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from ese_hls import cli
+from ese_host import manifest
+from ese_host.errors import EseError, FormatError, MissingError, UnsupportedError
+from plugin_models import chain, classifier, dense
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A saved model with a provenance file beside it."""
+    path = tmp_path_factory.mktemp("models") / "small.keras"
+    classifier().save(path)
+    path.with_name("small.provenance.json").write_text(json.dumps({"seeds": [7]}))
+    return path
+
+
+def run(command: Any, *arguments: object) -> Any:
+    return CliRunner().invoke(command, [str(argument) for argument in arguments])
+
+
+def test_emit_then_build(saved: Path, tmp_path: Path) -> None:
+    emitted = run(cli.emit, saved, "--out", tmp_path / "project", "--pes", 1, "--json")
+    assert emitted.exit_code == 0, emitted.output
+    description = json.loads(emitted.stdout)
+    assert description["summary"]["exact"] and description["board"] == "pynq-z2"
+    assert description["summary"]["tensors"][0]["layer"] == "lstm"
+
+    built = run(cli.build, tmp_path / "project", "--out", tmp_path / "bits", "--json")
+    assert built.exit_code == 0, built.output
+    folder = manifest.Folder.open(tmp_path / "bits")
+    folder.check()
+    assert json.loads(built.stdout)["image_id"] == description["image_id"]
+    assert json.loads(folder.file("provenance.json").read_text()) == {"seeds": [7]}
+
+
+def test_emit_prints_the_summary(saved: Path, tmp_path: Path) -> None:
+    result = run(cli.emit, saved, "--out", tmp_path / "project")
+    assert "lstm/recurrent_kernel" in result.stdout and "8 PEs" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (None, MissingError, r"model\.keras is not there; make it with `ese4ml compress`"),
+        (lambda path: path.write_text("no model"), FormatError, r"model\.keras cannot be read as a Keras model"),
+        (lambda path: chain(dense(), shape=(7,), density=1.1).save(path), UnsupportedError, "model without masks"),
+    ],
+)
+def test_emit_refuses_and_writes_nothing(make: Any, error: type[EseError], message: str, tmp_path: Path) -> None:
+    if make is not None:
+        make(tmp_path / "model.keras")
+    result = run(cli.emit, tmp_path / "model.keras", "--out", tmp_path / "project")
+    assert result.exit_code != 0
+    with pytest.raises(error, match=message):
+        raise result.exception
+    assert not (tmp_path / "project").exists()
+
+
+def test_build_needs_a_folder_to_make(tmp_path: Path) -> None:
+    result = run(cli.build, tmp_path)
+    assert result.exit_code == 2 and "--out is needed with g++" in result.output
+
+
+def test_build_with_vitis_where_there_is_none(saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(cli.emit, saved, "--out", tmp_path / "project")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    result = run(cli.build, tmp_path / "project", "--with", "vitis")
+    with pytest.raises(MissingError, match="neither vitis-run nor vitis_hls is on PATH"):
+        raise result.exception

@@ -1,0 +1,131 @@
+"""Whatever the engine cannot run as it is, is refused by name, with what to change."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from ese_host.errors import FormatError, UnsupportedError
+from plugin_models import bits, chain, classifier, convert, dense, lstm
+from qkeras import QActivation, quantized_bits, quantized_tanh, ternary
+
+REFUSALS: dict[str, tuple[Any, str]] = {
+    "convolution": (
+        lambda: chain(keras.layers.Conv2D(2, 2, name="conv"), shape=(6, 7, 1)),
+        r"layer 'conv' \(Conv2D\) has no place in the engine; it runs QLSTM, .*: replace the layer or leave it out",
+    ),
+    "float dense": (
+        lambda: chain(keras.layers.Dense(3, name="plain"), shape=(7,)),
+        r"layer 'plain': kernel has no quantizer; .* kernel_quantizer=quantized_bits\(4, 0, alpha='auto_po2'\)",
+    ),
+    "float lstm": (
+        lambda: chain(keras.layers.LSTM(3, name="plain"), dense()),
+        r"layer 'plain' \(LSTM\) has no state_quantizer; .* state_quantizer=quantized_bits\(16, 3, alpha=1\)",
+    ),
+    "no state quantizer": (lambda: classifier(state_quantizer=None), r"layer 'lstm' \(QLSTM\) has no state_quantizer"),
+    "wide state": (
+        lambda: classifier(state_quantizer=bits(20, 2)),
+        r"state_quantizer is quantized_bits\(20.*at most 16",
+    ),
+    "8-bit weights": (
+        lambda: chain(dense(kernel_quantizer=quantized_bits(8, 0, alpha=1)), shape=(7,)),
+        r"layer 'dense': kernel has quantizer quantized_bits\(8,.*use one of them",
+    ),
+    "two kinds": (
+        lambda: classifier(kernel_quantizer=ternary(alpha=1.0)),
+        r"recurrent_kernel is int4 but layer 'lstm': kernel is ternary; .*quantize all kernels alike",
+    ),
+    "no masks": (
+        lambda: chain(dense(), shape=(7,), density=1.1),
+        r"model without masks: none of the 35 weights of layers 'dense' is zero; .*`ese4ml compress`.*AllowDense",
+    ),
+    "no input quantizer": (
+        lambda: chain(dense(), shape=(7,), source=None),
+        r"input 'x' has no quantizer; .*QActivation\('quantized_bits\(16, 3, alpha=1\)'\)",
+    ),
+    "wide values between layers": (
+        lambda: chain(lstm(activation="tanh", recurrent_activation="sigmoid"), dense()),
+        r"layer 'lstm' hands 32-bit values to 'dense'; a vector element has 16: put a QActivation",
+    ),
+    "exact sum into a layer": (
+        lambda: chain(dense(4, name="first"), dense(name="second"), shape=(7,)),
+        r"layer 'first' hands 48-bit values to 'second'",
+    ),
+    "tanh behind dense": (
+        lambda: chain(dense(), QActivation(quantized_tanh(8), name="act"), shape=(7,)),
+        r"layer 'act' \(QActivation, quantized_tanh\(8\)\) cannot stand after 'dense' \(SparseDense\): after a layer,",
+    ),
+    "softmax inside": (
+        lambda: chain(dense(4, activation="softmax", name="first"), dense(name="second"), shape=(7,)),
+        r"layer 'first_softmax' .* cannot stand after 'first' .*: it must be the last layer",
+    ),
+    "masking": (
+        lambda: chain(keras.layers.Masking(0.0, name="mask"), lstm(), dense()),
+        r"layer 'mask' \(Masking\) has no place in the engine, .* pass sequences without their padding",
+    ),
+    "backwards": (
+        lambda: chain(keras.layers.LSTM(3, go_backwards=True, name="back"), dense()),
+        r"layer 'back' \(LSTM\) has go_backwards=True; .*go_backwards=False",
+    ),
+    "data-dependent scale of an activation": (
+        lambda: classifier(state_quantizer=quantized_bits(8, 1, alpha="auto")),
+        r"layer 'lstm': state_quantizer is .* with alpha='auto', a scale outside the format",
+    ),
+    "linear cell": (lambda: classifier(activation="linear"), r"layer 'lstm': activation is linear; tanh, sigmoid,"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSALS)
+def test_refused_by_name(case: str) -> None:
+    build, message = REFUSALS[case]
+    with pytest.raises(UnsupportedError, match=message):
+        convert(build())
+
+
+def test_branches_are_refused() -> None:
+    x = keras.Input((7,), name="x")
+    a = QActivation(bits(8, 2), name="source")(x)
+    model = keras.Model(x, keras.layers.Add(name="sum")([dense(name="left")(a), dense(name="right")(a)]))
+    with pytest.raises(UnsupportedError, match=r"layer 'sum' \(Merge\) has no place"):
+        convert(model)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("tensor", ["kernel", "recurrent_kernel", "bias"])
+def test_weights_that_are_no_numbers(tensor: str, value: float) -> None:
+    model = classifier()
+    variable = getattr(model.get_layer("lstm").cell, tensor)
+    array = np.array(variable)
+    array[(1,) * array.ndim] = value
+    variable.assign(array)
+    where = r"\(1, 1\)" if array.ndim == 2 else r"\(1,\)"
+    with pytest.raises(FormatError, match=rf"layer 'lstm': {tensor} is {value} at {where}; weights must be finite"):
+        convert(model)
+
+
+def test_dense_model_is_accepted_when_told_so() -> None:
+    assert convert(chain(dense(), shape=(7,), density=1.1), AllowDense=True).ese_conversion.summary.exact
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("PE", 8, r"has key 'PE'; backend ESE knows PEs, GapBits"),
+        ("PEs", 0, r"option pes is 0; 1 to 128 is allowed"),
+        ("AccBanks", 3, r"option acc_banks is 3; 1 or 2 or 4 is allowed"),
+        ("GapBits", 20, r"option gap_bits is 20; 2 to 12 is allowed"),
+        ("ReuseFactor", 4, r"'ReuseFactor'\] is 4; parallelism is set by 'PEs'"),
+    ],
+)
+def test_options(key: str, value: Any, message: str) -> None:
+    with pytest.raises(UnsupportedError, match=message):
+        convert(classifier(), **{key: value})
+
+
+def test_unknown_board() -> None:
+    import hls4ml
+
+    with pytest.raises(UnsupportedError, match=r"board is 'de10'; known boards: .*pynq-z2"):
+        hls4ml.converters.convert_from_keras_model(classifier(), backend="ESE", board="de10", output_dir="unused")
