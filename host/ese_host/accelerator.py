@@ -225,6 +225,7 @@ class Accelerator:
             "outputs": (header["outputs"], shape.outputs),
             "outputs at every step": (self.image.every_step, shape.every_step),
             "fractional bits of outputs": (self.image.output_frac, shape.frac),
+            "outputs leave as stored": (self.image.outputs_stored, shape.output is not None),
         }
         for name, (found, expected) in pairs.items():
             if found != expected:

@@ -138,6 +138,7 @@ def _report(
     modelled = f"modelled: engine iterations, counted by the {engine}, at {manifest.clock_mhz} MHz, `{command}`"
     cycles_per_step = timing.cycles / timing.steps
     frames = manifest.clock_mhz * 1e6 / cycles_per_step if accelerator.emulated else timing.steps / timing.seconds
+    account = cycles.account(image, manifest.design, int(tests.lengths[0]))
     report: Report = {
         "report": 1,
         "design": accelerator.folder.path.resolve().name,
@@ -161,7 +162,7 @@ def _report(
         "density": kept / weights,
         "entries_per_pe": _entries(accelerator, provenance),
         "cycles_per_step": cycles_per_step,
-        "cycles_by_cause": cycles.account(image, int(tests.lengths[0])),
+        "cycles_by_cause": account.by_cause,
         "bytes_by_cause": image.bytes_by_cause(),
         "frames_per_s": frames,
         "host_frames_per_s": timing.steps / timing.seconds,
@@ -177,7 +178,7 @@ def _report(
             "density": "counted in golden.npz",
             "entries_per_pe": "counted in image.bin",
             "cycles_per_step": f"simulated: {here}" if accelerator.emulated else here,
-            "cycles_by_cause": "modelled: the schedule of the image, `ese_host.cycles`",
+            "cycles_by_cause": f"modelled: ese_host.cycles, one sequence of {tests.lengths[0]} steps; the engine counts the same",
             "bytes_by_cause": "counted in image.bin",
             "frames_per_s": modelled if accelerator.emulated else here,
             "host_frames_per_s": here,

@@ -13,11 +13,12 @@ from ese_host.design import SUM_FRAC
 from ese_host.errors import DeviceError
 from ese_host.fixed import Codes, Fixed
 from ese_host.network import Lstm, Network
-from ese_host.packets import TRAILER_WORDS, Words
+from ese_host.packets import TRAILER_WORDS, Words, step_words
 
 Lengths = npt.NDArray[np.int64]
 
 OUTPUT_WORDS = 2
+"""Words of an exact output value."""
 TRACE_WORDS = 4
 
 
@@ -92,9 +93,10 @@ class Shape:
         """Fractional bits of output values."""
         return self.stages[-1].frac if self.output is None else self.output.frac
 
-    def frames(self, steps: int) -> int:
-        """Output frames of a sequence of so many steps."""
-        return steps if self.every_step else 1
+    @property
+    def _frame_words(self) -> int:
+        """Words of one output frame: 64-bit exact values, or 16-bit stored codes two to a word."""
+        return OUTPUT_WORDS * self.outputs if self.output is None else step_words(self.outputs)
 
     def words(self, steps: Sequence[int] | Lengths, trace: bool) -> int:
         """Words of the answer to a RUN of sequences of these lengths; a trace takes the outputs' place."""
@@ -102,7 +104,7 @@ class Shape:
         if trace:
             items = sum(stage.items * (total if stage.every_step else count) for stage in self.stages)
             return TRAILER_WORDS + items * TRACE_WORDS
-        return TRAILER_WORDS + (total if self.every_step else count) * self.outputs * OUTPUT_WORDS
+        return TRAILER_WORDS + (total if self.every_step else count) * self._frame_words
 
     def read(self, answer: Words, steps: Sequence[int] | Lengths, trace: bool) -> tuple[Codes, list[Trace]]:
         """Outputs (N, T or 1, outputs) and, with `trace`, every stage's results.
@@ -120,7 +122,14 @@ class Shape:
         if trace:
             return self._read_trace(body.reshape(-1, TRACE_WORDS), lengths)
         frames = lengths if self.every_step else np.ones_like(lengths)
-        return _padded(body.view("<i8").reshape(-1, self.outputs), frames), []
+        return _padded(self._values(body), frames), []
+
+    def _values(self, body: Words) -> Codes:
+        """(frames, outputs) of the words of an answer without trace."""
+        if self.output is None:
+            return body.view("<i8").reshape(-1, self.outputs)
+        halves = body.view("<i2" if self.output.signed else "<u2").reshape(-1, 2 * self._frame_words)
+        return halves[:, : self.outputs].astype(np.int64)
 
     def _read_trace(self, records: Words, lengths: Lengths) -> tuple[Codes, list[Trace]]:
         """Split a trace: sequence by sequence, step by step, stage by stage; last-step stages come last."""

@@ -65,7 +65,7 @@ class EmulatedEngine:
 
     def packet(self, words: Words, answer: Words) -> int:
         """Send one packet; returns the words of the answer, of which `answer` receives as many as it holds."""
-        words = np.ascontiguousarray(words)
+        words = np.ascontiguousarray(words, dtype=np.uint32)
         return int(self._packet(self._engine, words.ctypes.data, len(words), answer.ctypes.data, len(answer)))
 
     def close(self) -> None:
