@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from ese_host.errors import UnsupportedError
+from ese_host.errors import MissingError, UnsupportedError
 from hls4ml.backends.backend import Backend
 from hls4ml.backends.fpga.fpga_backend import FPGABackend
 from hls4ml.model.flow import register_flow
@@ -34,6 +34,10 @@ FLOWS: tuple[tuple[str, tuple[str, ...]], ...] = (
 """All passes of a conversion, in order; none of hls4ml's own takes part."""
 
 
+WRITE = ("make_stamp", "ese:write_project")
+"""Passes of `write()`; hls4ml's stamp keeps apart the libraries of models that share an output directory."""
+
+
 class ESEBackend(Backend):  # type: ignore[misc]
     """Sparse LSTM and Dense layers on interleaved processing elements.
 
@@ -47,7 +51,7 @@ class ESEBackend(Backend):  # type: ignore[misc]
         for flow, passes in FLOWS:
             done.append(register_flow(flow, list(passes), requires=done[-1:], backend=NAME))
         self._default_flow = register_flow("ip", None, requires=done, backend=NAME)
-        self._writer_flow = register_flow("write", ["ese:write_project"], requires=[self._default_flow], backend=NAME)
+        self._writer_flow = register_flow("write", list(WRITE), requires=[self._default_flow], backend=NAME)
 
     def get_default_flow(self) -> str:
         """The flow that a conversion runs."""
@@ -122,9 +126,12 @@ class ESEBackend(Backend):  # type: ignore[misc]
             MissingError: g++ is not installed.
         """
         from ese_hls.gxx import compile_emulator
+        from ese_hls.simulate import read_words
 
         project = project_of(model)
-        return str(compile_emulator(project, project / f"emulator-{model.config.get_project_name()}.so"))
+        library = compile_emulator(project, project / f"emulator-{model.config.get_config_value('Stamp')}.so")
+        model.ese_image = read_words(project / "image.bin")
+        return str(library)
 
     def predict(self, model: Any, x: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float32]:
         """Run float inputs of shape (samples, steps, features) through the compiled engine.
@@ -132,10 +139,15 @@ class ESEBackend(Backend):  # type: ignore[misc]
         Returns:
             (samples, outputs), or (samples, steps, outputs) where every step has an output: softmax probabilities
             where the model ends in a softmax, the last layer's exact output otherwise.
+
+        Raises:
+            MissingError: the model has not been compiled.
         """
         from ese_hls.simulate import predict
 
-        return predict(model._top_function_lib, project_of(model), conversion_of(model), x)
+        if model._top_function_lib is None:
+            raise MissingError("the model is not compiled: call compile() before predict()")
+        return predict(model._top_function_lib, model.ese_image, conversion_of(model), x)
 
     def build(self, model: Any, **options: Any) -> Any:
         """Synthesize the emitted project with Vitis HLS; see `ese_hls.vitis.build_project` for the options."""

@@ -11,6 +11,9 @@ from ese_host.errors import FormatError, MissingError
 GROUP = "ese4ml.keras_objects"
 """Entry points in this group name modules that register Keras classes when they are imported."""
 
+MESSAGE = 200
+"""Characters of Keras's own message that are shown; it may hold a whole configuration."""
+
 
 def load_model(path: Path) -> Any:
     """A saved Keras model, with QKeras's and all registered custom objects.
@@ -31,7 +34,11 @@ def load_model(path: Path) -> Any:
     try:
         model = keras.models.load_model(path, compile=False)
     except (ValueError, TypeError, KeyError, OSError) as error:
-        raise FormatError(f"{path} cannot be read as a Keras model: {error}") from error
+        first = str(error).splitlines()[0][:MESSAGE] if str(error) else type(error).__name__
+        raise FormatError(
+            f"{path} cannot be read as a Keras model: {first}; save it again, or install the package that defines its "
+            f"classes (entry points of group {GROUP!r} name such modules)"
+        ) from error
     _restore_names(model)
     return model
 

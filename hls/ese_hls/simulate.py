@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from ese_host import packets
-from ese_host.errors import DeviceError, FormatError, MissingError
+from ese_host.errors import DeviceError, FormatError
 from ese_host.fixed import Codes
 from ese_host.outputs import Shape
 from ese_host.packets import Operation, Words
@@ -66,25 +66,27 @@ class Emulator:
         return answer[:count]
 
 
-def predict(library: ctypes.CDLL | None, project: Path, conversion: Conversion, x: Floats) -> npt.NDArray[np.float32]:
+def read_words(path: Path) -> Words:
+    """The 32-bit words of a file."""
+    return np.frombuffer(path.read_bytes(), dtype="<u4").astype(np.uint32)
+
+
+def predict(library: ctypes.CDLL, image: Words, conversion: Conversion, x: Floats) -> npt.NDArray[np.float32]:
     """Outputs of shape (samples, outputs), or (samples, steps, outputs) where every step has one.
 
     Args:
         library: the compiled engine.
-        project: the emitted project.
+        image: what the engine shall hold.
         conversion: what it was emitted from.
         x: (samples, steps, features), or (samples, features) for a model without a step axis.
 
     Raises:
-        MissingError: the model has not been compiled. FormatError: `x` has another shape, or is not finite.
+        FormatError: `x` has another shape, or is not finite.
     """
-    if library is None:
-        raise MissingError("the model is not compiled: call compile() before predict()")
     network = conversion.network
     codes = network.source.from_float(_shaped(x, conversion))
     lengths = np.full(len(codes), codes.shape[1], dtype=np.int64)
     shape = Shape.of(network)
-    image = np.frombuffer((project / "image.bin").read_bytes(), dtype="<u4").astype(np.uint32)
     parts: list[Codes] = []
     with Emulator(library) as engine:
         loaded = packets.read_trailer(engine.packet(packets.load_packet(image), packets.TRAILER_WORDS))

@@ -175,6 +175,16 @@ def test_dense_network_without_steps(tmp_path: Path) -> None:
     assert np.abs(graph.predict(x) - model.predict(x, verbose=0)).max() < 1e-6
 
 
+def test_two_models_in_one_directory(tmp_path: Path) -> None:
+    first, second = classifier(), chain(lstm(), dense(3))
+    graphs = [convert(model, tmp_path / "out", PEs=1) for model in (first, second)]
+    for graph in graphs:
+        graph.compile()
+    x = inputs(first)
+    for graph, model in zip(graphs, (first, second), strict=True):
+        assert np.abs(graph.predict(x) - model.predict(x, verbose=0)).max() < 1e-6
+
+
 @pytest.fixture(scope="module")
 def bitstream(compiled: tuple[Any, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("bitstreams") / "small"

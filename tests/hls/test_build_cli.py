@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from ese_hls import cli
+from ese_hls import cli, keras_io
 from ese_host import manifest
 from ese_host.errors import EseError, FormatError, MissingError, UnsupportedError
 from plugin_models import chain, classifier, dense
@@ -76,3 +76,15 @@ def test_build_with_vitis_where_there_is_none(saved: Path, tmp_path: Path, monke
     result = run(cli.build, tmp_path / "project", "--with", "vitis")
     with pytest.raises(MissingError, match="neither vitis-run nor vitis_hls is on PATH"):
         raise result.exception
+
+
+def test_modules_of_custom_classes_are_loaded_by_entry_point(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = []
+
+    class Entry:
+        def load(self) -> None:
+            loaded.append(self)
+
+    monkeypatch.setattr(keras_io, "entry_points", lambda *, group: [Entry()] if group == "ese4ml.keras_objects" else [])
+    assert [layer.name for layer in keras_io.load_model(saved).layers] == ["source", "lstm", "dense", "softmax"]
+    assert len(loaded) == 1

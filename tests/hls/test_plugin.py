@@ -16,6 +16,10 @@ from plugin_models import chain, classifier, convert, dense, fill, lstm
 PASSES = {name for _, names in FLOWS for name in names} | {"ese:write_project"}
 
 
+def test_no_backend_is_requested_outside_of_a_conversion() -> None:
+    assert frontend.requested_backend() == "none"
+
+
 def test_backend_is_available() -> None:
     assert "ese" in hls4ml.backends.get_available_backends()
     assert isinstance(hls4ml.backends.get_backend("ESE"), ESEBackend)
