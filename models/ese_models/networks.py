@@ -36,7 +36,7 @@ class Formats:
     activations and power-of-two scales: on it Keras's float32 is exact.
     """
 
-    source: tuple[int, int] = (16, 2)
+    source: tuple[int, int] = (16, 3)
     state: tuple[int, int] = (16, 4)
     bias: tuple[int, int] = (16, 3)
     gate_bits: int = 8
@@ -54,7 +54,7 @@ class Formats:
     @classmethod
     def hard(cls) -> Formats:
         """The 8-bit network with hard activations."""
-        return cls((8, 2), (8, 2), (8, 2), smooth=False, scales={"power_of_two": True})
+        return cls((8, 3), (8, 2), (8, 2), smooth=False, scales={"power_of_two": True})
 
 
 def classifier(

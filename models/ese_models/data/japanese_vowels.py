@@ -40,7 +40,7 @@ class Split:
     """Utterances of one split.
 
     Attributes:
-        inputs: (utterances, 29, 12) float32; zeros stand before a shorter utterance's first frame.
+        inputs: (utterances, 29, 12) float32, standardized; zeros stand before a shorter utterance's first frame.
         lengths: (utterances,) frames before padding.
         labels: (utterances,) speakers, 0 to 8.
     """
@@ -58,10 +58,15 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Training and test split, and the files that they came from."""
+    """Training and test split, standardized, and the files that they came from.
+
+    `mean` and `deviation`, (features,), are the training frames' own: input = (recorded - mean) / deviation.
+    """
 
     train: Split
     test: Split
+    mean: npt.NDArray[np.float64]
+    deviation: npt.NDArray[np.float64]
     files: tuple[Path, ...] = ()
 
 
@@ -76,7 +81,22 @@ def load(folder: Path | None = None) -> Dataset:
         FormatError: a file is not what was published.
     """
     train, test = fetch(WHEEL, FILES, folder or cache_folder() / "JapaneseVowels")
-    return Dataset(pad(read_ts(train)), pad(read_ts(test)), (train, test))
+    return standardized(read_ts(train), read_ts(test), (train, test))
+
+
+def standardized(train: Series, test: Series, files: tuple[Path, ...] = (), steps: int = STEPS) -> Dataset:
+    """Both splits with every feature brought to mean 0 and deviation 1 over the training frames, then padded.
+
+    Raises:
+        FormatError: a series has more than `steps` frames.
+    """
+    frames = np.concatenate(train.values)
+    mean, deviation = frames.mean(axis=0), np.maximum(frames.std(axis=0), 1e-6)
+    first, second = (
+        pad(Series([(values - mean) / deviation for values in split.values], split.labels, split.classes), steps)
+        for split in (train, test)
+    )
+    return Dataset(first, second, mean, deviation, files)
 
 
 def pad(series: Series, steps: int = STEPS) -> Split:
