@@ -215,6 +215,7 @@ def test_a_device_has_one_user_among_processes(folder: Path) -> None:
 
 
 @needs_pynq
+@pytest.mark.filterwarnings("ignore:No devices found")
 def test_kinds_of_device_and_design_must_match(folder: Path) -> None:
     from ese_host.device.emulated_pynq import EmulatedDevice
 
