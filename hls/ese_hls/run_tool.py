@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from ese_host.errors import DeviceError, EseError
+from ese_host.errors import EseError
 
 
 class ToolError(EseError):
@@ -38,10 +38,10 @@ def version_of(command: str) -> str:
     """First line of `command --version`.
 
     Raises:
-        DeviceError: it does not answer.
+        ToolError: it does not answer.
     """
     try:
         text = subprocess.run([command, "--version"], capture_output=True, text=True, timeout=60, check=True).stdout
     except (OSError, subprocess.SubprocessError) as error:
-        raise DeviceError(f"{command} --version failed: {error}; is it installed whole?") from error
+        raise ToolError(f"{command} --version failed: {error}; is it installed whole?") from error
     return text.splitlines()[0].strip() if text else "unknown"
