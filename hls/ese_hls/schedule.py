@@ -249,6 +249,7 @@ def _dense(
     else:
         vector = _Vector(1 - source.ram, _allocate(result, 1 - source.ram, layer.outputs), layer.output)
         phase.flags.add("first_enabled")
+        phase.first_base = vector.base
         if vector.ram == RAM_B:
             phase.flags.add("first_ram")
     planned = Planned(phase, layer.kernel, Interleave(layer.outputs, pes), source.format, layer)

@@ -92,7 +92,10 @@ template <class C> struct Engine {
             entry[p] = Entry<C>::unpack(memory.entries[p][sequencer.word], sequencer.slot);
             bool padding = entry[p].padding();
             enabled[p] = active && !padding && sequencer.entry < memory.counts[p][sequencer.index];
-            uint_t<position_bits> position = (sequencer.start_of_matrix() ? 0 : next[p]) + entry[p].gap;
+            uint_t<position_bits> start = next[p];
+            if (sequencer.start_of_matrix())
+                start = 0;
+            uint_t<position_bits> position = start + entry[p].gap;
             next[p] = position + (padding ? 0 : 1);
             row[p] = position & ((1 << phase.stride_log2) - 1);
             address[p] = phase.source_base + (position >> phase.stride_log2);
@@ -127,10 +130,11 @@ template <class C> struct Engine {
             slot.valid = stages.item + u < stages.phase.items;
             if (slot.valid)
                 slot.result = compute<Set>(u, stages.item / C::units);
-            uint_t<8> pe = stages.pe[u] + C::units;
-            bool wraps = pe >= C::pes;
-            stages.pe[u] = wraps ? pe - C::pes : pe;
-            stages.local[u] += wraps ? 1 : 0;
+            stages.pe[u] += C::units;
+            if (stages.pe[u] >= C::pes) {
+                stages.pe[u] -= C::pes;
+                ++stages.local[u];
+            }
         }
         stages.item += C::units;
         stages.draining = writeback;

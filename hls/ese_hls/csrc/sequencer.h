@@ -81,7 +81,9 @@ template <class C> struct Sequencer {
 
     // The accumulator set of the phase: the roles of the two may change with every step.
     bool set(bool alternate) const {
-        uint_t<17> of_step = prologue ? 0 : step + (phase.ahead ? 1 : 0);
+        uint_t<17> of_step = step;
+        if (phase.ahead && !prologue)
+            ++of_step;
         return phase.set != (alternate && (of_step & 1) != 0);
     }
 
@@ -133,10 +135,12 @@ template <class C> struct Sequencer {
 
     void next_entry() {
         ESE_INLINE
-        bool full = slot == Shape<C>::entries_per_word - 1;
-        slot = full ? 0 : slot + 1;
-        word += full ? 1 : 0;
         ++entry;
+        ++slot;
+        if (slot == Shape<C>::entries_per_word) {
+            slot = 0;
+            ++word;
+        }
         if (entry == phase.entry_count)
             end_of_matrix();
     }

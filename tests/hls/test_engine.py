@@ -1,0 +1,120 @@
+"""The compiled engine against the golden model: every value of every layer, bit for bit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ese_hls.simulate import Emulator
+from ese_hls.sizing import choose_design
+from support import engine as engines
+from support.networks import HARD8, SMOOTH16, Spec, inputs, network, widened
+
+from ese_host import cycles, packets
+from ese_host.design import Design
+from ese_host.packets import Operation
+
+SPECS = {
+    "keras-lstm": (Spec(inputs=5, units=(8,), outputs=3), 4),
+    "one-pe": (Spec(inputs=3, units=(4,), outputs=2, kind="int4"), 1),
+    "uneven": (Spec(inputs=7, units=(10,), outputs=9, kind="int4", activations=HARD8), 3),
+    "more-pes-than-rows": (Spec(inputs=2, units=(5,), outputs=3, sequences=True), 16),
+    "google-lstm": (
+        Spec(inputs=6, units=(9,), projection=5, peepholes=True, outputs=0, sequences=True, activations=SMOOTH16),
+        4,
+    ),
+    "stacked": (Spec(inputs=4, units=(6, 5), outputs=4, sequences=True, kind="codebook4"), 5),
+    "ttq": (Spec(inputs=4, units=(6,), outputs=4, two_scales=True), 2),
+    "dense": (Spec(inputs=9, units=(), hidden=7, outputs=4, sequences=True, kind="int4"), 4),
+    "hidden": (Spec(inputs=4, units=(6,), hidden=6, outputs=4, activations=SMOOTH16), 7),
+}
+PATTERNS = ["random", "full", "column", "row", "corner"]
+
+
+def roomy(name: str) -> tuple[Spec, Design]:
+    """A spec, and a design that holds every network of its sizes."""
+    spec, pes = SPECS[name]
+    full = network(np.random.default_rng(0), widened(spec, pattern="full"))
+    design = choose_design(full, pes=pes, gap_bits=4)
+    return spec, replace(design, entry_depth=4 * design.entry_depth)
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_engine_equals_golden(name: str) -> None:
+    """One compiled engine, many images: random and adversarial contents, extreme inputs."""
+    spec, design = roomy(name)
+
+    @settings(max_examples=12)
+    @given(
+        seed=st.integers(0, 2**32 - 1),
+        pattern=st.sampled_from(PATTERNS),
+        density=st.sampled_from([0.02, 0.1, 0.5]),
+        steps=st.integers(1, 5),
+        rails=st.booleans(),
+    )
+    def check(seed: int, pattern: str, density: float, steps: int, rails: bool) -> None:
+        rng = np.random.default_rng(seed)
+        net = network(rng, widened(spec, pattern=pattern, density=density))
+        with Emulator(engines.library(design)) as emulator:
+            made = engines.load(emulator, net, design)
+            assert engines.compare(emulator, net, made, inputs(rng, net, 2, steps, rails)) > 0
+
+    check()
+
+
+@pytest.mark.parametrize("name", ["uneven", "google-lstm", "stacked"])
+def test_machine_words_equal_ap_int(name: str) -> None:
+    """No value depends on the width of a type: the engine of ap_int answers word for word as that of machine words."""
+    spec, design = roomy(name)
+    rng = np.random.default_rng(7)
+    net = network(rng, spec)
+    codes = inputs(rng, net, 2, 4)
+    answers = []
+    for machine_words in (True, False):
+        with Emulator(engines.library(design, machine_words)) as emulator:
+            made = engines.load(emulator, net, design)
+            request = packets.run_packet(made.image_id, list(codes), net.source, trace=True)
+            answers.append(emulator.packet(request, 1 << 16))
+    np.testing.assert_array_equal(*answers)
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_cycle_model_equals_the_engines_counter(name: str) -> None:
+    spec, design = roomy(name)
+    rng = np.random.default_rng(3)
+    with Emulator(engines.library(design)) as emulator:
+        for density, pattern in ((0.05, "random"), (0.4, "random"), (0.0, "corner"), (1.0, "full")):
+            net = network(rng, widened(spec, density=density, pattern=pattern))
+            made = engines.load(emulator, net, design)
+            for steps in (1, 2, 5):
+                for trace in (False, True):
+                    codes = inputs(rng, net, 1, steps)
+                    request = packets.run_packet(made.image_id, list(codes), net.source, trace=trace)
+                    counted = packets.read_trailer(emulator.packet(request, 1 << 16)).cycles
+                    modelled = cycles.account(made, design, steps, trace=trace)
+                    assert modelled.total == counted
+                    assert sum(modelled.by_cause.values()) == pytest.approx(counted, abs=1e-6)
+
+
+def test_state_is_kept_on_request_and_forgotten_otherwise() -> None:
+    """Two halves with `keep` equal the whole; after RESET they start anew."""
+    spec, design = roomy("google-lstm")
+    rng = np.random.default_rng(5)
+    net = network(rng, spec)
+    whole = inputs(rng, net, 1, 6)
+    with Emulator(engines.library(design)) as emulator:
+        made = engines.load(emulator, net, design)
+
+        def run(codes: np.ndarray, keep: bool) -> list[int]:
+            request = packets.run_packet(made.image_id, list(codes), net.source, keep=keep)
+            return emulator.packet(request, 1 << 16)[: -packets.TRAILER_WORDS].tolist()
+
+        expected = run(whole, keep=False)
+        head, tail = run(whole[:, :2], keep=False), run(whole[:, 2:], keep=True)
+        assert head + tail == expected
+        assert run(whole[:, 2:], keep=False) != tail
+        packets.read_trailer(emulator.packet(packets.reset_packet(), 8)).require(Operation.RESET)
+        assert run(whole, keep=True) == expected

@@ -1,0 +1,1 @@
+"""What several test folders share: random networks, and engines compiled for a design."""
