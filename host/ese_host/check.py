@@ -178,7 +178,7 @@ def _report(
             "density": "counted in golden.npz",
             "entries_per_pe": "counted in image.bin",
             "cycles_per_step": f"simulated: {here}" if accelerator.emulated else here,
-            "cycles_by_cause": f"modelled: ese_host.cycles, one sequence of {tests.lengths[0]} steps; the engine counts the same",
+            "cycles_by_cause": f"modelled: ese_host.cycles, {tests.lengths[0]} steps; equal to the counter",
             "bytes_by_cause": "counted in image.bin",
             "frames_per_s": modelled if accelerator.emulated else here,
             "host_frames_per_s": here,

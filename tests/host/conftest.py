@@ -2,67 +2,24 @@
 
 from __future__ import annotations
 
-import io
 import json
 import shutil
 import subprocess
-import zlib
 from pathlib import Path
 
-import numpy as np
 import pytest
-from ese_host import golden, hwh, image, manifest, network_io
-from ese_host.design import FORMAT_VERSION, SUM_FRAC, Design
-from ese_host.fixed import Fixed
-from ese_host.network import Activation, Dense, Matrix, Network
-
-INPUTS, OUTPUTS = 5, 3
-SOURCE = Fixed(8, 3)
-
-
-def small_design(**changes: object) -> Design:
-    gate = Activation("hard_sigmoid", Fixed(8, 0, signed=False), 1 << 14, 1 << 15)
-    cell = Activation("hard_tanh", Fixed(8, 1), 1 << 15, 0)
-    fields: dict[str, object] = {
-        "weights": "int4", "gap_bits": 4, "pes": 2, "cells_per_cycle": 1, "acc_bits": 24, "acc_banks": 1,
-        "entry_depth": 64, "group_depth": 4, "vector_depth": 16, "param_depth": 16, "cell_depth": 16, "phases": 4,
-        "source": SOURCE, "state": Fixed(8, 1), "output": Fixed(8, 1), "gate": gate, "cell": cell,
-    }  # fmt: skip
-    return Design(**{**fields, **changes})  # type: ignore[arg-type]
-
-
-def small_network() -> Network:
-    codes = np.fromfunction(lambda o, i: (o * 3 + i * 5) % 15 - 7, (OUTPUTS, INPUTS)).astype(np.int64)
-    kernel = Matrix(codes, "int4", np.ones((2, OUTPUTS), np.int64), 0)
-    return Network((Dense("logits", kernel, np.zeros(OUTPUTS, np.int64), 0, False, SOURCE, None),), SOURCE)
-
-
-def image_words(design: Design) -> np.ndarray:
-    """A sound image without content: what the stand-in engine makes of it is fixed."""
-    header = {name: 0 for name in image.HEADER} | {
-        "magic": image.MAGIC, "version": FORMAT_VERSION, "design_id": design.design_id, "phases": 1,
-        "inputs": INPUTS, "outputs": OUTPUTS, "flags": 1, "formats": SUM_FRAC,
-    }  # fmt: skip
-    header["words"] = image.layout(header, design)["checksum"].stop
-    words = np.zeros(header["words"], dtype=np.uint32)
-    words[: len(image.HEADER)] = list(header.values())
-    words[-1] = zlib.crc32(words[:-1].astype("<u4").tobytes())
-    return words
-
-
-def test_set(network: Network) -> bytes:
-    rng = np.random.default_rng(2)
-    inputs = rng.integers(SOURCE.low, SOURCE.high + 1, size=(40, 6, INPUTS))
-    result = golden.run(network, inputs)
-    predictions = np.ldexp(result.outputs[:, -1].astype(np.float64), -result.frac)
-    labels = predictions.argmax(axis=1)
-    labels[:4] = (labels[:4] + 1) % OUTPUTS
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, inputs=inputs, labels=labels, predictions=predictions)
-    return buffer.getvalue()
-
-
-test_set.__test__ = False  # type: ignore[attr-defined]
+from ese_host import hwh, manifest, network_io
+from ese_host.design import SUM_FRAC
+from small_design import (
+    INPUTS,
+    OUTPUTS,
+    SOURCE,
+    image_words,
+    make_test_set,
+    small_design,
+    small_network,
+    write_manifest,
+)
 
 
 @pytest.fixture(scope="session")
@@ -100,25 +57,7 @@ def folder(tmp_path: Path, library: Path) -> Path:
     (path / manifest.HWH).write_text(hwh.render("pynq-z2", design), encoding="utf-8")
     image_words(design).astype("<u4").tofile(path / manifest.IMAGE)
     (path / manifest.GOLDEN).write_bytes(network_io.dump(network))
-    (path / manifest.TESTSET).write_bytes(test_set(network))
+    (path / manifest.TESTSET).write_bytes(make_test_set(network))
     (path / manifest.PROVENANCE).write_text(json.dumps({"accuracy": {"dense": 0.97, "ternary": 0.95}, "seeds": [1]}))
     write_manifest(path)
     return path
-
-
-def write_manifest(path: Path, **changes: object) -> manifest.Manifest:
-    """A manifest of what the folder holds now."""
-    names = sorted(item.name for item in path.iterdir() if item.name != manifest.NAME)
-    fields: dict[str, object] = {
-        "kind": "emulated",
-        "design": small_design(),
-        "image_id": int(image_words(small_design())[-1]),
-        "board": "pynq-z2",
-        "part": "xc7z020clg400-1",
-        "clock_mhz": 100,
-        "files": manifest.digests(path, names),
-        "tools": {"g++": "any"},
-    }
-    value = manifest.Manifest(**{**fields, **changes})  # type: ignore[arg-type]
-    manifest.write(path, value)
-    return value

@@ -10,8 +10,6 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from conftest import INPUTS, OUTPUTS, small_network, write_manifest
-
 from ese_host import check as check_module
 from ese_host import manifest, report, testset
 from ese_host.check import check
@@ -20,6 +18,7 @@ from ese_host.device import platform
 from ese_host.device.faults import Faults, PacketFault
 from ese_host.errors import FormatError, MismatchError
 from ese_host.outputs import Shape, Trace
+from small_design import INPUTS, OUTPUTS, small_network, write_manifest
 
 REQUIRED = {
     "bit_exact", "values_compared", "mismatches", "agreement_with_keras", "accuracy", "density", "entries_per_pe",
@@ -101,7 +100,7 @@ def test_the_page_stands_alone(folder: Path, tmp_path: Path) -> None:
     drawings = re.findall(r"<svg.*?</svg>", page, flags=re.DOTALL)
     assert len(drawings) == 4
     for drawing in drawings:
-        ElementTree.fromstring(drawing)
+        ElementTree.fromstring(drawing)  # noqa: S314 - our own
     for text in ("Bit-exact.", "Accuracy by stage", "Entries per PE", "Cycles by cause", "Bytes by cause"):
         assert text in page
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner, Result
-
 from ese_host import cli, manifest
 from ese_host.cli import main
 
@@ -69,7 +68,7 @@ def test_no_folder(tmp_path: Path) -> None:
 
 
 def test_what_is_unexpected_keeps_its_traceback(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ese_host.manifest.Folder.check", lambda self: 1 // 0)
+    monkeypatch.setattr("ese_host.manifest.Folder.check", lambda _: 1 // 0)
     assert isinstance(call("info", str(folder)).exception, ZeroDivisionError)
 
 

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import small_design
-
 from ese_host import blockdesign, hwh
 from ese_host.errors import UnsupportedError
+from small_design import small_design
 
 
 def parsed(board: str, folder: Path) -> Any:

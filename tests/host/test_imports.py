@@ -6,9 +6,8 @@ import pkgutil
 import subprocess
 import sys
 
-import pytest
-
 import ese_host
+import pytest
 
 HEAVY = ("tensorflow", "keras", "qkeras", "hls4ml", "pynq", "ese_hls", "ese_models")
 NEEDS_PYNQ = ("ese_host.device.emulated_pynq",)

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import small_design, write_manifest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-
 from ese_host import manifest
 from ese_host.errors import EseError, FormatError, MismatchError, MissingError
 from ese_host.manifest import Folder, Manifest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from small_design import small_design, write_manifest
 
 
 def change(folder: Path, **fields: Any) -> None:
@@ -76,7 +75,7 @@ def test_a_manifest_too_large_is_refused(folder: Path) -> None:
 
 
 def test_no_manifest(tmp_path: Path) -> None:
-    with pytest.raises(MissingError, match="a design folder holds manifest.json"):
+    with pytest.raises(MissingError, match=r"a design folder holds manifest\.json"):
         Folder.open(tmp_path)
 
 
@@ -91,7 +90,7 @@ def test_a_changed_file_is_refused(folder: Path) -> None:
 
 def test_a_missing_file_is_refused(folder: Path) -> None:
     (folder / manifest.HWH).unlink()
-    with pytest.raises(MissingError, match="design.hwh: cannot be read"):
+    with pytest.raises(MissingError, match=r"design\.hwh: cannot be read"):
         Folder.open(folder).check()
 
 
@@ -107,7 +106,7 @@ def test_a_link_out_of_the_folder_is_refused(folder: Path) -> None:
 def test_a_file_too_large_is_refused_unread(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(manifest.MAX_BYTES, manifest.HWH, 10)
     monkeypatch.setattr(manifest, "digest", None)
-    with pytest.raises(FormatError, match="at most 10 are allowed for design.hwh"):
+    with pytest.raises(FormatError, match=r"at most 10 are allowed for design\.hwh"):
         Folder.open(folder).file(manifest.HWH)
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
 from ese_host.errors import DeviceError
 from ese_host.fixed import Fixed
 from ese_host.outputs import Shape, Stage
+from hypothesis import given
+from hypothesis import strategies as st
 
 Values = dict[tuple[int, int, str, int], tuple[int, int, int]]
 
@@ -40,7 +39,7 @@ def answer(shape: Shape, lengths: list[int], rng: np.random.Generator, trace: bo
                     stored, cell = (int(rng.integers(-(1 << 15), 1 << 15)) for _ in "hc")
                     values[sequence, step if stage.every_step else 0, stage.layer, item] = exact, stored, cell
                     if trace:
-                        words += halves(exact) + [stored & 0xFFFFFFFF, cell & 0xFFFFFFFF]
+                        words += [*halves(exact), stored & 0xFFFFFFFF, cell & 0xFFFFFFFF]
                     elif stage is shape.stages[-1]:
                         words += halves(exact)
     return np.array(words + [0] * 8, dtype=np.uint32), values
