@@ -1,0 +1,40 @@
+// Accumulators: the same row in consecutive entries is exact, sets and banks do not mix, draining clears.
+#include "accumulators.h"
+#include "check.h"
+
+using namespace ese;
+
+struct Small {
+    static constexpr Weights weights = Weights::ternary;
+    static constexpr int gap_bits = 4, pes = 3, units = 2, acc_bits = 24, acc_banks = 2;
+    static constexpr int group_depth = 2, vector_depth = 8, param_depth = 8, cell_depth = 8;
+};
+
+int main() {
+    static Accumulators<Small> accumulators;
+    accumulators.clear();
+    long long expected[2][2][3][8] = {};
+    Random random(2);
+    for (int i = 0; i < 5000; ++i) {
+        int p = i % 3, row = (int)(random.bits(8) & (i & 64 ? 1 : 7)), bank = (int)(random.bits(4) & 1);
+        bool enabled = random.bits(8) > -100;
+        int term = (int)random.bits(10);
+        if (i & 512)
+            accumulators.add<1>(p, enabled, bank, row, term);
+        else
+            accumulators.add<0>(p, enabled, bank, row, term);
+        expected[i & 512 ? 1 : 0][bank][p][row] += enabled ? term : 0;
+    }
+    for (int twice = 0; twice < 2; ++twice)
+        for (int p = 0; p < 3; ++p)
+            for (int row = 0; row < 8; ++row) {
+                Accumulators<Small>::acc_t first[2], second[2];
+                accumulators.drain<0>(p, row % 4, row / 4, first);
+                accumulators.drain<1>(p, row % 4, row / 4, second);
+                for (int b = 0; b < 2; ++b) {
+                    CHECK_EQUAL(first[b], twice ? 0 : expected[0][b][p][row]);
+                    CHECK_EQUAL(second[b], twice ? 0 : expected[1][b][p][row]);
+                }
+            }
+    return 0;
+}

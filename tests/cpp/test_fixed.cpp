@@ -1,0 +1,33 @@
+// Rounding and saturation against arithmetic on exact fractions.
+#include "check.h"
+#include "fixed.h"
+
+using namespace ese;
+
+// Half to even by the remainder of a division, which the header does not use.
+static long long rounded(long long value, int shift) {
+    long long whole = 1ll << shift;
+    long long rest = ((value % whole) + whole) % whole;
+    long long floor = (value - rest) / whole;
+    if (2 * rest > whole || (2 * rest == whole && floor % 2 != 0))
+        ++floor;
+    return floor;
+}
+
+int main() {
+    Random random(1);
+    for (int i = 0; i < 20000; ++i) {
+        long long value = i < 256 ? i - 128 : random.bits(2 + i % 45);
+        for (int shift = 0; shift < 40; shift += 1 + i % 3)
+            CHECK_EQUAL((round_half_even<48>(value, shift)), rounded(value, shift));
+        Format narrow = {8, 4, -128, 127};
+        long long expected = rounded(value, 6);
+        expected = expected < -128 ? -128 : expected > 127 ? 127 : expected;
+        CHECK_EQUAL((quantize<48>(value, 10, narrow)), expected);
+        if (value > -(1ll << 40) && value < (1ll << 40))
+            CHECK_EQUAL((shift_left<48>(value, 7)), value * 128);
+    }
+    CHECK_EQUAL(field(0xABCD1234u, 8, 12), 0xD12);
+    CHECK_EQUAL(bit(0x80000000u, 31), 1);
+    return 0;
+}

@@ -1,0 +1,122 @@
+"""The C++ headers under g++: unit tests with both kinds of integer, under the address and undefined-behaviour
+sanitizers; and whole packets, sound, damaged and hostile, through a sanitized engine."""
+
+from __future__ import annotations
+
+import subprocess
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ese_hls import encoder
+from ese_hls.gxx import find_compiler
+from support import engine as engines
+from support.designs import roomy
+from support.networks import SMOOTH16, Spec, inputs, network
+
+from ese_host import packets
+
+HERE = Path(__file__).parent
+SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g"]
+WARNINGS = ["-Wall", "-Wextra", "-Wshadow", "-Werror", "-Wno-unknown-pragmas", "-Wno-unused-label",
+            # ap_int's default constructor reads what it has not written
+            "-Wno-uninitialized", "-Wno-maybe-uninitialized"]
+MACHINE_WORDS = ["-DESE_MACHINE_WORDS"]
+# ap_int, which the streams' beats are made of, shifts negative numbers itself
+ENGINE = [*MACHINE_WORDS, *SANITIZE, "-fno-sanitize=shift-base"]
+
+
+def compile_and_run(sources: list[Path], folder: Path, flags: list[str], arguments: list[str]) -> None:
+    """Compile with all warnings as errors, run; the program's own words are the failure's message."""
+    program = folder / "program"
+    command = [find_compiler(), "-std=c++14", "-O1", *flags, *WARNINGS, f"-I{HERE}", f"-I{engines.CSRC}",
+               f"-I{engines.CSRC / 'sim'}", "-isystem", str(engines.AP_TYPES), *map(str, sources), "-o", str(program)]
+    built = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert built.returncode == 0, built.stderr
+    ran = subprocess.run([program, *arguments], capture_output=True, text=True, timeout=300, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+@pytest.mark.parametrize("words", [MACHINE_WORDS, []], ids=["machine-words", "ap_int"])
+@pytest.mark.parametrize("source", sorted(HERE.glob("test_*.cpp")), ids=lambda path: path.stem)
+def test_unit(source: Path, words: list[str], tmp_path: Path) -> None:
+    # ap_int shifts negative numbers itself, so only our own integers run under the sanitizers
+    compile_and_run([source], tmp_path, [*words, *(SANITIZE if words else [])], [])
+
+
+def test_a_check_that_fails_fails_the_test(tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.cpp"
+    wrong.write_text('#include "check.h"\nint main() { CHECK_EQUAL(1 + 1, 3); }\n')
+    with pytest.raises(AssertionError, match=r"1 \+ 1 is 2; expected 3"):
+        compile_and_run([wrong], tmp_path, [], [])
+
+
+@pytest.mark.parametrize("name", ["uneven", "google-lstm", "stacked"])
+def test_packets_under_sanitizers(name: str, tmp_path: Path) -> None:
+    """Sound packets answer as without sanitizers; damaged ones are answered, and leave a working engine."""
+    spec, design = roomy(name)
+    rng = np.random.default_rng(11)
+    net = network(rng, spec)
+    image = np.frombuffer(encoder.encode(net, design), dtype="<u4")
+    run = packets.run_packet(int(image[-1]), list(inputs(rng, net, 2, 3, rails=True)), net.source, trace=True)
+    sent = [packets.load_packet(image), run]
+    for _ in range(60):
+        sent += [damaged(rng, packets.load_packet(image)), damaged(rng, run)]
+    sent += [hostile(rng, image) for _ in range(20)]
+    sent += [run, packets.load_packet(image), run]
+    (tmp_path / "in").write_bytes(b"".join(np.array([len(p), *p], dtype="<u4").tobytes() for p in sent))
+    engines.lay_out(tmp_path, design)
+    flags = [*ENGINE, f"-I{tmp_path / 'csrc'}"]
+    compile_and_run([HERE / "replay.cpp", tmp_path / "csrc/sim/emulator.cpp"], tmp_path, flags,
+                    [str(tmp_path / "in"), str(tmp_path / "out")])
+    words = np.frombuffer((tmp_path / "out").read_bytes(), dtype="<u4")
+    answers = []
+    while len(words):
+        answers.append(words[1 : 1 + words[0]])
+        words = words[1 + words[0] :]
+    assert len(answers) == len(sent)
+    assert all(a[-8] == packets.TRAILER_MAGIC for a in answers)
+    assert answers[0][-6] == answers[1][-6] == 0
+    np.testing.assert_array_equal(answers[-1], answers[1])
+
+
+def damaged(rng: np.random.Generator, packet: np.ndarray) -> np.ndarray:
+    """A packet cut short, lengthened, or with some words overwritten."""
+    words = packet.copy()
+    what = rng.integers(3)
+    if what == 0:
+        return words[: rng.integers(1, len(words))]
+    if what == 1:
+        return np.concatenate([words, rng.integers(0, 2**32, rng.integers(1, 9)).astype(np.uint32)])
+    for _ in range(rng.integers(1, 5)):
+        words[rng.integers(min(len(words), 200))] = rng.integers(0, 2**32)
+    return words
+
+
+def hostile(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
+    """An image with absurd contents behind a sound header and the right checksum."""
+    words = image.copy()
+    for _ in range(30):
+        words[rng.integers(16, len(words) - 1)] = rng.integers(0, 2**32)
+    words[-1] = zlib.crc32(words[:-1].astype("<u4").tobytes())
+    return packets.load_packet(words)
+
+
+def test_hostile_images_run_to_an_end(tmp_path: Path) -> None:
+    """Whatever a well-formed image holds, a run ends and touches no memory outside the engine's."""
+    spec = Spec(inputs=6, units=(9,), projection=5, peepholes=True, outputs=0, sequences=True, activations=SMOOTH16)
+    _, design = roomy("google-lstm")
+    rng = np.random.default_rng(13)
+    net = network(rng, spec)
+    image = np.frombuffer(encoder.encode(net, design), dtype="<u4")
+    sent = []
+    for _ in range(40):
+        load = hostile(rng, image)
+        sent += [load, packets.run_packet(int(load[-1]), list(inputs(rng, net, 1, 2)), net.source, trace=True)]
+    (tmp_path / "in").write_bytes(b"".join(np.array([len(p), *p], dtype="<u4").tobytes() for p in sent))
+    engines.lay_out(tmp_path, design)
+    # numbers may wrap: the encoder's proof that they do not is what such an image lacks
+    flags = [*ENGINE, "-fno-sanitize=signed-integer-overflow,shift", f"-I{tmp_path / 'csrc'}"]
+    compile_and_run([HERE / "replay.cpp", tmp_path / "csrc/sim/emulator.cpp"], tmp_path, flags,
+                    [str(tmp_path / "in"), str(tmp_path / "out")])
