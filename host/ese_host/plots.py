@@ -19,6 +19,10 @@ _STYLE = Style(
     foreground_subtle="var(--line)",
     colors=tuple(f"var(--series-{number})" for number in range(1, 9)),
     value_colors=("var(--text)",) * 8,
+    guide_stroke_color="var(--line)",
+    major_guide_stroke_color="var(--line)",
+    guide_stroke_dasharray="none",
+    major_guide_stroke_dasharray="none",
     font_family="inherit",
     value_font_family="inherit",
     label_font_size=13,
@@ -33,20 +37,34 @@ _STYLE = Style(
 
 def bars(series: Mapping[str, Sequence[float]], labels: Sequence[str], unit: str) -> Markup:
     """Bars side by side, one group a label, one colour a series."""
-    few = sum(len(values) for values in series.values()) <= 12
     chart = pygal.Bar(
         **_options(),
         x_labels=list(labels),
         y_title=unit,
         show_legend=len(series) > 1,
-        print_values=few,
-        print_values_position="top",
-        value_formatter=lambda value: f"{value:.1f}" if unit == "%" else f"{value:.0f}",
-        margin_bottom=10,
+        value_formatter=lambda value: f"{value:,.0f}",
         truncate_label=-1,
     )
     for name, values in series.items():
         chart.add(name, list(values))
+    return _inline(chart)
+
+
+def levels(values: Mapping[str, float], unit: str) -> Markup:
+    """One point a name, joined; the axis shows the range that the values span."""
+    chart = pygal.Line(
+        **{**_options(), "include_x_axis": False, "margin_right": 60},
+        x_labels=list(values),
+        y_title=unit,
+        show_legend=False,
+        dots_size=5,
+        print_values=True,
+        print_values_position="top",
+        value_formatter=lambda value: f"{value:.1f}",
+        range=(max(0.0, min(values.values(), default=0.0) - 1), min(100.0, max(values.values(), default=0.0) + 1)),
+        truncate_label=-1,
+    )
+    chart.add("", list(values.values()))
     return _inline(chart)
 
 
@@ -57,7 +75,6 @@ def shares(parts: Mapping[str, float]) -> Markup:
         **_options(),
         x_labels=[name for name, _ in ordered],
         show_legend=False,
-        print_values=True,
         value_formatter=lambda value: f"{value:,.0f}",
         truncate_label=-1,
     )
@@ -75,7 +92,7 @@ def _options() -> dict[str, Any]:
         "include_x_axis": True,
         "legend_at_bottom": True,
         "disable_xml_declaration": True,
-        "show_minor_y_labels": True,
+        "margin": 8,
     }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ese_host.hwh import templates
 from ese_host.manifest import replace
-from ese_host.plots import bars, shares
+from ese_host.plots import bars, levels, shares
 
 JSON_NAME, HTML_NAME = "report.json", "report.html"
 
@@ -29,9 +29,7 @@ def html(report: dict[str, Any]) -> str:
     masks = {"this design": entries["this design"], **entries["masks"]}
     pes = max(len(row) for row in masks.values())
     plots = {
-        "accuracy": bars(
-            {"accuracy": [100 * value for value in report["accuracy"].values()]}, list(report["accuracy"]), "%"
-        ),
+        "accuracy": levels({name: 100 * value for name, value in report["accuracy"].items()}, "%"),
         "entries": bars(masks, [str(pe) for pe in range(pes)], "entries"),
         "cycles": shares(report["cycles_by_cause"]),
         "bytes": shares(report["bytes_by_cause"]),

@@ -39,7 +39,8 @@ def test_a_sound_design_is_bit_exact(folder: Path) -> None:
     assert found["density"] == np.count_nonzero(small_network().layers[0].kernel.codes) / (INPUTS * OUTPUTS)
     assert found["cycles_per_step"] == INPUTS * OUTPUTS
     assert found["frames_per_s"] == pytest.approx(100e6 / 15)
-    assert found["basis"]["frames_per_s"].startswith("modelled")
+    assert found["basis"]["frames_per_s"]["label"] == "modelled"
+    assert all(set(item) == {"label", "text", "command"} for item in found["basis"].values())
     assert sum(count for count, _ in done) == 40 and {total for _, total in done} == {40}
 
 

@@ -1,0 +1,177 @@
+"""The figures of a check, each with what it rests on: measured, counted, simulated or modelled."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+
+from ese_host import cycles
+from ese_host.accelerator import Accelerator
+from ese_host.compare import Comparison
+from ese_host.fixed import Codes
+from ese_host.network import Layer, Lstm, Matrix, Network
+from ese_host.phases import PARTS, Phase
+from ese_host.testset import TestSet
+
+Report = dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Checked:
+    """What a check saw.
+
+    Attributes:
+        comparison: engine against golden model. classes: (N,) the engine's. trace: whether h and c were compared.
+        steps: frames run. cycles: the engine's iterations for them. seconds: host time, packet to answer.
+        latencies: host seconds of single sequences.
+    """
+
+    comparison: Comparison
+    classes: Codes
+    trace: bool
+    steps: int
+    cycles: int
+    seconds: float
+    latencies: list[float]
+
+
+def report(
+    accelerator: Accelerator, tests: TestSet, provenance: dict[str, Any], checked: Checked, command: str
+) -> Report:
+    """All figures, as plain values; `basis` says of each what it rests on."""
+    manifest, emulated = accelerator.folder.manifest, accelerator.emulated
+    weights, kept = weights_of(accelerator.network)
+    cycles_per_step = checked.cycles / checked.steps
+    host_frames = checked.steps / checked.seconds
+    frames = manifest.clock_mhz * 1e6 / cycles_per_step if emulated else host_frames
+    account = cycles.account(accelerator.image, manifest.design, int(tests.lengths[0]))
+    figures: Report = {
+        "report": 1,
+        **_names(accelerator),
+        "sequences": len(tests.lengths),
+        "steps": checked.steps,
+        "trace": checked.trace,
+        "bit_exact": checked.comparison.mismatches == 0,
+        "values_compared": checked.comparison.values,
+        "mismatches": checked.comparison.mismatches,
+        "first_mismatch": checked.comparison.first,
+        "accuracy": _accuracies(provenance),
+        "density": kept / weights,
+        "entries_per_pe": _entries(accelerator, provenance),
+        "cycles_per_step": cycles_per_step,
+        "cycles_by_cause": account.by_cause,
+        "bytes_by_cause": accelerator.image.bytes_by_cause(),
+        "frames_per_s": frames,
+        "host_frames_per_s": host_frames,
+        "effective_gops": 2 * kept * frames / 1e9,
+        "dense_equivalent_gops": 2 * weights * frames / 1e9,
+        "latency_ms": {f"p{p}": float(np.percentile(checked.latencies, p)) * 1e3 for p in (50, 99)},
+        "seeds": provenance.get("seeds", []),
+        "versions": _versions(manifest.tools, provenance),
+        "command": command,
+    }
+    if tests.labels is not None:
+        figures["accuracy"]["engine"] = float((checked.classes == tests.labels).mean())
+    if tests.predictions is not None:
+        figures["agreement_with_keras"] = float((checked.classes == tests.predictions.argmax(axis=1)).mean())
+    figures["basis"] = {
+        name: {"label": label, "text": text, "command": command}
+        for name, (label, text) in _basis(emulated, manifest.clock_mhz, int(tests.lengths[0])).items()
+        if name in figures
+    }
+    return figures
+
+
+def weights_of(network: Network) -> tuple[int, int]:
+    """All weights of a network, and the non-zero ones."""
+    matrices: list[Matrix] = []
+    for layer in network.layers:
+        matrices.append(layer.kernel)
+        if isinstance(layer, Lstm):
+            matrices += [layer.recurrent] + ([] if layer.projection is None else [layer.projection])
+    return sum(m.codes.size for m in matrices), sum(int(np.count_nonzero(m.levels)) for m in matrices)
+
+
+def _basis(emulated: bool, clock_mhz: float, steps: int) -> dict[str, tuple[str, str]]:
+    engine = "the emulated engine (compiled C++)" if emulated else "the board"
+    counter = ("simulated", f"own counter of {engine}") if emulated else ("measured", "the engine's own counter")
+    frames = ("modelled", f"engine iterations at {clock_mhz:g} MHz") if emulated else ("measured", "host's clock")
+    return {
+        "bit_exact": ("measured", f"every value of {engine} against the golden model"),
+        "accuracy": ("measured", f"stage 'engine' on {engine}; the others by training, in provenance.json"),
+        "agreement_with_keras": ("measured", f"classes of {engine} against the predictions in testset.npz"),
+        "density": ("counted", "non-zero weights in golden.npz"),
+        "entries_per_pe": ("counted", "entries in image.bin, gap padding included"),
+        "cycles_per_step": counter,
+        "cycles_by_cause": ("modelled", f"one sequence of {steps} steps; the sum equals the engine's counter"),
+        "bytes_by_cause": ("counted", "sections of image.bin"),
+        "frames_per_s": frames,
+        "host_frames_per_s": ("measured", f"{engine}, host's clock, packet to answer"),
+        "effective_gops": (frames[0], "2 operations a non-zero weight and frame"),
+        "dense_equivalent_gops": (frames[0], "2 operations a weight and frame"),
+        "latency_ms": ("measured", f"{engine}, host's clock, one sequence a packet"),
+    }
+
+
+def _names(accelerator: Accelerator) -> dict[str, Any]:
+    manifest = accelerator.folder.manifest
+    return {
+        "design": accelerator.folder.path.resolve().name,
+        "kind": manifest.kind,
+        "driver": accelerator.driver,
+        "board": manifest.board,
+        "part": manifest.part,
+        "clock_mhz": manifest.clock_mhz,
+        "design_id": f"{manifest.design.design_id:#010x}",
+        "image_id": f"{accelerator.image.image_id:#010x}",
+        "weights": manifest.design.weights,
+        "pes": manifest.design.pes,
+    }
+
+
+def _accuracies(provenance: dict[str, Any]) -> dict[str, float]:
+    stages = provenance.get("accuracy", {})
+    if not isinstance(stages, dict):
+        return {}
+    return {str(name): float(value) for name, value in stages.items() if isinstance(value, (int, float))}
+
+
+def _entries(accelerator: Accelerator, provenance: dict[str, Any]) -> dict[str, Any]:
+    """Entries of each PE, in all and matrix by matrix; and what provenance.json says of other masks."""
+    image, layers = accelerator.image, accelerator.network.layers
+    matrices = [
+        {
+            "matrix": _matrix_name(layers, phase),
+            "entries": row.tolist(),
+            "max_over_mean": float(row.max() / row.mean()),
+        }
+        for phase, row in zip(image.phases, image.counts, strict=True)
+        if row.any()
+    ]
+    masks = provenance.get("entries_per_pe", {})
+    others = {str(name): row for name, row in masks.items() if _is_row(row)} if isinstance(masks, dict) else {}
+    return {"this design": image.counts.sum(axis=0).tolist(), "matrices": matrices, "masks": others}
+
+
+def _matrix_name(layers: Sequence[Layer], phase: Phase) -> str:
+    known = phase.layer < len(layers) and phase.part < len(PARTS)
+    return f"{layers[phase.layer].name} {PARTS[phase.part]}" if known else f"layer {phase.layer}, part {phase.part}"
+
+
+def _is_row(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(type(item) in (int, float) for item in value)
+
+
+def _versions(tools: dict[str, str], provenance: dict[str, Any]) -> dict[str, str]:
+    found = {"python": platform.python_version(), "machine": platform.machine(), "numpy": np.__version__}
+    for package in ("ese4ml", "pynq"):
+        if package == "ese4ml" or package in sys.modules:
+            found[package] = metadata.version(package)
+    trained = provenance.get("versions", {})
+    return {**(trained if isinstance(trained, dict) else {}), **tools, **found}
