@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ese_host import testset
+from ese_host import provenance, testset
 from ese_host.accelerator import Accelerator, Result
 from ese_host.compare import Comparison, compare
 from ese_host.device.platform import Driver
-from ese_host.errors import FormatError
 from ese_host.figures import Checked, Report, report
-from ese_host.manifest import PROVENANCE, TESTSET, Folder
+from ese_host.manifest import PROVENANCE, TESTSET
+from ese_host.provenance import Provenance
 from ese_host.testset import TestSet
 
 BATCH = 64
@@ -49,49 +48,32 @@ def check(
     """
     with Accelerator(folder, device=device, driver=driver) as accelerator:
         tests = testset.read(accelerator.folder.file(TESTSET), accelerator.network)
-        provenance = read_provenance(accelerator.folder)
+        known = accelerator.folder.manifest.files
+        record = provenance.read(accelerator.folder.file(PROVENANCE)) if PROVENANCE in known else Provenance()
         traced = accelerator.emulated if trace is None else trace
-        return report(accelerator, tests, provenance, _run(accelerator, tests, traced, progress), command)
-
-
-def read_provenance(folder: Folder) -> dict[str, Any]:
-    """provenance.json, where the folder has one: what training and compression say about the model.
-
-    Raises:
-        FormatError: it is no JSON object.
-    """
-    if PROVENANCE not in folder.manifest.files:
-        return {}
-    path = folder.file(PROVENANCE)
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise FormatError(f"{path}: not JSON ({error}); emit the project again") from error
-    if not isinstance(value, dict):
-        raise FormatError(f"{path}: is a {type(value).__name__}; expected an object")
-    return value
+        return report(accelerator, tests, record, _run(accelerator, tests, traced, progress), command)
 
 
 def _run(accelerator: Accelerator, tests: TestSet, trace: bool, progress: Callable[[int, int], None] | None) -> Checked:
     comparison, classes, start = Comparison(), [], 0
     steps = total = 0
     seconds = 0.0
-    for result in accelerator.stream(tests.inputs, tests.lengths, trace=trace, batch=BATCH):
+    for result in accelerator.stream(tests.inputs, tests.steps, trace=trace, batch=BATCH):
         count = len(result.steps)
         compare(comparison, accelerator.network, tests.inputs[start : start + count], result, accelerator.shape, start)
         classes.append(result.classes())
         steps, total, seconds = steps + int(result.steps.sum()), total + result.cycles, seconds + result.seconds
         start += count
         if progress is not None:
-            progress(count, len(tests.lengths))
+            progress(count, len(tests.steps))
     if trace:
-        plain = accelerator.run(tests.inputs, tests.lengths)
+        plain = accelerator.run(tests.inputs, tests.steps)
         compare(comparison, accelerator.network, tests.inputs, plain, accelerator.shape)
         steps, total, seconds = int(plain.steps.sum()), plain.cycles, plain.seconds
-    singles = [_single(accelerator, tests, i) for i in range(min(len(tests.lengths), LATENCY_SAMPLES))]
+    singles = [_single(accelerator, tests, i) for i in range(min(len(tests.steps), LATENCY_SAMPLES))]
     latencies = [single.seconds for single in singles]
     return Checked(comparison, np.concatenate(classes), trace, steps, total, seconds, latencies)
 
 
 def _single(accelerator: Accelerator, tests: TestSet, index: int) -> Result:
-    return accelerator.run(tests.inputs[index : index + 1], tests.lengths[index : index + 1])
+    return accelerator.run(tests.inputs[index : index + 1], tests.steps[index : index + 1])

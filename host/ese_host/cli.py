@@ -138,7 +138,7 @@ def run(folder: Path, file: Path | None, driver: Any, as_json: bool) -> None:
 
     with Accelerator(folder, driver=driver) as accelerator:
         tests = testset.read(file or accelerator.folder.file(TESTSET), accelerator.network)
-        result = accelerator.run(tests.inputs, tests.lengths)
+        result = accelerator.run(tests.inputs, tests.steps)
     classes = result.classes().tolist()
     if as_json:
         steps = int(result.steps.sum())

@@ -17,6 +17,7 @@ from ese_host.compare import Comparison
 from ese_host.fixed import Codes
 from ese_host.network import Layer, Lstm, Matrix, Network
 from ese_host.phases import PARTS, Phase
+from ese_host.provenance import Provenance, imbalance
 from ese_host.testset import TestSet
 
 Report = dict[str, Any]
@@ -41,27 +42,25 @@ class Checked:
     latencies: list[float]
 
 
-def report(
-    accelerator: Accelerator, tests: TestSet, provenance: dict[str, Any], checked: Checked, command: str
-) -> Report:
+def report(accelerator: Accelerator, tests: TestSet, provenance: Provenance, checked: Checked, command: str) -> Report:
     """All figures, as plain values; `basis` says of each what it rests on."""
     manifest, emulated = accelerator.folder.manifest, accelerator.emulated
     weights, kept = weights_of(accelerator.network)
     cycles_per_step = checked.cycles / checked.steps
     host_frames = checked.steps / checked.seconds
     frames = manifest.clock_mhz * 1e6 / cycles_per_step if emulated else host_frames
-    account = cycles.account(accelerator.image, manifest.design, int(tests.lengths[0]))
+    account = cycles.account(accelerator.image, manifest.design, int(tests.steps[0]))
     figures: Report = {
         "report": 1,
         **_names(accelerator),
-        "sequences": len(tests.lengths),
+        "sequences": len(tests.steps),
         "steps": checked.steps,
         "trace": checked.trace,
         "bit_exact": checked.comparison.mismatches == 0,
         "values_compared": checked.comparison.values,
         "mismatches": checked.comparison.mismatches,
         "first_mismatch": checked.comparison.first,
-        "accuracy": _accuracies(provenance),
+        "accuracy": dict(provenance.accuracy),
         "density": kept / weights,
         "entries_per_pe": _entries(accelerator, provenance),
         "cycles_per_step": cycles_per_step,
@@ -72,7 +71,7 @@ def report(
         "effective_gops": 2 * kept * frames / 1e9,
         "dense_equivalent_gops": 2 * weights * frames / 1e9,
         "latency_ms": {f"p{p}": float(np.percentile(checked.latencies, p)) * 1e3 for p in (50, 99)},
-        "seeds": provenance.get("seeds", []),
+        "seeds": provenance.seeds,
         "versions": _versions(manifest.tools, provenance),
         "command": command,
     }
@@ -82,7 +81,7 @@ def report(
         figures["agreement_with_keras"] = float((checked.classes == tests.predictions.argmax(axis=1)).mean())
     figures["basis"] = {
         name: {"label": label, "text": text, "command": command}
-        for name, (label, text) in _basis(emulated, manifest.clock_mhz, int(tests.lengths[0])).items()
+        for name, (label, text) in _basis(emulated, manifest.clock_mhz, int(tests.steps[0])).items()
         if name in figures
     }
     return figures
@@ -135,28 +134,24 @@ def _names(accelerator: Accelerator) -> dict[str, Any]:
     }
 
 
-def _accuracies(provenance: dict[str, Any]) -> dict[str, float]:
-    stages = provenance.get("accuracy", {})
-    if not isinstance(stages, dict):
-        return {}
-    return {str(name): float(value) for name, value in stages.items() if isinstance(value, (int, float))}
-
-
-def _entries(accelerator: Accelerator, provenance: dict[str, Any]) -> dict[str, Any]:
+def _entries(accelerator: Accelerator, provenance: Provenance) -> dict[str, Any]:
     """Entries of each PE, in all and matrix by matrix; and what provenance.json says of other masks."""
     image, layers = accelerator.image, accelerator.network.layers
     matrices = [
         {
             "matrix": _matrix_name(layers, phase),
             "entries": row.tolist(),
-            "max_over_mean": float(row.max() / row.mean()),
+            "max_over_mean": imbalance(row.tolist()),
         }
         for phase, row in zip(image.phases, image.counts, strict=True)
         if row.any()
     ]
-    masks = provenance.get("entries_per_pe", {})
-    others = {str(name): row for name, row in masks.items() if _is_row(row)} if isinstance(masks, dict) else {}
-    return {"this design": image.counts.sum(axis=0).tolist(), "matrices": matrices, "masks": others}
+    total = image.counts.sum(axis=0).tolist()
+    masks = {
+        name: {"entries": work.entries, "worst_max_over_mean": work.worst} for name, work in provenance.masks.items()
+    }
+    worst = max((matrix["max_over_mean"] for matrix in matrices), default=1.0)
+    return {"total": total, "worst_max_over_mean": worst, "matrices": matrices, "masks": masks}
 
 
 def _matrix_name(layers: Sequence[Layer], phase: Phase) -> str:
@@ -164,14 +159,9 @@ def _matrix_name(layers: Sequence[Layer], phase: Phase) -> str:
     return f"{layers[phase.layer].name} {PARTS[phase.part]}" if known else f"layer {phase.layer}, part {phase.part}"
 
 
-def _is_row(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(type(item) in (int, float) for item in value)
-
-
-def _versions(tools: dict[str, str], provenance: dict[str, Any]) -> dict[str, str]:
+def _versions(tools: dict[str, str], provenance: Provenance) -> dict[str, str]:
     found = {"python": platform.python_version(), "machine": platform.machine(), "numpy": np.__version__}
     for package in ("ese4ml", "pynq"):
         if package == "ese4ml" or package in sys.modules:
             found[package] = metadata.version(package)
-    trained = provenance.get("versions", {})
-    return {**(trained if isinstance(trained, dict) else {}), **tools, **found}
+    return {**provenance.versions, **tools, **found}

@@ -11,6 +11,7 @@ from ese_host.manifest import replace
 from ese_host.plots import bars, levels, shares
 
 JSON_NAME, HTML_NAME = "report.json", "report.html"
+UNBALANCED = "magnitude (unbalanced)"
 
 
 def write(report: dict[str, Any], folder: Path) -> list[Path]:
@@ -26,13 +27,15 @@ def write(report: dict[str, Any], folder: Path) -> list[Path]:
 def html(report: dict[str, Any]) -> str:
     """The page: verdict, figures with their basis, plots and the tables behind them."""
     entries = report["entries_per_pe"]
-    masks = {"this design": entries["this design"], **entries["masks"]}
-    pes = max(len(row) for row in masks.values())
+    rows = {"this design": {**entries, "entries": entries["total"]}, **entries["masks"]}
+    masks = {UNBALANCED if name == "magnitude" else name: row for name, row in rows.items()}
+    pes = max(len(row["entries"]) for row in masks.values())
     plots = {
         "accuracy": levels({name: 100 * value for name, value in report["accuracy"].items()}, "%"),
-        "entries": bars(masks, [str(pe) for pe in range(pes)], "entries"),
+        "entries": bars(
+            {name: row["entries"] for name, row in masks.items()}, [str(pe) for pe in range(pes)], "entries"
+        ),
         "cycles": shares(report["cycles_by_cause"]),
         "bytes": shares(report["bytes_by_cause"]),
     }
-    balance = {name: max(row) * len(row) / max(1, sum(row)) for name, row in masks.items()}
-    return templates().get_template("report.html").render(report=report, plots=plots, masks=masks, balance=balance)
+    return templates().get_template("report.html").render(report=report, plots=plots, masks=masks)

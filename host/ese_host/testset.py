@@ -22,14 +22,14 @@ class TestSet:
     """Sequences and what is known about them.
 
     Attributes:
-        inputs: (N, T, inputs) codes. lengths: (N,) steps that count.
+        inputs: (N, T, inputs) codes. steps: (N,) steps that the engine runs, from the first.
         labels: (N,) classes, or None. predictions: (N, outputs) Keras's outputs of the last frame, or None.
     """
 
     __test__ = False
 
     inputs: Codes
-    lengths: npt.NDArray[np.int64]
+    steps: npt.NDArray[np.int64]
     labels: npt.NDArray[np.int64] | None
     predictions: npt.NDArray[np.float64] | None
 
@@ -38,7 +38,8 @@ def read(path: Path, network: Network) -> TestSet:
     """Read a test set for a network.
 
     The file holds `inputs` (N, T, inputs): real numbers, or integers that are codes already; and, where known, `labels`
-    (N,), `predictions` (N, outputs) or (N, T, outputs), and `lengths` (N,).
+    (N,), `keras_predictions` (N, outputs) or (N, T, outputs), and `steps` (N,), how many of the T each sequence has.
+    `lengths`, the frames before padding in front, is for the reader alone: the padding is run like any other input.
 
     Raises:
         FormatError: the file is no such file, or its arrays do not fit each other or the network.
@@ -50,20 +51,20 @@ def read(path: Path, network: Network) -> TestSet:
     if raw.ndim != 3 or raw.shape[2] != network.inputs or 0 in raw.shape or raw.dtype.kind not in "iuf":
         raise FormatError(f"{path}: inputs are {raw.dtype} {raw.shape}; expected numbers (N, T, {network.inputs})")
     inputs = network.source.from_float(raw) if raw.dtype.kind == "f" else raw.astype(np.int64)
-    count, steps = raw.shape[:2]
-    lengths = _whole(path, arrays, "lengths", count)
-    if lengths is None:
-        lengths = np.full(count, steps, dtype=np.int64)
-    if lengths.min() < 1 or lengths.max() > steps:
-        raise FormatError(f"{path}: lengths span {lengths.min()}..{lengths.max()}; 1..{steps} are allowed")
-    predictions = arrays.get("predictions")
+    count, longest = raw.shape[:2]
+    steps = _whole(path, arrays, "steps", count)
+    if steps is None:
+        steps = np.full(count, longest, dtype=np.int64)
+    if steps.min() < 1 or steps.max() > longest:
+        raise FormatError(f"{path}: steps span {steps.min()}..{steps.max()}; 1..{longest} are allowed")
+    predictions = arrays.get("keras_predictions")
     if predictions is not None:
-        if predictions.ndim == 3 and predictions.shape[:2] == (count, steps):
-            predictions = predictions[np.arange(count), lengths - 1]
+        if predictions.ndim == 3 and predictions.shape[:2] == (count, longest):
+            predictions = predictions[np.arange(count), steps - 1]
         if predictions.shape != (count, network.outputs) or predictions.dtype.kind not in "iuf":
-            raise FormatError(f"{path}: predictions are {predictions.shape}; expected {(count, network.outputs)}")
+            raise FormatError(f"{path}: keras_predictions are {predictions.shape}; expected {(count, network.outputs)}")
         predictions = predictions.astype(np.float64)
-    return TestSet(inputs, lengths, _whole(path, arrays, "labels", count), predictions)
+    return TestSet(inputs, steps, _whole(path, arrays, "labels", count), predictions)
 
 
 def _whole(path: Path, arrays: dict[str, Any], name: str, count: int) -> npt.NDArray[np.int64] | None:

@@ -8,8 +8,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from ese_host import hwh, manifest, network_io
-from ese_host.design import SUM_FRAC
 from small_design import (
     INPUTS,
     OUTPUTS,
@@ -20,6 +18,16 @@ from small_design import (
     small_network,
     write_manifest,
 )
+
+from ese_host import hwh, manifest, network_io
+from ese_host.design import SUM_FRAC
+
+PROVENANCE = {
+    "format": 1,
+    "accuracy": {"dense": {"train": 1.0, "test": 0.97}, "ternary": 0.95},
+    "seeds": {"train": 1},
+    "masks": {"logits": {"used": {"entries_per_pe": [9, 9]}, "magnitude": {"entries_per_pe": [4, 12]}}},
+}
 
 
 @pytest.fixture(scope="session")
@@ -58,6 +66,6 @@ def folder(tmp_path: Path, library: Path) -> Path:
     image_words(design).astype("<u4").tofile(path / manifest.IMAGE)
     (path / manifest.GOLDEN).write_bytes(network_io.dump(network))
     (path / manifest.TESTSET).write_bytes(make_test_set(network))
-    (path / manifest.PROVENANCE).write_text(json.dumps({"accuracy": {"dense": 0.97, "ternary": 0.95}, "seeds": [1]}))
+    (path / manifest.PROVENANCE).write_text(json.dumps(PROVENANCE))
     write_manifest(path)
     return path

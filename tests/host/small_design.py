@@ -7,6 +7,7 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+
 from ese_host import golden, image, manifest
 from ese_host.design import FORMAT_VERSION, SUM_FRAC, Design
 from ese_host.fixed import Fixed
@@ -54,7 +55,7 @@ def make_test_set(network: Network) -> bytes:
     labels = predictions.argmax(axis=1)
     labels[:4] = (labels[:4] + 1) % OUTPUTS
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, inputs=inputs, labels=labels, predictions=predictions)
+    np.savez_compressed(buffer, inputs=inputs, labels=labels, keras_predictions=predictions)
     return buffer.getvalue()
 
 

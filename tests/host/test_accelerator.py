@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from small_design import INPUTS, SOURCE, image_words, small_design, small_network, write_manifest
+
 from ese_host import accelerator, golden, manifest
 from ese_host.accelerator import Accelerator
 from ese_host.compare import scaled
 from ese_host.errors import CapacityError, DeviceError, EseError, FormatError, MismatchError
-from small_design import INPUTS, SOURCE, image_words, small_design, small_network, write_manifest
 
 needs_pynq = pytest.mark.skipif(importlib.util.find_spec("pynq") is None, reason="needs pynq")
 DRIVERS = [pytest.param("pynq", marks=needs_pynq), "adapter"]
@@ -234,6 +235,7 @@ def test_kinds_of_device_and_design_must_match(folder: Path) -> None:
 def test_pynq_alone_drives_the_emulated_device(folder: Path) -> None:
     """Nothing of ours but the device: pynq's Overlay, register map, clocks, allocate and DMA."""
     import pynq
+
     from ese_host.device.emulated_pynq import EmulatedDevice
 
     device = EmulatedDevice("pynq-z2")

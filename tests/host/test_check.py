@@ -10,6 +10,8 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from small_design import INPUTS, OUTPUTS, small_network, write_manifest
+
 from ese_host import check as check_module
 from ese_host import manifest, report, testset
 from ese_host.check import check
@@ -18,7 +20,6 @@ from ese_host.device import platform
 from ese_host.device.faults import Faults, PacketFault
 from ese_host.errors import FormatError, MismatchError
 from ese_host.outputs import Shape, Trace
-from small_design import INPUTS, OUTPUTS, small_network, write_manifest
 
 REQUIRED = {
     "bit_exact", "values_compared", "mismatches", "agreement_with_keras", "accuracy", "density", "entries_per_pe",
@@ -36,6 +37,8 @@ def test_a_sound_design_is_bit_exact(folder: Path) -> None:
     assert found["values_compared"] == 3 * frames * OUTPUTS
     assert found["accuracy"] == {"dense": 0.97, "ternary": 0.95, "engine": 0.9}
     assert found["agreement_with_keras"] == 1.0
+    assert found["seeds"] == {"train": 1}
+    assert found["entries_per_pe"]["masks"] == {"magnitude": {"entries": [4, 12], "worst_max_over_mean": 1.5}}
     assert found["density"] == np.count_nonzero(small_network().layers[0].kernel.codes) / (INPUTS * OUTPUTS)
     assert found["cycles_per_step"] == INPUTS * OUTPUTS
     assert found["frames_per_s"] == pytest.approx(100e6 / 15)
@@ -107,7 +110,7 @@ def test_the_page_stands_alone(folder: Path, tmp_path: Path) -> None:
 
 
 def test_texts_from_files_are_escaped(folder: Path) -> None:
-    (folder / manifest.PROVENANCE).write_text(json.dumps({"accuracy": {"<script>x": 0.5}, "seeds": ["<b>"]}))
+    (folder / manifest.PROVENANCE).write_text(json.dumps({"accuracy": {"<script>x": 0.5}, "seeds": {"<b>": 1}}))
     write_manifest(folder)
     page = report.html(check(folder, driver="adapter"))
     assert "<script" not in page and "<b>&lt;" not in page and "&lt;b&gt;" in page
@@ -117,11 +120,13 @@ def test_a_design_without_provenance(folder: Path) -> None:
     (folder / manifest.PROVENANCE).unlink()
     write_manifest(folder)
     found = check(folder, driver="adapter")
-    assert found["accuracy"] == {"engine": 0.9} and found["seeds"] == []
+    assert found["accuracy"] == {"engine": 0.9} and found["seeds"] == {}
     report.html(found)
 
 
-@pytest.mark.parametrize("text", ["[]", "{", "7"])
+@pytest.mark.parametrize(
+    "text", ["[]", "{", "7", '{"seeds": []}', '{"accuracy": {"dense": "x"}}', '{"masks": {"a": {"b": {}}}}']
+)
 def test_a_provenance_that_is_none_is_refused(folder: Path, text: str) -> None:
     (folder / manifest.PROVENANCE).write_text(text)
     write_manifest(folder)
@@ -136,8 +141,8 @@ def test_a_provenance_that_is_none_is_refused(folder: Path, text: str) -> None:
         ({"inputs": np.zeros((2, 3))}, r"inputs are float64 \(2, 3\); expected numbers \(N, T, 5\)"),
         ({"inputs": np.full((2, 3, 5), np.nan)}, "is NaN"),
         ({"inputs": np.zeros((2, 3, 5)), "labels": np.zeros(3, np.int64)}, r"labels are int64 \(3,\)"),
-        ({"inputs": np.zeros((2, 3, 5)), "lengths": np.array([4, 1])}, "lengths span 1..4; 1..3 are allowed"),
-        ({"inputs": np.zeros((2, 3, 5)), "predictions": np.zeros((2, 2))}, r"predictions are \(2, 2\)"),
+        ({"inputs": np.zeros((2, 3, 5)), "steps": np.array([4, 1])}, "steps span 1..4; 1..3 are allowed"),
+        ({"inputs": np.zeros((2, 3, 5)), "keras_predictions": np.zeros((2, 2))}, r"keras_predictions are \(2, 2\)"),
         ({"inputs": np.array([[[object()]]])}, "cannot be read as .npz"),
     ],
 )
@@ -150,7 +155,7 @@ def test_wrong_test_sets_are_refused(tmp_path: Path, arrays: dict[str, Any], mes
 
 def test_test_set_of_real_numbers(tmp_path: Path) -> None:
     path = tmp_path / "testset.npz"
-    np.savez(path, inputs=np.full((2, 3, 5), 0.5), lengths=[1, 3], predictions=np.arange(18).reshape(2, 3, 3))
+    np.savez(path, inputs=np.full((2, 3, 5), 0.5), steps=[1, 3], keras_predictions=np.arange(18).reshape(2, 3, 3))
     found = testset.read(path, small_network())
-    assert (found.inputs == 16).all() and found.lengths.tolist() == [1, 3] and found.labels is None
+    assert (found.inputs == 16).all() and found.steps.tolist() == [1, 3] and found.labels is None
     assert found.predictions is not None and found.predictions.tolist() == [[0, 1, 2], [15, 16, 17]]

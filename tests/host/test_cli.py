@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner, Result
+
 from ese_host import cli, manifest
 from ese_host.cli import main
 

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from test_accelerator import DRIVERS, codes, expected
+
 from ese_host.accelerator import Accelerator
 from ese_host.device import axi_dma
 from ese_host.device.faults import Faults, PacketFault
 from ese_host.errors import DeviceError, EseError, MismatchError
-from test_accelerator import DRIVERS, codes, expected
 
 TIMEOUT = 0.2
 

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from small_design import small_design
+
 from ese_host import blockdesign, hwh
 from ese_host.errors import UnsupportedError
-from small_design import small_design
 
 
 def parsed(board: str, folder: Path) -> Any:

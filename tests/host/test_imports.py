@@ -6,8 +6,9 @@ import pkgutil
 import subprocess
 import sys
 
-import ese_host
 import pytest
+
+import ese_host
 
 HEAVY = ("tensorflow", "keras", "qkeras", "hls4ml", "pynq", "ese_hls", "ese_models")
 NEEDS_PYNQ = ("ese_host.device.emulated_pynq",)

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ese_host import manifest
-from ese_host.errors import EseError, FormatError, MismatchError, MissingError
-from ese_host.manifest import Folder, Manifest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from small_design import small_design, write_manifest
+
+from ese_host import manifest
+from ese_host.errors import EseError, FormatError, MismatchError, MissingError
+from ese_host.manifest import Folder, Manifest
 
 
 def change(folder: Path, **fields: Any) -> None:

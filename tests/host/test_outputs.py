@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from ese_host.errors import DeviceError
 from ese_host.fixed import Fixed
 from ese_host.outputs import Shape, Stage
-from hypothesis import given
-from hypothesis import strategies as st
 
 Values = dict[tuple[int, int, str, int], tuple[int, int, int]]
 

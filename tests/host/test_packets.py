@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from ese_host import packets
 from ese_host.errors import DeviceError, EseError, FormatError, MismatchError
 from ese_host.fixed import Fixed
 from ese_host.packets import ErrorCode, Operation, Trailer
-from hypothesis import given
-from hypothesis import strategies as st
 
 FORMATS = (Fixed(16, 4), Fixed(8, 1), Fixed(16, 4, signed=False), Fixed(3, 3))
 
