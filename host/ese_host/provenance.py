@@ -59,7 +59,7 @@ def read(path: Path) -> Provenance:
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise FormatError(
-            f"{path}: accuracy, seeds, versions or masks has another form ({error!r}); train or compress the model again"
+            f"{path}: accuracy, seeds, versions or masks has another form ({error!r}); make the model again"
         ) from error
 
 
