@@ -8,15 +8,16 @@ from typing import Any
 import keras
 import numpy as np
 import numpy.typing as npt
-from ese_host.errors import MismatchError
 from keras import ops
+
+from ese_host.errors import MismatchError
 
 SMALLEST_KEPT = 2.0**-20
 """A kept weight is never smaller, so that the optimizer cannot prune by itself and balance stays exact."""
 
 
 @keras.saving.register_keras_serializable(package="ese4ml")
-class MaskConstraint(keras.constraints.Constraint):
+class MaskConstraint(keras.constraints.Constraint):  # type: ignore[misc,unused-ignore]
     """Pruned weights are zero, kept weights are not.
 
     Args:

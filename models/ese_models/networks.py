@@ -15,9 +15,9 @@ from typing import Any, Literal
 import keras
 import numpy as np
 import numpy.typing as npt
-from ese_host.errors import FormatError, MissingError, UnsupportedError
 from qkeras import QLSTM, QActivation, QDense, quantized_bits, quantized_sigmoid, quantized_tanh
 
+from ese_host.errors import FormatError, MissingError, UnsupportedError
 from ese_models.constraints import MaskConstraint
 from ese_models.quantizers import MaskedInt4, MaskedTernary
 
@@ -71,7 +71,10 @@ def classifier(
     """A sequence classifier: Input -> QActivation -> QLSTM -> QDense -> softmax.
 
     Args:
-        units: LSTM cells. outputs: classes. steps: frames of a sequence. features: width of a frame.
+        units: LSTM cells.
+        outputs: classes.
+        steps: frames of a sequence.
+        features: width of a frame.
         weights: kind of the three kernels; "float" leaves them unquantized (the dense stage).
         masks: kernel name (`KERNELS`) -> (inputs, outputs) mask in Keras layout; those missing keep all weights.
         formats: quantizers of everything but the kernels.
@@ -146,6 +149,33 @@ def load(path: Path) -> Any:
     kernels(model)
     check_finite(model)
     return model
+
+
+def formats_of(model: Any) -> Formats:
+    """The formats of a `classifier`, read from its quantizers.
+
+    Raises:
+        UnsupportedError: the layers are not a classifier's.
+    """
+    kernels(model)
+    source = [layer for layer in model.layers if isinstance(layer, QActivation)]
+    if len(source) != 1:
+        raise UnsupportedError(f"the model has {len(source)} QActivation layers; one, for the input, is expected")
+    lstm = next(layer for layer in model.layers if isinstance(layer, QLSTM))
+
+    def pair(quantizer: Any) -> tuple[int, int]:
+        return int(quantizer.bits), int(quantizer.integer)
+
+    smooth = bool(lstm.activation.use_real_tanh)
+    return Formats(
+        source=pair(source[0].activation),
+        state=pair(lstm.state_quantizer_internal),
+        bias=pair(lstm.bias_quantizer_internal),
+        gate_bits=int(lstm.recurrent_activation.bits),
+        cell_bits=int(lstm.activation.bits),
+        smooth=smooth,
+        scales={} if smooth else dict(Formats.hard().scales),
+    )
 
 
 def kernels(model: Any) -> dict[str, Any]:

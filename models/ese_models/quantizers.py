@@ -13,11 +13,12 @@ from typing import Any
 import keras
 import numpy as np
 import numpy.typing as npt
+from keras import ops
+from qkeras.base_quantizer import BaseQuantizer
+
 from ese_host.errors import FormatError, UnsupportedError
 from ese_host.fixed import Codes
 from ese_host.network import SCALE_BITS, WeightKind
-from keras import ops
-from qkeras.base_quantizer import BaseQuantizer
 
 _GRID = 2.0**24
 """Magnitudes are summed as multiples of 2**-24, which is exact in any order."""
@@ -27,7 +28,7 @@ MAX_FRAC = 15
 """Fractional bits of a scale at most: with an input of 15 fractional bits, a sum is exact in SUM_FRAC = 30."""
 
 
-class _MaskedQuantizer(BaseQuantizer):
+class _MaskedQuantizer(BaseQuantizer):  # type: ignore[misc,unused-ignore]
     """Shared arithmetic; `ops` is keras.ops on tensors or numpy on arrays."""
 
     kind: WeightKind
@@ -75,21 +76,21 @@ class _MaskedQuantizer(BaseQuantizer):
         size = xp.abs(w)
         kept = xp.where(size >= _SMALLEST, xp.ones_like(w), xp.zeros_like(w))
         ideal = self._ideal_scale(size * kept, kept, 0 if self.per_channel else (0, 1), xp)
+        if self.power_of_two:
+            ideal = _nearest_power_of_two(ideal, self.max_frac, xp)
         largest = xp.max(ideal)
         step = xp.ones_like(largest) * 2.0**-self.max_frac
         for exponent in range(SCALE_BITS - self.max_frac, SCALE_BITS):
             step = xp.where(largest >= 2.0**exponent, step * 2.0, step)
-        if self.power_of_two:
-            ideal = _nearest_power_of_two(ideal, self.max_frac, xp)
         scale = xp.minimum(xp.round(ideal / step), xp.ones_like(ideal) * (2.0**SCALE_BITS - 1))
         some = xp.max(kept, axis=0 if self.per_channel else (0, 1), keepdims=True)
         scale = xp.maximum(scale, some)
         return xp.sign(w) * kept * self._levels(size, scale * step, xp), scale, step
 
-    def _ideal_scale(self, size: Any, kept: Any, axis: Any, xp: Any) -> Any:
+    def _ideal_scale(self, size: Any, _kept: Any, axis: Any, xp: Any) -> Any:
         raise NotImplementedError
 
-    def _levels(self, size: Any, scale: Any, xp: Any) -> Any:
+    def _levels(self, size: Any, _scale: Any, xp: Any) -> Any:
         raise NotImplementedError
 
     def max(self) -> float:
@@ -126,12 +127,12 @@ class MaskedTernary(_MaskedQuantizer):
     kind: WeightKind = "ternary"
     bits = 2
 
-    def _ideal_scale(self, size: Any, kept: Any, axis: Any, xp: Any) -> Any:
+    def _ideal_scale(self, size: Any, _kept: Any, axis: Any, xp: Any) -> Any:
         total = xp.sum(xp.round(size * _GRID), axis=axis, keepdims=True)
-        count = xp.sum(kept, axis=axis, keepdims=True)
+        count = xp.sum(_kept, axis=axis, keepdims=True)
         return total / xp.maximum(count, xp.ones_like(count)) / _GRID
 
-    def _levels(self, size: Any, scale: Any, xp: Any) -> Any:
+    def _levels(self, size: Any, _scale: Any, xp: Any) -> Any:
         return xp.ones_like(size)
 
 
@@ -148,7 +149,7 @@ class MaskedInt4(_MaskedQuantizer):
     kind: WeightKind = "int4"
     bits = 4
 
-    def _ideal_scale(self, size: Any, kept: Any, axis: Any, xp: Any) -> Any:
+    def _ideal_scale(self, size: Any, _kept: Any, axis: Any, xp: Any) -> Any:
         return xp.max(size, axis=axis, keepdims=True) / 7.0
 
     def _levels(self, size: Any, scale: Any, xp: Any) -> Any:

@@ -54,7 +54,7 @@ class Recipe:
         return self.rate * 0.5 * (1 + math.cos(math.pi * (done - self.warmup) / (1 - self.warmup)))
 
 
-DENSE = Recipe(epochs=200, rate=5e-3, noise=0.2, crop=0.2, smoothing=0.05, decay=0.02)
+DENSE = Recipe(epochs=160, rate=5e-3, noise=0.6, crop=0.2)
 
 
 class Trainer:
@@ -66,7 +66,7 @@ class Trainer:
         self.optimizer.build(model.trainable_variables)
         kernels = [v for v in model.trainable_variables if "kernel" in v.path]
 
-        @tf.function(jit_compile=True)  # type: ignore[misc,unused-ignore]
+        @tf.function(jit_compile=True)  # type: ignore[untyped-decorator,unused-ignore]
         def step(inputs: Any, targets: Any, shrink: Any) -> Any:
             with tf.GradientTape() as tape:
                 probabilities = model(inputs, training=True)
@@ -118,14 +118,18 @@ class Trainer:
                 self.optimizer.learning_rate.assign(rate)
                 chosen = order[index * batch : (index + 1) * batch]
                 inputs = augmented(split, chosen, recipe, spread, rng)
-                loss = self._step(tf.constant(inputs), tf.constant(soft[chosen]), tf.constant(np.float32(rate * recipe.decay)))
+                loss = self._step(
+                    tf.constant(inputs), tf.constant(soft[chosen]), tf.constant(np.float32(rate * recipe.decay))
+                )
                 losses.append(float(loss))
             if progress is not None:
                 progress(epoch + 1, float(np.mean(losses)))
         check_finite(self.model)
 
 
-def augmented(split: Split, chosen: npt.NDArray[np.int64], recipe: Recipe, spread: Floats, rng: np.random.Generator) -> Floats:
+def augmented(
+    split: Split, chosen: npt.NDArray[np.int64], recipe: Recipe, spread: Floats, rng: np.random.Generator
+) -> Floats:
     """(chosen, steps, features) inputs, cropped and noisy as the recipe says; padding stays zero and in front."""
     inputs = split.inputs[chosen]
     steps = inputs.shape[1]
@@ -169,7 +173,10 @@ def train_dense(
     Args:
         data: its training split is used alone.
         seed: of initial weights, order and augmentation.
-        recipe: how to train. units: LSTM cells. formats: quantizers. progress: called after each epoch.
+        recipe: how to train.
+        units: LSTM cells.
+        formats: quantizers of everything but the kernels.
+        progress: called after each epoch.
 
     Raises:
         FormatError: training diverged; the layer is named.
@@ -178,9 +185,7 @@ def train_dense(
     classes = int(data.train.labels.max()) + 1
     _, steps, features = data.train.inputs.shape
     model = classifier(units=units, outputs=classes, steps=steps, features=features, formats=formats)
-    Trainer(model).run(
-        data.train, one_hot(data.train, classes), recipe, np.random.default_rng(seed), progress=progress
-    )
+    Trainer(model).run(data.train, one_hot(data.train, classes), recipe, np.random.default_rng(seed), progress=progress)
     return model
 
 

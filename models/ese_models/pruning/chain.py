@@ -4,12 +4,11 @@ For a price p on every element, a sliding-window-maximum pass finds the chain of
 price is searched until k lies between the shortest and the longest of the best chains; crossing these two gives a chain
 of length k. With a fixed last element the best weight is concave in k (the cost is Monge), so that this is exact. With
 a free end it is exact wherever the crossing reaches the dual bound; otherwise ends are tried by the dual bounds that
-all sweeps so far have left them, until no bound is above the best chain. Everything is integer arithmetic: ties are exact and results deterministic.
+all sweeps so far have left them, until no bound is above the best chain. Everything is integer arithmetic: ties are
+exact and results deterministic.
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 import numba
 import numpy as np
@@ -89,8 +88,8 @@ def _search(
 ) -> tuple[Ints, int, int]:
     """Chain of `count` elements, its price and the best value at that price; end -1 is free. Empty: no such chain.
 
-    `low` prices make chains longer than count, `high` shorter. Every sweep lowers bound[e], the dual bound of the weight
-    of a chain of `count` elements that ends at e.
+    `low` prices make chains longer than count, `high` shorter. Every sweep lowers bound[e], the dual bound of the
+    weight of a chain of `count` elements that ends at e.
     """
     best = np.empty(len(weight), dtype=np.int64)
     length, parent = best.copy(), best.copy()
@@ -121,6 +120,8 @@ def _search(
 def _best(weight: Ints, position: Ints, count: int, step: int) -> Ints:
     limit = (weight.max() + 1) * (len(weight) + 1)
     bound = np.full(len(weight), np.iinfo(np.int64).max)
+    chain: Ints
+    trial: Ints
     chain, price, value = _search(weight, position, count, step, -1, -1, weight.max() + 1, bound)
     found = -1
     if len(chain) == count:
@@ -146,13 +147,15 @@ def _best(weight: Ints, position: Ints, count: int, step: int) -> Ints:
             found = weight[trial].sum()
 
 
-def best_chain(weight: Ints, position: Ints, count: int, step: int) -> Any:
+def best_chain(weight: Ints, position: Ints, count: int, step: int) -> Ints:
     """(count,) ascending indices of the heaviest chain of exactly `count` elements.
 
     Args:
         weight: (n,) non-negative integers below 2**(60 - 2 * bits of n).
         position: (n,) ascending. The first kept lies at most `step` behind -1, and so does each behind the one before;
             the first `count` positions do.
-        count: 1 to n. step: largest distance.
+        count: 1 to n.
+        step: largest distance.
     """
-    return _best(weight, position, count, step)
+    found: Ints = _best(weight, position, count, step)
+    return found

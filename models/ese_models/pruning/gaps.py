@@ -24,8 +24,11 @@ def gap_aware(
     rows alone exceed the gap field, gaps may need the fewest paddings each with which k weights are within reach.
 
     Args:
-        weights: (rows, columns), outputs first. density: kept share. interleave: rows over PEs.
-        kind: weight code, which decides what the gap field holds. gap_bits: its width.
+        weights: (rows, columns), outputs first.
+        density: kept share.
+        interleave: rows over PEs.
+        kind: weight code, which decides what the gap field holds.
+        gap_bits: width of the gap field.
 
     Raises:
         FormatError: the weights are no finite matrix of the interleave's rows.

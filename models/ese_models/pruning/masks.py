@@ -1,18 +1,15 @@
-"""The mask families: unbalanced magnitude (NIPS'15), PE-balanced (ESE, FPGA'17) and gap-aware PE-balanced."""
+"""Masks by magnitude: unbalanced (NIPS'15) and PE-balanced (ESE, FPGA'17)."""
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ese_host.errors import FormatError, UnsupportedError
-from ese_host.network import WeightKind
 from ese_host.sparse import Interleave
 
-Family = Literal["gap-aware", "balanced", "magnitude"]
-FAMILIES: tuple[Family, ...] = get_args(Family)
 Mask = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.floating[Any]]
 
@@ -67,26 +64,6 @@ def balanced(weights: Floats, density: float, interleave: Interleave) -> Mask:
     return mask
 
 
-def mask_for(
-    family: Family, weights: Floats, density: float, interleave: Interleave, kind: WeightKind, gap_bits: int
-) -> Mask:
-    """The mask of a family by name; `kind` and `gap_bits` matter to the gap-aware one alone.
-
-    Raises:
-        UnsupportedError: there is no such family, or the density lies outside 0..1.
-        FormatError: the weights are no finite matrix of the interleave's rows.
-    """
-    from ese_models.pruning.gaps import gap_aware
-
-    if family == "gap-aware":
-        return gap_aware(weights, density, interleave, kind, gap_bits)
-    if family == "balanced":
-        return balanced(weights, density, interleave)
-    if family == "magnitude":
-        return magnitude(weights, density, interleave)
-    raise UnsupportedError(f"mask family is {family!r}; allowed: {', '.join(FAMILIES)}")
-
-
 def largest(values: npt.NDArray[np.float64], count: int) -> Mask:
     """(n,) mask of the `count` largest of n values, the first of equal ones; all where count exceeds n."""
     if count >= len(values):
@@ -94,7 +71,7 @@ def largest(values: npt.NDArray[np.float64], count: int) -> Mask:
     if count <= 0:
         return np.zeros(len(values), dtype=bool)
     threshold = np.partition(values, len(values) - count)[len(values) - count]
-    mask = values > threshold
+    mask: Mask = values > threshold
     ties = np.flatnonzero(values == threshold)
     mask[ties[: count - int(mask.sum())]] = True
     return mask

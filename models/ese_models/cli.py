@@ -1,0 +1,164 @@
+"""The commands data, train and compress; `ese4ml` loads them by entry point. Heavy imports wait until they run."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ese_host.errors import MissingError
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+
+
+@click.command()
+@as_json
+def data(as_json: bool) -> None:
+    """Fetch, verify and cache JapaneseVowels."""
+    from ese_models.data import load
+
+    found = load()
+    _answer(
+        as_json,
+        {
+            "name": "JapaneseVowels",
+            "files": [str(path) for path in found.files],
+            "train": list(found.train.inputs.shape),
+            "test": list(found.test.inputs.shape),
+        },
+    )
+
+
+@click.command()
+@click.option("--out", type=click.Path(path_type=Path), default=Path("build/demo/dense.keras"), show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--epochs", type=click.IntRange(1), help="Passes over the training data; the recipe's by default.")
+@click.option("--units", type=click.IntRange(1, 1024), default=64, show_default=True, help="LSTM cells.")
+@as_json
+def train(out: Path, seed: int, epochs: int | None, units: int, as_json: bool) -> None:
+    """Train the dense network QLSTM -> QDense -> softmax on JapaneseVowels."""
+    with _tensorflow():
+        from ese_models import provenance
+        from ese_models import train as training
+    from ese_models.data import load
+
+    found = load()
+    recipe = training.shortened(training.DENSE, epochs)
+    start = time.monotonic()
+    with _bar("train", recipe.epochs) as progress:
+        model = training.train_dense(found, seed, recipe=recipe, units=units, progress=progress)
+    record = provenance.dense_record(model, found, seed, asdict(recipe), _command())
+    record["seconds"] = {"train": round(time.monotonic() - start, 1)}
+    _answer(as_json, _summary(provenance.save(model, out, record, found), record))
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), default=Path("build/demo/ternary.keras"), show_default=True)
+@click.option("--weights", type=click.Choice(["ternary", "int4"]), default="ternary", show_default=True)
+@click.option("--density", type=float, default=0.1, show_default=True, help="Share of weights that is kept.")
+@click.option("--pes", type=click.IntRange(1, 128), default=8, show_default=True, help="Processing elements.")
+@click.option(
+    "--masks", type=click.Choice(["gap-aware", "balanced", "magnitude"]), default="gap-aware", show_default=True
+)
+@click.option(
+    "--gap-bits", type=click.IntRange(2, 12), default=5, show_default=True, help="Bits of the relative index."
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--prune-epochs", type=click.IntRange(1), help="Epochs of the pruning stage; the recipe's by default.")
+@click.option("--tune-epochs", type=click.IntRange(1), help="Epochs of the quantized stage; the recipe's by default.")
+@as_json
+def compress(
+    model: Path,
+    out: Path,
+    weights: str,
+    density: float,
+    pes: int,
+    masks: str,
+    gap_bits: int,
+    seed: int,
+    prune_epochs: int | None,
+    tune_epochs: int | None,
+    as_json: bool,
+) -> None:
+    """Prune the dense network MODEL with load-balanced masks and quantize it to ternary or 4-bit weights."""
+    with _tensorflow():
+        from ese_models import compress as compression
+        from ese_models import networks, provenance
+    from ese_models.data import load
+    from ese_models.train import shortened
+
+    plan = compression.Plan(weights=weights, density=density, pes=pes, family=masks, gap_bits=gap_bits, seed=seed)  # type: ignore[arg-type]
+    plan = replace(plan, prune=shortened(plan.prune, prune_epochs), tune=shortened(plan.tune, tune_epochs))
+    dense = networks.load(model)
+    before = provenance.read(model)
+    found = load()
+    start = time.monotonic()
+    with _bar("compress", plan.prune.epochs + plan.tune.epochs) as progress:
+        result = compression.compress(dense, found, plan, progress=lambda _stage: progress)
+    record = provenance.compressed_record(before, dense, result, found, plan, _command())
+    record["seconds"] = {**before.get("seconds", {}), "compress": round(time.monotonic() - start, 1)}
+    _answer(as_json, _summary(provenance.save(result.model, out, record, found), record))
+
+
+def _summary(paths: list[Path], record: dict[str, Any]) -> dict[str, Any]:
+    summary = {"files": [str(path) for path in paths], "accuracy": record["accuracy"], "density": record["density"]}
+    if "masks" in record:
+        summary["entries_per_pe"] = {name: table["used"]["entries_per_pe"] for name, table in record["masks"].items()}
+    return {**summary, "seconds": record["seconds"]}
+
+
+def _answer(as_json: bool, result: dict[str, Any]) -> None:
+    if as_json:
+        click.echo(json.dumps(result))
+        return
+    for key, value in result.items():
+        click.echo(f"{key}: {value if isinstance(value, str) else json.dumps(value)}")
+
+
+def _command() -> list[str]:
+    """The command line as given, without the program's folder."""
+    return [Path(sys.argv[0]).name, *sys.argv[1:]]
+
+
+@contextmanager
+def _bar(name: str, epochs: int) -> Iterator[Callable[[int, float], None]]:
+    from tqdm import tqdm  # type: ignore[import-untyped,unused-ignore]
+
+    with tqdm(total=epochs, desc=name, unit="epoch", file=sys.stderr) as bar:
+
+        def progress(_epoch: int, loss: float) -> None:
+            bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
+            bar.update()
+
+        yield progress
+
+
+@contextmanager
+def _tensorflow() -> Iterator[None]:
+    """Import TensorFlow without its start-up lines on stderr.
+
+    Raises:
+        MissingError: a package of the train extra is not installed.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+    saved = os.dup(2)
+    sink = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(sink, 2)
+        yield
+    except ModuleNotFoundError as error:
+        raise MissingError(f"{error.name} is not installed; training needs `pip install ese4ml[train]`") from error
+    finally:
+        os.dup2(saved, 2)
+        os.close(sink)
+        os.close(saved)

@@ -1,0 +1,196 @@
+"""Compression: iterative pruning on a cubic schedule, then quantization-aware fine-tuning under the final mask.
+
+Prune, retrain, prune again (NIPS'15) with the density schedule of Zhu and Gupta (1710.01878); the masks are the
+balanced ones of ESE (FPGA'17) or ours, and are held by Keras constraints, which the saved model keeps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from ese_host.errors import UnsupportedError
+from ese_host.network import WeightKind
+from ese_host.sparse import Interleave
+from ese_models.data import Dataset
+from ese_models.networks import KERNELS, QUANTIZERS, Mask, Weights, classifier, constraints, formats_of, kernels
+from ese_models.pruning import FAMILIES, Family, mask_for
+from ese_models.train import Progress, Recipe, Trainer, one_hot, predict
+
+PRUNE = Recipe(epochs=240, rate=1e-2, noise=0.5, crop=0.2)
+TUNE = Recipe(epochs=160, rate=5e-3, noise=0.5, crop=0.2)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to make of a dense network.
+
+    Attributes:
+        weights: kind of code; "float" stops after pruning.
+        density: kept share of each of the three matrices.
+        pes: processing elements. family: of masks.
+        gap_bits: width of the relative index that gap-aware masks keep free of padding.
+        seed: of order and augmentation.
+        prune: recipe of the pruning stage. tune: of the quantized stage.
+        pruned_at: share of the pruning stage's steps after which the final density is reached.
+        updates: how often the masks are chosen anew until then.
+        teacher: share of the dense network's own probabilities in the targets (distillation).
+    """
+
+    weights: Weights = "ternary"
+    density: float = 0.1
+    pes: int = 8
+    family: Family = "gap-aware"
+    gap_bits: int = 5
+    seed: int = 0
+    prune: Recipe = field(default=PRUNE)
+    tune: Recipe = field(default=TUNE)
+    pruned_at: float = 0.6
+    updates: int = 40
+    teacher: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.weights not in ("float", *QUANTIZERS):
+            raise UnsupportedError(f"weights are {self.weights!r}; allowed: float, {', '.join(QUANTIZERS)}")
+        if self.family not in FAMILIES:
+            raise UnsupportedError(f"mask family is {self.family!r}; allowed: {', '.join(FAMILIES)}")
+        if not 0 < self.density <= 1:
+            raise UnsupportedError(f"density is {self.density}; above 0, at most 1 is allowed")
+        if not 1 <= self.pes <= 128:
+            raise UnsupportedError(f"{self.pes} PEs; 1 to 128 are allowed")
+        if not 2 <= self.gap_bits <= 12:
+            raise UnsupportedError(f"{self.gap_bits} gap bits; 2 to 12 are allowed")
+
+    @property
+    def kind(self) -> WeightKind:
+        """Kind of code whose gap field the masks are made for; ternary's, the narrower, for float weights."""
+        return "int4" if self.weights == "int4" else "ternary"
+
+
+@dataclass(frozen=True, eq=False)
+class Compressed:
+    """The pruned float network, the quantized one (None for float weights), and their masks, outputs first."""
+
+    pruned: Any
+    quantized: Any
+    masks: Mapping[str, Mask]
+
+    @property
+    def model(self) -> Any:
+        """The last stage."""
+        return self.pruned if self.quantized is None else self.quantized
+
+
+def matrices(model: Any) -> dict[str, npt.NDArray[np.float32]]:
+    """Kernel name -> (outputs, inputs) weights."""
+    return {name: keras.ops.convert_to_numpy(variable).T for name, variable in kernels(model).items()}
+
+
+def interleave(name: str, rows: int, pes: int) -> Interleave:
+    """How the rows of a kernel lie over the PEs: an LSTM's in groups of four gates."""
+    return Interleave(rows, pes, 4 if name.startswith("lstm/") else 1)
+
+
+def masks_for(
+    weights: Mapping[str, npt.NDArray[np.float32]], plan: Plan, density: float, family: Family
+) -> dict[str, Mask]:
+    """Kernel name -> (outputs, inputs) mask of a family at a density."""
+    return {
+        name: mask_for(family, matrix, density, interleave(name, len(matrix), plan.pes), plan.kind, plan.gap_bits)
+        for name, matrix in weights.items()
+    }
+
+
+def cubic_density(done: float, target: float, finished: float) -> float:
+    """Density when a share `done` of the steps is done: from 1 to `target` at `finished`, steep at first.
+
+    >>> cubic_density(0.0, 0.1, 0.5), round(cubic_density(0.25, 0.1, 0.5), 4), cubic_density(0.7, 0.1, 0.5)
+    (1.0, 0.2125, 0.1)
+    """
+    rest = 1 - min(1.0, done / finished)
+    return target + (1 - target) * rest**3
+
+
+def compress(
+    dense: Any,
+    data: Dataset,
+    plan: Plan,
+    *,
+    progress: Callable[[str], Progress] | None = None,
+) -> Compressed:
+    """Prune and quantize a dense classifier; the dense model is left as it is.
+
+    Args:
+        dense: a `classifier` with float weights.
+        data: its training split is used alone.
+        plan: what to make.
+        progress: stage name -> what to call after each epoch.
+
+    Raises:
+        FormatError: a weight is not finite; the layer is named.
+        UnsupportedError: the model is no classifier of this project.
+    """
+    keras.utils.set_random_seed(plan.seed)
+    rng = np.random.default_rng(plan.seed)
+    targets = one_hot(data.train, dense.output_shape[-1])
+    targets = (1 - plan.teacher) * targets + plan.teacher * predict(dense, data.train)
+    watch = progress or (lambda _stage: lambda _epoch, _loss: None)
+    pruned = _like(dense, "float", None)
+    masks = _prune(pruned, data, plan, targets, rng, watch("prune"))
+    if plan.weights == "float":
+        return Compressed(pruned, None, masks)
+    quantized = _like(pruned, plan.weights, masks)
+    Trainer(quantized).run(data.train, targets, plan.tune, rng, progress=watch("quantize"))
+    return Compressed(pruned, quantized, masks)
+
+
+def _prune(
+    model: Any,
+    data: Dataset,
+    plan: Plan,
+    targets: npt.NDArray[np.float32],
+    rng: np.random.Generator,
+    progress: Progress,
+) -> dict[str, Mask]:
+    held = constraints(model)
+    variables = kernels(model)
+    masks: dict[str, Mask] = {}
+    updated = -1
+
+    def before_step(done: float) -> None:
+        nonlocal masks, updated
+        due = min(plan.updates, int(done / plan.pruned_at * plan.updates))
+        if due == updated:
+            return
+        updated = due
+        density = cubic_density(due / plan.updates, plan.density, 1.0)
+        masks = masks_for(matrices(model), plan, density, plan.family)
+        for name in KERNELS:
+            held[name].assign(masks[name].T)
+            variables[name].assign(held[name](variables[name]))
+
+    Trainer(model).run(data.train, targets, plan.prune, rng, before_step, progress)
+    return masks
+
+
+def _like(model: Any, weights: Weights, masks: Mapping[str, Mask] | None) -> Any:
+    """A classifier of the same sizes and weights, with quantizers of another kind and other masks."""
+    features, rows = kernels(model)["lstm/kernel"].shape
+    copy = classifier(
+        units=rows // 4,
+        outputs=model.output_shape[-1],
+        steps=model.input_shape[1],
+        features=features,
+        weights=weights,
+        masks={name: mask.T for name, mask in (masks or {}).items()},
+        formats=formats_of(model),
+    )
+    copy.set_weights(model.get_weights())
+    for variable in kernels(copy).values():
+        variable.assign(variable.constraint(variable))
+    return copy

@@ -1,0 +1,119 @@
+"""The .ts reader, padding, and fetching without a network."""
+
+import hashlib
+import subprocess
+import zipfile
+
+import numpy as np
+import pytest
+
+from ese_host.errors import FormatError, MissingError
+from ese_models.data import cache, japanese_vowels, read_ts
+from ese_models.data.cache import Wheel, WheelFile, fetch
+
+HEADER = "# a comment\n@problemName Tiny\n@timeStamps false\n@dimensions 2\n@classLabel true x y\n@data\n"
+
+
+def written(tmp_path, text):
+    path = tmp_path / "tiny.ts"
+    path.write_text(text)
+    return path
+
+
+def test_reader_gives_steps_by_dimensions(tmp_path):
+    series = read_ts(written(tmp_path, HEADER + "1,2,3:4,5,6:y\n-1.5:2e-1:x\n"))
+    assert series.classes == ("x", "y") and series.labels.tolist() == [1, 0]
+    assert series.values[0].tolist() == [[1, 4], [2, 5], [3, 6]]
+    assert series.values[1].tolist() == [[-1.5, 0.2]]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (HEADER + "1,2:3:x\n", r"tiny.ts line 7: dimensions have lengths \[2, 1\]"),
+        (HEADER + "1,2:x\n", "line 7: 1 dimensions; the header says 2"),
+        (HEADER + "1:2:z\n", "line 7: class 'z'; the header allows x, y"),
+        (HEADER + "1:?:x\n", "line 7: could not convert"),
+        (HEADER + "1:nan:x\n", "line 7: a value is missing or not finite"),
+        (HEADER, "no series after @data"),
+        ("1:2:x\n", "line 1: '1:2:x' stands before @data"),
+        (HEADER.replace("true x y", "false") + "1:2\n", "no @classLabel true"),
+        (HEADER.replace("Stamps false", "Stamps true") + "1:2:x\n", "has time stamps"),
+    ],
+)
+def test_reader_refuses_what_is_no_ts_file(tmp_path, text, message):
+    with pytest.raises(FormatError, match=message):
+        read_ts(written(tmp_path, text))
+
+
+def test_padding_stands_in_front(tmp_path):
+    split = japanese_vowels.pad(read_ts(written(tmp_path, HEADER + "1,2,3:4,5,6:y\n")), steps=5)
+    assert split.inputs.shape == (1, 5, 2) and split.inputs.dtype == np.float32
+    assert split.inputs[0, :, 0].tolist() == [0, 0, 1, 2, 3] and split.lengths.tolist() == [3]
+    with pytest.raises(FormatError, match="3 frames at most; 1 to 2"):
+        japanese_vowels.pad(read_ts(tmp_path / "tiny.ts"), steps=2)
+
+
+@pytest.fixture
+def wheel(tmp_path):
+    source = tmp_path / "tiny-1-py3-none-any.whl"
+    with zipfile.ZipFile(source, "w") as archive:
+        archive.writestr("tiny/data.ts", HEADER + "1:2:x\n")
+    member = WheelFile("tiny/data.ts", hashlib.sha256((HEADER + "1:2:x\n").encode()).hexdigest())
+    return Wheel("tiny==1", source.name, hashlib.sha256(source.read_bytes()).hexdigest()), member, source
+
+
+def no_network(*args, **kwargs):
+    return subprocess.CompletedProcess(args, 1, "", "ERROR: No matching distribution found for tiny==1\n")
+
+
+def test_without_a_network_the_file_to_place_is_named(tmp_path, wheel, monkeypatch):
+    spec, member, source = wheel
+    monkeypatch.setattr(cache.subprocess, "run", no_network)
+    folder = tmp_path / "cache"
+    with pytest.raises(MissingError) as caught:
+        fetch(spec, [member], folder)
+    assert "tiny==1 could not be downloaded (ERROR: No matching distribution found for tiny==1)" in str(caught.value)
+    assert f"place it at {folder / source.name}" in str(caught.value)
+    assert list(folder.iterdir()) == []
+
+    source.rename(folder / source.name)  # as the message says
+    (path,) = fetch(spec, [member], folder)
+    assert path.read_text().startswith("# a comment")
+    (folder / source.name).unlink()
+    assert fetch(spec, [member], folder) == [path]  # cached: pip is not asked again
+
+
+def test_a_pip_that_hangs_is_a_missing_file(tmp_path, wheel, monkeypatch):
+    def hangs(command, timeout, **kwargs):
+        raise subprocess.TimeoutExpired(command, timeout)
+
+    monkeypatch.setattr(cache.subprocess, "run", hangs)
+    with pytest.raises(MissingError, match="timed out after 3 seconds"):
+        fetch(wheel[0], [wheel[1]], tmp_path / "cache", timeout=3)
+
+
+def test_a_wheel_with_another_checksum_is_refused(tmp_path, wheel):
+    spec, member, source = wheel
+    folder = tmp_path / "cache"
+    folder.mkdir()
+    (folder / source.name).write_bytes(source.read_bytes() + b" ")
+    with pytest.raises(FormatError, match=f"has SHA-256 .*; expected {spec.sha256}"):
+        fetch(spec, [member], folder)
+    assert [path.name for path in folder.iterdir()] == [source.name]
+
+
+def test_cache_folder_follows_the_environment(monkeypatch, tmp_path):
+    monkeypatch.setenv("ESE4ML_CACHE", str(tmp_path))
+    assert cache.cache_folder() == tmp_path
+    monkeypatch.delenv("ESE4ML_CACHE")
+    assert cache.cache_folder().parts[-2:] == (".cache", "ese4ml")
+
+
+@pytest.mark.network
+def test_japanese_vowels_has_its_published_sizes():
+    found = japanese_vowels.load()
+    assert found.train.inputs.shape == (270, 29, 12) and found.test.inputs.shape == (370, 29, 12)
+    assert np.bincount(found.train.labels).tolist() == [30] * 9
+    assert (found.train.lengths.min(), found.train.lengths.max()) == (7, 26)
+    assert np.abs(found.train.inputs).max() < 8 and np.abs(found.test.inputs).max() < 8
