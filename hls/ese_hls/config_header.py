@@ -16,8 +16,11 @@ _TEMPLATES = Path(__file__).parent / "templates"
 def render(design: Design) -> str:
     """The text of config.h."""
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES), undefined=jinja2.StrictUndefined, autoescape=False,  # noqa: S701 (C++)
-        keep_trailing_newline=True, trim_blocks=True,
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,  # noqa: S701 (C++)
+        keep_trailing_newline=True,
+        trim_blocks=True,
     )
     environment.filters["fixed"] = _format
     environment.filters["activation"] = _activation

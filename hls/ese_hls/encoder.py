@@ -7,18 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ese_hls.bounds import bits_for, check_sum, partial_sums
+from ese_hls.schedule import Plan, Planned, plan
 from ese_host.bits import Words, pack
 from ese_host.design import FORMAT_VERSION, SUM_FRAC, WORD_BITS, Design
 from ese_host.errors import CapacityError, MismatchError, UnsupportedError
 from ese_host.fixed import Codes
 from ese_host.image import HEADER, MAGIC, layout, parse
-from ese_host.network import Activation, Lstm, Matrix, Network
-from ese_host.phases import Phase
+from ese_host.network import Activation, Layer, Lstm, Matrix, Network
 from ese_host.sparse import Interleave, relative_index
 from ese_host.tables import VALUE_FRAC
-
-from ese_hls.bounds import bits_for, check_sum, partial_sums
-from ese_hls.schedule import Plan, Planned, plan
 
 
 @dataclass
@@ -65,7 +63,6 @@ def fill(network: Network, pes: int, gap_bits: int, units: int, banks: int) -> P
     entries: list[Codes] = []
     counts, scales, biases, peepholes = [], [], [], []
     entry_words = params = cells = 0
-    needed = 1
     for item in planned.phases:
         phase = item.phase
         words, count = _entries(item.matrix, item.interleave, gap_bits)
@@ -77,8 +74,8 @@ def fill(network: Network, pes: int, gap_bits: int, units: int, banks: int) -> P
         if item.layer is None:
             continue
         phase.param_base = params // units
-        scale, bias = _parameters(item, planned, banks)
-        check_row_sums(item, planned, scale, bias)
+        scale, bias = _parameters(item, item.layer, planned, banks)
+        check_row_sums(item, item.layer, planned, scale, bias)
         rows = -(-phase.items // units) * units
         scales.append(np.pad(scale, ((0, rows - len(scale)), (0, 0), (0, 0))))
         biases.append(np.pad(bias, ((0, rows - len(bias)), (0, 0))))
@@ -90,7 +87,6 @@ def fill(network: Network, pes: int, gap_bits: int, units: int, banks: int) -> P
                 peephole[: phase.items] = item.layer.peepholes.T
             peepholes.append(peephole)
             cells += rows
-    needed = max(acc_bits_of(planned), needed)
     return Packed(
         planned,
         np.concatenate(entries, axis=1),
@@ -99,7 +95,7 @@ def fill(network: Network, pes: int, gap_bits: int, units: int, banks: int) -> P
         np.concatenate(biases),
         np.concatenate(peepholes) if peepholes else np.zeros((0, 3), dtype=np.int64),
         [p.matrix.codebook for p in planned.phases if p.matrix.codebook is not None],
-        needed,
+        acc_bits_of(planned),
     )
 
 
@@ -133,10 +129,9 @@ def _stage_matrices(item: Planned, planned: Plan) -> list[Planned]:
     return [p for p in planned.phases if p.phase.layer == item.phase.layer and p.phase.part < 2]
 
 
-def _parameters(item: Planned, planned: Plan, banks: int) -> tuple[Codes, Codes]:
+def _parameters(item: Planned, layer: Layer, planned: Plan, banks: int) -> tuple[Codes, Codes]:
     """(items, 4, banks) scales and (items, 4) biases; a plain row has the first of the four columns."""
-    phase, layer = item.phase, item.layer
-    assert layer is not None
+    phase = item.phase
     columns = 4 if phase.has("lstm") else 1
     scale = np.zeros((phase.items, 4, banks), dtype=np.int64)
     bias = np.zeros((phase.items, 4), dtype=np.int64)
@@ -154,14 +149,13 @@ def _parameters(item: Planned, planned: Plan, banks: int) -> tuple[Codes, Codes]
     return scale, bias
 
 
-def check_row_sums(item: Planned, planned: Plan, scale: Codes, bias: Codes) -> None:
+def check_row_sums(item: Planned, layer: Layer, planned: Plan, scale: Codes, bias: Codes) -> None:
     """Prove that no scaled sum of an element-wise stage overflows.
 
     Raises:
         CapacityError: one could.
     """
-    phase, layer = item.phase, item.layer
-    assert layer is not None
+    phase = item.phase
     columns = 4 if phase.has("lstm") else 1
     low = high = (bias[:, :columns] << phase.bias_shift).T.reshape(-1).astype(object)
     for part in _stage_matrices(item, planned):
@@ -207,8 +201,10 @@ def check_formats(network: Network, design: Design) -> None:
             pairs.append((f"layer {layer.name!r}: cell activation", shape_of(layer.cell), design.cell))
     for what, found, expected in pairs:
         if found != expected:
-            raise MismatchError(f"{what} is {found}; the design has {expected}: use one quantizer for all layers, or "
-                                "emit a design for this network")
+            raise MismatchError(
+                f"{what} is {found}; the design has {expected}: use one quantizer for all layers, or "
+                "emit a design for this network"
+            )
 
 
 def shape_of(activation: Activation) -> Activation:
@@ -234,8 +230,10 @@ def check_capacity(packed: Packed, design: Design) -> None:
     }
     for name, needed in needs.items():
         if needed > getattr(design, name):
-            raise CapacityError(f"the network needs {name} = {needed}; the design has {getattr(design, name)}: "
-                                "prune more, use more PEs, or emit a larger design")
+            raise CapacityError(
+                f"the network needs {name} = {needed}; the design has {getattr(design, name)}: "
+                "prune more, use more PEs, or emit a larger design"
+            )
     longest = max(p.phase.entry_count for p in packed.plan.phases)
     if longest >= 1 << 16:
         raise CapacityError(f"a PE has {longest} entries of one matrix; 65535 are counted: use more PEs or prune more")
@@ -271,7 +269,7 @@ def assemble(network: Network, packed: Packed, design: Design) -> Words:
     }
     values["words"] = layout(values, design)["checksum"].stop
     parts = [np.array([values[name] for name in HEADER], dtype=np.uint32)]
-    for planned, counts in zip(packed.plan.phases, packed.counts):
+    for planned, counts in zip(packed.plan.phases, packed.counts, strict=True):
         parts += [planned.phase.to_words(), pack(counts, 16)]
     if packed.codebooks:
         parts.append(pack(np.concatenate(packed.codebooks), 16))

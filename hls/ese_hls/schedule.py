@@ -129,8 +129,10 @@ def _part(phase: Phase, planned: Matrix, name: str, source: Fixed, bank: int, ba
     phase.bank_positive = bank
     phase.bank_negative = bank + 1 if planned.two_scales else bank
     if phase.bank_negative >= banks:
-        raise UnsupportedError(f"layer {name!r}: its scales need accumulator bank {phase.bank_negative}; the design has "
-                               f"{banks}: use more AccBanks, or equal scales")
+        raise UnsupportedError(
+            f"layer {name!r}: its scales need accumulator bank {phase.bank_negative}; the design has "
+            f"{banks}: use more AccBanks, or equal scales"
+        )
     return bank, _shift(name, "a scaled input", source.frac + planned.scale_frac)
 
 

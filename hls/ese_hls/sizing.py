@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from ese_hls.encoder import fill, shape_of
+from ese_hls.schedule import banks_needed
 from ese_host.design import ACC_BITS, Design
 from ese_host.errors import UnsupportedError
 from ese_host.fixed import Fixed
 from ese_host.network import Activation, Lstm, Network
 from ese_host.phases import Phase
-
-from ese_hls.encoder import fill, shape_of
-from ese_hls.schedule import banks_needed
 
 _NO_LSTM = (Fixed(16, 4), Fixed(16, 1), Activation("sigmoid", Fixed(16, 0, False)), Activation("tanh", Fixed(16, 1)))
 

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from ese_host.design import Design
 from ese_host.image import Image, padding_entries
 from ese_host.phases import Phase
@@ -101,7 +99,7 @@ class Model:
         padding = padding_entries(image, design)
         self.work = [
             (float(counts.mean() - pads.mean()), float(pads.mean()), float(phase.entry_count - counts.mean()))
-            for phase, counts, pads in zip(self.phases, image.counts, padding)
+            for phase, counts, pads in zip(self.phases, image.counts, padding, strict=True)
         ]
 
     def sequence(self, steps: int, *, keep: bool = False, trace: bool = False) -> Account:
@@ -142,7 +140,7 @@ class Model:
             self._wait_frame()
         self._pass("fill", 1)
         if phase.entry_count and not (phase.has("zero_state") and zero):
-            for cause, share in zip(CAUSES, self.work[number]):
+            for cause, share in zip(CAUSES, self.work[number], strict=False):
                 self.account.spend(cause, share)
             self.account.matrix += phase.entry_count
             self.now += phase.entry_count
@@ -165,9 +163,15 @@ class Model:
             targets.add(int(phase.has("second_ram")))
         issues = -(-phase.items // self.units)
         last_items = phase.items - (issues - 1) * self.units
-        self.stage = Stage(self.now, max(1, words * self.units), issues, words,
-                           last_words=words * last_items if words else int(stored),
-                           set=which, targets=frozenset(targets))
+        self.stage = Stage(
+            self.now,
+            max(1, words * self.units),
+            issues,
+            words,
+            last_words=words * last_items if words else int(stored),
+            set=which,
+            targets=frozenset(targets),
+        )
 
     def _pass(self, cause: str, iterations: int) -> None:
         """Let iterations pass in which the PEs read nothing."""
@@ -201,8 +205,3 @@ class Model:
 def account(image: Image, design: Design, steps: int, *, keep: bool = False, trace: bool = False) -> Account:
     """Iterations of one sequence by cause (modelled; equal to the engine's counter)."""
     return Model(image, design).sequence(steps, keep=keep, trace=trace)
-
-
-def work_per_pe(image: Image) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
-    """(pes,) entries executed in one step by each PE, padding included."""
-    return image.counts.sum(axis=0)

@@ -70,7 +70,10 @@ class Design:
             "acc_banks": (1, 2, 4),
             "entry_depth": range(1, 1 << 16),
             "phases": range(1, 65),
-            **{name: [1 << n for n in range(1, 17)] for name in ("group_depth", "vector_depth", "param_depth", "cell_depth")},
+            **{
+                name: [1 << n for n in range(1, 17)]
+                for name in ("group_depth", "vector_depth", "param_depth", "cell_depth")
+            },
         }
         for name, values in allowed.items():
             if getattr(self, name) not in values:
@@ -78,7 +81,9 @@ class Design:
         for name in ("source", "state", "output"):
             form: Fixed = getattr(self, name)
             if form.bits + (not form.signed) > 16 + (name == "source"):
-                raise FormatError(f"design: {name} has {form.bits} bits; a vector element holds 16: narrow the quantizer")
+                raise FormatError(
+                    f"design: {name} has {form.bits} bits; a vector element holds 16: narrow the quantizer"
+                )
 
     @property
     def entry_bits(self) -> int:

@@ -66,8 +66,11 @@ class Fixed:
         array = np.asarray(values, dtype=np.float64)
         if np.isnan(array).any():
             where = tuple(int(i) for i in np.argwhere(np.isnan(array))[0])
-            raise FormatError(f"value at {where} is NaN; only numbers have a fixed-point code: check the data or weights")
-        return np.clip(np.rint(np.ldexp(array, self.frac)), self.low, self.high).astype(np.int64)
+            raise FormatError(
+                f"value at {where} is NaN; only numbers have a fixed-point code: check the data or weights"
+            )
+        codes: Codes = np.clip(np.rint(np.ldexp(array, self.frac)), self.low, self.high).astype(np.int64)
+        return codes
 
     def to_float(self, codes: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Real values of codes, exact for up to 53 bits."""
@@ -100,7 +103,7 @@ class Fixed:
 
 
 def round_half_even(codes: npt.ArrayLike, shift: int) -> Codes:
-    """codes * 2**-shift, rounded half to even; a negative shift is exact.
+    """Codes * 2**-shift, rounded half to even; a negative shift is exact.
 
     >>> round_half_even([1, 2, 3, 5, 6, 7, -2, -6], 2).tolist()
     [0, 0, 1, 1, 2, 2, 0, -2]
@@ -113,4 +116,5 @@ def round_half_even(codes: npt.ArrayLike, shift: int) -> Codes:
     floor = np.right_shift(array, shift)
     rest = array - np.left_shift(floor, shift)
     half = np.int64(1) << (shift - 1)
-    return floor + ((rest > half) | ((rest == half) & ((floor & 1) == 1)))
+    up = (rest > half) | ((rest == half) & ((floor & 1) == 1))
+    return np.add(floor, up, dtype=np.int64)

@@ -68,8 +68,10 @@ def run(network: Network, inputs: Codes) -> Result:
     if inputs.ndim != 3 or inputs.shape[2] != network.inputs or 0 in inputs.shape:
         raise FormatError(f"inputs have shape {inputs.shape}; expected (sequences, steps, {network.inputs})")
     if inputs.min() < network.source.low or inputs.max() > network.source.high:
-        raise FormatError(f"input codes span {inputs.min()}..{inputs.max()}; the source format holds "
-                          f"{network.source.low}..{network.source.high}: quantize with Fixed.from_float")
+        raise FormatError(
+            f"input codes span {inputs.min()}..{inputs.max()}; the source format holds "
+            f"{network.source.low}..{network.source.high}: quantize with Fixed.from_float"
+        )
     results: list[LayerResult] = []
     values = inputs
     for layer in network.layers:
@@ -84,7 +86,8 @@ def weighted_sum(matrix: Matrix, vectors: Codes, source: Fixed) -> tuple[Codes, 
 
     Args:
         matrix: (rows, columns) weights.
-        vectors: (batch, columns) codes in format `source`.
+        vectors: (batch, columns) codes.
+        source: their format.
 
     Returns:
         (batch, rows) codes.
@@ -164,7 +167,7 @@ def _lstm(layer: Lstm, values: Codes, table: Codes) -> LayerResult:
             exact, exact_frac = weighted_sum(layer.projection, m, m_format)
             h = output = layer.state.quantize(exact, exact_frac)
             output_frac = layer.state.frac
-        for name, value in zip(trace, (exact, output, h, c, m_exact, m)):
+        for name, value in zip(trace, (exact, output, h, c, m_exact, m), strict=True):
             trace[name].append(value)
     arrays = {name: np.stack(parts, axis=1) for name, parts in trace.items()}
     projected = layer.projection is not None

@@ -20,8 +20,24 @@ from ese_host.phases import PHASE_WORDS, Phase
 from ese_host.tables import TABLE_SIZE
 
 MAGIC = 0x34455345
-HEADER = ("magic", "version", "words", "design_id", "phases", "entry_words", "params", "cells", "codebooks", "inputs",
-          "outputs", "flags", "gate_line", "cell_line", "formats", "weights")
+HEADER = (
+    "magic",
+    "version",
+    "words",
+    "design_id",
+    "phases",
+    "entry_words",
+    "params",
+    "cells",
+    "codebooks",
+    "inputs",
+    "outputs",
+    "flags",
+    "gate_line",
+    "cell_line",
+    "formats",
+    "weights",
+)
 MAX_WORDS = 1 << 26
 
 
@@ -106,7 +122,7 @@ def parse(words: Words, design: Design, name: str = "image") -> Image:
     """
     if len(words) < len(HEADER):
         raise FormatError(f"{name}: {len(words)} words; an image has at least {len(HEADER)}: emit it again")
-    header = dict(zip(HEADER, (int(w) for w in words)))
+    header = dict(zip(HEADER, (int(w) for w in words), strict=False))
     for field, expected in (("magic", MAGIC), ("version", FORMAT_VERSION), ("words", len(words))):
         if header[field] != expected:
             raise FormatError(f"{name}: {field} is {header[field]:#x}; expected {expected:#x}: emit the image again")
@@ -146,8 +162,10 @@ def _check_sizes(header: dict[str, int], design: Design, name: str) -> None:
         raise FormatError(f"{name}: inputs, outputs or phases is zero; at least one of each is needed: emit it again")
     bits = header["formats"] >> 8 & 0xFF
     if bits > design.acc_bits:
-        raise CapacityError(f"{name}: sums may need {bits} accumulator bits; the design has {design.acc_bits}: "
-                            "prune more, or emit a design with wider accumulators")
+        raise CapacityError(
+            f"{name}: sums may need {bits} accumulator bits; the design has {design.acc_bits}: "
+            "prune more, or emit a design with wider accumulators"
+        )
 
 
 def read(path: Path, design: Design) -> Image:

@@ -47,10 +47,13 @@ class Matrix:
     def __post_init__(self) -> None:
         low, high = CODE_RANGE[self.kind]
         if self.codes.ndim != 2 or not self.codes.size:
-            raise FormatError(f"weight codes have shape {self.codes.shape}; a matrix with at least one weight is needed")
+            raise FormatError(
+                f"weight codes have shape {self.codes.shape}; a matrix with at least one weight is needed"
+            )
         if self.codes.min() < low or self.codes.max() > high:
             raise FormatError(
-                f"{self.kind} codes span {self.codes.min()}..{self.codes.max()}; {low}..{high} are allowed: quantize first"
+                f"{self.kind} codes span {self.codes.min()}..{self.codes.max()}; {low}..{high} are allowed: "
+                "quantize first"
             )
         if self.scale.shape != (2, len(self.codes)):
             raise FormatError(f"scales have shape {self.scale.shape}; expected {(2, len(self.codes))}")
@@ -75,7 +78,8 @@ class Matrix:
         """(rows, columns) real weights."""
         levels = self.levels
         scale = np.where(levels >= 0, self.scale[0][:, None], self.scale[1][:, None])
-        return np.ldexp((levels * scale).astype(np.float64), -self.scale_frac)
+        values: npt.NDArray[np.float64] = np.ldexp((levels * scale).astype(np.float64), -self.scale_frac)
+        return values
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,35 @@ import numpy as np
 from ese_host.bits import Words
 
 PHASE_WORDS = 10
-FLAGS = ("lstm", "dense", "source_ram", "set", "ahead", "last_only", "zero_state", "waits_frame", "frees_frame",
-         "emits", "emits_stored", "output_last_only", "stores_output", "relu", "peepholes",
-         "first_enabled", "first_ram", "second_enabled", "second_ram")
+FLAGS = (
+    "lstm",
+    "dense",
+    "source_ram",
+    "set",
+    "ahead",
+    "last_only",
+    "zero_state",
+    "waits_frame",
+    "frees_frame",
+    "emits",
+    "emits_stored",
+    "output_last_only",
+    "stores_output",
+    "relu",
+    "peepholes",
+    "first_enabled",
+    "first_ram",
+    "second_enabled",
+    "second_ram",
+)
 """Bits 0 to 18 of a record's first word."""
 NIBBLES = (("codebook", 20, 4), ("stride_log2", 24, 4), ("bank_positive", 28, 2), ("bank_negative", 30, 2))
-HALVES = (("entry_base", "entry_count"), ("source_base", "items"), ("param_base", "cell_base"),
-          ("first_base", "second_base"))
+HALVES = (
+    ("entry_base", "entry_count"),
+    ("source_base", "items"),
+    ("param_base", "cell_base"),
+    ("first_base", "second_base"),
+)
 """Low and high half of words 1 to 4."""
 PARTS: tuple[Literal["kernel", "recurrent", "projection"], ...] = ("kernel", "recurrent", "projection")
 
@@ -74,7 +96,7 @@ class Phase:
         phase = cls(flags={name for bit, name in enumerate(FLAGS) if words[0] >> bit & 1})
         for name, at, width in NIBBLES:
             setattr(phase, name, words[0] >> at & ((1 << width) - 1))
-        for word, (low, high) in zip(words[1:5], HALVES):
+        for word, (low, high) in zip(words[1:5], HALVES, strict=True):
             setattr(phase, low, word & 0xFFFF)
             setattr(phase, high, word >> 16)
         shifts = [words[5] >> 8 * i & 0x3F for i in range(4)]

@@ -28,7 +28,9 @@ class Interleave:
 
     def __post_init__(self) -> None:
         if self.rows < 1 or self.pes < 1 or self.group < 1 or self.rows % self.group:
-            raise FormatError(f"{self.rows} rows over {self.pes} PEs in groups of {self.group}; all positive, rows a multiple")
+            raise FormatError(
+                f"{self.rows} rows over {self.pes} PEs in groups of {self.group}; all positive, rows a multiple"
+            )
 
     @property
     def items(self) -> int:

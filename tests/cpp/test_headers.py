@@ -9,19 +9,27 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from ese_hls import encoder
 from ese_hls.gxx import find_compiler
+from ese_host import packets
 from support import engine as engines
 from support.designs import roomy
 from support.networks import SMOOTH16, Spec, inputs, network
 
-from ese_host import packets
-
 HERE = Path(__file__).parent
 SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g"]
-WARNINGS = ["-Wall", "-Wextra", "-Wshadow", "-Werror", "-Wno-unknown-pragmas", "-Wno-unused-label",
-            # ap_int's default constructor reads what it has not written
-            "-Wno-uninitialized", "-Wno-maybe-uninitialized"]
+WARNINGS = [
+    "-Wall",
+    "-Wextra",
+    "-Wshadow",
+    "-Werror",
+    "-Wno-unknown-pragmas",
+    "-Wno-unused-label",
+    # ap_int's default constructor reads what it has not written
+    "-Wno-uninitialized",
+    "-Wno-maybe-uninitialized",
+]
 MACHINE_WORDS = ["-DESE_MACHINE_WORDS"]
 # ap_int, which the streams' beats are made of, shifts negative numbers itself
 ENGINE = [*MACHINE_WORDS, *SANITIZE, "-fno-sanitize=shift-base"]
@@ -30,8 +38,21 @@ ENGINE = [*MACHINE_WORDS, *SANITIZE, "-fno-sanitize=shift-base"]
 def compile_and_run(sources: list[Path], folder: Path, flags: list[str], arguments: list[str]) -> None:
     """Compile with all warnings as errors, run; the program's own words are the failure's message."""
     program = folder / "program"
-    command = [find_compiler(), "-std=c++14", "-O1", *flags, *WARNINGS, f"-I{HERE}", f"-I{engines.CSRC}",
-               f"-I{engines.CSRC / 'sim'}", "-isystem", str(engines.AP_TYPES), *map(str, sources), "-o", str(program)]
+    command = [
+        find_compiler(),
+        "-std=c++14",
+        "-O1",
+        *flags,
+        *WARNINGS,
+        f"-I{HERE}",
+        f"-I{engines.CSRC}",
+        f"-I{engines.CSRC / 'sim'}",
+        "-isystem",
+        str(engines.AP_TYPES),
+        *map(str, sources),
+        "-o",
+        str(program),
+    ]
     built = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert built.returncode == 0, built.stderr
     ran = subprocess.run([program, *arguments], capture_output=True, text=True, timeout=300, check=False)
@@ -68,8 +89,12 @@ def test_packets_under_sanitizers(name: str, tmp_path: Path) -> None:
     (tmp_path / "in").write_bytes(b"".join(np.array([len(p), *p], dtype="<u4").tobytes() for p in sent))
     engines.lay_out(tmp_path, design)
     flags = [*ENGINE, f"-I{tmp_path / 'csrc'}"]
-    compile_and_run([HERE / "replay.cpp", tmp_path / "csrc/sim/emulator.cpp"], tmp_path, flags,
-                    [str(tmp_path / "in"), str(tmp_path / "out")])
+    compile_and_run(
+        [HERE / "replay.cpp", tmp_path / "csrc/sim/emulator.cpp"],
+        tmp_path,
+        flags,
+        [str(tmp_path / "in"), str(tmp_path / "out")],
+    )
     words = np.frombuffer((tmp_path / "out").read_bytes(), dtype="<u4")
     answers = []
     while len(words):
@@ -118,5 +143,9 @@ def test_hostile_images_run_to_an_end(tmp_path: Path) -> None:
     engines.lay_out(tmp_path, design)
     # numbers may wrap: the encoder's proof that they do not is what such an image lacks
     flags = [*ENGINE, "-fno-sanitize=signed-integer-overflow,shift", f"-I{tmp_path / 'csrc'}"]
-    compile_and_run([HERE / "replay.cpp", tmp_path / "csrc/sim/emulator.cpp"], tmp_path, flags,
-                    [str(tmp_path / "in"), str(tmp_path / "out")])
+    compile_and_run(
+        [HERE / "replay.cpp", tmp_path / "csrc/sim/emulator.cpp"],
+        tmp_path,
+        flags,
+        [str(tmp_path / "in"), str(tmp_path / "out")],
+    )

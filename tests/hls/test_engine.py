@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from ese_hls.simulate import Emulator
+from ese_host import cycles, packets
+from ese_host.packets import Operation
 from support import engine as engines
 from support.designs import SPECS, roomy
 from support.networks import inputs, network, widened
-
-from ese_host import cycles, packets
-from ese_host.packets import Operation
 
 PATTERNS = ["random", "full", "column", "row", "corner"]
 

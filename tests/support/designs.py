@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from ese_hls.sizing import choose_design
 
+from ese_hls.sizing import choose_design
 from ese_host.design import Design
 from support.networks import HARD8, SMOOTH16, Spec, network, widened
 
@@ -24,6 +24,7 @@ SPECS = {
     "dense": (Spec(inputs=9, units=(), hidden=7, outputs=4, sequences=True, kind="int4"), 4),
     "hidden": (Spec(inputs=4, units=(6,), hidden=6, outputs=4, activations=SMOOTH16), 7),
 }
+
 
 def roomy(name: str) -> tuple[Spec, Design]:
     """A spec, and a design that holds every network of its sizes."""

@@ -10,9 +10,9 @@ namespace ese {
 // What one unit makes of one item (an LSTM cell or a matrix row).
 struct Result {
     int_t<64> exact;  // unrounded output
-    element_t output;  // output in its stored format
-    element_t stored;  // what the first target keeps: state h, projected m, or a row's stored output
-    constant_t cell;   // state c; zero where the item is no cell
+    element_t output; // output in its stored format
+    element_t stored; // what the first target keeps: state h, projected m, or a row's stored output
+    constant_t cell;  // state c; zero where the item is no cell
 };
 
 // Scaled sums of all banks plus the bias, with `sum_frac` fractional bits (docs/numerics.md, "Sums").

@@ -17,7 +17,9 @@ inline uint_t<32> field(uint_t<32> word, int at, int width) {
     return (word >> at) & ((uint_t<32>(1) << width) - 1);
 }
 
-inline bool bit(uint_t<32> word, int at) { return ((word >> at) & 1) != 0; }
+inline bool bit(uint_t<32> word, int at) {
+    return ((word >> at) & 1) != 0;
+}
 
 // value * 2^shift, for a negative value too.
 template <int W> int_t<W> shift_left(int_t<W> value, int shift) {

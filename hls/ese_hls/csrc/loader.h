@@ -151,7 +151,8 @@ template <class C, class In> struct Loader {
                 memory.counts[p][i] = image.take(16);
             image.align();
             constexpr int per_word = Shape<C>::entries_per_word;
-            word_t entry_words = memory.phases[i].entry_count / per_word + (memory.phases[i].entry_count % per_word != 0);
+            word_t entry_words =
+                memory.phases[i].entry_count / per_word + (memory.phases[i].entry_count % per_word != 0);
             inside = inside && memory.phases[i].entry_base + entry_words <= header[5];
         }
         return inside;

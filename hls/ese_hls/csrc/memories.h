@@ -19,8 +19,8 @@ template <class C> struct Memories {
 
     uint_t<7> phase_count;
     uint_t<12> inputs; // width of an input frame
-    bool alternate;     // accumulator sets change roles with every step
-    bool every_step;    // an output leaves at every step
+    bool alternate;    // accumulator sets change roles with every step
+    bool every_step;   // an output leaves at every step
     Lines lines;
     word_t image_id; // 0 where no image is loaded
 

@@ -73,9 +73,9 @@ template <class C, class In, class Out> Status serve(Engine<C> &engine, In &in, 
         engine.forget();
     status.error = static_cast<int>(error);
     status.image_id = engine.memory.image_id;
-    const word_t trailer[trailer_words] = {trailer_magic, status.operation, status.error, status.image_id,
-                                           status.sequences, status.steps, word_t(status.cycles),
-                                           word_t(status.cycles >> 32)};
+    const word_t trailer[trailer_words] = {trailer_magic,         status.operation,           status.error,
+                                           status.image_id,       status.sequences,           status.steps,
+                                           word_t(status.cycles), word_t(status.cycles >> 32)};
 words:
     for (int i = 0; i < trailer_words; ++i)
         out.word(trailer[i]);

@@ -17,7 +17,7 @@ template <class C> struct Entry {
     static Entry unpack(entry_word_t word, int slot) {
         ESE_INLINE
         word_t chosen = 0;
-    slots:
+        slots:
         for (int s = 0; s < Shape<C>::entries_per_word; ++s) {
             ESE_UNROLL
             if (slot == s)

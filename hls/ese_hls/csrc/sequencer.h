@@ -50,13 +50,13 @@ struct Frames {
 // Where a sequence stands. Every iteration ends with `advance`, which decides what the next one does.
 template <class C> struct Sequencer {
     State state;
-    Phase phase;      // the phase fetched
-    uint_t<7> index;  // its place in the table
-    bool prologue;    // running the phases that go ahead, before the first step
-    bool zero_state;  // h and c are zero until the first step is over
+    Phase phase;     // the phase fetched
+    uint_t<7> index; // its place in the table
+    bool prologue;   // running the phases that go ahead, before the first step
+    bool zero_state; // h and c are zero until the first step is over
     uint_t<17> step, steps;
-    address_t entry;  // next entry of the matrix
-    address_t word;   // where it lies
+    address_t entry; // next entry of the matrix
+    address_t word;  // where it lies
     uint_t<4> slot;
     Frames frames;
 

@@ -91,7 +91,7 @@ inline void answer(Engine<Config> &engine, axis_t &in, axis_t &out, Registers &r
 
 } // namespace ese
 
-void ese_top(ese::axis_t &in, ese::axis_t &out, ese::word_t &design_id, ese::word_t &image_id,
-             ese::word_t &cycles_low, ese::word_t &cycles_high, ese::word_t &error);
+void ese_top(ese::axis_t &in, ese::axis_t &out, ese::word_t &design_id, ese::word_t &image_id, ese::word_t &cycles_low,
+             ese::word_t &cycles_high, ese::word_t &error);
 
 #endif

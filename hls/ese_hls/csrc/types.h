@@ -42,8 +42,12 @@ struct Lines {
 using address_t = uint_t<16>;
 using entry_word_t = uint_t<word_bits>;
 
-constexpr bool power_of_two(int n) { return n > 0 && (n & (n - 1)) == 0; }
-constexpr int log2_ceil(int n) { return n <= 1 ? 0 : 1 + log2_ceil((n + 1) / 2); }
+constexpr bool power_of_two(int n) {
+    return n > 0 && (n & (n - 1)) == 0;
+}
+constexpr int log2_ceil(int n) {
+    return n <= 1 ? 0 : 1 + log2_ceil((n + 1) / 2);
+}
 
 // An address inside a memory of `Depth` words, whatever is asked for.
 template <int Depth> int within(int address) {

@@ -24,7 +24,9 @@ void *ese_open(void) {
     return emulated;
 }
 
-void ese_close(void *engine) { delete static_cast<Emulated *>(engine); }
+void ese_close(void *engine) {
+    delete static_cast<Emulated *>(engine);
+}
 
 uint32_t ese_register(void *engine, uint32_t offset) {
     const ese::Registers &r = static_cast<Emulated *>(engine)->registers;

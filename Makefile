@@ -1,0 +1,85 @@
+# ese4ml: `make demo` and `make test` set up what they need; `make help` lists the rest.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo test test-all check format emit build bitstream deploy wheel lock clean
+
+PYTHON ?= python3
+VENV := .venv
+READY := $(VENV)/.ready
+ESE4ML := $(VENV)/bin/ese4ml
+CSRC := $(wildcard hls/ese_hls/csrc/*.h hls/ese_hls/csrc/*.cpp hls/ese_hls/csrc/sim/* tests/cpp/*.cpp tests/cpp/*.h tests/host/*.cpp)
+
+WEIGHTS ?= ternary
+SEED ?= 0
+BOARD ?= pynq-z2
+DEMO := build/demo
+DESIGN ?= vowels-$(WEIGHTS)
+MODEL ?= $(DEMO)/$(WEIGHTS).keras
+PROJECT ?= $(DEMO)/$(WEIGHTS)
+TARGET ?= xilinx@pynq:
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 14
+	@echo; echo "  WEIGHTS=ternary|int4  SEED=0  DESIGN=$(DESIGN)  BOARD=$(BOARD)  MODEL=  PROJECT=  TARGET=user@board:"
+
+setup: $(READY) ## virtual environment with pinned dependencies
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if v in ((3, 11), (3, 12)) else f"make: $(PYTHON) is Python {v[0]}.{v[1]}; 3.11 or 3.12 is needed: make setup PYTHON=python3.11")'
+	@command -v g++ >/dev/null || { echo "make: g++ is not on PATH; the emulated engine is compiled with it: apt-get install g++"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --disable-pip-version-check -c constraints.txt -e '.[train,hls,board,dev]'
+	@touch $@
+
+demo: $(READY) ## real speech through a sparse LSTM engine: data, train, compress, emit, build, run, check
+	$(ESE4ML) data
+	@test -f $(DEMO)/dense-$(SEED).keras || $(ESE4ML) train --out $(DEMO)/dense-$(SEED).keras --seed $(SEED)
+	$(ESE4ML) compress $(DEMO)/dense-$(SEED).keras --out $(MODEL) --weights $(WEIGHTS) --seed $(SEED)
+	$(ESE4ML) emit $(MODEL) --out $(PROJECT) --board $(BOARD)
+	$(ESE4ML) build $(PROJECT) --out bitstreams/$(DESIGN)
+	$(ESE4ML) run bitstreams/$(DESIGN)
+	$(ESE4ML) check bitstreams/$(DESIGN) --report $(DEMO)/report
+	@echo "Results: $(DEMO)/report/report.html and report.json; design: bitstreams/$(DESIGN); HLS project: $(PROJECT)"
+
+test: $(READY) ## all tests that need neither a board nor a vendor's tool
+	$(VENV)/bin/python -m pytest -n 2 --dist loadgroup
+	@echo "Passed. Tests of several minutes: make test-all"
+
+test-all: $(READY) ## the slow tests too
+	$(VENV)/bin/python -m pytest -n 2 --dist loadgroup -m 'not board and not vitis and not bambu'
+
+check: $(READY) ## ruff, mypy, clang-format
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/clang-format --dry-run --Werror $(CSRC)
+
+format: $(READY) ## let ruff and clang-format put the sources in order
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/clang-format -i $(CSRC)
+
+emit: $(READY) ## MODEL -> HLS project PROJECT
+	$(ESE4ML) emit $(MODEL) --out $(PROJECT) --board $(BOARD)
+
+build: $(READY) ## PROJECT -> emulated bitstream bitstreams/DESIGN
+	$(ESE4ML) build $(PROJECT) --out bitstreams/$(DESIGN)
+
+bitstream: $(READY) ## PROJECT -> bitstream: Vitis HLS and Vivado where they are on PATH, else the emulated one
+	@if command -v vivado >/dev/null; then $(ESE4ML) build $(PROJECT) --with vitis --out bitstreams/$(DESIGN); \
+	else echo "vivado is not on PATH: building the emulated bitstream, which runs on this machine alone"; \
+	$(ESE4ML) build $(PROJECT) --out bitstreams/$(DESIGN); fi
+
+wheel: $(READY) ## the wheel that a board installs
+	$(VENV)/bin/pip wheel --disable-pip-version-check --no-deps -w dist .
+
+deploy: wheel ## copy the wheel and bitstreams/DESIGN to TARGET
+	scp -r dist/*.whl bitstreams/$(DESIGN) $(TARGET)
+
+lock: $(READY) ## make constraints.txt anew from pyproject.toml
+	$(VENV)/bin/pip install --disable-pip-version-check uv
+	$(VENV)/bin/uv pip compile pyproject.toml --extra train --extra hls --extra board --extra dev --universal \
+	    --python-version 3.11 --no-annotate --no-header -q -o constraints.txt
+
+clean: ## remove what was made here, not the downloaded data
+	rm -rf build dist $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
