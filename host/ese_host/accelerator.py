@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ese_host import blockdesign, image, network_io
 from ese_host.design import check_ids
@@ -22,7 +20,7 @@ from ese_host.errors import CapacityError, DeviceError, EseError, FormatError, M
 from ese_host.fixed import Codes
 from ese_host.manifest import GOLDEN, IMAGE, Folder
 from ese_host.network import Network
-from ese_host.outputs import Shape, Trace
+from ese_host.outputs import Lengths, Shape
 from ese_host.packets import (
     MAX_SEQUENCES,
     TRAILER_WORDS,
@@ -36,41 +34,10 @@ from ese_host.packets import (
     run_words,
     step_words,
 )
+from ese_host.results import Result, joined
 
 BUFFER_WORDS = 1 << 20
 """Words of each of the two buffers, unless one sequence needs more."""
-
-Lengths = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True, eq=False)
-class Result:
-    """What the engine made of some sequences.
-
-    Attributes:
-        outputs: (N, T or 1, outputs) codes; frames beyond a sequence's end are zero.
-        frac: their fractional bits. steps: (N,) lengths. every_step: whether there is a frame for each step.
-        traces: every element-wise result, stage by stage, where a trace was asked for.
-        cycles: the engine's own iterations. seconds: host time from packet to answer.
-    """
-
-    outputs: Codes
-    frac: int
-    steps: Lengths
-    every_step: bool
-    traces: list[Trace]
-    cycles: int
-    seconds: float
-
-    def values(self) -> npt.NDArray[np.float64]:
-        """(N, T or 1, outputs) real values."""
-        return np.ldexp(self.outputs.astype(np.float64), -self.frac)
-
-    def classes(self) -> npt.NDArray[np.int64]:
-        """(N,) index of the largest output of each sequence's last frame."""
-        last = self.steps - 1 if self.every_step else np.zeros_like(self.steps)
-        chosen: npt.NDArray[np.int64] = self.outputs[np.arange(len(last)), last].argmax(axis=1)
-        return chosen
 
 
 class Accelerator:
@@ -180,7 +147,7 @@ class Accelerator:
             FormatError: inputs of another shape or format. CapacityError: a sequence too long for one transfer.
             DeviceError: the device failed; the next call configures it anew.
         """
-        return _joined(list(self.stream(inputs, lengths, trace=trace, keep=keep)))
+        return joined(list(self.stream(inputs, lengths, trace=trace, keep=keep)))
 
     def stream(
         self,
@@ -344,30 +311,3 @@ def check_ids_of_image(what: str, found: int, expected: int) -> None:
     """
     if found != expected:
         raise MismatchError(f"{what} names image {found:#010x}; {expected:#010x} was loaded: load it again")
-
-
-def _joined(parts: list[Result]) -> Result:
-    """Several packets' results as one."""
-    if len(parts) == 1:
-        return parts[0]
-    traces = [
-        Trace(
-            same[0].stage, *(_stacked([getattr(item, name) for item in same]) for name in ("exact", "stored", "cell"))
-        )
-        for same in zip(*(part.traces for part in parts), strict=True)
-    ]
-    return Result(
-        _stacked([part.outputs for part in parts]),
-        parts[0].frac,
-        np.concatenate([part.steps for part in parts]),
-        parts[0].every_step,
-        traces,
-        sum(part.cycles for part in parts),
-        sum(part.seconds for part in parts),
-    )
-
-
-def _stacked(arrays: list[Codes]) -> Codes:
-    """(N, T, width) of arrays with different T, zero beyond each end."""
-    longest = max(array.shape[1] for array in arrays)
-    return np.concatenate([np.pad(array, ((0, 0), (0, longest - array.shape[1]), (0, 0))) for array in arrays])

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from ese_host import provenance, testset
-from ese_host.accelerator import Accelerator, Result
+from ese_host.accelerator import Accelerator
 from ese_host.compare import Comparison, compare
 from ese_host.device.platform import Driver
 from ese_host.figures import Checked, Report, report
 from ese_host.manifest import PROVENANCE, TESTSET
 from ese_host.provenance import Provenance
+from ese_host.results import Result
 from ese_host.testset import TestSet
 
 BATCH = 64

@@ -19,7 +19,7 @@ Lengths = npt.NDArray[np.int64]
 
 
 class Compared(Protocol):
-    """What the engine made of some sequences (`ese_host.accelerator.Result`)."""
+    """What the engine made of some sequences (`ese_host.results.Result`)."""
 
     @property
     def outputs(self) -> Codes:

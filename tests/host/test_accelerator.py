@@ -6,6 +6,7 @@ import importlib.util
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -185,8 +186,10 @@ def test_a_device_has_one_user_in_this_process(folder: Path) -> None:
     from ese_host.device.emulated_pynq import EmulatedDevice
 
     device = EmulatedDevice("pynq-z2", tag="test one user")
+    lock = Path(tempfile.gettempdir()) / "ese4ml-test_one_user.lock"
     with Accelerator(folder, device=device), pytest.raises(DeviceError, match="device test one user is in use"):
         Accelerator(folder, device=device)
+    assert not lock.exists()
     Accelerator(folder, device=device).close()
 
 

@@ -22,23 +22,35 @@ class DeviceLock:
         """
         name = re.sub(r"[^A-Za-z0-9_.-]", "_", tag)
         self.path = Path(tempfile.gettempdir()) / f"ese4ml-{name}.lock"
-        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        self._file = -1
+        while self._file < 0:
+            self._file = self._take(tag)
+
+    def _take(self, tag: str) -> int:
+        """The locked file, or -1 where its last holder removed it meanwhile."""
         try:
-            self._file = os.open(self.path, flags, 0o666)
+            file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
         except OSError as error:
             raise DeviceError(
                 f"{self.path}: cannot be opened ({error.strerror}); it keeps users of {tag} apart"
             ) from error
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(file), self.path.stat()):
+                return file
+        except FileNotFoundError:
+            pass
         except OSError as error:
-            os.close(self._file)
+            os.close(file)
             raise DeviceError(
                 f"device {tag} is in use (lock {self.path}); close the other accelerator or process"
             ) from error
+        os.close(file)
+        return -1
 
     def release(self) -> None:
         """Give the device back; a second time does nothing."""
         if self._file >= 0:
+            self.path.unlink(missing_ok=True)
             os.close(self._file)
             self._file = -1

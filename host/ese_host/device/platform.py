@@ -59,7 +59,12 @@ class PynqPlatform:
         """
         import pynq
 
-        overlay = pynq.Overlay(str(self._bit.resolve()), device=self.device)
+        try:
+            overlay = pynq.Overlay(str(self._bit.resolve()), device=self.device)
+        except (RuntimeError, OSError) as error:
+            raise DeviceError(
+                f"{self._bit}: pynq cannot load it ({error}); boards want root, and XRT's environment"
+            ) from error
         missing = {blockdesign.DMA_NAME, blockdesign.ENGINE_NAME} - set(overlay.ip_dict)
         if missing:
             raise DeviceError(
