@@ -1,0 +1,199 @@
+"""A second decoder of image files, written from docs/image-format.md alone, with the standard library alone.
+
+It shares no line with the project's own code: what it reads back from an image proves that the page is complete.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+HEADER = (
+    *("magic", "version", "words", "design_id", "phases", "entry_words", "params", "cells", "codebooks"),
+    *("inputs", "outputs", "flags", "gate_line", "cell_line", "formats", "weights"),
+)
+# name: word, first bit, bits
+RECORD = {
+    **{name: (0, bit, 1) for bit, name in enumerate(("lstm", "dense", "source_b", "set", "ahead", "last_step"))},
+    **{name: (0, 6 + bit, 1) for bit, name in enumerate(("state", "wait", "release", "leave", "leave_stored"))},
+    **{name: (0, 11 + bit, 1) for bit, name in enumerate(("second_last", "first_output", "relu", "peephole"))},
+    **{name: (0, 15 + bit, 1) for bit, name in enumerate(("first", "first_b", "second", "second_b"))},
+    **{"codebook": (0, 20, 4), "log_stride": (0, 24, 4), "positive_bank": (0, 28, 2), "negative_bank": (0, 30, 2)},
+    **{"entry_word": (1, 0, 16), "fullest": (1, 16, 16), "source": (2, 0, 16), "items": (2, 16, 16)},
+    **{"first_item": (3, 0, 16), "first_cell": (3, 16, 16), "first_target": (4, 0, 16), "second_target": (4, 16, 16)},
+    **{f"shift_{bank}": (5, 8 * bank, 8) for bank in range(4)},
+    **{"shift_bias": (6, 0, 8), "shift_peephole": (6, 8, 8), "shift_output": (6, 16, 8)},
+    **{"smallest": (7, 0, 32), "largest": (8, 0, 32), "layer": (9, 0, 8), "part": (9, 8, 8)},
+}
+KERNEL, RECURRENT, PROJECTION = range(3)
+CODE_BITS = {"ternary": 1, "int4": 4, "codebook4": 4}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the page takes from the design: PEs, accumulator banks, element-wise units, gap bits, kind of weights."""
+
+    pes: int
+    banks: int
+    units: int
+    gap_bits: int
+    weights: str
+
+
+@dataclass
+class Phase:
+    """One phase; bias and peepholes (p_i, p_f, p_o of each cell) are empty where the phase has no such stage."""
+
+    record: dict[str, int]
+    counts: list[int]
+    matrix: list[list[int]]
+    scales: list[tuple[int, int]]  # of each row: for its positive, for its negative levels
+    bias: list[int]
+    peepholes: list[tuple[int, ...]]
+
+
+@dataclass
+class Image:
+    """All that an image says."""
+
+    header: dict[str, int]
+    crc: int
+    codebooks: list[list[int]]
+    table: list[tuple[int, int]]
+    phases: list[Phase]
+
+
+def signed(value: int, bits: int) -> int:
+    """Reads two's complement."""
+    return value - (value >> (bits - 1) << bits)
+
+
+def field(data: bytes, bit: int, bits: int) -> int:
+    """The bits from `bit` on of a stream, least significant first."""
+    return int.from_bytes(data[bit // 8 : (bit + bits + 7) // 8], "little") >> bit % 8 & ((1 << bits) - 1)
+
+
+def fields(data: bytes, count: int, bits: int) -> list[int]:
+    """A section's fields; what its last word has left over must be zero."""
+    used = count * bits
+    require(field(data, used, 8 * len(data) - used) == 0, "unused bits are set")
+    return [field(data, index * bits, bits) for index in range(count)]
+
+
+def require(condition: bool, message: str) -> None:
+    """Refuses an image that contradicts the page."""
+    if not condition:
+        raise ValueError(message)
+
+
+def weights(words: list[int], count: int, facts: Facts) -> Iterator[tuple[int, int]]:
+    """Position and code of each weight among a PE's entries, which begin at the first of its words."""
+    bits = facts.gap_bits + CODE_BITS[facts.weights]
+    most = (1 << facts.gap_bits) - 1
+    position = 0
+    for index in range(count):
+        entry = words[index // (18 // bits)] >> index % (18 // bits) * bits & ((1 << bits) - 1)
+        gap, code = entry & most, entry >> facts.gap_bits
+        position += gap
+        if facts.weights == "ternary":
+            if gap == most:
+                continue
+        elif gap == most and code == 0:
+            position += 1
+            continue
+        yield position, code
+        position += 1
+
+
+def shape(record: dict[str, int], stages: dict[tuple[int, bool], dict[str, int]], inputs: int) -> tuple[int, int]:
+    """Rows and columns of a phase's matrix.
+
+    An image names the items of the stages alone; the rest follows from the layers and parts: a kernel reads what the
+    layer before gives, a recurrent kernel what its own layer gives, a projection the cells.
+    """
+
+    def width(layer: int) -> int:
+        return stages.get((layer, True), stages[layer, False])["items"]
+
+    layer, part = record["layer"], record["part"]
+    stage = stages[layer, part == PROJECTION]
+    before = [other for other, _ in stages if other < layer]
+    if part == KERNEL:
+        columns = width(max(before)) if before else inputs
+    else:
+        columns = width(layer) if part == RECURRENT else stages[layer, False]["items"]
+    return stage["items"] * (4 if stage["lstm"] else 1), columns
+
+
+def decode(data: bytes, facts: Facts) -> Image:
+    """Decodes an image, or raises ValueError."""
+    require(len(data) % 4 == 0 and len(data) >= 68, "not whole words")
+    words = [int.from_bytes(data[at : at + 4], "little") for at in range(0, len(data), 4)]
+    header = dict(zip(HEADER, words, strict=False))
+    require((header["magic"], header["version"]) == (0x34455345, 1), "not an image of version 1")
+    require(header["words"] == len(words), "wrong length")
+    crc = zlib.crc32(data[:-4])
+    require(crc == words[-1], "wrong checksum")
+
+    at = 64
+
+    def section(count: int, bits: int) -> list[int]:
+        nonlocal at
+        begin, at = at, at + (count * bits + 31) // 32 * 4
+        require(at <= len(data) - 4, "too short for its sections")
+        return fields(data[begin:at], count, bits)
+
+    records, counts = [], []
+    for _ in range(header["phases"]):
+        record = section(10, 32)
+        read = {name: record[word] >> low & ((1 << bits) - 1) for name, (word, low, bits) in RECORD.items()}
+        records.append(read | {name: signed(read[name], 32) for name in ("smallest", "largest")})
+        counts.append(section(facts.pes, 16))
+    levels = [signed(level, 16) for level in section(16 * header["codebooks"], 16)]
+    codebooks = [levels[first : first + 16] for first in range(0, len(levels), 16)]
+    row = facts.banks + 1
+    params = section(header["params"] * 4 * row, 16)
+    holes = [signed(hole, 16) for hole in section(header["cells"] * 3, 16)]
+    entries = section(header["entry_words"] * facts.pes, 18)
+    table = [(word & 0x7FFFF, word >> 19) for word in section(1024, 32)]
+    require(at == len(data) - 4, "words left over")
+
+    stages = {(each["layer"], each["part"] == PROJECTION): each for each in records if each["lstm"] or each["dense"]}
+    phases = []
+    total = 0
+    for record, count in zip(records, counts, strict=True):
+        require(record["fullest"] == max(count), "wrong count of the fullest PE")
+        rows, columns = shape(record, stages, header["inputs"])
+        stage = stages[record["layer"], record["part"] == PROJECTION]
+        items, lstm = stage["items"], stage["lstm"]
+        group = 4 if lstm else 1
+        stride = 1 << record["log_stride"]
+        require(stride // 2 < max(1, -(-items // facts.pes) * group) <= stride, "wrong stride")
+        matrix = [[0] * columns for _ in range(rows)]
+        for pe in range(facts.pes):
+            own = entries[record["entry_word"] * facts.pes + pe :: facts.pes]
+            for position, code in weights(own, count[pe], facts):
+                column, local = divmod(position, stride)
+                item = local // group * facts.pes + pe
+                require(column < columns and item < items, "a weight outside its matrix")
+                if facts.weights == "ternary":
+                    level = 1 - 2 * code
+                else:
+                    level = signed(code, 4) if facts.weights == "int4" else codebooks[record["codebook"]][code]
+                matrix[local % group * items + item][column] = level
+                total += 1
+        # rows of `params` in the order of the matrix
+        starts = [
+            ((stage["first_item"] * facts.units + item) * 4 + gate) * row
+            for gate in range(group)
+            for item in range(items)
+        ]
+        banks = record["positive_bank"], record["negative_bank"]
+        scales = [(params[start + banks[0]], params[start + banks[1]]) for start in starts]
+        bias = [signed(params[start + facts.banks], 16) for start in starts] if record is stage else []
+        cells = range(record["first_cell"] * facts.units, record["first_cell"] * facts.units + items)
+        peepholes = [tuple(holes[3 * cell : 3 * cell + 3]) for cell in cells] if record["lstm"] else []
+        phases.append(Phase(record, count, matrix, scales, bias, peepholes))
+    require(total == header["weights"], "wrong number of weights")
+    return Image(header, crc, codebooks, table, phases)
