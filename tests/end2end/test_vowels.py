@@ -1,0 +1,131 @@
+"""The whole flow on the real recordings: train, compress, emit through hls4ml, compile, run through pynq, compare.
+
+Training is short here (the study of docs/accuracy.md trains in full); what is compared is exact.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from ese_hls.build import build_emulated
+from ese_hls.emit import emit
+from ese_hls.options import Options
+from ese_host.check import check
+from ese_host.cli import main
+from ese_models import compress as compression
+from ese_models import provenance
+from ese_models.data import Dataset
+from ese_models.data.japanese_vowels import load
+from ese_models.train import DENSE, shortened, train_dense
+
+PES = [1, 3, 8, 16]
+UTTERANCES, STEPS, UNITS, CLASSES = 370, 29, 64, 9
+
+
+@pytest.fixture(scope="module")
+def data() -> Dataset:
+    return load()
+
+
+@pytest.fixture(scope="module")
+def dense(data: Dataset) -> Any:
+    return train_dense(data, seed=0, recipe=shortened(DENSE, 40))
+
+
+def design(folder: Path, dense: Any, data: Dataset, weights: str, pes: int) -> Path:
+    """A finished bitstreams/<design>/ folder of a briefly retrained network."""
+    plan = compression.Plan(
+        weights=weights,  # type: ignore[arg-type]
+        pes=pes,
+        prune=shortened(compression.PRUNE, 10),
+        tune=shortened(compression.TUNE, 4),
+        updates=8,
+    )
+    result = compression.compress(dense, data, plan)
+    model = folder / f"{weights}.keras"
+    record = provenance.dense_record(dense, data, 0, {"epochs": 40}, ["test"])
+    record = provenance.compressed_record(record, dense, result, data, plan, ["test"])
+    provenance.save(result.model, model, record, data)
+    emit(model, folder / "project", Options(pes=pes))
+    build_emulated(folder / "project", folder / "design")
+    return folder / "design"
+
+
+@pytest.mark.parametrize("pes", PES)
+@pytest.mark.parametrize("weights", ["ternary", "int4"])
+def test_every_value_of_every_step_of_all_utterances(
+    weights: str, pes: int, dense: Any, data: Dataset, tmp_path: Path
+) -> None:
+    """Golden model and compiled engine, through pynq; widths that do not divide evenly included."""
+    report = check(design(tmp_path, dense, data, weights, pes), trace=True)
+    assert report["driver"] == "pynq"
+    assert report["bit_exact"] is True
+    assert report["mismatches"] == 0
+    cells = UTTERANCES * STEPS * UNITS
+    assert report["values_compared"] >= 3 * cells + UTTERANCES * CLASSES
+    assert report["agreement_with_keras"] >= 0.995
+    for matrix in report["entries_per_pe"]["matrices"]:
+        rows = CLASSES if matrix["matrix"].startswith("dense") else 4 * UNITS
+        assert pes > rows or matrix["max_over_mean"] < 1.02
+    assert report["density"] == pytest.approx(0.1, abs=0.01)
+
+
+def test_the_commands_agree_with_the_report(dense: Any, data: Dataset, tmp_path: Path) -> None:
+    """run and check on one folder; a damaged one is refused by name, with a non-zero exit code."""
+    folder = design(tmp_path, dense, data, "ternary", 8)
+    runner = CliRunner()
+    ran = runner.invoke(main, ["run", str(folder), "--json"])
+    assert ran.exit_code == 0, ran.output
+    classes = json.loads(ran.stdout)["classes"]
+    labels = np.load(folder / "testset.npz", allow_pickle=False)["labels"]
+    checked = runner.invoke(main, ["check", str(folder), "--json", "--report", str(tmp_path / "report")])
+    assert checked.exit_code == 0, checked.output
+    report = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert report["accuracy"]["engine"] == pytest.approx(float((np.array(classes) == labels).mean()), abs=1e-12)
+    for key in (
+        "bit_exact",
+        "values_compared",
+        "mismatches",
+        "agreement_with_keras",
+        "accuracy",
+        "density",
+        "entries_per_pe",
+        "cycles_per_step",
+        "frames_per_s",
+        "seeds",
+        "versions",
+    ):
+        assert key in report
+    assert "<svg" in (tmp_path / "report" / "report.html").read_text()
+    damaged = bytearray((folder / "image.bin").read_bytes())
+    damaged[100] ^= 1
+    (folder / "image.bin").write_bytes(damaged)
+    refused = runner.invoke(main, ["check", str(folder)])
+    assert refused.exit_code == 2
+    assert "image.bin" in refused.stderr
+
+
+def test_a_mismatch_is_reported_and_exits_with_1(dense: Any, data: Dataset, tmp_path: Path) -> None:
+    """A golden model of other weights than the image's: the check must see it."""
+    from ese_host import manifest, network_io
+
+    folder = design(tmp_path, dense, data, "ternary", 8)
+    network = network_io.load(folder / "golden.npz")
+    lstm = network.layers[0]
+    bias = lstm.bias.copy()
+    bias[5] += 64
+    other = replace(network, layers=(replace(lstm, bias=bias), *network.layers[1:]))
+    (folder / "golden.npz").write_bytes(network_io.dump(other))
+    made = json.loads((folder / manifest.NAME).read_text())
+    made["files"].update(manifest.digests(folder, ["golden.npz"]))
+    (folder / manifest.NAME).write_text(json.dumps(made))
+    result = CliRunner().invoke(main, ["check", str(folder), "--json", "--report", str(tmp_path / "report")])
+    assert result.exit_code == 1, result.output
+    assert json.loads((tmp_path / "report" / "report.json").read_text())["mismatches"] > 0
