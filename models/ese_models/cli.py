@@ -65,6 +65,7 @@ def train(out: Path, seed: int, epochs: int | None, units: int, as_json: bool) -
 @click.option("--out", type=click.Path(path_type=Path), default=Path("build/demo/ternary.keras"), show_default=True)
 @click.option("--weights", type=click.Choice(["ternary", "int4"]), default="ternary", show_default=True)
 @click.option("--density", type=float, default=0.1, show_default=True, help="Share of weights that is kept.")
+@click.option("--emphasis", type=click.FloatRange(1), help="Density of the input and Dense kernels over --density.")
 @click.option("--pes", type=click.IntRange(1, 128), default=8, show_default=True, help="Processing elements.")
 @click.option(
     "--masks", type=click.Choice(["gap-aware", "balanced", "magnitude"]), default="gap-aware", show_default=True
@@ -81,6 +82,7 @@ def compress(
     out: Path,
     weights: str,
     density: float,
+    emphasis: float | None,
     pes: int,
     masks: str,
     gap_bits: int,
@@ -97,6 +99,7 @@ def compress(
     from ese_models.train import shortened
 
     plan = compression.Plan(weights=weights, density=density, pes=pes, family=masks, gap_bits=gap_bits, seed=seed)  # type: ignore[arg-type]
+    plan = replace(plan, emphasis=emphasis or plan.emphasis)
     plan = replace(plan, prune=shortened(plan.prune, prune_epochs), tune=shortened(plan.tune, tune_epochs))
     dense = networks.load(model)
     before = provenance.read(model)
@@ -144,7 +147,7 @@ def _bar(name: str, epochs: int) -> Iterator[Callable[[int, float], None]]:
 
 @contextmanager
 def _tensorflow() -> Iterator[None]:
-    """Import TensorFlow without its start-up lines on stderr.
+    """Import TensorFlow, and start its compiler, without their start-up lines on stderr.
 
     Raises:
         MissingError: a package of the train extra is not installed.
@@ -155,6 +158,10 @@ def _tensorflow() -> Iterator[None]:
     sink = os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(sink, 2)
+        import tensorflow as tf
+
+        tf.get_logger().setLevel("ERROR")
+        tf.function(lambda: tf.constant(0.0), jit_compile=True)()
         yield
     except ModuleNotFoundError as error:
         raise MissingError(f"{error.name} is not installed; training needs `pip install ese4ml[train]`") from error

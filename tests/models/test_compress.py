@@ -1,0 +1,160 @@
+"""Training and compression on a tiny data set: masks hold, seeds decide, files are complete or absent."""
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ese_host.errors import FormatError, MissingError, UnsupportedError
+from ese_host.sparse import entries_per_pe
+from ese_models import cli, data, provenance
+from ese_models.compress import Plan, compress, cubic_density, densities, interleave, matrices, quantize
+from ese_models.networks import KERNELS, load
+from ese_models.pruning import keep_per_pe
+from ese_models.train import Recipe, augmented, shortened, train_dense
+
+SHORT = Recipe(epochs=3, rate=1e-2, batch=15, noise=0.1, crop=0.2, smoothing=0.1, decay=0.1)
+
+
+@pytest.fixture(scope="module")
+def dense(tiny):
+    return train_dense(tiny, 0, recipe=SHORT, units=6)
+
+
+@pytest.mark.parametrize("family", ["magnitude", "balanced", "gap-aware"])
+def test_masks_hold_through_every_stage(tiny, dense, family):
+    plan = Plan(
+        weights="int4", density=0.3, pes=3, family=family, gap_bits=4, prune=SHORT, tune=SHORT, updates=4, emphasis=1
+    )
+    before = matrices(dense)
+    result = compress(dense, tiny, plan)
+    assert all((matrices(dense)[name] == before[name]).all() for name in KERNELS)
+    codes = provenance.stored_codes(result.quantized)
+    for name, mask in result.masks.items():
+        assert ((matrices(result.pruned)[name] != 0) == mask).all()
+        assert ((matrices(result.quantized)[name] != 0) == mask).all()
+        assert ((codes[name] != 0) == mask).all()
+        rows = interleave(name, len(mask), 3)
+        keep = keep_per_pe(mask.size, 0.3, 3)
+        if family == "gap-aware":
+            assert entries_per_pe(codes[name], rows, "int4", 4).tolist() == [keep] * 3
+        elif family == "balanced":
+            assert [int(mask[rows.rows_of(pe)].sum()) for pe in range(3)] == [keep] * 3
+
+
+def test_the_same_seed_gives_the_same_network(tiny):
+    first, second, other = (train_dense(tiny, seed, recipe=SHORT, units=4) for seed in (3, 3, 4))
+    assert all((a == b).all() for a, b in zip(first.get_weights(), second.get_weights(), strict=True))
+    assert any((a != b).any() for a, b in zip(first.get_weights(), other.get_weights(), strict=True))
+
+
+def test_augmentation_keeps_padding_in_front(tiny):
+    recipe = Recipe(epochs=1, rate=1.0, noise=0.5, crop=0.5)
+    inputs = augmented(tiny.train, np.arange(30), recipe, np.ones(4, np.float32), np.random.default_rng(0))
+    assert inputs.shape == (30, 6, 4) and inputs.dtype == np.float32
+    for series, length in zip(inputs, tiny.train.lengths, strict=True):
+        real = np.flatnonzero(series.any(axis=1))
+        assert real[-1] == 5 and (np.diff(real) == 1).all() and 1 <= len(real) <= length
+
+
+def test_schedule_reaches_the_target_and_never_rises():
+    densities = [cubic_density(done, 0.1, 0.6) for done in np.linspace(0, 1, 50)]
+    assert densities[0] == 1 and densities[-1] == 0.1 and (np.diff(densities) <= 0).all()
+
+
+@given(
+    st.integers(1, 500),
+    st.integers(1, 5000),
+    st.integers(1, 500),
+    st.floats(0.001, 1),
+    st.floats(1, 10, exclude_min=True),
+)
+def test_emphasis_moves_density_but_not_the_whole(kernel, recurrent, last, density, emphasis):
+    sizes = dict(zip(KERNELS, (kernel, recurrent, last), strict=True))
+    found = densities(sizes, density, emphasis)
+    assert sum(found[name] * sizes[name] for name in KERNELS) == pytest.approx(density * sum(sizes.values()))
+    assert 0 <= found["lstm/recurrent_kernel"] <= density * 1.0001 and found["lstm/kernel"] <= 1
+    assert found["lstm/recurrent_kernel"] >= 0.499 * density
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"density": 0}, "density is 0; above 0, at most 1"),
+        ({"weights": "int5"}, "weights are 'int5'; allowed: float, ternary, int4"),
+        ({"family": "random"}, "mask family is 'random'"),
+        ({"emphasis": 0.5}, "emphasis is 0.5; 1"),
+        ({"pes": 0}, "0 PEs; 1 to 128"),
+        ({"gap_bits": 13}, "13 gap bits; 2 to 12"),
+    ],
+)
+def test_unsound_plans_are_refused(config, message):
+    with pytest.raises(UnsupportedError, match=message):
+        Plan(**config)
+
+
+def test_unsound_recipes_and_stages_are_refused(tiny, dense):
+    with pytest.raises(UnsupportedError, match="all positive"):
+        shortened(SHORT, 0)
+    with pytest.raises(UnsupportedError, match="weights are 'float'; to quantize, choose"):
+        quantize(dense, dense, {}, tiny, Plan(weights="float"))
+
+
+@pytest.fixture
+def commands(tiny, monkeypatch):
+    monkeypatch.setattr(data, "load", lambda: tiny)
+
+    def run(command, *words):
+        result = CliRunner().invoke(command, [str(word) for word in words], catch_exceptions=True)
+        if result.exception is not None:
+            raise result.exception
+        return json.loads(result.stdout.splitlines()[-1])
+
+    return run
+
+
+def test_commands_write_model_provenance_and_test_set(tmp_path, tiny, commands):
+    assert commands(cli.data, "--json")["train"] == [30, 6, 4]
+    first, second = tmp_path / "a" / "dense.keras", tmp_path / "b" / "ternary.keras"
+    found = commands(cli.train, "--out", first, "--epochs", 2, "--units", 6, "--json")
+    assert found["files"] == [str(first), str(provenance.provenance_path(first)), str(provenance.testset_path(first))]
+    words = ["--out", second, "--density", 0.3, "--pes", 2, "--prune-epochs", 2, "--tune-epochs", 2, "--json"]
+    found = commands(cli.compress, first, *words)
+    assert list(found["accuracy"]) == ["dense", "pruned", "quantized"]
+    record = provenance.read(second)
+    assert record["seeds"] == {"train": 0, "compress": 0} and record["weights"] == "ternary"
+    for name, table in record["masks"].items():
+        assert set(table) == {"used", "magnitude", "balanced", "gap-aware"}
+        assert table["used"]["padding"] == 0 and len(set(table["used"]["entries_per_pe"])) == 1
+        assert table["used"]["density"] == record["density"][name]
+    with np.load(provenance.testset_path(second), allow_pickle=False) as arrays:
+        assert {key: arrays[key].dtype.name for key in arrays} == {
+            "inputs": "float32",
+            "lengths": "int64",
+            "labels": "int64",
+            "keras_predictions": "float32",
+        }
+        predictions = load(second).predict(arrays["inputs"], verbose=0, batch_size=24)
+        assert (predictions == arrays["keras_predictions"]).all() and predictions.shape == (24, 3)
+    assert sorted(path.name for path in second.parent.iterdir()) == [
+        "ternary.keras",
+        "ternary.provenance.json",
+        "ternary.testset.npz",
+    ]
+
+
+def test_commands_refuse_by_name_and_leave_nothing(tmp_path, tiny, dense, commands):
+    with pytest.raises(MissingError, match=r"none\.keras is not there"):
+        commands(cli.compress, tmp_path / "none.keras")
+    with pytest.raises(FormatError, match=r"model\.h5 does not end in \.keras"):
+        provenance.save(dense, tmp_path / "model.h5", {}, tiny)
+    dense.save(tmp_path / "alone.keras")
+    with pytest.raises(MissingError, match=r"alone\.provenance\.json is not there"):
+        commands(cli.compress, tmp_path / "alone.keras", "--out", tmp_path / "out.keras")
+    (tmp_path / "alone.provenance.json").write_text("{}")
+    with pytest.raises(FormatError, match="has format None; expected 1"):
+        provenance.read(tmp_path / "alone.keras")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["alone.keras", "alone.provenance.json"]
