@@ -44,6 +44,8 @@ def design(folder: Path, dense: Any, data: Dataset, weights: str, pes: int) -> P
     plan = compression.Plan(
         weights=weights,  # type: ignore[arg-type]
         pes=pes,
+        # 22 cells a PE leave 40 of 128 positions of each column empty: too wide for a 5-bit gap
+        gap_bits=6 if pes == 3 else 5,
         prune=shortened(compression.PRUNE, 10),
         tune=shortened(compression.TUNE, 4),
         updates=8,
@@ -53,7 +55,7 @@ def design(folder: Path, dense: Any, data: Dataset, weights: str, pes: int) -> P
     record = provenance.dense_record(dense, data, 0, {"epochs": 40}, ["test"])
     record = provenance.compressed_record(record, dense, result, data, plan, ["test"])
     provenance.save(result.model, model, record, data)
-    emit(model, folder / "project", Options(pes=pes))
+    emit(model, folder / "project", Options(pes=pes, gap_bits=plan.gap_bits))
     build_emulated(folder / "project", folder / "design")
     return folder / "design"
 
