@@ -154,9 +154,9 @@ def report(records: list[dict[str, Any]], command: str) -> str:
         "Test accuracy in percent, mean ± standard deviation over seeds (of weights, order of the data, augmentation);",
         "370 test utterances, so one is 0.27 points. QLSTM(64) -> QDense(9) -> softmax; 16-bit input and state, 8-bit",
         "gates and cell activation; masks for 8 PEs, gap field of 5 bits. Training uses the 270 training utterances",
-        "alone. They leave no room for a validation split: the recipe (epochs, rates, noise, teacher, emphasis) was set",
-        "by hand on the mean test accuracy of seeds 0 to 2 of gap-aware networks, so the means flatter a little; no single",
-        "network was picked.",
+        "alone. They leave no room for a validation split: the recipe (epochs, rates, noise, teacher, emphasis) was",
+        "set by hand on the mean test accuracy of seeds 0 to 2 of gap-aware networks, so the means flatter a little;",
+        "no single network was picked.",
         "",
         "Density counts the weights of all three matrices together; the recurrent kernel is pruned harder than the",
         f"others (after BRDS). At 90% pruned, {share} are kept.",
@@ -186,8 +186,8 @@ def report(records: list[dict[str, Any]], command: str) -> str:
             "",
         ]
     lines += [
-        "Load of the pruned masks as the engine counts it, with a ternary gap field of 5 bits (largest over mean entries",
-        "of a PE, padding included; padding entries of all PEs; means over seeds):",
+        "Load of the pruned masks as the engine counts it, with a ternary gap field of 5 bits (largest over mean",
+        "entries of a PE, padding included; padding entries of all PEs; means over seeds):",
         "",
         "| masks | " + " | ".join(networks.KERNELS) + " |",
         "|---" * (len(networks.KERNELS) + 1) + "|",
