@@ -12,17 +12,11 @@ template <class C> struct Accumulators {
 
     acc_t ram[2][C::acc_banks][C::pes][gates][C::group_depth];
 
-    // A read-add-write takes more than one cycle: the two last writes of each PE are forwarded.
+    // A read-add-write takes more than one cycle: the two last sums of each PE are forwarded. The tag says which word a
+    // sum belongs to: row, set, bank, and whether there was one.
     struct Last {
-        bool valid;
-        bool set;
-        uint_t<2> bank;
-        address_t row;
+        uint_t<20> tag;
         acc_t value;
-
-        bool same_word(const Last &other) const {
-            return other.valid && other.set == set && other.bank == bank && other.row == row;
-        }
     } last[C::pes][2];
 
     Accumulators() {
@@ -56,30 +50,22 @@ template <class C> struct Accumulators {
     forwards:
         for (int p = 0; p < C::pes; ++p) {
             ESE_UNROLL
-            last[p][0].valid = last[p][1].valid = false;
+            last[p][0].tag = last[p][1].tag = 0;
         }
     }
 
     // PE `p` adds `term` to its row. Called in every iteration, so that what is forwarded is never older than two.
     template <int Set> void add(int p, bool enabled, uint_t<2> bank, address_t row, acc_t term) {
         ESE_INLINE
-        Last now;
-        now.valid = enabled;
-        now.set = Set != 0;
-        now.bank = within<C::acc_banks>(bank);
-        now.row = row;
-        if (enabled) {
-            acc_t &at = ram[Set][now.bank][p][row & (gates - 1)][within<C::group_depth>(row >> 2)];
-            acc_t before = at;
-            if (now.same_word(last[p][0]))
-                before = last[p][0].value;
-            else if (now.same_word(last[p][1]))
-                before = last[p][1].value;
-            now.value = before + term;
-            at = now.value;
-        }
+        int word_bank = within<C::acc_banks>(bank);
+        uint_t<20> tag = row | Set << 16 | word_bank << 17 | 1 << 19;
+        acc_t &at = ram[Set][word_bank][p][row & (gates - 1)][within<C::group_depth>(row >> 2)];
+        acc_t sum = (last[p][0].tag == tag ? last[p][0].value : last[p][1].tag == tag ? last[p][1].value : at) + term;
+        if (enabled)
+            at = sum;
         last[p][1] = last[p][0];
-        last[p][0] = now;
+        last[p][0].tag = enabled ? tag : uint_t<20>(0);
+        last[p][0].value = sum;
     }
 
     // Read and clear row `gate` of a group, all banks.
