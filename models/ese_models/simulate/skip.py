@@ -1,0 +1,76 @@
+"""The skip mode, cycle by cycle: one broadcast a cycle, a FIFO per PE, one entry a cycle and PE (EIE section IV).
+
+The rules, all by the state at the start of a cycle:
+
+- the scheduler broadcasts the next non-zero activation to all FIFOs, unless one of them is full;
+- a PE whose FIFO is not empty executes one entry of the column at its head; a column without entries costs a cycle too;
+- the head leaves its slot at the end of the cycle of its last entry, and so a slot is free again one cycle later.
+
+A PE can start on a column in the cycle after its broadcast. Hence, with sent[j] the cycle of broadcast j and done[j]
+the first cycle in which no PE holds column j any more,
+
+    sent[j] = max(sent[j - 1] + 1, done[j - depth])
+
+and each PE goes on at max(its own last finish, sent[j] + 1). This is exact, not an approximation: a PE's columns are
+executed in order, and a FIFO is full if and only if the column `depth` broadcasts ago has not left it. The tests
+compare it with a machine that is clocked cycle by cycle. Pipeline depth, a few cycles a layer, is not in it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ese_host.errors import FormatError, UnsupportedError
+
+
+@dataclass(frozen=True)
+class SkipRun:
+    """What a run took.
+
+    Attributes:
+        cycles: from the first broadcast to the last entry.
+        stalls: cycles in which a broadcast was held up by a full FIFO.
+        busy: (pes,) cycles in which each PE executed; the rest of `cycles` it starved.
+    """
+
+    cycles: int
+    stalls: int
+    busy: npt.NDArray[np.int64]
+
+    @property
+    def starved(self) -> float:
+        """Share of all PE cycles without work: EIE's bubble cycles (figure 8 is one minus this)."""
+        return 1.0 - float(self.busy.sum()) / (len(self.busy) * self.cycles) if self.cycles else 0.0
+
+
+def simulate(work: npt.NDArray[np.integer[Any]], depth: int = 8) -> SkipRun:
+    """Run (columns, pes) cycles of work through FIFOs of `depth` columns each.
+
+    Args:
+        work: entries of every broadcast column in every PE, padding counted; 0 takes one cycle, as 1 does.
+        depth: columns that a FIFO holds, the one under way counted.
+
+    Raises:
+        FormatError: `work` is no matrix of non-negative numbers with at least one PE.
+        UnsupportedError: the depth is below 1.
+    """
+    if work.ndim != 2 or not work.shape[1] or (work < 0).any():
+        raise FormatError(f"work has shape {work.shape}; expected (columns, pes) non-negative entries, one PE at least")
+    if depth < 1:
+        raise UnsupportedError(f"FIFO depth is {depth}; at least 1 is needed")
+    cycles = np.maximum(work, 1).astype(np.int64)
+    finish = np.zeros(work.shape[1], dtype=np.int64)
+    done: list[int] = []
+    sent = -1
+    for column, spent in enumerate(cycles):
+        sent += 1
+        if column >= depth:
+            sent = max(sent, done[column - depth])
+        np.maximum(finish, sent + 1, out=finish)
+        finish += spent
+        done.append(int(finish.max()))
+    return SkipRun(done[-1] if done else 0, max(0, sent + 1 - len(cycles)), cycles.sum(axis=0))
