@@ -1,13 +1,13 @@
-"""The block design around the engine: one place for what Vivado's Tcl, the .hwh and the emulated board must agree on.
+"""What software and fabric must agree on: names, addresses and registers of the block design, one record a family.
 
-A processing system, an AXI DMA in simple mode and the engine; both streams 32 bits wide. Nothing else addresses the
-engine, so these few numbers are the whole contract between software and fabric.
+`ese_host.blocks` makes the whole block design of them, for Vivado's Tcl, the .hwh and the emulated board alike.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ese_host.board import Board, board_names, load_board
 from ese_host.errors import UnsupportedError
 
 LENGTH_BITS = 26
@@ -15,12 +15,14 @@ LENGTH_BITS = 26
 MAX_TRANSFER_BYTES = (1 << LENGTH_BITS) - 1
 STREAM_BITS = 32
 BLOCK_BYTES = 0x10000
-"""Address range of the DMA's and of the engine's registers."""
+"""Address range of the DMA's, the engine's and the interrupt controller's registers."""
 
 DMA_NAME = "axi_dma_0"
 DMA_VLNV = "xilinx.com:ip:axi_dma:7.1"
 ENGINE_NAME = "ese_0"
 ENGINE_VLNV = "xilinx.com:hls:ese:1.0"
+INTC_NAME = "axi_intc_0"
+INTC_VLNV = "xilinx.com:ip:axi_intc:4.1"
 
 REGISTERS = {
     "CTRL": (0x00, "read-write", "start (bit 0), auto-restart (bit 7)"),
@@ -42,9 +44,13 @@ class Processor:
     Attributes:
         modtype: Vivado's IP name. vlnv: its full name. architecture: what `platform.machine()` says there.
         manager: the AXI port that reaches the registers. memory: the port through which the DMA reaches the DDR.
-        address_bits: width of a physical address.
-        dma_base, engine_base: addresses of the register blocks.
+        ddr: Vivado's name of the DDR behind that port. address_bits: width of a physical address.
+        clock, reset, interrupt: pins to and from the fabric. interrupt_number: the interrupt's, as pynq counts.
+        port_clocks: clock pins of the two AXI ports.
+        dma_base, engine_base, intc_base: addresses of the register blocks.
+        pll_mhz: of the PLL that makes fabric clocks.
         clock_registers: {address: word} after boot, the PLLs and dividers that pynq's Clocks reads.
+        width_registers: {address: word} after boot, the widths of AXI ports that pynq sets.
     """
 
     modtype: str
@@ -52,10 +58,74 @@ class Processor:
     architecture: str
     manager: str
     memory: str
+    ddr: str
     address_bits: int
+    clock: str
+    reset: str
+    interrupt: str
+    interrupt_number: int
+    port_clocks: tuple[str, str]
     dma_base: int
     engine_base: int
+    intc_base: int
+    pll_mhz: int
     clock_registers: dict[int, int]
+    width_registers: dict[int, int]
+
+    @property
+    def name(self) -> str:
+        """Its instance in the block design."""
+        return f"{self.modtype}_0"
+
+    def parameters(self, board: Board) -> dict[str, str]:
+        """What is set beyond the board's preset."""
+        if self.modtype == "processing_system7":
+            return {
+                "PCW_USE_M_AXI_GP0": "1", "PCW_USE_S_AXI_HP0": "1",
+                "PCW_S_AXI_HP0_DATA_WIDTH": str(board.memory_port_bits),
+                "PCW_USE_FABRIC_INTERRUPT": "1", "PCW_IRQ_F2P_INTR": "1",
+                "PCW_EN_CLK0_PORT": "1", "PCW_EN_RST0_PORT": "1",
+                "PCW_FPGA0_PERIPHERAL_FREQMHZ": str(board.fabric_clock_mhz),
+            }  # fmt: skip
+        return {
+            "PSU__USE__M_AXI_GP0": "1", "PSU__USE__M_AXI_GP1": "0", "PSU__USE__M_AXI_GP2": "0",
+            "PSU__MAXIGP0__DATA_WIDTH": "128",
+            "PSU__USE__S_AXI_GP2": "1", "PSU__SAXIGP2__DATA_WIDTH": str(board.memory_port_bits),
+            "PSU__USE__IRQ0": "1", "PSU__FPGA_PL0_ENABLE": "1",
+            "PSU__CRL_APB__PL0_REF_CTRL__FREQMHZ": str(board.fabric_clock_mhz),
+        }  # fmt: skip
+
+    def derived(self, board: Board) -> dict[str, str]:
+        """What Vivado makes of the parameters, and pynq reads: clocks and their dividers, widths of ports."""
+        first, second = _divisors(self.pll_mhz, board.fabric_clock_mhz)
+        actual = f"{self.pll_mhz / (first * second):.6f}"
+        values: dict[str, str] = {}
+        for clock in range(4):
+            on = "1" if clock == 0 else "0"
+            if self.modtype == "processing_system7":
+                values |= {
+                    f"PCW_FPGA_FCLK{clock}_ENABLE": on, f"PCW_FCLK{clock}_PERIPHERAL_CLKSRC": "IO PLL",
+                    f"PCW_FCLK{clock}_PERIPHERAL_DIVISOR0": str(first),
+                    f"PCW_FCLK{clock}_PERIPHERAL_DIVISOR1": str(second),
+                    f"PCW_ACT_FPGA{clock}_PERIPHERAL_FREQMHZ": actual,
+                }  # fmt: skip
+            else:
+                control = f"PSU__CRL_APB__PL{clock}_REF_CTRL__"
+                values |= {
+                    f"PSU__FPGA_PL{clock}_ENABLE": on, f"{control}SRCSEL": "IOPLL", f"{control}DIVISOR0": str(first),
+                    f"{control}DIVISOR1": str(second), f"{control}ACT_FREQMHZ": actual,
+                }  # fmt: skip
+        if self.modtype == "processing_system7":
+            values["C_S_AXI_HP0_DATA_WIDTH"] = str(board.memory_port_bits)
+        else:
+            values |= {"C_MAXIGP0_DATA_WIDTH": "128", "C_SAXIGP2_DATA_WIDTH": str(board.memory_port_bits)}
+        return {name: value for name, value in values.items() if name not in self.parameters(board)}
+
+
+def _divisors(pll_mhz: int, clock_mhz: int) -> tuple[int, int]:
+    """The two 6-bit dividers of a fabric clock whose product comes closest."""
+    pairs = [(first, second) for first in range(1, 64) for second in range(1, first + 1)]
+    return min(pairs, key=lambda pair: abs(pll_mhz / (pair[0] * pair[1]) - clock_mhz))
 
 
 def _pll(base: int, words: dict[int, int]) -> dict[int, int]:
@@ -68,15 +138,24 @@ ZYNQ_7000 = Processor(
     architecture="armv7l",
     manager="M_AXI_GP0",
     memory="S_AXI_HP0",
+    ddr="S_AXI_HP0/HP0_DDR_LOWOCM",
     address_bits=32,
+    clock="FCLK_CLK0",
+    reset="FCLK_RESET0_N",
+    interrupt="IRQ_F2P",
+    interrupt_number=61,
+    port_clocks=("M_AXI_GP0_ACLK", "S_AXI_HP0_ACLK"),
     dma_base=0x40400000,
     engine_base=0x43C00000,
+    intc_base=0x41800000,
+    pll_mhz=1000,
     # 50 MHz times 26, 21 and 20; every fabric clock is the IO PLL's 1 GHz over 5 and 2.
     clock_registers=_pll(
         0xF8000000,
         {0x100: 26 << 12, 0x104: 21 << 12, 0x108: 20 << 12, 0x120: 2 << 8}
         | {offset: 2 << 20 | 5 << 8 for offset in (0x170, 0x180, 0x190, 0x1A0)},
     ),
+    width_registers={},
 )
 ZYNQ_ULTRASCALE = Processor(
     modtype="zynq_ultra_ps_e",
@@ -84,9 +163,17 @@ ZYNQ_ULTRASCALE = Processor(
     architecture="aarch64",
     manager="M_AXI_HPM0_FPD",
     memory="S_AXI_HP0_FPD",
+    ddr="SAXIGP2/HP0_DDR_LOW",
     address_bits=40,
+    clock="pl_clk0",
+    reset="pl_resetn0",
+    interrupt="pl_ps_irq0",
+    interrupt_number=121,
+    port_clocks=("maxihpm0_fpd_aclk", "saxihp0_fpd_aclk"),
     dma_base=0xA0000000,
     engine_base=0xA0010000,
+    intc_base=0xA0020000,
+    pll_mhz=1500,
     # 33.333 MHz times 90 over 2 from the IO and RP PLLs; every fabric clock is 1.5 GHz over 15 and 1.
     clock_registers=_pll(
         0xFF5E0000,
@@ -94,14 +181,11 @@ ZYNQ_ULTRASCALE = Processor(
         | {offset: 1 << 24 | 1 << 16 | 15 << 8 for offset in (0xC0, 0xC4, 0xC8, 0xCC)},
     )
     | _pll(0xFD1A0000, {0x20: 72 << 8 | 1 << 16, 0x2C: 64 << 8 | 1 << 16, 0x38: 71 << 8 | 1 << 16, 0x60: 1 << 8}),
+    width_registers={0xFD615000: 0xA00, 0xFD380000: 0x3B0, 0xFD380014: 0x3B0},
 )
 
 PROCESSORS = {
-    "pynq-z1": ZYNQ_7000,
-    "pynq-z2": ZYNQ_7000,
-    "ultra96-v2": ZYNQ_ULTRASCALE,
-    "zcu104": ZYNQ_ULTRASCALE,
-    "kv260": ZYNQ_ULTRASCALE,
+    name: ZYNQ_7000 if load_board(name).family == "zynq-7000" else ZYNQ_ULTRASCALE for name in board_names()
 }
 """Processing system of each board that the project knows."""
 

@@ -1,13 +1,66 @@
-"""The hardware handoff (.hwh) that pynq reads beside a bitstream, for the block design of `ese_host.blockdesign`."""
+"""The hardware handoff (.hwh) that pynq reads beside a bitstream, for the block design of `ese_host.blocks`."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 
 import jinja2
 
 from ese_host import blockdesign
+from ese_host.blocks import BlockDesign, Bus, Cell, Pin, Segment, describe
+from ese_host.board import load_board
 from ese_host.design import Design
+
+VIVADO = "2022.2"
+"""The version whose .hwh this is like."""
+SIGNALS = {"TDATA": blockdesign.STREAM_BITS, "TKEEP": blockdesign.STREAM_BITS // 8, "TLAST": 1, "TVALID": 1, "TREADY": 1}
+"""Signals of a stream and their widths; TREADY goes against the stream."""
+PREFIXES = {"M_AXIS_MM2S": "m_axis_mm2s_", "S_AXIS_S2MM": "s_axis_s2mm_", "in_r": "in_r_", "out_r": "out_r_"}
+LOWER_CASE = ("M_AXIS_MM2S", "S_AXIS_S2MM")
+
+
+@dataclass(frozen=True)
+class Port:
+    """A pin of a module, and the pins at the other end of its wire."""
+
+    name: str
+    output: bool
+    width: int
+    kind: str
+    signal: str
+    others: tuple[Pin, ...]
+
+
+@dataclass(frozen=True)
+class Interface:
+    """A bus interface of a module; `portmap` has the physical names of a stream's signals."""
+
+    name: str
+    type: str
+    protocol: str
+    bus: str
+    portmap: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Module:
+    """All that the .hwh says of one cell."""
+
+    cell: Cell
+    ports: tuple[Port, ...]
+    interfaces: tuple[Interface, ...]
+    segments: tuple[Segment, ...]
+
+    @property
+    def modtype(self) -> str:
+        """The IP core's name."""
+        return self.cell.vlnv.split(":")[2]
+
+    @property
+    def version(self) -> str:
+        """The IP core's version."""
+        return self.cell.vlnv.split(":")[3]
 
 
 @cache
@@ -28,22 +81,58 @@ def render(board: str, design: Design) -> str:
     Raises:
         UnsupportedError: the board is not known.
     """
-    processor = blockdesign.processor_of(board)
-    divisors = _divisors(1000 if processor is blockdesign.ZYNQ_7000 else 1500, design.clock_mhz)
+    blocks = describe(load_board(board), design.clock_mhz)
+    modules = [_module(cell, blocks) for cell in blocks.cells]
     return (
         templates()
         .get_template("design.hwh")
         .render(
             bd=blockdesign,
-            ps=processor,
-            design=design,
-            divisors=divisors,
-            zynq7=processor is blockdesign.ZYNQ_7000,
+            modules=modules,
+            family="zynq" if blocks.processor is blockdesign.ZYNQ_7000 else "zynquplus",
+            vivado=VIVADO,
         )
     )
 
 
-def _divisors(pll_mhz: int, clock_mhz: int) -> tuple[int, int]:
-    """The two 6-bit dividers of a fabric clock whose product comes closest."""
-    pairs = [(first, second) for first in range(1, 64) for second in range(1, first + 1)]
-    return min(pairs, key=lambda pair: abs(pll_mhz / (pair[0] * pair[1]) - clock_mhz))
+def _module(cell: Cell, blocks: BlockDesign) -> Module:
+    ports, interfaces = [], []
+    for net in blocks.nets:
+        signal = f"{net.driver.cell}_{net.driver.name}"
+        if net.driver.cell == cell.name:
+            ports.append(Port(net.driver.name, True, net.width, net.kind, signal, net.sinks))
+        for sink in net.sinks:
+            if sink.cell == cell.name:
+                ports.append(Port(sink.name, False, net.width, net.kind, signal, (net.driver,)))
+    for bus in blocks.buses:
+        for end in (bus.initiator, bus.target):
+            if end.cell == cell.name:
+                interfaces.append(_interface(bus, end))
+                if bus.stream:
+                    ports.extend(_stream_ports(bus, end))
+    segments = tuple(segment for segment in blocks.segments if segment.master.cell == cell.name)
+    return Module(cell, tuple(ports), tuple(interfaces), segments)
+
+
+def _interface(bus: Bus, end: Pin) -> Interface:
+    name = f"{bus.initiator.cell}_{bus.initiator.name}"
+    kinds = ("INITIATOR", "TARGET") if bus.stream else ("MASTER", "SLAVE")
+    portmap = {signal: _physical(end, signal) for signal in SIGNALS} if bus.stream else {}
+    return Interface(end.name, kinds[end is bus.target], "axis" if bus.stream else "aximm", name, portmap)
+
+
+def _physical(end: Pin, signal: str) -> str:
+    return PREFIXES[end.name] + (signal.lower() if end.name in LOWER_CASE else signal)
+
+
+def _stream_ports(bus: Bus, end: Pin) -> list[Port]:
+    other = bus.target if end is bus.initiator else bus.initiator
+    ports = []
+    for signal, width in SIGNALS.items():
+        output = (end is bus.initiator) != (signal == "TREADY")
+        driver = bus.target if signal == "TREADY" else bus.initiator
+        wire = f"{driver.cell}_{_physical(driver, signal)}"
+        ports.append(
+            Port(_physical(end, signal), output, width, "undef", wire, (Pin(other.cell, _physical(other, signal)),))
+        )
+    return ports

@@ -242,6 +242,7 @@ def test_pynq_alone_drives_the_emulated_device(folder: Path) -> None:
     from ese_host.device.emulated_pynq import EmulatedDevice
 
     device = EmulatedDevice("pynq-z2")
+    device.offer()
     overlay = pynq.Overlay(str(folder / manifest.BIT), device=device)
     assert type(overlay.axi_dma_0).__name__ == "DMA"
     assert overlay.axi_dma_0.buffer_max_size == (1 << 26) - 1

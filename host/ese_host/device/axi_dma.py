@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 from ese_host.device.faults import Faults
 from ese_host.device.memory import PhysicalMemory
+from ese_host.device.worker import Done
 from ese_host.packets import Words
 
 SEND, RECEIVE = 0x00, 0x30
@@ -15,8 +17,11 @@ RUN, RESET, INTERRUPTS = 0x1, 0x4, 0x7000
 HALTED, IDLE, INTERNAL, SLAVE, DECODE, COMPLETE, FAILED = 0x1, 0x2, 0x10, 0x20, 0x40, 0x1000, 0x4000
 ERRORS = INTERNAL | SLAVE | DECODE
 
-Exchange = Callable[[Words, Words], "int | None"]
-"""Send a packet, receive its answer into an array; the answer's words, or None while there is none."""
+PATIENCE = 1e-3
+"""Seconds that a read of a status register may take while the engine works: the emulated bus need not be polled."""
+
+Engine = Callable[[Words, int, Done], bool]
+"""Take a packet, room for so many words of answer, and whom to tell; False where nothing takes it."""
 
 
 class Channel:
@@ -40,20 +45,51 @@ class Channel:
 
 
 class AxiDma:
-    """Both channels between physical memory and the streams of one engine."""
+    """Both channels between physical memory and the streams of one engine, which answers in a thread of its own."""
 
-    def __init__(self, memory: PhysicalMemory, exchange: Exchange, faults: Faults, length_bits: int) -> None:
-        self._memory, self._exchange, self._faults = memory, exchange, faults
-        self._length_mask = (1 << length_bits) - 1
+    def __init__(
+        self,
+        memory: PhysicalMemory,
+        engine: Engine,
+        faults: Faults,
+        length_bits: int,
+        align: int = 4,
+        changed: Callable[[], None] = lambda: None,
+    ) -> None:
+        """A DMA with both channels halted.
+
+        Args:
+            memory: what it reads and writes. engine: what is at the other end of both streams.
+            faults: what shall go wrong. length_bits: width of the length registers.
+            align: bytes that addresses must be a multiple of.
+            changed: called after every change of the interrupt outputs.
+        """
+        self._memory, self._engine, self._faults = memory, engine, faults
+        self._length_mask, self._align, self._changed = (1 << length_bits) - 1, align, changed
+        self._lock = threading.RLock()
+        self._finished = threading.Event()
+        self._transfer = 0
         self.reset()
 
     def reset(self) -> None:
-        """Both channels halted, nothing pending."""
-        self._channels = {SEND: Channel(), RECEIVE: Channel()}
+        """Both channels halted, nothing pending; what the engine still answers is lost."""
+        with self._lock:
+            self._channels = {SEND: Channel(), RECEIVE: Channel()}
+            self._transfer += 1
+            self._busy = False
+            self._finished.set()
+
+    def interrupts(self) -> int:
+        """The two interrupt outputs: bit 0 of the send channel, bit 1 of the receive channel."""
+        send, receive = self._channels[SEND], self._channels[RECEIVE]
+        up = [bool(channel.status & channel.control & INTERRUPTS) for channel in (send, receive)]
+        return up[0] | up[1] << 1
 
     def read(self, offset: int) -> int:
         """A register's value; reserved ones read as zero."""
         base = RECEIVE if offset >= RECEIVE else SEND
+        if offset - base == STATUS and self._busy:
+            self._finished.wait(PATIENCE)
         channel = self._channels[base]
         return {
             CONTROL: channel.control,
@@ -71,6 +107,7 @@ class AxiDma:
             self._control(channel, value)
         elif register == STATUS:
             channel.status &= ~(value & INTERRUPTS)
+            self._changed()
         elif register == ADDRESS:
             channel.address = channel.address >> 32 << 32 | value
         elif register == ADDRESS_HIGH:
@@ -79,24 +116,37 @@ class AxiDma:
             self._start(channel, base, value & self._length_mask)
 
     def advance(self) -> None:
-        """Let the engine answer, where a packet waits and a buffer for its answer stands ready."""
-        send, receive = self._channels[SEND], self._channels[RECEIVE]
-        if not (send.pending and receive.pending):
-            return
-        packet, answer = (self._memory.words(channel.address, channel.length) for channel in (send, receive))
-        if packet is None or answer is None:
-            for channel, words in ((send, packet), (receive, answer)):
-                if words is None:
-                    channel.fail(DECODE)
-            return
-        count = self._exchange(packet, answer)
-        if count is None:
-            return
-        send.finish(send.length)
-        if count > len(answer):
-            receive.fail(INTERNAL)
-        elif count >= 0:
-            receive.finish(4 * count)
+        """Hand the engine a packet, where one waits and a buffer for its answer stands ready."""
+        with self._lock:
+            send, receive = self._channels[SEND], self._channels[RECEIVE]
+            if self._busy or not (send.pending and receive.pending):
+                return
+            packet, answer = (self._memory.words(channel.address, channel.length) for channel in (send, receive))
+            if packet is None or answer is None:
+                for channel, words in ((send, packet), (receive, answer)):
+                    if words is None:
+                        channel.fail(DECODE)
+                return
+            ticket, target = self._transfer, answer
+            if self._engine(packet, len(answer), lambda words, count: self._answered(ticket, target, words, count)):
+                self._busy = True
+                self._finished.clear()
+
+    def _answered(self, ticket: int, target: Words, words: Words, count: int) -> None:
+        """The engine has answered; nobody waits for it where the DMA was reset meanwhile."""
+        with self._lock:
+            if ticket != self._transfer:
+                return
+            send, receive = self._channels[SEND], self._channels[RECEIVE]
+            self._busy = False
+            send.finish(send.length)
+            target[: len(words)] = words
+            if count > len(target):
+                receive.fail(INTERNAL)
+            elif count >= 0:
+                receive.finish(4 * count)
+            self._finished.set()
+        self._changed()
 
     def _control(self, channel: Channel, value: int) -> None:
         if value & RESET:
@@ -115,7 +165,7 @@ class AxiDma:
         name = "send_errors" if base == SEND else "receive_errors"
         errors = getattr(self._faults, name)
         setattr(self._faults, name, 0)
-        if length == 0 or channel.address % 4 or length % 4:
+        if length == 0 or channel.address % self._align or length % 4:
             errors |= INTERNAL
         elif self._memory.words(channel.address, length) is None:
             errors |= DECODE

@@ -4,34 +4,41 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from ese_host import blockdesign
-from ese_host.blockdesign import Processor
+from ese_host.board import Board
 from ese_host.device.axi_dma import AxiDma
 from ese_host.device.engine import EmulatedEngine
 from ese_host.device.faults import Faults
+from ese_host.device.interrupts import InterruptController
 from ese_host.device.memory import PhysicalMemory
+from ese_host.device.worker import Done, Worker
 from ese_host.errors import DeviceError
 from ese_host.packets import Words
 
-CLOCK_BLOCKS = 0xFFFFF000
-"""Clock registers lie in pages of their own."""
-NO_ANSWER_END = -1
+PAGES = 0xFFFFF000
+"""Registers of the processing system lie in pages of their own."""
 
 
 class EmulatedBoard:
     """Registers and memory of one board; what a bus access does, and nothing of any driver."""
 
-    def __init__(self, processor: Processor, faults: Faults | None = None) -> None:
-        self.processor = processor
+    def __init__(self, board: Board, faults: Faults | None = None) -> None:
+        self.processor = blockdesign.processor_of(board.name)
         self.faults = faults if faults is not None else Faults()
         self.memory = PhysicalMemory()
-        self._clocks = dict(processor.clock_registers)
-        self._clock_pages = {address & CLOCK_BLOCKS for address in self._clocks}
-        self._engine: EmulatedEngine | None = None
+        self._system = self.processor.clock_registers | self.processor.width_registers
+        self._pages = {address & PAGES for address in self._system}
+        self._worker: Worker | None = None
         self._started = False
-        self._dma = AxiDma(self.memory, self._exchange, self.faults, blockdesign.LENGTH_BITS)
+        self.interrupts = InterruptController(lambda: self._dma.interrupts())
+        self._dma = AxiDma(
+            self.memory,
+            self._submit,
+            self.faults,
+            blockdesign.LENGTH_BITS,
+            board.dma_memory_bits // 8,
+            self.interrupts.update,
+        )
 
     def configure(self, bitstream: Path) -> None:
         """Load an emulated bitstream, in place of the one that was there.
@@ -41,15 +48,15 @@ class EmulatedBoard:
         """
         engine = EmulatedEngine(bitstream)
         self.close()
-        self._engine = engine
+        self._worker = Worker(engine)
         self._started = False
         self._dma.reset()
 
     def close(self) -> None:
-        """Unload the bitstream."""
-        if self._engine is not None:
-            self._engine.close()
-            self._engine = None
+        """Unload the bitstream, whatever its engine is doing."""
+        if self._worker is not None:
+            self._worker.abandon()
+            self._worker = None
 
     def read(self, address: int) -> int:
         """A 32-bit bus read.
@@ -65,8 +72,11 @@ class EmulatedBoard:
         offset = address - self.processor.engine_base
         if 0 <= offset < blockdesign.BLOCK_BYTES:
             return self._read_engine(offset)
-        if address & CLOCK_BLOCKS in self._clock_pages:
-            return self._clocks.get(address, 0)
+        offset = address - self.processor.intc_base
+        if 0 <= offset < blockdesign.BLOCK_BYTES:
+            return self.interrupts.read(offset)
+        if address & PAGES in self._pages:
+            return self._system.get(address, 0)
         raise DeviceError(f"bus error: nothing answers a read at {address:#010x}")
 
     def write(self, address: int, value: int) -> None:
@@ -82,10 +92,12 @@ class EmulatedBoard:
             self._dma.write(offset, value)
         elif 0 <= address - self.processor.engine_base < blockdesign.BLOCK_BYTES:
             if address - self.processor.engine_base == blockdesign.REGISTERS["CTRL"][0] and value & 1:
-                self._started = self._engine is not None
+                self._started = self._worker is not None
                 self._dma.advance()
-        elif address & CLOCK_BLOCKS in self._clock_pages:
-            self._clocks[address] = value
+        elif 0 <= address - self.processor.intc_base < blockdesign.BLOCK_BYTES:
+            self.interrupts.write(address - self.processor.intc_base, value)
+        elif address & PAGES in self._pages:
+            self._system[address] = value
         else:
             raise DeviceError(f"bus error: nothing answers a write at {address:#010x}")
 
@@ -94,22 +106,14 @@ class EmulatedBoard:
             return self.faults.registers[offset]
         if offset == blockdesign.REGISTERS["CTRL"][0]:
             return blockdesign.START if self._started else 4
-        return self._engine.register(offset) if self._engine is not None and self._started else 0
+        return self._worker.engine.register(offset) if self._worker is not None and self._started else 0
 
-    def _exchange(self, packet: Words, answer: Words) -> int | None:
-        """One packet through the engine: words of its answer, None for no answer, below zero for one without an end."""
-        if self._engine is None or not self._started:
-            return None
+    def _submit(self, packet: Words, room: int, done: Done) -> bool:
+        """Hand a packet to the engine; False where there is none, or the packet is lost on its way."""
+        if self._worker is None or not self._started:
+            return False
         fault = self.faults.next_packet()
         if fault.swallow:
-            return None
-        if fault.packet is not None:
-            packet = fault.packet(packet.copy())
-        if fault.answer is None:
-            count = self._engine.packet(packet, answer)
-        else:
-            whole = np.zeros(max(len(answer), 1 << 16), dtype=np.uint32)
-            altered = fault.answer(whole[: self._engine.packet(packet, whole)])
-            count = len(altered)
-            answer[:count] = altered[: len(answer)]
-        return NO_ANSWER_END if fault.lose_last else count
+            return False
+        self._worker.submit(packet, room, fault, done)
+        return True

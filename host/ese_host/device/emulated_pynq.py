@@ -2,21 +2,47 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import itertools
 import os
+import threading
 import weakref
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 from pynq.buffer import PynqBuffer
+from pynq.interrupt import _InterruptController
 from pynq.pl_server.device import Device
 from pynqmetadata.frontends import Metadata  # type: ignore
 from pynqmetadata.views.runtime import RuntimeMetadataParser  # type: ignore
 
-from ese_host.blockdesign import processor_of
+from ese_host.board import load_board
 from ese_host.device.board import EmulatedBoard
 from ese_host.device.faults import Faults
+
+
+class InterruptLine:
+    """The processor's interrupt input, in the place of pynq's UioController: it sets events when the line goes up."""
+
+    def __init__(self, board: EmulatedBoard) -> None:
+        self._board = board
+        self._waiting: list[tuple[Any, asyncio.AbstractEventLoop]] = []
+        board.interrupts.raised = self._raised
+
+    def add_event(self, event: Any, _: int) -> None:
+        """Set the event, in the loop that runs now, when the line is up."""
+        self._waiting.append((event, asyncio.get_running_loop()))
+        if self._board.interrupts.line:
+            self._raised()
+
+    def _raised(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for event, loop in waiting:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(event.set)
 
 
 class EmulatedDevice(Device):  # type: ignore[misc]
@@ -33,7 +59,7 @@ class EmulatedDevice(Device):  # type: ignore[misc]
         """A freshly powered board.
 
         Args:
-            board: its name in `ese_host.blockdesign.PROCESSORS`.
+            board: its name in ese_host/boards.
             tag: name of the device; two users of one tag exclude each other. By default every object is its own device.
             faults: what shall go wrong.
 
@@ -42,7 +68,8 @@ class EmulatedDevice(Device):  # type: ignore[misc]
         """
         super().__init__(tag or f"emulated-{os.getpid()}-{next(self._numbers)}")
         self.name = board
-        self.board = EmulatedBoard(processor_of(board), faults)
+        self.board = EmulatedBoard(load_board(board), faults)
+        self.line = InterruptLine(self.board)
         self.arch = self.board.processor.architecture
         self.capabilities = {"REGISTER_RW": True}
         self.mem_dict: dict[str, Any] = {}
@@ -55,6 +82,30 @@ class EmulatedDevice(Device):  # type: ignore[misc]
         """Make this pynq's active device, as a board's own device is on the board."""
         self._offered.append(self)
         Device.active_device = self
+        self._wire()
+
+    _activation = threading.RLock()
+
+    @contextlib.contextmanager
+    def active(self) -> Iterator[None]:
+        """Be pynq's active device for a while: its interrupts know no other."""
+        with self._activation:
+            before = getattr(Device, "_active_device", None)
+            Device.active_device = self
+            self._wire()
+            try:
+                yield
+            finally:
+                if before is None:
+                    del Device._active_device
+                else:
+                    Device.active_device = before
+
+    def _wire(self) -> None:
+        """Our interrupt line in the place of the one that pynq looks for under /dev."""
+        _InterruptController._controllers.clear()
+        _InterruptController._uio_devices.clear()
+        _InterruptController._uio_devices[self.board.processor.interrupt_number] = self.line
 
     def allocate(self, shape: Any, dtype: Any, **_: Any) -> Any:
         """A buffer of the board's memory, not coherent with the cache; pynq.allocate comes here.

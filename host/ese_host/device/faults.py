@@ -17,12 +17,14 @@ class PacketFault:
     Attributes:
         packet: changes the packet on its way to the engine. answer: changes the answer on its way back.
         swallow: the packet never reaches the engine. lose_last: the answer arrives without TLAST.
+        hang: seconds that the engine stands still before it answers.
     """
 
     packet: Alter | None = None
     answer: Alter | None = None
     swallow: bool = False
     lose_last: bool = False
+    hang: float = 0.0
 
 
 @dataclass

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import itertools
 import os
+import weakref
 from typing import Any, Literal, Protocol
 
 from ese_host import blockdesign
+from ese_host.board import load_board
 from ese_host.device import adapter
 from ese_host.device.board import EmulatedBoard
 from ese_host.device.dma_control import restart
@@ -59,6 +62,15 @@ class PynqPlatform:
         """
         import pynq
 
+        with self._active():
+            self._load(pynq)
+
+    def _active(self) -> contextlib.AbstractContextManager[None]:
+        """An emulated device is pynq's active one while it is loaded: pynq's interrupts know no other."""
+        active = getattr(self.device, "active", None)
+        return contextlib.nullcontext() if active is None else active()
+
+    def _load(self, pynq: Any) -> None:
         try:
             overlay = pynq.Overlay(str(self._bit.resolve()), device=self.device)
         except (RuntimeError, OSError) as error:
@@ -76,6 +88,12 @@ class PynqPlatform:
         self.overlay = overlay
         self.dma = getattr(overlay, blockdesign.DMA_NAME)
         self.engine = getattr(overlay, blockdesign.ENGINE_NAME)
+        # pynq drops its interrupt controllers with the next overlay, whatever its device: hold ours.
+        self._controllers = [
+            parent()
+            for channel in (self.dma.sendchannel, self.dma.recvchannel)
+            if isinstance(parent := getattr(channel._interrupt, "parent", None), weakref.ref)
+        ]
 
     def allocate(self, words: int) -> Any:
         """A buffer of pynq's."""
@@ -149,7 +167,7 @@ def choose(
     if driver == "adapter" or not installed:
         if kind != "emulated" or device is not None:
             raise MismatchError(f"{folder.path}: the adapter drives emulated boards only; the manifest says {kind!r}")
-        board = EmulatedBoard(blockdesign.processor_of(folder.manifest.board), faults)
+        board = EmulatedBoard(load_board(folder.manifest.board), faults)
         return AdapterPlatform(folder, board, timeout), f"emulated-{os.getpid()}-adapter-{next(_numbers)}"
     if device is None:
         device = _emulated(folder, faults) if kind == "emulated" else _active()
