@@ -20,10 +20,10 @@ class Machine:
 
     Attributes:
         pes: processing elements. depth: columns a FIFO holds. index_bits: width of the relative index.
-        registers: activations a PE's source and destination register files hold (EIE: 64, so 4096 at 64 PEs), 0 for as
-            many as the layer has. A longer vector takes several batches. A batch ends when every FIFO is empty; it
-            reads its inputs from the activation SRAM before and writes its outputs behind (EIE section IV, recalled; that
-            a PE's port moves one 16-bit activation a cycle is our assumption).
+        registers: activations that a PE's source and destination register files hold (EIE: 64, so 4096 at 64 PEs); 0
+            for as many as the layer has. A longer vector takes several batches. A batch ends when every FIFO is empty;
+            it reads its inputs from the activation SRAM before and writes its outputs behind (EIE section IV, recalled;
+            that a PE's port moves one 16-bit activation a cycle is our assumption).
     """
 
     pes: int = EIE_PES

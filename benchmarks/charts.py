@@ -1,0 +1,78 @@
+"""Charts for docs/figures: SVG files that stand alone, without script, and the same for the same numbers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pygal
+from pygal.style import Style
+
+STYLE = Style(
+    background="#ffffff",
+    plot_background="#ffffff",
+    foreground="#444444",
+    foreground_strong="#111111",
+    foreground_subtle="#bbbbbb",
+    colors=("#1f77b4", "#d98200", "#2a8c55", "#b03060", "#7a5cc0", "#8c6d31", "#17899c", "#777777", "#c0392b"),
+    font_family="sans-serif",
+    label_font_size=13,
+    major_label_font_size=13,
+    legend_font_size=13,
+    title_font_size=15,
+    value_font_size=11,
+    opacity="1",
+    transition="0s",
+)
+OPTIONS: dict[str, Any] = {
+    "style": STYLE,
+    "js": [],
+    "no_prefix": True,
+    "width": 800,
+    "height": 400,
+    "explicit_size": True,
+    "legend_at_bottom": True,
+    "legend_at_bottom_columns": 5,
+    "truncate_legend": -1,
+    "truncate_label": -1,
+    "margin": 12,
+}
+
+
+def bars(path: Path, title: str, labels: Sequence[str], unit: str, series: Mapping[str, Sequence[float]]) -> None:
+    """Bars side by side, one group a label."""
+    chart = pygal.Bar(**OPTIONS, title=title, x_labels=list(labels), y_title=unit, x_label_rotation=25)
+    _write(chart, series, path)
+
+
+def lines(
+    path: Path,
+    title: str,
+    labels: Sequence[str],
+    axes: tuple[str, str],
+    series: Mapping[str, Sequence[float | None]],
+    logarithmic: bool = False,
+) -> None:
+    """One line a series over the labels; axes are the titles of x and y."""
+    chart = pygal.Line(
+        **OPTIONS,
+        title=title,
+        x_labels=list(labels),
+        x_title=axes[0],
+        y_title=axes[1],
+        dots_size=2.5,
+        logarithmic=logarithmic,
+    )
+    _write(chart, series, path)
+
+
+def _write(chart: Any, series: Mapping[str, Sequence[float | None]], path: Path) -> None:
+    chart.value_formatter = lambda value: f"{value:.3g}"
+    for name, values in series.items():
+        chart.add(name, list(values))
+    text = chart.render(is_unicode=True)
+    text = re.sub(r"<script.*?</script>|<!--.*?-->", "", text, flags=re.DOTALL)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text + "\n", encoding="utf-8")
