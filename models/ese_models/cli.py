@@ -65,7 +65,7 @@ def train(out: Path, seed: int, epochs: int | None, units: int, as_json: bool) -
 @click.option("--out", type=click.Path(path_type=Path), default=Path("build/demo/ternary.keras"), show_default=True)
 @click.option("--weights", type=click.Choice(["ternary", "int4"]), default="ternary", show_default=True)
 @click.option("--density", type=float, default=0.1, show_default=True, help="Share of weights that is kept.")
-@click.option("--emphasis", type=click.FloatRange(1), help="Density of the input and Dense kernels over --density.")
+@click.option("--emphasis", type=(float, float), help="Density of input and Dense kernel over --density; 1 1 is even.")
 @click.option("--pes", type=click.IntRange(1, 128), default=8, show_default=True, help="Processing elements.")
 @click.option(
     "--masks", type=click.Choice(["gap-aware", "balanced", "magnitude"]), default="gap-aware", show_default=True
@@ -82,7 +82,7 @@ def compress(
     out: Path,
     weights: str,
     density: float,
-    emphasis: float | None,
+    emphasis: tuple[float, float] | None,
     pes: int,
     masks: str,
     gap_bits: int,

@@ -49,8 +49,9 @@ class Plan:
         prune: recipe of the pruning stage. tune: of the quantized stage.
         pruned_at: share of the pruning stage's steps after which the final density is reached.
         updates: how often the masks are chosen anew until then.
-        emphasis: density of the input and Dense kernels in parts of `density`; the recurrent kernel keeps the rest, so
-            that the whole network's density is `density` (BRDS, 2101.02667, splits it so too).
+        emphasis: density of the input and of the Dense kernel in parts of `density`; the recurrent kernel keeps the
+            rest, so that the whole network's density is `density` (BRDS, 2101.02667, splits it so too). The Dense
+            kernel has fewer rows than two for each PE: where two share one, they share what it keeps.
         teacher: share of the dense network's probabilities in the targets (distillation).
     """
 
@@ -65,7 +66,7 @@ class Plan:
     pruned_at: float = 0.6
     updates: int = 40
     teacher: float = 1.0
-    emphasis: float = 3.0
+    emphasis: tuple[float, float] = (2.5, 6.0)
 
     def __post_init__(self) -> None:
         if self.weights not in ("float", *QUANTIZERS):
@@ -74,8 +75,8 @@ class Plan:
             raise UnsupportedError(f"mask family is {self.family!r}; allowed: {', '.join(FAMILIES)}")
         if not 0 < self.density <= 1:
             raise UnsupportedError(f"density is {self.density}; above 0, at most 1 is allowed")
-        if not self.emphasis >= 1:
-            raise UnsupportedError(f"emphasis is {self.emphasis}; 1 (even) or more is allowed")
+        if not min(self.emphasis) >= 1:
+            raise UnsupportedError(f"emphasis is {self.emphasis}; twice 1 (even) or more is allowed")
         if not 1 <= self.pes <= 128:
             raise UnsupportedError(f"{self.pes} PEs; 1 to 128 are allowed")
         if not 2 <= self.gap_bits <= 12:
@@ -111,22 +112,22 @@ def interleave(name: str, rows: int, pes: int) -> Interleave:
     return Interleave(rows, pes, 4 if name.startswith("lstm/") else 1)
 
 
-def densities(sizes: Mapping[str, int], density: float, emphasis: float) -> dict[str, float]:
-    """Density of each kernel: `emphasis` * density, and for the recurrent one what makes the whole `density`.
+def densities(sizes: Mapping[str, int], density: float, emphasis: tuple[float, float]) -> dict[str, float]:
+    """Density of each kernel: emphasis * density for input and Dense; the recurrent one makes the whole `density`.
 
-    Where nothing would be left to the recurrent kernel, the emphasis is lowered until it keeps half of its even share.
+    Where the recurrent kernel would lose more than half of its even share, both emphases are lowered.
 
-    >>> found = densities({"lstm/kernel": 100, "lstm/recurrent_kernel": 300, "dense/kernel": 100}, 0.1, 1.5)
+    >>> found = densities({"lstm/kernel": 100, "lstm/recurrent_kernel": 300, "dense/kernel": 100}, 0.1, (1.5, 2.0))
     >>> {name: round(share, 4) for name, share in found.items()}
-    {'lstm/kernel': 0.15, 'lstm/recurrent_kernel': 0.0667, 'dense/kernel': 0.15}
+    {'lstm/kernel': 0.15, 'lstm/recurrent_kernel': 0.05, 'dense/kernel': 0.2}
     """
     rest = sizes["lstm/recurrent_kernel"]
-    others = sum(sizes.values()) - rest
-    most = 1 + 0.5 * rest / others
-    factor = max(1.0, min(emphasis, most, 1 / density))
-    found = {name: min(1.0, factor * density) for name in sizes}
-    found["lstm/recurrent_kernel"] = min(1.0, ((rest + others) * density - others * factor * density) / rest)
-    return found
+    more = {name: min(factor, 1 / density) - 1 for name, factor in zip(KERNELS[::2], emphasis, strict=True)}
+    taken = sum(sizes[name] * factor for name, factor in more.items())
+    scale = min(1.0, 0.5 * rest / taken) if taken > 0 else 1.0
+    found = {name: min(1.0, (1 + scale * factor) * density) for name, factor in more.items()}
+    left = (rest - scale * taken) * density / rest
+    return {KERNELS[0]: found[KERNELS[0]], KERNELS[1]: min(1.0, left), KERNELS[2]: found[KERNELS[2]]}
 
 
 def masks_for(
