@@ -16,7 +16,18 @@ STYLE = Style(
     foreground="#444444",
     foreground_strong="#111111",
     foreground_subtle="#bbbbbb",
-    colors=("#1f77b4", "#d98200", "#2a8c55", "#b03060", "#7a5cc0", "#8c6d31", "#17899c", "#777777", "#c0392b"),
+    colors=(
+        "#1f77b4",
+        "#d98200",
+        "#2a8c55",
+        "#b03060",
+        "#7a5cc0",
+        "#8c6d31",
+        "#17899c",
+        "#777777",
+        "#c0392b",
+        "#111111",
+    ),
     font_family="sans-serif",
     label_font_size=13,
     major_label_font_size=13,
@@ -31,10 +42,10 @@ OPTIONS: dict[str, Any] = {
     "js": [],
     "no_prefix": True,
     "width": 800,
-    "height": 400,
+    "height": 440,
     "explicit_size": True,
     "legend_at_bottom": True,
-    "legend_at_bottom_columns": 5,
+    "legend_at_bottom_columns": 4,
     "truncate_legend": -1,
     "truncate_label": -1,
     "margin": 12,
@@ -43,7 +54,7 @@ OPTIONS: dict[str, Any] = {
 
 def bars(path: Path, title: str, labels: Sequence[str], unit: str, series: Mapping[str, Sequence[float]]) -> None:
     """Bars side by side, one group a label."""
-    chart = pygal.Bar(**OPTIONS, title=title, x_labels=list(labels), y_title=unit, x_label_rotation=25)
+    chart = pygal.Bar(**OPTIONS, title=title, x_labels=list(labels), y_title=unit)
     _write(chart, series, path)
 
 
@@ -53,7 +64,6 @@ def lines(
     labels: Sequence[str],
     axes: tuple[str, str],
     series: Mapping[str, Sequence[float | None]],
-    logarithmic: bool = False,
 ) -> None:
     """One line a series over the labels; axes are the titles of x and y."""
     chart = pygal.Line(
@@ -63,7 +73,7 @@ def lines(
         x_title=axes[0],
         y_title=axes[1],
         dots_size=2.5,
-        logarithmic=logarithmic,
+        include_x_axis=True,
     )
     _write(chart, series, path)
 

@@ -177,7 +177,7 @@ def page(found: Results, seeds: int) -> str:
         "step_cycles": f"{ESE_STEP_CYCLES:,.0f}",
     }
     text = Path(__file__).with_name("eie.md.jinja").read_text(encoding="utf-8")
-    return jinja2.Template(text, undefined=jinja2.StrictUndefined, keep_trailing_newline=True).render(values)
+    return str(jinja2.Template(text, undefined=jinja2.StrictUndefined, keep_trailing_newline=True).render(values))
 
 
 def figures(found: Results, folder: Path) -> None:
@@ -201,14 +201,14 @@ def figures(found: Results, folder: Path) -> None:
         ("FIFO depth", "percent"),
         {n: [round(100 * found.depth[n][d].utilisation, 1) for d in DEPTHS] for n in NAMES},
     )
-    speedups = {n: [round(found.pes[n][1].cycles / found.pes[n][p].cycles, 2) for p in PES] for n in NAMES}
+    shares = {n: [round(100 * found.pes[n][1].cycles / found.pes[n][p].cycles / p, 1) for p in PES] for n in NAMES}
+    published = [100 * PUBLISHED_SCALING[p] / p if p in PUBLISHED_SCALING else None for p in PES]
     charts.lines(
         folder / "eie-scaling.svg",
-        "Speedup over one PE (simulated, FIFO depth 8)",
+        "Speedup over one PE, as a share of the PEs (simulated, FIFO depth 8)",
         [str(pes) for pes in PES],
-        ("PEs", "speedup"),
-        {**speedups, "published": [PUBLISHED_SCALING.get(p) for p in PES]},
-        logarithmic=True,
+        ("PEs", "speedup / PEs, percent"),
+        {**shares, "published": published},
     )
 
 
