@@ -52,12 +52,14 @@ def emit(
 
 @click.command()
 @click.argument("project", type=FOLDER)
-@click.option("--out", type=FOLDER, help="Design folder to make, e.g. bitstreams/<name>; needed with g++.")
-@click.option("--with", "tool", default="g++", show_default=True, type=click.Choice(["g++", "vitis"]), help="Tool.")
-@click.option("--timeout", default=86400.0, show_default=True, help="Seconds that Vitis HLS may take.")
+@click.option("--out", type=FOLDER, help="Design folder to make, e.g. bitstreams/<name>; not with vitis.")
+@click.option(
+    "--with", "tool", default="g++", show_default=True, type=click.Choice(["g++", "vitis", "vivado"]), help="Tool."
+)
+@click.option("--timeout", default=86400.0, show_default=True, help="Seconds that Vitis HLS or Vivado may take.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def build(project: Path, out: Path | None, tool: str, timeout: float, as_json: bool) -> None:
-    """Compile an emitted PROJECT: into an emulated bitstream with g++, or into an IP core with Vitis HLS."""
+    """Build an emitted PROJECT: emulated bitstream (g++), IP core (vitis), or bitstream (vivado, after vitis)."""
     if tool == "vitis":
         from ese_hls.project import Project
         from ese_hls.vitis import build_project
@@ -69,14 +71,20 @@ def build(project: Path, out: Path | None, tool: str, timeout: float, as_json: b
             click.echo(f"IP core in {project}; log {log}")
         return
     if out is None:
-        raise click.UsageError("--out is needed with g++: the design folder to make, e.g. --out bitstreams/ternary")
-    from ese_hls.build import build_emulated
+        raise click.UsageError(f"--out is needed with {tool}: the design folder to make, e.g. --out bitstreams/ternary")
+    if tool == "vivado":
+        from ese_hls.vivado import build_bitstream
 
-    made = build_emulated(project, out)
+        made = build_bitstream(project, out, timeout=timeout)
+    else:
+        from ese_hls.build import build_emulated
+
+        made = build_emulated(project, out)
     if as_json:
         _print({"out": str(out), **{key: value for key, value in made.to_json().items() if key != "design"}})
     else:
-        click.echo(f"emulated bitstream of design {made.design.design_id:#010x} in {out}")
+        kind = "emulated bitstream, for this machine alone," if made.kind == "emulated" else "bitstream"
+        click.echo(f"{kind} of design {made.design.design_id:#010x} for {made.board} in {out}")
 
 
 def _print(value: dict[str, Any]) -> None:

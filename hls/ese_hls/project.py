@@ -12,15 +12,15 @@ from typing import Any
 
 import jinja2
 import numpy as np
-from ese_host import blockdesign, network_io
-from ese_host.design import Design
-from ese_host.errors import FormatError, MissingError
-from ese_host.packets import Words
 
 from ese_hls import vectors
 from ese_hls.boards import Board, load_board
 from ese_hls.convert import Conversion
 from ese_hls.folders import whole_folder
+from ese_host import blockdesign, blocks, network_io
+from ese_host.design import Design
+from ese_host.errors import FormatError, MissingError
+from ese_host.packets import Words
 
 DESCRIPTION = "design.json"
 ATTACHMENTS = ("provenance.json", "testset.npz")
@@ -138,7 +138,7 @@ def _describe(conversion: Conversion, design: Design, board: Board, image: Words
 def _names(conversion: Conversion, design: Design, board: Board) -> dict[str, Any]:
     """What the templates may use."""
     return {
-        "bd": blockdesign,
+        "blocks": blocks.describe(board, design.clock_mhz),
         "board": board,
         "conversion": conversion,
         "design": design,

@@ -34,14 +34,14 @@ def run_tool(command: list[str], folder: Path, log: Path, timeout: float) -> Non
         raise ToolError(f"{command[0]} failed with exit code {result.returncode}; the log is {log}:\n{tail}")
 
 
-def version_of(command: str) -> str:
-    """First line of `command --version`.
+def version_of(command: str, option: str = "--version") -> str:
+    """First line of `command --version`, or of what the option is called there.
 
     Raises:
         ToolError: it does not answer.
     """
     try:
-        text = subprocess.run([command, "--version"], capture_output=True, text=True, timeout=60, check=True).stdout
+        text = subprocess.run([command, option], capture_output=True, text=True, timeout=60, check=True).stdout
     except (OSError, subprocess.SubprocessError) as error:
-        raise ToolError(f"{command} --version failed: {error}; is it installed whole?") from error
+        raise ToolError(f"{command} {option} failed: {error}; is it installed whole?") from error
     return text.splitlines()[0].strip() if text else "unknown"

@@ -184,9 +184,7 @@ ZYNQ_ULTRASCALE = Processor(
     width_registers={0xFD615000: 0xA00, 0xFD380000: 0x3B0, 0xFD380014: 0x3B0},
 )
 
-PROCESSORS = {
-    name: ZYNQ_7000 if load_board(name).family == "zynq-7000" else ZYNQ_ULTRASCALE for name in board_names()
-}
+PROCESSORS = {name: ZYNQ_7000 if load_board(name).family == "zynq-7000" else ZYNQ_ULTRASCALE for name in board_names()}
 """Processing system of each board that the project knows."""
 
 

@@ -198,11 +198,9 @@ def _segments(board: Board, processor: Processor) -> tuple[Segment, ...]:
         blocks.append((processor.ddr.replace("LOW", "HIGH"), HIGH_DDR, (board.ddr_mib - low) * MIB))
     for way in ("MM2S", "S2MM"):
         for name, base, size in blocks:
+            master = Pin(bd.DMA_NAME, f"M_AXI_{way}")
+            slave = Pin(ps, processor.memory)
             path, _, block = name.rpartition("/")
-            segments.append(
-                Segment(
-                    Pin(bd.DMA_NAME, f"M_AXI_{way}"), f"{bd.DMA_NAME}/Data_{way}", Pin(ps, processor.memory),
-                    block, base, size, memory=True, path=f"{ps}/{path}",
-                )  # fmt: skip
-            )
+            space = f"{bd.DMA_NAME}/Data_{way}"
+            segments.append(Segment(master, space, slave, block, base, size, memory=True, path=f"{ps}/{path}"))
     return tuple(segments)

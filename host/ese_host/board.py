@@ -1,4 +1,4 @@
-"""Boards: one JSON data file each in ese_host/boards, read by the emitter, the estimator, the block design and `check`."""
+"""Boards: one JSON data file each in ese_host/boards, read by emitter, estimator, block design and `check`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Board:
         part: AMD's part name. board_part: Vivado's board file, which holds the processing system's preset.
         clock_mhz: clock the engine is built for unless told otherwise. max_clock_mhz: the fastest that is accepted.
         ps_clock_mhz: the processing system's crystal. fabric_clock_mhz: what it gives to the clock wizard.
-        memory_port_bits: width of the port through which the DMA reaches the DDR. dma_memory_bits: width of the DMA there.
+        memory_port_bits: width of the port through which the DMA reaches the DDR. dma_memory_bits: the DMA's own.
         ddr_mib: memory of the processors.
         power_rails: names of the power rails that the board measures and pynq can read; none where it measures none.
         luts, lutram, flip_flops, dsps, bram36, uram: what there is in all; lutram counts the LUTs usable as memory.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from xml.etree import ElementTree
 
 import jinja2
 
@@ -11,10 +12,17 @@ from ese_host import blockdesign
 from ese_host.blocks import BlockDesign, Bus, Cell, Pin, Segment, describe
 from ese_host.board import load_board
 from ese_host.design import Design
+from ese_host.errors import FormatError, MismatchError
 
 VIVADO = "2022.2"
 """The version whose .hwh this is like."""
-SIGNALS = {"TDATA": blockdesign.STREAM_BITS, "TKEEP": blockdesign.STREAM_BITS // 8, "TLAST": 1, "TVALID": 1, "TREADY": 1}
+SIGNALS = {
+    "TDATA": blockdesign.STREAM_BITS,
+    "TKEEP": blockdesign.STREAM_BITS // 8,
+    "TLAST": 1,
+    "TVALID": 1,
+    "TREADY": 1,
+}
 """Signals of a stream and their widths; TREADY goes against the stream."""
 PREFIXES = {"M_AXIS_MM2S": "m_axis_mm2s_", "S_AXIS_S2MM": "s_axis_s2mm_", "in_r": "in_r_", "out_r": "out_r_"}
 LOWER_CASE = ("M_AXIS_MM2S", "S_AXIS_S2MM")
@@ -136,3 +144,28 @@ def _stream_ports(bus: Bus, end: Pin) -> list[Port]:
             Port(_physical(end, signal), output, width, "undef", wire, (Pin(other.cell, _physical(other, signal)),))
         )
     return ports
+
+
+def check(text: str, board: str, design: Design) -> None:
+    """Refuse the .hwh of another block design than ours: registers elsewhere, a DMA with a shorter length register.
+
+    Raises:
+        FormatError: it is no .hwh. MismatchError: it describes another block design.
+    """
+    blocks = describe(load_board(board), design.clock_mhz)
+    try:
+        root = ElementTree.fromstring(text)  # noqa: S314 - a file that Vivado has just written here
+    except ElementTree.ParseError as error:
+        raise FormatError(f"the .hwh is no XML ({error}); run Vivado again") from error
+    found = {(item.get("INSTANCE"), item.get("BASEVALUE"), item.get("HIGHVALUE")) for item in root.iter("MEMRANGE")}
+    for segment in blocks.segments:
+        if not segment.memory:
+            range_ = (segment.slave.cell, f"0x{segment.base:08X}", f"0x{segment.base + segment.size - 1:08X}")
+            if range_ not in found:
+                raise MismatchError(f"the .hwh lacks {range_}; found {sorted(map(str, found))}: emit the project again")
+    length = root.find(f".//MODULE[@INSTANCE='{blockdesign.DMA_NAME}']/PARAMETERS/*[@NAME='c_sg_length_width']")
+    if length is None or length.get("VALUE") != str(blockdesign.LENGTH_BITS):
+        bits = None if length is None else length.get("VALUE")
+        raise MismatchError(
+            f"the .hwh's DMA counts lengths in {bits} bits; {blockdesign.LENGTH_BITS} are expected: emit it again"
+        )

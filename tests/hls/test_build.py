@@ -198,7 +198,8 @@ def test_emulated_bitstream_is_a_sound_design_folder(bitstream: Path) -> None:
     opened = manifest.Folder.open(bitstream)
     opened.check()
     assert opened.manifest.kind == "emulated"
-    assert set(opened.manifest.files) == {"design.bit", "design.hwh", "image.bin", "golden.npz", "provenance.json"}
+    files = {"design.bit", "design.hwh", "image.bin", "golden.npz", "provenance.json", "build.log"}
+    assert set(opened.manifest.files) == files
     assert {"g++", "python", "hls4ml", "ese4ml", "numpy"} <= set(opened.manifest.tools)
     assert (opened.manifest.board, opened.manifest.part) == ("pynq-z2", "xc7z020clg400-1")
     with Emulator(ctypes.CDLL(str(bitstream / "design.bit"))):

@@ -59,8 +59,10 @@ class AxiDma:
         """A DMA with both channels halted.
 
         Args:
-            memory: what it reads and writes. engine: what is at the other end of both streams.
-            faults: what shall go wrong. length_bits: width of the length registers.
+            memory: what it reads and writes.
+            engine: what is at the other end of both streams.
+            faults: what shall go wrong.
+            length_bits: width of the length registers.
             align: bytes that addresses must be a multiple of.
             changed: called after every change of the interrupt outputs.
         """

@@ -1,0 +1,51 @@
+"""bitstreams/<design>/: the files of a project and what a build made of it, under one manifest."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+from importlib.metadata import version
+from pathlib import Path
+
+from ese_hls.folders import whole_folder
+from ese_hls.project import ATTACHMENTS, Project
+from ese_host import image, manifest
+from ese_host.manifest import Kind, Manifest
+
+PACKAGES = ("ese4ml", "hls4ml", "numpy")
+
+
+def collect(project: Project, out: Path, kind: Kind, made: dict[str, Path], tools: dict[str, str]) -> Manifest:
+    """Make a design folder; it appears whole or not at all.
+
+    Args:
+        project: the emitted project, of which image, golden model, test set and provenance are taken.
+        out: the design folder; an earlier one there is replaced.
+        kind: "emulated" or "bitstream".
+        made: {name: file} of what the build made, design.bit and design.hwh among them; all are copied.
+        tools: {name: version} of what built it.
+
+    Returns:
+        The folder's manifest.
+
+    Raises:
+        FormatError, MismatchError: the image is not sound, or `out` holds something else.
+    """
+    checked = image.read(project.path / manifest.IMAGE, project.design)
+    kept = [manifest.IMAGE, manifest.GOLDEN]
+    kept += [name for name in ATTACHMENTS if (project.path / name).is_file()]
+    with whole_folder(out, manifest.NAME) as folder:
+        for name, path in ({name: project.path / name for name in kept} | made).items():
+            shutil.copyfile(path, folder / name)
+        result = Manifest(
+            kind=kind,
+            design=project.design,
+            image_id=checked.image_id,
+            board=project.board.name,
+            part=project.board.part,
+            clock_mhz=project.design.clock_mhz,
+            files=manifest.digests(folder, [*made, *kept]),
+            tools={**tools, "python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        )
+        manifest.write(folder, result)
+    return result
