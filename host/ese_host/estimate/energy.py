@@ -1,0 +1,65 @@
+"""Energy of a step by the talk's table for 45 nm (pJ a 32-bit operation): compute, SRAM, registers; and what DRAM would have cost.
+
+Modelled: an access of b bits is taken as b / 32 of the table's, a narrower operation as a whole one. Clock tree, routing, leakage and input and
+output are not in it; an FPGA takes more, by a factor that the table does not give. The parts compare with each other and with DRAM.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ese_host.design import WORD_BITS, Design
+from ese_host.estimate.timing import Step
+
+TABLE = {"int add": 0.1, "float add": 0.9, "register": 1.0, "int mult": 3.1, "float mult": 3.7, "SRAM": 5.0, "DRAM": 640.0}
+"""pJ a 32-bit operation at 45 nm (ANCHORS: the talk)."""
+CELL_MULTIPLICATIONS = 11
+"""Of a cell, besides the scales of its four rows: 3 peepholes, 5 activations, f c, i g, o t."""
+CELL_READS = 16 * 4 + 16 * 3 + 2 * 16 + 5 * 32
+"""Block RAM bits of a cell besides its scales: biases, peepholes, c read and written, five table segments."""
+
+
+@dataclass(frozen=True)
+class Energy:
+    """pJ of one step.
+
+    Attributes:
+        parts: by cause. dram: the same weights read from DRAM. dense_dram: every weight as 32 bits from DRAM.
+    """
+
+    parts: dict[str, float]
+    dram: float
+    dense_dram: float
+
+    @property
+    def total(self) -> float:
+        """All causes, DRAM left out: there is none."""
+        return sum(self.parts.values())
+
+
+def energy(step: Step, dense_weights: int, design: Design) -> Energy:
+    """Energy of a step; `dense_weights`: weights before pruning."""
+    weight_operation = TABLE["int add"] + (0 if design.weights == "ternary" else TABLE["int mult"])
+    cells, rows, banks = step.items["lstm"], step.items["dense"], design.acc_banks
+    scaled_rows = 4 * cells + rows
+    multiplications = scaled_rows * banks + cells * CELL_MULTIPLICATIONS
+    additions = scaled_rows * (banks + 1) + cells * 10
+    copies = (design.pes + 1) // 2 if design.mode == "stream" else 1
+    written = (cells + rows + 2 * step.frame_words) * copies * WORD_BITS
+    entry_bits = WORD_BITS / design.entries_per_word
+    parameters = scaled_rows * 16 * banks + rows * 16 + cells * CELL_READS
+    parts = {
+        "compute: weights": step.weights * weight_operation,
+        "compute: element-wise": multiplications * TABLE["int mult"] + additions * TABLE["int add"],
+        "SRAM: entries": _access("SRAM", step.entries * entry_bits),
+        "SRAM: vectors": _access("SRAM", step.entries * WORD_BITS + written),
+        "SRAM: parameters, states, tables": _access("SRAM", parameters),
+        "registers and LUTRAM: accumulators": _access(
+            "register", (2 * step.weights + 2 * scaled_rows * banks) * design.acc_bits
+        ),
+    }
+    return Energy(parts, _access("DRAM", step.entries * entry_bits), _access("DRAM", 32 * dense_weights))
+
+
+def _access(kind: str, bits: float) -> float:
+    return TABLE[kind] * bits / 32

@@ -1,0 +1,102 @@
+"""One estimate: time, memory, resources and energy of a network on a design and a board, as plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+from typing import Any
+
+from ese_host.board import Board
+from ese_host.design import Design
+from ese_host.estimate.energy import TABLE, energy
+from ese_host.estimate.resources import BASIS, bits_by_cause, over, percentages, use
+from ese_host.estimate.timing import Timed
+
+Estimate = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is estimated.
+
+    Attributes:
+        name: in words. dense_weights: weights before pruning, of all matrices.
+        assumed: sentences on what the figures rest on.
+    """
+
+    name: str
+    dense_weights: int
+    assumed: tuple[str, ...] = ()
+
+
+def estimate(subject: Subject, timed: Timed, design: Design, board: Board, steps: int = 1) -> Estimate:
+    """The estimate; `steps`: length of the sequence whose cycles are given besides the steady step's.
+
+    Raises:
+        UnsupportedError: a skip design, whose cycles depend on the data.
+    """
+    step = timed.step()
+    clock = design.clock_mhz
+    frames = clock * 1e6 / step.cycles
+    whole = timed.sequence(steps)
+    uses = use(design, board)
+    lacking = over(uses)
+    spent = energy(step, subject.dense_weights, design)
+    too_fast = clock > board.max_clock_mhz
+    if too_fast:
+        lacking.append(f"clock: {clock} MHz wanted, {board.name} is built for {board.max_clock_mhz} at most")
+    return {
+        "estimate": 1,
+        "subject": subject.name,
+        "board": board.name,
+        "part": board.part,
+        "clock_mhz": clock,
+        "weights": design.weights,
+        "pes": design.pes,
+        "cells_per_cycle": design.cells_per_cycle,
+        "gap_bits": design.gap_bits,
+        "design": design.to_json(),
+        "cycles_per_step": step.cycles,
+        "cycles_by_cause": step.by_cause,
+        "utilisation": step.weights / (design.pes * step.cycles),
+        "matvec_utilisation": step.weights / (design.pes * step.matvec) if step.matvec else 0.0,
+        "latency_us": step.cycles / clock,
+        "streams": 1,
+        "frames_per_s": frames,
+        "sequence": {"steps": steps, "cycles": whole.total, "latency_us": whole.total / clock},
+        "nonzero_weights": step.weights,
+        "padding_entries": step.entries - step.weights,
+        "dense_weights": subject.dense_weights,
+        "density": sum(timed.weights) / subject.dense_weights,
+        "effective_gops": 2 * step.weights * frames / 1e9,
+        "dense_equivalent_gops": 2 * subject.dense_weights * frames / 1e9,
+        "bram36": ceil(2 * uses["bram36"].used) / 2,
+        "fits": not lacking,
+        "over": lacking,
+        "resources": {
+            name: {"used": item.used, "budget": item.budget, "parts": item.parts, "basis": BASIS[name]}
+            for name, item in uses.items()
+        },
+        "percent": percentages(uses),
+        "memory_bits": bits_by_cause(design),
+        "energy_pj": {
+            "parts": spent.parts,
+            "total": spent.total,
+            "same_weights_from_dram": spent.dram,
+            "dense_float32_from_dram": spent.dense_dram,
+            "table": TABLE,
+        },
+        "assumed": list(subject.assumed),
+        "basis": _basis(timed),
+    }
+
+
+def _basis(timed: Timed) -> dict[str, str]:
+    counts = "entries of each PE exact" if timed.exact else "entries of each PE modelled from random weights"
+    return {
+        "cycles_per_step": f"modelled: the engine's schedule, iteration by iteration, in the steady state; {counts}",
+        "latency_us": "modelled: cycles over the clock, one stream; the pipeline's depth, once a sequence, is not in it",
+        "utilisation": "non-zero weights over PEs times cycles; matvec: without element-wise, input and output waits",
+        "energy_pj": "modelled: 45 nm table of the talk, an access of b bits as b / 32 of a 32-bit one",
+        **BASIS,
+    }

@@ -1,0 +1,99 @@
+"""Entries and padding of each PE for a matrix by its size: exact for gap-aware masks, modelled for the others.
+
+A gap-aware mask keeps min(k, its weights) of each PE, k = round(density * weights / PEs), and needs no padding; so its
+entries are known without one weight. The exception is a stride whose virtual rows alone exceed the gap field: padding
+then depends on the weights and is modelled.
+
+Modelled masks keep the largest of independent, identically distributed weights, whatever their distribution: the kept
+ones then are a uniformly random subset, of each PE (balanced) or of the matrix (magnitude), drawn from a seed. Trained
+weights are no such thing: their rows differ, so that magnitude masks are less balanced than this says.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ese_host.estimate.sizes import MatrixSize, Pruning
+from ese_host.sparse import Interleave, Positions, max_gap, padding_passes, relative_index
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """Entries of one matrix.
+
+    Attributes:
+        weights: (pes,) weights kept. padding: (pes,) entries that carry none.
+        exact: whether both follow from the sizes; else they are modelled.
+        reach: largest distance that the gap field passes, over the mean distance of kept weights.
+    """
+
+    weights: npt.NDArray[np.int64]
+    padding: npt.NDArray[np.int64]
+    exact: bool
+    reach: float
+
+    @property
+    def entries(self) -> npt.NDArray[np.int64]:
+        """(pes,) stored entries: cycles of each PE."""
+        return self.weights + self.padding
+
+
+@functools.lru_cache(maxsize=4096)
+def work_of(size: MatrixSize, number: int, pruning: Pruning, pes: int) -> Work:
+    """Entries of a matrix, `number` being its place in the network."""
+    interleave = size.interleave(pes)
+    density = pruning.of(number)
+    keep = round(density * size.weights / pes)
+    own = _rows(interleave) * size.columns
+    kept = np.minimum(keep, own)
+    limit = max_gap(pruning.kind, pruning.gap_bits)
+    span = size.columns << interleave.stride_log2
+    reach = float((limit + 1) * kept.max() / span)
+    if pruning.masks == "gap-aware" and not _needs_padding(interleave, kept, limit):
+        return Work(kept, np.zeros(pes, dtype=np.int64), True, reach)
+    rng = np.random.default_rng([pruning.seed, number])
+    if pruning.masks == "magnitude":
+        total = round(density * size.weights)
+        positions = _of_matrix(interleave, rng.choice(size.weights, total, replace=False), size.columns)
+    else:
+        positions = [_of_pe(interleave, pe, int(kept[pe]), int(own[pe]), rng) for pe in range(pes)]
+    weights = np.array([len(p) for p in positions], dtype=np.int64)
+    entries = [len(relative_index(p, pruning.kind, pruning.gap_bits)[0]) for p in positions]
+    padding = np.array(entries, dtype=np.int64) - weights
+    return Work(weights, padding, False, reach)
+
+
+def _rows(interleave: Interleave) -> npt.NDArray[np.int64]:
+    """(pes,) rows of each PE."""
+    whole, rest = divmod(interleave.items, interleave.pes)
+    return (whole + (np.arange(interleave.pes) < rest)).astype(np.int64) * interleave.group
+
+
+def _needs_padding(interleave: Interleave, kept: npt.NDArray[np.int64], limit: int) -> bool:
+    """Whether the virtual rows between two columns exceed the gap field in a PE that keeps more than one column holds."""
+    rows = _rows(interleave)
+    virtual = (1 << interleave.stride_log2) - rows
+    return bool(((virtual > limit) & (kept > rows) & (rows > 0)).any())
+
+
+def _of_pe(interleave: Interleave, pe: int, keep: int, own: int, rng: np.random.Generator) -> Positions:
+    """Ascending positions of `keep` of one PE's weights, chosen at random."""
+    rows = int(_rows(interleave)[pe])
+    if not keep:
+        return np.zeros(0, dtype=np.int64)
+    column, row = np.divmod(np.sort(rng.choice(own, keep, replace=False, shuffle=False)), rows)
+    return (column << interleave.stride_log2) + row
+
+
+def _of_matrix(interleave: Interleave, chosen: Positions, columns: int) -> list[Positions]:
+    """Ascending positions, PE by PE, of weights chosen among all of a matrix."""
+    owner, local = interleave.owners()
+    row, column = np.divmod(chosen, columns)
+    position = (column << interleave.stride_log2) + local[row]
+    order = np.lexsort((position, owner[row]))
+    counts = np.bincount(owner[row], minlength=interleave.pes)
+    return np.split(position[order], np.cumsum(counts)[:-1])

@@ -1,0 +1,131 @@
+"""Iterations of one step in the steady state: two long sequences' difference, by the exact cycle model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ese_host.cycles import CAUSES, Account, Model
+from ese_host.design import Design
+from ese_host.estimate.masks import Work, work_of
+from ese_host.estimate.sizes import LayerSize, Pruning
+from ese_host.estimate.table import Table, table_of
+from ese_host.image import Image, padding_entries
+
+WARM_UP, STEPS = 8, 16
+"""Steps left out at the start, and steps averaged over; both even, since accumulator sets may alternate."""
+
+
+class SizedModel(Model):
+    """The engine's schedule of a phase table that has entry counts and no image."""
+
+    def __init__(self, table: Table, works: Sequence[Work], units: int) -> None:
+        for phase, work in zip(table.phases, works, strict=True):
+            phase.entry_count = int(work.entries.max(initial=0))
+        self.phases = tuple(table.phases)
+        self.units = units
+        self.alternate = table.alternate
+        self.frame_words = -(-table.inputs // 2)
+        self.work = [
+            (
+                float(work.weights.mean()),
+                float(work.padding.mean()),
+                float(phase.entry_count - work.entries.mean()),
+            )
+            for phase, work in zip(table.phases, works, strict=True)
+        ]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step in the steady state, or one frame.
+
+    Attributes:
+        cycles: iterations. by_cause: the same by cause.
+        matvec: iterations in which PEs work, and those that fill and drain pipelines between phases.
+        weights: non-zero weights used in a step; entries: these and the padding, both over all PEs.
+        items: {"lstm": cells, "dense": rows} that the element-wise units compute.
+        frame_words, output_words: 32-bit words in and out.
+    """
+
+    cycles: float
+    by_cause: dict[str, float]
+    matvec: float
+    weights: int
+    entries: int
+    items: dict[str, int]
+    frame_words: int
+    output_words: int
+
+
+@dataclass(frozen=True, eq=False)
+class Timed:
+    """A network on a design, as far as time goes: the model, its phases and their work."""
+
+    model: Model
+    weights: tuple[int, ...]
+    padding: tuple[int, ...]
+    outputs: int
+    exact: bool = True
+
+    def sequence(self, steps: int) -> Account:
+        """Iterations of a sequence from the zero state."""
+        return self.model.sequence(steps)
+
+    def step(self) -> Step:
+        """One step in the steady state."""
+        early, late = self.model.sequence(WARM_UP), self.model.sequence(WARM_UP + STEPS)
+        by_cause = {cause: (late.by_cause[cause] - early.by_cause[cause]) / STEPS for cause in CAUSES}
+        running = [number for number, phase in enumerate(self.model.phases) if not phase.has("last_only")]
+        items = {
+            kind: sum(self.model.phases[n].items for n in running if self.model.phases[n].has(kind))
+            for kind in ("lstm", "dense")
+        }
+        leaving = [
+            phase
+            for phase in self.model.phases
+            if phase.has("emits") and not phase.has("last_only") and not phase.has("output_last_only")
+        ]
+        words = sum(-(-p.items // 2) if p.has("emits_stored") else 2 * p.items for p in leaving)
+        weights = sum(self.weights[number] for number in running)
+        return Step(
+            cycles=(late.total - early.total) / STEPS,
+            by_cause=by_cause,
+            matvec=(late.matrix - early.matrix) / STEPS + by_cause["fill"],
+            weights=weights,
+            entries=weights + sum(self.padding[number] for number in running),
+            items=items,
+            frame_words=self.model.frame_words,
+            output_words=words,
+        )
+
+
+def of_image(image: Image, design: Design) -> Timed:
+    """Time of an encoded image: exact."""
+    padding = padding_entries(image, design).sum(axis=1)
+    weights = image.counts.sum(axis=1) - padding
+    return Timed(Model(image, design), _integers(weights), _integers(padding), image.header["outputs"])
+
+
+def of_sizes(layers: Sequence[LayerSize], pruning: Pruning, pes: int, units: int) -> tuple[Timed, Table, list[Work]]:
+    """Time of layers by their sizes; with it, the phase table and the entries that it rests on."""
+    table = table_of(layers)
+    works = [
+        work_of(matrix, number, pruning, pes)
+        for matrix, number in zip(table.matrices, table.numbers, strict=True)
+    ]
+    model = SizedModel(table, works, units)
+    timed = Timed(
+        model,
+        tuple(int(work.weights.sum()) for work in works),
+        tuple(int(work.padding.sum()) for work in works),
+        table.outputs,
+        all(work.exact for work in works),
+    )
+    return timed, table, works
+
+
+def _integers(values: np.ndarray) -> tuple[int, ...]:
+    return tuple(int(value) for value in values)
