@@ -1,0 +1,153 @@
+"""Emulation at ESE's size: our engine beside hls4ml's own csim of a dense LSTM of the same size: docs/emulation.md.
+
+    python benchmarks/emulation.py [--stock-timeout 1200]
+
+Everything is measured on the machine that runs it; ratios are from one run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from ese_layer import CELLS, INPUTS, ese_layer
+
+from ese_hls import encoder, sizing
+from ese_host import cycles, image, packets
+from ese_host.outputs import Shape
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs" / "emulation.md"
+STEPS = 100
+
+
+def stock(timeout: float, stack: int) -> dict[str, Any]:
+    """What the stock csim prints under a stack limit in bytes, or why it did not."""
+    soft = f"import resource; resource.setrlimit(resource.RLIMIT_STACK, ({stack}, resource.RLIM_INFINITY))"
+    again = f"{soft}; import os, sys; os.execv(sys.executable, [sys.executable, '-c', sys.argv[1]])"
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            done = subprocess.run(
+                [sys.executable, "-c", again, STOCK],
+                cwd=folder,
+                timeout=timeout,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return {"failed": f"not done after {timeout:g} s"}
+    if done.returncode < 0:
+        return {"failed": f"ended by {signal.Signals(-done.returncode).name}"}
+    if done.returncode:
+        return {"failed": done.stderr.strip().splitlines()[-1][:200]}
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+def ours(pes: int) -> dict[str, Any]:
+    """Emit, compile and run the whole layer."""
+    sys.path.insert(0, str(ROOT / "tests"))
+    from ese_hls.simulate import Emulator
+    from support import engine as engines
+
+    network = ese_layer(pes)
+    start = time.perf_counter()
+    design = sizing.choose_design(network, pes=pes)
+    made = image.parse(np.frombuffer(encoder.encode(network, design), dtype="<u4"), design)
+    encoded = time.perf_counter() - start
+    start = time.perf_counter()
+    library = engines.library(design)
+    compiled = time.perf_counter() - start
+    frames = np.random.default_rng(0).integers(-(1 << 13), 1 << 13, (1, STEPS, INPUTS))
+    shape = Shape.of(network)
+    with Emulator(library) as engine:
+        engines.load(engine, network, design)
+        request = packets.run_packet(made.image_id, list(frames), network.source)
+        engine.packet(request, shape.words([STEPS], False))
+        start = time.process_time()
+        answer = engine.packet(request, shape.words([STEPS], False))
+        seconds = time.process_time() - start
+        compared = engines.compare(engine, network, made, frames[:, :4])
+    counted = packets.read_trailer(answer).cycles
+    assert counted == cycles.account(made, design, STEPS).total
+    return {
+        "encode_seconds": encoded,
+        "compile_seconds": compiled,
+        "compile_peak_mb": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024,
+        "steps_per_second": STEPS / seconds,
+        "cycles_per_step": counted / STEPS,
+        "values_compared": compared,
+    }
+
+
+STOCK = f"""
+import json, os, sys, time, tempfile, resource
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+import numpy as np, keras, hls4ml
+keras.utils.set_random_seed(0)
+model = keras.Sequential([keras.Input((10, {INPUTS})), keras.layers.LSTM({CELLS}, return_sequences=True)])
+config = hls4ml.utils.config_from_keras_model(model, granularity="name", backend="Vitis")
+with tempfile.TemporaryDirectory() as folder:
+    start = time.perf_counter()
+    graph = hls4ml.converters.convert_from_keras_model(model, hls_config=config, backend="Vitis", output_dir=folder)
+    graph.compile()
+    compiled = time.perf_counter() - start
+    x = np.random.default_rng(0).normal(size=(1, 10, {INPUTS})).astype(np.float32)
+    graph.predict(x)
+    start = time.process_time()
+    graph.predict(x)
+    seconds = time.process_time() - start
+peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+print(json.dumps({{"compile_seconds": compiled, "compile_peak_mb": peak, "steps_per_second": 10 / seconds}}))
+"""
+
+
+@click.command()
+@click.option("--stock-timeout", default=1200.0, show_default=True, help="Seconds that hls4ml's own csim may take.")
+def main(stock_timeout: float) -> None:
+    """Measure both and write docs/emulation.md."""
+    rows = [(f"ese4ml, {pes} PEs, sparse 10%, ternary", ours(pes)) for pes in (64, 128)]
+    for limit, stack in (("8 MB of stack, Linux's usual limit", 8 << 20), ("unlimited stack", resource.RLIM_INFINITY)):
+        rows.append(
+            (f"hls4ml 1.3's Vitis backend, dense LSTM(1024), no projection; {limit}", stock(stock_timeout, stack))
+        )
+    lines = [
+        "# Emulation at ESE's size",
+        "",
+        "153 inputs, 1024 cells; ours with peepholes and a projection to 512, as ESE's. Measured by "
+        f"`python benchmarks/emulation.py` on {os.cpu_count()} cores (load {os.getloadavg()[0]:.1f}), one core used; "
+        "every value of 4 steps compared with the golden model. Cycles are the engine's own counter over "
+        f"{STEPS} steps from the zero state, whose first step runs no recurrent matrix.",
+        "",
+        "| engine | compile s | compile MB | steps/s | cycles a step | values equal to golden |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, result in rows:
+        if "failed" in result:
+            lines.append(f"| {name} | {result['failed']} | | | | |")
+            continue
+        lines.append(
+            f"| {name} | {result['compile_seconds']:.1f} | {result['compile_peak_mb']:.0f} | "
+            f"{result['steps_per_second']:.0f} | {result.get('cycles_per_step', float('nan')):.1f} | "
+            f"{result.get('values_compared', '')} |".replace("nan", "")
+        )
+    text = "\n".join(lines) + "\n"
+    partial = PAGE.with_suffix(".partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(PAGE)
+    click.echo(text)
+
+
+if __name__ == "__main__":
+    main()
