@@ -26,6 +26,15 @@ def partial_sums(matrix: Matrix, source: Fixed) -> tuple[Codes, Codes]:
     return np.stack([(low * b).sum(axis=1) for b in banks]), np.stack([(high * b).sum(axis=1) for b in banks])
 
 
+def largest_change(matrix: Matrix, source: Fixed) -> int:
+    """Largest magnitude of a level times the difference of two inputs: a delta network's largest single term.
+
+    Its sums need no bound of their own. A row's sum is, before and after every single term, the sum of its levels times
+    some vector of inputs within their range, and so within `partial_sums`.
+    """
+    return int(np.abs(matrix.levels).max()) * (source.high - source.low)
+
+
 def bits_for(low: int, high: int) -> int:
     """Width of the two's complement integer that holds low..high.
 

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ese_hls.bounds import bits_for, check_sum, partial_sums
+from ese_hls.bounds import bits_for, check_sum, largest_change, partial_sums
 from ese_hls.schedule import Plan, Planned, plan
+from ese_host import pointers
 from ese_host.bits import Words, pack
-from ese_host.design import FORMAT_VERSION, SUM_FRAC, WORD_BITS, Design
+from ese_host.design import CODE_BITS, FORMAT_VERSION, SUM_FRAC, WORD_BITS, Design, Mode
 from ese_host.errors import CapacityError, MismatchError, UnsupportedError
 from ese_host.fixed import Codes
 from ese_host.image import HEADER, MAGIC, layout, parse
 from ese_host.network import Activation, Layer, Lstm, Matrix, Network
-from ese_host.sparse import Interleave, relative_index
+from ese_host.sparse import Interleave, column_index, relative_index
 from ese_host.tables import VALUE_FRAC
 
 
@@ -26,6 +27,7 @@ class Packed:
     Attributes:
         entries: (pes, entry words) words of entry memory.
         counts: (phases, pes) entries of each PE.
+        pointers: (pes, pointers) column pointers of skip mode.
         scales: (params, 4, banks) and biases: (params, 4), a row of four for each item.
         peepholes: (cells, 3).
         acc_bits: accumulator width that the worst case needs.
@@ -34,6 +36,7 @@ class Packed:
     plan: Plan
     entries: Codes
     counts: Codes
+    pointers: Codes
     scales: Codes
     biases: Codes
     peepholes: Codes
@@ -50,24 +53,27 @@ def encode(network: Network, design: Design) -> bytes:
         UnsupportedError: the engine cannot hold a scale, bias or format.
     """
     check_formats(network, design)
-    packed = fill(network, design.pes, design.gap_bits, design.cells_per_cycle, design.acc_banks)
+    packed = fill(network, design.pes, design.gap_bits, design.cells_per_cycle, design.acc_banks, design.mode)
     check_capacity(packed, design)
     words = assemble(network, packed, design)
     parse(words, design, "encoded image")
     return words.astype("<u4").tobytes()
 
 
-def fill(network: Network, pes: int, gap_bits: int, units: int, banks: int) -> Packed:
+def fill(network: Network, pes: int, gap_bits: int, units: int, banks: int, mode: Mode = "stream") -> Packed:
     """Plan a network and fill the memories of its image, whatever their size."""
-    planned = plan(network, pes, banks)
+    planned = plan(network, pes, banks, mode)
     entries: list[Codes] = []
+    columns: list[Codes] = []
     counts, scales, biases, peepholes = [], [], [], []
     entry_words = params = cells = 0
     for item in planned.phases:
         phase = item.phase
-        words, count = _entries(item.matrix, item.interleave, gap_bits)
+        words, count, starts = _entries(item.matrix, item.interleave, gap_bits, mode)
         phase.entry_base, phase.entry_count = entry_words, int(count.max(initial=0))
         phase.stride_log2 = item.interleave.stride_log2
+        phase.pointer_base = sum(c.shape[1] for c in columns)
+        columns.append(_pointers(starts, entry_words, item.matrix, gap_bits))
         entries.append(words)
         counts.append(count)
         entry_words += words.shape[1]
@@ -91,6 +97,7 @@ def fill(network: Network, pes: int, gap_bits: int, units: int, banks: int) -> P
         planned,
         np.concatenate(entries, axis=1),
         np.array(counts),
+        np.concatenate(columns, axis=1),
         np.concatenate(scales),
         np.concatenate(biases),
         np.concatenate(peepholes) if peepholes else np.zeros((0, 3), dtype=np.int64),
@@ -99,13 +106,20 @@ def fill(network: Network, pes: int, gap_bits: int, units: int, banks: int) -> P
     )
 
 
-def _entries(matrix: Matrix, interleave: Interleave, gap_bits: int) -> tuple[Codes, Codes]:
-    """(pes, words) entry words of a matrix, and (pes,) entries of each PE."""
-    code_bits = 1 if matrix.kind == "ternary" else 4
+def _entries(matrix: Matrix, interleave: Interleave, gap_bits: int, mode: Mode) -> tuple[Codes, Codes, list[Codes]]:
+    """(pes, words) entry words of a matrix, (pes,) entries of each PE, and in skip mode where its columns begin."""
+    code_bits = CODE_BITS[matrix.kind]
     per_word = WORD_BITS // (gap_bits + code_bits)
     stored: list[Codes] = []
+    columns: list[Codes] = []
     for pe, positions in enumerate(interleave.positions(matrix.codes)):
-        gaps, carriers = relative_index(positions, matrix.kind, gap_bits)
+        if mode == "skip":
+            gaps, carriers, starts = column_index(
+                positions, interleave.stride_log2, matrix.codes.shape[1], matrix.kind, gap_bits
+            )
+            columns.append(starts)
+        else:
+            gaps, carriers = relative_index(positions, matrix.kind, gap_bits)
         codes = np.zeros_like(gaps)
         rows = interleave.rows_of(pe)
         local = positions & ((1 << interleave.stride_log2) - 1)
@@ -119,7 +133,15 @@ def _entries(matrix: Matrix, interleave: Interleave, gap_bits: int) -> tuple[Cod
         slots[pe, : len(values)] = values
     shifts = np.arange(per_word) * (gap_bits + code_bits)
     packed: Codes = (slots.reshape(interleave.pes, words, per_word) << shifts).sum(axis=2)
-    return packed, counts
+    return packed, counts, columns
+
+
+def _pointers(starts: list[Codes], entry_words: int, matrix: Matrix, gap_bits: int) -> Codes:
+    """(pes, columns + 1) column pointers of a matrix whose entries begin at word `entry_words`; stream mode has none."""
+    if not starts:
+        return np.zeros((1, 0), dtype=np.int64)
+    per_word = WORD_BITS // (gap_bits + CODE_BITS[matrix.kind])
+    return pointers.to_fields(np.array(starts) + entry_words * per_word, per_word, (per_word - 1).bit_length())
 
 
 def _stage_matrices(item: Planned, planned: Plan) -> list[Planned]:
@@ -181,6 +203,9 @@ def acc_bits_of(planned: Plan) -> int:
             for sign, bank in enumerate((part.phase.bank_positive, part.phase.bank_negative)):
                 low, high = ranges.get(bank, (np.int64(0), np.int64(0)))
                 ranges[bank] = (low + lows[sign], high + highs[sign])
+            if part.phase.has("delta"):
+                change = largest_change(part.matrix, part.source)
+                needed = max(needed, bits_for(-change, change))
         needed = max([needed, *(bits_for(int(low.min()), int(high.max())) for low, high in ranges.values())])
     return needed
 
@@ -218,15 +243,16 @@ def check_capacity(packed: Packed, design: Design) -> None:
     Raises:
         CapacityError: naming the memory, what is needed and what is there.
     """
-    groups = max(-(-p.interleave.rows_per_pe // 4) for p in packed.plan.phases)
     needs = {
         "entry_depth": packed.entries.shape[1],
-        "group_depth": groups,
+        "group_depth": packed.plan.groups,
         "vector_depth": max(packed.plan.vector_words),
         "param_depth": -(-len(packed.scales) // design.cells_per_cycle),
         "cell_depth": -(-len(packed.peepholes) // design.cells_per_cycle),
         "phases": len(packed.plan.phases),
         "acc_bits": packed.acc_bits,
+        "pointer_depth": packed.pointers.shape[1],
+        "delta_depth": packed.plan.delta_words,
     }
     for name, needed in needs.items():
         if needed > getattr(design, name):
@@ -261,7 +287,7 @@ def assemble(network: Network, packed: Packed, design: Design) -> Words:
         "codebooks": len(packed.codebooks),
         "inputs": network.inputs,
         "outputs": network.outputs,
-        "flags": network.every_step | packed.plan.alternate << 1,
+        "flags": network.every_step | packed.plan.alternate << 1 | packed.pointers.shape[1] << 16,
         "gate_line": lines[0],
         "cell_line": lines[1],
         "formats": formats,
@@ -269,13 +295,15 @@ def assemble(network: Network, packed: Packed, design: Design) -> Words:
     }
     values["words"] = layout(values, design)["checksum"].stop
     parts = [np.array([values[name] for name in HEADER], dtype=np.uint32)]
+    skip = design.mode == "skip"
     for planned, counts in zip(packed.plan.phases, packed.counts, strict=True):
-        parts += [planned.phase.to_words(), pack(counts, 16)]
+        parts += [planned.phase.to_words(skip)] + ([] if skip else [pack(counts, 16)])
     if packed.codebooks:
         parts.append(pack(np.concatenate(packed.codebooks), 16))
     parts.append(pack(np.concatenate([packed.scales, packed.biases[:, :, None]], axis=2), 16))
     parts.append(pack(packed.peepholes, 16))
     parts.append(pack(packed.entries.T, WORD_BITS))
+    parts.append(pack(packed.pointers.T, WORD_BITS))
     parts.append((network.table[0] | network.table[1] << VALUE_FRAC).astype(np.uint32))
     content = np.concatenate(parts)
     crc = np.array([zlib.crc32(content.astype("<u4").tobytes())], dtype=np.uint32)

@@ -3,6 +3,9 @@
 Input frames and an LSTM's separate outputs live in vector RAM A, states in B, so that the PEs read one while the
 element-wise stage writes the other. Where the first layer is an LSTM, its input part of step t + 1 goes ahead, beside
 the element-wise stage of step t.
+
+A delta network's sums persist: each delta layer has accumulators of its own, below those that the other layers share,
+and nothing goes ahead, for its input part may be added only when the last step's sums have been read.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ese_host.design import SUM_FRAC
+from ese_host.design import SCAN_WIDTH, SUM_FRAC, Mode
 from ese_host.errors import UnsupportedError
 from ese_host.fixed import Fixed
 from ese_host.network import Dense, Lstm, Matrix, Network
@@ -37,14 +40,32 @@ class Planned:
     source: Fixed
     layer: Lstm | Dense | None = None
 
+    @property
+    def groups(self) -> int:
+        """Groups of four accumulators that its rows take."""
+        return -(-self.interleave.rows_per_pe // 4)
+
 
 @dataclass
 class Plan:
-    """Phases in order, and the sizes of what they use."""
+    """Phases in order, and the sizes of what they use.
+
+    Attributes:
+        alternate: accumulator sets change roles with every step.
+        alignment: a vector begins at a multiple of it.
+        vector_words: of RAM A and B. delta_words: of the memory of what was last broadcast.
+    """
 
     phases: list[Planned] = field(default_factory=list)
     alternate: bool = False
+    alignment: int = 1
     vector_words: list[int] = field(default_factory=lambda: [0, 0])
+    delta_words: int = 0
+
+    @property
+    def groups(self) -> int:
+        """Groups of four accumulators a PE."""
+        return max(p.phase.group_base + p.groups for p in self.phases)
 
 
 @dataclass(frozen=True)
@@ -77,14 +98,21 @@ def _shares(layer: Lstm) -> bool:
     return same_point and bool((layer.kernel.scale == layer.recurrent.scale).all())
 
 
-def plan(network: Network, pes: int, banks: int) -> Plan:
+def plan(network: Network, pes: int, banks: int, mode: Mode = "stream") -> Plan:
     """Phases of one step.
 
     Raises:
-        UnsupportedError: a scale, bias or format lies outside what the sums can hold, with what to change.
+        UnsupportedError: a scale, bias or format lies outside what the sums can hold, or a delta layer is to run in
+            stream mode, with what to change.
     """
-    result = Plan(alternate=isinstance(network.layers[0], Lstm))
-    result.vector_words[RAM_A] = network.inputs + network.inputs % 2
+    deltas = [layer.name for layer in network.layers if isinstance(layer, Lstm) and layer.is_delta]
+    if deltas and mode == "stream":
+        raise UnsupportedError(
+            f"layer {deltas[0]!r} has delta thresholds; stream mode multiplies every element: use mode 'skip'"
+        )
+    result = Plan(alternate=isinstance(network.layers[0], Lstm) and not deltas)
+    result.alignment = SCAN_WIDTH if mode == "skip" else 1
+    _allocate(result, RAM_A, network.inputs + network.inputs % 2)
     vector = _Vector(RAM_A, 0, network.source)
     last_only = False
     codebooks = 0
@@ -105,12 +133,37 @@ def plan(network: Network, pes: int, banks: int) -> Plan:
             if not result.alternate and index % 2:
                 planned.phase.flags.add("set")
         result.phases += phases
+    for planned in result.phases:
+        planned.phase.columns = planned.matrix.codes.shape[1]
+    _place_sums(result)
     return result
+
+
+def _place_sums(result: Plan) -> None:
+    """Accumulators: in each set first those of the delta layers, then those that all other layers share."""
+    owned = [0, 0]
+    bases: dict[int, int] = {}
+    for planned in result.phases:
+        phase = planned.phase
+        if phase.has("delta"):
+            if phase.layer not in bases:
+                bases[phase.layer] = owned[phase.has("set")]
+                owned[phase.has("set")] += planned.groups
+            phase.group_base = bases[phase.layer]
+            phase.last_base = result.delta_words
+            result.delta_words += _aligned(phase.columns, result.alignment)
+    for planned in result.phases:
+        if not planned.phase.has("delta"):
+            planned.phase.group_base = owned[planned.phase.has("set")]
+
+
+def _aligned(words: int, alignment: int) -> int:
+    return -(-words // alignment) * alignment
 
 
 def _allocate(result: Plan, ram: int, words: int) -> int:
     base = result.vector_words[ram]
-    result.vector_words[ram] += words
+    result.vector_words[ram] += _aligned(words, result.alignment)
     return base
 
 
@@ -143,13 +196,17 @@ def _set_shifts(phase: Phase, shifts: dict[int, int]) -> None:
 def _lstm(
     result: Plan, layer: Lstm, index: int, source: _Vector, pes: int, banks: int, final: bool
 ) -> tuple[list[Planned], _Vector]:
-    first = index == 0
+    first, ahead = index == 0, index == 0 and result.alternate
     inputs = Phase(layer=index, part=0, source_base=source.base)
     recurrent = Phase(layer=index, part=1, flags={"zero_state"})
     if source.ram == RAM_B:
         inputs.flags.add("source_ram")
     if first:
-        inputs.flags |= {"ahead", "waits_frame", "frees_frame"}
+        inputs.flags |= {"waits_frame", "frees_frame"}
+    if ahead:
+        inputs.flags.add("ahead")
+    if layer.is_delta:
+        _set_thresholds(layer, inputs, recurrent)
     cell_stage = recurrent if first else inputs
     shared = _shares(layer)
     signs = 2 if layer.kernel.two_scales or layer.recurrent.two_scales else 1
@@ -173,6 +230,8 @@ def _lstm(
         Planned(recurrent, layer.recurrent, interleave, layer.state, layer if first else None),
         Planned(inputs, layer.kernel, interleave, source.format, None if first else layer),
     ]
+    if first and not ahead:
+        phases.reverse()
     cell_stage.first_base = _allocate(result, RAM_B, layer.units)
     cell_stage.flags.add("first_ram")
     if layer.projection is not None:
@@ -197,6 +256,13 @@ def _lstm(
         cell_stage.second_base = vector.base
     _last_only(cell_stage, layer)
     return phases, vector
+
+
+def _set_thresholds(layer: Lstm, inputs: Phase, recurrent: Phase) -> None:
+    """Both parts add into the same accumulators: where one has no threshold, it gets zero, which is exact."""
+    for phase, threshold in ((inputs, layer.delta_input), (recurrent, layer.delta_state)):
+        phase.flags.add("delta")
+        phase.threshold = threshold or 0
 
 
 def _last_only(phase: Phase, layer: Lstm) -> None:

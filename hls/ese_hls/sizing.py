@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ese_hls.encoder import fill, shape_of
 from ese_hls.schedule import banks_needed
-from ese_host.design import ACC_BITS, Design
+from ese_host.design import ACC_BITS, SCAN_WIDTH, Design, Mode
 from ese_host.errors import UnsupportedError
 from ese_host.fixed import Fixed
 from ese_host.network import Activation, Lstm, Network
@@ -21,6 +21,8 @@ def choose_design(
     acc_banks: int | None = None,
     cells_per_cycle: int | None = None,
     clock_mhz: int = 100,
+    mode: Mode = "stream",
+    fifo_depth: int = 8,
 ) -> Design:
     """The design whose memories just hold the network, depths rounded up to powers of two.
 
@@ -29,12 +31,12 @@ def choose_design(
     """
     banks = banks_needed(network) if acc_banks is None else acc_banks
     units = (1 if pes == 1 else 2) if cells_per_cycle is None else cells_per_cycle
-    packed = fill(network, pes, gap_bits, units, banks)
+    packed = fill(network, pes, gap_bits, units, banks, mode)
     weights = network.layers[0].kernel.kind
     state, output, gate, cell = _lstm_formats(network)
 
-    def depth(needed: int) -> int:
-        return max(2, 1 << (needed - 1).bit_length())
+    def depth(needed: int, least: int = 2) -> int:
+        return max(least, 1 << (needed - 1).bit_length())
 
     phases: list[Phase] = [p.phase for p in packed.plan.phases]
     return Design(
@@ -45,8 +47,8 @@ def choose_design(
         acc_bits=max(ACC_BITS[weights], packed.acc_bits),
         acc_banks=banks,
         entry_depth=max(1, packed.entries.shape[1]),
-        group_depth=depth(max(-(-p.interleave.rows_per_pe // 4) for p in packed.plan.phases)),
-        vector_depth=depth(max(packed.plan.vector_words)),
+        group_depth=depth(packed.plan.groups),
+        vector_depth=depth(max(packed.plan.vector_words), SCAN_WIDTH if mode == "skip" else 2),
         param_depth=depth(-(-len(packed.scales) // units)),
         cell_depth=depth(max(1, -(-len(packed.peepholes) // units))),
         phases=len(phases),
@@ -56,6 +58,10 @@ def choose_design(
         gate=gate,
         cell=cell,
         clock_mhz=clock_mhz,
+        mode=mode,
+        fifo_depth=fifo_depth,
+        pointer_depth=depth(packed.pointers.shape[1], SCAN_WIDTH) if mode == "skip" else 0,
+        delta_depth=depth(packed.plan.delta_words, SCAN_WIDTH) if packed.plan.delta_words else 0,
     )
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ese_host.design import Design
+from ese_host.errors import UnsupportedError
 from ese_host.image import Image, padding_entries
 from ese_host.phases import Phase
 
@@ -203,5 +204,13 @@ class Model:
 
 
 def account(image: Image, design: Design, steps: int, *, keep: bool = False, trace: bool = False) -> Account:
-    """Iterations of one sequence by cause (modelled; equal to the engine's counter)."""
+    """Iterations of one sequence by cause (modelled; equal to the engine's counter).
+
+    Raises:
+        UnsupportedError: a skip design, whose iterations depend on the data.
+    """
+    if design.mode == "skip":
+        raise UnsupportedError(
+            "the cycles of skip mode depend on the data and are not modelled: take the engine's own counter"
+        )
     return Model(image, design).sequence(steps, keep=keep, trace=trace)

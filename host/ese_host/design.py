@@ -9,11 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, Literal
 
 from ese_host.errors import FormatError, MismatchError
 from ese_host.fixed import Fixed
 from ese_host.network import Activation, WeightKind
+
+Mode = Literal["stream", "skip"]
 
 FORMAT_VERSION = 1
 WORD_BITS = 18
@@ -23,6 +25,10 @@ ACC_BITS = {"ternary": 24, "int4": 28, "codebook4": 36}
 SUM_FRAC = 36
 """Fractional bits of a pre-activation sum."""
 SUM_BITS = 48
+SCAN_WIDTH = 4
+"""Elements of a vector that skip mode examines at once."""
+SKIP_FIELDS = ("mode", "fifo_depth", "pointer_depth", "delta_depth")
+"""What only a skip design has, and only its canonical JSON tells."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,9 @@ class Design:
         source: format of the network's input. state: of h and c. output: of an LSTM's output to the next layer.
         gate: activation of i, f, o. cell: activation of the candidate and of c.
         clock_mhz: clock the design is meant for.
+        mode: "stream" (every activation; ESE) or "skip" (those that are not zero, or have changed; EIE).
+        fifo_depth: columns that a PE's FIFO holds. pointer_depth: column pointers a PE.
+        delta_depth: elements whose last broadcast value is kept; 0 where none is. The last three: skip mode alone.
     """
 
     weights: WeightKind
@@ -59,8 +68,14 @@ class Design:
     gate: Activation
     cell: Activation
     clock_mhz: int = 100
+    mode: Mode = "stream"
+    fifo_depth: int = 8
+    pointer_depth: int = 0
+    delta_depth: int = 0
 
     def __post_init__(self) -> None:
+        skips = self.mode == "skip"
+        depths = [1 << n for n in range(2 if skips else 1, 17)]
         allowed = {
             "weights": tuple(CODE_BITS),
             "gap_bits": range(2, 13),
@@ -70,14 +85,21 @@ class Design:
             "acc_banks": (1, 2, 4),
             "entry_depth": range(1, 1 << 16),
             "phases": range(1, 65),
-            **{
-                name: [1 << n for n in range(1, 17)]
-                for name in ("group_depth", "vector_depth", "param_depth", "cell_depth")
-            },
+            "vector_depth": depths,
+            **{name: [1 << n for n in range(1, 17)] for name in ("group_depth", "param_depth", "cell_depth")},
+            "mode": ("stream", "skip"),
+            "fifo_depth": [1 << n for n in range(9)],
+            "pointer_depth": depths if skips else (0,),
+            "delta_depth": [0, *depths] if skips else (0,),
         }
         for name, values in allowed.items():
             if getattr(self, name) not in values:
                 raise FormatError(f"design: {name} is {getattr(self, name)!r}; allowed: {values}")
+        if skips and self.entry_depth >= 1 << (WORD_BITS - self.slot_bits):
+            raise FormatError(
+                f"design: entry_depth is {self.entry_depth}; a column pointer reaches "
+                f"{(1 << (WORD_BITS - self.slot_bits)) - 1} words: use more PEs or gap bits"
+            )
         for name in ("source", "state", "output"):
             form: Fixed = getattr(self, name)
             if form.bits + (not form.signed) > 16 + (name == "source"):
@@ -96,6 +118,11 @@ class Design:
         return WORD_BITS // self.entry_bits
 
     @property
+    def slot_bits(self) -> int:
+        """Bits of a column pointer that name an entry within its word."""
+        return (self.entries_per_word - 1).bit_length()
+
+    @property
     def max_gap(self) -> int:
         """Largest gap that a weight may have; a ternary padding entry takes the all-ones value for itself."""
         return (1 << self.gap_bits) - (2 if self.weights == "ternary" else 1)
@@ -106,8 +133,10 @@ class Design:
         return int.from_bytes(hashlib.sha256(self.canonical().encode()).digest()[:4], "big")
 
     def canonical(self) -> str:
-        """Canonical JSON of the format version and every field."""
-        return json.dumps({"format": FORMAT_VERSION, **asdict(self)}, sort_keys=True)
+        """Canonical JSON of the format version and every field that the mode has."""
+        left_out = SKIP_FIELDS if self.mode == "stream" else ()
+        named = {name: value for name, value in asdict(self).items() if name not in left_out}
+        return json.dumps({"format": FORMAT_VERSION, **named}, sort_keys=True)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for the manifest."""
@@ -129,7 +158,7 @@ class Design:
             items[name] = Fixed.from_json(items[name])
         for name in ("gate", "cell"):
             items[name] = _activation(items[name])
-        for name in names - {"source", "state", "output", "gate", "cell", "weights"}:
+        for name in names - {"source", "state", "output", "gate", "cell", "weights", "mode"}:
             if type(items[name]) is not int:
                 raise FormatError(f"design: {name} is {items[name]!r}; an integer is expected")
         return cls(**items)

@@ -152,12 +152,10 @@ def _lstm(layer: Lstm, values: Codes, table: Codes) -> LayerResult:
     m_format = layer.exact_output if layer.output is None else layer.output
     trace: dict[str, list[Codes]] = {name: [] for name in ("exact", "output", "h", "c", "m_exact", "m")}
     exact_frac, output_frac = layer.exact_output.frac, m_format.frac
+    inputs = _Part(layer.kernel, layer.source, layer.delta_input, batch)
+    recurrent = _Part(layer.recurrent, layer.state, layer.delta_state, batch)
     for step in range(steps):
-        sums, frac = align(
-            weighted_sum(layer.kernel, values[:, step], layer.source),
-            weighted_sum(layer.recurrent, h, layer.state),
-            (layer.bias, layer.bias_frac),
-        )
+        sums, frac = align(inputs.sums(values[:, step]), recurrent.sums(h), (layer.bias, layer.bias_frac))
         c, m_exact = _cell(layer, sums, frac, c, table)
         m = m_format.quantize(m_exact, layer.exact_output.frac)
         exact, output = m_exact, m
@@ -182,6 +180,28 @@ def _lstm(layer: Lstm, values: Codes, table: Codes) -> LayerResult:
         arrays["m_exact"] if projected else None,
         arrays["m"] if projected else None,
     )
+
+
+class _Part:
+    """Input or recurrent part of an LSTM's sums. With a threshold it sees changes alone, and adds them up."""
+
+    def __init__(self, matrix: Matrix, source: Fixed, threshold: int | None, batch: int) -> None:
+        self._matrix, self._source, self._threshold = matrix, source, threshold
+        self._seen = np.zeros((batch, matrix.codes.shape[1]), dtype=np.int64)
+        self._sums = np.zeros((batch, len(matrix.codes)), dtype=np.int64)
+
+    def sums(self, vectors: Codes) -> tuple[Codes, int]:
+        """Exact sums of one step's (batch, columns) vectors, and their fractional bits."""
+        if self._threshold is None:
+            return weighted_sum(self._matrix, vectors, self._source)
+        change = vectors - self._seen
+        change[np.abs(change) <= self._threshold] = 0
+        self._seen = self._seen + change
+        wider = 2 - self._source.signed
+        difference = Fixed(self._source.bits + wider, self._source.integer + wider)
+        added, frac = weighted_sum(self._matrix, change, difference)
+        self._sums = self._sums + added
+        return self._sums, frac
 
 
 def _cell(layer: Lstm, sums: Codes, frac: int, c: Codes, table: Codes) -> tuple[Codes, Codes]:

@@ -13,10 +13,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from ese_host import pointers
 from ese_host.bits import Words, packed_words, unpack
 from ese_host.design import CODE_BITS, FORMAT_VERSION, WORD_BITS, Design, check_ids
 from ese_host.errors import CapacityError, FormatError
-from ese_host.phases import PHASE_WORDS, Phase
+from ese_host.phases import Phase, record_words
 from ese_host.tables import TABLE_SIZE
 
 MAGIC = 0x34455345
@@ -39,6 +40,7 @@ HEADER = (
     "weights",
 )
 MAX_WORDS = 1 << 26
+MAX_INPUTS = (1 << 14) - 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +71,11 @@ class Image:
         return bool(self.header["flags"] & 1)
 
     @property
+    def pointers(self) -> int:
+        """Column pointers of each PE; stream mode has none."""
+        return pointer_count(self.header)
+
+    @property
     def output_frac(self) -> int:
         """Fractional bits of an output value."""
         return self.header["formats"] & 0xFF
@@ -93,15 +100,21 @@ class Image:
         return {name: 4 * (part.stop - part.start) for name, part in self.sections.items()}
 
 
+def pointer_count(header: dict[str, int]) -> int:
+    """Column pointers of each PE."""
+    return header["flags"] >> 16
+
+
 def layout(header: dict[str, int], design: Design) -> dict[str, slice]:
     """Word range of each section of an image with this header."""
     sizes = {
         "header": len(HEADER),
-        "phase table": header["phases"] * (PHASE_WORDS + packed_words(design.pes, 16)),
+        "phase table": header["phases"] * sum(record_words(design)),
         "codebooks": 8 * header["codebooks"],
         "scales and biases": packed_words(header["params"] * 4 * (design.acc_banks + 1), 16),
         "peepholes": packed_words(header["cells"] * 3, 16),
         "entries": packed_words(header["entry_words"] * design.pes, WORD_BITS),
+        "pointers": packed_words(pointer_count(header) * design.pes, WORD_BITS),
         "tables": TABLE_SIZE,
         "checksum": 1,
     }
@@ -134,14 +147,18 @@ def parse(words: Words, design: Design, name: str = "image") -> Image:
     crc = zlib.crc32(words[:-1].astype("<u4").tobytes())
     if crc != int(words[-1]):
         raise FormatError(f"{name}: CRC is {int(words[-1]):#010x}; its content has {crc:#010x}: copy or emit it again")
-    record = PHASE_WORDS + packed_words(design.pes, 16)
-    table = words[sections["phase table"]].reshape(-1, record)
-    phases = tuple(Phase.from_words(row[:PHASE_WORDS]) for row in table)
-    counts = np.array([unpack(row[PHASE_WORDS:], design.pes, 16) for row in table]).reshape(-1, design.pes)
+    record, _ = record_words(design)
+    table = words[sections["phase table"]].reshape(header["phases"], -1)
+    phases = tuple(Phase.from_words(row[:record]) for row in table)
     for number, phase in enumerate(phases):
         used = phase.entry_base + -(-phase.entry_count // design.entries_per_word)
         if used > header["entry_words"]:
             raise FormatError(f"{name}: phase {number} uses {used} entry words; {header['entry_words']} are stored")
+    if design.mode == "skip":
+        stored = pointers.read(words[sections["pointers"]], pointer_count(header), header["entry_words"], design, name)
+        counts = pointers.entry_counts(stored, phases, name)
+    else:
+        counts = np.array([unpack(row[record:], design.pes, 16) for row in table]).reshape(-1, design.pes)
     return Image(words, header, phases, counts, sections)
 
 
@@ -153,11 +170,13 @@ def _check_sizes(header: dict[str, int], design: Design, name: str) -> None:
         "params": units * design.param_depth,
         "cells": units * design.cell_depth,
         "codebooks": 16 if design.weights == "codebook4" else 0,
-        "inputs": min(design.vector_depth, 4095),
+        "pointers": design.pointer_depth,
+        "inputs": min(design.vector_depth, MAX_INPUTS),
     }
+    found = {**header, "pointers": pointer_count(header)}
     for field, limit in limits.items():
-        if header[field] > limit:
-            raise CapacityError(f"{name}: {field} is {header[field]}; the design holds {limit}: choose a larger design")
+        if found[field] > limit:
+            raise CapacityError(f"{name}: {field} is {found[field]}; the design holds {limit}: choose a larger design")
     if not header["inputs"] or not header["outputs"] or not header["phases"]:
         raise FormatError(f"{name}: inputs, outputs or phases is zero; at least one of each is needed: emit it again")
     bits = header["formats"] >> 8 & 0xFF

@@ -22,6 +22,7 @@ ActivationKind = Literal["tanh", "sigmoid", "hard_tanh", "hard_sigmoid"]
 
 SCALE_BITS = 16
 CODE_RANGE: dict[str, tuple[int, int]] = {"ternary": (-1, 1), "int4": (-8, 7), "codebook4": (0, 15)}
+MAX_THRESHOLD = (1 << 16) - 1
 SLOPE = Fixed(16, 1, signed=False)
 """Format of a hard activation's slope and offset."""
 
@@ -113,6 +114,8 @@ class Lstm:
         return_sequences: whether the next layer sees every step or the last alone.
         peepholes: (3, units) codes for i, f, o, or None.
         projection: (projected, units) matrix, or None; its output has the state's format.
+        delta_input, delta_state: a delta network's thresholds, codes of `source` and of `state`: an input or a fed-back
+            output takes part in a step only where it has changed by more than this; None where all do.
     """
 
     name: str
@@ -128,6 +131,8 @@ class Lstm:
     return_sequences: bool
     peepholes: Codes | None = None
     projection: Matrix | None = None
+    delta_input: int | None = None
+    delta_state: int | None = None
 
     def __post_init__(self) -> None:
         rows = 4 * self.units
@@ -141,6 +146,14 @@ class Lstm:
         for what, (found, expected) in shapes.items():
             if found != expected:
                 raise FormatError(f"layer {self.name!r}: {what} is {found}; expected {expected}")
+        for what, threshold in (("delta_input", self.delta_input), ("delta_state", self.delta_state)):
+            if threshold is not None and threshold not in range(MAX_THRESHOLD + 1):
+                raise FormatError(f"layer {self.name!r}: {what} is {threshold}; 0 to {MAX_THRESHOLD} are allowed")
+
+    @property
+    def is_delta(self) -> bool:
+        """Whether only changes take part in its sums."""
+        return self.delta_input is not None or self.delta_state is not None
 
     @property
     def units(self) -> int:

@@ -7,9 +7,12 @@ from typing import Literal
 
 import numpy as np
 
-from ese_host.bits import Words
+from ese_host.bits import Words, packed_words
+from ese_host.design import Design
 
 PHASE_WORDS = 10
+SCAN_WORDS = 3
+"""More words of a record in skip mode."""
 FLAGS = (
     "lstm",
     "dense",
@@ -30,8 +33,9 @@ FLAGS = (
     "first_ram",
     "second_enabled",
     "second_ram",
+    "delta",
 )
-"""Bits 0 to 18 of a record's first word."""
+"""Bits 0 to 19 of a record's first word."""
 NIBBLES = (("codebook", 20, 4), ("stride_log2", 24, 4), ("bank_positive", 28, 2), ("bank_negative", 30, 2))
 HALVES = (
     ("entry_base", "entry_count"),
@@ -40,6 +44,8 @@ HALVES = (
     ("first_base", "second_base"),
 )
 """Low and high half of words 1 to 4."""
+SCAN_HALVES = (("pointer_base", "columns"), ("group_base", "threshold"))
+"""Low and high half of words 10 and 11; word 12 is `last_base`."""
 PARTS: tuple[Literal["kernel", "recurrent", "projection"], ...] = ("kernel", "recurrent", "projection")
 
 
@@ -68,6 +74,11 @@ class Phase:
     stored_shift: int = 0
     low: int = 0
     high: int = 0
+    pointer_base: int = 0
+    columns: int = 0
+    group_base: int = 0
+    threshold: int = 0
+    last_base: int = 0
 
     def has(self, flag: str) -> bool:
         """Whether a flag is set."""
@@ -78,8 +89,8 @@ class Phase:
         """Whether an element-wise stage follows the matrix."""
         return self.has("lstm") or self.has("dense")
 
-    def to_words(self) -> Words:
-        """(10,) words of the record."""
+    def to_words(self, skip: bool = False) -> Words:
+        """(10,) words of the record, (13,) in skip mode."""
         first = sum(1 << bit for bit, name in enumerate(FLAGS) if name in self.flags)
         first |= sum(getattr(self, name) << at for name, at, _ in NIBBLES)
         words = [first]
@@ -87,6 +98,9 @@ class Phase:
         words.append(sum(shift << 8 * i for i, shift in enumerate(self.bank_shift)))
         words.append(self.bias_shift | self.peephole_shift << 8 | self.stored_shift << 16)
         words += [self.low & 0xFFFFFFFF, self.high & 0xFFFFFFFF, self.layer | self.part << 8]
+        if skip:
+            words += [getattr(self, low) | getattr(self, high) << 16 for low, high in SCAN_HALVES]
+            words.append(self.last_base)
         return np.array(words, dtype=np.uint32)
 
     @classmethod
@@ -104,4 +118,15 @@ class Phase:
         phase.bias_shift, phase.peephole_shift, phase.stored_shift = (words[6] >> s & 0x3F for s in (0, 8, 16))
         phase.low, phase.high = (w - (1 << 32) if w >> 31 else w for w in words[7:9])
         phase.layer, phase.part = words[9] & 0xFF, words[9] >> 8 & 0xFF
+        for word, (low, high) in zip(words[PHASE_WORDS:], SCAN_HALVES, strict=False):
+            setattr(phase, low, word & 0xFFFF)
+            setattr(phase, high, word >> 16)
+        phase.last_base = words[12] & 0xFFFF if len(words) > PHASE_WORDS else 0
         return phase
+
+
+def record_words(design: Design) -> tuple[int, int]:
+    """Words of a phase's record, and of the entry counts behind it, which only stream mode has."""
+    if design.mode == "skip":
+        return PHASE_WORDS + SCAN_WORDS, 0
+    return PHASE_WORDS, packed_words(design.pes, 16)

@@ -87,14 +87,41 @@ def relative_index(positions: Positions, kind: WeightKind, gap_bits: int) -> tup
     >>> gaps.tolist(), weights.tolist()
     ([0, 4, 15, 15, 2], [0, 1, 4])
     """
-    skipped = np.diff(positions, prepend=-1) - 1
+    gaps, weights, _ = _padded(np.diff(positions, prepend=-1) - 1, kind, gap_bits)
+    return gaps, weights
+
+
+def column_index(
+    positions: Positions, stride_log2: int, columns: int, kind: WeightKind, gap_bits: int
+) -> tuple[Positions, Positions, Positions]:
+    """Skip order: as `relative_index`, but every column's gaps count from its own row 0.
+
+    Returns:
+        Gaps, the indices of the entries that carry the weights, and (columns + 1,) the entry with which each column
+        begins and the last one ends.
+
+    >>> gaps, weights, starts = column_index(np.array([1, 3, 8]), 2, 3, "int4", 4)
+    >>> gaps.tolist(), weights.tolist(), starts.tolist()
+    ([1, 1, 0], [0, 1, 2], [0, 2, 2, 3])
+    """
+    column, row = positions >> stride_log2, positions & ((1 << stride_log2) - 1)
+    same = np.diff(column, prepend=-1) == 0
+    before = np.where(same, np.concatenate(([-1], row))[:-1], -1)
+    gaps, weights, entries = _padded(row - before - 1, kind, gap_bits)
+    starts = np.zeros(columns + 1, dtype=np.int64)
+    np.add.at(starts, column + 1, entries)
+    return gaps, weights, np.cumsum(starts)
+
+
+def _padded(skipped: Positions, kind: WeightKind, gap_bits: int) -> tuple[Positions, Positions, Positions]:
+    """Gaps of all entries, the indices of those with weights, and each weight's entries, its padding counted."""
     limit = max_gap(kind, gap_bits)
     step = padding_passes(kind, gap_bits)
     padding = np.where(skipped > limit, -(-(skipped - limit) // step), 0)
     weights = np.cumsum(padding + 1) - 1
-    gaps = np.full(len(positions) + int(padding.sum()), (1 << gap_bits) - 1, dtype=np.int64)
+    gaps = np.full(len(skipped) + int(padding.sum()), (1 << gap_bits) - 1, dtype=np.int64)
     gaps[weights] = skipped - padding * step
-    return gaps, weights
+    return gaps, weights, padding + 1
 
 
 def entries_per_pe(

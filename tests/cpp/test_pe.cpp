@@ -1,4 +1,4 @@
-// Entries: gap and code of every slot; products of each kind of weight; padding.
+// Entries: gap and code of every slot, and where they lie; products of each kind of weight; padding.
 #include "check.h"
 #include "pe.h"
 
@@ -7,6 +7,9 @@ using namespace ese;
 template <Weights Kind> struct Of {
     static constexpr Weights weights = Kind;
     static constexpr int gap_bits = Kind == Weights::ternary ? 5 : 4, pes = 1, units = 1, acc_bits = 36, acc_banks = 1;
+    static constexpr Mode mode = Mode::stream;
+    static constexpr int fifo_depth = 8, pointer_depth = 0, delta_depth = 0;
+    static constexpr int vector_depth = 8;
 };
 
 template <Weights Kind> void slots() {
@@ -19,6 +22,12 @@ template <Weights Kind> void slots() {
             unsigned bits = word >> (slot * Shape<C>::entry_bits);
             CHECK_EQUAL(entry.gap, bits % (1u << C::gap_bits));
             CHECK_EQUAL(entry.code, (bits >> C::gap_bits) % (1u << Shape<C>::code_bits));
+            EntryAddress<C> at = EntryAddress<C>::unpack((unsigned)(i << Shape<C>::slot_bits) + slot);
+            CHECK_EQUAL(at.word, i);
+            CHECK_EQUAL(at.slot, slot);
+            bool wraps = slot + 1 == Shape<C>::entries_per_word;
+            CHECK_EQUAL(at.next().word, i + wraps);
+            CHECK_EQUAL(at.next().slot, wraps ? 0 : slot + 1);
             CHECK_EQUAL(entry.padding(), Kind == Weights::ternary && bits % 32 == 31);
         }
     }

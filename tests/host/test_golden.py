@@ -22,7 +22,7 @@ SPECS = [
     Spec(inputs=3, units=(3,), outputs=2),
     Spec(inputs=2, units=(3,), projection=2, peepholes=True, outputs=0, sequences=True, activations=SMOOTH16),
     Spec(inputs=2, units=(2, 3), outputs=2, kind="codebook4", activations=HARD8, sequences=True),
-    Spec(inputs=3, units=(2,), hidden=3, outputs=2, kind="int4"),
+    Spec(inputs=3, units=(2,), hidden=(3,), outputs=2, kind="int4"),
     Spec(inputs=3, units=(3,), outputs=2, two_scales=True),
 ]
 

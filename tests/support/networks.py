@@ -28,7 +28,8 @@ class Spec:
     projection: int = 0
     peepholes: bool = False
     outputs: int = 3
-    hidden: int = 0
+    hidden: tuple[int, ...] = ()
+    delta: tuple[int | None, int | None] = (None, None)
     activations: tuple[Activation, Activation] = SMOOTH8
     sequences: bool = False
     two_scales: bool = False
@@ -36,6 +37,7 @@ class Spec:
     pattern: str = "random"
     source: Fixed = Fixed(16, 2)
     state: Fixed = Fixed(16, 4)
+    stored: Fixed = Fixed(16, 6, signed=False)
 
 
 def mask(rng: Rng, rows: int, columns: int, spec: Spec) -> Codes:
@@ -89,6 +91,8 @@ def lstm(rng: Rng, name: str, inputs: int, units: int, source: Fixed, spec: Spec
         return_sequences=spec.sequences or not last,
         peepholes=rng.integers(-(1 << 13), 1 << 13, (3, units)) if spec.peepholes else None,
         projection=matrix(rng, spec.projection, units, spec) if spec.projection else None,
+        delta_input=spec.delta[0],
+        delta_state=spec.delta[1],
     )
 
 
@@ -99,7 +103,7 @@ def dense(rng: Rng, name: str, inputs: int, outputs: int, source: Fixed, spec: S
 
 
 def network(rng: Rng, spec: Spec) -> Network:
-    """LSTM layers, then perhaps a hidden and a last fully connected layer."""
+    """LSTM layers, then perhaps hidden fully connected layers with ReLU, and a last one."""
     layers: list[Lstm | Dense] = []
     width, source = spec.inputs, spec.source
     for index, units in enumerate(spec.units):
@@ -107,19 +111,29 @@ def network(rng: Rng, spec: Spec) -> Network:
         layers.append(layer)
         width = layer.outputs
         source = layer.state if layer.projection is not None else layer.output or layer.exact_output
-    if spec.hidden:
-        layers.append(dense(rng, "hidden", width, spec.hidden, source, spec, Fixed(16, 6, signed=False)))
-        width, source = spec.hidden, Fixed(16, 6, signed=False)
+    for index, rows in enumerate(spec.hidden):
+        layers.append(dense(rng, f"hidden{index}", width, rows, source, spec, spec.stored))
+        width, source = rows, spec.stored
     if spec.outputs:
         layers.append(dense(rng, "classes", width, spec.outputs, source, spec, None))
     return Network(tuple(layers), spec.source)
 
 
-def inputs(rng: Rng, net: Network, sequences: int, steps: int, rails: bool = False) -> Codes:
-    """(sequences, steps, inputs) codes; with `rails` only the two extremes of the format."""
+def inputs(
+    rng: Rng, net: Network, sequences: int, steps: int, rails: bool = False, density: float = 1.0, moves: float = 1.0
+) -> Codes:
+    """(sequences, steps, inputs) codes; with `rails` only the two extremes of the format.
+
+    Only a share `density` of them is not zero, and only a share `moves` differs from the step before.
+    """
     low, high = net.source.low, net.source.high
     shape = (sequences, steps, net.inputs)
-    return rng.choice([low, high], shape) if rails else rng.integers(low, high + 1, shape)
+    codes: Codes = rng.choice([low, high], shape) if rails else rng.integers(low, high + 1, shape)
+    codes = np.where(rng.random(shape) < density, codes, 0)
+    for step in range(1, steps):
+        stays = rng.random((sequences, net.inputs)) >= moves
+        codes[:, step] = np.where(stays, codes[:, step - 1], codes[:, step])
+    return codes
 
 
 def widened(spec: Spec, **changes: object) -> Spec:

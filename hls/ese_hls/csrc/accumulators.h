@@ -68,15 +68,15 @@ template <class C> struct Accumulators {
         last[p][0].value = sum;
     }
 
-    // Read and clear row `gate` of a group, all banks.
-    template <int Set> void drain(int p, int gate, address_t group, acc_t value[C::acc_banks]) {
+    // Read row `gate` of a group, all banks, and clear it unless its sums persist.
+    template <int Set> void drain(int p, int gate, address_t group, bool persist, acc_t value[C::acc_banks]) {
         ESE_INLINE
     banks:
         for (int b = 0; b < C::acc_banks; ++b) {
             ESE_UNROLL
             acc_t &at = ram[Set][b][p][gate][within<C::group_depth>(group)];
             value[b] = at;
-            at = 0;
+            at = persist ? at : acc_t(0);
         }
     }
 };

@@ -11,22 +11,17 @@
 namespace ese {
 
 template <class C> struct Engine {
-    static constexpr int pairs = Shape<C>::pairs;
-    static constexpr int position_bits = log2_ceil(C::vector_depth) + log2_ceil(C::group_depth) + 3;
     using acc_t = typename Shape<C>::acc_t;
 
     Memories<C> memory;
     Accumulators<C> accumulators;
-    VectorRam<C> vectors[2];
+    Feed<C> feed;
     Sequencer<C> sequencer;
     Stages<C> stages;
-    uint_t<position_bits> next[C::pes]; // position behind each PE's last entry
     bool trace;
     bool has_state; // the last sequence left h and c to go on from
 
     Engine() {
-        ESE_PARTITION(vectors, 1)
-        ESE_PARTITION(next, 1)
         ESE_PARTITION(stages.pipe, 0)
         ESE_PARTITION(stages.pe, 0)
         ESE_PARTITION(stages.local, 0)
@@ -48,9 +43,15 @@ template <class C> struct Engine {
     // One sequence of `steps` frames; returns the iterations it took. `In` has word() and ended_early(), `Out` has
     // word(value).
     template <class In, class Out> uint_t<64> run(In &in, Out &out, uint_t<17> steps, bool keep) {
-        sequencer.begin(steps, !(keep && has_state));
+        bool zero = !(keep && has_state);
+        sequencer.begin(steps, zero);
+        feed.begin(zero);
         stages.clear();
         uint_t<64> iterations = 0;
+        if (Shape<C>::delta && memory.persistent && zero) {
+            accumulators.clear();
+            iterations = C::group_depth;
+        }
     flat:
         while ((sequencer.state != State::finish || stages.busy() || stages.emission.left != 0) && !in.ended_early()) {
             ESE_PIPELINE
@@ -68,7 +69,7 @@ template <class C> struct Engine {
                 execute<1>(writes);
             else
                 execute<0>(writes);
-            sequencer.advance(memory, stages);
+            sequencer.advance(memory, stages, feed);
             ++iterations;
         }
         has_state = true;
@@ -80,38 +81,18 @@ template <class C> struct Engine {
     template <int Set> void execute(const Write writes[2]) {
         ESE_INLINE
         const Phase &phase = sequencer.phase;
-        bool active = sequencer.matrix();
-        Entry<C> entry[C::pes];
-        bool enabled[C::pes];
-        address_t row[C::pes], address[2 * pairs];
-        element_t x[2][2 * pairs];
-        address[2 * pairs - 1] = 0;
-    decode:
-        for (int p = 0; p < C::pes; ++p) {
-            ESE_UNROLL
-            entry[p] = Entry<C>::unpack(memory.entries[p][sequencer.word], sequencer.slot);
-            bool padding = entry[p].padding();
-            enabled[p] = active && !padding && sequencer.entry < memory.counts[p][sequencer.index];
-            uint_t<position_bits> start = next[p];
-            if (sequencer.start_of_matrix())
-                start = 0;
-            uint_t<position_bits> position = start + entry[p].gap;
-            next[p] = position + (padding ? 0 : 1);
-            row[p] = position & ((1 << phase.stride_log2) - 1);
-            address[p] = phase.source_base + (position >> phase.stride_log2);
-        }
-        vectors[0].access(writes[0], sequencer.reads(false), address, x[0]);
-        vectors[1].access(writes[1], sequencer.reads(true), address, x[1]);
+        Work<C> work[C::pes];
+        feed.step(memory, phase, sequencer.index, sequencer.matrix(), writes, work);
     accumulate:
         for (int p = 0; p < C::pes; ++p) {
             ESE_UNROLL
             Term<C> term;
             term.value = 0;
             term.negative = false;
-            if (enabled[p])
-                term = Term<C>::of(entry[p], x[phase.source_ram ? 1 : 0][p], memory.codebook[p], phase.codebook);
+            if (work[p].enabled)
+                term = Term<C>::of(work[p].entry, work[p].x, memory.codebook[p], phase.codebook);
             int bank = term.negative ? phase.bank_negative : phase.bank_positive;
-            accumulators.template add<Set>(p, enabled[p], bank, row[p], term.value);
+            accumulators.template add<Set>(p, work[p].enabled, bank, work[p].row, term.value);
         }
         if (stages.hold != 0)
             --stages.hold;
@@ -177,7 +158,10 @@ template <class C> struct Engine {
         ESE_INLINE
         acc_t acc[C::acc_banks];
         scale_t scale[C::acc_banks];
-        accumulators.template drain<Set>(stages.pe[u], gate, group, acc);
+        // only skip mode keeps sums, and so has layers in different places
+        int base = Shape<C>::skips ? int(stages.phase.scan.group_base) : 0;
+        bool persist = Shape<C>::delta && stages.phase.scan.delta;
+        accumulators.template drain<Set>(stages.pe[u], gate, base + group, persist, acc);
     banks:
         for (int b = 0; b < C::acc_banks; ++b) {
             ESE_UNROLL

@@ -114,11 +114,15 @@ template <class C, class In> struct Loader {
             return Error::wrong_design;
         bool fits = header[4] <= C::phases && header[5] <= C::entry_depth && header[6] <= C::units * C::param_depth &&
                     header[7] <= C::units * C::cell_depth && header[8] <= (C::weights == Weights::codebook4 ? 16 : 0) &&
-                    header[9] != 0 && header[9] <= C::vector_depth && header[9] < 4096;
+                    header[9] != 0 && header[9] <= C::vector_depth && header[9] < 16384 &&
+                    pointers() <= C::pointer_depth;
         return fits ? Error::ok : Error::too_large;
     }
 
-    // Fill every memory; tells whether all phases keep to the entries that are stored.
+    // Column pointers of each PE.
+    word_t pointers() const { return field(header[11], 16, 16); }
+
+    // Fill every memory; tells whether all phases and column pointers keep to what is stored.
     bool sections() {
         memory.phase_count = header[4];
         memory.inputs = header[9];
@@ -128,11 +132,14 @@ template <class C, class In> struct Loader {
         memory.lines.gate.offset = field(header[12], 16, 16);
         memory.lines.cell.slope = field(header[13], 0, 16);
         memory.lines.cell.offset = field(header[13], 16, 16);
+        memory.persistent = false;
         bool inside = load_phases();
         load_codebooks();
         load_parameters();
         load_peepholes();
         load_entries();
+        if (Shape<C>::skips)
+            inside = load_pointers() && inside;
         load_table();
         return inside;
     }
@@ -145,17 +152,33 @@ template <class C, class In> struct Loader {
         words:
             for (int w = 0; w < phase_words; ++w)
                 record[w] = image.word();
-            memory.phases[i] = decode_phase(record);
-        counts:
-            for (int p = 0; p < C::pes; ++p)
-                memory.counts[p][i] = image.take(16);
-            image.align();
-            constexpr int per_word = Shape<C>::entries_per_word;
-            word_t entry_words =
-                memory.phases[i].entry_count / per_word + (memory.phases[i].entry_count % per_word != 0);
-            inside = inside && memory.phases[i].entry_base + entry_words <= header[5];
+            Phase phase = decode_phase(record);
+            inside = (Shape<C>::skips ? load_scan(phase, record[0]) : load_counts(phase, i)) && inside;
+            memory.phases[i] = phase;
         }
         return inside;
+    }
+
+    // Stream mode: entries of each PE; tells whether the phase keeps to the entries that are stored.
+    bool load_counts(const Phase &phase, int index) {
+    counts:
+        for (int p = 0; p < C::pes; ++p)
+            memory.counts[p][Shape<C>::skips ? 0 : index] = image.take(16);
+        image.align();
+        constexpr int per_word = Shape<C>::entries_per_word;
+        word_t entry_words = phase.entry_count / per_word + (phase.entry_count % per_word != 0);
+        return phase.entry_base + entry_words <= header[5];
+    }
+
+    // Skip mode: the rest of the record; tells whether the phase keeps to the pointers that are stored.
+    bool load_scan(Phase &phase, word_t first) {
+        word_t record[scan_words];
+    words:
+        for (int w = 0; w < scan_words; ++w)
+            record[w] = image.word();
+        phase.scan = decode_scan(first, record);
+        memory.persistent = memory.persistent || phase.scan.delta;
+        return word_t(phase.scan.pointer_base) + phase.scan.columns < pointers();
     }
 
     void load_codebooks() {
@@ -215,6 +238,29 @@ template <class C, class In> struct Loader {
                 memory.entries[p][i] = image.take(word_bits);
         }
         image.align();
+    }
+
+    // Tells whether every PE's pointers ascend and end with the entries that are stored.
+    bool load_pointers() {
+        bool inside = true;
+        word_t before[C::pes];
+    first:
+        for (int p = 0; p < C::pes; ++p)
+            before[p] = 0;
+    pointers:
+        for (word_t i = 0; i < pointers(); ++i) {
+        pes:
+            for (int p = 0; p < C::pes; ++p) {
+                word_t pointer = image.take(word_bits);
+                EntryAddress<C> at = EntryAddress<C>::unpack(pointer);
+                bool whole = at.word < header[5] || (at.word == header[5] && at.slot == 0);
+                inside = inside && whole && at.slot < Shape<C>::entries_per_word && pointer >= before[p];
+                before[p] = pointer;
+                memory.pointers[p][within<Shape<C>::pointer_depth>(i)] = pointer;
+            }
+        }
+        image.align();
+        return inside;
     }
 
     void load_table() {

@@ -8,7 +8,8 @@ namespace ese {
 
 template <class C> struct Memories {
     entry_word_t entries[C::pes][C::entry_depth];
-    address_t counts[C::pes][C::phases]; // entries of each PE in each phase
+    address_t counts[C::pes][Shape<C>::skips ? 1 : C::phases]; // entries of each PE in each phase: stream
+    pointer_t pointers[C::pes][Shape<C>::pointer_depth];       // where each column begins: skip mode
     Phase phases[C::phases];
     constant_t codebook[C::pes][C::weights == Weights::codebook4 ? 256 : 1];
     scale_t scale[C::units][gates][C::acc_banks][C::param_depth];
@@ -18,9 +19,10 @@ template <class C> struct Memories {
     word_t table[C::units][3][table_size]; // three copies a unit: five look-ups a cell through two ports each
 
     uint_t<7> phase_count;
-    uint_t<12> inputs; // width of an input frame
+    uint_t<14> inputs; // width of an input frame
     bool alternate;    // accumulator sets change roles with every step
     bool every_step;   // an output leaves at every step
+    bool persistent;   // some phase's sums persist from step to step
     Lines lines;
     word_t image_id; // 0 where no image is loaded
 
@@ -29,6 +31,8 @@ template <class C> struct Memories {
         ESE_BRAM(entries)
         ESE_PARTITION(counts, 1)
         ESE_LUTRAM(counts)
+        ESE_PARTITION(pointers, 1)
+        ESE_BRAM(pointers)
         ESE_LUTRAM(phases)
         ESE_PARTITION(codebook, 1)
         ESE_LUTRAM(codebook)

@@ -33,6 +33,40 @@ template <class C> struct Entry {
     bool padding() const { return C::weights == Weights::ternary && gap == (1 << C::gap_bits) - 1; }
 };
 
+// Where an entry lies: a word of entry memory, and the slot in it.
+template <class C> struct EntryAddress {
+    address_t word;
+    uint_t<4> slot;
+
+    // A column pointer as it is stored: the slot in the low bits.
+    static EntryAddress unpack(pointer_t pointer) {
+        ESE_INLINE
+        EntryAddress address;
+        address.word = word_t(pointer) >> Shape<C>::slot_bits;
+        address.slot = field(pointer, 0, Shape<C>::slot_bits);
+        return address;
+    }
+
+    EntryAddress next() const {
+        ESE_INLINE
+        EntryAddress address;
+        bool wraps = slot + 1 == Shape<C>::entries_per_word;
+        address.word = wraps ? address_t(word + 1) : word;
+        address.slot = wraps ? uint_t<4>(0) : uint_t<4>(slot + 1);
+        return address;
+    }
+
+    bool operator==(const EntryAddress &other) const { return word == other.word && slot == other.slot; }
+};
+
+// What a PE does in one iteration: an entry, its row, and the activation that it multiplies.
+template <class C> struct Work {
+    bool enabled;
+    Entry<C> entry;
+    address_t row;
+    element_t x;
+};
+
 // The product of a weight and an input, and whether it belongs to the negative sum (TTQ's Wn).
 template <class C> struct Term {
     typename Shape<C>::acc_t value;

@@ -7,6 +7,7 @@
 namespace ese {
 
 constexpr int phase_words = 10;
+constexpr int scan_words = 3; // more in skip mode
 
 enum class Stage { none, lstm, dense };
 
@@ -15,6 +16,16 @@ struct Target {
     bool enabled;
     bool ram;
     address_t base;
+};
+
+// What skip mode adds to a phase.
+struct Scan {
+    bool delta;             // changes are broadcast, and sums persist from step to step
+    address_t pointer_base; // first column pointer
+    address_t columns;
+    address_t group_base; // first group of accumulators
+    uint_t<16> threshold; // a change up to it is not broadcast
+    address_t last_base;  // first element of what was last broadcast
 };
 
 struct Phase {
@@ -41,6 +52,7 @@ struct Phase {
     uint_t<6> bank_shift[4];
     uint_t<6> bias_shift, peephole_shift, stored_shift;
     element_t low, high; // range of a Dense layer's stored output
+    Scan scan;           // skip mode alone
 };
 
 inline Phase decode_phase(const word_t w[phase_words]) {
@@ -87,6 +99,19 @@ shifts:
     p.low = int_t<32>(w[7]);
     p.high = int_t<32>(w[8]);
     return p;
+}
+
+// `w` is the record's part behind `first`, its first word.
+inline Scan decode_scan(word_t first, const word_t w[scan_words]) {
+    ESE_INLINE
+    Scan s;
+    s.delta = bit(first, 19);
+    s.pointer_base = field(w[0], 0, 16);
+    s.columns = field(w[0], 16, 16);
+    s.group_base = field(w[1], 0, 16);
+    s.threshold = field(w[1], 16, 16);
+    s.last_base = field(w[2], 0, 16);
+    return s;
 }
 
 } // namespace ese

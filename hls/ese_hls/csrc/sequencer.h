@@ -2,7 +2,7 @@
 #ifndef ESE_SEQUENCER_H
 #define ESE_SEQUENCER_H
 
-#include "memories.h"
+#include "feed.h"
 #include "stages.h"
 
 namespace ese {
@@ -12,7 +12,7 @@ enum class State { fetch, matrix, launch, finish };
 // The input frame: one word, two elements, an iteration; vector RAM A, from element 0 on.
 struct Frames {
     uint_t<17> left;    // frames not yet begun
-    uint_t<13> element; // next element of the frame being stored
+    uint_t<15> element; // next element of the frame being stored
     bool storing, ready;
 
     void begin(uint_t<17> frames) {
@@ -30,7 +30,7 @@ struct Frames {
     }
 
     // Store one word of the frame, when neither the PEs nor a result want vector RAM A.
-    template <class C, class In> void store(In &in, uint_t<13> inputs, Write &write) {
+    template <class C, class In> void store(In &in, uint_t<14> inputs, Write &write) {
         ESE_INLINE
         word_t word = in.word();
     halves:
@@ -55,9 +55,6 @@ template <class C> struct Sequencer {
     bool prologue;   // running the phases that go ahead, before the first step
     bool zero_state; // h and c are zero until the first step is over
     uint_t<17> step, steps;
-    address_t entry; // next entry of the matrix
-    address_t word;  // where it lies
-    uint_t<4> slot;
     Frames frames;
 
     void begin(uint_t<17> count, bool zero) {
@@ -74,8 +71,6 @@ template <class C> struct Sequencer {
 
     bool matrix() const { return state == State::matrix; }
 
-    bool start_of_matrix() const { return entry == 0; }
-
     // Whether the PEs read vector RAM `ram` in this iteration.
     bool reads(bool ram) const { return matrix() && phase.source_ram == ram; }
 
@@ -87,17 +82,18 @@ template <class C> struct Sequencer {
         return phase.set != (alternate && (of_step & 1) != 0);
     }
 
-    void advance(const Memories<C> &memory, Stages<C> &stages) {
+    void advance(const Memories<C> &memory, Stages<C> &stages, Feed<C> &feed) {
         ESE_INLINE
         switch (state) {
         case State::fetch:
             if (index == memory.phase_count)
                 end_of_table();
             else
-                fetch(memory, stages);
+                fetch(memory, stages, feed);
             break;
         case State::matrix:
-            next_entry();
+            if (feed.over(phase))
+                end_of_matrix();
             break;
         case State::launch:
             if (!stages.busy()) {
@@ -113,7 +109,7 @@ template <class C> struct Sequencer {
   private:
     bool skips() const { return prologue ? !phase.ahead : ((phase.ahead && last()) || (phase.last_only && !last())); }
 
-    void fetch(const Memories<C> &memory, const Stages<C> &stages) {
+    void fetch(const Memories<C> &memory, const Stages<C> &stages, Feed<C> &feed) {
         ESE_INLINE
         phase = memory.phases[index];
         if (skips()) {
@@ -124,25 +120,12 @@ template <class C> struct Sequencer {
         bool hazard = stages.writes(phase.source_ram) || (stages.issuing && stages.set == set(memory.alternate));
         if (hazard || (phase.waits_frame && !frames.ready))
             return;
-        entry = 0;
-        word = phase.entry_base;
-        slot = 0;
-        if (phase.entry_count == 0 || (phase.zero_state && zero_state))
+        if (phase.entry_count == 0 || (phase.zero_state && zero_state)) {
             end_of_matrix();
-        else
-            state = State::matrix;
-    }
-
-    void next_entry() {
-        ESE_INLINE
-        ++entry;
-        ++slot;
-        if (slot == Shape<C>::entries_per_word) {
-            slot = 0;
-            ++word;
+            return;
         }
-        if (entry == phase.entry_count)
-            end_of_matrix();
+        feed.start(phase, index);
+        state = State::matrix;
     }
 
     void end_of_matrix() {

@@ -17,6 +17,7 @@
 #define ESE_PARTITION(array, dimension)
 #define ESE_LUTRAM(array)
 #define ESE_BRAM(array)
+#define ESE_WIDE_BRAM(array)
 #define ESE_INDEPENDENT(array)
 #else
 #define ESE_PIPELINE ESE_PRAGMA(HLS pipeline II = 1)
@@ -25,6 +26,7 @@
 #define ESE_PARTITION(array, dimension) ESE_PRAGMA(HLS array_partition variable = array complete dim = dimension)
 #define ESE_LUTRAM(array) ESE_PRAGMA(HLS bind_storage variable = array type = ram_2p impl = lutram)
 #define ESE_BRAM(array) ESE_PRAGMA(HLS bind_storage variable = array type = ram_t2p impl = bram)
+#define ESE_WIDE_BRAM(array) ESE_PRAGMA(HLS bind_storage variable = array type = ram_s2p impl = bram)
 // An address written in one iteration is not read in the next ones, save where the code forwards it.
 #define ESE_INDEPENDENT(array) ESE_PRAGMA(HLS dependence variable = array type = inter false)
 #endif

@@ -7,6 +7,7 @@
 namespace ese {
 
 enum class Weights { ternary, int4, codebook4 };
+enum class Mode { stream, skip }; // dense activations (ESE), or zero and unchanged ones left out (EIE, delta networks)
 enum class Kind { tanh, sigmoid, hard_tanh, hard_sigmoid };
 
 // An activation: its shape and the format of its value.
@@ -23,6 +24,7 @@ constexpr int sum_frac = 36; // fractional bits of a pre-activation sum
 constexpr int sum_bits = 48;
 constexpr int table_log2 = 10; // segments of the tanh table on [0, 8)
 constexpr int table_size = 1 << table_log2;
+constexpr int scan_width = 4; // elements that skip mode examines an iteration: 72 bits, a block RAM's whole width
 constexpr int writeback = 24; // iterations from an element-wise issue to its write: room for its pipeline
 
 using word_t = uint_t<32>;
@@ -41,6 +43,7 @@ struct Lines {
 
 using address_t = uint_t<16>;
 using entry_word_t = uint_t<word_bits>;
+using pointer_t = uint_t<word_bits>; // a column pointer fills a block RAM's width too
 
 constexpr bool power_of_two(int n) {
     return n > 0 && (n & (n - 1)) == 0;
@@ -60,7 +63,13 @@ template <class C> struct Shape {
     static constexpr int code_bits = C::weights == Weights::ternary ? 1 : 4;
     static constexpr int entry_bits = C::gap_bits + code_bits;
     static constexpr int entries_per_word = word_bits / entry_bits;
+    static constexpr int slot_bits = log2_ceil(entries_per_word);
     static constexpr int pairs = (C::pes + 1) / 2;
+    static constexpr bool skips = C::mode == Mode::skip;
+    static constexpr bool delta = skips && C::delta_depth != 0; // has memory for what was last broadcast
+    static constexpr int pointer_depth = skips ? C::pointer_depth : 1;
+    static constexpr int delta_depth = delta ? C::delta_depth : scan_width;
+    static constexpr int fifo_depth = skips ? C::fifo_depth : 1;
     using acc_t = int_t<C::acc_bits>;
 
     static_assert(C::pes >= 1 && C::pes <= 128, "1 to 128 PEs");
@@ -68,6 +77,9 @@ template <class C> struct Shape {
     static_assert(C::acc_banks == 1 || C::acc_banks == 2 || C::acc_banks == 4, "accumulator banks are 1, 2 or 4");
     static_assert(entry_bits <= word_bits, "an entry fits an 18-bit word");
     static_assert(C::acc_bits <= 40, "a scaled accumulator fits the 48-bit sum");
+    static_assert(power_of_two(fifo_depth) && fifo_depth <= 256, "a FIFO holds 1 to 256 columns, a power of two");
+    static_assert(!skips || C::vector_depth >= scan_width, "a vector RAM holds at least what is examined at once");
+    static_assert(delta_depth >= scan_width, "so does the memory of what was last broadcast");
 };
 
 } // namespace ese

@@ -1,4 +1,5 @@
-// The vector RAMs: one copy for two PEs, which read it through its two ports; or both ports write, to all copies.
+// The vector RAMs. Stream mode: one copy for two PEs, which read it through its two ports; or both ports write, to all
+// copies. Skip mode: one copy, read by the scanner.
 #ifndef ESE_VECTORS_H
 #define ESE_VECTORS_H
 
@@ -43,6 +44,53 @@ template <class C> struct VectorRam {
             }
         }
     }
+};
+
+// Skip mode's vector RAM: a row of `scan_width` elements is read while up to two elements next to each other, which are
+// never in the same bank, are written.
+template <int Depth> struct WideRam {
+    static constexpr int rows = Depth / scan_width;
+
+    element_t ram[scan_width][rows];
+
+    WideRam() {
+        ESE_PARTITION(ram, 1)
+        ESE_WIDE_BRAM(ram)
+    }
+
+    void write(const Write &write) {
+        ESE_INLINE
+    banks:
+        for (int b = 0; b < scan_width; ++b) {
+            ESE_UNROLL
+            bool first = write.enabled[0] && (write.address[0] & (scan_width - 1)) == b;
+            bool second = write.enabled[1] && (write.address[1] & (scan_width - 1)) == b;
+            if (first || second)
+                ram[b][row_of(write.address[first ? 0 : 1])] = write.value[first ? 0 : 1];
+        }
+    }
+
+    // The row that element `address` begins.
+    void row(address_t address, element_t value[scan_width]) const {
+        ESE_INLINE
+    banks:
+        for (int b = 0; b < scan_width; ++b) {
+            ESE_UNROLL
+            value[b] = ram[b][row_of(address)];
+        }
+    }
+
+    void store_row(address_t address, const element_t value[scan_width]) {
+        ESE_INLINE
+    banks:
+        for (int b = 0; b < scan_width; ++b) {
+            ESE_UNROLL
+            ram[b][row_of(address)] = value[b];
+        }
+    }
+
+  private:
+    static int row_of(address_t address) { return within<rows>(address / scan_width); }
 };
 
 } // namespace ese

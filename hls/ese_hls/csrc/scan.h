@@ -1,0 +1,199 @@
+// The scanner of skip mode: it examines a vector `scan_width` elements at a time, finds those that count (EIE's leading
+// non-zero detection) and broadcasts one of them an iteration, with where its column lies in each PE.
+#ifndef ESE_SCAN_H
+#define ESE_SCAN_H
+
+#include "memories.h"
+#include "pe.h"
+#include "vectors.h"
+
+namespace ese {
+
+constexpr int read_ahead = 3; // iterations from a block RAM's address to the use of what it holds
+
+// A column on its way to a PE: its entries there, and the activation that they multiply.
+template <class C> struct Column {
+    EntryAddress<C> begin, end;
+    element_t x;
+};
+
+// As many elements as are examined at once, from element `first` of the vector on.
+struct Row {
+    bool valid;
+    address_t first;
+    element_t x[scan_width], last[scan_width];
+};
+
+// Elements found to count, until they have been broadcast.
+struct Found {
+    address_t first;
+    element_t value[scan_width];
+    bool counts[scan_width];
+};
+
+template <class C> struct Scanner {
+    struct Broadcast {
+        bool valid;
+        Column<C> column[C::pes];
+    };
+
+    WideRam<C::vector_depth> vectors[2];
+    WideRam<Shape<C>::delta_depth> last; // what was last broadcast of each element
+    uint_t<17> next;                     // first element that has not been read
+    bool fresh;                          // nothing was broadcast yet since the state was zero
+    Row rows[read_ahead];
+    Found found;
+    Broadcast broadcasts[read_ahead];
+
+    Scanner() {
+        ESE_PARTITION(vectors, 1)
+        ESE_PARTITION(rows, 0)
+        ESE_PARTITION(found.value, 1)
+        ESE_PARTITION(found.counts, 1)
+        ESE_PARTITION(broadcasts, 0)
+    }
+
+    // A vector's scan begins.
+    void start(bool is_fresh) {
+        ESE_INLINE
+        next = 0;
+        fresh = is_fresh;
+    }
+
+    // Nothing is under way.
+    void clear() {
+    stages:
+        for (int d = 0; d < read_ahead; ++d) {
+            ESE_UNROLL
+            rows[d].valid = false;
+            broadcasts[d].valid = false;
+        }
+    elements:
+        for (int e = 0; e < scan_width; ++e) {
+            ESE_UNROLL
+            found.counts[e] = false;
+        }
+    }
+
+    // The broadcast that has arrived at the FIFOs.
+    const Broadcast &arrived() const { return broadcasts[read_ahead - 1]; }
+
+    bool over(const Phase &phase) const {
+        bool under_way = next < phase.scan.columns || any_found();
+    stages:
+        for (int d = 0; d < read_ahead; ++d) {
+            ESE_UNROLL
+            under_way = under_way || rows[d].valid || broadcasts[d].valid;
+        }
+        return !under_way;
+    }
+
+    // One iteration, in which what has arrived is taken: the next element sets out, and where it was the last one found
+    // in its row, the next row is examined and another one read.
+    void step(const Memories<C> &memory, const Phase &phase) {
+        ESE_INLINE
+        ESE_INDEPENDENT(last.ram)
+    travel:
+        for (int d = read_ahead - 1; d > 0; --d) {
+            ESE_UNROLL
+            broadcasts[d] = broadcasts[d - 1];
+        }
+        send(memory, phase);
+        if (any_found())
+            return;
+        examine(phase);
+    prefetch:
+        for (int d = read_ahead - 1; d > 0; --d) {
+            ESE_UNROLL
+            rows[d] = rows[d - 1];
+        }
+        read(phase);
+    }
+
+  private:
+    bool any_found() const {
+        bool any = false;
+    elements:
+        for (int e = 0; e < scan_width; ++e) {
+            ESE_UNROLL
+            any = any || found.counts[e];
+        }
+        return any;
+    }
+
+    // Broadcast the first element found.
+    void send(const Memories<C> &memory, const Phase &phase) {
+        ESE_INLINE
+        Broadcast &sent = broadcasts[0];
+        int chosen = 0;
+        sent.valid = false;
+    priority:
+        for (int e = scan_width - 1; e >= 0; --e) {
+            ESE_UNROLL
+            if (found.counts[e]) {
+                chosen = e;
+                sent.valid = true;
+            }
+        }
+        found.counts[chosen] = false;
+        int column = phase.scan.pointer_base + found.first + chosen;
+    pes:
+        for (int p = 0; p < C::pes; ++p) {
+            ESE_UNROLL
+            sent.column[p].begin = EntryAddress<C>::unpack(memory.pointers[p][within<Shape<C>::pointer_depth>(column)]);
+            sent.column[p].end =
+                EntryAddress<C>::unpack(memory.pointers[p][within<Shape<C>::pointer_depth>(column + 1)]);
+            sent.column[p].x = found.value[chosen];
+        }
+    }
+
+    // Which elements of the row that has been read count: those that are not zero, or have changed by more than the
+    // threshold since they were last broadcast.
+    void examine(const Phase &phase) {
+        ESE_INLINE
+        const Row &row = rows[read_ahead - 1];
+        element_t kept[scan_width];
+        found.first = row.first;
+    elements:
+        for (int e = 0; e < scan_width; ++e) {
+            ESE_UNROLL
+            bool exists = row.valid && row.first + e < phase.scan.columns;
+            element_t value = row.x[e];
+            uint_t<16> threshold = 0;
+            if (changes(phase)) {
+                value = row.x[e] - row.last[e];
+                threshold = phase.scan.threshold;
+            }
+            found.value[e] = value;
+            found.counts[e] = exists && (value > element_t(threshold) || value < -element_t(threshold));
+            kept[e] = found.counts[e] ? row.x[e] : row.last[e];
+        }
+        if (row.valid && changes(phase))
+            last.store_row(phase.scan.last_base + row.first, kept);
+    }
+
+    void read(const Phase &phase) {
+        ESE_INLINE
+        Row &row = rows[0];
+        row.valid = next < phase.scan.columns;
+        row.first = next;
+        if (!row.valid)
+            return;
+        vectors[phase.source_ram ? 1 : 0].row(phase.source_base + next, row.x);
+        if (changes(phase)) {
+            last.row(phase.scan.last_base + next, row.last);
+        elements:
+            for (int e = 0; e < scan_width; ++e) {
+                ESE_UNROLL
+                row.last[e] = fresh ? element_t(0) : row.last[e];
+            }
+        }
+        next += scan_width;
+    }
+
+    static bool changes(const Phase &phase) { return Shape<C>::delta && phase.scan.delta; }
+};
+
+} // namespace ese
+
+#endif

@@ -1,0 +1,145 @@
+// Skip mode (EIE): columns whose activation counts are broadcast to a FIFO before each PE; a PE executes the entries of
+// one column after the other, one an iteration.
+#ifndef ESE_SKIP_H
+#define ESE_SKIP_H
+
+#include "scan.h"
+
+namespace ese {
+
+template <class C> struct SkipFeed {
+    // What a PE is at: the rest of a column, and the row behind the entry executed last.
+    struct Progress {
+        bool busy;
+        Column<C> column;
+        address_t next;
+    };
+
+    Scanner<C> scanner;
+    Column<C> fifo[C::pes][Shape<C>::fifo_depth];
+    uint_t<9> head[C::pes], held[C::pes]; // first column in a PE's FIFO, and how many there are
+    uint_t<9> tail;                       // all FIFOs are written together
+    Progress pe[C::pes];
+    bool fresh[C::phases]; // matrices that have not run since the state was zero
+    bool finished;
+
+    SkipFeed() {
+        ESE_PARTITION(fifo, 1)
+        ESE_LUTRAM(fifo)
+        ESE_PARTITION(head, 1)
+        ESE_PARTITION(held, 1)
+        ESE_PARTITION(pe, 0)
+        ESE_PARTITION(fresh, 1)
+    }
+
+    // A sequence begins, from the state zero or from where the last one ended.
+    void begin(bool zero) {
+        scanner.clear();
+        finished = false;
+        tail = 0;
+    pes:
+        for (int p = 0; p < C::pes; ++p) {
+            ESE_UNROLL
+            head[p] = held[p] = 0;
+            pe[p].busy = false;
+        }
+    phases:
+        for (int i = 0; i < C::phases; ++i) {
+            ESE_UNROLL
+            fresh[i] = fresh[i] || zero;
+        }
+    }
+
+    // A matrix begins.
+    void start(const Phase &phase, int index) {
+        ESE_INLINE
+        scanner.start(fresh[index]);
+        fresh[index] = false;
+        finished = false;
+    }
+
+    // One iteration of every PE and, where a matrix is `active`, of the scanner. Whether a FIFO is full, and whether
+    // all work is done, is judged by how the last iteration left them: no path leads from one to the other.
+    void step(const Memories<C> &memory, const Phase &phase, int, bool active, const Write writes[2],
+              Work<C> work[C::pes]) {
+        ESE_INLINE
+        bool full = false, working = false;
+    judge:
+        for (int p = 0; p < C::pes; ++p) {
+            ESE_UNROLL
+            full = full || held[p] == Shape<C>::fifo_depth;
+            working = working || pe[p].busy || held[p] != 0;
+        }
+        finished = !working && scanner.over(phase);
+    execute:
+        for (int p = 0; p < C::pes; ++p) {
+            ESE_UNROLL
+            take(p);
+            work[p] = execute(pe[p], memory.entries[p], phase);
+        }
+        const typename Scanner<C>::Broadcast &arrived = scanner.arrived();
+        bool stalled = arrived.valid && full;
+        if (arrived.valid && !stalled)
+            push(arrived);
+        if (active && !stalled)
+            scanner.step(memory, phase);
+    rams:
+        for (int r = 0; r < 2; ++r) {
+            ESE_UNROLL
+            scanner.vectors[r].write(writes[r]);
+        }
+    }
+
+    // Whether the vector has been scanned and every PE has executed what it was sent.
+    bool over(const Phase &) const { return finished; }
+
+  private:
+    void push(const typename Scanner<C>::Broadcast &arrived) {
+        ESE_INLINE
+    pes:
+        for (int p = 0; p < C::pes; ++p) {
+            ESE_UNROLL
+            fifo[p][tail] = arrived.column[p];
+            ++held[p];
+        }
+        tail = within<Shape<C>::fifo_depth>(tail + 1);
+    }
+
+    // An idle PE takes the next column from its FIFO.
+    void take(int p) {
+        ESE_INLINE
+        if (pe[p].busy || held[p] == 0)
+            return;
+        pe[p].busy = true;
+        pe[p].column = fifo[p][head[p]];
+        pe[p].next = 0;
+        head[p] = within<Shape<C>::fifo_depth>(head[p] + 1);
+        --held[p];
+    }
+
+    // One entry of the column; a column without entries takes an iteration too.
+    static Work<C> execute(Progress &at, const entry_word_t entries[C::entry_depth], const Phase &phase) {
+        ESE_INLINE
+        Work<C> work;
+        Column<C> &column = at.column;
+        bool entry = at.busy && !(column.begin == column.end);
+        work.enabled = false;
+        work.row = 0;
+        if (entry) {
+            work.entry = Entry<C>::unpack(entries[column.begin.word], column.begin.slot);
+            work.row = at.next + work.entry.gap;
+            work.x = column.x;
+            bool padding = work.entry.padding();
+            work.enabled = !padding;
+            at.next = work.row + (padding ? 0 : 1);
+            work.row += 4 * phase.scan.group_base;
+            column.begin = column.begin.next();
+        }
+        at.busy = entry && !(column.begin == column.end);
+        return work;
+    }
+};
+
+} // namespace ese
+
+#endif

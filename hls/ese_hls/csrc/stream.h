@@ -1,0 +1,78 @@
+// Stream mode (ESE): each PE reads its entries in order, one an iteration, and the activations that they ask for.
+#ifndef ESE_STREAM_H
+#define ESE_STREAM_H
+
+#include "memories.h"
+#include "pe.h"
+#include "vectors.h"
+
+namespace ese {
+
+template <class C> struct StreamFeed {
+    static constexpr int pairs = Shape<C>::pairs;
+    static constexpr int position_bits = log2_ceil(C::vector_depth) + log2_ceil(C::group_depth) + 3;
+
+    VectorRam<C> vectors[2];
+    address_t entry;                    // next entry of the matrix
+    EntryAddress<C> at;                 // where it lies
+    uint_t<position_bits> next[C::pes]; // position behind each PE's last entry
+
+    StreamFeed() {
+        ESE_PARTITION(vectors, 1)
+        ESE_PARTITION(next, 1)
+    }
+
+    // A sequence begins.
+    void begin(bool) {}
+
+    // A matrix begins.
+    void start(const Phase &phase, int) {
+        ESE_INLINE
+        entry = 0;
+        at.word = phase.entry_base;
+        at.slot = 0;
+    }
+
+    // One iteration of every PE, where a matrix is `active`, and of the vector RAMs.
+    void step(const Memories<C> &memory, const Phase &phase, int index, bool active, const Write writes[2],
+              Work<C> work[C::pes]) {
+        ESE_INLINE
+        address_t address[2 * pairs];
+        element_t x[2][2 * pairs];
+        address[2 * pairs - 1] = 0;
+        address_t word = active ? at.word : address_t(0);
+    decode:
+        for (int p = 0; p < C::pes; ++p) {
+            ESE_UNROLL
+            work[p].entry = Entry<C>::unpack(memory.entries[p][word], at.slot);
+            bool padding = work[p].entry.padding();
+            work[p].enabled = active && !padding && entry < memory.counts[p][index];
+            uint_t<position_bits> start = next[p];
+            if (entry == 0)
+                start = 0;
+            uint_t<position_bits> position = start + work[p].entry.gap;
+            next[p] = position + (padding ? 0 : 1);
+            work[p].row = position & ((1 << phase.stride_log2) - 1);
+            address[p] = phase.source_base + (position >> phase.stride_log2);
+        }
+        vectors[0].access(writes[0], active && !phase.source_ram, address, x[0]);
+        vectors[1].access(writes[1], active && phase.source_ram, address, x[1]);
+    deliver:
+        for (int p = 0; p < C::pes; ++p) {
+            ESE_UNROLL
+            if (work[p].enabled)
+                work[p].x = x[phase.source_ram ? 1 : 0][p];
+        }
+        if (active) {
+            ++entry;
+            at = at.next();
+        }
+    }
+
+    // Whether the last entry of the matrix has been executed.
+    bool over(const Phase &phase) const { return entry == phase.entry_count; }
+};
+
+} // namespace ese
+
+#endif
