@@ -1,0 +1,105 @@
+"""The page of the CPU baseline: measured CPU figures beside the engine's modelled ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import cpu_engine
+import jinja2
+
+Record = Mapping[str, Any]
+ENGINE_HEADER = (
+    "layer",
+    "us a frame (modelled)",
+    "entries executed",
+    "stored, Mb",
+    "fits the block RAM",
+    "energy, uJ (modelled)",
+)
+CPU_HEADER = (
+    "layer",
+    "dense, us (measured)",
+    "CSR SciPy, us (measured)",
+    "CSR NumPy, us (measured)",
+    "engine, us (modelled)",
+    "engine gains over dense / CSR",
+    "energy dense / CSR / engine, uJ (modelled)",
+)
+
+
+def engine_figures(board: str, seed: int) -> dict[str, Any]:
+    """The engine's side, as plain values."""
+    engines = {**cpu_engine.eie_layers(board, seed), "ESE LSTM": cpu_engine.ese_layer(board)}
+    return {
+        "board": board,
+        "seed": seed,
+        "block_ram_bits": cpu_engine.board_bits(board),
+        "layers": {name: cpu_engine.to_json(engine) for name, engine in engines.items()},
+    }
+
+
+def render(known: Record) -> str:
+    """docs/cpu-baseline.md from the records of docs/cpu-baseline.json."""
+    engine = known["engine"]
+    machines = [
+        {
+            **machine,
+            "busy": max(machine["load_before"], machine["load_after"]) > 1.2 * int(machine["threads"]),
+            "made_with": ", ".join(f"{name} {version}" for name, version in machine["versions"].items()),
+            "table": _table(CPU_HEADER, _cpu_rows(machine, engine["layers"])),
+        }
+        for machine in known["machines"]
+    ]
+    text = Path(__file__).with_name("cpu.md.jinja").read_text(encoding="utf-8")
+    template = jinja2.Template(text, undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
+    return str(
+        template.render(
+            pes=cpu_engine.PES,
+            board=engine["board"],
+            seed=engine["seed"],
+            block_ram=f"{engine['block_ram_bits'] / 1e6:.1f}",
+            engine=_table(ENGINE_HEADER, _engine_rows(engine)),
+            machines=machines,
+        )
+    )
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    body = ["| " + " | ".join(cells) + " |" for cells in (header, *rows)]
+    return "\n".join([body[0], "|---" * len(header) + "|", *body[1:]])
+
+
+def _engine_rows(engine: Record) -> Iterable[Sequence[str]]:
+    for name, layer in engine["layers"].items():
+        yield (
+            name,
+            f"{layer['microseconds']:,.1f}",
+            f"{layer['entries']:,}",
+            f"{layer['stored_bits'] / 1e6:.1f}",
+            "yes" if layer["stored_bits"] <= engine["block_ram_bits"] else "no",
+            f"{layer['nanojoules'] / 1e3:,.2f}",
+        )
+
+
+def _cpu_rows(machine: Record, engines: Record) -> Iterable[Sequence[str]]:
+    for name, layer in machine["layers"].items():
+        engine = engines[name]
+        timings = [layer.get(kind) for kind in ("dense", "csr_scipy", "csr_numpy")]
+        dense, sparse = timings[0], timings[1] or timings[2]
+        gains = " / ".join(
+            f"{1e3 * t['best_ms'] / engine['microseconds']:,.1f}x" if t else "-" for t in (dense, sparse)
+        )
+        energy = (
+            cpu_engine.nanojoules_dense(layer["weights"]),
+            cpu_engine.nanojoules_csr(layer["nonzeros"], layer["rows"]),
+            engine["nanojoules"],
+        )
+        yield (
+            name,
+            *(f"{1e3 * t['median_ms']:,.0f} / {1e3 * t['best_ms']:,.0f}" if t else "not measured" for t in timings),
+            f"{engine['microseconds']:,.1f}",
+            gains,
+            " / ".join(f"{value / 1e3:,.1f}" for value in energy),
+        )
