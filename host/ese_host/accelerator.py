@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -10,15 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from ese_host import blockdesign, image, network_io
+from ese_host import blockdesign, transfers
 from ese_host.design import check_ids
-from ese_host.device.dma_control import complete, poll
+from ese_host.device.dma_control import poll
 from ese_host.device.faults import Faults
 from ese_host.device.lock import DeviceLock
 from ese_host.device.platform import Driver, Platform, choose
-from ese_host.errors import CapacityError, DeviceError, EseError, FormatError, MismatchError
+from ese_host.errors import CapacityError, DeviceError, FormatError, MismatchError
 from ese_host.fixed import Codes
-from ese_host.manifest import GOLDEN, IMAGE, Folder
+from ese_host.image import Image
+from ese_host.loaded import Loaded
+from ese_host.manifest import Folder
 from ese_host.network import Network
 from ese_host.outputs import Lengths, Shape
 from ese_host.packets import (
@@ -28,16 +29,13 @@ from ese_host.packets import (
     Trailer,
     Words,
     load_packet,
-    read_trailer,
     reset_packet,
     run_packet,
     run_words,
     step_words,
 )
 from ese_host.results import Result, joined
-
-BUFFER_WORDS = 1 << 20
-"""Words of each of the two buffers, unless one sequence needs more."""
+from ese_host.transfers import Flight, Transfers
 
 
 class Accelerator:
@@ -69,23 +67,13 @@ class Accelerator:
         Raises:
             EseError: the folder is not sound, its parts do not fit each other, or the device does not do as told.
         """
-        self.folder = Folder.open(Path(folder))
         self.timeout = timeout
-        manifest = self.folder.manifest
-        self.network: Network = network_io.load(self.folder.file(GOLDEN))
-        self.image: image.Image = image.read(self.folder.file(IMAGE), manifest.design)
-        if self.image.image_id != manifest.image_id:
-            raise MismatchError(
-                f"{self.folder.path / IMAGE}: image id is {self.image.image_id:#010x}; "
-                f"the manifest says {manifest.image_id:#010x}: emit the image again"
-            )
-        self.shape = Shape.of(self.network)
-        self._check_shape()
-        self._ready = False
-        self._buffers: dict[str, Any] = {}
+        self._loaded = Loaded.read(Folder.open(Path(folder)))
+        self._bitstream = self.folder
         platform, tag = choose(self.folder, device=device, driver=driver, faults=faults, timeout=timeout)
         self._lock = DeviceLock(tag)
         self._platform: Platform | None = platform
+        self._transfers = Transfers(platform, timeout)
         try:
             self.configure()
         except BaseException:
@@ -99,6 +87,26 @@ class Accelerator:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    @property
+    def folder(self) -> Folder:
+        """The design folder whose image is loaded."""
+        return self._loaded.folder
+
+    @property
+    def network(self) -> Network:
+        """The golden model's network of the image loaded."""
+        return self._loaded.network
+
+    @property
+    def image(self) -> Image:
+        """The image loaded."""
+        return self._loaded.image
+
+    @property
+    def shape(self) -> Shape:
+        """Shape of the answers of the image loaded."""
+        return self._loaded.shape
 
     @property
     def driver(self) -> str:
@@ -117,15 +125,41 @@ class Accelerator:
             MismatchError: another design answers. DeviceError: the device does not do as told.
         """
         device = self._device()
-        self._ready = False
+        self._transfers.forget()
+        self._transfers.sound = False
         device.configure()
         device.engine.write(blockdesign.REGISTERS["CTRL"][0], blockdesign.START)
-        expected = self.folder.manifest.design.design_id
+        expected = self._bitstream.manifest.design.design_id
         poll(lambda: self._register("design_id") == expected, min(self.timeout, 1.0))
         check_ids("the engine on the device", self._register("design_id"), expected)
-        self._ready = True
-        self._exchange(load_packet(self.image.words), TRAILER_WORDS, Operation.LOAD)
-        check_ids_of_image("the engine's register", self._register("image_id"), self.image.image_id)
+        self._transfers.sound = True
+        self._load(self._loaded)
+
+    def load(self, folder: str | Path) -> None:
+        """Load another folder's image into this engine: the bitstream stays, the weights change.
+
+        Args:
+            folder: a design folder of the same design.
+
+        Raises:
+            MismatchError: it is of another design. EseError: the folder is not sound, or the device fails.
+        """
+        loaded = Loaded.read(Folder.open(Path(folder))).for_engine_of(self._bitstream)
+        self._prepare()
+        self._load(loaded)
+        self._loaded = loaded
+
+    def _load(self, loaded: Loaded) -> None:
+        self._transfers.settle()
+        self._transfers.sound = False
+        packet, image_id = load_packet(loaded.image.words), loaded.image.image_id
+        self._exchange(Operation.LOAD, packet, image_id)
+        found = self._register("image_id")
+        if found != image_id:
+            raise MismatchError(
+                f"the engine's register names image {found:#010x}; {image_id:#010x} was loaded: load it again"
+            )
+        self._transfers.sound = True
 
     def run(
         self,
@@ -158,13 +192,55 @@ class Accelerator:
         keep: bool = False,
         batch: int = MAX_SEQUENCES,
     ) -> Iterator[Result]:
-        """Like `run`, packet by packet, each of as many sequences as the buffers hold and `batch` allows."""
-        sequences, steps = self._sequences(inputs, lengths)
-        start = 0
-        while start < len(steps):
-            stop = self._fit(steps, start, min(len(steps), start + batch), trace)
-            yield self._run_packet(sequences[start:stop], steps[start:stop], trace, keep)
-            start = stop
+        """Like `run`, packet by packet, each of as many sequences as the buffers hold and `batch` allows.
+
+        The engine works on the next packet while this one's result is in use.
+        """
+        before: tuple[Flight, Lengths] | None = None
+        for filled, steps in self._fill(inputs, lengths, trace, keep, batch):
+            self._transfers.settle()
+            if before is not None:
+                before[0].result()
+            self._prepare()
+            self._transfers.launch(filled)
+            if before is not None:
+                yield self._result(*before, trace)
+            before = filled, steps
+        if before is not None:
+            self._transfers.land(before[0])
+            yield self._result(*before, trace)
+
+    async def run_async(
+        self,
+        inputs: Codes | Sequence[Codes],
+        lengths: Sequence[int] | Lengths | None = None,
+        *,
+        trace: bool = False,
+        keep: bool = False,
+        batch: int = MAX_SEQUENCES,
+    ) -> Result:
+        """`run` for asyncio, Jupyter's for one: by the DMA's interrupts where pynq has them, else by polling."""
+        results: list[Result] = []
+        before: tuple[Flight, Lengths] | None = None
+        for filled, steps in self._fill(inputs, lengths, trace, keep, batch):
+            if before is not None:
+                await self._transfers.land_async(before[0])
+                before[0].result()
+            self._prepare()
+            self._transfers.launch(filled, interrupts=self.interrupts)
+            if before is not None:
+                results.append(self._result(*before, trace))
+            before = filled, steps
+        if before is not None:
+            await self._transfers.land_async(before[0])
+            results.append(self._result(*before, trace))
+        return joined(results)
+
+    @property
+    def interrupts(self) -> bool:
+        """Whether the DMA's interrupts reach this process: `run_async` waits for them."""
+        dma = self._device().dma
+        return all(hasattr(getattr(c, "_interrupt", None), "event") for c in (dma.sendchannel, dma.recvchannel))
 
     def reset(self) -> None:
         """Clear the engine's state; the image stays.
@@ -172,33 +248,17 @@ class Accelerator:
         Raises:
             DeviceError: the device does not answer.
         """
+        self._transfers.settle()
         self._prepare()
-        self._exchange(reset_packet(), TRAILER_WORDS, Operation.RESET)
+        self._exchange(Operation.RESET, reset_packet(), self.image.image_id)
 
     def close(self) -> None:
         """Free buffers, device and lock; a second time does nothing."""
-        self._buffers.clear()
-        self._ready = False
         platform, self._platform = self._platform, None
         if platform is not None:
+            self._transfers.close()
             platform.close()
         self._lock.release()
-
-    def _check_shape(self) -> None:
-        """Refuse an image and a golden model that answer differently."""
-        header, shape = self.image.header, self.shape
-        pairs = {
-            "inputs": (header["inputs"], shape.inputs),
-            "outputs": (header["outputs"], shape.outputs),
-            "outputs at every step": (self.image.every_step, shape.every_step),
-            "fractional bits of outputs": (self.image.output_frac, shape.frac),
-            "outputs leave as stored": (self.image.outputs_stored, shape.output is not None),
-        }
-        for name, (found, expected) in pairs.items():
-            if found != expected:
-                raise MismatchError(
-                    f"{self.folder.path / IMAGE}: {name}: {found}; {GOLDEN} has {expected}: emit both from one model"
-                )
 
     def _sequences(self, inputs: Any, lengths: Any) -> tuple[list[Codes] | Codes, Lengths]:
         width = self.shape.inputs
@@ -217,82 +277,58 @@ class Accelerator:
             return inputs, steps
         return [item[:count] for item, count in zip(inputs, steps, strict=True)], steps
 
+    def _fill(self, inputs: Any, lengths: Any, trace: bool, keep: bool, batch: int) -> Iterator[tuple[Flight, Lengths]]:
+        """Packets in their buffers, one after the other; the next is made when it is asked for."""
+        self._device()
+        sequences, steps = self._sequences(inputs, lengths)
+        loaded, start = self._loaded, 0
+        while start < len(steps):
+            if loaded is not self._loaded:
+                raise DeviceError("another image was loaded in the middle of a stream: run the rest of it again")
+            stop = self._fit(steps, start, min(len(steps), start + batch), trace)
+            part, image_id = steps[start:stop], loaded.image.image_id
+            packet = run_packet(image_id, sequences[start:stop], self.shape.source, trace=trace, keep=keep)
+            yield self._transfers.fill(Operation.RUN, packet, self.shape.words(part, trace), image_id), part
+            start = stop
+
     def _fit(self, steps: Lengths, start: int, limit: int, trace: bool) -> int:
         """How many sequences from `start` on go into one packet; at least one."""
         frame = step_words(self.shape.inputs)
         sent = run_words([], 0) + np.cumsum(steps[start:limit] * frame + 1)
-        single = [self.shape.words(steps[i : i + 1], trace) - TRAILER_WORDS for i in range(start, limit)]
-        answered = TRAILER_WORDS + np.cumsum(single)
+        answered = TRAILER_WORDS + np.cumsum(self.shape.words_each(steps[start:limit], trace))
         largest = int(max(sent[0], answered[0]))
         if 4 * largest > blockdesign.MAX_TRANSFER_BYTES:
             raise CapacityError(
                 f"a sequence of {steps[start]} steps needs a transfer of {4 * largest} bytes; the DMA carries "
                 f"{blockdesign.MAX_TRANSFER_BYTES}: run it in parts with keep=True, or without trace"
             )
-        fits = int(np.searchsorted(np.maximum(sent, answered), max(BUFFER_WORDS, largest), side="right"))
+        fits = int(np.searchsorted(np.maximum(sent, answered), max(transfers.BUFFER_WORDS, largest), side="right"))
         return start + max(1, fits)
 
-    def _run_packet(self, sequences: Any, steps: Lengths, trace: bool, keep: bool) -> Result:
-        packet = run_packet(self.image.image_id, sequences, self.shape.source, trace=trace, keep=keep)
-        self._prepare()
-        begun = time.perf_counter()
-        answer, trailer = self._exchange(packet, self.shape.words(steps, trace), Operation.RUN)
-        seconds = time.perf_counter() - begun
+    def _result(self, flight: Flight, steps: Lengths, trace: bool) -> Result:
+        answer, trailer = flight.result()
         total = int(steps.sum())
         if (trailer.sequences, trailer.steps) != (len(steps), total):
-            self._ready = False
+            self._transfers.sound = False
             done = f"{trailer.sequences} sequences and {trailer.steps} steps"
             raise DeviceError(f"the engine did {done}; {len(steps)} and {total} were sent: the device is reset")
-        outputs, traces = self.shape.read(answer, steps, trace)
-        return Result(outputs, self.shape.frac, steps, self.shape.every_step, traces, trailer.cycles, seconds)
+        try:
+            outputs, traces = self.shape.read(answer, steps, trace)
+        except DeviceError:
+            self._transfers.sound = False
+            raise
+        return Result(outputs, self.shape.frac, steps, self.shape.every_step, traces, trailer.cycles, flight.seconds)
 
     def _prepare(self) -> None:
-        if not self._ready:
+        if not self._transfers.sound:
             self.configure()
 
-    def _exchange(self, packet: Words, answer_words: int, operation: Operation) -> tuple[Words, Trailer]:
-        """Send a packet, receive its answer of at most so many words, and judge the trailer."""
-        device = self._device()
-        send = self._buffer("packet", len(packet))
-        receive = self._buffer("answer", answer_words)
-        send[:] = packet
-        try:
-            device.dma.recvchannel.transfer(receive)
-            device.dma.sendchannel.transfer(send)
-            count = complete(device.dma.recvchannel, "answer", self.timeout)
-            complete(device.dma.sendchannel, "packet", self.timeout)
-            answer = np.array(receive[: count // 4], dtype=np.uint32)
-            trailer = read_trailer(answer)
-        except (EseError, RuntimeError) as error:
-            self._ready = False
-            if isinstance(error, EseError):
-                raise
-            raise DeviceError(
-                f"the DMA refused {operation.name}: {error}; the device is reset with the next call"
-            ) from error
-        except BaseException:
-            self._ready = False
-            raise
-        if trailer.image_id != self.image.image_id:
-            self._ready = False
-        trailer.require(operation)
-        check_ids_of_image("the engine's answer", trailer.image_id, self.image.image_id)
-        return answer, trailer
-
-    def _buffer(self, name: str, words: int) -> Any:
-        """The first words of one of our buffers, which grows to what is needed."""
-        if 4 * words > blockdesign.MAX_TRANSFER_BYTES:
-            raise CapacityError(f"the {name} has {4 * words} bytes; the DMA carries {blockdesign.MAX_TRANSFER_BYTES}")
-        buffer = self._buffers.get(name)
-        if buffer is None or len(buffer) < words:
-            self._buffers.pop(name, None)
-            buffer = None
-            try:
-                buffer = self._device().allocate(max(words, BUFFER_WORDS))
-            except (MemoryError, RuntimeError) as error:
-                raise DeviceError(f"no memory for the {name}: {error}; close other users of the device") from error
-            self._buffers[name] = buffer
-        return buffer[:words]
+    def _exchange(self, operation: Operation, packet: Words, image_id: int) -> Trailer:
+        """Send a packet that is answered by a trailer alone, and judge it."""
+        flight = self._transfers.fill(operation, packet, TRAILER_WORDS, image_id)
+        self._transfers.launch(flight)
+        self._transfers.land(flight)
+        return flight.result()[1]
 
     def _register(self, name: str) -> int:
         return int(self._device().engine.read(blockdesign.REGISTERS[name][0]))
@@ -301,13 +337,3 @@ class Accelerator:
         if self._platform is None:
             raise DeviceError("the accelerator is closed; open the folder again")
         return self._platform
-
-
-def check_ids_of_image(what: str, found: int, expected: int) -> None:
-    """Refuse an engine that holds another image.
-
-    Raises:
-        MismatchError: the ids differ.
-    """
-    if found != expected:
-        raise MismatchError(f"{what} names image {found:#010x}; {expected:#010x} was loaded: load it again")

@@ -100,11 +100,15 @@ class Shape:
 
     def words(self, steps: Sequence[int] | Lengths, trace: bool) -> int:
         """Words of the answer to a RUN of sequences of these lengths; a trace takes the outputs' place."""
-        total, count = int(np.sum(steps)), len(steps)
+        return TRAILER_WORDS + int(self.words_each(np.asarray(steps, dtype=np.int64), trace).sum())
+
+    def words_each(self, steps: Lengths, trace: bool) -> Lengths:
+        """Words of each sequence's part of an answer."""
         if trace:
-            items = sum(stage.items * (total if stage.every_step else count) for stage in self.stages)
-            return TRAILER_WORDS + items * TRACE_WORDS
-        return TRAILER_WORDS + (total if self.every_step else count) * self._frame_words
+            often = sum(stage.items for stage in self.stages if stage.every_step)
+            rarely = sum(stage.items for stage in self.stages if not stage.every_step)
+            return TRACE_WORDS * (often * steps + rarely)
+        return self._frame_words * (steps if self.every_step else np.ones_like(steps))
 
     def read(self, answer: Words, steps: Sequence[int] | Lengths, trace: bool) -> tuple[Codes, list[Trace]]:
         """Outputs (N, T or 1, outputs) and, with `trace`, every stage's results.

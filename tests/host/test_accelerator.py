@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from small_design import INPUTS, SOURCE, image_words, small_design, small_network, write_manifest
 
-from ese_host import accelerator, golden, manifest
+from ese_host import blockdesign, golden, manifest, transfers
 from ese_host.accelerator import Accelerator
 from ese_host.compare import scaled
 from ese_host.errors import CapacityError, DeviceError, EseError, FormatError, MismatchError
@@ -65,7 +65,7 @@ def test_lengths_and_lists_mean_the_same(folder: Path, driver: Any) -> None:
 def test_what_a_buffer_does_not_hold_goes_in_several_packets(
     folder: Path, driver: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(accelerator, "BUFFER_WORDS", 200)
+    monkeypatch.setattr(transfers, "BUFFER_WORDS", 200)
     inputs = codes(40, 7)
     with Accelerator(folder, driver=driver) as engine:
         parts = list(engine.stream(inputs, trace=True))
@@ -107,7 +107,7 @@ def test_wrong_inputs_are_refused_unsent(folder: Path, inputs: np.ndarray, lengt
 
 def test_a_sequence_beyond_the_dma_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Accelerator(folder, driver="adapter") as engine:
-        monkeypatch.setattr(accelerator.blockdesign, "MAX_TRANSFER_BYTES", 4000)
+        monkeypatch.setattr(blockdesign, "MAX_TRANSFER_BYTES", 4000)
         with pytest.raises(CapacityError, match="the DMA carries 4000: run it in parts"):
             engine.run(codes(1, 2000))
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from ese_host.device import axi_dma
-from ese_host.errors import DeviceError
+from ese_host.errors import DeviceError, EseError
 
 SPINS = 64
 """Polls without a pause, for answers that come at once."""
 PAUSE = 50e-6
+INTERRUPT_SLICE = 0.05
+"""Seconds after which an interrupt that does not come is looked after: a failed channel raises none."""
 
 
 class Registers(Protocol):
@@ -66,7 +70,46 @@ def complete(channel: Any, name: str, timeout: float) -> int:
         DeviceError: the DMA reports an error, or the transfer does not end within `timeout` seconds.
     """
     if not poll(lambda: channel.idle or channel.error, timeout):
-        raise DeviceError(f"the {name} did not end within {timeout} s: the device is reset with the next call")
+        raise _late(name, timeout)
+    return _taken(channel, name)
+
+
+async def complete_async(channel: Any, name: str, timeout: float) -> int:
+    """`complete`, while other tasks run: woken by the channel's interrupt where pynq has one for it.
+
+    Raises:
+        DeviceError: as `complete`.
+    """
+    deadline = time.monotonic() + timeout
+    interrupt = getattr(channel, "_interrupt", None)
+    while not (channel.idle or channel.error):
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise _late(name, timeout)
+        if interrupt is None or not hasattr(interrupt, "event"):
+            await asyncio.sleep(min(left, 20 * PAUSE))
+            continue
+        try:
+            await asyncio.wait_for(interrupt.wait(), min(left, INTERRUPT_SLICE))
+        except asyncio.TimeoutError:
+            pass
+        except RuntimeError:
+            # pynq's event belongs to the loop that first waited for it, or its controller to an earlier overlay.
+            interrupt = None
+    return _taken(channel, name)
+
+
+def halt(dma: Any) -> None:
+    """Stop both channels, for good or until `restart`, without a look at what becomes of it."""
+    with contextlib.suppress(EseError, RuntimeError, OSError):
+        dma.write(axi_dma.CONTROL, axi_dma.RESET)
+
+
+def _late(name: str, timeout: float) -> DeviceError:
+    return DeviceError(f"the {name} did not end within {timeout} s: the device is reset with the next call")
+
+
+def _taken(channel: Any, name: str) -> int:
     if channel.error:
         raise DeviceError(
             f"the DMA failed to transfer the {name}: internal, slave or decode error; the device is reset"

@@ -27,9 +27,11 @@ class Platform(Protocol):
 
     Attributes:
         driver: which library drives it. dma, engine: pynq's DMA and DefaultIP, or what stands for them.
+        exact_buffers: whether a transfer must be a whole buffer, and not the first part of one.
     """
 
     driver: str
+    exact_buffers: bool
     dma: Any
     engine: Any
 
@@ -51,6 +53,8 @@ class PynqPlatform:
     def __init__(self, folder: Folder, device: Any, timeout: float) -> None:
         self._bit, self._hwh = folder.file(BIT), folder.file(HWH)
         self.device, self._timeout = device, timeout
+        # A remote buffer is read back whole, whatever part of it was transferred.
+        self.exact_buffers = bool(getattr(device, "capabilities", {}).get("REMOTE"))
         self.dma: Any = None
         self.engine: Any = None
 
@@ -113,6 +117,7 @@ class AdapterPlatform:
     """An emulated board without pynq."""
 
     driver = "adapter"
+    exact_buffers = False
 
     def __init__(self, folder: Folder, board: EmulatedBoard, timeout: float) -> None:
         self._bit, self.board, self._timeout = folder.file(BIT), board, timeout
