@@ -17,12 +17,11 @@ from support.networks import inputs, network, widened
 PATTERNS = ["random", "full", "column", "row", "corner"]
 
 
-@pytest.mark.parametrize("name", SPECS)
-def test_engine_equals_golden(name: str) -> None:
+def compare_random_networks(name: str, examples: int) -> None:
     """One compiled engine, many images: random and adversarial contents, extreme inputs."""
     spec, design = roomy(name)
 
-    @settings(max_examples=12)
+    @settings(max_examples=examples)
     @given(
         seed=st.integers(0, 2**32 - 1),
         pattern=st.sampled_from(PATTERNS),
@@ -38,6 +37,17 @@ def test_engine_equals_golden(name: str) -> None:
             assert engines.compare(emulator, net, made, inputs(rng, net, 2, steps, rails)) > 0
 
     check()
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_engine_equals_golden(name: str) -> None:
+    compare_random_networks(name, 12)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SPECS)
+def test_engine_equals_golden_on_a_thousand_networks(name: str) -> None:
+    compare_random_networks(name, -(-1000 // len(SPECS)))
 
 
 @pytest.mark.parametrize("name", ["uneven", "google-lstm", "stacked"])
