@@ -12,10 +12,12 @@ import pytest
 
 from ese_hls import encoder
 from ese_hls.gxx import find_compiler
+from ese_hls.simulate import Emulator
 from ese_host import packets
+from ese_host.design import Design
 from support import engine as engines
-from support.designs import roomy
-from support.networks import SMOOTH16, Spec, inputs, network
+from support.designs import PATTERNS, roomy
+from support.networks import SMOOTH16, Spec, inputs, network, widened
 
 HERE = Path(__file__).parent
 SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g"]
@@ -73,37 +75,43 @@ def test_a_check_that_fails_fails_the_test(tmp_path: Path) -> None:
         compile_and_run([wrong], tmp_path, [], [])
 
 
+def replay(folder: Path, design: Design, sent: list[np.ndarray], flags: list[str]) -> list[np.ndarray]:
+    """Answers of a sanitized engine to packets."""
+    (folder / "in").write_bytes(b"".join(np.array([len(p), *p], dtype="<u4").tobytes() for p in sent))
+    engines.lay_out(folder, design)
+    sources = [HERE / "replay.cpp", folder / "csrc/sim/emulator.cpp"]
+    compile_and_run(sources, folder, [*flags, f"-I{folder / 'csrc'}"], [str(folder / "in"), str(folder / "out")])
+    words = np.frombuffer((folder / "out").read_bytes(), dtype="<u4")
+    answers = []
+    while len(words):
+        answers.append(words[1 : 1 + words[0]])
+        words = words[1 + words[0] :]
+    return answers
+
+
 @pytest.mark.parametrize("name", ["uneven", "google-lstm", "stacked"])
 def test_packets_under_sanitizers(name: str, tmp_path: Path) -> None:
     """Sound packets answer as without sanitizers; damaged ones are answered, and leave a working engine."""
     spec, design = roomy(name)
     rng = np.random.default_rng(11)
-    net = network(rng, spec)
-    image = np.frombuffer(encoder.encode(net, design), dtype="<u4")
-    run = packets.run_packet(int(image[-1]), list(inputs(rng, net, 2, 3, rails=True)), net.source, trace=True)
-    sent = [packets.load_packet(image), run]
+    sent = []
+    for pattern in PATTERNS:
+        net = network(rng, widened(spec, pattern=pattern))
+        image = np.frombuffer(encoder.encode(net, design), dtype="<u4")
+        run = packets.run_packet(int(image[-1]), list(inputs(rng, net, 2, 3, rails=True)), net.source, trace=True)
+        sent += [packets.load_packet(image), run]
+    sound = len(sent)
     for _ in range(60):
         sent += [damaged(rng, packets.load_packet(image)), damaged(rng, run)]
     sent += [hostile(rng, image) for _ in range(20)]
     sent += [run, packets.load_packet(image), run]
-    (tmp_path / "in").write_bytes(b"".join(np.array([len(p), *p], dtype="<u4").tobytes() for p in sent))
-    engines.lay_out(tmp_path, design)
-    flags = [*ENGINE, f"-I{tmp_path / 'csrc'}"]
-    compile_and_run(
-        [HERE / "replay.cpp", tmp_path / "csrc/sim/emulator.cpp"],
-        tmp_path,
-        flags,
-        [str(tmp_path / "in"), str(tmp_path / "out")],
-    )
-    words = np.frombuffer((tmp_path / "out").read_bytes(), dtype="<u4")
-    answers = []
-    while len(words):
-        answers.append(words[1 : 1 + words[0]])
-        words = words[1 + words[0] :]
+    answers = replay(tmp_path, design, sent, ENGINE)
     assert len(answers) == len(sent)
     assert all(a[-8] == packets.TRAILER_MAGIC for a in answers)
-    assert answers[0][-6] == answers[1][-6] == 0
-    np.testing.assert_array_equal(answers[-1], answers[1])
+    np.testing.assert_array_equal(answers[-1], answers[sound - 1])
+    with Emulator(engines.library(design)) as plain:
+        for packet, answer in zip(sent[:sound], answers[:sound], strict=True):
+            np.testing.assert_array_equal(answer, plain.packet(packet, 1 << 16))
 
 
 def damaged(rng: np.random.Generator, packet: np.ndarray) -> np.ndarray:
@@ -139,13 +147,6 @@ def test_hostile_images_run_to_an_end(tmp_path: Path) -> None:
     for _ in range(40):
         load = hostile(rng, image)
         sent += [load, packets.run_packet(int(load[-1]), list(inputs(rng, net, 1, 2)), net.source, trace=True)]
-    (tmp_path / "in").write_bytes(b"".join(np.array([len(p), *p], dtype="<u4").tobytes() for p in sent))
-    engines.lay_out(tmp_path, design)
     # numbers may wrap: the encoder's proof that they do not is what such an image lacks
-    flags = [*ENGINE, "-fno-sanitize=signed-integer-overflow,shift", f"-I{tmp_path / 'csrc'}"]
-    compile_and_run(
-        [HERE / "replay.cpp", tmp_path / "csrc/sim/emulator.cpp"],
-        tmp_path,
-        flags,
-        [str(tmp_path / "in"), str(tmp_path / "out")],
-    )
+    answers = replay(tmp_path, design, sent, [*ENGINE, "-fno-sanitize=signed-integer-overflow,shift"])
+    assert len(answers) == len(sent)

@@ -11,10 +11,8 @@ from ese_hls.simulate import Emulator
 from ese_host import cycles, packets
 from ese_host.packets import Operation
 from support import engine as engines
-from support.designs import SPECS, roomy
+from support.designs import PATTERNS, SPECS, roomy
 from support.networks import inputs, network, widened
-
-PATTERNS = ["random", "full", "column", "row", "corner"]
 
 
 def compare_random_networks(name: str, examples: int) -> None:

@@ -48,6 +48,9 @@ SKIP_SPECS = {
 }  # fmt: skip
 """Networks, PEs and FIFO depth of designs in skip mode."""
 
+PATTERNS = ["random", "full", "column", "row", "corner"]
+"""Where weights lie: see `support.networks.mask`."""
+
 
 def roomy(name: str) -> tuple[Spec, Design]:
     """A spec, and a design that holds every network of its sizes."""
