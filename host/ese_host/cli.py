@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 import click
 
 from ese_host.errors import EseError, MissingError
+from ese_host.estimate.command import estimate
 
 GROUP = "ese4ml.commands"
 EXTRAS = {
@@ -99,6 +100,9 @@ def _refuse(ctx: click.Context, error: EseError) -> NoReturn:
 @click.version_option(package_name="ese4ml", prog_name="ese4ml")
 def main() -> None:
     """QKeras models as load-balanced sparse LSTM and FC accelerators on small FPGAs."""
+
+
+main.add_command(estimate)
 
 
 @main.command()

@@ -1,7 +1,8 @@
-"""Energy of a step by the talk's table for 45 nm (pJ a 32-bit operation): compute, SRAM, registers; and what DRAM would have cost.
+"""Energy of a step by the talk's 45 nm table: compute, SRAM, registers; and what DRAM would have cost.
 
-Modelled: an access of b bits is taken as b / 32 of the table's, a narrower operation as a whole one. Clock tree, routing, leakage and input and
-output are not in it; an FPGA takes more, by a factor that the table does not give. The parts compare with each other and with DRAM.
+Modelled: an access of b bits is taken as b / 32 of the table's, a narrower operation as a whole one. Clock tree,
+routing, leakage, input and output are not in it; an FPGA takes more, by a factor that the table does not give. The
+parts compare with each other and with DRAM.
 """
 
 from __future__ import annotations
@@ -11,7 +12,15 @@ from dataclasses import dataclass
 from ese_host.design import WORD_BITS, Design
 from ese_host.estimate.timing import Step
 
-TABLE = {"int add": 0.1, "float add": 0.9, "register": 1.0, "int mult": 3.1, "float mult": 3.7, "SRAM": 5.0, "DRAM": 640.0}
+TABLE = {
+    "int add": 0.1,
+    "float add": 0.9,
+    "register": 1.0,
+    "int mult": 3.1,
+    "float mult": 3.7,
+    "SRAM": 5.0,
+    "DRAM": 640.0,
+}
 """pJ a 32-bit operation at 45 nm (ANCHORS: the talk)."""
 CELL_MULTIPLICATIONS = 11
 """Of a cell, besides the scales of its four rows: 3 peepholes, 5 activations, f c, i g, o t."""

@@ -95,7 +95,7 @@ def _basis(timed: Timed) -> dict[str, str]:
     counts = "entries of each PE exact" if timed.exact else "entries of each PE modelled from random weights"
     return {
         "cycles_per_step": f"modelled: the engine's schedule, iteration by iteration, in the steady state; {counts}",
-        "latency_us": "modelled: cycles over the clock, one stream; the pipeline's depth, once a sequence, is not in it",
+        "latency_us": "modelled: cycles over the clock, one stream; without the pipeline's depth, once a sequence",
         "utilisation": "non-zero weights over PEs times cycles; matvec: without element-wise, input and output waits",
         "energy_pj": "modelled: 45 nm table of the talk, an access of b bits as b / 32 of a 32-bit one",
         **BASIS,

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ese_host.estimate.sizes import MatrixSize, Pruning
-from ese_host.sparse import Interleave, Positions, max_gap, padding_passes, relative_index
+from ese_host.sparse import Interleave, Positions, max_gap, relative_index
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,39 +42,50 @@ class Work:
         return self.weights + self.padding
 
 
-@functools.lru_cache(maxsize=4096)
+def least_work(size: MatrixSize, number: int, pruning: Pruning, pes: int) -> Work:
+    """Entries without any padding: a bound for every family, exact for gap-aware masks but for virtual rows."""
+    interleave = size.interleave(pes)
+    keep = round(pruning.of(number) * size.weights / pes)
+    kept = np.minimum(keep, _rows(interleave) * size.columns)
+    limit = max_gap(pruning.kind, pruning.gap_bits)
+    reach = float((limit + 1) * kept.max() / (size.columns << interleave.stride_log2))
+    exact = pruning.masks == "gap-aware" and not _needs_padding(interleave, kept, limit)
+    return Work(kept, np.zeros(pes, dtype=np.int64), exact, reach)
+
+
 def work_of(size: MatrixSize, number: int, pruning: Pruning, pes: int) -> Work:
     """Entries of a matrix, `number` being its place in the network."""
-    interleave = size.interleave(pes)
-    density = pruning.of(number)
-    keep = round(density * size.weights / pes)
-    own = _rows(interleave) * size.columns
-    kept = np.minimum(keep, own)
-    limit = max_gap(pruning.kind, pruning.gap_bits)
-    span = size.columns << interleave.stride_log2
-    reach = float((limit + 1) * kept.max() / span)
-    if pruning.masks == "gap-aware" and not _needs_padding(interleave, kept, limit):
-        return Work(kept, np.zeros(pes, dtype=np.int64), True, reach)
-    rng = np.random.default_rng([pruning.seed, number])
-    if pruning.masks == "magnitude":
-        total = round(density * size.weights)
-        positions = _of_matrix(interleave, rng.choice(size.weights, total, replace=False), size.columns)
-    else:
-        positions = [_of_pe(interleave, pe, int(kept[pe]), int(own[pe]), rng) for pe in range(pes)]
+    least = least_work(size, number, pruning, pes)
+    if least.exact:
+        return least
+    positions = _modelled(size, number, pruning.of(number), pruning.masks == "magnitude", pruning.seed, pes)
     weights = np.array([len(p) for p in positions], dtype=np.int64)
     entries = [len(relative_index(p, pruning.kind, pruning.gap_bits)[0]) for p in positions]
-    padding = np.array(entries, dtype=np.int64) - weights
-    return Work(weights, padding, False, reach)
+    return Work(weights, np.array(entries, dtype=np.int64) - weights, False, least.reach)
+
+
+@functools.lru_cache(maxsize=16)
+def _modelled(size: MatrixSize, number: int, density: float, whole: bool, seed: int, pes: int) -> tuple[Positions, ...]:
+    """Ascending positions of a random mask, PE by PE: so many of the `whole` matrix, or of each PE."""
+    interleave = size.interleave(pes)
+    rng = np.random.default_rng([seed, number])
+    if whole:
+        chosen = rng.choice(size.weights, round(density * size.weights), replace=False)
+        return tuple(_of_matrix(interleave, chosen, size.columns))
+    keep = round(density * size.weights / pes)
+    own = _rows(interleave) * size.columns
+    return tuple(_of_pe(interleave, pe, min(keep, int(own[pe])), int(own[pe]), rng) for pe in range(pes))
 
 
 def _rows(interleave: Interleave) -> npt.NDArray[np.int64]:
     """(pes,) rows of each PE."""
     whole, rest = divmod(interleave.items, interleave.pes)
-    return (whole + (np.arange(interleave.pes) < rest)).astype(np.int64) * interleave.group
+    rows: npt.NDArray[np.int64] = (whole + (np.arange(interleave.pes) < rest)).astype(np.int64) * interleave.group
+    return rows
 
 
 def _needs_padding(interleave: Interleave, kept: npt.NDArray[np.int64], limit: int) -> bool:
-    """Whether the virtual rows between two columns exceed the gap field in a PE that keeps more than one column holds."""
+    """Whether the virtual rows between columns exceed the gap field in a PE that keeps more than a column."""
     rows = _rows(interleave)
     virtual = (1 << interleave.stride_log2) - rows
     return bool(((virtual > limit) & (kept > rows) & (rows > 0)).any())

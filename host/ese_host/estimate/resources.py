@@ -1,9 +1,10 @@
 """What a design takes of a board, by part: block RAM and LUTRAM counted, DSP, LUT and FF modelled.
 
-Basis: block RAM, LUTRAM and DSP follow from csrc's arrays and multiplications and the primitives' widths. LUT and FF are formulas
-fitted to Yosys 0.70 (synth_xilinx, xc7) on Verilog written by hand after pe.h, accumulators.h and elementwise.h: one PE, one
-element-wise unit. Control, loader and the block design around the engine are allowances. No vendor synthesis is behind any of it.
-Assumed: the two branches execute<0> and execute<1> share everything but the accumulators' ports.
+Basis: block RAM, LUTRAM and DSP follow from csrc's arrays and multiplications and the primitives' widths. LUT and FF
+are formulas fitted to Yosys 0.70 (synth_xilinx, xc7) on Verilog written by hand after pe.h, accumulators.h and
+elementwise.h: one PE, one element-wise unit. Control, loader and the block design around the engine are allowances.
+No vendor synthesis is behind any of it. Assumed: the two branches execute<0> and execute<1> share everything but the
+accumulators' ports.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ BASIS = {
     "bram36": "counted: csrc's memories in RAMB18 by their aspect ratios; AXI DMA assumed",
     "lutram": "counted: csrc's memories in RAM32M/RAM64M blocks; AXI DMA assumed",
     "dsps": "counted: csrc's multiplications by the DSP's operand widths",
-    "luts": "modelled, uncalibrated (no vendor synthesis): Yosys on hand-written Verilog of one PE and one unit, plus allowances",
+    "luts": "modelled, uncalibrated (no vendor synthesis): Yosys on Verilog of a PE and a unit, plus allowances",
     "flip_flops": "modelled, uncalibrated (no vendor synthesis): as luts",
 }
 NAMES = {"bram36": "BRAM36", "lutram": "LUTRAM", "dsps": "DSP", "luts": "LUT", "flip_flops": "FF"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal, Union
 
 from ese_host.errors import UnsupportedError
@@ -120,7 +121,7 @@ class Pruning:
             return self.density
         if number >= len(self.density):
             raise UnsupportedError(
-                f"{len(self.density)} densities are given; matrix {number + 1} has none: give one for all, or one for each"
+                f"{len(self.density)} densities are given; matrix {number + 1} has none: give one, or one each"
             )
         return self.density[number]
 
@@ -133,6 +134,6 @@ def check_chain(layers: Sequence[LayerSize]) -> None:
     """
     if not layers:
         raise UnsupportedError("there is no layer; at least one is needed")
-    for number, (before, layer) in enumerate(zip(layers, layers[1:], strict=False)):
+    for number, (before, layer) in enumerate(pairwise(layers)):
         if before.outputs != layer.inputs:
             raise UnsupportedError(f"layer {number + 2} takes {layer.inputs} inputs; {before.outputs} arrive")

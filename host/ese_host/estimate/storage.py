@@ -1,8 +1,9 @@
-"""Memories to primitives: what csrc/memories.h, accumulators.h and vectors.h instantiate, in block RAM and LUTRAM.
+"""Memories to primitives: what csrc instantiates, in block RAM and LUTRAM.
 
-A block RAM of 18 Kb holds 1K x 18 with two ports; a memory takes the least number over the aspect ratios 1K x 18, 2K x 9, 4K x 4,
-8K x 2, 16K x 1; two of 18 Kb make one BRAM36. LUTRAM counts LUTs, in blocks with one write and one read port: 7-series RAM32M (32 x 6) and
-RAM64M (64 x 3) have four, UltraScale RAM32M16 (32 x 14) and RAM64M8 (64 x 7) eight. A deeper one is made of 64-word blocks.
+A block RAM of 18 Kb holds 1K x 18 with two ports; a memory takes the least number over the aspect ratios 1K x 18,
+2K x 9, 4K x 4, 8K x 2, 16K x 1; two of 18 Kb make one BRAM36. LUTRAM counts LUTs, in blocks with one write and one read
+port: 7-series RAM32M (32 x 6) and RAM64M (64 x 3) have four, UltraScale RAM32M16 (32 x 14) and RAM64M8 (64 x 7) eight.
+A deeper one is made of 64-word blocks.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ PHASE_BITS, SCAN_BITS = 237, 81
 """Bits of csrc/phase.h's Phase: a stage of 2, 13 flags, 6 fields of 16, 2 targets of 18, 4 + 4 + 2 + 2, 7 shifts of 6,
 2 x 18; and of what skip mode adds."""
 DMA_RAMB18 = 6
-"""AXI DMA in simple mode, both directions with store and forward: 3 BRAM36 assumed. The engine's streams have no FIFO."""
+"""AXI DMA in simple mode, both directions: 3 BRAM36 assumed. The engine's own streams have no FIFO."""
 
 
 @dataclass(frozen=True)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from ese_host.cycles import CAUSES, Account, Model
 from ese_host.design import Design
 from ese_host.estimate.masks import Work, work_of
-from ese_host.estimate.sizes import LayerSize, Pruning
+from ese_host.estimate.sizes import LayerSize, MatrixSize, Pruning
 from ese_host.estimate.table import Table, table_of
 from ese_host.image import Image, padding_entries
 
+WorkOf = Callable[[MatrixSize, int, Pruning, int], Work]
 WARM_UP, STEPS = 8, 16
 """Steps left out at the start, and steps averaged over; both even, since accumulator sets may alternate."""
 
@@ -22,9 +24,10 @@ class SizedModel(Model):
     """The engine's schedule of a phase table that has entry counts and no image."""
 
     def __init__(self, table: Table, works: Sequence[Work], units: int) -> None:
-        for phase, work in zip(table.phases, works, strict=True):
-            phase.entry_count = int(work.entries.max(initial=0))
-        self.phases = tuple(table.phases)
+        self.phases = tuple(
+            replace(phase, entry_count=int(work.entries.max(initial=0)))
+            for phase, work in zip(table.phases, works, strict=True)
+        )
         self.units = units
         self.alternate = table.alternate
         self.frame_words = -(-table.inputs // 2)
@@ -34,7 +37,7 @@ class SizedModel(Model):
                 float(work.padding.mean()),
                 float(phase.entry_count - work.entries.mean()),
             )
-            for phase, work in zip(table.phases, works, strict=True)
+            for phase, work in zip(self.phases, works, strict=True)
         ]
 
 
@@ -109,23 +112,28 @@ def of_image(image: Image, design: Design) -> Timed:
     return Timed(Model(image, design), _integers(weights), _integers(padding), image.header["outputs"])
 
 
+def works_of(table: Table, pruning: Pruning, pes: int, work: WorkOf = work_of) -> list[Work]:
+    """Entries of every phase's matrix."""
+    return [work(matrix, number, pruning, pes) for matrix, number in zip(table.matrices, table.numbers, strict=True)]
+
+
 def of_sizes(layers: Sequence[LayerSize], pruning: Pruning, pes: int, units: int) -> tuple[Timed, Table, list[Work]]:
     """Time of layers by their sizes; with it, the phase table and the entries that it rests on."""
     table = table_of(layers)
-    works = [
-        work_of(matrix, number, pruning, pes)
-        for matrix, number in zip(table.matrices, table.numbers, strict=True)
-    ]
-    model = SizedModel(table, works, units)
-    timed = Timed(
-        model,
+    works = works_of(table, pruning, pes)
+    return timed_of(table, works, units), table, works
+
+
+def timed_of(table: Table, works: Sequence[Work], units: int) -> Timed:
+    """Time of a phase table with its entries."""
+    return Timed(
+        SizedModel(table, works, units),
         tuple(int(work.weights.sum()) for work in works),
         tuple(int(work.padding.sum()) for work in works),
         table.outputs,
         all(work.exact for work in works),
     )
-    return timed, table, works
 
 
-def _integers(values: np.ndarray) -> tuple[int, ...]:
+def _integers(values: npt.NDArray[np.int64]) -> tuple[int, ...]:
     return tuple(int(value) for value in values)

@@ -1,0 +1,120 @@
+"""The fastest design that fits a board: PEs, gap bits and units, all tried, the hopeless ones by a bound."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from ese_host.board import Board
+from ese_host.design import CODE_BITS, WORD_BITS, Design
+from ese_host.errors import CapacityError, UnsupportedError
+from ese_host.estimate.masks import Work, least_work
+from ese_host.estimate.resources import Use, percentages, use
+from ese_host.estimate.sizes import LayerSize, Pruning
+from ese_host.estimate.sizing import Choices, design_of
+from ese_host.estimate.table import Table, table_of
+from ese_host.estimate.timing import Timed, timed_of, works_of
+
+MIN_REACH = 2.5
+"""A gap-aware mask is tried where the gap field passes at least this many mean distances of kept weights; at ESE's
+layer and 10% 5 bits pass 3.1 and keep 98% of the magnitude, 4 bits 1.5 and 90%."""
+HEADROOM = {"luts": 0.95, "flip_flops": 0.95}
+"""Share of a board that a search may fill: what is modelled keeps some free."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """What is tried; one value each where the user has given it."""
+
+    pes: Sequence[int] = range(1, 129)
+    gap_bits: Sequence[int] = range(2, 13)
+    cells_per_cycle: Sequence[int] = (1, 2)
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """A candidate: its choices, design, time and entries; `tried`: designs that were looked at."""
+
+    pruning: Pruning
+    choices: Choices
+    design: Design
+    timed: Timed
+    works: list[Work]
+    cycles: float
+    tried: int = 0
+
+
+def search(
+    layers: Sequence[LayerSize], pruning: Pruning, choices: Choices, board: Board, tried: Range | None = None
+) -> Found:
+    """The fastest design that fits; of equal ones the one with less block RAM, then the wider gap.
+
+    Where none fits: the one that comes nearest, by its scarcest resource.
+
+    Raises:
+        UnsupportedError: no design has memories for the layers at all.
+    """
+    table = table_of(layers)
+    hopeful: list[tuple[float, float, int, Pruning, Choices]] = []
+    nearest: tuple[float, Pruning, Choices] | None = None
+    count = 0
+    times: dict[tuple[int, int], float] = {}
+    for one_pruning, one_choices in _candidates(pruning, choices, tried or Range()):
+        works = works_of(table, one_pruning, one_choices.pes, least_work)
+        if pruning.masks == "gap-aware" and min(work.reach for work in works) < _least_reach(tried):
+            continue
+        try:
+            design = design_of(table, works, one_pruning, one_choices)
+        except CapacityError:
+            continue
+        count += 1
+        uses = use(design, board)
+        if not _fits(uses):
+            scarcest = max(percentages(uses).values())
+            if nearest is None or scarcest < nearest[0]:
+                nearest = (scarcest, one_pruning, one_choices)
+            continue
+        key = (one_choices.pes, one_choices.cells_per_cycle)
+        if key not in times:
+            times[key] = timed_of(table, works, one_choices.cells_per_cycle).step().cycles
+        hopeful.append((times[key], uses["bram36"].used, -one_pruning.gap_bits, one_pruning, one_choices))
+    best: Found | None = None
+    for bound, _, _, one_pruning, one_choices in sorted(hopeful, key=lambda item: item[:3]):
+        if best is not None and bound >= best.cycles:
+            break
+        found = _found(table, one_pruning, one_choices)
+        if (best is None or found.cycles < best.cycles) and _fits(use(found.design, board)):
+            best = found
+    if best is None and nearest is not None:
+        best = _found(table, nearest[1], nearest[2])
+    if best is None:
+        raise UnsupportedError(
+            "no design with 1 to 128 PEs has memories for these layers: prune more, or give --gap-bits and --pes"
+        )
+    return replace(best, tried=count)
+
+
+def _candidates(pruning: Pruning, choices: Choices, tried: Range) -> Iterator[tuple[Pruning, Choices]]:
+    for pes in tried.pes:
+        for units in tried.cells_per_cycle:
+            if pes == 1 and units == 2:
+                continue
+            for gap_bits in tried.gap_bits:
+                if gap_bits + CODE_BITS[pruning.kind] <= WORD_BITS:
+                    yield replace(pruning, gap_bits=gap_bits), replace(choices, pes=pes, cells_per_cycle=units)
+
+
+def _fits(uses: dict[str, Use]) -> bool:
+    return all(item.used <= HEADROOM.get(name, 1.0) * item.budget for name, item in uses.items())
+
+
+def _least_reach(tried: Range | None) -> float:
+    """A gap width that the user has chosen is taken as it is."""
+    return 0.0 if tried is not None and len(tried.gap_bits) == 1 else MIN_REACH
+
+
+def _found(table: Table, pruning: Pruning, choices: Choices) -> Found:
+    works = works_of(table, pruning, choices.pes)
+    design = design_of(table, works, pruning, choices)
+    timed = timed_of(table, works, choices.cells_per_cycle)
+    return Found(pruning, choices, design, timed, works, timed.step().cycles)
