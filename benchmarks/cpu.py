@@ -149,7 +149,7 @@ def machine() -> dict[str, Any]:
     board = tree.read_text(encoding="utf-8").strip("\0\n ") if tree.is_file() else ""
     versions = {"python": platform.python_version(), "numpy": np.__version__}
     if csr_matrix is not None:
-        import scipy
+        import scipy  # type: ignore[import-untyped,unused-ignore]
 
         versions["scipy"] = scipy.__version__
     return {
