@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ ENGINE_HEADER = (
     "us a frame (modelled)",
     "entries executed",
     "stored, Mb",
-    "fits the block RAM",
+    "fits",
     "energy, uJ (modelled)",
 )
 CPU_HEADER = (
@@ -35,8 +36,8 @@ def engine_figures(board: str, seed: int) -> dict[str, Any]:
     return {
         "board": board,
         "seed": seed,
-        "block_ram_bits": cpu_engine.board_bits(board),
-        "layers": {name: cpu_engine.to_json(engine) for name, engine in engines.items()},
+        "block_ram_bits": cpu_engine.block_ram_bits(board),
+        "layers": {name: asdict(engine) for name, engine in engines.items()},
     }
 
 
@@ -58,6 +59,7 @@ def render(known: Record) -> str:
         template.render(
             pes=cpu_engine.PES,
             board=engine["board"],
+            command=" ".join(["ese4ml", *cpu_engine.ese_command(engine["board"])]),
             seed=engine["seed"],
             block_ram=f"{engine['block_ram_bits'] / 1e6:.1f}",
             engine=_table(ENGINE_HEADER, _engine_rows(engine)),
@@ -78,7 +80,7 @@ def _engine_rows(engine: Record) -> Iterable[Sequence[str]]:
             f"{layer['microseconds']:,.1f}",
             f"{layer['entries']:,}",
             f"{layer['stored_bits'] / 1e6:.1f}",
-            "yes" if layer["stored_bits"] <= engine["block_ram_bits"] else "no",
+            "yes" if layer["fits"] else "no",
             f"{layer['nanojoules'] / 1e3:,.2f}",
         )
 
