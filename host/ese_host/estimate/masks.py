@@ -96,8 +96,10 @@ def _of_pe(interleave: Interleave, pe: int, keep: int, own: int, rng: np.random.
     rows = int(_rows(interleave)[pe])
     if not keep:
         return np.zeros(0, dtype=np.int64)
-    column, row = np.divmod(np.sort(rng.choice(own, keep, replace=False, shuffle=False)), rows)
-    return (column << interleave.stride_log2) + row
+    chosen: Positions = np.sort(rng.choice(own, keep, replace=False, shuffle=False))
+    column, row = np.divmod(chosen, rows)
+    positions: Positions = (column << interleave.stride_log2) + row
+    return positions
 
 
 def _of_matrix(interleave: Interleave, chosen: Positions, columns: int) -> list[Positions]:

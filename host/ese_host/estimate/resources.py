@@ -101,7 +101,7 @@ def use(design: Design, board: Board) -> dict[str, Use]:
 def over(uses: dict[str, Use], causes: int = 4) -> list[str]:
     """What the board lacks, each as a sentence with the largest parts; empty where the design fits."""
     return [
-        f"{NAMES[name]}: {_number(item.used)} needed, the board has {item.budget}: {_largest(item, causes)}"
+        f"{NAMES[name]}: {_number(item.used)} needed, the board has {item.budget:,}: {_largest(item, causes)}"
         for name, item in uses.items()
         if not item.fits
     ]
