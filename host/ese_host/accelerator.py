@@ -262,12 +262,17 @@ class Accelerator:
 
     def _sequences(self, inputs: Any, lengths: Any) -> tuple[list[Codes] | Codes, Lengths]:
         width = self.shape.inputs
-        if any(np.ndim(item) != 2 or item.shape[1] != width or item.dtype.kind not in "iu" for item in inputs):
+        if isinstance(inputs, np.ndarray):
+            sound = inputs.ndim == 3 and inputs.shape[2] == width and inputs.dtype.kind in "iu"
+            full = np.full(len(inputs), inputs.shape[1] if sound else 0, dtype=np.int64)
+        else:
+            sound = all(np.ndim(item) == 2 and item.shape[1] == width and item.dtype.kind in "iu" for item in inputs)
+            full = np.array([len(item) for item in inputs], dtype=np.int64)
+        if not sound:
             shape = getattr(inputs, "shape", [getattr(item, "shape", None) for item in inputs][:3])
             raise FormatError(
                 f"inputs have shape {shape}; expected integer codes (N, T, {width}), or N arrays (steps, {width})"
             )
-        full = np.array([len(item) for item in inputs], dtype=np.int64)
         steps = full if lengths is None else np.asarray(lengths, dtype=np.int64)
         if steps.shape != full.shape or not len(steps) or (steps < 1).any() or (steps > full).any():
             raise FormatError(
@@ -285,14 +290,14 @@ class Accelerator:
         while start < len(steps):
             if loaded is not self._loaded:
                 raise DeviceError("another image was loaded in the middle of a stream: run the rest of it again")
-            stop = self._fit(steps, start, min(len(steps), start + batch), trace)
+            stop, words = self._fit(steps, start, min(len(steps), start + batch), trace)
             part, image_id = steps[start:stop], loaded.image.image_id
             packet = run_packet(image_id, sequences[start:stop], self.shape.source, trace=trace, keep=keep)
-            yield self._transfers.fill(Operation.RUN, packet, self.shape.words(part, trace), image_id), part
+            yield self._transfers.fill(Operation.RUN, packet, words, image_id), part
             start = stop
 
-    def _fit(self, steps: Lengths, start: int, limit: int, trace: bool) -> int:
-        """How many sequences from `start` on go into one packet; at least one."""
+    def _fit(self, steps: Lengths, start: int, limit: int, trace: bool) -> tuple[int, int]:
+        """Where a packet of sequences from `start` on ends, one at least, and the words of its answer."""
         frame = step_words(self.shape.inputs)
         sent = run_words([], 0) + np.cumsum(steps[start:limit] * frame + 1)
         answered = TRAILER_WORDS + np.cumsum(self.shape.words_each(steps[start:limit], trace))
@@ -302,8 +307,9 @@ class Accelerator:
                 f"a sequence of {steps[start]} steps needs a transfer of {4 * largest} bytes; the DMA carries "
                 f"{blockdesign.MAX_TRANSFER_BYTES}: run it in parts with keep=True, or without trace"
             )
-        fits = int(np.searchsorted(np.maximum(sent, answered), max(transfers.BUFFER_WORDS, largest), side="right"))
-        return start + max(1, fits)
+        room = max(transfers.BUFFER_WORDS, largest)
+        fits = int(min(np.searchsorted(words, room, side="right") for words in (sent, answered)))
+        return start + fits, int(answered[fits - 1])
 
     def _result(self, flight: Flight, steps: Lengths, trace: bool) -> Result:
         answer, trailer = flight.result()

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ese_host import blockdesign
+from ese_host.device import axi_dma
 from ese_host.device.dma_control import complete, complete_async, halt
 from ese_host.device.platform import Platform
 from ese_host.errors import CapacityError, DeviceError, EseError
@@ -18,18 +19,33 @@ BUFFER_WORDS = 1 << 20
 """Words of each of the four buffers, unless one sequence needs more."""
 
 
+@dataclass(frozen=True, eq=False)
+class Space:
+    """The first words of a buffer: for the DMA, and as a plain array for us."""
+
+    whole: Any
+    part: Any
+    words: Words
+
+    @classmethod
+    def of(cls, whole: Any, words: int) -> Space:
+        """The first `words` words, or the whole where there are as many."""
+        part = whole if len(whole) == words else whole[:words]
+        return cls(whole, part, part.view(np.ndarray))
+
+
 @dataclass(eq=False)
 class Flight:
     """One packet, from its buffer to the answer that came back.
 
     Attributes:
-        operation: what it asks for. send, receive: its buffers. image_id: of the image that must answer.
+        operation: what it asks for. send, receive: its buffers, whole or in part. image_id: whose answer is expected.
         answer, trailer: what came back. seconds: from start to end. error: what came instead.
     """
 
     operation: Operation
-    send: Any
-    receive: Any
+    send: Space
+    receive: Space
     image_id: int
     answer: Words | None = None
     trailer: Trailer | None = None
@@ -65,7 +81,7 @@ class Transfers:
 
     def __init__(self, platform: Platform, timeout: float) -> None:
         self._platform, self.timeout = platform, timeout
-        self._buffers: dict[str, Any] = {}
+        self._buffers: dict[tuple[str, int], Space] = {}
         self._slot = 0
         self._air: Flight | None = None
         self.sound = False
@@ -79,7 +95,7 @@ class Transfers:
         self._slot ^= 1
         send = self._buffer("packet", len(packet))
         receive = self._buffer("answer", answer_words)
-        send[:] = packet
+        send.words[:] = packet
         return Flight(operation, send, receive, image_id)
 
     def launch(self, flight: Flight, *, interrupts: bool = False) -> None:
@@ -92,8 +108,8 @@ class Transfers:
             if interrupts:
                 for channel in (dma.recvchannel, dma.sendchannel):
                     channel._clear_interrupt()
-            dma.recvchannel.transfer(flight.receive)
-            dma.sendchannel.transfer(flight.send)
+            dma.recvchannel.transfer(flight.receive.part)
+            dma.sendchannel.transfer(flight.send.part)
         except (EseError, RuntimeError, OSError) as error:
             self._fail(flight, error)
         except BaseException:
@@ -111,9 +127,9 @@ class Transfers:
             return
         dma = self._platform.dma
         try:
-            count = complete(dma.recvchannel, "answer", self.timeout)
-            complete(dma.sendchannel, "packet", self.timeout)
-            self._take(flight, count)
+            complete(dma, axi_dma.RECEIVE, "answer", self.timeout)
+            complete(dma, axi_dma.SEND, "packet", self.timeout)
+            self._take(flight)
         except (EseError, RuntimeError, OSError) as error:
             self._fail(flight, error)
         except BaseException:
@@ -126,9 +142,9 @@ class Transfers:
             return
         dma = self._platform.dma
         try:
-            count = await complete_async(dma.recvchannel, "answer", self.timeout)
-            await complete_async(dma.sendchannel, "packet", self.timeout)
-            self._take(flight, count)
+            await complete_async(dma, axi_dma.RECEIVE, "answer", self.timeout)
+            await complete_async(dma, axi_dma.SEND, "packet", self.timeout)
+            self._take(flight)
         except (EseError, RuntimeError, OSError) as error:
             self._fail(flight, error)
         except BaseException:
@@ -147,9 +163,11 @@ class Transfers:
             self.forget()
         self._buffers.clear()
 
-    def _take(self, flight: Flight, count: int) -> None:
+    def _take(self, flight: Flight) -> None:
+        count = int(self._platform.dma.read(axi_dma.RECEIVE + axi_dma.LENGTH))
+        flight.receive.part.invalidate()
         flight.seconds = time.perf_counter() - flight.begun
-        answer = np.array(flight.receive[: count // 4], dtype=np.uint32)
+        answer = flight.receive.words[: count // 4].copy()
         flight.trailer = read_trailer(answer)
         flight.answer = answer
         self._air = None
@@ -164,19 +182,23 @@ class Transfers:
             )
         flight.error = error
 
-    def _buffer(self, name: str, words: int) -> Any:
+    def _buffer(self, name: str, words: int) -> Space:
         """The first words of one of our buffers, which grows to what is needed."""
         if 4 * words > blockdesign.MAX_TRANSFER_BYTES:
             raise CapacityError(f"the {name} has {4 * words} bytes; the DMA carries {blockdesign.MAX_TRANSFER_BYTES}")
-        key = f"{name} {self._slot}"
-        buffer = self._buffers.get(key)
+        key = name, self._slot
+        space = self._buffers.get(key)
+        if space is not None and len(space.words) == words:
+            return space
         exact = self._platform.exact_buffers
-        if buffer is None or (len(buffer) != words if exact else len(buffer) < words):
+        if space is None or exact or len(space.whole) < words:
             self._buffers.pop(key, None)
-            buffer = None
+            space = None
             try:
-                buffer = self._platform.allocate(words if exact else max(words, BUFFER_WORDS))
+                whole = self._platform.allocate(words if exact else max(words, BUFFER_WORDS))
             except (MemoryError, RuntimeError, OSError) as error:
                 raise DeviceError(f"no memory for the {name}: {error}; close other users of the device") from error
-            self._buffers[key] = buffer
-        return buffer if exact else buffer[:words]
+        else:
+            whole = space.whole
+        self._buffers[key] = Space.of(whole, words)
+        return self._buffers[key]

@@ -82,8 +82,6 @@ class Channel:
     def __init__(self, registers: Registers, offset: int) -> None:
         self._registers, self._offset = registers, offset
         self._fresh = True
-        self._buffer: Any = None
-        self.transferred = 0
 
     def _status(self) -> int:
         return self._registers.read(self._offset + axi_dma.STATUS)
@@ -97,11 +95,6 @@ class Channel:
     def idle(self) -> bool:
         """Whether the last transfer is complete."""
         return bool(self._status() & axi_dma.IDLE)
-
-    @property
-    def error(self) -> bool:
-        """Whether an error has halted the channel."""
-        return bool(self._status() & axi_dma.ERRORS)
 
     def start(self) -> None:
         """Let the channel run."""
@@ -118,15 +111,8 @@ class Channel:
             array.flush()
         self._registers.write(self._offset + axi_dma.ADDRESS, array.physical_address)
         self._registers.write(self._offset + axi_dma.ADDRESS_HIGH, 0)
-        self._fresh, self._buffer, self.transferred = False, array, 0
+        self._fresh = False
         self._registers.write(self._offset + axi_dma.LENGTH, array.nbytes)
-
-    def wait(self) -> None:
-        """Take over a transfer that is complete."""
-        if self._offset == axi_dma.RECEIVE:
-            self._buffer.invalidate()
-        self.transferred = self._registers.read(self._offset + axi_dma.LENGTH)
-        self._buffer = None
 
 
 class Dma(Registers):

@@ -17,7 +17,7 @@ RUN, RESET, INTERRUPTS = 0x1, 0x4, 0x7000
 HALTED, IDLE, INTERNAL, SLAVE, DECODE, COMPLETE, FAILED = 0x1, 0x2, 0x10, 0x20, 0x40, 0x1000, 0x4000
 ERRORS = INTERNAL | SLAVE | DECODE
 
-PATIENCE = 1e-3
+PATIENCE = 5e-3
 """Seconds that a read of a status register may take while the engine works: the emulated bus need not be polled."""
 
 Engine = Callable[[Words, int, Done], bool]

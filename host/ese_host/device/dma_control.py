@@ -63,26 +63,34 @@ def restart(dma: Registers, timeout: float) -> None:
             )
 
 
-def complete(channel: Any, name: str, timeout: float) -> int:
-    """Wait until a channel's transfer is complete; the bytes transferred.
+def complete(dma: Any, channel: int, name: str, timeout: float) -> None:
+    """Wait until a channel's transfer is complete, by its status register alone.
 
     Raises:
         DeviceError: the DMA reports an error, or the transfer does not end within `timeout` seconds.
     """
-    if not poll(lambda: channel.idle or channel.error, timeout):
+    found = 0
+
+    def done() -> bool:
+        nonlocal found
+        found = int(dma.read(channel + axi_dma.STATUS))
+        return bool(found & (axi_dma.IDLE | axi_dma.ERRORS))
+
+    if not poll(done, timeout):
         raise _late(name, timeout)
-    return _taken(channel, name)
+    _judge(found, name)
 
 
-async def complete_async(channel: Any, name: str, timeout: float) -> int:
+async def complete_async(dma: Any, channel: int, name: str, timeout: float) -> None:
     """`complete`, while other tasks run: woken by the channel's interrupt where pynq has one for it.
 
     Raises:
         DeviceError: as `complete`.
     """
     deadline = time.monotonic() + timeout
-    interrupt = getattr(channel, "_interrupt", None)
-    while not (channel.idle or channel.error):
+    driver = dma.recvchannel if channel == axi_dma.RECEIVE else dma.sendchannel
+    interrupt = getattr(driver, "_interrupt", None)
+    while not (found := int(dma.read(channel + axi_dma.STATUS))) & (axi_dma.IDLE | axi_dma.ERRORS):
         left = deadline - time.monotonic()
         if left <= 0:
             raise _late(name, timeout)
@@ -96,7 +104,7 @@ async def complete_async(channel: Any, name: str, timeout: float) -> int:
         except RuntimeError:
             # pynq's event belongs to the loop that first waited for it, or its controller to an earlier overlay.
             interrupt = None
-    return _taken(channel, name)
+    _judge(found, name)
 
 
 def halt(dma: Any) -> None:
@@ -109,10 +117,8 @@ def _late(name: str, timeout: float) -> DeviceError:
     return DeviceError(f"the {name} did not end within {timeout} s: the device is reset with the next call")
 
 
-def _taken(channel: Any, name: str) -> int:
-    if channel.error:
+def _judge(status: int, name: str) -> None:
+    if status & axi_dma.ERRORS:
         raise DeviceError(
             f"the DMA failed to transfer the {name}: internal, slave or decode error; the device is reset"
         )
-    channel.wait()
-    return int(channel.transferred)
