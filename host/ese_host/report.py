@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ese_host.estimate.resources import NAMES
 from ese_host.hwh import templates
 from ese_host.manifest import replace
 from ese_host.plots import bars, levels, shares
@@ -37,5 +38,11 @@ def html(report: dict[str, Any]) -> str:
         ),
         "cycles": shares(report["cycles_by_cause"]),
         "bytes": shares(report["bytes_by_cause"]),
+        "energy": shares(report["energy_by_cause"]) if report["energy_by_cause"] else "",
+        "boards": bars(
+            {label: [board["percent"][name] for board in report["boards"].values()] for name, label in NAMES.items()},
+            list(report["boards"]),
+            "% of the board",
+        ),
     }
-    return templates().get_template("report.html").render(report=report, plots=plots, masks=masks)
+    return templates().get_template("report.html").render(report=report, plots=plots, masks=masks, resources=NAMES)

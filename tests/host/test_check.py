@@ -24,6 +24,7 @@ from ese_host.outputs import Shape, Trace
 REQUIRED = {
     "bit_exact", "values_compared", "mismatches", "agreement_with_keras", "accuracy", "density", "entries_per_pe",
     "cycles_per_step", "frames_per_s", "seeds", "versions", "latency_ms", "cycles_by_cause", "bytes_by_cause",
+    "energy_by_cause", "boards",
 }  # fmt: skip
 
 
@@ -102,10 +103,18 @@ def test_the_page_stands_alone(folder: Path, tmp_path: Path) -> None:
     assert "<script" not in page and "@import" not in page and "url(" not in page and "src=" not in page
     assert set(re.findall(r'https?://[^"\'\s<)]+', page)) <= {"http://www.w3.org/2000/svg"}
     drawings = re.findall(r"<svg.*?</svg>", page, flags=re.DOTALL)
-    assert len(drawings) == 4
+    assert len(drawings) == 6
     for drawing in drawings:
         ElementTree.fromstring(drawing)  # noqa: S314 - our own
-    for text in ("Bit-exact.", "Accuracy by stage", "Entries per PE", "Cycles by cause", "Bytes by cause"):
+    titles = (
+        "Accuracy by stage",
+        "Entries per PE",
+        "Cycles by cause",
+        "Bytes by cause",
+        "Energy by cause",
+        "Boards that",
+    )
+    for text in ("Bit-exact.", *titles):
         assert text in page
 
 
