@@ -14,6 +14,7 @@ import numpy as np
 from ese_host import cycles
 from ese_host.accelerator import Accelerator
 from ese_host.compare import Comparison
+from ese_host.estimate import report as estimated
 from ese_host.fixed import Codes
 from ese_host.network import Layer, Lstm, Matrix, Network
 from ese_host.phases import PARTS, Phase
@@ -66,6 +67,8 @@ def report(accelerator: Accelerator, tests: TestSet, provenance: Provenance, che
         "cycles_per_step": cycles_per_step,
         "cycles_by_cause": account.by_cause,
         "bytes_by_cause": accelerator.image.bytes_by_cause(),
+        "energy_by_cause": estimated.energy_by_cause(accelerator.image, manifest.design, weights),
+        "boards": estimated.boards(manifest.design),
         "frames_per_s": frames,
         "host_frames_per_s": host_frames,
         "effective_gops": 2 * kept * frames / 1e9,
@@ -110,6 +113,7 @@ def _basis(emulated: bool, clock_mhz: float, steps: int) -> dict[str, tuple[str,
         "cycles_per_step": counter,
         "cycles_by_cause": ("modelled", f"one sequence of {steps} steps; the sum equals the engine's counter"),
         "bytes_by_cause": ("counted", "sections of image.bin"),
+        **estimated.BASIS,
         "frames_per_s": frames,
         "host_frames_per_s": ("measured", f"{engine}, host's clock, packet to answer"),
         "effective_gops": (frames[0], "2 operations a non-zero weight and frame"),
