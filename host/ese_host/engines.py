@@ -1,0 +1,85 @@
+"""Several engines at once: one batch shared among accelerators of the same image, each with a thread of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from ese_host.accelerator import Accelerator
+from ese_host.errors import FormatError, MismatchError
+from ese_host.fixed import Codes
+from ese_host.outputs import Lengths
+from ese_host.results import Result, joined
+
+
+class Engines:
+    """Accelerators, each on a device of its own, that hold the same image."""
+
+    def __init__(self, accelerators: Sequence[Accelerator]) -> None:
+        """Share work among accelerators; they are closed with this object.
+
+        Raises:
+            FormatError: there is none. MismatchError: they hold different images.
+        """
+        if not accelerators:
+            raise FormatError("Engines got no accelerator; at least one is needed")
+        ids = {accelerator.image.image_id for accelerator in accelerators}
+        if len(ids) > 1:
+            names = ", ".join(f"{number:#010x}" for number in sorted(ids))
+            raise MismatchError(f"the accelerators hold images {names}; one image is expected: load it into all of them")
+        self._all = tuple(accelerators)
+        self._pool = ThreadPoolExecutor(len(self._all), thread_name_prefix="ese4ml engines")
+
+    def __enter__(self) -> Engines:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def run(
+        self,
+        inputs: Codes | Sequence[Codes],
+        lengths: Sequence[int] | Lengths | None = None,
+        *,
+        trace: bool = False,
+    ) -> Result:
+        """`Accelerator.run`, the sequences split evenly by steps; results in the order of the inputs.
+
+        `seconds` of the result is the engines' time in all, not the time that passed.
+
+        Raises:
+            EseError: as `Accelerator.run`; the first engine's that fails, when all have ended.
+        """
+        steps = np.asarray([len(item) for item in inputs] if lengths is None else lengths, dtype=np.int64)
+        if len(steps) != len(inputs) or not len(steps):
+            raise FormatError(f"there are {len(steps)} lengths for {len(inputs)} sequences; one for each is expected")
+        share = np.cumsum(steps) * len(self._all) / max(1, int(steps.sum()))
+        ends = [int(np.searchsorted(share, number + 1 - 1e-9)) + 1 for number in range(len(self._all) - 1)]
+        bounds = [0, *(min(end, len(steps)) for end in ends), len(steps)]
+        parts = [(start, stop) for start, stop in zip(bounds[:-1], bounds[1:], strict=True)]
+        futures = [
+            self._pool.submit(_run, accelerator, inputs[start:stop], steps[start:stop], trace)
+            for accelerator, (start, stop) in zip(self._all, parts, strict=True)
+            if stop > start
+        ]
+        errors = [future.exception() for future in futures]
+        for error in errors:
+            if error is not None:
+                raise error
+        return joined([future.result() for future in futures])
+
+    def close(self) -> None:
+        """Close all accelerators; a second time does nothing."""
+        self._pool.shutdown()
+        for accelerator in self._all:
+            accelerator.close()
+
+
+def _run(accelerator: Accelerator, inputs: Any, steps: Lengths, trace: bool) -> Result:
+    return accelerator.run(inputs, steps, trace=trace)
