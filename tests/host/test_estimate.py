@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from ese_host.estimate.search import HEADROOM, Range, search
 from ese_host.estimate.sizes import MASKS, DenseSize, LayerSize, LstmSize, MatrixSize, Pruning
 from ese_host.estimate.sizing import Choices, design_of
 from ese_host.estimate.timing import of_sizes
+from ese_host.sparse import entries_per_pe
 
 ESE = LstmSize(153, 1024, 512, True)
 ESE_OPTIONS = ["lstm", "--inputs", "153", "--units", "1024", "--projection", "512", "--peepholes", "--density", "0.1"]
@@ -168,7 +170,23 @@ def test_masks_keep_what_they_promise(
     else:
         np.testing.assert_array_equal(work.weights, np.minimum(round(density * rows * columns / pes), own))
         assert (least.entries <= work.entries).all()
+    masks.work_of.cache_clear()
     np.testing.assert_array_equal(masks.work_of(size, 0, pruning, pes).entries, work.entries)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.integers(1, 40), st.integers(1, 60), st.floats(0.02, 1), st.integers(1, 9), st.sampled_from(["ternary", "int4"])
+)
+def test_modelled_padding_is_that_of_the_stored_stream(
+    rows: int, columns: int, density: float, pes: int, kind: Any
+) -> None:
+    size, pruning = MatrixSize("kernel", rows, columns), Pruning(density, "magnitude", kind, 3)
+    chosen = masks._chosen(size, 0, density, 0)
+    mask = np.zeros((rows, columns), dtype=bool)
+    mask[np.divmod(chosen, columns)] = True
+    expected = entries_per_pe(mask, size.interleave(pes), kind, 3)
+    np.testing.assert_array_equal(masks.work_of(size, 0, pruning, pes).entries, expected)
 
 
 def test_unbalanced_masks_wait_for_the_fullest() -> None:
@@ -309,6 +327,21 @@ def test_the_command_searches() -> None:
     found = json.loads(result.output)
     assert result.exit_code == 0 and found["fits"]
     assert found["cycles_per_step"] < 5359 and found["assumed"][0].startswith("searched: ")
+
+
+def test_the_command_on_a_design_folder(folder: Path) -> None:
+    result = call("image", str(folder), "--json")
+    found = json.loads(result.output)
+    assert result.exit_code == 0 and found["subject"].endswith(f"image {found['subject'][-10:]}")
+    assert found["board"] == "pynq-z2" and found["dense_weights"] == 15 and found["pes"] == 2
+    assert found["assumed"][0] == "entries of each PE: as encoded"
+    other = call("image", str(folder), "--board", "kv260", "--clock-mhz", "250", "--json")
+    assert json.loads(other.output)["clock_mhz"] == 250
+
+
+def test_a_folder_of_another_sort_is_refused(tmp_path: Path) -> None:
+    result = call("image", str(tmp_path))
+    assert result.exit_code == 2 and "holds neither manifest.json nor design.json" in result.output
 
 
 def test_a_gap_field_too_narrow_is_said() -> None:

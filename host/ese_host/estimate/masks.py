@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ese_host.estimate.sizes import MatrixSize, Pruning
-from ese_host.sparse import Interleave, Positions, max_gap, relative_index
+from ese_host.sparse import Interleave, Positions, max_gap, padding_passes
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +53,7 @@ def least_work(size: MatrixSize, number: int, pruning: Pruning, pes: int) -> Wor
     return Work(kept, np.zeros(pes, dtype=np.int64), exact, reach)
 
 
+@functools.lru_cache(maxsize=256)
 def work_of(size: MatrixSize, number: int, pruning: Pruning, pes: int) -> Work:
     """Entries of a matrix, `number` being its place in the network."""
     least = least_work(size, number, pruning, pes)
@@ -60,21 +61,37 @@ def work_of(size: MatrixSize, number: int, pruning: Pruning, pes: int) -> Work:
         return least
     positions = _modelled(size, number, pruning.of(number), pruning.masks == "magnitude", pruning.seed, pes)
     weights = np.array([len(p) for p in positions], dtype=np.int64)
-    entries = [len(relative_index(p, pruning.kind, pruning.gap_bits)[0]) for p in positions]
-    return Work(weights, np.array(entries, dtype=np.int64) - weights, False, least.reach)
+    padding = np.array([_padding(p, pruning) for p in positions], dtype=np.int64)
+    return Work(weights, padding, False, least.reach)
+
+
+def _padding(positions: Positions, pruning: Pruning) -> int:
+    """Padding entries of one PE: what `relative_index` inserts."""
+    limit = max_gap(pruning.kind, pruning.gap_bits)
+    skipped = np.diff(positions, prepend=-1) - 1
+    long = skipped[skipped > limit] - limit
+    return int((-(-long // padding_passes(pruning.kind, pruning.gap_bits))).sum())
 
 
 @functools.lru_cache(maxsize=16)
 def _modelled(size: MatrixSize, number: int, density: float, whole: bool, seed: int, pes: int) -> tuple[Positions, ...]:
     """Ascending positions of a random mask, PE by PE: so many of the `whole` matrix, or of each PE."""
     interleave = size.interleave(pes)
-    rng = np.random.default_rng([seed, number])
     if whole:
-        chosen = rng.choice(size.weights, round(density * size.weights), replace=False)
-        return tuple(_of_matrix(interleave, chosen, size.columns))
+        return tuple(_of_matrix(interleave, _chosen(size, number, density, seed), size.columns))
+    rng = np.random.default_rng([seed, number])
     keep = round(density * size.weights / pes)
     own = _rows(interleave) * size.columns
     return tuple(_of_pe(interleave, pe, min(keep, int(own[pe])), int(own[pe]), rng) for pe in range(pes))
+
+
+@functools.lru_cache(maxsize=16)
+def _chosen(size: MatrixSize, number: int, density: float, seed: int) -> Positions:
+    """So many of a matrix's weights, row by row, at random."""
+    rng = np.random.default_rng([seed, number])
+    count = round(density * size.weights)
+    chosen: Positions = rng.choice(size.weights, count, replace=False, shuffle=False)
+    return chosen
 
 
 def _rows(interleave: Interleave) -> npt.NDArray[np.int64]:
@@ -107,6 +124,7 @@ def _of_matrix(interleave: Interleave, chosen: Positions, columns: int) -> list[
     owner, local = interleave.owners()
     row, column = np.divmod(chosen, columns)
     position = (column << interleave.stride_log2) + local[row]
-    order = np.lexsort((position, owner[row]))
+    span = columns << interleave.stride_log2
+    key = np.sort(owner[row] * span + position)
     counts = np.bincount(owner[row], minlength=interleave.pes)
-    return np.split(position[order], np.cumsum(counts)[:-1])
+    return np.split(key % span, np.cumsum(counts)[:-1])
