@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -377,3 +379,29 @@ def test_it_is_quick_and_light() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_command_on_a_model_goes_through_the_emitter(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The emitter stands in: a project is what it leaves."""
+    seen: list[tuple[str, ...]] = []
+
+    @click.command(context_settings={"ignore_unknown_options": True})
+    @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+    def emit(arguments: tuple[str, ...]) -> None:
+        click.echo("words of the emitter")
+        seen.append(arguments)
+        project = Path(arguments[arguments.index("--out") + 1])
+        shutil.copytree(folder, project)
+        manifest = json.loads((project / "manifest.json").read_text())
+        (project / "manifest.json").unlink()
+        (project / "design.json").write_text(json.dumps({"design": manifest["design"], "board": "pynq-z2"}))
+
+    monkeypatch.setattr(type(main), "get_command", _with(type(main).get_command, emit))
+    result = call("model", "net.keras", "--pes", "2", "--board", "pynq-z2", "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["subject"].startswith("net.keras, image 0x")
+    assert seen[0][0] == "net.keras" and seen[0][-6:] == ("--pes", "2", "--gap-bits", "5", "--board", "pynq-z2")
+
+
+def _with(known: Any, emit: click.Command) -> Any:
+    return lambda self, ctx, name: emit if name == "emit" else known(self, ctx, name)
