@@ -95,7 +95,7 @@ template <class C> struct Engine {
             accumulators.template add<Set>(p, work[p].enabled, bank, work[p].row, term.value);
         }
         if (stages.hold != 0)
-            --stages.hold;
+            stages.hold -= 1;
         else if (stages.issuing)
             issue<1 - Set>();
     }

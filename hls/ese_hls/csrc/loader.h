@@ -49,7 +49,7 @@ template <class In> struct ImageReader {
         ESE_INLINE
         if (left == 0)
             return 0;
-        --left;
+        left -= 1;
         word_t value = in.word();
         if (in.ended_early())
             left = 0;
@@ -82,9 +82,10 @@ template <class In> struct ImageReader {
 template <class C, class In> struct Loader {
     Memories<C> &memory;
     ImageReader<In> image;
-    word_t header[header_words];
+    word_t (&header)[header_words]; // outside, so that the reader beside it needs no memory
 
-    Loader(Memories<C> &target, In &in, word_t words) : memory(target), image(in, words) {}
+    Loader(Memories<C> &target, In &in, word_t words, word_t (&room)[header_words])
+        : memory(target), image(in, words), header(room) {}
 
     Error load() {
         word_t words = image.left;

@@ -52,7 +52,8 @@ template <class C, class In, class Out> Status serve(Engine<C> &engine, In &in, 
     Error error = Error::ok;
     if (status.operation == 1) {
         word_t words = in.word();
-        Loader<C, In> loader(engine.memory, in, words);
+        word_t header[header_words];
+        Loader<C, In> loader(engine.memory, in, words, header);
         error = loader.load();
     } else if (status.operation == 2) {
         error = run_packet(engine, in, out, status);

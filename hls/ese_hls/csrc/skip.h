@@ -51,7 +51,7 @@ template <class C> struct SkipFeed {
     }
 
     // A matrix begins.
-    void start(const Phase &phase, int index) {
+    void start(const Phase &, int index) {
         ESE_INLINE
         scanner.start(fresh[index]);
         fresh[index] = false;
@@ -114,7 +114,7 @@ template <class C> struct SkipFeed {
         pe[p].column = fifo[p][head[p]];
         pe[p].next = 0;
         head[p] = within<Shape<C>::fifo_depth>(head[p] + 1);
-        --held[p];
+        held[p] -= 1;
     }
 
     // One entry of the column; a column without entries takes an iteration too.

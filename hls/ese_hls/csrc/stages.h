@@ -47,7 +47,7 @@ template <class C> struct Emission {
             ESE_UNROLL
             words[w] = words[w + 1];
         }
-        --left;
+        left -= 1;
     }
 };
 
@@ -127,7 +127,7 @@ template <class C> struct Stages {
                 emit(trace, done);
         }
         if (draining != 0)
-            --draining;
+            draining -= 1;
     shift:
         for (int d = writeback - 1; d > 0; --d) {
             ESE_UNROLL

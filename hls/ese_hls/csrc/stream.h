@@ -61,7 +61,7 @@ template <class C> struct StreamFeed {
         for (int p = 0; p < C::pes; ++p) {
             ESE_UNROLL
             if (work[p].enabled)
-                work[p].x = x[phase.source_ram ? 1 : 0][p];
+                work[p].x = phase.source_ram ? x[1][p] : x[0][p];
         }
         if (active) {
             ++entry;
