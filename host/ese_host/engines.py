@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from types import TracebackType
 from typing import Any
 
@@ -30,7 +31,7 @@ class Engines:
         ids = {accelerator.image.image_id for accelerator in accelerators}
         if len(ids) > 1:
             names = ", ".join(f"{number:#010x}" for number in sorted(ids))
-            raise MismatchError(f"the accelerators hold images {names}; one image is expected: load it into all of them")
+            raise MismatchError(f"the accelerators hold images {names}; one image is expected: load it into all")
         self._all = tuple(accelerators)
         self._pool = ThreadPoolExecutor(len(self._all), thread_name_prefix="ese4ml engines")
 
@@ -62,10 +63,9 @@ class Engines:
         share = np.cumsum(steps) * len(self._all) / max(1, int(steps.sum()))
         ends = [int(np.searchsorted(share, number + 1 - 1e-9)) + 1 for number in range(len(self._all) - 1)]
         bounds = [0, *(min(end, len(steps)) for end in ends), len(steps)]
-        parts = [(start, stop) for start, stop in zip(bounds[:-1], bounds[1:], strict=True)]
         futures = [
             self._pool.submit(_run, accelerator, inputs[start:stop], steps[start:stop], trace)
-            for accelerator, (start, stop) in zip(self._all, parts, strict=True)
+            for accelerator, (start, stop) in zip(self._all, pairwise(bounds), strict=True)
             if stop > start
         ]
         errors = [future.exception() for future in futures]

@@ -6,13 +6,13 @@ import io
 import json
 import types
 import typing
-import zipfile
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ese_host import npz
 from ese_host.errors import EseError, FormatError
 from ese_host.fixed import Fixed
 from ese_host.network import Activation, Dense, Layer, Lstm, Matrix, Network
@@ -49,16 +49,11 @@ def load(path: Path) -> Network:
         FormatError: the file is not a golden.npz of this version.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            size = sum(item.file_size for item in archive.infolist())
-        if size > MAX_BYTES:
-            raise FormatError(f"{path}: unpacks to {size} bytes; at most {MAX_BYTES} are allowed")
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+        arrays = npz.read(path, MAX_BYTES)
         value = _build(json.loads(str(arrays["json"])), arrays)
     except EseError:
         raise
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         raise FormatError(f"{path}: not a golden.npz of this version ({error}); build the design again") from error
     if not isinstance(value, Network):
         raise FormatError(f"{path}: holds a {type(value).__name__}; expected a Network; build the design again")

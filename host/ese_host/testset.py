@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ese_host import npz
 from ese_host.errors import FormatError
 from ese_host.fixed import Codes
 from ese_host.network import Network
@@ -44,7 +44,7 @@ def read(path: Path, network: Network) -> TestSet:
     Raises:
         FormatError: the file is no such file, or its arrays do not fit each other or the network.
     """
-    arrays = _load(path)
+    arrays = npz.read(path, MAX_BYTES)
     if "inputs" not in arrays:
         raise FormatError(f"{path}: has no array 'inputs'; found {sorted(arrays)}")
     raw = arrays["inputs"]
@@ -74,15 +74,3 @@ def _whole(path: Path, arrays: dict[str, Any], name: str, count: int) -> npt.NDA
     if array.shape != (count,) or array.dtype.kind not in "iu":
         raise FormatError(f"{path}: {name} are {array.dtype} {array.shape}; expected integers {(count,)}")
     return np.asarray(array, dtype=np.int64)
-
-
-def _load(path: Path) -> dict[str, Any]:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            size = sum(item.file_size for item in archive.infolist())
-        if size > MAX_BYTES:
-            raise FormatError(f"{path}: unpacks to {size} bytes; at most {MAX_BYTES} are allowed")
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zipfile.LargeZipFile) as error:
-        raise FormatError(f"{path}: cannot be read as .npz ({error})") from error

@@ -11,7 +11,9 @@ struct Engine {
     uint64_t cycles = 0;
 };
 
-int weight(int output, int input) { return (output * 3 + input * 5) % 15 - 7; }
+int weight(int output, int input) {
+    return (output * 3 + input * 5) % 15 - 7;
+}
 
 struct Reader {
     const uint32_t *words;
@@ -27,22 +29,40 @@ struct Reader {
     }
 };
 
+uint32_t crc32(uint32_t crc, uint32_t word) {
+    for (int bit = 0; bit < 32; ++bit) {
+        crc ^= word >> bit & 1;
+        crc = crc >> 1 ^ (crc & 1 ? 0xEDB88320u : 0);
+    }
+    return crc;
+}
+
 } // namespace
 
 extern "C" {
 
-void *ese_open(void) { return new Engine; }
-void ese_close(void *engine) { delete static_cast<Engine *>(engine); }
+void *ese_open(void) {
+    return new Engine;
+}
+void ese_close(void *engine) {
+    delete static_cast<Engine *>(engine);
+}
 
 uint32_t ese_register(void *engine, uint32_t offset) {
     auto *e = static_cast<Engine *>(engine);
     switch (offset) {
-    case 0x10: return uint32_t(DESIGN_ID);
-    case 0x20: return e->image;
-    case 0x30: return uint32_t(e->cycles);
-    case 0x40: return uint32_t(e->cycles >> 32);
-    case 0x50: return e->error;
-    default: return 0;
+    case 0x10:
+        return uint32_t(DESIGN_ID);
+    case 0x20:
+        return e->image;
+    case 0x30:
+        return uint32_t(e->cycles);
+    case 0x40:
+        return uint32_t(e->cycles >> 32);
+    case 0x50:
+        return e->error;
+    default:
+        return 0;
     }
 }
 
@@ -54,10 +74,13 @@ size_t ese_packet(void *engine, const uint32_t *in, size_t in_words, uint32_t *o
     e->error = 0;
     e->cycles = 0;
     if (operation == 0x45530001) {
-        uint32_t count = reader.next(), word = 0;
-        for (uint32_t i = 0; i < count && !reader.early; ++i)
+        uint32_t count = reader.next(), word = 0, crc = ~0u;
+        for (uint32_t i = 0; i < count && !reader.early; ++i) {
             word = reader.next();
-        e->error = reader.early ? 9 : reader.left != 0 ? 10 : 0;
+            if (i + 1 < count)
+                crc = crc32(crc, word);
+        }
+        e->error = reader.early ? 9 : ~crc != word ? 5 : reader.left != 0 ? 10 : 0;
         e->image = e->error ? 0 : word;
     } else if (operation == 0x45530002) {
         uint32_t flags = reader.next(), image = reader.next(), count = reader.next();
@@ -103,7 +126,8 @@ size_t ese_packet(void *engine, const uint32_t *in, size_t in_words, uint32_t *o
         e->error = 1;
     }
     uint32_t known = operation >= 0x45530001 && operation <= 0x45530003 ? operation & 3 : 0;
-    const uint32_t trailer[8] = {0x45534544, known, e->error, e->image, sequences, steps, uint32_t(e->cycles), uint32_t(e->cycles >> 32)};
+    const uint32_t trailer[8] = {
+        0x45534544, known, e->error, e->image, sequences, steps, uint32_t(e->cycles), uint32_t(e->cycles >> 32)};
     answer.insert(answer.end(), trailer, trailer + 8);
     for (size_t i = 0; i < answer.size() && i < out_words; ++i)
         out[i] = answer[i];

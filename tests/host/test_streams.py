@@ -144,7 +144,7 @@ def test_several_images_on_one_engine(folder: Path, driver: Any) -> None:
 def test_an_image_of_another_design_is_refused(folder: Path, driver: Any) -> None:
     other = second_image(folder, pes=3)
     with Accelerator(folder, driver=driver) as engine:
-        with pytest.raises(MismatchError, match="is for design .*; expected"):
+        with pytest.raises(MismatchError, match=r"is for design .*; expected"):
             engine.load(other)
         assert engine.run(codes(1, 1)).steps.tolist() == [1]
 

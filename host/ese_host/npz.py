@@ -1,0 +1,64 @@
+"""Reading .npz files that somebody else may have made: no pickles, and no allocation beyond what the file can fill."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ese_host.errors import FormatError
+
+MAX_ARRAYS = 4096
+_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+
+
+def read(path: Path, limit: int) -> dict[str, npt.NDArray[Any]]:
+    """All arrays of a file, by name.
+
+    Args:
+        path: the file.
+        limit: bytes that its arrays may have together.
+
+    Raises:
+        FormatError: it is no .npz, holds objects, or claims more bytes than it has or than `limit`.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+            size = sum(item.file_size for item in members)
+            if size > limit or len(members) > MAX_ARRAYS:
+                raise FormatError(
+                    f"{path}: unpacks to {size} bytes in {len(members)} arrays; at most {limit} bytes in {MAX_ARRAYS} "
+                    "are allowed"
+                )
+            return {item.filename.removesuffix(".npy"): _array(archive, item) for item in members}
+    except FormatError:
+        raise
+    except (
+        OSError, ValueError, KeyError, EOFError, RuntimeError, NotImplementedError, OverflowError, SyntaxError,
+        MemoryError, zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error,
+    ) as error:  # fmt: skip
+        raise FormatError(f"{path}: cannot be read as .npz ({error}); build the design again") from error
+
+
+def _array(archive: zipfile.ZipFile, item: zipfile.ZipInfo) -> npt.NDArray[Any]:
+    with archive.open(item) as stream:
+        version = np.lib.format.read_magic(stream)
+        if version not in _HEADERS:
+            raise ValueError(f"{item.filename} is of version {version}")
+        shape, fortran, dtype = _HEADERS[version](stream)
+        if dtype.hasobject:
+            raise ValueError(f"{item.filename} holds objects; allow_pickle=False")
+        size = prod(shape) * dtype.itemsize
+        if min((0, *shape)) < 0 or size > item.file_size:
+            raise ValueError(f"{item.filename} claims {shape} of {dtype} in {item.file_size} bytes")
+        data = stream.read(size)
+    if len(data) != size:
+        raise EOFError(f"{item.filename} has {len(data)} bytes of {size}")
+    array = np.frombuffer(data, dtype=dtype).reshape(shape, order="F" if fortran else "C")
+    return array.copy(order="C")
