@@ -79,7 +79,7 @@ def test_formats_of_the_8_bit_model() -> None:
         (stochastic_ternary(alpha="auto"), "ternary"),
         (stochastic_ternary(alpha="auto_po2"), "ternary"),
     ],
-    ids=str,
+    ids=named,
 )
 def test_qkeras_weight_quantizers(quantizer: Any, kind: str) -> None:
     model = chain(dense(9, kernel_quantizer=quantizer), shape=(7,))
@@ -98,6 +98,11 @@ def test_qkeras_weight_quantizers(quantizer: Any, kind: str) -> None:
     assert conversion.summary.exact == power_of_two
 
 
+def named(value: Any) -> str:
+    """The same name in every process: an activation's kind, a function's own name, a quantizer's text."""
+    return value.kind if isinstance(value, Activation) else getattr(value, "__name__", str(value))
+
+
 @pytest.mark.parametrize(
     ("function", "expected"),
     [
@@ -106,7 +111,7 @@ def test_qkeras_weight_quantizers(quantizer: Any, kind: str) -> None:
         (quantized_tanh(8, symmetric=True), Activation("hard_tanh", Fixed(8, 1, symmetric=True), 1 << 15, 0)),
         (quantized_tanh(6, use_real_tanh=True), Activation("tanh", Fixed(6, 1))),
     ],
-    ids=str,
+    ids=named,
 )
 def test_cell_activations(function: Any, expected: Activation) -> None:
     behind = QActivation(bits(16, 0), name="h")
@@ -122,7 +127,7 @@ def test_cell_activations(function: Any, expected: Activation) -> None:
         (quantized_sigmoid(7), Activation("hard_sigmoid", Fixed(7, 0, signed=False), 1 << 14, 1 << 14)),
         (quantized_sigmoid(8, use_real_sigmoid=True), Activation("sigmoid", Fixed(8, 0, signed=False))),
     ],
-    ids=str,
+    ids=named,
 )
 def test_gate_activations(function: Any, expected: Activation) -> None:
     behind = QActivation(bits(16, 0), name="h")
