@@ -36,6 +36,11 @@ def test_a_layer_is_measured_with_and_without_scipy(monkeypatch, scipy):
     assert 0 < record["dense"]["best_ms"] <= record["dense"]["median_ms"]
 
 
+def test_the_quietest_round_counts():
+    noisy, quiet = ({"rows": 1, "dense": {"median_ms": m, "best_ms": b}} for m, b in ((3.0, 1.0), (2.0, 1.5)))
+    assert cpu.quietest([noisy, quiet]) == {"rows": 1, "dense": {"median_ms": 2.0, "best_ms": 1.0}}
+
+
 def test_a_matrix_beyond_the_memory_is_left_out(monkeypatch):
     monkeypatch.setattr(cpu, "available_bytes", lambda: 100)
     assert "dense" not in cpu.baseline(((40, 30),), 0.2, 0.5, repeats=5, seed=1)
@@ -56,6 +61,7 @@ def test_page_labels_what_is_measured_and_what_is_modelled():
                 **cpu.machine(),
                 "load_after": 0.5,
                 "seed": 0,
+                "rounds": 1,
                 "layers": {"L": {"weights": 1e6, "nonzeros": 1e5, "rows": 10, "csr_numpy": cpu.measure(int, 5)}},
             }
         ],
