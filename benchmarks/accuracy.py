@@ -206,9 +206,10 @@ def report(records: list[dict[str, Any]], command: str) -> str:
     plan = Plan()
     lines += [
         "",
-        f"Recipes: dense `{DENSE}`; pruning `{plan.prune}`, final density after {plan.pruned_at:.0%} of the steps,",
-        f"{plan.updates} choices of the masks; quantized `{plan.tune}`; emphasis {plan.emphasis}, teacher's share",
-        f"{plan.teacher}.",
+        f"Recipes: dense `{DENSE}`;",
+        f"pruning `{plan.prune}`,",
+        f"final density after {plan.pruned_at:.0%} of the steps, {plan.updates} choices of the masks;",
+        f"quantized `{plan.tune}`; emphasis {plan.emphasis}, teacher's share {plan.teacher}.",
         "",
         "Versions: " + ", ".join(f"{name} {version}" for name, version in records[0]["versions"].items()) + ".",
         f"Training time, summed: {sum(r['seconds'] for r in records) / 60:.0f} minutes on two shared cores.",
