@@ -140,7 +140,13 @@ def _dsps(design: Design, family: Family) -> dict[str, float]:
 
 def _luts(design: Design) -> dict[str, float]:
     units, banks, bits = design.cells_per_cycle, design.acc_banks, design.acc_bits
-    pe = 250 + 3.25 * bits + 5 * (log2(design.vector_depth) - 10) + 108 * (banks - 1)
+    pe = (
+        250
+        + 15 * (design.weights == "codebook4")
+        + 3.25 * bits
+        + 5 * (log2(design.vector_depth) - 10)
+        + 108 * (banks - 1)
+    )
     drain = banks * (4 * bits * (2 * mux_luts(design.pes) + 0.5) + bits)
     cell = 1700 + 660 * banks + 6 * max(0, bits - 24)
     return {

