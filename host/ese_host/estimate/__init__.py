@@ -1,8 +1,12 @@
 """Estimates before any synthesis: how long, on which board, with how many PEs (docs/estimate.md).
 
-sizes.py    layers by their sizes            table.py      their phase table, as the encoder makes it
-masks.py    entries and padding of each PE   timing.py     iterations a step, by ese_host.cycles
-storage.py  memories to primitives           resources.py  LUT, FF, DSP by part; what a board lacks
-energy.py   the talk's 45 nm table           estimate.py   all of it as one record
-search.py   the fastest design for a board   show.py, command.py   the command line
+    sizes.py    layers by their sizes            table.py      their phase table, as the encoder makes it
+    masks.py    entries and padding of each PE   timing.py     iterations a step, by ese_host.cycles
+    sizing.py   the design that holds them       storage.py    memories to primitives
+    energy.py   the talk's 45 nm table           resources.py  LUT, FF, DSP by part; what a board lacks
+    search.py   the fastest design for a board   estimate.py   all of it as one record
+    source.py   folders and Keras models         show.py, command.py   the command line
+    report.py   what a check's report takes
+
+Only cycles of stream mode are modelled: those of skip mode depend on the data.
 """
