@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from ese_hls.boards import board_names
+from ese_host.design import Mode
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
 
@@ -23,6 +24,14 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.option("--board", default="pynq-z2", show_default=True, type=click.Choice(board_names()), help="Target board.")
 @click.option("--clock-mhz", type=int, help="Clock in MHz.  [default: the board's]")
 @click.option("--allow-dense", is_flag=True, help="Accept a model without one zero weight.")
+@click.option(
+    "--mode",
+    default="stream",
+    show_default=True,
+    type=click.Choice(["stream", "skip"]),
+    help="All activations (ESE), or those that count (EIE).",
+)
+@click.option("--fifo-depth", default=8, show_default=True, help="Skip mode: columns that a PE's FIFO holds.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def emit(
     model: Path,
@@ -34,13 +43,15 @@ def emit(
     board: str,
     clock_mhz: int | None,
     allow_dense: bool,
+    mode: Mode,
+    fifo_depth: int,
     as_json: bool,
 ) -> None:
     """Convert MODEL (a .keras file) through hls4ml with backend ESE, and emit an HLS project."""
     from ese_hls.emit import emit as run
     from ese_hls.options import Options
 
-    options = Options(pes, gap_bits, acc_banks, cells_per_cycle, board, clock_mhz, allow_dense)
+    options = Options(pes, gap_bits, acc_banks, cells_per_cycle, board, clock_mhz, allow_dense, mode, fifo_depth)
     project, conversion = run(model, out, options)
     description = project.description
     if as_json:

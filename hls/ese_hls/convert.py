@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
-
-from ese_host.design import SUM_FRAC
-from ese_host.errors import UnsupportedError
-from ese_host.fixed import Fixed
-from ese_host.network import Activation, Dense, Layer, Lstm, Matrix, Network
 
 from ese_hls.formats import activation_of, format_of
 from ese_hls.options import Options
 from ese_hls.summary import ConversionSummary, TensorReport
 from ese_hls.tensors import LayerTensors, WeightTensor
 from ese_hls.weights import bias_of, matrix_of
+from ese_host.design import SUM_FRAC
+from ese_host.errors import UnsupportedError
+from ese_host.fixed import Fixed
+from ese_host.network import MAX_THRESHOLD, Activation, Dense, Layer, Lstm, Matrix, Network
 
 ELEMENT_BITS = 16
 """Bits of a vector element: what one layer hands to the next."""
@@ -151,7 +151,15 @@ def _lstm(node: Any, source: Fixed, collector: _Collector) -> Lstm:
         state=state.fixed,
         output=node.get_attr("output"),
         return_sequences=node.get_attr("return_sequences"),
+        delta_input=_threshold(node, "delta_input", source),
+        delta_state=_threshold(node, "delta_state", state.fixed),
     )
+
+
+def _threshold(node: Any, attribute: str, form: Fixed) -> int | None:
+    """A threshold as a code of what it is compared with; rounded down, so that the same differences exceed it."""
+    value = node.get_attr(attribute)
+    return None if value is None else min(MAX_THRESHOLD, math.floor(math.ldexp(value, form.frac)))
 
 
 def _dense(node: Any, source: Fixed, collector: _Collector) -> Dense:

@@ -137,7 +137,7 @@ def _entries(matrix: Matrix, interleave: Interleave, gap_bits: int, mode: Mode) 
 
 
 def _pointers(starts: list[Codes], entry_words: int, matrix: Matrix, gap_bits: int) -> Codes:
-    """(pes, columns + 1) column pointers of a matrix whose entries begin at word `entry_words`; stream mode has none."""
+    """(pes, columns + 1) pointers of a matrix whose entries begin at word `entry_words`; none in stream mode."""
     if not starts:
         return np.zeros((1, 0), dtype=np.int64)
     per_word = WORD_BITS // (gap_bits + CODE_BITS[matrix.kind])

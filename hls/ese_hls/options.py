@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from ese_host.design import Mode
 from ese_host.errors import UnsupportedError
 
 OURS = {
@@ -15,14 +16,18 @@ OURS = {
     "Board": "board",
     "ClockMHz": "clock_mhz",
     "AllowDense": "allow_dense",
+    "Mode": "mode",
+    "FifoDepth": "fifo_depth",
 }
 """Keys of this backend, and the options that they set."""
-ALLOWED: dict[str, range | tuple[int, ...]] = {
+ALLOWED: dict[str, range | tuple[int, ...] | tuple[str, ...]] = {
     "pes": range(1, 129),
     "gap_bits": range(2, 13),
     "acc_banks": (1, 2, 4),
     "cells_per_cycle": (1, 2),
     "clock_mhz": range(1, 1001),
+    "mode": ("stream", "skip"),
+    "fifo_depth": (1, 2, 4, 8, 16, 32, 64, 128, 256),
 }
 IGNORED = {
     "Precision": "formats come from the model's quantizers",
@@ -43,6 +48,8 @@ class Options:
         acc_banks: accumulators a row, None to choose. cells_per_cycle: element-wise units, None to choose.
         board: name of a board file. clock_mhz: clock, None for the board's.
         allow_dense: whether a model without one zero weight is accepted.
+        mode: "stream" (all activations) or "skip" (those that are not zero, or have changed).
+        fifo_depth: columns that a PE's FIFO holds, in skip mode.
     """
 
     pes: int = 8
@@ -52,13 +59,15 @@ class Options:
     board: str = "pynq-z2"
     clock_mhz: int | None = None
     allow_dense: bool = False
+    mode: Mode = "stream"
+    fifo_depth: int = 8
 
     def __post_init__(self) -> None:
         for name, allowed in ALLOWED.items():
             value = getattr(self, name)
-            if value is None and name not in ("pes", "gap_bits"):
+            if value is None and name in ("acc_banks", "cells_per_cycle", "clock_mhz"):
                 continue
-            if type(value) is not int or value not in allowed:
+            if isinstance(value, bool) or value not in allowed:
                 words = (
                     f"{allowed[0]} to {allowed[-1]}" if isinstance(allowed, range) else " or ".join(map(str, allowed))
                 )

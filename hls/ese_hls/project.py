@@ -83,6 +83,8 @@ def write_project(conversion: Conversion, target: Path, attachments: dict[str, P
         acc_banks=options.acc_banks,
         cells_per_cycle=options.element_units,
         clock_mhz=options.clock_mhz or board.clock_mhz,
+        mode=options.mode,
+        fifo_depth=options.fifo_depth,
     )
     image = encoder.encode(conversion.network, design)
     with whole_folder(target, DESCRIPTION) as folder:

@@ -93,6 +93,10 @@ class Model:
     """The schedule of one image on one design."""
 
     def __init__(self, image: Image, design: Design) -> None:
+        if design.mode == "skip":
+            raise UnsupportedError(
+                "the cycles of skip mode depend on the data and are not modelled: take the engine's own counter"
+            )
         self.phases = image.phases
         self.units = design.cells_per_cycle
         self.alternate = bool(image.header["flags"] & 2)
@@ -209,8 +213,4 @@ def account(image: Image, design: Design, steps: int, *, keep: bool = False, tra
     Raises:
         UnsupportedError: a skip design, whose iterations depend on the data.
     """
-    if design.mode == "skip":
-        raise UnsupportedError(
-            "the cycles of skip mode depend on the data and are not modelled: take the engine's own counter"
-        )
     return Model(image, design).sequence(steps, keep=keep, trace=trace)

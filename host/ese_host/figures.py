@@ -50,7 +50,7 @@ def report(accelerator: Accelerator, tests: TestSet, provenance: Provenance, che
     cycles_per_step = checked.cycles / checked.steps
     host_frames = checked.steps / checked.seconds
     frames = manifest.clock_mhz * 1e6 / cycles_per_step if emulated else host_frames
-    account = cycles.account(accelerator.image, manifest.design, int(tests.steps[0]))
+    steps = int(tests.steps[0])
     figures: Report = {
         "report": 1,
         **_names(accelerator),
@@ -65,7 +65,7 @@ def report(accelerator: Accelerator, tests: TestSet, provenance: Provenance, che
         "density": kept / weights,
         "entries_per_pe": _entries(accelerator, provenance),
         "cycles_per_step": cycles_per_step,
-        "cycles_by_cause": account.by_cause,
+        "cycles_by_cause": _causes(accelerator, steps, cycles_per_step),
         "bytes_by_cause": accelerator.image.bytes_by_cause(),
         "energy_by_cause": estimated.energy_by_cause(accelerator.image, manifest.design, weights),
         "boards": estimated.boards(manifest.design),
@@ -84,7 +84,7 @@ def report(accelerator: Accelerator, tests: TestSet, provenance: Provenance, che
         figures["agreement_with_keras"] = float((checked.classes == tests.predictions.argmax(axis=1)).mean())
     figures["basis"] = {
         name: {"label": label, "text": text, "command": command}
-        for name, (label, text) in _basis(emulated, manifest.clock_mhz, int(tests.steps[0])).items()
+        for name, (label, text) in _basis(accelerator, steps).items()
         if name in figures
     }
     return figures
@@ -100,7 +100,17 @@ def weights_of(network: Network) -> tuple[int, int]:
     return sum(m.codes.size for m in matrices), sum(int(np.count_nonzero(m.levels)) for m in matrices)
 
 
-def _basis(emulated: bool, clock_mhz: float, steps: int) -> dict[str, tuple[str, str]]:
+def _causes(accelerator: Accelerator, steps: int, cycles_per_step: float) -> dict[str, float]:
+    """Cycles of a sequence by cause; in skip mode they depend on the data and are not told apart."""
+    design = accelerator.folder.manifest.design
+    if design.mode == "skip":
+        return {"all causes": cycles_per_step * steps}
+    return cycles.account(accelerator.image, design, steps).by_cause
+
+
+def _basis(accelerator: Accelerator, steps: int) -> dict[str, tuple[str, str]]:
+    emulated, clock_mhz = accelerator.emulated, accelerator.folder.manifest.clock_mhz
+    skips = accelerator.folder.manifest.design.mode == "skip"
     engine = "the emulated engine (compiled C++)" if emulated else "the board"
     counter = ("simulated", f"own counter of {engine}") if emulated else ("measured", "the engine's own counter")
     frames = ("modelled", f"engine iterations at {clock_mhz:g} MHz") if emulated else ("measured", "host's clock")
@@ -111,7 +121,9 @@ def _basis(emulated: bool, clock_mhz: float, steps: int) -> dict[str, tuple[str,
         "density": ("counted", "non-zero weights in golden.npz"),
         "entries_per_pe": ("counted", "entries in image.bin, gap padding included"),
         "cycles_per_step": counter,
-        "cycles_by_cause": ("modelled", f"one sequence of {steps} steps; the sum equals the engine's counter"),
+        "cycles_by_cause": (counter[0], f"mean of {steps} steps; in skip mode causes depend on the data")
+        if skips
+        else ("modelled", f"one sequence of {steps} steps; the sum equals the engine's counter"),
         "bytes_by_cause": ("counted", "sections of image.bin"),
         **estimated.BASIS,
         "frames_per_s": frames,

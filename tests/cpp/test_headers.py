@@ -15,9 +15,10 @@ from ese_hls.gxx import find_compiler
 from ese_hls.simulate import Emulator
 from ese_host import packets
 from ese_host.design import Design
+from ese_host.image import parse
 from support import engine as engines
 from support.designs import PATTERNS, roomy
-from support.networks import SMOOTH16, Spec, inputs, network, widened
+from support.networks import inputs, network, widened
 
 HERE = Path(__file__).parent
 SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g"]
@@ -89,7 +90,7 @@ def replay(folder: Path, design: Design, sent: list[np.ndarray], flags: list[str
     return answers
 
 
-@pytest.mark.parametrize("name", ["uneven", "google-lstm", "stacked"])
+@pytest.mark.parametrize("name", ["uneven", "google-lstm", "stacked", "fc", "delta-google"])
 def test_packets_under_sanitizers(name: str, tmp_path: Path) -> None:
     """Sound packets answer as without sanitizers; damaged ones are answered, and leave a working engine."""
     spec, design = roomy(name)
@@ -103,7 +104,7 @@ def test_packets_under_sanitizers(name: str, tmp_path: Path) -> None:
     sound = len(sent)
     for _ in range(60):
         sent += [damaged(rng, packets.load_packet(image)), damaged(rng, run)]
-    sent += [hostile(rng, image) for _ in range(20)]
+    sent += [hostile(rng, image, slice(16, len(image) - 1), 30) for _ in range(20)]
     sent += [run, packets.load_packet(image), run]
     answers = replay(tmp_path, design, sent, ENGINE)
     assert len(answers) == len(sent)
@@ -127,26 +128,28 @@ def damaged(rng: np.random.Generator, packet: np.ndarray) -> np.ndarray:
     return words
 
 
-def hostile(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
-    """An image with absurd contents behind a sound header and the right checksum."""
+def hostile(rng: np.random.Generator, image: np.ndarray, part: slice, changes: int) -> np.ndarray:
+    """An image with absurd contents in a part of it, behind a sound header and the right checksum."""
     words = image.copy()
-    for _ in range(30):
-        words[rng.integers(16, len(words) - 1)] = rng.integers(0, 2**32)
+    for _ in range(changes):
+        words[rng.integers(part.start, part.stop)] = rng.integers(0, 2**32)
     words[-1] = zlib.crc32(words[:-1].astype("<u4").tobytes())
     return packets.load_packet(words)
 
 
-def test_hostile_images_run_to_an_end(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["google-lstm", "delta-google"])
+def test_hostile_images_run_to_an_end(name: str, tmp_path: Path) -> None:
     """Whatever a well-formed image holds, a run ends and touches no memory outside the engine's."""
-    spec = Spec(inputs=6, units=(9,), projection=5, peepholes=True, outputs=0, sequences=True, activations=SMOOTH16)
-    _, design = roomy("google-lstm")
+    spec, design = roomy(name)
     rng = np.random.default_rng(13)
     net = network(rng, spec)
     image = np.frombuffer(encoder.encode(net, design), dtype="<u4")
+    anywhere, phase_table = slice(16, len(image) - 1), parse(image, design).sections["phase table"]
     sent = []
-    for _ in range(40):
-        load = hostile(rng, image)
+    for part, changes in 30 * [(anywhere, 30), (phase_table, 2)]:
+        load = hostile(rng, image, part, changes)
         sent += [load, packets.run_packet(int(load[-1]), list(inputs(rng, net, 1, 2)), net.source, trace=True)]
     # numbers may wrap: the encoder's proof that they do not is what such an image lacks
     answers = replay(tmp_path, design, sent, [*ENGINE, "-fno-sanitize=signed-integer-overflow,shift"])
     assert len(answers) == len(sent)
+    assert {int(a[-6]) for a in answers[1::2]} >= {0, 6}  # some are loaded and run, others refused

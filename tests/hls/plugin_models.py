@@ -63,12 +63,14 @@ def inputs(model: Any, samples: int = 20, steps: int = 6, seed: int = 3) -> Any:
     return np.random.default_rng(seed).normal(size=(samples, steps, model.input_shape[-1])).astype(np.float32)
 
 
-def convert(model: Any, out: Any = "unused", **options: Any) -> Any:
-    """Convert as an hls4ml user does; options are keys of hls_config['Model']."""
+def convert(model: Any, out: Any = "unused", layers: dict[str, dict[str, Any]] | None = None, **options: Any) -> Any:
+    """Convert as an hls4ml user does; options are keys of hls_config['Model'], `layers` of hls_config['LayerName']."""
     import hls4ml
 
     config = hls4ml.utils.config_from_keras_model(model, granularity="name", backend="ESE")
     config["Model"].update(options)
+    for name, settings in (layers or {}).items():
+        config["LayerName"].setdefault(name, {}).update(settings)
     return hls4ml.converters.convert_from_keras_model(
         model, backend="ESE", output_dir=str(out), hls_config=config, io_type="io_stream"
     )

@@ -116,6 +116,8 @@ def test_dense_model_is_accepted_when_told_so() -> None:
         ("PEs", 0, r"option pes is 0; 1 to 128 is allowed"),
         ("AccBanks", 3, r"option acc_banks is 3; 1 or 2 or 4 is allowed"),
         ("GapBits", 20, r"option gap_bits is 20; 2 to 12 is allowed"),
+        ("Mode", "dense", r"option mode is 'dense'; stream or skip is allowed"),
+        ("FifoDepth", 6, r"option fifo_depth is 6; 1 or 2 or 4 or 8"),
         ("ReuseFactor", 4, r"'ReuseFactor'\] is 4; parallelism is set by 'PEs'"),
     ],
 )

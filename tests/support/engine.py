@@ -45,9 +45,14 @@ def library(design: Design, machine_words: bool = True) -> ctypes.CDLL:
         shutil.rmtree(folder)
 
 
+def encoded(network: Network, design: Design) -> Image:
+    """The checked image of a network."""
+    return image.parse(np.frombuffer(encoder.encode(network, design), dtype="<u4"), design)
+
+
 def load(engine: Emulator, network: Network, design: Design) -> Image:
     """Encode a network and load it; returns its checked image."""
-    made = image.parse(np.frombuffer(encoder.encode(network, design), dtype="<u4"), design)
+    made = encoded(network, design)
     trailer = packets.read_trailer(engine.packet(packets.load_packet(made.words), packets.TRAILER_WORDS))
     trailer.require(Operation.LOAD)
     assert trailer.image_id == made.image_id

@@ -118,7 +118,8 @@ template <class C> struct Sequencer {
         }
         // what the stage still writes must not be read, what it still drains must not be filled
         bool hazard = stages.writes(phase.source_ram) || (stages.issuing && stages.set == set(memory.alternate));
-        if (hazard || (phase.waits_frame && !frames.ready))
+        // a frame is waited for only while one is on its way: a hostile image may ask for more frames than there are
+        if (hazard || (phase.waits_frame && !frames.ready && frames.storing))
             return;
         if (phase.entry_count == 0 || (phase.zero_state && zero_state)) {
             end_of_matrix();

@@ -64,7 +64,7 @@ template <class C> struct Stages {
     bool set, outputs, zero_state;
     bool issuing;
     uint_t<6> draining; // iterations until the last issued item is written
-    address_t item;     // first unit's next item
+    uint_t<17> item;    // first unit's next item
     uint_t<8> pe[C::units];
     address_t local[C::units];
     uint_t<4> hold; // iterations until the next issue, while results leave word by word

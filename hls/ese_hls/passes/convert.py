@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from ese_host.errors import UnsupportedError
-from ese_host.fixed import Fixed
 from hls4ml.model.layers import Activation, Input
 from hls4ml.model.optimizer import ModelOptimizerPass
 
 from ese_hls.convert import convert
 from ese_hls.formats import describe
-from ese_hls.layers import SparseNode
+from ese_hls.layers import SparseLSTM, SparseNode
 from ese_hls.options import options_from
+from ese_host.errors import UnsupportedError
+from ese_host.fixed import Fixed
 
+THRESHOLDS = {"DeltaInput": "delta_input", "DeltaState": "delta_state"}
+"""Keys of an LSTM layer's configuration: the change beyond which an input or a fed-back output takes part in a step."""
 MAPPED = "QLSTM, QDense, Dropout, quantizers after the input and after layers, ReLU after QDense, a final softmax"
 
 
@@ -98,9 +100,24 @@ def _read_layer_config(model: Any, nodes: list[Any]) -> tuple[str, ...]:
             notes.append(f"input {name!r}: {form} from the configuration; rounded half to even, saturated")
         if chosen and name in model.graph:
             notes.append(f"layer {name!r}: Precision {chosen} has no effect; formats come from the model's quantizers")
+        for key, attribute in THRESHOLDS.items():
+            if settings.get(key) is not None:
+                _set_threshold(model, name, key, attribute, settings[key])
         if settings.get("ReuseFactor", 1) != 1:
             raise UnsupportedError(
                 f"hls_config['LayerName'][{name!r}]['ReuseFactor'] is {settings['ReuseFactor']}; parallelism is set by "
                 "'PEs' of the whole model here: leave ReuseFactor at 1"
             )
     return tuple(notes)
+
+
+def _set_threshold(model: Any, name: str, key: str, attribute: str, value: Any) -> None:
+    """Note an LSTM's delta threshold at its node."""
+    node = model.graph.get(name)
+    number = isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0
+    if not isinstance(node, SparseLSTM) or not number:
+        raise UnsupportedError(
+            f"hls_config['LayerName'][{name!r}][{key!r}] is {value!r}; an LSTM layer may have a threshold of zero or "
+            "more, in units of the values themselves: correct or remove it"
+        )
+    node.set_attr(attribute, float(value))
