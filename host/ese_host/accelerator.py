@@ -237,6 +237,11 @@ class Accelerator:
         return joined(results)
 
     @property
+    def on_board(self) -> bool:
+        """Whether this process runs on the board itself: no emulation, nothing remote."""
+        return not self.emulated and not self._device().exact_buffers
+
+    @property
     def interrupts(self) -> bool:
         """Whether the DMA's interrupts reach this process: `run_async` waits for them."""
         dma = self._device().dma

@@ -14,6 +14,7 @@ from ese_host.compare import Comparison, compare
 from ese_host.device.platform import Driver
 from ese_host.figures import Checked, Report, report
 from ese_host.manifest import PROVENANCE, TESTSET
+from ese_host.power import Meter
 from ese_host.provenance import Provenance
 from ese_host.results import Result
 from ese_host.testset import TestSet
@@ -52,28 +53,34 @@ def check(
         known = accelerator.folder.manifest.files
         record = provenance.read(accelerator.folder.file(PROVENANCE)) if PROVENANCE in known else Provenance()
         traced = accelerator.emulated if trace is None else trace
-        return report(accelerator, tests, record, _run(accelerator, tests, traced, progress), command)
+        meter = Meter(accelerator.folder.manifest.board, here=accelerator.on_board)
+        checked = _run(accelerator, tests, traced, progress, meter)
+        return {**report(accelerator, tests, record, checked, command), "power": meter.power.to_json()}
 
 
-def _run(accelerator: Accelerator, tests: TestSet, trace: bool, progress: Callable[[int, int], None] | None) -> Checked:
+def _run(
+    accelerator: Accelerator,
+    tests: TestSet,
+    trace: bool,
+    progress: Callable[[int, int], None] | None,
+    meter: Meter,
+) -> Checked:
     comparison, classes, start = Comparison(), [], 0
-    steps = total = 0
-    seconds = 0.0
     for result in accelerator.stream(tests.inputs, tests.steps, trace=trace, batch=BATCH):
         count = len(result.steps)
         compare(comparison, accelerator.network, tests.inputs[start : start + count], result, accelerator.shape, start)
         classes.append(result.classes())
-        steps, total, seconds = steps + int(result.steps.sum()), total + result.cycles, seconds + result.seconds
         start += count
         if progress is not None:
             progress(count, len(tests.steps))
-    if trace:
+    with meter:
         plain = accelerator.run(tests.inputs, tests.steps)
+        singles = [_single(accelerator, tests, i) for i in range(min(len(tests.steps), LATENCY_SAMPLES))]
+    if trace:
         compare(comparison, accelerator.network, tests.inputs, plain, accelerator.shape)
-        steps, total, seconds = int(plain.steps.sum()), plain.cycles, plain.seconds
-    singles = [_single(accelerator, tests, i) for i in range(min(len(tests.steps), LATENCY_SAMPLES))]
     latencies = [single.seconds for single in singles]
-    return Checked(comparison, np.concatenate(classes), trace, steps, total, seconds, latencies)
+    steps = int(plain.steps.sum())
+    return Checked(comparison, np.concatenate(classes), trace, steps, plain.cycles, plain.seconds, latencies)
 
 
 def _single(accelerator: Accelerator, tests: TestSet, index: int) -> Result:

@@ -23,6 +23,7 @@ EXTRAS = {
 }
 """Extra that brings a package."""
 
+REMOTE = click.option("--remote", metavar="ADDRESS", help="A board in the network that runs PYNQ.remote.")
 FOLDER = click.Path(file_okay=False, path_type=Path)
 DRIVER = click.Choice(["auto", "pynq", "adapter"])
 
@@ -105,6 +106,15 @@ def main() -> None:
 main.add_command(estimate)
 
 
+def _remote(address: str | None) -> Any:
+    """The device at an address, or None for the one that fits."""
+    if address is None:
+        return None
+    from ese_host.device.remote import connect
+
+    return connect(address)
+
+
 @main.command()
 @click.argument("folder", type=FOLDER)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -133,14 +143,15 @@ def info(folder: Path, as_json: bool) -> None:
     help="An .npz with `inputs` (N, T, inputs); the design's test set by default.",
 )
 @click.option("--driver", type=DRIVER, default="auto", show_default=True, help="Library that drives the device.")
+@REMOTE
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def run(folder: Path, file: Path | None, driver: Any, as_json: bool) -> None:
+def run(folder: Path, file: Path | None, driver: Any, remote: str | None, as_json: bool) -> None:
     """Run sequences on the design in FOLDER; prints the class of each."""
     from ese_host import testset
     from ese_host.accelerator import Accelerator
     from ese_host.manifest import TESTSET
 
-    with Accelerator(folder, driver=driver) as accelerator:
+    with Accelerator(folder, driver=driver, device=_remote(remote)) as accelerator:
         tests = testset.read(file or accelerator.folder.file(TESTSET), accelerator.network)
         result = accelerator.run(tests.inputs, tests.steps)
     classes = result.classes().tolist()
@@ -163,8 +174,9 @@ def run(folder: Path, file: Path | None, driver: Any, as_json: bool) -> None:
     help="Folder for report.json and report.html.",
 )
 @click.option("--driver", type=DRIVER, default="auto", show_default=True, help="Library that drives the device.")
+@REMOTE
 @click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
-def check(folder: Path, trace: bool | None, out: Path, driver: Any, as_json: bool) -> None:
+def check(folder: Path, trace: bool | None, out: Path, driver: Any, remote: str | None, as_json: bool) -> None:
     """Run the test set of the design in FOLDER and compare every value with the golden model.
 
     Exit code 1 where any value differs.
@@ -174,7 +186,7 @@ def check(folder: Path, trace: bool | None, out: Path, driver: Any, as_json: boo
 
     command = f"ese4ml {' '.join(sys.argv[1:])}"
     with _progress("check") as step:
-        report = run_check(folder, trace=trace, driver=driver, command=command, progress=step)
+        report = run_check(folder, trace=trace, device=_remote(remote), driver=driver, command=command, progress=step)
     written = files.write(report, out)
     if as_json:
         click.echo(json.dumps(report, indent=2))
@@ -216,3 +228,6 @@ def _print(report: dict[str, Any]) -> None:
         f"{report['cycles_per_step']:.1f} cycles a step; {report['frames_per_s']:,.0f} frames/s ({label}); "
         f"latency p50 {report['latency_ms']['p50']:.2f} ms, p99 {report['latency_ms']['p99']:.2f} ms (this host)"
     )
+    power = report["power"]
+    rails = ", ".join(f"{name} {watts:.2f} W" for name, watts in power["watts"].items())
+    click.echo(f"power, measured: {rails}" if rails else f"power: {power['note']}")

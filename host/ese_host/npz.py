@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from collections.abc import Callable
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,11 @@ import numpy.typing as npt
 from ese_host.errors import FormatError
 
 MAX_ARRAYS = 4096
-_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+_MAGIC: Callable[[IO[bytes]], tuple[int, int]] = np.lib.format.read_magic
+_HEADERS: dict[tuple[int, int], Callable[[IO[bytes]], tuple[tuple[int, ...], bool, np.dtype[Any]]]] = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
 
 
 def read(path: Path, limit: int) -> dict[str, npt.NDArray[Any]]:
@@ -48,7 +53,7 @@ def read(path: Path, limit: int) -> dict[str, npt.NDArray[Any]]:
 
 def _array(archive: zipfile.ZipFile, item: zipfile.ZipInfo) -> npt.NDArray[Any]:
     with archive.open(item) as stream:
-        version = np.lib.format.read_magic(stream)
+        version = _MAGIC(stream)
         if version not in _HEADERS:
             raise ValueError(f"{item.filename} is of version {version}")
         shape, fortran, dtype = _HEADERS[version](stream)

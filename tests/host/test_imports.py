@@ -11,7 +11,7 @@ import pytest
 import ese_host
 
 HEAVY = ("tensorflow", "keras", "qkeras", "hls4ml", "pynq", "ese_hls", "ese_models")
-NEEDS_PYNQ = ("ese_host.device.emulated_pynq",)
+NEEDS_PYNQ = ("ese_host.device.emulated_pynq", "ese_host.device.remote")
 MODULES = sorted(item.name for item in pkgutil.walk_packages(ese_host.__path__, "ese_host."))
 
 

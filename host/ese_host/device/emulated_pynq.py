@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import itertools
 import os
-import threading
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -84,25 +83,17 @@ class EmulatedDevice(Device):  # type: ignore[misc]
         Device.active_device = self
         self._wire()
 
-    _activation = threading.RLock()
-
     @contextlib.contextmanager
-    def active(self) -> Iterator[None]:
-        """Be pynq's active device for a while: its interrupts know no other."""
-        with self._activation:
-            before = getattr(Device, "_active_device", None)
-            Device.active_device = self
-            self._wire()
-            try:
-                yield
-            finally:
-                if before is None:
-                    del Device._active_device
-                else:
-                    Device.active_device = before
+    def wired(self) -> Iterator[None]:
+        """Our interrupt line in the place of the one that pynq looks for under /dev, for a while."""
+        self._wire()
+        try:
+            yield
+        finally:
+            if self not in self._offered:
+                _InterruptController._uio_devices.clear()
 
     def _wire(self) -> None:
-        """Our interrupt line in the place of the one that pynq looks for under /dev."""
         _InterruptController._controllers.clear()
         _InterruptController._uio_devices.clear()
         _InterruptController._uio_devices[self.board.processor.interrupt_number] = self.line

@@ -6,7 +6,12 @@ import contextlib
 import importlib.util
 import itertools
 import os
+import shutil
+import tempfile
+import threading
 import weakref
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from ese_host import blockdesign
@@ -17,8 +22,9 @@ from ese_host.device.dma_control import restart
 from ese_host.device.engine import is_library
 from ese_host.device.faults import Faults
 from ese_host.errors import DeviceError, MismatchError, MissingError
-from ese_host.manifest import BIT, HWH, Folder
+from ese_host.manifest import BIT, HWH, Folder, digest
 
+_loading = threading.RLock()
 Driver = Literal["auto", "pynq", "adapter"]
 
 
@@ -69,14 +75,40 @@ class PynqPlatform:
         with self._active():
             self._load(pynq)
 
-    def _active(self) -> contextlib.AbstractContextManager[None]:
-        """An emulated device is pynq's active one while it is loaded: pynq's interrupts know no other."""
-        active = getattr(self.device, "active", None)
-        return contextlib.nullcontext() if active is None else active()
+    @contextlib.contextmanager
+    def _active(self) -> Iterator[None]:
+        """The device is pynq's active one while it is loaded: pynq's clocks and interrupts know no other."""
+        from pynq.pl_server.device import Device
+        from pynq.ps import Clocks
+
+        with _loading:
+            before = getattr(Device, "_active_device", None)
+            Device.active_device = self.device
+            if getattr(Clocks, "device", None) is not self.device:
+                # pynq keeps the clocks of the first device that it loads anything on.
+                Clocks.device = self.device
+                with contextlib.suppress(AttributeError):
+                    del Clocks._real_instance
+            wired = getattr(self.device, "wired", contextlib.nullcontext)
+            try:
+                with wired():
+                    yield
+            finally:
+                if before is None:
+                    del Device._active_device
+                else:
+                    Device.active_device = before
+
+    def _files(self) -> contextlib.AbstractContextManager[Path]:
+        """The bitstream's path, its .hwh beside it."""
+        if not self.exact_buffers:
+            return contextlib.nullcontext(self._bit.resolve())
+        return _named_by_content(self._bit, self._hwh)
 
     def _load(self, pynq: Any) -> None:
         try:
-            overlay = pynq.Overlay(str(self._bit.resolve()), device=self.device)
+            with self._files() as path:
+                overlay = pynq.Overlay(str(path), device=self.device)
         except (RuntimeError, OSError) as error:
             raise DeviceError(
                 f"{self._bit}: pynq cannot load it ({error}); boards want root, and XRT's environment"
@@ -111,6 +143,16 @@ class PynqPlatform:
         board = getattr(self.device, "board", None)
         if isinstance(board, EmulatedBoard):
             board.close()
+
+
+@contextlib.contextmanager
+def _named_by_content(bit: Path, hwh: Path) -> Iterator[Path]:
+    """Copies under a name of their own: pynq does not send a remote board a file of a name that it has already."""
+    with tempfile.TemporaryDirectory(prefix="ese4ml-") as folder:
+        path = Path(folder) / f"ese4ml_{digest(bit)[:16]}.bit"
+        shutil.copyfile(bit, path)
+        shutil.copyfile(hwh, path.with_suffix(".hwh"))
+        yield path
 
 
 class AdapterPlatform:
