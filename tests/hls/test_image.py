@@ -16,9 +16,9 @@ from ese_hls.bounds import bits_for, partial_sums
 from ese_host import image
 from ese_host.errors import CapacityError, EseError, FormatError, MismatchError, UnsupportedError
 from ese_host.fixed import Fixed
-from ese_host.network import Network
+from ese_host.network import Lstm, Network
 from ese_host.sparse import entries_per_pe
-from support.designs import SPECS, roomy
+from support.designs import SKIP_SPECS, SPECS, roomy
 from support.networks import HARD8, Spec, matrix, network, widened
 
 
@@ -33,19 +33,23 @@ def resealed(words: np.ndarray) -> np.ndarray:
     return np.append(words[:-1], np.uint32(zlib.crc32(words[:-1].astype("<u4").tobytes())))
 
 
-@pytest.mark.parametrize("name", SPECS)
+@pytest.mark.parametrize("name", [*SPECS, *SKIP_SPECS])
 def test_counts_and_work_are_those_of_the_weights(name: str) -> None:
     net, design, words = made(name)
     read = image.parse(words, design)
-    planned = encoder.fill(net, design.pes, design.gap_bits, design.cells_per_cycle, design.acc_banks).plan.phases
+    skip = design.mode == "skip"
+    sizes = design.pes, design.gap_bits, design.cells_per_cycle, design.acc_banks
+    planned = encoder.fill(net, *sizes, design.mode).plan.phases
     for item, counts in zip(planned, read.counts, strict=True):
-        expected = entries_per_pe(item.matrix.codes, item.interleave, item.matrix.kind, design.gap_bits)
-        np.testing.assert_array_equal(counts, expected)
+        if not skip:
+            expected = entries_per_pe(item.matrix.codes, item.interleave, item.matrix.kind, design.gap_bits)
+            np.testing.assert_array_equal(counts, expected)
+        assert counts.max() == item.phase.entry_count
     padding = image.padding_entries(read, design)
     weights = sum(int(np.count_nonzero(item.matrix.codes)) for item in planned)
     assert int((read.counts - padding).sum()) == weights == read.header["weights"]
     assert sum(read.bytes_by_cause().values()) == 4 * len(words)
-    assert [p.to_words().tolist() for p in read.phases] == [p.phase.to_words().tolist() for p in planned]
+    assert [p.to_words(skip).tolist() for p in read.phases] == [p.phase.to_words(skip).tolist() for p in planned]
 
 
 @pytest.mark.parametrize(
@@ -69,6 +73,60 @@ def test_a_wrong_header_is_refused_by_field(field: str, value: int, error: type[
     words[image.HEADER.index(field)] = value
     with pytest.raises(error, match=message):
         image.parse(resealed(words), design)
+
+
+def test_wrong_column_pointers_are_refused() -> None:
+    _, design, words = made("fc")
+    flags = image.HEADER.index("flags")
+    section = image.parse(words, design).sections["pointers"]
+    for index, message in (
+        (section.start, r"column pointer 0 of PE 0 is 0x3ffff; pointers ascend and end with the \d+ entries"),
+        (section.stop - 1, r"column pointer \d+ of PE \d is 0x[0-9a-f]+; pointers ascend"),
+    ):
+        damaged = words.copy()
+        damaged[index] = 0xFFFFFFFF
+        with pytest.raises(FormatError, match=message):
+            image.parse(resealed(damaged), design)
+    record = slice(16, 29)
+    damaged = words.copy()
+    damaged[record][10] += 1000 << 16
+    with pytest.raises(FormatError, match=r"phase 0 uses 1022 column pointers; \d+ are stored"):
+        image.parse(resealed(damaged), design)
+    damaged = words.copy()
+    damaged[flags] += 5000 << 16
+    with pytest.raises(CapacityError, match=r"pointers is \d+; the design holds 64"):
+        image.parse(resealed(damaged), design)
+
+
+def test_a_pointer_must_reach_all_entries() -> None:
+    _, design, _ = made("fc")
+    with pytest.raises(FormatError, match="entry_depth is 40000; a column pointer reaches 32767 words"):
+        replace(design, gap_bits=2, entry_depth=40000)
+
+
+def test_stream_designs_know_nothing_of_skip_mode() -> None:
+    """Its fields change no stream design's id, and have one value there."""
+    _, design, _ = made()
+    assert replace(design, fifo_depth=16).design_id == design.design_id
+    with pytest.raises(FormatError, match="pointer_depth is 8; allowed"):
+        replace(design, pointer_depth=8)
+    _, skip, _ = made("fc")
+    assert replace(skip, fifo_depth=16).design_id != skip.design_id
+    assert image.Design.from_json(skip.to_json()) == skip
+
+
+def test_a_change_is_part_of_the_accumulators_width() -> None:
+    """One weight of level 7 and inputs from -2^15 to 2^15 - 1: the sum needs 19 bits, a single change 20."""
+    spec = Spec(kind="int4", inputs=1, units=(1,), outputs=0, pattern="full")
+    bits = []
+    for delta in ((None, None), (0, 0)):
+        net = network(np.random.default_rng(0), widened(spec, delta=delta))
+        layer = net.layers[0]
+        assert isinstance(layer, Lstm)
+        one = replace(layer.kernel, codes=np.full((4, 1), 7), scale=layer.recurrent.scale + 1)
+        layer = replace(layer, kernel=one, recurrent=replace(layer.recurrent, codes=np.full((4, 1), 7)))
+        bits.append(encoder.fill(Network((layer,), net.source), 1, 4, 1, 2, "skip").acc_bits)
+    assert bits == [19, 20]
 
 
 @settings(max_examples=200)

@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from ese_hls.encoder import encode
 from ese_host.design import Design
 from ese_host.network import Dense, Lstm, Matrix, Network
-from support.designs import SPECS, roomy
+from support.designs import SKIP_SPECS, SPECS, roomy
 from support.networks import network, widened
 
 
 def facts(design: Design) -> Facts:
-    return Facts(design.pes, design.acc_banks, design.cells_per_cycle, design.gap_bits, design.weights)
+    skip = design.mode == "skip"
+    return Facts(design.pes, design.acc_banks, design.cells_per_cycle, design.gap_bits, design.weights, skip)
 
 
 def matrices(net: Network) -> dict[tuple[int, int], Matrix]:
@@ -48,7 +49,16 @@ def check_stage(phase: Phase, layer: Lstm | Dense) -> None:
         assert phase.bias == (layer.bias.tolist() if record["lstm"] or record["dense"] else [])
 
 
-@pytest.mark.parametrize("name", SPECS)
+def check_threshold(phase: Phase, layer: Lstm | Dense) -> None:
+    """A delta layer's thresholds at its two matrices, zero where it has none for one of them."""
+    part = phase.record["part"]
+    delta = isinstance(layer, Lstm) and layer.is_delta and part < 2
+    assert phase.record.get("delta", 0) == delta
+    if isinstance(layer, Lstm) and delta:
+        assert phase.record["threshold"] == ((layer.delta_input, layer.delta_state)[part] or 0)
+
+
+@pytest.mark.parametrize("name", [*SPECS, *SKIP_SPECS])
 def test_second_decoder_gives_the_network_back(name: str) -> None:
     spec, design = roomy(name)
 
@@ -75,6 +85,7 @@ def test_second_decoder_gives_the_network_back(name: str) -> None:
             if matrix.codebook is not None:
                 assert image.codebooks[phase.record["codebook"]] == matrix.codebook.tolist()
             check_stage(phase, net.layers[layer])
+            check_threshold(phase, net.layers[layer])
         np.testing.assert_array_equal(np.transpose(image.table), net.table)
         assert (image.header["inputs"], image.header["outputs"]) == (net.inputs, net.outputs)
         assert image.header["flags"] & 1 == net.every_step

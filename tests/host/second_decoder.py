@@ -8,6 +8,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 HEADER = (
     *("magic", "version", "words", "design_id", "phases", "entry_words", "params", "cells", "codebooks"),
@@ -26,19 +27,24 @@ RECORD = {
     **{"shift_bias": (6, 0, 8), "shift_peephole": (6, 8, 8), "shift_output": (6, 16, 8)},
     **{"smallest": (7, 0, 32), "largest": (8, 0, 32), "layer": (9, 0, 8), "part": (9, 8, 8)},
 }
+SKIP_RECORD = {
+    **{"delta": (0, 19, 1), "pointer": (10, 0, 16), "columns": (10, 16, 16), "group": (11, 0, 16)},
+    **{"threshold": (11, 16, 16), "last": (12, 0, 16)},
+}
 KERNEL, RECURRENT, PROJECTION = range(3)
 CODE_BITS = {"ternary": 1, "int4": 4, "codebook4": 4}
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What the page takes from the design: PEs, accumulator banks, element-wise units, gap bits, kind of weights."""
+    """What the page takes from the design: PEs, accumulator banks, units, gap bits, kind of weights, mode."""
 
     pes: int
     banks: int
     units: int
     gap_bits: int
     weights: str
+    skip: bool = False
 
 
 @dataclass
@@ -87,13 +93,17 @@ def require(condition: bool, message: str) -> None:
         raise ValueError(message)
 
 
-def weights(words: list[int], count: int, facts: Facts) -> Iterator[tuple[int, int]]:
-    """Position and code of each weight among a PE's entries, which begin at the first of its words."""
+def slots(words: list[int], facts: Facts) -> list[int]:
+    """Entries in all slots of a PE's words."""
     bits = facts.gap_bits + CODE_BITS[facts.weights]
+    return [word >> slot * bits & ((1 << bits) - 1) for word in words for slot in range(18 // bits)]
+
+
+def weights(entries: list[int], facts: Facts) -> Iterator[tuple[int, int]]:
+    """Position and code of each weight among entries whose first gap counts from position 0."""
     most = (1 << facts.gap_bits) - 1
     position = 0
-    for index in range(count):
-        entry = words[index // (18 // bits)] >> index % (18 // bits) * bits & ((1 << bits) - 1)
+    for entry in entries:
         gap, code = entry & most, entry >> facts.gap_bits
         position += gap
         if facts.weights == "ternary":
@@ -104,6 +114,22 @@ def weights(words: list[int], count: int, facts: Facts) -> Iterator[tuple[int, i
             continue
         yield position, code
         position += 1
+
+
+def column_weights(entries: list[int], pointers: list[int], stride: int, facts: Facts) -> Iterator[tuple[int, int]]:
+    """The same for a PE whose columns begin in its entries where its pointers say."""
+    per_word = 18 // (facts.gap_bits + CODE_BITS[facts.weights])
+    slot_bits = (per_word - 1).bit_length()
+    starts = []
+    for pointer in pointers:
+        slot = pointer & ((1 << slot_bits) - 1)
+        require(slot < per_word, "a pointer to no slot")
+        starts.append((pointer >> slot_bits) * per_word + slot)
+    require(starts == sorted(starts) and starts[-1] <= len(entries), "pointers out of order or behind the entries")
+    for column, (begin, end) in enumerate(pairwise(starts)):
+        for row, code in weights(entries[begin:end], facts):
+            require(row < stride, "a weight outside its column")
+            yield column * stride + row, code
 
 
 def shape(record: dict[str, int], stages: dict[tuple[int, bool], dict[str, int]], inputs: int) -> tuple[int, int]:
@@ -145,17 +171,19 @@ def decode(data: bytes, facts: Facts) -> Image:
         return fields(data[begin:at], count, bits)
 
     records, counts = [], []
+    parts = RECORD | (SKIP_RECORD if facts.skip else {})
     for _ in range(header["phases"]):
-        record = section(10, 32)
-        read = {name: record[word] >> low & ((1 << bits) - 1) for name, (word, low, bits) in RECORD.items()}
+        record = section(13 if facts.skip else 10, 32)
+        read = {name: record[word] >> low & ((1 << bits) - 1) for name, (word, low, bits) in parts.items()}
         records.append(read | {name: signed(read[name], 32) for name in ("smallest", "largest")})
-        counts.append(section(facts.pes, 16))
+        counts.append([] if facts.skip else section(facts.pes, 16))
     levels = [signed(level, 16) for level in section(16 * header["codebooks"], 16)]
     codebooks = [levels[first : first + 16] for first in range(0, len(levels), 16)]
     row = facts.banks + 1
     params = section(header["params"] * 4 * row, 16)
     holes = [signed(hole, 16) for hole in section(header["cells"] * 3, 16)]
     entries = section(header["entry_words"] * facts.pes, 18)
+    pointers = section((header["flags"] >> 16) * facts.pes, 18)
     table = [(word & 0x7FFFF, word >> 19) for word in section(1024, 32)]
     require(at == len(data) - 4, "words left over")
 
@@ -163,7 +191,7 @@ def decode(data: bytes, facts: Facts) -> Image:
     phases = []
     total = 0
     for record, count in zip(records, counts, strict=True):
-        require(record["fullest"] == max(count), "wrong count of the fullest PE")
+        require(facts.skip or record["fullest"] == max(count), "wrong count of the fullest PE")
         rows, columns = shape(record, stages, header["inputs"])
         stage = stages[record["layer"], record["part"] == PROJECTION]
         items, lstm = stage["items"], stage["lstm"]
@@ -172,8 +200,15 @@ def decode(data: bytes, facts: Facts) -> Image:
         require(stride // 2 < max(1, -(-items // facts.pes) * group) <= stride, "wrong stride")
         matrix = [[0] * columns for _ in range(rows)]
         for pe in range(facts.pes):
-            own = entries[record["entry_word"] * facts.pes + pe :: facts.pes]
-            for position, code in weights(own, count[pe], facts):
+            own = slots(entries[pe :: facts.pes], facts)
+            if facts.skip:
+                require(record["columns"] == columns, "wrong number of columns")
+                chosen = pointers[record["pointer"] * facts.pes + pe :: facts.pes][: columns + 1]
+                found = column_weights(own, chosen, stride, facts)
+            else:
+                first = record["entry_word"] * (18 // (facts.gap_bits + CODE_BITS[facts.weights]))
+                found = weights(own[first : first + count[pe]], facts)
+            for position, code in found:
                 column, local = divmod(position, stride)
                 item = local // group * facts.pes + pe
                 require(column < columns and item < items, "a weight outside its matrix")
