@@ -21,12 +21,11 @@ from support.designs import PATTERNS, SKIP_SPECS, roomy
 from support.networks import inputs, network, widened
 
 
-@pytest.mark.parametrize("name", SKIP_SPECS)
-def test_engine_equals_golden(name: str) -> None:
+def compare_random_networks(name: str, examples: int) -> None:
     """One compiled engine, many images: random and adversarial weights, vectors dense, sparse, zero or at the rails."""
     spec, design = roomy(name)
 
-    @settings(max_examples=12)
+    @settings(max_examples=examples)
     @given(
         seed=st.integers(0, 2**32 - 1),
         pattern=st.sampled_from(PATTERNS),
@@ -44,6 +43,17 @@ def test_engine_equals_golden(name: str) -> None:
             assert engines.compare(emulator, net, made, codes) > 0
 
     check()
+
+
+@pytest.mark.parametrize("name", SKIP_SPECS)
+def test_engine_equals_golden(name: str) -> None:
+    compare_random_networks(name, 12)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SKIP_SPECS)
+def test_engine_equals_golden_on_a_thousand_networks(name: str) -> None:
+    compare_random_networks(name, -(-1000 // len(SKIP_SPECS)))
 
 
 @pytest.mark.parametrize("name", ["fc", "delta-google"])
