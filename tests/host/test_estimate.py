@@ -89,6 +89,14 @@ def test_the_same_layer_on_larger_boards() -> None:
     assert of(ESE, Pruning(0.1, kind="int4"), 128, "zcu104")["fits"]
 
 
+def test_an_open_lut_verdict_is_said() -> None:
+    """As modelled it fits, by Yosys's own count it does not: neither is hidden."""
+    found = of(ESE, Pruning(0.1), 64)
+    assert found["resources"]["luts"]["used"] <= 53_200 < found["luts_upper"]
+    assert any(sentence.startswith("LUT is NOT settled") for sentence in found["assumed"])
+    assert not any("NOT settled" in sentence for sentence in of(ESE, Pruning(0.1), 16)["assumed"])
+
+
 def test_a_clock_beyond_the_boards_does_not_fit() -> None:
     timed, table, works = of_sizes([ESE], Pruning(0.1), 64, 2)
     design = replace(design_of(table, works, Pruning(0.1), Choices(64, 2, 100)), clock_mhz=500)

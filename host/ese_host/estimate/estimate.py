@@ -9,7 +9,7 @@ from typing import Any
 from ese_host.board import Board
 from ese_host.design import Design
 from ese_host.estimate.energy import TABLE, energy
-from ese_host.estimate.resources import BASIS, bits_by_cause, over, percentages, use
+from ese_host.estimate.resources import BASIS, bits_by_cause, luts_upper, over, percentages, use
 from ese_host.estimate.timing import Timed
 
 Estimate = dict[str, Any]
@@ -41,6 +41,13 @@ def estimate(subject: Subject, timed: Timed, design: Design, board: Board, steps
     whole = timed.sequence(steps)
     uses = use(design, board)
     lacking = over(uses)
+    upper = luts_upper(uses)
+    modelled, budget = uses["luts"].used, uses["luts"].budget
+    unsettled = (
+        [f"LUT is NOT settled: {modelled:,.0f} as modelled fit, the upper count of {upper:,.0f} exceeds {budget:,}"]
+        if uses["luts"].fits and upper > budget
+        else []
+    )
     spent = energy(step, subject.dense_weights, design)
     too_fast = clock > board.max_clock_mhz
     if too_fast:
@@ -86,7 +93,8 @@ def estimate(subject: Subject, timed: Timed, design: Design, board: Board, steps
             "dense_float32_from_dram": spent.dense_dram,
             "table": TABLE,
         },
-        "assumed": list(subject.assumed),
+        "luts_upper": round(upper),
+        "assumed": [*subject.assumed, *unsettled],
         "basis": _basis(timed),
     }
 

@@ -2,9 +2,10 @@
 
 Basis: block RAM, LUTRAM and DSP follow from csrc's arrays and multiplications and the primitives' widths. LUT and FF
 are formulas fitted to Yosys 0.70 (synth_xilinx, xc7) on Verilog written by hand after pe.h, accumulators.h and
-elementwise.h: one PE, one element-wise unit. Control, loader and the block design around the engine are allowances.
-No vendor synthesis is behind any of it. Assumed: the two branches execute<0> and execute<1> share everything but the
-accumulators' ports.
+elementwise.h: one PE, one element-wise unit. The multiplexers from accumulators to units are by the slice's structure;
+Yosys counts up to twice as many there (`luts_upper`, docs/estimate.md). Control, loader and the block design are
+allowances. No vendor synthesis is behind any of it. Assumed: the branches execute<0> and execute<1> share everything
+but the accumulators' ports.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ BASIS = {
     "bram36": "counted: csrc's memories in RAMB18 by their aspect ratios; AXI DMA assumed",
     "lutram": "counted: csrc's memories in RAM32M/RAM64M blocks; AXI DMA assumed",
     "dsps": "counted: csrc's multiplications by the DSP's operand widths",
-    "luts": "modelled, uncalibrated (no vendor synthesis): Yosys on Verilog of a PE and a unit, plus allowances",
+    "luts": "modelled, uncalibrated (no vendor synthesis): Yosys on a PE and a unit, multiplexers by formula",
     "flip_flops": "modelled, uncalibrated (no vendor synthesis): as luts",
 }
 NAMES = {"bram36": "BRAM36", "lutram": "LUTRAM", "dsps": "DSP", "luts": "LUT", "flip_flops": "FF"}
@@ -32,6 +33,8 @@ INFRASTRUCTURE = {"luts": 4500, "flip_flops": 6000, "lutram": 400}
 """AXI DMA, two AXI interconnects, reset: an allowance."""
 WRITEBACK_BITS = 24 * 133
 """Shift register of a unit's results: 24 iterations of 64 + 18 + 18 + 16 + 16 + 1 bits."""
+UNPAIRED = {"PEs": 451 / 328, "element-wise units": 3279 / 2369, "accumulators to units": 6074 / 3336}
+"""Yosys's own LUTs, none paired, over the formulas' (benchmarks/logic, W = 24, 64 PEs): the upper count."""
 PE_PIPELINE_BITS = 240
 CELL_PIPELINE_BITS = 1600
 
@@ -169,6 +172,11 @@ def _flip_flops(design: Design) -> dict[str, float]:
         "control": float(CONTROL["flip_flops"]),
         "AXI DMA, interconnect": float(INFRASTRUCTURE["flip_flops"]),
     }
+
+
+def luts_upper(uses: dict[str, Use]) -> float:
+    """LUTs where nothing is paired and multiplexers are as Yosys builds them."""
+    return sum(value * UNPAIRED.get(part, 1.0) for part, value in uses["luts"].parts.items())
 
 
 def percentages(uses: dict[str, Use]) -> dict[str, float]:
