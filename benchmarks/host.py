@@ -1,0 +1,144 @@
+"""The host's own cost: what `Accelerator` adds to the compiled engine, call by call. Writes docs/host-benchmark.md.
+
+    python benchmarks/host.py bitstreams/vowels-ternary
+
+Processor time of the calling thread is what the host's Python costs, whatever else the machine does; elapsed times are
+the best of several, the engine alone and the host in turns.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import jinja2
+import numpy as np
+
+from ese_host import testset
+from ese_host.accelerator import Accelerator
+from ese_host.device.engine import EmulatedEngine
+from ese_host.engines import Engines
+from ese_host.manifest import BIT, TESTSET
+from ese_host.packets import TRAILER_WORDS, load_packet, run_packet
+
+ROOT = Path(__file__).resolve().parents[1]
+CALLS, ROUNDS = 300, 9
+BATCHES = (1, 16, 64, 256)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One driver and batch: times of a call in microseconds.
+
+    `engine` and `host` are elapsed times; `engine_processor` and `host_processor` are processor times of all threads;
+    `own` and `median` are processor times of the calling thread.
+    """
+
+    driver: str
+    batch: int
+    engine: float
+    host: float
+    engine_processor: float
+    host_processor: float
+    own: float
+    median: float
+
+    @property
+    def elapsed_share(self) -> float:
+        """The engine's own speed that reaches the user, by elapsed time."""
+        return self.engine / self.host
+
+    @property
+    def share(self) -> float:
+        """The same by processor time, on which other work on the machine has little influence."""
+        return self.engine_processor / self.host_processor
+
+
+def timed(work: Callable[[], object]) -> tuple[float, float, float]:
+    """Elapsed time, processor time of all threads and of this one, in microseconds."""
+    before = time.perf_counter(), time.process_time(), time.thread_time()
+    work()
+    after = time.perf_counter(), time.process_time(), time.thread_time()
+    wall, process, thread = (1e6 * (end - start) for start, end in zip(before, after, strict=True))
+    return wall, process, thread
+
+
+def measure(folder: Path, driver: str) -> list[Row]:
+    """All batches with one driver."""
+    rows = []
+    with Accelerator(folder, driver=driver) as host:
+        tests = testset.read(host.folder.file(TESTSET), host.network)
+        chosen = np.arange(max(BATCHES)) % len(tests.steps)
+        inputs, steps = tests.inputs[chosen], tests.steps[chosen]
+        engine = EmulatedEngine(host.folder.file(BIT))
+        engine.packet(load_packet(host.image.words), np.empty(TRAILER_WORDS, dtype=np.uint32))
+        for batch in BATCHES:
+            sequences = [inputs[i, : steps[i]] for i in range(batch)]
+            packet = run_packet(host.image.image_id, sequences, host.shape.source)
+            answer = np.empty(host.shape.words(steps[:batch], False), dtype=np.uint32)
+            alone, calls = [], []
+            for _ in range(CALLS if batch == 1 else ROUNDS):
+                alone.append(timed(lambda: engine.packet(packet, answer)))  # noqa: B023
+                calls.append(timed(lambda: host.run(inputs[:batch], steps[:batch])))  # noqa: B023
+            engine_wall, engine_all, _ = (min(column) for column in zip(*alone, strict=True))
+            wall, process, own = zip(*calls, strict=True)
+            median = float(np.median(own))
+            rows.append(Row(driver, batch, engine_wall, min(wall), engine_all, min(process), min(own), median))
+        engine.close()
+    return rows
+
+
+def stream(folder: Path, driver: str) -> tuple[float, float]:
+    """Sequences a second of one engine in packets of 64, and of two engines at once."""
+    accelerators = [Accelerator(folder, driver=driver) for _ in range(2)]
+    tests = testset.read(accelerators[0].folder.file(TESTSET), accelerators[0].network)
+    count = len(tests.steps)
+    with Engines(accelerators) as engines:
+        one = min(timed(lambda: list(accelerators[0].stream(tests.inputs, tests.steps, batch=64)))[0] for _ in range(3))
+        two = min(timed(lambda: engines.run(tests.inputs, tests.steps))[0] for _ in range(3))
+    return 1e6 * count / one, 1e6 * count / two
+
+
+@click.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), default=ROOT / "docs" / "host-benchmark.md")
+def main(folder: Path, out: Path) -> None:
+    """Measure the emulated design in FOLDER."""
+    load = os.getloadavg()[0] / (os.cpu_count() or 1)
+    drivers = ["pynq", "adapter"] if importlib.util.find_spec("pynq") else ["adapter"]
+    rows = [row for driver in drivers for row in measure(folder, driver)]
+    streams = {driver: stream(folder, driver) for driver in drivers}
+    costs = [item for row in rows if row.batch == 1 for item in (row.own, row.driver)]
+    shares = [item for row in rows if row.batch == 256 for item in (100 * row.share, row.driver)]
+    with Accelerator(folder, driver="adapter") as host:
+        steps = int(testset.read(host.folder.file(TESTSET), host.network).steps[0])
+        name = host.folder.path.name
+    loader = jinja2.FileSystemLoader(Path(__file__).parent)
+    environment = jinja2.Environment(loader=loader, trim_blocks=True, undefined=jinja2.StrictUndefined)  # noqa: S701
+    text = environment.get_template("host.md.jinja").render(
+        command=f"python benchmarks/host.py bitstreams/{name}",
+        machine=f"{platform.machine()} Linux, Python {platform.python_version()}, numpy {np.__version__}",
+        design=name,
+        steps=steps,
+        rows=rows,
+        rounds=ROUNDS,
+        calls=CALLS,
+        costs=tuple(costs * (1 if len(costs) == 4 else 2)),
+        shares=tuple(shares * (1 if len(shares) == 4 else 2)),
+        streams=streams,
+        cores=os.cpu_count(),
+        load=load,
+    )
+    out.write_text(text.rstrip() + "\n", encoding="utf-8")
+    click.echo(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
