@@ -1,7 +1,7 @@
 # ese4ml: `make demo` and `make test` set up what they need; `make help` lists the rest.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-all check format emit build bitstream deploy wheel lock clean
+.PHONY: help setup demo test test-all check format emit build bitstream deploy wheel accuracy eie bench-cpu emulation lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -17,6 +17,7 @@ DESIGN ?= vowels-$(WEIGHTS)
 MODEL ?= $(DEMO)/$(WEIGHTS).keras
 PROJECT ?= $(DEMO)/$(WEIGHTS)
 TARGET ?= xilinx@pynq:
+THREADS ?= 1
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 14
@@ -75,6 +76,18 @@ wheel: $(READY) ## the wheel that a board installs
 
 deploy: wheel ## copy the wheel and bitstreams/DESIGN to TARGET
 	scp -r dist/*.whl bitstreams/$(DESIGN) $(TARGET)
+
+accuracy: $(READY) ## accuracy study of the demo's network over 5 seeds: docs/accuracy.md
+	$(VENV)/bin/python benchmarks/accuracy.py --seeds 5
+
+eie: $(READY) ## EIE and ESE in simulation beside the published figures: docs/eie.md
+	$(VENV)/bin/python benchmarks/eie.py
+
+bench-cpu: $(READY) ## dense and sparse products on this CPU beside the engine: docs/cpu-baseline.md
+	OPENBLAS_NUM_THREADS=$(THREADS) MKL_NUM_THREADS=$(THREADS) $(VENV)/bin/python benchmarks/cpu.py
+
+emulation: $(READY) ## speed of emulation at ESE's size beside hls4ml's csim: docs/emulation.md
+	$(VENV)/bin/python benchmarks/emulation.py
 
 lock: $(READY) ## make constraints.txt anew from pyproject.toml
 	$(VENV)/bin/pip install --disable-pip-version-check uv
