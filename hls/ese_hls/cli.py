@@ -63,14 +63,19 @@ def emit(
 
 @click.command()
 @click.argument("project", type=FOLDER)
-@click.option("--out", type=FOLDER, help="Design folder to make, e.g. bitstreams/<name>; not with vitis.")
+@click.option("--out", type=FOLDER, help="Design folder to make, e.g. bitstreams/<name>; not with vitis or bambu.")
 @click.option(
-    "--with", "tool", default="g++", show_default=True, type=click.Choice(["g++", "vitis", "vivado"]), help="Tool."
+    "--with",
+    "tool",
+    default="g++",
+    show_default=True,
+    type=click.Choice(["g++", "vitis", "vivado", "bambu"]),
+    help="Tool.",
 )
-@click.option("--timeout", default=86400.0, show_default=True, help="Seconds that Vitis HLS or Vivado may take.")
+@click.option("--timeout", default=86400.0, show_default=True, help="Seconds that Vitis HLS, Vivado or Bambu may take.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def build(project: Path, out: Path | None, tool: str, timeout: float, as_json: bool) -> None:
-    """Build an emitted PROJECT: emulated bitstream (g++), IP core (vitis), or bitstream (vivado, after vitis)."""
+    """Build an emitted PROJECT: emulated bitstream (g++), IP core (vitis), bitstream (vivado), proof in RTL (bambu)."""
     if tool == "vitis":
         from ese_hls.project import Project
         from ese_hls.vitis import build_project
@@ -80,6 +85,16 @@ def build(project: Path, out: Path | None, tool: str, timeout: float, as_json: b
             _print({"project": str(project), "log": str(log)})
         else:
             click.echo(f"IP core in {project}; log {log}")
+        return
+    if tool == "bambu":
+        from ese_hls import bambu
+        from ese_hls.project import Project
+
+        report = bambu.build_project(Project.open(project), timeout=timeout)
+        if as_json:
+            _print({"project": str(project), **report.to_json()})
+        else:
+            click.echo(f"{report}\nfigures in {project / bambu.REPORT}, log {project / bambu.FOLDER / bambu.LOG}")
         return
     if out is None:
         raise click.UsageError(f"--out is needed with {tool}: the design folder to make, e.g. --out bitstreams/ternary")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 from ese_host.errors import EseError
@@ -14,8 +16,10 @@ class ToolError(EseError):
     exit_code = 3
 
 
-def run_tool(command: list[str], folder: Path, log: Path, timeout: float) -> None:
-    """Run a command in `folder`, its output in `log`.
+def run_tool(
+    command: list[str], folder: Path, log: Path, timeout: float, environment: Mapping[str, str] | None = None
+) -> None:
+    """Run a command in `folder`, its output in `log`, with `environment` on top of this process's.
 
     Raises:
         ToolError: it failed, or took longer than `timeout` seconds.
@@ -25,7 +29,13 @@ def run_tool(command: list[str], folder: Path, log: Path, timeout: float) -> Non
         stream.flush()
         try:
             result = subprocess.run(
-                command, cwd=folder, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT, timeout=timeout
+                command,
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+                timeout=timeout,
+                env={**os.environ, **(environment or {})},
             )
         except subprocess.TimeoutExpired as error:
             raise ToolError(f"{command[0]} did not end within {timeout:g} s; see {log}, or allow more time") from error

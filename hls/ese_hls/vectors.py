@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+
 from ese_host import golden, packets
 from ese_host.design import SUM_FRAC
+from ese_host.errors import FormatError, MissingError
 from ese_host.fixed import Codes
 from ese_host.network import Dense, Network
 from ese_host.packets import Operation, Words
@@ -27,9 +30,9 @@ def example_codes(network: Network) -> Codes:
     return codes.astype(np.int64)
 
 
-def vectors(network: Network, image: Words) -> tuple[list[Words], list[Words]]:
-    """Packets LOAD and RUN, and their answers; the cycle words of the answers are zero."""
-    codes = example_codes(network)
+def vectors(network: Network, image: Words, codes: Codes | None = None) -> tuple[list[Words], list[Words]]:
+    """Packets LOAD and RUN of `example_codes` or other codes, and their answers; the answers' cycle words are zero."""
+    codes = example_codes(network) if codes is None else codes
     image_id = int(image[-1])
     sent = [packets.load_packet(image), packets.run_packet(image_id, codes, network.source)]
     result = golden.run(network, codes)
@@ -58,8 +61,28 @@ def _trailer(operation: Operation, image_id: int, sequences: int, steps: int) ->
 
 
 def write(folder: Path, network: Network, image: Words) -> None:
-    """Write both files: for each packet a line with its number of words, then one hexadecimal word a line."""
+    """Write both files of a new folder."""
     folder.mkdir()
     for name, items in zip((INPUT, EXPECTED), vectors(network, image), strict=True):
-        lines = [line for words in items for line in (str(len(words)), *(f"{word:08x}" for word in words))]
-        (folder / name).write_text("\n".join(lines) + "\n", encoding="ascii")
+        write_packets(folder / name, items)
+
+
+def write_packets(file: Path, items: Sequence[Words]) -> None:
+    """For each packet a line with its number of words, then one hexadecimal word a line."""
+    lines = [line for words in items for line in (str(len(words)), *(f"{word:08x}" for word in words))]
+    file.write_text("\n".join(lines) + "\n", encoding="ascii")
+
+
+def read(file: Path) -> list[Words]:
+    """The packets of such a file.
+
+    Raises:
+        MissingError: it is not there. FormatError: it is none.
+    """
+    try:
+        lines = iter(file.read_text(encoding="ascii").split())
+        return [np.array([int(next(lines), 16) for _ in range(int(count))], dtype=np.uint32) for count in lines]
+    except OSError as error:
+        raise MissingError(f"{file}: {error.strerror}; a project holds it: run `ese4ml emit` first") from error
+    except (ValueError, RuntimeError) as error:
+        raise FormatError(f"{file}: not a list of packets; emit the project again") from error

@@ -1,20 +1,7 @@
 // The test bench: packets from tb/input.txt through the top, answers compared with tb/expected.txt, word for word.
-// A file holds packets, each a count of words and the words in hexadecimal. The last two words of an answer count
-// cycles: they are shown, not compared.
+// The last two words of an answer count cycles: they are shown, not compared.
 #include "top.h"
-#include <cstdio>
-#include <vector>
-
-static bool read_packet(std::FILE *file, std::vector<unsigned> &words) {
-    unsigned count;
-    if (std::fscanf(file, "%u", &count) != 1)
-        return false;
-    words.resize(count);
-    for (unsigned &word : words)
-        if (std::fscanf(file, "%x", &word) != 1)
-            return false;
-    return true;
-}
+#include "vector_file.h"
 
 // Sends one packet and takes its answer; tells how many words differ.
 static unsigned exchange(const std::vector<unsigned> &sent, const std::vector<unsigned> &expected) {
