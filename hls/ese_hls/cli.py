@@ -17,8 +17,8 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.command()
 @click.argument("model", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--out", required=True, type=FOLDER, help="Folder for the project; an earlier project there is replaced.")
-@click.option("--pes", default=8, show_default=True, help="Processing elements.")
-@click.option("--gap-bits", default=5, show_default=True, help="Bits of the relative index of an entry.")
+@click.option("--pes", type=int, help="Processing elements.  [default: those that the masks were made for, else 8]")
+@click.option("--gap-bits", type=int, help="Bits of an entry's relative index.  [default: the masks', else 5]")
 @click.option("--acc-banks", type=int, help="Accumulators a row: 1, 2 or 4.  [default: as few as the scales allow]")
 @click.option("--cells-per-cycle", type=int, help="Element-wise units: 1 or 2.  [default: 2, with one PE 1]")
 @click.option("--board", default="pynq-z2", show_default=True, type=click.Choice(board_names()), help="Target board.")
@@ -36,8 +36,8 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 def emit(
     model: Path,
     out: Path,
-    pes: int,
-    gap_bits: int,
+    pes: int | None,
+    gap_bits: int | None,
     acc_banks: int | None,
     cells_per_cycle: int | None,
     board: str,
@@ -49,8 +49,11 @@ def emit(
 ) -> None:
     """Convert MODEL (a .keras file) through hls4ml with backend ESE, and emit an HLS project."""
     from ese_hls.emit import emit as run
+    from ese_hls.emit import masks_of
     from ese_hls.options import Options
 
+    made_for = masks_of(model)
+    pes, gap_bits = pes or made_for.get("pes", 8), gap_bits or made_for.get("gap_bits", 5)
     options = Options(pes, gap_bits, acc_banks, cells_per_cycle, board, clock_mhz, allow_dense, mode, fifo_depth)
     project, conversion = run(model, out, options)
     description = project.description

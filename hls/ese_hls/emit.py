@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import sys
 from pathlib import Path
 
@@ -11,6 +12,18 @@ from ese_hls.folders import check_target
 from ese_hls.keras_io import load_model
 from ese_hls.options import Options
 from ese_hls.project import ATTACHMENTS, DESCRIPTION, Project
+from ese_host import manifest
+
+
+def masks_of(model_path: Path) -> dict[str, int]:
+    """PEs and gap bits that the masks of a saved model were made for, as far as its provenance says."""
+    path = model_path.with_name(f"{model_path.stem}.{manifest.PROVENANCE}")
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    found = {name: record.get(name) for name in ("pes", "gap_bits")} if isinstance(record, dict) else {}
+    return {name: value for name, value in found.items() if type(value) is int}
 
 
 def emit(model_path: Path, out: Path, options: Options | None = None) -> tuple[Project, Conversion]:

@@ -71,7 +71,9 @@ def train(out: Path, seed: int, epochs: int | None, units: int, as_json: bool) -
     "--masks", type=click.Choice(["gap-aware", "balanced", "magnitude"]), default="gap-aware", show_default=True
 )
 @click.option(
-    "--gap-bits", type=click.IntRange(2, 12), default=5, show_default=True, help="Bits of the relative index."
+    "--gap-bits",
+    type=click.IntRange(2, 12),
+    help="Bits of the relative index.  [default: 5, or what the PEs' unequal rows need]",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--prune-epochs", type=click.IntRange(1), help="Epochs of the pruning stage; the recipe's by default.")
@@ -85,7 +87,7 @@ def compress(
     emphasis: tuple[float, float] | None,
     pes: int,
     masks: str,
-    gap_bits: int,
+    gap_bits: int | None,
     seed: int,
     prune_epochs: int | None,
     tune_epochs: int | None,
@@ -96,12 +98,15 @@ def compress(
         from ese_models import compress as compression
         from ese_models import networks, provenance
     from ese_models.data import load
+    from ese_models.pruning import gap_bits_for
     from ese_models.train import shortened
 
+    dense = networks.load(model)
+    rows = [compression.interleave(name, len(m), pes) for name, m in compression.matrices(dense).items()]
+    gap_bits = gap_bits or gap_bits_for(rows, weights)  # type: ignore[arg-type]
     plan = compression.Plan(weights=weights, density=density, pes=pes, family=masks, gap_bits=gap_bits, seed=seed)  # type: ignore[arg-type]
     plan = replace(plan, emphasis=emphasis or plan.emphasis)
     plan = replace(plan, prune=shortened(plan.prune, prune_epochs), tune=shortened(plan.tune, tune_epochs))
-    dense = networks.load(model)
     before = provenance.read(model)
     found = load()
     start = time.monotonic()
@@ -136,7 +141,9 @@ def _command() -> list[str]:
 def _bar(name: str, epochs: int) -> Iterator[Callable[[int, float], None]]:
     from tqdm import tqdm  # type: ignore[import-untyped,unused-ignore]
 
-    with tqdm(total=epochs, desc=name, unit="epoch", file=sys.stderr) as bar:
+    # a log file gets a line every few seconds, a terminal a moving bar
+    pause = 0.1 if sys.stderr.isatty() else 5.0
+    with tqdm(total=epochs, desc=name, unit="epoch", file=sys.stderr, mininterval=pause, maxinterval=60) as bar:
 
         def progress(_epoch: int, loss: float) -> None:
             bar.set_postfix(loss=f"{loss:.3f}", refresh=False)

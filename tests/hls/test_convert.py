@@ -22,6 +22,11 @@ from qkeras import (
 )
 
 
+def named(value: Any) -> str:
+    """The same name in every process: an activation's kind, a function's own name, a quantizer's text."""
+    return value.kind if isinstance(value, Activation) else getattr(value, "__name__", str(value))
+
+
 def quantized(layer: Any, name: str) -> Any:
     """The values that Keras computes with, (inputs, outputs)."""
     holder = getattr(layer, "cell", layer)
@@ -96,11 +101,6 @@ def test_qkeras_weight_quantizers(quantizer: Any, kind: str) -> None:
     assert report.deviation <= bound
     assert np.abs(layer.kernel.values() - expected).max() == pytest.approx(report.deviation, abs=1e-7)
     assert conversion.summary.exact == power_of_two
-
-
-def named(value: Any) -> str:
-    """The same name in every process: an activation's kind, a function's own name, a quantizer's text."""
-    return value.kind if isinstance(value, Activation) else getattr(value, "__name__", str(value))
 
 
 @pytest.mark.parametrize(

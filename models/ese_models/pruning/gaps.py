@@ -6,6 +6,8 @@ what the gap field holds. Positions are the engine's (ese_host.sparse), so the v
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import numpy.typing as npt
 
@@ -47,6 +49,19 @@ def gap_aware(
         chosen = real[best_chain(integers(array[rows].T.ravel()), real, count, step)]
         mask[rows[chosen & ((1 << interleave.stride_log2) - 1)], chosen >> interleave.stride_log2] = True
     return mask
+
+
+def gap_bits_for(interleaves: Iterable[Interleave], kind: WeightKind, least: int = 5) -> int:
+    """Narrowest gap field, from `least` on, that passes the virtual rows at the end of a column without padding.
+
+    >>> gap_bits_for([Interleave(256, 8, 4)], "ternary"), gap_bits_for([Interleave(256, 3, 4)], "ternary")
+    (5, 6)
+    """
+    empty = 0
+    for interleave in interleaves:
+        rows = [len(interleave.rows_of(pe)) for pe in range(min(interleave.pes, interleave.items))]
+        empty = max(empty, (1 << interleave.stride_log2) - min(rows))
+    return next(bits for bits in range(least, 64) if max_gap(kind, bits) >= empty)
 
 
 def real_positions(rows: int, columns: int, stride_log2: int) -> npt.NDArray[np.int64]:
