@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 from small_design import INPUTS, SOURCE, image_words, small_design, small_network, write_manifest
 
-from ese_host import blockdesign, golden, manifest, transfers
+from ese_host import blockdesign, golden, hwh, manifest, transfers
 from ese_host.accelerator import Accelerator
+from ese_host.board import board_names, load_board
 from ese_host.compare import scaled
 from ese_host.errors import CapacityError, DeviceError, EseError, FormatError, MismatchError
 
@@ -49,6 +50,17 @@ def test_runs_like_the_golden_model(folder: Path, driver: Any) -> None:
         np.testing.assert_array_equal(result.classes(), result.outputs[:, -1].argmax(axis=1))
         engine.reset()
         np.testing.assert_array_equal(engine.run(inputs).outputs, result.outputs)
+
+
+@pytest.mark.parametrize("board", board_names())
+def test_every_board(folder: Path, driver: Any, board: str) -> None:
+    (folder / manifest.HWH).write_text(hwh.render(board, small_design()), encoding="utf-8")
+    write_manifest(folder, board=board, part=load_board(board).part)
+    inputs = codes(3, 2)
+    with Accelerator(folder, driver=driver) as engine:
+        result = engine.run(inputs)
+        assert engine.interrupts == (driver == "pynq")
+    np.testing.assert_array_equal(result.outputs, expected(inputs, result.frac))
 
 
 def test_lengths_and_lists_mean_the_same(folder: Path, driver: Any) -> None:
