@@ -127,8 +127,9 @@ class Transfers:
             return
         dma = self._platform.dma
         try:
+            begun = time.monotonic()
             complete(dma, axi_dma.RECEIVE, "answer", self.timeout)
-            complete(dma, axi_dma.SEND, "packet", self.timeout)
+            complete(dma, axi_dma.SEND, "packet", self._left(begun))
             self._take(flight)
         except (EseError, RuntimeError, OSError) as error:
             self._fail(flight, error)
@@ -142,14 +143,19 @@ class Transfers:
             return
         dma = self._platform.dma
         try:
+            begun = time.monotonic()
             await complete_async(dma, axi_dma.RECEIVE, "answer", self.timeout)
-            await complete_async(dma, axi_dma.SEND, "packet", self.timeout)
+            await complete_async(dma, axi_dma.SEND, "packet", self._left(begun))
             self._take(flight)
         except (EseError, RuntimeError, OSError) as error:
             self._fail(flight, error)
         except BaseException:
             self._fail(flight, DeviceError("the wait for the device was broken off"))
             raise
+
+    def _left(self, begun: float) -> float:
+        """What is left of the timeout, but enough for a packet that is complete when its answer is."""
+        return max(0.1, self.timeout - (time.monotonic() - begun))
 
     def forget(self) -> None:
         """Give up what is in the air: the device is configured anew."""

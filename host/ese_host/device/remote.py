@@ -10,8 +10,10 @@ from pynq.pl_server.remote_device import PYNQ_PORT, RemoteDevice
 
 from ese_host.errors import DeviceError
 
-CALL_SECONDS = 10.0
-"""How long one call may take, a bitstream's transfer included."""
+CALL_SECONDS = 2.0
+"""How long one call for registers or buffers may take."""
+FILE_SECONDS = 30.0
+"""How long one file may take to the board: a bitstream has up to 20 MB."""
 
 
 class Details(NamedTuple):
@@ -72,7 +74,7 @@ def connect(address: str, port: int = PYNQ_PORT, *, seconds: float = CALL_SECOND
     Args:
         address: the board's name or IP address; `name:port` for another port than PYNQ.remote's.
         port: of its gRPC server.
-        seconds: how long one call may take.
+        seconds: how long one call for registers or buffers may take.
 
     Raises:
         DeviceError: no such board answers.
@@ -82,8 +84,9 @@ def connect(address: str, port: int = PYNQ_PORT, *, seconds: float = CALL_SECOND
         address, port = name, int(digits)
     try:
         device = RemoteDevice(ip_addr=address, port=port, tag=f"remote-{address}-{port}")
-        channel = grpc.intercept_channel(device.client.channel, Deadline(seconds))
-        device._stub = {name: type(stub)(channel) for name, stub in device._stub.items()}
+        for name, stub in device._stub.items():
+            limit = max(seconds, FILE_SECONDS) if name == "device" else seconds
+            device._stub[name] = type(stub)(grpc.intercept_channel(device.client.channel, Deadline(limit)))
         device.get_arch()
     except (RuntimeError, OSError, grpc.RpcError) as error:
         raise DeviceError(
