@@ -72,9 +72,10 @@ class Options:
                     f"{allowed[0]} to {allowed[-1]}" if isinstance(allowed, range) else " or ".join(map(str, allowed))
                 )
                 raise UnsupportedError(f"option {name} is {value!r}; {words} is allowed: choose one of these")
-        if self.pes == 1 and self.cells_per_cycle == 2:
+        if self.pes % 2 and self.cells_per_cycle == 2:
             raise UnsupportedError(
-                "option cells_per_cycle is 2 with one PE; a PE feeds one element-wise unit: choose 1"
+                f"option cells_per_cycle is 2 with {self.pes} PEs; each of two element-wise units drains PEs of its own: "
+                "choose 1, or an even number of PEs"
             )
 
     def to_model_config(self) -> dict[str, Any]:
@@ -83,8 +84,8 @@ class Options:
 
     @property
     def element_units(self) -> int:
-        """Element-wise units: as chosen, or two where there is a pair of PEs to feed them."""
-        return self.cells_per_cycle if self.cells_per_cycle is not None else min(2, self.pes)
+        """Element-wise units: as chosen, or two where the PEs divide between them."""
+        return self.cells_per_cycle if self.cells_per_cycle is not None else 2 - self.pes % 2
 
 
 def options_from(model: dict[str, Any], defaults: dict[str, Any] | None = None) -> Options:

@@ -30,7 +30,7 @@ def choose_design(
         UnsupportedError: two LSTM layers differ in formats or activations, or an output is wider than 16 bits.
     """
     banks = banks_needed(network) if acc_banks is None else acc_banks
-    units = (1 if pes == 1 else 2) if cells_per_cycle is None else cells_per_cycle
+    units = 2 - pes % 2 if cells_per_cycle is None else cells_per_cycle
     packed = fill(network, pes, gap_bits, units, banks, mode)
     weights = network.layers[0].kernel.kind
     state, output, gate, cell = _lstm_formats(network)

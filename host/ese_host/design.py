@@ -37,7 +37,8 @@ class Design:
 
     Attributes:
         weights: kind of weight code. gap_bits: bits of the relative index.
-        pes: processing elements. cells_per_cycle: element-wise units, 1 or 2.
+        pes: processing elements. cells_per_cycle: element-wise units, 1, or 2 with an even number of
+            PEs, so that each unit drains PEs of its own.
         acc_bits: accumulator width. acc_banks: accumulators a row (1, 2 or 4).
         entry_depth: words of entry memory a PE. group_depth: groups of four rows a PE.
         vector_depth: elements of each vector RAM. param_depth: rows of scales and biases.
@@ -80,7 +81,7 @@ class Design:
             "weights": tuple(CODE_BITS),
             "gap_bits": range(2, 13),
             "pes": range(1, 129),
-            "cells_per_cycle": (1,) if self.pes == 1 else (1, 2),
+            "cells_per_cycle": (1,) if self.pes % 2 else (1, 2),
             "acc_bits": range(12, 41),
             "acc_banks": (1, 2, 4),
             "entry_depth": range(1, 1 << 16),

@@ -23,8 +23,6 @@ template <class C> struct Engine {
 
     Engine() {
         ESE_PARTITION(stages.pipe, 0)
-        ESE_PARTITION(stages.pe, 0)
-        ESE_PARTITION(stages.local, 0)
         ESE_PARTITION(stages.emission.words, 0)
     }
 
@@ -111,11 +109,10 @@ template <class C> struct Engine {
             slot.valid = stages.item + u < stages.phase.items;
             if (slot.valid)
                 slot.result = compute<Set>(u, stages.item / C::units);
-            stages.pe[u] += C::units;
-            if (stages.pe[u] >= C::pes) {
-                stages.pe[u] -= C::pes;
-                ++stages.local[u];
-            }
+        }
+        if (++stages.turn == C::pes / C::units) {
+            stages.turn = 0;
+            ++stages.local;
         }
         stages.item += C::units;
         stages.draining = writeback;
@@ -129,7 +126,7 @@ template <class C> struct Engine {
         const Phase &phase = stages.phase;
         int param = within<C::param_depth>(phase.param_base + place);
         int cell = within<C::cell_depth>(phase.cell_base + place);
-        address_t local = stages.local[u];
+        address_t local = stages.local;
         sum_t sums[gates];
         if (phase.stage == Stage::dense) {
             // a plain row lies in one of the four accumulator columns, its parameters always in the first
@@ -161,7 +158,7 @@ template <class C> struct Engine {
         // only skip mode keeps sums, and so has layers in different places
         int base = Shape<C>::skips ? int(stages.phase.scan.group_base) : 0;
         bool persist = Shape<C>::delta && stages.phase.scan.delta;
-        accumulators.template drain<Set>(stages.pe[u], gate, base + group, persist, acc);
+        accumulators.template drain<Set>(stages.turn * C::units + u, gate, base + group, persist, acc);
     banks:
         for (int b = 0; b < C::acc_banks; ++b) {
             ESE_UNROLL

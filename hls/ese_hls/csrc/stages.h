@@ -65,9 +65,9 @@ template <class C> struct Stages {
     bool issuing;
     uint_t<6> draining; // iterations until the last issued item is written
     uint_t<17> item;    // first unit's next item
-    uint_t<8> pe[C::units];
-    address_t local[C::units];
-    uint_t<4> hold; // iterations until the next issue, while results leave word by word
+    uint_t<8> turn;     // item i is of PE i mod P: unit u drains PE turn * units + u, and no other unit does
+    address_t local;    // and of its row or group i div P
+    uint_t<4> hold;     // iterations until the next issue, while results leave word by word
     Item pipe[writeback][C::units];
     Emission<C> emission;
 
@@ -98,12 +98,8 @@ template <class C> struct Stages {
         zero_state = zero;
         issuing = next.items != 0;
         item = 0;
-    units:
-        for (int u = 0; u < C::units; ++u) {
-            ESE_UNROLL
-            pe[u] = u;
-            local[u] = 0;
-        }
+        turn = 0;
+        local = 0;
     }
 
     // Take the results that were issued `writeback` iterations ago: to the vector RAMs and to the output.

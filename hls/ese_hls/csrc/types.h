@@ -73,7 +73,8 @@ template <class C> struct Shape {
     using acc_t = int_t<C::acc_bits>;
 
     static_assert(C::pes >= 1 && C::pes <= 128, "1 to 128 PEs");
-    static_assert(C::units == 1 || (C::units == 2 && C::pes >= 2), "1 or 2 element-wise units, and no more than PEs");
+    static_assert(C::units == 1 || C::units == 2, "1 or 2 element-wise units");
+    static_assert(C::pes % C::units == 0, "each unit drains PEs of its own: two units need an even number of PEs");
     static_assert(C::acc_banks == 1 || C::acc_banks == 2 || C::acc_banks == 4, "accumulator banks are 1, 2 or 4");
     static_assert(entry_bits <= word_bits, "an entry fits an 18-bit word");
     static_assert(C::acc_bits <= 40, "a scaled accumulator fits the 48-bit sum");

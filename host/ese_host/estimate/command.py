@@ -62,7 +62,7 @@ GAP_BITS = click.option(
 CELLS = click.option(
     "--cells-per-cycle",
     type=click.IntRange(1, 2),
-    help="Element-wise units.  [default: 2, with one PE 1; with --search both]",
+    help="Element-wise units.  [default: 2, with an odd number of PEs 1; with --search both]",
 )
 BANKS = click.option("--acc-banks", type=click.Choice(["1", "2", "4"]), help="Accumulators a row.  [default: 1]")
 BY_SIZES = _options(
@@ -228,7 +228,7 @@ def _by_sizes(
     pruning = Pruning(density[0] if len(density) == 1 else density, masks, weights, gap_bits or 5, seed)
     count = pes or 64
     choices = Choices(
-        count, cells_per_cycle or min(2, count), clock_mhz or target.clock_mhz, int(acc_banks or 1), hard=hard
+        count, cells_per_cycle or 2 - count % 2, clock_mhz or target.clock_mhz, int(acc_banks or 1), hard=hard
     )
     assumed = []
     if search:

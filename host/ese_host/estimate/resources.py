@@ -150,7 +150,7 @@ def _luts(design: Design) -> dict[str, float]:
         + 5 * (log2(design.vector_depth) - 10)
         + 108 * (banks - 1)
     )
-    drain = banks * (4 * bits * (2 * mux_luts(design.pes) + 0.5) + bits)
+    drain = banks * (4 * bits * (2 * mux_luts(design.pes // design.cells_per_cycle) + 0.5) + bits)
     cell = 1700 + 660 * banks + 6 * max(0, bits - 24)
     return {
         "PEs": float(round(design.pes * pe)),

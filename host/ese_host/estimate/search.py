@@ -97,7 +97,7 @@ def search(
 def _candidates(pruning: Pruning, choices: Choices, tried: Range) -> Iterator[tuple[Pruning, Choices]]:
     for pes in tried.pes:
         for units in tried.cells_per_cycle:
-            if pes == 1 and units == 2:
+            if pes % units:
                 continue
             for gap_bits in tried.gap_bits:
                 if gap_bits + CODE_BITS[pruning.kind] <= WORD_BITS:
