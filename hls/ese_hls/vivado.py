@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
 from pathlib import Path
@@ -10,9 +11,9 @@ from ese_hls.design_folder import collect
 from ese_hls.folders import check_target
 from ese_hls.project import Project
 from ese_hls.run_tool import ToolError, run_tool, version_of
-from ese_hls.vitis import build_project
+from ese_hls.vitis import build_project, find_tool
 from ese_host import hwh, manifest
-from ese_host.errors import MissingError
+from ese_host.errors import EseError, MissingError
 from ese_host.manifest import Manifest
 
 SCRIPT = "bitstream.tcl"
@@ -68,12 +69,14 @@ def build_bitstream(project_path: Path, out: Path, *, timeout: float = TIMEOUT) 
         raise ToolError(f"vivado ended without {', '.join(missing)}; see {project.path / LOG}")
     hwh.check((project.path / manifest.HWH).read_text(encoding="utf-8"), project.board.name, project.design)
     tools = {"vivado": _version(vivado)}
+    with contextlib.suppress(EseError):  # the core may have been exported on another machine
+        tools["vitis"] = _version(find_tool()[0])
     extra = {name: project.path / name for name in (manifest.BIT, manifest.HWH, *REPORTS)}
     return collect(project, out, "bitstream", extra, tools)
 
 
-def _version(vivado: str) -> str:
+def _version(command: str) -> str:
     """`v2022.2` of `vivado v2022.2 (64-bit)`."""
-    line = version_of(vivado, "-version")
+    line = version_of(command, "-version")
     found = re.search(r"v?\d{4}\.\d+\S*", line)
-    return found.group() if found else line
+    return found.group() if found else line or "unknown"

@@ -38,7 +38,7 @@ def tools(emitted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     (made / "utilization.rpt").write_text("| Slice LUTs | 12345 |")
     (made / "timing.rpt").write_text("WNS 0.123")
     scripts = {
-        "vitis_hls": f"mkdir -p {vivado.IP}",
+        "vitis_hls": f'[ "$1" = -version ] && echo "Vitis HLS v2022.2.1" && exit 0\nmkdir -p {vivado.IP}',
         "vivado": f'[ "$1" = -version ] && echo "vivado v2022.2 (64-bit)" && exit 0\ntest -d {vivado.IP} && '
         f'[ "$6" = bitstream.tcl ] && cp {made}/* .',
     }
@@ -63,6 +63,7 @@ def test_bitstream_reports_and_all_that_a_board_needs(emitted: Path, tools: Path
         "design.bit", "design.hwh", "image.bin", "golden.npz", "testset.npz", "utilization.rpt", "timing.rpt",
     }  # fmt: skip
     assert folder.manifest.tools["vivado"] == "v2022.2"
+    assert folder.manifest.tools["vitis"] == "v2022.2.1"
     assert folder.file("design.bit").read_bytes() == BIT
     assert json.loads(done.stdout)["kind"] == "bitstream"
 

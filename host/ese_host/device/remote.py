@@ -84,9 +84,9 @@ def connect(address: str, port: int = PYNQ_PORT, *, seconds: float = CALL_SECOND
         address, port = name, int(digits)
     try:
         device = RemoteDevice(ip_addr=address, port=port, tag=f"remote-{address}-{port}")
-        for name, stub in device._stub.items():
+        for name, service in device._stub.items():
             limit = max(seconds, FILE_SECONDS) if name == "device" else seconds
-            device._stub[name] = type(stub)(grpc.intercept_channel(device.client.channel, Deadline(limit)))
+            device._stub[name] = type(service)(grpc.intercept_channel(device.client.channel, Deadline(limit)))
         device.get_arch()
     except (RuntimeError, OSError, grpc.RpcError) as error:
         raise DeviceError(
