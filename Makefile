@@ -1,7 +1,7 @@
 # ese4ml: `make demo` and `make test` set up what they need; `make help` lists the rest.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-all check format emit build bitstream deploy wheel accuracy eie bench-cpu emulation lock clean
+.PHONY: help setup demo test test-all check format emit build bitstream deploy wheel accuracy eie skip bench-cpu emulation lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -82,6 +82,9 @@ accuracy: $(READY) ## accuracy study of the demo's network over 5 seeds: docs/ac
 
 eie: $(READY) ## EIE and ESE in simulation beside the published figures: docs/eie.md
 	$(VENV)/bin/python benchmarks/eie.py
+
+skip: $(READY) ## the compiled engine in skip mode on EIE's layers and as a delta LSTM: docs/skip-mode.md
+	$(VENV)/bin/python benchmarks/skip.py
 
 bench-cpu: $(READY) ## dense and sparse products on this CPU beside the engine: docs/cpu-baseline.md
 	OPENBLAS_NUM_THREADS=$(THREADS) MKL_NUM_THREADS=$(THREADS) $(VENV)/bin/python benchmarks/cpu.py

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ese_hls import sizing
 from ese_hls.simulate import Emulator
-from ese_host import cycles, golden, packets
+from ese_host import cycles, golden, packets, pointers
 from ese_host.errors import UnsupportedError
 from ese_host.fixed import Codes
 from ese_host.image import Image
@@ -138,6 +138,54 @@ def test_a_matrix_takes_its_fullest_pe_and_nine_iterations() -> None:
         codes[:] = 5
         assert made.counts.sum() == 1
         assert run(emulator, corner, made, codes)[1] == account.total - account.matrix + columns + 9
+
+
+def matrix_iterations(work: Codes, counts: Codes, depth: int) -> int:
+    """Iterations of a matrix by the rules of docs/engine.md, "Skip mode".
+
+    Args:
+        work: (columns, pes) entries. counts: (columns,) whether the activation is broadcast. depth: of the FIFOs.
+    """
+    rows = np.add.reduceat(counts, np.arange(0, len(counts), 4))
+    slots = np.cumsum(np.maximum(rows, 1)) - np.maximum(rows, 1)
+    position = np.concatenate([slots[r] + np.arange(n) for r, n in enumerate(rows)]).astype(int)
+    free = np.zeros(work.shape[1], dtype=np.int64)
+    starts: list[int] = []
+    stalls = pushed = 0
+    for number, (slot, column) in enumerate(zip(position, np.flatnonzero(counts), strict=True)):
+        pushed = max(7 + slot + stalls, starts[number - depth] + 1 if number >= depth else 0)
+        stalls = pushed - 7 - slot
+        start = np.maximum(free, pushed + 1)
+        starts.append(int(start.max()))
+        free = start + np.maximum(work[column], 1)
+    return max(int(free.max()), 4 + int(slots[-1]) + stalls) + 1
+
+
+@pytest.mark.parametrize("name", ["fc", "fc-shallow"])
+def test_the_counter_follows_the_documented_rules(name: str) -> None:
+    """One layer, FIFOs of depth 8 and 1: what is around the matrix is as stream mode's cycle model has it."""
+    spec, design = roomy(name)
+
+    @settings(max_examples=25)
+    @given(
+        seed=st.integers(0, 2**32 - 1),
+        density=st.sampled_from([0.05, 0.2, 0.7]),
+        active=st.sampled_from([0.0, 0.1, 0.3, 1.0]),
+    )
+    def check(seed: int, density: float, active: float) -> None:
+        rng = np.random.default_rng(seed)
+        net = network(rng, widened(spec, hidden=(), outputs=9, density=density))
+        codes = inputs(rng, net, 1, 1, density=active)
+        stream = sizing.choose_design(net, pes=design.pes, acc_banks=design.acc_banks)
+        around = cycles.account(engines.encoded(net, stream), stream, 1)
+        with Emulator(engines.library(design)) as emulator:
+            made = engines.load(emulator, net, design)
+            section = made.words[made.sections["pointers"]]
+            entries = pointers.read(section, made.pointers, made.header["entry_words"], design, name)
+            matrix = matrix_iterations(np.diff(entries, axis=1).T, (codes[0, 0] != 0).astype(int), design.fifo_depth)
+            assert run(emulator, net, made, codes)[1] == around.total - around.matrix + matrix
+
+    check()
 
 
 def test_sparser_vectors_and_deeper_fifos_save_cycles() -> None:
