@@ -41,8 +41,8 @@ STEPS = 40
 PAGE_TEXT = """# Skip mode, run
 
 Made by `make skip` (`python benchmarks/skip.py`): the compiled engine (`csrc` under g++) with {pes} PEs, FIFO depth
-{depth}, seed {seed}. Cycles are the engine's own counter; *exact* says that all outputs equal the golden model's. Nothing
-here is measured on hardware.
+{depth}, seed {seed}. Cycles are the engine's own counter; *exact* says that all outputs equal the golden model's.
+Nothing here is measured on hardware.
 
 ## EIE's layers
 
