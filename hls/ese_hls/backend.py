@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from ese_host.errors import MissingError, UnsupportedError
 from hls4ml.backends.backend import Backend
 from hls4ml.backends.fpga.fpga_backend import FPGABackend
 from hls4ml.model.flow import register_flow
 
 from ese_hls.convert import Conversion
+from ese_host.errors import MissingError, UnsupportedError
 
 NAME = "ESE"
 

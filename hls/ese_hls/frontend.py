@@ -16,10 +16,10 @@ from types import FrameType
 from typing import Any
 
 import numpy as np
-from ese_host.errors import UnsupportedError
 from hls4ml.converters.keras_v3 import layer_handlers
 
 from ese_hls.tensors import LayerTensors, WeightTensor
+from ese_host.errors import UnsupportedError
 
 Node = dict[str, Any]
 Handler = Callable[[Any, Sequence[Any], Sequence[Any]], "tuple[Node, ...] | None"]

@@ -5,9 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from ese_host.errors import MissingError
-
 from ese_hls.run_tool import run_tool
+from ese_host.errors import MissingError
 
 COMPILER = "g++"
 FLAGS = ("-O3", "-std=c++14", "-shared", "-fPIC")

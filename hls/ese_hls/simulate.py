@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from ese_hls.convert import Conversion
 from ese_host import packets
 from ese_host.errors import DeviceError, FormatError
 from ese_host.fixed import Codes
 from ese_host.outputs import Shape
 from ese_host.packets import Operation, Words
-
-from ese_hls.convert import Conversion
 
 Floats = npt.NDArray[np.floating[Any]]
 BATCH = 64

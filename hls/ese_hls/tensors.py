@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
 from ese_host.errors import FormatError
 
 Floats = npt.NDArray[np.float32]

@@ -5,9 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from ese_host.errors import MissingError, UnsupportedError
-
 from ese_hls.run_tool import run_tool
+from ese_host.errors import MissingError, UnsupportedError
 
 SCRIPT = "build_prj.tcl"
 OPTIONS = "build_opt.tcl"

@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from ese_host.design import SUM_FRAC
-from ese_host.errors import MismatchError, UnsupportedError
-from ese_host.fixed import Codes, round_half_even
-from ese_host.network import CODE_RANGE, SCALE_BITS, Matrix, WeightKind
 
 from ese_hls.formats import describe, power_of_two_below
 from ese_hls.summary import TensorReport
 from ese_hls.tensors import Floats, WeightTensor
+from ese_host.design import SUM_FRAC
+from ese_host.errors import MismatchError, UnsupportedError
+from ese_host.fixed import Codes, round_half_even
+from ese_host.network import CODE_RANGE, SCALE_BITS, Matrix, WeightKind
 
 Doubles = npt.NDArray[np.float64]
 

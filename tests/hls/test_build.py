@@ -10,13 +10,14 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from plugin_models import bits, chain, classifier, convert, dense, inputs, lstm
+from qkeras import QActivation, quantized_sigmoid, quantized_tanh
+
 from ese_hls import build, project, vectors
 from ese_hls.project import Project
 from ese_hls.simulate import Emulator
 from ese_host import golden, image, manifest, network_io
 from ese_host.errors import CapacityError, MismatchError, MissingError
-from plugin_models import bits, chain, classifier, convert, dense, inputs, lstm
-from qkeras import QActivation, quantized_sigmoid, quantized_tanh
 
 FILES = {
     "README.md",

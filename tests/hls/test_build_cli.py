@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from plugin_models import chain, classifier, dense
+
 from ese_hls import cli, keras_io
 from ese_host import manifest
 from ese_host.errors import EseError, FormatError, MissingError, UnsupportedError
-from plugin_models import chain, classifier, dense
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from plugin_models import classifier, convert
+
 from ese_hls import vitis
 from ese_hls.run_tool import ToolError, run_tool
 from ese_host.errors import MissingError, UnsupportedError
-from plugin_models import classifier, convert
 
 # Vendor commands of the emitted scripts, and the options that the scripts may give them (UG1399, UG835).
 VITIS_HLS = {

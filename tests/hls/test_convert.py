@@ -7,9 +7,6 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from ese_host import golden
-from ese_host.fixed import Fixed
-from ese_host.network import Activation, Lstm
 from plugin_models import bits, chain, classifier, convert, dense, inputs, lstm
 from qkeras import (
     QActivation,
@@ -20,6 +17,10 @@ from qkeras import (
     stochastic_ternary,
     ternary,
 )
+
+from ese_host import golden
+from ese_host.fixed import Fixed
+from ese_host.network import Activation, Lstm
 
 
 def named(value: Any) -> str:

@@ -7,9 +7,10 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from ese_host.errors import FormatError, UnsupportedError
 from plugin_models import bits, chain, classifier, convert, dense, lstm
 from qkeras import QActivation, quantized_bits, quantized_tanh, ternary
+
+from ese_host.errors import FormatError, UnsupportedError
 
 REFUSALS: dict[str, tuple[Any, str]] = {
     "convolution": (

@@ -6,12 +6,13 @@ import hls4ml
 import keras
 import numpy as np
 import pytest
-from ese_hls import frontend, plugin
-from ese_hls.backend import FLOWS, ESEBackend
 from hls4ml.converters.keras_v3 import layer_handlers
 from hls4ml.model.flow import get_flow
 from hls4ml.model.optimizer import get_backend_passes
 from plugin_models import chain, classifier, convert, dense, fill, lstm
+
+from ese_hls import frontend, plugin
+from ese_hls.backend import FLOWS, ESEBackend
 
 PASSES = {name for _, names in FLOWS for name in names} | {"ese:write_project"}
 
