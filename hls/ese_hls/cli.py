@@ -20,9 +20,7 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.option("--pes", type=int, help="Processing elements.  [default: those that the masks were made for, else 8]")
 @click.option("--gap-bits", type=int, help="Bits of an entry's relative index.  [default: the masks', else 5]")
 @click.option("--acc-banks", type=int, help="Accumulators a row: 1, 2 or 4.  [default: as few as the scales allow]")
-@click.option(
-    "--cells-per-cycle", type=int, help="Element-wise units: 1 or 2.  [default: 2, with an odd number of PEs 1]"
-)
+@click.option("--cells-per-cycle", type=int, help="Element-wise units: 1 or 2.  [default: 2; 1 for odd PEs]")
 @click.option("--board", default="pynq-z2", show_default=True, type=click.Choice(board_names()), help="Target board.")
 @click.option("--clock-mhz", type=int, help="Clock in MHz.  [default: the board's]")
 @click.option("--allow-dense", is_flag=True, help="Accept a model without one zero weight.")
