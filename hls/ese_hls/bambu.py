@@ -23,6 +23,7 @@ from ese_host.packets import Words
 
 COMMAND, SIMULATOR = "bambu", "verilator"
 FOLDER, LOG, REPORT = "bambu", "bambu.log", "bambu.json"
+BENCH_LOG = "HLS_output/simulation/testbench.log"
 TOP = "ese_core"
 TIMEOUT = 2 * 3600.0
 MALFORMED_ROOM = 1 << 16
@@ -157,13 +158,17 @@ def cosimulate(
         "--simulator=VERILATOR",
         "-v2",
     ]
-    run_tool(command, work, work / LOG, timeout, {"MAKEFLAGS": f"{os.environ.get('MAKEFLAGS', '')} {MAKE}".strip()})
-    log = (work / LOG).read_text(encoding="utf-8", errors="replace")
-    bambu_log.check(log)
-    results = work / "results.txt"
-    clocks = bambu_log.clocks(results.read_text(encoding="utf-8")) if results.is_file() else ()
-    if len(clocks) != len(sent):
-        raise ToolError(f"bambu simulated {len(clocks)} packets of {len(sent)}; its log is {work / LOG}")
+    try:
+        environment = {"MAKEFLAGS": f"{os.environ.get('MAKEFLAGS', '')} {MAKE}".strip()}
+        run_tool(command, work, work / LOG, timeout, environment)
+        log = (work / LOG).read_text(encoding="utf-8", errors="replace")
+        bambu_log.check(log)
+        results = work / "results.txt"
+        clocks = bambu_log.clocks(results.read_text(encoding="utf-8")) if results.is_file() else ()
+        if len(clocks) != len(sent):
+            raise ToolError(f"bambu simulated {len(clocks)} packets of {len(sent)}; its log is {work / LOG}")
+    except ToolError as error:
+        raise ToolError(f"{error}{_said(work / BENCH_LOG)}") from error
     return Synthesis(
         tool="Bambu",
         version=bambu_log.version(log),
@@ -200,3 +205,10 @@ def answers_of(folder: Path, work: Path, sent: Sequence[Words], golden: Sequence
                     )
             answers.append(answer)
     return answers
+
+
+def _said(log: Path) -> str:
+    """The last of what the test bench printed, if it came so far."""
+    if not log.is_file():
+        return ""
+    return "\nthe test bench ends with\n" + "\n".join(log.read_text(errors="replace").splitlines()[-6:])

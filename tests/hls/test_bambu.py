@@ -52,7 +52,7 @@ def fake(monkeypatch: pytest.MonkeyPatch, folder: Path, log: str, results: str, 
     """A `bambu` that writes this log and these results, and a `verilator`."""
     folder.mkdir()
     (folder / "log").write_text(log)
-    script = f"#!/bin/sh\ncat '{folder / 'log'}'\nprintf '%s\\n' '{results}' > results.txt\nexit {code}\n"
+    script = f"#!/bin/sh\ncat '{folder / 'log'}'\nprintf '%s\\n0' '{results}' > results.txt\nexit {code}\n"
     for name in ("bambu", "verilator"):
         (folder / name).write_text(script)
         (folder / name).chmod(0o755)
@@ -149,7 +149,7 @@ def test_an_empty_log_says_nothing() -> None:
     bambu_log.check("")
     found = (bambu_log.period(""), bambu_log.dsps(""), bambu_log.registers(""), bambu_log.bram18(""))
     assert found == (None, None, None, None)
-    assert bambu_log.version("") == "unknown" and bambu_log.clocks("0\n") == ()
+    assert bambu_log.version("") == "unknown" and bambu_log.clocks("0\n") == () and bambu_log.clocks("7|9,\nA") == ()
 
 
 def test_vitis_report_in_the_same_words(tmp_path: Path) -> None:
