@@ -1,7 +1,7 @@
 # ese4ml: `make demo` and `make test` set up what they need; `make help` lists the rest.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-all check format emit build bitstream deploy wheel accuracy eie skip bench-cpu emulation lock clean
+.PHONY: help setup demo test test-all test-pynq31 check format emit build bitstream deploy wheel accuracy eie skip bench-cpu emulation lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -18,9 +18,11 @@ MODEL ?= $(DEMO)/$(WEIGHTS).keras
 PROJECT ?= $(DEMO)/$(WEIGHTS)
 TARGET ?= xilinx@pynq:
 THREADS ?= 1
+PYTHON310 ?= python3.10
+PYNQ31 := build/pynq31
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 14
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  \1\t\2/' | expand -t 14
 	@echo; echo "  WEIGHTS=ternary|int4  SEED=0  DESIGN=$(DESIGN)  BOARD=$(BOARD)  MODEL=  PROJECT=  TARGET=user@board:"
 
 setup: $(READY) ## virtual environment with pinned dependencies
@@ -49,6 +51,16 @@ test: $(READY) ## all tests that need neither a board nor a vendor's tool
 test-all: $(READY) ## the slow tests too
 	$(VENV)/bin/python -m pytest -n 2 --dist loadgroup -m 'not board and not vitis and not bambu'
 
+test-pynq31: $(PYNQ31)/.ready ## the host's tests with pynq 3.1 on Python 3.10, as PYNQ-Z1 and Z2 images have them
+	$(PYNQ31)/bin/python -m pytest tests/host -n 2 --dist loadgroup
+
+$(PYNQ31)/.ready: pyproject.toml
+	@command -v $(PYTHON310) >/dev/null || { echo "make: $(PYTHON310) is not on PATH; pynq 3.1 runs on Python 3.10: make test-pynq31 PYTHON310=<path>"; exit 1; }
+	$(PYTHON310) -m venv $(PYNQ31)
+	$(PYNQ31)/bin/pip install --disable-pip-version-check -e . 'pynq==3.1.2' 'pycparser<3' 'numpy<2' 'setuptools<81' \
+	    hypothesis pytest pytest-timeout pytest-xdist
+	@touch $@
+
 check: $(READY) ## ruff, mypy, clang-format
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
@@ -66,8 +78,9 @@ emit: $(READY) ## MODEL -> HLS project PROJECT
 build: $(READY) ## PROJECT -> emulated bitstream bitstreams/DESIGN
 	$(ESE4ML) build $(PROJECT) --out bitstreams/$(DESIGN)
 
-bitstream: $(READY) ## PROJECT -> bitstream: Vitis HLS and Vivado where they are on PATH, else the emulated one
-	@if command -v vivado >/dev/null; then $(ESE4ML) build $(PROJECT) --with vitis --out bitstreams/$(DESIGN); \
+bitstream: $(READY) ## MODEL -> bitstreams/DESIGN for BOARD: with Vitis HLS and Vivado on PATH, else the emulated one
+	$(ESE4ML) emit $(MODEL) --out $(PROJECT) --board $(BOARD)
+	@if command -v vivado >/dev/null; then $(ESE4ML) build $(PROJECT) --with vivado --out bitstreams/$(DESIGN); \
 	else echo "vivado is not on PATH: building the emulated bitstream, which runs on this machine alone"; \
 	$(ESE4ML) build $(PROJECT) --out bitstreams/$(DESIGN); fi
 

@@ -27,15 +27,14 @@ CASES = (
     ("cell_unit", {"W": 24, "B": 2}),
     ("cell_unit", {"W": 24, "B": 4}),
     ("cell_unit", {"W": 36}),
-    ("drain", {"P": 16, "LP": 4}),
-    ("drain", {"P": 32, "LP": 5}),
-    ("drain", {"P": 64, "LP": 6}),
+    *(("drain", {"P": pes, "LP": (pes - 1).bit_length()}) for pes in (2, 4, 8, 16, 24, 32, 36, 40, 48, 52, 56, 64, 96, 128)),
+    ("half", {"P": 32, "LP": 5}),
 )
 
 
 def synthesize(yosys: str, top: str, values: dict[str, int]) -> dict[str, int]:
     """Cells of one module with these parameters."""
-    source = HERE / {"pe": "pe.v", "cell_unit": "unit.v", "drain": "drain.v"}[top]
+    source = HERE / {"pe": "pe.v", "cell_unit": "unit.v", "drain": "drain.v", "half": "drain.v"}[top]
     settings = "".join(f"chparam -set {name} {value} {top}; " for name, value in values.items())
     with tempfile.TemporaryDirectory() as folder:
         shutil.copy(source, folder)

@@ -74,8 +74,8 @@ class Options:
                 raise UnsupportedError(f"option {name} is {value!r}; {words} is allowed: choose one of these")
         if self.pes % 2 and self.cells_per_cycle == 2:
             raise UnsupportedError(
-                f"option cells_per_cycle is 2 with {self.pes} PEs; each of two units drains PEs of its own: choose 1, or "
-                "an even number of PEs"
+                f"option cells_per_cycle is 2 with {self.pes} PEs; each of two units drains PEs of its own: "
+                "choose 1, or an even number of PEs"
             )
 
     def to_model_config(self) -> dict[str, Any]:

@@ -33,7 +33,7 @@ CASES = {
     "stored outputs": (Spec(inputs=9, units=(16, 16), outputs=0, sequences=True, activations=SMOOTH16), 4, 4, 0.3, 2),
     "hidden": (Spec(inputs=10, units=(20,), hidden=(12,), outputs=6, activations=SMOOTH16), 4, 5, 0.3, 1),
     "dense": (Spec(inputs=40, units=(), hidden=(32,), outputs=8, sequences=True, kind="int4"), 16, 5, 0.2, 2),
-    "odd": (Spec(inputs=11, units=(21,), outputs=5, kind="int4", activations=HARD8, sequences=True), 7, 6, 0.4, 2),
+    "odd": (Spec(inputs=11, units=(21,), outputs=5, kind="int4", activations=HARD8, sequences=True), 7, 6, 0.4, 1),
     "more PEs than cells": (Spec(inputs=6, units=(5,), outputs=3), 16, 4, 0.5, 2),
     "one PE": (Spec(inputs=6, units=(6,), outputs=3, kind="int4"), 1, 5, 0.3, 1),
 }  # fmt: skip

@@ -41,7 +41,7 @@ def estimate(subject: Subject, timed: Timed, design: Design, board: Board, steps
     whole = timed.sequence(steps)
     uses = use(design, board)
     lacking = over(uses)
-    upper = luts_upper(uses)
+    upper = luts_upper(uses, design)
     modelled, budget = uses["luts"].used, uses["luts"].budget
     unsettled = (
         [f"LUT is NOT settled: {modelled:,.0f} as modelled fit, the upper count of {upper:,.0f} exceeds {budget:,}"]

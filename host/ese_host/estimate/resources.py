@@ -3,7 +3,7 @@
 Basis: block RAM, LUTRAM and DSP follow from csrc's arrays and multiplications and the primitives' widths. LUT and FF
 are formulas fitted to Yosys 0.70 (synth_xilinx, xc7) on Verilog written by hand after pe.h, accumulators.h and
 elementwise.h: one PE, one element-wise unit. The multiplexers from accumulators to units are by the slice's structure;
-Yosys counts up to twice as many there (`luts_upper`, docs/estimate.md). Control, loader and the block design are
+Yosys counts 1.1 to 4 times as many there (`luts_upper`, docs/estimate.md). Control, loader and the block design are
 allowances. No vendor synthesis is behind any of it. Assumed: the branches execute<0> and execute<1> share everything
 but the accumulators' ports.
 """
@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import ceil, log2
+
+import numpy as np
 
 from ese_host.board import Board
 from ese_host.design import Design
@@ -33,8 +35,10 @@ INFRASTRUCTURE = {"luts": 4500, "flip_flops": 6000, "lutram": 400}
 """AXI DMA, two AXI interconnects, reset: an allowance."""
 WRITEBACK_BITS = 24 * 133
 """Shift register of a unit's results: 24 iterations of 64 + 18 + 18 + 16 + 16 + 1 bits."""
-UNPAIRED = {"PEs": 451 / 328, "element-wise units": 3279 / 2369, "accumulators to units": 6074 / 3336}
-"""Yosys's own LUTs, none paired, over the formulas' (benchmarks/logic, W = 24, 64 PEs): the upper count."""
+UNPAIRED = {"PEs": 451 / 328, "element-wise units": 3279 / 2369}
+"""Yosys's own LUTs, none paired, over the formulas' (benchmarks/logic, W = 24): the upper count."""
+DRAIN = {@@}
+"""Yosys's own LUTs from so many PEs to one unit, none paired (benchmarks/logic/drain.v, W = 24), linear between."""
 PE_PIPELINE_BITS = 240
 CELL_PIPELINE_BITS = 1600
 
@@ -174,9 +178,17 @@ def _flip_flops(design: Design) -> dict[str, float]:
     }
 
 
-def luts_upper(uses: dict[str, Use]) -> float:
+def drain_upper(design: Design) -> float:
+    """LUTs from the accumulators to all units as Yosys counts them: each unit drains PEs of its own."""
+    units = design.cells_per_cycle
+    counted = float(np.interp(design.pes // units, list(DRAIN), list(DRAIN.values())))
+    return units * design.acc_banks * design.acc_bits / 24 * counted
+
+
+def luts_upper(uses: dict[str, Use], design: Design) -> float:
     """LUTs where nothing is paired and multiplexers are as Yosys builds them."""
-    return sum(value * UNPAIRED.get(part, 1.0) for part, value in uses["luts"].parts.items())
+    parts = {**uses["luts"].parts, "accumulators to units": drain_upper(design)}
+    return sum(value * UNPAIRED.get(part, 1.0) for part, value in parts.items())
 
 
 def percentages(uses: dict[str, Use]) -> dict[str, float]:

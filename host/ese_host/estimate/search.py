@@ -89,7 +89,8 @@ def search(
         best = _found(table, nearest[1], nearest[2])
     if best is None:
         raise UnsupportedError(
-            "no design with 1 to 128 PEs has memories for these layers: prune more, or give --gap-bits and --pes"
+            "no design with 1 to 128 PEs, an even number with 2 cells a cycle, has memories for these layers: prune "
+            "more, or give --gap-bits and --pes"
         )
     return replace(best, tried=count)
 
