@@ -27,7 +27,10 @@ CASES = (
     ("cell_unit", {"W": 24, "B": 2}),
     ("cell_unit", {"W": 24, "B": 4}),
     ("cell_unit", {"W": 36}),
-    *(("drain", {"P": pes, "LP": (pes - 1).bit_length()}) for pes in (2, 4, 8, 16, 24, 32, 36, 40, 48, 52, 56, 64, 96, 128)),
+    *(
+        ("drain", {"P": pes, "LP": (pes - 1).bit_length()})
+        for pes in (2, 4, 8, 16, 24, 32, 36, 40, 48, 52, 56, 64, 96, 128)
+    ),
     ("half", {"P": 32, "LP": 5}),
 )
 

@@ -294,7 +294,7 @@ def test_a_units_multiplexer_is_over_its_own_pes() -> None:
     """Two units of 64 PEs take what one of 32 takes, twice: as modelled and as Yosys counts (3,555 for 32)."""
 
     def drains(pes: int, units: int) -> tuple[float, float]:
-        timed, table, works = of_sizes([ESE], Pruning(0.1), pes, units)
+        table, works = of_sizes([ESE], Pruning(0.1), pes, units)[1:]
         design = design_of(table, works, Pruning(0.1), Choices(pes, units, 100))
         modelled = resources.use(design, load_board("pynq-z2"))["luts"].parts["accumulators to units"]
         return modelled, resources.drain_upper(design)

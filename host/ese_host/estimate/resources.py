@@ -3,7 +3,7 @@
 Basis: block RAM, LUTRAM and DSP follow from csrc's arrays and multiplications and the primitives' widths. LUT and FF
 are formulas fitted to Yosys 0.70 (synth_xilinx, xc7) on Verilog written by hand after pe.h, accumulators.h and
 elementwise.h: one PE, one element-wise unit. The multiplexers from accumulators to units are by the slice's structure;
-Yosys counts 1.1 to 4 times as many there (`luts_upper`, docs/estimate.md). Control, loader and the block design are
+Yosys counts 1.1 to 2.2 times as many there (`luts_upper`, docs/estimate.md). Control, loader and the block design are
 allowances. No vendor synthesis is behind any of it. Assumed: the branches execute<0> and execute<1> share everything
 but the accumulators' ports.
 """
@@ -13,8 +13,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import ceil, log2
-
-import numpy as np
 
 from ese_host.board import Board
 from ese_host.design import Design
@@ -37,8 +35,24 @@ WRITEBACK_BITS = 24 * 133
 """Shift register of a unit's results: 24 iterations of 64 + 18 + 18 + 16 + 16 + 1 bits."""
 UNPAIRED = {"PEs": 451 / 328, "element-wise units": 3279 / 2369}
 """Yosys's own LUTs, none paired, over the formulas' (benchmarks/logic, W = 24): the upper count."""
-DRAIN = {@@}
-"""Yosys's own LUTs from so many PEs to one unit, none paired (benchmarks/logic/drain.v, W = 24), linear between."""
+DRAIN = {
+    2: 288,
+    4: 288,
+    8: 672,
+    16: 1226,
+    24: 2400,
+    32: 3555,
+    36: 3360,
+    40: 4701,
+    48: 3718,
+    52: 6048,
+    56: 5221,
+    64: 6074,
+    96: 9812,
+    128: 13634,
+}
+"""Yosys's own LUTs from so many PEs to one unit, none paired (benchmarks/logic, W = 24). No steady
+function: between two counts of PEs the greater."""
 PE_PIPELINE_BITS = 240
 CELL_PIPELINE_BITS = 1600
 
@@ -181,7 +195,8 @@ def _flip_flops(design: Design) -> dict[str, float]:
 def drain_upper(design: Design) -> float:
     """LUTs from the accumulators to all units as Yosys counts them: each unit drains PEs of its own."""
     units = design.cells_per_cycle
-    counted = float(np.interp(design.pes // units, list(DRAIN), list(DRAIN.values())))
+    own = design.pes // units
+    counted = max(DRAIN[max((n for n in DRAIN if n <= own), default=2)], DRAIN[min(n for n in DRAIN if n >= own)])
     return units * design.acc_banks * design.acc_bits / 24 * counted
 
 
