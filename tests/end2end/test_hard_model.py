@@ -1,0 +1,62 @@
+"""Keras and golden model, value for value: 8-bit hard quantizers everywhere, power-of-two scales (docs/numerics.md)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import hls4ml
+import keras
+import numpy as np
+import pytest
+
+from ese_hls.bounds import partial_sums
+from ese_host import golden
+from ese_host.network import Lstm
+from ese_models import compress as compression
+from ese_models.data.japanese_vowels import load
+from ese_models.networks import Formats
+from ese_models.train import DENSE, shortened, train_dense
+
+
+@pytest.mark.parametrize("weights", ["ternary", "int4"])
+def test_every_logit_h_and_c_of_all_utterances_equals_keras(weights: Any, tmp_path: Any) -> None:
+    data = load()
+    formats = Formats.hard()
+    dense = train_dense(data, seed=0, recipe=shortened(DENSE, 20), units=16, formats=formats)
+    plan = compression.Plan(weights=weights, density=0.3, emphasis=(1.0, 1.0))
+    plan = replace(plan, prune=shortened(plan.prune, 8), tune=shortened(plan.tune, 3), updates=4)
+    model = compression.compress(dense, data, plan).model
+    graph = hls4ml.converters.convert_from_keras_model(
+        model, backend="ESE", output_dir=str(tmp_path / "project"), hls_config={"Model": {"PEs": 8}}
+    )
+    network = graph.ese_conversion.network
+    # float32 holds every sum: the proven bound is at most 2**24
+    for layer in network.layers:
+        parts = [(layer.kernel, layer.source)]
+        parts += [(layer.recurrent, layer.state)] if isinstance(layer, Lstm) else []
+        for matrix, source in parts:
+            lows, highs = partial_sums(matrix, source)
+            assert max(-lows.min(), highs.max()) <= 1 << 24
+    result = golden.run(network, network.source.from_float(data.test.inputs))
+    source, lstm, classes = model.layers[0], model.layers[1], model.layers[2]
+    cell, frames = lstm.cell, keras.ops.convert_to_numpy(source(data.test.inputs))
+    h = c = np.zeros((len(frames), 16), dtype=np.float32)
+    first = result.layers[0]
+    assert first.h is not None
+    assert first.c is not None
+    state_frac = network.layers[0].state.frac
+    for step in range(frames.shape[1]):
+        output, (h, c) = cell(frames[:, step], [h, c])
+        stored_h, stored_c = cell.state_quantizer_internal(h), cell.state_quantizer_internal(c)
+        for codes, frac, value in (
+            (first.exact, first.exact_frac, output),
+            (first.h, state_frac, stored_h),
+            (first.c, state_frac, stored_c),
+        ):
+            found = np.ldexp(codes[:, step].astype(np.float64), -frac)
+            np.testing.assert_array_equal(found, keras.ops.convert_to_numpy(value))
+    logits = keras.ops.convert_to_numpy(classes(output))
+    np.testing.assert_array_equal(np.ldexp(result.outputs[:, 0].astype(np.float64), -result.frac), logits)
+    probabilities = model.predict(data.test.inputs, verbose=0)
+    assert (probabilities.argmax(axis=1) == logits.argmax(axis=1)).all()
