@@ -97,13 +97,13 @@ eie: $(READY) ## EIE and ESE in simulation beside the published figures: docs/ei
 	$(VENV)/bin/python benchmarks/eie.py
 
 skip: $(READY) ## the compiled engine in skip mode on EIE's layers and as a delta LSTM: docs/skip-mode.md
-	$(VENV)/bin/python benchmarks/skip.py
+	PYTHONPATH=tests $(VENV)/bin/python benchmarks/skip.py
 
 bench-cpu: $(READY) ## dense and sparse products on this CPU beside the engine: docs/cpu-baseline.md
 	OPENBLAS_NUM_THREADS=$(THREADS) MKL_NUM_THREADS=$(THREADS) $(VENV)/bin/python benchmarks/cpu.py
 
 emulation: $(READY) ## speed of emulation at ESE's size beside hls4ml's csim: docs/emulation.md
-	$(VENV)/bin/python benchmarks/emulation.py
+	PYTHONPATH=tests $(VENV)/bin/python benchmarks/emulation.py
 
 lock: $(READY) ## make constraints.txt anew from pyproject.toml
 	$(VENV)/bin/pip install --disable-pip-version-check uv

@@ -1,6 +1,6 @@
 """Emulation at ESE's size: our engine beside hls4ml's own csim of a dense LSTM of the same size: docs/emulation.md.
 
-    python benchmarks/emulation.py [--stock-timeout 1200]
+    PYTHONPATH=tests python benchmarks/emulation.py [--stock-timeout 1200]
 
 Everything is measured on the machine that runs it; ratios are from one run.
 """
@@ -20,11 +20,13 @@ from typing import Any
 
 import click
 import numpy as np
-from ese_layer import CELLS, INPUTS, ese_layer
 
 from ese_hls import encoder, sizing
+from ese_hls.simulate import Emulator
 from ese_host import cycles, image, packets
 from ese_host.outputs import Shape
+from support import engine as engines
+from support.ese_layer import CELLS, INPUTS, ese_layer
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "emulation.md"
@@ -57,10 +59,6 @@ def stock(timeout: float, stack: int) -> dict[str, Any]:
 
 def ours(pes: int) -> dict[str, Any]:
     """Emit, compile and run the whole layer."""
-    sys.path.insert(0, str(ROOT / "tests"))
-    from ese_hls.simulate import Emulator
-    from support import engine as engines
-
     network = ese_layer(pes)
     start = time.perf_counter()
     design = sizing.choose_design(network, pes=pes)
@@ -126,7 +124,7 @@ def main(stock_timeout: float) -> None:
         "# Emulation at ESE's size",
         "",
         "153 inputs, 1024 cells; ours with peepholes and a projection to 512, as ESE's. Measured by "
-        f"`python benchmarks/emulation.py` on {os.cpu_count()} cores (load {os.getloadavg()[0]:.1f}), one core used; "
+        f"`make emulation` on {os.cpu_count()} cores (load {os.getloadavg()[0]:.1f}), one core used; "
         "every value of 4 steps compared with the golden model. Cycles are the engine's own counter over "
         f"{STEPS} steps from the zero state, whose first step runs no recurrent matrix.",
         "",

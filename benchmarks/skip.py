@@ -1,6 +1,6 @@
 """Skip mode's compiled engine on EIE's layers and on ESE's layer as a delta LSTM: docs/skip-mode.md.
 
-    python benchmarks/skip.py
+    PYTHONPATH=tests python benchmarks/skip.py
 
 Outputs are compared with the golden model's, value by value; cycles are the engine's own counter.
 """
@@ -15,7 +15,6 @@ from pathlib import Path
 
 import hls4ml
 import numpy as np
-from ese_layer import ese_layer
 
 import ese_hls
 from ese_hls import encoder, sizing
@@ -30,6 +29,7 @@ from ese_host.outputs import Shape
 from ese_host.sparse import Interleave, entries_per_pe
 from ese_models.simulate.layers import EIE_LAYERS, FcLayer
 from ese_models.simulate.skip import simulate
+from support.ese_layer import ese_layer
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "skip-mode.md"
 CSRC = Path(ese_hls.__file__).parent / "csrc"

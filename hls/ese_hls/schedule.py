@@ -119,6 +119,10 @@ def plan(network: Network, pes: int, banks: int, mode: Mode = "stream") -> Plan:
     for index, layer in enumerate(network.layers):
         final = index == len(network.layers) - 1
         if isinstance(layer, Lstm):
+            if last_only:
+                raise UnsupportedError(
+                    f"layer {layer.name!r} is an LSTM behind one without return_sequences: set it there"
+                )
             phases, vector = _lstm(result, layer, index, vector, pes, banks, final)
         else:
             phases, vector = _dense(result, layer, index, vector, pes, banks, final)

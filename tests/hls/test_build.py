@@ -86,7 +86,7 @@ def test_project_is_whole(compiled: tuple[Any, Any]) -> None:
     folder = folder_of(graph)
     assert {item.name for item in folder.iterdir()} >= FILES
     opened = Project.open(folder)
-    assert opened.design.pes == 3 and opened.design.cells_per_cycle == 2
+    assert opened.design.pes == 3 and opened.design.cells_per_cycle == 1
     checked = image.read(folder / "image.bin", opened.design)
     assert opened.description["image_id"] == f"{checked.image_id:#010x}"
     assert opened.description["design_id"] == f"{opened.design.design_id:#010x}"

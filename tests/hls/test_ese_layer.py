@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,9 +12,7 @@ from ese_hls import encoder, sizing
 from ese_hls.simulate import Emulator
 from ese_host import cycles, image
 from support import engine as engines
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-from ese_layer import INPUTS, WEIGHTS, ese_layer
+from support.ese_layer import INPUTS, WEIGHTS, ese_layer
 
 
 @pytest.mark.parametrize(("pes", "limit", "whole", "matvec"), [(64, 5600, 0.90, 0.97), (128, 2950, 0.86, 0.96)])

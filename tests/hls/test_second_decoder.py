@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from host.second_decoder import Facts, Phase, decode
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,6 +12,7 @@ from ese_host.design import Design
 from ese_host.network import Dense, Lstm, Matrix, Network
 from support.designs import SKIP_SPECS, SPECS, roomy
 from support.networks import network, widened
+from support.second_decoder import Facts, Phase, decode
 
 
 def facts(design: Design) -> Facts:
