@@ -93,7 +93,7 @@ def area(folder: Path) -> dict[str, int]:
     """Cells of a case's Verilog, by Yosys for the 7 series."""
     script = (
         "from pyosys import libyosys as ys\nd = ys.Design()\n"
-        "for c in ('read_verilog -sv ese_core.v', "
+        "for c in ('read_verilog -defer -sv ese_core.v', "
         "'synth_xilinx -top ese_core -family xc7 -flatten -noiopad -noclkbuf', "
         "'tee -o cells.txt stat -tech xilinx'):\n    ys.run_pass(c, d)\n"
     )

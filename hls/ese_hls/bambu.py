@@ -162,7 +162,8 @@ def cosimulate(
         environment = {"MAKEFLAGS": f"{os.environ.get('MAKEFLAGS', '')} {MAKE}".strip()}
         run_tool(command, work, work / LOG, timeout, environment)
         log = (work / LOG).read_text(encoding="utf-8", errors="replace")
-        bambu_log.check(log)
+        bench = work / BENCH_LOG
+        bambu_log.check(log + (bench.read_text(errors="replace") if bench.is_file() else ""))
         results = work / "results.txt"
         clocks = bambu_log.clocks(results.read_text(encoding="utf-8")) if results.is_file() else ()
         if len(clocks) != len(sent):
