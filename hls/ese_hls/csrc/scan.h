@@ -15,20 +15,6 @@ constexpr int read_ahead = 3; // iterations from a block RAM's address to the us
 template <class C> struct Column {
     EntryAddress<C> begin, end;
     element_t x;
-
-    Column() = default;
-    Column(const Column &other) { *this = other; }
-
-    // Member by member: PandA Bambu goes wrong on block copies of such structs.
-    Column &operator=(const Column &other) {
-        ESE_INLINE
-        begin.word = other.begin.word;
-        begin.slot = other.begin.slot;
-        end.word = other.end.word;
-        end.slot = other.end.slot;
-        x = other.x;
-        return *this;
-    }
 };
 
 // As many elements as are examined at once, from element `first` of the vector on.
@@ -36,23 +22,6 @@ struct Row {
     bool valid;
     address_t first;
     element_t x[scan_width], last[scan_width];
-
-    Row() = default;
-    Row(const Row &other) { *this = other; }
-
-    // Member by member, as a column.
-    Row &operator=(const Row &other) {
-        ESE_INLINE
-        valid = other.valid;
-        first = other.first;
-    elements:
-        for (int e = 0; e < scan_width; ++e) {
-            ESE_UNROLL
-            x[e] = other.x[e];
-            last[e] = other.last[e];
-        }
-        return *this;
-    }
 };
 
 // Elements found to count, until they have been broadcast.
