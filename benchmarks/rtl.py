@@ -2,8 +2,7 @@
 
     PATH=...:$PATH python benchmarks/rtl.py --work build/rtl [case ...]     # bambu and verilator on PATH
 
-A case whose folder in --work holds the report of the very same engine sources and vectors is not run again. With pyosys
-(the extra `rtl`), --area adds the cells of one case's Verilog.
+A case whose folder in --work holds the report of the very same engine sources and vectors is not run again.
 """
 
 from __future__ import annotations
@@ -11,8 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-import re
-import subprocess
 import sys
 import tempfile
 import time
@@ -38,7 +35,6 @@ PAGE = ROOT / "docs" / "rtl.md"
 REPORT = "report.json"
 BENCHES = ("testbench.cpp", "core_testbench.cpp", "vector_file.h")
 """Sources that are no part of an engine."""
-AREA_CASE = "lstm"
 
 
 def same(folder: Path, name: str) -> bool:
@@ -84,43 +80,15 @@ def row(name: str, folder: Path) -> dict[str, Any]:
         "load": proof["clocks"][0],
         "dsps": sum(estimated["dsps"].values()),
         "bram18": sum(2 * value for cause, value in estimated["bram36"].items() if cause != "AXI DMA"),
-        "luts": sum(v for cause, v in estimated["luts"].items() if "DMA" not in cause),
         "flip_flops": sum(v for cause, v in estimated["flip_flops"].items() if "DMA" not in cause),
-    }
-
-
-def area(folder: Path) -> dict[str, int]:
-    """Cells of a case's Verilog, by Yosys for the 7 series."""
-    script = (
-        "from pyosys import libyosys as ys\nd = ys.Design()\n"
-        "for c in ('read_verilog -defer -sv ese_core.v', "
-        "'synth_xilinx -top ese_core -family xc7 -flatten -noiopad -noclkbuf', "
-        "'tee -o cells.txt stat -tech xilinx'):\n    ys.run_pass(c, d)\n"
-    )
-    work = folder / "bambu"
-    subprocess.run([sys.executable, "-c", script], cwd=work, check=True, timeout=3600, stdout=subprocess.DEVNULL)
-    report = (work / "cells.txt").read_text()
-    cells = {name: int(count) for count, name in re.findall(r"^\s+(\d+)\s+([A-Z]\w+)\s*$", report, re.MULTILINE)}
-    lcs = re.search(r"Estimated number of LCs:\s+(\d+)", report)
-
-    def total(pattern: str) -> int:
-        return sum(count for cell, count in cells.items() if re.fullmatch(pattern, cell))
-
-    return {
-        "LUT (after pairing)": int(lcs[1]) if lcs else total("LUT[1-6]"),
-        "FF": total("FD[A-Z]+"),
-        "DSP": total("DSP48E1"),
-        "RAMB18": total("RAMB18E1") + 2 * total("RAMB36E1"),
-        "RAM32M, RAM64M": total("RAM(32|64)[A-Z0-9]*"),
     }
 
 
 @click.command()
 @click.option("--work", required=True, type=click.Path(path_type=Path), help="Folder of runs and reports.")
-@click.option("--area", "with_area", is_flag=True, help="Yosys on one case's Verilog.")
 @click.option("--page", is_flag=True, help="No runs: the page from the reports that are there.")
 @click.argument("names", nargs=-1)
-def main(work: Path, with_area: bool, page: bool, names: tuple[str, ...]) -> None:
+def main(work: Path, page: bool, names: tuple[str, ...]) -> None:
     for name in () if page else names or CASES:
         folder = work / name
         if same(folder, name):
@@ -132,17 +100,11 @@ def main(work: Path, with_area: bool, page: bool, names: tuple[str, ...]) -> Non
         (folder / REPORT).write_text(json.dumps(report, indent=2))
         click.echo(f"{name}: {report['cosimulation']}")
     done = [name for name in CASES if (work / name / REPORT).is_file()]
-    if with_area:
-        cells = area(work / AREA_CASE)
-        (work / "area.json").write_text(json.dumps(cells))
-    stored = work / "area.json"
     rows = [row(name, work / name) for name in done]
     template = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, autoescape=False)  # noqa: S701
     text = template.from_string((Path(__file__).with_name("rtl.md.jinja")).read_text()).render(
         rows=rows,
         missing=[name for name in CASES if name not in done],
-        area=json.loads(stored.read_text()) if stored.is_file() else None,
-        area_case=next((r for r in rows if r["name"] == AREA_CASE), None),
         verilator=version_of("verilator"),
         gxx=version_of("g++"),
         python=platform.python_version(),
