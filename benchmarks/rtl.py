@@ -25,7 +25,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from ese_hls import vectors  # noqa: E402
 from ese_hls.bambu import LOG  # noqa: E402
-from ese_hls.run_tool import version_of  # noqa: E402
+from ese_hls.run_tool import ToolError, version_of  # noqa: E402
 from ese_host.board import load_board  # noqa: E402
 from ese_host.estimate.resources import use  # noqa: E402
 from support.engine import lay_out  # noqa: E402
@@ -96,7 +96,11 @@ def main(work: Path, page: bool, names: tuple[str, ...]) -> None:
         if folder.exists():
             folder.rename(work / f"{name}.{int(time.time())}")
         folder.mkdir(parents=True)
-        report = {**prove(name, folder).to_json(), "date": date.today().isoformat()}
+        try:
+            report = {**prove(name, folder).to_json(), "date": date.today().isoformat()}
+        except ToolError as error:
+            click.echo(f"{name}: {error}", err=True)
+            continue
         (folder / REPORT).write_text(json.dumps(report, indent=2))
         click.echo(f"{name}: {report['cosimulation']}")
     done = [name for name in CASES if (work / name / REPORT).is_file()]
