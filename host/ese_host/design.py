@@ -124,11 +124,6 @@ class Design:
         return (self.entries_per_word - 1).bit_length()
 
     @property
-    def max_gap(self) -> int:
-        """Largest gap that a weight may have; a ternary padding entry takes the all-ones value for itself."""
-        return (1 << self.gap_bits) - (2 if self.weights == "ternary" else 1)
-
-    @property
     def design_id(self) -> int:
         """32 bits that name this design: the head of the SHA-256 of its canonical JSON."""
         return int.from_bytes(hashlib.sha256(self.canonical().encode()).digest()[:4], "big")

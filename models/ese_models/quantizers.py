@@ -25,7 +25,7 @@ _GRID = 2.0**24
 _SMALLEST = 2.0**-100
 """Magnitudes below this count as zero (TensorFlow and NumPy treat denormal numbers differently)."""
 MAX_FRAC = 15
-"""Fractional bits of a scale at most: with an input of 15 fractional bits, a sum is exact in SUM_FRAC = 30."""
+"""Fractional bits of a scale at most: with an input of 15 fractional bits, a sum is exact in SUM_FRAC."""
 
 
 class _MaskedQuantizer(BaseQuantizer):  # type: ignore[misc,unused-ignore]

@@ -62,13 +62,7 @@ def test_machine_words_equal_ap_int(name: str) -> None:
     rng = np.random.default_rng(7)
     net = network(rng, spec)
     codes = inputs(rng, net, 2, 4, density=0.5)
-    answers = []
-    for machine_words in (True, False):
-        with Emulator(engines.library(design, machine_words)) as emulator:
-            made = engines.load(emulator, net, design)
-            request = packets.run_packet(made.image_id, list(codes), net.source, trace=True)
-            answers.append(emulator.packet(request, 1 << 16))
-    np.testing.assert_array_equal(*answers)
+    engines.compare_integers(net, design, codes)
 
 
 def ordinary(net: Network) -> Network:

@@ -91,3 +91,14 @@ def compare(engine: Emulator, network: Network, made: Image, codes: Codes) -> in
             compared += found.size
     assert max(result.exact_frac for result in expected.layers if result.c is None or result.m is not None) <= SUM_FRAC
     return compared
+
+
+def compare_integers(network: Network, design: Design, codes: Codes) -> None:
+    """The engine of ap_int answers word for word as that of machine words."""
+    answers = []
+    for machine_words in (True, False):
+        with Emulator(library(design, machine_words)) as engine:
+            made = load(engine, network, design)
+            request = packets.run_packet(made.image_id, list(codes), network.source, trace=True)
+            answers.append(engine.packet(request, 1 << 16))
+    np.testing.assert_array_equal(*answers)
