@@ -96,17 +96,20 @@ def weighted_sum(matrix: Matrix, vectors: Codes, source: Fixed) -> tuple[Codes, 
     signs = [(levels, matrix.scale[0])]
     if matrix.two_scales:
         signs = [(np.maximum(levels, 0), matrix.scale[0]), (np.minimum(levels, 0), matrix.scale[1])]
-    total = sum(_product(vectors, part, source) * scale for part, scale in signs)
+    total = sum(_product(vectors, part, source, int(scale.max())) * scale for part, scale in signs)
     return np.asarray(total, dtype=np.int64), source.frac + matrix.scale_frac
 
 
-def _product(vectors: Codes, levels: Codes, source: Fixed) -> Codes:
+def _product(vectors: Codes, levels: Codes, source: Fixed, scale: int) -> Codes:
+    """Exact products, proven to leave room for a factor of up to `scale` and for the sum of two."""
     worst = max(-source.low, source.high) * int(np.abs(levels).sum(axis=1).max())
+    if worst * scale >= 1 << 62:
+        raise CapacityError(
+            f"a scaled sum may reach {worst * scale}; 2**62 is the most that is computed: narrow the weights or inputs"
+        )
     if worst < 1 << 53:
         return (vectors.astype(np.float64) @ levels.T.astype(np.float64)).astype(np.int64)
-    if worst < 1 << 62:
-        return vectors @ levels.T
-    raise CapacityError(f"a sum may reach {worst}; 2**62 is the most that is computed: narrow the weights or inputs")
+    return vectors @ levels.T
 
 
 def align(*terms: tuple[Codes, int]) -> tuple[Codes, int]:

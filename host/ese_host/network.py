@@ -17,11 +17,15 @@ from ese_host.errors import FormatError, UnsupportedError
 from ese_host.fixed import Codes, Fixed
 from ese_host.tables import TABLE_SIZE, tanh_table
 
-WeightKind = Literal["ternary", "int4", "codebook4"]
+WeightKind = Literal["ternary", "int4", "int8", "int12", "int16", "codebook4"]
 ActivationKind = Literal["tanh", "sigmoid", "hard_tanh", "hard_sigmoid"]
 
 SCALE_BITS = 16
-CODE_RANGE: dict[str, tuple[int, int]] = {"ternary": (-1, 1), "int4": (-8, 7), "codebook4": (0, 15)}
+CODE_RANGE: dict[str, tuple[int, int]] = {
+    "ternary": (-1, 1),
+    **{f"int{bits}": (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) for bits in (4, 8, 12, 16)},
+    "codebook4": (0, 15),
+}
 MAX_THRESHOLD = (1 << 16) - 1
 SLOPE = Fixed(16, 1, signed=False)
 """Format of a hard activation's slope and offset."""
@@ -33,7 +37,8 @@ class Matrix:
 
     Attributes:
         codes: (rows, columns) stored codes; the level is the code itself, or `codebook[code]` for codebook4.
-        kind: ternary {-1, 0, 1} (TTQ), int4 -8..7 (QKeras quantized_bits(4)), codebook4 0..15 (Deep Compression).
+        kind: ternary {-1, 0, 1} (TTQ), codebook4 0..15 (Deep Compression), or two's complement of 4, 8, 12 or 16 bits
+            (QKeras quantized_bits; ESE's own weights have 12 bits).
         scale: (2, rows) unsigned 16-bit scales of the positive and of the negative sum.
         scale_frac: fractional bits of the scales.
         codebook: (16,) 16-bit levels for codebook4, entry 0 being zero; None otherwise.

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ese_host import golden, network_io
-from ese_host.errors import FormatError
+from ese_host.errors import CapacityError, FormatError
 from ese_host.fixed import Fixed
 from ese_host.network import Activation, Dense, Lstm, Matrix, Network
 from ese_host.tables import tanh_table
@@ -23,6 +23,9 @@ SPECS = [
     Spec(inputs=2, units=(3,), projection=2, peepholes=True, outputs=0, sequences=True, activations=SMOOTH16),
     Spec(inputs=2, units=(2, 3), outputs=2, kind="codebook4", activations=HARD8, sequences=True),
     Spec(inputs=3, units=(2,), hidden=(3,), outputs=2, kind="int4"),
+    Spec(inputs=3, units=(3,), outputs=2, kind="int8", activations=HARD8),
+    Spec(inputs=2, units=(2,), hidden=(3,), outputs=2, kind="int12", two_scales=True),
+    Spec(inputs=2, units=(3,), projection=2, outputs=0, sequences=True, kind="int16", activations=SMOOTH16),
     Spec(inputs=3, units=(3,), outputs=2, two_scales=True),
     Spec(inputs=3, units=(3,), outputs=2, two_scales=True, delta=(9000, 400)),
     Spec(
@@ -157,6 +160,23 @@ def test_inputs_of_another_shape_or_range_are_refused() -> None:
         golden.run(net, np.zeros((1, 2, 4), dtype=np.int64))
     with pytest.raises(FormatError, match="input codes span"):
         golden.run(net, np.full((1, 2, 3), 1 << 16))
+
+
+def test_a_kind_refuses_codes_that_it_does_not_hold() -> None:
+    scale = np.ones((2, 1), dtype=np.int64)
+    for kind, low, high in (("int4", -8, 7), ("int8", -128, 127), ("int12", -2048, 2047), ("int16", -32768, 32767)):
+        Matrix(np.array([[low, high]]), kind, scale, 0)
+        message = rf"{kind} codes span 0\.\.{high + 1}; {low}\.\.{high} are allowed: quantize first"
+        with pytest.raises(FormatError, match=message):
+            Matrix(np.array([[0, high + 1]]), kind, scale, 0)
+
+
+def test_sums_that_could_leave_64_bits_are_refused() -> None:
+    matrix = Matrix(np.full((1, 1 << 16), -(1 << 15)), "int16", np.full((2, 1), (1 << 16) - 1), 0)
+    with pytest.raises(
+        CapacityError, match=r"a scaled sum may reach 9223231299366420480; 2\*\*62 is the most that is computed"
+    ):
+        golden.weighted_sum(matrix, np.zeros((1, 1 << 16), dtype=np.int64), Fixed(17, 17))
 
 
 def test_smooth_activations_stay_within_one_lsb_of_16_bits() -> None:

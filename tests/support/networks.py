@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ese_host.fixed import Codes, Fixed
-from ese_host.network import Activation, Dense, Lstm, Matrix, Network, WeightKind
+from ese_host.network import CODE_RANGE, Activation, Dense, Lstm, Matrix, Network, WeightKind
 
 Rng = np.random.Generator
 SMOOTH8 = (Activation("sigmoid", Fixed(8, 0, signed=False)), Activation("tanh", Fixed(8, 1)))
@@ -60,14 +60,15 @@ def matrix(rng: Rng, rows: int, columns: int, spec: Spec) -> Matrix:
     codebook, frac = None, 12
     if spec.kind == "ternary":
         codes = where * rng.choice([-1, 1], where.shape)
-    elif spec.kind == "int4":
-        codes = where * rng.choice([-8, -7, -3, -1, 1, 2, 7], where.shape)
-        frac = 14
-    else:
+    elif spec.kind == "codebook4":
         codes = where * rng.integers(1, 16, where.shape)
         codebook = rng.integers(-(1 << 15), 1 << 15, 16)
         codebook[0] = 0
         frac = 20
+    else:
+        low, high = CODE_RANGE[spec.kind]
+        codes = where * rng.choice([low, low + 1, low * 3 // 8, -1, 1, 2, high], where.shape)
+        frac = 10 + high.bit_length() + 1
     scale = rng.integers(0, 600, (1, rows)) + np.array([[0], [40 * spec.two_scales]])
     return Matrix(codes, spec.kind, scale.astype(np.int64), frac, codebook)
 
