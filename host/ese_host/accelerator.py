@@ -278,6 +278,8 @@ class Accelerator:
             raise FormatError(
                 f"inputs have shape {shape}; expected integer codes (N, T, {width}), or N arrays (steps, {width})"
             )
+        if lengths is None and len(full) and full.min() >= 1:
+            return inputs, full
         steps = full if lengths is None else np.asarray(lengths, dtype=np.int64)
         if steps.shape != full.shape or not len(steps) or (steps < 1).any() or (steps > full).any():
             raise FormatError(
@@ -303,18 +305,23 @@ class Accelerator:
 
     def _fit(self, steps: Lengths, start: int, limit: int, trace: bool) -> tuple[int, int]:
         """Where a packet of sequences from `start` on ends, one at least, and the words of its answer."""
-        frame = step_words(self.shape.inputs)
-        sent = run_words([], 0) + np.cumsum(steps[start:limit] * frame + 1)
-        answered = TRAILER_WORDS + np.cumsum(self.shape.words_each(steps[start:limit], trace))
-        largest = int(max(sent[0], answered[0]))
+        frame, (each, once) = step_words(self.shape.inputs), self.shape.rates(trace)
+        total, count = int(steps[start:limit].sum()), limit - start
+        sent, answered = run_words([], 0) + total * frame + count, TRAILER_WORDS + total * each + count * once
+        if max(sent, answered) <= min(transfers.BUFFER_WORDS, blockdesign.MAX_TRANSFER_BYTES // 4):
+            return limit, answered
+        totals, counts = np.cumsum(steps[start:limit]), np.arange(1, count + 1)
+        all_sent = run_words([], 0) + totals * frame + counts
+        all_answered = TRAILER_WORDS + totals * each + counts * once
+        largest = int(max(all_sent[0], all_answered[0]))
         if 4 * largest > blockdesign.MAX_TRANSFER_BYTES:
             raise CapacityError(
                 f"a sequence of {steps[start]} steps needs a transfer of {4 * largest} bytes; the DMA carries "
                 f"{blockdesign.MAX_TRANSFER_BYTES}: run it in parts with keep=True, or without trace"
             )
         room = max(transfers.BUFFER_WORDS, largest)
-        fits = int(min(np.searchsorted(words, room, side="right") for words in (sent, answered)))
-        return start + fits, int(answered[fits - 1])
+        fits = int(min(np.searchsorted(words, room, side="right") for words in (all_sent, all_answered)))
+        return start + fits, int(all_answered[fits - 1])
 
     def _result(self, flight: Flight, steps: Lengths, trace: bool) -> Result:
         answer, trailer = flight.result()

@@ -100,15 +100,16 @@ class Shape:
 
     def words(self, steps: Sequence[int] | Lengths, trace: bool) -> int:
         """Words of the answer to a RUN of sequences of these lengths; a trace takes the outputs' place."""
-        return TRAILER_WORDS + int(self.words_each(np.asarray(steps, dtype=np.int64), trace).sum())
+        each, once = self.rates(trace)
+        return TRAILER_WORDS + each * int(np.sum(steps)) + once * len(steps)
 
-    def words_each(self, steps: Lengths, trace: bool) -> Lengths:
-        """Words of each sequence's part of an answer."""
+    def rates(self, trace: bool) -> tuple[int, int]:
+        """Words of an answer that each step and each sequence adds."""
         if trace:
             often = sum(stage.items for stage in self.stages if stage.every_step)
             rarely = sum(stage.items for stage in self.stages if not stage.every_step)
-            return TRACE_WORDS * (often * steps + rarely)
-        return self._frame_words * (steps if self.every_step else np.ones_like(steps))
+            return TRACE_WORDS * often, TRACE_WORDS * rarely
+        return (self._frame_words, 0) if self.every_step else (0, self._frame_words)
 
     def read(self, answer: Words, steps: Sequence[int] | Lengths, trace: bool) -> tuple[Codes, list[Trace]]:
         """Outputs (N, T or 1, outputs) and, with `trace`, every stage's results.
@@ -125,8 +126,8 @@ class Shape:
         body = np.ascontiguousarray(answer[:-TRAILER_WORDS], dtype="<u4")
         if trace:
             return self._read_trace(body.reshape(-1, TRACE_WORDS), lengths)
-        frames = lengths if self.every_step else np.ones_like(lengths)
-        return _padded(self._values(body), frames), []
+        values = self._values(body)
+        return _padded(values, lengths) if self.every_step else values[:, None], []
 
     def _values(self, body: Words) -> Codes:
         """(frames, outputs) of the words of an answer without trace."""

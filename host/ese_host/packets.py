@@ -133,23 +133,15 @@ def run_packet(
     count = len(sequences)
     if not 1 <= count <= MAX_SEQUENCES:
         raise FormatError(f"RUN holds {count} sequences; 1 to {MAX_SEQUENCES} are allowed")
-    lengths = np.array([len(sequence) for sequence in sequences], dtype=np.int64)
+    frames, lengths = _frames(sequences)
     if lengths.min() < 1 or lengths.max() > MAX_STEPS:
         raise FormatError(f"sequences have {lengths.min()} to {lengths.max()} steps; 1 to {MAX_STEPS} are allowed")
-    widths = {sequence.shape[1:] for sequence in sequences}
-    if len(widths) != 1 or len(next(iter(widths))) != 1:
-        raise FormatError(f"frames have shapes {sorted(widths)}; all sequences are (steps, inputs) of one width")
-    frames = (
-        np.concatenate(list(sequences))
-        if not isinstance(sequences, np.ndarray)
-        else sequences.reshape(-1, *widths.pop())
-    )
     packed = pack_frames(frames, source)
     flags = FLAG_TRACE * trace + FLAG_KEEP * keep
     words = np.empty(RUN_HEADER_WORDS + count + packed.size, dtype=np.uint32)
     words[:RUN_HEADER_WORDS] = _PREFIX | Operation.RUN, flags, image_id, count
     body = words[RUN_HEADER_WORDS:]
-    if (lengths == lengths[0]).all():
+    if isinstance(sequences, np.ndarray) or (lengths == lengths[0]).all():
         rows = body.reshape(count, -1)
         rows[:, 0] = lengths[0]
         rows[:, 1:] = packed.reshape(count, -1)
@@ -160,6 +152,17 @@ def run_packet(
     body[heads] = lengths
     body[is_data] = packed.ravel()
     return words
+
+
+def _frames(sequences: Sequence[Codes] | Codes) -> tuple[Codes, npt.NDArray[np.int64]]:
+    """All frames one after the other, and the length of each sequence."""
+    if isinstance(sequences, np.ndarray) and sequences.ndim == 3:
+        count, steps, width = sequences.shape
+        return sequences.reshape(count * steps, width), np.full(count, steps, dtype=np.int64)
+    widths = {sequence.shape[1:] for sequence in sequences}
+    if len(widths) != 1 or len(next(iter(widths))) != 1:
+        raise FormatError(f"frames have shapes {sorted(widths)}; all sequences are (steps, inputs) of one width")
+    return np.concatenate(list(sequences)), np.array([len(sequence) for sequence in sequences], dtype=np.int64)
 
 
 def pack_frames(frames: Codes, source: Fixed) -> Words:
@@ -188,7 +191,7 @@ def read_trailer(answer: Words) -> Trailer:
         raise DeviceError(
             f"answer has {len(answer)} words; at least the {TRAILER_WORDS} of a trailer are expected: reset the device"
         )
-    magic, operation, error, image_id, sequences, steps, low, high = (int(word) for word in answer[-TRAILER_WORDS:])
+    magic, operation, error, image_id, sequences, steps, low, high = answer[-TRAILER_WORDS:].tolist()
     if magic != TRAILER_MAGIC:
         raise DeviceError(
             f"answer ends in {magic:#010x}; a trailer starts with {TRAILER_MAGIC:#010x}: reset the device"

@@ -130,6 +130,8 @@ class EmulatedDevice(Device):  # type: ignore[misc]
 
     def read_registers(self, address: int, length: int) -> bytes:
         """Bus reads of `length` bytes."""
+        if length == 4:
+            return self.board.read(address).to_bytes(4, "little")
         return b"".join(self.board.read(address + at).to_bytes(4, "little") for at in range(0, length, 4))
 
     def write_registers(self, address: int, data: Any) -> None:
