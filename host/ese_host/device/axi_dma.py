@@ -93,13 +93,16 @@ class AxiDma:
         if offset - base == STATUS and self._busy:
             self._finished.wait(PATIENCE)
         channel = self._channels[base]
-        return {
-            CONTROL: channel.control,
-            STATUS: channel.status,
-            ADDRESS: channel.address & 0xFFFFFFFF,
-            ADDRESS_HIGH: channel.address >> 32,
-            LENGTH: channel.length,
-        }.get(offset - base, 0)
+        register = offset - base
+        if register == STATUS:
+            return channel.status
+        if register == CONTROL:
+            return channel.control
+        if register == LENGTH:
+            return channel.length
+        if register == ADDRESS:
+            return channel.address & 0xFFFFFFFF
+        return channel.address >> 32 if register == ADDRESS_HIGH else 0
 
     def write(self, offset: int, value: int) -> None:
         """Write a register, with all that follows from it."""
