@@ -1,7 +1,7 @@
 # ese4ml: `make demo` and `make test` set up what they need; `make help` lists the rest.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-all test-pynq31 check format emit build bitstream deploy wheel accuracy eie skip bench-cpu emulation lock clean
+.PHONY: help setup demo test test-all test-pynq31 check format emit build bitstream deploy wheel accuracy eie skip bench-cpu emulation masks lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -92,6 +92,9 @@ deploy: wheel ## copy the wheel and bitstreams/DESIGN to TARGET
 
 accuracy: $(READY) ## accuracy study of the demo's network over 5 seeds: docs/accuracy.md
 	$(VENV)/bin/python benchmarks/accuracy.py --seeds 5
+
+masks: $(READY) ## every mask family on ESE's layer: docs/masks.md
+	PYTHONPATH=tests $(VENV)/bin/python benchmarks/masks.py
 
 eie: $(READY) ## EIE and ESE in simulation beside the published figures: docs/eie.md
 	$(VENV)/bin/python benchmarks/eie.py

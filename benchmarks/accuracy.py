@@ -32,7 +32,7 @@ from ese_models.pruning import statistics
 from ese_models.train import DENSE, accuracy, train_dense
 
 ROOT = Path(__file__).resolve().parents[1]
-FAMILIES = ("magnitude", "balanced", "gap-aware")
+FAMILIES = ("magnitude", "pe-balanced", "gap-aware")
 CODES = ("float", "int4", "ternary")
 DENSITIES = (0.5, 0.3, 0.2, 0.15, 0.1, 0.05)
 
@@ -138,10 +138,10 @@ def report(records: list[dict[str, Any]], command: str) -> str:
     base = 100 * float(np.mean(dense))
     goals = [("dense at least 97.0", base, base >= 97.0)]
     for code, limit in (("int4", 1.0), ("ternary", 1.5)):
-        for family in ("balanced", "gap-aware"):
+        for family in ("pe-balanced", "gap-aware"):
             loss = base - mean[family, code]
             goals.append((f"90% {family} + {code}: loss against dense at most {limit}", loss, loss <= limit))
-    for family in ("balanced", "gap-aware"):
+    for family in ("pe-balanced", "gap-aware"):
         for code in CODES:
             loss = mean["magnitude", code] - mean[family, code]
             goals.append((f"90% {family}, {code}: loss against unbalanced at most 0.5", loss, loss <= 0.5))
@@ -163,7 +163,7 @@ def report(records: list[dict[str, Any]], command: str) -> str:
         "",
         f"Dense: {percent(dense)} (n = {len(dense)}).",
         "",
-        f"90% pruned (n = {len(tests('balanced', 'ternary', 0.1))}):",
+        f"90% pruned (n = {len(tests('pe-balanced', 'ternary', 0.1))}):",
         "",
         *table("masks", list(FAMILIES), CODES, lambda family, code: tests(family, code, 0.1)),
         "",

@@ -16,6 +16,9 @@ import click
 
 from ese_host.errors import MissingError
 
+FAMILIES = ("gap-aware", "pe-balanced", "bank-balanced", "column-balanced", "magnitude")
+"""`ese_models.pruning.FAMILIES`, whose import is heavy."""
+
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 
 
@@ -67,9 +70,7 @@ def train(out: Path, seed: int, epochs: int | None, units: int, as_json: bool) -
 @click.option("--density", type=float, default=0.1, show_default=True, help="Share of weights that is kept.")
 @click.option("--emphasis", type=(float, float), help="Density of input and Dense kernel over --density; 1 1 is even.")
 @click.option("--pes", type=click.IntRange(1, 128), default=8, show_default=True, help="Processing elements.")
-@click.option(
-    "--masks", type=click.Choice(["gap-aware", "balanced", "magnitude"]), default="gap-aware", show_default=True
-)
+@click.option("--masks", type=click.Choice(FAMILIES), default="gap-aware", show_default=True, help="Mask family.")
 @click.option(
     "--gap-bits",
     type=click.IntRange(2, 12),

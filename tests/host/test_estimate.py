@@ -203,13 +203,13 @@ def test_modelled_padding_is_that_of_the_stored_stream(
 def test_unbalanced_masks_wait_for_the_fullest() -> None:
     cycles = {family: of(ESE, Pruning(0.1, family), 64)["cycles_by_cause"] for family in MASKS}
     assert cycles["gap-aware"]["imbalance"] == cycles["gap-aware"]["padding"] == 0
-    assert 0 < cycles["balanced"]["imbalance"] < cycles["magnitude"]["imbalance"]
+    assert 0 < cycles["pe-balanced"]["imbalance"] < cycles["magnitude"]["imbalance"]
     # the talk's padding: 391 entries on 4,256 by plain top-k at 5 bits and 10%, on one share of this layer
-    assert cycles["balanced"]["padding"] / cycles["balanced"]["compute"] == pytest.approx(0.04, abs=0.02)
+    assert cycles["pe-balanced"]["padding"] / cycles["pe-balanced"]["compute"] == pytest.approx(0.04, abs=0.02)
 
 
 def test_padding_costs_less_with_wider_gaps() -> None:
-    padding = [of(ESE, Pruning(0.1, "balanced", gap_bits=g), 64)["padding_entries"] for g in (3, 4, 5, 6, 8)]
+    padding = [of(ESE, Pruning(0.1, "pe-balanced", gap_bits=g), 64)["padding_entries"] for g in (3, 4, 5, 6, 8)]
     assert padding == sorted(padding, reverse=True) and padding[0] > padding[-1]
 
 
@@ -312,7 +312,7 @@ def test_search_gives_the_nearest_where_none_fits() -> None:
     ("question", "error", "message"),
     [
         (lambda: Pruning(0), UnsupportedError, "density is 0; more than 0 and at most 1 is allowed"),
-        (lambda: Pruning(0.1, "random"), UnsupportedError, "masks are 'random'; allowed: gap-aware, balanced"),
+        (lambda: Pruning(0.1, "random"), UnsupportedError, "masks are 'random'; allowed: gap-aware, pe-balanced"),
         (lambda: of(ESE, Pruning((0.1, 0.2)), 8), UnsupportedError, "2 densities are given; matrix 3 has none"),
         (lambda: of_sizes([], Pruning(0.1), 8, 2), UnsupportedError, "there is no layer"),
         (

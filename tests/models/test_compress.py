@@ -13,7 +13,7 @@ from ese_host.sparse import entries_per_pe
 from ese_models import cli, data, provenance
 from ese_models.compress import Plan, compress, cubic_density, densities, interleave, matrices, quantize
 from ese_models.networks import KERNELS, load
-from ese_models.pruning import keep_per_pe
+from ese_models.pruning import FAMILIES, keep_per_pe
 from ese_models.train import Recipe, augmented, shortened, train_dense
 
 SHORT = Recipe(epochs=3, rate=1e-2, batch=15, noise=0.1, crop=0.2, smoothing=0.1, decay=0.1)
@@ -24,7 +24,7 @@ def dense(tiny):
     return train_dense(tiny, 0, recipe=SHORT, units=6)
 
 
-@pytest.mark.parametrize("family", ["magnitude", "balanced", "gap-aware"])
+@pytest.mark.parametrize("family", ["magnitude", "column-balanced", "gap-aware"])
 def test_masks_hold_through_every_stage(tiny, dense, family):
     plan = Plan(
         weights="int4",
@@ -49,7 +49,7 @@ def test_masks_hold_through_every_stage(tiny, dense, family):
         keep = keep_per_pe(mask.size, 0.3, 3)
         if family == "gap-aware":
             assert entries_per_pe(codes[name], rows, "int4", 4).tolist() == [keep] * 3
-        elif family == "balanced":
+        elif family != "magnitude":
             assert [int(mask[rows.rows_of(pe)].sum()) for pe in range(3)] == [keep] * 3
 
 
@@ -135,7 +135,7 @@ def test_commands_write_model_provenance_and_test_set(tmp_path, tiny, commands):
     record = provenance.read(second)
     assert record["seeds"] == {"train": 0, "compress": 0} and record["weights"] == "ternary"
     for name, table in record["masks"].items():
-        assert set(table) == {"used", "magnitude", "balanced", "gap-aware"}
+        assert set(table) == {"used", *FAMILIES}
         assert table["used"]["padding"] == 0 and len(set(table["used"]["entries_per_pe"])) == 1
         assert table["used"]["density"] == record["density"][name]
     with np.load(provenance.testset_path(second), allow_pickle=False) as arrays:

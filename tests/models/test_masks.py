@@ -9,19 +9,9 @@ from hypothesis import strategies as st
 
 from ese_host.errors import FormatError, UnsupportedError
 from ese_host.sparse import Interleave, entries_per_pe, max_gap
-from ese_models.pruning import FAMILIES, balanced, gap_aware, keep_per_pe, magnitude, mask_for, statistics
+from ese_models.pruning import FAMILIES, gap_aware, magnitude, mask_for, pe_balanced, statistics
 from ese_models.pruning.chain import best_chain
-
-
-@st.composite
-def problems(draw, items=9, columns=8):
-    group = draw(st.sampled_from([1, 4]))
-    shape = (draw(st.integers(1, items)) * group, draw(st.integers(1, columns)))
-    interleave = Interleave(shape[0], draw(st.integers(1, 6)), group)
-    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    levels = draw(st.sampled_from([2, 5, 1000]))  # few levels: many ties
-    weights = rng.integers(0, levels, shape) / levels * rng.choice([-1.0, 1.0], shape)
-    return weights, draw(st.sampled_from([0.0, 0.05, 0.1, 0.3, 0.5, 0.9, 1.0])), interleave
+from support.matrices import problems
 
 
 def brute_force(weight, position, count, step):
@@ -52,16 +42,6 @@ def test_chain_is_the_brute_force_optimum(elements, count, step):
 
 @given(problems(), st.sampled_from(["ternary", "int4"]), st.integers(2, 6))
 @settings(max_examples=200, deadline=None)
-def test_every_pe_keeps_exactly_its_share(problem, kind, gap_bits):
-    weights, density, interleave = problem
-    keep = keep_per_pe(weights.size, density, interleave.pes)
-    for mask in (balanced(weights, density, interleave), gap_aware(weights, density, interleave, kind, gap_bits)):
-        kept = [int(mask[interleave.rows_of(pe)].sum()) for pe in range(interleave.pes)]
-        assert kept == [min(keep, weights[interleave.rows_of(pe)].size) for pe in range(interleave.pes)]
-
-
-@given(problems(), st.sampled_from(["ternary", "int4"]), st.integers(2, 6))
-@settings(max_examples=200, deadline=None)
 def test_gap_aware_needs_no_padding_where_the_stride_allows_it(problem, kind, gap_bits):
     weights, density, interleave = problem
     mask = gap_aware(weights, density, interleave, kind, gap_bits)
@@ -81,7 +61,7 @@ def test_no_pruned_weight_is_larger_than_a_kept_one(problem):
     mask = magnitude(weights, density, interleave)
     assert mask.sum() == round(density * weights.size)
     assert size[mask].min(initial=1) >= size[~mask].max(initial=0)
-    mask = balanced(weights, density, interleave)
+    mask = pe_balanced(weights, density, interleave)
     for pe in range(interleave.pes):
         rows = interleave.rows_of(pe)
         assert size[rows][mask[rows]].min(initial=1) >= size[rows][~mask[rows]].max(initial=0)
@@ -91,7 +71,7 @@ def test_no_pruned_weight_is_larger_than_a_kept_one(problem):
 @settings(max_examples=50, deadline=None)
 def test_wide_gap_field_gives_the_balanced_optimum(problem):
     weights, density, interleave = problem
-    free, bound = balanced(weights, density, interleave), gap_aware(weights, density, interleave, "int4", 12)
+    free, bound = pe_balanced(weights, density, interleave), gap_aware(weights, density, interleave, "int4", 12)
     assert np.abs(weights)[free].sum() == pytest.approx(np.abs(weights)[bound].sum())
 
 
@@ -128,7 +108,7 @@ def test_unsound_requests_are_refused():
     interleave = Interleave(8, 2)
     weights = np.ones((8, 4))
     with pytest.raises(UnsupportedError, match=r"density is 1\.5; 0 to 1 is allowed"):
-        balanced(weights, 1.5, interleave)
+        pe_balanced(weights, 1.5, interleave)
     with pytest.raises(FormatError, match=r"expected \(8, columns\)"):
         magnitude(weights.T, 0.5, interleave)
     with pytest.raises(UnsupportedError, match="mask family is 'random'"):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ese_host.estimate.sizes import LayerSize
     from ese_host.estimate.source import Encoded
 
-MASKS = ("gap-aware", "balanced", "magnitude")
+MASKS = ("gap-aware", "pe-balanced", "magnitude")
 SETTINGS = {"help_option_names": ["-h", "--help"]}
 ASSUMES = """What it assumes.
 
@@ -26,7 +26,7 @@ Time     The engine's schedule, iteration by iteration (equal to its own counter
          Outputs leave at every step unless --last-only.
 Masks    gap-aware: every PE keeps round(density x weights / PEs), no padding: exact.
          Where rows do not fill a power of two and the gap field cannot pass the
-         virtual ones, and for balanced and magnitude: the largest of independent
+         virtual ones, and for pe-balanced and magnitude: the largest of independent
          random weights, from --seed; modelled. Trained weights are less balanced.
 Formats  16-bit activations, smooth sigmoid and tanh from the table unless --hard;
          one scale a row shared by all matrices (one accumulator bank) unless

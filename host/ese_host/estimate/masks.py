@@ -5,8 +5,8 @@ entries are known without one weight. The exception is a stride whose virtual ro
 then depends on the weights and is modelled.
 
 Modelled masks keep the largest of independent, identically distributed weights, whatever their distribution: the kept
-ones then are a uniformly random subset, of each PE (balanced) or of the matrix (magnitude), drawn from a seed. Trained
-weights are no such thing: their rows differ, so that magnitude masks are less balanced than this says.
+ones then are a uniformly random subset, of each PE (pe-balanced) or of the matrix (magnitude), drawn from a seed.
+Trained weights are no such thing: their rows differ, so that magnitude masks are less balanced than this says.
 """
 
 from __future__ import annotations

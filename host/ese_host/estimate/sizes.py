@@ -11,8 +11,8 @@ from ese_host.errors import UnsupportedError
 from ese_host.network import WeightKind
 from ese_host.sparse import Interleave
 
-MaskFamily = Literal["gap-aware", "balanced", "magnitude"]
-MASKS: tuple[MaskFamily, ...] = ("gap-aware", "balanced", "magnitude")
+MaskFamily = Literal["gap-aware", "pe-balanced", "magnitude"]
+MASKS: tuple[MaskFamily, ...] = ("gap-aware", "pe-balanced", "magnitude")
 """Mask families, as the training side names them."""
 MAX_WIDTH = 1 << 15
 

@@ -2,18 +2,21 @@
 
 from ese_models.pruning.families import FAMILIES, Family, mask_for
 from ese_models.pruning.gaps import gap_aware, gap_bits_for
-from ese_models.pruning.masks import balanced, keep_per_pe, magnitude
+from ese_models.pruning.masks import keep_per_pe, magnitude, pe_balanced
 from ese_models.pruning.statistics import MaskStatistics, statistics
+from ese_models.pruning.units import bank_balanced, column_balanced
 
 __all__ = [
     "FAMILIES",
     "Family",
     "MaskStatistics",
-    "balanced",
+    "bank_balanced",
+    "column_balanced",
     "gap_aware",
     "gap_bits_for",
     "keep_per_pe",
     "magnitude",
     "mask_for",
+    "pe_balanced",
     "statistics",
 ]

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal, get_args
 
 from ese_host.errors import UnsupportedError
 from ese_host.network import WeightKind
 from ese_host.sparse import Interleave
 from ese_models.pruning.gaps import gap_aware
-from ese_models.pruning.masks import Floats, Mask, balanced, magnitude
+from ese_models.pruning.masks import Floats, Mask, magnitude, pe_balanced
+from ese_models.pruning.units import bank_balanced, column_balanced
 
-Family = Literal["gap-aware", "balanced", "magnitude"]
+Family = Literal["gap-aware", "pe-balanced", "bank-balanced", "column-balanced", "magnitude"]
 FAMILIES: tuple[Family, ...] = get_args(Family)
+_PLAIN: dict[Family, Callable[[Floats, float, Interleave], Mask]] = {
+    "pe-balanced": pe_balanced,
+    "bank-balanced": bank_balanced,
+    "column-balanced": column_balanced,
+    "magnitude": magnitude,
+}
 
 
 def mask_for(
@@ -25,8 +33,6 @@ def mask_for(
     """
     if family == "gap-aware":
         return gap_aware(weights, density, interleave, kind, gap_bits)
-    if family == "balanced":
-        return balanced(weights, density, interleave)
-    if family == "magnitude":
-        return magnitude(weights, density, interleave)
-    raise UnsupportedError(f"mask family is {family!r}; allowed: {', '.join(FAMILIES)}")
+    if family not in _PLAIN:
+        raise UnsupportedError(f"mask family is {family!r}; allowed: {', '.join(FAMILIES)}")
+    return _PLAIN[family](weights, density, interleave)

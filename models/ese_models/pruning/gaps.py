@@ -1,4 +1,4 @@
-"""Gap-aware PE-balanced masks: as `balanced`, but no relative index ever needs a padding entry.
+"""Gap-aware PE-balanced masks: as `pe_balanced`, but no relative index ever needs a padding entry.
 
 Of each PE, the k positions of largest total magnitude are kept whose gaps, from the stream's start on, never exceed
 what the gap field holds. Positions are the engine's (ese_host.sparse), so the virtual rows of the stride cost gap.

@@ -50,7 +50,7 @@ def magnitude(weights: Floats, density: float, interleave: Interleave) -> Mask:
     return largest(array.ravel(), round(density * array.size)).reshape(array.shape)
 
 
-def balanced(weights: Floats, density: float, interleave: Interleave) -> Mask:
+def pe_balanced(weights: Floats, density: float, interleave: Interleave) -> Mask:
     """Largest magnitudes of each PE, as many in each: min(k, its weights), k = `keep_per_pe` (ESE section 4).
 
     Of equal magnitudes the first in row-major order are kept. See `checked_magnitudes` for what is refused.

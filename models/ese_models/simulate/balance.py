@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ese_host.sparse import Interleave
-from ese_models.pruning import balanced, magnitude
+from ese_models.pruning import magnitude, pe_balanced
 from ese_models.simulate.columns import column_entries
 from ese_models.simulate.layers import EIE_DEPTH
 from ese_models.simulate.skip import simulate
@@ -88,7 +88,7 @@ def run_step(
     size = sum(matrix.size for matrix in weights.values())
     for matrix in weights.values():
         interleave = Interleave(len(matrix), pes)
-        mask = (balanced if balance else magnitude)(matrix, density, interleave)
+        mask = (pe_balanced if balance else magnitude)(matrix, density, interleave)
         stored = column_entries(mask, interleave, index_bits)
         stream += int(stored.entries.sum(axis=0).max())
         fifo += simulate(stored.entries, depth).cycles

@@ -1,0 +1,82 @@
+"""Masks of ESE's layer: processor time and what each family costs and keeps. Writes docs/masks.md.
+
+    PYTHONPATH=tests python benchmarks/masks.py
+
+3,248,128 weights, Student's t with 3 degrees of freedom in place of trained ones, over 64 PEs. Times are processor
+times of one thread, which other work on the machine changes little; numba's compiling call is not counted.
+"""
+
+from __future__ import annotations
+
+import platform
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+import jinja2
+import numba
+import numpy as np
+
+from ese_host.sparse import Interleave
+from ese_models.pruning import FAMILIES, keep_per_pe, mask_for, statistics
+from support.ese_layer import CELLS, INPUTS, PROJECTED
+
+ROOT = Path(__file__).resolve().parents[1]
+PES, DENSITY, GAP_BITS, ROUNDS = 64, 0.11, 5, 3
+
+
+def matrices() -> list[tuple[np.ndarray[Any, Any], Interleave]]:
+    rng = np.random.default_rng(0)
+    shapes = [(4 * CELLS, INPUTS, 4), (4 * CELLS, PROJECTED, 4), (PROJECTED, CELLS, 1)]
+    return [(rng.standard_t(3, (rows, columns)), Interleave(rows, PES, group)) for rows, columns, group in shapes]
+
+
+def row(family: Any, layer: list[tuple[np.ndarray[Any, Any], Interleave]]) -> dict[str, Any]:
+    seconds, masks = [], []
+    for _ in range(ROUNDS):
+        start = time.process_time()
+        masks = [mask_for(family, weights, DENSITY, rows, "int4", GAP_BITS) for weights, rows in layer]
+        seconds.append(time.process_time() - start)
+    found = [statistics(w, m, rows, "int4", GAP_BITS) for (w, rows), m in zip(layer, masks, strict=True)]
+    kept = [[int(m[rows.rows_of(pe)].sum()) for pe in range(PES)] for (_, rows), m in zip(layer, masks, strict=True)]
+    exact = all(
+        set(counts) == {keep_per_pe(weights.size, DENSITY, PES)}
+        for counts, (weights, _) in zip(kept, layer, strict=True)
+    )
+    entries = np.sum([item.entries_per_pe for item in found], axis=0)
+    size = sum(np.abs(weights).sum() for weights, _ in layer)
+    return {
+        "family": family,
+        "seconds": min(seconds),
+        "exact": "yes" if exact else "no",
+        "imbalance": entries.max() / entries.mean(),
+        "padding": 100 * sum(item.padding for item in found) / sum(int(m.sum()) for m in masks),
+        "kept": 100 * sum(np.abs(w)[m].sum() for (w, _), m in zip(layer, masks, strict=True)) / size,
+    }
+
+
+@click.command()
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), default=ROOT / "docs" / "masks.md")
+def main(out: Path) -> None:
+    """Measure every family and write the page."""
+    mask_for("gap-aware", np.ones((8, 4)), 0.5, Interleave(8, 2), "int4", GAP_BITS)
+    layer = matrices()
+    loader = jinja2.FileSystemLoader(Path(__file__).parent)
+    environment = jinja2.Environment(loader=loader, trim_blocks=True, undefined=jinja2.StrictUndefined)  # noqa: S701
+    text = environment.get_template("masks.md.jinja").render(
+        rows=[row(family, layer) for family in FAMILIES],
+        weights=f"{sum(weights.size for weights, _ in layer):,}",
+        pes=PES,
+        density=f"{100 * DENSITY:g}%",
+        gap_bits=GAP_BITS,
+        rounds=ROUNDS,
+        machine=f"{platform.machine()} Linux, numpy {np.__version__}, numba {numba.__version__}",
+    )
+    out.write_text(text.rstrip() + "\n", encoding="utf-8")
+    click.echo(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
