@@ -17,11 +17,12 @@ from ese_host.errors import MissingError, UnsupportedError
 NAME = "ESE"
 
 FLOWS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("split", ("ese:split_dense_activation",)),
+    ("remember", ("ese:remember_layers",)),
     (
         "map",
         (
             "ese:remove_identity",
-            "ese:split_dense_activation",
             "ese:absorb_input_quantizer",
             "ese:absorb_quantizer",
             "ese:absorb_relu",
@@ -148,6 +149,23 @@ class ESEBackend(Backend):  # type: ignore[misc]
         if model._top_function_lib is None:
             raise MissingError("the model is not compiled: call compile() before predict()")
         return predict(model._top_function_lib, model.ese_image, conversion_of(model), x)
+
+    def trace(
+        self, model: Any, x: npt.NDArray[np.floating[Any]]
+    ) -> tuple[npt.NDArray[np.float32], dict[str, npt.NDArray[np.float32]]]:
+        """Outputs as `predict` returns them, and by name those of the layers with `Trace: True` in the configuration.
+
+        Without such a layer, all are traced. Keys and shapes are those of `get_ymodel_keras` (docs/hls4ml.md).
+
+        Raises:
+            MissingError: the model has not been compiled. FormatError: `x` has another shape, or is not finite.
+        """
+        from ese_hls.trace import chosen_layers, trace
+
+        if model._top_function_lib is None:
+            raise MissingError("the model is not compiled: call compile() before trace()")
+        chosen = chosen_layers(model.config.config["HLSConfig"].get("LayerName") or {})
+        return trace(model._top_function_lib, model.ese_image, conversion_of(model), model.ese_layers, x, chosen)
 
     def build(self, model: Any, **options: Any) -> Any:
         """Synthesize the emitted project with Vitis HLS; see `ese_hls.vitis.build_project` for the options."""

@@ -77,7 +77,7 @@ def activation_of(function: Any, where: str) -> tuple[Activation, str]:
 
 def _parse(function: Any, where: str) -> tuple[str, Fixed, tuple[float, float] | None]:
     """Kind, output format, and slope and offset of a hard activation."""
-    name = getattr(function, "__name__", type(function).__name__)
+    name = name_of(function)
     qkeras = getattr(function, "__module__", type(function).__module__).startswith("qkeras")
     if name == "quantized_tanh":
         out = Fixed(int(function.bits), 1, True, bool(function.symmetric))
@@ -116,6 +116,11 @@ def _qkeras_line(where: str) -> tuple[float, float]:
             "or give the quantizer use_real_sigmoid / use_real_tanh"
         )
     return lines[name]
+
+
+def name_of(function: Any) -> str:
+    """What an activation is called: a function's name, a quantizer's class."""
+    return str(getattr(function, "__name__", type(function).__name__))
 
 
 def describe(function: Any) -> str:

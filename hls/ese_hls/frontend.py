@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from hls4ml.converters.keras_v3 import layer_handlers
 
+from ese_hls.formats import name_of
 from ese_hls.tensors import LayerTensors, WeightTensor
 from ese_host.errors import UnsupportedError
 
@@ -111,7 +112,7 @@ def _lstm(layer: Any) -> Node:
 
 def _activation(layer: Any) -> Node:
     function = layer.activation
-    return {"class_name": "Activation", "activation": _name(function), "function": function}
+    return {"class_name": "Activation", "activation": name_of(function), "function": function}
 
 
 def _relu(layer: Any) -> Node:
@@ -139,10 +140,6 @@ def _input(layer: Any) -> Node:
     shape = list(layer.batch_shape[1:])
     steps = [1 if size is None else size for size in shape]  # hls4ml's variables need numbers; the engine does not
     return {"class_name": "InputLayer", "input_shape": steps, "variable_steps": None in shape}
-
-
-def _name(function: Any) -> str:
-    return str(getattr(function, "__name__", type(function).__name__))
 
 
 HANDLERS: dict[str, Callable[[Any], Node]] = {

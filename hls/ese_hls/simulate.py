@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from ese_host.errors import DeviceError, FormatError
 from ese_host.fixed import Codes
 from ese_host.outputs import Shape
 from ese_host.packets import Operation, Words
+from ese_host.results import Result, joined
 
 Floats = npt.NDArray[np.floating[Any]]
 BATCH = 64
@@ -83,31 +85,48 @@ def predict(library: ctypes.CDLL, image: Words, conversion: Conversion, x: Float
     Raises:
         FormatError: `x` has another shape, or is not finite.
     """
-    network = conversion.network
-    codes = network.source.from_float(_shaped(x, conversion))
+    codes = conversion.network.source.from_float(shaped(x, conversion))
+    return values_of(run(library, image, conversion, codes), conversion)
+
+
+def run(library: ctypes.CDLL, image: Words, conversion: Conversion, codes: Codes, trace: bool = False) -> Result:
+    """What the engine makes of (samples, steps, features) codes; with `trace`, every stage's results too."""
+    network, shape = conversion.network, Shape.of(conversion.network)
     lengths = np.full(len(codes), codes.shape[1], dtype=np.int64)
-    shape = Shape.of(network)
-    parts: list[Codes] = []
+    parts: list[Result] = []
     with Emulator(library) as engine:
         loaded = packets.read_trailer(engine.packet(packets.load_packet(image), packets.TRAILER_WORDS))
         loaded.require(Operation.LOAD)
         for start in range(0, len(codes), BATCH):
-            steps = lengths[start : start + BATCH]
-            sequences = [sequence[:n] for sequence, n in zip(codes[start : start + BATCH], steps, strict=True)]
-            request = packets.run_packet(loaded.image_id, sequences, network.source)
-            answer = engine.packet(request, shape.words(steps, trace=False))
-            packets.read_trailer(answer).require(Operation.RUN)
-            parts.append(shape.read(answer, steps, trace=False)[0])
-    values = np.ldexp(np.concatenate(parts).astype(np.float64), -shape.frac)
-    if network.head == "softmax":
-        exponentials = np.exp(values - values.max(axis=-1, keepdims=True))
-        values = exponentials / exponentials.sum(axis=-1, keepdims=True)
-    if not (shape.every_step and conversion.steps is not None):
+            steps, chosen = lengths[start : start + BATCH], codes[start : start + BATCH]
+            request = packets.run_packet(loaded.image_id, chosen, network.source, trace=trace)
+            begin = time.perf_counter()
+            answer = engine.packet(request, shape.words(steps, trace))
+            seconds = time.perf_counter() - begin
+            trailer = packets.read_trailer(answer)
+            trailer.require(Operation.RUN)
+            outputs, traces = shape.read(answer, steps, trace)
+            parts.append(Result(outputs, shape.frac, steps, shape.every_step, traces, trailer.cycles, seconds))
+    return joined(parts)
+
+
+def values_of(result: Result, conversion: Conversion) -> npt.NDArray[np.float32]:
+    """What Keras's `predict` would return."""
+    values = result.values()
+    if conversion.network.head == "softmax":
+        values = softmax(values)
+    if not (result.every_step and conversion.steps is not None):
         values = values[:, 0]
     return values.astype(np.float32)
 
 
-def _shaped(x: Floats, conversion: Conversion) -> Floats:
+def softmax(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Over the last axis."""
+    exponentials = np.exp(values - values.max(axis=-1, keepdims=True))
+    return np.asarray(exponentials / exponentials.sum(axis=-1, keepdims=True))
+
+
+def shaped(x: Floats, conversion: Conversion) -> Floats:
     """The input as (samples, steps, features)."""
     features, steps = conversion.network.inputs, conversion.steps
     expected = "(samples, features)" if steps is None else f"(samples, {steps or 'steps'}, features)"

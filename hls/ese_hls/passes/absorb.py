@@ -7,7 +7,7 @@ from typing import Any
 from hls4ml.model.layers import Activation, Input
 from hls4ml.model.optimizer import OptimizerPass
 
-from ese_hls.formats import format_of, is_format
+from ese_hls.formats import format_of, is_format, name_of
 from ese_hls.layers import SparseDense, SparseNode
 
 
@@ -36,13 +36,14 @@ class SplitDenseActivation(OptimizerPass):  # type: ignore[misc]
         """A Dense node that still carries an activation."""
         if not isinstance(node, SparseDense) or node.get_attr("split"):
             return False
-        return node.get_attr("tensors").activation is not None
+        activation = node.get_attr("tensors").activation
+        return activation is not None and name_of(activation) != "linear"
 
     def transform(self, model: Any, node: Any) -> bool:
         """Insert the activation as a node of its own."""
         function = node.get_attr("tensors").activation
         node.set_attr("split", True)
-        name = str(getattr(function, "__name__", type(function).__name__))
+        name = name_of(function)
         attributes = {"activation": name, "function": function, "n_in": node.get_attr("n_out")}
         kind = "Softmax" if name == "softmax" else "Activation"
         model.insert_node(model.make_node(kind, f"{node.name}_{name}", attributes, list(node.outputs)))
