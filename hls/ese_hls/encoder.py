@@ -11,11 +11,12 @@ from ese_hls.bounds import bits_for, check_sum, largest_change, partial_sums
 from ese_hls.schedule import Plan, Planned, plan
 from ese_host import pointers
 from ese_host.bits import Words, pack
-from ese_host.design import CODE_BITS, FORMAT_VERSION, SUM_FRAC, WORD_BITS, Design, Mode
+from ese_host.design import FORMAT_VERSION, SUM_FRAC, Design, Mode
 from ese_host.errors import CapacityError, MismatchError, UnsupportedError
 from ese_host.fixed import Codes
 from ese_host.image import HEADER, MAGIC, layout, parse
 from ese_host.network import Activation, Layer, Lstm, Matrix, Network
+from ese_host.packing import RAM_BITS, Packing
 from ese_host.sparse import Interleave, column_index, relative_index
 from ese_host.tables import VALUE_FRAC
 
@@ -108,8 +109,8 @@ def fill(network: Network, pes: int, gap_bits: int, units: int, banks: int, mode
 
 def _entries(matrix: Matrix, interleave: Interleave, gap_bits: int, mode: Mode) -> tuple[Codes, Codes, list[Codes]]:
     """(pes, words) entry words of a matrix, (pes,) entries of each PE, and in skip mode where its columns begin."""
-    code_bits = CODE_BITS[matrix.kind]
-    per_word = WORD_BITS // (gap_bits + code_bits)
+    packing = Packing(matrix.kind, gap_bits)
+    per_word = packing.entries_per_word
     stored: list[Codes] = []
     columns: list[Codes] = []
     for pe, positions in enumerate(interleave.positions(matrix.codes)):
@@ -124,14 +125,14 @@ def _entries(matrix: Matrix, interleave: Interleave, gap_bits: int, mode: Mode) 
         rows = interleave.rows_of(pe)
         local = positions & ((1 << interleave.stride_log2) - 1)
         weights = matrix.codes[rows[local], positions >> interleave.stride_log2] if len(rows) else codes
-        codes[carriers] = (weights < 0) if matrix.kind == "ternary" else weights & 15
+        codes[carriers] = (weights < 0) if matrix.kind == "ternary" else weights & ((1 << packing.code_bits) - 1)
         stored.append(gaps | codes << gap_bits)
     counts = np.array([len(s) for s in stored])
     words = -(-int(counts.max(initial=0)) // per_word)
     slots = np.zeros((interleave.pes, words * per_word), dtype=np.int64)
     for pe, values in enumerate(stored):
         slots[pe, : len(values)] = values
-    shifts = np.arange(per_word) * (gap_bits + code_bits)
+    shifts = np.arange(per_word) * packing.entry_bits
     packed: Codes = (slots.reshape(interleave.pes, words, per_word) << shifts).sum(axis=2)
     return packed, counts, columns
 
@@ -140,8 +141,9 @@ def _pointers(starts: list[Codes], entry_words: int, matrix: Matrix, gap_bits: i
     """(pes, columns + 1) pointers of a matrix whose entries begin at word `entry_words`; none in stream mode."""
     if not starts:
         return np.zeros((1, 0), dtype=np.int64)
-    per_word = WORD_BITS // (gap_bits + CODE_BITS[matrix.kind])
-    return pointers.to_fields(np.array(starts) + entry_words * per_word, per_word, (per_word - 1).bit_length())
+    packing = Packing(matrix.kind, gap_bits)
+    per_word = packing.entries_per_word
+    return pointers.to_fields(np.array(starts) + entry_words * per_word, per_word, packing.slot_bits)
 
 
 def _stage_matrices(item: Planned, planned: Plan) -> list[Planned]:
@@ -302,8 +304,8 @@ def assemble(network: Network, packed: Packed, design: Design) -> Words:
         parts.append(pack(np.concatenate(packed.codebooks), 16))
     parts.append(pack(np.concatenate([packed.scales, packed.biases[:, :, None]], axis=2), 16))
     parts.append(pack(packed.peepholes, 16))
-    parts.append(pack(packed.entries.T, WORD_BITS))
-    parts.append(pack(packed.pointers.T, WORD_BITS))
+    parts.append(pack(packed.entries.T, design.packing.word_bits))
+    parts.append(pack(packed.pointers.T, RAM_BITS))
     parts.append((network.table[0] | network.table[1] << VALUE_FRAC).astype(np.uint32))
     content = np.concatenate(parts)
     crc = np.array([zlib.crc32(content.astype("<u4").tobytes())], dtype=np.uint32)

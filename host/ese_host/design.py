@@ -14,14 +14,17 @@ from typing import Any, Literal
 from ese_host.errors import FormatError, MismatchError
 from ese_host.fixed import Fixed
 from ese_host.network import Activation, WeightKind
+from ese_host.packing import CODE_BITS, GAP_BITS, RAM_BITS, Packing
 
 Mode = Literal["stream", "skip"]
 
 FORMAT_VERSION = 1
-WORD_BITS = 18
-"""Width of one word of entry memory: a block RAM's."""
-CODE_BITS = {"ternary": 1, "int4": 4, "codebook4": 4}
-ACC_BITS = {"ternary": 24, "int4": 28, "codebook4": 36}
+ACC_BITS: dict[WeightKind, int] = {
+    "ternary": 24,
+    **{kind: 24 + CODE_BITS[kind] for kind in ("int4", "int8", "int12", "int16")},
+    "codebook4": 36,
+}
+"""Accumulator width by default: a sum of 16-bit inputs and the level's bits."""
 SUM_FRAC = 36
 """Fractional bits of a pre-activation sum."""
 SUM_BITS = 48
@@ -79,10 +82,10 @@ class Design:
         depths = [1 << n for n in range(2 if skips else 1, 17)]
         allowed = {
             "weights": tuple(CODE_BITS),
-            "gap_bits": range(2, 13),
+            "gap_bits": GAP_BITS,
             "pes": range(1, 129),
             "cells_per_cycle": (1,) if self.pes % 2 else (1, 2),
-            "acc_bits": range(12, 41),
+            "acc_bits": range(12, SUM_BITS + 1),
             "acc_banks": (1, 2, 4),
             "entry_depth": range(1, 1 << 16),
             "phases": range(1, 65),
@@ -96,10 +99,11 @@ class Design:
         for name, values in allowed.items():
             if getattr(self, name) not in values:
                 raise FormatError(f"design: {name} is {getattr(self, name)!r}; allowed: {values}")
-        if skips and self.entry_depth >= 1 << (WORD_BITS - self.slot_bits):
+        reach = (1 << (RAM_BITS - self.packing.slot_bits)) - 1
+        if skips and self.entry_depth > reach:
             raise FormatError(
-                f"design: entry_depth is {self.entry_depth}; a column pointer reaches "
-                f"{(1 << (WORD_BITS - self.slot_bits)) - 1} words: use more PEs or gap bits"
+                f"design: entry_depth is {self.entry_depth}; a column pointer reaches {reach} words: "
+                "use more PEs or gap bits"
             )
         for name in ("source", "state", "output"):
             form: Fixed = getattr(self, name)
@@ -109,19 +113,9 @@ class Design:
                 )
 
     @property
-    def entry_bits(self) -> int:
-        """Bits of one stored entry: gap and code."""
-        return self.gap_bits + CODE_BITS[self.weights]
-
-    @property
-    def entries_per_word(self) -> int:
-        """Entries packed into one word of entry memory."""
-        return WORD_BITS // self.entry_bits
-
-    @property
-    def slot_bits(self) -> int:
-        """Bits of a column pointer that name an entry within its word."""
-        return (self.entries_per_word - 1).bit_length()
+    def packing(self) -> Packing:
+        """Widths of its entries and of the words that hold them."""
+        return Packing(self.weights, self.gap_bits)
 
     @property
     def design_id(self) -> int:

@@ -15,8 +15,9 @@ import numpy.typing as npt
 
 from ese_host import pointers
 from ese_host.bits import Words, packed_words, unpack
-from ese_host.design import CODE_BITS, FORMAT_VERSION, WORD_BITS, Design, check_ids
+from ese_host.design import FORMAT_VERSION, Design, check_ids
 from ese_host.errors import CapacityError, FormatError
+from ese_host.packing import RAM_BITS
 from ese_host.phases import Phase, record_words
 from ese_host.tables import TABLE_SIZE
 
@@ -113,8 +114,8 @@ def layout(header: dict[str, int], design: Design) -> dict[str, slice]:
         "codebooks": 8 * header["codebooks"],
         "scales and biases": packed_words(header["params"] * 4 * (design.acc_banks + 1), 16),
         "peepholes": packed_words(header["cells"] * 3, 16),
-        "entries": packed_words(header["entry_words"] * design.pes, WORD_BITS),
-        "pointers": packed_words(pointer_count(header) * design.pes, WORD_BITS),
+        "entries": packed_words(header["entry_words"] * design.pes, design.packing.word_bits),
+        "pointers": packed_words(pointer_count(header) * design.pes, RAM_BITS),
         "tables": TABLE_SIZE,
         "checksum": 1,
     }
@@ -151,7 +152,7 @@ def parse(words: Words, design: Design, name: str = "image") -> Image:
     table = words[sections["phase table"]].reshape(header["phases"], -1)
     phases = tuple(Phase.from_words(row[:record]) for row in table)
     for number, phase in enumerate(phases):
-        used = phase.entry_base + -(-phase.entry_count // design.entries_per_word)
+        used = phase.entry_base + -(-phase.entry_count // design.packing.entries_per_word)
         if used > header["entry_words"]:
             raise FormatError(f"{name}: phase {number} uses {used} entry words; {header['entry_words']} are stored")
     if design.mode == "skip":
@@ -205,10 +206,10 @@ def read(path: Path, design: Design) -> Image:
 
 def entries(image: Image, design: Design) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Gaps and codes of all stored entries, (pes, entry words * entries per word) each."""
-    count = image.header["entry_words"] * design.pes
-    stored = unpack(image.words[image.sections["entries"]], count, WORD_BITS).reshape(-1, design.pes).T
-    shifts = np.arange(design.entries_per_word) * design.entry_bits
-    slots = (stored[:, :, None] >> shifts) & ((1 << design.entry_bits) - 1)
+    count, packing = image.header["entry_words"] * design.pes, design.packing
+    stored = unpack(image.words[image.sections["entries"]], count, packing.word_bits).reshape(-1, design.pes).T
+    shifts = np.arange(packing.entries_per_word) * packing.entry_bits
+    slots = (stored[:, :, None] >> shifts) & ((1 << packing.entry_bits) - 1)
     slots = slots.reshape(design.pes, -1)
     return slots & ((1 << design.gap_bits) - 1), slots >> design.gap_bits
 
@@ -216,11 +217,10 @@ def entries(image: Image, design: Design) -> tuple[npt.NDArray[np.int64], npt.ND
 def padding_entries(image: Image, design: Design) -> npt.NDArray[np.int64]:
     """(phases, pes) entries that carry no weight."""
     gaps, codes = entries(image, design)
-    ternary = CODE_BITS[design.weights] == 1
-    empty = gaps == (1 << design.gap_bits) - 1 if ternary else codes == 0
+    empty = gaps == (1 << design.gap_bits) - 1 if design.weights == "ternary" else codes == 0
     result = np.zeros_like(image.counts)
     for number, phase in enumerate(image.phases):
-        start = phase.entry_base * design.entries_per_word
+        start = phase.entry_base * design.packing.entries_per_word
         for pe in range(design.pes):
             result[number, pe] = int(empty[pe, start : start + image.counts[number, pe]].sum())
     return result

@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ese_host.bits import Words, unpack
-from ese_host.design import WORD_BITS, Design
+from ese_host.design import Design
 from ese_host.errors import FormatError
+from ese_host.packing import RAM_BITS
 from ese_host.phases import Phase
 
 Pointers = npt.NDArray[np.int64]
@@ -31,11 +32,12 @@ def read(section: Words, count: int, entry_words: int, design: Design, name: str
     Raises:
         FormatError: a pointer names no slot, lies behind the entries stored, or before the one before it.
     """
-    fields = unpack(section, count * design.pes, WORD_BITS).reshape(count, design.pes).T
-    word, slot = fields >> design.slot_bits, fields & ((1 << design.slot_bits) - 1)
-    entries = word * design.entries_per_word + slot
-    stored = entry_words * design.entries_per_word
-    wrong = (slot >= design.entries_per_word) | (entries > stored)
+    packing = design.packing
+    fields = unpack(section, count * design.pes, RAM_BITS).reshape(count, design.pes).T
+    word, slot = fields >> packing.slot_bits, fields & ((1 << packing.slot_bits) - 1)
+    entries = word * packing.entries_per_word + slot
+    stored = entry_words * packing.entries_per_word
+    wrong = (slot >= packing.entries_per_word) | (entries > stored)
     wrong[:, 1:] |= np.diff(entries, axis=1) < 0
     if wrong.any():
         pe, index = (int(i) for i in np.argwhere(wrong)[0])

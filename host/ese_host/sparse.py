@@ -74,7 +74,7 @@ def max_gap(kind: WeightKind, gap_bits: int) -> int:
 
 
 def padding_passes(kind: WeightKind, gap_bits: int) -> int:
-    """Positions that one padding entry passes: the gap, and for int4 and codebook4 the zero weight behind it."""
+    """Positions that one padding entry passes: the gap, and, but for ternary, the zero weight behind it."""
     return (1 << gap_bits) - (1 if kind == "ternary" else 0)
 
 

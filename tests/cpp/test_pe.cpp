@@ -6,7 +6,8 @@ using namespace ese;
 
 template <Weights Kind> struct Of {
     static constexpr Weights weights = Kind;
-    static constexpr int gap_bits = Kind == Weights::ternary ? 5 : 4, pes = 1, units = 1, acc_bits = 36, acc_banks = 1;
+    static constexpr int gap_bits = Kind == Weights::ternary || Kind == Weights::int16 ? 5 : 4;
+    static constexpr int pes = 1, units = 1, acc_bits = 36, acc_banks = 1;
     static constexpr Mode mode = Mode::stream;
     static constexpr int fifo_depth = 8, pointer_depth = 0, delta_depth = 0;
     static constexpr int vector_depth = 8;
@@ -16,10 +17,10 @@ template <Weights Kind> void slots() {
     using C = Of<Kind>;
     Random random(3);
     for (int i = 0; i < 1000; ++i) {
-        unsigned word = (unsigned)(random.bits(18) & 0x3FFFF);
+        unsigned long long word = random.bits(Shape<C>::word_bits) & ((1ull << Shape<C>::word_bits) - 1);
         for (int slot = 0; slot < Shape<C>::entries_per_word; ++slot) {
             Entry<C> entry = Entry<C>::unpack(word, slot);
-            unsigned bits = word >> (slot * Shape<C>::entry_bits);
+            unsigned bits = (unsigned)(word >> (slot * Shape<C>::entry_bits));
             CHECK_EQUAL(entry.gap, bits % (1u << C::gap_bits));
             CHECK_EQUAL(entry.code, (bits >> C::gap_bits) % (1u << Shape<C>::code_bits));
             EntryAddress<C> at = EntryAddress<C>::unpack((unsigned)(i << Shape<C>::slot_bits) + slot);
@@ -33,24 +34,39 @@ template <Weights Kind> void slots() {
     }
 }
 
+// Every code of an integer kind is its own level.
+template <Weights Kind> void integers(int x) {
+    using C = Of<Kind>;
+    constexpr int sign = 1 << (Shape<C>::code_bits - 1);
+    for (int code = 0; code < 2 * sign; ++code) {
+        Entry<C> entry;
+        entry.gap = 0;
+        entry.code = code;
+        Term<C> term = Term<C>::of(entry, x, nullptr, 0);
+        CHECK_EQUAL(term.value, (long long)(code < sign ? code : code - 2 * sign) * x);
+        CHECK_EQUAL(term.negative, code >= sign);
+    }
+}
+
 int main() {
     slots<Weights::ternary>();
     slots<Weights::int4>();
+    slots<Weights::int8>();
+    slots<Weights::int12>();
+    slots<Weights::int16>();
     slots<Weights::codebook4>();
+    static_assert(Shape<Of<Weights::int12>>::word_bits == 18, "16 bits of an entry fit one block RAM");
+    static_assert(Shape<Of<Weights::int16>>::word_bits == 36, "21 bits take two");
     constant_t codebook[256] = {};
     codebook[16 + 5] = -32768;
     for (int x : {-32768, -1, 0, 1, 65535}) {
         Entry<Of<Weights::ternary>> minus = {3, 1}, plus = {3, 0};
         CHECK_EQUAL((Term<Of<Weights::ternary>>::of(minus, x, codebook, 0).value), -x);
         CHECK_EQUAL((Term<Of<Weights::ternary>>::of(plus, x, codebook, 0).value), x);
-        for (int code = 0; code < 16; ++code) {
-            Entry<Of<Weights::int4>> entry;
-            entry.gap = 0;
-            entry.code = code;
-            Term<Of<Weights::int4>> term = Term<Of<Weights::int4>>::of(entry, x, codebook, 0);
-            CHECK_EQUAL(term.value, (code < 8 ? code : code - 16) * x);
-            CHECK_EQUAL(term.negative, code >= 8);
-        }
+        integers<Weights::int4>(x);
+        integers<Weights::int8>(x);
+        integers<Weights::int12>(x);
+        integers<Weights::int16>(x);
         Entry<Of<Weights::codebook4>> looked_up;
         looked_up.gap = 0;
         looked_up.code = 5;

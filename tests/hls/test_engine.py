@@ -8,7 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ese_hls.simulate import Emulator
+from ese_hls.sizing import choose_design
 from ese_host import cycles, packets
+from ese_host.fixed import Fixed
+from ese_host.network import Dense, Matrix, Network
 from ese_host.packets import Operation
 from support import engine as engines
 from support.designs import PATTERNS, SPECS, roomy
@@ -74,6 +77,21 @@ def test_cycle_model_equals_the_engines_counter(name: str) -> None:
                     modelled = cycles.account(made, design, steps, trace=trace)
                     assert modelled.total == counted
                     assert sum(modelled.by_cause.values()) == pytest.approx(counted, abs=1e-6)
+
+
+def test_accumulators_may_be_as_wide_as_the_sum() -> None:
+    """16-bit weights and inputs at their rails, scale 1: 42 bits, and exact."""
+    columns = 1400
+    codes = np.full((2, columns), -(1 << 15)) * np.array([[1], [-1]])
+    matrix = Matrix(np.minimum(codes, (1 << 15) - 1), "int16", np.ones((2, 2), dtype=np.int64), 21)
+    source = Fixed(16, 1)
+    net = Network((Dense("classes", matrix, np.zeros(2, dtype=np.int64), 12, False, source, None),), source)
+    design = choose_design(net, pes=2)
+    assert design.acc_bits == 42
+    with Emulator(engines.library(design)) as emulator:
+        made = engines.load(emulator, net, design)
+        for rail in (source.low, source.high):
+            assert engines.compare(emulator, net, made, np.full((1, 2, columns), rail)) > 0
 
 
 def test_state_is_kept_on_request_and_forgotten_otherwise() -> None:

@@ -23,7 +23,7 @@ def random_spec(rng: Rng) -> Spec:
     hidden = tuple(int(n) for n in rng.integers(1, 9, rng.integers(0 if layers else 1, 3)))
     projection = int(rng.integers(0, 2) * rng.integers(1, 9)) if layers else 0
     return Spec(
-        kind=rng.choice(["ternary", "int4", "codebook4"]),
+        kind=rng.choice(["ternary", "int4", "int8", "int12", "int16", "codebook4"]),
         inputs=int(rng.integers(1, 20)),
         units=tuple(int(u) for u in rng.integers(1, 14, layers)),
         projection=projection,

@@ -174,7 +174,7 @@ def test_unequal_lstm_formats_are_refused() -> None:
         sizing.choose_design(Network(tuple(layers), spec.source), pes=2)
 
 
-@given(st.integers(0, 2**32 - 1), st.sampled_from(["ternary", "int4", "codebook4"]))
+@given(st.integers(0, 2**32 - 1), st.sampled_from(["ternary", "int4", "int8", "int12", "int16", "codebook4"]))
 @settings(max_examples=40)
 def test_bounds_hold_for_every_prefix_of_every_order(seed: int, kind: str) -> None:
     """Random inputs at the rails, entries in random order: no partial sum leaves the proven range."""

@@ -8,7 +8,7 @@ from ese_host.bits import pack, unpack
 from ese_host.network import WeightKind
 from ese_host.sparse import Interleave, entries_per_pe, max_gap, padding_passes, relative_index
 
-kinds = st.sampled_from(["ternary", "int4", "codebook4"])
+kinds = st.sampled_from(["ternary", "int4", "int8", "int12", "int16", "codebook4"])
 
 
 @given(st.integers(1, 40), st.integers(1, 17), st.sampled_from([1, 4]))

@@ -23,6 +23,9 @@ SPECS = {
     "stacked": (Spec(inputs=4, units=(6, 5), outputs=4, sequences=True, kind="codebook4"), 5),
     "ttq": (Spec(inputs=4, units=(6,), outputs=4, two_scales=True), 2),
     "dense": (Spec(inputs=9, units=(), hidden=(7,), outputs=4, sequences=True, kind="int4"), 4),
+    "int8": (Spec(inputs=6, units=(7,), hidden=(9,), outputs=4, kind="int8"), 3),
+    "int12": (Spec(inputs=4, units=(5,), outputs=6, two_scales=True, kind="int12", activations=HARD8), 2),
+    "int16": (Spec(inputs=5, units=(6,), outputs=3, sequences=True, kind="int16", activations=SMOOTH16), 4),
     "hidden": (Spec(inputs=4, units=(6,), hidden=(6,), outputs=4, activations=SMOOTH16), 7),
 }
 SKIP_SPECS = {
@@ -33,9 +36,11 @@ SKIP_SPECS = {
         3,
         2,
     ),
+    "fc-int8": (Spec(inputs=14, units=(), hidden=(15, 8), outputs=5, sequences=True, kind="int8"), 4, 2),
     "fc-shallow": (Spec(inputs=30, units=(), hidden=(50,), outputs=19, sequences=True, two_scales=True), 8, 1),
     "zero-skipping-lstm": (Spec(inputs=7, units=(6, 5), hidden=(6,), outputs=4), 3, 4),
     "delta-lstm": (Spec(inputs=6, units=(9,), outputs=3, sequences=True, delta=(0, 0)), 4, 8),
+    "delta-int16": (Spec(inputs=6, units=(7,), outputs=3, kind="int16", delta=(700, None)), 2, 4),
     "delta-google": (
         Spec(
             inputs=7, units=(9,), projection=5, peepholes=True, outputs=0, sequences=True, activations=SMOOTH16,

@@ -68,7 +68,7 @@ def matrix(rng: Rng, rows: int, columns: int, spec: Spec) -> Matrix:
     else:
         low, high = CODE_RANGE[spec.kind]
         codes = where * rng.choice([low, low + 1, low * 3 // 8, -1, 1, 2, high], where.shape)
-        frac = 10 + high.bit_length() + 1
+        frac = min(11 + high.bit_length(), 21)
     scale = rng.integers(0, 600, (1, rows)) + np.array([[0], [40 * spec.two_scales]])
     return Matrix(codes, spec.kind, scale.astype(np.int64), frac, codebook)
 

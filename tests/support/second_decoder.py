@@ -32,7 +32,7 @@ SKIP_RECORD = {
     **{"threshold": (11, 16, 16), "last": (12, 0, 16)},
 }
 KERNEL, RECURRENT, PROJECTION = range(3)
-CODE_BITS = {"ternary": 1, "int4": 4, "codebook4": 4}
+CODE_BITS = {"ternary": 1, "int4": 4, "int8": 8, "int12": 12, "int16": 16, "codebook4": 4}
 
 
 @dataclass(frozen=True)
@@ -93,10 +93,17 @@ def require(condition: bool, message: str) -> None:
         raise ValueError(message)
 
 
+def word_shape(facts: Facts) -> tuple[int, int, int]:
+    """Bits of a word, bits of an entry, entries in a word."""
+    bits = facts.gap_bits + CODE_BITS[facts.weights]
+    word = 18 if bits <= 18 else 36
+    return word, bits, word // bits
+
+
 def slots(words: list[int], facts: Facts) -> list[int]:
     """Entries in all slots of a PE's words."""
-    bits = facts.gap_bits + CODE_BITS[facts.weights]
-    return [word >> slot * bits & ((1 << bits) - 1) for word in words for slot in range(18 // bits)]
+    _, bits, per_word = word_shape(facts)
+    return [word >> slot * bits & ((1 << bits) - 1) for word in words for slot in range(per_word)]
 
 
 def weights(entries: list[int], facts: Facts) -> Iterator[tuple[int, int]]:
@@ -118,7 +125,7 @@ def weights(entries: list[int], facts: Facts) -> Iterator[tuple[int, int]]:
 
 def column_weights(entries: list[int], pointers: list[int], stride: int, facts: Facts) -> Iterator[tuple[int, int]]:
     """The same for a PE whose columns begin in its entries where its pointers say."""
-    per_word = 18 // (facts.gap_bits + CODE_BITS[facts.weights])
+    _, _, per_word = word_shape(facts)
     slot_bits = (per_word - 1).bit_length()
     starts = []
     for pointer in pointers:
@@ -182,7 +189,8 @@ def decode(data: bytes, facts: Facts) -> Image:
     row = facts.banks + 1
     params = section(header["params"] * 4 * row, 16)
     holes = [signed(hole, 16) for hole in section(header["cells"] * 3, 16)]
-    entries = section(header["entry_words"] * facts.pes, 18)
+    word, _, per_word = word_shape(facts)
+    entries = section(header["entry_words"] * facts.pes, word)
     pointers = section((header["flags"] >> 16) * facts.pes, 18)
     table = [(word & 0x7FFFF, word >> 19) for word in section(1024, 32)]
     require(at == len(data) - 4, "words left over")
@@ -206,7 +214,7 @@ def decode(data: bytes, facts: Facts) -> Image:
                 chosen = pointers[record["pointer"] * facts.pes + pe :: facts.pes][: columns + 1]
                 found = column_weights(own, chosen, stride, facts)
             else:
-                first = record["entry_word"] * (18 // (facts.gap_bits + CODE_BITS[facts.weights]))
+                first = record["entry_word"] * per_word
                 found = weights(own[first : first + count[pe]], facts)
             for position, code in found:
                 column, local = divmod(position, stride)
@@ -214,8 +222,10 @@ def decode(data: bytes, facts: Facts) -> Image:
                 require(column < columns and item < items, "a weight outside its matrix")
                 if facts.weights == "ternary":
                     level = 1 - 2 * code
+                elif facts.weights == "codebook4":
+                    level = codebooks[record["codebook"]][code]
                 else:
-                    level = signed(code, 4) if facts.weights == "int4" else codebooks[record["codebook"]][code]
+                    level = signed(code, CODE_BITS[facts.weights])
                 matrix[local % group * items + item][column] = level
                 total += 1
         # rows of `params` in the order of the matrix

@@ -127,7 +127,6 @@ template <class C, class In> struct Loader {
     bool sections() {
         memory.phase_count = header[4];
         memory.inputs = header[9];
-        memory.every_step = bit(header[11], 0);
         memory.alternate = bit(header[11], 1);
         memory.lines.gate.slope = field(header[12], 0, 16);
         memory.lines.gate.offset = field(header[12], 16, 16);
@@ -236,9 +235,20 @@ template <class C, class In> struct Loader {
         for (word_t i = 0; i < header[5]; ++i) {
         pes:
             for (int p = 0; p < C::pes; ++p)
-                memory.entries[p][i] = image.take(word_bits);
+                memory.entries[p][i] = entry_word();
         }
         image.align();
+    }
+
+    // An entry word, a block RAM's width after the other.
+    typename Shape<C>::entry_word_t entry_word() {
+        ESE_INLINE
+        using entry_word_t = typename Shape<C>::entry_word_t;
+        entry_word_t value = 0;
+    rams:
+        for (int at = 0; at < Shape<C>::word_bits; at += ram_bits)
+            value |= entry_word_t(image.take(ram_bits)) << at;
+        return value;
     }
 
     // Tells whether every PE's pointers ascend and end with the entries that are stored.
@@ -252,7 +262,7 @@ template <class C, class In> struct Loader {
         for (word_t i = 0; i < pointers(); ++i) {
         pes:
             for (int p = 0; p < C::pes; ++p) {
-                word_t pointer = image.take(word_bits);
+                word_t pointer = image.take(ram_bits);
                 EntryAddress<C> at = EntryAddress<C>::unpack(pointer);
                 bool whole = at.word < header[5] || (at.word == header[5] && at.slot == 0);
                 inside = inside && whole && at.slot < Shape<C>::entries_per_word && pointer >= before[p];

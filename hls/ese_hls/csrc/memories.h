@@ -7,7 +7,7 @@
 namespace ese {
 
 template <class C> struct Memories {
-    entry_word_t entries[C::pes][C::entry_depth];
+    typename Shape<C>::entry_word_t entries[C::pes][C::entry_depth];
     address_t counts[C::pes][Shape<C>::skips ? 1 : C::phases]; // entries of each PE in each phase: stream
     pointer_t pointers[C::pes][Shape<C>::pointer_depth];       // where each column begins: skip mode
     Phase phases[C::phases];
@@ -21,7 +21,6 @@ template <class C> struct Memories {
     uint_t<7> phase_count;
     uint_t<14> inputs; // width of an input frame
     bool alternate;    // accumulator sets change roles with every step
-    bool every_step;   // an output leaves at every step
     bool persistent;   // some phase's sums persist from step to step
     Lines lines;
     word_t image_id; // 0 where no image is loaded

@@ -14,14 +14,14 @@ template <class C> struct Entry {
     uint_t<Shape<C>::code_bits> code;
 
     // The entry in `slot` of a word.
-    static Entry unpack(entry_word_t word, int slot) {
+    static Entry unpack(typename Shape<C>::entry_word_t word, int slot) {
         ESE_INLINE
         word_t chosen = 0;
         slots:
         for (int s = 0; s < Shape<C>::entries_per_word; ++s) {
             ESE_UNROLL
             if (slot == s)
-                chosen = field(word, s * bits, bits);
+                chosen = word_t(word >> (s * bits)) & ((word_t(1) << bits) - 1);
         }
         Entry entry;
         entry.gap = field(chosen, 0, C::gap_bits);
@@ -80,9 +80,10 @@ template <class C> struct Term {
             term.negative = entry.code != 0;
             term.value = term.negative ? acc_t(-x) : acc_t(x);
         } else {
-            // int4 is its own level, from two's complement; a codebook entry is looked up
-            constant_t level =
-                C::weights == Weights::int4 ? constant_t((entry.code ^ 8) - 8) : codebook[book * 16 + entry.code];
+            // an integer is its own level, from two's complement; a codebook entry is looked up
+            constexpr int sign = 1 << (Shape<C>::code_bits - 1);
+            constant_t level = C::weights == Weights::codebook4 ? codebook[book * 16 + entry.code]
+                                                                : constant_t((entry.code ^ sign) - sign);
             term.negative = level < 0;
             term.value = acc_t(level) * x;
         }

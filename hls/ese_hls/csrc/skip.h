@@ -118,7 +118,8 @@ template <class C> struct SkipFeed {
     }
 
     // One entry of the column; a column without entries takes an iteration too.
-    static Work<C> execute(Progress &at, const entry_word_t entries[C::entry_depth], const Phase &phase) {
+    static Work<C> execute(Progress &at, const typename Shape<C>::entry_word_t entries[C::entry_depth],
+                           const Phase &phase) {
         ESE_INLINE
         Work<C> work;
         Column<C> &column = at.column;

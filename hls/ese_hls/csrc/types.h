@@ -6,7 +6,7 @@
 
 namespace ese {
 
-enum class Weights { ternary, int4, codebook4 };
+enum class Weights { ternary, int4, int8, int12, int16, codebook4 };
 enum class Mode { stream, skip }; // dense activations (ESE), or zero and unchanged ones left out (EIE, delta networks)
 enum class Kind { tanh, sigmoid, hard_tanh, hard_sigmoid };
 
@@ -16,9 +16,9 @@ struct Activation {
     Format out;
 };
 
-constexpr int word_bits = 18;    // an entry word fills a block RAM's width
-constexpr int element_bits = 18; // and so does a vector element: 16 signed or unsigned bits and to spare
-constexpr int gates = 4;         // i, f, c, o, in Keras's order; a group of four rows in any other matrix
+constexpr int ram_bits = 18;           // width of a block RAM
+constexpr int element_bits = ram_bits; // a vector element fills it: 16 signed or unsigned bits and to spare
+constexpr int gates = 4;               // i, f, c, o, in Keras's order; a group of four rows in any other matrix
 constexpr int scale_bits = 16;
 constexpr int sum_frac = 36; // fractional bits of a pre-activation sum
 constexpr int sum_bits = 48;
@@ -42,14 +42,22 @@ struct Lines {
 };
 
 using address_t = uint_t<16>;
-using entry_word_t = uint_t<word_bits>;
-using pointer_t = uint_t<word_bits>; // a column pointer fills a block RAM's width too
+using pointer_t = uint_t<ram_bits>; // a column pointer fills a block RAM's width too
 
 constexpr bool power_of_two(int n) {
     return n > 0 && (n & (n - 1)) == 0;
 }
 constexpr int log2_ceil(int n) {
     return n <= 1 ? 0 : 1 + log2_ceil((n + 1) / 2);
+}
+
+// Bits of a stored weight code.
+constexpr int code_bits_of(Weights kind) {
+    return kind == Weights::ternary ? 1
+           : kind == Weights::int8  ? 8
+           : kind == Weights::int12 ? 12
+           : kind == Weights::int16 ? 16
+                                    : 4;
 }
 
 // An address inside a memory of `Depth` words, whatever is asked for.
@@ -60,8 +68,10 @@ template <int Depth> int within(int address) {
 }
 
 template <class C> struct Shape {
-    static constexpr int code_bits = C::weights == Weights::ternary ? 1 : 4;
+    static constexpr int code_bits = code_bits_of(C::weights);
     static constexpr int entry_bits = C::gap_bits + code_bits;
+    // an entry word is one block RAM's where an entry fits, else two of them side by side
+    static constexpr int word_bits = entry_bits <= ram_bits ? ram_bits : 2 * ram_bits;
     static constexpr int entries_per_word = word_bits / entry_bits;
     static constexpr int slot_bits = log2_ceil(entries_per_word);
     static constexpr int pairs = (C::pes + 1) / 2;
@@ -71,13 +81,14 @@ template <class C> struct Shape {
     static constexpr int delta_depth = delta ? C::delta_depth : scan_width;
     static constexpr int fifo_depth = skips ? C::fifo_depth : 1;
     using acc_t = int_t<C::acc_bits>;
+    using entry_word_t = uint_t<word_bits>;
 
     static_assert(C::pes >= 1 && C::pes <= 128, "1 to 128 PEs");
     static_assert(C::units == 1 || C::units == 2, "1 or 2 element-wise units");
     static_assert(C::pes % C::units == 0, "each unit drains PEs of its own: two units need an even number of PEs");
     static_assert(C::acc_banks == 1 || C::acc_banks == 2 || C::acc_banks == 4, "accumulator banks are 1, 2 or 4");
-    static_assert(entry_bits <= word_bits, "an entry fits an 18-bit word");
-    static_assert(C::acc_bits <= 40, "a scaled accumulator fits the 48-bit sum");
+    static_assert(entry_bits <= word_bits, "an entry fits a word of one or two block RAMs");
+    static_assert(C::acc_bits <= sum_bits, "an accumulator fits the 48-bit sum, and 64 bits when it is scaled");
     static_assert(power_of_two(fifo_depth) && fifo_depth <= 256, "a FIFO holds 1 to 256 columns, a power of two");
     static_assert(!skips || C::vector_depth >= scan_width, "a vector RAM holds at least what is examined at once");
     static_assert(delta_depth >= scan_width, "so does the memory of what was last broadcast");

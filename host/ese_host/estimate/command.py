@@ -79,7 +79,7 @@ BY_SIZES = _options(
         "--weights",
         default="ternary",
         show_default=True,
-        type=click.Choice(["ternary", "int4", "codebook4"]),
+        type=click.Choice(["ternary", "int4", "int8", "int12", "int16", "codebook4"]),
         help="Weight codes.",
     ),
     PES,

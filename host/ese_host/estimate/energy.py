@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ese_host.design import WORD_BITS, Design
+from ese_host.design import Design
 from ese_host.estimate.timing import Step
+from ese_host.packing import RAM_BITS
 
 TABLE = {
     "int add": 0.1,
@@ -54,14 +55,14 @@ def energy(step: Step, dense_weights: int, design: Design) -> Energy:
     multiplications = scaled_rows * banks + cells * CELL_MULTIPLICATIONS
     additions = scaled_rows * (banks + 1) + cells * 10
     copies = (design.pes + 1) // 2 if design.mode == "stream" else 1
-    written = (cells + rows + 2 * step.frame_words) * copies * WORD_BITS
-    entry_bits = WORD_BITS / design.entries_per_word
+    written = (cells + rows + 2 * step.frame_words) * copies * RAM_BITS
+    entry_bits = design.packing.word_bits / design.packing.entries_per_word
     parameters = scaled_rows * 16 * banks + rows * 16 + cells * CELL_READS
     parts = {
         "compute: weights": step.weights * weight_operation,
         "compute: element-wise": multiplications * TABLE["int mult"] + additions * TABLE["int add"],
         "SRAM: entries": _access("SRAM", step.entries * entry_bits),
-        "SRAM: vectors": _access("SRAM", step.entries * WORD_BITS + written),
+        "SRAM: vectors": _access("SRAM", step.entries * RAM_BITS + written),
         "SRAM: parameters, states, tables": _access("SRAM", parameters),
         "registers and LUTRAM: accumulators": _access(
             "register", (2 * step.weights + 2 * scaled_rows * banks) * design.acc_bits

@@ -148,7 +148,8 @@ def _dsps(design: Design, family: Family) -> dict[str, float]:
         for activation in (gate, gate, gate, cell, cell)
     )
     products = 3 * multiplier(18, 18, family)
-    level = {"ternary": 0, "int4": multiplier(5, 18, family), "codebook4": multiplier(16, 18, family)}[design.weights]
+    level_bits = 16 if design.weights == "codebook4" else design.packing.code_bits
+    level = 0 if design.weights == "ternary" else multiplier(level_bits, 18, family)
     parts = {
         "scales": units * scaled,
         "peepholes": units * 3 * multiplier(16, 16, family),

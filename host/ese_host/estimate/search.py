@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ese_host.board import Board
-from ese_host.design import CODE_BITS, WORD_BITS, Design
+from ese_host.design import Design
 from ese_host.errors import CapacityError, UnsupportedError
 from ese_host.estimate.masks import Work, least_work
 from ese_host.estimate.resources import Use, percentages, use
@@ -101,8 +101,7 @@ def _candidates(pruning: Pruning, choices: Choices, tried: Range) -> Iterator[tu
             if pes % units:
                 continue
             for gap_bits in tried.gap_bits:
-                if gap_bits + CODE_BITS[pruning.kind] <= WORD_BITS:
-                    yield replace(pruning, gap_bits=gap_bits), replace(choices, pes=pes, cells_per_cycle=units)
+                yield replace(pruning, gap_bits=gap_bits), replace(choices, pes=pes, cells_per_cycle=units)
 
 
 def _fits(uses: dict[str, Use]) -> bool:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ese_host.design import ACC_BITS, CODE_BITS, WORD_BITS, Design
+from ese_host.design import ACC_BITS, Design
 from ese_host.errors import CapacityError, FormatError
 from ese_host.estimate.masks import Work
 from ese_host.estimate.sizes import Pruning
 from ese_host.estimate.table import Table
 from ese_host.fixed import Fixed
 from ese_host.network import Activation
+from ese_host.packing import GAP_BITS, Packing
 
 GATE, CELL = Activation("sigmoid", Fixed(16, 0, signed=False)), Activation("tanh", Fixed(16, 1))
 HARD_GATE = Activation("hard_sigmoid", Fixed(16, 0, signed=False))
@@ -44,9 +45,9 @@ def design_of(table: Table, works: Sequence[Work], pruning: Pruning, choices: Ch
         CapacityError: a depth is beyond what any design has.
     """
     units = choices.cells_per_cycle
-    per_word = WORD_BITS // (pruning.gap_bits + CODE_BITS[pruning.kind])
-    if not per_word:
-        raise FormatError(f"gap_bits is {pruning.gap_bits}; an entry with its code fits {WORD_BITS} bits")
+    if pruning.gap_bits not in GAP_BITS:
+        raise FormatError(f"gap_bits is {pruning.gap_bits}; {GAP_BITS[0]} to {GAP_BITS[-1]} are allowed")
+    per_word = Packing(pruning.kind, pruning.gap_bits).entries_per_word
     words = sum(-(-int(work.entries.max(initial=0)) // per_word) for work in works)
     longest = max(int(work.entries.max(initial=0)) for work in works)
     for what, found in (("entries of one matrix", longest), ("entry words", words)):

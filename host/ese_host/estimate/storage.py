@@ -11,7 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ese_host.design import SCAN_WIDTH, WORD_BITS, Design
+from ese_host.design import SCAN_WIDTH, Design
+from ese_host.packing import RAM_BITS
 from ese_host.tables import TABLE_SIZE
 
 Family = Literal["zynq-7000", "zynq-ultrascale"]
@@ -81,7 +82,7 @@ def memories(design: Design) -> list[Memory]:
     units = d.cells_per_cycle
     skips = d.mode == "skip"
     found = [
-        Memory("entries", d.pes, d.entry_depth, WORD_BITS, "bram"),
+        Memory("entries", d.pes, d.entry_depth, d.packing.word_bits, "bram"),
         *(_skip_memories(design) if skips else _vectors(pairs, d.vector_depth)),
         _auto("scales", units * 4 * d.acc_banks, d.param_depth, 16),
         _auto("biases", units * 4, d.param_depth, 16),
@@ -105,18 +106,18 @@ def table_copies(design: Design) -> int:
 
 
 def _vectors(copies: int, depth: int) -> list[Memory]:
-    return [Memory(f"vector RAM {name}", copies, depth, WORD_BITS, "bram") for name in "AB"]
+    return [Memory(f"vector RAM {name}", copies, depth, RAM_BITS, "bram") for name in "AB"]
 
 
 def _skip_memories(design: Design) -> list[Memory]:
     """Vectors as one copy of wide rows, column pointers, FIFOs, and what was last broadcast."""
-    d, wide = design, SCAN_WIDTH * WORD_BITS
-    column = 2 * (16 + d.slot_bits) + WORD_BITS
+    d, wide = design, SCAN_WIDTH * RAM_BITS
+    column = 2 * (16 + d.packing.slot_bits) + RAM_BITS
     rows = max(d.delta_depth, SCAN_WIDTH) // SCAN_WIDTH
     return [
         *(Memory(f"vector RAM {name}", 1, d.vector_depth // SCAN_WIDTH, wide, "bram") for name in "AB"),
         Memory("last broadcast", int(d.delta_depth > 0), rows, wide, "bram"),
-        Memory("column pointers", d.pes, d.pointer_depth, WORD_BITS, "bram"),
+        Memory("column pointers", d.pes, d.pointer_depth, RAM_BITS, "bram"),
         Memory("FIFOs", d.pes, d.fifo_depth, column, "lutram"),
     ]
 
