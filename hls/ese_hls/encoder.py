@@ -12,10 +12,11 @@ from ese_hls.schedule import Plan, Planned, plan
 from ese_host import pointers
 from ese_host.bits import Words, pack
 from ese_host.design import FORMAT_VERSION, SUM_FRAC, Design, Mode
+from ese_host.engine_formats import engine_formats, fits_source, stored_output, without_line
 from ese_host.errors import CapacityError, MismatchError, UnsupportedError
 from ese_host.fixed import Codes
 from ese_host.image import HEADER, MAGIC, layout, parse
-from ese_host.network import Activation, Layer, Lstm, Matrix, Network
+from ese_host.network import Layer, Lstm, Matrix, Network
 from ese_host.packing import RAM_BITS, Packing
 from ese_host.sparse import Interleave, column_index, relative_index
 from ese_host.tables import VALUE_FRAC
@@ -217,26 +218,28 @@ def check_formats(network: Network, design: Design) -> None:
 
     Raises:
         MismatchError: a format, an activation or the weight kind differs.
+        UnsupportedError: they differ among the network's own layers.
     """
-    pairs: list[tuple[str, object, object]] = [("the network's input format", network.source, design.source)]
+    engine_formats([network])
+    pairs: list[tuple[str, object, object]] = []
+    if not fits_source(network.source, design.source):
+        pairs.append(("the network's input format", network.source, design.source))
     for layer in network.layers:
         pairs.append((f"layer {layer.name!r}: weights", layer.kernel.kind, design.weights))
         if isinstance(layer, Lstm):
             pairs.append((f"layer {layer.name!r}: recurrent weights", layer.recurrent.kind, design.weights))
             pairs.append((f"layer {layer.name!r}: state format", layer.state, design.state))
-            pairs.append((f"layer {layer.name!r}: gate activation", shape_of(layer.gate), design.gate))
-            pairs.append((f"layer {layer.name!r}: cell activation", shape_of(layer.cell), design.cell))
+            pairs.append((f"layer {layer.name!r}: gate activation", without_line(layer.gate), design.gate))
+            pairs.append((f"layer {layer.name!r}: cell activation", without_line(layer.cell), design.cell))
+            output, needed = stored_output(layer, layer is network.layers[-1])
+            if needed:
+                pairs.append((f"layer {layer.name!r}: output format", output, design.output))
     for what, found, expected in pairs:
         if found != expected:
             raise MismatchError(
                 f"{what} is {found}; the design has {expected}: use one quantizer for all layers, or "
                 "emit a design for this network"
             )
-
-
-def shape_of(activation: Activation) -> Activation:
-    """An activation without slope and offset, which come with the image."""
-    return Activation(activation.kind, activation.out)
 
 
 def check_capacity(packed: Packed, design: Design) -> None:

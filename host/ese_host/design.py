@@ -46,7 +46,8 @@ class Design:
         entry_depth: words of entry memory a PE. group_depth: groups of four rows a PE.
         vector_depth: elements of each vector RAM. param_depth: rows of scales and biases.
         cell_depth: LSTM cells (c and peepholes). phases: entries of the phase table.
-        source: format of the network's input. state: of h and c. output: of an LSTM's output to the next layer.
+        source: format of the first signed network's input, else of the first's; the engine has its sign alone.
+        state: of h and c. output: of an LSTM's output to the next layer.
         gate: activation of i, f, o. cell: activation of the candidate and of c.
         clock_mhz: clock the design is meant for.
         mode: "stream" (every activation; ESE) or "skip" (those that are not zero, or have changed; EIE).
