@@ -11,11 +11,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import charts
 import click
 import jinja2
 import numpy as np
 
+from ese_models import charts
 from ese_models.simulate import EIE_LAYERS, LayerRun, Machine, draw, run_layer
 from ese_models.simulate.balance import BalanceRun, draw_lstm, run_step
 from ese_models.simulate.layers import EIE_CLOCK_MHZ

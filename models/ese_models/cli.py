@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from ese_host.errors import MissingError
+from ese_host.errors import MissingError, UnsupportedError
 
 FAMILIES = ("gap-aware", "pe-balanced", "bank-balanced", "column-balanced", "magnitude")
 """`ese_models.pruning.FAMILIES`, whose import is heavy."""
@@ -69,6 +69,8 @@ def train(out: Path, seed: int, epochs: int | None, units: int, as_json: bool) -
 @click.option("--weights", type=click.Choice(["ternary", "int4"]), default="ternary", show_default=True)
 @click.option("--density", type=float, default=0.1, show_default=True, help="Share of weights that is kept.")
 @click.option("--emphasis", type=(float, float), help="Density of input and Dense kernel over --density; 1 1 is even.")
+@click.option("--layer-density", type=(str, float), multiple=True, help="KERNEL and its own density; repeatable.")
+@click.option("--schedule", type=click.Choice(["cubic", "geometric"]), default="cubic", show_default=True)
 @click.option("--pes", type=click.IntRange(1, 128), default=8, show_default=True, help="Processing elements.")
 @click.option("--masks", type=click.Choice(FAMILIES), default="gap-aware", show_default=True, help="Mask family.")
 @click.option(
@@ -86,6 +88,8 @@ def compress(
     weights: str,
     density: float,
     emphasis: tuple[float, float] | None,
+    layer_density: tuple[tuple[str, float], ...],
+    schedule: str,
     pes: int,
     masks: str,
     gap_bits: int | None,
@@ -106,7 +110,8 @@ def compress(
     rows = [compression.interleave(name, len(m), pes) for name, m in compression.matrices(dense).items()]
     gap_bits = gap_bits or gap_bits_for(rows, weights)  # type: ignore[arg-type]
     plan = compression.Plan(weights=weights, density=density, pes=pes, family=masks, gap_bits=gap_bits, seed=seed)  # type: ignore[arg-type]
-    plan = replace(plan, emphasis=emphasis or plan.emphasis)
+    plan = replace(plan, emphasis=emphasis or plan.emphasis, layers=dict(layer_density))
+    plan = replace(plan, schedule=schedule)  # type: ignore[arg-type]
     plan = replace(plan, prune=shortened(plan.prune, prune_epochs), tune=shortened(plan.tune, tune_epochs))
     before = provenance.read(model)
     found = load()
@@ -116,6 +121,99 @@ def compress(
     record = provenance.compressed_record(before, dense, result, found, plan, _command())
     record["seconds"] = {**before.get("seconds", {}), "compress": round(time.monotonic() - start, 1)}
     _answer(as_json, _summary(provenance.save(result.model, out, record, found), record))
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), default=Path("build/demo/dsd.keras"), show_default=True)
+@click.option("--density", type=float, default=0.6, show_default=True, help="Share of weights in the sparse stage.")
+@click.option("--epochs", type=click.IntRange(1), help="Epochs of each stage; half of the dense recipe's by default.")
+@click.option("--rate", type=float, help="Learning rate of the sparse stage; the dense stage has a tenth of it.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@as_json
+def dsd(
+    model: Path, out: Path, density: float, epochs: int | None, rate: float | None, seed: int, as_json: bool
+) -> None:
+    """Train the dense network MODEL further by dense-sparse-dense: prune, retrain, release, retrain at a tenth."""
+    with _tensorflow():
+        from ese_models import dsd as training
+        from ese_models import networks, provenance
+        from ese_models.train import DENSE
+    from ese_models.data import load
+    from ese_models.masking import DenseSparseDense
+
+    recipe = replace(DENSE, epochs=epochs or max(1, DENSE.epochs // 2), rate=rate or DENSE.rate)
+    plan = DenseSparseDense(recipe, density)
+    before = provenance.read(model)
+    dense, found = networks.load(model), load()
+    start = time.monotonic()
+    with _bar("dsd", plan.sparse.epochs + plan.last.epochs) as progress:
+        masks = training.train(dense, found, plan, seed, progress)
+    record = provenance.dsd_record(before, dense, masks, found, plan, seed, _command())
+    record["seconds"] = {**before.get("seconds", {}), "dsd": round(time.monotonic() - start, 1)}
+    _answer(as_json, _summary(provenance.save(dense, out, record, found), record))
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--densities", help="Densities to try, with commas between.  [default: 1 down to 0.02]")
+@click.option("--masks", type=click.Choice(FAMILIES), default="magnitude", show_default=True, help="Mask family.")
+@click.option("--pes", type=click.IntRange(1, 128), default=8, show_default=True, help="Processing elements.")
+@click.option("--split", type=click.Choice(["train", "test"]), default="train", show_default=True)
+@click.option("--loss", type=float, default=1.0, show_default=True, help="Points that a kernel alone may cost.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for sensitivity.json and sensitivity.svg.")
+@as_json
+def sensitivity(
+    model: Path,
+    densities: str | None,
+    masks: str,
+    pes: int,
+    split: str,
+    loss: float,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """What the network MODEL loses where one kernel alone is pruned, without retraining (Han et al., NIPS'15)."""
+    with _tensorflow():
+        from ese_models import networks
+        from ese_models import sensitivity as scanning
+        from ese_models.compress import interleave
+        from ese_models.train import accuracy
+    from ese_models.data import load
+    from ese_models.pruning import gap_bits_for, mask_for
+
+    network, data = networks.load(model), load()
+    part = data.train if split == "train" else data.test
+    tried = _densities(densities) if densities else scanning.DENSITIES
+    kernels = networks.kernels(network)
+
+    def choose(name: str, weights: Any, density: float) -> Any:
+        rows = interleave(name, len(weights), pes)
+        return mask_for(masks, weights, density, rows, "int4", gap_bits_for([rows], "int4"))  # type: ignore[arg-type]
+
+    with _bar("sensitivity", len(kernels) * len(tried), unit="point") as progress:
+        found = scanning.scan(
+            kernels, choose, lambda: accuracy(network, part), tried, metric="accuracy", progress=progress
+        )
+    result = {**found.to_json(), "split": split, "masks": masks, "least": found.least_densities(loss / 100)}
+    files = scanning.write(found, result, out) if out else []
+    if as_json:
+        click.echo(json.dumps({**result, "files": [str(path) for path in files]}))
+        return
+    click.echo(
+        f"{found.metric} on the {split} split, percent; dense {100 * found.dense:.2f}; one kernel pruned, {masks}"
+    )
+    click.echo(found.table())
+    click.echo(f"least density at which a kernel alone costs at most {loss:g} points: {json.dumps(result['least'])}")
+    for path in files:
+        click.echo(str(path))
+
+
+def _densities(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(word) for word in text.split(","))
+    except ValueError as error:
+        raise UnsupportedError(f"--densities is {text!r}; numbers with commas between are expected") from error
 
 
 def _summary(paths: list[Path], record: dict[str, Any]) -> dict[str, Any]:
@@ -139,15 +237,16 @@ def _command() -> list[str]:
 
 
 @contextmanager
-def _bar(name: str, epochs: int) -> Iterator[Callable[[int, float], None]]:
+def _bar(name: str, count: int, unit: str = "epoch") -> Iterator[Callable[..., None]]:
     from tqdm import tqdm  # type: ignore[import-untyped,unused-ignore]
 
     # a log file gets a line every few seconds, a terminal a moving bar
     pause = 0.1 if sys.stderr.isatty() else 5.0
-    with tqdm(total=epochs, desc=name, unit="epoch", file=sys.stderr, mininterval=pause, maxinterval=60) as bar:
+    with tqdm(total=count, desc=name, unit=unit, file=sys.stderr, mininterval=pause, maxinterval=60) as bar:
 
-        def progress(_epoch: int, loss: float) -> None:
-            bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
+        def progress(_epoch: int = 0, loss: float | None = None) -> None:
+            if loss is not None:
+                bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
             bar.update()
 
         yield progress

@@ -1,7 +1,7 @@
 """Compression: iterative pruning on a cubic schedule, then quantization-aware fine-tuning under the final mask.
 
-Prune, retrain, prune again (NIPS'15) with the density schedule of Zhu and Gupta (1710.01878); the masks are the
-balanced ones of ESE (FPGA'17) or ours, and are held by Keras constraints, which the saved model keeps.
+Prune, retrain, prune again (NIPS'15), by default with the density schedule of Zhu and Gupta (1710.01878); the masks are
+the balanced ones of ESE (FPGA'17) or ours, and are held by Keras constraints, which the saved model keeps.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from ese_host.errors import UnsupportedError
 from ese_host.network import WeightKind
 from ese_host.sparse import Interleave
 from ese_models.data import Dataset
+from ese_models.masking import Pruner
 from ese_models.networks import (
     KERNELS,
     QUANTIZERS,
@@ -25,11 +26,11 @@ from ese_models.networks import (
     Weights,
     check_finite,
     classifier,
-    constraints,
     formats_of,
     kernels,
 )
 from ese_models.pruning import FAMILIES, Family, mask_for
+from ese_models.pruning.schedule import SCHEDULES, Schedule
 from ese_models.train import Progress, Recipe, Trainer, one_hot
 
 PRUNE = Recipe(epochs=240, rate=1e-2, noise=0.5, crop=0.2)
@@ -47,11 +48,12 @@ class Plan:
         gap_bits: width of the relative index that gap-aware masks keep free of padding.
         seed: of order and augmentation.
         prune: recipe of the pruning stage. tune: of the quantized stage.
-        pruned_at: share of the pruning stage's steps after which the final density is reached.
+        schedule: how density falls. pruned_at: share of the pruning stage's steps after which it has reached its end.
         updates: how often the masks are chosen anew until then.
         emphasis: density of the input and of the Dense kernel in parts of `density`; the recurrent kernel keeps the
             rest, so that the whole network's density is `density` (BRDS, 2101.02667, splits it so too). The Dense
             kernel has fewer rows than two for each PE: where two share one, they share what it keeps.
+        layers: density of kernels by name, in place of what `density` and `emphasis` give them.
         teacher: share of the dense network's probabilities in the targets (distillation).
     """
 
@@ -63,16 +65,23 @@ class Plan:
     seed: int = 0
     prune: Recipe = field(default=PRUNE)
     tune: Recipe = field(default=TUNE)
+    schedule: Schedule = "cubic"
     pruned_at: float = 0.6
     updates: int = 40
     teacher: float = 1.0
     emphasis: tuple[float, float] = (2.5, 6.0)
+    layers: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.weights not in ("float", *QUANTIZERS):
             raise UnsupportedError(f"weights are {self.weights!r}; allowed: float, {', '.join(QUANTIZERS)}")
         if self.family not in FAMILIES:
             raise UnsupportedError(f"mask family is {self.family!r}; allowed: {', '.join(FAMILIES)}")
+        if self.schedule not in SCHEDULES:
+            raise UnsupportedError(f"schedule is {self.schedule!r}; allowed: {', '.join(SCHEDULES)}")
+        for name, density in self.layers.items():
+            if not 0 < density <= 1:
+                raise UnsupportedError(f"density of {name!r} is {density}; above 0, at most 1 is allowed")
         if not 0 < self.density <= 1:
             raise UnsupportedError(f"density is {self.density}; above 0, at most 1 is allowed")
         if not min(self.emphasis) >= 1:
@@ -133,22 +142,23 @@ def densities(sizes: Mapping[str, int], density: float, emphasis: tuple[float, f
 def masks_for(
     weights: Mapping[str, npt.NDArray[np.float32]], plan: Plan, density: float, family: Family
 ) -> dict[str, Mask]:
-    """Kernel name -> (outputs, inputs) mask of a family, with `density` over the whole network."""
+    """Kernel name -> (outputs, inputs) mask of a family, with `density` over the whole network.
+
+    On the way from 1 to the plan's density, the kernels in `plan.layers` go as far from 1 to their own.
+
+    Raises:
+        UnsupportedError: `plan.layers` names a kernel that is not there.
+    """
+    unknown = [name for name in plan.layers if name not in weights]
+    if unknown:
+        raise UnsupportedError(f"there is no kernel {unknown[0]!r} to give a density; kernels are {', '.join(weights)}")
     share = densities({name: matrix.size for name, matrix in weights.items()}, density, plan.emphasis)
+    rest = (density - plan.density) / (1 - plan.density) if plan.density < 1 else 0.0
+    share.update({name: own + (1 - own) * rest for name, own in plan.layers.items()})
     return {
         name: mask_for(family, matrix, share[name], interleave(name, len(matrix), plan.pes), plan.kind, plan.gap_bits)
         for name, matrix in weights.items()
     }
-
-
-def cubic_density(done: float, target: float, finished: float) -> float:
-    """Density when a share `done` of the steps is done: from 1 to `target` at `finished`, steep at first.
-
-    >>> cubic_density(0.0, 0.1, 0.5), round(cubic_density(0.25, 0.1, 0.5), 4), cubic_density(0.7, 0.1, 0.5)
-    (1.0, 0.2125, 0.1)
-    """
-    rest = 1 - min(1.0, done / finished)
-    return target + (1 - target) * rest**3
 
 
 def compress(
@@ -181,26 +191,12 @@ def prune(dense: Any, data: Dataset, plan: Plan, progress: Progress | None = Non
     """The pruned and retrained float network, and its masks, outputs first; see `compress`."""
     check_finite(dense)
     model = _like(dense, "float", None)
-    held, variables = constraints(model), kernels(model)
-    masks: dict[str, Mask] = {}
-    updated = -1
-
-    def before_step(done: float) -> None:
-        nonlocal masks, updated
-        due = min(plan.updates, int(done / plan.pruned_at * plan.updates))
-        if due == updated:
-            return
-        updated = due
-        density = cubic_density(due / plan.updates, plan.density, 1.0)
-        masks = masks_for(matrices(model), plan, density, plan.family)
-        for name in KERNELS:
-            held[name].assign(masks[name].T)
-            variables[name].assign(held[name](variables[name]))
-
+    pruner = Pruner(kernels(model), lambda weights, density: masks_for(weights, plan, density, plan.family))
+    before_step = pruner.gradual(plan.schedule, plan.density, plan.pruned_at, plan.updates)
     trainer = Trainer(model, dense, plan.teacher)
     targets = one_hot(data.train, dense.output_shape[-1])
     trainer.run(data.train, targets, plan.prune, np.random.default_rng((plan.seed, 1)), before_step, progress)
-    return model, masks
+    return model, pruner.masks
 
 
 def quantize(

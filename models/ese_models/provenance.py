@@ -17,6 +17,7 @@ import numpy as np
 from ese_host.errors import FormatError, MissingError
 from ese_models.compress import Compressed, Plan, interleave, masks_for, matrices
 from ese_models.data import Dataset, Split
+from ese_models.masking import DenseSparseDense
 from ese_models.networks import check_finite, kernels
 from ese_models.pruning import FAMILIES, statistics
 from ese_models.train import predict
@@ -98,6 +99,30 @@ def dense_record(model: Any, data: Dataset, seed: int, recipe: Mapping[str, Any]
             "mean": data.mean.tolist(),
             "deviation": data.deviation.tolist(),
         },
+    }
+
+
+def dsd_record(
+    before: Record,
+    model: Any,
+    masks: Mapping[str, Any],
+    data: Dataset,
+    plan: DenseSparseDense,
+    seed: int,
+    command: list[str],
+) -> Record:
+    """Record of dense-sparse-dense, the first dense stage's carried over; `masks` are those of the sparse stage."""
+    recipes = {"sparse": asdict(plan.sparse), "dense_again": asdict(plan.last)}
+    return {
+        **before,
+        "stage": "dsd",
+        "commands": [*before["commands"], command],
+        "seeds": {**before["seeds"], "dsd": seed},
+        "versions": versions(),
+        "recipes": {**before["recipes"], **recipes},
+        "epochs": {**before["epochs"], **{name: recipe["epochs"] for name, recipe in recipes.items()}},
+        "accuracy": {**before["accuracy"], "dsd": accuracies(model, data)},
+        "sparse_density": {name: float(mask.mean()) for name, mask in masks.items()},
     }
 
 

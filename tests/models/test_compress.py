@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ese_host.errors import FormatError, MissingError, UnsupportedError
 from ese_host.sparse import entries_per_pe
 from ese_models import cli, data, provenance
-from ese_models.compress import Plan, compress, cubic_density, densities, interleave, matrices, quantize
+from ese_models.compress import Plan, compress, densities, interleave, masks_for, matrices, quantize
 from ese_models.networks import KERNELS, load
 from ese_models.pruning import FAMILIES, keep_per_pe
 from ese_models.train import Recipe, augmented, shortened, train_dense
@@ -68,11 +68,6 @@ def test_augmentation_keeps_padding_in_front(tiny):
         assert real[-1] == 5 and (np.diff(real) == 1).all() and 1 <= len(real) <= length
 
 
-def test_schedule_reaches_the_target_and_never_rises():
-    densities = [cubic_density(done, 0.1, 0.6) for done in np.linspace(0, 1, 50)]
-    assert densities[0] == 1 and densities[-1] == 0.1 and (np.diff(densities) <= 0).all()
-
-
 @given(
     st.integers(1, 500),
     st.integers(1, 5000),
@@ -96,12 +91,27 @@ def test_emphasis_moves_density_but_not_the_whole(kernel, recurrent, last, densi
         ({"family": "random"}, "mask family is 'random'"),
         ({"emphasis": (2, 0.5)}, r"emphasis is \(2, 0\.5\); twice 1"),
         ({"pes": 0}, "0 PEs; 1 to 128"),
+        ({"schedule": "linear"}, "^schedule is 'linear'; allowed: cubic, geometric$"),
+        ({"layers": {"dense/kernel": 0}}, "^density of 'dense/kernel' is 0; above 0, at most 1 is allowed$"),
         ({"gap_bits": 13}, "13 gap bits; 2 to 12"),
     ],
 )
 def test_unsound_plans_are_refused(config, message):
     with pytest.raises(UnsupportedError, match=message):
         Plan(**config)
+
+
+def test_kernels_can_have_densities_of_their_own(dense):
+    weights = matrices(dense)
+    plan = Plan(density=0.2, pes=1, family="pe-balanced", emphasis=(1, 1), layers={"dense/kernel": 0.5})
+    for density, own in ((1.0, 1.0), (0.6, 0.75), (0.2, 0.5)):
+        share = {name: mask.mean() for name, mask in masks_for(weights, plan, density, plan.family).items()}
+        expected = {"lstm/kernel": density, "lstm/recurrent_kernel": density, "dense/kernel": own}
+        assert share == pytest.approx(expected, abs=0.03)
+    with pytest.raises(
+        UnsupportedError, match=r"^there is no kernel 'last' to give a density; kernels are lstm/kernel, "
+    ):
+        masks_for(weights, Plan(layers={"last": 0.5}), 0.1, "magnitude")
 
 
 def test_unsound_recipes_and_stages_are_refused(tiny, dense):
@@ -152,6 +162,27 @@ def test_commands_write_model_provenance_and_test_set(tmp_path, tiny, commands):
         "ternary.provenance.json",
         "ternary.testset.npz",
     ]
+
+
+def test_dsd_and_sensitivity_start_from_a_trained_network(tmp_path, commands):
+    first, second = tmp_path / "dense.keras", tmp_path / "dsd.keras"
+    commands(cli.train, "--out", first, "--epochs", 2, "--units", 6, "--json")
+    found = commands(cli.dsd, first, "--out", second, "--density", 0.5, "--epochs", 2, "--rate", 1e-2, "--json")
+    assert list(found["accuracy"]) == ["dense", "dsd"] and set(found["density"].values()) == {1.0}
+    record = provenance.read(second)
+    assert record["sparse_density"] == dict.fromkeys(KERNELS, 0.5)
+    assert record["recipes"]["sparse"]["rate"] == 10 * record["recipes"]["dense_again"]["rate"] == 1e-2
+    assert all((matrix != 0).all() for matrix in matrices(load(second)).values())
+
+    folder = tmp_path / "scan"
+    found = commands(cli.sensitivity, second, "--densities", "1,0.3,0", "--out", folder, "--json")
+    assert found["densities"] == [1, 0.3, 0] and set(found["kernels"]) == set(KERNELS) == set(found["least"])
+    assert all(values[0] == found["dense"] for values in found["kernels"].values())
+    assert found["dense"] == pytest.approx(record["accuracy"]["dsd"]["train"])
+    assert json.loads((folder / "sensitivity.json").read_text())["kernels"] == found["kernels"]
+    assert all(name in (folder / "sensitivity.svg").read_text() for name in KERNELS)
+    with pytest.raises(UnsupportedError, match=r"^--densities is 'a,b'; numbers with commas between are expected$"):
+        commands(cli.sensitivity, second, "--densities", "a,b")
 
 
 def test_commands_refuse_by_name_and_leave_nothing(tmp_path, tiny, dense, commands):
