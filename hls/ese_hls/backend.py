@@ -12,6 +12,7 @@ from hls4ml.backends.fpga.fpga_backend import FPGABackend
 from hls4ml.model.flow import register_flow
 
 from ese_hls.convert import Conversion
+from ese_hls.vendor_reports import BuildReport
 from ese_host.errors import MissingError, UnsupportedError
 
 NAME = "ESE"
@@ -167,8 +168,11 @@ class ESEBackend(Backend):  # type: ignore[misc]
         chosen = chosen_layers(model.config.config["HLSConfig"].get("LayerName") or {})
         return trace(model._top_function_lib, model.ese_image, conversion_of(model), model.ese_layers, x, chosen)
 
-    def build(self, model: Any, **options: Any) -> Any:
-        """Synthesize the emitted project with Vitis HLS; see `ese_hls.vitis.build_project` for the options."""
+    def build(self, model: Any, **options: Any) -> BuildReport:
+        """Run Vitis HLS and Vivado on the emitted project: hls4ml's steps, and `bitfile`.
+
+        See `ese_hls.vitis.build_project` for the options and errors.
+        """
         from ese_hls.vitis import build_project
 
         return build_project(project_of(model), **options)

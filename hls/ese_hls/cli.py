@@ -75,19 +75,28 @@ def emit(
     type=click.Choice(["g++", "vitis", "vivado", "bambu"]),
     help="Tool.",
 )
+@click.option(
+    "--step",
+    "steps",
+    multiple=True,
+    type=click.Choice(["reset", "csim", "synth", "cosim", "export", "vsynth"]),
+    help="What to do with vitis; may be repeated.  [default: synth, export]",
+)
 @click.option("--timeout", default=86400.0, show_default=True, help="Seconds that Vitis HLS, Vivado or Bambu may take.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def build(project: Path, out: Path | None, tool: str, timeout: float, as_json: bool) -> None:
+def build(project: Path, out: Path | None, tool: str, steps: tuple[str, ...], timeout: float, as_json: bool) -> None:
     """Build an emitted PROJECT: emulated bitstream (g++), IP core (vitis), bitstream (vivado), proof in RTL (bambu)."""
     if tool == "vitis":
-        from ese_hls.project import Project
+        from ese_hls.vendor_reports import NAME
         from ese_hls.vitis import build_project
 
-        log = build_project(Project.open(project).path, export=True, timeout=timeout)
+        chosen = set(steps or ("synth", "export"))
+        flags = {step: step in chosen for step in ("reset", "csim", "synth", "cosim", "export", "vsynth")}
+        found = build_project(project, **flags, timeout=timeout)
         if as_json:
-            _print({"project": str(project), "log": str(log)})
+            _print({"project": str(project), **found.to_json()})
         else:
-            click.echo(f"IP core in {project}; log {log}")
+            click.echo(f"{found}\nfigures in {project / NAME}, logs beside it: {', '.join(found.logs)}")
         return
     if tool == "bambu":
         from ese_hls import bambu
@@ -101,19 +110,21 @@ def build(project: Path, out: Path | None, tool: str, timeout: float, as_json: b
         return
     if out is None:
         raise click.UsageError(f"--out is needed with {tool}: the design folder to make, e.g. --out bitstreams/ternary")
+    from ese_hls.build import build_bitstream, build_emulated
+
+    figures = None
     if tool == "vivado":
-        from ese_hls.vivado import build_bitstream
-
-        made = build_bitstream(project, out, timeout=timeout)
+        made, figures = build_bitstream(project, out, timeout=timeout)
     else:
-        from ese_hls.build import build_emulated
-
         made = build_emulated(project, out)
     if as_json:
-        _print({"out": str(out), **{key: value for key, value in made.to_json().items() if key != "design"}})
+        plain = {key: value for key, value in made.to_json().items() if key != "design"}
+        _print({"out": str(out), **plain, **({} if figures is None else {"figures": figures.to_json()})})
     else:
         kind = "emulated bitstream, for this machine alone," if made.kind == "emulated" else "bitstream"
         click.echo(f"{kind} of design {made.design.design_id:#010x} for {made.board} in {out}")
+        if figures is not None:
+            click.echo(str(figures))
 
 
 def _print(value: dict[str, Any]) -> None:

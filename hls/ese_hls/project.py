@@ -24,7 +24,10 @@ from ese_host.packets import Words
 
 DESCRIPTION = "design.json"
 ATTACHMENTS = ("provenance.json", "testset.npz")
-SCRIPTS = ("build_prj.tcl", "bitstream.tcl", "README.md")
+SCRIPTS = ("build_prj.tcl", "vivado_synth.tcl", "bitstream.tcl", "project.tcl", "README.md")
+TOP = "ese_top"
+PRJ = f"{TOP}_prj"
+"""The Vitis HLS project's folder, named as hls4ml's report functions look for it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,7 +149,8 @@ def _names(conversion: Conversion, design: Design, board: Board) -> dict[str, An
         "design": design,
         "period": f"{1000 / design.clock_mhz:.3f}",
         "ps": blockdesign.processor_of(board.name),
-        "top": "ese_top",
+        "prj": PRJ,
+        "top": TOP,
     }
 
 

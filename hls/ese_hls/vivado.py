@@ -1,26 +1,22 @@
-"""From an emitted project to a bitstream for a board, where Vitis HLS and Vivado are installed."""
+"""Vivado on an emitted project: synthesis of the engine alone, and implementation of the block design."""
 
 from __future__ import annotations
 
-import contextlib
 import re
 import shutil
 from pathlib import Path
 
-from ese_hls.design_folder import collect
-from ese_hls.folders import check_target
 from ese_hls.project import Project
 from ese_hls.run_tool import ToolError, run_tool, version_of
-from ese_hls.vitis import build_project, find_tool
+from ese_hls.vendor_reports import Implementation, read_timing, read_utilization
 from ese_host import hwh, manifest
-from ese_host.errors import EseError, MissingError
-from ese_host.manifest import Manifest
+from ese_host.errors import MissingError
 
-SCRIPT = "bitstream.tcl"
-LOG = "vivado.log"
+SYNTHESIS, SYNTHESIS_LOG = "vivado_synth.tcl", "vivado_synth.log"
+SYNTHESIS_REPORTS = ("vivado_synth.rpt", "vivado_synth_timing.rpt")
+SCRIPT, LOG = "bitstream.tcl", "vivado.log"
 REPORTS = ("utilization.rpt", "timing.rpt")
 TIMEOUT = 24 * 3600.0
-IP = Path("ese_prj/solution1/impl/ip")
 
 
 def find_vivado() -> str:
@@ -39,44 +35,49 @@ def find_vivado() -> str:
     return found
 
 
-def build_bitstream(project_path: Path, out: Path, *, timeout: float = TIMEOUT) -> Manifest:
-    """Synthesize and implement a project, and collect the design folder; it appears whole or not at all.
-
-    Args:
-        project_path: an emitted project; the engine is exported by Vitis HLS first where that was not done.
-        out: the design folder; an earlier one there is replaced.
-        timeout: seconds that each of the two tools may take.
-
-    Returns:
-        The folder's manifest; its kind is "bitstream".
+def synthesize(project: Path, timeout: float = TIMEOUT) -> Implementation:
+    """Synthesize the RTL of a project's engine, out of context.
 
     Raises:
-        MissingError: the project or a tool is not there. ToolError: a tool failed, or timing is not met.
-        FormatError, MismatchError: the project is not sound, Vivado's .hwh is of another block design, or `out` holds
-            something else.
+        MissingError: Vivado is not there. ToolError: it failed. FormatError: its reports cannot be read.
     """
-    vivado = find_vivado()
-    project = Project.open(project_path)
-    check_target(out, manifest.NAME)
-    if not (project.path / IP).is_dir():
-        build_project(project.path, export=True, timeout=timeout)
-    for name in (manifest.BIT, manifest.HWH, *REPORTS):
-        (project.path / name).unlink(missing_ok=True)
-    command = [vivado, "-mode", "batch", "-nojournal", "-nolog", "-source", SCRIPT]
-    run_tool(command, project.path, project.path / LOG, timeout)
-    missing = [name for name in (manifest.BIT, manifest.HWH, *REPORTS) if not (project.path / name).is_file()]
-    if missing:
-        raise ToolError(f"vivado ended without {', '.join(missing)}; see {project.path / LOG}")
+    return _run(project, SYNTHESIS, SYNTHESIS_LOG, SYNTHESIS_REPORTS, timeout)
+
+
+def implement(project: Project, timeout: float = TIMEOUT) -> Implementation:
+    """Make design.bit and design.hwh in a project whose engine was exported.
+
+    Raises:
+        MissingError: Vivado is not there. ToolError: it failed, or timing is not met. FormatError: its reports cannot
+            be read. MismatchError: its .hwh is of another block design.
+    """
+    made = (manifest.BIT, manifest.HWH)
+    found = _run(project.path, SCRIPT, LOG, REPORTS, timeout, made)
+    if not found.timing.met:
+        raise ToolError(
+            f"{found.timing} at {project.design.clock_mhz} MHz; emit with a lower --clock-mhz, see "
+            f"{project.path / REPORTS[1]}"
+        )
     hwh.check((project.path / manifest.HWH).read_text(encoding="utf-8"), project.board.name, project.design)
-    tools = {"vivado": _version(vivado)}
-    with contextlib.suppress(EseError):  # the core may have been exported on another machine
-        tools["vitis"] = _version(find_tool()[0])
-    extra = {name: project.path / name for name in (manifest.BIT, manifest.HWH, *REPORTS)}
-    return collect(project, out, "bitstream", extra, tools)
+    return found
 
 
-def _version(command: str) -> str:
-    """`v2022.2` of `vivado v2022.2 (64-bit)`."""
+def _run(
+    project: Path, script: str, log: str, reports: tuple[str, str], timeout: float, made: tuple[str, ...] = ()
+) -> Implementation:
+    vivado = find_vivado()
+    for name in (*made, *reports):
+        (project / name).unlink(missing_ok=True)
+    run_tool([vivado, "-mode", "batch", "-nojournal", "-nolog", "-source", script], project, project / log, timeout)
+    missing = [name for name in (*made, *reports) if not (project / name).is_file()]
+    if missing:
+        raise ToolError(f"vivado ended without {', '.join(missing)}; see {project / log}")
+    utilization, timing = reports
+    return Implementation(read_utilization(project / utilization), read_timing(project / timing))
+
+
+def version(command: str) -> str:
+    """`v2022.2` of `vivado v2022.2 (64-bit)`; Vitis HLS answers alike."""
     line = version_of(command, "-version")
     found = re.search(r"v?\d{4}\.\d+\S*", line)
     return found.group() if found else line or "unknown"

@@ -7,16 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import stand_ins
 from click.testing import CliRunner
 from plugin_models import classifier, convert
 
-from ese_hls import cli, vivado
+from ese_hls import cli
 from ese_hls.project import Project
 from ese_hls.run_tool import ToolError
 from ese_host import hwh, manifest
 from ese_host.errors import MismatchError, MissingError
-
-BIT = b"\x00\x09 no real bitstream"
 
 
 @pytest.fixture(scope="module")
@@ -29,24 +28,7 @@ def emitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def tools(emitted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """`vitis_hls` that leaves an IP core, `vivado` that leaves what stands in `made`; returns that folder."""
-    project, made, path = Project.open(emitted), tmp_path / "made", tmp_path / "bin"
-    made.mkdir()
-    path.mkdir()
-    (made / "design.bit").write_bytes(BIT)
-    (made / "design.hwh").write_text(hwh.render(project.board.name, project.design))
-    (made / "utilization.rpt").write_text("| Slice LUTs | 12345 |")
-    (made / "timing.rpt").write_text("WNS 0.123")
-    scripts = {
-        "vitis_hls": f'[ "$1" = -version ] && echo "Vitis HLS v2022.2.1" && exit 0\nmkdir -p {vivado.IP}',
-        "vivado": f'[ "$1" = -version ] && echo "vivado v2022.2 (64-bit)" && exit 0\ntest -d {vivado.IP} && '
-        f'[ "$6" = bitstream.tcl ] && cp {made}/* .',
-    }
-    for name, script in scripts.items():
-        (path / name).write_text(f"#!/bin/sh\n{script}\n")
-        (path / name).chmod(0o755)
-    monkeypatch.setenv("PATH", f"{path}:/usr/bin:/bin")
-    return made
+    return stand_ins.install(emitted, tmp_path, monkeypatch)
 
 
 def build(project: Path, out: Path) -> Any:
@@ -64,8 +46,10 @@ def test_bitstream_reports_and_all_that_a_board_needs(emitted: Path, tools: Path
     }  # fmt: skip
     assert folder.manifest.tools["vivado"] == "v2022.2"
     assert folder.manifest.tools["vitis"] == "v2022.2.1"
-    assert folder.file("design.bit").read_bytes() == BIT
-    assert json.loads(done.stdout)["kind"] == "bitstream"
+    assert folder.file("design.bit").read_bytes() == stand_ins.BIT
+    shown = json.loads(done.stdout)
+    assert shown["kind"] == "bitstream"
+    assert shown["figures"]["implementation"]["timing"]["setup_ns"] == 1.234
 
 
 def test_another_block_design_is_refused(emitted: Path, tools: Path, tmp_path: Path) -> None:
