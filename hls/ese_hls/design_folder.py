@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ese_hls.folders import whole_folder
 from ese_hls.project import ATTACHMENTS, Project
-from ese_host import image, manifest
+from ese_host import image, manifest, network_io
 from ese_host.manifest import Kind, Manifest
 
 PACKAGES = ("ese4ml", "hls4ml", "numpy")
@@ -19,7 +19,7 @@ def collect(project: Project, out: Path, kind: Kind, made: dict[str, Path], tool
     """Make a design folder; it appears whole or not at all.
 
     Args:
-        project: the emitted project, of which image, golden model, test set and provenance are taken.
+        project: the emitted project, of which images, golden model, test set and provenance are taken.
         out: the design folder; an earlier one there is replaced.
         kind: "emulated" or "bitstream".
         made: {name: file} of what the build made, design.bit and design.hwh among them; all are copied.
@@ -29,10 +29,12 @@ def collect(project: Project, out: Path, kind: Kind, made: dict[str, Path], tool
         The folder's manifest.
 
     Raises:
-        FormatError, MismatchError: the image is not sound, or `out` holds something else.
+        FormatError, MismatchError: an image or the golden model is not sound, or `out` holds something else.
     """
-    checked = image.read(project.path / manifest.IMAGE, project.design)
-    kept = [manifest.IMAGE, manifest.GOLDEN]
+    chains = network_io.load(project.path / manifest.GOLDEN).chains
+    images = [manifest.image_name(number) for number in range(len(chains))]
+    ids = [image.read(project.path / name, project.design).image_id for name in images]
+    kept = [*images, manifest.GOLDEN]
     kept += [name for name in ATTACHMENTS if (project.path / name).is_file()]
     with whole_folder(out, manifest.NAME) as folder:
         for name, path in ({name: project.path / name for name in kept} | made).items():
@@ -40,7 +42,8 @@ def collect(project: Project, out: Path, kind: Kind, made: dict[str, Path], tool
         result = Manifest(
             kind=kind,
             design=project.design,
-            image_id=checked.image_id,
+            image_id=ids[0],
+            further_images=tuple(ids[1:]),
             board=project.board.name,
             part=project.board.part,
             clock_mhz=project.design.clock_mhz,

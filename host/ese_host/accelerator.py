@@ -18,7 +18,7 @@ from ese_host.device.platform import Driver, Platform, choose
 from ese_host.errors import CapacityError, DeviceError, FormatError, MismatchError
 from ese_host.fixed import Codes
 from ese_host.image import Image
-from ese_host.loaded import Loaded
+from ese_host.loaded import Loaded, Model
 from ese_host.manifest import Folder
 from ese_host.network import Network
 from ese_host.outputs import Lengths, Shape
@@ -34,6 +34,7 @@ from ese_host.packets import (
     run_words,
     step_words,
 )
+from ese_host.program import Program
 from ese_host.results import Result, joined
 from ese_host.transfers import Flight, Transfers
 
@@ -68,7 +69,8 @@ class Accelerator:
             EseError: the folder is not sound, its parts do not fit each other, or the device does not do as told.
         """
         self.timeout = timeout
-        self._loaded = Loaded.read(Folder.open(Path(folder)))
+        self._model = Model.read(Folder.open(Path(folder)))
+        self._loaded = self._model.parts[0]
         self._bitstream = self.folder
         platform, tag = choose(self.folder, device=device, driver=driver, faults=faults, timeout=timeout)
         self._lock = DeviceLock(tag)
@@ -91,7 +93,17 @@ class Accelerator:
     @property
     def folder(self) -> Folder:
         """The design folder whose image is loaded."""
-        return self._loaded.folder
+        return self._model.folder
+
+    @property
+    def program(self) -> Program:
+        """The folder's model as a program, of one chain or several."""
+        return self._model.program
+
+    @property
+    def parts(self) -> tuple[Loaded, ...]:
+        """What each of the program's chains loads, in their order."""
+        return self._model.parts
 
     @property
     def network(self) -> Network:
@@ -144,10 +156,25 @@ class Accelerator:
         Raises:
             MismatchError: it is of another design. EseError: the folder is not sound, or the device fails.
         """
-        loaded = Loaded.read(Folder.open(Path(folder))).for_engine_of(self._bitstream)
+        model = Model.read(Folder.open(Path(folder))).for_engine_of(self._bitstream)
         self._prepare()
-        self._load(loaded)
-        self._loaded = loaded
+        self._load(model.parts[0])
+        self._model, self._loaded = model, model.parts[0]
+
+    def select(self, chain: str) -> bool:
+        """Load a chain's image, unless the engine holds it; returns whether it was loaded.
+
+        Raises:
+            MismatchError: there is no such chain. DeviceError: the device fails.
+        """
+        part = self._model.part(chain)
+        if part is self._loaded or part.image.image_id == self._loaded.image.image_id:
+            self._loaded = part
+            return False
+        self._prepare()
+        self._load(part)
+        self._loaded = part
+        return True
 
     def _load(self, loaded: Loaded) -> None:
         self._transfers.settle()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,6 +14,8 @@ from ese_host.errors import MismatchError
 from ese_host.fixed import Codes
 from ese_host.network import Dense, Lstm, Network
 from ese_host.outputs import Shape, Trace
+from ese_host.program import run as run_golden
+from ese_host.runner import ProgramResult
 
 Lengths = npt.NDArray[np.int64]
 
@@ -103,7 +105,13 @@ def _dense_output(layer: Dense, values: golden.LayerResult) -> Codes | None:
 
 
 def compare(
-    comparison: Comparison, network: Network, inputs: Codes, run: Compared, shape: Shape, first: int = 0
+    comparison: Comparison,
+    network: Network,
+    inputs: Codes,
+    run: Compared,
+    shape: Shape,
+    first: int = 0,
+    label: str = "",
 ) -> None:
     """Run the golden model on (N, T, inputs) codes and compare what the engine made of them.
 
@@ -114,12 +122,13 @@ def compare(
         run: the engine's outputs, traces (may be empty) and (N,) lengths.
         shape: of the network's answers.
         first: number of the first sequence, for messages.
+        label: what stands before every name in them.
     """
     for steps in np.unique(run.steps):
         index = np.flatnonzero(run.steps == steps)
         result = golden.run(network, inputs[index, : int(steps)])
         expected = scaled(result.outputs, result.frac, shape.frac, "outputs")
-        comparison.add("outputs", run.outputs[index, : expected.shape[1]], expected, first + index)
+        comparison.add(f"{label}outputs", run.outputs[index, : expected.shape[1]], expected, first + index)
         if not run.traces:
             continue
         for trace, want in zip(run.traces, expected_stages(network, result, shape), strict=True):
@@ -127,4 +136,35 @@ def compare(
                 values = getattr(want, name)
                 if values is not None:
                     found = getattr(trace, name)[index, : values.shape[1]]
-                    comparison.add(f"{trace.stage.layer} {trace.stage.kind} {name}", found, values, first + index)
+                    comparison.add(
+                        f"{label}{trace.stage.layer} {trace.stage.kind} {name}", found, values, first + index
+                    )
+
+
+def compare_program(comparison: Comparison, result: ProgramResult, shapes: Mapping[str, Shape], first: int = 0) -> None:
+    """Run the golden model on a program's inputs and compare what an engine and the host made of them.
+
+    Each chain is compared for what it was fed, and what it was fed with what the golden model feeds it: together they
+    say that every chain is exact alone, and that the whole is.
+
+    Args:
+        comparison: is added to.
+        result: the engine's.
+        shapes: of each chain's answers, by name.
+        first: number of the first sample, for messages.
+    """
+    program = result.run.program
+    inputs = {port.name: result.run.tensors[port.name] for port in program.inputs}
+    expected = run_golden(
+        program,
+        {name: value.codes for name, value in inputs.items()},
+        {name: value.steps for name, value in inputs.items()},
+    )
+    numbers = first + np.arange(len(next(iter(inputs.values())).steps))
+    for chain in program.chains:
+        label, fed = f"chain {chain.name}: ", result.run.fed[chain.name]
+        comparison.add(f"{label}inputs", fed.codes, expected.fed[chain.name].codes, numbers)
+        compare(comparison, chain.network, fed.codes, result.chains[chain.name], shapes[chain.name], first, label)
+    for output in program.outputs:
+        found, wanted = result.run.output(output.name), expected.output(output.name)
+        comparison.add(f"output {output.name}", found.codes, wanted.codes, numbers)

@@ -17,6 +17,7 @@ from ese_host.errors import FormatError, MismatchError, MissingError
 
 VERSION = 1
 NAME = "manifest.json"
+MAX_IMAGES = 256
 BIT, HWH, IMAGE, GOLDEN = "design.bit", "design.hwh", "image.bin", "golden.npz"
 TESTSET, PROVENANCE = "testset.npz", "provenance.json"
 REQUIRED = (BIT, HWH, IMAGE, GOLDEN)
@@ -39,6 +40,13 @@ _TYPES: dict[str, Any] = {
     "files": dict,
     "tools": dict,
 }
+_FURTHER = "further_images"
+"""Only in the manifest of a program of several chains."""
+
+
+def image_name(number: int) -> str:
+    """File of a program's chain, counted from 0: image.bin, image-1.bin, image-2.bin ..."""
+    return IMAGE if number == 0 else f"image-{number}.bin"
 
 
 @dataclass(frozen=True)
@@ -50,6 +58,7 @@ class Manifest:
         design: every number fixed at synthesis. image_id: the image in the folder.
         board, part, clock_mhz: what it is built for.
         files: {name: SHA-256 in hexadecimal}. tools: {name: version} of what built it.
+        further_images: ids of image-1.bin, image-2.bin ..., a program's second, third ... chain.
     """
 
     kind: Kind
@@ -60,19 +69,24 @@ class Manifest:
     clock_mhz: float
     files: dict[str, str]
     tools: dict[str, str] = field(default_factory=dict)
+    further_images: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if self.kind not in ("emulated", "bitstream"):
             raise FormatError(f"manifest: kind is {self.kind!r}; expected 'emulated' or 'bitstream'")
-        if not 0 <= self.image_id < 1 << 32:
-            raise FormatError(f"manifest: image_id is {self.image_id}; expected 32 bits")
+        for image_id in self.image_ids:
+            if not 0 <= image_id < 1 << 32:
+                raise FormatError(f"manifest: image_id is {image_id}; expected 32 bits")
+        if len(self.image_ids) > MAX_IMAGES:
+            raise FormatError(f"manifest: names {len(self.image_ids)} images; at most {MAX_IMAGES} are allowed")
         for name, digest in self.files.items():
             _check_name(name)
             if not isinstance(digest, str) or len(digest) != 64 or set(digest) - set("0123456789abcdef"):
                 raise FormatError(
                     f"manifest: files[{name!r}] is {digest!r}; expected a SHA-256 in lower-case hexadecimal"
                 )
-        missing = [name for name in REQUIRED if name not in self.files]
+        needed = [*REQUIRED, *(image_name(number + 1) for number in range(len(self.further_images)))]
+        missing = [name for name in needed if name not in self.files]
         if missing:
             raise FormatError(
                 f"manifest: files lacks {', '.join(missing)}; found {sorted(self.files)}: build the design again"
@@ -81,8 +95,14 @@ class Manifest:
             if not isinstance(value, str):
                 raise FormatError(f"manifest: tools[{key!r}] is {value!r}; expected text")
 
+    @property
+    def image_ids(self) -> tuple[int, ...]:
+        """Ids of all images, a chain each."""
+        return self.image_id, *self.further_images
+
     def to_json(self) -> dict[str, Any]:
         """Plain values, as they stand in the file."""
+        further = {_FURTHER: [f"{number:#010x}" for number in self.further_images]} if self.further_images else {}
         return {
             "manifest": VERSION,
             "kind": self.kind,
@@ -94,6 +114,7 @@ class Manifest:
             "clock_mhz": self.clock_mhz,
             "files": self.files,
             "tools": self.tools,
+            **further,
         }
 
     @classmethod
@@ -103,7 +124,7 @@ class Manifest:
         Raises:
             FormatError: a field is missing, unknown or of the wrong form. MismatchError: design_id is not the design's.
         """
-        if not isinstance(value, dict) or set(value) != set(_TYPES):
+        if not isinstance(value, dict) or set(value) - {_FURTHER} != set(_TYPES):
             found = sorted(value) if isinstance(value, dict) else type(value).__name__
             raise FormatError(f"manifest has fields {found}; expected {sorted(_TYPES)}: build the design again")
         for name, types in _TYPES.items():
@@ -120,12 +141,21 @@ class Manifest:
         return cls(
             value["kind"], design, _hexadecimal("image_id", value["image_id"]),
             value["board"], value["part"], value["clock_mhz"], value["files"], value["tools"],
+            _further(value.get(_FURTHER)),
         )  # fmt: skip
 
 
 def _words(types: Any) -> str:
     names = types if isinstance(types, tuple) else (types,)
     return " or ".join({int: "an integer", str: "text", dict: "an object", float: "a number"}[kind] for kind in names)
+
+
+def _further(value: Any) -> tuple[int, ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, list) or not value or not all(isinstance(text, str) for text in value):
+        raise FormatError(f"manifest: {_FURTHER} is {value!r}; expected a list of ids, or no such field")
+    return tuple(_hexadecimal(_FURTHER, text) for text in value)
 
 
 def _hexadecimal(name: str, text: str) -> int:
@@ -191,7 +221,8 @@ class Folder:
             ) from error
         if not inside or not path.is_file():
             raise FormatError(f"{path}: leads to {path.resolve()}; expected a plain file inside the folder")
-        limit = MAX_BYTES.get(name, MAX_OTHER_BYTES)
+        images = {image_name(number) for number in range(len(self.manifest.image_ids))}
+        limit = MAX_BYTES.get(IMAGE if name in images else name, MAX_OTHER_BYTES)
         if size > limit:
             raise FormatError(f"{path}: has {size} bytes; at most {limit} are allowed for {name}")
         found, expected = digest(path), self.manifest.files[name]

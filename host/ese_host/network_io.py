@@ -1,4 +1,4 @@
-"""golden.npz: a `Network` on disk, as named integer arrays and one JSON text; nothing is unpickled."""
+"""golden.npz: a `Network` or a `Program` on disk, as named integer arrays and one JSON text; nothing is unpickled."""
 
 from __future__ import annotations
 
@@ -13,16 +13,22 @@ from typing import Any
 import numpy as np
 
 from ese_host import npz
-from ese_host.errors import EseError, FormatError
+from ese_host.errors import EseError, FormatError, UnsupportedError
 from ese_host.fixed import Fixed
-from ese_host.network import Activation, Dense, Layer, Lstm, Matrix, Network
+from ese_host.network import Activation, Dense, Lstm, Matrix, Network
+from ese_host.program import Output, Port, Program, Step
 
-_CLASSES = {cls.__name__: cls for cls in (Network, Lstm, Dense, Matrix, Activation, Fixed)}
+_CLASSES = {
+    cls.__name__: cls
+    for cls in (Network, Lstm, Dense, Matrix, Activation, Fixed, Program, Port, Output, *typing.get_args(Step))
+}
 MAX_BYTES = 1 << 30
 
 
-def dump(network: Network) -> bytes:
-    """The bytes of golden.npz, the same for the same network."""
+def dump(model: Network | Program) -> bytes:
+    """The bytes of golden.npz, the same for the same model; a program of one chain alone is its network."""
+    if isinstance(model, Program) and model.lone is not None:
+        model = model.lone
     arrays: dict[str, np.ndarray[Any, Any]] = {}
 
     def plain(value: Any, path: str) -> Any:
@@ -36,28 +42,42 @@ def dump(network: Network) -> bytes:
             return [plain(item, f"{path}/{i}") for i, item in enumerate(value)]
         return value
 
-    text = json.dumps(plain(network, "network"), sort_keys=True)
+    text = json.dumps(plain(model, type(model).__name__.lower()), sort_keys=True)
     buffer = io.BytesIO()
     np.savez_compressed(buffer, json=np.array(text), **{k.replace("/", "."): v for k, v in arrays.items()})
     return buffer.getvalue()
 
 
-def load(path: Path) -> Network:
-    """Read golden.npz.
+def load(path: Path) -> Program:
+    """Read golden.npz; a network becomes the program of one chain.
 
     Raises:
-        FormatError: the file is not a golden.npz of this version.
+        EseError: the file is not a golden.npz of this version, or what it holds does not fit together.
     """
     try:
         arrays = npz.read(path, MAX_BYTES)
         value = _build(json.loads(str(arrays["json"])), arrays)
     except EseError:
         raise
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError, OverflowError) as error:
         raise FormatError(f"{path}: not a golden.npz of this version ({error}); build the design again") from error
-    if not isinstance(value, Network):
-        raise FormatError(f"{path}: holds a {type(value).__name__}; expected a Network; build the design again")
+    if isinstance(value, Network):
+        return Program.of(value)
+    if not isinstance(value, Program):
+        raise FormatError(f"{path}: holds a {type(value).__name__}; expected a Network or a Program: build it again")
     return value
+
+
+def load_network(path: Path) -> Network:
+    """Read golden.npz of one chain alone.
+
+    Raises:
+        EseError: as `load`; UnsupportedError: it holds a program of more.
+    """
+    network = load(path).lone
+    if network is None:
+        raise UnsupportedError(f"{path}: holds a program; one network is expected here: `ese4ml check` takes programs")
+    return network
 
 
 def _build(value: Any, arrays: dict[str, np.ndarray[Any, Any]]) -> Any:
@@ -89,6 +109,4 @@ def _fits(value: Any, hint: Any) -> bool:
         return value in arguments
     if origin is tuple:
         return isinstance(value, tuple) and all(_fits(item, arguments[0]) for item in value)
-    if hint is Layer:
-        return isinstance(value, (Lstm, Dense))
     return type(value) is hint

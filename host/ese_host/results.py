@@ -46,13 +46,11 @@ def joined(parts: list[Result]) -> Result:
     if len(parts) == 1:
         return parts[0]
     traces = [
-        Trace(
-            same[0].stage, *(_stacked([getattr(item, name) for item in same]) for name in ("exact", "stored", "cell"))
-        )
+        Trace(same[0].stage, *(stacked([getattr(item, name) for item in same]) for name in ("exact", "stored", "cell")))
         for same in zip(*(part.traces for part in parts), strict=True)
     ]
     return Result(
-        _stacked([part.outputs for part in parts]),
+        stacked([part.outputs for part in parts]),
         parts[0].frac,
         np.concatenate([part.steps for part in parts]),
         parts[0].every_step,
@@ -62,7 +60,7 @@ def joined(parts: list[Result]) -> Result:
     )
 
 
-def _stacked(arrays: list[Codes]) -> Codes:
+def stacked(arrays: list[Codes]) -> Codes:
     """(N, T, width) of arrays with different T, zero beyond each end."""
     longest = max(array.shape[1] for array in arrays)
     return np.concatenate([np.pad(array, ((0, 0), (0, longest - array.shape[1]), (0, 0))) for array in arrays])

@@ -119,7 +119,7 @@ def test_a_mismatch_is_reported_and_exits_with_1(dense: Any, data: Dataset, tmp_
     from ese_host import manifest, network_io
 
     folder = design(tmp_path, dense, data, "ternary", 8)
-    network = network_io.load(folder / "golden.npz")
+    network = network_io.load_network(folder / "golden.npz")
     lstm = network.layers[0]
     bias = lstm.bias.copy()
     bias[5] += 64

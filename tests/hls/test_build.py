@@ -90,7 +90,7 @@ def test_project_is_whole(compiled: tuple[Any, Any]) -> None:
     checked = image.read(folder / "image.bin", opened.design)
     assert opened.description["image_id"] == f"{checked.image_id:#010x}"
     assert opened.description["design_id"] == f"{opened.design.design_id:#010x}"
-    network = network_io.load(folder / "golden.npz")
+    network = network_io.load_network(folder / "golden.npz")
     codes = vectors.example_codes(network)
     assert np.array_equal(golden.run(network, codes).outputs, golden.run(graph.ese_conversion.network, codes).outputs)
     assert not list(folder.parent.glob(".*"))

@@ -140,7 +140,7 @@ def test_golden_npz_round_trip(spec: Spec, seed: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "golden.npz"
         path.write_bytes(data)
-        again = network_io.load(path)
+        again = network_io.load_network(path)
     codes = inputs(np.random.default_rng(1), net, 2, 3)
     np.testing.assert_array_equal(golden.run(net, codes).outputs, golden.run(again, codes).outputs)
     assert network_io.dump(again) == data
@@ -151,7 +151,7 @@ def test_a_file_that_is_no_golden_npz_is_refused(content: bytes, tmp_path) -> No
     path = tmp_path / "golden.npz"
     path.write_bytes(content)
     with pytest.raises(FormatError, match=r"golden\.npz"):
-        network_io.load(path)
+        network_io.load_network(path)
 
 
 def test_inputs_of_another_shape_or_range_are_refused() -> None:

@@ -51,6 +51,15 @@ def test_reads_back_what_was_written(folder: Path) -> None:
         ({"files": {"design.bit": "00"}}, FormatError, "files['design.bit'] is '00'; expected a SHA-256"),
         ({"tools": {"g++": 12}}, FormatError, "tools['g++'] is 12; expected text"),
         ({"more": 1}, FormatError, "manifest has fields"),
+        (
+            {"further_images": []},
+            FormatError,
+            "manifest: further_images is []; expected a list of ids, or no such field",
+        ),
+        ({"further_images": [1]}, FormatError, "manifest: further_images is [1]; expected a list of ids"),
+        ({"further_images": ["7"]}, FormatError, "manifest: further_images is '7'; expected 0x and eight"),
+        ({"further_images": ["0x00000007"]}, FormatError, "manifest: files lacks image-1.bin; found"),
+        ({"further_images": ["0x00000007"] * 256}, FormatError, "manifest: names 257 images; at most 256 are allowed"),
     ],
 )
 def test_wrong_fields_are_refused(folder: Path, fields: dict[str, Any], kind: type[EseError], message: str) -> None:

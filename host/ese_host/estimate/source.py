@@ -52,7 +52,7 @@ def read_folder(folder: Path, other: Path | None = None) -> Encoded:
         raise MissingError(
             f"{folder}: holds neither {NAME} nor {PROJECT}; give a folder that `ese4ml build` or `ese4ml emit` made"
         )
-    weights, _ = weights_of(network_io.load(paths[1]))
+    weights, _ = weights_of(network_io.load_network(paths[1]))
     return Encoded(folder.resolve().name, image.read(other or paths[0], design), design, weights, board)
 
 

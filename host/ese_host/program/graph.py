@@ -86,6 +86,17 @@ class Program:
         chain = Chain(CHAIN, network, INPUT, OUTPUT)
         return cls((Port(INPUT, network.inputs, network.source),), (chain,), (Output(OUTPUT, OUTPUT, network.head),))
 
+    @property
+    def lone(self) -> Network | None:
+        """The network whose program this is by `of`, where it is one."""
+        chain, output = self.chains[0], self.outputs[0]
+        network = chain.network
+        names = [chain.name, *self.tensors, *(output.name for output in self.outputs), output.tensor]
+        as_made = names == [CHAIN, INPUT, OUTPUT, OUTPUT, OUTPUT] and not chain.backwards
+        if not as_made or self.inputs != (Port(INPUT, network.inputs, network.source),):
+            return None
+        return network if output.head == network.head else None
+
     @cached_property
     def tensors(self) -> dict[str, Tensor]:
         """What is known of every tensor, in the order of computation."""

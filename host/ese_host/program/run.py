@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any, Union
 
 import numpy as np
+import numpy.typing as npt
 
 from ese_host import golden
 from ese_host.errors import FormatError
 from ese_host.fixed import Codes
 from ese_host.program.chain import Chain
-from ese_host.program.graph import Port, Program
+from ese_host.program.graph import Output, Port, Program
 from ese_host.program.order import reverse
 from ese_host.program.tensor import Lengths, Tensor, Value
 
@@ -33,6 +34,51 @@ class ProgramRun:
     program: Program
     tensors: dict[str, Value]
     fed: dict[str, Value]
+
+    def output(self, name: str | None = None) -> Value:
+        """Exact values of an output, the first by default, before its head.
+
+        Raises:
+            FormatError: there is no output of that name.
+        """
+        return self.tensors[self._output(name).tensor]
+
+    def values(self, name: str | None = None) -> npt.NDArray[np.float64]:
+        """(N, T or 1, width) real values of an output, its head applied; zero beyond a sample's own steps."""
+        value = self.output(name)
+        real = np.ldexp(value.codes.astype(np.float64), -value.tensor.frac)
+        values: npt.NDArray[np.float64] = np.where(value.inside, HEADS[self._output(name).head](real), 0.0)
+        return values
+
+    def classes(self, name: str | None = None) -> npt.NDArray[np.int64]:
+        """(N,) index of the largest value of each sample's last frame; of one sigmoid, whether it is above 1/2."""
+        value = self.output(name)
+        last = value.codes[np.arange(len(value.steps)), value.steps - 1]
+        if last.shape[1] == 1 and self._output(name).head == "sigmoid":
+            last = np.concatenate([np.zeros_like(last), last], axis=1)
+        chosen: npt.NDArray[np.int64] = last.argmax(axis=1)
+        return chosen
+
+    def _output(self, name: str | None) -> Output:
+        outputs = self.program.outputs
+        for output in outputs:
+            if name is None or output.name == name:
+                return output
+        raise FormatError(f"there is no output {name!r}; the program has {[output.name for output in outputs]}")
+
+
+def _softmax(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    powers: npt.NDArray[np.float64] = np.exp(values - values.max(axis=-1, keepdims=True))
+    return np.divide(powers, powers.sum(axis=-1, keepdims=True))
+
+
+HEADS: dict[str, Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]] = {
+    "none": lambda values: values,
+    "softmax": _softmax,
+    "sigmoid": lambda values: 0.5 + 0.5 * np.tanh(0.5 * values),
+    "tanh": np.tanh,
+}
+"""What the host applies to an output's real values, over the last axis."""
 
 
 def golden_chain(chain: Chain, fed: Value) -> Codes:

@@ -19,7 +19,7 @@ HELD_BITS = 62
 MAX_FRAC = 96
 MAX_WIDTH = 1 << 16
 MAX_STEPS = (1 << 16) - 1
-MAX_ELEMENTS = 1 << 24
+MAX_ELEMENTS = 1 << 22
 """Elements of one sample of a tensor of known length."""
 
 
