@@ -23,7 +23,6 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.option("--cells-per-cycle", type=int, help="Element-wise units: 1 or 2.  [default: 2; 1 for odd PEs]")
 @click.option("--board", default="pynq-z2", show_default=True, type=click.Choice(board_names()), help="Target board.")
 @click.option("--clock-mhz", type=int, help="Clock in MHz.  [default: the board's]")
-@click.option("--allow-dense", is_flag=True, help="Accept a model without one zero weight.")
 @click.option(
     "--mode",
     default="stream",
@@ -42,7 +41,6 @@ def emit(
     cells_per_cycle: int | None,
     board: str,
     clock_mhz: int | None,
-    allow_dense: bool,
     mode: Mode,
     fifo_depth: int,
     as_json: bool,
@@ -54,7 +52,7 @@ def emit(
 
     made_for = masks_of(model)
     pes, gap_bits = pes or made_for.get("pes", 8), gap_bits or made_for.get("gap_bits", 5)
-    options = Options(pes, gap_bits, acc_banks, cells_per_cycle, board, clock_mhz, allow_dense, mode, fifo_depth)
+    options = Options(pes, gap_bits, acc_banks, cells_per_cycle, board, clock_mhz, mode, fifo_depth)
     project, conversion = run(model, out, options)
     description = project.description
     if as_json:

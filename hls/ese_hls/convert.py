@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ese_hls.formats import activation_of, format_of
+from ese_hls.kinds import as_kind, common_kind
 from ese_hls.options import Options
+from ese_hls.precision import with_precision
 from ese_hls.summary import ConversionSummary, TensorReport
 from ese_hls.tensors import LayerTensors, WeightTensor
 from ese_hls.weights import bias_of, matrix_of
 from ese_host.design import SUM_FRAC
 from ese_host.errors import UnsupportedError
 from ese_host.fixed import Fixed
-from ese_host.network import MAX_THRESHOLD, Activation, Dense, Layer, Lstm, Matrix, Network
+from ese_host.network import MAX_THRESHOLD, Activation, Dense, Layer, Lstm, Matrix, Network, WeightKind
 
 ELEMENT_BITS = 16
 """Bits of a vector element: what one layer hands to the next."""
@@ -39,23 +41,33 @@ class Conversion:
 class _Collector:
     tensors: list[TensorReport] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    weights: list[tuple[WeightTensor, Matrix]] = field(default_factory=list)
+    weights: list[tuple[str, Matrix]] = field(default_factory=list)
 
-    def matrix(self, tensor: WeightTensor, source: Fixed) -> Matrix:
+    def matrix(self, node: Any, tensor: WeightTensor, source: Fixed) -> Matrix:
+        tensor = with_precision(node, tensor)
         matrix, report = matrix_of(tensor, SUM_FRAC - source.frac)
         self.tensors.append(report)
-        self.weights.append((tensor, matrix))
+        self.weights.append((tensor.where, matrix))
+        self._rounded(tensor, report, matrix.kind)
         if report.zeroed:
             self.notes.append(f"{tensor.where}: {report.quantizer} turns {report.zeroed} non-zero weights into zero")
+        if report.filled:
+            self.notes.append(f"{tensor.where}: {report.quantizer} turns {report.filled} zero weights into non-zero")
         return matrix
 
-    def bias(self, tensor: WeightTensor | None, outputs: int) -> tuple[Any, int]:
+    def bias(self, node: Any, tensor: WeightTensor | None, outputs: int) -> tuple[Any, int]:
+        tensor = None if tensor is None else with_precision(node, tensor)
         codes, frac, report = bias_of(tensor, outputs)
-        if report is not None:
+        if tensor is not None and report is not None:
             self.tensors.append(report)
-            if tensor is not None and tensor.quantizer is None and report.deviation:
-                self.notes.append(f"{tensor.where} has no quantizer; rounded to 16 bits, by {report.deviation:.2g}")
+            self._rounded(tensor, report, "16 bits")
         return codes, frac
+
+    def _rounded(self, tensor: WeightTensor, report: TensorReport, default: str) -> None:
+        """Note an array without quantizer, and what rounding it cost."""
+        if tensor.quantizer is None and (report.deviation or tensor.precision):
+            form = tensor.described if tensor.precision else default
+            self.notes.append(f"{tensor.where} has no quantizer; rounded to {form}, by {report.deviation:.2g}")
 
     def activation(self, function: Any, where: str) -> Activation:
         activation, note = activation_of(function, where)
@@ -96,8 +108,15 @@ def convert(nodes: list[Any], options: Options, notes: tuple[str, ...] = ()) -> 
         layer = _lstm(node, here, collector) if node.class_name == "SparseLSTM" else _dense(node, here, collector)
         layers.append(layer)
         here = _leaves(layer)
-    _check_kinds(collector.weights)
-    _check_masks(collector.weights, options)
+    kind, why = common_kind(collector.weights, options.weights)
+    collector.notes.append(why)
+    if all(matrix.levels.all() for _, matrix in collector.weights):
+        size = sum(matrix.levels.size for _, matrix in collector.weights)
+        collector.notes.append(
+            f"no weight is zero: all {size} multiply-adds of a step are executed; prune the model first "
+            "(`ese4ml compress`) to skip most of them"
+        )
+    layers = [_as_kind(layer, kind) for layer in layers]
     network = Network(tuple(layers), source, "softmax" if layer_nodes[-1].get_attr("softmax") else "none")
     summary = ConversionSummary(tuple(collector.tensors), tuple(collector.notes))
     return Conversion(network, summary, options, _steps(source_node))
@@ -136,9 +155,9 @@ def _lstm(node: Any, source: Fixed, collector: _Collector) -> Lstm:
         )
     if tensors.recurrent is None:
         raise UnsupportedError(f"layer {name!r} has no recurrent kernel; an LSTM needs one")
-    kernel = collector.matrix(tensors.kernel, source)
-    recurrent = collector.matrix(tensors.recurrent, state.fixed)
-    bias, bias_frac = collector.bias(tensors.bias, len(kernel.codes))
+    kernel = collector.matrix(node, tensors.kernel, source)
+    recurrent = collector.matrix(node, tensors.recurrent, state.fixed)
+    bias, bias_frac = collector.bias(node, tensors.bias, len(kernel.codes))
     return Lstm(
         name=name,
         kernel=kernel,
@@ -164,27 +183,15 @@ def _threshold(node: Any, attribute: str, form: Fixed) -> int | None:
 
 def _dense(node: Any, source: Fixed, collector: _Collector) -> Dense:
     tensors: LayerTensors = node.get_attr("tensors")
-    kernel = collector.matrix(tensors.kernel, source)
-    bias, bias_frac = collector.bias(tensors.bias, len(kernel.codes))
+    kernel = collector.matrix(node, tensors.kernel, source)
+    bias, bias_frac = collector.bias(node, tensors.bias, len(kernel.codes))
     return Dense(node.name, kernel, bias, bias_frac, bool(node.get_attr("relu")), source, node.get_attr("output"))
 
 
-def _check_kinds(weights: list[tuple[WeightTensor, Matrix]]) -> None:
-    first, matrix = weights[0]
-    for tensor, other in weights:
-        if other.kind != matrix.kind:
-            raise UnsupportedError(
-                f"{tensor.where} is {other.kind} but {first.where} is {matrix.kind}; an engine holds one kind of "
-                "weight: quantize all kernels alike"
-            )
-
-
-def _check_masks(weights: list[tuple[WeightTensor, Matrix]], options: Options) -> None:
-    if options.allow_dense or any((tensor.values == 0).any() for tensor, _ in weights):
-        return
-    size = sum(tensor.values.size for tensor, _ in weights)
-    names = ", ".join(repr(name) for name in dict.fromkeys(tensor.layer for tensor, _ in weights))
-    raise UnsupportedError(
-        f"model without masks: none of the {size} weights of layers {names} is zero; a sparse engine gains nothing: "
-        "prune it first (`ese4ml compress`), or set hls_config['Model']['AllowDense'] = True"
-    )
+def _as_kind(layer: Layer, kind: WeightKind) -> Layer:
+    """The layer with all its weights stored as `kind`."""
+    if isinstance(layer, Dense):
+        return replace(layer, kernel=as_kind(layer.kernel, kind))
+    projection = None if layer.projection is None else as_kind(layer.projection, kind)
+    kernel, recurrent = as_kind(layer.kernel, kind), as_kind(layer.recurrent, kind)
+    return replace(layer, kernel=kernel, recurrent=recurrent, projection=projection)

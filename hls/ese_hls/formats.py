@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -127,9 +126,8 @@ def describe(function: Any) -> str:
     """A function or quantizer as a user wrote it."""
     if function is None:
         return "not given"
-    return str(getattr(function, "__name__", function))
-
-
-def power_of_two_below(value: float) -> int:
-    """Exponent of the largest power of two that is at most `value` (> 0)."""
-    return math.frexp(value)[1] - 1
+    try:
+        return str(getattr(function, "__name__", function))
+    except (ValueError, UnboundLocalError):  # QKeras's own text fails on an array (quantized_bits) or number as alpha
+        options = ", ".join(f"{key}={value}" for key, value in function.get_config().items())
+        return f"{type(function).__name__}({options})"

@@ -7,6 +7,7 @@ from typing import Any
 
 from ese_host.design import Mode
 from ese_host.errors import UnsupportedError
+from ese_host.network import CODE_RANGE, WeightKind
 
 OURS = {
     "PEs": "pes",
@@ -15,9 +16,9 @@ OURS = {
     "CellsPerCycle": "cells_per_cycle",
     "Board": "board",
     "ClockMHz": "clock_mhz",
-    "AllowDense": "allow_dense",
     "Mode": "mode",
     "FifoDepth": "fifo_depth",
+    "Weights": "weights",
 }
 """Keys of this backend, and the options that they set."""
 ALLOWED: dict[str, range | tuple[int, ...] | tuple[str, ...]] = {
@@ -28,9 +29,10 @@ ALLOWED: dict[str, range | tuple[int, ...] | tuple[str, ...]] = {
     "clock_mhz": range(1, 1001),
     "mode": ("stream", "skip"),
     "fifo_depth": (1, 2, 4, 8, 16, 32, 64, 128, 256),
+    "weights": tuple(CODE_RANGE),
 }
 IGNORED = {
-    "Precision": "formats come from the model's quantizers",
+    "Precision": "the default for kernels without quantizer; other formats come from the model's quantizers",
     "Strategy": "the engine has one",
     "BramFactor": "weights are always in memories",
     "TraceOutput": "a RUN packet has a trace flag",
@@ -47,9 +49,9 @@ class Options:
         pes: processing elements. gap_bits: bits of the relative index.
         acc_banks: accumulators a row, None to choose. cells_per_cycle: element-wise units, None to choose.
         board: name of a board file. clock_mhz: clock, None for the board's.
-        allow_dense: whether a model without one zero weight is accepted.
         mode: "stream" (all activations) or "skip" (those that are not zero, or have changed).
         fifo_depth: columns that a PE's FIFO holds, in skip mode.
+        weights: kind of weight, None for the narrowest that holds the model.
     """
 
     pes: int = 8
@@ -58,14 +60,14 @@ class Options:
     cells_per_cycle: int | None = None
     board: str = "pynq-z2"
     clock_mhz: int | None = None
-    allow_dense: bool = False
     mode: Mode = "stream"
     fifo_depth: int = 8
+    weights: WeightKind | None = None
 
     def __post_init__(self) -> None:
         for name, allowed in ALLOWED.items():
             value = getattr(self, name)
-            if value is None and name in ("acc_banks", "cells_per_cycle", "clock_mhz"):
+            if value is None and name in ("acc_banks", "cells_per_cycle", "clock_mhz", "weights"):
                 continue
             if isinstance(value, bool) or value not in allowed:
                 words = (

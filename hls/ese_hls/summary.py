@@ -13,10 +13,11 @@ class TensorReport:
     Attributes:
         layer: the layer's name. tensor: kernel, recurrent_kernel or bias.
         quantizer: the quantizer as text; "none" where there is none.
-        kind: ternary, int4, codebook4, or fixed16 for a bias.
+        kind: kind of weight that holds it alone (ternary, int4, ... codebook4), or fixed16 for a bias.
         shape: Keras shape. kept: elements that are not zero after quantization.
         deviation: largest absolute difference between the quantized Keras values and ours.
         zeroed: elements that are not zero in Keras's float weights but zero after quantization.
+        filled: elements that are zero in Keras's float weights but not after quantization.
     """
 
     layer: str
@@ -27,6 +28,7 @@ class TensorReport:
     kept: int
     deviation: float
     zeroed: int = 0
+    filled: int = 0
 
     @property
     def density(self) -> float:

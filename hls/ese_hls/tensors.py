@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ese_hls.formats import describe
 from ese_host.errors import FormatError
+from ese_host.fixed import Fixed
 
 Floats = npt.NDArray[np.float32]
 
@@ -21,12 +23,14 @@ class WeightTensor:
         layer: the layer's name. name: kernel, recurrent_kernel or bias.
         values: (inputs, outputs) for kernels, (outputs,) for a bias.
         quantizer: a callable quantizer, or None.
+        precision: format that hls4ml's configuration gives an array without quantizer, or None.
     """
 
     layer: str
     name: str
     values: Floats
     quantizer: Any
+    precision: Fixed | None = None
 
     def __post_init__(self) -> None:
         if not np.isfinite(self.values).all():
@@ -40,6 +44,19 @@ class WeightTensor:
     def where(self) -> str:
         """How messages name the tensor."""
         return f"layer {self.layer!r}: {self.name}"
+
+    @property
+    def described(self) -> str:
+        """What rounds the array, as a user wrote it; "none" where nothing does."""
+        if self.quantizer is not None or self.precision is None:
+            return "none" if self.quantizer is None else describe(self.quantizer)
+        form = self.precision
+        return f"{'' if form.signed else 'u'}fixed<{form.bits},{form.integer}>"
+
+    @property
+    def precision_name(self) -> str:
+        """The tensor's name in hls4ml's configuration."""
+        return {"kernel": "weight", "recurrent_kernel": "recurrent_weight"}.get(self.name, self.name)
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 from plugin_models import bits, chain, classifier, convert, dense, lstm
-from qkeras import QActivation, quantized_bits, quantized_tanh, ternary
+from qkeras import QActivation, bernoulli, quantized_bits, quantized_tanh
 
 from ese_host.errors import FormatError, UnsupportedError
 
@@ -16,10 +16,6 @@ REFUSALS: dict[str, tuple[Any, str]] = {
     "convolution": (
         lambda: chain(keras.layers.Conv2D(2, 2, name="conv"), shape=(6, 7, 1)),
         r"layer 'conv' \(Conv2D\) has no place in the engine; it runs QLSTM, .*: replace the layer or leave it out",
-    ),
-    "float dense": (
-        lambda: chain(keras.layers.Dense(3, name="plain"), shape=(7,)),
-        r"layer 'plain': kernel has no quantizer; .* kernel_quantizer=quantized_bits\(4, 0, alpha='auto_po2'\)",
     ),
     "float lstm": (
         lambda: chain(keras.layers.LSTM(3, name="plain"), dense()),
@@ -30,17 +26,13 @@ REFUSALS: dict[str, tuple[Any, str]] = {
         lambda: classifier(state_quantizer=bits(20, 2)),
         r"state_quantizer is quantized_bits\(20.*at most 16",
     ),
-    "8-bit weights": (
-        lambda: chain(dense(kernel_quantizer=quantized_bits(8, 0, alpha=1)), shape=(7,)),
-        r"layer 'dense': kernel has quantizer quantized_bits\(8,.*use one of them",
+    "noise in weights": (
+        lambda: chain(dense(kernel_quantizer=quantized_bits(8, 0, alpha=1, qnoise_factor=0.5)), shape=(7,)),
+        r"layer 'dense': kernel: quantized_bits\(8,.* gives values that are no integers times its scale: use qnoise",
     ),
-    "two kinds": (
-        lambda: classifier(kernel_quantizer=ternary(alpha=1.0)),
-        r"recurrent_kernel is int4 but layer 'lstm': kernel is ternary; .*quantize all kernels alike",
-    ),
-    "no masks": (
-        lambda: chain(dense(), shape=(7,), density=1.1),
-        r"model without masks: none of the 35 weights of layers 'dense' is zero; .*`ese4ml compress`.*AllowDense",
+    "random weights": (
+        lambda: chain(dense(kernel_quantizer=bernoulli()), shape=(7,)),
+        r"layer 'dense': kernel has quantizer bernoulli\(alpha='auto_po2'\), which is no weight quantizer: use q",
     ),
     "no input quantizer": (
         lambda: chain(dense(), shape=(7,), source=None),
@@ -106,10 +98,6 @@ def test_weights_that_are_no_numbers(tensor: str, value: float) -> None:
         convert(model)
 
 
-def test_dense_model_is_accepted_when_told_so() -> None:
-    assert convert(chain(dense(), shape=(7,), density=1.1), AllowDense=True).ese_conversion.summary.exact
-
-
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
@@ -118,6 +106,13 @@ def test_dense_model_is_accepted_when_told_so() -> None:
         ("AccBanks", 3, r"option acc_banks is 3; 1 or 2 or 4 is allowed"),
         ("GapBits", 20, r"option gap_bits is 20; 2 to 12 is allowed"),
         ("Mode", "dense", r"option mode is 'dense'; stream or skip is allowed"),
+        ("Weights", "int5", r"option weights is 'int5'; ternary or int4 or int8 or int12 or int16 or codebook4 is"),
+        (
+            "Weights",
+            "ternary",
+            r"'Weights'\] is 'ternary', but layer 'lstm': kernel has levels -\d..\d, which takes int4",
+        ),
+        ("Weights", "codebook4", r"'Weights'\] is 'codebook4', but .* or choose 'int4' or a wider kind"),
         ("FifoDepth", 6, r"option fifo_depth is 6; 1 or 2 or 4 or 8"),
         ("ReuseFactor", 4, r"'ReuseFactor'\] is 4; parallelism is set by 'PEs'"),
     ],

@@ -61,5 +61,5 @@ def emitted(emit: Callable[[list[str]], object], model: Path, options: Sequence[
     """A Keras model through the emitter, whose project lives as long as the context; its words go to standard error."""
     with tempfile.TemporaryDirectory(prefix="ese4ml-estimate-") as folder:
         with contextlib.redirect_stdout(sys.stderr):
-            emit([str(model), "--out", f"{folder}/project", "--allow-dense", *options])
+            emit([str(model), "--out", f"{folder}/project", *options])
         yield read_folder(Path(folder) / "project")
