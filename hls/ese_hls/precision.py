@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from hls4ml.model.types import FixedPrecisionType, IntegerPrecisionType, UnspecifiedPrecisionType
-
 from ese_hls.tensors import WeightTensor
 from ese_host.errors import UnsupportedError
 from ese_host.fixed import Fixed
@@ -24,6 +22,9 @@ def with_precision(node: Any, tensor: WeightTensor) -> WeightTensor:
     Raises:
         UnsupportedError: the precision is no fixed-point one.
     """
+    # Not at the top: importing hls4ml loads this plugin, which could then meet this module half imported.
+    from hls4ml.model.types import FixedPrecisionType, IntegerPrecisionType, UnspecifiedPrecisionType
+
     if tensor.quantizer is not None:
         return tensor
     config = node.model.config
