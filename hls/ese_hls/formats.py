@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from ese_host.errors import UnsupportedError
 from ese_host.fixed import Fixed
@@ -24,11 +27,11 @@ class Format:
 
 def is_format(function: Any) -> bool:
     """Whether the function is a quantizer that only rounds and saturates (and perhaps cuts off below zero)."""
-    return type(function).__name__ in ("quantized_bits", "quantized_relu")
+    return type(function).__name__ in ("quantized_bits", "quantized_linear", "quantized_relu")
 
 
 def format_of(quantizer: Any, where: str) -> Format:
-    """The format of a `quantized_bits` or `quantized_relu` object.
+    """The format of a `quantized_bits`, `quantized_linear` or `quantized_relu` object.
 
     Raises:
         UnsupportedError: the quantizer does more than round and saturate.
@@ -41,22 +44,56 @@ def format_of(quantizer: Any, where: str) -> Format:
         )
     bits, integer = int(quantizer.bits), int(quantizer.integer)
     if name == "quantized_relu":
-        odd = {"negative_slope": 0, "use_sigmoid": 0, "relu_upper_bound": None}
-        for option, plain in odd.items():
-            if (getattr(quantizer, option, plain) or plain) != plain:
-                raise UnsupportedError(
-                    f"{where} is {quantizer} with {option}={getattr(quantizer, option)}; only {plain} is allowed: "
-                    "leave the option out"
-                )
-        return Format(Fixed(bits, integer, signed=False), relu=True)
+        return Format(_relu(quantizer, where, Fixed(bits, integer, signed=False)), relu=True)
+    signed = bool(quantizer.keep_negative)
+    shift = _shift(quantizer, where)
+    return Format(Fixed(bits, integer + shift + signed, signed, bool(quantizer.symmetric) and signed))
+
+
+def _shift(quantizer: Any, where: str) -> int:
+    """Binary places by which alpha moves the format.
+
+    quantized_linear divides by alpha before it rounds: a power of two moves the binary point. quantized_bits multiplies
+    by alpha after it has rounded: that is a gain, and no format.
+    """
     alpha = getattr(quantizer, "alpha", None)
-    if alpha is not None and (isinstance(alpha, str) or float(alpha) != 1.0):
+    linear = type(quantizer).__name__ == "quantized_linear"
+    number = not isinstance(alpha, str) and np.size(alpha) == 1
+    value = 1.0 if alpha is None else float(np.ravel(alpha)[0]) if number else 0.0
+    mantissa, exponent = math.frexp(value)
+    if value != 1.0 and not (linear and mantissa == 0.5):
+        allowed = "alpha=None or a power of two is" if linear else "alpha=None or 1.0 are"
         raise UnsupportedError(
-            f"{where} is {quantizer} with alpha={alpha!r}, a scale outside the format; alpha=None or 1.0 are allowed "
+            f"{where} is {describe(quantizer)} with alpha={alpha!r}, a scale outside the format; {allowed} allowed "
             "here: choose the range by the integer bits"
         )
-    signed = bool(quantizer.keep_negative)
-    return Format(Fixed(bits, integer + signed, signed, bool(quantizer.symmetric) and signed))
+    if linear and quantizer.use_sign_function:
+        raise UnsupportedError(
+            f"{where} is {describe(quantizer)}, a sign; 2 bits or more are allowed: use quantized_linear(2, ...)"
+        )
+    return exponent - 1
+
+
+def _relu(quantizer: Any, where: str, form: Fixed) -> Fixed:
+    """The format of a `quantized_relu`, narrowed by its upper bound where it has one that acts."""
+    for option in ("negative_slope", "use_sigmoid"):
+        if getattr(quantizer, option, 0):
+            raise UnsupportedError(
+                f"{where} is {describe(quantizer)} with {option}={getattr(quantizer, option)}; only 0 is allowed: "
+                "leave the option out"
+            )
+    bound = getattr(quantizer, "relu_upper_bound", None)
+    if not bound or quantizer.is_quantized_clip or bound >= form.to_float(form.high):
+        return form
+    steps = math.ldexp(float(bound), form.frac) + 1
+    if math.frexp(steps)[0] != 0.5 or steps < 2:
+        best = math.ldexp(1, math.frexp(bound)[1] - 1) - math.ldexp(1, -form.frac)
+        raise UnsupportedError(
+            f"{where} is {describe(quantizer)} with relu_upper_bound={bound}; a power of two less one step of "
+            f"{math.ldexp(1, -form.frac)} is where a format ends: use {best}, or leave the option out"
+        )
+    bits = math.frexp(steps)[1] - 1
+    return Fixed(bits, bits - form.frac, signed=False)
 
 
 def activation_of(function: Any, where: str) -> tuple[Activation, str]:
