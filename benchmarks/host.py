@@ -27,6 +27,7 @@ from ese_host.device.engine import EmulatedEngine
 from ese_host.engines import Engines
 from ese_host.manifest import BIT, TESTSET
 from ese_host.packets import TRAILER_WORDS, load_packet, run_packet
+from ese_host.program import INPUT
 
 ROOT = Path(__file__).resolve().parents[1]
 CALLS, ROUNDS = 300, 9
@@ -74,9 +75,9 @@ def measure(folder: Path, driver: str) -> list[Row]:
     """All batches with one driver."""
     rows = []
     with Accelerator(folder, driver=driver) as host:
-        tests = testset.read(host.folder.file(TESTSET), host.network)
+        tests = testset.read(host.folder.file(TESTSET), host.program)
         chosen = np.arange(max(BATCHES)) % len(tests.steps)
-        inputs, steps = tests.inputs[chosen], tests.steps[chosen]
+        inputs, steps = tests.inputs[INPUT].codes[chosen], tests.steps[chosen]
         engine = EmulatedEngine(host.folder.file(BIT))
         engine.packet(load_packet(host.image.words), np.empty(TRAILER_WORDS, dtype=np.uint32))
         for batch in BATCHES:
@@ -98,11 +99,11 @@ def measure(folder: Path, driver: str) -> list[Row]:
 def stream(folder: Path, driver: str) -> tuple[float, float]:
     """Sequences a second of one engine in packets of 64, and of two engines at once."""
     accelerators = [Accelerator(folder, driver=driver) for _ in range(2)]
-    tests = testset.read(accelerators[0].folder.file(TESTSET), accelerators[0].network)
-    count = len(tests.steps)
+    tests = testset.read(accelerators[0].folder.file(TESTSET), accelerators[0].program)
+    inputs, count = tests.inputs[INPUT].codes, len(tests.steps)
     with Engines(accelerators) as engines:
-        one = min(timed(lambda: list(accelerators[0].stream(tests.inputs, tests.steps, batch=64)))[0] for _ in range(3))
-        two = min(timed(lambda: engines.run(tests.inputs, tests.steps))[0] for _ in range(3))
+        one = min(timed(lambda: list(accelerators[0].stream(inputs, tests.steps, batch=64)))[0] for _ in range(3))
+        two = min(timed(lambda: engines.run(inputs, tests.steps))[0] for _ in range(3))
     return 1e6 * count / one, 1e6 * count / two
 
 
@@ -118,7 +119,7 @@ def main(folder: Path, out: Path) -> None:
     costs = [item for row in rows if row.batch == 1 for item in (row.own, row.driver)]
     shares = [item for row in rows if row.batch == 256 for item in (100 * row.share, row.driver)]
     with Accelerator(folder, driver="adapter") as host:
-        steps = int(testset.read(host.folder.file(TESTSET), host.network).steps[0])
+        steps = int(testset.read(host.folder.file(TESTSET), host.program).steps[0])
         name = host.folder.path.name
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
     environment = jinja2.Environment(loader=loader, trim_blocks=True, undefined=jinja2.StrictUndefined)  # noqa: S701

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,13 @@ import numpy as np
 
 from ese_host import provenance, testset
 from ese_host.accelerator import Accelerator
-from ese_host.compare import Comparison, compare
+from ese_host.compare import Comparison, compare_program
 from ese_host.device.platform import Driver
-from ese_host.figures import Checked, Report, report
+from ese_host.figures import Checked, Report, host_seconds, report
 from ese_host.manifest import PROVENANCE, TESTSET
 from ese_host.power import Meter
 from ese_host.provenance import Provenance
-from ese_host.results import Result
+from ese_host.runner import run_program
 from ese_host.testset import TestSet
 
 BATCH = 64
@@ -49,7 +50,7 @@ def check(
         EseError: the folder is not sound, or the device does not do as told. A mismatch is no exception.
     """
     with Accelerator(folder, device=device, driver=driver) as accelerator:
-        tests = testset.read(accelerator.folder.file(TESTSET), accelerator.network)
+        tests = testset.read(accelerator.folder.file(TESTSET), accelerator.program)
         known = accelerator.folder.manifest.files
         record = provenance.read(accelerator.folder.file(PROVENANCE)) if PROVENANCE in known else Provenance()
         traced = accelerator.emulated if trace is None else trace
@@ -65,23 +66,23 @@ def _run(
     progress: Callable[[int, int], None] | None,
     meter: Meter,
 ) -> Checked:
-    comparison, classes, start = Comparison(), [], 0
-    for result in accelerator.stream(tests.inputs, tests.steps, trace=trace, batch=BATCH):
-        count = len(result.steps)
-        compare(comparison, accelerator.network, tests.inputs[start : start + count], result, accelerator.shape, start)
-        classes.append(result.classes())
-        start += count
-        if progress is not None:
-            progress(count, len(tests.steps))
+    shapes = {part.chain: part.shape for part in accelerator.parts}
+    comparison, classes, total = Comparison(), [], len(tests.steps)
+    with ThreadPoolExecutor(1) as pool:
+        before = None  # the batch that is compared while the engine runs the next one
+        for start in range(0, total, BATCH):
+            result = run_program(accelerator, *tests.part(start, start + BATCH), trace=trace)
+            if before is not None:
+                before.result()
+            before = pool.submit(compare_program, comparison, result, shapes, start)
+            classes.append(result.run.classes())
+            if progress is not None:
+                progress(len(classes[-1]), total)
+        if before is not None:
+            before.result()
     with meter:
-        plain = accelerator.run(tests.inputs, tests.steps)
-        singles = [_single(accelerator, tests, i) for i in range(min(len(tests.steps), LATENCY_SAMPLES))]
+        plain = run_program(accelerator, *tests.part(0, total))
+        singles = [run_program(accelerator, *tests.part(i, i + 1)) for i in range(min(total, LATENCY_SAMPLES))]
     if trace:
-        compare(comparison, accelerator.network, tests.inputs, plain, accelerator.shape)
-    latencies = [single.seconds for single in singles]
-    steps = int(plain.steps.sum())
-    return Checked(comparison, np.concatenate(classes), trace, steps, plain.cycles, plain.seconds, latencies)
-
-
-def _single(accelerator: Accelerator, tests: TestSet, index: int) -> Result:
-    return accelerator.run(tests.inputs[index : index + 1], tests.steps[index : index + 1])
+        compare_program(comparison, plain, shapes)
+    return Checked(comparison, np.concatenate(classes), trace, plain, [host_seconds(single) for single in singles])

@@ -130,7 +130,9 @@ def info(folder: Path, as_json: bool) -> None:
         return
     design = opened.manifest.design
     click.echo(f"{folder}: {value['kind']} for {value['board']} ({value['part']}) at {value['clock_mhz']} MHz")
-    click.echo(f"design {value['design_id']}: {design.weights} weights, {design.pes} PEs; image {value['image_id']}")
+    images = [value["image_id"], *value.get("further_images", [])]
+    named = f"image{'s' * (len(images) > 1)} {', '.join(images)}"
+    click.echo(f"design {value['design_id']}: {design.weights} weights, {design.pes} PEs; {named}")
     click.echo(f"{len(value['files'])} files, every SHA-256 as in the manifest: {', '.join(sorted(value['files']))}")
 
 
@@ -140,23 +142,24 @@ def info(folder: Path, as_json: bool) -> None:
     "--input",
     "file",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="An .npz with `inputs` (N, T, inputs); the design's test set by default.",
+    help="An .npz with `inputs` (N, T, inputs), or `inputs_0` ... ; the design's test set by default.",
 )
 @click.option("--driver", type=DRIVER, default="auto", show_default=True, help="Library that drives the device.")
 @REMOTE
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def run(folder: Path, file: Path | None, driver: Any, remote: str | None, as_json: bool) -> None:
-    """Run sequences on the design in FOLDER; prints the class of each."""
+    """Run sequences on the design in FOLDER; prints the class of each, by the first output."""
     from ese_host import testset
     from ese_host.accelerator import Accelerator
     from ese_host.manifest import TESTSET
+    from ese_host.runner import run_program
 
     with Accelerator(folder, driver=driver, device=_remote(remote)) as accelerator:
-        tests = testset.read(file or accelerator.folder.file(TESTSET), accelerator.network)
-        result = accelerator.run(tests.inputs, tests.steps)
-    classes = result.classes().tolist()
+        tests = testset.read(file or accelerator.folder.file(TESTSET), accelerator.program)
+        result = run_program(accelerator, *tests.part(0, len(tests.steps)))
+    classes = result.run.classes().tolist()
     if as_json:
-        steps = int(result.steps.sum())
+        steps = int(tests.steps.sum())
         click.echo(json.dumps({"classes": classes, "steps": steps, "cycles": result.cycles, "seconds": result.seconds}))
     else:
         click.echo("\n".join(str(item) for item in classes))
@@ -228,6 +231,11 @@ def _print(report: dict[str, Any]) -> None:
         f"{report['cycles_per_step']:.1f} cycles a step; {report['frames_per_s']:,.0f} frames/s ({label}); "
         f"latency p50 {report['latency_ms']['p50']:.2f} ms, p99 {report['latency_ms']['p99']:.2f} ms (this host)"
     )
+    if len(report["chains"]) > 1:
+        host = report["host_seconds"]
+        for row in report["chains"]:
+            click.echo(f"chain {row['chain']}: {row['cycles_per_step']:.1f} cycles a step, {row['steps']} steps")
+        click.echo("host, measured: " + ", ".join(f"{name} {1e3 * seconds:.1f} ms" for name, seconds in host.items()))
     power = report["power"]
     rails = ", ".join(f"{name} {watts:.2f} W" for name, watts in power["watts"].items())
     click.echo(f"power, measured: {rails}" if rails else f"power: {power['note']}")

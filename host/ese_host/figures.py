@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
@@ -19,6 +19,7 @@ from ese_host.fixed import Codes
 from ese_host.network import Layer, Lstm, Matrix, Network
 from ese_host.phases import PARTS, Phase
 from ese_host.provenance import Provenance, imbalance
+from ese_host.runner import ProgramResult
 from ese_host.testset import TestSet
 
 Report = dict[str, Any]
@@ -30,25 +31,30 @@ class Checked:
 
     Attributes:
         comparison: engine against golden model. classes: (N,) the engine's. trace: whether h and c were compared.
-        steps: frames run. cycles: the engine's iterations for them. seconds: host time, packet to answer.
-        latencies: host seconds of single sequences.
+        plain: all samples in one run, without trace. latencies: host seconds of single samples.
     """
 
     comparison: Comparison
     classes: Codes
     trace: bool
-    steps: int
-    cycles: int
-    seconds: float
+    plain: ProgramResult
     latencies: list[float]
+
+    @property
+    def steps(self) -> int:
+        """Frames run, counted at the first input."""
+        run = self.plain.run
+        return int(run.tensors[run.program.inputs[0].name].steps.sum())
 
 
 def report(accelerator: Accelerator, tests: TestSet, provenance: Provenance, checked: Checked, command: str) -> Report:
     """All figures, as plain values; `basis` says of each what it rests on."""
     manifest, emulated = accelerator.folder.manifest, accelerator.emulated
-    weights, kept = weights_of(accelerator.network)
-    cycles_per_step = checked.cycles / checked.steps
-    host_frames = checked.steps / checked.seconds
+    counted = [weights_of(part.network) for part in accelerator.parts]
+    weights, kept = sum(one for one, _ in counted), sum(one for _, one in counted)
+    plain = checked.plain
+    cycles_per_step = plain.cycles / checked.steps
+    host_frames = checked.steps / host_seconds(plain)
     frames = manifest.clock_mhz * 1e6 / cycles_per_step if emulated else host_frames
     steps = int(tests.steps[0])
     figures: Report = {
@@ -65,9 +71,18 @@ def report(accelerator: Accelerator, tests: TestSet, provenance: Provenance, che
         "density": kept / weights,
         "entries_per_pe": _entries(accelerator, provenance),
         "cycles_per_step": cycles_per_step,
-        "cycles_by_cause": _causes(accelerator, steps, cycles_per_step),
-        "bytes_by_cause": accelerator.image.bytes_by_cause(),
-        "energy_by_cause": estimated.energy_by_cause(accelerator.image, manifest.design, weights),
+        "chains": _chains(accelerator, plain),
+        "host_seconds": {
+            "engine": plain.engine_seconds,
+            "image loads": plain.load_seconds,
+            "steps between chains": plain.glue_seconds,
+        },
+        "cycles_by_cause": _causes(accelerator, plain),
+        "bytes_by_cause": _added(part.image.bytes_by_cause() for part in accelerator.parts),
+        "energy_by_cause": _added(
+            estimated.energy_by_cause(part.image, manifest.design, dense)
+            for part, (dense, _) in zip(accelerator.parts, counted, strict=True)
+        ),
         "boards": estimated.boards(manifest.design),
         "frames_per_s": frames,
         "host_frames_per_s": host_frames,
@@ -80,14 +95,19 @@ def report(accelerator: Accelerator, tests: TestSet, provenance: Provenance, che
     }
     if tests.labels is not None:
         figures["accuracy"]["engine"] = float((checked.classes == tests.labels).mean())
-    if tests.predictions is not None:
-        figures["agreement_with_keras"] = float((checked.classes == tests.predictions.argmax(axis=1)).mean())
+    if tests.predicted is not None:
+        figures["agreement_with_keras"] = float((checked.classes == tests.predicted).mean())
     figures["basis"] = {
         name: {"label": label, "text": text, "command": command}
         for name, (label, text) in _basis(accelerator, steps).items()
         if name in figures
     }
     return figures
+
+
+def host_seconds(result: ProgramResult) -> float:
+    """Host time of a run: packet to answer, and of several chains also the loads and the host's steps."""
+    return result.seconds if len(result.chains) > 1 else result.engine_seconds
 
 
 def weights_of(network: Network) -> tuple[int, int]:
@@ -100,37 +120,67 @@ def weights_of(network: Network) -> tuple[int, int]:
     return sum(m.codes.size for m in matrices), sum(int(np.count_nonzero(m.levels)) for m in matrices)
 
 
-def _causes(accelerator: Accelerator, steps: int, cycles_per_step: float) -> dict[str, float]:
-    """Cycles of a sequence by cause; in skip mode they depend on the data and are not told apart."""
+def _chains(accelerator: Accelerator, plain: ProgramResult) -> list[dict[str, Any]]:
+    """Of each chain: its image, and the cycles of all samples."""
+    rows = []
+    for part in accelerator.parts:
+        result = plain.chains[part.chain]
+        steps = int(result.steps.sum())
+        row = {"chain": part.chain, "image_id": f"{part.image.image_id:#010x}", "steps": steps}
+        rows.append({**row, "cycles": result.cycles, "cycles_per_step": result.cycles / steps})
+    return rows
+
+
+def _added(parts: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """Amounts by cause of several chains, added up."""
+    total: dict[str, Any] = {}
+    for part in parts:
+        for cause, amount in part.items():
+            total[cause] = total.get(cause, 0) + amount
+    return total
+
+
+def _causes(accelerator: Accelerator, plain: ProgramResult) -> dict[str, float]:
+    """Cycles of the first sample by cause; in skip mode they depend on the data, and are the mean of all samples."""
     design = accelerator.folder.manifest.design
     if design.mode == "skip":
-        return {"all causes": cycles_per_step * steps}
-    return cycles.account(accelerator.image, design, steps).by_cause
+        return {"all causes": plain.cycles / len(plain.run.classes())}
+    fed = plain.run.fed
+    return _added(
+        cycles.account(part.image, design, int(fed[part.chain].steps[0])).by_cause for part in accelerator.parts
+    )
 
 
 def _basis(accelerator: Accelerator, steps: int) -> dict[str, tuple[str, str]]:
     emulated, clock_mhz = accelerator.emulated, accelerator.folder.manifest.clock_mhz
     skips = accelerator.folder.manifest.design.mode == "skip"
     engine = "the emulated engine (compiled C++)" if emulated else "the board"
+    several = len(accelerator.parts) > 1
     counter = ("simulated", f"own counter of {engine}") if emulated else ("measured", "the engine's own counter")
-    frames = ("modelled", f"engine iterations at {clock_mhz:g} MHz") if emulated else ("measured", "host's clock")
+    images = "all images" if several else "image.bin"
+    clock = "host's clock, image loads and the host's steps included" if several else "host's clock, packet to answer"
+    left_out = ", image loads and the host's steps not counted" if several else ""
+    modelled = ("modelled", f"engine iterations at {clock_mhz:g} MHz{left_out}")
+    frames = modelled if emulated else ("measured", "host's clock")
     return {
         "bit_exact": ("measured", f"every value of {engine} against the golden model"),
         "accuracy": ("measured", f"stage 'engine' on {engine}; the others by training, in provenance.json"),
         "agreement_with_keras": ("measured", f"classes of {engine} against the predictions in testset.npz"),
         "density": ("counted", "non-zero weights in golden.npz"),
-        "entries_per_pe": ("counted", "entries in image.bin, gap padding included"),
-        "cycles_per_step": counter,
-        "cycles_by_cause": (counter[0], f"mean of {steps} steps; in skip mode causes depend on the data")
+        "entries_per_pe": ("counted", f"entries in {images}, gap padding included"),
+        "cycles_per_step": (counter[0], f"{counter[1]}, all chains, a step of the first input") if several else counter,
+        "chains": counter,
+        "host_seconds": ("measured", f"{engine}, host's clock, all samples in one run without trace"),
+        "cycles_by_cause": (counter[0], "mean of all sequences; in skip mode causes depend on the data")
         if skips
         else ("modelled", f"one sequence of {steps} steps; the sum equals the engine's counter"),
-        "bytes_by_cause": ("counted", "sections of image.bin"),
+        "bytes_by_cause": ("counted", f"sections of {images}"),
         **estimated.BASIS,
         "frames_per_s": frames,
-        "host_frames_per_s": ("measured", f"{engine}, host's clock, packet to answer"),
+        "host_frames_per_s": ("measured", f"{engine}, {clock}"),
         "effective_gops": (frames[0], "2 operations a non-zero weight and frame"),
         "dense_equivalent_gops": (frames[0], "2 operations a weight and frame"),
-        "latency_ms": ("measured", f"{engine}, host's clock, one sequence a packet"),
+        "latency_ms": ("measured", f"{engine}, {clock}, one sequence a packet"),
     }
 
 
@@ -144,7 +194,7 @@ def _names(accelerator: Accelerator) -> dict[str, Any]:
         "part": manifest.part,
         "clock_mhz": manifest.clock_mhz,
         "design_id": f"{manifest.design.design_id:#010x}",
-        "image_id": f"{accelerator.image.image_id:#010x}",
+        "image_id": f"{accelerator.parts[0].image.image_id:#010x}",
         "weights": manifest.design.weights,
         "pes": manifest.design.pes,
     }
@@ -152,17 +202,18 @@ def _names(accelerator: Accelerator) -> dict[str, Any]:
 
 def _entries(accelerator: Accelerator, provenance: Provenance) -> dict[str, Any]:
     """Entries of each PE, in all and matrix by matrix; and what provenance.json says of other masks."""
-    image, layers = accelerator.image, accelerator.network.layers
+    several = len(accelerator.parts) > 1
     matrices = [
         {
-            "matrix": _matrix_name(layers, phase),
+            "matrix": f"{part.chain}: " * several + _matrix_name(part.network.layers, phase),
             "entries": row.tolist(),
             "max_over_mean": imbalance(row.tolist()),
         }
-        for phase, row in zip(image.phases, image.counts, strict=True)
+        for part in accelerator.parts
+        for phase, row in zip(part.image.phases, part.image.counts, strict=True)
         if row.any()
     ]
-    total = image.counts.sum(axis=0).tolist()
+    total = sum(part.image.counts.sum(axis=0) for part in accelerator.parts).tolist()
     masks = {
         name: {"entries": work.entries, "worst_max_over_mean": work.worst} for name, work in provenance.masks.items()
     }

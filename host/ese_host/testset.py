@@ -1,4 +1,4 @@
-"""testset.npz: inputs, labels and Keras's predictions that travel with a design."""
+"""testset.npz: inputs, labels and Keras's predictions that travel with a design (docs/design-folder.md)."""
 
 from __future__ import annotations
 
@@ -12,62 +12,111 @@ import numpy.typing as npt
 from ese_host import npz
 from ese_host.errors import FormatError
 from ese_host.fixed import Codes
-from ese_host.network import Network
+from ese_host.program import Port, Program, Value
+from ese_host.program.run import values_of
 
 MAX_BYTES = 1 << 30
+Arrays = dict[str, npt.NDArray[Any]]
+Lengths = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
 class TestSet:
-    """Sequences and what is known about them.
+    """Samples and what is known about them.
 
     Attributes:
-        inputs: (N, T, inputs) codes. steps: (N,) steps that the engine runs, from the first.
-        labels: (N,) classes, or None. predictions: (N, outputs) Keras's outputs of the last frame, or None.
+        inputs: by name, of each input of the program; the engine runs each sample's own steps, from the first.
+        labels: (N,) classes, or None.
+        predictions: (N, width) Keras's values of the first output's last frame, or None.
+        binary: the first output is one sigmoid.
     """
 
     __test__ = False
 
-    inputs: Codes
-    steps: npt.NDArray[np.int64]
+    inputs: dict[str, Value]
     labels: npt.NDArray[np.int64] | None
     predictions: npt.NDArray[np.float64] | None
+    binary: bool = False
+
+    @property
+    def predicted(self) -> Lengths | None:
+        """(N,) Keras's classes: the largest value, or of one sigmoid whether it is above 1/2."""
+        if self.predictions is None:
+            return None
+        return (self.predictions[:, 0] > 0.5).astype(np.int64) if self.binary else self.predictions.argmax(axis=1)
+
+    @property
+    def steps(self) -> Lengths:
+        """(N,) steps of the first input."""
+        return next(iter(self.inputs.values())).steps
+
+    def part(self, start: int, stop: int) -> tuple[dict[str, Codes], dict[str, Lengths]]:
+        """Codes and steps of some samples, as `values_of` takes them."""
+        codes = {name: value.codes[start:stop] for name, value in self.inputs.items()}
+        return codes, {name: value.steps[start:stop] for name, value in self.inputs.items()}
 
 
-def read(path: Path, network: Network) -> TestSet:
-    """Read a test set for a network.
+def read(path: Path, program: Program) -> TestSet:
+    """Read a test set for a program.
 
-    The file holds `inputs` (N, T, inputs): real numbers, or integers that are codes already; and, where known, `labels`
-    (N,), `keras_predictions` (N, outputs) or (N, T, outputs), and `steps` (N,), how many of the T each sequence has.
+    The file holds `inputs` (N, T, width): real numbers, or integers that are codes already; for several inputs
+    `inputs_0`, `inputs_1` and so on; and, where known, `labels` (N,), `keras_predictions` (N, width) or (N, T, width)
+    of the first output, and `steps` (N,), how many of the T each sample has, or `steps_0`, `steps_1` ... for each.
     `lengths`, the frames before padding in front, is for the reader alone: the padding is run like any other input.
 
     Raises:
-        FormatError: the file is no such file, or its arrays do not fit each other or the network.
+        FormatError: the file is no such file, or its arrays do not fit each other or the program.
     """
     arrays = npz.read(path, MAX_BYTES)
-    if "inputs" not in arrays:
-        raise FormatError(f"{path}: has no array 'inputs'; found {sorted(arrays)}")
-    raw = arrays["inputs"]
-    if raw.ndim != 3 or raw.shape[2] != network.inputs or 0 in raw.shape or raw.dtype.kind not in "iuf":
-        raise FormatError(f"{path}: inputs are {raw.dtype} {raw.shape}; expected numbers (N, T, {network.inputs})")
-    inputs = network.source.from_float(raw) if raw.dtype.kind == "f" else raw.astype(np.int64)
-    count, longest = raw.shape[:2]
-    steps = _whole(path, arrays, "steps", count)
+    ports = program.inputs
+    names = [""] if len(ports) == 1 else [f"_{number}" for number in range(len(ports))]
+    codes: dict[str, Codes] = {}
+    steps: dict[str, Lengths | None] = {}
+    for port, name in zip(ports, names, strict=True):
+        codes[port.name] = _codes(path, arrays, f"inputs{name}", port)
+        steps[port.name] = _steps(path, arrays, name, codes[port.name]) if port.kind == "sequence" else None
+    try:
+        values = values_of(program, codes, steps)
+    except FormatError as error:
+        raise FormatError(f"{path}: {error}") from error
+    first = values[ports[0].name]
+    predictions = arrays.get("keras_predictions")
+    count, width = len(first.steps), program.tensors[program.outputs[0].tensor].width
+    if predictions is not None:
+        if predictions.ndim == 3 and len(predictions) == count and predictions.shape[1] >= first.steps.max():
+            last = first.steps - 1 if ports[0].kind == "sequence" else np.full(count, predictions.shape[1] - 1)
+            predictions = predictions[np.arange(count), last]
+        if predictions.shape != (count, width) or predictions.dtype.kind not in "iuf":
+            raise FormatError(f"{path}: keras_predictions are {predictions.shape}; expected {(count, width)}")
+        predictions = predictions.astype(np.float64)
+    binary = width == 1 and program.outputs[0].head == "sigmoid"
+    return TestSet(values, _whole(path, arrays, "labels", count), predictions, binary)
+
+
+def _codes(path: Path, arrays: Arrays, name: str, port: Port) -> Codes:
+    if name not in arrays:
+        raise FormatError(f"{path}: has no array {name!r}; found {sorted(arrays)}")
+    raw = arrays[name]
+    vector = port.kind == "vector"
+    if raw.ndim == 2 and vector:
+        raw = raw[:, None]
+    if raw.ndim != 3 or raw.shape[2] != port.width or 0 in raw.shape or raw.dtype.kind not in "iuf":
+        shape = f"(N, {port.width})" if vector else f"(N, T, {port.width})"
+        raise FormatError(f"{path}: {name} are {raw.dtype} {arrays[name].shape}; expected numbers {shape}")
+    return port.format.from_float(raw) if raw.dtype.kind == "f" else raw.astype(np.int64)
+
+
+def _steps(path: Path, arrays: Arrays, name: str, codes: Codes) -> Lengths:
+    count, longest = codes.shape[:2]
+    steps = _whole(path, arrays, f"steps{name}" if f"steps{name}" in arrays else "steps", count)
     if steps is None:
-        steps = np.full(count, longest, dtype=np.int64)
+        return np.full(count, longest, dtype=np.int64)
     if steps.min() < 1 or steps.max() > longest:
         raise FormatError(f"{path}: steps span {steps.min()}..{steps.max()}; 1..{longest} are allowed")
-    predictions = arrays.get("keras_predictions")
-    if predictions is not None:
-        if predictions.ndim == 3 and predictions.shape[:2] == (count, longest):
-            predictions = predictions[np.arange(count), steps - 1]
-        if predictions.shape != (count, network.outputs) or predictions.dtype.kind not in "iuf":
-            raise FormatError(f"{path}: keras_predictions are {predictions.shape}; expected {(count, network.outputs)}")
-        predictions = predictions.astype(np.float64)
-    return TestSet(inputs, steps, _whole(path, arrays, "labels", count), predictions)
+    return steps
 
 
-def _whole(path: Path, arrays: dict[str, Any], name: str, count: int) -> npt.NDArray[np.int64] | None:
+def _whole(path: Path, arrays: Arrays, name: str, count: int) -> npt.NDArray[np.int64] | None:
     if name not in arrays:
         return None
     array = arrays[name]

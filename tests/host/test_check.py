@@ -20,6 +20,7 @@ from ese_host.device import platform
 from ese_host.device.faults import Faults, PacketFault
 from ese_host.errors import FormatError, MismatchError
 from ese_host.outputs import Shape, Trace
+from ese_host.program import Program
 
 REQUIRED = {
     "bit_exact", "values_compared", "mismatches", "agreement_with_keras", "accuracy", "density", "entries_per_pe",
@@ -159,12 +160,12 @@ def test_wrong_test_sets_are_refused(tmp_path: Path, arrays: dict[str, Any], mes
     path = tmp_path / "testset.npz"
     np.savez(path, **arrays)
     with pytest.raises(FormatError, match=message):
-        testset.read(path, small_network())
+        testset.read(path, Program.of(small_network()))
 
 
 def test_test_set_of_real_numbers(tmp_path: Path) -> None:
     path = tmp_path / "testset.npz"
     np.savez(path, inputs=np.full((2, 3, 5), 0.5), steps=[1, 3], keras_predictions=np.arange(18).reshape(2, 3, 3))
-    found = testset.read(path, small_network())
-    assert (found.inputs == 16).all() and found.steps.tolist() == [1, 3] and found.labels is None
+    found = testset.read(path, Program.of(small_network()))
+    assert (found.inputs["input"].codes[1] == 16).all() and found.steps.tolist() == [1, 3] and found.labels is None
     assert found.predictions is not None and found.predictions.tolist() == [[0, 1, 2], [15, 16, 17]]

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from ese_host.errors import EseError
 from ese_host.fixed import Codes, Fixed
-from ese_host.network import Activation
+from ese_host.network import Activation, Network
 from ese_host.program import (
     Affine,
     Apply,
     Chain,
     Concatenate,
     Last,
+    Mask,
     Merge,
     Output,
     Port,
@@ -45,6 +48,37 @@ def bidirectional(rng: Rng, inputs: int = 5, units: int = 6, classes: int = 3) -
         steps += [Concatenate(parts, f"{name}_wide"), Quantize(f"{name}_wide", name, SOURCE)]
     steps.append(Chain("classes", network(rng, last), "two", "logits"))
     return Program((Port("x", inputs, SOURCE),), tuple(steps), (Output("logits", "classes", "softmax"),))
+
+
+def two_inputs(rng: Rng) -> Program:
+    """A sequence without its empty frames and a vector, joined before Dense layers; two outputs, one a sequence."""
+    recurrent = network(rng, Spec(inputs=3, units=(5,), outputs=0, sequences=True))
+    hidden = network(rng, Spec(inputs=14, units=(), hidden=(4,), outputs=0))
+    last = network(rng, Spec(inputs=4, units=(), outputs=1, density=1.0))
+    last = Network((replace(last.layers[0], bias=np.zeros(1, np.int64)),), SOURCE)
+    scale, offset = rng.integers(-900, 900, (2, 5))
+    steps: tuple[Step, ...] = (
+        Mask("x", "kept", 0),
+        Chain("recurrent", recurrent, "kept", "h"),
+        Affine("h", "scaled", scale, 9, offset, 9),
+        Apply("scaled", "smooth", Activation("tanh", Fixed(16, 2))),
+        Reverse("smooth", "backwards"),
+        Merge("average", ("smooth", "backwards"), "sequence"),
+        Last("smooth", "vector"),
+        Quantize("v", "wide", SOURCE),
+        Repeat("wide", "twice", 2),
+        Reshape("twice", "flat", None, 6),
+        Relu("wide", "positive"),
+        Reshape("vector", "frames", 5, 1),
+        Reshape("frames", "again", None, 5),
+        Concatenate(("again", "flat", "positive"), "joined"),
+        Quantize("joined", "read", SOURCE),
+        Chain("hidden", hidden, "read", "activations"),
+        Quantize("activations", "next", SOURCE),
+        Chain("last", last, "next", "logit"),
+    )
+    ports = (Port("x", 3, SOURCE), Port("v", 3, Fixed(6, 3), "vector"))
+    return Program(ports, steps, (Output("logit", "class", "sigmoid"), Output("sequence", "states", "tanh")))
 
 
 def random_program(rng: Rng, tries: int = 12) -> Program:

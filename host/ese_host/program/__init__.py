@@ -10,12 +10,13 @@ run.py         every tensor of a program; chains by the golden model, or by what
 
 from ese_host.program.arithmetic import Affine, Apply, Merge, Quantize, Relu
 from ese_host.program.chain import Chain
-from ese_host.program.graph import Output, Port, Program, Step
+from ese_host.program.graph import INPUT, Output, Port, Program, Step
 from ese_host.program.order import Concatenate, Last, Mask, Repeat, Reshape, Reverse
 from ese_host.program.run import ProgramRun, run
 from ese_host.program.tensor import Tensor, Value
 
 __all__ = [
+    "INPUT",
     "Affine",
     "Apply",
     "Chain",
