@@ -56,7 +56,7 @@ def _shift(quantizer: Any, where: str) -> int:
     quantized_linear divides by alpha before it rounds: a power of two moves the binary point. quantized_bits multiplies
     by alpha after it has rounded: that is a gain, and no format.
     """
-    alpha = getattr(quantizer, "alpha", None)
+    alpha: Any = getattr(quantizer, "alpha", None)
     linear = type(quantizer).__name__ == "quantized_linear"
     number = not isinstance(alpha, str) and np.size(alpha) == 1
     value = 1.0 if alpha is None else float(np.ravel(alpha)[0]) if number else 0.0

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from ese_host import manifest, report, testset
+from ese_host.accelerator import Accelerator
 from ese_host.check import check
 from ese_host.cli import main
 from ese_host.device.faults import Faults, PacketFault
@@ -19,6 +20,7 @@ from ese_host.errors import FormatError, MismatchError
 from ese_host.manifest import Folder
 from ese_host.network_io import load
 from ese_host.program import run
+from ese_host.runner import run_program
 from support.program_folder import SAMPLES, program_folder
 from support.programs import two_inputs
 
@@ -54,6 +56,8 @@ def test_every_chain_is_compared_alone_and_end_to_end(folder: Path, tmp_path: Pa
         "hidden",
         "last",
     }
+    with Accelerator(folder, driver="adapter") as engine:
+        assert sum(found["cycles_by_cause"].values()) == run_program(engine, *tests.part(0, 1)).cycles
     sizes = [(folder / manifest.image_name(number)).stat().st_size for number in range(3)]
     assert sum(found["bytes_by_cause"].values()) == sum(sizes)
     page = report.write(found, tmp_path)[1].read_text()

@@ -34,11 +34,11 @@ def small_network() -> Network:
     return Network((Dense("logits", kernel, np.zeros(OUTPUTS, np.int64), 0, False, SOURCE, None),), SOURCE)
 
 
-def image_words(design: Design) -> np.ndarray:
-    """A sound image without content: what the stand-in engine makes of it is fixed."""
+def image_words(design: Design, weights: int = 0) -> np.ndarray:
+    """A sound image without content: what the stand-in engine makes of it is fixed; `weights` makes another id."""
     header = {name: 0 for name in image.HEADER} | {
         "magic": image.MAGIC, "version": FORMAT_VERSION, "design_id": design.design_id, "phases": 1,
-        "inputs": INPUTS, "outputs": OUTPUTS, "flags": 1, "formats": SUM_FRAC,
+        "inputs": INPUTS, "outputs": OUTPUTS, "flags": 1, "formats": SUM_FRAC, "weights": weights,
     }  # fmt: skip
     header["words"] = image.layout(header, design)["checksum"].stop
     words = np.zeros(header["words"], dtype=np.uint32)

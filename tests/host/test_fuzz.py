@@ -12,10 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 from test_accelerator import codes, expected
+from test_program_folder import make_twins
 
 from ese_host import manifest
 from ese_host.accelerator import Accelerator
 from ese_host.errors import EseError
+from ese_host.program import run
+from ese_host.runner import run_program
 
 Rng = np.random.Generator
 SHARE, ALL = 400, 5200
@@ -100,7 +103,13 @@ def trial(folder: Path, driver: Any, inputs: np.ndarray) -> bool:
     return True
 
 
-def campaign(folder: Path, name: str, damages: tuple[Callable[[bytearray, Rng], None], ...], count: int) -> int:
+def campaign(
+    folder: Path,
+    name: str,
+    damages: tuple[Callable[[bytearray, Rng], None], ...],
+    count: int,
+    trial: Callable[[Path, Any, np.ndarray], bool] = trial,
+) -> int:
     """Damage a file `count` times, its SHA-256 in the manifest always right; returns how many folders still ran."""
     whole, sound = (folder / name).read_bytes(), (folder / manifest.NAME).read_text()
     inputs, ran = codes(2, 2), 0
@@ -118,10 +127,25 @@ def campaign(folder: Path, name: str, damages: tuple[Callable[[bytearray, Rng], 
             value = json.loads(sound)
             value["files"][name] = manifest.digest(folder / name)
             if rng.random() < 0.5:
-                value["image_id"] = f"0x{int.from_bytes(data[-4:], 'little'):08x}"
+                image_id = f"0x{int.from_bytes(data[-4:], 'little'):08x}"
+                value.update({"image_id": image_id} if name == manifest.IMAGE else {"further_images": [image_id]})
             (folder / manifest.NAME).write_text(json.dumps(value))
         ran += trial(folder, "adapter", inputs)
     return ran
+
+
+def twins_run(folder: Path, driver: Any, inputs: np.ndarray) -> bool:
+    """`trial` for the program of `test_program_folder`."""
+    try:
+        with Accelerator(folder, driver=driver, timeout=1.0) as engine:
+            result = run_program(engine, inputs)
+            made = run(engine.program, inputs)
+    except EseError as error:
+        assert str(error) and "\n" not in str(error)
+        return False
+    for name, value in made.tensors.items():
+        np.testing.assert_array_equal(result.run.tensors[name].codes, value.codes)
+    return True
 
 
 COUNTS = [SHARE, pytest.param(ALL, marks=pytest.mark.slow)]
@@ -131,6 +155,19 @@ COUNTS = [SHARE, pytest.param(ALL, marks=pytest.mark.slow)]
 def test_damaged_manifests(folder: Path, count: int) -> None:
     ran = campaign(folder, manifest.NAME, (cut, double, flip, insert, digit, field, field, field), count)
     assert 0 < ran < count / 4
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_damaged_programs(folder: Path, count: int) -> None:
+    """Manifest, golden model and second image of a program of two chains."""
+    make_twins(folder)
+    manifests = campaign(folder, manifest.NAME, (cut, double, flip, insert, digit, field, field), count // 4, twins_run)
+    assert 0 < manifests < count / 8
+    make_twins(folder)
+    images = campaign(folder, "image-1.bin", (cut, double, flip, insert, word, header, header), count // 4, twins_run)
+    assert 0 < images < count / 16
+    make_twins(folder)
+    campaign(folder, manifest.GOLDEN, (cut, double, flip, insert), count // 4, twins_run)
 
 
 @pytest.mark.parametrize("count", COUNTS)

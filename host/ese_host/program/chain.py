@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ese_host.engine_formats import ELEMENT_BITS
 from ese_host.errors import CapacityError, FormatError, UnsupportedError
 from ese_host.network import Dense, Lstm, Network
 from ese_host.program.tensor import Tensor, check_frac
-
-ELEMENT_BITS = 16
 
 
 @dataclass(frozen=True, eq=False)
