@@ -211,6 +211,10 @@ def test_inputs_that_do_not_fit_are_refused() -> None:
         FormatError, match=r"^input 'x': lengths are \[2, 3, 1\] ...; expected 1 to T steps for each of 3"
     ):
         run(program, [x, v, s], {"x": [2, 3, 1]})
+    with pytest.raises(
+        FormatError, match=r"^lengths are given for \['z'\]; the program's inputs are \['x', 'v', 's'\]$"
+    ):
+        run(program, [x, v, s], {"z": [2, 2, 2]})
     meeting = one(Concatenate(("x", "w"), "m"), ports=(X_PORT, Port("w", 5, SOURCE)), tensor="m")
     with pytest.raises(
         FormatError, match=r"^samples have \[2, 2, 2\] and \[2, 1, 2\] steps where they meet; expected the"

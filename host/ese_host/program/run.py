@@ -151,6 +151,8 @@ def values_of(program: Program, inputs: Inputs, lengths: Any = None) -> dict[str
         raise FormatError(
             f"inputs are {sorted(given)}; the program has {names}: give each of them, by name or in order"
         )
+    if isinstance(lengths, Mapping) and not set(lengths) <= set(names):
+        raise FormatError(f"lengths are given for {sorted(lengths)}; the program's inputs are {names}")
     of = lengths if isinstance(lengths, Mapping) else dict.fromkeys(names, lengths)
     values = {port.name: _value(port, given[port.name], of.get(port.name)) for port in program.inputs}
     counts = {name: len(value.steps) for name, value in values.items()}
