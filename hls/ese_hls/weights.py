@@ -19,7 +19,7 @@ from ese_hls.summary import TensorReport
 from ese_hls.tensors import Floats, WeightTensor
 from ese_host.errors import MismatchError, UnsupportedError
 from ese_host.fixed import Codes
-from ese_host.network import Matrix
+from ese_host.network import CODE_RANGE, Matrix
 
 TOLERANCE = 0.01
 """Share of the largest weight by which our values may differ from a quantizer's, before they are refused."""
@@ -86,6 +86,12 @@ def _deviation(tensor: WeightTensor, values: Doubles, exact: Doubles) -> float:
 
 def _named(tensor: WeightTensor, values: Doubles, max_frac: int) -> Matrix:
     """Matrix of a quantizer that tells its codes."""
+    kind = tensor.quantizer.kind
+    if kind not in CODE_RANGE:
+        raise UnsupportedError(
+            f"{tensor.where}: {describe(tensor.quantizer)} has {kind} codes; {', '.join(CODE_RANGE)} are allowed: "
+            "codebooks of more than 4 bits serve storage reports alone, compress with 4 or fewer"
+        )
     codes, scale, frac = tensor.quantizer.codes_and_scale(tensor.values)
     codes, scale = np.asarray(codes, dtype=np.int64), np.asarray(scale, dtype=np.int64)
     outputs = values.shape[1]
@@ -97,7 +103,7 @@ def _named(tensor: WeightTensor, values: Doubles, max_frac: int) -> Matrix:
     scale, frac = fit(scale, int(frac), max_frac)
     pair = np.ascontiguousarray(np.broadcast_to(scale, (2, outputs)))
     book = getattr(tensor.quantizer, "codebook", None)
-    return Matrix(np.ascontiguousarray(codes.T), tensor.quantizer.kind, pair, frac, book)
+    return Matrix(np.ascontiguousarray(codes.T), kind, pair, frac, book)
 
 
 def _matrix(tensor: WeightTensor, values: Doubles, max_frac: int) -> Matrix:

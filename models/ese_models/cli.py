@@ -66,7 +66,18 @@ def train(out: Path, seed: int, epochs: int | None, units: int, as_json: bool) -
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), default=Path("build/demo/ternary.keras"), show_default=True)
-@click.option("--weights", type=click.Choice(["ternary", "int4"]), default="ternary", show_default=True)
+@click.option(
+    "--weights",
+    type=click.Choice(["ternary", "twn", "ttq", "int4", "codebook4"]),
+    default="ternary",
+    show_default=True,
+    help="ternary holds the mask; twn and ttq learn it; ttq learns both scales too.",
+)
+@click.option("--per-tensor", is_flag=True, help="One scale for each kernel, not one for each of its outputs.")
+@click.option("--codebook-bits", type=click.IntRange(2, 8), default=4, show_default=True, help="The engine holds 4.")
+@click.option(
+    "--centroids", type=click.Choice(["linear", "density", "random"]), default="linear", help="How a codebook begins."
+)
 @click.option("--density", type=float, default=0.1, show_default=True, help="Share of weights that is kept.")
 @click.option("--emphasis", type=(float, float), help="Density of input and Dense kernel over --density; 1 1 is even.")
 @click.option("--layer-density", type=(str, float), multiple=True, help="KERNEL and its own density; repeatable.")
@@ -85,7 +96,10 @@ def train(out: Path, seed: int, epochs: int | None, units: int, as_json: bool) -
 def compress(
     model: Path,
     out: Path,
-    weights: str,
+    weights: Any,
+    per_tensor: bool,
+    codebook_bits: int,
+    centroids: Any,
     density: float,
     emphasis: tuple[float, float] | None,
     layer_density: tuple[tuple[str, float], ...],
@@ -98,7 +112,7 @@ def compress(
     tune_epochs: int | None,
     as_json: bool,
 ) -> None:
-    """Prune the dense network MODEL with load-balanced masks and quantize it to ternary or 4-bit weights."""
+    """Prune the dense network MODEL with load-balanced masks and quantize its weights."""
     with _tensorflow():
         from ese_models import compress as compression
         from ese_models import networks, provenance
@@ -108,10 +122,11 @@ def compress(
 
     dense = networks.load(model)
     rows = [compression.interleave(name, len(m), pes) for name, m in compression.matrices(dense).items()]
-    gap_bits = gap_bits or gap_bits_for(rows, weights)  # type: ignore[arg-type]
+    gap_bits = gap_bits or gap_bits_for(rows, compression.kind_of(weights))
     plan = compression.Plan(weights=weights, density=density, pes=pes, family=masks, gap_bits=gap_bits, seed=seed)  # type: ignore[arg-type]
     plan = replace(plan, emphasis=emphasis or plan.emphasis, layers=dict(layer_density))
     plan = replace(plan, schedule=schedule)  # type: ignore[arg-type]
+    plan = replace(plan, per_channel=not per_tensor, codebook_bits=codebook_bits, codebook_start=centroids)
     plan = replace(plan, prune=shortened(plan.prune, prune_epochs), tune=shortened(plan.tune, tune_epochs))
     before = provenance.read(model)
     found = load()

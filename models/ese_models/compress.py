@@ -7,7 +7,7 @@ the balanced ones of ESE (FPGA'17) or ours, and are held by Keras constraints, w
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import keras
@@ -18,16 +18,21 @@ from ese_host.errors import UnsupportedError
 from ese_host.network import WeightKind
 from ese_host.sparse import Interleave
 from ese_models.data import Dataset
+from ese_models.grouping import LEARNED, Regrouping, begin, finish
+from ese_models.kmeans import STARTS, Start
 from ese_models.masking import Pruner
 from ese_models.networks import (
     KERNELS,
     QUANTIZERS,
+    Formats,
     Mask,
     Weights,
     check_finite,
     classifier,
+    constraints,
     formats_of,
     kernels,
+    weight_quantizers,
 )
 from ese_models.pruning import FAMILIES, Family, mask_for
 from ese_models.pruning.schedule import SCHEDULES, Schedule
@@ -42,7 +47,8 @@ class Plan:
     """What to make of a dense network.
 
     Attributes:
-        weights: kind of code; "float" stops after pruning.
+        weights: kind of code; "float" stops after pruning. "twn" and "ttq" learn their grouping: until a share
+            `pruned_at` of the quantized stage's steps the masks are chosen `updates` times from the latent weights.
         density: kept share of each of the three matrices.
         pes: processing elements. family: of masks.
         gap_bits: width of the relative index that gap-aware masks keep free of padding.
@@ -55,6 +61,8 @@ class Plan:
             kernel has fewer rows than two for each PE: where two share one, they share what it keeps.
         layers: density of kernels by name, in place of what `density` and `emphasis` give them.
         teacher: share of the dense network's probabilities in the targets (distillation).
+        per_channel: a scale for each output, or one for each kernel.
+        codebook_bits: of a codebook's index. codebook_start: how its centroids begin.
     """
 
     weights: Weights = "ternary"
@@ -71,6 +79,9 @@ class Plan:
     teacher: float = 1.0
     emphasis: tuple[float, float] = (2.5, 6.0)
     layers: Mapping[str, float] = field(default_factory=dict)
+    per_channel: bool = True
+    codebook_bits: int = 4
+    codebook_start: Start = "linear"
 
     def __post_init__(self) -> None:
         if self.weights not in ("float", *QUANTIZERS):
@@ -90,11 +101,15 @@ class Plan:
             raise UnsupportedError(f"{self.pes} PEs; 1 to 128 are allowed")
         if not 2 <= self.gap_bits <= 12:
             raise UnsupportedError(f"{self.gap_bits} gap bits; 2 to 12 are allowed")
+        if not 2 <= self.codebook_bits <= 8:
+            raise UnsupportedError(f"{self.codebook_bits} codebook bits; 2 to 8 are allowed")
+        if self.codebook_start not in STARTS:
+            raise UnsupportedError(f"centroids start is {self.codebook_start!r}; allowed: {', '.join(STARTS)}")
 
     @property
     def kind(self) -> WeightKind:
-        """Kind of code whose gap field the masks are made for; ternary's, the narrower, for float weights."""
-        return "int4" if self.weights == "int4" else "ternary"
+        """Kind of code whose gap field the masks are made for."""
+        return kind_of(self.weights)
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,6 +124,12 @@ class Compressed:
     def model(self) -> Any:
         """The last stage."""
         return self.pruned if self.quantized is None else self.quantized
+
+
+def kind_of(weights: Weights) -> WeightKind:
+    """Kind of code in the engine; ternary, whose gap field is the narrower, for float weights."""
+    kinds: dict[str, WeightKind] = {"int4": "int4", "codebook4": "codebook4"}
+    return kinds.get(weights, "ternary")
 
 
 def matrices(model: Any) -> dict[str, npt.NDArray[np.float32]]:
@@ -184,7 +205,8 @@ def compress(
     pruned, masks = prune(dense, data, plan, watch("prune"))
     if plan.weights == "float":
         return Compressed(pruned, None, masks)
-    return Compressed(pruned, quantize(pruned, dense, masks, data, plan, watch("quantize")), masks)
+    model = quantize(pruned, dense, masks, data, plan, watch("quantize"))
+    return Compressed(pruned, model, {name: held.mask.T for name, held in constraints(model).items()})
 
 
 def prune(dense: Any, data: Dataset, plan: Plan, progress: Progress | None = None) -> tuple[Any, dict[str, Mask]]:
@@ -209,15 +231,26 @@ def quantize(
     """
     if plan.weights == "float":
         raise UnsupportedError(f"weights are 'float'; to quantize, choose one of {', '.join(QUANTIZERS)}")
-    model = _like(pruned, plan.weights, masks)
+    learned = plan.weights in LEARNED
+    form = formats_of(pruned)
+    scales = form.scales if plan.per_channel else {**form.scales, "per_channel": False}
+    form = replace(form, scales=scales, codebook_bits=plan.codebook_bits)
+    model = _like(pruned, plan.weights, None if learned else masks, form)
+    variables, quantizers = kernels(model), weight_quantizers(model)
+    begin(variables, quantizers, masks, plan.codebook_start, plan.seed)
+    groups = Regrouping(
+        variables, quantizers if learned else {}, lambda w: masks_for(w, plan, plan.density, plan.family)
+    )
     trainer = Trainer(model, dense, plan.teacher)
     targets = one_hot(data.train, dense.output_shape[-1])
-    trainer.run(data.train, targets, plan.tune, np.random.default_rng((plan.seed, 2)), progress=progress)
+    watch = groups.until(plan.pruned_at, plan.updates)
+    trainer.run(data.train, targets, plan.tune, np.random.default_rng((plan.seed, 2)), watch, progress)
+    finish(variables, quantizers)
     return model
 
 
-def _like(model: Any, weights: Weights, masks: Mapping[str, Mask] | None) -> Any:
-    """A classifier of the same sizes and weights, with quantizers of another kind and other masks."""
+def _like(model: Any, weights: Weights, masks: Mapping[str, Mask] | None, formats: Formats | None = None) -> Any:
+    """A classifier of the same sizes and weights, with weight quantizers of another kind and other masks."""
     features, rows = kernels(model)["lstm/kernel"].shape
     copy = classifier(
         units=rows // 4,
@@ -226,9 +259,13 @@ def _like(model: Any, weights: Weights, masks: Mapping[str, Mask] | None) -> Any
         features=features,
         weights=weights,
         masks={name: mask.T for name, mask in (masks or {}).items()},
-        formats=formats_of(model),
+        formats=formats or formats_of(model),
     )
-    copy.set_weights(model.get_weights())
+    for mine, other in zip(copy.layers, model.layers, strict=True):
+        holder, source = getattr(mine, "cell", mine), getattr(other, "cell", other)
+        for name in ("kernel", "recurrent_kernel", "bias"):
+            if getattr(holder, name, None) is not None:
+                getattr(holder, name).assign(getattr(source, name))
     for variable in kernels(copy).values():
         variable.assign(variable.constraint(variable))
     return copy

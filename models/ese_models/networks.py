@@ -19,11 +19,11 @@ from qkeras import QLSTM, QActivation, QDense, quantized_bits, quantized_sigmoid
 
 from ese_host.errors import FormatError, MissingError, UnsupportedError
 from ese_models.constraints import MaskConstraint
-from ese_models.quantizers import MaskedInt4, MaskedTernary
+from ese_models.quantizers import Codebook, MaskedInt4, MaskedTernary, Ttq, Twn
 
-Weights = Literal["float", "ternary", "int4"]
+Weights = Literal["float", "ternary", "twn", "ttq", "int4", "codebook4"]
 Mask = npt.NDArray[np.bool_]
-QUANTIZERS = {"ternary": MaskedTernary, "int4": MaskedInt4}
+QUANTIZERS = ("ternary", "twn", "ttq", "int4", "codebook4")
 KERNELS = ("lstm/kernel", "lstm/recurrent_kernel", "dense/kernel")
 """Names of the masked matrices, as masks, provenance and messages use them."""
 
@@ -33,7 +33,8 @@ class Formats:
     """Quantizers of a network, in QKeras's counting: `integer` bits leave out the sign.
 
     The default is the smooth network: 16-bit input and state, 8-bit tables. `hard()` has 8 bits throughout, hard
-    activations and power-of-two scales: on it Keras's float32 is exact.
+    activations and power-of-two scales: on it Keras's float32 is exact. `scales` are arguments of the weight quantizers
+    (codebooks have none), `codebook_bits` those of a codebook's index.
     """
 
     source: tuple[int, int] = (16, 3)
@@ -43,6 +44,7 @@ class Formats:
     cell_bits: int = 8
     smooth: bool = True
     scales: Mapping[str, Any] = field(default_factory=dict)
+    codebook_bits: int = 4
 
     def __post_init__(self) -> None:
         for name in ("source", "state", "bias"):
@@ -91,8 +93,8 @@ def classifier(
     def constraint(name: str) -> MaskConstraint:
         return MaskConstraint(given.get(name, np.ones(shapes[name], dtype=bool)))
 
-    def quantizer() -> Any:
-        return None if weights == "float" else QUANTIZERS[weights](**form.scales)
+    def quantizer(name: str) -> Any:
+        return weight_quantizer(weights, shapes[name], form)
 
     def bits(pair: tuple[int, int]) -> Any:
         return quantized_bits(pair[0], pair[1], alpha=1)
@@ -101,8 +103,8 @@ def classifier(
         units,
         activation=quantized_tanh(form.cell_bits, use_real_tanh=form.smooth),
         recurrent_activation=quantized_sigmoid(form.gate_bits, use_real_sigmoid=form.smooth),
-        kernel_quantizer=quantizer(),
-        recurrent_quantizer=quantizer(),
+        kernel_quantizer=quantizer("lstm/kernel"),
+        recurrent_quantizer=quantizer("lstm/recurrent_kernel"),
         bias_quantizer=bits(form.bias),
         state_quantizer=bits(form.state),
         kernel_constraint=constraint("lstm/kernel"),
@@ -113,7 +115,7 @@ def classifier(
     lstm.name = "lstm"
     dense = QDense(
         outputs,
-        kernel_quantizer=quantizer(),
+        kernel_quantizer=quantizer("dense/kernel"),
         bias_quantizer=bits(form.bias),
         kernel_constraint=constraint("dense/kernel"),
         name="dense",
@@ -128,6 +130,17 @@ def classifier(
         ]
     )
     return model
+
+
+def weight_quantizer(weights: Weights, shape: tuple[int, int], formats: Formats) -> Any:
+    """The quantizer of one kernel, (inputs, outputs), by the kind of its weights; None for float ones."""
+    plain = {"ternary": MaskedTernary, "int4": MaskedInt4}
+    learned = {"twn": Twn, "ttq": Ttq}
+    if weights in plain:
+        return plain[weights](**formats.scales)
+    if weights in learned:
+        return learned[weights](shape, **formats.scales)
+    return Codebook(shape, formats.codebook_bits) if weights == "codebook4" else None
 
 
 def load(path: Path) -> Any:
@@ -191,6 +204,15 @@ def kernels(model: Any) -> dict[str, Any]:
         raise UnsupportedError(f"the model has layers {found}; one QLSTM and one QDense are expected")
     cell = lstm[0].cell
     return dict(zip(KERNELS, (cell.kernel, cell.recurrent_kernel, dense[0].kernel), strict=True))
+
+
+def weight_quantizers(model: Any) -> dict[str, Any]:
+    """Kernel name -> its quantizer, None where the kernel is float."""
+    kernels(model)
+    lstm = next(layer for layer in model.layers if isinstance(layer, QLSTM)).cell
+    dense = next(layer for layer in model.layers if isinstance(layer, QDense))
+    found = (lstm.kernel_quantizer_internal, lstm.recurrent_quantizer_internal, dense.kernel_quantizer_internal)
+    return dict(zip(KERNELS, found, strict=True))
 
 
 def constraints(model: Any) -> dict[str, MaskConstraint]:

@@ -1,7 +1,9 @@
 """Training and compression on a tiny data set: masks hold, seeds decide, files are complete or absent."""
 
 import json
+from dataclasses import replace
 
+import keras
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -11,8 +13,8 @@ from hypothesis import strategies as st
 from ese_host.errors import FormatError, MissingError, UnsupportedError
 from ese_host.sparse import entries_per_pe
 from ese_models import cli, data, provenance
-from ese_models.compress import Plan, compress, densities, interleave, masks_for, matrices, quantize
-from ese_models.networks import KERNELS, load
+from ese_models.compress import Plan, compress, densities, interleave, masks_for, matrices, prune, quantize
+from ese_models.networks import KERNELS, constraints, kernels, load, weight_quantizers
 from ese_models.pruning import FAMILIES, keep_per_pe
 from ese_models.train import Recipe, augmented, shortened, train_dense
 
@@ -53,6 +55,38 @@ def test_masks_hold_through_every_stage(tiny, dense, family):
             assert [int(mask[rows.rows_of(pe)].sum()) for pe in range(3)] == [keep] * 3
 
 
+LEARN = replace(SHORT, epochs=6, rate=0.2)  # few steps, so that groups change, must be large
+KINDS = Plan(density=0.3, pes=3, gap_bits=4, prune=SHORT, tune=LEARN, updates=3, emphasis=(1, 1), codebook_bits=3)
+
+
+@pytest.fixture(scope="module")
+def pruned(tiny, dense):
+    return prune(dense, tiny, KINDS)
+
+
+@pytest.mark.parametrize("weights", ["twn", "ttq", "codebook4"])
+def test_every_kind_of_weights_stays_balanced_on_its_codes(tiny, dense, pruned, weights, tmp_path):
+    plan = replace(KINDS, weights=weights, per_channel=weights != "ttq")
+    model = quantize(pruned[0], dense, pruned[1], tiny, plan)
+    masks, codes = {name: held.mask.T for name, held in constraints(model).items()}, provenance.stored_codes(model)
+    for name, mask in masks.items():
+        assert ((codes[name] != 0) == mask).all() and ((matrices(model)[name] != 0) == mask).all()
+        rows = interleave(name, len(mask), 3)
+        assert entries_per_pe(codes[name], rows, "ternary", 4).tolist() == [keep_per_pe(mask.size, 0.3, 3)] * 3
+    regrouped = any((pruned[1][name] != mask).any() for name, mask in masks.items())
+    assert regrouped == (weights in ("twn", "ttq"))
+    quantizer = weight_quantizers(model)["lstm/kernel"]
+    if weights == "ttq":
+        assert quantizer.positive.shape == (1, 1)
+        assert np.asarray(quantizer.positive) != np.asarray(quantizer.negative)
+    if weights == "codebook4":
+        values = keras.ops.convert_to_numpy(quantizer(kernels(model)["lstm/kernel"]))
+        assert (values == matrices(model)["lstm/kernel"].T).all() and quantizer.index.max() <= 7
+    model.save(tmp_path / "model.keras")
+    again = provenance.stored_codes(load(tmp_path / "model.keras"))
+    assert all((again[name] == codes[name]).all() for name in KERNELS)
+
+
 def test_the_same_seed_gives_the_same_network(tiny):
     first, second, other = (train_dense(tiny, seed, recipe=SHORT, units=4) for seed in (3, 3, 4))
     assert all((a == b).all() for a, b in zip(first.get_weights(), second.get_weights(), strict=True))
@@ -87,13 +121,15 @@ def test_emphasis_moves_density_but_not_the_whole(kernel, recurrent, last, densi
     ("config", "message"),
     [
         ({"density": 0}, "density is 0; above 0, at most 1"),
-        ({"weights": "int5"}, "weights are 'int5'; allowed: float, ternary, int4"),
+        ({"weights": "int5"}, "weights are 'int5'; allowed: float, ternary, twn, ttq, int4, codebook4"),
         ({"family": "random"}, "mask family is 'random'"),
         ({"emphasis": (2, 0.5)}, r"emphasis is \(2, 0\.5\); twice 1"),
         ({"pes": 0}, "0 PEs; 1 to 128"),
         ({"schedule": "linear"}, "^schedule is 'linear'; allowed: cubic, geometric$"),
         ({"layers": {"dense/kernel": 0}}, "^density of 'dense/kernel' is 0; above 0, at most 1 is allowed$"),
         ({"gap_bits": 13}, "13 gap bits; 2 to 12"),
+        ({"codebook_bits": 9}, "9 codebook bits; 2 to 8"),
+        ({"codebook_start": "k"}, "centroids start is 'k'; allowed: linear, density, random"),
     ],
 )
 def test_unsound_plans_are_refused(config, message):

@@ -20,9 +20,9 @@ from ese_host.errors import FormatError, UnsupportedError
 from ese_host.fixed import Codes
 from ese_host.network import SCALE_BITS, WeightKind
 
-_GRID = 2.0**24
+GRID = 2.0**24
 """Magnitudes are summed as multiples of 2**-24, which is exact in any order."""
-_SMALLEST = 2.0**-100
+SMALLEST = 2.0**-100
 """Magnitudes below this count as zero (TensorFlow and NumPy treat denormal numbers differently)."""
 MAX_FRAC = 15
 """Fractional bits of a scale at most: with an input of 15 fractional bits, a sum is exact in SUM_FRAC."""
@@ -61,12 +61,7 @@ class _MaskedQuantizer(BaseQuantizer):  # type: ignore[misc,unused-ignore]
         Raises:
             FormatError: a weight is not finite, or the weights are no matrix.
         """
-        array = np.asarray(weights, dtype=np.float32)
-        if array.ndim != 2 or not array.size:
-            raise FormatError(f"weights have shape {array.shape}; expected (inputs, outputs) with at least one weight")
-        if not np.isfinite(array).all():
-            where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-            raise FormatError(f"weight at {where} is {array[where]}; finite numbers are needed: check the training")
+        array = sound(weights)
         codes, scale, step = self._quantize(array.astype(np.float64), np)
         outputs = np.broadcast_to(scale, (1, array.shape[1]))[0]
         return codes.astype(np.int64), outputs.astype(np.int64), int(-np.log2(step))
@@ -74,14 +69,11 @@ class _MaskedQuantizer(BaseQuantizer):  # type: ignore[misc,unused-ignore]
     def _quantize(self, w: Any, xp: Any) -> tuple[Any, Any, Any]:
         """Codes (inputs, outputs), integral scales (1, outputs) or (1, 1), and the scales' step, a power of two."""
         size = xp.abs(w)
-        kept = xp.where(size >= _SMALLEST, xp.ones_like(w), xp.zeros_like(w))
+        kept = xp.where(size >= SMALLEST, xp.ones_like(w), xp.zeros_like(w))
         ideal = self._ideal_scale(size * kept, kept, 0 if self.per_channel else (0, 1), xp)
         if self.power_of_two:
-            ideal = _nearest_power_of_two(ideal, self.max_frac, xp)
-        largest = xp.max(ideal)
-        step = xp.ones_like(largest) * 2.0**-self.max_frac
-        for exponent in range(SCALE_BITS - self.max_frac, SCALE_BITS):
-            step = xp.where(largest >= 2.0**exponent, step * 2.0, step)
+            ideal = nearest_power_of_two(ideal, self.max_frac, xp)
+        step = step_of(xp.max(ideal), SCALE_BITS, self.max_frac, xp)
         scale = xp.minimum(xp.round(ideal / step), xp.ones_like(ideal) * (2.0**SCALE_BITS - 1))
         some = xp.max(kept, axis=0 if self.per_channel else (0, 1), keepdims=True)
         scale = xp.maximum(scale, some)
@@ -128,9 +120,9 @@ class MaskedTernary(_MaskedQuantizer):
     bits = 2
 
     def _ideal_scale(self, size: Any, _kept: Any, axis: Any, xp: Any) -> Any:
-        total = xp.sum(xp.round(size * _GRID), axis=axis, keepdims=True)
+        total = xp.sum(xp.round(size * GRID), axis=axis, keepdims=True)
         count = xp.sum(_kept, axis=axis, keepdims=True)
-        return total / xp.maximum(count, xp.ones_like(count)) / _GRID
+        return total / xp.maximum(count, xp.ones_like(count)) / GRID
 
     def _levels(self, size: Any, _scale: Any, xp: Any) -> Any:
         return xp.ones_like(size)
@@ -157,7 +149,30 @@ class MaskedInt4(_MaskedQuantizer):
         return xp.clip(xp.round(size / divisor), 1.0, 7.0)
 
 
-def _nearest_power_of_two(value: Any, max_frac: int, xp: Any) -> Any:
+def sound(weights: npt.ArrayLike) -> npt.NDArray[np.float32]:
+    """(inputs, outputs) finite weights.
+
+    Raises:
+        FormatError: a weight is not finite, or the weights are no matrix.
+    """
+    array = np.asarray(weights, dtype=np.float32)
+    if array.ndim != 2 or not array.size:
+        raise FormatError(f"weights have shape {array.shape}; expected (inputs, outputs) with at least one weight")
+    if not np.isfinite(array).all():
+        where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        raise FormatError(f"weight at {where} is {array[where]}; finite numbers are needed: check the training")
+    return array
+
+
+def step_of(largest: Any, bits: int, max_frac: int, xp: Any) -> Any:
+    """Smallest power of two, from 2**-max_frac to 1, with which `largest` has at most `bits` bits."""
+    step = xp.ones_like(largest) * 2.0**-max_frac
+    for exponent in range(bits - max_frac, bits):
+        step = xp.where(largest >= 2.0**exponent, step * 2.0, step)
+    return step
+
+
+def nearest_power_of_two(value: Any, max_frac: int, xp: Any) -> Any:
     """Nearest power of two from 2**-max_frac to 2**15, the lower one below three quarters; zero stays."""
     result = xp.ones_like(value) * 2.0**-max_frac
     for exponent in range(-max_frac, SCALE_BITS - 1):

@@ -1,0 +1,28 @@
+"""Arrays as text, for Keras configurations: base 64 of zlib of the bytes."""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+
+def to_text(array: npt.NDArray[Any]) -> str:
+    """The bytes of an array, compressed, in base 64."""
+    return base64.b64encode(zlib.compress(np.ascontiguousarray(array).tobytes())).decode()
+
+
+def from_text(text: str, dtype: npt.DTypeLike, shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    """Inverse of `to_text`.
+
+    Raises:
+        ValueError: the text does not hold an array of this shape.
+    """
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    data = zlib.decompressobj().decompress(base64.b64decode(text), size + 1)
+    if len(data) != size:
+        raise ValueError(f"{len(data)} bytes or more of an array of {shape}; expected {size}")
+    return np.frombuffer(data, dtype=dtype).reshape(shape)

@@ -1,0 +1,7 @@
+"""Weight quantizers, QKeras-compatible, that say their integer codes and never undo a mask."""
+
+from ese_models.quantizers.codebook import Codebook
+from ese_models.quantizers.grouped import Ttq, Twn
+from ese_models.quantizers.masked import MaskedInt4, MaskedTernary
+
+__all__ = ["Codebook", "MaskedInt4", "MaskedTernary", "Ttq", "Twn"]
