@@ -125,5 +125,20 @@ def build(project: Path, out: Path | None, tool: str, steps: tuple[str, ...], ti
             click.echo(str(figures))
 
 
+@click.command()
+@click.argument("folder", type=FOLDER)
+@click.option("--out", required=True, type=FOLDER, help="Design folder to make; an earlier one there is replaced.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def pack(folder: Path, out: Path, as_json: bool) -> None:
+    """Copy the design FOLDER with its image Huffman-coded; the host decodes it when it loads."""
+    from ese_hls.stored import pack_folder
+
+    sizes = pack_folder(folder, out)
+    if as_json:
+        _print({"out": str(out), "image_bytes": sizes})
+    else:
+        click.echo(f"image of {sizes['plain']:,} bytes stored in {sizes['stored']:,}: {out}")
+
+
 def _print(value: dict[str, Any]) -> None:
     click.echo(json.dumps(value, indent=2, sort_keys=True))

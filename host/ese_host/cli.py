@@ -18,7 +18,7 @@ from ese_host.estimate.command import estimate
 GROUP = "ese4ml.commands"
 EXTRAS = {
     **dict.fromkeys(("ese_models", "tensorflow", "keras", "qkeras", "numba", "tqdm"), "train"),
-    **dict.fromkeys(("ese_hls", "hls4ml"), "hls"),
+    **dict.fromkeys(("ese_hls", "hls4ml", "bitarray"), "hls"),
     "pynq": "board",
 }
 """Extra that brings a package."""

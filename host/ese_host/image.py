@@ -136,12 +136,8 @@ def parse(words: Words, design: Design, name: str = "image") -> Image:
     """
     if len(words) < len(HEADER):
         raise FormatError(f"{name}: {len(words)} words; an image has at least {len(HEADER)}: emit it again")
-    header = dict(zip(HEADER, (int(w) for w in words), strict=False))
-    for field, expected in (("magic", MAGIC), ("version", FORMAT_VERSION), ("words", len(words))):
-        if header[field] != expected:
-            raise FormatError(f"{name}: {field} is {header[field]:#x}; expected {expected:#x}: emit the image again")
-    check_ids(name, header["design_id"], design.design_id)
-    _check_sizes(header, design, name)
+    header = read_header(words)
+    check_header(header, len(words), design, name)
     sections = layout(header, design)
     if sections["checksum"].stop != len(words):
         raise FormatError(f"{name}: {len(words)} words; its header asks for {sections['checksum'].stop}: emit it again")
@@ -163,7 +159,22 @@ def parse(words: Words, design: Design, name: str = "image") -> Image:
     return Image(words, header, phases, counts, sections)
 
 
-def _check_sizes(header: dict[str, int], design: Design, name: str) -> None:
+def read_header(words: Words) -> dict[str, int]:
+    """The header's fields by name."""
+    return dict(zip(HEADER, (int(w) for w in words), strict=False))
+
+
+def check_header(header: dict[str, int], words: int, design: Design, name: str) -> None:
+    """Check the header of an image of so many words.
+
+    Raises:
+        FormatError: magic, version or words differ. MismatchError: the image is for another design.
+        CapacityError: it does not fit the design's memories.
+    """
+    for field, expected in (("magic", MAGIC), ("version", FORMAT_VERSION), ("words", words)):
+        if header[field] != expected:
+            raise FormatError(f"{name}: {field} is {header[field]:#x}; expected {expected:#x}: emit the image again")
+    check_ids(name, header["design_id"], design.design_id)
     units = design.cells_per_cycle
     limits = {
         "phases": design.phases,
@@ -189,7 +200,7 @@ def _check_sizes(header: dict[str, int], design: Design, name: str) -> None:
 
 
 def read(path: Path, design: Design) -> Image:
-    """Read and check an image file.
+    """Read and check an image file, plain or in its stored form.
 
     Raises:
         FormatError, MismatchError, CapacityError: see `parse`; also where the file cannot be read.
@@ -201,6 +212,10 @@ def read(path: Path, design: Design) -> Image:
         words = np.frombuffer(path.read_bytes(), dtype="<u4").astype(np.uint32)
     except OSError as error:
         raise FormatError(f"{path}: cannot be read ({error}); build the design again") from error
+    from ese_host import stored  # which builds on this module
+
+    if len(words) and words[0] == stored.MAGIC:
+        words = stored.expand(words, design, str(path))
     return parse(words, design, str(path))
 
 

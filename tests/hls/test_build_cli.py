@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from plugin_models import chain, classifier, dense
 
 from ese_hls import cli, keras_io
-from ese_host import manifest
+from ese_host import image, manifest
 from ese_host.errors import EseError, FormatError, MissingError, UnsupportedError
 
 
@@ -38,6 +38,15 @@ def test_emit_then_build(saved: Path, tmp_path: Path) -> None:
     built = run(cli.build, tmp_path / "project", "--out", tmp_path / "bits", "--json")
     assert built.exit_code == 0, built.output
     folder = manifest.Folder.open(tmp_path / "bits")
+    packed = run(cli.pack, tmp_path / "bits", "--out", tmp_path / "packed", "--json")
+    assert packed.exit_code == 0, packed.output
+    sizes = json.loads(packed.stdout)["image_bytes"]
+    again = manifest.Folder.open(tmp_path / "packed")
+    again.check()
+    paths = [item.file(manifest.IMAGE) for item in (folder, again)]
+    assert [path.stat().st_size for path in paths] == [sizes["plain"], sizes["stored"]]
+    first, second = (image.read(path, folder.manifest.design) for path in paths)
+    assert (first.words == second.words).all()
     folder.check()
     assert json.loads(built.stdout)["image_id"] == description["image_id"]
     assert json.loads(folder.file("provenance.json").read_text()) == {"seeds": [7]}
