@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +13,8 @@ from typing import Any
 
 import click
 
-from ese_host.errors import MissingError, UnsupportedError
+from ese_host.errors import UnsupportedError
+from ese_models.quiet import tensorflow_quietly as _tensorflow
 
 FAMILIES = ("gap-aware", "pe-balanced", "bank-balanced", "column-balanced", "magnitude")
 """`ese_models.pruning.FAMILIES`, whose import is heavy."""
@@ -265,29 +265,3 @@ def _bar(name: str, count: int, unit: str = "epoch") -> Iterator[Callable[..., N
             bar.update()
 
         yield progress
-
-
-@contextmanager
-def _tensorflow() -> Iterator[None]:
-    """Import TensorFlow, and start its compiler, without their start-up lines on stderr.
-
-    Raises:
-        MissingError: a package of the train extra is not installed.
-    """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
-    saved = os.dup(2)
-    sink = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(sink, 2)
-        import tensorflow as tf
-
-        tf.get_logger().setLevel("ERROR")
-        tf.function(lambda: tf.constant(0.0), jit_compile=True)()
-        yield
-    except ModuleNotFoundError as error:
-        raise MissingError(f"{error.name} is not installed; training needs `pip install ese4ml[train]`") from error
-    finally:
-        os.dup2(saved, 2)
-        os.close(sink)
-        os.close(saved)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Literal
 
@@ -143,6 +144,26 @@ def weight_quantizer(weights: Weights, shape: tuple[int, int], formats: Formats)
     return Codebook(shape, formats.codebook_bits) if weights == "codebook4" else None
 
 
+def open_model(path: Path) -> Any:
+    """A saved Keras model, with all classes that the entry points of group ese4ml.keras_objects register.
+
+    Raises:
+        MissingError: there is no such file. FormatError: it is no Keras model.
+    """
+    if not path.is_file():
+        raise MissingError(f"{path} is not there; make it with `ese4ml train` or `ese4ml compress`")
+    for entry in entry_points(group="ese4ml.keras_objects"):
+        entry.load()
+    try:
+        model = keras.models.load_model(path)
+    except (ValueError, TypeError, KeyError, OSError) as error:
+        raise FormatError(f"{path} is not a saved Keras model of this project: {error}") from error
+    for layer in model.layers:
+        if isinstance(layer, QLSTM) and "_cell" not in layer.cell.name:
+            layer.name = layer.cell.name  # QLSTM hands the name it was saved with to its cell
+    return model
+
+
 def load(path: Path) -> Any:
     """A saved `classifier`.
 
@@ -150,15 +171,7 @@ def load(path: Path) -> Any:
         MissingError: there is no such file.
         FormatError: it is no Keras model of this form, or a weight is not finite.
     """
-    if not path.is_file():
-        raise MissingError(f"{path} is not there; make it with `ese4ml train` or `ese4ml compress`")
-    try:
-        model = keras.models.load_model(path)
-    except (ValueError, TypeError, KeyError, OSError) as error:
-        raise FormatError(f"{path} is not a saved Keras model of this project: {error}") from error
-    for layer in model.layers:
-        if isinstance(layer, QLSTM):
-            layer.name = "lstm"  # QLSTM hands the name it was saved with to its cell
+    model = open_model(path)
     kernels(model)
     check_finite(model)
     return model

@@ -1,0 +1,35 @@
+"""TensorFlow without its start-up lines."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ese_host.errors import MissingError
+
+
+@contextmanager
+def tensorflow_quietly() -> Iterator[None]:
+    """Import TensorFlow, and start its compiler, without their start-up lines on stderr.
+
+    Raises:
+        MissingError: a package of the train extra is not installed.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+    saved = os.dup(2)
+    sink = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(sink, 2)
+        import tensorflow as tf
+
+        tf.get_logger().setLevel("ERROR")
+        tf.function(lambda: tf.constant(0.0), jit_compile=True)()
+        yield
+    except ModuleNotFoundError as error:
+        raise MissingError(f"{error.name} is not installed; training needs `pip install ese4ml[train]`") from error
+    finally:
+        os.dup2(saved, 2)
+        os.close(sink)
+        os.close(saved)
