@@ -1,7 +1,7 @@
 # ese4ml: `make demo` and `make test` set up what they need; `make help` lists the rest.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-all test-pynq31 check format emit build bitstream deploy wheel accuracy eie skip bench-cpu emulation masks lock clean
+.PHONY: help setup demo test test-all test-pynq31 test-newest check format emit build bitstream deploy wheel accuracy eie skip bench-cpu emulation emission masks lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -20,6 +20,8 @@ TARGET ?= xilinx@pynq:
 THREADS ?= 1
 PYTHON310 ?= python3.10
 PYNQ31 := build/pynq31
+NEWEST := build/newest
+TESTS ?= tests/hls
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  \1\t\2/' | expand -t 14
@@ -59,6 +61,16 @@ $(PYNQ31)/.ready: pyproject.toml
 	$(PYTHON310) -m venv $(PYNQ31)
 	$(PYNQ31)/bin/pip install --disable-pip-version-check -e . 'pynq==3.1.2' 'pycparser<3' 'numpy<2' 'setuptools<81' \
 	    hypothesis pytest pytest-timeout pytest-xdist
+	@touch $@
+
+test-newest: $(NEWEST)/.ready ## TESTS=tests/hls with the newest release of hls4ml that pip finds, in its own environment
+	$(NEWEST)/bin/pip install --disable-pip-version-check -q --upgrade 'hls4ml>=1.3'
+	@$(NEWEST)/bin/python -c 'from importlib.metadata import version; print("hls4ml", version("hls4ml"))'
+	$(NEWEST)/bin/python -m pytest $(TESTS) -n 2 --dist loadgroup
+
+$(NEWEST)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(NEWEST)
+	$(NEWEST)/bin/pip install --disable-pip-version-check -c constraints.txt -e '.[train,hls,dev]'
 	@touch $@
 
 check: $(READY) ## ruff, mypy, clang-format
@@ -107,6 +119,9 @@ bench-cpu: $(READY) ## dense and sparse products on this CPU beside the engine: 
 
 emulation: $(READY) ## speed of emulation at ESE's size beside hls4ml's csim: docs/emulation.md
 	PYTHONPATH=tests $(VENV)/bin/python benchmarks/emulation.py
+
+emission: $(READY) ## time and memory of emitting ESE's layer, and of many conversions: docs/emission.md
+	PYTHONPATH=tests $(VENV)/bin/python benchmarks/emission.py
 
 lock: $(READY) ## make constraints.txt anew from pyproject.toml
 	$(VENV)/bin/pip install --disable-pip-version-check uv

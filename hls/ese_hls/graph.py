@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+from _ctypes import dlclose
 from typing import Any
 
 import numpy as np
@@ -12,8 +14,17 @@ from hls4ml.model.graph import ModelGraph
 class EseGraph(ModelGraph):  # type: ignore[misc]
     """A graph that is traced through the engine's packets: hls4ml's `trace` does not ask the backend.
 
-    A pass gives converted models this class; it adds no fields.
+    A pass gives converted models this class.
     """
+
+    def _compile(self) -> None:
+        """Compile and load; the library is closed with the graph, which hls4ml leaves open."""
+        closing: weakref.finalize[Any, Any] | None = getattr(self, "_closing", None)
+        if closing is not None:
+            closing.detach()  # hls4ml closes the library that it replaces
+        super()._compile()
+        self._closing = weakref.finalize(self, dlclose, self._top_function_lib._handle)
+        self._closing.atexit = False  # other objects may still use it when Python ends
 
     def trace(self, x: npt.NDArray[np.floating[Any]]) -> tuple[npt.NDArray[np.float32], dict[str, Any]]:
         """Outputs as `predict` returns them, and each layer's, by its Keras name; compiles where that was not done.

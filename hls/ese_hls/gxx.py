@@ -9,7 +9,8 @@ from ese_hls.run_tool import run_tool
 from ese_host.errors import MissingError
 
 COMPILER = "g++"
-FLAGS = ("-O3", "-std=c++14", "-shared", "-fPIC")
+FLAGS = ("-O3", "-std=c++14", "-shared", "-fPIC", "-fno-gnu-unique")
+"""A library with GNU's unique symbols stays loaded until the process ends, and gives them to those loaded later."""
 MACHINE_WORDS = "-DESE_MACHINE_WORDS"
 """The engine's integers as machine words: the same results, some twenty times faster than ap_int."""
 INCLUDES = ("csrc", "csrc/sim", "ap_types")

@@ -1,0 +1,133 @@
+"""Emission of ESE's layer, and many conversions in one process: docs/emission.md.
+
+    PYTHONPATH=tests python benchmarks/emission.py
+
+Each case is emitted in a process of its own, so that its peak of memory is its own; everything is measured.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import jinja2
+
+ROOT = Path(__file__).resolve().parents[1]
+CASES = ((64, "ternary"), (128, "ternary"), (64, "int4"))
+LIMIT_SECONDS, LIMIT_MB = 10, 1024
+CONVERSIONS, WARM_UP = 20, 5
+
+
+@dataclass(frozen=True)
+class Emission:
+    """One project: seconds of `write_project`, the process's peak of memory in it and what it had before, bytes."""
+
+    pes: int
+    weights: str
+    kept: int
+    seconds: float
+    peak_mb: float
+    before_mb: float
+    files: int
+    megabytes: float
+
+
+def status_mb(field: str) -> float:
+    """A size of this process in MiB: VmHWM (peak) or VmRSS."""
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(field)) / 1024
+
+
+def emit(pes: int, weights: str) -> Emission:
+    """Emit the layer here."""
+    import hls4ml  # noqa: F401 - its import is no part of emission
+
+    from ese_hls.convert import Conversion
+    from ese_hls.options import Options
+    from ese_hls.project import write_project
+    from ese_hls.summary import ConversionSummary
+    from support.ese_layer import ese_layer
+
+    network = ese_layer(pes, weights=weights)  # type: ignore[arg-type]
+    kept = sum(int((matrix.levels != 0).sum()) for matrix in (network.layers[0].kernel, network.layers[0].recurrent))
+    kept += int((network.layers[0].projection.levels != 0).sum())
+    conversion = Conversion(network, ConversionSummary((), ()), Options(pes=pes, board="zcu104"))
+    gc.collect()
+    before = status_mb("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak counts from here
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.perf_counter()
+        project = write_project(conversion, Path(folder) / "project")
+        seconds = time.perf_counter() - start
+        sizes = [path.stat().st_size for path in project.path.rglob("*") if path.is_file()]
+    return Emission(pes, weights, kept, seconds, status_mb("VmHWM"), before, len(sizes), sum(sizes) / 2**20)
+
+
+def convert_often() -> dict[str, float]:
+    """Memory and time of many conversions with compilation and prediction."""
+    sys.path.insert(0, str(ROOT / "tests" / "hls"))
+    from plugin_models import classifier, convert, inputs
+
+    model = classifier()
+    x = inputs(model, samples=4)
+    memory, start = [], 0.0
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(CONVERSIONS):
+            if number == WARM_UP:
+                start = time.perf_counter()
+            graph = convert(model, Path(folder) / "out", PEs=1)
+            graph.compile()
+            graph.predict(x)
+            del graph
+            gc.collect()
+            memory.append(status_mb("VmRSS"))
+    seconds = (time.perf_counter() - start) / (CONVERSIONS - WARM_UP)
+    return {"warm": memory[WARM_UP - 1], "last": memory[-1], "seconds": seconds}
+
+
+def child(*arguments: str) -> dict[str, float]:
+    """What this script prints for one case, in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, __file__, *arguments], capture_output=True, text=True, check=True, timeout=900
+    )
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+@click.command()
+@click.option("--case", nargs=2, type=(int, str), help="Emit one case here and print JSON.")
+@click.option("--often", is_flag=True, help="Convert often here and print JSON.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), default=ROOT / "docs" / "emission.md")
+def main(case: tuple[int, str] | None, often: bool, out: Path) -> None:
+    """Measure all cases and write docs/emission.md."""
+    if case is not None or often:
+        click.echo(json.dumps(vars(emit(*case)) if case is not None else convert_often()))
+        return
+    rows = [Emission(**child("--case", str(pes), weights)) for pes, weights in CASES]  # type: ignore[arg-type]
+    many = child("--often")
+    loader = jinja2.FileSystemLoader(Path(__file__).parent)
+    environment = jinja2.Environment(loader=loader, trim_blocks=True, undefined=jinja2.StrictUndefined)  # noqa: S701
+    text = environment.get_template("emission.md.jinja").render(
+        rows=rows,
+        many=many,
+        conversions=CONVERSIONS,
+        warm_up=WARM_UP,
+        limits=(LIMIT_SECONDS, LIMIT_MB),
+        within=all(row.seconds < LIMIT_SECONDS and row.peak_mb < LIMIT_MB for row in rows),
+        cores=os.cpu_count(),
+        load=os.getloadavg()[0],
+    )
+    out.write_text(text.rstrip() + "\n", encoding="utf-8")
+    click.echo(text)
+
+
+if __name__ == "__main__":
+    main()
