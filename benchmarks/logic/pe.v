@@ -4,27 +4,34 @@ module ram_sdp #(parameter W=24, D=16, A=4)(input clk, input we, input [A-1:0] w
   always @(posedge clk) if (we) m[wa] <= wd;
   assign rd = m[ra];
 endmodule
-module pe #(parameter W=24, KIND=0, G=5, B=1, A=4, VA=10, EB=6)(
-  input clk, input [17:0] word, input [1:0] slot, input active, input [15:0] entry, input [15:0] count, input start,
+// KIND: 0 ternary, 1 integer, 2 codebook; EB: bits of an entry; WB: of a word; FULL: with full phases, SB slot bits.
+module pe #(parameter W=24, KIND=0, G=5, B=1, A=4, VA=10, EB=6, WB=18, FULL=0, SB=2)(
+  input clk, input [WB-1:0] word, input [SB-1:0] slot, input full, input [VA+A+2:0] advance, input active, input [15:0] entry, input [15:0] count, input start,
   input [3:0] stride, input [VA-1:0] base, input setsel, input source_ram, input [1:0] bpos, bneg,
   input wA, wB, input [VA-1:0] waA, waB, output reg [VA-1:0] adA, adB,
   input signed [17:0] xa, xb,
   input signed [15:0] level,
-  output [3:0] code_o,
+  output [EB-G-1:0] code_o,
   // drain
   input [A-1:0] group0, group1, input [3:0] dg0, dg1, // which gates are cleared in each set
   output [W*4*B-1:0] rd0, rd1);
   localparam PB = VA + A + 3;
   // unpack
   reg [EB-1:0] chosen; integer s;
-  always @* begin chosen = 0; for (s=0;s<18/EB;s=s+1) if (slot==s) chosen = word[s*EB +: EB]; end
-  reg [G-1:0] gap; reg [EB-G-1:0] code; reg act1, start1, cnt1;
-  always @(posedge clk) begin gap<=chosen[G-1:0]; code<=chosen[EB-1:G]; act1<=active; start1<=start; cnt1 <= entry < count; end
-  wire padding = (KIND==0) && (&gap);
+  always @* begin chosen = 0; for (s=0;s<WB/EB;s=s+1) if (slot==s) chosen = word[s*EB +: EB]; end
+  localparam FB = KIND==0 ? 2 : EB-G;
+  reg [FB-1:0] picked; integer f;
+  always @* begin picked = 0; for (f=0;f<WB/FB;f=f+1) if (slot==f) picked = word[f*FB +: FB]; end
+  wire whole = FULL && full;
+  reg [G-1:0] gap; reg [EB-G-1:0] code; reg act1, start1, cnt1, whole1, zero1; reg [PB-1:0] advance1;
+  always @(posedge clk) begin gap<=whole ? 0 : chosen[G-1:0]; code<=whole ? (KIND==0 ? picked[FB-1] : picked) : chosen[EB-1:G];
+    whole1<=whole; zero1<=KIND==0 && picked==0; advance1<=FULL ? advance : 1;
+    act1<=active; start1<=start; cnt1 <= entry < count; end
+  wire padding = (KIND==0) && !whole1 && (&gap), empty = padding || (whole1 && zero1);
   reg [PB-1:0] next; wire [PB-1:0] pos = (start1 ? 0 : next) + gap;
-  always @(posedge clk) next <= pos + !padding;
+  always @(posedge clk) next <= pos + (padding ? 0 : FULL ? advance1 : 1);
   reg [PB-1:0] pos2; reg en2; reg [EB-G-1:0] code2;
-  always @(posedge clk) begin pos2<=pos; en2<=act1&cnt1&!padding; code2<=code; end
+  always @(posedge clk) begin pos2<=pos; en2<=act1&cnt1&!empty; code2<=code; end
   wire [PB-1:0] mask = (1<<stride)-1;
   wire [VA-1:0] ad = base + (pos2 >> stride);
   reg [15:0] row3; reg en3; reg [EB-G-1:0] code3;
@@ -37,9 +44,9 @@ module pe #(parameter W=24, KIND=0, G=5, B=1, A=4, VA=10, EB=6)(
   generate if (KIND==0) begin
     always @(posedge clk) begin term <= en4 ? (code4[0] ? -x : x) : 0; bank <= (en4&code4[0]) ? bneg : bpos; end
   end else if (KIND==1) begin
-    wire signed [4:0] lv = {code4[3],code4};
+    wire signed [EB-G:0] lv = {code4[EB-G-1],code4};
     (* keep *) wire signed [W-1:0] prod = lv * x;
-    always @(posedge clk) begin term <= en4 ? prod : 0; bank <= (en4&lv[4]) ? bneg : bpos; end
+    always @(posedge clk) begin term <= en4 ? prod : 0; bank <= (en4&lv[EB-G]) ? bneg : bpos; end
   end else begin
     wire signed [W-1:0] prod = level * x;
     always @(posedge clk) begin term <= en4 ? prod : 0; bank <= (en4&level[15]) ? bneg : bpos; end

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ese_hls.boards import board_names
 from ese_host.design import Mode
+
+if TYPE_CHECKING:
+    from ese_hls.storage import Storage
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
 
@@ -31,6 +34,13 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
     help="All activations (ESE), or those that count (EIE).",
 )
 @click.option("--fifo-depth", default=8, show_default=True, help="Skip mode: columns that a PE's FIFO holds.")
+@click.option(
+    "--storage",
+    default="auto",
+    show_default=True,
+    type=click.Choice(["auto", "sparse", "full"]),
+    help="Each matrix the cheaper way; all without zeros; all with every weight, without gaps.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def emit(
     model: Path,
@@ -43,22 +53,26 @@ def emit(
     clock_mhz: int | None,
     mode: Mode,
     fifo_depth: int,
+    storage: Storage,
     as_json: bool,
 ) -> None:
     """Convert MODEL (a .keras file) through hls4ml with backend ESE, and emit an HLS project."""
     from ese_hls.emit import emit as run
     from ese_hls.emit import masks_of
     from ese_hls.options import Options
+    from ese_hls.storage import Choice
 
     made_for = masks_of(model)
     pes, gap_bits = pes or made_for.get("pes", 8), gap_bits or made_for.get("gap_bits", 5)
-    options = Options(pes, gap_bits, acc_banks, cells_per_cycle, board, clock_mhz, mode, fifo_depth)
+    options = Options(pes, gap_bits, acc_banks, cells_per_cycle, board, clock_mhz, mode, fifo_depth, storage=storage)
     project, conversion = run(model, out, options)
     description = project.description
     if as_json:
         _print({"project": str(out), **{key: value for key, value in description.items() if key != "design"}})
         return
     click.echo(str(conversion.summary))
+    for choice in description["storage"]:
+        click.echo(f"- {Choice.from_json(choice)}")
     click.echo(f"design {description['design_id']}, {pes} PEs, image {description['image_id']}: project in {out}")
 
 

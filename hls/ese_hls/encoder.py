@@ -9,6 +9,7 @@ import numpy as np
 
 from ese_hls.bounds import bits_for, check_sum, largest_change, partial_sums
 from ese_hls.schedule import Plan, Planned, plan
+from ese_hls.storage import Choice, Storage, Stored, store
 from ese_host import pointers
 from ese_host.bits import Words, pack
 from ese_host.design import FORMAT_VERSION, SUM_FRAC, Design, Mode
@@ -16,9 +17,8 @@ from ese_host.engine_formats import engine_formats, fits_source, stored_output, 
 from ese_host.errors import CapacityError, MismatchError, UnsupportedError
 from ese_host.fixed import Codes
 from ese_host.image import HEADER, MAGIC, layout, parse
-from ese_host.network import Layer, Lstm, Matrix, Network
+from ese_host.network import Layer, Lstm, Network
 from ese_host.packing import RAM_BITS, Packing
-from ese_host.sparse import Interleave, column_index, relative_index
 from ese_host.tables import VALUE_FRAC
 
 
@@ -33,6 +33,7 @@ class Packed:
         scales: (params, 4, banks) and biases: (params, 4), a row of four for each item.
         peepholes: (cells, 3).
         acc_bits: accumulator width that the worst case needs.
+        choices: how each phase's matrix is stored.
     """
 
     plan: Plan
@@ -44,40 +45,73 @@ class Packed:
     peepholes: Codes
     codebooks: list[Codes]
     acc_bits: int
+    choices: tuple[Choice, ...]
 
 
-def encode(network: Network, design: Design) -> bytes:
+def encode(network: Network, design: Design, storage: Storage = "auto") -> bytes:
     """The image of a network for a design; the result has been read back by the strict reader.
 
+    Args:
+        network: the network.
+        design: the design.
+        storage: how matrices are stored; where the design has no full phases, sparse.
+
     Raises:
-        MismatchError: formats, activations or weight kind differ from the design's.
+        MismatchError: formats, activations or weight kind differ from the design's, or it has no full phases.
         CapacityError: a memory is too small, or a sum could overflow.
         UnsupportedError: the engine cannot hold a scale, bias or format.
     """
+    return image_of(network, prepare(network, design, storage), design)
+
+
+def prepare(network: Network, design: Design, storage: Storage = "auto") -> Packed:
+    """The memories of a network's image, and how each matrix is stored; arguments and errors as of `encode`."""
     check_formats(network, design)
-    packed = fill(network, design.pes, design.gap_bits, design.cells_per_cycle, design.acc_banks, design.mode)
+    if storage == "full" and not design.full_phases:
+        raise MismatchError(
+            "storage is 'full'; the design has no full phases: emit a design for this network, or use 'auto'"
+        )
+    units, banks = design.cells_per_cycle, design.acc_banks
+    packed = fill(network, design.pes, design.packing, units, banks, design.mode, storage)
     check_capacity(packed, design)
+    return packed
+
+
+def image_of(network: Network, packed: Packed, design: Design) -> bytes:
+    """The image whose memories `prepare` has filled, read back by the strict reader."""
     words = assemble(network, packed, design)
     parse(words, design, "encoded image")
     return words.astype("<u4").tobytes()
 
 
-def fill(network: Network, pes: int, gap_bits: int, units: int, banks: int, mode: Mode = "stream") -> Packed:
+def fill(
+    network: Network,
+    pes: int,
+    packing: Packing,
+    units: int,
+    banks: int,
+    mode: Mode = "stream",
+    storage: Storage = "auto",
+) -> Packed:
     """Plan a network and fill the memories of its image, whatever their size."""
     planned = plan(network, pes, banks, mode)
+    choices: list[Choice] = []
     entries: list[Codes] = []
     columns: list[Codes] = []
     counts, scales, biases, peepholes = [], [], [], []
     entry_words = params = cells = 0
     for item in planned.phases:
         phase = item.phase
-        words, count, starts = _entries(item.matrix, item.interleave, gap_bits, mode)
-        phase.entry_base, phase.entry_count = entry_words, int(count.max(initial=0))
+        where = network.layers[phase.layer].name, phase.part
+        stored, choice = store(item.matrix, item.interleave, packing, mode, storage, where)
+        words, count = stored.words(packing), stored.counts
+        phase.entry_base, phase.entry_count, phase.rows = entry_words, int(count.max(initial=0)), stored.rows
         phase.stride_log2 = item.interleave.stride_log2
         phase.pointer_base = sum(c.shape[1] for c in columns)
-        columns.append(_pointers(starts, entry_words, item.matrix, gap_bits))
+        columns.append(_pointers(stored, entry_words, packing))
         entries.append(words)
         counts.append(count)
+        choices.append(choice)
         entry_words += words.shape[1]
         if item.layer is None:
             continue
@@ -105,46 +139,15 @@ def fill(network: Network, pes: int, gap_bits: int, units: int, banks: int, mode
         np.concatenate(peepholes) if peepholes else np.zeros((0, 3), dtype=np.int64),
         [p.matrix.codebook for p in planned.phases if p.matrix.codebook is not None],
         acc_bits_of(planned),
+        tuple(choices),
     )
 
 
-def _entries(matrix: Matrix, interleave: Interleave, gap_bits: int, mode: Mode) -> tuple[Codes, Codes, list[Codes]]:
-    """(pes, words) entry words of a matrix, (pes,) entries of each PE, and in skip mode where its columns begin."""
-    packing = Packing(matrix.kind, gap_bits)
-    per_word = packing.entries_per_word
-    stored: list[Codes] = []
-    columns: list[Codes] = []
-    for pe, positions in enumerate(interleave.positions(matrix.codes)):
-        if mode == "skip":
-            gaps, carriers, starts = column_index(
-                positions, interleave.stride_log2, matrix.codes.shape[1], matrix.kind, gap_bits
-            )
-            columns.append(starts)
-        else:
-            gaps, carriers = relative_index(positions, matrix.kind, gap_bits)
-        codes = np.zeros_like(gaps)
-        rows = interleave.rows_of(pe)
-        local = positions & ((1 << interleave.stride_log2) - 1)
-        weights = matrix.codes[rows[local], positions >> interleave.stride_log2] if len(rows) else codes
-        codes[carriers] = (weights < 0) if matrix.kind == "ternary" else weights & ((1 << packing.code_bits) - 1)
-        stored.append(gaps | codes << gap_bits)
-    counts = np.array([len(s) for s in stored])
-    words = -(-int(counts.max(initial=0)) // per_word)
-    slots = np.zeros((interleave.pes, words * per_word), dtype=np.int64)
-    for pe, values in enumerate(stored):
-        slots[pe, : len(values)] = values
-    shifts = np.arange(per_word) * packing.entry_bits
-    packed: Codes = (slots.reshape(interleave.pes, words, per_word) << shifts).sum(axis=2)
-    return packed, counts, columns
-
-
-def _pointers(starts: list[Codes], entry_words: int, matrix: Matrix, gap_bits: int) -> Codes:
-    """(pes, columns + 1) pointers of a matrix whose entries begin at word `entry_words`; none in stream mode."""
-    if not starts:
+def _pointers(stored: Stored, first_word: int, packing: Packing) -> Codes:
+    """(pes, columns + 1) pointers of a matrix whose entries begin at that word; none in stream mode."""
+    if not stored.starts:
         return np.zeros((1, 0), dtype=np.int64)
-    packing = Packing(matrix.kind, gap_bits)
-    per_word = packing.entries_per_word
-    return pointers.to_fields(np.array(starts) + entry_words * per_word, per_word, packing.slot_bits)
+    return pointers.to_fields(np.array(stored.starts), first_word, stored.rows > 0, packing)
 
 
 def _stage_matrices(item: Planned, planned: Plan) -> list[Planned]:

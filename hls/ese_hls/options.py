@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from ese_hls.storage import Storage
 from ese_host.design import Mode
 from ese_host.errors import UnsupportedError
 from ese_host.network import CODE_RANGE, WeightKind
@@ -19,6 +20,7 @@ OURS = {
     "Mode": "mode",
     "FifoDepth": "fifo_depth",
     "Weights": "weights",
+    "Storage": "storage",
 }
 """Keys of this backend, and the options that they set."""
 ALLOWED: dict[str, range | tuple[int, ...] | tuple[str, ...]] = {
@@ -30,6 +32,7 @@ ALLOWED: dict[str, range | tuple[int, ...] | tuple[str, ...]] = {
     "mode": ("stream", "skip"),
     "fifo_depth": (1, 2, 4, 8, 16, 32, 64, 128, 256),
     "weights": tuple(CODE_RANGE),
+    "storage": ("auto", "sparse", "full"),
 }
 IGNORED = {
     "Precision": "the default for kernels without quantizer; other formats come from the model's quantizers",
@@ -52,6 +55,7 @@ class Options:
         mode: "stream" (all activations) or "skip" (those that are not zero, or have changed).
         fifo_depth: columns that a PE's FIFO holds, in skip mode.
         weights: kind of weight, None for the narrowest that holds the model.
+        storage: how matrices are stored: "auto" (each the cheaper way), all "sparse", or all "full".
     """
 
     pes: int = 8
@@ -63,6 +67,7 @@ class Options:
     mode: Mode = "stream"
     fifo_depth: int = 8
     weights: WeightKind | None = None
+    storage: Storage = "auto"
 
     def __post_init__(self) -> None:
         for name, allowed in ALLOWED.items():

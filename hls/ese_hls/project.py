@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -17,6 +18,7 @@ from ese_hls import vectors
 from ese_hls.boards import Board, load_board
 from ese_hls.convert import Conversion
 from ese_hls.folders import whole_folder
+from ese_hls.storage import Choice
 from ese_host import blockdesign, blocks, network_io
 from ese_host.design import Design
 from ese_host.errors import FormatError, MissingError
@@ -88,8 +90,10 @@ def write_project(conversion: Conversion, target: Path, attachments: dict[str, P
         clock_mhz=options.clock_mhz or board.clock_mhz,
         mode=options.mode,
         fifo_depth=options.fifo_depth,
+        storage=options.storage,
     )
-    image = encoder.encode(conversion.network, design)
+    packed = encoder.prepare(conversion.network, design, options.storage)
+    image = encoder.image_of(conversion.network, packed, design)
     with whole_folder(target, DESCRIPTION) as folder:
         _copy_sources(folder)
         (folder / "csrc" / "config.h").write_text(config_header.render(design), encoding="utf-8")
@@ -98,7 +102,7 @@ def write_project(conversion: Conversion, target: Path, attachments: dict[str, P
         vectors.write(folder / "tb", conversion.network, _words(image))
         for name, source in (attachments or {}).items():
             _attach(source, folder / name)
-        description = _describe(conversion, design, board, _words(image))
+        description = _describe(conversion, design, board, _words(image), packed.choices)
         for name in SCRIPTS:
             text = templates().get_template(f"{name}.jinja").render(**_names(conversion, design, board))
             (folder / name).write_text(text, encoding="utf-8")
@@ -128,7 +132,9 @@ def _attach(source: Path, target: Path) -> None:
     shutil.copyfile(source, target)
 
 
-def _describe(conversion: Conversion, design: Design, board: Board, image: Words) -> dict[str, Any]:
+def _describe(
+    conversion: Conversion, design: Design, board: Board, image: Words, choices: Sequence[Choice]
+) -> dict[str, Any]:
     return {
         "design": design.to_json(),
         "design_id": f"{design.design_id:#010x}",
@@ -137,6 +143,7 @@ def _describe(conversion: Conversion, design: Design, board: Board, image: Words
         "part": board.part,
         "clock_mhz": design.clock_mhz,
         "summary": conversion.summary.to_json(),
+        "storage": [choice.to_json() for choice in choices],
     }
 
 

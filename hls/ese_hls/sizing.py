@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ese_hls.encoder import fill
 from ese_hls.schedule import banks_needed
+from ese_hls.storage import Storage, pays
 from ese_host.design import ACC_BITS, SCAN_WIDTH, Design, Mode
 from ese_host.engine_formats import engine_formats
 from ese_host.network import Network
+from ese_host.packing import Packing
 
 
 def choose_design(
@@ -18,8 +22,11 @@ def choose_design(
     clock_mhz: int = 100,
     mode: Mode = "stream",
     fifo_depth: int = 8,
+    storage: Storage = "auto",
 ) -> Design:
     """The design whose memories just hold each of the networks, depths rounded up to powers of two.
+
+    It has full phases where a matrix is to be stored full and `storage.pays` holds, or `storage` is "full".
 
     Raises:
         UnsupportedError: two layers differ in weights, formats or activations, or an output is wider than 16 bits.
@@ -27,7 +34,12 @@ def choose_design(
     formats = engine_formats(networks)
     banks = max(banks_needed(network) for network in networks) if acc_banks is None else acc_banks
     units = 2 - pes % 2 if cells_per_cycle is None else cells_per_cycle
-    fills = [fill(network, pes, gap_bits, units, banks, mode) for network in networks]
+    packing = Packing(formats.weights, gap_bits, full_phases=storage != "sparse")
+    fills = [fill(network, pes, packing, units, banks, mode, storage) for network in networks]
+    full = any(choice.stored == "full" for packed in fills for choice in packed.choices)
+    if full and storage == "auto" and not pays([packed.choices for packed in fills], packing, pes):
+        sparse, full = replace(packing, full_phases=False), False
+        fills = [fill(network, pes, sparse, units, banks, mode) for network in networks]
     plans = [packed.plan for packed in fills]
 
     def depth(needed: int, least: int = 2) -> int:
@@ -58,4 +70,5 @@ def choose_design(
         fifo_depth=fifo_depth,
         pointer_depth=depth(pointers, SCAN_WIDTH) if mode == "skip" else 0,
         delta_depth=depth(delta_words, SCAN_WIDTH) if delta_words else 0,
+        full_phases=full,
     )

@@ -13,7 +13,7 @@ from bitarray.util import canonical_huffman
 
 from ese_hls.folders import whole_folder
 from ese_host import image, manifest, stored
-from ese_host.bits import Words, pack
+from ese_host.bits import Words, pack, unpack
 from ese_host.design import Design
 from ese_host.errors import FormatError
 from ese_host.fixed import Codes
@@ -65,11 +65,11 @@ def compress(words: Words, design: Design, name: str = "image") -> Words:
     checked = image.parse(words, design, name)
     entries = checked.sections["entries"]
     head, tables, chunks, payloads = [], [], [], []
-    for symbols, count in zip(image.entries(checked, design), stored.alphabets(design), strict=True):
-        # slots lie by PE; the file has them in the order of entry memory
-        ordered = symbols.reshape(design.pes, -1, design.packing.entries_per_word).transpose(1, 0, 2).reshape(-1)
-        lengths = code_lengths(ordered, count)
-        bits, chunk_bits = encode_stream(ordered, lengths)
+    full = stored.full_words(checked.phases, checked.header["entry_words"], design)
+    memory = unpack(words[entries], len(full) * design.pes, design.packing.word_bits)
+    for symbols, count in zip(stored.split(memory, full, design), stored.alphabets(design), strict=True):
+        lengths = code_lengths(symbols, count)
+        bits, chunk_bits = encode_stream(symbols, lengths)
         head.append(len(bits))
         tables.append(pack(lengths, stored.LENGTH_BITS))
         chunks.append(pack(chunk_bits, stored.CHUNK_BITS))

@@ -17,8 +17,9 @@ from ese_host.phases import Phase
 
 WRITEBACK = 24
 CAUSES = ("compute", "padding", "imbalance", "element-wise", "fill", "input", "output")
-"""What an iteration was spent on: weights, padding entries, PEs waiting for the fullest, waiting for the element-wise
-stage, filling and draining pipelines and phase changes, waiting for input words, and for output words."""
+"""What an iteration was spent on: weights, padding entries and stored zeros, PEs waiting for the fullest, waiting for
+the element-wise stage, filling and draining pipelines and phase changes, waiting for input words, and for output
+words."""
 
 
 @dataclass

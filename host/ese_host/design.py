@@ -30,6 +30,8 @@ SUM_FRAC = 36
 SUM_BITS = 48
 SCAN_WIDTH = 4
 """Elements of a vector that skip mode examines at once."""
+FULL_FIELD = "full_phases"
+"""What only the canonical JSON of a design with full phases tells."""
 SKIP_FIELDS = ("mode", "fifo_depth", "pointer_depth", "delta_depth")
 """What only a skip design has, and only its canonical JSON tells."""
 
@@ -53,6 +55,7 @@ class Design:
         mode: "stream" (every activation; ESE) or "skip" (those that are not zero, or have changed; EIE).
         fifo_depth: columns that a PE's FIFO holds. pointer_depth: column pointers a PE.
         delta_depth: elements whose last broadcast value is kept; 0 where none is. The last three: skip mode alone.
+        full_phases: whether a matrix may be stored without gaps, every weight of it.
     """
 
     weights: WeightKind
@@ -77,6 +80,7 @@ class Design:
     fifo_depth: int = 8
     pointer_depth: int = 0
     delta_depth: int = 0
+    full_phases: bool = False
 
     def __post_init__(self) -> None:
         skips = self.mode == "skip"
@@ -116,7 +120,7 @@ class Design:
     @property
     def packing(self) -> Packing:
         """Widths of its entries and of the words that hold them."""
-        return Packing(self.weights, self.gap_bits)
+        return Packing(self.weights, self.gap_bits, self.full_phases)
 
     @property
     def design_id(self) -> int:
@@ -125,7 +129,7 @@ class Design:
 
     def canonical(self) -> str:
         """Canonical JSON of the format version and every field that the mode has."""
-        left_out = SKIP_FIELDS if self.mode == "stream" else ()
+        left_out = (SKIP_FIELDS if self.mode == "stream" else ()) + (() if self.full_phases else (FULL_FIELD,))
         named = {name: value for name, value in asdict(self).items() if name not in left_out}
         return json.dumps({"format": FORMAT_VERSION, **named}, sort_keys=True)
 
@@ -141,15 +145,19 @@ class Design:
             FormatError: a field is missing, unknown or out of range.
         """
         names = {field.name for field in fields(cls)}
+        if isinstance(value, dict):
+            value = {FULL_FIELD: False, **value}  # designs of before had none
         if not isinstance(value, dict) or set(value) != names:
             found = sorted(value) if isinstance(value, dict) else value
             raise FormatError(f"design has fields {found!r}; expected {sorted(names)}")
         items = dict(value)
+        if type(items[FULL_FIELD]) is not bool:
+            raise FormatError(f"design: {FULL_FIELD} is {items[FULL_FIELD]!r}; true or false is expected")
         for name in ("source", "state", "output"):
             items[name] = Fixed.from_json(items[name])
         for name in ("gate", "cell"):
             items[name] = _activation(items[name])
-        for name in names - {"source", "state", "output", "gate", "cell", "weights", "mode"}:
+        for name in names - {"source", "state", "output", "gate", "cell", "weights", "mode", FULL_FIELD}:
             if type(items[name]) is not int:
                 raise FormatError(f"design: {name} is {items[name]!r}; an integer is expected")
         return cls(**items)

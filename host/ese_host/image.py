@@ -144,19 +144,46 @@ def parse(words: Words, design: Design, name: str = "image") -> Image:
     crc = zlib.crc32(words[:-1].astype("<u4").tobytes())
     if crc != int(words[-1]):
         raise FormatError(f"{name}: CRC is {int(words[-1]):#010x}; its content has {crc:#010x}: copy or emit it again")
-    record, _ = record_words(design)
-    table = words[sections["phase table"]].reshape(header["phases"], -1)
-    phases = tuple(Phase.from_words(row[:record]) for row in table)
+    phases, table = phase_table(words[sections["phase table"]], design)
     for number, phase in enumerate(phases):
-        used = phase.entry_base + -(-phase.entry_count // design.packing.entries_per_word)
+        used = phase.entry_base + -(-phase.entry_count // design.packing.per_word(phase.full))
         if used > header["entry_words"]:
             raise FormatError(f"{name}: phase {number} uses {used} entry words; {header['entry_words']} are stored")
+        _check_full(phase, number, design, name)
     if design.mode == "skip":
-        stored = pointers.read(words[sections["pointers"]], pointer_count(header), header["entry_words"], design, name)
-        counts = pointers.entry_counts(stored, phases, name)
+        section, many = words[sections["pointers"]], pointer_count(header)
+        starts = pointers.read(section, many, header["entry_words"], phases, design, name)
+        counts = np.array([entries[:, -1] - entries[:, 0] for entries in starts])
     else:
-        counts = np.array([unpack(row[record:], design.pes, 16) for row in table]).reshape(-1, design.pes)
+        counts = np.array([unpack(row, design.pes, 16) for row in table]).reshape(-1, design.pes)
+    for number, phase in enumerate(phases):
+        if phase.full and (counts[number] != phase.entry_count).any():
+            raise FormatError(
+                f"{name}: phase {number} is full, a PE has {counts[number].min()} to {counts[number].max()} entries; "
+                f"{phase.entry_count} are expected: emit the image again"
+            )
     return Image(words, header, phases, counts, sections)
+
+
+def phase_table(section: Words, design: Design) -> tuple[tuple[Phase, ...], Words]:
+    """The phases, and behind each record its (phases, words) words of entry counts."""
+    record, counts = record_words(design)
+    table = section.reshape(-1, record + counts)
+    return tuple(Phase.from_words(row[:record]) for row in table), table[:, record:]
+
+
+def _check_full(phase: Phase, number: int, design: Design, name: str) -> None:
+    """Refuse a full phase that the design cannot have, or whose rows contradict its stride or its entries."""
+    if not phase.full:
+        return
+    if not design.full_phases:
+        raise FormatError(f"{name}: phase {number} is full; the design has no full phases: emit the image again")
+    if (phase.rows - 1).bit_length() != phase.stride_log2 or phase.entry_count % phase.rows:
+        raise FormatError(
+            f"{name}: phase {number} is full with {phase.rows} rows, a stride of {1 << phase.stride_log2} and "
+            f"{phase.entry_count} entries; the stride is the next power of two, the entries are whole columns: "
+            "emit the image again"
+        )
 
 
 def read_header(words: Words) -> dict[str, int]:
@@ -219,23 +246,23 @@ def read(path: Path, design: Design) -> Image:
     return parse(words, design, str(path))
 
 
-def entries(image: Image, design: Design) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Gaps and codes of all stored entries, (pes, entry words * entries per word) each."""
-    count, packing = image.header["entry_words"] * design.pes, design.packing
-    stored = unpack(image.words[image.sections["entries"]], count, packing.word_bits).reshape(-1, design.pes).T
-    shifts = np.arange(packing.entries_per_word) * packing.entry_bits
-    slots = (stored[:, :, None] >> shifts) & ((1 << packing.entry_bits) - 1)
-    slots = slots.reshape(design.pes, -1)
-    return slots & ((1 << design.gap_bits) - 1), slots >> design.gap_bits
-
-
 def padding_entries(image: Image, design: Design) -> npt.NDArray[np.int64]:
-    """(phases, pes) entries that carry no weight."""
-    gaps, codes = entries(image, design)
-    empty = gaps == (1 << design.gap_bits) - 1 if design.weights == "ternary" else codes == 0
+    """(phases, pes) entries that carry no weight: padding, or in full phases zeros."""
+    packing = design.packing
+    count = image.header["entry_words"] * design.pes
+    stored = unpack(image.words[image.sections["entries"]], count, packing.word_bits).reshape(-1, design.pes).T
     result = np.zeros_like(image.counts)
     for number, phase in enumerate(image.phases):
-        start = phase.entry_base * design.packing.entries_per_word
-        for pe in range(design.pes):
-            result[number, pe] = int(empty[pe, start : start + image.counts[number, pe]].sum())
+        width, per_word = packing.slot_width(phase.full), packing.per_word(phase.full)
+        words = stored[:, phase.entry_base : phase.entry_base - (-phase.entry_count // per_word)]
+        slots = words[:, :, None] >> np.arange(per_word) * width & ((1 << width) - 1)
+        slots = slots.reshape(design.pes, -1)
+        if phase.full:
+            empty = slots == 0
+        elif design.weights == "ternary":
+            empty = slots & ((1 << design.gap_bits) - 1) == (1 << design.gap_bits) - 1
+        else:
+            empty = slots >> design.gap_bits == 0
+        executed = np.arange(slots.shape[1]) < image.counts[number][:, None]
+        result[number] = (empty & executed).sum(axis=1)
     return result

@@ -15,14 +15,22 @@ GAP_BITS = range(2, 13)
 
 @dataclass(frozen=True)
 class Packing:
-    """Widths of entries of one kind with a relative index of `gap_bits`.
+    """Widths of entries of one kind with a relative index of `gap_bits`, and of the codes of full phases.
 
-    >>> [(Packing(kind, 5).word_bits, Packing(kind, 5).entries_per_word) for kind in ("ternary", "int12", "int16")]
-    [(18, 3), (18, 1), (36, 1)]
+    A full phase stores every weight of a matrix, zeros too, as codes without a gap. A ternary code has two bits there.
+
+    >>> for kind in ("ternary", "int4", "int12", "int16"):
+    ...     packing = Packing(kind, 5, full_phases=True)
+    ...     print(kind, packing.word_bits, packing.per_word(False), packing.per_word(True))
+    ternary 18 3 9
+    int4 18 2 4
+    int12 18 1 1
+    int16 36 1 2
     """
 
     kind: WeightKind
     gap_bits: int
+    full_phases: bool = False
 
     @property
     def code_bits(self) -> int:
@@ -39,12 +47,15 @@ class Packing:
         """Bits of a word of entry memory: a block RAM's where an entry fits, else two, side by side."""
         return RAM_BITS if self.entry_bits <= RAM_BITS else 2 * RAM_BITS
 
-    @property
-    def entries_per_word(self) -> int:
-        """Entries packed into one word."""
-        return self.word_bits // self.entry_bits
+    def slot_width(self, full: bool) -> int:
+        """Bits of what is stored for one weight: an entry, or in a full phase its code."""
+        return max(2, self.code_bits) if full else self.entry_bits
+
+    def per_word(self, full: bool) -> int:
+        """Entries or, in a full phase, codes packed into one word."""
+        return self.word_bits // self.slot_width(full)
 
     @property
     def slot_bits(self) -> int:
-        """Bits of a column pointer that name an entry within its word."""
-        return (self.entries_per_word - 1).bit_length()
+        """Bits of a column pointer that name a place within a word: a code needs at most an entry's bits."""
+        return (self.per_word(self.full_phases) - 1).bit_length()

@@ -46,6 +46,8 @@ HALVES = (
 """Low and high half of words 1 to 4."""
 SCAN_HALVES = (("pointer_base", "columns"), ("group_base", "threshold"))
 """Low and high half of words 10 and 11; word 12 is `last_base`."""
+ROWS_AT = 16
+"""Where a full phase's rows stand in word 9."""
 PARTS: tuple[Literal["kernel", "recurrent", "projection"], ...] = ("kernel", "recurrent", "projection")
 
 
@@ -79,10 +81,16 @@ class Phase:
     group_base: int = 0
     threshold: int = 0
     last_base: int = 0
+    rows: int = 0
 
     def has(self, flag: str) -> bool:
         """Whether a flag is set."""
         return flag in self.flags
+
+    @property
+    def full(self) -> bool:
+        """Whether every weight is stored, without gaps: `rows` of each PE, column by column."""
+        return self.rows > 0
 
     @property
     def computes(self) -> bool:
@@ -97,7 +105,7 @@ class Phase:
         words += [getattr(self, low) | getattr(self, high) << 16 for low, high in HALVES]
         words.append(sum(shift << 8 * i for i, shift in enumerate(self.bank_shift)))
         words.append(self.bias_shift | self.peephole_shift << 8 | self.stored_shift << 16)
-        words += [self.low & 0xFFFFFFFF, self.high & 0xFFFFFFFF, self.layer | self.part << 8]
+        words += [self.low & 0xFFFFFFFF, self.high & 0xFFFFFFFF, self.layer | self.part << 8 | self.rows << ROWS_AT]
         if skip:
             words += [getattr(self, low) | getattr(self, high) << 16 for low, high in SCAN_HALVES]
             words.append(self.last_base)
@@ -117,7 +125,7 @@ class Phase:
         phase.bank_shift = (shifts[0], shifts[1], shifts[2], shifts[3])
         phase.bias_shift, phase.peephole_shift, phase.stored_shift = (words[6] >> s & 0x3F for s in (0, 8, 16))
         phase.low, phase.high = (w - (1 << 32) if w >> 31 else w for w in words[7:9])
-        phase.layer, phase.part = words[9] & 0xFF, words[9] >> 8 & 0xFF
+        phase.layer, phase.part, phase.rows = words[9] & 0xFF, words[9] >> 8 & 0xFF, words[9] >> ROWS_AT
         for word, (low, high) in zip(words[PHASE_WORDS:], SCAN_HALVES, strict=False):
             setattr(phase, low, word & 0xFFFF)
             setattr(phase, high, word >> 16)

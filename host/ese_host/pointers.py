@@ -10,56 +10,62 @@ import numpy.typing as npt
 from ese_host.bits import Words, unpack
 from ese_host.design import Design
 from ese_host.errors import FormatError
-from ese_host.packing import RAM_BITS
+from ese_host.packing import RAM_BITS, Packing
 from ese_host.phases import Phase
 
 Pointers = npt.NDArray[np.int64]
 
 
-def to_fields(entries: Pointers, per_word: int, slot_bits: int) -> Pointers:
-    """Pointers as they are stored, of entries counted from the first slot of entry memory on.
+def to_fields(entries: Pointers, first_word: int, full: bool, packing: Packing) -> Pointers:
+    """Pointers as they are stored, of entries of a matrix that begins at a word of entry memory.
 
-    >>> to_fields(np.array([0, 2, 3, 7]), per_word=3, slot_bits=2).tolist()
+    >>> to_fields(np.array([0, 2, 3, 7]), 0, False, Packing("ternary", 5)).tolist()
     [0, 2, 4, 9]
     """
-    fields: Pointers = entries // per_word << slot_bits | entries % per_word
+    word, slot = np.divmod(entries, packing.per_word(full))
+    fields: Pointers = (word + first_word) << packing.slot_bits | slot
     return fields
 
 
-def read(section: Words, count: int, entry_words: int, design: Design, name: str) -> Pointers:
-    """(pes, count) pointers as entries counted from the first slot of entry memory on.
+def read(
+    section: Words, count: int, entry_words: int, phases: Sequence[Phase], design: Design, name: str
+) -> list[Pointers]:
+    """For each phase the (pes, columns + 1) entries with which columns begin, counted from the phase's first word on.
+
+    `count`: pointers of each PE in the section. `entry_words`: words of entry memory that are stored. The phases say
+    how many places a word has.
 
     Raises:
-        FormatError: a pointer names no slot, lies behind the entries stored, or before the one before it.
+        FormatError: a pointer names no slot, lies behind the entries stored, or before the one before it; a matrix has
+            more columns than there are pointers, or a full one a column that is not whole.
     """
     packing = design.packing
     fields = unpack(section, count * design.pes, RAM_BITS).reshape(count, design.pes).T
+    places = np.full(count, packing.per_word(False))
+    for number, phase in enumerate(phases):
+        last = phase.pointer_base + phase.columns
+        if last >= count:
+            raise FormatError(
+                f"{name}: phase {number} uses {last + 1} column pointers; {count} are stored: emit it again"
+            )
+        places[phase.pointer_base : last + 1] = packing.per_word(phase.full)
     word, slot = fields >> packing.slot_bits, fields & ((1 << packing.slot_bits) - 1)
-    entries = word * packing.entries_per_word + slot
-    stored = entry_words * packing.entries_per_word
-    wrong = (slot >= packing.entries_per_word) | (entries > stored)
-    wrong[:, 1:] |= np.diff(entries, axis=1) < 0
+    wrong = (slot >= places) | (word + (slot > 0) > entry_words)
+    wrong[:, 1:] |= np.diff(fields, axis=1) < 0
     if wrong.any():
         pe, index = (int(i) for i in np.argwhere(wrong)[0])
         raise FormatError(
             f"{name}: column pointer {index} of PE {pe} is {int(fields[pe, index]):#x}; pointers ascend and end with "
-            f"the {stored} entries stored: emit the image again"
+            f"the {entry_words} words stored: emit the image again"
         )
-    return entries
-
-
-def entry_counts(pointers: Pointers, phases: Sequence[Phase], name: str) -> Pointers:
-    """(phases, pes) entries of each PE between a matrix's first and last pointer.
-
-    Raises:
-        FormatError: a matrix has more columns than there are pointers.
-    """
-    counts = np.zeros((len(phases), len(pointers)), dtype=np.int64)
+    result = []
     for number, phase in enumerate(phases):
-        last = phase.pointer_base + phase.columns
-        if last >= pointers.shape[1]:
+        own = slice(phase.pointer_base, phase.pointer_base + phase.columns + 1)
+        entries = (word[:, own] - phase.entry_base) * packing.per_word(phase.full) + slot[:, own]
+        result.append(entries)
+        if phase.full and (np.diff(entries, axis=1) != phase.rows).any():
             raise FormatError(
-                f"{name}: phase {number} uses {last + 1} column pointers; {pointers.shape[1]} are stored: emit it again"
+                f"{name}: phase {number} is full, but a column has not the {phase.rows} entries of its rows: "
+                "emit the image again"
             )
-        counts[number] = pointers[:, last] - pointers[:, phase.pointer_base]
-    return counts
+    return result

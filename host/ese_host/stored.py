@@ -6,16 +6,18 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from ese_host.bits import Words, pack, packed_words, unpack
 from ese_host.design import Design
 from ese_host.errors import FormatError
 from ese_host.fixed import Codes
 from ese_host.huffman import CHUNK, decode
-from ese_host.image import HEADER, check_header, layout, read_header
-from ese_host.packing import CODE_BITS, Packing
+from ese_host.image import HEADER, check_header, layout, phase_table, read_header
+from ese_host.phases import Phase
 
 MAGIC = 0x48455345
 VERSION = 1
@@ -28,20 +30,30 @@ CHUNK_BITS = 16
 
 def alphabets(design: Design) -> tuple[int, int]:
     """Symbols of the gaps and of the codes."""
-    return 1 << design.gap_bits, 1 << CODE_BITS[design.weights]
+    packing = design.packing
+    return 1 << design.gap_bits, 1 << (packing.slot_width(True) if design.full_phases else packing.code_bits)
 
 
-def layout_of(header: dict[str, int], rest: int, symbols: int, design: Design) -> dict[str, slice]:
-    """Word range of each section of a stored image, by its own header, the plain words kept and the entries."""
+def full_words(phases: Sequence[Phase], entry_words: int, design: Design) -> npt.NDArray[np.bool_]:
+    """(entry_words,) whether a word of entry memory holds the codes of a full phase."""
+    found = np.zeros(entry_words, dtype=np.bool_)
+    for phase in phases:
+        if phase.full and design.full_phases:
+            found[phase.entry_base : phase.entry_base - (-phase.entry_count // design.packing.per_word(True))] = True
+    return found
+
+
+def layout_of(header: dict[str, int], rest: int, symbols: tuple[int, int], design: Design) -> dict[str, slice]:
+    """Word range of each section of a stored image, by its own header, the plain words kept, and its gaps and codes."""
     gaps, codes = alphabets(design)
-    chunks = packed_words(-(-symbols // CHUNK), CHUNK_BITS)
+    gap_chunks, code_chunks = (packed_words(-(-count // CHUNK), CHUNK_BITS) for count in symbols)
     sizes = {
         "header": len(FIELDS),
         "image": rest,
         "gap lengths": packed_words(gaps, LENGTH_BITS),
         "code lengths": packed_words(codes, LENGTH_BITS),
-        "gap chunks": chunks,
-        "code chunks": chunks,
+        "gap chunks": gap_chunks,
+        "code chunks": code_chunks,
         "gaps": packed_words(header["gap_bits"], 1),
         "codes": packed_words(header["code_bits"], 1),
         "checksum": 1,
@@ -81,13 +93,16 @@ def expand(words: Words, design: Design, name: str) -> Words:
     if header["image_words"] != size:
         raise FormatError(f"{name}: image_words is {header['image_words']}; its header asks for {size}: store it again")
     entries = plain["entries"]
-    slots = inner["entry_words"] * design.pes
-    count = slots * design.packing.entries_per_word
-    parts = layout_of(header, size - (entries.stop - entries.start), count, design)
+    table = slice(*(len(FIELDS) + at for at in (plain["phase table"].start, plain["phase table"].stop)))
+    if table.stop > len(words):
+        raise FormatError(f"{name}: {len(words)} words; its phase table alone ends at {table.stop}: store it again")
+    full = full_words(phase_table(words[table], design)[0], inner["entry_words"], design)
+    counts = symbol_counts(full, design)
+    parts = layout_of(header, size - (entries.stop - entries.start), counts, design)
     if parts["checksum"].stop != len(words):
         raise FormatError(f"{name}: {len(words)} words; its header asks for {parts['checksum'].stop}: store it again")
     streams = []
-    for stream, symbols in zip(("gap", "code"), alphabets(design), strict=True):
+    for stream, symbols, count in zip(("gap", "code"), alphabets(design), counts, strict=True):
         bits = header[f"{stream}_bits"]
         chunk_bits = unpack(words[parts[f"{stream} chunks"]], -(-count // CHUNK), CHUNK_BITS)
         if int(chunk_bits.sum()) != bits:
@@ -98,12 +113,36 @@ def expand(words: Words, design: Design, name: str) -> Words:
         payload = words[parts[f"{stream}s"]].astype("<u4").view(np.uint8)
         streams.append(decode(payload, chunk_bits, lengths, count, f"{name}: {stream}s"))
     kept = words[parts["image"]]
-    memory = pack(joined(streams[0], streams[1], design.packing), design.packing.word_bits)
+    memory = pack(joined(streams[0], streams[1], full, design), design.packing.word_bits)
     return np.concatenate([kept[: entries.start], memory, kept[entries.start :]])
 
 
-def joined(gaps: Codes, codes: Codes, packing: Packing) -> Codes:
-    """Words of entry memory of the entries in them, in order."""
-    slots = (gaps | codes << packing.gap_bits).reshape(-1, packing.entries_per_word)
-    result: Codes = (slots << (np.arange(packing.entries_per_word) * packing.entry_bits)).sum(axis=1)
-    return result
+def symbol_counts(full: npt.NDArray[np.bool_], design: Design) -> tuple[int, int]:
+    """Symbols in the two streams: a word of a full phase has codes alone."""
+    whole = int(full.sum())
+    gaps = (len(full) - whole) * design.pes * design.packing.per_word(False)
+    return gaps, gaps + whole * design.pes * design.packing.per_word(True)
+
+
+def joined(gaps: Codes, codes: Codes, full: npt.NDArray[np.bool_], design: Design) -> Codes:
+    """Words of entry memory, in order: the codes of words with gaps are the first, those of full phases the last."""
+    packing = design.packing
+    entries = gaps | codes[: len(gaps)] << packing.gap_bits
+    result = np.zeros((len(full), design.pes), dtype=np.int64)
+    for slots, whole in ((entries, False), (codes[len(gaps) :], True)):
+        per_word = packing.per_word(whole)
+        words = (slots.reshape(-1, per_word) << np.arange(per_word) * packing.slot_width(whole)).sum(axis=1)
+        result[full == whole] = words.reshape(-1, design.pes)
+    return result.reshape(-1)
+
+
+def split(words: Codes, full: npt.NDArray[np.bool_], design: Design) -> tuple[Codes, Codes]:
+    """Inverse of `joined`: gaps and codes of the words of entry memory."""
+    packing = design.packing
+    memory = words.reshape(len(full), design.pes)
+    slots = []
+    for whole in (False, True):
+        places = np.arange(packing.per_word(whole)) * packing.slot_width(whole)
+        mask = (1 << packing.slot_width(whole)) - 1
+        slots.append((memory[full == whole].reshape(-1)[:, None] >> places & mask).reshape(-1))
+    return slots[0] & ((1 << packing.gap_bits) - 1), np.concatenate([slots[0] >> packing.gap_bits, slots[1]])

@@ -10,6 +10,7 @@ struct Small {
     static constexpr int gap_bits = 4, pes = 3, units = 1, acc_bits = 24, acc_banks = 2;
     static constexpr Mode mode = Mode::stream;
     static constexpr int fifo_depth = 8, pointer_depth = 0, delta_depth = 0;
+    static constexpr bool full_phases = false;
     static constexpr int group_depth = 2, vector_depth = 8, param_depth = 8, cell_depth = 8;
 };
 

@@ -1,10 +1,12 @@
-// Entries: gap and code of every slot, and where they lie; products of each kind of weight; padding.
+// Entries: gap and code of every slot, with and without gaps, and where they lie; products of each kind of weight;
+// padding.
 #include "check.h"
 #include "pe.h"
 
 using namespace ese;
 
-template <Weights Kind> struct Of {
+template <Weights Kind, bool Full = false> struct Of {
+    static constexpr bool full_phases = Full;
     static constexpr Weights weights = Kind;
     static constexpr int gap_bits = Kind == Weights::ternary || Kind == Weights::int16 ? 5 : 4;
     static constexpr int pes = 1, units = 1, acc_bits = 36, acc_banks = 1;
@@ -13,25 +15,47 @@ template <Weights Kind> struct Of {
     static constexpr int vector_depth = 8;
 };
 
-template <Weights Kind> void slots() {
-    using C = Of<Kind>;
+// Every slot of random words, as entries or as a full phase's codes.
+template <Weights Kind, bool Full> void slots() {
+    using C = Of<Kind, Full>;
+    constexpr bool ternary = Kind == Weights::ternary;
+    constexpr int width = Full ? Shape<C>::full_bits : Shape<C>::entry_bits, gap_bits = Full ? 0 : C::gap_bits;
+    constexpr int per_word = Shape<C>::word_bits / width;
+    CHECK_EQUAL(per_word, Full ? Shape<C>::codes_per_word : Shape<C>::entries_per_word);
     Random random(3);
     for (int i = 0; i < 1000; ++i) {
         unsigned long long word = random.bits(Shape<C>::word_bits) & ((1ull << Shape<C>::word_bits) - 1);
-        for (int slot = 0; slot < Shape<C>::entries_per_word; ++slot) {
-            Entry<C> entry = Entry<C>::unpack(word, slot);
-            unsigned bits = (unsigned)(word >> (slot * Shape<C>::entry_bits));
-            CHECK_EQUAL(entry.gap, bits % (1u << C::gap_bits));
-            CHECK_EQUAL(entry.code, (bits >> C::gap_bits) % (1u << Shape<C>::code_bits));
+        for (int slot = 0; slot < per_word; ++slot) {
+            Entry<C> entry = Entry<C>::unpack(word, slot, Full);
+            unsigned bits = (unsigned)(word >> (slot * width)) & ((1u << width) - 1);
+            CHECK_EQUAL(entry.gap, bits % (1u << gap_bits));
+            CHECK_EQUAL(entry.code, Full && ternary ? bits >> 1 : bits >> gap_bits);
+            CHECK_EQUAL(entry.weight, !ternary || (Full ? bits != 0 : bits % 32 != 31));
+            CHECK_EQUAL(entry.placed, Full || entry.weight);
             EntryAddress<C> at = EntryAddress<C>::unpack((unsigned)(i << Shape<C>::slot_bits) + slot);
             CHECK_EQUAL(at.word, i);
             CHECK_EQUAL(at.slot, slot);
-            bool wraps = slot + 1 == Shape<C>::entries_per_word;
-            CHECK_EQUAL(at.next().word, i + wraps);
-            CHECK_EQUAL(at.next().slot, wraps ? 0 : slot + 1);
-            CHECK_EQUAL(entry.padding(), Kind == Weights::ternary && bits % 32 == 31);
+            bool wraps = slot + 1 == per_word;
+            CHECK_EQUAL(at.next(Full).word, i + wraps);
+            CHECK_EQUAL(at.next(Full).slot, wraps ? 0 : slot + 1);
+            CHECK_EQUAL(at.before(at), false);
+            CHECK_EQUAL(at.before(at.next(Full)), true);
         }
+        CHECK_EQUAL((Entry<C>::unpack(word, per_word, Full).code), 0);
     }
+}
+
+// An end in a slot that the phase has not is passed with its word.
+void foreign_end() {
+    using C = Of<Weights::ternary, true>;
+    EntryAddress<C> at, end;
+    at.word = 7, at.slot = 5; // entries with gaps have three slots
+    end.word = 8, end.slot = 6;
+    int steps = 0;
+    for (; at.before(end); at = at.next(false))
+        ++steps;
+    CHECK_EQUAL(steps, 4);
+    CHECK_EQUAL(at.word, 9);
 }
 
 // Every code of an integer kind is its own level.
@@ -49,18 +73,25 @@ template <Weights Kind> void integers(int x) {
 }
 
 int main() {
-    slots<Weights::ternary>();
-    slots<Weights::int4>();
-    slots<Weights::int8>();
-    slots<Weights::int12>();
-    slots<Weights::int16>();
-    slots<Weights::codebook4>();
+    slots<Weights::ternary, false>();
+    slots<Weights::ternary, true>();
+    slots<Weights::int4, false>();
+    slots<Weights::int4, true>();
+    slots<Weights::int8, false>();
+    slots<Weights::int8, true>();
+    slots<Weights::int12, false>();
+    slots<Weights::int12, true>();
+    slots<Weights::int16, false>();
+    slots<Weights::int16, true>();
+    slots<Weights::codebook4, false>();
+    slots<Weights::codebook4, true>();
+    foreign_end();
     static_assert(Shape<Of<Weights::int12>>::word_bits == 18, "16 bits of an entry fit one block RAM");
     static_assert(Shape<Of<Weights::int16>>::word_bits == 36, "21 bits take two");
     constant_t codebook[256] = {};
     codebook[16 + 5] = -32768;
     for (int x : {-32768, -1, 0, 1, 65535}) {
-        Entry<Of<Weights::ternary>> minus = {3, 1}, plus = {3, 0};
+        Entry<Of<Weights::ternary>> minus = {3, 1, true, true}, plus = {3, 0, true, true};
         CHECK_EQUAL((Term<Of<Weights::ternary>>::of(minus, x, codebook, 0).value), -x);
         CHECK_EQUAL((Term<Of<Weights::ternary>>::of(plus, x, codebook, 0).value), x);
         integers<Weights::int4>(x);

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from ese_hls.simulate import Emulator
 from ese_hls.sizing import choose_design
+from ese_hls.storage import Storage
 from ese_host import cycles, packets
 from ese_host.fixed import Fixed
 from ese_host.network import Dense, Matrix, Network
@@ -29,12 +30,13 @@ def compare_random_networks(name: str, examples: int) -> None:
         density=st.sampled_from([0.02, 0.1, 0.5]),
         steps=st.integers(1, 5),
         rails=st.booleans(),
+        storage=st.sampled_from(["auto", "full"]),
     )
-    def check(seed: int, pattern: str, density: float, steps: int, rails: bool) -> None:
+    def check(seed: int, pattern: str, density: float, steps: int, rails: bool, storage: Storage) -> None:
         rng = np.random.default_rng(seed)
         net = network(rng, widened(spec, pattern=pattern, density=density))
         with Emulator(engines.library(design)) as emulator:
-            made = engines.load(emulator, net, design)
+            made = engines.load(emulator, net, design, storage)
             assert engines.compare(emulator, net, made, inputs(rng, net, 2, steps, rails)) > 0
 
     check()
@@ -66,9 +68,14 @@ def test_cycle_model_equals_the_engines_counter(name: str) -> None:
     spec, design = roomy(name)
     rng = np.random.default_rng(3)
     with Emulator(engines.library(design)) as emulator:
-        for density, pattern in ((0.05, "random"), (0.4, "random"), (0.0, "corner"), (1.0, "full")):
+        for density, pattern, storage in (
+            (0.05, "random", "auto"),
+            (0.4, "mixed", "auto"),
+            (0.0, "corner", "full"),
+            (1.0, "full", "auto"),
+        ):
             net = network(rng, widened(spec, density=density, pattern=pattern))
-            made = engines.load(emulator, net, design)
+            made = engines.load(emulator, net, design, storage)
             for steps in (1, 2, 5):
                 for trace in (False, True):
                     codes = inputs(rng, net, 1, steps)

@@ -44,7 +44,9 @@ def random_design(rng: Rng) -> tuple[Spec, Design]:
         spec = random_spec(rng)
         pes, gap_bits = int(rng.integers(1, 21)), int(rng.integers(2, 9))
         try:
-            return spec, choose_design(network(rng, widened(spec, pattern="full")), pes=pes, gap_bits=gap_bits)
+            full = network(rng, widened(spec, pattern="full"))
+            design = choose_design(full, pes=pes, gap_bits=gap_bits, storage="sparse")
+            return spec, replace(design, full_phases=bool(rng.integers(2)))
         except CapacityError as error:  # 16-bit levels, inputs and scales together may pass the 48 bits of a sum
             assert "a scaled sum may need" in str(error)
 
@@ -61,7 +63,7 @@ def compare_design(seed: int, networks: int) -> None:
             pattern, density = str(rng.choice(PATTERNS)), float(rng.choice([0.02, 0.1, 0.5]))
             net = network(rng, widened(spec, pattern=pattern, density=density))
             try:
-                made = engines.load(emulator, net, design)
+                made = engines.load(emulator, net, design, rng.choice(["auto", "full"]))
             except CapacityError as error:  # 2-bit gaps in a wide matrix, or 16-bit levels that are large all at once
                 assert "entry_depth" in str(error) or "a scaled sum may need" in str(error)
                 continue

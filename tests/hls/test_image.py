@@ -13,11 +13,14 @@ from hypothesis import strategies as st
 
 from ese_hls import encoder, sizing
 from ese_hls.bounds import bits_for, partial_sums
+from ese_hls.storage import Storage
 from ese_host import image
 from ese_host.errors import CapacityError, EseError, FormatError, MismatchError, UnsupportedError
 from ese_host.fixed import Fixed
 from ese_host.network import Lstm, Network
+from ese_host.packing import Packing
 from ese_host.sparse import entries_per_pe
+from support import engine as engines
 from support.designs import SKIP_SPECS, SPECS, roomy
 from support.networks import HARD8, Spec, matrix, network, widened
 
@@ -33,15 +36,19 @@ def resealed(words: np.ndarray) -> np.ndarray:
     return np.append(words[:-1], np.uint32(zlib.crc32(words[:-1].astype("<u4").tobytes())))
 
 
+@pytest.mark.parametrize("storage", ["auto", "full"])
 @pytest.mark.parametrize("name", [*SPECS, *SKIP_SPECS])
-def test_counts_and_work_are_those_of_the_weights(name: str) -> None:
-    net, design, words = made(name)
-    read = image.parse(words, design)
+def test_counts_and_work_are_those_of_the_weights(name: str, storage: Storage) -> None:
+    net, design, _ = made(name)
+    read = engines.encoded(net, design, storage)
+    words = read.words
     skip = design.mode == "skip"
-    sizes = design.pes, design.gap_bits, design.cells_per_cycle, design.acc_banks
-    planned = encoder.fill(net, *sizes, design.mode).plan.phases
+    planned = encoder.prepare(net, design, storage if design.full_phases else "auto").plan.phases
     for item, counts in zip(planned, read.counts, strict=True):
-        if not skip:
+        assert item.phase.full == (storage == "full" and design.full_phases)
+        if item.phase.full:
+            assert set(counts) == {item.interleave.rows_per_pe * item.matrix.codes.shape[1]}
+        elif not skip:
             expected = entries_per_pe(item.matrix.codes, item.interleave, item.matrix.kind, design.gap_bits)
             np.testing.assert_array_equal(counts, expected)
         assert counts.max() == item.phase.entry_count
@@ -80,7 +87,7 @@ def test_wrong_column_pointers_are_refused() -> None:
     flags = image.HEADER.index("flags")
     section = image.parse(words, design).sections["pointers"]
     for index, message in (
-        (section.start, r"column pointer 0 of PE 0 is 0x3ffff; pointers ascend and end with the \d+ entries"),
+        (section.start, r"column pointer 0 of PE 0 is 0x3ffff; pointers ascend and end with the \d+ words"),
         (section.stop - 1, r"column pointer \d+ of PE \d is 0x[0-9a-f]+; pointers ascend"),
     ):
         damaged = words.copy()
@@ -125,7 +132,7 @@ def test_a_change_is_part_of_the_accumulators_width() -> None:
         assert isinstance(layer, Lstm)
         one = replace(layer.kernel, codes=np.full((4, 1), 7), scale=layer.recurrent.scale + 1)
         layer = replace(layer, kernel=one, recurrent=replace(layer.recurrent, codes=np.full((4, 1), 7)))
-        bits.append(encoder.fill(Network((layer,), net.source), 1, 4, 1, 2, "skip").acc_bits)
+        bits.append(encoder.fill(Network((layer,), net.source), 1, Packing("int4", 4), 1, 2, "skip").acc_bits)
     assert bits == [19, 20]
 
 

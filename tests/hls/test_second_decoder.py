@@ -8,16 +8,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ese_hls.encoder import encode
+from ese_hls.storage import Storage
 from ese_host.design import Design
 from ese_host.network import Dense, Lstm, Matrix, Network
-from support.designs import SKIP_SPECS, SPECS, roomy
+from support.designs import PATTERNS, SKIP_SPECS, SPECS, roomy
 from support.networks import network, widened
 from support.second_decoder import Facts, Phase, decode
 
 
 def facts(design: Design) -> Facts:
     skip = design.mode == "skip"
-    return Facts(design.pes, design.acc_banks, design.cells_per_cycle, design.gap_bits, design.weights, skip)
+    return Facts(
+        design.pes, design.acc_banks, design.cells_per_cycle, design.gap_bits, design.weights, skip, design.full_phases
+    )
 
 
 def matrices(net: Network) -> dict[tuple[int, int], Matrix]:
@@ -65,12 +68,13 @@ def test_second_decoder_gives_the_network_back(name: str) -> None:
     @settings(max_examples=12)
     @given(
         seed=st.integers(0, 2**32 - 1),
-        pattern=st.sampled_from(["random", "full", "column", "row", "corner", "none"]),
+        pattern=st.sampled_from([*PATTERNS, "none"]),
         density=st.sampled_from([0.02, 0.1, 0.5]),
+        storage=st.sampled_from(["auto", "full"]),
     )
-    def check(seed: int, pattern: str, density: float) -> None:
+    def check(seed: int, pattern: str, density: float, storage: Storage) -> None:
         net = network(np.random.default_rng(seed), widened(spec, pattern=pattern, density=density))
-        image = decode(encode(net, design), facts(design))
+        image = decode(encode(net, design, storage if design.full_phases else "auto"), facts(design))
         wanted = matrices(net)
         assert {(phase.record["layer"], phase.record["part"]) for phase in image.phases} == set(wanted)
         assert len(image.phases) == len(wanted)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from ese_hls import sizing
 from ese_hls.simulate import Emulator
+from ese_hls.storage import Storage
 from ese_host import cycles, golden, packets, pointers
 from ese_host.errors import UnsupportedError
 from ese_host.fixed import Codes
@@ -33,13 +34,16 @@ def compare_random_networks(name: str, examples: int) -> None:
         active=st.sampled_from([0.0, 0.1, 0.6, 1.0]),
         steps=st.integers(1, 5),
         rails=st.booleans(),
+        storage=st.sampled_from(["auto", "full"]),
     )
-    def check(seed: int, pattern: str, density: float, active: float, steps: int, rails: bool) -> None:
+    def check(
+        seed: int, pattern: str, density: float, active: float, steps: int, rails: bool, storage: Storage
+    ) -> None:
         rng = np.random.default_rng(seed)
         net = network(rng, widened(spec, pattern=pattern, density=density))
         codes = inputs(rng, net, 2, steps, rails, density=active, moves=0.4)
         with Emulator(engines.library(design)) as emulator:
-            made = engines.load(emulator, net, design)
+            made = engines.load(emulator, net, design, storage)
             assert engines.compare(emulator, net, made, codes) > 0
 
     check()
@@ -175,7 +179,7 @@ def test_the_counter_follows_the_documented_rules(name: str) -> None:
         with Emulator(engines.library(design)) as emulator:
             made = engines.load(emulator, net, design)
             section = made.words[made.sections["pointers"]]
-            entries = pointers.read(section, made.pointers, made.header["entry_words"], design, name)
+            (entries,) = pointers.read(section, made.pointers, made.header["entry_words"], made.phases, design, name)
             matrix = matrix_iterations(np.diff(entries, axis=1).T, (codes[0, 0] != 0).astype(int), design.fifo_depth)
             assert run(emulator, net, made, codes)[1] == around.total - around.matrix + matrix
 

@@ -16,24 +16,28 @@ from hypothesis import strategies as st
 
 from ese_hls import encoder, sizing
 from ese_hls import stored as storing
+from ese_hls.storage import Storage
 from ese_host import image, stored
 from ese_host.errors import CapacityError, EseError, FormatError, MismatchError
 from ese_host.huffman import CHUNK, LIMIT, canonical, decode
+from support import engine as engines
 from support.designs import SKIP_SPECS, SPECS, roomy
 from support.ese_layer import ese_layer
 from support.networks import network, widened
 
 
 @functools.cache
-def plain(name: str, seed: int = 1, pattern: str = "random") -> tuple[np.ndarray, image.Design]:
+def plain(
+    name: str, seed: int = 1, pattern: str = "random", storage: Storage = "auto"
+) -> tuple[np.ndarray, image.Design]:
     spec, design = roomy(name)
     net = network(np.random.default_rng(seed), widened(spec, pattern=pattern))
-    return np.frombuffer(encoder.encode(net, design), dtype="<u4").astype(np.uint32), design
+    return engines.encoded(net, design, storage).words, design
 
 
 @functools.cache
 def coded_of(name: str) -> tuple[np.ndarray, np.ndarray, image.Design]:
-    words, design = plain(name)
+    words, design = plain(name, pattern="mixed")
     return words, storing.compress(words, design), design
 
 
@@ -44,11 +48,12 @@ def resealed(words: np.ndarray) -> np.ndarray:
 @given(
     st.sampled_from([*SPECS, *SKIP_SPECS]),
     st.integers(0, 2**32 - 1),
-    st.sampled_from(["random", "random", "full", "row", "none"]),
+    st.sampled_from(["random", "random", "full", "mixed", "row", "none"]),
+    st.sampled_from(["auto", "full"]),
 )
 @settings(max_examples=60, deadline=None)
-def test_every_image_is_decoded_to_itself(name: str, seed: int, pattern: str) -> None:
-    words, design = plain(name, seed, pattern)
+def test_every_image_is_decoded_to_itself(name: str, seed: int, pattern: str, storage: Storage) -> None:
+    words, design = plain(name, seed, pattern, storage)
     coded = storing.compress(words, design)
     np.testing.assert_array_equal(stored.expand(coded, design, "image"), words)
 
@@ -131,8 +136,8 @@ def test_streams_that_lie_are_refused() -> None:
     inner = image.read_header(coded[len(stored.FIELDS) :])
     entries = image.layout(inner, design)["entries"]
     rest = len(words) - (entries.stop - entries.start)
-    slots = inner["entry_words"] * design.pes * design.packing.entries_per_word
-    parts = stored.layout_of(dict(zip(stored.FIELDS, coded.tolist(), strict=False)), rest, slots, design)
+    counts = stored.symbol_counts(np.zeros(inner["entry_words"], dtype=np.bool_), design)
+    parts = stored.layout_of(dict(zip(stored.FIELDS, coded.tolist(), strict=False)), rest, counts, design)
     for section, change, message in (
         ("gap chunks", 1, r"^image: gap_bits is \d+; its chunks have \d+: copy or store the image again$"),
         ("code lengths", 3, r"^image: codes: the codes fill \d+ of 65536 prefixes; a Huffman code fills all: .*$"),
@@ -148,7 +153,7 @@ def test_streams_that_lie_are_refused() -> None:
         stored.expand(coded[:7], design, "image")
 
 
-@given(st.sampled_from(["keras-lstm", "fc"]), st.integers(0, 10**9), st.integers(0, 2**32 - 1), st.booleans())
+@given(st.sampled_from(["keras-lstm", "fc", "int8"]), st.integers(0, 10**9), st.integers(0, 2**32 - 1), st.booleans())
 @settings(max_examples=150, deadline=None)
 def test_no_damage_gives_another_image(name: str, place: int, value: int, seal: bool) -> None:
     """Whatever word is changed, even where the outer checksum is made to fit: it is refused, or is the same image."""

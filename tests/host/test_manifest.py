@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from small_design import small_design, write_manifest
 
 from ese_host import manifest
+from ese_host.design import Design
 from ese_host.errors import EseError, FormatError, MismatchError, MissingError
 from ese_host.manifest import Folder, Manifest
 
@@ -149,3 +150,11 @@ def test_fuzzed_fields_are_refused_or_the_same(folder: Path, data: st.DataObject
     except EseError:
         return
     assert found.to_json() == value
+
+
+def test_a_design_of_before_full_phases_keeps_its_id() -> None:
+    """As it was when designs had no such field, so that bitstreams of then go on to be known."""
+    design = small_design()
+    assert design.design_id == 0x2B15BA86
+    older = {name: value for name, value in design.to_json().items() if name != "full_phases"}
+    assert Design.from_json(older) == design

@@ -53,7 +53,9 @@ SKIP_SPECS = {
 }  # fmt: skip
 """Networks, PEs and FIFO depth of designs in skip mode."""
 
-PATTERNS = ["random", "full", "column", "row", "corner"]
+SPARSE_ONLY = {"keras-lstm", "uneven", "fc", "delta-stacked", "zero-skipping-lstm"}
+"""Designs without full phases."""
+PATTERNS = ["random", "full", "column", "row", "corner", "nearly", "mixed"]
 """Where weights lie: see `support.networks.mask`."""
 
 
@@ -62,5 +64,7 @@ def roomy(name: str) -> tuple[Spec, Design]:
     skip = name in SKIP_SPECS
     spec, pes, fifo_depth = SKIP_SPECS[name] if skip else (*SPECS[name], 8)
     full = network(np.random.default_rng(0), widened(spec, pattern="full"))
-    design = choose_design(full, pes=pes, gap_bits=4, mode="skip" if skip else "stream", fifo_depth=fifo_depth)
-    return spec, replace(design, entry_depth=4 * design.entry_depth)
+    design = choose_design(
+        full, pes=pes, gap_bits=4, mode="skip" if skip else "stream", fifo_depth=fifo_depth, storage="sparse"
+    )
+    return spec, replace(design, entry_depth=4 * design.entry_depth, full_phases=name not in SPARSE_ONLY)

@@ -15,6 +15,7 @@ import ese_hls
 from ese_hls import config_header, encoder
 from ese_hls.gxx import compile_emulator
 from ese_hls.simulate import Emulator
+from ese_hls.storage import Storage
 from ese_host import golden, image, packets
 from ese_host.design import SUM_FRAC, Design
 from ese_host.fixed import Codes
@@ -45,14 +46,15 @@ def library(design: Design, machine_words: bool = True) -> ctypes.CDLL:
         shutil.rmtree(folder)
 
 
-def encoded(network: Network, design: Design) -> Image:
-    """The checked image of a network."""
-    return image.parse(np.frombuffer(encoder.encode(network, design), dtype="<u4"), design)
+def encoded(network: Network, design: Design, storage: Storage = "auto") -> Image:
+    """The checked image of a network; `storage` counts where the design has full phases."""
+    data = encoder.encode(network, design, storage if design.full_phases else "auto")
+    return image.parse(np.frombuffer(data, dtype="<u4"), design)
 
 
-def load(engine: Emulator, network: Network, design: Design) -> Image:
+def load(engine: Emulator, network: Network, design: Design, storage: Storage = "auto") -> Image:
     """Encode a network and load it; returns its checked image."""
-    made = encoded(network, design)
+    made = encoded(network, design, storage)
     trailer = packets.read_trailer(engine.packet(packets.load_packet(made.words), packets.TRAILER_WORDS))
     trailer.require(Operation.LOAD)
     assert trailer.image_id == made.image_id

@@ -41,15 +41,19 @@ class Spec:
 
 
 def mask(rng: Rng, rows: int, columns: int, spec: Spec) -> Codes:
-    """Where weights are: at random, or adversarially in one column, one row, one corner, everywhere or nowhere."""
-    result = rng.random((rows, columns)) < spec.density
-    if spec.pattern != "random":
-        result[:] = spec.pattern == "full"
-    if spec.pattern == "column":
+    """Where weights are: at random, or adversarially in one column, one row, one corner, everywhere or nowhere.
+
+    "nearly" leaves 3% out; "mixed" is full or random, matrix by matrix.
+    """
+    pattern = str(rng.choice(["random", "full"])) if spec.pattern == "mixed" else spec.pattern
+    result = rng.random((rows, columns)) < (0.97 if pattern == "nearly" else spec.density)
+    if pattern not in ("random", "nearly"):
+        result[:] = pattern == "full"
+    if pattern == "column":
         result[:, rng.integers(columns)] = True
-    elif spec.pattern == "row":
+    elif pattern == "row":
         result[rng.integers(rows)] = True
-    elif spec.pattern == "corner":
+    elif pattern == "corner":
         result[-1, -1] = True
     return result.astype(np.int64)
 

@@ -25,7 +25,7 @@ RECORD = {
     **{"first_item": (3, 0, 16), "first_cell": (3, 16, 16), "first_target": (4, 0, 16), "second_target": (4, 16, 16)},
     **{f"shift_{bank}": (5, 8 * bank, 8) for bank in range(4)},
     **{"shift_bias": (6, 0, 8), "shift_peephole": (6, 8, 8), "shift_output": (6, 16, 8)},
-    **{"smallest": (7, 0, 32), "largest": (8, 0, 32), "layer": (9, 0, 8), "part": (9, 8, 8)},
+    **{"smallest": (7, 0, 32), "largest": (8, 0, 32), "layer": (9, 0, 8), "part": (9, 8, 8), "full_rows": (9, 16, 16)},
 }
 SKIP_RECORD = {
     **{"delta": (0, 19, 1), "pointer": (10, 0, 16), "columns": (10, 16, 16), "group": (11, 0, 16)},
@@ -37,7 +37,7 @@ CODE_BITS = {"ternary": 1, "int4": 4, "int8": 8, "int12": 12, "int16": 16, "code
 
 @dataclass(frozen=True)
 class Facts:
-    """What the page takes from the design: PEs, accumulator banks, units, gap bits, kind of weights, mode."""
+    """What the page takes from the design: PEs, accumulator banks, units, gap bits, weights, mode, full phases."""
 
     pes: int
     banks: int
@@ -45,6 +45,7 @@ class Facts:
     gap_bits: int
     weights: str
     skip: bool = False
+    full_phases: bool = False
 
 
 @dataclass
@@ -93,16 +94,17 @@ def require(condition: bool, message: str) -> None:
         raise ValueError(message)
 
 
-def word_shape(facts: Facts) -> tuple[int, int, int]:
-    """Bits of a word, bits of an entry, entries in a word."""
-    bits = facts.gap_bits + CODE_BITS[facts.weights]
-    word = 18 if bits <= 18 else 36
+def word_shape(facts: Facts, full: bool) -> tuple[int, int, int]:
+    """Bits of a word, bits of an entry, or of a full phase's code, how many a word holds."""
+    code = CODE_BITS[facts.weights]
+    word = 18 if facts.gap_bits + code <= 18 else 36
+    bits = max(code, 2) if full else facts.gap_bits + code
     return word, bits, word // bits
 
 
-def slots(words: list[int], facts: Facts) -> list[int]:
-    """Entries in all slots of a PE's words."""
-    _, bits, per_word = word_shape(facts)
+def slots(words: list[int], facts: Facts, full: bool) -> list[int]:
+    """What lies in all slots of a PE's words."""
+    _, bits, per_word = word_shape(facts, full)
     return [word >> slot * bits & ((1 << bits) - 1) for word in words for slot in range(per_word)]
 
 
@@ -123,19 +125,36 @@ def weights(entries: list[int], facts: Facts) -> Iterator[tuple[int, int]]:
         position += 1
 
 
-def column_weights(entries: list[int], pointers: list[int], stride: int, facts: Facts) -> Iterator[tuple[int, int]]:
-    """The same for a PE whose columns begin in its entries where its pointers say."""
-    _, _, per_word = word_shape(facts)
-    slot_bits = (per_word - 1).bit_length()
+def column_starts(entries: list[int], pointers: list[int], facts: Facts, full: bool) -> list[int]:
+    """Where a PE's pointers point to, counted from the first slot of its memory."""
+    per_word = word_shape(facts, full)[2]
+    slot_bits = (word_shape(facts, facts.full_phases)[2] - 1).bit_length()
     starts = []
     for pointer in pointers:
         slot = pointer & ((1 << slot_bits) - 1)
         require(slot < per_word, "a pointer to no slot")
         starts.append((pointer >> slot_bits) * per_word + slot)
     require(starts == sorted(starts) and starts[-1] <= len(entries), "pointers out of order or behind the entries")
+    return starts
+
+
+def column_weights(entries: list[int], starts: list[int], stride: int, facts: Facts) -> Iterator[tuple[int, int]]:
+    """Position and code of each weight of a PE whose columns begin there."""
     for column, (begin, end) in enumerate(pairwise(starts)):
         for row, code in weights(entries[begin:end], facts):
             require(row < stride, "a weight outside its column")
+            yield column * stride + row, code
+
+
+def full_weights(codes: list[int], rows: int, stride: int, facts: Facts) -> Iterator[tuple[int, int]]:
+    """Position and code, as entries have it, of each weight of a full phase's PE."""
+    for index, code in enumerate(codes):
+        column, row = divmod(index, rows)
+        if facts.weights == "ternary":
+            require(code != 2, "a ternary code of -2")
+            if code:
+                yield column * stride + row, code >> 1
+        elif code:
             yield column * stride + row, code
 
 
@@ -189,7 +208,7 @@ def decode(data: bytes, facts: Facts) -> Image:
     row = facts.banks + 1
     params = section(header["params"] * 4 * row, 16)
     holes = [signed(hole, 16) for hole in section(header["cells"] * 3, 16)]
-    word, _, per_word = word_shape(facts)
+    word, _, _ = word_shape(facts, False)
     entries = section(header["entry_words"] * facts.pes, word)
     pointers = section((header["flags"] >> 16) * facts.pes, 18)
     table = [(word & 0x7FFFF, word >> 19) for word in section(1024, 32)]
@@ -207,15 +226,24 @@ def decode(data: bytes, facts: Facts) -> Image:
         stride = 1 << record["log_stride"]
         require(stride // 2 < max(1, -(-items // facts.pes) * group) <= stride, "wrong stride")
         matrix = [[0] * columns for _ in range(rows)]
+        full_rows = record["full_rows"]
+        full = full_rows > 0
+        require(not full or facts.full_phases, "a full phase in a design without")
+        require(not full or full_rows == -(-items // facts.pes) * group, "wrong rows of a full phase")
         for pe in range(facts.pes):
-            own = slots(entries[pe :: facts.pes], facts)
+            own = slots(entries[pe :: facts.pes], facts, full)
+            first = record["entry_word"] * word_shape(facts, full)[2]
             if facts.skip:
                 require(record["columns"] == columns, "wrong number of columns")
                 chosen = pointers[record["pointer"] * facts.pes + pe :: facts.pes][: columns + 1]
-                found = column_weights(own, chosen, stride, facts)
+                starts = column_starts(own, chosen, facts, full)
+                require(not full or starts == [first + full_rows * c for c in range(columns + 1)], "wrong full columns")
+                found = column_weights(own, starts, stride, facts)
             else:
-                first = record["entry_word"] * per_word
+                require(not full or count[pe] == full_rows * columns, "wrong count of a full phase")
                 found = weights(own[first : first + count[pe]], facts)
+            if full:
+                found = full_weights(own[first : first + full_rows * columns], full_rows, stride, facts)
             for position, code in found:
                 column, local = divmod(position, stride)
                 item = local // group * facts.pes + pe

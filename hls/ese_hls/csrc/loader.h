@@ -165,7 +165,7 @@ template <class C, class In> struct Loader {
         for (int p = 0; p < C::pes; ++p)
             memory.counts[p][Shape<C>::skips ? 0 : index] = image.take(16);
         image.align();
-        constexpr int per_word = Shape<C>::entries_per_word;
+        int per_word = is_full<C>(phase) ? Shape<C>::codes_per_word : Shape<C>::entries_per_word;
         word_t entry_words = phase.entry_count / per_word + (phase.entry_count % per_word != 0);
         return phase.entry_base + entry_words <= header[5];
     }
@@ -265,7 +265,7 @@ template <class C, class In> struct Loader {
                 word_t pointer = image.take(ram_bits);
                 EntryAddress<C> at = EntryAddress<C>::unpack(pointer);
                 bool whole = at.word < header[5] || (at.word == header[5] && at.slot == 0);
-                inside = inside && whole && at.slot < Shape<C>::entries_per_word && pointer >= before[p];
+                inside = inside && whole && at.slot < Shape<C>::slots && pointer >= before[p];
                 before[p] = pointer;
                 memory.pointers[p][within<Shape<C>::pointer_depth>(i)] = pointer;
             }

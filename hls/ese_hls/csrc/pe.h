@@ -6,31 +6,47 @@
 
 namespace ese {
 
-// One entry as it is stored: the gap in the low bits, the weight code above it.
+// One entry: the gap in the low bits, the weight code above it; in a full phase the code alone.
 template <class C> struct Entry {
-    static constexpr int bits = Shape<C>::entry_bits;
+    static constexpr bool ternary = C::weights == Weights::ternary;
 
     uint_t<C::gap_bits> gap;
     uint_t<Shape<C>::code_bits> code;
+    bool weight; // carries a weight
+    bool placed; // has a position of its own, behind those that the gap passes
 
-    // The entry in `slot` of a word.
-    static Entry unpack(typename Shape<C>::entry_word_t word, int slot) {
+    // The entry in `slot` of a word. A ternary one with an all-ones gap passes positions and carries no weight; a full
+    // phase's ternary code is zero, 1 or -1 in two's complement.
+    static Entry unpack(typename Shape<C>::entry_word_t word, int slot, bool full) {
         ESE_INLINE
-        word_t chosen = 0;
-        slots:
-        for (int s = 0; s < Shape<C>::entries_per_word; ++s) {
-            ESE_UNROLL
-            if (slot == s)
-                chosen = word_t(word >> (s * bits)) & ((word_t(1) << bits) - 1);
-        }
+        word_t chosen = pick<Shape<C>::entry_bits>(word, slot);
         Entry entry;
         entry.gap = field(chosen, 0, C::gap_bits);
         entry.code = field(chosen, C::gap_bits, Shape<C>::code_bits);
+        entry.weight = entry.placed = !(ternary && entry.gap == (1 << C::gap_bits) - 1);
+        if (C::full_phases && full) {
+            word_t code = pick<Shape<C>::full_bits>(word, slot);
+            entry.gap = 0;
+            entry.code = ternary ? word_t(code >> 1) : code;
+            entry.weight = !(ternary && code == 0);
+            entry.placed = true;
+        }
         return entry;
     }
 
-    // A ternary entry with an all-ones gap passes positions and carries no weight.
-    bool padding() const { return C::weights == Weights::ternary && gap == (1 << C::gap_bits) - 1; }
+  private:
+    // Field `slot` of a word of fields of `Bits` bits; zero where the word has no such field.
+    template <int Bits> static word_t pick(typename Shape<C>::entry_word_t word, int slot) {
+        ESE_INLINE
+        word_t chosen = 0;
+        slots:
+        for (int s = 0; s < Shape<C>::word_bits / Bits; ++s) {
+            ESE_UNROLL
+            if (slot == s)
+                chosen = word_t(word >> (s * Bits)) & ((word_t(1) << Bits) - 1);
+        }
+        return chosen;
+    }
 };
 
 // Where an entry lies: a word of entry memory, and the slot in it.
@@ -47,16 +63,25 @@ template <class C> struct EntryAddress {
         return address;
     }
 
-    EntryAddress next() const {
+    // The next one in a full phase, or in one of entries with gaps.
+    EntryAddress next(bool full) const {
         ESE_INLINE
         EntryAddress address;
-        bool wraps = slot + 1 == Shape<C>::entries_per_word;
+        int slots = C::full_phases && full ? Shape<C>::codes_per_word : Shape<C>::entries_per_word;
+        bool wraps = slot + 1 >= slots;
         address.word = wraps ? address_t(word + 1) : word;
         address.slot = wraps ? uint_t<4>(0) : uint_t<4>(slot + 1);
         return address;
     }
 
-    bool operator==(const EntryAddress &other) const { return word == other.word && slot == other.slot; }
+    // Whether there are entries from here to `end`. In a design with full phases a hostile image's `end` may name a
+    // slot that its phase has not; entries end with its word then.
+    bool before(const EntryAddress &end) const {
+        ESE_INLINE
+        if (C::full_phases)
+            return word < end.word || (word == end.word && slot < end.slot);
+        return !(word == end.word && slot == end.slot);
+    }
 };
 
 // What a PE does in one iteration: an entry, its row, and the activation that it multiplies.

@@ -52,6 +52,7 @@ struct Phase {
     uint_t<6> bank_shift[4];
     uint_t<6> bias_shift, peephole_shift, stored_shift;
     element_t low, high; // range of a Dense layer's stored output
+    address_t rows;      // of each PE where every weight is stored, column by column; zero where entries have gaps
     Scan scan;           // skip mode alone
 };
 
@@ -98,7 +99,14 @@ shifts:
     p.stored_shift = field(w[6], 16, 6);
     p.low = int_t<32>(w[7]);
     p.high = int_t<32>(w[8]);
+    p.rows = field(w[9], 16, 16);
     return p;
+}
+
+// Whether the phase's matrix is stored full; no design without full phases asks.
+template <class C> bool is_full(const Phase &phase) {
+    ESE_INLINE
+    return C::full_phases && phase.rows != 0;
 }
 
 // `w` is the record's part behind `first`, its first word.

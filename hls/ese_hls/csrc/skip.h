@@ -123,20 +123,19 @@ template <class C> struct SkipFeed {
         ESE_INLINE
         Work<C> work;
         Column<C> &column = at.column;
-        bool entry = at.busy && !(column.begin == column.end);
+        bool entry = at.busy && column.begin.before(column.end), full = is_full<C>(phase);
         work.enabled = false;
         work.row = 0;
         if (entry) {
-            work.entry = Entry<C>::unpack(entries[column.begin.word], column.begin.slot);
+            work.entry = Entry<C>::unpack(entries[column.begin.word], column.begin.slot, full);
             work.row = at.next + work.entry.gap;
             work.x = column.x;
-            bool padding = work.entry.padding();
-            work.enabled = !padding;
-            at.next = work.row + (padding ? 0 : 1);
+            work.enabled = work.entry.weight;
+            at.next = work.row + (work.entry.placed ? 1 : 0);
             work.row += 4 * phase.scan.group_base;
-            column.begin = column.begin.next();
+            column.begin = column.begin.next(full);
         }
-        at.busy = entry && !(column.begin == column.end);
+        at.busy = entry && column.begin.before(column.end);
         return work;
     }
 };

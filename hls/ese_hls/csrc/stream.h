@@ -16,6 +16,7 @@ template <class C> struct StreamFeed {
     address_t entry;                    // next entry of the matrix
     EntryAddress<C> at;                 // where it lies
     uint_t<position_bits> next[C::pes]; // position behind each PE's last entry
+    address_t row;                      // of the next entry, in a full phase: the same in every PE
 
     StreamFeed() {
         ESE_PARTITION(vectors, 1)
@@ -31,6 +32,7 @@ template <class C> struct StreamFeed {
         entry = 0;
         at.word = phase.entry_base;
         at.slot = 0;
+        row = 0;
     }
 
     // One iteration of every PE, where a matrix is `active`, and of the vector RAMs.
@@ -41,17 +43,21 @@ template <class C> struct StreamFeed {
         element_t x[2][2 * pairs];
         address[2 * pairs - 1] = 0;
         address_t word = active ? at.word : address_t(0);
+        // behind the last row of a full column lie the virtual ones, which are not stored
+        bool full = is_full<C>(phase), wraps = full && row + 1 == phase.rows;
+        uint_t<position_bits> advance = 1;
+        if (wraps)
+            advance = (1 << phase.stride_log2) - phase.rows + 1;
     decode:
         for (int p = 0; p < C::pes; ++p) {
             ESE_UNROLL
-            work[p].entry = Entry<C>::unpack(memory.entries[p][word], at.slot);
-            bool padding = work[p].entry.padding();
-            work[p].enabled = active && !padding && entry < memory.counts[p][index];
+            work[p].entry = Entry<C>::unpack(memory.entries[p][word], at.slot, full);
+            work[p].enabled = active && work[p].entry.weight && entry < memory.counts[p][index];
             uint_t<position_bits> start = next[p];
             if (entry == 0)
                 start = 0;
             uint_t<position_bits> position = start + work[p].entry.gap;
-            next[p] = position + (padding ? 0 : 1);
+            next[p] = position + (work[p].entry.placed ? advance : uint_t<position_bits>(0));
             work[p].row = position & ((1 << phase.stride_log2) - 1);
             address[p] = phase.source_base + (position >> phase.stride_log2);
         }
@@ -65,7 +71,8 @@ template <class C> struct StreamFeed {
         }
         if (active) {
             ++entry;
-            at = at.next();
+            at = at.next(full);
+            row = wraps || !full ? address_t(0) : address_t(row + 1);
         }
     }
 

@@ -73,7 +73,11 @@ template <class C> struct Shape {
     // an entry word is one block RAM's where an entry fits, else two of them side by side
     static constexpr int word_bits = entry_bits <= ram_bits ? ram_bits : 2 * ram_bits;
     static constexpr int entries_per_word = word_bits / entry_bits;
-    static constexpr int slot_bits = log2_ceil(entries_per_word);
+    // a full phase stores codes alone; a ternary one has two bits there, for it may be zero
+    static constexpr int full_bits = code_bits < 2 ? 2 : code_bits;
+    static constexpr int codes_per_word = word_bits / full_bits;
+    static constexpr int slots = C::full_phases ? codes_per_word : entries_per_word; // of a word, at most
+    static constexpr int slot_bits = log2_ceil(slots);
     static constexpr int pairs = (C::pes + 1) / 2;
     static constexpr bool skips = C::mode == Mode::skip;
     static constexpr bool delta = skips && C::delta_depth != 0; // has memory for what was last broadcast
@@ -88,6 +92,7 @@ template <class C> struct Shape {
     static_assert(C::pes % C::units == 0, "each unit drains PEs of its own: two units need an even number of PEs");
     static_assert(C::acc_banks == 1 || C::acc_banks == 2 || C::acc_banks == 4, "accumulator banks are 1, 2 or 4");
     static_assert(entry_bits <= word_bits, "an entry fits a word of one or two block RAMs");
+    static_assert(full_bits <= entry_bits, "a code without gap takes no more room than an entry");
     static_assert(C::acc_bits <= sum_bits, "an accumulator fits the 48-bit sum, and 64 bits when it is scaled");
     static_assert(power_of_two(fifo_depth) && fifo_depth <= 256, "a FIFO holds 1 to 256 columns, a power of two");
     static_assert(!skips || C::vector_depth >= scan_width, "a vector RAM holds at least what is examined at once");

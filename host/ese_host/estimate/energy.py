@@ -56,19 +56,22 @@ def energy(step: Step, dense_weights: int, design: Design) -> Energy:
     additions = scaled_rows * (banks + 1) + cells * 10
     copies = (design.pes + 1) // 2 if design.mode == "stream" else 1
     written = (cells + rows + 2 * step.frame_words) * copies * RAM_BITS
-    entry_bits = design.packing.word_bits / design.packing.entries_per_word
+    packing = design.packing
+    entry_bits = packing.word_bits * (
+        (step.entries - step.full_entries) / packing.per_word(False) + step.full_entries / packing.per_word(True)
+    )
     parameters = scaled_rows * 16 * banks + rows * 16 + cells * CELL_READS
     parts = {
         "compute: weights": step.weights * weight_operation,
         "compute: element-wise": multiplications * TABLE["int mult"] + additions * TABLE["int add"],
-        "SRAM: entries": _access("SRAM", step.entries * entry_bits),
+        "SRAM: entries": _access("SRAM", entry_bits),
         "SRAM: vectors": _access("SRAM", step.entries * RAM_BITS + written),
         "SRAM: parameters, states, tables": _access("SRAM", parameters),
         "registers and LUTRAM: accumulators": _access(
             "register", (2 * step.weights + 2 * scaled_rows * banks) * design.acc_bits
         ),
     }
-    return Energy(parts, _access("DRAM", step.entries * entry_bits), _access("DRAM", 32 * dense_weights))
+    return Energy(parts, _access("DRAM", entry_bits), _access("DRAM", 32 * dense_weights))
 
 
 def _access(kind: str, bits: float) -> float:

@@ -47,7 +47,7 @@ def design_of(table: Table, works: Sequence[Work], pruning: Pruning, choices: Ch
     units = choices.cells_per_cycle
     if pruning.gap_bits not in GAP_BITS:
         raise FormatError(f"gap_bits is {pruning.gap_bits}; {GAP_BITS[0]} to {GAP_BITS[-1]} are allowed")
-    per_word = Packing(pruning.kind, pruning.gap_bits).entries_per_word
+    per_word = Packing(pruning.kind, pruning.gap_bits).per_word(False)
     words = sum(-(-int(work.entries.max(initial=0)) // per_word) for work in works)
     longest = max(int(work.entries.max(initial=0)) for work in works)
     for what, found in (("entries of one matrix", longest), ("entry words", words)):

@@ -25,9 +25,9 @@ LUTRAM_BLOCKS = {"zynq-7000": ((32, 6, 4), (64, 3, 4)), "zynq-ultrascale": ((32,
 """Depth, width and LUTs of the blocks with one write and one read port."""
 AUTO_LUTRAM_BITS, AUTO_LUTRAM_DEPTH = 1024, 64
 """A memory that csrc binds to neither becomes LUTRAM up to this size (assumed of the tools), else block RAM."""
-PHASE_BITS, SCAN_BITS = 237, 81
+PHASE_BITS, SCAN_BITS, ROWS_BITS = 237, 81, 16
 """Bits of csrc/phase.h's Phase: a stage of 2, 13 flags, 6 fields of 16, 2 targets of 18, 4 + 4 + 2 + 2, 7 shifts of 6,
-2 x 18; and of what skip mode adds."""
+2 x 18; of what skip mode adds; of what full phases add."""
 DMA_RAMB18 = 6
 """AXI DMA in simple mode, both directions: 3 BRAM36 assumed. The engine's own streams have no FIFO."""
 
@@ -91,7 +91,7 @@ def memories(design: Design) -> list[Memory]:
         Memory("tanh table", units * table_copies(design), TABLE_SIZE, 32, "bram"),
         Memory("accumulators", 2 * d.acc_banks * d.pes * 4, d.group_depth, d.acc_bits, "lutram"),
         Memory("entry counts", 0 if skips else d.pes, d.phases, 16, "lutram"),
-        Memory("phase table", 1, d.phases, PHASE_BITS + skips * SCAN_BITS, "lutram"),
+        Memory("phase table", 1, d.phases, PHASE_BITS + skips * SCAN_BITS + d.full_phases * ROWS_BITS, "lutram"),
     ]
     if d.weights == "codebook4":
         found.append(Memory("codebooks", d.pes, 256, 16, "lutram"))

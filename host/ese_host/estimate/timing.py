@@ -48,7 +48,8 @@ class Step:
     Attributes:
         cycles: iterations. by_cause: the same by cause.
         matvec: iterations in which PEs work, and those that fill and drain pipelines between phases.
-        weights: non-zero weights used in a step; entries: these and the padding, both over all PEs.
+        weights: non-zero weights used in a step; entries: these and the padding, both over all PEs; full_entries: those
+            of full phases alone.
         items: {"lstm": cells, "dense": rows} that the element-wise units compute.
         frame_words, output_words: 32-bit words in and out.
     """
@@ -58,6 +59,7 @@ class Step:
     matvec: float
     weights: int
     entries: int
+    full_entries: int
     items: dict[str, int]
     frame_words: int
     output_words: int
@@ -99,6 +101,7 @@ class Timed:
             matvec=(late.matrix - early.matrix) / STEPS + by_cause["fill"],
             weights=weights,
             entries=weights + sum(self.padding[number] for number in running),
+            full_entries=sum(self.weights[n] + self.padding[n] for n in running if self.model.phases[n].full),
             items=items,
             frame_words=self.model.frame_words,
             output_words=words,
