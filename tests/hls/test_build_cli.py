@@ -55,6 +55,12 @@ def test_emit_then_build(saved: Path, tmp_path: Path) -> None:
 def test_emit_prints_the_summary(saved: Path, tmp_path: Path) -> None:
     result = run(cli.emit, saved, "--out", tmp_path / "project")
     assert "lstm/recurrent_kernel" in result.stdout and "8 PEs" in result.stdout
+    assert "- lstm/recurrent stored sparse: fewer cycles (" in result.stdout
+    description = json.loads((tmp_path / "project" / "design.json").read_text())
+    assert [(each["layer"], each["part"]) for each in description["storage"]][:2] == [
+        ("lstm", "recurrent"),
+        ("lstm", "kernel"),
+    ]
 
 
 @pytest.mark.parametrize(
