@@ -145,12 +145,10 @@ class Design:
             FormatError: a field is missing, unknown or out of range.
         """
         names = {field.name for field in fields(cls)}
-        if isinstance(value, dict):
-            value = {FULL_FIELD: False, **value}  # designs of before had none
-        if not isinstance(value, dict) or set(value) != names:
+        if not isinstance(value, dict) or set(value) | {FULL_FIELD} != names:
             found = sorted(value) if isinstance(value, dict) else value
             raise FormatError(f"design has fields {found!r}; expected {sorted(names)}")
-        items = dict(value)
+        items = {FULL_FIELD: False, **value}  # designs of before had none
         if type(items[FULL_FIELD]) is not bool:
             raise FormatError(f"design: {FULL_FIELD} is {items[FULL_FIELD]!r}; true or false is expected")
         for name in ("source", "state", "output"):
