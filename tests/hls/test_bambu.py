@@ -192,15 +192,7 @@ def test_plain_word_top_under_gxx(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.bambu
 @pytest.mark.timeout(7200)
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=pytest.mark.xfail(strict=True, raises=ToolError, reason="docs/rtl.md, What fails"))
-        if name == "skip"
-        else name
-        for name in CASES
-    ],
-)
+@pytest.mark.parametrize("name", CASES)
 def test_rtl_equals_golden(name: str, tmp_path: Path) -> None:
     """Every word of every answer, the engine's own cycle counter among them."""
     report = prove(name, tmp_path)

@@ -46,6 +46,13 @@ CASES = {
     "int4-8": Case("Dense, int4", Spec(kind="int4", outputs=10, **DENSE), 8),
     "codebook4-4": Case("Dense, codebook4", Spec(kind="codebook4", outputs=6, **DENSE), 4),
     "codebook4-8": Case("Dense, codebook4", Spec(kind="codebook4", outputs=10, **DENSE), 8),
+    "int16-4": Case("Dense, int16", Spec(kind="int16", outputs=6, **DENSE), 4),
+    "full-4": Case(
+        "Dense, int4, stored full",
+        Spec(kind="int4", inputs=9, units=(), outputs=6, pattern="full"),
+        4,
+        {"storage": "full"},
+    ),
     "lstm": Case(
         "LSTM cell, Dense; malformed packets", Spec(inputs=3, units=(4,), outputs=2, density=0.4), 2, malformed=True
     ),
@@ -55,6 +62,12 @@ CASES = {
         4,
     ),
     "skip": Case("Dense after ReLU, skip mode", Spec(inputs=9, units=(), hidden=(6,), outputs=4), 4, {"mode": "skip"}),
+    "skip-full": Case(
+        "the same, int4, stored full",
+        Spec(kind="int4", inputs=9, units=(), hidden=(6,), outputs=4, pattern="full"),
+        4,
+        {"mode": "skip", "storage": "full"},
+    ),
 }
 
 
@@ -76,7 +89,8 @@ def malformed(load: Words, run: Words) -> Iterator[tuple[Words, ErrorCode]]:
 def exchange(case: Case) -> tuple[Design, list[Words], list[Words | None], list[ErrorCode]]:
     """Packets, their golden answers (None: a refusal), and the error that each is answered with."""
     made, design = case.make()
-    image = np.frombuffer(encoder.encode(made, design), dtype="<u4").astype(np.uint32)
+    stored = encoder.encode(made, design, case.options.get("storage", "auto"))
+    image = np.frombuffer(stored, dtype="<u4").astype(np.uint32)
     codes = inputs(np.random.default_rng(7), made, SEQUENCES, STEPS)
     sent, golden = vectors.vectors(made, image, codes)
     answers: list[Words | None] = list(golden)

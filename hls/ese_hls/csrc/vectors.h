@@ -65,8 +65,10 @@ template <int Depth> struct WideRam {
             ESE_UNROLL
             bool first = write.enabled[0] && (write.address[0] & (scan_width - 1)) == b;
             bool second = write.enabled[1] && (write.address[1] & (scan_width - 1)) == b;
+            // chosen by value: Bambu reads the wrong one where an index is chosen
+            address_t address = first ? write.address[0] : write.address[1];
             if (first || second)
-                ram[b][row_of(write.address[first ? 0 : 1])] = write.value[first ? 0 : 1];
+                ram[b][row_of(address)] = first ? write.value[0] : write.value[1];
         }
     }
 
