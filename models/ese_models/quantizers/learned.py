@@ -14,11 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ese_host.errors import MismatchError, UnsupportedError
-from ese_host.network import SCALE_BITS
-from ese_models.quantizers.masked import MAX_FRAC, sound
+from ese_models.quantizers.masked import MAX_FRAC, Bounds, sound
 
 
-class LearnedQuantizer(keras.layers.Layer):  # type: ignore[misc,unused-ignore]
+class LearnedQuantizer(Bounds, keras.layers.Layer):  # type: ignore[misc,unused-ignore]
     """Base: `shape` is the kernel's, (inputs, outputs); subclasses give `call`, its configuration and its codes."""
 
     alpha = "auto"
@@ -57,14 +56,6 @@ class LearnedQuantizer(keras.layers.Layer):  # type: ignore[misc,unused-ignore]
         if array.shape != self.shape:
             raise MismatchError(f"weights have shape {array.shape}; {type(self).__name__} was made for {self.shape}")
         return array
-
-    def max(self) -> float:
-        """Bound that QKeras asks for when it makes a clipping constraint: the largest scale and code."""
-        return float(2 ** (SCALE_BITS - 1))
-
-    def min(self) -> float:
-        """Bound that QKeras asks for when it makes a clipping constraint."""
-        return -self.max()
 
     def __str__(self) -> str:
         shown = {key: value for key, value in self.get_config().items() if key not in self.state_names}

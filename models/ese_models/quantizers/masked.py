@@ -28,7 +28,19 @@ MAX_FRAC = 15
 """Fractional bits of a scale at most: with an input of 15 fractional bits, a sum is exact in SUM_FRAC."""
 
 
-class _MaskedQuantizer(BaseQuantizer):  # type: ignore[misc,unused-ignore]
+class Bounds:
+    """What QKeras asks of a quantizer when it makes a clipping constraint."""
+
+    def max(self) -> float:
+        """The largest scale and code."""
+        return float(2 ** (SCALE_BITS - 1))
+
+    def min(self) -> float:
+        """The same, negative."""
+        return -self.max()
+
+
+class _MaskedQuantizer(Bounds, BaseQuantizer):  # type: ignore[misc,unused-ignore]
     """Shared arithmetic; `ops` is keras.ops on tensors or numpy on arrays."""
 
     kind: WeightKind
@@ -84,14 +96,6 @@ class _MaskedQuantizer(BaseQuantizer):  # type: ignore[misc,unused-ignore]
 
     def _levels(self, size: Any, _scale: Any, xp: Any) -> Any:
         raise NotImplementedError
-
-    def max(self) -> float:
-        """Bound that QKeras asks for when it makes a clipping constraint: the largest scale and code."""
-        return float(2 ** (SCALE_BITS - 1))
-
-    def min(self) -> float:
-        """Bound that QKeras asks for when it makes a clipping constraint."""
-        return -self.max()
 
     def __str__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{key}={value}' for key, value in self.get_config().items())})"
