@@ -126,5 +126,5 @@ def test_the_ese_layer_as_encoded(pes: int) -> None:
     assert_equal(image.parse(words, design), design, sizes_of(net), Pruning(0.1))
 
 
-def test_mask_families_are_those_of_training() -> None:
-    assert MASKS == FAMILIES
+def test_mask_families_are_among_those_of_training() -> None:
+    assert set(MASKS) < set(FAMILIES)
