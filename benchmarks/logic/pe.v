@@ -29,7 +29,8 @@ module pe #(parameter W=24, KIND=0, G=5, B=1, A=4, VA=10, EB=6, WB=18, FULL=0, S
     act1<=active; start1<=start; cnt1 <= entry < count; end
   wire padding = (KIND==0) && !whole1 && (&gap), empty = padding || (whole1 && zero1);
   reg [PB-1:0] next; wire [PB-1:0] pos = (start1 ? 0 : next) + gap;
-  always @(posedge clk) next <= pos + (padding ? 0 : FULL ? advance1 : 1);
+  generate if (FULL) always @(posedge clk) next <= pos + (padding ? 0 : advance1);
+  else always @(posedge clk) next <= pos + !padding; endgenerate
   reg [PB-1:0] pos2; reg en2; reg [EB-G-1:0] code2;
   always @(posedge clk) begin pos2<=pos; en2<=act1&cnt1&!empty; code2<=code; end
   wire [PB-1:0] mask = (1<<stride)-1;

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from ese_host.board import board_names, load_board
 from ese_host.cli import main
+from ese_host.design import Design
 from ese_host.errors import CapacityError, UnsupportedError
 from ese_host.estimate import command, energy, masks, resources, storage
 from ese_host.estimate.estimate import Subject, estimate
@@ -26,6 +27,7 @@ from ese_host.estimate.search import HEADROOM, Range, search
 from ese_host.estimate.sizes import MASKS, DenseSize, LayerSize, LstmSize, MatrixSize, Pruning
 from ese_host.estimate.sizing import Choices, design_of
 from ese_host.estimate.timing import of_sizes
+from ese_host.network import WeightKind
 from ese_host.sparse import entries_per_pe
 
 ESE = LstmSize(153, 1024, 512, True)
@@ -436,3 +438,20 @@ def test_the_command_on_a_model_goes_through_the_emitter(folder: Path, monkeypat
 
 def _with(known: Any, emit: click.Command) -> Any:
     return lambda self, ctx, name: emit if name == "emit" else known(self, ctx, name)
+
+
+def test_wide_words_and_full_phases_are_priced() -> None:
+    """A word of 36 bits takes two block RAMs side by side, full phases a second way to unpack it in every PE."""
+
+    def design(kind: WeightKind) -> Design:
+        table, works = of_sizes([ESE], Pruning(0.1, kind=kind), 64, 2)[1:]
+        return design_of(table, works, Pruning(0.1, kind=kind), Choices(64, 2, 100))
+
+    narrow, wide = design("int12"), design("int16")
+    assert (narrow.packing.word_bits, wide.packing.word_bits) == (18, 36)
+    assert narrow.entry_depth == wide.entry_depth
+    uses = [resources.use(d, load_board("zcu104")) for d in (narrow, wide, replace(narrow, full_phases=True))]
+    assert uses[1]["bram36"].parts["entries"] == 2 * uses[0]["bram36"].parts["entries"]
+    assert uses[0]["dsps"].parts["PEs"] == uses[1]["dsps"].parts["PEs"] == 64
+    assert uses[2]["luts"].parts["PEs"] - uses[0]["luts"].parts["PEs"] == 64 * 20
+    assert uses[2]["bram36"].used == uses[0]["bram36"].used

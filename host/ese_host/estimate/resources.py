@@ -17,6 +17,7 @@ from math import ceil, log2
 from ese_host.board import Board
 from ese_host.design import Design
 from ese_host.estimate.storage import DMA_RAMB18, Family, memories
+from ese_host.packing import RAM_BITS
 
 BASIS = {
     "bram36": "counted: csrc's memories in RAMB18 by their aspect ratios; AXI DMA assumed",
@@ -53,6 +54,9 @@ DRAIN = {
 }
 """Yosys's own LUTs from so many PEs to one unit, none paired (benchmarks/logic, W = 24). No steady
 function: between two counts of PEs the greater."""
+FULL_LUTS = 20
+"""LUTs of a PE for full phases, its second way to unpack a word: Yosys counts 16 for ternary codes, 1, -5 and 18 for
+those of 4, 8 and 16 bits."""
 PE_PIPELINE_BITS = 240
 CELL_PIPELINE_BITS = 1600
 
@@ -162,9 +166,12 @@ def _dsps(design: Design, family: Family) -> dict[str, float]:
 
 def _luts(design: Design) -> dict[str, float]:
     units, banks, bits = design.cells_per_cycle, design.acc_banks, design.acc_bits
+    packing = design.packing
     pe = (
         250
         + 15 * (design.weights == "codebook4")
+        + 15 * (packing.word_bits > RAM_BITS)
+        + FULL_LUTS * design.full_phases
         + 3.25 * bits
         + 5 * (log2(design.vector_depth) - 10)
         + 108 * (banks - 1)
