@@ -53,7 +53,7 @@ def test_engine_equals_golden_on_a_thousand_networks(name: str) -> None:
     compare_random_networks(name, -(-1000 // len(SPECS)))
 
 
-@pytest.mark.parametrize("name", ["uneven", "google-lstm", "stacked"])
+@pytest.mark.parametrize("name", ["uneven", "google-lstm", "stacked", pytest.param("int16", marks=pytest.mark.slow)])
 def test_machine_words_equal_ap_int(name: str) -> None:
     """No value depends on the width of a type: the engine of ap_int answers word for word as that of machine words."""
     spec, design = roomy(name)
