@@ -10,6 +10,7 @@ import click
 
 from ese_hls.boards import board_names
 from ese_host.design import Mode
+from ese_host.network import CODE_RANGE, WeightKind
 
 if TYPE_CHECKING:
     from ese_hls.storage import Storage
@@ -35,6 +36,11 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 )
 @click.option("--fifo-depth", default=8, show_default=True, help="Skip mode: columns that a PE's FIFO holds.")
 @click.option(
+    "--weights",
+    type=click.Choice([*CODE_RANGE]),
+    help="Kind of weight.  [default: the narrowest that holds the model]",
+)
+@click.option(
     "--storage",
     default="auto",
     show_default=True,
@@ -53,6 +59,7 @@ def emit(
     clock_mhz: int | None,
     mode: Mode,
     fifo_depth: int,
+    weights: WeightKind | None,
     storage: Storage,
     as_json: bool,
 ) -> None:
@@ -64,7 +71,7 @@ def emit(
 
     made_for = masks_of(model)
     pes, gap_bits = pes or made_for.get("pes", 8), gap_bits or made_for.get("gap_bits", 5)
-    options = Options(pes, gap_bits, acc_banks, cells_per_cycle, board, clock_mhz, mode, fifo_depth, storage=storage)
+    options = Options(pes, gap_bits, acc_banks, cells_per_cycle, board, clock_mhz, mode, fifo_depth, weights, storage)
     project, conversion = run(model, out, options)
     description = project.description
     if as_json:

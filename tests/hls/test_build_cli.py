@@ -6,9 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import keras
 import pytest
 from click.testing import CliRunner
-from plugin_models import chain, classifier, dense
+from plugin_models import chain, classifier
 
 from ese_hls import cli, keras_io
 from ese_host import image, manifest
@@ -63,12 +64,22 @@ def test_emit_prints_the_summary(saved: Path, tmp_path: Path) -> None:
     ]
 
 
+def test_emit_takes_the_kind_of_weight(saved: Path, tmp_path: Path) -> None:
+    result = run(cli.emit, saved, "--out", tmp_path / "project", "--weights", "int8")
+    assert "- weights are int8 as asked for; int4 holds all" in result.stdout
+    assert json.loads((tmp_path / "project" / "design.json").read_text())["design"]["weights"] == "int8"
+
+
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
         (None, MissingError, r"model\.keras is not there; make it with `ese4ml compress`"),
         (lambda path: path.write_text("no model"), FormatError, r"model\.keras cannot be read as a Keras model"),
-        (lambda path: chain(dense(), shape=(7,), density=1.1).save(path), UnsupportedError, "model without masks"),
+        (
+            lambda path: chain(keras.layers.Conv2D(2, 2, name="conv"), shape=(6, 7, 1)).save(path),
+            UnsupportedError,
+            r"layer 'conv' \(Conv2D\) has no place in the engine",
+        ),
     ],
 )
 def test_emit_refuses_and_writes_nothing(make: Any, error: type[EseError], message: str, tmp_path: Path) -> None:
