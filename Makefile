@@ -1,7 +1,7 @@
 # ese4ml: `make demo` and `make test` set up what they need; `make help` lists the rest.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-all test-pynq31 test-newest check format emit build bitstream deploy wheel accuracy eie skip bench-cpu emulation emission masks lock clean
+.PHONY: help setup demo test test-all test-pynq31 test-newest check format emit build bitstream deploy wheel accuracy eie skip bench-cpu emulation emission compare-vitis masks lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -122,6 +122,9 @@ emulation: $(READY) ## speed of emulation at ESE's size beside hls4ml's csim: do
 
 emission: $(READY) ## time and memory of emitting ESE's layer, and of many conversions: docs/emission.md
 	PYTHONPATH=tests $(VENV)/bin/python benchmarks/emission.py
+
+compare-vitis: $(READY) ## hls4ml's own Vitis backend on the same models: docs/side-by-side.md
+	PYTHONPATH=tests/hls $(VENV)/bin/python benchmarks/side_by_side.py
 
 lock: $(READY) ## make constraints.txt anew from pyproject.toml
 	$(VENV)/bin/pip install --disable-pip-version-check uv
