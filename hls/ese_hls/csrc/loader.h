@@ -28,10 +28,14 @@ constexpr unsigned image_version = 1;
 inline word_t crc32(word_t crc, word_t word) {
     ESE_INLINE
     word_t c = crc ^ word;
-bits:
-    for (int i = 0; i < 32; ++i) {
+nibbles: // so, since Bambu unrolls loops of four iterations and no longer ones
+    for (int n = 0; n < 8; ++n) {
         ESE_UNROLL
-        c = (c & 1) != 0 ? word_t((c >> 1) ^ word_t(0xEDB88320u)) : word_t(c >> 1);
+    bits:
+        for (int i = 0; i < 4; ++i) {
+            ESE_UNROLL
+            c = (c & 1) != 0 ? word_t((c >> 1) ^ word_t(0xEDB88320u)) : word_t(c >> 1);
+        }
     }
     return c;
 }
