@@ -1,7 +1,7 @@
 # ese4ml: `make demo` and `make test` set up what they need; `make help` lists the rest.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-all test-pynq31 test-newest check format emit build bitstream deploy wheel accuracy eie skip bench-cpu emulation emission compare-vitis masks lock clean
+.PHONY: help setup demo test test-all rtl test-pynq31 test-newest check format emit build bitstream deploy wheel accuracy eie skip bench-cpu emulation emission compare-vitis masks lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -52,6 +52,9 @@ test: $(READY) ## all tests that need neither a board nor a vendor's tool
 
 test-all: $(READY) ## the slow tests too
 	$(VENV)/bin/python -m pytest -n 2 --dist loadgroup -m 'not board and not vitis and not bambu'
+
+rtl: $(READY) ## prove the engine in RTL, with bambu and verilator on PATH: docs/rtl.md; what is proved already is not run again
+	$(VENV)/bin/python benchmarks/rtl.py --work build/rtl
 
 test-pynq31: $(PYNQ31)/.ready ## the host's tests with pynq 3.1 on Python 3.10, as PYNQ-Z1 and Z2 images have them
 	$(PYNQ31)/bin/python -m pytest tests/host -n 2 --dist loadgroup

@@ -89,6 +89,7 @@ def row(name: str, folder: Path) -> dict[str, Any]:
 @click.option("--page", is_flag=True, help="No runs: the page from the reports that are there.")
 @click.argument("names", nargs=-1)
 def main(work: Path, page: bool, names: tuple[str, ...]) -> None:
+    failed = []
     for name in () if page else names or CASES:
         folder = work / name
         if same(folder, name):
@@ -100,6 +101,7 @@ def main(work: Path, page: bool, names: tuple[str, ...]) -> None:
             report = {**prove(name, folder).to_json(), "date": date.today().isoformat()}
         except ToolError as error:
             click.echo(f"{name}: {error}", err=True)
+            failed.append(name)
             continue
         (folder / REPORT).write_text(json.dumps(report, indent=2))
         click.echo(f"{name}: {report['cosimulation']}")
@@ -115,6 +117,8 @@ def main(work: Path, page: bool, names: tuple[str, ...]) -> None:
         log=LOG,
     )
     PAGE.write_text(text.rstrip() + "\n")
+    if failed:
+        raise click.ClickException(f"not proved: {', '.join(failed)}")
 
 
 if __name__ == "__main__":
