@@ -30,6 +30,7 @@ from ese_host.program import (
     Reshape,
     Reverse,
     Tensor,
+    Unmask,
     Value,
     run,
 )
@@ -86,6 +87,35 @@ def test_mask_leaves_the_steps_that_differ(seed: int) -> None:
         return
     made = Mask("a", "b", -1).apply(value)
     assert [s[:n].tolist() for s, n in zip(made.codes, made.steps, strict=True)] == kept
+
+
+@given(SEEDS, st.sampled_from(["zero", "last"]))
+def test_unmask_puts_every_step_back(seed: int, fill: Any) -> None:
+    value = sequence(np.random.default_rng(seed), 2, Fixed(2, 2))
+    try:
+        left = Mask("a", "b", -1).apply(value)
+    except FormatError:
+        return  # a sample of which nothing is left: the test above
+    made = Unmask(("b", "a"), "c", code=-1, fill=fill).apply(left, value)
+    assert made.steps.tolist() == value.steps.tolist() and made.tensor.steps == value.tensor.steps
+    for frames, original, steps in zip(made.codes, value.codes, value.steps, strict=True):
+        before = np.zeros(2, dtype=np.int64)
+        for frame, source in zip(frames[:steps], original[:steps], strict=True):
+            kept = (source != -1).any()
+            before = source if kept else before if fill == "last" else np.zeros(2, dtype=np.int64)
+            assert frame.tolist() == before.tolist()
+
+
+def test_unmask_reads_the_tensor_that_was_masked() -> None:
+    tensor = Tensor.of(SOURCE, 2, "sequence", None)
+    one, other = (Value(tensor, np.ones((1, steps, 2), dtype=np.int64), np.array([steps])) for steps in (3, 2))
+    with pytest.raises(
+        FormatError,
+        match=r"^the mask leaves \[2\] steps where \[3\] arrive; expected the same: read the tensor that was masked$",
+    ):
+        Unmask(("a", "b"), "c", code=-1).apply(one, other)
+    with pytest.raises(FormatError, match=r"^it reads 1 tensors; two sequences are expected$"):
+        Unmask(("a",), "c", code=-1).infer(tensor)
 
 
 def test_a_chain_that_runs_backwards_hands_back_the_order_of_its_input() -> None:

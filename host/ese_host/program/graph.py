@@ -12,11 +12,11 @@ from ese_host.fixed import Fixed
 from ese_host.network import Network
 from ese_host.program.arithmetic import Affine, Apply, Merge, Quantize, Relu
 from ese_host.program.chain import Chain
-from ese_host.program.order import Concatenate, Last, Mask, Repeat, Reshape, Reverse
+from ese_host.program.order import Concatenate, Last, Mask, Repeat, Reshape, Reverse, Unmask
 from ese_host.program.tensor import Kind, Tensor
 
 Head = Literal["none", "softmax", "sigmoid", "tanh"]
-Step = Union[Chain, Concatenate, Merge, Affine, Apply, Relu, Quantize, Last, Mask, Reverse, Reshape, Repeat]
+Step = Union[Chain, Concatenate, Merge, Affine, Apply, Relu, Quantize, Last, Mask, Unmask, Reverse, Reshape, Repeat]
 
 CHAIN, INPUT, OUTPUT = "chain", "input", "output"
 """Names in the program of one chain alone."""

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from ese_host.errors import FormatError, UnsupportedError
 from ese_host.fixed import Codes
 from ese_host.program.tensor import Tensor, Value, check_range
+
+Fill = Literal["zero", "last"]
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,7 @@ class Mask(OneSource):
         Raises:
             FormatError: nothing is left of a sample.
         """
-        kept = ((source.codes != self.code) & source.inside).any(axis=2)
+        kept = left(source, self.code)
         steps = kept.sum(axis=1).astype(np.int64)
         if not steps.all():
             raise FormatError(
@@ -80,6 +84,46 @@ class Mask(OneSource):
         codes = np.take_along_axis(source.codes, order, axis=1)
         inside = np.arange(steps.max())[:, None] < steps[:, None, None]
         return Value(self.infer(source.tensor), np.where(inside, codes, 0), steps)
+
+
+@dataclass(frozen=True)
+class Unmask:
+    """Every step again, where a `Mask` had left some out: what Keras has there.
+
+    Attributes:
+        sources: values of the steps that are left, and the tensor that was masked.
+        code: of the mask. fill: what a step left out has, zero or the values of the last step before it that was not.
+    """
+
+    sources: tuple[str, ...]
+    target: str
+    code: int
+    fill: Fill = "zero"
+
+    def infer(self, *sources: Tensor) -> Tensor:
+        """The tensor made."""
+        if len(sources) != 2 or "vector" in (sources[0].kind, sources[1].kind):
+            raise FormatError(f"it reads {len(sources)} tensors; two sequences are expected")
+        values, original = sources
+        return replace(values, low=min(values.low, 0), high=max(values.high, 0), steps=original.steps)
+
+    def apply(self, values: Value, original: Value) -> Value:
+        """Its values.
+
+        Raises:
+            FormatError: the mask leaves other steps than there are values.
+        """
+        kept = left(original, self.code)
+        if not np.array_equal(kept.sum(axis=1), values.steps):
+            raise FormatError(
+                f"the mask leaves {kept.sum(axis=1).tolist()[:5]} steps where {values.steps.tolist()[:5]} arrive; "
+                "expected the same: read the tensor that was masked"
+            )
+        before = np.cumsum(kept, axis=1) - 1
+        codes = np.take_along_axis(values.codes, np.maximum(before, 0)[:, :, None], axis=1)
+        there = kept if self.fill == "zero" else before >= 0
+        tensor = self.infer(values.tensor, original.tensor)
+        return Value(tensor, np.where(there[:, :, None] & original.inside, codes, 0), original.steps)
 
 
 @dataclass(frozen=True)
@@ -147,6 +191,11 @@ class Concatenate:
         """Its values."""
         codes = np.concatenate(shifted(sources), axis=2)
         return Value(self.infer(*(source.tensor for source in sources)), codes, sources[0].steps)
+
+
+def left(value: Value, code: int) -> npt.NDArray[np.bool_]:
+    """(N, T) whether a mask leaves a step."""
+    return ((value.codes != code) & value.inside).any(axis=2)  # type: ignore[no-any-return]
 
 
 def reverse(value: Value) -> Codes:
