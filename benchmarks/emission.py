@@ -50,16 +50,17 @@ def emit(pes: int, weights: str) -> Emission:
     """Emit the layer here."""
     import hls4ml  # noqa: F401 - its import is no part of emission
 
-    from ese_hls.convert import Conversion
+    from ese_hls.conversion import Conversion
     from ese_hls.options import Options
     from ese_hls.project import write_project
     from ese_hls.summary import ConversionSummary
+    from ese_host.program import Program
     from support.ese_layer import ese_layer
 
     network = ese_layer(pes, weights=weights)  # type: ignore[arg-type]
     kept = sum(int((matrix.levels != 0).sum()) for matrix in (network.layers[0].kernel, network.layers[0].recurrent))
     kept += int((network.layers[0].projection.levels != 0).sum())
-    conversion = Conversion(network, ConversionSummary((), ()), Options(pes=pes, board="zcu104"))
+    conversion = Conversion(Program.of(network), ConversionSummary((), ()), Options(pes=pes, board="zcu104"), (), ())
     gc.collect()
     before = status_mb("VmRSS")
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak counts from here

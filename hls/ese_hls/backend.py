@@ -11,27 +11,28 @@ from hls4ml.backends.backend import Backend
 from hls4ml.backends.fpga.fpga_backend import FPGABackend
 from hls4ml.model.flow import register_flow
 
-from ese_hls.convert import Conversion
+from ese_hls.conversion import Conversion
 from ese_hls.vendor_reports import BuildReport
 from ese_host.errors import MissingError, UnsupportedError
+from ese_host.manifest import image_name
 
 NAME = "ESE"
 
 FLOWS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("split", ("ese:split_dense_activation",)),
     ("remember", ("ese:remember_layers",)),
     (
         "map",
         (
             "ese:remove_identity",
+            "ese:absorb_reverse",
+            "ese:fold_normalization",
             "ese:absorb_input_quantizer",
             "ese:absorb_quantizer",
             "ese:absorb_relu",
-            "ese:absorb_softmax",
         ),
     ),
     ("check", ("ese:refuse_unmapped",)),
-    ("convert", ("ese:to_network",)),
+    ("convert", ("ese:to_program",)),
 )
 """All passes of a conversion, in order; none of hls4ml's own takes part."""
 
@@ -132,24 +133,29 @@ class ESEBackend(Backend):  # type: ignore[misc]
 
         project = project_of(model)
         library = compile_emulator(project, project / f"emulator-{model.config.get_config_value('Stamp')}.so")
-        model.ese_image = read_words(project / "image.bin")
+        chains = conversion_of(model).program.chains
+        model.ese_images = [read_words(project / image_name(number)) for number in range(len(chains))]
         return str(library)
 
-    def predict(self, model: Any, x: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float32]:
-        """Run float inputs of shape (samples, steps, features) through the compiled engine.
+    def predict(self, model: Any, x: Any) -> Any:
+        """Run float inputs through the compiled engine, and the host's steps where the model has any.
+
+        Args:
+            model: a `ModelGraph` of this backend.
+            x: an array as for Keras's `predict`; for several inputs a list, or a dict by name.
 
         Returns:
-            (samples, outputs), or (samples, steps, outputs) where every step has an output: softmax probabilities
-            where the model ends in a softmax, the last layer's exact output otherwise.
+            What Keras's `predict` returns: softmax probabilities where the model ends in a softmax, the last layer's
+            exact output otherwise; a list for several outputs.
 
         Raises:
-            MissingError: the model has not been compiled.
+            MissingError: the model has not been compiled. FormatError: `x` has another shape, or is not finite.
         """
         from ese_hls.simulate import predict
 
         if model._top_function_lib is None:
             raise MissingError("the model is not compiled: call compile() before predict()")
-        return predict(model._top_function_lib, model.ese_image, conversion_of(model), x)
+        return predict(model._top_function_lib, model.ese_images, conversion_of(model), x)
 
     def trace(
         self, model: Any, x: npt.NDArray[np.floating[Any]]
@@ -166,7 +172,7 @@ class ESEBackend(Backend):  # type: ignore[misc]
         if model._top_function_lib is None:
             raise MissingError("the model is not compiled: call compile() before trace()")
         chosen = chosen_layers(model.config.config["HLSConfig"].get("LayerName") or {})
-        return trace(model._top_function_lib, model.ese_image, conversion_of(model), model.ese_layers, x, chosen)
+        return trace(model._top_function_lib, model.ese_images, conversion_of(model), model.ese_layers, x, chosen)
 
     def build(self, model: Any, **options: Any) -> BuildReport:
         """Run Vitis HLS and Vivado on the emitted project: hls4ml's steps, and `bitfile`.

@@ -1,86 +1,34 @@
-"""From the mapped graph to `ese_host.network.Network`."""
+"""From the mapped graph to a program of `ese_host.program`."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ese_hls.formats import activation_of, format_of
-from ese_hls.kinds import as_kind, common_kind
+from hls4ml.model.layers import Input
+
+from ese_hls.collector import Collector
+from ese_hls.conversion import Conversion
+from ese_hls.engine_layers import as_one_kind, dense, lstm
+from ese_hls.host_steps import STEPS, activation, head_of, input_format
+from ese_hls.kinds import common_kind
+from ese_hls.layers import HostStep, SparseNode
 from ese_hls.options import Options
-from ese_hls.precision import with_precision
-from ese_hls.summary import ConversionSummary, TensorReport
-from ese_hls.tensors import LayerTensors, WeightTensor
-from ese_hls.weights import bias_of, matrix_of
-from ese_host.design import SUM_FRAC
+from ese_hls.partition import Partition
+from ese_hls.summary import ConversionSummary
 from ese_host.errors import UnsupportedError
 from ese_host.fixed import Fixed
-from ese_host.network import MAX_THRESHOLD, Activation, Dense, Layer, Lstm, Matrix, Network, WeightKind
-
-ELEMENT_BITS = 16
-"""Bits of a vector element: what one layer hands to the next."""
-
-
-@dataclass(frozen=True, eq=False)
-class Conversion:
-    """A converted model.
-
-    Attributes:
-        network: the integers. summary: how they came about. options: the user's choices.
-        steps: length of the step axis, 0 where it varies, None where the model has none.
-    """
-
-    network: Network
-    summary: ConversionSummary
-    options: Options
-    steps: int | None = 0
+from ese_host.network import Layer
+from ese_host.program import Output, Port
+from ese_host.program.graph import Head
 
 
-@dataclass
-class _Collector:
-    tensors: list[TensorReport] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    weights: list[tuple[str, Matrix]] = field(default_factory=list)
-
-    def matrix(self, node: Any, tensor: WeightTensor, source: Fixed) -> Matrix:
-        tensor = with_precision(node, tensor)
-        matrix, report = matrix_of(tensor, SUM_FRAC - source.frac)
-        self.tensors.append(report)
-        self.weights.append((tensor.where, matrix))
-        self._rounded(tensor, report, matrix.kind)
-        if report.zeroed:
-            self.notes.append(f"{tensor.where}: {report.quantizer} turns {report.zeroed} non-zero weights into zero")
-        if report.filled:
-            self.notes.append(f"{tensor.where}: {report.quantizer} turns {report.filled} zero weights into non-zero")
-        return matrix
-
-    def bias(self, node: Any, tensor: WeightTensor | None, outputs: int) -> tuple[Any, int]:
-        tensor = None if tensor is None else with_precision(node, tensor)
-        codes, frac, report = bias_of(tensor, outputs)
-        if tensor is not None and report is not None:
-            self.tensors.append(report)
-            self._rounded(tensor, report, "16 bits")
-        return codes, frac
-
-    def _rounded(self, tensor: WeightTensor, report: TensorReport, default: str) -> None:
-        """Note an array without quantizer, and what rounding it cost."""
-        if tensor.quantizer is None and (report.deviation or tensor.precision):
-            form = tensor.described if tensor.precision else default
-            self.notes.append(f"{tensor.where} has no quantizer; rounded to {form}, by {report.deviation:.2g}")
-
-    def activation(self, function: Any, where: str) -> Activation:
-        activation, note = activation_of(function, where)
-        if note:
-            self.notes.append(note)
-        return activation
-
-
-def convert(nodes: list[Any], options: Options, notes: tuple[str, ...] = ()) -> Conversion:
-    """Convert a chain of nodes: the input, then `SparseLSTM` and `SparseDense` nodes with absorbed quantizers.
+def convert(nodes: list[Any], outputs: list[str], options: Options, notes: tuple[str, ...] = ()) -> Conversion:
+    """Convert a graph of inputs, `SparseLSTM`, `SparseDense`, `HostStep` and activation nodes.
 
     Args:
-        nodes: graph nodes in order, as the passes leave them.
+        nodes: graph nodes in the order of computation, as the passes leave them.
+        outputs: the graph's output tensors.
         options: the user's choices.
         notes: sentences that earlier steps want in the summary.
 
@@ -88,26 +36,23 @@ def convert(nodes: list[Any], options: Options, notes: tuple[str, ...] = ()) -> 
         UnsupportedError: the engine cannot run the model as it is; says which layer and what to change.
         FormatError: a weight is not finite.
     """
-    source_node, *layer_nodes = nodes
-    source = source_node.get_attr("source")
-    if source is None:
-        raise UnsupportedError(
-            f"input {source_node.name!r} has no quantizer; the engine reads fixed-point codes: put a QActivation("
-            f"'quantized_bits(16, 3, alpha=1)') after it, or set hls_config['LayerName'][{source_node.name!r}]"
-            "['Precision']['result'] to, say, 'fixed<16,4>'"
-        )
-    collector = _Collector(notes=list(notes))
-    layers: list[Layer] = []
-    here: Fixed = source
-    for node in layer_nodes:
-        if here.bits > ELEMENT_BITS:
-            raise UnsupportedError(
-                f"layer {layers[-1].name!r} hands {here.bits}-bit values to {node.name!r}; a vector element has "
-                f"{ELEMENT_BITS}: put a QActivation('quantized_bits(16, ...)') between the two"
-            )
-        layer = _lstm(node, here, collector) if node.class_name == "SparseLSTM" else _dense(node, here, collector)
-        layers.append(layer)
-        here = _leaves(layer)
+    collector = Collector(notes=list(notes))
+
+    def layer(node: Any, source: Fixed) -> Layer:
+        return lstm(node, source, collector) if node.class_name == "SparseLSTM" else dense(node, source, collector)
+
+    made = Partition(layer, collector)
+    for node in nodes:
+        if isinstance(node, Input):
+            _port(made, node)
+        elif isinstance(node, SparseNode):
+            made.engine(node)
+        elif isinstance(node, HostStep):
+            STEPS[node.get_attr("operation")](made, node)
+        elif not set(node.outputs) & set(outputs) or node.get_output_nodes() or head_of(node) == "none":
+            activation(made, node)
+    makers = _makers(nodes, outputs)
+    ends = [_end(made, node) for node in makers]
     kind, why = common_kind(collector.weights, options.weights)
     collector.notes.append(why)
     if all(matrix.levels.all() for _, matrix in collector.weights):
@@ -116,82 +61,51 @@ def convert(nodes: list[Any], options: Options, notes: tuple[str, ...] = ()) -> 
             f"no weight is zero: all {size} multiply-adds of a step are executed; prune the model first "
             "(`ese4ml compress`) to skip most of them"
         )
-    layers = [_as_kind(layer, kind) for layer in layers]
-    network = Network(tuple(layers), source, "softmax" if layer_nodes[-1].get_attr("softmax") else "none")
-    summary = ConversionSummary(tuple(collector.tensors), tuple(collector.notes))
-    return Conversion(network, summary, options, _steps(source_node))
+    program = made.program(ends, lambda layer: as_one_kind(layer, kind))
+    summary = ConversionSummary(tuple(collector.tensors), tuple(collector.notes), _places(made, nodes))
+    shapes = tuple(tuple(node.get_attr("extents")) for node in makers)
+    return Conversion(program, summary, options, tuple(made.ports), shapes, tuple(node.name for node in makers))
 
 
-def _steps(node: Any) -> int | None:
-    """Length of the input's step axis, 0 where it varies, None where there is none."""
-    *steps, _features = node.get_attr("input_shape")
-    if len(steps) > 1:
+def _makers(nodes: list[Any], outputs: list[str]) -> list[Any]:
+    """The node of each of the model's outputs."""
+    made = {name: node for node in nodes for name in node.outputs}
+    return [made[name] for name in outputs]
+
+
+def _port(made: Partition, node: Any) -> None:
+    """An input as the program sees it; axes between the samples' and the last one are its steps."""
+    extents = node.get_attr("extents")
+    if not extents or None in extents[1:] or (None in extents and len(extents) != 2):
         raise UnsupportedError(
-            f"input {node.name!r} has shape {node.get_attr('input_shape')}; (steps, features) or (features,) is allowed"
+            f"input {node.name!r} has shape {extents}; (features,), (steps, features) and more axes of known length "
+            "are allowed, of which the steps of (steps, features) may vary: give the input a shape"
         )
-    return None if not steps else 0 if node.get_attr("variable_steps") else int(steps[0])
+    form = input_format(made, node)
+    if len(extents) == 1:
+        made.port(node, Port(node.name, extents[0], form, "vector", 1))
+        return
+    steps = None if extents[0] is None else math.prod(extents[:-1])
+    made.port(node, Port(node.name, extents[-1], form, "sequence", steps))
 
 
-def _leaves(layer: Layer) -> Fixed:
-    """Format of what a layer hands on; an unrounded sum counts as 48 bits."""
-    if layer.output is not None:
-        return layer.output
-    return layer.exact_output if isinstance(layer, Lstm) else Fixed(48, 18)
+def _end(made: Partition, node: Any) -> Output:
+    """One of the model's outputs."""
+    head: Head = "none"
+    name = str(node.get_attr("keras_name") or node.name)
+    if node.outputs[0] in made.values:
+        value = made.values[node.outputs[0]]
+    else:
+        head, value = head_of(node), made.value(node)
+        made.places[node.name] = f"host: {head} of the output, in floating point"
+    return Output(made.whole(value), name, head)
 
 
-def _lstm(node: Any, source: Fixed, collector: _Collector) -> Lstm:
-    tensors: LayerTensors = node.get_attr("tensors")
-    name = node.name
-    if tensors.state is None:
-        raise UnsupportedError(
-            f"layer {name!r} ({tensors.class_name}) has no state_quantizer; h and c are stored in fixed point: "
-            "build it with, say, state_quantizer=quantized_bits(16, 3, alpha=1)"
-        )
-    state = format_of(tensors.state, f"layer {name!r}: state_quantizer")
-    if state.relu or state.fixed.bits > ELEMENT_BITS:
-        raise UnsupportedError(
-            f"layer {name!r}: state_quantizer is {tensors.state}; h and c are signed, of at most {ELEMENT_BITS} bits: "
-            "use quantized_bits(16, ...)"
-        )
-    if tensors.recurrent is None:
-        raise UnsupportedError(f"layer {name!r} has no recurrent kernel; an LSTM needs one")
-    kernel = collector.matrix(node, tensors.kernel, source)
-    recurrent = collector.matrix(node, tensors.recurrent, state.fixed)
-    bias, bias_frac = collector.bias(node, tensors.bias, len(kernel.codes))
-    return Lstm(
-        name=name,
-        kernel=kernel,
-        recurrent=recurrent,
-        bias=bias,
-        bias_frac=bias_frac,
-        gate=collector.activation(tensors.recurrent_activation, f"layer {name!r}: recurrent_activation"),
-        cell=collector.activation(tensors.activation, f"layer {name!r}: activation"),
-        source=source,
-        state=state.fixed,
-        output=node.get_attr("output"),
-        return_sequences=node.get_attr("return_sequences"),
-        delta_input=_threshold(node, "delta_input", source),
-        delta_state=_threshold(node, "delta_state", state.fixed),
-    )
-
-
-def _threshold(node: Any, attribute: str, form: Fixed) -> int | None:
-    """A threshold as a code of what it is compared with; rounded down, so that the same differences exceed it."""
-    value = node.get_attr(attribute)
-    return None if value is None else min(MAX_THRESHOLD, math.floor(math.ldexp(value, form.frac)))
-
-
-def _dense(node: Any, source: Fixed, collector: _Collector) -> Dense:
-    tensors: LayerTensors = node.get_attr("tensors")
-    kernel = collector.matrix(node, tensors.kernel, source)
-    bias, bias_frac = collector.bias(node, tensors.bias, len(kernel.codes))
-    return Dense(node.name, kernel, bias, bias_frac, bool(node.get_attr("relu")), source, node.get_attr("output"))
-
-
-def _as_kind(layer: Layer, kind: WeightKind) -> Layer:
-    """The layer with all its weights stored as `kind`."""
-    if isinstance(layer, Dense):
-        return replace(layer, kernel=as_kind(layer.kernel, kind))
-    projection = None if layer.projection is None else as_kind(layer.projection, kind)
-    kernel, recurrent = as_kind(layer.kernel, kind), as_kind(layer.recurrent, kind)
-    return replace(layer, kernel=kernel, recurrent=recurrent, projection=projection)
+def _places(made: Partition, nodes: list[Any]) -> tuple[tuple[str, str, str], ...]:
+    """Name and class of every layer of the model, and where its work is done."""
+    rows = []
+    for node in nodes:
+        kind = str(node.get_attr("keras_class") or node.class_name)
+        rows.append((node.name, kind, made.places.get(node.name, "host: input" if isinstance(node, Input) else "host")))
+        rows += [(name, own, f"{how} {node.name!r}") for name, own, how in node.get_attr("folded") or []]
+    return tuple(rows)

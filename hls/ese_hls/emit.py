@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from ese_hls.convert import Conversion
+from ese_hls.conversion import Conversion
 from ese_hls.folders import check_target
 from ese_hls.keras_io import load_model
 from ese_hls.options import Options

@@ -30,6 +30,18 @@ def is_format(function: Any) -> bool:
     return type(function).__name__ in ("quantized_bits", "quantized_linear", "quantized_relu")
 
 
+def is_sigmoidal(function: Any) -> bool:
+    """Whether the function is a tanh or sigmoid, smooth or hard, that rounds nothing itself."""
+    return getattr(function, "__name__", "") in (
+        "tanh",
+        "sigmoid",
+        "hard_tanh",
+        "hard_sigmoid",
+        "smooth_tanh",
+        "smooth_sigmoid",
+    )
+
+
 def format_of(quantizer: Any, where: str) -> Format:
     """The format of a `quantized_bits`, `quantized_linear` or `quantized_relu` object.
 

@@ -15,14 +15,12 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any
 
-import numpy as np
 from hls4ml.converters.keras_v3 import layer_handlers
 
-from ese_hls.formats import name_of
-from ese_hls.tensors import LayerTensors, WeightTensor
-from ese_host.errors import UnsupportedError
+from ese_hls.readers import engine, steps, wrappers
+from ese_hls.readers.call import Call, Node, Tensor
 
-Node = dict[str, Any]
+Reader = Callable[[Call], "tuple[Node, ...]"]
 Handler = Callable[[Any, Sequence[Any], Sequence[Any]], "tuple[Node, ...] | None"]
 
 _CALLERS = {"hls4ml.utils.config": "config_from_keras_model", "hls4ml.converters.keras_v3_to_hls": "keras_v3_to_hls"}
@@ -46,122 +44,98 @@ def requested_backend() -> str:
 class OnlyForEse:
     """A registered handler: ours while this backend reads, what stood there before otherwise."""
 
-    def __init__(self, describe: Callable[[Any], Node], stock: Handler | None) -> None:
-        self.describe = describe
+    def __init__(self, read: Reader, stock: Handler | None) -> None:
+        self.read = read
         self.stock = stock
 
     def __call__(self, layer: Any, inputs: Sequence[Any], outputs: Sequence[Any]) -> tuple[Node, ...] | None:
-        """Nodes of one Keras layer; None sends hls4ml on to its own fallback."""
+        """Nodes of one call of a Keras layer; None sends hls4ml on to its own fallback."""
         if requested_backend() != "ese":
             return None if self.stock is None else self.stock(layer, inputs, outputs)
-        common = {
-            "name": layer.name,
-            "input_keras_tensor_names": [tensor.name for tensor in inputs],
-            "output_keras_tensor_names": [tensor.name for tensor in outputs],
-            "input_shape": [list(tensor.shape[1:]) for tensor in inputs],
-            "keras_class": type(layer).__name__,
-        }
-        if inputs:
-            common["n_in"] = int(inputs[0].shape[-1])
-        return ({**common, **self.describe(layer)},)
+        if not inputs:
+            _forget_masks()
+        masked = any(len(masks) > 0 for made, masks in _masks(layer) if made == outputs[0].name)
+        return self.read(Call(layer, layer.name, _tensors(inputs), _tensors(outputs), masked))
 
 
-def _weight(layer: Any, holder: Any, name: str, quantizer: Any) -> WeightTensor:
-    values = np.asarray(getattr(holder, name), dtype=np.float32)
-    return WeightTensor(layer.name, name, values, quantizer)
+def _tensors(tensors: Sequence[Any]) -> tuple[Tensor, ...]:
+    return tuple(Tensor(tensor.name, tuple(tensor.shape[1:])) for tensor in tensors)
 
 
-def _quantizer(holder: Any, name: str) -> Any:
-    return getattr(holder, f"{name}_quantizer_internal", None)
+def _masks(layer: Any) -> list[tuple[str, list[Any]]]:
+    """For each call of a layer its first output's name, and the masks that Keras hands it: tensors made by no layer."""
+    from keras import Layer
+
+    calls = []
+    for node in layer._inbound_nodes:
+        mask = node.arguments.kwargs.get("mask")
+        found = [] if mask is None else [mask]
+        own = [item for item in found if not isinstance(item._keras_history.operation, Layer)]
+        calls.append((node.outputs[0].name, own))
+    return calls
 
 
-def _dense(layer: Any) -> Node:
-    tensors = LayerTensors(
-        class_name=type(layer).__name__,
-        kernel=_weight(layer, layer, "kernel", _quantizer(layer, "kernel")),
-        bias=_weight(layer, layer, "bias", _quantizer(layer, "bias")) if layer.use_bias else None,
-        activation=layer.activation,
-    )
-    return {"class_name": "SparseDense", "n_out": int(layer.units), "tensors": tensors}
+def _forget_masks() -> None:
+    """Take the masks out of what hls4ml waits for, while it reads a model.
+
+    Keras makes a mask from its Masking layer by operations that are no layers, and hands it to each layer behind as one
+    more tensor; hls4ml then looks for a layer that provides it ("Circular dependency detected"). Its list of what each
+    layer needs is a local of the function that calls the handlers, inputs first.
+    """
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_name != "parse_keras_v3_model":
+        frame = frame.f_back
+    if frame is not None:
+        model, pending = frame.f_locals["model"], frame.f_locals["dependency"]
+        masks = {tensor.name for layer in model.layers for _, own in _masks(layer) for tensor in own}
+        pending[:] = [(name, tuple(t for t in needs if t not in masks), makes) for name, needs, makes in pending]
 
 
-def _lstm(layer: Any) -> Node:
-    for option in ("return_state", "go_backwards", "stateful"):
-        if getattr(layer, option, False):
-            raise UnsupportedError(
-                f"layer {layer.name!r} ({type(layer).__name__}) has {option}=True; the engine runs whole sequences "
-                f"forward and returns outputs alone: build the layer with {option}=False"
-            )
-    cell = layer.cell
-    tensors = LayerTensors(
-        class_name=type(layer).__name__,
-        kernel=_weight(layer, cell, "kernel", _quantizer(cell, "kernel")),
-        recurrent=_weight(layer, cell, "recurrent_kernel", _quantizer(cell, "recurrent")),
-        bias=_weight(layer, cell, "bias", _quantizer(cell, "bias")) if cell.use_bias else None,
-        state=_quantizer(cell, "state"),
-        activation=cell.activation,
-        recurrent_activation=cell.recurrent_activation,
-    )
-    return {
-        "class_name": "SparseLSTM",
-        "n_out": int(cell.units),
-        "return_sequences": bool(layer.return_sequences),
-        "tensors": tensors,
-    }
-
-
-def _activation(layer: Any) -> Node:
-    function = layer.activation
-    return {"class_name": "Activation", "activation": name_of(function), "function": function}
-
-
-def _relu(layer: Any) -> Node:
-    plain = layer.max_value is None and not layer.negative_slope and not layer.threshold
-    return {"class_name": "Activation", "activation": "relu" if plain else "bounded_relu", "function": None}
-
-
-def _softmax(layer: Any) -> Node:
-    return {"class_name": "Softmax", "activation": "softmax", "function": None, "axis": layer.axis}
-
-
-def _identity(_layer: Any) -> Node:
-    return {"class_name": "Activation", "activation": "linear", "function": None}
-
-
-def _masking(layer: Any) -> Node:
-    # Further on hls4ml 1.3 would stop at "Circular dependency detected": a mask's tensors come from no layer.
-    raise UnsupportedError(
-        f"layer {layer.name!r} (Masking) has no place in the engine, which runs each sequence for its own steps: leave "
-        "it out of the model to convert, and pass sequences without their padding"
-    )
-
-
-def _input(layer: Any) -> Node:
-    shape = list(layer.batch_shape[1:])
-    steps = [1 if size is None else size for size in shape]  # hls4ml's variables need numbers; the engine does not
-    return {"class_name": "InputLayer", "input_shape": steps, "variable_steps": None in shape}
-
-
-HANDLERS: dict[str, Callable[[Any], Node]] = {
-    "keras.src.layers.core.input_layer.InputLayer": _input,
-    "keras.src.layers.core.masking.Masking": _masking,
-    "keras.src.layers.core.dense.Dense": _dense,
-    "keras.src.layers.rnn.lstm.LSTM": _lstm,
-    "keras.src.layers.activations.activation.Activation": _activation,
-    "keras.src.layers.activations.relu.ReLU": _relu,
-    "keras.src.layers.activations.softmax.Softmax": _softmax,
-    "keras.src.layers.regularization.dropout.Dropout": _identity,
-    "keras.src.layers.regularization.spatial_dropout.SpatialDropout1D": _identity,
-    "keras.src.layers.regularization.gaussian_dropout.GaussianDropout": _identity,
-    "qkeras.qlayers.QDense": _dense,
-    "qkeras.qlayers.QActivation": _activation,
-    "qkeras.qrecurrent.QLSTM": _lstm,
+HANDLERS: dict[str, Reader] = {
+    "keras.src.layers.core.input_layer.InputLayer": steps.input_layer,
+    "keras.src.layers.core.masking.Masking": steps.masking,
+    "keras.src.layers.core.dense.Dense": engine.dense,
+    "keras.src.layers.rnn.lstm.LSTM": engine.lstm,
+    "keras.src.layers.rnn.bidirectional.Bidirectional": engine.bidirectional,
+    "keras.src.layers.rnn.time_distributed.TimeDistributed": wrappers.time_distributed,
+    "keras.src.layers.core.identity.Identity": steps.identity,
+    "keras.src.layers.activations.activation.Activation": steps.activation,
+    "keras.src.layers.activations.relu.ReLU": steps.relu,
+    "keras.src.layers.activations.softmax.Softmax": steps.softmax,
+    "keras.src.layers.normalization.batch_normalization.BatchNormalization": steps.normalization,
+    "keras.src.layers.merging.add.Add": steps.merge("add"),
+    "keras.src.layers.merging.average.Average": steps.merge("average"),
+    "keras.src.layers.merging.concatenate.Concatenate": steps.merge("concatenate"),
+    "keras.src.layers.merging.maximum.Maximum": steps.merge("maximum"),
+    "keras.src.layers.merging.minimum.Minimum": steps.merge("minimum"),
+    "keras.src.layers.merging.multiply.Multiply": steps.merge("multiply"),
+    "keras.src.layers.merging.subtract.Subtract": steps.merge("subtract"),
+    "keras.src.layers.regularization.activity_regularization.ActivityRegularization": steps.identity,
+    "keras.src.layers.regularization.alpha_dropout.AlphaDropout": steps.identity,
+    "keras.src.layers.regularization.dropout.Dropout": steps.identity,
+    "keras.src.layers.regularization.gaussian_dropout.GaussianDropout": steps.identity,
+    "keras.src.layers.regularization.gaussian_noise.GaussianNoise": steps.identity,
+    "keras.src.layers.regularization.spatial_dropout.SpatialDropout1D": steps.identity,
+    "keras.src.layers.reshaping.flatten.Flatten": steps.reshape,
+    "keras.src.layers.reshaping.permute.Permute": steps.permute,
+    "keras.src.layers.reshaping.repeat_vector.RepeatVector": steps.repeat,
+    "keras.src.layers.reshaping.reshape.Reshape": steps.reshape,
+    "keras.src.models.functional.Functional": wrappers.nested,
+    "keras.src.models.model.Model": wrappers.nested,
+    "keras.src.models.sequential.Sequential": wrappers.nested,
+    "qkeras.qlayers.QDense": engine.dense,
+    "qkeras.qlayers.QActivation": steps.activation,
+    "qkeras.qnormalization.QBatchNormalization": steps.normalization,
+    "qkeras.qrecurrent.QBidirectional": engine.bidirectional,
+    "qkeras.qrecurrent.QLSTM": engine.lstm,
+    "QLSTMP": engine.lstm,
 }
+"""By the class's full name; by its name alone where any package may define it."""
 
 
 def register() -> None:
     """Put the handlers into hls4ml's registry; called a second time, it changes nothing."""
-    for key, describe in HANDLERS.items():
+    for key, read in HANDLERS.items():
         stock = layer_handlers.get(key)
         if not isinstance(stock, OnlyForEse):
-            layer_handlers[key] = OnlyForEse(describe, stock)
+            layer_handlers[key] = OnlyForEse(read, stock)

@@ -15,14 +15,8 @@ class SparseNode(Layer):  # type: ignore[misc]
     _expected_attributes = [Attribute("n_in"), Attribute("n_out")]  # noqa: RUF012 - hls4ml's own convention
 
     def initialize(self) -> None:
-        """Give the node its output variable: the input's shape with the last dimension replaced."""
-        shape = list(self.get_input_variable().shape[:-1]) if self.keeps_steps else []
-        self.add_output_variable([*shape, self.get_attr("n_out")])
-
-    @property
-    def keeps_steps(self) -> bool:
-        """Whether an output leaves at every step."""
-        return True
+        """Give the node its output variable."""
+        add_output(self)
 
 
 class SparseDense(SparseNode):
@@ -32,13 +26,27 @@ class SparseDense(SparseNode):
 class SparseLSTM(SparseNode):
     """An LSTM whose zero weights are neither stored nor computed."""
 
-    @property
-    def keeps_steps(self) -> bool:
-        """Whether an output leaves at every step: Keras's `return_sequences`."""
-        return bool(self.get_attr("return_sequences"))
+
+class HostStep(Layer):  # type: ignore[misc]
+    """A layer without a matrix, which the host computes between the engine's chains, exactly.
+
+    Attributes of the node: `operation` (what `ese_hls.host_steps` makes of it), and that operation's own.
+    """
+
+    _expected_attributes = [Attribute("operation", value_type=str)]  # noqa: RUF012 - hls4ml's own convention
+
+    def initialize(self) -> None:
+        """Give the node its output variable."""
+        add_output(self)
+
+
+def add_output(node: Layer) -> None:
+    """A node's output variable, of the Keras shape; hls4ml's variables need numbers, so a varying axis counts as 1."""
+    node.add_output_variable([1 if extent is None else extent for extent in node.get_attr("extents")])
 
 
 def register() -> None:
     """Make the nodes known to hls4ml."""
+    register_layer("HostStep", HostStep)
     register_layer("SparseDense", SparseDense)
     register_layer("SparseLSTM", SparseLSTM)

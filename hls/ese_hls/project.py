@@ -16,10 +16,10 @@ import numpy as np
 
 from ese_hls import vectors
 from ese_hls.boards import Board, load_board
-from ese_hls.convert import Conversion
+from ese_hls.conversion import Conversion
 from ese_hls.folders import whole_folder
 from ese_hls.storage import Choice
-from ese_host import blockdesign, blocks, network_io
+from ese_host import blockdesign, blocks, manifest, network_io
 from ese_host.design import Design
 from ese_host.errors import FormatError, MissingError
 from ese_host.packets import Words
@@ -81,8 +81,9 @@ def write_project(conversion: Conversion, target: Path, attachments: dict[str, P
 
     options = conversion.options
     board = load_board(options.board)
+    program = conversion.program
     design = sizing.choose_design(
-        conversion.network,
+        *(chain.network for chain in program.chains),
         pes=options.pes,
         gap_bits=options.gap_bits,
         acc_banks=options.acc_banks,
@@ -92,17 +93,20 @@ def write_project(conversion: Conversion, target: Path, attachments: dict[str, P
         fifo_depth=options.fifo_depth,
         storage=options.storage,
     )
-    packed = encoder.prepare(conversion.network, design, options.storage)
-    image = encoder.image_of(conversion.network, packed, design)
+    packed = [encoder.prepare(chain.network, design, options.storage) for chain in program.chains]
+    images = [encoder.image_of(chain.network, part, design) for chain, part in zip(program.chains, packed, strict=True)]
+    words = [_words(image) for image in images]
     with whole_folder(target, DESCRIPTION) as folder:
         _copy_sources(folder)
         (folder / "csrc" / "config.h").write_text(config_header.render(design), encoding="utf-8")
-        (folder / "image.bin").write_bytes(image)
-        (folder / "golden.npz").write_bytes(network_io.dump(conversion.network))
-        vectors.write(folder / "tb", conversion.network, _words(image))
+        for number, image in enumerate(images):
+            (folder / manifest.image_name(number)).write_bytes(image)
+        (folder / manifest.GOLDEN).write_bytes(network_io.dump(program))
+        vectors.write(folder / "tb", [chain.network for chain in program.chains], words)
         for name, source in (attachments or {}).items():
             _attach(source, folder / name)
-        description = _describe(conversion, design, board, _words(image), packed.choices)
+        choices = [choice for part in packed for choice in part.choices]
+        description = _describe(conversion, design, board, words, choices)
         for name in SCRIPTS:
             text = templates().get_template(f"{name}.jinja").render(**_names(conversion, design, board))
             (folder / name).write_text(text, encoding="utf-8")
@@ -133,12 +137,14 @@ def _attach(source: Path, target: Path) -> None:
 
 
 def _describe(
-    conversion: Conversion, design: Design, board: Board, image: Words, choices: Sequence[Choice]
+    conversion: Conversion, design: Design, board: Board, images: list[Words], choices: Sequence[Choice]
 ) -> dict[str, Any]:
+    ids = [f"{int(image[-1]):#010x}" for image in images]
     return {
         "design": design.to_json(),
         "design_id": f"{design.design_id:#010x}",
-        "image_id": f"{int(image[-1]):#010x}",
+        "image_id": ids[0],
+        **({"further_images": ids[1:]} if ids[1:] else {}),
         "board": board.name,
         "part": board.part,
         "clock_mhz": design.clock_mhz,

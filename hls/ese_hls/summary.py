@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -41,10 +42,16 @@ class TensorReport:
 
 @dataclass(frozen=True)
 class ConversionSummary:
-    """A whole conversion: its tensors, and sentences on whatever was rounded, mapped or left without effect."""
+    """A whole conversion.
+
+    Attributes:
+        tensors: the weights. notes: sentences on whatever was rounded, mapped or left without effect.
+        layers: name and Keras class of each layer, and where its work is done.
+    """
 
     tensors: tuple[TensorReport, ...]
     notes: tuple[str, ...]
+    layers: tuple[tuple[str, str, str], ...] = ()
 
     @property
     def exact(self) -> bool:
@@ -54,15 +61,21 @@ class ConversionSummary:
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
         tensors = [{**asdict(item), "shape": list(item.shape), "density": item.density} for item in self.tensors]
-        return {"exact": self.exact, "tensors": tensors, "notes": list(self.notes)}
+        layers = [dict(zip(("layer", "class", "place"), row, strict=True)) for row in self.layers]
+        return {"exact": self.exact, "layers": layers, "tensors": tensors, "notes": list(self.notes)}
 
     def __str__(self) -> str:
+        places = [("layer", "class", "place"), *self.layers] if self.layers else []
         rows = [("tensor", "shape", "kind", "kept", "density", "deviation")]
         for item in self.tensors:
             shape = "x".join(map(str, item.shape))
             deviation = "exact" if item.deviation == 0 else f"{item.deviation:.2g}"
             name, density = f"{item.layer}/{item.tensor}", f"{item.density:.1%}"
             rows.append((name, shape, item.kind, str(item.kept), density, deviation))
-        widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+        lines = [*_columns(places), "", *_columns(rows)] if places else _columns(rows)
         return "\n".join([*lines, *(f"- {note}" for note in self.notes)])
+
+
+def _columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

@@ -20,7 +20,7 @@ class WeightTensor:
     """A float weight array and what quantizes it.
 
     Attributes:
-        layer: the layer's name. name: kernel, recurrent_kernel or bias.
+        layer: the layer's name. name: kernel, recurrent_kernel, bias, peephole_kernel or projection_kernel.
         values: (inputs, outputs) for kernels, (outputs,) for a bias.
         quantizer: a callable quantizer, or None.
         precision: format that hls4ml's configuration gives an array without quantizer, or None.
@@ -68,8 +68,10 @@ class LayerTensors:
         kernel: (inputs, outputs); an LSTM's outputs are its gates i, f, c, o, units each.
         recurrent: (units, 4 * units) of an LSTM, else None.
         bias: (outputs,), or None where the layer has none.
+        peepholes: (3, units) of the gates i, f, o, or None.
+        projection: (units, projected), or None. product: quantizer of what it reads, o * tanh(c), or None.
         state: quantizer of h and c, or None.
-        activation: an LSTM's activation of the candidate and of c, a Dense layer's activation, or None.
+        activation: an LSTM's activation of the candidate and of c, or None.
         recurrent_activation: an LSTM's activation of i, f, o, or None.
     """
 
@@ -77,6 +79,9 @@ class LayerTensors:
     kernel: WeightTensor
     recurrent: WeightTensor | None = None
     bias: WeightTensor | None = None
+    peepholes: WeightTensor | None = None
+    projection: WeightTensor | None = None
+    product: Any = None
     state: Any = None
     activation: Any = None
     recurrent_activation: Any = None

@@ -60,11 +60,12 @@ def _trailer(operation: Operation, image_id: int, sequences: int, steps: int) ->
     return np.array([packets.TRAILER_MAGIC, operation, 0, image_id, sequences, steps, 0, 0], dtype=np.uint32)
 
 
-def write(folder: Path, network: Network, image: Words) -> None:
-    """Write both files of a new folder."""
+def write(folder: Path, networks: Sequence[Network], images: Sequence[Words]) -> None:
+    """Write both files of a new folder: each network's packets in turn."""
     folder.mkdir()
-    for name, items in zip((INPUT, EXPECTED), vectors(network, image), strict=True):
-        write_packets(folder / name, items)
+    pairs = [vectors(network, image) for network, image in zip(networks, images, strict=True)]
+    for which, name in enumerate((INPUT, EXPECTED)):
+        write_packets(folder / name, [words for pair in pairs for words in pair[which]])
 
 
 def write_packets(file: Path, items: Sequence[Words]) -> None:

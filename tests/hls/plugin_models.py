@@ -8,6 +8,9 @@ import keras
 import numpy as np
 from qkeras import QLSTM, QActivation, QDense, quantized_bits, quantized_sigmoid, quantized_tanh
 
+from ese_hls.simulate import codes_of, values_of
+from ese_host.program import run
+
 DENSITY = 0.3
 
 
@@ -59,14 +62,60 @@ def classifier(**changes: Any) -> Any:
     return chain(lstm(**changes), dense(), keras.layers.Activation("softmax", name="softmax"))
 
 
+def recurrent(name: str, units: int = 6, **changes: Any) -> Any:
+    """`lstm` under another name."""
+    layer = lstm(units, **changes)
+    layer.name = name
+    return layer
+
+
+def functional(build: Any, shape: tuple[int | None, ...] = (6, 7), **options: Any) -> Any:
+    """A model of what `build` makes of the quantized input; layers with a method `fill` get weights of their own."""
+    x = keras.Input(shape, name="x")
+    model = fill(keras.Model(x, build(QActivation(bits(8, 2), name="source")(x))), **options)
+    for layer in model.layers:
+        if hasattr(layer, "fill"):
+            layer.fill(layer.output.shape[-1])
+    return model
+
+
+def frames(model: Any, samples: int = 12, seed: int = 3, masked: bool = False) -> list[Any]:
+    """Seeded inputs of a model, one array each; `masked` sets frames to zero at either end and between."""
+    rng = np.random.default_rng(seed)
+    x = [rng.normal(size=(samples, *tensor.shape[1:])).astype(np.float32) for tensor in model.inputs]
+    if masked:
+        x[0][rng.random(x[0].shape[:2]) < 0.4] = 0
+        x[0][:, 2] = 1
+        x[0][0, :2] = x[0][1, 3:] = 0
+    return x
+
+
+def as_list(outputs: Any) -> list[Any]:
+    """A model's outputs as arrays, however they come."""
+    return [np.asarray(array) for array in (outputs if isinstance(outputs, (list, tuple)) else [outputs])]
+
+
+def golden_values(conversion: Any, x: list[Any]) -> list[Any]:
+    """Outputs by the golden program, in Keras's shapes."""
+    return values_of(run(conversion.program, codes_of(conversion, x)), conversion)
+
+
 def inputs(model: Any, samples: int = 20, steps: int = 6, seed: int = 3) -> Any:
     return np.random.default_rng(seed).normal(size=(samples, steps, model.input_shape[-1])).astype(np.float32)
 
 
-def convert(model: Any, out: Any = "unused", layers: dict[str, dict[str, Any]] | None = None, **options: Any) -> Any:
+def convert(
+    model: Any,
+    out: Any = "unused",
+    layers: dict[str, dict[str, Any]] | None = None,
+    configured: bool = True,
+    **options: Any,
+) -> Any:
     """Convert as an hls4ml user does; options are keys of hls_config['Model'], `layers` of hls_config['LayerName']."""
     import hls4ml
 
+    if not configured:
+        return hls4ml.converters.convert_from_keras_model(model, backend="ESE", output_dir=str(out))
     config = hls4ml.utils.config_from_keras_model(model, granularity="name", backend="ESE")
     config["Model"].update(options)
     for name, settings in (layers or {}).items():

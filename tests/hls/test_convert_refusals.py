@@ -8,20 +8,15 @@ import keras
 import numpy as np
 import pytest
 from plugin_models import bits, chain, classifier, convert, dense, lstm
-from qkeras import QActivation, bernoulli, quantized_bits, quantized_tanh
+from qkeras import bernoulli, quantized_bits
 
 from ese_host.errors import FormatError, UnsupportedError
 
 REFUSALS: dict[str, tuple[Any, str]] = {
     "convolution": (
         lambda: chain(keras.layers.Conv2D(2, 2, name="conv"), shape=(6, 7, 1)),
-        r"layer 'conv' \(Conv2D\) has no place in the engine; it runs QLSTM, .*: replace the layer or leave it out",
+        r"layer 'conv' \(Conv2D\) has no place in the engine; it runs LSTM, .*: replace the layer or leave it out",
     ),
-    "float lstm": (
-        lambda: chain(keras.layers.LSTM(3, name="plain"), dense()),
-        r"layer 'plain' \(LSTM\) has no state_quantizer; .* state_quantizer=quantized_bits\(16, 3, alpha=1\)",
-    ),
-    "no state quantizer": (lambda: classifier(state_quantizer=None), r"layer 'lstm' \(QLSTM\) has no state_quantizer"),
     "wide state": (
         lambda: classifier(state_quantizer=bits(20, 2)),
         r"state_quantizer is quantized_bits\(20.*at most 16",
@@ -34,6 +29,22 @@ REFUSALS: dict[str, tuple[Any, str]] = {
         lambda: chain(dense(kernel_quantizer=bernoulli()), shape=(7,)),
         r"layer 'dense': kernel has quantizer bernoulli\(alpha='auto_po2'\), which is no weight quantizer: use q",
     ),
+    "softmax inside": (
+        lambda: chain(dense(4, activation="softmax", name="first"), dense(name="second"), shape=(7,)),
+        r"layer 'first_softmax' .* cannot stand after 'first' .*: it must be the last layer",
+    ),
+    "data-dependent scale of an activation": (
+        lambda: classifier(state_quantizer=quantized_bits(8, 1, alpha="auto")),
+        r"layer 'lstm': state_quantizer is .* with alpha='auto', a scale outside the format",
+    ),
+    "linear cell": (lambda: classifier(activation="linear"), r"layer 'lstm': activation is linear; tanh, sigmoid,"),
+}
+WITHOUT_CONFIGURATION: dict[str, tuple[Any, str]] = {
+    "float lstm": (
+        lambda: chain(keras.layers.LSTM(3, name="plain"), dense()),
+        r"layer 'plain' \(LSTM\) has no state_quantizer; .* state_quantizer=quantized_bits\(16, 3, alpha=1\)",
+    ),
+    "no state quantizer": (lambda: classifier(state_quantizer=None), r"layer 'lstm' \(QLSTM\) has no state_quantizer"),
     "no input quantizer": (
         lambda: chain(dense(), shape=(7,), source=None),
         r"input 'x' has no quantizer; .*QActivation\('quantized_bits\(16, 3, alpha=1\)'\)",
@@ -46,27 +57,6 @@ REFUSALS: dict[str, tuple[Any, str]] = {
         lambda: chain(dense(4, name="first"), dense(name="second"), shape=(7,)),
         r"layer 'first' hands 48-bit values to 'second'",
     ),
-    "tanh behind dense": (
-        lambda: chain(dense(), QActivation(quantized_tanh(8), name="act"), shape=(7,)),
-        r"layer 'act' \(QActivation, quantized_tanh\(8\)\) cannot stand after 'dense' \(SparseDense\): after a layer,",
-    ),
-    "softmax inside": (
-        lambda: chain(dense(4, activation="softmax", name="first"), dense(name="second"), shape=(7,)),
-        r"layer 'first_softmax' .* cannot stand after 'first' .*: it must be the last layer",
-    ),
-    "masking": (
-        lambda: chain(keras.layers.Masking(0.0, name="mask"), lstm(), dense()),
-        r"layer 'mask' \(Masking\) has no place in the engine, .* pass sequences without their padding",
-    ),
-    "backwards": (
-        lambda: chain(keras.layers.LSTM(3, go_backwards=True, name="back"), dense()),
-        r"layer 'back' \(LSTM\) has go_backwards=True; .*go_backwards=False",
-    ),
-    "data-dependent scale of an activation": (
-        lambda: classifier(state_quantizer=quantized_bits(8, 1, alpha="auto")),
-        r"layer 'lstm': state_quantizer is .* with alpha='auto', a scale outside the format",
-    ),
-    "linear cell": (lambda: classifier(activation="linear"), r"layer 'lstm': activation is linear; tanh, sigmoid,"),
 }
 
 
@@ -77,12 +67,11 @@ def test_refused_by_name(case: str) -> None:
         convert(build())
 
 
-def test_branches_are_refused() -> None:
-    x = keras.Input((7,), name="x")
-    a = QActivation(bits(8, 2), name="source")(x)
-    model = keras.Model(x, keras.layers.Add(name="sum")([dense(name="left")(a), dense(name="right")(a)]))
-    with pytest.raises(UnsupportedError, match=r"layer 'sum' \(Merge\) has no place"):
-        convert(model)
+@pytest.mark.parametrize("case", WITHOUT_CONFIGURATION)
+def test_refused_where_no_precision_is_configured(case: str) -> None:
+    build, message = WITHOUT_CONFIGURATION[case]
+    with pytest.raises(UnsupportedError, match=message):
+        convert(build(), configured=False)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

@@ -12,9 +12,8 @@ from ese_hls.profiling import get_ymodel_keras
 
 def test_a_printed_model_names_its_layers_and_its_conversion() -> None:
     graph = convert(classifier())
-    assert str(graph) == "\n".join(
-        ["x (Input): [6, 7]", "lstm (SparseLSTM): [10]", "dense (SparseDense): [5]", str(graph.ese_conversion.summary)]
-    )
+    layers = ["x (Input): [6, 7]", "lstm (SparseLSTM): [10]", "dense (SparseDense): [5]", "softmax (Activation): [5]"]
+    assert str(graph) == "\n".join([*layers, str(graph.ese_conversion.summary)])
 
 
 def test_plot_model_has_every_layer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -24,8 +23,8 @@ def test_plot_model_has_every_layer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plot, "check_pydot", lambda: True)  # it asks for Graphviz, which only draws the picture
     dot = plot.model_to_dot(convert(classifier()), show_shapes=True, show_precision=True)
     labels = [node.get_label() for node in dot.get_nodes() if node.get_label()]
-    assert [name in label for name, label in zip(("x", "lstm", "dense"), labels, strict=True)] == [True] * 3
-    assert len(dot.get_edges()) == 2
+    assert [name in label for name, label in zip(("x", "lstm", "dense", "softmax"), labels, strict=True)] == [True] * 4
+    assert len(dot.get_edges()) == 3
 
 
 @pytest.fixture

@@ -52,7 +52,7 @@ def test_handlers_registered_twice_keep_the_stock_handler() -> None:
 
 def test_graph_has_sparse_nodes_and_nothing_of_the_stock_layers() -> None:
     graph = convert(classifier())
-    assert [node.class_name for node in graph.get_layers()] == ["Input", "SparseLSTM", "SparseDense"]
+    assert [node.class_name for node in graph.get_layers()] == ["Input", "SparseLSTM", "SparseDense", "Activation"]
     assert [list(v.shape) for v in graph.get_output_variables()] == [[5]]
 
 

@@ -29,6 +29,7 @@ class RememberLayers(ModelOptimizerPass):  # type: ignore[misc]
                 () if isinstance(node, Input) else tuple(owner[name] for name in node.inputs),
                 node.get_attr("function"),
                 str(node.get_attr("keras_class") or node.class_name),
+                tuple(node.get_attr("extents") or ()),
             )
             for node in model.graph.values()
         )
@@ -40,7 +41,7 @@ def _kind(node: Any) -> Kind:
     if isinstance(node, Input):
         return "input"
     if not isinstance(node, Activation):
-        return "other"
+        return "reverse" if node.get_attr("operation") == "reverse" else "other"
     activation = node.get_attr("activation")
     if activation in ("linear", "relu", "softmax"):
         return activation  # type: ignore[no-any-return]

@@ -1,0 +1,90 @@
+"""Models without quantizers: hls4ml's `Precision` gives the formats, and the summary says what was rounded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from keras import layers as kl
+from plugin_models import convert, fill, frames, golden_values
+
+from ese_host.errors import UnsupportedError
+from ese_host.fixed import Fixed
+
+
+def plain() -> Any:
+    """A float Keras classifier of small weights."""
+    model = keras.Sequential(
+        [
+            keras.Input((6, 7), name="x"),
+            kl.LSTM(5, name="lstm"),
+            kl.Dense(6, activation="tanh", name="hidden"),
+            kl.Dense(4, activation="relu", name="cut"),
+            kl.Dense(3, activation="softmax", name="classes"),
+        ]
+    )
+    return fill(model, density=0.6)
+
+
+def test_a_float_model_converts_by_the_models_default() -> None:
+    model = plain()
+    conversion = convert(model).ese_conversion
+    assert [port.format for port in conversion.program.inputs] == [Fixed(16, 6)]
+    first, second = conversion.program.chains
+    lstm, hidden = first.network.layers
+    assert (lstm.state, lstm.output, hidden.output) == (Fixed(16, 6), Fixed(16, 6), None)
+    cut, classes = second.network.layers
+    assert (cut.source, cut.output, cut.relu, classes.output) == (Fixed(16, 1), Fixed(16, 6), True, None)
+    notes = [note for note in conversion.summary.notes if "kernel" not in note and "bias" not in note]
+    rounded = "is rounded to fixed<16,6> of the configuration, half to even, and saturated"
+    assert notes[:5] == [
+        "input 'x': fixed<16,6> from the configuration; rounded half to even, saturated",
+        "layer 'lstm' (LSTM) has no state_quantizer; h and c are rounded to fixed<16,6> of the configuration, half to "
+        "even, and saturated",
+        f"layer 'lstm' has no quantizer; its output {rounded}",
+        "layer 'hidden_tanh' has no quantizer; its output is rounded to fixed<16,1>",
+        f"layer 'cut' has no quantizer; its output {rounded}",
+    ]
+    x = frames(model)
+    np.testing.assert_allclose(golden_values(conversion, x)[0], np.asarray(model(x[0])), rtol=0, atol=0.01)
+
+
+def test_precision_of_single_layers() -> None:
+    layers = {
+        "x": {"Precision": {"result": "fixed<12,4>"}},
+        "lstm": {"Precision": {"state": "fixed<16,4>", "result": "fixed<10,2>"}},
+        "hidden_tanh": {"Precision": {"result": "fixed<8,1>"}},
+        "cut": {"Precision": {"result": "ufixed<9,3>"}},
+    }
+    program = convert(plain(), layers=layers).ese_conversion.program
+    lstm, _ = program.chains[0].network.layers
+    cut, _ = program.chains[1].network.layers
+    assert program.inputs[0].format == Fixed(12, 4)
+    assert (lstm.state, lstm.output) == (Fixed(16, 4), Fixed(10, 2))
+    assert (cut.source, cut.output) == (Fixed(8, 1), Fixed(9, 3, signed=False))
+
+
+@pytest.mark.parametrize(
+    ("layer", "precision", "message"),
+    [
+        (
+            "lstm", {"state": "ufixed<8,2>"},
+            r"^layer 'lstm' \(LSTM\): the configuration's state format is ufixed<8,2>; h and c are signed, of at most "
+            r"16 bits: set hls_config\['LayerName'\]\['lstm'\]\['Precision'\]\['state'\] to 'fixed<16,4>'$",
+        ),
+        (
+            "cut", {"result": "fixed<24,6>"},
+            r"^layer 'cut' hands 24-bit values to 'classes'; a vector element has 16: put a QActivation\("
+            r"'quantized_bits\(16, \.\.\.\)'\) between the two$",
+        ),
+        (
+            "x", {"result": "float"},
+            r"^hls_config: Precision of 'x' is float; a fixed-point format is allowed: write, say, 'fixed<16,6>'$",
+        ),
+    ],
+)  # fmt: skip
+def test_precisions_that_do_not_fit(layer: str, precision: dict[str, str], message: str) -> None:
+    with pytest.raises(UnsupportedError, match=message):
+        convert(plain(), layers={layer: {"Precision": precision}})
