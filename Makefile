@@ -1,7 +1,7 @@
 # ese4ml: `make demo` and `make test` set up what they need; `make help` lists the rest.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-all rtl test-pynq31 test-newest check format emit build bitstream deploy wheel accuracy eie skip bench-cpu emulation emission compare-vitis masks lock clean
+.PHONY: help setup demo test test-all rtl test-pynq31 test-newest test-classic classic-images check format emit build bitstream deploy wheel accuracy eie skip bench-cpu emulation emission compare-vitis masks lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -22,6 +22,8 @@ PYTHON310 ?= python3.10
 PYNQ31 := build/pynq31
 NEWEST := build/newest
 TESTS ?= tests/hls
+PYTHON311 ?= python3.11
+CLASSIC := build/classic
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  \1\t\2/' | expand -t 14
@@ -75,6 +77,19 @@ $(NEWEST)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(NEWEST)
 	$(NEWEST)/bin/pip install --disable-pip-version-check -c constraints.txt -e '.[train,hls,dev]'
 	@touch $@
+
+test-classic: $(CLASSIC)/.ready ## the plugin with Keras 2: QKeras 0.9 on TensorFlow 2.14, the same images
+	CUDA_VISIBLE_DEVICES= TF_CPP_MIN_LOG_LEVEL=3 $(CLASSIC)/bin/python -m pytest tests/classic -W ignore::UserWarning
+
+$(CLASSIC)/.ready: pyproject.toml
+	@command -v $(PYTHON311) >/dev/null || { echo "make: $(PYTHON311) is not on PATH; TensorFlow 2.14 runs on Python 3.11: make test-classic PYTHON311=<path>"; exit 1; }
+	$(PYTHON311) -m venv $(CLASSIC)
+	$(CLASSIC)/bin/pip install --disable-pip-version-check -e . tensorflow-cpu==2.14.1 qkeras==0.9.0 pyparsing==3.3.3 \
+	    tensorflow-model-optimization==0.7.5 numpy==1.26.4 hls4ml==1.3.0 hypothesis pytest pytest-timeout
+	@touch $@
+
+classic-images: $(READY) ## record the images of the classic test models, with Keras 3: tests/classic/images.json
+	cd tests && ../$(VENV)/bin/python -m classic.record
 
 check: $(READY) ## ruff, mypy, clang-format
 	$(VENV)/bin/ruff check .

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ese_hls.generation import is_classic
 from ese_host.errors import UnsupportedError
 from ese_host.fixed import Fixed
 from ese_host.network import SLOPE, Activation
@@ -141,7 +142,7 @@ def _parse(function: Any, where: str) -> tuple[str, Fixed, tuple[float, float] |
     if name == "sigmoid":
         return "sigmoid", SIGMOID_OUT, None
     if name == "hard_sigmoid":
-        return "hard_sigmoid", SIGMOID_OUT, (0.5, 0.5) if qkeras else (1 / 6, 0.5)
+        return "hard_sigmoid", SIGMOID_OUT, (0.5, 0.5) if qkeras else (_keras_slope(), 0.5)
     if name in ("hard_tanh", "smooth_tanh"):
         return "hard_tanh", TANH_OUT, (1.0, 0.0) if name == "hard_tanh" else (0.375, 0.0)
     if name == "smooth_sigmoid":
@@ -150,6 +151,11 @@ def _parse(function: Any, where: str) -> tuple[str, Fixed, tuple[float, float] |
         f"{where} is {describe(function)}; tanh, sigmoid, hard_sigmoid, quantized_tanh(...) and quantized_sigmoid(...) "
         "are allowed: use one of them"
     )
+
+
+def _keras_slope() -> float:
+    """Slope of Keras's own hard_sigmoid: relu6(x + 3) / 6 in Keras 3, clip(0.2 x + 0.5) in Keras 2."""
+    return 0.2 if is_classic() else 1 / 6
 
 
 def _qkeras_line(where: str) -> tuple[float, float]:

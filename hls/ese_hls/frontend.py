@@ -23,13 +23,17 @@ from ese_hls.readers.call import Call, Node, Tensor
 Reader = Callable[[Call], "tuple[Node, ...]"]
 Handler = Callable[[Any, Sequence[Any], Sequence[Any]], "tuple[Node, ...] | None"]
 
-_CALLERS = {"hls4ml.utils.config": "config_from_keras_model", "hls4ml.converters.keras_v3_to_hls": "keras_v3_to_hls"}
+_CALLERS = {
+    "hls4ml.utils.config": "config_from_keras_model",
+    "hls4ml.converters.keras_v3_to_hls": "keras_v3_to_hls",
+    "hls4ml.converters.keras_v2_to_hls": "keras_v2_to_hls",
+}
 
 
 def requested_backend() -> str:
     """The backend for which hls4ml is reading a model right now, in lower case; None outside of that.
 
-    Read from the two functions of hls4ml that know it, up the call stack: the registry's handlers are not told.
+    Read from the functions of hls4ml that know it, up the call stack: the registry's handlers are not told.
     """
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:

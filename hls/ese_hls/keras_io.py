@@ -6,6 +6,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
+from ese_hls.generation import is_classic
 from ese_host.errors import FormatError, MissingError
 
 GROUP = "ese4ml.keras_objects"
@@ -26,13 +27,17 @@ def load_model(path: Path) -> Any:
         raise MissingError(f"{path} is not there; make it with `ese4ml compress`, or name a .keras file")
     try:
         import keras
-        import qkeras  # noqa: F401 - registers its classes
+        import qkeras  # qkeras-v3 registers its classes
     except ImportError as error:
         raise MissingError(f"{error.name} is not installed; pip install 'ese4ml[train,hls]'") from error
-    for entry in entry_points(group=GROUP):
-        entry.load()
+    objects: dict[str, Any] = {}
+    if is_classic():
+        qkeras.utils._add_supported_quantized_objects(objects)  # QKeras 0.9 registers none of its classes
+    else:
+        for entry in entry_points(group=GROUP):
+            entry.load()
     try:
-        model = keras.models.load_model(path, compile=False)
+        model = keras.models.load_model(path, custom_objects=objects, compile=False)
     except (ValueError, TypeError, KeyError, OSError) as error:
         first = str(error).splitlines()[0][:MESSAGE] if str(error) else type(error).__name__
         raise FormatError(

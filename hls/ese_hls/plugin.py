@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ese_hls import frontend, layers
+from ese_hls import frontend, frontend_classic, layers
 from ese_hls.backend import NAME, ESEBackend
 from ese_hls.writer import EseWriter
 
@@ -19,5 +19,6 @@ def register(register_backend: Callable[[str, Any], None], register_writer: Call
     """
     layers.register()
     frontend.register()
+    frontend_classic.register()
     register_writer(NAME, EseWriter)
     register_backend(NAME, ESEBackend)

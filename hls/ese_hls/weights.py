@@ -13,6 +13,7 @@ import numpy as np
 
 from ese_hls.codes import Doubles, codes16, fit, scaled
 from ese_hls.formats import describe
+from ese_hls.generation import is_classic
 from ese_hls.kinds import narrowest
 from ese_hls.levels import LEVEL, ROUNDING, levels_of, to_16_bits
 from ese_hls.summary import TensorReport
@@ -68,13 +69,13 @@ def values_of(tensor: WeightTensor) -> Doubles:
 
 def evaluate(quantizer: Any, values: Floats) -> Doubles:
     """The quantizer's float32 values, as float64, under Keras 3 or Keras 2."""
-    import keras
+    if is_classic():
+        import tensorflow as tf
 
-    if hasattr(keras, "ops"):
-        return np.asarray(keras.ops.convert_to_numpy(quantizer(keras.ops.convert_to_tensor(values))), dtype=np.float64)
-    import tensorflow as tf
+        return np.asarray(quantizer(tf.convert_to_tensor(values)), dtype=np.float64)
+    from keras import ops
 
-    return np.asarray(quantizer(tf.convert_to_tensor(values)), dtype=np.float64)
+    return np.asarray(ops.convert_to_numpy(quantizer(ops.convert_to_tensor(values))), dtype=np.float64)
 
 
 def _deviation(tensor: WeightTensor, values: Doubles, exact: Doubles) -> float:

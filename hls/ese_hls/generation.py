@@ -1,0 +1,13 @@
+"""Which generation of Keras is installed: Keras 3 with qkeras-v3, or Keras 2 with QKeras 0.9."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+
+
+def is_classic() -> bool:
+    """Whether the Keras that is installed is Keras 2; importing it to ask would take seconds."""
+    try:
+        return int(version("keras").split(".", 1)[0]) < 3
+    except PackageNotFoundError:
+        return False

@@ -1,0 +1,164 @@
+"""Seeded models that both generations of Keras and QKeras build alike: every activation is a QKeras quantizer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+from qkeras import (
+    QLSTM,
+    QActivation,
+    QDense,
+    binary,
+    quantized_bits,
+    quantized_po2,
+    quantized_relu,
+    quantized_sigmoid,
+    quantized_tanh,
+    stochastic_ternary,
+    ternary,
+)
+
+
+def bits(width: int, integer: int) -> Any:
+    return quantized_bits(width, integer, alpha=1)
+
+
+def lstm(units: int, name: str, kernel: Any, recurrent: Any, **changes: Any) -> Any:
+    """An LSTM of 8 bits; Keras 3's QLSTM takes a name for its cell alone, and is given it here."""
+    options: dict[str, Any] = {
+        "bias_quantizer": bits(8, 2),
+        "state_quantizer": bits(8, 1),
+        "activation": quantized_tanh(8),
+        "recurrent_activation": quantized_sigmoid(8),
+    }
+    layer = QLSTM(units, kernel_quantizer=kernel, recurrent_quantizer=recurrent, **{**options, **changes})
+    layer._name = name
+    if hasattr(layer, "path"):
+        layer.name = name
+    return layer
+
+
+def dense(units: int, name: str, kernel: Any, **changes: Any) -> Any:
+    return QDense(units, kernel_quantizer=kernel, bias_quantizer=bits(8, 2), name=name, **changes)
+
+
+def sequential(*layers: Any, shape: tuple[int, ...] = (6, 7)) -> Any:
+    source = QActivation(bits(8, 2), name="source")
+    return keras.Sequential([keras.Input(shape, name="x"), source, *layers])
+
+
+def classifier() -> Any:
+    """Alpha by least squares, a power of two; 1.0; None, which QLSTM makes 'auto_po2'."""
+    return sequential(
+        lstm(10, "lstm", quantized_bits(4, 0, alpha="auto_po2"), quantized_bits(4, 0)),
+        dense(5, "dense", quantized_bits(4, 0, alpha=1.0)),
+        keras.layers.Activation("softmax", name="softmax"),
+    )
+
+
+def stacked() -> Any:
+    """Two LSTM layers, their sequence dropped out and rounded; rounded and rectified layers; 'auto' scales."""
+    return sequential(
+        lstm(6, "first", quantized_bits(4, 0, alpha="auto"), quantized_bits(4, 0, alpha="auto"), return_sequences=True),
+        keras.layers.Dropout(0.3, name="drop"),
+        QActivation(bits(8, 0), name="h"),
+        lstm(5, "second", quantized_bits(4, 0, alpha=1.0), quantized_bits(4, 0, alpha=1.0), use_bias=False),
+        QActivation(bits(8, 0), name="g"),
+        dense(6, "hidden", quantized_bits(4, 0, alpha="auto"), activation=quantized_relu(8, 2)),
+        dense(4, "last", quantized_bits(4, 0, alpha="auto_po2")),
+    )
+
+
+def ternary_network() -> Any:
+    """Ternary weights of every alpha, smooth activations within quantizers."""
+    smooth = {
+        "activation": quantized_tanh(8, use_real_tanh=True),
+        "recurrent_activation": quantized_sigmoid(8, use_real_sigmoid=True),
+    }
+    return sequential(
+        lstm(8, "lstm", ternary(alpha="auto"), ternary(alpha="auto_po2"), **smooth),
+        dense(5, "dense", stochastic_ternary(alpha="auto")),
+    )
+
+
+def mixed() -> Any:
+    """Kernels of different quantizers, which one engine holds as its widest kind."""
+    return sequential(
+        lstm(6, "lstm", ternary(alpha=0.5, threshold=0.2), quantized_bits(8, 0, 1, alpha="auto_po2")),
+        QActivation(bits(8, 0), name="h"),
+        dense(5, "binary", binary(alpha=1.0)),
+        QActivation(quantized_relu(6, 1), name="relu"),
+        dense(5, "powers", quantized_po2(4, 1)),
+        QActivation(bits(16, 2), name="wide"),
+        dense(4, "last", quantized_bits(12, 1, alpha=1.0), use_bias=False),
+    )
+
+
+def functional() -> Any:
+    """A fully connected network by the functional interface."""
+    x = keras.Input((12,), name="x")
+    value = QActivation(bits(6, 1), name="source")(x)
+    value = dense(9, "hidden", quantized_bits(6, 0, 1, alpha="auto_po2"))(value)
+    value = QActivation(quantized_relu(8, 3), name="relu")(value)
+    return keras.Model(x, dense(3, "last", quantized_bits(8, 1, alpha=None))(value))
+
+
+def wrapped() -> Any:
+    """Layers around layers, a normalization that becomes a host step, and masked frames."""
+    kernel = quantized_bits(4, 0, alpha=1.0)
+    x = keras.Input((6, 7), name="x")
+    value = keras.layers.Masking(0.0, name="mask")(x)
+    inner = lstm(5, "inner", kernel, quantized_bits(4, 0, alpha="auto_po2"), return_sequences=True)
+    value = keras.layers.Bidirectional(inner, name="both")(QActivation(bits(8, 2), name="source")(value))
+    value = keras.layers.TimeDistributed(dense(4, "each", kernel), name="every")(
+        QActivation(bits(8, 0), name="h")(value)
+    )
+    value = keras.layers.BatchNormalization(name="norm")(value)
+    value = keras.layers.Flatten(name="flat")(QActivation(bits(8, 2), name="n")(value))
+    return keras.Model(x, dense(3, "last", kernel)(value))
+
+
+MODELS: dict[str, Callable[[], Any]] = {
+    "classifier": classifier,
+    "stacked": stacked,
+    "ternary": ternary_network,
+    "mixed": mixed,
+    "functional": functional,
+    "wrapped": wrapped,
+}
+
+
+def filled(model: Any, density: float = 0.4, seed: int = 11) -> Any:
+    """The model with seeded weights; kernels keep a share of `density` of theirs."""
+    rng = np.random.default_rng(seed)
+    for layer in (inner for outer in model.layers for inner in _within(outer)):
+        holder = getattr(layer, "cell", layer)
+        for name in ("kernel", "recurrent_kernel", "bias"):
+            variable = getattr(holder, name, None)
+            if variable is not None:
+                values = rng.normal(scale=0.5, size=tuple(variable.shape))
+                if name != "bias":
+                    values[rng.random(values.shape) >= density] = 0
+                variable.assign(values)
+    return model
+
+
+def _within(layer: Any) -> list[Any]:
+    """The layers with weights that a layer wraps, or itself."""
+    if hasattr(layer, "forward_layer"):
+        return [layer.forward_layer, layer.backward_layer]
+    return [getattr(layer, "layer", layer)]
+
+
+def converted(model: Any, folder: Any) -> Any:
+    """The model through hls4ml with backend ESE, as a user does it."""
+    import hls4ml
+
+    config = hls4ml.utils.config_from_keras_model(model, granularity="name", backend="ESE")
+    config["Model"]["PEs"] = 2
+    return hls4ml.converters.convert_from_keras_model(
+        model, backend="ESE", output_dir=str(folder), hls_config=config, io_type="io_stream"
+    )
