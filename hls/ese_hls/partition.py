@@ -49,13 +49,12 @@ class Value:
     Attributes:
         tensor: of the program; a chain's that is still open will have this name.
         node: the node, for its name, precision and readers.
-        masked: how frames were left out, None where all are there. mask: which would be, for a layer that asks.
+        masked: how frames were left out, None where all are there.
     """
 
     tensor: str
     node: Any
     masked: Masked | None = None
-    mask: Masked | None = None
 
 
 @dataclass
@@ -99,9 +98,9 @@ class Partition:
         self.known[port.name], self.formats[port.name] = port.tensor, port.format
         self.give(node, port.name)
 
-    def give(self, node: Any, tensor: str, masked: Masked | None = None, mask: Masked | None = None) -> None:
+    def give(self, node: Any, tensor: str, masked: Masked | None = None) -> None:
         """Note what a node computes."""
-        self.values[node.outputs[0]] = Value(tensor, node, masked, mask)
+        self.values[node.outputs[0]] = Value(tensor, node, masked)
 
     def value(self, node: Any, which: int = 0) -> Value:
         """What a node reads."""

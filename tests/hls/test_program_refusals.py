@@ -114,6 +114,18 @@ REFUSALS: dict[str, tuple[Callable[[], Any], str]] = {
         "layer 'l' (QLSTM) runs backwards over masked sequences and returns sequences; the order in which Keras leaves "
         "masked frames is kept by Bidirectional alone: wrap it, or leave Masking out",
     ),
+    "nested, masked from outside": (
+        after(
+            kl.Masking(0.0, name="mask"), keras.Sequential([keras.Input((6, 7)), recurrent("l")], name="inner"), dense()
+        ),
+        "layer 'inner' (Sequential) is a model that gets a mask from outside; masks are followed within one model: put "
+        "Masking into it, or its layers into the outer model",
+    ),
+    "masked softmax": (
+        after(kl.Masking(0.0, name="mask"), dense(), kl.Softmax(name="soft")),
+        "layer 'soft' (Softmax) gets a mask, which it would apply to features: use Activation('softmax'), which gets "
+        "none",
+    ),
     "nested convolution": (
         after(keras.Sequential([keras.Input((6, 7)), kl.Conv1D(2, 2, name="conv")], name="inner")),
         "layer 'inner' (Sequential) holds layer 'conv' (Conv1D), which has no place in the engine: replace the layer "

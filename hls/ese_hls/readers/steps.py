@@ -39,6 +39,8 @@ def relu(call: Call) -> tuple[Node, ...]:
 
 def softmax(call: Call) -> tuple[Node, ...]:
     """Softmax; `last` says whether it runs over the last axis."""
+    if call.masked:
+        raise call.refuse("gets a mask, which it would apply to features: use Activation('softmax'), which gets none")
     last = call.layer.axis in (-1, len(call.inputs[0].shape))
     return (call.node("Softmax", activation="softmax", function=None, last=last),)
 

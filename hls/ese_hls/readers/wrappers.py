@@ -26,6 +26,11 @@ def time_distributed(call: Call) -> tuple[Node, ...]:
 def nested(call: Call) -> tuple[Node, ...]:
     """A model called as a layer: the nodes of its own layers, named `model_layer`."""
     model = getattr(call.layer, "_functional", None) or call.layer
+    if call.masked:
+        raise call.refuse(
+            "is a model that gets a mask from outside; masks are followed within one model: put Masking into it, or "
+            "its layers into the outer model"
+        )
     if not hasattr(model, "_nodes_by_depth"):
         raise call.refuse("is a model with a call of its own; Sequential and functional models are allowed: use one")
     names: dict[str, Tensor] = dict(zip((t.name for t in model.inputs), call.inputs, strict=True))
