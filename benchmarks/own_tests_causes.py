@@ -1,0 +1,16 @@
+"""Why tests of hls4ml's that fail with backend ESE do, as found by reading them; benchmarks/own_tests.py shows it."""
+
+from __future__ import annotations
+
+import re
+
+CAUSES: tuple[tuple[str, str, str, str], ...] = ()
+"""File, function, pattern of the message, cause."""
+
+
+def cause_of(file: str, function: str, message: str) -> str:
+    """The known cause of a result beside its message; empty for none."""
+    for in_file, in_function, pattern, cause in CAUSES:
+        if (in_file, in_function) == (file, function) and re.search(pattern, message):
+            return f"{message}: {cause}"
+    return ""
