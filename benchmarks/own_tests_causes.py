@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import re
 
-CAUSES: tuple[tuple[str, str, str, str], ...] = ()
+FUSED = "values agree; then the test counts hls4ml's nodes, and a ReLU is part of the Dense node before it here"
+CAUSES: tuple[tuple[str, str, str, str], ...] = (
+    ("test_keras_v3_api.py", "test_activations", r"assert \(2 \+ 1\) == 2", FUSED),
+    ("test_keras_api.py", "test_activations", r"assert \(2 \+ 1\) == 2", FUSED),
+)
 """File, function, pattern of the message, cause."""
 
 

@@ -109,6 +109,7 @@ class Recorder:
         self.sample: int = config.getoption("--own-sample")
         only, done = config.getoption("--own-only"), config.getoption("--own-done")
         self.only = set(Path(only).read_text(encoding="utf-8").splitlines()) if only else None
+        self.converted = False
         self.done = set(Path(done).read_text(encoding="utf-8").splitlines()) if done else set()
 
     def write(self, item: Any, outcome: str, message: str = "", seconds: float = 0.0) -> None:
@@ -153,10 +154,21 @@ class Recorder:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self) -> None:
-        """The same random weights and inputs each time."""
+        """The same random weights and inputs each time; note whether a backend is asked to convert."""
         import keras
+        from hls4ml.backends import get_backend
 
         keras.utils.set_random_seed(0)
+        self.converted = False
+        if self.backend:
+            backend = get_backend(self.backend)
+            original = type(backend).create_initial_config
+
+            def create_initial_config(*args: Any, **kwargs: Any) -> Any:
+                self.converted = True
+                return original(backend, *args, **kwargs)
+
+            backend.create_initial_config = create_initial_config
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: Any, call: Any) -> Generator[None, Any, Any]:
@@ -168,7 +180,10 @@ class Recorder:
             refused = isinstance(error, (UnsupportedError, CapacityError))
             self.write(item, "refused" if refused else "failed", first_line(error), report.duration)
         elif report.passed and call.when == "call":
-            self.write(item, "passed", "", report.duration)
+            if self.backend and not self.converted:
+                self.write(item, "not applicable", "its conversion does not use its parameter backend")
+            else:
+                self.write(item, "passed", "", report.duration)
         return report
 
 
