@@ -161,10 +161,18 @@ def rows_of(results: list[Result]) -> list[Row]:
 
 def judged(result: Result) -> tuple[str, str]:
     """Outcome and reason as the page gives them: a test that fails with Vitis as well says nothing about ESE."""
-    message = re.sub(r"_\d+'", "_N'", result.message)
     if result.outcome == "failed" and result.vitis.startswith("failed"):
-        return "not applicable", f"fails with Vitis in this environment too: {result.vitis.removeprefix('failed ')}"
+        own = _plain(result.vitis.removeprefix("failed "))
+        return "not applicable", f"fails with the backend replaced too: {own}"
+    message = _plain(result.message)
+    if result.outcome == "refused":
+        message = message.split(";")[0]
     return result.outcome, cause_of(result.file, result.function, message) or message
+
+
+def _plain(message: str) -> str:
+    """A message without Keras's running numbers and without the value of a reuse factor."""
+    return re.sub(r"(ReuseFactor'\] is )\d+", r"\1N", re.sub(r"_\d+(?=['\s])", "", message))
 
 
 def common(results: list[Result]) -> str:
@@ -217,8 +225,8 @@ def main(source: Path, only: tuple[str, ...], keep: bool, sample: int, page_only
         raise click.ClickException(f"no test was run; see {RESULTS}")
     out = ROOT / "docs" / "hls4ml-tests.md"
     out.write_text(page(found).rstrip() + "\n", encoding="utf-8")
-    text = json.dumps([asdict(result) for result in found], indent=0)
-    out.with_suffix(".json").write_text(text + "\n", encoding="utf-8")
+    lines = ",\n".join(json.dumps(asdict(result)) for result in found)
+    out.with_suffix(".json").write_text(f"[\n{lines}\n]\n", encoding="utf-8")
     click.echo(f"{dict(Counter(judged(result)[0] for result in found))}; {out}")
 
 

@@ -16,12 +16,14 @@ BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 TESTS = """
 import pytest
 from ese_host.errors import UnsupportedError
+from hls4ml.backends import get_backend
 
 
 @pytest.mark.parametrize("backend", ["Vivado", "Vitis", "Quartus"])
 def test_takes_the_branch(backend):
     assert backend == "Vitis" and backend in ("Vivado", "Vitis") and backend != "Vivado"
     assert str(backend) == "ESE" and backend.lower() == "ese"
+    get_backend(backend).create_initial_config()
 
 
 @pytest.mark.parametrize("backend", ["Vivado", "oneAPI"])
@@ -36,6 +38,11 @@ def test_of_quartus(backend):
 
 def test_of_none():
     raise RuntimeError
+
+
+@pytest.mark.parametrize("backend", ["Vitis"])
+def test_converts_for_another(backend):
+    pass
 
 
 @pytest.mark.parametrize("backend", ["Vitis"])
@@ -67,6 +74,10 @@ def test_backends_are_replaced_and_outcomes_told_apart(tmp_path):
         "test_takes_the_branch[Vitis]": ("passed", ""),
         "test_of_vivado[Vivado]": ("failed", "AssertionError: assert 'ESE' == 'Vivado'"),
         "test_of_quartus[Quartus]": ("not applicable", "for other backends than Vitis and Vivado"),
+        "test_converts_for_another[Vitis]": (
+            "not applicable",
+            "its conversion does not use its parameter backend",
+        ),
         "test_of_none": ("not applicable", "no parameter named backend"),
         "test_refused[Vitis]": ("refused", "layer 'a' has no place"),
     }
@@ -75,11 +86,13 @@ def test_backends_are_replaced_and_outcomes_told_apart(tmp_path):
 def test_a_failure_that_vitis_shares_says_nothing_about_ese(own):
     shared = own.Result("f", "t", "t[Vitis]", "failed", "ValueError: x", 1.0, vitis="failed ImportError: y")
     alone = own.Result("f", "t", "t[Vitis-a]", "failed", "ValueError: layer 'b_7'", 1.0, vitis="passed")
+    reuse = own.Result("f", "t", "t[Vitis-4]", "refused", "x['ReuseFactor'] is 4; leave it", 1.0)
     assert own.judged(shared) == (
         "not applicable",
-        "fails with Vitis in this environment too: ImportError: y",
+        "fails with the backend replaced too: ImportError: y",
     )
-    assert own.judged(alone) == ("failed", "ValueError: layer 'b_N'")
+    assert own.judged(alone) == ("failed", "ValueError: layer 'b'")
+    assert own.judged(reuse) == ("refused", "x['ReuseFactor'] is N")
 
 
 def test_rows_group_what_ended_alike(own):
@@ -117,3 +130,15 @@ def test_sources_that_are_refused(own, tmp_path, module, test, message):
     done = CliRunner().invoke(own.main, [str(tmp_path)])
     assert done.exit_code == 1
     assert done.output == f"Error: {message.format(tmp_path, own.version('hls4ml'))}\n"
+
+
+def test_known_causes_stand_beside_their_message(own):
+    failed = own.Result(
+        "test_keras_api.py", "test_activations", "t", "failed", "AssertionError: assert (2 + 1) == 2", 1.0
+    )
+    outcome, why = own.judged(failed)
+    assert outcome == "failed"
+    assert why == (
+        "AssertionError: assert (2 + 1) == 2: values agree; then the test counts hls4ml's nodes, and a ReLU is part of "
+        "the Dense node before it here"
+    )
