@@ -19,7 +19,6 @@ from hls4ml.converters.keras_v3 import layer_handlers
 
 from ese_hls.readers import engine, steps, wrappers
 from ese_hls.readers.call import Call, Node, Tensor
-from ese_host.errors import UnsupportedError
 
 Reader = Callable[[Call], "tuple[Node, ...]"]
 Handler = Callable[[Any, Sequence[Any], Sequence[Any]], "tuple[Node, ...] | None"]
@@ -104,10 +103,7 @@ def refuse(call: Call) -> tuple[Node, ...]:
     """
     from ese_hls.passes.convert import MAPPED  # not above: it imports hls4ml's graph, which may still load this backend
 
-    kind = type(call.layer).__name__
-    raise UnsupportedError(
-        f"layer {call.name!r} ({kind}) has no place in the engine; it runs {MAPPED}: replace the layer or leave it out"
-    )
+    raise call.refuse(f"has no place in the engine; it runs {MAPPED}: replace the layer or leave it out")
 
 
 UNMAPPED = (
