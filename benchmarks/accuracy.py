@@ -25,14 +25,17 @@ from tqdm import tqdm
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
-from ese_models import networks, provenance
+from ese_models import inspection, provenance
 from ese_models.compress import Plan, interleave, matrices, prune, quantize
-from ese_models.data import Dataset, load
+from ese_models.data import Dataset
+from ese_models.data.japanese_vowels import load
+from ese_models.metrics import accuracy
 from ese_models.pruning import statistics
-from ese_models.train import DENSE, accuracy, train_dense
+from ese_models.train import DENSE, predict, train_dense
 
 ROOT = Path(__file__).resolve().parents[1]
 FAMILIES = ("magnitude", "pe-balanced", "gap-aware")
+KERNELS = ("lstm/kernel", "lstm/recurrent_kernel", "dense/kernel")
 CODES = ("float", "int4", "ternary")
 DENSITIES = (0.5, 0.3, 0.2, 0.15, 0.1, 0.05)
 
@@ -95,8 +98,8 @@ def train_case(case: Case, folder: Path, data: Dataset) -> dict[str, Any]:
             model = quantize(pruned, dense, masks, data, replace(plan, weights=case.weights))
     record = {
         **asdict(case),
-        "train": accuracy(model, data.train),
-        "test": accuracy(model, data.test),
+        "train": accuracy(predict(model, data.train), data.train),
+        "test": accuracy(predict(model, data.test), data.test),
         "seconds": round(time.monotonic() - start, 1),
         "versions": provenance.versions(),
         **extra,
@@ -111,7 +114,7 @@ def train_case(case: Case, folder: Path, data: Dataset) -> dict[str, Any]:
 
 def model_of(case: Case, folder: Path, data: Dataset) -> Any:
     train_case(case, folder, data)
-    return networks.load(case.path(folder).with_suffix(".keras"))
+    return inspection.load(case.path(folder).with_suffix(".keras"))
 
 
 def percent(values: list[float]) -> str:
@@ -146,7 +149,7 @@ def report(records: list[dict[str, Any]], command: str) -> str:
             loss = mean["magnitude", code] - mean[family, code]
             goals.append((f"90% {family}, {code}: loss against unbalanced at most 0.5", loss, loss <= 0.5))
     kept = [r["masks"] for r in records if r["density"] == 0.1 and not r["even"] and "masks" in r]
-    share = ", ".join(f"{name} {np.mean([m[name]['density'] for m in kept]):.1%}" for name in networks.KERNELS)
+    share = ", ".join(f"{name} {np.mean([m[name]['density'] for m in kept]):.1%}" for name in KERNELS)
     lines = [
         "# Accuracy on JapaneseVowels",
         "",
@@ -189,8 +192,8 @@ def report(records: list[dict[str, Any]], command: str) -> str:
         "Load of the pruned masks as the engine counts it, with a ternary gap field of 5 bits (largest over mean",
         "entries of a PE, padding included; padding entries of all PEs; means over seeds):",
         "",
-        "| masks | " + " | ".join(networks.KERNELS) + " |",
-        "|---" * (len(networks.KERNELS) + 1) + "|",
+        "| masks | " + " | ".join(KERNELS) + " |",
+        "|---" * (len(KERNELS) + 1) + "|",
     ]
     for family in FAMILIES:
         masks = [
@@ -200,7 +203,7 @@ def report(records: list[dict[str, Any]], command: str) -> str:
         ]
         cells = [
             f"{np.mean([m[name]['imbalance'] for m in masks]):.3f}, {np.mean([m[name]['padding'] for m in masks]):.1f}"
-            for name in networks.KERNELS
+            for name in KERNELS
         ]
         lines.append(f"| {family} | " + " | ".join(cells) + " |")
     plan = Plan()

@@ -19,20 +19,27 @@ from ese_models.quiet import tensorflow_quietly as _tensorflow
 FAMILIES = ("gap-aware", "pe-balanced", "bank-balanced", "column-balanced", "magnitude")
 """`ese_models.pruning.FAMILIES`, whose import is heavy."""
 
+TASKS = ("japanese-vowels", "festvox-ru", "fashion-mnist", "digits")
+"""`ese_models.data.LOADERS`, likewise."""
+
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+task_option = click.option("--task", type=click.Choice(TASKS), default=TASKS[0], show_default=True, help="Data set.")
 
 
 @click.command()
+@task_option
 @as_json
-def data(as_json: bool) -> None:
-    """Fetch, verify and cache JapaneseVowels."""
-    from ese_models.data import load
+def data(task: str, as_json: bool) -> None:
+    """Fetch, verify and cache a task's data set."""
+    from ese_models.data import LOADERS
 
-    found = load()
+    found = LOADERS[task]()
     _answer(
         as_json,
         {
-            "name": "JapaneseVowels",
+            "name": found.name,
+            "remark": found.remark,
+            "classes": len(found.classes),
             "files": [str(path) for path in found.files],
             "train": list(found.train.inputs.shape),
             "test": list(found.test.inputs.shape),
@@ -41,24 +48,41 @@ def data(as_json: bool) -> None:
 
 
 @click.command()
+@task_option
 @click.option("--out", type=click.Path(path_type=Path), default=Path("build/demo/dense.keras"), show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--epochs", type=click.IntRange(1), help="Passes over the training data; the recipe's by default.")
-@click.option("--units", type=click.IntRange(1, 1024), default=64, show_default=True, help="LSTM cells.")
+@click.option("--units", type=click.IntRange(1, 4096), help="Cells of each LSTM layer; the task's by default.")
+@click.option("--layers", type=click.IntRange(1, 8), help="LSTM layers; the task's by default.")
+@click.option("--projection", type=click.IntRange(1, 4096), help="ESE's LSTM: peepholes, and outputs of this width.")
+@click.option("--bidirectional", is_flag=True, help="LSTM layers in both directions.")
 @as_json
-def train(out: Path, seed: int, epochs: int | None, units: int, as_json: bool) -> None:
-    """Train the dense network QLSTM -> QDense -> softmax on JapaneseVowels."""
+def train(
+    task: str,
+    out: Path,
+    seed: int,
+    epochs: int | None,
+    units: int | None,
+    layers: int | None,
+    projection: int | None,
+    bidirectional: bool,
+    as_json: bool,
+) -> None:
+    """Train a task's dense network, input quantizer -> LSTM layers -> QDense layers -> softmax."""
     with _tensorflow():
         from ese_models import provenance
         from ese_models import train as training
-    from ese_models.data import load
+        from ese_models.tasks import resized, task_named
 
-    found = load()
-    recipe = training.shortened(training.DENSE, epochs)
+    chosen = resized(task_named(task), units, layers, projection, bidirectional)
+    found = chosen.load()
+    recipe = training.shortened(chosen.dense, epochs)
     start = time.monotonic()
     with _bar("train", recipe.epochs) as progress:
-        model = training.train_dense(found, seed, recipe=recipe, units=units, progress=progress)
-    record = provenance.dense_record(model, found, seed, asdict(recipe), _command())
+        model = training.train_dense(
+            found, seed, recipe=recipe, topology=chosen.topology, formats=chosen.formats, progress=progress
+        )
+    record = provenance.dense_record(chosen, model, found, seed, asdict(recipe), _command())
     record["seconds"] = {"train": round(time.monotonic() - start, 1)}
     _answer(as_json, _summary(provenance.save(model, out, record, found), record))
 
@@ -79,7 +103,9 @@ def train(out: Path, seed: int, epochs: int | None, units: int, as_json: bool) -
     "--centroids", type=click.Choice(["linear", "density", "random"]), default="linear", help="How a codebook begins."
 )
 @click.option("--density", type=float, default=0.1, show_default=True, help="Share of weights that is kept.")
-@click.option("--emphasis", type=(float, float), help="Density of input and Dense kernel over --density; 1 1 is even.")
+@click.option(
+    "--emphasis", type=(float, float), help="Density of LSTM input and last kernel over --density; 1 1: even."
+)
 @click.option("--layer-density", type=(str, float), multiple=True, help="KERNEL and its own density; repeatable.")
 @click.option("--schedule", type=click.Choice(["cubic", "geometric"]), default="cubic", show_default=True)
 @click.option("--pes", type=click.IntRange(1, 128), default=8, show_default=True, help="Processing elements.")
@@ -112,24 +138,28 @@ def compress(
     tune_epochs: int | None,
     as_json: bool,
 ) -> None:
-    """Prune the dense network MODEL with load-balanced masks and quantize its weights."""
+    """Prune the dense network MODEL with load-balanced masks and quantize its weights.
+
+    Its task is the one that it was trained for.
+    """
     with _tensorflow():
         from ese_models import compress as compression
-        from ese_models import networks, provenance
-    from ese_models.data import load
-    from ese_models.pruning import gap_bits_for
-    from ese_models.train import shortened
+        from ese_models import inspection, provenance
+        from ese_models.pruning import gap_bits_for
+        from ese_models.tasks import task_named
+        from ese_models.train import shortened
 
-    dense = networks.load(model)
+    dense = inspection.load(model)
+    before = provenance.read(model)
+    task = task_named(before["task"])
     rows = [compression.interleave(name, len(m), pes) for name, m in compression.matrices(dense).items()]
     gap_bits = gap_bits or gap_bits_for(rows, compression.kind_of(weights))
     plan = compression.Plan(weights=weights, density=density, pes=pes, family=masks, gap_bits=gap_bits, seed=seed)  # type: ignore[arg-type]
-    plan = replace(plan, emphasis=emphasis or plan.emphasis, layers=dict(layer_density))
+    plan = replace(plan, emphasis=emphasis or task.emphasis, layers=dict(layer_density))
     plan = replace(plan, schedule=schedule)  # type: ignore[arg-type]
     plan = replace(plan, per_channel=not per_tensor, codebook_bits=codebook_bits, codebook_start=centroids)
-    plan = replace(plan, prune=shortened(plan.prune, prune_epochs), tune=shortened(plan.tune, tune_epochs))
-    before = provenance.read(model)
-    found = load()
+    plan = replace(plan, prune=shortened(task.prune, prune_epochs), tune=shortened(task.tune, tune_epochs))
+    found = task.load()
     start = time.monotonic()
     with _bar("compress", plan.prune.epochs + plan.tune.epochs) as progress:
         result = compression.compress(dense, found, plan, progress=lambda _stage: progress)
@@ -152,15 +182,15 @@ def dsd(
     """Train the dense network MODEL further by dense-sparse-dense: prune, retrain, release, retrain at a tenth."""
     with _tensorflow():
         from ese_models import dsd as training
-        from ese_models import networks, provenance
-        from ese_models.train import DENSE
-    from ese_models.data import load
+        from ese_models import inspection, provenance
+        from ese_models.tasks import task_named
     from ese_models.masking import DenseSparseDense
 
-    recipe = replace(DENSE, epochs=epochs or max(1, DENSE.epochs // 2), rate=rate or DENSE.rate)
-    plan = DenseSparseDense(recipe, density)
     before = provenance.read(model)
-    dense, found = networks.load(model), load()
+    task = task_named(before["task"])
+    recipe = replace(task.dense, epochs=epochs or max(1, task.dense.epochs // 2), rate=rate or task.dense.rate)
+    plan = DenseSparseDense(recipe, density)
+    dense, found = inspection.load(model), task.load()
     start = time.monotonic()
     with _bar("dsd", plan.sparse.epochs + plan.last.epochs) as progress:
         masks = training.train(dense, found, plan, seed, progress)
@@ -190,26 +220,28 @@ def sensitivity(
 ) -> None:
     """What the network MODEL loses where one kernel alone is pruned, without retraining (Han et al., NIPS'15)."""
     with _tensorflow():
-        from ese_models import networks
+        from ese_models import inspection, provenance
         from ese_models import sensitivity as scanning
         from ese_models.compress import interleave
-        from ese_models.train import accuracy
-    from ese_models.data import load
+        from ese_models.metrics import accuracy
+        from ese_models.tasks import task_named
+        from ese_models.train import predict
     from ese_models.pruning import gap_bits_for, mask_for
 
-    network, data = networks.load(model), load()
+    network, data = inspection.load(model), task_named(provenance.read(model)["task"]).load()
     part = data.train if split == "train" else data.test
     tried = _densities(densities) if densities else scanning.DENSITIES
-    kernels = networks.kernels(network)
+    kernels = inspection.kernels(network)
 
     def choose(name: str, weights: Any, density: float) -> Any:
         rows = interleave(name, len(weights), pes)
         return mask_for(masks, weights, density, rows, "int4", gap_bits_for([rows], "int4"))  # type: ignore[arg-type]
 
+    def score() -> float:
+        return accuracy(predict(network, part), part)
+
     with _bar("sensitivity", len(kernels) * len(tried), unit="point") as progress:
-        found = scanning.scan(
-            kernels, choose, lambda: accuracy(network, part), tried, metric="accuracy", progress=progress
-        )
+        found = scanning.scan(kernels, choose, score, tried, metric="accuracy", progress=progress)
     result = {**found.to_json(), "split": split, "masks": masks, "least": found.least_densities(loss / 100)}
     files = scanning.write(found, result, out) if out else []
     if as_json:
@@ -232,7 +264,8 @@ def _densities(text: str) -> tuple[float, ...]:
 
 
 def _summary(paths: list[Path], record: dict[str, Any]) -> dict[str, Any]:
-    summary = {"files": [str(path) for path in paths], "accuracy": record["accuracy"], "density": record["density"]}
+    named = {name: record[name] for name in ("task", "remark", "accuracy", "figures", "density")}
+    summary = {"files": [str(path) for path in paths], **named}
     if "masks" in record:
         summary["entries_per_pe"] = {name: table["used"]["entries_per_pe"] for name, table in record["masks"].items()}
     return {**summary, "seconds": record["seconds"]}

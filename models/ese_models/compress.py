@@ -19,24 +19,21 @@ from ese_host.network import WeightKind
 from ese_host.sparse import Interleave
 from ese_models.data import Dataset
 from ese_models.grouping import LEARNED, Regrouping, begin, finish
-from ese_models.kmeans import STARTS, Start
-from ese_models.masking import Pruner
-from ese_models.networks import (
-    KERNELS,
-    QUANTIZERS,
-    Formats,
-    Mask,
-    Weights,
+from ese_models.inspection import (
     check_finite,
-    classifier,
     constraints,
     formats_of,
     kernels,
+    parts,
+    topology_of,
     weight_quantizers,
 )
+from ese_models.kmeans import STARTS, Start
+from ese_models.masking import Pruner
+from ese_models.networks import QUANTIZERS, Formats, Mask, Weights, network
 from ese_models.pruning import FAMILIES, Family, mask_for
 from ese_models.pruning.schedule import SCHEDULES, Schedule
-from ese_models.train import Progress, Recipe, Trainer, one_hot
+from ese_models.train import Progress, Recipe, fit
 
 PRUNE = Recipe(epochs=240, rate=1e-2, noise=0.5, crop=0.2)
 TUNE = Recipe(epochs=160, rate=5e-3, noise=0.5, crop=0.2)
@@ -49,16 +46,16 @@ class Plan:
     Attributes:
         weights: kind of code; "float" stops after pruning. "twn" and "ttq" learn their grouping: until a share
             `pruned_at` of the quantized stage's steps the masks are chosen `updates` times from the latent weights.
-        density: kept share of each of the three matrices.
+        density: kept share of all kernels together.
         pes: processing elements. family: of masks.
         gap_bits: width of the relative index that gap-aware masks keep free of padding.
         seed: of order and augmentation.
         prune: recipe of the pruning stage. tune: of the quantized stage.
         schedule: how density falls. pruned_at: share of the pruning stage's steps after which it has reached its end.
         updates: how often the masks are chosen anew until then.
-        emphasis: density of the input and of the Dense kernel in parts of `density`; the recurrent kernel keeps the
-            rest, so that the whole network's density is `density` (BRDS, 2101.02667, splits it so too). The Dense
-            kernel has fewer rows than two for each PE: where two share one, they share what it keeps.
+        emphasis: density of the LSTM layers' input kernels and of the last kernel in parts of `density`; the others
+            keep the rest, so that the whole network's density is `density` (BRDS, 2101.02667, splits it so too). The
+            last kernel often has fewer rows than two for each PE: where two share one, they share what it keeps.
         layers: density of kernels by name, in place of what `density` and `emphasis` give them.
         teacher: share of the dense network's probabilities in the targets (distillation).
         per_channel: a scale for each output, or one for each kernel.
@@ -138,26 +135,37 @@ def matrices(model: Any) -> dict[str, npt.NDArray[np.float32]]:
 
 
 def interleave(name: str, rows: int, pes: int) -> Interleave:
-    """How the rows of a kernel lie over the PEs: an LSTM's in groups of four gates."""
-    return Interleave(rows, pes, 4 if name.startswith("lstm/") else 1)
+    """How the rows of a kernel lie over the PEs: an LSTM's in groups of four gates; a projection's have none."""
+    gated = is_recurrent(name) and not name.endswith("/projection_kernel")
+    return Interleave(rows, pes, 4 if gated else 1)
+
+
+def is_recurrent(name: str) -> bool:
+    """Whether a kernel is of an LSTM layer; networks name these layers so."""
+    return "lstm" in name.split("/")[0]
 
 
 def densities(sizes: Mapping[str, int], density: float, emphasis: tuple[float, float]) -> dict[str, float]:
-    """Density of each kernel: emphasis * density for input and Dense; the recurrent one makes the whole `density`.
+    """Density of each kernel: emphasis * density for LSTM inputs and the last; the others make the whole `density`.
 
-    Where the recurrent kernel would lose more than half of its even share, both emphases are lowered.
+    Where the others would lose more than half of their even share, both emphases are lowered; without others,
+    all kernels have `density`.
 
     >>> found = densities({"lstm/kernel": 100, "lstm/recurrent_kernel": 300, "dense/kernel": 100}, 0.1, (1.5, 2.0))
     >>> {name: round(share, 4) for name, share in found.items()}
     {'lstm/kernel': 0.15, 'lstm/recurrent_kernel': 0.05, 'dense/kernel': 0.2}
     """
-    rest = sizes["lstm/recurrent_kernel"]
-    more = {name: min(factor, 1 / density) - 1 for name, factor in zip(KERNELS[::2], emphasis, strict=True)}
+    last = list(sizes)[-1]
+    factors = {name: emphasis[0] for name in sizes if is_recurrent(name) and name.endswith("/kernel")}
+    factors[last] = emphasis[1]
+    rest = sum(size for name, size in sizes.items() if name not in factors)
+    if not rest:
+        return dict.fromkeys(sizes, density)
+    more = {name: min(factor, 1 / density) - 1 for name, factor in factors.items()}
     taken = sum(sizes[name] * factor for name, factor in more.items())
     scale = min(1.0, 0.5 * rest / taken) if taken > 0 else 1.0
-    found = {name: min(1.0, (1 + scale * factor) * density) for name, factor in more.items()}
-    left = (rest - scale * taken) * density / rest
-    return {KERNELS[0]: found[KERNELS[0]], KERNELS[1]: min(1.0, left), KERNELS[2]: found[KERNELS[2]]}
+    left = min(1.0, (rest - scale * taken) * density / rest)
+    return {name: min(1.0, (1 + scale * more[name]) * density) if name in more else left for name in sizes}
 
 
 def masks_for(
@@ -189,17 +197,17 @@ def compress(
     *,
     progress: Callable[[str], Progress] | None = None,
 ) -> Compressed:
-    """Prune and quantize a dense classifier; the dense model is left as it is.
+    """Prune and quantize a dense network; the dense model is left as it is.
 
     Args:
-        dense: a `classifier` with float weights.
+        dense: a `network` with float weights.
         data: its training split is used alone.
         plan: what to make.
         progress: stage name, prune or quantize -> what to call after each epoch.
 
     Raises:
         FormatError: a weight is not finite; the layer is named.
-        UnsupportedError: the model is no classifier of this project.
+        UnsupportedError: the model is no network of this project.
     """
     watch = progress or (lambda _stage: lambda _epoch, _loss: None)
     pruned, masks = prune(dense, data, plan, watch("prune"))
@@ -212,12 +220,11 @@ def compress(
 def prune(dense: Any, data: Dataset, plan: Plan, progress: Progress | None = None) -> tuple[Any, dict[str, Mask]]:
     """The pruned and retrained float network, and its masks, outputs first; see `compress`."""
     check_finite(dense)
-    model = _like(dense, "float", None)
+    model = like(dense, "float")
     pruner = Pruner(kernels(model), lambda weights, density: masks_for(weights, plan, density, plan.family))
     before_step = pruner.gradual(plan.schedule, plan.density, plan.pruned_at, plan.updates)
-    trainer = Trainer(model, dense, plan.teacher)
-    targets = one_hot(data.train, dense.output_shape[-1])
-    trainer.run(data.train, targets, plan.prune, np.random.default_rng((plan.seed, 1)), before_step, progress)
+    rng = np.random.default_rng((plan.seed, 1))
+    fit(model, data.train, plan.prune, rng, before_step, progress, teacher=dense, share=plan.teacher)
     return model, pruner.masks
 
 
@@ -235,37 +242,42 @@ def quantize(
     form = formats_of(pruned)
     scales = form.scales if plan.per_channel else {**form.scales, "per_channel": False}
     form = replace(form, scales=scales, codebook_bits=plan.codebook_bits)
-    model = _like(pruned, plan.weights, None if learned else masks, form)
+    model = like(pruned, plan.weights, None if learned else masks, form)
     variables, quantizers = kernels(model), weight_quantizers(model)
     begin(variables, quantizers, masks, plan.codebook_start, plan.seed)
     groups = Regrouping(
         variables, quantizers if learned else {}, lambda w: masks_for(w, plan, plan.density, plan.family)
     )
-    trainer = Trainer(model, dense, plan.teacher)
-    targets = one_hot(data.train, dense.output_shape[-1])
     watch = groups.until(plan.pruned_at, plan.updates)
-    trainer.run(data.train, targets, plan.tune, np.random.default_rng((plan.seed, 2)), watch, progress)
+    rng = np.random.default_rng((plan.seed, 2))
+    fit(model, data.train, plan.tune, rng, watch, progress, teacher=dense, share=plan.teacher)
     finish(variables, quantizers)
     return model
 
 
-def _like(model: Any, weights: Weights, masks: Mapping[str, Mask] | None, formats: Formats | None = None) -> Any:
-    """A classifier of the same sizes and weights, with weight quantizers of another kind and other masks."""
-    features, rows = kernels(model)["lstm/kernel"].shape
-    copy = classifier(
-        units=rows // 4,
+def like(model: Any, weights: Weights, masks: Mapping[str, Mask] | None = None, formats: Formats | None = None) -> Any:
+    """A network of the same layers and weights, with kernel quantizers of another kind and other masks.
+
+    Args:
+        model: a `network`.
+        weights: kind of the kernels.
+        masks: kernel name -> (outputs, inputs) mask; kernels without one keep all weights.
+        formats: the other quantizers; the model's own by default.
+    """
+    copy = network(
+        topology_of(model),
+        features=model.input_shape[-1],
         outputs=model.output_shape[-1],
         steps=model.input_shape[1],
-        features=features,
         weights=weights,
         masks={name: mask.T for name, mask in (masks or {}).items()},
         formats=formats or formats_of(model),
     )
-    for mine, other in zip(copy.layers, model.layers, strict=True):
-        holder, source = getattr(mine, "cell", mine), getattr(other, "cell", other)
-        for name in ("kernel", "recurrent_kernel", "bias"):
-            if getattr(holder, name, None) is not None:
-                getattr(holder, name).assign(getattr(source, name))
-    for variable in kernels(copy).values():
-        variable.assign(variable.constraint(variable))
+    for (_, old), (_, new) in zip(parts(model), parts(copy), strict=True):
+        values = {variable.name: variable for variable in old.weights}
+        for variable in new.weights:
+            if variable.name in values:
+                variable.assign(values[variable.name])
+    for kernel in kernels(copy).values():
+        kernel.assign(kernel.constraint(kernel))
     return copy

@@ -1,4 +1,4 @@
-"""Dense-sparse-dense training of this project's networks (DSD, ICLR'17), with its `Trainer`."""
+"""Dense-sparse-dense training of this project's networks (DSD, ICLR'17), with its `fit`."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import numpy as np
 
 from ese_host.sparse import Interleave
 from ese_models.data import Dataset
+from ese_models.inspection import kernels
 from ese_models.masking import DenseSparseDense, Masks, Matrices, Pruner, dense_sparse_dense
-from ese_models.networks import kernels
 from ese_models.pruning import magnitude
-from ese_models.train import Progress, Recipe, Trainer, one_hot
+from ese_models.train import Progress, Recipe, fit
 
 
 def train(model: Any, data: Dataset, plan: DenseSparseDense, seed: int, progress: Progress | None = None) -> Masks:
-    """Train a dense `classifier` further, in place.
+    """Train a dense `network` further, in place.
 
     Args:
         model: trained, with float kernels.
@@ -27,13 +27,12 @@ def train(model: Any, data: Dataset, plan: DenseSparseDense, seed: int, progress
     Returns:
         The masks of the sparse stage, each kernel's by magnitude as in the paper, outputs first.
     """
-    targets = one_hot(data.train, model.output_shape[-1])
     rng = np.random.default_rng((seed, 3))
 
     def choose(weights: Matrices, density: float) -> Masks:
         return {name: magnitude(matrix, density, Interleave(len(matrix), 1)) for name, matrix in weights.items()}
 
-    def fit(_stage: str, recipe: Recipe) -> None:
-        Trainer(model).run(data.train, targets, recipe, rng, progress=progress)
+    def stage(_name: str, recipe: Recipe) -> None:
+        fit(model, data.train, recipe, rng, progress=progress)
 
-    return dense_sparse_dense(Pruner(kernels(model), choose), plan, fit)
+    return dense_sparse_dense(Pruner(kernels(model), choose), plan, stage)

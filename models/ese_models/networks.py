@@ -1,4 +1,4 @@
-"""QKeras networks that the engine can run: an input quantizer, QLSTM, QDense, softmax.
+"""QKeras networks that the engine can run: an input quantizer, LSTM layers, fully connected ones, softmax.
 
 Formats are the engine's (docs/numerics.md): every vector element has at most 16 bits, gates times cell activation
 is exact in 16 bits, sums are not rounded. The network's input quantizer stands in the model, as a QActivation, so that
@@ -9,24 +9,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import entry_points
-from pathlib import Path
 from typing import Any, Literal
 
 import keras
 import numpy as np
 import numpy.typing as npt
-from qkeras import QLSTM, QActivation, QDense, quantized_bits, quantized_sigmoid, quantized_tanh
+from qkeras import (
+    QLSTM,
+    QActivation,
+    QBidirectional,
+    QDense,
+    quantized_bits,
+    quantized_relu,
+    quantized_sigmoid,
+    quantized_tanh,
+)
 
-from ese_host.errors import FormatError, MissingError, UnsupportedError
+from ese_host.errors import UnsupportedError
 from ese_models.constraints import MaskConstraint
+from ese_models.qlstmp import QLSTMP
 from ese_models.quantizers import Codebook, MaskedInt4, MaskedTernary, Ttq, Twn
 
 Weights = Literal["float", "ternary", "twn", "ttq", "int4", "codebook4"]
 Mask = npt.NDArray[np.bool_]
 QUANTIZERS = ("ternary", "twn", "ttq", "int4", "codebook4")
-KERNELS = ("lstm/kernel", "lstm/recurrent_kernel", "dense/kernel")
-"""Names of the masked matrices, as masks, provenance and messages use them."""
 
 
 @dataclass(frozen=True)
@@ -34,13 +40,15 @@ class Formats:
     """Quantizers of a network, in QKeras's counting: `integer` bits leave out the sign.
 
     The default is the smooth network: 16-bit input and state, 8-bit tables. `hard()` has 8 bits throughout, hard
-    activations and power-of-two scales: on it Keras's float32 is exact. `scales` are arguments of the weight quantizers
+    activations and power-of-two scales: on it Keras's float32 is exact. `bias` is the peepholes' format too; `hidden`
+    is that of ReLU between fully connected layers, which has no sign. `scales` are arguments of the weight quantizers
     (codebooks have none), `codebook_bits` those of a codebook's index.
     """
 
     source: tuple[int, int] = (16, 3)
     state: tuple[int, int] = (16, 4)
     bias: tuple[int, int] = (16, 3)
+    hidden: tuple[int, int] = (8, 4)
     gate_bits: int = 8
     cell_bits: int = 8
     smooth: bool = True
@@ -48,7 +56,7 @@ class Formats:
     codebook_bits: int = 4
 
     def __post_init__(self) -> None:
-        for name in ("source", "state", "bias"):
+        for name in ("source", "state", "bias", "hidden"):
             if not 2 <= getattr(self, name)[0] <= 16:
                 raise UnsupportedError(f"{name} quantizer has {getattr(self, name)[0]} bits; the engine holds 2 to 16")
         if self.gate_bits + self.cell_bits > 16:
@@ -60,77 +68,95 @@ class Formats:
         return cls((8, 3), (8, 2), (8, 2), smooth=False, scales={"power_of_two": True})
 
 
-def classifier(
+@dataclass(frozen=True)
+class Topology:
+    """Layers of a network.
+
+    Attributes:
+        lstm: cells of each LSTM layer, the first one first; none makes a network of vectors.
+        dense: widths of the fully connected layers with ReLU before the last one.
+        projection: width of the LSTM layers' projection (QLSTMP); 0 takes QLSTM.
+        peepholes: whether QLSTMP has them.
+        bidirectional: a second LSTM reads each layer's sequence from its end; outputs lie side by side.
+        framewise: whether every frame is classified, or the last one alone.
+        dropout: share of the last layer's inputs that is dropped in training.
+    """
+
+    lstm: tuple[int, ...] = ()
+    dense: tuple[int, ...] = ()
+    projection: int = 0
+    peepholes: bool = True
+    bidirectional: bool = False
+    framewise: bool = False
+    dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        if min((*self.lstm, *self.dense), default=1) < 1 or self.projection < 0:
+            raise UnsupportedError(
+                f"LSTM {self.lstm}, dense {self.dense}, projection {self.projection}: a layer has at least one unit"
+            )
+        if not self.lstm and (self.framewise or self.bidirectional or self.projection):
+            raise UnsupportedError("frame-wise, bidirectional and projection need an LSTM layer: give its cells")
+        if not 0 <= self.dropout < 1:
+            raise UnsupportedError(f"dropout is {self.dropout}; 0 or more, below 1 is allowed")
+
+    def names(self, kind: str) -> list[str]:
+        """Names of the "lstm" or "dense" layers: the kind alone, or numbered from 1 where there are more."""
+        count = len(self.lstm) if kind == "lstm" else len(self.dense) + 1
+        return [kind] if count == 1 else [f"{kind}{number + 1}" for number in range(count)]
+
+
+def network(
+    topology: Topology,
     *,
-    units: int = 64,
-    outputs: int = 9,
-    steps: int = 29,
-    features: int = 12,
+    features: int,
+    outputs: int,
+    steps: int | None = None,
     weights: Weights = "float",
     masks: Mapping[str, Mask] | None = None,
     formats: Formats | None = None,
     unroll: bool = False,
 ) -> Any:
-    """A sequence classifier: Input -> QActivation -> QLSTM -> QDense -> softmax.
+    """A network: Input -> QActivation -> LSTM layers -> QDense layers -> softmax.
 
     Args:
-        units: LSTM cells.
+        topology: its layers.
+        features: width of the input.
         outputs: classes.
-        steps: frames of a sequence.
-        features: width of a frame.
-        weights: kind of the three kernels; "float" leaves them unquantized (the dense stage).
-        masks: kernel name (`KERNELS`) -> (inputs, outputs) mask in Keras layout; those missing keep all weights.
+        steps: frames of a sequence; None leaves it open.
+        weights: kind of the kernels; "float" leaves them unquantized (the dense stage).
+        masks: kernel name (`inspection.kernels`) -> (inputs, outputs) mask in Keras layout; those missing keep all.
         formats: quantizers of everything but the kernels.
         unroll: unroll the time loop (training speed alone).
 
     Returns:
-        An unbuilt-optimizer `keras.Sequential` with layers named source, lstm, dense, softmax; input
-        (batch, steps, features), output (batch, outputs) probabilities.
+        An unbuilt-optimizer `keras.Sequential`; input (batch, steps, features), or (batch, features) without LSTM
+        layers; output (batch, outputs) probabilities, or (batch, steps, outputs) frame-wise.
     """
     form = formats or Formats()
-    given = dict(masks or {})
-    shapes = dict(zip(KERNELS, ((features, 4 * units), (units, 4 * units), (units, outputs)), strict=True))
+    maker = _Layers(form, weights, dict(masks or {}))
+    shape = (steps, features) if topology.lstm else (features,)
+    layers = [keras.Input(shape), QActivation(_bits(form.source), name="source")]
+    width = features
+    last = len(topology.lstm) - 1
+    for index, (name, units) in enumerate(zip(topology.names("lstm"), topology.lstm, strict=True)):
+        options = {"return_sequences": topology.framewise or index < last, "unroll": unroll}
+        layers.append(maker.lstm(name, width, units, topology, options))
+        width = (topology.projection or units) * (2 if topology.bidirectional else 1)
+    *hidden, final = topology.names("dense")
+    for name, units in zip(hidden, topology.dense, strict=True):
+        layers += [maker.dense(name, width, units)]
+        layers += [QActivation(quantized_relu(*form.hidden), name=f"{name}_relu")]
+        width = units
+    if topology.dropout:
+        layers.append(keras.layers.Dropout(topology.dropout, name="dropout"))
+    layers.append(maker.dense(final, width, outputs))
+    return keras.Sequential([*layers, keras.layers.Activation("softmax", name="softmax")])
 
-    def constraint(name: str) -> MaskConstraint:
-        return MaskConstraint(given.get(name, np.ones(shapes[name], dtype=bool)))
 
-    def quantizer(name: str) -> Any:
-        return weight_quantizer(weights, shapes[name], form)
-
-    def bits(pair: tuple[int, int]) -> Any:
-        return quantized_bits(pair[0], pair[1], alpha=1)
-
-    lstm = QLSTM(
-        units,
-        activation=quantized_tanh(form.cell_bits, use_real_tanh=form.smooth),
-        recurrent_activation=quantized_sigmoid(form.gate_bits, use_real_sigmoid=form.smooth),
-        kernel_quantizer=quantizer("lstm/kernel"),
-        recurrent_quantizer=quantizer("lstm/recurrent_kernel"),
-        bias_quantizer=bits(form.bias),
-        state_quantizer=bits(form.state),
-        kernel_constraint=constraint("lstm/kernel"),
-        recurrent_constraint=constraint("lstm/recurrent_kernel"),
-        implementation=2,
-        unroll=unroll,
-    )
-    lstm.name = "lstm"
-    dense = QDense(
-        outputs,
-        kernel_quantizer=quantizer("dense/kernel"),
-        bias_quantizer=bits(form.bias),
-        kernel_constraint=constraint("dense/kernel"),
-        name="dense",
-    )
-    model = keras.Sequential(
-        [
-            keras.Input((steps, features)),
-            QActivation(bits(form.source), name="source"),
-            lstm,
-            dense,
-            keras.layers.Activation("softmax", name="softmax"),
-        ]
-    )
-    return model
+def classifier(*, units: int = 64, outputs: int = 9, steps: int | None = 29, features: int = 12, **options: Any) -> Any:
+    """The smallest network: Input -> QActivation -> QLSTM -> QDense -> softmax; see `network` for its options."""
+    return network(Topology((units,)), features=features, outputs=outputs, steps=steps, **options)
 
 
 def weight_quantizer(weights: Weights, shape: tuple[int, int], formats: Formats) -> Any:
@@ -144,107 +170,68 @@ def weight_quantizer(weights: Weights, shape: tuple[int, int], formats: Formats)
     return Codebook(shape, formats.codebook_bits) if weights == "codebook4" else None
 
 
-def open_model(path: Path) -> Any:
-    """A saved Keras model, with all classes that the entry points of group ese4ml.keras_objects register.
-
-    Raises:
-        MissingError: there is no such file. FormatError: it is no Keras model.
-    """
-    if not path.is_file():
-        raise MissingError(f"{path} is not there; make it with `ese4ml train` or `ese4ml compress`")
-    for entry in entry_points(group="ese4ml.keras_objects"):
-        entry.load()
-    try:
-        model = keras.models.load_model(path)
-    except (ValueError, TypeError, KeyError, OSError) as error:
-        raise FormatError(f"{path} is not a saved Keras model of this project: {error}") from error
-    for layer in model.layers:
-        if isinstance(layer, QLSTM) and "_cell" not in layer.cell.name:
-            layer.name = layer.cell.name  # QLSTM hands the name it was saved with to its cell
-    return model
+def _bits(pair: tuple[int, int]) -> Any:
+    return quantized_bits(pair[0], pair[1], alpha=1)
 
 
-def load(path: Path) -> Any:
-    """A saved `classifier`.
+@dataclass(frozen=True)
+class _Layers:
+    """Makes the layers of a network with their quantizers and masks."""
 
-    Raises:
-        MissingError: there is no such file.
-        FormatError: it is no Keras model of this form, or a weight is not finite.
-    """
-    model = open_model(path)
-    kernels(model)
-    check_finite(model)
-    return model
+    form: Formats
+    weights: Weights
+    masks: Mapping[str, Mask]
 
+    def dense(self, name: str, inputs: int, units: int) -> Any:
+        # at every frame of a sequence: QDense reads the last axis. TimeDistributed would do the same, but Keras 3.15
+        # unrolls it over known steps, and takes the batch for the steps where they are unknown
+        return QDense(
+            units,
+            kernel_quantizer=self._quantizer(inputs, units),
+            bias_quantizer=_bits(self.form.bias),
+            kernel_constraint=self._constraint(f"{name}/kernel", inputs, units),
+            name=name,
+        )
 
-def formats_of(model: Any) -> Formats:
-    """The formats of a `classifier`, read from its quantizers.
+    def lstm(self, name: str, inputs: int, units: int, topology: Topology, options: Mapping[str, Any]) -> Any:
+        if not topology.bidirectional:
+            return self._lstm(name, inputs, units, topology, options)
+        ways = [
+            self._lstm(f"{way}_{name}", inputs, units, topology, {**options, "go_backwards": way == "backward"})
+            for way in ("forward", "backward")
+        ]
+        return QBidirectional(ways[0], backward_layer=ways[1], name=name)
 
-    Raises:
-        UnsupportedError: the layers are not a classifier's.
-    """
-    kernels(model)
-    source = [layer for layer in model.layers if isinstance(layer, QActivation)]
-    if len(source) != 1:
-        raise UnsupportedError(f"the model has {len(source)} QActivation layers; one, for the input, is expected")
-    lstm = next(layer for layer in model.layers if isinstance(layer, QLSTM))
+    def _lstm(self, name: str, inputs: int, units: int, topology: Topology, options: Mapping[str, Any]) -> Any:
+        form, fed_back = self.form, topology.projection or units
+        common = {
+            "activation": quantized_tanh(form.cell_bits, use_real_tanh=form.smooth),
+            "recurrent_activation": quantized_sigmoid(form.gate_bits, use_real_sigmoid=form.smooth),
+            "kernel_quantizer": self._quantizer(inputs, 4 * units),
+            "recurrent_quantizer": self._quantizer(fed_back, 4 * units),
+            "bias_quantizer": _bits(form.bias),
+            "state_quantizer": _bits(form.state),
+            "kernel_constraint": self._constraint(f"{name}/kernel", inputs, 4 * units),
+            "recurrent_constraint": self._constraint(f"{name}/recurrent_kernel", fed_back, 4 * units),
+            **options,
+        }
+        if topology.projection:
+            return QLSTMP(
+                units,
+                topology.projection,
+                use_peepholes=topology.peepholes,
+                peephole_quantizer=_bits(form.bias),
+                projection_quantizer=self._quantizer(units, topology.projection),
+                projection_constraint=self._constraint(f"{name}/projection_kernel", units, topology.projection),
+                name=name,
+                **common,
+            )
+        layer = QLSTM(units, implementation=2, **common)
+        layer.name = name  # a name given to QLSTM becomes its cell's
+        return layer
 
-    def pair(quantizer: Any) -> tuple[int, int]:
-        return int(quantizer.bits), int(quantizer.integer)
+    def _quantizer(self, inputs: int, outputs: int) -> Any:
+        return weight_quantizer(self.weights, (inputs, outputs), self.form)
 
-    smooth = bool(lstm.activation.use_real_tanh)
-    return Formats(
-        source=pair(source[0].activation),
-        state=pair(lstm.state_quantizer_internal),
-        bias=pair(lstm.bias_quantizer_internal),
-        gate_bits=int(lstm.recurrent_activation.bits),
-        cell_bits=int(lstm.activation.bits),
-        smooth=smooth,
-        scales={} if smooth else dict(Formats.hard().scales),
-    )
-
-
-def kernels(model: Any) -> dict[str, Any]:
-    """Kernel name -> Keras variable, (inputs, outputs), of a `classifier`.
-
-    Raises:
-        UnsupportedError: the model has not exactly one QLSTM and one QDense.
-    """
-    lstm = [layer for layer in model.layers if isinstance(layer, QLSTM)]
-    dense = [layer for layer in model.layers if isinstance(layer, QDense)]
-    if len(lstm) != 1 or len(dense) != 1:
-        found = ", ".join(type(layer).__name__ for layer in model.layers)
-        raise UnsupportedError(f"the model has layers {found}; one QLSTM and one QDense are expected")
-    cell = lstm[0].cell
-    return dict(zip(KERNELS, (cell.kernel, cell.recurrent_kernel, dense[0].kernel), strict=True))
-
-
-def weight_quantizers(model: Any) -> dict[str, Any]:
-    """Kernel name -> its quantizer, None where the kernel is float."""
-    kernels(model)
-    lstm = next(layer for layer in model.layers if isinstance(layer, QLSTM)).cell
-    dense = next(layer for layer in model.layers if isinstance(layer, QDense))
-    found = (lstm.kernel_quantizer_internal, lstm.recurrent_quantizer_internal, dense.kernel_quantizer_internal)
-    return dict(zip(KERNELS, found, strict=True))
-
-
-def constraints(model: Any) -> dict[str, MaskConstraint]:
-    """Kernel name -> the constraint that holds its mask."""
-    return {name: variable.constraint for name, variable in kernels(model).items()}
-
-
-def check_finite(model: Any) -> None:
-    """Refuse a model with a weight that is no number.
-
-    Raises:
-        FormatError: the layer and weight are named.
-    """
-    for layer in model.layers:
-        for variable in layer.weights:
-            array = keras.ops.convert_to_numpy(variable)
-            if not np.isfinite(array).all():
-                where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-                raise FormatError(
-                    f"layer {layer.name!r}: {variable.path.split('/')[-1]} at {where} is {array[where]}; "
-                    "finite weights are needed: train again with a lower learning rate"
-                )
+    def _constraint(self, name: str, inputs: int, outputs: int) -> MaskConstraint:
+        return MaskConstraint(self.masks.get(name, np.ones((inputs, outputs), dtype=bool)))

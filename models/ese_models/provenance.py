@@ -17,9 +17,11 @@ import numpy as np
 from ese_host.errors import FormatError, MissingError
 from ese_models.compress import Compressed, Plan, interleave, masks_for, matrices
 from ese_models.data import Dataset, Split
+from ese_models.inspection import check_finite, kernels, weight_quantizers
 from ese_models.masking import DenseSparseDense
-from ese_models.networks import check_finite, kernels
+from ese_models.metrics import accuracy
 from ese_models.pruning import FAMILIES, statistics
+from ese_models.tasks import Task, task_named
 from ese_models.train import predict
 
 FORMAT = 1
@@ -69,35 +71,40 @@ def read(model: Path) -> Record:
 
 
 def accuracies(model: Any, data: Dataset) -> dict[str, float]:
-    """Accuracy on both splits, predicted in one batch."""
-    both = [np.concatenate(pair) for pair in zip(_arrays(data.train), _arrays(data.test), strict=True)]
-    right = predict(model, Split(*both)).argmax(axis=1) == both[2]
-    count = len(data.train.labels)
-    return {"train": float(right[:count].mean()), "test": float(right[count:].mean())}
+    """Accuracy on both splits."""
+    return {
+        name: accuracy(predict(model, split), split) for name, split in (("train", data.train), ("test", data.test))
+    }
 
 
-def _arrays(split: Split) -> tuple[Any, Any, Any]:
-    return split.inputs, split.lengths, split.labels
+def figures(model: Any, data: Dataset, task: Task) -> dict[str, float]:
+    """The task's figures on the test split."""
+    return task.measure(predict(model, data.test), data.test)
 
 
-def dense_record(model: Any, data: Dataset, seed: int, recipe: Mapping[str, Any], command: list[str]) -> Record:
+def dense_record(
+    task: Task, model: Any, data: Dataset, seed: int, recipe: Mapping[str, Any], command: list[str]
+) -> Record:
     """Record of the dense stage."""
     return {
         "format": FORMAT,
         "stage": "dense",
+        "task": task.name,
+        "remark": data.remark,
         "commands": [command],
         "seeds": {"train": seed},
         "versions": versions(),
         "recipes": {"dense": dict(recipe)},
         "epochs": {"dense": recipe["epochs"]},
         "accuracy": {"dense": accuracies(model, data)},
+        "figures": {"dense": figures(model, data, task)},
         "density": {name: 1.0 for name in matrices(model)},
         "data": {
-            "name": "JapaneseVowels",
-            "utterances": {"train": len(data.train.labels), "test": len(data.test.labels)},
+            "name": data.name,
+            "samples": {"train": len(data.train.labels), "test": len(data.test.labels)},
             "sha256": {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in data.files},
-            "mean": data.mean.tolist(),
-            "deviation": data.deviation.tolist(),
+            "mean": None if data.mean is None else data.mean.tolist(),
+            "deviation": None if data.deviation is None else data.deviation.tolist(),
         },
     }
 
@@ -122,6 +129,7 @@ def dsd_record(
         "recipes": {**before["recipes"], **recipes},
         "epochs": {**before["epochs"], **{name: recipe["epochs"] for name, recipe in recipes.items()}},
         "accuracy": {**before["accuracy"], "dsd": accuracies(model, data)},
+        "figures": {**before["figures"], "dsd": figures(model, data, task_named(before["task"]))},
         "sparse_density": {name: float(mask.mean()) for name, mask in masks.items()},
     }
 
@@ -133,6 +141,7 @@ def compressed_record(
 
     Masks are counted on the stored codes for the mask that is used, and for every family on the dense weights.
     """
+    task = task_named(before["task"])
     stages = {"pruned": result.pruned, **({} if result.quantized is None else {"quantized": result.quantized})}
     recipes = {"prune": asdict(plan.prune), **({} if result.quantized is None else {"quantize": asdict(plan.tune)})}
     return {
@@ -144,6 +153,7 @@ def compressed_record(
         "recipes": {**before["recipes"], **recipes},
         "epochs": {**before["epochs"], **{name: recipe["epochs"] for name, recipe in recipes.items()}},
         "accuracy": {**before["accuracy"], **{name: accuracies(model, data) for name, model in stages.items()}},
+        "figures": {**before["figures"], **{name: figures(model, data, task) for name, model in stages.items()}},
         "density": {name: float(mask.mean()) for name, mask in result.masks.items()},
         "weights": plan.weights,
         "pes": plan.pes,
@@ -175,14 +185,11 @@ def mask_table(dense: Any, result: Compressed, plan: Plan) -> dict[str, dict[str
 
 def stored_codes(model: Any) -> dict[str, Any]:
     """Kernel name -> (outputs, inputs) weight codes, or the weights themselves where they are float."""
-    found: dict[int, Any] = {}
-    for layer in model.layers:
-        for variable, quantizer in zip(
-            getattr(layer, "get_prunable_weights", list)(), getattr(layer, "get_quantizers", list)(), strict=False
-        ):
-            array = keras.ops.convert_to_numpy(variable)
-            found[id(variable)] = (array if quantizer is None else quantizer.codes_and_scale(array)[0]).T
-    return {name: found[id(variable)] for name, variable in kernels(model).items()}
+    found = {}
+    for (name, variable), quantizer in zip(kernels(model).items(), weight_quantizers(model).values(), strict=True):
+        array = keras.ops.convert_to_numpy(variable)
+        found[name] = (array if quantizer is None else quantizer.codes_and_scale(array)[0]).T
+    return found
 
 
 def save(model: Any, out: Path, record: Record, data: Dataset) -> list[Path]:
@@ -198,17 +205,22 @@ def save(model: Any, out: Path, record: Record, data: Dataset) -> list[Path]:
         raise FormatError(f"{out} does not end in .keras, Keras's own format: name it so")
     check_finite(model)
     out.parent.mkdir(parents=True, exist_ok=True)
-    test = data.test
-
-    def arrays(path: Path) -> None:
-        np.savez_compressed(
-            path, inputs=test.inputs, lengths=test.lengths, labels=test.labels, keras_predictions=predict(model, test)
-        )
-
-    _atomic(testset_path(out), arrays)
+    arrays = {**sequences(data.test), "keras_predictions": predict(model, data.test)}
+    _atomic(testset_path(out), lambda path: np.savez_compressed(path, **arrays))
     _atomic(provenance_path(out), lambda path: path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8"))
     _atomic(out, model.save)
     return [out, provenance_path(out), testset_path(out)]
+
+
+def sequences(split: Split) -> dict[str, Any]:
+    """A split as a test set's arrays (`ese_host.testset`): a vector is a sequence of one step.
+
+    A sequence padded at the end has its own number of `steps`; labels of frames are `frame_labels`.
+    """
+    arrays: dict[str, Any] = {"inputs": split.inputs if split.inputs.ndim == 3 else split.inputs[:, None]}
+    arrays["steps" if split.padded == "end" else "lengths"] = split.lengths
+    arrays["frame_labels" if split.framewise else "labels"] = split.labels
+    return arrays
 
 
 def _atomic(path: Path, write: Callable[[Path], Any]) -> None:

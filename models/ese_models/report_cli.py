@@ -55,10 +55,10 @@ def _folder(path: Path) -> tuple[list[Any], int, int | None]:
 def _model(path: Path) -> tuple[list[Any], int, int | None]:
     """Matrices of a saved model, and the PEs and gap bits its masks were made for."""
     with tensorflow_quietly():
-        from ese_models import networks, provenance
+        from ese_models import inspection, provenance
         from ese_models.stored_model import of_model
 
-    matrices = of_model(networks.open_model(path))
+    matrices = of_model(inspection.open_model(path))
     made = provenance.read(path) if provenance.provenance_path(path).is_file() else {}
     return matrices, made.get("pes", 1), made.get("gap_bits")
 

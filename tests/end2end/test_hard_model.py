@@ -15,7 +15,7 @@ from ese_host import golden
 from ese_host.network import Lstm
 from ese_models import compress as compression
 from ese_models.data.japanese_vowels import load
-from ese_models.networks import Formats
+from ese_models.networks import Formats, Topology
 from ese_models.train import DENSE, shortened, train_dense
 
 
@@ -23,7 +23,7 @@ from ese_models.train import DENSE, shortened, train_dense
 def test_every_logit_h_and_c_of_all_utterances_equals_keras(weights: Any, tmp_path: Any) -> None:
     data = load()
     formats = Formats.hard()
-    dense = train_dense(data, seed=0, recipe=shortened(DENSE, 20), units=16, formats=formats)
+    dense = train_dense(data, seed=0, recipe=shortened(DENSE, 20), topology=Topology((16,)), formats=formats)
     plan = compression.Plan(weights=weights, density=0.3, emphasis=(1.0, 1.0))
     plan = replace(plan, prune=shortened(plan.prune, 8), tune=shortened(plan.tune, 3), updates=4)
     model = compression.compress(dense, data, plan).model

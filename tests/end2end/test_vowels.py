@@ -23,6 +23,7 @@ from ese_models import compress as compression
 from ese_models import provenance
 from ese_models.data import Dataset
 from ese_models.data.japanese_vowels import load
+from ese_models.tasks import task_named
 from ese_models.train import DENSE, shortened, train_dense
 
 PES = [1, 3, 8, 16]
@@ -52,7 +53,7 @@ def design(folder: Path, dense: Any, data: Dataset, weights: str, pes: int) -> P
     )
     result = compression.compress(dense, data, plan)
     model = folder / f"{weights}.keras"
-    record = provenance.dense_record(dense, data, 0, {"epochs": 40}, ["test"])
+    record = provenance.dense_record(task_named("japanese-vowels"), dense, data, 0, {"epochs": 40}, ["test"])
     record = provenance.compressed_record(record, dense, result, data, plan, ["test"])
     provenance.save(result.model, model, record, data)
     emit(model, folder / "project", Options(pes=pes, gap_bits=plan.gap_bits))

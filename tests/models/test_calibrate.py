@@ -9,7 +9,8 @@ from qkeras import quantized_bits, quantized_relu
 
 from ese_host.errors import FormatError, UnsupportedError
 from ese_models.calibrate import calibrate, clipped, format_with
-from ese_models.networks import Formats, classifier, load
+from ese_models.inspection import load
+from ese_models.networks import Formats, classifier
 
 INPUTS = np.random.default_rng(0).normal(scale=3, size=(20, 5, 4)).astype(np.float32)
 

@@ -14,16 +14,18 @@ from ese_host.errors import FormatError, MissingError, UnsupportedError
 from ese_host.sparse import entries_per_pe
 from ese_models import cli, data, provenance
 from ese_models.compress import Plan, compress, densities, interleave, masks_for, matrices, prune, quantize
-from ese_models.networks import KERNELS, constraints, kernels, load, weight_quantizers
+from ese_models.inspection import constraints, kernels, load, weight_quantizers
+from ese_models.networks import Topology
 from ese_models.pruning import FAMILIES, keep_per_pe
 from ese_models.train import Recipe, augmented, shortened, train_dense
 
+KERNELS = ("lstm/kernel", "lstm/recurrent_kernel", "dense/kernel")
 SHORT = Recipe(epochs=3, rate=1e-2, batch=15, noise=0.1, crop=0.2, smoothing=0.1, decay=0.1)
 
 
 @pytest.fixture(scope="module")
 def dense(tiny):
-    return train_dense(tiny, 0, recipe=SHORT, units=6)
+    return train_dense(tiny, 0, recipe=SHORT, topology=Topology((6,)))
 
 
 @pytest.mark.parametrize("family", ["magnitude", "column-balanced", "gap-aware"])
@@ -88,7 +90,7 @@ def test_every_kind_of_weights_stays_balanced_on_its_codes(tiny, dense, pruned, 
 
 
 def test_the_same_seed_gives_the_same_network(tiny):
-    first, second, other = (train_dense(tiny, seed, recipe=SHORT, units=4) for seed in (3, 3, 4))
+    first, second, other = (train_dense(tiny, seed, recipe=SHORT, topology=Topology((4,))) for seed in (3, 3, 4))
     assert all((a == b).all() for a, b in zip(first.get_weights(), second.get_weights(), strict=True))
     assert any((a != b).any() for a, b in zip(first.get_weights(), other.get_weights(), strict=True))
 
@@ -159,7 +161,7 @@ def test_unsound_recipes_and_stages_are_refused(tiny, dense):
 
 @pytest.fixture
 def commands(tiny, monkeypatch):
-    monkeypatch.setattr(data, "load", lambda: tiny)
+    monkeypatch.setitem(data.LOADERS, "japanese-vowels", lambda: tiny)
 
     def run(command, *words):
         result = CliRunner().invoke(command, [str(word) for word in words], catch_exceptions=True)

@@ -14,7 +14,8 @@ from qkeras import QLSTM, QDense, quantized_bits, ternary
 
 from ese_host.errors import FormatError, UnsupportedError
 from ese_models import report_cli
-from ese_models.networks import Formats, classifier, kernels, weight_quantizers
+from ese_models.inspection import kernels, weight_quantizers
+from ese_models.networks import Formats, classifier
 from ese_models.storage import GAP_BITS, StoredMatrix, huffman_bits, report, size_of, streams
 from ese_models.stored_model import of_model
 

@@ -1,6 +1,17 @@
 """Data sets: fetched by package name, verified, cached, read into arrays."""
 
-from ese_models.data.japanese_vowels import Dataset, Split, load
+from collections.abc import Callable
+
+from ese_models.data import digits, fashion_mnist, festvox_ru, japanese_vowels
+from ese_models.data.dataset import NO_LABEL, Dataset, Split
 from ese_models.data.ts_format import read_ts
 
-__all__ = ["Dataset", "Split", "load", "read_ts"]
+LOADERS: dict[str, Callable[[], Dataset]] = {
+    "japanese-vowels": japanese_vowels.load,
+    "festvox-ru": festvox_ru.load,
+    "fashion-mnist": fashion_mnist.load,
+    "digits": digits.load,
+}
+"""Task -> what fetches and reads its data set."""
+
+__all__ = ["LOADERS", "NO_LABEL", "Dataset", "Split", "read_ts"]

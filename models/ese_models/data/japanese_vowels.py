@@ -5,19 +5,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from ese_host.errors import FormatError
 from ese_models.data.cache import Wheel, WheelFile, cache_folder, fetch
+from ese_models.data.dataset import Dataset, Split
 from ese_models.data.ts_format import Series, read_ts
 
+NAME = "JapaneseVowels"
 STEPS = 29
-FEATURES = 12
-CLASSES = 9
 WHEEL = Wheel(
     "aeon==1.6.0",
     "aeon-1.6.0-py3-none-any.whl",
@@ -35,41 +33,6 @@ FILES = (
 )
 
 
-@dataclass(frozen=True, eq=False)
-class Split:
-    """Utterances of one split.
-
-    Attributes:
-        inputs: (utterances, 29, 12) float32, standardized; zeros stand before a shorter utterance's first frame.
-        lengths: (utterances,) frames before padding.
-        labels: (utterances,) speakers, 0 to 8.
-    """
-
-    inputs: npt.NDArray[np.float32]
-    lengths: npt.NDArray[np.int64]
-    labels: npt.NDArray[np.int64]
-
-    def __post_init__(self) -> None:
-        count = len(self.labels)
-        found = (self.inputs.shape, self.lengths.shape)
-        if self.inputs.ndim != 3 or found != ((count, *self.inputs.shape[1:]), (count,)):
-            raise FormatError(f"{count} labels with inputs {found[0]} and lengths {found[1]}; one of each a series")
-
-
-@dataclass(frozen=True, eq=False)
-class Dataset:
-    """Training and test split, standardized, and the files that they came from.
-
-    `mean` and `deviation`, (features,), are the training frames' own: input = (recorded - mean) / deviation.
-    """
-
-    train: Split
-    test: Split
-    mean: npt.NDArray[np.float64]
-    deviation: npt.NDArray[np.float64]
-    files: tuple[Path, ...] = ()
-
-
 def load(folder: Path | None = None) -> Dataset:
     """The data set, fetched into the cache at the first call.
 
@@ -80,7 +43,7 @@ def load(folder: Path | None = None) -> Dataset:
         MissingError: it is not cached and could not be fetched; says which file to place where.
         FormatError: a file is not what was published.
     """
-    train, test = fetch(WHEEL, FILES, folder or cache_folder() / "JapaneseVowels")
+    train, test = fetch(WHEEL, FILES, folder or cache_folder() / NAME)
     return standardized(read_ts(train), read_ts(test), (train, test))
 
 
@@ -96,7 +59,7 @@ def standardized(train: Series, test: Series, files: tuple[Path, ...] = (), step
         pad(Series([(values - mean) / deviation for values in split.values], split.labels, split.classes), steps)
         for split in (train, test)
     )
-    return Dataset(first, second, mean, deviation, files)
+    return Dataset(NAME, first, second, train.classes, mean, deviation, files)
 
 
 def pad(series: Series, steps: int = STEPS) -> Split:

@@ -1,0 +1,135 @@
+"""festvox-ru: 620 read utterances, 99.5 minutes, with phone labels; ESE's 153 inputs, 51 phones.
+
+One speaker, Russian, with labels that look machine-aligned: no figure of it compares with TIMIT's. Every tenth
+utterance is test. Recordings and labels: Nickolay V. Shmyrev (2005), from the Debian package `festvox-ru`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from scipy.io import wavfile
+
+from ese_host.errors import FormatError
+from ese_models.data.audio import Features, Floats, log_mel, with_differences
+from ese_models.data.cache import Deb, cache_folder, unpack
+from ese_models.data.dataset import NO_LABEL, Dataset, Split
+from ese_models.data.lab_format import read_lab
+
+NAME = "festvox-ru"
+REMARK = "one speaker, Russian, machine-aligned labels"
+PACKAGE = Deb(NAME, "0.5+dfsg-6", "21ef3f0f2978ecf2e2eddb367cb0ff4a72572196d28dc69feb84f4177af5e6c4")
+INSIDE = "usr/share/festival/voices/russian/msu_ru_nsh_clunits"
+PAUSE = "pau"
+_NAMES = """
+a aa ae ay b bb c ch d dd e ee f ff g gg h hh i ii j k kk l ll m mm n nn oo p pau pp r rr s sch sh ss t tt u ur
+uu v vv y yy z zh zz
+"""
+PHONES = tuple(_NAMES.split())
+DELAY = 5
+"""Frames by which a label comes after its frame, so that the network hears what follows."""
+CHUNK = 100
+TEST_EVERY = 10
+
+
+def load(folder: Path | None = None, features: Features = Features()) -> Dataset:  # noqa: B008 - frozen
+    """The data set; fetched at the first call, its features computed once for each set of parameters.
+
+    Training: chunks of 100 frames. Test: whole utterances, padded at the end. Both have the label of five frames ago.
+
+    Args:
+        folder: where recordings, labels and features lie or shall lie; the cache folder's festvox-ru by default.
+        features: how recordings become frames.
+
+    Raises:
+        MissingError: it is not cached and could not be fetched; says which file to place where.
+        FormatError: a file is not what was published.
+    """
+    place = folder or cache_folder() / NAME
+    cached = place / f"features-{_key(features)}.npz"
+    if not cached.is_file():
+        _store(cached, *_read(unpack(PACKAGE, INSIDE, place), features))
+    with np.load(cached, allow_pickle=False) as arrays:
+        ends = np.cumsum(arrays["frames"])[:-1]
+        static, labels = np.split(arrays["static"], ends), np.split(arrays["labels"].astype(np.int64), ends)
+    return assembled([with_differences(part, features.reach) for part in static], labels, (cached,))
+
+
+def assembled(
+    frames: list[Floats], labels: list[npt.NDArray[np.int64]], files: tuple[Path, ...] = (), chunk: int = CHUNK
+) -> Dataset:
+    """The data set of utterances: (frames, width) features and (frames,) labels of each, in order.
+
+    Inputs are brought to mean 0 and deviation 1 over the training frames.
+    """
+    kept = [index for index in range(len(frames)) if (index + 1) % TEST_EVERY]
+    held = [index for index in range(len(frames)) if not (index + 1) % TEST_EVERY]
+    seen = np.concatenate([frames[index] for index in kept])
+    mean = seen.mean(axis=0, dtype=np.float64)
+    deviation = np.maximum(np.sqrt(np.square(seen - mean.astype(np.float32)).mean(axis=0, dtype=np.float64)), 1e-6)
+
+    def delayed(index: int) -> tuple[Floats, npt.NDArray[np.int64]]:
+        values = ((frames[index] - mean) / deviation).astype(np.float32)
+        late = np.concatenate([np.full(DELAY, NO_LABEL), labels[index]])
+        return np.pad(values, ((0, DELAY), (0, 0)), mode="edge"), late
+
+    train = _padded([piece for index in kept for piece in _pieces(*delayed(index), chunk)], chunk)
+    whole = [delayed(index) for index in held]
+    test = _padded(whole, max(len(values) for values, _ in whole))
+    return Dataset(NAME, train, test, PHONES, mean, deviation, files, REMARK)
+
+
+def _pieces(values: Floats, labels: npt.NDArray[np.int64], chunk: int) -> list[tuple[Floats, npt.NDArray[np.int64]]]:
+    """Chunks of an utterance. They overlap: the frames of a chunk's first labels are in the one before."""
+    found = []
+    for start in range(0, len(values) - DELAY, chunk - DELAY):
+        late = labels[start : start + chunk].copy()
+        late[:DELAY] = NO_LABEL
+        found.append((values[start : start + chunk], late))
+    return found
+
+
+def _padded(pieces: list[tuple[Floats, npt.NDArray[np.int64]]], steps: int) -> Split:
+    inputs = np.zeros((len(pieces), steps, pieces[0][0].shape[1]), dtype=np.float32)
+    labels = np.full((len(pieces), steps), NO_LABEL, dtype=np.int64)
+    for row, (values, late) in enumerate(pieces):
+        inputs[row, : len(values)] = values
+        labels[row, : len(late)] = late
+    return Split(inputs, np.array([len(values) for values, _ in pieces]), labels, "end")
+
+
+def _read(folder: Path, features: Features) -> tuple[list[Floats], list[npt.NDArray[np.int64]]]:
+    """Static features and frame labels of all utterances, in the order of their names."""
+    numbers = {name: number for number, name in enumerate(PHONES)}
+    static, labels = [], []
+    for path in sorted((folder / "wav").glob("*.wav")):
+        rate, samples = wavfile.read(path)
+        if rate != features.rate or samples.dtype != np.int16:
+            raise FormatError(f"{path.name} has {rate} {samples.dtype} a second; expected {features.rate} int16")
+        phones = read_lab(folder / "lab" / f"{path.stem}.lab")
+        unknown = sorted(set(phones.names) - numbers.keys())
+        if unknown:
+            raise FormatError(f"{path.stem}.lab has phone {unknown[0]!r}; the set's are {', '.join(PHONES)}")
+        static.append(log_mel(samples, features))
+        labels.append(np.array([numbers[name] for name in phones.at(features.centres(len(static[-1])))]))
+    if not static:
+        raise FormatError(f"{folder} holds no recordings wav/*.wav: remove the folder and fetch it again")
+    return static, labels
+
+
+def _key(features: Features) -> str:
+    """What a cached file of features depends on."""
+    made = {"package": PACKAGE.sha256, "features": asdict(features), "form": 1}
+    return hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _store(path: Path, static: list[Floats], labels: list[npt.NDArray[np.int64]]) -> None:
+    part = path.with_name(f".part-{path.name}")
+    frames = np.array([len(values) for values in static])
+    np.savez(part, static=np.concatenate(static), labels=np.concatenate(labels).astype(np.int8), frames=frames)
+    part.replace(path)

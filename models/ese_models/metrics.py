@@ -1,0 +1,96 @@
+"""Figures of merit: accuracy, and for frame-wise phones the greedy phone error rate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from ese_host.errors import FormatError
+from ese_models.data.dataset import NO_LABEL, Split
+
+Floats = npt.NDArray[np.float32]
+Labels = npt.NDArray[np.int64]
+
+
+def accuracy(probabilities: Floats, split: Split) -> float:
+    """Share of samples, or of frames with a label, that are classified correctly.
+
+    Args:
+        probabilities: (samples, classes) or (samples, steps, classes).
+        split: what they were computed from.
+    """
+    return _share(probabilities.argmax(axis=-1), split.labels, split.labels != NO_LABEL)
+
+
+def classification(probabilities: Floats, split: Split) -> dict[str, float]:
+    """The figures of a task with one label a sample."""
+    return {"accuracy": accuracy(probabilities, split)}
+
+
+def phones(probabilities: Floats, split: Split, pause: int) -> dict[str, float]:
+    """The figures of frame-wise phones: frames, frames that are no pause, and the greedy phone error rate.
+
+    Args:
+        probabilities: (utterances, steps, phones).
+        split: whole utterances, with a label a frame.
+        pause: the label of silence.
+    """
+    decided = probabilities.argmax(axis=-1)
+    spoken = (split.labels != NO_LABEL) & (split.labels != pause)
+    return {
+        "accuracy": accuracy(probabilities, split),
+        "non_pause_accuracy": _share(decided, split.labels, spoken),
+        "phone_error_rate": phone_error_rate(decided, split.labels),
+    }
+
+
+def phone_error_rate(decided: Labels, labels: Labels) -> float:
+    """Edit distance over the number of phones, both summed over utterances.
+
+    Decisions and labels are collapsed to phones alike: equal neighbours are one. Frames without a label are left out.
+
+    Args:
+        decided: (utterances, steps) phones, greedy: the likeliest of each frame.
+        labels: (utterances, steps) phones, `NO_LABEL` where there is none.
+
+    Raises:
+        FormatError: there is no phone to compare with.
+    """
+    errors = total = 0
+    for said, true in zip(decided, labels, strict=True):
+        real = true != NO_LABEL
+        reference = collapsed(true[real])
+        errors += edit_distance(reference, collapsed(said[real]))
+        total += len(reference)
+    if not total:
+        raise FormatError(f"{len(labels)} utterances have no labelled frame; a phone error rate needs one")
+    return errors / total
+
+
+def collapsed(labels: Sequence[int] | Labels) -> list[int]:
+    """Labels without those that equal the one before.
+
+    >>> collapsed([3, 3, 1, 1, 1, 3])
+    [3, 1, 3]
+    """
+    return [int(label) for place, label in enumerate(labels) if not place or label != labels[place - 1]]
+
+
+def edit_distance(first: Sequence[int], second: Sequence[int]) -> int:
+    """Fewest insertions, deletions and substitutions that make one sequence the other (Levenshtein).
+
+    >>> edit_distance([1, 2, 3, 4], [1, 3, 5, 4])
+    2
+    """
+    row = list(range(len(second) + 1))
+    for place, item in enumerate(first, 1):
+        diagonal, row[0] = row[0], place
+        for other, value in enumerate(second, 1):
+            diagonal, row[other] = row[other], min(row[other] + 1, row[other - 1] + 1, diagonal + (item != value))
+    return row[-1]
+
+
+def _share(decided: Labels, labels: Labels, counted: npt.NDArray[np.bool_]) -> float:
+    return float((decided[counted] == labels[counted]).mean())
