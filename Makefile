@@ -1,7 +1,7 @@
 # ese4ml: `make demo` and `make test` set up what they need; `make help` lists the rest.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-all rtl test-pynq31 test-newest test-classic classic-images check format emit build bitstream deploy wheel accuracy eie skip bench-cpu emulation emission compare-vitis masks lock clean
+.PHONY: help setup demo test test-all rtl test-pynq31 test-newest test-classic classic-images check format emit build bitstream deploy wheel accuracy eie skip bench-cpu emulation emission compare-vitis masks study lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -122,6 +122,12 @@ deploy: wheel ## copy the wheel and bitstreams/DESIGN to TARGET
 
 accuracy: $(READY) ## accuracy study of the demo's network over 5 seeds: docs/accuracy.md
 	$(VENV)/bin/python benchmarks/accuracy.py --seeds 5
+
+study: $(READY) ## the study of pruning, balance and weight codes; resumable: docs/study.md
+	$(ESE4ML) study measure
+	$(ESE4ML) study list
+	$(ESE4ML) study run
+	$(ESE4ML) study report
 
 masks: $(READY) ## every mask family on ESE's layer: docs/masks.md
 	PYTHONPATH=tests $(VENV)/bin/python benchmarks/masks.py

@@ -225,6 +225,7 @@ def prune(dense: Any, data: Dataset, plan: Plan, progress: Progress | None = Non
     before_step = pruner.gradual(plan.schedule, plan.density, plan.pruned_at, plan.updates)
     rng = np.random.default_rng((plan.seed, 1))
     fit(model, data.train, plan.prune, rng, before_step, progress, teacher=dense, share=plan.teacher)
+    before_step(1.0)  # where there were too few steps, the last round comes here
     return model, pruner.masks
 
 

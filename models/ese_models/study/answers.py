@@ -1,0 +1,311 @@
+"""Answers to the five questions: tables, goals and charts, each a function of the results alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import mean, stdev
+
+from ese_models.study.cell import Cell
+from ese_models.study.store import Record
+
+Results = Mapping[Cell, Record]
+Values = Mapping[int, float]
+"""Seed -> value."""
+ORDER = ("magnitude", "pe-balanced", "column-balanced", "gap-aware")
+CODES = ("float", "int4", "codebook4", "ternary")
+ESE_WEIGHTS = 3_248_128
+"""Weights of ESE's layer: 153 inputs, 1024 cells, projection to 512."""
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What was hoped for: its text, what was found, and whether it holds; None where a result is missing."""
+
+    text: str
+    found: str
+    holds: bool | None
+
+    @property
+    def verdict(self) -> str:
+        """Yes, no, or not run."""
+        return {True: "yes", False: "no", None: "not run"}[self.holds]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A line chart: file name, title, labels of x, titles of both axes, a line a series."""
+
+    name: str
+    title: str
+    labels: Sequence[str]
+    axes: tuple[str, str]
+    series: Mapping[str, Sequence[float | None]]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Header and rows of a table, goals, remarks that stand above the table, and charts."""
+
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    goals: Sequence[Goal] = ()
+    remarks: Sequence[str] = ()
+    charts: Sequence[Chart] = field(default_factory=tuple)
+
+
+class Figures:
+    """Figures of cells, by seed; those without a result are left out."""
+
+    def __init__(self, found: Results) -> None:
+        self._found = found
+
+    def of(self, cells: Iterable[Cell], metric: str) -> Values:
+        """A metric on the test split, in percent."""
+        return {seed: 100 * value for seed, value in self.part(cells, "metrics", metric).items()}
+
+    def load(self, cells: Iterable[Cell], name: str, factor: float = 1.0) -> Values:
+        """A load figure of the whole network, times a factor."""
+        return {seed: factor * value for seed, value in self.part(cells, "load", name).items()}
+
+    def part(self, cells: Iterable[Cell], group: str, name: str) -> Values:
+        """A figure of a part of the records, as it stands there."""
+        records = {cell.seed: self._found[cell][group] for cell in cells if cell in self._found}
+        return {seed: values[name] for seed, values in records.items() if name in values}
+
+
+def spread(values: Values, digits: int = 2) -> str:
+    """Mean, and standard deviation where there are several seeds.
+
+    >>> spread({0: 1.0, 1: 2.0}), spread({0: 3.14159}), spread({})
+    ('1.50 ± 0.71', '3.14', '')
+    """
+    if not values:
+        return ""
+    tail = f" ± {stdev(values.values()):.{digits}f}" if len(values) > 1 else ""
+    return f"{mean(values.values()):.{digits}f}{tail}"
+
+
+def limited(text: str, values: Values, limit: float, unit: str = " points", most: bool = True) -> Goal:
+    """A goal that a mean is at most a limit, or at least one."""
+    if not values:
+        return Goal(text, "", None)
+    found = mean(values.values())
+    return Goal(text, f"{spread(values)}{unit}", found <= limit if most else found >= limit)
+
+
+def losses(base: Values, other: Values, lower: bool) -> Values:
+    """What `other` is worse by, for the seeds that both have.
+
+    >>> losses({0: 90.0, 1: 91.0}, {0: 89.5}, lower=False), losses({0: 20.0}, {0: 19.0}, lower=True)
+    ({0: 0.5}, {0: -1.0})
+    """
+    sign = 1 if lower else -1
+    return {seed: sign * (other[seed] - value) for seed, value in base.items() if seed in other}
+
+
+def deep_compression(cells: Sequence[Cell], found: Results) -> Answer:
+    """Question 1."""
+    figures = Figures(found)
+    parts = {stage: [cell for cell in cells if cell.stage == stage] for stage in ("dense", "pruned", "quantized")}
+    errors = {
+        stage: {seed: 100 - value for seed, value in figures.of(mine, "accuracy").items()}
+        for stage, mine in parts.items()
+    }
+    rates = ("rate_quantized", "rate_huffman")
+    rows = [
+        [
+            stage,
+            spread(errors[stage]),
+            spread(figures.load(mine, "density", 100)),
+            *(spread(figures.part(mine, "storage", name), 1) for name in rates),
+        ]
+        for stage, mine in parts.items()
+    ]
+    rate = figures.part(parts["quantized"], "storage", rates[-1])
+    loss = losses(errors["dense"], errors["quantized"], lower=True)
+    return Answer(
+        ["stage", "error, %", "weights kept, %", "times smaller, P+Q", "P+Q+H"],
+        rows,
+        [
+            limited("at least 40x smaller", rate, 40, "x", most=False),
+            limited("error no worse than dense, on the mean", loss, 0.0),
+        ],
+        ["Deep Compression's LeNet-300-100 on MNIST (published): 40x, error 1.64% before, 1.58% after."],
+    )
+
+
+def balance(cells: Sequence[Cell], found: Results) -> Answer:
+    """Question 2."""
+    figures = Figures(found)
+    dense = [cell for cell in cells if cell.stage == "dense"]
+    groups: dict[tuple[str, float, str], list[Cell]] = {}
+    for cell in cells:
+        if cell.stage in ("pruned", "quantized"):
+            groups.setdefault((cell.family, cell.density, cell.weights), []).append(cell)
+    metric, lower = _metric(found)
+    base = figures.of(dense, metric)
+    others = [name for name in ("non_pause_accuracy",) if figures.of(dense, name)]
+
+    def row(name: Sequence[str], mine: Sequence[Cell]) -> list[str]:
+        values = figures.of(mine, metric)
+        load = [
+            spread(figures.load(mine, "imbalance"), 3),
+            spread(figures.load(mine, "padding", 100)),
+        ]
+        extra = [spread(figures.of(mine, other)) for other in others]
+        return [*name, spread(values), spread(losses(base, values, lower)), *extra, *load]
+
+    rows = [row(["dense", "", "float"], dense)]
+    order = sorted(groups, key=lambda g: (-g[1], ORDER.index(g[0]) if g[0] in ORDER else 9, CODES.index(g[2])))
+    rows += [row([f, f"{100 * (1 - d):.0f}", w], groups[f, d, w]) for f, d, w in order]
+
+    def loss(family: str, density: float, code: str) -> Values:
+        return losses(base, figures.of(groups.get((family, density, code), []), metric), lower)
+
+    goals = [limited("dense phone error rate at most 26.5%", base, 26.5, "%")] if lower else []
+    goals += [
+        limited("90% balanced + int4: loss at most 0.3 points", loss("pe-balanced", 0.1, "int4"), 0.3),
+        limited("90% balanced + codebook4: loss at most 0.3 points", loss("pe-balanced", 0.1, "codebook4"), 0.3),
+        limited("90% balanced + ternary: loss at most 1.0 points", loss("pe-balanced", 0.1, "ternary"), 1.0),
+    ]
+    free = figures.of(groups.get(("magnitude", 0.1, "int4"), []), metric)
+    for family in ("pe-balanced", "column-balanced", "gap-aware"):
+        bound = figures.of(groups.get((family, 0.1, "int4"), []), metric)
+        goals.append(limited(f"90% int4, {family} no worse than unbalanced", losses(free, bound, lower), 0.0))
+    return Answer(
+        ["masks", "pruned, %", "weights", f"{_words(metric)}, %", "loss, points"]
+        + [f"{_words(other)}, %" for other in others]
+        + ["entries, largest over mean PE", "padding, % of weights"],
+        rows,
+        goals,
+        ["ESE on TIMIT (published): phone error rate 20.3% dense, 20.5 to 21% at 85 to 95% pruned."],
+        _density_chart(groups, figures, metric),
+    )
+
+
+def _density_chart(
+    groups: Mapping[tuple[str, float, str], Sequence[Cell]], figures: Figures, metric: str
+) -> Sequence[Chart]:
+    densities = sorted({density for family, density, _ in groups if family == "pe-balanced"}, reverse=True)
+    if len(densities) < 2:
+        return ()
+    values = {
+        code: [figures.of(groups.get(("pe-balanced", density, code), []), metric) for density in densities]
+        for code in CODES
+    }
+    return (
+        Chart(
+            "study-density.svg",
+            "PE-balanced masks: where each weight code breaks",
+            [f"{100 * (1 - density):.0f}%" for density in densities],
+            ("pruned", f"{_words(metric)}, %"),
+            {code: [mean(v.values()) if v else None for v in line] for code, line in values.items() if any(line)},
+        ),
+    )
+
+
+def ternary(cells: Sequence[Cell], found: Results) -> Answer:
+    """Question 3."""
+    figures = Figures(found)
+    metric, lower = _metric(found)
+    codes = {code: [cell for cell in cells if cell.weights == code] for code in ("int4", "ternary", "twn", "ttq")}
+    base = figures.of(codes["int4"], metric)
+    rows = [
+        [
+            code,
+            spread(figures.load(mine, "density", 100)),
+            spread(figures.of(mine, metric)),
+            spread(losses(base, figures.of(mine, metric), lower)),
+        ]
+        for code, mine in codes.items()
+    ]
+    return Answer(
+        ["weights", "kept, %", f"{_words(metric)}, %", "loss against int4, points"],
+        rows,
+        remarks=[
+            "`ternary` holds the pruned mask (TWN's scale); `twn` and `ttq` choose it again, exactly k entries a PE.",
+            "TTQ on CIFAR-10 (published), ResNet-20 to -56: 0.64 points worse to 0.36 better than float.",
+        ],
+    )
+
+
+def dense_sparse_dense(cells: Sequence[Cell], found: Results) -> Answer:
+    """Question 4."""
+    figures = Figures(found)
+    rows, goals = [], []
+    for task in dict.fromkeys(cell.task for cell in cells):
+        mine = [cell for cell in cells if cell.task == task]
+        metric, lower = _metric({cell: found[cell] for cell in mine if cell in found})
+        ways = {
+            "trunk": [cell for cell in mine if cell.trunk is None],
+            "dense": [cell for cell in mine if cell.stage == "dense" and cell.trunk is not None],
+            "dsd": [cell for cell in mine if cell.stage == "dsd"],
+        }
+        values = {name: figures.of(part, metric) for name, part in ways.items()}
+        rows += [[task, name, _words(metric), spread(value)] for name, value in values.items()]
+        gain = losses(values["dsd"], values["dense"], lower)
+        text = f"{task}: DSD better than as many epochs of dense training"
+        goals.append(Goal(text, f"{spread(gain)} points", mean(gain.values()) > 0) if gain else Goal(text, "", None))
+    remark = "The control trains from the same trunk, with the same epochs and rates, without masks."
+    return Answer(["task", "training", "metric", "%"], rows, goals, [remark])
+
+
+def large(cells: Sequence[Cell], found: Results) -> Answer:
+    """Question 5."""
+    figures = Figures(found)
+    metric, _ = _metric(found)
+    rows = []
+    for cell in cells:
+        epoch = figures.part([cell], "seconds", "epoch")
+        load = [spread(figures.load([cell], "imbalance"), 3), spread(figures.load([cell], "density", 100))]
+        rows.append(
+            [cell.stage, cell.weights, str(cell.epochs), spread(figures.of([cell], metric)), *load, spread(epoch, 0)]
+        )
+    last = found.get(cells[-1])
+    lstm = sum(_lstm_weights(last)) if last else 0
+    return Answer(
+        [
+            "stage",
+            "weights",
+            "epochs",
+            f"{_words(metric)}, %",
+            "entries, largest over mean PE",
+            "kept, %",
+            "s an epoch",
+        ],
+        rows,
+        [
+            Goal(
+                f"the chain at ESE's size: {ESE_WEIGHTS:,} LSTM weights, pruned, quantized",
+                f"{lstm:,} weights" if last else "",
+                lstm == ESE_WEIGHTS if last else None,
+            )
+        ],
+        ["A few epochs: the chain is what is shown, not the best error rate."],
+    )
+
+
+def _lstm_weights(record: Record) -> list[int]:
+    kernels = record["load"]["kernels"]
+    return [kernel["size"] for name, kernel in kernels.items() if not name.startswith("dense")]
+
+
+def _metric(found: Results) -> tuple[str, bool]:
+    """The metric that counts, and whether less is better."""
+    for record in found.values():
+        return str(record["metric"]), bool(record["lower"])
+    return "accuracy", False
+
+
+def _words(metric: str) -> str:
+    return metric.replace("_", " ")
+
+
+ANSWERS: Mapping[int, Callable[[Sequence[Cell], Results], Answer]] = {
+    1: deep_compression,
+    2: balance,
+    3: ternary,
+    4: dense_sparse_dense,
+    5: large,
+}

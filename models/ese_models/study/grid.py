@@ -1,0 +1,138 @@
+"""The cells of the five questions: thin, one factor at a time around 90% PE-balanced int4, from common trunks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ese_host.errors import UnsupportedError
+from ese_models.study.cell import Cell, Option
+
+SPEECH = "festvox-ru"
+IMAGES = "fashion-mnist"
+FAMILIES = ("magnitude", "pe-balanced", "column-balanced", "gap-aware")
+CODES = ("int4", "codebook4", "ternary")
+CENTRE = ("pe-balanced", 0.1, "int4")
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question of the study.
+
+    Attributes:
+        number: as pages and commands name it. title: what is asked.
+        cells: whose results answer it.
+    """
+
+    number: int
+    title: str
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is trained: epochs of each stage by question, seeds, and the tasks that stand for speech and images."""
+
+    speech: str
+    images: str
+    speech_epochs: tuple[int, int, int]
+    image_epochs: tuple[int, int, int]
+    dsd_epochs: tuple[int, int]
+    large_epochs: tuple[int, int, int]
+    large: str
+    seeds: int
+    speech_seeds: int
+    pes: int
+
+
+SIZES = {
+    "full": Size(SPEECH, IMAGES, (12, 6, 3), (20, 20, 10), (3, 8), (3, 2, 1), "qlstmp-1024", 3, 1, 32),
+    "tiny": Size("japanese-vowels", "digits", (2, 2, 2), (2, 2, 2), (1, 1), (1, 1, 1), "qlstmp-8", 2, 1, 4),
+}
+"""Grids by name: the study itself, and its machinery in about a minute."""
+
+
+def questions(grid: str = "full") -> tuple[Question, ...]:
+    """The questions of a grid.
+
+    Raises:
+        UnsupportedError: there is no such grid.
+    """
+    if grid not in SIZES:
+        raise UnsupportedError(f"grid is {grid!r}; allowed: {', '.join(SIZES)}")
+    size = SIZES[grid]
+    return (
+        Question(1, "Deep Compression of LeNet-300-100 on Fashion-MNIST", _deep_compression(size)),
+        Question(2, "Pruning, balance and weight codes on frame-wise phones", _balance(size)),
+        Question(3, "TTQ, TWN and int4 at equal sparsity", _ternary(size)),
+        Question(4, "Dense-sparse-dense against as many epochs of dense training", _dsd(size)),
+        Question(5, "ESE's layer at its size", _large(size)),
+    )
+
+
+def _deep_compression(size: Size) -> tuple[Cell, ...]:
+    dense, prune, tune = size.image_epochs
+    found = []
+    for seed in range(size.seeds):
+        trunk = Cell(size.images, "dense", dense, seed)
+        # as in the paper: 8% of the whole, of the small last layer about a quarter
+        pruned = trunk.then("pruned", prune, family="magnitude", density=0.08, options=(("last_emphasis", 3.25),))
+        options = (("codebook_bits", 5),)
+        found += [trunk, pruned, pruned.then("quantized", tune, weights="codebook4", options=options)]
+    return tuple(found)
+
+
+def _balance(size: Size) -> tuple[Cell, ...]:
+    found = []
+    for seed in range(size.speech_seeds):
+        pruned = {
+            (family, density): _pruned(size, seed, family, density)
+            for family, density in [*((f, 0.1) for f in FAMILIES), (CENTRE[0], 0.2), (CENTRE[0], 0.05)]
+        }
+        wanted = [(family, density, CENTRE[2]) for family, density in pruned]
+        wanted += [(CENTRE[0], density, code) for density in (0.2, 0.1, 0.05) for code in CODES]
+        found += [_speech(size, seed), *pruned.values()]
+        found += [_quantized(size, pruned[family, density], code) for family, density, code in dict.fromkeys(wanted)]
+    return tuple(found)
+
+
+def _ternary(size: Size) -> tuple[Cell, ...]:
+    trunks = [_pruned(size, seed, CENTRE[0], CENTRE[1]) for seed in range(size.speech_seeds)]
+    return tuple(_quantized(size, trunk, code) for trunk in trunks for code in ("int4", "ternary", "twn", "ttq"))
+
+
+def _dsd(size: Size) -> tuple[Cell, ...]:
+    short, long = size.dsd_epochs
+    found = []
+    for seed in range(size.seeds):
+        trunk = Cell(size.images, "dense", size.image_epochs[0], seed)
+        found += [trunk, trunk.then("dense", long), trunk.then("dsd", long, family="magnitude", density=0.6)]
+    for seed in range(size.speech_seeds):
+        trunk = _speech(size, seed)
+        found += [trunk, trunk.then("dense", short), trunk.then("dsd", short, family="magnitude", density=0.6)]
+    return tuple(found)
+
+
+def _large(size: Size) -> tuple[Cell, ...]:
+    dense, prune, tune = size.large_epochs
+    trunk = Cell(size.speech, "dense", dense, network=size.large)
+    options = (*_even(), ("pes", size.pes if size.large == "qlstmp-8" else 64))
+    pruned = trunk.then("pruned", prune, family=CENTRE[0], density=0.11, options=options)
+    return (trunk, pruned, pruned.then("quantized", tune, weights="int4", options=options))
+
+
+def _even() -> tuple[tuple[str, Option], ...]:
+    """Every kernel alike."""
+    return (("input_emphasis", 1.0), ("last_emphasis", 1.0))
+
+
+def _speech(size: Size, seed: int) -> Cell:
+    return Cell(size.speech, "dense", size.speech_epochs[0], seed)
+
+
+def _pruned(size: Size, seed: int, family: str, density: float) -> Cell:
+    options: tuple[tuple[str, Option], ...] = (("pes", size.pes),)
+    return _speech(size, seed).then("pruned", size.speech_epochs[1], family=family, density=density, options=options)
+
+
+def _quantized(size: Size, pruned: Cell, code: str) -> Cell:
+    return pruned.then("quantized", size.speech_epochs[2], weights=code, options=pruned.options)

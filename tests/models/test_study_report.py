@@ -1,0 +1,168 @@
+"""Grid, costs and page of the study, on results that are made up here."""
+
+import json
+import re
+
+import pytest
+from click.testing import CliRunner
+
+from ese_host.errors import FormatError, MissingError, UnsupportedError
+from ese_models.study import costs
+from ese_models.study.answers import ANSWERS, limited
+from ese_models.study.cell import with_trunks
+from ese_models.study.cli import study
+from ese_models.study.costs import Cost
+from ese_models.study.grid import SIZES, questions
+from ese_models.study.store import Store
+
+
+def all_cells(grid="full"):
+    return with_trunks(cell for question in questions(grid) for cell in question.cells)
+
+
+def record(cell, error=20.0, imbalance=1.0):
+    """A result: phone error rate of `error`, accuracies that go with it."""
+    return {
+        "metrics": {
+            "phone_error_rate": error / 100,
+            "accuracy": 1 - error / 100,
+            "non_pause_accuracy": 0.8 - error / 100,
+        },
+        "metric": "phone_error_rate" if cell.task == "festvox-ru" else "accuracy",
+        "lower": cell.task == "festvox-ru",
+        "remark": "one speaker" if cell.task == "festvox-ru" else "",
+        "load": {}
+        if cell.family == "none" or cell.stage == "dsd"
+        else {
+            "density": cell.density,
+            "imbalance": imbalance,
+            "padding": 0.03,
+            "kernels": {"lstm/kernel": {"size": 3_248_128}, "dense/kernel": {"size": 9}},
+        },
+        "storage": {"rate_quantized": 33.0, "rate_huffman": 41.0} if cell.weights == "codebook4" else {},
+        "seconds": {"epoch": 2.5, "processor": 60.0},
+        "versions": {"numpy": "1.26.4"},
+    }
+
+
+@pytest.mark.parametrize("grid", SIZES)
+def test_the_grid_is_thin_and_shares_trunks(grid):
+    cells = all_cells(grid)
+    assert len({cell.key for cell in cells}) == len(cells)
+    assert len([cell for cell in cells if cell.stage == "quantized" and cell.weights == "int4"]) < 12
+    # everything of question 3 but twn and ttq is trained for question 2 already
+    second, third = (set(question.cells) for question in questions(grid)[1:3])
+    assert {cell.weights for cell in third - second} == {"twn", "ttq"}
+    for cell in cells:
+        assert cell.trunk is None or cell.trunk in cells
+    with pytest.raises(UnsupportedError, match=r"^grid is 'huge'; allowed: full, tiny$"):
+        questions("huge")
+
+
+def page(tmp_path, make, only=None, arguments=()):
+    store = Store(tmp_path / "results")
+    for cell in all_cells():
+        values = make(cell)
+        if values is not None:
+            store.write(cell, values)
+    words = ["report", "--results", store.folder, "--page", tmp_path / "docs" / "study.md"]
+    words += ["--figures", tmp_path / "docs" / "figures", "--notes", tmp_path / "notes.md", *arguments]
+    result = CliRunner().invoke(study, [str(word) for word in words])
+    if result.exception is not None:
+        raise result.exception
+    return (tmp_path / "docs" / "study.md").read_text()
+
+
+def verdicts(text):
+    rows = re.findall(r"^\| (.*) \| (.*) \| (yes|no|not run) \|$", text, re.MULTILINE)
+    return {goal: (found, holds) for goal, found, holds in rows}
+
+
+def worse(cell):
+    """int4 costs 0.2, codebook4 0.4, ternary 1.5; DSD gains 0.5; balanced masks are 0.1 better than unbalanced."""
+    error = 20.0 + {"int4": 0.2, "codebook4": 0.4, "ternary": 1.5}.get(cell.weights, 0.0)
+    error += 0.1 * (cell.family == "magnitude" and cell.stage == "quantized" and cell.weights == "int4")
+    return record(cell, error - 0.5 * (cell.stage == "dsd") + cell.seed)
+
+
+def test_goals_are_judged_by_the_results(tmp_path):
+    (tmp_path / "notes.md").write_text("Longer training was tried.\n")
+    text = page(tmp_path, worse)
+    found = verdicts(text)
+    assert found["at least 40x smaller"] == ("41.00 ± 0.00x", "yes")
+    assert found["error no worse than dense, on the mean"] == ("0.40 ± 0.00 points", "no")
+    assert found["dense phone error rate at most 26.5%"] == ("20.00%", "yes")
+    assert found["90% balanced + int4: loss at most 0.3 points"] == ("0.20 points", "yes")
+    assert found["90% balanced + codebook4: loss at most 0.3 points"] == ("0.40 points", "no")
+    assert found["90% balanced + ternary: loss at most 1.0 points"] == ("1.50 points", "no")
+    for family in ("pe-balanced", "column-balanced", "gap-aware"):
+        assert found[f"90% int4, {family} no worse than unbalanced"] == ("-0.10 points", "yes")
+    for task in ("fashion-mnist", "festvox-ru"):
+        assert found[f"{task}: DSD better than as many epochs of dense training"][1] == "yes"
+    assert found["the chain at ESE's size: 3,248,128 LSTM weights, pruned, quantized"][1] == "yes"
+    assert len(found) == 12
+    assert "| pe-balanced | 90 | ternary | 21.50 | 1.50 | 58.50 | 1.000 | 3.00 |" in text
+    assert "festvox-ru: one speaker." in text and "Longer training was tried." in text and "Seeds: 0, 1, 2." in text
+    assert "![PE-balanced masks: where each weight code breaks](figures/study-density.svg)" in text
+    assert "ternary" in (tmp_path / "docs" / "figures" / "study-density.svg").read_text()
+
+
+def test_what_has_no_result_is_not_run_rather_than_judged(tmp_path):
+    text = page(tmp_path, lambda cell: worse(cell) if cell.stage == "dense" else None)
+    found = verdicts(text)
+    assert found.pop("dense phone error rate at most 26.5%") == ("20.00%", "yes")
+    assert set(found.values()) == {("", "not run")} and len(found) == 11
+    missing = len([cell for cell in all_cells() if cell.stage != "dense"])
+    assert f"{missing} cells have none yet" in text
+
+
+def test_seeds_are_compared_with_themselves(tmp_path):
+    cells = [cell for cell in questions()[0].cells if (cell.stage, cell.seed) != ("dense", 2)]
+    found = {cell: record(cell, 10 + cell.seed + (cell.weights == "codebook4")) for cell in cells}
+    loss = ANSWERS[1](cells, found).goals[1]
+    assert (loss.found, loss.holds) == ("1.00 ± 0.00 points", False)
+
+
+def test_one_question_alone_and_none_at_all(tmp_path):
+    text = page(tmp_path, worse, arguments=["--question", 4])
+    assert re.findall(r"^## (\d)", text, re.MULTILINE) == ["4"]
+    with pytest.raises(MissingError, match=r"has no result of grid 'tiny'; `ese4ml study run --grid tiny` makes them$"):
+        page(tmp_path, lambda _: None, arguments=["--grid", "tiny"])
+
+
+def test_a_goal_without_values_is_open():
+    assert limited("x", {}, 1.0).verdict == "not run"
+    assert limited("x", {0: 1.0}, 1.0).verdict == "yes" and limited("x", {0: 1.01}, 1.0).verdict == "no"
+
+
+def test_costs_are_measured_once_a_kind_and_listed(tmp_path):
+    store, seen = Store(tmp_path), []
+
+    def trial(cell):
+        seen.append(costs.kind(cell))
+        return Cost(10.0, 2.0)
+
+    cells = all_cells("tiny")
+    table = costs.measure(cells, store, trial)
+    assert len(seen) == len(set(seen)) == len(table) and costs.measure(cells, store, trial) == table == costs.read(
+        store
+    )
+    assert len(seen) == len(table)
+    prices = costs.estimates(cells, table)
+    assert prices == {cell: 10.0 + 2.0 * cell.epochs for cell in cells}
+    work = sum(prices.values())
+    chain = max(sum(prices[part] for part in with_trunks([cell])) for cell in cells)
+    assert costs.hours(cells, prices, 1) == pytest.approx(work / 3600)
+    assert costs.hours(cells, prices, 1000) == pytest.approx(chain / 3600)
+
+    result = CliRunner().invoke(study, ["list", "--results", str(tmp_path), "--grid", "tiny", "--json"])
+    listed = json.loads(result.stdout)
+    assert listed["unmeasured"] == 0 and listed["hours"] == pytest.approx(costs.hours(cells, prices, 2))
+    assert [row["key"] for row in listed["cells"]] == [cell.key for cell in cells]
+    plain = CliRunner().invoke(study, ["list", "--results", str(tmp_path / "none")]).stdout.splitlines()
+    assert plain[0].split()[:2] == ["?", "s"] and plain[-1].endswith("unmeasured: `ese4ml study measure`")
+    costs.path(store).write_text("[]")
+    with pytest.raises(
+        FormatError, match=r"epochs\.json is no table of costs \(.*\); `ese4ml study measure` makes it$"
+    ):
+        costs.read(store)
