@@ -42,9 +42,12 @@ def convert(nodes: list[Any], outputs: list[str], options: Options, notes: tuple
         return lstm(node, source, collector) if node.class_name == "SparseLSTM" else dense(node, source, collector)
 
     made = Partition(layer, collector)
+    has_layers = any(isinstance(node, SparseNode) for node in nodes)
     for node in nodes:
         if isinstance(node, Input):
             _port(made, node)
+            if not has_layers and len(made.ports) == 1:
+                made.pass_through(node)
         elif isinstance(node, SparseNode):
             made.engine(node)
         elif isinstance(node, HostStep):

@@ -95,6 +95,32 @@ def _forget_masks() -> None:
         pending[:] = [(name, tuple(t for t in needs if t not in masks), makes) for name, needs, makes in pending]
 
 
+def refuse(call: Call) -> tuple[Node, ...]:
+    """Refuse a QKeras layer by name, before hls4ml's fallback stops at its quantizers.
+
+    Raises:
+        UnsupportedError: always.
+    """
+    from ese_hls.passes.convert import MAPPED  # not above: it imports hls4ml's graph, which may still load this backend
+
+    raise call.refuse(f"has no place in the engine; it runs {MAPPED}: replace the layer or leave it out")
+
+
+UNMAPPED = (
+    "qkeras.qconv2d_batchnorm.QConv2DBatchnorm",
+    "qkeras.qconvolutional.QConv1D",
+    "qkeras.qconvolutional.QConv2D",
+    "qkeras.qconvolutional.QConv2DTranspose",
+    "qkeras.qconvolutional.QDepthwiseConv2D",
+    "qkeras.qconvolutional.QSeparableConv1D",
+    "qkeras.qconvolutional.QSeparableConv2D",
+    "qkeras.qdepthwiseconv2d_batchnorm.QDepthwiseConv2DBatchnorm",
+    "qkeras.qpooling.QAveragePooling2D",
+    "qkeras.qpooling.QGlobalAveragePooling2D",
+    "qkeras.qrecurrent.QGRU",
+    "qkeras.qrecurrent.QSimpleRNN",
+)
+"""QKeras layers that nothing here computes."""
 HANDLERS: dict[str, Reader] = {
     "keras.src.layers.core.input_layer.InputLayer": steps.input_layer,
     "keras.src.layers.core.masking.Masking": steps.masking,
@@ -133,6 +159,7 @@ HANDLERS: dict[str, Reader] = {
     "qkeras.qrecurrent.QBidirectional": engine.bidirectional,
     "qkeras.qrecurrent.QLSTM": engine.lstm,
     "QLSTMP": engine.lstm,
+    **dict.fromkeys(UNMAPPED, refuse),
 }
 """By the class's full name; by its name alone where any package may define it."""
 

@@ -11,14 +11,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 from ese_hls import result_precision
 from ese_hls.collector import Collector
 from ese_hls.conversion import UNMASKED
-from ese_hls.result_precision import text_of
+from ese_hls.result_precision import described, for_element
 from ese_host.engine_formats import ELEMENT_BITS
 from ese_host.errors import CapacityError, EseError, UnsupportedError
 from ese_host.fixed import Fixed
-from ese_host.network import Dense, Layer, Lstm, Network
+from ese_host.network import Dense, Layer, Lstm, Matrix, Network
 from ese_host.program import Chain, Output, Port, Program, Quantize, Step, Unmask
 from ese_host.program import Tensor as Known
 from ese_host.program.order import Fill
@@ -97,6 +99,21 @@ class Partition:
         self.ports.append(port)
         self.known[port.name], self.formats[port.name] = port.tensor, port.format
         self.give(node, port.name)
+
+    def pass_through(self, node: Any) -> None:
+        """Send an input through an identity layer, for a model of host steps alone: a program has a chain."""
+        tensor, form = self.element(node, node.outputs[0], node)
+        width = self.known[tensor].width
+        scale = np.ones((2, width), np.int64)
+        kernel = Matrix(np.eye(width, dtype=np.int64), "ternary", scale, 0)
+        self.collector.weights.append((f"identity layer behind {node.name!r}", kernel))
+        layer = Dense(f"{node.name}_identity", kernel, np.zeros(width, np.int64), 0, False, form, form)
+        name = f"{node.name}_passed"
+        self.open[name] = _Open([layer], [node], tensor, form, False, False)
+        self.give(node, name)
+        self.collector.notes.append(
+            f"the model has no LSTM or Dense layer: the engine passes {node.name!r} on, the host computes the rest"
+        )
 
     def give(self, node: Any, tensor: str, masked: Masked | None = None) -> None:
         """Note what a node computes."""
@@ -219,19 +236,19 @@ class Partition:
         """The configured format of what `producer` hands on.
 
         Raises:
-            UnsupportedError: there is none, or it is too wide for a vector element.
+            UnsupportedError: there is none.
         """
-        form = result_precision.of_layer(producer) or result_precision.of_model(producer)
-        if form is None or form.bits > ELEMENT_BITS:
+        asked = result_precision.of_layer(producer) or result_precision.of_model(producer)
+        if asked is None:
             raise UnsupportedError(
-                f"layer {producer.name!r} hands {bits if form is None else form.bits}-bit values to {reader.name!r}; a "
+                f"layer {producer.name!r} hands {bits}-bit values to {reader.name!r}; a "
                 f"vector element has {ELEMENT_BITS}: put a QActivation('quantized_bits(16, ...)') between the two"
             )
         self.collector.notes.append(
-            f"layer {producer.name!r} has no quantizer; its output is rounded to {text_of(form)} of the configuration, "
-            "half to even, and saturated"
+            f"layer {producer.name!r} has no quantizer; its output is rounded to {described(asked)}, half to even, and "
+            "saturated"
         )
-        return form
+        return for_element(asked)
 
     def element(self, producer: Any, tensor: str, reader: Any) -> tuple[str, Fixed]:
         """A tensor whose codes fit vector elements, and the format in which a chain reads them."""

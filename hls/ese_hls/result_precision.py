@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
+from ese_hls.precision import WIDEST
+from ese_host.engine_formats import ELEMENT_BITS
 from ese_host.errors import UnsupportedError
 from ese_host.fixed import Fixed
 
 FILLED_IN = "fixed<16,6>"
 """What hls4ml writes as the model's precision where the user gave none: told apart by being plain text."""
+WIDE_INTEGER = 6
+"""Integer bits kept of a precision too wide for a vector element, as in fixed<16,6>, at most."""
 
 
 def of_layer(node: Any, what: str = "result") -> Fixed | None:
     """The format that the configuration gives to a node's result (or state) by the layer's name or type.
 
     Raises:
-        UnsupportedError: it is no fixed-point format.
+        UnsupportedError: it is no fixed-point format, or too wide.
     """
     config = node.model.config
     name, kind = node.name.lower(), node.class_name.lower()
@@ -30,7 +34,7 @@ def of_model(node: Any) -> Fixed | None:
     """The model's default format, where the user gave one: `config_from_keras_model` does.
 
     Raises:
-        UnsupportedError: it is no fixed-point format.
+        UnsupportedError: it is no fixed-point format, or too wide.
     """
     config = node.model.config
     found = config.model_precision.get("result") or config.model_precision.get("default")
@@ -46,8 +50,31 @@ def _fixed(config: Any, text: Any, where: str) -> Fixed:
     found = config.backend.convert_precision_string(text)
     if not isinstance(found, (FixedPrecisionType, IntegerPrecisionType)):
         raise UnsupportedError(f"{where} is {text}; a fixed-point format is allowed: write, say, 'fixed<16,6>'")
+    if found.width > WIDEST:
+        raise UnsupportedError(f"{where} is {text}; at most {WIDEST} bits are read: write, say, 'fixed<16,6>'")
     integer = found.width if isinstance(found, IntegerPrecisionType) else found.integer
     return Fixed(found.width, integer, bool(found.signed))
+
+
+def for_element(form: Fixed) -> Fixed:
+    """A configured format as a vector element can have it: of a wider one the integer bits, 6 at most, stay.
+
+    >>> for_element(Fixed(32, 16)), for_element(Fixed(32, 1))
+    (Fixed(bits=16, integer=6, signed=True), Fixed(bits=16, integer=1, signed=True))
+    """
+    if form.bits <= ELEMENT_BITS:
+        return form
+    return Fixed(ELEMENT_BITS, min(form.integer, WIDE_INTEGER), form.signed)
+
+
+def described(asked: Fixed) -> str:
+    """What a vector element has for a configured format, for the summary.
+
+    >>> described(Fixed(32, 16))
+    'fixed<16,6> for fixed<32,16> of the configuration'
+    """
+    form = for_element(asked)
+    return f"{text_of(form)} {'' if form == asked else f'for {text_of(asked)} '}of the configuration"
 
 
 def text_of(form: Fixed) -> str:

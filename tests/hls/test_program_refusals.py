@@ -10,7 +10,7 @@ import keras
 import pytest
 from keras import layers as kl
 from plugin_models import bits, convert, dense, fill, functional, recurrent
-from qkeras import QActivation, quantized_bits
+from qkeras import QActivation, QConv1D, quantized_bits
 
 from ese_host.errors import UnsupportedError
 
@@ -56,6 +56,17 @@ REFUSALS: dict[str, tuple[Callable[[], Any], str]] = {
     "GRU both ways": (
         after(kl.Bidirectional(kl.GRU(3), name="both")),
         "layer 'both' (Bidirectional) wraps GRU; LSTM, QLSTM and QLSTMP are allowed: use one",
+    ),
+    "GRU backwards": (
+        after(kl.Bidirectional(kl.LSTM(3), backward_layer=kl.GRU(3, go_backwards=True), name="both")),
+        "layer 'both' (Bidirectional) wraps GRU; LSTM, QLSTM and QLSTMP are allowed: use one",
+    ),
+    "unmapped layer of QKeras": (
+        after(QConv1D(2, 2, name="every")),
+        "layer 'every' (QConv1D) has no place in the engine; it runs LSTM, QLSTM, QLSTMP, Dense, QDense, "
+        "Bidirectional, TimeDistributed, activations and quantizers, BatchNormalization, Masking, merges along the "
+        "last axis, Reshape, Flatten, RepeatVector, Dropout, and a softmax at the end: replace the layer or leave it "
+        "out",
     ),
     "convolution at every step": (
         after(kl.TimeDistributed(kl.Conv1D(2, 2), name="every"), shape=(6, 7, 3)),

@@ -71,13 +71,12 @@ def test_precision_of_single_layers() -> None:
     [
         (
             "lstm", {"state": "ufixed<8,2>"},
-            r"^layer 'lstm' \(LSTM\): the configuration's state format is ufixed<8,2>; h and c are signed, of at most "
-            r"16 bits: set hls_config\['LayerName'\]\['lstm'\]\['Precision'\]\['state'\] to 'fixed<16,4>'$",
+            r"^layer 'lstm' \(LSTM\): the configuration's state format is ufixed<8,2>; h and c are signed: "
+            r"set hls_config\['LayerName'\]\['lstm'\]\['Precision'\]\['state'\] to 'fixed<16,4>'$",
         ),
         (
-            "cut", {"result": "fixed<24,6>"},
-            r"^layer 'cut' hands 24-bit values to 'classes'; a vector element has 16: put a QActivation\("
-            r"'quantized_bits\(16, \.\.\.\)'\) between the two$",
+            "x", {"result": "fixed<64,32>"},
+            r"^hls_config: Precision of 'x' is fixed<64,32>; at most 48 bits are read: write, say, 'fixed<16,6>'$",
         ),
         (
             "x", {"result": "float"},
@@ -88,3 +87,14 @@ def test_precision_of_single_layers() -> None:
 def test_precisions_that_do_not_fit(layer: str, precision: dict[str, str], message: str) -> None:
     with pytest.raises(UnsupportedError, match=message):
         convert(plain(), layers={layer: {"Precision": precision}})
+
+
+def test_wider_precisions_keep_six_integer_bits() -> None:
+    layers = {"lstm": {"Precision": {"state": "fixed<32,4>"}}, "cut": {"Precision": {"result": "fixed<24,16>"}}}
+    conversion = convert(plain(), layers=layers).ese_conversion
+    assert conversion.program.chains[0].network.layers[0].state == Fixed(16, 4)
+    assert conversion.program.chains[1].network.layers[0].output == Fixed(16, 6)
+    assert (
+        "layer 'cut' has no quantizer; its output is rounded to fixed<16,6> for fixed<24,16> of the configuration, "
+        "half to even, and saturated"
+    ) in conversion.summary.notes

@@ -41,11 +41,14 @@ def _is_projected(node: Any) -> bool:
 
 
 class RemoveIdentity(OptimizerPass):  # type: ignore[misc]
-    """Dropout and linear activations do nothing at inference."""
+    """Dropout and linear activations do nothing at inference; a softmax with `skip: True` in hls_config is left out."""
 
     def match(self, node: Any) -> bool:
         """An activation that computes nothing, unless the model gives out both what it reads and what it makes."""
-        if not isinstance(node, Activation) or node.get_attr("activation") != "linear":
+        if not isinstance(node, Activation):
+            return False
+        skipped = node.get_attr("activation") == "softmax" and bool(node.get_attr("skip", False))
+        if node.get_attr("activation") != "linear" and not skipped:
             return False
         return not (_is_output(node) and (_is_output(source := node.get_input_node()) or isinstance(source, Input)))
 

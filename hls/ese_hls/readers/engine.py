@@ -82,8 +82,9 @@ def _optional(call: Call, cell: Any, name: str, quantizer: str) -> WeightTensor 
 def bidirectional(call: Call) -> tuple[Node, ...]:
     """Both directions as layers of their own, the backward one turned round again, and their merge."""
     wrapper = call.layer
-    if type(wrapper.forward_layer).__name__ not in ("LSTM", "QLSTM", "QLSTMP"):
-        raise call.refuse(f"wraps {type(wrapper.forward_layer).__name__}; LSTM, QLSTM and QLSTMP are allowed: use one")
+    for layer in (wrapper.forward_layer, wrapper.backward_layer):
+        if type(layer).__name__ not in ("LSTM", "QLSTM", "QLSTMP"):
+            raise call.refuse(f"wraps {type(layer).__name__}; LSTM, QLSTM and QLSTMP are allowed: use one")
     nodes: list[Node] = []
     merged = wrapper.merge_mode is not None
     ends: list[Tensor] = []

@@ -1,0 +1,195 @@
+"""A pytest plugin: hls4ml's own tests with another backend in place of Vitis.
+
+Loaded with `-p own_tests_plugin` (benchmarks/own_tests.py). The tests' files stay as they are: the value of their
+parameter `backend` is replaced when they are collected, and one line of JSON is written for each test.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ese_host.errors import CapacityError, UnsupportedError
+
+REPLACED = ("Vitis", "Vivado")
+"""Values that are replaced: the first that a test function has."""
+DETAILS = ("Mismatched elements", "Max absolute difference")
+
+
+class StandIn(str):
+    """A backend's name that compares equal to the one it stands for as well, so that tests take its branch."""
+
+    stands_for: str
+
+    def __new__(cls, name: str, stands_for: str) -> StandIn:
+        made = super().__new__(cls, name)
+        made.stands_for = stands_for
+        return made
+
+    def __eq__(self, other: object) -> bool:
+        return str(self) == other or self.stands_for == other
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(self.stands_for)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("own tests")
+    group.addoption("--own-backend", default="", help="the backend to put in place; without it the tests keep theirs")
+    group.addoption("--own-record", help="file to which one line of JSON is added for each test")
+    group.addoption("--own-only", help="file of test ids, one a line: run these alone")
+    group.addoption("--own-done", help="file of test ids, one a line: leave these out")
+    group.addoption(
+        "--own-sample", type=int, default=0, help="run so many tests of a function at most, chosen at random"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--own-record"):
+        _add_missing_layers()
+        config.pluginmanager.register(Recorder(config), "own-tests-recorder")
+
+
+def _add_missing_layers() -> None:
+    """Layers of Keras 2 that Keras 3 dropped and that the tests import: without them a whole file is not collected."""
+    import keras
+
+    if not hasattr(keras.layers, "ThresholdedReLU"):
+
+        class ThresholdedReLU(keras.layers.Layer):  # type: ignore[misc]
+            def __init__(self, theta: float = 1.0, **kwargs: Any) -> None:
+                super().__init__(**kwargs)
+                self.theta = theta
+
+            def call(self, x: Any) -> Any:
+                return x * keras.ops.cast(x > self.theta, x.dtype)
+
+        keras.layers.ThresholdedReLU = ThresholdedReLU
+        keras._tf_keras.keras.layers.ThresholdedReLU = ThresholdedReLU
+
+
+def chosen_backend(items: list[Any], like: Any) -> str | None:
+    """The value of `backend` to replace among the tests of one function; None where there is none."""
+    same = [item for item in items if (item.path, item.originalname) == (like.path, like.originalname)]
+    values = {backend_of(item) for item in same}
+    return next((name for name in REPLACED if name in values), None)
+
+
+def backend_of(item: Any) -> Any:
+    """The value of an item's parameter `backend`, or None."""
+    return item.callspec.params.get("backend") if hasattr(item, "callspec") else None
+
+
+def sampled(items: list[Any], size: int) -> list[Any]:
+    """At most `size` items of each function, always the same ones; 0 for all."""
+    functions: dict[str, list[Any]] = {}
+    for item in items:
+        functions.setdefault(f"{item.path.name}::{item.originalname}", []).append(item)
+    taken: list[Any] = []
+    for name, group in functions.items():
+        few = random.Random(name).sample(group, min(size, len(group))) if size else group  # noqa: S311
+        taken += [item for item in group if item in few]
+    return taken
+
+
+class Recorder:
+    """Chooses tests, replaces backends, writes results."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.backend: str = config.getoption("--own-backend")
+        self.path = Path(config.getoption("--own-record"))
+        self.sample: int = config.getoption("--own-sample")
+        only, done = config.getoption("--own-only"), config.getoption("--own-done")
+        self.only = set(Path(only).read_text(encoding="utf-8").splitlines()) if only else None
+        self.converted = False
+        self.done = set(Path(done).read_text(encoding="utf-8").splitlines()) if done else set()
+
+    def write(self, item: Any, outcome: str, message: str = "", seconds: float = 0.0) -> None:
+        found = {"file": item.path.name, "function": item.originalname, "id": item.nodeid, "backend": self.backend}
+        found |= {"outcome": outcome, "message": message, "seconds": round(seconds, 2)}
+        with self.path.open("a", encoding="utf-8") as out:
+            out.write(json.dumps(found) + "\n")
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[Any]) -> None:
+        asked = [item for item in items if item.nodeid not in self.done]
+        if self.only is not None:
+            asked = [item for item in asked if item.nodeid in self.only]
+        choice = {(item.path, item.originalname): chosen_backend(items, item) for item in asked}
+        run = []
+        for item in asked:
+            wanted = choice[item.path, item.originalname]
+            if backend_of(item) is None:
+                self.write(item, "not applicable", "no parameter named backend")
+            elif wanted is None:
+                self.write(item, "not applicable", "for other backends than Vitis and Vivado")
+            elif backend_of(item) == wanted:
+                run.append(item)
+        kept = sampled(run, self.sample)
+        for item in run:
+            if item not in kept:
+                self.write(item, "not run", f"outside a random choice of {self.sample} of each function")
+        if self.backend:
+            for item in kept:
+                item.callspec.params["backend"] = StandIn(self.backend, backend_of(item))
+        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+        items[:] = kept
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """A file that cannot be imported is one result."""
+        if report.failed and report.nodeid not in self.done:
+            lines = [line[1:].strip() for line in report.longreprtext.splitlines() if line.startswith("E ")]
+            found = {"file": report.nodeid, "function": "(import)", "id": report.nodeid, "backend": self.backend}
+            found |= {"outcome": "not applicable", "message": lines[-1] if lines else "import failed", "seconds": 0.0}
+            with self.path.open("a", encoding="utf-8") as out:
+                out.write(json.dumps(found) + "\n")
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self) -> None:
+        """The same random weights and inputs each time; note whether a backend is asked to convert."""
+        import keras
+        from hls4ml.backends import get_backend
+
+        keras.utils.set_random_seed(0)
+        self.converted = False
+        if self.backend:
+            backend = get_backend(self.backend)
+            original = type(backend).create_initial_config
+
+            def create_initial_config(*args: Any, **kwargs: Any) -> Any:
+                self.converted = True
+                return original(backend, *args, **kwargs)
+
+            backend.create_initial_config = create_initial_config
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: Any, call: Any) -> Generator[None, Any, Any]:
+        report = yield
+        if report.skipped:
+            self.write(item, "not applicable", f"skipped by the test: {call.excinfo.value}")
+        elif report.failed and call.when != "teardown":
+            error = call.excinfo.value
+            refused = isinstance(error, (UnsupportedError, CapacityError))
+            self.write(item, "refused" if refused else "failed", first_line(error), report.duration)
+        elif report.passed and call.when == "call":
+            if self.backend and not self.converted:
+                self.write(item, "not applicable", "its conversion does not use its parameter backend")
+            else:
+                self.write(item, "passed", "", report.duration)
+        return report
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says in one line; of numpy's comparisons the counts."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [""]
+    details = [line for line in lines if line.startswith(DETAILS)]
+    text = "; ".join(details) if details else lines[0]
+    return text if isinstance(error, (UnsupportedError, CapacityError)) else f"{type(error).__name__}: {text}"

@@ -1,0 +1,38 @@
+"""Models and configurations that hls4ml's own tests use: no matrix at all, a softmax that is skipped."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+from keras import layers as kl
+from plugin_models import bits, chain, convert, dense, frames, golden_values
+from qkeras import QActivation, quantized_relu
+
+
+def test_a_model_without_matrices_passes_its_input_through_the_engine(tmp_path) -> None:
+    model = keras.Sequential(
+        [keras.Input((4, 7), name="x"), QActivation(bits(8, 2), name="source"), QActivation(quantized_relu(6, 1))]
+    )
+    hls_model = convert(model, tmp_path / "project")
+    conversion = hls_model.ese_conversion
+    (only,) = conversion.program.chains
+    assert [layer.name for layer in only.network.layers] == ["x_identity"]
+    assert (
+        "the model has no LSTM or Dense layer: the engine passes 'x' on, the host computes the rest"
+        in conversion.summary.notes
+    )
+    x = frames(model)
+    hls_model.compile()
+    expected = np.asarray(model(x[0]))
+    np.testing.assert_array_equal(golden_values(conversion, x)[0], expected)
+    np.testing.assert_array_equal(hls_model.predict(x[0]), expected)
+
+
+def test_a_softmax_is_skipped_where_the_configuration_says_so() -> None:
+    model = chain(dense(3), kl.Activation("softmax", name="softmax"), shape=(7,))
+    assert convert(model).ese_conversion.program.outputs[0].head == "softmax"
+    skipped = convert(model, layers={"softmax": {"skip": True}}).ese_conversion
+    assert skipped.program.outputs[0].head == "none"
+    x = frames(model)
+    logits = keras.Sequential(model.layers[:-1])
+    np.testing.assert_array_equal(golden_values(skipped, x)[0], np.asarray(logits(x[0])))
