@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from ese_host.errors import UnsupportedError
 from ese_models.data import Dataset, Split
+from ese_models.held import quantized_once
 from ese_models.inspection import check_finite
 from ese_models.networks import Formats, Topology, network
 
@@ -129,7 +130,7 @@ def _step(model: Any, optimizer: Any, smoothing: float, teacher: Any, share: flo
         targets = (1 - smoothing) * targets + known * (smoothing / classes)
         if teacher is not None:
             targets = (1 - share) * targets + share * known * teacher(inputs, training=False)
-        with tf.GradientTape() as tape:
+        with tf.GradientTape() as tape, quantized_once(model):
             probabilities = model(inputs, training=True)
             total = tf.reduce_sum(targets * tf.math.log(probabilities + 1e-7))
             loss = -total / tf.maximum(tf.reduce_sum(known), 1.0)

@@ -97,8 +97,7 @@ class Codebook(LearnedQuantizer):
         levels, step = self._levels(ops.cast(centroids, "float64"), ops)
         rounded = ops.cast(levels * step, x.dtype)
         values = ops.stop_gradient(rounded) + (centroids - ops.stop_gradient(centroids))
-        table = ops.concatenate([ops.zeros((1,), x.dtype), values])
-        return ops.take(table, ops.cast(self._index, "int32"), axis=0) + 0 * (x - ops.stop_gradient(x))
+        return _placed(values, ops.cast(self._index, "int32")) + 0 * (x - ops.stop_gradient(x))
 
     @property
     def codebook(self) -> Codes:
@@ -145,3 +144,18 @@ class Codebook(LearnedQuantizer):
             "centroids": to_text(ops.convert_to_numpy(self.centroids)),
             "index": to_text(self.index),
         }
+
+
+def _placed(values: Any, index: Any) -> Any:
+    """The value at each index, zero at index 0; a value's gradient is the sum of those of its weights."""
+
+    @ops.custom_gradient  # type: ignore[untyped-decorator,unused-ignore]
+    def place(values: Any) -> Any:
+        def gradient(upstream: Any) -> Any:
+            # XLA fuses this into one sum a value; the scatter of take's own gradient goes weight by weight
+            own = ops.equal(index[None], ops.arange(1, values.shape[0] + 1)[:, None, None])
+            return ops.sum(ops.where(own, upstream[None], 0.0), axis=(1, 2))
+
+        return ops.take(ops.concatenate([ops.zeros((1,), values.dtype), values]), index, axis=0), gradient
+
+    return place(values)
