@@ -12,6 +12,8 @@ IMAGES = "fashion-mnist"
 FAMILIES = ("magnitude", "pe-balanced", "column-balanced", "gap-aware")
 CODES = ("int4", "codebook4", "ternary")
 CENTRE = ("pe-balanced", 0.1, "int4")
+CURVE = (0.2, 0.1, 0.05, 0.03)
+"""Densities at which every code is tried, by the first seed."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,11 @@ class Question:
 
 @dataclass(frozen=True)
 class Size:
-    """How much is trained: epochs of each stage by question, seeds, and the tasks that stand for speech and images."""
+    """How much is trained: epochs of each stage by question, seeds, and the tasks that stand for speech and images.
+
+    dsd_epochs, speech's first, are those of DSD and of its dense control; on speech as many as pruning and quantization
+    have together, so that the control is theirs too.
+    """
 
     speech: str
     images: str
@@ -45,7 +51,7 @@ class Size:
 
 
 SIZES = {
-    "full": Size(SPEECH, IMAGES, (12, 6, 3), (20, 20, 10), (3, 8), (3, 2, 1), "qlstmp-1024", 3, 1, 32),
+    "full": Size(SPEECH, IMAGES, (12, 6, 3), (20, 20, 10), (9, 8), (3, 2, 1), "qlstmp-1024", 3, 1, 32),
     "tiny": Size("japanese-vowels", "digits", (2, 2, 2), (2, 2, 2), (1, 1), (1, 1, 1), "qlstmp-8", 2, 1, 4),
 }
 """Grids by name: the study itself, and its machinery in about a minute."""
@@ -84,13 +90,12 @@ def _deep_compression(size: Size) -> tuple[Cell, ...]:
 def _balance(size: Size) -> tuple[Cell, ...]:
     found = []
     for seed in range(size.speech_seeds):
-        pruned = {
-            (family, density): _pruned(size, seed, family, density)
-            for family, density in [*((f, 0.1) for f in FAMILIES), (CENTRE[0], 0.2), (CENTRE[0], 0.05)]
-        }
-        wanted = [(family, density, CENTRE[2]) for family, density in pruned]
-        wanted += [(CENTRE[0], density, code) for density in (0.2, 0.1, 0.05) for code in CODES]
-        found += [_speech(size, seed), *pruned.values()]
+        densities = (CENTRE[1],) if seed else CURVE
+        masks = dict.fromkeys([*((family, CENTRE[1]) for family in FAMILIES), *((CENTRE[0], d) for d in densities)])
+        wanted = [(family, density, CENTRE[2]) for family, density in masks]
+        wanted += [(CENTRE[0], density, code) for density in densities for code in CODES]
+        pruned = {key: _pruned(size, seed, *key) for key in masks}
+        found += [_speech(size, seed), _control(size, seed), *pruned.values()]
         found += [_quantized(size, pruned[family, density], code) for family, density, code in dict.fromkeys(wanted)]
     return tuple(found)
 
@@ -108,7 +113,7 @@ def _dsd(size: Size) -> tuple[Cell, ...]:
         found += [trunk, trunk.then("dense", long), trunk.then("dsd", long, family="magnitude", density=0.6)]
     for seed in range(size.speech_seeds):
         trunk = _speech(size, seed)
-        found += [trunk, trunk.then("dense", short), trunk.then("dsd", short, family="magnitude", density=0.6)]
+        found += [trunk, _control(size, seed), trunk.then("dsd", short, family="magnitude", density=0.6)]
     return tuple(found)
 
 
@@ -127,6 +132,11 @@ def _even() -> tuple[tuple[str, Option], ...]:
 
 def _speech(size: Size, seed: int) -> Cell:
     return Cell(size.speech, "dense", size.speech_epochs[0], seed)
+
+
+def _control(size: Size, seed: int) -> Cell:
+    """The dense network, trained as long as the pruned and quantized ones."""
+    return _speech(size, seed).then("dense", size.dsd_epochs[0])
 
 
 def _pruned(size: Size, seed: int, family: str, density: float) -> Cell:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from ese_host.manifest import replace
 from ese_models import charts
 from ese_models.study.answers import ANSWERS, Answer
-from ese_models.study.cell import Cell
+from ese_models.study.cell import Cell, with_trunks
 from ese_models.study.grid import Question
 from ese_models.study.store import Record
 
@@ -16,7 +18,7 @@ from ese_models.study.store import Record
 def write(
     asked: Sequence[Question], found: Mapping[Cell, Record], page: Path, figures: Path, notes: Path, command: str
 ) -> list[Path]:
-    """Write the page and its pictures.
+    """Write the page, its pictures, and beside it a JSON of the results that it was made from.
 
     Args:
         asked: questions.
@@ -39,9 +41,18 @@ def write(
         lines += _section(question, answer, found, figures, page.parent)
     if notes.is_file():
         lines += ["## Notes", "", notes.read_text(encoding="utf-8").strip(), ""]
-    page.parent.mkdir(parents=True, exist_ok=True)
-    page.write_text("\n".join(lines), encoding="utf-8")
-    return [page, *drawn]
+    data = page.with_suffix(".json")
+    cells = with_trunks(cell for question in asked for cell in question.cells)
+    replace(page, "\n".join(lines).encode())
+    replace(data, (json.dumps([summary(found[cell]) for cell in cells if cell in found], indent=1) + "\n").encode())
+    return [page, data, *drawn]
+
+
+def summary(record: Record) -> Record:
+    """A result without the load of each kernel, and without its trunk's own description."""
+    cell = {**record["cell"], "trunk": record["cell"]["trunk"] and Cell.from_json(record["cell"]["trunk"]).key}
+    load = {name: value for name, value in record["load"].items() if name != "kernels"}
+    return {**record, "cell": cell, "load": load}
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
