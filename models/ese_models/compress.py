@@ -217,16 +217,39 @@ def compress(
     return Compressed(pruned, model, {name: held.mask.T for name, held in constraints(model).items()})
 
 
-def prune(dense: Any, data: Dataset, plan: Plan, progress: Progress | None = None) -> tuple[Any, dict[str, Mask]]:
-    """The pruned and retrained float network, and its masks, outputs first; see `compress`."""
+def prune(
+    dense: Any, data: Dataset, plan: Plan, progress: Progress | None = None, begun: Any = None
+) -> tuple[Any, dict[str, Mask]]:
+    """The pruned and retrained float network, and its masks, outputs first; see `compress`.
+
+    Args:
+        dense: the teacher, and what pruning starts from.
+        data: its training split is used alone.
+        plan: what to make.
+        progress: called after each epoch.
+        begun: a pruned network that pruning goes on from instead, at its density (prune, retrain, prune again).
+
+    Raises:
+        UnsupportedError: `begun` is sparser than the plan.
+    """
     check_finite(dense)
-    model = like(dense, "float")
+    model = like(dense if begun is None else begun, "float")
+    start = 1.0 if begun is None else kept_share(matrices(begun))
+    if start < 0.99 * plan.density:  # as many, save what rounding per PE leaves out
+        raise UnsupportedError(
+            f"the network to go on from keeps {start:.4f} of its weights, the plan {plan.density}; take a denser one"
+        )
     pruner = Pruner(kernels(model), lambda weights, density: masks_for(weights, plan, density, plan.family))
-    before_step = pruner.gradual(plan.schedule, plan.density, plan.pruned_at, plan.updates)
+    before_step = pruner.gradual(plan.schedule, plan.density, plan.pruned_at, plan.updates, max(start, plan.density))
     rng = np.random.default_rng((plan.seed, 1))
     fit(model, data.train, plan.prune, rng, before_step, progress, teacher=dense, share=plan.teacher)
     before_step(1.0)  # where there were too few steps, the last round comes here
     return model, pruner.masks
+
+
+def kept_share(weights: Mapping[str, npt.NDArray[np.float32]]) -> float:
+    """Non-zero weights of all matrices over all weights."""
+    return sum(int((matrix != 0).sum()) for matrix in weights.values()) / sum(m.size for m in weights.values())
 
 
 def quantize(

@@ -63,8 +63,10 @@ class Pruner:
         for variable in self._kernels.values():
             variable.constraint.assign(np.ones(variable.shape, dtype=bool))
 
-    def gradual(self, schedule: Schedule, target: float, finished: float, rounds: int) -> Callable[[float], None]:
-        """What to call before each step with the share of steps done, so that density falls to `target`."""
+    def gradual(
+        self, schedule: Schedule, target: float, finished: float, rounds: int, start: float = 1.0
+    ) -> Callable[[float], None]:
+        """What to call before each step with the share of steps done: density falls from `start` to `target`."""
         reached = -1
 
         def before_step(done: float) -> None:
@@ -72,7 +74,7 @@ class Pruner:
             due = round_of(done, finished, rounds)
             if due != reached:
                 reached = due
-                self.prune(density_of_round(schedule, due, rounds, target))
+                self.prune(density_of_round(schedule, due, rounds, target, start))
 
         return before_step
 

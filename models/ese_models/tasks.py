@@ -23,7 +23,7 @@ class Task:
         name: as `--task` takes it.
         topology: layers of the network. formats: its quantizers.
         dense, prune, tune: recipes of the three stages.
-        emphasis: see `compress.Plan`.
+        emphasis, pruned_at: see `compress.Plan`.
         measure: probabilities of a split -> its figures, by name; "accuracy" is one of them.
         metric: the figure that counts. lower: whether less of it is better.
     """
@@ -35,6 +35,7 @@ class Task:
     tune: Recipe
     formats: Formats = field(default_factory=Formats)
     emphasis: tuple[float, float] = (2.5, 6.0)
+    pruned_at: float = 0.6
     measure: Callable[[Floats, Split], dict[str, float]] = metrics.classification
     metric: str = "accuracy"
     lower: bool = False
@@ -55,8 +56,10 @@ TASKS = {
             "festvox-ru",
             Topology((256,), framewise=True, dropout=0.3),
             Recipe(epochs=12, rate=3e-3, batch=64, noise=0.3),
-            Recipe(epochs=12, rate=2e-3, batch=64, noise=0.2),
-            Recipe(epochs=6, rate=1e-3, batch=64, noise=0.2),
+            Recipe(epochs=12, rate=6e-3, batch=64, noise=0.1),
+            Recipe(epochs=6, rate=3e-3, batch=64, noise=0.1),
+            emphasis=(1.0, 4.0),
+            pruned_at=0.3,
             measure=partial(metrics.phones, pause=festvox_ru.PHONES.index(festvox_ru.PAUSE)),
             metric="phone_error_rate",
             lower=True,

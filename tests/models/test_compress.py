@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ese_host.errors import FormatError, MissingError, UnsupportedError
 from ese_host.sparse import entries_per_pe
 from ese_models import cli, data, provenance
-from ese_models.compress import Plan, compress, densities, interleave, masks_for, matrices, prune, quantize
+from ese_models.compress import Plan, compress, densities, interleave, kept_share, masks_for, matrices, prune, quantize
 from ese_models.inspection import constraints, kernels, load, weight_quantizers
 from ese_models.networks import Topology
 from ese_models.pruning import FAMILIES, keep_per_pe
@@ -55,6 +55,24 @@ def test_masks_hold_through_every_stage(tiny, dense, family):
             assert entries_per_pe(codes[name], rows, "int4", 4).tolist() == [keep] * 3
         elif family != "magnitude":
             assert [int(mask[rows.rows_of(pe)].sum()) for pe in range(3)] == [keep] * 3
+
+
+def test_pruning_goes_on_from_a_pruned_network(tiny, dense):
+    plan = Plan(density=0.4, pes=3, family="magnitude", prune=SHORT, updates=4, emphasis=(1, 1))
+    begun, _ = prune(dense, tiny, plan)
+    on = replace(plan, density=0.2, family="pe-balanced", pruned_at=1e-9)  # one round, so that nothing grows between
+    _, masks = prune(dense, tiny, on, begun=begun)
+    for name, weights in matrices(begun).items():
+        rows = interleave(name, len(weights), 3)
+        assert [int(masks[name][rows.rows_of(pe)].sum()) for pe in range(3)] == [keep_per_pe(weights.size, 0.2, 3)] * 3
+        if name != "dense/kernel":  # there a PE holds fewer weights than it is to keep
+            assert not masks[name][weights == 0].any()
+    share = kept_share(matrices(begun))
+    with pytest.raises(
+        UnsupportedError,
+        match=rf"^the network to go on from keeps {share:.4f} of its weights, the plan 0.6; take a denser",
+    ):
+        prune(dense, tiny, replace(on, density=0.6), begun=begun)
 
 
 LEARN = replace(SHORT, epochs=6, rate=0.2)  # few steps, so that groups change, must be large

@@ -22,12 +22,14 @@ PES = 4
 TARGETS = st.floats(0.01, 1)
 
 
-@given(st.sampled_from(SCHEDULES), TARGETS, st.integers(1, 60), st.floats(0.05, 1))
-def test_density_falls_from_one_to_the_target_and_never_rises(schedule, target, rounds, finished):
+@given(st.sampled_from(SCHEDULES), TARGETS, st.floats(0, 1), st.integers(1, 60), st.floats(0.05, 1))
+def test_density_falls_from_the_start_to_the_target_and_never_rises(schedule, target, above, rounds, finished):
+    start = target + above * (1 - target)
     due = [round_of(done, finished, rounds) for done in np.linspace(0, 1, 200)]
-    densities = [density_of_round(schedule, number, rounds, target) for number in due]
-    assert densities[0] == 1 and densities[-1] == pytest.approx(target)
-    assert (np.diff(densities) <= 0).all()
+    densities = [density_of_round(schedule, number, rounds, target, start) for number in due]
+    assert densities[0] == pytest.approx(start) and densities[-1] == pytest.approx(target)
+    assert (np.diff(densities) <= 1e-12).all()
+    assert density_of_round(schedule, 0, rounds, target) == 1
 
 
 def test_every_round_keeps_the_same_share():

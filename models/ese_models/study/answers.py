@@ -183,8 +183,9 @@ def balance(cells: Sequence[Cell], found: Results) -> Answer:
         goals,
         [
             "ESE on TIMIT (published): phone error rate 20.3% dense, 20.5 to 21% at 85 to 95% pruned.",
-            "Losses are against the dense network that all others start from. Pruning and quantization train on, so",
-            "the second row is the dense network trained for as many epochs more.",
+            "Losses are against the dense network of the first row. From it masks are trained to 80% unbalanced, from",
+            "there to 80 and 90% of every family, and on; quantized networks start from the pruned one of their masks.",
+            "As these stages train on, the second row is the dense network trained on.",
         ],
         _density_chart(groups, figures, metric),
     )

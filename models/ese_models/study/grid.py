@@ -12,8 +12,10 @@ IMAGES = "fashion-mnist"
 FAMILIES = ("magnitude", "pe-balanced", "column-balanced", "gap-aware")
 CODES = ("int4", "codebook4", "ternary")
 CENTRE = ("pe-balanced", 0.1, "int4")
-CURVE = (0.2, 0.1, 0.05, 0.03)
+CURVE = (0.2, 0.1, 0.05)
 """Densities at which every code is tried, by the first seed."""
+BEGIN = ("magnitude", 0.2)
+"""The pruned network that all other masks on speech start from."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,7 @@ class Question:
 class Size:
     """How much is trained: epochs of each stage by question, seeds, and the tasks that stand for speech and images.
 
-    dsd_epochs, speech's first, are those of DSD and of its dense control; on speech as many as pruning and quantization
-    have together, so that the control is theirs too.
+    dsd_epochs, speech's first, are those of DSD and of its dense control.
     """
 
     speech: str
@@ -51,7 +52,7 @@ class Size:
 
 
 SIZES = {
-    "full": Size(SPEECH, IMAGES, (12, 6, 3), (20, 20, 10), (9, 8), (3, 2, 1), "qlstmp-1024", 3, 1, 32),
+    "full": Size(SPEECH, IMAGES, (12, 6, 3), (20, 20, 10), (6, 8), (3, 2, 1), "qlstmp-1024", 3, 1, 32),
     "tiny": Size("japanese-vowels", "digits", (2, 2, 2), (2, 2, 2), (1, 1), (1, 1, 1), "qlstmp-8", 2, 1, 4),
 }
 """Grids by name: the study itself, and its machinery in about a minute."""
@@ -120,7 +121,7 @@ def _dsd(size: Size) -> tuple[Cell, ...]:
 def _large(size: Size) -> tuple[Cell, ...]:
     dense, prune, tune = size.large_epochs
     trunk = Cell(size.speech, "dense", dense, network=size.large)
-    options = (*_even(), ("pes", size.pes if size.large == "qlstmp-8" else 64))
+    options = (*_even(), ("pes", size.pes if size.large == "qlstmp-8" else 64), ("rate", 3e-3))
     pruned = trunk.then("pruned", prune, family=CENTRE[0], density=0.11, options=options)
     return (trunk, pruned, pruned.then("quantized", tune, weights="int4", options=options))
 
@@ -135,13 +136,20 @@ def _speech(size: Size, seed: int) -> Cell:
 
 
 def _control(size: Size, seed: int) -> Cell:
-    """The dense network, trained as long as the pruned and quantized ones."""
+    """The dense network, trained on."""
     return _speech(size, seed).then("dense", size.dsd_epochs[0])
 
 
 def _pruned(size: Size, seed: int, family: str, density: float) -> Cell:
+    """Iterative pruning, as in NIPS'15: unbalanced to 80%, from there to 80 and 90% of every family, from there on."""
     options: tuple[tuple[str, Option], ...] = (("pes", size.pes),)
-    return _speech(size, seed).then("pruned", size.speech_epochs[1], family=family, density=density, options=options)
+    if (family, density) == BEGIN:
+        trunk = _speech(size, seed)
+    elif density >= CENTRE[1]:
+        trunk = _pruned(size, seed, *BEGIN)
+    else:
+        trunk = _pruned(size, seed, family, CENTRE[1])
+    return trunk.then("pruned", size.speech_epochs[1], family=family, density=density, options=options)
 
 
 def _quantized(size: Size, pruned: Cell, code: str) -> Cell:

@@ -148,14 +148,15 @@ def train(cell: Cell, task: Task, data: Dataset, trunk: Any, teacher: Any, clock
     if cell.stage in ("dense", "dsd"):
         return longer(cell, task, data, trunk, clock)
     if cell.stage == "pruned":
-        return prune(teacher, data, plan_of(cell, task, trunk), clock)[0]
+        begun = trunk if cell.trunk.stage == "pruned" else None
+        return prune(teacher, data, plan_of(cell, task, trunk), clock, begun)[0]
     masks = {name: weights != 0 for name, weights in matrices(trunk).items()}
     return quantize(trunk, teacher, masks, data, plan_of(cell, task, trunk), clock)
 
 
 def longer(cell: Cell, task: Task, data: Dataset, model: Any, clock: Callable[[int, float], None]) -> Any:
     """A dense network, trained further: by dense-sparse-dense, or as long at the same rates without masks."""
-    first = replace(task.prune, epochs=-(-cell.epochs // 2))
+    first = replace(task.dense, epochs=-(-cell.epochs // 2))
     last = replace(first, epochs=max(1, cell.epochs // 2), rate=first.rate / 10)
     if cell.stage == "dsd":
         dsd.train(model, data, DenseSparseDense(first, cell.density, last), cell.seed, clock)
@@ -181,8 +182,9 @@ def plan_of(cell: Cell, task: Task, model: Any) -> Plan:
         family=cell.family,  # type: ignore[arg-type]
         gap_bits=int(cell.option("gap_bits", gap_bits_for(rows, kind_of(cell.weights)))),  # type: ignore[arg-type]
         seed=cell.seed,
-        prune=shortened(task.prune, cell.epochs),
+        prune=replace(task.prune, epochs=cell.epochs, rate=float(cell.option("rate", task.prune.rate))),
         tune=shortened(task.tune, cell.epochs),
+        pruned_at=task.pruned_at,
         emphasis=emphasis,
         codebook_bits=int(cell.option("codebook_bits", 4)),
     )
