@@ -96,7 +96,7 @@ def _balance(size: Size) -> tuple[Cell, ...]:
         wanted = [(family, density, CENTRE[2]) for family, density in masks]
         wanted += [(CENTRE[0], density, code) for density in densities for code in CODES]
         pruned = {key: _pruned(size, seed, *key) for key in masks}
-        found += [_speech(size, seed), _control(size, seed), *pruned.values()]
+        found += [_speech(size, seed), _control(size, seed), _pruned(size, seed, *BEGIN), *pruned.values()]
         found += [_quantized(size, pruned[family, density], code) for family, density, code in dict.fromkeys(wanted)]
     return tuple(found)
 
