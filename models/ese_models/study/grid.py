@@ -52,7 +52,7 @@ class Size:
 
 
 SIZES = {
-    "full": Size(SPEECH, IMAGES, (12, 6, 3), (20, 20, 10), (6, 8), (3, 2, 1), "qlstmp-1024", 3, 1, 32),
+    "full": Size(SPEECH, IMAGES, (12, 6, 3), (20, 60, 10), (6, 8), (3, 2, 1), "qlstmp-1024", 3, 1, 32),
     "tiny": Size("japanese-vowels", "digits", (2, 2, 2), (2, 2, 2), (1, 1), (1, 1, 1), "qlstmp-8", 2, 1, 4),
 }
 """Grids by name: the study itself, and its machinery in about a minute."""
@@ -83,8 +83,7 @@ def _deep_compression(size: Size) -> tuple[Cell, ...]:
         trunk = Cell(size.images, "dense", dense, seed)
         # as in the paper: 8% of the whole, of the small last layer about a quarter
         pruned = trunk.then("pruned", prune, family="magnitude", density=0.08, options=(("last_emphasis", 3.25),))
-        options = (("codebook_bits", 5),)
-        found += [trunk, pruned, pruned.then("quantized", tune, weights="codebook4", options=options)]
+        found += [trunk, pruned, pruned.then("quantized", tune, weights="codebook4")]
     return tuple(found)
 
 
