@@ -121,8 +121,8 @@ bitstream: $(READY) ## MODEL -> bitstreams/DESIGN for BOARD: with Vitis HLS and 
 wheel: $(READY) ## the wheel that a board installs
 	$(VENV)/bin/pip wheel --disable-pip-version-check --no-deps -w dist .
 
-deploy: wheel ## copy the wheel and bitstreams/DESIGN to TARGET
-	scp -r dist/*.whl bitstreams/$(DESIGN) $(TARGET)
+deploy: wheel ## copy the wheel, bitstreams/DESIGN and the notebook to TARGET
+	scp -r dist/*.whl bitstreams/$(DESIGN) docs/notebooks/on-the-board.ipynb $(TARGET)
 
 accuracy: $(READY) ## accuracy study of the demo's network over 5 seeds: docs/accuracy.md
 	$(VENV)/bin/python benchmarks/accuracy.py --seeds 5

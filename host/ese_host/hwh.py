@@ -147,8 +147,7 @@ def _stream_ports(bus: Bus, end: Pin) -> list[Port]:
 
 
 def check(text: str, board: str, design: Design) -> None:
-    """Refuse the .hwh of another block design than ours: registers elsewhere, a DMA that pynq has no driver for or
-    with a shorter length register.
+    """Refuse the .hwh of another block design than ours: registers elsewhere, a DMA unknown to pynq, short lengths.
 
     Raises:
         FormatError: it is no .hwh. MismatchError: it describes another block design.

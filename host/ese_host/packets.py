@@ -142,7 +142,7 @@ def run_packet(
         rows[:, 0] = longest
         rows[:, 1:] = packed.reshape(count, -1)
         return words
-    steps = np.array(lengths)
+    steps = np.array(lengths, dtype=np.int64)
     heads = np.concatenate(([0], np.cumsum(steps * packed.shape[1] + 1)[:-1]))
     is_data = np.ones(len(body), dtype=bool)
     is_data[heads] = False

@@ -149,7 +149,7 @@ def test_the_hwh_of_another_block_design_is_refused() -> None:
         hwh.check(text, "zcu104", design())
     with pytest.raises(MismatchError, match="counts lengths in 14 bits; 26 are"):
         hwh.check(text.replace('"c_sg_length_width" VALUE="26"', '"c_sg_length_width" VALUE="14"'), "pynq-z2", design())
-    with pytest.raises(MismatchError, match="DMA is xilinx.com:ip:axi_dma:7.2; pynq's driver is for .*axi_dma:7.1"):
+    with pytest.raises(MismatchError, match=r"DMA is xilinx\.com:ip:axi_dma:7\.2; pynq's driver is for .*axi_dma:7\.1"):
         hwh.check(text.replace("axi_dma:7.1", "axi_dma:7.2"), "pynq-z2", design())
     with pytest.raises(FormatError, match="no XML"):
         hwh.check("bit", "pynq-z2", design())
