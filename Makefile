@@ -64,7 +64,7 @@ test-pynq31: $(PYNQ31)/.ready ## the host's tests with pynq 3.1 on Python 3.10, 
 $(PYNQ31)/.ready: pyproject.toml
 	@command -v $(PYTHON310) >/dev/null || { echo "make: $(PYTHON310) is not on PATH; pynq 3.1 runs on Python 3.10: make test-pynq31 PYTHON310=<path>"; exit 1; }
 	$(PYTHON310) -m venv $(PYNQ31)
-	$(PYNQ31)/bin/pip install --disable-pip-version-check -e . 'pynq==3.1.2' 'pycparser<3' 'numpy<2' 'setuptools<81' \
+	$(PYNQ31)/bin/pip install --disable-pip-version-check -e . 'pynq==3.1.2' 'pycparser<3' numpy==1.21.5 click==8.0.3 jinja2==3.0.3 'setuptools<81' \
 	    hypothesis pytest pytest-timeout pytest-xdist
 	@touch $@
 
@@ -121,8 +121,8 @@ bitstream: $(READY) ## MODEL -> bitstreams/DESIGN for BOARD: with Vitis HLS and 
 wheel: $(READY) ## the wheel that a board installs
 	$(VENV)/bin/pip wheel --disable-pip-version-check --no-deps -w dist .
 
-deploy: wheel ## copy the wheel and bitstreams/DESIGN to TARGET
-	scp -r dist/*.whl bitstreams/$(DESIGN) $(TARGET)
+deploy: wheel ## copy the wheel, bitstreams/DESIGN and the notebook to TARGET
+	scp -r dist/*.whl bitstreams/$(DESIGN) docs/notebooks/on-the-board.ipynb $(TARGET)
 
 accuracy: $(READY) ## accuracy study of the demo's network over 5 seeds: docs/accuracy.md
 	$(VENV)/bin/python benchmarks/accuracy.py --seeds 5

@@ -2,8 +2,8 @@
 
     python benchmarks/host.py bitstreams/vowels-ternary
 
-Processor time of the calling thread is what the host's Python costs, whatever else the machine does; elapsed times are
-the best of several, the engine alone and the host in turns.
+Processor time of the calling thread is what the host's Python costs, whatever else the machine does; the engine alone
+and the host are timed in turns.
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ from ese_host.manifest import BIT, TESTSET
 from ese_host.packets import TRAILER_WORDS, load_packet, run_packet
 from ese_host.program import INPUT
 
+Times = tuple[float, float, float]
 ROOT = Path(__file__).resolve().parents[1]
-CALLS, ROUNDS = 300, 9
+CALLS, ROUNDS = 300, 15
 BATCHES = (1, 16, 64, 256)
 
 
@@ -38,37 +39,44 @@ BATCHES = (1, 16, 64, 256)
 class Row:
     """One driver and batch: times of a call in microseconds.
 
-    `engine` and `host` are elapsed times; `engine_processor` and `host_processor` are processor times of all threads;
-    `own` and `median` are processor times of the calling thread.
+    Attributes:
+        engine, host: best elapsed times, of the engine alone and through the host.
+        share, elapsed_share: the engine's time over the host's, by processor time of all threads and by elapsed time;
+            the median over the rounds, so that what else the machine does falls on both sides.
+        own, median: processor times of the calling thread, best and median.
     """
 
     driver: str
     batch: int
     engine: float
     host: float
-    engine_processor: float
-    host_processor: float
+    share: float
+    elapsed_share: float
     own: float
     median: float
 
-    @property
-    def elapsed_share(self) -> float:
-        """The engine's own speed that reaches the user, by elapsed time."""
-        return self.engine / self.host
-
-    @property
-    def share(self) -> float:
-        """The same by processor time, on which other work on the machine has little influence."""
-        return self.engine_processor / self.host_processor
+    @classmethod
+    def of(cls, driver: str, batch: int, alone: list[Times], calls: list[Times]) -> Row:
+        """From the times of the engine alone and of the host's calls, in turns."""
+        engine, host = np.array(alone), np.array(calls)
+        elapsed, processor, _ = np.median(engine / host, axis=0)
+        own = host[:, 2]
+        return cls(driver, batch, engine[:, 0].min(), host[:, 0].min(), processor, elapsed, own.min(), np.median(own))
 
 
-def timed(work: Callable[[], object]) -> tuple[float, float, float]:
+def timed(work: Callable[[], object]) -> Times:
     """Elapsed time, processor time of all threads and of this one, in microseconds."""
     before = time.perf_counter(), time.process_time(), time.thread_time()
     work()
     after = time.perf_counter(), time.process_time(), time.thread_time()
     wall, process, thread = (1e6 * (end - start) for start, end in zip(before, after, strict=True))
     return wall, process, thread
+
+
+def busy() -> float:
+    """Processor seconds of everything that this machine has done, this process left out."""
+    user, nice, system, _, _, irq, softirq, steal = map(int, Path("/proc/stat").read_text().split()[1:9])
+    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK") - time.process_time()
 
 
 def measure(folder: Path, driver: str) -> list[Row]:
@@ -88,10 +96,7 @@ def measure(folder: Path, driver: str) -> list[Row]:
             for _ in range(CALLS if batch == 1 else ROUNDS):
                 alone.append(timed(lambda: engine.packet(packet, answer)))  # noqa: B023
                 calls.append(timed(lambda: host.run(inputs[:batch], steps[:batch])))  # noqa: B023
-            engine_wall, engine_all, _ = (min(column) for column in zip(*alone, strict=True))
-            wall, process, own = zip(*calls, strict=True)
-            median = float(np.median(own))
-            rows.append(Row(driver, batch, engine_wall, min(wall), engine_all, min(process), min(own), median))
+            rows.append(Row.of(driver, batch, alone, calls))
         engine.close()
     return rows
 
@@ -112,12 +117,11 @@ def stream(folder: Path, driver: str) -> tuple[float, float]:
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), default=ROOT / "docs" / "host-benchmark.md")
 def main(folder: Path, out: Path) -> None:
     """Measure the emulated design in FOLDER."""
-    load = os.getloadavg()[0] / (os.cpu_count() or 1)
+    begun = time.perf_counter(), busy()
     drivers = ["pynq", "adapter"] if importlib.util.find_spec("pynq") else ["adapter"]
     rows = [row for driver in drivers for row in measure(folder, driver)]
     streams = {driver: stream(folder, driver) for driver in drivers}
-    costs = [item for row in rows if row.batch == 1 for item in (row.own, row.driver)]
-    shares = [item for row in rows if row.batch == 256 for item in (100 * row.share, row.driver)]
+    others = (busy() - begun[1]) / (time.perf_counter() - begun[0]) / (os.cpu_count() or 1)
     with Accelerator(folder, driver="adapter") as host:
         steps = int(testset.read(host.folder.file(TESTSET), host.program).steps[0])
         name = host.folder.path.name
@@ -131,11 +135,10 @@ def main(folder: Path, out: Path) -> None:
         rows=rows,
         rounds=ROUNDS,
         calls=CALLS,
-        costs=tuple(costs * (1 if len(costs) == 4 else 2)),
-        shares=tuple(shares * (1 if len(shares) == 4 else 2)),
+        goals=list(zip(*([row for row in rows if row.batch == batch] for batch in (1, 256)), strict=True)),
         streams=streams,
         cores=os.cpu_count(),
-        load=load,
+        others=others,
     )
     out.write_text(text.rstrip() + "\n", encoding="utf-8")
     click.echo(text)

@@ -24,6 +24,7 @@ from ese_host.network import Network
 from ese_host.outputs import Lengths, Shape
 from ese_host.packets import (
     MAX_SEQUENCES,
+    RUN_HEADER_WORDS,
     TRAILER_WORDS,
     Operation,
     Trailer,
@@ -31,7 +32,6 @@ from ese_host.packets import (
     load_packet,
     reset_packet,
     run_packet,
-    run_words,
     step_words,
 )
 from ese_host.program import Program
@@ -308,11 +308,11 @@ class Accelerator:
         if lengths is None and len(full) and full.min() >= 1:
             return inputs, full
         steps = full if lengths is None else np.asarray(lengths, dtype=np.int64)
-        if steps.shape != full.shape or not len(steps) or (steps < 1).any() or (steps > full).any():
+        if steps.shape != full.shape or not len(steps) or steps.min() < 1 or (unused := full - steps).min() < 0:
             raise FormatError(
                 f"lengths are {steps.tolist()[:5]} ...; expected 1 to T steps for each of {len(full)} sequences"
             )
-        if (steps == full).all():
+        if not unused.any():
             return inputs, steps
         return [item[:count] for item, count in zip(inputs, steps, strict=True)], steps
 
@@ -334,11 +334,11 @@ class Accelerator:
         """Where a packet of sequences from `start` on ends, one at least, and the words of its answer."""
         frame, (each, once) = step_words(self.shape.inputs), self.shape.rates(trace)
         total, count = int(steps[start:limit].sum()), limit - start
-        sent, answered = run_words([], 0) + total * frame + count, TRAILER_WORDS + total * each + count * once
+        sent, answered = RUN_HEADER_WORDS + total * frame + count, TRAILER_WORDS + total * each + count * once
         if max(sent, answered) <= min(transfers.BUFFER_WORDS, blockdesign.MAX_TRANSFER_BYTES // 4):
             return limit, answered
         totals, counts = np.cumsum(steps[start:limit]), np.arange(1, count + 1)
-        all_sent = run_words([], 0) + totals * frame + counts
+        all_sent = RUN_HEADER_WORDS + totals * frame + counts
         all_answered = TRAILER_WORDS + totals * each + counts * once
         largest = int(max(all_sent[0], all_answered[0]))
         if 4 * largest > blockdesign.MAX_TRANSFER_BYTES:

@@ -102,7 +102,7 @@ def weighted_sum(matrix: Matrix, vectors: Codes, source: Fixed) -> tuple[Codes, 
 
 def _product(vectors: Codes, levels: Codes, source: Fixed, scale: int) -> Codes:
     """Exact products, proven to leave room for a factor of up to `scale` and for the sum of two."""
-    worst = max(-source.low, source.high) * int(np.abs(levels).sum(axis=1).max())
+    worst = max(-source.low, source.high) * int(np.abs(levels).sum(axis=1, dtype=np.int64).max())
     if worst * scale >= 1 << 62:
         raise CapacityError(
             f"a scaled sum may reach {worst * scale}; 2**62 is the most that is computed: narrow the weights or inputs"

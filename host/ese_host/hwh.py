@@ -147,7 +147,7 @@ def _stream_ports(bus: Bus, end: Pin) -> list[Port]:
 
 
 def check(text: str, board: str, design: Design) -> None:
-    """Refuse the .hwh of another block design than ours: registers elsewhere, a DMA with a shorter length register.
+    """Refuse the .hwh of another block design than ours: registers elsewhere, a DMA unknown to pynq, short lengths.
 
     Raises:
         FormatError: it is no .hwh. MismatchError: it describes another block design.
@@ -163,7 +163,13 @@ def check(text: str, board: str, design: Design) -> None:
             range_ = (segment.slave.cell, f"0x{segment.base:08X}", f"0x{segment.base + segment.size - 1:08X}")
             if range_ not in found:
                 raise MismatchError(f"the .hwh lacks {range_}; found {sorted(map(str, found))}: emit the project again")
-    length = root.find(f".//MODULE[@INSTANCE='{blockdesign.DMA_NAME}']/PARAMETERS/*[@NAME='c_sg_length_width']")
+    dma = root.find(f".//MODULE[@INSTANCE='{blockdesign.DMA_NAME}']")
+    vlnv = None if dma is None else dma.get("VLNV")
+    if dma is None or vlnv != blockdesign.DMA_VLNV:
+        raise MismatchError(
+            f"the .hwh's DMA is {vlnv}; pynq's driver is for {blockdesign.DMA_VLNV}: use a Vivado that has this one"
+        )
+    length = dma.find("PARAMETERS/*[@NAME='c_sg_length_width']")
     if length is None or length.get("VALUE") != str(blockdesign.LENGTH_BITS):
         bits = None if length is None else length.get("VALUE")
         raise MismatchError(

@@ -117,11 +117,6 @@ def step_words(inputs: int) -> int:
     return -(-inputs // 2)
 
 
-def run_words(steps: Sequence[int] | npt.NDArray[np.int64], inputs: int) -> int:
-    """Words of a RUN packet for sequences of these lengths."""
-    return RUN_HEADER_WORDS + len(steps) + int(np.sum(steps)) * step_words(inputs)
-
-
 def run_packet(
     image_id: int, sequences: Sequence[Codes] | Codes, source: Fixed, *, trace: bool = False, keep: bool = False
 ) -> Words:
@@ -134,35 +129,37 @@ def run_packet(
     if not 1 <= count <= MAX_SEQUENCES:
         raise FormatError(f"RUN holds {count} sequences; 1 to {MAX_SEQUENCES} are allowed")
     frames, lengths = _frames(sequences)
-    if lengths.min() < 1 or lengths.max() > MAX_STEPS:
-        raise FormatError(f"sequences have {lengths.min()} to {lengths.max()} steps; 1 to {MAX_STEPS} are allowed")
+    shortest, longest = min(lengths), max(lengths)
+    if shortest < 1 or longest > MAX_STEPS:
+        raise FormatError(f"sequences have {shortest} to {longest} steps; 1 to {MAX_STEPS} are allowed")
     packed = pack_frames(frames, source)
     flags = FLAG_TRACE * trace + FLAG_KEEP * keep
     words = np.empty(RUN_HEADER_WORDS + count + packed.size, dtype=np.uint32)
     words[:RUN_HEADER_WORDS] = _PREFIX | Operation.RUN, flags, image_id, count
     body = words[RUN_HEADER_WORDS:]
-    if isinstance(sequences, np.ndarray) or (lengths == lengths[0]).all():
+    if shortest == longest:
         rows = body.reshape(count, -1)
-        rows[:, 0] = lengths[0]
+        rows[:, 0] = longest
         rows[:, 1:] = packed.reshape(count, -1)
         return words
-    heads = np.concatenate(([0], np.cumsum(lengths * packed.shape[1] + 1)[:-1]))
+    steps = np.array(lengths, dtype=np.int64)
+    heads = np.concatenate(([0], np.cumsum(steps * packed.shape[1] + 1)[:-1]))
     is_data = np.ones(len(body), dtype=bool)
     is_data[heads] = False
-    body[heads] = lengths
+    body[heads] = steps
     body[is_data] = packed.ravel()
     return words
 
 
-def _frames(sequences: Sequence[Codes] | Codes) -> tuple[Codes, npt.NDArray[np.int64]]:
+def _frames(sequences: Sequence[Codes] | Codes) -> tuple[Codes, list[int]]:
     """All frames one after the other, and the length of each sequence."""
     if isinstance(sequences, np.ndarray) and sequences.ndim == 3:
         count, steps, width = sequences.shape
-        return sequences.reshape(count * steps, width), np.full(count, steps, dtype=np.int64)
+        return sequences.reshape(count * steps, width), [steps] * count
     widths = {sequence.shape[1:] for sequence in sequences}
     if len(widths) != 1 or len(next(iter(widths))) != 1:
         raise FormatError(f"frames have shapes {sorted(widths)}; all sequences are (steps, inputs) of one width")
-    return np.concatenate(list(sequences)), np.array([len(sequence) for sequence in sequences], dtype=np.int64)
+    return np.concatenate(list(sequences)), [len(sequence) for sequence in sequences]
 
 
 def pack_frames(frames: Codes, source: Fixed) -> Words:

@@ -49,7 +49,7 @@ class Interleave:
 
     def owners(self) -> tuple[Positions, Positions]:
         """(rows,) PE and row within the PE of every matrix row."""
-        gate, item = np.divmod(np.arange(self.rows), self.items)
+        gate, item = np.divmod(np.arange(self.rows, dtype=np.int64), self.items)
         return item % self.pes, (item // self.pes) * self.group + gate
 
     def rows_of(self, pe: int) -> Positions:
@@ -62,9 +62,9 @@ class Interleave:
         """Ascending positions of the non-zero elements of a (rows, columns) matrix, for each PE."""
         owner, local = self.owners()
         row, column = np.nonzero(matrix)
-        position = (column << self.stride_log2) + local[row]
+        position = (column.astype(np.int64) << self.stride_log2) + local[row]
         order = np.lexsort((position, owner[row]))
-        counts = np.bincount(owner[row], minlength=self.pes)
+        counts = np.bincount(owner[row].astype(np.intp), minlength=self.pes)
         return np.split(position[order], np.cumsum(counts)[:-1])
 
 

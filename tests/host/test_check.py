@@ -97,7 +97,14 @@ def test_arrays_of_another_shape_are_refused() -> None:
         Comparison().add("outputs", np.zeros((1, 1, 2), np.int64), np.zeros((1, 1, 3), np.int64), np.zeros(1, np.int64))
 
 
+def test_without_pygal_the_page_has_no_charts(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report, "find_spec", lambda _: None)
+    page = report.html(check(folder, driver="adapter"))
+    assert "<svg" not in page and "Without charts: pygal" in page and "Bit-exact." in page
+
+
 def test_the_page_stands_alone(folder: Path, tmp_path: Path) -> None:
+    pytest.importorskip("pygal")
     paths = report.write(check(folder, driver="adapter"), tmp_path / "report")
     assert [path.name for path in paths] == ["report.json", "report.html"]
     page = paths[1].read_text(encoding="utf-8")
@@ -117,6 +124,7 @@ def test_the_page_stands_alone(folder: Path, tmp_path: Path) -> None:
     )
     for text in ("Bit-exact.", *titles):
         assert text in page
+    assert "Without charts" not in page
 
 
 def test_texts_from_files_are_escaped(folder: Path) -> None:

@@ -8,14 +8,9 @@ from pathlib import Path
 
 import click
 import pytest
-from click.testing import CliRunner, Result
+from calls import call
 
 from ese_host import cli, manifest
-from ese_host.cli import main
-
-
-def call(*arguments: str) -> Result:
-    return CliRunner().invoke(main, list(arguments))
 
 
 def test_info(folder: Path) -> None:

@@ -10,10 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import calls
 import click
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -289,7 +289,7 @@ def test_two_units_take_an_even_number_of_pes() -> None:
     for options in ((), ("--search",)):
         assert json.loads(call(*sizes, *options).output)["cells_per_cycle"] == 1
         refused = call(*sizes, *options, "--cells-per-cycle", "2")
-        assert refused.exit_code == 2 and refused.output.startswith("error: ")
+        assert refused.exit_code == 2 and refused.stderr.startswith("error: ")
 
 
 def test_a_units_multiplexer_is_over_its_own_pes() -> None:
@@ -332,7 +332,7 @@ def test_refusals(question: Any, error: type[Exception], message: str) -> None:
 
 
 def call(*arguments: str) -> Any:
-    return CliRunner().invoke(main, ["estimate", *arguments])
+    return calls.call("estimate", *arguments)
 
 
 def test_the_command_prints_json() -> None:
@@ -376,7 +376,7 @@ def test_the_command_on_a_design_folder(folder: Path) -> None:
 
 def test_a_folder_of_another_sort_is_refused(tmp_path: Path) -> None:
     result = call("image", str(tmp_path))
-    assert result.exit_code == 2 and "holds neither manifest.json nor design.json" in result.output
+    assert result.exit_code == 2 and "holds neither manifest.json nor design.json" in result.stderr
 
 
 def test_a_gap_field_too_narrow_is_said() -> None:
@@ -394,7 +394,7 @@ def test_help_says_what_is_assumed(arguments: list[str]) -> None:
 
 def test_the_command_refuses_in_one_line() -> None:
     result = call("lstm", "--inputs", "8", "--units", "8", "--density", "1.5")
-    assert result.exit_code == 2 and "error: density is 1.5; more than 0 and at most 1 is allowed" in result.output
+    assert result.exit_code == 2 and "error: density is 1.5; more than 0 and at most 1 is allowed" in result.stderr
 
 
 def test_choices_of_the_command() -> None:

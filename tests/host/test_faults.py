@@ -86,8 +86,10 @@ def test_dma_errors(folder: Path, driver: Any, bit: int, channel: str) -> None:
     faults = Faults()
     with Accelerator(folder, driver=driver, faults=faults, timeout=TIMEOUT) as engine:
         setattr(faults, channel, bit)
+        begun = time.monotonic()
         with pytest.raises(DeviceError):
             engine.run(codes(2, 3))
+        assert time.monotonic() - begun < TIMEOUT + 2
         survives(engine)
 
 
@@ -125,6 +127,15 @@ def test_image_damaged_in_flight(folder: Path, driver: Any, word: int) -> None:
     message = "the answer is to UNREADABLE|BAD_OPERATION" if word == 0 else r"error 5 \(BAD_CRC\)"
     with pytest.raises(EseError, match=message):
         Accelerator(folder, driver=driver, faults=faults)
+
+
+def test_image_damaged_in_flight_when_it_is_loaded_again(folder: Path, driver: Any) -> None:
+    faults = Faults()
+    with Accelerator(folder, driver=driver, faults=faults) as engine:
+        faults.packets = [PacketFault(packet=flip(12, 1 << 9))]
+        with pytest.raises(EseError, match=r"error 5 \(BAD_CRC\)"):
+            engine.load(folder)
+        survives(engine)
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def test_run_packet_is_what_the_contract_says(
     trace, keep = data.draw(st.booleans()), data.draw(st.booleans())
     words = packets.run_packet(0xCAFEF00D, sequences, source, trace=trace, keep=keep)
     assert words.dtype == np.uint32
-    assert len(words) == packets.run_words(lengths, inputs)
+    assert len(words) == packets.RUN_HEADER_WORDS + len(lengths) + sum(lengths) * packets.step_words(inputs)
     head, found = unpack(words, inputs, source)
     assert head == [0x45530002, trace | keep << 1, 0xCAFEF00D, len(lengths)]
     for one, other in zip(sequences, found, strict=True):

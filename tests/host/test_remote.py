@@ -12,14 +12,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from calls import call
 from small_design import small_design, write_manifest
 from test_accelerator import codes, expected
 
 from ese_host import hwh, manifest
 from ese_host.accelerator import Accelerator
 from ese_host.check import check
-from ese_host.cli import main
 from ese_host.device.faults import Faults, PacketFault
 from ese_host.errors import DeviceError, EseError
 
@@ -81,7 +80,7 @@ def test_check(bits: Path, board: FakeRemoteBoard) -> None:
 
 
 def test_from_the_command_line(bits: Path, board: FakeRemoteBoard, tmp_path: Path) -> None:
-    done = CliRunner().invoke(main, ["run", str(bits), "--remote", f"127.0.0.1:{board.port}", "--json"])
+    done = call("run", str(bits), "--remote", f"127.0.0.1:{board.port}", "--json")
     assert done.exit_code == 0, done.output
     assert len(json.loads(done.stdout)["classes"]) == 40
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
-import numpy as np
-
 from ese_host.blockdesign import BLOCK_BYTES, MAX_TRANSFER_BYTES
 from ese_host.device import axi_dma
 from ese_host.device.board import EmulatedBoard
 from ese_host.device.memory import PhysicalMemory
 from ese_host.errors import DeviceError
+from ese_host.packets import Words
 
 
-class Buffer(np.ndarray[Any, Any]):
+class Buffer(Words):
     """An array in the board's memory, like pynq's PynqBuffer: it and its slices know their physical address."""
 
     memory: PhysicalMemory

@@ -48,7 +48,8 @@ class EmulatedEngine:
             opened = library.ese_open
         except (OSError, AttributeError) as error:
             raise DeviceError(
-                f"{path}: cannot be loaded on this machine ({error}); build it here: `ese4ml build`"
+                f"{path}: cannot be loaded on this machine ({error}); build it here: `ese4ml build`, "
+                "or for a board: `make bitstream`"
             ) from error
         opened.restype, opened.argtypes = ctypes.c_void_p, []
         self._close.restype, self._close.argtypes = None, [ctypes.c_void_p]

@@ -126,5 +126,5 @@ def _of_matrix(interleave: Interleave, chosen: Positions, columns: int) -> list[
     position = (column << interleave.stride_log2) + local[row]
     span = columns << interleave.stride_log2
     key = np.sort(owner[row] * span + position)
-    counts = np.bincount(owner[row], minlength=interleave.pes)
+    counts = np.bincount(owner[row].astype(np.intp), minlength=interleave.pes)
     return np.split(key % span, np.cumsum(counts)[:-1])
