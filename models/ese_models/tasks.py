@@ -68,10 +68,9 @@ TASKS = {
             "fashion-mnist",
             Topology(dense=(300, 100)),
             Recipe(epochs=20, rate=2e-3, batch=128, smoothing=0.05),
-            Recipe(epochs=60, rate=5e-3, batch=128, noise=0.3),
-            Recipe(epochs=10, rate=2e-3, batch=128, noise=0.3),
+            Recipe(epochs=20, rate=2e-3, batch=128),
+            Recipe(epochs=10, rate=1e-3, batch=128),
             formats=_PIXELS,
-            pruned_at=0.4,
         ),
         Task(
             "digits",

@@ -52,7 +52,7 @@ class Size:
 
 
 SIZES = {
-    "full": Size(SPEECH, IMAGES, (12, 6, 3), (20, 60, 10), (6, 8), (3, 2, 1), "qlstmp-1024", 3, 1, 32),
+    "full": Size(SPEECH, IMAGES, (12, 6, 3), (20, 20, 10), (6, 8), (3, 2, 1), "qlstmp-1024", 3, 1, 32),
     "tiny": Size("japanese-vowels", "digits", (2, 2, 2), (2, 2, 2), (1, 1), (1, 1, 1), "qlstmp-8", 2, 1, 4),
 }
 """Grids by name: the study itself, and its machinery in about a minute."""
