@@ -36,3 +36,12 @@ def test_a_softmax_is_skipped_where_the_configuration_says_so() -> None:
     x = frames(model)
     logits = keras.Sequential(model.layers[:-1])
     np.testing.assert_array_equal(golden_values(skipped, x)[0], np.asarray(logits(x[0])))
+
+
+def test_every_layer_but_what_rounds_or_vanishes_is_a_node() -> None:
+    """As in hls4ml's own backends: people count and list the layers of what they converted."""
+    model = chain(dense(4, name="first"), kl.Activation("relu", name="cut"), QActivation(bits(8, 2), name="q"), dense())
+    graph = convert(model)
+    assert [node.name for node in graph.get_layers()] == ["x", "first", "cut", "dense"]
+    assert [layer.name for layer in graph.ese_conversion.program.lone.layers] == ["first", "dense"]
+    assert ("cut", "Activation", "folded into 'first'") in graph.ese_conversion.summary.layers

@@ -20,6 +20,7 @@ from qkeras import (
     quantized_relu,
     quantized_sigmoid,
     quantized_tanh,
+    ternary,
 )
 
 from ese_hls.conversion import Conversion
@@ -128,6 +129,13 @@ CASES: dict[str, tuple[Callable[[], Any], int, int]] = {
         lambda: functional(
             behind_lstm(dense(5, name="d", activation="hard_tanh"), QActivation(bits(8, 0), name="a"), dense())
         ), 2, 1,
+    ),
+    "ternary between": (
+        lambda: functional(behind_lstm(dense(9, name="d"), QActivation(ternary(threshold=0.2), name="a"), dense(8))),
+        2, 1,
+    ),
+    "ternary of another scale and its own threshold": (
+        lambda: functional(behind_lstm(QActivation(ternary(alpha=0.25), name="a"), dense(8))), 2, 1,
     ),
     "quantized ReLU behind an LSTM": (
         lambda: functional(behind_lstm(QActivation(quantized_relu(8, 0), name="a"), dense())), 2, 1,

@@ -45,10 +45,19 @@ def test_a_float_model_converts_by_the_models_default() -> None:
         "even, and saturated",
         f"layer 'lstm' has no quantizer; its output {rounded}",
         "layer 'hidden_tanh' has no quantizer; its output is rounded to fixed<16,1>",
-        f"layer 'cut' has no quantizer; its output {rounded}",
+        f"layer 'cut_relu' has no quantizer; its output {rounded}",
     ]
     x = frames(model)
     np.testing.assert_allclose(golden_values(conversion, x)[0], np.asarray(model(x[0])), rtol=0, atol=0.01)
+
+
+def test_without_any_configuration_the_default_is_hls4ml_s() -> None:
+    import hls4ml
+
+    model = plain()
+    graph = hls4ml.converters.convert_from_keras_model(model, backend="ESE", output_dir="unused")
+    assert [port.format for port in graph.ese_conversion.program.inputs] == [Fixed(16, 6)]
+    assert graph.ese_conversion.summary.notes == convert(model).ese_conversion.summary.notes
 
 
 def test_precision_of_single_layers() -> None:
@@ -79,6 +88,11 @@ def test_precision_of_single_layers() -> None:
             r"^hls_config: Precision of 'x' is fixed<64,32>; at most 48 bits are read: write, say, 'fixed<16,6>'$",
         ),
         (
+            "x", {"result": "fixed<32,5>"},
+            r"^hls_config: Precision of 'x' is fixed<32,5>, 27 bits behind the point where a vector element has 16 in "
+            r"all; write, say, 'fixed<16,6>'$",
+        ),
+        (
             "x", {"result": "float"},
             r"^hls_config: Precision of 'x' is float; a fixed-point format is allowed: write, say, 'fixed<16,6>'$",
         ),
@@ -90,11 +104,11 @@ def test_precisions_that_do_not_fit(layer: str, precision: dict[str, str], messa
 
 
 def test_wider_precisions_keep_six_integer_bits() -> None:
-    layers = {"lstm": {"Precision": {"state": "fixed<32,4>"}}, "cut": {"Precision": {"result": "fixed<24,16>"}}}
+    layers = {"lstm": {"Precision": {"state": "fixed<20,4>"}}, "cut": {"Precision": {"result": "fixed<24,16>"}}}
     conversion = convert(plain(), layers=layers).ese_conversion
     assert conversion.program.chains[0].network.layers[0].state == Fixed(16, 4)
     assert conversion.program.chains[1].network.layers[0].output == Fixed(16, 6)
     assert (
-        "layer 'cut' has no quantizer; its output is rounded to fixed<16,6> for fixed<24,16> of the configuration, "
-        "half to even, and saturated"
+        "layer 'cut_relu' has no quantizer; its output is rounded to fixed<16,6> for fixed<24,16> of the "
+        "configuration, half to even, and saturated"
     ) in conversion.summary.notes
