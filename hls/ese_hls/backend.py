@@ -104,9 +104,19 @@ class ESEBackend(Backend):  # type: ignore[misc]
         }
 
     def create_layer_class(self, layer_class: type) -> type:
-        """hls4ml's convention: a subclass that remembers what it wraps."""
+        """hls4ml's convention: a subclass that remembers what it wraps.
+
+        A node keeps its output variable among its attributes, by its name: one called 'output' or 'function' would take
+        that attribute's place. hls4ml puts it elsewhere where an attribute of that name is expected: here, always.
+        """
+
+        def add_output_variable(node: Any, *args: Any, **kwargs: Any) -> None:
+            node.attributes._expected_attributes.extend(node.outputs)
+            layer_class.add_output_variable(node, *args, **kwargs)  # type: ignore[attr-defined]
+
         wrapped = f"{layer_class.__module__}.{layer_class.__qualname__}"
-        return type(NAME + layer_class.__name__, (layer_class,), {"_expected_attributes": [], "_wrapped": wrapped})
+        members = {"_expected_attributes": [], "_wrapped": wrapped, "add_output_variable": add_output_variable}
+        return type(NAME + layer_class.__name__, (layer_class,), members)
 
     @staticmethod
     def convert_precision_string(precision: Any) -> Any:
