@@ -17,7 +17,6 @@ from ese_hls import result_precision
 from ese_hls.collector import Collector
 from ese_hls.conversion import UNMASKED
 from ese_hls.layers import maker
-from ese_hls.result_precision import described, for_element
 from ese_host.engine_formats import ELEMENT_BITS
 from ese_host.errors import CapacityError, EseError, UnsupportedError
 from ese_host.fixed import Fixed
@@ -249,11 +248,7 @@ class Partition:
                 f"layer {producer.name!r} hands {bits}-bit values to {reader.name!r}; a "
                 f"vector element has {ELEMENT_BITS}: put a QActivation('quantized_bits(16, ...)') between the two"
             )
-        self.collector.notes.append(
-            f"layer {producer.name!r} has no quantizer; its output is rounded to {described(asked)}, half to even, and "
-            "saturated"
-        )
-        return for_element(asked)
+        return self.collector.configured(f"layer {producer.name!r} has no quantizer; its output is", asked)
 
     def element(self, producer: Any, tensor: str, reader: Any) -> tuple[str, Fixed]:
         """A tensor whose codes fit vector elements, and the format in which a chain reads them."""

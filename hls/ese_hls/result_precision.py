@@ -47,15 +47,13 @@ def _fixed(config: Any, text: Any, where: str) -> Fixed:
     found = config.backend.convert_precision_string(text)
     if not isinstance(found, (FixedPrecisionType, IntegerPrecisionType)):
         raise UnsupportedError(f"{where} is {text}; a fixed-point format is allowed: write, say, 'fixed<16,6>'")
-    if found.width > WIDEST:
-        raise UnsupportedError(f"{where} is {text}; at most {WIDEST} bits are read: write, say, 'fixed<16,6>'")
-    if found.width - found.integer > ELEMENT_BITS:
-        raise UnsupportedError(
-            f"{where} is {text}, {found.width - found.integer} bits behind the point where a vector element has "
-            f"{ELEMENT_BITS} in all; write, say, 'fixed<16,6>'"
-        )
     integer = found.width if isinstance(found, IntegerPrecisionType) else found.integer
-    return Fixed(found.width, integer, bool(found.signed))
+    bits = max(min(found.width, WIDEST), integer)  # what is cut off is finer than any element, whatever its range
+    if bits > WIDEST:
+        raise UnsupportedError(
+            f"{where} is {text}; at most {WIDEST} bits before the point are read: write, say, 'fixed<16,6>'"
+        )
+    return Fixed(bits, integer, bool(found.signed))
 
 
 def for_element(form: Fixed) -> Fixed:

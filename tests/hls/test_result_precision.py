@@ -84,13 +84,9 @@ def test_precision_of_single_layers() -> None:
             r"set hls_config\['LayerName'\]\['lstm'\]\['Precision'\]\['state'\] to 'fixed<16,4>'$",
         ),
         (
-            "x", {"result": "fixed<64,32>"},
-            r"^hls_config: Precision of 'x' is fixed<64,32>; at most 48 bits are read: write, say, 'fixed<16,6>'$",
-        ),
-        (
-            "x", {"result": "fixed<32,5>"},
-            r"^hls_config: Precision of 'x' is fixed<32,5>, 27 bits behind the point where a vector element has 16 in "
-            r"all; write, say, 'fixed<16,6>'$",
+            "x", {"result": "fixed<64,50>"},
+            r"^hls_config: Precision of 'x' is fixed<64,50>; at most 48 bits before the point are read: write, say, "
+            r"'fixed<16,6>'$",
         ),
         (
             "x", {"result": "float"},
@@ -103,12 +99,19 @@ def test_precisions_that_do_not_fit(layer: str, precision: dict[str, str], messa
         convert(plain(), layers={layer: {"Precision": precision}})
 
 
-def test_wider_precisions_keep_six_integer_bits() -> None:
-    layers = {"lstm": {"Precision": {"state": "fixed<20,4>"}}, "cut": {"Precision": {"result": "fixed<24,16>"}}}
-    conversion = convert(plain(), layers=layers).ese_conversion
+def test_wider_precisions_keep_six_integer_bits_and_warn() -> None:
+    layers = {"lstm": {"Precision": {"state": "fixed<32,4>"}}, "cut": {"Precision": {"result": "fixed<24,16>"}}}
+    with pytest.warns(UserWarning) as caught:
+        conversion = convert(plain(), layers=layers).ese_conversion
     assert conversion.program.chains[0].network.layers[0].state == Fixed(16, 4)
     assert conversion.program.chains[1].network.layers[0].output == Fixed(16, 6)
-    assert (
-        "layer 'cut_relu' has no quantizer; its output is rounded to fixed<16,6> for fixed<24,16> of the "
-        "configuration, half to even, and saturated"
-    ) in conversion.summary.notes
+    notes = [
+        f"{what} rounded to {form} of the configuration, half to even, and saturated"
+        for what, form in (
+            ("layer 'lstm' (LSTM) has no state_quantizer; h and c are", "fixed<16,4> for fixed<32,4>"),
+            ("layer 'cut_relu' has no quantizer; its output is", "fixed<16,6> for fixed<24,16>"),
+        )
+    ]
+    assert set(notes) < set(conversion.summary.notes)
+    ours = [str(item.message) for item in caught if "vector element" in str(item.message)]
+    assert ours == [f"{note}: a vector element has 16 bits" for note in notes]
