@@ -104,6 +104,7 @@ def test_weights_that_are_no_numbers(tensor: str, value: float) -> None:
         ("Weights", "codebook4", r"'Weights'\] is 'codebook4', but .* or choose 'int4' or a wider kind"),
         ("FifoDepth", 6, r"option fifo_depth is 6; 1 or 2 or 4 or 8"),
         ("ReuseFactor", 4, r"'ReuseFactor'\] is 4; parallelism is set by 'PEs'"),
+        ("WeightSource", "rom", r"'WeightSource'\] is 'rom'; 'image' is allowed: weights are loaded at run time"),
     ],
 )
 def test_options(key: str, value: Any, message: str) -> None:
