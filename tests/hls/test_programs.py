@@ -51,6 +51,13 @@ def two_inputs() -> Any:
     return fill(keras.Model([x, y], [dense(3, name="one")(joined), dense(2, name="two")(joined)]))
 
 
+def swapped() -> Any:
+    """The second input minus the first one."""
+    x, y = keras.Input(VECTOR, name="one"), keras.Input(VECTOR, name="two")
+    a, b = (QActivation(bits(8, 2), name=f"q{tensor.name}")(tensor) for tensor in (x, y))
+    return fill(keras.Model([x, y], dense(4)(QActivation(bits(8, 2), name="d")(kl.Subtract(name="minus")([b, a])))))
+
+
 def arithmetic(q: Any) -> Any:
     a, b, c = (dense(4, name=name)(q) for name in "abc")
     parts = [
@@ -169,6 +176,7 @@ CASES: dict[str, tuple[Callable[[], Any], int, int]] = {
         ), 1, 0,
     ),
     "two inputs, two outputs": (two_inputs, 3, 1),
+    "two inputs, the second one read first": (swapped, 1, 2),
     "masked": (lambda: functional(masked(recurrent("l"), dense())), 1, 1),
     "masked, every step": (lambda: functional(masked(*stacks(), dense())), 2, 2),
     "masked, both ways": (

@@ -72,7 +72,8 @@ class ToProgram(ModelOptimizerPass):  # type: ignore[misc]
                 )
         options = options_from(config["HLSConfig"].get("Model") or {}, config.get("ESE") or {})
         _read_layer_config(model)
-        model.ese_conversion = convert(list(model.graph.values()), list(model.outputs), options)
+        nodes = list(model.graph.values())
+        model.ese_conversion = convert(nodes, list(model.inputs), list(model.outputs), options)
         _ = model.ese_conversion.layout  # what does not fit an engine is refused here, before anything is written
         return True
 
