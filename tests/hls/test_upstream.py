@@ -26,5 +26,5 @@ def test_an_example_says_what_the_page_says(example: str, says: str) -> None:
         try:
             exec(compile(example, PAGE.name, "exec"), {})  # noqa: S102 - our own page
         except Exception as error:  # noqa: BLE001 - any that the page names
-            print(f"{type(error).__name__}: {error}")
+            out.write(f"{type(error).__name__}: {error}")
     assert out.getvalue().strip().splitlines()[-1] == says
