@@ -1,7 +1,7 @@
 # ese4ml: `make demo` and `make test` set up what they need; `make help` lists the rest.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-all rtl test-pynq31 test-newest test-hls4ml test-classic classic-images check format emit build bitstream deploy wheel accuracy eie skip bench-cpu emulation emission compare-vitis masks study lock clean
+.PHONY: help setup demo test test-all rtl test-pynq31 test-newest test-hls4ml test-hls4ml-classic test-classic classic-images check format emit build bitstream deploy wheel accuracy eie skip bench-cpu emulation emission compare-vitis masks study lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -76,6 +76,10 @@ test-newest: $(NEWEST)/.ready ## TESTS=tests/hls with the newest release of hls4
 test-hls4ml: $(READY) ## hls4ml's own tests with backend ESE, from its source HLS4ML=<path>: docs/hls4ml-tests.md
 	@test -n "$(HLS4ML)" || { echo "make: HLS4ML is not set; give a checkout of hls4ml of the installed version: make test-hls4ml HLS4ML=<path>"; exit 1; }
 	$(VENV)/bin/python benchmarks/own_tests.py $(HLS4ML)
+
+test-hls4ml-classic: $(CLASSIC)/.ready ## the same under Keras 2, in the environment of test-classic: docs/hls4ml-tests-keras2.md
+	@test -n "$(HLS4ML)" || { echo "make: HLS4ML is not set; give a checkout of hls4ml of the installed version: make test-hls4ml-classic HLS4ML=<path>"; exit 1; }
+	CUDA_VISIBLE_DEVICES= $(CLASSIC)/bin/python benchmarks/own_tests.py $(HLS4ML)
 
 $(NEWEST)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(NEWEST)

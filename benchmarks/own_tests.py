@@ -4,11 +4,13 @@
 
 HLS4ML is a checkout or an unpacked source distribution of hls4ml of the installed version. Its test files are copied
 into a temporary folder and run there, in one process, with `own_tests_plugin`; a test that fails runs again with the
-backend that it was written for. Results are kept in build/hls4ml-tests as they come: `--keep` goes on where one ended.
+backend that it was written for. Results are kept in build/ as they come: `--keep` goes on where one ended. Run by the
+Python of `make test-classic`, it says what Keras 2 says: docs/hls4ml-tests-keras2.md.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
@@ -20,7 +22,7 @@ import tempfile
 import time
 from collections import Counter
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -31,9 +33,11 @@ from own_tests_causes import cause_of
 from own_tests_scope import IN_SCOPE, OUT_OF_SCOPE
 
 ROOT = Path(__file__).resolve().parents[1]
-RESULTS = ROOT / "build" / "hls4ml-tests"
+CLASSIC = version("keras").startswith("2.")
+NAME = "hls4ml-tests-keras2" if CLASSIC else "hls4ml-tests"
+RESULTS = ROOT / "build" / NAME
 RECORDS = RESULTS / "records.jsonl"
-PACKAGES = ("hls4ml", "keras", "qkeras-v3", "tensorflow", "numpy", "pytest")
+PACKAGES = ("hls4ml", "keras", "qkeras-v3", "qkeras", "tensorflow", "tensorflow-cpu", "numpy", "pytest")
 OUTCOMES = ("passed", "refused", "failed", "not applicable", "not run")
 
 
@@ -182,6 +186,15 @@ def common(results: list[Result]) -> str:
     return ", ".join(same)
 
 
+def versions() -> dict[str, str]:
+    """Of those of PACKAGES that are installed."""
+    found = {}
+    for name in PACKAGES:
+        with contextlib.suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
 def page(results: list[Result]) -> str:
     """The page's text."""
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
@@ -191,7 +204,9 @@ def page(results: list[Result]) -> str:
         rows=[{**asdict(row), "why": row.why.replace("|", "\\|")} for row in rows_of(results)],
         totals={name: totals[name] for name in OUTCOMES},
         elsewhere=OUT_OF_SCOPE,
-        versions={name: version(name) for name in PACKAGES},
+        versions=versions(),
+        classic=CLASSIC,
+        name=NAME,
         python=platform.python_version(),
         date=time.strftime("%Y-%m-%d"),
         minutes=sum(result.seconds for result in results) / 60,
@@ -201,7 +216,7 @@ def page(results: list[Result]) -> str:
 @click.command()
 @click.argument("source", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--only", multiple=True, type=click.Choice(IN_SCOPE), help="Run these files alone.")
-@click.option("--keep", is_flag=True, help="Run only what has no result in build/hls4ml-tests.")
+@click.option("--keep", is_flag=True, help="Run only what has no result in build/ yet.")
 @click.option("--sample", default=0, show_default=True, help="Tests of a function at most; 0 for all.")
 @click.option("--page-only", is_flag=True, help="Run nothing; write the page from the results there are.")
 @click.option("--timeout", default=180, show_default=True, help="Seconds for each test.")
@@ -223,7 +238,7 @@ def main(source: Path, only: tuple[str, ...], keep: bool, sample: int, page_only
     found = results()
     if not found:
         raise click.ClickException(f"no test was run; see {RESULTS}")
-    out = ROOT / "docs" / "hls4ml-tests.md"
+    out = ROOT / "docs" / f"{NAME}.md"
     out.write_text(page(found).rstrip() + "\n", encoding="utf-8")
     lines = ",\n".join(json.dumps(asdict(result)) for result in found)
     out.with_suffix(".json").write_text(f"[\n{lines}\n]\n", encoding="utf-8")

@@ -18,6 +18,7 @@ from ese_host.errors import CapacityError, UnsupportedError
 
 REPLACED = ("Vitis", "Vivado")
 """Values that are replaced: the first that a test function has."""
+BACKENDS = (*REPLACED, "Quartus", "oneAPI", "Catapult")
 DETAILS = ("Mismatched elements", "Max absolute difference")
 
 
@@ -77,15 +78,27 @@ def _add_missing_layers() -> None:
 
 
 def chosen_backend(items: list[Any], like: Any) -> str | None:
-    """The value of `backend` to replace among the tests of one function; None where there is none."""
+    """The backend to replace among the tests of one function; None where there is none."""
     same = [item for item in items if (item.path, item.originalname) == (like.path, like.originalname)]
     values = {backend_of(item) for item in same}
     return next((name for name in REPLACED if name in values), None)
 
 
 def backend_of(item: Any) -> Any:
-    """The value of an item's parameter `backend`, or None."""
-    return item.callspec.params.get("backend") if hasattr(item, "callspec") else None
+    """The backend among an item's parameters: `backend`, or part of what a fixture gets; None without any."""
+    params = item.callspec.params if hasattr(item, "callspec") else {}
+    tuples = [value for value in params.values() if isinstance(value, tuple)]
+    return params.get("backend", next((part for value in tuples for part in value if part in BACKENDS), None))
+
+
+def replace_backend(item: Any, name: str) -> None:
+    """Put another backend in its place."""
+    params, stands_for = item.callspec.params, backend_of(item)
+    for key, value in params.items():
+        if key == "backend":
+            params[key] = StandIn(name, stands_for)
+        elif "backend" not in params and isinstance(value, tuple) and stands_for in value:
+            params[key] = tuple(StandIn(name, stands_for) if part == stands_for else part for part in value)
 
 
 def sampled(items: list[Any], size: int) -> list[Any]:
@@ -139,18 +152,23 @@ class Recorder:
                 self.write(item, "not run", f"outside a random choice of {self.sample} of each function")
         if self.backend:
             for item in kept:
-                item.callspec.params["backend"] = StandIn(self.backend, backend_of(item))
+                replace_backend(item, self.backend)
         config.hook.pytest_deselected(items=[item for item in items if item not in kept])
         items[:] = kept
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """A file that cannot be imported is one result."""
+        """A file that cannot be imported, or skips all its tests, is one result."""
+        if report.skipped and report.nodeid.endswith(".py") and report.nodeid not in self.done:
+            self._write_file(report.nodeid, f"skipped by the file: {report.longrepr[2].removeprefix('Skipped: ')}")
         if report.failed and report.nodeid not in self.done:
             lines = [line[1:].strip() for line in report.longreprtext.splitlines() if line.startswith("E ")]
-            found = {"file": report.nodeid, "function": "(import)", "id": report.nodeid, "backend": self.backend}
-            found |= {"outcome": "not applicable", "message": lines[-1] if lines else "import failed", "seconds": 0.0}
-            with self.path.open("a", encoding="utf-8") as out:
-                out.write(json.dumps(found) + "\n")
+            self._write_file(report.nodeid, lines[-1] if lines else "import failed")
+
+    def _write_file(self, name: str, message: str) -> None:
+        found = {"file": name, "function": "(import)", "id": name, "backend": self.backend}
+        found |= {"outcome": "not applicable", "message": message, "seconds": 0.0}
+        with self.path.open("a", encoding="utf-8") as out:
+            out.write(json.dumps(found) + "\n")
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self) -> None:

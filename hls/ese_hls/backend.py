@@ -71,6 +71,7 @@ class ESEBackend(Backend):  # type: ignore[misc]
         clock_period: float | None = None,
         io_type: str = "io_stream",
         files: dict[str, Path] | None = None,
+        **others: Any,
     ) -> dict[str, Any]:
         """Configuration from the keyword arguments of `convert_from_keras_model`.
 
@@ -80,12 +81,18 @@ class ESEBackend(Backend):  # type: ignore[misc]
             clock_period: in ns; the board's clock otherwise.
             io_type: "io_stream" or "io_parallel", as for other backends; the engine's ports are streams either way.
             files: further files that `write()` puts into the project, by the name they get there.
+            others: refused, but for None and False: what hls4ml's own backends take besides (namespace, write_tar ...).
 
         Raises:
             UnsupportedError: a value that is not allowed.
         """
         from ese_hls.boards import load_board
 
+        for name, value in others.items():
+            if value is not None and value is not False:
+                raise UnsupportedError(
+                    f"{name} is {value!r}; backend ESE takes board, part, clock_period, io_type and files: leave it out"
+                )
         found = load_board(board)
         if part is not None and part != found.part:
             raise UnsupportedError(
@@ -104,9 +111,19 @@ class ESEBackend(Backend):  # type: ignore[misc]
         }
 
     def create_layer_class(self, layer_class: type) -> type:
-        """hls4ml's convention: a subclass that remembers what it wraps."""
+        """hls4ml's convention: a subclass that remembers what it wraps.
+
+        A node keeps its output variable among its attributes, by its name: one called 'output' or 'function' would take
+        that attribute's place. hls4ml puts it elsewhere where an attribute of that name is expected: here, always.
+        """
+
+        def add_output_variable(node: Any, *args: Any, **kwargs: Any) -> None:
+            node.attributes._expected_attributes.extend(node.outputs)
+            layer_class.add_output_variable(node, *args, **kwargs)  # type: ignore[attr-defined]
+
         wrapped = f"{layer_class.__module__}.{layer_class.__qualname__}"
-        return type(NAME + layer_class.__name__, (layer_class,), {"_expected_attributes": [], "_wrapped": wrapped})
+        members = {"_expected_attributes": [], "_wrapped": wrapped, "add_output_variable": add_output_variable}
+        return type(NAME + layer_class.__name__, (layer_class,), members)
 
     @staticmethod
     def convert_precision_string(precision: Any) -> Any:

@@ -67,7 +67,6 @@ def emit(
     from ese_hls.emit import emit as run
     from ese_hls.emit import masks_of
     from ese_hls.options import Options
-    from ese_hls.storage import Choice
 
     made_for = masks_of(model)
     pes, gap_bits = pes or made_for.get("pes", 8), gap_bits or made_for.get("gap_bits", 5)
@@ -77,9 +76,7 @@ def emit(
     if as_json:
         _print({"project": str(out), **{key: value for key, value in description.items() if key != "design"}})
         return
-    click.echo(str(conversion.summary))
-    for choice in description["storage"]:
-        click.echo(f"- {Choice.from_json(choice)}")
+    click.echo(str(conversion))
     click.echo(f"design {description['design_id']}, {pes} PEs, image {description['image_id']}: project in {out}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,10 +11,12 @@ import numpy as np
 from ese_hls.codes import Doubles, codes16
 from ese_hls.formats import activation_of
 from ese_hls.precision import with_precision
+from ese_hls.result_precision import described, for_element
 from ese_hls.summary import TensorReport
 from ese_hls.tensors import WeightTensor
 from ese_hls.weights import bias_of, matrix_of
 from ese_host.design import SUM_FRAC
+from ese_host.engine_formats import ELEMENT_BITS
 from ese_host.fixed import Codes, Fixed
 from ese_host.network import Activation, Matrix
 
@@ -53,6 +56,18 @@ class Collector:
         if tensor.quantizer is None and (report.deviation or tensor.precision):
             form = tensor.described if tensor.precision else default
             self.notes.append(f"{tensor.where} has no quantizer; rounded to {form}, by {report.deviation:.2g}")
+
+    def configured(self, what: str, asked: Fixed) -> Fixed:
+        """The format that a vector element has for a configured one; `what` begins the sentence that says so.
+
+        Fewer bits than were asked for are a warning besides.
+        """
+        note = f"{what} rounded to {described(asked)}, half to even, and saturated"
+        self.notes.append(note)
+        form = for_element(asked)
+        if form != asked:
+            warnings.warn(f"{note}: a vector element has {ELEMENT_BITS} bits", UserWarning, stacklevel=2)
+        return form
 
     def scales(self, owner: str, what: str, exact: Doubles, bits: int = 16, **limits: Any) -> tuple[Codes, int]:
         """16-bit codes of a normalization's constants; notes what rounding them cost."""

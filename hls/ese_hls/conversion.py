@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
+from ese_hls.layout import Layout, lay_out
 from ese_hls.options import Options
 from ese_hls.readers.call import Extents
 from ese_hls.summary import ConversionSummary
@@ -31,6 +33,19 @@ class Conversion:
     inputs: tuple[Port, ...]
     outputs: tuple[Extents, ...]
     ends: tuple[str, ...] = ()
+
+    @cached_property
+    def layout(self) -> Layout:
+        """How it lies in an engine; made once.
+
+        Raises:
+            CapacityError, UnsupportedError: it does not fit one.
+        """
+        return lay_out(self.program, self.options)
+
+    def __str__(self) -> str:
+        """How the conversion came about, and how each matrix is stored and why."""
+        return "\n".join([str(self.summary), *(f"- {choice}" for choice in self.layout.choices)])
 
     @property
     def network(self) -> Network:

@@ -23,20 +23,20 @@ from ese_host.program import Output, Port
 from ese_host.program.graph import Head
 
 
-def convert(nodes: list[Any], outputs: list[str], options: Options, notes: tuple[str, ...] = ()) -> Conversion:
+def convert(nodes: list[Any], inputs: list[str], outputs: list[str], options: Options) -> Conversion:
     """Convert a graph of inputs, `SparseLSTM`, `SparseDense`, `HostStep` and activation nodes.
 
     Args:
         nodes: graph nodes in the order of computation, as the passes leave them.
+        inputs: the graph's input nodes, in the model's order: nodes may stand in another one.
         outputs: the graph's output tensors.
         options: the user's choices.
-        notes: sentences that earlier steps want in the summary.
 
     Raises:
         UnsupportedError: the engine cannot run the model as it is; says which layer and what to change.
         FormatError: a weight is not finite.
     """
-    collector = Collector(notes=list(notes))
+    collector = Collector()
 
     def layer(node: Any, source: Fixed) -> Layer:
         return lstm(node, source, collector) if node.class_name == "SparseLSTM" else dense(node, source, collector)
@@ -64,6 +64,7 @@ def convert(nodes: list[Any], outputs: list[str], options: Options, notes: tuple
             f"no weight is zero: all {size} multiply-adds of a step are executed; prune the model first "
             "(`ese4ml compress`) to skip most of them"
         )
+    made.ports.sort(key=lambda port: inputs.index(port.name))
     program = made.program(ends, lambda layer: as_one_kind(layer, kind))
     summary = ConversionSummary(tuple(collector.tensors), tuple(collector.notes), _places(made, nodes))
     shapes = tuple(tuple(node.get_attr("extents")) for node in makers)

@@ -12,7 +12,7 @@ from ese_hls.codes import codes16
 from ese_hls.collector import Collector
 from ese_hls.formats import format_of
 from ese_hls.kinds import as_kind
-from ese_hls.result_precision import described, for_element, of_layer, of_model, text_of
+from ese_hls.result_precision import of_layer, of_model, text_of
 from ese_hls.tensors import LayerTensors, WeightTensor
 from ese_host.design import SUM_FRAC
 from ese_host.engine_formats import ELEMENT_BITS
@@ -87,10 +87,7 @@ def _state(node: Any, tensors: LayerTensors, collector: Collector) -> Fixed:
             f"{where}: the configuration's state format is {text_of(form)}; h and c are signed: set "
             f"hls_config['LayerName'][{node.name!r}]['Precision']['state'] to 'fixed<16,4>'"
         )
-    collector.notes.append(
-        f"{where} has no state_quantizer; h and c are rounded to {described(form)}, half to even, and saturated"
-    )
-    return for_element(form)
+    return collector.configured(f"{where} has no state_quantizer; h and c are", form)
 
 
 def _peepholes(

@@ -109,6 +109,30 @@ def _relu(quantizer: Any, where: str, form: Fixed) -> Fixed:
     return Fixed(bits, bits - form.frac, signed=False)
 
 
+def is_ternary(function: Any) -> bool:
+    """Whether the function is QKeras's `ternary`, which `stochastic_ternary` is at inference."""
+    return type(function).__name__ in ("ternary", "stochastic_ternary")
+
+
+def ternary_of(quantizer: Any, where: str) -> tuple[int, int, int]:
+    """Code and fractional bits of the threshold, and fractional bits of the scale, of a `ternary` activation.
+
+    Raises:
+        UnsupportedError: its scale comes from the values of a whole batch, or a number is not allowed.
+    """
+    alpha: Any = 1.0 if quantizer.alpha is None else quantizer.alpha
+    number = not isinstance(alpha, str) and np.size(alpha) == 1
+    mantissa, exponent = math.frexp(float(np.ravel(alpha)[0])) if number else (0.0, 0)
+    threshold = np.float32(quantizer.default_threshold if quantizer.threshold is None else quantizer.threshold)
+    if mantissa != 0.5 or not 2.0**-64 < threshold < 2.0**64:
+        raise UnsupportedError(
+            f"{where} is {describe(quantizer)}; as an activation, alpha=None or a power of two and a positive "
+            "threshold are allowed: choose them"
+        )
+    own, places = math.frexp(float(threshold))  # QKeras compares in float32
+    return int(math.ldexp(own, 24)), 24 - places, 1 - exponent
+
+
 def activation_of(function: Any, where: str) -> tuple[Activation, str]:
     """The activation that an LSTM applies, and a sentence where a constant had to be rounded (else empty).
 

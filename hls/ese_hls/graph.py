@@ -42,4 +42,4 @@ class EseGraph(ModelGraph):  # type: ignore[misc]
         rows = [
             f"{node.name} ({node.class_name}): {list(node.get_output_variable().shape)}" for node in self.get_layers()
         ]
-        return "\n".join([*rows, str(self.ese_conversion.summary)])
+        return "\n".join([*rows, str(self.ese_conversion)])

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from ese_hls.formats import activation_of, describe, format_of, is_format, is_sigmoidal
+from ese_hls.formats import activation_of, describe, format_of, is_format, is_sigmoidal, is_ternary, ternary_of
 from ese_hls.partition import Masked, Partition, narrowest
 from ese_hls.result_precision import of_layer, of_model, text_of
 from ese_host.errors import CapacityError, UnsupportedError
 from ese_host.fixed import Fixed
-from ese_host.program import Affine, Apply, Concatenate, Mask, Merge, Relu, Repeat, Reshape, Reverse
+from ese_host.program import Affine, Apply, Concatenate, Mask, Merge, Relu, Repeat, Reshape, Reverse, Ternary
 from ese_host.program.graph import Head
 
 HEADS: tuple[Head, ...] = ("softmax", "sigmoid", "tanh")
 """Functions that the host computes in floating point where the model ends in them."""
 ALLOWED = (
-    "relu, tanh, sigmoid, hard_tanh, hard_sigmoid, quantized_bits, quantized_relu, quantized_tanh and "
-    "quantized_sigmoid are allowed, and softmax as the model's last layer"
+    "relu, tanh, sigmoid, hard_tanh, hard_sigmoid, quantized_bits, quantized_relu, quantized_tanh, quantized_sigmoid "
+    "and ternary are allowed, and softmax as the model's last layer"
 )
 
 
@@ -40,6 +41,11 @@ def head_of(node: Any) -> Head:
 def activation(made: Partition, node: Any) -> None:
     """An activation or quantizer that no layer before it takes up."""
     function, name = node.get_attr("function"), str(node.get_attr("activation"))
+    if node.get_attr("absorbed"):
+        before = node.get_input_node()
+        made.values[node.outputs[0]] = replace(made.value(node), node=node)
+        made.places[node.name] = f"folded into {before.name!r}"
+        return
     source, value = made.whole(made.value(node)), made.value(node)
     target = node.outputs[0]
     if name == "linear":
@@ -49,6 +55,10 @@ def activation(made: Partition, node: Any) -> None:
         made.give(node, made.quantized(node, source, form, target))
     elif name == "relu":
         made.give(node, made.step(node, Relu(source, target)))
+    elif is_ternary(function):
+        code, code_frac, frac = ternary_of(function, f"layer {node.name!r}")
+        made.formats[target] = Fixed(2, 2 - frac, symmetric=True)
+        made.give(node, made.step(node, Ternary(source, target, code, code_frac, frac)))
     elif is_sigmoidal(function) or name in ("quantized_tanh", "quantized_sigmoid"):
         applied, note = activation_of(function, f"layer {node.name!r}")
         out = node.get_attr("output") or (of_layer(node) if is_sigmoidal(function) else None)

@@ -45,6 +45,11 @@ def add_output(node: Layer) -> None:
     node.add_output_variable([1 if extent is None else extent for extent in node.get_attr("extents")])
 
 
+def maker(node: Layer) -> Layer:
+    """The node that computes what `node` hands on: the Dense layer of a ReLU that is part of it, else itself."""
+    return node.get_input_node() if node.get_attr("absorbed") else node
+
+
 def register() -> None:
     """Make the nodes known to hls4ml."""
     register_layer("HostStep", HostStep)

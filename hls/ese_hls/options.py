@@ -101,11 +101,16 @@ def options_from(model: dict[str, Any], defaults: dict[str, Any] | None = None) 
     Raises:
         UnsupportedError: a key that nothing here reads, or a value out of its range.
     """
-    unknown = sorted(set(model) - set(OURS) - set(IGNORED) - {"ReuseFactor"})
+    unknown = sorted(set(model) - set(OURS) - set(IGNORED) - {"ReuseFactor", "WeightSource"})
     if unknown:
         raise UnsupportedError(
             f"hls_config['Model'] has key {unknown[0]!r}; backend ESE knows {', '.join(OURS)} and accepts "
             f"{', '.join(IGNORED)} without effect: remove it or correct its spelling"
+        )
+    if model.get("WeightSource", "image") != "image":
+        raise UnsupportedError(
+            f"hls_config['Model']['WeightSource'] is {model['WeightSource']!r}; 'image' is allowed: weights are loaded "
+            "at run time, so that one bitstream serves every model that fits it"
         )
     if model.get("ReuseFactor", 1) != 1:
         raise UnsupportedError(

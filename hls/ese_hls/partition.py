@@ -16,7 +16,7 @@ import numpy as np
 from ese_hls import result_precision
 from ese_hls.collector import Collector
 from ese_hls.conversion import UNMASKED
-from ese_hls.result_precision import described, for_element
+from ese_hls.layers import maker
 from ese_host.engine_formats import ELEMENT_BITS
 from ese_host.errors import CapacityError, EseError, UnsupportedError
 from ese_host.fixed import Fixed
@@ -176,7 +176,7 @@ class Partition:
             )
         chain = self.open.get(value.tensor)
         if chain is not None and self._extends(chain, value, node):
-            self._narrow(chain, node)
+            self._narrow(chain, value.node, node)
             layer = self.convert(node, _leaves(chain.layers[-1]))
             del self.open[value.tensor]
             chain.layers.append(layer)
@@ -224,13 +224,13 @@ class Partition:
             return chain.every_step and not chain.backwards and not node.get_attr("backwards") and same
         return not (chain.masked and chain.every_step)
 
-    def _narrow(self, chain: _Open, node: Any) -> None:
+    def _narrow(self, chain: _Open, producer: Any, node: Any) -> None:
         """Round what the chain's last layer hands on, where it is too wide and a precision is configured."""
-        layer, last = chain.layers[-1], chain.nodes[-1]
+        layer = chain.layers[-1]
         form = _leaves(layer)
         if form.bits <= ELEMENT_BITS:
             return
-        chain.layers[-1] = replace(layer, output=self.configured(last, form.bits, node))
+        chain.layers[-1] = replace(layer, output=self.configured(producer, form.bits, node))
 
     def configured(self, producer: Any, bits: int, reader: Any) -> Fixed:
         """The configured format of what `producer` hands on.
@@ -238,17 +238,17 @@ class Partition:
         Raises:
             UnsupportedError: there is none.
         """
-        asked = result_precision.of_layer(producer) or result_precision.of_model(producer)
+        asked = (
+            result_precision.of_layer(producer)
+            or result_precision.of_layer(maker(producer))
+            or result_precision.of_model(producer)
+        )
         if asked is None:
             raise UnsupportedError(
                 f"layer {producer.name!r} hands {bits}-bit values to {reader.name!r}; a "
                 f"vector element has {ELEMENT_BITS}: put a QActivation('quantized_bits(16, ...)') between the two"
             )
-        self.collector.notes.append(
-            f"layer {producer.name!r} has no quantizer; its output is rounded to {described(asked)}, half to even, and "
-            "saturated"
-        )
-        return for_element(asked)
+        return self.collector.configured(f"layer {producer.name!r} has no quantizer; its output is", asked)
 
     def element(self, producer: Any, tensor: str, reader: Any) -> tuple[str, Fixed]:
         """A tensor whose codes fit vector elements, and the format in which a chain reads them."""
@@ -257,7 +257,7 @@ class Partition:
         if form is not None and form.bits <= ELEMENT_BITS:
             return tensor, form
         bits = max(-known.low - 1, known.high).bit_length() + (known.low < 0)
-        exact = producer.class_name == "SparseDense" and producer.get_attr("output") is None
+        exact = maker(producer).class_name == "SparseDense" and maker(producer).get_attr("output") is None
         form = self.configured(producer, EXACT_BITS if exact else bits, reader)
         return self.quantized(producer, tensor, form, f"{tensor}_rounded"), form
 

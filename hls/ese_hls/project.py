@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -18,7 +17,6 @@ from ese_hls import vectors
 from ese_hls.boards import Board, load_board
 from ese_hls.conversion import Conversion
 from ese_hls.folders import whole_folder
-from ese_hls.storage import Choice
 from ese_host import blockdesign, blocks, manifest, network_io
 from ese_host.design import Design
 from ese_host.errors import FormatError, MissingError
@@ -77,24 +75,12 @@ def write_project(conversion: Conversion, target: Path, attachments: dict[str, P
         MismatchError: something else stands at `target`.
         MissingError: an attachment is not there.
     """
-    from ese_hls import config_header, encoder, sizing
+    from ese_hls import config_header, encoder
 
-    options = conversion.options
-    board = load_board(options.board)
-    program = conversion.program
-    design = sizing.choose_design(
-        *(chain.network for chain in program.chains),
-        pes=options.pes,
-        gap_bits=options.gap_bits,
-        acc_banks=options.acc_banks,
-        cells_per_cycle=options.element_units,
-        clock_mhz=options.clock_mhz or board.clock_mhz,
-        mode=options.mode,
-        fifo_depth=options.fifo_depth,
-        storage=options.storage,
-    )
-    packed = [encoder.prepare(chain.network, design, options.storage) for chain in program.chains]
-    images = [encoder.image_of(chain.network, part, design) for chain, part in zip(program.chains, packed, strict=True)]
+    board = load_board(conversion.options.board)
+    program, design = conversion.program, conversion.layout.design
+    filled = zip(program.chains, conversion.layout.packed, strict=True)
+    images = [encoder.image_of(chain.network, part, design) for chain, part in filled]
     words = [_words(image) for image in images]
     with whole_folder(target, DESCRIPTION) as folder:
         _copy_sources(folder)
@@ -105,8 +91,7 @@ def write_project(conversion: Conversion, target: Path, attachments: dict[str, P
         vectors.write(folder / "tb", [chain.network for chain in program.chains], words)
         for name, source in (attachments or {}).items():
             _attach(source, folder / name)
-        choices = [choice for part in packed for choice in part.choices]
-        description = _describe(conversion, design, board, words, choices)
+        description = _describe(conversion, design, board, words)
         for name in SCRIPTS:
             text = templates().get_template(f"{name}.jinja").render(**_names(conversion, design, board))
             (folder / name).write_text(text, encoding="utf-8")
@@ -136,9 +121,7 @@ def _attach(source: Path, target: Path) -> None:
     shutil.copyfile(source, target)
 
 
-def _describe(
-    conversion: Conversion, design: Design, board: Board, images: list[Words], choices: Sequence[Choice]
-) -> dict[str, Any]:
+def _describe(conversion: Conversion, design: Design, board: Board, images: list[Words]) -> dict[str, Any]:
     ids = [f"{int(image[-1]):#010x}" for image in images]
     return {
         "design": design.to_json(),
@@ -149,7 +132,7 @@ def _describe(
         "part": board.part,
         "clock_mhz": design.clock_mhz,
         "summary": conversion.summary.to_json(),
-        "storage": [choice.to_json() for choice in choices],
+        "storage": [choice.to_json() for choice in conversion.layout.choices],
     }
 
 

@@ -9,8 +9,6 @@ from ese_host.engine_formats import ELEMENT_BITS
 from ese_host.errors import UnsupportedError
 from ese_host.fixed import Fixed
 
-FILLED_IN = "fixed<16,6>"
-"""What hls4ml writes as the model's precision where the user gave none: told apart by being plain text."""
 WIDE_INTEGER = 6
 """Integer bits kept of a precision too wide for a vector element, as in fixed<16,6>, at most."""
 
@@ -31,15 +29,14 @@ def of_layer(node: Any, what: str = "result") -> Fixed | None:
 
 
 def of_model(node: Any) -> Fixed | None:
-    """The model's default format, where the user gave one: `config_from_keras_model` does.
+    """The model's default format, fixed<16,6> where the user gave none: hls4ml fills it in.
 
     Raises:
         UnsupportedError: it is no fixed-point format, or too wide.
     """
     config = node.model.config
     found = config.model_precision.get("result") or config.model_precision.get("default")
-    given = config.config["HLSConfig"].get("Model", {}).get("Precision")
-    if found in (None, "auto") or given == FILLED_IN:
+    if found in (None, "auto"):
         return None
     return _fixed(config, found, "hls_config['Model']['Precision']")
 
@@ -50,10 +47,13 @@ def _fixed(config: Any, text: Any, where: str) -> Fixed:
     found = config.backend.convert_precision_string(text)
     if not isinstance(found, (FixedPrecisionType, IntegerPrecisionType)):
         raise UnsupportedError(f"{where} is {text}; a fixed-point format is allowed: write, say, 'fixed<16,6>'")
-    if found.width > WIDEST:
-        raise UnsupportedError(f"{where} is {text}; at most {WIDEST} bits are read: write, say, 'fixed<16,6>'")
     integer = found.width if isinstance(found, IntegerPrecisionType) else found.integer
-    return Fixed(found.width, integer, bool(found.signed))
+    bits = max(min(found.width, WIDEST), integer)  # what is cut off is finer than any element, whatever its range
+    if bits > WIDEST:
+        raise UnsupportedError(
+            f"{where} is {text}; at most {WIDEST} bits before the point are read: write, say, 'fixed<16,6>'"
+        )
+    return Fixed(bits, integer, bool(found.signed))
 
 
 def for_element(form: Fixed) -> Fixed:

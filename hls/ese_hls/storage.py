@@ -56,11 +56,6 @@ class Choice:
         """Plain values."""
         return asdict(self)
 
-    @classmethod
-    def from_json(cls, value: dict[str, Any]) -> Choice:
-        """Inverse of `to_json`."""
-        return cls(**{**value, "sparse": Cost(**value["sparse"]), "full": Cost(**value["full"])})
-
     def __str__(self) -> str:
         other = "sparse" if self.stored == "full" else "full"
         rejected = self.sparse if self.stored == "full" else self.full

@@ -115,7 +115,8 @@ def convert(
     import hls4ml
 
     if not configured:
-        return hls4ml.converters.convert_from_keras_model(model, backend="ESE", output_dir=str(out))
+        config = {"Model": {"Precision": "auto"}}
+        return hls4ml.converters.convert_from_keras_model(model, backend="ESE", output_dir=str(out), hls_config=config)
     config = hls4ml.utils.config_from_keras_model(model, granularity="name", backend="ESE")
     config["Model"].update(options)
     for name, settings in (layers or {}).items():

@@ -39,7 +39,7 @@ REFUSALS: dict[str, tuple[Any, str]] = {
     ),
     "linear cell": (lambda: classifier(activation="linear"), r"layer 'lstm': activation is linear; tanh, sigmoid,"),
 }
-WITHOUT_CONFIGURATION: dict[str, tuple[Any, str]] = {
+WITHOUT_PRECISION: dict[str, tuple[Any, str]] = {
     "float lstm": (
         lambda: chain(keras.layers.LSTM(3, name="plain"), dense()),
         r"layer 'plain' \(LSTM\) has no state_quantizer; .* state_quantizer=quantized_bits\(16, 3, alpha=1\)",
@@ -67,9 +67,9 @@ def test_refused_by_name(case: str) -> None:
         convert(build())
 
 
-@pytest.mark.parametrize("case", WITHOUT_CONFIGURATION)
+@pytest.mark.parametrize("case", WITHOUT_PRECISION)
 def test_refused_where_no_precision_is_configured(case: str) -> None:
-    build, message = WITHOUT_CONFIGURATION[case]
+    build, message = WITHOUT_PRECISION[case]
     with pytest.raises(UnsupportedError, match=message):
         convert(build(), configured=False)
 
@@ -104,6 +104,7 @@ def test_weights_that_are_no_numbers(tensor: str, value: float) -> None:
         ("Weights", "codebook4", r"'Weights'\] is 'codebook4', but .* or choose 'int4' or a wider kind"),
         ("FifoDepth", 6, r"option fifo_depth is 6; 1 or 2 or 4 or 8"),
         ("ReuseFactor", 4, r"'ReuseFactor'\] is 4; parallelism is set by 'PEs'"),
+        ("WeightSource", "rom", r"'WeightSource'\] is 'rom'; 'image' is allowed: weights are loaded at run time"),
     ],
 )
 def test_options(key: str, value: Any, message: str) -> None:

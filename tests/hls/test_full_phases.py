@@ -150,7 +150,6 @@ def test_a_design_chosen_for_dense_layers_has_full_phases_and_says_why() -> None
         "hidden0/kernel stored full: less memory (2,400 cycles, 172,800 bits; sparse 2,400 cycles, 345,600 bits)"
     )
     assert (second.layer, second.part, second.stored) == ("classes", "kernel", "full")
-    assert Choice.from_json(first.to_json()) == first
     small = sizing.choose_design(wide(16), pes=16)
     assert not small.full_phases
     assert encoder.prepare(wide(16), small).choices[0].why == (

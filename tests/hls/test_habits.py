@@ -13,7 +13,11 @@ from ese_hls.profiling import get_ymodel_keras
 def test_a_printed_model_names_its_layers_and_its_conversion() -> None:
     graph = convert(classifier())
     layers = ["x (Input): [6, 7]", "lstm (SparseLSTM): [10]", "dense (SparseDense): [5]", "softmax (Activation): [5]"]
-    assert str(graph) == "\n".join([*layers, str(graph.ese_conversion.summary)])
+    choices = [f"- {choice}" for choice in graph.ese_conversion.layout.choices]
+    assert str(graph) == "\n".join([*layers, str(graph.ese_conversion.summary), *choices])
+    assert [choice.split(":")[0] for choice in choices] == [
+        "- lstm/recurrent stored sparse", "- lstm/kernel stored sparse", "- dense/kernel stored sparse"
+    ]  # fmt: skip
 
 
 def test_plot_model_has_every_layer(monkeypatch: pytest.MonkeyPatch) -> None:

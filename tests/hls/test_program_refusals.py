@@ -10,13 +10,13 @@ import keras
 import pytest
 from keras import layers as kl
 from plugin_models import bits, convert, dense, fill, functional, recurrent
-from qkeras import QActivation, QConv1D, quantized_bits
+from qkeras import QActivation, QConv1D, binary, quantized_bits, ternary
 
 from ese_host.errors import UnsupportedError
 
 ACTIVATIONS = (
-    "relu, tanh, sigmoid, hard_tanh, hard_sigmoid, quantized_bits, quantized_relu, quantized_tanh and "
-    "quantized_sigmoid are allowed, and softmax as the model's last layer"
+    "relu, tanh, sigmoid, hard_tanh, hard_sigmoid, quantized_bits, quantized_relu, quantized_tanh, quantized_sigmoid "
+    "and ternary are allowed, and softmax as the model's last layer"
 )
 
 
@@ -81,6 +81,15 @@ REFUSALS: dict[str, tuple[Callable[[], Any], str]] = {
     "function": (
         after(dense(), kl.Activation("gelu", name="bent")),
         f"layer 'bent' (Activation, gelu) cannot stand after 'dense' (SparseDense): {ACTIVATIONS}",
+    ),
+    "ternary of a scale from the batch": (
+        after(dense(), QActivation(ternary(alpha="auto"), name="three"), dense(name="last")),
+        "layer 'three' is ternary(alpha='auto'); as an activation, alpha=None or a power of two and a positive "
+        "threshold are allowed: choose them",
+    ),
+    "binary": (
+        after(dense(), QActivation(binary(alpha=1.0), name="two"), dense(name="last")),
+        f"layer 'two' (QActivation, binary(alpha=1.0)) cannot stand after 'dense' (SparseDense): {ACTIVATIONS}",
     ),
     "softmax along steps": (
         after(dense(), kl.Softmax(axis=1, name="along")),

@@ -20,6 +20,7 @@ from qkeras import (
     quantized_relu,
     quantized_sigmoid,
     quantized_tanh,
+    ternary,
 )
 
 from ese_hls.conversion import Conversion
@@ -48,6 +49,13 @@ def two_inputs() -> Any:
     h = QActivation(bits(8, 0), name="qh")(recurrent("l")(QActivation(bits(8, 2), name="qx")(x)))
     joined = kl.Concatenate(name="joined")([h, QActivation(bits(8, 1), name="qy")(y)])
     return fill(keras.Model([x, y], [dense(3, name="one")(joined), dense(2, name="two")(joined)]))
+
+
+def swapped() -> Any:
+    """The second input minus the first one."""
+    x, y = keras.Input(VECTOR, name="one"), keras.Input(VECTOR, name="two")
+    a, b = (QActivation(bits(8, 2), name=f"q{tensor.name}")(tensor) for tensor in (x, y))
+    return fill(keras.Model([x, y], dense(4)(QActivation(bits(8, 2), name="d")(kl.Subtract(name="minus")([b, a])))))
 
 
 def arithmetic(q: Any) -> Any:
@@ -129,6 +137,13 @@ CASES: dict[str, tuple[Callable[[], Any], int, int]] = {
             behind_lstm(dense(5, name="d", activation="hard_tanh"), QActivation(bits(8, 0), name="a"), dense())
         ), 2, 1,
     ),
+    "ternary between": (
+        lambda: functional(behind_lstm(dense(9, name="d"), QActivation(ternary(threshold=0.2), name="a"), dense(8))),
+        2, 1,
+    ),
+    "ternary of another scale and its own threshold": (
+        lambda: functional(behind_lstm(QActivation(ternary(alpha=0.25), name="a"), dense(8))), 2, 1,
+    ),
     "quantized ReLU behind an LSTM": (
         lambda: functional(behind_lstm(QActivation(quantized_relu(8, 0), name="a"), dense())), 2, 1,
     ),
@@ -161,6 +176,7 @@ CASES: dict[str, tuple[Callable[[], Any], int, int]] = {
         ), 1, 0,
     ),
     "two inputs, two outputs": (two_inputs, 3, 1),
+    "two inputs, the second one read first": (swapped, 1, 2),
     "masked": (lambda: functional(masked(recurrent("l"), dense())), 1, 1),
     "masked, every step": (lambda: functional(masked(*stacks(), dense())), 2, 2),
     "masked, both ways": (

@@ -45,10 +45,19 @@ def test_a_float_model_converts_by_the_models_default() -> None:
         "even, and saturated",
         f"layer 'lstm' has no quantizer; its output {rounded}",
         "layer 'hidden_tanh' has no quantizer; its output is rounded to fixed<16,1>",
-        f"layer 'cut' has no quantizer; its output {rounded}",
+        f"layer 'cut_relu' has no quantizer; its output {rounded}",
     ]
     x = frames(model)
     np.testing.assert_allclose(golden_values(conversion, x)[0], np.asarray(model(x[0])), rtol=0, atol=0.01)
+
+
+def test_without_any_configuration_the_default_is_hls4ml_s() -> None:
+    import hls4ml
+
+    model = plain()
+    graph = hls4ml.converters.convert_from_keras_model(model, backend="ESE", output_dir="unused")
+    assert [port.format for port in graph.ese_conversion.program.inputs] == [Fixed(16, 6)]
+    assert graph.ese_conversion.summary.notes == convert(model).ese_conversion.summary.notes
 
 
 def test_precision_of_single_layers() -> None:
@@ -75,8 +84,9 @@ def test_precision_of_single_layers() -> None:
             r"set hls_config\['LayerName'\]\['lstm'\]\['Precision'\]\['state'\] to 'fixed<16,4>'$",
         ),
         (
-            "x", {"result": "fixed<64,32>"},
-            r"^hls_config: Precision of 'x' is fixed<64,32>; at most 48 bits are read: write, say, 'fixed<16,6>'$",
+            "x", {"result": "fixed<64,50>"},
+            r"^hls_config: Precision of 'x' is fixed<64,50>; at most 48 bits before the point are read: write, say, "
+            r"'fixed<16,6>'$",
         ),
         (
             "x", {"result": "float"},
@@ -89,12 +99,19 @@ def test_precisions_that_do_not_fit(layer: str, precision: dict[str, str], messa
         convert(plain(), layers={layer: {"Precision": precision}})
 
 
-def test_wider_precisions_keep_six_integer_bits() -> None:
+def test_wider_precisions_keep_six_integer_bits_and_warn() -> None:
     layers = {"lstm": {"Precision": {"state": "fixed<32,4>"}}, "cut": {"Precision": {"result": "fixed<24,16>"}}}
-    conversion = convert(plain(), layers=layers).ese_conversion
+    with pytest.warns(UserWarning) as caught:
+        conversion = convert(plain(), layers=layers).ese_conversion
     assert conversion.program.chains[0].network.layers[0].state == Fixed(16, 4)
     assert conversion.program.chains[1].network.layers[0].output == Fixed(16, 6)
-    assert (
-        "layer 'cut' has no quantizer; its output is rounded to fixed<16,6> for fixed<24,16> of the configuration, "
-        "half to even, and saturated"
-    ) in conversion.summary.notes
+    notes = [
+        f"{what} rounded to {form} of the configuration, half to even, and saturated"
+        for what, form in (
+            ("layer 'lstm' (LSTM) has no state_quantizer; h and c are", "fixed<16,4> for fixed<32,4>"),
+            ("layer 'cut_relu' has no quantizer; its output is", "fixed<16,6> for fixed<24,16>"),
+        )
+    ]
+    assert set(notes) < set(conversion.summary.notes)
+    ours = [str(item.message) for item in caught if "vector element" in str(item.message)]
+    assert ours == [f"{note}: a vector element has 16 bits" for note in notes]

@@ -24,6 +24,7 @@ from ese_host.program import (
     Repeat,
     Reshape,
     Reverse,
+    Ternary,
     run,
 )
 from support.programs import program_inputs, random_program
@@ -69,6 +70,9 @@ def reference(step: Any, sources: list[Sample]) -> Sample:
         return each(x, lambda v, _: quantize(v, step.format))
     if isinstance(step, Relu):
         return each(x, lambda v, _: max(v, Fraction(0)))
+    if isinstance(step, Ternary):
+        threshold, one = Fraction(step.threshold) / Fraction(2) ** step.threshold_frac, Fraction(2) ** -step.frac
+        return each(x, lambda v, _: one if v >= threshold else -one if v <= -threshold else Fraction(0))
     if isinstance(step, (Last, Reverse)):
         return x[-1:] if isinstance(step, Last) else x[::-1]
     if isinstance(step, Repeat):

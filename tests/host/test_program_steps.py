@@ -30,6 +30,7 @@ from ese_host.program import (
     Reshape,
     Reverse,
     Tensor,
+    Ternary,
     Unmask,
     Value,
     run,
@@ -63,6 +64,11 @@ def test_quantize_is_idempotent(seed: int, bits: int, integer: int) -> None:
     twice = step.apply(once)
     np.testing.assert_array_equal(once.codes, twice.codes)
     assert twice.tensor == once.tensor and once.tensor.fits(step.format)
+
+
+def test_a_ternary_has_a_positive_threshold() -> None:
+    with pytest.raises(FormatError, match=r"^a Ternary has threshold code 0; 1 to 4611686018427387903 are allowed$"):
+        Ternary("a", "b", 0, 3, 0)
 
 
 @given(SEEDS)

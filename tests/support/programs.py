@@ -27,6 +27,7 @@ from ese_host.program import (
     Reverse,
     Step,
     Tensor,
+    Ternary,
 )
 from support.networks import HARD8, SMOOTH8, Rng, Spec, network
 
@@ -126,7 +127,7 @@ def _add_chain(rng: Rng, number: int, source: str, tensor: Tensor, add) -> None:
 
 
 def _glue(rng: Rng, source: str, other: str, target: str, tensor: Tensor) -> Step:
-    pick = int(rng.integers(11))
+    pick = int(rng.integers(12))
     width, steps = tensor.width, tensor.steps or 2
     if pick == 0:
         return Concatenate((source, other), target)
@@ -148,6 +149,7 @@ def _glue(rng: Rng, source: str, other: str, target: str, tensor: Tensor) -> Ste
         Last(source, target),
         Reverse(source, target),
         Repeat(source, target, 3),
+        Ternary(source, target, int(rng.integers(1, 99)), int(rng.integers(-2, 9)), int(rng.integers(-2, 4))),
     ]
     return choices[pick - 7]
 

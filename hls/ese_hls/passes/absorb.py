@@ -9,7 +9,7 @@ from hls4ml.model.layers import Activation, Input
 from hls4ml.model.optimizer import OptimizerPass
 
 from ese_hls.formats import Format, format_of, is_format, is_sigmoidal
-from ese_hls.layers import HostStep, SparseDense, SparseLSTM
+from ese_hls.layers import HostStep, SparseDense, SparseLSTM, maker
 from ese_host.engine_formats import ELEMENT_BITS
 
 
@@ -124,8 +124,8 @@ class AbsorbQuantizer(OptimizerPass):  # type: ignore[misc]
         form = _format(node)
         if form is None or form.fixed.bits > ELEMENT_BITS:
             return False
-        source = node.get_input_node()
-        if source.get_attr("output") is not None or not _one_reader(source):
+        source = maker(node.get_input_node())
+        if source.get_attr("output") is not None or not _one_reader(node.get_input_node()):
             return False
         if _is_projected(source):  # its output has the state's format, which another one would round again
             state = source.get_attr("tensors").state
@@ -135,7 +135,7 @@ class AbsorbQuantizer(OptimizerPass):  # type: ignore[misc]
 
     def transform(self, model: Any, node: Any) -> bool:
         """Note its format at the layer and remove it."""
-        source = node.get_input_node()
+        source = maker(node.get_input_node())
         form = format_of(node.get_attr("function"), f"layer {node.name!r}")
         if not _is_projected(source):
             source.set_attr("output", form.fixed)
@@ -144,17 +144,17 @@ class AbsorbQuantizer(OptimizerPass):  # type: ignore[misc]
 
 
 class AbsorbRelu(OptimizerPass):  # type: ignore[misc]
-    """A plain ReLU after a Dense layer is part of it."""
+    """A plain ReLU after a Dense layer is part of it; its node stays, as in hls4ml's own backends, and does nothing."""
 
     def match(self, node: Any) -> bool:
         """A ReLU behind a Dense layer without an output format."""
-        if not isinstance(node, Activation) or node.get_attr("activation") != "relu":
+        if not isinstance(node, Activation) or node.get_attr("activation") != "relu" or node.get_attr("absorbed"):
             return False
         source = node.get_input_node()
         return isinstance(source, SparseDense) and source.get_attr("output") is None and _one_reader(source)
 
-    def transform(self, model: Any, node: Any) -> bool:
-        """Note it at the layer and remove it."""
-        source = node.get_input_node()
-        source.set_attr("relu", True)
-        return _fold(model, node, source)
+    def transform(self, model: Any, node: Any) -> bool:  # noqa: ARG002 - hls4ml's signature
+        """Note it at the layer."""
+        node.get_input_node().set_attr("relu", True)
+        node.set_attr("absorbed", True)
+        return True

@@ -13,6 +13,8 @@ from ese_host.errors import UnsupportedError
 
 THRESHOLDS = {"DeltaInput": "delta_input", "DeltaState": "delta_state"}
 """Keys of an LSTM layer's configuration: the change beyond which an input or a fed-back output takes part in a step."""
+OWN_VECTORS = {"InputData": "input_data_tb", "OutputPredictions": "output_data_tb"}
+"""Keys of hls4ml's configuration for data of the user's test bench, and the arguments that set them."""
 MAPPED = (
     "LSTM, QLSTM, QLSTMP, Dense, QDense, Bidirectional, TimeDistributed, activations and quantizers, "
     "BatchNormalization, Masking, merges along the last axis, Reshape, Flatten, RepeatVector, Dropout, and a softmax "
@@ -57,14 +59,22 @@ class ToProgram(ModelOptimizerPass):  # type: ignore[misc]
         """Convert.
 
         Raises:
-            UnsupportedError: see `ese_hls.convert.convert`.
+            UnsupportedError: see `ese_hls.convert.convert`. CapacityError: no engine holds the model.
         """
         from ese_hls.convert import convert  # not above: it imports hls4ml, which loads this module
 
         config = model.config.config
+        for key, argument in OWN_VECTORS.items():
+            if config.get(key) is not None:
+                raise UnsupportedError(
+                    f"{argument} is {config[key]!r}; the test bench has vectors of its own, with the golden model's "
+                    "answers: leave it out"
+                )
         options = options_from(config["HLSConfig"].get("Model") or {}, config.get("ESE") or {})
         _read_layer_config(model)
-        model.ese_conversion = convert(list(model.graph.values()), list(model.outputs), options)
+        nodes = list(model.graph.values())
+        model.ese_conversion = convert(nodes, list(model.inputs), list(model.outputs), options)
+        _ = model.ese_conversion.layout  # what does not fit an engine is refused here, before anything is written
         return True
 
 

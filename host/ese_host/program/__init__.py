@@ -3,12 +3,12 @@
 tensor.py      what is known of a tensor before a run, and its values in one
 chain.py       a chain of layers: the engine's part
 order.py       the host's steps that move values: Concatenate, Last, Mask, Repeat, Reshape, Reverse, Unmask
-arithmetic.py  the host's steps that compute: Affine, Apply, Merge, Quantize, Relu
+arithmetic.py  the host's steps that compute: Affine, Apply, Merge, Quantize, Relu, Ternary
 graph.py       Port, Output, Program
 run.py         every tensor of a program; chains by the golden model, or by whatever runs them
 """
 
-from ese_host.program.arithmetic import Affine, Apply, Merge, Quantize, Relu
+from ese_host.program.arithmetic import Affine, Apply, Merge, Quantize, Relu, Ternary
 from ese_host.program.chain import Chain
 from ese_host.program.graph import INPUT, Output, Port, Program, Step
 from ese_host.program.order import Concatenate, Last, Mask, Repeat, Reshape, Reverse, Unmask
@@ -35,6 +35,7 @@ __all__ = [
     "Reverse",
     "Step",
     "Tensor",
+    "Ternary",
     "Unmask",
     "Value",
     "run",

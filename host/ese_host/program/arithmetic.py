@@ -167,6 +167,40 @@ class Quantize(OneSource):
         return source.with_codes(self.infer(source.tensor), self.format.quantize(source.codes, source.tensor.frac))
 
 
+@dataclass(frozen=True)
+class Ternary(OneSource):
+    """The sign of what reaches a threshold in size, zero of what does not (QKeras's `ternary`).
+
+    Attributes:
+        threshold, threshold_frac: a positive code and its fractional bits.
+        frac: fractional bits of what is made, whose codes are -1, 0 and 1.
+    """
+
+    threshold: int
+    threshold_frac: int
+    frac: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.threshold < 1 << HELD_BITS:
+            raise FormatError(f"a Ternary has threshold code {self.threshold}; 1 to {(1 << HELD_BITS) - 1} are allowed")
+        check_frac(self.threshold_frac)
+        check_frac(self.frac)
+
+    def infer(self, source: Tensor) -> Tensor:
+        """The tensor made."""
+        low, high = (int(self._of(code, source.frac)) for code in (source.low, source.high))
+        return replace(source, frac=self.frac, low=low, high=high)
+
+    def apply(self, source: Value) -> Value:
+        """Its values."""
+        return source.with_codes(self.infer(source.tensor), self._of(source.codes, source.tensor.frac))
+
+    def _of(self, codes: Codes | int, frac: int) -> Codes:
+        shift = frac - self.threshold_frac
+        least = self.threshold << shift if shift >= 0 else -(-self.threshold >> -shift)
+        return np.where(np.abs(codes) >= min(least, 1 << HELD_BITS), np.sign(codes), 0)
+
+
 @dataclass(frozen=True, eq=False)
 class Apply(OneSource):
     """An activation: the same hard forms and the same table as within an LSTM (docs/numerics.md, "Activations")."""

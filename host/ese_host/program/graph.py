@@ -10,13 +10,15 @@ from ese_host.engine_formats import engine_formats
 from ese_host.errors import EseError, FormatError, UnsupportedError
 from ese_host.fixed import Fixed
 from ese_host.network import Network
-from ese_host.program.arithmetic import Affine, Apply, Merge, Quantize, Relu
+from ese_host.program.arithmetic import Affine, Apply, Merge, Quantize, Relu, Ternary
 from ese_host.program.chain import Chain
 from ese_host.program.order import Concatenate, Last, Mask, Repeat, Reshape, Reverse, Unmask
 from ese_host.program.tensor import Kind, Tensor
 
 Head = Literal["none", "softmax", "sigmoid", "tanh"]
-Step = Union[Chain, Concatenate, Merge, Affine, Apply, Relu, Quantize, Last, Mask, Unmask, Reverse, Reshape, Repeat]
+Step = Union[
+    Chain, Concatenate, Merge, Affine, Apply, Relu, Quantize, Ternary, Last, Mask, Unmask, Reverse, Reshape, Repeat
+]
 
 CHAIN, INPUT, OUTPUT = "chain", "input", "output"
 """Names in the program of one chain alone."""
