@@ -83,7 +83,7 @@ class FoldNormalization(OptimizerPass):  # type: ignore[misc]
         if not isinstance(node, HostStep) or node.get_attr("operation") != "affine":
             return False
         source = node.get_input_node()
-        bare = isinstance(source, SparseDense) and source.get_attr("output") is None and not source.get_attr("relu")
+        bare = isinstance(source, SparseDense) and source.get_attr("output") is None
         return bare and _one_reader(source) and bool((np.asarray(node.get_attr("factor")) > 0).all())
 
     def transform(self, model: Any, node: Any) -> bool:
