@@ -155,7 +155,8 @@ def compress(
     rows = [compression.interleave(name, len(m), pes) for name, m in compression.matrices(dense).items()]
     gap_bits = gap_bits or gap_bits_for(rows, compression.kind_of(weights))
     plan = compression.Plan(weights=weights, density=density, pes=pes, family=masks, gap_bits=gap_bits, seed=seed)  # type: ignore[arg-type]
-    plan = replace(plan, emphasis=emphasis or task.emphasis, pruned_at=task.pruned_at, layers=dict(layer_density))
+    plan = replace(plan, emphasis=emphasis or task.emphasis, layers=dict(layer_density))
+    plan = replace(plan, pruned_at=task.pruned_at, teacher=task.teacher)
     plan = replace(plan, schedule=schedule)  # type: ignore[arg-type]
     plan = replace(plan, per_channel=not per_tensor, codebook_bits=codebook_bits, codebook_start=centroids)
     plan = replace(plan, prune=shortened(task.prune, prune_epochs), tune=shortened(task.tune, tune_epochs))

@@ -23,7 +23,7 @@ class Task:
         name: as `--task` takes it.
         topology: layers of the network. formats: its quantizers.
         dense, prune, tune: recipes of the three stages.
-        emphasis, pruned_at: see `compress.Plan`.
+        emphasis, pruned_at, teacher: see `compress.Plan`.
         measure: probabilities of a split -> its figures, by name; "accuracy" is one of them.
         metric: the figure that counts. lower: whether less of it is better.
     """
@@ -36,6 +36,7 @@ class Task:
     formats: Formats = field(default_factory=Formats)
     emphasis: tuple[float, float] = (2.5, 6.0)
     pruned_at: float = 0.6
+    teacher: float = 1.0
     measure: Callable[[Floats, Split], dict[str, float]] = metrics.classification
     metric: str = "accuracy"
     lower: bool = False
@@ -56,8 +57,9 @@ TASKS = {
             "festvox-ru",
             Topology((256,), framewise=True, dropout=0.3),
             Recipe(epochs=12, rate=3e-3, batch=64, noise=0.3),
-            Recipe(epochs=12, rate=6e-3, batch=64, noise=0.1),
-            Recipe(epochs=6, rate=3e-3, batch=64, noise=0.1),
+            # pruned networks no longer overfit: less noise, less dropout
+            Recipe(epochs=12, rate=6e-3, batch=64, noise=0.1, dropout=0.1),
+            Recipe(epochs=6, rate=3e-3, batch=64, noise=0.1, dropout=0.1),
             emphasis=(1.0, 4.0),
             pruned_at=0.3,
             measure=partial(metrics.phones, pause=festvox_ru.PHONES.index(festvox_ru.PAUSE)),
@@ -68,9 +70,10 @@ TASKS = {
             "fashion-mnist",
             Topology(dense=(300, 100)),
             Recipe(epochs=20, rate=2e-3, batch=128, smoothing=0.05),
-            Recipe(epochs=20, rate=2e-3, batch=128),
+            Recipe(epochs=60, rate=5e-3, batch=128, noise=0.3),
             Recipe(epochs=10, rate=1e-3, batch=128),
             formats=_PIXELS,
+            teacher=0.6,
         ),
         Task(
             "digits",

@@ -39,6 +39,7 @@ class Recipe:
         crop: largest share of an utterance's frames that is cut off its beginning and end.
         smoothing: share of a label's probability that is spread over all classes.
         decay: decoupled weight decay, in parts of the learning rate.
+        dropout: share of the last layer's inputs that is dropped, where the network drops any; None is its own.
     """
 
     epochs: int
@@ -49,10 +50,13 @@ class Recipe:
     crop: float = 0.0
     smoothing: float = 0.0
     decay: float = 0.0
+    dropout: float | None = None
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch < 1 or not self.rate > 0:
             raise UnsupportedError(f"recipe: epochs {self.epochs}, batch {self.batch}, rate {self.rate}; all positive")
+        if self.dropout is not None and not 0 <= self.dropout < 1:
+            raise UnsupportedError(f"recipe: dropout {self.dropout}; 0 or more, below 1 is allowed")
 
     def rate_at(self, done: float) -> float:
         """Learning rate when a share `done` of the steps is done."""
@@ -93,6 +97,10 @@ def fit(
     """
     if recipe.crop and (split.framewise or split.inputs.ndim == 2):
         raise UnsupportedError(f"recipe: crop {recipe.crop} cuts sequences with one label each; others take crop 0")
+    if recipe.dropout is not None:
+        for layer in model.layers:
+            if isinstance(layer, keras.layers.Dropout):
+                layer.rate = recipe.dropout
     optimizer = keras.optimizers.Adam(1e-3, clipnorm=1.0)
     optimizer.build(model.trainable_variables)
     step = _step(model, optimizer, recipe.smoothing, teacher, share)

@@ -50,9 +50,9 @@ def test_the_grid_is_thin_and_shares_trunks(grid):
     cells = all_cells(grid)
     assert len({cell.key for cell in cells}) == len(cells)
     assert len([cell for cell in cells if cell.stage == "quantized" and cell.weights == "int4"]) < 12
-    # everything of question 3 but twn and ttq is trained for question 2 already
+    # everything of question 3 but ternary and twn is trained for question 2 already
     second, third = (set(question.cells) for question in questions(grid)[1:3])
-    assert {cell.weights for cell in third - second} == {"twn", "ttq"}
+    assert {cell.weights for cell in third - second} == {"ternary", "twn"}
     for cell in cells:
         assert cell.trunk is None or cell.trunk in cells
     with pytest.raises(UnsupportedError, match=r"^grid is 'huge'; allowed: full, tiny$"):
@@ -79,8 +79,8 @@ def verdicts(text):
 
 
 def worse(cell):
-    """int4 costs 0.2, codebook4 0.4, ternary 1.5; DSD gains 0.5; balanced masks are 0.1 better than unbalanced."""
-    error = 20.0 + {"int4": 0.2, "codebook4": 0.4, "ternary": 1.5}.get(cell.weights, 0.0)
+    """int4 costs 0.2, codebook4 0.4, ttq 1.5; DSD gains 0.5; balanced masks are 0.1 better than unbalanced."""
+    error = 20.0 + {"int4": 0.2, "codebook4": 0.4, "ttq": 1.5}.get(cell.weights, 0.0)
     error += 0.1 * (cell.family == "magnitude" and cell.stage == "quantized" and cell.weights == "int4")
     return record(cell, error - 0.5 * (cell.stage == "dsd") + cell.seed)
 
@@ -94,14 +94,14 @@ def test_goals_are_judged_by_the_results(tmp_path):
     assert found["dense phone error rate at most 26.5%"] == ("20.00%", "yes")
     assert found["90% balanced + int4: loss at most 0.3 points"] == ("0.20 points", "yes")
     assert found["90% balanced + codebook4: loss at most 0.3 points"] == ("0.40 points", "no")
-    assert found["90% balanced + ternary: loss at most 1.0 points"] == ("1.50 points", "no")
+    assert found["90% balanced + ternary (TTQ): loss at most 1.0 points"] == ("1.50 points", "no")
     for family in ("pe-balanced", "column-balanced", "gap-aware"):
         assert found[f"90% int4, {family} no worse than unbalanced"] == ("-0.10 points", "yes")
     for task in ("fashion-mnist", "festvox-ru"):
         assert found[f"{task}: DSD better than as many epochs of dense training"][1] == "yes"
     assert found["the chain at ESE's size: 3,248,128 LSTM weights, pruned, quantized"][1] == "yes"
     assert len(found) == 12
-    assert "| pe-balanced | 90 | ternary | 21.50 | 1.50 | 58.50 | 1.000 | 3.00 |" in text
+    assert "| pe-balanced | 90 | ttq | 21.50 | 1.50 | 58.50 | 1.000 | 3.00 |" in text
     assert "| dense, 6 epochs more |  | float | 20.00 | 0.00 | 60.00 |  |  |" in text
     written = json.loads((tmp_path / "docs" / "study.json").read_text())
     assert [entry["key"] for entry in written] == [cell.key for cell in all_cells()]
@@ -109,7 +109,7 @@ def test_goals_are_judged_by_the_results(tmp_path):
     assert not any("kernels" in entry["load"] for entry in written)
     assert "festvox-ru: one speaker." in text and "Longer training was tried." in text and "Seeds: 0, 1, 2." in text
     assert "![PE-balanced masks: where each weight code breaks](figures/study-density.svg)" in text
-    assert "ternary" in (tmp_path / "docs" / "figures" / "study-density.svg").read_text()
+    assert "ttq" in (tmp_path / "docs" / "figures" / "study-density.svg").read_text()
 
 
 def test_what_has_no_result_is_not_run_rather_than_judged(tmp_path):

@@ -11,8 +11,8 @@ from click.testing import CliRunner
 from ese_host.errors import FormatError, UnsupportedError
 from ese_models import cli, data, provenance
 from ese_models.data import NO_LABEL, Dataset, Split, digits, fashion_mnist, festvox_ru
-from ese_models.inspection import load, topology_of
-from ese_models.networks import Topology
+from ese_models.inspection import kernels, load, topology_of
+from ese_models.networks import Topology, network
 from ese_models.tasks import TASKS, resized, task_named
 from ese_models.train import Recipe, fit
 
@@ -117,7 +117,8 @@ def test_frame_wise_speech_through_all_commands(tmp_path, monkeypatch):
     assert set(found["density"]) == {f"lstm/{name}kernel" for name in ("", "recurrent_", "projection_")} | {
         "dense/kernel"
     }
-    assert topology_of(load(second)) == replace(TASKS["festvox-ru"].topology, lstm=(8,), projection=6)
+    task = TASKS["festvox-ru"]
+    assert topology_of(load(second)) == replace(task.topology, lstm=(8,), projection=6, dropout=task.tune.dropout)
     with np.load(provenance.testset_path(second), allow_pickle=False) as arrays:
         shapes = {name: arrays[name].shape for name in arrays}
     assert shapes == {
@@ -158,6 +159,24 @@ def test_splits_and_sets_that_do_not_fit_are_refused():
         Dataset("x", frames, plain, ("a",))
     with pytest.raises(UnsupportedError, match=r"^recipe: crop 0\.2 cuts sequences with one label each; others"):
         fit(None, frames, Recipe(1, 1e-3, crop=0.2), np.random.default_rng(0))
+
+
+def test_a_recipe_says_how_much_a_network_drops():
+    rng = np.random.default_rng(0)
+    values = rng.standard_normal((16, 4)).astype(np.float32)
+    split = Split(values, np.ones(16, np.int64), np.arange(16) % 2)
+    starts = [rng.standard_normal(shape).astype(np.float32) for shape in ((4, 5), (5, 2))]
+    own, none = Recipe(2, 1e-2, 8), Recipe(2, 1e-2, 8, dropout=0.0)
+    found = []
+    for dropout, recipe in ((0.0, own), (0.5, none), (0.5, own)):
+        model = network(Topology(dense=(5,), dropout=dropout), features=4, outputs=2)
+        for kernel, start in zip(kernels(model).values(), starts, strict=True):
+            kernel.assign(start)
+        fit(model, split, recipe, np.random.default_rng(0))
+        found.append(kernels(model)["dense2/kernel"].numpy())
+    assert (found[0] == found[1]).all() and (found[0] != found[2]).any()
+    with pytest.raises(UnsupportedError, match=r"^recipe: dropout 1\.0; 0 or more, below 1 is allowed$"):
+        Recipe(1, 1e-3, dropout=1.0)
 
 
 @pytest.mark.network

@@ -13,7 +13,7 @@ Results = Mapping[Cell, Record]
 Values = Mapping[int, float]
 """Seed -> value."""
 ORDER = ("magnitude", "pe-balanced", "column-balanced", "gap-aware")
-CODES = ("float", "int4", "codebook4", "ternary")
+CODES = ("float", "int4", "codebook4", "ttq")
 ESE_WEIGHTS = 3_248_128
 """Weights of ESE's layer: 153 inputs, 1024 cells, projection to 512."""
 
@@ -169,7 +169,7 @@ def balance(cells: Sequence[Cell], found: Results) -> Answer:
     goals += [
         limited("90% balanced + int4: loss at most 0.3 points", loss("pe-balanced", 0.1, "int4"), 0.3),
         limited("90% balanced + codebook4: loss at most 0.3 points", loss("pe-balanced", 0.1, "codebook4"), 0.3),
-        limited("90% balanced + ternary: loss at most 1.0 points", loss("pe-balanced", 0.1, "ternary"), 1.0),
+        limited("90% balanced + ternary (TTQ): loss at most 1.0 points", loss("pe-balanced", 0.1, "ttq"), 1.0),
     ]
     free = figures.of(groups.get(("magnitude", 0.1, "int4"), []), metric)
     for family in ("pe-balanced", "column-balanced", "gap-aware"):

@@ -10,7 +10,8 @@ from ese_models.study.cell import Cell, Option
 SPEECH = "festvox-ru"
 IMAGES = "fashion-mnist"
 FAMILIES = ("magnitude", "pe-balanced", "column-balanced", "gap-aware")
-CODES = ("int4", "codebook4", "ternary")
+CODES = ("int4", "codebook4", "ttq")
+TERNARY = ("ternary", "twn", "ttq")
 CENTRE = ("pe-balanced", 0.1, "int4")
 CURVE = (0.2, 0.1, 0.05)
 """Densities at which every code is tried, by the first seed."""
@@ -33,6 +34,23 @@ class Question:
 
 
 @dataclass(frozen=True)
+class Epochs:
+    """Epochs of each stage on speech.
+
+    Attributes:
+        dense: from random weights. begin: to `BEGIN`. centre: from there to `CENTRE`'s density, of each family.
+        curve: to the other densities. tune: of 4-bit codes. ternary: of ternary ones, further from the float network.
+    """
+
+    dense: int
+    begin: int
+    centre: int
+    curve: int
+    tune: int
+    ternary: int
+
+
+@dataclass(frozen=True)
 class Size:
     """How much is trained: epochs of each stage by question, seeds, and the tasks that stand for speech and images.
 
@@ -41,7 +59,7 @@ class Size:
 
     speech: str
     images: str
-    speech_epochs: tuple[int, int, int]
+    speech_epochs: Epochs
     image_epochs: tuple[int, int, int]
     dsd_epochs: tuple[int, int]
     large_epochs: tuple[int, int, int]
@@ -52,8 +70,12 @@ class Size:
 
 
 SIZES = {
-    "full": Size(SPEECH, IMAGES, (12, 6, 3), (20, 20, 10), (6, 8), (3, 2, 1), "qlstmp-1024", 3, 1, 32),
-    "tiny": Size("japanese-vowels", "digits", (2, 2, 2), (2, 2, 2), (1, 1), (1, 1, 1), "qlstmp-8", 2, 1, 4),
+    "full": Size(
+        SPEECH, IMAGES, Epochs(12, 6, 14, 7, 4, 8), (20, 60, 10), (6, 8), (3, 2, 1), "qlstmp-1024", 3, 1, 32
+    ),
+    "tiny": Size(
+        "japanese-vowels", "digits", Epochs(2, 2, 2, 2, 2, 2), (2, 2, 2), (1, 1), (1, 1, 1), "qlstmp-8", 2, 1, 4
+    ),
 }
 """Grids by name: the study itself, and its machinery in about a minute."""
 
@@ -102,7 +124,7 @@ def _balance(size: Size) -> tuple[Cell, ...]:
 
 def _ternary(size: Size) -> tuple[Cell, ...]:
     trunks = [_pruned(size, seed, CENTRE[0], CENTRE[1]) for seed in range(size.speech_seeds)]
-    return tuple(_quantized(size, trunk, code) for trunk in trunks for code in ("int4", "ternary", "twn", "ttq"))
+    return tuple(_quantized(size, trunk, code) for trunk in trunks for code in ("int4", *TERNARY))
 
 
 def _dsd(size: Size) -> tuple[Cell, ...]:
@@ -131,7 +153,7 @@ def _even() -> tuple[tuple[str, Option], ...]:
 
 
 def _speech(size: Size, seed: int) -> Cell:
-    return Cell(size.speech, "dense", size.speech_epochs[0], seed)
+    return Cell(size.speech, "dense", size.speech_epochs.dense, seed)
 
 
 def _control(size: Size, seed: int) -> Cell:
@@ -142,14 +164,16 @@ def _control(size: Size, seed: int) -> Cell:
 def _pruned(size: Size, seed: int, family: str, density: float) -> Cell:
     """Iterative pruning, as in NIPS'15: unbalanced to 80%, from there to 80 and 90% of every family, from there on."""
     options: tuple[tuple[str, Option], ...] = (("pes", size.pes),)
+    epochs = size.speech_epochs.centre if density == CENTRE[1] else size.speech_epochs.curve
     if (family, density) == BEGIN:
-        trunk = _speech(size, seed)
+        trunk, epochs = _speech(size, seed), size.speech_epochs.begin
     elif density >= CENTRE[1]:
         trunk = _pruned(size, seed, *BEGIN)
     else:
         trunk = _pruned(size, seed, family, CENTRE[1])
-    return trunk.then("pruned", size.speech_epochs[1], family=family, density=density, options=options)
+    return trunk.then("pruned", epochs, family=family, density=density, options=options)
 
 
 def _quantized(size: Size, pruned: Cell, code: str) -> Cell:
-    return pruned.then("quantized", size.speech_epochs[2], weights=code, options=pruned.options)
+    epochs = size.speech_epochs.ternary if code in TERNARY else size.speech_epochs.tune
+    return pruned.then("quantized", epochs, weights=code, options=pruned.options)

@@ -185,6 +185,7 @@ def plan_of(cell: Cell, task: Task, model: Any) -> Plan:
         prune=replace(task.prune, epochs=cell.epochs, rate=float(cell.option("rate", task.prune.rate))),
         tune=shortened(task.tune, cell.epochs),
         pruned_at=task.pruned_at,
+        teacher=task.teacher,
         emphasis=emphasis,
         codebook_bits=int(cell.option("codebook_bits", 4)),
     )
