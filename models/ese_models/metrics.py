@@ -46,27 +46,45 @@ def phones(probabilities: Floats, split: Split, pause: int) -> dict[str, float]:
     }
 
 
+def utterances(probabilities: Floats, split: Split) -> dict[str, list[int]]:
+    """Errors and phones of each utterance, so that two networks can be compared utterance by utterance.
+
+    Args:
+        probabilities: (utterances, steps, phones).
+        split: whole utterances, with a label a frame.
+    """
+    errors, phones = phone_errors(probabilities.argmax(axis=-1), split.labels)
+    return {"errors": errors, "phones": phones}
+
+
 def phone_error_rate(decided: Labels, labels: Labels) -> float:
-    """Edit distance over the number of phones, both summed over utterances.
+    """Edit distance over the number of phones, both summed over utterances; for the arguments see `phone_errors`.
+
+    Raises:
+        FormatError: there is no phone to compare with.
+    """
+    errors, phones = phone_errors(decided, labels)
+    if not sum(phones):
+        raise FormatError(f"{len(labels)} utterances have no labelled frame; a phone error rate needs one")
+    return sum(errors) / sum(phones)
+
+
+def phone_errors(decided: Labels, labels: Labels) -> tuple[list[int], list[int]]:
+    """Edit distance and number of phones of each utterance.
 
     Decisions and labels are collapsed to phones alike: equal neighbours are one. Frames without a label are left out.
 
     Args:
         decided: (utterances, steps) phones, greedy: the likeliest of each frame.
         labels: (utterances, steps) phones, `NO_LABEL` where there is none.
-
-    Raises:
-        FormatError: there is no phone to compare with.
     """
-    errors = total = 0
+    errors, phones = [], []
     for said, true in zip(decided, labels, strict=True):
         real = true != NO_LABEL
         reference = collapsed(true[real])
-        errors += edit_distance(reference, collapsed(said[real]))
-        total += len(reference)
-    if not total:
-        raise FormatError(f"{len(labels)} utterances have no labelled frame; a phone error rate needs one")
-    return errors / total
+        errors.append(edit_distance(reference, collapsed(said[real])))
+        phones.append(len(reference))
+    return errors, phones
 
 
 def collapsed(labels: Sequence[int] | Labels) -> list[int]:

@@ -25,6 +25,7 @@ class Task:
         dense, prune, tune: recipes of the three stages.
         emphasis, pruned_at, teacher: see `compress.Plan`.
         measure: probabilities of a split -> its figures, by name; "accuracy" is one of them.
+        samples: the same -> counts of each sample, by name, where the figure that counts is made of them.
         metric: the figure that counts. lower: whether less of it is better.
     """
 
@@ -38,6 +39,7 @@ class Task:
     pruned_at: float = 0.6
     teacher: float = 1.0
     measure: Callable[[Floats, Split], dict[str, float]] = metrics.classification
+    samples: Callable[[Floats, Split], dict[str, list[int]]] = lambda _probabilities, _split: {}
     metric: str = "accuracy"
     lower: bool = False
 
@@ -63,6 +65,7 @@ TASKS = {
             emphasis=(1.0, 4.0),
             pruned_at=0.3,
             measure=partial(metrics.phones, pause=festvox_ru.PHONES.index(festvox_ru.PAUSE)),
+            samples=metrics.utterances,
             metric="phone_error_rate",
             lower=True,
         ),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ese_host.errors import FormatError
 from ese_models.data import NO_LABEL, Split
-from ese_models.metrics import accuracy, classification, collapsed, edit_distance, phone_error_rate, phones
+from ese_models.metrics import accuracy, classification, collapsed, edit_distance, phone_error_rate, phones, utterances
 
 SEQUENCES = st.lists(st.integers(0, 3), max_size=7)
 
@@ -48,6 +48,8 @@ def test_phone_error_rate_counts_errors_over_phones():
     labels = np.array([[1, 1, 2, 3, 3, NO_LABEL], [NO_LABEL, 4, 4, 4, 4, 4]])
     said = np.array([[1, 1, 1, 3, 3, 7], [9, 4, 4, 5, 5, 5]])
     assert phone_error_rate(said, labels) == 0.5
+    split = Split(np.zeros((2, 6, 1), np.float32), np.array([6, 6]), labels, "end")
+    assert utterances(np.eye(10, dtype=np.float32)[said], split) == {"errors": [1, 1], "phones": [3, 1]}
     assert phone_error_rate(labels, labels) == 0
     with pytest.raises(FormatError, match=r"^2 utterances have no labelled frame; a phone error rate needs one$"):
         phone_error_rate(said, np.full_like(said, NO_LABEL))

@@ -3,17 +3,24 @@
 import json
 import re
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ese_host.errors import FormatError, MissingError, UnsupportedError
 from ese_models.study import costs
-from ese_models.study.answers import ANSWERS, limited
-from ese_models.study.cell import with_trunks
+from ese_models.study.answers import ANSWERS
+from ese_models.study.cell import Cell, with_trunks
 from ese_models.study.cli import study
 from ese_models.study.costs import Cost
+from ese_models.study.figures import Figures, limited
 from ese_models.study.grid import SIZES, questions
 from ese_models.study.store import Store
+
+DENSE = Cell("digits", "dense", 3)
+SECOND = Cell("digits", "dense", 3, seed=1)
 
 
 def all_cells(grid="full"):
@@ -28,6 +35,7 @@ def record(cell, error=20.0, imbalance=1.0):
             "accuracy": 1 - error / 100,
             "non_pause_accuracy": 0.8 - error / 100,
         },
+        "samples": {"errors": [3, 4], "phones": [20, 15]} if cell.task == "festvox-ru" else {},
         "metric": "phone_error_rate" if cell.task == "festvox-ru" else "accuracy",
         "lower": cell.task == "festvox-ru",
         "remark": "one speaker" if cell.task == "festvox-ru" else "",
@@ -92,17 +100,17 @@ def test_goals_are_judged_by_the_results(tmp_path):
     assert found["at least 40x smaller"] == ("41.00 ± 0.00x", "yes")
     assert found["error no worse than dense, on the mean"] == ("0.40 ± 0.00 points", "no")
     assert found["dense phone error rate at most 26.5%"] == ("20.00%", "yes")
-    assert found["90% balanced + int4: loss at most 0.3 points"] == ("0.20 points", "yes")
-    assert found["90% balanced + codebook4: loss at most 0.3 points"] == ("0.40 points", "no")
-    assert found["90% balanced + ternary (TTQ): loss at most 1.0 points"] == ("1.50 points", "no")
+    assert found["90% balanced + int4: loss at most 0.3 points"] == ("0.20 ± 0.00 points", "yes")
+    assert found["90% balanced + codebook4: loss at most 0.3 points"] == ("0.40 ± 0.00 points", "no")
+    assert found["90% balanced + ternary (TTQ): loss at most 1.0 points"] == ("1.50 ± 0.00 points", "no")
     for family in ("pe-balanced", "column-balanced", "gap-aware"):
-        assert found[f"90% int4, {family} no worse than unbalanced"] == ("-0.10 points", "yes")
+        assert found[f"90% int4, {family} no worse than unbalanced"] == ("-0.10 ± 0.00 points", "yes")
     for task in ("fashion-mnist", "festvox-ru"):
         assert found[f"{task}: DSD better than as many epochs of dense training"][1] == "yes"
     assert found["the chain at ESE's size: 3,248,128 LSTM weights, pruned, quantized"][1] == "yes"
     assert len(found) == 12
-    assert "| pe-balanced | 90 | ttq | 21.50 | 1.50 | 58.50 | 1.000 | 3.00 |" in text
-    assert "| dense, 6 epochs more |  | float | 20.00 | 0.00 | 60.00 |  |  |" in text
+    assert "| pe-balanced | 90 | ttq | 21.50 | 1.50 ± 0.00 | 58.50 | 1.000 | 3.00 |" in text
+    assert "| dense, 6 epochs more |  | float | 20.00 | 0.00 ± 0.00 | 60.00 |  |  |" in text
     written = json.loads((tmp_path / "docs" / "study.json").read_text())
     assert [entry["key"] for entry in written] == [cell.key for cell in all_cells()]
     assert all(entry["cell"]["trunk"] in {None, *(e["key"] for e in written)} for entry in written)
@@ -126,6 +134,38 @@ def test_seeds_are_compared_with_themselves(tmp_path):
     found = {cell: record(cell, 10 + cell.seed + (cell.weights == "codebook4")) for cell in cells}
     loss = ANSWERS[1](cells, found).goals[1]
     assert (loss.found, loss.holds) == ("1.00 ± 0.00 points", False)
+
+
+def by_utterance(errors, phones):
+    return {"samples": {"errors": errors, "phones": phones}}
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30), st.integers(1, 40)), min_size=2, max_size=9),
+    st.integers(2, 5),
+)
+def test_one_seed_has_an_error_over_utterances(rows, times):
+    first, second = DENSE, DENSE.then("dense", 1)
+    one, two, phones = (list(column) for column in zip(*rows, strict=True))
+    error = Figures({first: by_utterance(one, phones), second: by_utterance(two, phones)}).error([first], [second])
+    rate = sum(np.subtract(two, one)) / sum(phones)
+    rest = np.subtract(two, one) - rate * np.array(phones)
+    assert error == pytest.approx(100 * rest.std(ddof=1) * len(rows) ** 0.5 / sum(phones), abs=1e-9)
+    # the same errors more: nothing differs from utterance to utterance; more phones and errors of each: nothing changes
+    same = Figures({first: by_utterance(one, phones), second: by_utterance(one, phones)})
+    assert same.error([first], [second]) == 0
+    longer = [[times * item for item in part] for part in (one, two, phones)]
+    more = Figures({first: by_utterance(longer[0], longer[2]), second: by_utterance(longer[1], longer[2])})
+    assert more.error([first], [second]) == pytest.approx(error, abs=1e-9)
+
+
+def test_an_error_over_utterances_needs_one_seed_and_its_utterances():
+    other = DENSE.then("dense", 1)
+    found = {DENSE: by_utterance([1, 2], [5, 5]), other: {}}
+    assert Figures(found).error([DENSE], [other]) is None
+    found = {DENSE: by_utterance([1, 2], [5, 5]), other: by_utterance([1, 3], [5, 5]), SECOND: {"samples": {}}}
+    assert Figures(found).error([DENSE, SECOND], [other]) is None and Figures(found).error([DENSE], []) is None
+    assert Figures(found).error([DENSE], [other]) == pytest.approx(10.0)
 
 
 def test_one_question_alone_and_none_at_all(tmp_path):

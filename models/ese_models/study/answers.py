@@ -2,34 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import mean, stdev
+from statistics import mean
 
 from ese_models.study.cell import Cell
+from ese_models.study.figures import Figures, Goal, Results, limited, losses, spread
 from ese_models.study.store import Record
 
-Results = Mapping[Cell, Record]
-Values = Mapping[int, float]
-"""Seed -> value."""
 ORDER = ("magnitude", "pe-balanced", "column-balanced", "gap-aware")
 CODES = ("float", "int4", "codebook4", "ttq")
 ESE_WEIGHTS = 3_248_128
 """Weights of ESE's layer: 153 inputs, 1024 cells, projection to 512."""
-
-
-@dataclass(frozen=True)
-class Goal:
-    """What was hoped for: its text, what was found, and whether it holds; None where a result is missing."""
-
-    text: str
-    found: str
-    holds: bool | None
-
-    @property
-    def verdict(self) -> str:
-        """Yes, no, or not run."""
-        return {True: "yes", False: "no", None: "not run"}[self.holds]
 
 
 @dataclass(frozen=True)
@@ -52,56 +36,6 @@ class Answer:
     goals: Sequence[Goal] = ()
     remarks: Sequence[str] = ()
     charts: Sequence[Chart] = field(default_factory=tuple)
-
-
-class Figures:
-    """Figures of cells, by seed; those without a result are left out."""
-
-    def __init__(self, found: Results) -> None:
-        self._found = found
-
-    def of(self, cells: Iterable[Cell], metric: str) -> Values:
-        """A metric on the test split, in percent."""
-        return {seed: 100 * value for seed, value in self.part(cells, "metrics", metric).items()}
-
-    def load(self, cells: Iterable[Cell], name: str, factor: float = 1.0) -> Values:
-        """A load figure of the whole network, times a factor."""
-        return {seed: factor * value for seed, value in self.part(cells, "load", name).items()}
-
-    def part(self, cells: Iterable[Cell], group: str, name: str) -> Values:
-        """A figure of a part of the records, as it stands there."""
-        records = {cell.seed: self._found[cell][group] for cell in cells if cell in self._found}
-        return {seed: values[name] for seed, values in records.items() if name in values}
-
-
-def spread(values: Values, digits: int = 2) -> str:
-    """Mean, and standard deviation where there are several seeds.
-
-    >>> spread({0: 1.0, 1: 2.0}), spread({0: 3.14159}), spread({})
-    ('1.50 ± 0.71', '3.14', '')
-    """
-    if not values:
-        return ""
-    tail = f" ± {stdev(values.values()):.{digits}f}" if len(values) > 1 else ""
-    return f"{mean(values.values()):.{digits}f}{tail}"
-
-
-def limited(text: str, values: Values, limit: float, unit: str = " points", most: bool = True) -> Goal:
-    """A goal that a mean is at most a limit, or at least one."""
-    if not values:
-        return Goal(text, "", None)
-    found = mean(values.values())
-    return Goal(text, f"{spread(values)}{unit}", found <= limit if most else found >= limit)
-
-
-def losses(base: Values, other: Values, lower: bool) -> Values:
-    """What `other` is worse by, for the seeds that both have.
-
-    >>> losses({0: 90.0, 1: 91.0}, {0: 89.5}, lower=False), losses({0: 20.0}, {0: 19.0}, lower=True)
-    ({0: 0.5}, {0: -1.0})
-    """
-    sign = 1 if lower else -1
-    return {seed: sign * (other[seed] - value) for seed, value in base.items() if seed in other}
 
 
 def deep_compression(cells: Sequence[Cell], found: Results) -> Answer:
@@ -155,26 +89,32 @@ def balance(cells: Sequence[Cell], found: Results) -> Answer:
             spread(figures.load(mine, "padding", 100)),
         ]
         extra = [spread(figures.of(mine, other)) for other in others]
-        return [*name, spread(values), spread(losses(base, values, lower)), *extra, *load]
+        loss = spread(losses(base, values, lower), error=figures.error(dense, mine) if mine is not dense else None)
+        return [*name, spread(values), loss, *extra, *load]
 
     rows = [row(["dense", "", "float"], dense)]
     rows += [row([f"dense, {longer[0].epochs} epochs more", "", "float"], longer)] if longer else []
     order = sorted(groups, key=lambda g: (-g[1], ORDER.index(g[0]) if g[0] in ORDER else 9, CODES.index(g[2])))
     rows += [row([f, f"{100 * (1 - d):.0f}", w], groups[f, d, w]) for f, d, w in order]
 
-    def loss(family: str, density: float, code: str) -> Values:
-        return losses(base, figures.of(groups.get((family, density, code), []), metric), lower)
+    def compared(text: str, limit: float, mine: Sequence[Cell], against: Sequence[Cell]) -> Goal:
+        values = losses(figures.of(against, metric), figures.of(mine, metric), lower)
+        return limited(text, values, limit, error=figures.error(against, mine))
+
+    def centre(code: str, family: str = "pe-balanced") -> Sequence[Cell]:
+        return groups.get((family, 0.1, code), [])
 
     goals = [limited("dense phone error rate at most 26.5%", base, 26.5, "%")] if lower else []
     goals += [
-        limited("90% balanced + int4: loss at most 0.3 points", loss("pe-balanced", 0.1, "int4"), 0.3),
-        limited("90% balanced + codebook4: loss at most 0.3 points", loss("pe-balanced", 0.1, "codebook4"), 0.3),
-        limited("90% balanced + ternary (TTQ): loss at most 1.0 points", loss("pe-balanced", 0.1, "ttq"), 1.0),
+        compared("90% balanced + int4: loss at most 0.3 points", 0.3, centre("int4"), dense),
+        compared("90% balanced + codebook4: loss at most 0.3 points", 0.3, centre("codebook4"), dense),
+        compared("90% balanced + ternary (TTQ): loss at most 1.0 points", 1.0, centre("ttq"), dense),
     ]
-    free = figures.of(groups.get(("magnitude", 0.1, "int4"), []), metric)
-    for family in ("pe-balanced", "column-balanced", "gap-aware"):
-        bound = figures.of(groups.get((family, 0.1, "int4"), []), metric)
-        goals.append(limited(f"90% int4, {family} no worse than unbalanced", losses(free, bound, lower), 0.0))
+    free = centre("int4", "magnitude")
+    goals += [
+        compared(f"90% int4, {family} no worse than unbalanced", 0.0, centre("int4", family), free)
+        for family in ("pe-balanced", "column-balanced", "gap-aware")
+    ]
     return Answer(
         ["masks", "pruned, %", "weights", f"{_words(metric)}, %", "loss, points"]
         + [f"{_words(other)}, %" for other in others]
@@ -223,7 +163,10 @@ def ternary(cells: Sequence[Cell], found: Results) -> Answer:
             code,
             spread(figures.load(mine, "density", 100)),
             spread(figures.of(mine, metric)),
-            spread(losses(base, figures.of(mine, metric), lower)),
+            spread(
+                losses(base, figures.of(mine, metric), lower),
+                error=None if code == "int4" else figures.error(codes["int4"], mine),
+            ),
         ]
         for code, mine in codes.items()
     ]
@@ -253,7 +196,8 @@ def dense_sparse_dense(cells: Sequence[Cell], found: Results) -> Answer:
         rows += [[task, name, _words(metric), spread(value)] for name, value in values.items()]
         gain = losses(values["dsd"], values["dense"], lower)
         text = f"{task}: DSD better than as many epochs of dense training"
-        goals.append(Goal(text, f"{spread(gain)} points", mean(gain.values()) > 0) if gain else Goal(text, "", None))
+        found_gain = f"{spread(gain, error=figures.error(ways['dense'], ways['dsd']))} points"
+        goals.append(Goal(text, found_gain, mean(gain.values()) > 0) if gain else Goal(text, "", None))
     remark = "The control trains from the same trunk, with the same epochs and rates, without masks."
     return Answer(["task", "training", "metric", "%"], rows, goals, [remark])
 

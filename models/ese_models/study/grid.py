@@ -70,9 +70,7 @@ class Size:
 
 
 SIZES = {
-    "full": Size(
-        SPEECH, IMAGES, Epochs(12, 6, 14, 7, 4, 8), (20, 60, 10), (6, 8), (3, 2, 1), "qlstmp-1024", 3, 1, 32
-    ),
+    "full": Size(SPEECH, IMAGES, Epochs(12, 6, 14, 7, 4, 8), (20, 60, 10), (6, 8), (3, 2, 1), "qlstmp-1024", 3, 1, 32),
     "tiny": Size(
         "japanese-vowels", "digits", Epochs(2, 2, 2, 2, 2, 2), (2, 2, 2), (1, 1), (1, 1, 1), "qlstmp-8", 2, 1, 4
     ),

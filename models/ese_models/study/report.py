@@ -49,10 +49,11 @@ def write(
 
 
 def summary(record: Record) -> Record:
-    """A result without the load of each kernel, and without its trunk's own description."""
+    """A result without the load of each kernel, the counts of each sample, and its trunk's own description."""
     cell = {**record["cell"], "trunk": record["cell"]["trunk"] and Cell.from_json(record["cell"]["trunk"]).key}
     load = {name: value for name, value in record["load"].items() if name != "kernels"}
-    return {**record, "cell": cell, "load": load}
+    rest = {name: value for name, value in record.items() if name != "samples"}
+    return {**rest, "cell": cell, "load": load}
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
@@ -73,6 +74,7 @@ def _head(asked: Sequence[Question], found: Mapping[Cell, Record], command: str)
     yield f"Measured by `{command}`, then written by `ese4ml study report` from the results, of which {len(found)} are"
     yield f"there; {sum(cell not in found for cell in cells)} cells have none yet. Figures are on the test split of the"
     yield "last epoch's network, mean ± standard deviation over seeds where there are several; no network was picked."
+    yield "A difference in phone error rate by one seed: ± its standard error over the test utterances, paired."
     yield "Entries and padding are counted on the codes, as the engine stores them."
     yield from sorted({f"{record['cell']['task']}: {record['remark']}." for record in records if record["remark"]})
     versions = sorted({f"{name} {version}" for record in records for name, version in record["versions"].items()})

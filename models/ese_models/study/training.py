@@ -58,7 +58,8 @@ def train_cell(cell: Cell, store: Store) -> Record:
     """Train a cell's network from its trunk's, write it into the store, and measure it on the test split.
 
     Returns:
-        metrics by name and which one counts, load of each kernel and of all, seconds of an epoch, versions.
+        metrics by name and which one counts, counts of each test sample, load of each kernel and of all, seconds of an
+        epoch, versions.
 
     Raises:
         UnsupportedError: the task, the network or an option is unknown.
@@ -70,8 +71,10 @@ def train_cell(cell: Cell, store: Store) -> Record:
     clock = Clock()
     model = train(cell, task, data, trunk, teacher, clock)
     store.place(store.model_path(cell), model.save)
+    probabilities = predict(model, data.test)
     return {
-        "metrics": task.measure(predict(model, data.test), data.test),
+        "metrics": task.measure(probabilities, data.test),
+        "samples": task.samples(probabilities, data.test),
         "metric": task.metric,
         "lower": task.lower,
         "remark": data.remark,
