@@ -59,7 +59,7 @@ TASKS = {
             "festvox-ru",
             Topology((256,), framewise=True, dropout=0.3),
             Recipe(epochs=12, rate=3e-3, batch=64, noise=0.3),
-            # pruned networks no longer overfit: less noise, less dropout
+            # less noise and dropout: the best of short pilots, no help over longer stages (docs/study-notes.md)
             Recipe(epochs=12, rate=6e-3, batch=64, noise=0.1, dropout=0.1),
             Recipe(epochs=6, rate=3e-3, batch=64, noise=0.1, dropout=0.1),
             emphasis=(1.0, 4.0),

@@ -89,7 +89,7 @@ def balance(cells: Sequence[Cell], found: Results) -> Answer:
             spread(figures.load(mine, "padding", 100)),
         ]
         extra = [spread(figures.of(mine, other)) for other in others]
-        loss = spread(losses(base, values, lower), error=figures.error(dense, mine) if mine is not dense else None)
+        loss = spread(losses(base, values, lower), error=figures.error(dense, mine))
         return [*name, spread(values), loss, *extra, *load]
 
     rows = [row(["dense", "", "float"], dense)]
@@ -165,7 +165,7 @@ def ternary(cells: Sequence[Cell], found: Results) -> Answer:
             spread(figures.of(mine, metric)),
             spread(
                 losses(base, figures.of(mine, metric), lower),
-                error=None if code == "int4" else figures.error(codes["int4"], mine),
+                error=figures.error(codes["int4"], mine),
             ),
         ]
         for code, mine in codes.items()

@@ -52,8 +52,10 @@ class Figures:
         """Standard error of the difference of two phone error rates over the utterances of the test split, in points.
 
         Of a ratio of sums, by its linear part; each utterance is compared with itself. None where there are several
-        seeds, which tell more, or no counts by utterance.
+        seeds, which tell more, or no counts by utterance, and of cells against themselves.
         """
+        if base is other:
+            return None
         pair = [[self._found[cell].get("samples") for cell in cells if cell in self._found] for cells in (base, other)]
         if [len(part) for part in pair] != [1, 1] or not pair[0][0] or not pair[1][0]:
             return None

@@ -36,13 +36,13 @@ def write(
     for chart in (chart for answer in answers.values() for chart in answer.charts):
         charts.lines(figures / chart.name, chart.title, chart.labels, chart.axes, chart.series)
         drawn.append(figures / chart.name)
-    lines = [*_head(asked, found, command)]
+    cells = with_trunks(cell for question in asked for cell in question.cells)
+    lines = [*_head(cells, found, command)]
     for question, answer in answers.items():
         lines += _section(question, answer, found, figures, page.parent)
     if notes.is_file():
         lines += ["## Notes", "", notes.read_text(encoding="utf-8").strip(), ""]
     data = page.with_suffix(".json")
-    cells = with_trunks(cell for question in asked for cell in question.cells)
     replace(page, "\n".join(lines).encode())
     replace(data, (json.dumps([summary(found[cell]) for cell in cells if cell in found], indent=1) + "\n").encode())
     return [page, data, *drawn]
@@ -66,9 +66,8 @@ def _answer(question: Question, found: Mapping[Cell, Record]) -> Answer:
     return ANSWERS[question.number](question.cells, mine)
 
 
-def _head(asked: Sequence[Question], found: Mapping[Cell, Record], command: str) -> Iterator[str]:
+def _head(cells: Sequence[Cell], found: Mapping[Cell, Record], command: str) -> Iterator[str]:
     records = list(found.values())
-    cells = dict.fromkeys(cell for question in asked for cell in question.cells)
     yield "# The study"
     yield ""
     yield f"Measured by `{command}`, then written by `ese4ml study report` from the results, of which {len(found)} are"
