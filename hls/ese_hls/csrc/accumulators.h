@@ -54,13 +54,19 @@ template <class C> struct Accumulators {
         }
     }
 
+    // A word's sum so far: forwarded where one of the last two iterations wrote it, else as stored.
+    static acc_t latest(const Last forward[2], uint_t<20> tag, acc_t stored) {
+        ESE_INLINE
+        return forward[0].tag == tag ? forward[0].value : forward[1].tag == tag ? forward[1].value : stored;
+    }
+
     // PE `p` adds `term` to its row. Called in every iteration, so that what is forwarded is never older than two.
     template <int Set> void add(int p, bool enabled, uint_t<2> bank, address_t row, acc_t term) {
         ESE_INLINE
         int word_bank = within<C::acc_banks>(bank);
         uint_t<20> tag = row | Set << 16 | word_bank << 17 | 1 << 19;
         acc_t &at = ram[Set][word_bank][p][row & (gates - 1)][within<C::group_depth>(row >> 2)];
-        acc_t sum = (last[p][0].tag == tag ? last[p][0].value : last[p][1].tag == tag ? last[p][1].value : at) + term;
+        acc_t sum = latest(last[p], tag, at) + term;
         if (enabled)
             at = sum;
         last[p][1] = last[p][0];

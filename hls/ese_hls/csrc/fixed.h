@@ -21,6 +21,14 @@ inline bool bit(uint_t<32> word, int at) {
     return ((word >> at) & 1) != 0;
 }
 
+// a * b, exact. Operands of the tool's own integers keep their widths: a product costs DSPs by them, and not every tool
+// sees through an extension.
+template <int A, int B> int_t<A + B> product(int_t<A> a, int_t<B> b) {
+    ESE_INLINE
+    using wide_t = std::conditional_t<std::is_integral<int_t<A>>::value, int_t<A + B>, int_t<A>>;
+    return wide_t(a) * b;
+}
+
 // value * 2^shift, for a negative value too.
 template <int W> int_t<W> shift_left(int_t<W> value, int shift) {
     ESE_INLINE

@@ -13,6 +13,17 @@ template <class C> struct SkipFeed {
         bool busy;
         Column<C> column;
         address_t next;
+
+        // Whether there is an entry to execute.
+        bool ready() const { return busy && column.begin.before(column.end); }
+
+        // Behind an entry, or behind a column that has none.
+        void advance(bool entry, bool full) {
+            ESE_INLINE
+            if (entry)
+                column.begin = column.begin.next(full);
+            busy = entry && column.begin.before(column.end);
+        }
     };
 
     Scanner<C> scanner;
@@ -122,8 +133,8 @@ template <class C> struct SkipFeed {
                            const Phase &phase) {
         ESE_INLINE
         Work<C> work;
-        Column<C> &column = at.column;
-        bool entry = at.busy && column.begin.before(column.end), full = is_full<C>(phase);
+        const Column<C> &column = at.column;
+        bool entry = at.ready(), full = is_full<C>(phase);
         work.enabled = false;
         work.row = 0;
         if (entry) {
@@ -133,9 +144,8 @@ template <class C> struct SkipFeed {
             work.enabled = work.entry.weight;
             at.next = work.row + (work.entry.placed ? 1 : 0);
             work.row += 4 * phase.scan.group_base;
-            column.begin = column.begin.next(full);
         }
-        at.busy = entry && column.begin.before(column.end);
+        at.advance(entry, full);
         return work;
     }
 };

@@ -26,6 +26,19 @@ template <class C> struct StreamFeed {
     // A sequence begins.
     void begin(bool) {}
 
+    // Positions of a PE: of its next entry, and behind that; `advance` is the step from one row to the next.
+    struct Positions {
+        uint_t<position_bits> here, next;
+    };
+    static Positions place(uint_t<position_bits> next, bool first, const Entry<C> &entry,
+                           uint_t<position_bits> advance) {
+        ESE_INLINE
+        Positions positions;
+        positions.here = (first ? uint_t<position_bits>(0) : next) + entry.gap;
+        positions.next = positions.here + (entry.placed ? advance : uint_t<position_bits>(0));
+        return positions;
+    }
+
     // A matrix begins.
     void start(const Phase &phase, int) {
         ESE_INLINE
@@ -53,13 +66,10 @@ template <class C> struct StreamFeed {
             ESE_UNROLL
             work[p].entry = Entry<C>::unpack(memory.entries[p][word], at.slot, full);
             work[p].enabled = active && work[p].entry.weight && entry < memory.counts[p][index];
-            uint_t<position_bits> start = next[p];
-            if (entry == 0)
-                start = 0;
-            uint_t<position_bits> position = start + work[p].entry.gap;
-            next[p] = position + (work[p].entry.placed ? advance : uint_t<position_bits>(0));
-            work[p].row = position & ((1 << phase.stride_log2) - 1);
-            address[p] = phase.source_base + (position >> phase.stride_log2);
+            Positions positions = place(next[p], entry == 0, work[p].entry, advance);
+            next[p] = positions.next;
+            work[p].row = positions.here & ((1 << phase.stride_log2) - 1);
+            address[p] = phase.source_base + (positions.here >> phase.stride_log2);
         }
         vectors[0].access(writes[0], active && !phase.source_ram, address, x[0]);
         vectors[1].access(writes[1], active && phase.source_ram, address, x[1]);
