@@ -1,13 +1,13 @@
 # ese4ml: `make demo` and `make test` set up what they need; `make help` lists the rest.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-all rtl test-pynq31 test-newest test-hls4ml test-hls4ml-classic test-classic classic-images check format emit build bitstream deploy wheel accuracy eie skip bench-cpu emulation emission compare-vitis masks study lock clean
+.PHONY: help setup demo test test-all rtl parts test-pynq31 test-newest test-hls4ml test-hls4ml-classic test-classic classic-images check format emit build bitstream deploy wheel accuracy eie skip bench-cpu emulation emission compare-vitis masks study lock clean
 
 PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
 ESE4ML := $(VENV)/bin/ese4ml
-CSRC := $(wildcard hls/ese_hls/csrc/*.h hls/ese_hls/csrc/*.cpp hls/ese_hls/csrc/sim/* tests/cpp/*.cpp tests/cpp/*.h tests/host/*.cpp)
+CSRC := $(wildcard hls/ese_hls/csrc/*.h hls/ese_hls/csrc/*.cpp hls/ese_hls/csrc/sim/* tests/cpp/*.cpp tests/cpp/*.h tests/host/*.cpp benchmarks/logic/*.cpp)
 
 WEIGHTS ?= ternary
 SEED ?= 0
@@ -57,6 +57,9 @@ test-all: $(READY) ## the slow tests too
 
 rtl: $(READY) ## prove the engine in RTL, with bambu and verilator on PATH: docs/rtl.md; what is proved already is not run again
 	$(VENV)/bin/python benchmarks/rtl.py --work build/rtl
+
+parts: $(READY) ## the engine's parts, pipelined, and their area, with bambu, verilator and yosys on PATH: docs/parts.md
+	$(VENV)/bin/python benchmarks/logic/parts.py --work build/parts
 
 test-pynq31: $(PYNQ31)/.ready ## the host's tests with pynq 3.1 on Python 3.10, as PYNQ-Z1 and Z2 images have them
 	$(PYNQ31)/bin/python -m pytest tests/host -n 2 --dist loadgroup

@@ -21,7 +21,8 @@ static unsigned long long bits(long long value, int width, int at) {
     return (static_cast<unsigned long long>(value) & ((1ull << width) - 1)) << at;
 }
 
-static sum_t sum_of(unsigned long long first, unsigned long long second, unsigned scales, int bias, const Phase &phase) {
+static sum_t sum_of(unsigned long long first, unsigned long long second, unsigned scales, int bias,
+                    const Phase &phase) {
     acc_t acc[banks];
     scale_t scale[banks];
     for (int b = 0; b < banks; ++b) {
@@ -69,7 +70,8 @@ extern "C" unsigned long long unit(unsigned long long i0, unsigned long long i1,
 
 // Recurrence: a PE's sum, with what is forwarded.
 extern "C" unsigned long long accumulate(unsigned tag, unsigned tag0, unsigned long long value0, unsigned tag1,
-                                         unsigned long long value1, unsigned long long stored, unsigned long long term) {
+                                         unsigned long long value1, unsigned long long stored,
+                                         unsigned long long term) {
 #pragma HLS pipeline
     Accs::Last last[2];
     last[0].tag = tag0 & 0xFFFFF;

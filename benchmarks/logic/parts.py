@@ -2,8 +2,9 @@
 
     PATH=...:$PATH python benchmarks/logic/parts.py --work build/parts      # bambu, verilator and yosys on PATH
 
-Each part of parts.cpp is synthesized from csrc, with the integers that are emitted (ap_int), its RTL simulated on random
-arguments against the C++, then counted by Yosys. A case whose folder in --work holds a result is not run again.
+Each part of parts.cpp is synthesized from csrc, with the integers that are emitted (ap_int), its RTL simulated on
+random arguments against the C++, then counted by Yosys. A case whose folder in --work holds the result of the very same
+sources is not run again.
 """
 
 from __future__ import annotations
@@ -11,7 +12,10 @@ from __future__ import annotations
 import json
 import random
 import re
+import shutil
 import sys
+import tempfile
+import time
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
@@ -24,7 +28,9 @@ import yosys
 from tqdm import tqdm
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "benchmarks")]
+
+from rtl import digest  # noqa: E402
 
 from ese_hls import bambu, bambu_log  # noqa: E402
 from ese_hls.run_tool import run_tool  # noqa: E402
@@ -117,6 +123,22 @@ def _signed(name: str, word: int) -> int:
 SIGNED = {"ib", "fb", "gb", "ob", "pi", "pf", "po", "c", "lowest", "highest", "x"}
 
 
+def write_sources(case: Case, folder: Path) -> None:
+    """The engine's sources, and the parts'."""
+    lay_out(folder, case.design)
+    (folder / "csrc" / "tanh_rom.h").write_text(rom())
+    shutil.copy(SOURCE, folder / "csrc")
+
+
+def current(case: Case, folder: Path) -> bool:
+    """Whether a folder's result is of today's sources."""
+    if not (folder / RESULT).is_file():
+        return False
+    with tempfile.TemporaryDirectory() as fresh:
+        write_sources(case, Path(fresh))
+        return digest(folder / "csrc") == digest(Path(fresh) / "csrc")
+
+
 def synthesize(case: Case, folder: Path) -> dict[str, Any]:
     """Bambu's figures of a part and Yosys's, where RTL and C++ agree on all random arguments.
 
@@ -124,9 +146,7 @@ def synthesize(case: Case, folder: Path) -> dict[str, Any]:
         ToolError: a tool failed, or they differ.
     """
     folder.mkdir(parents=True)
-    lay_out(folder, case.design)
-    (folder / "csrc" / "tanh_rom.h").write_text(rom())
-    (folder / "csrc" / SOURCE.name).write_text(SOURCE.read_text())
+    write_sources(case, folder)
     (folder / "calls.xml").write_text(stimuli(case.part))
     # as for the engine, but that all loops of a part are unrolled: a pipelined function has none
     front_end = " ".join(bambu.FRONT_END).replace("unroll-full-max-count=4", "unroll-full-max-count=32")
@@ -199,15 +219,16 @@ def estimated(design: Design) -> dict[str, float]:
 def main(work: Path) -> None:
     rows = []
     for case in tqdm(CASES, unit="part"):
-        stored = work / case.name / RESULT
-        if not stored.is_file():
-            if stored.parent.exists():
-                raise click.ClickException(f"{stored.parent} holds a run that did not end; look at it, then remove it")
-            result = synthesize(case, stored.parent)
-            stored.write_text(json.dumps(result, indent=2))
-        rows.append(row(case, json.loads(stored.read_text())))
+        folder = work / case.name
+        if not current(case, folder):
+            if folder.exists():
+                folder.rename(work / f"{case.name}.{int(time.time())}")
+            result = synthesize(case, folder)
+            (folder / RESULT).write_text(json.dumps(result, indent=2))
+        rows.append(row(case, json.loads((folder / RESULT).read_text())))
     template = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, autoescape=False)  # noqa: S701
-    text = template.from_string(Path(__file__).with_name("parts.md.jinja").read_text()).render(rows=rows, writeback=WRITEBACK)
+    page = template.from_string(Path(__file__).with_name("parts.md.jinja").read_text())
+    text = page.render(rows=rows, writeback=WRITEBACK)
     PAGE.write_text(text.rstrip() + "\n")
 
 

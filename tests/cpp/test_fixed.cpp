@@ -14,6 +14,11 @@ static long long rounded(long long value, int shift) {
     return floor;
 }
 
+// 48-bit values to the ends of their range.
+static long long random_wide(int i) {
+    return i % 2 == 0 ? -(1ll << 47) + i : (1ll << 47) - 1 - i;
+}
+
 int main() {
     Random random(1);
     for (int i = 0; i < 20000; ++i) {
@@ -26,6 +31,12 @@ int main() {
         CHECK_EQUAL((quantize<48>(value, 10, narrow)), expected);
         if (value > -(1ll << 40) && value < (1ll << 40))
             CHECK_EQUAL((shift_left<48>(value, 7)), value * 128);
+        // the widths of an accumulator by a scale, of a peephole by a state, of a gate by a state
+        long long wide = random.bits(24), scale = i < 8 ? 65535 : random.bits(16) & 0xFFFF;
+        CHECK_EQUAL((product<24, 17>(wide, scale)), wide * scale);
+        CHECK_EQUAL((product<48, 16>(random_wide(i), scale >> 1)), random_wide(i) * (scale >> 1));
+        int_t<16> low = -32768, state = random.bits(16);
+        CHECK_EQUAL((product<16, 16>(low, state)), -32768ll * (long long)state);
     }
     CHECK_EQUAL(field(0xABCD1234u, 8, 12), 0xD12);
     CHECK_EQUAL(bit(0x80000000u, 31), 1);

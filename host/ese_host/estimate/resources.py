@@ -2,10 +2,10 @@
 
 Basis: block RAM, LUTRAM and DSP follow from csrc's arrays and multiplications and the primitives' widths. LUT and FF
 are formulas fitted to Yosys 0.70 (synth_xilinx, xc7): an element-wise unit as PandA Bambu makes it of csrc
-(docs/parts.md), a PE as written by hand in Verilog after pe.h and accumulators.h. The multiplexers from accumulators to units are by the slice's structure;
-Yosys counts 1.1 to 2.2 times as many there (`luts_upper`, docs/estimate.md). Control, loader and the block design are
-allowances. No vendor synthesis is behind any of it. Assumed: the branches execute<0> and execute<1> share everything
-but the accumulators' ports.
+(docs/parts.md), a PE as written by hand in Verilog after pe.h and accumulators.h. The multiplexers from accumulators
+to units are by the slice's structure; Yosys counts 1.1 to 2.2 times as many there (`luts_upper`, docs/estimate.md).
+Control, loader and the block design are allowances. No vendor synthesis is behind any of it. Assumed: the branches
+execute<0> and execute<1> share everything but the accumulators' ports.
 """
 
 from __future__ import annotations
