@@ -30,6 +30,7 @@ from tqdm import tqdm
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "benchmarks")]
 
+import memories  # noqa: E402
 from rtl import digest  # noqa: E402
 
 from ese_hls import bambu, bambu_log  # noqa: E402
@@ -228,7 +229,7 @@ def main(work: Path) -> None:
         rows.append(row(case, json.loads((folder / RESULT).read_text())))
     template = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, autoescape=False)  # noqa: S701
     page = template.from_string(Path(__file__).with_name("parts.md.jinja").read_text())
-    text = page.render(rows=rows, writeback=WRITEBACK)
+    text = page.render(rows=rows, writeback=WRITEBACK, memories=[memories.row(shape) for shape in memories.shapes()])
     PAGE.write_text(text.rstrip() + "\n")
 
 

@@ -1,0 +1,53 @@
+"""The estimate's memories, each shape by Yosys: block RAM and LUTRAM, counted twice."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yosys
+
+from ese_hls import sizing
+from ese_host.design import Design
+from ese_host.estimate.storage import Memory, memories
+from support.ese_layer import ese_layer
+
+SOURCE = Path(__file__).with_name("ram.v")
+DUAL = ("entries", "vector RAM A", "column pointers", "tanh table")
+"""Read through both ports, or written through one and read through the other."""
+LUTRAM_LUTS = {"RAM32M": 4, "RAM64M": 4, "RAM32X1D": 2, "RAM64X1D": 2, "RAM128X1D": 4, "RAM256X1D": 8}
+KINDS = ("ternary", "int4")
+PES = 64
+
+
+def designs() -> Iterator[Design]:
+    """ESE's layer at 64 PEs, two cells a cycle."""
+    for kind in KINDS:
+        network = ese_layer(PES, weights=kind)  # type: ignore[arg-type]
+        yield sizing.choose_design(network, pes=PES, cells_per_cycle=2, gap_bits=5)
+
+
+def shapes() -> list[Memory]:
+    """Memories of these designs, one of each shape."""
+    found = {(m.kind, m.depth, m.bits): m for design in designs() for m in reversed(memories(design))}
+    return sorted(found.values(), key=lambda memory: (memory.kind, memory.cause, memory.depth))
+
+
+def row(memory: Memory) -> dict[str, Any]:
+    """One shape: what the estimate counts, and what Yosys makes of it."""
+    top = "spread" if memory.kind == "lutram" else "dual" if memory.cause in DUAL else "simple"
+    values = {"DEPTH": memory.depth, "BITS": memory.bits, "A": max(1, (memory.depth - 1).bit_length())}
+    settings = "".join(f"chparam -set {name} {value} {top}; " for name, value in values.items())
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copy(SOURCE, folder)
+        cells = yosys.count(Path(folder), SOURCE.name, top, settings)
+    one = Memory(memory.cause, 1, memory.depth, memory.bits, memory.kind)
+    if memory.kind == "bram":
+        estimated, found = one.ramb18, cells.get("RAMB18E1", 0) + 2 * cells.get("RAMB36E1", 0)
+    else:
+        estimated = one.luts("zynq-7000")
+        found = sum(luts * cells.get(name, 0) for name, luts in LUTRAM_LUTS.items())
+    return {"memory": memory, "estimated": estimated, "found": found}
