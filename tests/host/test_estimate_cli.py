@@ -87,7 +87,7 @@ def test_a_gap_field_too_narrow_is_said() -> None:
 def test_help_says_what_is_assumed(arguments: list[str]) -> None:
     result = call(*arguments)
     assert result.exit_code == 0
-    for word in ("What it assumes", "gap-aware: every PE keeps", "uncalibrated", "45 nm", "Exit code"):
+    for word in ("What it assumes", "gap-aware: every PE keeps", "no vendor synthesis", "45 nm", "Exit code"):
         assert word in result.output
 
 

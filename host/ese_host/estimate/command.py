@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 MASKS = ("gap-aware", "pe-balanced", "magnitude")
 SETTINGS = {"help_option_names": ["-h", "--help"]}
+LOGIC = "logic is modelled: no vendor synthesis behind it"
 ASSUMES = """What it assumes.
 
 \b
@@ -33,7 +34,8 @@ Formats  16-bit activations, smooth sigmoid and tanh from the table unless --har
          --acc-banks; accumulators of 24 (ternary), 28 (int4) or 36 bits.
 Memory   Block RAM, LUTRAM and DSP are counted from the engine's arrays and products
          and the primitives' widths. AXI DMA: 3 BRAM36 and 400 LUTRAM assumed.
-Logic    LUT and FF are modelled and uncalibrated: no vendor synthesis behind them.
+Logic    LUT and FF are modelled, the element-wise units after an open HLS compiler's
+         (docs/parts.md): no vendor synthesis behind them.
 Energy   The 45 nm table of Song Han's talk, an access of b bits as b / 32 of a
          32-bit one; no clock tree, routing or leakage.
 Search   1 to 128 PEs, all gap widths that pass 2.5 mean distances of kept weights,
@@ -263,7 +265,7 @@ def _assumed(pruning: Any, exact: bool, reach: float) -> list[str]:
             f"{pruning.gap_bits}-bit gaps pass only {reach:.2f} mean distances of kept weights: such masks lose "
             "magnitude, below 1 they cannot reach the whole matrix; use more gap bits"
         )
-    sentences.append("logic is modelled, uncalibrated: no vendor synthesis behind it")
+    sentences.append(LOGIC)
     return sentences
 
 
@@ -277,7 +279,7 @@ def _encoded(
 
     target = load_board(board or encoded.board)
     design = encoded.design if clock_mhz is None else replace(encoded.design, clock_mhz=clock_mhz)
-    assumed = ("entries of each PE: as encoded", "logic is modelled, uncalibrated: no vendor synthesis behind it")
+    assumed = ("entries of each PE: as encoded", LOGIC)
     subject = Subject(f"{name or encoded.name}, image {encoded.image.image_id:#010x}", encoded.weights, assumed)
     _print(estimate(subject, of_image(encoded.image, encoded.design), design, target, steps), as_json)
 

@@ -18,7 +18,7 @@ BASIS = {
     ),
     "boards": (
         "modelled",
-        "block RAM, LUTRAM, DSP counted from csrc; LUT and FF uncalibrated, no vendor synthesis",
+        "block RAM, LUTRAM, DSP counted from csrc; LUT and FF modelled, no vendor synthesis",
     ),
 }
 
