@@ -3,7 +3,6 @@
 // engine's loop can start an iteration each clock as far as this recurrence goes.
 #include "config.h"
 #include "loader.h"
-#include "sequencer.h"
 #include "tanh_rom.h"
 
 using namespace ese;
@@ -91,47 +90,6 @@ extern "C" unsigned long long place(unsigned next, unsigned first, unsigned gap,
     entry.placed = placed & 1;
     Stream::Positions positions = Stream::place(next & 0xFFFF, first & 1, entry, advance & 0xFFFF);
     return bits(positions.here, 16, 0) | bits(positions.next, 16, 16);
-}
-
-// Recurrence: the sequencer, with a phase fetched.
-extern "C" unsigned long long follow(unsigned of_phase, unsigned of_stage, unsigned at, unsigned index, unsigned step,
-                                     unsigned steps, unsigned entries, unsigned frames) {
-#pragma HLS pipeline
-    Sequencer<C> sequencer;
-    sequencer.phase.ahead = of_phase & 1;
-    sequencer.phase.last_only = of_phase >> 1 & 1;
-    sequencer.phase.zero_state = of_phase >> 2 & 1;
-    sequencer.phase.waits_frame = of_phase >> 3 & 1;
-    sequencer.phase.frees_frame = of_phase >> 4 & 1;
-    sequencer.phase.source_ram = of_phase >> 5 & 1;
-    sequencer.phase.set = of_phase >> 6 & 1;
-    sequencer.phase.stage = of_phase >> 7 & 1 ? Stage::dense : Stage::none;
-    sequencer.phase.entry_count = entries & 0xFFFF;
-    sequencer.phase.rows = 0;
-    Stages<C> stages;
-    stages.issuing = of_stage & 1;
-    stages.set = of_stage >> 1 & 1;
-    stages.outputs = of_stage >> 2 & 1;
-    stages.phase.first.enabled = of_stage >> 3 & 1;
-    stages.phase.first.ram = of_stage >> 4 & 1;
-    stages.phase.second.enabled = of_stage >> 5 & 1;
-    stages.phase.second.ram = of_stage >> 6 & 1;
-    stages.draining = of_stage >> 7 & 63;
-    sequencer.state = State::fetch;
-    sequencer.prologue = at & 1;
-    sequencer.zero_state = at >> 1 & 1;
-    sequencer.frames.ready = at >> 2 & 1;
-    sequencer.frames.storing = at >> 3 & 1;
-    sequencer.frames.left = frames & 0x1FFFF;
-    sequencer.frames.element = 0;
-    sequencer.index = index & 0x7F;
-    sequencer.step = step & 0x1FFFF;
-    sequencer.steps = steps & 0x1FFFF;
-    Feed<C> feed;
-    sequencer.follow(stages, at >> 4 & 1, feed);
-    return bits(sequencer.index, 7, 0) | bits(static_cast<int>(sequencer.state), 2, 7) |
-           bits(sequencer.frames.left, 17, 9) | bits(sequencer.frames.storing, 1, 26) |
-           bits(sequencer.frames.ready, 1, 27);
 }
 
 // Not a recurrence: from an entry word and an activation to the term.

@@ -86,12 +86,10 @@ template <class C> struct Sequencer {
         ESE_INLINE
         switch (state) {
         case State::fetch:
-            if (index == memory.phase_count) {
+            if (index == memory.phase_count)
                 end_of_table();
-            } else {
-                phase = memory.phases[index];
-                follow(stages, memory.alternate, feed);
-            }
+            else
+                fetch(memory, stages, feed);
             break;
         case State::matrix:
             if (feed.over(phase))
@@ -108,15 +106,18 @@ template <class C> struct Sequencer {
         }
     }
 
-    // What the phase fetched asks for: its matrix now, or in a later iteration; none; or no phase at all in this step.
-    void follow(const Stages<C> &stages, bool alternate, Feed<C> &feed) {
+  private:
+    bool skips() const { return prologue ? !phase.ahead : ((phase.ahead && last()) || (phase.last_only && !last())); }
+
+    void fetch(const Memories<C> &memory, const Stages<C> &stages, Feed<C> &feed) {
         ESE_INLINE
+        phase = memory.phases[index];
         if (skips()) {
             next_phase();
             return;
         }
         // what the stage still writes must not be read, what it still drains must not be filled
-        bool hazard = stages.writes(phase.source_ram) || (stages.issuing && stages.set == set(alternate));
+        bool hazard = stages.writes(phase.source_ram) || (stages.issuing && stages.set == set(memory.alternate));
         // a frame is waited for only while one is on its way: a hostile image may ask for more frames than there are
         if (hazard || (phase.waits_frame && !frames.ready && frames.storing))
             return;
@@ -127,9 +128,6 @@ template <class C> struct Sequencer {
         feed.start(phase, index);
         state = State::matrix;
     }
-
-  private:
-    bool skips() const { return prologue ? !phase.ahead : ((phase.ahead && last()) || (phase.last_only && !last())); }
 
     void end_of_matrix() {
         ESE_INLINE
