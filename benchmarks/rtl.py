@@ -1,15 +1,13 @@
 """docs/rtl.md: the engine's Verilog by PandA Bambu against golden model and g++, case by case.
 
     PATH=...:$PATH python benchmarks/rtl.py --work build/rtl [case ...]     # bambu and verilator on PATH
+    python benchmarks/rtl.py --page                                         # no tool needed
 
-A case whose folder in --work holds the report of the very same engine sources and vectors is not run again.
+Results are in docs/rtl.json; a case that has one there of the very same engine and packets is not run again.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import platform
 import sys
 import tempfile
 import time
@@ -19,13 +17,12 @@ from typing import Any
 
 import click
 import jinja2
+from record import Record, digest
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from ese_hls import vectors  # noqa: E402
-from ese_hls.bambu import LOG  # noqa: E402
-from ese_hls.gxx import MACHINE_WORDS  # noqa: E402
+from ese_hls.bambu import SIMULATOR  # noqa: E402
 from ese_hls.run_tool import ToolError, version_of  # noqa: E402
 from ese_host.board import load_board  # noqa: E402
 from ese_host.estimate.resources import use  # noqa: E402
@@ -33,57 +30,42 @@ from support.engine import lay_out  # noqa: E402
 from support.rtl import CASES, exchange, prove  # noqa: E402
 
 PAGE = ROOT / "docs" / "rtl.md"
-REPORT = "report.json"
-BENCHES = ("testbench.cpp", "core_testbench.cpp", "vector_file.h")
-"""Sources that are no part of an engine."""
+RECORD = ROOT / "docs" / "rtl.json"
 
 
-def same(folder: Path, name: str) -> bool:
-    """Whether a folder's report is of today's engine and vectors."""
-    if not (folder / REPORT).is_file():
-        return False
-    _, sent, _, _ = exchange(CASES[name])
-    stored = vectors.read(folder / "bambu" / vectors.INPUT)
-    vectors_too = [p.tolist() for p in stored] == [p.tolist() for p in sent]
-    return vectors_too and digest(folder / "csrc") == today(name) and not on_machine_words(folder)
-
-
-def on_machine_words(folder: Path) -> bool:
-    """Whether a run was on machine words, as its command, the first line of its log, has it; now it is on ap_int."""
-    with (folder / "bambu" / LOG).open() as log:
-        return MACHINE_WORDS in log.readline()
-
-
-def today(name: str) -> str:
-    """Digest of a case's sources as they are now."""
+def sources(name: str) -> str:
+    """Digest of a case's engine and of the packets that it is sent, as they are today."""
+    design, sent, _, _ = exchange(CASES[name])
     with tempfile.TemporaryDirectory() as fresh:
-        lay_out(Path(fresh), CASES[name].make()[1])
-        return digest(Path(fresh) / "csrc")
+        lay_out(Path(fresh), design)
+        return digest(Path(fresh) / "csrc", *(packet.tobytes() for packet in sent))
 
 
-def digest(folder: Path) -> str:
-    """The first eight hexadecimal digits of the SHA-256 of an engine's sources, its config.h among them."""
-    files = sorted(path for path in folder.glob("*.*") if path.name not in BENCHES)
-    return hashlib.sha256(b"".join(path.name.encode() + path.read_bytes() for path in files)).hexdigest()[:8]
+def run(name: str, folder: Path) -> dict[str, Any]:
+    """A case's figures, where RTL, g++ and golden model agree.
+
+    Raises:
+        ToolError: Bambu failed, or they differ.
+    """
+    if folder.exists():
+        folder.rename(folder.with_name(f"{name}.{int(time.time())}"))
+    folder.mkdir(parents=True)
+    tools = {"verilator": version_of(SIMULATOR).removeprefix("Verilator "), "gxx": version_of("g++")}
+    return {**prove(name, folder).to_json(), **tools, "date": date.today().isoformat()}
 
 
-def row(name: str, folder: Path) -> dict[str, Any]:
+def row(name: str, result: dict[str, Any]) -> dict[str, Any]:
     """One line of the table; RUN is the second packet, LOAD the first."""
     case = CASES[name]
-    report = json.loads((folder / REPORT).read_text())
     _, design = case.make()
-    proof = report["cosimulation"]
-    board = load_board("pynq-z2")
-    estimated = {key: item.parts for key, item in use(design, board).items()}
+    proof = result["cosimulation"]
+    estimated = {key: item.parts for key, item in use(design, load_board("pynq-z2")).items()}
     return {
         "name": name,
         "shows": case.shows,
         "design": design,
-        "report": report,
-        "older": digest(folder / "csrc") != today(name),
-        "integers": "machine words" if on_machine_words(folder) else "ap_int",
-        "packets": proof["packets"],
-        "words": proof["words"],
+        "result": result,
+        "older": result["sources"] != sources(name),
         "iterations": proof["iterations"][1],
         "clocks": proof["clocks"][1],
         "load": proof["clocks"][0],
@@ -93,39 +75,39 @@ def row(name: str, folder: Path) -> dict[str, Any]:
     }
 
 
+def page() -> str:
+    """docs/rtl.md, from docs/rtl.json and today's sources."""
+    record = Record(RECORD)
+    done = [name for name in CASES if name in record.results]
+    template = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, autoescape=False)  # noqa: S701
+    text = template.from_string(Path(__file__).with_name("rtl.md.jinja").read_text()).render(
+        rows=[row(name, record.results[name]) for name in done],
+        missing=[name for name in CASES if name not in done],
+        days=record.days(done),
+        said={key: record.said(done, key) for key in ("tool", "version", "part", "clock_ns", "verilator", "gxx")},
+    )
+    return text.rstrip() + "\n"
+
+
 @click.command()
-@click.option("--work", required=True, type=click.Path(path_type=Path), help="Folder of runs and reports.")
-@click.option("--page", is_flag=True, help="No runs: the page from the reports that are there.")
-@click.argument("names", nargs=-1)
-def main(work: Path, page: bool, names: tuple[str, ...]) -> None:
+@click.option("--work", default=ROOT / "build" / "rtl", type=click.Path(path_type=Path), help="Folder of the runs.")
+@click.option("--page", "only_page", is_flag=True, help="No runs: the page anew.")
+@click.argument("names", nargs=-1, type=click.Choice(list(CASES)))
+def main(work: Path, only_page: bool, names: tuple[str, ...]) -> None:
     failed = []
-    for name in () if page else names or CASES:
-        folder = work / name
-        if same(folder, name):
+    for name in () if only_page else names or CASES:
+        of = sources(name)
+        if Record(RECORD).current(name, of):
             continue
-        if folder.exists():
-            folder.rename(work / f"{name}.{int(time.time())}")
-        folder.mkdir(parents=True)
         try:
-            report = {**prove(name, folder).to_json(), "date": date.today().isoformat()}
+            result = run(name, work / name)
         except ToolError as error:
             click.echo(f"{name}: {error}", err=True)
             failed.append(name)
             continue
-        (folder / REPORT).write_text(json.dumps(report, indent=2))
-        click.echo(f"{name}: {report['cosimulation']}")
-    done = [name for name in CASES if (work / name / REPORT).is_file()]
-    rows = [row(name, work / name) for name in done]
-    template = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, autoescape=False)  # noqa: S701
-    text = template.from_string((Path(__file__).with_name("rtl.md.jinja")).read_text()).render(
-        rows=rows,
-        missing=[name for name in CASES if name not in done],
-        verilator=version_of("verilator"),
-        gxx=version_of("g++"),
-        python=platform.python_version(),
-        log=LOG,
-    )
-    PAGE.write_text(text.rstrip() + "\n")
+        Record(RECORD).put(name, of, result)
+        click.echo(f"{name}: {result['cosimulation']}")
+    PAGE.write_text(page())
     if failed:
         raise click.ClickException(f"not proved: {', '.join(failed)}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import yosys
+from record import Record
 
 from ese_hls import sizing
 from ese_host.design import Design
@@ -36,18 +38,35 @@ def shapes() -> list[Memory]:
     return sorted(found.values(), key=lambda memory: (memory.kind, memory.cause, memory.depth))
 
 
-def row(memory: Memory) -> dict[str, Any]:
-    """One shape: what the estimate counts, and what Yosys makes of it."""
+def name(memory: Memory) -> str:
+    """Of a shape, in the record."""
+    return f"{memory.kind} {memory.cause} {memory.depth}x{memory.bits}"
+
+
+def count(record: Record) -> None:
+    """Put into the record what Yosys makes of each shape that is not there yet."""
+    of = hashlib.sha256(SOURCE.read_bytes()).hexdigest()[:16]
+    for memory in shapes():
+        if not record.current(name(memory), of):
+            record.put(name(memory), of, {"found": synthesize(memory)})
+
+
+def synthesize(memory: Memory) -> int:
+    """RAMB18, or LUTs, that Yosys takes for one memory."""
     top = "spread" if memory.kind == "lutram" else "dual" if memory.cause in DUAL else "simple"
     values = {"DEPTH": memory.depth, "BITS": memory.bits, "A": max(1, (memory.depth - 1).bit_length())}
     settings = "".join(f"chparam -set {name} {value} {top}; " for name, value in values.items())
     with tempfile.TemporaryDirectory() as folder:
         shutil.copy(SOURCE, folder)
         cells = yosys.count(Path(folder), SOURCE.name, top, settings)
-    one = Memory(memory.cause, 1, memory.depth, memory.bits, memory.kind)
     if memory.kind == "bram":
-        estimated, found = one.ramb18, cells.get("RAMB18E1", 0) + 2 * cells.get("RAMB36E1", 0)
-    else:
-        estimated = one.luts("zynq-7000")
-        found = sum(luts * cells.get(name, 0) for name, luts in LUTRAM_LUTS.items())
-    return {"memory": memory, "estimated": estimated, "found": found}
+        return cells.get("RAMB18E1", 0) + 2 * cells.get("RAMB36E1", 0)
+    return sum(luts * cells.get(primitive, 0) for primitive, luts in LUTRAM_LUTS.items())
+
+
+def rows(record: Record) -> Iterator[dict[str, Any]]:
+    """Each shape: what the estimate counts, and what Yosys made of it."""
+    for memory in shapes():
+        one = Memory(memory.cause, 1, memory.depth, memory.bits, memory.kind)
+        estimated = one.ramb18 if memory.kind == "bram" else one.luts("zynq-7000")
+        yield {"memory": memory, "estimated": estimated, "found": record.results[name(memory)]["found"]}

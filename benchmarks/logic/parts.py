@@ -1,15 +1,15 @@
 """docs/parts.md: the engine's own functions through Bambu, pipelined at interval 1, and their area by Yosys.
 
     PATH=...:$PATH python benchmarks/logic/parts.py --work build/parts      # bambu, verilator and yosys on PATH
+    python benchmarks/logic/parts.py --page                                 # no tool needed
 
 Each part of parts.cpp is synthesized from csrc, with the integers that are emitted (ap_int), its RTL simulated on
-random arguments against the C++, then counted by Yosys. A case whose folder in --work holds the result of the very same
-sources is not run again.
+random arguments against the C++, then counted by Yosys. Results are in docs/parts.json; what has one there of the very
+same sources is not run again.
 """
 
 from __future__ import annotations
 
-import json
 import random
 import re
 import shutil
@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "benchmarks")]
 
 import memories  # noqa: E402
-from rtl import digest  # noqa: E402
+from record import Record, digest  # noqa: E402
 
 from ese_hls import bambu, bambu_log  # noqa: E402
 from ese_hls.run_tool import run_tool  # noqa: E402
@@ -45,7 +45,7 @@ from support.rtl import CASES as ENGINES  # noqa: E402
 
 SOURCE = Path(__file__).with_name("parts.cpp")
 PAGE = ROOT / "docs" / "parts.md"
-RESULT = "result.json"
+RECORD = ROOT / "docs" / "parts.json"
 VECTORS = 40
 CLOCK_NS = 10.0
 TIMEOUT = 900.0
@@ -131,13 +131,11 @@ def write_sources(case: Case, folder: Path) -> None:
     shutil.copy(SOURCE, folder / "csrc")
 
 
-def current(case: Case, folder: Path) -> bool:
-    """Whether a folder's result is of today's sources."""
-    if not (folder / RESULT).is_file():
-        return False
+def sources(case: Case) -> str:
+    """Digest of a part's sources and arguments, as they are today."""
     with tempfile.TemporaryDirectory() as fresh:
         write_sources(case, Path(fresh))
-        return digest(folder / "csrc") == digest(Path(fresh) / "csrc")
+        return digest(Path(fresh) / "csrc", stimuli(case.part).encode())
 
 
 def synthesize(case: Case, folder: Path) -> dict[str, Any]:
@@ -146,6 +144,8 @@ def synthesize(case: Case, folder: Path) -> dict[str, Any]:
     Raises:
         ToolError: a tool failed, or they differ.
     """
+    if folder.exists():
+        folder.rename(folder.with_name(f"{folder.name}.{int(time.time())}"))
     folder.mkdir(parents=True)
     write_sources(case, folder)
     (folder / "calls.xml").write_text(stimuli(case.part))
@@ -194,6 +194,7 @@ def row(case: Case, result: dict[str, Any]) -> dict[str, Any]:
         "case": case,
         "design": case.design,
         "result": result,
+        "older": result["sources"] != sources(case),
         "paired": cells["LUTs after pairing"],
         "unpaired": cells["LUTs unpaired"],
         "flip_flops": sum(number for name, number in cells.items() if name.startswith("FD")),
@@ -215,22 +216,34 @@ def estimated(design: Design) -> dict[str, float]:
     }
 
 
-@click.command()
-@click.option("--work", required=True, type=click.Path(path_type=Path), help="Folder of runs and results.")
-def main(work: Path) -> None:
-    rows = []
-    for case in tqdm(CASES, unit="part"):
-        folder = work / case.name
-        if not current(case, folder):
-            if folder.exists():
-                folder.rename(work / f"{case.name}.{int(time.time())}")
-            result = synthesize(case, folder)
-            (folder / RESULT).write_text(json.dumps(result, indent=2))
-        rows.append(row(case, json.loads((folder / RESULT).read_text())))
+def page() -> str:
+    """docs/parts.md, from docs/parts.json and today's sources."""
+    record = Record(RECORD)
+    done = [case for case in CASES if case.name in record.results]
     template = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, autoescape=False)  # noqa: S701
-    page = template.from_string(Path(__file__).with_name("parts.md.jinja").read_text())
-    text = page.render(rows=rows, writeback=WRITEBACK, memories=[memories.row(shape) for shape in memories.shapes()])
-    PAGE.write_text(text.rstrip() + "\n")
+    text = template.from_string(Path(__file__).with_name("parts.md.jinja").read_text()).render(
+        rows=[row(case, record.results[case.name]) for case in done],
+        days=record.days([case.name for case in done]),
+        version=record.said([case.name for case in done], "version"),
+        calls=VECTORS,
+        writeback=WRITEBACK,
+        memories=memories.rows(record),
+    )
+    return text.rstrip() + "\n"
+
+
+@click.command()
+@click.option("--work", default=ROOT / "build" / "parts", type=click.Path(path_type=Path), help="Folder of the runs.")
+@click.option("--page", "only_page", is_flag=True, help="No runs: the page anew.")
+def main(work: Path, only_page: bool) -> None:
+    record = Record(RECORD)
+    for case in () if only_page else tqdm(CASES, unit="part"):
+        of = sources(case)
+        if not record.current(case.name, of):
+            record.put(case.name, of, synthesize(case, work / case.name))
+    if not only_page:
+        memories.count(record)
+    PAGE.write_text(page())
 
 
 if __name__ == "__main__":

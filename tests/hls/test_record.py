@@ -1,0 +1,62 @@
+"""Records of slow runs (benchmarks/record.py), and what the page of RTL runs makes of one."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
+
+import rtl
+from record import Record, digest
+
+RESULT: dict[str, Any] = {
+    "tool": "Bambu",
+    "version": "2024.10",
+    "part": "xc7z020",
+    "clock_ns": 10.0,
+    "verilator": "5",
+    "gxx": "g++ 12",
+    "date": "2026-01-02",
+    "slack_ns": 0.18,
+    "registers": 1000,
+    "dsps": 10,
+    "bram18": 3,
+    "cosimulation": {"packets": 2, "words": 64, "iterations": [0, 166], "clocks": [30000, 98000]},
+}
+
+
+def test_the_page_marks_a_run_of_other_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rtl, "RECORD", tmp_path / "rtl.json")
+    record = Record(rtl.RECORD)
+    record.put("ternary-4", rtl.sources("ternary-4"), RESULT)
+    record.put("int4-4", "other", RESULT)
+    page = rtl.page()
+    assert "| ternary-4 | Dense, ternary | ternary | 4 | 2 | 64 | 166 | 98,000 | 30,000 |" in page
+    assert "| int4-4 * |" in page and "to be run again" in page
+    assert "Not proved: ternary-8, int4-8," in page
+
+
+def test_a_record_outlives_its_run(tmp_path: Path) -> None:
+    path = tmp_path / "record.json"
+    record = Record(path)
+    assert not record.current("one", "abc")
+    record.put("one", "abc", {"date": "2026-01-02", "tool": "new"})
+    record.put("two", "abc", {"date": "2026-01-01", "tool": "old"})
+    again = Record(path)
+    assert again.current("one", "abc") and not again.current("one", "abd")
+    assert again.days(["one"]) == "2026-01-02" and again.days(["one", "two"]) == "2026-01-01 to 2026-01-02"
+    assert again.said(["one", "two"], "tool") == "new, old"
+    assert [p.name for p in tmp_path.iterdir()] == ["record.json"]
+
+
+def test_a_digest_is_of_the_engine_alone(tmp_path: Path) -> None:
+    (tmp_path / "pe.h").write_text("one")
+    first = digest(tmp_path)
+    (tmp_path / "testbench.cpp").write_text("any")
+    assert digest(tmp_path) == first != digest(tmp_path, b"packet")
+    (tmp_path / "pe.h").write_text("two")
+    assert digest(tmp_path) != first
