@@ -56,10 +56,10 @@ test-all: $(READY) ## the slow tests too
 	$(VENV)/bin/python -m pytest -n 2 --dist loadgroup -m 'not board and not vitis and not bambu'
 
 rtl: $(READY) ## prove the engine in RTL, with bambu and verilator on PATH: docs/rtl.md; what is proved already is not run again
-	$(VENV)/bin/python benchmarks/rtl.py --work build/rtl
+	$(VENV)/bin/python benchmarks/rtl.py
 
 parts: $(READY) ## the engine's parts, pipelined, and their area, with bambu, verilator and yosys on PATH: docs/parts.md
-	$(VENV)/bin/python benchmarks/logic/parts.py --work build/parts
+	$(VENV)/bin/python benchmarks/logic/parts.py
 
 test-pynq31: $(PYNQ31)/.ready ## the host's tests with pynq 3.1 on Python 3.10, as PYNQ-Z1 and Z2 images have them
 	$(PYNQ31)/bin/python -m pytest tests/host -n 2 --dist loadgroup

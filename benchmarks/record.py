@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from pathlib import Path
 from typing import Any
+
+import click
 
 BENCHES = ("testbench.cpp", "core_testbench.cpp", "vector_file.h")
 """Sources that are no part of an engine."""
@@ -30,13 +33,27 @@ class Record:
         part.replace(self.path)
 
     def days(self, names: list[str]) -> str:
-        """The days of these results, the first to the last."""
+        """The days of these results, the first to the last.
+
+        Raises:
+            ClickException: there is no result.
+        """
+        if not names:
+            raise click.ClickException(f"{self.path} holds no result: make {self.path.stem}, with its tools on PATH")
         days = sorted({self.results[name]["date"] for name in names})
         return days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
 
     def said(self, names: list[str], key: str) -> str:
         """What these results name under a key, each once."""
-        return ", ".join(sorted({str(self.results[name][key]) for name in names}))
+        values = {self.results[name][key] for name in names}
+        return ", ".join(sorted(f"{value:g}" if isinstance(value, float) else str(value) for value in values))
+
+
+def fresh(folder: Path) -> None:
+    """An empty folder for a run; one that was there is set aside under a name with the time."""
+    if folder.exists():
+        folder.rename(folder.with_name(f"{folder.name}.{int(time.time())}"))
+    folder.mkdir(parents=True)
 
 
 def digest(folder: Path, *more: bytes) -> str:

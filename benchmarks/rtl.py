@@ -1,7 +1,7 @@
 """docs/rtl.md: the engine's Verilog by PandA Bambu against golden model and g++, case by case.
 
-    PATH=...:$PATH python benchmarks/rtl.py --work build/rtl [case ...]     # bambu and verilator on PATH
-    python benchmarks/rtl.py --page                                         # no tool needed
+    PATH=...:$PATH python benchmarks/rtl.py [case ...]     # bambu and verilator on PATH
+    python benchmarks/rtl.py --page         # no tool needed
 
 Results are in docs/rtl.json; a case that has one there of the very same engine and packets is not run again.
 """
@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import sys
 import tempfile
-import time
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import click
 import jinja2
-from record import Record, digest
+from record import Record, digest, fresh
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
@@ -36,9 +35,9 @@ RECORD = ROOT / "docs" / "rtl.json"
 def sources(name: str) -> str:
     """Digest of a case's engine and of the packets that it is sent, as they are today."""
     design, sent, _, _ = exchange(CASES[name])
-    with tempfile.TemporaryDirectory() as fresh:
-        lay_out(Path(fresh), design)
-        return digest(Path(fresh) / "csrc", *(packet.tobytes() for packet in sent))
+    with tempfile.TemporaryDirectory() as folder:
+        lay_out(Path(folder), design)
+        return digest(Path(folder) / "csrc", *(packet.tobytes() for packet in sent))
 
 
 def run(name: str, folder: Path) -> dict[str, Any]:
@@ -47,9 +46,7 @@ def run(name: str, folder: Path) -> dict[str, Any]:
     Raises:
         ToolError: Bambu failed, or they differ.
     """
-    if folder.exists():
-        folder.rename(folder.with_name(f"{name}.{int(time.time())}"))
-    folder.mkdir(parents=True)
+    fresh(folder)
     tools = {"verilator": version_of(SIMULATOR).removeprefix("Verilator "), "gxx": version_of("g++")}
     return {**prove(name, folder).to_json(), **tools, "date": date.today().isoformat()}
 

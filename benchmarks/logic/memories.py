@@ -65,8 +65,8 @@ def synthesize(memory: Memory) -> int:
 
 
 def rows(record: Record) -> Iterator[dict[str, Any]]:
-    """Each shape: what the estimate counts, and what Yosys made of it."""
-    for memory in shapes():
+    """Each shape in the record: what the estimate counts, and what Yosys made of it."""
+    for memory in (shape for shape in shapes() if name(shape) in record.results):
         one = Memory(memory.cause, 1, memory.depth, memory.bits, memory.kind)
         estimated = one.ramb18 if memory.kind == "bram" else one.luts("zynq-7000")
         yield {"memory": memory, "estimated": estimated, "found": record.results[name(memory)]["found"]}

@@ -1,7 +1,7 @@
 """docs/parts.md: the engine's own functions through Bambu, pipelined at interval 1, and their area by Yosys.
 
-    PATH=...:$PATH python benchmarks/logic/parts.py --work build/parts      # bambu, verilator and yosys on PATH
-    python benchmarks/logic/parts.py --page                                 # no tool needed
+    PATH=...:$PATH python benchmarks/logic/parts.py     # bambu, verilator and yosys on PATH
+    python benchmarks/logic/parts.py --page            # no tool needed
 
 Each part of parts.cpp is synthesized from csrc, with the integers that are emitted (ap_int), its RTL simulated on
 random arguments against the C++, then counted by Yosys. Results are in docs/parts.json; what has one there of the very
@@ -15,7 +15,6 @@ import re
 import shutil
 import sys
 import tempfile
-import time
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
@@ -31,7 +30,7 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "benchmarks")]
 
 import memories  # noqa: E402
-from record import Record, digest  # noqa: E402
+from record import Record, digest, fresh  # noqa: E402
 
 from ese_hls import bambu, bambu_log  # noqa: E402
 from ese_hls.run_tool import run_tool  # noqa: E402
@@ -133,9 +132,9 @@ def write_sources(case: Case, folder: Path) -> None:
 
 def sources(case: Case) -> str:
     """Digest of a part's sources and arguments, as they are today."""
-    with tempfile.TemporaryDirectory() as fresh:
-        write_sources(case, Path(fresh))
-        return digest(Path(fresh) / "csrc", stimuli(case.part).encode())
+    with tempfile.TemporaryDirectory() as folder:
+        write_sources(case, Path(folder))
+        return digest(Path(folder) / "csrc", stimuli(case.part).encode())
 
 
 def synthesize(case: Case, folder: Path) -> dict[str, Any]:
@@ -144,9 +143,7 @@ def synthesize(case: Case, folder: Path) -> dict[str, Any]:
     Raises:
         ToolError: a tool failed, or they differ.
     """
-    if folder.exists():
-        folder.rename(folder.with_name(f"{folder.name}.{int(time.time())}"))
-    folder.mkdir(parents=True)
+    fresh(folder)
     write_sources(case, folder)
     (folder / "calls.xml").write_text(stimuli(case.part))
     # as for the engine, but that all loops of a part are unrolled: a pipelined function has none
