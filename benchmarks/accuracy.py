@@ -25,13 +25,14 @@ from tqdm import tqdm
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
-from ese_models import inspection, provenance
-from ese_models.compress import Plan, interleave, matrices, prune, quantize
 from ese_models.data import Dataset
 from ese_models.data.japanese_vowels import load
-from ese_models.metrics import accuracy
+from ese_models.networks import inspection
 from ese_models.pruning import statistics
-from ese_models.train import DENSE, predict, train_dense
+from ese_models.records import provenance
+from ese_models.training.compress import Plan, interleave, matrices, prune, quantize
+from ese_models.training.metrics import accuracy
+from ese_models.training.train import DENSE, predict, train_dense
 
 ROOT = Path(__file__).resolve().parents[1]
 FAMILIES = ("magnitude", "pe-balanced", "gap-aware")

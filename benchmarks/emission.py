@@ -50,11 +50,11 @@ def emit(pes: int, weights: str) -> Emission:
     """Emit the layer here."""
     import hls4ml  # noqa: F401 - its import is no part of emission
 
-    from ese_hls.conversion import Conversion
-    from ese_hls.options import Options
-    from ese_hls.project import write_project
-    from ese_hls.summary import ConversionSummary
-    from ese_host.program import Program
+    from ese_hls.lower.conversion import Conversion
+    from ese_hls.lower.options import Options
+    from ese_hls.project.project import write_project
+    from ese_hls.quantize.summary import ConversionSummary
+    from ese_host.ir.program import Program
     from support.ese_layer import ese_layer
 
     network = ese_layer(pes, weights=weights)  # type: ignore[arg-type]
@@ -75,7 +75,7 @@ def emit(pes: int, weights: str) -> Emission:
 def convert_often() -> dict[str, float]:
     """Memory and time of many conversions with compilation and prediction."""
     sys.path.insert(0, str(ROOT / "tests" / "hls"))
-    from plugin_models import classifier, convert, inputs
+    from support.plugin_models import classifier, convert, inputs
 
     model = classifier()
     x = inputs(model, samples=4)

@@ -21,10 +21,12 @@ from typing import Any
 import click
 import numpy as np
 
-from ese_hls import encoder, sizing
-from ese_hls.simulate import Emulator
-from ese_host import cycles, image, packets
-from ese_host.outputs import Shape
+from ese_hls.emulate.simulate import Emulator
+from ese_hls.encode import encoder, sizing
+from ese_host import image
+from ese_host.estimate import cycles
+from ese_host.protocol import packets
+from ese_host.protocol.answers import Shape
 from support import engine as engines
 from support.ese_layer import CELLS, INPUTS, ese_layer
 

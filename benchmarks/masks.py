@@ -19,7 +19,7 @@ import jinja2
 import numba
 import numpy as np
 
-from ese_host.sparse import Interleave
+from ese_host.image.interleave import Interleave
 from ese_models.pruning import FAMILIES, keep_per_pe, mask_for, statistics
 from support.ese_layer import CELLS, INPUTS, PROJECTED
 

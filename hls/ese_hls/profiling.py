@@ -8,8 +8,8 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from ese_hls.formats import name_of
-from ese_hls.trace import UNTRACED
+from ese_hls.emulate.trace import UNTRACED
+from ese_hls.quantize.formats import name_of
 
 
 def get_ymodel_keras(keras_model: Any, x: npt.NDArray[np.floating[Any]]) -> dict[str, npt.NDArray[np.float32]]:

@@ -1,6 +1,6 @@
 // Accumulators: the same row in consecutive entries is exact, sets and banks do not mix, draining clears, where sums do
 // not persist.
-#include "accumulators.h"
+#include "engine/accumulators.h"
 #include "check.h"
 
 using namespace ese;

@@ -1,5 +1,5 @@
 // Activations against the C library: within one least significant bit of 16 over the whole range; hard ones exact.
-#include "activation.h"
+#include "engine/activation.h"
 #include "check.h"
 #include <cmath>
 

@@ -1,6 +1,6 @@
 // Rounding and saturation against arithmetic on exact fractions.
 #include "check.h"
-#include "fixed.h"
+#include "engine/fixed.h"
 
 using namespace ese;
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ese_hls import encoder
-from ese_hls.gxx import find_compiler
-from ese_hls.simulate import Emulator
-from ese_host import packets
-from ese_host.design import Design
-from ese_host.image import parse
+from ese_hls.emulate.gxx import find_compiler
+from ese_hls.emulate.simulate import Emulator
+from ese_hls.encode import encoder
+from ese_host.image.design import Design
+from ese_host.image.reader import parse
+from ese_host.protocol import packets
 from support import engine as engines
 from support.designs import PATTERNS, roomy
 from support.networks import inputs, network, widened
@@ -49,7 +49,7 @@ def compile_and_run(sources: list[Path], folder: Path, flags: list[str], argumen
         *WARNINGS,
         f"-I{HERE}",
         f"-I{engines.CSRC}",
-        f"-I{engines.CSRC / 'sim'}",
+        f"-I{engines.CSRC / 'emulator'}",
         "-isystem",
         str(engines.AP_TYPES),
         *map(str, sources),
@@ -80,7 +80,7 @@ def replay(folder: Path, design: Design, sent: list[np.ndarray], flags: list[str
     """Answers of a sanitized engine to packets."""
     (folder / "in").write_bytes(b"".join(np.array([len(p), *p], dtype="<u4").tobytes() for p in sent))
     engines.lay_out(folder, design)
-    sources = [HERE / "replay.cpp", folder / "csrc/sim/emulator.cpp"]
+    sources = [HERE / "replay.cpp", folder / "csrc/emulator/emulator.cpp"]
     compile_and_run(sources, folder, [*flags, f"-I{folder / 'csrc'}"], [str(folder / "in"), str(folder / "out")])
     words = np.frombuffer((folder / "out").read_bytes(), dtype="<u4")
     answers = []

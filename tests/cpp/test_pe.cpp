@@ -1,7 +1,7 @@
 // Entries: gap and code of every slot, with and without gaps, and where they lie; products of each kind of weight;
 // padding.
 #include "check.h"
-#include "pe.h"
+#include "engine/pe.h"
 
 using namespace ese;
 

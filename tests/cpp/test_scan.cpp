@@ -1,7 +1,7 @@
 // The scanner: elements that count come out once each, in order, with their columns' entries, in an iteration for each
 // of them or for each row without one; in a delta phase changes beyond the threshold, against what was last broadcast.
 #include "check.h"
-#include "scan.h"
+#include "engine/scan.h"
 
 using namespace ese;
 

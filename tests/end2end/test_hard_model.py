@@ -10,13 +10,13 @@ import keras
 import numpy as np
 import pytest
 
-from ese_hls.bounds import partial_sums
-from ese_host import golden
-from ese_host.network import Lstm
-from ese_models import compress as compression
+from ese_hls.encode.bounds import partial_sums
+from ese_host.ir import golden
+from ese_host.ir.network import Lstm
 from ese_models.data.japanese_vowels import load
-from ese_models.networks import Formats, Topology
-from ese_models.train import DENSE, shortened, train_dense
+from ese_models.networks.network import Formats, Topology
+from ese_models.training import compress as compression
+from ese_models.training.train import DENSE, shortened, train_dense
 
 
 @pytest.mark.parametrize("weights", ["ternary", "int4"])

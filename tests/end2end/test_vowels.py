@@ -14,17 +14,17 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from ese_hls.build import build_emulated
-from ese_hls.emit import emit
-from ese_hls.options import Options
-from ese_host.check import check
-from ese_host.cli import main
-from ese_models import compress as compression
-from ese_models import provenance
+from ese_hls.backend.emit import emit
+from ese_hls.build.build import build_emulated
+from ese_hls.lower.options import Options
+from ese_host.check.check import check
+from ese_host.cli.main import main
 from ese_models.data import Dataset
 from ese_models.data.japanese_vowels import load
-from ese_models.tasks import task_named
-from ese_models.train import DENSE, shortened, train_dense
+from ese_models.records import provenance
+from ese_models.training import compress as compression
+from ese_models.training.tasks import task_named
+from ese_models.training.train import DENSE, shortened, train_dense
 
 PES = [1, 3, 8, 16]
 UTTERANCES, STEPS, UNITS, CLASSES = 370, 29, 64, 9
@@ -117,15 +117,15 @@ def test_the_commands_agree_with_the_report(dense: Any, data: Dataset, tmp_path:
 
 def test_a_mismatch_is_reported_and_exits_with_1(dense: Any, data: Dataset, tmp_path: Path) -> None:
     """A golden model of other weights than the image's: the check must see it."""
-    from ese_host import manifest, network_io
+    from ese_host.bundle import golden_file, manifest
 
     folder = design(tmp_path, dense, data, "ternary", 8)
-    network = network_io.load_network(folder / "golden.npz")
+    network = golden_file.load_network(folder / "golden.npz")
     lstm = network.layers[0]
     bias = lstm.bias.copy()
     bias[5] += 64
     other = replace(network, layers=(replace(lstm, bias=bias), *network.layers[1:]))
-    (folder / "golden.npz").write_bytes(network_io.dump(other))
+    (folder / "golden.npz").write_bytes(golden_file.dump(other))
     made = json.loads((folder / manifest.NAME).read_text())
     made["files"].update(manifest.digests(folder, ["golden.npz"]))
     (folder / manifest.NAME).write_text(json.dumps(made))

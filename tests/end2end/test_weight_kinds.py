@@ -8,11 +8,11 @@ import hls4ml
 import numpy as np
 import pytest
 
-from ese_hls.simulate import Emulator
-from ese_hls.sizing import choose_design
+from ese_hls.emulate.simulate import Emulator
+from ese_hls.encode.sizing import choose_design
 from ese_host.errors import UnsupportedError
-from ese_models.inspection import kernels, weight_quantizers
-from ese_models.networks import Formats, classifier
+from ese_models.networks.inspection import kernels, weight_quantizers
+from ese_models.networks.network import Formats, classifier
 from support import engine as engines
 
 SIZES = {"units": 6, "outputs": 3, "steps": 4, "features": 5}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from click.testing import CliRunner, Result
 
-from ese_host.cli import main
+from ese_host.cli.main import main
 
 
 def call(*arguments: str) -> Result:

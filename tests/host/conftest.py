@@ -19,8 +19,9 @@ from small_design import (
     write_manifest,
 )
 
-from ese_host import hwh, manifest, network_io
-from ese_host.design import SUM_FRAC
+from ese_host.boards import hwh
+from ese_host.bundle import golden_file, manifest
+from ese_host.image.design import SUM_FRAC
 
 PROVENANCE = {
     "format": 1,
@@ -64,7 +65,7 @@ def folder(tmp_path: Path, library: Path) -> Path:
     shutil.copyfile(library, path / manifest.BIT)
     (path / manifest.HWH).write_text(hwh.render("pynq-z2", design), encoding="utf-8")
     image_words(design).astype("<u4").tofile(path / manifest.IMAGE)
-    (path / manifest.GOLDEN).write_bytes(network_io.dump(network))
+    (path / manifest.GOLDEN).write_bytes(golden_file.dump(network))
     (path / manifest.TESTSET).write_bytes(make_test_set(network))
     (path / manifest.PROVENANCE).write_text(json.dumps(PROVENANCE))
     write_manifest(path)

@@ -19,9 +19,9 @@ from pynq.remote import (
     remote_device_pb2_grpc,
 )
 
-from ese_host.board import load_board
-from ese_host.device.board import EmulatedBoard
-from ese_host.device.faults import Faults
+from ese_host.boards.board import load_board
+from ese_host.device.emulated.board import EmulatedBoard
+from ese_host.device.emulated.faults import Faults
 from ese_host.errors import EseError
 
 MANAGER = "/sys/class/fpga_manager/fpga0/"

@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import zlib
 from pathlib import Path
 
 import numpy as np
+import pytest
 
-from ese_host import golden, image, manifest
-from ese_host.design import FORMAT_VERSION, SUM_FRAC, Design
-from ese_host.fixed import Fixed
-from ese_host.network import Activation, Dense, Matrix, Network
+from ese_host import image
+from ese_host.bundle import golden_file, manifest
+from ese_host.check.compare import scaled
+from ese_host.image.design import FORMAT_VERSION, SUM_FRAC, Design
+from ese_host.ir import golden
+from ese_host.ir.fixed import Fixed
+from ese_host.ir.network import Activation, Dense, Matrix, Network
+from ese_host.ir.program import Chain, Merge, Output, Port, Program
 
 INPUTS, OUTPUTS = 5, 3
 SOURCE = Fixed(8, 3)
+
+
+needs_pynq = pytest.mark.skipif(importlib.util.find_spec("pynq") is None, reason="needs pynq")
+DRIVERS = [pytest.param("pynq", marks=needs_pynq), "adapter"]
+
+
+def codes(count: int, steps: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(SOURCE.low, SOURCE.high + 1, size=(count, steps, INPUTS))
+
+
+def expected(inputs: np.ndarray, frac: int) -> np.ndarray:
+    result = golden.run(small_network(), inputs)
+    return scaled(result.outputs, result.frac, frac, "outputs")
 
 
 def small_design(**changes: object) -> Design:
@@ -75,3 +94,18 @@ def write_manifest(path: Path, **changes: object) -> manifest.Manifest:
     value = manifest.Manifest(**{**fields, **changes})  # type: ignore[arg-type]
     manifest.write(path, value)
     return value
+
+
+def twins() -> Program:
+    """Two chains over one input, forwards and backwards, and their sum."""
+    net = small_network()
+    chains = Chain("one", net, "x", "a"), Chain("two", net, "x", "b", backwards=True)
+    return Program((Port("x", INPUTS, SOURCE),), (*chains, Merge("add", ("a", "b"), "sum")), (Output("sum", "y"),))
+
+
+def make_twins(folder: Path, weights: int = 1) -> None:
+    """Turn the small design's folder into one of `twins`, with a second image."""
+    words = image_words(small_design(), weights)
+    words.astype("<u4").tofile(folder / "image-1.bin")
+    (folder / manifest.GOLDEN).write_bytes(golden_file.dump(twins()))
+    write_manifest(folder, further_images=(int(words[-1]),))

@@ -11,7 +11,7 @@ import pytest
 import ese_host
 
 HEAVY = ("tensorflow", "keras", "qkeras", "hls4ml", "pynq", "pygal", "ese_hls", "ese_models")
-NEED_MORE = ("ese_host.device.emulated_pynq", "ese_host.device.remote", "ese_host.plots")
+NEED_MORE = ("ese_host.device.emulated.pynq_device", "ese_host.device.remote", "ese_host.check.plots")
 PRESENT = ("click", "jinja2")
 """Installed on PYNQ's images, and only the command line and its report need them."""
 MODULES = sorted(item.name for item in pkgutil.walk_packages(ese_host.__path__, "ese_host."))
@@ -27,12 +27,12 @@ def heavy_after(statements: str) -> set[str]:
 
 def test_importing_the_host_is_light() -> None:
     names = [name for name in MODULES if name not in NEED_MORE]
-    assert "ese_host.accelerator" in names and "ese_host.cli" in names
+    assert "ese_host.runtime.accelerator" in names and "ese_host.cli.main" in names
     assert heavy_after("\n".join(f"import {name}" for name in names)) <= set(PRESENT)
 
 
 def test_accelerator_and_check_need_numpy_alone() -> None:
-    assert heavy_after("import ese_host.check, ese_host.engines") == set()
+    assert heavy_after("import ese_host.check.check, ese_host.runtime.pool") == set()
 
 
 def test_that_this_test_would_notice() -> None:
@@ -46,7 +46,7 @@ def test_an_emulated_device_is_found_only_when_offered() -> None:
     code = (
         "import warnings; warnings.simplefilter('ignore')\n"
         "from pynq.pl_server.device import Device\n"
-        "from ese_host.device.emulated_pynq import EmulatedDevice\n"
+        "from ese_host.device.emulated.pynq_device import EmulatedDevice\n"
         "assert Device.devices == []\n"
         "device = EmulatedDevice('pynq-z2')\n"
         "assert Device.devices == []\n"

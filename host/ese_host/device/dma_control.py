@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from ese_host.device import axi_dma
+from ese_host.device.emulated import axi_dma
 from ese_host.errors import DeviceError, EseError
 
 SPINS = 64

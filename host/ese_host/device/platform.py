@@ -14,15 +14,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from ese_host import blockdesign
-from ese_host.board import load_board
-from ese_host.device import adapter
-from ese_host.device.board import EmulatedBoard
+from ese_host.boards import processor
+from ese_host.boards.board import load_board
+from ese_host.bundle.manifest import BIT, HWH, Folder, digest
 from ese_host.device.dma_control import restart
-from ese_host.device.engine import is_library
-from ese_host.device.faults import Faults
+from ese_host.device.emulated import adapter
+from ese_host.device.emulated.board import EmulatedBoard
+from ese_host.device.emulated.engine import is_library
+from ese_host.device.emulated.faults import Faults
 from ese_host.errors import DeviceError, MismatchError, MissingError
-from ese_host.manifest import BIT, HWH, Folder, digest
 
 _loading = threading.RLock()
 Driver = Literal["auto", "pynq", "adapter"]
@@ -113,17 +113,17 @@ class PynqPlatform:
             raise DeviceError(
                 f"{self._bit}: pynq cannot load it ({error}); boards want root, and XRT's environment"
             ) from error
-        missing = {blockdesign.DMA_NAME, blockdesign.ENGINE_NAME} - set(overlay.ip_dict)
+        missing = {processor.DMA_NAME, processor.ENGINE_NAME} - set(overlay.ip_dict)
         if missing:
             raise DeviceError(
                 f"{self._hwh}: has no {' and no '.join(sorted(missing))}; found {sorted(overlay.ip_dict)}"
             )
-        entry = overlay.ip_dict[blockdesign.DMA_NAME]
+        entry = overlay.ip_dict[processor.DMA_NAME]
         # pynq's DMA driver waits without end for a channel that does not start: see that both do.
         restart(pynq.MMIO(entry["phys_addr"], entry["addr_range"], device=self.device), self._timeout)
         self.overlay = overlay
-        self.dma = getattr(overlay, blockdesign.DMA_NAME)
-        self.engine = getattr(overlay, blockdesign.ENGINE_NAME)
+        self.dma = getattr(overlay, processor.DMA_NAME)
+        self.engine = getattr(overlay, processor.ENGINE_NAME)
         # pynq drops its interrupt controllers with the next overlay, whatever its device: hold ours.
         self._controllers = [
             parent()
@@ -226,7 +226,7 @@ def choose(
 
 
 def _emulated(folder: Folder, faults: Faults | None) -> Any:
-    from ese_host.device.emulated_pynq import EmulatedDevice
+    from ese_host.device.emulated.pynq_device import EmulatedDevice
 
     return EmulatedDevice(folder.manifest.board, faults=faults)
 

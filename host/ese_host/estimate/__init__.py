@@ -1,7 +1,7 @@
 """Estimates before any synthesis: how long, on which board, with how many PEs (docs/estimate.md).
 
     sizes.py    layers by their sizes            table.py      their phase table, as the encoder makes it
-    masks.py    entries and padding of each PE   timing.py     iterations a step, by ese_host.cycles
+    masks.py    entries and padding of each PE   timing.py     iterations a step, by ese_host.estimate.cycles
     sizing.py   the design that holds them       storage.py    memories to primitives
     energy.py   the talk's 45 nm table           resources.py  LUT, FF, DSP by part; what a board lacks
     search.py   the fastest design for a board   estimate.py   all of it as one record

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ese_host.estimate.sizes import MatrixSize, Pruning
-from ese_host.sparse import Interleave, Positions, max_gap, padding_passes
+from ese_host.image.interleave import Interleave, Positions, max_gap, padding_passes
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,10 +14,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import ceil, log2
 
-from ese_host.board import Board
-from ese_host.design import Design
-from ese_host.estimate.storage import DMA_RAMB18, Family, memories
-from ese_host.packing import RAM_BITS
+from ese_host.boards.board import Board
+from ese_host.estimate.memories import DMA_RAMB18, Family, memories
+from ese_host.image.design import Design
+from ese_host.image.packing import RAM_BITS
 
 BASIS = {
     "bram36": "counted: csrc's memories in RAMB18 by their aspect ratios; AXI DMA assumed",

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from ese_host.board import Board
-from ese_host.design import Design
+from ese_host.boards.board import Board
 from ese_host.errors import CapacityError, UnsupportedError
 from ese_host.estimate.masks import Work, least_work
 from ese_host.estimate.resources import Use, percentages, use
@@ -14,6 +13,7 @@ from ese_host.estimate.sizes import LayerSize, Pruning
 from ese_host.estimate.sizing import Choices, design_of
 from ese_host.estimate.table import Table, table_of
 from ese_host.estimate.timing import Timed, timed_of, works_of
+from ese_host.image.design import Design
 
 MIN_REACH = 2.5
 """A gap-aware mask is tried where the gap field passes at least this many mean distances of kept weights; at ESE's

@@ -1,18 +1,18 @@
-"""The design for layers by their sizes: depths as `ese_hls.sizing` chooses them for real networks."""
+"""The design for layers by their sizes: depths as `ese_hls.encode.sizing` chooses them for real networks."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ese_host.design import ACC_BITS, Design
 from ese_host.errors import CapacityError, FormatError
 from ese_host.estimate.masks import Work
 from ese_host.estimate.sizes import Pruning
 from ese_host.estimate.table import Table
-from ese_host.fixed import Fixed
-from ese_host.network import Activation
-from ese_host.packing import GAP_BITS, Packing
+from ese_host.image.design import ACC_BITS, Design
+from ese_host.image.packing import GAP_BITS, Packing
+from ese_host.ir.fixed import Fixed
+from ese_host.ir.network import Activation
 
 GATE, CELL = Activation("sigmoid", Fixed(16, 0, signed=False)), Activation("tanh", Fixed(16, 1))
 HARD_GATE = Activation("hard_sigmoid", Fixed(16, 0, signed=False))

@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ese_host import image, network_io
-from ese_host.design import Design
+from ese_host import image
+from ese_host.bundle import golden_file
+from ese_host.bundle.manifest import GOLDEN, IMAGE, NAME, Folder
+from ese_host.check.metrics import weights_of
 from ese_host.errors import FormatError, MissingError
-from ese_host.figures import weights_of
-from ese_host.image import Image
-from ese_host.manifest import GOLDEN, IMAGE, NAME, Folder
+from ese_host.image.design import Design
+from ese_host.image.reader import Image
 
 PROJECT = "design.json"
 
@@ -52,7 +53,7 @@ def read_folder(folder: Path, other: Path | None = None) -> Encoded:
         raise MissingError(
             f"{folder}: holds neither {NAME} nor {PROJECT}; give a folder that `ese4ml build` or `ese4ml emit` made"
         )
-    weights, _ = weights_of(network_io.load_network(paths[1]))
+    weights, _ = weights_of(golden_file.load_network(paths[1]))
     return Encoded(folder.resolve().name, image.read(other or paths[0], design), design, weights, board)
 
 

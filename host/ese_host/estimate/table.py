@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ese_host.estimate.sizes import DenseSize, LayerSize, LstmSize, MatrixSize, check_chain
-from ese_host.phases import Phase
+from ese_host.image.phases import Phase
 
 RAM_A, RAM_B = 0, 1
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from ese_host.cycles import CAUSES, Account, Model
-from ese_host.design import Design
+from ese_host.estimate.cycles import CAUSES, Account, Model
 from ese_host.estimate.masks import Work, work_of
 from ese_host.estimate.sizes import LayerSize, MatrixSize, Pruning
 from ese_host.estimate.table import Table, table_of
-from ese_host.image import Image, padding_entries
+from ese_host.image.design import Design
+from ese_host.image.reader import Image, padding_entries
 
 WorkOf = Callable[[MatrixSize, int, Pruning, int], Work]
 WARM_UP, STEPS = 8, 16

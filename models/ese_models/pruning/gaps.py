@@ -1,7 +1,8 @@
 """Gap-aware PE-balanced masks: as `pe_balanced`, but no relative index ever needs a padding entry.
 
 Of each PE, the k positions of largest total magnitude are kept whose gaps, from the stream's start on, never exceed
-what the gap field holds. Positions are the engine's (ese_host.sparse), so the virtual rows of the stride cost gap.
+what the gap field holds. Positions are the engine's (`ese_host.image.interleave`), so the virtual rows of the stride
+cost gap.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
-from ese_host.network import WeightKind
-from ese_host.sparse import Interleave, max_gap, padding_passes
+from ese_host.image.interleave import Interleave, max_gap, padding_passes
+from ese_host.ir.network import WeightKind
 from ese_models.pruning.chain import best_chain
 from ese_models.pruning.masks import Floats, Mask, checked_magnitudes, keep_per_pe
 

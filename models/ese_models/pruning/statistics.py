@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ese_host.network import WeightKind
-from ese_host.sparse import Interleave, entries_per_pe
+from ese_host.image.interleave import Interleave, entries_per_pe
+from ese_host.ir.network import WeightKind
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """Ternary quantizers that choose their own groups of positive, zero and negative weights: TWN and TTQ.
 
 The groups come from a threshold, as in the papers, or from a mask that the training chooses anew from the latent
-weights, with as many entries in each PE (`ese_models.grouping`): the layer's kernel stays latent, and what the mask
-leaves out is zero in the codes and can come back.
+weights, with as many entries in each PE (`ese_models.training.grouping`): the layer's kernel stays latent, and what
+the mask leaves out is zero in the codes and can come back.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import numpy.typing as npt
 from keras import ops
 
 from ese_host.errors import MismatchError, UnsupportedError
-from ese_host.fixed import Codes
-from ese_host.network import SCALE_BITS, WeightKind
-from ese_models.encoding import from_text, to_text
+from ese_host.ir.fixed import Codes
+from ese_host.ir.network import SCALE_BITS, WeightKind
+from ese_models.quantizers.encoding import from_text, to_text
 from ese_models.quantizers.learned import LearnedQuantizer
 from ese_models.quantizers.masked import (
     GRID,

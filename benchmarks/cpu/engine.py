@@ -1,0 +1,97 @@
+"""The engine's side of the CPU baseline: modelled times on a board, and energy by the talk's 45 nm table."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+from dataclasses import dataclass
+
+from benchmarks.machines import EIE_LAYERS, Machine, draw, run_layer
+from ese_host.boards.board import load_board
+from ese_host.cli.main import main
+from ese_host.estimate.energy import TABLE
+from ese_host.image.design import ACC_BITS
+
+PES = 64
+ENTRY_BITS, POINTER_BITS, ACTIVATION_BITS = 8, 16, 16
+"""EIE's: 4-bit weight and 4-bit index; a pointer a column and PE."""
+BRAM36_BITS = 36 * 1024
+ESE = "lstm --inputs 153 --units 1024 --projection 512 --peepholes --density 0.1 --masks gap-aware --weights ternary"
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A layer on the engine.
+
+    Attributes:
+        microseconds: one frame, batch 1. cycles: the same. entries: executed, padding counted.
+        stored_bits: entries, and pointers in skip mode, of the whole layer. fits: whether the board holds it.
+        nanojoules: by the talk's table.
+    """
+
+    microseconds: float
+    cycles: float
+    entries: int
+    stored_bits: int
+    fits: bool
+    nanojoules: float
+
+
+def nanojoules_dense(weights: int) -> float:
+    """CPU: a weight from DRAM, an activation from cache, a float multiplication and addition, a register."""
+    each = TABLE["DRAM"] + TABLE["SRAM"] + TABLE["float mult"] + TABLE["float add"] + TABLE["register"]
+    return weights * each / 1e3
+
+
+def nanojoules_csr(nonzeros: int, rows: int) -> float:
+    """CPU: weight and index from DRAM, the rest as dense; a row pointer from DRAM."""
+    return nanojoules_dense(nonzeros) + (nonzeros + rows) * TABLE["DRAM"] / 1e3
+
+
+def nanojoules_skip(entries: int) -> float:
+    """Skip mode: an entry from SRAM, the activation from the FIFO, a sum read and written, integer arithmetic.
+
+    An access of b bits is b / 32 of the table's, as in `ese4ml estimate`.
+    """
+    registers = ACTIVATION_BITS + 2 * ACC_BITS["codebook4"]
+    accesses = TABLE["SRAM"] * ENTRY_BITS / 32 + TABLE["register"] * registers / 32
+    return entries * (accesses + TABLE["int mult"] + TABLE["int add"]) / 1e3
+
+
+def eie_layers(board: str, seed: int) -> dict[str, Engine]:
+    """EIE's layers in skip mode, as `make eie` simulates them without batches, at the board's clock."""
+    clock = load_board(board).clock_mhz
+    found = {}
+    for layer in EIE_LAYERS:
+        run = run_layer(draw(layer, seed), Machine(PES))
+        entries = run.weights + run.padding
+        stored = round(entries / layer.activation_density) * ENTRY_BITS + (layer.inputs + 1) * PES * POINTER_BITS
+        fits = stored <= block_ram_bits(board)
+        found[layer.name] = Engine(run.cycles / clock, run.cycles, entries, stored, fits, nanojoules_skip(entries))
+    return found
+
+
+def ese_command(board: str) -> list[str]:
+    """The `ese4ml` command whose estimate of ESE's layer is taken."""
+    return ["estimate", *ESE.split(), "--pes", str(PES), "--board", board, "--json"]
+
+
+def ese_layer(board: str) -> Engine:
+    """ESE's layer in stream mode: a whole step, by `ese4ml estimate`."""
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        main.main(ese_command(board), standalone_mode=False)
+    value = json.loads(out.getvalue())
+    return Engine(
+        value["latency_us"],
+        value["cycles_per_step"],
+        value["nonzero_weights"] + value["padding_entries"],
+        value["memory_bits"]["entries"],
+        value["fits"],
+        value["energy_pj"]["total"] / 1e3,
+    )
+
+
+def block_ram_bits(board: str) -> int:
+    """Block RAM of a board."""
+    return int(load_board(board).bram36) * BRAM36_BITS

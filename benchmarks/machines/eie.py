@@ -1,0 +1,227 @@
+"""EIE and ESE in simulation, beside their published figures: docs/eie.md and docs/figures/eie-*.svg.
+
+    python benchmarks/eie.py [--seeds 3]
+
+Everything is simulated from seeded random matrices, so that the page is the same wherever it is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import click
+import jinja2
+import numpy as np
+
+from benchmarks.machines import EIE_LAYERS, LayerRun, Machine, draw, run_layer
+from benchmarks.machines.balance import BalanceRun, draw_lstm, run_step
+from benchmarks.machines.layers import EIE_CLOCK_MHZ
+from ese_models.records import charts
+
+ROOT = Path(__file__).resolve().parents[2]
+DEPTHS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+PES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+PUBLISHED_SCALING = {64: 64, 128: 124, 256: 210}
+EIE = Machine(registers=64)
+ENDLESS = replace(EIE, registers=0)
+ROW_SPREADS = (0.0, 0.25, 0.5, 0.75, 1.0)
+LSTM_SPREADS = (0.0, 0.1, 0.2, 0.3)
+ESE_STEP_CYCLES = 82.7 * 200
+NAMES = [layer.name for layer in EIE_LAYERS]
+LAYER_HEADER = (
+    "layer",
+    "utilisation, published",
+    "utilisation, simulated",
+    "difference",
+    "simulated without batches",
+    "padding in the entries",
+    "cycles on non-zero weights",
+    "cycles not starved",
+    "times, published",
+    "times, simulated",
+)
+LSTM_HEADER = (
+    "weights, row spread",
+    "endless FIFOs (simulated)",
+    "FIFOs of 8 (simulated)",
+    "with the rest of ESE's step (simulated + published)",
+)
+LIMIT = 8.0
+"""Points of utilisation within which a layer is to come."""
+
+
+@dataclass
+class Results:
+    """All runs: by layer, then by seed; sweeps use seed 0."""
+
+    batched: dict[str, list[LayerRun]]
+    endless: dict[str, list[LayerRun]]
+    depth: dict[str, dict[int, LayerRun]]
+    pes: dict[str, dict[int, LayerRun]]
+    spread: dict[float, LayerRun]
+    lstm: dict[tuple[bool, float], list[tuple[BalanceRun, BalanceRun]]]
+
+
+def simulate_all(seeds: Sequence[int]) -> Results:
+    found = Results({}, {}, {}, {}, {}, {})
+    for layer in EIE_LAYERS:
+        drawn = [draw(layer, seed) for seed in seeds]
+        found.batched[layer.name] = [run_layer(d, EIE) for d in drawn]
+        found.endless[layer.name] = [run_layer(d, ENDLESS) for d in drawn]
+        found.depth[layer.name] = {d: run_layer(drawn[0], replace(ENDLESS, depth=d)) for d in DEPTHS}
+        found.pes[layer.name] = {p: run_layer(drawn[0], replace(ENDLESS, pes=p)) for p in PES}
+    vgg6 = EIE_LAYERS[NAMES.index("VGG-6")]
+    found.spread = {spread: run_layer(draw(vgg6, seeds[0], spread), EIE) for spread in ROW_SPREADS}
+    for heavy in (False, True):
+        for spread in LSTM_SPREADS:
+            weights = (draw_lstm(seed, heavy, spread) for seed in seeds)
+            found.lstm[heavy, spread] = [(run_step(w, balance=True), run_step(w, balance=False)) for w in weights]
+    return found
+
+
+def mean(values: Iterable[float]) -> float:
+    return float(np.mean(list(values)))
+
+
+def row(*cells: object) -> str:
+    return "| " + " | ".join(str(cell) for cell in cells) + " |"
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    return "\n".join([row(*header), "|---" * len(header) + "|", *(row(*cells) for cells in rows)])
+
+
+def layer_rows(found: Results) -> Iterable[Sequence[object]]:
+    for layer in EIE_LAYERS:
+        runs, endless = found.batched[layer.name], found.endless[layer.name]
+        published = 100 * layer.published_utilisation
+        ours = 100 * mean(run.utilisation for run in runs)
+        micros = [mean(getattr(run, what) for run in runs) / EIE_CLOCK_MHZ for what in ("ideal", "cycles")]
+        yield (
+            layer.name,
+            f"{published:.1f}",
+            f"**{ours:.1f}**",
+            f"{ours - published:+.1f}",
+            f"{100 * mean(run.utilisation for run in endless):.1f}",
+            f"{100 * mean(run.padding_share for run in runs):.1f}",
+            f"{100 * mean(run.weight_utilisation for run in runs):.1f}",
+            f"{100 * mean(run.floor_utilisation for run in runs):.1f}",
+            f"{layer.theoretical_us:.1f} / {layer.actual_us:.1f}",
+            f"{micros[0]:.1f} / {micros[1]:.1f}",
+        )
+
+
+def misses(runs: dict[str, list[LayerRun]]) -> str:
+    gaps = {
+        layer.name: 100 * (mean(run.utilisation for run in runs[layer.name]) - layer.published_utilisation)
+        for layer in EIE_LAYERS
+    }
+    return ", ".join(f"{name} ({gap:+.1f})" for name, gap in gaps.items() if abs(gap) > LIMIT) or "none"
+
+
+def geometric(found: Results, pes: int, names: Iterable[str]) -> float:
+    ratios = [found.pes[name][1].cycles / found.pes[name][pes].cycles for name in names]
+    return float(np.exp(np.mean(np.log(ratios))))
+
+
+def scaling_rows(found: Results) -> Iterable[Sequence[object]]:
+    for name in NAMES:
+        runs = found.pes[name]
+        speedups = [f"{runs[1].cycles / runs[p].cycles:.1f}" for p in PUBLISHED_SCALING]
+        yield (name, *speedups, " / ".join(f"{100 * runs[p].padding_share:.0f}" for p in (1, *PUBLISHED_SCALING)))
+    for title, names in (("geometric mean", NAMES), ("without NT-We", [n for n in NAMES if n != "NT-We"])):
+        yield (f"**{title}**", *(f"**{geometric(found, p, names):.1f}**" for p in PUBLISHED_SCALING), "")
+    yield ("published", *(f"{value}" for value in PUBLISHED_SCALING.values()), "")
+
+
+def lstm_rows(found: Results) -> Iterable[Sequence[object]]:
+    for (heavy, spread), runs in found.lstm.items():
+        fifo = [mean(run[side].fifo_speedup for run in runs) for side in (0, 1)]
+        stream = [mean(run[side].stream_speedup for run in runs) for side in (0, 1)]
+        rest = ESE_STEP_CYCLES - mean(run[0].fifo_cycles for run in runs)
+        whole = [mean(run[0].dense_cycles / (run[side].fifo_cycles + rest) for run in runs) for side in (0, 1)]
+        yield (
+            f"{'Student t, 3' if heavy else 'normal'}, {spread:g}",
+            *(f"{a:.2f} / {b:.2f} ({a / b:.2f})" for a, b in (stream, fifo)),
+            f"{whole[0]:.2f} / {whole[1]:.2f} ({whole[0] / whole[1]:.2f})",
+        )
+    yield ("published", "", "", "6.2 / 5.5 (1.13)")
+
+
+def page(found: Results, seeds: int) -> str:
+    balanced = [run[0] for run in found.lstm[False, 0.0]]
+    nt_we = found.endless["NT-We"]
+    values = {
+        "seeds": seeds,
+        "limit": f"{LIMIT:.0f}",
+        "layers": table(LAYER_HEADER, layer_rows(found)),
+        "misses": misses(found.batched),
+        "misses_endless": misses(found.endless),
+        "nt_we_work": f"{100 * mean(run.work_utilisation for run in nt_we):.1f}",
+        "nt_we_floor": f"{100 * mean(run.floor_utilisation for run in nt_we):.1f}",
+        "spreads": table(
+            ("coefficient of variation of the rows' densities", *(f"{s:g}" for s in ROW_SPREADS)),
+            [("VGG-6, utilisation %", *(f"{100 * found.spread[s].utilisation:.1f}" for s in ROW_SPREADS))],
+        ),
+        "depths": table(
+            ("layer", *map(str, DEPTHS)),
+            ((name, *(f"{100 * found.depth[name][d].utilisation:.1f}" for d in DEPTHS)) for name in NAMES),
+        ),
+        "scaling": table(("layer", "64 PEs", "128 PEs", "256 PEs", "padding"), scaling_rows(found)),
+        "dense_cycles": f"{balanced[0].dense_cycles:,.0f}",
+        "entry_density": f"{100 * mean(run.entry_density for run in balanced):.1f}",
+        "lstm": table(LSTM_HEADER, lstm_rows(found)),
+        "product_cycles": f"{mean(run.fifo_cycles for run in balanced):,.0f}",
+        "step_cycles": f"{ESE_STEP_CYCLES:,.0f}",
+    }
+    text = Path(__file__).with_name("eie.md.jinja").read_text(encoding="utf-8")
+    return str(jinja2.Template(text, undefined=jinja2.StrictUndefined, keep_trailing_newline=True).render(values))
+
+
+def figures(found: Results, folder: Path) -> None:
+    charts.bars(
+        folder / "eie-utilisation.svg",
+        "Utilisation with 64 PEs, FIFO depth 8",
+        NAMES,
+        "percent",
+        {
+            "published (EIE)": [round(100 * layer.published_utilisation, 1) for layer in EIE_LAYERS],
+            "simulated": [round(100 * mean(r.utilisation for r in found.batched[n]), 1) for n in NAMES],
+            "simulated, without batches": [
+                round(100 * mean(r.utilisation for r in found.endless[n]), 1) for n in NAMES
+            ],
+        },
+    )
+    charts.lines(
+        folder / "eie-depth.svg",
+        "Utilisation over FIFO depth (simulated, 64 PEs)",
+        [str(depth) for depth in DEPTHS],
+        ("FIFO depth", "percent"),
+        {n: [round(100 * found.depth[n][d].utilisation, 1) for d in DEPTHS] for n in NAMES},
+    )
+    shares = {n: [round(100 * found.pes[n][1].cycles / found.pes[n][p].cycles / p, 1) for p in PES] for n in NAMES}
+    published = [100 * PUBLISHED_SCALING[p] / p if p in PUBLISHED_SCALING else None for p in PES]
+    charts.lines(
+        folder / "eie-scaling.svg",
+        "Speedup over one PE, as a share of the PEs (simulated, FIFO depth 8)",
+        [str(pes) for pes in PES],
+        ("PEs", "speedup / PEs, percent"),
+        {**shares, "published": published},
+    )
+
+
+@click.command()
+@click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Random matrices of each layer.")
+@click.option("--page", "target", type=click.Path(path_type=Path), default=ROOT / "docs" / "eie.md")
+def main(seeds: int, target: Path) -> None:
+    """Simulate everything and write the page and its figures."""
+    found = simulate_all(range(seeds))
+    target.write_text(page(found, seeds), encoding="utf-8")
+    figures(found, target.parent / "figures")
+    click.echo(f"{target}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""The estimate's memories, each shape by Yosys: block RAM and LUTRAM, counted twice."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yosys
+from record import Record
+
+from ese_hls.encode import sizing
+from ese_host.estimate.memories import Memory, memories
+from ese_host.image.design import Design
+from support.ese_layer import ese_layer
+
+SOURCE = Path(__file__).with_name("ram.v")
+DUAL = ("entries", "vector RAM A", "column pointers", "tanh table")
+"""Read through both ports, or written through one and read through the other."""
+LUTRAM_LUTS = {"RAM32M": 4, "RAM64M": 4, "RAM32X1D": 2, "RAM64X1D": 2, "RAM128X1D": 4, "RAM256X1D": 8}
+KINDS = ("ternary", "int4")
+PES = 64
+
+
+def designs() -> Iterator[Design]:
+    """ESE's layer at 64 PEs, two cells a cycle."""
+    for kind in KINDS:
+        network = ese_layer(PES, weights=kind)  # type: ignore[arg-type]
+        yield sizing.choose_design(network, pes=PES, cells_per_cycle=2, gap_bits=5)
+
+
+def shapes() -> list[Memory]:
+    """Memories of these designs, one of each shape."""
+    found = {(m.kind, m.depth, m.bits): m for design in designs() for m in reversed(memories(design))}
+    return sorted(found.values(), key=lambda memory: (memory.kind, memory.cause, memory.depth))
+
+
+def name(memory: Memory) -> str:
+    """Of a shape, in the record."""
+    return f"{memory.kind} {memory.cause} {memory.depth}x{memory.bits}"
+
+
+def count(record: Record) -> None:
+    """Put into the record what Yosys makes of each shape that is not there yet."""
+    of = hashlib.sha256(SOURCE.read_bytes()).hexdigest()[:16]
+    for memory in shapes():
+        if not record.current(name(memory), of):
+            record.put(name(memory), of, {"found": synthesize(memory)})
+
+
+def synthesize(memory: Memory) -> int:
+    """RAMB18, or LUTs, that Yosys takes for one memory."""
+    top = "spread" if memory.kind == "lutram" else "dual" if memory.cause in DUAL else "simple"
+    values = {"DEPTH": memory.depth, "BITS": memory.bits, "A": max(1, (memory.depth - 1).bit_length())}
+    settings = "".join(f"chparam -set {name} {value} {top}; " for name, value in values.items())
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copy(SOURCE, folder)
+        cells = yosys.count(Path(folder), SOURCE.name, top, settings)
+    if memory.kind == "bram":
+        return cells.get("RAMB18E1", 0) + 2 * cells.get("RAMB36E1", 0)
+    return sum(luts * cells.get(primitive, 0) for primitive, luts in LUTRAM_LUTS.items())
+
+
+def rows(record: Record) -> Iterator[dict[str, Any]]:
+    """Each shape in the record: what the estimate counts, and what Yosys made of it."""
+    for memory in (shape for shape in shapes() if name(shape) in record.results):
+        one = Memory(memory.cause, 1, memory.depth, memory.bits, memory.kind)
+        estimated = one.ramb18 if memory.kind == "bram" else one.luts("zynq-7000")
+        yield {"memory": memory, "estimated": estimated, "found": record.results[name(memory)]["found"]}

@@ -1,0 +1,113 @@
+"""docs/rtl.md: the engine's Verilog by PandA Bambu against golden model and g++, case by case.
+
+    PATH=...:$PATH python benchmarks/rtl.py [case ...]     # bambu and verilator on PATH
+    python benchmarks/rtl.py --page         # no tool needed
+
+Results are in docs/rtl.json; a case that has one there of the very same engine and packets is not run again.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import click
+import jinja2
+from record import Record, digest, fresh
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from ese_hls.build.bambu import SIMULATOR  # noqa: E402
+from ese_hls.run_tool import ToolError, version_of  # noqa: E402
+from ese_host.boards.board import load_board  # noqa: E402
+from ese_host.estimate.resources import use  # noqa: E402
+from support.engine import lay_out  # noqa: E402
+from support.rtl import CASES, exchange, prove  # noqa: E402
+
+PAGE = ROOT / "docs" / "rtl.md"
+RECORD = ROOT / "docs" / "rtl.json"
+
+
+def sources(name: str) -> str:
+    """Digest of a case's engine and of the packets that it is sent, as they are today."""
+    design, sent, _, _ = exchange(CASES[name])
+    with tempfile.TemporaryDirectory() as folder:
+        lay_out(Path(folder), design)
+        return digest(Path(folder) / "csrc", *(packet.tobytes() for packet in sent))
+
+
+def run(name: str, folder: Path) -> dict[str, Any]:
+    """A case's figures, where RTL, g++ and golden model agree.
+
+    Raises:
+        ToolError: Bambu failed, or they differ.
+    """
+    fresh(folder)
+    tools = {"verilator": version_of(SIMULATOR).removeprefix("Verilator "), "gxx": version_of("g++")}
+    return {**prove(name, folder).to_json(), **tools, "date": date.today().isoformat()}
+
+
+def row(name: str, result: dict[str, Any]) -> dict[str, Any]:
+    """One line of the table; RUN is the second packet, LOAD the first."""
+    case = CASES[name]
+    _, design = case.make()
+    proof = result["cosimulation"]
+    estimated = {key: item.parts for key, item in use(design, load_board("pynq-z2")).items()}
+    return {
+        "name": name,
+        "shows": case.shows,
+        "design": design,
+        "result": result,
+        "older": result["sources"] != sources(name),
+        "iterations": proof["iterations"][1],
+        "clocks": proof["clocks"][1],
+        "load": proof["clocks"][0],
+        "dsps": sum(estimated["dsps"].values()),
+        "bram18": sum(2 * value for cause, value in estimated["bram36"].items() if cause != "AXI DMA"),
+        "flip_flops": sum(v for cause, v in estimated["flip_flops"].items() if "DMA" not in cause),
+    }
+
+
+def page() -> str:
+    """docs/rtl.md, from docs/rtl.json and today's sources."""
+    record = Record(RECORD)
+    done = [name for name in CASES if name in record.results]
+    template = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, autoescape=False)  # noqa: S701
+    text = template.from_string(Path(__file__).with_name("rtl.md.jinja").read_text()).render(
+        rows=[row(name, record.results[name]) for name in done],
+        missing=[name for name in CASES if name not in done],
+        days=record.days(done),
+        said={key: record.said(done, key) for key in ("tool", "version", "part", "clock_ns", "verilator", "gxx")},
+    )
+    return text.rstrip() + "\n"
+
+
+@click.command()
+@click.option("--work", default=ROOT / "build" / "rtl", type=click.Path(path_type=Path), help="Folder of the runs.")
+@click.option("--page", "only_page", is_flag=True, help="No runs: the page anew.")
+@click.argument("names", nargs=-1, type=click.Choice(list(CASES)))
+def main(work: Path, only_page: bool, names: tuple[str, ...]) -> None:
+    failed = []
+    for name in () if only_page else names or CASES:
+        of = sources(name)
+        if Record(RECORD).current(name, of):
+            continue
+        try:
+            result = run(name, work / name)
+        except ToolError as error:
+            click.echo(f"{name}: {error}", err=True)
+            failed.append(name)
+            continue
+        Record(RECORD).put(name, of, result)
+        click.echo(f"{name}: {result['cosimulation']}")
+    PAGE.write_text(page())
+    if failed:
+        raise click.ClickException(f"not proved: {', '.join(failed)}")
+
+
+if __name__ == "__main__":
+    main()

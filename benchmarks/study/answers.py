@@ -1,0 +1,262 @@
+"""Answers to the five questions: tables, goals and charts, each a function of the results alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import mean
+
+from benchmarks.study.cell import Cell
+from benchmarks.study.figures import Figures, Goal, Results, limited, losses, spread
+from benchmarks.study.store import Record
+
+ORDER = ("magnitude", "pe-balanced", "column-balanced", "gap-aware")
+CODES = ("float", "int4", "codebook4", "ttq")
+ESE_WEIGHTS = 3_248_128
+"""Weights of ESE's layer: 153 inputs, 1024 cells, projection to 512."""
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A line chart: file name, title, labels of x, titles of both axes, a line a series."""
+
+    name: str
+    title: str
+    labels: Sequence[str]
+    axes: tuple[str, str]
+    series: Mapping[str, Sequence[float | None]]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Header and rows of a table, goals, remarks that stand above the table, and charts."""
+
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    goals: Sequence[Goal] = ()
+    remarks: Sequence[str] = ()
+    charts: Sequence[Chart] = field(default_factory=tuple)
+
+
+def deep_compression(cells: Sequence[Cell], found: Results) -> Answer:
+    """Question 1."""
+    figures = Figures(found)
+    parts = {stage: [cell for cell in cells if cell.stage == stage] for stage in ("dense", "pruned", "quantized")}
+    errors = {
+        stage: {seed: 100 - value for seed, value in figures.of(mine, "accuracy").items()}
+        for stage, mine in parts.items()
+    }
+    rates = ("rate_quantized", "rate_huffman")
+    rows = [
+        [
+            stage,
+            spread(errors[stage]),
+            spread(figures.load(mine, "density", 100)),
+            *(spread(figures.part(mine, "storage", name), 1) for name in rates),
+        ]
+        for stage, mine in parts.items()
+    ]
+    rate = figures.part(parts["quantized"], "storage", rates[-1])
+    loss = losses(errors["dense"], errors["quantized"], lower=True)
+    return Answer(
+        ["stage", "error, %", "weights kept, %", "times smaller, P+Q", "P+Q+H"],
+        rows,
+        [
+            limited("at least 40x smaller", rate, 40, "x", most=False),
+            limited("error no worse than dense, on the mean", loss, 0.0),
+        ],
+        ["Deep Compression's LeNet-300-100 on MNIST (published): 40x, error 1.64% before, 1.58% after."],
+    )
+
+
+def balance(cells: Sequence[Cell], found: Results) -> Answer:
+    """Question 2."""
+    figures = Figures(found)
+    dense = [cell for cell in cells if cell.trunk is None]
+    longer = [cell for cell in cells if cell.stage == "dense" and cell.trunk is not None]
+    groups: dict[tuple[str, float, str], list[Cell]] = {}
+    for cell in cells:
+        if cell.stage in ("pruned", "quantized"):
+            groups.setdefault((cell.family, cell.density, cell.weights), []).append(cell)
+    metric, lower = _metric(found)
+    base = figures.of(dense, metric)
+    others = [name for name in ("non_pause_accuracy",) if figures.of(dense, name)]
+
+    def row(name: Sequence[str], mine: Sequence[Cell]) -> list[str]:
+        values = figures.of(mine, metric)
+        load = [
+            spread(figures.load(mine, "imbalance"), 3),
+            spread(figures.load(mine, "padding", 100)),
+        ]
+        extra = [spread(figures.of(mine, other)) for other in others]
+        loss = spread(losses(base, values, lower), error=figures.error(dense, mine))
+        return [*name, spread(values), loss, *extra, *load]
+
+    rows = [row(["dense", "", "float"], dense)]
+    rows += [row([f"dense, {longer[0].epochs} epochs more", "", "float"], longer)] if longer else []
+    order = sorted(groups, key=lambda g: (-g[1], ORDER.index(g[0]) if g[0] in ORDER else 9, CODES.index(g[2])))
+    rows += [row([f, f"{100 * (1 - d):.0f}", w], groups[f, d, w]) for f, d, w in order]
+
+    def compared(text: str, limit: float, mine: Sequence[Cell], against: Sequence[Cell]) -> Goal:
+        values = losses(figures.of(against, metric), figures.of(mine, metric), lower)
+        return limited(text, values, limit, error=figures.error(against, mine))
+
+    def centre(code: str, family: str = "pe-balanced") -> Sequence[Cell]:
+        return groups.get((family, 0.1, code), [])
+
+    goals = [limited("dense phone error rate at most 26.5%", base, 26.5, "%")] if lower else []
+    goals += [
+        compared("90% balanced + int4: loss at most 0.3 points", 0.3, centre("int4"), dense),
+        compared("90% balanced + codebook4: loss at most 0.3 points", 0.3, centre("codebook4"), dense),
+        compared("90% balanced + ternary (TTQ): loss at most 1.0 points", 1.0, centre("ttq"), dense),
+    ]
+    free = centre("int4", "magnitude")
+    goals += [
+        compared(f"90% int4, {family} no worse than unbalanced", 0.0, centre("int4", family), free)
+        for family in ("pe-balanced", "column-balanced", "gap-aware")
+    ]
+    return Answer(
+        ["masks", "pruned, %", "weights", f"{_words(metric)}, %", "loss, points"]
+        + [f"{_words(other)}, %" for other in others]
+        + ["entries, largest over mean PE", "padding, % of weights"],
+        rows,
+        goals,
+        [
+            "ESE on TIMIT (published): phone error rate 20.3% dense, 20.5 to 21% at 85 to 95% pruned.",
+            "Losses are against the dense network of the first row. From it masks are trained to 80% unbalanced, from",
+            "there to 80 and 90% of every family, and on; quantized networks start from the pruned one of their masks.",
+            "As these stages train on, the second row is the dense network trained on.",
+        ],
+        _density_chart(groups, figures, metric),
+    )
+
+
+def _density_chart(
+    groups: Mapping[tuple[str, float, str], Sequence[Cell]], figures: Figures, metric: str
+) -> Sequence[Chart]:
+    densities = sorted({density for family, density, _ in groups if family == "pe-balanced"}, reverse=True)
+    if len(densities) < 2:
+        return ()
+    values = {
+        code: [figures.of(groups.get(("pe-balanced", density, code), []), metric) for density in densities]
+        for code in CODES
+    }
+    return (
+        Chart(
+            "study-density.svg",
+            "PE-balanced masks: where each weight code breaks",
+            [f"{100 * (1 - density):.0f}%" for density in densities],
+            ("pruned", f"{_words(metric)}, %"),
+            {code: [mean(v.values()) if v else None for v in line] for code, line in values.items() if any(line)},
+        ),
+    )
+
+
+def ternary(cells: Sequence[Cell], found: Results) -> Answer:
+    """Question 3."""
+    figures = Figures(found)
+    metric, lower = _metric(found)
+    codes = {code: [cell for cell in cells if cell.weights == code] for code in ("int4", "ternary", "twn", "ttq")}
+    base = figures.of(codes["int4"], metric)
+    rows = [
+        [
+            code,
+            spread(figures.load(mine, "density", 100)),
+            spread(figures.of(mine, metric)),
+            spread(
+                losses(base, figures.of(mine, metric), lower),
+                error=figures.error(codes["int4"], mine),
+            ),
+        ]
+        for code, mine in codes.items()
+    ]
+    return Answer(
+        ["weights", "kept, %", f"{_words(metric)}, %", "loss against int4, points"],
+        rows,
+        remarks=[
+            "`ternary` holds the pruned mask (TWN's scale); `twn` and `ttq` choose it again, exactly k entries a PE.",
+            "TTQ on CIFAR-10 (published), ResNet-20 to -56: 0.64 points worse to 0.36 better than float.",
+        ],
+    )
+
+
+def dense_sparse_dense(cells: Sequence[Cell], found: Results) -> Answer:
+    """Question 4."""
+    figures = Figures(found)
+    rows, goals = [], []
+    for task in dict.fromkeys(cell.task for cell in cells):
+        mine = [cell for cell in cells if cell.task == task]
+        metric, lower = _metric({cell: found[cell] for cell in mine if cell in found})
+        ways = {
+            "trunk": [cell for cell in mine if cell.trunk is None],
+            "dense": [cell for cell in mine if cell.stage == "dense" and cell.trunk is not None],
+            "dsd": [cell for cell in mine if cell.stage == "dsd"],
+        }
+        values = {name: figures.of(part, metric) for name, part in ways.items()}
+        rows += [[task, name, _words(metric), spread(value)] for name, value in values.items()]
+        gain = losses(values["dsd"], values["dense"], lower)
+        text = f"{task}: DSD better than as many epochs of dense training"
+        found_gain = f"{spread(gain, error=figures.error(ways['dense'], ways['dsd']))} points"
+        goals.append(Goal(text, found_gain, mean(gain.values()) > 0) if gain else Goal(text, "", None))
+    remark = "The control trains from the same trunk, with the same epochs and rates, without masks."
+    return Answer(["task", "training", "metric", "%"], rows, goals, [remark])
+
+
+def large(cells: Sequence[Cell], found: Results) -> Answer:
+    """Question 5."""
+    figures = Figures(found)
+    metric, _ = _metric(found)
+    rows = []
+    for cell in cells:
+        epoch = figures.part([cell], "seconds", "epoch")
+        load = [spread(figures.load([cell], "imbalance"), 3), spread(figures.load([cell], "density", 100))]
+        rows.append(
+            [cell.stage, cell.weights, str(cell.epochs), spread(figures.of([cell], metric)), *load, spread(epoch, 0)]
+        )
+    last = found.get(cells[-1])
+    lstm = sum(_lstm_weights(last)) if last else 0
+    return Answer(
+        [
+            "stage",
+            "weights",
+            "epochs",
+            f"{_words(metric)}, %",
+            "entries, largest over mean PE",
+            "kept, %",
+            "s an epoch",
+        ],
+        rows,
+        [
+            Goal(
+                f"the chain at ESE's size: {ESE_WEIGHTS:,} LSTM weights, pruned, quantized",
+                f"{lstm:,} weights" if last else "",
+                lstm == ESE_WEIGHTS if last else None,
+            )
+        ],
+        ["A few epochs: the chain is what is shown, not the best error rate."],
+    )
+
+
+def _lstm_weights(record: Record) -> list[int]:
+    kernels = record["load"]["kernels"]
+    return [kernel["size"] for name, kernel in kernels.items() if not name.startswith("dense")]
+
+
+def _metric(found: Results) -> tuple[str, bool]:
+    """The metric that counts, and whether less is better."""
+    for record in found.values():
+        return str(record["metric"]), bool(record["lower"])
+    return "accuracy", False
+
+
+def _words(metric: str) -> str:
+    return metric.replace("_", " ")
+
+
+ANSWERS: Mapping[int, Callable[[Sequence[Cell], Results], Answer]] = {
+    1: deep_compression,
+    2: balance,
+    3: ternary,
+    4: dense_sparse_dense,
+    5: large,
+}

@@ -1,0 +1,192 @@
+"""`ese4ml study`: list, measure, run, report."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from benchmarks.study import costs as pricing
+from benchmarks.study.cell import Cell, with_trunks
+from benchmarks.study.grid import SIZES, Question, questions
+from benchmarks.study.stages import execute, measure_cell
+from benchmarks.study.store import Store
+from ese_host.errors import EseError, MissingError
+
+RESULTS = Path("build/study")
+
+
+class StudyError(EseError):
+    """Cells of the study failed."""
+
+    exit_code = 1
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Questions of a grid and where their results are."""
+
+    questions: tuple[Question, ...]
+    store: Store
+
+    @property
+    def cells(self) -> list[Cell]:
+        """Cells of all questions and their trunks, each once."""
+        return with_trunks(cell for question in self.questions for cell in question.cells)
+
+
+def chosen(results: Path, grid: str, question: tuple[int, ...]) -> Chosen:
+    """What the options say."""
+    found = tuple(item for item in questions(grid) if not question or item.number in question)
+    return Chosen(found, Store(results))
+
+
+@click.group()
+def study() -> None:
+    """The study of pruning, balance and weight codes: what it trains, what that costs, its results."""
+
+
+def _options(command: Any) -> Any:
+    for option in (
+        click.option("--results", type=click.Path(path_type=Path), default=RESULTS, show_default=True),
+        click.option("--grid", type=click.Choice(list(SIZES)), default="full", show_default=True),
+        click.option("--question", type=click.IntRange(1, 5), multiple=True, help="This one alone; repeatable."),
+    ):
+        command = option(command)
+    return command
+
+
+@study.command("list")
+@_options
+@click.option("--cores", type=click.IntRange(1), default=2, show_default=True, help="Idle cores to reckon with.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def list_cells(results: Path, grid: str, question: tuple[int, ...], cores: int, as_json: bool) -> None:
+    """Cells, what each costs, and which are done."""
+    what = chosen(results, grid, question)
+    prices = pricing.estimates(what.cells, pricing.read(what.store))
+    open_cells = [cell for cell in what.cells if not what.store.done(cell)]
+    rows = [
+        {"key": cell.key, "epochs": cell.epochs, "seconds": prices.get(cell), "done": what.store.done(cell)}
+        for cell in what.cells
+    ]
+    unknown = sum(cell not in prices for cell in open_cells)
+    total = pricing.hours(open_cells, prices, cores)
+    if as_json:
+        click.echo(json.dumps({"cells": rows, "hours": total, "cores": cores, "unmeasured": unknown}))
+        return
+    for row in rows:
+        price = "      ?" if row["seconds"] is None else f"{row['seconds']:7.0f}"
+        click.echo(f"{'done' if row['done'] else '    '} {price} s  {row['epochs']:3} epochs  {row['key']}")
+    click.echo(f"{len(open_cells)} of {len(rows)} cells to do: {total:.1f} hours on {cores} idle cores", nl=False)
+    click.echo(f", and {unknown} unmeasured: `ese4ml study measure`" if unknown else "")
+
+
+@study.command()
+@_options
+def measure(results: Path, grid: str, question: tuple[int, ...]) -> None:
+    """Measure an epoch of every kind of cell, on a few batches, for `list` and the progress bar."""
+    what = chosen(results, grid, question)
+    with _bar("measure", len(pricing.unmeasured(what.cells, pricing.read(what.store))), "kind") as bar:
+
+        def trial(cell: Cell) -> pricing.Cost:
+            bar.set_postfix_str(pricing.kind(cell), refresh=False)
+            cost = measure_cell(cell)
+            bar.update()
+            return cost
+
+        table = pricing.measure(what.cells, what.store, trial)
+    for name, cost in sorted(table.items()):
+        click.echo(f"{name}: {cost.start:.1f} s and {cost.epoch:.2f} s an epoch")
+
+
+@study.command()
+@_options
+@click.option("--jobs", type=click.IntRange(1), help="Processes.  [default: one a core]")
+@click.option("--dask", metavar="ADDRESS", help="A Dask scheduler to run on, or `local` for a cluster of this machine.")
+def run(results: Path, grid: str, question: tuple[int, ...], jobs: int | None, dask: str | None) -> None:
+    """Train the cells that have no result yet; what was interrupted goes on where it stopped."""
+    from benchmarks.study.runner import missing
+    from benchmarks.study.runner import run as run_cells
+
+    what = chosen(Path(results).resolve(), grid, question)
+    todo = missing(what.cells, what.store)
+    prices = pricing.estimates(todo, pricing.read(what.store))
+    typical = sum(prices.values()) / len(prices) if prices else 1.0
+    total = sum(prices.get(cell, typical) for cell in todo)
+    with _backend(jobs, dask), _bar("study", round(total), "s" if prices else "cell") as bar:
+
+        def progress(cell: Cell, done: bool) -> None:
+            bar.set_postfix_str(f"{'' if done else 'FAILED '}{cell.key}", refresh=False)
+            bar.update(prices.get(cell, typical))
+
+        outcome = run_cells(what.cells, what.store, execute, costs=prices, progress=progress)
+    click.echo(f"{len(outcome.done)} cells trained, {len(what.cells) - len(todo)} were done already")
+    if outcome.failed:
+        first, error = next(iter(outcome.failed.items()))
+        raise StudyError(
+            f"{len(outcome.failed)} cells failed and {len(outcome.waiting)} wait for them; the first, {first.key}: "
+            f"{error}; see {what.store.json_path(first).with_suffix('.error.txt')}"
+        )
+
+
+@study.command()
+@_options
+@click.option("--page", type=click.Path(path_type=Path), default=Path("docs/study.md"), show_default=True)
+@click.option("--figures", type=click.Path(path_type=Path), default=Path("docs/figures"), show_default=True)
+@click.option("--notes", type=click.Path(path_type=Path), default=Path("docs/study-notes.md"), show_default=True)
+def report(results: Path, grid: str, question: tuple[int, ...], page: Path, figures: Path, notes: Path) -> None:
+    """Write the page and its pictures from the results that are there, and nothing else."""
+    from benchmarks.study.report import write
+
+    what = chosen(results, grid, question)
+    found = what.store.found(what.cells)
+    if not found:
+        raise MissingError(f"{results} has no result of grid {grid!r}; `ese4ml study run --grid {grid}` makes them")
+    command = f"ese4ml study run --grid {grid}" if grid != "full" else "make study"
+    for path in write(what.questions, found, page, figures, notes, command):
+        click.echo(str(path))
+
+
+@contextmanager
+def _backend(jobs: int | None, dask: str | None) -> Iterator[None]:
+    """Where joblib runs the cells: processes of this machine, or a Dask cluster."""
+    import joblib
+
+    with ExitStack() as stack:
+        if dask is None:
+            config = partial(joblib.parallel_config, "loky", inner_max_num_threads=1)
+            stack.enter_context(config(n_jobs=jobs or joblib.cpu_count()))
+        else:
+            try:
+                import distributed
+            except ModuleNotFoundError as error:
+                raise MissingError("distributed is not installed; --dask needs `pip install distributed`") from error
+            address: Any = dask
+            if dask == "local":
+                address = stack.enter_context(
+                    distributed.LocalCluster(
+                        n_workers=jobs or joblib.cpu_count(), threads_per_worker=1, dashboard_address=None
+                    )
+                )
+            stack.enter_context(distributed.Client(address))
+            stack.enter_context(joblib.parallel_config("dask"))
+        yield
+
+
+@contextmanager
+def _bar(name: str, total: int, unit: str) -> Iterator[Any]:
+    from tqdm import tqdm  # type: ignore[import-untyped,unused-ignore]
+
+    pause = 0.1 if sys.stderr.isatty() else 30.0
+    form = "{desc} {percentage:3.0f}% {n:.0f}/{total_fmt} {unit} [{elapsed}<{remaining}] {postfix}"
+    with tqdm(
+        total=total, desc=name, unit=unit, file=sys.stderr, mininterval=pause, maxinterval=600, bar_format=form
+    ) as bar:
+        yield bar

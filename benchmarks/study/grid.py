@@ -1,0 +1,177 @@
+"""The cells of the five questions: thin, one factor at a time around 90% PE-balanced int4, from common trunks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from benchmarks.study.cell import Cell, Option
+from ese_host.errors import UnsupportedError
+
+SPEECH = "festvox-ru"
+IMAGES = "fashion-mnist"
+FAMILIES = ("magnitude", "pe-balanced", "column-balanced", "gap-aware")
+CODES = ("int4", "codebook4", "ttq")
+TERNARY = ("ternary", "twn", "ttq")
+CENTRE = ("pe-balanced", 0.1, "int4")
+CURVE = (0.2, 0.1, 0.05)
+"""Densities at which every code is tried, by the first seed."""
+BEGIN = ("magnitude", 0.2)
+"""The pruned network that all other masks on speech start from."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question of the study.
+
+    Attributes:
+        number: as pages and commands name it. title: what is asked.
+        cells: whose results answer it.
+    """
+
+    number: int
+    title: str
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class Epochs:
+    """Epochs of each stage on speech.
+
+    Attributes:
+        dense: from random weights. begin: to `BEGIN`. centre: from there to `CENTRE`'s density, of each family.
+        curve: to the other densities. tune: of 4-bit codes. ternary: of ternary ones, further from the float network.
+    """
+
+    dense: int
+    begin: int
+    centre: int
+    curve: int
+    tune: int
+    ternary: int
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is trained: epochs of each stage by question, seeds, and the tasks that stand for speech and images.
+
+    dsd_epochs, speech's first, are those of DSD and of its dense control.
+    """
+
+    speech: str
+    images: str
+    speech_epochs: Epochs
+    image_epochs: tuple[int, int, int]
+    dsd_epochs: tuple[int, int]
+    large_epochs: tuple[int, int, int]
+    large: str
+    seeds: int
+    speech_seeds: int
+    pes: int
+
+
+SIZES = {
+    "full": Size(SPEECH, IMAGES, Epochs(12, 6, 14, 7, 4, 8), (20, 60, 10), (6, 8), (3, 2, 1), "qlstmp-1024", 3, 1, 32),
+    "tiny": Size(
+        "japanese-vowels", "digits", Epochs(2, 2, 2, 2, 2, 2), (2, 2, 2), (1, 1), (1, 1, 1), "qlstmp-8", 2, 1, 4
+    ),
+}
+"""Grids by name: the study itself, and its machinery in about a minute."""
+
+
+def questions(grid: str = "full") -> tuple[Question, ...]:
+    """The questions of a grid.
+
+    Raises:
+        UnsupportedError: there is no such grid.
+    """
+    if grid not in SIZES:
+        raise UnsupportedError(f"grid is {grid!r}; allowed: {', '.join(SIZES)}")
+    size = SIZES[grid]
+    return (
+        Question(1, "Deep Compression of LeNet-300-100 on Fashion-MNIST", _deep_compression(size)),
+        Question(2, "Pruning, balance and weight codes on frame-wise phones", _balance(size)),
+        Question(3, "TTQ, TWN and int4 at equal sparsity", _ternary(size)),
+        Question(4, "Dense-sparse-dense against as many epochs of dense training", _dsd(size)),
+        Question(5, "ESE's layer at its size", _large(size)),
+    )
+
+
+def _deep_compression(size: Size) -> tuple[Cell, ...]:
+    dense, prune, tune = size.image_epochs
+    found = []
+    for seed in range(size.seeds):
+        trunk = Cell(size.images, "dense", dense, seed)
+        # as in the paper: 8% of the whole, of the small last layer about a quarter
+        pruned = trunk.then("pruned", prune, family="magnitude", density=0.08, options=(("last_emphasis", 3.25),))
+        found += [trunk, pruned, pruned.then("quantized", tune, weights="codebook4")]
+    return tuple(found)
+
+
+def _balance(size: Size) -> tuple[Cell, ...]:
+    found = []
+    for seed in range(size.speech_seeds):
+        densities = (CENTRE[1],) if seed else CURVE
+        masks = dict.fromkeys([*((family, CENTRE[1]) for family in FAMILIES), *((CENTRE[0], d) for d in densities)])
+        wanted = [(family, density, CENTRE[2]) for family, density in masks]
+        wanted += [(CENTRE[0], density, code) for density in densities for code in CODES]
+        pruned = {key: _pruned(size, seed, *key) for key in masks}
+        found += [_speech(size, seed), _control(size, seed), _pruned(size, seed, *BEGIN), *pruned.values()]
+        found += [_quantized(size, pruned[family, density], code) for family, density, code in dict.fromkeys(wanted)]
+    return tuple(found)
+
+
+def _ternary(size: Size) -> tuple[Cell, ...]:
+    trunks = [_pruned(size, seed, CENTRE[0], CENTRE[1]) for seed in range(size.speech_seeds)]
+    return tuple(_quantized(size, trunk, code) for trunk in trunks for code in ("int4", *TERNARY))
+
+
+def _dsd(size: Size) -> tuple[Cell, ...]:
+    short, long = size.dsd_epochs
+    found = []
+    for seed in range(size.seeds):
+        trunk = Cell(size.images, "dense", size.image_epochs[0], seed)
+        found += [trunk, trunk.then("dense", long), trunk.then("dsd", long, family="magnitude", density=0.6)]
+    for seed in range(size.speech_seeds):
+        trunk = _speech(size, seed)
+        found += [trunk, _control(size, seed), trunk.then("dsd", short, family="magnitude", density=0.6)]
+    return tuple(found)
+
+
+def _large(size: Size) -> tuple[Cell, ...]:
+    dense, prune, tune = size.large_epochs
+    trunk = Cell(size.speech, "dense", dense, network=size.large)
+    options = (*_even(), ("pes", size.pes if size.large == "qlstmp-8" else 64), ("rate", 3e-3))
+    pruned = trunk.then("pruned", prune, family=CENTRE[0], density=0.11, options=options)
+    return (trunk, pruned, pruned.then("quantized", tune, weights="int4", options=options))
+
+
+def _even() -> tuple[tuple[str, Option], ...]:
+    """Every kernel alike."""
+    return (("input_emphasis", 1.0), ("last_emphasis", 1.0))
+
+
+def _speech(size: Size, seed: int) -> Cell:
+    return Cell(size.speech, "dense", size.speech_epochs.dense, seed)
+
+
+def _control(size: Size, seed: int) -> Cell:
+    """The dense network, trained on."""
+    return _speech(size, seed).then("dense", size.dsd_epochs[0])
+
+
+def _pruned(size: Size, seed: int, family: str, density: float) -> Cell:
+    """Iterative pruning, as in NIPS'15: unbalanced to 80%, from there to 80 and 90% of every family, from there on."""
+    options: tuple[tuple[str, Option], ...] = (("pes", size.pes),)
+    epochs = size.speech_epochs.centre if density == CENTRE[1] else size.speech_epochs.curve
+    if (family, density) == BEGIN:
+        trunk, epochs = _speech(size, seed), size.speech_epochs.begin
+    elif density >= CENTRE[1]:
+        trunk = _pruned(size, seed, *BEGIN)
+    else:
+        trunk = _pruned(size, seed, family, CENTRE[1])
+    return trunk.then("pruned", epochs, family=family, density=density, options=options)
+
+
+def _quantized(size: Size, pruned: Cell, code: str) -> Cell:
+    epochs = size.speech_epochs.ternary if code in TERNARY else size.speech_epochs.tune
+    return pruned.then("quantized", epochs, weights=code, options=pruned.options)

@@ -1,0 +1,101 @@
+"""docs/study.md and its pictures, from the results alone."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from benchmarks.study.answers import ANSWERS, Answer
+from benchmarks.study.cell import Cell, with_trunks
+from benchmarks.study.grid import Question
+from benchmarks.study.store import Record
+from ese_host.bundle.manifest import replace
+from ese_models.records import charts
+
+
+def write(
+    asked: Sequence[Question], found: Mapping[Cell, Record], page: Path, figures: Path, notes: Path, command: str
+) -> list[Path]:
+    """Write the page, its pictures, and beside it a JSON of the results that it was made from.
+
+    Args:
+        asked: questions.
+        found: results of their cells and trunks.
+        page: file of the page.
+        figures: folder of the pictures.
+        notes: Markdown that is put at the end where the file is there: what was tried where a goal is missed.
+        command: that made the results.
+
+    Returns:
+        What was written.
+    """
+    answers = {question: _answer(question, found) for question in asked}
+    drawn = []
+    for chart in (chart for answer in answers.values() for chart in answer.charts):
+        charts.lines(figures / chart.name, chart.title, chart.labels, chart.axes, chart.series)
+        drawn.append(figures / chart.name)
+    cells = with_trunks(cell for question in asked for cell in question.cells)
+    lines = [*_head(cells, found, command)]
+    for question, answer in answers.items():
+        lines += _section(question, answer, found, figures, page.parent)
+    if notes.is_file():
+        lines += ["## Notes", "", notes.read_text(encoding="utf-8").strip(), ""]
+    data = page.with_suffix(".json")
+    replace(page, "\n".join(lines).encode())
+    replace(data, (json.dumps([summary(found[cell]) for cell in cells if cell in found], indent=1) + "\n").encode())
+    return [page, data, *drawn]
+
+
+def summary(record: Record) -> Record:
+    """A result without the load of each kernel, the counts of each sample, and its trunk's own description."""
+    cell = {**record["cell"], "trunk": record["cell"]["trunk"] and Cell.from_json(record["cell"]["trunk"]).key}
+    load = {name: value for name, value in record["load"].items() if name != "kernels"}
+    rest = {name: value for name, value in record.items() if name != "samples"}
+    return {**rest, "cell": cell, "load": load}
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Markdown lines of a table."""
+    return [f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header), *rows)]
+
+
+def _answer(question: Question, found: Mapping[Cell, Record]) -> Answer:
+    mine = {cell: found[cell] for cell in question.cells if cell in found}
+    return ANSWERS[question.number](question.cells, mine)
+
+
+def _head(cells: Sequence[Cell], found: Mapping[Cell, Record], command: str) -> Iterator[str]:
+    records = list(found.values())
+    yield "# The study"
+    yield ""
+    yield f"Measured by `{command}`, then written by `ese4ml study report` from the results, of which {len(found)} are"
+    yield f"there; {sum(cell not in found for cell in cells)} cells have none yet. Figures are on the test split of the"
+    yield "last epoch's network, mean ± standard deviation over seeds where there are several; no network was picked."
+    yield "A difference in phone error rate by one seed: ± its standard error over the test utterances, paired."
+    yield "Entries and padding are counted on the codes, as the engine stores them."
+    yield from sorted({f"{record['cell']['task']}: {record['remark']}." for record in records if record["remark"]})
+    versions = sorted({f"{name} {version}" for record in records for name, version in record["versions"].items()})
+    minutes = sum(record["seconds"]["processor"] for record in records) / 60
+    yield f"Versions: {', '.join(versions)}. Processor time of all cells together: {minutes:.0f} minutes."
+    yield ""
+
+
+def _section(
+    question: Question, answer: Answer, found: Mapping[Cell, Record], figures: Path, folder: Path
+) -> Iterator[str]:
+    yield f"## {question.number}. {question.title}"
+    yield ""
+    yield from answer.remarks
+    seeds = sorted({cell.seed for cell in question.cells if cell in found})
+    yield f"Seeds: {', '.join(map(str, seeds)) or 'none yet'}."
+    yield ""
+    yield from table(answer.header, answer.rows)
+    yield ""
+    if answer.goals:
+        yield from table(["goal", "found", "holds"], [[goal.text, goal.found, goal.verdict] for goal in answer.goals])
+        yield ""
+    for chart in answer.charts:
+        yield f"![{chart.title}]({os.path.relpath(figures / chart.name, folder)})"
+        yield ""

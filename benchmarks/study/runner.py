@@ -1,0 +1,98 @@
+"""Runs what is missing of a study, level by level: dense networks, then pruned ones, then quantized ones.
+
+The cells of a level go through joblib, so that whoever calls decides where they run:
+
+    with joblib.parallel_config(backend="dask"):
+        run(cells, store, execute)
+
+Workers need the results folder: one machine, or a file system that all of them see.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import traceback
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from joblib import Parallel, delayed
+
+from benchmarks.study.cell import Cell, with_trunks
+from benchmarks.study.store import Record, Store
+
+_log = logging.getLogger(__name__)
+Execute = Callable[[Cell, Store], Record]
+"""Trains a cell, writes its model into the store and returns what its JSON shall say. It must be picklable."""
+
+
+@dataclass
+class Outcome:
+    """What became of a run.
+
+    Attributes:
+        done: cells that have a result now and had none before. failed: cell -> the last line of its traceback.
+        waiting: cells whose trunk failed.
+    """
+
+    done: list[Cell] = field(default_factory=list)
+    failed: dict[Cell, str] = field(default_factory=dict)
+    waiting: list[Cell] = field(default_factory=list)
+
+
+def missing(cells: Iterable[Cell], store: Store) -> list[Cell]:
+    """Cells without a result and all that they start from, trunks first; trunks of finished cells are not needed."""
+    wanted = [cell for cell in cells if not store.done(cell)]
+    return [cell for cell in with_trunks(wanted) if not store.done(cell)]
+
+
+def run(
+    cells: Iterable[Cell],
+    store: Store,
+    execute: Execute,
+    *,
+    costs: Mapping[Cell, float] | None = None,
+    progress: Callable[[Cell, bool], None] = lambda _cell, _done: None,
+) -> Outcome:
+    """Run the missing cells. A cell that fails leaves `<key>.error.txt` and does not stop the others.
+
+    Args:
+        cells: of the study.
+        store: where results are and go.
+        execute: trains one.
+        costs: expected seconds; of a level, the dearest cells start first.
+        progress: called after each cell, with whether it has a result.
+    """
+    outcome = Outcome()
+    price = dict(costs or {})
+    for _, group in groupby(missing(cells, store), key=lambda cell: cell.depth):
+        level = list(group)
+        ready = [cell for cell in level if cell.trunk is None or store.done(cell.trunk)]
+        ready.sort(key=lambda cell: -price.get(cell, 0.0))
+        outcome.waiting += [cell for cell in level if cell not in ready]
+        work = (delayed(attempt)(cell, store, execute) for cell in ready)
+        for cell, error in Parallel(return_as="generator_unordered", pre_dispatch="n_jobs", batch_size=1)(work):
+            if error:
+                outcome.failed[cell] = error
+                _log.error("%s failed: %s", cell.key, error)
+            else:
+                outcome.done.append(cell)
+            progress(cell, not error)
+    return outcome
+
+
+def attempt(cell: Cell, store: Store, execute: Execute) -> tuple[Cell, str]:
+    """Run one cell, in the worker: the cell and the last line of what went wrong, empty where nothing did."""
+    start, processor = time.monotonic(), time.process_time()
+    report = store.json_path(cell).with_suffix(".error.txt")
+    try:
+        values = execute(cell, store)
+    except Exception as error:  # noqa: BLE001 - the sweep goes on; the traceback is kept
+        text = "".join(traceback.format_exception(error))
+        store.place(report, lambda path: path.write_text(text, encoding="utf-8"))
+        return cell, text.strip().splitlines()[-1]
+    seconds = {"elapsed": round(time.monotonic() - start, 2), "processor": round(time.process_time() - processor, 2)}
+    store.write(cell, {**values, "seconds": {**values.get("seconds", {}), **seconds}})
+    report.unlink(missing_ok=True)
+    return cell, ""

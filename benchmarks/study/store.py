@@ -1,0 +1,84 @@
+"""The results folder: one JSON and one model a cell. A file appears under its name only when it is complete."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.study.cell import Cell
+from ese_host.errors import FormatError, MissingError
+
+FORMAT = 1
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Store:
+    """Results of cells in a folder.
+
+    A cell is done when its JSON is there; its model, which cells that start from it need, is written before.
+    """
+
+    folder: Path
+
+    def json_path(self, cell: Cell) -> Path:
+        """<key>.json."""
+        return self.folder / f"{cell.key}.json"
+
+    def model_path(self, cell: Cell) -> Path:
+        """<key>.keras."""
+        return self.folder / f"{cell.key}.keras"
+
+    def done(self, cell: Cell) -> bool:
+        """Whether the cell has its result."""
+        return self.json_path(cell).is_file()
+
+    def read(self, cell: Cell) -> Record:
+        """Result of a cell.
+
+        Raises:
+            MissingError: it has none yet.
+            FormatError: the file is not this cell's.
+        """
+        path = self.json_path(cell)
+        if not path.is_file():
+            raise MissingError(f"{path.name} is not in {self.folder}; `ese4ml study run` makes it")
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise FormatError(f"{path} is not JSON: {error}; remove it and run the study again") from error
+        if not isinstance(record, dict) or record.get("format") != FORMAT:
+            found = record.get("format") if isinstance(record, dict) else record
+            raise FormatError(f"{path} has format {found!r}; expected {FORMAT}: remove it and run the study again")
+        if Cell.from_json(record["cell"]) != cell:
+            raise FormatError(f"{path} is the result of another cell; remove it and run the study again")
+        return record
+
+    def found(self, cells: list[Cell]) -> dict[Cell, Record]:
+        """Results of those cells that have one."""
+        return {cell: self.read(cell) for cell in cells if self.done(cell)}
+
+    def write(self, cell: Cell, values: Record) -> Record:
+        """Write a cell's result; returns the whole record."""
+        record = {"format": FORMAT, "key": cell.key, "cell": cell.to_json(), **values}
+        self.place(
+            self.json_path(cell), lambda path: path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        )
+        return record
+
+    def place(self, path: Path, write: Callable[[Path], Any]) -> None:
+        """Let `write` make a file of this ending beside `path`, then give it its name."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=self.folder, prefix=".part-", suffix=path.suffix)
+        os.close(handle)
+        part = Path(name)
+        try:
+            write(part)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)

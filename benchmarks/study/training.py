@@ -1,0 +1,233 @@
+"""How a cell is trained and measured: the project's own stages, put together as the cell says."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import lru_cache
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from benchmarks.study.cell import Cell
+from benchmarks.study.costs import BATCHES, Cost, short
+from benchmarks.study.store import Record, Store
+from ese_host.errors import UnsupportedError
+from ese_models.data import Dataset
+from ese_models.networks.inspection import load
+from ese_models.networks.network import Topology, network
+from ese_models.pruning import gap_bits_for, statistics
+from ese_models.records import storage
+from ese_models.records.provenance import stored_codes, versions
+from ese_models.records.stored_model import of_model
+from ese_models.training import dsd
+from ese_models.training.compress import Plan, interleave, kind_of, matrices, prune, quantize
+from ese_models.training.masking import DenseSparseDense
+from ese_models.training.tasks import Task, task_named
+from ese_models.training.train import fit, predict, shortened, train_dense
+
+NETWORKS = {
+    "qlstmp-1024": Topology((1024,), projection=512, framewise=True),
+    "qlstmp-8": Topology((8,), projection=4),
+}
+"""Networks other than the tasks' own, by the names that cells give them: ESE's layer, and a tiny one of its kind."""
+TESTED = 32
+"""Test samples that a trial predicts."""
+
+
+class Clock:
+    """Processor seconds of each epoch."""
+
+    def __init__(self) -> None:
+        self._last, self.epochs = time.process_time(), list[float]()
+
+    def __call__(self, _epoch: int, _loss: float) -> None:
+        """An epoch is over."""
+        now = time.process_time()
+        self.epochs.append(now - self._last)
+        self._last = now
+
+    @property
+    def epoch(self) -> float:
+        """A typical epoch: the first one compiles."""
+        return median(self.epochs[1:] or self.epochs)
+
+
+def train_cell(cell: Cell, store: Store) -> Record:
+    """Train a cell's network from its trunk's, write it into the store, and measure it on the test split.
+
+    Returns:
+        metrics by name and which one counts, counts of each test sample, load of each kernel and of all, seconds of an
+        epoch, versions.
+
+    Raises:
+        UnsupportedError: the task, the network or an option is unknown.
+    """
+    task = task_named(cell.task)
+    data = data_of(cell.task)
+    trunk = None if cell.trunk is None else load(store.model_path(cell.trunk))
+    teacher = trunk if cell.trunk is None or cell.trunk.stage in ("dense", "dsd") else load(store.model_path(cell.root))
+    clock = Clock()
+    model = train(cell, task, data, trunk, teacher, clock)
+    store.place(store.model_path(cell), model.save)
+    probabilities = predict(model, data.test)
+    return {
+        "metrics": task.measure(probabilities, data.test),
+        "samples": task.samples(probabilities, data.test),
+        "metric": task.metric,
+        "lower": task.lower,
+        "remark": data.remark,
+        "load": loads(model, cell),
+        "storage": stored(model),
+        "seconds": {"epoch": round(clock.epoch, 3)},
+        "versions": versions(),
+    }
+
+
+def trial(cell: Cell) -> Cost:
+    """Cost of a cell's kind: two epochs of a few batches, from random weights, and a part of the test split."""
+    task, data = task_named(cell.task), data_of(cell.task)
+    start = time.process_time()
+    recipe = task.dense if cell.trunk is None else task.tune if cell.stage == "quantized" else task.prune
+    whole = len(data.train.labels) // min(recipe.batch, len(data.train.labels))
+    batches = min(BATCHES, whole)
+    few = replace(
+        data,
+        train=data.train.taken(slice(0, batches * recipe.batch)),
+        test=data.test.taken(slice(0, TESTED)),
+    )
+    trunk = None if cell.trunk is None else untrained(cell, task, data)
+    clock = Clock()
+    model = train(short(cell), task, few, trunk, trunk, clock)
+    trained = time.process_time()
+    predict(model, few.test)
+    compiled = time.process_time()
+    task.measure(predict(model, few.test), few.test)
+    tested = compiled - trained + (time.process_time() - compiled) / len(few.test.labels) * len(data.test.labels)
+    return Cost(start=trained - start - len(clock.epochs) * clock.epoch + tested, epoch=clock.epoch * whole / batches)
+
+
+def untrained(cell: Cell, task: Task, data: Dataset) -> Any:
+    """A dense network with a cell's layers and random weights."""
+    inputs = data.train.inputs
+    return network(
+        topology_of(cell, task),
+        features=inputs.shape[-1],
+        outputs=len(data.classes),
+        steps=None if data.train.framewise or inputs.ndim == 2 else inputs.shape[1],
+        formats=task.formats,
+    )
+
+
+def topology_of(cell: Cell, task: Task) -> Topology:
+    """Layers of a cell's network.
+
+    Raises:
+        UnsupportedError: there is no network of the cell's name.
+    """
+    if cell.network and cell.network not in NETWORKS:
+        raise UnsupportedError(f"network is {cell.network!r}; allowed: {', '.join(NETWORKS)}, or none for the task's")
+    return NETWORKS.get(cell.network, task.topology)
+
+
+@lru_cache(maxsize=1)
+def data_of(task: str) -> Dataset:
+    """A task's data, read once a process."""
+    return task_named(task).load()
+
+
+def train(cell: Cell, task: Task, data: Dataset, trunk: Any, teacher: Any, clock: Callable[[int, float], None]) -> Any:
+    """The network of a cell; `trunk` is what it starts from and may be trained further in place."""
+    if cell.trunk is None:
+        return train_dense(
+            data,
+            cell.seed,
+            recipe=shortened(task.dense, cell.epochs),
+            topology=topology_of(cell, task),
+            formats=task.formats,
+            progress=clock,
+        )
+    if cell.stage in ("dense", "dsd"):
+        return longer(cell, task, data, trunk, clock)
+    if cell.stage == "pruned":
+        begun = trunk if cell.trunk.stage == "pruned" else None
+        return prune(teacher, data, plan_of(cell, task, trunk), clock, begun)[0]
+    masks = {name: weights != 0 for name, weights in matrices(trunk).items()}
+    return quantize(trunk, teacher, masks, data, plan_of(cell, task, trunk), clock)
+
+
+def longer(cell: Cell, task: Task, data: Dataset, model: Any, clock: Callable[[int, float], None]) -> Any:
+    """A dense network, trained further: by dense-sparse-dense, or as long at the same rates without masks."""
+    first = replace(task.dense, epochs=-(-cell.epochs // 2))
+    last = replace(first, epochs=max(1, cell.epochs // 2), rate=first.rate / 10)
+    if cell.stage == "dsd":
+        dsd.train(model, data, DenseSparseDense(first, cell.density, last), cell.seed, clock)
+        return model
+    rng = np.random.default_rng((cell.seed, 3))  # as dsd.train has it
+    for recipe in (first, last):
+        fit(model, data.train, recipe, rng, progress=clock)
+    return model
+
+
+def plan_of(cell: Cell, task: Task, model: Any) -> Plan:
+    """Compression plan of a pruned or quantized cell."""
+    pes = int(cell.option("pes", 8))
+    rows = [interleave(name, len(matrix), pes) for name, matrix in matrices(model).items()]
+    emphasis = (
+        float(cell.option("input_emphasis", task.emphasis[0])),
+        float(cell.option("last_emphasis", task.emphasis[1])),
+    )
+    return Plan(
+        weights=cell.weights,  # type: ignore[arg-type]
+        density=cell.density,
+        pes=pes,
+        family=cell.family,  # type: ignore[arg-type]
+        gap_bits=int(cell.option("gap_bits", gap_bits_for(rows, kind_of(cell.weights)))),  # type: ignore[arg-type]
+        seed=cell.seed,
+        prune=replace(task.prune, epochs=cell.epochs, rate=float(cell.option("rate", task.prune.rate))),
+        tune=shortened(task.tune, cell.epochs),
+        pruned_at=task.pruned_at,
+        teacher=task.teacher,
+        emphasis=emphasis,
+        codebook_bits=int(cell.option("codebook_bits", 4)),
+    )
+
+
+def stored(model: Any) -> Record:
+    """Exact size of a network, and how many times smaller than 32-bit floats it is, by the paper's stages.
+
+    One stream in Deep Compression's plain order, each kernel's index as wide as is cheapest.
+    """
+    size = storage.report(of_model(model))[-1]
+    return {
+        "original_bits": size.original,
+        "rate_quantized": size.columns()["P+Q x"],
+        "rate_huffman": size.columns()["P+Q+H x"],
+    }
+
+
+def loads(model: Any, cell: Cell) -> Record:
+    """Load of each kernel and of the whole network, counted on its codes as the engine counts: padding included."""
+    if cell.family == "none" or cell.stage == "dsd":
+        return {}
+    pes = int(cell.option("pes", 8))
+    codes = stored_codes(model)
+    rows = {name: interleave(name, len(array), pes) for name, array in codes.items()}
+    kind = kind_of(cell.weights)  # type: ignore[arg-type]
+    gap_bits = int(cell.option("gap_bits", gap_bits_for(rows.values(), kind)))
+    found = {name: statistics(array, array != 0, rows[name], kind, gap_bits) for name, array in codes.items()}
+    entries = np.sum([item.entries_per_pe for item in found.values()], axis=0)
+    weights = sum(int((array != 0).sum()) for array in codes.values())
+    total = sum(array.size for array in codes.values())
+    return {
+        "pes": pes,
+        "gap_bits": gap_bits,
+        "weights": total,
+        "density": weights / total,
+        "imbalance": float(entries.max() / entries.mean()),
+        "worst_kernel_imbalance": max(item.imbalance for item in found.values()),
+        "padding": sum(item.padding for item in found.values()) / max(1, weights),
+        "kernels": {name: {"size": codes[name].size, **item.to_json()} for name, item in found.items()},
+    }

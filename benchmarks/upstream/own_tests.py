@@ -1,0 +1,249 @@
+"""hls4ml's own tests with backend='ESE' in place of 'Vitis': docs/hls4ml-tests.md and docs/hls4ml-tests.json.
+
+    python benchmarks/own_tests.py HLS4ML
+
+HLS4ML is a checkout or an unpacked source distribution of hls4ml of the installed version. Its test files are copied
+into a temporary folder and run there, in one process, with `own_tests_plugin`; a test that fails runs again with the
+backend that it was written for. Results are kept in build/ as they come: `--keep` goes on where one ended. Run by the
+Python of `make test-classic`, it says what Keras 2 says: docs/hls4ml-tests-keras2.md.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import click
+import jinja2
+from own_tests_causes import cause_of
+from own_tests_scope import IN_SCOPE, OUT_OF_SCOPE
+
+ROOT = Path(__file__).resolve().parents[2]
+CLASSIC = version("keras").startswith("2.")
+NAME = "hls4ml-tests-keras2" if CLASSIC else "hls4ml-tests"
+RESULTS = ROOT / "build" / NAME
+RECORDS = RESULTS / "records.jsonl"
+PACKAGES = ("hls4ml", "keras", "qkeras-v3", "qkeras", "tensorflow", "tensorflow-cpu", "numpy", "pytest")
+OUTCOMES = ("passed", "refused", "failed", "not applicable", "not run")
+
+
+@dataclass(frozen=True)
+class Result:
+    """One test.
+
+    Attributes:
+        outcome: one of OUTCOMES. message: its first line. vitis: its outcome with Vitis, of a failed test only.
+    """
+
+    file: str
+    function: str
+    id: str
+    outcome: str
+    message: str
+    seconds: float
+    vitis: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """Tests of one function that ended alike."""
+
+    file: str
+    function: str
+    outcome: str
+    count: int
+    parameters: str
+    why: str
+
+
+def tests_of(source: Path) -> Path:
+    """The folder of tests in hls4ml's source.
+
+    Raises:
+        click.ClickException: there is none, it is of another version, or it has files that nobody has decided on.
+    """
+    folder = source / "test" / "pytest"
+    if not folder.is_dir():
+        raise click.ClickException(f"{source} has no test/pytest; give a checkout of hls4ml {version('hls4ml')}")
+    differs = difference(source)
+    if differs:
+        wanted = version("hls4ml")
+        raise click.ClickException(f"{differs} of {source} is not that of the installed {wanted}: check out v{wanted}")
+    unknown = {path.name for path in folder.glob("test_*.py")} - set(IN_SCOPE) - set(OUT_OF_SCOPE)
+    if unknown:
+        raise click.ClickException(
+            f"{min(unknown)} is new: put it into IN_SCOPE or OUT_OF_SCOPE of benchmarks/own_tests_scope.py"
+        )
+    return folder
+
+
+def difference(source: Path) -> str:
+    """The first module of the source tree that the installed package has not, or has otherwise; empty for none."""
+    installed = find_spec("hls4ml")
+    assert installed is not None and installed.origin is not None
+    package = Path(installed.origin).parent
+    for path in sorted((source / "hls4ml").rglob("*.py")):
+        other = package / path.relative_to(source / "hls4ml")
+        if path.name != "_version.py" and (not other.exists() or other.read_bytes() != path.read_bytes()):
+            return path.relative_to(source).as_posix()
+    return ""
+
+
+def run(tests: Path, backend: str, names: list[str], options: list[str], timeout: int) -> None:
+    """Run test files in a temporary folder, in one process; results are added to RECORDS as they come."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "test" / "pytest"
+        folder.mkdir(parents=True)
+        for name in (*names, "conftest.py", "synthesis_helpers.py"):
+            shutil.copy(tests / name, folder)
+        command = [sys.executable, "-m", "pytest", "-c", os.devnull, "--rootdir", ".", "-p", "own_tests_plugin"]
+        command += ["-p", "no:cacheprovider", "-q", "--tb=no", "-W", "ignore", "--continue-on-collection-errors"]
+        command += [f"--timeout={timeout}", f"--own-record={RECORDS}", f"--own-backend={backend}", *options, *names]
+        path = os.pathsep.join([str(ROOT / "benchmarks"), os.environ.get("PYTHONPATH", "")])
+        with (RESULTS / f"{backend or 'stock'}.log").open("a", encoding="utf-8") as out:
+            subprocess.run(
+                command, cwd=folder, env={**os.environ, "PYTHONPATH": path}, stdout=out, stderr=out, check=False
+            )
+
+
+def records(backend: str) -> dict[str, dict[str, Any]]:
+    """What was recorded last of each test."""
+    if not RECORDS.exists():
+        return {}
+    entries = [json.loads(line) for line in RECORDS.read_text(encoding="utf-8").splitlines()]
+    return {entry["id"]: entry for entry in entries if entry["backend"] == backend}
+
+
+def listed(name: str, ids: list[str]) -> str:
+    """Write ids to a file; its path."""
+    path = RESULTS / name
+    path.write_text("\n".join(ids), encoding="utf-8")
+    return str(path)
+
+
+def results() -> list[Result]:
+    """All results, with what failed run again with Vitis."""
+    stock = records("")
+    found = []
+    for entry in records("ESE").values():
+        control = stock.get(entry["id"], {})
+        vitis = f"{control['outcome']} {control['message']}".strip() if control else ""
+        kept = {key: value for key, value in entry.items() if key != "backend"}
+        found.append(Result(**kept, vitis=vitis))
+    return sorted(found, key=lambda result: (result.file, result.id))
+
+
+def rows_of(results: list[Result]) -> list[Row]:
+    """Results by function, outcome and reason."""
+    groups: dict[tuple[str, str, str, str], list[Result]] = {}
+    for result in results:
+        outcome, why = judged(result)
+        groups.setdefault((result.file, result.function, outcome, why), []).append(result)
+    order = sorted(groups, key=lambda key: (key[0], key[1], OUTCOMES.index(key[2])))
+    functions = Counter((key[0], key[1]) for key in groups)
+    rows = []
+    for key in order:
+        file, function, outcome, why = key
+        values = common(groups[key]) if functions[file, function] > 1 else ""
+        rows.append(Row(file, function, outcome, len(groups[key]), values, why))
+    return rows
+
+
+def judged(result: Result) -> tuple[str, str]:
+    """Outcome and reason as the page gives them: a test that fails with Vitis as well says nothing about ESE."""
+    if result.outcome == "failed" and result.vitis.startswith("failed"):
+        own = _plain(result.vitis.removeprefix("failed "))
+        return "not applicable", f"fails with the backend replaced too: {own}"
+    message = _plain(result.message)
+    if result.outcome == "refused":
+        message = message.split(";")[0]
+    return result.outcome, cause_of(result.file, result.function, message) or message
+
+
+def _plain(message: str) -> str:
+    """A message without Keras's running numbers and without the value of a reuse factor."""
+    return re.sub(r"(ReuseFactor'\] is )\d+", r"\1N", re.sub(r"_\d+(?=['\s])", "", message))
+
+
+def common(results: list[Result]) -> str:
+    """The parameters of a group: those that all its tests have, or each test's where they are few."""
+    sets = [re.sub(r".*\[|\]$", "", result.id).split("-") for result in results]
+    same = [word for word in sets[0] if all(word in words for words in sets[1:]) and word not in ("Vitis", "Vivado")]
+    return ", ".join(same)
+
+
+def versions() -> dict[str, str]:
+    """Of those of PACKAGES that are installed."""
+    found = {}
+    for name in PACKAGES:
+        with contextlib.suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
+def page(results: list[Result]) -> str:
+    """The page's text."""
+    loader = jinja2.FileSystemLoader(Path(__file__).parent)
+    environment = jinja2.Environment(loader=loader, trim_blocks=True, undefined=jinja2.StrictUndefined)  # noqa: S701
+    totals = Counter(judged(result)[0] for result in results)
+    return environment.get_template("own_tests.md.jinja").render(
+        rows=[{**asdict(row), "why": row.why.replace("|", "\\|")} for row in rows_of(results)],
+        totals={name: totals[name] for name in OUTCOMES},
+        elsewhere=OUT_OF_SCOPE,
+        versions=versions(),
+        classic=CLASSIC,
+        name=NAME,
+        python=platform.python_version(),
+        date=time.strftime("%Y-%m-%d"),
+        minutes=sum(result.seconds for result in results) / 60,
+    )
+
+
+@click.command()
+@click.argument("source", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--only", multiple=True, type=click.Choice(IN_SCOPE), help="Run these files alone.")
+@click.option("--keep", is_flag=True, help="Run only what has no result in build/ yet.")
+@click.option("--sample", default=0, show_default=True, help="Tests of a function at most; 0 for all.")
+@click.option("--page-only", is_flag=True, help="Run nothing; write the page from the results there are.")
+@click.option("--timeout", default=180, show_default=True, help="Seconds for each test.")
+def main(source: Path, only: tuple[str, ...], keep: bool, sample: int, page_only: bool, timeout: int) -> None:
+    """Run the tests of hls4ml's SOURCE and write the page and its JSON."""
+    tests = tests_of(source)
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    if not keep and not only and not page_only:
+        RECORDS.unlink(missing_ok=True)
+    if not page_only:
+        names = list(only or IN_SCOPE)
+        done = [name for name, entry in records("ESE").items() if keep and entry["outcome"] != "not run"]
+        run(tests, "ESE", names, [f"--own-done={listed('done', done)}", f"--own-sample={sample}"], timeout)
+        failed = [name for name, entry in records("ESE").items() if entry["outcome"] == "failed"]
+        failed = [name for name in failed if not keep or name not in records("")]
+        if failed:
+            files = sorted({name.split("::")[0] for name in failed})
+            run(tests, "", files, [f"--own-only={listed('only', failed)}"], timeout)
+    found = results()
+    if not found:
+        raise click.ClickException(f"no test was run; see {RESULTS}")
+    out = ROOT / "docs" / f"{NAME}.md"
+    out.write_text(page(found).rstrip() + "\n", encoding="utf-8")
+    lines = ",\n".join(json.dumps(asdict(result)) for result in found)
+    out.with_suffix(".json").write_text(f"[\n{lines}\n]\n", encoding="utf-8")
+    click.echo(f"{dict(Counter(judged(result)[0] for result in found))}; {out}")
+
+
+if __name__ == "__main__":
+    main()

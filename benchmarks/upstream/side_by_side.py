@@ -1,0 +1,270 @@
+"""Backend ESE beside hls4ml's own Vitis backend on the same models: docs/side-by-side.md.
+
+    PYTHONPATH=tests/hls python benchmarks/side_by_side.py [--demo build/demo/ternary.keras]
+
+Each backend converts each model in a process of its own. Agreement, times and bytes are measured; what neither can
+measure without a vendor's tool is modelled, and labelled so.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import jinja2
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[2]
+SAMPLES, ROUNDS, TIMEOUT = 200, 3, 3600.0
+BACKENDS = {"ESE": "ese4ml", "Vitis": "hls4ml, Vitis"}
+WITHOUT_INPUT_QUANTIZER = "fixed<16,6>"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model and how the page calls it."""
+
+    title: str
+    make: Callable[[Path], Any]
+
+
+def hard_classifier(_: Path) -> Any:
+    from support.plugin_models import classifier
+
+    return classifier(units=16)
+
+
+def smooth_classifier(_: Path) -> Any:
+    import keras
+
+    from support.plugin_models import chain, dense, lstm
+
+    layer = lstm(16, activation="tanh", recurrent_activation="sigmoid", state_quantizer=None)
+    softmax = keras.layers.Activation("softmax", name="softmax")
+    model = chain(layer, dense(3), softmax, shape=(12, 8), source=None)
+    for variable in model.weights:
+        if variable.path.endswith("bias"):
+            variable.assign(np.zeros(variable.shape))  # random biases would make one class win nearly always
+    return model
+
+
+def quantized_mlp(_: Path) -> Any:
+    import keras
+    from qkeras import QActivation, quantized_relu
+
+    from support.plugin_models import chain, dense
+
+    hidden = QActivation(quantized_relu(8, 3), name="hidden")
+    return chain(
+        dense(24, name="first"), hidden, dense(5), keras.layers.Activation("softmax", name="softmax"), shape=(16,)
+    )
+
+
+def one_layer(_: Path) -> Any:
+    from support.plugin_models import chain, dense
+
+    return chain(dense(5), shape=(64,), source=None)
+
+
+def keras_lstm(_: Path) -> Any:
+    import keras
+
+    from support.plugin_models import fill
+
+    layers = [keras.layers.LSTM(16, name="lstm"), keras.layers.Dense(3, name="dense")]
+    return fill(keras.Sequential([keras.Input((12, 8), name="x"), *layers]))
+
+
+def demo(path: Path) -> Any:
+    from ese_hls.frontend.saved_model import load_model
+
+    return load_model(path)
+
+
+CASES = {
+    "hard": Case("QLSTM(16), QDense(5), 8-bit hard quantizers", hard_classifier),
+    "smooth": Case("QLSTM(16), QDense(3), tanh and sigmoid of Keras, no state quantizer", smooth_classifier),
+    "mlp": Case("QDense(24), quantized_relu, QDense(5)", quantized_mlp),
+    "one": Case("QDense(5) on 64 inputs, no softmax", one_layer),
+    "lstm": Case("Keras LSTM(16), Dense(3), no quantizers", keras_lstm),
+    "demo": Case("make demo's compressed network", demo),
+}
+
+
+def measure(backend: str, case: str, path: Path) -> dict[str, Any]:
+    """Convert, compile and run one model through one backend, here."""
+    import hls4ml
+
+    model = CASES[case].make(path)
+    rng = np.random.default_rng(11)
+    shape = [12 if size is None else size for size in model.input_shape[1:]]
+    x = rng.normal(size=(SAMPLES, *shape)).astype(np.float32)
+    expected = model.predict(x, verbose=0)
+    config = hls4ml.utils.config_from_keras_model(model, granularity="name", backend=backend)
+    if backend == "ESE":
+        precision = config["LayerName"].setdefault(model.inputs[0].name, {}).setdefault("Precision", {})
+        precision["result"] = WITHOUT_INPUT_QUANTIZER
+    with tempfile.TemporaryDirectory() as folder:
+        graph = hls4ml.converters.convert_from_keras_model(
+            model, backend=backend, hls_config=config, output_dir=folder + "/out", io_type="io_parallel"
+        )
+        graph.write()
+        written = sum(file.stat().st_size for file in Path(folder).rglob("*") if file.is_file())
+        before = os.times()
+        graph._compile()
+        after = os.times()
+        compiled = after.children_user + after.children_system - before.children_user - before.children_system
+        seconds = []
+        for _ in range(ROUNDS):
+            start = time.process_time()
+            found = graph.predict(x)
+            seconds.append(time.process_time() - start)
+        found = np.asarray(found).reshape(expected.shape)
+        return {
+            "commonest": float(np.bincount(expected.argmax(-1).ravel()).max() / expected.argmax(-1).size),
+            "agreement": float((found.argmax(-1) == expected.argmax(-1)).mean()),
+            "error": float(np.abs(found - expected).max()),
+            "compile_s": compiled,
+            "predict_ms": 1e3 * min(seconds) / SAMPLES,
+            "bytes": written,
+            **(of_engine(graph, shape) if backend == "ESE" else of_stock(graph)),
+        }
+
+
+def of_engine(graph: Any, shape: list[int]) -> dict[str, float]:
+    """Latency by the cycle model and DSPs by the resource model."""
+    from ese_hls.backend.backend import conversion_of, project_of
+    from ese_hls.project.project import Project
+    from ese_host import image
+    from ese_host.estimate import cycles
+    from ese_host.estimate.resources import use
+
+    project = Project.open(project_of(graph))
+    read = image.read(project.path / "image.bin", project.design)
+    steps = 1 if conversion_of(graph).steps is None else shape[0]
+    counted = cycles.account(read, project.design, steps).total
+    dsps = use(project.design, project.board)["dsps"].used
+    return {"latency_us": counted / project.design.clock_mhz, "multipliers": dsps}
+
+
+def of_stock(graph: Any) -> dict[str, float]:
+    """Non-zero weights over ReuseFactor: the multipliers that hls4ml's latency strategy may use."""
+    count = 0.0
+    for node in graph.get_layers():
+        for name, weight in node.weights.items():
+            if name.endswith("weight"):
+                count += np.count_nonzero(weight.data) / (node.get_attr("reuse_factor") or 1)
+    return {"multipliers": count}
+
+
+def child(backend: str, case: str, path: Path) -> dict[str, Any]:
+    """The measurements of one case, or why there are none: the first line of the error."""
+    command = [sys.executable, __file__, "--one", backend, case, "--demo", str(path)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+    except subprocess.TimeoutExpired:
+        return {"failed": f"not done after {TIMEOUT:g} s"}
+    if done.returncode < 0:
+        return {"failed": f"ended by signal {-done.returncode}"}
+    lines = done.stdout.splitlines()
+    found: dict[str, Any] = json.loads(lines[-1]) if lines else {"failed": "ended without a word"}
+    return found
+
+
+def one(backend: str, case: str, path: Path) -> dict[str, Any]:
+    """`measure`, with what stops it as a result; hls4ml's own output goes to standard error."""
+    with contextlib.redirect_stdout(sys.stderr):
+        try:
+            return measure(backend, case, path)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is the result
+            return {"failed": f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"}
+
+
+COLUMNS: tuple[tuple[str, str, str, bool | None], ...] = (
+    ("commonest", "Keras's commonest class", "{:.0%}", None),
+    ("agreement", "agreement with Keras", "{:.1%}", True),
+    ("error", "largest error", "{:.2g}", False),
+    ("compile_s", "compile, s of processor", "{:.1f}", False),
+    ("predict_ms", "predict, ms a sample", "{:.3f}", False),
+    ("bytes", "project bytes", "{:,}", False),
+    ("latency_us", "latency us (modelled)", "{:.2f}", False),
+    ("multipliers", "multipliers (modelled)", "{:.0f}", False),
+)
+"""Measurement, heading, format, and whether more is better; None where it is no merit."""
+
+
+def losses(results: dict[str, dict[str, dict[str, Any]]]) -> list[str]:
+    """Where both have a figure and ours is not at least as good."""
+    found = []
+    for case, both in results.items():
+        ours, theirs = both["ESE"], both["Vitis"]
+        if "failed" in ours:
+            found.append(f"{CASES[case].title}: refused" if "failed" not in theirs else f"{CASES[case].title}: neither")
+            continue
+        for key, heading, form, more in COLUMNS:
+            if more is None or key not in ours or key not in theirs:
+                continue
+            if ours[key] < theirs[key] if more else ours[key] > theirs[key]:
+                found.append(
+                    f"{CASES[case].title}: {heading}, {form.format(ours[key])} beside {form.format(theirs[key])}"
+                )
+    return found
+
+
+def rows(results: dict[str, dict[str, dict[str, Any]]]) -> list[list[str]]:
+    """Cells of the table."""
+    found = []
+    for case, both in results.items():
+        for backend, name in BACKENDS.items():
+            one_result = both[backend]
+            cells = [CASES[case].title, name]
+            if "failed" in one_result:
+                found.append([*cells, one_result["failed"].replace("|", "\\|"), *[""] * (len(COLUMNS) - 1)])
+                continue
+            cells += [
+                form.format(one_result[key]) if key in one_result else "needs Vitis HLS" for key, _, form, _ in COLUMNS
+            ]
+            found.append(cells)
+    return found
+
+
+@click.command()
+@click.option("--one", "only", nargs=2, help="Measure one backend and case here and print JSON.")
+@click.option("--demo", "path", type=click.Path(path_type=Path), default=ROOT / "build" / "demo" / "ternary.keras")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), default=ROOT / "docs" / "side-by-side.md")
+def main(only: tuple[str, str] | None, path: Path, out: Path) -> None:
+    """Measure all models and write docs/side-by-side.md."""
+    if only is not None:
+        click.echo(json.dumps(one(*only, path)))
+        return
+    chosen = [case for case in CASES if case != "demo" or path.is_file()]
+    results = {case: {backend: child(backend, case, path) for backend in BACKENDS} for case in chosen}
+    loader = jinja2.FileSystemLoader(Path(__file__).parent)
+    environment = jinja2.Environment(loader=loader, trim_blocks=True, undefined=jinja2.StrictUndefined)  # noqa: S701
+    text = environment.get_template("side_by_side.md.jinja").render(
+        headings=[heading for _, heading, _, _ in COLUMNS],
+        rows=rows(results),
+        losses=losses(results),
+        samples=SAMPLES,
+        rounds=ROUNDS,
+        demo=path.is_file(),
+        precision=WITHOUT_INPUT_QUANTIZER,
+        cores=os.cpu_count(),
+        load=os.getloadavg()[0],
+    )
+    out.write_text(text.rstrip() + "\n", encoding="utf-8")
+    click.echo(text)
+
+
+if __name__ == "__main__":
+    main()

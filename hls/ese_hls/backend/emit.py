@@ -1,0 +1,54 @@
+"""From a .keras file to an emitted project."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from pathlib import Path
+
+from ese_hls.frontend.saved_model import load_model
+from ese_hls.lower.conversion import Conversion
+from ese_hls.lower.options import Options
+from ese_hls.project.folders import check_target
+from ese_hls.project.project import ATTACHMENTS, DESCRIPTION, Project
+from ese_host.bundle import manifest
+
+
+def masks_of(model_path: Path) -> dict[str, int]:
+    """PEs and gap bits that the masks of a saved model were made for, as far as its provenance says."""
+    path = model_path.with_name(f"{model_path.stem}.{manifest.PROVENANCE}")
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    found = {name: record.get(name) for name in ("pes", "gap_bits")} if isinstance(record, dict) else {}
+    return {name: value for name, value in found.items() if type(value) is int}
+
+
+def emit(model_path: Path, out: Path, options: Options | None = None) -> tuple[Project, Conversion]:
+    """Convert a saved model through hls4ml with backend ESE, and emit its project.
+
+    `<stem>.provenance.json` and `<stem>.testset.npz` beside the model go into the project.
+
+    Raises:
+        EseError: the model cannot be read or converted, or `out` holds something else.
+    """
+    chosen = options or Options()
+    check_target(out, DESCRIPTION)
+    model = load_model(model_path)
+    beside = {name: model_path.with_name(f"{model_path.stem}.{name}") for name in ATTACHMENTS}
+    with contextlib.redirect_stdout(sys.stderr):  # hls4ml prints; standard output is the caller's
+        import hls4ml
+
+        graph = hls4ml.converters.convert_from_keras_model(
+            model,
+            backend="ESE",
+            output_dir=str(out),
+            board=chosen.board,
+            files={name: path for name, path in beside.items() if path.is_file()},
+            hls_config={"Model": chosen.to_model_config()},
+        )
+        graph.write()
+    conversion: Conversion = graph.ese_conversion
+    return Project.open(out), conversion

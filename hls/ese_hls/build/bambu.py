@@ -1,0 +1,218 @@
+"""The engine through PandA Bambu, an open HLS compiler, to Verilog; and that Verilog against golden model and g++."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ese_hls.build import bambu_log
+from ese_hls.build.reports import Cosimulation, Synthesis
+from ese_hls.emulate.gxx import compile_emulator
+from ese_hls.emulate.simulate import Emulator
+from ese_hls.project import vectors
+from ese_hls.project.project import Project
+from ese_hls.run_tool import ToolError, run_tool
+from ese_host.boards.board import Board
+from ese_host.errors import MissingError, UnsupportedError
+from ese_host.protocol.packets import Words
+
+COMMAND, SIMULATOR = "bambu", "verilator"
+FOLDER, LOG, REPORT = "bambu", "bambu.log", "bambu.json"
+BENCH_LOG = "HLS_output/simulation/testbench.log"
+TOP = "ese_core"
+TIMEOUT = 2 * 3600.0
+MALFORMED_ROOM = 1 << 16
+"""Words of the longest answer to a packet that the golden model does not know."""
+DEVICES = {"zynq-7000": "xc7z020-1clg484-VVD", "zynq-ultrascale": "xcu280-2Lfsvh2892-VVD"}
+"""The nearest device that Bambu has characterised: the die of the PYNQ boards; UltraScale+ of another size."""
+FRONT_END = (
+    # packets are followed through the engine's references only where every function is inlined; small loops are
+    # unrolled as Vitis HLS is told to, so that what they index are registers, not memories
+    "-mllvm -inline-threshold=100000",
+    "-funroll-loops",
+    "-mllvm -unroll-full-max-count=4",
+    "-mllvm -unroll-threshold=20000",
+    "-mllvm -unroll-allow-partial=0",
+    "-mllvm -unroll-runtime=0",
+)
+# The pass that packs Booleans into LUTs ends with "unexpected condition" on ap_int.
+PASSES = ("--panda-parameter=lut-transformation=0",)
+# Verilator's own makefile, as its Python package has it, leaves out how g++ is given a precompiled header.
+MAKE = "CFG_CXXFLAGS_PCH_I=-include"
+
+
+def find_tool() -> str:
+    """Path of bambu.
+
+    Raises:
+        MissingError: it, or the simulator that it calls, is not on PATH.
+    """
+    found = shutil.which(COMMAND)
+    if found is None:
+        raise MissingError(
+            f"{COMMAND} is not on PATH; PandA Bambu 2024.10 is an optional tool: install its AppImage or package so "
+            f"that {COMMAND} is on PATH, or build with g++ (--with g++)"
+        )
+    if shutil.which(SIMULATOR) is None:
+        raise MissingError(
+            f"{SIMULATOR} is not on PATH; bambu simulates its Verilog with it: pip install {SIMULATOR}, or apt-get "
+            f"install {SIMULATOR}"
+        )
+    return found
+
+
+def device_of(board: Board) -> str:
+    """Bambu's device for a board.
+
+    Raises:
+        UnsupportedError: it has none of that family.
+    """
+    if board.family not in DEVICES:
+        raise UnsupportedError(
+            f"board {board.name!r} has a {board.family} part; for Bambu there are devices of {', '.join(DEVICES)}"
+        )
+    return DEVICES[board.family]
+
+
+def build_project(project: Project, *, timeout: float = TIMEOUT) -> Synthesis:
+    """Synthesize an emitted project's engine and simulate it on the project's test vectors, in its folder `bambu`.
+
+    Args:
+        project: an emitted project.
+        timeout: seconds.
+
+    Returns:
+        The figures; bambu.json in the project holds them too.
+
+    Raises:
+        MissingError: bambu is not there. ToolError: it failed, took too long, or RTL, g++ and golden model differ.
+    """
+    find_tool()
+    sent = vectors.read(project.path / "tb" / vectors.INPUT)
+    golden = vectors.read(project.path / "tb" / vectors.EXPECTED)
+    report = cosimulate(
+        project.path,
+        sent,
+        golden,
+        device=device_of(project.board),
+        clock_ns=1000 / project.design.clock_mhz,
+        timeout=timeout,
+    )
+    text = json.dumps(report.to_json(), indent=2, sort_keys=True)
+    (project.path / REPORT).write_text(text + "\n", encoding="utf-8")
+    return report
+
+
+def cosimulate(
+    folder: Path,
+    sent: Sequence[Words],
+    golden: Sequence[Words | None],
+    *,
+    device: str = DEVICES["zynq-7000"],
+    clock_ns: float = 10.0,
+    timeout: float = TIMEOUT,
+) -> Synthesis:
+    """Synthesize the engine in `folder` and simulate it; every answer must be g++'s, and g++'s the golden model's.
+
+    Args:
+        folder: a project, or a folder with its csrc and ap_types.
+        sent: packets.
+        golden: their answers but for the cycle words; None where the golden model has none (a malformed packet, a
+            trailer alone) and g++'s is taken.
+        device: Bambu's name of it.
+        clock_ns: period.
+        timeout: seconds.
+
+    Returns:
+        The figures.
+
+    Raises:
+        MissingError: bambu is not there. ToolError: as for `build_project`.
+    """
+    tool = find_tool()
+    work = (folder / FOLDER).absolute()
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir()
+    answers = answers_of(folder, work, sent, golden)
+    vectors.write_packets(work / vectors.INPUT, sent)
+    vectors.write_packets(work / vectors.EXPECTED, answers)
+    command = [
+        tool,
+        "../csrc/tops/core.cpp",
+        "-I../csrc",
+        f"--top-fname={TOP}",
+        "--generate-interface=INFER",
+        "--compiler=I386_CLANG16",
+        "-O1",
+        f"--extra-gcc-options={' '.join(FRONT_END)}",
+        f"--clock-period={clock_ns:g}",
+        f"--device-name={device}",
+        "--generate-tb=../csrc/testbench/core_testbench.cpp",
+        f"--tb-arg={work / vectors.INPUT}",
+        f"--tb-arg={work / vectors.EXPECTED}",
+        "--simulate",
+        "--simulator=VERILATOR",
+        *PASSES,
+        "-v2",
+    ]
+    try:
+        environment = {"MAKEFLAGS": f"{os.environ.get('MAKEFLAGS', '')} {MAKE}".strip()}
+        run_tool(command, work, work / LOG, timeout, environment)
+        log = (work / LOG).read_text(encoding="utf-8", errors="replace")
+        bench = work / BENCH_LOG
+        bambu_log.check(log + (bench.read_text(errors="replace") if bench.is_file() else ""))
+        results = work / "results.txt"
+        clocks = bambu_log.clocks(results.read_text(encoding="utf-8")) if results.is_file() else ()
+        if len(clocks) != len(sent):
+            raise ToolError(f"bambu simulated {len(clocks)} packets of {len(sent)}; its log is {work / LOG}")
+    except ToolError as error:
+        raise ToolError(f"{error}{_said(work / BENCH_LOG)}") from error
+    return Synthesis(
+        tool="Bambu",
+        version=bambu_log.version(log),
+        part=device,
+        clock_ns=clock_ns,
+        estimated_ns=bambu_log.period(log),
+        luts=None,
+        registers=bambu_log.registers(log),
+        dsps=bambu_log.dsps(log),
+        bram18=bambu_log.bram18(log),
+        cosimulation=Cosimulation(
+            packets=len(sent),
+            words=sum(len(answer) for answer in answers),
+            clocks=clocks,
+            iterations=tuple(int(answer[-2]) | int(answer[-1]) << 32 for answer in answers),
+        ),
+    )
+
+
+def answers_of(folder: Path, work: Path, sent: Sequence[Words], golden: Sequence[Words | None]) -> list[Words]:
+    """What g++'s engine answers, cycle words and all; equal to the golden model's where that has an answer."""
+    library = ctypes.CDLL(str(compile_emulator(folder, work / "emulator.so", work / "g++.log")))
+    answers: list[Words] = []
+    with Emulator(library) as emulator:
+        for number, (packet, expected) in enumerate(zip(sent, golden, strict=True)):
+            answer = emulator.packet(packet, MALFORMED_ROOM if expected is None else len(expected))
+            if expected is not None:
+                cycles = [len(expected) + place for place in vectors.CYCLE_WORDS]
+                compared = np.delete(answer, cycles), np.delete(expected, cycles)
+                if len(answer) != len(expected) or not np.array_equal(*compared):
+                    raise ToolError(
+                        f"packet {number}: the engine under g++ answers otherwise than the golden model; the project's "
+                        "sources or vectors were changed: emit it again"
+                    )
+            answers.append(answer)
+    return answers
+
+
+def _said(log: Path) -> str:
+    """The last of what the test bench printed, if it came so far."""
+    if not log.is_file():
+        return ""
+    return "\nthe test bench ends with\n" + "\n".join(log.read_text(errors="replace").splitlines()[-6:])

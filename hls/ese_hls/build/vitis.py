@@ -1,0 +1,137 @@
+"""An emitted project through Vitis HLS and Vivado, where they are installed: the steps of hls4ml's `build`."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+from ese_hls.build import vivado
+from ese_hls.build.reports import read_vitis
+from ese_hls.build.vendor_reports import BuildReport, read_cosim
+from ese_hls.project.project import PRJ, TOP, Project
+from ese_hls.run_tool import ToolError, run_tool
+from ese_host.errors import MissingError, UnsupportedError
+
+SCRIPT = "build_prj.tcl"
+OPTIONS = "build_opt.tcl"
+LOG = "vitis.log"
+TIMEOUT = 24 * 3600.0
+SOLUTION = Path(PRJ) / "solution1"
+CSIM = SOLUTION / f"csim/report/{TOP}_csim.log"
+CSYNTH = SOLUTION / f"syn/report/{TOP}_csynth.xml"
+COSIM = SOLUTION / f"sim/report/{TOP}_cosim.rpt"
+RTL = SOLUTION / "syn/verilog"
+IP = SOLUTION / "impl/ip"
+CSIM_PASSED = "CSim done with 0 errors"
+
+
+def find_tool() -> list[str]:
+    """The command that runs a Tcl script in Vitis HLS.
+
+    Raises:
+        UnsupportedError: only Vivado HLS is there.
+        MissingError: neither is.
+    """
+    for name, arguments in (("vitis-run", ["--mode", "hls", "--tcl", SCRIPT]), ("vitis_hls", ["-f", SCRIPT])):
+        found = shutil.which(name)
+        if found is not None:
+            return [found, *arguments]
+    if shutil.which("vivado_hls") is not None:
+        raise UnsupportedError(
+            "vivado_hls is on PATH, but the engine needs Vitis HLS 2022.2 or newer: install and source it"
+        )
+    raise MissingError(
+        "neither vitis-run nor vitis_hls is on PATH; install Vitis HLS 2022.2 or newer and source its settings64.sh, "
+        f"or carry the project folder to a machine that has it and run `vitis_hls -f {SCRIPT}` there"
+    )
+
+
+def build_project(
+    project_path: Path,
+    *,
+    reset: bool = False,
+    csim: bool = True,
+    synth: bool = True,
+    cosim: bool = False,
+    validation: bool = False,
+    export: bool = False,
+    vsynth: bool = False,
+    bitfile: bool = False,
+    fifo_opt: bool = False,
+    log_to_stdout: bool = False,
+    timeout: float = TIMEOUT,
+) -> BuildReport:
+    """Run the chosen steps; logs and reports stay in the project, synthesis.json beside them.
+
+    Names and defaults are those of hls4ml's Vitis backend, `bitfile` and `timeout` are ours.
+
+    Args:
+        project_path: an emitted project.
+        reset: start from an empty Vitis HLS project.
+        csim: compile and run the test bench, which compares every word with the golden model's.
+        synth: C synthesis.
+        cosim: simulate the RTL under the same test bench.
+        validation: hls4ml compares the outputs of both simulations; here the test bench does, so this runs both.
+        export: package the IP core.
+        vsynth: synthesize the RTL with Vivado, the engine alone; C synthesis is run first where there is none.
+        bitfile: design.bit and design.hwh with the board's block design; export is run first where there is none.
+        fifo_opt: refused.
+        log_to_stdout: show each tool's log when it has ended; it is kept in any case.
+        timeout: seconds that each tool may take.
+
+    Raises:
+        MissingError, UnsupportedError: a tool is not there, or only Vivado HLS; `fifo_opt`. ToolError: a tool failed.
+        FormatError: a report cannot be read. MismatchError: Vivado's .hwh is of another block design.
+    """
+    if fifo_opt:
+        raise UnsupportedError("fifo_opt is True; the engine's FIFOs have no depths to find: leave it out")
+    project = Project.open(project_path)
+    here = project.path
+    csim, cosim = csim or validation, cosim or validation
+    synth = synth or (vsynth and not any((here / RTL).glob("*.v")))
+    export = export or (bitfile and not (here / IP).is_dir())
+    if vsynth or bitfile:
+        vivado.find_vivado()  # before hours of Vitis HLS
+    logs: list[str] = []
+
+    def ended(log: str) -> None:
+        logs.append(log)
+        if log_to_stdout:
+            sys.stdout.write((here / log).read_text(encoding="utf-8", errors="replace"))
+
+    wanted = {CSIM: csim, CSYNTH: synth or cosim or export, COSIM: cosim, IP: export}
+    if any(wanted.values()):
+        _run_hls(here, {"reset": reset, "csim": csim, "synth": synth, "cosim": cosim, "export": export}, timeout)
+        ended(LOG)
+        missing = [str(path) for path, chosen in wanted.items() if chosen and not (here / path).exists()]
+        if missing:
+            raise ToolError(f"Vitis HLS ended without {', '.join(missing)}; see {here / LOG}")
+    if csim and CSIM_PASSED not in (here / CSIM).read_text(encoding="utf-8", errors="replace"):
+        raise ToolError(f"C simulation failed: {here / CSIM} does not say {CSIM_PASSED!r}; see there")
+    synthesis = read_vitis(here / CSYNTH) if wanted[CSYNTH] else None
+    simulation = read_cosim(here / COSIM) if cosim else None
+    if simulation is not None and not simulation.passed:
+        raise ToolError(f"{simulation}; the RTL answers otherwise than the golden model: see {here / LOG}")
+    alone = whole = None
+    if vsynth:
+        alone = vivado.synthesize(here, timeout)
+        ended(vivado.SYNTHESIS_LOG)
+    if bitfile:
+        whole = vivado.implement(project, timeout)
+        ended(vivado.LOG)
+    report = BuildReport(csim, synthesis, simulation, alone, whole, tuple(logs))
+    report.write(here)
+    return report
+
+
+def _run_hls(project: Path, steps: dict[str, bool], timeout: float) -> None:
+    """Run Vitis HLS; what an earlier run left of these steps is removed first, and not taken for a result."""
+    command = find_tool()
+    for path in (CSIM, CSYNTH, COSIM):
+        (project / path).unlink(missing_ok=True)
+    if steps["export"]:
+        shutil.rmtree(project / IP, ignore_errors=True)
+    lines = [f"set opt({name}) {int(chosen)}\n" for name, chosen in steps.items()]
+    (project / OPTIONS).write_text("".join(lines), encoding="utf-8")
+    run_tool(command, project, project / LOG, timeout)

@@ -1,0 +1,84 @@
+"""Vivado on an emitted project: synthesis of the engine alone, and implementation of the block design."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+from ese_hls.build.vendor_reports import Implementation, read_timing, read_utilization
+from ese_hls.project.project import Project
+from ese_hls.run_tool import ToolError, run_tool, version_of
+from ese_host.boards import hwh
+from ese_host.bundle import manifest
+from ese_host.errors import MissingError
+
+SYNTHESIS, SYNTHESIS_LOG = "vivado_synth.tcl", "vivado_synth.log"
+SYNTHESIS_REPORTS = ("vivado_synth.rpt", "vivado_synth_timing.rpt")
+SCRIPT, LOG = "bitstream.tcl", "vivado.log"
+REPORTS = ("utilization.rpt", "timing.rpt")
+TIMEOUT = 24 * 3600.0
+
+
+def find_vivado() -> str:
+    """Path of Vivado.
+
+    Raises:
+        MissingError: it is not on PATH.
+    """
+    found = shutil.which("vivado")
+    if found is None:
+        raise MissingError(
+            "vivado is not on PATH; install Vivado 2022.2 or newer and source its settings64.sh, or carry the project "
+            f"folder to a machine that has it and run `vivado -mode batch -source {SCRIPT}` there; without it, "
+            "`ese4ml build --with g++` makes an emulated bitstream"
+        )
+    return found
+
+
+def synthesize(project: Path, timeout: float = TIMEOUT) -> Implementation:
+    """Synthesize the RTL of a project's engine, out of context.
+
+    Raises:
+        MissingError: Vivado is not there. ToolError: it failed. FormatError: its reports cannot be read.
+    """
+    return _run(project, SYNTHESIS, SYNTHESIS_LOG, SYNTHESIS_REPORTS, timeout)
+
+
+def implement(project: Project, timeout: float = TIMEOUT) -> Implementation:
+    """Make design.bit and design.hwh in a project whose engine was exported.
+
+    Raises:
+        MissingError: Vivado is not there. ToolError: it failed, or timing is not met. FormatError: its reports cannot
+            be read. MismatchError: its .hwh is of another block design.
+    """
+    made = (manifest.BIT, manifest.HWH)
+    found = _run(project.path, SCRIPT, LOG, REPORTS, timeout, made)
+    if not found.timing.met:
+        raise ToolError(
+            f"{found.timing} at {project.design.clock_mhz} MHz; emit with a lower --clock-mhz, see "
+            f"{project.path / REPORTS[1]}"
+        )
+    hwh.check((project.path / manifest.HWH).read_text(encoding="utf-8"), project.board.name, project.design)
+    return found
+
+
+def _run(
+    project: Path, script: str, log: str, reports: tuple[str, str], timeout: float, made: tuple[str, ...] = ()
+) -> Implementation:
+    vivado = find_vivado()
+    for name in (*made, *reports):
+        (project / name).unlink(missing_ok=True)
+    run_tool([vivado, "-mode", "batch", "-nojournal", "-nolog", "-source", script], project, project / log, timeout)
+    missing = [name for name in (*made, *reports) if not (project / name).is_file()]
+    if missing:
+        raise ToolError(f"vivado ended without {', '.join(missing)}; see {project / log}")
+    utilization, timing = reports
+    return Implementation(read_utilization(project / utilization), read_timing(project / timing))
+
+
+def version(command: str) -> str:
+    """`v2022.2` of `vivado v2022.2 (64-bit)`; Vitis HLS answers alike."""
+    line = version_of(command, "-version")
+    found = re.search(r"v?\d{4}\.\d+\S*", line)
+    return found.group() if found else line or "unknown"

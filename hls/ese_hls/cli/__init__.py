@@ -1,0 +1,1 @@
+"""The commands `ese4ml emit`, `build` and `pack`."""

@@ -1,0 +1,162 @@
+"""The commands `ese4ml emit` and `ese4ml build`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ese_host.boards.board import board_names
+from ese_host.image.design import Mode
+from ese_host.ir.network import CODE_RANGE, WeightKind
+
+if TYPE_CHECKING:
+    from ese_hls.encode.storage import Storage
+
+FOLDER = click.Path(file_okay=False, path_type=Path)
+
+
+@click.command()
+@click.argument("model", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--out", required=True, type=FOLDER, help="Folder for the project; an earlier project there is replaced.")
+@click.option("--pes", type=int, help="Processing elements.  [default: those that the masks were made for, else 8]")
+@click.option("--gap-bits", type=int, help="Bits of an entry's relative index.  [default: the masks', else 5]")
+@click.option("--acc-banks", type=int, help="Accumulators a row: 1, 2 or 4.  [default: as few as the scales allow]")
+@click.option("--cells-per-cycle", type=int, help="Element-wise units: 1 or 2.  [default: 2; 1 for odd PEs]")
+@click.option("--board", default="pynq-z2", show_default=True, type=click.Choice(board_names()), help="Target board.")
+@click.option("--clock-mhz", type=int, help="Clock in MHz.  [default: the board's]")
+@click.option(
+    "--mode",
+    default="stream",
+    show_default=True,
+    type=click.Choice(["stream", "skip"]),
+    help="All activations (ESE), or those that count (EIE).",
+)
+@click.option("--fifo-depth", default=8, show_default=True, help="Skip mode: columns that a PE's FIFO holds.")
+@click.option(
+    "--weights",
+    type=click.Choice([*CODE_RANGE]),
+    help="Kind of weight.  [default: the narrowest that holds the model]",
+)
+@click.option(
+    "--storage",
+    default="auto",
+    show_default=True,
+    type=click.Choice(["auto", "sparse", "full"]),
+    help="Each matrix the cheaper way; all without zeros; all with every weight, without gaps.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def emit(
+    model: Path,
+    out: Path,
+    pes: int | None,
+    gap_bits: int | None,
+    acc_banks: int | None,
+    cells_per_cycle: int | None,
+    board: str,
+    clock_mhz: int | None,
+    mode: Mode,
+    fifo_depth: int,
+    weights: WeightKind | None,
+    storage: Storage,
+    as_json: bool,
+) -> None:
+    """Convert MODEL (a .keras file) through hls4ml with backend ESE, and emit an HLS project."""
+    from ese_hls.backend.emit import emit as run
+    from ese_hls.backend.emit import masks_of
+    from ese_hls.lower.options import Options
+
+    made_for = masks_of(model)
+    pes, gap_bits = pes or made_for.get("pes", 8), gap_bits or made_for.get("gap_bits", 5)
+    options = Options(pes, gap_bits, acc_banks, cells_per_cycle, board, clock_mhz, mode, fifo_depth, weights, storage)
+    project, conversion = run(model, out, options)
+    description = project.description
+    if as_json:
+        _print({"project": str(out), **{key: value for key, value in description.items() if key != "design"}})
+        return
+    click.echo(str(conversion))
+    click.echo(f"design {description['design_id']}, {pes} PEs, image {description['image_id']}: project in {out}")
+
+
+@click.command()
+@click.argument("project", type=FOLDER)
+@click.option("--out", type=FOLDER, help="Design folder to make, e.g. bitstreams/<name>; not with vitis or bambu.")
+@click.option(
+    "--with",
+    "tool",
+    default="g++",
+    show_default=True,
+    type=click.Choice(["g++", "vitis", "vivado", "bambu"]),
+    help="Tool.",
+)
+@click.option(
+    "--step",
+    "steps",
+    multiple=True,
+    type=click.Choice(["reset", "csim", "synth", "cosim", "export", "vsynth"]),
+    help="What to do with vitis; may be repeated.  [default: synth, export]",
+)
+@click.option("--timeout", default=86400.0, show_default=True, help="Seconds that Vitis HLS, Vivado or Bambu may take.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def build(project: Path, out: Path | None, tool: str, steps: tuple[str, ...], timeout: float, as_json: bool) -> None:
+    """Build an emitted PROJECT: emulated bitstream (g++), IP core (vitis), bitstream (vivado), proof in RTL (bambu)."""
+    if tool == "vitis":
+        from ese_hls.build.vendor_reports import NAME
+        from ese_hls.build.vitis import build_project
+
+        chosen = set(steps or ("synth", "export"))
+        flags = {step: step in chosen for step in ("reset", "csim", "synth", "cosim", "export", "vsynth")}
+        found = build_project(project, **flags, timeout=timeout)
+        if as_json:
+            _print({"project": str(project), **found.to_json()})
+        else:
+            click.echo(f"{found}\nfigures in {project / NAME}, logs beside it: {', '.join(found.logs)}")
+        return
+    if tool == "bambu":
+        from ese_hls.build import bambu
+        from ese_hls.project.project import Project
+
+        report = bambu.build_project(Project.open(project), timeout=timeout)
+        if as_json:
+            _print({"project": str(project), **report.to_json()})
+        else:
+            click.echo(f"{report}\nfigures in {project / bambu.REPORT}, log {project / bambu.FOLDER / bambu.LOG}")
+        return
+    if out is None:
+        raise click.UsageError(f"--out is needed with {tool}: the design folder to make, e.g. --out bitstreams/ternary")
+    from ese_hls.build.build import build_bitstream, build_emulated
+
+    figures = None
+    if tool == "vivado":
+        made, figures = build_bitstream(project, out, timeout=timeout)
+    else:
+        made = build_emulated(project, out)
+    if as_json:
+        plain = {key: value for key, value in made.to_json().items() if key != "design"}
+        _print({"out": str(out), **plain, **({} if figures is None else {"figures": figures.to_json()})})
+    else:
+        kind = "emulated bitstream, for this machine alone," if made.kind == "emulated" else "bitstream"
+        click.echo(f"{kind} of design {made.design.design_id:#010x} for {made.board} in {out}")
+        if figures is not None:
+            click.echo(str(figures))
+
+
+@click.command()
+@click.argument("folder", type=FOLDER)
+@click.option("--out", required=True, type=FOLDER, help="Design folder to make; an earlier one there is replaced.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def pack(folder: Path, out: Path, as_json: bool) -> None:
+    """Copy the design FOLDER with its image Huffman-coded; the host decodes it when it loads."""
+    from ese_hls.encode.compressed import pack_folder
+
+    sizes = pack_folder(folder, out)
+    if as_json:
+        _print({"out": str(out), "image_bytes": sizes})
+    else:
+        click.echo(f"image of {sizes['plain']:,} bytes stored in {sizes['stored']:,}: {out}")
+
+
+def _print(value: dict[str, Any]) -> None:
+    click.echo(json.dumps(value, indent=2, sort_keys=True))

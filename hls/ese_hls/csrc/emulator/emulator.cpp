@@ -1,0 +1,71 @@
+// The emulated bitstream: the engine's own top behind a C interface (docs/packets.md), for g++ alone.
+#include "../tops/top.h"
+#include <cstddef>
+#include <cstdint>
+#include <new>
+
+namespace {
+
+struct Emulated {
+    ese::Engine<ese::Config> engine;
+    ese::Registers registers;
+};
+
+} // namespace
+
+extern "C" {
+
+void *ese_open(void) {
+    Emulated *emulated = new (std::nothrow) Emulated();
+    if (emulated == nullptr)
+        return nullptr;
+    emulated->engine.reset();
+    emulated->registers.design_id = ese::Config::design_id;
+    return emulated;
+}
+
+void ese_close(void *engine) {
+    delete static_cast<Emulated *>(engine);
+}
+
+uint32_t ese_register(void *engine, uint32_t offset) {
+    const ese::Registers &r = static_cast<Emulated *>(engine)->registers;
+    switch (offset) {
+    case 0x10:
+        return r.design_id;
+    case 0x20:
+        return r.image_id;
+    case 0x30:
+        return r.cycles_low;
+    case 0x40:
+        return r.cycles_high;
+    case 0x50:
+        return r.error;
+    default:
+        return 0;
+    }
+}
+
+size_t ese_packet(void *engine, const uint32_t *in, size_t in_words, uint32_t *out, size_t out_words) {
+    Emulated *emulated = static_cast<Emulated *>(engine);
+    if (in_words == 0)
+        return 0;
+    ese::axis_t source, sink;
+    for (size_t i = 0; i < in_words; ++i) {
+        ese::beat_t beat;
+        beat.data = in[i];
+        beat.keep = -1;
+        beat.strb = -1;
+        beat.last = i + 1 == in_words;
+        source.write(beat);
+    }
+    ese::answer(emulated->engine, source, sink, emulated->registers);
+    size_t words = 0;
+    for (; !sink.empty(); ++words) {
+        uint32_t value = sink.read().data.to_uint();
+        if (words < out_words)
+            out[words] = value;
+    }
+    return words;
+}
+}

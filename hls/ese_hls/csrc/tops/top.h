@@ -1,0 +1,97 @@
+// The AXI top: AXI4-Stream with TLAST in and out, AXI4-Lite registers; one call answers one packet.
+#ifndef ESE_TOP_H
+#define ESE_TOP_H
+
+#include "../config.h"
+#include "../engine/packet.h"
+#include <ap_axi_sdata.h>
+
+namespace ese {
+
+using beat_t = ap_axiu<32, 0, 0, 0>;
+using axis_t = hls::stream<beat_t>;
+
+// Words of one packet. After TLAST it supplies zeros, so that the engine never waits for words that will not come.
+struct PacketIn {
+    axis_t &stream;
+    bool ended, missing;
+
+    explicit PacketIn(axis_t &source) : stream(source), ended(false), missing(false) {}
+
+    word_t word() {
+        ESE_INLINE
+        if (ended) {
+            missing = true;
+            return 0;
+        }
+        beat_t beat = stream.read();
+        ended = beat.last != 0;
+        return beat.data.to_uint();
+    }
+
+    bool ended_early() const { return missing; }
+
+    // Take what is left up to TLAST; tells whether there was any.
+    bool drain() {
+        bool any = false;
+    words:
+        while (!ended) {
+            word();
+            any = true;
+        }
+        return any;
+    }
+};
+
+// Words of the answer; one is held back, so that the last can carry TLAST.
+struct PacketOut {
+    axis_t &stream;
+    bool holding;
+    word_t held;
+
+    explicit PacketOut(axis_t &sink) : stream(sink), holding(false), held(0) {}
+
+    void word(word_t value) {
+        ESE_INLINE
+        if (holding)
+            write(false);
+        held = value;
+        holding = true;
+    }
+
+    void last() { write(true); }
+
+  private:
+    void write(bool is_last) {
+        ESE_INLINE
+        beat_t beat;
+        beat.data = static_cast<unsigned>(held);
+        beat.keep = -1;
+        beat.strb = -1;
+        beat.last = is_last;
+        stream.write(beat);
+    }
+};
+
+// What AXI4-Lite shows, in the order of docs/packets.md.
+struct Registers {
+    word_t design_id, image_id, cycles_low, cycles_high, error;
+};
+
+inline void answer(Engine<Config> &engine, axis_t &in, axis_t &out, Registers &registers) {
+    PacketIn packet(in);
+    PacketOut reply(out);
+    Status status = serve(engine, packet, reply);
+    registers.design_id = Config::design_id;
+    registers.image_id = status.image_id;
+    registers.cycles_low = status.cycles;
+    registers.cycles_high = status.cycles >> 32;
+    registers.error = status.error;
+}
+
+} // namespace ese
+
+void ese_top(ese::axis_t &in, ese::axis_t &out, ese::word_t &design_id, ese::word_t &image_id, ese::word_t &cycles_low,
+             ese::word_t &cycles_high, ese::word_t &error);
+
+#endif

@@ -1,0 +1,1 @@
+"""The engine's C++ under g++: compiled, run and traced."""

@@ -1,0 +1,318 @@
+"""The encoder: a network, for one design, as the words of an image (docs/image-format.md)."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from ese_hls.encode.bounds import bits_for, check_sum, largest_change, partial_sums
+from ese_hls.encode.schedule import Plan, Planned, plan
+from ese_hls.encode.storage import Choice, Storage, Stored, store
+from ese_host.errors import CapacityError, MismatchError, UnsupportedError
+from ese_host.image import pointers
+from ese_host.image.bits import Words, pack
+from ese_host.image.design import FORMAT_VERSION, SUM_FRAC, Design, Mode
+from ese_host.image.packing import RAM_BITS, Packing
+from ese_host.image.reader import HEADER, MAGIC, layout, parse
+from ese_host.ir.engine_formats import engine_formats, fits_source, stored_output, without_line
+from ese_host.ir.fixed import Codes
+from ese_host.ir.network import Layer, Lstm, Network
+from ese_host.ir.tables import VALUE_FRAC
+
+
+@dataclass
+class Packed:
+    """A plan with its memories filled.
+
+    Attributes:
+        entries: (pes, entry words) words of entry memory.
+        counts: (phases, pes) entries of each PE.
+        pointers: (pes, pointers) column pointers of skip mode.
+        scales: (params, 4, banks) and biases: (params, 4), a row of four for each item.
+        peepholes: (cells, 3).
+        acc_bits: accumulator width that the worst case needs.
+        choices: how each phase's matrix is stored.
+    """
+
+    plan: Plan
+    entries: Codes
+    counts: Codes
+    pointers: Codes
+    scales: Codes
+    biases: Codes
+    peepholes: Codes
+    codebooks: list[Codes]
+    acc_bits: int
+    choices: tuple[Choice, ...]
+
+
+def encode(network: Network, design: Design, storage: Storage = "auto") -> bytes:
+    """The image of a network for a design; the result has been read back by the strict reader.
+
+    Args:
+        network: the network.
+        design: the design.
+        storage: how matrices are stored; where the design has no full phases, sparse.
+
+    Raises:
+        MismatchError: formats, activations or weight kind differ from the design's, or it has no full phases.
+        CapacityError: a memory is too small, or a sum could overflow.
+        UnsupportedError: the engine cannot hold a scale, bias or format.
+    """
+    return image_of(network, prepare(network, design, storage), design)
+
+
+def prepare(network: Network, design: Design, storage: Storage = "auto") -> Packed:
+    """The memories of a network's image, and how each matrix is stored; arguments and errors as of `encode`."""
+    check_formats(network, design)
+    if storage == "full" and not design.full_phases:
+        raise MismatchError(
+            "storage is 'full'; the design has no full phases: emit a design for this network, or use 'auto'"
+        )
+    units, banks = design.cells_per_cycle, design.acc_banks
+    packed = fill(network, design.pes, design.packing, units, banks, design.mode, storage)
+    check_capacity(packed, design)
+    return packed
+
+
+def image_of(network: Network, packed: Packed, design: Design) -> bytes:
+    """The image whose memories `prepare` has filled, read back by the strict reader."""
+    words = assemble(network, packed, design)
+    parse(words, design, "encoded image")
+    return words.astype("<u4").tobytes()
+
+
+def fill(
+    network: Network,
+    pes: int,
+    packing: Packing,
+    units: int,
+    banks: int,
+    mode: Mode = "stream",
+    storage: Storage = "auto",
+) -> Packed:
+    """Plan a network and fill the memories of its image, whatever their size."""
+    planned = plan(network, pes, banks, mode)
+    choices: list[Choice] = []
+    entries: list[Codes] = []
+    columns: list[Codes] = []
+    counts, scales, biases, peepholes = [], [], [], []
+    entry_words = params = cells = 0
+    for item in planned.phases:
+        phase = item.phase
+        where = network.layers[phase.layer].name, phase.part
+        stored, choice = store(item.matrix, item.interleave, packing, mode, storage, where)
+        words, count = stored.words(packing), stored.counts
+        phase.entry_base, phase.entry_count, phase.rows = entry_words, int(count.max(initial=0)), stored.rows
+        phase.stride_log2 = item.interleave.stride_log2
+        phase.pointer_base = sum(c.shape[1] for c in columns)
+        columns.append(_pointers(stored, entry_words, packing))
+        entries.append(words)
+        counts.append(count)
+        choices.append(choice)
+        entry_words += words.shape[1]
+        if item.layer is None:
+            continue
+        phase.param_base = params // units
+        scale, bias = _parameters(item, item.layer, planned, banks)
+        check_row_sums(item, item.layer, planned, scale, bias)
+        rows = -(-phase.items // units) * units
+        scales.append(np.pad(scale, ((0, rows - len(scale)), (0, 0), (0, 0))))
+        biases.append(np.pad(bias, ((0, rows - len(bias)), (0, 0))))
+        params += rows
+        if phase.has("lstm"):
+            phase.cell_base = cells // units
+            peephole = np.zeros((rows, 3), dtype=np.int64)
+            if isinstance(item.layer, Lstm) and item.layer.peepholes is not None:
+                peephole[: phase.items] = item.layer.peepholes.T
+            peepholes.append(peephole)
+            cells += rows
+    return Packed(
+        planned,
+        np.concatenate(entries, axis=1),
+        np.array(counts),
+        np.concatenate(columns, axis=1),
+        np.concatenate(scales),
+        np.concatenate(biases),
+        np.concatenate(peepholes) if peepholes else np.zeros((0, 3), dtype=np.int64),
+        [p.matrix.codebook for p in planned.phases if p.matrix.codebook is not None],
+        acc_bits_of(planned),
+        tuple(choices),
+    )
+
+
+def _pointers(stored: Stored, first_word: int, packing: Packing) -> Codes:
+    """(pes, columns + 1) pointers of a matrix whose entries begin at that word; none in stream mode."""
+    if not stored.starts:
+        return np.zeros((1, 0), dtype=np.int64)
+    return pointers.to_fields(np.array(stored.starts), first_word, stored.rows > 0, packing)
+
+
+def _stage_matrices(item: Planned, planned: Plan) -> list[Planned]:
+    """The matrices that are summed before an item's element-wise stage: both parts of an LSTM, or its own."""
+    if not item.phase.has("lstm"):
+        return [item]
+    return [p for p in planned.phases if p.phase.layer == item.phase.layer and p.phase.part < 2]
+
+
+def _parameters(item: Planned, layer: Layer, planned: Plan, banks: int) -> tuple[Codes, Codes]:
+    """(items, 4, banks) scales and (items, 4) biases; a plain row has the first of the four columns."""
+    phase = item.phase
+    columns = 4 if phase.has("lstm") else 1
+    scale = np.zeros((phase.items, 4, banks), dtype=np.int64)
+    bias = np.zeros((phase.items, 4), dtype=np.int64)
+    for part in _stage_matrices(item, planned):
+        rows = part.matrix.scale.reshape(2, columns, phase.items)
+        scale[:, :columns, part.phase.bank_positive] = rows[0].T
+        if part.phase.bank_negative != part.phase.bank_positive:
+            scale[:, :columns, part.phase.bank_negative] = rows[1].T
+    if phase.part != 2:
+        bias[:, :columns] = layer.bias.reshape(columns, phase.items).T
+    if bias.min() < -(1 << 15) or bias.max() >= 1 << 15:
+        raise UnsupportedError(
+            f"layer {layer.name!r}: bias codes span {bias.min()}..{bias.max()}; 16 bits are held: narrow bias_quantizer"
+        )
+    return scale, bias
+
+
+def check_row_sums(item: Planned, layer: Layer, planned: Plan, scale: Codes, bias: Codes) -> None:
+    """Prove that no scaled sum of an element-wise stage overflows.
+
+    Raises:
+        CapacityError: one could.
+    """
+    phase = item.phase
+    columns = 4 if phase.has("lstm") else 1
+    low = high = (bias[:, :columns] << phase.bias_shift).T.reshape(-1).astype(object)
+    for part in _stage_matrices(item, planned):
+        lows, highs = partial_sums(part.matrix, part.source)
+        for sign, bank in enumerate((part.phase.bank_positive, part.phase.bank_negative)):
+            factor = scale[:, :columns, bank].T.reshape(-1).astype(object) << phase.bank_shift[bank]
+            low, high = low + lows[sign] * factor, high + highs[sign] * factor
+    if phase.has("peepholes") and isinstance(layer, Lstm) and layer.peepholes is not None:
+        reach = int(np.abs(layer.peepholes).max()) * -layer.state.low << phase.peephole_shift
+        low, high = low - reach, high + reach
+    check_sum(layer.name, int(min(low)), int(max(high)))
+
+
+def acc_bits_of(planned: Plan) -> int:
+    """Accumulator width that proves sufficient for every partial sum of every row."""
+    needed = 1
+    for item in planned.phases:
+        if item.layer is None:
+            continue
+        ranges: dict[int, tuple[Codes, Codes]] = {}
+        for part in _stage_matrices(item, planned):
+            lows, highs = partial_sums(part.matrix, part.source)
+            for sign, bank in enumerate((part.phase.bank_positive, part.phase.bank_negative)):
+                low, high = ranges.get(bank, (np.int64(0), np.int64(0)))
+                ranges[bank] = (low + lows[sign], high + highs[sign])
+            if part.phase.has("delta"):
+                change = largest_change(part.matrix, part.source)
+                needed = max(needed, bits_for(-change, change))
+        needed = max([needed, *(bits_for(int(low.min()), int(high.max())) for low, high in ranges.values())])
+    return needed
+
+
+def check_formats(network: Network, design: Design) -> None:
+    """Refuse a network whose formats are not the design's.
+
+    Raises:
+        MismatchError: a format, an activation or the weight kind differs.
+        UnsupportedError: they differ among the network's own layers.
+    """
+    engine_formats([network])
+    pairs: list[tuple[str, object, object]] = []
+    if not fits_source(network.source, design.source):
+        pairs.append(("the network's input format", network.source, design.source))
+    for layer in network.layers:
+        pairs.append((f"layer {layer.name!r}: weights", layer.kernel.kind, design.weights))
+        if isinstance(layer, Lstm):
+            pairs.append((f"layer {layer.name!r}: recurrent weights", layer.recurrent.kind, design.weights))
+            pairs.append((f"layer {layer.name!r}: state format", layer.state, design.state))
+            pairs.append((f"layer {layer.name!r}: gate activation", without_line(layer.gate), design.gate))
+            pairs.append((f"layer {layer.name!r}: cell activation", without_line(layer.cell), design.cell))
+            output, needed = stored_output(layer, layer is network.layers[-1])
+            if needed:
+                pairs.append((f"layer {layer.name!r}: output format", output, design.output))
+    for what, found, expected in pairs:
+        if found != expected:
+            raise MismatchError(
+                f"{what} is {found}; the design has {expected}: use one quantizer for all layers, or "
+                "emit a design for this network"
+            )
+
+
+def check_capacity(packed: Packed, design: Design) -> None:
+    """Refuse what does not fit the design's memories, or an accumulator that could overflow.
+
+    Raises:
+        CapacityError: naming the memory, what is needed and what is there.
+    """
+    needs = {
+        "entry_depth": packed.entries.shape[1],
+        "group_depth": packed.plan.groups,
+        "vector_depth": max(packed.plan.vector_words),
+        "param_depth": -(-len(packed.scales) // design.cells_per_cycle),
+        "cell_depth": -(-len(packed.peepholes) // design.cells_per_cycle),
+        "phases": len(packed.plan.phases),
+        "acc_bits": packed.acc_bits,
+        "pointer_depth": packed.pointers.shape[1],
+        "delta_depth": packed.plan.delta_words,
+    }
+    for name, needed in needs.items():
+        if needed > getattr(design, name):
+            raise CapacityError(
+                f"the network needs {name} = {needed}; the design has {getattr(design, name)}: "
+                "prune more, use more PEs, or emit a larger design"
+            )
+    longest = max(p.phase.entry_count for p in packed.plan.phases)
+    if longest >= 1 << 16:
+        raise CapacityError(f"a PE has {longest} entries of one matrix; 65535 are counted: use more PEs or prune more")
+
+
+def assemble(network: Network, packed: Packed, design: Design) -> Words:
+    """All words of the image, checksum last."""
+    output = network.output_format
+    formats = (SUM_FRAC if output is None else output.frac) | packed.acc_bits << 8
+    if output is not None and any(p.phase.has("emits_stored") for p in packed.plan.phases):
+        formats |= 1 << 16 | output.signed << 17
+    lines = [0, 0]
+    for layer in network.layers:
+        if isinstance(layer, Lstm):
+            lines = [a.slope | a.offset << 16 for a in (layer.gate, layer.cell)]
+    values = {
+        "magic": MAGIC,
+        "version": FORMAT_VERSION,
+        "words": 0,
+        "design_id": design.design_id,
+        "phases": len(packed.plan.phases),
+        "entry_words": packed.entries.shape[1],
+        "params": len(packed.scales),
+        "cells": len(packed.peepholes),
+        "codebooks": len(packed.codebooks),
+        "inputs": network.inputs,
+        "outputs": network.outputs,
+        "flags": network.every_step | packed.plan.alternate << 1 | packed.pointers.shape[1] << 16,
+        "gate_line": lines[0],
+        "cell_line": lines[1],
+        "formats": formats,
+        "weights": sum(int(np.count_nonzero(p.matrix.codes)) for p in packed.plan.phases),
+    }
+    values["words"] = layout(values, design)["checksum"].stop
+    parts = [np.array([values[name] for name in HEADER], dtype=np.uint32)]
+    skip = design.mode == "skip"
+    for planned, counts in zip(packed.plan.phases, packed.counts, strict=True):
+        parts += [planned.phase.to_words(skip)] + ([] if skip else [pack(counts, 16)])
+    if packed.codebooks:
+        parts.append(pack(np.concatenate(packed.codebooks), 16))
+    parts.append(pack(np.concatenate([packed.scales, packed.biases[:, :, None]], axis=2), 16))
+    parts.append(pack(packed.peepholes, 16))
+    parts.append(pack(packed.entries.T, design.packing.word_bits))
+    parts.append(pack(packed.pointers.T, RAM_BITS))
+    parts.append((network.table[0] | network.table[1] << VALUE_FRAC).astype(np.uint32))
+    content = np.concatenate(parts)
+    crc = np.array([zlib.crc32(content.astype("<u4").tobytes())], dtype=np.uint32)
+    return np.concatenate([content, crc])

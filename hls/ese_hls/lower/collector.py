@@ -1,0 +1,87 @@
+"""What a conversion says of itself, gathered while it converts."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ese_hls.quantize.codes import Doubles, codes16
+from ese_hls.quantize.formats import activation_of
+from ese_hls.quantize.precision import with_precision
+from ese_hls.quantize.result_precision import described, for_element
+from ese_hls.quantize.summary import TensorReport
+from ese_hls.quantize.tensors import WeightTensor
+from ese_hls.quantize.weights import bias_of, matrix_of
+from ese_host.image.design import SUM_FRAC
+from ese_host.ir.engine_formats import ELEMENT_BITS
+from ese_host.ir.fixed import Codes, Fixed
+from ese_host.ir.network import Activation, Matrix
+
+
+@dataclass
+class Collector:
+    """Reports and sentences of a conversion, and the matrices that share an engine."""
+
+    tensors: list[TensorReport] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    weights: list[tuple[str, Matrix]] = field(default_factory=list)
+
+    def matrix(self, node: Any, tensor: WeightTensor, source: Fixed) -> Matrix:
+        """A kernel's matrix, for inputs in the format `source`."""
+        tensor = with_precision(node, tensor)
+        matrix, report = matrix_of(tensor, SUM_FRAC - source.frac)
+        self.tensors.append(report)
+        self.weights.append((tensor.where, matrix))
+        self._rounded(tensor, report, matrix.kind)
+        if report.zeroed:
+            self.notes.append(f"{tensor.where}: {report.quantizer} turns {report.zeroed} non-zero weights into zero")
+        if report.filled:
+            self.notes.append(f"{tensor.where}: {report.quantizer} turns {report.filled} zero weights into non-zero")
+        return matrix
+
+    def bias(self, node: Any, tensor: WeightTensor | None, outputs: int) -> tuple[Codes, int]:
+        """A bias's codes and their fractional bits; zeros where the layer has none."""
+        tensor = None if tensor is None else with_precision(node, tensor)
+        codes, frac, report = bias_of(tensor, outputs)
+        if tensor is not None and report is not None:
+            self.tensors.append(report)
+            self._rounded(tensor, report, "16 bits")
+        return codes, frac
+
+    def _rounded(self, tensor: WeightTensor, report: TensorReport, default: str) -> None:
+        """Note an array without quantizer, and what rounding it cost."""
+        if tensor.quantizer is None and (report.deviation or tensor.precision):
+            form = tensor.described if tensor.precision else default
+            self.notes.append(f"{tensor.where} has no quantizer; rounded to {form}, by {report.deviation:.2g}")
+
+    def configured(self, what: str, asked: Fixed) -> Fixed:
+        """The format that a vector element has for a configured one; `what` begins the sentence that says so.
+
+        Fewer bits than were asked for are a warning besides.
+        """
+        note = f"{what} rounded to {described(asked)}, half to even, and saturated"
+        self.notes.append(note)
+        form = for_element(asked)
+        if form != asked:
+            warnings.warn(f"{note}: a vector element has {ELEMENT_BITS} bits", UserWarning, stacklevel=2)
+        return form
+
+    def scales(self, owner: str, what: str, exact: Doubles, bits: int = 16, **limits: Any) -> tuple[Codes, int]:
+        """16-bit codes of a normalization's constants; notes what rounding them cost."""
+        codes, frac = codes16(exact, bits=bits, **limits)
+        error = float(np.abs(np.ldexp(codes.astype(np.float64), -frac) - exact).max())
+        kept = int((codes != 0).sum())
+        self.tensors.append(TensorReport(owner, what, "none", "fixed16", exact.shape, kept, error))
+        if error:
+            self.notes.append(f"layer {owner!r}: {what} rounded to 16 bits, by {error:.2g}")
+        return codes, frac
+
+    def activation(self, function: Any, where: str) -> Activation:
+        """An LSTM's activation."""
+        activation, note = activation_of(function, where)
+        if note:
+            self.notes.append(note)
+        return activation

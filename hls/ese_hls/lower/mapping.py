@@ -1,0 +1,50 @@
+"""How a converted program lies in an engine: the smallest design that holds its chains, and their filled memories."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ese_hls.encode import encoder, sizing
+from ese_hls.encode.storage import Choice
+from ese_hls.lower.options import Options
+from ese_host.boards.board import load_board
+from ese_host.image.design import Design
+from ese_host.ir.program import Program
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """Design and memories.
+
+    Attributes:
+        design: the engine's numbers. packed: of each chain, its memories.
+    """
+
+    design: Design
+    packed: tuple[encoder.Packed, ...]
+
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        """How each matrix is stored, sparse or full, and why."""
+        return tuple(choice for part in self.packed for choice in part.choices)
+
+
+def lay_out(program: Program, options: Options) -> Layout:
+    """Choose a design for a program and fill its memories.
+
+    Raises:
+        CapacityError, UnsupportedError: the program does not fit an engine.
+    """
+    networks = [chain.network for chain in program.chains]
+    design = sizing.choose_design(
+        *networks,
+        pes=options.pes,
+        gap_bits=options.gap_bits,
+        acc_banks=options.acc_banks,
+        cells_per_cycle=options.element_units,
+        clock_mhz=options.clock_mhz or load_board(options.board).clock_mhz,
+        mode=options.mode,
+        fifo_depth=options.fifo_depth,
+        storage=options.storage,
+    )
+    return Layout(design, tuple(encoder.prepare(network, design, options.storage) for network in networks))

@@ -1,0 +1,1 @@
+"""What is written: the HLS project, config.h, contract.h, scripts and test vectors."""

@@ -1,0 +1,25 @@
+"""config.h: the one generated file of the engine's sources, every constant of a design."""
+
+from __future__ import annotations
+
+from ese_host.files.templates import templates
+from ese_host.image.design import Design
+from ese_host.ir.fixed import Fixed
+from ese_host.ir.network import Activation
+
+
+def render(design: Design) -> str:
+    """The text of config.h."""
+    return (
+        templates(__package__)
+        .get_template("config.h.jinja")
+        .render(design=design, fixed=_format, activation=_activation)
+    )
+
+
+def _format(value: Fixed) -> str:
+    return f"{{{value.bits}, {value.frac}, {value.low}, {value.high}}}"
+
+
+def _activation(value: Activation) -> str:
+    return f"{{Kind::{value.kind}, {_format(value.out)}}}"

@@ -1,0 +1,1 @@
+"""Quantizers, precisions and weight arrays as integer codes with scales."""

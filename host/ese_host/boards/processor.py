@@ -1,0 +1,199 @@
+"""What software and fabric must agree on: names, addresses and registers of the block design, one record a family.
+
+`block_design.py` makes the whole block design of them, for Vivado's Tcl, the .hwh and the emulated board alike.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ese_host.boards.board import Board, board_names, load_board
+from ese_host.errors import UnsupportedError
+
+LENGTH_BITS = 26
+"""Width of the DMA's length register (c_sg_length_width): a transfer has at most 2**26 - 1 bytes."""
+MAX_TRANSFER_BYTES = (1 << LENGTH_BITS) - 1
+STREAM_BITS = 32
+BLOCK_BYTES = 0x10000
+"""Address range of the DMA's, the engine's and the interrupt controller's registers."""
+
+DMA_NAME = "axi_dma_0"
+DMA_VLNV = "xilinx.com:ip:axi_dma:7.1"
+ENGINE_NAME = "ese_0"
+ENGINE_VLNV = "xilinx.com:hls:ese:1.0"
+INTC_NAME = "axi_intc_0"
+INTC_VLNV = "xilinx.com:ip:axi_intc:4.1"
+
+REGISTERS = {
+    "CTRL": (0x00, "read-write", "start (bit 0), auto-restart (bit 7)"),
+    "design_id": (0x10, "read-only", "design id"),
+    "image_id": (0x20, "read-only", "image id loaded"),
+    "cycles_low": (0x30, "read-only", "cycles of the last packet, low word"),
+    "cycles_high": (0x40, "read-only", "cycles of the last packet, high word"),
+    "error": (0x50, "read-only", "error code of the last packet"),
+}
+"""Name: (byte offset, access, description) of the engine's registers (docs/packets.md)."""
+START = 0x81
+"""Written once to CTRL: start, and restart after each packet."""
+
+
+@dataclass(frozen=True)
+class Processor:
+    """One family's processing system.
+
+    Attributes:
+        modtype: Vivado's IP name. vlnv: its full name. architecture: what `platform.machine()` says there.
+        manager: the AXI port that reaches the registers. memory: the port through which the DMA reaches the DDR.
+        ddr: Vivado's name of the DDR behind that port. address_bits: width of a physical address.
+        clock, reset, interrupt: pins to and from the fabric. interrupt_number: the interrupt's, as pynq counts.
+        port_clocks: clock pins of the two AXI ports.
+        dma_base, engine_base, intc_base: addresses of the register blocks.
+        pll_mhz: of the PLL that makes fabric clocks.
+        clock_registers: {address: word} after boot, the PLLs and dividers that pynq's Clocks reads.
+        width_registers: {address: word} after boot, the widths of AXI ports that pynq sets.
+    """
+
+    modtype: str
+    vlnv: str
+    architecture: str
+    manager: str
+    memory: str
+    ddr: str
+    address_bits: int
+    clock: str
+    reset: str
+    interrupt: str
+    interrupt_number: int
+    port_clocks: tuple[str, str]
+    dma_base: int
+    engine_base: int
+    intc_base: int
+    pll_mhz: int
+    clock_registers: dict[int, int]
+    width_registers: dict[int, int]
+
+    @property
+    def name(self) -> str:
+        """Its instance in the block design."""
+        return f"{self.modtype}_0"
+
+    def parameters(self, board: Board) -> dict[str, str]:
+        """What is set beyond the board's preset."""
+        if self.modtype == "processing_system7":
+            return {
+                "PCW_USE_M_AXI_GP0": "1", "PCW_USE_S_AXI_HP0": "1",
+                "PCW_S_AXI_HP0_DATA_WIDTH": str(board.memory_port_bits),
+                "PCW_USE_FABRIC_INTERRUPT": "1", "PCW_IRQ_F2P_INTR": "1",
+                "PCW_EN_CLK0_PORT": "1", "PCW_EN_RST0_PORT": "1",
+                "PCW_FPGA0_PERIPHERAL_FREQMHZ": str(board.fabric_clock_mhz),
+            }  # fmt: skip
+        return {
+            "PSU__USE__M_AXI_GP0": "1", "PSU__USE__M_AXI_GP1": "0", "PSU__USE__M_AXI_GP2": "0",
+            "PSU__MAXIGP0__DATA_WIDTH": "128",
+            "PSU__USE__S_AXI_GP2": "1", "PSU__SAXIGP2__DATA_WIDTH": str(board.memory_port_bits),
+            "PSU__USE__IRQ0": "1", "PSU__FPGA_PL0_ENABLE": "1",
+            "PSU__CRL_APB__PL0_REF_CTRL__FREQMHZ": str(board.fabric_clock_mhz),
+        }  # fmt: skip
+
+    def derived(self, board: Board) -> dict[str, str]:
+        """What Vivado makes of the parameters, and pynq reads: clocks and their dividers, widths of ports."""
+        first, second = _divisors(self.pll_mhz, board.fabric_clock_mhz)
+        actual = f"{self.pll_mhz / (first * second):.6f}"
+        values: dict[str, str] = {}
+        for clock in range(4):
+            on = "1" if clock == 0 else "0"
+            if self.modtype == "processing_system7":
+                values |= {
+                    f"PCW_FPGA_FCLK{clock}_ENABLE": on, f"PCW_FCLK{clock}_PERIPHERAL_CLKSRC": "IO PLL",
+                    f"PCW_FCLK{clock}_PERIPHERAL_DIVISOR0": str(first),
+                    f"PCW_FCLK{clock}_PERIPHERAL_DIVISOR1": str(second),
+                    f"PCW_ACT_FPGA{clock}_PERIPHERAL_FREQMHZ": actual,
+                }  # fmt: skip
+            else:
+                control = f"PSU__CRL_APB__PL{clock}_REF_CTRL__"
+                values |= {
+                    f"PSU__FPGA_PL{clock}_ENABLE": on, f"{control}SRCSEL": "IOPLL", f"{control}DIVISOR0": str(first),
+                    f"{control}DIVISOR1": str(second), f"{control}ACT_FREQMHZ": actual,
+                }  # fmt: skip
+        if self.modtype == "processing_system7":
+            values["C_S_AXI_HP0_DATA_WIDTH"] = str(board.memory_port_bits)
+        else:
+            values |= {"C_MAXIGP0_DATA_WIDTH": "128", "C_SAXIGP2_DATA_WIDTH": str(board.memory_port_bits)}
+        return {name: value for name, value in values.items() if name not in self.parameters(board)}
+
+
+def _divisors(pll_mhz: int, clock_mhz: int) -> tuple[int, int]:
+    """The two 6-bit dividers of a fabric clock whose product comes closest."""
+    pairs = [(first, second) for first in range(1, 64) for second in range(1, first + 1)]
+    return min(pairs, key=lambda pair: abs(pll_mhz / (pair[0] * pair[1]) - clock_mhz))
+
+
+def _pll(base: int, words: dict[int, int]) -> dict[int, int]:
+    return {base + offset: word for offset, word in words.items()}
+
+
+ZYNQ_7000 = Processor(
+    modtype="processing_system7",
+    vlnv="xilinx.com:ip:processing_system7:5.5",
+    architecture="armv7l",
+    manager="M_AXI_GP0",
+    memory="S_AXI_HP0",
+    ddr="S_AXI_HP0/HP0_DDR_LOWOCM",
+    address_bits=32,
+    clock="FCLK_CLK0",
+    reset="FCLK_RESET0_N",
+    interrupt="IRQ_F2P",
+    interrupt_number=61,
+    port_clocks=("M_AXI_GP0_ACLK", "S_AXI_HP0_ACLK"),
+    dma_base=0x40400000,
+    engine_base=0x43C00000,
+    intc_base=0x41800000,
+    pll_mhz=1000,
+    # 50 MHz times 26, 21 and 20; every fabric clock is the IO PLL's 1 GHz over 5 and 2.
+    clock_registers=_pll(
+        0xF8000000,
+        {0x100: 26 << 12, 0x104: 21 << 12, 0x108: 20 << 12, 0x120: 2 << 8}
+        | {offset: 2 << 20 | 5 << 8 for offset in (0x170, 0x180, 0x190, 0x1A0)},
+    ),
+    width_registers={},
+)
+ZYNQ_ULTRASCALE = Processor(
+    modtype="zynq_ultra_ps_e",
+    vlnv="xilinx.com:ip:zynq_ultra_ps_e:3.5",
+    architecture="aarch64",
+    manager="M_AXI_HPM0_FPD",
+    memory="S_AXI_HP0_FPD",
+    ddr="SAXIGP2/HP0_DDR_LOW",
+    address_bits=40,
+    clock="pl_clk0",
+    reset="pl_resetn0",
+    interrupt="pl_ps_irq0",
+    interrupt_number=121,
+    port_clocks=("maxihpm0_fpd_aclk", "saxihp0_fpd_aclk"),
+    dma_base=0xA0000000,
+    engine_base=0xA0010000,
+    intc_base=0xA0020000,
+    pll_mhz=1500,
+    # 33.333 MHz times 90 over 2 from the IO and RP PLLs; every fabric clock is 1.5 GHz over 15 and 1.
+    clock_registers=_pll(
+        0xFF5E0000,
+        {0x20: 90 << 8 | 1 << 16, 0x30: 90 << 8 | 1 << 16}
+        | {offset: 1 << 24 | 1 << 16 | 15 << 8 for offset in (0xC0, 0xC4, 0xC8, 0xCC)},
+    )
+    | _pll(0xFD1A0000, {0x20: 72 << 8 | 1 << 16, 0x2C: 64 << 8 | 1 << 16, 0x38: 71 << 8 | 1 << 16, 0x60: 1 << 8}),
+    width_registers={0xFD615000: 0xA00, 0xFD380000: 0x3B0, 0xFD380014: 0x3B0},
+)
+
+PROCESSORS = {name: ZYNQ_7000 if load_board(name).family == "zynq-7000" else ZYNQ_ULTRASCALE for name in board_names()}
+"""Processing system of each board that the project knows."""
+
+
+def processor_of(board: str) -> Processor:
+    """The processing system of a board.
+
+    Raises:
+        UnsupportedError: the board is not known.
+    """
+    if board not in PROCESSORS:
+        raise UnsupportedError(f"board is {board!r}; known boards are {', '.join(PROCESSORS)}")
+    return PROCESSORS[board]

@@ -1,0 +1,125 @@
+"""testset.npz: inputs, labels and Keras's predictions that travel with a design (docs/design-folder.md)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ese_host.errors import FormatError
+from ese_host.files import npz
+from ese_host.ir.fixed import Codes
+from ese_host.ir.program import Port, Program, Value
+from ese_host.ir.program.run import values_of
+
+MAX_BYTES = 1 << 30
+Arrays = dict[str, npt.NDArray[Any]]
+Lengths = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class TestSet:
+    """Samples and what is known about them.
+
+    Attributes:
+        inputs: by name, of each input of the program; the engine runs each sample's own steps, from the first.
+        labels: (N,) classes, or None.
+        predictions: (N, width) Keras's values of the first output's last frame, or None.
+        binary: the first output is one sigmoid.
+    """
+
+    __test__ = False
+
+    inputs: dict[str, Value]
+    labels: npt.NDArray[np.int64] | None
+    predictions: npt.NDArray[np.float64] | None
+    binary: bool = False
+
+    @property
+    def predicted(self) -> Lengths | None:
+        """(N,) Keras's classes: the largest value, or of one sigmoid whether it is above 1/2."""
+        if self.predictions is None:
+            return None
+        return (self.predictions[:, 0] > 0.5).astype(np.int64) if self.binary else self.predictions.argmax(axis=1)
+
+    @property
+    def steps(self) -> Lengths:
+        """(N,) steps of the first input."""
+        return next(iter(self.inputs.values())).steps
+
+    def part(self, start: int, stop: int) -> tuple[dict[str, Codes], dict[str, Lengths]]:
+        """Codes and steps of some samples, as `values_of` takes them."""
+        codes = {name: value.codes[start:stop] for name, value in self.inputs.items()}
+        return codes, {name: value.steps[start:stop] for name, value in self.inputs.items()}
+
+
+def read(path: Path, program: Program) -> TestSet:
+    """Read a test set for a program.
+
+    The file holds `inputs` (N, T, width): real numbers, or integers that are codes already; for several inputs
+    `inputs_0`, `inputs_1` and so on; and, where known, `labels` (N,), `keras_predictions` (N, width) or (N, T, width)
+    of the first output, and `steps` (N,), how many of the T each sample has, or `steps_0`, `steps_1` ... for each.
+    `lengths`, the frames before padding in front, is for the reader alone: the padding is run like any other input.
+
+    Raises:
+        FormatError: the file is no such file, or its arrays do not fit each other or the program.
+    """
+    arrays = npz.read(path, MAX_BYTES)
+    ports = program.inputs
+    names = [""] if len(ports) == 1 else [f"_{number}" for number in range(len(ports))]
+    codes: dict[str, Codes] = {}
+    steps: dict[str, Lengths | None] = {}
+    for port, name in zip(ports, names, strict=True):
+        codes[port.name] = _codes(path, arrays, f"inputs{name}", port)
+        steps[port.name] = _steps(path, arrays, name, codes[port.name]) if port.kind == "sequence" else None
+    try:
+        values = values_of(program, codes, steps)
+    except FormatError as error:
+        raise FormatError(f"{path}: {error}") from error
+    first = values[ports[0].name]
+    predictions = arrays.get("keras_predictions")
+    count, width = len(first.steps), program.tensors[program.outputs[0].tensor].width
+    if predictions is not None:
+        if predictions.ndim == 3 and len(predictions) == count and predictions.shape[1] >= first.steps.max():
+            last = first.steps - 1 if ports[0].kind == "sequence" else np.full(count, predictions.shape[1] - 1)
+            predictions = predictions[np.arange(count), last]
+        if predictions.shape != (count, width) or predictions.dtype.kind not in "iuf":
+            raise FormatError(f"{path}: keras_predictions are {predictions.shape}; expected {(count, width)}")
+        predictions = predictions.astype(np.float64)
+    binary = width == 1 and program.outputs[0].head == "sigmoid"
+    return TestSet(values, _whole(path, arrays, "labels", count), predictions, binary)
+
+
+def _codes(path: Path, arrays: Arrays, name: str, port: Port) -> Codes:
+    if name not in arrays:
+        raise FormatError(f"{path}: has no array {name!r}; found {sorted(arrays)}")
+    raw = arrays[name]
+    vector = port.kind == "vector"
+    if raw.ndim == 2 and vector:
+        raw = raw[:, None]
+    if raw.ndim != 3 or raw.shape[2] != port.width or 0 in raw.shape or raw.dtype.kind not in "iuf":
+        shape = f"(N, {port.width})" if vector else f"(N, T, {port.width})"
+        raise FormatError(f"{path}: {name} are {raw.dtype} {arrays[name].shape}; expected numbers {shape}")
+    return port.format.from_float(raw) if raw.dtype.kind == "f" else raw.astype(np.int64)
+
+
+def _steps(path: Path, arrays: Arrays, name: str, codes: Codes) -> Lengths:
+    count, longest = codes.shape[:2]
+    steps = _whole(path, arrays, f"steps{name}" if f"steps{name}" in arrays else "steps", count)
+    if steps is None:
+        return np.full(count, longest, dtype=np.int64)
+    if steps.min() < 1 or steps.max() > longest:
+        raise FormatError(f"{path}: steps span {steps.min()}..{steps.max()}; 1..{longest} are allowed")
+    return steps
+
+
+def _whole(path: Path, arrays: Arrays, name: str, count: int) -> npt.NDArray[np.int64] | None:
+    if name not in arrays:
+        return None
+    array = arrays[name]
+    if array.shape != (count,) or array.dtype.kind not in "iu":
+        raise FormatError(f"{path}: {name} are {array.dtype} {array.shape}; expected integers {(count,)}")
+    return np.asarray(array, dtype=np.int64)

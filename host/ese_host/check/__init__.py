@@ -1,0 +1,1 @@
+"""A design against its golden model: comparison, metrics, and the report."""

@@ -1,0 +1,88 @@
+"""`check`: a design's test set through its engine, every value compared with the golden model, and the figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ese_host.bundle import provenance, testset
+from ese_host.bundle.manifest import PROVENANCE, TESTSET
+from ese_host.bundle.provenance import Provenance
+from ese_host.bundle.testset import TestSet
+from ese_host.check.compare import Comparison, compare_program
+from ese_host.check.metrics import Checked, Report, host_seconds, report
+from ese_host.device.platform import Driver
+from ese_host.device.power import Meter
+from ese_host.runtime.accelerator import Accelerator
+from ese_host.runtime.runner import run_program
+
+BATCH = 64
+LATENCY_SAMPLES = 200
+
+
+def check(
+    folder: str | Path,
+    *,
+    trace: bool | None = None,
+    device: Any = None,
+    driver: Driver = "auto",
+    command: str = "ese4ml check",
+    progress: Callable[[int, int], None] | None = None,
+) -> Report:
+    """Run a design's test set and compare every value with the golden model.
+
+    Args:
+        folder: bitstreams/<design>.
+        trace: compare every h and c of every step too; by default on an emulated engine only.
+        device: a pynq Device, or None for the one that fits.
+        driver: see `Accelerator`.
+        command: how the check was called, for the report.
+        progress: called with the number of sequences done since the last call, and the number in all.
+
+    Returns:
+        The report, plain values throughout.
+
+    Raises:
+        EseError: the folder is not sound, or the device does not do as told. A mismatch is no exception.
+    """
+    with Accelerator(folder, device=device, driver=driver) as accelerator:
+        tests = testset.read(accelerator.folder.file(TESTSET), accelerator.program)
+        known = accelerator.folder.manifest.files
+        record = provenance.read(accelerator.folder.file(PROVENANCE)) if PROVENANCE in known else Provenance()
+        traced = accelerator.emulated if trace is None else trace
+        meter = Meter(accelerator.folder.manifest.board, here=accelerator.on_board)
+        checked = _run(accelerator, tests, traced, progress, meter)
+        return {**report(accelerator, tests, record, checked, command), "power": meter.power.to_json()}
+
+
+def _run(
+    accelerator: Accelerator,
+    tests: TestSet,
+    trace: bool,
+    progress: Callable[[int, int], None] | None,
+    meter: Meter,
+) -> Checked:
+    shapes = {part.chain: part.shape for part in accelerator.parts}
+    comparison, classes, total = Comparison(), [], len(tests.steps)
+    with ThreadPoolExecutor(1) as pool:
+        before = None  # the batch that is compared while the engine runs the next one
+        for start in range(0, total, BATCH):
+            result = run_program(accelerator, *tests.part(start, start + BATCH), trace=trace)
+            if before is not None:
+                before.result()
+            before = pool.submit(compare_program, comparison, result, shapes, start)
+            classes.append(result.run.classes())
+            if progress is not None:
+                progress(len(classes[-1]), total)
+        if before is not None:
+            before.result()
+    with meter:
+        plain = run_program(accelerator, *tests.part(0, total))
+        singles = [run_program(accelerator, *tests.part(i, i + 1)) for i in range(min(total, LATENCY_SAMPLES))]
+    if trace:
+        compare_program(comparison, plain, shapes)
+    return Checked(comparison, np.concatenate(classes), trace, plain, [host_seconds(single) for single in singles])

@@ -1,0 +1,234 @@
+"""The figures of a check, each with what it rests on: measured, counted, simulated or modelled."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+
+from ese_host.bundle.provenance import Provenance, imbalance
+from ese_host.bundle.testset import TestSet
+from ese_host.check import estimates as estimated
+from ese_host.check.compare import Comparison
+from ese_host.estimate import cycles
+from ese_host.image.phases import PARTS, Phase
+from ese_host.ir.fixed import Codes
+from ese_host.ir.network import Layer, Lstm, Matrix, Network
+from ese_host.runtime.accelerator import Accelerator
+from ese_host.runtime.runner import ProgramResult
+
+Report = dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Checked:
+    """What a check saw.
+
+    Attributes:
+        comparison: engine against golden model. classes: (N,) the engine's. trace: whether h and c were compared.
+        plain: all samples in one run, without trace. latencies: host seconds of single samples.
+    """
+
+    comparison: Comparison
+    classes: Codes
+    trace: bool
+    plain: ProgramResult
+    latencies: list[float]
+
+    @property
+    def steps(self) -> int:
+        """Frames run, counted at the first input."""
+        run = self.plain.run
+        return int(run.tensors[run.program.inputs[0].name].steps.sum())
+
+
+def report(accelerator: Accelerator, tests: TestSet, provenance: Provenance, checked: Checked, command: str) -> Report:
+    """All figures, as plain values; `basis` says of each what it rests on."""
+    manifest, emulated = accelerator.folder.manifest, accelerator.emulated
+    counted = [weights_of(part.network) for part in accelerator.parts]
+    weights, kept = sum(one for one, _ in counted), sum(one for _, one in counted)
+    plain = checked.plain
+    cycles_per_step = plain.cycles / checked.steps
+    host_frames = checked.steps / host_seconds(plain)
+    frames = manifest.clock_mhz * 1e6 / cycles_per_step if emulated else host_frames
+    steps = int(tests.steps[0])
+    figures: Report = {
+        "report": 1,
+        **_names(accelerator),
+        "sequences": len(tests.steps),
+        "steps": checked.steps,
+        "trace": checked.trace,
+        "bit_exact": checked.comparison.mismatches == 0,
+        "values_compared": checked.comparison.values,
+        "mismatches": checked.comparison.mismatches,
+        "first_mismatch": checked.comparison.first,
+        "accuracy": dict(provenance.accuracy),
+        "density": kept / weights,
+        "entries_per_pe": _entries(accelerator, provenance),
+        "cycles_per_step": cycles_per_step,
+        "chains": _chains(accelerator, plain),
+        "host_seconds": {
+            "engine": plain.engine_seconds,
+            "image loads": plain.load_seconds,
+            "steps between chains": plain.glue_seconds,
+        },
+        "cycles_by_cause": _causes(accelerator, plain),
+        "bytes_by_cause": _added(part.image.bytes_by_cause() for part in accelerator.parts),
+        "energy_by_cause": _added(
+            estimated.energy_by_cause(part.image, manifest.design, dense)
+            for part, (dense, _) in zip(accelerator.parts, counted, strict=True)
+        ),
+        "boards": estimated.boards(manifest.design),
+        "frames_per_s": frames,
+        "host_frames_per_s": host_frames,
+        "effective_gops": 2 * kept * frames / 1e9,
+        "dense_equivalent_gops": 2 * weights * frames / 1e9,
+        "latency_ms": {f"p{p}": float(np.percentile(checked.latencies, p)) * 1e3 for p in (50, 99)},
+        "seeds": provenance.seeds,
+        "versions": _versions(manifest.tools, provenance),
+        "command": command,
+    }
+    if tests.labels is not None:
+        figures["accuracy"]["engine"] = float((checked.classes == tests.labels).mean())
+    if tests.predicted is not None:
+        figures["agreement_with_keras"] = float((checked.classes == tests.predicted).mean())
+    figures["basis"] = {
+        name: {"label": label, "text": text, "command": command}
+        for name, (label, text) in _basis(accelerator, steps).items()
+        if name in figures
+    }
+    return figures
+
+
+def host_seconds(result: ProgramResult) -> float:
+    """Host time of a run: packet to answer, and of several chains also the loads and the host's steps."""
+    return result.seconds if len(result.chains) > 1 else result.engine_seconds
+
+
+def weights_of(network: Network) -> tuple[int, int]:
+    """All weights of a network, and the non-zero ones."""
+    matrices: list[Matrix] = []
+    for layer in network.layers:
+        matrices.append(layer.kernel)
+        if isinstance(layer, Lstm):
+            matrices += [layer.recurrent] + ([] if layer.projection is None else [layer.projection])
+    return sum(m.codes.size for m in matrices), sum(int(np.count_nonzero(m.levels)) for m in matrices)
+
+
+def _chains(accelerator: Accelerator, plain: ProgramResult) -> list[dict[str, Any]]:
+    """Of each chain: its image, and the cycles of all samples."""
+    rows = []
+    for part in accelerator.parts:
+        result = plain.chains[part.chain]
+        steps = int(result.steps.sum())
+        row = {"chain": part.chain, "image_id": f"{part.image.image_id:#010x}", "steps": steps}
+        rows.append({**row, "cycles": result.cycles, "cycles_per_step": result.cycles / steps})
+    return rows
+
+
+def _added(parts: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """Amounts by cause of several chains, added up."""
+    total: dict[str, Any] = {}
+    for part in parts:
+        for cause, amount in part.items():
+            total[cause] = total.get(cause, 0) + amount
+    return total
+
+
+def _causes(accelerator: Accelerator, plain: ProgramResult) -> dict[str, float]:
+    """Cycles of the first sample by cause; in skip mode they depend on the data, and are the mean of all samples."""
+    design = accelerator.folder.manifest.design
+    if design.mode == "skip":
+        return {"all causes": plain.cycles / len(plain.run.classes())}
+    fed = plain.run.fed
+    return _added(
+        cycles.account(part.image, design, int(fed[part.chain].steps[0])).by_cause for part in accelerator.parts
+    )
+
+
+def _basis(accelerator: Accelerator, steps: int) -> dict[str, tuple[str, str]]:
+    emulated, clock_mhz = accelerator.emulated, accelerator.folder.manifest.clock_mhz
+    skips = accelerator.folder.manifest.design.mode == "skip"
+    engine = "the emulated engine (compiled C++)" if emulated else "the board"
+    several = len(accelerator.parts) > 1
+    counter = ("simulated", f"own counter of {engine}") if emulated else ("measured", "the engine's own counter")
+    images = "all images" if several else "image.bin"
+    clock = "host's clock, image loads and the host's steps included" if several else "host's clock, packet to answer"
+    left_out = ", image loads and the host's steps not counted" if several else ""
+    modelled = ("modelled", f"engine iterations at {clock_mhz:g} MHz{left_out}")
+    frames = modelled if emulated else ("measured", "host's clock")
+    return {
+        "bit_exact": ("measured", f"every value of {engine} against the golden model"),
+        "accuracy": ("measured", f"stage 'engine' on {engine}; the others by training, in provenance.json"),
+        "agreement_with_keras": ("measured", f"classes of {engine} against the predictions in testset.npz"),
+        "density": ("counted", "non-zero weights in golden.npz"),
+        "entries_per_pe": ("counted", f"entries in {images}, gap padding included"),
+        "cycles_per_step": (counter[0], f"{counter[1]}, all chains, a step of the first input") if several else counter,
+        "chains": counter,
+        "host_seconds": ("measured", f"{engine}, host's clock, all samples in one run without trace"),
+        "cycles_by_cause": (counter[0], "mean of all sequences; in skip mode causes depend on the data")
+        if skips
+        else ("modelled", f"one sequence of {steps} steps; the sum equals the engine's counter"),
+        "bytes_by_cause": ("counted", f"sections of {images}"),
+        **estimated.BASIS,
+        "frames_per_s": frames,
+        "host_frames_per_s": ("measured", f"{engine}, {clock}"),
+        "effective_gops": (frames[0], "2 operations a non-zero weight and frame"),
+        "dense_equivalent_gops": (frames[0], "2 operations a weight and frame"),
+        "latency_ms": ("measured", f"{engine}, {clock}, one sequence a packet"),
+    }
+
+
+def _names(accelerator: Accelerator) -> dict[str, Any]:
+    manifest = accelerator.folder.manifest
+    return {
+        "design": accelerator.folder.path.resolve().name,
+        "kind": manifest.kind,
+        "driver": accelerator.driver,
+        "board": manifest.board,
+        "part": manifest.part,
+        "clock_mhz": manifest.clock_mhz,
+        "design_id": f"{manifest.design.design_id:#010x}",
+        "image_id": f"{accelerator.parts[0].image.image_id:#010x}",
+        "weights": manifest.design.weights,
+        "pes": manifest.design.pes,
+    }
+
+
+def _entries(accelerator: Accelerator, provenance: Provenance) -> dict[str, Any]:
+    """Entries of each PE, in all and matrix by matrix; and what provenance.json says of other masks."""
+    several = len(accelerator.parts) > 1
+    matrices = [
+        {
+            "matrix": f"{part.chain}: " * several + _matrix_name(part.network.layers, phase),
+            "entries": row.tolist(),
+            "max_over_mean": imbalance(row.tolist()),
+        }
+        for part in accelerator.parts
+        for phase, row in zip(part.image.phases, part.image.counts, strict=True)
+        if row.any()
+    ]
+    total = sum(part.image.counts.sum(axis=0) for part in accelerator.parts).tolist()
+    masks = {
+        name: {"entries": work.entries, "worst_max_over_mean": work.worst} for name, work in provenance.masks.items()
+    }
+    worst = max((matrix["max_over_mean"] for matrix in matrices), default=1.0)
+    return {"total": total, "worst_max_over_mean": worst, "matrices": matrices, "masks": masks}
+
+
+def _matrix_name(layers: Sequence[Layer], phase: Phase) -> str:
+    known = phase.layer < len(layers) and phase.part < len(PARTS)
+    return f"{layers[phase.layer].name} {PARTS[phase.part]}" if known else f"layer {phase.layer}, part {phase.part}"
+
+
+def _versions(tools: dict[str, str], provenance: Provenance) -> dict[str, str]:
+    found = {"python": platform.python_version(), "machine": platform.machine(), "numpy": np.__version__}
+    for package in ("ese4ml", "pynq"):
+        if package == "ese4ml" or package in sys.modules:
+            found[package] = metadata.version(package)
+    return {**provenance.versions, **tools, **found}

@@ -1,0 +1,58 @@
+"""A check's report on disk: report.json, and one report.html that needs nothing else."""
+
+from __future__ import annotations
+
+import json
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from ese_host.bundle.manifest import replace
+from ese_host.estimate.resources import NAMES
+from ese_host.files.templates import templates
+
+JSON_NAME, HTML_NAME = "report.json", "report.html"
+CHARTS = ("accuracy", "entries", "cycles", "bytes", "energy", "boards")
+UNBALANCED = "magnitude (unbalanced)"
+
+
+def write(report: dict[str, Any], folder: Path) -> list[Path]:
+    """Write report.json and report.html, each whole or not at all; returns their paths."""
+    text = json.dumps(report, indent=2) + "\n"
+    page = html(report)
+    paths = [folder / JSON_NAME, folder / HTML_NAME]
+    for path, data in zip(paths, (text, page), strict=True):
+        replace(path, data.encode())
+    return paths
+
+
+def html(report: dict[str, Any]) -> str:
+    """The page: verdict, figures with their basis, tables, and charts of them where pygal is installed."""
+    entries = report["entries_per_pe"]
+    rows = {"this design": {**entries, "entries": entries["total"]}, **entries["masks"]}
+    masks = {UNBALANCED if name == "magnitude" else name: row for name, row in rows.items()}
+    plots = _plots(report, masks) if find_spec("pygal") else dict.fromkeys(CHARTS, "")
+    return (
+        templates("ese_host.check")
+        .get_template("report.html")
+        .render(report=report, plots=plots, masks=masks, resources=NAMES)
+    )
+
+
+def _plots(report: dict[str, Any], masks: dict[str, Any]) -> dict[str, str]:
+    from ese_host.check.plots import bars, levels, shares  # a board's image has no pygal
+
+    pes = max(len(row["entries"]) for row in masks.values())
+    charts = (
+        levels({name: 100 * value for name, value in report["accuracy"].items()}, "%"),
+        bars({name: row["entries"] for name, row in masks.items()}, [str(pe) for pe in range(pes)], "entries"),
+        shares(report["cycles_by_cause"]),
+        shares(report["bytes_by_cause"]),
+        shares(report["energy_by_cause"]) if report["energy_by_cause"] else "",
+        bars(
+            {label: [board["percent"][name] for board in report["boards"].values()] for name, label in NAMES.items()},
+            list(report["boards"]),
+            "% of the board",
+        ),
+    )
+    return dict(zip(CHARTS, charts, strict=True))

@@ -1,0 +1,292 @@
+"""The command `ese4ml estimate`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import reduce
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ese_host.boards.board import board_names, load_board
+
+if TYPE_CHECKING:
+    from ese_host.estimate.sizes import LayerSize
+    from ese_host.estimate.source import Encoded
+
+MASKS = ("gap-aware", "pe-balanced", "magnitude")
+SETTINGS = {"help_option_names": ["-h", "--help"]}
+LOGIC = "logic is modelled: no vendor synthesis behind it"
+ASSUMES = """What it assumes.
+
+\b
+Time     The engine's schedule, iteration by iteration (equal to its own counter),
+         one iteration a clock cycle, one stream, the steady step of a long sequence.
+         Outputs leave at every step unless --last-only.
+Masks    gap-aware: every PE keeps round(density x weights / PEs), no padding: exact.
+         Where rows do not fill a power of two and the gap field cannot pass the
+         virtual ones, and for pe-balanced and magnitude: the largest of independent
+         random weights, from --seed; modelled. Trained weights are less balanced.
+Formats  16-bit activations, smooth sigmoid and tanh from the table unless --hard;
+         one scale a row shared by all matrices (one accumulator bank) unless
+         --acc-banks; accumulators of 24 (ternary), 28 (int4) or 36 bits.
+Memory   Block RAM, LUTRAM and DSP are counted from the engine's arrays and products
+         and the primitives' widths. AXI DMA: 3 BRAM36 and 400 LUTRAM assumed.
+Logic    LUT and FF are modelled, the element-wise units after an open HLS compiler's
+         (docs/parts.md): no vendor synthesis behind them.
+Energy   The 45 nm table of Song Han's talk, an access of b bits as b / 32 of a
+         32-bit one; no clock tree, routing or leakage.
+Search   1 to 128 PEs, all gap widths that pass 2.5 mean distances of kept weights,
+         1 or 2 cells a cycle, at the given clock; the fastest that fits with 5% of LUT
+         and FF left, of equals the one with less block RAM.
+
+Exit code: 0 where it fits, 1 where it does not, 2 where the question is refused.
+"""
+Function = Callable[..., Any]
+
+
+def _options(*options: Callable[[Function], Function]) -> Callable[[Function], Function]:
+    return lambda function: reduce(lambda inner, option: option(inner), reversed(options), function)
+
+
+BOARD = click.option("--board", default="pynq-z2", show_default=True, type=click.Choice(board_names()), help="Board.")
+CLOCK = click.option("--clock-mhz", type=click.IntRange(1), help="Clock in MHz.  [default: the board's]")
+STEPS = click.option(
+    "--steps", default=1, show_default=True, type=click.IntRange(1, 65535), help="Length of the sequence also timed."
+)
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+PES = click.option("--pes", type=click.IntRange(1, 128), help="Processing elements.  [default: 64; with --search all]")
+GAP_BITS = click.option(
+    "--gap-bits", type=click.IntRange(2, 12), help="Bits of the relative index.  [default: 5; with --search all]"
+)
+CELLS = click.option(
+    "--cells-per-cycle",
+    type=click.IntRange(1, 2),
+    help="Element-wise units.  [default: 2, with an odd number of PEs 1; with --search both]",
+)
+BANKS = click.option("--acc-banks", type=click.Choice(["1", "2", "4"]), help="Accumulators a row.  [default: 1]")
+BY_SIZES = _options(
+    click.option(
+        "--density",
+        multiple=True,
+        type=float,
+        default=(0.1,),
+        show_default=True,
+        help="Kept share; once, or once for each matrix (kernel, recurrent, projection).",
+    ),
+    click.option("--masks", default="gap-aware", show_default=True, type=click.Choice(MASKS), help="Mask family."),
+    click.option(
+        "--weights",
+        default="ternary",
+        show_default=True,
+        type=click.Choice(["ternary", "int4", "int8", "int12", "int16", "codebook4"]),
+        help="Weight codes.",
+    ),
+    PES,
+    GAP_BITS,
+    CELLS,
+    BANKS,
+    click.option("--hard", is_flag=True, help="Hard activations: no table."),
+    click.option("--exact-output", is_flag=True, help="No output quantizer: two words leave for each value."),
+    BOARD,
+    CLOCK,
+    STEPS,
+    click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of modelled masks."),
+    click.option("--search", is_flag=True, help="The fastest design that fits the board; given values are kept."),
+    AS_JSON,
+)
+
+
+@click.group(context_settings=SETTINGS, epilog=ASSUMES)
+def estimate() -> None:
+    """How long, on which board, with how many PEs: before any synthesis, all of it modelled."""
+
+
+@estimate.command(context_settings=SETTINGS, epilog=ASSUMES)
+@click.option("--inputs", required=True, type=click.IntRange(1), help="Width of the input.")
+@click.option("--units", required=True, type=click.IntRange(1), help="Cells.")
+@click.option("--projection", default=0, type=click.IntRange(0), help="Width of the projected output.")
+@click.option("--peepholes", is_flag=True, help="Cells see c; their memory is there in any case.")
+@click.option("--last-only", is_flag=True, help="An output leaves after the last step alone.")
+@BY_SIZES
+def lstm(
+    inputs: int, units: int, projection: int, peepholes: bool, last_only: bool, exact_output: bool, **options: Any
+) -> None:
+    """An LSTM layer by its sizes."""
+    from ese_host.estimate.sizes import LstmSize
+
+    layer = LstmSize(inputs, units, projection, peepholes, not last_only, not exact_output)
+    projected = f", projected to {projection}" if projection else ""
+    seeing = ", peepholes" if peepholes else ""
+    _by_sizes(layer, f"LSTM of {units} cells on {inputs} inputs{projected}{seeing}", **options)
+
+
+@estimate.command(context_settings=SETTINGS, epilog=ASSUMES)
+@click.option("--inputs", required=True, type=click.IntRange(1), help="Width of the input.")
+@click.option("--outputs", required=True, type=click.IntRange(1), help="Width of the output.")
+@BY_SIZES
+def dense(inputs: int, outputs: int, exact_output: bool, **options: Any) -> None:
+    """A fully connected layer by its sizes, in stream mode: every activation is used."""
+    from ese_host.estimate.sizes import DenseSize
+
+    _by_sizes(DenseSize(inputs, outputs, not exact_output), f"Dense of {outputs} outputs on {inputs} inputs", **options)
+
+
+@estimate.command(context_settings=SETTINGS, epilog=ASSUMES)
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "--image",
+    "other",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Another image of the same design, of a network of the same sizes.",
+)
+@click.option("--board", type=click.Choice(board_names()), help="Board.  [default: the folder's]")
+@CLOCK
+@STEPS
+@AS_JSON
+def image(
+    folder: Path, other: Path | None, board: str | None, clock_mhz: int | None, steps: int, as_json: bool
+) -> None:
+    """A network as it is encoded: a design FOLDER (bitstreams/<design>) or an emitted project."""
+    from ese_host.estimate.source import read_folder
+
+    _encoded(read_folder(folder, other), board, clock_mhz, steps, as_json)
+
+
+@estimate.command(context_settings=SETTINGS, epilog=ASSUMES)
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@PES
+@GAP_BITS
+@CELLS
+@BANKS
+@BOARD
+@CLOCK
+@STEPS
+@AS_JSON
+@click.pass_context
+def model(
+    ctx: click.Context,
+    file: Path,
+    pes: int | None,
+    gap_bits: int | None,
+    cells_per_cycle: int | None,
+    acc_banks: str | None,
+    board: str,
+    clock_mhz: int | None,
+    steps: int,
+    as_json: bool,
+) -> None:
+    """A Keras model FILE (.keras), through the emitter; needs the 'hls' extra."""
+    from ese_host.cli.main import main
+    from ese_host.estimate.source import emitted
+
+    found = main.get_command(ctx, "emit")
+    if found is None:
+        raise click.UsageError("`ese4ml emit` is not installed: pip install 'ese4ml[hls]'")
+    emit = found
+    given = {
+        "--pes": pes or 64,
+        "--gap-bits": gap_bits or 5,
+        "--cells-per-cycle": cells_per_cycle,
+        "--acc-banks": acc_banks,
+        "--board": board,
+        "--clock-mhz": clock_mhz,
+    }
+    options = [text for name, value in given.items() if value is not None for text in (name, str(value))]
+    with emitted(
+        lambda arguments: emit.main(arguments, prog_name="emit", standalone_mode=False), file, options
+    ) as read:
+        _encoded(read, board, clock_mhz, steps, as_json, file.name)
+
+
+def _by_sizes(
+    layer: LayerSize,
+    name: str,
+    *,
+    density: tuple[float, ...],
+    masks: Any,
+    weights: Any,
+    pes: int | None,
+    gap_bits: int | None,
+    cells_per_cycle: int | None,
+    acc_banks: str | None,
+    hard: bool,
+    board: str,
+    clock_mhz: int | None,
+    steps: int,
+    seed: int,
+    search: bool,
+    as_json: bool,
+) -> None:
+    from ese_host.estimate import search as searching
+    from ese_host.estimate.estimate import Subject, estimate
+    from ese_host.estimate.sizes import Pruning
+    from ese_host.estimate.sizing import Choices, design_of
+    from ese_host.estimate.timing import of_sizes
+
+    target = load_board(board)
+    pruning = Pruning(density[0] if len(density) == 1 else density, masks, weights, gap_bits or 5, seed)
+    count = pes or 64
+    choices = Choices(
+        count, cells_per_cycle or 2 - count % 2, clock_mhz or target.clock_mhz, int(acc_banks or 1), hard=hard
+    )
+    assumed = []
+    if search:
+        everything = searching.Range()
+        tried = searching.Range(
+            everything.pes if pes is None else (pes,),
+            everything.gap_bits if gap_bits is None else (gap_bits,),
+            everything.cells_per_cycle if cells_per_cycle is None else (cells_per_cycle,),
+        )
+        found = searching.search([layer], pruning, choices, target, tried)
+        timed, works, design, pruning = found.timed, found.works, found.design, found.pruning
+        assumed.append(f"searched: {found.tried} designs; this one is the fastest that fits, or the nearest to fitting")
+    else:
+        timed, table, works = of_sizes([layer], pruning, choices.pes, choices.cells_per_cycle)
+        design = design_of(table, works, pruning, choices)
+    assumed += _assumed(pruning, timed.exact, min(work.reach for work in works))
+    dense_weights = sum(matrix.weights for matrix in layer.matrices())
+    subject = Subject(
+        f"{name}; {masks} masks, density {', '.join(f'{d:g}' for d in density)}", dense_weights, tuple(assumed)
+    )
+    _print(estimate(subject, timed, design, target, steps), as_json)
+
+
+def _assumed(pruning: Any, exact: bool, reach: float) -> list[str]:
+    sentences = [
+        "entries of each PE: exact for gap-aware masks of these sizes"
+        if exact
+        else f"entries of each PE: modelled, the largest of independent random weights, seed {pruning.seed}"
+    ]
+    if pruning.masks == "gap-aware" and reach < 1.5:
+        sentences.append(
+            f"{pruning.gap_bits}-bit gaps pass only {reach:.2f} mean distances of kept weights: such masks lose "
+            "magnitude, below 1 they cannot reach the whole matrix; use more gap bits"
+        )
+    sentences.append(LOGIC)
+    return sentences
+
+
+def _encoded(
+    encoded: Encoded, board: str | None, clock_mhz: int | None, steps: int, as_json: bool, name: str | None = None
+) -> None:
+    from dataclasses import replace
+
+    from ese_host.estimate.estimate import Subject, estimate
+    from ese_host.estimate.timing import of_image
+
+    target = load_board(board or encoded.board)
+    design = encoded.design if clock_mhz is None else replace(encoded.design, clock_mhz=clock_mhz)
+    assumed = ("entries of each PE: as encoded", LOGIC)
+    subject = Subject(f"{name or encoded.name}, image {encoded.image.image_id:#010x}", encoded.weights, assumed)
+    _print(estimate(subject, of_image(encoded.image, encoded.design), design, target, steps), as_json)
+
+
+def _print(value: dict[str, Any], as_json: bool) -> None:
+    from ese_host.cli import estimate_text
+
+    click.echo(json.dumps(value, indent=2) if as_json else estimate_text.text(value))
+    if not value["fits"]:
+        click.get_current_context().exit(1)

@@ -1,0 +1,241 @@
+"""The command `ese4ml`: what runs on a board is here; the other commands come with their extras."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from ese_host.cli.estimate import estimate
+from ese_host.errors import EseError, MissingError
+
+GROUP = "ese4ml.commands"
+EXTRAS = {
+    **dict.fromkeys(("ese_models", "tensorflow", "keras", "qkeras", "numba", "tqdm"), "train"),
+    **dict.fromkeys(("ese_hls", "hls4ml", "bitarray"), "hls"),
+    "pynq": "board",
+}
+"""Extra that brings a package."""
+
+REMOTE = click.option("--remote", metavar="ADDRESS", help="A board in the network that runs PYNQ.remote.")
+FOLDER = click.Path(file_okay=False, path_type=Path)
+DRIVER = click.Choice(["auto", "pynq", "adapter"])
+
+
+class Commands(click.Group):
+    """Own commands, and those of the entry point group, which are imported when they are called for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of all commands."""
+        return sorted({*super().list_commands(ctx), *(point.name for point in _points())})
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """A command by name; one whose extra is missing says so when it is run."""
+        own = super().get_command(ctx, name)
+        if own is not None:
+            return own
+        point = next((point for point in _points() if point.name == name), None)
+        if point is None:
+            return None
+        try:
+            command = point.load()
+        except ImportError as error:
+            return _unavailable(name, _extra(error) or EXTRAS.get(point.module.partition(".")[0], ""), error)
+        return command if isinstance(command, click.Command) else None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run, and turn refusals into one line and an exit code; what is unexpected keeps its traceback."""
+        try:
+            return super().invoke(ctx)
+        except EseError as error:
+            _refuse(ctx, error)
+        except ModuleNotFoundError as error:
+            extra = _extra(error)
+            if not extra:
+                raise
+            _refuse(ctx, _needs(ctx.invoked_subcommand or "", extra))
+
+
+def _points() -> list[metadata.EntryPoint]:
+    return list(metadata.entry_points(group=GROUP))
+
+
+def _extra(error: ImportError) -> str:
+    return EXTRAS.get((error.name or "").partition(".")[0], "")
+
+
+def _needs(name: str, extra: str) -> MissingError:
+    return MissingError(f"ese4ml {name} needs the '{extra}' extra: pip install 'ese4ml[{extra}]'")
+
+
+def _unavailable(name: str, extra: str, error: ImportError) -> click.Command:
+    """A command in the place of one that cannot be imported."""
+
+    def run(**_: Any) -> NoReturn:
+        if not extra:
+            raise error
+        raise _needs(name, extra) from error
+
+    options = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
+    return click.Command(
+        name,
+        callback=run,
+        params=[click.Argument(["arguments"], nargs=-1, type=click.UNPROCESSED)],
+        context_settings=options,
+        short_help=f"(needs the '{extra}' extra)",
+    )
+
+
+def _refuse(ctx: click.Context, error: EseError) -> NoReturn:
+    click.echo(f"error: {' '.join(str(error).split())}", err=True)
+    ctx.exit(error.exit_code)
+
+
+@click.group(cls=Commands)
+@click.version_option(package_name="ese4ml", prog_name="ese4ml")
+def main() -> None:
+    """QKeras models as load-balanced sparse LSTM and FC accelerators on small FPGAs."""
+
+
+main.add_command(estimate)
+
+
+def _remote(address: str | None) -> Any:
+    """The device at an address, or None for the one that fits."""
+    if address is None:
+        return None
+    from ese_host.device.remote import connect
+
+    return connect(address)
+
+
+@main.command()
+@click.argument("folder", type=FOLDER)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def info(folder: Path, as_json: bool) -> None:
+    """Check a design FOLDER's files and say what it holds."""
+    from ese_host.bundle.manifest import Folder
+
+    opened = Folder.open(folder)
+    opened.check()
+    value = opened.manifest.to_json()
+    if as_json:
+        click.echo(json.dumps(value, indent=2))
+        return
+    design = opened.manifest.design
+    click.echo(f"{folder}: {value['kind']} for {value['board']} ({value['part']}) at {value['clock_mhz']} MHz")
+    images = [value["image_id"], *value.get("further_images", [])]
+    named = f"image{'s' * (len(images) > 1)} {', '.join(images)}"
+    click.echo(f"design {value['design_id']}: {design.weights} weights, {design.pes} PEs; {named}")
+    click.echo(f"{len(value['files'])} files, every SHA-256 as in the manifest: {', '.join(sorted(value['files']))}")
+
+
+@main.command()
+@click.argument("folder", type=FOLDER)
+@click.option(
+    "--input",
+    "file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="An .npz with `inputs` (N, T, inputs), or `inputs_0` ... ; the design's test set by default.",
+)
+@click.option("--driver", type=DRIVER, default="auto", show_default=True, help="Library that drives the device.")
+@REMOTE
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def run(folder: Path, file: Path | None, driver: Any, remote: str | None, as_json: bool) -> None:
+    """Run sequences on the design in FOLDER; prints the class of each, by the first output."""
+    from ese_host.bundle import testset
+    from ese_host.bundle.manifest import TESTSET
+    from ese_host.runtime.accelerator import Accelerator
+    from ese_host.runtime.runner import run_program
+
+    with Accelerator(folder, driver=driver, device=_remote(remote)) as accelerator:
+        tests = testset.read(file or accelerator.folder.file(TESTSET), accelerator.program)
+        result = run_program(accelerator, *tests.part(0, len(tests.steps)))
+    classes = result.run.classes().tolist()
+    if as_json:
+        steps = int(tests.steps.sum())
+        click.echo(json.dumps({"classes": classes, "steps": steps, "cycles": result.cycles, "seconds": result.seconds}))
+    else:
+        click.echo("\n".join(str(item) for item in classes))
+
+
+@main.command()
+@click.argument("folder", type=FOLDER)
+@click.option("--trace/--no-trace", default=None, help="Compare every h and c of every step.  [default: in emulation]")
+@click.option(
+    "--report",
+    "out",
+    type=FOLDER,
+    default=Path("build/report"),
+    show_default=True,
+    help="Folder for report.json and report.html.",
+)
+@click.option("--driver", type=DRIVER, default="auto", show_default=True, help="Library that drives the device.")
+@REMOTE
+@click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
+def check(folder: Path, trace: bool | None, out: Path, driver: Any, remote: str | None, as_json: bool) -> None:
+    """Run the test set of the design in FOLDER and compare every value with the golden model.
+
+    Exit code 1 where any value differs.
+    """
+    from ese_host.check import report as files
+    from ese_host.check.check import check as run_check
+
+    command = f"ese4ml {' '.join(sys.argv[1:])}"
+    with _progress("check") as step:
+        report = run_check(folder, trace=trace, device=_remote(remote), driver=driver, command=command, progress=step)
+    written = files.write(report, out)
+    if as_json:
+        click.echo(json.dumps(report, indent=2))
+    else:
+        _print(report)
+        click.echo("report: " + ", ".join(str(path) for path in written))
+    if not report["bit_exact"]:
+        click.get_current_context().exit(1)
+
+
+@contextmanager
+def _progress(label: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on standard error, for calls with the number done since the last call and the number in all."""
+    bars: list[Any] = []
+
+    def step(done: int, total: int) -> None:
+        if not bars:
+            bars.append(click.progressbar(length=total, label=label, file=sys.stderr))
+            bars[0].__enter__()
+        bars[0].update(done)
+
+    try:
+        yield step
+    finally:
+        for bar in bars:
+            bar.__exit__(None, None, None)
+
+
+def _print(report: dict[str, Any]) -> None:
+    exact = f"bit-exact: {report['values_compared']:,} values equal the golden model's"
+    wrong = f"NOT bit-exact: {report['mismatches']:,} of {report['values_compared']:,} values differ"
+    click.echo(exact if report["bit_exact"] else f"{wrong}; first: {report['first_mismatch']}")
+    for name, value in report["accuracy"].items():
+        click.echo(f"accuracy, {name}: {100 * value:.2f}%")
+    if "agreement_with_keras" in report:
+        click.echo(f"same class as Keras: {100 * report['agreement_with_keras']:.2f}%")
+    label = "modelled" if report["kind"] == "emulated" else "measured"
+    click.echo(
+        f"{report['cycles_per_step']:.1f} cycles a step; {report['frames_per_s']:,.0f} frames/s ({label}); "
+        f"latency p50 {report['latency_ms']['p50']:.2f} ms, p99 {report['latency_ms']['p99']:.2f} ms (this host)"
+    )
+    if len(report["chains"]) > 1:
+        host = report["host_seconds"]
+        for row in report["chains"]:
+            click.echo(f"chain {row['chain']}: {row['cycles_per_step']:.1f} cycles a step, {row['steps']} steps")
+        click.echo("host, measured: " + ", ".join(f"{name} {1e3 * seconds:.1f} ms" for name, seconds in host.items()))
+    power = report["power"]
+    rails = ", ".join(f"{name} {watts:.2f} W" for name, watts in power["watts"].items())
+    click.echo(f"power, measured: {rails}" if rails else f"power: {power['note']}")

@@ -1,0 +1,125 @@
+"""pynq's surface, as far as `Accelerator` uses it, for an emulated board on a machine without pynq."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+from ese_host.boards.processor import BLOCK_BYTES, MAX_TRANSFER_BYTES
+from ese_host.device.emulated import axi_dma
+from ese_host.device.emulated.board import EmulatedBoard
+from ese_host.device.emulated.memory import PhysicalMemory
+from ese_host.errors import DeviceError
+from ese_host.protocol.packets import Words
+
+
+class Buffer(Words):
+    """An array in the board's memory, like pynq's PynqBuffer: it and its slices know their physical address."""
+
+    memory: PhysicalMemory
+    region: int
+    offset: int
+
+    def __array_finalize__(self, parent: Any) -> None:
+        if isinstance(parent, Buffer) and hasattr(parent, "region"):
+            self.memory, self.region = parent.memory, parent.region
+            self.offset = parent.offset + int(self.ctypes.data) - int(parent.ctypes.data)
+
+    @property
+    def physical_address(self) -> int:
+        """Address of the first element, as the DMA counts."""
+        return self.region + self.offset
+
+    def flush(self) -> None:
+        """Cache to memory."""
+        self.memory.flush(self.region, self.offset, self.nbytes)
+
+    def invalidate(self) -> None:
+        """Memory to cache."""
+        self.memory.invalidate(self.region, self.offset, self.nbytes)
+
+
+def allocate(board: EmulatedBoard, words: int) -> Buffer:
+    """A buffer of 32-bit words.
+
+    Raises:
+        MemoryError, DeviceError: none is left.
+    """
+    if board.faults.no_memory:
+        raise MemoryError(f"cannot allocate {4 * words} bytes of contiguous memory")
+    region = board.memory.allocate(4 * words)
+    buffer = region.cached.view("<u4").view(Buffer)
+    buffer.memory, buffer.region, buffer.offset = board.memory, region.address, 0
+    weakref.finalize(buffer, board.memory.free, region.address)
+    return buffer
+
+
+class Registers:
+    """One block of registers, like pynq's MMIO and DefaultIP."""
+
+    def __init__(self, board: EmulatedBoard, base: int) -> None:
+        self._board, self._base = board, base
+
+    def read(self, offset: int = 0) -> int:
+        """A register's value."""
+        return self._board.read(self._base + self._inside(offset))
+
+    def write(self, offset: int, value: int) -> None:
+        """Write a register."""
+        self._board.write(self._base + self._inside(offset), value)
+
+    @staticmethod
+    def _inside(offset: int) -> int:
+        if not 0 <= offset < BLOCK_BYTES or offset % 4:
+            raise DeviceError(f"register offset is {offset:#x}; multiples of 4 below {BLOCK_BYTES:#x} exist")
+        return offset
+
+
+class Channel:
+    """One direction of the DMA, like pynq's _SDMAChannel."""
+
+    def __init__(self, registers: Registers, offset: int) -> None:
+        self._registers, self._offset = registers, offset
+        self._fresh = True
+
+    def _status(self) -> int:
+        return self._registers.read(self._offset + axi_dma.STATUS)
+
+    @property
+    def running(self) -> bool:
+        """Whether the channel is not halted."""
+        return not self._status() & axi_dma.HALTED
+
+    @property
+    def idle(self) -> bool:
+        """Whether the last transfer is complete."""
+        return bool(self._status() & axi_dma.IDLE)
+
+    def start(self) -> None:
+        """Let the channel run."""
+        self._registers.write(self._offset + axi_dma.CONTROL, axi_dma.RUN)
+        self._fresh = True
+
+    def transfer(self, array: Any) -> None:
+        """Start to transfer a buffer, whole."""
+        if not self.running or not (self.idle or self._fresh):
+            raise RuntimeError("DMA channel not started or not idle")
+        if array.nbytes > MAX_TRANSFER_BYTES:
+            raise ValueError(f"transfer has {array.nbytes} bytes; at most {MAX_TRANSFER_BYTES} are allowed")
+        if self._offset == axi_dma.SEND:
+            array.flush()
+        self._registers.write(self._offset + axi_dma.ADDRESS, array.physical_address)
+        self._registers.write(self._offset + axi_dma.ADDRESS_HIGH, 0)
+        self._fresh = False
+        self._registers.write(self._offset + axi_dma.LENGTH, array.nbytes)
+
+
+class Dma(Registers):
+    """Both directions, like pynq's lib.dma.DMA."""
+
+    buffer_max_size = MAX_TRANSFER_BYTES
+
+    def __init__(self, board: EmulatedBoard, base: int) -> None:
+        super().__init__(board, base)
+        self.sendchannel = Channel(self, axi_dma.SEND)
+        self.recvchannel = Channel(self, axi_dma.RECEIVE)

@@ -1,0 +1,181 @@
+"""The registers of an AXI DMA in simple mode (PG021), as far as pynq's driver and ours use them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from ese_host.device.emulated.faults import Faults
+from ese_host.device.emulated.memory import PhysicalMemory
+from ese_host.device.emulated.worker import Done
+from ese_host.protocol.packets import Words
+
+SEND, RECEIVE = 0x00, 0x30
+"""Offsets of the two channels' registers: memory to stream, stream to memory."""
+CONTROL, STATUS, ADDRESS, ADDRESS_HIGH, LENGTH = 0x00, 0x04, 0x18, 0x1C, 0x28
+RUN, RESET, INTERRUPTS = 0x1, 0x4, 0x7000
+HALTED, IDLE, INTERNAL, SLAVE, DECODE, COMPLETE, FAILED = 0x1, 0x2, 0x10, 0x20, 0x40, 0x1000, 0x4000
+ERRORS = INTERNAL | SLAVE | DECODE
+
+PATIENCE = 5e-3
+"""Seconds that a read of a status register may take while the engine works: the emulated bus need not be polled."""
+
+Engine = Callable[[Words, int, Done], bool]
+"""Take a packet, room for so many words of answer, and whom to tell; False where nothing takes it."""
+
+
+class Channel:
+    """Registers and state of one direction."""
+
+    def __init__(self) -> None:
+        self.control, self.status = 0, HALTED
+        self.address, self.length = 0, 0
+        self.pending = False
+
+    def finish(self, length: int) -> None:
+        """The transfer is complete, with so many bytes."""
+        self.length, self.pending = length, False
+        self.status |= IDLE | COMPLETE
+
+    def fail(self, errors: int) -> None:
+        """The transfer ends with error bits, and the channel halts."""
+        self.pending = False
+        self.control &= ~RUN
+        self.status = (self.status & ~IDLE) | errors | HALTED | FAILED
+
+
+class AxiDma:
+    """Both channels between physical memory and the streams of one engine, which answers in a thread of its own."""
+
+    def __init__(
+        self,
+        memory: PhysicalMemory,
+        engine: Engine,
+        faults: Faults,
+        length_bits: int,
+        align: int = 4,
+        changed: Callable[[], None] = lambda: None,
+    ) -> None:
+        """A DMA with both channels halted.
+
+        Args:
+            memory: what it reads and writes.
+            engine: what is at the other end of both streams.
+            faults: what shall go wrong.
+            length_bits: width of the length registers.
+            align: bytes that addresses must be a multiple of.
+            changed: called after every change of the interrupt outputs.
+        """
+        self._memory, self._engine, self._faults = memory, engine, faults
+        self._length_mask, self._align, self._changed = (1 << length_bits) - 1, align, changed
+        self._lock = threading.RLock()
+        self._finished = threading.Event()
+        self._transfer = 0
+        self.reset()
+
+    def reset(self) -> None:
+        """Both channels halted, nothing pending; what the engine still answers is lost."""
+        with self._lock:
+            self._channels = {SEND: Channel(), RECEIVE: Channel()}
+            self._transfer += 1
+            self._busy = False
+            self._finished.set()
+
+    def interrupts(self) -> int:
+        """The two interrupt outputs: bit 0 of the send channel, bit 1 of the receive channel."""
+        send, receive = self._channels[SEND], self._channels[RECEIVE]
+        up = [bool(channel.status & channel.control & INTERRUPTS) for channel in (send, receive)]
+        return up[0] | up[1] << 1
+
+    def read(self, offset: int) -> int:
+        """A register's value; reserved ones read as zero."""
+        base = RECEIVE if offset >= RECEIVE else SEND
+        if offset - base == STATUS and self._busy:
+            self._finished.wait(PATIENCE)
+        channel = self._channels[base]
+        register = offset - base
+        if register == STATUS:
+            return channel.status
+        if register == CONTROL:
+            return channel.control
+        if register == LENGTH:
+            return channel.length
+        if register == ADDRESS:
+            return channel.address & 0xFFFFFFFF
+        return channel.address >> 32 if register == ADDRESS_HIGH else 0
+
+    def write(self, offset: int, value: int) -> None:
+        """Write a register, with all that follows from it."""
+        base = RECEIVE if offset >= RECEIVE else SEND
+        channel, register = self._channels[base], offset - base
+        if register == CONTROL:
+            self._control(channel, value)
+        elif register == STATUS:
+            channel.status &= ~(value & INTERRUPTS)
+            self._changed()
+        elif register == ADDRESS:
+            channel.address = channel.address >> 32 << 32 | value
+        elif register == ADDRESS_HIGH:
+            channel.address = channel.address & 0xFFFFFFFF | value << 32
+        elif register == LENGTH and not channel.status & HALTED:
+            self._start(channel, base, value & self._length_mask)
+
+    def advance(self) -> None:
+        """Hand the engine a packet, where one waits and a buffer for its answer stands ready."""
+        with self._lock:
+            send, receive = self._channels[SEND], self._channels[RECEIVE]
+            if self._busy or not (send.pending and receive.pending):
+                return
+            packet, answer = (self._memory.words(channel.address, channel.length) for channel in (send, receive))
+            if packet is None or answer is None:
+                for channel, words in ((send, packet), (receive, answer)):
+                    if words is None:
+                        channel.fail(DECODE)
+                return
+            ticket, target = self._transfer, answer
+            if self._engine(packet, len(answer), lambda words, count: self._answered(ticket, target, words, count)):
+                self._busy = True
+                self._finished.clear()
+
+    def _answered(self, ticket: int, target: Words, words: Words, count: int) -> None:
+        """The engine has answered; nobody waits for it where the DMA was reset meanwhile."""
+        with self._lock:
+            if ticket != self._transfer:
+                return
+            send, receive = self._channels[SEND], self._channels[RECEIVE]
+            self._busy = False
+            send.finish(send.length)
+            target[: len(words)] = words
+            if count > len(target):
+                receive.fail(INTERNAL)
+            elif count >= 0:
+                receive.finish(4 * count)
+            self._finished.set()
+        self._changed()
+
+    def _control(self, channel: Channel, value: int) -> None:
+        if value & RESET:
+            self.reset()
+            return
+        channel.control = value & ~RESET
+        if value & RUN:
+            channel.status &= ~(HALTED | ERRORS)
+        else:
+            channel.status = channel.status & ~IDLE | HALTED
+            channel.pending = False
+
+    def _start(self, channel: Channel, base: int, length: int) -> None:
+        channel.length = length
+        channel.status &= ~IDLE
+        name = "send_errors" if base == SEND else "receive_errors"
+        errors = getattr(self._faults, name)
+        setattr(self._faults, name, 0)
+        if length == 0 or channel.address % self._align or length % 4:
+            errors |= INTERNAL
+        elif self._memory.words(channel.address, length) is None:
+            errors |= DECODE
+        if errors:
+            channel.fail(errors)
+            return
+        channel.pending = True
+        self.advance()

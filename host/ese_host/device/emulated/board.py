@@ -1,0 +1,119 @@
+"""An emulated board: the address map of `ese_host.boards.processor`, with the compiled engine behind its DMA."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ese_host.boards import processor
+from ese_host.boards.board import Board
+from ese_host.device.emulated.axi_dma import AxiDma
+from ese_host.device.emulated.engine import EmulatedEngine
+from ese_host.device.emulated.faults import Faults
+from ese_host.device.emulated.interrupts import InterruptController
+from ese_host.device.emulated.memory import PhysicalMemory
+from ese_host.device.emulated.worker import Done, Worker
+from ese_host.errors import DeviceError
+from ese_host.protocol.packets import Words
+
+PAGES = 0xFFFFF000
+"""Registers of the processing system lie in pages of their own."""
+
+
+class EmulatedBoard:
+    """Registers and memory of one board; what a bus access does, and nothing of any driver."""
+
+    def __init__(self, board: Board, faults: Faults | None = None) -> None:
+        self.processor = processor.processor_of(board.name)
+        self.faults = faults if faults is not None else Faults()
+        self.memory = PhysicalMemory()
+        self._system = self.processor.clock_registers | self.processor.width_registers
+        self._pages = {address & PAGES for address in self._system}
+        self._worker: Worker | None = None
+        self._started = False
+        self.interrupts = InterruptController(lambda: self._dma.interrupts())
+        self._dma = AxiDma(
+            self.memory,
+            self._submit,
+            self.faults,
+            processor.LENGTH_BITS,
+            board.dma_memory_bits // 8,
+            self.interrupts.update,
+        )
+
+    def configure(self, bitstream: Path) -> None:
+        """Load an emulated bitstream, in place of the one that was there.
+
+        Raises:
+            FormatError, DeviceError: it is not one, or cannot be loaded here.
+        """
+        engine = EmulatedEngine(bitstream)
+        self.close()
+        self._worker = Worker(engine)
+        self._started = False
+        self._dma.reset()
+
+    def close(self) -> None:
+        """Unload the bitstream, whatever its engine is doing."""
+        if self._worker is not None:
+            self._worker.abandon()
+            self._worker = None
+
+    def read(self, address: int) -> int:
+        """A 32-bit bus read.
+
+        Raises:
+            DeviceError: nothing answers at this address.
+        """
+        if self.faults.unplugged:
+            return 0xFFFFFFFF
+        offset = address - self.processor.dma_base
+        if 0 <= offset < processor.BLOCK_BYTES:
+            return self._dma.read(offset)
+        offset = address - self.processor.engine_base
+        if 0 <= offset < processor.BLOCK_BYTES:
+            return self._read_engine(offset)
+        offset = address - self.processor.intc_base
+        if 0 <= offset < processor.BLOCK_BYTES:
+            return self.interrupts.read(offset)
+        if address & PAGES in self._pages:
+            return self._system.get(address, 0)
+        raise DeviceError(f"bus error: nothing answers a read at {address:#010x}")
+
+    def write(self, address: int, value: int) -> None:
+        """A 32-bit bus write.
+
+        Raises:
+            DeviceError: nothing answers at this address.
+        """
+        if self.faults.unplugged:
+            return
+        offset = address - self.processor.dma_base
+        if 0 <= offset < processor.BLOCK_BYTES:
+            self._dma.write(offset, value)
+        elif 0 <= address - self.processor.engine_base < processor.BLOCK_BYTES:
+            if address - self.processor.engine_base == processor.REGISTERS["CTRL"][0] and value & 1:
+                self._started = self._worker is not None
+                self._dma.advance()
+        elif 0 <= address - self.processor.intc_base < processor.BLOCK_BYTES:
+            self.interrupts.write(address - self.processor.intc_base, value)
+        elif address & PAGES in self._pages:
+            self._system[address] = value
+        else:
+            raise DeviceError(f"bus error: nothing answers a write at {address:#010x}")
+
+    def _read_engine(self, offset: int) -> int:
+        if offset in self.faults.registers:
+            return self.faults.registers[offset]
+        if offset == processor.REGISTERS["CTRL"][0]:
+            return processor.START if self._started else 4
+        return self._worker.engine.register(offset) if self._worker is not None and self._started else 0
+
+    def _submit(self, packet: Words, room: int, done: Done) -> bool:
+        """Hand a packet to the engine; False where there is none, or the packet is lost on its way."""
+        if self._worker is None or not self._started:
+            return False
+        fault = self.faults.next_packet()
+        if fault.swallow:
+            return False
+        self._worker.submit(packet, room, fault, done)
+        return True

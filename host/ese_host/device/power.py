@@ -1,0 +1,107 @@
+"""Power, where a board measures it and pynq can read it (pmbus); elsewhere a sentence that says why there is none."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+from ese_host.boards.board import load_board
+
+INTERVAL = 0.02
+"""Seconds between two samples."""
+
+
+@dataclass(frozen=True)
+class Power:
+    """Mean power of each rail that has a sensor, in watts, over a number of samples.
+
+    Attributes:
+        watts: {rail: mean}. total: the rail that feeds all others, None where the board has none that is measured.
+        samples: how many were taken. note: why there is no figure; empty where there is one.
+    """
+
+    watts: dict[str, float]
+    total: str | None
+    samples: int
+    note: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for the report."""
+        return {"watts": self.watts, "total": self.total, "samples": self.samples, "note": self.note}
+
+
+class Meter:
+    """Samples a board's rails in a thread for as long as it is entered; `power` has the means afterwards."""
+
+    def __init__(self, board: str, *, here: bool, rails: Callable[[], dict[str, Any]] | None = None) -> None:
+        """A meter for a board.
+
+        Args:
+            board: its name.
+            here: whether this process runs on that board; false in emulation and through PYNQ.remote.
+            rails: what gives the rails; pynq's get_rails unless given.
+        """
+        self._board = load_board(board)
+        self.power = Power({}, None, 0, "emulated or remote: this machine's sensors are not the board's")
+        self._sensors: dict[str, Any] = {}
+        self._sums: dict[str, float] = {}
+        self._samples = 0
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        if here:
+            self._find(rails or _pynq_rails)
+
+    def __enter__(self) -> Meter:
+        if self._sensors:
+            self._thread = threading.Thread(target=self._sample, name="ese4ml power", daemon=True)
+            self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._thread is None:
+            return
+        self._stop.set()
+        self._thread.join(1.0)
+        if self._samples:
+            watts = {name: total / self._samples for name, total in self._sums.items()}
+            total = next((name for name in self._board.power_rails if name in watts), None)
+            self.power = Power(watts, total, self._samples)
+
+    def _find(self, rails: Callable[[], dict[str, Any]]) -> None:
+        try:
+            found = rails()
+        except (ImportError, OSError, RuntimeError) as error:
+            self.power = Power({}, None, 0, f"pynq reads no sensors here ({error})")
+            return
+        self._sensors = {name: rail.power for name, rail in found.items() if rail.power is not None}
+        if not self._sensors:
+            self.power = Power({}, None, 0, f"{self._board.name} has no power sensor that pynq can read")
+
+    def _sample(self) -> None:
+        while not self._stop.is_set():
+            try:
+                values = {name: float(sensor.value) for name, sensor in self._sensors.items()}
+            except (OSError, RuntimeError, ValueError) as error:
+                self.power = Power({}, None, 0, f"a sensor failed ({error})")
+                self._samples = 0
+                return
+            for name, value in values.items():
+                self._sums[name] = self._sums.get(name, 0.0) + value
+            self._samples += 1
+            self._stop.wait(INTERVAL)
+
+
+def _pynq_rails() -> dict[str, Any]:
+    import warnings
+
+    from pynq.pmbus import get_rails
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # without libsensors there are none, which is said in the report
+        rails: dict[str, Any] = get_rails()
+    return rails

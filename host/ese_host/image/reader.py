@@ -1,0 +1,268 @@
+"""The image: one file that holds everything an engine needs to become a network (docs/image-format.md).
+
+The reader is strict: magic, version, design, sizes, flags and CRC are checked before anything is handed on, and every
+refusal names the field, the value found and the value expected.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ese_host.errors import CapacityError, FormatError
+from ese_host.image import pointers
+from ese_host.image.bits import Words, packed_words, unpack
+from ese_host.image.design import FORMAT_VERSION, Design, check_ids
+from ese_host.image.packing import RAM_BITS
+from ese_host.image.phases import Phase, record_words
+from ese_host.ir.tables import TABLE_SIZE
+
+MAGIC = 0x34455345
+HEADER = (
+    "magic",
+    "version",
+    "words",
+    "design_id",
+    "phases",
+    "entry_words",
+    "params",
+    "cells",
+    "codebooks",
+    "inputs",
+    "outputs",
+    "flags",
+    "gate_line",
+    "cell_line",
+    "formats",
+    "weights",
+)
+MAX_WORDS = 1 << 26
+MAX_INPUTS = (1 << 14) - 1
+
+
+@dataclass(frozen=True, eq=False)
+class Image:
+    """A checked image.
+
+    Attributes:
+        words: (n,) all words of the file.
+        header: the header's fields by name.
+        phases: the phase table. counts: (phases, pes) entries of each PE.
+        sections: word range of each section, by name.
+    """
+
+    words: Words
+    header: dict[str, int]
+    phases: tuple[Phase, ...]
+    counts: npt.NDArray[np.int64]
+    sections: dict[str, slice]
+
+    @property
+    def image_id(self) -> int:
+        """The CRC of the content, which the engine reports for the image it holds."""
+        return int(self.words[-1])
+
+    @property
+    def every_step(self) -> bool:
+        """Whether an output leaves at every step."""
+        return bool(self.header["flags"] & 1)
+
+    @property
+    def pointers(self) -> int:
+        """Column pointers of each PE; stream mode has none."""
+        return pointer_count(self.header)
+
+    @property
+    def output_frac(self) -> int:
+        """Fractional bits of an output value."""
+        return self.header["formats"] & 0xFF
+
+    @property
+    def acc_bits_needed(self) -> int:
+        """Accumulator width that the encoder proved sufficient."""
+        return self.header["formats"] >> 8 & 0xFF
+
+    @property
+    def outputs_stored(self) -> bool:
+        """Whether outputs leave as stored, two 16-bit codes a word; else as exact 64-bit values."""
+        return bool(self.header["formats"] >> 16 & 1)
+
+    @property
+    def outputs_signed(self) -> bool:
+        """Whether stored outputs are signed."""
+        return bool(self.header["formats"] >> 17 & 1)
+
+    def bytes_by_cause(self) -> dict[str, int]:
+        """Bytes of each section of the file."""
+        return {name: 4 * (part.stop - part.start) for name, part in self.sections.items()}
+
+
+def pointer_count(header: dict[str, int]) -> int:
+    """Column pointers of each PE."""
+    return header["flags"] >> 16
+
+
+def layout(header: dict[str, int], design: Design) -> dict[str, slice]:
+    """Word range of each section of an image with this header."""
+    sizes = {
+        "header": len(HEADER),
+        "phase table": header["phases"] * sum(record_words(design)),
+        "codebooks": 8 * header["codebooks"],
+        "scales and biases": packed_words(header["params"] * 4 * (design.acc_banks + 1), 16),
+        "peepholes": packed_words(header["cells"] * 3, 16),
+        "entries": packed_words(header["entry_words"] * design.pes, design.packing.word_bits),
+        "pointers": packed_words(pointer_count(header) * design.pes, RAM_BITS),
+        "tables": TABLE_SIZE,
+        "checksum": 1,
+    }
+    sections, start = {}, 0
+    for name, size in sizes.items():
+        sections[name] = slice(start, start + size)
+        start += size
+    return sections
+
+
+def parse(words: Words, design: Design, name: str = "image") -> Image:
+    """Check and decode the words of an image.
+
+    Raises:
+        FormatError: the words are not a whole, undamaged image of this version.
+        MismatchError: the image is for another design.
+        CapacityError: it does not fit the design's memories.
+    """
+    if len(words) < len(HEADER):
+        raise FormatError(f"{name}: {len(words)} words; an image has at least {len(HEADER)}: emit it again")
+    header = read_header(words)
+    check_header(header, len(words), design, name)
+    sections = layout(header, design)
+    if sections["checksum"].stop != len(words):
+        raise FormatError(f"{name}: {len(words)} words; its header asks for {sections['checksum'].stop}: emit it again")
+    crc = zlib.crc32(words[:-1].astype("<u4").tobytes())
+    if crc != int(words[-1]):
+        raise FormatError(f"{name}: CRC is {int(words[-1]):#010x}; its content has {crc:#010x}: copy or emit it again")
+    phases, table = phase_table(words[sections["phase table"]], design)
+    for number, phase in enumerate(phases):
+        used = phase.entry_base + -(-phase.entry_count // design.packing.per_word(phase.full))
+        if used > header["entry_words"]:
+            raise FormatError(f"{name}: phase {number} uses {used} entry words; {header['entry_words']} are stored")
+        _check_full(phase, number, design, name)
+    if design.mode == "skip":
+        section, many = words[sections["pointers"]], pointer_count(header)
+        starts = pointers.read(section, many, header["entry_words"], phases, design, name)
+        counts = np.array([entries[:, -1] - entries[:, 0] for entries in starts])
+    else:
+        counts = np.array([unpack(row, design.pes, 16) for row in table]).reshape(-1, design.pes)
+    for number, phase in enumerate(phases):
+        if phase.full and (counts[number] != phase.entry_count).any():
+            raise FormatError(
+                f"{name}: phase {number} is full, a PE has {counts[number].min()} to {counts[number].max()} entries; "
+                f"{phase.entry_count} are expected: emit the image again"
+            )
+    return Image(words, header, phases, counts, sections)
+
+
+def phase_table(section: Words, design: Design) -> tuple[tuple[Phase, ...], Words]:
+    """The phases, and behind each record its (phases, words) words of entry counts."""
+    record, counts = record_words(design)
+    table = section.reshape(-1, record + counts)
+    return tuple(Phase.from_words(row[:record]) for row in table), table[:, record:]
+
+
+def _check_full(phase: Phase, number: int, design: Design, name: str) -> None:
+    """Refuse a full phase that the design cannot have, or whose rows contradict its stride or its entries."""
+    if not phase.full:
+        return
+    if not design.full_phases:
+        raise FormatError(f"{name}: phase {number} is full; the design has no full phases: emit the image again")
+    if (phase.rows - 1).bit_length() != phase.stride_log2 or phase.entry_count % phase.rows:
+        raise FormatError(
+            f"{name}: phase {number} is full with {phase.rows} rows, a stride of {1 << phase.stride_log2} and "
+            f"{phase.entry_count} entries; the stride is the next power of two, the entries are whole columns: "
+            "emit the image again"
+        )
+
+
+def read_header(words: Words) -> dict[str, int]:
+    """The header's fields by name."""
+    return dict(zip(HEADER, (int(w) for w in words), strict=False))
+
+
+def check_header(header: dict[str, int], words: int, design: Design, name: str) -> None:
+    """Check the header of an image of so many words.
+
+    Raises:
+        FormatError: magic, version or words differ. MismatchError: the image is for another design.
+        CapacityError: it does not fit the design's memories.
+    """
+    for field, expected in (("magic", MAGIC), ("version", FORMAT_VERSION), ("words", words)):
+        if header[field] != expected:
+            raise FormatError(f"{name}: {field} is {header[field]:#x}; expected {expected:#x}: emit the image again")
+    check_ids(name, header["design_id"], design.design_id)
+    units = design.cells_per_cycle
+    limits = {
+        "phases": design.phases,
+        "entry_words": design.entry_depth,
+        "params": units * design.param_depth,
+        "cells": units * design.cell_depth,
+        "codebooks": 16 if design.weights == "codebook4" else 0,
+        "pointers": design.pointer_depth,
+        "inputs": min(design.vector_depth, MAX_INPUTS),
+    }
+    found = {**header, "pointers": pointer_count(header)}
+    for field, limit in limits.items():
+        if found[field] > limit:
+            raise CapacityError(f"{name}: {field} is {found[field]}; the design holds {limit}: choose a larger design")
+    if not header["inputs"] or not header["outputs"] or not header["phases"]:
+        raise FormatError(f"{name}: inputs, outputs or phases is zero; at least one of each is needed: emit it again")
+    bits = header["formats"] >> 8 & 0xFF
+    if bits > design.acc_bits:
+        raise CapacityError(
+            f"{name}: sums may need {bits} accumulator bits; the design has {design.acc_bits}: "
+            "prune more, or emit a design with wider accumulators"
+        )
+
+
+def read(path: Path, design: Design) -> Image:
+    """Read and check an image file, plain or in its stored form.
+
+    Raises:
+        FormatError, MismatchError, CapacityError: see `parse`; also where the file cannot be read.
+    """
+    try:
+        size = path.stat().st_size
+        if size % 4 or size > 4 * MAX_WORDS:
+            raise FormatError(f"{path}: {size} bytes; whole 32-bit words, at most {4 * MAX_WORDS} bytes: copy it again")
+        words = np.frombuffer(path.read_bytes(), dtype="<u4").astype(np.uint32)
+    except OSError as error:
+        raise FormatError(f"{path}: cannot be read ({error}); build the design again") from error
+    from ese_host.image import compressed as stored  # which builds on this module
+
+    if len(words) and words[0] == stored.MAGIC:
+        words = stored.expand(words, design, str(path))
+    return parse(words, design, str(path))
+
+
+def padding_entries(image: Image, design: Design) -> npt.NDArray[np.int64]:
+    """(phases, pes) entries that carry no weight: padding, or in full phases zeros."""
+    packing = design.packing
+    count = image.header["entry_words"] * design.pes
+    stored = unpack(image.words[image.sections["entries"]], count, packing.word_bits).reshape(-1, design.pes).T
+    result = np.zeros_like(image.counts)
+    for number, phase in enumerate(image.phases):
+        width, per_word = packing.slot_width(phase.full), packing.per_word(phase.full)
+        words = stored[:, phase.entry_base : phase.entry_base - (-phase.entry_count // per_word)]
+        slots = words[:, :, None] >> np.arange(per_word) * width & ((1 << width) - 1)
+        slots = slots.reshape(design.pes, -1)
+        if phase.full:
+            empty = slots == 0
+        elif design.weights == "ternary":
+            empty = slots & ((1 << design.gap_bits) - 1) == (1 << design.gap_bits) - 1
+        else:
+            empty = slots >> design.gap_bits == 0
+        executed = np.arange(slots.shape[1]) < image.counts[number][:, None]
+        result[number] = (empty & executed).sum(axis=1)
+    return result

@@ -1,0 +1,205 @@
+"""Every tensor of a program, step by step: by the golden model, or with chains run by something else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Union
+
+import numpy as np
+import numpy.typing as npt
+
+from ese_host.errors import FormatError
+from ese_host.ir import golden
+from ese_host.ir.fixed import Codes
+from ese_host.ir.program.chain import Chain
+from ese_host.ir.program.graph import Output, Port, Program
+from ese_host.ir.program.order import reverse
+from ese_host.ir.program.tensor import Lengths, Tensor, Value
+
+Inputs = Union[Codes, Mapping[str, Any], Sequence[Any]]
+Execute = Callable[[Chain, Value], Codes]
+"""A chain and what it is fed, in the engine's order, to its outputs (N, T or 1, width) in the target's format."""
+
+
+@dataclass(frozen=True, eq=False)
+class ProgramRun:
+    """What became of some samples.
+
+    Attributes:
+        tensors: every tensor's values, by name.
+        fed: what each chain got, by its name, in the engine's order (last step first where the chain runs backwards).
+    """
+
+    program: Program
+    tensors: dict[str, Value]
+    fed: dict[str, Value]
+
+    def output(self, name: str | None = None) -> Value:
+        """Exact values of an output, the first by default, before its head.
+
+        Raises:
+            FormatError: there is no output of that name.
+        """
+        return self.tensors[self._output(name).tensor]
+
+    def values(self, name: str | None = None) -> npt.NDArray[np.float64]:
+        """(N, T or 1, width) real values of an output, its head applied; zero beyond a sample's own steps."""
+        value = self.output(name)
+        real = np.ldexp(value.codes.astype(np.float64), -value.tensor.frac)
+        values: npt.NDArray[np.float64] = np.where(value.inside, HEADS[self._output(name).head](real), 0.0)
+        return values
+
+    def classes(self, name: str | None = None) -> npt.NDArray[np.int64]:
+        """(N,) index of the largest value of each sample's last frame; of one sigmoid, whether it is above 1/2."""
+        value = self.output(name)
+        last = value.codes[np.arange(len(value.steps)), value.steps - 1]
+        if last.shape[1] == 1 and self._output(name).head == "sigmoid":
+            last = np.concatenate([np.zeros_like(last), last], axis=1)
+        chosen: npt.NDArray[np.int64] = last.argmax(axis=1)
+        return chosen
+
+    def _output(self, name: str | None) -> Output:
+        outputs = self.program.outputs
+        for output in outputs:
+            if name is None or output.name == name:
+                return output
+        raise FormatError(f"there is no output {name!r}; the program has {[output.name for output in outputs]}")
+
+
+def _softmax(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    powers: npt.NDArray[np.float64] = np.exp(values - values.max(axis=-1, keepdims=True))
+    return np.divide(powers, powers.sum(axis=-1, keepdims=True))
+
+
+HEADS: dict[str, Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]] = {
+    "none": lambda values: values,
+    "softmax": _softmax,
+    "sigmoid": lambda values: 0.5 + 0.5 * np.tanh(0.5 * values),
+    "tanh": np.tanh,
+}
+"""What the host applies to an output's real values, over the last axis."""
+
+
+def golden_chain(chain: Chain, fed: Value) -> Codes:
+    """A chain's outputs by the golden model; frames beyond a sample's own steps are zero."""
+    network = chain.network
+    outputs = np.zeros((len(fed.steps), fed.codes.shape[1] if network.every_step else 1, network.outputs), np.int64)
+    for steps in np.unique(fed.steps):
+        index = np.flatnonzero(fed.steps == steps)
+        made = golden.run(network, fed.codes[index, : int(steps)]).outputs
+        outputs[index, : made.shape[1]] = made
+    return outputs
+
+
+def run(program: Program, inputs: Inputs, lengths: Any = None, execute: Execute = golden_chain) -> ProgramRun:
+    """Run a program.
+
+    Args:
+        program: the program.
+        inputs: see `values_of`.
+        lengths: see `values_of`.
+        execute: runs a chain; the golden model by default.
+
+    Raises:
+        FormatError: an input's shape or range is wrong, or samples have other steps where two tensors meet.
+    """
+    tensors = values_of(program, inputs, lengths)
+    fed: dict[str, Value] = {}
+    for step in program.steps:
+        sources = [tensors[name] for name in step.sources]
+        if isinstance(step, Chain):
+            fed[step.name] = _turned(sources[0]) if step.backwards else sources[0]
+            tensors[step.target] = _handed_back(step, program.tensors[step.target], fed[step.name], execute)
+        else:
+            tensors[step.target] = step.apply(*sources)
+    return ProgramRun(program, tensors, fed)
+
+
+def _handed_back(chain: Chain, tensor: Tensor, fed: Value, execute: Execute) -> Value:
+    codes = execute(chain, fed)
+    if not chain.network.every_step:
+        return Value(tensor, codes, np.ones_like(fed.steps))
+    value = Value(tensor, codes, fed.steps)
+    return _turned(value) if chain.backwards else value
+
+
+def _turned(value: Value) -> Value:
+    return Value(value.tensor, reverse(value), value.steps)
+
+
+def values_of(program: Program, inputs: Inputs, lengths: Any = None) -> dict[str, Value]:
+    """Values of a program's inputs, checked.
+
+    Args:
+        program: the program.
+        inputs: by name, in the order of the program's inputs, or the only one. Each has codes (N, T, width), or is N
+            arrays (steps, width); a vector's may be (N, width).
+        lengths: (N,) steps of each sample, for all sequences alike or by input's name; None where all T count.
+
+    Raises:
+        FormatError: an input is missing or unknown, or of another shape or range.
+    """
+    names = [port.name for port in program.inputs]
+    if isinstance(inputs, Mapping):
+        given = dict(inputs)
+    elif len(names) == 1:
+        given = {names[0]: inputs}
+    else:
+        given = dict(zip(names, inputs, strict=False)) if len(inputs) == len(names) else {}
+    if sorted(given) != sorted(names):
+        raise FormatError(
+            f"inputs are {sorted(given)}; the program has {names}: give each of them, by name or in order"
+        )
+    if isinstance(lengths, Mapping) and not set(lengths) <= set(names):
+        raise FormatError(f"lengths are given for {sorted(lengths)}; the program's inputs are {names}")
+    of = lengths if isinstance(lengths, Mapping) else dict.fromkeys(names, lengths)
+    values = {port.name: _value(port, given[port.name], of.get(port.name)) for port in program.inputs}
+    counts = {name: len(value.steps) for name, value in values.items()}
+    if len(set(counts.values())) > 1:
+        raise FormatError(f"inputs have {counts} samples; all have as many")
+    return values
+
+
+def _value(port: Port, given: Any, lengths: Any) -> Value:
+    array, full = _padded(port, given)
+    vector = port.kind == "vector"
+    steps = full if lengths is None or vector else np.asarray(lengths)
+    if steps.shape != full.shape or steps.dtype.kind not in "iu" or (steps < 1).any() or (steps > full).any():
+        raise FormatError(
+            f"input {port.name!r}: lengths are {steps.tolist()[:5]} ...; expected 1 to T steps for each of "
+            f"{len(full)} samples"
+        )
+    if array.min() < port.format.low or array.max() > port.format.high:
+        raise FormatError(
+            f"input {port.name!r}: codes span {array.min()}..{array.max()}; its format holds {port.format.low}.."
+            f"{port.format.high}: quantize with Fixed.from_float"
+        )
+    longest = int(steps.max())
+    inside = np.arange(longest) < steps[:, None]
+    codes = np.where(inside[:, :, None], array[:, :longest], 0).astype(np.int64)
+    try:
+        return Value(port.tensor, codes, steps.astype(np.int64))
+    except FormatError as error:
+        raise FormatError(f"input {port.name!r}: {error}") from error
+
+
+def _padded(port: Port, given: Any) -> tuple[Codes, Lengths]:
+    """(N, T, width) codes, and the steps of each sample."""
+    if isinstance(given, np.ndarray):
+        array = given[:, None] if given.ndim == 2 and port.kind == "vector" else given
+        items = None
+    else:
+        items = [np.asarray(item) for item in given]
+        sound = bool(items) and all(item.ndim == 2 and item.shape[1:] == (port.width,) and len(item) for item in items)
+        array = np.zeros((len(items), max(map(len, items)), port.width), np.int64) if sound else np.zeros(0)
+    if array.ndim != 3 or array.shape[2] != port.width or 0 in array.shape or array.dtype.kind not in "iu":
+        raise FormatError(
+            f"input {port.name!r} has shape {getattr(given, 'shape', None)}; expected integer codes "
+            f"(N, T, {port.width}), or N arrays (steps, {port.width})"
+        )
+    if items is None:
+        return array, np.full(len(array), array.shape[1], dtype=np.int64)
+    for row, item in zip(array, items, strict=True):
+        row[: len(item)] = item
+    return array, np.array([len(item) for item in items], dtype=np.int64)

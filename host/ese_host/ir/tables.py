@@ -1,0 +1,23 @@
+"""The tanh table: 1024 segments on [0, 8), values with 19 fractional bits (docs/numerics.md, "Activations").
+
+Sigmoid uses it too: sigmoid(x) = 1/2 + tanh(x/2)/2. With linear interpolation the error stays below one least
+significant bit of a 16-bit activation over the whole input range.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ese_host.ir.fixed import Codes
+
+TABLE_SIZE = 1024
+VALUE_FRAC = 19
+SEGMENT_FRAC = 13
+INPUT_FRAC = 20
+
+
+def tanh_table() -> Codes:
+    """(2, 1024): value at the start of each segment, and the step to the next one."""
+    edges = np.tanh(np.arange(TABLE_SIZE + 1) * (8 / TABLE_SIZE))
+    values = np.minimum(np.rint(np.ldexp(edges, VALUE_FRAC)), 2**VALUE_FRAC - 1).astype(np.int64)
+    return np.stack([values[:-1], np.diff(values)])

@@ -1,0 +1,210 @@
+"""Packets to a device and answers from it: two buffers each way, one packet is filled while another is in the air."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ese_host.boards import processor
+from ese_host.device.dma_control import complete, complete_async, halt
+from ese_host.device.emulated import axi_dma
+from ese_host.device.platform import Platform
+from ese_host.errors import CapacityError, DeviceError, EseError
+from ese_host.protocol.packets import Operation, Trailer, Words, read_trailer
+
+BUFFER_WORDS = 1 << 20
+"""Words of each of the four buffers, unless one sequence needs more."""
+
+
+@dataclass(frozen=True, eq=False)
+class Space:
+    """The first words of a buffer: for the DMA, and as a plain array for us."""
+
+    whole: Any
+    part: Any
+    words: Words
+
+    @classmethod
+    def of(cls, whole: Any, words: int) -> Space:
+        """The first `words` words, or the whole where there are as many."""
+        part = whole if len(whole) == words else whole[:words]
+        return cls(whole, part, part.view(np.ndarray))
+
+
+@dataclass(eq=False)
+class Flight:
+    """One packet, from its buffer to the answer that came back.
+
+    Attributes:
+        operation: what it asks for. send, receive: its buffers, whole or in part. image_id: whose answer is expected.
+        answer, trailer: what came back. seconds: from start to end. error: what came instead.
+    """
+
+    operation: Operation
+    send: Space
+    receive: Space
+    image_id: int
+    answer: Words | None = None
+    trailer: Trailer | None = None
+    seconds: float = 0.0
+    error: EseError | None = None
+    begun: float = field(default=0.0, repr=False)
+
+    @property
+    def landed(self) -> bool:
+        """Whether it has come to an end, good or bad."""
+        return self.answer is not None or self.error is not None
+
+    def result(self) -> tuple[Words, Trailer]:
+        """Answer and trailer of a flight that has landed.
+
+        Raises:
+            DeviceError, MismatchError, FormatError: the device failed, or the engine refused the packet.
+        """
+        if self.error is not None:
+            raise self.error
+        assert self.answer is not None and self.trailer is not None  # noqa: S101 - for the type checker
+        self.trailer.require(self.operation)
+        if self.trailer.image_id != self.image_id:
+            raise DeviceError(
+                f"the engine's answer names image {self.trailer.image_id:#010x}; {self.image_id:#010x} was loaded: "
+                "the device is configured anew with the next call"
+            )
+        return self.answer, self.trailer
+
+
+class Transfers:
+    """The DMA of one device. One packet at most is in the air; `sound` is false when the device must be configured."""
+
+    def __init__(self, platform: Platform, timeout: float) -> None:
+        self._platform, self.timeout = platform, timeout
+        self._buffers: dict[tuple[str, int], Space] = {}
+        self._slot = 0
+        self._air: Flight | None = None
+        self.sound = False
+
+    def fill(self, operation: Operation, packet: Words, answer_words: int, image_id: int) -> Flight:
+        """Put a packet into the buffer that is not in the air.
+
+        Raises:
+            CapacityError: longer than the DMA carries. DeviceError: no memory for it.
+        """
+        self._slot ^= 1
+        send = self._buffer("packet", len(packet))
+        receive = self._buffer("answer", answer_words)
+        send.words[:] = packet
+        return Flight(operation, send, receive, image_id)
+
+    def launch(self, flight: Flight, *, interrupts: bool = False) -> None:
+        """Start a flight, after the one before has landed; what goes wrong is its `error`."""
+        self.settle()
+        dma = self._platform.dma
+        flight.begun = time.perf_counter()
+        self._air = flight
+        try:
+            if interrupts:
+                for channel in (dma.recvchannel, dma.sendchannel):
+                    channel._clear_interrupt()
+            dma.recvchannel.transfer(flight.receive.part)
+            dma.sendchannel.transfer(flight.send.part)
+        except (EseError, RuntimeError, OSError) as error:
+            self._fail(flight, error)
+        except BaseException:
+            self._fail(flight, DeviceError("the wait for the device was broken off"))
+            raise
+
+    def settle(self) -> None:
+        """Wait for what is in the air; its result or error stays with the flight."""
+        if self._air is not None:
+            self.land(self._air)
+
+    def land(self, flight: Flight) -> None:
+        """Wait until a flight has landed, but no longer than the timeout."""
+        if flight.landed:
+            return
+        dma = self._platform.dma
+        try:
+            begun = time.monotonic()
+            complete(dma, axi_dma.RECEIVE, "answer", self.timeout)
+            complete(dma, axi_dma.SEND, "packet", self._left(begun))
+            self._take(flight)
+        except (EseError, RuntimeError, OSError) as error:
+            self._fail(flight, error)
+        except BaseException:
+            self._fail(flight, DeviceError("the wait for the device was broken off"))
+            raise
+
+    async def land_async(self, flight: Flight) -> None:
+        """`land`, other tasks running meanwhile: by the DMA's interrupts where the device has them."""
+        if flight.landed:
+            return
+        dma = self._platform.dma
+        try:
+            begun = time.monotonic()
+            await complete_async(dma, axi_dma.RECEIVE, "answer", self.timeout)
+            await complete_async(dma, axi_dma.SEND, "packet", self._left(begun))
+            self._take(flight)
+        except (EseError, RuntimeError, OSError) as error:
+            self._fail(flight, error)
+        except BaseException:
+            self._fail(flight, DeviceError("the wait for the device was broken off"))
+            raise
+
+    def _left(self, begun: float) -> float:
+        """What is left of the timeout, but enough for a packet that is complete when its answer is."""
+        return max(0.1, self.timeout - (time.monotonic() - begun))
+
+    def forget(self) -> None:
+        """Give up what is in the air: the device is configured anew."""
+        if self._air is not None:
+            self._fail(self._air, DeviceError("the device was configured anew while the packet was under way"))
+
+    def close(self) -> None:
+        """Free the buffers, once the DMA has let go of them."""
+        if self._air is not None:
+            halt(self._platform.dma)
+            self.forget()
+        self._buffers.clear()
+
+    def _take(self, flight: Flight) -> None:
+        count = int(self._platform.dma.read(axi_dma.RECEIVE + axi_dma.LENGTH))
+        flight.receive.part.invalidate()
+        flight.seconds = time.perf_counter() - flight.begun
+        answer = flight.receive.words[: count // 4].copy()
+        flight.trailer = read_trailer(answer)
+        flight.answer = answer
+        self._air = None
+        if flight.trailer.image_id != flight.image_id:
+            self.sound = False
+
+    def _fail(self, flight: Flight, error: Exception) -> None:
+        self._air, self.sound = None, False
+        if not isinstance(error, EseError):
+            error = DeviceError(
+                f"the device failed at {flight.operation.name}: {error}; it is configured anew with the next call"
+            )
+        flight.error = error
+
+    def _buffer(self, name: str, words: int) -> Space:
+        """The first words of one of our buffers, which grows to what is needed."""
+        if 4 * words > processor.MAX_TRANSFER_BYTES:
+            raise CapacityError(f"the {name} has {4 * words} bytes; the DMA carries {processor.MAX_TRANSFER_BYTES}")
+        key = name, self._slot
+        space = self._buffers.get(key)
+        if space is not None and len(space.words) == words:
+            return space
+        exact = self._platform.exact_buffers
+        if space is None or exact or len(space.whole) < words:
+            self._buffers.pop(key, None)
+            space = None
+            try:
+                whole = self._platform.allocate(words if exact else max(words, BUFFER_WORDS))
+            except (MemoryError, RuntimeError, OSError) as error:
+                raise DeviceError(f"no memory for the {name}: {error}; close other users of the device") from error
+        else:
+            whole = space.whole
+        self._buffers[key] = Space.of(whole, words)
+        return self._buffers[key]

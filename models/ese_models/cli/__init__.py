@@ -1,0 +1,1 @@
+"""The commands data, train, compress, dsd, report, sensitivity and study."""

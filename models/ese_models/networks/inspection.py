@@ -1,0 +1,172 @@
+"""What a network of this project is made of: its kernels, masks, formats and sizes, read from a Keras model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from qkeras import QLSTM, QActivation, QBidirectional, QDense
+
+from ese_host.errors import FormatError, MissingError, UnsupportedError
+from ese_models.networks.constraints import MaskConstraint
+from ese_models.networks.network import Formats, Topology
+from ese_models.networks.qlstmp import QLSTMP
+
+RECURRENT = (QLSTM, QLSTMP)
+SILENT = (QActivation, keras.layers.Activation, keras.layers.Dropout, keras.layers.InputLayer)
+"""Layers without weights."""
+
+
+def open_model(path: Path) -> Any:
+    """A saved Keras model, with all classes that the entry points of group ese4ml.keras_objects register.
+
+    Raises:
+        MissingError: there is no such file. FormatError: it is no Keras model.
+    """
+    if not path.is_file():
+        raise MissingError(f"{path} is not there; make it with `ese4ml train` or `ese4ml compress`")
+    for entry in entry_points(group="ese4ml.keras_objects"):
+        entry.load()
+    try:
+        model = keras.models.load_model(path)
+    except (ValueError, TypeError, KeyError, OSError) as error:
+        raise FormatError(f"{path} is not a saved Keras model of this project: {error}") from error
+    for layer in model.layers:
+        if isinstance(layer, QLSTM) and "_cell" not in layer.cell.name:
+            layer.name = layer.cell.name  # QLSTM hands the name it was saved with to its cell
+    return model
+
+
+def load(path: Path) -> Any:
+    """A saved `network`.
+
+    Raises:
+        MissingError: there is no such file.
+        FormatError: it is no Keras model of this form, or a weight is not finite.
+    """
+    model = open_model(path)
+    kernels(model)
+    check_finite(model)
+    return model
+
+
+def parts(model: Any) -> Iterator[tuple[str, Any]]:
+    """Name and layer of each QLSTM, QLSTMP and QDense, those within wrappers included.
+
+    Raises:
+        UnsupportedError: a layer is none that this project builds, or no QDense comes last.
+    """
+    found = []
+    for layer in model.layers:
+        if isinstance(layer, QBidirectional):
+            found += [(f"forward_{layer.name}", layer.forward_layer), (f"backward_{layer.name}", layer.backward_layer)]
+        elif not isinstance(layer, SILENT):
+            found.append((layer.name, layer))
+    if not found or not all(isinstance(part, (*RECURRENT, QDense)) for _, part in found) or not _is_dense(found[-1][1]):
+        names = ", ".join(type(layer).__name__ for layer in model.layers)
+        raise UnsupportedError(
+            f"the model has layers {names}; QLSTM, QLSTMP or QBidirectional, then QDense are expected"
+        )
+    yield from found
+
+
+def _is_dense(layer: Any) -> bool:
+    return isinstance(layer, QDense)
+
+
+def kernels(model: Any) -> dict[str, Any]:
+    """Kernel name -> Keras variable, (inputs, outputs), in the order of computation.
+
+    Names are `<layer>/kernel`, and for LSTM layers `recurrent_kernel` and `projection_kernel`.
+
+    Raises:
+        UnsupportedError: the model is no network of this project.
+    """
+    found = {}
+    for name, layer in parts(model):
+        found[f"{name}/kernel"] = layer.kernel if _is_dense(layer) else layer.cell.kernel
+        if not _is_dense(layer):
+            found[f"{name}/recurrent_kernel"] = layer.cell.recurrent_kernel
+        if isinstance(layer, QLSTMP):
+            found[f"{name}/projection_kernel"] = layer.cell.projection_kernel
+    return found
+
+
+def weight_quantizers(model: Any) -> dict[str, Any]:
+    """Kernel name -> its quantizer, or None."""
+    found = []
+    for _, layer in parts(model):
+        found += [layer.kernel_quantizer_internal]
+        found += [] if _is_dense(layer) else [layer.recurrent_quantizer_internal]
+        found += [layer.projection_quantizer_internal] if isinstance(layer, QLSTMP) else []
+    return dict(zip(kernels(model), found, strict=True))
+
+
+def constraints(model: Any) -> dict[str, MaskConstraint]:
+    """Kernel name -> the constraint that holds its mask."""
+    return {name: variable.constraint for name, variable in kernels(model).items()}
+
+
+def formats_of(model: Any) -> Formats:
+    """The formats of a network, read from its quantizers.
+
+    Raises:
+        UnsupportedError: the layers are not those of a network of this project.
+    """
+    found = list(parts(model))
+    source = [layer for layer in model.layers if isinstance(layer, QActivation)]
+    if not source or source[0].name != "source":
+        raise UnsupportedError("the model has no QActivation layer 'source', the format of its input; give it one")
+
+    def pair(quantizer: Any) -> tuple[int, int]:
+        return int(quantizer.bits), int(quantizer.integer)
+
+    formats: dict[str, Any] = {"source": pair(source[0].activation), "bias": pair(found[0][1].bias_quantizer_internal)}
+    if len(source) > 1:
+        formats["hidden"] = pair(source[1].activation)
+    lstm = next((layer for _, layer in found if not _is_dense(layer)), None)
+    if lstm is not None:
+        formats["state"] = pair(lstm.state_quantizer_internal)
+        formats["gate_bits"], formats["cell_bits"] = int(lstm.recurrent_activation.bits), int(lstm.activation.bits)
+        formats["smooth"] = bool(lstm.activation.use_real_tanh)
+        if not formats["smooth"]:
+            formats["scales"] = dict(Formats.hard().scales)
+    return Formats(**formats)
+
+
+def topology_of(model: Any) -> Topology:
+    """Sizes of a network's layers; see `networks.network`."""
+    found = dict(parts(model))
+    lstm = {name: layer for name, layer in found.items() if not _is_dense(layer)}
+    forward = [layer for name, layer in lstm.items() if not name.startswith("backward_")]
+    dropout = [layer.rate for layer in model.layers if isinstance(layer, keras.layers.Dropout)]
+    return Topology(
+        lstm=tuple(layer.units for layer in forward),
+        dense=tuple(layer.units for layer in found.values() if _is_dense(layer))[:-1],
+        projection=forward[0].projection_units if forward and isinstance(forward[0], QLSTMP) else 0,
+        peepholes=not forward or not isinstance(forward[0], QLSTMP) or forward[0].use_peepholes,
+        bidirectional=len(forward) < len(lstm),
+        framewise=len(model.output_shape) == 3,
+        dropout=dropout[0] if dropout else 0.0,
+    )
+
+
+def check_finite(model: Any) -> None:
+    """Refuse a model with a weight that is no number.
+
+    Raises:
+        FormatError: the layer and weight are named.
+    """
+    for layer in model.layers:
+        for variable in layer.weights:
+            array = keras.ops.convert_to_numpy(variable)
+            if not np.isfinite(array).all():
+                where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+                raise FormatError(
+                    f"layer {layer.name!r}: {variable.path.split('/')[-1]} at {where} is {array[where]}; "
+                    "finite weights are needed: train again with a lower learning rate"
+                )

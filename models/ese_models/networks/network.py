@@ -1,0 +1,237 @@
+"""QKeras networks that the engine can run: an input quantizer, LSTM layers, fully connected ones, softmax.
+
+Formats are the engine's (docs/numerics.md): every vector element has at most 16 bits, gates times cell activation
+is exact in 16 bits, sums are not rounded. The network's input quantizer stands in the model, as a QActivation, so that
+the converter knows the input's format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import keras
+import numpy as np
+import numpy.typing as npt
+from qkeras import (
+    QLSTM,
+    QActivation,
+    QBidirectional,
+    QDense,
+    quantized_bits,
+    quantized_relu,
+    quantized_sigmoid,
+    quantized_tanh,
+)
+
+from ese_host.errors import UnsupportedError
+from ese_models.networks.constraints import MaskConstraint
+from ese_models.networks.qlstmp import QLSTMP
+from ese_models.quantizers import Codebook, MaskedInt4, MaskedTernary, Ttq, Twn
+
+Weights = Literal["float", "ternary", "twn", "ttq", "int4", "codebook4"]
+Mask = npt.NDArray[np.bool_]
+QUANTIZERS = ("ternary", "twn", "ttq", "int4", "codebook4")
+
+
+@dataclass(frozen=True)
+class Formats:
+    """Quantizers of a network, in QKeras's counting: `integer` bits leave out the sign.
+
+    The default is the smooth network: 16-bit input and state, 8-bit tables. `hard()` has 8 bits throughout, hard
+    activations and power-of-two scales: on it Keras's float32 is exact. `bias` is the peepholes' format too; `hidden`
+    is that of ReLU between fully connected layers, which has no sign. `scales` are arguments of the weight quantizers
+    (codebooks have none), `codebook_bits` those of a codebook's index.
+    """
+
+    source: tuple[int, int] = (16, 3)
+    state: tuple[int, int] = (16, 4)
+    bias: tuple[int, int] = (16, 3)
+    hidden: tuple[int, int] = (8, 4)
+    gate_bits: int = 8
+    cell_bits: int = 8
+    smooth: bool = True
+    scales: Mapping[str, Any] = field(default_factory=dict)
+    codebook_bits: int = 4
+
+    def __post_init__(self) -> None:
+        for name in ("source", "state", "bias", "hidden"):
+            if not 2 <= getattr(self, name)[0] <= 16:
+                raise UnsupportedError(f"{name} quantizer has {getattr(self, name)[0]} bits; the engine holds 2 to 16")
+        if self.gate_bits + self.cell_bits > 16:
+            raise UnsupportedError(f"gate and cell have {self.gate_bits} + {self.cell_bits} bits; o * tanh(c) holds 16")
+
+    @classmethod
+    def hard(cls) -> Formats:
+        """The 8-bit network with hard activations."""
+        return cls((8, 3), (8, 2), (8, 2), smooth=False, scales={"power_of_two": True})
+
+
+@dataclass(frozen=True)
+class Topology:
+    """Layers of a network.
+
+    Attributes:
+        lstm: cells of each LSTM layer, the first one first; none makes a network of vectors.
+        dense: widths of the fully connected layers with ReLU before the last one.
+        projection: width of the LSTM layers' projection (QLSTMP); 0 takes QLSTM.
+        peepholes: whether QLSTMP has them.
+        bidirectional: a second LSTM reads each layer's sequence from its end; outputs lie side by side.
+        framewise: whether every frame is classified, or the last one alone.
+        dropout: share of the last layer's inputs that is dropped in training.
+    """
+
+    lstm: tuple[int, ...] = ()
+    dense: tuple[int, ...] = ()
+    projection: int = 0
+    peepholes: bool = True
+    bidirectional: bool = False
+    framewise: bool = False
+    dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        if min((*self.lstm, *self.dense), default=1) < 1 or self.projection < 0:
+            raise UnsupportedError(
+                f"LSTM {self.lstm}, dense {self.dense}, projection {self.projection}: a layer has at least one unit"
+            )
+        if not self.lstm and (self.framewise or self.bidirectional or self.projection):
+            raise UnsupportedError("frame-wise, bidirectional and projection need an LSTM layer: give its cells")
+        if not 0 <= self.dropout < 1:
+            raise UnsupportedError(f"dropout is {self.dropout}; 0 or more, below 1 is allowed")
+
+    def names(self, kind: str) -> list[str]:
+        """Names of the "lstm" or "dense" layers: the kind alone, or numbered from 1 where there are more."""
+        count = len(self.lstm) if kind == "lstm" else len(self.dense) + 1
+        return [kind] if count == 1 else [f"{kind}{number + 1}" for number in range(count)]
+
+
+def network(
+    topology: Topology,
+    *,
+    features: int,
+    outputs: int,
+    steps: int | None = None,
+    weights: Weights = "float",
+    masks: Mapping[str, Mask] | None = None,
+    formats: Formats | None = None,
+    unroll: bool = False,
+) -> Any:
+    """A network: Input -> QActivation -> LSTM layers -> QDense layers -> softmax.
+
+    Args:
+        topology: its layers.
+        features: width of the input.
+        outputs: classes.
+        steps: frames of a sequence; None leaves it open.
+        weights: kind of the kernels; "float" leaves them unquantized (the dense stage).
+        masks: kernel name (`inspection.kernels`) -> (inputs, outputs) mask in Keras layout; those missing keep all.
+        formats: quantizers of everything but the kernels.
+        unroll: unroll the time loop (training speed alone).
+
+    Returns:
+        An unbuilt-optimizer `keras.Sequential`; input (batch, steps, features), or (batch, features) without LSTM
+        layers; output (batch, outputs) probabilities, or (batch, steps, outputs) frame-wise.
+    """
+    form = formats or Formats()
+    maker = _Layers(form, weights, dict(masks or {}))
+    shape = (steps, features) if topology.lstm else (features,)
+    layers = [keras.Input(shape), QActivation(_bits(form.source), name="source")]
+    width = features
+    last = len(topology.lstm) - 1
+    for index, (name, units) in enumerate(zip(topology.names("lstm"), topology.lstm, strict=True)):
+        options = {"return_sequences": topology.framewise or index < last, "unroll": unroll}
+        layers.append(maker.lstm(name, width, units, topology, options))
+        width = (topology.projection or units) * (2 if topology.bidirectional else 1)
+    *hidden, final = topology.names("dense")
+    for name, units in zip(hidden, topology.dense, strict=True):
+        layers += [maker.dense(name, width, units)]
+        layers += [QActivation(quantized_relu(*form.hidden), name=f"{name}_relu")]
+        width = units
+    if topology.dropout:
+        layers.append(keras.layers.Dropout(topology.dropout, name="dropout"))
+    layers.append(maker.dense(final, width, outputs))
+    return keras.Sequential([*layers, keras.layers.Activation("softmax", name="softmax")])
+
+
+def classifier(*, units: int = 64, outputs: int = 9, steps: int | None = 29, features: int = 12, **options: Any) -> Any:
+    """The smallest network: Input -> QActivation -> QLSTM -> QDense -> softmax; see `network` for its options."""
+    return network(Topology((units,)), features=features, outputs=outputs, steps=steps, **options)
+
+
+def weight_quantizer(weights: Weights, shape: tuple[int, int], formats: Formats) -> Any:
+    """The quantizer of one kernel, (inputs, outputs), by the kind of its weights; None for float ones."""
+    plain = {"ternary": MaskedTernary, "int4": MaskedInt4}
+    learned = {"twn": Twn, "ttq": Ttq}
+    if weights in plain:
+        return plain[weights](**formats.scales)
+    if weights in learned:
+        return learned[weights](shape, **formats.scales)
+    return Codebook(shape, formats.codebook_bits) if weights == "codebook4" else None
+
+
+def _bits(pair: tuple[int, int]) -> Any:
+    return quantized_bits(pair[0], pair[1], alpha=1)
+
+
+@dataclass(frozen=True)
+class _Layers:
+    """Makes the layers of a network with their quantizers and masks."""
+
+    form: Formats
+    weights: Weights
+    masks: Mapping[str, Mask]
+
+    def dense(self, name: str, inputs: int, units: int) -> Any:
+        # at every frame of a sequence: QDense reads the last axis. TimeDistributed would do the same, but Keras 3.15
+        # unrolls it over known steps, and takes the batch for the steps where they are unknown
+        return QDense(
+            units,
+            kernel_quantizer=self._quantizer(inputs, units),
+            bias_quantizer=_bits(self.form.bias),
+            kernel_constraint=self._constraint(f"{name}/kernel", inputs, units),
+            name=name,
+        )
+
+    def lstm(self, name: str, inputs: int, units: int, topology: Topology, options: Mapping[str, Any]) -> Any:
+        if not topology.bidirectional:
+            return self._lstm(name, inputs, units, topology, options)
+        ways = [
+            self._lstm(f"{way}_{name}", inputs, units, topology, {**options, "go_backwards": way == "backward"})
+            for way in ("forward", "backward")
+        ]
+        return QBidirectional(ways[0], backward_layer=ways[1], name=name)
+
+    def _lstm(self, name: str, inputs: int, units: int, topology: Topology, options: Mapping[str, Any]) -> Any:
+        form, fed_back = self.form, topology.projection or units
+        common = {
+            "activation": quantized_tanh(form.cell_bits, use_real_tanh=form.smooth),
+            "recurrent_activation": quantized_sigmoid(form.gate_bits, use_real_sigmoid=form.smooth),
+            "kernel_quantizer": self._quantizer(inputs, 4 * units),
+            "recurrent_quantizer": self._quantizer(fed_back, 4 * units),
+            "bias_quantizer": _bits(form.bias),
+            "state_quantizer": _bits(form.state),
+            "kernel_constraint": self._constraint(f"{name}/kernel", inputs, 4 * units),
+            "recurrent_constraint": self._constraint(f"{name}/recurrent_kernel", fed_back, 4 * units),
+            **options,
+        }
+        if topology.projection:
+            return QLSTMP(
+                units,
+                topology.projection,
+                use_peepholes=topology.peepholes,
+                peephole_quantizer=_bits(form.bias),
+                projection_quantizer=self._quantizer(units, topology.projection),
+                projection_constraint=self._constraint(f"{name}/projection_kernel", units, topology.projection),
+                name=name,
+                **common,
+            )
+        layer = QLSTM(units, implementation=2, **common)
+        layer.name = name  # a name given to QLSTM becomes its cell's
+        return layer
+
+    def _quantizer(self, inputs: int, outputs: int) -> Any:
+        return weight_quantizer(self.weights, (inputs, outputs), self.form)
+
+    def _constraint(self, name: str, inputs: int, outputs: int) -> MaskConstraint:
+        return MaskConstraint(self.masks.get(name, np.ones((inputs, outputs), dtype=bool)))

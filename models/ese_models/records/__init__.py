@@ -1,0 +1,1 @@
+"""What is kept beside a model and written about it: provenance, test set, storage, sensitivity, charts."""

@@ -1,0 +1,232 @@
+"""What lies beside a saved model: how it was made, and the test set with the model's own predictions."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from ese_host.errors import FormatError, MissingError
+from ese_models.data import Dataset, Split
+from ese_models.networks.inspection import check_finite, kernels, weight_quantizers
+from ese_models.pruning import FAMILIES, statistics
+from ese_models.training.compress import Compressed, Plan, interleave, masks_for, matrices
+from ese_models.training.masking import DenseSparseDense
+from ese_models.training.metrics import accuracy
+from ese_models.training.tasks import Task, task_named
+from ese_models.training.train import predict
+
+FORMAT = 1
+Record = dict[str, Any]
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that the numbers depend on."""
+    names = ("ese4ml", "tensorflow", "keras", "qkeras-v3", "numpy", "numba")
+    found = {"python": ".".join(map(str, sys.version_info[:3]))}
+    for name in names:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def provenance_path(model: Path) -> Path:
+    """`<stem>.provenance.json` beside a model."""
+    return model.with_name(f"{model.stem}.provenance.json")
+
+
+def testset_path(model: Path) -> Path:
+    """`<stem>.testset.npz` beside a model."""
+    return model.with_name(f"{model.stem}.testset.npz")
+
+
+def read(model: Path) -> Record:
+    """The provenance of a saved model.
+
+    Raises:
+        MissingError: it has none. FormatError: it is no record of this form.
+    """
+    path = provenance_path(model)
+    if not path.is_file():
+        raise MissingError(f"{path} is not there; `ese4ml train` and `ese4ml compress` write it beside the model")
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise FormatError(f"{path} is not JSON: {error}; make the model again") from error
+    if not isinstance(record, dict) or record.get("format") != FORMAT:
+        raise FormatError(
+            f"{path} has format {record.get('format') if isinstance(record, dict) else record!r}; expected {FORMAT}"
+        )
+    return record
+
+
+def accuracies(model: Any, data: Dataset) -> dict[str, float]:
+    """Accuracy on both splits."""
+    return {
+        name: accuracy(predict(model, split), split) for name, split in (("train", data.train), ("test", data.test))
+    }
+
+
+def figures(model: Any, data: Dataset, task: Task) -> dict[str, float]:
+    """The task's figures on the test split."""
+    return task.measure(predict(model, data.test), data.test)
+
+
+def dense_record(
+    task: Task, model: Any, data: Dataset, seed: int, recipe: Mapping[str, Any], command: list[str]
+) -> Record:
+    """Record of the dense stage."""
+    return {
+        "format": FORMAT,
+        "stage": "dense",
+        "task": task.name,
+        "remark": data.remark,
+        "commands": [command],
+        "seeds": {"train": seed},
+        "versions": versions(),
+        "recipes": {"dense": dict(recipe)},
+        "epochs": {"dense": recipe["epochs"]},
+        "accuracy": {"dense": accuracies(model, data)},
+        "figures": {"dense": figures(model, data, task)},
+        "density": {name: 1.0 for name in matrices(model)},
+        "data": {
+            "name": data.name,
+            "samples": {"train": len(data.train.labels), "test": len(data.test.labels)},
+            "sha256": {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in data.files},
+            "mean": None if data.mean is None else data.mean.tolist(),
+            "deviation": None if data.deviation is None else data.deviation.tolist(),
+        },
+    }
+
+
+def dsd_record(
+    before: Record,
+    model: Any,
+    masks: Mapping[str, Any],
+    data: Dataset,
+    plan: DenseSparseDense,
+    seed: int,
+    command: list[str],
+) -> Record:
+    """Record of dense-sparse-dense, the first dense stage's carried over; `masks` are those of the sparse stage."""
+    recipes = {"sparse": asdict(plan.sparse), "dense_again": asdict(plan.last)}
+    return {
+        **before,
+        "stage": "dsd",
+        "commands": [*before["commands"], command],
+        "seeds": {**before["seeds"], "dsd": seed},
+        "versions": versions(),
+        "recipes": {**before["recipes"], **recipes},
+        "epochs": {**before["epochs"], **{name: recipe["epochs"] for name, recipe in recipes.items()}},
+        "accuracy": {**before["accuracy"], "dsd": accuracies(model, data)},
+        "figures": {**before["figures"], "dsd": figures(model, data, task_named(before["task"]))},
+        "sparse_density": {name: float(mask.mean()) for name, mask in masks.items()},
+    }
+
+
+def compressed_record(
+    before: Record, dense: Any, result: Compressed, data: Dataset, plan: Plan, command: list[str]
+) -> Record:
+    """Record of the compressed stages, the dense stage's carried over.
+
+    Masks are counted on the stored codes for the mask that is used, and for every family on the dense weights.
+    """
+    task = task_named(before["task"])
+    stages = {"pruned": result.pruned, **({} if result.quantized is None else {"quantized": result.quantized})}
+    recipes = {"prune": asdict(plan.prune), **({} if result.quantized is None else {"quantize": asdict(plan.tune)})}
+    return {
+        **before,
+        "stage": "pruned" if result.quantized is None else "quantized",
+        "commands": [*before["commands"], command],
+        "seeds": {**before["seeds"], "compress": plan.seed},
+        "versions": versions(),
+        "recipes": {**before["recipes"], **recipes},
+        "epochs": {**before["epochs"], **{name: recipe["epochs"] for name, recipe in recipes.items()}},
+        "accuracy": {**before["accuracy"], **{name: accuracies(model, data) for name, model in stages.items()}},
+        "figures": {**before["figures"], **{name: figures(model, data, task) for name, model in stages.items()}},
+        "density": {name: float(mask.mean()) for name, mask in result.masks.items()},
+        "weights": plan.weights,
+        "pes": plan.pes,
+        "gap_bits": plan.gap_bits,
+        "family": plan.family,
+        "target_density": plan.density,
+        "emphasis": plan.emphasis,
+        "masks": mask_table(dense, result, plan),
+    }
+
+
+def mask_table(dense: Any, result: Compressed, plan: Plan) -> dict[str, dict[str, Any]]:
+    """Kernel name -> "used" and each family -> `MaskStatistics` as plain values."""
+    weights = matrices(dense)
+    codes = stored_codes(result.model)
+    made = {"used": {name: array != 0 for name, array in codes.items()}}
+    for family in FAMILIES:
+        made[family] = masks_for(weights, plan, plan.density, family)
+    return {
+        name: {
+            label: statistics(
+                matrix, masks[name], interleave(name, len(matrix), plan.pes), plan.kind, plan.gap_bits
+            ).to_json()
+            for label, masks in made.items()
+        }
+        for name, matrix in weights.items()
+    }
+
+
+def stored_codes(model: Any) -> dict[str, Any]:
+    """Kernel name -> (outputs, inputs) weight codes, or the weights themselves where they are float."""
+    found = {}
+    for (name, variable), quantizer in zip(kernels(model).items(), weight_quantizers(model).values(), strict=True):
+        array = keras.ops.convert_to_numpy(variable)
+        found[name] = (array if quantizer is None else quantizer.codes_and_scale(array)[0]).T
+    return found
+
+
+def save(model: Any, out: Path, record: Record, data: Dataset) -> list[Path]:
+    """Write the model, its provenance and its test set; each file appears only when complete.
+
+    Returns:
+        The three paths.
+
+    Raises:
+        FormatError: a weight is not finite, or `out` does not end in .keras. Nothing is written then.
+    """
+    if out.suffix != ".keras":
+        raise FormatError(f"{out} does not end in .keras, Keras's own format: name it so")
+    check_finite(model)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    arrays = {**sequences(data.test), "keras_predictions": predict(model, data.test)}
+    _atomic(testset_path(out), lambda path: np.savez_compressed(path, **arrays))
+    _atomic(provenance_path(out), lambda path: path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8"))
+    _atomic(out, model.save)
+    return [out, provenance_path(out), testset_path(out)]
+
+
+def sequences(split: Split) -> dict[str, Any]:
+    """A split as a test set's arrays (`ese_host.bundle.testset`): a vector is a sequence of one step.
+
+    A sequence padded at the end has its own number of `steps`; labels of frames are `frame_labels`.
+    """
+    arrays: dict[str, Any] = {"inputs": split.inputs if split.inputs.ndim == 3 else split.inputs[:, None]}
+    arrays["steps" if split.padded == "end" else "lengths"] = split.lengths
+    arrays["frame_labels" if split.framewise else "labels"] = split.labels
+    return arrays
+
+
+def _atomic(path: Path, write: Callable[[Path], Any]) -> None:
+    part = path.with_name(f".part-{path.name}")
+    try:
+        write(part)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,109 @@
+"""The matrices of a Keras model or of a design folder, as `ese_models.records.storage` counts them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ese_host.bundle import golden_file
+from ese_host.bundle.manifest import GOLDEN, Folder
+from ese_host.errors import UnsupportedError
+from ese_host.image.packing import CODE_BITS
+from ese_host.ir.network import Lstm, Matrix
+from ese_models.records.storage import FLOAT_BITS, StoredMatrix
+
+
+def of_model(model: Any) -> list[StoredMatrix]:
+    """Every kernel of every layer of a Keras model; nested layers (bidirectional, time-distributed) included.
+
+    Raises:
+        UnsupportedError: the model has no kernel, or a quantizer's values are not what its bits allow.
+        FormatError: a weight is not finite.
+    """
+    found = [matrix for layer in model.layers for matrix in _of_layer(layer, layer.name)]
+    if not found:
+        names = ", ".join(type(layer).__name__ for layer in model.layers)
+        raise UnsupportedError(f"the model has layers {names}, none of them with a kernel: there is nothing to store")
+    return found
+
+
+def _of_layer(layer: Any, name: str) -> Iterator[StoredMatrix]:
+    inner = [(part, getattr(layer, part, None)) for part in ("forward_layer", "backward_layer", "layer")]
+    if any(nested is not None for _, nested in inner):
+        for part, nested in inner:
+            if nested is not None:
+                yield from _of_layer(nested, f"{name}/{part.removesuffix('_layer')}")
+        return
+    holder = getattr(layer, "cell", layer)
+    own = {variable.path.split("/")[-1]: variable for variable in holder.weights}
+    own = {key: variable for key, variable in own.items() if getattr(holder, key, None) is variable}
+    kernels = {key: variable for key, variable in own.items() if key.endswith("kernel") and len(variable.shape) == 2}
+    others = sum(int(np.prod(variable.shape)) for key, variable in own.items() if key not in kernels)
+    for number, (key, variable) in enumerate(kernels.items()):
+        quantizer = getattr(holder, f"{key.removesuffix('_kernel')}_quantizer_internal", None)
+        gates = 4 if variable.shape[1] == 4 * getattr(holder, "units", 0) else 1
+        weights = np.asarray(variable, dtype=np.float32)
+        yield _matrix(f"{name}/{key}", weights, quantizer, gates, 0 if number else others)
+
+
+def _matrix(name: str, weights: Any, quantizer: Any, group: int, biases: int) -> StoredMatrix:
+    if quantizer is None:
+        return StoredMatrix(name, (weights.T != 0).astype(np.int64), FLOAT_BITS, group=group, biases=biases)
+    if hasattr(quantizer, "codes_and_scale"):
+        codes, scale, _ = quantizer.codes_and_scale(weights)
+        bits = 1 if quantizer.kind == "ternary" else int(quantizer.bits)
+        numbers = _scales(np.broadcast_to(scale, (2, weights.shape[1])))
+        numbers += (1 << bits) if quantizer.kind.startswith("codebook") else 0
+        return StoredMatrix(name, codes.T, bits, quantizer.kind == "ternary", group, numbers, biases)
+    values = np.asarray(quantizer(weights), dtype=np.float64)
+    scale = np.asarray(getattr(quantizer, "scale", 1.0), dtype=np.float64)
+    ratio = values / np.where(scale > 0, scale, 1.0)
+    levels = np.union1d(np.round(ratio, 6), [0.0])
+    ternary = "ternary" in type(quantizer).__name__
+    bits = 1 if ternary else int(quantizer.bits)
+    if len(levels) > (3 if ternary else 1 << bits):
+        raise UnsupportedError(
+            f"{name}: {quantizer} gives {len(levels)} levels a scale; its {bits} bits allow "
+            f"{3 if ternary else 1 << bits}: use a quantizer with one scale a tensor or output"
+        )
+    codes = np.searchsorted(levels, np.round(ratio, 6)) - int(np.searchsorted(levels, 0.0))
+    return StoredMatrix(name, codes.T, bits, ternary, group, int(scale.size), biases)
+
+
+def of_folder(folder: Path) -> tuple[list[StoredMatrix], int, int]:
+    """Matrices of a design folder's golden model, its PEs and its gap bits.
+
+    Raises:
+        MissingError, FormatError, MismatchError: the folder is not sound.
+    """
+    opened = Folder.open(folder)
+    design = opened.manifest.design
+    found = []
+    chains = golden_file.load(opened.file(GOLDEN)).chains
+    for layer in (layer for chain in chains for layer in chain.network.layers):
+        parts = {"kernel": layer.kernel}
+        others = layer.bias.size
+        if isinstance(layer, Lstm):
+            parts["recurrent_kernel"] = layer.recurrent
+            others += 0 if layer.peepholes is None else layer.peepholes.size
+            if layer.projection is not None:
+                parts["projection_kernel"] = layer.projection
+        for number, (name, matrix) in enumerate(parts.items()):
+            group = 4 if isinstance(layer, Lstm) and name != "projection_kernel" else 1
+            found.append(_of_matrix(f"{layer.name}/{name}", matrix, group, 0 if number else others))
+    return found, design.pes, design.gap_bits
+
+
+def _of_matrix(name: str, matrix: Matrix, group: int, biases: int) -> StoredMatrix:
+    numbers = _scales(matrix.scale) + (0 if matrix.codebook is None else matrix.codebook.size)
+    ternary = matrix.kind == "ternary"
+    return StoredMatrix(name, matrix.codes, CODE_BITS[matrix.kind], ternary, group, numbers, biases)
+
+
+def _scales(pair: Any) -> int:
+    """Scales of (2, rows) that must be stored: one where all are equal, for one sign where both have the same."""
+    signs = pair if (pair[0] != pair[1]).any() else pair[:1]
+    return sum(1 if (row == row[0]).all() else row.size for row in signs)

@@ -1,0 +1,70 @@
+"""The designs that tests compile: each holds every network of its sizes, whatever its weights."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ese_hls.encode.sizing import choose_design
+from ese_host.image.design import Design
+from ese_host.ir.fixed import Fixed
+from support.networks import HARD8, SMOOTH16, Spec, network, widened
+
+SPECS = {
+    "keras-lstm": (Spec(inputs=5, units=(8,), outputs=3), 4),
+    "one-pe": (Spec(inputs=3, units=(4,), outputs=2, kind="int4"), 1),
+    "uneven": (Spec(inputs=7, units=(10,), outputs=9, kind="int4", activations=HARD8), 3),
+    "more-pes-than-rows": (Spec(inputs=2, units=(5,), outputs=3, sequences=True), 16),
+    "google-lstm": (
+        Spec(inputs=6, units=(9,), projection=5, peepholes=True, outputs=0, sequences=True, activations=SMOOTH16),
+        4,
+    ),
+    "stacked": (Spec(inputs=4, units=(6, 5), outputs=4, sequences=True, kind="codebook4"), 5),
+    "ttq": (Spec(inputs=4, units=(6,), outputs=4, two_scales=True), 2),
+    "dense": (Spec(inputs=9, units=(), hidden=(7,), outputs=4, sequences=True, kind="int4"), 4),
+    "int8": (Spec(inputs=6, units=(7,), hidden=(9,), outputs=4, kind="int8"), 3),
+    "int12": (Spec(inputs=4, units=(5,), outputs=6, two_scales=True, kind="int12", activations=HARD8), 2),
+    "int16": (Spec(inputs=5, units=(6,), outputs=3, sequences=True, kind="int16", activations=SMOOTH16), 4),
+    "hidden": (Spec(inputs=4, units=(6,), hidden=(6,), outputs=4, activations=SMOOTH16), 7),
+}
+SKIP_SPECS = {
+    "fc": (Spec(inputs=21, units=(), hidden=(18, 11), outputs=5, sequences=True), 4, 8),
+    "fc-one-pe": (Spec(inputs=6, units=(), hidden=(9,), outputs=3, sequences=True, kind="int4"), 1, 1),
+    "fc-codebook": (
+        Spec(inputs=13, units=(), hidden=(20, 7, 9), sequences=True, kind="codebook4", stored=Fixed(16, 2, False)),
+        3,
+        2,
+    ),
+    "fc-int8": (Spec(inputs=14, units=(), hidden=(15, 8), outputs=5, sequences=True, kind="int8"), 4, 2),
+    "fc-shallow": (Spec(inputs=30, units=(), hidden=(50,), outputs=19, sequences=True, two_scales=True), 8, 1),
+    "zero-skipping-lstm": (Spec(inputs=7, units=(6, 5), hidden=(6,), outputs=4), 3, 4),
+    "delta-lstm": (Spec(inputs=6, units=(9,), outputs=3, sequences=True, delta=(0, 0)), 4, 8),
+    "delta-int16": (Spec(inputs=6, units=(7,), outputs=3, kind="int16", delta=(700, None)), 2, 4),
+    "delta-google": (
+        Spec(
+            inputs=7, units=(9,), projection=5, peepholes=True, outputs=0, sequences=True, activations=SMOOTH16,
+            delta=(900, 150),
+        ), 8, 1,
+    ),
+    "delta-stacked": (
+        Spec(inputs=5, units=(6, 7, 5), hidden=(6,), outputs=4, kind="int4", activations=HARD8, delta=(None, 60)), 3, 2,
+    ),
+}  # fmt: skip
+"""Networks, PEs and FIFO depth of designs in skip mode."""
+
+SPARSE_ONLY = {"keras-lstm", "uneven", "fc", "delta-stacked", "zero-skipping-lstm"}
+"""Designs without full phases."""
+PATTERNS = ["random", "full", "column", "row", "corner", "nearly", "mixed"]
+"""Where weights lie: see `support.networks.mask`."""
+
+
+def roomy(name: str) -> tuple[Spec, Design]:
+    """A spec, and a design that holds every network of its sizes."""
+    skip = name in SKIP_SPECS
+    spec, pes, fifo_depth = SKIP_SPECS[name] if skip else (*SPECS[name], 8)
+    full = network(np.random.default_rng(0), widened(spec, pattern="full"))
+    design = choose_design(
+        full, pes=pes, gap_bits=4, mode="skip" if skip else "stream", fifo_depth=fifo_depth, storage="sparse"
+    )
+    return spec, replace(design, entry_depth=4 * design.entry_depth, full_phases=name not in SPARSE_ONLY)

@@ -1,0 +1,111 @@
+"""Engines compiled for the tests: one library a design and kind of integer, kept for the test run."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import shutil
+import tempfile
+from pathlib import Path
+
+import hls4ml
+import numpy as np
+
+import ese_hls
+from ese_hls.emulate.gxx import compile_emulator
+from ese_hls.emulate.simulate import Emulator
+from ese_hls.encode import encoder
+from ese_hls.encode.storage import Storage
+from ese_hls.project import config_header
+from ese_host import image
+from ese_host.image.design import SUM_FRAC, Design
+from ese_host.image.reader import Image
+from ese_host.ir import golden
+from ese_host.ir.fixed import Codes
+from ese_host.ir.network import Lstm, Network
+from ese_host.protocol import packets
+from ese_host.protocol.answers import Shape
+from ese_host.protocol.packets import Operation
+
+CSRC = Path(ese_hls.__file__).parent / "csrc"
+AP_TYPES = Path(hls4ml.__file__).parent / "templates" / "vivado" / "ap_types"
+
+
+def lay_out(folder: Path, design: Design) -> None:
+    """The engine's sources and config.h, as an emitted project has them."""
+    shutil.copytree(CSRC, folder / "csrc")
+    (folder / "csrc" / "config.h").write_text(config_header.render(design))
+    (folder / "ap_types").symlink_to(AP_TYPES)
+
+
+@functools.cache
+def library(design: Design, machine_words: bool = True) -> ctypes.CDLL:
+    """The compiled engine of a design."""
+    folder = Path(tempfile.mkdtemp(prefix="ese-engine-"))
+    try:
+        lay_out(folder, design)
+        return ctypes.CDLL(str(compile_emulator(folder, folder / "engine.so", machine_words=machine_words)))
+    finally:
+        shutil.rmtree(folder)
+
+
+def encoded(network: Network, design: Design, storage: Storage = "auto") -> Image:
+    """The checked image of a network; `storage` counts where the design has full phases."""
+    data = encoder.encode(network, design, storage if design.full_phases else "auto")
+    return image.parse(np.frombuffer(data, dtype="<u4"), design)
+
+
+def load(engine: Emulator, network: Network, design: Design, storage: Storage = "auto") -> Image:
+    """Encode a network and load it; returns its checked image."""
+    made = encoded(network, design, storage)
+    trailer = packets.read_trailer(engine.packet(packets.load_packet(made.words), packets.TRAILER_WORDS))
+    trailer.require(Operation.LOAD)
+    assert trailer.image_id == made.image_id
+    return made
+
+
+def compare(engine: Emulator, network: Network, made: Image, codes: Codes) -> int:
+    """Run sequences with and without trace; every value of every layer equals the golden model's. Returns how many."""
+    shape = Shape.of(network)
+    steps = [codes.shape[1]] * len(codes)
+    expected = golden.run(network, codes)
+    answer = engine.packet(packets.run_packet(made.image_id, list(codes), network.source), shape.words(steps, False))
+    packets.read_trailer(answer).require(Operation.RUN)
+    outputs, _ = shape.read(answer, steps, trace=False)
+    np.testing.assert_array_equal(outputs, expected.outputs << (shape.frac - expected.frac))
+    request = packets.run_packet(made.image_id, list(codes), network.source, trace=True)
+    answer = engine.packet(request, shape.words(steps, True))
+    packets.read_trailer(answer).require(Operation.RUN)
+    _, traces = shape.read(answer, steps, trace=True)
+    compared = outputs.size
+    results = {result.name: result for result in expected.layers}
+    layers = {layer.name: layer for layer in network.layers}
+    for trace in traces:
+        result, layer = results[trace.stage.layer], layers[trace.stage.layer]
+        pairs = [(trace.exact, result.exact << (trace.stage.frac - result.exact_frac))]
+        if trace.stage.kind == "cells":
+            assert isinstance(layer, Lstm) and result.c is not None
+            exact, stored = (result.exact, result.h) if result.m is None else (result.m_exact, result.m)
+            pairs = [(trace.exact, exact), (trace.stored, stored), (trace.cell, result.c)]
+        elif trace.stage.kind == "projection":
+            pairs.append((trace.stored, result.h))
+        elif layer.output is not None:
+            pairs.append((trace.stored, result.output))
+        for found, wanted in pairs:
+            np.testing.assert_array_equal(found, wanted, err_msg=f"{trace.stage}")
+            compared += found.size
+    assert max(result.exact_frac for result in expected.layers if result.c is None or result.m is not None) <= SUM_FRAC
+    return compared
+
+
+def compare_integers(network: Network, design: Design, codes: Codes) -> None:
+    """The engine of ap_int answers word for word as that of machine words."""
+    answers = []
+    for machine_words in (True, False):
+        with Emulator(library(design, machine_words)) as engine:
+            for storage in ("auto", "full"):
+                made = load(engine, network, design, storage)
+                request = packets.run_packet(made.image_id, list(codes), network.source, trace=True)
+                answers.append(engine.packet(request, 1 << 16))
+    for machine, arbitrary in zip(answers[:2], answers[2:], strict=True):
+        np.testing.assert_array_equal(machine, arbitrary)

@@ -1,0 +1,52 @@
+"""ESE's layer (FPGA'17): 153 inputs, 1024 cells, peepholes, projection 512, with seeded heavy-tailed weights."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ese_host.image.interleave import Interleave
+from ese_host.ir.fixed import Codes, Fixed
+from ese_host.ir.network import Activation, Lstm, Matrix, Network, WeightKind
+from ese_models.pruning import Family, mask_for
+
+INPUTS, CELLS, PROJECTED = 153, 1024, 512
+WEIGHTS = 4 * CELLS * (INPUTS + PROJECTED) + CELLS * PROJECTED
+
+
+def ese_layer(
+    pes: int,
+    *,
+    density: float = 0.1,
+    weights: WeightKind = "ternary",
+    family: Family = "gap-aware",
+    gap_bits: int = 5,
+    seed: int = 0,
+) -> Network:
+    """The layer as a network; Student's t with 3 degrees of freedom stands for trained weights' heavy tails."""
+    rng = np.random.default_rng(seed)
+
+    def matrix(rows: int, columns: int, group: int) -> Matrix:
+        values = rng.standard_t(3, (rows, columns))
+        kept = mask_for(family, values, density, Interleave(rows, pes, group), weights, gap_bits)
+        levels: Codes = np.sign(values).astype(np.int64)
+        if weights == "int4":
+            levels *= np.clip(np.rint(np.abs(values)), 1, 7).astype(np.int64)
+        return Matrix(levels * kept, weights, np.full((2, rows), 1500, dtype=np.int64), 16)
+
+    state = Fixed(16, 4)
+    layer = Lstm(
+        name="lstm",
+        kernel=matrix(4 * CELLS, INPUTS, 4),
+        recurrent=matrix(4 * CELLS, PROJECTED, 4),
+        bias=rng.integers(-4096, 4096, 4 * CELLS),
+        bias_frac=12,
+        gate=Activation("sigmoid", Fixed(16, 0, signed=False)),
+        cell=Activation("tanh", Fixed(16, 1)),
+        source=state,
+        state=state,
+        output=Fixed(16, 1),
+        return_sequences=True,
+        peepholes=rng.integers(-1024, 1024, (3, CELLS)),
+        projection=matrix(PROJECTED, CELLS, 1),
+    )
+    return Network((layer,), state)

@@ -1,0 +1,146 @@
+"""Random networks in integers, as varied as the formats allow; no Keras involved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ese_host.ir.fixed import Codes, Fixed
+from ese_host.ir.network import CODE_RANGE, Activation, Dense, Lstm, Matrix, Network, WeightKind
+
+Rng = np.random.Generator
+SMOOTH8 = (Activation("sigmoid", Fixed(8, 0, signed=False)), Activation("tanh", Fixed(8, 1)))
+SMOOTH16 = (Activation("sigmoid", Fixed(16, 0, signed=False)), Activation("tanh", Fixed(16, 1)))
+HARD8 = (
+    Activation("hard_sigmoid", Fixed(8, 0, signed=False), 16384, 16384),
+    Activation("hard_tanh", Fixed(8, 1), 32768, 0),
+)
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What a random network is made of; `pattern` says where its weights lie."""
+
+    kind: WeightKind = "ternary"
+    inputs: int = 5
+    units: tuple[int, ...] = (6,)
+    projection: int = 0
+    peepholes: bool = False
+    outputs: int = 3
+    hidden: tuple[int, ...] = ()
+    delta: tuple[int | None, int | None] = (None, None)
+    activations: tuple[Activation, Activation] = SMOOTH8
+    sequences: bool = False
+    two_scales: bool = False
+    density: float = 0.3
+    pattern: str = "random"
+    source: Fixed = Fixed(16, 2)
+    state: Fixed = Fixed(16, 4)
+    stored: Fixed = Fixed(16, 6, signed=False)
+
+
+def mask(rng: Rng, rows: int, columns: int, spec: Spec) -> Codes:
+    """Where weights are: at random, or adversarially in one column, one row, one corner, everywhere or nowhere.
+
+    "nearly" leaves 3% out; "mixed" is full or random, matrix by matrix.
+    """
+    pattern = str(rng.choice(["random", "full"])) if spec.pattern == "mixed" else spec.pattern
+    result = rng.random((rows, columns)) < (0.97 if pattern == "nearly" else spec.density)
+    if pattern not in ("random", "nearly"):
+        result[:] = pattern == "full"
+    if pattern == "column":
+        result[:, rng.integers(columns)] = True
+    elif pattern == "row":
+        result[rng.integers(rows)] = True
+    elif pattern == "corner":
+        result[-1, -1] = True
+    return result.astype(np.int64)
+
+
+def matrix(rng: Rng, rows: int, columns: int, spec: Spec) -> Matrix:
+    """A random matrix with a scale a row."""
+    where = mask(rng, rows, columns, spec)
+    codebook, frac = None, 12
+    if spec.kind == "ternary":
+        codes = where * rng.choice([-1, 1], where.shape)
+    elif spec.kind == "codebook4":
+        codes = where * rng.integers(1, 16, where.shape)
+        codebook = rng.integers(-(1 << 15), 1 << 15, 16)
+        codebook[0] = 0
+        frac = 20
+    else:
+        low, high = CODE_RANGE[spec.kind]
+        codes = where * rng.choice([low, low + 1, low * 3 // 8, -1, 1, 2, high], where.shape)
+        frac = min(11 + high.bit_length(), 21)
+    scale = rng.integers(0, 600, (1, rows)) + np.array([[0], [40 * spec.two_scales]])
+    return Matrix(codes, spec.kind, scale.astype(np.int64), frac, codebook)
+
+
+def lstm(rng: Rng, name: str, inputs: int, units: int, source: Fixed, spec: Spec, last: bool) -> Lstm:
+    """A random LSTM layer."""
+    gate, cell = spec.activations
+    fed_back = spec.projection or units
+    wide = gate.out.bits + cell.out.bits > 16
+    return Lstm(
+        name=name,
+        kernel=matrix(rng, 4 * units, inputs, spec),
+        recurrent=matrix(rng, 4 * units, fed_back, spec),
+        bias=rng.integers(-(1 << 13), 1 << 13, 4 * units),
+        bias_frac=12,
+        gate=gate,
+        cell=cell,
+        source=source,
+        state=spec.state,
+        output=Fixed(16, 1) if wide else None,
+        return_sequences=spec.sequences or not last,
+        peepholes=rng.integers(-(1 << 13), 1 << 13, (3, units)) if spec.peepholes else None,
+        projection=matrix(rng, spec.projection, units, spec) if spec.projection else None,
+        delta_input=spec.delta[0],
+        delta_state=spec.delta[1],
+    )
+
+
+def dense(rng: Rng, name: str, inputs: int, outputs: int, source: Fixed, spec: Spec, output: Fixed | None) -> Dense:
+    """A random fully connected layer, with ReLU where its output is stored."""
+    bias = rng.integers(-(1 << 13), 1 << 13, outputs)
+    return Dense(name, matrix(rng, outputs, inputs, spec), bias, 12, output is not None, source, output)
+
+
+def network(rng: Rng, spec: Spec) -> Network:
+    """LSTM layers, then perhaps hidden fully connected layers with ReLU, and a last one."""
+    layers: list[Lstm | Dense] = []
+    width, source = spec.inputs, spec.source
+    for index, units in enumerate(spec.units):
+        layer = lstm(rng, f"lstm{index}", width, units, source, spec, index == len(spec.units) - 1)
+        layers.append(layer)
+        width = layer.outputs
+        source = layer.state if layer.projection is not None else layer.output or layer.exact_output
+    for index, rows in enumerate(spec.hidden):
+        layers.append(dense(rng, f"hidden{index}", width, rows, source, spec, spec.stored))
+        width, source = rows, spec.stored
+    if spec.outputs:
+        layers.append(dense(rng, "classes", width, spec.outputs, source, spec, None))
+    return Network(tuple(layers), spec.source)
+
+
+def inputs(
+    rng: Rng, net: Network, sequences: int, steps: int, rails: bool = False, density: float = 1.0, moves: float = 1.0
+) -> Codes:
+    """(sequences, steps, inputs) codes; with `rails` only the two extremes of the format.
+
+    Only a share `density` of them is not zero, and only a share `moves` differs from the step before.
+    """
+    low, high = net.source.low, net.source.high
+    shape = (sequences, steps, net.inputs)
+    codes: Codes = rng.choice([low, high], shape) if rails else rng.integers(low, high + 1, shape)
+    codes = np.where(rng.random(shape) < density, codes, 0)
+    for step in range(1, steps):
+        stays = rng.random((sequences, net.inputs)) >= moves
+        codes[:, step] = np.where(stays, codes[:, step - 1], codes[:, step])
+    return codes
+
+
+def widened(spec: Spec, **changes: object) -> Spec:
+    """A spec with other contents."""
+    return replace(spec, **changes)  # type: ignore[arg-type]

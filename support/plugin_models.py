@@ -1,0 +1,126 @@
+"""Small seeded QKeras models for the plugin's tests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+from qkeras import QLSTM, QActivation, QDense, quantized_bits, quantized_sigmoid, quantized_tanh
+
+from ese_hls.emulate.simulate import codes_of, values_of
+from ese_host.ir.program import run
+
+DENSITY = 0.3
+
+
+def bits(width: int, integer: int) -> Any:
+    return quantized_bits(width, integer, alpha=1)
+
+
+def lstm(units: int = 10, **changes: Any) -> Any:
+    """An 8-bit hard QLSTM; keyword arguments replace its own."""
+    options: dict[str, Any] = {
+        "kernel_quantizer": quantized_bits(4, 0, alpha="auto_po2"),
+        "recurrent_quantizer": quantized_bits(4, 0),
+        "bias_quantizer": bits(8, 2),
+        "state_quantizer": bits(8, 1),
+        "activation": quantized_tanh(8),
+        "recurrent_activation": quantized_sigmoid(8),
+    }
+    layer = QLSTM(units, **{**options, **changes})
+    layer.name = "lstm"
+    return layer
+
+
+def dense(units: int = 5, **changes: Any) -> Any:
+    options: dict[str, Any] = {"kernel_quantizer": quantized_bits(4, 0, alpha=1.0), "bias_quantizer": bits(8, 2)}
+    return QDense(units, name=changes.pop("name", "dense"), **{**options, **changes})
+
+
+def fill(model: Any, density: float = DENSITY, seed: int = 7) -> Any:
+    """Seeded weights; kernels keep a share of `density` of their weights."""
+    rng = np.random.default_rng(seed)
+    for variable in model.weights:
+        name = variable.path.split("/")[-1]
+        if name in ("kernel", "recurrent_kernel", "bias"):
+            values = rng.normal(scale=0.5, size=variable.shape)
+            if name != "bias":
+                values[rng.random(values.shape) >= density] = 0
+            variable.assign(values)
+    return model
+
+
+def chain(*layers: Any, shape: tuple[int | None, ...] = (6, 7), source: Any = "bits", density: float = DENSITY) -> Any:
+    """Input, its quantizer, and the layers, with seeded weights."""
+    first = [QActivation(bits(8, 2), name="source")] if source == "bits" else [source] if source is not None else []
+    return fill(keras.Sequential([keras.Input(shape, name="x"), *first, *layers]), density)
+
+
+def classifier(**changes: Any) -> Any:
+    """Input quantizer, LSTM, Dense, softmax: everything 8-bit, hard, with power-of-two scales."""
+    return chain(lstm(**changes), dense(), keras.layers.Activation("softmax", name="softmax"))
+
+
+def recurrent(name: str, units: int = 6, **changes: Any) -> Any:
+    """`lstm` under another name."""
+    layer = lstm(units, **changes)
+    layer.name = name
+    return layer
+
+
+def functional(build: Any, shape: tuple[int | None, ...] = (6, 7), **options: Any) -> Any:
+    """A model of what `build` makes of the quantized input; layers with a method `fill` get weights of their own."""
+    x = keras.Input(shape, name="x")
+    model = fill(keras.Model(x, build(QActivation(bits(8, 2), name="source")(x))), **options)
+    for layer in model.layers:
+        if hasattr(layer, "fill"):
+            layer.fill(layer.output.shape[-1])
+    return model
+
+
+def frames(model: Any, samples: int = 12, seed: int = 3, masked: bool = False) -> list[Any]:
+    """Seeded inputs of a model, one array each; `masked` sets frames to zero at either end and between."""
+    rng = np.random.default_rng(seed)
+    x = [rng.normal(size=(samples, *tensor.shape[1:])).astype(np.float32) for tensor in model.inputs]
+    if masked:
+        x[0][rng.random(x[0].shape[:2]) < 0.4] = 0
+        x[0][:, 2] = 1
+        x[0][0, :2] = x[0][1, 3:] = 0
+    return x
+
+
+def as_list(outputs: Any) -> list[Any]:
+    """A model's outputs as arrays, however they come."""
+    return [np.asarray(array) for array in (outputs if isinstance(outputs, (list, tuple)) else [outputs])]
+
+
+def golden_values(conversion: Any, x: list[Any]) -> list[Any]:
+    """Outputs by the golden program, in Keras's shapes."""
+    return values_of(run(conversion.program, codes_of(conversion, x)), conversion)
+
+
+def inputs(model: Any, samples: int = 20, steps: int = 6, seed: int = 3) -> Any:
+    return np.random.default_rng(seed).normal(size=(samples, steps, model.input_shape[-1])).astype(np.float32)
+
+
+def convert(
+    model: Any,
+    out: Any = "unused",
+    layers: dict[str, dict[str, Any]] | None = None,
+    configured: bool = True,
+    **options: Any,
+) -> Any:
+    """Convert as an hls4ml user does; options are keys of hls_config['Model'], `layers` of hls_config['LayerName']."""
+    import hls4ml
+
+    if not configured:
+        config = {"Model": {"Precision": "auto"}}
+        return hls4ml.converters.convert_from_keras_model(model, backend="ESE", output_dir=str(out), hls_config=config)
+    config = hls4ml.utils.config_from_keras_model(model, granularity="name", backend="ESE")
+    config["Model"].update(options)
+    for name, settings in (layers or {}).items():
+        config["LayerName"].setdefault(name, {}).update(settings)
+    return hls4ml.converters.convert_from_keras_model(
+        model, backend="ESE", output_dir=str(out), hls_config=config, io_type="io_stream"
+    )

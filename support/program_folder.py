@@ -1,0 +1,61 @@
+"""A design folder of a program: images by the encoder, the real engine compiled for it."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from ese_hls.emulate.gxx import compile_emulator
+from ese_hls.encode import encoder
+from ese_hls.encode.sizing import choose_design
+from ese_host.boards import hwh
+from ese_host.bundle import golden_file, manifest
+from ese_host.bundle.manifest import Manifest
+from ese_host.ir.program import Program, run
+from support.engine import lay_out
+from support.programs import program_inputs
+
+SAMPLES = 12
+
+
+def program_folder(path: Path, program: Program, pes: int = 3, seed: int = 5) -> Path:
+    """A new folder, with a test set whose labels are the golden model's classes but for the first."""
+    path.mkdir()
+    design = choose_design(*(chain.network for chain in program.chains), pes=pes)
+    ids = []
+    for number, chain in enumerate(program.chains):
+        data = encoder.encode(chain.network, design)
+        (path / manifest.image_name(number)).write_bytes(data)
+        ids.append(int.from_bytes(data[-4:], "little"))
+    (path / manifest.GOLDEN).write_bytes(golden_file.dump(program))
+    (path / manifest.HWH).write_text(hwh.render("pynq-z2", design))
+    with tempfile.TemporaryDirectory() as name:
+        lay_out(Path(name), design)
+        compile_emulator(Path(name), path / manifest.BIT)
+    (path / manifest.TESTSET).write_bytes(make_test_set(program, seed))
+    names = sorted(item.name for item in path.iterdir())
+    manifest.write(
+        path,
+        Manifest(
+            "emulated", design, ids[0], "pynq-z2", "xc7z020clg400-1", 100, manifest.digests(path, names),
+            further_images=tuple(ids[1:]),
+        ),
+    )  # fmt: skip
+    return path
+
+
+def make_test_set(program: Program, seed: int) -> bytes:
+    """testset.npz of random inputs with steps of their own."""
+    codes, steps = program_inputs(np.random.default_rng(seed), program, SAMPLES, 6)
+    made = run(program, codes, steps)
+    labels = made.classes()
+    labels[0] += 1
+    names = ["inputs"] if len(codes) == 1 else [f"inputs_{number}" for number in range(len(codes))]
+    arrays = dict(zip(names, codes.values(), strict=True))
+    predictions = made.values()[np.arange(SAMPLES), made.output().steps - 1]
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays, steps=steps, labels=labels, keras_predictions=predictions)
+    return buffer.getvalue()

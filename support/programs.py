@@ -1,0 +1,165 @@
+"""Random programs, as varied as their steps allow, and a bidirectional one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ese_host.errors import EseError
+from ese_host.ir.fixed import Codes, Fixed
+from ese_host.ir.network import Activation, Network
+from ese_host.ir.program import (
+    Affine,
+    Apply,
+    Chain,
+    Concatenate,
+    Last,
+    Mask,
+    Merge,
+    Output,
+    Port,
+    Program,
+    Quantize,
+    Relu,
+    Repeat,
+    Reshape,
+    Reverse,
+    Step,
+    Tensor,
+    Ternary,
+)
+from support.networks import HARD8, SMOOTH8, Rng, Spec, network
+
+SOURCE = Fixed(16, 2)
+ACTIVATIONS = (*HARD8, *SMOOTH8, Activation("tanh", Fixed(12, 3)), Activation("sigmoid", Fixed(16, 0, False)))
+MERGES = ("add", "subtract", "multiply", "maximum", "minimum", "average")
+
+
+def bidirectional(rng: Rng, inputs: int = 5, units: int = 6, classes: int = 3) -> Program:
+    """A bidirectional LSTM that returns sequences, another that does not, and a Dense layer: five images."""
+    spec = Spec(inputs=inputs, units=(units,), outputs=0, sequences=True)
+    second = Spec(inputs=2 * units, units=(units - 1,), outputs=0)
+    last = Spec(inputs=2 * (units - 1), units=(), outputs=classes)
+    steps: list[Step] = []
+    for name, source, like in (("one", "x", spec), ("two", "one", second)):
+        parts = (f"{name}_forward", f"{name}_backward")
+        for part in parts:
+            steps.append(Chain(part, network(rng, like), source, part, backwards=part == parts[1]))
+        steps += [Concatenate(parts, f"{name}_wide"), Quantize(f"{name}_wide", name, SOURCE)]
+    steps.append(Chain("classes", network(rng, last), "two", "logits"))
+    return Program((Port("x", inputs, SOURCE),), tuple(steps), (Output("logits", "classes", "softmax"),))
+
+
+def two_inputs(rng: Rng) -> Program:
+    """A sequence without its empty frames and a vector, joined before Dense layers; two outputs, one a sequence."""
+    recurrent = network(rng, Spec(inputs=3, units=(5,), outputs=0, sequences=True))
+    hidden = network(rng, Spec(inputs=14, units=(), hidden=(4,), outputs=0))
+    last = network(rng, Spec(inputs=4, units=(), outputs=1, density=1.0))
+    last = Network((replace(last.layers[0], bias=np.zeros(1, np.int64)),), SOURCE)
+    scale, offset = rng.integers(-900, 900, (2, 5))
+    steps: tuple[Step, ...] = (
+        Mask("x", "kept", 0),
+        Chain("recurrent", recurrent, "kept", "h"),
+        Affine("h", "scaled", scale, 9, offset, 9),
+        Apply("scaled", "smooth", Activation("tanh", Fixed(16, 2))),
+        Reverse("smooth", "backwards"),
+        Merge("average", ("smooth", "backwards"), "sequence"),
+        Last("smooth", "vector"),
+        Quantize("v", "wide", SOURCE),
+        Repeat("wide", "twice", 2),
+        Reshape("twice", "flat", None, 6),
+        Relu("wide", "positive"),
+        Reshape("vector", "frames", 5, 1),
+        Reshape("frames", "again", None, 5),
+        Concatenate(("again", "flat", "positive"), "joined"),
+        Quantize("joined", "read", SOURCE),
+        Chain("hidden", hidden, "read", "activations"),
+        Quantize("activations", "next", SOURCE),
+        Chain("last", last, "next", "logit"),
+    )
+    ports = (Port("x", 3, SOURCE), Port("v", 3, Fixed(6, 3), "vector"))
+    return Program(ports, steps, (Output("logit", "class", "sigmoid"), Output("sequence", "states", "tanh")))
+
+
+def random_program(rng: Rng, tries: int = 12) -> Program:
+    """One or two inputs, and steps of every kind where they fit; the last one's target leaves."""
+    steps_of_all = None if rng.integers(2) else int(rng.integers(1, 5))
+    width = int(rng.integers(1, 4))
+    ports = [Port("x0", width, SOURCE, "sequence", steps_of_all)]
+    if rng.integers(2):
+        ports.append(Port("x1", width, Fixed(8, 3, bool(rng.integers(2))), "sequence", steps_of_all))
+    if rng.integers(2):
+        ports.append(Port("v", 2, Fixed(6, 3), "vector"))
+    known = {port.name: port.tensor for port in ports}
+    steps: list[Step] = []
+
+    def add(step: Step) -> bool:
+        if len({known[name].steps is None for name in step.sources}) > 1:
+            return False  # fits only where the samples happen to have as many steps
+        try:
+            known[step.target] = step.infer(*(known[name] for name in step.sources))
+        except EseError:
+            return False
+        steps.append(step)
+        return True
+
+    for number in range(tries):
+        names = list(known)
+        source, other = str(rng.choice(names[-3:])), str(rng.choice(names))
+        if rng.integers(4) == 0 or (number == tries - 1 and not any(isinstance(step, Chain) for step in steps)):
+            _add_chain(rng, number, source, known[source], add)
+        else:
+            add(_glue(rng, source, other, f"t{number}", known[source]))
+    if not any(isinstance(step, Chain) for step in steps):
+        _add_chain(rng, tries, "x0", known["x0"], add)
+    return Program(tuple(ports), tuple(steps), (Output(steps[-1].target, "out"), Output(steps[0].target, "first")))
+
+
+def _add_chain(rng: Rng, number: int, source: str, tensor: Tensor, add) -> None:  # type: ignore[no-untyped-def]
+    units = (int(rng.integers(2, 4)),) if tensor.kind == "sequence" and rng.integers(4) else ()
+    spec = Spec(
+        inputs=tensor.width, units=units, outputs=int(rng.integers(not units, 3)), sequences=bool(rng.integers(2))
+    )
+    if add(Quantize(source, f"q{number}", SOURCE)):
+        net, backwards = network(rng, spec), bool(rng.integers(2))
+        assert add(Chain(f"chain{number}", net, f"q{number}", f"c{number}", backwards))
+
+
+def _glue(rng: Rng, source: str, other: str, target: str, tensor: Tensor) -> Step:
+    pick = int(rng.integers(12))
+    width, steps = tensor.width, tensor.steps or 2
+    if pick == 0:
+        return Concatenate((source, other), target)
+    if pick <= 2:
+        return Merge(MERGES[rng.integers(len(MERGES))], (source, other), target)  # type: ignore[arg-type]
+    if pick == 3:
+        scale, offset = rng.integers(-300, 300, (2, width))
+        return Affine(source, target, scale, int(rng.integers(0, 12)), offset, int(rng.integers(0, 20)))
+    if pick == 4:
+        return Apply(source, target, ACTIVATIONS[rng.integers(len(ACTIVATIONS))])
+    if pick == 5:
+        return Quantize(
+            source, target, Fixed(int(rng.integers(2, 17)), int(rng.integers(-2, 9)), bool(rng.integers(2)))
+        )
+    if pick == 6:
+        return Reshape(source, target, *((None, steps * width) if rng.integers(2) else (width, steps)))
+    choices: list[Step] = [
+        Relu(source, target),
+        Last(source, target),
+        Reverse(source, target),
+        Repeat(source, target, 3),
+        Ternary(source, target, int(rng.integers(1, 99)), int(rng.integers(-2, 9)), int(rng.integers(-2, 4))),
+    ]
+    return choices[pick - 7]
+
+
+def program_inputs(rng: Rng, program: Program, samples: int, longest: int = 4) -> tuple[dict[str, Codes], Codes]:
+    """Codes over each input's whole range, and steps that all sequences share."""
+    fixed = next((port.steps for port in program.inputs if port.steps is not None), None)
+    steps = rng.integers(1, longest + 1, samples) if fixed is None else np.full(samples, fixed)
+    inputs: dict[str, Codes] = {}
+    for port in program.inputs:
+        frames = 1 if port.kind == "vector" else int(steps.max())
+        inputs[port.name] = rng.integers(port.format.low, port.format.high + 1, (samples, frames, port.width))
+    return inputs, steps.astype(np.int64)

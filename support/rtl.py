@@ -1,0 +1,119 @@
+"""Engines to be proved in RTL: small networks on small designs, with sound and with malformed packets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ese_hls.build.bambu import cosimulate
+from ese_hls.build.reports import Synthesis
+from ese_hls.encode import encoder, sizing
+from ese_hls.project import vectors
+from ese_host.image.design import Design
+from ese_host.ir.network import Network
+from ese_host.protocol import packets
+from ese_host.protocol.packets import ErrorCode, Words
+from support.engine import lay_out
+from support.networks import SMOOTH16, Spec, inputs, network
+
+DENSE = {"inputs": 9, "units": (), "density": 0.4}
+SEQUENCES, STEPS = 2, 2
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network and its design, by what they show; `malformed` adds the packets that the engine must refuse."""
+
+    shows: str
+    spec: Spec
+    pes: int
+    options: dict[str, Any] = field(default_factory=dict)
+    malformed: bool = False
+
+    def make(self) -> tuple[Network, Design]:
+        """Always the same network."""
+        made = network(np.random.default_rng(2017), self.spec)
+        return made, sizing.choose_design(made, pes=self.pes, cells_per_cycle=1, gap_bits=4, **self.options)
+
+
+CASES = {
+    "ternary-4": Case("Dense, ternary", Spec(kind="ternary", outputs=6, **DENSE), 4),
+    "ternary-8": Case("Dense, ternary", Spec(kind="ternary", outputs=10, **DENSE), 8),
+    "int4-4": Case("Dense, int4", Spec(kind="int4", outputs=6, **DENSE), 4),
+    "int4-8": Case("Dense, int4", Spec(kind="int4", outputs=10, **DENSE), 8),
+    "codebook4-4": Case("Dense, codebook4", Spec(kind="codebook4", outputs=6, **DENSE), 4),
+    "codebook4-8": Case("Dense, codebook4", Spec(kind="codebook4", outputs=10, **DENSE), 8),
+    "int16-4": Case("Dense, int16", Spec(kind="int16", outputs=6, **DENSE), 4),
+    "full-4": Case(
+        "Dense, int4, stored full",
+        Spec(kind="int4", inputs=9, units=(), outputs=6, pattern="full"),
+        4,
+        {"storage": "full"},
+    ),
+    "lstm": Case(
+        "LSTM cell, Dense; malformed packets", Spec(inputs=3, units=(4,), outputs=2, density=0.4), 2, malformed=True
+    ),
+    "projection": Case(
+        "LSTM cell with peepholes and projection",
+        Spec(inputs=3, units=(5,), projection=3, peepholes=True, outputs=0, sequences=True, activations=SMOOTH16),
+        4,
+    ),
+    "skip": Case("Dense after ReLU, skip mode", Spec(inputs=9, units=(), hidden=(6,), outputs=4), 4, {"mode": "skip"}),
+    "skip-full": Case(
+        "the same, int4, stored full",
+        Spec(kind="int4", inputs=9, units=(), hidden=(6,), outputs=4, pattern="full"),
+        4,
+        {"mode": "skip", "storage": "full"},
+    ),
+}
+
+
+def malformed(load: Words, run: Words) -> Iterator[tuple[Words, ErrorCode]]:
+    """Packets that are not sound, and how each is answered; the last leaves the engine without an image."""
+    yield np.array([0x12345678, 1, 2], dtype=np.uint32), ErrorCode.BAD_OPERATION
+    yield np.append(run, np.uint32(7)), ErrorCode.LONG_PACKET
+    yield run[:-1], ErrorCode.SHORT_PACKET
+    wrong = run.copy()
+    wrong[2] ^= 1
+    yield wrong, ErrorCode.WRONG_IMAGE
+    damaged = load.copy()
+    damaged[len(damaged) // 2] ^= 1
+    yield damaged, ErrorCode.BAD_CRC
+    yield run, ErrorCode.NO_IMAGE
+    yield load[:5], ErrorCode.SHORT_PACKET
+
+
+def exchange(case: Case) -> tuple[Design, list[Words], list[Words | None], list[ErrorCode]]:
+    """Packets, their golden answers (None: a refusal), and the error that each is answered with."""
+    made, design = case.make()
+    stored = encoder.encode(made, design, case.options.get("storage", "auto"))
+    image = np.frombuffer(stored, dtype="<u4").astype(np.uint32)
+    codes = inputs(np.random.default_rng(7), made, SEQUENCES, STEPS)
+    sent, golden = vectors.vectors(made, image, codes)
+    answers: list[Words | None] = list(golden)
+    errors = [ErrorCode.OK] * len(sent)
+    if case.malformed:
+        load, run = sent
+        for packet, error in malformed(load, run):
+            sent.append(packet)
+            answers.append(None)
+            errors.append(error)
+        # and it is as good as new afterwards
+        sent += [packets.reset_packet(), load, run]
+        answers += [None, *golden]
+        errors += [ErrorCode.OK] * 3
+    return design, sent, answers, errors
+
+
+def prove(name: str, folder: Path) -> Synthesis:
+    """Synthesize and simulate a case in a new folder."""
+    design, sent, golden, errors = exchange(CASES[name])
+    lay_out(folder, design)
+    report = cosimulate(folder, sent, golden)
+    answers = vectors.read(folder / "bambu" / vectors.EXPECTED)
+    assert [ErrorCode(int(answer[-6])) for answer in answers] == errors
+    return report

@@ -1,0 +1,213 @@
+"""Grid, costs and page of the study, on results that are made up here."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.study import costs
+from benchmarks.study.answers import ANSWERS
+from benchmarks.study.cell import Cell, with_trunks
+from benchmarks.study.cli import study
+from benchmarks.study.costs import Cost
+from benchmarks.study.figures import Figures, limited
+from benchmarks.study.grid import SIZES, questions
+from benchmarks.study.store import Store
+from ese_host.errors import FormatError, MissingError, UnsupportedError
+
+DENSE = Cell("digits", "dense", 3)
+SECOND = Cell("digits", "dense", 3, seed=1)
+
+
+def all_cells(grid="full"):
+    return with_trunks(cell for question in questions(grid) for cell in question.cells)
+
+
+def record(cell, error=20.0, imbalance=1.0):
+    """A result: phone error rate of `error`, accuracies that go with it."""
+    return {
+        "metrics": {
+            "phone_error_rate": error / 100,
+            "accuracy": 1 - error / 100,
+            "non_pause_accuracy": 0.8 - error / 100,
+        },
+        "samples": {"errors": [3, 4], "phones": [20, 15]} if cell.task == "festvox-ru" else {},
+        "metric": "phone_error_rate" if cell.task == "festvox-ru" else "accuracy",
+        "lower": cell.task == "festvox-ru",
+        "remark": "one speaker" if cell.task == "festvox-ru" else "",
+        "load": {}
+        if cell.family == "none" or cell.stage == "dsd"
+        else {
+            "density": cell.density,
+            "imbalance": imbalance,
+            "padding": 0.03,
+            "kernels": {"lstm/kernel": {"size": 3_248_128}, "dense/kernel": {"size": 9}},
+        },
+        "storage": {"rate_quantized": 33.0, "rate_huffman": 41.0} if cell.weights == "codebook4" else {},
+        "seconds": {"epoch": 2.5, "processor": 60.0},
+        "versions": {"numpy": "1.26.4"},
+    }
+
+
+@pytest.mark.parametrize("grid", SIZES)
+def test_the_grid_is_thin_and_shares_trunks(grid):
+    cells = all_cells(grid)
+    assert len({cell.key for cell in cells}) == len(cells)
+    assert len([cell for cell in cells if cell.stage == "quantized" and cell.weights == "int4"]) < 12
+    # everything of question 3 but ternary and twn is trained for question 2 already
+    second, third = (set(question.cells) for question in questions(grid)[1:3])
+    assert {cell.weights for cell in third - second} == {"ternary", "twn"}
+    for cell in cells:
+        assert cell.trunk is None or cell.trunk in cells
+    with pytest.raises(UnsupportedError, match=r"^grid is 'huge'; allowed: full, tiny$"):
+        questions("huge")
+
+
+def page(tmp_path, make, only=None, arguments=()):
+    store = Store(tmp_path / "results")
+    for cell in all_cells():
+        values = make(cell)
+        if values is not None:
+            store.write(cell, values)
+    words = ["report", "--results", store.folder, "--page", tmp_path / "docs" / "study.md"]
+    words += ["--figures", tmp_path / "docs" / "figures", "--notes", tmp_path / "notes.md", *arguments]
+    result = CliRunner().invoke(study, [str(word) for word in words])
+    if result.exception is not None:
+        raise result.exception
+    return (tmp_path / "docs" / "study.md").read_text()
+
+
+def verdicts(text):
+    rows = re.findall(r"^\| (.*) \| (.*) \| (yes|no|not run) \|$", text, re.MULTILINE)
+    return {goal: (found, holds) for goal, found, holds in rows}
+
+
+def worse(cell):
+    """int4 costs 0.2, codebook4 0.4, ttq 1.5; DSD gains 0.5; balanced masks are 0.1 better than unbalanced."""
+    error = 20.0 + {"int4": 0.2, "codebook4": 0.4, "ttq": 1.5}.get(cell.weights, 0.0)
+    error += 0.1 * (cell.family == "magnitude" and cell.stage == "quantized" and cell.weights == "int4")
+    return record(cell, error - 0.5 * (cell.stage == "dsd") + cell.seed)
+
+
+def test_goals_are_judged_by_the_results(tmp_path):
+    (tmp_path / "notes.md").write_text("Longer training was tried.\n")
+    text = page(tmp_path, worse)
+    found = verdicts(text)
+    assert found["at least 40x smaller"] == ("41.00 ± 0.00x", "yes")
+    assert found["error no worse than dense, on the mean"] == ("0.40 ± 0.00 points", "no")
+    assert found["dense phone error rate at most 26.5%"] == ("20.00%", "yes")
+    assert found["90% balanced + int4: loss at most 0.3 points"] == ("0.20 ± 0.00 points", "yes")
+    assert found["90% balanced + codebook4: loss at most 0.3 points"] == ("0.40 ± 0.00 points", "no")
+    assert found["90% balanced + ternary (TTQ): loss at most 1.0 points"] == ("1.50 ± 0.00 points", "no")
+    for family in ("pe-balanced", "column-balanced", "gap-aware"):
+        assert found[f"90% int4, {family} no worse than unbalanced"] == ("-0.10 ± 0.00 points", "yes")
+    for task in ("fashion-mnist", "festvox-ru"):
+        assert found[f"{task}: DSD better than as many epochs of dense training"][1] == "yes"
+    assert found["the chain at ESE's size: 3,248,128 LSTM weights, pruned, quantized"][1] == "yes"
+    assert len(found) == 12
+    assert "| pe-balanced | 90 | ttq | 21.50 | 1.50 ± 0.00 | 58.50 | 1.000 | 3.00 |" in text
+    assert "| dense, 6 epochs more |  | float | 20.00 | 0.00 ± 0.00 | 60.00 |  |  |" in text
+    written = json.loads((tmp_path / "docs" / "study.json").read_text())
+    assert [entry["key"] for entry in written] == [cell.key for cell in all_cells()]
+    assert all(entry["cell"]["trunk"] in {None, *(e["key"] for e in written)} for entry in written)
+    assert not any("kernels" in entry["load"] for entry in written)
+    assert "festvox-ru: one speaker." in text and "Longer training was tried." in text and "Seeds: 0, 1, 2." in text
+    assert "![PE-balanced masks: where each weight code breaks](figures/study-density.svg)" in text
+    assert "ttq" in (tmp_path / "docs" / "figures" / "study-density.svg").read_text()
+
+
+def test_what_has_no_result_is_not_run_rather_than_judged(tmp_path):
+    text = page(tmp_path, lambda cell: worse(cell) if cell.stage == "dense" else None)
+    found = verdicts(text)
+    assert found.pop("dense phone error rate at most 26.5%") == ("20.00%", "yes")
+    assert set(found.values()) == {("", "not run")} and len(found) == 11
+    missing = len([cell for cell in all_cells() if cell.stage != "dense"])
+    assert f"{missing} cells have none yet" in text
+
+
+def test_seeds_are_compared_with_themselves(tmp_path):
+    cells = [cell for cell in questions()[0].cells if (cell.stage, cell.seed) != ("dense", 2)]
+    found = {cell: record(cell, 10 + cell.seed + (cell.weights == "codebook4")) for cell in cells}
+    loss = ANSWERS[1](cells, found).goals[1]
+    assert (loss.found, loss.holds) == ("1.00 ± 0.00 points", False)
+
+
+def by_utterance(errors, phones):
+    return {"samples": {"errors": errors, "phones": phones}}
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30), st.integers(1, 40)), min_size=2, max_size=9),
+    st.integers(2, 5),
+)
+def test_one_seed_has_an_error_over_utterances(rows, times):
+    first, second = DENSE, DENSE.then("dense", 1)
+    one, two, phones = (list(column) for column in zip(*rows, strict=True))
+    error = Figures({first: by_utterance(one, phones), second: by_utterance(two, phones)}).error([first], [second])
+    rate = sum(np.subtract(two, one)) / sum(phones)
+    rest = np.subtract(two, one) - rate * np.array(phones)
+    assert error == pytest.approx(100 * rest.std(ddof=1) * len(rows) ** 0.5 / sum(phones), abs=1e-9)
+    # the same errors more: nothing differs from utterance to utterance; more phones and errors of each: nothing changes
+    same = Figures({first: by_utterance(one, phones), second: by_utterance(one, phones)})
+    assert same.error([first], [second]) == 0
+    longer = [[times * item for item in part] for part in (one, two, phones)]
+    more = Figures({first: by_utterance(longer[0], longer[2]), second: by_utterance(longer[1], longer[2])})
+    assert more.error([first], [second]) == pytest.approx(error, abs=1e-9)
+
+
+def test_an_error_over_utterances_needs_one_seed_and_its_utterances():
+    other = DENSE.then("dense", 1)
+    found = {DENSE: by_utterance([1, 2], [5, 5]), other: {}}
+    assert Figures(found).error([DENSE], [other]) is None
+    found = {DENSE: by_utterance([1, 2], [5, 5]), other: by_utterance([1, 3], [5, 5]), SECOND: {"samples": {}}}
+    assert Figures(found).error([DENSE, SECOND], [other]) is None and Figures(found).error([DENSE], []) is None
+    assert Figures(found).error([DENSE], [other]) == pytest.approx(10.0)
+
+
+def test_one_question_alone_and_none_at_all(tmp_path):
+    text = page(tmp_path, worse, arguments=["--question", 4])
+    assert re.findall(r"^## (\d)", text, re.MULTILINE) == ["4"]
+    with pytest.raises(MissingError, match=r"has no result of grid 'tiny'; `ese4ml study run --grid tiny` makes them$"):
+        page(tmp_path, lambda _: None, arguments=["--grid", "tiny"])
+
+
+def test_a_goal_without_values_is_open():
+    assert limited("x", {}, 1.0).verdict == "not run"
+    assert limited("x", {0: 1.0}, 1.0).verdict == "yes" and limited("x", {0: 1.01}, 1.0).verdict == "no"
+
+
+def test_costs_are_measured_once_a_kind_and_listed(tmp_path):
+    store, seen = Store(tmp_path), []
+
+    def trial(cell):
+        seen.append(costs.kind(cell))
+        return Cost(10.0, 2.0)
+
+    cells = all_cells("tiny")
+    table = costs.measure(cells, store, trial)
+    assert len(seen) == len(set(seen)) == len(table) and costs.measure(cells, store, trial) == table == costs.read(
+        store
+    )
+    assert len(seen) == len(table)
+    prices = costs.estimates(cells, table)
+    assert prices == {cell: 10.0 + 2.0 * cell.epochs for cell in cells}
+    work = sum(prices.values())
+    chain = max(sum(prices[part] for part in with_trunks([cell])) for cell in cells)
+    assert costs.hours(cells, prices, 1) == pytest.approx(work / 3600)
+    assert costs.hours(cells, prices, 1000) == pytest.approx(chain / 3600)
+
+    result = CliRunner().invoke(study, ["list", "--results", str(tmp_path), "--grid", "tiny", "--json"])
+    listed = json.loads(result.stdout)
+    assert listed["unmeasured"] == 0 and listed["hours"] == pytest.approx(costs.hours(cells, prices, 2))
+    assert [row["key"] for row in listed["cells"]] == [cell.key for cell in cells]
+    plain = CliRunner().invoke(study, ["list", "--results", str(tmp_path / "none")]).stdout.splitlines()
+    assert plain[0].split()[:2] == ["?", "s"] and plain[-1].endswith("unmeasured: `ese4ml study measure`")
+    costs.path(store).write_text("[]")
+    with pytest.raises(
+        FormatError, match=r"epochs\.json is no table of costs \(.*\); `ese4ml study measure` makes it$"
+    ):
+        costs.read(store)

@@ -1,0 +1,113 @@
+"""Cells really trained, on a tiny data set: stages, masks, load, storage; and the command that runs them."""
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from benchmarks.study import cli, training
+from benchmarks.study.cell import Cell
+from benchmarks.study.runner import run
+from benchmarks.study.store import Store
+from benchmarks.study.training import train_cell, trial
+from ese_host.errors import UnsupportedError
+from ese_host.image.interleave import Interleave, entries_per_pe
+from ese_models.networks.inspection import load
+from ese_models.pruning import keep_per_pe
+from ese_models.records.provenance import stored_codes
+from ese_models.training.compress import matrices
+
+PES = 4
+DENSE = Cell("japanese-vowels", "dense", 4, network="qlstmp-8")
+PRUNED = DENSE.then(
+    "pruned",
+    2,
+    family="pe-balanced",
+    density=0.2,
+    options=(("pes", PES), ("input_emphasis", 1.0), ("last_emphasis", 1.0)),
+)
+CODED = PRUNED.then("quantized", 1, weights="codebook4", options=PRUNED.options)
+DSD = DENSE.then("dsd", 2, family="magnitude", density=0.6)
+
+
+@pytest.fixture(scope="module")
+def store(tiny, tmp_path_factory):
+    store = Store(tmp_path_factory.mktemp("study"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "data_of", lambda _task: tiny)
+        outcome = run([CODED, DSD], store, train_cell)
+        assert outcome.failed == {} and len(outcome.done) == 4
+        yield store
+
+
+def test_every_stage_is_measured_and_starts_from_its_trunk(store):
+    accuracy = {cell: store.read(cell)["metrics"]["accuracy"] for cell in (DENSE, PRUNED, CODED, DSD)}
+    assert all(0 < value <= 1 for value in accuracy.values())
+    pruned, coded = (load(store.model_path(cell)) for cell in (PRUNED, CODED))
+    for name, weights in matrices(pruned).items():
+        assert ((matrices(coded)[name] != 0) == (weights != 0)).all()
+    assert all((weights != 0).all() for weights in matrices(load(store.model_path(DSD))).values())
+    for cell in (DENSE, PRUNED, CODED, DSD):
+        seconds = store.read(cell)["seconds"]
+        assert 0 < seconds["epoch"] < seconds["processor"]
+
+
+def test_load_is_counted_on_the_codes(store):
+    counted = store.read(CODED)["load"]
+    codes = stored_codes(load(store.model_path(CODED)))
+    rows = {name: Interleave(len(array), PES) for name, array in codes.items()}
+    entries = {
+        name: entries_per_pe(array, rows[name], "codebook4", counted["gap_bits"]) for name, array in codes.items()
+    }
+    assert {name: kernel["entries_per_pe"] for name, kernel in counted["kernels"].items()} == {
+        name: counts.tolist() for name, counts in entries.items()
+    }
+    whole = np.sum(list(entries.values()), axis=0)
+    assert counted["imbalance"] == pytest.approx(whole.max() / whole.mean())
+    for name, array in codes.items():
+        kept = [int((array[rows[name].rows_of(pe)] != 0).sum()) for pe in range(PES)]
+        keep = keep_per_pe(array.size, 0.2, PES)
+        assert kept == [min(keep, len(rows[name].rows_of(pe)) * array.shape[1]) for pe in range(PES)], name
+    assert counted["density"] == pytest.approx(0.2, abs=0.01) and store.read(DSD)["load"] == {}
+
+
+def test_storage_is_that_of_the_report(store):
+    sizes = {cell: store.read(cell)["storage"] for cell in (DENSE, PRUNED, CODED)}
+    weights = sum(array.size for array in matrices(load(store.model_path(DENSE))).values())
+    biases = 4 * 8 + 3 * 8 + 3  # gates, peepholes, classes
+    assert sizes[DENSE]["original_bits"] == sizes[CODED]["original_bits"] == 32 * (weights + biases)
+    assert sizes[DENSE]["rate_quantized"] < 1.1 < sizes[PRUNED]["rate_quantized"] < sizes[CODED]["rate_quantized"]
+
+
+def test_a_trial_says_what_an_epoch_costs(store):
+    cost = trial(DENSE)
+    assert 0 < cost.epoch < cost.start
+
+
+def test_unknown_networks_and_tasks_are_refused(store):
+    message = r"^network is 'huge'; allowed: qlstmp-1024, qlstmp-8, or none for the task's$"
+    with pytest.raises(UnsupportedError, match=message):
+        train_cell(Cell("japanese-vowels", "dense", 1, network="huge"), store)
+    with pytest.raises(UnsupportedError, match=r"^task is 'mnist'; allowed: japanese-vowels, festvox-ru, "):
+        train_cell(Cell("mnist", "dense", 1), store)
+
+
+def stand_in(cell, store):
+    if cell.weights == "codebook4" and cell.seed == 1:
+        raise ValueError("no such code")
+    store.place(store.model_path(cell), lambda path: path.write_text(""))
+    return {"load": {}}
+
+
+def test_the_command_goes_on_where_it_stopped(tmp_path, monkeypatch):
+    monkeypatch.setattr(cli, "execute", stand_in)
+    words = ["run", "--results", str(tmp_path), "--grid", "tiny", "--question", "1", "--jobs", "1"]
+    failed = CliRunner().invoke(cli.study, words).exception
+    assert isinstance(failed, cli.StudyError)
+    assert str(failed).startswith("1 cells failed and 0 wait for them; the first, digits-quantized-")
+    assert "ValueError: no such code; see " in str(failed)
+    monkeypatch.setattr(cli, "execute", lambda cell, _store: {"again": cell.seed})
+    assert CliRunner().invoke(cli.study, words).stdout == "1 cells trained, 5 were done already\n"
+    listed = json.loads(CliRunner().invoke(cli.study, ["list", *words[1:-2], "--json"]).stdout)
+    assert all(row["done"] for row in listed["cells"]) and len(listed["cells"]) == 6

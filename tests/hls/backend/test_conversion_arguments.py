@@ -1,0 +1,60 @@
+"""Keyword arguments of hls4ml's convert_from_keras_model: taken, or refused by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import hls4ml
+import pytest
+
+from ese_host.errors import UnsupportedError
+from support.plugin_models import chain, dense
+
+
+def converted(**arguments: Any) -> Any:
+    model = chain(dense(3), shape=(7,))
+    config = hls4ml.utils.config_from_keras_model(model, granularity="name", backend="ESE")
+    return hls4ml.converters.convert_from_keras_model(
+        model, hls_config=config, backend="ESE", output_dir="unused", **arguments
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "board", "clock"),
+    [
+        ({"io_type": "io_parallel"}, "pynq-z2", 100),
+        ({"io_type": "io_stream", "clock_period": 8}, "pynq-z2", 125),
+        ({"part": "xc7z020clg400-1", "clock_period": 10.0}, "pynq-z2", 100),
+        ({"board": "zcu104", "namespace": None, "write_tar": False, "bit_exact": True}, "zcu104", 250),
+        ({"project_name": "mine"}, "pynq-z2", 100),
+    ],
+)
+def test_taken(arguments: dict[str, Any], board: str, clock: int) -> None:
+    conversion = converted(**arguments).ese_conversion
+    assert (conversion.options.board, conversion.layout.design.clock_mhz) == (board, clock)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"io_type": "io_fast"}, "io_type is 'io_fast'; 'io_stream' and 'io_parallel' are allowed"),
+        (
+            {"part": "xcu250-figd2104-2L-e"},
+            "part is 'xcu250-figd2104-2L-e'; board 'pynq-z2' has 'xc7z020clg400-1': leave part out, or name its board",
+        ),
+        (
+            {"clock_uncertainty": "12.5%"},
+            "clock_uncertainty is '12.5%'; backend ESE takes board, part, clock_period, io_type and files: leave it "
+            "out",
+        ),
+        (
+            {"input_data_tb": "x.npy"},
+            "input_data_tb is 'x.npy'; the test bench has vectors of its own, with the golden model's answers: leave "
+            "it out",
+        ),
+    ],
+)
+def test_refused(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(UnsupportedError) as caught:
+        converted(**arguments)
+    assert str(caught.value) == message

@@ -1,0 +1,47 @@
+"""Skip mode through hls4ml: the mode of a model, the thresholds of a layer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ese_hls.project.project import Project
+from ese_host.errors import UnsupportedError
+from ese_host.ir import golden
+from support.plugin_models import classifier, convert, inputs
+
+
+def predictions(graph: Any, x: Any) -> Any:
+    """The golden model's, as probabilities."""
+    network = graph.ese_conversion.network
+    result = golden.run(network, network.source.from_float(x))
+    values = np.ldexp(result.outputs[:, -1].astype(np.float64), -result.frac)
+    exponentials = np.exp(values - values.max(axis=1, keepdims=True))
+    return (exponentials / exponentials.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def test_a_delta_network_is_compiled_and_runs(tmp_path: Path) -> None:
+    """Also without thresholds on the very same engine: threshold zero changes nothing."""
+    model, thresholds = classifier(), {"DeltaInput": 0.3, "DeltaState": 0.1}
+    graph = convert(model, tmp_path / "out", {"lstm": thresholds}, PEs=3, Mode="skip", FifoDepth=4)
+    graph.compile()
+    design = Project.open(tmp_path / "out").design
+    assert (design.mode, design.fifo_depth) == ("skip", 4)
+    layer = graph.ese_conversion.network.layers[0]
+    # 8 bits of which 3 and 2 are integer, sign included: 0.3 is 9.6 codes, 0.1 is 6.4
+    assert (layer.source.frac, layer.delta_input, layer.state.frac, layer.delta_state) == (5, 9, 6, 6)
+    x = inputs(model, samples=40)
+    np.testing.assert_array_equal(graph.predict(x), predictions(graph, x))
+    assert (graph.predict(x) != model.predict(x, verbose=0)).any()
+
+
+def test_thresholds_need_skip_mode_and_an_lstm() -> None:
+    message = r"'LayerName'\]\['{}'\]\['DeltaInput'\] is {}; an LSTM layer may have a threshold of zero or more"
+    for name, value in (("dense", 0.5), ("lstm", -1), ("lstm", "much")):
+        with pytest.raises(UnsupportedError, match=message.format(name, repr(value))):
+            convert(classifier(), layers={name: {"DeltaInput": value}}, Mode="skip")
+    with pytest.raises(UnsupportedError, match=r"layer 'lstm' has delta thresholds; stream mode .* use mode 'skip'"):
+        convert(classifier(), layers={"lstm": {"DeltaInput": 0.5}})

@@ -1,0 +1,30 @@
+"""The examples of docs/upstream.md say what the page says: when one fails, hls4ml has learned it."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+from pathlib import Path
+
+import keras
+import pytest
+
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "upstream.md"
+FOUND = re.findall(r"^## \d+\. (.*?)\n+```python\n(.*?)```\n\n```\n(.*?)\n```", PAGE.read_text("utf-8"), re.S | re.M)
+
+
+def test_every_finding_has_an_example() -> None:
+    assert len(FOUND) == PAGE.read_text("utf-8").count("\n## ") == 6
+
+
+@pytest.mark.parametrize(("example", "says"), [found[1:] for found in FOUND], ids=[found[0] for found in FOUND])
+def test_an_example_says_what_the_page_says(example: str, says: str) -> None:
+    keras.backend.clear_session()  # names of layers are counted from the beginning
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        try:
+            exec(compile(example, PAGE.name, "exec"), {})  # noqa: S102 - our own page
+        except Exception as error:  # noqa: BLE001 - any that the page names
+            out.write(f"{type(error).__name__}: {error}")
+    assert out.getvalue().strip().splitlines()[-1] == says

@@ -1,0 +1,121 @@
+"""`ese4ml emit` and `ese4ml build`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import keras
+import pytest
+from click.testing import CliRunner
+
+from ese_hls.cli import commands
+from ese_hls.frontend import saved_model
+from ese_host import image
+from ese_host.bundle import manifest
+from ese_host.errors import EseError, FormatError, MissingError, UnsupportedError
+from support.plugin_models import chain, classifier
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A saved model with a provenance file beside it."""
+    path = tmp_path_factory.mktemp("models") / "small.keras"
+    classifier().save(path)
+    path.with_name("small.provenance.json").write_text(json.dumps({"seeds": [7]}))
+    return path
+
+
+def run(command: Any, *arguments: object) -> Any:
+    return CliRunner().invoke(command, [str(argument) for argument in arguments])
+
+
+def test_emit_then_build(saved: Path, tmp_path: Path) -> None:
+    emitted = run(commands.emit, saved, "--out", tmp_path / "project", "--pes", 1, "--json")
+    assert emitted.exit_code == 0, emitted.output
+    description = json.loads(emitted.stdout)
+    assert description["summary"]["exact"] and description["board"] == "pynq-z2"
+    assert description["summary"]["tensors"][0]["layer"] == "lstm"
+
+    built = run(commands.build, tmp_path / "project", "--out", tmp_path / "bits", "--json")
+    assert built.exit_code == 0, built.output
+    folder = manifest.Folder.open(tmp_path / "bits")
+    packed = run(commands.pack, tmp_path / "bits", "--out", tmp_path / "packed", "--json")
+    assert packed.exit_code == 0, packed.output
+    sizes = json.loads(packed.stdout)["image_bytes"]
+    again = manifest.Folder.open(tmp_path / "packed")
+    again.check()
+    paths = [item.file(manifest.IMAGE) for item in (folder, again)]
+    assert [path.stat().st_size for path in paths] == [sizes["plain"], sizes["stored"]]
+    first, second = (image.read(path, folder.manifest.design) for path in paths)
+    assert (first.words == second.words).all()
+    folder.check()
+    assert json.loads(built.stdout)["image_id"] == description["image_id"]
+    assert json.loads(folder.file("provenance.json").read_text()) == {"seeds": [7]}
+
+
+def test_emit_prints_the_summary(saved: Path, tmp_path: Path) -> None:
+    result = run(commands.emit, saved, "--out", tmp_path / "project")
+    assert "lstm/recurrent_kernel" in result.stdout and "8 PEs" in result.stdout
+    assert "- lstm/recurrent stored sparse: fewer cycles (" in result.stdout
+    description = json.loads((tmp_path / "project" / "design.json").read_text())
+    assert [(each["layer"], each["part"]) for each in description["storage"]][:2] == [
+        ("lstm", "recurrent"),
+        ("lstm", "kernel"),
+    ]
+
+
+def test_emit_takes_the_kind_of_weight(saved: Path, tmp_path: Path) -> None:
+    result = run(commands.emit, saved, "--out", tmp_path / "project", "--weights", "int8")
+    assert "- weights are int8 as asked for; int4 holds all" in result.stdout
+    assert json.loads((tmp_path / "project" / "design.json").read_text())["design"]["weights"] == "int8"
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (None, MissingError, r"model\.keras is not there; make it with `ese4ml compress`"),
+        (lambda path: path.write_text("no model"), FormatError, r"model\.keras cannot be read as a Keras model"),
+        (
+            lambda path: chain(keras.layers.Conv2D(2, 2, name="conv"), shape=(6, 7, 1)).save(path),
+            UnsupportedError,
+            r"layer 'conv' \(Conv2D\) has no place in the engine",
+        ),
+    ],
+)
+def test_emit_refuses_and_writes_nothing(make: Any, error: type[EseError], message: str, tmp_path: Path) -> None:
+    if make is not None:
+        make(tmp_path / "model.keras")
+    result = run(commands.emit, tmp_path / "model.keras", "--out", tmp_path / "project")
+    assert result.exit_code != 0
+    with pytest.raises(error, match=message):
+        raise result.exception
+    assert not (tmp_path / "project").exists()
+
+
+def test_build_needs_a_folder_to_make(tmp_path: Path) -> None:
+    result = run(commands.build, tmp_path)
+    assert result.exit_code == 2 and "--out is needed with g++" in result.output
+
+
+def test_build_with_vitis_where_there_is_none(saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(commands.emit, saved, "--out", tmp_path / "project")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    result = run(commands.build, tmp_path / "project", "--with", "vitis")
+    with pytest.raises(MissingError, match="neither vitis-run nor vitis_hls is on PATH"):
+        raise result.exception
+
+
+def test_modules_of_custom_classes_are_loaded_by_entry_point(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = []
+
+    class Entry:
+        def load(self) -> None:
+            loaded.append(self)
+
+    monkeypatch.setattr(
+        saved_model, "entry_points", lambda *, group: [Entry()] if group == "ese4ml.keras_objects" else []
+    )
+    assert [layer.name for layer in saved_model.load_model(saved).layers] == ["source", "lstm", "dense", "softmax"]
+    assert len(loaded) == 1

@@ -1,0 +1,1 @@
+"""Makes this folder importable, for what the tests of several rooms share."""

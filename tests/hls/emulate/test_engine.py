@@ -1,0 +1,123 @@
+"""The compiled engine against the golden model: every value of every layer, bit for bit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ese_hls.emulate.simulate import Emulator
+from ese_hls.encode.sizing import choose_design
+from ese_hls.encode.storage import Storage
+from ese_host.estimate import cycles
+from ese_host.ir.fixed import Fixed
+from ese_host.ir.network import Dense, Matrix, Network
+from ese_host.protocol import packets
+from ese_host.protocol.packets import Operation
+from support import engine as engines
+from support.designs import PATTERNS, SPECS, roomy
+from support.networks import inputs, network, widened
+
+
+def compare_random_networks(name: str, examples: int) -> None:
+    """One compiled engine, many images: random and adversarial contents, extreme inputs."""
+    spec, design = roomy(name)
+
+    @settings(max_examples=examples)
+    @given(
+        seed=st.integers(0, 2**32 - 1),
+        pattern=st.sampled_from(PATTERNS),
+        density=st.sampled_from([0.02, 0.1, 0.5]),
+        steps=st.integers(1, 5),
+        rails=st.booleans(),
+        storage=st.sampled_from(["auto", "full"]),
+    )
+    def check(seed: int, pattern: str, density: float, steps: int, rails: bool, storage: Storage) -> None:
+        rng = np.random.default_rng(seed)
+        net = network(rng, widened(spec, pattern=pattern, density=density))
+        with Emulator(engines.library(design)) as emulator:
+            made = engines.load(emulator, net, design, storage)
+            assert engines.compare(emulator, net, made, inputs(rng, net, 2, steps, rails)) > 0
+
+    check()
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_engine_equals_golden(name: str) -> None:
+    compare_random_networks(name, 12)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SPECS)
+def test_engine_equals_golden_on_a_thousand_networks(name: str) -> None:
+    compare_random_networks(name, -(-1000 // len(SPECS)))
+
+
+@pytest.mark.parametrize("name", ["uneven", "google-lstm", "stacked", pytest.param("int16", marks=pytest.mark.slow)])
+def test_machine_words_equal_ap_int(name: str) -> None:
+    """No value depends on the width of a type: the engine of ap_int answers word for word as that of machine words."""
+    spec, design = roomy(name)
+    rng = np.random.default_rng(7)
+    net = network(rng, spec)
+    codes = inputs(rng, net, 2, 4)
+    engines.compare_integers(net, design, codes)
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_cycle_model_equals_the_engines_counter(name: str) -> None:
+    spec, design = roomy(name)
+    rng = np.random.default_rng(3)
+    with Emulator(engines.library(design)) as emulator:
+        for density, pattern, storage in (
+            (0.05, "random", "auto"),
+            (0.4, "mixed", "auto"),
+            (0.0, "corner", "full"),
+            (1.0, "full", "auto"),
+        ):
+            net = network(rng, widened(spec, density=density, pattern=pattern))
+            made = engines.load(emulator, net, design, storage)
+            for steps in (1, 2, 5):
+                for trace in (False, True):
+                    codes = inputs(rng, net, 1, steps)
+                    request = packets.run_packet(made.image_id, list(codes), net.source, trace=trace)
+                    counted = packets.read_trailer(emulator.packet(request, 1 << 16)).cycles
+                    modelled = cycles.account(made, design, steps, trace=trace)
+                    assert modelled.total == counted
+                    assert sum(modelled.by_cause.values()) == pytest.approx(counted, abs=1e-6)
+
+
+def test_accumulators_may_be_as_wide_as_the_sum() -> None:
+    """16-bit weights and inputs at their rails, scale 1: 42 bits, and exact."""
+    columns = 1400
+    codes = np.full((2, columns), -(1 << 15)) * np.array([[1], [-1]])
+    matrix = Matrix(np.minimum(codes, (1 << 15) - 1), "int16", np.ones((2, 2), dtype=np.int64), 21)
+    source = Fixed(16, 1)
+    net = Network((Dense("classes", matrix, np.zeros(2, dtype=np.int64), 12, False, source, None),), source)
+    design = choose_design(net, pes=2)
+    assert design.acc_bits == 42
+    with Emulator(engines.library(design)) as emulator:
+        made = engines.load(emulator, net, design)
+        for rail in (source.low, source.high):
+            assert engines.compare(emulator, net, made, np.full((1, 2, columns), rail)) > 0
+
+
+def test_state_is_kept_on_request_and_forgotten_otherwise() -> None:
+    """Two halves with `keep` equal the whole; after RESET they start anew."""
+    spec, design = roomy("google-lstm")
+    rng = np.random.default_rng(5)
+    net = network(rng, spec)
+    whole = inputs(rng, net, 1, 6)
+    with Emulator(engines.library(design)) as emulator:
+        made = engines.load(emulator, net, design)
+
+        def run(codes: np.ndarray, keep: bool) -> list[int]:
+            request = packets.run_packet(made.image_id, list(codes), net.source, keep=keep)
+            return emulator.packet(request, 1 << 16)[: -packets.TRAILER_WORDS].tolist()
+
+        expected = run(whole, keep=False)
+        head, tail = run(whole[:, :2], keep=False), run(whole[:, 2:], keep=True)
+        assert head + tail == expected
+        assert run(whole[:, 2:], keep=False) != tail
+        packets.read_trailer(emulator.packet(packets.reset_packet(), 8)).require(Operation.RESET)
+        assert run(whole, keep=True) == expected

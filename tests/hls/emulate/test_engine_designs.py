@@ -1,0 +1,83 @@
+"""Random designs: shapes, PEs, gap widths, formats, banks and units as they come, each with several random networks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ese_hls.emulate.simulate import Emulator
+from ese_hls.encode.sizing import choose_design
+from ese_host.errors import CapacityError
+from ese_host.image.design import Design
+from ese_host.ir.fixed import Fixed
+from support import engine as engines
+from support.designs import PATTERNS
+from support.networks import HARD8, SMOOTH8, SMOOTH16, Rng, Spec, inputs, network, widened
+
+
+def random_spec(rng: Rng) -> Spec:
+    """Any network that the engine takes, small enough for many of them."""
+    layers = int(rng.integers(0, 3))
+    hidden = tuple(int(n) for n in rng.integers(1, 9, rng.integers(0 if layers else 1, 3)))
+    projection = int(rng.integers(0, 2) * rng.integers(1, 9)) if layers else 0
+    return Spec(
+        kind=rng.choice(["ternary", "int4", "int8", "int12", "int16", "codebook4"]),
+        inputs=int(rng.integers(1, 20)),
+        units=tuple(int(u) for u in rng.integers(1, 14, layers)),
+        projection=projection,
+        peepholes=bool(rng.integers(2)),
+        outputs=int(rng.integers(1, 12)) if hidden or not projection else 0,
+        hidden=hidden,
+        activations=[SMOOTH8, SMOOTH16, HARD8][rng.integers(3)],
+        sequences=bool(rng.integers(2)) or not layers,
+        two_scales=bool(rng.integers(2)),
+        source=Fixed(int(rng.integers(4, 17)), int(rng.integers(1, 4)), signed=bool(rng.integers(2))),
+        state=Fixed(int(rng.integers(6, 17)), int(rng.integers(1, 5))),
+    )
+
+
+def random_design(rng: Rng) -> tuple[Spec, Design]:
+    """A random network without one zero weight, and the smallest design that holds it."""
+    while True:
+        spec = random_spec(rng)
+        pes, gap_bits = int(rng.integers(1, 21)), int(rng.integers(2, 9))
+        try:
+            full = network(rng, widened(spec, pattern="full"))
+            design = choose_design(full, pes=pes, gap_bits=gap_bits, storage="sparse")
+            return spec, replace(design, full_phases=bool(rng.integers(2)))
+        except CapacityError as error:  # 16-bit levels, inputs and scales together may pass the 48 bits of a sum
+            assert "a scaled sum may need" in str(error)
+
+
+def compare_design(seed: int, networks: int) -> None:
+    """Compile one random design and run random and adversarial networks on it."""
+    rng = np.random.default_rng(seed)
+    spec, smallest = random_design(rng)
+    # sparse columns need padding that a full matrix does not
+    design = replace(smallest, entry_depth=8 * smallest.entry_depth)
+    exact = 0
+    with Emulator(engines.library(design)) as emulator:
+        for _ in range(networks):
+            pattern, density = str(rng.choice(PATTERNS)), float(rng.choice([0.02, 0.1, 0.5]))
+            net = network(rng, widened(spec, pattern=pattern, density=density))
+            try:
+                made = engines.load(emulator, net, design, rng.choice(["auto", "full"]))
+            except CapacityError as error:  # 2-bit gaps in a wide matrix, or 16-bit levels that are large all at once
+                assert "entry_depth" in str(error) or "a scaled sum may need" in str(error)
+                continue
+            codes = inputs(rng, net, 2, int(rng.integers(1, 6)), bool(rng.integers(2)))
+            exact += engines.compare(emulator, net, made, codes) > 0
+    assert exact >= networks // 2
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_random_design(seed: int) -> None:
+    compare_design(seed, 9)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(100, 150))
+def test_fifty_more_random_designs(seed: int) -> None:
+    compare_design(seed, 20)

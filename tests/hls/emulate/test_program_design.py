@@ -1,0 +1,61 @@
+"""One design for several networks: it holds the image of each, and what the formats of a design mean."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ese_hls.encode import encoder
+from ese_hls.encode.sizing import choose_design
+from ese_host.errors import MismatchError, UnsupportedError
+from ese_host.ir.fixed import Fixed
+from ese_host.ir.network import Network
+from support.networks import HARD8, Spec, network
+from support.programs import bidirectional
+
+RNG = np.random.default_rng(7)
+
+
+def test_a_design_holds_every_network_of_a_program() -> None:
+    networks = [chain.network for chain in bidirectional(RNG).chains]
+    design = choose_design(*networks, pes=3)
+    for net in networks:
+        encoder.encode(net, design)
+    alone = [choose_design(net, pes=3) for net in networks]
+    for name in ("entry_depth", "group_depth", "vector_depth", "param_depth", "cell_depth", "phases", "acc_bits"):
+        assert getattr(design, name) == max(getattr(one, name) for one in alone)
+    assert choose_design(networks[0], pes=3) == alone[0]
+
+
+def test_an_unsigned_chain_runs_on_a_signed_design() -> None:
+    signed, unsigned = network(RNG, Spec(units=())), network(RNG, Spec(units=(), source=Fixed(15, 1, signed=False)))
+    design = choose_design(unsigned, signed, pes=2)
+    assert design.source == signed.source
+    encoder.encode(unsigned, design)
+    wide = network(RNG, Spec(units=(), source=Fixed(16, 1, signed=False)))
+    encoder.encode(wide, choose_design(wide, pes=2))
+    with pytest.raises(MismatchError, match=r"^the network's input format is Fixed\(bits=16, .*; the design has Fixed"):
+        encoder.encode(wide, design)
+    with pytest.raises(UnsupportedError, match=r"^one chain reads .*; where one is signed, an unsigned one has 15"):
+        choose_design(wide, signed, pes=2)
+
+
+def test_an_output_is_stored_in_the_designs_format() -> None:
+    net = network(RNG, Spec(units=(4, 3), activations=HARD8))
+    design = choose_design(net, pes=2)
+    with pytest.raises(MismatchError, match=r"^layer 'lstm0': output format is .*; the design has Fixed\(bits=8"):
+        encoder.encode(net, replace(design, output=Fixed(8, 1)))
+
+
+def test_layers_of_one_image_share_slope_and_offset() -> None:
+    net = network(RNG, Spec(units=(4, 3), activations=HARD8))
+    other = replace(net.layers[1], gate=replace(net.layers[1].gate, slope=5461))
+    mixed = Network((net.layers[0], other, *net.layers[2:]), net.source)
+    message = r"^layer 'lstm1': its activations .* differ from those of layer 'lstm0', .*; an image has one of each: "
+    with pytest.raises(UnsupportedError, match=message):
+        choose_design(mixed, pes=2)
+    alone = Network((net.layers[0],), net.source), Network((replace(net.layers[0], gate=other.gate),), net.source)
+    design = choose_design(*alone, pes=2)
+    assert encoder.encode(alone[0], design) != encoder.encode(alone[1], design)

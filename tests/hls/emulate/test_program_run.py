@@ -1,0 +1,121 @@
+"""Programs on the compiled engine: every tensor of every chain is the golden model's, whatever goes wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ese_host.check.compare import Comparison, compare_program
+from ese_host.device.emulated.faults import Faults, PacketFault
+from ese_host.errors import DeviceError, EseError, MismatchError
+from ese_host.ir.program import run
+from ese_host.protocol.packets import load_packet
+from ese_host.runtime.accelerator import Accelerator
+from ese_host.runtime.pool import Engines
+from ese_host.runtime.runner import run_program
+from support.program_folder import program_folder
+from support.programs import bidirectional, program_inputs
+
+CHAINS = ["one_forward", "one_backward", "two_forward", "two_backward", "classes"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return program_folder(tmp_path_factory.mktemp("program") / "bidirectional", bidirectional(np.random.default_rng(1)))
+
+
+def samples(engine: Accelerator, count: int = 7) -> tuple[dict[str, Any], Any]:
+    return program_inputs(np.random.default_rng(2), engine.program, count, 9)
+
+
+def check(engine: Accelerator, trace: bool = False, loads: int | None = None) -> None:
+    codes, steps = samples(engine)
+    found, expected = run_program(engine, codes, steps, trace=trace), run(engine.program, codes, steps)
+    for name, value in expected.tensors.items():
+        np.testing.assert_array_equal(found.run.tensors[name].codes, value.codes, err_msg=name)
+    comparison = Comparison()
+    compare_program(comparison, found, {part.chain: part.shape for part in engine.parts})
+    assert comparison.values and not comparison.mismatches, comparison.first
+    assert list(found.chains) == CHAINS and found.cycles == sum(r.cycles for r in found.chains.values()) > 0
+    assert loads is None or found.loads == loads
+    assert found.seconds == found.engine_seconds + found.load_seconds + found.glue_seconds and found.glue_seconds > 0
+    np.testing.assert_allclose(found.run.values("classes").sum(axis=2), 1)
+    np.testing.assert_array_equal(found.run.classes(), expected.classes())
+
+
+@pytest.mark.parametrize("driver", ["adapter", "auto"])
+def test_a_program_runs_like_the_golden_model(folder: Path, driver: Any) -> None:
+    with Accelerator(folder, driver=driver) as engine:
+        check(engine, loads=4)
+        check(engine, trace=True, loads=5)
+        assert engine.select("one_forward") and not engine.select("one_forward")
+        with pytest.raises(MismatchError, match=r"has no chain 'three'; there are \['one_forward', .*\]: choose one$"):
+            engine.select("three")
+
+
+def test_several_engines_share_a_program(folder: Path) -> None:
+    pytest.importorskip("pynq")
+    from ese_host.device.emulated.pynq_device import EmulatedDevice
+
+    devices = [EmulatedDevice("pynq-z2", tag=f"test program {number}") for number in range(2)]
+    engines = [Accelerator(folder, device=device) for device in devices]
+    codes, steps = samples(engines[0])
+    with Engines(engines) as both:
+        found = both.run_program(codes, steps, trace=True)
+    expected = run(engines[0].program, codes, steps)
+    for name, value in expected.tensors.items():
+        np.testing.assert_array_equal(found.run.tensors[name].codes, value.codes, err_msg=name)
+    assert found.loads == 8 and found.cycles == sum(result.cycles for result in found.chains.values())
+
+
+def other_image(engine: Accelerator, chain: str) -> PacketFault:
+    """The packet is replaced by a LOAD of a chain's image: what another user of the device might send."""
+    image = next(part.image for part in engine.parts if part.chain == chain)
+    return PacketFault(packet=lambda _words: load_packet(image.words))
+
+
+def test_an_image_switched_in_flight_is_found(folder: Path) -> None:
+    """Another chain's image arrives where one is loaded, or where one is run: refused, and mended by the next call."""
+    faults = Faults()
+    with Accelerator(folder, driver="adapter", faults=faults, timeout=2.0) as engine:
+        codes, steps = samples(engine)
+        for before, chain in ((1, "two_forward"), (2, "one_forward"), (2, "classes"), (0, "one_backward")):
+            check(engine)
+            engine.select("one_forward")
+            faults.packets = [None] * before + [other_image(engine, chain)]
+            with pytest.raises(
+                EseError, match=r"names image 0x[0-9a-f]{8}; 0x[0-9a-f]{8} was loaded|answer is to LOAD"
+            ):
+                run_program(engine, codes, steps)
+            assert not faults.packets
+            check(engine)
+
+
+def test_a_run_that_names_another_image_is_refused(folder: Path) -> None:
+    faults = Faults()
+
+    def wrong_id(words: np.ndarray) -> np.ndarray:
+        words[2] ^= 1
+        return words
+
+    with Accelerator(folder, driver="adapter", faults=faults) as engine:
+        codes, steps = samples(engine)
+        faults.packets = [None, None, PacketFault(packet=wrong_id)]
+        with pytest.raises(
+            MismatchError, match=r"RUN answered with error 7 \(WRONG_IMAGE\): another image is loaded than"
+        ):
+            run_program(engine, codes, steps)
+        check(engine)
+
+
+def test_the_device_fails_between_two_chains(folder: Path) -> None:
+    faults = Faults()
+    with Accelerator(folder, driver="adapter", faults=faults, timeout=1.0) as engine:
+        codes, steps = samples(engine)
+        faults.packets = [None, None, None, PacketFault(hang=60)]
+        with pytest.raises(DeviceError, match="the answer did not end within"):
+            run_program(engine, codes, steps)
+        check(engine)

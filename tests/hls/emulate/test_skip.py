@@ -1,0 +1,227 @@
+"""Skip mode: the compiled engine against the golden model, bit for bit, whatever is zero or unchanged."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ese_hls.emulate.simulate import Emulator
+from ese_hls.encode import sizing
+from ese_hls.encode.storage import Storage
+from ese_host.errors import UnsupportedError
+from ese_host.estimate import cycles
+from ese_host.image import pointers
+from ese_host.image.reader import Image
+from ese_host.ir import golden
+from ese_host.ir.fixed import Codes
+from ese_host.ir.network import Lstm, Network
+from ese_host.protocol import packets
+from support import engine as engines
+from support.designs import PATTERNS, SKIP_SPECS, roomy
+from support.networks import inputs, network, widened
+
+
+def compare_random_networks(name: str, examples: int) -> None:
+    """One compiled engine, many images: random and adversarial weights, vectors dense, sparse, zero or at the rails."""
+    spec, design = roomy(name)
+
+    @settings(max_examples=examples)
+    @given(
+        seed=st.integers(0, 2**32 - 1),
+        pattern=st.sampled_from(PATTERNS),
+        density=st.sampled_from([0.02, 0.1, 0.5]),
+        active=st.sampled_from([0.0, 0.1, 0.6, 1.0]),
+        steps=st.integers(1, 5),
+        rails=st.booleans(),
+        storage=st.sampled_from(["auto", "full"]),
+    )
+    def check(
+        seed: int, pattern: str, density: float, active: float, steps: int, rails: bool, storage: Storage
+    ) -> None:
+        rng = np.random.default_rng(seed)
+        net = network(rng, widened(spec, pattern=pattern, density=density))
+        codes = inputs(rng, net, 2, steps, rails, density=active, moves=0.4)
+        with Emulator(engines.library(design)) as emulator:
+            made = engines.load(emulator, net, design, storage)
+            assert engines.compare(emulator, net, made, codes) > 0
+
+    check()
+
+
+@pytest.mark.parametrize("name", SKIP_SPECS)
+def test_engine_equals_golden(name: str) -> None:
+    compare_random_networks(name, 12)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SKIP_SPECS)
+def test_engine_equals_golden_on_a_thousand_networks(name: str) -> None:
+    compare_random_networks(name, -(-1000 // len(SKIP_SPECS)))
+
+
+@pytest.mark.parametrize("name", ["fc", "delta-google"])
+def test_machine_words_equal_ap_int(name: str) -> None:
+    spec, design = roomy(name)
+    rng = np.random.default_rng(7)
+    net = network(rng, spec)
+    codes = inputs(rng, net, 2, 4, density=0.5)
+    engines.compare_integers(net, design, codes)
+
+
+def ordinary(net: Network) -> Network:
+    """The network without thresholds."""
+    layers = [
+        replace(layer, delta_input=None, delta_state=None) if isinstance(layer, Lstm) else layer for layer in net.layers
+    ]
+    return Network(tuple(layers), net.source, net.head, net.table)
+
+
+@pytest.mark.parametrize("name", ["delta-lstm", "delta-google"])
+def test_threshold_zero_is_the_ordinary_lstm(name: str) -> None:
+    """Value by value, and on one engine with the same network without thresholds."""
+    spec, design = roomy(name)
+    rng = np.random.default_rng(4)
+    net = network(rng, widened(spec, delta=(0, 0)))
+    codes = inputs(rng, net, 2, 5, moves=0.3)
+    for found, expected in zip(golden.run(net, codes).layers, golden.run(ordinary(net), codes).layers, strict=True):
+        np.testing.assert_array_equal(found.exact, expected.exact)
+    with Emulator(engines.library(design)) as emulator:
+        for each in (net, ordinary(net), net):
+            assert engines.compare(emulator, each, engines.load(emulator, each, design), codes) > 0
+
+
+def run(emulator: Emulator, net: Network, made: Image, codes: Codes, keep: bool = False) -> tuple[list[int], int]:
+    """Outputs and cycles."""
+    answer = emulator.packet(packets.run_packet(made.image_id, list(codes), net.source, keep=keep), 1 << 16)
+    trailer = packets.read_trailer(answer)
+    trailer.require(packets.Operation.RUN)
+    return answer[: -packets.TRAILER_WORDS].tolist(), trailer.cycles
+
+
+def test_state_sums_and_last_broadcasts_are_kept_on_request() -> None:
+    spec, design = roomy("delta-google")
+    rng = np.random.default_rng(5)
+    net = network(rng, spec)
+    whole = inputs(rng, net, 1, 7, moves=0.5)
+    with Emulator(engines.library(design)) as emulator:
+        made = engines.load(emulator, net, design)
+        expected, _ = run(emulator, net, made, whole)
+        for split in (1, 3):
+            head, _ = run(emulator, net, made, whole[:, :split])
+            tail, _ = run(emulator, net, made, whole[:, split:], keep=True)
+            assert head + tail == expected
+        assert run(emulator, net, made, whole[:, 3:])[0] != tail
+        emulator.packet(packets.reset_packet(), 8)
+        assert run(emulator, net, made, whole, keep=True)[0] == expected
+
+
+def test_a_matrix_takes_its_fullest_pe_and_nine_iterations() -> None:
+    """Whatever comes before and after it, as stream mode's cycle model has it; a column without entries takes one."""
+    spec, design = roomy("fc")
+    rng = np.random.default_rng(6)
+    full = widened(spec, hidden=(), pattern="full")
+    net = network(rng, full)
+    columns, codes = net.inputs, np.full((1, 1, net.inputs), 5)
+    stream = sizing.choose_design(net, pes=design.pes)
+    account = cycles.account(engines.encoded(net, stream), stream, 1)
+    with Emulator(engines.library(design)) as emulator:
+        made = engines.load(emulator, net, design)
+        assert made.counts.max() == 2 * columns
+        assert run(emulator, net, made, codes)[1] == account.total - account.matrix + 2 * columns + 9
+        codes[0, 0, ::3] = 0
+        assert run(emulator, net, made, codes)[1] == account.total - account.matrix + 2 * (columns - 7) + 9
+        corner = network(rng, widened(full, pattern="corner"))
+        made = engines.load(emulator, corner, design)
+        codes[:] = 5
+        assert made.counts.sum() == 1
+        assert run(emulator, corner, made, codes)[1] == account.total - account.matrix + columns + 9
+
+
+def matrix_iterations(work: Codes, counts: Codes, depth: int) -> int:
+    """Iterations of a matrix by the rules of docs/engine.md, "Skip mode".
+
+    Args:
+        work: (columns, pes) entries. counts: (columns,) whether the activation is broadcast. depth: of the FIFOs.
+    """
+    rows = np.add.reduceat(counts, np.arange(0, len(counts), 4))
+    slots = np.cumsum(np.maximum(rows, 1)) - np.maximum(rows, 1)
+    position = np.concatenate([slots[r] + np.arange(n) for r, n in enumerate(rows)]).astype(int)
+    free = np.zeros(work.shape[1], dtype=np.int64)
+    starts: list[int] = []
+    stalls = pushed = 0
+    for number, (slot, column) in enumerate(zip(position, np.flatnonzero(counts), strict=True)):
+        pushed = max(7 + slot + stalls, starts[number - depth] + 1 if number >= depth else 0)
+        stalls = pushed - 7 - slot
+        start = np.maximum(free, pushed + 1)
+        starts.append(int(start.max()))
+        free = start + np.maximum(work[column], 1)
+    return max(int(free.max()), 4 + int(slots[-1]) + stalls) + 1
+
+
+@pytest.mark.parametrize("name", ["fc", "fc-shallow"])
+def test_the_counter_follows_the_documented_rules(name: str) -> None:
+    """One layer, FIFOs of depth 8 and 1: what is around the matrix is as stream mode's cycle model has it."""
+    spec, design = roomy(name)
+
+    @settings(max_examples=25)
+    @given(
+        seed=st.integers(0, 2**32 - 1),
+        density=st.sampled_from([0.05, 0.2, 0.7]),
+        active=st.sampled_from([0.0, 0.1, 0.3, 1.0]),
+    )
+    def check(seed: int, density: float, active: float) -> None:
+        rng = np.random.default_rng(seed)
+        net = network(rng, widened(spec, hidden=(), outputs=9, density=density))
+        codes = inputs(rng, net, 1, 1, density=active)
+        stream = sizing.choose_design(net, pes=design.pes, acc_banks=design.acc_banks)
+        around = cycles.account(engines.encoded(net, stream), stream, 1)
+        with Emulator(engines.library(design)) as emulator:
+            made = engines.load(emulator, net, design)
+            section = made.words[made.sections["pointers"]]
+            (entries,) = pointers.read(section, made.pointers, made.header["entry_words"], made.phases, design, name)
+            matrix = matrix_iterations(np.diff(entries, axis=1).T, (codes[0, 0] != 0).astype(int), design.fifo_depth)
+            assert run(emulator, net, made, codes)[1] == around.total - around.matrix + matrix
+
+    check()
+
+
+def test_sparser_vectors_and_deeper_fifos_save_cycles() -> None:
+    counted = {}
+    for name in ("fc-shallow", "fc-deep"):
+        spec, design = roomy("fc-shallow")
+        design = replace(design, fifo_depth=8 if name == "fc-deep" else 1)
+        rng = np.random.default_rng(8)
+        net = network(rng, widened(spec, density=0.1))
+        with Emulator(engines.library(design)) as emulator:
+            made = engines.load(emulator, net, design)
+            for density in (0.2, 1.0):
+                codes = inputs(np.random.default_rng(1), net, 1, 20, density=density)
+                counted[name, density] = run(emulator, net, made, codes)[1]
+    assert counted["fc-deep", 1.0] < counted["fc-shallow", 1.0]
+    assert counted["fc-deep", 0.2] < counted["fc-deep", 1.0]
+
+
+def test_higher_thresholds_save_cycles() -> None:
+    spec, design = roomy("delta-lstm")
+    taken = []
+    for threshold in (0, 2000, 30000):
+        rng = np.random.default_rng(9)
+        net = network(rng, widened(spec, delta=(threshold, threshold // 10)))
+        codes = inputs(rng, net, 1, 20)
+        with Emulator(engines.library(design)) as emulator:
+            taken.append(run(emulator, net, engines.load(emulator, net, design), codes)[1])
+    assert taken[0] > taken[1] > taken[2]
+
+
+def test_what_skip_mode_alone_can_do_is_refused_elsewhere() -> None:
+    net = network(np.random.default_rng(0), SKIP_SPECS["delta-lstm"][0])
+    with pytest.raises(UnsupportedError, match=r"layer 'lstm0' has delta thresholds; stream mode .* use mode 'skip'"):
+        sizing.choose_design(net, pes=4)
+    spec, design = roomy("fc")
+    image = engines.encoded(network(np.random.default_rng(0), spec), design)
+    with pytest.raises(UnsupportedError, match="cycles of skip mode depend on the data"):
+        cycles.account(image, design, 1)

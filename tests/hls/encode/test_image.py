@@ -1,0 +1,198 @@
+"""Images: what is encoded is read back; what is damaged, foreign or too large is refused by name."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ese_hls.encode import encoder, sizing
+from ese_hls.encode.bounds import bits_for, partial_sums
+from ese_hls.encode.storage import Storage
+from ese_host import image
+from ese_host.errors import CapacityError, EseError, FormatError, MismatchError, UnsupportedError
+from ese_host.image.interleave import entries_per_pe
+from ese_host.image.packing import Packing
+from ese_host.ir.fixed import Fixed
+from ese_host.ir.network import Lstm, Network
+from support import engine as engines
+from support.designs import SKIP_SPECS, SPECS, roomy
+from support.networks import HARD8, Spec, matrix, network, widened
+
+
+def made(name: str = "keras-lstm") -> tuple[Network, image.Design, np.ndarray]:
+    spec, design = roomy(name)
+    net = network(np.random.default_rng(1), spec)
+    return net, design, np.frombuffer(encoder.encode(net, design), dtype="<u4").astype(np.uint32)
+
+
+def resealed(words: np.ndarray) -> np.ndarray:
+    """With the checksum of its content."""
+    return np.append(words[:-1], np.uint32(zlib.crc32(words[:-1].astype("<u4").tobytes())))
+
+
+@pytest.mark.parametrize("storage", ["auto", "full"])
+@pytest.mark.parametrize("name", [*SPECS, *SKIP_SPECS])
+def test_counts_and_work_are_those_of_the_weights(name: str, storage: Storage) -> None:
+    net, design, _ = made(name)
+    read = engines.encoded(net, design, storage)
+    words = read.words
+    skip = design.mode == "skip"
+    planned = encoder.prepare(net, design, storage if design.full_phases else "auto").plan.phases
+    for item, counts in zip(planned, read.counts, strict=True):
+        assert item.phase.full == (storage == "full" and design.full_phases)
+        if item.phase.full:
+            assert set(counts) == {item.interleave.rows_per_pe * item.matrix.codes.shape[1]}
+        elif not skip:
+            expected = entries_per_pe(item.matrix.codes, item.interleave, item.matrix.kind, design.gap_bits)
+            np.testing.assert_array_equal(counts, expected)
+        assert counts.max() == item.phase.entry_count
+    padding = image.padding_entries(read, design)
+    weights = sum(int(np.count_nonzero(item.matrix.codes)) for item in planned)
+    assert int((read.counts - padding).sum()) == weights == read.header["weights"]
+    assert sum(read.bytes_by_cause().values()) == 4 * len(words)
+    assert [p.to_words(skip).tolist() for p in read.phases] == [p.phase.to_words(skip).tolist() for p in planned]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "error", "message"),
+    [
+        ("magic", 0, FormatError, "magic is 0x0; expected 0x34455345"),
+        ("version", 9, FormatError, "version is 0x9; expected 0x1"),
+        ("words", 5, FormatError, "words is 0x5; expected"),
+        ("design_id", 1, MismatchError, "is for design 0x00000001; expected"),
+        ("phases", 60, CapacityError, "phases is 60; the design holds 3"),
+        ("entry_words", 1 << 20, CapacityError, "entry_words is 1048576; the design holds"),
+        ("params", 999, CapacityError, "params is 999; the design holds"),
+        ("cells", 999, CapacityError, "cells is 999; the design holds"),
+        ("codebooks", 1, CapacityError, "codebooks is 1; the design holds 0"),
+        ("inputs", 0, FormatError, "inputs, outputs or phases is zero"),
+        ("formats", 60 << 8, CapacityError, "sums may need 60 accumulator bits; the design has 24"),
+    ],
+)
+def test_a_wrong_header_is_refused_by_field(field: str, value: int, error: type[EseError], message: str) -> None:
+    _, design, words = made()
+    words[image.HEADER.index(field)] = value
+    with pytest.raises(error, match=message):
+        image.parse(resealed(words), design)
+
+
+def test_wrong_column_pointers_are_refused() -> None:
+    _, design, words = made("fc")
+    flags = image.HEADER.index("flags")
+    section = image.parse(words, design).sections["pointers"]
+    for index, message in (
+        (section.start, r"column pointer 0 of PE 0 is 0x3ffff; pointers ascend and end with the \d+ words"),
+        (section.stop - 1, r"column pointer \d+ of PE \d is 0x[0-9a-f]+; pointers ascend"),
+    ):
+        damaged = words.copy()
+        damaged[index] = 0xFFFFFFFF
+        with pytest.raises(FormatError, match=message):
+            image.parse(resealed(damaged), design)
+    record = slice(16, 29)
+    damaged = words.copy()
+    damaged[record][10] += 1000 << 16
+    with pytest.raises(FormatError, match=r"phase 0 uses 1022 column pointers; \d+ are stored"):
+        image.parse(resealed(damaged), design)
+    damaged = words.copy()
+    damaged[flags] += 5000 << 16
+    with pytest.raises(CapacityError, match=r"pointers is \d+; the design holds 64"):
+        image.parse(resealed(damaged), design)
+
+
+def test_a_pointer_must_reach_all_entries() -> None:
+    _, design, _ = made("fc")
+    with pytest.raises(FormatError, match="entry_depth is 40000; a column pointer reaches 32767 words"):
+        replace(design, gap_bits=2, entry_depth=40000)
+
+
+def test_stream_designs_know_nothing_of_skip_mode() -> None:
+    """Its fields change no stream design's id, and have one value there."""
+    _, design, _ = made()
+    assert replace(design, fifo_depth=16).design_id == design.design_id
+    with pytest.raises(FormatError, match="pointer_depth is 8; allowed"):
+        replace(design, pointer_depth=8)
+    _, skip, _ = made("fc")
+    assert replace(skip, fifo_depth=16).design_id != skip.design_id
+    assert image.Design.from_json(skip.to_json()) == skip
+
+
+def test_a_change_is_part_of_the_accumulators_width() -> None:
+    """One weight of level 7 and inputs from -2^15 to 2^15 - 1: the sum needs 19 bits, a single change 20."""
+    spec = Spec(kind="int4", inputs=1, units=(1,), outputs=0, pattern="full")
+    bits = []
+    for delta in ((None, None), (0, 0)):
+        net = network(np.random.default_rng(0), widened(spec, delta=delta))
+        layer = net.layers[0]
+        assert isinstance(layer, Lstm)
+        one = replace(layer.kernel, codes=np.full((4, 1), 7), scale=layer.recurrent.scale + 1)
+        layer = replace(layer, kernel=one, recurrent=replace(layer.recurrent, codes=np.full((4, 1), 7)))
+        bits.append(encoder.fill(Network((layer,), net.source), 1, Packing("int4", 4), 1, 2, "skip").acc_bits)
+    assert bits == [19, 20]
+
+
+@settings(max_examples=200)
+@given(st.integers(0, 2**32 - 1))
+def test_any_damage_is_refused(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    _, design, words = made()
+    if rng.integers(2):
+        damaged = words[: rng.integers(len(words))]
+    else:
+        damaged = words.copy()
+        damaged[rng.integers(len(words))] ^= np.uint32(1 << rng.integers(32))
+    with pytest.raises(EseError):
+        image.parse(damaged, design)
+
+
+def test_files_are_refused_by_path(tmp_path: Path) -> None:
+    _, design, words = made()
+    path = tmp_path / "image.bin"
+    with pytest.raises(FormatError, match=r"image\.bin: cannot be read"):
+        image.read(path, design)
+    path.write_bytes(words.astype("<u4").tobytes()[:-1])
+    with pytest.raises(FormatError, match="whole 32-bit words"):
+        image.read(path, design)
+    path.write_bytes(words.astype("<u4").tobytes())
+    assert image.read(path, design).image_id == int(words[-1])
+
+
+def test_a_network_for_another_design_is_refused() -> None:
+    net, design, _ = made()
+    with pytest.raises(MismatchError, match="layer 'lstm0': state format is"):
+        encoder.encode(net, replace(design, state=Fixed(8, 4)))
+    with pytest.raises(MismatchError, match="weights is ternary; the design has int4"):
+        encoder.encode(net, replace(design, weights="int4"))
+    with pytest.raises(CapacityError, match="the network needs entry_depth = "):
+        encoder.encode(net, replace(design, entry_depth=1))
+
+
+def test_unequal_lstm_formats_are_refused() -> None:
+    rng = np.random.default_rng(0)
+    spec = Spec(units=(3, 3), sequences=True)
+    layers = list(network(rng, spec).layers)
+    layers[1] = replace(layers[1], state=Fixed(8, 3))
+    with pytest.raises(UnsupportedError, match=r"'lstm1': its formats .* differ from those of layer 'lstm0'"):
+        sizing.choose_design(Network(tuple(layers), spec.source), pes=2)
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from(["ternary", "int4", "int8", "int12", "int16", "codebook4"]))
+@settings(max_examples=40)
+def test_bounds_hold_for_every_prefix_of_every_order(seed: int, kind: str) -> None:
+    """Random inputs at the rails, entries in random order: no partial sum leaves the proven range."""
+    rng = np.random.default_rng(seed)
+    spec = widened(Spec(), kind=kind, activations=HARD8)
+    weights = matrix(rng, 3, 7, spec)
+    source = Fixed(16, 2)
+    lows, highs = partial_sums(weights, source)
+    order = rng.permutation(7)
+    x = rng.choice([source.low, source.high], 7)
+    sums = np.cumsum((weights.levels * x)[:, order], axis=1)
+    assert (sums >= lows[0][:, None]).all()
+    assert (sums <= highs[0][:, None]).all()
+    assert sums.min() >= -(1 << (bits_for(int(lows.min()), int(highs.max())) - 1))

@@ -1,0 +1,97 @@
+"""The same models become the same images under Keras 3 with qkeras-v3 and under Keras 2 with QKeras 0.9.
+
+Run by both environments: `make test` and `make test-classic`. images.json is recorded by the former.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import hls4ml
+import keras
+import numpy as np
+import pytest
+from classic.models import MODELS, bits, converted, dense, filled, lstm, sequential
+from classic.record import IMAGES, digest
+from qkeras import QActivation, quantized_bits
+
+from ese_hls.frontend import keras2
+from ese_hls.frontend.saved_model import load_model
+from ese_hls.generation import is_classic
+from ese_hls.quantize.weights import evaluate
+from ese_host.errors import UnsupportedError
+from ese_host.ir import golden
+from ese_host.ir.network import Activation, Lstm
+
+RECORDED = json.loads(IMAGES.read_text(encoding="utf-8"))
+
+
+def test_generation_is_what_keras_says() -> None:
+    assert is_classic() == (keras.__version__ < "3")
+
+
+def test_every_model_is_recorded() -> None:
+    assert list(RECORDED) == list(MODELS)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_image_is_the_recorded_one(name: str, tmp_path: Path) -> None:
+    assert digest(filled(MODELS[name]()), tmp_path / "out") == RECORDED[name]
+
+
+def test_logits_are_keras_own(tmp_path: Path) -> None:
+    model = filled(MODELS["classifier"]())
+    network = converted(model, tmp_path / "out").ese_conversion.network
+    x = np.random.default_rng(3).normal(size=(20, 6, 7)).astype(np.float32)
+    result = golden.run(network, network.source.from_float(x))
+    logits = keras.Model(model.inputs, model.get_layer("dense").output).predict(x, verbose=0)
+    assert np.array_equal(np.ldexp(result.outputs[:, 0], -result.frac), logits)
+
+
+def test_hard_sigmoid_is_the_generations_own(tmp_path: Path) -> None:
+    state, kernel = bits(8, 1), quantized_bits(4, 0, alpha=1.0)
+    function = keras.activations.hard_sigmoid
+    layer = lstm(4, "lstm", kernel, kernel, recurrent_activation=function, state_quantizer=state)
+    model = filled(sequential(layer, QActivation(bits(16, 0), name="h"), dense(3, "dense", kernel)))
+    first = converted(model, tmp_path / "out").ese_conversion.network.layers[0]
+    assert isinstance(first, Lstm)
+    slope = round((0.2 if is_classic() else 1 / 6) * 2**15)
+    assert first.gate == Activation("hard_sigmoid", first.gate.out, slope, 1 << 14)
+    values = np.linspace(-4, 4, 999, dtype=np.float32)
+    line = np.clip(slope / 2**15 * values + 0.5, 0, 1)
+    assert np.abs(evaluate(function, values) - line).max() < 4 * 2.0**-16
+
+
+def test_a_saved_model_is_read_back(tmp_path: Path) -> None:
+    model = filled(MODELS["functional"]())
+    path = tmp_path / ("model.h5" if is_classic() else "model.keras")
+    model.save(path)
+    assert digest(load_model(path), tmp_path / "out") == RECORDED["functional"]
+
+
+def test_other_backends_read_as_before(tmp_path: Path) -> None:
+    layers = [keras.Input((7,), name="x"), keras.layers.Dense(4, activation="relu", name="plain")]
+    model = filled(keras.Sequential(layers))
+    config = hls4ml.utils.config_from_keras_model(model, granularity="name", backend="Vitis")
+    graph = hls4ml.converters.convert_from_keras_model(
+        model, backend="Vitis", hls_config=config, output_dir=str(tmp_path / "out")
+    )
+    assert [node.class_name for node in graph.get_layers()] == ["Input", "Dense", "Activation"]
+
+
+def test_layers_without_a_place_are_refused_by_name(tmp_path: Path) -> None:
+    model = keras.Sequential([keras.Input((8, 8, 1), name="x"), keras.layers.Conv2D(2, 2, name="conv")])
+    with pytest.raises(UnsupportedError, match=r"layer 'conv' \(Conv2D\) has no place in the engine"):
+        converted(model, tmp_path / "out")
+
+
+def test_a_model_in_a_file_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keras2, "requested_backend", lambda: "ese")
+    with pytest.raises(UnsupportedError, match=r"the model comes as a file; .*: load it, and pass the object to conv"):
+        keras2.ParseForEse(lambda *_: None)({}, object())
+
+
+def test_stock_function_is_called_for_other_backends() -> None:
+    stock = keras2.ParseForEse(lambda arch, reader: (arch, reader))
+    assert stock("arch", "reader") == ("arch", "reader")

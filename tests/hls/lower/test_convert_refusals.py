@@ -1,0 +1,119 @@
+"""Whatever the engine cannot run as it is, is refused by name, with what to change."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from qkeras import bernoulli, quantized_bits
+
+from ese_host.errors import FormatError, UnsupportedError
+from support.plugin_models import bits, chain, classifier, convert, dense, lstm
+
+REFUSALS: dict[str, tuple[Any, str]] = {
+    "convolution": (
+        lambda: chain(keras.layers.Conv2D(2, 2, name="conv"), shape=(6, 7, 1)),
+        r"layer 'conv' \(Conv2D\) has no place in the engine; it runs LSTM, .*: replace the layer or leave it out",
+    ),
+    "wide state": (
+        lambda: classifier(state_quantizer=bits(20, 2)),
+        r"state_quantizer is quantized_bits\(20.*at most 16",
+    ),
+    "noise in weights": (
+        lambda: chain(dense(kernel_quantizer=quantized_bits(8, 0, alpha=1, qnoise_factor=0.5)), shape=(7,)),
+        r"layer 'dense': kernel: quantized_bits\(8,.* gives values that are no integers times its scale: use qnoise",
+    ),
+    "random weights": (
+        lambda: chain(dense(kernel_quantizer=bernoulli()), shape=(7,)),
+        r"layer 'dense': kernel has quantizer bernoulli\(alpha='auto_po2'\), which is no weight quantizer: use q",
+    ),
+    "softmax inside": (
+        lambda: chain(dense(4, activation="softmax", name="first"), dense(name="second"), shape=(7,)),
+        r"layer 'first_softmax' .* cannot stand after 'first' .*: it must be the last layer",
+    ),
+    "data-dependent scale of an activation": (
+        lambda: classifier(state_quantizer=quantized_bits(8, 1, alpha="auto")),
+        r"layer 'lstm': state_quantizer is .* with alpha='auto', a scale outside the format",
+    ),
+    "linear cell": (lambda: classifier(activation="linear"), r"layer 'lstm': activation is linear; tanh, sigmoid,"),
+}
+WITHOUT_PRECISION: dict[str, tuple[Any, str]] = {
+    "float lstm": (
+        lambda: chain(keras.layers.LSTM(3, name="plain"), dense()),
+        r"layer 'plain' \(LSTM\) has no state_quantizer; .* state_quantizer=quantized_bits\(16, 3, alpha=1\)",
+    ),
+    "no state quantizer": (lambda: classifier(state_quantizer=None), r"layer 'lstm' \(QLSTM\) has no state_quantizer"),
+    "no input quantizer": (
+        lambda: chain(dense(), shape=(7,), source=None),
+        r"input 'x' has no quantizer; .*QActivation\('quantized_bits\(16, 3, alpha=1\)'\)",
+    ),
+    "wide values between layers": (
+        lambda: chain(lstm(activation="tanh", recurrent_activation="sigmoid"), dense()),
+        r"layer 'lstm' hands 32-bit values to 'dense'; a vector element has 16: put a QActivation",
+    ),
+    "exact sum into a layer": (
+        lambda: chain(dense(4, name="first"), dense(name="second"), shape=(7,)),
+        r"layer 'first' hands 48-bit values to 'second'",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSALS)
+def test_refused_by_name(case: str) -> None:
+    build, message = REFUSALS[case]
+    with pytest.raises(UnsupportedError, match=message):
+        convert(build())
+
+
+@pytest.mark.parametrize("case", WITHOUT_PRECISION)
+def test_refused_where_no_precision_is_configured(case: str) -> None:
+    build, message = WITHOUT_PRECISION[case]
+    with pytest.raises(UnsupportedError, match=message):
+        convert(build(), configured=False)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("tensor", ["kernel", "recurrent_kernel", "bias"])
+def test_weights_that_are_no_numbers(tensor: str, value: float) -> None:
+    model = classifier()
+    variable = getattr(model.get_layer("lstm").cell, tensor)
+    array = np.array(variable)
+    array[(1,) * array.ndim] = value
+    variable.assign(array)
+    where = r"\(1, 1\)" if array.ndim == 2 else r"\(1,\)"
+    with pytest.raises(FormatError, match=rf"layer 'lstm': {tensor} is {value} at {where}; weights must be finite"):
+        convert(model)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("PE", 8, r"has key 'PE'; backend ESE knows PEs, GapBits"),
+        ("PEs", 0, r"option pes is 0; 1 to 128 is allowed"),
+        ("AccBanks", 3, r"option acc_banks is 3; 1 or 2 or 4 is allowed"),
+        ("GapBits", 20, r"option gap_bits is 20; 2 to 12 is allowed"),
+        ("Mode", "dense", r"option mode is 'dense'; stream or skip is allowed"),
+        ("Weights", "int5", r"option weights is 'int5'; ternary or int4 or int8 or int12 or int16 or codebook4 is"),
+        (
+            "Weights",
+            "ternary",
+            r"'Weights'\] is 'ternary', but layer 'lstm': kernel has levels -\d..\d, which takes int4",
+        ),
+        ("Weights", "codebook4", r"'Weights'\] is 'codebook4', but .* or choose 'int4' or a wider kind"),
+        ("FifoDepth", 6, r"option fifo_depth is 6; 1 or 2 or 4 or 8"),
+        ("ReuseFactor", 4, r"'ReuseFactor'\] is 4; parallelism is set by 'PEs'"),
+        ("WeightSource", "rom", r"'WeightSource'\] is 'rom'; 'image' is allowed: weights are loaded at run time"),
+    ],
+)
+def test_options(key: str, value: Any, message: str) -> None:
+    with pytest.raises(UnsupportedError, match=message):
+        convert(classifier(), **{key: value})
+
+
+def test_unknown_board() -> None:
+    import hls4ml
+
+    with pytest.raises(UnsupportedError, match=r"board is 'de10'; known boards: .*pynq-z2"):
+        hls4ml.converters.convert_from_keras_model(classifier(), backend="ESE", board="de10", output_dir="unused")

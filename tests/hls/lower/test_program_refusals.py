@@ -1,0 +1,180 @@
+"""What has no place in a program is refused by name, with what to change."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import pytest
+from keras import layers as kl
+from qkeras import QActivation, QConv1D, binary, quantized_bits, ternary
+
+from ese_host.errors import UnsupportedError
+from support.plugin_models import bits, convert, dense, fill, functional, recurrent
+
+ACTIVATIONS = (
+    "relu, tanh, sigmoid, hard_tanh, hard_sigmoid, quantized_bits, quantized_relu, quantized_tanh, quantized_sigmoid "
+    "and ternary are allowed, and softmax as the model's last layer"
+)
+
+
+def after(*layers: Any, shape: tuple[int | None, ...] = (6, 7)) -> Callable[[], Any]:
+    def build(q: Any) -> Any:
+        for layer in layers:
+            q = layer(q)
+        return q
+
+    return lambda: functional(build, shape)
+
+
+def unequal(q: Any) -> Any:
+    return kl.Add(name="sum")([dense(4, name="a")(q), dense(1, name="b")(q)])
+
+
+def joined(q: Any) -> Any:
+    return kl.Concatenate(axis=1, name="join")([dense(4, name="a")(q), dense(4, name="b")(q)])
+
+
+def started() -> Any:
+    x, h, c = keras.Input((6, 7), name="x"), keras.Input((4,), name="h"), keras.Input((4,), name="c")
+    return fill(keras.Model([x, h, c], recurrent("l", units=4)(x, initial_state=[h, c])))
+
+
+REFUSALS: dict[str, tuple[Callable[[], Any], str]] = {
+    "states": (
+        lambda: functional(lambda q: dense()(recurrent("l", return_state=True)(q)[0])),
+        "layer 'l' (QLSTM) has return_state=True; the engine runs whole sequences and returns outputs alone: build the "
+        "layer with return_state=False",
+    ),
+    "initial state": (
+        started,
+        "layer 'l' (QLSTM) is called with an initial state or with a mask that another layer computes; the engine "
+        "starts from the zero state and takes masks from Masking layers: call it with one tensor",
+    ),
+    "GRU both ways": (
+        after(kl.Bidirectional(kl.GRU(3), name="both")),
+        "layer 'both' (Bidirectional) wraps GRU; LSTM, QLSTM and QLSTMP are allowed: use one",
+    ),
+    "GRU backwards": (
+        after(kl.Bidirectional(kl.LSTM(3), backward_layer=kl.GRU(3, go_backwards=True), name="both")),
+        "layer 'both' (Bidirectional) wraps GRU; LSTM, QLSTM and QLSTMP are allowed: use one",
+    ),
+    "unmapped layer of QKeras": (
+        after(QConv1D(2, 2, name="every")),
+        "layer 'every' (QConv1D) has no place in the engine; it runs LSTM, QLSTM, QLSTMP, Dense, QDense, "
+        "Bidirectional, TimeDistributed, activations and quantizers, BatchNormalization, Masking, merges along the "
+        "last axis, Reshape, Flatten, RepeatVector, Dropout, and a softmax at the end: replace the layer or leave it "
+        "out",
+    ),
+    "convolution at every step": (
+        after(kl.TimeDistributed(kl.Conv1D(2, 2), name="every"), shape=(6, 7, 3)),
+        "layer 'every' (TimeDistributed) wraps Conv1D; Dense, QDense, Activation, QActivation, ReLU and Dropout are "
+        "allowed: use one of them",
+    ),
+    "bounded ReLU": (
+        after(dense(), kl.ReLU(max_value=6, name="six")),
+        "layer 'six' (ReLU) has max_value=6; only None is allowed: leave it out, or bound values by "
+        "quantized_relu(bits, integer)",
+    ),
+    "function": (
+        after(dense(), kl.Activation("gelu", name="bent")),
+        f"layer 'bent' (Activation, gelu) cannot stand after 'dense' (SparseDense): {ACTIVATIONS}",
+    ),
+    "ternary of a scale from the batch": (
+        after(dense(), QActivation(ternary(alpha="auto"), name="three"), dense(name="last")),
+        "layer 'three' is ternary(alpha='auto'); as an activation, alpha=None or a power of two and a positive "
+        "threshold are allowed: choose them",
+    ),
+    "binary": (
+        after(dense(), QActivation(binary(alpha=1.0), name="two"), dense(name="last")),
+        f"layer 'two' (QActivation, binary(alpha=1.0)) cannot stand after 'dense' (SparseDense): {ACTIVATIONS}",
+    ),
+    "softmax along steps": (
+        after(dense(), kl.Softmax(axis=1, name="along")),
+        "layer 'along' (Softmax, softmax) cannot stand after 'dense' (SparseDense): it must be the last layer, over "
+        "the last axis",
+    ),
+    "normalization along steps": (
+        after(kl.BatchNormalization(axis=1, name="norm"), dense()),
+        "layer 'norm' (BatchNormalization) normalizes axis 1; the last axis is allowed: build it with axis=-1",
+    ),
+    "shapes that differ": (
+        lambda: functional(unequal, (7,)),
+        "layer 'sum' (Add) combines tensors of shapes [(4,), (1,)]; equal shapes are allowed: repeat or reshape the "
+        "smaller",
+    ),
+    "joined along steps": (
+        lambda: functional(joined),
+        "layer 'join' (Concatenate) joins tensors along axis 1; the last axis is allowed: build it with axis=-1",
+    ),
+    "swapped axes": (
+        after(kl.Permute((2, 1), name="swap"), dense()),
+        "layer 'swap' (Permute) swaps axes (2, 1); steps and features keep theirs: build the model without it",
+    ),
+    "reshaped, of any length": (
+        after(kl.Reshape((-1, 14), name="pairs"), dense(), shape=(None, 7)),
+        "layer 'pairs' (Reshape) makes shape (None, 14) of sequences whose length varies; a known length is allowed: "
+        "give the input one",
+    ),
+    "mask value": (
+        after(kl.Masking(-0.3, name="mask"), recurrent("l"), dense()),
+        "layer 'mask' (Masking) masks frames of -0.3, which is no value of its input's format Fixed(bits=8, integer=3, "
+        "signed=True, symmetric=False); no frame could equal it: choose a mask_value that the input's quantizer has, "
+        "0.0 for instance",
+    ),
+    "mask through a Dense layer": (
+        after(kl.Masking(0.0, name="mask"), dense(4, activation=quantized_bits(8, 2, alpha=1)), recurrent("l")),
+        "layer 'l' (QLSTM) gets a mask whose Masking layer is not right before it or before other LSTM layers: put "
+        "Masking there, behind the input's quantizer",
+    ),
+    "masked and backwards": (
+        after(kl.Masking(0.0, name="mask"), recurrent("l", go_backwards=True, return_sequences=True), dense()),
+        "layer 'l' (QLSTM) runs backwards over masked sequences and returns sequences; the order in which Keras leaves "
+        "masked frames is kept by Bidirectional alone: wrap it, or leave Masking out",
+    ),
+    "nested, masked from outside": (
+        after(
+            kl.Masking(0.0, name="mask"), keras.Sequential([keras.Input((6, 7)), recurrent("l")], name="inner"), dense()
+        ),
+        "layer 'inner' (Sequential) is a model that gets a mask from outside; masks are followed within one model: put "
+        "Masking into it, or its layers into the outer model",
+    ),
+    "masked softmax": (
+        after(kl.Masking(0.0, name="mask"), dense(), kl.Softmax(name="soft")),
+        "layer 'soft' (Softmax) gets a mask, which it would apply to features: use Activation('softmax'), which gets "
+        "none",
+    ),
+    "nested convolution": (
+        after(keras.Sequential([keras.Input((6, 7)), kl.Conv1D(2, 2, name="conv")], name="inner")),
+        "layer 'inner' (Sequential) holds layer 'conv' (Conv1D), which has no place in the engine: replace the layer "
+        "or leave it out",
+    ),
+    "two formats of LSTM": (
+        after(
+            recurrent("a", return_sequences=True), kl.ReLU(name="cut"), QActivation(bits(8, 0), name="q"),
+            recurrent("b", state_quantizer=bits(8, 2)),
+        ),
+        "layer 'b': its formats (Fixed(bits=8, integer=3, signed=True, symmetric=False), Fixed(bits=16, integer=1, "
+        "signed=True, symmetric=False), ",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSALS)
+def test_refused_by_name(case: str) -> None:
+    build, message = REFUSALS[case]
+    with pytest.raises(UnsupportedError, match=f"^{re.escape(message)}" + ("" if message.endswith(" ") else "$")):
+        convert(build())
+
+
+def test_input_without_known_axes() -> None:
+    x = keras.Input((None, None, 3), name="x")
+    model = fill(keras.Model(x, dense()(QActivation(bits(8, 2), name="q")(x))))
+    with pytest.raises(
+        UnsupportedError,
+        match=r"^input 'x' has shape \(None, None, 3\); \(features,\), \(steps, features\) and more axes of known "
+        r"length are allowed, of which the steps of \(steps, features\) may vary: give the input a shape$",
+    ):
+        convert(model)

@@ -1,0 +1,124 @@
+"""golden.npz: networks and programs are read back as written; what is damaged is refused by name."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ese_host.bundle import golden_file
+from ese_host.errors import EseError, FormatError, UnsupportedError
+from ese_host.ir.network import Network
+from ese_host.ir.program import Chain, Output, Port, Program, run
+from support.networks import Spec, network
+from support.programs import SOURCE, bidirectional, program_inputs, random_program
+
+SHARED = settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@given(st.integers(0, 2**32 - 1))
+@SHARED
+def test_programs_are_read_back_as_written(tmp_path: Path, seed: int) -> None:
+    program = random_program(np.random.default_rng(seed))
+    path = tmp_path / "golden.npz"
+    path.write_bytes(golden_file.dump(program))
+    again = golden_file.load(path)
+    assert golden_file.dump(again) == path.read_bytes()
+    codes, steps = program_inputs(np.random.default_rng(1), program, 3)
+    expected = run(program, codes, steps).tensors
+    for name, value in run(again, codes, steps).tensors.items():
+        assert value.tensor == expected[name].tensor
+        np.testing.assert_array_equal(value.codes, expected[name].codes)
+
+
+def test_the_program_of_one_chain_is_written_as_its_network(tmp_path: Path) -> None:
+    net = network(np.random.default_rng(0), Spec())
+    net = Network(net.layers, net.source, "softmax")
+    path = tmp_path / "golden.npz"
+    path.write_bytes(golden_file.dump(Program.of(net)))
+    assert path.read_bytes() == golden_file.dump(net)
+    assert golden_file.load(path).outputs[0].head == "softmax"
+    assert golden_file.dump(golden_file.load_network(path)) == path.read_bytes()
+    named = Program((Port("x", 5, SOURCE),), (Chain("c", net, "x", "y"),), (Output("y", "y"),))
+    assert named.lone is None
+    path.write_bytes(golden_file.dump(named))
+    with pytest.raises(
+        UnsupportedError, match=r"golden\.npz: holds a program; one network is expected here: `ese4ml check`"
+    ):
+        golden_file.load_network(path)
+
+
+VALUES: tuple[Any, ...] = (
+    None, True, -1, 1 << 40, -(1 << 70), 0.5, "", "x", "Chain", "Program", [], {}, [[]], {"array": "x"}, {"class": "x"},
+)  # fmt: skip
+
+
+def damaged(tree: Any, rng: np.random.Generator) -> None:
+    """One value, anywhere in the tree, replaced or removed."""
+    node = tree
+    while True:
+        keys = sorted(node) if isinstance(node, dict) else range(len(node))
+        key = list(keys)[rng.integers(len(keys))]
+        if not isinstance(node[key], (dict, list)) or not node[key] or rng.random() < 0.2:
+            break
+        node = node[key]
+    if rng.random() < 0.2:
+        del node[key]
+    else:
+        node[key] = VALUES[rng.integers(len(VALUES))]
+
+
+def test_damaged_programs_are_refused_or_run(tmp_path: Path) -> None:
+    program = bidirectional(np.random.default_rng(0), inputs=2, units=2)
+    path = tmp_path / "golden.npz"
+    path.write_bytes(golden_file.dump(program))
+    with np.load(path) as whole:
+        arrays = dict(whole)
+    tree, sound = json.loads(str(arrays["json"])), 0
+    codes, steps = program_inputs(np.random.default_rng(1), program, 2)
+    for seed in range(250):
+        rng = np.random.default_rng(seed)
+        copy = json.loads(json.dumps(tree))
+        damaged(copy, rng)
+        if rng.random() < 0.3:
+            damaged(copy, rng)
+        np.savez(path, **{**arrays, "json": np.array(json.dumps(copy))})
+        try:
+            run(golden_file.load(path), codes, steps)
+            sound += 1
+        except EseError as error:
+            assert str(error)
+    assert 0 < sound < 125
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"class": "Port"}, r"^Port.name is None; expected <class 'str'>"),
+        ({"class": "dict"}, r"golden.npz: not a golden.npz of this version \('dict'\); build the design again"),
+        ({"steps": 3}, r"^Program.steps is 3; expected tuple"),
+        ({"inputs": []}, r"^the program has 0 inputs and 1 outputs; both have one"),
+        (
+            {"outputs": [{"class": "Output", "head": "exp", "name": "o", "tensor": "x"}]},
+            r"^Output.head is 'exp'; expected",
+        ),
+        (
+            {"outputs": [{"class": "Output", "head": "none", "name": "o", "tensor": 3}]},
+            r"^Output.tensor is 3; expected <class",
+        ),
+    ],
+)
+def test_what_is_no_program_is_refused(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    path = tmp_path / "golden.npz"
+    path.write_bytes(golden_file.dump(bidirectional(np.random.default_rng(0), inputs=2, units=2)))
+    with np.load(path) as whole:
+        arrays = dict(whole)
+    arrays["json"] = np.array(json.dumps({**json.loads(str(arrays["json"])), **change}))
+    np.savez(path, **arrays)
+    with pytest.raises(FormatError, match=message):
+        golden_file.load(path)

@@ -1,0 +1,157 @@
+"""What somebody else's files can make us do: nothing but be refused."""
+
+from __future__ import annotations
+
+import ast
+import io
+import json
+import tracemalloc
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import ese_host
+from ese_host.bundle import manifest
+from ese_host.errors import EseError, FormatError
+from ese_host.files import npz
+from ese_host.runtime.accelerator import Accelerator
+
+SOURCES = sorted(Path(ese_host.__path__[0]).rglob("*.py"))
+MODULES = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib", "yaml", "pty"}
+CALLS = {"eval", "exec", "compile", "__import__", "system", "popen", "spawnl", "getoutput", "loads_pickle"}
+
+
+def offences(source: str) -> list[str]:
+    """Imports and calls that run what they read, and shells."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [item.name for item in node.names]
+            found += [name for name in names if name.partition(".")[0] in MODULES]
+        elif isinstance(node, ast.Call):
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            allowed = isinstance(node.func, ast.Attribute) and ast.unparse(node.func.value) == "re"
+            found += [name] if name in CALLS and not allowed else []
+            for word in node.keywords:
+                on = not (isinstance(word.value, ast.Constant) and word.value.value is False)
+                found += [str(word.arg)] if word.arg in ("shell", "allow_pickle") and on else []
+    return found
+
+
+def test_no_source_runs_what_it_reads() -> None:
+    assert len(SOURCES) > 30
+    assert {str(path): found for path in SOURCES if (found := offences(path.read_text(encoding="utf-8")))} == {}
+
+
+def test_that_this_test_would_notice() -> None:
+    for source in (
+        "import pickle",
+        "from os import system\nsystem('ls')",
+        "eval('1')",
+        "np.load(f, allow_pickle=True)",
+    ):
+        assert offences(source)
+    assert offences("subprocess.run('ls', shell=True)") and not offences("re.compile('x')")
+
+
+def member(shape: object, dtype: str, data: bytes = b"", *, version: int = 1) -> bytes:
+    text = repr({"descr": dtype, "fortran_order": False, "shape": shape}).encode()
+    text += b" " * (63 - (10 + len(text)) % 64) + b"\n"
+    return b"\x93NUMPY" + bytes([version, 0]) + len(text).to_bytes(2, "little") + text + data
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (member((1 << 40,), "<i8"), "claims"),
+        (member((1 << 62, 1 << 62), "<i8"), "claims"),
+        (member((-1,), "<i8", b"\0" * 64), "claims"),
+        (member((4,), "|O", b"\0" * 32), "holds objects"),
+        (member((4,), "<i8", b"\0" * 8), "has 8 bytes of 32"),
+        (member((4,), "<i8", b"\0" * 32, version=3), "version"),
+        (b"\x93NUMPY\x01\x00\xff\xff(__import__('os').abort())", "cannot be read"),
+        (b"", "cannot be read"),
+    ],
+)
+def test_arrays_that_claim_what_they_have_not(tmp_path: Path, data: bytes, message: str) -> None:
+    path = tmp_path / "golden.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("x.npy", data)
+    tracemalloc.start()
+    with pytest.raises(FormatError, match=message):
+        npz.read(path, 1 << 20)
+    assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    tracemalloc.stop()
+
+
+def test_a_zip_bomb_is_not_unpacked(tmp_path: Path) -> None:
+    path = tmp_path / "testset.npz"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x.npy", member((1 << 25,), "|u1", b"\0" * (1 << 25)))
+    tracemalloc.start()
+    with pytest.raises(FormatError, match="unpacks to 33554560 bytes in 1 arrays; at most 1048576"):
+        npz.read(path, 1 << 20)
+    assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    tracemalloc.stop()
+
+
+def test_arrays_are_read_as_numpy_reads_them(tmp_path: Path) -> None:
+    arrays = {
+        "a": np.arange(12).reshape(3, 4),
+        "b": np.asfortranarray(np.ones((2, 3))),
+        "c": np.array("text"),
+        "d": np.zeros(0),
+    }
+    np.savez_compressed(tmp_path / "x.npz", **arrays)
+    found = npz.read(tmp_path / "x.npz", 1 << 20)
+    assert list(found) == list(arrays)
+    for name, array in arrays.items():
+        assert found[name].dtype == array.dtype
+        np.testing.assert_array_equal(found[name], array)
+
+
+@pytest.mark.parametrize(
+    "name", ["../outside", "/etc/hostname", "a/b", "a\\b", "..", ".hidden", "a\nb", "c:d", "x" * 101]
+)
+def test_names_that_leave_the_folder(folder: Path, name: str) -> None:
+    path = folder / manifest.NAME
+    value = json.loads(path.read_text())
+    value["files"][name] = "0" * 64
+    path.write_text(json.dumps(value))
+    with pytest.raises(FormatError, match="expected a plain file name"):
+        manifest.Folder.open(folder)
+
+
+@pytest.mark.parametrize("name", [manifest.BIT, manifest.IMAGE, manifest.GOLDEN, manifest.HWH])
+@pytest.mark.parametrize("target", ["/dev/zero", "../outside"])
+def test_links_out_of_the_folder(folder: Path, name: str, target: str) -> None:
+    (folder.parent / "outside").write_bytes((folder / name).read_bytes())
+    (folder / name).unlink()
+    (folder / name).symlink_to(target)
+    with pytest.raises(EseError, match="expected a plain file inside the folder"):
+        manifest.Folder.open(folder).check()
+
+
+def test_an_image_larger_than_any_is_refused_unread(folder: Path) -> None:
+    with (folder / manifest.IMAGE).open("r+b") as stream:
+        stream.truncate(manifest.MAX_BYTES[manifest.IMAGE] + 4)
+    with pytest.raises(FormatError, match=r"image\.bin: has 67108868 bytes; at most 67108864 are allowed"):
+        Accelerator(folder, driver="adapter")
+
+
+def test_a_pickle_in_the_golden_model_is_not_run(folder: Path) -> None:
+    class Trap:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return Path.touch, (str(folder / "trapped"),)
+
+    buffer = io.BytesIO()
+    np.savez(buffer, json=np.array([Trap()], dtype=object))
+    (folder / manifest.GOLDEN).write_bytes(buffer.getvalue())
+    value = json.loads((folder / manifest.NAME).read_text())
+    value["files"][manifest.GOLDEN] = manifest.digest(folder / manifest.GOLDEN)
+    (folder / manifest.NAME).write_text(json.dumps(value))
+    with pytest.raises(FormatError, match="holds objects"):
+        Accelerator(folder, driver="adapter")
+    assert not (folder / "trapped").exists()

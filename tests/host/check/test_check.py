@@ -1,0 +1,180 @@
+"""`check`: counts what it compares, finds what differs, and writes a report that stands alone."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from small_design import INPUTS, OUTPUTS, small_network, write_manifest
+
+from ese_host.bundle import manifest, testset
+from ese_host.check import check as check_module
+from ese_host.check import report
+from ese_host.check.check import check
+from ese_host.check.compare import Comparison, compare
+from ese_host.device import platform
+from ese_host.device.emulated.faults import Faults, PacketFault
+from ese_host.errors import FormatError, MismatchError
+from ese_host.ir.program import Program
+from ese_host.protocol.answers import Shape, Trace
+
+REQUIRED = {
+    "bit_exact", "values_compared", "mismatches", "agreement_with_keras", "accuracy", "density", "entries_per_pe",
+    "cycles_per_step", "frames_per_s", "seeds", "versions", "latency_ms", "cycles_by_cause", "bytes_by_cause",
+    "energy_by_cause", "boards",
+}  # fmt: skip
+
+
+def test_a_sound_design_is_bit_exact(folder: Path) -> None:
+    done = []
+    found = check(folder, driver="adapter", progress=lambda count, total: done.append((count, total)))
+    assert set(found) >= REQUIRED
+    assert json.loads(json.dumps(found)) == found
+    assert found["bit_exact"] and found["mismatches"] == 0 and found["first_mismatch"] is None
+    frames = 40 * 6
+    assert found["values_compared"] == 3 * frames * OUTPUTS
+    assert found["accuracy"] == {"dense": 0.97, "ternary": 0.95, "engine": 0.9}
+    assert found["agreement_with_keras"] == 1.0
+    assert found["seeds"] == {"train": 1}
+    assert found["entries_per_pe"]["masks"] == {"magnitude": {"entries": [4, 12], "worst_max_over_mean": 1.5}}
+    assert found["density"] == np.count_nonzero(small_network().layers[0].kernel.codes) / (INPUTS * OUTPUTS)
+    assert found["cycles_per_step"] == INPUTS * OUTPUTS
+    assert found["frames_per_s"] == pytest.approx(100e6 / 15)
+    assert found["basis"]["frames_per_s"]["label"] == "modelled"
+    assert all(set(item) == {"label", "text", "command"} for item in found["basis"].values())
+    assert sum(count for count, _ in done) == 40 and {total for _, total in done} == {40}
+
+
+def test_without_trace_outputs_alone_are_compared(folder: Path) -> None:
+    found = check(folder, driver="adapter", trace=False)
+    assert found["bit_exact"] and found["values_compared"] == 40 * 6 * OUTPUTS
+
+
+def wrong_once(words: np.ndarray) -> np.ndarray:
+    words[4 * 6 * OUTPUTS * 3] ^= 2
+    return words
+
+
+def test_one_wrong_bit_is_found_and_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One bit of one output of sequence 3 flips on its way back; the first packet is the image."""
+    choose = platform.choose
+
+    def faulty(*args: Any, **options: Any) -> Any:
+        return choose(*args, **{**options, "faults": Faults(packets=[None, PacketFault(answer=wrong_once)])})
+
+    monkeypatch.setattr("ese_host.runtime.accelerator.choose", faulty)
+    found = check(folder, driver="adapter")
+    assert not found["bit_exact"]
+    assert found["mismatches"] == 2
+    assert re.fullmatch(r"outputs: sequence 3, step 0, item 0: engine -?\d+, golden -?\d+", found["first_mismatch"])
+    assert "Not bit-exact." in report.html(found)
+
+
+def test_compare_counts_and_names_a_traced_value() -> None:
+    network = small_network()
+    shape = Shape.of(network)
+    inputs = np.ones((2, 3, INPUTS), dtype=np.int64)
+    exact = np.broadcast_to((network.layers[0].kernel.codes.sum(axis=1)) << (36 - 5), (2, 3, OUTPUTS)).copy()
+    trace = Trace(shape.stages[0], exact.copy(), exact, exact)
+    trace.exact[1, 2, 0] += 1
+
+    class Run:
+        outputs, traces, steps = exact, [trace], np.array([3, 3])
+
+    comparison = Comparison()
+    compare(comparison, network, inputs, Run(), shape, first=10)
+    assert (comparison.values, comparison.mismatches) == (36, 1)
+    assert comparison.first is not None
+    assert comparison.first.startswith("logits rows exact: sequence 11, step 2, item 0: engine ")
+
+
+def test_arrays_of_another_shape_are_refused() -> None:
+    with pytest.raises(MismatchError, match=r"outputs: engine gives \(1, 1, 2\), golden \(1, 1, 3\)"):
+        Comparison().add("outputs", np.zeros((1, 1, 2), np.int64), np.zeros((1, 1, 3), np.int64), np.zeros(1, np.int64))
+
+
+def test_without_pygal_the_page_has_no_charts(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report, "find_spec", lambda _: None)
+    page = report.html(check(folder, driver="adapter"))
+    assert "<svg" not in page and "Without charts: pygal" in page and "Bit-exact." in page
+
+
+def test_the_page_stands_alone(folder: Path, tmp_path: Path) -> None:
+    pytest.importorskip("pygal")
+    paths = report.write(check(folder, driver="adapter"), tmp_path / "report")
+    assert [path.name for path in paths] == ["report.json", "report.html"]
+    page = paths[1].read_text(encoding="utf-8")
+    assert "<script" not in page and "@import" not in page and "url(" not in page and "src=" not in page
+    assert set(re.findall(r'https?://[^"\'\s<)]+', page)) <= {"http://www.w3.org/2000/svg"}
+    drawings = re.findall(r"<svg.*?</svg>", page, flags=re.DOTALL)
+    assert len(drawings) == 6
+    for drawing in drawings:
+        ElementTree.fromstring(drawing)  # noqa: S314 - our own
+    titles = (
+        "Accuracy by stage",
+        "Entries per PE",
+        "Cycles by cause",
+        "Bytes by cause",
+        "Energy by cause",
+        "Boards that",
+    )
+    for text in ("Bit-exact.", *titles):
+        assert text in page
+    assert "Without charts" not in page
+
+
+def test_texts_from_files_are_escaped(folder: Path) -> None:
+    (folder / manifest.PROVENANCE).write_text(json.dumps({"accuracy": {"<script>x": 0.5}, "seeds": {"<b>": 1}}))
+    write_manifest(folder)
+    page = report.html(check(folder, driver="adapter"))
+    assert "<script" not in page and "<b>&lt;" not in page and "&lt;b&gt;" in page
+
+
+def test_a_design_without_provenance(folder: Path) -> None:
+    (folder / manifest.PROVENANCE).unlink()
+    write_manifest(folder)
+    found = check(folder, driver="adapter")
+    assert found["accuracy"] == {"engine": 0.9} and found["seeds"] == {}
+    report.html(found)
+
+
+@pytest.mark.parametrize(
+    "text", ["[]", "{", "7", '{"seeds": []}', '{"accuracy": {"dense": "x"}}', '{"masks": {"a": {"b": {}}}}']
+)
+def test_a_provenance_that_is_none_is_refused(folder: Path, text: str) -> None:
+    (folder / manifest.PROVENANCE).write_text(text)
+    write_manifest(folder)
+    with pytest.raises(FormatError, match=r"provenance.json: "):
+        check_module.check(folder, driver="adapter")
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({}, "has no array 'inputs'"),
+        ({"inputs": np.zeros((2, 3))}, r"inputs are float64 \(2, 3\); expected numbers \(N, T, 5\)"),
+        ({"inputs": np.full((2, 3, 5), np.nan)}, "is NaN"),
+        ({"inputs": np.zeros((2, 3, 5)), "labels": np.zeros(3, np.int64)}, r"labels are int64 \(3,\)"),
+        ({"inputs": np.zeros((2, 3, 5)), "steps": np.array([4, 1])}, "steps span 1..4; 1..3 are allowed"),
+        ({"inputs": np.zeros((2, 3, 5)), "keras_predictions": np.zeros((2, 2))}, r"keras_predictions are \(2, 2\)"),
+        ({"inputs": np.array([[[object()]]])}, "cannot be read as .npz"),
+    ],
+)
+def test_wrong_test_sets_are_refused(tmp_path: Path, arrays: dict[str, Any], message: str) -> None:
+    path = tmp_path / "testset.npz"
+    np.savez(path, **arrays)
+    with pytest.raises(FormatError, match=message):
+        testset.read(path, Program.of(small_network()))
+
+
+def test_test_set_of_real_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "testset.npz"
+    np.savez(path, inputs=np.full((2, 3, 5), 0.5), steps=[1, 3], keras_predictions=np.arange(18).reshape(2, 3, 3))
+    found = testset.read(path, Program.of(small_network()))
+    assert (found.inputs["input"].codes[1] == 16).all() and found.steps.tolist() == [1, 3] and found.labels is None
+    assert found.predictions is not None and found.predictions.tolist() == [[0, 1, 2], [15, 16, 17]]

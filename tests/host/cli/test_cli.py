@@ -1,0 +1,111 @@
+"""The command line: own commands, lazy ones, refusals in one line, exit codes."""
+
+from __future__ import annotations
+
+import json
+from importlib import metadata
+from pathlib import Path
+
+import click
+import pytest
+from calls import call
+
+from ese_host.bundle import manifest
+from ese_host.cli import main
+
+
+def test_info(folder: Path) -> None:
+    done = call("info", str(folder), "--json")
+    assert done.exit_code == 0
+    assert json.loads(done.stdout) == json.loads((folder / manifest.NAME).read_text())
+    assert "every SHA-256 as in the manifest" in call("info", str(folder)).stdout
+
+
+def test_run(folder: Path) -> None:
+    done = call("run", str(folder), "--driver", "adapter", "--json")
+    assert done.exit_code == 0
+    found = json.loads(done.stdout)
+    assert found["steps"] == 240 and len(found["classes"]) == 40
+    lines = call("run", str(folder), "--driver", "adapter").stdout.split()
+    assert lines == [str(item) for item in found["classes"]]
+    assert call("run", str(folder), "--input", str(folder / "testset.npz")).stdout.split() == lines
+
+
+def test_check(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "report"
+    done = call("check", str(folder), "--driver", "adapter", "--report", str(out), "--json")
+    assert done.exit_code == 0
+    assert json.loads(done.stdout) == json.loads((out / "report.json").read_text())
+    assert (out / "report.html").is_file()
+    assert "bit-exact: 2,160 values equal the golden model's" in call("check", str(folder), "--report", str(out)).stdout
+
+
+def test_a_mismatch_is_exit_code_1(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ese_host.check.compare.scaled", lambda codes, *_: codes)
+    done = call("check", str(folder), "--report", str(tmp_path))
+    assert done.exit_code == 1
+    assert "NOT bit-exact" in done.stdout
+
+
+@pytest.mark.parametrize("command", ["info", "run", "check"])
+def test_a_damaged_folder_is_one_line_and_exit_code_2(folder: Path, tmp_path: Path, command: str) -> None:
+    (folder / manifest.IMAGE).write_bytes(b"\0" * 64)
+    out = tmp_path / "report"
+    done = call(command, str(folder), *(("--report", str(out)) if command == "check" else ()))
+    assert done.exit_code == 2
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith(f"error: {folder / manifest.IMAGE}: SHA-256 is ")
+    assert not out.exists()
+
+
+def test_no_folder(tmp_path: Path) -> None:
+    done = call("check", str(tmp_path / "none"))
+    assert done.exit_code == 2 and "manifest.json: No such file or directory" in done.stderr
+
+
+def test_what_is_unexpected_keeps_its_traceback(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ese_host.bundle.manifest.Folder.check", lambda _: 1 // 0)
+    assert isinstance(call("info", str(folder)).exception, ZeroDivisionError)
+
+
+def test_version() -> None:
+    assert call("--version").stdout == f"ese4ml, version {metadata.version('ese4ml')}\n"
+
+
+class Point:
+    """An entry point whose module cannot be imported, or whose command fails so."""
+
+    name = "train"
+    module = "ese_models.cli.commands"
+
+    def __init__(self, missing: str, late: bool) -> None:
+        self.missing, self.late = missing, late
+
+    def fail(self) -> None:
+        raise ModuleNotFoundError(f"No module named {self.missing!r}", name=self.missing)
+
+    def load(self) -> click.Command:
+        if not self.late:
+            self.fail()
+        return click.Command("train", callback=self.fail)
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize(("missing", "extra"), [("tensorflow", "train"), ("hls4ml.model", "hls"), ("qkeras", "train")])
+def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, missing: str, extra: str, late: bool) -> None:
+    monkeypatch.setattr(main, "_points", lambda: [Point(missing, late)])
+    done = call("train", *([] if late else ["--epochs", "3"]))
+    assert done.exit_code == 2
+    assert done.stderr == f"error: ese4ml train needs the '{extra}' extra: pip install 'ese4ml[{extra}]'\n"
+    assert "train" in call("--help").stdout
+
+
+def test_a_missing_module_of_nobodys_is_a_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(main, "_points", lambda: [Point("nonsense", True)])
+    assert isinstance(call("train").exception, ModuleNotFoundError)
+
+
+def test_no_such_command() -> None:
+    done = call("fly")
+    assert done.exit_code == 2 and "No such command 'fly'" in done.stderr

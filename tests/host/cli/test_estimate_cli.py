@@ -1,0 +1,139 @@
+"""`ese4ml estimate`: what the command prints, refuses and assumes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import calls
+import click
+import pytest
+
+from ese_host.boards.board import board_names
+from ese_host.cli import estimate
+from ese_host.cli.main import main
+from ese_host.estimate.sizes import MASKS
+
+ESE_OPTIONS = ["lstm", "--inputs", "153", "--units", "1024", "--projection", "512", "--peepholes", "--density", "0.1"]
+
+
+def call(*arguments: str) -> Any:
+    return calls.call("estimate", *arguments)
+
+
+def test_the_command_prints_json() -> None:
+    arguments = [*ESE_OPTIONS, "--weights", "ternary", "--pes", "64", "--board", "pynq-z2", "--json"]
+    result = call(*arguments)
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.output)
+    assert set(found) >= {"cycles_per_step", "utilisation", "matvec_utilisation", "latency_us", "bram36", "fits"}
+    assert found["cycles_per_step"] == 5359 and found["fits"] is True and found["bram36"] == 117
+
+
+def test_the_command_tells_what_does_not_fit_and_exits_with_1() -> None:
+    result = call(*ESE_OPTIONS, "--pes", "128", "--weights", "int4")
+    assert result.exit_code == 1
+    assert "does NOT fit pynq-z2:" in result.output and "BRAM36: 213 needed, the board has 140" in result.output
+
+
+def test_the_command_on_a_dense_layer() -> None:
+    result = call("dense", "--inputs", "600", "--outputs", "1000", "--pes", "32", "--json")
+    found = json.loads(result.output)
+    assert result.exit_code == 0 and found["nonzero_weights"] == 60_000
+    assert found["cycles_by_cause"]["compute"] == 1875
+
+
+def test_two_units_take_an_even_number_of_pes() -> None:
+    """Each drains PEs of its own; an odd number has one unit, unless two are asked for."""
+    sizes = ("lstm", "--inputs", "20", "--units", "32", "--pes", "7", "--json")
+    for options in ((), ("--search",)):
+        assert json.loads(call(*sizes, *options).output)["cells_per_cycle"] == 1
+        refused = call(*sizes, *options, "--cells-per-cycle", "2")
+        assert refused.exit_code == 2 and refused.stderr.startswith("error: ")
+
+
+def test_the_command_searches() -> None:
+    result = call(*ESE_OPTIONS, "--search", "--json")
+    found = json.loads(result.output)
+    assert result.exit_code == 0 and found["fits"]
+    assert found["cycles_per_step"] < 5359 and found["assumed"][0].startswith("searched: ")
+
+
+def test_the_command_on_a_design_folder(folder: Path) -> None:
+    result = call("image", str(folder), "--json")
+    found = json.loads(result.output)
+    assert result.exit_code == 0 and found["subject"].endswith(f"image {found['subject'][-10:]}")
+    assert found["board"] == "pynq-z2" and found["dense_weights"] == 15 and found["pes"] == 2
+    assert found["assumed"][0] == "entries of each PE: as encoded"
+    other = call("image", str(folder), "--board", "kv260", "--clock-mhz", "250", "--json")
+    assert json.loads(other.output)["clock_mhz"] == 250
+
+
+def test_a_folder_of_another_sort_is_refused(tmp_path: Path) -> None:
+    result = call("image", str(tmp_path))
+    assert result.exit_code == 2 and "holds neither manifest.json nor design.json" in result.stderr
+
+
+def test_a_gap_field_too_narrow_is_said() -> None:
+    result = call("lstm", "--inputs", "100", "--units", "256", "--density", "0.02", "--pes", "16", "--json")
+    assert any("cannot reach the whole matrix" in sentence for sentence in json.loads(result.output)["assumed"])
+
+
+@pytest.mark.parametrize("arguments", [["-h"], ["lstm", "-h"], ["dense", "-h"], ["image", "-h"], ["model", "-h"]])
+def test_help_says_what_is_assumed(arguments: list[str]) -> None:
+    result = call(*arguments)
+    assert result.exit_code == 0
+    for word in ("What it assumes", "gap-aware: every PE keeps", "no vendor synthesis", "45 nm", "Exit code"):
+        assert word in result.output
+
+
+def test_the_command_refuses_in_one_line() -> None:
+    result = call("lstm", "--inputs", "8", "--units", "8", "--density", "1.5")
+    assert result.exit_code == 2 and "error: density is 1.5; more than 0 and at most 1 is allowed" in result.stderr
+
+
+def test_choices_of_the_command() -> None:
+    assert estimate.MASKS == MASKS
+    assert {"pynq-z1", "pynq-z2", "zcu104"} <= set(board_names())
+
+
+def test_it_is_quick_and_light() -> None:
+    """Under 2 s with the interpreter's start, and nothing heavier than numpy."""
+    code = (
+        "import sys, time; from ese_host.cli.main import main; start = time.process_time();"
+        f"main(['estimate', *{ESE_OPTIONS!r}, '--pes', '64', '--json'], standalone_mode=False);"
+        "heavy = {'tensorflow', 'keras', 'hls4ml', 'qkeras', 'numba', 'scipy', 'pygal', 'jinja2'} & set(sys.modules);"
+        "sys.exit(f'{heavy} {time.process_time()}' if heavy or time.process_time() > 2 else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_command_on_a_model_goes_through_the_emitter(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The emitter stands in: a project is what it leaves."""
+    seen: list[tuple[str, ...]] = []
+
+    @click.command(context_settings={"ignore_unknown_options": True})
+    @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+    def emit(arguments: tuple[str, ...]) -> None:
+        click.echo("words of the emitter")
+        seen.append(arguments)
+        project = Path(arguments[arguments.index("--out") + 1])
+        shutil.copytree(folder, project)
+        manifest = json.loads((project / "manifest.json").read_text())
+        (project / "manifest.json").unlink()
+        (project / "design.json").write_text(json.dumps({"design": manifest["design"], "board": "pynq-z2"}))
+
+    monkeypatch.setattr(type(main), "get_command", _with(type(main).get_command, emit))
+    result = call("model", "net.keras", "--pes", "2", "--board", "pynq-z2", "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["subject"].startswith("net.keras, image 0x")
+    assert seen[0][0] == "net.keras" and seen[0][-6:] == ("--pes", "2", "--gap-bits", "5", "--board", "pynq-z2")
+
+
+def _with(known: Any, emit: click.Command) -> Any:
+    return lambda self, ctx, name: emit if name == "emit" else known(self, ctx, name)

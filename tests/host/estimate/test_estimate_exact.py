@@ -1,0 +1,131 @@
+"""An estimate by sizes against the really encoded image: phases, memories and iterations, number for number."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+pytest.importorskip("numba", reason="gap-aware masks come with the 'train' extra")
+pytest.importorskip("ese_hls.encode.encoder", reason="the encoder comes with the 'hls' extra")
+
+from ese_hls.encode import encoder, sizing
+from ese_host import image
+from ese_host.estimate import cycles
+from ese_host.estimate.sizes import MASKS, DenseSize, LayerSize, LstmSize, Pruning
+from ese_host.estimate.sizing import Choices, design_of
+from ese_host.estimate.timing import Timed, of_image, of_sizes
+from ese_host.image.design import Design
+from ese_host.image.interleave import Interleave
+from ese_host.image.reader import Image
+from ese_host.ir.network import Lstm, Matrix, Network
+from ese_models.pruning import FAMILIES, gap_aware
+from support.networks import HARD8, SMOOTH16, Rng, Spec, network
+
+CASES = {
+    "keras-lstm": (Spec(inputs=13, units=(24,), outputs=5), 8, 5, 0.2, 2),
+    "google-lstm": (
+        Spec(inputs=19, units=(64,), projection=32, peepholes=True, outputs=0, sequences=True, activations=SMOOTH16),
+        16, 5, 0.1, 2,
+    ),
+    "projected, then classes": (Spec(inputs=7, units=(32,), projection=12, outputs=6), 8, 4, 0.3, 1),
+    "stacked": (Spec(inputs=9, units=(16, 24), outputs=4, sequences=True, kind="codebook4"), 8, 4, 0.25, 2),
+    "stored outputs": (Spec(inputs=9, units=(16, 16), outputs=0, sequences=True, activations=SMOOTH16), 4, 4, 0.3, 2),
+    "hidden": (Spec(inputs=10, units=(20,), hidden=(12,), outputs=6, activations=SMOOTH16), 4, 5, 0.3, 1),
+    "dense": (Spec(inputs=40, units=(), hidden=(32,), outputs=8, sequences=True, kind="int4"), 16, 5, 0.2, 2),
+    "odd": (Spec(inputs=11, units=(21,), outputs=5, kind="int4", activations=HARD8, sequences=True), 7, 6, 0.4, 1),
+    "more PEs than cells": (Spec(inputs=6, units=(5,), outputs=3), 16, 4, 0.5, 2),
+    "one PE": (Spec(inputs=6, units=(6,), outputs=3, kind="int4"), 1, 5, 0.3, 1),
+}  # fmt: skip
+
+
+def sizes_of(net: Network) -> list[LayerSize]:
+    layers: list[LayerSize] = []
+    for layer in net.layers:
+        if isinstance(layer, Lstm):
+            output = layer.exact_output if layer.output is None else layer.output
+            layers.append(
+                LstmSize(
+                    layer.kernel.codes.shape[1],
+                    layer.units,
+                    0 if layer.projection is None else layer.outputs,
+                    layer.peepholes is not None,
+                    layer.return_sequences,
+                    layer.output is not None,
+                    output != layer.state,
+                )
+            )
+        else:
+            layers.append(DenseSize(layer.kernel.codes.shape[1], layer.outputs, layer.output is not None))
+    return layers
+
+
+def pruned(rng: Rng, spec: Spec, pes: int, gap_bits: int, density: float) -> Network:
+    """A network with gap-aware masks of random weights, every weight kept as a code that is not zero."""
+
+    def sparse(matrix: Matrix, group: int) -> Matrix:
+        interleave = Interleave(len(matrix.codes), pes, group)
+        mask = gap_aware(rng.laplace(size=matrix.codes.shape), density, interleave, matrix.kind, gap_bits)
+        return replace(matrix, codes=matrix.codes * mask)
+
+    net = network(rng, replace(spec, pattern="full"))
+    layers = []
+    for layer in net.layers:
+        if isinstance(layer, Lstm):
+            projection = None if layer.projection is None else sparse(layer.projection, 1)
+            kernel, recurrent = sparse(layer.kernel, 4), sparse(layer.recurrent, 4)
+            layers.append(replace(layer, kernel=kernel, recurrent=recurrent, projection=projection))
+        else:
+            layers.append(replace(layer, kernel=sparse(layer.kernel, 1)))
+    return replace(net, layers=tuple(layers))
+
+
+def encoded(net: Network, pes: int, gap_bits: int, units: int) -> tuple[Image, Design]:
+    design = sizing.choose_design(net, pes=pes, gap_bits=gap_bits, cells_per_cycle=units)
+    words = np.frombuffer(encoder.encode(net, design), dtype="<u4").astype(np.uint32)
+    return image.parse(words, design), design
+
+
+def assert_equal(made: Image, design: Design, layers: list[LayerSize], pruning: Pruning) -> Timed:
+    """Phases, memories and iterations of an image are those of the sizes."""
+    choices = Choices(design.pes, design.cells_per_cycle, 100, design.acc_banks, design.acc_bits)
+    timed, table, works = of_sizes(layers, pruning, design.pes, design.cells_per_cycle)
+    assert timed.exact
+    for phase, expected, work, counts in zip(timed.model.phases, made.phases, works, made.counts, strict=True):
+        assert phase.flags == expected.flags - {"relu"}  # which changes values, not time
+        for name in ("layer", "part", "items", "entry_count", "source_base", "first_base", "second_base"):
+            assert getattr(phase, name) == getattr(expected, name), name
+        np.testing.assert_array_equal(work.entries, counts)
+    sized = design_of(table, works, pruning, choices)
+    depths = [
+        "entry_depth", "group_depth", "vector_depth", "param_depth", "cell_depth", "phases", "weights", "gap_bits",
+    ]  # fmt: skip
+    assert {name: getattr(sized, name) for name in depths} == {name: getattr(design, name) for name in depths}
+    for steps in (1, 2, 3, 6):
+        assert timed.sequence(steps) == cycles.account(made, design, steps)
+    assert timed.step() == of_image(made, design).step()
+    return timed
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_sizes_give_what_the_encoder_and_the_engine_do(name: str) -> None:
+    spec, pes, gap_bits, density, units = CASES[name]
+    net = pruned(np.random.default_rng(1), spec, pes, gap_bits, density)
+    made, design = encoded(net, pes, gap_bits, units)
+    assert_equal(made, design, sizes_of(net), Pruning(density, "gap-aware", spec.kind, gap_bits))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pes", [64, 128])
+def test_the_ese_layer_as_encoded(pes: int) -> None:
+    spec = Spec(inputs=153, units=(1024,), projection=512, peepholes=True, outputs=0, activations=SMOOTH16)
+    spec = replace(spec, sequences=True)
+    net = pruned(np.random.default_rng(2), spec, pes, 5, 0.1)
+    design = sizing.choose_design(net, pes=pes, gap_bits=5)
+    words = np.frombuffer(encoder.encode(net, design), dtype="<u4").astype(np.uint32)
+    assert_equal(image.parse(words, design), design, sizes_of(net), Pruning(0.1))
+
+
+def test_mask_families_are_among_those_of_training() -> None:
+    assert set(MASKS) < set(FAMILIES)

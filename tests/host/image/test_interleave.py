@@ -1,0 +1,85 @@
+"""Interleaving and relative index: nothing is lost, nothing is invented."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ese_host.image.bits import pack, unpack
+from ese_host.image.interleave import Interleave, entries_per_pe, max_gap, padding_passes, relative_index
+from ese_host.ir.network import WeightKind
+
+kinds = st.sampled_from(["ternary", "int4", "int8", "int12", "int16", "codebook4"])
+
+
+@given(st.integers(1, 40), st.integers(1, 17), st.sampled_from([1, 4]))
+def test_every_row_has_one_place(items: int, pes: int, group: int) -> None:
+    interleave = Interleave(items * group, pes, group)
+    owner, local = interleave.owners()
+    assert len(set(zip(owner.tolist(), local.tolist(), strict=True))) == interleave.rows
+    assert local.max() < interleave.rows_per_pe <= 1 << interleave.stride_log2
+    for pe in range(pes):
+        rows = interleave.rows_of(pe)
+        assert (owner[rows] == pe).all()
+        assert (np.diff(local[rows]) > 0).all()
+    # the PE that owns a cell owns its four gate rows, side by side
+    if group == 4:
+        gates = np.arange(interleave.rows).reshape(4, items)
+        assert (owner[gates] == owner[gates[0]]).all()
+        assert (local[gates] - local[gates[0]] == np.arange(4)[:, None]).all()
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.integers(1, 9), st.integers(1, 6), st.floats(0, 1))
+def test_positions_rebuild_the_matrix(seed: int, items: int, columns: int, pes: int, density: float) -> None:
+    rng = np.random.default_rng(seed)
+    matrix = rng.random((items * 4, columns)) < density
+    interleave = Interleave(items * 4, pes, 4)
+    rebuilt = np.zeros_like(matrix)
+    for pe, positions in enumerate(interleave.positions(matrix)):
+        assert (np.diff(positions) > 0).all()
+        rows = interleave.rows_of(pe)[positions & ((1 << interleave.stride_log2) - 1)]
+        rebuilt[rows, positions >> interleave.stride_log2] = True
+    np.testing.assert_array_equal(rebuilt, matrix)
+
+
+@given(st.sets(st.integers(0, 3000), max_size=40), kinds, st.integers(2, 8))
+def test_relative_index_walks_back_to_the_positions(chosen: set[int], kind: WeightKind, gap_bits: int) -> None:
+    positions = np.array(sorted(chosen), dtype=np.int64)
+    gaps, weights = relative_index(positions, kind, gap_bits)
+    carrier = np.zeros(len(gaps), dtype=bool)
+    carrier[weights] = True
+    assert gaps.size == 0 or (gaps.min() >= 0 and gaps.max() < 1 << gap_bits)
+    assert (gaps[carrier] <= max_gap(kind, gap_bits)).all()
+    at, found = 0, []
+    for gap, is_weight in zip(gaps.tolist(), carrier.tolist(), strict=True):
+        if is_weight:
+            found.append(at + gap)
+            at += gap + 1
+        else:
+            at += padding_passes(kind, gap_bits)
+    assert found == positions.tolist()
+    # no padding entry could have been left out
+    needed = sum(
+        -(-max(0, skipped - max_gap(kind, gap_bits)) // padding_passes(kind, gap_bits))
+        for skipped in np.diff(positions, prepend=-1) - 1
+    )
+    assert len(gaps) == len(positions) + needed
+
+
+def test_entries_per_pe_count_padding() -> None:
+    matrix = np.zeros((2, 100), dtype=np.int64)
+    matrix[0, [0, 99]] = 1
+    matrix[1, 5] = -1
+    assert entries_per_pe(matrix, Interleave(2, 2), "int4", 4).tolist() == [2 + 6, 1]
+    assert entries_per_pe(matrix, Interleave(2, 2), "ternary", 4).tolist() == [2 + 6, 1]
+
+
+@given(
+    st.integers(1, 32).flatmap(
+        lambda width: st.tuples(st.just(width), st.lists(st.integers(-(1 << (width - 1)), (1 << (width - 1)) - 1)))
+    )
+)
+def test_bits_round_trip(case: tuple[int, list[int]]) -> None:
+    width, values = case
+    words = pack(values, width)
+    assert unpack(words, len(values), width, signed=True).tolist() == values
+    assert unpack(words, len(values), width).tolist() == [v % (1 << width) for v in values]

@@ -1,0 +1,151 @@
+"""What every balanced family promises, and the optimality of each by brute force at tiny sizes."""
+
+from itertools import combinations, pairwise
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from ese_host.errors import UnsupportedError
+from ese_host.image.interleave import Interleave, entries_per_pe
+from ese_models.cli import commands
+from ese_models.pruning import FAMILIES, bank_balanced, column_balanced, gap_aware, keep_per_pe, mask_for
+from support.matrices import problems
+
+BALANCED = [family for family in FAMILIES if family != "magnitude"]
+KINDS = st.sampled_from(["ternary", "int4"])
+
+
+def per_pe(mask, interleave):
+    return [int(mask[interleave.rows_of(pe)].sum()) for pe in range(interleave.pes)]
+
+
+def share(weights, density, interleave):
+    keep = keep_per_pe(weights.size, density, interleave.pes)
+    return [min(keep, weights[interleave.rows_of(pe)].size) for pe in range(interleave.pes)]
+
+
+@pytest.mark.parametrize("family", BALANCED)
+@given(problems(), KINDS, st.integers(2, 6))
+@settings(max_examples=150, deadline=None)
+def test_every_pe_keeps_exactly_its_share(family, problem, kind, gap_bits):
+    weights, density, interleave = problem
+    mask = mask_for(family, weights, density, interleave, kind, gap_bits)
+    assert per_pe(mask, interleave) == share(weights, density, interleave)
+
+
+@pytest.mark.parametrize("family", BALANCED)
+@pytest.mark.parametrize("density", [0.0, 0.001, 0.1, 1 / 3, 0.999, 1.0])
+@pytest.mark.parametrize(
+    ("rows", "columns", "pes", "group"),
+    [(9, 64, 16, 1), (256, 12, 3, 4), (256, 64, 3, 4), (1, 1, 1, 1), (1, 1, 7, 1), (4, 1, 2, 4), (1, 300, 5, 1)],
+)
+def test_awkward_shapes_keep_exactly_their_share(family, density, rows, columns, pes, group):
+    weights = np.random.default_rng(5).normal(size=(rows, columns))
+    interleave = Interleave(rows, pes, group)
+    mask = mask_for(family, weights, density, interleave, "ternary", 4)
+    assert per_pe(mask, interleave) == share(weights, density, interleave)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@given(problems(), st.floats(0, 1), st.floats(0, 1), st.integers(2, 5))
+@settings(max_examples=100, deadline=None)
+def test_more_density_never_loses_weight(family, problem, first, second, gap_bits):
+    weights, _, interleave = problem
+    fewer, more = (mask_for(family, weights, d, interleave, "int4", gap_bits) for d in sorted((first, second)))
+    assert fewer.sum() <= more.sum()
+    if family == "gap-aware":  # the best chains need not be nested
+        size = np.abs(weights)
+        assert size[fewer].sum() <= size[more].sum() + 1e-6
+    else:
+        assert (more | ~fewer).all()
+
+
+def units_of(name, rows, columns, bank):
+    """(rows, columns) unit numbers by the papers' words, one bank or column part at a time."""
+    if name == "column":
+        return [[(row, column) for row in rows] for column in range(columns)]
+    widths = [len(part) for part in np.array_split(np.arange(columns), -(-columns // bank))]
+    starts = np.cumsum([0, *widths])
+    sets = [set(range(a, b)) for a, b in pairwise(starts)]
+    return [[(row, column) for column in sorted(part)] for row in rows for part in sets]
+
+
+@pytest.mark.parametrize("name", ["bank", "column"])
+@given(problems(), st.integers(1, 9))
+@settings(max_examples=150, deadline=None)
+def test_units_are_as_equal_as_they_can_be(name, problem, bank):
+    weights, density, interleave = problem
+    columns = weights.shape[1]
+    if name == "bank":
+        assume(columns % -(-columns // bank) == 0)  # else which banks are the wider ones is free
+        mask = bank_balanced(weights, density, interleave, bank)
+    else:
+        mask = column_balanced(weights, density, interleave)
+    for pe in range(interleave.pes):
+        units = units_of(name, interleave.rows_of(pe), columns, bank)
+        counts = [sum(bool(mask[cell]) for cell in unit) for unit in units]
+        open_ones = [count for count, unit in zip(counts, units, strict=True) if count < len(unit)]
+        assert max(counts, default=0) <= min(open_ones, default=len(mask) * columns) + 1
+
+
+def best_total(size, allowed, keep):
+    """Largest total magnitude of `keep` cells whose mask is allowed; None where none is."""
+    cells = list(np.ndindex(size.shape))
+    totals = []
+    for chosen in combinations(cells, keep):
+        mask = np.zeros(size.shape, dtype=bool)
+        mask[tuple(np.array(chosen, dtype=int).reshape(-1, 2).T)] = True
+        if allowed(mask):
+            totals.append(int(size[mask].sum()))
+    return max(totals, default=None)
+
+
+TINY = st.tuples(st.integers(1, 4), st.integers(1, 4), st.floats(0, 1), st.integers(0, 2**32 - 1))
+
+
+@given(TINY, st.integers(1, 4))
+@settings(max_examples=25, deadline=None)
+def test_bank_and_column_masks_are_the_heaviest_even_ones(tiny, bank):
+    rows, columns, density, seed = tiny
+    size = np.random.default_rng(seed).integers(0, 5, (rows, columns))
+    interleave = Interleave(rows, 1)
+    assume(rows * columns <= 12 and columns % -(-columns // bank) == 0)
+    for name, mask in (
+        ("bank", bank_balanced(size, density, interleave, bank)),
+        ("column", column_balanced(size, density, interleave)),
+    ):
+        units = units_of(name, range(rows), columns, bank)
+
+        def even(mask, units=units):
+            counts = [sum(bool(mask[cell]) for cell in unit) for unit in units]
+            return max(counts) - min(counts) <= 1
+
+        assert int(size[mask].sum()) == best_total(size, even, int(mask.sum()))
+
+
+@given(TINY, KINDS, st.integers(2, 3))
+@settings(max_examples=40, deadline=None)
+def test_gap_aware_masks_are_the_heaviest_without_padding(tiny, kind, gap_bits):
+    rows, columns, density, seed = tiny
+    size = np.random.default_rng(seed).integers(0, 5, (rows, columns))
+    interleave = Interleave(rows, 1)
+    assume(rows * columns <= 12)
+    mask = gap_aware(size, density, interleave, kind, gap_bits)
+
+    def unpadded(mask):
+        return entries_per_pe(mask, interleave, kind, gap_bits).sum() == mask.sum()
+
+    best = best_total(size, unpadded, int(mask.sum()))
+    if best is not None:
+        assert unpadded(mask) and int(size[mask].sum()) == best
+
+
+def test_banks_without_columns_are_refused():
+    with pytest.raises(UnsupportedError, match=r"^banks have 0 columns; at least 1 is needed$"):
+        bank_balanced(np.ones((2, 2)), 0.5, Interleave(2, 1), bank=0)
+
+
+def test_the_command_offers_every_family():
+    assert commands.FAMILIES == FAMILIES

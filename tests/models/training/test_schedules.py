@@ -1,0 +1,185 @@
+"""Schedules, the pruner, DSD and the sensitivity scan on a small fully connected network over digits."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.datasets import load_digits
+
+from ese_host.errors import UnsupportedError
+from ese_host.image.interleave import Interleave
+from ese_models.networks.constraints import MaskConstraint
+from ese_models.pruning import keep_per_pe, magnitude, pe_balanced
+from ese_models.pruning.schedule import SCHEDULES, density_of_round, round_of
+from ese_models.records.sensitivity import Sensitivity, scan
+from ese_models.training.masking import DenseSparseDense, Pruner, dense_sparse_dense
+from ese_models.training.train import Recipe
+
+PES = 4
+TARGETS = st.floats(0.01, 1)
+
+
+@given(st.sampled_from(SCHEDULES), TARGETS, st.floats(0, 1), st.integers(1, 60), st.floats(0.05, 1))
+def test_density_falls_from_the_start_to_the_target_and_never_rises(schedule, target, above, rounds, finished):
+    start = target + above * (1 - target)
+    due = [round_of(done, finished, rounds) for done in np.linspace(0, 1, 200)]
+    densities = [density_of_round(schedule, number, rounds, target, start) for number in due]
+    assert densities[0] == pytest.approx(start) and densities[-1] == pytest.approx(target)
+    assert (np.diff(densities) <= 1e-12).all()
+    assert density_of_round(schedule, 0, rounds, target) == 1
+
+
+def test_every_round_keeps_the_same_share():
+    found = [density_of_round("geometric", number, 5, 0.1) for number in range(6)]
+    assert np.allclose(np.divide(found[1:], found[:-1]), 0.1**0.2)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    images, labels = load_digits(return_X_y=True)
+    images = (images / 16).astype(np.float32)
+    return (images[:1500], labels[:1500]), (images[1500:], labels[1500:])
+
+
+def network(units=32, outputs=10):
+    keras.utils.set_random_seed(1)
+    layers = [
+        keras.layers.Dense(
+            width, activation=act, kernel_constraint=MaskConstraint(np.ones((inputs, width), bool)), name=name
+        )
+        for name, inputs, width, act in (("one", 64, units, "relu"), ("two", units, outputs, "softmax"))
+    ]
+    return keras.Sequential([keras.Input((64,)), *layers])
+
+
+def kernels(model):
+    return {layer.name: layer.kernel for layer in model.layers}
+
+
+def balanced(weights, density):
+    return {name: pe_balanced(matrix, density, Interleave(len(matrix), PES)) for name, matrix in weights.items()}
+
+
+def fitted(model, digits, rate, epochs, before=lambda: None, after=lambda: None):
+    model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy")
+    steps = keras.callbacks.LambdaCallback(
+        on_train_batch_begin=lambda *_, **__: before(), on_train_batch_end=lambda *_, **__: after()
+    )
+    model.fit(*digits[0], batch_size=100, epochs=epochs, verbose=0, shuffle=False, callbacks=[steps])
+    return accuracy(model, digits)
+
+
+def accuracy(model, digits):
+    images, labels = digits[1]
+    return float((np.asarray(model(images)).argmax(axis=1) == labels).mean())
+
+
+def shares(masks):
+    return {
+        name: [int(mask[Interleave(len(mask), PES).rows_of(pe)].sum()) for pe in range(PES)]
+        for name, mask in masks.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def trained(digits):
+    model = network()
+    assert fitted(model, digits, 5e-3, 6) > 0.85
+    return model.get_weights()
+
+
+def test_masks_hold_at_every_step_and_end_exact(digits, trained):
+    model = network()
+    model.set_weights(trained)
+    pruner = Pruner(kernels(model), balanced)
+    before_step = pruner.gradual("cubic", 0.2, 0.5, 4)
+    step, counts = 0, []
+
+    def before():
+        nonlocal step
+        before_step(step / 60)
+        step += 1
+
+    def after():
+        masks = pruner.masks
+        assert all(((weights != 0) == masks[name]).all() for name, weights in pruner.weights.items())
+        counts.append(sum(int(mask.sum()) for mask in masks.values()))
+
+    assert fitted(model, digits, 3e-3, 4, before, after) > 0.7
+    assert step == 60 and (np.diff(counts) <= 0).all() and len(set(counts)) == 5
+    assert shares(pruner.masks) == {
+        "one": [keep_per_pe(2048, 0.2, PES)] * PES,
+        "two": [keep_per_pe(320, 0.2, PES)] * PES,
+    }
+
+
+def test_dsd_prunes_holds_releases_and_ends_dense(digits, trained):
+    model = network()
+    model.set_weights(trained)
+    pruner = Pruner(kernels(model), balanced)
+    plan = DenseSparseDense(Recipe(epochs=2, rate=2e-3), density=0.5)
+    stages = []
+
+    def fit(name, recipe):
+        zeros = [int((weights == 0).sum()) for weights in pruner.weights.values()]
+
+        def after():
+            if name == "sparse":
+                assert all(((pruner.weights[kernel] != 0) == mask).all() for kernel, mask in pruner.masks.items())
+
+        fitted(model, digits, recipe.rate, recipe.epochs, after=after)
+        stages.append((name, recipe.rate, zeros))
+
+    masks = dense_sparse_dense(pruner, plan, fit)
+    # both stages begin with half of the weights at zero; the last one trains them again
+    assert stages == [("sparse", 2e-3, [1024, 160]), ("dense", 2e-4, [1024, 160])]
+    assert shares(masks) == {"one": [256] * PES, "two": [40] * PES}
+    assert all(mask.all() for mask in pruner.masks.values())
+    assert all((weights != 0).all() for weights in pruner.weights.values())
+    revived = np.abs(pruner.weights["one"][~masks["one"]])
+    assert revived.max() > 1e-3 and accuracy(model, digits) > 0.85
+
+
+def test_sensitivity_prunes_one_kernel_at_a_time_and_puts_it_back(digits, trained):
+    model = network()
+    model.set_weights(trained)
+    seen = []
+
+    def score():
+        seen.append([float((np.asarray(variable) != 0).mean()) for variable in kernels(model).values()])
+        return accuracy(model, digits)
+
+    def choose(name, weights, density):
+        return magnitude(weights, density, Interleave(len(weights), PES))
+
+    found = scan(kernels(model), choose, score, (1.0, 0.25, 0.0))
+    assert seen == [[1, 1], [1, 1], [0.25, 1], [0, 1], [1, 1], [1, 0.25], [1, 0]]
+    assert all((a == b).all() for a, b in zip(model.get_weights(), trained, strict=True))
+    for name in ("one", "two"):
+        dense, _, empty = found.kernels[name]
+        assert dense == found.dense > empty + 0.5
+    assert found.to_json() == json.loads(json.dumps(found.to_json()))
+
+
+def test_least_density_stops_at_the_first_loss():
+    found = Sensitivity("accuracy", 0.9, (0.1, 1.0, 0.5), {"a": (0.9, 0.9, 0.7), "b": (0.89, 0.9, 0.91)})
+    assert found.least_densities(0.05) == {"a": 1.0, "b": 0.1}
+    assert found.table().splitlines()[1].split() == ["a", "90.00", "90.00", "70.00"]
+
+
+def test_unsound_requests_are_refused(digits):
+    with pytest.raises(UnsupportedError, match=r"^schedule is 'linear'; allowed: cubic, geometric$"):
+        density_of_round("linear", 0, 1, 0.5)
+    with pytest.raises(UnsupportedError, match=r"^density is 1; DSD needs one between 0 and 1$"):
+        DenseSparseDense(Recipe(1, 1e-3), density=1)
+    with pytest.raises(UnsupportedError, match=r"^densities are none; some from 0 to 1 are needed$"):
+        scan({}, lambda *_: None, lambda: 0.0, ())
+    layer = keras.layers.Dense(2, name="free")
+    layer.build((None, 3))
+    with pytest.raises(
+        UnsupportedError, match=r"^kernel 'free' has constraint NoneType; a MaskConstraint holds masks: "
+    ):
+        Pruner({"free": layer.kernel}, balanced)

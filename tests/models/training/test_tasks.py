@@ -1,0 +1,188 @@
+"""Tasks: one table, and each command on small sets of every kind."""
+
+import gzip
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from ese_host.errors import FormatError, UnsupportedError
+from ese_models import data
+from ese_models.cli import commands
+from ese_models.data import NO_LABEL, Dataset, Split, digits, fashion_mnist, festvox_ru
+from ese_models.networks.inspection import kernels, load, topology_of
+from ese_models.networks.network import Topology, network
+from ese_models.records import provenance
+from ese_models.training.tasks import TASKS, resized, task_named
+from ese_models.training.train import Recipe, fit
+
+
+def test_the_tables_name_the_same_tasks():
+    assert tuple(TASKS) == tuple(data.LOADERS) == commands.TASKS
+    assert TASKS["fashion-mnist"].topology == Topology(dense=(300, 100))
+    assert TASKS["festvox-ru"].topology.lstm == (256,) and TASKS["festvox-ru"].lower
+    with pytest.raises(
+        UnsupportedError, match=r"^task is 'timit'; allowed: japanese-vowels, festvox-ru, fashion-mnist, digits$"
+    ):
+        task_named("timit")
+
+
+def test_a_task_takes_other_lstm_layers():
+    task = task_named("festvox-ru")
+    assert resized(task, None, None, None, False) is task
+    found = resized(task, 1024, 2, 512, False).topology
+    assert (found.lstm, found.projection, found.framewise) == ((1024, 1024), 512, True)
+    with pytest.raises(UnsupportedError, match=r"^digits has no LSTM layer; units, layers, projection and directions"):
+        resized(task_named("digits"), 8, None, None, False)
+
+
+def test_digits_are_exact_in_four_fractional_bits():
+    found = digits.load()
+    assert found.train.inputs.shape == (1348, 64) and found.test.inputs.shape == (449, 64)
+    assert (found.train.inputs * 16 == np.rint(found.train.inputs * 16)).all() and found.train.inputs.max() == 1
+    assert np.bincount(found.test.labels).min() > 30
+
+
+def idx(path, array, code=b"\0\0\x08"):
+    sizes = np.array(array.shape, ">u4").tobytes()
+    path.write_bytes(gzip.compress(code + bytes([array.ndim]) + sizes + array.tobytes()))
+
+
+@pytest.fixture
+def clothes(tmp_path):
+    """A small Fashion-MNIST, as the package has it."""
+    folder = tmp_path / "fashion-mnist"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 20), ("t10k", 6)):
+        idx(folder / f"{split}-images-idx3-ubyte.gz", rng.integers(0, 256, (count, 28, 28), dtype=np.uint8))
+        idx(folder / f"{split}-labels-idx1-ubyte.gz", (np.arange(count) % 10).astype(np.uint8))
+    return folder
+
+
+def test_pictures_become_vectors_of_exact_fractions(tmp_path, clothes):
+    found = fashion_mnist.load(tmp_path)
+    assert found.train.inputs.shape == (20, 784) and found.test.labels.tolist() == list(range(6))
+    pixels = fashion_mnist.read_idx(clothes / "train-images-idx3-ubyte.gz")
+    assert (found.train.inputs.reshape(20, 28, 28) * 256 == pixels).all()
+
+
+def test_damaged_pictures_are_refused(clothes):
+    path = clothes / "train-labels-idx1-ubyte.gz"
+    whole = gzip.decompress(path.read_bytes())
+    for content, message in (
+        (gzip.compress(b"\0\0\x0d\1" + whole[4:]), "begins with 00000d01; an IDX file of bytes begins with 000008"),
+        (gzip.compress(whole[:-1]), r"holds 19 bytes for shape \(20,\); it is cut short or damaged"),
+        (gzip.compress(whole[:6]), r"holds 0 bytes for shape \(\); it is cut short or damaged"),
+        (b"plain", "is no gzip file .*: remove .*fashion-mnist and fetch it again"),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(FormatError, match=f"^train-labels-idx1-ubyte.gz {message}$"):
+            fashion_mnist.read_idx(path)
+
+
+def speech():
+    """Ten utterances of three phones, each a level of all six features."""
+    rng = np.random.default_rng(3)
+    labels = [rng.permutation([3, 7, festvox_ru.PHONES.index("pau")]).repeat(8) for _ in range(10)]
+    frames = [(rng.normal(0, 0.1, (24, 6)) + part[:, None] / 10).astype(np.float32) for part in labels]
+    return festvox_ru.assembled(frames, labels, chunk=16)
+
+
+def small_digits():
+    found = digits.load()
+    part = slice(0, 256)
+    return replace(found, train=found.train.taken(part), test=found.test.taken(part))
+
+
+def run(command, *words):
+    result = CliRunner().invoke(command, [str(word) for word in words])
+    if result.exception is not None:
+        raise result.exception
+    return json.loads(result.stdout.splitlines()[-1])
+
+
+def test_frame_wise_speech_through_all_commands(tmp_path, monkeypatch):
+    monkeypatch.setitem(data.LOADERS, "festvox-ru", speech)
+    found = run(commands.data, "--task", "festvox-ru", "--json")
+    assert found["remark"] == "one speaker, Russian, machine-aligned labels" and found["classes"] == 51
+    first, second = tmp_path / "dense.keras", tmp_path / "int4.keras"
+    size = ["--units", 8, "--projection", 6, "--epochs", 2]
+    found = run(commands.train, "--task", "festvox-ru", "--out", first, *size, "--json")
+    assert found["task"] == "festvox-ru" and found["remark"] == "one speaker, Russian, machine-aligned labels"
+    assert set(found["figures"]["dense"]) == {"accuracy", "non_pause_accuracy", "phone_error_rate"}
+    plan = ["--weights", "int4", "--density", 0.5, "--pes", 2, "--prune-epochs", 2, "--tune-epochs", 1]
+    found = run(commands.compress, first, "--out", second, *plan, "--json")
+    assert list(found["figures"]) == ["dense", "pruned", "quantized"]
+    assert set(found["density"]) == {f"lstm/{name}kernel" for name in ("", "recurrent_", "projection_")} | {
+        "dense/kernel"
+    }
+    task = TASKS["festvox-ru"]
+    assert topology_of(load(second)) == replace(task.topology, lstm=(8,), projection=6, dropout=task.tune.dropout)
+    with np.load(provenance.testset_path(second), allow_pickle=False) as arrays:
+        shapes = {name: arrays[name].shape for name in arrays}
+    assert shapes == {
+        "inputs": (1, 29, 6),
+        "steps": (1,),
+        "frame_labels": (1, 29),
+        "keras_predictions": (1, 29, 51),
+    }
+
+
+def test_vectors_through_all_commands(tmp_path, monkeypatch):
+    monkeypatch.setitem(data.LOADERS, "digits", small_digits)
+    first, second = tmp_path / "dense.keras", tmp_path / "ternary.keras"
+    found = run(commands.train, "--task", "digits", "--out", first, "--epochs", 12, "--json")
+    assert found["remark"] == "" and found["figures"]["dense"] == {"accuracy": found["accuracy"]["dense"]["test"]}
+    assert found["accuracy"]["dense"]["test"] > 0.6
+    found = run(
+        commands.compress, first, "--out", second, "--density", 0.4, "--prune-epochs", 8, "--tune-epochs", 4, "--json"
+    )
+    assert found["accuracy"]["quantized"]["test"] > 0.5
+    assert provenance.read(second)["data"]["name"] == "digits"
+    with np.load(provenance.testset_path(second), allow_pickle=False) as arrays:
+        assert arrays["inputs"].shape == (256, 1, 64) and arrays["keras_predictions"].shape == (256, 10)
+        assert set(arrays) == {"inputs", "lengths", "labels", "keras_predictions"}
+
+
+def test_splits_and_sets_that_do_not_fit_are_refused():
+    values, lengths = np.zeros((2, 3, 4), np.float32), np.array([3, 3])
+    with pytest.raises(FormatError, match=r"^labels have shape \(2, 2\); expected \(2,\) or \(2, 3\)$"):
+        Split(values, lengths, np.zeros((2, 2), np.int64))
+    with pytest.raises(FormatError, match=r"^2 labels, inputs \(2, 3, 4\), lengths \(3,\); one of each a sample$"):
+        Split(values, np.array([3, 3, 3]), np.zeros(2, np.int64))
+    with pytest.raises(FormatError, match=r"^padding stands at 'both'; front or end is allowed$"):
+        Split(values, lengths, np.zeros(2, np.int64), "both")
+    plain, frames = (Split(values, lengths, np.full(shape, NO_LABEL)) for shape in ((2,), (2, 3)))
+    Dataset("x", frames, frames, ("a",))
+    with pytest.raises(FormatError, match=r"^x: labels span -1\.\.0; there are 1 classes$"):
+        Dataset("x", frames, plain, ("a",))
+    with pytest.raises(UnsupportedError, match=r"^recipe: crop 0\.2 cuts sequences with one label each; others"):
+        fit(None, frames, Recipe(1, 1e-3, crop=0.2), np.random.default_rng(0))
+
+
+def test_a_recipe_says_how_much_a_network_drops():
+    rng = np.random.default_rng(0)
+    values = rng.standard_normal((16, 4)).astype(np.float32)
+    split = Split(values, np.ones(16, np.int64), np.arange(16) % 2)
+    starts = [rng.standard_normal(shape).astype(np.float32) for shape in ((4, 5), (5, 2))]
+    own, none = Recipe(2, 1e-2, 8), Recipe(2, 1e-2, 8, dropout=0.0)
+    found = []
+    for dropout, recipe in ((0.0, own), (0.5, none), (0.5, own)):
+        model = network(Topology(dense=(5,), dropout=dropout), features=4, outputs=2)
+        for kernel, start in zip(kernels(model).values(), starts, strict=True):
+            kernel.assign(start)
+        fit(model, split, recipe, np.random.default_rng(0))
+        found.append(kernels(model)["dense2/kernel"].numpy())
+    assert (found[0] == found[1]).all() and (found[0] != found[2]).any()
+    with pytest.raises(UnsupportedError, match=r"^recipe: dropout 1\.0; 0 or more, below 1 is allowed$"):
+        Recipe(1, 1e-3, dropout=1.0)
+
+
+@pytest.mark.network
+def test_the_published_pictures():
+    found = fashion_mnist.load()
+    assert found.train.inputs.shape == (60000, 784) and found.test.inputs.shape == (10000, 784)
+    assert np.bincount(found.train.labels).tolist() == [6000] * 10
