@@ -6,7 +6,8 @@ import numpy as np
 
 from ese_host.image.interleave import Interleave
 from ese_host.ir.fixed import Codes, Fixed
-from ese_host.ir.network import Activation, Lstm, Matrix, Network, WeightKind
+from ese_host.ir.network import Activation, Lstm, Matrix, Network
+from ese_host.ir.weight_kinds import WeightKind
 from ese_models.pruning import Family, mask_for
 
 INPUTS, CELLS, PROJECTED = 153, 1024, 512

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ese_host.ir.fixed import Codes, Fixed
-from ese_host.ir.network import CODE_RANGE, Activation, Dense, Lstm, Matrix, Network, WeightKind
+from ese_host.ir.network import Activation, Dense, Lstm, Matrix, Network
+from ese_host.ir.weight_kinds import WEIGHT_KINDS, WeightKind
 
 Rng = np.random.Generator
 SMOOTH8 = (Activation("sigmoid", Fixed(8, 0, signed=False)), Activation("tanh", Fixed(8, 1)))
@@ -70,7 +71,7 @@ def matrix(rng: Rng, rows: int, columns: int, spec: Spec) -> Matrix:
         codebook[0] = 0
         frac = 20
     else:
-        low, high = CODE_RANGE[spec.kind]
+        low, high = WEIGHT_KINDS[spec.kind].low, WEIGHT_KINDS[spec.kind].high
         codes = where * rng.choice([low, low + 1, low * 3 // 8, -1, 1, 2, high], where.shape)
         frac = min(11 + high.bit_length(), 21)
     scale = rng.integers(0, 600, (1, rows)) + np.array([[0], [40 * spec.two_scales]])

@@ -10,7 +10,7 @@ import click
 
 from ese_host.boards.board import board_names
 from ese_host.image.design import Mode
-from ese_host.ir.network import CODE_RANGE, WeightKind
+from ese_host.ir.weight_kinds import WEIGHT_KINDS, WeightKind
 
 if TYPE_CHECKING:
     from ese_hls.encode.storage import Storage
@@ -37,7 +37,7 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.option("--fifo-depth", default=8, show_default=True, help="Skip mode: columns that a PE's FIFO holds.")
 @click.option(
     "--weights",
-    type=click.Choice([*CODE_RANGE]),
+    type=click.Choice([*WEIGHT_KINDS]),
     help="Kind of weight.  [default: the narrowest that holds the model]",
 )
 @click.option(

@@ -18,7 +18,8 @@ from ese_host.errors import UnsupportedError
 from ese_host.image.design import SUM_FRAC
 from ese_host.ir.engine_formats import ELEMENT_BITS
 from ese_host.ir.fixed import Codes, Fixed
-from ese_host.ir.network import MAX_THRESHOLD, SCALE_BITS, Dense, Layer, Lstm, WeightKind
+from ese_host.ir.network import MAX_THRESHOLD, SCALE_BITS, Dense, Layer, Lstm
+from ese_host.ir.weight_kinds import WeightKind
 
 
 def lstm(node: Any, source: Fixed, collector: Collector) -> Lstm:

@@ -8,7 +8,7 @@ from typing import Any
 from ese_hls.encode.storage import Storage
 from ese_host.errors import UnsupportedError
 from ese_host.image.design import Mode
-from ese_host.ir.network import CODE_RANGE, WeightKind
+from ese_host.ir.weight_kinds import WEIGHT_KINDS, WeightKind
 
 OURS = {
     "PEs": "pes",
@@ -31,7 +31,7 @@ ALLOWED: dict[str, range | tuple[int, ...] | tuple[str, ...]] = {
     "clock_mhz": range(1, 1001),
     "mode": ("stream", "skip"),
     "fifo_depth": (1, 2, 4, 8, 16, 32, 64, 128, 256),
-    "weights": tuple(CODE_RANGE),
+    "weights": tuple(WEIGHT_KINDS),
     "storage": ("auto", "sparse", "full"),
 }
 IGNORED = {

@@ -7,16 +7,13 @@ from dataclasses import replace
 
 from ese_host.errors import UnsupportedError
 from ese_host.ir.fixed import Codes
-from ese_host.ir.network import CODE_RANGE, Matrix, WeightKind
+from ese_host.ir.network import Matrix
+from ese_host.ir.weight_kinds import WEIGHT_KINDS, WeightKind
 
-INTEGER_KINDS: tuple[WeightKind, ...] = ("ternary", "int4", "int8", "int12", "int16")
+INTEGER_KINDS: tuple[WeightKind, ...] = tuple(name for name, kind in WEIGHT_KINDS.items() if kind.own_level)
 """Kinds whose level is the code itself, narrowest first."""
-
-
-def holds(kind: WeightKind, low: int, high: int) -> bool:
-    """Whether integers from `low` to `high` are levels of the kind."""
-    least, largest = CODE_RANGE[kind]
-    return least <= low and high <= largest
+WIDEST = WEIGHT_KINDS[INTEGER_KINDS[-1]]
+"""What the widest of them holds."""
 
 
 def narrowest(levels: Codes) -> WeightKind | None:
@@ -27,7 +24,7 @@ def narrowest(levels: Codes) -> WeightKind | None:
     ['ternary', 'int4', 'int8', None]
     """
     low, high = int(levels.min()), int(levels.max())
-    return next((kind for kind in INTEGER_KINDS if holds(kind, low, high)), None)
+    return next((kind for kind in INTEGER_KINDS if WEIGHT_KINDS[kind].holds(low, high)), None)
 
 
 def common_kind(matrices: Sequence[tuple[str, Matrix]], asked: WeightKind | None = None) -> tuple[WeightKind, str]:
@@ -40,14 +37,17 @@ def common_kind(matrices: Sequence[tuple[str, Matrix]], asked: WeightKind | None
     Raises:
         UnsupportedError: the kind asked for does not hold a matrix.
     """
-    if all(matrix.kind == "codebook4" for _, matrix in matrices) and asked in (None, "codebook4"):
-        return "codebook4", "weights are codebook4: every matrix has a codebook"
-    widest: WeightKind = "ternary"
+    first = matrices[0][1].kind
+    if all(matrix.codebook is not None and matrix.kind == first for _, matrix in matrices) and asked in (None, first):
+        return first, f"weights are {first}: every matrix has a codebook"
+    widest = INTEGER_KINDS[0]
     cause = matrices[0]
     for item in matrices:
         kind = narrowest(item[1].levels)
         if kind is None:
-            raise UnsupportedError(f"{item[0]}: {_span(item[1])}; -32768..32767 are held: scale its codebook down")
+            raise UnsupportedError(
+                f"{item[0]}: {_span(item[1])}; {WIDEST.low}..{WIDEST.high} are held: scale its codebook down"
+            )
         if INTEGER_KINDS.index(kind) > INTEGER_KINDS.index(widest):
             widest, cause = kind, item
     where, matrix = cause
@@ -56,7 +56,7 @@ def common_kind(matrices: Sequence[tuple[str, Matrix]], asked: WeightKind | None
         others = sum(narrowest(other.levels) != widest for _, other in matrices)
         rest = f"; {others} of {len(matrices)} matrices would fit a narrower kind" if others else ""
         return widest, f"weights are {widest}, the narrowest kind that holds all: {span}{rest}"
-    if asked == "codebook4" or INTEGER_KINDS.index(asked) < INTEGER_KINDS.index(widest):
+    if asked not in INTEGER_KINDS or INTEGER_KINDS.index(asked) < INTEGER_KINDS.index(widest):
         raise UnsupportedError(
             f"hls_config['Model']['Weights'] is {asked!r}, but {span}, which takes {widest}: leave 'Weights' out, "
             f"or choose {widest!r} or a wider kind"

@@ -12,17 +12,16 @@ import numpy as np
 import numpy.typing as npt
 
 from ese_hls.quantize.formats import describe
-from ese_hls.quantize.kinds import holds
+from ese_hls.quantize.kinds import WIDEST
 from ese_hls.quantize.tensors import WeightTensor
 from ese_host.errors import UnsupportedError
 from ese_host.ir.fixed import Codes
-from ese_host.ir.network import CODE_RANGE
 
 Doubles = npt.NDArray[np.float64]
 
 ROUNDING = 2.0**-21
 """Relative noise of QKeras's straight-through form x + (q - x) in float32."""
-LEVEL = CODE_RANGE["int16"][1]
+LEVEL = WIDEST.high
 """Largest magnitude of a level."""
 MANTISSA = 24
 """Bits of a float32's significand."""
@@ -53,7 +52,7 @@ def levels_of(tensor: WeightTensor, values: Doubles) -> tuple[Codes, Doubles]:
     with np.errstate(divide="ignore", invalid="ignore"):
         levels = np.where(step > 0, exact / step, 0)
     whole = levels == np.rint(levels)
-    if whole.all() and holds("int16", int(levels.min()), int(levels.max())):
+    if whole.all() and WIDEST.holds(int(levels.min()), int(levels.max())):
         return levels.astype(np.int64), step
     return to_16_bits(exact, axis=0)
 

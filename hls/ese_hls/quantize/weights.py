@@ -20,7 +20,8 @@ from ese_hls.quantize.summary import TensorReport
 from ese_hls.quantize.tensors import Floats, WeightTensor
 from ese_host.errors import MismatchError, UnsupportedError
 from ese_host.ir.fixed import Codes
-from ese_host.ir.network import CODE_RANGE, Matrix
+from ese_host.ir.network import Matrix
+from ese_host.ir.weight_kinds import WEIGHT_KINDS
 
 TOLERANCE = 0.01
 """Share of the largest weight by which our values may differ from a quantizer's, before they are refused."""
@@ -88,9 +89,9 @@ def _deviation(tensor: WeightTensor, values: Doubles, exact: Doubles) -> float:
 def _named(tensor: WeightTensor, values: Doubles, max_frac: int) -> Matrix:
     """Matrix of a quantizer that tells its codes."""
     kind = tensor.quantizer.kind
-    if kind not in CODE_RANGE:
+    if kind not in WEIGHT_KINDS:
         raise UnsupportedError(
-            f"{tensor.where}: {describe(tensor.quantizer)} has {kind} codes; {', '.join(CODE_RANGE)} are allowed: "
+            f"{tensor.where}: {describe(tensor.quantizer)} has {kind} codes; {', '.join(WEIGHT_KINDS)} are allowed: "
             "codebooks of more than 4 bits serve storage reports alone, compress with 4 or fewer"
         )
     codes, scale, frac = tensor.quantizer.codes_and_scale(tensor.values)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ese_host.boards.board import board_names, load_board
+from ese_host.ir.weight_kinds import WEIGHT_KINDS
 
 if TYPE_CHECKING:
     from ese_host.estimate.sizes import LayerSize
@@ -81,7 +82,7 @@ BY_SIZES = _options(
         "--weights",
         default="ternary",
         show_default=True,
-        type=click.Choice(["ternary", "int4", "int8", "int12", "int16", "codebook4"]),
+        type=click.Choice([*WEIGHT_KINDS]),
         help="Weight codes.",
     ),
     PES,

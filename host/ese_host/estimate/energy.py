@@ -49,7 +49,7 @@ class Energy:
 
 def energy(step: Step, dense_weights: int, design: Design) -> Energy:
     """Energy of a step; `dense_weights`: weights before pruning."""
-    weight_operation = TABLE["int add"] + (0 if design.weights == "ternary" else TABLE["int mult"])
+    weight_operation = TABLE["int add"] + (TABLE["int mult"] if design.packing.weight.multiplies else 0)
     cells, rows, banks = step.items["lstm"], step.items["dense"], design.acc_banks
     scaled_rows = 4 * cells + rows
     multiplications = scaled_rows * banks + cells * CELL_MULTIPLICATIONS

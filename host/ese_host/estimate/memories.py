@@ -93,7 +93,7 @@ def memories(design: Design) -> list[Memory]:
         Memory("entry counts", 0 if skips else d.pes, d.phases, 16, "lutram"),
         Memory("phase table", 1, d.phases, PHASE_BITS + skips * SCAN_BITS + d.full_phases * ROWS_BITS, "lutram"),
     ]
-    if d.weights == "codebook4":
+    if not d.packing.weight.own_level:
         found.append(Memory("codebooks", d.pes, 256, 16, "lutram"))
     return [memory for memory in found if memory.copies]
 

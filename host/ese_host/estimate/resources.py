@@ -152,8 +152,8 @@ def _dsps(design: Design, family: Family) -> dict[str, float]:
         for activation in (gate, gate, gate, cell, cell)
     )
     products = 3 * multiplier(18, 18, family)
-    level_bits = 16 if design.weights == "codebook4" else design.packing.code_bits
-    level = 0 if design.weights == "ternary" else multiplier(level_bits, 18, family)
+    weight = design.packing.weight
+    level = multiplier(weight.level_bits, 18, family) if weight.multiplies else 0
     parts = {
         "scales": units * scaled,
         "peepholes": units * 3 * multiplier(16, 16, family),
@@ -169,7 +169,7 @@ def pe_luts(design: Design) -> float:
     packing = design.packing
     return (
         250
-        + 15 * (design.weights == "codebook4")
+        + 15 * (not packing.weight.own_level)
         + 15 * (packing.word_bits > RAM_BITS)
         + FULL_LUTS * design.full_phases
         + 3.25 * design.acc_bits

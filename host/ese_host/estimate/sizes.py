@@ -9,7 +9,7 @@ from typing import Literal, Union
 
 from ese_host.errors import UnsupportedError
 from ese_host.image.interleave import Interleave
-from ese_host.ir.network import WeightKind
+from ese_host.ir.weight_kinds import WeightKind
 
 MaskFamily = Literal["gap-aware", "pe-balanced", "magnitude"]
 MASKS: tuple[MaskFamily, ...] = ("gap-aware", "pe-balanced", "magnitude")

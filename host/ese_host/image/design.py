@@ -12,19 +12,16 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 from ese_host.errors import FormatError, MismatchError
-from ese_host.image.packing import CODE_BITS, GAP_BITS, RAM_BITS, Packing
+from ese_host.image.packing import GAP_BITS, RAM_BITS, Packing
 from ese_host.ir.fixed import Fixed
-from ese_host.ir.network import Activation, WeightKind
+from ese_host.ir.network import Activation
+from ese_host.ir.weight_kinds import WEIGHT_KINDS, WeightKind
 
 Mode = Literal["stream", "skip"]
 
 FORMAT_VERSION = 1
-ACC_BITS: dict[WeightKind, int] = {
-    "ternary": 24,
-    **{kind: 24 + CODE_BITS[kind] for kind in ("int4", "int8", "int12", "int16")},
-    "codebook4": 36,
-}
-"""Accumulator width by default: a sum of 16-bit inputs and the level's bits."""
+ACC_BITS: dict[WeightKind, int] = {name: kind.acc_bits for name, kind in WEIGHT_KINDS.items()}
+"""Accumulator width by default."""
 SUM_FRAC = 36
 """Fractional bits of a pre-activation sum."""
 SUM_BITS = 48
@@ -86,7 +83,7 @@ class Design:
         skips = self.mode == "skip"
         depths = [1 << n for n in range(2 if skips else 1, 17)]
         allowed = {
-            "weights": tuple(CODE_BITS),
+            "weights": tuple(WEIGHT_KINDS),
             "gap_bits": GAP_BITS,
             "pes": range(1, 129),
             "cells_per_cycle": (1,) if self.pes % 2 else (1, 2),

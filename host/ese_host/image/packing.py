@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ese_host.ir.network import WeightKind
+import numpy as np
+
+from ese_host.ir.fixed import Codes
+from ese_host.ir.weight_kinds import WEIGHT_KINDS, WeightCode, WeightKind
 
 RAM_BITS = 18
 """Width of a block RAM's word: a vector element's, a column pointer's, and an entry word's or half of one."""
-CODE_BITS: dict[WeightKind, int] = {"ternary": 1, "int4": 4, "int8": 8, "int12": 12, "int16": 16, "codebook4": 4}
 GAP_BITS = range(2, 13)
 """Widths of the relative index that a design may have."""
 
@@ -33,9 +35,18 @@ class Packing:
     full_phases: bool = False
 
     @property
+    def weight(self) -> WeightCode:
+        """What the table says of its kind."""
+        return WEIGHT_KINDS[self.kind]
+
+    @property
     def code_bits(self) -> int:
         """Bits of a weight code."""
-        return CODE_BITS[self.kind]
+        return self.weight.code_bits
+
+    def stored(self, codes: Codes) -> Codes:
+        """A matrix's codes as entries store them: two's complement; ternary ones by their sign, set where negative."""
+        return (codes < 0).astype(np.int64) if self.code_bits == 1 else codes & ((1 << self.code_bits) - 1)
 
     @property
     def entry_bits(self) -> int:

@@ -42,6 +42,7 @@ HEADER = (
 )
 MAX_WORDS = 1 << 26
 MAX_INPUTS = (1 << 14) - 1
+MAX_CODEBOOKS = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,7 +209,7 @@ def check_header(header: dict[str, int], words: int, design: Design, name: str) 
         "entry_words": design.entry_depth,
         "params": units * design.param_depth,
         "cells": units * design.cell_depth,
-        "codebooks": 16 if design.weights == "codebook4" else 0,
+        "codebooks": 0 if design.packing.weight.own_level else MAX_CODEBOOKS,
         "pointers": design.pointer_depth,
         "inputs": min(design.vector_depth, MAX_INPUTS),
     }
@@ -259,7 +260,7 @@ def padding_entries(image: Image, design: Design) -> npt.NDArray[np.int64]:
         slots = slots.reshape(design.pes, -1)
         if phase.full:
             empty = slots == 0
-        elif design.weights == "ternary":
+        elif not packing.weight.holds_zero:
             empty = slots & ((1 << design.gap_bits) - 1) == (1 << design.gap_bits) - 1
         else:
             empty = slots >> design.gap_bits == 0

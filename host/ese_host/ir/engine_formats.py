@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 from ese_host.errors import UnsupportedError
 from ese_host.ir.fixed import Fixed
-from ese_host.ir.network import Activation, Lstm, Network, WeightKind
+from ese_host.ir.network import Activation, Lstm, Network
+from ese_host.ir.weight_kinds import WeightKind
 
 ELEMENT_BITS = 16
 """Bits of a vector element as it is stored, or read from a packet."""

@@ -16,16 +16,11 @@ import numpy.typing as npt
 from ese_host.errors import FormatError, UnsupportedError
 from ese_host.ir.fixed import Codes, Fixed
 from ese_host.ir.tables import TABLE_SIZE, tanh_table
+from ese_host.ir.weight_kinds import WEIGHT_KINDS, WeightKind
 
-WeightKind = Literal["ternary", "int4", "int8", "int12", "int16", "codebook4"]
 ActivationKind = Literal["tanh", "sigmoid", "hard_tanh", "hard_sigmoid"]
 
 SCALE_BITS = 16
-CODE_RANGE: dict[str, tuple[int, int]] = {
-    "ternary": (-1, 1),
-    **{f"int{bits}": (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) for bits in (4, 8, 12, 16)},
-    "codebook4": (0, 15),
-}
 MAX_THRESHOLD = (1 << 16) - 1
 SLOPE = Fixed(16, 1, signed=False)
 """Format of a hard activation's slope and offset."""
@@ -36,12 +31,11 @@ class Matrix:
     """A weight matrix: weight[r, c] = level[r, c] * scale[0 if level >= 0 else 1, r] * 2**-scale_frac.
 
     Attributes:
-        codes: (rows, columns) stored codes; the level is the code itself, or `codebook[code]` for codebook4.
-        kind: ternary {-1, 0, 1} (TTQ), codebook4 0..15 (Deep Compression), or two's complement of 4, 8, 12 or 16 bits
-            (QKeras quantized_bits; ESE's own weights have 12 bits).
+        codes: (rows, columns) codes within the kind's range; the level is the code itself, or `codebook[code]`.
+        kind: what a code stands for (`ese_host.ir.weight_kinds`).
         scale: (2, rows) unsigned 16-bit scales of the positive and of the negative sum.
         scale_frac: fractional bits of the scales.
-        codebook: (16,) 16-bit levels for codebook4, entry 0 being zero; None otherwise.
+        codebook: (16,) 16-bit levels for codebook4, entry 0 being zero; None where the code is its own level.
     """
 
     codes: Codes
@@ -51,24 +45,24 @@ class Matrix:
     codebook: Codes | None = None
 
     def __post_init__(self) -> None:
-        low, high = CODE_RANGE[self.kind]
+        kind = WEIGHT_KINDS[self.kind]
         if self.codes.ndim != 2 or not self.codes.size:
             raise FormatError(
                 f"weight codes have shape {self.codes.shape}; a matrix with at least one weight is needed"
             )
-        if self.codes.min() < low or self.codes.max() > high:
+        if not kind.holds(self.codes.min(), self.codes.max()):
             raise FormatError(
-                f"{self.kind} codes span {self.codes.min()}..{self.codes.max()}; {low}..{high} are allowed: "
+                f"{self.kind} codes span {self.codes.min()}..{self.codes.max()}; {kind.low}..{kind.high} are allowed: "
                 "quantize first"
             )
         if self.scale.shape != (2, len(self.codes)):
             raise FormatError(f"scales have shape {self.scale.shape}; expected {(2, len(self.codes))}")
         if self.scale.min() < 0 or self.scale.max() >= 1 << SCALE_BITS:
             raise FormatError(f"scales span {self.scale.min()}..{self.scale.max()}; 0..65535 are allowed")
-        if (self.codebook is not None) != (self.kind == "codebook4"):
+        if (self.codebook is None) != kind.own_level:
             raise FormatError(f"{self.kind} weights with codebook {self.codebook}; codebook4 has one, the others none")
-        if self.codebook is not None and (self.codebook.shape != (16,) or self.codebook[0] != 0):
-            raise FormatError("a codebook has 16 levels and level 0 is zero")
+        if self.codebook is not None and (self.codebook.shape != (kind.codebook,) or self.codebook[0] != 0):
+            raise FormatError(f"a codebook has {kind.codebook} levels and level 0 is zero")
 
     @property
     def levels(self) -> Codes:

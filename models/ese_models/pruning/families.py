@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 from ese_host.errors import UnsupportedError
 from ese_host.image.interleave import Interleave
-from ese_host.ir.network import WeightKind
+from ese_host.ir.weight_kinds import WeightKind
 from ese_models.pruning.gaps import gap_aware
 from ese_models.pruning.masks import Floats, Mask, magnitude, pe_balanced
 from ese_models.pruning.units import bank_balanced, column_balanced

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ese_host.image.interleave import Interleave, entries_per_pe
-from ese_host.ir.network import WeightKind
+from ese_host.ir.weight_kinds import WeightKind
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ from qkeras.base_quantizer import BaseQuantizer
 
 from ese_host.errors import FormatError, UnsupportedError
 from ese_host.ir.fixed import Codes
-from ese_host.ir.network import SCALE_BITS, WeightKind
+from ese_host.ir.network import SCALE_BITS
+from ese_host.ir.weight_kinds import WeightKind
 
 GRID = 2.0**24
 """Magnitudes are summed as multiples of 2**-24, which is exact in any order."""

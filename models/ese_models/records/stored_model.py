@@ -11,8 +11,8 @@ import numpy as np
 from ese_host.bundle import golden_file
 from ese_host.bundle.manifest import GOLDEN, Folder
 from ese_host.errors import UnsupportedError
-from ese_host.image.packing import CODE_BITS
 from ese_host.ir.network import Lstm, Matrix
+from ese_host.ir.weight_kinds import WEIGHT_KINDS
 from ese_models.records.storage import FLOAT_BITS, StoredMatrix
 
 
@@ -99,8 +99,8 @@ def of_folder(folder: Path) -> tuple[list[StoredMatrix], int, int]:
 
 def _of_matrix(name: str, matrix: Matrix, group: int, biases: int) -> StoredMatrix:
     numbers = _scales(matrix.scale) + (0 if matrix.codebook is None else matrix.codebook.size)
-    ternary = matrix.kind == "ternary"
-    return StoredMatrix(name, matrix.codes, CODE_BITS[matrix.kind], ternary, group, numbers, biases)
+    kind = WEIGHT_KINDS[matrix.kind]
+    return StoredMatrix(name, matrix.codes, kind.code_bits, not kind.holds_zero, group, numbers, biases)
 
 
 def _scales(pair: Any) -> int:

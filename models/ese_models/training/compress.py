@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from ese_host.errors import UnsupportedError
 from ese_host.image.interleave import Interleave
-from ese_host.ir.network import WeightKind
+from ese_host.ir.weight_kinds import WEIGHT_KINDS, WeightKind
 from ese_models.data import Dataset
 from ese_models.networks.inspection import (
     check_finite,
@@ -125,8 +125,7 @@ class Compressed:
 
 def kind_of(weights: Weights) -> WeightKind:
     """Kind of code in the engine; ternary, whose gap field is the narrower, for float weights."""
-    kinds: dict[str, WeightKind] = {"int4": "int4", "codebook4": "codebook4"}
-    return kinds.get(weights, "ternary")
+    return next((kind for kind in WEIGHT_KINDS if kind == weights), "ternary")
 
 
 def matrices(model: Any) -> dict[str, npt.NDArray[np.float32]]:

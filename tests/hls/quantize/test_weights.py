@@ -25,7 +25,8 @@ from ese_hls.quantize.kinds import as_kind, common_kind, narrowest
 from ese_hls.quantize.tensors import WeightTensor
 from ese_hls.quantize.weights import bias_of, evaluate, matrix_of
 from ese_host.errors import MismatchError, UnsupportedError
-from ese_host.ir.network import CODE_RANGE, Matrix
+from ese_host.ir.network import Matrix
+from ese_host.ir.weight_kinds import WEIGHT_KINDS
 
 ALPHAS = [0.5, 1.0, 2.0, 0.25, 4.0, 0.125]
 MAX_FRAC = 28
@@ -223,8 +224,8 @@ def test_narrowest_kind(low: int, high: int) -> None:
     assert kind is not None
     fits = [
         k
-        for k, (least, most) in CODE_RANGE.items()
-        if k != "codebook4" and least <= min(low, high) and max(low, high) <= most
+        for k, held in WEIGHT_KINDS.items()
+        if k != "codebook4" and held.low <= min(low, high) and max(low, high) <= held.high
     ]
     assert kind == fits[0]
 

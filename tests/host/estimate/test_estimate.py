@@ -22,7 +22,7 @@ from ese_host.estimate.sizing import Choices, design_of
 from ese_host.estimate.timing import of_sizes
 from ese_host.image.design import Design
 from ese_host.image.interleave import entries_per_pe
-from ese_host.ir.network import WeightKind
+from ese_host.ir.weight_kinds import WeightKind
 
 ESE = LstmSize(153, 1024, 512, True)
 

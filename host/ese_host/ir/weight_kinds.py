@@ -1,0 +1,71 @@
+"""The kinds of weight codes: one table, from which images, designs, estimates and options derive (docs/weights.md)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+WeightKind = Literal["ternary", "int4", "int8", "int12", "int16", "codebook4"]
+
+LEVEL_BITS = 16
+"""Bits of a codebook's level."""
+
+
+@dataclass(frozen=True)
+class WeightCode:
+    """One kind of weight code.
+
+    Attributes:
+        name: as designs, options and messages name it.
+        code_bits: bits of a code as an entry stores it, beside its gap.
+        low, high: range of a matrix's codes.
+        acc_bits: accumulator width by default: a sum of 16-bit inputs and the level's bits.
+        codebook: levels of the codebook that a code points into; 0 where the code is its own level.
+        holds_zero: whether an entry can hold a zero weight, which then pads; else the gap of all ones does, alone.
+    """
+
+    name: WeightKind
+    code_bits: int
+    low: int
+    high: int
+    acc_bits: int
+    codebook: int = 0
+    holds_zero: bool = True
+
+    @property
+    def own_level(self) -> bool:
+        """Whether the code is its own level."""
+        return not self.codebook
+
+    @property
+    def level_bits(self) -> int:
+        """Bits of the level that a code stands for."""
+        return LEVEL_BITS if self.codebook else self.code_bits
+
+    @property
+    def multiplies(self) -> bool:
+        """Whether a weight takes a product; a sign takes none."""
+        return self.level_bits > 1
+
+    def holds(self, low: int, high: int) -> bool:
+        """Whether the integers from `low` to `high` are codes of the kind."""
+        return self.low <= low and high <= self.high
+
+
+def _integer(name: WeightKind, bits: int) -> WeightCode:
+    """Two's complement of so many bits (QKeras's quantized_bits; ESE's own weights have 12)."""
+    return WeightCode(name, bits, -(1 << (bits - 1)), (1 << (bits - 1)) - 1, acc_bits=24 + bits)
+
+
+WEIGHT_KINDS: dict[WeightKind, WeightCode] = {
+    kind.name: kind
+    for kind in (
+        WeightCode("ternary", code_bits=1, low=-1, high=1, acc_bits=24, holds_zero=False),  # TTQ: a sign
+        _integer("int4", 4),
+        _integer("int8", 8),
+        _integer("int12", 12),
+        _integer("int16", 16),
+        WeightCode("codebook4", code_bits=4, low=0, high=15, acc_bits=36, codebook=16),  # Deep Compression
+    )
+}
+"""All kinds by name; of those whose code is its own level the narrowest comes first."""
