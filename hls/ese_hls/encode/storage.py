@@ -11,7 +11,7 @@ import numpy as np
 
 from ese_host.estimate.memories import ramb18
 from ese_host.image.design import Mode
-from ese_host.image.interleave import Interleave, column_index, relative_index
+from ese_host.image.interleave import Interleave, entries
 from ese_host.image.packing import Packing
 from ese_host.image.phases import PARTS
 from ese_host.ir.fixed import Codes
@@ -102,22 +102,13 @@ def sparse(matrix: Matrix, interleave: Interleave, packing: Packing, mode: Mode)
     slots: list[Codes] = []
     columns: list[Codes] = []
     cycles = 0
-    for pe, positions in enumerate(interleave.positions(matrix.codes)):
-        if mode == "skip":
-            gaps, carriers, starts = column_index(
-                positions, interleave.stride_log2, matrix.codes.shape[1], matrix.kind, packing.gap_bits
-            )
-            columns.append(starts)
-            cycles = max(cycles, int(np.maximum(1, np.diff(starts)).sum()))
+    for own in entries(matrix.codes, interleave, matrix.kind, packing.gap_bits, by_column=mode == "skip"):
+        if own.starts is None:
+            cycles = max(cycles, len(own.gaps))
         else:
-            gaps, carriers = relative_index(positions, matrix.kind, packing.gap_bits)
-            cycles = max(cycles, len(gaps))
-        codes = np.zeros_like(gaps)
-        rows = interleave.rows_of(pe)
-        local = positions & ((1 << interleave.stride_log2) - 1)
-        weights = matrix.codes[rows[local], positions >> interleave.stride_log2] if len(rows) else codes
-        codes[carriers] = (weights < 0) if matrix.kind == "ternary" else weights & ((1 << packing.code_bits) - 1)
-        slots.append(gaps | codes << packing.gap_bits)
+            columns.append(own.starts)
+            cycles = max(cycles, int(np.maximum(1, np.diff(own.starts)).sum()))
+        slots.append(own.gaps | packing.stored(own.values) << packing.gap_bits)
     return Stored(slots, 0, columns, cycles)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ese_host.errors import FormatError
-from ese_host.ir.network import WeightKind
+from ese_host.ir.weight_kinds import WEIGHT_KINDS, WeightKind
 
 Positions = npt.NDArray[np.int64]
 
@@ -58,24 +58,25 @@ class Interleave:
         mine = np.flatnonzero(owner == pe)
         return mine[np.argsort(local[mine])]
 
-    def positions(self, matrix: npt.NDArray[np.generic]) -> list[Positions]:
-        """Ascending positions of the non-zero elements of a (rows, columns) matrix, for each PE."""
+    def placed(self, matrix: npt.NDArray[np.generic]) -> list[tuple[Positions, npt.NDArray[np.generic]]]:
+        """The non-zero elements of a (rows, columns) matrix, for each PE: ascending positions, and their values."""
         owner, local = self.owners()
         row, column = np.nonzero(matrix)
         position = (column.astype(np.int64) << self.stride_log2) + local[row]
         order = np.lexsort((position, owner[row]))
-        counts = np.bincount(owner[row].astype(np.intp), minlength=self.pes)
-        return np.split(position[order], np.cumsum(counts)[:-1])
+        ends = np.cumsum(np.bincount(owner[row].astype(np.intp), minlength=self.pes))[:-1]
+        values = matrix[row, column][order]
+        return list(zip(np.split(position[order], ends), np.split(values, ends), strict=True))
 
 
 def max_gap(kind: WeightKind, gap_bits: int) -> int:
     """Largest gap of an entry that carries a weight: ternary keeps the all-ones gap for padding."""
-    return (1 << gap_bits) - (2 if kind == "ternary" else 1)
+    return (1 << gap_bits) - (1 if WEIGHT_KINDS[kind].holds_zero else 2)
 
 
 def padding_passes(kind: WeightKind, gap_bits: int) -> int:
     """Positions that one padding entry passes: the gap, and, but for ternary, the zero weight behind it."""
-    return (1 << gap_bits) - (1 if kind == "ternary" else 0)
+    return (1 << gap_bits) - (0 if WEIGHT_KINDS[kind].holds_zero else 1)
 
 
 def relative_index(positions: Positions, kind: WeightKind, gap_bits: int) -> tuple[Positions, Positions]:
@@ -124,8 +125,48 @@ def _padded(skipped: Positions, kind: WeightKind, gap_bits: int) -> tuple[Positi
     return gaps, weights, padding + 1
 
 
+@dataclass(frozen=True, eq=False)
+class Entries:
+    """What one PE stores of a matrix, padding included.
+
+    Attributes:
+        gaps: (entries,) positions skipped since the entry before.
+        values: (entries,) the matrix's elements, 0 in padding.
+        starts: (columns + 1,) the entry with which each column begins and the last one ends; skip order alone.
+    """
+
+    gaps: Positions
+    values: Positions
+    starts: Positions | None = None
+
+
+def entries(
+    matrix: npt.NDArray[np.generic], interleave: Interleave, kind: WeightKind, gap_bits: int, by_column: bool = False
+) -> list[Entries]:
+    """The entries of each PE, in stream order, or with `by_column` in skip order.
+
+    Args:
+        matrix: (rows, columns) codes, outputs first; 0 is no weight.
+        interleave: its rows over the PEs.
+        kind: of its codes.
+        gap_bits: width of the relative index.
+        by_column: whether every column's gaps count from its own row 0.
+    """
+    found = []
+    for positions, values in interleave.placed(matrix):
+        starts = None
+        if by_column:
+            gaps, weights, starts = column_index(positions, interleave.stride_log2, matrix.shape[1], kind, gap_bits)
+        else:
+            gaps, weights = relative_index(positions, kind, gap_bits)
+        stored = np.zeros_like(gaps)
+        stored[weights] = values
+        found.append(Entries(gaps, stored, starts))
+    return found
+
+
 def entries_per_pe(
     matrix: npt.NDArray[np.generic], interleave: Interleave, kind: WeightKind, gap_bits: int
 ) -> npt.NDArray[np.int64]:
     """(pes,) stored entries, padding counted: the cycles that each PE needs for the matrix."""
-    return np.array([len(relative_index(p, kind, gap_bits)[0]) for p in interleave.positions(matrix)])
+    return np.array([len(one.gaps) for one in entries(matrix, interleave, kind, gap_bits)])

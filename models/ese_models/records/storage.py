@@ -18,8 +18,8 @@ import numpy.typing as npt
 from bitarray.util import huffman_code
 
 from ese_host.errors import FormatError
-from ese_host.image.interleave import Interleave, relative_index
-from ese_host.ir.network import WeightKind
+from ese_host.image.interleave import Interleave, entries
+from ese_host.ir.weight_kinds import WeightKind
 
 FLOAT_BITS, NUMBER_BITS, LENGTH_BITS = 32, 16, 5
 GAP_BITS = range(2, 13)
@@ -134,18 +134,8 @@ def huffman_bits(symbols: Codes) -> int:
 
 def streams(matrix: StoredMatrix, pes: int, gap_bits: int) -> tuple[Codes, Codes]:
     """Gaps and codes of all entries of all PEs, padding included."""
-    interleave = Interleave(len(matrix.codes), pes, matrix.group)
-    gaps, codes = [], []
-    for pe, positions in enumerate(interleave.positions(matrix.codes)):
-        gap, carriers = relative_index(positions, matrix.kind, gap_bits)
-        code = np.zeros_like(gap)
-        rows = interleave.rows_of(pe)
-        if len(rows):
-            local = positions & ((1 << interleave.stride_log2) - 1)
-            code[carriers] = matrix.codes[rows[local], positions >> interleave.stride_log2]
-        gaps.append(gap)
-        codes.append(code)
-    return np.concatenate(gaps), np.concatenate(codes)
+    found = entries(matrix.codes, Interleave(len(matrix.codes), pes, matrix.group), matrix.kind, gap_bits)
+    return np.concatenate([own.gaps for own in found]), np.concatenate([own.values for own in found])
 
 
 def size_of(matrix: StoredMatrix, pes: int = 1, gap_bits: int | None = None) -> Size:

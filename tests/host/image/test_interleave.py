@@ -1,12 +1,21 @@
 """Interleaving and relative index: nothing is lost, nothing is invented."""
 
+from itertools import pairwise
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ese_host.image.bits import pack, unpack
-from ese_host.image.interleave import Interleave, entries_per_pe, max_gap, padding_passes, relative_index
-from ese_host.ir.network import WeightKind
+from ese_host.image.interleave import (
+    Interleave,
+    entries,
+    entries_per_pe,
+    max_gap,
+    padding_passes,
+    relative_index,
+)
+from ese_host.ir.weight_kinds import WeightKind
 
 kinds = st.sampled_from(["ternary", "int4", "int8", "int12", "int16", "codebook4"])
 
@@ -34,11 +43,54 @@ def test_positions_rebuild_the_matrix(seed: int, items: int, columns: int, pes: 
     matrix = rng.random((items * 4, columns)) < density
     interleave = Interleave(items * 4, pes, 4)
     rebuilt = np.zeros_like(matrix)
-    for pe, positions in enumerate(interleave.positions(matrix)):
+    for pe, (positions, _) in enumerate(interleave.placed(matrix)):
         assert (np.diff(positions) > 0).all()
         rows = interleave.rows_of(pe)[positions & ((1 << interleave.stride_log2) - 1)]
         rebuilt[rows, positions >> interleave.stride_log2] = True
     np.testing.assert_array_equal(rebuilt, matrix)
+
+
+@st.composite
+def matrices(draw: st.DrawFn) -> tuple[np.ndarray, Interleave]:
+    """A matrix of codes -9 to 9, most of them zero, and its rows over PEs."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    interleave = Interleave(group := draw(st.sampled_from([1, 4])), draw(st.integers(1, 9)), group)
+    interleave = Interleave(group * draw(st.integers(1, 14)), interleave.pes, group)
+    shape = (interleave.rows, draw(st.integers(1, 20)))
+    return rng.integers(-9, 10, shape) * (rng.random(shape) < draw(st.sampled_from([0.0, 0.03, 0.3, 1.0]))), interleave
+
+
+@given(matrices())
+def test_positions_and_values_rebuild_the_matrix(case: tuple[np.ndarray, Interleave]) -> None:
+    matrix, interleave = case
+    rebuilt = np.zeros_like(matrix)
+    for pe, (positions, values) in enumerate(interleave.placed(matrix)):
+        assert len(positions) == len(values) and (np.diff(positions) > 0).all()
+        rows = interleave.rows_of(pe)
+        rebuilt[rows[positions & ((1 << interleave.stride_log2) - 1)], positions >> interleave.stride_log2] = values
+    np.testing.assert_array_equal(rebuilt, matrix)
+
+
+@given(matrices(), kinds, st.integers(2, 8), st.booleans())
+def test_entries_walk_back_to_the_matrix(
+    case: tuple[np.ndarray, Interleave], kind: WeightKind, gap_bits: int, by_column: bool
+) -> None:
+    matrix, interleave = case
+    rebuilt = np.zeros_like(matrix)
+    found = entries(matrix, interleave, kind, gap_bits, by_column)
+    for pe, own in enumerate(found):
+        rows, stride = interleave.rows_of(pe), 1 << interleave.stride_log2
+        starts = [0, len(own.gaps)] if own.starts is None else own.starts.tolist()
+        assert (own.starts is not None) == by_column and starts[-1] == len(own.gaps)
+        for column, (first, last) in enumerate(pairwise(starts)):
+            at = column * stride if by_column else 0
+            for gap, value in zip(own.gaps[first:last].tolist(), own.values[first:last].tolist(), strict=True):
+                if value:
+                    rebuilt[rows[(at + gap) % stride], (at + gap) // stride] = value
+                at += gap + 1 if value else padding_passes(kind, gap_bits)
+    np.testing.assert_array_equal(rebuilt, matrix)
+    if not by_column:
+        assert entries_per_pe(matrix, interleave, kind, gap_bits).tolist() == [len(own.gaps) for own in found]
 
 
 @given(st.sets(st.integers(0, 3000), max_size=40), kinds, st.integers(2, 8))
