@@ -13,9 +13,8 @@ from ese_host.estimate.memories import ramb18
 from ese_host.image.design import Mode
 from ese_host.image.interleave import Interleave, entries
 from ese_host.image.packing import Packing
-from ese_host.image.phases import PARTS
 from ese_host.ir.fixed import Codes
-from ese_host.ir.network import Matrix
+from ese_host.ir.network import PARTS, Matrix
 
 Storage = Literal["auto", "sparse", "full"]
 
@@ -128,7 +127,7 @@ def store(
 ) -> tuple[Stored, Choice]:
     """A matrix's entries, stored the cheaper way or as `storage` says, and the choice with its reason.
 
-    `where`: name of its layer, and its part (`phases.PARTS`).
+    `where`: name of its layer, and its part (`ese_host.ir.network.PARTS`).
     """
     thin = sparse(matrix, interleave, packing, mode)
     size = interleave.rows_per_pe * matrix.codes.shape[1]

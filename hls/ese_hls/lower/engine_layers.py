@@ -132,8 +132,5 @@ def dense(node: Any, source: Fixed, collector: Collector) -> Dense:
 
 def as_one_kind(layer: Layer, kind: WeightKind) -> Layer:
     """The layer with all its weights stored as `kind`."""
-    if isinstance(layer, Dense):
-        return replace(layer, kernel=as_kind(layer.kernel, kind))
-    projection = None if layer.projection is None else as_kind(layer.projection, kind)
-    kernel, recurrent = as_kind(layer.kernel, kind), as_kind(layer.recurrent, kind)
-    return replace(layer, kernel=kernel, recurrent=recurrent, projection=projection)
+    matrices: dict[str, Any] = {part: as_kind(matrix, kind) for part, matrix in layer.matrices().items()}
+    return replace(layer, **matrices)

@@ -16,9 +16,9 @@ from ese_host.bundle.testset import TestSet
 from ese_host.check import estimates as estimated
 from ese_host.check.compare import Comparison
 from ese_host.estimate import cycles
-from ese_host.image.phases import PARTS, Phase
+from ese_host.image.phases import Phase
 from ese_host.ir.fixed import Codes
-from ese_host.ir.network import Layer, Lstm, Matrix, Network
+from ese_host.ir.network import PARTS, Layer, Network
 from ese_host.runtime.accelerator import Accelerator
 from ese_host.runtime.runner import ProgramResult
 
@@ -112,11 +112,7 @@ def host_seconds(result: ProgramResult) -> float:
 
 def weights_of(network: Network) -> tuple[int, int]:
     """All weights of a network, and the non-zero ones."""
-    matrices: list[Matrix] = []
-    for layer in network.layers:
-        matrices.append(layer.kernel)
-        if isinstance(layer, Lstm):
-            matrices += [layer.recurrent] + ([] if layer.projection is None else [layer.projection])
+    matrices = [matrix for layer in network.layers for matrix in layer.matrices().values()]
     return sum(m.codes.size for m in matrices), sum(int(np.count_nonzero(m.levels)) for m in matrices)
 
 

@@ -9,6 +9,7 @@ from typing import Literal, Union
 
 from ese_host.errors import UnsupportedError
 from ese_host.image.interleave import Interleave
+from ese_host.ir.network import GATES
 from ese_host.ir.weight_kinds import WeightKind
 
 MaskFamily = Literal["gap-aware", "pe-balanced", "magnitude"]
@@ -19,7 +20,7 @@ MAX_WIDTH = 1 << 15
 
 @dataclass(frozen=True)
 class MatrixSize:
-    """One weight matrix: rows, columns, and 4 where its rows are an LSTM's gate rows."""
+    """One weight matrix: rows, columns, and how many rows belong together (`ese_host.ir.network.GATES`, else 1)."""
 
     name: str
     rows: int
@@ -27,7 +28,7 @@ class MatrixSize:
     group: int = 1
 
     def __post_init__(self) -> None:
-        if not (1 <= self.rows <= 4 * MAX_WIDTH and 1 <= self.columns <= MAX_WIDTH):
+        if not (1 <= self.rows <= GATES * MAX_WIDTH and 1 <= self.columns <= MAX_WIDTH):
             raise UnsupportedError(
                 f"{self.name} has {self.rows} rows and {self.columns} columns; 1 to {MAX_WIDTH} cells, outputs or "
                 "inputs are modelled"
@@ -71,8 +72,8 @@ class LstmSize:
     def matrices(self) -> tuple[MatrixSize, ...]:
         """Kernel, recurrent kernel, projection."""
         gates = (
-            MatrixSize("kernel", 4 * self.units, self.inputs, 4),
-            MatrixSize("recurrent", 4 * self.units, self.outputs, 4),
+            MatrixSize("kernel", GATES * self.units, self.inputs, GATES),
+            MatrixSize("recurrent", GATES * self.units, self.outputs, GATES),
         )
         return (*gates, MatrixSize("projection", self.projection, self.units)) if self.projection else gates
 

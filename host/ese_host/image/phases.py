@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 
@@ -48,7 +47,6 @@ SCAN_HALVES = (("pointer_base", "columns"), ("group_base", "threshold"))
 """Low and high half of words 10 and 11; word 12 is `last_base`."""
 ROWS_AT = 16
 """Where a full phase's rows stand in word 9."""
-PARTS: tuple[Literal["kernel", "recurrent", "projection"], ...] = ("kernel", "recurrent", "projection")
 
 
 @dataclass

@@ -115,10 +115,7 @@ def _weights(networks: Sequence[Network]) -> WeightKind:
     kinds: dict[WeightKind, str] = {}
     for network in networks:
         for layer in network.layers:
-            matrices = [layer.kernel]
-            if isinstance(layer, Lstm):
-                matrices += [layer.recurrent] + ([] if layer.projection is None else [layer.projection])
-            for matrix in matrices:
+            for matrix in layer.matrices().values():
                 kinds.setdefault(matrix.kind, layer.name)
     if len(kinds) > 1:
         found = " and ".join(f"{kind} ({name!r})" for kind, name in kinds.items())

@@ -8,7 +8,7 @@ docs/numerics.md says what a network computes; `ese_host.ir.golden` computes it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, Union
+from typing import Literal, Union, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,12 @@ from ese_host.ir.tables import TABLE_SIZE, tanh_table
 from ese_host.ir.weight_kinds import WEIGHT_KINDS, WeightKind
 
 ActivationKind = Literal["tanh", "sigmoid", "hard_tanh", "hard_sigmoid"]
+Part = Literal["kernel", "recurrent", "projection"]
 
+PARTS: tuple[Part, ...] = get_args(Part)
+"""Matrices that a layer may have, by the fields that hold them."""
+GATES = 4
+"""Rows that each cell has in an LSTM's kernels: i, f, c, o. One PE holds all of a cell's."""
 SCALE_BITS = 16
 MAX_THRESHOLD = (1 << 16) - 1
 SLOPE = Fixed(16, 1, signed=False)
@@ -134,7 +139,7 @@ class Lstm:
     delta_state: int | None = None
 
     def __post_init__(self) -> None:
-        rows = 4 * self.units
+        rows = GATES * self.units
         fed_back = self.units if self.projection is None else len(self.projection.codes)
         shapes = {
             "kernel rows": (len(self.kernel.codes), rows),
@@ -157,7 +162,16 @@ class Lstm:
     @property
     def units(self) -> int:
         """Number of cells."""
-        return len(self.bias) // 4
+        return len(self.bias) // GATES
+
+    def matrices(self) -> dict[Part, Matrix]:
+        """Its matrices by part; the projection is there where the layer has one."""
+        gates: dict[Part, Matrix] = {"kernel": self.kernel, "recurrent": self.recurrent}
+        return gates if self.projection is None else {**gates, "projection": self.projection}
+
+    def group(self, part: Part) -> int:
+        """Rows of a part that belong together in one PE (`ese_host.image.interleave`): a cell's gates, else one."""
+        return 1 if part == "projection" else GATES
 
     @property
     def outputs(self) -> int:
@@ -200,6 +214,14 @@ class Dense:
     def outputs(self) -> int:
         """Width of the layer's output."""
         return len(self.bias)
+
+    def matrices(self) -> dict[Part, Matrix]:
+        """Its one matrix by part, as an LSTM's."""
+        return {"kernel": self.kernel}
+
+    def group(self, _part: Part) -> int:
+        """Rows that belong together in one PE: each by itself."""
+        return 1
 
 
 Layer = Union[Lstm, Dense]

@@ -11,7 +11,7 @@ import numpy as np
 from ese_host.bundle import golden_file
 from ese_host.bundle.manifest import GOLDEN, Folder
 from ese_host.errors import UnsupportedError
-from ese_host.ir.network import Lstm, Matrix
+from ese_host.ir.network import GATES, Lstm, Matrix
 from ese_host.ir.weight_kinds import WEIGHT_KINDS
 from ese_models.records.storage import FLOAT_BITS, StoredMatrix
 
@@ -44,7 +44,7 @@ def _of_layer(layer: Any, name: str) -> Iterator[StoredMatrix]:
     others = sum(int(np.prod(variable.shape)) for key, variable in own.items() if key not in kernels)
     for number, (key, variable) in enumerate(kernels.items()):
         quantizer = getattr(holder, f"{key.removesuffix('_kernel')}_quantizer_internal", None)
-        gates = 4 if variable.shape[1] == 4 * getattr(holder, "units", 0) else 1
+        gates = GATES if variable.shape[1] == GATES * getattr(holder, "units", 0) else 1
         weights = np.asarray(variable, dtype=np.float32)
         yield _matrix(f"{name}/{key}", weights, quantizer, gates, 0 if number else others)
 
@@ -84,16 +84,13 @@ def of_folder(folder: Path) -> tuple[list[StoredMatrix], int, int]:
     found = []
     chains = golden_file.load(opened.file(GOLDEN)).chains
     for layer in (layer for chain in chains for layer in chain.network.layers):
-        parts = {"kernel": layer.kernel}
         others = layer.bias.size
-        if isinstance(layer, Lstm):
-            parts["recurrent_kernel"] = layer.recurrent
-            others += 0 if layer.peepholes is None else layer.peepholes.size
-            if layer.projection is not None:
-                parts["projection_kernel"] = layer.projection
-        for number, (name, matrix) in enumerate(parts.items()):
-            group = 4 if isinstance(layer, Lstm) and name != "projection_kernel" else 1
-            found.append(_of_matrix(f"{layer.name}/{name}", matrix, group, 0 if number else others))
+        if isinstance(layer, Lstm) and layer.peepholes is not None:
+            others += layer.peepholes.size
+        for part, matrix in layer.matrices().items():
+            name = part if part == "kernel" else f"{part}_kernel"  # as Keras names them
+            biases = others if part == "kernel" else 0
+            found.append(_of_matrix(f"{layer.name}/{name}", matrix, layer.group(part), biases))
     return found, design.pes, design.gap_bits
 
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from ese_host.errors import UnsupportedError
 from ese_host.image.interleave import Interleave
+from ese_host.ir.network import GATES
 from ese_host.ir.weight_kinds import WEIGHT_KINDS, WeightKind
 from ese_models.data import Dataset
 from ese_models.networks.inspection import (
@@ -136,7 +137,7 @@ def matrices(model: Any) -> dict[str, npt.NDArray[np.float32]]:
 def interleave(name: str, rows: int, pes: int) -> Interleave:
     """How the rows of a kernel lie over the PEs: an LSTM's in groups of four gates; a projection's have none."""
     gated = is_recurrent(name) and not name.endswith("/projection_kernel")
-    return Interleave(rows, pes, 4 if gated else 1)
+    return Interleave(rows, pes, GATES if gated else 1)
 
 
 def is_recurrent(name: str) -> bool:

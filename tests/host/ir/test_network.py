@@ -1,0 +1,32 @@
+"""A layer's matrices by part."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ese_host.ir.network import GATES, PARTS, Lstm, Matrix
+from support.networks import Spec, network
+
+PROJECTED = Spec(inputs=3, units=(6,), projection=5, outputs=4)
+
+
+@pytest.mark.parametrize("spec", [PROJECTED, Spec(inputs=3, units=(6,), outputs=4)])
+def test_the_matrices_of_a_layer_are_all_of_its_matrices(spec: Spec) -> None:
+    for layer in network(np.random.default_rng(0), spec).layers:
+        own = {name: value for name, value in vars(layer).items() if isinstance(value, Matrix)}
+        assert layer.matrices() == own and tuple(own) == PARTS[: len(own)]
+        for part, matrix in layer.matrices().items():
+            gated = isinstance(layer, Lstm) and part != "projection"
+            assert layer.group(part) == (GATES if gated else 1)
+            assert len(matrix.codes) == layer.group(part) * (layer.units if gated else layer.outputs)
+
+
+def test_a_part_names_the_field_that_holds_it() -> None:
+    layer = network(np.random.default_rng(0), PROJECTED).layers[0]
+    for part, matrix in layer.matrices().items():
+        changed = replace(layer, **{part: replace(matrix, scale_frac=3)})
+        assert [m.scale_frac for m in changed.matrices().values()].count(3) == 1
+        assert changed.matrices()[part].scale_frac == 3
