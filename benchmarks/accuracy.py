@@ -25,6 +25,7 @@ from tqdm import tqdm
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
+from ese_host.ir.mask_families import MaskFamily
 from ese_models.data import Dataset
 from ese_models.data.japanese_vowels import load
 from ese_models.networks import inspection
@@ -35,7 +36,7 @@ from ese_models.training.metrics import accuracy
 from ese_models.training.train import DENSE, predict, train_dense
 
 ROOT = Path(__file__).resolve().parents[1]
-FAMILIES = ("magnitude", "pe-balanced", "gap-aware")
+FAMILIES: tuple[MaskFamily, ...] = ("magnitude", "pe-balanced", "gap-aware")
 KERNELS = ("lstm/kernel", "lstm/recurrent_kernel", "dense/kernel")
 CODES = ("float", "int4", "ternary")
 DENSITIES = (0.5, 0.3, 0.2, 0.15, 0.1, 0.05)

@@ -20,7 +20,8 @@ import numba
 import numpy as np
 
 from ese_host.image.interleave import Interleave
-from ese_models.pruning import FAMILIES, keep_per_pe, mask_for, statistics
+from ese_host.ir.mask_families import MASK_FAMILIES
+from ese_models.pruning import keep_per_pe, mask_for, statistics
 from support.ese_layer import CELLS, INPUTS, PROJECTED
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -66,7 +67,7 @@ def main(out: Path) -> None:
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
     environment = jinja2.Environment(loader=loader, trim_blocks=True, undefined=jinja2.StrictUndefined)  # noqa: S701
     text = environment.get_template("masks.md.jinja").render(
-        rows=[row(family, layer) for family in FAMILIES],
+        rows=[row(family, layer) for family in MASK_FAMILIES],
         weights=f"{sum(weights.size for weights, _ in layer):,}",
         pes=PES,
         density=f"{100 * DENSITY:g}%",

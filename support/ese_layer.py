@@ -6,9 +6,10 @@ import numpy as np
 
 from ese_host.image.interleave import Interleave
 from ese_host.ir.fixed import Codes, Fixed
+from ese_host.ir.mask_families import MaskFamily
 from ese_host.ir.network import Activation, Lstm, Matrix, Network
 from ese_host.ir.weight_kinds import WeightKind
-from ese_models.pruning import Family, mask_for
+from ese_models.pruning import mask_for
 
 INPUTS, CELLS, PROJECTED = 153, 1024, 512
 WEIGHTS = 4 * CELLS * (INPUTS + PROJECTED) + CELLS * PROJECTED
@@ -19,7 +20,7 @@ def ese_layer(
     *,
     density: float = 0.1,
     weights: WeightKind = "ternary",
-    family: Family = "gap-aware",
+    family: MaskFamily = "gap-aware",
     gap_bits: int = 5,
     seed: int = 0,
 ) -> Network:

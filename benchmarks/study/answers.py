@@ -8,9 +8,10 @@ from statistics import mean
 
 from benchmarks.study.cell import Cell
 from benchmarks.study.figures import Figures, Goal, Results, limited, losses, spread
+from benchmarks.study.grid import FAMILIES
 from benchmarks.study.store import Record
+from ese_host.ir.mask_families import MASK_FAMILIES
 
-ORDER = ("magnitude", "pe-balanced", "column-balanced", "gap-aware")
 CODES = ("float", "int4", "codebook4", "ttq")
 ESE_WEIGHTS = 3_248_128
 """Weights of ESE's layer: 153 inputs, 1024 cells, projection to 512."""
@@ -94,7 +95,7 @@ def balance(cells: Sequence[Cell], found: Results) -> Answer:
 
     rows = [row(["dense", "", "float"], dense)]
     rows += [row([f"dense, {longer[0].epochs} epochs more", "", "float"], longer)] if longer else []
-    order = sorted(groups, key=lambda g: (-g[1], ORDER.index(g[0]) if g[0] in ORDER else 9, CODES.index(g[2])))
+    order = sorted(groups, key=lambda g: (-g[1], FAMILIES.index(g[0]) if g[0] in FAMILIES else 9, CODES.index(g[2])))
     rows += [row([f, f"{100 * (1 - d):.0f}", w], groups[f, d, w]) for f, d, w in order]
 
     def compared(text: str, limit: float, mine: Sequence[Cell], against: Sequence[Cell]) -> Goal:
@@ -113,7 +114,8 @@ def balance(cells: Sequence[Cell], found: Results) -> Answer:
     free = centre("int4", "magnitude")
     goals += [
         compared(f"90% int4, {family} no worse than unbalanced", 0.0, centre("int4", family), free)
-        for family in ("pe-balanced", "column-balanced", "gap-aware")
+        for family in FAMILIES
+        if not MASK_FAMILIES[family].whole
     ]
     return Answer(
         ["masks", "pruned, %", "weights", f"{_words(metric)}, %", "loss, points"]

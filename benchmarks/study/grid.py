@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 from benchmarks.study.cell import Cell, Option
 from ese_host.errors import UnsupportedError
+from ese_host.ir.mask_families import MaskFamily
 
 SPEECH = "festvox-ru"
 IMAGES = "fashion-mnist"
-FAMILIES = ("magnitude", "pe-balanced", "column-balanced", "gap-aware")
+FAMILIES: tuple[MaskFamily, ...] = ("magnitude", "pe-balanced", "column-balanced", "gap-aware")
+"""Those that are compared, in the order of the tables."""
 CODES = ("int4", "codebook4", "ttq")
 TERNARY = ("ternary", "twn", "ttq")
 CENTRE = ("pe-balanced", 0.1, "int4")

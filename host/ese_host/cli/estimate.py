@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ese_host.boards.board import board_names, load_board
+from ese_host.ir.mask_families import ESTIMATED
 from ese_host.ir.weight_kinds import WEIGHT_KINDS
 
 if TYPE_CHECKING:
     from ese_host.estimate.sizes import LayerSize
     from ese_host.estimate.source import Encoded
 
-MASKS = ("gap-aware", "pe-balanced", "magnitude")
 SETTINGS = {"help_option_names": ["-h", "--help"]}
 LOGIC = "logic is modelled: no vendor synthesis behind it"
 ASSUMES = """What it assumes.
@@ -77,7 +77,7 @@ BY_SIZES = _options(
         show_default=True,
         help="Kept share; once, or once for each matrix (kernel, recurrent, projection).",
     ),
-    click.option("--masks", default="gap-aware", show_default=True, type=click.Choice(MASKS), help="Mask family."),
+    click.option("--masks", default="gap-aware", show_default=True, type=click.Choice(ESTIMATED), help="Mask family."),
     click.option(
         "--weights",
         default="ternary",
@@ -261,7 +261,7 @@ def _assumed(pruning: Any, exact: bool, reach: float) -> list[str]:
         if exact
         else f"entries of each PE: modelled, the largest of independent random weights, seed {pruning.seed}"
     ]
-    if pruning.masks == "gap-aware" and reach < 1.5:
+    if pruning.balance.no_padding and reach < 1.5:
         sentences.append(
             f"{pruning.gap_bits}-bit gaps pass only {reach:.2f} mean distances of kept weights: such masks lose "
             "magnitude, below 1 they cannot reach the whole matrix; use more gap bits"

@@ -49,7 +49,7 @@ def least_work(size: MatrixSize, number: int, pruning: Pruning, pes: int) -> Wor
     kept = np.minimum(keep, _rows(interleave) * size.columns)
     limit = max_gap(pruning.kind, pruning.gap_bits)
     reach = float((limit + 1) * kept.max() / (size.columns << interleave.stride_log2))
-    exact = pruning.masks == "gap-aware" and not _needs_padding(interleave, kept, limit)
+    exact = pruning.balance.no_padding and not _needs_padding(interleave, kept, limit)
     return Work(kept, np.zeros(pes, dtype=np.int64), exact, reach)
 
 
@@ -59,7 +59,7 @@ def work_of(size: MatrixSize, number: int, pruning: Pruning, pes: int) -> Work:
     least = least_work(size, number, pruning, pes)
     if least.exact:
         return least
-    positions = _modelled(size, number, pruning.of(number), pruning.masks == "magnitude", pruning.seed, pes)
+    positions = _modelled(size, number, pruning.of(number), pruning.balance.whole, pruning.seed, pes)
     weights = np.array([len(p) for p in positions], dtype=np.int64)
     padding = np.array([_padding(p, pruning) for p in positions], dtype=np.int64)
     return Work(weights, padding, False, least.reach)

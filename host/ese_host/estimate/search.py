@@ -61,7 +61,7 @@ def search(
     times: dict[tuple[int, int], float] = {}
     for one_pruning, one_choices in _candidates(pruning, choices, tried or Range()):
         works = works_of(table, one_pruning, one_choices.pes, least_work)
-        if pruning.masks == "gap-aware" and min(work.reach for work in works) < _least_reach(tried):
+        if pruning.balance.no_padding and min(work.reach for work in works) < _least_reach(tried):
             continue
         try:
             design = design_of(table, works, one_pruning, one_choices)

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal, Union
+from typing import Union
 
 from ese_host.errors import UnsupportedError
 from ese_host.image.interleave import Interleave
+from ese_host.ir.mask_families import ESTIMATED, MASK_FAMILIES, Balance, MaskFamily
 from ese_host.ir.network import GATES
 from ese_host.ir.weight_kinds import WeightKind
 
-MaskFamily = Literal["gap-aware", "pe-balanced", "magnitude"]
-MASKS: tuple[MaskFamily, ...] = ("gap-aware", "pe-balanced", "magnitude")
-"""Mask families, as the training side names them."""
 MAX_WIDTH = 1 << 15
 
 
@@ -113,8 +111,13 @@ class Pruning:
         for density in self.density if isinstance(self.density, tuple) else (self.density,):
             if not 0 < density <= 1:
                 raise UnsupportedError(f"density is {density}; more than 0 and at most 1 is allowed")
-        if self.masks not in MASKS:
-            raise UnsupportedError(f"masks are {self.masks!r}; allowed: {', '.join(MASKS)}")
+        if self.masks not in ESTIMATED:
+            raise UnsupportedError(f"masks are {self.masks!r}; allowed: {', '.join(ESTIMATED)}")
+
+    @property
+    def balance(self) -> Balance:
+        """What its masks promise."""
+        return MASK_FAMILIES[self.masks]
 
     def of(self, number: int) -> float:
         """Density of the matrix of that number."""

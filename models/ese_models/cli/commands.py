@@ -14,10 +14,8 @@ from typing import Any
 import click
 
 from ese_host.errors import UnsupportedError
+from ese_host.ir.mask_families import MASK_FAMILIES
 from ese_models.quiet import tensorflow_quietly as _tensorflow
-
-FAMILIES = ("gap-aware", "pe-balanced", "bank-balanced", "column-balanced", "magnitude")
-"""`ese_models.pruning.FAMILIES`, whose import is heavy."""
 
 TASKS = ("japanese-vowels", "festvox-ru", "fashion-mnist", "digits")
 """`ese_models.data.LOADERS`, likewise."""
@@ -109,7 +107,9 @@ def train(
 @click.option("--layer-density", type=(str, float), multiple=True, help="KERNEL and its own density; repeatable.")
 @click.option("--schedule", type=click.Choice(["cubic", "geometric"]), default="cubic", show_default=True)
 @click.option("--pes", type=click.IntRange(1, 128), default=8, show_default=True, help="Processing elements.")
-@click.option("--masks", type=click.Choice(FAMILIES), default="gap-aware", show_default=True, help="Mask family.")
+@click.option(
+    "--masks", type=click.Choice([*MASK_FAMILIES]), default="gap-aware", show_default=True, help="Mask family."
+)
 @click.option(
     "--gap-bits",
     type=click.IntRange(2, 12),
@@ -205,7 +205,9 @@ def dsd(
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--densities", help="Densities to try, with commas between.  [default: 1 down to 0.02]")
-@click.option("--masks", type=click.Choice(FAMILIES), default="magnitude", show_default=True, help="Mask family.")
+@click.option(
+    "--masks", type=click.Choice([*MASK_FAMILIES]), default="magnitude", show_default=True, help="Mask family."
+)
 @click.option("--pes", type=click.IntRange(1, 128), default=8, show_default=True, help="Processing elements.")
 @click.option("--split", type=click.Choice(["train", "test"]), default="train", show_default=True)
 @click.option("--loss", type=float, default=1.0, show_default=True, help="Points that a kernel alone may cost.")

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, get_args
 
 from ese_host.errors import UnsupportedError
 from ese_host.image.interleave import Interleave
+from ese_host.ir.mask_families import MASK_FAMILIES, MaskFamily
 from ese_host.ir.weight_kinds import WeightKind
 from ese_models.pruning.gaps import gap_aware
 from ese_models.pruning.masks import Floats, Mask, magnitude, pe_balanced
 from ese_models.pruning.units import bank_balanced, column_balanced
 
-Family = Literal["gap-aware", "pe-balanced", "bank-balanced", "column-balanced", "magnitude"]
-FAMILIES: tuple[Family, ...] = get_args(Family)
-_PLAIN: dict[Family, Callable[[Floats, float, Interleave], Mask]] = {
+_PLAIN: dict[MaskFamily, Callable[[Floats, float, Interleave], Mask]] = {
     "pe-balanced": pe_balanced,
     "bank-balanced": bank_balanced,
     "column-balanced": column_balanced,
@@ -23,7 +21,7 @@ _PLAIN: dict[Family, Callable[[Floats, float, Interleave], Mask]] = {
 
 
 def mask_for(
-    family: Family, weights: Floats, density: float, interleave: Interleave, kind: WeightKind, gap_bits: int
+    family: MaskFamily, weights: Floats, density: float, interleave: Interleave, kind: WeightKind, gap_bits: int
 ) -> Mask:
     """The mask of a family by name; `kind` and `gap_bits` matter to the gap-aware one alone.
 
@@ -34,5 +32,5 @@ def mask_for(
     if family == "gap-aware":
         return gap_aware(weights, density, interleave, kind, gap_bits)
     if family not in _PLAIN:
-        raise UnsupportedError(f"mask family is {family!r}; allowed: {', '.join(FAMILIES)}")
+        raise UnsupportedError(f"mask family is {family!r}; allowed: {', '.join(MASK_FAMILIES)}")
     return _PLAIN[family](weights, density, interleave)

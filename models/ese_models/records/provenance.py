@@ -15,9 +15,10 @@ import keras
 import numpy as np
 
 from ese_host.errors import FormatError, MissingError
+from ese_host.ir.mask_families import MASK_FAMILIES
 from ese_models.data import Dataset, Split
 from ese_models.networks.inspection import check_finite, kernels, weight_quantizers
-from ese_models.pruning import FAMILIES, statistics
+from ese_models.pruning import statistics
 from ese_models.training.compress import Compressed, Plan, interleave, masks_for, matrices
 from ese_models.training.masking import DenseSparseDense
 from ese_models.training.metrics import accuracy
@@ -170,7 +171,7 @@ def mask_table(dense: Any, result: Compressed, plan: Plan) -> dict[str, dict[str
     weights = matrices(dense)
     codes = stored_codes(result.model)
     made = {"used": {name: array != 0 for name, array in codes.items()}}
-    for family in FAMILIES:
+    for family in MASK_FAMILIES:
         made[family] = masks_for(weights, plan, plan.density, family)
     return {
         name: {

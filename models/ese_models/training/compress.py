@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from ese_host.errors import UnsupportedError
 from ese_host.image.interleave import Interleave
+from ese_host.ir.mask_families import MASK_FAMILIES, MaskFamily
 from ese_host.ir.network import GATES
 from ese_host.ir.weight_kinds import WEIGHT_KINDS, WeightKind
 from ese_models.data import Dataset
@@ -29,7 +30,7 @@ from ese_models.networks.inspection import (
     weight_quantizers,
 )
 from ese_models.networks.network import QUANTIZERS, Formats, Mask, Weights, network
-from ese_models.pruning import FAMILIES, Family, mask_for
+from ese_models.pruning import mask_for
 from ese_models.pruning.schedule import SCHEDULES, Schedule
 from ese_models.quantizers.kmeans import STARTS, Start
 from ese_models.training.grouping import LEARNED, Regrouping, begin, finish
@@ -66,7 +67,7 @@ class Plan:
     weights: Weights = "ternary"
     density: float = 0.1
     pes: int = 8
-    family: Family = "gap-aware"
+    family: MaskFamily = "gap-aware"
     gap_bits: int = 5
     seed: int = 0
     prune: Recipe = field(default=PRUNE)
@@ -84,8 +85,8 @@ class Plan:
     def __post_init__(self) -> None:
         if self.weights not in ("float", *QUANTIZERS):
             raise UnsupportedError(f"weights are {self.weights!r}; allowed: float, {', '.join(QUANTIZERS)}")
-        if self.family not in FAMILIES:
-            raise UnsupportedError(f"mask family is {self.family!r}; allowed: {', '.join(FAMILIES)}")
+        if self.family not in MASK_FAMILIES:
+            raise UnsupportedError(f"mask family is {self.family!r}; allowed: {', '.join(MASK_FAMILIES)}")
         if self.schedule not in SCHEDULES:
             raise UnsupportedError(f"schedule is {self.schedule!r}; allowed: {', '.join(SCHEDULES)}")
         for name, density in self.layers.items():
@@ -169,7 +170,7 @@ def densities(sizes: Mapping[str, int], density: float, emphasis: tuple[float, f
 
 
 def masks_for(
-    weights: Mapping[str, npt.NDArray[np.float32]], plan: Plan, density: float, family: Family
+    weights: Mapping[str, npt.NDArray[np.float32]], plan: Plan, density: float, family: MaskFamily
 ) -> dict[str, Mask]:
     """Kernel name -> (outputs, inputs) mask of a family, with `density` over the whole network.
 

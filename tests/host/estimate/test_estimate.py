@@ -17,11 +17,12 @@ from ese_host.estimate import energy, masks, resources
 from ese_host.estimate import memories as storage
 from ese_host.estimate.estimate import Subject, estimate
 from ese_host.estimate.search import HEADROOM, Range, search
-from ese_host.estimate.sizes import MASKS, DenseSize, LayerSize, LstmSize, MatrixSize, Pruning
+from ese_host.estimate.sizes import DenseSize, LayerSize, LstmSize, MatrixSize, Pruning
 from ese_host.estimate.sizing import Choices, design_of
 from ese_host.estimate.timing import of_sizes
 from ese_host.image.design import Design
 from ese_host.image.interleave import entries_per_pe
+from ese_host.ir.mask_families import ESTIMATED
 from ese_host.ir.weight_kinds import WeightKind
 
 ESE = LstmSize(153, 1024, 512, True)
@@ -115,7 +116,7 @@ layers = st.one_of(
 
 
 @settings(max_examples=60, deadline=None)
-@given(layers, st.floats(0.02, 1), st.sampled_from(MASKS), st.integers(1, 40), st.sampled_from(["ternary", "int4"]))
+@given(layers, st.floats(0.02, 1), st.sampled_from(ESTIMATED), st.integers(1, 40), st.sampled_from(["ternary", "int4"]))
 def test_sums_by_cause_are_totals(layer: LayerSize, density: float, family: Any, pes: int, kind: Any) -> None:
     found = of(layer, Pruning(density, family, kind), pes)
     assert sum(found["cycles_by_cause"].values()) == pytest.approx(found["cycles_per_step"])
@@ -159,7 +160,7 @@ def test_more_pes_take_no_more_cycles_and_more_copies(
 
 @settings(max_examples=30, deadline=None)
 @given(
-    st.integers(1, 40), st.integers(1, 40), st.floats(0.05, 1), st.integers(1, 20), st.sampled_from(MASKS),
+    st.integers(1, 40), st.integers(1, 40), st.floats(0.05, 1), st.integers(1, 20), st.sampled_from(ESTIMATED),
     st.integers(0, 5),
 )  # fmt: skip
 def test_masks_keep_what_they_promise(
@@ -196,7 +197,7 @@ def test_modelled_padding_is_that_of_the_stored_stream(
 
 
 def test_unbalanced_masks_wait_for_the_fullest() -> None:
-    cycles = {family: of(ESE, Pruning(0.1, family), 64)["cycles_by_cause"] for family in MASKS}
+    cycles = {family: of(ESE, Pruning(0.1, family), 64)["cycles_by_cause"] for family in ESTIMATED}
     assert cycles["gap-aware"]["imbalance"] == cycles["gap-aware"]["padding"] == 0
     assert 0 < cycles["pe-balanced"]["imbalance"] < cycles["magnitude"]["imbalance"]
     # the talk's padding: 391 entries on 4,256 by plain top-k at 5 bits and 10%, on one share of this layer

@@ -13,14 +13,15 @@ pytest.importorskip("ese_hls.encode.encoder", reason="the encoder comes with the
 from ese_hls.encode import encoder, sizing
 from ese_host import image
 from ese_host.estimate import cycles
-from ese_host.estimate.sizes import MASKS, DenseSize, LayerSize, LstmSize, Pruning
+from ese_host.estimate.sizes import DenseSize, LayerSize, LstmSize, Pruning
 from ese_host.estimate.sizing import Choices, design_of
 from ese_host.estimate.timing import Timed, of_image, of_sizes
 from ese_host.image.design import Design
 from ese_host.image.interleave import Interleave
 from ese_host.image.reader import Image
+from ese_host.ir.mask_families import ESTIMATED, MASK_FAMILIES
 from ese_host.ir.network import Lstm, Matrix, Network
-from ese_models.pruning import FAMILIES, gap_aware
+from ese_models.pruning import gap_aware
 from support.networks import HARD8, SMOOTH16, Rng, Spec, network
 
 CASES = {
@@ -128,4 +129,4 @@ def test_the_ese_layer_as_encoded(pes: int) -> None:
 
 
 def test_mask_families_are_among_those_of_training() -> None:
-    assert set(MASKS) < set(FAMILIES)
+    assert set(ESTIMATED) < set(MASK_FAMILIES)

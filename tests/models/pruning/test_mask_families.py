@@ -1,6 +1,7 @@
 """What every balanced family promises, and the optimality of each by brute force at tiny sizes."""
 
 from itertools import combinations, pairwise
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -9,11 +10,12 @@ from hypothesis import strategies as st
 
 from ese_host.errors import UnsupportedError
 from ese_host.image.interleave import Interleave, entries_per_pe
+from ese_host.ir.mask_families import MASK_FAMILIES, MaskFamily
 from ese_models.cli import commands
-from ese_models.pruning import FAMILIES, bank_balanced, column_balanced, gap_aware, keep_per_pe, mask_for
+from ese_models.pruning import bank_balanced, column_balanced, gap_aware, keep_per_pe, mask_for
 from support.matrices import problems
 
-BALANCED = [family for family in FAMILIES if family != "magnitude"]
+BALANCED = [family for family in MASK_FAMILIES if family != "magnitude"]
 KINDS = st.sampled_from(["ternary", "int4"])
 
 
@@ -48,7 +50,7 @@ def test_awkward_shapes_keep_exactly_their_share(family, density, rows, columns,
     assert per_pe(mask, interleave) == share(weights, density, interleave)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", MASK_FAMILIES)
 @given(problems(), st.floats(0, 1), st.floats(0, 1), st.integers(2, 5))
 @settings(max_examples=100, deadline=None)
 def test_more_density_never_loses_weight(family, problem, first, second, gap_bits):
@@ -148,4 +150,6 @@ def test_banks_without_columns_are_refused():
 
 
 def test_the_command_offers_every_family():
-    assert commands.FAMILIES == FAMILIES
+    for command in (commands.compress, commands.sensitivity):
+        (option,) = (option for option in command.params if option.name == "masks")
+        assert list(option.type.choices) == list(MASK_FAMILIES) == list(get_args(MaskFamily))

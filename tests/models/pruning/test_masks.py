@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from ese_host.errors import FormatError, UnsupportedError
 from ese_host.image.interleave import Interleave, entries_per_pe, max_gap
-from ese_models.pruning import FAMILIES, gap_aware, magnitude, mask_for, pe_balanced, statistics
+from ese_host.ir.mask_families import MASK_FAMILIES
+from ese_models.pruning import gap_aware, magnitude, mask_for, pe_balanced, statistics
 from ese_models.pruning.chain import best_chain
 from support.matrices import problems
 
@@ -99,7 +100,7 @@ def test_virtual_rows_wider_than_the_gap_field_cost_the_fewest_paddings():
 def test_masks_do_not_depend_on_anything_but_the_weights():
     weights = np.random.default_rng(1).integers(-3, 4, (64, 24)).astype(float)
     interleave = Interleave(64, 3, 4)
-    for family in FAMILIES:
+    for family in MASK_FAMILIES:
         first = mask_for(family, weights, 0.2, interleave, "ternary", 4)
         assert (first == mask_for(family, weights.copy(), 0.2, interleave, "ternary", 4)).all()
 

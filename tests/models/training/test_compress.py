@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from ese_host.errors import FormatError, MissingError, UnsupportedError
 from ese_host.image.interleave import entries_per_pe
+from ese_host.ir.mask_families import MASK_FAMILIES
 from ese_models import data
 from ese_models.cli import commands as cli
 from ese_models.networks.inspection import constraints, kernels, load, weight_quantizers
 from ese_models.networks.network import Topology
-from ese_models.pruning import FAMILIES, keep_per_pe
+from ese_models.pruning import keep_per_pe
 from ese_models.records import provenance
 from ese_models.training.compress import (
     Plan,
@@ -213,7 +214,7 @@ def test_commands_write_model_provenance_and_test_set(tmp_path, tiny, commands):
     record = provenance.read(second)
     assert record["seeds"] == {"train": 0, "compress": 0} and record["weights"] == "ternary"
     for name, table in record["masks"].items():
-        assert set(table) == {"used", *FAMILIES}
+        assert set(table) == {"used", *MASK_FAMILIES}
         assert table["used"]["padding"] == 0 and len(set(table["used"]["entries_per_pe"])) == 1
         assert table["used"]["density"] == record["density"][name]
     with np.load(provenance.testset_path(second), allow_pickle=False) as arrays:
