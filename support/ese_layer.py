@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from ese_host.image.interleave import Interleave
+from ese_host.ir.activations import Activation
 from ese_host.ir.fixed import Codes, Fixed
 from ese_host.ir.mask_families import MaskFamily
-from ese_host.ir.network import Activation, Lstm, Matrix, Network
+from ese_host.ir.network import Lstm, Matrix, Network
 from ese_host.ir.weight_kinds import WeightKind
 from ese_models.pruning import mask_for
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ese_host.ir.activations import Activation
 from ese_host.ir.fixed import Codes, Fixed
-from ese_host.ir.network import Activation, Dense, Lstm, Matrix, Network
+from ese_host.ir.network import Dense, Lstm, Matrix, Network
 from ese_host.ir.weight_kinds import WEIGHT_KINDS, WeightKind
 
 Rng = np.random.Generator

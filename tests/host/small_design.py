@@ -15,8 +15,9 @@ from ese_host.bundle import golden_file, manifest
 from ese_host.check.compare import scaled
 from ese_host.image.design import FORMAT_VERSION, SUM_FRAC, Design
 from ese_host.ir import golden
+from ese_host.ir.activations import Activation
 from ese_host.ir.fixed import Fixed
-from ese_host.ir.network import Activation, Dense, Matrix, Network
+from ese_host.ir.network import Dense, Matrix, Network
 from ese_host.ir.program import Chain, Merge, Output, Port, Program
 
 INPUTS, OUTPUTS = 5, 3

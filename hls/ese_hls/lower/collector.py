@@ -16,9 +16,10 @@ from ese_hls.quantize.summary import TensorReport
 from ese_hls.quantize.tensors import WeightTensor
 from ese_hls.quantize.weights import bias_of, matrix_of
 from ese_host.image.design import SUM_FRAC
+from ese_host.ir.activations import Activation
 from ese_host.ir.engine_formats import ELEMENT_BITS
 from ese_host.ir.fixed import Codes, Fixed
-from ese_host.ir.network import Activation, Matrix
+from ese_host.ir.network import Matrix
 
 
 @dataclass

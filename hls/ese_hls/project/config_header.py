@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ese_host.files.templates import templates
 from ese_host.image.design import Design
+from ese_host.ir.activations import Activation
 from ese_host.ir.fixed import Fixed
-from ese_host.ir.network import Activation
 
 
 def render(design: Design) -> str:

@@ -10,8 +10,8 @@ import numpy as np
 
 from ese_hls.generation import is_classic
 from ese_host.errors import UnsupportedError
+from ese_host.ir.activations import SLOPE, Activation
 from ese_host.ir.fixed import Fixed
-from ese_host.ir.network import SLOPE, Activation
 
 TANH_OUT = Fixed(16, 1)
 """Format of a tanh that has no quantizer of its own."""

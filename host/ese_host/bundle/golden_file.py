@@ -14,8 +14,9 @@ import numpy as np
 
 from ese_host.errors import EseError, FormatError, UnsupportedError
 from ese_host.files import npz
+from ese_host.ir.activations import Activation
 from ese_host.ir.fixed import Fixed
-from ese_host.ir.network import Activation, Dense, Lstm, Matrix, Network
+from ese_host.ir.network import Dense, Lstm, Matrix, Network
 from ese_host.ir.program import Output, Port, Program, Step
 
 _CLASSES = {

@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 from ese_host.errors import FormatError, MismatchError
 from ese_host.image.packing import GAP_BITS, RAM_BITS, Packing
+from ese_host.ir.activations import Activation
 from ese_host.ir.fixed import Fixed
-from ese_host.ir.network import Activation
 from ese_host.ir.weight_kinds import WEIGHT_KINDS, WeightKind
 
 Mode = Literal["stream", "skip"]
@@ -151,21 +151,11 @@ class Design:
         for name in ("source", "state", "output"):
             items[name] = Fixed.from_json(items[name])
         for name in ("gate", "cell"):
-            items[name] = _activation(items[name])
+            items[name] = Activation.from_json(items[name])
         for name in names - {"source", "state", "output", "gate", "cell", "weights", "mode", FULL_FIELD}:
             if type(items[name]) is not int:
                 raise FormatError(f"design: {name} is {items[name]!r}; an integer is expected")
         return cls(**items)
-
-
-def _activation(value: Any) -> Activation:
-    if not isinstance(value, dict) or set(value) != {"kind", "out", "slope", "offset"}:
-        raise FormatError(f"activation is {value!r}; expected an object with kind, out, slope, offset")
-    if value["kind"] not in ("tanh", "sigmoid", "hard_tanh", "hard_sigmoid"):
-        raise FormatError(f"activation kind is {value['kind']!r}; tanh, sigmoid and their hard forms are allowed")
-    if type(value["slope"]) is not int or type(value["offset"]) is not int:
-        raise FormatError(f"activation is {value!r}; slope and offset are integers")
-    return Activation(value["kind"], Fixed.from_json(value["out"]), value["slope"], value["offset"])
 
 
 def check_ids(what: str, found: int, expected: int) -> None:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ese_host.errors import UnsupportedError
+from ese_host.ir.activations import Activation
 from ese_host.ir.fixed import Fixed
-from ese_host.ir.network import Activation, Lstm, Network
+from ese_host.ir.network import Lstm, Network
 from ese_host.ir.weight_kinds import WeightKind
 
 ELEMENT_BITS = 16

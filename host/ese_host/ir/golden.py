@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ese_host.errors import CapacityError, FormatError
+from ese_host.ir.activations import activate
 from ese_host.ir.fixed import Codes, Fixed
-from ese_host.ir.network import SLOPE, Activation, Dense, Lstm, Matrix, Network
-from ese_host.ir.tables import INPUT_FRAC, SEGMENT_FRAC, TABLE_SIZE, VALUE_FRAC
+from ese_host.ir.network import Dense, Lstm, Matrix, Network
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,23 +117,6 @@ def align(*terms: tuple[Codes, int]) -> tuple[Codes, int]:
     frac = max(f for _, f in terms)
     total = sum(np.left_shift(codes, frac - f) for codes, f in terms)
     return np.asarray(total, dtype=np.int64), frac
-
-
-def activate(x: Codes, frac: int, activation: Activation, table: Codes) -> Codes:
-    """Quantized activation of codes with `frac` fractional bits; hard ones are exact, smooth ones read the table."""
-    if activation.hard:
-        limit = 64 << frac
-        line = np.clip(x, -limit, limit) * activation.slope + (activation.offset << frac)
-        return activation.out.quantize(line, frac + SLOPE.frac)
-    half = activation.kind == "sigmoid"
-    shift = frac + half - INPUT_FRAC
-    magnitude = np.right_shift(np.abs(x), shift) if shift >= 0 else np.left_shift(np.abs(x), -shift)
-    magnitude = np.minimum(magnitude, (TABLE_SIZE << SEGMENT_FRAC) - 1)
-    segment, rest = magnitude >> SEGMENT_FRAC, magnitude & ((1 << SEGMENT_FRAC) - 1)
-    tanh = np.sign(x) * (table[0][segment] + ((table[1][segment] * rest) >> SEGMENT_FRAC))
-    if half:
-        return activation.out.quantize((1 << VALUE_FRAC) + tanh, VALUE_FRAC + 1)
-    return activation.out.quantize(tanh, VALUE_FRAC)
 
 
 def _dense(layer: Dense, values: Codes) -> LayerResult:

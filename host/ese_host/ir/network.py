@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ese_host.errors import FormatError, UnsupportedError
+from ese_host.ir.activations import Activation as Activation  # estimate/sizing.py takes it from here
 from ese_host.ir.fixed import Codes, Fixed
 from ese_host.ir.tables import TABLE_SIZE, tanh_table
 from ese_host.ir.weight_kinds import WEIGHT_KINDS, WeightKind
 
-ActivationKind = Literal["tanh", "sigmoid", "hard_tanh", "hard_sigmoid"]
 Part = Literal["kernel", "recurrent", "projection"]
 
 PARTS: tuple[Part, ...] = get_args(Part)
@@ -27,8 +27,6 @@ GATES = 4
 """Rows that each cell has in an LSTM's kernels: i, f, c, o. One PE holds all of a cell's."""
 SCALE_BITS = 16
 MAX_THRESHOLD = (1 << 16) - 1
-SLOPE = Fixed(16, 1, signed=False)
-"""Format of a hard activation's slope and offset."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,21 +83,6 @@ class Matrix:
         scale = np.where(levels >= 0, self.scale[0][:, None], self.scale[1][:, None])
         values: npt.NDArray[np.float64] = np.ldexp((levels * scale).astype(np.float64), -self.scale_frac)
         return values
-
-
-@dataclass(frozen=True)
-class Activation:
-    """A quantized activation: smooth (the table of docs/numerics.md) or hard (slope * x + offset), then `out`."""
-
-    kind: ActivationKind
-    out: Fixed
-    slope: int = 0
-    offset: int = 0
-
-    @property
-    def hard(self) -> bool:
-        """Whether it is piecewise linear, and so exact."""
-        return self.kind.startswith("hard_")
 
 
 @dataclass(frozen=True, eq=False)

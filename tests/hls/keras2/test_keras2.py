@@ -22,7 +22,8 @@ from ese_hls.generation import is_classic
 from ese_hls.quantize.weights import evaluate
 from ese_host.errors import UnsupportedError
 from ese_host.ir import golden
-from ese_host.ir.network import Activation, Lstm
+from ese_host.ir.activations import Activation
+from ese_host.ir.network import Lstm
 
 RECORDED = json.loads(IMAGES.read_text(encoding="utf-8"))
 

@@ -18,8 +18,9 @@ from qkeras import (
 )
 
 from ese_host.ir import golden
+from ese_host.ir.activations import Activation
 from ese_host.ir.fixed import Fixed
-from ese_host.ir.network import Activation, Lstm
+from ese_host.ir.network import Lstm
 from support.plugin_models import bits, chain, classifier, convert, dense, inputs, lstm
 
 

@@ -16,8 +16,8 @@ from ese_host.boards import processor as blockdesign
 from ese_host.boards.board import board_names, load_board
 from ese_host.errors import FormatError, MismatchError
 from ese_host.image.design import Design
+from ese_host.ir.activations import Activation
 from ese_host.ir.fixed import Fixed
-from ese_host.ir.network import Activation
 
 ANSWERS = """
 proc glob {args} { return design.hwh }

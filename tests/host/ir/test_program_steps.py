@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from ese_host.errors import CapacityError, EseError, FormatError, UnsupportedError
 from ese_host.ir import golden
+from ese_host.ir.activations import Activation
 from ese_host.ir.fixed import Fixed
-from ese_host.ir.network import Activation
 from ese_host.ir.program import (
     Affine,
     Apply,

@@ -10,16 +10,13 @@ from typing import Literal
 import numpy as np
 
 from ese_host.errors import CapacityError, FormatError
-from ese_host.ir import golden
+from ese_host.ir.activations import LIMIT_BITS, SLOPE, Activation, activate
 from ese_host.ir.fixed import Codes, Fixed
-from ese_host.ir.network import SLOPE, Activation
 from ese_host.ir.program.order import OneSource, aligned, common, shifted
 from ese_host.ir.program.tensor import HELD_BITS, Tensor, Value, check_frac, check_range
 from ese_host.ir.tables import INPUT_FRAC, TABLE_SIZE, tanh_table
 
 MergeKind = Literal["add", "subtract", "multiply", "maximum", "minimum", "average"]
-_LIMIT_BITS = 6
-"""A hard activation holds its input to +-2**6 first."""
 
 
 @dataclass(frozen=True)
@@ -219,7 +216,7 @@ class Apply(OneSource):
             CapacityError: the input has too many bits, or too few for the binary point.
         """
         if self.activation.hard:
-            most = HELD_BITS - _LIMIT_BITS - SLOPE.bits - 1
+            most = HELD_BITS - LIMIT_BITS - SLOPE.bits - 1
             if source.frac > most:
                 raise CapacityError(
                     f"a hard activation reads {source.frac} fractional bits; {most} are held: quantize before"
@@ -232,4 +229,4 @@ class Apply(OneSource):
         """Its values."""
         tensor, frac = self.infer(source.tensor), source.tensor.frac
         codes = np.left_shift(source.codes, max(0, -frac))
-        return source.with_codes(tensor, golden.activate(codes, max(0, frac), self.activation, self.table))
+        return source.with_codes(tensor, activate(codes, max(0, frac), self.activation, self.table))

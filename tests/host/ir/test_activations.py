@@ -1,0 +1,48 @@
+"""Kinds of activations: the type, the functions, and what a file may say. Values are tested in test_golden.py."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+
+from ese_host.errors import FormatError
+from ese_host.ir.activations import KINDS, LIMIT_BITS, Activation, ActivationKind, activate
+from ese_host.ir.fixed import Fixed
+from ese_host.ir.tables import tanh_table
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_is_computed_and_grows_with_its_input(kind: ActivationKind) -> None:
+    activation = Activation(kind, Fixed(12, 1), 16384, 0)
+    x = np.arange(-(9 << 10), 9 << 10, 5)
+    found = activate(x, 10, activation, tanh_table())
+    assert found.shape == x.shape and (np.diff(found) >= 0).all() and found.min() < found.max()
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.startswith("hard_")])
+def test_a_hard_activation_holds_its_input(kind: ActivationKind) -> None:
+    activation = Activation(kind, Fixed(16, 8), 32768, 16384)
+    for far in (1 << 40, (1 << LIMIT_BITS) << 12):
+        assert activate(np.array([far, -far]), 12, activation, tanh_table()).tolist() == [64.5 * 256, -63.5 * 256]
+
+
+def test_an_activation_is_read_back() -> None:
+    for kind in KINDS:
+        activation = Activation(kind, Fixed(9, 1, symmetric=True), 5, 7)
+        assert Activation.from_json(asdict(activation)) == activation
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"kind": "softsign"}, r"^activation kind is 'softsign'; allowed: tanh, sigmoid, hard_tanh, hard_sigmoid$"),
+        ({"slope": 1.0}, r"^activation is {.*}; slope and offset are integers$"),
+        ({"more": 1}, r"^activation is {.*}; expected an object with kind, out, slope, offset$"),
+        ({"out": 3}, r"^fixed-point format is 3; expected "),
+    ],
+)
+def test_what_is_no_activation_is_refused(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(FormatError, match=message):
+        Activation.from_json({**asdict(Activation("tanh", Fixed(8, 1))), **changes})
