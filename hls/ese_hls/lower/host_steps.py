@@ -10,7 +10,16 @@ from typing import Any
 import numpy as np
 
 from ese_hls.lower.partition import Masked, Partition, narrowest
-from ese_hls.quantize.formats import activation_of, describe, format_of, is_format, is_sigmoidal, is_ternary, ternary_of
+from ese_hls.quantize.formats import (
+    activation_of,
+    describe,
+    format_of,
+    is_format,
+    is_rounded_activation,
+    is_sigmoidal,
+    is_ternary,
+    ternary_of,
+)
 from ese_hls.quantize.result_precision import of_layer, of_model, text_of
 from ese_host.errors import CapacityError, UnsupportedError
 from ese_host.ir.fixed import Fixed
@@ -59,7 +68,7 @@ def activation(made: Partition, node: Any) -> None:
         code, code_frac, frac = ternary_of(function, f"layer {node.name!r}")
         made.formats[target] = Fixed(2, 2 - frac, symmetric=True)
         made.give(node, made.step(node, Ternary(source, target, code, code_frac, frac)))
-    elif is_sigmoidal(function) or name in ("quantized_tanh", "quantized_sigmoid"):
+    elif is_sigmoidal(function) or is_rounded_activation(function):
         applied, note = activation_of(function, f"layer {node.name!r}")
         out = node.get_attr("output") or (of_layer(node) if is_sigmoidal(function) else None)
         applied = type(applied)(applied.kind, out or applied.out, applied.slope, applied.offset)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ese_hls.generation import is_classic
+from ese_hls.quantize import units
+from ese_hls.quantize.units import Unit
 from ese_host.errors import UnsupportedError
-from ese_host.ir.activations import SLOPE, Activation
+from ese_host.ir.activations import SLOPE, Activation, ActivationKind
 from ese_host.ir.fixed import Fixed
 
 TANH_OUT = Fixed(16, 1)
@@ -26,21 +29,50 @@ class Format:
     relu: bool = False
 
 
+@dataclass(frozen=True)
+class Shape:
+    """What an activation computes: its kind, its output's format, and slope and offset where it is hard."""
+
+    kind: ActivationKind
+    out: Fixed
+    line: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What a QKeras quantizer of one class means where it may stand; None where it may not.
+
+    Attributes:
+        unit: of weights: the value of code 1; read from the values where nothing is known of the class.
+        form: where it only rounds and saturates, and perhaps cuts off below zero: its format.
+        activation: of one that computes a function too: what that is.
+        threshold: whether, as an activation, it is a sign beyond a threshold.
+    """
+
+    unit: Unit | None = units.of_values
+    form: Callable[[Any, str], Format] | None = None
+    activation: Callable[[Any, str], Shape] | None = None
+    threshold: bool = False
+
+
+def meaning_of(function: Any) -> Meaning:
+    """What a quantizer means, by its class (`QUANTIZERS`)."""
+    return QUANTIZERS.get(type(function).__name__, Meaning())
+
+
 def is_format(function: Any) -> bool:
     """Whether the function is a quantizer that only rounds and saturates (and perhaps cuts off below zero)."""
-    return type(function).__name__ in ("quantized_bits", "quantized_linear", "quantized_relu")
+    return meaning_of(function).form is not None
 
 
 def is_sigmoidal(function: Any) -> bool:
     """Whether the function is a tanh or sigmoid, smooth or hard, that rounds nothing itself."""
-    return getattr(function, "__name__", "") in (
-        "tanh",
-        "sigmoid",
-        "hard_tanh",
-        "hard_sigmoid",
-        "smooth_tanh",
-        "smooth_sigmoid",
-    )
+    return getattr(function, "__name__", "") in FUNCTIONS
+
+
+def is_rounded_activation(function: Any) -> bool:
+    """Whether the function is a quantizer that computes a tanh or sigmoid first."""
+    return meaning_of(function).activation is not None
 
 
 def format_of(quantizer: Any, where: str) -> Format:
@@ -49,46 +81,58 @@ def format_of(quantizer: Any, where: str) -> Format:
     Raises:
         UnsupportedError: the quantizer does more than round and saturate.
     """
-    name = type(quantizer).__name__
-    if not is_format(quantizer):
+    form = meaning_of(quantizer).form
+    if form is None:
         raise UnsupportedError(
             f"{where} is {describe(quantizer)}; quantized_bits(bits, integer) or quantized_relu(bits, integer) are "
             "allowed: use one of them"
         )
-    bits, integer = int(quantizer.bits), int(quantizer.integer)
-    if name == "quantized_relu":
-        return Format(_relu(quantizer, where, Fixed(bits, integer, signed=False)), relu=True)
-    signed = bool(quantizer.keep_negative)
-    shift = _shift(quantizer, where)
-    return Format(Fixed(bits, integer + shift + signed, signed, bool(quantizer.symmetric) and signed))
+    return form(quantizer, where)
 
 
-def _shift(quantizer: Any, where: str) -> int:
-    """Binary places by which alpha moves the format.
+def _bits(quantizer: Any, where: str) -> Format:
+    """quantized_bits multiplies by alpha after it has rounded: that is a gain, and no format."""
+    if _alpha(quantizer) != 1.0:
+        raise _scaled(quantizer, where, "alpha=None or 1.0 are")
+    return _rounded(quantizer)
 
-    quantized_linear divides by alpha before it rounds: a power of two moves the binary point. quantized_bits multiplies
-    by alpha after it has rounded: that is a gain, and no format.
-    """
-    alpha: Any = getattr(quantizer, "alpha", None)
-    linear = type(quantizer).__name__ == "quantized_linear"
-    number = not isinstance(alpha, str) and np.size(alpha) == 1
-    value = 1.0 if alpha is None else float(np.ravel(alpha)[0]) if number else 0.0
-    mantissa, exponent = math.frexp(value)
-    if value != 1.0 and not (linear and mantissa == 0.5):
-        allowed = "alpha=None or a power of two is" if linear else "alpha=None or 1.0 are"
-        raise UnsupportedError(
-            f"{where} is {describe(quantizer)} with alpha={alpha!r}, a scale outside the format; {allowed} allowed "
-            "here: choose the range by the integer bits"
-        )
-    if linear and quantizer.use_sign_function:
+
+def _linear(quantizer: Any, where: str) -> Format:
+    """quantized_linear divides by alpha before it rounds: a power of two moves the binary point."""
+    mantissa, exponent = math.frexp(_alpha(quantizer))
+    if mantissa != 0.5:
+        raise _scaled(quantizer, where, "alpha=None or a power of two is")
+    if quantizer.use_sign_function:
         raise UnsupportedError(
             f"{where} is {describe(quantizer)}, a sign; 2 bits or more are allowed: use quantized_linear(2, ...)"
         )
-    return exponent - 1
+    return _rounded(quantizer, exponent - 1)
 
 
-def _relu(quantizer: Any, where: str, form: Fixed) -> Fixed:
-    """The format of a `quantized_relu`, narrowed by its upper bound where it has one that acts."""
+def _alpha(quantizer: Any) -> float:
+    """A quantizer's alpha, 1.0 without one; 0.0 where it is no single number."""
+    alpha: Any = getattr(quantizer, "alpha", None)
+    number = not isinstance(alpha, str) and np.size(alpha) == 1
+    return 1.0 if alpha is None else float(np.ravel(alpha)[0]) if number else 0.0
+
+
+def _scaled(quantizer: Any, where: str, allowed: str) -> UnsupportedError:
+    return UnsupportedError(
+        f"{where} is {describe(quantizer)} with alpha={quantizer.alpha!r}, a scale outside the format; {allowed} "
+        "allowed here: choose the range by the integer bits"
+    )
+
+
+def _rounded(quantizer: Any, shift: int = 0) -> Format:
+    """The format that the quantizer's own numbers give, its binary point moved by `shift`."""
+    signed = bool(quantizer.keep_negative)
+    integer = int(quantizer.integer) + shift + signed
+    return Format(Fixed(int(quantizer.bits), integer, signed, bool(quantizer.symmetric) and signed))
+
+
+def _relu(quantizer: Any, where: str) -> Format:
+    """quantized_relu, narrowed by its upper bound where it has one that acts."""
+    form = Fixed(int(quantizer.bits), int(quantizer.integer), signed=False)
     for option in ("negative_slope", "use_sigmoid"):
         if getattr(quantizer, option, 0):
             raise UnsupportedError(
@@ -97,7 +141,7 @@ def _relu(quantizer: Any, where: str, form: Fixed) -> Fixed:
             )
     bound = getattr(quantizer, "relu_upper_bound", None)
     if not bound or quantizer.is_quantized_clip or bound >= form.to_float(form.high):
-        return form
+        return Format(form, relu=True)
     steps = math.ldexp(float(bound), form.frac) + 1
     if math.frexp(steps)[0] != 0.5 or steps < 2:
         best = math.ldexp(1, math.frexp(bound)[1] - 1) - math.ldexp(1, -form.frac)
@@ -106,12 +150,12 @@ def _relu(quantizer: Any, where: str, form: Fixed) -> Fixed:
             f"{math.ldexp(1, -form.frac)} is where a format ends: use {best}, or leave the option out"
         )
     bits = math.frexp(steps)[1] - 1
-    return Fixed(bits, bits - form.frac, signed=False)
+    return Format(Fixed(bits, bits - form.frac, signed=False), relu=True)
 
 
 def is_ternary(function: Any) -> bool:
     """Whether the function is QKeras's `ternary`, which `stochastic_ternary` is at inference."""
-    return type(function).__name__ in ("ternary", "stochastic_ternary")
+    return meaning_of(function).threshold
 
 
 def ternary_of(quantizer: Any, where: str) -> tuple[int, int, int]:
@@ -139,42 +183,50 @@ def activation_of(function: Any, where: str) -> tuple[Activation, str]:
     Raises:
         UnsupportedError: the function is no tanh and no sigmoid.
     """
-    kind, out, line = _parse(function, where)
-    if line is None:
-        return Activation(kind, out), ""  # type: ignore[arg-type]
-    slope, offset = (int(SLOPE.from_float(value)) for value in line)
-    error = max(abs(float(SLOPE.to_float(code)) - value) for code, value in zip((slope, offset), line, strict=True))
-    note = f"{where}: slope {line[0]:.6g} and offset {line[1]:.6g} rounded to 15 bits, by {error:.2g}" if error else ""
-    return Activation(kind, out, slope, offset), note  # type: ignore[arg-type]
+    shape = _shape(function, where)
+    if shape.line is None:
+        return Activation(shape.kind, shape.out), ""
+    slope, offset = (int(SLOPE.from_float(value)) for value in shape.line)
+    error = max(
+        abs(float(SLOPE.to_float(code)) - value) for code, value in zip((slope, offset), shape.line, strict=True)
+    )
+    words = f"{where}: slope {shape.line[0]:.6g} and offset {shape.line[1]:.6g} rounded to 15 bits, by {error:.2g}"
+    return Activation(shape.kind, shape.out, slope, offset), words if error else ""
 
 
-def _parse(function: Any, where: str) -> tuple[str, Fixed, tuple[float, float] | None]:
+def _shape(function: Any, where: str) -> Shape:
     """Kind, output format, and slope and offset of a hard activation."""
     name = name_of(function)
+    read = FUNCTIONS.get(name) or QUANTIZERS.get(name, Meaning()).activation
+    if read is None:
+        raise UnsupportedError(
+            f"{where} is {describe(function)}; tanh, sigmoid, hard_sigmoid, quantized_tanh(...) and "
+            "quantized_sigmoid(...) are allowed: use one of them"
+        )
+    return read(function, where)
+
+
+def _quantized_tanh(quantizer: Any, where: str) -> Shape:
+    out = Fixed(int(quantizer.bits), 1, True, bool(quantizer.symmetric))
+    if quantizer.use_real_tanh:
+        return Shape("tanh", out)
+    slope, _ = _qkeras_line(where)
+    return Shape("hard_tanh", out, (2 * slope, 0.0))
+
+
+def _quantized_sigmoid(quantizer: Any, where: str) -> Shape:
+    out = Fixed(int(quantizer.bits), 0, False, bool(quantizer.symmetric))
+    return Shape("sigmoid", out) if quantizer.use_real_sigmoid else Shape("hard_sigmoid", out, _qkeras_line(where))
+
+
+def _hard_sigmoid(function: Any, _where: str) -> Shape:
+    """QKeras's own, or that of the model's Keras generation."""
     qkeras = getattr(function, "__module__", type(function).__module__).startswith("qkeras")
-    if name == "quantized_tanh":
-        out = Fixed(int(function.bits), 1, True, bool(function.symmetric))
-        if function.use_real_tanh:
-            return "tanh", out, None
-        slope, _ = _qkeras_line(where)
-        return "hard_tanh", out, (2 * slope, 0.0)
-    if name == "quantized_sigmoid":
-        out = Fixed(int(function.bits), 0, False, bool(function.symmetric))
-        return ("sigmoid", out, None) if function.use_real_sigmoid else ("hard_sigmoid", out, _qkeras_line(where))
-    if name == "tanh":
-        return "tanh", TANH_OUT, None
-    if name == "sigmoid":
-        return "sigmoid", SIGMOID_OUT, None
-    if name == "hard_sigmoid":
-        return "hard_sigmoid", SIGMOID_OUT, (0.5, 0.5) if qkeras else (_keras_slope(), 0.5)
-    if name in ("hard_tanh", "smooth_tanh"):
-        return "hard_tanh", TANH_OUT, (1.0, 0.0) if name == "hard_tanh" else (0.375, 0.0)
-    if name == "smooth_sigmoid":
-        return "hard_sigmoid", SIGMOID_OUT, (0.1875, 0.5)
-    raise UnsupportedError(
-        f"{where} is {describe(function)}; tanh, sigmoid, hard_sigmoid, quantized_tanh(...) and quantized_sigmoid(...) "
-        "are allowed: use one of them"
-    )
+    return Shape("hard_sigmoid", SIGMOID_OUT, (0.5 if qkeras else _keras_slope(), 0.5))
+
+
+def _always(shape: Shape) -> Callable[[Any, str], Shape]:
+    return lambda _function, _where: shape
 
 
 def _keras_slope() -> float:
@@ -210,3 +262,30 @@ def describe(function: Any) -> str:
     except (ValueError, UnboundLocalError):  # QKeras's own text fails on an array (quantized_bits) or number as alpha
         options = ", ".join(f"{key}={value}" for key, value in function.get_config().items())
         return f"{type(function).__name__}({options})"
+
+
+QUANTIZERS: dict[str, Meaning] = {
+    "quantized_bits": Meaning(units.of_bits, form=_bits),
+    "quantized_linear": Meaning(units.of_linear, form=_linear),
+    "quantized_relu": Meaning(form=_relu),
+    "quantized_po2": Meaning(units.of_powers),
+    "quantized_relu_po2": Meaning(units.of_powers),
+    "ternary": Meaning(units.of_scale, threshold=True),
+    "stochastic_ternary": Meaning(units.of_scale, threshold=True),  # at inference the same
+    "binary": Meaning(units.of_scale),
+    "stochastic_binary": Meaning(units.of_scale),
+    "quantized_tanh": Meaning(activation=_quantized_tanh),
+    "quantized_sigmoid": Meaning(activation=_quantized_sigmoid),
+    "bernoulli": Meaning(unit=None),
+    "quantized_hswish": Meaning(unit=None),
+}
+"""What QKeras's quantizers mean, by the name of their class; of any other class only its values are known."""
+FUNCTIONS: dict[str, Callable[[Any, str], Shape]] = {
+    "tanh": _always(Shape("tanh", TANH_OUT)),
+    "sigmoid": _always(Shape("sigmoid", SIGMOID_OUT)),
+    "hard_sigmoid": _hard_sigmoid,
+    "hard_tanh": _always(Shape("hard_tanh", TANH_OUT, (1.0, 0.0))),
+    "smooth_tanh": _always(Shape("hard_tanh", TANH_OUT, (0.375, 0.0))),
+    "smooth_sigmoid": _always(Shape("hard_sigmoid", SIGMOID_OUT, (0.1875, 0.5))),
+}
+"""Activations that round nothing themselves, by the name of the function."""

@@ -9,22 +9,18 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from ese_hls.quantize.formats import describe
+from ese_hls.quantize.formats import describe, meaning_of
 from ese_hls.quantize.kinds import WIDEST
 from ese_hls.quantize.tensors import WeightTensor
+from ese_hls.quantize.units import Doubles
 from ese_host.errors import UnsupportedError
 from ese_host.ir.fixed import Codes
-
-Doubles = npt.NDArray[np.float64]
 
 ROUNDING = 2.0**-21
 """Relative noise of QKeras's straight-through form x + (q - x) in float32."""
 LEVEL = WIDEST.high
 """Largest magnitude of a level."""
-MANTISSA = 24
-"""Bits of a float32's significand."""
 
 
 def levels_of(tensor: WeightTensor, values: Doubles) -> tuple[Codes, Doubles]:
@@ -73,35 +69,11 @@ def to_16_bits(exact: Doubles, axis: int | None) -> tuple[Codes, Doubles]:
 
 def _unit(tensor: WeightTensor, values: Doubles) -> Any:
     """The value of code 1 at each weight, of a shape that broadcasts to (inputs, outputs)."""
-    quantizer = tensor.quantizer
-    name = type(quantizer).__name__
-    if name in ("ternary", "stochastic_ternary", "binary", "stochastic_binary"):
-        return np.abs(_array(quantizer.scale))
-    if name == "quantized_bits":
-        width = int(quantizer.bits) - bool(quantizer.keep_negative)
-        return np.abs(_array(quantizer.scale)) * 2.0 ** (int(quantizer.integer) - width if width else 0)
-    if name == "quantized_linear":
-        return np.abs(_array(quantizer.quantization_scale)) * (0.5 if quantizer.use_sign_function else 1.0)
-    if name in ("quantized_po2", "quantized_relu_po2"):
-        with np.errstate(divide="ignore"):
-            return np.where(values == 0, 0.0, 2.0 ** np.rint(np.log2(np.abs(values))))
-    if name in ("bernoulli", "quantized_hswish"):
+    unit = meaning_of(tensor.quantizer).unit
+    if unit is None:
         raise UnsupportedError(
-            f"{tensor.where} has quantizer {describe(quantizer)}, which is no weight quantizer: use quantized_bits, "
-            "quantized_linear, ternary, binary or quantized_po2, or a quantizer with codes_and_scale (docs/weights.md)"
+            f"{tensor.where} has quantizer {describe(tensor.quantizer)}, which is no weight quantizer: use "
+            "quantized_bits, quantized_linear, ternary, binary or quantized_po2, or a quantizer with codes_and_scale "
+            "(docs/weights.md)"
         )
-    return _grid(values)
-
-
-def _array(value: Any) -> Doubles:
-    """A scale as an array, whatever holds it."""
-    return np.asarray(value, dtype=np.float64)
-
-
-def _grid(values: Doubles) -> Doubles:
-    """(1, outputs) largest power of two that divides all values of an output (float32 numbers)."""
-    mantissa, exponent = np.frexp(values)
-    whole = np.ldexp(mantissa, MANTISSA).astype(np.int64)
-    lowest = np.where(whole == 0, np.inf, np.ldexp((whole & -whole).astype(np.float64), exponent - MANTISSA))
-    step: Doubles = lowest.min(axis=0, keepdims=True)
-    return np.where(np.isfinite(step), step, 1.0)
+    return unit(tensor.quantizer, values)

@@ -21,6 +21,7 @@ from ese_hls.quantize.tensors import Floats, WeightTensor
 from ese_host.errors import MismatchError, UnsupportedError
 from ese_host.ir.fixed import Codes
 from ese_host.ir.network import Matrix
+from ese_host.ir.quantizers import TellsCodebook, TellsCodes, tells_codes
 from ese_host.ir.weight_kinds import WEIGHT_KINDS
 
 TOLERANCE = 0.01
@@ -39,7 +40,8 @@ def matrix_of(tensor: WeightTensor, max_frac: int) -> tuple[Matrix, TensorReport
         MismatchError: the codes are not the values that the quantizer computes.
     """
     values = values_of(tensor)
-    matrix = (_named if hasattr(tensor.quantizer, "codes_and_scale") else _matrix)(tensor, values, max_frac)
+    told = tells_codes(tensor.quantizer)
+    matrix = _named(tensor, tensor.quantizer, values, max_frac) if told else _matrix(tensor, values, max_frac)
     exact = matrix.values().T
     deviation = _deviation(tensor, values, exact)
     largest = max(float(np.abs(values).max()), 1e-30)
@@ -86,25 +88,25 @@ def _deviation(tensor: WeightTensor, values: Doubles, exact: Doubles) -> float:
     return float(np.where(difference <= noise, 0, difference).max())
 
 
-def _named(tensor: WeightTensor, values: Doubles, max_frac: int) -> Matrix:
+def _named(tensor: WeightTensor, quantizer: TellsCodes, values: Doubles, max_frac: int) -> Matrix:
     """Matrix of a quantizer that tells its codes."""
-    kind = tensor.quantizer.kind
-    if kind not in WEIGHT_KINDS:
+    kind = next((known for known in WEIGHT_KINDS if known == quantizer.kind), None)
+    if kind is None:
         raise UnsupportedError(
-            f"{tensor.where}: {describe(tensor.quantizer)} has {kind} codes; {', '.join(WEIGHT_KINDS)} are allowed: "
+            f"{tensor.where}: {describe(quantizer)} has {quantizer.kind} codes; {', '.join(WEIGHT_KINDS)} are allowed: "
             "codebooks of more than 4 bits serve storage reports alone, compress with 4 or fewer"
         )
-    codes, scale, frac = tensor.quantizer.codes_and_scale(tensor.values)
+    codes, scale, frac = quantizer.codes_and_scale(tensor.values)
     codes, scale = np.asarray(codes, dtype=np.int64), np.asarray(scale, dtype=np.int64)
     outputs = values.shape[1]
     if codes.shape != values.shape or scale.shape not in ((outputs,), (2, outputs)):
         raise MismatchError(
-            f"{tensor.where}: {describe(tensor.quantizer)}.codes_and_scale gives shapes {codes.shape} and "
+            f"{tensor.where}: {describe(quantizer)}.codes_and_scale gives shapes {codes.shape} and "
             f"{scale.shape}; expected {values.shape} and ({outputs},) or (2, {outputs})"
         )
     scale, frac = fit(scale, int(frac), max_frac)
     pair = np.ascontiguousarray(np.broadcast_to(scale, (2, outputs)))
-    book = getattr(tensor.quantizer, "codebook", None)
+    book = quantizer.codebook if isinstance(quantizer, TellsCodebook) else None
     return Matrix(np.ascontiguousarray(codes.T), kind, pair, frac, book)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from ese_host.bundle import golden_file
 from ese_host.bundle.manifest import GOLDEN, Folder
 from ese_host.errors import UnsupportedError
 from ese_host.ir.network import GATES, Lstm, Matrix
+from ese_host.ir.quantizers import TellsCodebook, tells_codes
 from ese_host.ir.weight_kinds import WEIGHT_KINDS
 from ese_models.records.storage import FLOAT_BITS, StoredMatrix
 
@@ -52,25 +54,52 @@ def _of_layer(layer: Any, name: str) -> Iterator[StoredMatrix]:
 def _matrix(name: str, weights: Any, quantizer: Any, group: int, biases: int) -> StoredMatrix:
     if quantizer is None:
         return StoredMatrix(name, (weights.T != 0).astype(np.int64), FLOAT_BITS, group=group, biases=biases)
-    if hasattr(quantizer, "codes_and_scale"):
-        codes, scale, _ = quantizer.codes_and_scale(weights)
-        bits = 1 if quantizer.kind == "ternary" else int(quantizer.bits)
-        numbers = _scales(np.broadcast_to(scale, (2, weights.shape[1])))
-        numbers += (1 << bits) if quantizer.kind.startswith("codebook") else 0
-        return StoredMatrix(name, codes.T, bits, quantizer.kind == "ternary", group, numbers, biases)
+    if tells_codes(quantizer):
+        return _told(name, weights, quantizer, group, biases)
+    stock = STOCK.get(type(quantizer).__name__, _of_bits)(quantizer)
     values = np.asarray(quantizer(weights), dtype=np.float64)
     scale = np.asarray(getattr(quantizer, "scale", 1.0), dtype=np.float64)
     ratio = values / np.where(scale > 0, scale, 1.0)
     levels = np.union1d(np.round(ratio, 6), [0.0])
-    ternary = "ternary" in type(quantizer).__name__
-    bits = 1 if ternary else int(quantizer.bits)
-    if len(levels) > (3 if ternary else 1 << bits):
+    if len(levels) > stock.levels:
         raise UnsupportedError(
-            f"{name}: {quantizer} gives {len(levels)} levels a scale; its {bits} bits allow "
-            f"{3 if ternary else 1 << bits}: use a quantizer with one scale a tensor or output"
+            f"{name}: {quantizer} gives {len(levels)} levels a scale; its {stock.code_bits} bits allow "
+            f"{stock.levels}: use a quantizer with one scale a tensor or output"
         )
     codes = np.searchsorted(levels, np.round(ratio, 6)) - int(np.searchsorted(levels, 0.0))
-    return StoredMatrix(name, codes.T, bits, ternary, group, int(scale.size), biases)
+    return StoredMatrix(name, codes.T, stock.code_bits, stock.signs, group, int(scale.size), biases)
+
+
+def _told(name: str, weights: Any, quantizer: Any, group: int, biases: int) -> StoredMatrix:
+    """Codes of a quantizer that tells them; of codebooks there are some wider than the engine's kinds."""
+    codes, scale, _ = quantizer.codes_and_scale(weights)
+    kind = WEIGHT_KINDS.get(quantizer.kind)
+    signs = kind is not None and not kind.holds_zero
+    bits = 1 if signs else int(quantizer.bits)
+    numbers = _scales(np.broadcast_to(scale, (2, weights.shape[1])))
+    numbers += (1 << bits) if isinstance(quantizer, TellsCodebook) else 0
+    return StoredMatrix(name, codes.T, bits, signs, group, numbers, biases)
+
+
+@dataclass(frozen=True)
+class _Stock:
+    """What a QKeras quantizer's codes take: bits, levels with zero at most, and whether they are signs alone."""
+
+    code_bits: int
+    levels: int
+    signs: bool = False
+
+
+def _of_bits(quantizer: Any) -> _Stock:
+    return _Stock(int(quantizer.bits), 1 << int(quantizer.bits))
+
+
+def _ternary(_quantizer: Any) -> _Stock:
+    return _Stock(1, 3, signs=True)
+
+
+STOCK: dict[str, Callable[[Any], _Stock]] = {"ternary": _ternary, "stochastic_ternary": _ternary}
+"""QKeras's quantizers by the name of their class; all others are of their own `bits`."""
 
 
 def of_folder(folder: Path) -> tuple[list[StoredMatrix], int, int]:

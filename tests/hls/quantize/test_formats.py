@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from qkeras import quantized_bits, quantized_linear, quantized_relu
 
-from ese_hls.quantize.formats import format_of
-from ese_hls.quantize.weights import evaluate
+from ese_hls.quantize.formats import QUANTIZERS, format_of, is_format
+from ese_hls.quantize.tensors import WeightTensor
+from ese_hls.quantize.weights import evaluate, matrix_of
 from ese_host.errors import UnsupportedError
 from ese_host.ir.fixed import Fixed
 
@@ -71,3 +72,16 @@ def test_values_are_those_of_the_quantizer(quantizer: Any, form: Fixed) -> None:
 def test_quantizers_that_are_no_formats(quantizer: Any, message: str) -> None:
     with pytest.raises(UnsupportedError, match=message):
         format_of(quantizer, "here")
+
+
+def test_a_quantizer_is_one_entry(monkeypatch: pytest.MonkeyPatch) -> None:
+    class bits_of_mine(quantized_bits):  # noqa: N801
+        pass
+
+    mine, plain = bits_of_mine(4, 1, alpha=1.0), quantized_bits(4, 1, alpha=1.0)
+    assert not is_format(mine)
+    monkeypatch.setitem(QUANTIZERS, "bits_of_mine", QUANTIZERS["quantized_bits"])
+    assert is_format(mine) and format_of(mine, "here") == format_of(plain, "here")
+    values = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
+    found, expected = (matrix_of(WeightTensor("dense", "kernel", values, q), 28)[0] for q in (mine, plain))
+    assert found.kind == expected.kind and np.array_equal(found.values(), expected.values())

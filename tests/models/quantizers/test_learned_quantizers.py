@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from qkeras import QLSTM, QDense
+from qkeras import QLSTM, QDense, quantized_bits, ternary
 
 from ese_host.errors import FormatError, MismatchError, UnsupportedError
-from ese_models.quantizers import Codebook, MaskedTernary, Ttq, Twn
+from ese_host.ir.quantizers import TellsCodebook, tells_codes
+from ese_models.quantizers import Codebook, MaskedInt4, MaskedTernary, Ttq, Twn
 
 CONFIGS = st.fixed_dictionaries(
     {
@@ -191,3 +192,10 @@ def test_unsound_arguments_are_refused():
     places = large.get_config()
     with pytest.raises(ValueError, match=r"^an index is \d; the codebook has 3 values$"):
         Codebook.from_config({**Codebook((1, 2), 2).get_config(), "index": places["index"]})
+
+
+@pytest.mark.parametrize("quantizer", [MaskedTernary(), MaskedInt4(), Twn((3, 2)), Ttq((3, 2)), Codebook((3, 2))])
+def test_ours_tell_their_codes_and_qkeras_ones_do_not(quantizer):
+    assert tells_codes(quantizer)
+    assert isinstance(quantizer, TellsCodebook) == isinstance(quantizer, Codebook)
+    assert not tells_codes(quantized_bits(4, 0, alpha=1)) and not tells_codes(ternary())

@@ -1,0 +1,37 @@
+"""What counts as a quantizer that tells its own codes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ese_host.errors import UnsupportedError
+from ese_host.ir.quantizers import TellsCodebook, tells_codes
+
+
+class Half:
+    def codes_and_scale(self, weights: Any) -> tuple[Any, Any, int]:
+        array = np.sign(np.asarray(weights)).astype(np.int64)
+        return array, np.ones(array.shape[1], dtype=np.int64), 0
+
+
+class Whole(Half):
+    kind = "ternary"
+
+
+class Shared(Whole):
+    kind = "codebook4"
+    codebook = np.arange(16)
+
+
+def test_the_protocol_is_a_kind_and_its_codes() -> None:
+    assert tells_codes(Whole()) and not isinstance(Whole(), TellsCodebook)
+    assert tells_codes(Shared()) and isinstance(Shared(), TellsCodebook)
+    assert not tells_codes(None) and not tells_codes(lambda x: x)
+
+
+def test_codes_of_no_kind_are_refused() -> None:
+    with pytest.raises(UnsupportedError, match=r"^quantizer Half has codes_and_scale but no kind: add what its codes"):
+        tells_codes(Half())
