@@ -90,7 +90,7 @@ $(NEWEST)/.ready: pyproject.toml constraints.txt
 	@touch $@
 
 test-classic: $(CLASSIC)/.ready ## the plugin with Keras 2: QKeras 0.9 on TensorFlow 2.14, the same images
-	CUDA_VISIBLE_DEVICES= TF_CPP_MIN_LOG_LEVEL=3 $(CLASSIC)/bin/python -m pytest tests/classic -W ignore::UserWarning
+	CUDA_VISIBLE_DEVICES= TF_CPP_MIN_LOG_LEVEL=3 $(CLASSIC)/bin/python -m pytest tests/hls/keras2 -W ignore::UserWarning
 
 $(CLASSIC)/.ready: pyproject.toml
 	@command -v $(PYTHON311) >/dev/null || { echo "make: $(PYTHON311) is not on PATH; TensorFlow 2.14 runs on Python 3.11: make test-classic PYTHON311=<path>"; exit 1; }
@@ -99,8 +99,8 @@ $(CLASSIC)/.ready: pyproject.toml
 	    tensorflow-model-optimization==0.7.5 numpy==1.26.4 hls4ml==1.3.0 hypothesis pytest pytest-timeout
 	@touch $@
 
-classic-images: $(READY) ## record the images of the classic test models, with Keras 3: tests/classic/images.json
-	cd tests && ../$(VENV)/bin/python -m classic.record
+classic-images: $(READY) ## record the images of the classic test models, with Keras 3: tests/hls/keras2/images.json
+	$(VENV)/bin/python tests/hls/keras2/record_keras2.py
 
 check: $(READY) ## ruff, mypy, clang-format
 	$(VENV)/bin/ruff check .
