@@ -13,8 +13,8 @@ import click
 from ese_host.boards.board import board_names, load_board
 
 if TYPE_CHECKING:
-    from ese_host.estimate.sizes import LayerSize
     from ese_host.estimate.source import Encoded
+    from ese_host.image.sizes import LayerSize
 
 MASKS = ("gap-aware", "pe-balanced", "magnitude")
 SETTINGS = {"help_option_names": ["-h", "--help"]}
@@ -115,7 +115,7 @@ def lstm(
     inputs: int, units: int, projection: int, peepholes: bool, last_only: bool, exact_output: bool, **options: Any
 ) -> None:
     """An LSTM layer by its sizes."""
-    from ese_host.estimate.sizes import LstmSize
+    from ese_host.image.sizes import LstmSize
 
     layer = LstmSize(inputs, units, projection, peepholes, not last_only, not exact_output)
     projected = f", projected to {projection}" if projection else ""
@@ -129,7 +129,7 @@ def lstm(
 @BY_SIZES
 def dense(inputs: int, outputs: int, exact_output: bool, **options: Any) -> None:
     """A fully connected layer by its sizes, in stream mode: every activation is used."""
-    from ese_host.estimate.sizes import DenseSize
+    from ese_host.image.sizes import DenseSize
 
     _by_sizes(DenseSize(inputs, outputs, not exact_output), f"Dense of {outputs} outputs on {inputs} inputs", **options)
 
@@ -244,8 +244,8 @@ def _by_sizes(
         timed, works, design, pruning = found.timed, found.works, found.design, found.pruning
         assumed.append(f"searched: {found.tried} designs; this one is the fastest that fits, or the nearest to fitting")
     else:
-        timed, table, works = of_sizes([layer], pruning, choices.pes, choices.cells_per_cycle)
-        design = design_of(table, works, pruning, choices)
+        timed, plan, works = of_sizes([layer], pruning, choices.pes, choices.cells_per_cycle)
+        design = design_of(plan, works, pruning, choices)
     assumed += _assumed(pruning, timed.exact, min(work.reach for work in works))
     dense_weights = sum(matrix.weights for matrix in layer.matrices())
     subject = Subject(

@@ -72,6 +72,11 @@ class Image:
         return bool(self.header["flags"] & 1)
 
     @property
+    def alternate(self) -> bool:
+        """Whether the accumulator sets change roles with every step."""
+        return bool(self.header["flags"] & 2)
+
+    @property
     def pointers(self) -> int:
         """Column pointers of each PE; stream mode has none."""
         return pointer_count(self.header)

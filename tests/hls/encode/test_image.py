@@ -44,7 +44,7 @@ def test_counts_and_work_are_those_of_the_weights(name: str, storage: Storage) -
     read = engines.encoded(net, design, storage)
     words = read.words
     skip = design.mode == "skip"
-    planned = encoder.prepare(net, design, storage if design.full_phases else "auto").plan.phases
+    planned = encoder.prepare(net, design, storage if design.full_phases else "auto").schedule.phases
     for item, counts in zip(planned, read.counts, strict=True):
         assert item.phase.full == (storage == "full" and design.full_phases)
         if item.phase.full:
@@ -133,7 +133,7 @@ def test_a_change_is_part_of_the_accumulators_width() -> None:
         assert isinstance(layer, Lstm)
         one = replace(layer.kernel, codes=np.full((4, 1), 7), scale=layer.recurrent.scale + 1)
         layer = replace(layer, kernel=one, recurrent=replace(layer.recurrent, codes=np.full((4, 1), 7)))
-        bits.append(encoder.fill(Network((layer,), net.source), 1, Packing("int4", 4), 1, 2, "skip").acc_bits)
+        bits.append(encoder.fill(Network((layer,), net.source), 1, Packing("int4", 4), 1, 2, "skip").needs.acc_bits)
     assert bits == [19, 20]
 
 
