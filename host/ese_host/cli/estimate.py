@@ -179,10 +179,10 @@ def model(
     as_json: bool,
 ) -> None:
     """A Keras model FILE (.keras), through the emitter; needs the 'hls' extra."""
-    from ese_host.cli.main import main
     from ese_host.estimate.source import emitted
 
-    found = main.get_command(ctx, "emit")
+    group = ctx.find_root().command
+    found = group.get_command(ctx, "emit") if isinstance(group, click.Group) else None
     if found is None:
         raise click.UsageError("`ese4ml emit` is not installed: pip install 'ese4ml[hls]'")
     emit = found
