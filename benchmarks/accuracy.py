@@ -1,6 +1,6 @@
 """Accuracy study: pruning, balance and weight codes on JapaneseVowels, over seeds.
 
-    python benchmarks/accuracy.py [--seeds 5] [--curve-seeds 3] [--jobs 2] [--results build/accuracy]
+    python -m benchmarks.accuracy [--seeds 5] [--curve-seeds 3] [--jobs 2] [--results build/accuracy]
 
 Every network is one JSON file (and its model) in the results folder; what is there already is not trained again. The
 table, the goals and, with --curve-seeds, the accuracy over density go to docs/accuracy.md.
@@ -241,7 +241,7 @@ def main(seeds: int, curve_seeds: int, jobs: int, results: Path, page: Path) -> 
         for done in tqdm(as_completed(futures), total=seeds, unit="seed"):
             records += done.result()
     records.sort(key=lambda record: record["seed"])
-    page.write_text(report(records, f"python benchmarks/accuracy.py --seeds {seeds} --curve-seeds {curve_seeds}"))
+    page.write_text(report(records, f"python -m benchmarks.accuracy --seeds {seeds} --curve-seeds {curve_seeds}"))
     click.echo(f"{page}")
 
 

@@ -1,6 +1,6 @@
 """The host's own cost: what `Accelerator` adds to the compiled engine, call by call. Writes docs/host-benchmark.md.
 
-    python benchmarks/host.py bitstreams/vowels-ternary
+    python -m benchmarks.host bitstreams/vowels-ternary
 
 Processor time of the calling thread is what the host's Python costs, whatever else the machine does; the engine alone
 and the host are timed in turns.
@@ -128,7 +128,7 @@ def main(folder: Path, out: Path) -> None:
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
     environment = jinja2.Environment(loader=loader, trim_blocks=True, undefined=jinja2.StrictUndefined)  # noqa: S701
     text = environment.get_template("host.md.jinja").render(
-        command=f"python benchmarks/host.py bitstreams/{name}",
+        command=f"python -m benchmarks.host bitstreams/{name}",
         machine=f"{platform.machine()} Linux, Python {platform.python_version()}, numpy {np.__version__}",
         design=name,
         steps=steps,
