@@ -118,8 +118,8 @@ def eie(layer: FcLayer) -> str:
     matrix = counted - around
     stream = int(entries_per_pe(kernel.codes, Interleave(layer.outputs, PES), "codebook4", 4).max())
     section = made.words[made.sections["pointers"]]
-    entries = np.diff(pointers.read(section, made.pointers, made.header["entry_words"], design, layer.name), axis=1)
-    work = entries[:, codes[0, 0] != 0].T
+    (starts,) = pointers.read(section, made.pointers, made.header["entry_words"], made.phases, design, layer.name)
+    work = np.diff(starts, axis=1)[:, codes[0, 0] != 0].T
     ideal = np.maximum(1, work.mean(axis=1)).sum()
     simulated = simulate(work, DEPTH).cycles
     return (
