@@ -54,12 +54,14 @@ def emit(pes: int, weights: str) -> Emission:
     from ese_hls.lower.options import Options
     from ese_hls.project.project import write_project
     from ese_hls.quantize.summary import ConversionSummary
+    from ese_host.ir.network import Lstm
     from ese_host.ir.program import Program
     from support.ese_layer import ese_layer
 
     network = ese_layer(pes, weights=weights)  # type: ignore[arg-type]
-    kept = sum(int((matrix.levels != 0).sum()) for matrix in (network.layers[0].kernel, network.layers[0].recurrent))
-    kept += int((network.layers[0].projection.levels != 0).sum())
+    (layer,) = network.layers
+    assert isinstance(layer, Lstm) and layer.projection is not None
+    kept = sum(int((matrix.levels != 0).sum()) for matrix in (layer.kernel, layer.recurrent, layer.projection))
     conversion = Conversion(Program.of(network), ConversionSummary((), ()), Options(pes=pes, board="zcu104"), (), ())
     gc.collect()
     before = status_mb("VmRSS")

@@ -1,6 +1,7 @@
 """Random data: matrices with a density and an interleave for properties of masks, and a tiny data set of sequences."""
 
 import numpy as np
+import numpy.typing as npt
 from hypothesis import strategies as st
 
 from ese_host.image.interleave import Interleave
@@ -10,7 +11,7 @@ from ese_models.data.ts_format import Series
 
 
 @st.composite
-def problems(draw, items=9, columns=8):
+def problems(draw: st.DrawFn, items: int = 9, columns: int = 8) -> tuple[npt.NDArray[np.float64], float, Interleave]:
     group = draw(st.sampled_from([1, 4]))
     shape = (draw(st.integers(1, items)) * group, draw(st.integers(1, columns)))
     interleave = Interleave(shape[0], draw(st.integers(1, 6)), group)
