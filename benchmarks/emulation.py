@@ -1,6 +1,6 @@
 """Emulation at ESE's size: our engine beside hls4ml's own csim of a dense LSTM of the same size: docs/emulation.md.
 
-    PYTHONPATH=tests python benchmarks/emulation.py [--stock-timeout 1200]
+    python -m benchmarks.emulation [--stock-timeout 1200]
 
 Everything is measured on the machine that runs it; ratios are from one run.
 """

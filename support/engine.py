@@ -82,7 +82,9 @@ def compare(engine: Emulator, network: Network, made: Image, codes: Codes) -> in
     layers = {layer.name: layer for layer in network.layers}
     for trace in traces:
         result, layer = results[trace.stage.layer], layers[trace.stage.layer]
-        pairs = [(trace.exact, result.exact << (trace.stage.frac - result.exact_frac))]
+        pairs: list[tuple[Codes, Codes | None]] = [
+            (trace.exact, result.exact << (trace.stage.frac - result.exact_frac))
+        ]
         if trace.stage.kind == "cells":
             assert isinstance(layer, Lstm) and result.c is not None
             exact, stored = (result.exact, result.h) if result.m is None else (result.m_exact, result.m)
@@ -92,6 +94,7 @@ def compare(engine: Emulator, network: Network, made: Image, codes: Codes) -> in
         elif layer.output is not None:
             pairs.append((trace.stored, result.output))
         for found, wanted in pairs:
+            assert wanted is not None
             np.testing.assert_array_equal(found, wanted, err_msg=f"{trace.stage}")
             compared += found.size
     assert max(result.exact_frac for result in expected.layers if result.c is None or result.m is not None) <= SUM_FRAC

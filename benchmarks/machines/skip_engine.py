@@ -1,6 +1,6 @@
 """Skip mode's compiled engine on EIE's layers and on ESE's layer as a delta LSTM: docs/skip-mode.md.
 
-    PYTHONPATH=tests python benchmarks/skip.py
+    python -m benchmarks.machines.skip_engine
 
 Outputs are compared with the golden model's, value by value; cycles are the engine's own counter.
 """
@@ -44,9 +44,9 @@ THRESHOLDS = ((None, None), (0, 0), (64, 16), (256, 64), (1024, 256))
 STEPS = 40
 PAGE_TEXT = """# Skip mode, run
 
-Made by `make skip` (`python benchmarks/skip.py`): the compiled engine (`csrc` under g++) with {pes} PEs, FIFO depth
-{depth}, seed {seed}. Cycles are the engine's own counter; *exact* says that all outputs equal the golden model's.
-Nothing here is measured on hardware.
+Made by `make skip` (`python -m benchmarks.machines.skip_engine`): the compiled engine (`csrc` under g++) with {pes}
+PEs, FIFO depth {depth}, seed {seed}. Cycles are the engine's own counter; *exact* says that all outputs equal the
+golden model's. Nothing here is measured on hardware.
 
 ## EIE's layers
 
@@ -118,8 +118,8 @@ def eie(layer: FcLayer) -> str:
     matrix = counted - around
     stream = int(entries_per_pe(kernel.codes, Interleave(layer.outputs, PES), "codebook4", 4).max())
     section = made.words[made.sections["pointers"]]
-    entries = np.diff(pointers.read(section, made.pointers, made.header["entry_words"], design, layer.name), axis=1)
-    work = entries[:, codes[0, 0] != 0].T
+    (starts,) = pointers.read(section, made.pointers, made.header["entry_words"], made.phases, design, layer.name)
+    work = np.diff(starts, axis=1)[:, codes[0, 0] != 0].T
     ideal = np.maximum(1, work.mean(axis=1)).sum()
     simulated = simulate(work, DEPTH).cycles
     return (

@@ -11,7 +11,7 @@ from ese_host.errors import UnsupportedError
 from ese_host.image.interleave import Interleave, entries_per_pe
 from ese_models.cli import commands
 from ese_models.pruning import FAMILIES, bank_balanced, column_balanced, gap_aware, keep_per_pe, mask_for
-from support.matrices import problems
+from support.random_data import problems
 
 BALANCED = [family for family in FAMILIES if family != "magnitude"]
 KINDS = st.sampled_from(["ternary", "int4"])

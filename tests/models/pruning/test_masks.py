@@ -11,7 +11,7 @@ from ese_host.errors import FormatError, UnsupportedError
 from ese_host.image.interleave import Interleave, entries_per_pe, max_gap
 from ese_models.pruning import FAMILIES, gap_aware, magnitude, mask_for, pe_balanced, statistics
 from ese_models.pruning.chain import best_chain
-from support.matrices import problems
+from support.random_data import problems
 
 
 def brute_force(weight, position, count, step):
