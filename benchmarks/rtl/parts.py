@@ -39,8 +39,7 @@ from ese_hls.build import (
 from ese_hls.run_tool import run_tool  # noqa: E402
 from ese_host.boards.board import load_board  # noqa: E402
 from ese_host.estimate import resources  # noqa: E402
-from ese_host.estimate.cycles import WRITEBACK  # noqa: E402
-from ese_host.image.design import Design  # noqa: E402
+from ese_host.image.design import WRITEBACK, Design  # noqa: E402
 from ese_host.ir.tables import VALUE_FRAC, tanh_table  # noqa: E402
 from support.engine import lay_out  # noqa: E402
 from support.rtl import CASES as ENGINES  # noqa: E402
