@@ -32,10 +32,7 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "benchmarks")]
 import memories  # noqa: E402
 from record import Record, digest, fresh  # noqa: E402
 
-from ese_hls.build import (
-    bambu,
-    bambu_log,
-)
+from ese_hls.build import bambu, bambu_log  # noqa: E402
 from ese_hls.run_tool import run_tool  # noqa: E402
 from ese_host.boards.board import load_board  # noqa: E402
 from ese_host.estimate import resources  # noqa: E402
