@@ -44,7 +44,7 @@ template <int W> int_t<64> hard_line(int_t<W> x, int frac, const Line &line) {
 
 // The quantized activation of x, which has `frac` fractional bits.
 template <int W>
-int_t<18> activate(int_t<W> x, int frac, const Activation &a, const Line &line, const word_t table[table_size]) {
+element_t activate(int_t<W> x, int frac, const Activation &a, const Line &line, const word_t table[table_size]) {
     ESE_INLINE
     if (a.kind == Kind::hard_tanh || a.kind == Kind::hard_sigmoid)
         return quantize<64>(hard_line<W>(x, frac, line), frac + line_frac, a.out);

@@ -9,9 +9,9 @@ template <class Name> constexpr int number(Name name) {
     return static_cast<int>(name);
 }
 
-// A number's place in a record: its word, its lowest bit and its width; of several, `field_spacing` bits apart.
-template <int Word, int Low, int Width> struct Field {
-    static constexpr int word = Word, low = Low, width = Width;
+// A number's place in a record: its word, its lowest bit and its width; or of so many, `field_spacing` bits apart.
+template <int Word, int Low, int Width, int Count = 1> struct Field {
+    static constexpr int word = Word, low = Low, width = Width, count = Count;
 };
 constexpr int field_spacing = 8;
 
@@ -237,7 +237,7 @@ using param_base = Field<3, 0, 16>;
 using cell_base = Field<3, 16, 16>;
 using first_base = Field<4, 0, 16>;
 using second_base = Field<4, 16, 16>;
-using bank_shift = Field<5, 0, 6>;
+using bank_shift = Field<5, 0, 6, 4>;
 using bias_shift = Field<6, 0, 6>;
 using peephole_shift = Field<6, 8, 6>;
 using stored_shift = Field<6, 16, 6>;

@@ -47,7 +47,7 @@ struct Phase {
     uint_t<phase_field::bank_positive::width> bank_positive, bank_negative;
     address_t items, param_base, cell_base;
     Target first, second;
-    uint_t<phase_field::bank_shift::width> bank_shift[4];
+    uint_t<phase_field::bank_shift::width> bank_shift[phase_field::bank_shift::count];
     uint_t<phase_field::bias_shift::width> bias_shift, peephole_shift, stored_shift;
     element_t low, high; // range of a Dense layer's stored output
     address_t rows;      // of each PE where every weight is stored, column by column; zero where entries have gaps
@@ -88,7 +88,7 @@ inline Phase decode_phase(const word_t w[phase_words]) {
     p.first.base = field<phase_field::first_base>(w);
     p.second.base = field<phase_field::second_base>(w);
 shifts:
-    for (int b = 0; b < 4; ++b) {
+    for (int b = 0; b < phase_field::bank_shift::count; ++b) {
         ESE_UNROLL
         p.bank_shift[b] = field<phase_field::bank_shift>(w, b);
     }
