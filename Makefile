@@ -1,7 +1,7 @@
 # ese4ml: `make demo` and `make test` set up what they need; `make help` lists the rest.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-all rtl parts test-pynq31 test-newest test-hls4ml test-hls4ml-classic test-classic classic-images check format emit build bitstream deploy wheel accuracy eie skip bench-cpu emulation emission compare-vitis masks study lock clean
+.PHONY: help setup demo test test-all rtl parts test-pynq31 test-newest test-hls4ml test-hls4ml-classic test-classic classic-images check format emit build bitstream deploy wheel accuracy eie skip bench-cpu emulation emission compare-vitis masks study contract lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -160,6 +160,9 @@ emission: $(READY) ## time and memory of emitting ESE's layer, and of many conve
 
 compare-vitis: $(READY) ## hls4ml's own Vitis backend on the same models: docs/side-by-side.md
 	$(VENV)/bin/python -m benchmarks.upstream.side_by_side
+
+contract: $(READY) ## write csrc/engine/contract.h anew, from the host's tables of registers, packets and images
+	$(VENV)/bin/python -m ese_hls.project.contract_header
 
 lock: $(READY) ## make constraints.txt anew from pyproject.toml
 	$(VENV)/bin/pip install --disable-pip-version-check uv

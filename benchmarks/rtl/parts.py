@@ -30,8 +30,7 @@ from ese_hls.build import bambu, bambu_log
 from ese_hls.run_tool import run_tool
 from ese_host.boards.board import load_board
 from ese_host.estimate import resources
-from ese_host.estimate.cycles import WRITEBACK
-from ese_host.image.design import Design
+from ese_host.image.design import WRITEBACK, Design
 from ese_host.ir.tables import VALUE_FRAC, tanh_table
 from support.engine import lay_out
 from support.rtl import CASES as ENGINES

@@ -12,12 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ese_host.errors import UnsupportedError
-from ese_host.image.design import Design
+from ese_host.image.design import WRITEBACK, Design
 from ese_host.image.phases import Phase
 from ese_host.image.reader import Image, padding_entries
 from ese_host.protocol.packets import step_words
 
-WRITEBACK = 24
 CAUSES = ("compute", "padding", "imbalance", "element-wise", "fill", "input", "output")
 """What an iteration was spent on: weights, padding entries and stored zeros, PEs waiting for the fullest, waiting for
 the element-wise stage, filling and draining pipelines and phase changes, waiting for input words, and for output

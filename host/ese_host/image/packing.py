@@ -11,6 +11,14 @@ RAM_BITS = 18
 CODE_BITS: dict[WeightKind, int] = {"ternary": 1, "int4": 4, "int8": 8, "int12": 12, "int16": 16, "codebook4": 4}
 GAP_BITS = range(2, 13)
 """Widths of the relative index that a design may have."""
+CONSTANT_BITS = 16
+"""Width of a scale, a bias, a peephole and a codebook's level in an image."""
+COUNT_BITS = 16
+"""Width of a PE's entry count in an image."""
+LEVELS = 1 << CODE_BITS["codebook4"]
+"""Levels of a codebook."""
+CODEBOOKS = 16
+"""Codebooks that a codebook4 engine holds."""
 
 
 @dataclass(frozen=True)
