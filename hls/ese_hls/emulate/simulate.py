@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from ese_hls.frontend.call import Extents
 from ese_hls.lower.conversion import Conversion
+from ese_host.device.emulated.engine import EmulatedEngine
 from ese_host.errors import DeviceError, FormatError
 from ese_host.ir.fixed import Codes
 from ese_host.ir.network import Network
@@ -27,51 +28,6 @@ Floats = npt.NDArray[np.floating[Any]]
 Inputs = Union[Floats, Sequence[Floats], Mapping[str, Floats]]
 BATCH = 64
 """Sequences a packet."""
-
-
-class Emulator:
-    """One engine of an emulated bitstream; a context manager.
-
-    Args:
-        library: the loaded shared library (docs/packets.md, "The emulated bitstream").
-    """
-
-    def __init__(self, library: ctypes.CDLL) -> None:
-        words = ctypes.POINTER(ctypes.c_uint32)
-        library.ese_open.restype = ctypes.c_void_p
-        library.ese_close.argtypes = [ctypes.c_void_p]
-        library.ese_close.restype = None
-        library.ese_packet.argtypes = [ctypes.c_void_p, words, ctypes.c_size_t, words, ctypes.c_size_t]
-        library.ese_packet.restype = ctypes.c_size_t
-        self._library, self._words = library, words
-        self._engine: int | None = None
-
-    def __enter__(self) -> Emulator:
-        self._engine = self._library.ese_open()
-        if not self._engine:
-            raise DeviceError("the emulated engine did not start: there is too little memory")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._library.ese_close(self._engine)
-        self._engine = None
-
-    def packet(self, words: Words, answer_words: int) -> Words:
-        """Send one packet; returns its answer of at most `answer_words` words.
-
-        Raises:
-            DeviceError: the answer is longer.
-        """
-        if self._engine is None:
-            raise DeviceError("the emulated engine is not open: use it in a `with` statement")
-        sent = np.ascontiguousarray(words, dtype=np.uint32)
-        answer = np.zeros(answer_words, dtype=np.uint32)
-        count = self._library.ese_packet(
-            self._engine, sent.ctypes.data_as(self._words), len(sent), answer.ctypes.data_as(self._words), answer_words
-        )
-        if count > answer_words:
-            raise DeviceError(f"answer has {count} words; {answer_words} were expected: compile the project again")
-        return answer[:count]
 
 
 def read_words(path: Path) -> Words:
@@ -107,7 +63,7 @@ def run(
     program = conversion.program
     words = dict(zip((chain.name for chain in program.chains), images, strict=True))
     answers: dict[str, Result] = {}
-    with Emulator(library) as engine:
+    with EmulatedEngine(library) as engine:
 
         def execute(chain: Chain, fed: Value) -> Codes:
             found = run_chain(engine, words[chain.name], chain.network, fed, trace)
@@ -125,7 +81,7 @@ def _exactly(codes: Codes, zeros: int, name: str) -> Codes:
     return less
 
 
-def run_chain(engine: Emulator, image: Words, network: Network, fed: Value, trace: bool = False) -> Result:
+def run_chain(engine: EmulatedEngine, image: Words, network: Network, fed: Value, trace: bool = False) -> Result:
     """Load an image and run samples, each for its own steps."""
     shape = Shape.of(network)
     parts: list[Result] = []
