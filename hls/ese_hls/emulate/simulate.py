@@ -19,6 +19,7 @@ from ese_host.ir.fixed import Codes
 from ese_host.ir.network import Network
 from ese_host.ir.program import Chain, Port, ProgramRun, Value
 from ese_host.ir.program import run as run_program
+from ese_host.ir.sequences import are_frames, by_name
 from ese_host.protocol import packets
 from ese_host.protocol.answers import Shape
 from ese_host.protocol.packets import Operation, Words
@@ -122,12 +123,7 @@ def codes_of(conversion: Conversion, x: Inputs) -> dict[str, Codes]:
         FormatError: an input is missing, has another shape, or is not finite.
     """
     names = [port.name for port in conversion.inputs]
-    if isinstance(x, Mapping):
-        given = dict(x)
-    elif len(names) == 1 and isinstance(x, np.ndarray):
-        given = {names[0]: x}
-    else:
-        given = dict(zip(names, x, strict=False)) if len(x) == len(names) else {}
+    given = by_name(x, names, alone=len(names) == 1 and isinstance(x, np.ndarray))
     if sorted(given) != sorted(names):
         raise FormatError(f"inputs are {sorted(given) or len(x)}; expected one array for each of {names}")
     inside = dict(zip(names, (port.name for port in conversion.program.inputs), strict=True))
@@ -140,7 +136,7 @@ def codes_of(conversion: Conversion, x: Inputs) -> dict[str, Codes]:
 def _framed(x: Floats, port: Port) -> Floats:
     """An input as (samples, steps, features); flat or longer shapes with as many values are taken, as by hls4ml."""
     steps = 1 if port.kind == "vector" else port.steps
-    if x.ndim == 3 and x.shape[2] == port.width and x.shape[1] == (steps or x.shape[1]):
+    if are_frames(x, 3, port.width, kinds=None) and x.shape[1] == (steps or x.shape[1]):
         return x
     if steps and x.ndim > 1 and x.size % (steps * port.width) == 0 and (x.ndim == 2 or x[0].size == steps * port.width):
         return x.reshape(-1, steps, port.width)

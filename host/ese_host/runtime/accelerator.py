@@ -22,7 +22,8 @@ from ese_host.image.reader import Image
 from ese_host.ir.fixed import Codes
 from ese_host.ir.network import Network
 from ese_host.ir.program import Program
-from ese_host.protocol.answers import Lengths, Shape
+from ese_host.ir.sequences import Lengths
+from ese_host.protocol.answers import Shape
 from ese_host.protocol.packets import (
     MAX_SEQUENCES,
     RUN_HEADER_WORDS,
