@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Union
@@ -14,21 +13,16 @@ import numpy.typing as npt
 from ese_hls.frontend.call import Extents
 from ese_hls.lower.conversion import Conversion
 from ese_host.device.emulated.engine import EmulatedEngine
-from ese_host.errors import DeviceError, FormatError
+from ese_host.errors import FormatError
 from ese_host.ir.fixed import Codes
-from ese_host.ir.network import Network
-from ese_host.ir.program import Chain, Port, ProgramRun, Value
-from ese_host.ir.program import run as run_program
+from ese_host.ir.program import Port, ProgramRun
 from ese_host.ir.sequences import are_frames, by_name
-from ese_host.protocol import packets
-from ese_host.protocol.answers import Shape
-from ese_host.protocol.packets import Operation, Words
-from ese_host.protocol.results import Result, joined
+from ese_host.protocol.packets import Words
+from ese_host.runtime.direct import DirectEngine
+from ese_host.runtime.runner import ProgramResult, run_program
 
 Floats = npt.NDArray[np.floating[Any]]
 Inputs = Union[Floats, Sequence[Floats], Mapping[str, Floats]]
-BATCH = 64
-"""Sequences a packet."""
 
 
 def read_words(path: Path) -> Words:
@@ -50,56 +44,20 @@ def predict(
     Raises:
         FormatError: `x` has another shape, or is not finite.
     """
-    outputs = values_of(run(library, images, conversion, x)[0], conversion)
+    outputs = values_of(run(library, images, conversion, x).run, conversion)
     return outputs[0] if len(outputs) == 1 else outputs
 
 
 def run(
     library: ctypes.CDLL, images: Sequence[Words], conversion: Conversion, x: Inputs, trace: bool = False
-) -> tuple[ProgramRun, dict[str, Result]]:
-    """A program's run with its chains on the engine, and what the engine answered, by chain.
+) -> ProgramResult:
+    """A program's run with its chains on the engine.
 
-    Library, images, conversion and x are as for `predict`; with `trace` the answers hold every stage's results.
+    Library, images, conversion and x are as for `predict`; with `trace` the chains' results hold every stage's.
     """
-    program = conversion.program
-    words = dict(zip((chain.name for chain in program.chains), images, strict=True))
-    answers: dict[str, Result] = {}
     with EmulatedEngine(library) as engine:
-
-        def execute(chain: Chain, fed: Value) -> Codes:
-            found = run_chain(engine, words[chain.name], chain.network, fed, trace)
-            answers[chain.name] = found
-            return _exactly(found.outputs, found.frac - program.tensors[chain.target].frac, chain.name)
-
-        return run_program(program, codes_of(conversion, x), execute=execute), answers
-
-
-def _exactly(codes: Codes, zeros: int, name: str) -> Codes:
-    """Codes without `zeros` fractional bits that an exact sum has more than its terms."""
-    less = np.right_shift(codes, zeros)
-    if not np.array_equal(np.left_shift(less, zeros), codes):
-        raise DeviceError(f"chain {name!r}: the engine's sums have bits that no term has; compile the project again")
-    return less
-
-
-def run_chain(engine: EmulatedEngine, image: Words, network: Network, fed: Value, trace: bool = False) -> Result:
-    """Load an image and run samples, each for its own steps."""
-    shape = Shape.of(network)
-    parts: list[Result] = []
-    loaded = packets.read_trailer(engine.packet(packets.load_packet(image), packets.TRAILER_WORDS))
-    loaded.require(Operation.LOAD)
-    for start in range(0, len(fed.steps), BATCH):
-        steps = fed.steps[start : start + BATCH]
-        chosen = [codes[:n] for codes, n in zip(fed.codes[start : start + BATCH], steps, strict=True)]
-        request = packets.run_packet(loaded.image_id, chosen, network.source, trace=trace)
-        begin = time.perf_counter()
-        answer = engine.packet(request, shape.words(steps, trace))
-        seconds = time.perf_counter() - begin
-        trailer = packets.read_trailer(answer)
-        trailer.require(Operation.RUN)
-        outputs, traces = shape.read(answer, steps, trace)
-        parts.append(Result(outputs, shape.frac, steps, shape.every_step, traces, trailer.cycles, seconds))
-    return joined(parts)
+        direct = DirectEngine(engine, conversion.program, images)
+        return run_program(direct, codes_of(conversion, x), trace=trace, strict=True)
 
 
 def values_of(done: ProgramRun, conversion: Conversion) -> list[npt.NDArray[np.float32]]:
