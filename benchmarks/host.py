@@ -88,14 +88,14 @@ def measure(folder: Path, driver: Driver) -> list[Row]:
         chosen = np.arange(max(BATCHES)) % len(tests.steps)
         inputs, steps = tests.inputs[INPUT].codes[chosen], tests.steps[chosen]
         engine = EmulatedEngine(host.folder.file(BIT))
-        engine.packet(load_packet(host.image.words), np.empty(TRAILER_WORDS, dtype=np.uint32))
+        engine.packet(load_packet(host.image.words), TRAILER_WORDS)
         for batch in BATCHES:
             sequences = [inputs[i, : steps[i]] for i in range(batch)]
             packet = run_packet(host.image.image_id, sequences, host.shape.source)
             answer = np.empty(host.shape.words(steps[:batch], False), dtype=np.uint32)
             alone, calls = [], []
             for _ in range(CALLS if batch == 1 else ROUNDS):
-                alone.append(timed(lambda: engine.packet(packet, answer)))  # noqa: B023
+                alone.append(timed(lambda: engine.packet_into(packet, answer)))  # noqa: B023
                 calls.append(timed(lambda: host.run(inputs[:batch], steps[:batch])))  # noqa: B023
             rows.append(Row.of(driver, batch, alone, calls))
         engine.close()

@@ -20,10 +20,10 @@ import ese_hls
 from benchmarks.machines.layers import EIE_LAYERS, FcLayer
 from benchmarks.machines.skip import simulate
 from ese_hls.emulate.gxx import compile_emulator
-from ese_hls.emulate.simulate import Emulator
 from ese_hls.encode import encoder, sizing
 from ese_hls.project.config_header import render
 from ese_host import image
+from ese_host.device.emulated.engine import EmulatedEngine
 from ese_host.estimate import cycles
 from ese_host.image import pointers
 from ese_host.image.design import Design
@@ -80,7 +80,7 @@ def run(network: Network, design: Design, codes: Codes) -> tuple[bool, int, imag
         (folder / "ap_types").symlink_to(AP_TYPES)
         (folder / "csrc" / "config.h").write_text(render(design), encoding="utf-8")
         library = CDLL(str(compile_emulator(folder, folder / "engine.so")))
-    with Emulator(library) as engine:
+    with EmulatedEngine(library) as engine:
         engine.packet(packets.load_packet(made.words), packets.TRAILER_WORDS)
         request = packets.run_packet(made.image_id, list(codes), network.source)
         answer = engine.packet(request, shape.words(steps, trace=False))

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 
 import numpy as np
-import numpy.typing as npt
 
 from ese_host.errors import DeviceError, EseError, FormatError, MismatchError
+from ese_host.image.bits import Words as Words  # a packet's words are an image's, and come from here too
 from ese_host.ir.fixed import Codes, Fixed
-
-Words = npt.NDArray[np.uint32]
+from ese_host.ir.sequences import check_codes
 
 OPERATION_BASE = 0x45530000
 """The first word of a packet is this and its operation."""
@@ -182,11 +181,7 @@ def pack_frames(frames: Codes, source: Fixed) -> Words:
     Raises:
         FormatError: a code is outside the format `source`.
     """
-    if frames.min() < source.low or frames.max() > source.high:
-        raise FormatError(
-            f"input codes span {frames.min()}..{frames.max()}; the network's input format holds "
-            f"{source.low}..{source.high}: quantize the input first"
-        )
+    check_codes(frames, source, "input codes", "the network's input format", "quantize the input first")
     halves = np.zeros((len(frames), 2 * step_words(frames.shape[1])), dtype="<u2")
     halves[:, : frames.shape[1]] = frames & 0xFFFF
     return halves.view("<u4").astype(np.uint32, copy=False)
