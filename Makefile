@@ -1,7 +1,7 @@
 # ese4ml: `make demo` and `make test` set up what they need; `make help` lists the rest.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-all rtl parts test-pynq31 test-newest test-hls4ml test-hls4ml-classic test-classic classic-images check format emit build bitstream deploy wheel accuracy eie skip bench-cpu emulation emission compare-vitis masks study lock clean
+.PHONY: help setup demo test test-all rtl parts test-pynq31 test-newest test-hls4ml test-hls4ml-classic test-classic classic-images check format emit build bitstream deploy wheel accuracy eie skip bench-cpu emulation emission compare-vitis masks study contract lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -56,10 +56,10 @@ test-all: $(READY) ## the slow tests too
 	$(VENV)/bin/python -m pytest -n 2 --dist loadgroup -m 'not board and not vitis and not bambu'
 
 rtl: $(READY) ## prove the engine in RTL, with bambu and verilator on PATH: docs/rtl.md; what is proved already is not run again
-	$(VENV)/bin/python benchmarks/rtl.py
+	$(VENV)/bin/python -m benchmarks.rtl.prove
 
 parts: $(READY) ## the engine's parts, pipelined, and their area, with bambu, verilator and yosys on PATH: docs/parts.md
-	$(VENV)/bin/python benchmarks/logic/parts.py
+	$(VENV)/bin/python -m benchmarks.rtl.parts
 
 test-pynq31: $(PYNQ31)/.ready ## the host's tests with pynq 3.1 on Python 3.10, as PYNQ-Z1 and Z2 images have them
 	$(PYNQ31)/bin/python -m pytest tests/host -n 2 --dist loadgroup
@@ -78,11 +78,11 @@ test-newest: $(NEWEST)/.ready ## TESTS=tests/hls with the newest release of hls4
 
 test-hls4ml: $(READY) ## hls4ml's own tests with backend ESE, from its source HLS4ML=<path>: docs/hls4ml-tests.md
 	@test -n "$(HLS4ML)" || { echo "make: HLS4ML is not set; give a checkout of hls4ml of the installed version: make test-hls4ml HLS4ML=<path>"; exit 1; }
-	$(VENV)/bin/python benchmarks/own_tests.py $(HLS4ML)
+	$(VENV)/bin/python -m benchmarks.upstream.own_tests $(HLS4ML)
 
 test-hls4ml-classic: $(CLASSIC)/.ready ## the same under Keras 2, in the environment of test-classic: docs/hls4ml-tests-keras2.md
 	@test -n "$(HLS4ML)" || { echo "make: HLS4ML is not set; give a checkout of hls4ml of the installed version: make test-hls4ml-classic HLS4ML=<path>"; exit 1; }
-	CUDA_VISIBLE_DEVICES= $(CLASSIC)/bin/python benchmarks/own_tests.py $(HLS4ML)
+	CUDA_VISIBLE_DEVICES= $(CLASSIC)/bin/python -m benchmarks.upstream.own_tests $(HLS4ML)
 
 $(NEWEST)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(NEWEST)
@@ -90,7 +90,7 @@ $(NEWEST)/.ready: pyproject.toml constraints.txt
 	@touch $@
 
 test-classic: $(CLASSIC)/.ready ## the plugin with Keras 2: QKeras 0.9 on TensorFlow 2.14, the same images
-	CUDA_VISIBLE_DEVICES= TF_CPP_MIN_LOG_LEVEL=3 $(CLASSIC)/bin/python -m pytest tests/classic -W ignore::UserWarning
+	CUDA_VISIBLE_DEVICES= TF_CPP_MIN_LOG_LEVEL=3 $(CLASSIC)/bin/python -m pytest tests/hls/keras2 -W ignore::UserWarning
 
 $(CLASSIC)/.ready: pyproject.toml
 	@command -v $(PYTHON311) >/dev/null || { echo "make: $(PYTHON311) is not on PATH; TensorFlow 2.14 runs on Python 3.11: make test-classic PYTHON311=<path>"; exit 1; }
@@ -99,8 +99,8 @@ $(CLASSIC)/.ready: pyproject.toml
 	    tensorflow-model-optimization==0.7.5 numpy==1.26.4 hls4ml==1.3.0 hypothesis pytest pytest-timeout
 	@touch $@
 
-classic-images: $(READY) ## record the images of the classic test models, with Keras 3: tests/classic/images.json
-	cd tests && ../$(VENV)/bin/python -m classic.record
+classic-images: $(READY) ## record the images of the classic test models, with Keras 3: tests/hls/keras2/images.json
+	$(VENV)/bin/python tests/hls/keras2/record_keras2.py
 
 check: $(READY) ## ruff, mypy, clang-format
 	$(VENV)/bin/ruff check .
@@ -132,7 +132,7 @@ deploy: wheel ## copy the wheel, bitstreams/DESIGN and the notebook to TARGET
 	scp -r dist/*.whl bitstreams/$(DESIGN) docs/notebooks/on-the-board.ipynb $(TARGET)
 
 accuracy: $(READY) ## accuracy study of the demo's network over 5 seeds: docs/accuracy.md
-	$(VENV)/bin/python benchmarks/accuracy.py --seeds 5
+	$(VENV)/bin/python -m benchmarks.accuracy --seeds 5
 
 study: $(READY) ## the study of pruning, balance and weight codes; resumable: docs/study.md
 	$(ESE4ML) study measure
@@ -141,25 +141,28 @@ study: $(READY) ## the study of pruning, balance and weight codes; resumable: do
 	$(ESE4ML) study report
 
 masks: $(READY) ## every mask family on ESE's layer: docs/masks.md
-	PYTHONPATH=tests $(VENV)/bin/python benchmarks/masks.py
+	$(VENV)/bin/python -m benchmarks.masks
 
 eie: $(READY) ## EIE and ESE in simulation beside the published figures: docs/eie.md
-	$(VENV)/bin/python benchmarks/eie.py
+	$(VENV)/bin/python -m benchmarks.machines.eie
 
 skip: $(READY) ## the compiled engine in skip mode on EIE's layers and as a delta LSTM: docs/skip-mode.md
-	PYTHONPATH=tests $(VENV)/bin/python benchmarks/skip.py
+	$(VENV)/bin/python -m benchmarks.machines.skip_engine
 
 bench-cpu: $(READY) ## dense and sparse products on this CPU beside the engine: docs/cpu-baseline.md
-	OPENBLAS_NUM_THREADS=$(THREADS) MKL_NUM_THREADS=$(THREADS) $(VENV)/bin/python benchmarks/cpu.py
+	OPENBLAS_NUM_THREADS=$(THREADS) MKL_NUM_THREADS=$(THREADS) $(VENV)/bin/python -m benchmarks.cpu.baseline
 
 emulation: $(READY) ## speed of emulation at ESE's size beside hls4ml's csim: docs/emulation.md
-	PYTHONPATH=tests $(VENV)/bin/python benchmarks/emulation.py
+	$(VENV)/bin/python -m benchmarks.emulation
 
 emission: $(READY) ## time and memory of emitting ESE's layer, and of many conversions: docs/emission.md
-	PYTHONPATH=tests $(VENV)/bin/python benchmarks/emission.py
+	$(VENV)/bin/python -m benchmarks.emission
 
 compare-vitis: $(READY) ## hls4ml's own Vitis backend on the same models: docs/side-by-side.md
-	PYTHONPATH=tests/hls $(VENV)/bin/python benchmarks/side_by_side.py
+	$(VENV)/bin/python -m benchmarks.upstream.side_by_side
+
+contract: $(READY) ## write csrc/engine/contract.h anew, from the host's tables of registers, packets and images
+	$(VENV)/bin/python -m ese_hls.project.contract_header
 
 lock: $(READY) ## make constraints.txt anew from pyproject.toml
 	$(VENV)/bin/pip install --disable-pip-version-check uv

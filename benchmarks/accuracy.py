@@ -1,6 +1,6 @@
 """Accuracy study: pruning, balance and weight codes on JapaneseVowels, over seeds.
 
-    python benchmarks/accuracy.py [--seeds 5] [--curve-seeds 3] [--jobs 2] [--results build/accuracy]
+    python -m benchmarks.accuracy [--seeds 5] [--curve-seeds 3] [--jobs 2] [--results build/accuracy]
 
 Every network is one JSON file (and its model) in the results folder; what is there already is not trained again. The
 table, the goals and, with --curve-seeds, the accuracy over density go to docs/accuracy.md.
@@ -16,7 +16,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 import numpy as np
@@ -29,6 +29,7 @@ from ese_host.ir.mask_families import MaskFamily
 from ese_models.data import Dataset
 from ese_models.data.japanese_vowels import load
 from ese_models.networks import inspection
+from ese_models.networks.network import Weights
 from ese_models.pruning import statistics
 from ese_models.records import provenance
 from ese_models.training.compress import Plan, interleave, matrices, prune, quantize
@@ -38,7 +39,7 @@ from ese_models.training.train import DENSE, predict, train_dense
 ROOT = Path(__file__).resolve().parents[1]
 FAMILIES: tuple[MaskFamily, ...] = ("magnitude", "pe-balanced", "gap-aware")
 KERNELS = ("lstm/kernel", "lstm/recurrent_kernel", "dense/kernel")
-CODES = ("float", "int4", "ternary")
+CODES: tuple[Weights, ...] = ("float", "int4", "ternary")
 DENSITIES = (0.5, 0.3, 0.2, 0.15, 0.1, 0.05)
 
 
@@ -47,8 +48,8 @@ class Case:
     """One trained network."""
 
     seed: int
-    family: str = "none"
-    weights: str = "float"
+    family: MaskFamily | Literal["none"] = "none"
+    weights: Weights = "float"
     density: float = 1.0
     even: bool = False
 
@@ -79,14 +80,15 @@ def train_case(case: Case, folder: Path, data: Dataset) -> dict[str, Any]:
     """Train one network (and, through their own files, what it starts from); returns its record."""
     path = case.path(folder)
     if path.is_file():
-        return json.loads(path.read_text())
+        known: dict[str, Any] = json.loads(path.read_text())
+        return known
     start = time.monotonic()
     extra: dict[str, Any] = {}
     if case.family == "none":
         model = train_dense(data, case.seed)
     else:
         dense = model_of(Case(case.seed), folder, data)
-        plan = Plan(weights="float", density=case.density, family=case.family, seed=case.seed)  # type: ignore[arg-type]
+        plan = Plan(weights="float", density=case.density, family=case.family, seed=case.seed)
         plan = replace(plan, emphasis=(1.0, 1.0)) if case.even else plan
         if case.weights == "float":
             model, masks = prune(dense, data, plan)
@@ -139,7 +141,9 @@ def report(records: list[dict[str, Any]], command: str) -> str:
         return [r["test"] for r in records if (r["family"], r["weights"], r["density"], r["even"]) == wanted]
 
     dense = tests("none", "float", 1.0)
-    mean = {(f, w): 100 * float(np.mean(tests(f, w, 0.1))) for f in FAMILIES for w in CODES}
+    mean: dict[tuple[str, str], float] = {
+        (f, w): 100 * float(np.mean(tests(f, w, 0.1))) for f in FAMILIES for w in CODES
+    }
     base = 100 * float(np.mean(dense))
     goals = [("dense at least 97.0", base, base >= 97.0)]
     for code, limit in (("int4", 1.0), ("ternary", 1.5)):
@@ -242,7 +246,7 @@ def main(seeds: int, curve_seeds: int, jobs: int, results: Path, page: Path) -> 
         for done in tqdm(as_completed(futures), total=seeds, unit="seed"):
             records += done.result()
     records.sort(key=lambda record: record["seed"])
-    page.write_text(report(records, f"python benchmarks/accuracy.py --seeds {seeds} --curve-seeds {curve_seeds}"))
+    page.write_text(report(records, f"python -m benchmarks.accuracy --seeds {seeds} --curve-seeds {curve_seeds}"))
     click.echo(f"{page}")
 
 

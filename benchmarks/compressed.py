@@ -1,6 +1,6 @@
 """CPU time of encoding ESE's layer, of Huffman-coding its image and of decoding that, in Markdown: docs/compression.md.
 
-PYTHONPATH=tests python benchmarks/stored.py
+python -m benchmarks.compressed
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Emission of ESE's layer, and many conversions in one process: docs/emission.md.
 
-    PYTHONPATH=tests python benchmarks/emission.py
+    python -m benchmarks.emission
 
 Each case is emitted in a process of its own, so that its peak of memory is its own; everything is measured.
 """
@@ -54,12 +54,14 @@ def emit(pes: int, weights: str) -> Emission:
     from ese_hls.lower.options import Options
     from ese_hls.project.project import write_project
     from ese_hls.quantize.summary import ConversionSummary
+    from ese_host.ir.network import Lstm
     from ese_host.ir.program import Program
     from support.ese_layer import ese_layer
 
     network = ese_layer(pes, weights=weights)  # type: ignore[arg-type]
-    kept = sum(int((matrix.levels != 0).sum()) for matrix in (network.layers[0].kernel, network.layers[0].recurrent))
-    kept += int((network.layers[0].projection.levels != 0).sum())
+    (layer,) = network.layers
+    assert isinstance(layer, Lstm) and layer.projection is not None
+    kept = sum(int((matrix.levels != 0).sum()) for matrix in (layer.kernel, layer.recurrent, layer.projection))
     conversion = Conversion(Program.of(network), ConversionSummary((), ()), Options(pes=pes, board="zcu104"), (), ())
     gc.collect()
     before = status_mb("VmRSS")
@@ -74,7 +76,6 @@ def emit(pes: int, weights: str) -> Emission:
 
 def convert_often() -> dict[str, float]:
     """Memory and time of many conversions with compilation and prediction."""
-    sys.path.insert(0, str(ROOT / "tests" / "hls"))
     from support.plugin_models import classifier, convert, inputs
 
     model = classifier()
@@ -95,10 +96,9 @@ def convert_often() -> dict[str, float]:
 
 
 def child(*arguments: str) -> dict[str, float]:
-    """What this script prints for one case, in a process of its own."""
-    done = subprocess.run(
-        [sys.executable, __file__, *arguments], capture_output=True, text=True, check=True, timeout=900
-    )
+    """What this module prints for one case, in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.emission", *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=900)
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found
 

@@ -1,6 +1,6 @@
 """Emulation at ESE's size: our engine beside hls4ml's own csim of a dense LSTM of the same size: docs/emulation.md.
 
-    PYTHONPATH=tests python benchmarks/emulation.py [--stock-timeout 1200]
+    python -m benchmarks.emulation [--stock-timeout 1200]
 
 Everything is measured on the machine that runs it; ratios are from one run.
 """
@@ -21,9 +21,9 @@ from typing import Any
 import click
 import numpy as np
 
-from ese_hls.emulate.simulate import Emulator
 from ese_hls.encode import encoder, sizing
 from ese_host import image
+from ese_host.device.emulated.engine import EmulatedEngine
 from ese_host.estimate import cycles
 from ese_host.protocol import packets
 from ese_host.protocol.answers import Shape
@@ -71,7 +71,7 @@ def ours(pes: int) -> dict[str, Any]:
     compiled = time.perf_counter() - start
     frames = np.random.default_rng(0).integers(-(1 << 13), 1 << 13, (1, STEPS, INPUTS))
     shape = Shape.of(network)
-    with Emulator(library) as engine:
+    with EmulatedEngine(library) as engine:
         engines.load(engine, network, design)
         request = packets.run_packet(made.image_id, list(frames), network.source)
         engine.packet(request, shape.words([STEPS], False))

@@ -1,6 +1,6 @@
 """The host's own cost: what `Accelerator` adds to the compiled engine, call by call. Writes docs/host-benchmark.md.
 
-    python benchmarks/host.py bitstreams/vowels-ternary
+    python -m benchmarks.host bitstreams/vowels-ternary
 
 Processor time of the calling thread is what the host's Python costs, whatever else the machine does; the engine alone
 and the host are timed in turns.
@@ -24,6 +24,7 @@ import numpy as np
 from ese_host.bundle import testset
 from ese_host.bundle.manifest import BIT, TESTSET
 from ese_host.device.emulated.engine import EmulatedEngine
+from ese_host.device.platform import Driver
 from ese_host.ir.program import INPUT
 from ese_host.protocol.packets import TRAILER_WORDS, load_packet, run_packet
 from ese_host.runtime.accelerator import Accelerator
@@ -79,7 +80,7 @@ def busy() -> float:
     return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK") - time.process_time()
 
 
-def measure(folder: Path, driver: str) -> list[Row]:
+def measure(folder: Path, driver: Driver) -> list[Row]:
     """All batches with one driver."""
     rows = []
     with Accelerator(folder, driver=driver) as host:
@@ -87,21 +88,21 @@ def measure(folder: Path, driver: str) -> list[Row]:
         chosen = np.arange(max(BATCHES)) % len(tests.steps)
         inputs, steps = tests.inputs[INPUT].codes[chosen], tests.steps[chosen]
         engine = EmulatedEngine(host.folder.file(BIT))
-        engine.packet(load_packet(host.image.words), np.empty(TRAILER_WORDS, dtype=np.uint32))
+        engine.packet(load_packet(host.image.words), TRAILER_WORDS)
         for batch in BATCHES:
             sequences = [inputs[i, : steps[i]] for i in range(batch)]
             packet = run_packet(host.image.image_id, sequences, host.shape.source)
             answer = np.empty(host.shape.words(steps[:batch], False), dtype=np.uint32)
             alone, calls = [], []
             for _ in range(CALLS if batch == 1 else ROUNDS):
-                alone.append(timed(lambda: engine.packet(packet, answer)))  # noqa: B023
+                alone.append(timed(lambda: engine.packet_into(packet, answer)))  # noqa: B023
                 calls.append(timed(lambda: host.run(inputs[:batch], steps[:batch])))  # noqa: B023
             rows.append(Row.of(driver, batch, alone, calls))
         engine.close()
     return rows
 
 
-def stream(folder: Path, driver: str) -> tuple[float, float]:
+def stream(folder: Path, driver: Driver) -> tuple[float, float]:
     """Sequences a second of one engine in packets of 64, and of two engines at once."""
     accelerators = [Accelerator(folder, driver=driver) for _ in range(2)]
     tests = testset.read(accelerators[0].folder.file(TESTSET), accelerators[0].program)
@@ -118,7 +119,7 @@ def stream(folder: Path, driver: str) -> tuple[float, float]:
 def main(folder: Path, out: Path) -> None:
     """Measure the emulated design in FOLDER."""
     begun = time.perf_counter(), busy()
-    drivers = ["pynq", "adapter"] if importlib.util.find_spec("pynq") else ["adapter"]
+    drivers: list[Driver] = ["pynq", "adapter"] if importlib.util.find_spec("pynq") else ["adapter"]
     rows = [row for driver in drivers for row in measure(folder, driver)]
     streams = {driver: stream(folder, driver) for driver in drivers}
     others = (busy() - begun[1]) / (time.perf_counter() - begun[0]) / (os.cpu_count() or 1)
@@ -128,7 +129,7 @@ def main(folder: Path, out: Path) -> None:
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
     environment = jinja2.Environment(loader=loader, trim_blocks=True, undefined=jinja2.StrictUndefined)  # noqa: S701
     text = environment.get_template("host.md.jinja").render(
-        command=f"python benchmarks/host.py bitstreams/{name}",
+        command=f"python -m benchmarks.host bitstreams/{name}",
         machine=f"{platform.machine()} Linux, Python {platform.python_version()}, numpy {np.__version__}",
         design=name,
         steps=steps,

@@ -1,6 +1,6 @@
 """Masks of ESE's layer: processor time and what each family costs and keeps. Writes docs/masks.md.
 
-    PYTHONPATH=tests python benchmarks/masks.py
+    python -m benchmarks.masks
 
 3,248,128 weights, Student's t with 3 degrees of freedom in place of trained ones, over 64 PEs. Times are processor
 times of one thread, which other work on the machine changes little; numba's compiling call is not counted.

@@ -1,1 +1,1 @@
-"""What several test folders share: random networks, and engines compiled for a design."""
+"""What tests and benchmarks share: random networks, programs and data, and engines compiled for a design."""

@@ -13,11 +13,11 @@ import numpy as np
 
 import ese_hls
 from ese_hls.emulate.gxx import compile_emulator
-from ese_hls.emulate.simulate import Emulator
 from ese_hls.encode import encoder
 from ese_hls.encode.storage import Storage
 from ese_hls.project import config_header
 from ese_host import image
+from ese_host.device.emulated.engine import EmulatedEngine
 from ese_host.image.design import SUM_FRAC, Design
 from ese_host.image.reader import Image
 from ese_host.ir import golden
@@ -55,7 +55,7 @@ def encoded(network: Network, design: Design, storage: Storage = "auto") -> Imag
     return image.parse(np.frombuffer(data, dtype="<u4"), design)
 
 
-def load(engine: Emulator, network: Network, design: Design, storage: Storage = "auto") -> Image:
+def load(engine: EmulatedEngine, network: Network, design: Design, storage: Storage = "auto") -> Image:
     """Encode a network and load it; returns its checked image."""
     made = encoded(network, design, storage)
     trailer = packets.read_trailer(engine.packet(packets.load_packet(made.words), packets.TRAILER_WORDS))
@@ -64,7 +64,7 @@ def load(engine: Emulator, network: Network, design: Design, storage: Storage = 
     return made
 
 
-def compare(engine: Emulator, network: Network, made: Image, codes: Codes) -> int:
+def compare(engine: EmulatedEngine, network: Network, made: Image, codes: Codes) -> int:
     """Run sequences with and without trace; every value of every layer equals the golden model's. Returns how many."""
     shape = Shape.of(network)
     steps = [codes.shape[1]] * len(codes)
@@ -82,7 +82,9 @@ def compare(engine: Emulator, network: Network, made: Image, codes: Codes) -> in
     layers = {layer.name: layer for layer in network.layers}
     for trace in traces:
         result, layer = results[trace.stage.layer], layers[trace.stage.layer]
-        pairs = [(trace.exact, result.exact << (trace.stage.frac - result.exact_frac))]
+        pairs: list[tuple[Codes, Codes | None]] = [
+            (trace.exact, result.exact << (trace.stage.frac - result.exact_frac))
+        ]
         if trace.stage.kind == "cells":
             assert isinstance(layer, Lstm) and result.c is not None
             exact, stored = (result.exact, result.h) if result.m is None else (result.m_exact, result.m)
@@ -92,6 +94,7 @@ def compare(engine: Emulator, network: Network, made: Image, codes: Codes) -> in
         elif layer.output is not None:
             pairs.append((trace.stored, result.output))
         for found, wanted in pairs:
+            assert wanted is not None
             np.testing.assert_array_equal(found, wanted, err_msg=f"{trace.stage}")
             compared += found.size
     assert max(result.exact_frac for result in expected.layers if result.c is None or result.m is not None) <= SUM_FRAC
@@ -102,7 +105,7 @@ def compare_integers(network: Network, design: Design, codes: Codes) -> None:
     """The engine of ap_int answers word for word as that of machine words."""
     answers = []
     for machine_words in (True, False):
-        with Emulator(library(design, machine_words)) as engine:
+        with EmulatedEngine(library(design, machine_words)) as engine:
             for storage in ("auto", "full"):
                 made = load(engine, network, design, storage)
                 request = packets.run_packet(made.image_id, list(codes), network.source, trace=True)

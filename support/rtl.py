@@ -20,7 +20,7 @@ from ese_host.protocol.packets import ErrorCode, Words
 from support.engine import lay_out
 from support.networks import SMOOTH16, Spec, inputs, network
 
-DENSE = {"inputs": 9, "units": (), "density": 0.4}
+DENSE: dict[str, Any] = {"inputs": 9, "units": (), "density": 0.4}
 SEQUENCES, STEPS = 2, 2
 
 

@@ -199,8 +199,8 @@ def decode(data: bytes, facts: Facts) -> Image:
     records, counts = [], []
     parts = RECORD | (SKIP_RECORD if facts.skip else {})
     for _ in range(header["phases"]):
-        record = section(13 if facts.skip else 10, 32)
-        read = {name: record[word] >> low & ((1 << bits) - 1) for name, (word, low, bits) in parts.items()}
+        stored = section(13 if facts.skip else 10, 32)
+        read = {name: stored[word] >> low & ((1 << bits) - 1) for name, (word, low, bits) in parts.items()}
         records.append(read | {name: signed(read[name], 32) for name in ("smallest", "largest")})
         counts.append([] if facts.skip else section(facts.pes, 16))
     levels = [signed(level, 16) for level in section(16 * header["codebooks"], 16)]

@@ -1,6 +1,6 @@
 """CPU baseline: dense and sparse matrix-vector products of EIE's and ESE's layers, batch 1, float32.
 
-    OPENBLAS_NUM_THREADS=1 python benchmarks/cpu.py [--board pynq-z2]
+    OPENBLAS_NUM_THREADS=1 python -m benchmarks.cpu.baseline [--board pynq-z2]
 
 Runs on a board's ARM as well: it needs NumPy and this project (Python 3.10); SciPy's CSR is measured where it is there.
 The machine's figures join those of other machines in docs/cpu-baseline.json; docs/cpu-baseline.md shows them beside the
@@ -23,10 +23,10 @@ from typing import Any
 
 THREADS = {name: os.environ.setdefault(name, "1") for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
 
-import cpu_page  # noqa: E402 - thread counts are read when NumPy is imported
-import numpy as np  # noqa: E402
+import numpy as np  # noqa: E402 - thread counts are read when it is imported
 import numpy.typing as npt  # noqa: E402
 
+from benchmarks.cpu import page  # noqa: E402
 from benchmarks.machines.layers import EIE_LAYERS  # noqa: E402
 
 try:
@@ -204,9 +204,9 @@ def main() -> None:
         record["load_after"] = round(os.getloadavg()[0], 2)
         same = (record["cpu"], record["threads"])
         known["machines"] = [m for m in known["machines"] if (m["cpu"], m["threads"]) != same] + [record]
-    known["engine"] = cpu_page.engine_figures(args.board, args.seed)
+    known["engine"] = page.engine_figures(args.board, args.seed)
     args.json.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
-    args.page.write_text(cpu_page.render(known), encoding="utf-8")
+    args.page.write_text(page.render(known), encoding="utf-8")
     print(args.json, args.page)
 
 

@@ -11,7 +11,7 @@ from benchmarks.machines import EIE_LAYERS, Machine, draw, run_layer
 from ese_host.boards.board import load_board
 from ese_host.cli.main import main
 from ese_host.estimate.energy import TABLE
-from ese_host.image.design import ACC_BITS
+from ese_host.ir.weight_kinds import WEIGHT_KINDS
 
 PES = 64
 ENTRY_BITS, POINTER_BITS, ACTIVATION_BITS = 8, 16, 16
@@ -54,7 +54,7 @@ def nanojoules_skip(entries: int) -> float:
 
     An access of b bits is b / 32 of the table's, as in `ese4ml estimate`.
     """
-    registers = ACTIVATION_BITS + 2 * ACC_BITS["codebook4"]
+    registers = ACTIVATION_BITS + 2 * WEIGHT_KINDS["codebook4"].acc_bits
     accesses = TABLE["SRAM"] * ENTRY_BITS / 32 + TABLE["register"] * registers / 32
     return entries * (accesses + TABLE["int mult"] + TABLE["int add"]) / 1e3
 

@@ -7,8 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import cpu_engine
 import jinja2
+
+from benchmarks.cpu import engine as model
 
 Record = Mapping[str, Any]
 ENGINE_HEADER = (
@@ -32,11 +33,11 @@ CPU_HEADER = (
 
 def engine_figures(board: str, seed: int) -> dict[str, Any]:
     """The engine's side, as plain values."""
-    engines = {**cpu_engine.eie_layers(board, seed), "ESE LSTM": cpu_engine.ese_layer(board)}
+    engines = {**model.eie_layers(board, seed), "ESE LSTM": model.ese_layer(board)}
     return {
         "board": board,
         "seed": seed,
-        "block_ram_bits": cpu_engine.block_ram_bits(board),
+        "block_ram_bits": model.block_ram_bits(board),
         "layers": {name: asdict(engine) for name, engine in engines.items()},
     }
 
@@ -57,9 +58,9 @@ def render(known: Record) -> str:
     template = jinja2.Template(text, undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
     return str(
         template.render(
-            pes=cpu_engine.PES,
+            pes=model.PES,
             board=engine["board"],
-            command=" ".join(["ese4ml", *cpu_engine.ese_command(engine["board"])]),
+            command=" ".join(["ese4ml", *model.ese_command(engine["board"])]),
             seed=engine["seed"],
             block_ram=f"{engine['block_ram_bits'] / 1e6:.1f}",
             engine=_table(ENGINE_HEADER, _engine_rows(engine)),
@@ -94,8 +95,8 @@ def _cpu_rows(machine: Record, engines: Record) -> Iterable[Sequence[str]]:
             f"{1e3 * t['best_ms'] / engine['microseconds']:,.1f}x" if t else "-" for t in (dense, sparse)
         )
         energy = (
-            cpu_engine.nanojoules_dense(layer["weights"]),
-            cpu_engine.nanojoules_csr(layer["nonzeros"], layer["rows"]),
+            model.nanojoules_dense(layer["weights"]),
+            model.nanojoules_csr(layer["nonzeros"], layer["rows"]),
             engine["nanojoules"],
         )
         yield (

@@ -1,6 +1,6 @@
 """EIE and ESE in simulation, beside their published figures: docs/eie.md and docs/figures/eie-*.svg.
 
-    python benchmarks/eie.py [--seeds 3]
+    python -m benchmarks.machines.eie [--seeds 3]
 
 Everything is simulated from seeded random matrices, so that the page is the same wherever it is made.
 """

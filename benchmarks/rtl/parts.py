@@ -1,7 +1,7 @@
 """docs/parts.md: the engine's own functions through Bambu, pipelined at interval 1, and their area by Yosys.
 
-    PATH=...:$PATH python benchmarks/logic/parts.py     # bambu, verilator and yosys on PATH
-    python benchmarks/logic/parts.py --page            # no tool needed
+    PATH=...:$PATH python -m benchmarks.rtl.parts     # bambu, verilator and yosys on PATH
+    python -m benchmarks.rtl.parts --page             # no tool needed
 
 Each part of parts.cpp is synthesized from csrc, with the integers that are emitted (ap_int), its RTL simulated on
 random arguments against the C++, then counted by Yosys. Results are in docs/parts.json; what has one there of the very
@@ -13,7 +13,6 @@ from __future__ import annotations
 import random
 import re
 import shutil
-import sys
 import tempfile
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -23,28 +22,20 @@ from xml.sax.saxutils import quoteattr
 
 import click
 import jinja2
-import yosys
 from tqdm import tqdm
 
-ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "benchmarks")]
+from benchmarks.record import Record, digest, fresh
+from benchmarks.rtl import memories, yosys
+from ese_hls.build import bambu, bambu_log
+from ese_hls.run_tool import run_tool
+from ese_host.boards.board import load_board
+from ese_host.estimate import resources
+from ese_host.image.design import WRITEBACK, Design
+from ese_host.ir.tables import VALUE_FRAC, tanh_table
+from support.engine import lay_out
+from support.rtl import CASES as ENGINES
 
-import memories  # noqa: E402
-from record import Record, digest, fresh  # noqa: E402
-
-from ese_hls.build import (
-    bambu,
-    bambu_log,
-)
-from ese_hls.run_tool import run_tool  # noqa: E402
-from ese_host.boards.board import load_board  # noqa: E402
-from ese_host.estimate import resources  # noqa: E402
-from ese_host.estimate.cycles import WRITEBACK  # noqa: E402
-from ese_host.image.design import Design  # noqa: E402
-from ese_host.ir.tables import VALUE_FRAC, tanh_table  # noqa: E402
-from support.engine import lay_out  # noqa: E402
-from support.rtl import CASES as ENGINES  # noqa: E402
-
+ROOT = Path(__file__).resolve().parents[2]
 SOURCE = Path(__file__).with_name("parts.cpp")
 PAGE = ROOT / "docs" / "parts.md"
 RECORD = ROOT / "docs" / "parts.json"

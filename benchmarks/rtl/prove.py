@@ -1,14 +1,13 @@
 """docs/rtl.md: the engine's Verilog by PandA Bambu against golden model and g++, case by case.
 
-    PATH=...:$PATH python benchmarks/rtl.py [case ...]     # bambu and verilator on PATH
-    python benchmarks/rtl.py --page         # no tool needed
+    PATH=...:$PATH python -m benchmarks.rtl.prove [case ...]     # bambu and verilator on PATH
+    python -m benchmarks.rtl.prove --page                        # no tool needed
 
 Results are in docs/rtl.json; a case that has one there of the very same engine and packets is not run again.
 """
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from datetime import date
 from pathlib import Path
@@ -16,18 +15,16 @@ from typing import Any
 
 import click
 import jinja2
-from record import Record, digest, fresh
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "tests"))
+from benchmarks.record import Record, digest, fresh
+from ese_hls.build.bambu import SIMULATOR
+from ese_hls.run_tool import ToolError, version_of
+from ese_host.boards.board import load_board
+from ese_host.estimate.resources import use
+from support.engine import lay_out
+from support.rtl import CASES, exchange, prove
 
-from ese_hls.build.bambu import SIMULATOR  # noqa: E402
-from ese_hls.run_tool import ToolError, version_of  # noqa: E402
-from ese_host.boards.board import load_board  # noqa: E402
-from ese_host.estimate.resources import use  # noqa: E402
-from support.engine import lay_out  # noqa: E402
-from support.rtl import CASES, exchange, prove  # noqa: E402
-
+ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "rtl.md"
 RECORD = ROOT / "docs" / "rtl.json"
 

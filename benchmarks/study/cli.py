@@ -16,7 +16,8 @@ import click
 from benchmarks.study import costs as pricing
 from benchmarks.study.cell import Cell, with_trunks
 from benchmarks.study.grid import SIZES, Question, questions
-from benchmarks.study.stages import execute, measure_cell
+from benchmarks.study.runner import execute, measure_cell, missing
+from benchmarks.study.runner import run as run_cells
 from benchmarks.study.store import Store
 from ese_host.errors import EseError, MissingError
 
@@ -112,9 +113,6 @@ def measure(results: Path, grid: str, question: tuple[int, ...]) -> None:
 @click.option("--dask", metavar="ADDRESS", help="A Dask scheduler to run on, or `local` for a cluster of this machine.")
 def run(results: Path, grid: str, question: tuple[int, ...], jobs: int | None, dask: str | None) -> None:
     """Train the cells that have no result yet; what was interrupted goes on where it stopped."""
-    from benchmarks.study.runner import missing
-    from benchmarks.study.runner import run as run_cells
-
     what = chosen(Path(results).resolve(), grid, question)
     todo = missing(what.cells, what.store)
     prices = pricing.estimates(todo, pricing.read(what.store))

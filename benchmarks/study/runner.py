@@ -5,26 +5,29 @@ The cells of a level go through joblib, so that whoever calls decides where they
     with joblib.parallel_config(backend="dask"):
         run(cells, store, execute)
 
-Workers need the results folder: one machine, or a file system that all of them see.
+Workers need the results folder: one machine, or a file system that all of them see. TensorFlow is imported in them
+alone.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from joblib import Parallel, delayed
-
 from benchmarks.study.cell import Cell, with_trunks
+from benchmarks.study.costs import Cost
 from benchmarks.study.store import Record, Store
+from ese_models.quiet import tensorflow_quietly
 
 _log = logging.getLogger(__name__)
 Execute = Callable[[Cell, Store], Record]
 """Trains a cell, writes its model into the store and returns what its JSON shall say. It must be picklable."""
+THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
 
 @dataclass
@@ -64,6 +67,8 @@ def run(
         costs: expected seconds; of a level, the dearest cells start first.
         progress: called after each cell, with whether it has a result.
     """
+    from joblib import Parallel, delayed
+
     outcome = Outcome()
     price = dict(costs or {})
     for _, group in groupby(missing(cells, store), key=lambda cell: cell.depth):
@@ -96,3 +101,30 @@ def attempt(cell: Cell, store: Store, execute: Execute) -> tuple[Cell, str]:
     store.write(cell, {**values, "seconds": {**values.get("seconds", {}), **seconds}})
     report.unlink(missing_ok=True)
     return cell, ""
+
+
+def execute(cell: Cell, store: Store) -> Record:
+    """Train a cell, write its model, and measure it, in the worker; see `training.train_cell`.
+
+    A process has one thread for TensorFlow, so that a machine runs as many cells as it has cores. What the environment
+    says goes before.
+    """
+    _prepare()
+    from benchmarks.study.training import train_cell
+
+    return train_cell(cell, store)
+
+
+def measure_cell(cell: Cell) -> Cost:
+    """Measure what cells of this kind cost; see `training.trial`."""
+    _prepare()
+    from benchmarks.study.training import trial
+
+    return trial(cell)
+
+
+def _prepare() -> None:
+    for name in THREADS:
+        os.environ.setdefault(name, "1")
+    with tensorflow_quietly():
+        pass

@@ -1,4 +1,4 @@
-"""Why tests of hls4ml's that fail with backend ESE do, as found by reading them; benchmarks/own_tests.py shows it."""
+"""Why tests of hls4ml's that fail with backend ESE do, as found by reading them; own_tests.py shows it."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """hls4ml's own tests with backend='ESE' in place of 'Vitis': docs/hls4ml-tests.md and docs/hls4ml-tests.json.
 
-    python benchmarks/own_tests.py HLS4ML
+    python -m benchmarks.upstream.own_tests HLS4ML
 
 HLS4ML is a checkout or an unpacked source distribution of hls4ml of the installed version. Its test files are copied
-into a temporary folder and run there, in one process, with `own_tests_plugin`; a test that fails runs again with the
+into a temporary folder and run there, in one process, with `plugin`; a test that fails runs again with the
 backend that it was written for. Results are kept in build/ as they come: `--keep` goes on where one ended. Run by the
 Python of `make test-classic`, it says what Keras 2 says: docs/hls4ml-tests-keras2.md.
 """
@@ -29,12 +29,14 @@ from typing import Any
 
 import click
 import jinja2
-from own_tests_causes import cause_of
-from own_tests_scope import IN_SCOPE, OUT_OF_SCOPE
+
+from benchmarks.upstream.causes import cause_of
+from benchmarks.upstream.scope import IN_SCOPE, OUT_OF_SCOPE
 
 ROOT = Path(__file__).resolve().parents[2]
 CLASSIC = version("keras").startswith("2.")
 NAME = "hls4ml-tests-keras2" if CLASSIC else "hls4ml-tests"
+PLUGIN = "benchmarks.upstream.plugin"
 RESULTS = ROOT / "build" / NAME
 RECORDS = RESULTS / "records.jsonl"
 PACKAGES = ("hls4ml", "keras", "qkeras-v3", "qkeras", "tensorflow", "tensorflow-cpu", "numpy", "pytest")
@@ -86,7 +88,7 @@ def tests_of(source: Path) -> Path:
     unknown = {path.name for path in folder.glob("test_*.py")} - set(IN_SCOPE) - set(OUT_OF_SCOPE)
     if unknown:
         raise click.ClickException(
-            f"{min(unknown)} is new: put it into IN_SCOPE or OUT_OF_SCOPE of benchmarks/own_tests_scope.py"
+            f"{min(unknown)} is new: put it into IN_SCOPE or OUT_OF_SCOPE of benchmarks/upstream/scope.py"
         )
     return folder
 
@@ -110,10 +112,10 @@ def run(tests: Path, backend: str, names: list[str], options: list[str], timeout
         folder.mkdir(parents=True)
         for name in (*names, "conftest.py", "synthesis_helpers.py"):
             shutil.copy(tests / name, folder)
-        command = [sys.executable, "-m", "pytest", "-c", os.devnull, "--rootdir", ".", "-p", "own_tests_plugin"]
+        command = [sys.executable, "-m", "pytest", "-c", os.devnull, "--rootdir", ".", "-p", PLUGIN]
         command += ["-p", "no:cacheprovider", "-q", "--tb=no", "-W", "ignore", "--continue-on-collection-errors"]
         command += [f"--timeout={timeout}", f"--own-record={RECORDS}", f"--own-backend={backend}", *options, *names]
-        path = os.pathsep.join([str(ROOT / "benchmarks"), os.environ.get("PYTHONPATH", "")])
+        path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
         with (RESULTS / f"{backend or 'stock'}.log").open("a", encoding="utf-8") as out:
             subprocess.run(
                 command, cwd=folder, env={**os.environ, "PYTHONPATH": path}, stdout=out, stderr=out, check=False

@@ -1,6 +1,6 @@
 """A pytest plugin: hls4ml's own tests with another backend in place of Vitis.
 
-Loaded with `-p own_tests_plugin` (benchmarks/own_tests.py). The tests' files stay as they are: the value of their
+Loaded with `-p benchmarks.upstream.plugin` (own_tests.py). The tests' files stay as they are: the value of their
 parameter `backend` is replaced when they are collected, and one line of JSON is written for each test.
 """
 
@@ -159,13 +159,14 @@ class Recorder:
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """A file that cannot be imported, or skips all its tests, is one result."""
         if report.skipped and report.nodeid.endswith(".py") and report.nodeid not in self.done:
+            assert isinstance(report.longrepr, tuple)
             self._write_file(report.nodeid, f"skipped by the file: {report.longrepr[2].removeprefix('Skipped: ')}")
         if report.failed and report.nodeid not in self.done:
             lines = [line[1:].strip() for line in report.longreprtext.splitlines() if line.startswith("E ")]
             self._write_file(report.nodeid, lines[-1] if lines else "import failed")
 
     def _write_file(self, name: str, message: str) -> None:
-        found = {"file": name, "function": "(import)", "id": name, "backend": self.backend}
+        found: dict[str, Any] = {"file": name, "function": "(import)", "id": name, "backend": self.backend}
         found |= {"outcome": "not applicable", "message": message, "seconds": 0.0}
         with self.path.open("a", encoding="utf-8") as out:
             out.write(json.dumps(found) + "\n")

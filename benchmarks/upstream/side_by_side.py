@@ -1,6 +1,6 @@
 """Backend ESE beside hls4ml's own Vitis backend on the same models: docs/side-by-side.md.
 
-    PYTHONPATH=tests/hls python benchmarks/side_by_side.py [--demo build/demo/ternary.keras]
+    python -m benchmarks.upstream.side_by_side [--demo build/demo/ternary.keras]
 
 Each backend converts each model in a process of its own. Agreement, times and bytes are measured; what neither can
 measure without a vendor's tool is modelled, and labelled so.
@@ -169,9 +169,10 @@ def of_stock(graph: Any) -> dict[str, float]:
 
 def child(backend: str, case: str, path: Path) -> dict[str, Any]:
     """The measurements of one case, or why there are none: the first line of the error."""
-    command = [sys.executable, __file__, "--one", backend, case, "--demo", str(path)]
+    command = [sys.executable, "-m", "benchmarks.upstream.side_by_side"]
+    command += ["--one", backend, case, "--demo", str(path.resolve())]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=TIMEOUT, check=False)
     except subprocess.TimeoutExpired:
         return {"failed": f"not done after {TIMEOUT:g} s"}
     if done.returncode < 0:

@@ -1,4 +1,4 @@
-"""The harness that runs hls4ml's own tests (benchmarks/own_tests.py), on a small file of tests of our own."""
+"""The harness that runs hls4ml's own tests (benchmarks/upstream/own_tests.py), on a small file of tests of our own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
+from benchmarks.upstream import own_tests as own
 
 TESTS = """
 import pytest
@@ -63,19 +63,11 @@ def test_refused(backend):
 """
 
 
-@pytest.fixture()
-def own(monkeypatch):
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    import own_tests
-
-    return own_tests
-
-
 def records(folder: Path) -> dict[str, tuple[str, str]]:
     (folder / "test_small.py").write_text(TESTS, encoding="utf-8")
-    command = [sys.executable, "-m", "pytest", "-c", os.devnull, "-p", "own_tests_plugin", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", "-c", os.devnull, "-p", own.PLUGIN, "-p", "no:cacheprovider"]
     command += ["-q", "--own-backend=ESE", "--own-record=out.jsonl", "test_small.py"]
-    environment = {**os.environ, "PYTHONPATH": f"{BENCHMARKS}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+    environment = {**os.environ, "PYTHONPATH": f"{own.ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
     subprocess.run(command, cwd=folder, env=environment, capture_output=True, check=False, timeout=300)
     found = [json.loads(line) for line in (folder / "out.jsonl").read_text(encoding="utf-8").splitlines()]
     return {entry["id"].split("::")[-1]: (entry["outcome"], entry["message"]) for entry in found}
@@ -96,7 +88,7 @@ def test_backends_are_replaced_and_outcomes_told_apart(tmp_path):
     }
 
 
-def test_a_failure_that_vitis_shares_says_nothing_about_ese(own):
+def test_a_failure_that_vitis_shares_says_nothing_about_ese():
     shared = own.Result("f", "t", "t[Vitis]", "failed", "ValueError: x", 1.0, vitis="failed ImportError: y")
     alone = own.Result("f", "t", "t[Vitis-a]", "failed", "ValueError: layer 'b_7'", 1.0, vitis="passed")
     reuse = own.Result("f", "t", "t[Vitis-4]", "refused", "x['ReuseFactor'] is 4; leave it", 1.0)
@@ -108,7 +100,7 @@ def test_a_failure_that_vitis_shares_says_nothing_about_ese(own):
     assert own.judged(reuse) == ("refused", "x['ReuseFactor'] is N")
 
 
-def test_rows_group_what_ended_alike(own):
+def test_rows_group_what_ended_alike():
     results = [
         own.Result("f", "t", "t[a-io_stream-Vitis]", "passed", "", 1.0),
         own.Result("f", "t", "t[a-io_parallel-Vitis]", "passed", "", 1.0),
@@ -128,11 +120,11 @@ def test_rows_group_what_ended_alike(own):
         (
             None,
             "test_new.py",
-            "test_new.py is new: put it into IN_SCOPE or OUT_OF_SCOPE of benchmarks/own_tests_scope.py",
+            "test_new.py is new: put it into IN_SCOPE or OUT_OF_SCOPE of benchmarks/upstream/scope.py",
         ),
     ],
 )
-def test_sources_that_are_refused(own, tmp_path, module, test, message):
+def test_sources_that_are_refused(tmp_path, module, test, message):
     if module != "":
         (tmp_path / "test" / "pytest").mkdir(parents=True)
     if module:
@@ -145,7 +137,7 @@ def test_sources_that_are_refused(own, tmp_path, module, test, message):
     assert done.output == f"Error: {message.format(tmp_path, own.version('hls4ml'))}\n"
 
 
-def test_known_causes_stand_beside_their_message(own):
+def test_known_causes_stand_beside_their_message():
     failed = own.Result(
         "test_multiout_network.py", "test_multi_output_nn", "t", "failed", "AssertionError: assert False", 1
     )

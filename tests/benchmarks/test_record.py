@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import click
 import pytest
 
-sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
-
-import rtl
-from record import Record, digest
+from benchmarks.record import Record, digest
+from benchmarks.rtl import prove
 
 RESULT: dict[str, Any] = {
     "tool": "Bambu",
@@ -31,11 +28,11 @@ RESULT: dict[str, Any] = {
 
 
 def test_the_page_marks_a_run_of_other_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rtl, "RECORD", tmp_path / "rtl.json")
-    record = Record(rtl.RECORD)
-    record.put("ternary-4", rtl.sources("ternary-4"), RESULT)
+    monkeypatch.setattr(prove, "RECORD", tmp_path / "rtl.json")
+    record = Record(prove.RECORD)
+    record.put("ternary-4", prove.sources("ternary-4"), RESULT)
     record.put("int4-4", "other", RESULT)
-    page = rtl.page()
+    page = prove.page()
     assert "| ternary-4 | Dense, ternary | ternary | 4 | 2 | 64 | 166 | 98,000 | 30,000 |" in page
     assert "| int4-4 * |" in page and "to be run again" in page
     assert "Not proved: ternary-8, int4-8," in page
@@ -43,9 +40,9 @@ def test_the_page_marks_a_run_of_other_sources(tmp_path: Path, monkeypatch: pyte
 
 
 def test_no_result_makes_no_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rtl, "RECORD", tmp_path / "rtl.json")
+    monkeypatch.setattr(prove, "RECORD", tmp_path / "rtl.json")
     with pytest.raises(click.ClickException, match=r"rtl\.json holds no result: make rtl"):
-        rtl.page()
+        prove.page()
 
 
 def test_a_record_outlives_its_run(tmp_path: Path) -> None:

@@ -1,15 +1,13 @@
-"""benchmarks/side_by_side.py: what its table says, and where it says that we lose."""
+"""benchmarks/upstream/side_by_side.py: what its table says, and where it says that we lose."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
-import side_by_side
+from benchmarks.upstream import side_by_side
 
 THEIRS = {
     "commonest": 0.4,

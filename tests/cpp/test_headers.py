@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from ese_hls.emulate.gxx import find_compiler
-from ese_hls.emulate.simulate import Emulator
 from ese_hls.encode import encoder
+from ese_host.device.emulated.engine import EmulatedEngine
 from ese_host.image.design import Design
 from ese_host.image.reader import parse
 from ese_host.protocol import packets
@@ -110,7 +110,7 @@ def test_packets_under_sanitizers(name: str, tmp_path: Path) -> None:
     assert len(answers) == len(sent)
     assert all(a[-8] == packets.TRAILER_MAGIC for a in answers)
     np.testing.assert_array_equal(answers[-1], answers[sound - 1])
-    with Emulator(engines.library(design)) as plain:
+    with EmulatedEngine(engines.library(design)) as plain:
         for packet, answer in zip(sent[:sound], answers[:sound], strict=True):
             np.testing.assert_array_equal(answer, plain.packet(packet, 1 << 16))
 

@@ -8,8 +8,8 @@ import hls4ml
 import numpy as np
 import pytest
 
-from ese_hls.emulate.simulate import Emulator
 from ese_hls.encode.sizing import choose_design
+from ese_host.device.emulated.engine import EmulatedEngine
 from ese_host.errors import UnsupportedError
 from ese_models.networks.inspection import kernels, weight_quantizers
 from ese_models.networks.network import Formats, classifier
@@ -68,7 +68,7 @@ def test_the_engine_computes_with_keras_values(weights: str, bits: int, per_chan
         return  # the same engine as with a scale a row
     design = choose_design(network, pes=2, gap_bits=4)
     codes = network.source.from_float(np.random.default_rng(6).normal(size=(3, 4, 5)))
-    with Emulator(engines.library(design)) as engine:
+    with EmulatedEngine(engines.library(design)) as engine:
         made = engines.load(engine, network, design)
         assert engines.compare(engine, network, made, codes) == 3 * (4 * 6 * 3 + 3) + 3 * 3
 

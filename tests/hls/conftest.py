@@ -1,1 +1,1 @@
-"""Makes this folder importable, for what the tests of several rooms share."""
+"""Its presence puts this folder on the path: `vendor_tcl` serves the tests of two rooms."""

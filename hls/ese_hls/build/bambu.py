@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import shutil
@@ -14,11 +13,11 @@ import numpy as np
 from ese_hls.build import bambu_log
 from ese_hls.build.reports import Cosimulation, Synthesis
 from ese_hls.emulate.gxx import compile_emulator
-from ese_hls.emulate.simulate import Emulator
 from ese_hls.project import vectors
 from ese_hls.project.project import Project
 from ese_hls.run_tool import ToolError, run_tool
 from ese_host.boards.board import Board
+from ese_host.device.emulated.engine import EmulatedEngine
 from ese_host.errors import MissingError, UnsupportedError
 from ese_host.protocol.packets import Words
 
@@ -194,9 +193,9 @@ def cosimulate(
 
 def answers_of(folder: Path, work: Path, sent: Sequence[Words], golden: Sequence[Words | None]) -> list[Words]:
     """What g++'s engine answers, cycle words and all; equal to the golden model's where that has an answer."""
-    library = ctypes.CDLL(str(compile_emulator(folder, work / "emulator.so", work / "g++.log")))
+    library = compile_emulator(folder, work / "emulator.so", work / "g++.log")
     answers: list[Words] = []
-    with Emulator(library) as emulator:
+    with EmulatedEngine(library) as emulator:
         for number, (packet, expected) in enumerate(zip(sent, golden, strict=True)):
             answer = emulator.packet(packet, MALFORMED_ROOM if expected is None else len(expected))
             if expected is not None:

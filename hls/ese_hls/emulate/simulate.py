@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Union
@@ -13,65 +12,17 @@ import numpy.typing as npt
 
 from ese_hls.frontend.call import Extents
 from ese_hls.lower.conversion import Conversion
-from ese_host.errors import DeviceError, FormatError
+from ese_host.device.emulated.engine import EmulatedEngine
+from ese_host.errors import FormatError
 from ese_host.ir.fixed import Codes
-from ese_host.ir.network import Network
-from ese_host.ir.program import Chain, Port, ProgramRun, Value
-from ese_host.ir.program import run as run_program
-from ese_host.protocol import packets
-from ese_host.protocol.answers import Shape
-from ese_host.protocol.packets import Operation, Words
-from ese_host.protocol.results import Result, joined
+from ese_host.ir.program import Port, ProgramRun
+from ese_host.ir.sequences import are_frames, by_name
+from ese_host.protocol.packets import Words
+from ese_host.runtime.direct import DirectEngine
+from ese_host.runtime.runner import ProgramResult, run_program
 
 Floats = npt.NDArray[np.floating[Any]]
 Inputs = Union[Floats, Sequence[Floats], Mapping[str, Floats]]
-BATCH = 64
-"""Sequences a packet."""
-
-
-class Emulator:
-    """One engine of an emulated bitstream; a context manager.
-
-    Args:
-        library: the loaded shared library (docs/packets.md, "The emulated bitstream").
-    """
-
-    def __init__(self, library: ctypes.CDLL) -> None:
-        words = ctypes.POINTER(ctypes.c_uint32)
-        library.ese_open.restype = ctypes.c_void_p
-        library.ese_close.argtypes = [ctypes.c_void_p]
-        library.ese_close.restype = None
-        library.ese_packet.argtypes = [ctypes.c_void_p, words, ctypes.c_size_t, words, ctypes.c_size_t]
-        library.ese_packet.restype = ctypes.c_size_t
-        self._library, self._words = library, words
-        self._engine: int | None = None
-
-    def __enter__(self) -> Emulator:
-        self._engine = self._library.ese_open()
-        if not self._engine:
-            raise DeviceError("the emulated engine did not start: there is too little memory")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._library.ese_close(self._engine)
-        self._engine = None
-
-    def packet(self, words: Words, answer_words: int) -> Words:
-        """Send one packet; returns its answer of at most `answer_words` words.
-
-        Raises:
-            DeviceError: the answer is longer.
-        """
-        if self._engine is None:
-            raise DeviceError("the emulated engine is not open: use it in a `with` statement")
-        sent = np.ascontiguousarray(words, dtype=np.uint32)
-        answer = np.zeros(answer_words, dtype=np.uint32)
-        count = self._library.ese_packet(
-            self._engine, sent.ctypes.data_as(self._words), len(sent), answer.ctypes.data_as(self._words), answer_words
-        )
-        if count > answer_words:
-            raise DeviceError(f"answer has {count} words; {answer_words} were expected: compile the project again")
-        return answer[:count]
 
 
 def read_words(path: Path) -> Words:
@@ -93,56 +44,20 @@ def predict(
     Raises:
         FormatError: `x` has another shape, or is not finite.
     """
-    outputs = values_of(run(library, images, conversion, x)[0], conversion)
+    outputs = values_of(run(library, images, conversion, x).run, conversion)
     return outputs[0] if len(outputs) == 1 else outputs
 
 
 def run(
     library: ctypes.CDLL, images: Sequence[Words], conversion: Conversion, x: Inputs, trace: bool = False
-) -> tuple[ProgramRun, dict[str, Result]]:
-    """A program's run with its chains on the engine, and what the engine answered, by chain.
+) -> ProgramResult:
+    """A program's run with its chains on the engine.
 
-    Library, images, conversion and x are as for `predict`; with `trace` the answers hold every stage's results.
+    Library, images, conversion and x are as for `predict`; with `trace` the chains' results hold every stage's.
     """
-    program = conversion.program
-    words = dict(zip((chain.name for chain in program.chains), images, strict=True))
-    answers: dict[str, Result] = {}
-    with Emulator(library) as engine:
-
-        def execute(chain: Chain, fed: Value) -> Codes:
-            found = run_chain(engine, words[chain.name], chain.network, fed, trace)
-            answers[chain.name] = found
-            return _exactly(found.outputs, found.frac - program.tensors[chain.target].frac, chain.name)
-
-        return run_program(program, codes_of(conversion, x), execute=execute), answers
-
-
-def _exactly(codes: Codes, zeros: int, name: str) -> Codes:
-    """Codes without `zeros` fractional bits that an exact sum has more than its terms."""
-    less = np.right_shift(codes, zeros)
-    if not np.array_equal(np.left_shift(less, zeros), codes):
-        raise DeviceError(f"chain {name!r}: the engine's sums have bits that no term has; compile the project again")
-    return less
-
-
-def run_chain(engine: Emulator, image: Words, network: Network, fed: Value, trace: bool = False) -> Result:
-    """Load an image and run samples, each for its own steps."""
-    shape = Shape.of(network)
-    parts: list[Result] = []
-    loaded = packets.read_trailer(engine.packet(packets.load_packet(image), packets.TRAILER_WORDS))
-    loaded.require(Operation.LOAD)
-    for start in range(0, len(fed.steps), BATCH):
-        steps = fed.steps[start : start + BATCH]
-        chosen = [codes[:n] for codes, n in zip(fed.codes[start : start + BATCH], steps, strict=True)]
-        request = packets.run_packet(loaded.image_id, chosen, network.source, trace=trace)
-        begin = time.perf_counter()
-        answer = engine.packet(request, shape.words(steps, trace))
-        seconds = time.perf_counter() - begin
-        trailer = packets.read_trailer(answer)
-        trailer.require(Operation.RUN)
-        outputs, traces = shape.read(answer, steps, trace)
-        parts.append(Result(outputs, shape.frac, steps, shape.every_step, traces, trailer.cycles, seconds))
-    return joined(parts)
+    with EmulatedEngine(library) as engine:
+        direct = DirectEngine(engine, conversion.program, images)
+        return run_program(direct, codes_of(conversion, x), trace=trace, strict=True)
 
 
 def values_of(done: ProgramRun, conversion: Conversion) -> list[npt.NDArray[np.float32]]:
@@ -166,12 +81,7 @@ def codes_of(conversion: Conversion, x: Inputs) -> dict[str, Codes]:
         FormatError: an input is missing, has another shape, or is not finite.
     """
     names = [port.name for port in conversion.inputs]
-    if isinstance(x, Mapping):
-        given = dict(x)
-    elif len(names) == 1 and isinstance(x, np.ndarray):
-        given = {names[0]: x}
-    else:
-        given = dict(zip(names, x, strict=False)) if len(x) == len(names) else {}
+    given = by_name(x, names, alone=len(names) == 1 and isinstance(x, np.ndarray))
     if sorted(given) != sorted(names):
         raise FormatError(f"inputs are {sorted(given) or len(x)}; expected one array for each of {names}")
     inside = dict(zip(names, (port.name for port in conversion.program.inputs), strict=True))
@@ -184,7 +94,7 @@ def codes_of(conversion: Conversion, x: Inputs) -> dict[str, Codes]:
 def _framed(x: Floats, port: Port) -> Floats:
     """An input as (samples, steps, features); flat or longer shapes with as many values are taken, as by hls4ml."""
     steps = 1 if port.kind == "vector" else port.steps
-    if x.ndim == 3 and x.shape[2] == port.width and x.shape[1] == (steps or x.shape[1]):
+    if are_frames(x, 3, port.width, kinds=None) and x.shape[1] == (steps or x.shape[1]):
         return x
     if steps and x.ndim > 1 and x.size % (steps * port.width) == 0 and (x.ndim == 2 or x[0].size == steps * port.width):
         return x.reshape(-1, steps, port.width)

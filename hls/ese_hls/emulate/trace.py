@@ -83,7 +83,8 @@ def trace(
         FormatError: `x` has another shape, or is not finite. DeviceError: engine and golden model differ in a sum.
     """
     program = conversion.program
-    done, answers = run(library, images, conversion, x, trace=True)
+    made = run(library, images, conversion, x, trace=True)
+    done = made.run
     values = _host_values(conversion, done)
     values.update(_input_values(layers, conversion, done))
     engine = {layer.name for chain in program.chains for layer in chain.network.layers}
@@ -91,7 +92,7 @@ def trace(
     for chain in program.chains:
         fed = done.fed[chain.name]
         if (fed.steps == fed.codes.shape[1]).all():
-            values.update(_chain_layers(chain, fed.codes, answers[chain.name].traces, layers, own))
+            values.update(_chain_layers(chain, fed.codes, made.chains[chain.name].traces, layers, own))
         elif (value := _all_frames(done, chain.target)) is not None:
             values[_chain(chain.network.layers[-1].name, layers, own)[-1].name] = value
     extents = {item.name: item.extents for item in layers if item.keras_class not in UNTRACED}

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from ese_hls.encode.bounds import bits_for, check_sum, largest_change, partial_sums
-from ese_hls.encode.schedule import Plan, Planned, plan
-from ese_hls.encode.storage import Choice, Storage, Stored, store
-from ese_host.errors import CapacityError, MismatchError, UnsupportedError
+from ese_hls.encode.schedule import MatrixPhase, Schedule, schedule
+from ese_hls.encode.storage import Choice, Storage, store
+from ese_host.errors import MismatchError, UnsupportedError
 from ese_host.image import pointers
 from ese_host.image.bits import Words, pack
 from ese_host.image.design import FORMAT_VERSION, SUM_FRAC, Design, Mode
 from ese_host.image.packing import RAM_BITS, Packing
 from ese_host.image.reader import HEADER, MAGIC, layout, parse
+from ese_host.image.sizing import Needs, check_entries
 from ese_host.ir.engine_formats import engine_formats, fits_source, stored_output, without_line
 from ese_host.ir.fixed import Codes
 from ese_host.ir.network import Layer, Lstm, Network
@@ -24,28 +25,34 @@ from ese_host.ir.tables import VALUE_FRAC
 
 @dataclass
 class Packed:
-    """A plan with its memories filled.
+    """A schedule with its memories filled.
 
     Attributes:
+        schedule: the phases, with the bases of all that is stored.
+        needs: what it takes of a design.
         entries: (pes, entry words) words of entry memory.
         counts: (phases, pes) entries of each PE.
-        pointers: (pes, pointers) column pointers of skip mode.
+        starts: of each phase (pes, columns + 1) entries with which its columns begin and the last ends; none in stream
+            mode.
         scales: (params, 4, banks) and biases: (params, 4), a row of four for each item.
         peepholes: (cells, 3).
-        acc_bits: accumulator width that the worst case needs.
         choices: how each phase's matrix is stored.
     """
 
-    plan: Plan
+    schedule: Schedule
+    needs: Needs
     entries: Codes
     counts: Codes
-    pointers: Codes
+    starts: tuple[Codes, ...]
     scales: Codes
     biases: Codes
     peepholes: Codes
-    codebooks: list[Codes]
-    acc_bits: int
     choices: tuple[Choice, ...]
+
+    @property
+    def codebooks(self) -> list[Codes]:
+        """(16,) levels of each phase whose matrix has a codebook."""
+        return [p.matrix.codebook for p in self.schedule.phases if p.matrix.codebook is not None]
 
 
 def encode(network: Network, design: Design, storage: Storage = "auto") -> bytes:
@@ -93,13 +100,13 @@ def fill(
     mode: Mode = "stream",
     storage: Storage = "auto",
 ) -> Packed:
-    """Plan a network and fill the memories of its image, whatever their size."""
-    planned = plan(network, pes, banks, mode)
+    """Schedule a network and fill the memories of its image, whatever their size."""
+    planned = schedule(network, pes, banks, mode)
     choices: list[Choice] = []
     entries: list[Codes] = []
-    columns: list[Codes] = []
+    starts: list[Codes] = []
     counts, scales, biases, peepholes = [], [], [], []
-    entry_words = params = cells = 0
+    entry_words = pointers_used = params = cells = 0
     for item in planned.phases:
         phase = item.phase
         where = network.layers[phase.layer].name, phase.part
@@ -107,12 +114,14 @@ def fill(
         words, count = stored.words(packing), stored.counts
         phase.entry_base, phase.entry_count, phase.rows = entry_words, int(count.max(initial=0)), stored.rows
         phase.stride_log2 = item.interleave.stride_log2
-        phase.pointer_base = sum(c.shape[1] for c in columns)
-        columns.append(_pointers(stored, entry_words, packing))
+        phase.pointer_base = pointers_used
         entries.append(words)
         counts.append(count)
         choices.append(choice)
         entry_words += words.shape[1]
+        if stored.starts:
+            starts.append(np.array(stored.starts))
+            pointers_used += phase.columns + 1
         if item.layer is None:
             continue
         phase.param_base = params // units
@@ -131,39 +140,24 @@ def fill(
             cells += rows
     return Packed(
         planned,
+        Needs.of(planned.plan, pes, units, entry_words, acc_bits_of(planned), pointers_used),
         np.concatenate(entries, axis=1),
         np.array(counts),
-        np.concatenate(columns, axis=1),
+        tuple(starts),
         np.concatenate(scales),
         np.concatenate(biases),
         np.concatenate(peepholes) if peepholes else np.zeros((0, 3), dtype=np.int64),
-        [p.matrix.codebook for p in planned.phases if p.matrix.codebook is not None],
-        acc_bits_of(planned),
         tuple(choices),
     )
 
 
-def _pointers(stored: Stored, first_word: int, packing: Packing) -> Codes:
-    """(pes, columns + 1) pointers of a matrix whose entries begin at that word; none in stream mode."""
-    if not stored.starts:
-        return np.zeros((1, 0), dtype=np.int64)
-    return pointers.to_fields(np.array(stored.starts), first_word, stored.rows > 0, packing)
-
-
-def _stage_matrices(item: Planned, planned: Plan) -> list[Planned]:
-    """The matrices that are summed before an item's element-wise stage: both parts of an LSTM, or its own."""
-    if not item.phase.has("lstm"):
-        return [item]
-    return [p for p in planned.phases if p.phase.layer == item.phase.layer and p.phase.part < 2]
-
-
-def _parameters(item: Planned, layer: Layer, planned: Plan, banks: int) -> tuple[Codes, Codes]:
+def _parameters(item: MatrixPhase, layer: Layer, planned: Schedule, banks: int) -> tuple[Codes, Codes]:
     """(items, 4, banks) scales and (items, 4) biases; a plain row has the first of the four columns."""
     phase = item.phase
     columns = 4 if phase.has("lstm") else 1
     scale = np.zeros((phase.items, 4, banks), dtype=np.int64)
     bias = np.zeros((phase.items, 4), dtype=np.int64)
-    for part in _stage_matrices(item, planned):
+    for part in planned.summed_before(item):
         rows = part.matrix.scale.reshape(2, columns, phase.items)
         scale[:, :columns, part.phase.bank_positive] = rows[0].T
         if part.phase.bank_negative != part.phase.bank_positive:
@@ -177,7 +171,7 @@ def _parameters(item: Planned, layer: Layer, planned: Plan, banks: int) -> tuple
     return scale, bias
 
 
-def check_row_sums(item: Planned, layer: Layer, planned: Plan, scale: Codes, bias: Codes) -> None:
+def check_row_sums(item: MatrixPhase, layer: Layer, planned: Schedule, scale: Codes, bias: Codes) -> None:
     """Prove that no scaled sum of an element-wise stage overflows.
 
     Raises:
@@ -186,7 +180,7 @@ def check_row_sums(item: Planned, layer: Layer, planned: Plan, scale: Codes, bia
     phase = item.phase
     columns = 4 if phase.has("lstm") else 1
     low = high = (bias[:, :columns] << phase.bias_shift).T.reshape(-1).astype(object)
-    for part in _stage_matrices(item, planned):
+    for part in planned.summed_before(item):
         lows, highs = partial_sums(part.matrix, part.source)
         for sign, bank in enumerate((part.phase.bank_positive, part.phase.bank_negative)):
             factor = scale[:, :columns, bank].T.reshape(-1).astype(object) << phase.bank_shift[bank]
@@ -197,14 +191,14 @@ def check_row_sums(item: Planned, layer: Layer, planned: Plan, scale: Codes, bia
     check_sum(layer.name, int(min(low)), int(max(high)))
 
 
-def acc_bits_of(planned: Plan) -> int:
+def acc_bits_of(planned: Schedule) -> int:
     """Accumulator width that proves sufficient for every partial sum of every row."""
     needed = 1
     for item in planned.phases:
         if item.layer is None:
             continue
         ranges: dict[int, tuple[Codes, Codes]] = {}
-        for part in _stage_matrices(item, planned):
+        for part in planned.summed_before(item):
             lows, highs = partial_sums(part.matrix, part.source)
             for sign, bank in enumerate((part.phase.bank_positive, part.phase.bank_negative)):
                 low, high = ranges.get(bank, (np.int64(0), np.int64(0)))
@@ -251,33 +245,15 @@ def check_capacity(packed: Packed, design: Design) -> None:
     Raises:
         CapacityError: naming the memory, what is needed and what is there.
     """
-    needs = {
-        "entry_depth": packed.entries.shape[1],
-        "group_depth": packed.plan.groups,
-        "vector_depth": max(packed.plan.vector_words),
-        "param_depth": -(-len(packed.scales) // design.cells_per_cycle),
-        "cell_depth": -(-len(packed.peepholes) // design.cells_per_cycle),
-        "phases": len(packed.plan.phases),
-        "acc_bits": packed.acc_bits,
-        "pointer_depth": packed.pointers.shape[1],
-        "delta_depth": packed.plan.delta_words,
-    }
-    for name, needed in needs.items():
-        if needed > getattr(design, name):
-            raise CapacityError(
-                f"the network needs {name} = {needed}; the design has {getattr(design, name)}: "
-                "prune more, use more PEs, or emit a larger design"
-            )
-    longest = max(p.phase.entry_count for p in packed.plan.phases)
-    if longest >= 1 << 16:
-        raise CapacityError(f"a PE has {longest} entries of one matrix; 65535 are counted: use more PEs or prune more")
+    packed.needs.check(design)
+    check_entries(max(p.phase.entry_count for p in packed.schedule.phases))
 
 
 def assemble(network: Network, packed: Packed, design: Design) -> Words:
     """All words of the image, checksum last."""
     output = network.output_format
-    formats = (SUM_FRAC if output is None else output.frac) | packed.acc_bits << 8
-    if output is not None and any(p.phase.has("emits_stored") for p in packed.plan.phases):
+    formats = (SUM_FRAC if output is None else output.frac) | packed.needs.acc_bits << 8
+    if output is not None and any(p.phase.has("emits_stored") for p in packed.schedule.phases):
         formats |= 1 << 16 | output.signed << 17
     lines = [0, 0]
     for layer in network.layers:
@@ -288,31 +264,40 @@ def assemble(network: Network, packed: Packed, design: Design) -> Words:
         "version": FORMAT_VERSION,
         "words": 0,
         "design_id": design.design_id,
-        "phases": len(packed.plan.phases),
+        "phases": len(packed.schedule.phases),
         "entry_words": packed.entries.shape[1],
         "params": len(packed.scales),
         "cells": len(packed.peepholes),
         "codebooks": len(packed.codebooks),
         "inputs": network.inputs,
         "outputs": network.outputs,
-        "flags": network.every_step | packed.plan.alternate << 1 | packed.pointers.shape[1] << 16,
+        "flags": network.every_step | packed.schedule.plan.alternate << 1 | packed.needs.pointer_depth << 16,
         "gate_line": lines[0],
         "cell_line": lines[1],
         "formats": formats,
-        "weights": sum(int(np.count_nonzero(p.matrix.codes)) for p in packed.plan.phases),
+        "weights": sum(int(np.count_nonzero(p.matrix.codes)) for p in packed.schedule.phases),
     }
     values["words"] = layout(values, design)["checksum"].stop
     parts = [np.array([values[name] for name in HEADER], dtype=np.uint32)]
     skip = design.mode == "skip"
-    for planned, counts in zip(packed.plan.phases, packed.counts, strict=True):
+    for planned, counts in zip(packed.schedule.phases, packed.counts, strict=True):
         parts += [planned.phase.to_words(skip)] + ([] if skip else [pack(counts, 16)])
     if packed.codebooks:
         parts.append(pack(np.concatenate(packed.codebooks), 16))
     parts.append(pack(np.concatenate([packed.scales, packed.biases[:, :, None]], axis=2), 16))
     parts.append(pack(packed.peepholes, 16))
     parts.append(pack(packed.entries.T, design.packing.word_bits))
-    parts.append(pack(packed.pointers.T, RAM_BITS))
+    parts += [pack(_pointers(packed, design).T, RAM_BITS)]
     parts.append((network.table[0] | network.table[1] << VALUE_FRAC).astype(np.uint32))
     content = np.concatenate(parts)
     crc = np.array([zlib.crc32(content.astype("<u4").tobytes())], dtype=np.uint32)
     return np.concatenate([content, crc])
+
+
+def _pointers(packed: Packed, design: Design) -> Codes:
+    """(pes, pointers) column pointers of all phases; stream mode has none."""
+    fields = [
+        pointers.to_fields(starts, item.phase.entry_base, item.phase.full, design.packing)
+        for item, starts in zip(packed.schedule.phases, packed.starts, strict=False)
+    ]
+    return np.concatenate(fields, axis=1) if fields else np.zeros((design.pes, 0), dtype=np.int64)

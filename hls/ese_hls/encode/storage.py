@@ -13,13 +13,12 @@ from ese_host.estimate.memories import ramb18
 from ese_host.image.design import Mode
 from ese_host.image.interleave import Interleave, entries
 from ese_host.image.packing import Packing
+from ese_host.image.sizing import MAX_ENTRIES
 from ese_host.ir.fixed import Codes
 from ese_host.ir.network import PARTS, Matrix
 
 Storage = Literal["auto", "sparse", "full"]
 
-MAX_ENTRIES = (1 << 16) - 1
-"""Entries of one matrix that a PE counts."""
 MARGIN = Fraction(1, 16)
 """Share of a matrix's cycles that may be given for half of its memory or less."""
 

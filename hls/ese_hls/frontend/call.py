@@ -9,6 +9,12 @@ from ese_host.errors import UnsupportedError
 
 Node = dict[str, Any]
 Extents = tuple["int | None", ...]
+MAPPED = (
+    "LSTM, QLSTM, QLSTMP, Dense, QDense, Bidirectional, TimeDistributed, activations and quantizers, "
+    "BatchNormalization, Masking, merges along the last axis, Reshape, Flatten, RepeatVector, Dropout, and a softmax "
+    "at the end"
+)
+"""What the backend maps, as refusals say it."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from typing import Any
 from hls4ml.converters.keras_v3 import layer_handlers
 
 from ese_hls.frontend import plain_layers, weighted_layers, wrappers
-from ese_hls.frontend.call import Call, Node, Tensor
+from ese_hls.frontend.call import MAPPED, Call, Node, Tensor
 
 Reader = Callable[[Call], "tuple[Node, ...]"]
 Handler = Callable[[Any, Sequence[Any], Sequence[Any]], "tuple[Node, ...] | None"]
@@ -101,10 +101,6 @@ def refuse(call: Call) -> tuple[Node, ...]:
     Raises:
         UnsupportedError: always.
     """
-    from ese_hls.backend.passes.convert import (
-        MAPPED,  # not above: it imports hls4ml's graph, which may still load this backend
-    )
-
     raise call.refuse(f"has no place in the engine; it runs {MAPPED}: replace the layer or leave it out")
 
 

@@ -35,16 +35,16 @@ def lay_out(program: Program, options: Options) -> Layout:
     Raises:
         CapacityError, UnsupportedError: the program does not fit an engine.
     """
-    networks = [chain.network for chain in program.chains]
-    design = sizing.choose_design(
-        *networks,
-        pes=options.pes,
-        gap_bits=options.gap_bits,
-        acc_banks=options.acc_banks,
-        cells_per_cycle=options.element_units,
-        clock_mhz=options.clock_mhz or load_board(options.board).clock_mhz,
-        mode=options.mode,
-        fifo_depth=options.fifo_depth,
-        storage=options.storage,
+    return Layout(
+        *sizing.fit(
+            [chain.network for chain in program.chains],
+            pes=options.pes,
+            gap_bits=options.gap_bits,
+            acc_banks=options.acc_banks,
+            cells_per_cycle=options.element_units,
+            clock_mhz=options.clock_mhz or load_board(options.board).clock_mhz,
+            mode=options.mode,
+            fifo_depth=options.fifo_depth,
+            storage=options.storage,
+        )
     )
-    return Layout(design, tuple(encoder.prepare(network, design, options.storage) for network in networks))

@@ -11,6 +11,7 @@ from ese_host.boards.board import load_board
 from ese_host.errors import FormatError, MismatchError
 from ese_host.files.templates import templates
 from ese_host.image.design import Design
+from ese_host.protocol.registers import REGISTERS
 
 VIVADO = "2022.2"
 """The version whose .hwh this is like."""
@@ -83,6 +84,7 @@ def render(board: str, design: Design) -> str:
         .render(
             bd=processor,
             modules=modules,
+            registers=REGISTERS,
             family="zynq" if blocks.processor is processor.ZYNQ_7000 else "zynquplus",
             vivado=VIVADO,
         )

@@ -1,4 +1,4 @@
-"""What software and fabric must agree on: names, addresses and registers of the block design, one record a family.
+"""What software and fabric must agree on: names and addresses of the block design, one record a family.
 
 `block_design.py` makes the whole block design of them, for Vivado's Tcl, the .hwh and the emulated board alike.
 """
@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from ese_host.boards.board import Board, board_names, load_board
 from ese_host.errors import UnsupportedError
+from ese_host.protocol.registers import REGISTERS as REGISTERS
+from ese_host.protocol.registers import START as START
 
 LENGTH_BITS = 26
 """Width of the DMA's length register (c_sg_length_width): a transfer has at most 2**26 - 1 bytes."""
@@ -23,18 +25,6 @@ ENGINE_NAME = "ese_0"
 ENGINE_VLNV = "xilinx.com:hls:ese:1.0"
 INTC_NAME = "axi_intc_0"
 INTC_VLNV = "xilinx.com:ip:axi_intc:4.1"
-
-REGISTERS = {
-    "CTRL": (0x00, "read-write", "start (bit 0), auto-restart (bit 7)"),
-    "design_id": (0x10, "read-only", "design id"),
-    "image_id": (0x20, "read-only", "image id loaded"),
-    "cycles_low": (0x30, "read-only", "cycles of the last packet, low word"),
-    "cycles_high": (0x40, "read-only", "cycles of the last packet, high word"),
-    "error": (0x50, "read-only", "error code of the last packet"),
-}
-"""Name: (byte offset, access, description) of the engine's registers (docs/packets.md)."""
-START = 0x81
-"""Written once to CTRL: start, and restart after each packet."""
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,10 @@ from ese_host.files import npz
 from ese_host.ir.fixed import Codes
 from ese_host.ir.program import Port, Program, Value
 from ese_host.ir.program.run import values_of
+from ese_host.ir.sequences import INTEGERS, NUMBERS, Lengths, are_frames, are_lengths, full_lengths
 
 MAX_BYTES = 1 << 30
 Arrays = dict[str, npt.NDArray[Any]]
-Lengths = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +86,7 @@ def read(path: Path, program: Program) -> TestSet:
         if predictions.ndim == 3 and len(predictions) == count and predictions.shape[1] >= first.steps.max():
             last = first.steps - 1 if ports[0].kind == "sequence" else np.full(count, predictions.shape[1] - 1)
             predictions = predictions[np.arange(count), last]
-        if predictions.shape != (count, width) or predictions.dtype.kind not in "iuf":
+        if predictions.shape != (count, width) or predictions.dtype.kind not in NUMBERS:
             raise FormatError(f"{path}: keras_predictions are {predictions.shape}; expected {(count, width)}")
         predictions = predictions.astype(np.float64)
     binary = width == 1 and program.outputs[0].head == "sigmoid"
@@ -100,19 +100,19 @@ def _codes(path: Path, arrays: Arrays, name: str, port: Port) -> Codes:
     vector = port.kind == "vector"
     if raw.ndim == 2 and vector:
         raw = raw[:, None]
-    if raw.ndim != 3 or raw.shape[2] != port.width or 0 in raw.shape or raw.dtype.kind not in "iuf":
+    if not are_frames(raw, 3, port.width, NUMBERS) or 0 in raw.shape:
         shape = f"(N, {port.width})" if vector else f"(N, T, {port.width})"
         raise FormatError(f"{path}: {name} are {raw.dtype} {arrays[name].shape}; expected numbers {shape}")
     return port.format.from_float(raw) if raw.dtype.kind == "f" else raw.astype(np.int64)
 
 
 def _steps(path: Path, arrays: Arrays, name: str, codes: Codes) -> Lengths:
-    count, longest = codes.shape[:2]
-    steps = _whole(path, arrays, f"steps{name}" if f"steps{name}" in arrays else "steps", count)
+    full = full_lengths(codes)
+    steps = _whole(path, arrays, f"steps{name}" if f"steps{name}" in arrays else "steps", len(full))
     if steps is None:
-        return np.full(count, longest, dtype=np.int64)
-    if steps.min() < 1 or steps.max() > longest:
-        raise FormatError(f"{path}: steps span {steps.min()}..{steps.max()}; 1..{longest} are allowed")
+        return full
+    if not are_lengths(steps, full):
+        raise FormatError(f"{path}: steps span {steps.min()}..{steps.max()}; 1..{codes.shape[1]} are allowed")
     return steps
 
 
@@ -120,6 +120,6 @@ def _whole(path: Path, arrays: Arrays, name: str, count: int) -> npt.NDArray[np.
     if name not in arrays:
         return None
     array = arrays[name]
-    if array.shape != (count,) or array.dtype.kind not in "iu":
+    if array.shape != (count,) or array.dtype.kind not in INTEGERS:
         raise FormatError(f"{path}: {name} are {array.dtype} {array.shape}; expected integers {(count,)}")
     return np.asarray(array, dtype=np.int64)

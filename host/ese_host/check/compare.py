@@ -4,36 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from ese_host.errors import MismatchError
 from ese_host.ir import golden
 from ese_host.ir.fixed import Codes
 from ese_host.ir.network import Dense, Lstm, Network
 from ese_host.ir.program import run as run_golden
-from ese_host.protocol.answers import Shape, Trace
+from ese_host.ir.sequences import Lengths
+from ese_host.protocol.answers import Shape
+from ese_host.protocol.results import Result
 from ese_host.runtime.runner import ProgramResult
-
-Lengths = npt.NDArray[np.int64]
-
-
-class Compared(Protocol):
-    """What the engine made of some sequences (`ese_host.protocol.results.Result`)."""
-
-    @property
-    def outputs(self) -> Codes:
-        """(N, T or 1, outputs)."""
-
-    @property
-    def traces(self) -> list[Trace]:
-        """Stage by stage; empty without a trace."""
-
-    @property
-    def steps(self) -> Lengths:
-        """(N,) lengths."""
 
 
 @dataclass
@@ -108,7 +90,7 @@ def compare(
     comparison: Comparison,
     network: Network,
     inputs: Codes,
-    run: Compared,
+    run: Result,
     shape: Shape,
     first: int = 0,
     label: str = "",

@@ -15,8 +15,8 @@ from ese_host.ir.mask_families import ESTIMATED
 from ese_host.ir.weight_kinds import WEIGHT_KINDS
 
 if TYPE_CHECKING:
-    from ese_host.estimate.sizes import LayerSize
     from ese_host.estimate.source import Encoded
+    from ese_host.image.sizes import LayerSize
 
 SETTINGS = {"help_option_names": ["-h", "--help"]}
 LOGIC = "logic is modelled: no vendor synthesis behind it"
@@ -116,7 +116,7 @@ def lstm(
     inputs: int, units: int, projection: int, peepholes: bool, last_only: bool, exact_output: bool, **options: Any
 ) -> None:
     """An LSTM layer by its sizes."""
-    from ese_host.estimate.sizes import LstmSize
+    from ese_host.image.sizes import LstmSize
 
     layer = LstmSize(inputs, units, projection, peepholes, not last_only, not exact_output)
     projected = f", projected to {projection}" if projection else ""
@@ -130,7 +130,7 @@ def lstm(
 @BY_SIZES
 def dense(inputs: int, outputs: int, exact_output: bool, **options: Any) -> None:
     """A fully connected layer by its sizes, in stream mode: every activation is used."""
-    from ese_host.estimate.sizes import DenseSize
+    from ese_host.image.sizes import DenseSize
 
     _by_sizes(DenseSize(inputs, outputs, not exact_output), f"Dense of {outputs} outputs on {inputs} inputs", **options)
 
@@ -180,10 +180,10 @@ def model(
     as_json: bool,
 ) -> None:
     """A Keras model FILE (.keras), through the emitter; needs the 'hls' extra."""
-    from ese_host.cli.main import main
     from ese_host.estimate.source import emitted
 
-    found = main.get_command(ctx, "emit")
+    group = ctx.find_root().command
+    found = group.get_command(ctx, "emit") if isinstance(group, click.Group) else None
     if found is None:
         raise click.UsageError("`ese4ml emit` is not installed: pip install 'ese4ml[hls]'")
     emit = found
@@ -245,8 +245,8 @@ def _by_sizes(
         timed, works, design, pruning = found.timed, found.works, found.design, found.pruning
         assumed.append(f"searched: {found.tried} designs; this one is the fastest that fits, or the nearest to fitting")
     else:
-        timed, table, works = of_sizes([layer], pruning, choices.pes, choices.cells_per_cycle)
-        design = design_of(table, works, pruning, choices)
+        timed, plan, works = of_sizes([layer], pruning, choices.pes, choices.cells_per_cycle)
+        design = design_of(plan, works, pruning, choices)
     assumed += _assumed(pruning, timed.exact, min(work.reach for work in works))
     dense_weights = sum(matrix.weights for matrix in layer.matrices())
     subject = Subject(

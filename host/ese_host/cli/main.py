@@ -13,16 +13,10 @@ from typing import Any, NoReturn
 import click
 
 from ese_host.cli.estimate import estimate
-from ese_host.errors import EseError, MissingError
+from ese_host.errors import EseError
+from ese_host.extras import extra_of, needs
 
 GROUP = "ese4ml.commands"
-EXTRAS = {
-    **dict.fromkeys(("ese_models", "tensorflow", "keras", "qkeras", "numba", "tqdm"), "train"),
-    **dict.fromkeys(("ese_hls", "hls4ml", "bitarray"), "hls"),
-    "pynq": "board",
-}
-"""Extra that brings a package."""
-
 REMOTE = click.option("--remote", metavar="ADDRESS", help="A board in the network that runs PYNQ.remote.")
 FOLDER = click.Path(file_okay=False, path_type=Path)
 DRIVER = click.Choice(["auto", "pynq", "adapter"])
@@ -46,7 +40,7 @@ class Commands(click.Group):
         try:
             command = point.load()
         except ImportError as error:
-            return _unavailable(name, _extra(error) or EXTRAS.get(point.module.partition(".")[0], ""), error)
+            return _unavailable(name, extra_of(error.name) or extra_of(point.module), error)
         return command if isinstance(command, click.Command) else None
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -56,22 +50,14 @@ class Commands(click.Group):
         except EseError as error:
             _refuse(ctx, error)
         except ModuleNotFoundError as error:
-            extra = _extra(error)
+            extra = extra_of(error.name)
             if not extra:
                 raise
-            _refuse(ctx, _needs(ctx.invoked_subcommand or "", extra))
+            _refuse(ctx, needs(f"ese4ml {ctx.invoked_subcommand or ''}", extra))
 
 
 def _points() -> list[metadata.EntryPoint]:
     return list(metadata.entry_points(group=GROUP))
-
-
-def _extra(error: ImportError) -> str:
-    return EXTRAS.get((error.name or "").partition(".")[0], "")
-
-
-def _needs(name: str, extra: str) -> MissingError:
-    return MissingError(f"ese4ml {name} needs the '{extra}' extra: pip install 'ese4ml[{extra}]'")
 
 
 def _unavailable(name: str, extra: str, error: ImportError) -> click.Command:
@@ -80,7 +66,7 @@ def _unavailable(name: str, extra: str, error: ImportError) -> click.Command:
     def run(**_: Any) -> NoReturn:
         if not extra:
             raise error
-        raise _needs(name, extra) from error
+        raise needs(f"ese4ml {name}", extra) from error
 
     options = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
     return click.Command(

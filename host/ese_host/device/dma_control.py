@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from ese_host.device.emulated import axi_dma
 from ese_host.errors import DeviceError, EseError
+from ese_host.protocol.registers import DmaBit, DmaRegister
 
 SPINS = 64
 """Polls without a pause, for answers that come at once."""
@@ -47,16 +47,16 @@ def restart(dma: Registers, timeout: float) -> None:
     Raises:
         DeviceError: a register does not do as it should within `timeout` seconds.
     """
-    dma.write(axi_dma.CONTROL, axi_dma.RESET)
-    if not poll(lambda: not dma.read(axi_dma.CONTROL) & axi_dma.RESET, timeout):
-        found = dma.read(axi_dma.CONTROL)
+    dma.write(DmaRegister.CONTROL, DmaBit.RESET)
+    if not poll(lambda: not dma.read(DmaRegister.CONTROL) & DmaBit.RESET, timeout):
+        found = dma.read(DmaRegister.CONTROL)
         raise DeviceError(
             f"the DMA stays in reset (control {found:#010x}) for {timeout} s: is this the bitstream's board?"
         )
-    for name, channel in (("send", axi_dma.SEND), ("receive", axi_dma.RECEIVE)):
-        dma.write(channel + axi_dma.CONTROL, axi_dma.RUN)
-        status = channel + axi_dma.STATUS
-        if not poll(lambda status=status: not dma.read(status) & axi_dma.HALTED, timeout):  # type: ignore[misc]
+    for name, channel in (("send", DmaRegister.SEND), ("receive", DmaRegister.RECEIVE)):
+        dma.write(channel + DmaRegister.CONTROL, DmaBit.RUN)
+        status = channel + DmaRegister.STATUS
+        if not poll(lambda status=status: not dma.read(status) & DmaBit.HALTED, timeout):  # type: ignore[misc]
             found = dma.read(status)
             raise DeviceError(
                 f"the DMA's {name} channel stays halted (status {found:#010x}) for {timeout} s: reload the bitstream"
@@ -73,8 +73,8 @@ def complete(dma: Any, channel: int, name: str, timeout: float) -> None:
 
     def done() -> bool:
         nonlocal found
-        found = int(dma.read(channel + axi_dma.STATUS))
-        return bool(found & (axi_dma.IDLE | axi_dma.ERRORS))
+        found = int(dma.read(channel + DmaRegister.STATUS))
+        return bool(found & (DmaBit.IDLE | DmaBit.ERRORS))
 
     if not poll(done, timeout):
         raise _late(name, timeout)
@@ -88,9 +88,9 @@ async def complete_async(dma: Any, channel: int, name: str, timeout: float) -> N
         DeviceError: as `complete`.
     """
     deadline = time.monotonic() + timeout
-    driver = dma.recvchannel if channel == axi_dma.RECEIVE else dma.sendchannel
+    driver = dma.recvchannel if channel == DmaRegister.RECEIVE else dma.sendchannel
     interrupt = getattr(driver, "_interrupt", None)
-    while not (found := int(dma.read(channel + axi_dma.STATUS))) & (axi_dma.IDLE | axi_dma.ERRORS):
+    while not (found := int(dma.read(channel + DmaRegister.STATUS))) & (DmaBit.IDLE | DmaBit.ERRORS):
         left = deadline - time.monotonic()
         if left <= 0:
             raise _late(name, timeout)
@@ -110,7 +110,7 @@ async def complete_async(dma: Any, channel: int, name: str, timeout: float) -> N
 def halt(dma: Any) -> None:
     """Stop both channels, for good or until `restart`, without a look at what becomes of it."""
     with contextlib.suppress(EseError, RuntimeError, OSError):
-        dma.write(axi_dma.CONTROL, axi_dma.RESET)
+        dma.write(DmaRegister.CONTROL, DmaBit.RESET)
 
 
 def _late(name: str, timeout: float) -> DeviceError:
@@ -118,7 +118,7 @@ def _late(name: str, timeout: float) -> DeviceError:
 
 
 def _judge(status: int, name: str) -> None:
-    if status & axi_dma.ERRORS:
+    if status & DmaBit.ERRORS:
         raise DeviceError(
             f"the DMA failed to transfer the {name}: internal, slave or decode error; the device is reset"
         )

@@ -8,14 +8,15 @@ interval is 1; the depth of the hardware pipeline, paid once a sequence, is not 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ese_host.errors import UnsupportedError
-from ese_host.image.design import Design
+from ese_host.image.design import WRITEBACK, Design
 from ese_host.image.phases import Phase
 from ese_host.image.reader import Image, padding_entries
+from ese_host.protocol.packets import step_words
 
-WRITEBACK = 24
 CAUSES = ("compute", "padding", "imbalance", "element-wise", "fill", "input", "output")
 """What an iteration was spent on: weights, padding entries and stored zeros, PEs waiting for the fullest, waiting for
 the element-wise stage, filling and draining pipelines and phase changes, waiting for input words, and for output
@@ -90,23 +91,48 @@ class Account:
         self.by_cause[cause] += iterations
 
 
-class Model:
-    """The schedule of one image on one design."""
+@dataclass(frozen=True)
+class Work:
+    """What the PEs do in one phase, as a mean over them: entries that carry weights, others, and idle iterations."""
 
-    def __init__(self, image: Image, design: Design) -> None:
+    weights: float
+    padding: float
+    idle: float
+
+
+class Model:
+    """The schedule of a step's phases, iteration by iteration."""
+
+    def __init__(self, phases: Sequence[Phase], work: Sequence[Work], units: int, alternate: bool, inputs: int) -> None:
+        """Attach time to phases.
+
+        Args:
+            phases: of one step, with their entry counts.
+            work: of each phase.
+            units: element-wise units.
+            alternate: whether the accumulator sets change roles with every step.
+            inputs: width of an input frame.
+        """
+        self.phases, self.work = tuple(phases), tuple(work)
+        self.units, self.alternate, self.frame_words = units, alternate, step_words(inputs)
+
+    @classmethod
+    def of_image(cls, image: Image, design: Design) -> Model:
+        """The schedule of one image on one design.
+
+        Raises:
+            UnsupportedError: a skip design, whose iterations depend on the data.
+        """
         if design.mode == "skip":
             raise UnsupportedError(
                 "the cycles of skip mode depend on the data and are not modelled: take the engine's own counter"
             )
-        self.phases = image.phases
-        self.units = design.cells_per_cycle
-        self.alternate = bool(image.header["flags"] & 2)
-        self.frame_words = -(-image.header["inputs"] // 2)
         padding = padding_entries(image, design)
-        self.work = [
-            (float(counts.mean() - pads.mean()), float(pads.mean()), float(phase.entry_count - counts.mean()))
-            for phase, counts, pads in zip(self.phases, image.counts, padding, strict=True)
+        work = [
+            Work(float(counts.mean() - pads.mean()), float(pads.mean()), float(phase.entry_count - counts.mean()))
+            for phase, counts, pads in zip(image.phases, image.counts, padding, strict=True)
         ]
+        return cls(image.phases, work, design.cells_per_cycle, image.alternate, image.header["inputs"])
 
     def sequence(self, steps: int, *, keep: bool = False, trace: bool = False) -> Account:
         """Iterations of a sequence of `steps` frames, from the zero state unless `keep`."""
@@ -146,7 +172,8 @@ class Model:
             self._wait_frame()
         self._pass("fill", 1)
         if phase.entry_count and not (phase.has("zero_state") and zero):
-            for cause, share in zip(CAUSES, self.work[number], strict=False):
+            work = self.work[number]
+            for cause, share in zip(CAUSES, (work.weights, work.padding, work.idle), strict=False):
                 self.account.spend(cause, share)
             self.account.matrix += phase.entry_count
             self.now += phase.entry_count
@@ -214,4 +241,4 @@ def account(image: Image, design: Design, steps: int, *, keep: bool = False, tra
     Raises:
         UnsupportedError: a skip design, whose iterations depend on the data.
     """
-    return Model(image, design).sequence(steps, keep=keep, trace=trace)
+    return Model.of_image(image, design).sequence(steps, keep=keep, trace=trace)

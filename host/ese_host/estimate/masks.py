@@ -17,8 +17,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ese_host.estimate.sizes import MatrixSize, Pruning
+from ese_host.estimate.sizes import Pruning
 from ese_host.image.interleave import Interleave, Positions, max_gap, padding_passes
+from ese_host.image.sizes import MatrixSize
 
 
 @dataclass(frozen=True, eq=False)

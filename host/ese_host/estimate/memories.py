@@ -26,8 +26,8 @@ LUTRAM_BLOCKS = {"zynq-7000": ((32, 6, 4), (64, 3, 4)), "zynq-ultrascale": ((32,
 AUTO_LUTRAM_BITS, AUTO_LUTRAM_DEPTH = 1024, 64
 """A memory that csrc binds to neither becomes LUTRAM up to this size (assumed of the tools), else block RAM."""
 PHASE_BITS, SCAN_BITS, ROWS_BITS = 237, 81, 16
-"""Bits of csrc/phase.h's Phase: a stage of 2, 13 flags, 6 fields of 16, 2 targets of 18, 4 + 4 + 2 + 2, 7 shifts of 6,
-2 x 18; of what skip mode adds; of what full phases add."""
+"""Bits of csrc/engine/phase.h's Phase: a stage of 2, 13 flags, 6 fields of 16, 2 targets of 18, 4 + 4 + 2 + 2, 7 shifts
+of 6, 2 x 18; of what skip mode adds; of what full phases add."""
 DMA_RAMB18 = 6
 """AXI DMA in simple mode, both directions: 3 BRAM36 assumed. The engine's own streams have no FIFO."""
 

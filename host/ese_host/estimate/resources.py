@@ -16,7 +16,7 @@ from math import ceil, log2
 
 from ese_host.boards.board import Board
 from ese_host.estimate.memories import DMA_RAMB18, Family, memories
-from ese_host.image.design import Design
+from ese_host.image.design import WRITEBACK, Design
 from ese_host.image.packing import RAM_BITS
 
 BASIS = {
@@ -32,8 +32,8 @@ CONTROL = {"luts": 2500, "flip_flops": 2500}
 """Sequencer, loader with CRC-32, packets, registers: an allowance."""
 INFRASTRUCTURE = {"luts": 4500, "flip_flops": 6000, "lutram": 400}
 """AXI DMA, two AXI interconnects, reset: an allowance."""
-WRITEBACK_BITS = 24 * 133
-"""Shift register of a unit's results: 24 iterations of 64 + 18 + 18 + 16 + 16 + 1 bits."""
+RESULT_BITS = 133
+"""Bits of a unit's result on its way: 64 + 18 + 18 + 16 + 16 + 1."""
 UNPAIRED = {"PEs": 451 / 328, "element-wise units": 5177 / 4175}
 """Yosys's own LUTs, none paired, over paired ones (benchmarks/logic, W = 24): the upper count."""
 DRAIN = {
@@ -202,7 +202,7 @@ def _flip_flops(design: Design) -> dict[str, float]:
         "PEs": float(design.pes * (PE_PIPELINE_BITS + 4 * (bits - 24) + 2 * bits)),
         "accumulators to units": float(units * drain),
         "element-wise units": float(units * (CELL_PIPELINE_BITS + 420 * banks)),
-        "results on their way": float(units * WRITEBACK_BITS),
+        "results on their way": float(units * WRITEBACK * RESULT_BITS),
         "control": float(CONTROL["flip_flops"]),
         "AXI DMA, interconnect": float(INFRASTRUCTURE["flip_flops"]),
     }

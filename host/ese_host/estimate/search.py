@@ -9,11 +9,12 @@ from ese_host.boards.board import Board
 from ese_host.errors import CapacityError, UnsupportedError
 from ese_host.estimate.masks import Work, least_work
 from ese_host.estimate.resources import Use, percentages, use
-from ese_host.estimate.sizes import LayerSize, Pruning
+from ese_host.estimate.sizes import Pruning
 from ese_host.estimate.sizing import Choices, design_of
-from ese_host.estimate.table import Table, table_of
-from ese_host.estimate.timing import Timed, timed_of, works_of
+from ese_host.estimate.timing import Timed, planned, timed_of, works_of
 from ese_host.image.design import Design
+from ese_host.image.plan import StepPlan
+from ese_host.image.sizes import LayerSize
 
 MIN_REACH = 2.5
 """A gap-aware mask is tried where the gap field passes at least this many mean distances of kept weights; at ESE's
@@ -54,17 +55,17 @@ def search(
     Raises:
         UnsupportedError: no design has memories for the layers at all.
     """
-    table = table_of(layers)
+    plan = planned(layers)
     hopeful: list[tuple[float, float, int, Pruning, Choices]] = []
     nearest: tuple[float, Pruning, Choices] | None = None
     count = 0
     times: dict[tuple[int, int], float] = {}
     for one_pruning, one_choices in _candidates(pruning, choices, tried or Range()):
-        works = works_of(table, one_pruning, one_choices.pes, least_work)
+        works = works_of(plan, one_pruning, one_choices.pes, least_work)
         if pruning.balance.no_padding and min(work.reach for work in works) < _least_reach(tried):
             continue
         try:
-            design = design_of(table, works, one_pruning, one_choices)
+            design = design_of(plan, works, one_pruning, one_choices)
         except CapacityError:
             continue
         count += 1
@@ -76,17 +77,17 @@ def search(
             continue
         key = (one_choices.pes, one_choices.cells_per_cycle)
         if key not in times:
-            times[key] = timed_of(table, works, one_choices.cells_per_cycle).step().cycles
+            times[key] = timed_of(plan, works, one_choices.cells_per_cycle).step().cycles
         hopeful.append((times[key], uses["bram36"].used, -one_pruning.gap_bits, one_pruning, one_choices))
     best: Found | None = None
     for bound, _, _, one_pruning, one_choices in sorted(hopeful, key=lambda item: item[:3]):
         if best is not None and bound >= best.cycles:
             break
-        found = _found(table, one_pruning, one_choices)
+        found = _found(plan, one_pruning, one_choices)
         if (best is None or found.cycles < best.cycles) and _fits(use(found.design, board)):
             best = found
     if best is None and nearest is not None:
-        best = _found(table, nearest[1], nearest[2])
+        best = _found(plan, nearest[1], nearest[2])
     if best is None:
         raise UnsupportedError(
             "no design with 1 to 128 PEs, an even number with 2 cells a cycle, has memories for these layers: prune "
@@ -113,8 +114,8 @@ def _least_reach(tried: Range | None) -> float:
     return 0.0 if tried is not None and len(tried.gap_bits) == 1 else MIN_REACH
 
 
-def _found(table: Table, pruning: Pruning, choices: Choices) -> Found:
-    works = works_of(table, pruning, choices.pes)
-    design = design_of(table, works, pruning, choices)
-    timed = timed_of(table, works, choices.cells_per_cycle)
+def _found(plan: StepPlan, pruning: Pruning, choices: Choices) -> Found:
+    works = works_of(plan, pruning, choices.pes)
+    design = design_of(plan, works, pruning, choices)
+    timed = timed_of(plan, works, choices.cells_per_cycle)
     return Found(pruning, choices, design, timed, works, timed.step().cycles)

@@ -1,95 +1,17 @@
-"""Layers by their sizes: what an estimate needs to know of a network that does not exist yet."""
+"""How the weights of a network that does not exist yet are thinned, and which layers an estimate models."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Union
 
 from ese_host.errors import UnsupportedError
-from ese_host.image.interleave import Interleave
+from ese_host.image.sizes import LayerSize
 from ese_host.ir.mask_families import ESTIMATED, MASK_FAMILIES, Balance, MaskFamily
 from ese_host.ir.network import GATES
 from ese_host.ir.weight_kinds import WeightKind
 
 MAX_WIDTH = 1 << 15
-
-
-@dataclass(frozen=True)
-class MatrixSize:
-    """One weight matrix: rows, columns, and how many rows belong together (`ese_host.ir.network.GATES`, else 1)."""
-
-    name: str
-    rows: int
-    columns: int
-    group: int = 1
-
-    def __post_init__(self) -> None:
-        if not (1 <= self.rows <= GATES * MAX_WIDTH and 1 <= self.columns <= MAX_WIDTH):
-            raise UnsupportedError(
-                f"{self.name} has {self.rows} rows and {self.columns} columns; 1 to {MAX_WIDTH} cells, outputs or "
-                "inputs are modelled"
-            )
-
-    @property
-    def weights(self) -> int:
-        """Weights before pruning."""
-        return self.rows * self.columns
-
-    def interleave(self, pes: int) -> Interleave:
-        """Its rows over the PEs."""
-        return Interleave(self.rows, pes, self.group)
-
-
-@dataclass(frozen=True)
-class LstmSize:
-    """An LSTM by its sizes.
-
-    Attributes:
-        inputs, units: widths. projection: width of the projected output, 0 without one.
-        peepholes: whether the cells see c. return_sequences: whether an output leaves at every step.
-        stored_output: whether the output has a quantizer; without, it leaves as the exact product, two words a value.
-            A projection's output always has the state's format.
-        own_output: whether the quantizer of the output differs from the state's, so that a hidden layer stores both.
-    """
-
-    inputs: int
-    units: int
-    projection: int = 0
-    peepholes: bool = False
-    return_sequences: bool = True
-    stored_output: bool = True
-    own_output: bool = False
-
-    @property
-    def outputs(self) -> int:
-        """Width of the output, and of what is fed back."""
-        return self.projection or self.units
-
-    def matrices(self) -> tuple[MatrixSize, ...]:
-        """Kernel, recurrent kernel, projection."""
-        gates = (
-            MatrixSize("kernel", GATES * self.units, self.inputs, GATES),
-            MatrixSize("recurrent", GATES * self.units, self.outputs, GATES),
-        )
-        return (*gates, MatrixSize("projection", self.projection, self.units)) if self.projection else gates
-
-
-@dataclass(frozen=True)
-class DenseSize:
-    """A fully connected layer by its sizes; `stored_output` as in `LstmSize`."""
-
-    inputs: int
-    outputs: int
-    stored_output: bool = True
-
-    def matrices(self) -> tuple[MatrixSize, ...]:
-        """Its kernel."""
-        return (MatrixSize("kernel", self.outputs, self.inputs),)
-
-
-LayerSize = Union[LstmSize, DenseSize]
 
 
 @dataclass(frozen=True)
@@ -130,14 +52,15 @@ class Pruning:
         return self.density[number]
 
 
-def check_chain(layers: Sequence[LayerSize]) -> None:
-    """Refuse layers that do not follow each other.
+def check_modelled(layers: Sequence[LayerSize]) -> None:
+    """Refuse layers whose sizes are beyond what an estimate models.
 
     Raises:
-        UnsupportedError: there is none, or one takes another width than the one before it gives.
+        UnsupportedError: a width is zero or too large.
     """
-    if not layers:
-        raise UnsupportedError("there is no layer; at least one is needed")
-    for number, (before, layer) in enumerate(pairwise(layers)):
-        if before.outputs != layer.inputs:
-            raise UnsupportedError(f"layer {number + 2} takes {layer.inputs} inputs; {before.outputs} arrive")
+    for matrix in (matrix for layer in layers for matrix in layer.matrices()):
+        if not (1 <= matrix.rows <= GATES * MAX_WIDTH and 1 <= matrix.columns <= MAX_WIDTH):
+            raise UnsupportedError(
+                f"{matrix.name} has {matrix.rows} rows and {matrix.columns} columns; 1 to {MAX_WIDTH} cells, outputs "
+                "or inputs are modelled"
+            )

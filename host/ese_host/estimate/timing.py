@@ -8,37 +8,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from ese_host.estimate import cycles
 from ese_host.estimate.cycles import CAUSES, Account, Model
 from ese_host.estimate.masks import Work, work_of
-from ese_host.estimate.sizes import LayerSize, MatrixSize, Pruning
-from ese_host.estimate.table import Table, table_of
+from ese_host.estimate.sizes import Pruning, check_modelled
 from ese_host.image.design import Design
+from ese_host.image.plan import StepPlan, plan_step
 from ese_host.image.reader import Image, padding_entries
+from ese_host.image.sizes import LayerSize, MatrixSize
 
 WorkOf = Callable[[MatrixSize, int, Pruning, int], Work]
 WARM_UP, STEPS = 8, 16
 """Steps left out at the start, and steps averaged over; both even, since accumulator sets may alternate."""
-
-
-class SizedModel(Model):
-    """The engine's schedule of a phase table that has entry counts and no image."""
-
-    def __init__(self, table: Table, works: Sequence[Work], units: int) -> None:
-        self.phases = tuple(
-            replace(phase, entry_count=int(work.entries.max(initial=0)))
-            for phase, work in zip(table.phases, works, strict=True)
-        )
-        self.units = units
-        self.alternate = table.alternate
-        self.frame_words = -(-table.inputs // 2)
-        self.work = [
-            (
-                float(work.weights.mean()),
-                float(work.padding.mean()),
-                float(phase.entry_count - work.entries.mean()),
-            )
-            for phase, work in zip(self.phases, works, strict=True)
-        ]
 
 
 @dataclass(frozen=True)
@@ -112,28 +93,48 @@ def of_image(image: Image, design: Design) -> Timed:
     """Time of an encoded image: exact."""
     padding = padding_entries(image, design).sum(axis=1)
     weights = image.counts.sum(axis=1) - padding
-    return Timed(Model(image, design), _integers(weights), _integers(padding), image.header["outputs"])
+    return Timed(Model.of_image(image, design), _integers(weights), _integers(padding), image.header["outputs"])
 
 
-def works_of(table: Table, pruning: Pruning, pes: int, work: WorkOf = work_of) -> list[Work]:
+def works_of(plan: StepPlan, pruning: Pruning, pes: int, work: WorkOf = work_of) -> list[Work]:
     """Entries of every phase's matrix."""
-    return [work(matrix, number, pruning, pes) for matrix, number in zip(table.matrices, table.numbers, strict=True)]
+    return [work(planned.matrix, planned.number, pruning, pes) for planned in plan.phases]
 
 
-def of_sizes(layers: Sequence[LayerSize], pruning: Pruning, pes: int, units: int) -> tuple[Timed, Table, list[Work]]:
-    """Time of layers by their sizes; with it, the phase table and the entries that it rests on."""
-    table = table_of(layers)
-    works = works_of(table, pruning, pes)
-    return timed_of(table, works, units), table, works
+def of_sizes(layers: Sequence[LayerSize], pruning: Pruning, pes: int, units: int) -> tuple[Timed, StepPlan, list[Work]]:
+    """Time of layers by their sizes; with it, the plan of a step and the entries that it rests on.
+
+    Raises:
+        UnsupportedError: a layer is beyond what is modelled, or the layers do not follow each other.
+    """
+    plan = planned(layers)
+    works = works_of(plan, pruning, pes)
+    return timed_of(plan, works, units), plan, works
 
 
-def timed_of(table: Table, works: Sequence[Work], units: int) -> Timed:
-    """Time of a phase table with its entries."""
+def planned(layers: Sequence[LayerSize]) -> StepPlan:
+    """The plan of a step of layers that an estimate models; errors as of `of_sizes`."""
+    check_modelled(layers)
+    return plan_step(layers)
+
+
+def timed_of(plan: StepPlan, works: Sequence[Work], units: int) -> Timed:
+    """Time of a plan with its entries."""
+    phases = [
+        replace(planned.phase, entry_count=int(work.entries.max(initial=0)))
+        for planned, work in zip(plan.phases, works, strict=True)
+    ]
+    shares = [
+        cycles.Work(
+            float(work.weights.mean()), float(work.padding.mean()), float(phase.entry_count - work.entries.mean())
+        )
+        for phase, work in zip(phases, works, strict=True)
+    ]
     return Timed(
-        SizedModel(table, works, units),
+        cycles.Model(phases, shares, units, plan.alternate, plan.inputs),
         tuple(int(work.weights.sum()) for work in works),
         tuple(int(work.padding.sum()) for work in works),
-        table.outputs,
+        plan.outputs,
         all(work.exact for work in works),
     )
 

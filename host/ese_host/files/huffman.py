@@ -10,16 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from ese_host.errors import FormatError
-from ese_host.ir.fixed import Codes
 
 LIMIT = 16
 """Bits of the longest code."""
 CHUNK = 1024
 """Symbols of a chunk; the last one of a stream may have fewer."""
-Lengths = npt.NDArray[np.int64]
+Integers = npt.NDArray[np.int64]
 
 
-def canonical(lengths: Lengths) -> Codes:
+def canonical(lengths: Integers) -> Integers:
     """(symbols,) code of each symbol with a length: ascending by length, then by symbol; 0 for those without.
 
     >>> [f"{code:0{size}b}" for code, size in zip(canonical(np.array([2, 1, 3, 3])).tolist(), (2, 1, 3, 3))]
@@ -33,7 +32,7 @@ def canonical(lengths: Lengths) -> Codes:
     return codes
 
 
-def check_lengths(lengths: Lengths, name: str) -> None:
+def check_lengths(lengths: Integers, name: str) -> None:
     """Refuse lengths that are no whole Huffman code; a single symbol has one bit.
 
     Raises:
@@ -49,7 +48,7 @@ def check_lengths(lengths: Lengths, name: str) -> None:
         )
 
 
-def decode(payload: npt.NDArray[np.uint8], chunk_bits: Lengths, lengths: Lengths, count: int, name: str) -> Codes:
+def decode(payload: npt.NDArray[np.uint8], chunk_bits: Integers, lengths: Integers, count: int, name: str) -> Integers:
     """(count,) symbols of a stream.
 
     Args:

@@ -20,13 +20,15 @@ from ese_host.ir.weight_kinds import WEIGHT_KINDS, WeightKind
 Mode = Literal["stream", "skip"]
 
 FORMAT_VERSION = 1
-ACC_BITS: dict[WeightKind, int] = {name: kind.acc_bits for name, kind in WEIGHT_KINDS.items()}
-"""Accumulator width by default."""
 SUM_FRAC = 36
 """Fractional bits of a pre-activation sum."""
 SUM_BITS = 48
 SCAN_WIDTH = 4
 """Elements of a vector that skip mode examines at once."""
+WRITEBACK = 24
+"""Iterations from an element-wise issue to its write: room for the unit's pipeline."""
+MAX_PES = 128
+MAX_FIFO_DEPTH = 256
 FULL_FIELD = "full_phases"
 """What only the canonical JSON of a design with full phases tells."""
 SKIP_FIELDS = ("mode", "fifo_depth", "pointer_depth", "delta_depth")
@@ -85,7 +87,7 @@ class Design:
         allowed = {
             "weights": tuple(WEIGHT_KINDS),
             "gap_bits": GAP_BITS,
-            "pes": range(1, 129),
+            "pes": range(1, MAX_PES + 1),
             "cells_per_cycle": (1,) if self.pes % 2 else (1, 2),
             "acc_bits": range(12, SUM_BITS + 1),
             "acc_banks": (1, 2, 4),
@@ -94,7 +96,7 @@ class Design:
             "vector_depth": depths,
             **{name: [1 << n for n in range(1, 17)] for name in ("group_depth", "param_depth", "cell_depth")},
             "mode": ("stream", "skip"),
-            "fifo_depth": [1 << n for n in range(9)],
+            "fifo_depth": [1 << n for n in range(MAX_FIFO_DEPTH.bit_length())],
             "pointer_depth": depths if skips else (0,),
             "delta_depth": [0, *depths] if skips else (0,),
         }

@@ -13,6 +13,14 @@ RAM_BITS = 18
 """Width of a block RAM's word: a vector element's, a column pointer's, and an entry word's or half of one."""
 GAP_BITS = range(2, 13)
 """Widths of the relative index that a design may have."""
+CONSTANT_BITS = 16
+"""Width of a scale, a bias, a peephole and a codebook's level in an image."""
+COUNT_BITS = 16
+"""Width of a PE's entry count in an image."""
+LEVELS = max(kind.codebook for kind in WEIGHT_KINDS.values())
+"""Levels of a codebook, in an image and in the engine."""
+CODEBOOKS = 16
+"""Codebooks that a codebook4 engine holds."""
 
 
 @dataclass(frozen=True)

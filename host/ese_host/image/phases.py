@@ -8,6 +8,8 @@ import numpy as np
 
 from ese_host.image.bits import Words, packed_words
 from ese_host.image.design import Design
+from ese_host.image.fields import Field
+from ese_host.image.packing import COUNT_BITS
 
 PHASE_WORDS = 10
 SCAN_WORDS = 3
@@ -35,23 +37,40 @@ FLAGS = (
     "delta",
 )
 """Bits 0 to 19 of a record's first word."""
-NIBBLES = (("codebook", 20, 4), ("stride_log2", 24, 4), ("bank_positive", 28, 2), ("bank_negative", 30, 2))
-HALVES = (
-    ("entry_base", "entry_count"),
-    ("source_base", "items"),
-    ("param_base", "cell_base"),
-    ("first_base", "second_base"),
-)
-"""Low and high half of words 1 to 4."""
-SCAN_HALVES = (("pointer_base", "columns"), ("group_base", "threshold"))
-"""Low and high half of words 10 and 11; word 12 is `last_base`."""
-ROWS_AT = 16
-"""Where a full phase's rows stand in word 9."""
+FIELDS = {
+    "codebook": Field(0, 20, 4),
+    "stride_log2": Field(0, 24, 4),
+    "bank_positive": Field(0, 28, 2),
+    "bank_negative": Field(0, 30, 2),
+    "entry_base": Field(1, 0, 16),
+    "entry_count": Field(1, 16, 16),
+    "source_base": Field(2, 0, 16),
+    "items": Field(2, 16, 16),
+    "param_base": Field(3, 0, 16),
+    "cell_base": Field(3, 16, 16),
+    "first_base": Field(4, 0, 16),
+    "second_base": Field(4, 16, 16),
+    "bank_shift": Field(5, 0, 6, count=4),
+    "bias_shift": Field(6, 0, 6),
+    "peephole_shift": Field(6, 8, 6),
+    "stored_shift": Field(6, 16, 6),
+    "low": Field(7, 0, 32, signed=True),
+    "high": Field(8, 0, 32, signed=True),
+    "layer": Field(9, 0, 8),
+    "part": Field(9, 8, 8),
+    "rows": Field(9, 16, 16),
+    "pointer_base": Field(10, 0, 16),
+    "columns": Field(10, 16, 16),
+    "group_base": Field(11, 0, 16),
+    "threshold": Field(11, 16, 16),
+    "last_base": Field(12, 0, 16),
+}
+"""A record's numbers; those from word `PHASE_WORDS` on are skip mode's."""
 
 
 @dataclass
 class Phase:
-    """One matrix, the element-wise stage that may follow it, and when both run. Names as in csrc/phase.h."""
+    """One matrix, the element-wise stage that may follow it, and when both run. Names as in csrc/engine/phase.h."""
 
     layer: int = 0
     part: int = 0
@@ -97,16 +116,13 @@ class Phase:
 
     def to_words(self, skip: bool = False) -> Words:
         """(10,) words of the record, (13,) in skip mode."""
-        first = sum(1 << bit for bit, name in enumerate(FLAGS) if name in self.flags)
-        first |= sum(getattr(self, name) << at for name, at, _ in NIBBLES)
-        words = [first]
-        words += [getattr(self, low) | getattr(self, high) << 16 for low, high in HALVES]
-        words.append(sum(shift << 8 * i for i, shift in enumerate(self.bank_shift)))
-        words.append(self.bias_shift | self.peephole_shift << 8 | self.stored_shift << 16)
-        words += [self.low & 0xFFFFFFFF, self.high & 0xFFFFFFFF, self.layer | self.part << 8 | self.rows << ROWS_AT]
-        if skip:
-            words += [getattr(self, low) | getattr(self, high) << 16 for low, high in SCAN_HALVES]
-            words.append(self.last_base)
+        words = [0] * (PHASE_WORDS + (SCAN_WORDS if skip else 0))
+        words[0] = sum(1 << FLAGS.index(name) for name in self.flags)
+        for name, place in FIELDS.items():
+            if place.word < len(words):
+                value = getattr(self, name)
+                for index, number in enumerate((value,) if place.count == 1 else value):
+                    place.put(words, number, index)
         return np.array(words, dtype=np.uint32)
 
     @classmethod
@@ -114,20 +130,10 @@ class Phase:
         """Inverse of `to_words`."""
         words = [int(w) for w in record]
         phase = cls(flags={name for bit, name in enumerate(FLAGS) if words[0] >> bit & 1})
-        for name, at, width in NIBBLES:
-            setattr(phase, name, words[0] >> at & ((1 << width) - 1))
-        for word, (low, high) in zip(words[1:5], HALVES, strict=True):
-            setattr(phase, low, word & 0xFFFF)
-            setattr(phase, high, word >> 16)
-        shifts = [words[5] >> 8 * i & 0x3F for i in range(4)]
-        phase.bank_shift = (shifts[0], shifts[1], shifts[2], shifts[3])
-        phase.bias_shift, phase.peephole_shift, phase.stored_shift = (words[6] >> s & 0x3F for s in (0, 8, 16))
-        phase.low, phase.high = (w - (1 << 32) if w >> 31 else w for w in words[7:9])
-        phase.layer, phase.part, phase.rows = words[9] & 0xFF, words[9] >> 8 & 0xFF, words[9] >> ROWS_AT
-        for word, (low, high) in zip(words[PHASE_WORDS:], SCAN_HALVES, strict=False):
-            setattr(phase, low, word & 0xFFFF)
-            setattr(phase, high, word >> 16)
-        phase.last_base = words[12] & 0xFFFF if len(words) > PHASE_WORDS else 0
+        for name, place in FIELDS.items():
+            if place.word < len(words):
+                numbers = tuple(place.get(words, index) for index in range(place.count))
+                setattr(phase, name, numbers[0] if place.count == 1 else numbers)
         return phase
 
 
@@ -135,4 +141,4 @@ def record_words(design: Design) -> tuple[int, int]:
     """Words of a phase's record, and of the entry counts behind it, which only stream mode has."""
     if design.mode == "skip":
         return PHASE_WORDS + SCAN_WORDS, 0
-    return PHASE_WORDS, packed_words(design.pes, 16)
+    return PHASE_WORDS, packed_words(design.pes, COUNT_BITS)

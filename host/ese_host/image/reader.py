@@ -17,7 +17,8 @@ from ese_host.errors import CapacityError, FormatError
 from ese_host.image import pointers
 from ese_host.image.bits import Words, packed_words, unpack
 from ese_host.image.design import FORMAT_VERSION, Design, check_ids
-from ese_host.image.packing import RAM_BITS
+from ese_host.image.fields import Field
+from ese_host.image.packing import CODEBOOKS, CONSTANT_BITS, COUNT_BITS, LEVELS, RAM_BITS
 from ese_host.image.phases import Phase, record_words
 from ese_host.ir.tables import TABLE_SIZE
 
@@ -40,9 +41,22 @@ HEADER = (
     "formats",
     "weights",
 )
+HEADER_FIELDS = {
+    "every_step": Field(HEADER.index("flags"), 0, 1),
+    "alternate": Field(HEADER.index("flags"), 1, 1),
+    "pointers": Field(HEADER.index("flags"), 16, 16),
+    "gate_slope": Field(HEADER.index("gate_line"), 0, 16),
+    "gate_offset": Field(HEADER.index("gate_line"), 16, 16),
+    "cell_slope": Field(HEADER.index("cell_line"), 0, 16),
+    "cell_offset": Field(HEADER.index("cell_line"), 16, 16),
+    "output_frac": Field(HEADER.index("formats"), 0, 8),
+    "acc_bits": Field(HEADER.index("formats"), 8, 8),
+    "outputs_stored": Field(HEADER.index("formats"), 16, 1),
+    "outputs_signed": Field(HEADER.index("formats"), 17, 1),
+}
+"""What stands in the header's words that hold more than one number."""
 MAX_WORDS = 1 << 26
 MAX_INPUTS = (1 << 14) - 1
-MAX_CODEBOOKS = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,41 +84,47 @@ class Image:
     @property
     def every_step(self) -> bool:
         """Whether an output leaves at every step."""
-        return bool(self.header["flags"] & 1)
+        return bool(header_field(self.header, "every_step"))
+
+    @property
+    def alternate(self) -> bool:
+        """Whether the accumulator sets change roles with every step."""
+        return bool(self.header["flags"] & 2)
 
     @property
     def pointers(self) -> int:
         """Column pointers of each PE; stream mode has none."""
-        return pointer_count(self.header)
+        return header_field(self.header, "pointers")
 
     @property
     def output_frac(self) -> int:
         """Fractional bits of an output value."""
-        return self.header["formats"] & 0xFF
+        return header_field(self.header, "output_frac")
 
     @property
     def acc_bits_needed(self) -> int:
         """Accumulator width that the encoder proved sufficient."""
-        return self.header["formats"] >> 8 & 0xFF
+        return header_field(self.header, "acc_bits")
 
     @property
     def outputs_stored(self) -> bool:
         """Whether outputs leave as stored, two 16-bit codes a word; else as exact 64-bit values."""
-        return bool(self.header["formats"] >> 16 & 1)
+        return bool(header_field(self.header, "outputs_stored"))
 
     @property
     def outputs_signed(self) -> bool:
         """Whether stored outputs are signed."""
-        return bool(self.header["formats"] >> 17 & 1)
+        return bool(header_field(self.header, "outputs_signed"))
 
     def bytes_by_cause(self) -> dict[str, int]:
         """Bytes of each section of the file."""
         return {name: 4 * (part.stop - part.start) for name, part in self.sections.items()}
 
 
-def pointer_count(header: dict[str, int]) -> int:
-    """Column pointers of each PE."""
-    return header["flags"] >> 16
+def header_field(header: dict[str, int], name: str) -> int:
+    """One of `HEADER_FIELDS`, in a header's words by name."""
+    place = HEADER_FIELDS[name]
+    return place.within(header[HEADER[place.word]])
 
 
 def layout(header: dict[str, int], design: Design) -> dict[str, slice]:
@@ -112,11 +132,11 @@ def layout(header: dict[str, int], design: Design) -> dict[str, slice]:
     sizes = {
         "header": len(HEADER),
         "phase table": header["phases"] * sum(record_words(design)),
-        "codebooks": 8 * header["codebooks"],
-        "scales and biases": packed_words(header["params"] * 4 * (design.acc_banks + 1), 16),
-        "peepholes": packed_words(header["cells"] * 3, 16),
+        "codebooks": packed_words(header["codebooks"] * LEVELS, CONSTANT_BITS),
+        "scales and biases": packed_words(header["params"] * 4 * (design.acc_banks + 1), CONSTANT_BITS),
+        "peepholes": packed_words(header["cells"] * 3, CONSTANT_BITS),
         "entries": packed_words(header["entry_words"] * design.pes, design.packing.word_bits),
-        "pointers": packed_words(pointer_count(header) * design.pes, RAM_BITS),
+        "pointers": packed_words(header_field(header, "pointers") * design.pes, RAM_BITS),
         "tables": TABLE_SIZE,
         "checksum": 1,
     }
@@ -152,11 +172,11 @@ def parse(words: Words, design: Design, name: str = "image") -> Image:
             raise FormatError(f"{name}: phase {number} uses {used} entry words; {header['entry_words']} are stored")
         _check_full(phase, number, design, name)
     if design.mode == "skip":
-        section, many = words[sections["pointers"]], pointer_count(header)
+        section, many = words[sections["pointers"]], header_field(header, "pointers")
         starts = pointers.read(section, many, header["entry_words"], phases, design, name)
         counts = np.array([entries[:, -1] - entries[:, 0] for entries in starts])
     else:
-        counts = np.array([unpack(row, design.pes, 16) for row in table]).reshape(-1, design.pes)
+        counts = np.array([unpack(row, design.pes, COUNT_BITS) for row in table]).reshape(-1, design.pes)
     for number, phase in enumerate(phases):
         if phase.full and (counts[number] != phase.entry_count).any():
             raise FormatError(
@@ -209,17 +229,17 @@ def check_header(header: dict[str, int], words: int, design: Design, name: str) 
         "entry_words": design.entry_depth,
         "params": units * design.param_depth,
         "cells": units * design.cell_depth,
-        "codebooks": 0 if design.packing.weight.own_level else MAX_CODEBOOKS,
+        "codebooks": 0 if design.packing.weight.own_level else CODEBOOKS,
         "pointers": design.pointer_depth,
         "inputs": min(design.vector_depth, MAX_INPUTS),
     }
-    found = {**header, "pointers": pointer_count(header)}
+    found = {**header, "pointers": header_field(header, "pointers")}
     for field, limit in limits.items():
         if found[field] > limit:
             raise CapacityError(f"{name}: {field} is {found[field]}; the design holds {limit}: choose a larger design")
     if not header["inputs"] or not header["outputs"] or not header["phases"]:
         raise FormatError(f"{name}: inputs, outputs or phases is zero; at least one of each is needed: emit it again")
-    bits = header["formats"] >> 8 & 0xFF
+    bits = header_field(header, "acc_bits")
     if bits > design.acc_bits:
         raise CapacityError(
             f"{name}: sums may need {bits} accumulator bits; the design has {design.acc_bits}: "

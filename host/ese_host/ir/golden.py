@@ -14,6 +14,7 @@ from ese_host.errors import CapacityError, FormatError
 from ese_host.ir.activations import activate
 from ese_host.ir.fixed import Codes, Fixed
 from ese_host.ir.network import Dense, Lstm, Matrix, Network
+from ese_host.ir.sequences import are_frames, check_codes
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,13 +66,9 @@ def run(network: Network, inputs: Codes) -> Result:
     Raises:
         FormatError: the inputs' shape or range is wrong.
     """
-    if inputs.ndim != 3 or inputs.shape[2] != network.inputs or 0 in inputs.shape:
+    if not are_frames(inputs, 3, network.inputs, kinds=None) or 0 in inputs.shape:
         raise FormatError(f"inputs have shape {inputs.shape}; expected (sequences, steps, {network.inputs})")
-    if inputs.min() < network.source.low or inputs.max() > network.source.high:
-        raise FormatError(
-            f"input codes span {inputs.min()}..{inputs.max()}; the source format holds "
-            f"{network.source.low}..{network.source.high}: quantize with Fixed.from_float"
-        )
+    check_codes(inputs, network.source, "input codes", "the source format", "quantize with Fixed.from_float")
     results: list[LayerResult] = []
     values = inputs
     for layer in network.layers:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ese_host.errors import FormatError, UnsupportedError
-from ese_host.ir.activations import Activation as Activation  # estimate/sizing.py takes it from here
+from ese_host.ir.activations import Activation
 from ese_host.ir.fixed import Codes, Fixed
 from ese_host.ir.tables import TABLE_SIZE, tanh_table
 from ese_host.ir.weight_kinds import WEIGHT_KINDS, WeightKind

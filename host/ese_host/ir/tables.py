@@ -12,8 +12,13 @@ from ese_host.ir.fixed import Codes
 
 TABLE_SIZE = 1024
 VALUE_FRAC = 19
+"""Fractional bits of a value, which are all of its bits in an image's word."""
+STEP_BITS = 13
+"""Bits of the step to the next segment, above the value's."""
 SEGMENT_FRAC = 13
+"""Bits of a position within one segment."""
 INPUT_FRAC = 20
+"""Fractional bits of an input: a segment is 1/128."""
 
 
 def tanh_table() -> Codes:

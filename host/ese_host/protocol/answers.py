@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from ese_host.errors import DeviceError
 from ese_host.image.design import SUM_FRAC
 from ese_host.ir.fixed import Codes, Fixed
 from ese_host.ir.network import Lstm, Network
+from ese_host.ir.sequences import Lengths
 from ese_host.protocol.packets import TRAILER_WORDS, Words, step_words
-
-Lengths = npt.NDArray[np.int64]
 
 OUTPUT_WORDS = 2
 """Words of an exact output value."""

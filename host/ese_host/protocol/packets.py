@@ -4,23 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import IntEnum, IntFlag
 
 import numpy as np
-import numpy.typing as npt
 
 from ese_host.errors import DeviceError, EseError, FormatError, MismatchError
+from ese_host.image.bits import Words as Words  # a packet's words are an image's, and come from here too
 from ese_host.ir.fixed import Codes, Fixed
+from ese_host.ir.sequences import check_codes
 
-Words = npt.NDArray[np.uint32]
-
+OPERATION_BASE = 0x45530000
+"""The first word of a packet is this and its operation."""
+LOAD_HEADER = ("operation", "words")
+"""Words of LOAD before the image's."""
+RUN_HEADER = ("operation", "flags", "image_id", "sequences")
+"""Words of RUN before the first sequence's."""
+RUN_HEADER_WORDS = len(RUN_HEADER)
 TRAILER_MAGIC = 0x45534544
-TRAILER_WORDS = 8
-RUN_HEADER_WORDS = 4
+TRAILER = ("magic", "operation", "error", "image_id", "sequences", "steps", "cycles_low", "cycles_high")
+"""The words that end every answer."""
+TRAILER_WORDS = len(TRAILER)
 MAX_STEPS = 65535
 MAX_SEQUENCES = 65535
-FLAG_TRACE, FLAG_KEEP = 1, 2
-_PREFIX = 0x45530000
 
 
 class Operation(IntEnum):
@@ -30,6 +35,13 @@ class Operation(IntEnum):
     LOAD = 1
     RUN = 2
     RESET = 3
+
+
+class RunFlag(IntFlag):
+    """What a RUN packet asks for beside its outputs: a trace, and to go on from the last sequence's state."""
+
+    TRACE = 1
+    KEEP = 2
 
 
 class ErrorCode(IntEnum):
@@ -101,15 +113,16 @@ class Trailer:
 
 def load_packet(image: Words) -> Words:
     """LOAD: the words of an image behind their header."""
-    words = np.empty(len(image) + 2, dtype=np.uint32)
-    words[:2] = _PREFIX | Operation.LOAD, len(image)
-    words[2:] = image
+    head = len(LOAD_HEADER)
+    words = np.empty(head + len(image), dtype=np.uint32)
+    words[:head] = OPERATION_BASE | Operation.LOAD, len(image)
+    words[head:] = image
     return words
 
 
 def reset_packet() -> Words:
     """RESET: forget state and image, be ready."""
-    return np.array([_PREFIX | Operation.RESET], dtype=np.uint32)
+    return np.array([OPERATION_BASE | Operation.RESET], dtype=np.uint32)
 
 
 def step_words(inputs: int) -> int:
@@ -133,9 +146,9 @@ def run_packet(
     if shortest < 1 or longest > MAX_STEPS:
         raise FormatError(f"sequences have {shortest} to {longest} steps; 1 to {MAX_STEPS} are allowed")
     packed = pack_frames(frames, source)
-    flags = FLAG_TRACE * trace + FLAG_KEEP * keep
+    flags = RunFlag.TRACE * trace | RunFlag.KEEP * keep
     words = np.empty(RUN_HEADER_WORDS + count + packed.size, dtype=np.uint32)
-    words[:RUN_HEADER_WORDS] = _PREFIX | Operation.RUN, flags, image_id, count
+    words[:RUN_HEADER_WORDS] = OPERATION_BASE | Operation.RUN, flags, image_id, count
     body = words[RUN_HEADER_WORDS:]
     if shortest == longest:
         rows = body.reshape(count, -1)
@@ -168,11 +181,7 @@ def pack_frames(frames: Codes, source: Fixed) -> Words:
     Raises:
         FormatError: a code is outside the format `source`.
     """
-    if frames.min() < source.low or frames.max() > source.high:
-        raise FormatError(
-            f"input codes span {frames.min()}..{frames.max()}; the network's input format holds "
-            f"{source.low}..{source.high}: quantize the input first"
-        )
+    check_codes(frames, source, "input codes", "the network's input format", "quantize the input first")
     halves = np.zeros((len(frames), 2 * step_words(frames.shape[1])), dtype="<u2")
     halves[:, : frames.shape[1]] = frames & 0xFFFF
     return halves.view("<u4").astype(np.uint32, copy=False)

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ese_host.ir.fixed import Codes
-from ese_host.protocol.answers import Lengths, Trace
+from ese_host.ir.sequences import Lengths
+from ese_host.protocol.answers import Trace
 
 
 @dataclass(frozen=True, eq=False)

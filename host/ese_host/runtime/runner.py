@@ -5,15 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
+from ese_host.errors import DeviceError
 from ese_host.ir.fixed import Codes
-from ese_host.ir.program import Chain, ProgramRun, Value, run
+from ese_host.ir.program import Chain, Program, ProgramRun, Value, run
 from ese_host.ir.program.run import Inputs
+from ese_host.ir.sequences import Lengths
 from ese_host.protocol.results import Result, joined, stacked
-from ese_host.runtime.accelerator import Accelerator
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,12 +49,27 @@ class ProgramResult:
         return self.engine_seconds + self.load_seconds + self.glue_seconds
 
 
-@dataclass
-class _Engine:
-    """Runs chains on an accelerator and keeps count."""
+class ChainEngine(Protocol):
+    """What can hold a chain's image and run sequences through it: `Accelerator`, `DirectEngine`."""
 
-    accelerator: Accelerator
+    @property
+    def program(self) -> Program:
+        """The program whose chains it runs."""
+
+    def select(self, chain: str) -> bool:
+        """Load a chain's image, unless the engine holds it; returns whether it was loaded."""
+
+    def run(self, inputs: Codes, lengths: Lengths, *, trace: bool) -> Result:
+        """Run (N, T, inputs) codes, of each sequence the first of its `lengths` (N,) steps."""
+
+
+@dataclass
+class _Runner:
+    """Runs chains on an engine and keeps count."""
+
+    engine: ChainEngine
     trace: bool
+    strict: bool
     chains: dict[str, Result] = field(default_factory=dict)
     loads: int = 0
     load_seconds: float = 0.0
@@ -61,33 +77,42 @@ class _Engine:
 
     def execute(self, chain: Chain, fed: Value) -> Codes:
         begun = time.perf_counter()
-        self.loads += self.accelerator.select(chain.name)
+        self.loads += self.engine.select(chain.name)
         loaded = time.perf_counter()
-        result = self.accelerator.run(fed.codes, fed.steps, trace=self.trace)
+        result = self.engine.run(fed.codes, fed.steps, trace=self.trace)
         self.chains[chain.name] = result
         self.load_seconds += loaded - begun
         self.seconds += time.perf_counter() - begun
-        frac = self.accelerator.program.tensors[chain.target].frac
-        return np.right_shift(result.outputs, result.frac - frac)  # an exact sum has zeros there
+        zeros = result.frac - self.engine.program.tensors[chain.target].frac
+        codes = np.right_shift(result.outputs, zeros)  # an exact sum has zeros there, which its terms have not
+        if self.strict and not np.array_equal(np.left_shift(codes, zeros), result.outputs):
+            raise DeviceError(
+                f"chain {chain.name!r}: the engine's sums have bits that no term has; compile the project again"
+            )
+        return codes
 
 
-def run_program(accelerator: Accelerator, inputs: Inputs, lengths: Any = None, *, trace: bool = False) -> ProgramResult:
-    """Run samples through an accelerator's program, all of them through one chain before the next.
+def run_program(
+    engine: ChainEngine, inputs: Inputs, lengths: Any = None, *, trace: bool = False, strict: bool = False
+) -> ProgramResult:
+    """Run samples through an engine's program, all of them through one chain before the next.
 
     Args:
-        accelerator: the engine; an image is loaded only where another one is in it.
+        engine: an image is loaded only where another one is in it.
         inputs: see `ese_host.ir.program.run.values_of`.
         lengths: see there.
         trace: stream every element-wise result of every chain.
+        strict: refuse an exact sum with bits below those of its terms; else they are cut off, and whoever compares
+            `chains` with the golden model finds them.
 
     Raises:
         EseError: inputs that do not fit; the device failed, and the next call configures it anew.
     """
-    engine = _Engine(accelerator, trace)
+    runner = _Runner(engine, trace, strict)
     begun = time.perf_counter()
-    made = run(accelerator.program, inputs, lengths, engine.execute)
-    glue = time.perf_counter() - begun - engine.seconds
-    return ProgramResult(made, engine.chains, engine.loads, engine.load_seconds, glue)
+    made = run(engine.program, inputs, lengths, runner.execute)
+    glue = time.perf_counter() - begun - runner.seconds
+    return ProgramResult(made, runner.chains, runner.loads, runner.load_seconds, glue)
 
 
 def joined_programs(parts: Sequence[ProgramResult]) -> ProgramResult:

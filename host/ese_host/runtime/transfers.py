@@ -10,10 +10,10 @@ import numpy as np
 
 from ese_host.boards import processor
 from ese_host.device.dma_control import complete, complete_async, halt
-from ese_host.device.emulated import axi_dma
 from ese_host.device.platform import Platform
 from ese_host.errors import CapacityError, DeviceError, EseError
 from ese_host.protocol.packets import Operation, Trailer, Words, read_trailer
+from ese_host.protocol.registers import DmaRegister
 
 BUFFER_WORDS = 1 << 20
 """Words of each of the four buffers, unless one sequence needs more."""
@@ -128,8 +128,8 @@ class Transfers:
         dma = self._platform.dma
         try:
             begun = time.monotonic()
-            complete(dma, axi_dma.RECEIVE, "answer", self.timeout)
-            complete(dma, axi_dma.SEND, "packet", self._left(begun))
+            complete(dma, DmaRegister.RECEIVE, "answer", self.timeout)
+            complete(dma, DmaRegister.SEND, "packet", self._left(begun))
             self._take(flight)
         except (EseError, RuntimeError, OSError) as error:
             self._fail(flight, error)
@@ -144,8 +144,8 @@ class Transfers:
         dma = self._platform.dma
         try:
             begun = time.monotonic()
-            await complete_async(dma, axi_dma.RECEIVE, "answer", self.timeout)
-            await complete_async(dma, axi_dma.SEND, "packet", self._left(begun))
+            await complete_async(dma, DmaRegister.RECEIVE, "answer", self.timeout)
+            await complete_async(dma, DmaRegister.SEND, "packet", self._left(begun))
             self._take(flight)
         except (EseError, RuntimeError, OSError) as error:
             self._fail(flight, error)
@@ -170,7 +170,7 @@ class Transfers:
         self._buffers.clear()
 
     def _take(self, flight: Flight) -> None:
-        count = int(self._platform.dma.read(axi_dma.RECEIVE + axi_dma.LENGTH))
+        count = int(self._platform.dma.read(DmaRegister.RECEIVE + DmaRegister.LENGTH))
         flight.receive.part.invalidate()
         flight.seconds = time.perf_counter() - flight.begun
         answer = flight.receive.words[: count // 4].copy()

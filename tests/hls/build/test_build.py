@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 from pathlib import Path
 from typing import Any
@@ -13,11 +12,11 @@ import pytest
 from qkeras import QActivation, quantized_sigmoid, quantized_tanh
 
 from ese_hls.build import build
-from ese_hls.emulate.simulate import Emulator
 from ese_hls.project import project, vectors
 from ese_hls.project.project import Project
 from ese_host import image
 from ese_host.bundle import golden_file, manifest
+from ese_host.device.emulated.engine import EmulatedEngine
 from ese_host.errors import CapacityError, MismatchError, MissingError
 from ese_host.ir import golden
 from support.plugin_models import bits, chain, classifier, convert, dense, inputs, lstm
@@ -73,7 +72,7 @@ def check_bench(graph: Any) -> None:
 
     sent, expected = packets(vectors.INPUT), packets(vectors.EXPECTED)
     assert len(sent) == len(expected) == 2
-    with Emulator(ctypes.CDLL(str(next(folder.parent.glob("*.so"))))) as engine:
+    with EmulatedEngine(next(folder.parent.glob("*.so"))) as engine:
         for packet, answer in zip(sent, expected, strict=True):
             found = engine.packet(packet, len(answer))
             found[list(vectors.CYCLE_WORDS)] = 0
@@ -206,7 +205,7 @@ def test_emulated_bitstream_is_a_sound_design_folder(bitstream: Path) -> None:
     assert set(opened.manifest.files) == files
     assert {"g++", "python", "hls4ml", "ese4ml", "numpy"} <= set(opened.manifest.tools)
     assert (opened.manifest.board, opened.manifest.part) == ("pynq-z2", "xc7z020clg400-1")
-    with Emulator(ctypes.CDLL(str(bitstream / "design.bit"))):
+    with EmulatedEngine(bitstream / "design.bit"):
         pass
 
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ese_hls.emulate.simulate import Emulator
 from ese_hls.encode.sizing import choose_design
 from ese_hls.encode.storage import Storage
+from ese_host.device.emulated.engine import EmulatedEngine
 from ese_host.estimate import cycles
 from ese_host.ir.fixed import Fixed
 from ese_host.ir.network import Dense, Matrix, Network
@@ -36,7 +36,7 @@ def compare_random_networks(name: str, examples: int) -> None:
     def check(seed: int, pattern: str, density: float, steps: int, rails: bool, storage: Storage) -> None:
         rng = np.random.default_rng(seed)
         net = network(rng, widened(spec, pattern=pattern, density=density))
-        with Emulator(engines.library(design)) as emulator:
+        with EmulatedEngine(engines.library(design)) as emulator:
             made = engines.load(emulator, net, design, storage)
             assert engines.compare(emulator, net, made, inputs(rng, net, 2, steps, rails)) > 0
 
@@ -68,7 +68,7 @@ def test_machine_words_equal_ap_int(name: str) -> None:
 def test_cycle_model_equals_the_engines_counter(name: str) -> None:
     spec, design = roomy(name)
     rng = np.random.default_rng(3)
-    with Emulator(engines.library(design)) as emulator:
+    with EmulatedEngine(engines.library(design)) as emulator:
         for density, pattern, storage in (
             (0.05, "random", "auto"),
             (0.4, "mixed", "auto"),
@@ -96,7 +96,7 @@ def test_accumulators_may_be_as_wide_as_the_sum() -> None:
     net = Network((Dense("classes", matrix, np.zeros(2, dtype=np.int64), 12, False, source, None),), source)
     design = choose_design(net, pes=2)
     assert design.acc_bits == 42
-    with Emulator(engines.library(design)) as emulator:
+    with EmulatedEngine(engines.library(design)) as emulator:
         made = engines.load(emulator, net, design)
         for rail in (source.low, source.high):
             assert engines.compare(emulator, net, made, np.full((1, 2, columns), rail)) > 0
@@ -108,7 +108,7 @@ def test_state_is_kept_on_request_and_forgotten_otherwise() -> None:
     rng = np.random.default_rng(5)
     net = network(rng, spec)
     whole = inputs(rng, net, 1, 6)
-    with Emulator(engines.library(design)) as emulator:
+    with EmulatedEngine(engines.library(design)) as emulator:
         made = engines.load(emulator, net, design)
 
         def run(codes: np.ndarray, keep: bool) -> list[int]:

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ese_hls.emulate.simulate import Emulator
 from ese_hls.encode.sizing import choose_design
+from ese_host.device.emulated.engine import EmulatedEngine
 from ese_host.errors import CapacityError
 from ese_host.image.design import Design
 from ese_host.ir.fixed import Fixed
@@ -58,7 +58,7 @@ def compare_design(seed: int, networks: int) -> None:
     # sparse columns need padding that a full matrix does not
     design = replace(smallest, entry_depth=8 * smallest.entry_depth)
     exact = 0
-    with Emulator(engines.library(design)) as emulator:
+    with EmulatedEngine(engines.library(design)) as emulator:
         for _ in range(networks):
             pattern, density = str(rng.choice(PATTERNS)), float(rng.choice([0.02, 0.1, 0.5]))
             net = network(rng, widened(spec, pattern=pattern, density=density))

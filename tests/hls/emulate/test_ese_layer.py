@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ese_hls.emulate.simulate import Emulator
 from ese_hls.encode import encoder, sizing
 from ese_host import image
+from ese_host.device.emulated.engine import EmulatedEngine
 from ese_host.estimate import cycles
 from support import engine as engines
 from support.ese_layer import INPUTS, WEIGHTS, ese_layer
@@ -41,7 +41,7 @@ def test_two_networks_on_one_engine_are_exact() -> None:
     first, second = ese_layer(64), ese_layer(64, seed=1, density=0.08)
     design = sizing.choose_design(first, pes=64)
     frames = np.random.default_rng(2).integers(-(1 << 13), 1 << 13, (1, 3, INPUTS))
-    with Emulator(engines.library(design)) as engine:
+    with EmulatedEngine(engines.library(design)) as engine:
         for network in (first, second, replace(first)):
             made = engines.load(engine, network, design)
             assert engines.compare(engine, network, made, frames) == 3 * (3 * 1024 + 3 * 512)

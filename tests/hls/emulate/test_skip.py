@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ese_hls.emulate.simulate import Emulator
 from ese_hls.encode import sizing
 from ese_hls.encode.storage import Storage
+from ese_host.device.emulated.engine import EmulatedEngine
 from ese_host.errors import UnsupportedError
 from ese_host.estimate import cycles
 from ese_host.image import pointers
@@ -45,7 +45,7 @@ def compare_random_networks(name: str, examples: int) -> None:
         rng = np.random.default_rng(seed)
         net = network(rng, widened(spec, pattern=pattern, density=density))
         codes = inputs(rng, net, 2, steps, rails, density=active, moves=0.4)
-        with Emulator(engines.library(design)) as emulator:
+        with EmulatedEngine(engines.library(design)) as emulator:
             made = engines.load(emulator, net, design, storage)
             assert engines.compare(emulator, net, made, codes) > 0
 
@@ -89,12 +89,12 @@ def test_threshold_zero_is_the_ordinary_lstm(name: str) -> None:
     codes = inputs(rng, net, 2, 5, moves=0.3)
     for found, expected in zip(golden.run(net, codes).layers, golden.run(ordinary(net), codes).layers, strict=True):
         np.testing.assert_array_equal(found.exact, expected.exact)
-    with Emulator(engines.library(design)) as emulator:
+    with EmulatedEngine(engines.library(design)) as emulator:
         for each in (net, ordinary(net), net):
             assert engines.compare(emulator, each, engines.load(emulator, each, design), codes) > 0
 
 
-def run(emulator: Emulator, net: Network, made: Image, codes: Codes, keep: bool = False) -> tuple[list[int], int]:
+def run(emulator: EmulatedEngine, net: Network, made: Image, codes: Codes, keep: bool = False) -> tuple[list[int], int]:
     """Outputs and cycles."""
     answer = emulator.packet(packets.run_packet(made.image_id, list(codes), net.source, keep=keep), 1 << 16)
     trailer = packets.read_trailer(answer)
@@ -107,7 +107,7 @@ def test_state_sums_and_last_broadcasts_are_kept_on_request() -> None:
     rng = np.random.default_rng(5)
     net = network(rng, spec)
     whole = inputs(rng, net, 1, 7, moves=0.5)
-    with Emulator(engines.library(design)) as emulator:
+    with EmulatedEngine(engines.library(design)) as emulator:
         made = engines.load(emulator, net, design)
         expected, _ = run(emulator, net, made, whole)
         for split in (1, 3):
@@ -128,7 +128,7 @@ def test_a_matrix_takes_its_fullest_pe_and_nine_iterations() -> None:
     columns, codes = net.inputs, np.full((1, 1, net.inputs), 5)
     stream = sizing.choose_design(net, pes=design.pes)
     account = cycles.account(engines.encoded(net, stream), stream, 1)
-    with Emulator(engines.library(design)) as emulator:
+    with EmulatedEngine(engines.library(design)) as emulator:
         made = engines.load(emulator, net, design)
         assert made.counts.max() == 2 * columns
         assert run(emulator, net, made, codes)[1] == account.total - account.matrix + 2 * columns + 9
@@ -179,7 +179,7 @@ def test_the_counter_follows_the_documented_rules(name: str) -> None:
         codes = inputs(rng, net, 1, 1, density=active)
         stream = sizing.choose_design(net, pes=design.pes, acc_banks=design.acc_banks)
         around = cycles.account(engines.encoded(net, stream), stream, 1)
-        with Emulator(engines.library(design)) as emulator:
+        with EmulatedEngine(engines.library(design)) as emulator:
             made = engines.load(emulator, net, design)
             section = made.words[made.sections["pointers"]]
             (entries,) = pointers.read(section, made.pointers, made.header["entry_words"], made.phases, design, name)
@@ -196,7 +196,7 @@ def test_sparser_vectors_and_deeper_fifos_save_cycles() -> None:
         design = replace(design, fifo_depth=8 if name == "fc-deep" else 1)
         rng = np.random.default_rng(8)
         net = network(rng, widened(spec, density=0.1))
-        with Emulator(engines.library(design)) as emulator:
+        with EmulatedEngine(engines.library(design)) as emulator:
             made = engines.load(emulator, net, design)
             for density in (0.2, 1.0):
                 codes = inputs(np.random.default_rng(1), net, 1, 20, density=density)
@@ -212,7 +212,7 @@ def test_higher_thresholds_save_cycles() -> None:
         rng = np.random.default_rng(9)
         net = network(rng, widened(spec, delta=(threshold, threshold // 10)))
         codes = inputs(rng, net, 1, 20)
-        with Emulator(engines.library(design)) as emulator:
+        with EmulatedEngine(engines.library(design)) as emulator:
             taken.append(run(emulator, net, engines.load(emulator, net, design), codes)[1])
     assert taken[0] > taken[1] > taken[2]
 

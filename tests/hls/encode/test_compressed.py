@@ -21,6 +21,7 @@ from ese_host import image
 from ese_host.errors import CapacityError, EseError, FormatError, MismatchError
 from ese_host.files.huffman import CHUNK, LIMIT, canonical, decode
 from ese_host.image import compressed
+from ese_host.image.design import Design
 from support import engine as engines
 from support.designs import SKIP_SPECS, SPECS, roomy
 from support.ese_layer import ese_layer
@@ -28,16 +29,14 @@ from support.networks import network, widened
 
 
 @functools.cache
-def plain(
-    name: str, seed: int = 1, pattern: str = "random", storage: Storage = "auto"
-) -> tuple[np.ndarray, image.Design]:
+def plain(name: str, seed: int = 1, pattern: str = "random", storage: Storage = "auto") -> tuple[np.ndarray, Design]:
     spec, design = roomy(name)
     net = network(np.random.default_rng(seed), widened(spec, pattern=pattern))
     return engines.encoded(net, design, storage).words, design
 
 
 @functools.cache
-def coded_of(name: str) -> tuple[np.ndarray, np.ndarray, image.Design]:
+def coded_of(name: str) -> tuple[np.ndarray, np.ndarray, Design]:
     words, design = plain(name, pattern="mixed")
     return words, storing.compress(words, design), design
 

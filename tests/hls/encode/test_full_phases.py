@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ese_hls.emulate.simulate import Emulator
 from ese_hls.encode import encoder, sizing, storage
 from ese_hls.encode.storage import Choice, Cost
 from ese_host import image
+from ese_host.device.emulated.engine import EmulatedEngine
 from ese_host.errors import CapacityError, FormatError, MismatchError
 from ese_host.estimate import cycles
 from ese_host.image.design import Design
@@ -47,7 +47,7 @@ def test_rows_and_columns_of_zeros_and_matrices_side_by_side_are_exact(name: str
     net = network(rng, widened(spec, pattern="full"))
     mixed = replace(net, layers=(*network(rng, widened(spec, density=0.2)).layers[:-1], net.layers[-1]))
     seen = []
-    with Emulator(engines.library(design)) as emulator:
+    with EmulatedEngine(engines.library(design)) as emulator:
         for each, how in (
             (net, "auto"),
             (mixed, "auto"),
@@ -228,7 +228,7 @@ def test_accumulators_of_rows_that_no_pe_has_stay_zero() -> None:
     net = Network((Dense("d", kernel, np.zeros(9, dtype=np.int64), 0, False, source, None),), source)
     design = sizing.choose_design(net, pes=4, storage="full")
     more = replace(net, layers=(replace(net.layers[0], kernel=replace(kernel, codes=np.full((9, 3), -8))),))
-    with Emulator(engines.library(design)) as emulator:
+    with EmulatedEngine(engines.library(design)) as emulator:
         for each in (net, more, net):
             made = engines.load(emulator, each, design, "full")
             assert made.counts.tolist() == [[9, 9, 9, 9]]

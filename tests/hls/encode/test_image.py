@@ -16,6 +16,7 @@ from ese_hls.encode.bounds import bits_for, partial_sums
 from ese_hls.encode.storage import Storage
 from ese_host import image
 from ese_host.errors import CapacityError, EseError, FormatError, MismatchError, UnsupportedError
+from ese_host.image.design import Design
 from ese_host.image.interleave import entries_per_pe
 from ese_host.image.packing import Packing
 from ese_host.ir.fixed import Fixed
@@ -25,7 +26,7 @@ from support.designs import SKIP_SPECS, SPECS, roomy
 from support.networks import HARD8, Spec, matrix, network, widened
 
 
-def made(name: str = "keras-lstm") -> tuple[Network, image.Design, np.ndarray]:
+def made(name: str = "keras-lstm") -> tuple[Network, Design, np.ndarray]:
     spec, design = roomy(name)
     net = network(np.random.default_rng(1), spec)
     return net, design, np.frombuffer(encoder.encode(net, design), dtype="<u4").astype(np.uint32)
@@ -43,7 +44,7 @@ def test_counts_and_work_are_those_of_the_weights(name: str, storage: Storage) -
     read = engines.encoded(net, design, storage)
     words = read.words
     skip = design.mode == "skip"
-    planned = encoder.prepare(net, design, storage if design.full_phases else "auto").plan.phases
+    planned = encoder.prepare(net, design, storage if design.full_phases else "auto").schedule.phases
     for item, counts in zip(planned, read.counts, strict=True):
         assert item.phase.full == (storage == "full" and design.full_phases)
         if item.phase.full:
@@ -119,7 +120,7 @@ def test_stream_designs_know_nothing_of_skip_mode() -> None:
         replace(design, pointer_depth=8)
     _, skip, _ = made("fc")
     assert replace(skip, fifo_depth=16).design_id != skip.design_id
-    assert image.Design.from_json(skip.to_json()) == skip
+    assert Design.from_json(skip.to_json()) == skip
 
 
 def test_a_change_is_part_of_the_accumulators_width() -> None:
@@ -132,7 +133,7 @@ def test_a_change_is_part_of_the_accumulators_width() -> None:
         assert isinstance(layer, Lstm)
         one = replace(layer.kernel, codes=np.full((4, 1), 7), scale=layer.recurrent.scale + 1)
         layer = replace(layer, kernel=one, recurrent=replace(layer.recurrent, codes=np.full((4, 1), 7)))
-        bits.append(encoder.fill(Network((layer,), net.source), 1, Packing("int4", 4), 1, 2, "skip").acc_bits)
+        bits.append(encoder.fill(Network((layer,), net.source), 1, Packing("int4", 4), 1, 2, "skip").needs.acc_bits)
     assert bits == [19, 20]
 
 

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from classic.models import MODELS, converted, filled
+from keras2_models import MODELS, converted, filled
 
 IMAGES = Path(__file__).with_name("images.json")
 

@@ -12,9 +12,9 @@ import hls4ml
 import keras
 import numpy as np
 import pytest
-from classic.models import MODELS, bits, converted, dense, filled, lstm, sequential
-from classic.record import IMAGES, digest
+from keras2_models import MODELS, bits, converted, dense, filled, lstm, sequential
 from qkeras import QActivation, quantized_bits
+from record_keras2 import IMAGES, digest
 
 from ese_hls.frontend import keras2
 from ese_hls.frontend.saved_model import load_model

@@ -10,11 +10,12 @@ from xml.etree import ElementTree
 import pytest
 import vendor_tcl
 
-from ese_hls.project.project import PRJ, templates
+from ese_hls.project.project import PRJ
 from ese_host.boards import block_design, hwh
 from ese_host.boards import processor as blockdesign
 from ese_host.boards.board import board_names, load_board
 from ese_host.errors import FormatError, MismatchError
+from ese_host.files.templates import templates
 from ese_host.image.design import Design
 from ese_host.ir.activations import Activation
 from ese_host.ir.fixed import Fixed
@@ -35,7 +36,7 @@ def design(clock_mhz: int = 125) -> Design:
 def script(board: str) -> str:
     names = {"board": load_board(board), "design": design(), "ps": blockdesign.processor_of(board), "prj": PRJ}
     return (
-        templates()
+        templates("ese_hls.project")
         .get_template("bitstream.tcl.jinja")
         .render(**names, blocks=block_design.describe(load_board(board), 125))
     )

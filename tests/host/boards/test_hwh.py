@@ -12,6 +12,7 @@ from ese_host.boards import hwh
 from ese_host.boards import processor as blockdesign
 from ese_host.boards.board import load_board
 from ese_host.errors import UnsupportedError
+from ese_host.protocol.registers import REGISTERS
 
 
 def parsed(board: str, folder: Path) -> Any:
@@ -31,7 +32,7 @@ def test_pynq_finds_dma_and_engine(board: str, tmp_path: Path) -> None:
     assert (dma["type"], dma["phys_addr"], dma["addr_range"]) == (blockdesign.DMA_VLNV, processor.dma_base, 0x10000)
     assert (engine["type"], engine["phys_addr"]) == (blockdesign.ENGINE_VLNV, processor.engine_base)
     assert {name: item["address_offset"] for name, item in engine["registers"].items()} == {
-        name: offset for name, (offset, _, _) in blockdesign.REGISTERS.items()
+        name: register.offset for name, register in REGISTERS.items()
     }
     width = str(load_board(board).dma_memory_bits)
     expected = {"c_include_sg": "0", "c_sg_length_width": "26", "c_m_axi_mm2s_data_width": width}

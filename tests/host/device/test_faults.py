@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from small_design import DRIVERS, codes, expected, needs_pynq
 
-from ese_host.device.emulated import axi_dma
 from ese_host.device.emulated.faults import Faults, PacketFault
 from ese_host.errors import DeviceError, EseError, MismatchError
+from ese_host.protocol.registers import DmaBit
 from ese_host.runtime import transfers
 from ese_host.runtime.accelerator import Accelerator
 
@@ -80,7 +80,7 @@ def test_packet_faults(folder: Path, driver: Any, name: str) -> None:
         survives(engine)
 
 
-@pytest.mark.parametrize("bit", [axi_dma.INTERNAL, axi_dma.SLAVE, axi_dma.DECODE])
+@pytest.mark.parametrize("bit", [DmaBit.INTERNAL, DmaBit.SLAVE, DmaBit.DECODE])
 @pytest.mark.parametrize("channel", ["send_errors", "receive_errors"])
 def test_dma_errors(folder: Path, driver: Any, bit: int, channel: str) -> None:
     faults = Faults()

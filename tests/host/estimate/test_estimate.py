@@ -17,11 +17,12 @@ from ese_host.estimate import energy, masks, resources
 from ese_host.estimate import memories as storage
 from ese_host.estimate.estimate import Subject, estimate
 from ese_host.estimate.search import HEADROOM, Range, search
-from ese_host.estimate.sizes import DenseSize, LayerSize, LstmSize, MatrixSize, Pruning
+from ese_host.estimate.sizes import Pruning
 from ese_host.estimate.sizing import Choices, design_of
 from ese_host.estimate.timing import of_sizes
 from ese_host.image.design import Design
 from ese_host.image.interleave import entries_per_pe
+from ese_host.image.sizes import DenseSize, LayerSize, LstmSize, MatrixSize
 from ese_host.ir.mask_families import ESTIMATED
 from ese_host.ir.weight_kinds import WeightKind
 

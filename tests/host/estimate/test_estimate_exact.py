@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,12 +14,13 @@ pytest.importorskip("ese_hls.encode.encoder", reason="the encoder comes with the
 from ese_hls.encode import encoder, sizing
 from ese_host import image
 from ese_host.estimate import cycles
-from ese_host.estimate.sizes import DenseSize, LayerSize, LstmSize, Pruning
+from ese_host.estimate.sizes import Pruning
 from ese_host.estimate.sizing import Choices, design_of
 from ese_host.estimate.timing import Timed, of_image, of_sizes
 from ese_host.image.design import Design
 from ese_host.image.interleave import Interleave
 from ese_host.image.reader import Image
+from ese_host.image.sizes import LayerSize, sizes_of
 from ese_host.ir.mask_families import ESTIMATED, MASK_FAMILIES
 from ese_host.ir.network import Lstm, Matrix, Network
 from ese_models.pruning import gap_aware
@@ -39,27 +41,6 @@ CASES = {
     "more PEs than cells": (Spec(inputs=6, units=(5,), outputs=3), 16, 4, 0.5, 2),
     "one PE": (Spec(inputs=6, units=(6,), outputs=3, kind="int4"), 1, 5, 0.3, 1),
 }  # fmt: skip
-
-
-def sizes_of(net: Network) -> list[LayerSize]:
-    layers: list[LayerSize] = []
-    for layer in net.layers:
-        if isinstance(layer, Lstm):
-            output = layer.exact_output if layer.output is None else layer.output
-            layers.append(
-                LstmSize(
-                    layer.kernel.codes.shape[1],
-                    layer.units,
-                    0 if layer.projection is None else layer.outputs,
-                    layer.peepholes is not None,
-                    layer.return_sequences,
-                    layer.output is not None,
-                    output != layer.state,
-                )
-            )
-        else:
-            layers.append(DenseSize(layer.kernel.codes.shape[1], layer.outputs, layer.output is not None))
-    return layers
 
 
 def pruned(rng: Rng, spec: Spec, pes: int, gap_bits: int, density: float) -> Network:
@@ -88,7 +69,7 @@ def encoded(net: Network, pes: int, gap_bits: int, units: int) -> tuple[Image, D
     return image.parse(words, design), design
 
 
-def assert_equal(made: Image, design: Design, layers: list[LayerSize], pruning: Pruning) -> Timed:
+def assert_equal(made: Image, design: Design, layers: Sequence[LayerSize], pruning: Pruning) -> Timed:
     """Phases, memories and iterations of an image are those of the sizes."""
     choices = Choices(design.pes, design.cells_per_cycle, 100, design.acc_banks, design.acc_bits)
     timed, table, works = of_sizes(layers, pruning, design.pes, design.cells_per_cycle)

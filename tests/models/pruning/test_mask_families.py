@@ -13,7 +13,7 @@ from ese_host.image.interleave import Interleave, entries_per_pe
 from ese_host.ir.mask_families import MASK_FAMILIES, MaskFamily
 from ese_models.cli import commands
 from ese_models.pruning import bank_balanced, column_balanced, gap_aware, keep_per_pe, mask_for
-from support.matrices import problems
+from support.random_data import problems
 
 BALANCED = [family for family in MASK_FAMILIES if family != "magnitude"]
 KINDS = st.sampled_from(["ternary", "int4"])

@@ -7,6 +7,7 @@ from typing import Any
 from hls4ml.model.layers import Activation, Input
 from hls4ml.model.optimizer import ModelOptimizerPass
 
+from ese_hls.frontend.call import MAPPED
 from ese_hls.graph.nodes import HostStep, SparseLSTM, SparseNode
 from ese_hls.lower.options import options_from
 from ese_host.errors import UnsupportedError
@@ -15,11 +16,6 @@ THRESHOLDS = {"DeltaInput": "delta_input", "DeltaState": "delta_state"}
 """Keys of an LSTM layer's configuration: the change beyond which an input or a fed-back output takes part in a step."""
 OWN_VECTORS = {"InputData": "input_data_tb", "OutputPredictions": "output_data_tb"}
 """Keys of hls4ml's configuration for data of the user's test bench, and the arguments that set them."""
-MAPPED = (
-    "LSTM, QLSTM, QLSTMP, Dense, QDense, Bidirectional, TimeDistributed, activations and quantizers, "
-    "BatchNormalization, Masking, merges along the last axis, Reshape, Flatten, RepeatVector, Dropout, and a softmax "
-    "at the end"
-)
 
 
 class RefuseUnmapped(ModelOptimizerPass):  # type: ignore[misc]

@@ -30,16 +30,16 @@ void ese_close(void *engine) {
 
 uint32_t ese_register(void *engine, uint32_t offset) {
     const ese::Registers &r = static_cast<Emulated *>(engine)->registers;
-    switch (offset) {
-    case 0x10:
+    switch (static_cast<ese::Register>(offset)) {
+    case ese::Register::design_id:
         return r.design_id;
-    case 0x20:
+    case ese::Register::image_id:
         return r.image_id;
-    case 0x30:
+    case ese::Register::cycles_low:
         return r.cycles_low;
-    case 0x40:
+    case ese::Register::cycles_high:
         return r.cycles_high;
-    case 0x50:
+    case ese::Register::error:
         return r.error;
     default:
         return 0;

@@ -6,22 +6,20 @@
 
 namespace ese {
 
-constexpr int segment_frac = 13; // bits of a position within one table segment
-constexpr int value_frac = 19;   // fractional bits of a table value
-constexpr int input_frac = 20;   // fractional bits of a table input: 1/128 a segment
-constexpr int input_bits = table_log2 + segment_frac;
+constexpr int input_bits = table_log2 + segment_frac; // of a table input: its segment, and its position there
 
-// tanh of a magnitude on [0, 8), saturating, by the segment's value and slope; 19 fractional bits.
-inline uint_t<20> tanh_magnitude(uint_t<input_bits> magnitude, const word_t table[table_size]) {
+// tanh of a magnitude on [0, 8), saturating, by the segment's value and the step to the next; `value_frac` fractional
+// bits.
+inline uint_t<value_frac + 1> tanh_magnitude(uint_t<input_bits> magnitude, const word_t table[table_size]) {
     ESE_INLINE
     word_t segment = table[within<table_size>(magnitude >> segment_frac)];
     uint_t<value_frac> value = field(segment, 0, value_frac);
-    uint_t<13> slope = field(segment, value_frac, 13);
+    uint_t<step_bits> step = field(segment, value_frac, step_bits);
     uint_t<segment_frac> rest = magnitude & ((1 << segment_frac) - 1);
-    return value + ((uint_t<26>(slope) * rest) >> segment_frac);
+    return value + ((uint_t<step_bits + segment_frac>(step) * rest) >> segment_frac);
 }
 
-// |x| with 20 fractional bits, rounded down and held below 8.
+// |x| with `input_frac` fractional bits, rounded down and held below 8.
 template <int W> uint_t<input_bits> table_input(int_t<W> x, int frac) {
     ESE_INLINE
     constexpr int most = (1 << input_bits) - 1;
@@ -46,10 +44,10 @@ template <int W> int_t<64> hard_line(int_t<W> x, int frac, const Line &line) {
 
 // The quantized activation of x, which has `frac` fractional bits.
 template <int W>
-int_t<18> activate(int_t<W> x, int frac, const Activation &a, const Line &line, const word_t table[table_size]) {
+element_t activate(int_t<W> x, int frac, const Activation &a, const Line &line, const word_t table[table_size]) {
     ESE_INLINE
     if (a.kind == Kind::hard_tanh || a.kind == Kind::hard_sigmoid)
-        return quantize<64>(hard_line<W>(x, frac, line), frac + 15, a.out);
+        return quantize<64>(hard_line<W>(x, frac, line), frac + line_frac, a.out);
     // sigmoid(x) = 1/2 + tanh(x/2) / 2
     bool sigmoid = a.kind == Kind::sigmoid;
     int_t<22> t = tanh_magnitude(table_input<W>(x, frac + (sigmoid ? 1 : 0)), table);

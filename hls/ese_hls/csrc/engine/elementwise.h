@@ -42,22 +42,25 @@ Result lstm_cell(const sum_t sums[gates], constant_t c_before, const constant_t 
     static_assert(c_frac <= 36, "an unrounded c fits 48 bits");
     sum_t see_i = 0, see_f = 0;
     if (phase.peepholes) {
-        see_i = shift_left<sum_bits>(product<16, 16>(peephole[0], c_before), phase.peephole_shift);
-        see_f = shift_left<sum_bits>(product<16, 16>(peephole[1], c_before), phase.peephole_shift);
+        see_i =
+            shift_left<sum_bits>(product<constant_bits, constant_bits>(peephole[0], c_before), phase.peephole_shift);
+        see_f =
+            shift_left<sum_bits>(product<constant_bits, constant_bits>(peephole[1], c_before), phase.peephole_shift);
     }
-    int_t<18> i = activate<sum_bits>(sums[0] + see_i, sum_frac, C::gate(), lines.gate, table[0]);
-    int_t<18> f = activate<sum_bits>(sums[1] + see_f, sum_frac, C::gate(), lines.gate, table[0]);
-    int_t<18> g = activate<sum_bits>(sums[2], sum_frac, C::cell(), lines.cell, table[1]);
-    sum_t c = shift_left<sum_bits>(product<18, 16>(f, c_before), c_frac - forget_frac) +
-              shift_left<sum_bits>(product<18, 18>(i, g), c_frac - candidate_frac);
+    element_t i = activate<sum_bits>(sums[0] + see_i, sum_frac, C::gate(), lines.gate, table[0]);
+    element_t f = activate<sum_bits>(sums[1] + see_f, sum_frac, C::gate(), lines.gate, table[0]);
+    element_t g = activate<sum_bits>(sums[2], sum_frac, C::cell(), lines.cell, table[1]);
+    sum_t c = shift_left<sum_bits>(product<element_bits, constant_bits>(f, c_before), c_frac - forget_frac) +
+              shift_left<sum_bits>(product<element_bits, element_bits>(i, g), c_frac - candidate_frac);
     Result result;
     result.cell = quantize<sum_bits>(c, c_frac, C::state());
     sum_t see_o = 0;
     if (phase.peepholes)
-        see_o = shift_left<sum_bits>(product<16, 16>(peephole[2], result.cell), phase.peephole_shift);
-    int_t<18> o = activate<sum_bits>(sums[3] + see_o, sum_frac, C::gate(), lines.gate, table[1]);
-    int_t<18> t = activate<sum_bits>(c, c_frac, C::cell(), lines.cell, table[2]);
-    sum_t h = product<18, 18>(o, t);
+        see_o =
+            shift_left<sum_bits>(product<constant_bits, constant_bits>(peephole[2], result.cell), phase.peephole_shift);
+    element_t o = activate<sum_bits>(sums[3] + see_o, sum_frac, C::gate(), lines.gate, table[1]);
+    element_t t = activate<sum_bits>(c, c_frac, C::cell(), lines.cell, table[2]);
+    sum_t h = product<element_bits, element_bits>(o, t);
     result.exact = h;
     result.output = quantize<sum_bits>(h, candidate_frac, C::output());
     result.stored = phase.stores_output ? sum_t(result.output) : quantize<sum_bits>(h, candidate_frac, C::state());

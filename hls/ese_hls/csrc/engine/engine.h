@@ -130,7 +130,7 @@ template <class C> struct Engine {
         sum_t sums[gates];
         if (phase.stage == Stage::dense) {
             // a plain row lies in one of the four accumulator columns, its parameters always in the first
-            sums[0] = sum_of<Set>(u, local & (gates - 1), local >> 2, 0, param);
+            sums[0] = sum_of<Set>(u, local & (gates - 1), local >> gates_log2, 0, param);
             return dense_row(sums[0], phase);
         }
     rows:

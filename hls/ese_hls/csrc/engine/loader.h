@@ -6,23 +6,7 @@
 
 namespace ese {
 
-enum class Error {
-    ok = 0,
-    bad_operation = 1,
-    bad_header = 2,
-    wrong_design = 3,
-    too_large = 4,
-    bad_crc = 5,
-    no_image = 6,
-    wrong_image = 7,
-    bad_length = 8,
-    short_packet = 9,
-    long_packet = 10
-};
-
-constexpr int header_words = 16;
-constexpr unsigned image_magic = 0x34455345; // "ESE4"
-constexpr unsigned image_version = 1;
+constexpr unsigned crc_polynomial = 0xEDB88320; // IEEE 802.3's, reflected
 
 // CRC-32 (IEEE 802.3, reflected), one word at a time.
 inline word_t crc32(word_t crc, word_t word) {
@@ -34,7 +18,7 @@ nibbles: // so, since Bambu unrolls loops of four iterations and no longer ones
     bits:
         for (int i = 0; i < 4; ++i) {
             ESE_UNROLL
-            c = (c & 1) != 0 ? word_t((c >> 1) ^ word_t(0xEDB88320u)) : word_t(c >> 1);
+            c = (c & 1) != 0 ? word_t((c >> 1) ^ word_t(crc_polynomial)) : word_t(c >> 1);
         }
     }
     return c;
@@ -112,30 +96,38 @@ template <class C, class In> struct Loader {
     }
 
   private:
+    word_t of(HeaderWord word) const {
+        ESE_INLINE
+        return header[number(word)];
+    }
+
     Error check(word_t words) const {
-        if (header[0] != image_magic || header[1] != image_version || header[2] != words)
+        if (of(HeaderWord::magic) != image_magic || of(HeaderWord::version) != image_version ||
+            of(HeaderWord::words) != words)
             return Error::bad_header;
-        if (header[3] != C::design_id)
+        if (of(HeaderWord::design_id) != C::design_id)
             return Error::wrong_design;
-        bool fits = header[4] <= C::phases && header[5] <= C::entry_depth && header[6] <= C::units * C::param_depth &&
-                    header[7] <= C::units * C::cell_depth && header[8] <= (C::weights == Weights::codebook4 ? 16 : 0) &&
-                    header[9] != 0 && header[9] <= C::vector_depth && header[9] < 16384 &&
-                    pointers() <= C::pointer_depth;
+        bool fits = of(HeaderWord::phases) <= C::phases && of(HeaderWord::entry_words) <= C::entry_depth &&
+                    of(HeaderWord::params) <= C::units * C::param_depth &&
+                    of(HeaderWord::cells) <= C::units * C::cell_depth &&
+                    of(HeaderWord::codebooks) <= (C::weights == Weights::codebook4 ? max_codebooks : 0) &&
+                    of(HeaderWord::inputs) != 0 && of(HeaderWord::inputs) <= C::vector_depth &&
+                    of(HeaderWord::inputs) <= max_inputs && pointers() <= C::pointer_depth;
         return fits ? Error::ok : Error::too_large;
     }
 
     // Column pointers of each PE.
-    word_t pointers() const { return field(header[11], 16, 16); }
+    word_t pointers() const { return field<header_field::pointers>(header); }
 
     // Fill every memory; tells whether all phases and column pointers keep to what is stored.
     bool sections() {
-        memory.phase_count = header[4];
-        memory.inputs = header[9];
-        memory.alternate = bit(header[11], 1);
-        memory.lines.gate.slope = field(header[12], 0, 16);
-        memory.lines.gate.offset = field(header[12], 16, 16);
-        memory.lines.cell.slope = field(header[13], 0, 16);
-        memory.lines.cell.offset = field(header[13], 16, 16);
+        memory.phase_count = of(HeaderWord::phases);
+        memory.inputs = of(HeaderWord::inputs);
+        memory.alternate = field<header_field::alternate>(header) != 0;
+        memory.lines.gate.slope = field<header_field::gate_slope>(header);
+        memory.lines.gate.offset = field<header_field::gate_offset>(header);
+        memory.lines.cell.slope = field<header_field::cell_slope>(header);
+        memory.lines.cell.offset = field<header_field::cell_offset>(header);
         memory.persistent = false;
         bool inside = load_phases();
         load_codebooks();
@@ -151,7 +143,7 @@ template <class C, class In> struct Loader {
     bool load_phases() {
         bool inside = true;
     phases:
-        for (word_t i = 0; i < header[4]; ++i) {
+        for (word_t i = 0; i < of(HeaderWord::phases); ++i) {
             word_t record[phase_words];
         words:
             for (int w = 0; w < phase_words; ++w)
@@ -167,11 +159,11 @@ template <class C, class In> struct Loader {
     bool load_counts(const Phase &phase, int index) {
     counts:
         for (int p = 0; p < C::pes; ++p)
-            memory.counts[p][Shape<C>::skips ? 0 : index] = image.take(16);
+            memory.counts[p][Shape<C>::skips ? 0 : index] = image.take(count_bits);
         image.align();
         int per_word = is_full<C>(phase) ? Shape<C>::codes_per_word : Shape<C>::entries_per_word;
         word_t entry_words = phase.entry_count / per_word + (phase.entry_count % per_word != 0);
-        return phase.entry_base + entry_words <= header[5];
+        return phase.entry_base + entry_words <= of(HeaderWord::entry_words);
     }
 
     // Skip mode: the rest of the record; tells whether the phase keeps to the pointers that are stored.
@@ -187,8 +179,8 @@ template <class C, class In> struct Loader {
 
     void load_codebooks() {
     books:
-        for (word_t i = 0; i < 16 * header[8]; ++i) {
-            constant_t level = image.take(16);
+        for (word_t i = 0; i < codebook_levels * of(HeaderWord::codebooks); ++i) {
+            constant_t level = image.take(constant_bits);
         copies:
             for (int p = 0; p < C::pes; ++p) {
                 ESE_UNROLL
@@ -202,13 +194,13 @@ template <class C, class In> struct Loader {
     void load_parameters() {
         int unit = 0, index = 0;
     rows:
-        for (word_t i = 0; i < header[6]; ++i) {
+        for (word_t i = 0; i < of(HeaderWord::params); ++i) {
         columns:
             for (int g = 0; g < gates; ++g) {
             banks:
                 for (int b = 0; b < C::acc_banks; ++b)
-                    memory.scale[unit][g][b][index] = image.take(16);
-                memory.bias[unit][g][index] = image.take(16);
+                    memory.scale[unit][g][b][index] = image.take(scale_bits);
+                memory.bias[unit][g][index] = image.take(constant_bits);
             }
             next_item(unit, index);
         }
@@ -225,10 +217,10 @@ template <class C, class In> struct Loader {
     void load_peepholes() {
         int unit = 0, index = 0;
     cells:
-        for (word_t i = 0; i < header[7]; ++i) {
+        for (word_t i = 0; i < of(HeaderWord::cells); ++i) {
         gates:
             for (int g = 0; g < 3; ++g)
-                memory.peephole[unit][g][index] = image.take(16);
+                memory.peephole[unit][g][index] = image.take(constant_bits);
             next_item(unit, index);
         }
         image.align();
@@ -236,7 +228,7 @@ template <class C, class In> struct Loader {
 
     void load_entries() {
     words:
-        for (word_t i = 0; i < header[5]; ++i) {
+        for (word_t i = 0; i < of(HeaderWord::entry_words); ++i) {
         pes:
             for (int p = 0; p < C::pes; ++p)
                 memory.entries[p][i] = entry_word();
@@ -268,7 +260,8 @@ template <class C, class In> struct Loader {
             for (int p = 0; p < C::pes; ++p) {
                 word_t pointer = image.take(ram_bits);
                 EntryAddress<C> at = EntryAddress<C>::unpack(pointer);
-                bool whole = at.word < header[5] || (at.word == header[5] && at.slot == 0);
+                bool whole =
+                    at.word < of(HeaderWord::entry_words) || (at.word == of(HeaderWord::entry_words) && at.slot == 0);
                 inside = inside && whole && at.slot < Shape<C>::slots && pointer >= before[p];
                 before[p] = pointer;
                 memory.pointers[p][within<Shape<C>::pointer_depth>(i)] = pointer;

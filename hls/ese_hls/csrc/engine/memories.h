@@ -11,7 +11,7 @@ template <class C> struct Memories {
     address_t counts[C::pes][Shape<C>::skips ? 1 : C::phases]; // entries of each PE in each phase: stream
     pointer_t pointers[C::pes][Shape<C>::pointer_depth];       // where each column begins: skip mode
     Phase phases[C::phases];
-    constant_t codebook[C::pes][C::weights == Weights::codebook4 ? 256 : 1];
+    constant_t codebook[C::pes][C::weights == Weights::codebook4 ? max_codebooks * codebook_levels : 1];
     scale_t scale[C::units][gates][C::acc_banks][C::param_depth];
     constant_t bias[C::units][gates][C::param_depth];
     constant_t peephole[C::units][3][C::cell_depth];

@@ -6,33 +6,36 @@
 
 namespace ese {
 
-constexpr unsigned operation_base = 0x45530000; // "ES", then 1 LOAD, 2 RUN, 3 RESET
-constexpr unsigned trailer_magic = 0x45534544;
-constexpr int trailer_words = 8;
-constexpr int max_steps = 65535;
-
 // What the registers and the trailer tell of the last packet.
 struct Status {
     word_t operation, error, image_id, sequences, steps;
     uint_t<64> cycles;
 };
 
+// Whether a packet asks for this operation.
+inline bool is(const Status &status, Operation operation) {
+    ESE_INLINE
+    return status.operation == word_t(number(operation));
+}
+
 // Run the sequences of one RUN packet; `in` stands behind the operation word.
 template <class C, class In, class Out> Error run_packet(Engine<C> &engine, In &in, Out &out, Status &status) {
+    static_assert(number(RunWord::flags) == 1 && number(RunWord::image_id) == 2 && number(RunWord::sequences) == 3,
+                  "the words behind the operation are read in this order");
     word_t flags = in.word(), image = in.word(), sequences = in.word();
     if (engine.memory.image_id == 0)
         return Error::no_image;
     if (image != engine.memory.image_id)
         return Error::wrong_image;
-    if (sequences == 0 || sequences > max_steps)
+    if (sequences == 0 || sequences > max_sequences)
         return Error::bad_length;
-    engine.trace = bit(flags, 0);
+    engine.trace = has(flags, RunFlag::trace);
 sequences:
     for (word_t s = 0; s < sequences; ++s) {
         word_t steps = in.word();
         if (steps == 0 || steps > max_steps)
             return Error::bad_length;
-        status.cycles += engine.run(in, out, steps, bit(flags, 1));
+        status.cycles += engine.run(in, out, steps, has(flags, RunFlag::keep));
         status.sequences += 1;
         status.steps += steps;
         if (in.ended_early())
@@ -50,17 +53,18 @@ template <class C, class In, class Out> Status serve(Engine<C> &engine, In &in, 
     word_t operation = in.word();
     status.operation = operation - operation_base;
     Error error = Error::ok;
-    if (status.operation == 1) {
+    if (is(status, Operation::load)) {
+        static_assert(number(LoadWord::words) == 1, "the image's words are counted behind the operation");
         word_t words = in.word();
         word_t header[header_words];
         Loader<C, In> loader(engine.memory, in, words, header);
         error = loader.load();
-    } else if (status.operation == 2) {
+    } else if (is(status, Operation::run)) {
         error = run_packet(engine, in, out, status);
-    } else if (status.operation == 3) {
+    } else if (is(status, Operation::reset)) {
         engine.forget();
     } else {
-        status.operation = 0;
+        status.operation = number(Operation::unreadable);
         error = Error::bad_operation;
     }
     bool left = in.drain();
@@ -68,15 +72,21 @@ template <class C, class In, class Out> Status serve(Engine<C> &engine, In &in, 
         error = Error::short_packet;
     else if (left && error == Error::ok)
         error = Error::long_packet;
-    if (status.operation == 1 && error != Error::ok)
+    if (is(status, Operation::load) && error != Error::ok)
         engine.memory.image_id = 0;
-    if (status.operation == 1 || error != Error::ok)
+    if (is(status, Operation::load) || error != Error::ok)
         engine.forget();
-    status.error = static_cast<int>(error);
+    status.error = number(error);
     status.image_id = engine.memory.image_id;
-    const word_t trailer[trailer_words] = {trailer_magic,         status.operation,           status.error,
-                                           status.image_id,       status.sequences,           status.steps,
-                                           word_t(status.cycles), word_t(status.cycles >> 32)};
+    word_t trailer[trailer_words];
+    trailer[number(TrailerWord::magic)] = trailer_magic;
+    trailer[number(TrailerWord::operation)] = status.operation;
+    trailer[number(TrailerWord::error)] = status.error;
+    trailer[number(TrailerWord::image_id)] = status.image_id;
+    trailer[number(TrailerWord::sequences)] = status.sequences;
+    trailer[number(TrailerWord::steps)] = status.steps;
+    trailer[number(TrailerWord::cycles_low)] = status.cycles;
+    trailer[number(TrailerWord::cycles_high)] = status.cycles >> 32;
 words:
     for (int i = 0; i < trailer_words; ++i)
         out.word(trailer[i]);

@@ -107,7 +107,7 @@ template <class C> struct Term {
         } else {
             // an integer is its own level, from two's complement; a codebook entry is looked up
             constexpr int sign = 1 << (Shape<C>::code_bits - 1);
-            constant_t level = C::weights == Weights::codebook4 ? codebook[book * 16 + entry.code]
+            constant_t level = C::weights == Weights::codebook4 ? codebook[book * codebook_levels + entry.code]
                                                                 : constant_t((entry.code ^ sign) - sign);
             term.negative = level < 0;
             term.value = acc_t(level) * x;

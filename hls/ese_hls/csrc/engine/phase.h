@@ -6,9 +6,6 @@
 
 namespace ese {
 
-constexpr int phase_words = 10;
-constexpr int scan_words = 3; // more in skip mode
-
 enum class Stage { none, lstm, dense };
 
 // Where an element-wise result goes: vector RAM 0 (A) or 1 (B), from `base` on.
@@ -45,12 +42,13 @@ struct Phase {
     bool peepholes;
     address_t entry_base, entry_count;
     address_t source_base;
-    uint_t<4> codebook, stride_log2;
-    uint_t<2> bank_positive, bank_negative;
+    uint_t<phase_field::codebook::width> codebook;
+    uint_t<phase_field::stride_log2::width> stride_log2;
+    uint_t<phase_field::bank_positive::width> bank_positive, bank_negative;
     address_t items, param_base, cell_base;
     Target first, second;
-    uint_t<6> bank_shift[4];
-    uint_t<6> bias_shift, peephole_shift, stored_shift;
+    uint_t<phase_field::bank_shift::width> bank_shift[phase_field::bank_shift::count];
+    uint_t<phase_field::bias_shift::width> bias_shift, peephole_shift, stored_shift;
     element_t low, high; // range of a Dense layer's stored output
     address_t rows;      // of each PE where every weight is stored, column by column; zero where entries have gaps
     Scan scan;           // skip mode alone
@@ -59,47 +57,47 @@ struct Phase {
 inline Phase decode_phase(const word_t w[phase_words]) {
     ESE_INLINE
     Phase p;
-    p.stage = bit(w[0], 0) ? Stage::lstm : bit(w[0], 1) ? Stage::dense : Stage::none;
-    p.source_ram = bit(w[0], 2);
-    p.set = bit(w[0], 3);
-    p.ahead = bit(w[0], 4);
-    p.last_only = bit(w[0], 5);
-    p.zero_state = bit(w[0], 6);
-    p.waits_frame = bit(w[0], 7);
-    p.frees_frame = bit(w[0], 8);
-    p.emits = bit(w[0], 9);
-    p.emits_stored = bit(w[0], 10);
-    p.output_last_only = bit(w[0], 11);
-    p.stores_output = bit(w[0], 12);
-    p.relu = bit(w[0], 13);
-    p.peepholes = bit(w[0], 14);
-    p.first.enabled = bit(w[0], 15);
-    p.first.ram = bit(w[0], 16);
-    p.second.enabled = bit(w[0], 17);
-    p.second.ram = bit(w[0], 18);
-    p.codebook = field(w[0], 20, 4);
-    p.stride_log2 = field(w[0], 24, 4);
-    p.bank_positive = field(w[0], 28, 2);
-    p.bank_negative = field(w[0], 30, 2);
-    p.entry_base = field(w[1], 0, 16);
-    p.entry_count = field(w[1], 16, 16);
-    p.source_base = field(w[2], 0, 16);
-    p.items = field(w[2], 16, 16);
-    p.param_base = field(w[3], 0, 16);
-    p.cell_base = field(w[3], 16, 16);
-    p.first.base = field(w[4], 0, 16);
-    p.second.base = field(w[4], 16, 16);
+    p.stage = has(w[0], PhaseFlag::lstm) ? Stage::lstm : has(w[0], PhaseFlag::dense) ? Stage::dense : Stage::none;
+    p.source_ram = has(w[0], PhaseFlag::source_ram);
+    p.set = has(w[0], PhaseFlag::set);
+    p.ahead = has(w[0], PhaseFlag::ahead);
+    p.last_only = has(w[0], PhaseFlag::last_only);
+    p.zero_state = has(w[0], PhaseFlag::zero_state);
+    p.waits_frame = has(w[0], PhaseFlag::waits_frame);
+    p.frees_frame = has(w[0], PhaseFlag::frees_frame);
+    p.emits = has(w[0], PhaseFlag::emits);
+    p.emits_stored = has(w[0], PhaseFlag::emits_stored);
+    p.output_last_only = has(w[0], PhaseFlag::output_last_only);
+    p.stores_output = has(w[0], PhaseFlag::stores_output);
+    p.relu = has(w[0], PhaseFlag::relu);
+    p.peepholes = has(w[0], PhaseFlag::peepholes);
+    p.first.enabled = has(w[0], PhaseFlag::first_enabled);
+    p.first.ram = has(w[0], PhaseFlag::first_ram);
+    p.second.enabled = has(w[0], PhaseFlag::second_enabled);
+    p.second.ram = has(w[0], PhaseFlag::second_ram);
+    p.codebook = field<phase_field::codebook>(w);
+    p.stride_log2 = field<phase_field::stride_log2>(w);
+    p.bank_positive = field<phase_field::bank_positive>(w);
+    p.bank_negative = field<phase_field::bank_negative>(w);
+    p.entry_base = field<phase_field::entry_base>(w);
+    p.entry_count = field<phase_field::entry_count>(w);
+    p.source_base = field<phase_field::source_base>(w);
+    p.items = field<phase_field::items>(w);
+    p.param_base = field<phase_field::param_base>(w);
+    p.cell_base = field<phase_field::cell_base>(w);
+    p.first.base = field<phase_field::first_base>(w);
+    p.second.base = field<phase_field::second_base>(w);
 shifts:
-    for (int b = 0; b < 4; ++b) {
+    for (int b = 0; b < phase_field::bank_shift::count; ++b) {
         ESE_UNROLL
-        p.bank_shift[b] = field(w[5], 8 * b, 6);
+        p.bank_shift[b] = field<phase_field::bank_shift>(w, b);
     }
-    p.bias_shift = field(w[6], 0, 6);
-    p.peephole_shift = field(w[6], 8, 6);
-    p.stored_shift = field(w[6], 16, 6);
-    p.low = int_t<32>(w[7]);
-    p.high = int_t<32>(w[8]);
-    p.rows = field(w[9], 16, 16);
+    p.bias_shift = field<phase_field::bias_shift>(w);
+    p.peephole_shift = field<phase_field::peephole_shift>(w);
+    p.stored_shift = field<phase_field::stored_shift>(w);
+    p.low = int_t<32>(w[phase_field::low::word]);
+    p.high = int_t<32>(w[phase_field::high::word]);
+    p.rows = field<phase_field::rows>(w);
     return p;
 }
 
@@ -109,16 +107,23 @@ template <class C> bool is_full(const Phase &phase) {
     return C::full_phases && phase.rows != 0;
 }
 
+// The number in place F of a record, in the part `w` that only skip mode has.
+template <class F> word_t scan_field(const word_t w[scan_words]) {
+    ESE_INLINE
+    static_assert(F::word >= phase_words, "skip mode's part stands behind the other");
+    return field<Field<F::word - phase_words, F::low, F::width>>(w);
+}
+
 // `w` is the record's part behind `first`, its first word.
 inline Scan decode_scan(word_t first, const word_t w[scan_words]) {
     ESE_INLINE
     Scan s;
-    s.delta = bit(first, 19);
-    s.pointer_base = field(w[0], 0, 16);
-    s.columns = field(w[0], 16, 16);
-    s.group_base = field(w[1], 0, 16);
-    s.threshold = field(w[1], 16, 16);
-    s.last_base = field(w[2], 0, 16);
+    s.delta = has(first, PhaseFlag::delta);
+    s.pointer_base = scan_field<phase_field::pointer_base>(w);
+    s.columns = scan_field<phase_field::columns>(w);
+    s.group_base = scan_field<phase_field::group_base>(w);
+    s.threshold = scan_field<phase_field::threshold>(w);
+    s.last_base = scan_field<phase_field::last_base>(w);
     return s;
 }
 

@@ -36,10 +36,11 @@ struct Frames {
     halves:
         for (int h = 0; h < 2; ++h) {
             ESE_UNROLL
-            element_t code = field(word, 16 * h, 16);
+            element_t code = field(word, stored_bits * h, stored_bits);
             write.enabled[h] = element + h < inputs;
             write.address[h] = element + h;
-            write.value[h] = C::source_signed && code >= (1 << 15) ? element_t(code - (1 << 16)) : code;
+            write.value[h] =
+                C::source_signed && code >= (1 << (stored_bits - 1)) ? element_t(code - (1 << stored_bits)) : code;
         }
         element += 2;
         ready = element >= inputs;

@@ -143,7 +143,7 @@ template <class C> struct SkipFeed {
             work.x = column.x;
             work.enabled = work.entry.weight;
             at.next = work.row + (work.entry.placed ? 1 : 0);
-            work.row += 4 * phase.scan.group_base;
+            work.row += gates * phase.scan.group_base;
         }
         at.advance(entry, full);
         return work;

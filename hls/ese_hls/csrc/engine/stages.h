@@ -9,7 +9,7 @@ namespace ese {
 
 // Words that wait to leave, one an iteration.
 template <class C> struct Emission {
-    word_t words[4 * C::units];
+    word_t words[trace_words * C::units];
     uint_t<5> left;
     word_t low; // first value of a pair that is not yet whole
 
@@ -29,9 +29,9 @@ template <class C> struct Emission {
     // A stored value, half a word; `last` ends a packet of values with a half that is zero.
     void push_stored(element_t value, bool odd, bool last) {
         ESE_INLINE
-        word_t half = value & 0xFFFF;
+        word_t half = value & ((1 << stored_bits) - 1);
         if (odd)
-            push(low | half << 16);
+            push(low | half << stored_bits);
         else if (last)
             push(half);
         low = half;
@@ -43,7 +43,7 @@ template <class C> struct Emission {
             return;
         out.word(words[0]);
     shift:
-        for (int w = 0; w + 1 < 4 * C::units; ++w) {
+        for (int w = 0; w + 1 < trace_words * C::units; ++w) {
             ESE_UNROLL
             words[w] = words[w + 1];
         }
@@ -155,7 +155,7 @@ template <class C> struct Stages {
     void hold_back(bool trace) {
         ESE_INLINE
         bool exact = phase.emits && outputs && !phase.emits_stored;
-        hold = trace ? 4 * C::units - 1 : exact ? 2 * C::units - 1 : 0;
+        hold = trace ? trace_words * C::units - 1 : exact ? exact_words * C::units - 1 : 0;
     }
 };
 

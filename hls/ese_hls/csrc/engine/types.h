@@ -2,47 +2,10 @@
 #ifndef ESE_TYPES_H
 #define ESE_TYPES_H
 
+#include "contract.h"
 #include "fixed.h"
 
 namespace ese {
-
-enum class Weights { ternary, int4, int8, int12, int16, codebook4 };
-enum class Mode { stream, skip }; // dense activations (ESE), or zero and unchanged ones left out (EIE, delta networks)
-enum class Kind { tanh, sigmoid, hard_tanh, hard_sigmoid };
-
-// An activation: its shape and the format of its value.
-struct Activation {
-    Kind kind;
-    Format out;
-};
-
-constexpr int ram_bits = 18;           // width of a block RAM
-constexpr int element_bits = ram_bits; // a vector element fills it: 16 signed or unsigned bits and to spare
-constexpr int gates = 4;               // i, f, c, o, in Keras's order; a group of four rows in any other matrix
-constexpr int scale_bits = 16;
-constexpr int sum_frac = 36; // fractional bits of a pre-activation sum
-constexpr int sum_bits = 48;
-constexpr int table_log2 = 10; // segments of the tanh table on [0, 8)
-constexpr int table_size = 1 << table_log2;
-constexpr int scan_width = 4; // elements that skip mode examines an iteration: 72 bits, a block RAM's whole width
-constexpr int writeback = 24; // iterations from an element-wise issue to its write: room for its pipeline
-
-using word_t = uint_t<32>;
-using element_t = int_t<element_bits>;
-using scale_t = uint_t<scale_bits>;
-using constant_t = int_t<16>; // biases, peepholes, codebook levels, the cell state
-using sum_t = int_t<sum_bits>;
-
-// Slope and offset of a hard activation, with 15 fractional bits; they come with the image.
-struct Line {
-    uint_t<16> slope, offset;
-};
-struct Lines {
-    Line gate, cell;
-};
-
-using address_t = uint_t<16>;
-using pointer_t = uint_t<ram_bits>; // a column pointer fills a block RAM's width too
 
 constexpr bool power_of_two(int n) {
     return n > 0 && (n & (n - 1)) == 0;
@@ -51,13 +14,48 @@ constexpr int log2_ceil(int n) {
     return n <= 1 ? 0 : 1 + log2_ceil((n + 1) / 2);
 }
 
-// Bits of a stored weight code.
-constexpr int code_bits_of(Weights kind) {
-    return kind == Weights::ternary ? 1
-           : kind == Weights::int8  ? 8
-           : kind == Weights::int12 ? 12
-           : kind == Weights::int16 ? 16
-                                    : 4;
+// An activation: its shape and the format of its value.
+struct Activation {
+    Kind kind;
+    Format out;
+};
+
+constexpr int element_bits = ram_bits; // a vector element fills a block RAM's width
+constexpr int gates = 4;               // i, f, c, o, in Keras's order; a group of four rows in any other matrix
+constexpr int gates_log2 = log2_ceil(gates);
+constexpr int table_log2 = log2_ceil(table_size); // segments of the tanh table on [0, 8)
+
+static_assert(stored_bits + 1 < element_bits, "an element holds signed and unsigned codes and to spare");
+static_assert(scan_width * element_bits == 72, "what skip mode examines at once is a block RAM's whole width");
+
+using word_t = uint_t<32>;
+using element_t = int_t<element_bits>;
+using scale_t = uint_t<scale_bits>;
+using constant_t = int_t<constant_bits>; // biases, peepholes, codebook levels, the cell state
+using sum_t = int_t<sum_bits>;
+
+// Slope and offset of a hard activation, with `line_frac` fractional bits; they come with the image.
+struct Line {
+    uint_t<line_bits> slope, offset;
+};
+struct Lines {
+    Line gate, cell;
+};
+
+using address_t = uint_t<16>;
+using pointer_t = uint_t<ram_bits>; // a column pointer fills a block RAM's width too
+
+// Whether a word has a flag.
+template <class Flag> bool has(word_t word, Flag flag) {
+    ESE_INLINE
+    return bit(word, number(flag));
+}
+
+// The number in place F of a record; of several, that with an index.
+template <class F> word_t field(const word_t *record, int index = 0) {
+    ESE_INLINE
+    static_assert(F::width < 32, "a whole word is read as it is");
+    return field(record[F::word], F::low + field_spacing * index, F::width);
 }
 
 // An address inside a memory of `Depth` words, whatever is asked for.
@@ -87,14 +85,15 @@ template <class C> struct Shape {
     using acc_t = int_t<C::acc_bits>;
     using entry_word_t = uint_t<word_bits>;
 
-    static_assert(C::pes >= 1 && C::pes <= 128, "1 to 128 PEs");
+    static_assert(C::pes >= 1 && C::pes <= max_pes, "1 to 128 PEs");
     static_assert(C::units == 1 || C::units == 2, "1 or 2 element-wise units");
     static_assert(C::pes % C::units == 0, "each unit drains PEs of its own: two units need an even number of PEs");
     static_assert(C::acc_banks == 1 || C::acc_banks == 2 || C::acc_banks == 4, "accumulator banks are 1, 2 or 4");
     static_assert(entry_bits <= word_bits, "an entry fits a word of one or two block RAMs");
     static_assert(full_bits <= entry_bits, "a code without gap takes no more room than an entry");
     static_assert(C::acc_bits <= sum_bits, "an accumulator fits the 48-bit sum, and 64 bits when it is scaled");
-    static_assert(power_of_two(fifo_depth) && fifo_depth <= 256, "a FIFO holds 1 to 256 columns, a power of two");
+    static_assert(power_of_two(fifo_depth) && fifo_depth <= max_fifo_depth,
+                  "a FIFO holds 1 to 256 columns, a power of two");
     static_assert(!skips || C::vector_depth >= scan_width, "a vector RAM holds at least what is examined at once");
     static_assert(delta_depth >= scan_width, "so does the memory of what was last broadcast");
 };

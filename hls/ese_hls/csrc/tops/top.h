@@ -73,7 +73,7 @@ struct PacketOut {
     }
 };
 
-// What AXI4-Lite shows, in the order of docs/packets.md.
+// What AXI4-Lite shows: top.cpp says at which offsets, and a test that they are the contract's.
 struct Registers {
     word_t design_id, image_id, cycles_low, cycles_high, error;
 };

@@ -6,11 +6,11 @@ import weakref
 from typing import Any
 
 from ese_host.boards.processor import BLOCK_BYTES, MAX_TRANSFER_BYTES
-from ese_host.device.emulated import axi_dma
 from ese_host.device.emulated.board import EmulatedBoard
 from ese_host.device.emulated.memory import PhysicalMemory
 from ese_host.errors import DeviceError
 from ese_host.protocol.packets import Words
+from ese_host.protocol.registers import DmaBit, DmaRegister
 
 
 class Buffer(Words):
@@ -83,21 +83,21 @@ class Channel:
         self._fresh = True
 
     def _status(self) -> int:
-        return self._registers.read(self._offset + axi_dma.STATUS)
+        return self._registers.read(self._offset + DmaRegister.STATUS)
 
     @property
     def running(self) -> bool:
         """Whether the channel is not halted."""
-        return not self._status() & axi_dma.HALTED
+        return not self._status() & DmaBit.HALTED
 
     @property
     def idle(self) -> bool:
         """Whether the last transfer is complete."""
-        return bool(self._status() & axi_dma.IDLE)
+        return bool(self._status() & DmaBit.IDLE)
 
     def start(self) -> None:
         """Let the channel run."""
-        self._registers.write(self._offset + axi_dma.CONTROL, axi_dma.RUN)
+        self._registers.write(self._offset + DmaRegister.CONTROL, DmaBit.RUN)
         self._fresh = True
 
     def transfer(self, array: Any) -> None:
@@ -106,12 +106,12 @@ class Channel:
             raise RuntimeError("DMA channel not started or not idle")
         if array.nbytes > MAX_TRANSFER_BYTES:
             raise ValueError(f"transfer has {array.nbytes} bytes; at most {MAX_TRANSFER_BYTES} are allowed")
-        if self._offset == axi_dma.SEND:
+        if self._offset == DmaRegister.SEND:
             array.flush()
-        self._registers.write(self._offset + axi_dma.ADDRESS, array.physical_address)
-        self._registers.write(self._offset + axi_dma.ADDRESS_HIGH, 0)
+        self._registers.write(self._offset + DmaRegister.ADDRESS, array.physical_address)
+        self._registers.write(self._offset + DmaRegister.ADDRESS_HIGH, 0)
         self._fresh = False
-        self._registers.write(self._offset + axi_dma.LENGTH, array.nbytes)
+        self._registers.write(self._offset + DmaRegister.LENGTH, array.nbytes)
 
 
 class Dma(Registers):
@@ -121,5 +121,5 @@ class Dma(Registers):
 
     def __init__(self, board: EmulatedBoard, base: int) -> None:
         super().__init__(board, base)
-        self.sendchannel = Channel(self, axi_dma.SEND)
-        self.recvchannel = Channel(self, axi_dma.RECEIVE)
+        self.sendchannel = Channel(self, DmaRegister.SEND)
+        self.recvchannel = Channel(self, DmaRegister.RECEIVE)

@@ -1,4 +1,4 @@
-"""The registers of an AXI DMA in simple mode (PG021), as far as pynq's driver and ours use them."""
+"""An AXI DMA in simple mode (PG021), as far as pynq's driver and ours use its registers."""
 
 from __future__ import annotations
 
@@ -9,13 +9,7 @@ from ese_host.device.emulated.faults import Faults
 from ese_host.device.emulated.memory import PhysicalMemory
 from ese_host.device.emulated.worker import Done
 from ese_host.protocol.packets import Words
-
-SEND, RECEIVE = 0x00, 0x30
-"""Offsets of the two channels' registers: memory to stream, stream to memory."""
-CONTROL, STATUS, ADDRESS, ADDRESS_HIGH, LENGTH = 0x00, 0x04, 0x18, 0x1C, 0x28
-RUN, RESET, INTERRUPTS = 0x1, 0x4, 0x7000
-HALTED, IDLE, INTERNAL, SLAVE, DECODE, COMPLETE, FAILED = 0x1, 0x2, 0x10, 0x20, 0x40, 0x1000, 0x4000
-ERRORS = INTERNAL | SLAVE | DECODE
+from ese_host.protocol.registers import DmaBit, DmaRegister
 
 PATIENCE = 5e-3
 """Seconds that a read of a status register may take while the engine works: the emulated bus need not be polled."""
@@ -28,20 +22,20 @@ class Channel:
     """Registers and state of one direction."""
 
     def __init__(self) -> None:
-        self.control, self.status = 0, HALTED
+        self.control, self.status = 0, DmaBit.HALTED
         self.address, self.length = 0, 0
         self.pending = False
 
     def finish(self, length: int) -> None:
         """The transfer is complete, with so many bytes."""
         self.length, self.pending = length, False
-        self.status |= IDLE | COMPLETE
+        self.status |= DmaBit.IDLE | DmaBit.COMPLETE
 
     def fail(self, errors: int) -> None:
         """The transfer ends with error bits, and the channel halts."""
         self.pending = False
-        self.control &= ~RUN
-        self.status = (self.status & ~IDLE) | errors | HALTED | FAILED
+        self.control &= ~DmaBit.RUN
+        self.status = (self.status & ~DmaBit.IDLE) | errors | DmaBit.HALTED | DmaBit.FAILED
 
 
 class AxiDma:
@@ -76,61 +70,61 @@ class AxiDma:
     def reset(self) -> None:
         """Both channels halted, nothing pending; what the engine still answers is lost."""
         with self._lock:
-            self._channels = {SEND: Channel(), RECEIVE: Channel()}
+            self._channels = {DmaRegister.SEND: Channel(), DmaRegister.RECEIVE: Channel()}
             self._transfer += 1
             self._busy = False
             self._finished.set()
 
     def interrupts(self) -> int:
         """The two interrupt outputs: bit 0 of the send channel, bit 1 of the receive channel."""
-        send, receive = self._channels[SEND], self._channels[RECEIVE]
-        up = [bool(channel.status & channel.control & INTERRUPTS) for channel in (send, receive)]
+        send, receive = self._channels[DmaRegister.SEND], self._channels[DmaRegister.RECEIVE]
+        up = [bool(channel.status & channel.control & DmaBit.INTERRUPTS) for channel in (send, receive)]
         return up[0] | up[1] << 1
 
     def read(self, offset: int) -> int:
         """A register's value; reserved ones read as zero."""
-        base = RECEIVE if offset >= RECEIVE else SEND
-        if offset - base == STATUS and self._busy:
+        base = DmaRegister.RECEIVE if offset >= DmaRegister.RECEIVE else DmaRegister.SEND
+        if offset - base == DmaRegister.STATUS and self._busy:
             self._finished.wait(PATIENCE)
         channel = self._channels[base]
         register = offset - base
-        if register == STATUS:
+        if register == DmaRegister.STATUS:
             return channel.status
-        if register == CONTROL:
+        if register == DmaRegister.CONTROL:
             return channel.control
-        if register == LENGTH:
+        if register == DmaRegister.LENGTH:
             return channel.length
-        if register == ADDRESS:
+        if register == DmaRegister.ADDRESS:
             return channel.address & 0xFFFFFFFF
-        return channel.address >> 32 if register == ADDRESS_HIGH else 0
+        return channel.address >> 32 if register == DmaRegister.ADDRESS_HIGH else 0
 
     def write(self, offset: int, value: int) -> None:
         """Write a register, with all that follows from it."""
-        base = RECEIVE if offset >= RECEIVE else SEND
+        base = DmaRegister.RECEIVE if offset >= DmaRegister.RECEIVE else DmaRegister.SEND
         channel, register = self._channels[base], offset - base
-        if register == CONTROL:
+        if register == DmaRegister.CONTROL:
             self._control(channel, value)
-        elif register == STATUS:
-            channel.status &= ~(value & INTERRUPTS)
+        elif register == DmaRegister.STATUS:
+            channel.status &= ~(value & DmaBit.INTERRUPTS)
             self._changed()
-        elif register == ADDRESS:
+        elif register == DmaRegister.ADDRESS:
             channel.address = channel.address >> 32 << 32 | value
-        elif register == ADDRESS_HIGH:
+        elif register == DmaRegister.ADDRESS_HIGH:
             channel.address = channel.address & 0xFFFFFFFF | value << 32
-        elif register == LENGTH and not channel.status & HALTED:
+        elif register == DmaRegister.LENGTH and not channel.status & DmaBit.HALTED:
             self._start(channel, base, value & self._length_mask)
 
     def advance(self) -> None:
         """Hand the engine a packet, where one waits and a buffer for its answer stands ready."""
         with self._lock:
-            send, receive = self._channels[SEND], self._channels[RECEIVE]
+            send, receive = self._channels[DmaRegister.SEND], self._channels[DmaRegister.RECEIVE]
             if self._busy or not (send.pending and receive.pending):
                 return
             packet, answer = (self._memory.words(channel.address, channel.length) for channel in (send, receive))
             if packet is None or answer is None:
                 for channel, words in ((send, packet), (receive, answer)):
                     if words is None:
-                        channel.fail(DECODE)
+                        channel.fail(DmaBit.DECODE)
                 return
             ticket, target = self._transfer, answer
             if self._engine(packet, len(answer), lambda words, count: self._answered(ticket, target, words, count)):
@@ -142,38 +136,38 @@ class AxiDma:
         with self._lock:
             if ticket != self._transfer:
                 return
-            send, receive = self._channels[SEND], self._channels[RECEIVE]
+            send, receive = self._channels[DmaRegister.SEND], self._channels[DmaRegister.RECEIVE]
             self._busy = False
             send.finish(send.length)
             target[: len(words)] = words
             if count > len(target):
-                receive.fail(INTERNAL)
+                receive.fail(DmaBit.INTERNAL)
             elif count >= 0:
                 receive.finish(4 * count)
             self._finished.set()
         self._changed()
 
     def _control(self, channel: Channel, value: int) -> None:
-        if value & RESET:
+        if value & DmaBit.RESET:
             self.reset()
             return
-        channel.control = value & ~RESET
-        if value & RUN:
-            channel.status &= ~(HALTED | ERRORS)
+        channel.control = value & ~DmaBit.RESET
+        if value & DmaBit.RUN:
+            channel.status &= ~(DmaBit.HALTED | DmaBit.ERRORS)
         else:
-            channel.status = channel.status & ~IDLE | HALTED
+            channel.status = channel.status & ~DmaBit.IDLE | DmaBit.HALTED
             channel.pending = False
 
     def _start(self, channel: Channel, base: int, length: int) -> None:
         channel.length = length
-        channel.status &= ~IDLE
-        name = "send_errors" if base == SEND else "receive_errors"
+        channel.status &= ~DmaBit.IDLE
+        name = "send_errors" if base == DmaRegister.SEND else "receive_errors"
         errors = getattr(self._faults, name)
         setattr(self._faults, name, 0)
         if length == 0 or channel.address % self._align or length % 4:
-            errors |= INTERNAL
+            errors |= DmaBit.INTERNAL
         elif self._memory.words(channel.address, length) is None:
-            errors |= DECODE
+            errors |= DmaBit.DECODE
         if errors:
             channel.fail(errors)
             return

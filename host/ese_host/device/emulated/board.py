@@ -14,6 +14,7 @@ from ese_host.device.emulated.memory import PhysicalMemory
 from ese_host.device.emulated.worker import Done, Worker
 from ese_host.errors import DeviceError
 from ese_host.protocol.packets import Words
+from ese_host.protocol.registers import IDLE_BIT, REGISTERS, START, START_BIT
 
 PAGES = 0xFFFFF000
 """Registers of the processing system lie in pages of their own."""
@@ -91,7 +92,7 @@ class EmulatedBoard:
         if 0 <= offset < processor.BLOCK_BYTES:
             self._dma.write(offset, value)
         elif 0 <= address - self.processor.engine_base < processor.BLOCK_BYTES:
-            if address - self.processor.engine_base == processor.REGISTERS["CTRL"][0] and value & 1:
+            if address - self.processor.engine_base == REGISTERS["CTRL"].offset and value & START_BIT:
                 self._started = self._worker is not None
                 self._dma.advance()
         elif 0 <= address - self.processor.intc_base < processor.BLOCK_BYTES:
@@ -104,8 +105,8 @@ class EmulatedBoard:
     def _read_engine(self, offset: int) -> int:
         if offset in self.faults.registers:
             return self.faults.registers[offset]
-        if offset == processor.REGISTERS["CTRL"][0]:
-            return processor.START if self._started else 4
+        if offset == REGISTERS["CTRL"].offset:
+            return START if self._started else IDLE_BIT
         return self._worker.engine.register(offset) if self._worker is not None and self._started else 0
 
     def _submit(self, packet: Words, room: int, done: Done) -> bool:

@@ -58,7 +58,7 @@ class Worker:
         if fault.packet is not None:
             packet = fault.packet(packet.copy())
         answer = self._room(room if fault.answer is None else max(room, ROOM))
-        count = self.engine.packet(packet, answer)
+        count = self.engine.packet_into(packet, answer)
         if fault.answer is not None:
             answer = fault.answer(answer[:count].copy())
             count = len(answer)

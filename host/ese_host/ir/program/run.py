@@ -15,7 +15,8 @@ from ese_host.ir.fixed import Codes
 from ese_host.ir.program.chain import Chain
 from ese_host.ir.program.graph import Output, Port, Program
 from ese_host.ir.program.order import reverse
-from ese_host.ir.program.tensor import Lengths, Tensor, Value
+from ese_host.ir.program.tensor import Tensor, Value
+from ese_host.ir.sequences import Lengths, are_frames, are_lengths, by_name, check_codes, full_lengths
 
 Inputs = Union[Codes, Mapping[str, Any], Sequence[Any]]
 Execute = Callable[[Chain, Value], Codes]
@@ -141,12 +142,7 @@ def values_of(program: Program, inputs: Inputs, lengths: Any = None) -> dict[str
         FormatError: an input is missing or unknown, or of another shape or range.
     """
     names = [port.name for port in program.inputs]
-    if isinstance(inputs, Mapping):
-        given = dict(inputs)
-    elif len(names) == 1:
-        given = {names[0]: inputs}
-    else:
-        given = dict(zip(names, inputs, strict=False)) if len(inputs) == len(names) else {}
+    given = by_name(inputs, names, alone=len(names) == 1)
     if sorted(given) != sorted(names):
         raise FormatError(
             f"inputs are {sorted(given)}; the program has {names}: give each of them, by name or in order"
@@ -165,16 +161,12 @@ def _value(port: Port, given: Any, lengths: Any) -> Value:
     array, full = _padded(port, given)
     vector = port.kind == "vector"
     steps = full if lengths is None or vector else np.asarray(lengths)
-    if steps.shape != full.shape or steps.dtype.kind not in "iu" or (steps < 1).any() or (steps > full).any():
+    if not are_lengths(steps, full):
         raise FormatError(
             f"input {port.name!r}: lengths are {steps.tolist()[:5]} ...; expected 1 to T steps for each of "
             f"{len(full)} samples"
         )
-    if array.min() < port.format.low or array.max() > port.format.high:
-        raise FormatError(
-            f"input {port.name!r}: codes span {array.min()}..{array.max()}; its format holds {port.format.low}.."
-            f"{port.format.high}: quantize with Fixed.from_float"
-        )
+    check_codes(array, port.format, f"input {port.name!r}: codes", "its format", "quantize with Fixed.from_float")
     longest = int(steps.max())
     inside = np.arange(longest) < steps[:, None]
     codes = np.where(inside[:, :, None], array[:, :longest], 0).astype(np.int64)
@@ -191,15 +183,15 @@ def _padded(port: Port, given: Any) -> tuple[Codes, Lengths]:
         items = None
     else:
         items = [np.asarray(item) for item in given]
-        sound = bool(items) and all(item.ndim == 2 and item.shape[1:] == (port.width,) and len(item) for item in items)
+        sound = bool(items) and all(are_frames(item, 2, port.width, kinds=None) and len(item) for item in items)
         array = np.zeros((len(items), max(map(len, items)), port.width), np.int64) if sound else np.zeros(0)
-    if array.ndim != 3 or array.shape[2] != port.width or 0 in array.shape or array.dtype.kind not in "iu":
+    if not are_frames(array, 3, port.width) or 0 in array.shape:
         raise FormatError(
             f"input {port.name!r} has shape {getattr(given, 'shape', None)}; expected integer codes "
             f"(N, T, {port.width}), or N arrays (steps, {port.width})"
         )
     if items is None:
-        return array, np.full(len(array), array.shape[1], dtype=np.int64)
+        return array, full_lengths(array)
     for row, item in zip(array, items, strict=True):
         row[: len(item)] = item
     return array, np.array([len(item) for item in items], dtype=np.int64)

@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from ese_host.errors import CapacityError, FormatError
 from ese_host.ir.fixed import Codes, Fixed
+from ese_host.ir.sequences import Lengths
 
 Kind = Literal["sequence", "vector"]
-Lengths = npt.NDArray[np.int64]
 
 HELD_BITS = 62
 """Bits that a code may have, so that 64-bit arithmetic never overflows."""

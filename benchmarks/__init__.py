@@ -1,0 +1,1 @@
+"""What makes the pages' figures, run from the checkout's root as `python -m benchmarks.masks`; not in the wheel."""

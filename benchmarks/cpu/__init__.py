@@ -1,0 +1,1 @@
+"""Dense and sparse products on this CPU beside the engine; imports nothing, as `baseline` sets threads before NumPy."""

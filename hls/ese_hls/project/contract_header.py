@@ -1,0 +1,165 @@
+"""contract.h: what host, image and engine agree on, for the engine's C++ from the host's own tables.
+
+The file is committed, so that the C++ compiles without Python. `make contract` runs this module, which writes it anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntEnum
+from importlib.resources import files
+from pathlib import Path
+from typing import get_args
+
+from ese_host.files.templates import templates
+from ese_host.image import design, fields, packing, phases, reader
+from ese_host.ir import activations, engine_formats, tables, weight_kinds
+from ese_host.ir.network import SCALE_BITS
+from ese_host.protocol import answers, packets, registers
+
+PATH = "csrc/engine/contract.h"
+"""Where the file lies in this package."""
+
+
+@dataclass(frozen=True)
+class Enum:
+    """An enum class of the C++: its values by name, in the order of the file."""
+
+    name: str
+    comment: str
+    values: dict[str, int]
+    hexadecimal: bool = False
+
+
+@dataclass(frozen=True)
+class Constants:
+    """Constants of one subject; one that is compared with whole words is its text, all others are numbers."""
+
+    comment: str
+    values: dict[str, int | str]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Where the numbers of a record stand."""
+
+    name: str
+    comment: str
+    fields: dict[str, fields.Field]
+
+
+def render() -> str:
+    """The text of contract.h."""
+    template = templates(__package__).get_template("contract.h.jinja")
+    code_bits = {name: kind.code_bits for name, kind in weight_kinds.WEIGHT_KINDS.items()}
+    return template.render(
+        spacing=fields.SPACING, enums=_enums(), code_bits=code_bits, constants=_constants(), tables=_tables()
+    )
+
+
+def write() -> Path:
+    """Write the file anew; returns its path."""
+    path = Path(str(files("ese_hls"))) / PATH
+    path.write_text(render(), encoding="utf-8")
+    return path
+
+
+def _enums() -> list[Enum]:
+    offsets = {name.lower(): register.offset for name, register in registers.REGISTERS.items()}
+    run_flags = {flag.name.lower(): flag.bit_length() - 1 for flag in packets.RunFlag if flag.name is not None}
+    return [
+        Enum("Weights", "Kinds of weight code.", _numbered(tuple(weight_kinds.WEIGHT_KINDS))),
+        Enum(
+            "Mode",
+            "Dense activations (ESE), or zero and unchanged ones left out (EIE, delta networks).",
+            _numbered(get_args(design.Mode)),
+        ),
+        Enum("Kind", "Kinds of activation.", _numbered(activations.KINDS)),
+        Enum("Register", "Byte offsets of the AXI4-Lite registers.", offsets, hexadecimal=True),
+        Enum("Operation", "What a packet asks for; unreadable only in answers.", _named(packets.Operation)),
+        Enum("LoadWord", "Words of LOAD before the image's.", _numbered(packets.LOAD_HEADER)),
+        Enum("RunWord", "Words of RUN before the first sequence's.", _numbered(packets.RUN_HEADER)),
+        Enum("RunFlag", "Bits of RUN's flags.", run_flags),
+        Enum("TrailerWord", "Words that end every answer.", _numbered(packets.TRAILER)),
+        Enum("Error", "Error codes.", _named(packets.ErrorCode)),
+        Enum("HeaderWord", "Words of an image's header.", _numbered(reader.HEADER)),
+        Enum("PhaseFlag", "Bits of the first word of a phase's record.", _numbered(phases.FLAGS)),
+    ]
+
+
+def _constants() -> list[Constants]:
+    return [
+        Constants(
+            "Packets (ese_host.protocol).",
+            {
+                "operation_base": f"{packets.OPERATION_BASE:#010x}",
+                "trailer_magic": f"{packets.TRAILER_MAGIC:#010x}",
+                "trailer_words": packets.TRAILER_WORDS,
+                "max_steps": packets.MAX_STEPS,
+                "max_sequences": packets.MAX_SEQUENCES,
+                "exact_words": answers.OUTPUT_WORDS,
+                "trace_words": answers.TRACE_WORDS,
+            },
+        ),
+        Constants(
+            "Images (ese_host.image).",
+            {
+                "image_magic": f"{reader.MAGIC:#010x}",
+                "image_version": f"{design.FORMAT_VERSION}",
+                "header_words": len(reader.HEADER),
+                "phase_words": phases.PHASE_WORDS,
+                "scan_words": phases.SCAN_WORDS,
+                "max_inputs": reader.MAX_INPUTS,
+                "count_bits": packing.COUNT_BITS,
+                "constant_bits": packing.CONSTANT_BITS,
+                "scale_bits": SCALE_BITS,
+                "codebook_levels": packing.LEVELS,
+                "max_codebooks": packing.CODEBOOKS,
+            },
+        ),
+        Constants(
+            "Sizes that every engine has (ese_host.image.design).",
+            {
+                "ram_bits": packing.RAM_BITS,
+                "stored_bits": engine_formats.ELEMENT_BITS,
+                "sum_frac": design.SUM_FRAC,
+                "sum_bits": design.SUM_BITS,
+                "scan_width": design.SCAN_WIDTH,
+                "writeback": design.WRITEBACK,
+                "max_pes": design.MAX_PES,
+                "max_fifo_depth": design.MAX_FIFO_DEPTH,
+            },
+        ),
+        Constants(
+            "Activations (ese_host.ir.tables).",
+            {
+                "table_size": tables.TABLE_SIZE,
+                "value_frac": tables.VALUE_FRAC,
+                "step_bits": tables.STEP_BITS,
+                "segment_frac": tables.SEGMENT_FRAC,
+                "input_frac": tables.INPUT_FRAC,
+                "line_bits": activations.SLOPE.bits,
+                "line_frac": activations.SLOPE.frac,
+            },
+        ),
+    ]
+
+
+def _tables() -> list[Table]:
+    return [
+        Table("header_field", "Numbers of the header's words that hold more than one.", reader.HEADER_FIELDS),
+        Table("phase_field", "Numbers of a phase's record; from word `phase_words` on skip mode's.", phases.FIELDS),
+    ]
+
+
+def _numbered(names: Iterable[str]) -> dict[str, int]:
+    return {name: number for number, name in enumerate(names)}
+
+
+def _named(members: type[IntEnum]) -> dict[str, int]:
+    return {member.name.lower(): member.value for member in members}
+
+
+if __name__ == "__main__":
+    write()

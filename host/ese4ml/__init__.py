@@ -1,0 +1,63 @@
+"""The front door: the names of ese4ml that users call, each imported when it is first asked for.
+
+`import ese4ml` itself needs NumPy at most. Names of conversion need the extra `hls`, names of training the extra
+`train`; where it is not installed, the first use of such a name says so.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ese_hls.backend.emit import emit as emit
+    from ese_hls.build import build_bitstream as build_bitstream
+    from ese_hls.build import build_emulated as build_emulated
+    from ese_host.check import check as check
+    from ese_host.errors import EseError as EseError
+    from ese_host.estimate import estimate as estimate
+    from ese_host.runtime import Accelerator as Accelerator
+    from ese_host.runtime import Engines as Engines
+    from ese_host.runtime import run_program as run_program
+    from ese_models.pruning import mask_for as mask_for
+    from ese_models.training import compress as compress
+
+_HOMES = {
+    "Accelerator": "ese_host.runtime",
+    "Engines": "ese_host.runtime",
+    "EseError": "ese_host.errors",
+    "build_bitstream": "ese_hls.build",
+    "build_emulated": "ese_hls.build",
+    "check": "ese_host.check",
+    "compress": "ese_models.training",
+    "emit": "ese_hls.backend.emit",
+    "estimate": "ese_host.estimate",
+    "mask_for": "ese_models.pruning",
+    "run_program": "ese_host.runtime",
+}
+"""Room from whose face each name comes."""
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    """A name of the front door.
+
+    Raises:
+        AttributeError: there is no such name. MissingError: the extra that it needs is not installed.
+    """
+    if name not in _HOMES:
+        raise AttributeError(f"module 'ese4ml' has no attribute {name!r}; it has {', '.join(__all__)}")
+    try:
+        return getattr(import_module(_HOMES[name]), name)
+    except ModuleNotFoundError as error:
+        from ese_host.extras import extra_of, needs
+
+        extra = extra_of(error.name) or extra_of(_HOMES[name])
+        if not extra:
+            raise
+        raise needs(f"ese4ml.{name}", extra) from error
+
+
+def __dir__() -> list[str]:
+    return __all__

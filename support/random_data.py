@@ -1,0 +1,33 @@
+"""Random data: matrices with a density and an interleave for properties of masks, and a tiny data set of sequences."""
+
+import numpy as np
+import numpy.typing as npt
+from hypothesis import strategies as st
+
+from ese_host.image.interleave import Interleave
+from ese_models.data import Dataset
+from ese_models.data.japanese_vowels import standardized
+from ese_models.data.ts_format import Series
+
+
+@st.composite
+def problems(draw: st.DrawFn, items: int = 9, columns: int = 8) -> tuple[npt.NDArray[np.float64], float, Interleave]:
+    group = draw(st.sampled_from([1, 4]))
+    shape = (draw(st.integers(1, items)) * group, draw(st.integers(1, columns)))
+    interleave = Interleave(shape[0], draw(st.integers(1, 6)), group)
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    levels = draw(st.sampled_from([2, 5, 1000]))  # few levels: many ties
+    weights = rng.integers(0, levels, shape) / levels * rng.choice([-1.0, 1.0], shape)
+    return weights, draw(st.sampled_from([0.0, 0.05, 0.1, 0.3, 0.5, 0.9, 1.0])), interleave
+
+
+def random_series(count: int, seed: int) -> Series:
+    rng = np.random.default_rng(seed)
+    labels = np.arange(count) % 3
+    values = [rng.normal(size=(rng.integers(3, 7), 4)) + label for label in labels]
+    return Series(values, labels.astype(np.int64), ("a", "b", "c"))
+
+
+def tiny_data() -> Dataset:
+    """Sequences of three classes, so few that training takes seconds."""
+    return standardized(random_series(30, 1), random_series(24, 2), steps=6)

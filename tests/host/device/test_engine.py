@@ -1,0 +1,55 @@
+"""The binding of an emulated bitstream: from a file or from what is loaded, and what it refuses."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ese_host.device.emulated.engine import EmulatedEngine
+from ese_host.errors import DeviceError, FormatError
+from ese_host.protocol.packets import TRAILER_WORDS, Operation, read_trailer, reset_packet
+
+WAYS: dict[str, Callable[[Path], Path | ctypes.CDLL]] = {"file": lambda path: path, "loaded": lambda p: ctypes.CDLL(p)}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_packet_is_answered(library: Path, way: str) -> None:
+    with EmulatedEngine(WAYS[way](library)) as engine:
+        answer = engine.packet(reset_packet(), 20)
+        assert len(answer) == TRAILER_WORDS
+        read_trailer(answer).require(Operation.RESET)
+        room = np.full(3, 7, dtype=np.uint32)
+        assert engine.packet_into(reset_packet(), room) == TRAILER_WORDS
+        np.testing.assert_array_equal(room, answer[:3])
+        with pytest.raises(DeviceError, match=r"^answer has 8 words; 7 were expected: compile the project again$"):
+            engine.packet(reset_packet(), 7)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_closed_engine_says_so(library: Path, way: str) -> None:
+    engine = EmulatedEngine(WAYS[way](library))
+    engine.close()
+    engine.close()
+    for use in (lambda: engine.register(0), lambda: engine.packet(reset_packet(), 8)):
+        with pytest.raises(DeviceError, match=r"^the emulated engine is closed: open another one$"):
+            use()
+
+
+def test_what_is_no_engine_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "design.bit"
+    path.write_bytes(bytes(100))
+    with pytest.raises(FormatError, match=r"design\.bit: starts with no b'.*'; an emulated bitstream is a shared"):
+        EmulatedEngine(path)
+    with pytest.raises(DeviceError, match="cannot be loaded on this machine"):
+        EmulatedEngine(ctypes.CDLL(None))
+
+
+def test_an_engine_that_does_not_open_is_named(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = ctypes.CDLL(str(library))
+    monkeypatch.setattr(loaded, "ese_open", lambda: None)
+    with pytest.raises(DeviceError, match=r"design\.bit: ese_open returned nothing; is memory short"):
+        EmulatedEngine(loaded)
