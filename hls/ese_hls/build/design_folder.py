@@ -7,11 +7,12 @@ import shutil
 from importlib.metadata import version
 from pathlib import Path
 
-from ese_hls.project.folders import whole_folder
 from ese_hls.project.project import ATTACHMENTS, Project
 from ese_host import image
 from ese_host.bundle import golden_file, manifest
 from ese_host.bundle.manifest import Kind, Manifest
+from ese_host.files.atomic import whole_folder
+from ese_host.files.digest import digests
 
 PACKAGES = ("ese4ml", "hls4ml", "numpy")
 
@@ -48,7 +49,7 @@ def collect(project: Project, out: Path, kind: Kind, made: dict[str, Path], tool
             board=project.board.name,
             part=project.board.part,
             clock_mhz=project.design.clock_mhz,
-            files=manifest.digests(folder, [*made, *kept]),
+            files=digests(folder, [*made, *kept]),
             tools={**tools, "python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
         )
         manifest.write(folder, result)

@@ -11,11 +11,12 @@ import numpy as np
 import numpy.typing as npt
 from bitarray.util import canonical_huffman
 
-from ese_hls.project.folders import whole_folder
 from ese_host import image
 from ese_host.bundle import manifest
 from ese_host.bundle.manifest import Folder
 from ese_host.errors import FormatError
+from ese_host.files.atomic import whole_folder
+from ese_host.files.digest import digests
 from ese_host.files.huffman import CHUNK, LIMIT, canonical
 from ese_host.image import compressed
 from ese_host.image.bits import Words, pack, unpack
@@ -108,6 +109,6 @@ def pack_folder(folder: Path, out: Path) -> dict[str, int]:
         for name in opened.manifest.files:
             shutil.copyfile(opened.file(name), fresh / name)
         (fresh / manifest.IMAGE).write_bytes(words.astype("<u4").tobytes())
-        files = {**opened.manifest.files, **manifest.digests(fresh, [manifest.IMAGE])}
+        files = {**opened.manifest.files, **digests(fresh, [manifest.IMAGE])}
         manifest.write(fresh, replace(opened.manifest, files=files))
     return {"plain": 4 * len(plain.words), "stored": 4 * len(words)}

@@ -13,11 +13,11 @@ import numpy as np
 
 from ese_hls.lower.conversion import Conversion
 from ese_hls.project import vectors
-from ese_hls.project.folders import whole_folder
 from ese_host.boards import block_design, processor
 from ese_host.boards.board import Board, load_board
 from ese_host.bundle import golden_file, manifest
 from ese_host.errors import FormatError, MissingError
+from ese_host.files.atomic import whole_folder
 from ese_host.files.templates import templates
 from ese_host.image.design import Design
 from ese_host.protocol.packets import Words

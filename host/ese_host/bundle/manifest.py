@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import json
-import os
-import tempfile
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from ese_host.errors import FormatError, MismatchError, MissingError
+from ese_host.files.atomic import write_file
+from ese_host.files.digest import digest
 from ese_host.image.design import Design
 
 VERSION = 1
@@ -79,11 +76,11 @@ class Manifest:
                 raise FormatError(f"manifest: image_id is {image_id}; expected 32 bits")
         if len(self.image_ids) > MAX_IMAGES:
             raise FormatError(f"manifest: names {len(self.image_ids)} images; at most {MAX_IMAGES} are allowed")
-        for name, digest in self.files.items():
+        for name, found in self.files.items():
             _check_name(name)
-            if not isinstance(digest, str) or len(digest) != 64 or set(digest) - set("0123456789abcdef"):
+            if not isinstance(found, str) or len(found) != 64 or set(found) - set("0123456789abcdef"):
                 raise FormatError(
-                    f"manifest: files[{name!r}] is {digest!r}; expected a SHA-256 in lower-case hexadecimal"
+                    f"manifest: files[{name!r}] is {found!r}; expected a SHA-256 in lower-case hexadecimal"
                 )
         needed = [*REQUIRED, *(image_name(number + 1) for number in range(len(self.further_images)))]
         missing = [name for name in needed if name not in self.files]
@@ -242,40 +239,10 @@ class Folder:
             self.file(name)
 
 
-def digest(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    sha = hashlib.sha256()
-    with path.open("rb") as stream:
-        while chunk := stream.read(1 << 20):
-            sha.update(chunk)
-    return sha.hexdigest()
-
-
-def digests(folder: Path, names: Iterable[str]) -> dict[str, str]:
-    """{name: SHA-256} of files in a folder, for a new manifest."""
-    return {name: digest(folder / name) for name in names}
-
-
 def write(folder: Path, manifest: Manifest) -> None:
     """Write manifest.json, whole or not at all."""
     text = json.dumps(manifest.to_json(), indent=2, sort_keys=True) + "\n"
-    replace(folder / NAME, text.encode())
-
-
-def replace(path: Path, data: bytes) -> None:
-    """Write a file by another name and rename it: readers see the old one or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-            os.fchmod(stream.fileno(), 0o644)
-        temporary.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
+    write_file(folder / NAME, text)
 
 
 def _no_constant(text: str) -> Any:

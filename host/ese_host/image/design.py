@@ -6,12 +6,12 @@ hardware answers in its first register, so that host, image and bitstream can te
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 from ese_host.errors import FormatError, MismatchError
+from ese_host.files.digest import digest_of
 from ese_host.image.packing import CODE_BITS, GAP_BITS, RAM_BITS, Packing
 from ese_host.ir.fixed import Fixed
 from ese_host.ir.network import Activation, WeightKind
@@ -125,7 +125,7 @@ class Design:
     @property
     def design_id(self) -> int:
         """32 bits that name this design: the head of the SHA-256 of its canonical JSON."""
-        return int.from_bytes(hashlib.sha256(self.canonical().encode()).digest()[:4], "big")
+        return int(digest_of(self.canonical().encode())[:8], 16)
 
     def canonical(self) -> str:
         """Canonical JSON of the format version and every field that the mode has."""

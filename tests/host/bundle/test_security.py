@@ -16,6 +16,7 @@ import ese_host
 from ese_host.bundle import manifest
 from ese_host.errors import EseError, FormatError
 from ese_host.files import npz
+from ese_host.files.digest import digest
 from ese_host.runtime.accelerator import Accelerator
 
 SOURCES = sorted(Path(ese_host.__path__[0]).rglob("*.py"))
@@ -150,7 +151,7 @@ def test_a_pickle_in_the_golden_model_is_not_run(folder: Path) -> None:
     np.savez(buffer, json=np.array([Trap()], dtype=object))
     (folder / manifest.GOLDEN).write_bytes(buffer.getvalue())
     value = json.loads((folder / manifest.NAME).read_text())
-    value["files"][manifest.GOLDEN] = manifest.digest(folder / manifest.GOLDEN)
+    value["files"][manifest.GOLDEN] = digest(folder / manifest.GOLDEN)
     (folder / manifest.NAME).write_text(json.dumps(value))
     with pytest.raises(FormatError, match="holds objects"):
         Accelerator(folder, driver="adapter")
