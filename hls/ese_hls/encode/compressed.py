@@ -13,7 +13,7 @@ from bitarray.util import canonical_huffman
 
 from ese_host import image
 from ese_host.bundle import manifest
-from ese_host.bundle.manifest import Folder
+from ese_host.bundle.folder import Folder
 from ese_host.errors import FormatError
 from ese_host.files.atomic import whole_folder
 from ese_host.files.digest import digests

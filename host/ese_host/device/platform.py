@@ -16,7 +16,8 @@ from typing import Any, Literal, Protocol
 
 from ese_host.boards import processor
 from ese_host.boards.board import load_board
-from ese_host.bundle.manifest import BIT, HWH, Folder
+from ese_host.bundle.folder import Folder
+from ese_host.bundle.manifest import BIT, HWH
 from ese_host.device.dma_control import restart
 from ese_host.device.emulated import adapter
 from ese_host.device.emulated.board import EmulatedBoard

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from ese_host import image
 from ese_host.bundle import golden_file
-from ese_host.bundle.manifest import GOLDEN, IMAGE, NAME, Folder
+from ese_host.bundle.folder import Folder
+from ese_host.bundle.manifest import GOLDEN, IMAGE, NAME
 from ese_host.check.metrics import weights_of
 from ese_host.errors import FormatError, MissingError
 from ese_host.image.design import Design

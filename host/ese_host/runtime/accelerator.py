@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ese_host.boards import processor
-from ese_host.bundle.manifest import Folder
+from ese_host.bundle.folder import Folder
 from ese_host.bundle.model import Loaded, Model
 from ese_host.device.dma_control import poll
 from ese_host.device.emulated.faults import Faults

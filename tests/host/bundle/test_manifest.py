@@ -11,8 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from small_design import small_design, write_manifest
 
+from ese_host.bundle import folder as folder_module
 from ese_host.bundle import manifest
-from ese_host.bundle.manifest import Folder, Manifest
+from ese_host.bundle.folder import Folder
+from ese_host.bundle.manifest import Manifest
 from ese_host.errors import EseError, FormatError, MismatchError, MissingError
 from ese_host.image.design import Design
 
@@ -116,7 +118,7 @@ def test_a_link_out_of_the_folder_is_refused(folder: Path) -> None:
 
 def test_a_file_too_large_is_refused_unread(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(manifest.MAX_BYTES, manifest.HWH, 10)
-    monkeypatch.setattr(manifest, "digest", None)
+    monkeypatch.setattr(folder_module, "digest", None)
     with pytest.raises(FormatError, match=r"at most 10 are allowed for design\.hwh"):
         Folder.open(folder).file(manifest.HWH)
 

@@ -14,6 +14,7 @@ import pytest
 
 import ese_host
 from ese_host.bundle import manifest
+from ese_host.bundle.folder import Folder
 from ese_host.errors import EseError, FormatError
 from ese_host.files import npz
 from ese_host.files.digest import digest
@@ -122,7 +123,7 @@ def test_names_that_leave_the_folder(folder: Path, name: str) -> None:
     value["files"][name] = "0" * 64
     path.write_text(json.dumps(value))
     with pytest.raises(FormatError, match="expected a plain file name"):
-        manifest.Folder.open(folder)
+        Folder.open(folder)
 
 
 @pytest.mark.parametrize("name", [manifest.BIT, manifest.IMAGE, manifest.GOLDEN, manifest.HWH])
@@ -132,7 +133,7 @@ def test_links_out_of_the_folder(folder: Path, name: str, target: str) -> None:
     (folder / name).unlink()
     (folder / name).symlink_to(target)
     with pytest.raises(EseError, match="expected a plain file inside the folder"):
-        manifest.Folder.open(folder).check()
+        Folder.open(folder).check()
 
 
 def test_an_image_larger_than_any_is_refused_unread(folder: Path) -> None:
