@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ese_host.errors import FormatError
-from ese_host.ir.fixed import Codes
 
 LIMIT = 16
 """Bits of the longest code."""
 CHUNK = 1024
 """Symbols of a chunk; the last one of a stream may have fewer."""
+Codes = npt.NDArray[np.int64]
 Lengths = npt.NDArray[np.int64]
 
 
