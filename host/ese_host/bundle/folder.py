@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ese_host.bundle.manifest import (
+    ADVICE,
     IMAGE,
     MAX_BYTES,
     MAX_MANIFEST_BYTES,
@@ -17,6 +16,7 @@ from ese_host.bundle.manifest import (
     image_name,
 )
 from ese_host.errors import FormatError, MismatchError, MissingError
+from ese_host.files import json_text
 from ese_host.files.digest import digest
 
 
@@ -36,18 +36,11 @@ class Folder:
         """
         file = path / NAME
         try:
-            with file.open("rb") as stream:
-                data = stream.read(MAX_MANIFEST_BYTES + 1)
+            value = json_text.read(file, MAX_MANIFEST_BYTES, ADVICE)
         except OSError as error:
             raise MissingError(
                 f"{file}: {error.strerror}; a design folder holds {NAME}: run `ese4ml build` first"
             ) from error
-        if len(data) > MAX_MANIFEST_BYTES:
-            raise FormatError(f"{file}: larger than {MAX_MANIFEST_BYTES} bytes; this is no manifest")
-        try:
-            value = json.loads(data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
-        except (ValueError, RecursionError) as error:
-            raise FormatError(f"{file}: not JSON ({error}); build the design again") from error
         return cls(path, Manifest.from_json(value))
 
     def file(self, name: str) -> Path:
@@ -87,14 +80,3 @@ class Folder:
         """
         for name in self.manifest.files:
             self.file(name)
-
-
-def _no_constant(text: str) -> Any:
-    raise ValueError(f"{text} is no JSON number")
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    names = [name for name, _ in pairs]
-    if len(set(names)) != len(names):
-        raise ValueError(f"a name occurs twice in {sorted(names)}")
-    return dict(pairs)

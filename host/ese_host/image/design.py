@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 from ese_host.errors import FormatError, MismatchError
+from ese_host.files.decode import decode
 from ese_host.files.digest import digest_of
 from ese_host.image.packing import CODE_BITS, GAP_BITS, RAM_BITS, Packing
 from ese_host.ir.fixed import Fixed
@@ -144,31 +145,9 @@ class Design:
         Raises:
             FormatError: a field is missing, unknown or out of range.
         """
-        names = {field.name for field in fields(cls)}
-        if not isinstance(value, dict) or set(value) | {FULL_FIELD} != names:
-            found = sorted(value) if isinstance(value, dict) else value
-            raise FormatError(f"design has fields {found!r}; expected {sorted(names)}")
-        items = {FULL_FIELD: False, **value}  # designs of before had none
-        if type(items[FULL_FIELD]) is not bool:
-            raise FormatError(f"design: {FULL_FIELD} is {items[FULL_FIELD]!r}; true or false is expected")
-        for name in ("source", "state", "output"):
-            items[name] = Fixed.from_json(items[name])
-        for name in ("gate", "cell"):
-            items[name] = _activation(items[name])
-        for name in names - {"source", "state", "output", "gate", "cell", "weights", "mode", FULL_FIELD}:
-            if type(items[name]) is not int:
-                raise FormatError(f"design: {name} is {items[name]!r}; an integer is expected")
-        return cls(**items)
-
-
-def _activation(value: Any) -> Activation:
-    if not isinstance(value, dict) or set(value) != {"kind", "out", "slope", "offset"}:
-        raise FormatError(f"activation is {value!r}; expected an object with kind, out, slope, offset")
-    if value["kind"] not in ("tanh", "sigmoid", "hard_tanh", "hard_sigmoid"):
-        raise FormatError(f"activation kind is {value['kind']!r}; tanh, sigmoid and their hard forms are allowed")
-    if type(value["slope"]) is not int or type(value["offset"]) is not int:
-        raise FormatError(f"activation is {value!r}; slope and offset are integers")
-    return Activation(value["kind"], Fixed.from_json(value["out"]), value["slope"], value["offset"])
+        if isinstance(value, dict) and set(value) == {item.name for item in fields(cls)} - {FULL_FIELD}:
+            value = {**value, FULL_FIELD: False}  # designs of before had none
+        return decode(cls, value, "design")
 
 
 def check_ids(what: str, found: int, expected: int) -> None:

@@ -59,7 +59,7 @@ def test_reads_back_what_was_written(folder: Path) -> None:
             FormatError,
             "manifest: further_images is []; expected a list of ids, or no such field",
         ),
-        ({"further_images": [1]}, FormatError, "manifest: further_images is [1]; expected a list of ids"),
+        ({"further_images": [1]}, FormatError, "manifest: further_images[0] is 1; expected text"),
         ({"further_images": ["7"]}, FormatError, "manifest: further_images is '7'; expected 0x and eight"),
         ({"further_images": ["0x00000007"]}, FormatError, "manifest: files lacks image-1.bin; found"),
         ({"further_images": ["0x00000007"] * 256}, FormatError, "manifest: names 257 images; at most 256 are allowed"),
