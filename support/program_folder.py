@@ -14,6 +14,7 @@ from ese_hls.encode.sizing import choose_design
 from ese_host.boards import hwh
 from ese_host.bundle import golden_file, manifest
 from ese_host.bundle.manifest import Manifest
+from ese_host.files.digest import digests
 from ese_host.ir.program import Program, run
 from support.engine import lay_out
 from support.programs import program_inputs
@@ -40,7 +41,7 @@ def program_folder(path: Path, program: Program, pes: int = 3, seed: int = 5) ->
     manifest.write(
         path,
         Manifest(
-            "emulated", design, ids[0], "pynq-z2", "xc7z020clg400-1", 100, manifest.digests(path, names),
+            "emulated", design, ids[0], "pynq-z2", "xc7z020clg400-1", 100, digests(path, names),
             further_images=tuple(ids[1:]),
         ),
     )  # fmt: skip

@@ -11,7 +11,7 @@ from benchmarks.study.answers import ANSWERS, Answer
 from benchmarks.study.cell import Cell, with_trunks
 from benchmarks.study.grid import Question
 from benchmarks.study.store import Record
-from ese_host.bundle.manifest import replace
+from ese_host.files.atomic import write_file
 from ese_models.records import charts
 
 
@@ -43,8 +43,8 @@ def write(
     if notes.is_file():
         lines += ["## Notes", "", notes.read_text(encoding="utf-8").strip(), ""]
     data = page.with_suffix(".json")
-    replace(page, "\n".join(lines).encode())
-    replace(data, (json.dumps([summary(found[cell]) for cell in cells if cell in found], indent=1) + "\n").encode())
+    write_file(page, "\n".join(lines))
+    write_file(data, (json.dumps([summary(found[cell]) for cell in cells if cell in found], indent=1) + "\n"))
     return [page, data, *drawn]
 
 

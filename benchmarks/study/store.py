@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 
 from benchmarks.study.cell import Cell
 from ese_host.errors import FormatError, MissingError
+from ese_host.files.atomic import write_by
 
 FORMAT = 1
 Record = dict[str, Any]
@@ -73,12 +72,4 @@ class Store:
 
     def place(self, path: Path, write: Callable[[Path], Any]) -> None:
         """Let `write` make a file of this ending beside `path`, then give it its name."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=self.folder, prefix=".part-", suffix=path.suffix)
-        os.close(handle)
-        part = Path(name)
-        try:
-            write(part)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+        write_by(path, write)

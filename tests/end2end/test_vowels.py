@@ -118,6 +118,7 @@ def test_the_commands_agree_with_the_report(dense: Any, data: Dataset, tmp_path:
 def test_a_mismatch_is_reported_and_exits_with_1(dense: Any, data: Dataset, tmp_path: Path) -> None:
     """A golden model of other weights than the image's: the check must see it."""
     from ese_host.bundle import golden_file, manifest
+    from ese_host.files.digest import digests
 
     folder = design(tmp_path, dense, data, "ternary", 8)
     network = golden_file.load_network(folder / "golden.npz")
@@ -127,7 +128,7 @@ def test_a_mismatch_is_reported_and_exits_with_1(dense: Any, data: Dataset, tmp_
     other = replace(network, layers=(replace(lstm, bias=bias), *network.layers[1:]))
     (folder / "golden.npz").write_bytes(golden_file.dump(other))
     made = json.loads((folder / manifest.NAME).read_text())
-    made["files"].update(manifest.digests(folder, ["golden.npz"]))
+    made["files"].update(digests(folder, ["golden.npz"]))
     (folder / manifest.NAME).write_text(json.dumps(made))
     result = CliRunner().invoke(main, ["check", str(folder), "--json", "--report", str(tmp_path / "report")])
     assert result.exit_code == 1, result.output

@@ -13,6 +13,7 @@ import pytest
 from ese_host import image
 from ese_host.bundle import golden_file, manifest
 from ese_host.check.compare import scaled
+from ese_host.files.digest import digests
 from ese_host.image.design import FORMAT_VERSION, SUM_FRAC, Design
 from ese_host.ir import golden
 from ese_host.ir.activations import Activation
@@ -89,7 +90,7 @@ def write_manifest(path: Path, **changes: object) -> manifest.Manifest:
         "board": "pynq-z2",
         "part": "xc7z020clg400-1",
         "clock_mhz": 100,
-        "files": manifest.digests(path, names),
+        "files": digests(path, names),
         "tools": {"g++": "any"},
     }
     value = manifest.Manifest(**{**fields, **changes})  # type: ignore[arg-type]

@@ -19,6 +19,7 @@ from ese_hls.run_tool import ToolError, run_tool
 from ese_host.boards.board import Board
 from ese_host.device.emulated.engine import EmulatedEngine
 from ese_host.errors import MissingError, UnsupportedError
+from ese_host.files.atomic import write_file
 from ese_host.protocol.packets import Words
 
 COMMAND, SIMULATOR = "bambu", "verilator"
@@ -104,7 +105,7 @@ def build_project(project: Project, *, timeout: float = TIMEOUT) -> Synthesis:
         timeout=timeout,
     )
     text = json.dumps(report.to_json(), indent=2, sort_keys=True)
-    (project.path / REPORT).write_text(text + "\n", encoding="utf-8")
+    write_file(project.path / REPORT, text + "\n")
     return report
 
 

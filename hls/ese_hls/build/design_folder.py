@@ -1,17 +1,22 @@
-"""bitstreams/<design>/: the files of a project and what a build made of it, under one manifest."""
+"""bitstreams/<design>/: the files of a project and what a build made of it, under one manifest; and smaller copies."""
 
 from __future__ import annotations
 
 import platform
 import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
-from ese_hls.project.folders import whole_folder
+from ese_hls.encode.compressed import compress
 from ese_hls.project.project import ATTACHMENTS, Project
 from ese_host import image
 from ese_host.bundle import golden_file, manifest
+from ese_host.bundle.folder import Folder
 from ese_host.bundle.manifest import Kind, Manifest
+from ese_host.files.atomic import whole_folder
+from ese_host.files.digest import digests
 
 PACKAGES = ("ese4ml", "hls4ml", "numpy")
 
@@ -37,10 +42,10 @@ def collect(project: Project, out: Path, kind: Kind, made: dict[str, Path], tool
     ids = [image.read(project.path / name, project.design).image_id for name in images]
     kept = [*images, manifest.GOLDEN]
     kept += [name for name in ATTACHMENTS if (project.path / name).is_file()]
-    with whole_folder(out, manifest.NAME) as folder:
-        for name, path in ({name: project.path / name for name in kept} | made).items():
-            shutil.copyfile(path, folder / name)
-        result = Manifest(
+    known = {**tools, "python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
+
+    def describe(files: dict[str, str]) -> Manifest:
+        return Manifest(
             kind=kind,
             design=project.design,
             image_id=ids[0],
@@ -48,8 +53,44 @@ def collect(project: Project, out: Path, kind: Kind, made: dict[str, Path], tool
             board=project.board.name,
             part=project.board.part,
             clock_mhz=project.design.clock_mhz,
-            files=manifest.digests(folder, [*made, *kept]),
-            tools={**tools, "python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+            files=files,
+            tools=known,
         )
+
+    return _write(out, {name: project.path / name for name in kept} | made, describe)
+
+
+def pack_folder(folder: Path, out: Path) -> dict[str, int]:
+    """Make a design folder whose image is in its stored form; it appears whole or not at all.
+
+    Args:
+        folder: a design folder.
+        out: the new one; an earlier one there is replaced.
+
+    Returns:
+        Bytes of the image before and after.
+
+    Raises:
+        FormatError, MismatchError, MissingError: the folder is not sound, or `out` holds something else.
+    """
+    opened = Folder.open(folder)
+    opened.check()
+    design = opened.manifest.design
+    plain = image.read(opened.file(manifest.IMAGE), design)
+    stored = compress(plain.words, design, str(folder / manifest.IMAGE)).astype("<u4").tobytes()
+    contents: dict[str, Path | bytes] = {name: opened.file(name) for name in opened.manifest.files}
+    _write(out, contents | {manifest.IMAGE: stored}, lambda files: replace(opened.manifest, files=files))
+    return {"plain": 4 * len(plain.words), "stored": len(stored)}
+
+
+def _write(out: Path, contents: Mapping[str, Path | bytes], describe: Callable[[dict[str, str]], Manifest]) -> Manifest:
+    """Fill a design folder with copies of files and with bytes, and put it under the manifest of their digests."""
+    with whole_folder(out, manifest.NAME) as folder:
+        for name, content in contents.items():
+            if isinstance(content, bytes):
+                (folder / name).write_bytes(content)
+            else:
+                shutil.copyfile(content, folder / name)
+        result = describe(digests(folder, contents))
         manifest.write(folder, result)
     return result

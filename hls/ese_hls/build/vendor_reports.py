@@ -11,6 +11,7 @@ from typing import Any
 
 from ese_hls.build.reports import Synthesis
 from ese_host.errors import FormatError, MissingError
+from ese_host.files.atomic import write_file
 
 NAME = "synthesis.json"
 """The file beside a project's scripts that holds the last build's figures."""
@@ -124,7 +125,7 @@ class BuildReport:
     def write(self, project: Path) -> None:
         """Write synthesis.json into a project."""
         text = json.dumps(self.to_json(), indent=2, sort_keys=True)
-        (project / NAME).write_text(text + "\n", encoding="utf-8")
+        write_file(project / NAME, text + "\n")
 
     def __str__(self) -> str:
         lines = ["C simulation passed"] if self.csim else []

@@ -149,7 +149,7 @@ def build(project: Path, out: Path | None, tool: str, steps: tuple[str, ...], ti
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def pack(folder: Path, out: Path, as_json: bool) -> None:
     """Copy the design FOLDER with its image Huffman-coded; the host decodes it when it loads."""
-    from ese_hls.encode.compressed import pack_folder
+    from ese_hls.build.design_folder import pack_folder
 
     sizes = pack_folder(folder, out)
     if as_json:

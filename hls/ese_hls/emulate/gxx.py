@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ese_hls.run_tool import run_tool
 from ese_host.errors import MissingError
+from ese_host.files.atomic import write_by
 
 COMPILER = "g++"
 FLAGS = ("-O3", "-std=c++14", "-shared", "-fPIC", "-fno-gnu-unique")
@@ -49,12 +50,8 @@ def compile_emulator(project: Path, library: Path, log: Path | None = None, mach
     """
     compiler = find_compiler()
     library, project = library.absolute(), project.absolute()
-    partial = library.with_name(f".{library.name}.partial")
     includes = [part for folder in INCLUDES for part in ("-I", folder)]
-    command = [compiler, *FLAGS, *([MACHINE_WORDS] if machine_words else []), *includes, SOURCE, "-o", str(partial)]
-    try:
-        run_tool(command, project, (log or library.with_name("build.log")).absolute(), TIMEOUT)
-        partial.replace(library)
-    finally:
-        partial.unlink(missing_ok=True)
+    command = [compiler, *FLAGS, *([MACHINE_WORDS] if machine_words else []), *includes, SOURCE, "-o"]
+    log = (log or library.with_name("build.log")).absolute()
+    write_by(library, lambda part: run_tool([*command, str(part)], project, log, TIMEOUT))
     return library

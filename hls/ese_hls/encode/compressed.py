@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 import zlib
-from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from bitarray.util import canonical_huffman
 
-from ese_hls.project.folders import whole_folder
 from ese_host import image
-from ese_host.bundle import manifest
-from ese_host.bundle.manifest import Folder
 from ese_host.errors import FormatError
 from ese_host.files.huffman import CHUNK, LIMIT, canonical
 from ese_host.image import compressed
@@ -84,30 +78,3 @@ def compress(words: Words, design: Design, name: str = "image") -> Words:
     if not np.array_equal(compressed.expand(result, design, name), words):
         raise FormatError(f"{name}: bits beyond its entries are set; they are zero in a sound image: emit it again")
     return result
-
-
-def pack_folder(folder: Path, out: Path) -> dict[str, int]:
-    """Make a design folder whose image is in its stored form; it appears whole or not at all.
-
-    Args:
-        folder: a design folder.
-        out: the new one; an earlier one there is replaced.
-
-    Returns:
-        Bytes of the image before and after.
-
-    Raises:
-        FormatError, MismatchError, MissingError: the folder is not sound, or `out` holds something else.
-    """
-    opened = Folder.open(folder)
-    opened.check()
-    design = opened.manifest.design
-    plain = image.read(opened.file(manifest.IMAGE), design)
-    words = compress(plain.words, design, str(folder / manifest.IMAGE))
-    with whole_folder(out, manifest.NAME) as fresh:
-        for name in opened.manifest.files:
-            shutil.copyfile(opened.file(name), fresh / name)
-        (fresh / manifest.IMAGE).write_bytes(words.astype("<u4").tobytes())
-        files = {**opened.manifest.files, **manifest.digests(fresh, [manifest.IMAGE])}
-        manifest.write(fresh, replace(opened.manifest, files=files))
-    return {"plain": 4 * len(plain.words), "stored": 4 * len(words)}

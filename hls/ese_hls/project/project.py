@@ -13,17 +13,17 @@ import numpy as np
 
 from ese_hls.lower.conversion import Conversion
 from ese_hls.project import vectors
-from ese_hls.project.folders import whole_folder
 from ese_host.boards import block_design, processor
 from ese_host.boards.board import Board, load_board
-from ese_host.bundle import golden_file, manifest
-from ese_host.errors import FormatError, MissingError
+from ese_host.bundle import description, golden_file, manifest
+from ese_host.errors import MissingError
+from ese_host.files.atomic import whole_folder
 from ese_host.files.templates import templates
 from ese_host.image.design import Design
 from ese_host.protocol.packets import Words
 
-DESCRIPTION = "design.json"
-ATTACHMENTS = ("provenance.json", "testset.npz")
+DESCRIPTION = description.NAME
+ATTACHMENTS = (manifest.PROVENANCE, manifest.TESTSET)
 SCRIPTS = ("build_prj.tcl", "vivado_synth.tcl", "bitstream.tcl", "project.tcl", "README.md")
 TOP = "ese_top"
 PRJ = f"{TOP}_prj"
@@ -50,16 +50,8 @@ class Project:
         Raises:
             MissingError: the folder is no project. FormatError: design.json is not sound.
         """
-        file = path / DESCRIPTION
-        try:
-            value = json.loads(file.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise MissingError(f"{file}: {error.strerror}; a project holds it: run `ese4ml emit` first") from error
-        except ValueError as error:
-            raise FormatError(f"{file}: not JSON ({error}); emit the project again") from error
-        if not isinstance(value, dict) or not {"design", "board"} <= set(value):
-            raise FormatError(f"{file}: has no design and board; emit the project again")
-        return cls(path, Design.from_json(value["design"]), load_board(value["board"]), value)
+        found = description.read(path)
+        return cls(path, found.design, load_board(found.board), found.fields)
 
 
 def write_project(conversion: Conversion, target: Path, attachments: dict[str, Path] | None = None) -> Project:
@@ -92,11 +84,11 @@ def write_project(conversion: Conversion, target: Path, attachments: dict[str, P
         vectors.write(folder / "tb", [chain.network for chain in program.chains], words)
         for name, source in (attachments or {}).items():
             _attach(source, folder / name)
-        description = _describe(conversion, design, board, words)
+        described = _describe(conversion, design, board, words)
         for name in SCRIPTS:
             text = templates(__package__).get_template(f"{name}.jinja").render(**_names(conversion, design, board))
             (folder / name).write_text(text, encoding="utf-8")
-        (folder / DESCRIPTION).write_text(json.dumps(description, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        (folder / DESCRIPTION).write_text(json.dumps(described, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     return Project.open(target)
 
 

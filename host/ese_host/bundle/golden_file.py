@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import io
 import json
-import types
-import typing
-from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Union, cast
 
 import numpy as np
 
 from ese_host.errors import EseError, FormatError, UnsupportedError
-from ese_host.files import npz
-from ese_host.ir.activations import Activation
-from ese_host.ir.fixed import Fixed
-from ese_host.ir.network import Dense, Lstm, Matrix, Network
-from ese_host.ir.program import Output, Port, Program, Step
+from ese_host.files import json_text, npz
+from ese_host.files.decode import Form, Place, decode, encode
+from ese_host.ir.network import Network
+from ese_host.ir.program import Program
 
-_CLASSES = {
-    cls.__name__: cls
-    for cls in (Network, Lstm, Dense, Matrix, Activation, Fixed, Program, Port, Output, *typing.get_args(Step))
-}
 MAX_BYTES = 1 << 30
+ADVICE = "build the design again"
+_MODEL = cast("type[Network | Program]", Union[Network, Program])
+_TAG = "class"
+"""Name under which each object of the JSON text tells its class."""
 
 
 def dump(model: Network | Program) -> bytes:
@@ -32,20 +28,14 @@ def dump(model: Network | Program) -> bytes:
         model = model.lone
     arrays: dict[str, np.ndarray[Any, Any]] = {}
 
-    def plain(value: Any, path: str) -> Any:
-        if isinstance(value, np.ndarray):
-            arrays[path] = value
-            return {"array": path}
-        if is_dataclass(value):
-            items = {f.name: plain(getattr(value, f.name), f"{path}/{f.name}") for f in fields(value)}
-            return {"class": type(value).__name__, **items}
-        if isinstance(value, tuple):
-            return [plain(item, f"{path}/{i}") for i, item in enumerate(value)]
-        return value
+    def kept(array: np.ndarray[Any, Any], place: Place) -> dict[str, str]:
+        path = "/".join(map(str, (type(model).__name__.lower(), *place)))
+        arrays[path.replace("/", ".")] = array
+        return {"array": path}
 
-    text = json.dumps(plain(model, type(model).__name__.lower()), sort_keys=True)
+    text = json.dumps(encode(model, kept, _TAG), sort_keys=True)
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, json=np.array(text), **{k.replace("/", "."): v for k, v in arrays.items()})
+    np.savez_compressed(buffer, json=np.array(text), **arrays)
     return buffer.getvalue()
 
 
@@ -55,18 +45,25 @@ def load(path: Path) -> Program:
     Raises:
         EseError: the file is not a golden.npz of this version, or what it holds does not fit together.
     """
+    arrays = npz.read(path, MAX_BYTES)
+
+    def array(value: Any, where: str) -> np.ndarray[Any, Any]:
+        found = arrays.get(value["array"].replace("/", ".")) if _is_reference(value) else None
+        if found is None or found.dtype != np.int64:
+            kind = repr(value) if found is None else f"an array of {found.dtype}"
+            raise FormatError(f"{where} is {kind}; expected an int64 array of this file: {ADVICE}")
+        return found
+
+    if "json" not in arrays:
+        raise FormatError(f"{path}: has arrays {sorted(arrays)}; expected one named json among them: {ADVICE}")
+    value = json_text.parse(str(arrays["json"]), str(path), MAX_BYTES, ADVICE)
     try:
-        arrays = npz.read(path, MAX_BYTES)
-        value = _build(json.loads(str(arrays["json"])), arrays)
+        model = decode(_MODEL, value, str(path), ADVICE, Form(_TAG, {np.ndarray: array}))
     except EseError:
         raise
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError, OverflowError) as error:
-        raise FormatError(f"{path}: not a golden.npz of this version ({error}); build the design again") from error
-    if isinstance(value, Network):
-        return Program.of(value)
-    if not isinstance(value, Program):
-        raise FormatError(f"{path}: holds a {type(value).__name__}; expected a Network or a Program: build it again")
-    return value
+    except (ValueError, TypeError, IndexError, AttributeError, OverflowError) as error:
+        raise FormatError(f"{path}: not a golden.npz of this version ({error}); {ADVICE}") from error
+    return Program.of(model) if isinstance(model, Network) else model
 
 
 def load_network(path: Path) -> Network:
@@ -81,33 +78,5 @@ def load_network(path: Path) -> Network:
     return network
 
 
-def _build(value: Any, arrays: dict[str, np.ndarray[Any, Any]]) -> Any:
-    if isinstance(value, list):
-        return tuple(_build(item, arrays) for item in value)
-    if not isinstance(value, dict):
-        return value
-    if set(value) == {"array"}:
-        array = arrays[value["array"].replace("/", ".")]
-        if array.dtype != np.int64:
-            raise FormatError(f"array {value['array']} has type {array.dtype}; int64 is expected")
-        return array
-    cls = _CLASSES[value["class"]]
-    items = {key: _build(item, arrays) for key, item in value.items() if key != "class"}
-    for name, hint in typing.get_type_hints(cls).items():
-        if not _fits(items.get(name), hint):
-            raise FormatError(f"{cls.__name__}.{name} is {items.get(name)!r}; expected {hint}")
-    return cls(**items)
-
-
-def _fits(value: Any, hint: Any) -> bool:
-    """Whether a value read from a file has the annotated type, as far as these classes use types."""
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin is np.ndarray:
-        return isinstance(value, np.ndarray)
-    if origin in (typing.Union, types.UnionType):
-        return any(_fits(value, item) for item in arguments)
-    if origin is typing.Literal:
-        return value in arguments
-    if origin is tuple:
-        return isinstance(value, tuple) and all(_fits(item, arguments[0]) for item in value)
-    return type(value) is hint
+def _is_reference(value: Any) -> bool:
+    return isinstance(value, dict) and set(value) == {"array"} and isinstance(value["array"], str)

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import json
-import os
-import tempfile
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from ese_host.errors import FormatError, MismatchError, MissingError
+from ese_host.errors import FormatError, MismatchError
+from ese_host.files.atomic import write_file
+from ese_host.files.decode import decode
 from ese_host.image.design import Design
 
 VERSION = 1
 NAME = "manifest.json"
 MAX_IMAGES = 256
+ADVICE = "build the design again"
 BIT, HWH, IMAGE, GOLDEN = "design.bit", "design.hwh", "image.bin", "golden.npz"
 TESTSET, PROVENANCE = "testset.npz", "provenance.json"
 REQUIRED = (BIT, HWH, IMAGE, GOLDEN)
@@ -28,20 +26,23 @@ MAX_BYTES = {BIT: 1 << 28, HWH: 1 << 26, IMAGE: 1 << 26, PROVENANCE: 1 << 24}
 MAX_OTHER_BYTES = 1 << 30
 
 Kind = Literal["emulated", "bitstream"]
-_TYPES: dict[str, Any] = {
-    "manifest": int,
-    "kind": str,
-    "design": dict,
-    "design_id": str,
-    "image_id": str,
-    "board": str,
-    "part": str,
-    "clock_mhz": (int, float),
-    "files": dict,
-    "tools": dict,
-}
-_FURTHER = "further_images"
-"""Only in the manifest of a program of several chains."""
+
+
+@dataclass(frozen=True)
+class _Written:
+    """The fields of manifest.json, ids as text; `further_images` only for a program of several chains."""
+
+    manifest: int
+    kind: Kind
+    design: dict[str, Any]
+    design_id: str
+    image_id: str
+    board: str
+    part: str
+    clock_mhz: int | float
+    files: dict[str, str]
+    tools: dict[str, str]
+    further_images: list[str] | None = None
 
 
 def image_name(number: int) -> str:
@@ -72,18 +73,16 @@ class Manifest:
     further_images: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.kind not in ("emulated", "bitstream"):
-            raise FormatError(f"manifest: kind is {self.kind!r}; expected 'emulated' or 'bitstream'")
         for image_id in self.image_ids:
             if not 0 <= image_id < 1 << 32:
                 raise FormatError(f"manifest: image_id is {image_id}; expected 32 bits")
         if len(self.image_ids) > MAX_IMAGES:
             raise FormatError(f"manifest: names {len(self.image_ids)} images; at most {MAX_IMAGES} are allowed")
-        for name, digest in self.files.items():
+        for name, found in self.files.items():
             _check_name(name)
-            if not isinstance(digest, str) or len(digest) != 64 or set(digest) - set("0123456789abcdef"):
+            if len(found) != 64 or set(found) - set("0123456789abcdef"):
                 raise FormatError(
-                    f"manifest: files[{name!r}] is {digest!r}; expected a SHA-256 in lower-case hexadecimal"
+                    f"manifest: files[{name!r}] is {found!r}; expected a SHA-256 in lower-case hexadecimal"
                 )
         needed = [*REQUIRED, *(image_name(number + 1) for number in range(len(self.further_images)))]
         missing = [name for name in needed if name not in self.files]
@@ -91,9 +90,6 @@ class Manifest:
             raise FormatError(
                 f"manifest: files lacks {', '.join(missing)}; found {sorted(self.files)}: build the design again"
             )
-        for key, value in self.tools.items():
-            if not isinstance(value, str):
-                raise FormatError(f"manifest: tools[{key!r}] is {value!r}; expected text")
 
     @property
     def image_ids(self) -> tuple[int, ...]:
@@ -102,7 +98,9 @@ class Manifest:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, as they stand in the file."""
-        further = {_FURTHER: [f"{number:#010x}" for number in self.further_images]} if self.further_images else {}
+        further = (
+            {"further_images": [f"{number:#010x}" for number in self.further_images]} if self.further_images else {}
+        )
         return {
             "manifest": VERSION,
             "kind": self.kind,
@@ -124,38 +122,22 @@ class Manifest:
         Raises:
             FormatError: a field is missing, unknown or of the wrong form. MismatchError: design_id is not the design's.
         """
-        if not isinstance(value, dict) or set(value) - {_FURTHER} != set(_TYPES):
-            found = sorted(value) if isinstance(value, dict) else type(value).__name__
-            raise FormatError(f"manifest has fields {found}; expected {sorted(_TYPES)}: build the design again")
-        for name, types in _TYPES.items():
-            if not isinstance(value[name], types) or isinstance(value[name], bool):
-                raise FormatError(f"manifest: {name} is {value[name]!r}; expected {_words(types)}")
-        if value["manifest"] != VERSION:
-            raise FormatError(f"manifest: version is {value['manifest']}; expected {VERSION}: build the design again")
-        design = Design.from_json(value["design"])
-        found_id = _hexadecimal("design_id", value["design_id"])
-        if found_id != design.design_id:
+        found = decode(_Written, value, "manifest", ADVICE)
+        if found.manifest != VERSION:
+            raise FormatError(f"manifest: version is {found.manifest}; expected {VERSION}: {ADVICE}")
+        if found.further_images == []:
+            raise FormatError("manifest: further_images is []; expected a list of ids, or no such field")
+        design = Design.from_json(found.design)
+        design_id = _hexadecimal("design_id", found.design_id)
+        if design_id != design.design_id:
             raise MismatchError(
-                f"manifest: design_id is {found_id:#010x}; its design's is {design.design_id:#010x}: build it again"
+                f"manifest: design_id is {design_id:#010x}; its design's is {design.design_id:#010x}: build it again"
             )
         return cls(
-            value["kind"], design, _hexadecimal("image_id", value["image_id"]),
-            value["board"], value["part"], value["clock_mhz"], value["files"], value["tools"],
-            _further(value.get(_FURTHER)),
+            found.kind, design, _hexadecimal("image_id", found.image_id),
+            found.board, found.part, found.clock_mhz, found.files, found.tools,
+            tuple(_hexadecimal("further_images", text) for text in found.further_images or ()),
         )  # fmt: skip
-
-
-def _words(types: Any) -> str:
-    names = types if isinstance(types, tuple) else (types,)
-    return " or ".join({int: "an integer", str: "text", dict: "an object", float: "a number"}[kind] for kind in names)
-
-
-def _further(value: Any) -> tuple[int, ...]:
-    if value is None:
-        return ()
-    if not isinstance(value, list) or not value or not all(isinstance(text, str) for text in value):
-        raise FormatError(f"manifest: {_FURTHER} is {value!r}; expected a list of ids, or no such field")
-    return tuple(_hexadecimal(_FURTHER, text) for text in value)
 
 
 def _hexadecimal(name: str, text: str) -> int:
@@ -164,126 +146,16 @@ def _hexadecimal(name: str, text: str) -> int:
     return int(text, 16)
 
 
-def _check_name(name: Any) -> None:
+def _check_name(name: str) -> None:
     """Refuse every name that could leave its folder."""
-    plain = isinstance(name, str) and 0 < len(name) <= 100 and name.isprintable()
+    plain = 0 < len(name) <= 100 and name.isprintable()
     if not plain or name.startswith(".") or set(name) & set('/\\:*?"<>|') or name == NAME:
         raise FormatError(
             f"manifest: files names {name!r}; expected a plain file name without separators or a leading dot"
         )
 
 
-@dataclass(frozen=True)
-class Folder:
-    """A design folder whose manifest has been read; files are checked when asked for."""
-
-    path: Path
-    manifest: Manifest
-
-    @classmethod
-    def open(cls, path: Path) -> Folder:
-        """Read a folder's manifest.
-
-        Raises:
-            MissingError: there is no manifest. FormatError, MismatchError: it is not sound.
-        """
-        file = path / NAME
-        try:
-            with file.open("rb") as stream:
-                data = stream.read(MAX_MANIFEST_BYTES + 1)
-        except OSError as error:
-            raise MissingError(
-                f"{file}: {error.strerror}; a design folder holds {NAME}: run `ese4ml build` first"
-            ) from error
-        if len(data) > MAX_MANIFEST_BYTES:
-            raise FormatError(f"{file}: larger than {MAX_MANIFEST_BYTES} bytes; this is no manifest")
-        try:
-            value = json.loads(data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
-        except (ValueError, RecursionError) as error:
-            raise FormatError(f"{file}: not JSON ({error}); build the design again") from error
-        return cls(path, Manifest.from_json(value))
-
-    def file(self, name: str) -> Path:
-        """Path of one file, after its place, size and SHA-256 have been checked.
-
-        Raises:
-            FormatError: not in the manifest, or too large. MismatchError: its contents are not the manifest's.
-        """
-        if name not in self.manifest.files:
-            raise FormatError(f"{self.path / NAME}: files lacks {name}; found {sorted(self.manifest.files)}")
-        path = self.path / name
-        try:
-            inside = path.resolve(strict=True).parent == self.path.resolve(strict=True)
-            size = path.stat().st_size
-        except (OSError, RuntimeError) as error:
-            raise MissingError(
-                f"{path}: cannot be read ({error}); the manifest names it: copy the whole folder"
-            ) from error
-        if not inside or not path.is_file():
-            raise FormatError(f"{path}: leads to {path.resolve()}; expected a plain file inside the folder")
-        images = {image_name(number) for number in range(len(self.manifest.image_ids))}
-        limit = MAX_BYTES.get(IMAGE if name in images else name, MAX_OTHER_BYTES)
-        if size > limit:
-            raise FormatError(f"{path}: has {size} bytes; at most {limit} are allowed for {name}")
-        found, expected = digest(path), self.manifest.files[name]
-        if found != expected:
-            raise MismatchError(
-                f"{path}: SHA-256 is {found}; the manifest says {expected}: copy or build the folder again"
-            )
-        return path
-
-    def check(self) -> None:
-        """Check every file that the manifest names.
-
-        Raises:
-            EseError: as `file` does, for the first file that is not sound.
-        """
-        for name in self.manifest.files:
-            self.file(name)
-
-
-def digest(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    sha = hashlib.sha256()
-    with path.open("rb") as stream:
-        while chunk := stream.read(1 << 20):
-            sha.update(chunk)
-    return sha.hexdigest()
-
-
-def digests(folder: Path, names: Iterable[str]) -> dict[str, str]:
-    """{name: SHA-256} of files in a folder, for a new manifest."""
-    return {name: digest(folder / name) for name in names}
-
-
 def write(folder: Path, manifest: Manifest) -> None:
     """Write manifest.json, whole or not at all."""
     text = json.dumps(manifest.to_json(), indent=2, sort_keys=True) + "\n"
-    replace(folder / NAME, text.encode())
-
-
-def replace(path: Path, data: bytes) -> None:
-    """Write a file by another name and rename it: readers see the old one or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-            os.fchmod(stream.fileno(), 0o644)
-        temporary.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
-
-
-def _no_constant(text: str) -> Any:
-    raise ValueError(f"{text} is no JSON number")
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    names = [name for name, _ in pairs]
-    if len(set(names)) != len(names):
-        raise ValueError(f"a name occurs twice in {sorted(names)}")
-    return dict(pairs)
+    write_file(folder / NAME, text)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from ese_host import image
 from ese_host.bundle import golden_file
-from ese_host.bundle.manifest import GOLDEN, IMAGE, Folder, image_name
+from ese_host.bundle.folder import Folder
+from ese_host.bundle.manifest import GOLDEN, IMAGE, image_name
 from ese_host.errors import MismatchError
 from ese_host.image.design import check_ids
 from ese_host.image.reader import Image

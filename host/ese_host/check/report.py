@@ -7,8 +7,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from ese_host.bundle.manifest import replace
 from ese_host.estimate.resources import NAMES
+from ese_host.files.atomic import write_file
 from ese_host.files.templates import templates
 
 JSON_NAME, HTML_NAME = "report.json", "report.html"
@@ -21,8 +21,8 @@ def write(report: dict[str, Any], folder: Path) -> list[Path]:
     text = json.dumps(report, indent=2) + "\n"
     page = html(report)
     paths = [folder / JSON_NAME, folder / HTML_NAME]
-    for path, data in zip(paths, (text, page), strict=True):
-        replace(path, data.encode())
+    for path, content in zip(paths, (text, page), strict=True):
+        write_file(path, content)
     return paths
 
 

@@ -106,7 +106,7 @@ def _remote(address: str | None) -> Any:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def info(folder: Path, as_json: bool) -> None:
     """Check a design FOLDER's files and say what it holds."""
-    from ese_host.bundle.manifest import Folder
+    from ese_host.bundle.folder import Folder
 
     opened = Folder.open(folder)
     opened.check()

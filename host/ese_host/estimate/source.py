@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -11,14 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ese_host import image
-from ese_host.bundle import golden_file
-from ese_host.bundle.manifest import GOLDEN, IMAGE, NAME, Folder
+from ese_host.bundle import description, golden_file
+from ese_host.bundle.folder import Folder
+from ese_host.bundle.manifest import GOLDEN, IMAGE, NAME
 from ese_host.check.metrics import weights_of
-from ese_host.errors import FormatError, MissingError
+from ese_host.errors import MissingError
 from ese_host.image.design import Design
 from ese_host.image.reader import Image
-
-PROJECT = "design.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,16 +40,14 @@ def read_folder(folder: Path, other: Path | None = None) -> Encoded:
         opened = Folder.open(folder)
         design, board = opened.manifest.design, opened.manifest.board
         paths = opened.file(IMAGE), opened.file(GOLDEN)
-    elif (folder / PROJECT).is_file():
-        try:
-            value = json.loads((folder / PROJECT).read_text(encoding="utf-8"))
-            design, board = Design.from_json(value["design"]), str(value["board"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise FormatError(f"{folder / PROJECT}: no description of a project ({error}); emit it again") from error
+    elif (folder / description.NAME).is_file():
+        found = description.read(folder)
+        design, board = found.design, found.board
         paths = folder / IMAGE, folder / GOLDEN
     else:
         raise MissingError(
-            f"{folder}: holds neither {NAME} nor {PROJECT}; give a folder that `ese4ml build` or `ese4ml emit` made"
+            f"{folder}: holds neither {NAME} nor {description.NAME}; "
+            "give a folder that `ese4ml build` or `ese4ml emit` made"
         )
     weights, _ = weights_of(golden_file.load_network(paths[1]))
     return Encoded(folder.resolve().name, image.read(other or paths[0], design), design, weights, board)

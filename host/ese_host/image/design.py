@@ -6,12 +6,13 @@ hardware answers in its first register, so that host, image and bitstream can te
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 from ese_host.errors import FormatError, MismatchError
+from ese_host.files.decode import decode
+from ese_host.files.digest import digest_of
 from ese_host.image.packing import GAP_BITS, RAM_BITS, Packing
 from ese_host.ir.activations import Activation
 from ese_host.ir.fixed import Fixed
@@ -124,7 +125,7 @@ class Design:
     @property
     def design_id(self) -> int:
         """32 bits that name this design: the head of the SHA-256 of its canonical JSON."""
-        return int.from_bytes(hashlib.sha256(self.canonical().encode()).digest()[:4], "big")
+        return int(digest_of(self.canonical().encode())[:8], 16)
 
     def canonical(self) -> str:
         """Canonical JSON of the format version and every field that the mode has."""
@@ -143,21 +144,9 @@ class Design:
         Raises:
             FormatError: a field is missing, unknown or out of range.
         """
-        names = {field.name for field in fields(cls)}
-        if not isinstance(value, dict) or set(value) | {FULL_FIELD} != names:
-            found = sorted(value) if isinstance(value, dict) else value
-            raise FormatError(f"design has fields {found!r}; expected {sorted(names)}")
-        items = {FULL_FIELD: False, **value}  # designs of before had none
-        if type(items[FULL_FIELD]) is not bool:
-            raise FormatError(f"design: {FULL_FIELD} is {items[FULL_FIELD]!r}; true or false is expected")
-        for name in ("source", "state", "output"):
-            items[name] = Fixed.from_json(items[name])
-        for name in ("gate", "cell"):
-            items[name] = Activation.from_json(items[name])
-        for name in names - {"source", "state", "output", "gate", "cell", "weights", "mode", FULL_FIELD}:
-            if type(items[name]) is not int:
-                raise FormatError(f"design: {name} is {items[name]!r}; an integer is expected")
-        return cls(**items)
+        if isinstance(value, dict) and set(value) == {item.name for item in fields(cls)} - {FULL_FIELD}:
+            value = {**value, FULL_FIELD: False}  # designs of before had none
+        return decode(cls, value, "design")
 
 
 def check_ids(what: str, found: int, expected: int) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ese_host.errors import FormatError
+from ese_host.files.decode import decode
 
 Codes = npt.NDArray[np.int64]
 
@@ -94,12 +95,7 @@ class Fixed:
         Raises:
             FormatError: the value is not of that form.
         """
-        types = {"bits": int, "integer": int, "signed": bool, "symmetric": bool}
-        if not isinstance(value, dict) or {key: type(item) for key, item in value.items()} != types:
-            raise FormatError(
-                f"fixed-point format is {value!r}; expected integers bits and integer, booleans signed and symmetric"
-            )
-        return cls(**value)
+        return decode(cls, value, "fixed-point format")
 
 
 def round_half_even(codes: npt.ArrayLike, shift: int) -> Codes:

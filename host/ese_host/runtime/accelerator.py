@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any
 
 from ese_host.boards import processor
-from ese_host.bundle.manifest import Folder
+from ese_host.bundle.folder import Folder
 from ese_host.bundle.model import Loaded, Model
 from ese_host.device.emulated.faults import Faults
 from ese_host.device.lock import DeviceLock

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from ese_host.errors import FormatError
+from ese_host.files.atomic import write_file
 from ese_models.quiet import tensorflow_quietly
 
 
@@ -36,7 +37,7 @@ def compression(source: Path, pes: int | None, gap_bits: int | None, out: Path |
     rows = [size.to_json() for size in sizes]
     title = f"{source.name}, {pes or made_pes} PEs"
     if out is not None:
-        out.write_text(page(title, rows) if out.suffix == ".html" else markdown(rows), encoding="utf-8")
+        write_file(out, page(title, rows) if out.suffix == ".html" else markdown(rows))
     if as_json:
         click.echo(
             json.dumps({"source": str(source), "pes": pes or made_pes, "matrices": rows[:-1], "total": rows[-1]})

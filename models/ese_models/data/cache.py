@@ -6,7 +6,6 @@ the file to place, and a placed file is used.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import subprocess
@@ -19,6 +18,8 @@ from pathlib import Path
 from typing import Union
 
 from ese_host.errors import FormatError, MissingError
+from ese_host.files.atomic import write_file
+from ese_host.files.digest import digest, digest_of
 
 _log = logging.getLogger(__name__)
 
@@ -100,18 +101,17 @@ def fetch(wheel: Wheel, members: Iterable[WheelFile], folder: Path, timeout: flo
         FormatError: the wheel's or a file's SHA-256 is not the expected one.
     """
     wanted = {folder / Path(item.member).name: item for item in members}
-    if all(path.is_file() and sha256(path) == item.sha256 for path, item in wanted.items()):
+    if all(path.is_file() and digest(path) == item.sha256 for path, item in wanted.items()):
         return list(wanted)
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".fetch-") as name:
         archive = _archive(wheel, Path(name), folder, timeout)
         with zipfile.ZipFile(archive) as opened:
             for path, item in wanted.items():
-                part = Path(name) / path.name
-                part.write_bytes(opened.read(item.member))
-                if sha256(part) != item.sha256:
-                    raise FormatError(f"{item.member} has SHA-256 {sha256(part)}; expected {item.sha256}")
-                part.replace(path)
+                data = opened.read(item.member)
+                if digest_of(data) != item.sha256:
+                    raise FormatError(f"{item.member} has SHA-256 {digest_of(data)}; expected {item.sha256}")
+                write_file(path, data)
     return list(wanted)
 
 
@@ -150,7 +150,7 @@ def _archive(package: Package, target: Path, folder: Path, timeout: float) -> Pa
     """The package's file, placed in `folder` or downloaded into `target`, and verified."""
     placed = folder / package.filename
     archive = placed if placed.is_file() else _download(package, target, folder, timeout)
-    found = sha256(archive)
+    found = digest(archive)
     if found != package.sha256:
         raise FormatError(
             f"{archive.name} has SHA-256 {found}; expected {package.sha256}: remove it and fetch it again"
@@ -179,8 +179,3 @@ def _run(command: list[str], folder: Path, timeout: float) -> str:
         return str(error)
     lines = done.stderr.strip().splitlines() or [f"{command[0]} ended with {done.returncode}"]
     return lines[-1] if done.returncode else ""
-
-
-def sha256(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal digits."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()

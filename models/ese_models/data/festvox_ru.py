@@ -6,7 +6,6 @@ utterance is test. Recordings and labels: Nickolay V. Shmyrev (2005), from the D
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -16,6 +15,8 @@ import numpy.typing as npt
 from scipy.io import wavfile
 
 from ese_host.errors import FormatError
+from ese_host.files.atomic import write_by
+from ese_host.files.digest import digest_of
 from ese_models.data.audio import Features, Floats, log_mel, with_differences
 from ese_models.data.cache import Deb, cache_folder, unpack
 from ese_models.data.dataset import NO_LABEL, Dataset, Split
@@ -125,11 +126,10 @@ def _read(folder: Path, features: Features) -> tuple[list[Floats], list[npt.NDAr
 def _key(features: Features) -> str:
     """What a cached file of features depends on."""
     made = {"package": PACKAGE.sha256, "features": asdict(features), "form": 1}
-    return hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()[:12]
+    return digest_of(json.dumps(made, sort_keys=True).encode())[:12]
 
 
 def _store(path: Path, static: list[Floats], labels: list[npt.NDArray[np.int64]]) -> None:
-    part = path.with_name(f".part-{path.name}")
     frames = np.array([len(values) for values in static])
-    np.savez(part, static=np.concatenate(static), labels=np.concatenate(labels).astype(np.int8), frames=frames)
-    part.replace(path)
+    arrays = {"static": np.concatenate(static), "labels": np.concatenate(labels).astype(np.int8), "frames": frames}
+    write_by(path, lambda part: np.savez(part, **arrays))  # type: ignore[arg-type]

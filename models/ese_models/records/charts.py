@@ -10,6 +10,8 @@ from typing import Any
 import pygal
 from pygal.style import Style
 
+from ese_host.files.atomic import write_file
+
 STYLE = Style(
     background="#ffffff",
     plot_background="#ffffff",
@@ -82,5 +84,4 @@ def _write(chart: Any, series: Mapping[str, Sequence[float | None]], path: Path)
         chart.add(name, list(values))
     text = chart.render(is_unicode=True)
     text = re.sub(r"<script.*?</script>|<!--.*?-->", "", text, flags=re.DOTALL)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text + "\n", encoding="utf-8")
+    write_file(path, text + "\n")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
@@ -15,6 +14,8 @@ import keras
 import numpy as np
 
 from ese_host.errors import FormatError, MissingError
+from ese_host.files.atomic import write_by, write_file
+from ese_host.files.digest import digest
 from ese_host.ir.mask_families import MASK_FAMILIES
 from ese_models.data import Dataset, Split
 from ese_models.networks.inspection import check_finite, kernels, weight_quantizers
@@ -103,7 +104,7 @@ def dense_record(
         "data": {
             "name": data.name,
             "samples": {"train": len(data.train.labels), "test": len(data.test.labels)},
-            "sha256": {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in data.files},
+            "sha256": {path.name: digest(path) for path in data.files},
             "mean": None if data.mean is None else data.mean.tolist(),
             "deviation": None if data.deviation is None else data.deviation.tolist(),
         },
@@ -205,11 +206,10 @@ def save(model: Any, out: Path, record: Record, data: Dataset) -> list[Path]:
     if out.suffix != ".keras":
         raise FormatError(f"{out} does not end in .keras, Keras's own format: name it so")
     check_finite(model)
-    out.parent.mkdir(parents=True, exist_ok=True)
     arrays = {**sequences(data.test), "keras_predictions": predict(model, data.test)}
-    _atomic(testset_path(out), lambda path: np.savez_compressed(path, **arrays))
-    _atomic(provenance_path(out), lambda path: path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8"))
-    _atomic(out, model.save)
+    write_by(testset_path(out), lambda path: np.savez_compressed(path, **arrays))
+    write_file(provenance_path(out), json.dumps(record, indent=1) + "\n")
+    write_by(out, model.save)
     return [out, provenance_path(out), testset_path(out)]
 
 
@@ -222,12 +222,3 @@ def sequences(split: Split) -> dict[str, Any]:
     arrays["steps" if split.padded == "end" else "lengths"] = split.lengths
     arrays["frame_labels" if split.framewise else "labels"] = split.labels
     return arrays
-
-
-def _atomic(path: Path, write: Callable[[Path], Any]) -> None:
-    part = path.with_name(f".part-{path.name}")
-    try:
-        write(part)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ese_host.errors import UnsupportedError
+from ese_host.files.atomic import write_file
 from ese_models.records import charts
 
 Choose = Callable[[str, npt.NDArray[np.float32], float], npt.NDArray[np.bool_]]
@@ -69,8 +70,7 @@ class Sensitivity:
 def write(found: Sensitivity, result: Mapping[str, Any], folder: Path) -> list[Path]:
     """Write sensitivity.json, with `result`, and sensitivity.svg, a line for each kernel; returns their paths."""
     data, chart = folder / "sensitivity.json", folder / "sensitivity.svg"
-    folder.mkdir(parents=True, exist_ok=True)
-    data.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    write_file(data, json.dumps(result, indent=1) + "\n")
     order = sorted(range(len(found.densities)), key=lambda index: -found.densities[index])
     charts.lines(
         chart,

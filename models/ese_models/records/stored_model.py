@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from ese_host.bundle import golden_file
-from ese_host.bundle.manifest import GOLDEN, Folder
+from ese_host.bundle.folder import Folder
+from ese_host.bundle.manifest import GOLDEN
 from ese_host.errors import UnsupportedError
 from ese_host.ir.network import GATES, Lstm, Matrix
 from ese_host.ir.quantizers import TellsCodebook, tells_codes

@@ -15,7 +15,8 @@ from ese_hls.build import build
 from ese_hls.project import project, vectors
 from ese_hls.project.project import Project
 from ese_host import image
-from ese_host.bundle import golden_file, manifest
+from ese_host.bundle import golden_file
+from ese_host.bundle.folder import Folder
 from ese_host.device.emulated.engine import EmulatedEngine
 from ese_host.errors import CapacityError, MismatchError, MissingError
 from ese_host.ir import golden
@@ -198,7 +199,7 @@ def bitstream(compiled: tuple[Any, Any], tmp_path_factory: pytest.TempPathFactor
 
 
 def test_emulated_bitstream_is_a_sound_design_folder(bitstream: Path) -> None:
-    opened = manifest.Folder.open(bitstream)
+    opened = Folder.open(bitstream)
     opened.check()
     assert opened.manifest.kind == "emulated"
     files = {"design.bit", "design.hwh", "image.bin", "golden.npz", "provenance.json", "build.log"}

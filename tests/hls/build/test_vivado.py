@@ -14,7 +14,7 @@ from ese_hls.cli import commands
 from ese_hls.project.project import Project
 from ese_hls.run_tool import ToolError
 from ese_host.boards import hwh
-from ese_host.bundle import manifest
+from ese_host.bundle.folder import Folder
 from ese_host.errors import MismatchError, MissingError
 from support.plugin_models import classifier, convert
 
@@ -39,7 +39,7 @@ def build(project: Path, out: Path) -> Any:
 def test_bitstream_reports_and_all_that_a_board_needs(emitted: Path, tools: Path, tmp_path: Path) -> None:
     done = build(emitted, tmp_path / "bits")
     assert done.exit_code == 0, done.output
-    folder = manifest.Folder.open(tmp_path / "bits")
+    folder = Folder.open(tmp_path / "bits")
     folder.check()
     assert folder.manifest.kind == "bitstream" and folder.manifest.board == "pynq-z2"
     assert set(folder.manifest.files) == {

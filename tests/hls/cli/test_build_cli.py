@@ -14,6 +14,7 @@ from ese_hls.cli import commands
 from ese_hls.frontend import saved_model
 from ese_host import image
 from ese_host.bundle import manifest
+from ese_host.bundle.folder import Folder
 from ese_host.errors import EseError, FormatError, MissingError, UnsupportedError
 from support.plugin_models import chain, classifier
 
@@ -40,11 +41,11 @@ def test_emit_then_build(saved: Path, tmp_path: Path) -> None:
 
     built = run(commands.build, tmp_path / "project", "--out", tmp_path / "bits", "--json")
     assert built.exit_code == 0, built.output
-    folder = manifest.Folder.open(tmp_path / "bits")
+    folder = Folder.open(tmp_path / "bits")
     packed = run(commands.pack, tmp_path / "bits", "--out", tmp_path / "packed", "--json")
     assert packed.exit_code == 0, packed.output
     sizes = json.loads(packed.stdout)["image_bytes"]
-    again = manifest.Folder.open(tmp_path / "packed")
+    again = Folder.open(tmp_path / "packed")
     again.check()
     paths = [item.file(manifest.IMAGE) for item in (folder, again)]
     assert [path.stat().st_size for path in paths] == [sizes["plain"], sizes["stored"]]

@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from ese_host.bundle import manifest, testset
+from ese_host.bundle.folder import Folder
 from ese_host.bundle.golden_file import load
-from ese_host.bundle.manifest import Folder
 from ese_host.check import report
 from ese_host.check.check import check
 from ese_host.cli.main import main

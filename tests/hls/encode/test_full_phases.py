@@ -165,7 +165,7 @@ def test_a_design_without_full_phases_stores_sparse_and_keeps_its_id() -> None:
     older = {name: value for name, value in design.to_json().items() if name != "full_phases"}
     assert Design.from_json(older) == design
     assert replace(design, full_phases=True).design_id != design.design_id
-    with pytest.raises(FormatError, match="design: full_phases is 1; true or false is expected"):
+    with pytest.raises(FormatError, match="design: full_phases is 1; expected true or false"):
         Design.from_json({**older, "full_phases": 1})
     spec, _ = roomy("keras-lstm")
     net = network(np.random.default_rng(0), widened(spec, pattern="full"))

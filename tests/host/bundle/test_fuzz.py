@@ -15,6 +15,7 @@ from small_design import codes, expected, make_twins
 
 from ese_host.bundle import manifest
 from ese_host.errors import EseError
+from ese_host.files.digest import digest
 from ese_host.ir.program import run
 from ese_host.runtime.accelerator import Accelerator
 from ese_host.runtime.runner import run_program
@@ -124,7 +125,7 @@ def campaign(
         (folder / name).write_bytes(data)
         if name != manifest.NAME:
             value = json.loads(sound)
-            value["files"][name] = manifest.digest(folder / name)
+            value["files"][name] = digest(folder / name)
             if rng.random() < 0.5:
                 image_id = f"0x{int.from_bytes(data[-4:], 'little'):08x}"
                 value.update({"image_id": image_id} if name == manifest.IMAGE else {"further_images": [image_id]})

@@ -14,8 +14,10 @@ import pytest
 
 import ese_host
 from ese_host.bundle import manifest
+from ese_host.bundle.folder import Folder
 from ese_host.errors import EseError, FormatError
 from ese_host.files import npz
+from ese_host.files.digest import digest
 from ese_host.runtime.accelerator import Accelerator
 
 SOURCES = sorted(Path(ese_host.__path__[0]).rglob("*.py"))
@@ -121,7 +123,7 @@ def test_names_that_leave_the_folder(folder: Path, name: str) -> None:
     value["files"][name] = "0" * 64
     path.write_text(json.dumps(value))
     with pytest.raises(FormatError, match="expected a plain file name"):
-        manifest.Folder.open(folder)
+        Folder.open(folder)
 
 
 @pytest.mark.parametrize("name", [manifest.BIT, manifest.IMAGE, manifest.GOLDEN, manifest.HWH])
@@ -131,7 +133,7 @@ def test_links_out_of_the_folder(folder: Path, name: str, target: str) -> None:
     (folder / name).unlink()
     (folder / name).symlink_to(target)
     with pytest.raises(EseError, match="expected a plain file inside the folder"):
-        manifest.Folder.open(folder).check()
+        Folder.open(folder).check()
 
 
 def test_an_image_larger_than_any_is_refused_unread(folder: Path) -> None:
@@ -150,7 +152,7 @@ def test_a_pickle_in_the_golden_model_is_not_run(folder: Path) -> None:
     np.savez(buffer, json=np.array([Trap()], dtype=object))
     (folder / manifest.GOLDEN).write_bytes(buffer.getvalue())
     value = json.loads((folder / manifest.NAME).read_text())
-    value["files"][manifest.GOLDEN] = manifest.digest(folder / manifest.GOLDEN)
+    value["files"][manifest.GOLDEN] = digest(folder / manifest.GOLDEN)
     (folder / manifest.NAME).write_text(json.dumps(value))
     with pytest.raises(FormatError, match="holds objects"):
         Accelerator(folder, driver="adapter")

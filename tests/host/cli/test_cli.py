@@ -65,7 +65,7 @@ def test_no_folder(tmp_path: Path) -> None:
 
 
 def test_what_is_unexpected_keeps_its_traceback(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ese_host.bundle.manifest.Folder.check", lambda _: 1 // 0)
+    monkeypatch.setattr("ese_host.bundle.folder.Folder.check", lambda _: 1 // 0)
     assert isinstance(call("info", str(folder)).exception, ZeroDivisionError)
 
 

@@ -42,10 +42,19 @@ def test_json_round_trip(form: Fixed) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [None, {}, {"bits": 8}, {"bits": 8.0, "integer": 0, "signed": True, "symmetric": False}]
+    ("value", "message"),
+    [
+        (None, "^fixed-point format is None; expected an object$"),
+        ({}, r"^fixed-point format has fields \[\]; expected \['bits', 'integer', 'signed', 'symmetric'\]$"),
+        ({"bits": 8}, r"^fixed-point format has fields \['bits'\]; expected \['bits', "),
+        (
+            {"bits": 8.0, "integer": 0, "signed": True, "symmetric": False},
+            r"^fixed-point format: bits is 8\.0; expected an integer$",
+        ),
+    ],
 )
-def test_json_of_another_form_is_refused(value: object) -> None:
-    with pytest.raises(FormatError, match="fixed-point format is"):
+def test_json_of_another_form_is_refused(value: object, message: str) -> None:
+    with pytest.raises(FormatError, match=message):
         Fixed.from_json(value)
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy.io import wavfile
 
 from ese_host.errors import FormatError, MissingError
+from ese_host.files.digest import digest_of
 from ese_models.data import NO_LABEL, cache, festvox_ru
 from ese_models.data.audio import Features, log_mel, mel_filters, with_differences
 from ese_models.data.lab_format import read_lab
@@ -180,7 +181,7 @@ def test_without_a_network_the_package_to_place_is_named(tmp_path, monkeypatch, 
 
 
 def test_without_dpkg_the_folder_to_place_is_named(tmp_path, monkeypatch):
-    package = cache.Deb("tiny", "1", cache.hashlib.sha256(b"deb").hexdigest())
+    package = cache.Deb("tiny", "1", digest_of(b"deb"))
     (tmp_path / package.filename).write_bytes(b"deb")
 
     def run(command, **kwargs):

@@ -1,0 +1,65 @@
+"""JSON text that somebody else may have made, as a value: within bounds, and every name of an object once."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ese_host.errors import FormatError
+
+DEPTH = 64
+"""Objects and lists within each other that a text may have, unless told otherwise."""
+
+
+def read(path: Path, limit: int, advice: str, *, depth: int = DEPTH, finite: bool = True) -> Any:
+    """The value of a JSON file; for the arguments see `parse`.
+
+    Raises:
+        OSError: it cannot be read. FormatError: as `parse`.
+    """
+    with path.open("rb") as stream:
+        data = stream.read(limit + 1)
+    return parse(data, str(path), limit, advice, depth=depth, finite=finite)
+
+
+def parse(data: bytes | str, name: str, limit: int, advice: str, *, depth: int = DEPTH, finite: bool = True) -> Any:
+    """The value of a JSON text.
+
+    Args:
+        data: the text, or its bytes in UTF-8.
+        name: how messages name it.
+        limit: bytes or characters that it may have.
+        advice: what to do where it is none.
+        depth: objects and lists that may lie within each other.
+        finite: whether NaN and Infinity, which Python writes though JSON has neither, are refused.
+
+    Raises:
+        FormatError: it is too large or too deep, no JSON, or an object has a name twice.
+    """
+    if len(data) > limit:
+        raise FormatError(f"{name}: larger than {limit} bytes; {advice}")
+    try:
+        text = data.decode("utf-8") if isinstance(data, bytes) else data
+        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse if finite else None)
+    except (ValueError, RecursionError) as error:
+        raise FormatError(f"{name}: not JSON ({error}); {advice}") from error
+    if not _within(value, depth):
+        raise FormatError(f"{name}: objects and lists lie more than {depth} deep in each other; {advice}")
+    return value
+
+
+def _refuse(text: str) -> Any:
+    raise ValueError(f"{text} is no JSON number")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = [name for name, _ in pairs]
+    if len(set(names)) != len(names):
+        raise ValueError(f"a name occurs twice in {sorted(names)}")
+    return dict(pairs)
+
+
+def _within(value: Any, depth: int) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    return inner is None or (depth > 0 and all(_within(item, depth - 1) for item in inner))

@@ -1,0 +1,96 @@
+"""What is written appears whole or not at all, and nothing is left of what failed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ese_host.errors import MismatchError
+from ese_host.files import atomic
+from ese_host.files.digest import digest, digest_of, digests
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(item.name for item in folder.iterdir())
+
+
+def test_replace_leaves_nothing_behind_when_it_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "report.json"
+    atomic.write_file(path, b"old")
+    monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        atomic.write_file(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert [item.name for item in tmp_path.iterdir()] == ["report.json"]
+
+
+def test_text_is_written_as_utf_8_and_folders_are_made(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b" / "page.md"
+    atomic.write_file(path, "± 1\n")
+    assert path.read_bytes() == "± 1\n".encode()
+    assert [item.name for item in path.parent.iterdir()] == ["page.md"]
+
+
+def test_files_have_the_mode_of_any_new_file(tmp_path: Path) -> None:
+    (tmp_path / "plain").write_bytes(b"")
+    atomic.write_file(tmp_path / "written", b"")
+    assert (tmp_path / "written").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_a_function_writes_under_the_same_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    seen = []
+
+    def write(part: Path) -> None:
+        seen.append(part)
+        part.write_bytes(b"new")
+
+    for path in (tmp_path / "x.npz", Path("y.npz")):
+        path.write_bytes(b"old")
+        atomic.write_by(path, write)
+        assert path.read_bytes() == b"new" and seen[-1].name == path.name and not seen[-1].parent.exists()
+    assert names(tmp_path) == ["x.npz", "y.npz"]
+
+
+def fails(part: Path) -> None:
+    part.write_bytes(b"half")
+    raise KeyboardInterrupt
+
+
+def test_a_function_that_fails_or_writes_nothing_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "x.npz"
+    path.write_bytes(b"old")
+    cases: list[tuple[Callable[[Path], object], type[BaseException]]] = [
+        (fails, KeyboardInterrupt),
+        (lambda _: None, FileNotFoundError),
+    ]
+    for write, error in cases:
+        with pytest.raises(error):
+            atomic.write_by(path, write)
+        assert path.read_bytes() == b"old" and names(tmp_path) == ["x.npz"]
+
+
+def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    target = tmp_path / "design"
+    with pytest.raises(KeyError), atomic.whole_folder(target, "marker") as fresh:
+        (fresh / "marker").write_text("half")
+        raise KeyError
+    assert names(tmp_path) == []
+    for text in ("first", "second"):
+        with atomic.whole_folder(target, "marker") as fresh:
+            (fresh / "marker").write_text(text)
+        assert (target / "marker").read_text() == text and names(tmp_path) == ["design"]
+    (target / "marker").unlink()
+    (target / "thesis.tex").write_text("mine")
+    with pytest.raises(MismatchError, match="design exists and holds no marker; it is not replaced"):
+        atomic.check_target(target, "marker")
+
+
+def test_digests(tmp_path: Path) -> None:
+    data = bytes(range(256)) * 5000
+    (tmp_path / "x").write_bytes(data)
+    assert digest(tmp_path / "x") == digest_of(data)
+    assert digests(tmp_path, ["x"]) == {"x": digest_of(data)}
+    assert digest_of(b"") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
