@@ -13,7 +13,10 @@ from ese_host.device.emulated.engine import EmulatedEngine
 from ese_host.errors import DeviceError, FormatError
 from ese_host.protocol.packets import TRAILER_WORDS, Operation, read_trailer, reset_packet
 
-WAYS: dict[str, Callable[[Path], Path | ctypes.CDLL]] = {"file": lambda path: path, "loaded": lambda p: ctypes.CDLL(p)}
+WAYS: dict[str, Callable[[Path], Path | ctypes.CDLL]] = {
+    "file": lambda path: path,
+    "loaded": lambda path: ctypes.CDLL(str(path)),
+}
 
 
 @pytest.mark.parametrize("way", WAYS)
