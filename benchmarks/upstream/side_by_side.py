@@ -145,12 +145,12 @@ def of_engine(graph: Any, shape: list[int]) -> dict[str, float]:
     """Latency by the cycle model and DSPs by the resource model."""
     from ese_hls.backend.backend import conversion_of, project_of
     from ese_hls.project.project import Project
-    from ese_host import image
+    from ese_host.bundle.image_file import read_image
     from ese_host.estimate import cycles
     from ese_host.estimate.resources import use
 
     project = Project.open(project_of(graph))
-    read = image.read(project.path / "image.bin", project.design)
+    read = read_image(project.path / "image.bin", project.design)
     steps = 1 if conversion_of(graph).steps is None else shape[0]
     counted = cycles.account(read, project.design, steps).total
     dsps = use(project.design, project.board)["dsps"].used

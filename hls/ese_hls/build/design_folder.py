@@ -11,9 +11,9 @@ from pathlib import Path
 
 from ese_hls.encode.compressed import compress
 from ese_hls.project.project import ATTACHMENTS, Project
-from ese_host import image
 from ese_host.bundle import golden_file, manifest
 from ese_host.bundle.folder import Folder
+from ese_host.bundle.image_file import read_image
 from ese_host.bundle.manifest import Kind, Manifest
 from ese_host.files.atomic import whole_folder
 from ese_host.files.digest import digests
@@ -39,7 +39,7 @@ def collect(project: Project, out: Path, kind: Kind, made: dict[str, Path], tool
     """
     chains = golden_file.load(project.path / manifest.GOLDEN).chains
     images = [manifest.image_name(number) for number in range(len(chains))]
-    ids = [image.read(project.path / name, project.design).image_id for name in images]
+    ids = [read_image(project.path / name, project.design).image_id for name in images]
     kept = [*images, manifest.GOLDEN]
     kept += [name for name in ATTACHMENTS if (project.path / name).is_file()]
     known = {**tools, "python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
@@ -76,7 +76,7 @@ def pack_folder(folder: Path, out: Path) -> dict[str, int]:
     opened = Folder.open(folder)
     opened.check()
     design = opened.manifest.design
-    plain = image.read(opened.file(manifest.IMAGE), design)
+    plain = read_image(opened.file(manifest.IMAGE), design)
     stored = compress(plain.words, design, str(folder / manifest.IMAGE)).astype("<u4").tobytes()
     contents: dict[str, Path | bytes] = {name: opened.file(name) for name in opened.manifest.files}
     _write(out, contents | {manifest.IMAGE: stored}, lambda files: replace(opened.manifest, files=files))

@@ -11,8 +11,8 @@ from ese_hls.encode.bounds import bits_for, check_sum, largest_change, partial_s
 from ese_hls.encode.schedule import MatrixPhase, Schedule, schedule
 from ese_hls.encode.storage import Choice, Storage, store
 from ese_host.errors import MismatchError, UnsupportedError
+from ese_host.files.words import Words, pack
 from ese_host.image import pointers
-from ese_host.image.bits import Words, pack
 from ese_host.image.design import FORMAT_VERSION, SUM_FRAC, Design, Mode
 from ese_host.image.packing import RAM_BITS, Packing
 from ese_host.image.reader import HEADER, MAGIC, layout, parse

@@ -12,8 +12,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import get_args
 
+from ese_host.files import words
 from ese_host.files.templates import templates
-from ese_host.image import design, fields, packing, phases, reader
+from ese_host.image import design, packing, phases, reader
 from ese_host.ir import activations, engine_formats, tables, weight_kinds
 from ese_host.ir.network import SCALE_BITS
 from ese_host.protocol import answers, packets, registers
@@ -46,7 +47,7 @@ class Table:
 
     name: str
     comment: str
-    fields: dict[str, fields.Field]
+    fields: dict[str, words.Field]
 
 
 def render() -> str:
@@ -54,7 +55,7 @@ def render() -> str:
     template = templates(__package__).get_template("contract.h.jinja")
     code_bits = {name: kind.code_bits for name, kind in weight_kinds.WEIGHT_KINDS.items()}
     return template.render(
-        spacing=fields.SPACING, enums=_enums(), code_bits=code_bits, constants=_constants(), tables=_tables()
+        spacing=words.SPACING, enums=_enums(), code_bits=code_bits, constants=_constants(), tables=_tables()
     )
 
 

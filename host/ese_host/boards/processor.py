@@ -9,8 +9,6 @@ from dataclasses import dataclass
 
 from ese_host.boards.board import Board, board_names, load_board
 from ese_host.errors import UnsupportedError
-from ese_host.protocol.registers import REGISTERS as REGISTERS
-from ese_host.protocol.registers import START as START
 
 LENGTH_BITS = 26
 """Width of the DMA's length register (c_sg_length_width): a transfer has at most 2**26 - 1 bytes."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ese_host import image
 from ese_host.bundle import golden_file
 from ese_host.bundle.folder import Folder
+from ese_host.bundle.image_file import read_image
 from ese_host.bundle.manifest import GOLDEN, IMAGE, image_name
 from ese_host.errors import MismatchError
 from ese_host.image.design import check_ids
@@ -55,7 +55,7 @@ class Model:
         parts = []
         for number, (chain, image_id) in enumerate(zip(program.chains, ids, strict=True)):
             name = image_name(number)
-            found = image.read(folder.file(name), folder.manifest.design)
+            found = read_image(folder.file(name), folder.manifest.design)
             if found.image_id != image_id:
                 raise MismatchError(
                     f"{folder.path / name}: image id is {found.image_id:#010x}; "

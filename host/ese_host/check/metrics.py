@@ -18,7 +18,7 @@ from ese_host.check.compare import Comparison
 from ese_host.estimate import cycles
 from ese_host.image.phases import Phase
 from ese_host.ir.fixed import Codes
-from ese_host.ir.network import PARTS, Layer, Network
+from ese_host.ir.network import PARTS, Layer
 from ese_host.runtime.accelerator import Accelerator
 from ese_host.runtime.runner import ProgramResult
 
@@ -50,8 +50,8 @@ class Checked:
 def report(accelerator: Accelerator, tests: TestSet, provenance: Provenance, checked: Checked, command: str) -> Report:
     """All figures, as plain values; `basis` says of each what it rests on."""
     manifest, emulated = accelerator.folder.manifest, accelerator.emulated
-    counted = [weights_of(part.network) for part in accelerator.parts]
-    weights, kept = sum(one for one, _ in counted), sum(one for _, one in counted)
+    networks = [part.network for part in accelerator.parts]
+    weights, kept = sum(net.weights for net in networks), sum(net.nonzero_weights for net in networks)
     plain = checked.plain
     cycles_per_step = plain.cycles / checked.steps
     host_frames = checked.steps / host_seconds(plain)
@@ -80,8 +80,7 @@ def report(accelerator: Accelerator, tests: TestSet, provenance: Provenance, che
         "cycles_by_cause": _causes(accelerator, plain),
         "bytes_by_cause": _added(part.image.bytes_by_cause() for part in accelerator.parts),
         "energy_by_cause": _added(
-            estimated.energy_by_cause(part.image, manifest.design, dense)
-            for part, (dense, _) in zip(accelerator.parts, counted, strict=True)
+            estimated.energy_by_cause(part.image, manifest.design, part.network.weights) for part in accelerator.parts
         ),
         "boards": estimated.boards(manifest.design),
         "frames_per_s": frames,
@@ -108,12 +107,6 @@ def report(accelerator: Accelerator, tests: TestSet, provenance: Provenance, che
 def host_seconds(result: ProgramResult) -> float:
     """Host time of a run: packet to answer, and of several chains also the loads and the host's steps."""
     return result.seconds if len(result.chains) > 1 else result.engine_seconds
-
-
-def weights_of(network: Network) -> tuple[int, int]:
-    """All weights of a network, and the non-zero ones."""
-    matrices = [matrix for layer in network.layers for matrix in layer.matrices().values()]
-    return sum(m.codes.size for m in matrices), sum(int(np.count_nonzero(m.levels)) for m in matrices)
 
 
 def _chains(accelerator: Accelerator, plain: ProgramResult) -> list[dict[str, Any]]:

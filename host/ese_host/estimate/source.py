@@ -9,11 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ese_host import image
 from ese_host.bundle import description, golden_file
 from ese_host.bundle.folder import Folder
+from ese_host.bundle.image_file import read_image
 from ese_host.bundle.manifest import GOLDEN, IMAGE, NAME
-from ese_host.check.metrics import weights_of
 from ese_host.errors import MissingError
 from ese_host.image.design import Design
 from ese_host.image.reader import Image
@@ -49,8 +48,8 @@ def read_folder(folder: Path, other: Path | None = None) -> Encoded:
             f"{folder}: holds neither {NAME} nor {description.NAME}; "
             "give a folder that `ese4ml build` or `ese4ml emit` made"
         )
-    weights, _ = weights_of(golden_file.load_network(paths[1]))
-    return Encoded(folder.resolve().name, image.read(other or paths[0], design), design, weights, board)
+    weights = golden_file.load_network(paths[1]).weights
+    return Encoded(folder.resolve().name, read_image(other or paths[0], design), design, weights, board)
 
 
 @contextlib.contextmanager

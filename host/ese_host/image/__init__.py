@@ -7,8 +7,7 @@ from ese_host.image.reader import (
     layout,
     padding_entries,
     parse,
-    read,
     read_header,
 )
 
-__all__ = ["HEADER", "MAGIC", "Image", "layout", "padding_entries", "parse", "read", "read_header"]
+__all__ = ["HEADER", "MAGIC", "Image", "layout", "padding_entries", "parse", "read_header"]

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from ese_host.errors import FormatError
 from ese_host.files.huffman import CHUNK, decode
-from ese_host.image.bits import Words, pack, packed_words, unpack
+from ese_host.files.words import Words, pack, packed_words, unpack
 from ese_host.image.design import Design
 from ese_host.image.phases import Phase
 from ese_host.image.reader import HEADER, check_header, layout, phase_table, read_header

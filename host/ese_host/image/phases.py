@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ese_host.image.bits import Words, packed_words
+from ese_host.files.words import Field, Words, packed_words
 from ese_host.image.design import Design
-from ese_host.image.fields import Field
 from ese_host.image.packing import COUNT_BITS
 
 PHASE_WORDS = 10

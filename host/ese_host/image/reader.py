@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from ese_host.errors import CapacityError, FormatError
+from ese_host.files.words import Field, Words, packed_words, unpack
 from ese_host.image import pointers
-from ese_host.image.bits import Words, packed_words, unpack
 from ese_host.image.design import FORMAT_VERSION, Design, check_ids
-from ese_host.image.fields import Field
 from ese_host.image.packing import CODEBOOKS, CONSTANT_BITS, COUNT_BITS, LEVELS, RAM_BITS
 from ese_host.image.phases import Phase, record_words
 from ese_host.ir.tables import TABLE_SIZE
@@ -55,7 +53,6 @@ HEADER_FIELDS = {
     "outputs_signed": Field(HEADER.index("formats"), 17, 1),
 }
 """What stands in the header's words that hold more than one number."""
-MAX_WORDS = 1 << 26
 MAX_INPUTS = (1 << 14) - 1
 
 
@@ -245,26 +242,6 @@ def check_header(header: dict[str, int], words: int, design: Design, name: str) 
             f"{name}: sums may need {bits} accumulator bits; the design has {design.acc_bits}: "
             "prune more, or emit a design with wider accumulators"
         )
-
-
-def read(path: Path, design: Design) -> Image:
-    """Read and check an image file, plain or in its stored form.
-
-    Raises:
-        FormatError, MismatchError, CapacityError: see `parse`; also where the file cannot be read.
-    """
-    try:
-        size = path.stat().st_size
-        if size % 4 or size > 4 * MAX_WORDS:
-            raise FormatError(f"{path}: {size} bytes; whole 32-bit words, at most {4 * MAX_WORDS} bytes: copy it again")
-        words = np.frombuffer(path.read_bytes(), dtype="<u4").astype(np.uint32)
-    except OSError as error:
-        raise FormatError(f"{path}: cannot be read ({error}); build the design again") from error
-    from ese_host.image import compressed as stored  # which builds on this module
-
-    if len(words) and words[0] == stored.MAGIC:
-        words = stored.expand(words, design, str(path))
-    return parse(words, design, str(path))
 
 
 def padding_entries(image: Image, design: Design) -> npt.NDArray[np.int64]:

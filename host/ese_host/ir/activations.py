@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 
-from ese_host.errors import FormatError
 from ese_host.ir.fixed import Codes, Fixed
 from ese_host.ir.tables import INPUT_FRAC, SEGMENT_FRAC, TABLE_SIZE, VALUE_FRAC
 
@@ -38,21 +37,6 @@ class Activation:
     def hard(self) -> bool:
         """Whether it is piecewise linear, and so exact."""
         return self.kind.startswith("hard_")
-
-    @classmethod
-    def from_json(cls, value: Any) -> Activation:
-        """Inverse of `dataclasses.asdict`.
-
-        Raises:
-            FormatError: the value is not of that form.
-        """
-        if not isinstance(value, dict) or set(value) != {"kind", "out", "slope", "offset"}:
-            raise FormatError(f"activation is {value!r}; expected an object with kind, out, slope, offset")
-        if value["kind"] not in KINDS:
-            raise FormatError(f"activation kind is {value['kind']!r}; allowed: {', '.join(KINDS)}")
-        if type(value["slope"]) is not int or type(value["offset"]) is not int:
-            raise FormatError(f"activation is {value!r}; slope and offset are integers")
-        return cls(value["kind"], Fixed.from_json(value["out"]), value["slope"], value["offset"])
 
 
 def activate(x: Codes, frac: int, activation: Activation, table: Codes) -> Codes:

@@ -245,6 +245,17 @@ class Network:
         return self.layers[-1].outputs
 
     @property
+    def weights(self) -> int:
+        """Weights of all matrices, zeros among them."""
+        return sum(matrix.codes.size for layer in self.layers for matrix in layer.matrices().values())
+
+    @property
+    def nonzero_weights(self) -> int:
+        """Weights of all matrices that are not zero."""
+        found = (matrix.levels for layer in self.layers for matrix in layer.matrices().values())
+        return sum(int(np.count_nonzero(levels)) for levels in found)
+
+    @property
     def output_format(self) -> Fixed | None:
         """Format of the last layer's output; None where it is the exact sum of a Dense layer."""
         final = self.layers[-1]

@@ -9,7 +9,7 @@ from enum import IntEnum, IntFlag
 import numpy as np
 
 from ese_host.errors import DeviceError, EseError, FormatError, MismatchError
-from ese_host.image.bits import Words as Words  # a packet's words are an image's, and come from here too
+from ese_host.files.words import Words as Words  # a packet's words are an image's, and come from here too
 from ese_host.ir.fixed import Codes, Fixed
 from ese_host.ir.sequences import check_codes
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from ese_host.boards import processor
 from ese_host.device.dma_control import poll
 from ese_host.device.platform import Platform
 from ese_host.errors import MismatchError
 from ese_host.image.design import check_ids
 from ese_host.image.reader import Image
 from ese_host.protocol.packets import TRAILER_WORDS, Operation, Words, load_packet, reset_packet
+from ese_host.protocol.registers import REGISTERS, START
 from ese_host.runtime.transfers import Transfers
 
 
@@ -31,7 +31,7 @@ class Control:
         self._transfers.forget()
         self._transfers.sound = False
         self._platform.configure()
-        self._platform.engine.write(processor.REGISTERS["CTRL"][0], processor.START)
+        self._platform.engine.write(REGISTERS["CTRL"][0], START)
         poll(lambda: self.register("design_id") == design_id, timeout)
         check_ids("the engine on the device", self.register("design_id"), design_id)
         self._transfers.sound = True
@@ -62,7 +62,7 @@ class Control:
 
     def register(self, name: str) -> int:
         """A register's value."""
-        return int(self._platform.engine.read(processor.REGISTERS[name][0]))
+        return int(self._platform.engine.read(REGISTERS[name][0]))
 
     def _exchange(self, operation: Operation, packet: Words, image_id: int) -> None:
         """Send a packet that is answered by a trailer alone, and judge it."""

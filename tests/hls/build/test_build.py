@@ -14,9 +14,9 @@ from qkeras import QActivation, quantized_sigmoid, quantized_tanh
 from ese_hls.build import build
 from ese_hls.project import project, vectors
 from ese_hls.project.project import Project
-from ese_host import image
 from ese_host.bundle import golden_file
 from ese_host.bundle.folder import Folder
+from ese_host.bundle.image_file import read_image
 from ese_host.device.emulated.engine import EmulatedEngine
 from ese_host.errors import CapacityError, MismatchError, MissingError
 from ese_host.ir import golden
@@ -90,7 +90,7 @@ def test_project_is_whole(compiled: tuple[Any, Any]) -> None:
     assert {item.name for item in folder.iterdir()} >= FILES
     opened = Project.open(folder)
     assert opened.design.pes == 3 and opened.design.cells_per_cycle == 1
-    checked = image.read(folder / "image.bin", opened.design)
+    checked = read_image(folder / "image.bin", opened.design)
     assert opened.description["image_id"] == f"{checked.image_id:#010x}"
     assert opened.description["design_id"] == f"{opened.design.design_id:#010x}"
     network = golden_file.load_network(folder / "golden.npz")

@@ -12,9 +12,9 @@ from click.testing import CliRunner
 
 from ese_hls.cli import commands
 from ese_hls.frontend import saved_model
-from ese_host import image
 from ese_host.bundle import manifest
 from ese_host.bundle.folder import Folder
+from ese_host.bundle.image_file import read_image
 from ese_host.errors import EseError, FormatError, MissingError, UnsupportedError
 from support.plugin_models import chain, classifier
 
@@ -49,7 +49,7 @@ def test_emit_then_build(saved: Path, tmp_path: Path) -> None:
     again.check()
     paths = [item.file(manifest.IMAGE) for item in (folder, again)]
     assert [path.stat().st_size for path in paths] == [sizes["plain"], sizes["stored"]]
-    first, second = (image.read(path, folder.manifest.design) for path in paths)
+    first, second = (read_image(path, folder.manifest.design) for path in paths)
     assert (first.words == second.words).all()
     folder.check()
     assert json.loads(built.stdout)["image_id"] == description["image_id"]

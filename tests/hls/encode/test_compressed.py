@@ -18,6 +18,7 @@ from ese_hls.encode import compressed as storing
 from ese_hls.encode import encoder, sizing
 from ese_hls.encode.storage import Storage
 from ese_host import image
+from ese_host.bundle.image_file import read_image
 from ese_host.errors import CapacityError, EseError, FormatError, MismatchError
 from ese_host.files.huffman import CHUNK, LIMIT, canonical, decode
 from ese_host.image import compressed
@@ -100,7 +101,7 @@ def test_files_of_both_forms_are_read(tmp_path: Path) -> None:
     words, design = plain("stacked")
     coded = storing.compress(words, design)
     (tmp_path / "image.bin").write_bytes(coded.astype("<u4").tobytes())
-    read = image.read(tmp_path / "image.bin", design)
+    read = read_image(tmp_path / "image.bin", design)
     np.testing.assert_array_equal(read.words, words)
     assert read.image_id == int(words[-1])
 
@@ -173,7 +174,7 @@ def test_truncated_files_are_refused(size: int, tmp_path: Path) -> None:
     words, design = plain("keras-lstm")
     (tmp_path / "image.bin").write_bytes(storing.compress(words, design)[:size].astype("<u4").tobytes())
     with pytest.raises(FormatError, match="words"):
-        image.read(tmp_path / "image.bin", design)
+        read_image(tmp_path / "image.bin", design)
 
 
 def test_bits_that_no_entry_owns_are_refused() -> None:

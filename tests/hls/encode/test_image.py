@@ -15,6 +15,7 @@ from ese_hls.encode import encoder, sizing
 from ese_hls.encode.bounds import bits_for, partial_sums
 from ese_hls.encode.storage import Storage
 from ese_host import image
+from ese_host.bundle.image_file import read_image
 from ese_host.errors import CapacityError, EseError, FormatError, MismatchError, UnsupportedError
 from ese_host.image.design import Design
 from ese_host.image.interleave import entries_per_pe
@@ -155,12 +156,12 @@ def test_files_are_refused_by_path(tmp_path: Path) -> None:
     _, design, words = made()
     path = tmp_path / "image.bin"
     with pytest.raises(FormatError, match=r"image\.bin: cannot be read"):
-        image.read(path, design)
+        read_image(path, design)
     path.write_bytes(words.astype("<u4").tobytes()[:-1])
     with pytest.raises(FormatError, match="whole 32-bit words"):
-        image.read(path, design)
+        read_image(path, design)
     path.write_bytes(words.astype("<u4").tobytes())
-    assert image.read(path, design).image_id == int(words[-1])
+    assert read_image(path, design).image_id == int(words[-1])
 
 
 def test_a_network_for_another_design_is_refused() -> None:

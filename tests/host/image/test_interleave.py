@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ese_host.image.bits import pack, unpack
+from ese_host.files.words import pack, unpack
 from ese_host.image.interleave import (
     Interleave,
     entries,

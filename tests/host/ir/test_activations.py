@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ese_host.errors import FormatError
+from ese_host.files.decode import decode
 from ese_host.ir.activations import KINDS, LIMIT_BITS, Activation, ActivationKind, activate
 from ese_host.ir.fixed import Fixed
 from ese_host.ir.tables import tanh_table
@@ -31,18 +32,18 @@ def test_a_hard_activation_holds_its_input(kind: ActivationKind) -> None:
 def test_an_activation_is_read_back() -> None:
     for kind in KINDS:
         activation = Activation(kind, Fixed(9, 1, symmetric=True), 5, 7)
-        assert Activation.from_json(asdict(activation)) == activation
+        assert decode(Activation, asdict(activation), "activation") == activation
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"kind": "cube"}, rf"^activation kind is 'cube'; allowed: {', '.join(KINDS)}$"),
-        ({"slope": 1.0}, r"^activation is {.*}; slope and offset are integers$"),
-        ({"more": 1}, r"^activation is {.*}; expected an object with kind, out, slope, offset$"),
-        ({"out": 3}, r"^fixed-point format is 3; expected "),
+        ({"kind": "cube"}, r"^activation: kind is 'cube'; expected "),
+        ({"slope": 1.0}, r"^activation: slope is 1\.0; expected an integer"),
+        ({"more": 1}, r"^activation has fields "),
+        ({"out": 3}, r"^activation: out is 3; expected "),
     ],
 )
 def test_what_is_no_activation_is_refused(changes: dict[str, object], message: str) -> None:
     with pytest.raises(FormatError, match=message):
-        Activation.from_json({**asdict(Activation("tanh", Fixed(8, 1))), **changes})
+        decode(Activation, {**asdict(Activation("tanh", Fixed(8, 1))), **changes}, "activation")

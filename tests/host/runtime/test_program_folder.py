@@ -14,7 +14,7 @@ from small_design import (
     write_manifest,
 )
 
-from ese_host import image
+from ese_host.bundle.image_file import read_image
 from ese_host.errors import DeviceError, MismatchError
 from ese_host.ir.program import run
 from ese_host.runtime.accelerator import Accelerator
@@ -72,7 +72,7 @@ def test_a_program_and_a_network_share_an_engine(folder: Path, tmp_path: Path) -
 
 def test_a_second_image_of_another_id_is_refused(folder: Path) -> None:
     make_twins(folder)
-    found = image.read(folder / "image-1.bin", small_design()).image_id
+    found = read_image(folder / "image-1.bin", small_design()).image_id
     write_manifest(folder, further_images=(found ^ 1,))
     message = rf"image-1\.bin: image id is {found:#010x}; the manifest says {found ^ 1:#010x}: emit the image again"
     with pytest.raises(MismatchError, match=message):
