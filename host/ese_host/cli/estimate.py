@@ -223,7 +223,7 @@ def _by_sizes(
 ) -> None:
     from ese_host.estimate import search as searching
     from ese_host.estimate.estimate import Subject, estimate
-    from ese_host.estimate.sizes import Pruning
+    from ese_host.estimate.masks import Pruning
     from ese_host.estimate.sizing import Choices, design_of
     from ese_host.estimate.timing import of_sizes
 

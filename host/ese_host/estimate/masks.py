@@ -17,9 +17,49 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ese_host.estimate.sizes import Pruning
+from ese_host.errors import UnsupportedError
 from ese_host.image.interleave import Interleave, Positions, max_gap, padding_passes
 from ese_host.image.sizes import MatrixSize
+from ese_host.ir.mask_families import ESTIMATED, MASK_FAMILIES, Balance, MaskFamily
+from ese_host.ir.weight_kinds import WeightKind
+
+
+@dataclass(frozen=True)
+class Pruning:
+    """How the weights are thinned and stored.
+
+    Attributes:
+        density: kept share, of all matrices or of each in the order of `LayerSize.matrices`.
+        masks: family. kind: weight codes. gap_bits: width of the relative index. seed: of modelled masks.
+    """
+
+    density: float | tuple[float, ...]
+    masks: MaskFamily = "gap-aware"
+    kind: WeightKind = "ternary"
+    gap_bits: int = 5
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for density in self.density if isinstance(self.density, tuple) else (self.density,):
+            if not 0 < density <= 1:
+                raise UnsupportedError(f"density is {density}; more than 0 and at most 1 is allowed")
+        if self.masks not in ESTIMATED:
+            raise UnsupportedError(f"masks are {self.masks!r}; allowed: {', '.join(ESTIMATED)}")
+
+    @property
+    def balance(self) -> Balance:
+        """What its masks promise."""
+        return MASK_FAMILIES[self.masks]
+
+    def of(self, number: int) -> float:
+        """Density of the matrix of that number."""
+        if not isinstance(self.density, tuple):
+            return self.density
+        if number >= len(self.density):
+            raise UnsupportedError(
+                f"{len(self.density)} densities are given; matrix {number + 1} has none: give one, or one each"
+            )
+        return self.density[number]
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 
 from ese_host.boards.board import Board
 from ese_host.errors import CapacityError, UnsupportedError
-from ese_host.estimate.masks import Work, least_work
+from ese_host.estimate.masks import Pruning, Work, least_work
 from ese_host.estimate.resources import Use, percentages, use
-from ese_host.estimate.sizes import Pruning
 from ese_host.estimate.sizing import Choices, design_of
 from ese_host.estimate.timing import Timed, planned, timed_of, works_of
 from ese_host.image.design import Design

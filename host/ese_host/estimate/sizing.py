@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ese_host.errors import CapacityError, FormatError
-from ese_host.estimate.masks import Work
-from ese_host.estimate.sizes import Pruning
+from ese_host.estimate.masks import Pruning, Work
 from ese_host.image.design import Design
 from ese_host.image.packing import GAP_BITS, Packing
 from ese_host.image.plan import StepPlan

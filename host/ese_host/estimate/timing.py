@@ -8,16 +8,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from ese_host.errors import UnsupportedError
 from ese_host.estimate import cycles
 from ese_host.estimate.cycles import CAUSES, Account, Model
-from ese_host.estimate.masks import Work, work_of
-from ese_host.estimate.sizes import Pruning, check_modelled
+from ese_host.estimate.masks import Pruning, Work, work_of
 from ese_host.image.design import Design
 from ese_host.image.plan import StepPlan, plan_step
 from ese_host.image.reader import Image, padding_entries
 from ese_host.image.sizes import LayerSize, MatrixSize
+from ese_host.ir.network import GATES
 
 WorkOf = Callable[[MatrixSize, int, Pruning, int], Work]
+MAX_WIDTH = 1 << 15
+"""Cells, outputs or inputs of the widest layer that is modelled."""
 WARM_UP, STEPS = 8, 16
 """Steps left out at the start, and steps averaged over; both even, since accumulator sets may alternate."""
 
@@ -116,6 +119,20 @@ def planned(layers: Sequence[LayerSize]) -> StepPlan:
     """The plan of a step of layers that an estimate models; errors as of `of_sizes`."""
     check_modelled(layers)
     return plan_step(layers)
+
+
+def check_modelled(layers: Sequence[LayerSize]) -> None:
+    """Refuse layers whose sizes are beyond what an estimate models.
+
+    Raises:
+        UnsupportedError: a width is zero or too large.
+    """
+    for matrix in (matrix for layer in layers for matrix in layer.matrices()):
+        if not (1 <= matrix.rows <= GATES * MAX_WIDTH and 1 <= matrix.columns <= MAX_WIDTH):
+            raise UnsupportedError(
+                f"{matrix.name} has {matrix.rows} rows and {matrix.columns} columns; 1 to {MAX_WIDTH} cells, outputs "
+                "or inputs are modelled"
+            )
 
 
 def timed_of(plan: StepPlan, works: Sequence[Work], units: int) -> Timed:

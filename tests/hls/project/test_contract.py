@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from ese_hls.project import contract_header
-from ese_host.image import design, fields, phases, reader
+from ese_host.files import words as places
+from ese_host.image import design, phases, reader
 from ese_host.image.phases import FIELDS, FLAGS, PHASE_WORDS, SCAN_WORDS, Phase
 from ese_host.ir import weight_kinds
 from ese_host.ir.weight_kinds import WEIGHT_KINDS
@@ -32,8 +33,8 @@ def test_the_committed_header_is_what_python_writes() -> None:
     check()
 
 
-def changed_places() -> dict[str, fields.Field]:
-    return {**FIELDS, "codebook": fields.Field(0, 21, 3)}
+def changed_places() -> dict[str, places.Field]:
+    return {**FIELDS, "codebook": places.Field(0, 21, 3)}
 
 
 @pytest.mark.parametrize(
@@ -92,7 +93,7 @@ def test_no_bit_of_a_record_is_two_numbers() -> None:
     for place in FIELDS.values():
         mask = (1 << place.width) - 1
         for index in range(place.count):
-            taken.append(mask << (32 * place.word + place.low + fields.SPACING * index))
+            taken.append(mask << (32 * place.word + place.low + places.SPACING * index))
     assert sum(taken) == np.bitwise_or.reduce(np.array(taken, dtype=object))
     assert sum(taken).bit_length() <= 32 * (PHASE_WORDS + SCAN_WORDS)
 
@@ -156,5 +157,5 @@ def used() -> np.ndarray:
     words[0] = (1 << len(FLAGS)) - 1
     for place in FIELDS.values():
         for index in range(place.count):
-            words[place.word] |= ((1 << place.width) - 1) << (place.low + fields.SPACING * index)
+            words[place.word] |= ((1 << place.width) - 1) << (place.low + places.SPACING * index)
     return np.array(words, dtype=np.uint32)

@@ -14,7 +14,7 @@ pytest.importorskip("ese_hls.encode.encoder", reason="the encoder comes with the
 from ese_hls.encode import encoder, sizing
 from ese_host import image
 from ese_host.estimate import cycles
-from ese_host.estimate.sizes import Pruning
+from ese_host.estimate.masks import Pruning
 from ese_host.estimate.sizing import Choices, design_of
 from ese_host.estimate.timing import Timed, of_image, of_sizes
 from ese_host.image.design import Design
