@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import sys
 from pathlib import Path
 
@@ -11,19 +10,19 @@ from ese_hls.frontend.saved_model import load_model
 from ese_hls.lower.conversion import Conversion
 from ese_hls.lower.options import Options
 from ese_hls.project.project import ATTACHMENTS, DESCRIPTION, Project
-from ese_host.bundle import manifest
+from ese_host.bundle import provenance
+from ese_host.errors import FormatError
 from ese_host.files.atomic import check_target
 
 
 def masks_of(model_path: Path) -> dict[str, int]:
     """PEs and gap bits that the masks of a saved model were made for, as far as its provenance says."""
-    path = model_path.with_name(f"{model_path.stem}.{manifest.PROVENANCE}")
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    found = {name: record.get(name) for name in ("pes", "gap_bits")} if isinstance(record, dict) else {}
-    return {name: value for name, value in found.items() if type(value) is int}
+    found: dict[str, int] = {}
+    for name in ("pes", "gap_bits"):
+        with contextlib.suppress(OSError, FormatError):
+            value = getattr(provenance.read_record(provenance.beside(model_path), name), name)
+            found |= {} if value is None else {name: value}
+    return found
 
 
 def emit(model_path: Path, out: Path, options: Options | None = None) -> tuple[Project, Conversion]:

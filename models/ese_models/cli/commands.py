@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from ese_host.bundle.provenance import USED, Record
 from ese_host.errors import UnsupportedError
 from ese_host.ir.mask_families import MASK_FAMILIES
 from ese_models.quiet import tensorflow_quietly as _tensorflow
@@ -81,7 +82,7 @@ def train(
             found, seed, recipe=recipe, topology=chosen.topology, formats=chosen.formats, progress=progress
         )
     record = provenance.dense_record(chosen, model, found, seed, asdict(recipe), _command())
-    record["seconds"] = {"train": round(time.monotonic() - start, 1)}
+    record = replace(record, seconds={"train": round(time.monotonic() - start, 1)})
     _answer(as_json, _summary(provenance.save(model, out, record, found), record))
 
 
@@ -151,8 +152,8 @@ def compress(
         from ese_models.training.train import shortened
 
     dense = inspection.load(model)
-    before = provenance.read(model)
-    task = task_named(before["task"])
+    before = provenance.read(model, *provenance.DENSE)
+    task = task_named(before.task or "")
     rows = [compression.interleave(name, len(m), pes) for name, m in compression.matrices(dense).items()]
     gap_bits = gap_bits or gap_bits_for(rows, compression.kind_of(weights))
     plan = compression.Plan(weights=weights, density=density, pes=pes, family=masks, gap_bits=gap_bits, seed=seed)  # type: ignore[arg-type]
@@ -166,7 +167,7 @@ def compress(
     with _bar("compress", plan.prune.epochs + plan.tune.epochs) as progress:
         result = compression.compress(dense, found, plan, progress=lambda _stage: progress)
     record = provenance.compressed_record(before, dense, result, found, plan, _command())
-    record["seconds"] = {**before.get("seconds", {}), "compress": round(time.monotonic() - start, 1)}
+    record = replace(record, seconds={**before.seconds, "compress": round(time.monotonic() - start, 1)})
     _answer(as_json, _summary(provenance.save(result.model, out, record, found), record))
 
 
@@ -189,8 +190,8 @@ def dsd(
         from ese_models.training.tasks import task_named
     from ese_models.training.masking import DenseSparseDense
 
-    before = provenance.read(model)
-    task = task_named(before["task"])
+    before = provenance.read(model, *provenance.DENSE)
+    task = task_named(before.task or "")
     recipe = replace(task.dense, epochs=epochs or max(1, task.dense.epochs // 2), rate=rate or task.dense.rate)
     plan = DenseSparseDense(recipe, density)
     dense, found = inspection.load(model), task.load()
@@ -198,7 +199,7 @@ def dsd(
     with _bar("dsd", plan.sparse.epochs + plan.last.epochs) as progress:
         masks = training.train(dense, found, plan, seed, progress)
     record = provenance.dsd_record(before, dense, masks, found, plan, seed, _command())
-    record["seconds"] = {**before.get("seconds", {}), "dsd": round(time.monotonic() - start, 1)}
+    record = replace(record, seconds={**before.seconds, "dsd": round(time.monotonic() - start, 1)})
     _answer(as_json, _summary(provenance.save(dense, out, record, found), record))
 
 
@@ -234,7 +235,7 @@ def sensitivity(
         from ese_models.training.train import predict
     from ese_models.pruning import gap_bits_for, mask_for
 
-    network, data = inspection.load(model), task_named(provenance.read(model)["task"]).load()
+    network, data = inspection.load(model), task_named(provenance.read(model, "task").task or "").load()
     part = data.train if split == "train" else data.test
     tried = _densities(densities) if densities else scanning.DENSITIES
     kernels = inspection.kernels(network)
@@ -269,12 +270,12 @@ def _densities(text: str) -> tuple[float, ...]:
         raise UnsupportedError(f"--densities is {text!r}; numbers with commas between are expected") from error
 
 
-def _summary(paths: list[Path], record: dict[str, Any]) -> dict[str, Any]:
-    named = {name: record[name] for name in ("task", "remark", "accuracy", "figures", "density")}
+def _summary(paths: list[Path], record: Record) -> dict[str, Any]:
+    named = {name: getattr(record, name) for name in ("task", "remark", "accuracy", "figures", "density")}
     summary = {"files": [str(path) for path in paths], **named}
-    if "masks" in record:
-        summary["entries_per_pe"] = {name: table["used"]["entries_per_pe"] for name, table in record["masks"].items()}
-    return {**summary, "seconds": record["seconds"]}
+    if record.masks:
+        summary["entries_per_pe"] = {name: table[USED].entries_per_pe for name, table in record.masks.items()}
+    return {**summary, "seconds": record.seconds}
 
 
 def _answer(as_json: bool, result: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from ese_host.bundle.provenance import Record, beside
 from ese_host.errors import FormatError
 from ese_host.files.atomic import write_file
 from ese_models.quiet import tensorflow_quietly
@@ -61,8 +62,8 @@ def _model(path: Path) -> tuple[list[Any], int, int | None]:
         from ese_models.records.stored_model import of_model
 
     matrices = of_model(inspection.open_model(path))
-    made = provenance.read(path) if provenance.provenance_path(path).is_file() else {}
-    return matrices, made.get("pes", 1), made.get("gap_bits")
+    made = provenance.read(path) if beside(path).is_file() else Record()
+    return matrices, 1 if made.pes is None else made.pes, made.gap_bits
 
 
 HEADINGS = (

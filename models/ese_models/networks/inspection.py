@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,8 @@ import keras
 import numpy as np
 from qkeras import QLSTM, QActivation, QBidirectional, QDense
 
-from ese_host.errors import FormatError, MissingError, UnsupportedError
+from ese_host.errors import FormatError, UnsupportedError
+from ese_host.files.saved_model import load_model
 from ese_models.networks.constraints import MaskConstraint
 from ese_models.networks.network import Formats, Topology
 from ese_models.networks.qlstmp import QLSTMP
@@ -27,18 +27,8 @@ def open_model(path: Path) -> Any:
     Raises:
         MissingError: there is no such file. FormatError: it is no Keras model.
     """
-    if not path.is_file():
-        raise MissingError(f"{path} is not there; make it with `ese4ml train` or `ese4ml compress`")
-    for entry in entry_points(group="ese4ml.keras_objects"):
-        entry.load()
-    try:
-        model = keras.models.load_model(path)
-    except (ValueError, TypeError, KeyError, OSError) as error:
-        raise FormatError(f"{path} is not a saved Keras model of this project: {error}") from error
-    for layer in model.layers:
-        if isinstance(layer, QLSTM) and "_cell" not in layer.cell.name:
-            layer.name = layer.cell.name  # QLSTM hands the name it was saved with to its cell
-    return model
+    advice = "make it with `ese4ml train` or `ese4ml compress`"
+    return load_model(path, advice, compiled=True, named=("QLSTM",))
 
 
 def load(path: Path) -> Any:

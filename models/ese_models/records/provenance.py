@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -13,12 +12,16 @@ from typing import Any
 import keras
 import numpy as np
 
+from ese_host.bundle import provenance
+from ese_host.bundle.provenance import FORMAT, USED, Load, Record, Samples
 from ese_host.errors import FormatError, MissingError
-from ese_host.files.atomic import write_by, write_file
+from ese_host.files.atomic import write_by
+from ese_host.files.decode import decode
 from ese_host.files.digest import digest
 from ese_host.ir.mask_families import MASK_FAMILIES
 from ese_models.data import Dataset, Split
 from ese_models.networks.inspection import check_finite, kernels, weight_quantizers
+from ese_models.networks.network import Mask
 from ese_models.pruning import statistics
 from ese_models.training.compress import Compressed, Plan, interleave, masks_for, matrices
 from ese_models.training.masking import DenseSparseDense
@@ -26,8 +29,10 @@ from ese_models.training.metrics import accuracy
 from ese_models.training.tasks import Task, task_named
 from ese_models.training.train import predict
 
-FORMAT = 1
-Record = dict[str, Any]
+DENSE = ("task", "remark", "commands", "seeds", "recipes", "epochs", "accuracy", "figures", "density")
+"""Fields that the dense stage writes and later stages add to or show."""
+READ = ("format", *DENSE, "pes", "gap_bits", "masks", "seconds")
+"""Fields that are looked at in a record of before; the others are carried over."""
 
 
 def versions() -> dict[str, str]:
@@ -42,33 +47,30 @@ def versions() -> dict[str, str]:
     return found
 
 
-def provenance_path(model: Path) -> Path:
-    """`<stem>.provenance.json` beside a model."""
-    return model.with_name(f"{model.stem}.provenance.json")
-
-
 def testset_path(model: Path) -> Path:
     """`<stem>.testset.npz` beside a model."""
     return model.with_name(f"{model.stem}.testset.npz")
 
 
-def read(model: Path) -> Record:
+def read(model: Path, *needed: str) -> Record:
     """The provenance of a saved model.
 
+    Args:
+        model: a .keras file.
+        needed: fields that must be there, such as `DENSE`.
+
     Raises:
-        MissingError: it has none. FormatError: it is no record of this form.
+        MissingError: it has none. FormatError: it is no record of this form, or lacks a field.
     """
-    path = provenance_path(model)
+    path = provenance.beside(model)
     if not path.is_file():
         raise MissingError(f"{path} is not there; `ese4ml train` and `ese4ml compress` write it beside the model")
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise FormatError(f"{path} is not JSON: {error}; make the model again") from error
-    if not isinstance(record, dict) or record.get("format") != FORMAT:
-        raise FormatError(
-            f"{path} has format {record.get('format') if isinstance(record, dict) else record!r}; expected {FORMAT}"
-        )
+    record = provenance.read_record(path, *READ)
+    if record.format != FORMAT:
+        raise FormatError(f"{path} has format {record.format}; expected {FORMAT}")
+    missing = [name for name in needed if name not in record.order]
+    if missing:
+        raise FormatError(f"{path} lacks {', '.join(missing)}; {provenance.ADVICE}")
     return record
 
 
@@ -88,27 +90,27 @@ def dense_record(
     task: Task, model: Any, data: Dataset, seed: int, recipe: Mapping[str, Any], command: list[str]
 ) -> Record:
     """Record of the dense stage."""
-    return {
-        "format": FORMAT,
-        "stage": "dense",
-        "task": task.name,
-        "remark": data.remark,
-        "commands": [command],
-        "seeds": {"train": seed},
-        "versions": versions(),
-        "recipes": {"dense": dict(recipe)},
-        "epochs": {"dense": recipe["epochs"]},
-        "accuracy": {"dense": accuracies(model, data)},
-        "figures": {"dense": figures(model, data, task)},
-        "density": {name: 1.0 for name in matrices(model)},
-        "data": {
-            "name": data.name,
-            "samples": {"train": len(data.train.labels), "test": len(data.test.labels)},
-            "sha256": {path.name: digest(path) for path in data.files},
-            "mean": None if data.mean is None else data.mean.tolist(),
-            "deviation": None if data.deviation is None else data.deviation.tolist(),
-        },
-    }
+    return Record(
+        format=FORMAT,
+        stage="dense",
+        task=task.name,
+        remark=data.remark,
+        commands=[command],
+        seeds={"train": seed},
+        versions=versions(),
+        recipes={"dense": dict(recipe)},
+        epochs={"dense": recipe["epochs"]},
+        accuracy={"dense": accuracies(model, data)},
+        figures={"dense": figures(model, data, task)},
+        density={name: 1.0 for name in matrices(model)},
+        data=Samples(
+            name=data.name,
+            samples={"train": len(data.train.labels), "test": len(data.test.labels)},
+            sha256={path.name: digest(path) for path in data.files},
+            mean=None if data.mean is None else data.mean.tolist(),
+            deviation=None if data.deviation is None else data.deviation.tolist(),
+        ),
+    )
 
 
 def dsd_record(
@@ -122,18 +124,18 @@ def dsd_record(
 ) -> Record:
     """Record of dense-sparse-dense, the first dense stage's carried over; `masks` are those of the sparse stage."""
     recipes = {"sparse": asdict(plan.sparse), "dense_again": asdict(plan.last)}
-    return {
-        **before,
-        "stage": "dsd",
-        "commands": [*before["commands"], command],
-        "seeds": {**before["seeds"], "dsd": seed},
-        "versions": versions(),
-        "recipes": {**before["recipes"], **recipes},
-        "epochs": {**before["epochs"], **{name: recipe["epochs"] for name, recipe in recipes.items()}},
-        "accuracy": {**before["accuracy"], "dsd": accuracies(model, data)},
-        "figures": {**before["figures"], "dsd": figures(model, data, task_named(before["task"]))},
-        "sparse_density": {name: float(mask.mean()) for name, mask in masks.items()},
-    }
+    return replace(
+        before,
+        stage="dsd",
+        commands=[*before.commands, command],
+        seeds={**before.seeds, "dsd": seed},
+        versions=versions(),
+        recipes={**before.recipes, **recipes},
+        epochs={**before.epochs, **{name: recipe["epochs"] for name, recipe in recipes.items()}},
+        accuracy={**before.accuracy, "dsd": accuracies(model, data)},
+        figures={**before.figures, "dsd": figures(model, data, task_named(before.task or ""))},
+        sparse_density={name: float(mask.mean()) for name, mask in masks.items()},
+    )
 
 
 def compressed_record(
@@ -143,46 +145,43 @@ def compressed_record(
 
     Masks are counted on the stored codes for the mask that is used, and for every family on the dense weights.
     """
-    task = task_named(before["task"])
+    task = task_named(before.task or "")
     stages = {"pruned": result.pruned, **({} if result.quantized is None else {"quantized": result.quantized})}
     recipes = {"prune": asdict(plan.prune), **({} if result.quantized is None else {"quantize": asdict(plan.tune)})}
-    return {
-        **before,
-        "stage": "pruned" if result.quantized is None else "quantized",
-        "commands": [*before["commands"], command],
-        "seeds": {**before["seeds"], "compress": plan.seed},
-        "versions": versions(),
-        "recipes": {**before["recipes"], **recipes},
-        "epochs": {**before["epochs"], **{name: recipe["epochs"] for name, recipe in recipes.items()}},
-        "accuracy": {**before["accuracy"], **{name: accuracies(model, data) for name, model in stages.items()}},
-        "figures": {**before["figures"], **{name: figures(model, data, task) for name, model in stages.items()}},
-        "density": {name: float(mask.mean()) for name, mask in result.masks.items()},
-        "weights": plan.weights,
-        "pes": plan.pes,
-        "gap_bits": plan.gap_bits,
-        "family": plan.family,
-        "target_density": plan.density,
-        "emphasis": plan.emphasis,
-        "masks": mask_table(dense, result, plan),
-    }
+    return replace(
+        before,
+        stage="pruned" if result.quantized is None else "quantized",
+        commands=[*before.commands, command],
+        seeds={**before.seeds, "compress": plan.seed},
+        versions=versions(),
+        recipes={**before.recipes, **recipes},
+        epochs={**before.epochs, **{name: recipe["epochs"] for name, recipe in recipes.items()}},
+        accuracy={**before.accuracy, **{name: accuracies(model, data) for name, model in stages.items()}},
+        figures={**before.figures, **{name: figures(model, data, task) for name, model in stages.items()}},
+        density={name: float(mask.mean()) for name, mask in result.masks.items()},
+        weights=plan.weights,
+        pes=plan.pes,
+        gap_bits=plan.gap_bits,
+        family=plan.family,
+        target_density=plan.density,
+        emphasis=plan.emphasis,
+        masks=mask_table(dense, result, plan),
+    )
 
 
-def mask_table(dense: Any, result: Compressed, plan: Plan) -> dict[str, dict[str, Any]]:
-    """Kernel name -> "used" and each family -> `MaskStatistics` as plain values."""
+def mask_table(dense: Any, result: Compressed, plan: Plan) -> dict[str, dict[str, Load]]:
+    """Kernel name -> `USED` and each family -> what its mask costs."""
     weights = matrices(dense)
     codes = stored_codes(result.model)
-    made = {"used": {name: array != 0 for name, array in codes.items()}}
+    made = {USED: {name: array != 0 for name, array in codes.items()}}
     for family in MASK_FAMILIES:
         made[family] = masks_for(weights, plan, plan.density, family)
-    return {
-        name: {
-            label: statistics(
-                matrix, masks[name], interleave(name, len(matrix), plan.pes), plan.kind, plan.gap_bits
-            ).to_json()
-            for label, masks in made.items()
-        }
-        for name, matrix in weights.items()
-    }
+
+    def load(name: str, mask: Mask) -> Load:
+        rows = interleave(name, len(mask), plan.pes)
+        return decode(Load, statistics(weights[name], mask, rows, plan.kind, plan.gap_bits).to_json(), name)
+
+    return {name: {label: load(name, masks[name]) for label, masks in made.items()} for name in weights}
 
 
 def stored_codes(model: Any) -> dict[str, Any]:
@@ -208,9 +207,9 @@ def save(model: Any, out: Path, record: Record, data: Dataset) -> list[Path]:
     check_finite(model)
     arrays = {**sequences(data.test), "keras_predictions": predict(model, data.test)}
     write_by(testset_path(out), lambda path: np.savez_compressed(path, **arrays))
-    write_file(provenance_path(out), json.dumps(record, indent=1) + "\n")
+    provenance.write(provenance.beside(out), record)
     write_by(out, model.save)
-    return [out, provenance_path(out), testset_path(out)]
+    return [out, provenance.beside(out), testset_path(out)]
 
 
 def sequences(split: Split) -> dict[str, Any]:

@@ -11,11 +11,12 @@ import pytest
 from click.testing import CliRunner
 
 from ese_hls.cli import commands
-from ese_hls.frontend import saved_model
+from ese_hls.frontend.saved_model import load_model
 from ese_host.bundle import manifest
 from ese_host.bundle.folder import Folder
 from ese_host.bundle.image_file import read_image
 from ese_host.errors import EseError, FormatError, MissingError, UnsupportedError
+from ese_host.files import saved_model
 from support.plugin_models import chain, classifier
 
 
@@ -118,5 +119,5 @@ def test_modules_of_custom_classes_are_loaded_by_entry_point(saved: Path, monkey
     monkeypatch.setattr(
         saved_model, "entry_points", lambda *, group: [Entry()] if group == "ese4ml.keras_objects" else []
     )
-    assert [layer.name for layer in saved_model.load_model(saved).layers] == ["source", "lstm", "dense", "softmax"]
+    assert [layer.name for layer in load_model(saved).layers] == ["source", "lstm", "dense", "softmax"]
     assert len(loaded) == 1

@@ -85,7 +85,7 @@ def test_files_and_models_that_do_not_fit_are_refused(tmp_path):
     with pytest.raises(MissingError, match="is not there; make it with `ese4ml train`"):
         load(tmp_path / "none.keras")
     (tmp_path / "bad.keras").write_bytes(b"no archive")
-    with pytest.raises(FormatError, match=r"bad\.keras is not a saved Keras model"):
+    with pytest.raises(FormatError, match=r"bad\.keras cannot be read as a Keras model"):
         load(tmp_path / "bad.keras")
     other = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
     other.save(tmp_path / "other.keras")

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ese_host.bundle.provenance import Record, beside
 from ese_host.errors import FormatError, MissingError, UnsupportedError
 from ese_host.image.interleave import entries_per_pe
 from ese_host.ir.mask_families import MASK_FAMILIES
@@ -207,11 +208,11 @@ def test_commands_write_model_provenance_and_test_set(tmp_path, tiny, commands):
     assert commands(cli.data, "--json")["train"] == [30, 6, 4]
     first, second = tmp_path / "a" / "dense.keras", tmp_path / "b" / "ternary.keras"
     found = commands(cli.train, "--out", first, "--epochs", 2, "--units", 6, "--json")
-    assert found["files"] == [str(first), str(provenance.provenance_path(first)), str(provenance.testset_path(first))]
+    assert found["files"] == [str(first), str(beside(first)), str(provenance.testset_path(first))]
     words = ["--out", second, "--density", 0.3, "--pes", 2, "--prune-epochs", 2, "--tune-epochs", 2, "--json"]
     found = commands(cli.compress, first, *words)
     assert list(found["accuracy"]) == ["dense", "pruned", "quantized"]
-    record = provenance.read(second)
+    record = provenance.read(second).to_json()
     assert record["seeds"] == {"train": 0, "compress": 0} and record["weights"] == "ternary"
     for name, table in record["masks"].items():
         assert set(table) == {"used", *MASK_FAMILIES}
@@ -238,7 +239,7 @@ def test_dsd_and_sensitivity_start_from_a_trained_network(tmp_path, commands):
     commands(cli.train, "--out", first, "--epochs", 2, "--units", 6, "--json")
     found = commands(cli.dsd, first, "--out", second, "--density", 0.5, "--epochs", 2, "--rate", 1e-2, "--json")
     assert list(found["accuracy"]) == ["dense", "dsd"] and set(found["density"].values()) == {1.0}
-    record = provenance.read(second)
+    record = provenance.read(second).to_json()
     assert record["sparse_density"] == dict.fromkeys(KERNELS, 0.5)
     assert record["recipes"]["sparse"]["rate"] == 10 * record["recipes"]["dense_again"]["rate"] == 1e-2
     assert all((matrix != 0).all() for matrix in matrices(load(second)).values())
@@ -258,7 +259,7 @@ def test_commands_refuse_by_name_and_leave_nothing(tmp_path, tiny, dense, comman
     with pytest.raises(MissingError, match=r"none\.keras is not there"):
         commands(cli.compress, tmp_path / "none.keras")
     with pytest.raises(FormatError, match=r"model\.h5 does not end in \.keras"):
-        provenance.save(dense, tmp_path / "model.h5", {}, tiny)
+        provenance.save(dense, tmp_path / "model.h5", Record(), tiny)
     dense.save(tmp_path / "alone.keras")
     with pytest.raises(MissingError, match=r"alone\.provenance\.json is not there"):
         commands(cli.compress, tmp_path / "alone.keras", "--out", tmp_path / "out.keras")

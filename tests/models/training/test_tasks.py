@@ -141,7 +141,7 @@ def test_vectors_through_all_commands(tmp_path, monkeypatch):
         commands.compress, first, "--out", second, "--density", 0.4, "--prune-epochs", 8, "--tune-epochs", 4, "--json"
     )
     assert found["accuracy"]["quantized"]["test"] > 0.5
-    assert provenance.read(second)["data"]["name"] == "digits"
+    assert provenance.read(second).to_json()["data"]["name"] == "digits"
     with np.load(provenance.testset_path(second), allow_pickle=False) as arrays:
         assert arrays["inputs"].shape == (256, 1, 64) and arrays["keras_predictions"].shape == (256, 10)
         assert set(arrays) == {"inputs", "lengths", "labels", "keras_predictions"}
