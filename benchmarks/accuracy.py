@@ -29,10 +29,10 @@ from ese_host.ir.mask_families import MaskFamily
 from ese_models.data import Dataset
 from ese_models.data.japanese_vowels import load
 from ese_models.networks import inspection
-from ese_models.networks.network import Weights
+from ese_models.networks.builder import Weights
 from ese_models.pruning import statistics
 from ese_models.records import provenance
-from ese_models.training.compress import Plan, interleave, matrices, prune, quantize
+from ese_models.training.compression import Plan, interleave, matrices, prune, quantize
 from ese_models.training.metrics import accuracy
 from ese_models.training.train import DENSE, predict, train_dense
 

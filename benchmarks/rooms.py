@@ -188,7 +188,7 @@ HEAVY = (
     "ese_host.device.remote",
     "ese_host.device.emulated.pynq_device",
     "ese_host.check.plots",
-    "ese_hls.backend.emit",
+    "ese_hls.backend.emission",
 )
 """Modules that need a package beyond NumPy, so that no face imports them."""
 

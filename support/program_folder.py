@@ -14,7 +14,7 @@ from ese_hls.encode.sizing import choose_design
 from ese_host.boards import hwh
 from ese_host.bundle import golden_file, manifest
 from ese_host.bundle.manifest import Manifest
-from ese_host.files.digest import digests
+from ese_host.files.hashing import digests
 from ese_host.ir.program import Program, run
 from support.engine import lay_out
 from support.programs import program_inputs

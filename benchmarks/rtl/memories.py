@@ -12,7 +12,7 @@ from typing import Any
 from benchmarks.record import Record
 from benchmarks.rtl import yosys
 from ese_hls.encode import sizing
-from ese_host.estimate.memories import Memory, memories
+from ese_host.estimate.memories import Memory, memories_of
 from ese_host.image.design import Design
 from support.ese_layer import ese_layer
 
@@ -33,7 +33,7 @@ def designs() -> Iterator[Design]:
 
 def shapes() -> list[Memory]:
     """Memories of these designs, one of each shape."""
-    found = {(m.kind, m.depth, m.bits): m for design in designs() for m in reversed(memories(design))}
+    found = {(m.kind, m.depth, m.bits): m for design in designs() for m in reversed(memories_of(design))}
     return sorted(found.values(), key=lambda memory: (memory.kind, memory.cause, memory.depth))
 
 

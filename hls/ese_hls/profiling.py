@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from ese_hls.emulate.trace import UNTRACED
+from ese_hls.emulate.tracing import UNTRACED
 from ese_hls.quantize.formats import name_of
 
 

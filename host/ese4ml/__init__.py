@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ese_hls.backend.emit import emit as emit
+    from ese_hls.backend import emit as emit
     from ese_hls.build import build_bitstream as build_bitstream
     from ese_hls.build import build_emulated as build_emulated
     from ese_host.check import check as check
@@ -30,7 +30,7 @@ _HOMES = {
     "build_emulated": "ese_hls.build",
     "check": "ese_host.check",
     "compress": "ese_models.training",
-    "emit": "ese_hls.backend.emit",
+    "emit": "ese_hls.backend",
     "estimate": "ese_host.estimate",
     "mask_for": "ese_models.pruning",
     "run_program": "ese_host.runtime",

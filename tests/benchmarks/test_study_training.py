@@ -16,7 +16,7 @@ from ese_host.image.interleave import Interleave, entries_per_pe
 from ese_models.networks.inspection import load
 from ese_models.pruning import keep_per_pe
 from ese_models.records.provenance import stored_codes
-from ese_models.training.compress import matrices
+from ese_models.training.compression import matrices
 
 PES = 4
 DENSE = Cell("japanese-vowels", "dense", 4, network="qlstmp-8")

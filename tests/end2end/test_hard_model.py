@@ -14,8 +14,8 @@ from ese_hls.encode.bounds import partial_sums
 from ese_host.ir import golden
 from ese_host.ir.network import Lstm
 from ese_models.data.japanese_vowels import load
-from ese_models.networks.network import Formats, Topology
-from ese_models.training import compress as compression
+from ese_models.networks.builder import Formats, Topology
+from ese_models.training import compression as compression
 from ese_models.training.train import DENSE, shortened, train_dense
 
 

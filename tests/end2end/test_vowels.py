@@ -14,15 +14,15 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from ese_hls.backend.emit import emit
+from ese_hls.backend.emission import emit
 from ese_hls.build.build import build_emulated
 from ese_hls.lower.options import Options
-from ese_host.check.check import check
+from ese_host.check.checker import check
 from ese_host.cli.main import main
 from ese_models.data import Dataset
 from ese_models.data.japanese_vowels import load
 from ese_models.records import provenance
-from ese_models.training import compress as compression
+from ese_models.training import compression as compression
 from ese_models.training.tasks import task_named
 from ese_models.training.train import DENSE, shortened, train_dense
 
@@ -118,7 +118,7 @@ def test_the_commands_agree_with_the_report(dense: Any, data: Dataset, tmp_path:
 def test_a_mismatch_is_reported_and_exits_with_1(dense: Any, data: Dataset, tmp_path: Path) -> None:
     """A golden model of other weights than the image's: the check must see it."""
     from ese_host.bundle import golden_file, manifest
-    from ese_host.files.digest import digests
+    from ese_host.files.hashing import digests
 
     folder = design(tmp_path, dense, data, "ternary", 8)
     network = golden_file.load_network(folder / "golden.npz")

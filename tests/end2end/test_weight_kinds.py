@@ -11,8 +11,8 @@ import pytest
 from ese_hls.encode.sizing import choose_design
 from ese_host.device.emulated.engine import EmulatedEngine
 from ese_host.errors import UnsupportedError
+from ese_models.networks.builder import Formats, classifier
 from ese_models.networks.inspection import kernels, weight_quantizers
-from ese_models.networks.network import Formats, classifier
 from support import engine as engines
 
 SIZES = {"units": 6, "outputs": 3, "steps": 4, "features": 5}

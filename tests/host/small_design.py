@@ -13,7 +13,7 @@ import pytest
 from ese_host import image
 from ese_host.bundle import golden_file, manifest
 from ese_host.check.compare import scaled
-from ese_host.files.digest import digests
+from ese_host.files.hashing import digests
 from ese_host.image.design import FORMAT_VERSION, SUM_FRAC, Design
 from ese_host.ir import golden
 from ese_host.ir.activations import Activation

@@ -32,7 +32,7 @@ def test_importing_the_host_is_light() -> None:
 
 
 def test_accelerator_and_check_need_numpy_alone() -> None:
-    assert heavy_after("import ese_host.check.check, ese_host.runtime.pool") == set()
+    assert heavy_after("import ese_host.check.checker, ese_host.runtime.pool") == set()
 
 
 def test_that_this_test_would_notice() -> None:

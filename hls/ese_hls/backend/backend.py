@@ -184,7 +184,7 @@ class ESEBackend(Backend):  # type: ignore[misc]
         Raises:
             MissingError: the model has not been compiled. FormatError: `x` has another shape, or is not finite.
         """
-        from ese_hls.emulate.trace import chosen_layers, trace
+        from ese_hls.emulate.tracing import chosen_layers, trace
 
         if model._top_function_lib is None:
             raise MissingError("the model is not compiled: call compile() before trace()")

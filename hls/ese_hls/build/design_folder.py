@@ -16,7 +16,7 @@ from ese_host.bundle.folder import Folder
 from ese_host.bundle.image_file import read_image
 from ese_host.bundle.manifest import Kind, Manifest
 from ese_host.files.atomic import whole_folder
-from ese_host.files.digest import digests
+from ese_host.files.hashing import digests
 
 PACKAGES = ("ese4ml", "hls4ml", "numpy")
 

@@ -64,8 +64,8 @@ def emit(
     as_json: bool,
 ) -> None:
     """Convert MODEL (a .keras file) through hls4ml with backend ESE, and emit an HLS project."""
-    from ese_hls.backend.emit import emit as run
-    from ese_hls.backend.emit import masks_of
+    from ese_hls.backend.emission import emit as run
+    from ese_hls.backend.emission import masks_of
     from ese_hls.lower.options import Options
 
     made_for = masks_of(model)

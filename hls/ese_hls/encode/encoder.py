@@ -17,7 +17,7 @@ from ese_host.image.design import FORMAT_VERSION, SUM_FRAC, Design, Mode
 from ese_host.image.packing import RAM_BITS, Packing
 from ese_host.image.reader import HEADER, MAGIC, layout, parse
 from ese_host.image.sizing import Needs, check_entries
-from ese_host.ir.engine_formats import engine_formats, fits_source, stored_output, without_line
+from ese_host.ir.engine_formats import common_formats, fits_source, stored_output, without_line
 from ese_host.ir.fixed import Codes
 from ese_host.ir.network import Layer, Lstm, Network
 from ese_host.ir.tables import VALUE_FRAC
@@ -217,7 +217,7 @@ def check_formats(network: Network, design: Design) -> None:
         MismatchError: a format, an activation or the weight kind differs.
         UnsupportedError: they differ among the network's own layers.
     """
-    engine_formats([network])
+    common_formats([network])
     pairs: list[tuple[str, object, object]] = []
     if not fits_source(network.source, design.source):
         pairs.append(("the network's input format", network.source, design.source))

@@ -12,7 +12,7 @@ from ese_hls.encode.storage import Storage, pays
 from ese_host.image.design import Design, Mode
 from ese_host.image.packing import Packing
 from ese_host.image.sizing import Needs, smallest_design
-from ese_host.ir.engine_formats import engine_formats
+from ese_host.ir.engine_formats import common_formats
 from ese_host.ir.network import Network
 
 
@@ -52,7 +52,7 @@ def fit(
         UnsupportedError: two layers differ in weights, formats or activations, or an output is wider than 16 bits.
         CapacityError, FormatError: no design is large enough.
     """
-    formats = engine_formats(networks)
+    formats = common_formats(networks)
     banks = max(banks_needed(network) for network in networks) if acc_banks is None else acc_banks
     units = 2 - pes % 2 if cells_per_cycle is None else cells_per_cycle
     packing = Packing(formats.weights, gap_bits, full_phases=storage != "sparse")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ese_host.files.templates import templates
+from ese_host.files.jinja import templates
 from ese_host.image.design import Design
 from ese_host.ir.activations import Activation
 from ese_host.ir.fixed import Fixed

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import get_args
 
 from ese_host.files import words
-from ese_host.files.templates import templates
+from ese_host.files.jinja import templates
 from ese_host.image import design, packing, phases, reader
 from ese_host.ir import activations, engine_formats, tables, weight_kinds
 from ese_host.ir.network import SCALE_BITS

@@ -18,7 +18,7 @@ from ese_host.boards.board import Board, load_board
 from ese_host.bundle import description, golden_file, manifest
 from ese_host.errors import MissingError
 from ese_host.files.atomic import whole_folder
-from ese_host.files.templates import templates
+from ese_host.files.jinja import templates
 from ese_host.image.design import Design
 from ese_host.protocol.packets import Words
 

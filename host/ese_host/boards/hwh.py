@@ -9,7 +9,7 @@ from ese_host.boards import processor
 from ese_host.boards.block_design import BlockDesign, Bus, Cell, Pin, Segment, describe
 from ese_host.boards.board import load_board
 from ese_host.errors import FormatError, MismatchError
-from ese_host.files.templates import templates
+from ese_host.files.jinja import templates
 from ese_host.image.design import Design
 from ese_host.protocol.registers import REGISTERS
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ese_host.errors import FormatError, MissingError
 from ese_host.files import json_text
-from ese_host.files.decode import Open, decode
+from ese_host.files.decoder import Open, decode
 from ese_host.image.design import Design
 
 NAME = "design.json"

@@ -17,7 +17,7 @@ from ese_host.bundle.manifest import (
 )
 from ese_host.errors import FormatError, MismatchError, MissingError
 from ese_host.files import json_text
-from ese_host.files.digest import digest
+from ese_host.files.hashing import digest
 
 
 @dataclass(frozen=True)

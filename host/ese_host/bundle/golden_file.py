@@ -11,7 +11,7 @@ import numpy as np
 
 from ese_host.errors import EseError, FormatError, UnsupportedError
 from ese_host.files import json_text, npz
-from ese_host.files.decode import Form, Place, decode, encode
+from ese_host.files.decoder import Form, Place, decode, encode
 from ese_host.ir.network import Network
 from ese_host.ir.program import Program
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from ese_host.errors import FormatError, MismatchError
 from ese_host.files.atomic import write_file
-from ese_host.files.decode import decode
+from ese_host.files.decoder import decode
 from ese_host.image.design import Design
 
 VERSION = 1

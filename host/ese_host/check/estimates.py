@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ese_host.boards.board import board_names, load_board
-from ese_host.estimate.energy import energy
+from ese_host.estimate.energy import energy_of
 from ese_host.estimate.resources import over, percentages, use
 from ese_host.estimate.timing import of_image
 from ese_host.image.design import Design
@@ -27,7 +27,7 @@ def energy_by_cause(image: Image, design: Design, dense_weights: int) -> dict[st
     """Energy of a steady step in pJ; nothing in skip mode, where it depends on the data."""
     if design.mode == "skip":
         return {}
-    return energy(of_image(image, design).step(), dense_weights, design).parts
+    return energy_of(of_image(image, design).step(), dense_weights, design).parts
 
 
 def boards(design: Design) -> dict[str, dict[str, Any]]:

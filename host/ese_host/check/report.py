@@ -9,7 +9,7 @@ from typing import Any
 
 from ese_host.estimate.resources import NAMES
 from ese_host.files.atomic import write_file
-from ese_host.files.templates import templates
+from ese_host.files.jinja import templates
 
 JSON_NAME, HTML_NAME = "report.json", "report.html"
 CHARTS = ("accuracy", "entries", "cycles", "bytes", "energy", "boards")

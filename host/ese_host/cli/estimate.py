@@ -222,8 +222,8 @@ def _by_sizes(
     as_json: bool,
 ) -> None:
     from ese_host.estimate import search as searching
-    from ese_host.estimate.estimate import Subject, estimate
     from ese_host.estimate.masks import Pruning
+    from ese_host.estimate.record import Subject, estimate
     from ese_host.estimate.sizing import Choices, design_of
     from ese_host.estimate.timing import of_sizes
 
@@ -275,7 +275,7 @@ def _encoded(
 ) -> None:
     from dataclasses import replace
 
-    from ese_host.estimate.estimate import Subject, estimate
+    from ese_host.estimate.record import Subject, estimate
     from ese_host.estimate.timing import of_image
 
     target = load_board(board or encoded.board)

@@ -171,7 +171,7 @@ def check(folder: Path, trace: bool | None, out: Path, driver: Any, remote: str 
     Exit code 1 where any value differs.
     """
     from ese_host.check import report as files
-    from ese_host.check.check import check as run_check
+    from ese_host.check.checker import check as run_check
 
     command = f"ese4ml {' '.join(sys.argv[1:])}"
     with _progress("check") as step:

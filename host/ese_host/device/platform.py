@@ -24,7 +24,7 @@ from ese_host.device.emulated.board import EmulatedBoard
 from ese_host.device.emulated.engine import is_library
 from ese_host.device.emulated.faults import Faults
 from ese_host.errors import DeviceError, MismatchError, MissingError
-from ese_host.files.digest import digest
+from ese_host.files.hashing import digest
 
 _loading = threading.RLock()
 Driver = Literal["auto", "pynq", "adapter"]

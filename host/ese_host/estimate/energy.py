@@ -47,7 +47,7 @@ class Energy:
         return sum(self.parts.values())
 
 
-def energy(step: Step, dense_weights: int, design: Design) -> Energy:
+def energy_of(step: Step, dense_weights: int, design: Design) -> Energy:
     """Energy of a step; `dense_weights`: weights before pruning."""
     weight_operation = TABLE["int add"] + (TABLE["int mult"] if design.packing.weight.multiplies else 0)
     cells, rows, banks = step.items["lstm"], step.items["dense"], design.acc_banks

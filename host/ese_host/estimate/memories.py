@@ -76,7 +76,7 @@ def lutram(depth: int, bits: int, family: Family) -> int:
     return min(-(-depth // deep) * -(-bits // wide) * luts for deep, wide, luts in LUTRAM_BLOCKS[family])
 
 
-def memories(design: Design) -> list[Memory]:
+def memories_of(design: Design) -> list[Memory]:
     """Every memory of the engine."""
     d, pairs = design, (design.pes + 1) // 2
     units = d.cells_per_cycle

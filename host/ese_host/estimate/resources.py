@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from math import ceil, log2
 
 from ese_host.boards.board import Board
-from ese_host.estimate.memories import DMA_RAMB18, Family, memories
+from ese_host.estimate.memories import DMA_RAMB18, Family, memories_of
 from ese_host.image.design import WRITEBACK, Design
 from ese_host.image.packing import RAM_BITS
 
@@ -108,7 +108,7 @@ def mux_luts(ways: int) -> int:
 def use(design: Design, board: Board) -> dict[str, Use]:
     """What the design takes of the board, by resource and part."""
     family = board.family
-    found = memories(design)
+    found = memories_of(design)
     bram = {m.cause: m.ramb18 / 2 for m in found if m.ramb18}
     lutram = {m.cause: float(m.luts(family)) for m in found if m.luts(family)}
     bram["AXI DMA"] = DMA_RAMB18 / 2
@@ -230,4 +230,4 @@ def percentages(uses: dict[str, Use]) -> dict[str, float]:
 def bits_by_cause(design: Design, causes: Iterable[str] = ()) -> dict[str, int]:
     """Bits that each memory holds, of the causes named or of all."""
     named = set(causes)
-    return {m.cause: m.capacity for m in memories(design) if not named or m.cause in named}
+    return {m.cause: m.capacity for m in memories_of(design) if not named or m.cause in named}

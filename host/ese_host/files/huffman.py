@@ -48,7 +48,9 @@ def check_lengths(lengths: Integers, name: str) -> None:
         )
 
 
-def decode(payload: npt.NDArray[np.uint8], chunk_bits: Integers, lengths: Integers, count: int, name: str) -> Integers:
+def decode_stream(
+    payload: npt.NDArray[np.uint8], chunk_bits: Integers, lengths: Integers, count: int, name: str
+) -> Integers:
     """(count,) symbols of a stream.
 
     Args:

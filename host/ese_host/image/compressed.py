@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ese_host.errors import FormatError
-from ese_host.files.huffman import CHUNK, decode
+from ese_host.files.huffman import CHUNK, decode_stream
 from ese_host.files.words import Words, pack, packed_words, unpack
 from ese_host.image.design import Design
 from ese_host.image.phases import Phase
@@ -111,7 +111,7 @@ def expand(words: Words, design: Design, name: str) -> Words:
             )
         lengths = unpack(words[parts[f"{stream} lengths"]], symbols, LENGTH_BITS)
         payload = words[parts[f"{stream}s"]].astype("<u4").view(np.uint8)
-        streams.append(decode(payload, chunk_bits, lengths, count, f"{name}: {stream}s"))
+        streams.append(decode_stream(payload, chunk_bits, lengths, count, f"{name}: {stream}s"))
     kept = words[parts["image"]]
     memory = pack(joined(streams[0], streams[1], full, design), design.packing.word_bits)
     return np.concatenate([kept[: entries.start], memory, kept[entries.start :]])

@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 from ese_host.errors import FormatError, MismatchError
-from ese_host.files.decode import decode
-from ese_host.files.digest import digest_of
+from ese_host.files.decoder import decode
+from ese_host.files.hashing import digest_of
 from ese_host.image.packing import GAP_BITS, RAM_BITS, Packing
 from ese_host.ir.activations import Activation
 from ese_host.ir.fixed import Fixed

@@ -36,7 +36,7 @@ class EngineFormats:
     cell: Activation = _CELL
 
 
-def engine_formats(networks: Sequence[Network]) -> EngineFormats:
+def common_formats(networks: Sequence[Network]) -> EngineFormats:
     """The formats that all networks share; those of an LSTM are the defaults where none has one.
 
     Raises:

@@ -147,7 +147,7 @@ def compress(
         from ese_models.networks import inspection
         from ese_models.pruning import gap_bits_for
         from ese_models.records import provenance
-        from ese_models.training import compress as compression
+        from ese_models.training import compression as compression
         from ese_models.training.tasks import task_named
         from ese_models.training.train import shortened
 
@@ -229,7 +229,7 @@ def sensitivity(
         from ese_models.networks import inspection
         from ese_models.records import provenance
         from ese_models.records import sensitivity as scanning
-        from ese_models.training.compress import interleave
+        from ese_models.training.compression import interleave
         from ese_models.training.metrics import accuracy
         from ese_models.training.tasks import task_named
         from ese_models.training.train import predict

@@ -19,7 +19,7 @@ from typing import Union
 
 from ese_host.errors import FormatError, MissingError
 from ese_host.files.atomic import write_file
-from ese_host.files.digest import digest, digest_of
+from ese_host.files.hashing import digest, digest_of
 
 _log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from scipy.io import wavfile
 
 from ese_host.errors import FormatError
 from ese_host.files.atomic import write_by
-from ese_host.files.digest import digest_of
+from ese_host.files.hashing import digest_of
 from ese_models.data.audio import Features, Floats, log_mel, with_differences
 from ese_models.data.cache import Deb, cache_folder, unpack
 from ese_models.data.dataset import NO_LABEL, Dataset, Split

@@ -12,8 +12,8 @@ from qkeras import QLSTM, QActivation, QBidirectional, QDense
 
 from ese_host.errors import FormatError, UnsupportedError
 from ese_host.files.saved_model import load_model
-from ese_models.networks.constraints import MaskConstraint
-from ese_models.networks.network import Formats, Topology
+from ese_models.networks.builder import Formats, Topology
+from ese_models.networks.mask_constraint import MaskConstraint
 from ese_models.networks.qlstmp import QLSTMP
 
 RECURRENT = (QLSTM, QLSTMP)

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ese_host.errors import UnsupportedError
-from ese_models.networks.constraints import MaskConstraint
+from ese_models.networks.mask_constraint import MaskConstraint
 from ese_models.pruning.schedule import Schedule, density_of_round, round_of
 from ese_models.training.train import Recipe
 

@@ -17,8 +17,8 @@ import tensorflow as tf
 
 from ese_host.errors import UnsupportedError
 from ese_models.data import Dataset, Split
+from ese_models.networks.builder import Formats, Topology, network
 from ese_models.networks.inspection import check_finite
-from ese_models.networks.network import Formats, Topology, network
 from ese_models.training.held import quantized_once
 
 Floats = npt.NDArray[np.float32]

@@ -14,7 +14,7 @@ from ese_host.bundle import manifest, testset
 from ese_host.bundle.folder import Folder
 from ese_host.bundle.golden_file import load
 from ese_host.check import report
-from ese_host.check.check import check
+from ese_host.check.checker import check
 from ese_host.cli.main import main
 from ese_host.device.emulated.faults import Faults, PacketFault
 from ese_host.device.platform import choose

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from qkeras import QActivation, quantized_relu
 
-from ese_hls.emulate.trace import KerasLayer, _chain_values
+from ese_hls.emulate.tracing import KerasLayer, _chain_values
 from ese_hls.profiling import get_ymodel_keras
 from ese_host.errors import DeviceError
 from ese_host.ir.fixed import Fixed
@@ -86,7 +86,7 @@ def test_trace_of_some_layers(tmp_path: Path) -> None:
 
 def test_a_damaged_sum_is_not_taken_for_a_relu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     graph = convert(perceptron(), tmp_path / "out", PEs=2)
-    monkeypatch.setattr("ese_hls.emulate.trace._exact", lambda _, found: (found.exact + 1, found.stage.frac))
+    monkeypatch.setattr("ese_hls.emulate.tracing._exact", lambda _, found: (found.exact + 1, found.stage.frac))
     with pytest.raises(
         DeviceError,
         match=r"^layer 'dense': the engine's sums are not the ReLU of the golden model's; compile the project again$",

@@ -20,7 +20,7 @@ from ese_hls.encode.storage import Storage
 from ese_host import image
 from ese_host.bundle.image_file import read_image
 from ese_host.errors import CapacityError, EseError, FormatError, MismatchError
-from ese_host.files.huffman import CHUNK, LIMIT, canonical, decode
+from ese_host.files.huffman import CHUNK, LIMIT, canonical, decode_stream
 from ese_host.image import compressed
 from ese_host.image.design import Design
 from support import engine as engines
@@ -73,7 +73,7 @@ def test_streams_are_canonical_and_as_short_as_bitarrays(given_symbols: list[int
     symbols = np.array(given_symbols, dtype=np.int64)
     lengths = storing.code_lengths(symbols, 41)
     bits, chunks = storing.encode_stream(symbols, lengths)
-    np.testing.assert_array_equal(decode(np.packbits(bits), chunks, lengths, len(symbols), "stream"), symbols)
+    np.testing.assert_array_equal(decode_stream(np.packbits(bits), chunks, lengths, len(symbols), "stream"), symbols)
     if len(symbols):
         counts = {int(s): int((symbols == s).sum()) for s in np.unique(symbols)}
         best = huffman_code(counts)
@@ -93,7 +93,7 @@ def test_long_codes_are_shortened() -> None:
     lengths = storing.code_lengths(symbols, 24)
     assert lengths.max() <= LIMIT and int((1 << (LIMIT - lengths)).sum()) == 1 << LIMIT
     bits, chunks = storing.encode_stream(symbols, lengths)
-    np.testing.assert_array_equal(decode(np.packbits(bits), chunks, lengths, len(symbols), "stream"), symbols)
+    np.testing.assert_array_equal(decode_stream(np.packbits(bits), chunks, lengths, len(symbols), "stream"), symbols)
     assert (np.diff(canonical(lengths)[np.lexsort((np.arange(24), lengths))]) > 0).all()
 
 

@@ -15,7 +15,7 @@ from ese_host.boards import block_design, hwh
 from ese_host.boards import processor as blockdesign
 from ese_host.boards.board import board_names, load_board
 from ese_host.errors import FormatError, MismatchError
-from ese_host.files.templates import templates
+from ese_host.files.jinja import templates
 from ese_host.image.design import Design
 from ese_host.ir.activations import Activation
 from ese_host.ir.fixed import Fixed

@@ -15,7 +15,7 @@ from small_design import codes, expected, make_twins
 
 from ese_host.bundle import manifest
 from ese_host.errors import EseError
-from ese_host.files.digest import digest
+from ese_host.files.hashing import digest
 from ese_host.ir.program import run
 from ese_host.runtime.accelerator import Accelerator
 from ese_host.runtime.runner import run_program

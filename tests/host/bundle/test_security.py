@@ -17,7 +17,7 @@ from ese_host.bundle import manifest
 from ese_host.bundle.folder import Folder
 from ese_host.errors import EseError, FormatError
 from ese_host.files import npz
-from ese_host.files.digest import digest
+from ese_host.files.hashing import digest
 from ese_host.runtime.accelerator import Accelerator
 
 SOURCES = sorted(Path(ese_host.__path__[0]).rglob("*.py"))

@@ -13,9 +13,9 @@ import pytest
 from small_design import INPUTS, OUTPUTS, small_network, write_manifest
 
 from ese_host.bundle import manifest, testset
-from ese_host.check import check as check_module
+from ese_host.check import checker as check_module
 from ese_host.check import report
-from ese_host.check.check import check
+from ese_host.check.checker import check
 from ese_host.check.compare import Comparison, compare
 from ese_host.device import platform
 from ese_host.device.emulated.faults import Faults, PacketFault

@@ -17,7 +17,7 @@ from small_design import codes, expected, small_design, write_manifest
 
 from ese_host.boards import hwh
 from ese_host.bundle import manifest
-from ese_host.check.check import check
+from ese_host.check.checker import check
 from ese_host.device.emulated.faults import Faults, PacketFault
 from ese_host.errors import DeviceError, EseError
 from ese_host.runtime.accelerator import Accelerator

@@ -15,8 +15,8 @@ from ese_host.boards.board import load_board
 from ese_host.errors import CapacityError, UnsupportedError
 from ese_host.estimate import energy, masks, resources
 from ese_host.estimate import memories as storage
-from ese_host.estimate.estimate import Subject, estimate
 from ese_host.estimate.masks import Pruning
+from ese_host.estimate.record import Subject, estimate
 from ese_host.estimate.search import HEADROOM, Range, search
 from ese_host.estimate.sizing import Choices, design_of
 from ese_host.estimate.timing import of_sizes

@@ -9,7 +9,7 @@ import pytest
 
 from ese_host.errors import MismatchError
 from ese_host.files import atomic
-from ese_host.files.digest import digest, digest_of, digests
+from ese_host.files.hashing import digest, digest_of, digests
 
 
 def names(folder: Path) -> list[str]:

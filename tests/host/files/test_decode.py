@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from ese_host.errors import FormatError
 from ese_host.files import json_text
-from ese_host.files.decode import Form, Open, decode, encode
+from ese_host.files.decoder import Form, Open, decode, encode
 from ese_host.image.design import Design
 from ese_host.ir.fixed import Fixed
 from ese_host.ir.network import Activation

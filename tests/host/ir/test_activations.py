@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ese_host.errors import FormatError
-from ese_host.files.decode import decode
+from ese_host.files.decoder import decode
 from ese_host.ir.activations import KINDS, LIMIT_BITS, Activation, ActivationKind, activate
 from ese_host.ir.fixed import Fixed
 from ese_host.ir.tables import tanh_table

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from ese_host.errors import FormatError, MismatchError, MissingError, UnsupportedError
-from ese_models.networks.constraints import SMALLEST_KEPT, MaskConstraint
+from ese_models.networks.builder import Formats, classifier
 from ese_models.networks.inspection import check_finite, constraints, formats_of, kernels, load
-from ese_models.networks.network import Formats, classifier
+from ese_models.networks.mask_constraint import SMALLEST_KEPT, MaskConstraint
 from ese_models.records.provenance import stored_codes
 
 SIZES = {"units": 6, "outputs": 3, "steps": 5, "features": 4}

@@ -10,7 +10,7 @@ from ese_host.ir import golden
 from ese_host.ir.activations import Activation
 from ese_host.ir.fixed import Fixed
 from ese_host.ir.network import Lstm, Matrix, Network
-from ese_models.networks.constraints import MaskConstraint
+from ese_models.networks.mask_constraint import MaskConstraint
 from ese_models.networks.qlstmp import QLSTMP
 from ese_models.quantizers import MaskedInt4, MaskedTernary
 

@@ -6,9 +6,9 @@ import pytest
 
 from ese_host.errors import UnsupportedError
 from ese_models.data import Split
+from ese_models.networks.builder import Formats, Topology, network
 from ese_models.networks.inspection import constraints, formats_of, kernels, load, topology_of, weight_quantizers
-from ese_models.networks.network import Formats, Topology, network
-from ese_models.training.compress import densities, interleave, like, matrices
+from ese_models.training.compression import densities, interleave, like, matrices
 from ese_models.training.train import predict
 
 FEATURES, OUTPUTS, STEPS = 4, 3, 5

@@ -14,8 +14,8 @@ from qkeras import QLSTM, QDense, quantized_bits, ternary
 
 from ese_host.errors import FormatError, UnsupportedError
 from ese_models.cli import report as report_cli
+from ese_models.networks.builder import Formats, classifier
 from ese_models.networks.inspection import kernels, weight_quantizers
-from ese_models.networks.network import Formats, classifier
 from ese_models.records.storage import GAP_BITS, StoredMatrix, huffman_bits, report, size_of, streams
 from ese_models.records.stored_model import of_model
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from qkeras import quantized_bits, quantized_relu
 
 from ese_host.errors import FormatError, UnsupportedError
+from ese_models.networks.builder import Formats, classifier
 from ese_models.networks.inspection import load
-from ese_models.networks.network import Formats, classifier
 from ese_models.training.calibrate import calibrate, clipped, format_with
 
 INPUTS = np.random.default_rng(0).normal(scale=3, size=(20, 5, 4)).astype(np.float32)

@@ -16,11 +16,11 @@ from ese_host.image.interleave import entries_per_pe
 from ese_host.ir.mask_families import MASK_FAMILIES
 from ese_models import data
 from ese_models.cli import commands as cli
+from ese_models.networks.builder import Topology
 from ese_models.networks.inspection import constraints, kernels, load, weight_quantizers
-from ese_models.networks.network import Topology
 from ese_models.pruning import keep_per_pe
 from ese_models.records import provenance
-from ese_models.training.compress import (
+from ese_models.training.compression import (
     Plan,
     compress,
     densities,

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from ese_models.networks.builder import QUANTIZERS, Topology, network
 from ese_models.networks.inspection import kernels, weight_quantizers
-from ese_models.networks.network import QUANTIZERS, Topology, network
 from ese_models.training.grouping import begin
 from ese_models.training.held import quantized_once
 

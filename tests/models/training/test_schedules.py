@@ -11,7 +11,7 @@ from sklearn.datasets import load_digits
 
 from ese_host.errors import UnsupportedError
 from ese_host.image.interleave import Interleave
-from ese_models.networks.constraints import MaskConstraint
+from ese_models.networks.mask_constraint import MaskConstraint
 from ese_models.pruning import keep_per_pe, magnitude, pe_balanced
 from ese_models.pruning.schedule import SCHEDULES, density_of_round, round_of
 from ese_models.records.sensitivity import Sensitivity, scan

@@ -7,7 +7,7 @@ from typing import Any
 from hls4ml.model.layers import Activation, Input
 from hls4ml.model.optimizer import ModelOptimizerPass
 
-from ese_hls.emulate.trace import KerasLayer, Kind
+from ese_hls.emulate.tracing import KerasLayer, Kind
 from ese_hls.quantize.formats import is_format
 
 

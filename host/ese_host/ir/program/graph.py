@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Literal, Union
 
 from ese_host.errors import EseError, FormatError, UnsupportedError
-from ese_host.ir.engine_formats import engine_formats
+from ese_host.ir.engine_formats import common_formats
 from ese_host.ir.fixed import Fixed
 from ese_host.ir.network import Network
 from ese_host.ir.program.arithmetic import Affine, Apply, Merge, Quantize, Relu, Ternary
@@ -75,7 +75,7 @@ class Program:
         groups = {"tensor": tensors, "chain": [chain.name for chain in self.chains]}
         for what, names in {**groups, "output": [output.name for output in self.outputs]}.items():
             _check_names(what, names)
-        engine_formats([chain.network for chain in self.chains])
+        common_formats([chain.network for chain in self.chains])
         for output in self.outputs:
             if output.tensor not in self.tensors:
                 raise FormatError(

@@ -26,7 +26,7 @@ from qkeras import (
 )
 
 from ese_host.errors import UnsupportedError
-from ese_models.networks.constraints import MaskConstraint
+from ese_models.networks.mask_constraint import MaskConstraint
 from ese_models.networks.qlstmp import QLSTMP
 from ese_models.quantizers import Codebook, MaskedInt4, MaskedTernary, Ttq, Twn
 

@@ -7,7 +7,7 @@ from math import ceil
 from typing import Any
 
 from ese_host.boards.board import Board
-from ese_host.estimate.energy import TABLE, energy
+from ese_host.estimate.energy import TABLE, energy_of
 from ese_host.estimate.resources import BASIS, bits_by_cause, luts_upper, over, percentages, use
 from ese_host.estimate.timing import Timed
 from ese_host.image.design import Design
@@ -48,7 +48,7 @@ def estimate(subject: Subject, timed: Timed, design: Design, board: Board, steps
         if uses["luts"].fits and upper > budget
         else []
     )
-    spent = energy(step, subject.dense_weights, design)
+    spent = energy_of(step, subject.dense_weights, design)
     too_fast = clock > board.max_clock_mhz
     if too_fast:
         lacking.append(f"clock: {clock} MHz wanted, {board.name} is built for {board.max_clock_mhz} at most")

@@ -20,6 +20,7 @@ from ese_host.ir.mask_families import MASK_FAMILIES, MaskFamily
 from ese_host.ir.network import GATES
 from ese_host.ir.weight_kinds import WEIGHT_KINDS, WeightKind
 from ese_models.data import Dataset
+from ese_models.networks.builder import QUANTIZERS, Formats, Mask, Weights, network
 from ese_models.networks.inspection import (
     check_finite,
     constraints,
@@ -29,7 +30,6 @@ from ese_models.networks.inspection import (
     topology_of,
     weight_quantizers,
 )
-from ese_models.networks.network import QUANTIZERS, Formats, Mask, Weights, network
 from ese_models.pruning import mask_for
 from ese_models.pruning.schedule import SCHEDULES, Schedule
 from ese_models.quantizers.kmeans import STARTS, Start
