@@ -25,16 +25,12 @@ from tqdm import tqdm
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
-from ese_host.ir.mask_families import MaskFamily
-from ese_models.data import Dataset
-from ese_models.data.japanese_vowels import load
-from ese_models.networks import inspection
-from ese_models.networks.builder import Weights
+from ese_host.ir import MaskFamily
+from ese_models.data import Dataset, load
+from ese_models.networks import Weights, inspection
 from ese_models.pruning import statistics
 from ese_models.records import provenance
-from ese_models.training.compression import Plan, interleave, matrices, prune, quantize
-from ese_models.training.metrics import accuracy
-from ese_models.training.train import DENSE, predict, train_dense
+from ese_models.training import DENSE, Plan, accuracy, interleave, matrices, predict, prune, quantize, train_dense
 
 ROOT = Path(__file__).resolve().parents[1]
 FAMILIES: tuple[MaskFamily, ...] = ("magnitude", "pe-balanced", "gap-aware")

@@ -50,11 +50,10 @@ def emit(pes: int, weights: str) -> Emission:
     """Emit the layer here."""
     import hls4ml  # noqa: F401 - its import is no part of emission
 
-    from ese_hls.lower.conversion import Conversion
-    from ese_hls.lower.options import Options
-    from ese_hls.project.project import write_project
-    from ese_hls.quantize.summary import ConversionSummary
-    from ese_host.ir.network import Lstm
+    from ese_hls.lower import Conversion, Options
+    from ese_hls.project import write_project
+    from ese_hls.quantize import ConversionSummary
+    from ese_host.ir import Lstm
     from ese_host.ir.program import Program
     from support.ese_layer import ese_layer
 

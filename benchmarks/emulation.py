@@ -23,10 +23,9 @@ import numpy as np
 
 from ese_hls.encode import encoder, sizing
 from ese_host import image
-from ese_host.device.emulated.engine import EmulatedEngine
+from ese_host.device.emulated import EmulatedEngine
 from ese_host.estimate import cycles
-from ese_host.protocol import packets
-from ese_host.protocol.answers import Shape
+from ese_host.protocol import Shape, packets
 from support import engine as engines
 from support.ese_layer import CELLS, INPUTS, ese_layer
 

@@ -21,14 +21,12 @@ import click
 import jinja2
 import numpy as np
 
-from ese_host.bundle import testset
-from ese_host.bundle.manifest import BIT, TESTSET
-from ese_host.device.emulated.engine import EmulatedEngine
-from ese_host.device.platform import Driver
+from ese_host.bundle import BIT, TESTSET, testset
+from ese_host.device import Driver
+from ese_host.device.emulated import EmulatedEngine
 from ese_host.ir.program import INPUT
-from ese_host.protocol.packets import TRAILER_WORDS, load_packet, run_packet
-from ese_host.runtime.accelerator import Accelerator
-from ese_host.runtime.pool import Engines
+from ese_host.protocol import TRAILER_WORDS, load_packet, run_packet
+from ese_host.runtime import Accelerator, Engines
 
 Times = tuple[float, float, float]
 ROOT = Path(__file__).resolve().parents[1]

@@ -19,8 +19,8 @@ import jinja2
 import numba
 import numpy as np
 
-from ese_host.image.interleave import Interleave
-from ese_host.ir.mask_families import MASK_FAMILIES
+from ese_host.image import Interleave
+from ese_host.ir import MASK_FAMILIES
 from ese_models.pruning import keep_per_pe, mask_for, statistics
 from support.ese_layer import CELLS, INPUTS, PROJECTED
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from ese_hls.encode.sizing import choose_design
-from ese_host.image.design import Design
-from ese_host.ir.fixed import Fixed
+from ese_hls.encode import choose_design
+from ese_host.image import Design
+from ese_host.ir import Fixed
 from support.networks import HARD8, SMOOTH16, Spec, network, widened
 
 SPECS = {

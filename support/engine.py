@@ -12,20 +12,14 @@ import hls4ml
 import numpy as np
 
 import ese_hls
-from ese_hls.emulate.gxx import compile_emulator
-from ese_hls.encode import encoder
-from ese_hls.encode.storage import Storage
+from ese_hls.emulate import compile_emulator
+from ese_hls.encode import Storage, encoder
 from ese_hls.project import config_header
 from ese_host import image
-from ese_host.device.emulated.engine import EmulatedEngine
-from ese_host.image.design import SUM_FRAC, Design
-from ese_host.image.reader import Image
-from ese_host.ir import golden
-from ese_host.ir.fixed import Codes
-from ese_host.ir.network import Lstm, Network
-from ese_host.protocol import packets
-from ese_host.protocol.answers import Shape
-from ese_host.protocol.packets import Operation
+from ese_host.device.emulated import EmulatedEngine
+from ese_host.image import SUM_FRAC, Design, Image
+from ese_host.ir import Codes, Lstm, Network, golden
+from ese_host.protocol import Operation, Shape, packets
 
 CSRC = Path(ese_hls.__file__).parent / "csrc"
 AP_TYPES = Path(hls4ml.__file__).parent / "templates" / "vivado" / "ap_types"

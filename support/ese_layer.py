@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ese_host.image.interleave import Interleave
-from ese_host.ir.activations import Activation
-from ese_host.ir.fixed import Codes, Fixed
-from ese_host.ir.mask_families import MaskFamily
-from ese_host.ir.network import Lstm, Matrix, Network
-from ese_host.ir.weight_kinds import WeightKind
+from ese_host.image import Interleave
+from ese_host.ir import Activation, Codes, Fixed, Lstm, MaskFamily, Matrix, Network, WeightKind
 from ese_models.pruning import mask_for
 
 INPUTS, CELLS, PROJECTED = 153, 1024, 512

@@ -6,10 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ese_host.ir.activations import Activation
-from ese_host.ir.fixed import Codes, Fixed
-from ese_host.ir.network import Dense, Lstm, Matrix, Network
-from ese_host.ir.weight_kinds import WEIGHT_KINDS, WeightKind
+from ese_host.ir import WEIGHT_KINDS, Activation, Codes, Dense, Fixed, Lstm, Matrix, Network, WeightKind
 
 Rng = np.random.Generator
 SMOOTH8 = (Activation("sigmoid", Fixed(8, 0, signed=False)), Activation("tanh", Fixed(8, 1)))

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from qkeras import QLSTM, QActivation, QDense, quantized_bits, quantized_sigmoid, quantized_tanh
 
-from ese_hls.emulate.simulate import codes_of, values_of
+from ese_hls.emulate import codes_of, values_of
 from ese_host.ir.program import run
 
 DENSITY = 0.3

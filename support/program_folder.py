@@ -8,13 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ese_hls.emulate.gxx import compile_emulator
-from ese_hls.encode import encoder
-from ese_hls.encode.sizing import choose_design
+from ese_hls.emulate import compile_emulator
+from ese_hls.encode import choose_design, encoder
 from ese_host.boards import hwh
-from ese_host.bundle import golden_file, manifest
-from ese_host.bundle.manifest import Manifest
-from ese_host.files.hashing import digests
+from ese_host.bundle import Manifest, golden_file, manifest
+from ese_host.files import digests
 from ese_host.ir.program import Program, run
 from support.engine import lay_out
 from support.programs import program_inputs

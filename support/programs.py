@@ -7,9 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from ese_host.errors import EseError
-from ese_host.ir.activations import Activation
-from ese_host.ir.fixed import Codes, Fixed
-from ese_host.ir.network import Network
+from ese_host.ir import Activation, Codes, Fixed, Network
 from ese_host.ir.program import (
     Affine,
     Apply,

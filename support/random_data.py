@@ -4,10 +4,8 @@ import numpy as np
 import numpy.typing as npt
 from hypothesis import strategies as st
 
-from ese_host.image.interleave import Interleave
-from ese_models.data import Dataset
-from ese_models.data.japanese_vowels import standardized
-from ese_models.data.ts_format import Series
+from ese_host.image import Interleave
+from ese_models.data import Dataset, Series, standardized
 
 
 @st.composite

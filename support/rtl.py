@@ -9,14 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from ese_hls.build.bambu import cosimulate
-from ese_hls.build.reports import Synthesis
+from ese_hls.build import Synthesis, cosimulate
 from ese_hls.encode import encoder, sizing
 from ese_hls.project import vectors
-from ese_host.image.design import Design
-from ese_host.ir.network import Network
-from ese_host.protocol import packets
-from ese_host.protocol.packets import ErrorCode, Words
+from ese_host.image import Design
+from ese_host.ir import Network
+from ese_host.protocol import ErrorCode, Words, packets
 from support.engine import lay_out
 from support.networks import SMOOTH16, Spec, inputs, network
 

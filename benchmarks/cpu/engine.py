@@ -8,10 +8,10 @@ import json
 from dataclasses import dataclass
 
 from benchmarks.machines import EIE_LAYERS, Machine, draw, run_layer
-from ese_host.boards.board import load_board
+from ese_host.boards import load_board
 from ese_host.cli.main import main
-from ese_host.estimate.energy import TABLE
-from ese_host.ir.weight_kinds import WEIGHT_KINDS
+from ese_host.estimate import TABLE
+from ese_host.ir import WEIGHT_KINDS
 
 PES = 64
 ENTRY_BITS, POINTER_BITS, ACTIVATION_BITS = 8, 16, 16

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from benchmarks.machines.columns import column_entries
 from benchmarks.machines.layers import EIE_DEPTH
 from benchmarks.machines.skip import simulate
-from ese_host.image.interleave import Interleave
+from ese_host.image import Interleave
 from ese_models.pruning import magnitude, pe_balanced
 
 Floats = npt.NDArray[np.floating[Any]]

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ese_host.errors import FormatError
-from ese_host.image.interleave import Interleave, padding_passes
+from ese_host.image import Interleave, padding_passes
 
 Counts = npt.NDArray[np.int64]
 

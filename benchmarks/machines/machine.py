@@ -11,7 +11,7 @@ import numpy.typing as npt
 from benchmarks.machines.columns import column_entries
 from benchmarks.machines.layers import EIE_DEPTH, EIE_PES, DrawnLayer
 from benchmarks.machines.skip import simulate
-from ese_host.image.interleave import Interleave
+from ese_host.image import Interleave
 
 
 @dataclass(frozen=True)

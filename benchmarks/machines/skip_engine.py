@@ -19,20 +19,15 @@ import numpy as np
 import ese_hls
 from benchmarks.machines.layers import EIE_LAYERS, FcLayer
 from benchmarks.machines.skip import simulate
-from ese_hls.emulate.gxx import compile_emulator
+from ese_hls.emulate import compile_emulator
 from ese_hls.encode import encoder, sizing
-from ese_hls.project.config_header import render
+from ese_hls.project import render
 from ese_host import image
-from ese_host.device.emulated.engine import EmulatedEngine
+from ese_host.device.emulated import EmulatedEngine
 from ese_host.estimate import cycles
-from ese_host.image import pointers
-from ese_host.image.design import Design
-from ese_host.image.interleave import Interleave, entries_per_pe
-from ese_host.ir import golden
-from ese_host.ir.fixed import Codes, Fixed
-from ese_host.ir.network import Dense, Lstm, Matrix, Network
-from ese_host.protocol import packets
-from ese_host.protocol.answers import Shape
+from ese_host.image import Design, Interleave, entries_per_pe, pointers
+from ese_host.ir import Codes, Dense, Fixed, Lstm, Matrix, Network, golden
+from ese_host.protocol import Shape, packets
 from support.ese_layer import ese_layer
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "skip-mode.md"

@@ -12,8 +12,8 @@ from typing import Any
 from benchmarks.record import Record
 from benchmarks.rtl import yosys
 from ese_hls.encode import sizing
-from ese_host.estimate.memories import Memory, memories_of
-from ese_host.image.design import Design
+from ese_host.estimate import Memory, memories_of
+from ese_host.image import Design
 from support.ese_layer import ese_layer
 
 SOURCE = Path(__file__).with_name("ram.v")

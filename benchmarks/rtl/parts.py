@@ -28,10 +28,10 @@ from benchmarks.record import Record, digest, fresh
 from benchmarks.rtl import memories, yosys
 from ese_hls.build import bambu, bambu_log
 from ese_hls.run_tool import run_tool
-from ese_host.boards.board import load_board
+from ese_host.boards import load_board
 from ese_host.estimate import resources
-from ese_host.image.design import WRITEBACK, Design
-from ese_host.ir.tables import VALUE_FRAC, tanh_table
+from ese_host.image import WRITEBACK, Design
+from ese_host.ir import VALUE_FRAC, tanh_table
 from support.engine import lay_out
 from support.rtl import CASES as ENGINES
 

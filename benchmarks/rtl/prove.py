@@ -17,10 +17,10 @@ import click
 import jinja2
 
 from benchmarks.record import Record, digest, fresh
-from ese_hls.build.bambu import SIMULATOR
+from ese_hls.build import SIMULATOR
 from ese_hls.run_tool import ToolError, version_of
-from ese_host.boards.board import load_board
-from ese_host.estimate.resources import use
+from ese_host.boards import load_board
+from ese_host.estimate import use
 from support.engine import lay_out
 from support.rtl import CASES, exchange, prove
 

@@ -10,7 +10,7 @@ from benchmarks.study.cell import Cell
 from benchmarks.study.figures import Figures, Goal, Results, limited, losses, spread
 from benchmarks.study.grid import FAMILIES
 from benchmarks.study.store import Record
-from ese_host.ir.mask_families import MASK_FAMILIES
+from ese_host.ir import MASK_FAMILIES
 
 CODES = ("float", "int4", "codebook4", "ttq")
 ESE_WEIGHTS = 3_248_128

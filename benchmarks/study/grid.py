@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from benchmarks.study.cell import Cell, Option
 from ese_host.errors import UnsupportedError
-from ese_host.ir.mask_families import MaskFamily
+from ese_host.ir import MaskFamily
 
 SPEECH = "festvox-ru"
 IMAGES = "fashion-mnist"

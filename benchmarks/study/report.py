@@ -11,7 +11,7 @@ from benchmarks.study.answers import ANSWERS, Answer
 from benchmarks.study.cell import Cell, with_trunks
 from benchmarks.study.grid import Question
 from benchmarks.study.store import Record
-from ese_host.files.atomic import write_file
+from ese_host.files import write_file
 from ese_models.records import charts
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks.study.cell import Cell
 from ese_host.errors import FormatError, MissingError
-from ese_host.files.atomic import write_by
+from ese_host.files import write_by
 
 FORMAT = 1
 Record = dict[str, Any]

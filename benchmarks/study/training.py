@@ -16,17 +16,25 @@ from benchmarks.study.costs import BATCHES, Cost, short
 from benchmarks.study.store import Record, Store
 from ese_host.errors import UnsupportedError
 from ese_models.data import Dataset
-from ese_models.networks.builder import Topology, network
-from ese_models.networks.inspection import load
+from ese_models.networks import Topology, load, network
 from ese_models.pruning import gap_bits_for, statistics
-from ese_models.records import storage
-from ese_models.records.provenance import stored_codes, versions
-from ese_models.records.stored_model import of_model
-from ese_models.training import dsd
-from ese_models.training.compression import Plan, interleave, kind_of, matrices, prune, quantize
-from ese_models.training.masking import DenseSparseDense
-from ese_models.training.tasks import Task, task_named
-from ese_models.training.train import fit, predict, shortened, train_dense
+from ese_models.records import of_model, storage, stored_codes, versions
+from ese_models.training import (
+    DenseSparseDense,
+    Plan,
+    Task,
+    dsd,
+    fit,
+    interleave,
+    kind_of,
+    matrices,
+    predict,
+    prune,
+    quantize,
+    shortened,
+    task_named,
+    train_dense,
+)
 
 NETWORKS = {
     "qlstmp-1024": Topology((1024,), projection=512, framewise=True),

@@ -86,7 +86,7 @@ def keras_lstm(_: Path) -> Any:
 
 
 def demo(path: Path) -> Any:
-    from ese_hls.frontend.saved_model import load_model
+    from ese_hls.frontend import load_model
 
     return load_model(path)
 
@@ -144,10 +144,9 @@ def measure(backend: str, case: str, path: Path) -> dict[str, Any]:
 def of_engine(graph: Any, shape: list[int]) -> dict[str, float]:
     """Latency by the cycle model and DSPs by the resource model."""
     from ese_hls.backend.backend import conversion_of, project_of
-    from ese_hls.project.project import Project
-    from ese_host.bundle.image_file import read_image
-    from ese_host.estimate import cycles
-    from ese_host.estimate.resources import use
+    from ese_hls.project import Project
+    from ese_host.bundle import read_image
+    from ese_host.estimate import cycles, use
 
     project = Project.open(project_of(graph))
     read = read_image(project.path / "image.bin", project.design)

@@ -8,8 +8,8 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from ese_hls.emulate.tracing import UNTRACED
-from ese_hls.quantize.formats import name_of
+from ese_hls.emulate import UNTRACED
+from ese_hls.quantize import name_of
 
 
 def get_ymodel_keras(keras_model: Any, x: npt.NDArray[np.floating[Any]]) -> dict[str, npt.NDArray[np.float32]]:

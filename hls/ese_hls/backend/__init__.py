@@ -1,1 +1,5 @@
 """The hls4ml backend "ESE": registration, passes, writer, and emission of a saved model."""
+
+from ese_hls.backend.emission import emit, masks_of
+
+__all__ = ["emit", "masks_of"]

@@ -11,9 +11,9 @@ from hls4ml.backends.backend import Backend
 from hls4ml.backends.fpga.fpga_backend import FPGABackend
 from hls4ml.model.flow import register_flow
 
-from ese_hls.build.vendor_reports import BuildReport
-from ese_hls.lower.conversion import Conversion
-from ese_host.bundle.manifest import image_name
+from ese_hls.build import BuildReport
+from ese_hls.lower import Conversion
+from ese_host.bundle import image_name
 from ese_host.errors import MissingError, UnsupportedError
 
 NAME = "ESE"
@@ -86,7 +86,7 @@ class ESEBackend(Backend):  # type: ignore[misc]
         Raises:
             UnsupportedError: a value that is not allowed.
         """
-        from ese_host.boards.board import load_board
+        from ese_host.boards import load_board
 
         for name, value in others.items():
             if value is not None and value is not False:
@@ -145,8 +145,7 @@ class ESEBackend(Backend):  # type: ignore[misc]
         Raises:
             MissingError: g++ is not installed.
         """
-        from ese_hls.emulate.gxx import compile_emulator
-        from ese_hls.emulate.simulate import read_words
+        from ese_hls.emulate import compile_emulator, read_words
 
         project = project_of(model)
         library = compile_emulator(project, project / f"emulator-{model.config.get_config_value('Stamp')}.so")
@@ -168,7 +167,7 @@ class ESEBackend(Backend):  # type: ignore[misc]
         Raises:
             MissingError: the model has not been compiled. FormatError: `x` has another shape, or is not finite.
         """
-        from ese_hls.emulate.simulate import predict
+        from ese_hls.emulate import predict
 
         if model._top_function_lib is None:
             raise MissingError("the model is not compiled: call compile() before predict()")
@@ -184,7 +183,7 @@ class ESEBackend(Backend):  # type: ignore[misc]
         Raises:
             MissingError: the model has not been compiled. FormatError: `x` has another shape, or is not finite.
         """
-        from ese_hls.emulate.tracing import chosen_layers, trace
+        from ese_hls.emulate import chosen_layers, trace
 
         if model._top_function_lib is None:
             raise MissingError("the model is not compiled: call compile() before trace()")
@@ -196,7 +195,7 @@ class ESEBackend(Backend):  # type: ignore[misc]
 
         See `ese_hls.build.vitis.build_project` for the options and errors.
         """
-        from ese_hls.build.vitis import build_project
+        from ese_hls.build import build_project
 
         return build_project(project_of(model), **options)
 

@@ -6,13 +6,12 @@ import contextlib
 import sys
 from pathlib import Path
 
-from ese_hls.frontend.saved_model import load_model
-from ese_hls.lower.conversion import Conversion
-from ese_hls.lower.options import Options
-from ese_hls.project.project import ATTACHMENTS, DESCRIPTION, Project
+from ese_hls.frontend import load_model
+from ese_hls.lower import Conversion, Options
+from ese_hls.project import ATTACHMENTS, DESCRIPTION, Project
 from ese_host.bundle import provenance
 from ese_host.errors import FormatError
-from ese_host.files.atomic import check_target
+from ese_host.files import check_target
 
 
 def masks_of(model_path: Path) -> dict[str, int]:

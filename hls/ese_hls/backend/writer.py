@@ -6,7 +6,7 @@ from typing import Any
 
 from hls4ml.writer.writers import Writer
 
-from ese_hls.project.project import write_project
+from ese_hls.project import write_project
 
 
 class EseWriter(Writer):  # type: ignore[misc]

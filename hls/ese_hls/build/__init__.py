@@ -1,1 +1,20 @@
 """From a project to a design folder: g++, Vitis HLS, Vivado and Bambu, and what they report."""
+
+from ese_hls.build.bambu import SIMULATOR, cosimulate
+from ese_hls.build.build import build_bitstream, build_emulated
+from ese_hls.build.design_folder import pack_folder
+from ese_hls.build.reports import Synthesis
+from ese_hls.build.vendor_reports import NAME, BuildReport
+from ese_hls.build.vitis import build_project
+
+__all__ = [
+    "NAME",
+    "SIMULATOR",
+    "BuildReport",
+    "Synthesis",
+    "build_bitstream",
+    "build_emulated",
+    "build_project",
+    "cosimulate",
+    "pack_folder",
+]

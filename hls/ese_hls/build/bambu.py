@@ -12,15 +12,14 @@ import numpy as np
 
 from ese_hls.build import bambu_log
 from ese_hls.build.reports import Cosimulation, Synthesis
-from ese_hls.emulate.gxx import compile_emulator
-from ese_hls.project import vectors
-from ese_hls.project.project import Project
+from ese_hls.emulate import compile_emulator
+from ese_hls.project import Project, vectors
 from ese_hls.run_tool import ToolError, run_tool
-from ese_host.boards.board import Board
-from ese_host.device.emulated.engine import EmulatedEngine
+from ese_host.boards import Board
+from ese_host.device.emulated import EmulatedEngine
 from ese_host.errors import MissingError, UnsupportedError
-from ese_host.files.atomic import write_file
-from ese_host.protocol.packets import Words
+from ese_host.files import write_file
+from ese_host.protocol import Words
 
 COMMAND, SIMULATOR = "bambu", "verilator"
 FOLDER, LOG, REPORT = "bambu", "bambu.log", "bambu.json"

@@ -9,14 +9,13 @@ from pathlib import Path
 from ese_hls.build import vitis, vivado
 from ese_hls.build.design_folder import collect
 from ese_hls.build.vendor_reports import BuildReport
-from ese_hls.emulate.gxx import compile_emulator, find_compiler
-from ese_hls.project.project import Project
+from ese_hls.emulate import compile_emulator, find_compiler
+from ese_hls.project import Project
 from ese_hls.run_tool import version_of
 from ese_host.boards import hwh
-from ese_host.bundle import manifest
-from ese_host.bundle.manifest import Manifest
+from ese_host.bundle import Manifest, manifest
 from ese_host.errors import EseError
-from ese_host.files.atomic import check_target
+from ese_host.files import check_target
 
 LOG = "build.log"
 

@@ -9,14 +9,10 @@ from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
-from ese_hls.encode.compressed import compress
-from ese_hls.project.project import ATTACHMENTS, Project
-from ese_host.bundle import golden_file, manifest
-from ese_host.bundle.folder import Folder
-from ese_host.bundle.image_file import read_image
-from ese_host.bundle.manifest import Kind, Manifest
-from ese_host.files.atomic import whole_folder
-from ese_host.files.hashing import digests
+from ese_hls.encode import compress
+from ese_hls.project import ATTACHMENTS, Project
+from ese_host.bundle import Folder, Kind, Manifest, golden_file, manifest, read_image
+from ese_host.files import digests, whole_folder
 
 PACKAGES = ("ese4ml", "hls4ml", "numpy")
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from ese_hls.build.reports import Synthesis
 from ese_host.errors import FormatError, MissingError
-from ese_host.files.atomic import write_file
+from ese_host.files import write_file
 
 NAME = "synthesis.json"
 """The file beside a project's scripts that holds the last build's figures."""

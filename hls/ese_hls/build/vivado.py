@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from ese_hls.build.vendor_reports import Implementation, read_timing, read_utilization
-from ese_hls.project.project import Project
+from ese_hls.project import Project
 from ese_hls.run_tool import ToolError, run_tool, version_of
 from ese_host.boards import hwh
 from ese_host.bundle import manifest

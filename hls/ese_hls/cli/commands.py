@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ese_host.boards.board import board_names
-from ese_host.image.design import Mode
-from ese_host.ir.weight_kinds import WEIGHT_KINDS, WeightKind
+from ese_host.boards import board_names
+from ese_host.image import Mode
+from ese_host.ir import WEIGHT_KINDS, WeightKind
 
 if TYPE_CHECKING:
-    from ese_hls.encode.storage import Storage
+    from ese_hls.encode import Storage
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
 
@@ -64,9 +64,9 @@ def emit(
     as_json: bool,
 ) -> None:
     """Convert MODEL (a .keras file) through hls4ml with backend ESE, and emit an HLS project."""
-    from ese_hls.backend.emission import emit as run
-    from ese_hls.backend.emission import masks_of
-    from ese_hls.lower.options import Options
+    from ese_hls.backend import emit as run
+    from ese_hls.backend import masks_of
+    from ese_hls.lower import Options
 
     made_for = masks_of(model)
     pes, gap_bits = pes or made_for.get("pes", 8), gap_bits or made_for.get("gap_bits", 5)
@@ -103,8 +103,7 @@ def emit(
 def build(project: Path, out: Path | None, tool: str, steps: tuple[str, ...], timeout: float, as_json: bool) -> None:
     """Build an emitted PROJECT: emulated bitstream (g++), IP core (vitis), bitstream (vivado), proof in RTL (bambu)."""
     if tool == "vitis":
-        from ese_hls.build.vendor_reports import NAME
-        from ese_hls.build.vitis import build_project
+        from ese_hls.build import NAME, build_project
 
         chosen = set(steps or ("synth", "export"))
         flags = {step: step in chosen for step in ("reset", "csim", "synth", "cosim", "export", "vsynth")}
@@ -116,7 +115,7 @@ def build(project: Path, out: Path | None, tool: str, steps: tuple[str, ...], ti
         return
     if tool == "bambu":
         from ese_hls.build import bambu
-        from ese_hls.project.project import Project
+        from ese_hls.project import Project
 
         report = bambu.build_project(Project.open(project), timeout=timeout)
         if as_json:
@@ -126,7 +125,7 @@ def build(project: Path, out: Path | None, tool: str, steps: tuple[str, ...], ti
         return
     if out is None:
         raise click.UsageError(f"--out is needed with {tool}: the design folder to make, e.g. --out bitstreams/ternary")
-    from ese_hls.build.build import build_bitstream, build_emulated
+    from ese_hls.build import build_bitstream, build_emulated
 
     figures = None
     if tool == "vivado":
@@ -149,7 +148,7 @@ def build(project: Path, out: Path | None, tool: str, steps: tuple[str, ...], ti
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def pack(folder: Path, out: Path, as_json: bool) -> None:
     """Copy the design FOLDER with its image Huffman-coded; the host decodes it when it loads."""
-    from ese_hls.build.design_folder import pack_folder
+    from ese_hls.build import pack_folder
 
     sizes = pack_folder(folder, out)
     if as_json:

@@ -1,1 +1,19 @@
 """The engine's C++ under g++: compiled, run and traced."""
+
+from ese_hls.emulate.gxx import compile_emulator, find_compiler
+from ese_hls.emulate.simulate import codes_of, predict, read_words, values_of
+from ese_hls.emulate.tracing import UNTRACED, KerasLayer, Kind, chosen_layers, trace
+
+__all__ = [
+    "UNTRACED",
+    "KerasLayer",
+    "Kind",
+    "chosen_layers",
+    "codes_of",
+    "compile_emulator",
+    "find_compiler",
+    "predict",
+    "read_words",
+    "trace",
+    "values_of",
+]

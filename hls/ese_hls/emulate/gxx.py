@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ese_hls.run_tool import run_tool
 from ese_host.errors import MissingError
-from ese_host.files.atomic import write_by
+from ese_host.files import write_by
 
 COMPILER = "g++"
 FLAGS = ("-O3", "-std=c++14", "-shared", "-fPIC", "-fno-gnu-unique")

@@ -10,16 +10,14 @@ from typing import Any, Union
 import numpy as np
 import numpy.typing as npt
 
-from ese_hls.frontend.call import Extents
-from ese_hls.lower.conversion import Conversion
-from ese_host.device.emulated.engine import EmulatedEngine
+from ese_hls.frontend import Extents
+from ese_hls.lower import Conversion
+from ese_host.device.emulated import EmulatedEngine
 from ese_host.errors import FormatError
-from ese_host.ir.fixed import Codes
+from ese_host.ir import Codes, are_frames, by_name
 from ese_host.ir.program import Port, ProgramRun
-from ese_host.ir.sequences import are_frames, by_name
-from ese_host.protocol.packets import Words
-from ese_host.runtime.direct import DirectEngine
-from ese_host.runtime.runner import ProgramResult, run_program
+from ese_host.protocol import Words
+from ese_host.runtime import DirectEngine, ProgramResult, run_program
 
 Floats = npt.NDArray[np.floating[Any]]
 Inputs = Union[Floats, Sequence[Floats], Mapping[str, Floats]]

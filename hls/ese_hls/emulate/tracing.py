@@ -17,17 +17,14 @@ import numpy as np
 import numpy.typing as npt
 
 from ese_hls.emulate.simulate import Inputs, run, shaped, values_of
-from ese_hls.frontend.call import Extents
-from ese_hls.lower.conversion import UNMASKED, Conversion
-from ese_hls.quantize.formats import format_of
-from ese_host.check.compare import scaled
+from ese_hls.frontend import Extents
+from ese_hls.lower import UNMASKED, Conversion
+from ese_hls.quantize import format_of
+from ese_host.check import scaled
 from ese_host.errors import DeviceError
-from ese_host.ir import golden
-from ese_host.ir.fixed import Codes
-from ese_host.ir.network import Dense, Layer, Lstm
+from ese_host.ir import Codes, Dense, Layer, Lstm, golden
 from ese_host.ir.program import Chain, ProgramRun
-from ese_host.protocol.answers import Trace
-from ese_host.protocol.packets import Words
+from ese_host.protocol import Trace, Words
 
 Kind = Literal["input", "linear", "relu", "softmax", "format", "reverse", "other"]
 Values = npt.NDArray[np.float64]

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ese_host.errors import CapacityError
-from ese_host.image.design import SUM_BITS
-from ese_host.ir.fixed import Codes, Fixed
-from ese_host.ir.network import Matrix
+from ese_host.image import SUM_BITS
+from ese_host.ir import Codes, Fixed, Matrix
 
 
 def partial_sums(matrix: Matrix, source: Fixed) -> tuple[Codes, Codes]:

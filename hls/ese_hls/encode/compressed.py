@@ -10,11 +10,9 @@ from bitarray.util import canonical_huffman
 
 from ese_host import image
 from ese_host.errors import FormatError
-from ese_host.files.huffman import CHUNK, LIMIT, canonical
-from ese_host.files.words import Words, pack, unpack
-from ese_host.image import compressed
-from ese_host.image.design import Design
-from ese_host.ir.fixed import Codes
+from ese_host.files import CHUNK, LIMIT, Words, canonical, pack, unpack
+from ese_host.image import Design, compressed
+from ese_host.ir import Codes
 
 
 def code_lengths(symbols: Codes, count: int) -> Codes:

@@ -11,16 +11,33 @@ from ese_hls.encode.bounds import bits_for, check_sum, largest_change, partial_s
 from ese_hls.encode.schedule import MatrixPhase, Schedule, schedule
 from ese_hls.encode.storage import Choice, Storage, store
 from ese_host.errors import MismatchError, UnsupportedError
-from ese_host.files.words import Words, pack
-from ese_host.image import pointers
-from ese_host.image.design import FORMAT_VERSION, SUM_FRAC, Design, Mode
-from ese_host.image.packing import RAM_BITS, Packing
-from ese_host.image.reader import HEADER, MAGIC, layout, parse
-from ese_host.image.sizing import Needs, check_entries
-from ese_host.ir.engine_formats import common_formats, fits_source, stored_output, without_line
-from ese_host.ir.fixed import Codes
-from ese_host.ir.network import Layer, Lstm, Network
-from ese_host.ir.tables import VALUE_FRAC
+from ese_host.files import Words, pack
+from ese_host.image import (
+    FORMAT_VERSION,
+    HEADER,
+    MAGIC,
+    RAM_BITS,
+    SUM_FRAC,
+    Design,
+    Mode,
+    Needs,
+    Packing,
+    check_entries,
+    layout,
+    parse,
+    pointers,
+)
+from ese_host.ir import (
+    VALUE_FRAC,
+    Codes,
+    Layer,
+    Lstm,
+    Network,
+    common_formats,
+    fits_source,
+    stored_output,
+    without_line,
+)
 
 
 @dataclass

@@ -8,13 +8,8 @@ from itertools import pairwise
 from typing import Literal
 
 from ese_host.errors import UnsupportedError
-from ese_host.image.design import SUM_FRAC, Mode
-from ese_host.image.interleave import Interleave
-from ese_host.image.phases import Phase
-from ese_host.image.plan import StepPlan, plan_step
-from ese_host.image.sizes import sizes_of
-from ese_host.ir.fixed import Fixed
-from ese_host.ir.network import Dense, Layer, Lstm, Matrix, Network
+from ese_host.image import SUM_FRAC, Interleave, Mode, Phase, StepPlan, plan_step, sizes_of
+from ese_host.ir import Dense, Fixed, Layer, Lstm, Matrix, Network
 
 
 @dataclass(frozen=True)

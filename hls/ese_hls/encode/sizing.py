@@ -9,11 +9,8 @@ from typing import Any
 from ese_hls.encode.encoder import Packed, check_capacity, check_formats, fill
 from ese_hls.encode.schedule import banks_needed
 from ese_hls.encode.storage import Storage, pays
-from ese_host.image.design import Design, Mode
-from ese_host.image.packing import Packing
-from ese_host.image.sizing import Needs, smallest_design
-from ese_host.ir.engine_formats import common_formats
-from ese_host.ir.network import Network
+from ese_host.image import Design, Mode, Needs, Packing, smallest_design
+from ese_host.ir import Network, common_formats
 
 
 def choose_design(*networks: Network, **choices: Any) -> Design:

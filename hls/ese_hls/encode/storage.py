@@ -9,13 +9,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ese_host.estimate.memories import ramb18
-from ese_host.image.design import Mode
-from ese_host.image.interleave import Interleave, entries
-from ese_host.image.packing import Packing
-from ese_host.image.sizing import MAX_ENTRIES
-from ese_host.ir.fixed import Codes
-from ese_host.ir.network import PARTS, Matrix
+from ese_host.estimate import ramb18
+from ese_host.image import MAX_ENTRIES, Interleave, Mode, Packing, entries
+from ese_host.ir import PARTS, Codes, Matrix
 
 Storage = Literal["auto", "sparse", "full"]
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ese_hls.frontend.call import Call, Node
-from ese_hls.quantize.weights import evaluate
+from ese_hls.quantize import evaluate
 
 
 def input_layer(call: Call) -> tuple[Node, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ese_hls.frontend.call import Call, Node, Tensor
-from ese_hls.quantize.tensors import LayerTensors, WeightTensor
+from ese_hls.quantize import LayerTensors, WeightTensor
 
 MERGES = {"concat": "concatenate", "sum": "add", "mul": "multiply", "ave": "average"}
 """Bidirectional's merge modes."""

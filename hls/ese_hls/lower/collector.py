@@ -8,18 +8,20 @@ from typing import Any
 
 import numpy as np
 
-from ese_hls.quantize.codes import Doubles, codes16
-from ese_hls.quantize.formats import activation_of
-from ese_hls.quantize.precision import with_precision
-from ese_hls.quantize.result_precision import described, for_element
-from ese_hls.quantize.summary import TensorReport
-from ese_hls.quantize.tensors import WeightTensor
-from ese_hls.quantize.weights import bias_of, matrix_of
-from ese_host.image.design import SUM_FRAC
-from ese_host.ir.activations import Activation
-from ese_host.ir.engine_formats import ELEMENT_BITS
-from ese_host.ir.fixed import Codes, Fixed
-from ese_host.ir.network import Matrix
+from ese_hls.quantize import (
+    Doubles,
+    TensorReport,
+    WeightTensor,
+    activation_of,
+    bias_of,
+    codes16,
+    described,
+    for_element,
+    matrix_of,
+    with_precision,
+)
+from ese_host.image import SUM_FRAC
+from ese_host.ir import ELEMENT_BITS, Activation, Codes, Fixed, Matrix
 
 
 @dataclass

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from ese_hls.frontend.call import Extents
+from ese_hls.frontend import Extents
 from ese_hls.lower.mapping import Layout, lay_out
 from ese_hls.lower.options import Options
-from ese_hls.quantize.summary import ConversionSummary
+from ese_hls.quantize import ConversionSummary
 from ese_host.errors import UnsupportedError
-from ese_host.ir.network import Network
+from ese_host.ir import Network
 from ese_host.ir.program import Port, Program
 
 UNMASKED = "_unmasked"

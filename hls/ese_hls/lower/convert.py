@@ -14,13 +14,10 @@ from ese_hls.lower.engine_layers import as_one_kind, dense, lstm
 from ese_hls.lower.host_steps import STEPS, activation, head_of, input_format
 from ese_hls.lower.options import Options
 from ese_hls.lower.partition import Partition
-from ese_hls.quantize.kinds import common_kind
-from ese_hls.quantize.summary import ConversionSummary
+from ese_hls.quantize import ConversionSummary, common_kind
 from ese_host.errors import UnsupportedError
-from ese_host.ir.fixed import Fixed
-from ese_host.ir.network import Layer
-from ese_host.ir.program import Output, Port
-from ese_host.ir.program.graph import Head
+from ese_host.ir import Fixed, Layer
+from ese_host.ir.program import Head, Output, Port
 
 
 def convert(nodes: list[Any], inputs: list[str], outputs: list[str], options: Options) -> Conversion:

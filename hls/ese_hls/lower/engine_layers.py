@@ -9,17 +9,10 @@ from typing import Any
 import numpy as np
 
 from ese_hls.lower.collector import Collector
-from ese_hls.quantize.codes import codes16
-from ese_hls.quantize.formats import format_of
-from ese_hls.quantize.kinds import as_kind
-from ese_hls.quantize.result_precision import of_layer, of_model, text_of
-from ese_hls.quantize.tensors import LayerTensors, WeightTensor
+from ese_hls.quantize import LayerTensors, WeightTensor, as_kind, codes16, format_of, of_layer, of_model, text_of
 from ese_host.errors import UnsupportedError
-from ese_host.image.design import SUM_FRAC
-from ese_host.ir.engine_formats import ELEMENT_BITS
-from ese_host.ir.fixed import Codes, Fixed
-from ese_host.ir.network import MAX_THRESHOLD, SCALE_BITS, Dense, Layer, Lstm
-from ese_host.ir.weight_kinds import WeightKind
+from ese_host.image import SUM_FRAC
+from ese_host.ir import ELEMENT_BITS, MAX_THRESHOLD, SCALE_BITS, Codes, Dense, Fixed, Layer, Lstm, WeightKind
 
 
 def lstm(node: Any, source: Fixed, collector: Collector) -> Lstm:

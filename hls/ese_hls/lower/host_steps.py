@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ese_hls.lower.partition import Masked, Partition, narrowest
-from ese_hls.quantize.formats import (
+from ese_hls.quantize import (
     activation_of,
     describe,
     format_of,
@@ -18,13 +18,14 @@ from ese_hls.quantize.formats import (
     is_rounded_activation,
     is_sigmoidal,
     is_ternary,
+    of_layer,
+    of_model,
     ternary_of,
+    text_of,
 )
-from ese_hls.quantize.result_precision import of_layer, of_model, text_of
 from ese_host.errors import CapacityError, UnsupportedError
-from ese_host.ir.fixed import Fixed
-from ese_host.ir.program import Affine, Apply, Concatenate, Mask, Merge, Relu, Repeat, Reshape, Reverse, Ternary
-from ese_host.ir.program.graph import Head
+from ese_host.ir import Fixed
+from ese_host.ir.program import Affine, Apply, Concatenate, Head, Mask, Merge, Relu, Repeat, Reshape, Reverse, Ternary
 
 HEADS: tuple[Head, ...] = ("softmax", "sigmoid", "tanh")
 """Functions that the host computes in floating point where the model ends in them."""

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ese_hls.encode import encoder, sizing
-from ese_hls.encode.storage import Choice
+from ese_hls.encode import Choice, encoder, sizing
 from ese_hls.lower.options import Options
-from ese_host.boards.board import load_board
-from ese_host.image.design import Design
+from ese_host.boards import load_board
+from ese_host.image import Design
 from ese_host.ir.program import Program
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ese_hls.encode.storage import Storage
+from ese_hls.encode import Storage
 from ese_host.errors import UnsupportedError
-from ese_host.image.design import Mode
-from ese_host.ir.weight_kinds import WEIGHT_KINDS, WeightKind
+from ese_host.image import Mode
+from ese_host.ir import WEIGHT_KINDS, WeightKind
 
 OURS = {
     "PEs": "pes",

@@ -18,12 +18,9 @@ from ese_hls.lower.collector import Collector
 from ese_hls.lower.conversion import UNMASKED
 from ese_hls.quantize import result_precision
 from ese_host.errors import CapacityError, EseError, UnsupportedError
-from ese_host.ir.engine_formats import ELEMENT_BITS
-from ese_host.ir.fixed import Fixed
-from ese_host.ir.network import Dense, Layer, Lstm, Matrix, Network
-from ese_host.ir.program import Chain, Output, Port, Program, Quantize, Step, Unmask
+from ese_host.ir import ELEMENT_BITS, Dense, Fixed, Layer, Lstm, Matrix, Network
+from ese_host.ir.program import Chain, Fill, Output, Port, Program, Quantize, Step, Unmask
 from ese_host.ir.program import Tensor as Known
-from ese_host.ir.program.order import Fill
 
 EXACT_BITS = 48
 """Bits of a Dense layer's exact sum, in messages."""

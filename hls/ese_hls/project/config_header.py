@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from ese_host.files.jinja import templates
-from ese_host.image.design import Design
-from ese_host.ir.activations import Activation
-from ese_host.ir.fixed import Fixed
+from ese_host.files import templates
+from ese_host.image import Design
+from ese_host.ir import Activation, Fixed
 
 
 def render(design: Design) -> str:

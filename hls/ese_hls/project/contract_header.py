@@ -12,11 +12,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import get_args
 
-from ese_host.files import words
-from ese_host.files.jinja import templates
+from ese_host.files import templates, words
 from ese_host.image import design, packing, phases, reader
-from ese_host.ir import activations, engine_formats, tables, weight_kinds
-from ese_host.ir.network import SCALE_BITS
+from ese_host.ir import SCALE_BITS, activations, engine_formats, tables, weight_kinds
 from ese_host.protocol import answers, packets, registers
 
 PATH = "csrc/engine/contract.h"

@@ -11,16 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from ese_hls.lower.conversion import Conversion
+from ese_hls.lower import Conversion
 from ese_hls.project import vectors
-from ese_host.boards import block_design, processor
-from ese_host.boards.board import Board, load_board
+from ese_host.boards import Board, block_design, load_board, processor
 from ese_host.bundle import description, golden_file, manifest
 from ese_host.errors import MissingError
-from ese_host.files.atomic import whole_folder
-from ese_host.files.jinja import templates
-from ese_host.image.design import Design
-from ese_host.protocol.packets import Words
+from ese_host.files import templates, whole_folder
+from ese_host.image import Design
+from ese_host.protocol import Words
 
 DESCRIPTION = description.NAME
 ATTACHMENTS = (manifest.PROVENANCE, manifest.TESTSET)

@@ -8,12 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from ese_host.errors import FormatError, MissingError
-from ese_host.image.design import SUM_FRAC
-from ese_host.ir import golden
-from ese_host.ir.fixed import Codes
-from ese_host.ir.network import Dense, Network
-from ese_host.protocol import packets
-from ese_host.protocol.packets import Operation, Words
+from ese_host.image import SUM_FRAC
+from ese_host.ir import Codes, Dense, Network, golden
+from ese_host.protocol import Operation, Words, packets
 
 INPUT, EXPECTED = "input.txt", "expected.txt"
 SEED = 2017

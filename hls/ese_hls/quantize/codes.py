@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ese_host.image.design import SUM_FRAC
-from ese_host.ir.fixed import Codes, round_half_even
-from ese_host.ir.network import SCALE_BITS
+from ese_host.image import SUM_FRAC
+from ese_host.ir import SCALE_BITS, Codes, round_half_even
 
 Doubles = npt.NDArray[np.float64]
 

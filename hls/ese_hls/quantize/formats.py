@@ -13,8 +13,7 @@ from ese_hls.generation import is_classic
 from ese_hls.quantize import units
 from ese_hls.quantize.units import Unit
 from ese_host.errors import UnsupportedError
-from ese_host.ir.activations import SLOPE, Activation, ActivationKind
-from ese_host.ir.fixed import Fixed
+from ese_host.ir import SLOPE, Activation, ActivationKind, Fixed
 
 TANH_OUT = Fixed(16, 1)
 """Format of a tanh that has no quantizer of its own."""

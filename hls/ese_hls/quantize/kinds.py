@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ese_host.errors import UnsupportedError
-from ese_host.ir.fixed import Codes
-from ese_host.ir.network import Matrix
-from ese_host.ir.weight_kinds import WEIGHT_KINDS, WeightKind
+from ese_host.ir import WEIGHT_KINDS, Codes, Matrix, WeightKind
 
 INTEGER_KINDS: tuple[WeightKind, ...] = tuple(name for name, kind in WEIGHT_KINDS.items() if kind.own_level)
 """Kinds whose level is the code itself, narrowest first."""

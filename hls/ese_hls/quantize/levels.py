@@ -15,7 +15,7 @@ from ese_hls.quantize.kinds import WIDEST
 from ese_hls.quantize.tensors import WeightTensor
 from ese_hls.quantize.units import Doubles
 from ese_host.errors import UnsupportedError
-from ese_host.ir.fixed import Codes
+from ese_host.ir import Codes
 
 ROUNDING = 2.0**-21
 """Relative noise of QKeras's straight-through form x + (q - x) in float32."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from ese_hls.quantize.tensors import WeightTensor
 from ese_host.errors import UnsupportedError
-from ese_host.ir.fixed import Fixed
+from ese_host.ir import Fixed
 
 WIDEST = 48
 """Bits of a precision at most; 16 of them are kept."""

@@ -6,8 +6,7 @@ from typing import Any
 
 from ese_hls.quantize.precision import WIDEST
 from ese_host.errors import UnsupportedError
-from ese_host.ir.engine_formats import ELEMENT_BITS
-from ese_host.ir.fixed import Fixed
+from ese_host.ir import ELEMENT_BITS, Fixed
 
 WIDE_INTEGER = 6
 """Integer bits kept of a precision too wide for a vector element, as in fixed<16,6>, at most."""

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ese_hls.quantize.formats import describe
 from ese_host.errors import FormatError
-from ese_host.ir.fixed import Fixed
+from ese_host.ir import Fixed
 
 Floats = npt.NDArray[np.float32]
 

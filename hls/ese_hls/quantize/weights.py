@@ -19,10 +19,7 @@ from ese_hls.quantize.levels import LEVEL, ROUNDING, levels_of, to_16_bits
 from ese_hls.quantize.summary import TensorReport
 from ese_hls.quantize.tensors import Floats, WeightTensor
 from ese_host.errors import MismatchError, UnsupportedError
-from ese_host.ir.fixed import Codes
-from ese_host.ir.network import Matrix
-from ese_host.ir.quantizers import TellsCodebook, TellsCodes, tells_codes
-from ese_host.ir.weight_kinds import WEIGHT_KINDS
+from ese_host.ir import WEIGHT_KINDS, Codes, Matrix, TellsCodebook, TellsCodes, tells_codes
 
 TOLERANCE = 0.01
 """Share of the largest weight by which our values may differ from a quantizer's, before they are refused."""

@@ -9,9 +9,9 @@ from ese_host.boards import processor
 from ese_host.boards.block_design import BlockDesign, Bus, Cell, Pin, Segment, describe
 from ese_host.boards.board import load_board
 from ese_host.errors import FormatError, MismatchError
-from ese_host.files.jinja import templates
-from ese_host.image.design import Design
-from ese_host.protocol.registers import REGISTERS
+from ese_host.files import templates
+from ese_host.image import Design
+from ese_host.protocol import REGISTERS
 
 VIVADO = "2022.2"
 """The version whose .hwh this is like."""

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ese_host.errors import FormatError, MissingError
-from ese_host.files import json_text
-from ese_host.files.decoder import Open, decode
-from ese_host.image.design import Design
+from ese_host.files import Open, decode, json_text
+from ese_host.image import Design
 
 NAME = "design.json"
 MAX_BYTES = 1 << 26

@@ -16,8 +16,7 @@ from ese_host.bundle.manifest import (
     image_name,
 )
 from ese_host.errors import FormatError, MismatchError, MissingError
-from ese_host.files import json_text
-from ese_host.files.hashing import digest
+from ese_host.files import digest, json_text
 
 
 @dataclass(frozen=True)

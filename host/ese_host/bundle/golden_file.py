@@ -10,9 +10,8 @@ from typing import Any, Union, cast
 import numpy as np
 
 from ese_host.errors import EseError, FormatError, UnsupportedError
-from ese_host.files import json_text, npz
-from ese_host.files.decoder import Form, Place, decode, encode
-from ese_host.ir.network import Network
+from ese_host.files import Form, Place, decode, encode, json_text, npz
+from ese_host.ir import Network
 from ese_host.ir.program import Program
 
 MAX_BYTES = 1 << 30

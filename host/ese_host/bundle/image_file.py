@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ese_host.errors import FormatError
-from ese_host.image import Image, compressed, parse
-from ese_host.image.design import Design
+from ese_host.image import Design, Image, compressed, parse
 
 MAX_WORDS = 1 << 26
 """Words of the longest file."""

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ese_host.errors import FormatError, MismatchError
-from ese_host.files.atomic import write_file
-from ese_host.files.decoder import decode
-from ese_host.image.design import Design
+from ese_host.files import decode, write_file
+from ese_host.image import Design
 
 VERSION = 1
 NAME = "manifest.json"

@@ -9,11 +9,10 @@ from ese_host.bundle.folder import Folder
 from ese_host.bundle.image_file import read_image
 from ese_host.bundle.manifest import GOLDEN, IMAGE, image_name
 from ese_host.errors import MismatchError
-from ese_host.image.design import check_ids
-from ese_host.image.reader import Image
-from ese_host.ir.network import Network
+from ese_host.image import Image, check_ids
+from ese_host.ir import Network
 from ese_host.ir.program import Program
-from ese_host.protocol.answers import Shape
+from ese_host.protocol import Shape
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,9 +13,7 @@ from typing import Any
 
 from ese_host.bundle.manifest import MAX_BYTES, PROVENANCE
 from ese_host.errors import FormatError
-from ese_host.files import json_text
-from ese_host.files.atomic import write_file
-from ese_host.files.decoder import Form, Open, decode, encode
+from ese_host.files import Form, Open, decode, encode, json_text, write_file
 
 FORMAT = 1
 ADVICE = "train or compress the model again"

@@ -11,10 +11,8 @@ import numpy.typing as npt
 
 from ese_host.errors import FormatError
 from ese_host.files import npz
-from ese_host.ir.fixed import Codes
-from ese_host.ir.program import Port, Program, Value
-from ese_host.ir.program.run import values_of
-from ese_host.ir.sequences import INTEGERS, NUMBERS, Lengths, are_frames, are_lengths, full_lengths
+from ese_host.ir import INTEGERS, NUMBERS, Codes, Lengths, are_frames, are_lengths, full_lengths
+from ese_host.ir.program import Port, Program, Value, values_of
 
 MAX_BYTES = 1 << 30
 Arrays = dict[str, npt.NDArray[Any]]

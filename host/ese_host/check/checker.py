@@ -9,16 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from ese_host.bundle import provenance, testset
-from ese_host.bundle.manifest import PROVENANCE, TESTSET
-from ese_host.bundle.provenance import Provenance
-from ese_host.bundle.testset import TestSet
+from ese_host.bundle import PROVENANCE, TESTSET, Provenance, TestSet, provenance, testset
 from ese_host.check.compare import Comparison, compare_program
 from ese_host.check.metrics import Checked, Report, host_seconds, report
-from ese_host.device.platform import Driver
-from ese_host.device.power import Meter
-from ese_host.runtime.accelerator import Accelerator
-from ese_host.runtime.runner import run_program
+from ese_host.device import Driver, Meter
+from ese_host.runtime import Accelerator, run_program
 
 BATCH = 64
 LATENCY_SAMPLES = 200

@@ -8,14 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ese_host.errors import MismatchError
-from ese_host.ir import golden
-from ese_host.ir.fixed import Codes
-from ese_host.ir.network import Dense, Lstm, Network
+from ese_host.ir import Codes, Dense, Lengths, Lstm, Network, golden
 from ese_host.ir.program import run as run_golden
-from ese_host.ir.sequences import Lengths
-from ese_host.protocol.answers import Shape
-from ese_host.protocol.results import Result
-from ese_host.runtime.runner import ProgramResult
+from ese_host.protocol import Result, Shape
+from ese_host.runtime import ProgramResult
 
 
 @dataclass

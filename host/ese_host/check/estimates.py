@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ese_host.boards.board import board_names, load_board
-from ese_host.estimate.energy import energy_of
-from ese_host.estimate.resources import over, percentages, use
-from ese_host.estimate.timing import of_image
-from ese_host.image.design import Design
-from ese_host.image.reader import Image
+from ese_host.boards import board_names, load_board
+from ese_host.estimate import energy_of, of_image, over, percentages, use
+from ese_host.image import Design, Image
 
 BASIS = {
     "energy_by_cause": (

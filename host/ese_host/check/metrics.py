@@ -11,16 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from ese_host.bundle.provenance import Provenance, imbalance
-from ese_host.bundle.testset import TestSet
+from ese_host.bundle import Provenance, TestSet, imbalance
 from ese_host.check import estimates as estimated
 from ese_host.check.compare import Comparison
 from ese_host.estimate import cycles
-from ese_host.image.phases import Phase
-from ese_host.ir.fixed import Codes
-from ese_host.ir.network import PARTS, Layer
-from ese_host.runtime.accelerator import Accelerator
-from ese_host.runtime.runner import ProgramResult
+from ese_host.image import Phase
+from ese_host.ir import PARTS, Codes, Layer
+from ese_host.runtime import Accelerator, ProgramResult
 
 Report = dict[str, Any]
 

@@ -7,9 +7,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from ese_host.estimate.resources import NAMES
-from ese_host.files.atomic import write_file
-from ese_host.files.jinja import templates
+from ese_host.estimate import NAMES
+from ese_host.files import templates, write_file
 
 JSON_NAME, HTML_NAME = "report.json", "report.html"
 CHARTS = ("accuracy", "entries", "cycles", "bytes", "energy", "boards")

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ese_host.boards.board import board_names, load_board
-from ese_host.ir.mask_families import ESTIMATED
-from ese_host.ir.weight_kinds import WEIGHT_KINDS
+from ese_host.boards import board_names, load_board
+from ese_host.ir import ESTIMATED, WEIGHT_KINDS
 
 if TYPE_CHECKING:
-    from ese_host.estimate.source import Encoded
-    from ese_host.image.sizes import LayerSize
+    from ese_host.estimate import Encoded
+    from ese_host.image import LayerSize
 
 SETTINGS = {"help_option_names": ["-h", "--help"]}
 LOGIC = "logic is modelled: no vendor synthesis behind it"
@@ -116,7 +115,7 @@ def lstm(
     inputs: int, units: int, projection: int, peepholes: bool, last_only: bool, exact_output: bool, **options: Any
 ) -> None:
     """An LSTM layer by its sizes."""
-    from ese_host.image.sizes import LstmSize
+    from ese_host.image import LstmSize
 
     layer = LstmSize(inputs, units, projection, peepholes, not last_only, not exact_output)
     projected = f", projected to {projection}" if projection else ""
@@ -130,7 +129,7 @@ def lstm(
 @BY_SIZES
 def dense(inputs: int, outputs: int, exact_output: bool, **options: Any) -> None:
     """A fully connected layer by its sizes, in stream mode: every activation is used."""
-    from ese_host.image.sizes import DenseSize
+    from ese_host.image import DenseSize
 
     _by_sizes(DenseSize(inputs, outputs, not exact_output), f"Dense of {outputs} outputs on {inputs} inputs", **options)
 
@@ -151,7 +150,7 @@ def image(
     folder: Path, other: Path | None, board: str | None, clock_mhz: int | None, steps: int, as_json: bool
 ) -> None:
     """A network as it is encoded: a design FOLDER (bitstreams/<design>) or an emitted project."""
-    from ese_host.estimate.source import read_folder
+    from ese_host.estimate import read_folder
 
     _encoded(read_folder(folder, other), board, clock_mhz, steps, as_json)
 
@@ -180,7 +179,7 @@ def model(
     as_json: bool,
 ) -> None:
     """A Keras model FILE (.keras), through the emitter; needs the 'hls' extra."""
-    from ese_host.estimate.source import emitted
+    from ese_host.estimate import emitted
 
     group = ctx.find_root().command
     found = group.get_command(ctx, "emit") if isinstance(group, click.Group) else None
@@ -221,11 +220,8 @@ def _by_sizes(
     search: bool,
     as_json: bool,
 ) -> None:
+    from ese_host.estimate import Choices, Pruning, Subject, design_of, estimate, of_sizes
     from ese_host.estimate import search as searching
-    from ese_host.estimate.masks import Pruning
-    from ese_host.estimate.record import Subject, estimate
-    from ese_host.estimate.sizing import Choices, design_of
-    from ese_host.estimate.timing import of_sizes
 
     target = load_board(board)
     pruning = Pruning(density[0] if len(density) == 1 else density, masks, weights, gap_bits or 5, seed)
@@ -275,8 +271,7 @@ def _encoded(
 ) -> None:
     from dataclasses import replace
 
-    from ese_host.estimate.record import Subject, estimate
-    from ese_host.estimate.timing import of_image
+    from ese_host.estimate import Subject, estimate, of_image
 
     target = load_board(board or encoded.board)
     design = encoded.design if clock_mhz is None else replace(encoded.design, clock_mhz=clock_mhz)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ese_host.estimate.resources import NAMES
+from ese_host.estimate import NAMES
 
 BAR = 24
 

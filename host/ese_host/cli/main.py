@@ -106,7 +106,7 @@ def _remote(address: str | None) -> Any:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def info(folder: Path, as_json: bool) -> None:
     """Check a design FOLDER's files and say what it holds."""
-    from ese_host.bundle.folder import Folder
+    from ese_host.bundle import Folder
 
     opened = Folder.open(folder)
     opened.check()
@@ -135,10 +135,8 @@ def info(folder: Path, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def run(folder: Path, file: Path | None, driver: Any, remote: str | None, as_json: bool) -> None:
     """Run sequences on the design in FOLDER; prints the class of each, by the first output."""
-    from ese_host.bundle import testset
-    from ese_host.bundle.manifest import TESTSET
-    from ese_host.runtime.accelerator import Accelerator
-    from ese_host.runtime.runner import run_program
+    from ese_host.bundle import TESTSET, testset
+    from ese_host.runtime import Accelerator, run_program
 
     with Accelerator(folder, driver=driver, device=_remote(remote)) as accelerator:
         tests = testset.read(file or accelerator.folder.file(TESTSET), accelerator.program)
@@ -170,8 +168,8 @@ def check(folder: Path, trace: bool | None, out: Path, driver: Any, remote: str 
 
     Exit code 1 where any value differs.
     """
+    from ese_host.check import check as run_check
     from ese_host.check import report as files
-    from ese_host.check.checker import check as run_check
 
     command = f"ese4ml {' '.join(sys.argv[1:])}"
     with _progress("check") as step:

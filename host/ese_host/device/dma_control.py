@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from ese_host.errors import DeviceError, EseError
-from ese_host.protocol.registers import DmaBit, DmaRegister
+from ese_host.protocol import DmaBit, DmaRegister
 
 SPINS = 64
 """Polls without a pause, for answers that come at once."""

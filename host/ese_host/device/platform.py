@@ -14,17 +14,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from ese_host.boards import processor
-from ese_host.boards.board import load_board
-from ese_host.bundle.folder import Folder
-from ese_host.bundle.manifest import BIT, HWH
+from ese_host.boards import load_board, processor
+from ese_host.bundle import BIT, HWH, Folder
 from ese_host.device.dma_control import restart
 from ese_host.device.emulated import adapter
 from ese_host.device.emulated.board import EmulatedBoard
 from ese_host.device.emulated.engine import is_library
 from ese_host.device.emulated.faults import Faults
 from ese_host.errors import DeviceError, MismatchError, MissingError
-from ese_host.files.hashing import digest
+from ese_host.files import digest
 
 _loading = threading.RLock()
 Driver = Literal["auto", "pynq", "adapter"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
-from ese_host.boards.board import load_board
+from ese_host.boards import load_board
 
 INTERVAL = 0.02
 """Seconds between two samples."""

@@ -10,3 +10,34 @@
 
 Only cycles of stream mode are modelled: those of skip mode depend on the data.
 """
+
+from ese_host.estimate.energy import TABLE, energy_of
+from ese_host.estimate.masks import Pruning
+from ese_host.estimate.memories import Memory, memories_of, ramb18
+from ese_host.estimate.record import Subject, estimate
+from ese_host.estimate.resources import NAMES, over, percentages, use
+from ese_host.estimate.sizing import Choices, design_of
+from ese_host.estimate.source import Encoded, emitted, read_folder
+from ese_host.estimate.timing import of_image, of_sizes
+
+__all__ = [
+    "NAMES",
+    "TABLE",
+    "Choices",
+    "Encoded",
+    "Memory",
+    "Pruning",
+    "Subject",
+    "design_of",
+    "emitted",
+    "energy_of",
+    "estimate",
+    "memories_of",
+    "of_image",
+    "of_sizes",
+    "over",
+    "percentages",
+    "ramb18",
+    "read_folder",
+    "use",
+]

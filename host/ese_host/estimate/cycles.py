@@ -12,10 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ese_host.errors import UnsupportedError
-from ese_host.image.design import WRITEBACK, Design
-from ese_host.image.phases import Phase
-from ese_host.image.reader import Image, padding_entries
-from ese_host.protocol.packets import step_words
+from ese_host.image import WRITEBACK, Design, Image, Phase, padding_entries
+from ese_host.protocol import step_words
 
 CAUSES = ("compute", "padding", "imbalance", "element-wise", "fill", "input", "output")
 """What an iteration was spent on: weights, padding entries and stored zeros, PEs waiting for the fullest, waiting for

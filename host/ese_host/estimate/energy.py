@@ -10,8 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ese_host.estimate.timing import Step
-from ese_host.image.design import Design
-from ese_host.image.packing import RAM_BITS
+from ese_host.image import RAM_BITS, Design
 
 TABLE = {
     "int add": 0.1,

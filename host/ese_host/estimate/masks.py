@@ -18,10 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ese_host.errors import UnsupportedError
-from ese_host.image.interleave import Interleave, Positions, max_gap, padding_passes
-from ese_host.image.sizes import MatrixSize
-from ese_host.ir.mask_families import ESTIMATED, MASK_FAMILIES, Balance, MaskFamily
-from ese_host.ir.weight_kinds import WeightKind
+from ese_host.image import Interleave, MatrixSize, Positions, max_gap, padding_passes
+from ese_host.ir import ESTIMATED, MASK_FAMILIES, Balance, MaskFamily, WeightKind
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ese_host.image.design import SCAN_WIDTH, Design
-from ese_host.image.packing import RAM_BITS
-from ese_host.ir.tables import TABLE_SIZE
+from ese_host.image import RAM_BITS, SCAN_WIDTH, Design
+from ese_host.ir import TABLE_SIZE
 
 Family = Literal["zynq-7000", "zynq-ultrascale"]
 Kind = Literal["bram", "lutram"]

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
-from ese_host.boards.board import Board
+from ese_host.boards import Board
 from ese_host.estimate.energy import TABLE, energy_of
 from ese_host.estimate.resources import BASIS, bits_by_cause, luts_upper, over, percentages, use
 from ese_host.estimate.timing import Timed
-from ese_host.image.design import Design
+from ese_host.image import Design
 
 Estimate = dict[str, Any]
 

@@ -14,10 +14,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import ceil, log2
 
-from ese_host.boards.board import Board
+from ese_host.boards import Board
 from ese_host.estimate.memories import DMA_RAMB18, Family, memories_of
-from ese_host.image.design import WRITEBACK, Design
-from ese_host.image.packing import RAM_BITS
+from ese_host.image import RAM_BITS, WRITEBACK, Design
 
 BASIS = {
     "bram36": "counted: csrc's memories in RAMB18 by their aspect ratios; AXI DMA assumed",

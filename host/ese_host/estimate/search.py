@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from ese_host.boards.board import Board
+from ese_host.boards import Board
 from ese_host.errors import CapacityError, UnsupportedError
 from ese_host.estimate.masks import Pruning, Work, least_work
 from ese_host.estimate.resources import Use, percentages, use
 from ese_host.estimate.sizing import Choices, design_of
 from ese_host.estimate.timing import Timed, planned, timed_of, works_of
-from ese_host.image.design import Design
-from ese_host.image.plan import StepPlan
-from ese_host.image.sizes import LayerSize
+from ese_host.image import Design, LayerSize, StepPlan
 
 MIN_REACH = 2.5
 """A gap-aware mask is tried where the gap field passes at least this many mean distances of kept weights; at ESE's

@@ -7,13 +7,8 @@ from dataclasses import dataclass
 
 from ese_host.errors import CapacityError, FormatError
 from ese_host.estimate.masks import Pruning, Work
-from ese_host.image.design import Design
-from ese_host.image.packing import GAP_BITS, Packing
-from ese_host.image.plan import StepPlan
-from ese_host.image.sizing import MAX_ENTRIES, Needs, check_entries, smallest_design
-from ese_host.ir.activations import Activation
-from ese_host.ir.engine_formats import EngineFormats
-from ese_host.ir.fixed import Fixed
+from ese_host.image import GAP_BITS, MAX_ENTRIES, Design, Needs, Packing, StepPlan, check_entries, smallest_design
+from ese_host.ir import Activation, EngineFormats, Fixed
 
 GATE, CELL = Activation("sigmoid", Fixed(16, 0, signed=False)), Activation("tanh", Fixed(16, 1))
 HARD_GATE = Activation("hard_sigmoid", Fixed(16, 0, signed=False))

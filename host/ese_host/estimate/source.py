@@ -9,13 +9,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ese_host.bundle import description, golden_file
-from ese_host.bundle.folder import Folder
-from ese_host.bundle.image_file import read_image
-from ese_host.bundle.manifest import GOLDEN, IMAGE, NAME
+from ese_host.bundle import GOLDEN, IMAGE, NAME, Folder, description, golden_file, read_image
 from ese_host.errors import MissingError
-from ese_host.image.design import Design
-from ese_host.image.reader import Image
+from ese_host.image import Design, Image
 
 
 @dataclass(frozen=True, eq=False)

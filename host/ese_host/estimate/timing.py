@@ -12,11 +12,8 @@ from ese_host.errors import UnsupportedError
 from ese_host.estimate import cycles
 from ese_host.estimate.cycles import CAUSES, Account, Model
 from ese_host.estimate.masks import Pruning, Work, work_of
-from ese_host.image.design import Design
-from ese_host.image.plan import StepPlan, plan_step
-from ese_host.image.reader import Image, padding_entries
-from ese_host.image.sizes import LayerSize, MatrixSize
-from ese_host.ir.network import GATES
+from ese_host.image import Design, Image, LayerSize, MatrixSize, StepPlan, padding_entries, plan_step
+from ese_host.ir import GATES
 
 WorkOf = Callable[[MatrixSize, int, Pruning, int], Work]
 MAX_WIDTH = 1 << 15

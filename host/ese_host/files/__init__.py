@@ -1,1 +1,35 @@
 """Files that somebody else may have made, read within bounds, and files of ours, written whole or not at all."""
+
+from ese_host.files.atomic import check_target, whole_folder, write_by, write_file
+from ese_host.files.decoder import Form, Open, Place, decode, encode
+from ese_host.files.hashing import digest, digest_of, digests
+from ese_host.files.huffman import CHUNK, LIMIT, canonical, decode_stream
+from ese_host.files.jinja import templates
+from ese_host.files.saved_model import load_model
+from ese_host.files.words import Field, Words, pack, packed_words, unpack
+
+__all__ = [
+    "CHUNK",
+    "LIMIT",
+    "Field",
+    "Form",
+    "Open",
+    "Place",
+    "Words",
+    "canonical",
+    "check_target",
+    "decode",
+    "decode_stream",
+    "digest",
+    "digest_of",
+    "digests",
+    "encode",
+    "load_model",
+    "pack",
+    "packed_words",
+    "templates",
+    "unpack",
+    "whole_folder",
+    "write_by",
+    "write_file",
+]

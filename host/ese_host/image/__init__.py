@@ -1,13 +1,49 @@
 """A design and the image that fills it: sizes, the schedule of a step, entries, the file and its compressed form."""
 
-from ese_host.image.reader import (
-    HEADER,
-    MAGIC,
-    Image,
-    layout,
-    padding_entries,
-    parse,
-    read_header,
-)
+from ese_host.image.design import FORMAT_VERSION, SCAN_WIDTH, SUM_BITS, SUM_FRAC, WRITEBACK, Design, Mode, check_ids
+from ese_host.image.interleave import Interleave, Positions, entries, entries_per_pe, max_gap, padding_passes
+from ese_host.image.packing import GAP_BITS, RAM_BITS, Packing
+from ese_host.image.phases import Phase
+from ese_host.image.plan import StepPlan, plan_step
+from ese_host.image.reader import HEADER, MAGIC, Image, layout, padding_entries, parse, read_header
+from ese_host.image.sizes import DenseSize, LayerSize, LstmSize, MatrixSize, sizes_of
+from ese_host.image.sizing import MAX_ENTRIES, Needs, check_entries, smallest_design
 
-__all__ = ["HEADER", "MAGIC", "Image", "layout", "padding_entries", "parse", "read_header"]
+__all__ = [
+    "FORMAT_VERSION",
+    "GAP_BITS",
+    "HEADER",
+    "MAGIC",
+    "MAX_ENTRIES",
+    "RAM_BITS",
+    "SCAN_WIDTH",
+    "SUM_BITS",
+    "SUM_FRAC",
+    "WRITEBACK",
+    "DenseSize",
+    "Design",
+    "Image",
+    "Interleave",
+    "LayerSize",
+    "LstmSize",
+    "MatrixSize",
+    "Mode",
+    "Needs",
+    "Packing",
+    "Phase",
+    "Positions",
+    "StepPlan",
+    "check_entries",
+    "check_ids",
+    "entries",
+    "entries_per_pe",
+    "layout",
+    "max_gap",
+    "padding_entries",
+    "padding_passes",
+    "parse",
+    "plan_step",
+    "read_header",
+    "sizes_of",
+    "smallest_design",
+]

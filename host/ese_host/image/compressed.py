@@ -12,12 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ese_host.errors import FormatError
-from ese_host.files.huffman import CHUNK, decode_stream
-from ese_host.files.words import Words, pack, packed_words, unpack
+from ese_host.files import CHUNK, Words, decode_stream, pack, packed_words, unpack
 from ese_host.image.design import Design
 from ese_host.image.phases import Phase
 from ese_host.image.reader import HEADER, check_header, layout, phase_table, read_header
-from ese_host.ir.fixed import Codes
+from ese_host.ir import Codes
 
 MAGIC = 0x48455345
 VERSION = 1

@@ -11,12 +11,9 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 from ese_host.errors import FormatError, MismatchError
-from ese_host.files.decoder import decode
-from ese_host.files.hashing import digest_of
+from ese_host.files import decode, digest_of
 from ese_host.image.packing import GAP_BITS, RAM_BITS, Packing
-from ese_host.ir.activations import Activation
-from ese_host.ir.fixed import Fixed
-from ese_host.ir.weight_kinds import WEIGHT_KINDS, WeightKind
+from ese_host.ir import WEIGHT_KINDS, Activation, Fixed, WeightKind
 
 Mode = Literal["stream", "skip"]
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ese_host.errors import FormatError
-from ese_host.ir.weight_kinds import WEIGHT_KINDS, WeightKind
+from ese_host.ir import WEIGHT_KINDS, WeightKind
 
 Positions = npt.NDArray[np.int64]
 

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ese_host.ir.fixed import Codes
-from ese_host.ir.weight_kinds import WEIGHT_KINDS, WeightCode, WeightKind
+from ese_host.ir import WEIGHT_KINDS, Codes, WeightCode, WeightKind
 
 RAM_BITS = 18
 """Width of a block RAM's word: a vector element's, a column pointer's, and an entry word's or half of one."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ese_host.files.words import Field, Words, packed_words
+from ese_host.files import Field, Words, packed_words
 from ese_host.image.design import Design
 from ese_host.image.packing import COUNT_BITS
 

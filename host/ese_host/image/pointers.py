@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ese_host.errors import FormatError
-from ese_host.files.words import Words, unpack
+from ese_host.files import Words, unpack
 from ese_host.image.design import Design
 from ese_host.image.packing import RAM_BITS, Packing
 from ese_host.image.phases import Phase

@@ -13,12 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ese_host.errors import CapacityError, FormatError
-from ese_host.files.words import Field, Words, packed_words, unpack
+from ese_host.files import Field, Words, packed_words, unpack
 from ese_host.image import pointers
 from ese_host.image.design import FORMAT_VERSION, Design, check_ids
 from ese_host.image.packing import CODEBOOKS, CONSTANT_BITS, COUNT_BITS, LEVELS, RAM_BITS
 from ese_host.image.phases import Phase, record_words
-from ese_host.ir.tables import TABLE_SIZE
+from ese_host.ir import TABLE_SIZE
 
 MAGIC = 0x34455345
 HEADER = (

@@ -9,7 +9,7 @@ from typing import Union
 
 from ese_host.errors import UnsupportedError
 from ese_host.image.interleave import Interleave
-from ese_host.ir.network import GATES, Lstm, Network
+from ese_host.ir import GATES, Lstm, Network
 
 
 @dataclass(frozen=True)

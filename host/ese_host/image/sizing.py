@@ -9,8 +9,7 @@ from typing import Any
 from ese_host.errors import CapacityError
 from ese_host.image.design import SCAN_WIDTH, Design, Mode
 from ese_host.image.plan import StepPlan
-from ese_host.ir.engine_formats import EngineFormats
-from ese_host.ir.weight_kinds import WEIGHT_KINDS
+from ese_host.ir import WEIGHT_KINDS, EngineFormats
 
 MAX_ENTRIES = (1 << 16) - 1
 """Entries of one matrix that a PE counts."""

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ese_host.errors import FormatError
-from ese_host.files.decoder import decode
+from ese_host.files import decode
 
 Codes = npt.NDArray[np.int64]
 

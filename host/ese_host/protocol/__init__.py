@@ -1,1 +1,45 @@
 """What travels between host and engine: registers, packets, answers, and the results read from them."""
+
+from ese_host.protocol.answers import Shape, Trace
+from ese_host.protocol.packets import (
+    MAX_SEQUENCES,
+    RUN_HEADER_WORDS,
+    TRAILER_WORDS,
+    ErrorCode,
+    Operation,
+    Trailer,
+    Words,
+    load_packet,
+    read_trailer,
+    reset_packet,
+    run_packet,
+    step_words,
+)
+from ese_host.protocol.registers import IDLE_BIT, REGISTERS, START, START_BIT, DmaBit, DmaRegister
+from ese_host.protocol.results import Result, joined, stacked
+
+__all__ = [
+    "IDLE_BIT",
+    "MAX_SEQUENCES",
+    "REGISTERS",
+    "RUN_HEADER_WORDS",
+    "START",
+    "START_BIT",
+    "TRAILER_WORDS",
+    "DmaBit",
+    "DmaRegister",
+    "ErrorCode",
+    "Operation",
+    "Result",
+    "Shape",
+    "Trace",
+    "Trailer",
+    "Words",
+    "joined",
+    "load_packet",
+    "read_trailer",
+    "reset_packet",
+    "run_packet",
+    "stacked",
+    "step_words",
+]

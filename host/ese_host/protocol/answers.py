@@ -9,10 +9,8 @@ from typing import Literal
 import numpy as np
 
 from ese_host.errors import DeviceError
-from ese_host.image.design import SUM_FRAC
-from ese_host.ir.fixed import Codes, Fixed
-from ese_host.ir.network import Lstm, Network
-from ese_host.ir.sequences import Lengths
+from ese_host.image import SUM_FRAC
+from ese_host.ir import Codes, Fixed, Lengths, Lstm, Network
 from ese_host.protocol.packets import TRAILER_WORDS, Words, step_words
 
 OUTPUT_WORDS = 2

@@ -9,9 +9,8 @@ from enum import IntEnum, IntFlag
 import numpy as np
 
 from ese_host.errors import DeviceError, EseError, FormatError, MismatchError
-from ese_host.files.words import Words as Words  # a packet's words are an image's, and come from here too
-from ese_host.ir.fixed import Codes, Fixed
-from ese_host.ir.sequences import check_codes
+from ese_host.files import Words as Words  # a packet's words are an image's, and come from here too
+from ese_host.ir import Codes, Fixed, check_codes
 
 OPERATION_BASE = 0x45530000
 """The first word of a packet is this and its operation."""

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ese_host.ir.fixed import Codes
-from ese_host.ir.sequences import Lengths
+from ese_host.ir import Codes, Lengths
 from ese_host.protocol.answers import Trace
 
 

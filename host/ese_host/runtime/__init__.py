@@ -1,1 +1,8 @@
 """Running a design: the accelerator, transfers in flight, programs of several chains, pools of engines."""
+
+from ese_host.runtime.accelerator import Accelerator
+from ese_host.runtime.direct import DirectEngine
+from ese_host.runtime.pool import Engines
+from ese_host.runtime.runner import ProgramResult, run_program
+
+__all__ = ["Accelerator", "DirectEngine", "Engines", "ProgramResult", "run_program"]

@@ -8,20 +8,14 @@ from types import TracebackType
 from typing import Any
 
 from ese_host.boards import processor
-from ese_host.bundle.folder import Folder
-from ese_host.bundle.model import Loaded, Model
-from ese_host.device.emulated.faults import Faults
-from ese_host.device.lock import DeviceLock
-from ese_host.device.platform import Driver, Platform, choose
+from ese_host.bundle import Folder, Loaded, Model
+from ese_host.device import DeviceLock, Driver, Platform, choose
+from ese_host.device.emulated import Faults
 from ese_host.errors import DeviceError
-from ese_host.image.reader import Image
-from ese_host.ir.fixed import Codes
-from ese_host.ir.network import Network
+from ese_host.image import Image
+from ese_host.ir import Codes, Lengths, Network
 from ese_host.ir.program import Program
-from ese_host.ir.sequences import Lengths
-from ese_host.protocol.answers import Shape
-from ese_host.protocol.packets import MAX_SEQUENCES, Operation
-from ese_host.protocol.results import Result, joined
+from ese_host.protocol import MAX_SEQUENCES, Operation, Result, Shape, joined
 from ese_host.runtime import transfers
 from ese_host.runtime.batches import Batch, Room, batches
 from ese_host.runtime.control import Control

@@ -9,19 +9,18 @@ from typing import Any
 import numpy as np
 
 from ese_host.errors import CapacityError, DeviceError, FormatError
-from ese_host.ir.fixed import Codes
-from ese_host.ir.sequences import Lengths, are_frames, are_lengths, full_lengths
-from ese_host.protocol.answers import Shape
-from ese_host.protocol.packets import (
+from ese_host.ir import Codes, Lengths, are_frames, are_lengths, full_lengths
+from ese_host.protocol import (
     MAX_SEQUENCES,
     RUN_HEADER_WORDS,
     TRAILER_WORDS,
+    Result,
+    Shape,
     Trailer,
     Words,
     run_packet,
     step_words,
 )
-from ese_host.protocol.results import Result
 
 
 @dataclass(frozen=True)

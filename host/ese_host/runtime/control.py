@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from ese_host.device.dma_control import poll
-from ese_host.device.platform import Platform
+from ese_host.device import Platform, poll
 from ese_host.errors import MismatchError
-from ese_host.image.design import check_ids
-from ese_host.image.reader import Image
-from ese_host.protocol.packets import TRAILER_WORDS, Operation, Words, load_packet, reset_packet
-from ese_host.protocol.registers import REGISTERS, START
+from ese_host.image import Image, check_ids
+from ese_host.protocol import REGISTERS, START, TRAILER_WORDS, Operation, Words, load_packet, reset_packet
 from ese_host.runtime.transfers import Transfers
 
 

@@ -5,14 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from ese_host.device.emulated.engine import EmulatedEngine
+from ese_host.device.emulated import EmulatedEngine
 from ese_host.errors import DeviceError
-from ese_host.ir.fixed import Codes
+from ese_host.ir import Codes, Lengths
 from ese_host.ir.program import Program
-from ese_host.ir.sequences import Lengths
-from ese_host.protocol.answers import Shape
-from ese_host.protocol.packets import TRAILER_WORDS, Operation, Words, load_packet, read_trailer
-from ese_host.protocol.results import Result, joined
+from ese_host.protocol import TRAILER_WORDS, Operation, Result, Shape, Words, joined, load_packet, read_trailer
 from ese_host.runtime.batches import batches
 
 BATCH = 64

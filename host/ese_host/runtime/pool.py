@@ -11,10 +11,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ese_host.errors import FormatError, MismatchError
-from ese_host.ir.fixed import Codes
-from ese_host.ir.program.run import Inputs, values_of
-from ese_host.ir.sequences import Lengths
-from ese_host.protocol.results import Result, joined
+from ese_host.ir import Codes, Lengths
+from ese_host.ir.program import Inputs, values_of
+from ese_host.protocol import Result, joined
 from ese_host.runtime.accelerator import Accelerator
 from ese_host.runtime.runner import ProgramResult, joined_programs, run_program
 

@@ -10,11 +10,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from ese_host.errors import DeviceError
-from ese_host.ir.fixed import Codes
-from ese_host.ir.program import Chain, Program, ProgramRun, Value, run
-from ese_host.ir.program.run import Inputs
-from ese_host.ir.sequences import Lengths
-from ese_host.protocol.results import Result, joined, stacked
+from ese_host.ir import Codes, Lengths
+from ese_host.ir.program import Chain, Inputs, Program, ProgramRun, Value, run
+from ese_host.protocol import Result, joined, stacked
 
 
 @dataclass(frozen=True, eq=False)

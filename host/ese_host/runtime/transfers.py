@@ -9,11 +9,9 @@ from typing import Any
 import numpy as np
 
 from ese_host.boards import processor
-from ese_host.device.dma_control import complete, complete_async, halt
-from ese_host.device.platform import Platform
+from ese_host.device import Platform, complete, complete_async, halt
 from ese_host.errors import CapacityError, DeviceError, EseError
-from ese_host.protocol.packets import Operation, Trailer, Words, read_trailer
-from ese_host.protocol.registers import DmaRegister
+from ese_host.protocol import DmaRegister, Operation, Trailer, Words, read_trailer
 
 BUFFER_WORDS = 1 << 20
 """Words of each of the four buffers, unless one sequence needs more."""

@@ -13,9 +13,9 @@ from typing import Any
 
 import click
 
-from ese_host.bundle.provenance import USED, Record
+from ese_host.bundle import USED, Record
 from ese_host.errors import UnsupportedError
-from ese_host.ir.mask_families import MASK_FAMILIES
+from ese_host.ir import MASK_FAMILIES
 from ese_models.quiet import tensorflow_quietly as _tensorflow
 
 TASKS = ("japanese-vowels", "festvox-ru", "fashion-mnist", "digits")
@@ -70,8 +70,8 @@ def train(
     """Train a task's dense network, input quantizer -> LSTM layers -> QDense layers -> softmax."""
     with _tensorflow():
         from ese_models.records import provenance
+        from ese_models.training import resized, task_named
         from ese_models.training import train as training
-        from ese_models.training.tasks import resized, task_named
 
     chosen = resized(task_named(task), units, layers, projection, bidirectional)
     found = chosen.load()
@@ -148,8 +148,7 @@ def compress(
         from ese_models.pruning import gap_bits_for
         from ese_models.records import provenance
         from ese_models.training import compression as compression
-        from ese_models.training.tasks import task_named
-        from ese_models.training.train import shortened
+        from ese_models.training import shortened, task_named
 
     dense = inspection.load(model)
     before = provenance.read(model, *provenance.DENSE)
@@ -187,8 +186,8 @@ def dsd(
         from ese_models.networks import inspection
         from ese_models.records import provenance
         from ese_models.training import dsd as training
-        from ese_models.training.tasks import task_named
-    from ese_models.training.masking import DenseSparseDense
+        from ese_models.training import task_named
+    from ese_models.training import DenseSparseDense
 
     before = provenance.read(model, *provenance.DENSE)
     task = task_named(before.task or "")
@@ -229,10 +228,7 @@ def sensitivity(
         from ese_models.networks import inspection
         from ese_models.records import provenance
         from ese_models.records import sensitivity as scanning
-        from ese_models.training.compression import interleave
-        from ese_models.training.metrics import accuracy
-        from ese_models.training.tasks import task_named
-        from ese_models.training.train import predict
+        from ese_models.training import accuracy, interleave, predict, task_named
     from ese_models.pruning import gap_bits_for, mask_for
 
     network, data = inspection.load(model), task_named(provenance.read(model, "task").task or "").load()

@@ -10,9 +10,9 @@ from typing import Any
 
 import click
 
-from ese_host.bundle.provenance import Record, beside
+from ese_host.bundle import Record, beside
 from ese_host.errors import FormatError
-from ese_host.files.atomic import write_file
+from ese_host.files import write_file
 from ese_models.quiet import tensorflow_quietly
 
 
@@ -49,7 +49,7 @@ def compression(source: Path, pes: int | None, gap_bits: int | None, out: Path |
 
 def _folder(path: Path) -> tuple[list[Any], int, int | None]:
     """Matrices of a design folder, its PEs and gap bits."""
-    from ese_models.records.stored_model import of_folder
+    from ese_models.records import of_folder
 
     return of_folder(path)
 
@@ -58,8 +58,7 @@ def _model(path: Path) -> tuple[list[Any], int, int | None]:
     """Matrices of a saved model, and the PEs and gap bits its masks were made for."""
     with tensorflow_quietly():
         from ese_models.networks import inspection
-        from ese_models.records import provenance
-        from ese_models.records.stored_model import of_model
+        from ese_models.records import of_model, provenance
 
     matrices = of_model(inspection.open_model(path))
     made = provenance.read(path) if beside(path).is_file() else Record()

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 from ese_models.data import digits, fashion_mnist, festvox_ru, japanese_vowels
 from ese_models.data.dataset import NO_LABEL, Dataset, Split
-from ese_models.data.ts_format import read_ts
+from ese_models.data.japanese_vowels import load, standardized
+from ese_models.data.ts_format import Series, read_ts
 
 LOADERS: dict[str, Callable[[], Dataset]] = {
     "japanese-vowels": japanese_vowels.load,
@@ -14,4 +15,4 @@ LOADERS: dict[str, Callable[[], Dataset]] = {
 }
 """Task -> what fetches and reads its data set."""
 
-__all__ = ["LOADERS", "NO_LABEL", "Dataset", "Split", "read_ts"]
+__all__ = ["LOADERS", "NO_LABEL", "Dataset", "Series", "Split", "load", "read_ts", "standardized"]

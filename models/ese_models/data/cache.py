@@ -18,8 +18,7 @@ from pathlib import Path
 from typing import Union
 
 from ese_host.errors import FormatError, MissingError
-from ese_host.files.atomic import write_file
-from ese_host.files.hashing import digest, digest_of
+from ese_host.files import digest, digest_of, write_file
 
 _log = logging.getLogger(__name__)
 

@@ -15,8 +15,7 @@ import numpy.typing as npt
 from scipy.io import wavfile
 
 from ese_host.errors import FormatError
-from ese_host.files.atomic import write_by
-from ese_host.files.hashing import digest_of
+from ese_host.files import digest_of, write_by
 from ese_models.data.audio import Features, Floats, log_mel, with_differences
 from ese_models.data.cache import Deb, cache_folder, unpack
 from ese_models.data.dataset import NO_LABEL, Dataset, Split

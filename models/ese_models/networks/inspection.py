@@ -11,7 +11,7 @@ import numpy as np
 from qkeras import QLSTM, QActivation, QBidirectional, QDense
 
 from ese_host.errors import FormatError, UnsupportedError
-from ese_host.files.saved_model import load_model
+from ese_host.files import load_model
 from ese_models.networks.builder import Formats, Topology
 from ese_models.networks.mask_constraint import MaskConstraint
 from ese_models.networks.qlstmp import QLSTMP

@@ -3,18 +3,23 @@
 from ese_models.pruning.families import mask_for
 from ese_models.pruning.gaps import gap_aware, gap_bits_for
 from ese_models.pruning.masks import keep_per_pe, magnitude, pe_balanced
+from ese_models.pruning.schedule import SCHEDULES, Schedule, density_of_round, round_of
 from ese_models.pruning.statistics import MaskStatistics, statistics
 from ese_models.pruning.units import bank_balanced, column_balanced
 
 __all__ = [
+    "SCHEDULES",
     "MaskStatistics",
+    "Schedule",
     "bank_balanced",
     "column_balanced",
+    "density_of_round",
     "gap_aware",
     "gap_bits_for",
     "keep_per_pe",
     "magnitude",
     "mask_for",
     "pe_balanced",
+    "round_of",
     "statistics",
 ]

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ese_host.errors import UnsupportedError
-from ese_host.image.interleave import Interleave
-from ese_host.ir.mask_families import MASK_FAMILIES, MaskFamily
-from ese_host.ir.weight_kinds import WeightKind
+from ese_host.image import Interleave
+from ese_host.ir import MASK_FAMILIES, MaskFamily, WeightKind
 from ese_models.pruning.gaps import gap_aware
 from ese_models.pruning.masks import Floats, Mask, magnitude, pe_balanced
 from ese_models.pruning.units import bank_balanced, column_balanced

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ese_host.errors import FormatError, UnsupportedError
-from ese_host.image.interleave import Interleave
+from ese_host.image import Interleave
 
 Mask = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.floating[Any]]

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ese_host.image.interleave import Interleave, entries_per_pe
-from ese_host.ir.weight_kinds import WeightKind
+from ese_host.image import Interleave, entries_per_pe
+from ese_host.ir import WeightKind
 
 
 @dataclass(frozen=True)

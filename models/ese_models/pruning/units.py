@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ese_host.errors import UnsupportedError
-from ese_host.image.interleave import Interleave
+from ese_host.image import Interleave
 from ese_models.pruning.masks import Floats, Mask, checked_magnitudes, keep_per_pe, largest
 
 BANK = 64

@@ -2,6 +2,7 @@
 
 from ese_models.quantizers.codebook import Codebook
 from ese_models.quantizers.grouped import Ttq, Twn
+from ese_models.quantizers.kmeans import STARTS, Start
 from ese_models.quantizers.masked import MaskedInt4, MaskedTernary
 
-__all__ = ["Codebook", "MaskedInt4", "MaskedTernary", "Ttq", "Twn"]
+__all__ = ["STARTS", "Codebook", "MaskedInt4", "MaskedTernary", "Start", "Ttq", "Twn"]

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from keras import ops
 
 from ese_host.errors import MismatchError, UnsupportedError
-from ese_host.ir.fixed import Codes
+from ese_host.ir import Codes
 from ese_models.quantizers.encoding import from_text, to_text
 from ese_models.quantizers.kmeans import Start, cluster
 from ese_models.quantizers.learned import LearnedQuantizer

@@ -15,9 +15,7 @@ import numpy.typing as npt
 from keras import ops
 
 from ese_host.errors import MismatchError, UnsupportedError
-from ese_host.ir.fixed import Codes
-from ese_host.ir.network import SCALE_BITS
-from ese_host.ir.weight_kinds import WeightKind
+from ese_host.ir import SCALE_BITS, Codes, WeightKind
 from ese_models.quantizers.encoding import from_text, to_text
 from ese_models.quantizers.learned import LearnedQuantizer
 from ese_models.quantizers.masked import (

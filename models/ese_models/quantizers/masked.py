@@ -17,9 +17,7 @@ from keras import ops
 from qkeras.base_quantizer import BaseQuantizer
 
 from ese_host.errors import FormatError, UnsupportedError
-from ese_host.ir.fixed import Codes
-from ese_host.ir.network import SCALE_BITS
-from ese_host.ir.weight_kinds import WeightKind
+from ese_host.ir import SCALE_BITS, Codes, WeightKind
 
 GRID = 2.0**24
 """Magnitudes are summed as multiples of 2**-24, which is exact in any order."""

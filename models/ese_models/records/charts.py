@@ -10,7 +10,7 @@ from typing import Any
 import pygal
 from pygal.style import Style
 
-from ese_host.files.atomic import write_file
+from ese_host.files import write_file
 
 STYLE = Style(
     background="#ffffff",

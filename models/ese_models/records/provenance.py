@@ -12,22 +12,25 @@ from typing import Any
 import keras
 import numpy as np
 
-from ese_host.bundle import provenance
-from ese_host.bundle.provenance import FORMAT, USED, Load, Record, Samples
+from ese_host.bundle import FORMAT, USED, Load, Record, Samples, provenance
 from ese_host.errors import FormatError, MissingError
-from ese_host.files.atomic import write_by
-from ese_host.files.decoder import decode
-from ese_host.files.hashing import digest
-from ese_host.ir.mask_families import MASK_FAMILIES
+from ese_host.files import decode, digest, write_by
+from ese_host.ir import MASK_FAMILIES
 from ese_models.data import Dataset, Split
-from ese_models.networks.builder import Mask
-from ese_models.networks.inspection import check_finite, kernels, weight_quantizers
+from ese_models.networks import Mask, check_finite, kernels, weight_quantizers
 from ese_models.pruning import statistics
-from ese_models.training.compression import Compressed, Plan, interleave, masks_for, matrices
-from ese_models.training.masking import DenseSparseDense
-from ese_models.training.metrics import accuracy
-from ese_models.training.tasks import Task, task_named
-from ese_models.training.train import predict
+from ese_models.training import (
+    Compressed,
+    DenseSparseDense,
+    Plan,
+    Task,
+    accuracy,
+    interleave,
+    masks_for,
+    matrices,
+    predict,
+    task_named,
+)
 
 DENSE = ("task", "remark", "commands", "seeds", "recipes", "epochs", "accuracy", "figures", "density")
 """Fields that the dense stage writes and later stages add to or show."""

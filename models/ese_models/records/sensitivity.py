@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ese_host.errors import UnsupportedError
-from ese_host.files.atomic import write_file
+from ese_host.files import write_file
 from ese_models.records import charts
 
 Choose = Callable[[str, npt.NDArray[np.float32], float], npt.NDArray[np.bool_]]

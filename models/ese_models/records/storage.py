@@ -18,8 +18,8 @@ import numpy.typing as npt
 from bitarray.util import huffman_code
 
 from ese_host.errors import FormatError
-from ese_host.image.interleave import Interleave, entries
-from ese_host.ir.weight_kinds import WeightKind
+from ese_host.image import Interleave, entries
+from ese_host.ir import WeightKind
 
 FLOAT_BITS, NUMBER_BITS, LENGTH_BITS = 32, 16, 5
 GAP_BITS = range(2, 13)

@@ -9,13 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ese_host.bundle import golden_file
-from ese_host.bundle.folder import Folder
-from ese_host.bundle.manifest import GOLDEN
+from ese_host.bundle import GOLDEN, Folder, golden_file
 from ese_host.errors import UnsupportedError
-from ese_host.ir.network import GATES, Lstm, Matrix
-from ese_host.ir.quantizers import TellsCodebook, tells_codes
-from ese_host.ir.weight_kinds import WEIGHT_KINDS
+from ese_host.ir import GATES, WEIGHT_KINDS, Lstm, Matrix, TellsCodebook, tells_codes
 from ese_models.records.storage import FLOAT_BITS, StoredMatrix
 
 

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from qkeras import QLSTM, QActivation, quantized_bits, quantized_relu
 
 from ese_host.errors import FormatError, UnsupportedError
-from ese_host.ir.fixed import Fixed
+from ese_host.ir import Fixed
 
 PERCENTILES = (0.1, 50.0, 99.9)
 Floats = npt.NDArray[np.float32]

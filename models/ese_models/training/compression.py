@@ -15,24 +15,25 @@ import numpy as np
 import numpy.typing as npt
 
 from ese_host.errors import UnsupportedError
-from ese_host.image.interleave import Interleave
-from ese_host.ir.mask_families import MASK_FAMILIES, MaskFamily
-from ese_host.ir.network import GATES
-from ese_host.ir.weight_kinds import WEIGHT_KINDS, WeightKind
+from ese_host.image import Interleave
+from ese_host.ir import GATES, MASK_FAMILIES, WEIGHT_KINDS, MaskFamily, WeightKind
 from ese_models.data import Dataset
-from ese_models.networks.builder import QUANTIZERS, Formats, Mask, Weights, network
-from ese_models.networks.inspection import (
+from ese_models.networks import (
+    QUANTIZERS,
+    Formats,
+    Mask,
+    Weights,
     check_finite,
     constraints,
     formats_of,
     kernels,
+    network,
     parts,
     topology_of,
     weight_quantizers,
 )
-from ese_models.pruning import mask_for
-from ese_models.pruning.schedule import SCHEDULES, Schedule
-from ese_models.quantizers.kmeans import STARTS, Start
+from ese_models.pruning import SCHEDULES, Schedule, mask_for
+from ese_models.quantizers import STARTS, Start
 from ese_models.training.grouping import LEARNED, Regrouping, begin, finish
 from ese_models.training.masking import Pruner
 from ese_models.training.train import Progress, Recipe, fit

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from ese_host.image.interleave import Interleave
+from ese_host.image import Interleave
 from ese_models.data import Dataset
-from ese_models.networks.inspection import kernels
+from ese_models.networks import kernels
 from ese_models.pruning import magnitude
 from ese_models.training.masking import DenseSparseDense, Masks, Matrices, Pruner, dense_sparse_dense
 from ese_models.training.train import Progress, Recipe, fit

@@ -14,9 +14,8 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from ese_models.pruning.schedule import round_of
-from ese_models.quantizers import Codebook, Ttq, Twn
-from ese_models.quantizers.kmeans import Start
+from ese_models.pruning import round_of
+from ese_models.quantizers import Codebook, Start, Ttq, Twn
 
 LEARNED = ("twn", "ttq")
 """Kinds of weights whose grouping is learned."""

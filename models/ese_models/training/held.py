@@ -13,7 +13,7 @@ from typing import Any
 
 from qkeras import QLSTM
 
-from ese_models.networks.inspection import parts
+from ese_models.networks import parts
 
 HELD = {"kernel_quantizer_internal": "kernel", "recurrent_quantizer_internal": "recurrent_kernel"}
 """Attributes of a QLSTM's cell: quantizer -> its weight."""

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ese_host.errors import UnsupportedError
-from ese_models.networks.mask_constraint import MaskConstraint
-from ese_models.pruning.schedule import Schedule, density_of_round, round_of
+from ese_models.networks import MaskConstraint
+from ese_models.pruning import Schedule, density_of_round, round_of
 from ese_models.training.train import Recipe
 
 Matrices = Mapping[str, npt.NDArray[np.float32]]

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ese_host.errors import FormatError
-from ese_models.data.dataset import NO_LABEL, Split
+from ese_models.data import NO_LABEL, Split
 
 Floats = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]

@@ -8,7 +8,7 @@ from functools import partial
 
 from ese_host.errors import UnsupportedError
 from ese_models.data import LOADERS, Dataset, Split, festvox_ru
-from ese_models.networks.builder import Formats, Topology
+from ese_models.networks import Formats, Topology
 from ese_models.training import metrics
 from ese_models.training.compression import PRUNE, TUNE
 from ese_models.training.metrics import Floats

@@ -17,8 +17,7 @@ import tensorflow as tf
 
 from ese_host.errors import UnsupportedError
 from ese_models.data import Dataset, Split
-from ese_models.networks.builder import Formats, Topology, network
-from ese_models.networks.inspection import check_finite
+from ese_models.networks import Formats, Topology, check_finite, network
 from ese_models.training.held import quantized_once
 
 Floats = npt.NDArray[np.float32]

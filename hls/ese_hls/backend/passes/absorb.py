@@ -9,8 +9,8 @@ from hls4ml.model.layers import Activation, Input
 from hls4ml.model.optimizer import OptimizerPass
 
 from ese_hls.graph.nodes import HostStep, SparseDense, SparseLSTM, maker
-from ese_hls.quantize.formats import Format, format_of, is_format, is_sigmoidal
-from ese_host.ir.engine_formats import ELEMENT_BITS
+from ese_hls.quantize import Format, format_of, is_format, is_sigmoidal
+from ese_host.ir import ELEMENT_BITS
 
 
 def _is_output(node: Any) -> bool:

@@ -7,9 +7,9 @@ from typing import Any
 from hls4ml.model.layers import Activation, Input
 from hls4ml.model.optimizer import ModelOptimizerPass
 
-from ese_hls.frontend.call import MAPPED
+from ese_hls.frontend import MAPPED
 from ese_hls.graph.nodes import HostStep, SparseLSTM, SparseNode
-from ese_hls.lower.options import options_from
+from ese_hls.lower import options_from
 from ese_host.errors import UnsupportedError
 
 THRESHOLDS = {"DeltaInput": "delta_input", "DeltaState": "delta_state"}

@@ -7,8 +7,8 @@ from typing import Any
 from hls4ml.model.layers import Activation, Input
 from hls4ml.model.optimizer import ModelOptimizerPass
 
-from ese_hls.emulate.tracing import KerasLayer, Kind
-from ese_hls.quantize.formats import is_format
+from ese_hls.emulate import KerasLayer, Kind
+from ese_hls.quantize import is_format
 
 
 class RememberLayers(ModelOptimizerPass):  # type: ignore[misc]

@@ -1,1 +1,6 @@
 """A board in software, below the driver: registers, DMA, memory and interrupts around the compiled engine."""
+
+from ese_host.device.emulated.engine import EmulatedEngine
+from ese_host.device.emulated.faults import Faults
+
+__all__ = ["EmulatedEngine", "Faults"]

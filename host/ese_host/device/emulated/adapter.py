@@ -5,12 +5,11 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
-from ese_host.boards.processor import BLOCK_BYTES, MAX_TRANSFER_BYTES
+from ese_host.boards import BLOCK_BYTES, MAX_TRANSFER_BYTES
 from ese_host.device.emulated.board import EmulatedBoard
 from ese_host.device.emulated.memory import PhysicalMemory
 from ese_host.errors import DeviceError
-from ese_host.protocol.packets import Words
-from ese_host.protocol.registers import DmaBit, DmaRegister
+from ese_host.protocol import DmaBit, DmaRegister, Words
 
 
 class Buffer(Words):

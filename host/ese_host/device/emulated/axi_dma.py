@@ -8,8 +8,7 @@ from collections.abc import Callable
 from ese_host.device.emulated.faults import Faults
 from ese_host.device.emulated.memory import PhysicalMemory
 from ese_host.device.emulated.worker import Done
-from ese_host.protocol.packets import Words
-from ese_host.protocol.registers import DmaBit, DmaRegister
+from ese_host.protocol import DmaBit, DmaRegister, Words
 
 PATIENCE = 5e-3
 """Seconds that a read of a status register may take while the engine works: the emulated bus need not be polled."""

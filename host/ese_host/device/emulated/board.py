@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ese_host.boards import processor
-from ese_host.boards.board import Board
+from ese_host.boards import Board, processor
 from ese_host.device.emulated.axi_dma import AxiDma
 from ese_host.device.emulated.engine import EmulatedEngine
 from ese_host.device.emulated.faults import Faults
@@ -13,8 +12,7 @@ from ese_host.device.emulated.interrupts import InterruptController
 from ese_host.device.emulated.memory import PhysicalMemory
 from ese_host.device.emulated.worker import Done, Worker
 from ese_host.errors import DeviceError
-from ese_host.protocol.packets import Words
-from ese_host.protocol.registers import IDLE_BIT, REGISTERS, START, START_BIT
+from ese_host.protocol import IDLE_BIT, REGISTERS, START, START_BIT, Words
 
 PAGES = 0xFFFFF000
 """Registers of the processing system lie in pages of their own."""

@@ -11,7 +11,7 @@ from types import TracebackType
 import numpy as np
 
 from ese_host.errors import DeviceError, FormatError
-from ese_host.protocol.packets import Words
+from ese_host.protocol import Words
 
 ELF_MAGIC = b"\x7fELF"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ese_host.protocol.packets import Words
+from ese_host.protocol import Words
 
 Alter = Callable[[Words], Words]
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ese_host.errors import DeviceError
-from ese_host.protocol.packets import Words
+from ese_host.protocol import Words
 
 Bytes = npt.NDArray[np.uint8]
 

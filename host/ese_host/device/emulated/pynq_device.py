@@ -18,7 +18,7 @@ from pynq.pl_server.device import Device
 from pynqmetadata.frontends import Metadata  # type: ignore
 from pynqmetadata.views.runtime import RuntimeMetadataParser  # type: ignore
 
-from ese_host.boards.board import load_board
+from ese_host.boards import load_board
 from ese_host.device.emulated.board import EmulatedBoard
 from ese_host.device.emulated.faults import Faults
 

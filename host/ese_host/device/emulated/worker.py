@@ -10,7 +10,7 @@ import numpy as np
 
 from ese_host.device.emulated.engine import EmulatedEngine
 from ese_host.device.emulated.faults import PacketFault
-from ese_host.protocol.packets import Words
+from ese_host.protocol import Words
 
 Done = Callable[[Words, int], None]
 """Called in the worker's thread with the words answered and their number, below zero for an answer without an end."""

@@ -10,9 +10,9 @@ run.py         every tensor of a program; chains by the golden model, or by what
 
 from ese_host.ir.program.arithmetic import Affine, Apply, Merge, Quantize, Relu, Ternary
 from ese_host.ir.program.chain import Chain
-from ese_host.ir.program.graph import INPUT, Output, Port, Program, Step
-from ese_host.ir.program.order import Concatenate, Last, Mask, Repeat, Reshape, Reverse, Unmask
-from ese_host.ir.program.run import ProgramRun, run
+from ese_host.ir.program.graph import INPUT, Head, Output, Port, Program, Step
+from ese_host.ir.program.order import Concatenate, Fill, Last, Mask, Repeat, Reshape, Reverse, Unmask
+from ese_host.ir.program.run import Inputs, ProgramRun, run, values_of
 from ese_host.ir.program.tensor import Tensor, Value
 
 __all__ = [
@@ -21,6 +21,9 @@ __all__ = [
     "Apply",
     "Chain",
     "Concatenate",
+    "Fill",
+    "Head",
+    "Inputs",
     "Last",
     "Mask",
     "Merge",
@@ -39,4 +42,5 @@ __all__ = [
     "Unmask",
     "Value",
     "run",
+    "values_of",
 ]
