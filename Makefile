@@ -102,10 +102,12 @@ $(CLASSIC)/.ready: pyproject.toml
 classic-images: $(READY) ## record the images of the classic test models, with Keras 3: tests/hls/keras2/images.json
 	$(VENV)/bin/python tests/hls/keras2/record_keras2.py
 
-check: $(READY) ## ruff, mypy, clang-format
+check: $(READY) ## ruff, mypy, import-linter, the rules of the rooms, clang-format
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+	PYTHONPATH=. $(VENV)/bin/lint-imports
+	$(VENV)/bin/python -m benchmarks.rooms --check
 	$(VENV)/bin/clang-format --dry-run --Werror $(CSRC)
 
 format: $(READY) ## let ruff and clang-format put the sources in order

@@ -34,7 +34,7 @@ INFRASTRUCTURE = {"luts": 4500, "flip_flops": 6000, "lutram": 400}
 RESULT_BITS = 133
 """Bits of a unit's result on its way: 64 + 18 + 18 + 16 + 16 + 1."""
 UNPAIRED = {"PEs": 451 / 328, "element-wise units": 5177 / 4175}
-"""Yosys's own LUTs, none paired, over paired ones (benchmarks/logic, W = 24): the upper count."""
+"""Yosys's own LUTs, none paired, over paired ones (benchmarks/rtl, W = 24): the upper count."""
 DRAIN = {
     2: 288,
     4: 288,
@@ -51,7 +51,7 @@ DRAIN = {
     96: 9812,
     128: 13634,
 }
-"""Yosys's own LUTs from so many PEs to one unit, none paired (benchmarks/logic, W = 24). No steady
+"""Yosys's own LUTs from so many PEs to one unit, none paired (benchmarks/rtl, W = 24). No steady
 function: between two counts of PEs the greater."""
 FULL_LUTS = 20
 """LUTs of a PE for full phases, its second way to unpack a word: Yosys counts 16 for ternary codes, 1, -5 and 18 for

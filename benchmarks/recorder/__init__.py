@@ -1,0 +1,1 @@
+"""The recorder: what users see, recorded before and after a change that should not be seen."""

@@ -1,0 +1,148 @@
+"""What users see, recorded before and after a change that should not be seen.
+
+    python -m benchmarks.recorder record OLD.json      in the environment of the old tree
+    python -m benchmarks.recorder record NEW.json      in that of the new one
+    python -m benchmarks.recorder compare OLD.json NEW.json
+
+`record` makes designs, runs and refusals through interfaces that outlast a move of modules: the command `ese4ml`, the
+hls4ml plugin, Keras, and the C functions of emulated bitstreams. It takes eight minutes of one core.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+FORMAT = 1
+SOFT = {"help": ("out", "err"), "command": ("err",), "refusal": ("text",)}
+"""Fields of an item, by its kind, that may differ: texts for people. They are listed."""
+SOURCES = ("csrc/", "design.bit", "build_prj.tcl")
+"""Beginnings of the names of the engine's sources in a project, and of what is compiled of them: the answers of the
+compiled engines are what must not differ."""
+FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.group()
+def main() -> None:
+    """Record what users of ese4ml see, and compare two records."""
+
+
+@main.command()
+@click.argument("out", type=FILE)
+@click.option("--work", type=click.Path(file_okay=False, path_type=Path), help="Folder to work in, empty or new; kept.")
+def record(out: Path, work: Path | None) -> None:
+    """Make the designs, runs and refusals, and write the record OUT."""
+    if work is not None and work.is_dir() and any(work.iterdir()):
+        raise click.UsageError(f"{work} is not empty; give another folder, or none")
+    begun = time.monotonic()
+    if work is not None:
+        items = _recorded(work.resolve())
+    else:
+        with tempfile.TemporaryDirectory(prefix="recorder-") as name:
+            items = _recorded(Path(name).resolve())
+    text = json.dumps({"record": FORMAT, "items": items}, indent=1, ensure_ascii=False) + "\n"
+    out.write_text(text, encoding="utf-8")
+    kinds = Counter(item["kind"] for item in items.values())
+    spent = sum(os.times()[:4])  # of this process and of its children
+    click.echo(f"{len(items)} items in {time.monotonic() - begun:.0f} s, {spent:.0f} s of one core: {dict(kinds)}")
+
+
+def _recorded(work: Path) -> dict[str, Any]:
+    """The items of a run in a folder."""
+    from benchmarks.recorder.items import ENVIRONMENT, Record
+
+    os.environ.update(ENVIRONMENT)  # before TensorFlow is imported
+    (work / "tmp").mkdir(parents=True)
+    from benchmarks.recorder import commands, damage, designs, refusals
+
+    made = Record(work)
+    parts: dict[str, Any] = {
+        "help": lambda: commands.helps(made),
+        "designs": lambda: designs.all_cases(made),
+        "estimates": lambda: commands.estimates(made),
+        "commands": lambda: commands.design_commands(made),
+        "models": lambda: commands.saved_models(made),
+        "training": lambda: commands.training(made),
+        "refused models": lambda: refusals.models(made),
+        "refused options": lambda: damage.options(made),
+        "refused folders": lambda: damage.folders(made),
+    }
+    for name, part in parts.items():
+        begun, before = time.monotonic(), len(made.items)
+        made.attempt(f"the whole part: {name}", part)
+        seconds, items = time.monotonic() - begun, len(made.items) - before
+        click.echo(f"{name}: {items} items in {seconds:.0f} s", err=True)
+    return made.items
+
+
+@main.command()
+@click.argument("old", type=FILE)
+@click.argument("new", type=FILE)
+def compare(old: Path, new: Path) -> None:
+    """List what differs between two records: first what must not, then texts. Exit code 1 where anything must not."""
+    before, after = (_read(path) for path in (old, new))
+    hard: list[str] = []
+    soft: list[str] = []
+    sources: Counter[str] = Counter()
+    for name in [*before, *(name for name in after if name not in before)]:
+        if name not in before or name not in after:
+            hard.append(f"{name}: only in the {'new' if name in after else 'old'} record")
+            continue
+        texts = SOFT.get(before[name]["kind"], ())
+        for path, one, other in _differences(before[name], after[name]):
+            found = f"{name}: {'.'.join(path)}\n  old: {_shown(one)}\n  new: {_shown(other)}"
+            if any(part.startswith(SOURCES) for part in path):
+                sources[path[-1]] += 1
+            else:
+                (soft if path[0] in texts else hard).append(found)
+    if hard:
+        click.echo(f"{len(hard)} DIFFERENCES\n\n" + "\n".join(hard) + "\n")
+    if soft:
+        click.echo(f"{len(soft)} texts changed\n\n" + "\n".join(soft) + "\n")
+    if sources:
+        listed = "".join(f"  {name}: in {count} items\n" for name, count in sorted(sources.items()))
+        click.echo(f"{len(sources)} files of the engine's sources, or compiled of them, changed\n\n{listed}")
+    click.echo(f"{len(before)} and {len(after)} items: {len(hard)} differences, {len(soft)} texts changed")
+    sys.exit(1 if hard else 0)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    value = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(value, dict) or value.get("record") != FORMAT:
+        raise click.UsageError(f"{path} is no record of format {FORMAT}")
+    items: dict[str, Any] = value["items"]
+    return items
+
+
+ABSENT = "<absent>"
+
+
+def _differences(one: Any, other: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any, Any]]:
+    """(place, old, new) of all that differs; numbers of another type differ too."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        for key in [*one, *(key for key in other if key not in one)]:
+            yield from _differences(one.get(key, ABSENT), other.get(key, ABSENT), (*path, key))
+    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        for number, (first, second) in enumerate(zip(one, other, strict=True)):
+            yield from _differences(first, second, (*path, str(number)))
+    elif type(one) is not type(other) or one != other:
+        yield path, one, other
+
+
+def _shown(value: Any) -> str:
+    """A value for people: texts of several lines indented."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text.replace("\n", "\n       ")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,236 @@
+"""Designs of all kinds for the recorder: through hls4ml into projects, built, checked, and asked packet by packet."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from keras import layers as kl
+from qkeras import QActivation, quantized_relu, quantized_tanh, ternary
+
+from benchmarks.recorder.items import Record
+from benchmarks.recorder.models import (
+    bits,
+    both_ways,
+    chain,
+    classifier,
+    dense,
+    float_model,
+    frames,
+    int4_classifier,
+    layers_after,
+    learned,
+    lstm,
+    merges,
+    mixed,
+    nested,
+    normalized,
+    projected,
+    smooth,
+    softmax,
+    stacked,
+    ternary_classifier,
+    two_inputs,
+)
+
+TEXTS = ("README.md", "csrc/config.h", "design.json", "manifest.json", "build.log", "provenance.json")
+PROVENANCE = {"accuracy": {"dense": 0.5}, "seeds": {"train": 1}, "versions": {"numpy": "0"}, "masks": {}}
+PACKETS = Path(__file__).with_name("packets.py")
+SHORT = 16
+TIMEOUT = 120
+
+
+@dataclass(frozen=True)
+class Case:
+    """One model and how it is converted.
+
+    Attributes:
+        build: makes the model.
+        model: keys of hls_config["Model"]. layers: of hls_config["LayerName"]. arguments: further keyword arguments.
+        masked: whether some frames of its input are zero.
+        built: whether `ese4ml build` makes a design folder, which is checked, run and asked by packets.
+        predicted: whether the plugin compiles, predicts and traces.
+    """
+
+    build: Callable[[], Any]
+    model: dict[str, Any] = field(default_factory=dict)
+    layers: dict[str, dict[str, Any]] = field(default_factory=dict)
+    arguments: dict[str, Any] = field(default_factory=dict)
+    masked: bool = False
+    built: bool = True
+    predicted: bool = False
+
+
+def plugin(build: Callable[[], Any], masked: bool = False, **model: Any) -> Case:
+    """A case that is compiled and run by the plugin alone."""
+    return Case(build, model, masked=masked, built=False, predicted=True)
+
+
+def wide(width: int) -> Callable[[], Any]:
+    """A classifier with kernels of this many bits."""
+    return lambda: classifier(lambda: bits(width, 1))
+
+
+SKIP: dict[str, Any] = {"Mode": "skip", "FifoDepth": 4}
+DELTAS = {"lstm": {"DeltaInput": 0.3, "DeltaState": 0.1}}
+PRECISIONS = {
+    "x": {"Precision": {"result": "fixed<12,4>"}},
+    "lstm": {"Precision": {"state": "fixed<16,4>", "result": "fixed<10,2>", "weight": "fixed<8,1>"}},
+    "hidden_tanh": {"Precision": {"result": "fixed<8,1>"}},
+    "cut": {"Precision": {"result": "ufixed<9,3>"}},
+}
+CASES: dict[str, Case] = {
+    **{f"ternary-{pes}": Case(ternary_classifier, {"PEs": pes}, predicted=pes == 3) for pes in (1, 3, 8, 16)},
+    **{f"int4-{pes}": Case(int4_classifier, {"PEs": pes}) for pes in (1, 3, 8, 16)},
+    **{f"int{width}": Case(wide(width), {"PEs": 4}) for width in (8, 16)},
+    "full-ternary": Case(ternary_classifier, {"PEs": 4, "Storage": "full"}),
+    "full-int4": Case(int4_classifier, {"PEs": 3, "Storage": "full"}),
+    "skip-ternary": Case(ternary_classifier, {"PEs": 2, **SKIP}),
+    "skip-delta": Case(int4_classifier, {"PEs": 3, **SKIP}, DELTAS, predicted=True),
+    "skip-full": Case(int4_classifier, {"PEs": 4, "Storage": "full", **SKIP, "FifoDepth": 1}),
+    "codebook4": Case(lambda: learned("Codebook"), {"PEs": 5}),
+    "ttq": Case(lambda: learned("Ttq"), {"PEs": 4}),
+    "projected": Case(projected, {"PEs": 4}),
+    "stacked": Case(stacked, {"PEs": 3, "AccBanks": 2}, predicted=True),
+    "both-ways": Case(lambda: both_ways("concat", dense(units=3), return_sequences=True), {"PEs": 4}, predicted=True),
+    "masked": Case(lambda: layers_after(kl.Masking(0.0, name="mask"), lstm(), dense()), {"PEs": 2}, masked=True),
+    "two-inputs": Case(two_inputs, {"PEs": 4}, predicted=True),
+    "merges": Case(merges, {"PEs": 2}),
+    "float": Case(float_model, {"PEs": 4}),
+    "dense-alone": Case(
+        lambda: chain(dense("a", 9, activation=quantized_relu(6, 3)), dense("b", 4), softmax(), shape=(12,)),
+        {"PEs": 6, "AccBanks": 4, "CellsPerCycle": 1}, arguments={"board": "zcu104", "clock_period": 5},
+    ),
+    # by the plugin alone
+    "mixed": plugin(mixed, PEs=4),
+    "int12": plugin(wide(12)),
+    "sparse, short gaps": plugin(int4_classifier, PEs=3, Storage="sparse", GapBits=2),
+    "ttq of one scale": plugin(lambda: learned("Ttq", per_channel=False)),
+    "twn": plugin(lambda: learned("Twn")),
+    "projected, no peepholes": plugin(lambda: projected(use_peepholes=False, output_quantizer=None), **SKIP),
+    "float, layer by layer": Case(float_model, {"PEs": 2}, PRECISIONS, built=False, predicted=True),
+    "no configuration": Case(float_model, {"none": True}, built=False, predicted=True),
+    "both ways, sum": plugin(lambda: both_ways("sum")),
+    "both ways, apart": plugin(lambda: both_ways(None, return_sequences=True)),
+    "both ways, masked": plugin(lambda: both_ways("mul", masked=True, return_sequences=True), masked=True),
+    "masked, every step": plugin(
+        lambda: layers_after(kl.Masking(0.0, name="mask"), lstm(units=6, return_sequences=True), dense()), masked=True,
+    ),
+    "backwards": plugin(lambda: chain(lstm(go_backwards=True, return_sequences=True), dense())),
+    "normalized": plugin(normalized, PEs=1),
+    "nested": plugin(nested, PEs=2),
+    "repeated": plugin(
+        lambda: layers_after(lstm(), kl.RepeatVector(4, name="r"), lstm("m", 6, return_sequences=True), dense())
+    ),
+    "reshaped": plugin(lambda: layers_after(kl.Reshape((3, 14), name="r"), kl.Flatten(name="f"), dense())),
+    "activations between": plugin(
+        lambda: layers_after(
+            dense("a", 5), QActivation(quantized_tanh(8), name="t"), dense("b", 9, kernel=lambda: ternary(alpha=0.5)),
+            QActivation(ternary(threshold=0.2), name="three"), dense("c", 4, activation="sigmoid"), shape=(7,),
+        )
+    ),
+    "steps of any number": plugin(lambda: chain(lstm(**smooth()), dense(), shape=(None, 7)), PEs=2),
+    "no layer for the engine": plugin(lambda: layers_after(kl.ReLU(name="r"), shape=(7,))),
+    "wider than needed": plugin(ternary_classifier, Weights="int8", Board="kv260", ClockMHz=200),
+}  # fmt: skip
+
+
+def convert(model: Any, folder: Path, case: Case) -> Any:
+    """The model through hls4ml with backend ESE, as a user does it."""
+    import hls4ml
+
+    options: dict[str, Any] = {"backend": "ESE", "output_dir": str(folder), **case.arguments}
+    if "none" not in case.model:
+        config = hls4ml.utils.config_from_keras_model(model, granularity="name", backend="ESE")
+        config["Model"].update(case.model)
+        for name, settings in case.layers.items():
+            config["LayerName"].setdefault(name, {}).update(settings)
+        options["hls_config"] = config
+    return hls4ml.converters.convert_from_keras_model(model, **options)
+
+
+def all_cases(record: Record) -> None:
+    """All items of all cases."""
+    for name, case in CASES.items():
+        one_case(record, name, case)
+
+
+def one_case(record: Record, name: str, case: Case) -> None:
+    """All items of one case; what fails is recorded, and ends it."""
+    model = record.attempt(f"{name}: model", case.build)
+    if model is None:
+        return
+    x = frames(model, masked=case.masked)
+    expected = model(x if len(x) > 1 else x[0])
+    expected = [np.asarray(array) for array in (expected if isinstance(expected, list) else [expected])]
+    record.arrays(f"{name}: Keras", expected)
+    files = record.work / "files" / name.replace(" ", "-")
+    files.mkdir(parents=True)
+    first = expected[0]
+    whole = [array if array.ndim == 3 else array[:, None] for array in x]
+    arrays = {"inputs": whole[0]} if len(x) == 1 else {f"inputs_{number}": a for number, a in enumerate(whole)}
+    if first.ndim == 2:
+        arrays |= {"labels": first.argmax(axis=1), "keras_predictions": first}
+    np.savez(files / "testset.npz", **arrays)
+    (files / "provenance.json").write_text(json.dumps(PROVENANCE, indent=1), encoding="utf-8")
+    given = {path.name: path for path in files.iterdir()}
+    project = record.work / "projects" / files.name
+    case = replace(case, arguments={**case.arguments, "files": given})
+    graph = record.attempt(f"{name}: convert", lambda: convert(model, project, case))
+    if graph is None or record.attempt(f"{name}: write", lambda: (graph.write(), True)) is None:
+        return
+    record.add(f"{name}: summary", "text", text=record.text(str(graph)))
+    record.folder(f"{name}: project", project, TEXTS)
+    if case.predicted:
+        _predict(record, name, graph, x)
+    if case.built:
+        _build(record, name, project)
+
+
+def _predict(record: Record, name: str, graph: Any, x: list[Any]) -> None:
+    given = x if len(x) > 1 else x[0]
+    if record.attempt(f"{name}: compile", lambda: (graph.compile(), True)) is None:
+        return
+    for what in ("predict", "trace"):
+        found = record.attempt(f"{name}: {what}", lambda what=what: getattr(graph, what)(given))
+        if found is not None:
+            record.arrays(f"{name}: {what}ed", found)
+
+
+def _build(record: Record, name: str, project: Path) -> None:
+    folder = record.work / "designs" / project.name
+    place, out = (path.relative_to(record.work).as_posix() for path in (project, folder))
+    if record.command(f"{name}: build", "build", place, "--out", out, "--json"):
+        return
+    record.folder(f"{name}: design", folder, TEXTS)
+    record.command(f"{name}: info", "info", out)
+    record.command(f"{name}: run", "run", out, "--json")
+    report = f"reports/{project.name}"
+    record.command(f"{name}: check", "check", out, "--report", report)
+    for file in ("report.json", "report.html"):
+        if (record.work / report / file).is_file():
+            record.file(f"{name}: {file}", record.work / report / file)
+    record.command(f"{name}: estimate", "estimate", "image", out, "--json", "--steps", "6")
+    packets(record, name, folder / "design.bit", project)
+
+
+def packets(record: Record, name: str, library: Path, project: Path) -> None:
+    """One item for each packet that an emulated bitstream is sent."""
+    call = [sys.executable, str(PACKETS), str(library), str(project)]
+    done = subprocess.run(call, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+    if done.returncode:
+        record.add(f"{name}: packets", "packet", exit=done.returncode, error=done.stderr.strip().splitlines()[-1:])
+        return
+    for packet, found in json.loads(done.stdout).items():
+        words = " ".join(f"{word:08x}" for word in found["answer"])
+        if len(found["answer"]) > SHORT:
+            words = f"sha256 {hashlib.sha256(words.encode()).hexdigest()}, trailer {words[-71:]}"
+        registers = " ".join(f"{word:08x}" for word in found["registers"])
+        record.add(f"{name}: packet: {packet}", "packet", words=found["words"], answer=words, registers=registers)

@@ -1,0 +1,212 @@
+"""What the recorder keeps: items by name, with everything left out that two runs of the same code do not share."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+OMITTED = "<omitted>"
+VARYING = frozenset(
+    {
+        "seconds",  # of run, train, compress: how long they took
+        "host_seconds",  # of check: what the host measured
+        "host_frames_per_s",
+        "latency_ms",
+        "versions",  # of packages, in reports and provenance
+        "tools",  # of a manifest: versions of what built it
+        "shared_object_id",  # of a saved model's configuration: an address
+        "provenance.json",  # of a manifest: its digest; the file is an item of its own, without its seconds
+        "build.log",  # of a manifest: its digest; the log names a temporary file, and is an item of its own
+    }
+)
+"""Fields of JSON objects whose values are left out, wherever they stand; that they are there is kept."""
+MASKS: tuple[tuple[str, str], ...] = (
+    (r"<work>/tmp/[^/\s'\"]+", "<work>/tmp/<name>"),
+    (r"\d{4}-\d\d-\d\d[T @]\d\d:\d\d(:\d\d)?", "<date>"),
+    (r"\b\d+\.\d+\.\d+[\w.+-]*", "<version>"),
+    (r"\b0x[0-9a-f]{11,16}\b", "<address>"),
+    (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "<uuid>"),
+    (r"latency p50 [\d.]+ ms, p99 [\d.]+ ms", "latency <ms>"),
+    (r"(?<=host, measured: ).*", "<ms>"),
+    # report.html: the box of latencies, a program's host times, and the rows of what the host measured
+    (r"(?<=Latency p50 / p99</span><b>)[^<]*", "<ms>"),
+    (r"(?<=Host time of that run: )[^<]*", "<ms>"),
+    (r'(?<=<td class="name">)(host_frames_per_s|latency_ms|host_seconds)(</td><td class="n">)[^<]*', r"\1\2<measured>"),
+)
+"""Patterns of texts, and what stands in their place."""
+NOISE = re.compile(
+    r"^(WARNING: All log messages before absl|[EWIF]\d{4} \d\d:\d\d:|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+: "
+    r"|[\w: ]+:\s+\d+%\|)"
+)
+"""Lines of TensorFlow's log, and of progress bars."""
+LONGEST = 20_000
+"""Longer texts are kept as digests."""
+ENVIRONMENT = {
+    "COLUMNS": "100",
+    "CUDA_VISIBLE_DEVICES": "",
+    "OMP_NUM_THREADS": "1",
+    "PYTHONWARNINGS": "ignore",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "TF_NUM_INTEROP_THREADS": "1",
+    "TF_NUM_INTRAOP_THREADS": "1",
+}
+"""Of this process and of all commands: one thread, no GPU, no log, help of one width."""
+TIMEOUT = 300
+
+Item = dict[str, Any]
+
+
+@dataclass
+class Record:
+    """Items by name, in the order in which they were made.
+
+    Attributes:
+        work: the folder that commands run in.
+        items: what was recorded.
+    """
+
+    work: Path
+    items: dict[str, Item] = field(default_factory=dict)
+
+    def add(self, name: str, kind: str, **fields: Any) -> None:
+        """Keep an item; a second one of the same name is kept beside the first."""
+        while name in self.items:
+            name += ", again"
+        self.items[name] = {"kind": kind, **fields}
+
+    def command(self, name: str, *arguments: str | Path, kind: str = "command") -> int:
+        """Run `ese4ml` with these arguments in the work folder, and keep its exit code and what it printed."""
+        words = [str(argument) for argument in arguments]
+        call = [str(Path(sys.executable).with_name("ese4ml")), *words]
+        environment = {**os.environ, **ENVIRONMENT, "TMPDIR": str(self.work / "tmp")}
+        try:
+            done = subprocess.run(
+                call, cwd=self.work, env=environment, capture_output=True, text=True, timeout=TIMEOUT, check=False
+            )
+        except subprocess.TimeoutExpired:
+            self.add(name, kind, command=words, exit=None, error="TimeoutExpired", out="", err="")
+            return 1
+        out, err, error = done.stdout, self.masked(done.stderr), None
+        if "Traceback (most recent call last)" in err:
+            err = err.strip().splitlines()[-1]
+            error = err.partition(":")[0].rpartition(".")[2]
+        shown: Any = self.text(out)
+        if "--json" in words and done.returncode in (0, 1):
+            with contextlib.suppress(ValueError):
+                shown = self.plain(json.loads(out))
+        self.add(name, kind, command=words, exit=done.returncode, error=error, out=shown, err=short(err))
+        return done.returncode
+
+    def attempt(self, name: str, call: Callable[[], Any], *, always: bool = False) -> Any:
+        """What a call returns; where it raises, None, and the exception's class, exit code and text are kept.
+
+        Args:
+            name: of the item.
+            call: what is done; what it prints is left out, its warnings are kept.
+            always: keep an item where it does not raise, too.
+        """
+        with warnings.catch_warnings(record=True) as caught, contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            warnings.filterwarnings("always", category=UserWarning, message=".*(rounded|precision|format)")
+            try:
+                result = call()
+            except Exception as error:  # noqa: BLE001 - whatever is raised is what is recorded
+                code, text = getattr(error, "exit_code", None), short(self.masked(str(error)))
+                self.add(name, "refusal", error=type(error).__name__, exit=code, text=text)
+                return None
+        if always:
+            self.add(name, "refusal", error=None, exit=0, text="")
+        if caught:
+            self.add(f"{name}: warnings", "refusal", error=None, exit=0, text=[str(item.message) for item in caught])
+        return result
+
+    def folder(self, name: str, folder: Path, texts: Iterable[str] = (), besides: Iterable[str] = ()) -> None:
+        """Keep the SHA-256 of every file of a folder.
+
+        Args:
+            name: of the item; texts become items of their own.
+            folder: the folder.
+            texts: names of files that are kept as masked texts, or as values where they end in .json.
+            besides: names of files that are left out.
+        """
+        texts, besides = set(texts), set(besides)
+        found = {}
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            place = path.relative_to(folder).as_posix()
+            if place in texts:
+                self.file(f"{name}/{place}", path)
+            elif place not in besides:
+                found[place] = digest(path.read_bytes())
+        self.add(name, "files", files=found)
+
+    def file(self, name: str, path: Path) -> None:
+        """Keep a text file, masked, or the value of a .json file."""
+        text = path.read_text(encoding="utf-8")
+        if path.suffix == ".json":
+            # a JSON file's layout is kept beside its value: its text without words and numbers
+            self.add(name, "value", value=self.plain(json.loads(text)), layout=_layout(text))
+        else:
+            self.add(name, "text", text=self.text(text))
+
+    def arrays(self, name: str, arrays: Any) -> None:
+        """Keep digests of arrays: one, a list or a dictionary."""
+        self.add(name, "arrays", arrays=_described(arrays))
+
+    def text(self, text: str) -> str:
+        """A text, masked, or its digest where it is long."""
+        return short(self.masked(text))
+
+    def masked(self, text: str) -> str:
+        """A text without what differs between runs: paths, dates, versions, measured times, progress."""
+        lines = (line.rpartition("\r")[2] for line in text.rstrip("\n").split("\n"))
+        text = "\n".join(line for line in lines if not NOISE.match(line))
+        for path, word in ((self.work, "<work>"), (Path(sys.prefix), "<env>"), (Path.home(), "<home>")):
+            text = text.replace(str(path), word)
+        for pattern, word in MASKS:
+            text = re.sub(pattern, word, text)
+        return text
+
+    def plain(self, value: Any) -> Any:
+        """A JSON value with its varying fields left out and its texts masked."""
+        if isinstance(value, dict):
+            return {key: OMITTED if key in VARYING else self.plain(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self.plain(item) for item in value]
+        return self.text(value) if isinstance(value, str) else value
+
+
+def digest(data: bytes) -> str:
+    """SHA-256 in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def short(text: str) -> str:
+    """A text, or the digest of a long one."""
+    return text if len(text) <= LONGEST else f"sha256 of {len(text)} characters: {digest(text.encode())}"
+
+
+def _layout(text: str) -> str:
+    """Digest of a JSON text's lines and indents alone, which do not depend on the values."""
+    return digest(re.sub(r"[^\s]+", "x", text).encode())
+
+
+def _described(arrays: Any) -> Any:
+    if isinstance(arrays, dict):
+        return {key: _described(item) for key, item in sorted(arrays.items())}
+    if isinstance(arrays, list | tuple):
+        return [_described(item) for item in arrays]
+    array = np.ascontiguousarray(arrays)
+    return f"{array.dtype} {array.shape} {digest(array.tobytes())}"
