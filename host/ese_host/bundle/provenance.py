@@ -114,6 +114,8 @@ def read_record(path: Path, *names: str) -> Record:
         FormatError: it is no JSON object, or one of the fields has another form.
     """
     value = json_text.read(path, MAX_BYTES[PROVENANCE], ADVICE, finite=False)
+    if not isinstance(value, dict):
+        raise FormatError(f"{path}: is a {type(value).__name__}; expected an object")
     return decode(Record, value, str(path), ADVICE, Form(only=names))
 
 

@@ -116,7 +116,7 @@ def test_a_figure_of_nothing_is_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ([], r"x\.json is \[\]; expected an object: train or compress"),
+        ([], r"x\.json: is a list; expected an object$"),
         ({"seeds": []}, r"x\.json: seeds is \[\]; expected an object: train or compress"),
         ({"seeds": {"train": "7"}}, r"x\.json: seeds\.train is '7'; expected an integer: train or compress"),
         ({"versions": {"numpy": 2}}, r"x\.json: versions\.numpy is 2; expected text: train or compress"),
