@@ -13,6 +13,9 @@ from ese_host.bundle import provenance
 from ese_host.errors import FormatError
 from ese_host.files import check_target
 
+with contextlib.redirect_stdout(sys.stderr):  # hls4ml prints, also on import; standard output is the caller's
+    import hls4ml
+
 
 def masks_of(model_path: Path) -> dict[str, int]:
     """PEs and gap bits that the masks of a saved model were made for, as far as its provenance says."""
@@ -36,9 +39,7 @@ def emit(model_path: Path, out: Path, options: Options | None = None) -> tuple[P
     check_target(out, DESCRIPTION)
     model = load_model(model_path)
     beside = {name: model_path.with_name(f"{model_path.stem}.{name}") for name in ATTACHMENTS}
-    with contextlib.redirect_stdout(sys.stderr):  # hls4ml prints; standard output is the caller's
-        import hls4ml
-
+    with contextlib.redirect_stdout(sys.stderr):
         graph = hls4ml.converters.convert_from_keras_model(
             model,
             backend="ESE",
