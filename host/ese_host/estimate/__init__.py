@@ -1,12 +1,9 @@
 """Estimates before any synthesis: how long, on which board, with how many PEs (docs/estimate.md).
 
-    sizes.py    layers by their sizes            table.py      their phase table, as the encoder makes it
-    masks.py    entries and padding of each PE   timing.py     iterations a step, by ese_host.estimate.cycles
-    sizing.py   the design that holds them       storage.py    memories to primitives
-    energy.py   the talk's 45 nm table           resources.py  LUT, FF, DSP by part; what a board lacks
-    search.py   the fastest design for a board   estimate.py   all of it as one record
-    source.py   folders and Keras models         show.py, command.py   the command line
-    report.py   what a check's report takes
+`record` puts one together, of a folder or Keras model that `source` reads. `sizing` chooses the design, `masks` says
+what the entries and padding of each PE come to, `timing` plans the step and asks `cycles` how long it takes; `memories`
+and `resources` say what it occupies and what a board lacks, `energy` reads the talk's 45 nm table, and `search` tries
+designs for a board until it has the fastest.
 
 Only cycles of stream mode are modelled: those of skip mode depend on the data.
 """
