@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from ese_host.boards import processor
 from ese_host.bundle import Folder, Loaded, Model
-from ese_host.device import DeviceLock, Driver, Platform, choose
+from ese_host.device import Closing, DeviceLock, Driver, Platform, choose
 from ese_host.device.emulated import Faults
 from ese_host.errors import DeviceError
 from ese_host.image import Image
@@ -22,7 +21,7 @@ from ese_host.runtime.control import Control
 from ese_host.runtime.transfers import Flight, Transfers
 
 
-class Accelerator:
+class Accelerator(Closing):
     """One engine, with its image loaded. Use it as a context manager.
 
     Everything is checked before anything is sent: the folder's files against its manifest, the manifest's ids against
@@ -65,14 +64,6 @@ class Accelerator:
         except BaseException:
             self.close()
             raise
-
-    def __enter__(self) -> Accelerator:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     @property
     def folder(self) -> Folder:

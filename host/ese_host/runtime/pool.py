@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from types import TracebackType
 from typing import Any, TypeVar
 
 import numpy as np
 
+from ese_host.device import Closing
 from ese_host.errors import FormatError, MismatchError
 from ese_host.ir import Codes, Lengths
 from ese_host.ir.program import Inputs, values_of
@@ -20,7 +20,7 @@ from ese_host.runtime.runner import ProgramResult, joined_programs, run_program
 Part = TypeVar("Part")
 
 
-class Engines:
+class Engines(Closing):
     """Accelerators, each on a device of its own, that hold the same image."""
 
     def __init__(self, accelerators: Sequence[Accelerator]) -> None:
@@ -37,14 +37,6 @@ class Engines:
             raise MismatchError(f"the accelerators hold images {names}; one image is expected: load it into all")
         self._all = tuple(accelerators)
         self._pool = ThreadPoolExecutor(len(self._all), thread_name_prefix="ese4ml engines")
-
-    def __enter__(self) -> Engines:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def run(
         self,
