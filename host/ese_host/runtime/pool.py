@@ -11,10 +11,11 @@ import numpy as np
 
 from ese_host.device import Closing
 from ese_host.errors import FormatError, MismatchError
-from ese_host.ir import Codes, Lengths
+from ese_host.ir import Lengths
 from ese_host.ir.program import Inputs, values_of
 from ese_host.protocol import Result, joined
 from ese_host.runtime.accelerator import Accelerator
+from ese_host.runtime.batches import Sequences, Steps
 from ese_host.runtime.runner import ProgramResult, joined_programs, run_program
 
 Part = TypeVar("Part")
@@ -38,13 +39,7 @@ class Engines(Closing):
         self._all = tuple(accelerators)
         self._pool = ThreadPoolExecutor(len(self._all), thread_name_prefix="ese4ml engines")
 
-    def run(
-        self,
-        inputs: Codes | Sequence[Codes],
-        lengths: Sequence[int] | Lengths | None = None,
-        *,
-        trace: bool = False,
-    ) -> Result:
+    def run(self, inputs: Sequences, lengths: Steps | None = None, *, trace: bool = False) -> Result:
         """`Accelerator.run`, the sequences split evenly by steps; results in the order of the inputs.
 
         `seconds` of the result is the engines' time in all, not the time that passed.
