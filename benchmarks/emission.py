@@ -19,7 +19,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks.page import filled, write
+from benchmarks.page import publish
 
 ROOT = Path(__file__).resolve().parents[1]
 CASES = ((64, "ternary"), (128, "ternary"), (64, "int4"))
@@ -114,7 +114,8 @@ def main(case: tuple[int, str] | None, often: bool, out: Path) -> None:
         return
     rows = [Emission(**child("--case", str(pes), weights)) for pes, weights in CASES]  # type: ignore[arg-type]
     many = child("--often")
-    text = filled(
+    publish(
+        out,
         Path(__file__).with_name("emission.md.jinja"),
         rows=rows,
         many=many,
@@ -125,8 +126,6 @@ def main(case: tuple[int, str] | None, often: bool, out: Path) -> None:
         cores=os.cpu_count(),
         load=os.getloadavg()[0],
     )
-    write(out, text)
-    click.echo(text)
 
 
 if __name__ == "__main__":

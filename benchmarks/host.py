@@ -20,7 +20,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from benchmarks.page import filled, write
+from benchmarks.page import publish
 from ese_host.bundle import BIT, TESTSET, testset
 from ese_host.device import Driver
 from ese_host.device.emulated import EmulatedEngine
@@ -124,7 +124,8 @@ def main(folder: Path, out: Path) -> None:
     with Accelerator(folder, driver="adapter") as host:
         steps = int(testset.read(host.folder.file(TESTSET), host.program).steps[0])
         name = host.folder.path.name
-    text = filled(
+    publish(
+        out,
         Path(__file__).with_name("host.md.jinja"),
         command=f"python -m benchmarks.host bitstreams/{name}",
         machine=f"{platform.machine()} Linux, Python {platform.python_version()}, numpy {np.__version__}",
@@ -138,8 +139,6 @@ def main(folder: Path, out: Path) -> None:
         cores=os.cpu_count(),
         others=others,
     )
-    write(out, text)
-    click.echo(text)
 
 
 if __name__ == "__main__":

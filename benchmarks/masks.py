@@ -18,7 +18,7 @@ import click
 import numba
 import numpy as np
 
-from benchmarks.page import filled, write
+from benchmarks.page import publish
 from ese_host.image import Interleave
 from ese_host.ir import MASK_FAMILIES
 from ese_models.pruning import keep_per_pe, mask_for, statistics
@@ -64,7 +64,8 @@ def main(out: Path) -> None:
     """Measure every family and write the page."""
     mask_for("gap-aware", np.ones((8, 4)), 0.5, Interleave(8, 2), "int4", GAP_BITS)
     layer = matrices()
-    text = filled(
+    publish(
+        out,
         Path(__file__).with_name("masks.md.jinja"),
         rows=[row(family, layer) for family in MASK_FAMILIES],
         weights=f"{sum(weights.size for weights, _ in layer):,}",
@@ -74,8 +75,6 @@ def main(out: Path) -> None:
         rounds=ROUNDS,
         machine=f"{platform.machine()} Linux, numpy {np.__version__}, numba {numba.__version__}",
     )
-    write(out, text)
-    click.echo(text)
 
 
 if __name__ == "__main__":

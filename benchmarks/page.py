@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import click
 import jinja2
 
 
@@ -18,3 +19,10 @@ def filled(template: Path, **values: Any) -> str:
 def write(path: Path, text: str) -> None:
     """Write a page, which ends with one line break."""
     path.write_text(text.rstrip() + "\n", encoding="utf-8")
+
+
+def publish(path: Path, template: Path, **values: Any) -> None:
+    """Fill a template, write the page and print it."""
+    text = filled(template, **values)
+    write(path, text)
+    click.echo(text)

@@ -23,7 +23,7 @@ from typing import Any
 import click
 import numpy as np
 
-from benchmarks.page import filled, write
+from benchmarks.page import publish
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES, ROUNDS, TIMEOUT = 200, 3, 3600.0
@@ -250,7 +250,8 @@ def main(only: tuple[str, str] | None, path: Path, out: Path) -> None:
         return
     chosen = [case for case in CASES if case != "demo" or path.is_file()]
     results = {case: {backend: child(backend, case, path) for backend in BACKENDS} for case in chosen}
-    text = filled(
+    publish(
+        out,
         Path(__file__).with_name("side_by_side.md.jinja"),
         headings=[heading for _, heading, _, _ in COLUMNS],
         rows=rows(results),
@@ -262,8 +263,6 @@ def main(only: tuple[str, str] | None, path: Path, out: Path) -> None:
         cores=os.cpu_count(),
         load=os.getloadavg()[0],
     )
-    write(out, text)
-    click.echo(text)
 
 
 if __name__ == "__main__":

@@ -136,12 +136,7 @@ def dense(inputs: int, outputs: int, exact_output: bool, **options: Any) -> None
 
 @estimate.command(context_settings=SETTINGS, epilog=ASSUMES)
 @click.argument("folder", type=FOLDER)
-@click.option(
-    "--image",
-    "other",
-    type=FILE,
-    help="Another image of the same design, of a network of the same sizes.",
-)
+@click.option("--image", "other", type=FILE, help="Another image of the same design, of a network of the same sizes.")
 @click.option("--board", type=click.Choice(board_names()), help="Board.  [default: the folder's]")
 @CLOCK
 @STEPS
