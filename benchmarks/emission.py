@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
-import jinja2
+
+from benchmarks.page import publish
 
 ROOT = Path(__file__).resolve().parents[1]
 CASES = ((64, "ternary"), (128, "ternary"), (64, "int4"))
@@ -113,9 +114,9 @@ def main(case: tuple[int, str] | None, often: bool, out: Path) -> None:
         return
     rows = [Emission(**child("--case", str(pes), weights)) for pes, weights in CASES]  # type: ignore[arg-type]
     many = child("--often")
-    loader = jinja2.FileSystemLoader(Path(__file__).parent)
-    environment = jinja2.Environment(loader=loader, trim_blocks=True, undefined=jinja2.StrictUndefined)  # noqa: S701
-    text = environment.get_template("emission.md.jinja").render(
+    publish(
+        out,
+        Path(__file__).with_name("emission.md.jinja"),
         rows=rows,
         many=many,
         conversions=CONVERSIONS,
@@ -125,8 +126,6 @@ def main(case: tuple[int, str] | None, often: bool, out: Path) -> None:
         cores=os.cpu_count(),
         load=os.getloadavg()[0],
     )
-    out.write_text(text.rstrip() + "\n", encoding="utf-8")
-    click.echo(text)
 
 
 if __name__ == "__main__":

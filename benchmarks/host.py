@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
-import jinja2
 import numpy as np
 
+from benchmarks.page import publish
 from ese_host.bundle import BIT, TESTSET, testset
 from ese_host.device import Driver
 from ese_host.device.emulated import EmulatedEngine
@@ -124,9 +124,9 @@ def main(folder: Path, out: Path) -> None:
     with Accelerator(folder, driver="adapter") as host:
         steps = int(testset.read(host.folder.file(TESTSET), host.program).steps[0])
         name = host.folder.path.name
-    loader = jinja2.FileSystemLoader(Path(__file__).parent)
-    environment = jinja2.Environment(loader=loader, trim_blocks=True, undefined=jinja2.StrictUndefined)  # noqa: S701
-    text = environment.get_template("host.md.jinja").render(
+    publish(
+        out,
+        Path(__file__).with_name("host.md.jinja"),
         command=f"python -m benchmarks.host bitstreams/{name}",
         machine=f"{platform.machine()} Linux, Python {platform.python_version()}, numpy {np.__version__}",
         design=name,
@@ -139,8 +139,6 @@ def main(folder: Path, out: Path) -> None:
         cores=os.cpu_count(),
         others=others,
     )
-    out.write_text(text.rstrip() + "\n", encoding="utf-8")
-    click.echo(text)
 
 
 if __name__ == "__main__":

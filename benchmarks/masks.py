@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-import jinja2
 import numba
 import numpy as np
 
+from benchmarks.page import publish
 from ese_host.image import Interleave
 from ese_host.ir import MASK_FAMILIES
 from ese_models.pruning import keep_per_pe, mask_for, statistics
@@ -64,9 +64,9 @@ def main(out: Path) -> None:
     """Measure every family and write the page."""
     mask_for("gap-aware", np.ones((8, 4)), 0.5, Interleave(8, 2), "int4", GAP_BITS)
     layer = matrices()
-    loader = jinja2.FileSystemLoader(Path(__file__).parent)
-    environment = jinja2.Environment(loader=loader, trim_blocks=True, undefined=jinja2.StrictUndefined)  # noqa: S701
-    text = environment.get_template("masks.md.jinja").render(
+    publish(
+        out,
+        Path(__file__).with_name("masks.md.jinja"),
         rows=[row(family, layer) for family in MASK_FAMILIES],
         weights=f"{sum(weights.size for weights, _ in layer):,}",
         pes=PES,
@@ -75,8 +75,6 @@ def main(out: Path) -> None:
         rounds=ROUNDS,
         machine=f"{platform.machine()} Linux, numpy {np.__version__}, numba {numba.__version__}",
     )
-    out.write_text(text.rstrip() + "\n", encoding="utf-8")
-    click.echo(text)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ import numpy.typing as npt  # noqa: E402
 
 from benchmarks.cpu import page  # noqa: E402
 from benchmarks.machines.layers import EIE_LAYERS  # noqa: E402
+from benchmarks.page import write  # noqa: E402
 
 try:
     from scipy.sparse import csr_matrix  # type: ignore[import-untyped,unused-ignore]
@@ -206,7 +207,7 @@ def main() -> None:
         known["machines"] = [m for m in known["machines"] if (m["cpu"], m["threads"]) != same] + [record]
     known["engine"] = page.engine_figures(args.board, args.seed)
     args.json.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
-    args.page.write_text(page.render(known), encoding="utf-8")
+    write(args.page, page.render(known))
     print(args.json, args.page)
 
 

@@ -7,9 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from benchmarks.cpu import engine as model
+from benchmarks.page import filled
 
 Record = Mapping[str, Any]
 ENGINE_HEADER = (
@@ -54,18 +53,15 @@ def render(known: Record) -> str:
         }
         for machine in known["machines"]
     ]
-    text = Path(__file__).with_name("cpu.md.jinja").read_text(encoding="utf-8")
-    template = jinja2.Template(text, undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
-    return str(
-        template.render(
-            pes=model.PES,
-            board=engine["board"],
-            command=" ".join(["ese4ml", *model.ese_command(engine["board"])]),
-            seed=engine["seed"],
-            block_ram=f"{engine['block_ram_bits'] / 1e6:.1f}",
-            engine=_table(ENGINE_HEADER, _engine_rows(engine)),
-            machines=machines,
-        )
+    return filled(
+        Path(__file__).with_name("cpu.md.jinja"),
+        pes=model.PES,
+        board=engine["board"],
+        command=" ".join(["ese4ml", *model.ese_command(engine["board"])]),
+        seed=engine["seed"],
+        block_ram=f"{engine['block_ram_bits'] / 1e6:.1f}",
+        engine=_table(ENGINE_HEADER, _engine_rows(engine)),
+        machines=machines,
     )
 
 

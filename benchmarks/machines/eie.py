@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
-import jinja2
 import numpy as np
 
 from benchmarks.machines import EIE_LAYERS, LayerRun, Machine, draw, run_layer
 from benchmarks.machines.balance import BalanceRun, draw_lstm, run_step
 from benchmarks.machines.layers import EIE_CLOCK_MHZ
+from benchmarks.page import filled, write
 from ese_models.records import charts
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -176,8 +176,7 @@ def page(found: Results, seeds: int) -> str:
         "product_cycles": f"{mean(run.fifo_cycles for run in balanced):,.0f}",
         "step_cycles": f"{ESE_STEP_CYCLES:,.0f}",
     }
-    text = Path(__file__).with_name("eie.md.jinja").read_text(encoding="utf-8")
-    return str(jinja2.Template(text, undefined=jinja2.StrictUndefined, keep_trailing_newline=True).render(values))
+    return filled(Path(__file__).with_name("eie.md.jinja"), **values)
 
 
 def figures(found: Results, folder: Path) -> None:
@@ -218,7 +217,7 @@ def figures(found: Results, folder: Path) -> None:
 def main(seeds: int, target: Path) -> None:
     """Simulate everything and write the page and its figures."""
     found = simulate_all(range(seeds))
-    target.write_text(page(found, seeds), encoding="utf-8")
+    write(target, page(found, seeds))
     figures(found, target.parent / "figures")
     click.echo(f"{target}")
 

@@ -21,9 +21,9 @@ from typing import Any
 from xml.sax.saxutils import quoteattr
 
 import click
-import jinja2
 from tqdm import tqdm
 
+from benchmarks.page import filled, write
 from benchmarks.record import Record, digest, fresh
 from benchmarks.rtl import memories, yosys
 from ese_hls.build import bambu, bambu_log
@@ -211,8 +211,8 @@ def page() -> str:
     """docs/parts.md, from docs/parts.json and today's sources."""
     record = Record(RECORD)
     done = [case for case in CASES if case.name in record.results]
-    template = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, autoescape=False)  # noqa: S701
-    text = template.from_string(Path(__file__).with_name("parts.md.jinja").read_text()).render(
+    return filled(
+        Path(__file__).with_name("parts.md.jinja"),
         rows=[row(case, record.results[case.name]) for case in done],
         days=record.days([case.name for case in done]),
         version=record.said([case.name for case in done], "version"),
@@ -220,7 +220,6 @@ def page() -> str:
         writeback=WRITEBACK,
         memories=memories.rows(record),
     )
-    return text.rstrip() + "\n"
 
 
 @click.command()
@@ -234,7 +233,7 @@ def main(work: Path, only_page: bool) -> None:
             record.put(case.name, of, synthesize(case, work / case.name))
     if not only_page:
         memories.count(record)
-    PAGE.write_text(page())
+    write(PAGE, page())
 
 
 if __name__ == "__main__":

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-import jinja2
 
+from benchmarks.page import filled, write
 from benchmarks.record import Record, digest, fresh
 from ese_hls.build import SIMULATOR
 from ese_hls.run_tool import ToolError, version_of
@@ -73,14 +73,13 @@ def page() -> str:
     """docs/rtl.md, from docs/rtl.json and today's sources."""
     record = Record(RECORD)
     done = [name for name in CASES if name in record.results]
-    template = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, autoescape=False)  # noqa: S701
-    text = template.from_string(Path(__file__).with_name("rtl.md.jinja").read_text()).render(
+    return filled(
+        Path(__file__).with_name("rtl.md.jinja"),
         rows=[row(name, record.results[name]) for name in done],
         missing=[name for name in CASES if name not in done],
         days=record.days(done),
         said={key: record.said(done, key) for key in ("tool", "version", "part", "clock_ns", "verilator", "gxx")},
     )
-    return text.rstrip() + "\n"
 
 
 @click.command()
@@ -101,7 +100,7 @@ def main(work: Path, only_page: bool, names: tuple[str, ...]) -> None:
             continue
         Record(RECORD).put(name, of, result)
         click.echo(f"{name}: {result['cosimulation']}")
-    PAGE.write_text(page())
+    write(PAGE, page())
     if failed:
         raise click.ClickException(f"not proved: {', '.join(failed)}")
 

@@ -28,8 +28,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-import jinja2
 
+from benchmarks.page import filled, write
 from benchmarks.upstream.causes import cause_of
 from benchmarks.upstream.scope import IN_SCOPE, OUT_OF_SCOPE
 
@@ -199,10 +199,9 @@ def versions() -> dict[str, str]:
 
 def page(results: list[Result]) -> str:
     """The page's text."""
-    loader = jinja2.FileSystemLoader(Path(__file__).parent)
-    environment = jinja2.Environment(loader=loader, trim_blocks=True, undefined=jinja2.StrictUndefined)  # noqa: S701
     totals = Counter(judged(result)[0] for result in results)
-    return environment.get_template("own_tests.md.jinja").render(
+    return filled(
+        Path(__file__).with_name("own_tests.md.jinja"),
         rows=[{**asdict(row), "why": row.why.replace("|", "\\|")} for row in rows_of(results)],
         totals={name: totals[name] for name in OUTCOMES},
         elsewhere=OUT_OF_SCOPE,
@@ -241,7 +240,7 @@ def main(source: Path, only: tuple[str, ...], keep: bool, sample: int, page_only
     if not found:
         raise click.ClickException(f"no test was run; see {RESULTS}")
     out = ROOT / "docs" / f"{NAME}.md"
-    out.write_text(page(found).rstrip() + "\n", encoding="utf-8")
+    write(out, page(found))
     lines = ",\n".join(json.dumps(asdict(result)) for result in found)
     out.with_suffix(".json").write_text(f"[\n{lines}\n]\n", encoding="utf-8")
     click.echo(f"{dict(Counter(judged(result)[0] for result in found))}; {out}")

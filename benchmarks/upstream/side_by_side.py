@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-import jinja2
 import numpy as np
+
+from benchmarks.page import publish
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES, ROUNDS, TIMEOUT = 200, 3, 3600.0
@@ -249,9 +250,9 @@ def main(only: tuple[str, str] | None, path: Path, out: Path) -> None:
         return
     chosen = [case for case in CASES if case != "demo" or path.is_file()]
     results = {case: {backend: child(backend, case, path) for backend in BACKENDS} for case in chosen}
-    loader = jinja2.FileSystemLoader(Path(__file__).parent)
-    environment = jinja2.Environment(loader=loader, trim_blocks=True, undefined=jinja2.StrictUndefined)  # noqa: S701
-    text = environment.get_template("side_by_side.md.jinja").render(
+    publish(
+        out,
+        Path(__file__).with_name("side_by_side.md.jinja"),
         headings=[heading for _, heading, _, _ in COLUMNS],
         rows=rows(results),
         losses=losses(results),
@@ -262,8 +263,6 @@ def main(only: tuple[str, str] | None, path: Path, out: Path) -> None:
         cores=os.cpu_count(),
         load=os.getloadavg()[0],
     )
-    out.write_text(text.rstrip() + "\n", encoding="utf-8")
-    click.echo(text)
 
 
 if __name__ == "__main__":

@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ese_host.boards import board_names
+from ese_host.cli import AS_JSON, FILE, FOLDER
 from ese_host.image import Mode
 from ese_host.ir import WEIGHT_KINDS, WeightKind
 
 if TYPE_CHECKING:
     from ese_hls.encode import Storage
 
-FOLDER = click.Path(file_okay=False, path_type=Path)
-
 
 @click.command()
-@click.argument("model", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("model", type=FILE)
 @click.option("--out", required=True, type=FOLDER, help="Folder for the project; an earlier project there is replaced.")
 @click.option("--pes", type=int, help="Processing elements.  [default: those that the masks were made for, else 8]")
 @click.option("--gap-bits", type=int, help="Bits of an entry's relative index.  [default: the masks', else 5]")
@@ -47,7 +46,7 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
     type=click.Choice(["auto", "sparse", "full"]),
     help="Each matrix the cheaper way; all without zeros; all with every weight, without gaps.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@AS_JSON
 def emit(
     model: Path,
     out: Path,
@@ -99,7 +98,7 @@ def emit(
     help="What to do with vitis; may be repeated.  [default: synth, export]",
 )
 @click.option("--timeout", default=86400.0, show_default=True, help="Seconds that Vitis HLS, Vivado or Bambu may take.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@AS_JSON
 def build(project: Path, out: Path | None, tool: str, steps: tuple[str, ...], timeout: float, as_json: bool) -> None:
     """Build an emitted PROJECT: emulated bitstream (g++), IP core (vitis), bitstream (vivado), proof in RTL (bambu)."""
     if tool == "vitis":
@@ -145,7 +144,7 @@ def build(project: Path, out: Path | None, tool: str, steps: tuple[str, ...], ti
 @click.command()
 @click.argument("folder", type=FOLDER)
 @click.option("--out", required=True, type=FOLDER, help="Design folder to make; an earlier one there is replaced.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@AS_JSON
 def pack(folder: Path, out: Path, as_json: bool) -> None:
     """Copy the design FOLDER with its image Huffman-coded; the host decodes it when it loads."""
     from ese_hls.build import pack_folder

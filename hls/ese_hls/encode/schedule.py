@@ -46,8 +46,7 @@ class Schedule:
 
 def banks_needed(network: Network) -> Literal[1, 2, 4]:
     """Accumulators a row that the scales and binary points ask for (docs/numerics.md, "Sums")."""
-    matrices = [matrix for layer in network.layers for matrix, _ in _operands(layer)]
-    signs = 2 if any(m.two_scales for m in matrices) else 1
+    signs = 2 if any(m.two_scales for layer in network.layers for m in layer.matrices().values()) else 1
     parts = 1 if all(_shares(layer) for layer in network.layers if isinstance(layer, Lstm)) else 2
     banks: dict[int, Literal[1, 2, 4]] = {1: 1, 2: 2, 4: 4}
     return banks[signs * parts]
@@ -111,12 +110,10 @@ def _check_order(layers: Sequence[Layer], mode: Mode) -> None:
 
 def _operands(layer: Layer) -> list[tuple[Matrix, Fixed]]:
     """A layer's matrices, in the order of `LayerSize.matrices`, and the format of what each multiplies."""
-    if isinstance(layer, Dense):
-        return [(layer.kernel, layer.source)]
-    found = [(layer.kernel, layer.source), (layer.recurrent, layer.state)]
-    if layer.projection is not None:
-        found.append((layer.projection, layer.exact_output if layer.output is None else layer.output))
-    return found
+    sources = {"kernel": layer.source}
+    if isinstance(layer, Lstm):
+        sources |= {"recurrent": layer.state, "projection": layer.product}
+    return [(matrix, sources[part]) for part, matrix in layer.matrices().items()]
 
 
 def _shares(layer: Lstm) -> bool:

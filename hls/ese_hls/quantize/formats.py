@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from ese_host.ir import SLOPE, Activation, ActivationKind, Fixed
 TANH_OUT = Fixed(16, 1)
 """Format of a tanh that has no quantizer of its own."""
 SIGMOID_OUT = Fixed(16, 0, signed=False)
+Read = TypeVar("Read")
 
 
 @dataclass(frozen=True)
@@ -80,13 +81,19 @@ def format_of(quantizer: Any, where: str) -> Format:
     Raises:
         UnsupportedError: the quantizer does more than round and saturate.
     """
-    form = meaning_of(quantizer).form
-    if form is None:
-        raise UnsupportedError(
-            f"{where} is {describe(quantizer)}; quantized_bits(bits, integer) or quantized_relu(bits, integer) are "
-            "allowed: use one of them"
-        )
-    return form(quantizer, where)
+    allowed = "quantized_bits(bits, integer) or quantized_relu(bits, integer)"
+    return _read(meaning_of(quantizer).form, quantizer, where, allowed)
+
+
+def _read(reader: Callable[[Any, str], Read] | None, function: Any, where: str, allowed: str) -> Read:
+    """What a function or quantizer means by its reader.
+
+    Raises:
+        UnsupportedError: there is none; `allowed` are those that have one.
+    """
+    if reader is None:
+        raise UnsupportedError(f"{where} is {describe(function)}; {allowed} are allowed: use one of them")
+    return reader(function, where)
 
 
 def _bits(quantizer: Any, where: str) -> Format:
@@ -196,13 +203,8 @@ def activation_of(function: Any, where: str) -> tuple[Activation, str]:
 def _shape(function: Any, where: str) -> Shape:
     """Kind, output format, and slope and offset of a hard activation."""
     name = name_of(function)
-    read = FUNCTIONS.get(name) or QUANTIZERS.get(name, Meaning()).activation
-    if read is None:
-        raise UnsupportedError(
-            f"{where} is {describe(function)}; tanh, sigmoid, hard_sigmoid, quantized_tanh(...) and "
-            "quantized_sigmoid(...) are allowed: use one of them"
-        )
-    return read(function, where)
+    reader = FUNCTIONS.get(name) or QUANTIZERS.get(name, Meaning()).activation
+    return _read(reader, function, where, "tanh, sigmoid, hard_sigmoid, quantized_tanh(...) and quantized_sigmoid(...)")
 
 
 def _quantized_tanh(quantizer: Any, where: str) -> Shape:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pygal
 from markupsafe import Markup
-from pygal.style import Style
+
+from ese_host.files import chart_style, svg_text
 
 WIDTH, HEIGHT = 640, 300
-_STYLE = Style(
+_STYLE = chart_style(
     background="transparent",
     plot_background="transparent",
     foreground="var(--muted)",
@@ -25,13 +25,8 @@ _STYLE = Style(
     major_guide_stroke_dasharray="none",
     font_family="inherit",
     value_font_family="inherit",
-    label_font_size=13,
-    major_label_font_size=13,
-    legend_font_size=13,
     value_font_size=12,
-    opacity="1",
     opacity_hover="1",
-    transition="0s",
 )
 
 
@@ -97,7 +92,5 @@ def _options() -> dict[str, Any]:
 
 
 def _inline(chart: Any) -> Markup:
-    """A chart's SVG, without the script and the comments that pygal writes into it."""
-    text = chart.render(is_unicode=True)
-    text = re.sub(r"<script.*?</script>|<!--.*?-->", "", text, flags=re.DOTALL)
-    return Markup(text)  # noqa: S704 - pygal escapes labels
+    """A chart's SVG, to stand in a page as it is."""
+    return Markup(svg_text(chart))  # noqa: S704 - pygal escapes labels

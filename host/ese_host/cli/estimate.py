@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ese_host.boards import board_names, load_board
+from ese_host.cli.options import AS_JSON, FILE, FOLDER
 from ese_host.ir import ESTIMATED, WEIGHT_KINDS
 
 if TYPE_CHECKING:
@@ -56,7 +57,6 @@ CLOCK = click.option("--clock-mhz", type=click.IntRange(1), help="Clock in MHz. 
 STEPS = click.option(
     "--steps", default=1, show_default=True, type=click.IntRange(1, 65535), help="Length of the sequence also timed."
 )
-AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 PES = click.option("--pes", type=click.IntRange(1, 128), help="Processing elements.  [default: 64; with --search all]")
 GAP_BITS = click.option(
     "--gap-bits", type=click.IntRange(2, 12), help="Bits of the relative index.  [default: 5; with --search all]"
@@ -135,13 +135,8 @@ def dense(inputs: int, outputs: int, exact_output: bool, **options: Any) -> None
 
 
 @estimate.command(context_settings=SETTINGS, epilog=ASSUMES)
-@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
-@click.option(
-    "--image",
-    "other",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Another image of the same design, of a network of the same sizes.",
-)
+@click.argument("folder", type=FOLDER)
+@click.option("--image", "other", type=FILE, help="Another image of the same design, of a network of the same sizes.")
 @click.option("--board", type=click.Choice(board_names()), help="Board.  [default: the folder's]")
 @CLOCK
 @STEPS
@@ -156,7 +151,7 @@ def image(
 
 
 @estimate.command(context_settings=SETTINGS, epilog=ASSUMES)
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("file", type=FILE)
 @PES
 @GAP_BITS
 @CELLS

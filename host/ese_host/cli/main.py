@@ -13,12 +13,12 @@ from typing import Any, NoReturn
 import click
 
 from ese_host.cli.estimate import estimate
+from ese_host.cli.options import AS_JSON, FILE, FOLDER
 from ese_host.errors import EseError
 from ese_host.extras import extra_of, needs
 
 GROUP = "ese4ml.commands"
 REMOTE = click.option("--remote", metavar="ADDRESS", help="A board in the network that runs PYNQ.remote.")
-FOLDER = click.Path(file_okay=False, path_type=Path)
 DRIVER = click.Choice(["auto", "pynq", "adapter"])
 
 
@@ -103,7 +103,7 @@ def _remote(address: str | None) -> Any:
 
 @main.command()
 @click.argument("folder", type=FOLDER)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@AS_JSON
 def info(folder: Path, as_json: bool) -> None:
     """Check a design FOLDER's files and say what it holds."""
     from ese_host.bundle import Folder
@@ -127,12 +127,12 @@ def info(folder: Path, as_json: bool) -> None:
 @click.option(
     "--input",
     "file",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=FILE,
     help="An .npz with `inputs` (N, T, inputs), or `inputs_0` ... ; the design's test set by default.",
 )
 @click.option("--driver", type=DRIVER, default="auto", show_default=True, help="Library that drives the device.")
 @REMOTE
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@AS_JSON
 def run(folder: Path, file: Path | None, driver: Any, remote: str | None, as_json: bool) -> None:
     """Run sequences on the design in FOLDER; prints the class of each, by the first output."""
     from ese_host.bundle import TESTSET, testset

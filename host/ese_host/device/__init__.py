@@ -4,9 +4,21 @@
 as a pynq Device or, where pynq is absent, by drivers of its own. `platform` chooses.
 """
 
+from ese_host.device.closing import Closing
 from ese_host.device.dma_control import complete, complete_async, halt, poll
 from ese_host.device.lock import DeviceLock
 from ese_host.device.platform import Driver, Platform, choose
 from ese_host.device.power import Meter
 
-__all__ = ["DeviceLock", "Driver", "Meter", "Platform", "choose", "complete", "complete_async", "halt", "poll"]
+__all__ = [
+    "Closing",
+    "DeviceLock",
+    "Driver",
+    "Meter",
+    "Platform",
+    "choose",
+    "complete",
+    "complete_async",
+    "halt",
+    "poll",
+]

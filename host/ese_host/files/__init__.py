@@ -6,6 +6,7 @@ from ese_host.files.hashing import digest, digest_of, digests
 from ese_host.files.huffman import CHUNK, LIMIT, canonical, decode_stream
 from ese_host.files.jinja import templates
 from ese_host.files.saved_model import load_model
+from ese_host.files.svg import chart_style, svg_text
 from ese_host.files.words import Field, Words, pack, packed_words, unpack
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Place",
     "Words",
     "canonical",
+    "chart_style",
     "check_target",
     "decode",
     "decode_stream",
@@ -27,6 +29,7 @@ __all__ = [
     "load_model",
     "pack",
     "packed_words",
+    "svg_text",
     "templates",
     "unpack",
     "whole_folder",

@@ -93,7 +93,7 @@ def sizes_of(network: Network) -> tuple[LayerSize, ...]:
             peepholes=layer.peepholes is not None,
             return_sequences=layer.return_sequences,
             stored_output=layer.output is not None,
-            own_output=(layer.exact_output if layer.output is None else layer.output) != layer.state,
+            own_output=layer.product != layer.state,
             delta=layer.is_delta,
         )
         if isinstance(layer, Lstm)

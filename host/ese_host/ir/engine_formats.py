@@ -82,7 +82,7 @@ def stored_output(layer: Lstm, final: bool) -> tuple[Fixed | None, bool]:
     Raises:
         UnsupportedError: they are, and it is too wide.
     """
-    output = layer.exact_output if layer.output is None else layer.output
+    output = layer.product
     exact = final and layer.output is None and layer.projection is None
     needs = not exact and (final or layer.projection is not None or output != layer.state)
     if output.bits <= ELEMENT_BITS:

@@ -132,7 +132,7 @@ def _lstm(layer: Lstm, values: Codes, table: Codes) -> LayerResult:
     batch, steps, _ = values.shape
     h = np.zeros((batch, layer.outputs), dtype=np.int64)
     c = np.zeros((batch, layer.units), dtype=np.int64)
-    m_format = layer.exact_output if layer.output is None else layer.output
+    m_format = layer.product
     trace: dict[str, list[Codes]] = {name: [] for name in ("exact", "output", "h", "c", "m_exact", "m")}
     exact_frac, output_frac = layer.exact_output.frac, m_format.frac
     inputs = _Part(layer.kernel, layer.source, layer.delta_input, batch)

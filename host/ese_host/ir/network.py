@@ -167,6 +167,11 @@ class Lstm:
         gate, cell = self.gate.out, self.cell.out
         return Fixed(gate.bits + cell.bits, gate.integer + cell.integer)
 
+    @property
+    def product(self) -> Fixed:
+        """Format of o * tanh(c) as it is passed on: `output`, or the exact one."""
+        return self.exact_output if self.output is None else self.output
+
 
 @dataclass(frozen=True, eq=False)
 class Dense:
@@ -263,7 +268,7 @@ class Network:
             return final.output
         if final.projection is not None:
             return final.state
-        return final.exact_output if final.output is None else final.output
+        return final.product
 
     @property
     def every_step(self) -> bool:

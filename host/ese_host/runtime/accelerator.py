@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from ese_host.boards import processor
 from ese_host.bundle import Folder, Loaded, Model
-from ese_host.device import DeviceLock, Driver, Platform, choose
+from ese_host.device import Closing, DeviceLock, Driver, Platform, choose
 from ese_host.device.emulated import Faults
 from ese_host.errors import DeviceError
 from ese_host.image import Image
-from ese_host.ir import Codes, Lengths, Network
+from ese_host.ir import Network
 from ese_host.ir.program import Program
 from ese_host.protocol import MAX_SEQUENCES, Operation, Result, Shape, joined
 from ese_host.runtime import transfers
-from ese_host.runtime.batches import Batch, Room, batches
+from ese_host.runtime.batches import Batch, Room, Sequences, Steps, batches
 from ese_host.runtime.control import Control
 from ese_host.runtime.transfers import Flight, Transfers
 
 
-class Accelerator:
+class Accelerator(Closing):
     """One engine, with its image loaded. Use it as a context manager.
 
     Everything is checked before anything is sent: the folder's files against its manifest, the manifest's ids against
@@ -65,14 +64,6 @@ class Accelerator:
         except BaseException:
             self.close()
             raise
-
-    def __enter__(self) -> Accelerator:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     @property
     def folder(self) -> Folder:
@@ -154,12 +145,7 @@ class Accelerator:
         return True
 
     def run(
-        self,
-        inputs: Codes | Sequence[Codes],
-        lengths: Sequence[int] | Lengths | None = None,
-        *,
-        trace: bool = False,
-        keep: bool = False,
+        self, inputs: Sequences, lengths: Steps | None = None, *, trace: bool = False, keep: bool = False
     ) -> Result:
         """Run sequences: (N, T, inputs) codes in the network's input format, or N arrays (steps, inputs).
 
@@ -177,8 +163,8 @@ class Accelerator:
 
     def stream(
         self,
-        inputs: Codes | Sequence[Codes],
-        lengths: Sequence[int] | Lengths | None = None,
+        inputs: Sequences,
+        lengths: Steps | None = None,
         *,
         trace: bool = False,
         keep: bool = False,
@@ -188,24 +174,16 @@ class Accelerator:
 
         The engine works on the next packet while this one's result is in use.
         """
-        before: tuple[Flight, Batch] | None = None
-        for filled, made in self._fill(inputs, lengths, trace, keep, batch):
-            self._transfers.settle()
-            if before is not None:
-                before[0].result()
-            self._prepare()
-            self._transfers.launch(filled)
-            if before is not None:
-                yield self._result(*before)
-            before = filled, made
-        if before is not None:
-            self._transfers.land(before[0])
-            yield self._result(*before)
+        for step in self._pipeline(self._fill(inputs, lengths, trace, keep, batch)):
+            if isinstance(step, Flight):
+                self._transfers.land(step)
+            else:
+                yield step
 
     async def run_async(
         self,
-        inputs: Codes | Sequence[Codes],
-        lengths: Sequence[int] | Lengths | None = None,
+        inputs: Sequences,
+        lengths: Steps | None = None,
         *,
         trace: bool = False,
         keep: bool = False,
@@ -213,19 +191,11 @@ class Accelerator:
     ) -> Result:
         """`run` for asyncio, Jupyter's for one: by the DMA's interrupts where pynq has them, else by polling."""
         results: list[Result] = []
-        before: tuple[Flight, Batch] | None = None
-        for filled, made in self._fill(inputs, lengths, trace, keep, batch):
-            if before is not None:
-                await self._transfers.land_async(before[0])
-                before[0].result()
-            self._prepare()
-            self._transfers.launch(filled, interrupts=self.interrupts)
-            if before is not None:
-                results.append(self._result(*before))
-            before = filled, made
-        if before is not None:
-            await self._transfers.land_async(before[0])
-            results.append(self._result(*before))
+        for step in self._pipeline(self._fill(inputs, lengths, trace, keep, batch), interrupts=True):
+            if isinstance(step, Flight):
+                await self._transfers.land_async(step)
+            else:
+                results.append(step)
         return joined(results)
 
     @property
@@ -258,12 +228,7 @@ class Accelerator:
         self._lock.release()
 
     def _fill(
-        self,
-        inputs: Codes | Sequence[Codes],
-        lengths: Sequence[int] | Lengths | None,
-        trace: bool,
-        keep: bool,
-        most: int,
+        self, inputs: Sequences, lengths: Steps | None, trace: bool, keep: bool, most: int
     ) -> Iterator[tuple[Flight, Batch]]:
         """Packets in their buffers, one after the other; the next is made when it is asked for."""
         self._device()
@@ -273,6 +238,24 @@ class Accelerator:
             if loaded is not self._loaded:
                 raise DeviceError("another image was loaded in the middle of a stream: run the rest of it again")
             yield self._transfers.fill(Operation.RUN, batch.packet, batch.answer_words, image_id), batch
+
+    def _pipeline(self, packets: Iterator[tuple[Flight, Batch]], interrupts: bool = False) -> Iterator[Flight | Result]:
+        """Flights, each to be landed by whoever takes it, and each one's result once the next packet is in the air."""
+        before: tuple[Flight, Batch] | None = None
+        for flight, batch in packets:
+            if before is not None:
+                yield before[0]
+            self._transfers.settle()
+            if before is not None:
+                before[0].result()
+            self._prepare()
+            self._transfers.launch(flight, interrupts=interrupts and self.interrupts)
+            if before is not None:
+                yield self._result(*before)
+            before = flight, batch
+        if before is not None:
+            yield before[0]
+            yield self._result(*before)
 
     def _result(self, flight: Flight, batch: Batch) -> Result:
         answer, trailer = flight.result()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Union
 
 import numpy as np
 
@@ -21,6 +21,11 @@ from ese_host.protocol import (
     run_packet,
     step_words,
 )
+
+Sequences = Union[Codes, Sequence[Codes]]
+"""(N, T, inputs) codes in the network's input format, or N arrays (steps, inputs)."""
+Steps = Union[Sequence[int], Lengths]
+"""(N,) steps of each sequence."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +74,8 @@ class Batch:
 def batches(
     image_id: int,
     shape: Shape,
-    inputs: Codes | Sequence[Codes],
-    lengths: Sequence[int] | Lengths | None = None,
+    inputs: Sequences,
+    lengths: Steps | None = None,
     *,
     trace: bool = False,
     keep: bool = False,

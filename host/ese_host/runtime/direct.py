@@ -7,10 +7,9 @@ from collections.abc import Sequence
 
 from ese_host.device.emulated import EmulatedEngine
 from ese_host.errors import DeviceError
-from ese_host.ir import Codes, Lengths
 from ese_host.ir.program import Program
 from ese_host.protocol import TRAILER_WORDS, Operation, Result, Shape, Words, joined, load_packet, read_trailer
-from ese_host.runtime.batches import batches
+from ese_host.runtime.batches import Sequences, Steps, batches
 
 BATCH = 64
 """Sequences a packet."""
@@ -52,13 +51,7 @@ class DirectEngine:
         self._held = chain, loaded.image_id
         return True
 
-    def run(
-        self,
-        inputs: Codes | Sequence[Codes],
-        lengths: Sequence[int] | Lengths | None = None,
-        *,
-        trace: bool = False,
-    ) -> Result:
+    def run(self, inputs: Sequences, lengths: Steps | None = None, *, trace: bool = False) -> Result:
         """`Accelerator.run`, in packets of `BATCH` sequences, on the chain that was selected last.
 
         Raises:

@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from types import TracebackType
 from typing import Any, TypeVar
 
 import numpy as np
 
+from ese_host.device import Closing
 from ese_host.errors import FormatError, MismatchError
-from ese_host.ir import Codes, Lengths
+from ese_host.ir import Lengths
 from ese_host.ir.program import Inputs, values_of
 from ese_host.protocol import Result, joined
 from ese_host.runtime.accelerator import Accelerator
+from ese_host.runtime.batches import Sequences, Steps
 from ese_host.runtime.runner import ProgramResult, joined_programs, run_program
 
 Part = TypeVar("Part")
 
 
-class Engines:
+class Engines(Closing):
     """Accelerators, each on a device of its own, that hold the same image."""
 
     def __init__(self, accelerators: Sequence[Accelerator]) -> None:
@@ -38,21 +39,7 @@ class Engines:
         self._all = tuple(accelerators)
         self._pool = ThreadPoolExecutor(len(self._all), thread_name_prefix="ese4ml engines")
 
-    def __enter__(self) -> Engines:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def run(
-        self,
-        inputs: Codes | Sequence[Codes],
-        lengths: Sequence[int] | Lengths | None = None,
-        *,
-        trace: bool = False,
-    ) -> Result:
+    def run(self, inputs: Sequences, lengths: Steps | None = None, *, trace: bool = False) -> Result:
         """`Accelerator.run`, the sequences split evenly by steps; results in the order of the inputs.
 
         `seconds` of the result is the engines' time in all, not the time that passed.

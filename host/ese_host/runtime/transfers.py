@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -108,11 +109,9 @@ class Transfers:
                     channel._clear_interrupt()
             dma.recvchannel.transfer(flight.receive.part)
             dma.sendchannel.transfer(flight.send.part)
-        except (EseError, RuntimeError, OSError) as error:
-            self._fail(flight, error)
-        except BaseException:
-            self._fail(flight, DeviceError("the wait for the device was broken off"))
-            raise
+        except BaseException as error:
+            if not self._fails(flight, error):
+                raise
 
     def settle(self) -> None:
         """Wait for what is in the air; its result or error stays with the flight."""
@@ -121,44 +120,26 @@ class Transfers:
 
     def land(self, flight: Flight) -> None:
         """Wait until a flight has landed, but no longer than the timeout."""
-        if flight.landed:
-            return
-        dma = self._platform.dma
         try:
-            begun = time.monotonic()
-            complete(dma, DmaRegister.RECEIVE, "answer", self.timeout)
-            complete(dma, DmaRegister.SEND, "packet", self._left(begun))
-            self._take(flight)
-        except (EseError, RuntimeError, OSError) as error:
-            self._fail(flight, error)
-        except BaseException:
-            self._fail(flight, DeviceError("the wait for the device was broken off"))
-            raise
+            for channel, name, timeout in self._waits(flight):
+                complete(self._platform.dma, channel, name, timeout)
+        except BaseException as error:
+            if not self._fails(flight, error):
+                raise
 
     async def land_async(self, flight: Flight) -> None:
         """`land`, other tasks running meanwhile: by the DMA's interrupts where the device has them."""
-        if flight.landed:
-            return
-        dma = self._platform.dma
         try:
-            begun = time.monotonic()
-            await complete_async(dma, DmaRegister.RECEIVE, "answer", self.timeout)
-            await complete_async(dma, DmaRegister.SEND, "packet", self._left(begun))
-            self._take(flight)
-        except (EseError, RuntimeError, OSError) as error:
-            self._fail(flight, error)
-        except BaseException:
-            self._fail(flight, DeviceError("the wait for the device was broken off"))
-            raise
-
-    def _left(self, begun: float) -> float:
-        """What is left of the timeout, but enough for a packet that is complete when its answer is."""
-        return max(0.1, self.timeout - (time.monotonic() - begun))
+            for channel, name, timeout in self._waits(flight):
+                await complete_async(self._platform.dma, channel, name, timeout)
+        except BaseException as error:
+            if not self._fails(flight, error):
+                raise
 
     def forget(self) -> None:
         """Give up what is in the air: the device is configured anew."""
         if self._air is not None:
-            self._fail(self._air, DeviceError("the device was configured anew while the packet was under way"))
+            self._fails(self._air, DeviceError("the device was configured anew while the packet was under way"))
 
     def close(self) -> None:
         """Free the buffers, once the DMA has let go of them."""
@@ -166,6 +147,16 @@ class Transfers:
             halt(self._platform.dma)
             self.forget()
         self._buffers.clear()
+
+    def _waits(self, flight: Flight) -> Iterator[tuple[int, str, float]]:
+        """Channel, name and timeout of each wait for a flight; when all are over, what came back is taken."""
+        if flight.landed:
+            return
+        begun = time.monotonic()
+        yield DmaRegister.RECEIVE, "answer", self.timeout
+        # what is left of the timeout, but enough for a packet that is complete when its answer is
+        yield DmaRegister.SEND, "packet", max(0.1, self.timeout - (time.monotonic() - begun))
+        self._take(flight)
 
     def _take(self, flight: Flight) -> None:
         count = int(self._platform.dma.read(DmaRegister.RECEIVE + DmaRegister.LENGTH))
@@ -178,13 +169,19 @@ class Transfers:
         if flight.trailer.image_id != flight.image_id:
             self.sound = False
 
-    def _fail(self, flight: Flight, error: Exception) -> None:
+    def _fails(self, flight: Flight, error: BaseException) -> bool:
+        """End a flight with what went wrong at the device; false where something else broke the wait off."""
         self._air, self.sound = None, False
-        if not isinstance(error, EseError):
-            error = DeviceError(
+        if isinstance(error, EseError):
+            flight.error = error
+        elif isinstance(error, (RuntimeError, OSError)):
+            flight.error = DeviceError(
                 f"the device failed at {flight.operation.name}: {error}; it is configured anew with the next call"
             )
-        flight.error = error
+        else:
+            flight.error = DeviceError("the wait for the device was broken off")
+            return False
+        return True
 
     def _buffer(self, name: str, words: int) -> Space:
         """The first words of one of our buffers, which grows to what is needed."""

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from ese_host.bundle import Record, beside
+from ese_host.cli import AS_JSON, FILE
 from ese_host.errors import FormatError
 from ese_host.files import write_file
 from ese_models.quiet import tensorflow_quietly
@@ -25,8 +26,8 @@ def report() -> None:
 @click.argument("source", type=click.Path(path_type=Path))
 @click.option("--pes", type=click.IntRange(1, 1024), help="PEs of the interleave.  [default: the masks', else 1]")
 @click.option("--gap-bits", type=click.IntRange(2, 12), help="Bits of an index.  [default: the masks', else cheapest]")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write the table there, .md or .html.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--out", type=FILE, help="Write the table there, .md or .html.")
+@AS_JSON
 def compression(source: Path, pes: int | None, gap_bits: int | None, out: Path | None, as_json: bool) -> None:
     """Exact sizes of SOURCE, a .keras file or a design folder: the columns of Deep Compression's tables."""
     from ese_models.records import storage

@@ -15,18 +15,10 @@ import numpy.typing as npt
 from keras import ops
 
 from ese_host.errors import MismatchError, UnsupportedError
-from ese_host.ir import SCALE_BITS, Codes, WeightKind
+from ese_host.ir import Codes, WeightKind
 from ese_models.quantizers.encoding import from_text, to_text
 from ese_models.quantizers.learned import LearnedQuantizer
-from ese_models.quantizers.masked import (
-    GRID,
-    MAX_FRAC,
-    SMALLEST,
-    MaskedTernary,
-    nearest_power_of_two,
-    sound,
-    step_of,
-)
+from ese_models.quantizers.masked import GRID, MAX_FRAC, SMALLEST, MaskedTernary, integral_scales, sound
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float32]
@@ -206,11 +198,7 @@ class Ttq(_Grouped):
     def _scales(self, variables: Any, xp: Any) -> tuple[Any, Any]:
         """Integral scales, from 1 on, of the shape of the 64-bit `variables`, and their step."""
         ideal = xp.maximum(variables, xp.zeros_like(variables))
-        if self.power_of_two:
-            ideal = nearest_power_of_two(ideal, self.max_frac, xp)
-        step = step_of(xp.max(ideal), SCALE_BITS, self.max_frac, xp)
-        most = xp.ones_like(ideal) * (2.0**SCALE_BITS - 1)
-        return xp.maximum(xp.minimum(xp.round(ideal / step), most), xp.ones_like(ideal)), step
+        return integral_scales(ideal, xp.ones_like(ideal), self.power_of_two, self.max_frac, xp)
 
     def _limit(self, size: Any, xp: Any) -> Any:
         return xp.max(size)

@@ -14,10 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ese_host.errors import MismatchError, UnsupportedError
-from ese_models.quantizers.masked import MAX_FRAC, Bounds, sound
+from ese_models.quantizers.base import Quantizer
+from ese_models.quantizers.masked import MAX_FRAC, sound
 
 
-class LearnedQuantizer(Bounds, keras.layers.Layer):  # type: ignore[misc,unused-ignore]
+class LearnedQuantizer(Quantizer, keras.layers.Layer):  # type: ignore[misc,unused-ignore]
     """Base: `shape` is the kernel's, (inputs, outputs); subclasses give `call`, its configuration and its codes."""
 
     alpha = "auto"
@@ -26,9 +27,7 @@ class LearnedQuantizer(Bounds, keras.layers.Layer):  # type: ignore[misc,unused-
         super().__init__(dtype="float32")
         if len(shape) != 2 or min(shape) < 1:
             raise UnsupportedError(f"{type(self).__name__}: shape is {tuple(shape)}; the kernel's two sizes are needed")
-        if not 0 <= max_frac <= 30:
-            raise UnsupportedError(f"{type(self).__name__}: max_frac is {max_frac}; 0 to 30 are allowed")
-        self.shape, self.max_frac = (int(shape[0]), int(shape[1])), int(max_frac)
+        self.shape, self.max_frac = (int(shape[0]), int(shape[1])), self.allowed_frac(max_frac)
 
     def __call__(self, x: Any) -> Any:
         """Quantized weights. Keras's own machinery around `call` would run at every step of a recurrent layer."""
@@ -56,15 +55,3 @@ class LearnedQuantizer(Bounds, keras.layers.Layer):  # type: ignore[misc,unused-
         if array.shape != self.shape:
             raise MismatchError(f"weights have shape {array.shape}; {type(self).__name__} was made for {self.shape}")
         return array
-
-    def __str__(self) -> str:
-        shown = {key: value for key, value in self.get_config().items() if key not in self.state_names}
-        return f"{type(self).__name__}({', '.join(f'{key}={value}' for key, value in shown.items())})"
-
-    state_names: tuple[str, ...] = ()
-    """Keys of the configuration that hold state."""
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> LearnedQuantizer:
-        """Inverse of `get_config`."""
-        return cls(**config)

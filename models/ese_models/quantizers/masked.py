@@ -16,8 +16,9 @@ import numpy.typing as npt
 from keras import ops
 from qkeras.base_quantizer import BaseQuantizer
 
-from ese_host.errors import FormatError, UnsupportedError
+from ese_host.errors import FormatError
 from ese_host.ir import SCALE_BITS, Codes, WeightKind
+from ese_models.quantizers.base import Quantizer
 
 GRID = 2.0**24
 """Magnitudes are summed as multiples of 2**-24, which is exact in any order."""
@@ -27,19 +28,7 @@ MAX_FRAC = 15
 """Fractional bits of a scale at most: with an input of 15 fractional bits, a sum is exact in SUM_FRAC."""
 
 
-class Bounds:
-    """What QKeras asks of a quantizer when it makes a clipping constraint."""
-
-    def max(self) -> float:
-        """The largest scale and code."""
-        return float(2 ** (SCALE_BITS - 1))
-
-    def min(self) -> float:
-        """The same, negative."""
-        return -self.max()
-
-
-class _MaskedQuantizer(Bounds, BaseQuantizer):  # type: ignore[misc,unused-ignore]
+class _MaskedQuantizer(Quantizer, BaseQuantizer):  # type: ignore[misc,unused-ignore]
     """Shared arithmetic; `ops` is keras.ops on tensors or numpy on arrays."""
 
     kind: WeightKind
@@ -48,9 +37,8 @@ class _MaskedQuantizer(Bounds, BaseQuantizer):  # type: ignore[misc,unused-ignor
 
     def __init__(self, per_channel: bool = True, power_of_two: bool = False, max_frac: int = MAX_FRAC) -> None:
         super().__init__()
-        if not 0 <= max_frac <= 30:
-            raise UnsupportedError(f"{type(self).__name__}: max_frac is {max_frac}; 0 to 30 are allowed")
-        self.per_channel, self.power_of_two, self.max_frac = bool(per_channel), bool(power_of_two), int(max_frac)
+        self.per_channel, self.power_of_two = bool(per_channel), bool(power_of_two)
+        self.max_frac = self.allowed_frac(max_frac)
 
     def __call__(self, x: Any) -> Any:
         """Quantized weights of the shape and type of `x`, (inputs, outputs); gradients pass straight through."""
@@ -79,15 +67,11 @@ class _MaskedQuantizer(Bounds, BaseQuantizer):  # type: ignore[misc,unused-ignor
 
     def _quantize(self, w: Any, xp: Any) -> tuple[Any, Any, Any]:
         """Codes (inputs, outputs), integral scales (1, outputs) or (1, 1), and the scales' step, a power of two."""
-        size = xp.abs(w)
+        size, axis = xp.abs(w), 0 if self.per_channel else (0, 1)
         kept = xp.where(size >= SMALLEST, xp.ones_like(w), xp.zeros_like(w))
-        ideal = self._ideal_scale(size * kept, kept, 0 if self.per_channel else (0, 1), xp)
-        if self.power_of_two:
-            ideal = nearest_power_of_two(ideal, self.max_frac, xp)
-        step = step_of(xp.max(ideal), SCALE_BITS, self.max_frac, xp)
-        scale = xp.minimum(xp.round(ideal / step), xp.ones_like(ideal) * (2.0**SCALE_BITS - 1))
-        some = xp.max(kept, axis=0 if self.per_channel else (0, 1), keepdims=True)
-        scale = xp.maximum(scale, some)
+        ideal = self._ideal_scale(size * kept, kept, axis, xp)
+        some = xp.max(kept, axis=axis, keepdims=True)
+        scale, step = integral_scales(ideal, some, self.power_of_two, self.max_frac, xp)
         return xp.sign(w) * kept * self._levels(size, scale * step, xp), scale, step
 
     def _ideal_scale(self, size: Any, _kept: Any, axis: Any, xp: Any) -> Any:
@@ -96,17 +80,9 @@ class _MaskedQuantizer(Bounds, BaseQuantizer):  # type: ignore[misc,unused-ignor
     def _levels(self, size: Any, _scale: Any, xp: Any) -> Any:
         raise NotImplementedError
 
-    def __str__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{key}={value}' for key, value in self.get_config().items())})"
-
     def get_config(self) -> dict[str, Any]:
         """Constructor arguments; the scale's fractional bits follow from them and the weights."""
         return {"per_channel": self.per_channel, "power_of_two": self.power_of_two, "max_frac": self.max_frac}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> _MaskedQuantizer:
-        """Inverse of `get_config`."""
-        return cls(**config)
 
 
 @keras.saving.register_keras_serializable(package="ese4ml")
@@ -165,6 +141,15 @@ def sound(weights: npt.ArrayLike) -> npt.NDArray[np.float32]:
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
         raise FormatError(f"weight at {where} is {array[where]}; finite numbers are needed: check the training")
     return array
+
+
+def integral_scales(ideal: Any, least: Any, power_of_two: bool, max_frac: int, xp: Any) -> tuple[Any, Any]:
+    """Ideal scales as whole numbers of at least `least` and at most `SCALE_BITS` bits, and their step."""
+    if power_of_two:
+        ideal = nearest_power_of_two(ideal, max_frac, xp)
+    step = step_of(xp.max(ideal), SCALE_BITS, max_frac, xp)
+    scale = xp.minimum(xp.round(ideal / step), xp.ones_like(ideal) * (2.0**SCALE_BITS - 1))
+    return xp.maximum(scale, least), step
 
 
 def step_of(largest: Any, bits: int, max_frac: int, xp: Any) -> Any:

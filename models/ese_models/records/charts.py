@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pygal
-from pygal.style import Style
 
-from ese_host.files import write_file
+from ese_host.files import chart_style, svg_text, write_file
 
-STYLE = Style(
+STYLE = chart_style(
     background="#ffffff",
     plot_background="#ffffff",
     foreground="#444444",
@@ -31,13 +29,8 @@ STYLE = Style(
         "#111111",
     ),
     font_family="sans-serif",
-    label_font_size=13,
-    major_label_font_size=13,
-    legend_font_size=13,
     title_font_size=15,
     value_font_size=11,
-    opacity="1",
-    transition="0s",
 )
 OPTIONS: dict[str, Any] = {
     "style": STYLE,
@@ -82,6 +75,4 @@ def _write(chart: Any, series: Mapping[str, Sequence[float | None]], path: Path)
     chart.value_formatter = lambda value: f"{value:.3g}"
     for name, values in series.items():
         chart.add(name, list(values))
-    text = chart.render(is_unicode=True)
-    text = re.sub(r"<script.*?</script>|<!--.*?-->", "", text, flags=re.DOTALL)
-    write_file(path, text + "\n")
+    write_file(path, svg_text(chart) + "\n")

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from random_networks import compare_random_networks
 
 from ese_hls.encode.sizing import choose_design
-from ese_hls.encode.storage import Storage
 from ese_host.device.emulated.engine import EmulatedEngine
 from ese_host.estimate import cycles
 from ese_host.ir.fixed import Fixed
@@ -16,31 +14,8 @@ from ese_host.ir.network import Dense, Matrix, Network
 from ese_host.protocol import packets
 from ese_host.protocol.packets import Operation
 from support import engine as engines
-from support.designs import PATTERNS, SPECS, roomy
+from support.designs import SPECS, roomy
 from support.networks import inputs, network, widened
-
-
-def compare_random_networks(name: str, examples: int) -> None:
-    """One compiled engine, many images: random and adversarial contents, extreme inputs."""
-    spec, design = roomy(name)
-
-    @settings(max_examples=examples)
-    @given(
-        seed=st.integers(0, 2**32 - 1),
-        pattern=st.sampled_from(PATTERNS),
-        density=st.sampled_from([0.02, 0.1, 0.5]),
-        steps=st.integers(1, 5),
-        rails=st.booleans(),
-        storage=st.sampled_from(["auto", "full"]),
-    )
-    def check(seed: int, pattern: str, density: float, steps: int, rails: bool, storage: Storage) -> None:
-        rng = np.random.default_rng(seed)
-        net = network(rng, widened(spec, pattern=pattern, density=density))
-        with EmulatedEngine(engines.library(design)) as emulator:
-            made = engines.load(emulator, net, design, storage)
-            assert engines.compare(emulator, net, made, inputs(rng, net, 2, steps, rails)) > 0
-
-    check()
 
 
 @pytest.mark.parametrize("name", SPECS)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_golden import activate, quantize, real
 
-from ese_host.ir import golden
+from ese_host.ir import Codes, golden
 from ese_host.ir.program import (
     Affine,
     Apply,
@@ -19,6 +19,7 @@ from ese_host.ir.program import (
     Concatenate,
     Last,
     Merge,
+    Program,
     Quantize,
     Relu,
     Repeat,
@@ -82,12 +83,17 @@ def reference(step: Any, sources: list[Sample]) -> Sample:
     return [flat[i : i + step.width] for i in range(0, len(flat), step.width)]
 
 
+def drawn(seed: int, samples: int) -> tuple[Program, dict[str, Codes], Codes]:
+    """A random program, codes for each of its inputs, and the steps of the samples."""
+    rng = np.random.default_rng(seed)
+    program = random_program(rng)
+    return program, *program_inputs(rng, program, samples)
+
+
 @settings(max_examples=60)
 @given(SEEDS)
 def test_programs_equal_exact_fractions(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    program = random_program(rng)
-    given_inputs, steps = program_inputs(rng, program, 3)
+    program, given_inputs, steps = drawn(seed, 3)
     made = run(program, given_inputs, steps)
     for sample in range(3):
         known: dict[str, Sample] = {}
@@ -103,9 +109,8 @@ def test_programs_equal_exact_fractions(seed: int) -> None:
 @given(SEEDS)
 @settings(max_examples=40)
 def test_values_stay_within_what_is_known_of_their_tensors(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    program = random_program(rng)
-    for value in run(program, *program_inputs(rng, program, 4)).tensors.values():
+    program, codes, steps = drawn(seed, 4)
+    for value in run(program, codes, steps).tensors.values():
         own = value.codes[np.broadcast_to(value.inside, value.codes.shape)]
         assert value.tensor.low <= own.min() and own.max() <= value.tensor.high
 
@@ -113,9 +118,7 @@ def test_values_stay_within_what_is_known_of_their_tensors(seed: int) -> None:
 @given(SEEDS)
 @settings(max_examples=20)
 def test_samples_do_not_depend_on_each_other(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    program = random_program(rng)
-    codes, steps = program_inputs(rng, program, 3)
+    program, codes, steps = drawn(seed, 3)
     together = run(program, codes, steps)
     for sample in range(3):
         alone = run(program, {k: [v[sample, : min(steps[sample], v.shape[1])]] for k, v in codes.items()})

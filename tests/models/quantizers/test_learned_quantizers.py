@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from drawn import SETTINGS, weights
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from qkeras import QLSTM, QDense, quantized_bits, ternary
@@ -11,23 +12,7 @@ from ese_host.errors import FormatError, MismatchError, UnsupportedError
 from ese_host.ir.quantizers import TellsCodebook, tells_codes
 from ese_models.quantizers import Codebook, MaskedInt4, MaskedTernary, Ttq, Twn
 
-CONFIGS = st.fixed_dictionaries(
-    {
-        "per_channel": st.booleans(),
-        "power_of_two": st.booleans(),
-        "max_frac": st.sampled_from([0, 7, 15]),
-        "threshold": st.sampled_from([None, 0.05, 0.7]),
-    }
-)
-
-
-@st.composite
-def weights(draw):
-    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    shape = (draw(st.integers(1, 12)), draw(st.integers(1, 10)))
-    spread = rng.choice([1e-6, 1e-3, 1.0, 30.0, 4e4], shape) if draw(st.booleans()) else 1.0
-    mask = rng.random(shape) < draw(st.sampled_from([0.0, 0.1, 0.5, 1.0]))
-    return (rng.normal(size=shape) * spread).astype(np.float32), mask
+CONFIGS = st.fixed_dictionaries({**SETTINGS, "threshold": st.sampled_from([None, 0.05, 0.7])})
 
 
 def real(quantizer, array):

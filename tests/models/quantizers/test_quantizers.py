@@ -3,27 +3,18 @@
 import keras
 import numpy as np
 import pytest
+from drawn import SETTINGS, weights
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ese_host.errors import FormatError, UnsupportedError
 from ese_models.quantizers import MaskedInt4, MaskedTernary
 
-CONFIGS = st.fixed_dictionaries(
-    {"per_channel": st.booleans(), "power_of_two": st.booleans(), "max_frac": st.sampled_from([0, 7, 15])}
-)
+CONFIGS = st.fixed_dictionaries(SETTINGS)
+MASKED = weights().map(lambda drawn: drawn[0] * drawn[1])
 
 
-@st.composite
-def weights(draw):
-    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    shape = (draw(st.integers(1, 12)), draw(st.integers(1, 10)))
-    spread = rng.choice([1e-6, 1e-3, 1.0, 30.0, 4e4], shape) if draw(st.booleans()) else 1.0
-    mask = rng.random(shape) < draw(st.sampled_from([0.0, 0.1, 0.5, 1.0]))
-    return (rng.normal(size=shape) * spread * mask).astype(np.float32)
-
-
-@given(weights(), st.sampled_from([MaskedTernary, MaskedInt4]), CONFIGS)
+@given(MASKED, st.sampled_from([MaskedTernary, MaskedInt4]), CONFIGS)
 @settings(max_examples=150, deadline=None)
 def test_values_are_codes_times_scale_exactly(array, kind, config):
     quantizer = kind(**config)
@@ -35,7 +26,7 @@ def test_values_are_codes_times_scale_exactly(array, kind, config):
     assert (keras.ops.convert_to_numpy(quantizer(array)) == values).all()
 
 
-@given(weights(), st.sampled_from([MaskedTernary, MaskedInt4]), CONFIGS)
+@given(MASKED, st.sampled_from([MaskedTernary, MaskedInt4]), CONFIGS)
 @settings(max_examples=150, deadline=None)
 def test_zero_exactly_where_the_weight_is(array, kind, config):
     codes, scale, _ = kind(**config).codes_and_scale(array)

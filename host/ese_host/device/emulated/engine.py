@@ -6,10 +6,10 @@ import ctypes
 import shutil
 import tempfile
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 
+from ese_host.device.closing import Closing
 from ese_host.errors import DeviceError, FormatError
 from ese_host.protocol import Words
 
@@ -22,7 +22,7 @@ def is_library(path: Path) -> bool:
         return stream.read(len(ELF_MAGIC)) == ELF_MAGIC
 
 
-class EmulatedEngine:
+class EmulatedEngine(Closing):
     """One engine of an emulated bitstream, open until it is closed; a context manager."""
 
     def __init__(self, library: Path | ctypes.CDLL) -> None:
@@ -59,14 +59,6 @@ class EmulatedEngine:
         self._engine: int | None = opened()
         if not self._engine:
             raise DeviceError(f"{name}: ese_open returned nothing; is memory short?")
-
-    def __enter__(self) -> EmulatedEngine:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def register(self, offset: int) -> int:
         """A register's value.
