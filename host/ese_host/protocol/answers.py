@@ -97,7 +97,7 @@ class Shape:
     def words(self, steps: Sequence[int] | Lengths, trace: bool) -> int:
         """Words of the answer to a RUN of sequences of these lengths; a trace takes the outputs' place."""
         each, once = self.rates(trace)
-        return TRAILER_WORDS + each * int(np.sum(steps)) + once * len(steps)
+        return TRAILER_WORDS + each * int(np.asarray(steps).sum()) + once * len(steps)
 
     def rates(self, trace: bool) -> tuple[int, int]:
         """Words of an answer that each step and each sequence adds."""
