@@ -1,7 +1,7 @@
 // Accumulators: the same row in consecutive entries is exact, sets and banks do not mix, draining clears, where sums do
 // not persist.
-#include "engine/accumulators.h"
 #include "check.h"
+#include "engine/accumulators.h"
 
 using namespace ese;
 

@@ -1,6 +1,6 @@
 // Activations against the C library: within one least significant bit of 16 over the whole range; hard ones exact.
-#include "engine/activation.h"
 #include "check.h"
+#include "engine/activation.h"
 #include <cmath>
 
 using namespace ese;
