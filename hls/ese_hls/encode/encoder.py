@@ -15,6 +15,7 @@ from ese_host.files import Words, pack
 from ese_host.image import (
     FORMAT_VERSION,
     HEADER,
+    HEADER_FIELDS,
     MAGIC,
     RAM_BITS,
     SUM_FRAC,
@@ -268,18 +269,12 @@ def check_capacity(packed: Packed, design: Design) -> None:
 
 def assemble(network: Network, packed: Packed, design: Design) -> Words:
     """All words of the image, checksum last."""
-    output = network.output_format
-    formats = (SUM_FRAC if output is None else output.frac) | packed.needs.acc_bits << 8
-    if output is not None and any(p.phase.has("emits_stored") for p in packed.schedule.phases):
-        formats |= 1 << 16 | output.signed << 17
-    lines = [0, 0]
-    for layer in network.layers:
-        if isinstance(layer, Lstm):
-            lines = [a.slope | a.offset << 16 for a in (layer.gate, layer.cell)]
-    values = {
+    words = [0] * len(HEADER)
+    for name, number in _header_numbers(network, packed).items():
+        HEADER_FIELDS[name].put(words, number)
+    values = dict(zip(HEADER, words, strict=True)) | {
         "magic": MAGIC,
         "version": FORMAT_VERSION,
-        "words": 0,
         "design_id": design.design_id,
         "phases": len(packed.schedule.phases),
         "entry_words": packed.entries.shape[1],
@@ -288,10 +283,6 @@ def assemble(network: Network, packed: Packed, design: Design) -> Words:
         "codebooks": len(packed.codebooks),
         "inputs": network.inputs,
         "outputs": network.outputs,
-        "flags": network.every_step | packed.schedule.plan.alternate << 1 | packed.needs.pointer_depth << 16,
-        "gate_line": lines[0],
-        "cell_line": lines[1],
-        "formats": formats,
         "weights": sum(int(np.count_nonzero(p.matrix.codes)) for p in packed.schedule.phases),
     }
     values["words"] = layout(values, design)["checksum"].stop
@@ -309,6 +300,25 @@ def assemble(network: Network, packed: Packed, design: Design) -> Words:
     content = np.concatenate(parts)
     crc = np.array([zlib.crc32(content.astype("<u4").tobytes())], dtype=np.uint32)
     return np.concatenate([content, crc])
+
+
+def _header_numbers(network: Network, packed: Packed) -> dict[str, int]:
+    """The numbers that share words of the header, by their names in `HEADER_FIELDS`."""
+    output = network.output_format
+    numbers = {
+        "every_step": int(network.every_step),
+        "alternate": int(packed.schedule.plan.alternate),
+        "pointers": packed.needs.pointer_depth,
+        "output_frac": SUM_FRAC if output is None else output.frac,
+        "acc_bits": packed.needs.acc_bits,
+    }
+    if output is not None and any(p.phase.has("emits_stored") for p in packed.schedule.phases):
+        numbers |= {"outputs_stored": 1, "outputs_signed": int(output.signed)}
+    for layer in network.layers:
+        if isinstance(layer, Lstm):
+            for part, activation in (("gate", layer.gate), ("cell", layer.cell)):
+                numbers |= {f"{part}_slope": activation.slope, f"{part}_offset": activation.offset}
+    return numbers
 
 
 def _pointers(packed: Packed, design: Design) -> Codes:

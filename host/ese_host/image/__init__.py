@@ -5,7 +5,7 @@ from ese_host.image.interleave import Interleave, Positions, entries, entries_pe
 from ese_host.image.packing import GAP_BITS, RAM_BITS, Packing
 from ese_host.image.phases import Phase
 from ese_host.image.plan import StepPlan, plan_step
-from ese_host.image.reader import HEADER, MAGIC, Image, layout, padding_entries, parse, read_header
+from ese_host.image.reader import HEADER, HEADER_FIELDS, MAGIC, Image, layout, padding_entries, parse, read_header
 from ese_host.image.sizes import DenseSize, LayerSize, LstmSize, MatrixSize, sizes_of
 from ese_host.image.sizing import MAX_ENTRIES, Needs, check_entries, smallest_design
 
@@ -13,6 +13,7 @@ __all__ = [
     "FORMAT_VERSION",
     "GAP_BITS",
     "HEADER",
+    "HEADER_FIELDS",
     "MAGIC",
     "MAX_ENTRIES",
     "RAM_BITS",
