@@ -1,1 +1,4 @@
-"""What makes the pages' figures, run from the checkout's root as `python -m benchmarks.masks`; not in the wheel."""
+"""Programs that measure the figures of the documentation; the wheel does not hold them.
+
+Run them from the root of a checkout, for example `python -m benchmarks.masks`.
+"""

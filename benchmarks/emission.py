@@ -96,7 +96,7 @@ def convert_often() -> dict[str, float]:
 
 
 def child(*arguments: str) -> dict[str, float]:
-    """What this module prints for one case, in a process of its own."""
+    """Run this module for one case, in a process of its own, and return what it prints."""
     command = [sys.executable, "-m", "benchmarks.emission", *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=900)
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])

@@ -1,1 +1,1 @@
-"""The recorder: what users see, recorded before and after a change that should not be seen."""
+"""The recorder: it records what users see before and after a change, to show that nothing visible changed."""

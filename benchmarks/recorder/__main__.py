@@ -1,4 +1,4 @@
-"""What users see, recorded before and after a change that should not be seen.
+"""Record what users see before and after a change, to show that nothing visible changed.
 
     python -m benchmarks.recorder record OLD.json      in the environment of the old tree
     python -m benchmarks.recorder record NEW.json      in that of the new one

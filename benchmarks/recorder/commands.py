@@ -1,4 +1,4 @@
-"""What the command line prints, for the recorder: help, estimates, saved models, data and a short training."""
+"""Commands whose output the recorder keeps: help, estimates, saved models, data and a short training."""
 
 from __future__ import annotations
 

@@ -162,7 +162,7 @@ def folders(record: Record) -> None:
 
 
 def _images(damage: Damage) -> None:
-    """Words of header and first phases, each changed alone, in images that are sound in themselves."""
+    """Damage images: a wrong checksum or size, then one word at a time under a checksum that fits."""
     damage.content("checksum wrong", "image.bin", lambda data: data[:-1] + bytes([data[-1] ^ 1]), "run")
     damage.content("three bytes more", "image.bin", lambda data: data + b"abc", "run")
     damage.content("a word more", "image.bin", lambda data: data + b"abcd", "run")
