@@ -40,7 +40,7 @@ DENSITIES = (0.5, 0.3, 0.2, 0.15, 0.1, 0.05)
 
 
 @dataclass(frozen=True)
-class Case:
+class AccuracyCase:
     """One trained network."""
 
     seed: int
@@ -58,12 +58,12 @@ class Case:
         return folder / f"{self.name}-seed{self.seed}.json"
 
 
-def cases(seed: int, curve: bool) -> list[Case]:
-    found = [Case(seed)]
-    found += [Case(seed, family, code, 0.1) for family in FAMILIES for code in CODES]
+def cases(seed: int, curve: bool) -> list[AccuracyCase]:
+    found = [AccuracyCase(seed)]
+    found += [AccuracyCase(seed, family, code, 0.1) for family in FAMILIES for code in CODES]
     if curve:
-        found += [Case(seed, "gap-aware", code, 0.1, even=True) for code in CODES]
-        found += [Case(seed, "gap-aware", code, d) for d in DENSITIES if d != 0.1 for code in CODES]
+        found += [AccuracyCase(seed, "gap-aware", code, 0.1, even=True) for code in CODES]
+        found += [AccuracyCase(seed, "gap-aware", code, d) for d in DENSITIES if d != 0.1 for code in CODES]
     return found
 
 
@@ -72,7 +72,7 @@ def train_seed(seed: int, curve: bool, folder: Path) -> list[dict[str, Any]]:
     return [train_case(case, folder, data) for case in cases(seed, curve)]
 
 
-def train_case(case: Case, folder: Path, data: Dataset) -> dict[str, Any]:
+def train_case(case: AccuracyCase, folder: Path, data: Dataset) -> dict[str, Any]:
     """Train one network (and, through their own files, what it starts from); returns its record."""
     path = case.path(folder)
     if path.is_file():
@@ -83,7 +83,7 @@ def train_case(case: Case, folder: Path, data: Dataset) -> dict[str, Any]:
     if case.family == "none":
         model = train_dense(data, case.seed)
     else:
-        dense = model_of(Case(case.seed), folder, data)
+        dense = model_of(AccuracyCase(case.seed), folder, data)
         plan = Plan(weights="float", density=case.density, family=case.family, seed=case.seed)
         plan = replace(plan, emphasis=(1.0, 1.0)) if case.even else plan
         if case.weights == "float":
@@ -112,7 +112,7 @@ def train_case(case: Case, folder: Path, data: Dataset) -> dict[str, Any]:
     return record
 
 
-def model_of(case: Case, folder: Path, data: Dataset) -> Any:
+def model_of(case: AccuracyCase, folder: Path, data: Dataset) -> Any:
     train_case(case, folder, data)
     return inspection.load(case.path(folder).with_suffix(".keras"))
 

@@ -51,7 +51,7 @@ def emit(pes: int, weights: str) -> Emission:
     """Emit the layer here."""
     import hls4ml  # noqa: F401 - its import is no part of emission
 
-    from ese_hls.lower import Conversion, Options
+    from ese_hls.lower import Conversion, ConversionOptions
     from ese_hls.project import write_project
     from ese_hls.quantize import ConversionSummary
     from ese_host.ir import Lstm
@@ -62,7 +62,9 @@ def emit(pes: int, weights: str) -> Emission:
     (layer,) = network.layers
     assert isinstance(layer, Lstm) and layer.projection is not None
     kept = sum(int((matrix.levels != 0).sum()) for matrix in (layer.kernel, layer.recurrent, layer.projection))
-    conversion = Conversion(Program.of(network), ConversionSummary((), ()), Options(pes=pes, board="zcu104"), (), ())
+    conversion = Conversion(
+        Program.of(network), ConversionSummary((), ()), ConversionOptions(pes=pes, board="zcu104"), (), ()
+    )
     gc.collect()
     before = status_mb("VmRSS")
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak counts from here

@@ -21,12 +21,12 @@ from typing import Any
 import click
 import numpy as np
 
-from ese_hls.encode import encoder, sizing
+from ese_hls.encode import encoder, fit_design
 from ese_host import image
 from ese_host.device.emulated import EmulatedEngine
 from ese_host.estimate import cycles
-from ese_host.protocol import Shape, packets
-from support import engine as engines
+from ese_host.protocol import AnswerShape, packets
+from support import compiled_engine
 from support.ese_layer import CELLS, INPUTS, ese_layer
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -62,22 +62,22 @@ def ours(pes: int) -> dict[str, Any]:
     """Emit, compile and run the whole layer."""
     network = ese_layer(pes)
     start = time.perf_counter()
-    design = sizing.choose_design(network, pes=pes)
+    design = fit_design.choose_design(network, pes=pes)
     made = image.parse(np.frombuffer(encoder.encode(network, design), dtype="<u4"), design)
     encoded = time.perf_counter() - start
     start = time.perf_counter()
-    library = engines.library(design)
+    library = compiled_engine.library(design)
     compiled = time.perf_counter() - start
     frames = np.random.default_rng(0).integers(-(1 << 13), 1 << 13, (1, STEPS, INPUTS))
-    shape = Shape.of(network)
+    shape = AnswerShape.of(network)
     with EmulatedEngine(library) as engine:
-        engines.load(engine, network, design)
+        compiled_engine.load(engine, network, design)
         request = packets.run_packet(made.image_id, list(frames), network.source)
         engine.packet(request, shape.words([STEPS], False))
         start = time.process_time()
         answer = engine.packet(request, shape.words([STEPS], False))
         seconds = time.process_time() - start
-        compared = engines.compare(engine, network, made, frames[:, :4])
+        compared = compiled_engine.compare(engine, network, made, frames[:, :4])
     counted = packets.read_trailer(answer).cycles
     assert counted == cycles.account(made, design, STEPS).total
     return {

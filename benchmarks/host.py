@@ -26,7 +26,7 @@ from ese_host.device import Driver
 from ese_host.device.emulated import EmulatedEngine
 from ese_host.ir.program import INPUT
 from ese_host.protocol import TRAILER_WORDS, load_packet, run_packet
-from ese_host.runtime import Accelerator, Engines
+from ese_host.runtime import Accelerator, EnginePool
 
 Times = tuple[float, float, float]
 ROOT = Path(__file__).resolve().parents[1]
@@ -35,7 +35,7 @@ BATCHES = (1, 16, 64, 256)
 
 
 @dataclass(frozen=True)
-class Row:
+class LatencyRow:
     """One driver and batch: times of a call in microseconds.
 
     Attributes:
@@ -55,7 +55,7 @@ class Row:
     median: float
 
     @classmethod
-    def of(cls, driver: str, batch: int, alone: list[Times], calls: list[Times]) -> Row:
+    def of(cls, driver: str, batch: int, alone: list[Times], calls: list[Times]) -> LatencyRow:
         """From the times of the engine alone and of the host's calls, in turns."""
         engine, host = np.array(alone), np.array(calls)
         elapsed, processor, _ = np.median(engine / host, axis=0)
@@ -78,7 +78,7 @@ def busy() -> float:
     return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK") - time.process_time()
 
 
-def measure(folder: Path, driver: Driver) -> list[Row]:
+def measure(folder: Path, driver: Driver) -> list[LatencyRow]:
     """All batches with one driver."""
     rows = []
     with Accelerator(folder, driver=driver) as host:
@@ -95,7 +95,7 @@ def measure(folder: Path, driver: Driver) -> list[Row]:
             for _ in range(CALLS if batch == 1 else ROUNDS):
                 alone.append(timed(lambda: engine.packet_into(packet, answer)))  # noqa: B023
                 calls.append(timed(lambda: host.run(inputs[:batch], steps[:batch])))  # noqa: B023
-            rows.append(Row.of(driver, batch, alone, calls))
+            rows.append(LatencyRow.of(driver, batch, alone, calls))
         engine.close()
     return rows
 
@@ -105,7 +105,7 @@ def stream(folder: Path, driver: Driver) -> tuple[float, float]:
     accelerators = [Accelerator(folder, driver=driver) for _ in range(2)]
     tests = testset.read(accelerators[0].folder.file(TESTSET), accelerators[0].program)
     inputs, count = tests.inputs[INPUT].codes, len(tests.steps)
-    with Engines(accelerators) as engines:
+    with EnginePool(accelerators) as engines:
         one = min(timed(lambda: list(accelerators[0].stream(inputs, tests.steps, batch=64)))[0] for _ in range(3))
         two = min(timed(lambda: engines.run(inputs, tests.steps))[0] for _ in range(3))
     return 1e6 * count / one, 1e6 * count / two

@@ -14,7 +14,7 @@ from ese_host.boards import hwh
 from ese_host.bundle import Manifest, golden_file, manifest
 from ese_host.files import digests
 from ese_host.ir.program import Program, run
-from support.engine import lay_out
+from support.compiled_engine import write_sources
 from support.programs import program_inputs
 
 SAMPLES = 12
@@ -32,7 +32,7 @@ def program_folder(path: Path, program: Program, pes: int = 3, seed: int = 5) ->
     (path / manifest.GOLDEN).write_bytes(golden_file.dump(program))
     (path / manifest.HWH).write_text(hwh.render("pynq-z2", design))
     with tempfile.TemporaryDirectory() as name:
-        lay_out(Path(name), design)
+        write_sources(Path(name), design)
         compile_emulator(Path(name), path / manifest.BIT)
     (path / manifest.TESTSET).write_bytes(make_test_set(program, seed))
     names = sorted(item.name for item in path.iterdir())

@@ -19,12 +19,12 @@ from ese_host.ir.program import (
     Output,
     Port,
     Program,
+    ProgramStep,
     Quantize,
     Relu,
     Repeat,
     Reshape,
     Reverse,
-    Step,
     Tensor,
     Ternary,
 )
@@ -40,7 +40,7 @@ def bidirectional(rng: Rng, inputs: int = 5, units: int = 6, classes: int = 3) -
     spec = Spec(inputs=inputs, units=(units,), outputs=0, sequences=True)
     second = Spec(inputs=2 * units, units=(units - 1,), outputs=0)
     last = Spec(inputs=2 * (units - 1), units=(), outputs=classes)
-    steps: list[Step] = []
+    steps: list[ProgramStep] = []
     for name, source, like in (("one", "x", spec), ("two", "one", second)):
         parts = (f"{name}_forward", f"{name}_backward")
         for part in parts:
@@ -57,7 +57,7 @@ def two_inputs(rng: Rng) -> Program:
     last = network(rng, Spec(inputs=4, units=(), outputs=1, density=1.0))
     last = Network((replace(last.layers[0], bias=np.zeros(1, np.int64)),), SOURCE)
     scale, offset = rng.integers(-900, 900, (2, 5))
-    steps: tuple[Step, ...] = (
+    steps: tuple[ProgramStep, ...] = (
         Mask("x", "kept", 0),
         Chain("recurrent", recurrent, "kept", "h"),
         Affine("h", "scaled", scale, 9, offset, 9),
@@ -91,9 +91,9 @@ def random_program(rng: Rng, tries: int = 12) -> Program:
     if rng.integers(2):
         ports.append(Port("v", 2, Fixed(6, 3), "vector"))
     known = {port.name: port.tensor for port in ports}
-    steps: list[Step] = []
+    steps: list[ProgramStep] = []
 
-    def add(step: Step) -> bool:
+    def add(step: ProgramStep) -> bool:
         if len({known[name].steps is None for name in step.sources}) > 1:
             return False  # fits only where the samples happen to have as many steps
         try:
@@ -125,7 +125,7 @@ def _add_chain(rng: Rng, number: int, source: str, tensor: Tensor, add) -> None:
         assert add(Chain(f"chain{number}", net, f"q{number}", f"c{number}", backwards))
 
 
-def _glue(rng: Rng, source: str, other: str, target: str, tensor: Tensor) -> Step:
+def _glue(rng: Rng, source: str, other: str, target: str, tensor: Tensor) -> ProgramStep:
     pick = int(rng.integers(12))
     width, steps = tensor.width, tensor.steps or 2
     if pick == 0:
@@ -143,7 +143,7 @@ def _glue(rng: Rng, source: str, other: str, target: str, tensor: Tensor) -> Ste
         )
     if pick == 6:
         return Reshape(source, target, *((None, steps * width) if rng.integers(2) else (width, steps)))
-    choices: list[Step] = [
+    choices: list[ProgramStep] = [
         Relu(source, target),
         Last(source, target),
         Reverse(source, target),

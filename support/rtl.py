@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from ese_hls.build import Synthesis, cosimulate
-from ese_hls.encode import encoder, sizing
+from ese_hls.encode import encoder, fit_design
 from ese_hls.project import vectors
 from ese_host.image import Design
 from ese_host.ir import Network
 from ese_host.protocol import ErrorCode, Words, packets
-from support.engine import lay_out
+from support.compiled_engine import write_sources
 from support.networks import SMOOTH16, Spec, inputs, network
 
 DENSE: dict[str, Any] = {"inputs": 9, "units": (), "density": 0.4}
@@ -23,7 +23,7 @@ SEQUENCES, STEPS = 2, 2
 
 
 @dataclass(frozen=True)
-class Case:
+class RtlCase:
     """A network and its design, by what they show; `malformed` adds the packets that the engine must refuse."""
 
     shows: str
@@ -35,33 +35,35 @@ class Case:
     def make(self) -> tuple[Network, Design]:
         """Always the same network."""
         made = network(np.random.default_rng(2017), self.spec)
-        return made, sizing.choose_design(made, pes=self.pes, cells_per_cycle=1, gap_bits=4, **self.options)
+        return made, fit_design.choose_design(made, pes=self.pes, cells_per_cycle=1, gap_bits=4, **self.options)
 
 
 CASES = {
-    "ternary-4": Case("Dense, ternary", Spec(kind="ternary", outputs=6, **DENSE), 4),
-    "ternary-8": Case("Dense, ternary", Spec(kind="ternary", outputs=10, **DENSE), 8),
-    "int4-4": Case("Dense, int4", Spec(kind="int4", outputs=6, **DENSE), 4),
-    "int4-8": Case("Dense, int4", Spec(kind="int4", outputs=10, **DENSE), 8),
-    "codebook4-4": Case("Dense, codebook4", Spec(kind="codebook4", outputs=6, **DENSE), 4),
-    "codebook4-8": Case("Dense, codebook4", Spec(kind="codebook4", outputs=10, **DENSE), 8),
-    "int16-4": Case("Dense, int16", Spec(kind="int16", outputs=6, **DENSE), 4),
-    "full-4": Case(
+    "ternary-4": RtlCase("Dense, ternary", Spec(kind="ternary", outputs=6, **DENSE), 4),
+    "ternary-8": RtlCase("Dense, ternary", Spec(kind="ternary", outputs=10, **DENSE), 8),
+    "int4-4": RtlCase("Dense, int4", Spec(kind="int4", outputs=6, **DENSE), 4),
+    "int4-8": RtlCase("Dense, int4", Spec(kind="int4", outputs=10, **DENSE), 8),
+    "codebook4-4": RtlCase("Dense, codebook4", Spec(kind="codebook4", outputs=6, **DENSE), 4),
+    "codebook4-8": RtlCase("Dense, codebook4", Spec(kind="codebook4", outputs=10, **DENSE), 8),
+    "int16-4": RtlCase("Dense, int16", Spec(kind="int16", outputs=6, **DENSE), 4),
+    "full-4": RtlCase(
         "Dense, int4, stored full",
         Spec(kind="int4", inputs=9, units=(), outputs=6, pattern="full"),
         4,
         {"storage": "full"},
     ),
-    "lstm": Case(
+    "lstm": RtlCase(
         "LSTM cell, Dense; malformed packets", Spec(inputs=3, units=(4,), outputs=2, density=0.4), 2, malformed=True
     ),
-    "projection": Case(
+    "projection": RtlCase(
         "LSTM cell with peepholes and projection",
         Spec(inputs=3, units=(5,), projection=3, peepholes=True, outputs=0, sequences=True, activations=SMOOTH16),
         4,
     ),
-    "skip": Case("Dense after ReLU, skip mode", Spec(inputs=9, units=(), hidden=(6,), outputs=4), 4, {"mode": "skip"}),
-    "skip-full": Case(
+    "skip": RtlCase(
+        "Dense after ReLU, skip mode", Spec(inputs=9, units=(), hidden=(6,), outputs=4), 4, {"mode": "skip"}
+    ),
+    "skip-full": RtlCase(
         "the same, int4, stored full",
         Spec(kind="int4", inputs=9, units=(), hidden=(6,), outputs=4, pattern="full"),
         4,
@@ -85,7 +87,7 @@ def malformed(load: Words, run: Words) -> Iterator[tuple[Words, ErrorCode]]:
     yield load[:5], ErrorCode.SHORT_PACKET
 
 
-def exchange(case: Case) -> tuple[Design, list[Words], list[Words | None], list[ErrorCode]]:
+def exchange(case: RtlCase) -> tuple[Design, list[Words], list[Words | None], list[ErrorCode]]:
     """Packets, their golden answers (None: a refusal), and the error that each is answered with."""
     made, design = case.make()
     stored = encoder.encode(made, design, case.options.get("storage", "auto"))
@@ -110,7 +112,7 @@ def exchange(case: Case) -> tuple[Design, list[Words], list[Words | None], list[
 def prove(name: str, folder: Path) -> Synthesis:
     """Synthesize and simulate a case in a new folder."""
     design, sent, golden, errors = exchange(CASES[name])
-    lay_out(folder, design)
+    write_sources(folder, design)
     report = cosimulate(folder, sent, golden)
     answers = vectors.read(folder / "bambu" / vectors.EXPECTED)
     assert [ErrorCode(int(answer[-6])) for answer in answers] == errors

@@ -49,7 +49,7 @@ class Facts:
 
 
 @dataclass
-class Phase:
+class DecodedPhase:
     """One phase; bias and peepholes (p_i, p_f, p_o of each cell) are empty where the phase has no such stage."""
 
     record: dict[str, int]
@@ -61,14 +61,14 @@ class Phase:
 
 
 @dataclass
-class Image:
+class DecodedImage:
     """All that an image says."""
 
     header: dict[str, int]
     crc: int
     codebooks: list[list[int]]
     table: list[tuple[int, int]]
-    phases: list[Phase]
+    phases: list[DecodedPhase]
 
 
 def signed(value: int, bits: int) -> int:
@@ -178,7 +178,7 @@ def shape(record: dict[str, int], stages: dict[tuple[int, bool], dict[str, int]]
     return stage["items"] * (4 if stage["lstm"] else 1), columns
 
 
-def decode(data: bytes, facts: Facts) -> Image:
+def decode(data: bytes, facts: Facts) -> DecodedImage:
     """Decodes an image, or raises ValueError."""
     require(len(data) % 4 == 0 and len(data) >= 68, "not whole words")
     words = [int.from_bytes(data[at : at + 4], "little") for at in range(0, len(data), 4)]
@@ -267,6 +267,6 @@ def decode(data: bytes, facts: Facts) -> Image:
         bias = [signed(params[start + facts.banks], 16) for start in starts] if record is stage else []
         cells = range(record["first_cell"] * facts.units, record["first_cell"] * facts.units + items)
         peepholes = [tuple(holes[3 * cell : 3 * cell + 3]) for cell in cells] if record["lstm"] else []
-        phases.append(Phase(record, count, matrix, scales, bias, peepholes))
+        phases.append(DecodedPhase(record, count, matrix, scales, bias, peepholes))
     require(total == header["weights"], "wrong number of weights")
-    return Image(header, crc, codebooks, table, phases)
+    return DecodedImage(header, crc, codebooks, table, phases)

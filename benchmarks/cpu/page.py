@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks.cpu import engine as model
+from benchmarks.cpu import modelled
 from benchmarks.page import filled
 
 Record = Mapping[str, Any]
@@ -32,11 +32,11 @@ CPU_HEADER = (
 
 def engine_figures(board: str, seed: int) -> dict[str, Any]:
     """The engine's side, as plain values."""
-    engines = {**model.eie_layers(board, seed), "ESE LSTM": model.ese_layer(board)}
+    engines = {**modelled.eie_layers(board, seed), "ESE LSTM": modelled.ese_layer(board)}
     return {
         "board": board,
         "seed": seed,
-        "block_ram_bits": model.block_ram_bits(board),
+        "block_ram_bits": modelled.block_ram_bits(board),
         "layers": {name: asdict(engine) for name, engine in engines.items()},
     }
 
@@ -55,9 +55,9 @@ def render(known: Record) -> str:
     ]
     return filled(
         Path(__file__).with_name("cpu.md.jinja"),
-        pes=model.PES,
+        pes=modelled.PES,
         board=engine["board"],
-        command=" ".join(["ese4ml", *model.ese_command(engine["board"])]),
+        command=" ".join(["ese4ml", *modelled.ese_command(engine["board"])]),
         seed=engine["seed"],
         block_ram=f"{engine['block_ram_bits'] / 1e6:.1f}",
         engine=_table(ENGINE_HEADER, _engine_rows(engine)),
@@ -91,8 +91,8 @@ def _cpu_rows(machine: Record, engines: Record) -> Iterable[Sequence[str]]:
             f"{1e3 * t['best_ms'] / engine['microseconds']:,.1f}x" if t else "-" for t in (dense, sparse)
         )
         energy = (
-            model.nanojoules_dense(layer["weights"]),
-            model.nanojoules_csr(layer["nonzeros"], layer["rows"]),
+            modelled.nanojoules_dense(layer["weights"]),
+            modelled.nanojoules_csr(layer["nonzeros"], layer["rows"]),
             engine["nanojoules"],
         )
         yield (

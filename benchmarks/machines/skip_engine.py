@@ -20,14 +20,14 @@ import ese_hls
 from benchmarks.machines.layers import EIE_LAYERS, FcLayer
 from benchmarks.machines.skip import simulate
 from ese_hls.emulate import compile_emulator
-from ese_hls.encode import encoder, sizing
+from ese_hls.encode import encoder, fit_design
 from ese_hls.project import render
 from ese_host import image
 from ese_host.device.emulated import EmulatedEngine
 from ese_host.estimate import cycles
 from ese_host.image import Design, Interleave, entries_per_pe, pointers
 from ese_host.ir import Codes, Dense, Fixed, Lstm, Matrix, Network, golden
-from ese_host.protocol import Shape, packets
+from ese_host.protocol import AnswerShape, packets
 from support.ese_layer import ese_layer
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "skip-mode.md"
@@ -68,7 +68,7 @@ Thresholds are codes, of 1/4096. *Error*: the largest difference of an output fr
 def run(network: Network, design: Design, codes: Codes) -> tuple[bool, int, image.Image]:
     """Whether all outputs are the golden model's, the engine's cycles, and the image."""
     made = image.parse(np.frombuffer(encoder.encode(network, design), dtype="<u4"), design)
-    shape, steps = Shape.of(network), [codes.shape[1]]
+    shape, steps = AnswerShape.of(network), [codes.shape[1]]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         shutil.copytree(CSRC, folder / "csrc")
@@ -90,7 +90,7 @@ def outside(network: Network) -> int:
     codes = np.zeros_like(layer.kernel.codes)
     codes[0, 0] = 1
     one = Network((replace(layer, kernel=replace(layer.kernel, codes=codes)),), network.source)
-    design = sizing.choose_design(one, pes=PES, gap_bits=4)
+    design = fit_design.choose_design(one, pes=PES, gap_bits=4)
     made = image.parse(np.frombuffer(encoder.encode(one, design), dtype="<u4"), design)
     return cycles.account(made, design, 1).total - 1
 
@@ -107,7 +107,7 @@ def eie(layer: FcLayer) -> str:
     codes = rng.integers(1, 1 << 15, (1, 1, layer.inputs)) * (
         rng.random((1, 1, layer.inputs)) < layer.activation_density
     )
-    design = sizing.choose_design(network, pes=PES, gap_bits=4, mode="skip", fifo_depth=DEPTH)
+    design = fit_design.choose_design(network, pes=PES, gap_bits=4, mode="skip", fifo_depth=DEPTH)
     exact, counted, made = run(network, design, codes)
     around = outside(network)
     matrix = counted - around
@@ -136,7 +136,7 @@ def delta() -> list[str]:
     for thresholds in THRESHOLDS:
         changed = replace(layer, delta_input=thresholds[0], delta_state=thresholds[1])
         network = Network((changed,), ordinary.source)
-        design = sizing.choose_design(network, pes=PES, mode="skip", fifo_depth=DEPTH)
+        design = fit_design.choose_design(network, pes=PES, mode="skip", fifo_depth=DEPTH)
         exact, counted, _ = run(network, design, codes)
         error = np.abs(golden.run(network, codes).outputs - exact_outputs).max() / (1 << layer.state.frac)
         name = "none" if thresholds[0] is None else "{} / {}".format(*thresholds)

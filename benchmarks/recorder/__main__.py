@@ -58,13 +58,13 @@ def record(out: Path, work: Path | None) -> None:
 
 def _recorded(work: Path) -> dict[str, Any]:
     """The items of a run in a folder."""
-    from benchmarks.recorder.items import ENVIRONMENT, Record
+    from benchmarks.recorder.items import ENVIRONMENT, Recording
 
     os.environ.update(ENVIRONMENT)  # before TensorFlow is imported
     (work / "tmp").mkdir(parents=True)
     from benchmarks.recorder import commands, damage, designs, refusals
 
-    made = Record(work)
+    made = Recording(work)
     parts: dict[str, Any] = {
         "help": lambda: commands.helps(made),
         "designs": lambda: designs.all_cases(made),

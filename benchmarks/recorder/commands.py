@@ -6,7 +6,7 @@ import zipfile
 from itertools import product
 from pathlib import Path
 
-from benchmarks.recorder.items import Record, digest
+from benchmarks.recorder.items import Recording, digest
 from benchmarks.recorder.models import int4_classifier, ternary_classifier
 
 COMMANDS = (
@@ -48,14 +48,14 @@ EMITS = {
 TRAINED = ("README.md", "csrc/config.h", "design.json", "manifest.json", "build.log", "provenance.json")
 
 
-def helps(record: Record) -> None:
+def helps(record: Recording) -> None:
     """Help of every command, and the version."""
     for command in COMMANDS:
         record.command(f"help: {command or 'ese4ml'}", *command.split(), "--help", kind="help")
     record.command("version", "--version")
 
 
-def estimates(record: Record) -> None:
+def estimates(record: Recording) -> None:
     """Estimates by sizes, and of designs and projects that were made before."""
     for line in ESTIMATES:
         record.command(f"estimate {line}", "estimate", *line.split())
@@ -65,7 +65,7 @@ def estimates(record: Record) -> None:
     record.command("estimate another image", "estimate", "image", "designs/both-ways", *other)
 
 
-def design_commands(record: Record) -> None:
+def design_commands(record: Recording) -> None:
     """Commands on designs that were made before: packed images, and options of run and check."""
     for name in ("int4-8", "full-ternary", "skip-delta", "both-ways", "codebook4"):
         packed = f"packed/{name}"
@@ -86,7 +86,7 @@ def design_commands(record: Record) -> None:
     record.command("data of digits", "data", "--task", "digits", "--json")
 
 
-def saved_models(record: Record) -> None:
+def saved_models(record: Recording) -> None:
     """Models saved by Keras, through `emit` and `estimate model`; two are left for others to use."""
     ternary_classifier().save(record.work / "ternary.keras")
     int4_classifier().save(record.work / "int4.keras")
@@ -98,7 +98,7 @@ def saved_models(record: Record) -> None:
     record.command("report compression of a model", "report", "compression", "ternary.keras", "--json")
 
 
-def training(record: Record) -> None:
+def training(record: Recording) -> None:
     """A short training, a codebook, and the design of it."""
     record.command("train", "train", "--out", "dense.keras", "--epochs", "1", "--units", "8", "--json")
     options = ("--weights", "codebook4", "--prune-epochs", "1", "--tune-epochs", "1", "--pes", "3", "--json")
@@ -116,7 +116,7 @@ def training(record: Record) -> None:
     record.command("run trained", "run", "designs/book", "--json")
 
 
-def _saved(record: Record, name: str, path: Path) -> None:
+def _saved(record: Recording, name: str, path: Path) -> None:
     """The weights that a .keras file holds: the rest of it has dates and names of modules."""
     record.attempt(name, lambda: record.add(f"{name}: weights", "files", files=_members(path)))
 
@@ -126,7 +126,7 @@ def _members(path: Path) -> dict[str, str]:
         return {"model.weights.h5": digest(archive.read("model.weights.h5"))}
 
 
-def _kept(record: Record, name: str, path: Path) -> None:
+def _kept(record: Recording, name: str, path: Path) -> None:
     if path.suffix == ".json":
         record.attempt(name, lambda: record.file(f"{name}: value", path))
     else:

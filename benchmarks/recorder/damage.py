@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.recorder.items import Record
+from benchmarks.recorder.items import Recording
 
 OPTIONS = Path(__file__).with_name("refused.txt")
 """Command lines that are refused, one a line."""
@@ -43,7 +43,7 @@ DESIGN_FIELDS = {
 Change = Callable[[Path], Any]
 
 
-def options(record: Record) -> None:
+def options(record: Recording) -> None:
     """Command lines that are refused."""
     (record.work / "letter.keras").write_text("not ours", encoding="utf-8")
     for line in OPTIONS.read_text(encoding="utf-8").splitlines():
@@ -53,7 +53,7 @@ def options(record: Record) -> None:
 class Damage:
     """Copies of a design folder, each damaged in one way, and what commands say of them."""
 
-    def __init__(self, record: Record, design: str, place: str = "designs") -> None:
+    def __init__(self, record: Recording, design: str, place: str = "designs") -> None:
         self.record, self.design = record, design
         self.source = record.work / place / design
 
@@ -123,7 +123,7 @@ def seal(folder: Path) -> None:
     rewrite(folder / "manifest.json", {"files": {**files, **found}})
 
 
-def folders(record: Record) -> None:
+def folders(record: Recording) -> None:
     """Design folders and projects that are not as they were made."""
     damage = Damage(record, "int4-3")
     for name, fields in MANIFEST.items():
@@ -207,7 +207,7 @@ def _arrays(damage: Damage) -> None:
     damage.arrays("codes", tests, lambda arrays: arrays.update(inputs=np.full((24, 6, 7), 5)), "check", "run")
 
 
-def _projects(record: Record) -> None:
+def _projects(record: Recording) -> None:
     """Emitted projects that are not as they were emitted."""
     project = record.work / "projects" / "int4-3"
     changes: dict[str, Change] = {

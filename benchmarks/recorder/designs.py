@@ -15,7 +15,7 @@ import numpy as np
 from keras import layers as kl
 from qkeras import QActivation, quantized_relu, quantized_tanh, ternary
 
-from benchmarks.recorder.items import Record
+from benchmarks.recorder.items import Recording
 from benchmarks.recorder.models import (
     bits,
     both_ways,
@@ -48,7 +48,7 @@ TIMEOUT = 120
 
 
 @dataclass(frozen=True)
-class Case:
+class RecordedCase:
     """One model and how it is converted.
 
     Attributes:
@@ -68,9 +68,9 @@ class Case:
     predicted: bool = False
 
 
-def plugin(build: Callable[[], Any], masked: bool = False, **model: Any) -> Case:
+def plugin(build: Callable[[], Any], masked: bool = False, **model: Any) -> RecordedCase:
     """A case that is compiled and run by the plugin alone."""
-    return Case(build, model, masked=masked, built=False, predicted=True)
+    return RecordedCase(build, model, masked=masked, built=False, predicted=True)
 
 
 def wide(width: int) -> Callable[[], Any]:
@@ -86,25 +86,29 @@ PRECISIONS = {
     "hidden_tanh": {"Precision": {"result": "fixed<8,1>"}},
     "cut": {"Precision": {"result": "ufixed<9,3>"}},
 }
-CASES: dict[str, Case] = {
-    **{f"ternary-{pes}": Case(ternary_classifier, {"PEs": pes}, predicted=pes == 3) for pes in (1, 3, 8, 16)},
-    **{f"int4-{pes}": Case(int4_classifier, {"PEs": pes}) for pes in (1, 3, 8, 16)},
-    **{f"int{width}": Case(wide(width), {"PEs": 4}) for width in (8, 16)},
-    "full-ternary": Case(ternary_classifier, {"PEs": 4, "Storage": "full"}),
-    "full-int4": Case(int4_classifier, {"PEs": 3, "Storage": "full"}),
-    "skip-ternary": Case(ternary_classifier, {"PEs": 2, **SKIP}),
-    "skip-delta": Case(int4_classifier, {"PEs": 3, **SKIP}, DELTAS, predicted=True),
-    "skip-full": Case(int4_classifier, {"PEs": 4, "Storage": "full", **SKIP, "FifoDepth": 1}),
-    "codebook4": Case(lambda: learned("Codebook"), {"PEs": 5}),
-    "ttq": Case(lambda: learned("Ttq"), {"PEs": 4}),
-    "projected": Case(projected, {"PEs": 4}),
-    "stacked": Case(stacked, {"PEs": 3, "AccBanks": 2}, predicted=True),
-    "both-ways": Case(lambda: both_ways("concat", dense(units=3), return_sequences=True), {"PEs": 4}, predicted=True),
-    "masked": Case(lambda: layers_after(kl.Masking(0.0, name="mask"), lstm(), dense()), {"PEs": 2}, masked=True),
-    "two-inputs": Case(two_inputs, {"PEs": 4}, predicted=True),
-    "merges": Case(merges, {"PEs": 2}),
-    "float": Case(float_model, {"PEs": 4}),
-    "dense-alone": Case(
+CASES: dict[str, RecordedCase] = {
+    **{f"ternary-{pes}": RecordedCase(ternary_classifier, {"PEs": pes}, predicted=pes == 3) for pes in (1, 3, 8, 16)},
+    **{f"int4-{pes}": RecordedCase(int4_classifier, {"PEs": pes}) for pes in (1, 3, 8, 16)},
+    **{f"int{width}": RecordedCase(wide(width), {"PEs": 4}) for width in (8, 16)},
+    "full-ternary": RecordedCase(ternary_classifier, {"PEs": 4, "Storage": "full"}),
+    "full-int4": RecordedCase(int4_classifier, {"PEs": 3, "Storage": "full"}),
+    "skip-ternary": RecordedCase(ternary_classifier, {"PEs": 2, **SKIP}),
+    "skip-delta": RecordedCase(int4_classifier, {"PEs": 3, **SKIP}, DELTAS, predicted=True),
+    "skip-full": RecordedCase(int4_classifier, {"PEs": 4, "Storage": "full", **SKIP, "FifoDepth": 1}),
+    "codebook4": RecordedCase(lambda: learned("Codebook"), {"PEs": 5}),
+    "ttq": RecordedCase(lambda: learned("Ttq"), {"PEs": 4}),
+    "projected": RecordedCase(projected, {"PEs": 4}),
+    "stacked": RecordedCase(stacked, {"PEs": 3, "AccBanks": 2}, predicted=True),
+    "both-ways": RecordedCase(
+        lambda: both_ways("concat", dense(units=3), return_sequences=True), {"PEs": 4}, predicted=True
+    ),
+    "masked": RecordedCase(
+        lambda: layers_after(kl.Masking(0.0, name="mask"), lstm(), dense()), {"PEs": 2}, masked=True
+    ),
+    "two-inputs": RecordedCase(two_inputs, {"PEs": 4}, predicted=True),
+    "merges": RecordedCase(merges, {"PEs": 2}),
+    "float": RecordedCase(float_model, {"PEs": 4}),
+    "dense-alone": RecordedCase(
         lambda: chain(dense("a", 9, activation=quantized_relu(6, 3)), dense("b", 4), softmax(), shape=(12,)),
         {"PEs": 6, "AccBanks": 4, "CellsPerCycle": 1}, arguments={"board": "zcu104", "clock_period": 5},
     ),
@@ -115,8 +119,8 @@ CASES: dict[str, Case] = {
     "ttq of one scale": plugin(lambda: learned("Ttq", per_channel=False)),
     "twn": plugin(lambda: learned("Twn")),
     "projected, no peepholes": plugin(lambda: projected(use_peepholes=False, output_quantizer=None), **SKIP),
-    "float, layer by layer": Case(float_model, {"PEs": 2}, PRECISIONS, built=False, predicted=True),
-    "no configuration": Case(float_model, {"none": True}, built=False, predicted=True),
+    "float, layer by layer": RecordedCase(float_model, {"PEs": 2}, PRECISIONS, built=False, predicted=True),
+    "no configuration": RecordedCase(float_model, {"none": True}, built=False, predicted=True),
     "both ways, sum": plugin(lambda: both_ways("sum")),
     "both ways, apart": plugin(lambda: both_ways(None, return_sequences=True)),
     "both ways, masked": plugin(lambda: both_ways("mul", masked=True, return_sequences=True), masked=True),
@@ -142,7 +146,7 @@ CASES: dict[str, Case] = {
 }  # fmt: skip
 
 
-def convert(model: Any, folder: Path, case: Case) -> Any:
+def convert(model: Any, folder: Path, case: RecordedCase) -> Any:
     """The model through hls4ml with backend ESE, as a user does it."""
     import hls4ml
 
@@ -156,13 +160,13 @@ def convert(model: Any, folder: Path, case: Case) -> Any:
     return hls4ml.converters.convert_from_keras_model(model, **options)
 
 
-def all_cases(record: Record) -> None:
+def all_cases(record: Recording) -> None:
     """All items of all cases."""
     for name, case in CASES.items():
         one_case(record, name, case)
 
 
-def one_case(record: Record, name: str, case: Case) -> None:
+def one_case(record: Recording, name: str, case: RecordedCase) -> None:
     """All items of one case; what fails is recorded, and ends it."""
     model = record.attempt(f"{name}: model", case.build)
     if model is None:
@@ -194,7 +198,7 @@ def one_case(record: Record, name: str, case: Case) -> None:
         _build(record, name, project)
 
 
-def _predict(record: Record, name: str, graph: Any, x: list[Any]) -> None:
+def _predict(record: Recording, name: str, graph: Any, x: list[Any]) -> None:
     given = x if len(x) > 1 else x[0]
     if record.attempt(f"{name}: compile", lambda: (graph.compile(), True)) is None:
         return
@@ -204,7 +208,7 @@ def _predict(record: Record, name: str, graph: Any, x: list[Any]) -> None:
             record.arrays(f"{name}: {what}ed", found)
 
 
-def _build(record: Record, name: str, project: Path) -> None:
+def _build(record: Recording, name: str, project: Path) -> None:
     folder = record.work / "designs" / project.name
     place, out = (path.relative_to(record.work).as_posix() for path in (project, folder))
     if record.command(f"{name}: build", "build", place, "--out", out, "--json"):
@@ -221,7 +225,7 @@ def _build(record: Record, name: str, project: Path) -> None:
     packets(record, name, folder / "design.bit", project)
 
 
-def packets(record: Record, name: str, library: Path, project: Path) -> None:
+def packets(record: Recording, name: str, library: Path, project: Path) -> None:
     """One item for each packet that an emulated bitstream is sent."""
     call = [sys.executable, str(PACKETS), str(library), str(project)]
     done = subprocess.run(call, capture_output=True, text=True, timeout=TIMEOUT, check=False)

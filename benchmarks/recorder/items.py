@@ -70,7 +70,7 @@ Item = dict[str, Any]
 
 
 @dataclass
-class Record:
+class Recording:
     """Items by name, in the order in which they were made.
 
     Attributes:

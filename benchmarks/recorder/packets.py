@@ -22,7 +22,7 @@ REGISTERS = (0x00, 0x10, 0x20, 0x30, 0x40, 0x50, 0x60)
 Words = list[int]
 
 
-class Engine:
+class LoadedEngine:
     """One engine of a library with the C functions of docs/packets.md."""
 
     def __init__(self, library: Path) -> None:
@@ -154,7 +154,7 @@ def answers(library: Path, project: Path) -> dict[str, dict[str, object]]:
     bench = [(f"test bench {number}", packet) for number, packet in enumerate(vectors(project / "tb" / "input.txt"))]
     found: dict[str, dict[str, object]] = {}
     for packets in (bench, sound(images), malformed(images[0])):
-        engine = Engine(library)
+        engine = LoadedEngine(library)
         for name, packet in packets:
             count, words = engine.answer(packet)
             found[name] = {"words": count, "answer": words, "registers": engine.registers()}

@@ -10,8 +10,8 @@ import numpy as np
 from keras import layers as kl
 from qkeras import QActivation, QConv1D, bernoulli, binary, quantized_bits, ternary
 
-from benchmarks.recorder.designs import Case, convert
-from benchmarks.recorder.items import Record
+from benchmarks.recorder.designs import RecordedCase, convert
+from benchmarks.recorder.items import Recording
 from benchmarks.recorder.models import (
     bits,
     chain,
@@ -162,29 +162,29 @@ INPUTS: dict[str, Any] = {
 }
 
 
-def models(record: Record) -> None:
+def models(record: Recording) -> None:
     """Models, configurations, arguments and inputs that the plugin refuses."""
 
-    def tried(name: str, build: Callable[[], Any], case: Case) -> None:
+    def tried(name: str, build: Callable[[], Any], case: RecordedCase) -> None:
         record.attempt(f"refused {name}", lambda: convert(build(), record.work / "refused", case), always=True)
 
     for name, build in MODELS.items():
-        tried(f"model: {name}", build, Case(build))
+        tried(f"model: {name}", build, RecordedCase(build))
     for key, value in SETTINGS.items():
-        tried(f"setting: {key}: {value}", int4_classifier, Case(int4_classifier, {key.strip(): value}))
+        tried(f"setting: {key}: {value}", int4_classifier, RecordedCase(int4_classifier, {key.strip(): value}))
     for name, (build, layers, model) in LAYERS.items():
-        tried(f"configuration: {name}", build, Case(build, model, layers))
+        tried(f"configuration: {name}", build, RecordedCase(build, model, layers))
     for name, arguments in ARGUMENTS.items():
-        tried(f"argument: {name}", int4_classifier, Case(int4_classifier, arguments=arguments))
+        tried(f"argument: {name}", int4_classifier, RecordedCase(int4_classifier, arguments=arguments))
     auto = {"hls_config": {"Model": {"Precision": "auto"}}}
     for name, build in WITHOUT.items():
-        tried(f"without a precision: {name}", build, Case(build, {"none": True}, arguments=auto))
+        tried(f"without a precision: {name}", build, RecordedCase(build, {"none": True}, arguments=auto))
     _uses(record)
 
 
-def _uses(record: Record) -> None:
+def _uses(record: Recording) -> None:
     """Graphs that are used out of order, or with other inputs; large projects; folders of somebody else."""
-    graph = convert(int4_classifier(), record.work / "uses", Case(int4_classifier, {"PEs": 2}))
+    graph = convert(int4_classifier(), record.work / "uses", RecordedCase(int4_classifier, {"PEs": 2}))
     x = frames(int4_classifier(), 3)[0]
     record.attempt("refused use: predict before compile", lambda: graph.predict(x), always=True)
     record.attempt("refused use: build without tools", lambda: graph.build(csim=True), always=True)
@@ -195,7 +195,7 @@ def _uses(record: Record) -> None:
             found = record.attempt(f"refused {what}: {name}", lambda w=what, g=given: getattr(graph, w)(g), always=True)
             if found is not None:
                 record.arrays(f"{what} of {name}", found)
-    several = convert(two_inputs(), record.work / "several", Case(two_inputs))
+    several = convert(two_inputs(), record.work / "several", RecordedCase(two_inputs))
     several.compile()
     x, y = frames(two_inputs(), 3)
     pairs = {"one of two": x, "swapped": [y, x], "of two counts": [x, y[:2]], "by name": {"x": x, "y": y}}
@@ -206,5 +206,5 @@ def _uses(record: Record) -> None:
     foreign = record.work / "foreign"
     foreign.mkdir()
     (foreign / "letter.txt").write_text("not ours", encoding="utf-8")
-    other = convert(ternary_classifier(), foreign, Case(ternary_classifier))
+    other = convert(ternary_classifier(), foreign, RecordedCase(ternary_classifier))
     record.attempt("refused use: somebody's folder", other.write, always=True)

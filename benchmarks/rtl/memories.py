@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks.record import Record
+from benchmarks.cached_results import CachedResults
 from benchmarks.rtl import yosys
-from ese_hls.encode import sizing
+from ese_hls.encode import fit_design
 from ese_host.estimate import Memory, memories_of
 from ese_host.image import Design
 from support.ese_layer import ese_layer
@@ -28,7 +28,7 @@ def designs() -> Iterator[Design]:
     """ESE's layer at 64 PEs, two cells a cycle."""
     for kind in KINDS:
         network = ese_layer(PES, weights=kind)  # type: ignore[arg-type]
-        yield sizing.choose_design(network, pes=PES, cells_per_cycle=2, gap_bits=5)
+        yield fit_design.choose_design(network, pes=PES, cells_per_cycle=2, gap_bits=5)
 
 
 def shapes() -> list[Memory]:
@@ -42,7 +42,7 @@ def name(memory: Memory) -> str:
     return f"{memory.kind} {memory.cause} {memory.depth}x{memory.bits}"
 
 
-def count(record: Record) -> None:
+def count(record: CachedResults) -> None:
     """Put into the record what Yosys makes of each shape that is not there yet."""
     of = hashlib.sha256(SOURCE.read_bytes()).hexdigest()[:16]
     for memory in shapes():
@@ -63,7 +63,7 @@ def synthesize(memory: Memory) -> int:
     return sum(luts * cells.get(primitive, 0) for primitive, luts in LUTRAM_LUTS.items())
 
 
-def rows(record: Record) -> Iterator[dict[str, Any]]:
+def rows(record: CachedResults) -> Iterator[dict[str, Any]]:
     """Each shape in the record: what the estimate counts, and what Yosys made of it."""
     for memory in (shape for shape in shapes() if name(shape) in record.results):
         one = Memory(memory.cause, 1, memory.depth, memory.bits, memory.kind)

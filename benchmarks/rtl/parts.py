@@ -23,8 +23,8 @@ from xml.sax.saxutils import quoteattr
 import click
 from tqdm import tqdm
 
+from benchmarks.cached_results import CachedResults, digest, fresh
 from benchmarks.page import filled, write
-from benchmarks.record import Record, digest, fresh
 from benchmarks.rtl import memories, yosys
 from ese_hls.build import bambu, bambu_log
 from ese_hls.run_tool import run_tool
@@ -32,7 +32,7 @@ from ese_host.boards import load_board
 from ese_host.estimate import resources
 from ese_host.image import WRITEBACK, Design
 from ese_host.ir import VALUE_FRAC, tanh_table
-from support.engine import lay_out
+from support.compiled_engine import write_sources
 from support.rtl import CASES as ENGINES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -56,7 +56,7 @@ ARGUMENTS = {
 
 
 @dataclass(frozen=True)
-class Case:
+class PartCase:
     """A part in a design."""
 
     part: str
@@ -77,16 +77,16 @@ class Case:
 
 NARROW = {"acc_bits": 24, "acc_banks": 1}
 CASES = (
-    Case("unit", changes=NARROW),
-    Case("unit", changes={"acc_bits": 24, "acc_banks": 2}),
-    Case("unit", changes={"acc_bits": 36, "acc_banks": 1}),
-    Case("multiply", changes=NARROW),
-    Case("multiply", "int4", {"acc_bits": 28, "acc_banks": 1}),
-    Case("multiply", "int16", {"acc_bits": 40, "acc_banks": 1}),
-    Case("place", changes=NARROW),
-    Case("accumulate", changes=NARROW),
-    Case("accumulate", changes={"acc_bits": 48, "acc_banks": 1}),
-    Case("column"),
+    PartCase("unit", changes=NARROW),
+    PartCase("unit", changes={"acc_bits": 24, "acc_banks": 2}),
+    PartCase("unit", changes={"acc_bits": 36, "acc_banks": 1}),
+    PartCase("multiply", changes=NARROW),
+    PartCase("multiply", "int4", {"acc_bits": 28, "acc_banks": 1}),
+    PartCase("multiply", "int16", {"acc_bits": 40, "acc_banks": 1}),
+    PartCase("place", changes=NARROW),
+    PartCase("accumulate", changes=NARROW),
+    PartCase("accumulate", changes={"acc_bits": 48, "acc_banks": 1}),
+    PartCase("column"),
 )
 
 
@@ -117,28 +117,28 @@ def _signed(name: str, word: int) -> int:
 SIGNED = {"ib", "fb", "gb", "ob", "pi", "pf", "po", "c", "lowest", "highest", "x"}
 
 
-def write_sources(case: Case, folder: Path) -> None:
+def write_case_sources(case: PartCase, folder: Path) -> None:
     """The engine's sources, and the parts'."""
-    lay_out(folder, case.design)
+    write_sources(folder, case.design)
     (folder / "csrc" / "tanh_rom.h").write_text(rom())
     shutil.copy(SOURCE, folder / "csrc")
 
 
-def sources(case: Case) -> str:
+def sources(case: PartCase) -> str:
     """Digest of a part's sources and arguments, as they are today."""
     with tempfile.TemporaryDirectory() as folder:
-        write_sources(case, Path(folder))
+        write_case_sources(case, Path(folder))
         return digest(Path(folder) / "csrc", stimuli(case.part).encode())
 
 
-def synthesize(case: Case, folder: Path) -> dict[str, Any]:
+def synthesize(case: PartCase, folder: Path) -> dict[str, Any]:
     """Bambu's figures of a part and Yosys's, where RTL and C++ agree on all random arguments.
 
     Raises:
         ToolError: a tool failed, or they differ.
     """
     fresh(folder)
-    write_sources(case, folder)
+    write_case_sources(case, folder)
     (folder / "calls.xml").write_text(stimuli(case.part))
     # as for the engine, but that all loops of a part are unrolled: a pipelined function has none
     front_end = " ".join(bambu.FRONT_END).replace("unroll-full-max-count=4", "unroll-full-max-count=32")
@@ -178,7 +178,7 @@ def synthesize(case: Case, folder: Path) -> dict[str, Any]:
     }
 
 
-def row(case: Case, result: dict[str, Any]) -> dict[str, Any]:
+def row(case: PartCase, result: dict[str, Any]) -> dict[str, Any]:
     """One line of the page."""
     cells = result["cells"]
     return {
@@ -209,7 +209,7 @@ def estimated(design: Design) -> dict[str, float]:
 
 def page() -> str:
     """docs/parts.md, from docs/parts.json and today's sources."""
-    record = Record(RECORD)
+    record = CachedResults(RECORD)
     done = [case for case in CASES if case.name in record.results]
     return filled(
         Path(__file__).with_name("parts.md.jinja"),
@@ -226,7 +226,7 @@ def page() -> str:
 @click.option("--work", default=ROOT / "build" / "parts", type=click.Path(path_type=Path), help="Folder of the runs.")
 @click.option("--page", "only_page", is_flag=True, help="No runs: the page anew.")
 def main(work: Path, only_page: bool) -> None:
-    record = Record(RECORD)
+    record = CachedResults(RECORD)
     for case in () if only_page else tqdm(CASES, unit="part"):
         of = sources(case)
         if not record.current(case.name, of):

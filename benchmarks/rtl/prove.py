@@ -15,13 +15,13 @@ from typing import Any
 
 import click
 
+from benchmarks.cached_results import CachedResults, digest, fresh
 from benchmarks.page import filled, write
-from benchmarks.record import Record, digest, fresh
 from ese_hls.build import SIMULATOR
 from ese_hls.run_tool import ToolError, version_of
 from ese_host.boards import load_board
 from ese_host.estimate import use
-from support.engine import lay_out
+from support.compiled_engine import write_sources
 from support.rtl import CASES, exchange, prove
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,7 +33,7 @@ def sources(name: str) -> str:
     """Digest of a case's engine and of the packets that it is sent, as they are today."""
     design, sent, _, _ = exchange(CASES[name])
     with tempfile.TemporaryDirectory() as folder:
-        lay_out(Path(folder), design)
+        write_sources(Path(folder), design)
         return digest(Path(folder) / "csrc", *(packet.tobytes() for packet in sent))
 
 
@@ -71,7 +71,7 @@ def row(name: str, result: dict[str, Any]) -> dict[str, Any]:
 
 def page() -> str:
     """docs/rtl.md, from docs/rtl.json and today's sources."""
-    record = Record(RECORD)
+    record = CachedResults(RECORD)
     done = [name for name in CASES if name in record.results]
     return filled(
         Path(__file__).with_name("rtl.md.jinja"),
@@ -90,7 +90,7 @@ def main(work: Path, only_page: bool, names: tuple[str, ...]) -> None:
     failed = []
     for name in () if only_page else names or CASES:
         of = sources(name)
-        if Record(RECORD).current(name, of):
+        if CachedResults(RECORD).current(name, of):
             continue
         try:
             result = run(name, work / name)
@@ -98,7 +98,7 @@ def main(work: Path, only_page: bool, names: tuple[str, ...]) -> None:
             click.echo(f"{name}: {error}", err=True)
             failed.append(name)
             continue
-        Record(RECORD).put(name, of, result)
+        CachedResults(RECORD).put(name, of, result)
         click.echo(f"{name}: {result['cosimulation']}")
     write(PAGE, page())
     if failed:

@@ -1,8 +1,8 @@
 """The study of pruning, balance and weight codes: a grid's networks, trained where they are missing, and their page."""
 
-from benchmarks.study.cell import Cell, with_trunks
+from benchmarks.study.cell import StudyCell, with_trunks
 from benchmarks.study.grid import SIZES, Question, questions
 from benchmarks.study.runner import execute, missing, run
 from benchmarks.study.store import Store
 
-__all__ = ["SIZES", "Cell", "Question", "Store", "execute", "missing", "questions", "run", "with_trunks"]
+__all__ = ["SIZES", "Question", "Store", "StudyCell", "execute", "missing", "questions", "run", "with_trunks"]

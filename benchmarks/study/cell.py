@@ -10,13 +10,13 @@ from typing import Any, Literal, Union, get_args
 
 from ese_host.errors import FormatError, UnsupportedError
 
-Stage = Literal["dense", "dsd", "pruned", "quantized"]
-STAGES: tuple[Stage, ...] = get_args(Stage)
+TrainingStage = Literal["dense", "dsd", "pruned", "quantized"]
+STAGES: tuple[TrainingStage, ...] = get_args(TrainingStage)
 Option = Union[int, float, str]  # a cell file is read back from JSON
 
 
 @dataclass(frozen=True)
-class Cell:
+class StudyCell:
     """One network.
 
     Attributes:
@@ -31,14 +31,14 @@ class Cell:
     """
 
     task: str
-    stage: Stage
+    stage: TrainingStage
     epochs: int
     seed: int = 0
     family: str = "none"
     density: float = 1.0
     weights: str = "float"
     network: str = ""
-    trunk: Cell | None = None
+    trunk: StudyCell | None = None
     options: tuple[tuple[str, Option], ...] = ()
 
     def __post_init__(self) -> None:
@@ -65,7 +65,7 @@ class Cell:
         return 0 if self.trunk is None else self.trunk.depth + 1
 
     @property
-    def root(self) -> Cell:
+    def root(self) -> StudyCell:
         """The cell that starts from random weights."""
         return self if self.trunk is None else self.trunk.root
 
@@ -81,7 +81,7 @@ class Cell:
         """A further setting."""
         return dict(self.options).get(name, default)
 
-    def then(self, stage: Stage, epochs: int, **changes: Any) -> Cell:
+    def then(self, stage: TrainingStage, epochs: int, **changes: Any) -> StudyCell:
         """A cell that starts from this one; its options are its own."""
         return replace(self, stage=stage, epochs=epochs, trunk=self, **{"options": (), **changes})
 
@@ -90,7 +90,7 @@ class Cell:
         return {**asdict(self), "options": dict(self.options), "trunk": self.trunk and self.trunk.to_json()}
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> Cell:
+    def from_json(cls, values: dict[str, Any]) -> StudyCell:
         """Inverse of `to_json`.
 
         Raises:
@@ -103,10 +103,10 @@ class Cell:
             raise FormatError(f"{values!r} is no study cell ({error}); train it again") from error
 
 
-def with_trunks(cells: Iterable[Cell]) -> list[Cell]:
+def with_trunks(cells: Iterable[StudyCell]) -> list[StudyCell]:
     """The cells and all that they start from, each once, trunks first."""
 
-    def chain(cell: Cell) -> Iterator[Cell]:
+    def chain(cell: StudyCell) -> Iterator[StudyCell]:
         if cell.trunk is not None:
             yield from chain(cell.trunk)
         yield cell

@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from benchmarks.study import costs as pricing
-from benchmarks.study.cell import Cell, with_trunks
+from benchmarks.study.cell import StudyCell, with_trunks
 from benchmarks.study.grid import SIZES, Question, questions
 from benchmarks.study.runner import execute, measure_cell, missing
 from benchmarks.study.runner import run as run_cells
@@ -38,7 +38,7 @@ class Chosen:
     store: Store
 
     @property
-    def cells(self) -> list[Cell]:
+    def cells(self) -> list[StudyCell]:
         """Cells of all questions and their trunks, each once."""
         return with_trunks(cell for question in self.questions for cell in question.cells)
 
@@ -96,7 +96,7 @@ def measure(results: Path, grid: str, question: tuple[int, ...]) -> None:
     what = chosen(results, grid, question)
     with _bar("measure", len(pricing.unmeasured(what.cells, pricing.read(what.store))), "kind") as bar:
 
-        def trial(cell: Cell) -> pricing.Cost:
+        def trial(cell: StudyCell) -> pricing.StageTime:
             bar.set_postfix_str(pricing.kind(cell), refresh=False)
             cost = measure_cell(cell)
             bar.update()
@@ -120,7 +120,7 @@ def run(results: Path, grid: str, question: tuple[int, ...], jobs: int | None, d
     total = sum(prices.get(cell, typical) for cell in todo)
     with _backend(jobs, dask), _bar("study", round(total), "s" if prices else "cell") as bar:
 
-        def progress(cell: Cell, done: bool) -> None:
+        def progress(cell: StudyCell, done: bool) -> None:
             bar.set_postfix_str(f"{'' if done else 'FAILED '}{cell.key}", refresh=False)
             bar.update(prices.get(cell, typical))
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmarks.study.cell import Cell
+from benchmarks.study.cell import StudyCell
 from benchmarks.study.store import Store
 from ese_host.errors import FormatError
 
@@ -17,18 +17,18 @@ BATCHES = 6
 
 
 @dataclass(frozen=True)
-class Cost:
+class StageTime:
     """Processor seconds of one core. start: importing, loading, compiling, measuring. epoch: of each epoch."""
 
     start: float
     epoch: float
 
-    def of(self, cell: Cell) -> float:
+    def of(self, cell: StudyCell) -> float:
         """Seconds of a cell."""
         return self.start + cell.epochs * self.epoch
 
 
-def kind(cell: Cell) -> str:
+def kind(cell: StudyCell) -> str:
     """Cells of one kind cost alike."""
     return "/".join([cell.task, cell.network or "own", cell.stage, cell.weights])
 
@@ -38,7 +38,7 @@ def path(store: Store) -> Path:
     return store.folder / NAME
 
 
-def read(store: Store) -> dict[str, Cost]:
+def read(store: Store) -> dict[str, StageTime]:
     """Measured costs by kind; none where nothing was measured.
 
     Raises:
@@ -48,39 +48,39 @@ def read(store: Store) -> dict[str, Cost]:
         return {}
     try:
         table = json.loads(path(store).read_text(encoding="utf-8"))
-        return {name: Cost(**values) for name, values in table.items()}
+        return {name: StageTime(**values) for name, values in table.items()}
     except (ValueError, TypeError, AttributeError) as error:
         raise FormatError(f"{path(store)} is no table of costs ({error}); `ese4ml study measure` makes it") from error
 
 
-def write(store: Store, table: Mapping[str, Cost]) -> None:
+def write(store: Store, table: Mapping[str, StageTime]) -> None:
     """Keep costs."""
     text = json.dumps({name: vars(cost) for name, cost in sorted(table.items())}, indent=1) + "\n"
     store.place(path(store), lambda part: part.write_text(text, encoding="utf-8"))
 
 
-def estimates(cells: Iterable[Cell], table: Mapping[str, Cost]) -> dict[Cell, float]:
+def estimates(cells: Iterable[StudyCell], table: Mapping[str, StageTime]) -> dict[StudyCell, float]:
     """Seconds of those cells whose kind was measured."""
     return {cell: table[kind(cell)].of(cell) for cell in cells if kind(cell) in table}
 
 
-def unmeasured(cells: Iterable[Cell], table: Mapping[str, Cost]) -> list[Cell]:
+def unmeasured(cells: Iterable[StudyCell], table: Mapping[str, StageTime]) -> list[StudyCell]:
     """One cell of each kind that has no measured cost, trunks first."""
     found = {kind(cell): cell for cell in reversed(list(cells)) if kind(cell) not in table}
     return sorted(found.values(), key=lambda cell: cell.depth)
 
 
-def hours(cells: Iterable[Cell], costs: Mapping[Cell, float], cores: int) -> float:
+def hours(cells: Iterable[StudyCell], costs: Mapping[StudyCell, float], cores: int) -> float:
     """Hours on idle cores at the least: the work over the cores, or the longest chain of trunks."""
     wanted = list(cells)
-    chains: dict[Cell, float] = {}
+    chains: dict[StudyCell, float] = {}
     for cell in sorted(wanted, key=lambda cell: cell.depth):
         chains[cell] = costs.get(cell, 0.0) + (chains.get(cell.trunk, 0.0) if cell.trunk else 0.0)
     work = sum(costs.get(cell, 0.0) for cell in wanted)
     return max(work / cores, max(chains.values(), default=0.0)) / 3600
 
 
-def measure(cells: Iterable[Cell], store: Store, trial: Callable[[Cell], Cost]) -> dict[str, Cost]:
+def measure(cells: Iterable[StudyCell], store: Store, trial: Callable[[StudyCell], StageTime]) -> dict[str, StageTime]:
     """Measure the kinds that have no cost yet, by `trial`, and keep them."""
     table = read(store)
     for cell in unmeasured(cells, table):
@@ -89,6 +89,6 @@ def measure(cells: Iterable[Cell], store: Store, trial: Callable[[Cell], Cost]) 
     return table
 
 
-def short(cell: Cell) -> Cell:
+def short(cell: StudyCell) -> StudyCell:
     """The cell with two epochs each time that it compiles: the first one does, the second one is measured."""
     return replace(cell, epochs=4 if cell.trunk is not None and cell.stage in ("dense", "dsd") else 2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from benchmarks.study.cell import Cell, Option
+from benchmarks.study.cell import Option, StudyCell
 from ese_host.errors import UnsupportedError
 from ese_host.ir import MaskFamily
 
@@ -32,7 +32,7 @@ class Question:
 
     number: int
     title: str
-    cells: tuple[Cell, ...]
+    cells: tuple[StudyCell, ...]
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Epochs:
 
 
 @dataclass(frozen=True)
-class Size:
+class StudySize:
     """How much is trained: epochs of each stage by question, seeds, and the tasks that stand for speech and images.
 
     dsd_epochs, speech's first, are those of DSD and of its dense control.
@@ -72,8 +72,10 @@ class Size:
 
 
 SIZES = {
-    "full": Size(SPEECH, IMAGES, Epochs(12, 6, 14, 7, 4, 8), (20, 60, 10), (6, 8), (3, 2, 1), "qlstmp-1024", 3, 1, 32),
-    "tiny": Size(
+    "full": StudySize(
+        SPEECH, IMAGES, Epochs(12, 6, 14, 7, 4, 8), (20, 60, 10), (6, 8), (3, 2, 1), "qlstmp-1024", 3, 1, 32
+    ),
+    "tiny": StudySize(
         "japanese-vowels", "digits", Epochs(2, 2, 2, 2, 2, 2), (2, 2, 2), (1, 1), (1, 1, 1), "qlstmp-8", 2, 1, 4
     ),
 }
@@ -98,18 +100,18 @@ def questions(grid: str = "full") -> tuple[Question, ...]:
     )
 
 
-def _deep_compression(size: Size) -> tuple[Cell, ...]:
+def _deep_compression(size: StudySize) -> tuple[StudyCell, ...]:
     dense, prune, tune = size.image_epochs
     found = []
     for seed in range(size.seeds):
-        trunk = Cell(size.images, "dense", dense, seed)
+        trunk = StudyCell(size.images, "dense", dense, seed)
         # as in the paper: 8% of the whole, of the small last layer about a quarter
         pruned = trunk.then("pruned", prune, family="magnitude", density=0.08, options=(("last_emphasis", 3.25),))
         found += [trunk, pruned, pruned.then("quantized", tune, weights="codebook4")]
     return tuple(found)
 
 
-def _balance(size: Size) -> tuple[Cell, ...]:
+def _balance(size: StudySize) -> tuple[StudyCell, ...]:
     found = []
     for seed in range(size.speech_seeds):
         densities = (CENTRE[1],) if seed else CURVE
@@ -122,16 +124,16 @@ def _balance(size: Size) -> tuple[Cell, ...]:
     return tuple(found)
 
 
-def _ternary(size: Size) -> tuple[Cell, ...]:
+def _ternary(size: StudySize) -> tuple[StudyCell, ...]:
     trunks = [_pruned(size, seed, CENTRE[0], CENTRE[1]) for seed in range(size.speech_seeds)]
     return tuple(_quantized(size, trunk, code) for trunk in trunks for code in ("int4", *TERNARY))
 
 
-def _dsd(size: Size) -> tuple[Cell, ...]:
+def _dsd(size: StudySize) -> tuple[StudyCell, ...]:
     short, long = size.dsd_epochs
     found = []
     for seed in range(size.seeds):
-        trunk = Cell(size.images, "dense", size.image_epochs[0], seed)
+        trunk = StudyCell(size.images, "dense", size.image_epochs[0], seed)
         found += [trunk, trunk.then("dense", long), trunk.then("dsd", long, family="magnitude", density=0.6)]
     for seed in range(size.speech_seeds):
         trunk = _speech(size, seed)
@@ -139,9 +141,9 @@ def _dsd(size: Size) -> tuple[Cell, ...]:
     return tuple(found)
 
 
-def _large(size: Size) -> tuple[Cell, ...]:
+def _large(size: StudySize) -> tuple[StudyCell, ...]:
     dense, prune, tune = size.large_epochs
-    trunk = Cell(size.speech, "dense", dense, network=size.large)
+    trunk = StudyCell(size.speech, "dense", dense, network=size.large)
     options = (*_even(), ("pes", size.pes if size.large == "qlstmp-8" else 64), ("rate", 3e-3))
     pruned = trunk.then("pruned", prune, family=CENTRE[0], density=0.11, options=options)
     return (trunk, pruned, pruned.then("quantized", tune, weights="int4", options=options))
@@ -152,16 +154,16 @@ def _even() -> tuple[tuple[str, Option], ...]:
     return (("input_emphasis", 1.0), ("last_emphasis", 1.0))
 
 
-def _speech(size: Size, seed: int) -> Cell:
-    return Cell(size.speech, "dense", size.speech_epochs.dense, seed)
+def _speech(size: StudySize, seed: int) -> StudyCell:
+    return StudyCell(size.speech, "dense", size.speech_epochs.dense, seed)
 
 
-def _control(size: Size, seed: int) -> Cell:
+def _control(size: StudySize, seed: int) -> StudyCell:
     """The dense network, trained on."""
     return _speech(size, seed).then("dense", size.dsd_epochs[0])
 
 
-def _pruned(size: Size, seed: int, family: str, density: float) -> Cell:
+def _pruned(size: StudySize, seed: int, family: str, density: float) -> StudyCell:
     """Iterative pruning, as in NIPS'15: unbalanced to 80%, from there to 80 and 90% of every family, from there on."""
     options: tuple[tuple[str, Option], ...] = (("pes", size.pes),)
     epochs = size.speech_epochs.centre if density == CENTRE[1] else size.speech_epochs.curve
@@ -174,6 +176,6 @@ def _pruned(size: Size, seed: int, family: str, density: float) -> Cell:
     return trunk.then("pruned", epochs, family=family, density=density, options=options)
 
 
-def _quantized(size: Size, pruned: Cell, code: str) -> Cell:
+def _quantized(size: StudySize, pruned: StudyCell, code: str) -> StudyCell:
     epochs = size.speech_epochs.ternary if code in TERNARY else size.speech_epochs.tune
     return pruned.then("quantized", epochs, weights=code, options=pruned.options)

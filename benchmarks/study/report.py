@@ -7,16 +7,16 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.study.answers import ANSWERS, Answer
-from benchmarks.study.cell import Cell, with_trunks
+from benchmarks.study.cell import StudyCell, with_trunks
 from benchmarks.study.grid import Question
 from benchmarks.study.store import Record
+from benchmarks.study.verdicts import ANSWERS, Answer
 from ese_host.files import write_file
 from ese_models.records import charts
 
 
 def write(
-    asked: Sequence[Question], found: Mapping[Cell, Record], page: Path, figures: Path, notes: Path, command: str
+    asked: Sequence[Question], found: Mapping[StudyCell, Record], page: Path, figures: Path, notes: Path, command: str
 ) -> list[Path]:
     """Write the page, its pictures, and beside it a JSON of the results that it was made from.
 
@@ -50,7 +50,7 @@ def write(
 
 def summary(record: Record) -> Record:
     """A result without the load of each kernel, the counts of each sample, and its trunk's own description."""
-    cell = {**record["cell"], "trunk": record["cell"]["trunk"] and Cell.from_json(record["cell"]["trunk"]).key}
+    cell = {**record["cell"], "trunk": record["cell"]["trunk"] and StudyCell.from_json(record["cell"]["trunk"]).key}
     load = {name: value for name, value in record["load"].items() if name != "kernels"}
     rest = {name: value for name, value in record.items() if name != "samples"}
     return {**rest, "cell": cell, "load": load}
@@ -61,12 +61,12 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     return [f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header), *rows)]
 
 
-def _answer(question: Question, found: Mapping[Cell, Record]) -> Answer:
+def _answer(question: Question, found: Mapping[StudyCell, Record]) -> Answer:
     mine = {cell: found[cell] for cell in question.cells if cell in found}
     return ANSWERS[question.number](question.cells, mine)
 
 
-def _head(cells: Sequence[Cell], found: Mapping[Cell, Record], command: str) -> Iterator[str]:
+def _head(cells: Sequence[StudyCell], found: Mapping[StudyCell, Record], command: str) -> Iterator[str]:
     records = list(found.values())
     yield "# The study"
     yield ""
@@ -83,7 +83,7 @@ def _head(cells: Sequence[Cell], found: Mapping[Cell, Record], command: str) -> 
 
 
 def _section(
-    question: Question, answer: Answer, found: Mapping[Cell, Record], figures: Path, folder: Path
+    question: Question, answer: Answer, found: Mapping[StudyCell, Record], figures: Path, folder: Path
 ) -> Iterator[str]:
     yield f"## {question.number}. {question.title}"
     yield ""

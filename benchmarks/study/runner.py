@@ -19,13 +19,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from benchmarks.study.cell import Cell, with_trunks
-from benchmarks.study.costs import Cost
+from benchmarks.study.cell import StudyCell, with_trunks
+from benchmarks.study.costs import StageTime
 from benchmarks.study.store import Record, Store
-from ese_models.quiet import tensorflow_quietly
+from ese_models.tensorflow_startup import quiet_tensorflow
 
 _log = logging.getLogger(__name__)
-Execute = Callable[[Cell, Store], Record]
+Execute = Callable[[StudyCell, Store], Record]
 """Trains a cell, writes its model into the store and returns what its JSON shall say. It must be picklable."""
 THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
@@ -39,24 +39,24 @@ class Outcome:
         waiting: cells whose trunk failed.
     """
 
-    done: list[Cell] = field(default_factory=list)
-    failed: dict[Cell, str] = field(default_factory=dict)
-    waiting: list[Cell] = field(default_factory=list)
+    done: list[StudyCell] = field(default_factory=list)
+    failed: dict[StudyCell, str] = field(default_factory=dict)
+    waiting: list[StudyCell] = field(default_factory=list)
 
 
-def missing(cells: Iterable[Cell], store: Store) -> list[Cell]:
+def missing(cells: Iterable[StudyCell], store: Store) -> list[StudyCell]:
     """Cells without a result and all that they start from, trunks first; trunks of finished cells are not needed."""
     wanted = [cell for cell in cells if not store.done(cell)]
     return [cell for cell in with_trunks(wanted) if not store.done(cell)]
 
 
 def run(
-    cells: Iterable[Cell],
+    cells: Iterable[StudyCell],
     store: Store,
     execute: Execute,
     *,
-    costs: Mapping[Cell, float] | None = None,
-    progress: Callable[[Cell, bool], None] = lambda _cell, _done: None,
+    costs: Mapping[StudyCell, float] | None = None,
+    progress: Callable[[StudyCell, bool], None] = lambda _cell, _done: None,
 ) -> Outcome:
     """Run the missing cells. A cell that fails leaves `<key>.error.txt` and does not stop the others.
 
@@ -87,7 +87,7 @@ def run(
     return outcome
 
 
-def attempt(cell: Cell, store: Store, execute: Execute) -> tuple[Cell, str]:
+def attempt(cell: StudyCell, store: Store, execute: Execute) -> tuple[StudyCell, str]:
     """Run one cell, in the worker: the cell and the last line of what went wrong, empty where nothing did."""
     start, processor = time.monotonic(), time.process_time()
     report = store.json_path(cell).with_suffix(".error.txt")
@@ -103,7 +103,7 @@ def attempt(cell: Cell, store: Store, execute: Execute) -> tuple[Cell, str]:
     return cell, ""
 
 
-def execute(cell: Cell, store: Store) -> Record:
+def execute(cell: StudyCell, store: Store) -> Record:
     """Train a cell, write its model, and measure it, in the worker; see `training.train_cell`.
 
     A process has one thread for TensorFlow, so that a machine runs as many cells as it has cores. What the environment
@@ -115,7 +115,7 @@ def execute(cell: Cell, store: Store) -> Record:
     return train_cell(cell, store)
 
 
-def measure_cell(cell: Cell) -> Cost:
+def measure_cell(cell: StudyCell) -> StageTime:
     """Measure what cells of this kind cost; see `training.trial`."""
     _prepare()
     from benchmarks.study.training import trial
@@ -126,5 +126,5 @@ def measure_cell(cell: Cell) -> Cost:
 def _prepare() -> None:
     for name in THREADS:
         os.environ.setdefault(name, "1")
-    with tensorflow_quietly():
+    with quiet_tensorflow():
         pass

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.study.cell import Cell
+from benchmarks.study.cell import StudyCell
 from ese_host.errors import FormatError, MissingError
 from ese_host.files import write_by
 
@@ -25,19 +25,19 @@ class Store:
 
     folder: Path
 
-    def json_path(self, cell: Cell) -> Path:
+    def json_path(self, cell: StudyCell) -> Path:
         """<key>.json."""
         return self.folder / f"{cell.key}.json"
 
-    def model_path(self, cell: Cell) -> Path:
+    def model_path(self, cell: StudyCell) -> Path:
         """<key>.keras."""
         return self.folder / f"{cell.key}.keras"
 
-    def done(self, cell: Cell) -> bool:
+    def done(self, cell: StudyCell) -> bool:
         """Whether the cell has its result."""
         return self.json_path(cell).is_file()
 
-    def read(self, cell: Cell) -> Record:
+    def read(self, cell: StudyCell) -> Record:
         """Result of a cell.
 
         Raises:
@@ -54,15 +54,15 @@ class Store:
         if not isinstance(record, dict) or record.get("format") != FORMAT:
             found = record.get("format") if isinstance(record, dict) else record
             raise FormatError(f"{path} has format {found!r}; expected {FORMAT}: remove it and run the study again")
-        if Cell.from_json(record["cell"]) != cell:
+        if StudyCell.from_json(record["cell"]) != cell:
             raise FormatError(f"{path} is the result of another cell; remove it and run the study again")
         return record
 
-    def found(self, cells: list[Cell]) -> dict[Cell, Record]:
+    def found(self, cells: list[StudyCell]) -> dict[StudyCell, Record]:
         """Results of those cells that have one."""
         return {cell: self.read(cell) for cell in cells if self.done(cell)}
 
-    def write(self, cell: Cell, values: Record) -> Record:
+    def write(self, cell: StudyCell, values: Record) -> Record:
         """Write a cell's result; returns the whole record."""
         record = {"format": FORMAT, "key": cell.key, "cell": cell.to_json(), **values}
         self.place(

@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.study.cell import Cell
-from benchmarks.study.costs import BATCHES, Cost, short
+from benchmarks.study.cell import StudyCell
+from benchmarks.study.costs import BATCHES, StageTime, short
 from benchmarks.study.store import Record, Store
 from ese_host.errors import UnsupportedError
 from ese_models.data import Dataset
 from ese_models.networks import Topology, load, network
 from ese_models.pruning import gap_bits_for, statistics
-from ese_models.records import of_model, storage, stored_codes, versions
+from ese_models.records import compression_report, of_model, stored_codes, versions
 from ese_models.training import (
     DenseSparseDense,
     Plan,
@@ -63,7 +63,7 @@ class Clock:
         return median(self.epochs[1:] or self.epochs)
 
 
-def train_cell(cell: Cell, store: Store) -> Record:
+def train_cell(cell: StudyCell, store: Store) -> Record:
     """Train a cell's network from its trunk's, write it into the store, and measure it on the test split.
 
     Returns:
@@ -94,8 +94,8 @@ def train_cell(cell: Cell, store: Store) -> Record:
     }
 
 
-def trial(cell: Cell) -> Cost:
-    """Cost of a cell's kind: two epochs of a few batches, from random weights, and a part of the test split."""
+def trial(cell: StudyCell) -> StageTime:
+    """StageTime of a cell's kind: two epochs of a few batches, from random weights, and a part of the test split."""
     task, data = task_named(cell.task), data_of(cell.task)
     start = time.process_time()
     recipe = task.dense if cell.trunk is None else task.tune if cell.stage == "quantized" else task.prune
@@ -114,10 +114,12 @@ def trial(cell: Cell) -> Cost:
     compiled = time.process_time()
     task.measure(predict(model, few.test), few.test)
     tested = compiled - trained + (time.process_time() - compiled) / len(few.test.labels) * len(data.test.labels)
-    return Cost(start=trained - start - len(clock.epochs) * clock.epoch + tested, epoch=clock.epoch * whole / batches)
+    return StageTime(
+        start=trained - start - len(clock.epochs) * clock.epoch + tested, epoch=clock.epoch * whole / batches
+    )
 
 
-def untrained(cell: Cell, task: Task, data: Dataset) -> Any:
+def untrained(cell: StudyCell, task: Task, data: Dataset) -> Any:
     """A dense network with a cell's layers and random weights."""
     inputs = data.train.inputs
     return network(
@@ -129,7 +131,7 @@ def untrained(cell: Cell, task: Task, data: Dataset) -> Any:
     )
 
 
-def topology_of(cell: Cell, task: Task) -> Topology:
+def topology_of(cell: StudyCell, task: Task) -> Topology:
     """Layers of a cell's network.
 
     Raises:
@@ -146,7 +148,9 @@ def data_of(task: str) -> Dataset:
     return task_named(task).load()
 
 
-def train(cell: Cell, task: Task, data: Dataset, trunk: Any, teacher: Any, clock: Callable[[int, float], None]) -> Any:
+def train(
+    cell: StudyCell, task: Task, data: Dataset, trunk: Any, teacher: Any, clock: Callable[[int, float], None]
+) -> Any:
     """The network of a cell; `trunk` is what it starts from and may be trained further in place."""
     if cell.trunk is None:
         return train_dense(
@@ -166,7 +170,7 @@ def train(cell: Cell, task: Task, data: Dataset, trunk: Any, teacher: Any, clock
     return quantize(trunk, teacher, masks, data, plan_of(cell, task, trunk), clock)
 
 
-def longer(cell: Cell, task: Task, data: Dataset, model: Any, clock: Callable[[int, float], None]) -> Any:
+def longer(cell: StudyCell, task: Task, data: Dataset, model: Any, clock: Callable[[int, float], None]) -> Any:
     """A dense network, trained further: by dense-sparse-dense, or as long at the same rates without masks."""
     first = replace(task.dense, epochs=-(-cell.epochs // 2))
     last = replace(first, epochs=max(1, cell.epochs // 2), rate=first.rate / 10)
@@ -179,7 +183,7 @@ def longer(cell: Cell, task: Task, data: Dataset, model: Any, clock: Callable[[i
     return model
 
 
-def plan_of(cell: Cell, task: Task, model: Any) -> Plan:
+def plan_of(cell: StudyCell, task: Task, model: Any) -> Plan:
     """Compression plan of a pruned or quantized cell."""
     pes = int(cell.option("pes", 8))
     rows = [interleave(name, len(matrix), pes) for name, matrix in matrices(model).items()]
@@ -208,7 +212,7 @@ def stored(model: Any) -> Record:
 
     One stream in Deep Compression's plain order, each kernel's index as wide as is cheapest.
     """
-    size = storage.report(of_model(model))[-1]
+    size = compression_report.report(of_model(model))[-1]
     return {
         "original_bits": size.original,
         "rate_quantized": size.columns()["P+Q x"],
@@ -216,7 +220,7 @@ def stored(model: Any) -> Record:
     }
 
 
-def loads(model: Any, cell: Cell) -> Record:
+def loads(model: Any, cell: StudyCell) -> Record:
     """Load of each kernel and of the whole network, counted on its codes as the engine counts: padding included."""
     if cell.family == "none" or cell.stage == "dsd":
         return {}

@@ -36,7 +36,7 @@ from benchmarks.upstream.scope import IN_SCOPE, OUT_OF_SCOPE
 ROOT = Path(__file__).resolve().parents[2]
 CLASSIC = version("keras").startswith("2.")
 NAME = "hls4ml-tests-keras2" if CLASSIC else "hls4ml-tests"
-PLUGIN = "benchmarks.upstream.plugin"
+PLUGIN = "benchmarks.upstream.pytest_plugin"
 RESULTS = ROOT / "build" / NAME
 RECORDS = RESULTS / "records.jsonl"
 PACKAGES = ("hls4ml", "keras", "qkeras-v3", "qkeras", "tensorflow", "tensorflow-cpu", "numpy", "pytest")
@@ -44,7 +44,7 @@ OUTCOMES = ("passed", "refused", "failed", "not applicable", "not run")
 
 
 @dataclass(frozen=True)
-class Result:
+class TestOutcome:
     """One test.
 
     Attributes:
@@ -61,7 +61,7 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Row:
+class OutcomeRow:
     """Tests of one function that ended alike."""
 
     file: str
@@ -137,7 +137,7 @@ def listed(name: str, ids: list[str]) -> str:
     return str(path)
 
 
-def results() -> list[Result]:
+def results() -> list[TestOutcome]:
     """All results, with what failed run again with Vitis."""
     stock = records("")
     found = []
@@ -145,13 +145,13 @@ def results() -> list[Result]:
         control = stock.get(entry["id"], {})
         vitis = f"{control['outcome']} {control['message']}".strip() if control else ""
         kept = {key: value for key, value in entry.items() if key != "backend"}
-        found.append(Result(**kept, vitis=vitis))
+        found.append(TestOutcome(**kept, vitis=vitis))
     return sorted(found, key=lambda result: (result.file, result.id))
 
 
-def rows_of(results: list[Result]) -> list[Row]:
+def rows_of(results: list[TestOutcome]) -> list[OutcomeRow]:
     """Results by function, outcome and reason."""
-    groups: dict[tuple[str, str, str, str], list[Result]] = {}
+    groups: dict[tuple[str, str, str, str], list[TestOutcome]] = {}
     for result in results:
         outcome, why = judged(result)
         groups.setdefault((result.file, result.function, outcome, why), []).append(result)
@@ -161,11 +161,11 @@ def rows_of(results: list[Result]) -> list[Row]:
     for key in order:
         file, function, outcome, why = key
         values = common(groups[key]) if functions[file, function] > 1 else ""
-        rows.append(Row(file, function, outcome, len(groups[key]), values, why))
+        rows.append(OutcomeRow(file, function, outcome, len(groups[key]), values, why))
     return rows
 
 
-def judged(result: Result) -> tuple[str, str]:
+def judged(result: TestOutcome) -> tuple[str, str]:
     """Outcome and reason as the page gives them: a test that fails with Vitis as well says nothing about ESE."""
     if result.outcome == "failed" and result.vitis.startswith("failed"):
         own = _plain(result.vitis.removeprefix("failed "))
@@ -181,7 +181,7 @@ def _plain(message: str) -> str:
     return re.sub(r"(ReuseFactor'\] is )\d+", r"\1N", re.sub(r"_\d+(?=['\s])", "", message))
 
 
-def common(results: list[Result]) -> str:
+def common(results: list[TestOutcome]) -> str:
     """The parameters of a group: those that all its tests have, or each test's where they are few."""
     sets = [re.sub(r".*\[|\]$", "", result.id).split("-") for result in results]
     same = [word for word in sets[0] if all(word in words for words in sets[1:]) and word not in ("Vitis", "Vivado")]
@@ -197,7 +197,7 @@ def versions() -> dict[str, str]:
     return found
 
 
-def page(results: list[Result]) -> str:
+def page(results: list[TestOutcome]) -> str:
     """The page's text."""
     totals = Counter(judged(result)[0] for result in results)
     return filled(

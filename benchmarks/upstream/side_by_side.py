@@ -32,7 +32,7 @@ WITHOUT_INPUT_QUANTIZER = "fixed<16,6>"
 
 
 @dataclass(frozen=True)
-class Case:
+class ComparedModel:
     """A model and how the page calls it."""
 
     title: str
@@ -93,12 +93,12 @@ def demo(path: Path) -> Any:
 
 
 CASES = {
-    "hard": Case("QLSTM(16), QDense(5), 8-bit hard quantizers", hard_classifier),
-    "smooth": Case("QLSTM(16), QDense(3), tanh and sigmoid of Keras, no state quantizer", smooth_classifier),
-    "mlp": Case("QDense(24), quantized_relu, QDense(5)", quantized_mlp),
-    "one": Case("QDense(5) on 64 inputs, no softmax", one_layer),
-    "lstm": Case("Keras LSTM(16), Dense(3), no quantizers", keras_lstm),
-    "demo": Case("make demo's compressed network", demo),
+    "hard": ComparedModel("QLSTM(16), QDense(5), 8-bit hard quantizers", hard_classifier),
+    "smooth": ComparedModel("QLSTM(16), QDense(3), tanh and sigmoid of Keras, no state quantizer", smooth_classifier),
+    "mlp": ComparedModel("QDense(24), quantized_relu, QDense(5)", quantized_mlp),
+    "one": ComparedModel("QDense(5) on 64 inputs, no softmax", one_layer),
+    "lstm": ComparedModel("Keras LSTM(16), Dense(3), no quantizers", keras_lstm),
+    "demo": ComparedModel("make demo's compressed network", demo),
 }
 
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -17,14 +18,14 @@ if TYPE_CHECKING:
     from ese_host.errors import EseError as EseError
     from ese_host.estimate import estimate as estimate
     from ese_host.runtime import Accelerator as Accelerator
-    from ese_host.runtime import Engines as Engines
+    from ese_host.runtime import EnginePool as EnginePool
     from ese_host.runtime import run_program as run_program
     from ese_models.pruning import mask_for as mask_for
     from ese_models.training import compress as compress
 
 _HOMES = {
     "Accelerator": "ese_host.runtime",
-    "Engines": "ese_host.runtime",
+    "EnginePool": "ese_host.runtime",
     "EseError": "ese_host.errors",
     "build_bitstream": "ese_hls.build",
     "build_emulated": "ese_hls.build",
@@ -39,6 +40,9 @@ _HOMES = {
 
 __all__ = sorted(_HOMES)
 
+_RENAMED = {"Engines": "EnginePool"}
+"""Names of release 0.1 that have another name now; they work for one more release, with a warning."""
+
 
 def __getattr__(name: str) -> Any:
     """A name of the front door.
@@ -46,6 +50,9 @@ def __getattr__(name: str) -> Any:
     Raises:
         AttributeError: there is no such name. MissingError: the extra that it needs is not installed.
     """
+    if name in _RENAMED:
+        warnings.warn(f"ese4ml.{name} is now ese4ml.{_RENAMED[name]}; use the new name", FutureWarning, stacklevel=2)
+        return __getattr__(_RENAMED[name])
     if name not in _HOMES:
         raise AttributeError(f"module 'ese4ml' has no attribute {name!r}; it has {', '.join(__all__)}")
     try:

@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.cpu import baseline, page
-from benchmarks.cpu import engine as model
+from benchmarks.cpu import baseline, modelled, page
 
 
 @given(st.integers(1, 30), st.integers(1, 30), st.sampled_from([0.0, 0.05, 0.5, 1.0]), st.integers(0, 2**32))
@@ -42,9 +41,9 @@ def test_a_matrix_beyond_the_memory_is_left_out(monkeypatch):
 
 
 def test_energy_by_the_talks_table():
-    assert model.nanojoules_dense(1000) == pytest.approx(650.6)
-    assert model.nanojoules_csr(1000, 0) == pytest.approx(1290.6)
-    assert model.nanojoules_skip(1000) == pytest.approx(1.25 + 0.5 + 2.25 + 3.2)
+    assert modelled.nanojoules_dense(1000) == pytest.approx(650.6)
+    assert modelled.nanojoules_csr(1000, 0) == pytest.approx(1290.6)
+    assert modelled.nanojoules_skip(1000) == pytest.approx(1.25 + 0.5 + 2.25 + 3.2)
 
 
 def test_page_labels_what_is_measured_and_what_is_modelled():
@@ -68,6 +67,6 @@ def test_page_labels_what_is_measured_and_what_is_modelled():
 
 
 def test_ese_step_by_the_cycle_model():
-    engine = model.ese_layer("pynq-z2")
+    engine = modelled.ese_layer("pynq-z2")
     assert 5_000 < engine.cycles < 5_600 and engine.fits
     assert engine.entries == pytest.approx(324_813, rel=1e-3)

@@ -89,9 +89,9 @@ def test_backends_are_replaced_and_outcomes_told_apart(tmp_path):
 
 
 def test_a_failure_that_vitis_shares_says_nothing_about_ese():
-    shared = own.Result("f", "t", "t[Vitis]", "failed", "ValueError: x", 1.0, vitis="failed ImportError: y")
-    alone = own.Result("f", "t", "t[Vitis-a]", "failed", "ValueError: layer 'b_7'", 1.0, vitis="passed")
-    reuse = own.Result("f", "t", "t[Vitis-4]", "refused", "x['ReuseFactor'] is 4; leave it", 1.0)
+    shared = own.TestOutcome("f", "t", "t[Vitis]", "failed", "ValueError: x", 1.0, vitis="failed ImportError: y")
+    alone = own.TestOutcome("f", "t", "t[Vitis-a]", "failed", "ValueError: layer 'b_7'", 1.0, vitis="passed")
+    reuse = own.TestOutcome("f", "t", "t[Vitis-4]", "refused", "x['ReuseFactor'] is 4; leave it", 1.0)
     assert own.judged(shared) == (
         "not applicable",
         "fails with the backend replaced too: ImportError: y",
@@ -102,13 +102,13 @@ def test_a_failure_that_vitis_shares_says_nothing_about_ese():
 
 def test_rows_group_what_ended_alike():
     results = [
-        own.Result("f", "t", "t[a-io_stream-Vitis]", "passed", "", 1.0),
-        own.Result("f", "t", "t[a-io_parallel-Vitis]", "passed", "", 1.0),
-        own.Result("f", "t", "t[b-io_stream-Vitis]", "refused", "no", 1.0),
+        own.TestOutcome("f", "t", "t[a-io_stream-Vitis]", "passed", "", 1.0),
+        own.TestOutcome("f", "t", "t[a-io_parallel-Vitis]", "passed", "", 1.0),
+        own.TestOutcome("f", "t", "t[b-io_stream-Vitis]", "refused", "no", 1.0),
     ]
     assert own.rows_of(results) == [
-        own.Row("f", "t", "passed", 2, "a", ""),
-        own.Row("f", "t", "refused", 1, "b, io_stream", "no"),
+        own.OutcomeRow("f", "t", "passed", 2, "a", ""),
+        own.OutcomeRow("f", "t", "refused", 1, "b, io_stream", "no"),
     ]
 
 
@@ -138,7 +138,7 @@ def test_sources_that_are_refused(tmp_path, module, test, message):
 
 
 def test_known_causes_stand_beside_their_message():
-    failed = own.Result(
+    failed = own.TestOutcome(
         "test_multiout_network.py", "test_multi_output_nn", "t", "failed", "AssertionError: assert False", 1
     )
     assert own.judged(failed) == (

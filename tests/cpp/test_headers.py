@@ -16,7 +16,7 @@ from ese_host.device.emulated.engine import EmulatedEngine
 from ese_host.image.design import Design
 from ese_host.image.reader import parse
 from ese_host.protocol import packets
-from support import engine as engines
+from support import compiled_engine
 from support.designs import PATTERNS, roomy
 from support.networks import inputs, network, widened
 
@@ -48,10 +48,10 @@ def compile_and_run(sources: list[Path], folder: Path, flags: list[str], argumen
         *flags,
         *WARNINGS,
         f"-I{HERE}",
-        f"-I{engines.CSRC}",
-        f"-I{engines.CSRC / 'emulator'}",
+        f"-I{compiled_engine.CSRC}",
+        f"-I{compiled_engine.CSRC / 'emulator'}",
         "-isystem",
-        str(engines.AP_TYPES),
+        str(compiled_engine.AP_TYPES),
         *map(str, sources),
         "-o",
         str(program),
@@ -79,7 +79,7 @@ def test_a_check_that_fails_fails_the_test(tmp_path: Path) -> None:
 def replay(folder: Path, design: Design, sent: list[np.ndarray], flags: list[str]) -> list[np.ndarray]:
     """Answers of a sanitized engine to packets."""
     (folder / "in").write_bytes(b"".join(np.array([len(p), *p], dtype="<u4").tobytes() for p in sent))
-    engines.lay_out(folder, design)
+    compiled_engine.write_sources(folder, design)
     sources = [HERE / "replay.cpp", folder / "csrc/emulator/emulator.cpp"]
     compile_and_run(sources, folder, [*flags, f"-I{folder / 'csrc'}"], [str(folder / "in"), str(folder / "out")])
     words = np.frombuffer((folder / "out").read_bytes(), dtype="<u4")
@@ -110,7 +110,7 @@ def test_packets_under_sanitizers(name: str, tmp_path: Path) -> None:
     assert len(answers) == len(sent)
     assert all(a[-8] == packets.TRAILER_MAGIC for a in answers)
     np.testing.assert_array_equal(answers[-1], answers[sound - 1])
-    with EmulatedEngine(engines.library(design)) as plain:
+    with EmulatedEngine(compiled_engine.library(design)) as plain:
         for packet, answer in zip(sent[:sound], answers[:sound], strict=True):
             np.testing.assert_array_equal(answer, plain.packet(packet, 1 << 16))
 

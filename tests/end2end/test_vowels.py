@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from ese_hls.backend.emission import emit
 from ese_hls.build.build import build_emulated
-from ese_hls.lower.options import Options
+from ese_hls.lower.options import ConversionOptions
 from ese_host.check.checker import check
 from ese_host.cli.main import main
 from ese_models.data import Dataset
@@ -56,7 +56,7 @@ def design(folder: Path, dense: Any, data: Dataset, weights: str, pes: int) -> P
     record = provenance.dense_record(task_named("japanese-vowels"), dense, data, 0, {"epochs": 40}, ["test"])
     record = provenance.compressed_record(record, dense, result, data, plan, ["test"])
     provenance.save(result.model, model, record, data)
-    emit(model, folder / "project", Options(pes=pes, gap_bits=plan.gap_bits))
+    emit(model, folder / "project", ConversionOptions(pes=pes, gap_bits=plan.gap_bits))
     build_emulated(folder / "project", folder / "design")
     return folder / "design"
 

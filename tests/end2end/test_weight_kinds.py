@@ -8,12 +8,12 @@ import hls4ml
 import numpy as np
 import pytest
 
-from ese_hls.encode.sizing import choose_design
+from ese_hls.encode.fit_design import choose_design
 from ese_host.device.emulated.engine import EmulatedEngine
 from ese_host.errors import UnsupportedError
 from ese_models.networks.builder import Formats, classifier
 from ese_models.networks.inspection import kernels, weight_quantizers
-from support import engine as engines
+from support import compiled_engine
 
 SIZES = {"units": 6, "outputs": 3, "steps": 4, "features": 5}
 
@@ -68,9 +68,9 @@ def test_the_engine_computes_with_keras_values(weights: str, bits: int, per_chan
         return  # the same engine as with a scale a row
     design = choose_design(network, pes=2, gap_bits=4)
     codes = network.source.from_float(np.random.default_rng(6).normal(size=(3, 4, 5)))
-    with EmulatedEngine(engines.library(design)) as engine:
-        made = engines.load(engine, network, design)
-        assert engines.compare(engine, network, made, codes) == 3 * (4 * 6 * 3 + 3) + 3 * 3
+    with EmulatedEngine(compiled_engine.library(design)) as engine:
+        made = compiled_engine.load(engine, network, design)
+        assert compiled_engine.compare(engine, network, made, codes) == 3 * (4 * 6 * 3 + 3) + 3 * 3
 
 
 def test_wider_codebooks_are_refused_by_name() -> None:

@@ -74,7 +74,7 @@ class Files(remote_device_pb2_grpc.RemoteDeviceServicer):
         return remote_device_pb2.SetBitstreamAttrsResponse(status=True)
 
 
-class Registers(mmio_pb2_grpc.MmioServicer):
+class MmioService(mmio_pb2_grpc.MmioServicer):
     """Register blocks by base address."""
 
     def __init__(self, board: EmulatedBoard) -> None:
@@ -149,7 +149,7 @@ class FakeRemoteBoard:
 
     def __init__(self, board: str, folder: Path, faults: Faults | None = None) -> None:
         self.board = EmulatedBoard(load_board(board), faults)
-        self.files, self.registers = Files(self.board, folder, board), Registers(self.board)
+        self.files, self.registers = Files(self.board, folder, board), MmioService(self.board)
         self.buffers = Buffers(self.board)
         self._server = grpc.server(ThreadPoolExecutor(4))
         remote_device_pb2_grpc.add_RemoteDeviceServicer_to_server(self.files, self._server)

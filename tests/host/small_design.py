@@ -61,7 +61,7 @@ def image_words(design: Design, weights: int = 0) -> np.ndarray:
         "magic": image.MAGIC, "version": FORMAT_VERSION, "design_id": design.design_id, "phases": 1,
         "inputs": INPUTS, "outputs": OUTPUTS, "flags": 1, "formats": SUM_FRAC, "weights": weights,
     }  # fmt: skip
-    header["words"] = image.layout(header, design)["checksum"].stop
+    header["words"] = image.section_slices(header, design)["checksum"].stop
     words = np.zeros(header["words"], dtype=np.uint32)
     words[: len(image.HEADER)] = list(header.values())
     words[-1] = zlib.crc32(words[:-1].astype("<u4").tobytes())

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from ese_hls.frontend import load_model
-from ese_hls.lower import Conversion, Options
+from ese_hls.lower import Conversion, ConversionOptions
 from ese_hls.project import ATTACHMENTS, DESCRIPTION, Project
 from ese_host.bundle import provenance
 from ese_host.errors import FormatError
@@ -27,7 +27,7 @@ def masks_of(model_path: Path) -> dict[str, int]:
     return found
 
 
-def emit(model_path: Path, out: Path, options: Options | None = None) -> tuple[Project, Conversion]:
+def emit(model_path: Path, out: Path, options: ConversionOptions | None = None) -> tuple[Project, Conversion]:
     """Convert a saved model through hls4ml with backend ESE, and emit its project.
 
     `<stem>.provenance.json` and `<stem>.testset.npz` beside the model go into the project.
@@ -35,7 +35,7 @@ def emit(model_path: Path, out: Path, options: Options | None = None) -> tuple[P
     Raises:
         EseError: the model cannot be read or converted, or `out` holds something else.
     """
-    chosen = options or Options()
+    chosen = options or ConversionOptions()
     check_target(out, DESCRIPTION)
     model = load_model(model_path)
     beside = {name: model_path.with_name(f"{model_path.stem}.{name}") for name in ATTACHMENTS}

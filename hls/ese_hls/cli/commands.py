@@ -65,11 +65,13 @@ def emit(
     """Convert MODEL (a .keras file) through hls4ml with backend ESE, and emit an HLS project."""
     from ese_hls.backend import emit as run
     from ese_hls.backend import masks_of
-    from ese_hls.lower import Options
+    from ese_hls.lower import ConversionOptions
 
     made_for = masks_of(model)
     pes, gap_bits = pes or made_for.get("pes", 8), gap_bits or made_for.get("gap_bits", 5)
-    options = Options(pes, gap_bits, acc_banks, cells_per_cycle, board, clock_mhz, mode, fifo_depth, weights, storage)
+    options = ConversionOptions(
+        pes, gap_bits, acc_banks, cells_per_cycle, board, clock_mhz, mode, fifo_depth, weights, storage
+    )
     project, conversion = run(model, out, options)
     description = project.description
     if as_json:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ese_hls.encode.bounds import bits_for, check_sum, largest_change, partial_sums
+from ese_hls.encode.matrix_storage import Storage, StorageChoice, encode_matrix
 from ese_hls.encode.schedule import MatrixPhase, Schedule, schedule
-from ese_hls.encode.storage import Choice, Storage, store
 from ese_host.errors import MismatchError, UnsupportedError
 from ese_host.files import Words, pack
 from ese_host.image import (
@@ -24,9 +24,9 @@ from ese_host.image import (
     Needs,
     Packing,
     check_entries,
-    layout,
     parse,
     pointers,
+    section_slices,
 )
 from ese_host.ir import (
     VALUE_FRAC,
@@ -42,7 +42,7 @@ from ese_host.ir import (
 
 
 @dataclass
-class Packed:
+class FilledMemories:
     """A schedule with its memories filled.
 
     Attributes:
@@ -65,7 +65,7 @@ class Packed:
     scales: Codes
     biases: Codes
     peepholes: Codes
-    choices: tuple[Choice, ...]
+    choices: tuple[StorageChoice, ...]
 
     @property
     def codebooks(self) -> list[Codes]:
@@ -89,7 +89,7 @@ def encode(network: Network, design: Design, storage: Storage = "auto") -> bytes
     return image_of(network, prepare(network, design, storage), design)
 
 
-def prepare(network: Network, design: Design, storage: Storage = "auto") -> Packed:
+def prepare(network: Network, design: Design, storage: Storage = "auto") -> FilledMemories:
     """The memories of a network's image, and how each matrix is stored; arguments and errors as of `encode`."""
     check_formats(network, design)
     if storage == "full" and not design.full_phases:
@@ -102,7 +102,7 @@ def prepare(network: Network, design: Design, storage: Storage = "auto") -> Pack
     return packed
 
 
-def image_of(network: Network, packed: Packed, design: Design) -> bytes:
+def image_of(network: Network, packed: FilledMemories, design: Design) -> bytes:
     """The image whose memories `prepare` has filled, read back by the strict reader."""
     words = assemble(network, packed, design)
     parse(words, design, "encoded image")
@@ -117,10 +117,10 @@ def fill(
     banks: int,
     mode: Mode = "stream",
     storage: Storage = "auto",
-) -> Packed:
+) -> FilledMemories:
     """Schedule a network and fill the memories of its image, whatever their size."""
     planned = schedule(network, pes, banks, mode)
-    choices: list[Choice] = []
+    choices: list[StorageChoice] = []
     entries: list[Codes] = []
     starts: list[Codes] = []
     counts, scales, biases, peepholes = [], [], [], []
@@ -128,7 +128,7 @@ def fill(
     for item in planned.phases:
         phase = item.phase
         where = network.layers[phase.layer].name, phase.part
-        stored, choice = store(item.matrix, item.interleave, packing, mode, storage, where)
+        stored, choice = encode_matrix(item.matrix, item.interleave, packing, mode, storage, where)
         words, count = stored.words(packing), stored.counts
         phase.entry_base, phase.entry_count, phase.rows = entry_words, int(count.max(initial=0)), stored.rows
         phase.stride_log2 = item.interleave.stride_log2
@@ -156,7 +156,7 @@ def fill(
                 peephole[: phase.items] = item.layer.peepholes.T
             peepholes.append(peephole)
             cells += rows
-    return Packed(
+    return FilledMemories(
         planned,
         Needs.of(planned.plan, pes, units, entry_words, acc_bits_of(planned), pointers_used),
         np.concatenate(entries, axis=1),
@@ -257,7 +257,7 @@ def check_formats(network: Network, design: Design) -> None:
             )
 
 
-def check_capacity(packed: Packed, design: Design) -> None:
+def check_capacity(packed: FilledMemories, design: Design) -> None:
     """Refuse what does not fit the design's memories, or an accumulator that could overflow.
 
     Raises:
@@ -267,7 +267,7 @@ def check_capacity(packed: Packed, design: Design) -> None:
     check_entries(max(p.phase.entry_count for p in packed.schedule.phases))
 
 
-def assemble(network: Network, packed: Packed, design: Design) -> Words:
+def assemble(network: Network, packed: FilledMemories, design: Design) -> Words:
     """All words of the image, checksum last."""
     words = [0] * len(HEADER)
     for name, number in _header_numbers(network, packed).items():
@@ -285,7 +285,7 @@ def assemble(network: Network, packed: Packed, design: Design) -> Words:
         "outputs": network.outputs,
         "weights": sum(int(np.count_nonzero(p.matrix.codes)) for p in packed.schedule.phases),
     }
-    values["words"] = layout(values, design)["checksum"].stop
+    values["words"] = section_slices(values, design)["checksum"].stop
     parts = [np.array([values[name] for name in HEADER], dtype=np.uint32)]
     skip = design.mode == "skip"
     for planned, counts in zip(packed.schedule.phases, packed.counts, strict=True):
@@ -302,7 +302,7 @@ def assemble(network: Network, packed: Packed, design: Design) -> Words:
     return np.concatenate([content, crc])
 
 
-def _header_numbers(network: Network, packed: Packed) -> dict[str, int]:
+def _header_numbers(network: Network, packed: FilledMemories) -> dict[str, int]:
     """The numbers that share words of the header, by their names in `HEADER_FIELDS`."""
     output = network.output_format
     numbers = {
@@ -321,7 +321,7 @@ def _header_numbers(network: Network, packed: Packed) -> dict[str, int]:
     return numbers
 
 
-def _pointers(packed: Packed, design: Design) -> Codes:
+def _pointers(packed: FilledMemories, design: Design) -> Codes:
     """(pes, pointers) column pointers of all phases; stream mode has none."""
     fields = [
         pointers.to_fields(starts, item.phase.entry_base, item.phase.full, design.packing)

@@ -18,7 +18,7 @@ MAPPED = (
 
 
 @dataclass(frozen=True)
-class Tensor:
+class CallTensor:
     """A Keras tensor by name; `shape` has no sample axis, and None where an extent varies."""
 
     name: str
@@ -37,8 +37,8 @@ class Call:
 
     layer: Any
     name: str
-    inputs: tuple[Tensor, ...]
-    outputs: tuple[Tensor, ...]
+    inputs: tuple[CallTensor, ...]
+    outputs: tuple[CallTensor, ...]
     masked: bool = False
 
     @property
@@ -53,8 +53,8 @@ class Call:
     def node(
         self,
         class_name: str,
-        inputs: tuple[Tensor, ...] | None = None,
-        output: Tensor | None = None,
+        inputs: tuple[CallTensor, ...] | None = None,
+        output: CallTensor | None = None,
         name: str | None = None,
         **attributes: Any,
     ) -> Node:

@@ -12,10 +12,10 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from ese_hls.frontend.call import Call, Node, Tensor
+from ese_hls.frontend.call import Call, CallTensor, Node
 from ese_hls.frontend.keras3 import HANDLERS, requested_backend
 from ese_hls.frontend.wrappers import nested
-from ese_hls.generation import is_classic
+from ese_hls.keras_version import is_keras2
 from ese_host.errors import UnsupportedError
 
 Parsed = tuple[list[Node], list[str], list[str], Any]
@@ -88,8 +88,8 @@ def _calls(layer: Any, inside: set[int]) -> list[Call]:
     return calls
 
 
-def _tensor(tensor: Any) -> Tensor:
-    return Tensor(_name(tensor), tuple(tensor.shape[1:]))
+def _tensor(tensor: Any) -> CallTensor:
+    return CallTensor(_name(tensor), tuple(tensor.shape[1:]))
 
 
 def _name(tensor: Any) -> str:
@@ -106,7 +106,7 @@ def _reader(call: Call) -> Any:
 
 def register() -> None:
     """Have `parse_keras_model` replaced when a backend is first asked for; nothing where Keras is not Keras 2."""
-    if not is_classic():
+    if not is_keras2():
         return
     from hls4ml import backends
 

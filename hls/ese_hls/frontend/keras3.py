@@ -18,7 +18,7 @@ from typing import Any
 from hls4ml.converters.keras_v3 import layer_handlers
 
 from ese_hls.frontend import plain_layers, weighted_layers, wrappers
-from ese_hls.frontend.call import MAPPED, Call, Node, Tensor
+from ese_hls.frontend.call import MAPPED, Call, CallTensor, Node
 
 Reader = Callable[[Call], "tuple[Node, ...]"]
 Handler = Callable[[Any, Sequence[Any], Sequence[Any]], "tuple[Node, ...] | None"]
@@ -62,8 +62,8 @@ class OnlyForEse:
         return self.read(Call(layer, layer.name, _tensors(inputs), _tensors(outputs), masked))
 
 
-def _tensors(tensors: Sequence[Any]) -> tuple[Tensor, ...]:
-    return tuple(Tensor(tensor.name, tuple(tensor.shape[1:])) for tensor in tensors)
+def _tensors(tensors: Sequence[Any]) -> tuple[CallTensor, ...]:
+    return tuple(CallTensor(tensor.name, tuple(tensor.shape[1:])) for tensor in tensors)
 
 
 def _masks(layer: Any) -> list[tuple[str, list[Any]]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ese_hls.generation import is_classic
+from ese_hls.keras_version import is_keras2
 from ese_host.files import saved_model
 
 
@@ -17,4 +17,4 @@ def load_model(path: Path) -> Any:
         FormatError: the file is no Keras model, or needs a class that nobody registers.
     """
     advice = "make it with `ese4ml compress`, or name a .keras file"
-    return saved_model.load_model(path, advice, classic=is_classic())
+    return saved_model.load_model(path, advice, classic=is_keras2())

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ese_hls.frontend.call import Call, Node, Tensor
+from ese_hls.frontend.call import Call, CallTensor, Node
 from ese_hls.quantize import LayerTensors, WeightTensor
 
 MERGES = {"concat": "concatenate", "sum": "add", "mul": "multiply", "ave": "average"}
@@ -32,7 +32,7 @@ def dense(call: Call) -> tuple[Node, ...]:
     if function is None or name == "linear":
         return (call.node("SparseDense", tensors=tensors),)
     # Its activation is a layer behind it, named as hls4ml names it.
-    sums = Tensor(f"{call.outputs[0].name}_sums", call.outputs[0].shape)
+    sums = CallTensor(f"{call.outputs[0].name}_sums", call.outputs[0].shape)
     kind, title = "Softmax" if name == "softmax" else "Activation", f"{call.name}_{name}"
     behind = call.node(kind, (sums,), name=title, activation=name, function=function, keras_name=call.name)
     return (call.node("SparseDense", output=sums, tensors=tensors), behind)
@@ -87,14 +87,14 @@ def bidirectional(call: Call) -> tuple[Node, ...]:
             raise call.refuse(f"wraps {type(layer).__name__}; LSTM, QLSTM and QLSTMP are allowed: use one")
     nodes: list[Node] = []
     merged = wrapper.merge_mode is not None
-    ends: list[Tensor] = []
+    ends: list[CallTensor] = []
     for index, layer in enumerate((wrapper.forward_layer, wrapper.backward_layer)):
         name = f"{call.name}_{'backward' if layer.go_backwards else 'forward'}"
         width = layer.compute_output_shape((None, *call.inputs[0].shape))[-1]
         shape = (*call.inputs[0].shape[:-1], width) if layer.return_sequences else (width,)
-        end = Tensor(f"{name}_tensor", shape) if merged else call.outputs[index]
+        end = CallTensor(f"{name}_tensor", shape) if merged else call.outputs[index]
         turns = layer.go_backwards and layer.return_sequences
-        raw = Tensor(f"{name}_turned", shape) if turns else end
+        raw = CallTensor(f"{name}_turned", shape) if turns else end
         nodes += lstm(replace(call, layer=layer, name=name, outputs=(raw,)))
         if turns:
             nodes.append(call.node("HostStep", (raw,), end, f"{name}_in_order", operation="reverse"))

@@ -7,7 +7,7 @@ from typing import Any
 
 from hls4ml.converters.keras_v3 import layer_handlers
 
-from ese_hls.frontend.call import Call, Node, Tensor
+from ese_hls.frontend.call import Call, CallTensor, Node
 
 
 def time_distributed(call: Call) -> tuple[Node, ...]:
@@ -33,11 +33,11 @@ def nested(call: Call) -> tuple[Node, ...]:
         )
     if not hasattr(model, "_nodes_by_depth"):
         raise call.refuse("is a model with a call of its own; Sequential and functional models are allowed: use one")
-    names: dict[str, Tensor] = dict(zip((t.name for t in model.inputs), call.inputs, strict=True))
+    names: dict[str, CallTensor] = dict(zip((t.name for t in model.inputs), call.inputs, strict=True))
     names |= dict(zip((t.name for t in model.outputs), call.outputs, strict=True))
 
-    def outside(tensor: Any) -> Tensor:
-        own = Tensor(f"{call.outputs[0].name}_{tensor.name}", tuple(tensor.shape[1:]))
+    def outside(tensor: Any) -> CallTensor:
+        own = CallTensor(f"{call.outputs[0].name}_{tensor.name}", tuple(tensor.shape[1:]))
         return names.get(tensor.name, own)
 
     nodes: list[Node] = []

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ese_hls.frontend import Extents
-from ese_hls.lower.mapping import Layout, lay_out
-from ese_hls.lower.options import Options
+from ese_hls.lower.mapping import EngineMapping, map_program
+from ese_hls.lower.options import ConversionOptions
 from ese_hls.quantize import ConversionSummary
 from ese_host.errors import UnsupportedError
 from ese_host.ir import Network
@@ -29,23 +29,23 @@ class Conversion:
 
     program: Program
     summary: ConversionSummary
-    options: Options
+    options: ConversionOptions
     inputs: tuple[Port, ...]
     outputs: tuple[Extents, ...]
     ends: tuple[str, ...] = ()
 
     @cached_property
-    def layout(self) -> Layout:
+    def mapping(self) -> EngineMapping:
         """How it lies in an engine; made once.
 
         Raises:
             CapacityError, UnsupportedError: it does not fit one.
         """
-        return lay_out(self.program, self.options)
+        return map_program(self.program, self.options)
 
     def __str__(self) -> str:
         """How the conversion came about, and how each matrix is stored and why."""
-        return "\n".join([str(self.summary), *(f"- {choice}" for choice in self.layout.choices)])
+        return "\n".join([str(self.summary), *(f"- {choice}" for choice in self.mapping.choices)])
 
     @property
     def network(self) -> Network:

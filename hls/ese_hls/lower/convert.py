@@ -8,11 +8,11 @@ from typing import Any
 from hls4ml.model.layers import Input
 
 from ese_hls.graph.nodes import HostStep, SparseNode
-from ese_hls.lower.collector import Collector
 from ese_hls.lower.conversion import Conversion
+from ese_hls.lower.conversion_log import ConversionLog
 from ese_hls.lower.engine_layers import as_one_kind, dense, lstm
 from ese_hls.lower.host_steps import STEPS, activation, head_of, input_format
-from ese_hls.lower.options import Options
+from ese_hls.lower.options import ConversionOptions
 from ese_hls.lower.partition import Partition
 from ese_hls.quantize import ConversionSummary, common_kind
 from ese_host.errors import UnsupportedError
@@ -20,7 +20,7 @@ from ese_host.ir import Fixed, Layer
 from ese_host.ir.program import Head, Output, Port
 
 
-def convert(nodes: list[Any], inputs: list[str], outputs: list[str], options: Options) -> Conversion:
+def convert(nodes: list[Any], inputs: list[str], outputs: list[str], options: ConversionOptions) -> Conversion:
     """Convert a graph of inputs, `SparseLSTM`, `SparseDense`, `HostStep` and activation nodes.
 
     Args:
@@ -33,12 +33,12 @@ def convert(nodes: list[Any], inputs: list[str], outputs: list[str], options: Op
         UnsupportedError: the engine cannot run the model as it is; says which layer and what to change.
         FormatError: a weight is not finite.
     """
-    collector = Collector()
+    log = ConversionLog()
 
     def layer(node: Any, source: Fixed) -> Layer:
-        return lstm(node, source, collector) if node.class_name == "SparseLSTM" else dense(node, source, collector)
+        return lstm(node, source, log) if node.class_name == "SparseLSTM" else dense(node, source, log)
 
-    made = Partition(layer, collector)
+    made = Partition(layer, log)
     has_layers = any(isinstance(node, SparseNode) for node in nodes)
     for node in nodes:
         if isinstance(node, Input):
@@ -53,17 +53,17 @@ def convert(nodes: list[Any], inputs: list[str], outputs: list[str], options: Op
             activation(made, node)
     makers = _makers(nodes, outputs)
     ends = [_end(made, node) for node in makers]
-    kind, why = common_kind(collector.weights, options.weights)
-    collector.notes.append(why)
-    if all(matrix.levels.all() for _, matrix in collector.weights):
-        size = sum(matrix.levels.size for _, matrix in collector.weights)
-        collector.notes.append(
+    kind, why = common_kind(log.weights, options.weights)
+    log.notes.append(why)
+    if all(matrix.levels.all() for _, matrix in log.weights):
+        size = sum(matrix.levels.size for _, matrix in log.weights)
+        log.notes.append(
             f"no weight is zero: all {size} multiply-adds of a step are executed; prune the model first "
             "(`ese4ml compress`) to skip most of them"
         )
     made.ports.sort(key=lambda port: inputs.index(port.name))
     program = made.program(ends, lambda layer: as_one_kind(layer, kind))
-    summary = ConversionSummary(tuple(collector.tensors), tuple(collector.notes), _places(made, nodes))
+    summary = ConversionSummary(tuple(log.tensors), tuple(log.notes), _places(made, nodes))
     shapes = tuple(tuple(node.get_attr("extents")) for node in makers)
     return Conversion(program, summary, options, tuple(made.ports), shapes, tuple(node.name for node in makers))
 

@@ -74,9 +74,9 @@ def activation(made: Partition, node: Any) -> None:
         out = node.get_attr("output") or (of_layer(node) if is_sigmoidal(function) else None)
         applied = type(applied)(applied.kind, out or applied.out, applied.slope, applied.offset)
         if note:
-            made.collector.notes.append(note)
+            made.log.notes.append(note)
         if is_sigmoidal(function) and node.get_attr("output") is None:
-            made.collector.notes.append(
+            made.log.notes.append(
                 f"layer {node.name!r} has no quantizer; its output is rounded to {text_of(applied.out)}"
             )
         made.formats[target] = applied.out
@@ -101,8 +101,8 @@ def affine(made: Partition, node: Any) -> None:
 
 
 def _scale(made: Partition, node: Any, source: str, target: str, factor: Any, offset: Any) -> None:
-    scale = made.collector.scales(node.name, "factor", factor)
-    shift = made.collector.scales(node.name, "offset", offset)
+    scale = made.log.scales(node.name, "factor", factor)
+    shift = made.log.scales(node.name, "offset", offset)
     made.give(node, made.step(node, Affine(source, target, *scale, *shift)))
 
 
@@ -135,7 +135,7 @@ def _rounded(made: Partition, node: Any, which: int, source: str) -> str:
     form = of_layer(producer) or of_model(producer)
     if form is None:
         return source
-    made.collector.notes.append(
+    made.log.notes.append(
         f"layer {producer.name!r} is rounded to {text_of(form)} of the configuration before {node.name!r}"
     )
     return made.quantized(producer, source, form, f"{source}_rounded")
@@ -236,7 +236,7 @@ def input_format(made: Partition, node: Any) -> Fixed:
             f"'quantized_bits(16, 3, alpha=1)') after it, or set hls_config['LayerName'][{node.name!r}]"
             "['Precision']['result'] to, say, 'fixed<16,4>'"
         )
-    made.collector.notes.append(
+    made.log.notes.append(
         f"input {node.name!r}: {text_of(form)} from the configuration; rounded half to even, saturated"
     )
     return form

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ese_hls.encode import Choice, encoder, sizing
-from ese_hls.lower.options import Options
+from ese_hls.encode import StorageChoice, encoder, fit_design
+from ese_hls.lower.options import ConversionOptions
 from ese_host.boards import load_board
 from ese_host.image import Design
 from ese_host.ir.program import Program
 
 
 @dataclass(frozen=True, eq=False)
-class Layout:
+class EngineMapping:
     """Design and memories.
 
     Attributes:
@@ -20,22 +20,22 @@ class Layout:
     """
 
     design: Design
-    packed: tuple[encoder.Packed, ...]
+    packed: tuple[encoder.FilledMemories, ...]
 
     @property
-    def choices(self) -> tuple[Choice, ...]:
+    def choices(self) -> tuple[StorageChoice, ...]:
         """How each matrix is stored, sparse or full, and why."""
         return tuple(choice for part in self.packed for choice in part.choices)
 
 
-def lay_out(program: Program, options: Options) -> Layout:
+def map_program(program: Program, options: ConversionOptions) -> EngineMapping:
     """Choose a design for a program and fill its memories.
 
     Raises:
         CapacityError, UnsupportedError: the program does not fit an engine.
     """
-    return Layout(
-        *sizing.fit(
+    return EngineMapping(
+        *fit_design.fit(
             [chain.network for chain in program.chains],
             pes=options.pes,
             gap_bits=options.gap_bits,

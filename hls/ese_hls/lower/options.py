@@ -45,7 +45,7 @@ IGNORED = {
 
 
 @dataclass(frozen=True)
-class Options:
+class ConversionOptions:
     """Choices of one conversion.
 
     Attributes:
@@ -95,7 +95,7 @@ class Options:
         return self.cells_per_cycle if self.cells_per_cycle is not None else 2 - self.pes % 2
 
 
-def options_from(model: dict[str, Any], defaults: dict[str, Any] | None = None) -> Options:
+def options_from(model: dict[str, Any], defaults: dict[str, Any] | None = None) -> ConversionOptions:
     """Options of `hls_config["Model"]`; `defaults` come from the conversion's keyword arguments.
 
     Raises:
@@ -118,4 +118,4 @@ def options_from(model: dict[str, Any], defaults: dict[str, Any] | None = None) 
             "(processing elements) here: leave ReuseFactor at 1"
         )
     given = {OURS[key]: value for key, value in model.items() if key in OURS and value is not None}
-    return Options(**{**(defaults or {}), **given})
+    return ConversionOptions(**{**(defaults or {}), **given})

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from ese_hls.graph.nodes import maker
-from ese_hls.lower.collector import Collector
 from ese_hls.lower.conversion import UNMASKED
+from ese_hls.lower.conversion_log import ConversionLog
 from ese_hls.quantize import result_precision
 from ese_host.errors import CapacityError, EseError, UnsupportedError
 from ese_host.ir import ELEMENT_BITS, Dense, Fixed, Layer, Lstm, Matrix, Network
-from ese_host.ir.program import Chain, Fill, Output, Port, Program, Quantize, Step, Unmask
+from ese_host.ir.program import Chain, Fill, Output, Port, Program, ProgramStep, Quantize, Unmask
 from ese_host.ir.program import Tensor as Known
 
 EXACT_BITS = 48
@@ -42,7 +42,7 @@ class Masked:
 
 
 @dataclass(frozen=True)
-class Value:
+class NodeValue:
     """What a graph node computes.
 
     Attributes:
@@ -57,7 +57,7 @@ class Value:
 
 
 @dataclass
-class _Open:
+class _OpenChain:
     """A chain that may still grow; `masked` says whether its sequences lack their masked frames."""
 
     layers: list[Layer]
@@ -78,18 +78,18 @@ class Partition:
 
     Attributes:
         convert: a node and the format of its input to a layer of integers.
-        collector: reports and sentences for the summary. places: for each node's name where its work is done.
+        log: reports and sentences for the summary. places: for each node's name where its work is done.
     """
 
     convert: Convert
-    collector: Collector
+    log: ConversionLog
     places: dict[str, str] = field(default_factory=dict)
     ports: list[Port] = field(default_factory=list)
-    steps: list[Step] = field(default_factory=list)
+    steps: list[ProgramStep] = field(default_factory=list)
     known: dict[str, Known] = field(default_factory=dict)
     formats: dict[str, Fixed] = field(default_factory=dict)
-    values: dict[str, Value] = field(default_factory=dict)
-    open: dict[str, _Open] = field(default_factory=dict)
+    values: dict[str, NodeValue] = field(default_factory=dict)
+    open: dict[str, _OpenChain] = field(default_factory=dict)
 
     def port(self, node: Any, port: Port) -> None:
         """An input of the model."""
@@ -103,24 +103,24 @@ class Partition:
         width = self.known[tensor].width
         scale = np.ones((2, width), np.int64)
         kernel = Matrix(np.eye(width, dtype=np.int64), "ternary", scale, 0)
-        self.collector.weights.append((f"identity layer behind {node.name!r}", kernel))
+        self.log.weights.append((f"identity layer behind {node.name!r}", kernel))
         layer = Dense(f"{node.name}_identity", kernel, np.zeros(width, np.int64), 0, False, form, form)
         name = f"{node.name}_passed"
-        self.open[name] = _Open([layer], [node], tensor, form, False, False)
+        self.open[name] = _OpenChain([layer], [node], tensor, form, False, False)
         self.give(node, name)
-        self.collector.notes.append(
+        self.log.notes.append(
             f"the model has no LSTM or Dense layer: the engine passes {node.name!r} on, the host computes the rest"
         )
 
     def give(self, node: Any, tensor: str, masked: Masked | None = None) -> None:
         """Note what a node computes."""
-        self.values[node.outputs[0]] = Value(tensor, node, masked)
+        self.values[node.outputs[0]] = NodeValue(tensor, node, masked)
 
-    def value(self, node: Any, which: int = 0) -> Value:
+    def value(self, node: Any, which: int = 0) -> NodeValue:
         """What a node reads."""
         return self.values[node.inputs[which]]
 
-    def whole(self, value: Value) -> str:
+    def whole(self, value: NodeValue) -> str:
         """The tensor of a value with all its frames, masked ones too."""
         self.close(value.tensor)
         if value.masked is None:
@@ -133,7 +133,7 @@ class Partition:
             self.formats[name] = self.formats.get(value.tensor, self.formats.get(masked.original, Fixed(16, 6)))
         return name
 
-    def step(self, node: Any, step: Step, place: str = "host") -> str:
+    def step(self, node: Any, step: ProgramStep, place: str = "host") -> str:
         """Append a host step; returns its target.
 
         Raises:
@@ -184,7 +184,7 @@ class Partition:
             tensor, form = self.element(value.node, tensor, node)
             layer = self.convert(node, form)
             masked = wants_mask and value.masked is not None
-            chain = _Open([layer], [node], tensor, form, bool(node.get_attr("backwards")), masked)
+            chain = _OpenChain([layer], [node], tensor, form, bool(node.get_attr("backwards")), masked)
         name = node.outputs[0]
         self.open[name] = chain
         keeps = chain.masked and chain.every_step
@@ -212,7 +212,7 @@ class Partition:
         self.formats[target] = self.formats.get(tensor, Fixed(16, 6))
         self.give(node, target)
 
-    def _extends(self, chain: _Open, value: Value, node: Any) -> bool:
+    def _extends(self, chain: _OpenChain, value: NodeValue, node: Any) -> bool:
         source = value.node
         if len(source.get_output_nodes()) != 1 or set(source.outputs) & set(source.model.outputs):
             return False
@@ -221,7 +221,7 @@ class Partition:
             return chain.every_step and not chain.backwards and not node.get_attr("backwards") and same
         return not (chain.masked and chain.every_step)
 
-    def _narrow(self, chain: _Open, producer: Any, node: Any) -> None:
+    def _narrow(self, chain: _OpenChain, producer: Any, node: Any) -> None:
         """Round what the chain's last layer hands on, where it is too wide and a precision is configured."""
         layer = chain.layers[-1]
         form = _leaves(layer)
@@ -245,7 +245,7 @@ class Partition:
                 f"layer {producer.name!r} hands {bits}-bit values to {reader.name!r}; a "
                 f"vector element has {ELEMENT_BITS}: put a QActivation('quantized_bits(16, ...)') between the two"
             )
-        return self.collector.configured(f"layer {producer.name!r} has no quantizer; its output is", asked)
+        return self.log.configured(f"layer {producer.name!r} has no quantizer; its output is", asked)
 
     def element(self, producer: Any, tensor: str, reader: Any) -> tuple[str, Fixed]:
         """A tensor whose codes fit vector elements, and the format in which a chain reads them."""

@@ -69,8 +69,8 @@ def write_project(conversion: Conversion, target: Path, attachments: dict[str, P
     from ese_hls.project import config_header
 
     board = load_board(conversion.options.board)
-    program, design = conversion.program, conversion.layout.design
-    filled = zip(program.chains, conversion.layout.packed, strict=True)
+    program, design = conversion.program, conversion.mapping.design
+    filled = zip(program.chains, conversion.mapping.packed, strict=True)
     images = [encoder.image_of(chain.network, part, design) for chain, part in filled]
     words = [_words(image) for image in images]
     with whole_folder(target, DESCRIPTION) as folder:
@@ -123,7 +123,7 @@ def _describe(conversion: Conversion, design: Design, board: Board, images: list
         "part": board.part,
         "clock_mhz": design.clock_mhz,
         "summary": conversion.summary.to_json(),
-        "storage": [choice.to_json() for choice in conversion.layout.choices],
+        "storage": [choice.to_json() for choice in conversion.mapping.choices],
     }
 
 

@@ -1,6 +1,6 @@
 """Quantizers, precisions and weight arrays as integer codes with scales."""
 
-from ese_hls.quantize.codes import Doubles, codes16
+from ese_hls.quantize.fixed_point import Doubles, codes16
 from ese_hls.quantize.formats import (
     Format,
     activation_of,
@@ -13,11 +13,11 @@ from ese_hls.quantize.formats import (
     name_of,
     ternary_of,
 )
-from ese_hls.quantize.kinds import as_kind, common_kind
 from ese_hls.quantize.precision import with_precision
 from ese_hls.quantize.result_precision import described, for_element, of_layer, of_model, text_of
 from ese_hls.quantize.summary import ConversionSummary, TensorReport
 from ese_hls.quantize.tensors import LayerTensors, WeightTensor
+from ese_hls.quantize.weight_kind import as_kind, common_kind
 from ese_hls.quantize.weights import bias_of, evaluate, matrix_of
 
 __all__ = [

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ese_hls.generation import is_classic
-from ese_hls.quantize import units
-from ese_hls.quantize.units import Unit
+from ese_hls.keras_version import is_keras2
+from ese_hls.quantize import step_sizes
+from ese_hls.quantize.step_sizes import StepSize
 from ese_host.errors import UnsupportedError
 from ese_host.ir import SLOPE, Activation, ActivationKind, Fixed
 
@@ -30,7 +30,7 @@ class Format:
 
 
 @dataclass(frozen=True)
-class Shape:
+class ActivationForm:
     """What an activation computes: its kind, its output's format, and slope and offset where it is hard."""
 
     kind: ActivationKind
@@ -39,7 +39,7 @@ class Shape:
 
 
 @dataclass(frozen=True)
-class Meaning:
+class QuantizerMeaning:
     """What a QKeras quantizer of one class means where it may stand; None where it may not.
 
     Attributes:
@@ -49,15 +49,15 @@ class Meaning:
         threshold: whether, as an activation, it is a sign beyond a threshold.
     """
 
-    unit: Unit | None = units.of_values
+    unit: StepSize | None = step_sizes.of_values
     form: Callable[[Any, str], Format] | None = None
-    activation: Callable[[Any, str], Shape] | None = None
+    activation: Callable[[Any, str], ActivationForm] | None = None
     threshold: bool = False
 
 
-def meaning_of(function: Any) -> Meaning:
+def meaning_of(function: Any) -> QuantizerMeaning:
     """What a quantizer means, by its class (`QUANTIZERS`)."""
-    return QUANTIZERS.get(type(function).__name__, Meaning())
+    return QUANTIZERS.get(type(function).__name__, QuantizerMeaning())
 
 
 def is_format(function: Any) -> bool:
@@ -200,39 +200,43 @@ def activation_of(function: Any, where: str) -> tuple[Activation, str]:
     return Activation(shape.kind, shape.out, slope, offset), words if error else ""
 
 
-def _shape(function: Any, where: str) -> Shape:
+def _shape(function: Any, where: str) -> ActivationForm:
     """Kind, output format, and slope and offset of a hard activation."""
     name = name_of(function)
-    reader = FUNCTIONS.get(name) or QUANTIZERS.get(name, Meaning()).activation
+    reader = FUNCTIONS.get(name) or QUANTIZERS.get(name, QuantizerMeaning()).activation
     return _read(reader, function, where, "tanh, sigmoid, hard_sigmoid, quantized_tanh(...) and quantized_sigmoid(...)")
 
 
-def _quantized_tanh(quantizer: Any, where: str) -> Shape:
+def _quantized_tanh(quantizer: Any, where: str) -> ActivationForm:
     out = Fixed(int(quantizer.bits), 1, True, bool(quantizer.symmetric))
     if quantizer.use_real_tanh:
-        return Shape("tanh", out)
+        return ActivationForm("tanh", out)
     slope, _ = _qkeras_line(where)
-    return Shape("hard_tanh", out, (2 * slope, 0.0))
+    return ActivationForm("hard_tanh", out, (2 * slope, 0.0))
 
 
-def _quantized_sigmoid(quantizer: Any, where: str) -> Shape:
+def _quantized_sigmoid(quantizer: Any, where: str) -> ActivationForm:
     out = Fixed(int(quantizer.bits), 0, False, bool(quantizer.symmetric))
-    return Shape("sigmoid", out) if quantizer.use_real_sigmoid else Shape("hard_sigmoid", out, _qkeras_line(where))
+    return (
+        ActivationForm("sigmoid", out)
+        if quantizer.use_real_sigmoid
+        else ActivationForm("hard_sigmoid", out, _qkeras_line(where))
+    )
 
 
-def _hard_sigmoid(function: Any, _where: str) -> Shape:
+def _hard_sigmoid(function: Any, _where: str) -> ActivationForm:
     """QKeras's own, or that of the model's Keras generation."""
     qkeras = getattr(function, "__module__", type(function).__module__).startswith("qkeras")
-    return Shape("hard_sigmoid", SIGMOID_OUT, (0.5 if qkeras else _keras_slope(), 0.5))
+    return ActivationForm("hard_sigmoid", SIGMOID_OUT, (0.5 if qkeras else _keras_slope(), 0.5))
 
 
-def _always(shape: Shape) -> Callable[[Any, str], Shape]:
+def _always(shape: ActivationForm) -> Callable[[Any, str], ActivationForm]:
     return lambda _function, _where: shape
 
 
 def _keras_slope() -> float:
     """Slope of Keras's own hard_sigmoid: relu6(x + 3) / 6 in Keras 3, clip(0.2 x + 0.5) in Keras 2."""
-    return 0.2 if is_classic() else 1 / 6
+    return 0.2 if is_keras2() else 1 / 6
 
 
 def _qkeras_line(where: str) -> tuple[float, float]:
@@ -265,28 +269,28 @@ def describe(function: Any) -> str:
         return f"{type(function).__name__}({options})"
 
 
-QUANTIZERS: dict[str, Meaning] = {
-    "quantized_bits": Meaning(units.of_bits, form=_bits),
-    "quantized_linear": Meaning(units.of_linear, form=_linear),
-    "quantized_relu": Meaning(form=_relu),
-    "quantized_po2": Meaning(units.of_powers),
-    "quantized_relu_po2": Meaning(units.of_powers),
-    "ternary": Meaning(units.of_scale, threshold=True),
-    "stochastic_ternary": Meaning(units.of_scale, threshold=True),  # at inference the same
-    "binary": Meaning(units.of_scale),
-    "stochastic_binary": Meaning(units.of_scale),
-    "quantized_tanh": Meaning(activation=_quantized_tanh),
-    "quantized_sigmoid": Meaning(activation=_quantized_sigmoid),
-    "bernoulli": Meaning(unit=None),
-    "quantized_hswish": Meaning(unit=None),
+QUANTIZERS: dict[str, QuantizerMeaning] = {
+    "quantized_bits": QuantizerMeaning(step_sizes.of_bits, form=_bits),
+    "quantized_linear": QuantizerMeaning(step_sizes.of_linear, form=_linear),
+    "quantized_relu": QuantizerMeaning(form=_relu),
+    "quantized_po2": QuantizerMeaning(step_sizes.of_powers),
+    "quantized_relu_po2": QuantizerMeaning(step_sizes.of_powers),
+    "ternary": QuantizerMeaning(step_sizes.of_scale, threshold=True),
+    "stochastic_ternary": QuantizerMeaning(step_sizes.of_scale, threshold=True),  # at inference the same
+    "binary": QuantizerMeaning(step_sizes.of_scale),
+    "stochastic_binary": QuantizerMeaning(step_sizes.of_scale),
+    "quantized_tanh": QuantizerMeaning(activation=_quantized_tanh),
+    "quantized_sigmoid": QuantizerMeaning(activation=_quantized_sigmoid),
+    "bernoulli": QuantizerMeaning(unit=None),
+    "quantized_hswish": QuantizerMeaning(unit=None),
 }
 """What QKeras's quantizers mean, by the name of their class; of any other class only its values are known."""
-FUNCTIONS: dict[str, Callable[[Any, str], Shape]] = {
-    "tanh": _always(Shape("tanh", TANH_OUT)),
-    "sigmoid": _always(Shape("sigmoid", SIGMOID_OUT)),
+FUNCTIONS: dict[str, Callable[[Any, str], ActivationForm]] = {
+    "tanh": _always(ActivationForm("tanh", TANH_OUT)),
+    "sigmoid": _always(ActivationForm("sigmoid", SIGMOID_OUT)),
     "hard_sigmoid": _hard_sigmoid,
-    "hard_tanh": _always(Shape("hard_tanh", TANH_OUT, (1.0, 0.0))),
-    "smooth_tanh": _always(Shape("hard_tanh", TANH_OUT, (0.375, 0.0))),
-    "smooth_sigmoid": _always(Shape("hard_sigmoid", SIGMOID_OUT, (0.1875, 0.5))),
+    "hard_tanh": _always(ActivationForm("hard_tanh", TANH_OUT, (1.0, 0.0))),
+    "smooth_tanh": _always(ActivationForm("hard_tanh", TANH_OUT, (0.375, 0.0))),
+    "smooth_sigmoid": _always(ActivationForm("hard_sigmoid", SIGMOID_OUT, (0.1875, 0.5))),
 }
 """Activations that round nothing themselves, by the name of the function."""

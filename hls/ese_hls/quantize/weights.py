@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from ese_hls.generation import is_classic
-from ese_hls.quantize.codes import Doubles, codes16, fit, scaled
+from ese_hls.keras_version import is_keras2
+from ese_hls.quantize.fixed_point import Doubles, codes16, fit, scaled
 from ese_hls.quantize.formats import describe
-from ese_hls.quantize.kinds import narrowest
-from ese_hls.quantize.levels import LEVEL, ROUNDING, levels_of, to_16_bits
 from ese_hls.quantize.summary import TensorReport
 from ese_hls.quantize.tensors import Floats, WeightTensor
+from ese_hls.quantize.weight_kind import narrowest
+from ese_hls.quantize.weight_levels import LEVEL, ROUNDING, levels_of, to_16_bits
 from ese_host.errors import MismatchError, UnsupportedError
 from ese_host.ir import WEIGHT_KINDS, Codes, Matrix, TellsCodebook, TellsCodes, tells_codes
 
@@ -69,7 +69,7 @@ def values_of(tensor: WeightTensor) -> Doubles:
 
 def evaluate(quantizer: Any, values: Floats) -> Doubles:
     """The quantizer's float32 values, as float64, under Keras 3 or Keras 2."""
-    if is_classic():
+    if is_keras2():
         import tensorflow as tf
 
         return np.asarray(quantizer(tf.convert_to_tensor(values)), dtype=np.float64)

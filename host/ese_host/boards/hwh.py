@@ -28,7 +28,7 @@ LOWER_CASE = ("M_AXIS_MM2S", "S_AXIS_S2MM")
 
 
 @dataclass(frozen=True)
-class Port:
+class ModulePort:
     """A pin of a module, and the pins at the other end of its wire."""
 
     name: str
@@ -55,7 +55,7 @@ class Module:
     """All that the .hwh says of one cell."""
 
     cell: Cell
-    ports: tuple[Port, ...]
+    ports: tuple[ModulePort, ...]
     interfaces: tuple[Interface, ...]
     segments: tuple[Segment, ...]
 
@@ -96,10 +96,10 @@ def _module(cell: Cell, blocks: BlockDesign) -> Module:
     for net in blocks.nets:
         signal = f"{net.driver.cell}_{net.driver.name}"
         if net.driver.cell == cell.name:
-            ports.append(Port(net.driver.name, True, net.width, net.kind, signal, net.sinks))
+            ports.append(ModulePort(net.driver.name, True, net.width, net.kind, signal, net.sinks))
         for sink in net.sinks:
             if sink.cell == cell.name:
-                ports.append(Port(sink.name, False, net.width, net.kind, signal, (net.driver,)))
+                ports.append(ModulePort(sink.name, False, net.width, net.kind, signal, (net.driver,)))
     for bus in blocks.buses:
         for end in (bus.initiator, bus.target):
             if end.cell == cell.name:
@@ -121,7 +121,7 @@ def _physical(end: Pin, signal: str) -> str:
     return PREFIXES[end.name] + (signal.lower() if end.name in LOWER_CASE else signal)
 
 
-def _stream_ports(bus: Bus, end: Pin) -> list[Port]:
+def _stream_ports(bus: Bus, end: Pin) -> list[ModulePort]:
     other = bus.target if end is bus.initiator else bus.initiator
     ports = []
     for signal, width in SIGNALS.items():
@@ -129,7 +129,9 @@ def _stream_ports(bus: Bus, end: Pin) -> list[Port]:
         driver = bus.target if signal == "TREADY" else bus.initiator
         wire = f"{driver.cell}_{_physical(driver, signal)}"
         ports.append(
-            Port(_physical(end, signal), output, width, "undef", wire, (Pin(other.cell, _physical(other, signal)),))
+            ModulePort(
+                _physical(end, signal), output, width, "undef", wire, (Pin(other.cell, _physical(other, signal)),)
+            )
         )
     return ports
 

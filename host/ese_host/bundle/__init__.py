@@ -1,10 +1,19 @@
 """The design folder bitstreams/<design>: manifest, golden model, test set and provenance, each checked before use."""
 
+from ese_host.bundle.design_model import ChainImage, DesignModel
 from ese_host.bundle.folder import Folder
 from ese_host.bundle.image_file import read_image
 from ese_host.bundle.manifest import BIT, GOLDEN, HWH, IMAGE, NAME, PROVENANCE, TESTSET, Kind, Manifest, image_name
-from ese_host.bundle.model import Loaded, Model
-from ese_host.bundle.provenance import FORMAT, USED, Load, Provenance, Record, Samples, beside, imbalance
+from ese_host.bundle.provenance import (
+    FORMAT,
+    USED,
+    MatrixLoad,
+    Provenance,
+    ProvenanceRecord,
+    TrainingData,
+    beside,
+    imbalance,
+)
 from ese_host.bundle.testset import TestSet
 
 __all__ = [
@@ -17,16 +26,16 @@ __all__ = [
     "PROVENANCE",
     "TESTSET",
     "USED",
+    "ChainImage",
+    "DesignModel",
     "Folder",
     "Kind",
-    "Load",
-    "Loaded",
     "Manifest",
-    "Model",
+    "MatrixLoad",
     "Provenance",
-    "Record",
-    "Samples",
+    "ProvenanceRecord",
     "TestSet",
+    "TrainingData",
     "beside",
     "image_name",
     "imbalance",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ese_host.errors import FormatError, MissingError
-from ese_host.files import Open, decode, json_text
+from ese_host.files import KeepsUnknown, decode, json_text
 from ese_host.image import Design
 
 NAME = "design.json"
@@ -16,7 +16,7 @@ ADVICE = "emit the project again"
 
 
 @dataclass(frozen=True)
-class _Written(Open):
+class _DescriptionFile(KeepsUnknown):
     """The fields that are looked at; the others are for people."""
 
     design: dict[str, Any]
@@ -49,5 +49,5 @@ def read(project: Path) -> Description:
         raise MissingError(f"{file}: {error.strerror}; a project holds it: run `ese4ml emit` first") from error
     if not isinstance(value, dict) or not {"design", "board"} <= set(value):
         raise FormatError(f"{file}: has no design and board; {ADVICE}")
-    found = decode(_Written, value, str(file), ADVICE)
+    found = decode(_DescriptionFile, value, str(file), ADVICE)
     return Description(Design.from_json(found.design), found.board, value)

@@ -10,7 +10,7 @@ from typing import Any, Union, cast
 import numpy as np
 
 from ese_host.errors import EseError, FormatError, UnsupportedError
-from ese_host.files import Form, Place, decode, encode, json_text, npz
+from ese_host.files import JsonForm, Place, decode, encode, json_text, npz
 from ese_host.ir import Network
 from ese_host.ir.program import Program
 
@@ -57,7 +57,7 @@ def load(path: Path) -> Program:
         raise FormatError(f"{path}: has arrays {sorted(arrays)}; expected one named json among them: {ADVICE}")
     value = json_text.parse(str(arrays["json"]), str(path), MAX_BYTES, ADVICE)
     try:
-        model = decode(_MODEL, value, str(path), ADVICE, Form(_TAG, {np.ndarray: array}))
+        model = decode(_MODEL, value, str(path), ADVICE, JsonForm(_TAG, {np.ndarray: array}))
     except EseError:
         raise
     except (ValueError, TypeError, IndexError, AttributeError, OverflowError) as error:

@@ -28,7 +28,7 @@ Kind = Literal["emulated", "bitstream"]
 
 
 @dataclass(frozen=True)
-class _Written:
+class _ManifestFile:
     """The fields of manifest.json, ids as text; `further_images` only for a program of several chains."""
 
     manifest: int
@@ -121,7 +121,7 @@ class Manifest:
         Raises:
             FormatError: a field is missing, unknown or of the wrong form. MismatchError: design_id is not the design's.
         """
-        found = decode(_Written, value, "manifest", ADVICE)
+        found = decode(_ManifestFile, value, "manifest", ADVICE)
         if found.manifest != VERSION:
             raise FormatError(f"manifest: version is {found.manifest}; expected {VERSION}: {ADVICE}")
         if found.further_images == []:

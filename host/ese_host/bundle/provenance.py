@@ -13,7 +13,7 @@ from typing import Any
 
 from ese_host.bundle.manifest import MAX_BYTES, PROVENANCE
 from ese_host.errors import FormatError
-from ese_host.files import Form, Open, decode, encode, json_text, write_file
+from ese_host.files import JsonForm, KeepsUnknown, decode, encode, json_text, write_file
 
 FORMAT = 1
 ADVICE = "train or compress the model again"
@@ -22,7 +22,7 @@ USED = "used"
 
 
 @dataclass(frozen=True)
-class Load(Open):
+class MatrixLoad(KeepsUnknown):
     """Work of one matrix under one mask; further figures of the mask stand beside it (`ese_models.pruning.statistics`).
 
     Attributes:
@@ -33,7 +33,7 @@ class Load(Open):
 
 
 @dataclass(frozen=True)
-class Samples(Open):
+class TrainingData(KeepsUnknown):
     """What a model was trained on.
 
     Attributes:
@@ -49,7 +49,7 @@ class Samples(Open):
 
 
 @dataclass(frozen=True)
-class Record(Open):
+class ProvenanceRecord(KeepsUnknown):
     """A model's whole record; what a stage has not been through is absent.
 
     Attributes:
@@ -77,7 +77,7 @@ class Record(Open):
     accuracy: dict[str, float | dict[str, float]] = field(default_factory=dict)
     figures: dict[str, dict[str, float]] = field(default_factory=dict)
     density: dict[str, float] = field(default_factory=dict)
-    data: Samples | None = None
+    data: TrainingData | None = None
     sparse_density: dict[str, float] = field(default_factory=dict)
     weights: str | None = None
     pes: int | None = None
@@ -85,7 +85,7 @@ class Record(Open):
     family: str | None = None
     target_density: float | None = None
     emphasis: tuple[float, float] | None = None
-    masks: dict[str, dict[str, Load]] = field(default_factory=dict)
+    masks: dict[str, dict[str, MatrixLoad]] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
@@ -99,12 +99,12 @@ def beside(model: Path) -> Path:
     return model.with_name(f"{model.stem}.{PROVENANCE}")
 
 
-def write(path: Path, record: Record) -> None:
+def write(path: Path, record: ProvenanceRecord) -> None:
     """Write a record, whole or not at all."""
     write_file(path, json.dumps(record.to_json(), indent=1) + "\n")
 
 
-def read_record(path: Path, *names: str) -> Record:
+def read_record(path: Path, *names: str) -> ProvenanceRecord:
     """Read fields of a record; the others are kept as they are, and not looked at.
 
     A figure of nothing is NaN, as training writes it.
@@ -116,7 +116,7 @@ def read_record(path: Path, *names: str) -> Record:
     value = json_text.read(path, MAX_BYTES[PROVENANCE], ADVICE, finite=False)
     if not isinstance(value, dict):
         raise FormatError(f"{path}: is a {type(value).__name__}; expected an object")
-    return decode(Record, value, str(path), ADVICE, Form(only=names))
+    return decode(ProvenanceRecord, value, str(path), ADVICE, JsonForm(only=names))
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,7 @@ def _accuracy(value: float | Mapping[str, float]) -> float:
     return float(value["test"] if isinstance(value, Mapping) else value)
 
 
-def _masks(matrices: Mapping[str, Mapping[str, Load]]) -> dict[str, MaskWork]:
+def _masks(matrices: Mapping[str, Mapping[str, MatrixLoad]]) -> dict[str, MaskWork]:
     """Entries of each family, summed over the matrices; those that are used are counted in the image."""
     rows: dict[str, list[list[int]]] = {}
     for families in matrices.values():

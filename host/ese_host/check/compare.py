@@ -10,7 +10,7 @@ import numpy as np
 from ese_host.errors import MismatchError
 from ese_host.ir import Codes, Dense, Lengths, Lstm, Network, golden
 from ese_host.ir.program import run as run_golden
-from ese_host.protocol import Result, Shape
+from ese_host.protocol import AnswerShape, RunResult
 from ese_host.runtime import ProgramResult
 
 
@@ -63,7 +63,7 @@ def scaled(codes: Codes, frac: int, wanted: int, name: str) -> Codes:
     return np.left_shift(codes, wanted - frac)
 
 
-def expected_stages(network: Network, result: golden.Result, shape: Shape) -> Iterator[Expected]:
+def expected_stages(network: Network, result: golden.GoldenResult, shape: AnswerShape) -> Iterator[Expected]:
     """The golden results in the order of `shape.stages`, with the engine's fractional bits."""
     stages = iter(shape.stages)
     for layer, values in zip(network.layers, result.layers, strict=True):
@@ -86,8 +86,8 @@ def compare(
     comparison: Comparison,
     network: Network,
     inputs: Codes,
-    run: Result,
-    shape: Shape,
+    run: RunResult,
+    shape: AnswerShape,
     first: int = 0,
     label: str = "",
 ) -> None:
@@ -119,7 +119,9 @@ def compare(
                     )
 
 
-def compare_program(comparison: Comparison, result: ProgramResult, shapes: Mapping[str, Shape], first: int = 0) -> None:
+def compare_program(
+    comparison: Comparison, result: ProgramResult, shapes: Mapping[str, AnswerShape], first: int = 0
+) -> None:
     """Run the golden model on a program's inputs and compare what an engine and the host made of them.
 
     Each chain is compared for what it was fed, and what it was fed with what the golden model feeds it: together they

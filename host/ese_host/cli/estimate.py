@@ -215,19 +215,19 @@ def _by_sizes(
     search: bool,
     as_json: bool,
 ) -> None:
-    from ese_host.estimate import Choices, Pruning, Subject, design_of, estimate, of_sizes
+    from ese_host.estimate import DesignOptions, Pruning, Subject, design_of, estimate, of_sizes
     from ese_host.estimate import search as searching
 
     target = load_board(board)
     pruning = Pruning(density[0] if len(density) == 1 else density, masks, weights, gap_bits or 5, seed)
     count = pes or 64
-    choices = Choices(
+    choices = DesignOptions(
         count, cells_per_cycle or 2 - count % 2, clock_mhz or target.clock_mhz, int(acc_banks or 1), hard=hard
     )
     assumed = []
     if search:
-        everything = searching.Range()
-        tried = searching.Range(
+        everything = searching.SearchRange()
+        tried = searching.SearchRange(
             everything.pes if pes is None else (pes,),
             everything.gap_bits if gap_bits is None else (gap_bits,),
             everything.cells_per_cycle if cells_per_cycle is None else (cells_per_cycle,),

@@ -4,19 +4,19 @@
 as a pynq Device or, where pynq is absent, by drivers of its own. `platform` chooses.
 """
 
-from ese_host.device.closing import Closing
+from ese_host.device.closeable import Closeable
 from ese_host.device.dma_control import complete, complete_async, halt, poll
 from ese_host.device.lock import DeviceLock
-from ese_host.device.platform import Driver, Platform, choose
+from ese_host.device.platform import Driver, Platform, choose_platform
 from ese_host.device.power import Meter
 
 __all__ = [
-    "Closing",
+    "Closeable",
     "DeviceLock",
     "Driver",
     "Meter",
     "Platform",
-    "choose",
+    "choose_platform",
     "complete",
     "complete_async",
     "halt",

@@ -18,7 +18,7 @@ INTERRUPT_SLICE = 0.05
 """Seconds after which an interrupt that does not come is looked after: a failed channel raises none."""
 
 
-class Registers(Protocol):
+class RegisterAccess(Protocol):
     """A register block, pynq's MMIO for one."""
 
     def read(self, offset: int, /) -> int:
@@ -41,7 +41,7 @@ def poll(done: Callable[[], bool], timeout: float) -> bool:
     return True
 
 
-def restart(dma: Registers, timeout: float) -> None:
+def restart(dma: RegisterAccess, timeout: float) -> None:
     """Reset the DMA, whatever it was doing, and let both channels run.
 
     Raises:

@@ -173,7 +173,7 @@ class AdapterPlatform:
         restart(dma, self._timeout)
         for channel in (dma.sendchannel, dma.recvchannel):
             channel.start()
-        self.dma, self.engine = dma, adapter.Registers(self.board, self.board.processor.engine_base)
+        self.dma, self.engine = dma, adapter.AdapterMmio(self.board, self.board.processor.engine_base)
 
     def allocate(self, words: int) -> Any:
         """A buffer of the board's memory."""
@@ -187,7 +187,7 @@ class AdapterPlatform:
 _numbers = itertools.count()
 
 
-def choose(
+def choose_platform(
     folder: Folder, *, device: Any = None, driver: Driver = "auto", faults: Faults | None = None, timeout: float = 5.0
 ) -> tuple[Platform, str]:
     """The device that a folder runs on, and its tag; nothing is loaded yet.

@@ -8,19 +8,19 @@ designs for a board until it has the fastest.
 Only cycles of stream mode are modelled: those of skip mode depend on the data.
 """
 
+from ese_host.estimate.design_choice import DesignOptions, design_of
 from ese_host.estimate.energy import TABLE, energy_of
+from ese_host.estimate.estimator import Subject, estimate
 from ese_host.estimate.masks import Pruning
 from ese_host.estimate.memories import Memory, memories_of, ramb18
-from ese_host.estimate.record import Subject, estimate
 from ese_host.estimate.resources import NAMES, over, percentages, use
-from ese_host.estimate.sizing import Choices, design_of
 from ese_host.estimate.source import Encoded, emitted, read_folder
 from ese_host.estimate.timing import of_image, of_sizes
 
 __all__ = [
     "NAMES",
     "TABLE",
-    "Choices",
+    "DesignOptions",
     "Encoded",
     "Memory",
     "Pruning",

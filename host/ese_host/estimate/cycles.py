@@ -22,7 +22,7 @@ words."""
 
 
 @dataclass
-class Stage:
+class ElementwiseStage:
     """An element-wise stage under way: first issue, iterations between issues, number of issues."""
 
     first: int = 0
@@ -65,7 +65,7 @@ class Frames:
             self.left -= 1
             self.words = self.frame_words
 
-    def advance(self, end: int, reading: bool, stage: Stage) -> None:
+    def advance(self, end: int, reading: bool, stage: ElementwiseStage) -> None:
         """Let iterations up to `end` (not included) pass; `reading` says whether the PEs read RAM A in them."""
         free = 0 if reading else end - self.at
         if free and 0 in stage.targets:
@@ -90,7 +90,7 @@ class Account:
 
 
 @dataclass(frozen=True)
-class Work:
+class PhaseWork:
     """What the PEs do in one phase, as a mean over them: entries that carry weights, others, and idle iterations."""
 
     weights: float
@@ -98,10 +98,12 @@ class Work:
     idle: float
 
 
-class Model:
+class CycleModel:
     """The schedule of a step's phases, iteration by iteration."""
 
-    def __init__(self, phases: Sequence[Phase], work: Sequence[Work], units: int, alternate: bool, inputs: int) -> None:
+    def __init__(
+        self, phases: Sequence[Phase], work: Sequence[PhaseWork], units: int, alternate: bool, inputs: int
+    ) -> None:
         """Attach time to phases.
 
         Args:
@@ -115,7 +117,7 @@ class Model:
         self.units, self.alternate, self.frame_words = units, alternate, step_words(inputs)
 
     @classmethod
-    def of_image(cls, image: Image, design: Design) -> Model:
+    def of_image(cls, image: Image, design: Design) -> CycleModel:
         """The schedule of one image on one design.
 
         Raises:
@@ -127,14 +129,14 @@ class Model:
             )
         padding = padding_entries(image, design)
         work = [
-            Work(float(counts.mean() - pads.mean()), float(pads.mean()), float(phase.entry_count - counts.mean()))
+            PhaseWork(float(counts.mean() - pads.mean()), float(pads.mean()), float(phase.entry_count - counts.mean()))
             for phase, counts, pads in zip(image.phases, image.counts, padding, strict=True)
         ]
         return cls(image.phases, work, design.cells_per_cycle, image.alternate, image.header["inputs"])
 
     def sequence(self, steps: int, *, keep: bool = False, trace: bool = False) -> Account:
         """Iterations of a sequence of `steps` frames, from the zero state unless `keep`."""
-        self.account, self.stage, self.trace = Account(), Stage(), trace
+        self.account, self.stage, self.trace = Account(), ElementwiseStage(), trace
         self.frames = Frames(self.frame_words, steps)
         self.frames.next()
         self.now = 0
@@ -194,7 +196,7 @@ class Model:
             targets.add(int(phase.has("second_ram")))
         issues = -(-phase.items // self.units)
         last_items = phase.items - (issues - 1) * self.units
-        self.stage = Stage(
+        self.stage = ElementwiseStage(
             self.now,
             max(1, words * self.units),
             issues,
@@ -239,4 +241,4 @@ def account(image: Image, design: Design, steps: int, *, keep: bool = False, tra
     Raises:
         UnsupportedError: a skip design, whose iterations depend on the data.
     """
-    return Model.of_image(image, design).sequence(steps, keep=keep, trace=trace)
+    return CycleModel.of_image(image, design).sequence(steps, keep=keep, trace=trace)

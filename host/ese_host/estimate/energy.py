@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ese_host.estimate.timing import Step
+from ese_host.estimate.timing import StepTiming
 from ese_host.image import RAM_BITS, Design
 
 TABLE = {
@@ -46,7 +46,7 @@ class Energy:
         return sum(self.parts.values())
 
 
-def energy_of(step: Step, dense_weights: int, design: Design) -> Energy:
+def energy_of(step: StepTiming, dense_weights: int, design: Design) -> Energy:
     """Energy of a step; `dense_weights`: weights before pruning."""
     weight_operation = TABLE["int add"] + (TABLE["int mult"] if design.packing.weight.multiplies else 0)
     cells, rows, banks = step.items["lstm"], step.items["dense"], design.acc_banks

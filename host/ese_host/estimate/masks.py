@@ -61,7 +61,7 @@ class Pruning:
 
 
 @dataclass(frozen=True, eq=False)
-class Work:
+class MatrixEntries:
     """Entries of one matrix.
 
     Attributes:
@@ -81,7 +81,7 @@ class Work:
         return self.weights + self.padding
 
 
-def least_work(size: MatrixSize, number: int, pruning: Pruning, pes: int) -> Work:
+def least_work(size: MatrixSize, number: int, pruning: Pruning, pes: int) -> MatrixEntries:
     """Entries without any padding: a bound for every family, exact for gap-aware masks but for virtual rows."""
     interleave = size.interleave(pes)
     keep = round(pruning.of(number) * size.weights / pes)
@@ -89,11 +89,11 @@ def least_work(size: MatrixSize, number: int, pruning: Pruning, pes: int) -> Wor
     limit = max_gap(pruning.kind, pruning.gap_bits)
     reach = float((limit + 1) * kept.max() / (size.columns << interleave.stride_log2))
     exact = pruning.balance.no_padding and not _needs_padding(interleave, kept, limit)
-    return Work(kept, np.zeros(pes, dtype=np.int64), exact, reach)
+    return MatrixEntries(kept, np.zeros(pes, dtype=np.int64), exact, reach)
 
 
 @functools.lru_cache(maxsize=256)
-def work_of(size: MatrixSize, number: int, pruning: Pruning, pes: int) -> Work:
+def work_of(size: MatrixSize, number: int, pruning: Pruning, pes: int) -> MatrixEntries:
     """Entries of a matrix, `number` being its place in the network."""
     least = least_work(size, number, pruning, pes)
     if least.exact:
@@ -101,7 +101,7 @@ def work_of(size: MatrixSize, number: int, pruning: Pruning, pes: int) -> Work:
     positions = _modelled(size, number, pruning.of(number), pruning.balance.whole, pruning.seed, pes)
     weights = np.array([len(p) for p in positions], dtype=np.int64)
     padding = np.array([_padding(p, pruning) for p in positions], dtype=np.int64)
-    return Work(weights, padding, False, least.reach)
+    return MatrixEntries(weights, padding, False, least.reach)
 
 
 def _padding(positions: Positions, pruning: Pruning) -> int:

@@ -61,7 +61,7 @@ CELL_PIPELINE_BITS = 1600
 
 
 @dataclass(frozen=True)
-class Use:
+class ResourceUse:
     """One resource: what each part takes, and what the board has."""
 
     parts: dict[str, float]
@@ -104,7 +104,7 @@ def mux_luts(ways: int) -> int:
     return ceil(ways / 4) + (mux_luts(groups) if groups > 1 else 0)
 
 
-def use(design: Design, board: Board) -> dict[str, Use]:
+def use(design: Design, board: Board) -> dict[str, ResourceUse]:
     """What the design takes of the board, by resource and part."""
     family = board.family
     found = memories_of(design)
@@ -119,10 +119,10 @@ def use(design: Design, board: Board) -> dict[str, Use]:
         "luts": {**_luts(design), "memory": sum(lutram.values())},
         "flip_flops": _flip_flops(design),
     }
-    return {name: Use(parts[name], getattr(board, name)) for name in parts}
+    return {name: ResourceUse(parts[name], getattr(board, name)) for name in parts}
 
 
-def over(uses: dict[str, Use], causes: int = 4) -> list[str]:
+def over(uses: dict[str, ResourceUse], causes: int = 4) -> list[str]:
     """What the board lacks, each as a sentence with the largest parts; empty where the design fits."""
     return [
         f"{NAMES[name]}: {_number(item.used)} needed, the board has {item.budget:,}: {_largest(item, causes)}"
@@ -131,7 +131,7 @@ def over(uses: dict[str, Use], causes: int = 4) -> list[str]:
     ]
 
 
-def _largest(item: Use, causes: int) -> str:
+def _largest(item: ResourceUse, causes: int) -> str:
     ordered = sorted(item.parts.items(), key=lambda part: -part[1])
     named = [f"{cause} {_number(value)}" for cause, value in ordered[:causes]]
     rest = sum(value for _, value in ordered[causes:])
@@ -215,13 +215,13 @@ def drain_upper(design: Design) -> float:
     return units * design.acc_banks * design.acc_bits / 24 * counted
 
 
-def luts_upper(uses: dict[str, Use], design: Design) -> float:
+def luts_upper(uses: dict[str, ResourceUse], design: Design) -> float:
     """LUTs where nothing is paired and multiplexers are as Yosys builds them."""
     parts = {**uses["luts"].parts, "accumulators to units": drain_upper(design)}
     return sum(value * UNPAIRED.get(part, 1.0) for part, value in parts.items())
 
 
-def percentages(uses: dict[str, Use]) -> dict[str, float]:
+def percentages(uses: dict[str, ResourceUse]) -> dict[str, float]:
     """Share of each resource that is taken."""
     return {name: 100 * item.used / item.budget for name, item in uses.items()}
 

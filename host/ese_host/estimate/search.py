@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 from ese_host.boards import Board
 from ese_host.errors import CapacityError, UnsupportedError
-from ese_host.estimate.masks import Pruning, Work, least_work
-from ese_host.estimate.resources import Use, percentages, use
-from ese_host.estimate.sizing import Choices, design_of
-from ese_host.estimate.timing import Timed, planned, timed_of, works_of
+from ese_host.estimate.design_choice import DesignOptions, design_of
+from ese_host.estimate.masks import MatrixEntries, Pruning, least_work
+from ese_host.estimate.resources import ResourceUse, percentages, use
+from ese_host.estimate.timing import TimedNetwork, planned, timed_of, works_of
 from ese_host.image import Design, LayerSize, StepPlan
 
 MIN_REACH = 2.5
@@ -21,7 +21,7 @@ HEADROOM = {"luts": 0.95, "flip_flops": 0.95}
 
 
 @dataclass(frozen=True)
-class Range:
+class SearchRange:
     """What is tried; one value each where the user has given it."""
 
     pes: Sequence[int] = range(1, 129)
@@ -30,21 +30,25 @@ class Range:
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class Candidate:
     """A candidate: its choices, design, time and entries; `tried`: designs that were looked at."""
 
     pruning: Pruning
-    choices: Choices
+    choices: DesignOptions
     design: Design
-    timed: Timed
-    works: list[Work]
+    timed: TimedNetwork
+    works: list[MatrixEntries]
     cycles: float
     tried: int = 0
 
 
 def search(
-    layers: Sequence[LayerSize], pruning: Pruning, choices: Choices, board: Board, tried: Range | None = None
-) -> Found:
+    layers: Sequence[LayerSize],
+    pruning: Pruning,
+    choices: DesignOptions,
+    board: Board,
+    tried: SearchRange | None = None,
+) -> Candidate:
     """The fastest design that fits; of equal ones the one with less block RAM, then the wider gap.
 
     Where none fits: the one that comes nearest, by its scarcest resource.
@@ -53,11 +57,11 @@ def search(
         UnsupportedError: no design has memories for the layers at all.
     """
     plan = planned(layers)
-    hopeful: list[tuple[float, float, int, Pruning, Choices]] = []
-    nearest: tuple[float, Pruning, Choices] | None = None
+    hopeful: list[tuple[float, float, int, Pruning, DesignOptions]] = []
+    nearest: tuple[float, Pruning, DesignOptions] | None = None
     count = 0
     times: dict[tuple[int, int], float] = {}
-    for one_pruning, one_choices in _candidates(pruning, choices, tried or Range()):
+    for one_pruning, one_choices in _candidates(pruning, choices, tried or SearchRange()):
         works = works_of(plan, one_pruning, one_choices.pes, least_work)
         if pruning.balance.no_padding and min(work.reach for work in works) < _least_reach(tried):
             continue
@@ -76,7 +80,7 @@ def search(
         if key not in times:
             times[key] = timed_of(plan, works, one_choices.cells_per_cycle).step().cycles
         hopeful.append((times[key], uses["bram36"].used, -one_pruning.gap_bits, one_pruning, one_choices))
-    best: Found | None = None
+    best: Candidate | None = None
     for bound, _, _, one_pruning, one_choices in sorted(hopeful, key=lambda item: item[:3]):
         if best is not None and bound >= best.cycles:
             break
@@ -93,7 +97,9 @@ def search(
     return replace(best, tried=count)
 
 
-def _candidates(pruning: Pruning, choices: Choices, tried: Range) -> Iterator[tuple[Pruning, Choices]]:
+def _candidates(
+    pruning: Pruning, choices: DesignOptions, tried: SearchRange
+) -> Iterator[tuple[Pruning, DesignOptions]]:
     for pes in tried.pes:
         for units in tried.cells_per_cycle:
             if pes % units:
@@ -102,17 +108,17 @@ def _candidates(pruning: Pruning, choices: Choices, tried: Range) -> Iterator[tu
                 yield replace(pruning, gap_bits=gap_bits), replace(choices, pes=pes, cells_per_cycle=units)
 
 
-def _fits(uses: dict[str, Use]) -> bool:
+def _fits(uses: dict[str, ResourceUse]) -> bool:
     return all(item.used <= HEADROOM.get(name, 1.0) * item.budget for name, item in uses.items())
 
 
-def _least_reach(tried: Range | None) -> float:
+def _least_reach(tried: SearchRange | None) -> float:
     """A gap width that the user has chosen is taken as it is."""
     return 0.0 if tried is not None and len(tried.gap_bits) == 1 else MIN_REACH
 
 
-def _found(plan: StepPlan, pruning: Pruning, choices: Choices) -> Found:
+def _found(plan: StepPlan, pruning: Pruning, choices: DesignOptions) -> Candidate:
     works = works_of(plan, pruning, choices.pes)
     design = design_of(plan, works, pruning, choices)
     timed = timed_of(plan, works, choices.cells_per_cycle)
-    return Found(pruning, choices, design, timed, works, timed.step().cycles)
+    return Candidate(pruning, choices, design, timed, works, timed.step().cycles)

@@ -10,12 +10,12 @@ import numpy.typing as npt
 
 from ese_host.errors import UnsupportedError
 from ese_host.estimate import cycles
-from ese_host.estimate.cycles import CAUSES, Account, Model
-from ese_host.estimate.masks import Pruning, Work, work_of
+from ese_host.estimate.cycles import CAUSES, Account, CycleModel
+from ese_host.estimate.masks import MatrixEntries, Pruning, work_of
 from ese_host.image import Design, Image, LayerSize, MatrixSize, StepPlan, padding_entries, plan_step
 from ese_host.ir import GATES
 
-WorkOf = Callable[[MatrixSize, int, Pruning, int], Work]
+WorkOf = Callable[[MatrixSize, int, Pruning, int], MatrixEntries]
 MAX_WIDTH = 1 << 15
 """Cells, outputs or inputs of the widest layer that is modelled."""
 WARM_UP, STEPS = 8, 16
@@ -23,7 +23,7 @@ WARM_UP, STEPS = 8, 16
 
 
 @dataclass(frozen=True)
-class Step:
+class StepTiming:
     """One step in the steady state, or one frame.
 
     Attributes:
@@ -47,10 +47,10 @@ class Step:
 
 
 @dataclass(frozen=True, eq=False)
-class Timed:
+class TimedNetwork:
     """A network on a design, as far as time goes: the model, its phases and their work."""
 
-    model: Model
+    model: CycleModel
     weights: tuple[int, ...]
     padding: tuple[int, ...]
     outputs: int
@@ -60,7 +60,7 @@ class Timed:
         """Iterations of a sequence from the zero state."""
         return self.model.sequence(steps)
 
-    def step(self) -> Step:
+    def step(self) -> StepTiming:
         """One step in the steady state."""
         early, late = self.model.sequence(WARM_UP), self.model.sequence(WARM_UP + STEPS)
         by_cause = {cause: (late.by_cause[cause] - early.by_cause[cause]) / STEPS for cause in CAUSES}
@@ -76,7 +76,7 @@ class Timed:
         ]
         words = sum(-(-p.items // 2) if p.has("emits_stored") else 2 * p.items for p in leaving)
         weights = sum(self.weights[number] for number in running)
-        return Step(
+        return StepTiming(
             cycles=(late.total - early.total) / STEPS,
             by_cause=by_cause,
             matvec=(late.matrix - early.matrix) / STEPS + by_cause["fill"],
@@ -89,19 +89,23 @@ class Timed:
         )
 
 
-def of_image(image: Image, design: Design) -> Timed:
+def of_image(image: Image, design: Design) -> TimedNetwork:
     """Time of an encoded image: exact."""
     padding = padding_entries(image, design).sum(axis=1)
     weights = image.counts.sum(axis=1) - padding
-    return Timed(Model.of_image(image, design), _integers(weights), _integers(padding), image.header["outputs"])
+    return TimedNetwork(
+        CycleModel.of_image(image, design), _integers(weights), _integers(padding), image.header["outputs"]
+    )
 
 
-def works_of(plan: StepPlan, pruning: Pruning, pes: int, work: WorkOf = work_of) -> list[Work]:
+def works_of(plan: StepPlan, pruning: Pruning, pes: int, work: WorkOf = work_of) -> list[MatrixEntries]:
     """Entries of every phase's matrix."""
     return [work(planned.matrix, planned.number, pruning, pes) for planned in plan.phases]
 
 
-def of_sizes(layers: Sequence[LayerSize], pruning: Pruning, pes: int, units: int) -> tuple[Timed, StepPlan, list[Work]]:
+def of_sizes(
+    layers: Sequence[LayerSize], pruning: Pruning, pes: int, units: int
+) -> tuple[TimedNetwork, StepPlan, list[MatrixEntries]]:
     """Time of layers by their sizes; with it, the plan of a step and the entries that it rests on.
 
     Raises:
@@ -132,20 +136,20 @@ def check_modelled(layers: Sequence[LayerSize]) -> None:
             )
 
 
-def timed_of(plan: StepPlan, works: Sequence[Work], units: int) -> Timed:
+def timed_of(plan: StepPlan, works: Sequence[MatrixEntries], units: int) -> TimedNetwork:
     """Time of a plan with its entries."""
     phases = [
         replace(planned.phase, entry_count=int(work.entries.max(initial=0)))
         for planned, work in zip(plan.phases, works, strict=True)
     ]
     shares = [
-        cycles.Work(
+        cycles.PhaseWork(
             float(work.weights.mean()), float(work.padding.mean()), float(phase.entry_count - work.entries.mean())
         )
         for phase, work in zip(phases, works, strict=True)
     ]
-    return Timed(
-        cycles.Model(phases, shares, units, plan.alternate, plan.inputs),
+    return TimedNetwork(
+        cycles.CycleModel(phases, shares, units, plan.alternate, plan.inputs),
         tuple(int(work.weights.sum()) for work in works),
         tuple(int(work.padding.sum()) for work in works),
         plan.outputs,

@@ -1,7 +1,7 @@
 """Files that somebody else may have made, read within bounds, and files of ours, written whole or not at all."""
 
 from ese_host.files.atomic import check_target, whole_folder, write_by, write_file
-from ese_host.files.decoder import Form, Open, Place, decode, encode
+from ese_host.files.decoder import JsonForm, KeepsUnknown, Place, decode, encode
 from ese_host.files.hashing import digest, digest_of, digests
 from ese_host.files.huffman import CHUNK, LIMIT, canonical, decode_stream
 from ese_host.files.jinja import templates
@@ -13,8 +13,8 @@ __all__ = [
     "CHUNK",
     "LIMIT",
     "Field",
-    "Form",
-    "Open",
+    "JsonForm",
+    "KeepsUnknown",
     "Place",
     "Words",
     "canonical",

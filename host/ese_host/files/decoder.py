@@ -31,7 +31,7 @@ Place = tuple["str | int", ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Open:
+class KeepsUnknown:
     """An object that may lack fields and have further ones: all are kept, in the order that they stand in.
 
     A field with a default may be absent; on the way back it is written where it was there, or is not its default.
@@ -46,7 +46,7 @@ class Open:
 
 
 @dataclass(frozen=True)
-class Form:
+class JsonForm:
     """How values are written, beyond plain JSON.
 
     Attributes:
@@ -60,10 +60,10 @@ class Form:
     only: Sequence[str] | None = None
 
 
-PLAIN = Form()
+PLAIN = JsonForm()
 
 
-def decode(hint: type[T], value: Any, name: str, advice: str = "", form: Form = PLAIN) -> T:
+def decode(hint: type[T], value: Any, name: str, advice: str = "", form: JsonForm = PLAIN) -> T:
     """A value of an annotated type.
 
     An object has all fields of its dataclass, but for those with a default that may be None, and no other; for classes
@@ -109,7 +109,7 @@ def _encode(value: Any, place: Place, leaf: Callable[[Any, Place], Any] | None, 
 
 def _items(value: Any) -> list[tuple[str, Any]]:
     """Names and values of a dataclass's fields, in the order in which they are written."""
-    if not isinstance(value, Open):
+    if not isinstance(value, KeepsUnknown):
         return [(item.name, getattr(value, item.name)) for item in fields(value)]
     own = {item.name: item for item in fields(value) if item.name not in _OPEN}
     set_ = {name: getattr(value, name) for name, item in own.items() if getattr(value, name) != _default(item)}
@@ -117,7 +117,7 @@ def _items(value: Any) -> list[tuple[str, Any]]:
     return [(name, known[name]) for name in (*value.order, *(name for name in set_ if name not in value.order))]
 
 
-_OPEN = frozenset(item.name for item in fields(Open))
+_OPEN = frozenset(item.name for item in fields(KeepsUnknown))
 
 
 def _default(item: Any) -> Any:
@@ -135,7 +135,7 @@ class _Decoder:
 
     name: str
     advice: str
-    form: Form
+    form: JsonForm
 
     def value(self, hint: Any, value: Any, place: Place) -> Any:
         origin, arguments = get_origin(hint) or hint, get_args(hint)
@@ -176,24 +176,26 @@ class _Decoder:
         return type(value) in ((int, float) if hint is float else (origin,))
 
     def object(self, cls: Any, value: dict[str, Any], place: Place) -> Any:
-        hints = {name: hint for name, hint in _hints(cls).items() if not (issubclass(cls, Open) and name in _OPEN)}
+        hints = {
+            name: hint for name, hint in _hints(cls).items() if not (issubclass(cls, KeepsUnknown) and name in _OPEN)
+        }
         given = {name: item for name, item in value.items() if name != self.form.tag}
-        kept = self.form.only if issubclass(cls, Open) and not place and self.form.only is not None else hints
+        kept = self.form.only if issubclass(cls, KeepsUnknown) and not place and self.form.only is not None else hints
         own = {name: item for name, item in given.items() if name in hints and name in kept}
         absent = {item.name for item in fields(cls) if item.name in hints and item.name not in own}
         wanted = [item for item in fields(cls) if item.name in absent and not self._may_lack(cls, item, hints)]
-        if wanted or not (issubclass(cls, Open) or set(given) == set(own)):
+        if wanted or not (issubclass(cls, KeepsUnknown) or set(given) == set(own)):
             found = _shortened(str(sorted(given, key=str)))
             raise FormatError(f"{self.where(place)} has fields {found}; expected {sorted(hints)}{self.advice}")
         made = cls(**{name: self.value(hints[name], item, (*place, name)) for name, item in own.items()})
-        if not issubclass(cls, Open):
+        if not issubclass(cls, KeepsUnknown):
             return made
         further = {name: item for name, item in given.items() if name not in own}
         return replace(made, further=further, order=tuple(given))
 
     def _may_lack(self, cls: Any, item: Any, hints: dict[str, Any]) -> bool:
         has_default = item.default is not MISSING or item.default_factory is not MISSING
-        return has_default and (issubclass(cls, Open) or type(None) in get_args(hints[item.name]))
+        return has_default and (issubclass(cls, KeepsUnknown) or type(None) in get_args(hints[item.name]))
 
     def where(self, place: Place) -> str:
         """`name`, or `name: field[2].field`."""

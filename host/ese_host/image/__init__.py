@@ -5,7 +5,16 @@ from ese_host.image.interleave import Interleave, Positions, entries, entries_pe
 from ese_host.image.packing import GAP_BITS, RAM_BITS, Packing
 from ese_host.image.phases import Phase
 from ese_host.image.plan import StepPlan, plan_step
-from ese_host.image.reader import HEADER, HEADER_FIELDS, MAGIC, Image, layout, padding_entries, parse, read_header
+from ese_host.image.reader import (
+    HEADER,
+    HEADER_FIELDS,
+    MAGIC,
+    Image,
+    padding_entries,
+    parse,
+    read_header,
+    section_slices,
+)
 from ese_host.image.sizes import DenseSize, LayerSize, LstmSize, MatrixSize, sizes_of
 from ese_host.image.sizing import MAX_ENTRIES, Needs, check_entries, smallest_design
 
@@ -38,13 +47,13 @@ __all__ = [
     "check_ids",
     "entries",
     "entries_per_pe",
-    "layout",
     "max_gap",
     "padding_entries",
     "padding_passes",
     "parse",
     "plan_step",
     "read_header",
+    "section_slices",
     "sizes_of",
     "smallest_design",
 ]

@@ -15,7 +15,7 @@ from ese_host.errors import FormatError
 from ese_host.files import CHUNK, Words, decode_stream, pack, packed_words, unpack
 from ese_host.image.design import Design
 from ese_host.image.phases import Phase
-from ese_host.image.reader import HEADER, check_header, layout, phase_table, read_header
+from ese_host.image.reader import HEADER, check_header, phase_table, read_header, section_slices
 from ese_host.ir import Codes
 
 MAGIC = 0x48455345
@@ -87,7 +87,7 @@ def expand(words: Words, design: Design, name: str) -> Words:
         raise FormatError(f"{name}: CRC is {int(words[-1]):#010x}; its content has {crc:#010x}: copy or store it again")
     inner = read_header(words[len(FIELDS) :])
     check_header(inner, header["image_words"], design, name)
-    plain = layout(inner, design)
+    plain = section_slices(inner, design)
     size = plain["checksum"].stop
     if header["image_words"] != size:
         raise FormatError(f"{name}: image_words is {header['image_words']}; its header asks for {size}: store it again")

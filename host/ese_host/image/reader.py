@@ -124,7 +124,7 @@ def header_field(header: dict[str, int], name: str) -> int:
     return place.within(header[HEADER[place.word]])
 
 
-def layout(header: dict[str, int], design: Design) -> dict[str, slice]:
+def section_slices(header: dict[str, int], design: Design) -> dict[str, slice]:
     """Word range of each section of an image with this header."""
     sizes = {
         "header": len(HEADER),
@@ -156,7 +156,7 @@ def parse(words: Words, design: Design, name: str = "image") -> Image:
         raise FormatError(f"{name}: {len(words)} words; an image has at least {len(HEADER)}: emit it again")
     header = read_header(words)
     check_header(header, len(words), design, name)
-    sections = layout(header, design)
+    sections = section_slices(header, design)
     if sections["checksum"].stop != len(words):
         raise FormatError(f"{name}: {len(words)} words; its header asks for {sections['checksum'].stop}: emit it again")
     crc = zlib.crc32(words[:-1].astype("<u4").tobytes())

@@ -40,7 +40,7 @@ class LayerResult:
 
 
 @dataclass(frozen=True, eq=False)
-class Result:
+class GoldenResult:
     """Results of all layers; `outputs` is the last layer's `output`."""
 
     layers: tuple[LayerResult, ...]
@@ -56,7 +56,7 @@ class Result:
         return self.layers[-1].output_frac
 
 
-def run(network: Network, inputs: Codes) -> Result:
+def run(network: Network, inputs: Codes) -> GoldenResult:
     """Run sequences of equal length from the zero state.
 
     Args:
@@ -75,7 +75,7 @@ def run(network: Network, inputs: Codes) -> Result:
         result = _lstm(layer, values, network.table) if isinstance(layer, Lstm) else _dense(layer, values)
         results.append(result)
         values = result.output
-    return Result(tuple(results))
+    return GoldenResult(tuple(results))
 
 
 def weighted_sum(matrix: Matrix, vectors: Codes, source: Fixed) -> tuple[Codes, int]:

@@ -1,6 +1,6 @@
 """What travels between host and engine: registers, packets, answers, and the results read from them."""
 
-from ese_host.protocol.answers import Shape, Trace
+from ese_host.protocol.answers import AnswerShape, Trace
 from ese_host.protocol.packets import (
     MAX_SEQUENCES,
     RUN_HEADER_WORDS,
@@ -16,7 +16,7 @@ from ese_host.protocol.packets import (
     step_words,
 )
 from ese_host.protocol.registers import IDLE_BIT, REGISTERS, START, START_BIT, DmaBit, DmaRegister
-from ese_host.protocol.results import Result, joined, stacked
+from ese_host.protocol.results import RunResult, joined, stacked
 
 __all__ = [
     "IDLE_BIT",
@@ -26,12 +26,12 @@ __all__ = [
     "START",
     "START_BIT",
     "TRAILER_WORDS",
+    "AnswerShape",
     "DmaBit",
     "DmaRegister",
     "ErrorCode",
     "Operation",
-    "Result",
-    "Shape",
+    "RunResult",
     "Trace",
     "Trailer",
     "Words",

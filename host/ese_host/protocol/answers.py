@@ -19,7 +19,7 @@ TRACE_WORDS = 4
 
 
 @dataclass(frozen=True)
-class Stage:
+class TraceStage:
     """One kind of element-wise result in a trace: an LSTM's cells, a projection's rows, a Dense layer's rows.
 
     Attributes:
@@ -43,14 +43,14 @@ class Trace:
         exact: exact outputs. stored: values stored for later reading. cell: stored c, zero where there is none.
     """
 
-    stage: Stage
+    stage: TraceStage
     exact: Codes
     stored: Codes
     cell: Codes
 
 
 @dataclass(frozen=True)
-class Shape:
+class AnswerShape:
     """What host and engine must agree on to read an answer.
 
     Attributes:
@@ -64,21 +64,21 @@ class Shape:
     every_step: bool
     source: Fixed
     output: Fixed | None
-    stages: tuple[Stage, ...]
+    stages: tuple[TraceStage, ...]
 
     @classmethod
-    def of(cls, network: Network) -> Shape:
+    def of(cls, network: Network) -> AnswerShape:
         """The shape of a network's answers."""
-        stages: list[Stage] = []
+        stages: list[TraceStage] = []
         every_step = True
         for layer in network.layers:
             if isinstance(layer, Lstm):
-                stages.append(Stage(layer.name, "cells", layer.units, layer.exact_output.frac, every_step))
+                stages.append(TraceStage(layer.name, "cells", layer.units, layer.exact_output.frac, every_step))
                 if layer.projection is not None:
-                    stages.append(Stage(layer.name, "projection", layer.outputs, SUM_FRAC, every_step))
+                    stages.append(TraceStage(layer.name, "projection", layer.outputs, SUM_FRAC, every_step))
                 every_step = every_step and layer.return_sequences
             else:
-                stages.append(Stage(layer.name, "rows", layer.outputs, SUM_FRAC, every_step))
+                stages.append(TraceStage(layer.name, "rows", layer.outputs, SUM_FRAC, every_step))
         last = network.layers[-1]
         output = last.state if isinstance(last, Lstm) and last.projection is not None else last.output
         every = network.every_step

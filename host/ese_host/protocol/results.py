@@ -12,7 +12,7 @@ from ese_host.protocol.answers import Trace
 
 
 @dataclass(frozen=True, eq=False)
-class Result:
+class RunResult:
     """What the engine made of some sequences.
 
     Attributes:
@@ -41,7 +41,7 @@ class Result:
         return chosen
 
 
-def joined(parts: list[Result]) -> Result:
+def joined(parts: list[RunResult]) -> RunResult:
     """Several packets' results as one."""
     if len(parts) == 1:
         return parts[0]
@@ -49,7 +49,7 @@ def joined(parts: list[Result]) -> Result:
         Trace(same[0].stage, *(stacked([getattr(item, name) for item in same]) for name in ("exact", "stored", "cell")))
         for same in zip(*(part.traces for part in parts), strict=True)
     ]
-    return Result(
+    return RunResult(
         stacked([part.outputs for part in parts]),
         parts[0].frac,
         np.concatenate([part.steps for part in parts]),

@@ -7,21 +7,21 @@ from pathlib import Path
 from typing import Any
 
 from ese_host.boards import processor
-from ese_host.bundle import Folder, Loaded, Model
-from ese_host.device import Closing, DeviceLock, Driver, Platform, choose
+from ese_host.bundle import ChainImage, DesignModel, Folder
+from ese_host.device import Closeable, DeviceLock, Driver, Platform, choose_platform
 from ese_host.device.emulated import Faults
 from ese_host.errors import DeviceError
 from ese_host.image import Image
 from ese_host.ir import Network
 from ese_host.ir.program import Program
-from ese_host.protocol import MAX_SEQUENCES, Operation, Result, Shape, joined
+from ese_host.protocol import MAX_SEQUENCES, AnswerShape, Operation, RunResult, joined
 from ese_host.runtime import transfers
-from ese_host.runtime.batches import Batch, Room, Sequences, Steps, batches
+from ese_host.runtime.batches import Batch, PacketLimits, Sequences, StepCounts, batches
 from ese_host.runtime.control import Control
-from ese_host.runtime.transfers import Flight, Transfers
+from ese_host.runtime.transfers import Transfer, Transfers
 
 
-class Accelerator(Closing):
+class Accelerator(Closeable):
     """One engine, with its image loaded. Use it as a context manager.
 
     Everything is checked before anything is sent: the folder's files against its manifest, the manifest's ids against
@@ -51,10 +51,10 @@ class Accelerator(Closing):
             EseError: the folder is not sound, its parts do not fit each other, or the device does not do as told.
         """
         self.timeout = timeout
-        self._model = Model.read(Folder.open(Path(folder)))
+        self._model = DesignModel.read(Folder.open(Path(folder)))
         self._loaded = self._model.parts[0]
         self._bitstream = self.folder
-        platform, tag = choose(self.folder, device=device, driver=driver, faults=faults, timeout=timeout)
+        platform, tag = choose_platform(self.folder, device=device, driver=driver, faults=faults, timeout=timeout)
         self._lock = DeviceLock(tag)
         self._platform: Platform | None = platform
         self._transfers = Transfers(platform, timeout)
@@ -76,7 +76,7 @@ class Accelerator(Closing):
         return self._model.program
 
     @property
-    def parts(self) -> tuple[Loaded, ...]:
+    def parts(self) -> tuple[ChainImage, ...]:
         """What each of the program's chains loads, in their order."""
         return self._model.parts
 
@@ -91,7 +91,7 @@ class Accelerator(Closing):
         return self._loaded.image
 
     @property
-    def shape(self) -> Shape:
+    def shape(self) -> AnswerShape:
         """Shape of the answers of the image loaded."""
         return self._loaded.shape
 
@@ -124,7 +124,7 @@ class Accelerator(Closing):
         Raises:
             MismatchError: it is of another design. EseError: the folder is not sound, or the device fails.
         """
-        model = Model.read(Folder.open(Path(folder))).for_engine_of(self._bitstream)
+        model = DesignModel.read(Folder.open(Path(folder))).for_engine_of(self._bitstream)
         self._prepare()
         self._control.load(model.parts[0].image)
         self._model, self._loaded = model, model.parts[0]
@@ -145,8 +145,8 @@ class Accelerator(Closing):
         return True
 
     def run(
-        self, inputs: Sequences, lengths: Steps | None = None, *, trace: bool = False, keep: bool = False
-    ) -> Result:
+        self, inputs: Sequences, lengths: StepCounts | None = None, *, trace: bool = False, keep: bool = False
+    ) -> RunResult:
         """Run sequences: (N, T, inputs) codes in the network's input format, or N arrays (steps, inputs).
 
         Args:
@@ -164,36 +164,36 @@ class Accelerator(Closing):
     def stream(
         self,
         inputs: Sequences,
-        lengths: Steps | None = None,
+        lengths: StepCounts | None = None,
         *,
         trace: bool = False,
         keep: bool = False,
         batch: int = MAX_SEQUENCES,
-    ) -> Iterator[Result]:
+    ) -> Iterator[RunResult]:
         """Like `run`, packet by packet, each of as many sequences as the buffers hold and `batch` allows.
 
         The engine works on the next packet while this one's result is in use.
         """
         for step in self._pipeline(self._fill(inputs, lengths, trace, keep, batch)):
-            if isinstance(step, Flight):
-                self._transfers.land(step)
+            if isinstance(step, Transfer):
+                self._transfers.wait(step)
             else:
                 yield step
 
     async def run_async(
         self,
         inputs: Sequences,
-        lengths: Steps | None = None,
+        lengths: StepCounts | None = None,
         *,
         trace: bool = False,
         keep: bool = False,
         batch: int = MAX_SEQUENCES,
-    ) -> Result:
+    ) -> RunResult:
         """`run` for asyncio, Jupyter's for one: by the DMA's interrupts where pynq has them, else by polling."""
-        results: list[Result] = []
+        results: list[RunResult] = []
         for step in self._pipeline(self._fill(inputs, lengths, trace, keep, batch), interrupts=True):
-            if isinstance(step, Flight):
-                await self._transfers.land_async(step)
+            if isinstance(step, Transfer):
+                await self._transfers.wait_async(step)
             else:
                 results.append(step)
         return joined(results)
@@ -215,7 +215,7 @@ class Accelerator(Closing):
         Raises:
             DeviceError: the device does not answer.
         """
-        self._transfers.settle()
+        self._transfers.drain()
         self._prepare()
         self._control.reset(self.image.image_id)
 
@@ -228,45 +228,47 @@ class Accelerator(Closing):
         self._lock.release()
 
     def _fill(
-        self, inputs: Sequences, lengths: Steps | None, trace: bool, keep: bool, most: int
-    ) -> Iterator[tuple[Flight, Batch]]:
+        self, inputs: Sequences, lengths: StepCounts | None, trace: bool, keep: bool, most: int
+    ) -> Iterator[tuple[Transfer, Batch]]:
         """Packets in their buffers, one after the other; the next is made when it is asked for."""
         self._device()
-        loaded, room = self._loaded, Room(transfers.BUFFER_WORDS, processor.MAX_TRANSFER_BYTES)
+        loaded, room = self._loaded, PacketLimits(transfers.BUFFER_WORDS, processor.MAX_TRANSFER_BYTES)
         image_id = loaded.image.image_id
         for batch in batches(image_id, loaded.shape, inputs, lengths, trace=trace, keep=keep, most=most, room=room):
             if loaded is not self._loaded:
                 raise DeviceError("another image was loaded in the middle of a stream: run the rest of it again")
             yield self._transfers.fill(Operation.RUN, batch.packet, batch.answer_words, image_id), batch
 
-    def _pipeline(self, packets: Iterator[tuple[Flight, Batch]], interrupts: bool = False) -> Iterator[Flight | Result]:
-        """Flights, each to be landed by whoever takes it, and each one's result once the next packet is in the air."""
-        before: tuple[Flight, Batch] | None = None
-        for flight, batch in packets:
+    def _pipeline(
+        self, packets: Iterator[tuple[Transfer, Batch]], interrupts: bool = False
+    ) -> Iterator[Transfer | RunResult]:
+        """Flights, each to be finished by whoever takes it, and each one's result once the next packet is in flight."""
+        before: tuple[Transfer, Batch] | None = None
+        for transfer, batch in packets:
             if before is not None:
                 yield before[0]
-            self._transfers.settle()
+            self._transfers.drain()
             if before is not None:
                 before[0].result()
             self._prepare()
-            self._transfers.launch(flight, interrupts=interrupts and self.interrupts)
+            self._transfers.start(transfer, interrupts=interrupts and self.interrupts)
             if before is not None:
                 yield self._result(*before)
-            before = flight, batch
+            before = transfer, batch
         if before is not None:
             yield before[0]
             yield self._result(*before)
 
-    def _result(self, flight: Flight, batch: Batch) -> Result:
-        answer, trailer = flight.result()
+    def _result(self, transfer: Transfer, batch: Batch) -> RunResult:
+        answer, trailer = transfer.result()
         try:
-            return batch.result(answer, trailer, flight.seconds)
+            return batch.result(answer, trailer, transfer.seconds)
         except DeviceError:
-            self._transfers.sound = False
+            self._transfers.healthy = False
             raise
 
     def _prepare(self) -> None:
-        if not self._transfers.sound:
+        if not self._transfers.healthy:
             self.configure()
 
     def _register(self, name: str) -> int:

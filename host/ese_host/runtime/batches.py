@@ -14,8 +14,8 @@ from ese_host.protocol import (
     MAX_SEQUENCES,
     RUN_HEADER_WORDS,
     TRAILER_WORDS,
-    Result,
-    Shape,
+    AnswerShape,
+    RunResult,
     Trailer,
     Words,
     run_packet,
@@ -24,12 +24,12 @@ from ese_host.protocol import (
 
 Sequences = Union[Codes, Sequence[Codes]]
 """(N, T, inputs) codes in the network's input format, or N arrays (steps, inputs)."""
-Steps = Union[Sequence[int], Lengths]
+StepCounts = Union[Sequence[int], Lengths]
 """(N,) steps of each sequence."""
 
 
 @dataclass(frozen=True)
-class Room:
+class PacketLimits:
     """What packets and answers may take: a buffer, unless one sequence needs more, and never more than a transfer."""
 
     buffer_words: int
@@ -48,10 +48,10 @@ class Batch:
     packet: Words
     answer_words: int
     steps: Lengths
-    shape: Shape
+    shape: AnswerShape
     trace: bool
 
-    def result(self, answer: Words, trailer: Trailer, seconds: float) -> Result:
+    def result(self, answer: Words, trailer: Trailer, seconds: float) -> RunResult:
         """What the engine made of the sequences.
 
         Args:
@@ -68,19 +68,19 @@ class Batch:
             raise DeviceError(f"the engine did {done}; {len(self.steps)} and {total} were sent: the device is reset")
         outputs, traces = self.shape.read(answer, self.steps, self.trace)
         shape = self.shape
-        return Result(outputs, shape.frac, self.steps, shape.every_step, traces, trailer.cycles, seconds)
+        return RunResult(outputs, shape.frac, self.steps, shape.every_step, traces, trailer.cycles, seconds)
 
 
 def batches(
     image_id: int,
-    shape: Shape,
+    shape: AnswerShape,
     inputs: Sequences,
-    lengths: Steps | None = None,
+    lengths: StepCounts | None = None,
     *,
     trace: bool = False,
     keep: bool = False,
     most: int = MAX_SEQUENCES,
-    room: Room | None = None,
+    room: PacketLimits | None = None,
 ) -> Iterator[Batch]:
     """Packets of sequences, one after the other; the next is made when it is asked for.
 
@@ -131,7 +131,7 @@ def _sequences(inputs: Any, lengths: Any, width: int) -> tuple[list[Codes] | Cod
     return [item[:count] for item, count in zip(inputs, steps, strict=True)], steps
 
 
-def _fit(steps: Lengths, shape: Shape, trace: bool, room: Room | None) -> tuple[int, int]:
+def _fit(steps: Lengths, shape: AnswerShape, trace: bool, room: PacketLimits | None) -> tuple[int, int]:
     """How many of the sequences with these steps a packet holds, one at least, and the words of its answer."""
     frame, (each, once) = step_words(shape.inputs), shape.rates(trace)
     total, count = int(steps.sum()), len(steps)

@@ -10,7 +10,7 @@ from ese_host.runtime.transfers import Transfers
 
 
 class Control:
-    """One device's engine and its registers. `transfers.sound` is false from a beginning to its good end."""
+    """One device's engine and its registers. `transfers.healthy` is false from a beginning to its good end."""
 
     def __init__(self, platform: Platform, transfers: Transfers) -> None:
         self._platform, self._transfers = platform, transfers
@@ -26,12 +26,12 @@ class Control:
             MismatchError: another design answers. DeviceError: the device does not do as told.
         """
         self._transfers.forget()
-        self._transfers.sound = False
+        self._transfers.healthy = False
         self._platform.configure()
         self._platform.engine.write(REGISTERS["CTRL"][0], START)
         poll(lambda: self.register("design_id") == design_id, timeout)
         check_ids("the engine on the device", self.register("design_id"), design_id)
-        self._transfers.sound = True
+        self._transfers.healthy = True
 
     def load(self, image: Image) -> None:
         """Load an image.
@@ -39,15 +39,15 @@ class Control:
         Raises:
             MismatchError: the engine holds another one afterwards. DeviceError: it does not do as told.
         """
-        self._transfers.settle()
-        self._transfers.sound = False
+        self._transfers.drain()
+        self._transfers.healthy = False
         self._exchange(Operation.LOAD, load_packet(image.words), image.image_id)
         found = self.register("image_id")
         if found != image.image_id:
             raise MismatchError(
                 f"the engine's register names image {found:#010x}; {image.image_id:#010x} was loaded: load it again"
             )
-        self._transfers.sound = True
+        self._transfers.healthy = True
 
     def reset(self, image_id: int) -> None:
         """Clear the state; the image of this id stays.
@@ -63,7 +63,7 @@ class Control:
 
     def _exchange(self, operation: Operation, packet: Words, image_id: int) -> None:
         """Send a packet that is answered by a trailer alone, and judge it."""
-        flight = self._transfers.fill(operation, packet, TRAILER_WORDS, image_id)
-        self._transfers.launch(flight)
-        self._transfers.land(flight)
-        flight.result()
+        transfer = self._transfers.fill(operation, packet, TRAILER_WORDS, image_id)
+        self._transfers.start(transfer)
+        self._transfers.wait(transfer)
+        transfer.result()

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from ese_host.device.emulated import EmulatedEngine
 from ese_host.errors import DeviceError
 from ese_host.ir.program import Program
-from ese_host.protocol import TRAILER_WORDS, Operation, Result, Shape, Words, joined, load_packet, read_trailer
-from ese_host.runtime.batches import Sequences, Steps, batches
+from ese_host.protocol import TRAILER_WORDS, AnswerShape, Operation, RunResult, Words, joined, load_packet, read_trailer
+from ese_host.runtime.batches import Sequences, StepCounts, batches
 
 BATCH = 64
 """Sequences a packet."""
@@ -28,7 +28,8 @@ class DirectEngine:
         """
         self._engine, self._program = engine, program
         self._parts = {
-            chain.name: (words, Shape.of(chain.network)) for chain, words in zip(program.chains, images, strict=True)
+            chain.name: (words, AnswerShape.of(chain.network))
+            for chain, words in zip(program.chains, images, strict=True)
         }
         self._held: tuple[str, int] | None = None
 
@@ -51,7 +52,7 @@ class DirectEngine:
         self._held = chain, loaded.image_id
         return True
 
-    def run(self, inputs: Sequences, lengths: Steps | None = None, *, trace: bool = False) -> Result:
+    def run(self, inputs: Sequences, lengths: StepCounts | None = None, *, trace: bool = False) -> RunResult:
         """`Accelerator.run`, in packets of `BATCH` sequences, on the chain that was selected last.
 
         Raises:

@@ -9,19 +9,19 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ese_host.device import Closing
+from ese_host.device import Closeable
 from ese_host.errors import FormatError, MismatchError
 from ese_host.ir import Lengths
 from ese_host.ir.program import Inputs, values_of
-from ese_host.protocol import Result, joined
+from ese_host.protocol import RunResult, joined
 from ese_host.runtime.accelerator import Accelerator
-from ese_host.runtime.batches import Sequences, Steps
+from ese_host.runtime.batches import Sequences, StepCounts
 from ese_host.runtime.runner import ProgramResult, joined_programs, run_program
 
 Part = TypeVar("Part")
 
 
-class Engines(Closing):
+class EnginePool(Closeable):
     """Accelerators, each on a device of its own, that hold the same image."""
 
     def __init__(self, accelerators: Sequence[Accelerator]) -> None:
@@ -31,7 +31,7 @@ class Engines(Closing):
             FormatError: there is none. MismatchError: they hold different images.
         """
         if not accelerators:
-            raise FormatError("Engines got no accelerator; at least one is needed")
+            raise FormatError("the pool got no accelerator; at least one is needed")
         ids = {tuple(part.image.image_id for part in accelerator.parts) for accelerator in accelerators}
         if len(ids) > 1:
             names = ", ".join(sorted(" and ".join(f"{number:#010x}" for number in one) for one in ids))
@@ -39,7 +39,7 @@ class Engines(Closing):
         self._all = tuple(accelerators)
         self._pool = ThreadPoolExecutor(len(self._all), thread_name_prefix="ese4ml engines")
 
-    def run(self, inputs: Sequences, lengths: Steps | None = None, *, trace: bool = False) -> Result:
+    def run(self, inputs: Sequences, lengths: StepCounts | None = None, *, trace: bool = False) -> RunResult:
         """`Accelerator.run`, the sequences split evenly by steps; results in the order of the inputs.
 
         `seconds` of the result is the engines' time in all, not the time that passed.

@@ -12,7 +12,7 @@ import numpy as np
 from ese_host.errors import DeviceError
 from ese_host.ir import Codes, Lengths
 from ese_host.ir.program import Chain, Inputs, Program, ProgramRun, Value, run
-from ese_host.protocol import Result, joined, stacked
+from ese_host.protocol import RunResult, joined, stacked
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +26,7 @@ class ProgramResult:
     """
 
     run: ProgramRun
-    chains: dict[str, Result]
+    chains: dict[str, RunResult]
     loads: int
     load_seconds: float
     glue_seconds: float
@@ -57,7 +57,7 @@ class ChainEngine(Protocol):
     def select(self, chain: str) -> bool:
         """Load a chain's image, unless the engine holds it; returns whether it was loaded."""
 
-    def run(self, inputs: Codes, lengths: Lengths, *, trace: bool) -> Result:
+    def run(self, inputs: Codes, lengths: Lengths, *, trace: bool) -> RunResult:
         """Run (N, T, inputs) codes, of each sequence the first of its `lengths` (N,) steps."""
 
 
@@ -68,7 +68,7 @@ class _Runner:
     engine: ChainEngine
     trace: bool
     strict: bool
-    chains: dict[str, Result] = field(default_factory=dict)
+    chains: dict[str, RunResult] = field(default_factory=dict)
     loads: int = 0
     load_seconds: float = 0.0
     seconds: float = 0.0

@@ -1,4 +1,4 @@
-"""Packets to a device and answers from it: two buffers each way, one packet is filled while another is in the air."""
+"""Packets to a device and answers from it: two buffers each way, one packet is filled while another is in flight."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BUFFER_WORDS = 1 << 20
 
 
 @dataclass(frozen=True, eq=False)
-class Space:
+class BufferPart:
     """The first words of a buffer: for the DMA, and as a plain array for us."""
 
     whole: Any
@@ -27,14 +27,14 @@ class Space:
     words: Words
 
     @classmethod
-    def of(cls, whole: Any, words: int) -> Space:
+    def of(cls, whole: Any, words: int) -> BufferPart:
         """The first `words` words, or the whole where there are as many."""
         part = whole if len(whole) == words else whole[:words]
         return cls(whole, part, part.view(np.ndarray))
 
 
 @dataclass(eq=False)
-class Flight:
+class Transfer:
     """One packet, from its buffer to the answer that came back.
 
     Attributes:
@@ -43,8 +43,8 @@ class Flight:
     """
 
     operation: Operation
-    send: Space
-    receive: Space
+    send: BufferPart
+    receive: BufferPart
     image_id: int
     answer: Words | None = None
     trailer: Trailer | None = None
@@ -53,12 +53,12 @@ class Flight:
     begun: float = field(default=0.0, repr=False)
 
     @property
-    def landed(self) -> bool:
+    def finished(self) -> bool:
         """Whether it has come to an end, good or bad."""
         return self.answer is not None or self.error is not None
 
     def result(self) -> tuple[Words, Trailer]:
-        """Answer and trailer of a flight that has landed.
+        """Answer and trailer of a transfer that has finished.
 
         Raises:
             DeviceError, MismatchError, FormatError: the device failed, or the engine refused the packet.
@@ -76,17 +76,17 @@ class Flight:
 
 
 class Transfers:
-    """The DMA of one device. One packet at most is in the air; `sound` is false when the device must be configured."""
+    """The DMA of one device. One packet at most is in flight; `healthy` is false when the device must be configured."""
 
     def __init__(self, platform: Platform, timeout: float) -> None:
         self._platform, self.timeout = platform, timeout
-        self._buffers: dict[tuple[str, int], Space] = {}
+        self._buffers: dict[tuple[str, int], BufferPart] = {}
         self._slot = 0
-        self._air: Flight | None = None
-        self.sound = False
+        self._in_flight: Transfer | None = None
+        self.healthy = False
 
-    def fill(self, operation: Operation, packet: Words, answer_words: int, image_id: int) -> Flight:
-        """Put a packet into the buffer that is not in the air.
+    def fill(self, operation: Operation, packet: Words, answer_words: int, image_id: int) -> Transfer:
+        """Put a packet into the buffer that is not in flight.
 
         Raises:
             CapacityError: longer than the DMA carries. DeviceError: no memory for it.
@@ -95,95 +95,95 @@ class Transfers:
         send = self._buffer("packet", len(packet))
         receive = self._buffer("answer", answer_words)
         send.words[:] = packet
-        return Flight(operation, send, receive, image_id)
+        return Transfer(operation, send, receive, image_id)
 
-    def launch(self, flight: Flight, *, interrupts: bool = False) -> None:
-        """Start a flight, after the one before has landed; what goes wrong is its `error`."""
-        self.settle()
+    def start(self, transfer: Transfer, *, interrupts: bool = False) -> None:
+        """Start a transfer, after the one before has finished; what goes wrong is its `error`."""
+        self.drain()
         dma = self._platform.dma
-        flight.begun = time.perf_counter()
-        self._air = flight
+        transfer.begun = time.perf_counter()
+        self._in_flight = transfer
         try:
             if interrupts:
                 for channel in (dma.recvchannel, dma.sendchannel):
                     channel._clear_interrupt()
-            dma.recvchannel.transfer(flight.receive.part)
-            dma.sendchannel.transfer(flight.send.part)
+            dma.recvchannel.transfer(transfer.receive.part)
+            dma.sendchannel.transfer(transfer.send.part)
         except BaseException as error:
-            if not self._fails(flight, error):
+            if not self._fails(transfer, error):
                 raise
 
-    def settle(self) -> None:
-        """Wait for what is in the air; its result or error stays with the flight."""
-        if self._air is not None:
-            self.land(self._air)
+    def drain(self) -> None:
+        """Wait for what is in flight; its result or error stays with the transfer."""
+        if self._in_flight is not None:
+            self.wait(self._in_flight)
 
-    def land(self, flight: Flight) -> None:
-        """Wait until a flight has landed, but no longer than the timeout."""
+    def wait(self, transfer: Transfer) -> None:
+        """Wait until a transfer has finished, but no longer than the timeout."""
         try:
-            for channel, name, timeout in self._waits(flight):
+            for channel, name, timeout in self._waits(transfer):
                 complete(self._platform.dma, channel, name, timeout)
         except BaseException as error:
-            if not self._fails(flight, error):
+            if not self._fails(transfer, error):
                 raise
 
-    async def land_async(self, flight: Flight) -> None:
-        """`land`, other tasks running meanwhile: by the DMA's interrupts where the device has them."""
+    async def wait_async(self, transfer: Transfer) -> None:
+        """`wait`, other tasks running meanwhile: by the DMA's interrupts where the device has them."""
         try:
-            for channel, name, timeout in self._waits(flight):
+            for channel, name, timeout in self._waits(transfer):
                 await complete_async(self._platform.dma, channel, name, timeout)
         except BaseException as error:
-            if not self._fails(flight, error):
+            if not self._fails(transfer, error):
                 raise
 
     def forget(self) -> None:
-        """Give up what is in the air: the device is configured anew."""
-        if self._air is not None:
-            self._fails(self._air, DeviceError("the device was configured anew while the packet was under way"))
+        """Give up what is in flight: the device is configured anew."""
+        if self._in_flight is not None:
+            self._fails(self._in_flight, DeviceError("the device was configured anew while the packet was under way"))
 
     def close(self) -> None:
         """Free the buffers, once the DMA has let go of them."""
-        if self._air is not None:
+        if self._in_flight is not None:
             halt(self._platform.dma)
             self.forget()
         self._buffers.clear()
 
-    def _waits(self, flight: Flight) -> Iterator[tuple[int, str, float]]:
-        """Channel, name and timeout of each wait for a flight; when all are over, what came back is taken."""
-        if flight.landed:
+    def _waits(self, transfer: Transfer) -> Iterator[tuple[int, str, float]]:
+        """Channel, name and timeout of each wait for a transfer; when all are over, what came back is taken."""
+        if transfer.finished:
             return
         begun = time.monotonic()
         yield DmaRegister.RECEIVE, "answer", self.timeout
         # what is left of the timeout, but enough for a packet that is complete when its answer is
         yield DmaRegister.SEND, "packet", max(0.1, self.timeout - (time.monotonic() - begun))
-        self._take(flight)
+        self._take(transfer)
 
-    def _take(self, flight: Flight) -> None:
+    def _take(self, transfer: Transfer) -> None:
         count = int(self._platform.dma.read(DmaRegister.RECEIVE + DmaRegister.LENGTH))
-        flight.receive.part.invalidate()
-        flight.seconds = time.perf_counter() - flight.begun
-        answer = flight.receive.words[: count // 4].copy()
-        flight.trailer = read_trailer(answer)
-        flight.answer = answer
-        self._air = None
-        if flight.trailer.image_id != flight.image_id:
-            self.sound = False
+        transfer.receive.part.invalidate()
+        transfer.seconds = time.perf_counter() - transfer.begun
+        answer = transfer.receive.words[: count // 4].copy()
+        transfer.trailer = read_trailer(answer)
+        transfer.answer = answer
+        self._in_flight = None
+        if transfer.trailer.image_id != transfer.image_id:
+            self.healthy = False
 
-    def _fails(self, flight: Flight, error: BaseException) -> bool:
-        """End a flight with what went wrong at the device; false where something else broke the wait off."""
-        self._air, self.sound = None, False
+    def _fails(self, transfer: Transfer, error: BaseException) -> bool:
+        """End a transfer with what went wrong at the device; false where something else broke the wait off."""
+        self._in_flight, self.healthy = None, False
         if isinstance(error, EseError):
-            flight.error = error
+            transfer.error = error
         elif isinstance(error, (RuntimeError, OSError)):
-            flight.error = DeviceError(
-                f"the device failed at {flight.operation.name}: {error}; it is configured anew with the next call"
+            transfer.error = DeviceError(
+                f"the device failed at {transfer.operation.name}: {error}; it is configured anew with the next call"
             )
         else:
-            flight.error = DeviceError("the wait for the device was broken off")
+            transfer.error = DeviceError("the wait for the device was broken off")
             return False
         return True
 
-    def _buffer(self, name: str, words: int) -> Space:
+    def _buffer(self, name: str, words: int) -> BufferPart:
         """The first words of one of our buffers, which grows to what is needed."""
         if 4 * words > processor.MAX_TRANSFER_BYTES:
             raise CapacityError(f"the {name} has {4 * words} bytes; the DMA carries {processor.MAX_TRANSFER_BYTES}")
@@ -201,5 +201,5 @@ class Transfers:
                 raise DeviceError(f"no memory for the {name}: {error}; close other users of the device") from error
         else:
             whole = space.whole
-        self._buffers[key] = Space.of(whole, words)
+        self._buffers[key] = BufferPart.of(whole, words)
         return self._buffers[key]

@@ -13,10 +13,10 @@ from typing import Any
 
 import click
 
-from ese_host.bundle import USED, Record
+from ese_host.bundle import USED, ProvenanceRecord
 from ese_host.errors import UnsupportedError
 from ese_host.ir import MASK_FAMILIES
-from ese_models.quiet import tensorflow_quietly as _tensorflow
+from ese_models.tensorflow_startup import quiet_tensorflow as _tensorflow
 
 TASKS = ("japanese-vowels", "festvox-ru", "fashion-mnist", "digits")
 """`ese_models.data.LOADERS`, likewise."""
@@ -266,7 +266,7 @@ def _densities(text: str) -> tuple[float, ...]:
         raise UnsupportedError(f"--densities is {text!r}; numbers with commas between are expected") from error
 
 
-def _summary(paths: list[Path], record: Record) -> dict[str, Any]:
+def _summary(paths: list[Path], record: ProvenanceRecord) -> dict[str, Any]:
     named = {name: getattr(record, name) for name in ("task", "remark", "accuracy", "figures", "density")}
     summary = {"files": [str(path) for path in paths], **named}
     if record.masks:

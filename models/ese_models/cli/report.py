@@ -10,11 +10,11 @@ from typing import Any
 
 import click
 
-from ese_host.bundle import Record, beside
+from ese_host.bundle import ProvenanceRecord, beside
 from ese_host.cli import AS_JSON, FILE
 from ese_host.errors import FormatError
 from ese_host.files import write_file
-from ese_models.quiet import tensorflow_quietly
+from ese_models.tensorflow_startup import quiet_tensorflow
 
 
 @click.group()
@@ -30,12 +30,12 @@ def report() -> None:
 @AS_JSON
 def compression(source: Path, pes: int | None, gap_bits: int | None, out: Path | None, as_json: bool) -> None:
     """Exact sizes of SOURCE, a .keras file or a design folder: the columns of Deep Compression's tables."""
-    from ese_models.records import storage
+    from ese_models.records import compression_report
 
     if out is not None and out.suffix not in (".md", ".html"):
         raise FormatError(f"{out} ends in {out.suffix!r}; .md or .html is allowed")
     matrices, made_pes, made_gap = _folder(source) if source.is_dir() else _model(source)
-    sizes = storage.report(matrices, pes or made_pes, gap_bits or made_gap)
+    sizes = compression_report.report(matrices, pes or made_pes, gap_bits or made_gap)
     rows = [size.to_json() for size in sizes]
     title = f"{source.name}, {pes or made_pes} PEs"
     if out is not None:
@@ -57,12 +57,12 @@ def _folder(path: Path) -> tuple[list[Any], int, int | None]:
 
 def _model(path: Path) -> tuple[list[Any], int, int | None]:
     """Matrices of a saved model, and the PEs and gap bits its masks were made for."""
-    with tensorflow_quietly():
+    with quiet_tensorflow():
         from ese_models.networks import inspection
         from ese_models.records import of_model, provenance
 
     matrices = of_model(inspection.open_model(path))
-    made = provenance.read(path) if beside(path).is_file() else Record()
+    made = provenance.read(path) if beside(path).is_file() else ProvenanceRecord()
     return matrices, 1 if made.pes is None else made.pes, made.gap_bits
 
 

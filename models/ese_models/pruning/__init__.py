@@ -1,11 +1,11 @@
 """Load-balanced masks: pure functions from a (rows, columns) matrix, outputs first, to a boolean mask of its shape."""
 
+from ese_models.pruning.balanced_units import bank_balanced, column_balanced
 from ese_models.pruning.families import mask_for
 from ese_models.pruning.gaps import gap_aware, gap_bits_for
 from ese_models.pruning.masks import keep_per_pe, magnitude, pe_balanced
-from ese_models.pruning.schedule import SCHEDULES, Schedule, density_of_round, round_of
+from ese_models.pruning.sparsity_schedule import SCHEDULES, Schedule, density_of_round, round_of
 from ese_models.pruning.statistics import MaskStatistics, statistics
-from ese_models.pruning.units import bank_balanced, column_balanced
 
 __all__ = [
     "SCHEDULES",

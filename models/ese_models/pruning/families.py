@@ -7,9 +7,9 @@ from collections.abc import Callable
 from ese_host.errors import UnsupportedError
 from ese_host.image import Interleave
 from ese_host.ir import MASK_FAMILIES, MaskFamily, WeightKind
+from ese_models.pruning.balanced_units import bank_balanced, column_balanced
 from ese_models.pruning.gaps import gap_aware
 from ese_models.pruning.masks import Floats, Mask, magnitude, pe_balanced
-from ese_models.pruning.units import bank_balanced, column_balanced
 
 _PLAIN: dict[MaskFamily, Callable[[Floats, float, Interleave], Mask]] = {
     "pe-balanced": pe_balanced,

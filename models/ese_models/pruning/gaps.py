@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from ese_host.image import Interleave, max_gap, padding_passes
 from ese_host.ir import WeightKind
-from ese_models.pruning.chain import best_chain
+from ese_models.pruning.heaviest_chain import best_chain
 from ese_models.pruning.masks import Floats, Mask, checked_magnitudes, keep_per_pe
 
 

@@ -15,7 +15,7 @@ from keras import ops
 
 from ese_host.errors import MismatchError, UnsupportedError
 from ese_host.ir import Codes
-from ese_models.quantizers.encoding import from_text, to_text
+from ese_models.quantizers.array_text import from_text, to_text
 from ese_models.quantizers.kmeans import Start, cluster
 from ese_models.quantizers.learned import LearnedQuantizer
 from ese_models.quantizers.masked import MAX_FRAC, step_of

@@ -16,9 +16,9 @@ from keras import ops
 
 from ese_host.errors import MismatchError, UnsupportedError
 from ese_host.ir import Codes, WeightKind
-from ese_models.quantizers.encoding import from_text, to_text
+from ese_models.quantizers.array_text import from_text, to_text
 from ese_models.quantizers.learned import LearnedQuantizer
-from ese_models.quantizers.masked import GRID, MAX_FRAC, SMALLEST, MaskedTernary, integral_scales, sound
+from ese_models.quantizers.masked import GRID, MAX_FRAC, SMALLEST, MaskedTernary, finite_floats, integral_scales
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float32]
@@ -191,7 +191,7 @@ class Ttq(_Grouped):
         members = self._members(self.checked(weights).astype(np.float64), self.mask, np)
         variables = np.concatenate([ops.convert_to_numpy(self.positive), ops.convert_to_numpy(self.negative)])
         codes = np.sign(members).astype(np.int64)
-        scale, step = self._scales(sound(variables)[:, None, :].astype(np.float64), np)
+        scale, step = self._scales(finite_floats(variables)[:, None, :].astype(np.float64), np)
         pair = np.broadcast_to(scale[:, 0], (2, self.shape[1]))
         return codes, pair.astype(np.int64), int(-np.log2(step))
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from ese_host.errors import MismatchError, UnsupportedError
 from ese_models.quantizers.base import Quantizer
-from ese_models.quantizers.masked import MAX_FRAC, sound
+from ese_models.quantizers.masked import MAX_FRAC, finite_floats
 
 
 class LearnedQuantizer(Quantizer, keras.layers.Layer):  # type: ignore[misc,unused-ignore]
@@ -51,7 +51,7 @@ class LearnedQuantizer(Quantizer, keras.layers.Layer):  # type: ignore[misc,unus
         Raises:
             FormatError: a weight is not finite. MismatchError: the shape is another.
         """
-        array = sound(weights)
+        array = finite_floats(weights)
         if array.shape != self.shape:
             raise MismatchError(f"weights have shape {array.shape}; {type(self).__name__} was made for {self.shape}")
         return array

@@ -60,7 +60,7 @@ class _MaskedQuantizer(Quantizer, BaseQuantizer):  # type: ignore[misc,unused-ig
         Raises:
             FormatError: a weight is not finite, or the weights are no matrix.
         """
-        array = sound(weights)
+        array = finite_floats(weights)
         codes, scale, step = self._quantize(array.astype(np.float64), np)
         outputs = np.broadcast_to(scale, (1, array.shape[1]))[0]
         return codes.astype(np.int64), outputs.astype(np.int64), int(-np.log2(step))
@@ -128,7 +128,7 @@ class MaskedInt4(_MaskedQuantizer):
         return xp.clip(xp.round(size / divisor), 1.0, 7.0)
 
 
-def sound(weights: npt.ArrayLike) -> npt.NDArray[np.float32]:
+def finite_floats(weights: npt.ArrayLike) -> npt.NDArray[np.float32]:
     """(inputs, outputs) finite weights.
 
     Raises:

@@ -1,6 +1,6 @@
 """What is kept beside a model and written about it: provenance, test set, storage, sensitivity, charts."""
 
+from ese_models.records.counted_matrices import of_folder, of_model
 from ese_models.records.provenance import stored_codes, versions
-from ese_models.records.stored_model import of_folder, of_model
 
 __all__ = ["of_folder", "of_model", "stored_codes", "versions"]

@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from ese_host.bundle import FORMAT, USED, Load, Record, Samples, provenance
+from ese_host.bundle import FORMAT, USED, MatrixLoad, ProvenanceRecord, TrainingData, provenance
 from ese_host.errors import FormatError, MissingError
 from ese_host.files import decode, digest, write_by
 from ese_host.ir import MASK_FAMILIES
@@ -55,7 +55,7 @@ def testset_path(model: Path) -> Path:
     return model.with_name(f"{model.stem}.testset.npz")
 
 
-def read(model: Path, *needed: str) -> Record:
+def read(model: Path, *needed: str) -> ProvenanceRecord:
     """The provenance of a saved model.
 
     Args:
@@ -91,9 +91,9 @@ def figures(model: Any, data: Dataset, task: Task) -> dict[str, float]:
 
 def dense_record(
     task: Task, model: Any, data: Dataset, seed: int, recipe: Mapping[str, Any], command: list[str]
-) -> Record:
+) -> ProvenanceRecord:
     """Record of the dense stage."""
-    return Record(
+    return ProvenanceRecord(
         format=FORMAT,
         stage="dense",
         task=task.name,
@@ -106,7 +106,7 @@ def dense_record(
         accuracy={"dense": accuracies(model, data)},
         figures={"dense": figures(model, data, task)},
         density={name: 1.0 for name in matrices(model)},
-        data=Samples(
+        data=TrainingData(
             name=data.name,
             samples={"train": len(data.train.labels), "test": len(data.test.labels)},
             sha256={path.name: digest(path) for path in data.files},
@@ -117,14 +117,14 @@ def dense_record(
 
 
 def dsd_record(
-    before: Record,
+    before: ProvenanceRecord,
     model: Any,
     masks: Mapping[str, Any],
     data: Dataset,
     plan: DenseSparseDense,
     seed: int,
     command: list[str],
-) -> Record:
+) -> ProvenanceRecord:
     """Record of dense-sparse-dense, the first dense stage's carried over; `masks` are those of the sparse stage."""
     recipes = {"sparse": asdict(plan.sparse), "dense_again": asdict(plan.last)}
     return replace(
@@ -142,8 +142,8 @@ def dsd_record(
 
 
 def compressed_record(
-    before: Record, dense: Any, result: Compressed, data: Dataset, plan: Plan, command: list[str]
-) -> Record:
+    before: ProvenanceRecord, dense: Any, result: Compressed, data: Dataset, plan: Plan, command: list[str]
+) -> ProvenanceRecord:
     """Record of the compressed stages, the dense stage's carried over.
 
     Masks are counted on the stored codes for the mask that is used, and for every family on the dense weights.
@@ -172,7 +172,7 @@ def compressed_record(
     )
 
 
-def mask_table(dense: Any, result: Compressed, plan: Plan) -> dict[str, dict[str, Load]]:
+def mask_table(dense: Any, result: Compressed, plan: Plan) -> dict[str, dict[str, MatrixLoad]]:
     """Kernel name -> `USED` and each family -> what its mask costs."""
     weights = matrices(dense)
     codes = stored_codes(result.model)
@@ -180,9 +180,9 @@ def mask_table(dense: Any, result: Compressed, plan: Plan) -> dict[str, dict[str
     for family in MASK_FAMILIES:
         made[family] = masks_for(weights, plan, plan.density, family)
 
-    def load(name: str, mask: Mask) -> Load:
+    def load(name: str, mask: Mask) -> MatrixLoad:
         rows = interleave(name, len(mask), plan.pes)
-        return decode(Load, statistics(weights[name], mask, rows, plan.kind, plan.gap_bits).to_json(), name)
+        return decode(MatrixLoad, statistics(weights[name], mask, rows, plan.kind, plan.gap_bits).to_json(), name)
 
     return {name: {label: load(name, masks[name]) for label, masks in made.items()} for name in weights}
 
@@ -196,7 +196,7 @@ def stored_codes(model: Any) -> dict[str, Any]:
     return found
 
 
-def save(model: Any, out: Path, record: Record, data: Dataset) -> list[Path]:
+def save(model: Any, out: Path, record: ProvenanceRecord, data: Dataset) -> list[Path]:
     """Write the model, its provenance and its test set; each file appears only when complete.
 
     Returns:

@@ -25,7 +25,7 @@ Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Range:
+class ValueRange:
     """What one tensor was seen to be.
 
     Attributes:
@@ -49,7 +49,7 @@ class Range:
 class Calibration:
     """Ranges of a model, and the quantizers that they are for."""
 
-    ranges: tuple[Range, ...]
+    ranges: tuple[ValueRange, ...]
     quantizers: tuple[tuple[Any, int], ...]
 
     def apply(self, model: Any) -> None:
@@ -186,11 +186,11 @@ def _least(quantizer: Any, values: Floats, share: float) -> int:
     return next((bits for bits in allowed if clipped(values, format_with(quantizer, bits)) <= share), most)
 
 
-def _range(tensor: str, values: Floats, quantizer: Any = None, integer: int = 0) -> Range:
+def _range(tensor: str, values: Floats, quantizer: Any = None, integer: int = 0) -> ValueRange:
     percentiles = tuple(float(value) for value in np.percentile(values, PERCENTILES))
-    plain = Range(tensor, float(values.min()), float(values.max()), percentiles)
+    plain = ValueRange(tensor, float(values.min()), float(values.max()), percentiles)
     if quantizer is None:
         return plain
     before = int(quantizer.integer)
     shares = [clipped(values, format_with(quantizer, bits)) for bits in (before, integer)]
-    return Range(tensor, plain.low, plain.high, percentiles, int(quantizer.bits), before, integer, *shares)
+    return ValueRange(tensor, plain.low, plain.high, percentiles, int(quantizer.bits), before, integer, *shares)

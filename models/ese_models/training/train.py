@@ -18,7 +18,7 @@ import tensorflow as tf
 from ese_host.errors import UnsupportedError
 from ese_models.data import Dataset, Split
 from ese_models.networks import Formats, Topology, check_finite, network
-from ese_models.training.held import quantized_once
+from ese_models.training.quantize_once import quantized_once
 
 Floats = npt.NDArray[np.float32]
 Progress = Callable[[int, float], None]

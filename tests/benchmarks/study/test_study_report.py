@@ -10,17 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.study import costs
-from benchmarks.study.answers import ANSWERS
-from benchmarks.study.cell import Cell, with_trunks
+from benchmarks.study.cell import StudyCell, with_trunks
 from benchmarks.study.cli import study
-from benchmarks.study.costs import Cost
-from benchmarks.study.figures import Figures, limited
+from benchmarks.study.costs import StageTime
 from benchmarks.study.grid import SIZES, questions
+from benchmarks.study.metrics import CellMetrics, limited
 from benchmarks.study.store import Store
+from benchmarks.study.verdicts import ANSWERS
 from ese_host.errors import FormatError, MissingError, UnsupportedError
 
-DENSE = Cell("digits", "dense", 3)
-SECOND = Cell("digits", "dense", 3, seed=1)
+DENSE = StudyCell("digits", "dense", 3)
+SECOND = StudyCell("digits", "dense", 3, seed=1)
 
 
 def all_cells(grid="full"):
@@ -147,25 +147,25 @@ def by_utterance(errors, phones):
 def test_one_seed_has_an_error_over_utterances(rows, times):
     first, second = DENSE, DENSE.then("dense", 1)
     one, two, phones = (list(column) for column in zip(*rows, strict=True))
-    error = Figures({first: by_utterance(one, phones), second: by_utterance(two, phones)}).error([first], [second])
+    error = CellMetrics({first: by_utterance(one, phones), second: by_utterance(two, phones)}).error([first], [second])
     rate = sum(np.subtract(two, one)) / sum(phones)
     rest = np.subtract(two, one) - rate * np.array(phones)
     assert error == pytest.approx(100 * rest.std(ddof=1) * len(rows) ** 0.5 / sum(phones), abs=1e-9)
     # the same errors more: nothing differs from utterance to utterance; more phones and errors of each: nothing changes
-    same = Figures({first: by_utterance(one, phones), second: by_utterance(one, phones)})
+    same = CellMetrics({first: by_utterance(one, phones), second: by_utterance(one, phones)})
     assert same.error([first], [second]) == 0
     longer = [[times * item for item in part] for part in (one, two, phones)]
-    more = Figures({first: by_utterance(longer[0], longer[2]), second: by_utterance(longer[1], longer[2])})
+    more = CellMetrics({first: by_utterance(longer[0], longer[2]), second: by_utterance(longer[1], longer[2])})
     assert more.error([first], [second]) == pytest.approx(error, abs=1e-9)
 
 
 def test_an_error_over_utterances_needs_one_seed_and_its_utterances():
     other = DENSE.then("dense", 1)
     found = {DENSE: by_utterance([1, 2], [5, 5]), other: {}}
-    assert Figures(found).error([DENSE], [other]) is None
+    assert CellMetrics(found).error([DENSE], [other]) is None
     found = {DENSE: by_utterance([1, 2], [5, 5]), other: by_utterance([1, 3], [5, 5]), SECOND: {"samples": {}}}
-    assert Figures(found).error([DENSE, SECOND], [other]) is None and Figures(found).error([DENSE], []) is None
-    assert Figures(found).error([DENSE], [other]) == pytest.approx(10.0)
+    assert CellMetrics(found).error([DENSE, SECOND], [other]) is None and CellMetrics(found).error([DENSE], []) is None
+    assert CellMetrics(found).error([DENSE], [other]) == pytest.approx(10.0)
 
 
 def test_one_question_alone_and_none_at_all(tmp_path):
@@ -185,7 +185,7 @@ def test_costs_are_measured_once_a_kind_and_listed(tmp_path):
 
     def trial(cell):
         seen.append(costs.kind(cell))
-        return Cost(10.0, 2.0)
+        return StageTime(10.0, 2.0)
 
     cells = all_cells("tiny")
     table = costs.measure(cells, store, trial)

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.study.cell import STAGES, Cell, with_trunks
+from benchmarks.study.cell import STAGES, StudyCell, with_trunks
 from benchmarks.study.runner import missing, run
 from benchmarks.study.store import Store
 from ese_host.errors import FormatError, MissingError, UnsupportedError
 
-DENSE = Cell("digits", "dense", 3)
+DENSE = StudyCell("digits", "dense", 3)
 PRUNED = DENSE.then("pruned", 2, family="pe-balanced", density=0.1)
 INT4 = PRUNED.then("quantized", 1, weights="int4")
 TERNARY = PRUNED.then("quantized", 1, weights="ternary")
@@ -36,9 +36,9 @@ def store(tmp_path):
 def cells():
     return st.builds(
         lambda stage, task, epochs, seed, density, options: (
-            Cell(task, "dense", epochs, seed)
+            StudyCell(task, "dense", epochs, seed)
             if stage == "dense"
-            else Cell(task, "dense", 1).then(stage, epochs, seed=seed, density=density, options=options)
+            else StudyCell(task, "dense", 1).then(stage, epochs, seed=seed, density=density, options=options)
         ),
         st.sampled_from(STAGES),
         st.sampled_from(["digits", "festvox-ru"]),
@@ -52,7 +52,7 @@ def cells():
 @given(cells(), cells())
 def test_keys_tell_cells_apart_and_json_brings_them_back(first, second):
     assert (first.key == second.key) == (first == second)
-    assert Cell.from_json(json.loads(json.dumps(first.to_json()))) == first
+    assert StudyCell.from_json(json.loads(json.dumps(first.to_json()))) == first
 
 
 def test_keys_are_stable():
@@ -154,9 +154,12 @@ def test_an_interrupted_write_leaves_nothing(store):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Cell("digits", "frozen", 1), r"^stage is 'frozen'; allowed: dense, dsd, pruned, quantized$"),
-        (lambda: Cell("digits", "dense", 0), r"^dense cell: epochs 0, seed 0, density 1\.0; at least 1, "),
-        (lambda: Cell("digits", "pruned", 1), r"^a pruned cell has no trunk; only a dense one starts from random "),
+        (lambda: StudyCell("digits", "frozen", 1), r"^stage is 'frozen'; allowed: dense, dsd, pruned, quantized$"),
+        (lambda: StudyCell("digits", "dense", 0), r"^dense cell: epochs 0, seed 0, density 1\.0; at least 1, "),
+        (
+            lambda: StudyCell("digits", "pruned", 1),
+            r"^a pruned cell has no trunk; only a dense one starts from random ",
+        ),
         (
             lambda: DENSE.then("pruned", 1, network="wide"),
             r"^cell of digits 'wide' starts from digits ''; both must have the same layers$",
@@ -167,4 +170,4 @@ def test_unsound_cells_are_refused(make, message):
     with pytest.raises(UnsupportedError, match=message):
         make()
     with pytest.raises(FormatError, match=r"^\{'task': 1\} is no study cell \('trunk'\); train it again$"):
-        Cell.from_json({"task": 1})
+        StudyCell.from_json({"task": 1})

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from benchmarks.study import cli, training
-from benchmarks.study.cell import Cell
+from benchmarks.study.cell import StudyCell
 from benchmarks.study.runner import run
 from benchmarks.study.store import Store
 from benchmarks.study.training import train_cell, trial
@@ -19,7 +19,7 @@ from ese_models.records.provenance import stored_codes
 from ese_models.training.compression import matrices
 
 PES = 4
-DENSE = Cell("japanese-vowels", "dense", 4, network="qlstmp-8")
+DENSE = StudyCell("japanese-vowels", "dense", 4, network="qlstmp-8")
 PRUNED = DENSE.then(
     "pruned",
     2,
@@ -88,9 +88,9 @@ def test_a_trial_says_what_an_epoch_costs(store):
 def test_unknown_networks_and_tasks_are_refused(store):
     message = r"^network is 'huge'; allowed: qlstmp-1024, qlstmp-8, or none for the task's$"
     with pytest.raises(UnsupportedError, match=message):
-        train_cell(Cell("japanese-vowels", "dense", 1, network="huge"), store)
+        train_cell(StudyCell("japanese-vowels", "dense", 1, network="huge"), store)
     with pytest.raises(UnsupportedError, match=r"^task is 'mnist'; allowed: japanese-vowels, festvox-ru, "):
-        train_cell(Cell("mnist", "dense", 1), store)
+        train_cell(StudyCell("mnist", "dense", 1), store)
 
 
 def stand_in(cell, store):

@@ -31,7 +31,7 @@ def converted(**arguments: Any) -> Any:
 )
 def test_taken(arguments: dict[str, Any], board: str, clock: int) -> None:
     conversion = converted(**arguments).ese_conversion
-    assert (conversion.options.board, conversion.layout.design.clock_mhz) == (board, clock)
+    assert (conversion.options.board, conversion.mapping.design.clock_mhz) == (board, clock)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from support.plugin_models import classifier, convert, dense, fill, inputs, lstm
 def test_a_printed_model_names_its_layers_and_its_conversion() -> None:
     graph = convert(classifier())
     layers = ["x (Input): [6, 7]", "lstm (SparseLSTM): [10]", "dense (SparseDense): [5]", "softmax (Activation): [5]"]
-    choices = [f"- {choice}" for choice in graph.ese_conversion.layout.choices]
+    choices = [f"- {choice}" for choice in graph.ese_conversion.mapping.choices]
     assert str(graph) == "\n".join([*layers, str(graph.ese_conversion.summary), *choices])
     assert [choice.split(":")[0] for choice in choices] == [
         "- lstm/recurrent stored sparse", "- lstm/kernel stored sparse", "- dense/kernel stored sparse"

@@ -18,7 +18,7 @@ from ese_hls.project import vectors
 from ese_hls.run_tool import ToolError
 from ese_host.boards.board import load_board
 from ese_host.errors import FormatError, MissingError
-from support.engine import AP_TYPES, lay_out
+from support.compiled_engine import AP_TYPES, write_sources
 from support.plugin_models import classifier, convert
 from support.rtl import CASES, exchange, prove
 
@@ -177,7 +177,7 @@ def test_vitis_report_in_the_same_words(tmp_path: Path) -> None:
 def test_plain_word_top_under_gxx(name: str, tmp_path: Path) -> None:
     """Bambu's top and test bench with g++: the same packets, sound and malformed; a wrong word ends it."""
     design, sent, golden, _ = exchange(CASES[name])
-    lay_out(tmp_path, design)
+    write_sources(tmp_path, design)
     answers = bambu.answers_of(tmp_path, tmp_path, sent, golden)
     vectors.write_packets(tmp_path / "in", sent)
     vectors.write_packets(tmp_path / "out", answers)
@@ -216,6 +216,6 @@ def test_a_wrong_expectation_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     bambu_answers = bambu.answers_of
     monkeypatch.setattr(bambu, "answers_of", spoilt)
     design, sent, golden, _ = exchange(CASES["ternary-4"])
-    lay_out(tmp_path, design)
+    write_sources(tmp_path, design)
     with pytest.raises(ToolError):
         bambu.cosimulate(tmp_path, sent, golden)

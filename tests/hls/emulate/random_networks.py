@@ -8,9 +8,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ese_hls.encode.storage import Storage
+from ese_hls.encode.matrix_storage import Storage
 from ese_host.device.emulated.engine import EmulatedEngine
-from support import engine as engines
+from support import compiled_engine
 from support.designs import PATTERNS, roomy
 from support.networks import inputs, network, widened
 
@@ -41,8 +41,8 @@ def compare_random_networks(name: str, examples: int, **vectors: st.SearchStrate
         rng = np.random.default_rng(seed)
         net = network(rng, widened(spec, pattern=pattern, density=density))
         codes = inputs(rng, net, 2, steps, rails, **told)
-        with EmulatedEngine(engines.library(design)) as emulator:
-            made = engines.load(emulator, net, design, storage)
-            assert engines.compare(emulator, net, made, codes) > 0
+        with EmulatedEngine(compiled_engine.library(design)) as emulator:
+            made = compiled_engine.load(emulator, net, design, storage)
+            assert compiled_engine.compare(emulator, net, made, codes) > 0
 
     check()

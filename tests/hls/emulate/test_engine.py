@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from random_networks import compare_random_networks
 
-from ese_hls.encode.sizing import choose_design
+from ese_hls.encode.fit_design import choose_design
 from ese_host.device.emulated.engine import EmulatedEngine
 from ese_host.estimate import cycles
 from ese_host.ir.fixed import Fixed
 from ese_host.ir.network import Dense, Matrix, Network
 from ese_host.protocol import packets
 from ese_host.protocol.packets import Operation
-from support import engine as engines
+from support import compiled_engine
 from support.designs import SPECS, roomy
 from support.networks import inputs, network, widened
 
@@ -36,14 +36,14 @@ def test_machine_words_equal_ap_int(name: str) -> None:
     rng = np.random.default_rng(7)
     net = network(rng, spec)
     codes = inputs(rng, net, 2, 4)
-    engines.compare_integers(net, design, codes)
+    compiled_engine.compare_integers(net, design, codes)
 
 
 @pytest.mark.parametrize("name", SPECS)
 def test_cycle_model_equals_the_engines_counter(name: str) -> None:
     spec, design = roomy(name)
     rng = np.random.default_rng(3)
-    with EmulatedEngine(engines.library(design)) as emulator:
+    with EmulatedEngine(compiled_engine.library(design)) as emulator:
         for density, pattern, storage in (
             (0.05, "random", "auto"),
             (0.4, "mixed", "auto"),
@@ -51,7 +51,7 @@ def test_cycle_model_equals_the_engines_counter(name: str) -> None:
             (1.0, "full", "auto"),
         ):
             net = network(rng, widened(spec, density=density, pattern=pattern))
-            made = engines.load(emulator, net, design, storage)
+            made = compiled_engine.load(emulator, net, design, storage)
             for steps in (1, 2, 5):
                 for trace in (False, True):
                     codes = inputs(rng, net, 1, steps)
@@ -71,10 +71,10 @@ def test_accumulators_may_be_as_wide_as_the_sum() -> None:
     net = Network((Dense("classes", matrix, np.zeros(2, dtype=np.int64), 12, False, source, None),), source)
     design = choose_design(net, pes=2)
     assert design.acc_bits == 42
-    with EmulatedEngine(engines.library(design)) as emulator:
-        made = engines.load(emulator, net, design)
+    with EmulatedEngine(compiled_engine.library(design)) as emulator:
+        made = compiled_engine.load(emulator, net, design)
         for rail in (source.low, source.high):
-            assert engines.compare(emulator, net, made, np.full((1, 2, columns), rail)) > 0
+            assert compiled_engine.compare(emulator, net, made, np.full((1, 2, columns), rail)) > 0
 
 
 def test_state_is_kept_on_request_and_forgotten_otherwise() -> None:
@@ -83,8 +83,8 @@ def test_state_is_kept_on_request_and_forgotten_otherwise() -> None:
     rng = np.random.default_rng(5)
     net = network(rng, spec)
     whole = inputs(rng, net, 1, 6)
-    with EmulatedEngine(engines.library(design)) as emulator:
-        made = engines.load(emulator, net, design)
+    with EmulatedEngine(compiled_engine.library(design)) as emulator:
+        made = compiled_engine.load(emulator, net, design)
 
         def run(codes: np.ndarray, keep: bool) -> list[int]:
             request = packets.run_packet(made.image_id, list(codes), net.source, keep=keep)

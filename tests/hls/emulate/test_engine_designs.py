@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ese_hls.encode.sizing import choose_design
+from ese_hls.encode.fit_design import choose_design
 from ese_host.device.emulated.engine import EmulatedEngine
 from ese_host.errors import CapacityError
 from ese_host.image.design import Design
 from ese_host.ir.fixed import Fixed
-from support import engine as engines
+from support import compiled_engine
 from support.designs import PATTERNS
 from support.networks import HARD8, SMOOTH8, SMOOTH16, Rng, Spec, inputs, network, widened
 
@@ -58,17 +58,17 @@ def compare_design(seed: int, networks: int) -> None:
     # sparse columns need padding that a full matrix does not
     design = replace(smallest, entry_depth=8 * smallest.entry_depth)
     exact = 0
-    with EmulatedEngine(engines.library(design)) as emulator:
+    with EmulatedEngine(compiled_engine.library(design)) as emulator:
         for _ in range(networks):
             pattern, density = str(rng.choice(PATTERNS)), float(rng.choice([0.02, 0.1, 0.5]))
             net = network(rng, widened(spec, pattern=pattern, density=density))
             try:
-                made = engines.load(emulator, net, design, rng.choice(["auto", "full"]))
+                made = compiled_engine.load(emulator, net, design, rng.choice(["auto", "full"]))
             except CapacityError as error:  # 2-bit gaps in a wide matrix, or 16-bit levels that are large all at once
                 assert "entry_depth" in str(error) or "a scaled sum may need" in str(error)
                 continue
             codes = inputs(rng, net, 2, int(rng.integers(1, 6)), bool(rng.integers(2)))
-            exact += engines.compare(emulator, net, made, codes) > 0
+            exact += compiled_engine.compare(emulator, net, made, codes) > 0
     assert exact >= networks // 2
 
 

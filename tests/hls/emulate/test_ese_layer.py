@@ -8,18 +8,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ese_hls.encode import encoder, sizing
+from ese_hls.encode import encoder, fit_design
 from ese_host import image
 from ese_host.device.emulated.engine import EmulatedEngine
 from ese_host.estimate import cycles
-from support import engine as engines
+from support import compiled_engine
 from support.ese_layer import INPUTS, WEIGHTS, ese_layer
 
 
 @pytest.mark.parametrize(("pes", "limit", "whole", "matvec"), [(64, 5600, 0.90, 0.97), (128, 2950, 0.86, 0.96)])
 def test_cycles_and_utilisation(pes: int, limit: int, whole: float, matvec: float) -> None:
     network = ese_layer(pes)
-    design = sizing.choose_design(network, pes=pes)
+    design = fit_design.choose_design(network, pes=pes)
     start = time.perf_counter()
     made = image.parse(np.frombuffer(encoder.encode(network, design), dtype="<u4"), design)
     assert time.perf_counter() - start < 10
@@ -39,9 +39,9 @@ def test_cycles_and_utilisation(pes: int, limit: int, whole: float, matvec: floa
 def test_two_networks_on_one_engine_are_exact() -> None:
     """3.2 million weights, pruned to 10%: every m, h, c and y of some steps; then other weights, the same engine."""
     first, second = ese_layer(64), ese_layer(64, seed=1, density=0.08)
-    design = sizing.choose_design(first, pes=64)
+    design = fit_design.choose_design(first, pes=64)
     frames = np.random.default_rng(2).integers(-(1 << 13), 1 << 13, (1, 3, INPUTS))
-    with EmulatedEngine(engines.library(design)) as engine:
+    with EmulatedEngine(compiled_engine.library(design)) as engine:
         for network in (first, second, replace(first)):
-            made = engines.load(engine, network, design)
-            assert engines.compare(engine, network, made, frames) == 3 * (3 * 1024 + 3 * 512)
+            made = compiled_engine.load(engine, network, design)
+            assert compiled_engine.compare(engine, network, made, frames) == 3 * (3 * 1024 + 3 * 512)

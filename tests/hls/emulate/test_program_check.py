@@ -17,7 +17,7 @@ from ese_host.check import report
 from ese_host.check.checker import check
 from ese_host.cli.main import main
 from ese_host.device.emulated.faults import Faults, PacketFault
-from ese_host.device.platform import choose
+from ese_host.device.platform import choose_platform
 from ese_host.errors import FormatError, MismatchError
 from ese_host.ir.program import run
 from ese_host.runtime.accelerator import Accelerator
@@ -72,7 +72,7 @@ def test_one_wrong_bit_is_found_in_its_chain_and_behind_it(folder: Path, monkeyp
 
     def faulty(*args: Any, **options: Any) -> Any:
         packets = [None, None, None, PacketFault(answer=wrong)]
-        return choose(*args, **{**options, "faults": Faults(packets=packets)})
+        return choose_platform(*args, **{**options, "faults": Faults(packets=packets)})
 
     monkeypatch.setattr("ese_host.runtime.accelerator.choose", faulty)
     found = check(folder, driver="adapter", trace=False)

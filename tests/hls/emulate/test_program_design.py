@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ese_hls.encode import encoder
-from ese_hls.encode.sizing import choose_design
+from ese_hls.encode.fit_design import choose_design
 from ese_host.errors import MismatchError, UnsupportedError
 from ese_host.ir.fixed import Fixed
 from ese_host.ir.network import Network

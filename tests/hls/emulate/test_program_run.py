@@ -14,7 +14,7 @@ from ese_host.errors import DeviceError, EseError, MismatchError
 from ese_host.ir.program import run
 from ese_host.protocol.packets import load_packet
 from ese_host.runtime.accelerator import Accelerator
-from ese_host.runtime.pool import Engines
+from ese_host.runtime.pool import EnginePool
 from ese_host.runtime.runner import run_program
 from support.program_folder import program_folder
 from support.programs import bidirectional, program_inputs
@@ -63,7 +63,7 @@ def test_several_engines_share_a_program(folder: Path) -> None:
     devices = [EmulatedDevice("pynq-z2", tag=f"test program {number}") for number in range(2)]
     engines = [Accelerator(folder, device=device) for device in devices]
     codes, steps = samples(engines[0])
-    with Engines(engines) as both:
+    with EnginePool(engines) as both:
         found = both.run_program(codes, steps, trace=True)
     expected = run(engines[0].program, codes, steps)
     for name, value in expected.tensors.items():

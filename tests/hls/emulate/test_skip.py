@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_networks import compare_random_networks
 
-from ese_hls.encode import sizing
+from ese_hls.encode import fit_design
 from ese_host.device.emulated.engine import EmulatedEngine
 from ese_host.errors import UnsupportedError
 from ese_host.estimate import cycles
@@ -20,7 +20,7 @@ from ese_host.ir import golden
 from ese_host.ir.fixed import Codes
 from ese_host.ir.network import Lstm, Network
 from ese_host.protocol import packets
-from support import engine as engines
+from support import compiled_engine
 from support.designs import SKIP_SPECS, roomy
 from support.networks import inputs, network, widened
 
@@ -45,7 +45,7 @@ def test_machine_words_equal_ap_int(name: str) -> None:
     rng = np.random.default_rng(7)
     net = network(rng, spec)
     codes = inputs(rng, net, 2, 4, density=0.5)
-    engines.compare_integers(net, design, codes)
+    compiled_engine.compare_integers(net, design, codes)
 
 
 def ordinary(net: Network) -> Network:
@@ -65,9 +65,9 @@ def test_threshold_zero_is_the_ordinary_lstm(name: str) -> None:
     codes = inputs(rng, net, 2, 5, moves=0.3)
     for found, expected in zip(golden.run(net, codes).layers, golden.run(ordinary(net), codes).layers, strict=True):
         np.testing.assert_array_equal(found.exact, expected.exact)
-    with EmulatedEngine(engines.library(design)) as emulator:
+    with EmulatedEngine(compiled_engine.library(design)) as emulator:
         for each in (net, ordinary(net), net):
-            assert engines.compare(emulator, each, engines.load(emulator, each, design), codes) > 0
+            assert compiled_engine.compare(emulator, each, compiled_engine.load(emulator, each, design), codes) > 0
 
 
 def run(emulator: EmulatedEngine, net: Network, made: Image, codes: Codes, keep: bool = False) -> tuple[list[int], int]:
@@ -83,8 +83,8 @@ def test_state_sums_and_last_broadcasts_are_kept_on_request() -> None:
     rng = np.random.default_rng(5)
     net = network(rng, spec)
     whole = inputs(rng, net, 1, 7, moves=0.5)
-    with EmulatedEngine(engines.library(design)) as emulator:
-        made = engines.load(emulator, net, design)
+    with EmulatedEngine(compiled_engine.library(design)) as emulator:
+        made = compiled_engine.load(emulator, net, design)
         expected, _ = run(emulator, net, made, whole)
         for split in (1, 3):
             head, _ = run(emulator, net, made, whole[:, :split])
@@ -102,16 +102,16 @@ def test_a_matrix_takes_its_fullest_pe_and_nine_iterations() -> None:
     full = widened(spec, hidden=(), pattern="full")
     net = network(rng, full)
     columns, codes = net.inputs, np.full((1, 1, net.inputs), 5)
-    stream = sizing.choose_design(net, pes=design.pes)
-    account = cycles.account(engines.encoded(net, stream), stream, 1)
-    with EmulatedEngine(engines.library(design)) as emulator:
-        made = engines.load(emulator, net, design)
+    stream = fit_design.choose_design(net, pes=design.pes)
+    account = cycles.account(compiled_engine.encoded(net, stream), stream, 1)
+    with EmulatedEngine(compiled_engine.library(design)) as emulator:
+        made = compiled_engine.load(emulator, net, design)
         assert made.counts.max() == 2 * columns
         assert run(emulator, net, made, codes)[1] == account.total - account.matrix + 2 * columns + 9
         codes[0, 0, ::3] = 0
         assert run(emulator, net, made, codes)[1] == account.total - account.matrix + 2 * (columns - 7) + 9
         corner = network(rng, widened(full, pattern="corner"))
-        made = engines.load(emulator, corner, design)
+        made = compiled_engine.load(emulator, corner, design)
         codes[:] = 5
         assert made.counts.sum() == 1
         assert run(emulator, corner, made, codes)[1] == account.total - account.matrix + columns + 9
@@ -153,10 +153,10 @@ def test_the_counter_follows_the_documented_rules(name: str) -> None:
         rng = np.random.default_rng(seed)
         net = network(rng, widened(spec, hidden=(), outputs=9, density=density))
         codes = inputs(rng, net, 1, 1, density=active)
-        stream = sizing.choose_design(net, pes=design.pes, acc_banks=design.acc_banks)
-        around = cycles.account(engines.encoded(net, stream), stream, 1)
-        with EmulatedEngine(engines.library(design)) as emulator:
-            made = engines.load(emulator, net, design)
+        stream = fit_design.choose_design(net, pes=design.pes, acc_banks=design.acc_banks)
+        around = cycles.account(compiled_engine.encoded(net, stream), stream, 1)
+        with EmulatedEngine(compiled_engine.library(design)) as emulator:
+            made = compiled_engine.load(emulator, net, design)
             section = made.words[made.sections["pointers"]]
             (entries,) = pointers.read(section, made.pointers, made.header["entry_words"], made.phases, design, name)
             matrix = matrix_iterations(np.diff(entries, axis=1).T, (codes[0, 0] != 0).astype(int), design.fifo_depth)
@@ -172,8 +172,8 @@ def test_sparser_vectors_and_deeper_fifos_save_cycles() -> None:
         design = replace(design, fifo_depth=8 if name == "fc-deep" else 1)
         rng = np.random.default_rng(8)
         net = network(rng, widened(spec, density=0.1))
-        with EmulatedEngine(engines.library(design)) as emulator:
-            made = engines.load(emulator, net, design)
+        with EmulatedEngine(compiled_engine.library(design)) as emulator:
+            made = compiled_engine.load(emulator, net, design)
             for density in (0.2, 1.0):
                 codes = inputs(np.random.default_rng(1), net, 1, 20, density=density)
                 counted[name, density] = run(emulator, net, made, codes)[1]
@@ -188,16 +188,16 @@ def test_higher_thresholds_save_cycles() -> None:
         rng = np.random.default_rng(9)
         net = network(rng, widened(spec, delta=(threshold, threshold // 10)))
         codes = inputs(rng, net, 1, 20)
-        with EmulatedEngine(engines.library(design)) as emulator:
-            taken.append(run(emulator, net, engines.load(emulator, net, design), codes)[1])
+        with EmulatedEngine(compiled_engine.library(design)) as emulator:
+            taken.append(run(emulator, net, compiled_engine.load(emulator, net, design), codes)[1])
     assert taken[0] > taken[1] > taken[2]
 
 
 def test_what_skip_mode_alone_can_do_is_refused_elsewhere() -> None:
     net = network(np.random.default_rng(0), SKIP_SPECS["delta-lstm"][0])
     with pytest.raises(UnsupportedError, match=r"layer 'lstm0' has delta thresholds; stream mode .* use mode 'skip'"):
-        sizing.choose_design(net, pes=4)
+        fit_design.choose_design(net, pes=4)
     spec, design = roomy("fc")
-    image = engines.encoded(network(np.random.default_rng(0), spec), design)
+    image = compiled_engine.encoded(network(np.random.default_rng(0), spec), design)
     with pytest.raises(UnsupportedError, match="cycles of skip mode depend on the data"):
         cycles.account(image, design, 1)

@@ -15,15 +15,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ese_hls.encode import compressed as storing
-from ese_hls.encode import encoder, sizing
-from ese_hls.encode.storage import Storage
+from ese_hls.encode import encoder, fit_design
+from ese_hls.encode.matrix_storage import Storage
 from ese_host import image
 from ese_host.bundle.image_file import read_image
 from ese_host.errors import CapacityError, EseError, FormatError, MismatchError
 from ese_host.files.huffman import CHUNK, LIMIT, canonical, decode_stream
 from ese_host.image import compressed
 from ese_host.image.design import Design
-from support import engine as engines
+from support import compiled_engine
 from support.designs import SKIP_SPECS, SPECS, roomy
 from support.ese_layer import ese_layer
 from support.networks import network, widened
@@ -33,7 +33,7 @@ from support.networks import network, widened
 def plain(name: str, seed: int = 1, pattern: str = "random", storage: Storage = "auto") -> tuple[np.ndarray, Design]:
     spec, design = roomy(name)
     net = network(np.random.default_rng(seed), widened(spec, pattern=pattern))
-    return engines.encoded(net, design, storage).words, design
+    return compiled_engine.encoded(net, design, storage).words, design
 
 
 @functools.cache
@@ -135,7 +135,7 @@ def test_streams_that_lie_are_refused() -> None:
     words, design = plain("uneven")
     coded = storing.compress(words, design)
     inner = image.read_header(coded[len(compressed.FIELDS) :])
-    entries = image.layout(inner, design)["entries"]
+    entries = image.section_slices(inner, design)["entries"]
     rest = len(words) - (entries.stop - entries.start)
     counts = compressed.symbol_counts(np.zeros(inner["entry_words"], dtype=np.bool_), design)
     parts = compressed.layout_of(dict(zip(compressed.FIELDS, coded.tolist(), strict=False)), rest, counts, design)
@@ -191,7 +191,7 @@ def test_bits_that_no_entry_owns_are_refused() -> None:
 def test_ese_layer_is_coded_and_decoded_within_its_time() -> None:
     """3,248,128 weights at 11%: docs/compression.md has the measured times."""
     net = ese_layer(64, density=0.11, weights="int4", family="pe-balanced")
-    design = sizing.choose_design(net, pes=64)
+    design = fit_design.choose_design(net, pes=64)
     start = time.process_time()
     words = np.frombuffer(encoder.encode(net, design), dtype="<u4").astype(np.uint32)
     coded = storing.compress(words, design)

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ese_hls.encode import encoder, sizing, storage
-from ese_hls.encode.storage import Choice, Cost
+from ese_hls.encode import encoder, fit_design, matrix_storage
+from ese_hls.encode.matrix_storage import StorageChoice, StorageCost
 from ese_host import image
 from ese_host.device.emulated.engine import EmulatedEngine
 from ese_host.errors import CapacityError, FormatError, MismatchError
@@ -21,7 +21,7 @@ from ese_host.image.interleave import Interleave
 from ese_host.image.packing import Packing
 from ese_host.ir.fixed import Fixed
 from ese_host.ir.network import Dense, Matrix, Network
-from support import engine as engines
+from support import compiled_engine
 from support.designs import roomy
 from support.networks import Rng, Spec, inputs, matrix, network, widened
 
@@ -47,16 +47,16 @@ def test_rows_and_columns_of_zeros_and_matrices_side_by_side_are_exact(name: str
     net = network(rng, widened(spec, pattern="full"))
     mixed = replace(net, layers=(*network(rng, widened(spec, density=0.2)).layers[:-1], net.layers[-1]))
     seen = []
-    with EmulatedEngine(engines.library(design)) as emulator:
+    with EmulatedEngine(compiled_engine.library(design)) as emulator:
         for each, how in (
             (net, "auto"),
             (mixed, "auto"),
             (thinned(rng, net, True), "full"),
             (thinned(rng, net, False), "full"),
         ):
-            made = engines.load(emulator, each, design, how)
+            made = compiled_engine.load(emulator, each, design, how)
             seen.append([phase.full for phase in made.phases])
-            assert engines.compare(emulator, each, made, inputs(rng, each, 2, 4, rails=True)) > 0
+            assert compiled_engine.compare(emulator, each, made, inputs(rng, each, 2, 4, rails=True)) > 0
     assert all(seen[0]) and all(seen[2]) and all(seen[3])
     assert seen[1][-1] and not any(seen[1][:-1])
 
@@ -68,8 +68,8 @@ def test_a_full_phase_takes_rows_times_columns_and_a_fraction_of_the_memory() ->
     net = network(rng, spec)
     made = {}
     for how in ("sparse", "full"):
-        design = sizing.choose_design(net, pes=8, storage=how)
-        made[how] = engines.encoded(net, design, how)
+        design = fit_design.choose_design(net, pes=8, storage=how)
+        made[how] = compiled_engine.encoded(net, design, how)
         assert cycles.account(made[how], design, 1).matrix == 320
         assert design.full_phases == (how == "full")
     words = [made[how].header["entry_words"] for how in ("sparse", "full")]
@@ -86,7 +86,7 @@ def test_a_full_matrix_is_read_back_from_its_words(
     rng = np.random.default_rng(seed)
     stored_matrix = matrix(rng, rows, columns, Spec(kind=kind, density=0.7))  # type: ignore[arg-type]
     interleave, packing = Interleave(rows, pes), Packing(stored_matrix.kind, gap_bits, full_phases=True)
-    made = storage.full(stored_matrix, interleave, packing, "stream")
+    made = matrix_storage.full(stored_matrix, interleave, packing, "stream")
     words, width = made.words(packing), packing.slot_width(True)
     assert words.shape == (pes, -(-made.rows * columns // packing.per_word(True)))
     owner, local = interleave.owners()
@@ -102,36 +102,40 @@ def test_a_full_matrix_is_read_back_from_its_words(
 @pytest.mark.parametrize(
     ("sparse", "full", "how", "expected"),
     [
-        (Cost(100, 900), Cost(1000, 300), "auto", (False, "fewer cycles")),
-        (Cost(100, 900), Cost(100, 300), "auto", (True, "less memory")),
-        (Cost(160, 900), Cost(170, 300), "auto", (True, "less memory for at most 1/16 more cycles")),
-        (Cost(160, 900), Cost(171, 300), "auto", (False, "fewer cycles")),
-        (Cost(120, 900), Cost(100, 900), "auto", (True, "fewer cycles")),
-        (Cost(100, 900), Cost(100, 900), "auto", (False, "no more memory")),
-        (Cost(70000, 900), Cost(65536, 300), "auto", (False, "65,535 entries are counted")),
-        (Cost(100, 900), Cost(100, 300), "sparse", (False, "as the option Storage says")),
-        (Cost(100, 900), Cost(1000, 900), "full", (True, "as the option Storage says")),
+        (StorageCost(100, 900), StorageCost(1000, 300), "auto", (False, "fewer cycles")),
+        (StorageCost(100, 900), StorageCost(100, 300), "auto", (True, "less memory")),
+        (StorageCost(160, 900), StorageCost(170, 300), "auto", (True, "less memory for at most 1/16 more cycles")),
+        (StorageCost(160, 900), StorageCost(171, 300), "auto", (False, "fewer cycles")),
+        (StorageCost(120, 900), StorageCost(100, 900), "auto", (True, "fewer cycles")),
+        (StorageCost(100, 900), StorageCost(100, 900), "auto", (False, "no more memory")),
+        (StorageCost(70000, 900), StorageCost(65536, 300), "auto", (False, "65,535 entries are counted")),
+        (StorageCost(100, 900), StorageCost(100, 300), "sparse", (False, "as the option Storage says")),
+        (StorageCost(100, 900), StorageCost(1000, 900), "full", (True, "as the option Storage says")),
     ],
 )
-def test_cycles_decide_then_memory(sparse: Cost, full: Cost, how: storage.Storage, expected: tuple[bool, str]) -> None:
-    assert storage.choose(sparse, full, how) == expected
+def test_cycles_decide_then_memory(
+    sparse: StorageCost, full: StorageCost, how: matrix_storage.Storage, expected: tuple[bool, str]
+) -> None:
+    assert matrix_storage.is_full_cheaper(sparse, full, how) == expected
     if how == "auto" and expected[0]:
         reason = "the design has no full phases; they pay where they save cycles or block RAM"
-        assert storage.choose(sparse, full, how, available=False) == (False, reason)
+        assert matrix_storage.is_full_cheaper(sparse, full, how, available=False) == (False, reason)
 
 
 def test_full_phases_are_built_where_they_save_block_ram_or_cycles() -> None:
-    def choice(stored: str, sparse_words: int, full_words: int, cycles_saved: int = 0) -> Choice:
-        sparse, full = Cost(500 + cycles_saved, 18 * 4 * sparse_words), Cost(500, 18 * 4 * full_words)
-        return Choice("a", "kernel", stored, sparse, full, "")  # type: ignore[arg-type]
+    def choice(stored: str, sparse_words: int, full_words: int, cycles_saved: int = 0) -> StorageChoice:
+        sparse, full = StorageCost(500 + cycles_saved, 18 * 4 * sparse_words), StorageCost(500, 18 * 4 * full_words)
+        return StorageChoice("a", "kernel", stored, sparse, full, "")  # type: ignore[arg-type]
 
     packing = Packing("int4", 5)
-    assert storage.pays([[choice("full", 1200, 600)]], packing, 4)
-    assert not storage.pays([[choice("full", 1000, 500)]], packing, 4)
-    assert storage.pays([[choice("full", 1000, 500, cycles_saved=1)]], packing, 4)
-    assert storage.pays([[choice("full", 600, 300), choice("sparse", 500, 450)]], packing, 4)
-    assert not storage.pays([[choice("sparse", 1200, 600)]], packing, 4)
-    assert not storage.pays([[choice("full", 1200, 600)], [choice("sparse", 1200, 1200)]], packing, 4)
+    assert matrix_storage.full_phases_worthwhile([[choice("full", 1200, 600)]], packing, 4)
+    assert not matrix_storage.full_phases_worthwhile([[choice("full", 1000, 500)]], packing, 4)
+    assert matrix_storage.full_phases_worthwhile([[choice("full", 1000, 500, cycles_saved=1)]], packing, 4)
+    assert matrix_storage.full_phases_worthwhile([[choice("full", 600, 300), choice("sparse", 500, 450)]], packing, 4)
+    assert not matrix_storage.full_phases_worthwhile([[choice("sparse", 1200, 600)]], packing, 4)
+    assert not matrix_storage.full_phases_worthwhile(
+        [[choice("full", 1200, 600)], [choice("sparse", 1200, 1200)]], packing, 4
+    )
 
 
 def wide(outputs: int = 64) -> Network:
@@ -143,15 +147,15 @@ def wide(outputs: int = 64) -> Network:
 
 def test_a_design_chosen_for_dense_layers_has_full_phases_and_says_why() -> None:
     net = wide()
-    design = sizing.choose_design(net, pes=16)
+    design = fit_design.choose_design(net, pes=16)
     assert design.full_phases
-    assert not sizing.choose_design(net, pes=16, storage="sparse").full_phases
+    assert not fit_design.choose_design(net, pes=16, storage="sparse").full_phases
     first, second = encoder.prepare(net, design).choices
     assert str(first) == (
         "hidden0/kernel stored full: less memory (2,400 cycles, 172,800 bits; sparse 2,400 cycles, 345,600 bits)"
     )
     assert (second.layer, second.part, second.stored) == ("classes", "kernel", "full")
-    small = sizing.choose_design(wide(16), pes=16)
+    small = fit_design.choose_design(wide(16), pes=16)
     assert not small.full_phases
     assert encoder.prepare(wide(16), small).choices[0].why == (
         "the design has no full phases; they pay where they save cycles or block RAM"
@@ -169,7 +173,7 @@ def test_a_design_without_full_phases_stores_sparse_and_keeps_its_id() -> None:
         Design.from_json({**older, "full_phases": 1})
     spec, _ = roomy("keras-lstm")
     net = network(np.random.default_rng(0), widened(spec, pattern="full"))
-    assert not any(phase.full for phase in engines.encoded(net, design).phases)
+    assert not any(phase.full for phase in compiled_engine.encoded(net, design).phases)
     with pytest.raises(MismatchError, match="storage is 'full'; the design has no full phases: emit a design for this"):
         encoder.encode(net, design, "full")
 
@@ -178,8 +182,8 @@ def test_more_weights_than_are_counted_are_refused() -> None:
     """One PE with 300 x 300 weights: sparse where few, refused where all are to be stored."""
     spec = Spec(kind="int4", inputs=300, units=(), hidden=(), outputs=300, sequences=True, density=0.05)
     net = network(np.random.default_rng(4), spec)
-    design = replace(sizing.choose_design(net, pes=1), full_phases=True, entry_depth=(1 << 16) - 1)
-    assert not engines.encoded(net, design).phases[0].full
+    design = replace(fit_design.choose_design(net, pes=1), full_phases=True, entry_depth=(1 << 16) - 1)
+    assert not compiled_engine.encoded(net, design).phases[0].full
     with pytest.raises(CapacityError, match="a PE has 90000 entries of one matrix; 65535 are counted"):
         encoder.encode(net, design, "full")
 
@@ -195,7 +199,7 @@ def changed(words: np.ndarray, at: int, value: int) -> np.ndarray:
 def test_contradictions_of_a_full_phase_are_refused() -> None:
     spec, design = roomy("dense")
     net = network(np.random.default_rng(5), widened(spec, pattern="full"))
-    words = engines.encoded(net, design).words
+    words = compiled_engine.encoded(net, design).words
     record = 16  # of phase 0: 7 outputs on 4 PEs, two rows, 9 columns, then the counts of the PEs
     for at, value, message in (
         (9, 3 << 16, "phase 0 is full with 3 rows, a stride of 2 and 18 entries; the stride is the next power of two"),
@@ -205,7 +209,7 @@ def test_contradictions_of_a_full_phase_are_refused() -> None:
         with pytest.raises(FormatError, match=message):
             image.parse(changed(words, record + at, int(value)), design)
     _, sparse_only = roomy("keras-lstm")
-    plain = engines.encoded(network(np.random.default_rng(5), roomy("keras-lstm")[0]), sparse_only).words
+    plain = compiled_engine.encoded(network(np.random.default_rng(5), roomy("keras-lstm")[0]), sparse_only).words
     with pytest.raises(FormatError, match="phase 0 is full; the design has no full phases: emit the image again"):
         image.parse(changed(plain, 16 + 9, int(plain[16 + 9]) | 8 << 16), sparse_only)
 
@@ -213,7 +217,7 @@ def test_contradictions_of_a_full_phase_are_refused() -> None:
 def test_a_full_column_of_skip_mode_is_whole() -> None:
     spec, design = roomy("fc-codebook")
     net = network(np.random.default_rng(6), widened(spec, pattern="full"))
-    read = engines.encoded(net, design)
+    read = compiled_engine.encoded(net, design)
     assert read.phases[0].rows == 7
     pointer = read.sections["pointers"].start
     word = int(read.words[pointer + 2])  # bits 64 to 95: of index 1, PE 0 the upper part, PE 1 the lower
@@ -226,10 +230,10 @@ def test_accumulators_of_rows_that_no_pe_has_stay_zero() -> None:
     source = Fixed(8, 1)
     kernel = Matrix(np.full((9, 3), 7), "int4", np.ones((2, 9), dtype=np.int64), 3)
     net = Network((Dense("d", kernel, np.zeros(9, dtype=np.int64), 0, False, source, None),), source)
-    design = sizing.choose_design(net, pes=4, storage="full")
+    design = fit_design.choose_design(net, pes=4, storage="full")
     more = replace(net, layers=(replace(net.layers[0], kernel=replace(kernel, codes=np.full((9, 3), -8))),))
-    with EmulatedEngine(engines.library(design)) as emulator:
+    with EmulatedEngine(compiled_engine.library(design)) as emulator:
         for each in (net, more, net):
-            made = engines.load(emulator, each, design, "full")
+            made = compiled_engine.load(emulator, each, design, "full")
             assert made.counts.tolist() == [[9, 9, 9, 9]]
-            assert engines.compare(emulator, each, made, np.full((2, 3, 3), -100)) > 0
+            assert compiled_engine.compare(emulator, each, made, np.full((2, 3, 3), -100)) > 0

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ese_hls.encode import encoder, sizing
+from ese_hls.encode import encoder, fit_design
 from ese_hls.encode.bounds import bits_for, partial_sums
-from ese_hls.encode.storage import Storage
+from ese_hls.encode.matrix_storage import Storage
 from ese_host import image
 from ese_host.bundle.image_file import read_image
 from ese_host.errors import CapacityError, EseError, FormatError, MismatchError, UnsupportedError
@@ -22,7 +22,7 @@ from ese_host.image.interleave import entries_per_pe
 from ese_host.image.packing import Packing
 from ese_host.ir.fixed import Fixed
 from ese_host.ir.network import Lstm, Network
-from support import engine as engines
+from support import compiled_engine
 from support.designs import SKIP_SPECS, SPECS, roomy
 from support.networks import HARD8, Spec, matrix, network, widened
 
@@ -42,7 +42,7 @@ def resealed(words: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("name", [*SPECS, *SKIP_SPECS])
 def test_counts_and_work_are_those_of_the_weights(name: str, storage: Storage) -> None:
     net, design, _ = made(name)
-    read = engines.encoded(net, design, storage)
+    read = compiled_engine.encoded(net, design, storage)
     words = read.words
     skip = design.mode == "skip"
     planned = encoder.prepare(net, design, storage if design.full_phases else "auto").schedule.phases
@@ -180,7 +180,7 @@ def test_unequal_lstm_formats_are_refused() -> None:
     layers = list(network(rng, spec).layers)
     layers[1] = replace(layers[1], state=Fixed(8, 3))
     with pytest.raises(UnsupportedError, match=r"'lstm1': its formats .* differ from those of layer 'lstm0'"):
-        sizing.choose_design(Network(tuple(layers), spec.source), pes=2)
+        fit_design.choose_design(Network(tuple(layers), spec.source), pes=2)
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from(["ternary", "int4", "int8", "int12", "int16", "codebook4"]))

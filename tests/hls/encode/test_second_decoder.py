@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ese_hls.encode.encoder import encode
-from ese_hls.encode.storage import Storage
+from ese_hls.encode.matrix_storage import Storage
 from ese_host.image.design import Design
 from ese_host.ir.network import Dense, Lstm, Matrix, Network
 from support.designs import PATTERNS, SKIP_SPECS, SPECS, roomy
 from support.networks import network, widened
-from support.second_decoder import Facts, Phase, decode
+from support.second_decoder import DecodedPhase, Facts, decode
 
 
 def facts(design: Design) -> Facts:
@@ -35,7 +35,7 @@ def matrices(net: Network) -> dict[tuple[int, int], Matrix]:
     return found
 
 
-def check_stage(phase: Phase, layer: Lstm | Dense) -> None:
+def check_stage(phase: DecodedPhase, layer: Lstm | Dense) -> None:
     """Bias, peepholes and ReLU of a phase with a stage; nothing of one without."""
     record = phase.record
     assert record["relu"] == (isinstance(layer, Dense) and layer.relu)
@@ -52,7 +52,7 @@ def check_stage(phase: Phase, layer: Lstm | Dense) -> None:
         assert phase.bias == (layer.bias.tolist() if record["lstm"] or record["dense"] else [])
 
 
-def check_threshold(phase: Phase, layer: Lstm | Dense) -> None:
+def check_threshold(phase: DecodedPhase, layer: Lstm | Dense) -> None:
     """A delta layer's thresholds at its two matrices, zero where it has none for one of them."""
     part = phase.record["part"]
     delta = isinstance(layer, Lstm) and layer.is_delta and part < 2

@@ -18,7 +18,7 @@ from record_keras2 import IMAGES, digest
 
 from ese_hls.frontend import keras2
 from ese_hls.frontend.saved_model import load_model
-from ese_hls.generation import is_classic
+from ese_hls.keras_version import is_keras2
 from ese_hls.quantize.weights import evaluate
 from ese_host.errors import UnsupportedError
 from ese_host.ir import golden
@@ -29,7 +29,7 @@ RECORDED = json.loads(IMAGES.read_text(encoding="utf-8"))
 
 
 def test_generation_is_what_keras_says() -> None:
-    assert is_classic() == (keras.__version__ < "3")
+    assert is_keras2() == (keras.__version__ < "3")
 
 
 def test_every_model_is_recorded() -> None:
@@ -57,7 +57,7 @@ def test_hard_sigmoid_is_the_generations_own(tmp_path: Path) -> None:
     model = filled(sequential(layer, QActivation(bits(16, 0), name="h"), dense(3, "dense", kernel)))
     first = converted(model, tmp_path / "out").ese_conversion.network.layers[0]
     assert isinstance(first, Lstm)
-    slope = round((0.2 if is_classic() else 1 / 6) * 2**15)
+    slope = round((0.2 if is_keras2() else 1 / 6) * 2**15)
     assert first.gate == Activation("hard_sigmoid", first.gate.out, slope, 1 << 14)
     values = np.linspace(-4, 4, 999, dtype=np.float32)
     line = np.clip(slope / 2**15 * values + 0.5, 0, 1)
@@ -66,7 +66,7 @@ def test_hard_sigmoid_is_the_generations_own(tmp_path: Path) -> None:
 
 def test_a_saved_model_is_read_back(tmp_path: Path) -> None:
     model = filled(MODELS["functional"]())
-    path = tmp_path / ("model.h5" if is_classic() else "model.keras")
+    path = tmp_path / ("model.h5" if is_keras2() else "model.keras")
     model.save(path)
     assert digest(load_model(path), tmp_path / "out") == RECORDED["functional"]
 

@@ -20,9 +20,9 @@ from qkeras import (
     ternary,
 )
 
-from ese_hls.quantize.codes import codes16, scaled
-from ese_hls.quantize.kinds import as_kind, common_kind, narrowest
+from ese_hls.quantize.fixed_point import codes16, scaled
 from ese_hls.quantize.tensors import WeightTensor
+from ese_hls.quantize.weight_kind import as_kind, common_kind, narrowest
 from ese_hls.quantize.weights import bias_of, evaluate, matrix_of
 from ese_host.errors import MismatchError, UnsupportedError
 from ese_host.ir.network import Matrix

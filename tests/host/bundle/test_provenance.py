@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ese_host.bundle import provenance
-from ese_host.bundle.provenance import Load, MaskWork, Provenance, Record, Samples
+from ese_host.bundle.provenance import MaskWork, MatrixLoad, Provenance, ProvenanceRecord, TrainingData
 from ese_host.errors import FormatError
 
-DENSE = Record(
+DENSE = ProvenanceRecord(
     format=1,
     stage="dense",
     task="digits",
@@ -29,7 +29,7 @@ DENSE = Record(
     accuracy={"dense": {"train": 1.0, "test": 0.5}},
     figures={"dense": {"accuracy": 0.5}},
     density={"dense/kernel": 1.0},
-    data=Samples("digits", {"train": 3, "test": 2}, {"x.ts": "00"}, None, None),
+    data=TrainingData("digits", {"train": 3, "test": 2}, {"x.ts": "00"}, None, None),
 )
 WRITTEN: dict[str, Any] = {
     "format": 1,
@@ -53,7 +53,7 @@ WRITTEN: dict[str, Any] = {
     },
 }
 """The same, as training has always written it."""
-LOAD = Load(entries_per_pe=[2, 2], further={"padding": 0}, order=("entries_per_pe", "padding"))
+LOAD = MatrixLoad(entries_per_pe=[2, 2], further={"padding": 0}, order=("entries_per_pe", "padding"))
 READ = ("stage", "commands", "seeds", "density", "seconds", "masks")
 
 

@@ -21,7 +21,7 @@ from ese_host.device import platform
 from ese_host.device.emulated.faults import Faults, PacketFault
 from ese_host.errors import FormatError, MismatchError
 from ese_host.ir.program import Program
-from ese_host.protocol.answers import Shape, Trace
+from ese_host.protocol.answers import AnswerShape, Trace
 
 REQUIRED = {
     "bit_exact", "values_compared", "mismatches", "agreement_with_keras", "accuracy", "density", "entries_per_pe",
@@ -62,7 +62,7 @@ def wrong_once(words: np.ndarray) -> np.ndarray:
 
 def test_one_wrong_bit_is_found_and_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One bit of one output of sequence 3 flips on its way back; the first packet is the image."""
-    choose = platform.choose
+    choose = platform.choose_platform
 
     def faulty(*args: Any, **options: Any) -> Any:
         return choose(*args, **{**options, "faults": Faults(packets=[None, PacketFault(answer=wrong_once)])})
@@ -77,7 +77,7 @@ def test_one_wrong_bit_is_found_and_named(folder: Path, monkeypatch: pytest.Monk
 
 def test_compare_counts_and_names_a_traced_value() -> None:
     network = small_network()
-    shape = Shape.of(network)
+    shape = AnswerShape.of(network)
     inputs = np.ones((2, 3, INPUTS), dtype=np.int64)
     exact = np.broadcast_to((network.layers[0].kernel.codes.sum(axis=1)) << (36 - 5), (2, 3, OUTPUTS)).copy()
     trace = Trace(shape.stages[0], exact.copy(), exact, exact)

@@ -15,10 +15,10 @@ from ese_host.boards.board import load_board
 from ese_host.errors import CapacityError, UnsupportedError
 from ese_host.estimate import energy, masks, resources
 from ese_host.estimate import memories as storage
+from ese_host.estimate.design_choice import DesignOptions, design_of
+from ese_host.estimate.estimator import Subject, estimate
 from ese_host.estimate.masks import Pruning
-from ese_host.estimate.record import Subject, estimate
-from ese_host.estimate.search import HEADROOM, Range, search
-from ese_host.estimate.sizing import Choices, design_of
+from ese_host.estimate.search import HEADROOM, SearchRange, search
 from ese_host.estimate.timing import of_sizes
 from ese_host.image.design import Design
 from ese_host.image.interleave import entries_per_pe
@@ -34,7 +34,7 @@ def of(
 ) -> dict[str, Any]:
     units = 1 if pes % units else units
     timed, table, works = of_sizes([layer], pruning, pes, units)
-    design = design_of(table, works, pruning, Choices(pes, units, 100, **choices))
+    design = design_of(table, works, pruning, DesignOptions(pes, units, 100, **choices))
     weights = sum(matrix.weights for matrix in layer.matrices())
     return estimate(Subject("layer", weights), timed, design, load_board(board))
 
@@ -97,7 +97,7 @@ def test_an_open_lut_verdict_is_said() -> None:
 
 def test_a_clock_beyond_the_boards_does_not_fit() -> None:
     timed, table, works = of_sizes([ESE], Pruning(0.1), 64, 2)
-    design = replace(design_of(table, works, Pruning(0.1), Choices(64, 2, 100)), clock_mhz=500)
+    design = replace(design_of(table, works, Pruning(0.1), DesignOptions(64, 2, 100)), clock_mhz=500)
     found = estimate(Subject("x", 1), timed, design, load_board("pynq-z2"))
     assert not found["fits"] and "clock: 500 MHz wanted, pynq-z2 is built for 200 at most" in found["over"]
 
@@ -262,7 +262,7 @@ def test_energy_follows_the_table() -> None:
 def test_search_beats_every_design_it_could_have_taken() -> None:
     board = load_board("pynq-z1")
     layer, pruning = LstmSize(40, 128, 64), Pruning(0.2)
-    best = search([layer], pruning, Choices(1, 1, 100), board)
+    best = search([layer], pruning, DesignOptions(1, 1, 100), board)
     for pes in (16, 32, 63, 64, 100, 128):
         for units in (1, 2):
             other = of(layer, pruning, pes, "pynq-z1", units)
@@ -273,8 +273,8 @@ def test_search_beats_every_design_it_could_have_taken() -> None:
 
 
 def test_search_keeps_what_is_given() -> None:
-    tried = Range((48,), (7,), (1,))
-    found = search([ESE], Pruning(0.1), Choices(1, 1, 100), load_board("pynq-z2"), tried)
+    tried = SearchRange((48,), (7,), (1,))
+    found = search([ESE], Pruning(0.1), DesignOptions(1, 1, 100), load_board("pynq-z2"), tried)
     assert (found.design.pes, found.design.gap_bits, found.design.cells_per_cycle) == (48, 7, 1)
 
 
@@ -283,7 +283,7 @@ def test_a_units_multiplexer_is_over_its_own_pes() -> None:
 
     def drains(pes: int, units: int) -> tuple[float, float]:
         table, works = of_sizes([ESE], Pruning(0.1), pes, units)[1:]
-        design = design_of(table, works, Pruning(0.1), Choices(pes, units, 100))
+        design = design_of(table, works, Pruning(0.1), DesignOptions(pes, units, 100))
         modelled = resources.use(design, load_board("pynq-z2"))["luts"].parts["accumulators to units"]
         return modelled, resources.drain_upper(design)
 
@@ -292,7 +292,7 @@ def test_a_units_multiplexer_is_over_its_own_pes() -> None:
 
 
 def test_search_gives_the_nearest_where_none_fits() -> None:
-    found = search([LstmSize(512, 1024)], Pruning(0.3), Choices(1, 1, 100), load_board("pynq-z2"))
+    found = search([LstmSize(512, 1024)], Pruning(0.3), DesignOptions(1, 1, 100), load_board("pynq-z2"))
     assert resources.over(resources.use(found.design, load_board("pynq-z2")))
 
 
@@ -322,7 +322,7 @@ def test_wide_words_and_full_phases_are_priced() -> None:
 
     def design(kind: WeightKind) -> Design:
         table, works = of_sizes([ESE], Pruning(0.1, kind=kind), 64, 2)[1:]
-        return design_of(table, works, Pruning(0.1, kind=kind), Choices(64, 2, 100))
+        return design_of(table, works, Pruning(0.1, kind=kind), DesignOptions(64, 2, 100))
 
     narrow, wide = design("int12"), design("int16")
     assert (narrow.packing.word_bits, wide.packing.word_bits) == (18, 36)

@@ -11,12 +11,12 @@ import pytest
 pytest.importorskip("numba", reason="gap-aware masks come with the 'train' extra")
 pytest.importorskip("ese_hls.encode.encoder", reason="the encoder comes with the 'hls' extra")
 
-from ese_hls.encode import encoder, sizing
+from ese_hls.encode import encoder, fit_design
 from ese_host import image
 from ese_host.estimate import cycles
+from ese_host.estimate.design_choice import DesignOptions, design_of
 from ese_host.estimate.masks import Pruning
-from ese_host.estimate.sizing import Choices, design_of
-from ese_host.estimate.timing import Timed, of_image, of_sizes
+from ese_host.estimate.timing import TimedNetwork, of_image, of_sizes
 from ese_host.image.design import Design
 from ese_host.image.interleave import Interleave
 from ese_host.image.reader import Image
@@ -64,14 +64,14 @@ def pruned(rng: Rng, spec: Spec, pes: int, gap_bits: int, density: float) -> Net
 
 
 def encoded(net: Network, pes: int, gap_bits: int, units: int) -> tuple[Image, Design]:
-    design = sizing.choose_design(net, pes=pes, gap_bits=gap_bits, cells_per_cycle=units)
+    design = fit_design.choose_design(net, pes=pes, gap_bits=gap_bits, cells_per_cycle=units)
     words = np.frombuffer(encoder.encode(net, design), dtype="<u4").astype(np.uint32)
     return image.parse(words, design), design
 
 
-def assert_equal(made: Image, design: Design, layers: Sequence[LayerSize], pruning: Pruning) -> Timed:
+def assert_equal(made: Image, design: Design, layers: Sequence[LayerSize], pruning: Pruning) -> TimedNetwork:
     """Phases, memories and iterations of an image are those of the sizes."""
-    choices = Choices(design.pes, design.cells_per_cycle, 100, design.acc_banks, design.acc_bits)
+    choices = DesignOptions(design.pes, design.cells_per_cycle, 100, design.acc_banks, design.acc_bits)
     timed, table, works = of_sizes(layers, pruning, design.pes, design.cells_per_cycle)
     assert timed.exact
     for phase, expected, work, counts in zip(timed.model.phases, made.phases, works, made.counts, strict=True):
@@ -104,7 +104,7 @@ def test_the_ese_layer_as_encoded(pes: int) -> None:
     spec = Spec(inputs=153, units=(1024,), projection=512, peepholes=True, outputs=0, activations=SMOOTH16)
     spec = replace(spec, sequences=True)
     net = pruned(np.random.default_rng(2), spec, pes, 5, 0.1)
-    design = sizing.choose_design(net, pes=pes, gap_bits=5)
+    design = fit_design.choose_design(net, pes=pes, gap_bits=5)
     words = np.frombuffer(encoder.encode(net, design), dtype="<u4").astype(np.uint32)
     assert_equal(image.parse(words, design), design, sizes_of(net), Pruning(0.1))
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from ese_host.errors import FormatError
 from ese_host.files import json_text
-from ese_host.files.decoder import Form, Open, decode, encode
+from ese_host.files.decoder import JsonForm, KeepsUnknown, decode, encode
 from ese_host.image.design import Design
 from ese_host.ir.fixed import Fixed
 from ese_host.ir.network import Activation
@@ -35,7 +35,7 @@ class Other:
 
 
 @dataclass(frozen=True)
-class Whole:
+class WholeObject:
     inner: Inner
     maybe: Inner | None
     either: Union[int, str, None]
@@ -48,7 +48,7 @@ class Whole:
 
 
 @dataclass(frozen=True)
-class Loose(Open):
+class Loose(KeepsUnknown):
     first: int = 0
     second: dict[str, float] = field(default_factory=dict)
     inner: Inner | None = None
@@ -68,7 +68,7 @@ json_values = st.recursive(
 )
 inners = st.builds(Inner, st.integers(), st.booleans(), st.text(), st.sampled_from(["a", "b"]))
 wholes = st.builds(
-    Whole,
+    WholeObject,
     inners,
     st.none() | inners,
     st.none() | st.integers() | st.text(),
@@ -82,15 +82,15 @@ wholes = st.builds(
 
 
 @given(wholes)
-def test_what_was_encoded_is_decoded_to_the_same(value: Whole) -> None:
-    assert decode(Whole, json.loads(json.dumps(encode(value))), "file") == value
+def test_what_was_encoded_is_decoded_to_the_same(value: WholeObject) -> None:
+    assert decode(WholeObject, json.loads(json.dumps(encode(value))), "file") == value
 
 
 @given(st.lists(inners | st.builds(Other, numbers)))
 def test_objects_may_tell_their_class(parts: list[Union[Inner, Other]]) -> None:
     value = Tagged(tuple(parts))
     plain = json.loads(json.dumps(encode(value, tag="class")))
-    assert decode(Tagged, plain, "file", form=Form("class")) == value
+    assert decode(Tagged, plain, "file", form=JsonForm("class")) == value
 
 
 @given(st.integers(1, 48), st.integers(0, 8), st.booleans(), st.booleans(), st.integers(), st.integers())
@@ -152,23 +152,23 @@ SOUND: dict[str, Any] = {
 )
 def test_wrong_types_are_refused_by_their_place(path: list[Any], value: Any, message: str) -> None:
     whole = json.loads(json.dumps(SOUND))
-    assert decode(Whole, whole, "file", "make it again").table == SOUND["table"]
+    assert decode(WholeObject, whole, "file", "make it again").table == SOUND["table"]
     node = whole
     for key in path[:-1]:
         node = node[key]
     node[path[-1]] = value
     with pytest.raises(FormatError) as caught:
-        decode(Whole, whole, "file", "make it again")
+        decode(WholeObject, whole, "file", "make it again")
     assert str(caught.value) == message
 
 
-FIELDS = {item.name for item in dataclasses.fields(Whole)}
+FIELDS = {item.name for item in dataclasses.fields(WholeObject)}
 
 
 @given(st.sampled_from(sorted(FIELDS - {"anything"})), json_values)
 def test_any_value_is_refused_by_name_or_kept(name: str, value: Any) -> None:
     try:
-        found = decode(Whole, {**SOUND, name: value}, "file")
+        found = decode(WholeObject, {**SOUND, name: value}, "file")
     except FormatError as error:
         assert str(error).startswith(f"file: {name}")
     else:
@@ -178,9 +178,9 @@ def test_any_value_is_refused_by_name_or_kept(name: str, value: Any) -> None:
 def test_fields_that_are_missing_or_not_known_are_refused() -> None:
     for value in ({**SOUND, "more": 1}, {name: item for name, item in SOUND.items() if name != "maybe"}, {}):
         with pytest.raises(FormatError, match=r"^file has fields \[.*\]; expected \['absent', 'anything', 'either'"):
-            decode(Whole, value, "file")
+            decode(WholeObject, value, "file")
     with pytest.raises(FormatError, match=r"^file is \[\]; expected an object$"):
-        decode(Whole, [], "file")
+        decode(WholeObject, [], "file")
 
 
 def test_a_long_value_is_cut() -> None:
@@ -204,10 +204,10 @@ def test_open_objects_keep_what_they_have_and_its_order(names: list[str], furthe
 
 def test_open_objects_decode_what_they_are_asked_for() -> None:
     value = {"last": 3, "first": 5, "inner": "no object"}
-    found = decode(Loose, value, "file", form=Form(only=("first",)))
+    found = decode(Loose, value, "file", form=JsonForm(only=("first",)))
     assert found.first == 5 and found.last == "" and encode(found) == value
     with pytest.raises(FormatError, match=r"^file: last is 3; expected text$"):
-        decode(Loose, value, "file", form=Form(only=("last",)))
+        decode(Loose, value, "file", form=JsonForm(only=("last",)))
     assert encode(Loose()) == {} and encode(Loose(last="x", first=1)) == {"first": 1, "last": "x"}
 
 

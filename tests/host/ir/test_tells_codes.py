@@ -17,17 +17,17 @@ class Half:
         return array, np.ones(array.shape[1], dtype=np.int64), 0
 
 
-class Whole(Half):
+class WholeQuantizer(Half):
     kind = "ternary"
 
 
-class Shared(Whole):
+class Shared(WholeQuantizer):
     kind = "codebook4"
     codebook = np.arange(16)
 
 
 def test_the_protocol_is_a_kind_and_its_codes() -> None:
-    assert tells_codes(Whole()) and not isinstance(Whole(), TellsCodebook)
+    assert tells_codes(WholeQuantizer()) and not isinstance(WholeQuantizer(), TellsCodebook)
     assert tells_codes(Shared()) and isinstance(Shared(), TellsCodebook)
     assert not tells_codes(None) and not tells_codes(lambda x: x)
 

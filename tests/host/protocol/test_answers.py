@@ -9,24 +9,24 @@ from hypothesis import strategies as st
 
 from ese_host.errors import DeviceError
 from ese_host.ir.fixed import Fixed
-from ese_host.protocol.answers import Shape, Stage
+from ese_host.protocol.answers import AnswerShape, TraceStage
 
 Values = dict[tuple[int, int, str, int], tuple[int, int, int]]
 
 
-def shape_of(every_step: bool, output: Fixed | None = None) -> Shape:
+def shape_of(every_step: bool, output: Fixed | None = None) -> AnswerShape:
     stages = (
-        Stage("lstm", "cells", 3, 14, True),
-        Stage("dense", "rows", 2, 36, every_step),
+        TraceStage("lstm", "cells", 3, 14, True),
+        TraceStage("dense", "rows", 2, 36, every_step),
     )
-    return Shape(4, 2, every_step, Fixed(8, 3), output, stages)
+    return AnswerShape(4, 2, every_step, Fixed(8, 3), output, stages)
 
 
 def halves(value: int) -> list[int]:
     return [value & 0xFFFFFFFF, (value >> 32) & 0xFFFFFFFF]
 
 
-def answer(shape: Shape, lengths: list[int], rng: np.random.Generator, trace: bool) -> tuple[np.ndarray, Values]:
+def answer(shape: AnswerShape, lengths: list[int], rng: np.random.Generator, trace: bool) -> tuple[np.ndarray, Values]:
     """An answer word by word, and what it says."""
     words: list[int] = []
     values: Values = {}

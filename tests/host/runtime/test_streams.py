@@ -1,4 +1,4 @@
-"""Packets in the air: double buffering, other images, several engines, asyncio with interrupts and without."""
+"""Packets in flight: double buffering, other images, several engines, asyncio with interrupts and without."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ese_host.device.emulated.faults import Faults, PacketFault
 from ese_host.errors import DeviceError, FormatError, MismatchError
 from ese_host.runtime import transfers
 from ese_host.runtime.accelerator import Accelerator
-from ese_host.runtime.pool import Engines
+from ese_host.runtime.pool import EnginePool
 
 
 @pytest.fixture(params=DRIVERS)
@@ -155,7 +155,7 @@ def test_several_engines(folder: Path, driver: Any) -> None:
     inputs = [codes(1, n, seed=n)[0] for n in lengths]
     with Accelerator(folder, driver=driver) as one:
         want = one.run(inputs)
-    with Engines([Accelerator(folder, driver=driver) for _ in range(3)]) as engines:
+    with EnginePool([Accelerator(folder, driver=driver) for _ in range(3)]) as engines:
         for count in (1, 2, 9):
             found = engines.run(inputs[:count])
             width = found.outputs.shape[1]
@@ -168,13 +168,13 @@ def test_several_engines(folder: Path, driver: Any) -> None:
 def test_engines_want_one_image(folder: Path) -> None:
     other = second_image(folder)
     with pytest.raises(FormatError, match="at least one"):
-        Engines([])
+        EnginePool([])
     with (
         Accelerator(folder, driver="adapter") as a,
         Accelerator(other, driver="adapter") as b,
         pytest.raises(MismatchError, match="one image is expected"),
     ):
-        Engines([a, b])
+        EnginePool([a, b])
 
 
 def test_asyncio(folder: Path, driver: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from ese_host.errors import FormatError, UnsupportedError
 from ese_host.image.interleave import Interleave, entries_per_pe, max_gap
 from ese_host.ir.mask_families import MASK_FAMILIES
 from ese_models.pruning import gap_aware, magnitude, mask_for, pe_balanced, statistics
-from ese_models.pruning.chain import best_chain
+from ese_models.pruning.heaviest_chain import best_chain
 from support.random_data import problems
 
 

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ese_host.bundle.provenance import Record, beside
+from ese_host.bundle.provenance import ProvenanceRecord, beside
 from ese_host.errors import FormatError, MissingError, UnsupportedError
 from ese_host.image.interleave import entries_per_pe
 from ese_host.ir.mask_families import MASK_FAMILIES
@@ -259,7 +259,7 @@ def test_commands_refuse_by_name_and_leave_nothing(tmp_path, tiny, dense, comman
     with pytest.raises(MissingError, match=r"none\.keras is not there"):
         commands(cli.compress, tmp_path / "none.keras")
     with pytest.raises(FormatError, match=r"model\.h5 does not end in \.keras"):
-        provenance.save(dense, tmp_path / "model.h5", Record(), tiny)
+        provenance.save(dense, tmp_path / "model.h5", ProvenanceRecord(), tiny)
     dense.save(tmp_path / "alone.keras")
     with pytest.raises(MissingError, match=r"alone\.provenance\.json is not there"):
         commands(cli.compress, tmp_path / "alone.keras", "--out", tmp_path / "out.keras")

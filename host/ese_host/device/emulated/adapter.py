@@ -53,7 +53,7 @@ def allocate(board: EmulatedBoard, words: int) -> Buffer:
     return buffer
 
 
-class Registers:
+class AdapterMmio:
     """One block of registers, like pynq's MMIO and DefaultIP."""
 
     def __init__(self, board: EmulatedBoard, base: int) -> None:
@@ -74,10 +74,10 @@ class Registers:
         return offset
 
 
-class Channel:
+class AdapterChannel:
     """One direction of the DMA, like pynq's _SDMAChannel."""
 
-    def __init__(self, registers: Registers, offset: int) -> None:
+    def __init__(self, registers: AdapterMmio, offset: int) -> None:
         self._registers, self._offset = registers, offset
         self._fresh = True
 
@@ -113,12 +113,12 @@ class Channel:
         self._registers.write(self._offset + DmaRegister.LENGTH, array.nbytes)
 
 
-class Dma(Registers):
+class Dma(AdapterMmio):
     """Both directions, like pynq's lib.dma.DMA."""
 
     buffer_max_size = MAX_TRANSFER_BYTES
 
     def __init__(self, board: EmulatedBoard, base: int) -> None:
         super().__init__(board, base)
-        self.sendchannel = Channel(self, DmaRegister.SEND)
-        self.recvchannel = Channel(self, DmaRegister.RECEIVE)
+        self.sendchannel = AdapterChannel(self, DmaRegister.SEND)
+        self.recvchannel = AdapterChannel(self, DmaRegister.RECEIVE)

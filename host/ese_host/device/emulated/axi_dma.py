@@ -17,7 +17,7 @@ Engine = Callable[[Words, int, Done], bool]
 """Take a packet, room for so many words of answer, and whom to tell; False where nothing takes it."""
 
 
-class Channel:
+class DmaChannel:
     """Registers and state of one direction."""
 
     def __init__(self) -> None:
@@ -69,7 +69,7 @@ class AxiDma:
     def reset(self) -> None:
         """Both channels halted, nothing pending; what the engine still answers is lost."""
         with self._lock:
-            self._channels = {DmaRegister.SEND: Channel(), DmaRegister.RECEIVE: Channel()}
+            self._channels = {DmaRegister.SEND: DmaChannel(), DmaRegister.RECEIVE: DmaChannel()}
             self._transfer += 1
             self._busy = False
             self._finished.set()
@@ -146,7 +146,7 @@ class AxiDma:
             self._finished.set()
         self._changed()
 
-    def _control(self, channel: Channel, value: int) -> None:
+    def _control(self, channel: DmaChannel, value: int) -> None:
         if value & DmaBit.RESET:
             self.reset()
             return
@@ -157,7 +157,7 @@ class AxiDma:
             channel.status = channel.status & ~DmaBit.IDLE | DmaBit.HALTED
             channel.pending = False
 
-    def _start(self, channel: Channel, base: int, length: int) -> None:
+    def _start(self, channel: DmaChannel, base: int, length: int) -> None:
         channel.length = length
         channel.status &= ~DmaBit.IDLE
         name = "send_errors" if base == DmaRegister.SEND else "receive_errors"

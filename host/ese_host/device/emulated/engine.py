@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ese_host.device.closing import Closing
+from ese_host.device.closeable import Closeable
 from ese_host.errors import DeviceError, FormatError
 from ese_host.protocol import Words
 
@@ -22,7 +22,7 @@ def is_library(path: Path) -> bool:
         return stream.read(len(ELF_MAGIC)) == ELF_MAGIC
 
 
-class EmulatedEngine(Closing):
+class EmulatedEngine(Closeable):
     """One engine of an emulated bitstream, open until it is closed; a context manager."""
 
     def __init__(self, library: Path | ctypes.CDLL) -> None:

@@ -10,7 +10,7 @@ run.py         every tensor of a program; chains by the golden model, or by what
 
 from ese_host.ir.program.arithmetic import Affine, Apply, Merge, Quantize, Relu, Ternary
 from ese_host.ir.program.chain import Chain
-from ese_host.ir.program.graph import INPUT, Head, Output, Port, Program, Step
+from ese_host.ir.program.graph import INPUT, Head, Output, Port, Program, ProgramStep
 from ese_host.ir.program.order import Concatenate, Fill, Last, Mask, Repeat, Reshape, Reverse, Unmask
 from ese_host.ir.program.run import Inputs, ProgramRun, run, values_of
 from ese_host.ir.program.tensor import Tensor, Value
@@ -31,12 +31,12 @@ __all__ = [
     "Port",
     "Program",
     "ProgramRun",
+    "ProgramStep",
     "Quantize",
     "Relu",
     "Repeat",
     "Reshape",
     "Reverse",
-    "Step",
     "Tensor",
     "Ternary",
     "Unmask",

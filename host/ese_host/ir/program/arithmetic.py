@@ -13,7 +13,7 @@ from ese_host.errors import CapacityError, FormatError
 from ese_host.ir.activations import LIMIT_BITS, SLOPE, Activation, activate
 from ese_host.ir.fixed import Codes, Fixed
 from ese_host.ir.program.order import OneSource, aligned, common, shifted
-from ese_host.ir.program.tensor import HELD_BITS, Tensor, Value, check_frac, check_range
+from ese_host.ir.program.tensor import MAX_CODE_BITS, Tensor, Value, check_frac, check_range
 from ese_host.ir.tables import INPUT_FRAC, TABLE_SIZE, tanh_table
 
 MergeKind = Literal["add", "subtract", "multiply", "maximum", "minimum", "average"]
@@ -152,8 +152,8 @@ class Quantize(OneSource):
             CapacityError: the binary points are too far apart.
         """
         shift = self.format.frac - source.frac
-        if -shift > HELD_BITS:
-            raise CapacityError(f"it rounds {-shift} bits away; at most {HELD_BITS} are held: quantize earlier")
+        if -shift > MAX_CODE_BITS:
+            raise CapacityError(f"it rounds {-shift} bits away; at most {MAX_CODE_BITS} are held: quantize earlier")
         if shift > 0:
             check_range(source.low << shift, source.high << shift)
         low, high = (int(self.format.quantize(code, source.frac)) for code in (source.low, source.high))
@@ -178,8 +178,10 @@ class Ternary(OneSource):
     frac: int
 
     def __post_init__(self) -> None:
-        if not 1 <= self.threshold < 1 << HELD_BITS:
-            raise FormatError(f"a Ternary has threshold code {self.threshold}; 1 to {(1 << HELD_BITS) - 1} are allowed")
+        if not 1 <= self.threshold < 1 << MAX_CODE_BITS:
+            raise FormatError(
+                f"a Ternary has threshold code {self.threshold}; 1 to {(1 << MAX_CODE_BITS) - 1} are allowed"
+            )
         check_frac(self.threshold_frac)
         check_frac(self.frac)
 
@@ -195,7 +197,7 @@ class Ternary(OneSource):
     def _of(self, codes: Codes | int, frac: int) -> Codes:
         shift = frac - self.threshold_frac
         least = self.threshold << shift if shift >= 0 else -(-self.threshold >> -shift)
-        return np.where(np.abs(codes) >= min(least, 1 << HELD_BITS), np.sign(codes), 0)
+        return np.where(np.abs(codes) >= min(least, 1 << MAX_CODE_BITS), np.sign(codes), 0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,7 +218,7 @@ class Apply(OneSource):
             CapacityError: the input has too many bits, or too few for the binary point.
         """
         if self.activation.hard:
-            most = HELD_BITS - LIMIT_BITS - SLOPE.bits - 1
+            most = MAX_CODE_BITS - LIMIT_BITS - SLOPE.bits - 1
             if source.frac > most:
                 raise CapacityError(
                     f"a hard activation reads {source.frac} fractional bits; {most} are held: quantize before"

@@ -16,7 +16,7 @@ from ese_host.ir.program.order import Concatenate, Last, Mask, Repeat, Reshape, 
 from ese_host.ir.program.tensor import Kind, Tensor
 
 Head = Literal["none", "softmax", "sigmoid", "tanh"]
-Step = Union[
+ProgramStep = Union[
     Chain, Concatenate, Merge, Affine, Apply, Relu, Quantize, Ternary, Last, Mask, Unmask, Reverse, Reshape, Repeat
 ]
 
@@ -61,7 +61,7 @@ class Program:
     """
 
     inputs: tuple[Port, ...]
-    steps: tuple[Step, ...]
+    steps: tuple[ProgramStep, ...]
     outputs: tuple[Output, ...]
 
     def __post_init__(self) -> None:
@@ -119,7 +119,7 @@ class Program:
         return tuple(step for step in self.steps if isinstance(step, Chain))
 
 
-def describe(step: Step) -> str:
+def describe(step: ProgramStep) -> str:
     """A step's name for messages."""
     return f"{type(step).__name__} {(step.name if isinstance(step, Chain) else step.target)!r}"
 

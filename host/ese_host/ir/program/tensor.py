@@ -14,7 +14,7 @@ from ese_host.ir.sequences import Lengths
 
 Kind = Literal["sequence", "vector"]
 
-HELD_BITS = 62
+MAX_CODE_BITS = 62
 """Bits that a code may have, so that 64-bit arithmetic never overflows."""
 MAX_FRAC = 96
 MAX_WIDTH = 1 << 16
@@ -115,7 +115,9 @@ def check_range(low: int, high: int) -> None:
     """Refuse codes that 64-bit arithmetic may not hold.
 
     Raises:
-        CapacityError: more than `HELD_BITS` bits are needed.
+        CapacityError: more than `MAX_CODE_BITS` bits are needed.
     """
-    if low < -(1 << (HELD_BITS - 1)) or high >= 1 << (HELD_BITS - 1):
-        raise CapacityError(f"values may need codes {low}..{high}; {HELD_BITS} bits are held: put a quantizer before")
+    if low < -(1 << (MAX_CODE_BITS - 1)) or high >= 1 << (MAX_CODE_BITS - 1):
+        raise CapacityError(
+            f"values may need codes {low}..{high}; {MAX_CODE_BITS} bits are held: put a quantizer before"
+        )

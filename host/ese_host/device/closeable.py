@@ -5,10 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TypeVar
 
-Own = TypeVar("Own", bound="Closing")
+Own = TypeVar("Own", bound="Closeable")
 
 
-class Closing(ABC):
+class Closeable(ABC):
     """A context manager that closes itself at the end of its block."""
 
     def __enter__(self: Own) -> Own:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from ese_hls.encode.encoder import Packed, check_capacity, check_formats, fill
+from ese_hls.encode.encoder import FilledMemories, check_capacity, check_formats, fill
+from ese_hls.encode.matrix_storage import Storage, full_phases_worthwhile
 from ese_hls.encode.schedule import banks_needed
-from ese_hls.encode.storage import Storage, pays
 from ese_host.image import Design, Mode, Needs, Packing, smallest_design
 from ese_host.ir import Network, common_formats
 
@@ -29,7 +29,7 @@ def fit(
     mode: Mode = "stream",
     fifo_depth: int = 8,
     storage: Storage = "auto",
-) -> tuple[Design, tuple[Packed, ...]]:
+) -> tuple[Design, tuple[FilledMemories, ...]]:
     """The design whose memories just hold each of the networks, and the memories of each.
 
     It has full phases where a matrix is to be stored full and `storage.pays` holds, or `storage` is "full".
@@ -55,7 +55,7 @@ def fit(
     packing = Packing(formats.weights, gap_bits, full_phases=storage != "sparse")
     packed = [fill(network, pes, packing, units, banks, mode, storage) for network in networks]
     full = any(choice.stored == "full" for one in packed for choice in one.choices)
-    if full and storage == "auto" and not pays([one.choices for one in packed], packing, pes):
+    if full and storage == "auto" and not full_phases_worthwhile([one.choices for one in packed], packing, pes):
         full, sparse = False, replace(packing, full_phases=False)
         packed = [fill(network, pes, sparse, units, banks, mode) for network in networks]
     design = smallest_design(

@@ -32,7 +32,7 @@ def bank_balanced(weights: Floats, density: float, interleave: Interleave, bank:
     columns = np.shape(weights)[-1]
     banks = -(-columns // bank)
     units = np.arange(interleave.rows)[:, None] * banks + np.arange(columns) * banks // columns
-    return evenly(weights, density, interleave, units)
+    return balance_units(weights, density, interleave, units)
 
 
 def column_balanced(weights: Floats, density: float, interleave: Interleave) -> Mask:
@@ -42,10 +42,10 @@ def column_balanced(weights: Floats, density: float, interleave: Interleave) -> 
     This is the choice that CBTD ends with, its drop probability 1. See `checked_magnitudes` for what is refused.
     """
     units = np.broadcast_to(np.arange(np.shape(weights)[-1]), (interleave.rows, np.shape(weights)[-1]))
-    return evenly(weights, density, interleave, units)
+    return balance_units(weights, density, interleave, units)
 
 
-def evenly(weights: Floats, density: float, interleave: Interleave, units: npt.NDArray[np.int64]) -> Mask:
+def balance_units(weights: Floats, density: float, interleave: Interleave, units: npt.NDArray[np.int64]) -> Mask:
     """The heaviest mask whose units, within each PE, differ by one kept weight at most (full units aside).
 
     Args:

@@ -1,4 +1,4 @@
-"""Records of slow runs (benchmarks/record.py), and what the page of RTL runs makes of one."""
+"""Records of slow runs (benchmarks/cached_results.py), and what the page of RTL runs makes of one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import click
 import pytest
 
-from benchmarks.record import Record, digest
+from benchmarks.cached_results import CachedResults, digest
 from benchmarks.rtl import prove
 
 RESULT: dict[str, Any] = {
@@ -29,7 +29,7 @@ RESULT: dict[str, Any] = {
 
 def test_the_page_marks_a_run_of_other_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prove, "RECORD", tmp_path / "rtl.json")
-    record = Record(prove.RECORD)
+    record = CachedResults(prove.RECORD)
     record.put("ternary-4", prove.sources("ternary-4"), RESULT)
     record.put("int4-4", "other", RESULT)
     page = prove.page()
@@ -47,11 +47,11 @@ def test_no_result_makes_no_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_a_record_outlives_its_run(tmp_path: Path) -> None:
     path = tmp_path / "record.json"
-    record = Record(path)
+    record = CachedResults(path)
     assert not record.current("one", "abc")
     record.put("one", "abc", {"date": "2026-01-02", "tool": "new"})
     record.put("two", "abc", {"date": "2026-01-01", "tool": "old"})
-    again = Record(path)
+    again = CachedResults(path)
     assert again.current("one", "abc") and not again.current("one", "abd")
     assert again.days(["one"]) == "2026-01-02" and again.days(["one", "two"]) == "2026-01-01 to 2026-01-02"
     assert again.said(["one", "two"], "tool") == "new, old"

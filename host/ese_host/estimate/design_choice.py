@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ese_host.errors import CapacityError, FormatError
-from ese_host.estimate.masks import Pruning, Work
+from ese_host.estimate.masks import MatrixEntries, Pruning
 from ese_host.image import GAP_BITS, MAX_ENTRIES, Design, Needs, Packing, StepPlan, check_entries, smallest_design
 from ese_host.ir import Activation, EngineFormats, Fixed
 
@@ -18,7 +18,7 @@ SOURCE, STATE, OUTPUT = Fixed(16, 4), Fixed(16, 4), Fixed(16, 1)
 
 
 @dataclass(frozen=True)
-class Choices:
+class DesignOptions:
     """What a user chooses of a design.
 
     Attributes:
@@ -35,7 +35,7 @@ class Choices:
     hard: bool = False
 
 
-def design_of(plan: StepPlan, works: Sequence[Work], pruning: Pruning, choices: Choices) -> Design:
+def design_of(plan: StepPlan, works: Sequence[MatrixEntries], pruning: Pruning, choices: DesignOptions) -> Design:
     """The smallest design that holds the layers.
 
     Args:

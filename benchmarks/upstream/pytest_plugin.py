@@ -1,6 +1,6 @@
 """A pytest plugin: hls4ml's own tests with another backend in place of Vitis.
 
-Loaded with `-p benchmarks.upstream.plugin` (own_tests.py). The tests' files stay as they are: the value of their
+Loaded with `-p benchmarks.upstream.pytest_plugin` (own_tests.py). The tests' files stay as they are: the value of their
 parameter `backend` is replaced when they are collected, and one line of JSON is written for each test.
 """
 

@@ -21,7 +21,7 @@ ESE = "lstm --inputs 153 --units 1024 --projection 512 --peepholes --density 0.1
 
 
 @dataclass(frozen=True)
-class Engine:
+class ModelledLayer:
     """A layer on the engine.
 
     Attributes:
@@ -59,7 +59,7 @@ def nanojoules_skip(entries: int) -> float:
     return entries * (accesses + TABLE["int mult"] + TABLE["int add"]) / 1e3
 
 
-def eie_layers(board: str, seed: int) -> dict[str, Engine]:
+def eie_layers(board: str, seed: int) -> dict[str, ModelledLayer]:
     """EIE's layers in skip mode, as `make eie` simulates them without batches, at the board's clock."""
     clock = load_board(board).clock_mhz
     found = {}
@@ -68,7 +68,9 @@ def eie_layers(board: str, seed: int) -> dict[str, Engine]:
         entries = run.weights + run.padding
         stored = round(entries / layer.activation_density) * ENTRY_BITS + (layer.inputs + 1) * PES * POINTER_BITS
         fits = stored <= block_ram_bits(board)
-        found[layer.name] = Engine(run.cycles / clock, run.cycles, entries, stored, fits, nanojoules_skip(entries))
+        found[layer.name] = ModelledLayer(
+            run.cycles / clock, run.cycles, entries, stored, fits, nanojoules_skip(entries)
+        )
     return found
 
 
@@ -77,12 +79,12 @@ def ese_command(board: str) -> list[str]:
     return ["estimate", *ESE.split(), "--pes", str(PES), "--board", board, "--json"]
 
 
-def ese_layer(board: str) -> Engine:
+def ese_layer(board: str) -> ModelledLayer:
     """ESE's layer in stream mode: a whole step, by `ese4ml estimate`."""
     with contextlib.redirect_stdout(io.StringIO()) as out:
         main.main(ese_command(board), standalone_mode=False)
     value = json.loads(out.getvalue())
-    return Engine(
+    return ModelledLayer(
         value["latency_us"],
         value["cycles_per_step"],
         value["nonzero_weights"] + value["padding_entries"],

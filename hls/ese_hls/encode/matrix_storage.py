@@ -20,7 +20,7 @@ MARGIN = Fraction(1, 16)
 
 
 @dataclass(frozen=True)
-class Cost:
+class StorageCost:
     """Of one matrix: iterations of the fullest PE, and bits of entry memory of all PEs.
 
     In skip mode the iterations are those of a vector in which every column counts.
@@ -31,18 +31,18 @@ class Cost:
 
 
 @dataclass(frozen=True)
-class Choice:
+class StorageChoice:
     """How one matrix is stored, what each way would cost, and why."""
 
     layer: str
     part: str
     stored: Literal["sparse", "full"]
-    sparse: Cost
-    full: Cost
+    sparse: StorageCost
+    full: StorageCost
     why: str
 
     @property
-    def cost(self) -> Cost:
+    def cost(self) -> StorageCost:
         """Of the way chosen."""
         return self.full if self.stored == "full" else self.sparse
 
@@ -60,7 +60,7 @@ class Choice:
 
 
 @dataclass(frozen=True, eq=False)
-class Stored:
+class EncodedMatrix:
     """Entries of one matrix.
 
     Attributes:
@@ -91,7 +91,7 @@ class Stored:
         return packed
 
 
-def sparse(matrix: Matrix, interleave: Interleave, packing: Packing, mode: Mode) -> Stored:
+def sparse(matrix: Matrix, interleave: Interleave, packing: Packing, mode: Mode) -> EncodedMatrix:
     """A matrix without its zeros: gap and code of each weight, and padding."""
     slots: list[Codes] = []
     columns: list[Codes] = []
@@ -103,10 +103,10 @@ def sparse(matrix: Matrix, interleave: Interleave, packing: Packing, mode: Mode)
             columns.append(own.starts)
             cycles = max(cycles, int(np.maximum(1, np.diff(own.starts)).sum()))
         slots.append(own.gaps | packing.stored(own.values) << packing.gap_bits)
-    return Stored(slots, 0, columns, cycles)
+    return EncodedMatrix(slots, 0, columns, cycles)
 
 
-def full(matrix: Matrix, interleave: Interleave, packing: Packing, mode: Mode) -> Stored:
+def full(matrix: Matrix, interleave: Interleave, packing: Packing, mode: Mode) -> EncodedMatrix:
     """A matrix column by column, each PE with as many rows as the fullest has: zeros where it has fewer."""
     rows, columns = interleave.rows_per_pe, matrix.codes.shape[1]
     owner, local = interleave.owners()
@@ -114,12 +114,12 @@ def full(matrix: Matrix, interleave: Interleave, packing: Packing, mode: Mode) -
     codes[owner, :, local] = matrix.codes & ((1 << packing.slot_width(True)) - 1)
     slots = list(codes.reshape(interleave.pes, -1))
     starts = [np.arange(columns + 1) * rows] * interleave.pes if mode == "skip" else []
-    return Stored(slots, rows, starts, rows * columns)
+    return EncodedMatrix(slots, rows, starts, rows * columns)
 
 
-def store(
+def encode_matrix(
     matrix: Matrix, interleave: Interleave, packing: Packing, mode: Mode, storage: Storage, where: tuple[str, int]
-) -> tuple[Stored, Choice]:
+) -> tuple[EncodedMatrix, StorageChoice]:
     """A matrix's entries, stored the cheaper way or as `storage` says, and the choice with its reason.
 
     `where`: name of its layer, and its part (`ese_host.ir.network.PARTS`).
@@ -127,18 +127,22 @@ def store(
     thin = sparse(matrix, interleave, packing, mode)
     size = interleave.rows_per_pe * matrix.codes.shape[1]
     costs = {
-        name: Cost(cycles, -(-entries // packing.per_word(name == "full")) * packing.word_bits * interleave.pes)
+        name: StorageCost(cycles, -(-entries // packing.per_word(name == "full")) * packing.word_bits * interleave.pes)
         for name, cycles, entries in (
             ("sparse", thin.cycles, int(thin.counts.max(initial=0))),
             ("full", size, size),
         )
     }
-    is_full, why = choose(costs["sparse"], costs["full"], storage, packing.full_phases)
-    choice = Choice(where[0], PARTS[where[1]], "full" if is_full else "sparse", costs["sparse"], costs["full"], why)
+    is_full, why = is_full_cheaper(costs["sparse"], costs["full"], storage, packing.full_phases)
+    choice = StorageChoice(
+        where[0], PARTS[where[1]], "full" if is_full else "sparse", costs["sparse"], costs["full"], why
+    )
     return full(matrix, interleave, packing, mode) if is_full else thin, choice
 
 
-def choose(sparse: Cost, full: Cost, storage: Storage, available: bool = True) -> tuple[bool, str]:
+def is_full_cheaper(
+    sparse: StorageCost, full: StorageCost, storage: Storage, available: bool = True
+) -> tuple[bool, str]:
     """Whether a matrix is stored full, and why: cycles first, then memory.
 
     A zero costs a full matrix a cycle and a sparse one none, so fewer cycles decide for sparse, but for `MARGIN`: with
@@ -147,7 +151,7 @@ def choose(sparse: Cost, full: Cost, storage: Storage, available: bool = True) -
     cycles given away are worth. `available`: whether the design has full phases at all.
     """
     if not available and storage == "auto":
-        wanted, why = choose(sparse, full, storage)
+        wanted, why = is_full_cheaper(sparse, full, storage)
         return False, "the design has no full phases; they pay where they save cycles or block RAM" if wanted else why
     if storage != "auto":
         return storage == "full", "as the option Storage says"
@@ -162,13 +166,13 @@ def choose(sparse: Cost, full: Cost, storage: Storage, available: bool = True) -
     return False, "no more memory"
 
 
-def pays(images: Sequence[Sequence[Choice]], packing: Packing, pes: int) -> bool:
+def full_phases_worthwhile(images: Sequence[Sequence[StorageChoice]], packing: Packing, pes: int) -> bool:
     """Whether a design for these images should have full phases: their logic in every PE must save cycles or block RAM.
 
     The images are loaded one at a time, so that the largest counts.
     """
 
-    def words(ways: Sequence[Cost]) -> int:
+    def words(ways: Sequence[StorageCost]) -> int:
         return sum(way.bits for way in ways) // (packing.word_bits * pes)
 
     chosen = [[choice.cost for choice in choices] for choices in images]

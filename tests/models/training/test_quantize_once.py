@@ -8,7 +8,7 @@ import tensorflow as tf
 from ese_models.networks.builder import QUANTIZERS, Topology, network
 from ese_models.networks.inspection import kernels, weight_quantizers
 from ese_models.training.grouping import begin
-from ese_models.training.held import quantized_once
+from ese_models.training.quantize_once import quantized_once
 
 
 def quantizers_of(model):

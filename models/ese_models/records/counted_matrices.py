@@ -1,4 +1,4 @@
-"""The matrices of a Keras model or of a design folder, as `ese_models.records.storage` counts them."""
+"""The matrices of a Keras model or of a design folder, as `ese_models.records.compression_report` counts them."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import numpy as np
 from ese_host.bundle import GOLDEN, Folder, golden_file
 from ese_host.errors import UnsupportedError
 from ese_host.ir import GATES, WEIGHT_KINDS, Lstm, Matrix, TellsCodebook, tells_codes
-from ese_models.records.storage import FLOAT_BITS, StoredMatrix
+from ese_models.records.compression_report import FLOAT_BITS, CountedMatrix
 
 
-def of_model(model: Any) -> list[StoredMatrix]:
+def of_model(model: Any) -> list[CountedMatrix]:
     """Every kernel of every layer of a Keras model; nested layers (bidirectional, time-distributed) included.
 
     Raises:
@@ -29,7 +29,7 @@ def of_model(model: Any) -> list[StoredMatrix]:
     return found
 
 
-def _of_layer(layer: Any, name: str) -> Iterator[StoredMatrix]:
+def _of_layer(layer: Any, name: str) -> Iterator[CountedMatrix]:
     inner = [(part, getattr(layer, part, None)) for part in ("forward_layer", "backward_layer", "layer")]
     if any(nested is not None for _, nested in inner):
         for part, nested in inner:
@@ -48,9 +48,9 @@ def _of_layer(layer: Any, name: str) -> Iterator[StoredMatrix]:
         yield _matrix(f"{name}/{key}", weights, quantizer, gates, 0 if number else others)
 
 
-def _matrix(name: str, weights: Any, quantizer: Any, group: int, biases: int) -> StoredMatrix:
+def _matrix(name: str, weights: Any, quantizer: Any, group: int, biases: int) -> CountedMatrix:
     if quantizer is None:
-        return StoredMatrix(name, (weights.T != 0).astype(np.int64), FLOAT_BITS, group=group, biases=biases)
+        return CountedMatrix(name, (weights.T != 0).astype(np.int64), FLOAT_BITS, group=group, biases=biases)
     if tells_codes(quantizer):
         return _told(name, weights, quantizer, group, biases)
     stock = STOCK.get(type(quantizer).__name__, _of_bits)(quantizer)
@@ -64,10 +64,10 @@ def _matrix(name: str, weights: Any, quantizer: Any, group: int, biases: int) ->
             f"{stock.levels}: use a quantizer with one scale a tensor or output"
         )
     codes = np.searchsorted(levels, np.round(ratio, 6)) - int(np.searchsorted(levels, 0.0))
-    return StoredMatrix(name, codes.T, stock.code_bits, stock.signs, group, int(scale.size), biases)
+    return CountedMatrix(name, codes.T, stock.code_bits, stock.signs, group, int(scale.size), biases)
 
 
-def _told(name: str, weights: Any, quantizer: Any, group: int, biases: int) -> StoredMatrix:
+def _told(name: str, weights: Any, quantizer: Any, group: int, biases: int) -> CountedMatrix:
     """Codes of a quantizer that tells them; of codebooks there are some wider than the engine's kinds."""
     codes, scale, _ = quantizer.codes_and_scale(weights)
     kind = WEIGHT_KINDS.get(quantizer.kind)
@@ -75,7 +75,7 @@ def _told(name: str, weights: Any, quantizer: Any, group: int, biases: int) -> S
     bits = 1 if signs else int(quantizer.bits)
     numbers = _scales(np.broadcast_to(scale, (2, weights.shape[1])))
     numbers += (1 << bits) if isinstance(quantizer, TellsCodebook) else 0
-    return StoredMatrix(name, codes.T, bits, signs, group, numbers, biases)
+    return CountedMatrix(name, codes.T, bits, signs, group, numbers, biases)
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ STOCK: dict[str, Callable[[Any], _Stock]] = {"ternary": _ternary, "stochastic_te
 """QKeras's quantizers by the name of their class; all others are of their own `bits`."""
 
 
-def of_folder(folder: Path) -> tuple[list[StoredMatrix], int, int]:
+def of_folder(folder: Path) -> tuple[list[CountedMatrix], int, int]:
     """Matrices of a design folder's golden model, its PEs and its gap bits.
 
     Raises:
@@ -120,10 +120,10 @@ def of_folder(folder: Path) -> tuple[list[StoredMatrix], int, int]:
     return found, design.pes, design.gap_bits
 
 
-def _of_matrix(name: str, matrix: Matrix, group: int, biases: int) -> StoredMatrix:
+def _of_matrix(name: str, matrix: Matrix, group: int, biases: int) -> CountedMatrix:
     numbers = _scales(matrix.scale) + (0 if matrix.codebook is None else matrix.codebook.size)
     kind = WEIGHT_KINDS[matrix.kind]
-    return StoredMatrix(name, matrix.codes, kind.code_bits, not kind.holds_zero, group, numbers, biases)
+    return CountedMatrix(name, matrix.codes, kind.code_bits, not kind.holds_zero, group, numbers, biases)
 
 
 def _scales(pair: Any) -> int:

@@ -19,13 +19,13 @@ from ese_host import image
 from ese_host.device.emulated import EmulatedEngine
 from ese_host.image import SUM_FRAC, Design, Image
 from ese_host.ir import Codes, Lstm, Network, golden
-from ese_host.protocol import Operation, Shape, packets
+from ese_host.protocol import AnswerShape, Operation, packets
 
 CSRC = Path(ese_hls.__file__).parent / "csrc"
 AP_TYPES = Path(hls4ml.__file__).parent / "templates" / "vivado" / "ap_types"
 
 
-def lay_out(folder: Path, design: Design) -> None:
+def write_sources(folder: Path, design: Design) -> None:
     """The engine's sources and config.h, as an emitted project has them."""
     shutil.copytree(CSRC, folder / "csrc")
     (folder / "csrc" / "config.h").write_text(config_header.render(design))
@@ -37,7 +37,7 @@ def library(design: Design, machine_words: bool = True) -> ctypes.CDLL:
     """The compiled engine of a design."""
     folder = Path(tempfile.mkdtemp(prefix="ese-engine-"))
     try:
-        lay_out(folder, design)
+        write_sources(folder, design)
         return ctypes.CDLL(str(compile_emulator(folder, folder / "engine.so", machine_words=machine_words)))
     finally:
         shutil.rmtree(folder)
@@ -60,7 +60,7 @@ def load(engine: EmulatedEngine, network: Network, design: Design, storage: Stor
 
 def compare(engine: EmulatedEngine, network: Network, made: Image, codes: Codes) -> int:
     """Run sequences with and without trace; every value of every layer equals the golden model's. Returns how many."""
-    shape = Shape.of(network)
+    shape = AnswerShape.of(network)
     steps = [codes.shape[1]] * len(codes)
     expected = golden.run(network, codes)
     answer = engine.packet(packets.run_packet(made.image_id, list(codes), network.source), shape.words(steps, False))

@@ -16,8 +16,8 @@ from ese_host.errors import FormatError, UnsupportedError
 from ese_models.cli import report as report_cli
 from ese_models.networks.builder import Formats, classifier
 from ese_models.networks.inspection import kernels, weight_quantizers
-from ese_models.records.storage import GAP_BITS, StoredMatrix, huffman_bits, report, size_of, streams
-from ese_models.records.stored_model import of_model
+from ese_models.records.compression_report import GAP_BITS, CountedMatrix, huffman_bits, report, size_of, streams
+from ese_models.records.counted_matrices import of_model
 
 
 @st.composite
@@ -30,7 +30,7 @@ def matrices(draw):
     codes = rng.integers(1, most + 1, shape) * (rng.random(shape) < draw(st.sampled_from([0.0, 0.05, 0.3, 1.0])))
     if bits == 1:
         codes *= rng.choice([-1, 1], shape)
-    return StoredMatrix("m", codes, bits, bits == 1, group, draw(st.integers(0, 9)), draw(st.integers(0, 9)))
+    return CountedMatrix("m", codes, bits, bits == 1, group, draw(st.integers(0, 9)), draw(st.integers(0, 9)))
 
 
 @given(matrices(), st.integers(1, 9), st.integers(2, 12))
@@ -64,7 +64,7 @@ def test_columns_by_hand():
     """8 weights of 16 kept, one PE: position 0, then gaps of 1, one codebook index of 2 bits each."""
     codes = np.zeros((1, 16), dtype=np.int64)
     codes[0, ::2] = [1, 1, 1, 1, 1, 1, 2, 3]
-    size = size_of(StoredMatrix("m", codes, 2, numbers=4, biases=1), 1, 3)
+    size = size_of(CountedMatrix("m", codes, 2, numbers=4, biases=1), 1, 3)
     assert (size.kept, size.entries, size.original) == (8, 8, 32 * 17)
     assert (size.code_stream, size.index_stream, size.numbers) == (16, 24, 80)
     assert (size.code_huffman, size.index_huffman, size.tables) == (6 + 2 + 2, 8, 5 * (8 + 4))
@@ -72,7 +72,7 @@ def test_columns_by_hand():
     assert columns["kept %"] == 50 and columns["weight bits P+Q"] == 2 and columns["weight bits P+Q+H"] == 1.25
     assert columns["index bits P+Q"] == 3 and columns["index bits P+Q+H"] == 1
     assert columns["compress rate P+Q %"] == 100 * 120 / 544 and columns["P+Q+H x"] == 544 / (10 + 8 + 60 + 80)
-    whole = report([StoredMatrix("m", codes, 2), StoredMatrix("n", codes, 2)], 1, 3)[-1]
+    whole = report([CountedMatrix("m", codes, 2), CountedMatrix("n", codes, 2)], 1, 3)[-1]
     assert (whole.name, whole.kept, whole.code_stream) == ("total", 16, 32)
 
 

@@ -25,7 +25,7 @@ from ese_host.ir import ELEMENT_BITS, Activation, Codes, Fixed, Matrix
 
 
 @dataclass
-class Collector:
+class ConversionLog:
     """Reports and sentences of a conversion, and the matrices that share an engine."""
 
     tensors: list[TensorReport] = field(default_factory=list)

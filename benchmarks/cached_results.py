@@ -14,7 +14,7 @@ BENCHES = ("testbench.cpp", "core_testbench.cpp", "vector_file.h")
 """Sources that are no part of an engine."""
 
 
-class Record:
+class CachedResults:
     """Results by name, in a JSON file; one of other sources than today's is kept until it is replaced."""
 
     def __init__(self, path: Path) -> None:

@@ -12,11 +12,11 @@ from ese_host.errors import MismatchError
 from ese_host.image import Image, check_ids
 from ese_host.ir import Network
 from ese_host.ir.program import Program
-from ese_host.protocol import Shape
+from ese_host.protocol import AnswerShape
 
 
 @dataclass(frozen=True, eq=False)
-class Loaded:
+class ChainImage:
     """A checked image with its network: what a chain puts into an engine.
 
     Attributes:
@@ -26,19 +26,19 @@ class Loaded:
     chain: str
     network: Network
     image: Image
-    shape: Shape
+    shape: AnswerShape
 
 
 @dataclass(frozen=True, eq=False)
-class Model:
+class DesignModel:
     """A folder's model: its program, and what each of the program's chains loads, in their order."""
 
     folder: Folder
     program: Program
-    parts: tuple[Loaded, ...]
+    parts: tuple[ChainImage, ...]
 
     @classmethod
-    def read(cls, folder: Folder) -> Model:
+    def read(cls, folder: Folder) -> DesignModel:
         """Read images and golden model of a folder.
 
         Raises:
@@ -60,12 +60,12 @@ class Model:
                     f"{folder.path / name}: image id is {found.image_id:#010x}; "
                     f"the manifest says {image_id:#010x}: emit the image again"
                 )
-            part = Loaded(chain.name, chain.network, found, Shape.of(chain.network))
+            part = ChainImage(chain.name, chain.network, found, AnswerShape.of(chain.network))
             _check_shape(f"{folder.path / name}", part, program.tensors[chain.target].frac)
             parts.append(part)
         return cls(folder, program, tuple(parts))
 
-    def for_engine_of(self, other: Folder) -> Model:
+    def for_engine_of(self, other: Folder) -> DesignModel:
         """This, for an engine that another folder's bitstream made.
 
         Raises:
@@ -74,7 +74,7 @@ class Model:
         check_ids(f"{self.folder.path / IMAGE}", self.folder.manifest.design.design_id, other.manifest.design.design_id)
         return self
 
-    def part(self, chain: str) -> Loaded:
+    def part(self, chain: str) -> ChainImage:
         """What a chain loads.
 
         Raises:
@@ -88,7 +88,7 @@ class Model:
         )
 
 
-def _check_shape(where: str, part: Loaded, frac: int) -> None:
+def _check_shape(where: str, part: ChainImage, frac: int) -> None:
     """Refuse an image and a golden model that answer differently; `frac` of the golden model's outputs."""
     header, shape = part.image.header, part.shape
     pairs = {

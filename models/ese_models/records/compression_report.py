@@ -27,7 +27,7 @@ Codes = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
-class StoredMatrix:
+class CountedMatrix:
     """A weight matrix as codes.
 
     Attributes:
@@ -60,7 +60,7 @@ class StoredMatrix:
 
 
 @dataclass(frozen=True)
-class Size:
+class StorageSize:
     """Bits of one matrix, or of a whole network.
 
     Attributes:
@@ -132,13 +132,13 @@ def huffman_bits(symbols: Codes) -> int:
     return sum(len(code) * times[value] for value, code in huffman_code(times).items())
 
 
-def streams(matrix: StoredMatrix, pes: int, gap_bits: int) -> tuple[Codes, Codes]:
+def streams(matrix: CountedMatrix, pes: int, gap_bits: int) -> tuple[Codes, Codes]:
     """Gaps and codes of all entries of all PEs, padding included."""
     found = entries(matrix.codes, Interleave(len(matrix.codes), pes, matrix.group), matrix.kind, gap_bits)
     return np.concatenate([own.gaps for own in found]), np.concatenate([own.values for own in found])
 
 
-def size_of(matrix: StoredMatrix, pes: int = 1, gap_bits: int | None = None) -> Size:
+def size_of(matrix: CountedMatrix, pes: int = 1, gap_bits: int | None = None) -> StorageSize:
     """Exact size of a matrix.
 
     Args:
@@ -154,7 +154,7 @@ def size_of(matrix: StoredMatrix, pes: int = 1, gap_bits: int | None = None) -> 
         codes = (codes < 0).astype(np.int64)
     plain = matrix.code_bits == FLOAT_BITS
     alphabet = 0 if plain else 1 << matrix.code_bits
-    return Size(
+    return StorageSize(
         name=matrix.name,
         weights=matrix.codes.size,
         biases=matrix.biases,
@@ -170,13 +170,15 @@ def size_of(matrix: StoredMatrix, pes: int = 1, gap_bits: int | None = None) -> 
     )
 
 
-def total(sizes: Sequence[Size]) -> Size:
+def total(sizes: Sequence[StorageSize]) -> StorageSize:
     """The sum of several sizes, under the name total."""
-    fields = [name for name in Size.__dataclass_fields__ if name not in ("name", "gap_bits")]
-    return Size(name="total", gap_bits=0, **{name: sum(getattr(size, name) for size in sizes) for name in fields})
+    fields = [name for name in StorageSize.__dataclass_fields__ if name not in ("name", "gap_bits")]
+    return StorageSize(
+        name="total", gap_bits=0, **{name: sum(getattr(size, name) for size in sizes) for name in fields}
+    )
 
 
-def report(matrices: Iterable[StoredMatrix], pes: int = 1, gap_bits: int | None = None) -> list[Size]:
+def report(matrices: Iterable[CountedMatrix], pes: int = 1, gap_bits: int | None = None) -> list[StorageSize]:
     """Sizes of all matrices and, last, their total."""
     sizes = [size_of(matrix, pes, gap_bits) for matrix in matrices]
     return [*sizes, total(sizes)]

@@ -9,7 +9,7 @@ from typing import Any
 from ese_host.boards import Board
 from ese_host.estimate.energy import TABLE, energy_of
 from ese_host.estimate.resources import BASIS, bits_by_cause, luts_upper, over, percentages, use
-from ese_host.estimate.timing import Timed
+from ese_host.estimate.timing import TimedNetwork
 from ese_host.image import Design
 
 Estimate = dict[str, Any]
@@ -29,7 +29,7 @@ class Subject:
     assumed: tuple[str, ...] = ()
 
 
-def estimate(subject: Subject, timed: Timed, design: Design, board: Board, steps: int = 1) -> Estimate:
+def estimate(subject: Subject, timed: TimedNetwork, design: Design, board: Board, steps: int = 1) -> Estimate:
     """The estimate; `steps`: length of the sequence whose cycles are given besides the steady step's.
 
     Raises:
@@ -99,7 +99,7 @@ def estimate(subject: Subject, timed: Timed, design: Design, board: Board, steps
     }
 
 
-def _basis(timed: Timed) -> dict[str, str]:
+def _basis(timed: TimedNetwork) -> dict[str, str]:
     counts = "entries of each PE exact" if timed.exact else "entries of each PE modelled from random weights"
     return {
         "cycles_per_step": f"modelled: the engine's schedule, iteration by iteration, in the steady state; {counts}",

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from ese_hls.quantize.formats import describe, meaning_of
-from ese_hls.quantize.kinds import WIDEST
+from ese_hls.quantize.step_sizes import Doubles
 from ese_hls.quantize.tensors import WeightTensor
-from ese_hls.quantize.units import Doubles
+from ese_hls.quantize.weight_kind import WIDEST
 from ese_host.errors import UnsupportedError
 from ese_host.ir import Codes
 

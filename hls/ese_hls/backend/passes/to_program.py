@@ -70,7 +70,7 @@ class ToProgram(ModelOptimizerPass):  # type: ignore[misc]
         _read_layer_config(model)
         nodes = list(model.graph.values())
         model.ese_conversion = convert(nodes, list(model.inputs), list(model.outputs), options)
-        _ = model.ese_conversion.layout  # what does not fit an engine is refused here, before anything is written
+        _ = model.ese_conversion.mapping  # what does not fit an engine is refused here, before anything is written
         return True
 
 

@@ -1,6 +1,6 @@
 """CPU time of encoding ESE's layer, of Huffman-coding its image and of decoding that, in Markdown: docs/compression.md.
 
-python -m benchmarks.compressed
+python -m benchmarks.huffman_speed
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import time
 import numpy as np
 
 from ese_hls.encode import compressed as storing
-from ese_hls.encode import encoder, sizing
+from ese_hls.encode import encoder, fit_design
 from ese_host.image import compressed
 from support.ese_layer import WEIGHTS, ese_layer
 
@@ -21,7 +21,7 @@ if __name__ == "__main__":
     print("|---|---:|---:|---:|---:|---:|")
     for kind in ("ternary", "int4"):
         network = ese_layer(64, density=0.11, weights=kind, family="pe-balanced")
-        design = sizing.choose_design(network, pes=64)
+        design = fit_design.choose_design(network, pes=64)
         times = np.zeros((REPEATS, 3))
         for row in times:
             marks = [time.process_time()]

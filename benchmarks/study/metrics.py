@@ -1,4 +1,4 @@
-"""Figures of cells by seed, their spread, and goals that are judged by them."""
+"""CellMetrics of cells by seed, their spread, and goals that are judged by them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from math import sqrt
 from statistics import mean, stdev
 
-from benchmarks.study.cell import Cell
+from benchmarks.study.cell import StudyCell
 from benchmarks.study.store import Record
 
-Results = Mapping[Cell, Record]
+Results = Mapping[StudyCell, Record]
 Values = Mapping[int, float]
 """Seed -> value."""
 
@@ -29,26 +29,26 @@ class Goal:
         return {True: "yes", False: "no", None: "not run"}[self.holds]
 
 
-class Figures:
-    """Figures of cells, by seed; those without a result are left out."""
+class CellMetrics:
+    """CellMetrics of cells, by seed; those without a result are left out."""
 
     def __init__(self, found: Results) -> None:
         self._found = found
 
-    def of(self, cells: Iterable[Cell], metric: str) -> Values:
+    def of(self, cells: Iterable[StudyCell], metric: str) -> Values:
         """A metric on the test split, in percent."""
         return {seed: 100 * value for seed, value in self.part(cells, "metrics", metric).items()}
 
-    def load(self, cells: Iterable[Cell], name: str, factor: float = 1.0) -> Values:
+    def load(self, cells: Iterable[StudyCell], name: str, factor: float = 1.0) -> Values:
         """A load figure of the whole network, times a factor."""
         return {seed: factor * value for seed, value in self.part(cells, "load", name).items()}
 
-    def part(self, cells: Iterable[Cell], group: str, name: str) -> Values:
+    def part(self, cells: Iterable[StudyCell], group: str, name: str) -> Values:
         """A figure of a part of the records, as it stands there."""
         records = {cell.seed: self._found[cell][group] for cell in cells if cell in self._found}
         return {seed: values[name] for seed, values in records.items() if name in values}
 
-    def error(self, base: Iterable[Cell], other: Iterable[Cell]) -> float | None:
+    def error(self, base: Iterable[StudyCell], other: Iterable[StudyCell]) -> float | None:
         """Standard error of the difference of two phone error rates over the utterances of the test split, in points.
 
         Of a ratio of sums, by its linear part; each utterance is compared with itself. None where there are several

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 Doubles = npt.NDArray[np.float64]
-Unit = Callable[[Any, Doubles], Any]
+StepSize = Callable[[Any, Doubles], Any]
 """Of a quantizer and its (inputs, outputs) values: an array of a shape that broadcasts to theirs."""
 
 MANTISSA = 24

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError, version
 
 
-def is_classic() -> bool:
+def is_keras2() -> bool:
     """Whether the Keras that is installed is Keras 2; importing it to ask would take seconds."""
     try:
         return int(version("keras").split(".", 1)[0]) < 3

@@ -10,7 +10,7 @@ from ese_host.errors import MissingError
 
 
 @contextmanager
-def tensorflow_quietly() -> Iterator[None]:
+def quiet_tensorflow() -> Iterator[None]:
     """Import TensorFlow, and start its compiler, without their start-up lines on stderr.
 
     Raises:

@@ -15,7 +15,7 @@ from qkeras import QLSTM
 
 from ese_models.networks import parts
 
-HELD = {"kernel_quantizer_internal": "kernel", "recurrent_quantizer_internal": "recurrent_kernel"}
+QUANTIZED_WEIGHTS = {"kernel_quantizer_internal": "kernel", "recurrent_quantizer_internal": "recurrent_kernel"}
 """Attributes of a QLSTM's cell: quantizer -> its weight."""
 
 
@@ -32,7 +32,7 @@ def quantized_once(model: Any) -> Iterator[None]:
         (layer.cell, name, getattr(layer.cell, name), getattr(layer.cell, weight))
         for _, layer in parts(model)
         if isinstance(layer, QLSTM)
-        for name, weight in HELD.items()
+        for name, weight in QUANTIZED_WEIGHTS.items()
         if getattr(layer.cell, name) is not None
     ]
     values = [quantizer(weight) for _, _, quantizer, weight in found]

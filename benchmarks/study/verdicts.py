@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import mean
 
-from benchmarks.study.cell import Cell
-from benchmarks.study.figures import Figures, Goal, Results, limited, losses, spread
+from benchmarks.study.cell import StudyCell
 from benchmarks.study.grid import FAMILIES
+from benchmarks.study.metrics import CellMetrics, Goal, Results, limited, losses, spread
 from benchmarks.study.store import Record
 from ese_host.ir import MASK_FAMILIES
 
@@ -39,9 +39,9 @@ class Answer:
     charts: Sequence[Chart] = field(default_factory=tuple)
 
 
-def deep_compression(cells: Sequence[Cell], found: Results) -> Answer:
+def deep_compression(cells: Sequence[StudyCell], found: Results) -> Answer:
     """Question 1."""
-    figures = Figures(found)
+    figures = CellMetrics(found)
     parts = {stage: [cell for cell in cells if cell.stage == stage] for stage in ("dense", "pruned", "quantized")}
     errors = {
         stage: {seed: 100 - value for seed, value in figures.of(mine, "accuracy").items()}
@@ -70,12 +70,12 @@ def deep_compression(cells: Sequence[Cell], found: Results) -> Answer:
     )
 
 
-def balance(cells: Sequence[Cell], found: Results) -> Answer:
+def balance(cells: Sequence[StudyCell], found: Results) -> Answer:
     """Question 2."""
-    figures = Figures(found)
+    figures = CellMetrics(found)
     dense = [cell for cell in cells if cell.trunk is None]
     longer = [cell for cell in cells if cell.stage == "dense" and cell.trunk is not None]
-    groups: dict[tuple[str, float, str], list[Cell]] = {}
+    groups: dict[tuple[str, float, str], list[StudyCell]] = {}
     for cell in cells:
         if cell.stage in ("pruned", "quantized"):
             groups.setdefault((cell.family, cell.density, cell.weights), []).append(cell)
@@ -83,7 +83,7 @@ def balance(cells: Sequence[Cell], found: Results) -> Answer:
     base = figures.of(dense, metric)
     others = [name for name in ("non_pause_accuracy",) if figures.of(dense, name)]
 
-    def row(name: Sequence[str], mine: Sequence[Cell]) -> list[str]:
+    def row(name: Sequence[str], mine: Sequence[StudyCell]) -> list[str]:
         values = figures.of(mine, metric)
         load = [
             spread(figures.load(mine, "imbalance"), 3),
@@ -98,11 +98,11 @@ def balance(cells: Sequence[Cell], found: Results) -> Answer:
     order = sorted(groups, key=lambda g: (-g[1], FAMILIES.index(g[0]) if g[0] in FAMILIES else 9, CODES.index(g[2])))
     rows += [row([f, f"{100 * (1 - d):.0f}", w], groups[f, d, w]) for f, d, w in order]
 
-    def compared(text: str, limit: float, mine: Sequence[Cell], against: Sequence[Cell]) -> Goal:
+    def compared(text: str, limit: float, mine: Sequence[StudyCell], against: Sequence[StudyCell]) -> Goal:
         values = losses(figures.of(against, metric), figures.of(mine, metric), lower)
         return limited(text, values, limit, error=figures.error(against, mine))
 
-    def centre(code: str, family: str = "pe-balanced") -> Sequence[Cell]:
+    def centre(code: str, family: str = "pe-balanced") -> Sequence[StudyCell]:
         return groups.get((family, 0.1, code), [])
 
     goals = [limited("dense phone error rate at most 26.5%", base, 26.5, "%")] if lower else []
@@ -134,7 +134,7 @@ def balance(cells: Sequence[Cell], found: Results) -> Answer:
 
 
 def _density_chart(
-    groups: Mapping[tuple[str, float, str], Sequence[Cell]], figures: Figures, metric: str
+    groups: Mapping[tuple[str, float, str], Sequence[StudyCell]], figures: CellMetrics, metric: str
 ) -> Sequence[Chart]:
     densities = sorted({density for family, density, _ in groups if family == "pe-balanced"}, reverse=True)
     if len(densities) < 2:
@@ -154,9 +154,9 @@ def _density_chart(
     )
 
 
-def ternary(cells: Sequence[Cell], found: Results) -> Answer:
+def ternary(cells: Sequence[StudyCell], found: Results) -> Answer:
     """Question 3."""
-    figures = Figures(found)
+    figures = CellMetrics(found)
     metric, lower = _metric(found)
     codes = {code: [cell for cell in cells if cell.weights == code] for code in ("int4", "ternary", "twn", "ttq")}
     base = figures.of(codes["int4"], metric)
@@ -182,9 +182,9 @@ def ternary(cells: Sequence[Cell], found: Results) -> Answer:
     )
 
 
-def dense_sparse_dense(cells: Sequence[Cell], found: Results) -> Answer:
+def dense_sparse_dense(cells: Sequence[StudyCell], found: Results) -> Answer:
     """Question 4."""
-    figures = Figures(found)
+    figures = CellMetrics(found)
     rows, goals = [], []
     for task in dict.fromkeys(cell.task for cell in cells):
         mine = [cell for cell in cells if cell.task == task]
@@ -204,9 +204,9 @@ def dense_sparse_dense(cells: Sequence[Cell], found: Results) -> Answer:
     return Answer(["task", "training", "metric", "%"], rows, goals, [remark])
 
 
-def large(cells: Sequence[Cell], found: Results) -> Answer:
+def large(cells: Sequence[StudyCell], found: Results) -> Answer:
     """Question 5."""
-    figures = Figures(found)
+    figures = CellMetrics(found)
     metric, _ = _metric(found)
     rows = []
     for cell in cells:
@@ -255,7 +255,7 @@ def _words(metric: str) -> str:
     return metric.replace("_", " ")
 
 
-ANSWERS: Mapping[int, Callable[[Sequence[Cell], Results], Answer]] = {
+ANSWERS: Mapping[int, Callable[[Sequence[StudyCell], Results], Answer]] = {
     1: deep_compression,
     2: balance,
     3: ternary,
