@@ -1,0 +1,103 @@
+"""Rules of names and prose that no linter has: `python -m benchmarks.prose [PATH ...]` lists what breaks them.
+
+A public function with three parameters or more says what each of them is, a docstring does not begin with "What", a
+class name stands once in the tree, and a line of a page has at most 120 characters, but for tables and code.
+"""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+WIDTH = 120
+"""Characters of a line of prose, at most."""
+MANY = 3
+"""Parameters from which on a function documents each."""
+SOURCES = ("host", "hls", "models", "benchmarks", "support")
+"""Folders whose docstrings are read; tests tell by their names what they show."""
+
+Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+
+
+def definitions(tree: ast.AST, public: bool = True) -> Iterator[tuple[Definition, bool]]:
+    """Every class and function that is no part of another function, and whether a user of the module sees it."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            yield node, public and not node.name.startswith("_")
+        elif isinstance(node, ast.ClassDef):
+            seen = public and not node.name.startswith("_")
+            yield node, seen
+            yield from definitions(node, seen)
+
+
+def parameters(function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
+    """Names of a function's parameters, `self` and `cls` left out."""
+    given = function.args
+    named = [item.arg for item in (*given.posonlyargs, *given.args, *given.kwonlyargs)]
+    return [name for name in named if name not in ("self", "cls")]
+
+
+def docstring_faults(path: Path, tree: ast.Module) -> Iterator[str]:
+    """What is wrong with the docstrings of one module."""
+    for node in [tree, *(node for node, _ in definitions(tree))]:
+        if (ast.get_docstring(node) or "").startswith("What "):
+            yield f"{path}:{getattr(node, 'lineno', 1)}: the docstring begins with 'What'; name the thing itself"
+    for node, public in definitions(tree):
+        if isinstance(node, ast.ClassDef) or not public or node.name == "__init__":
+            continue
+        decorated = {ast.unparse(item).partition("(")[0] for item in node.decorator_list}
+        is_command = any(name.endswith(("command", "option", "argument")) for name in decorated)
+        if is_command or decorated & {"property", "override"}:
+            continue
+        text = ast.get_docstring(node) or ""
+        if len(parameters(node)) >= MANY and "Args:" not in text:
+            yield f"{path}:{node.lineno}: {node.name} has {len(parameters(node))} parameters and no 'Args:' section"
+
+
+def page_faults(path: Path, text: str) -> Iterator[str]:
+    """Lines of prose that are too long; tables, code, headings and lone links may be."""
+    fenced = False
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.lstrip().startswith("```"):
+            fenced = not fenced
+        elif not fenced and len(line) > WIDTH and not line.lstrip().startswith(("|", "#", "![")):
+            yield f"{path}:{number}: {len(line)} characters; {WIDTH} are allowed"
+
+
+def tracked(paths: list[str]) -> list[Path]:
+    """The files under version control, or about to be, below the given paths."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "--", *paths]
+    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("\n")
+    return [Path(name) for name in listed if name and Path(name).is_file()]
+
+
+def faults(paths: list[str]) -> Iterator[str]:
+    """Every breach of the rules below the given paths; class names are compared over the whole tree."""
+    places: dict[str, list[str]] = defaultdict(list)
+    for path in tracked(["*.py"]):
+        for node, _ in definitions(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                places[node.name].append(f"{path}:{node.lineno}")
+    for name, found in sorted(places.items()):
+        if len(found) > 1:
+            yield f"class {name} stands {len(found)} times: {', '.join(found)}; give each a name of its own"
+    for path in tracked(paths or ["."]):
+        if path.suffix == ".py" and path.parts[0] in SOURCES:
+            yield from docstring_faults(path, ast.parse(path.read_text(encoding="utf-8")))
+        elif path.suffix == ".md":
+            yield from page_faults(path, path.read_text(encoding="utf-8"))
+
+
+def main() -> None:
+    """List the faults and exit with 1 where there is one."""
+    found = list(faults(sys.argv[1:]))
+    print("\n".join(found) or "the rules of names and prose hold")
+    sys.exit(bool(found))
+
+
+if __name__ == "__main__":
+    main()
