@@ -17,7 +17,9 @@ PES = 64
 ENTRY_BITS, POINTER_BITS, ACTIVATION_BITS = 8, 16, 16
 """EIE's: 4-bit weight and 4-bit index; a pointer a column and PE."""
 BRAM36_BITS = 36 * 1024
-ESE = "lstm --inputs 153 --units 1024 --projection 512 --peepholes --density 0.1 --masks gap-aware --weights ternary"
+ESE = (
+    "lstm --inputs 153 --units 1024 --projection 512 --peepholes --density 0.1 --masks gap-aware --weight-code ternary"
+)
 
 
 @dataclass(frozen=True)

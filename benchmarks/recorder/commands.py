@@ -17,8 +17,8 @@ COMMANDS = (
 ESE = "lstm --inputs 153 --units 1024 --projection 512 --peepholes"
 SMALL = "lstm --inputs 20 --units 32"
 ESTIMATES = (
-    *(f"{ESE} --weights {weights} --pes {pes} --json" for weights, pes in product(("ternary", "int4"), (32, 64, 128))),
-    *(f"{SMALL} --weights {weights} --pes 7 --json" for weights in ("int8", "int12", "int16", "codebook4")),
+    *(f"{ESE} --weight-code {code} --pes {pes} --json" for code, pes in product(("ternary", "int4"), (32, 64, 128))),
+    *(f"{SMALL} --weight-code {code} --pes 7 --json" for code in ("int8", "int12", "int16", "codebook4")),
     *(f"{SMALL} --masks {masks} --seed 3 --density 0.2 --pes 5" for masks in ("gap-aware", "pe-balanced", "magnitude")),
     *(f"lstm --inputs 64 --units 128 --board {board} --steps 50 --json" for board in ("pynq-z1", "kv260", "zcu104")),
     f"{ESE} --search",
@@ -33,15 +33,15 @@ ESTIMATES = (
     "lstm --inputs 4096 --units 4096 --search",
     "lstm --inputs 1 --units 1 --pes 1 --density 1",
     "dense --inputs 600 --outputs 1000 --pes 32 --json",
-    "dense --inputs 9216 --outputs 4096 --weights codebook4 --density 0.09",
+    "dense --inputs 9216 --outputs 4096 --weight-code codebook4 --density 0.09",
     "dense --inputs 784 --outputs 100 --search --json --board ultra96-v2",
-    "dense --inputs 30 --outputs 7 --masks magnitude --weights int8 --gap-bits 3 --exact-output --json",
+    "dense --inputs 30 --outputs 7 --masks magnitude --weight-code int8 --gap-bits 3 --exact-output --json",
 )
 EMITS = {
     "emit text": ("ternary.keras", "--pes", "3", "--storage", "full"),
     "emit skip": ("int4.keras", "--mode", "skip", "--fifo-depth", "4", "--gap-bits", "4", "--json"),
     "emit wide": (
-        "ternary.keras", "--weights", "int12", "--board", "zcu104", "--clock-mhz", "200", "--acc-banks", "4",
+        "ternary.keras", "--weight-code", "int12", "--board", "zcu104", "--clock-mhz", "200", "--acc-banks", "4",
         "--cells-per-cycle", "1", "--json",
     ),
 }  # fmt: skip

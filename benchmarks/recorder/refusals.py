@@ -113,7 +113,7 @@ MODELS: dict[str, Callable[[], Any]] = {
     "a layer's size": lambda: projected(units=0),
 }
 SETTINGS: dict[str, Any] = {
-    "PE": 8, "PEs": 0, "PEs ": 1000, "AccBanks": 3, "GapBits": 20, "Mode": "dense", "Weights": "ternary",
+    "PE": 8, "PEs": 0, "PEs ": 1000, "AccBanks": 3, "GapBits": 20, "Mode": "dense", "WeightCode": "ternary",
     "Weights ": "int5", "Weights  ": "codebook4", "FifoDepth": 6, "ReuseFactor": 4, "WeightSource": "rom",
     "CellsPerCycle": 4, "Storage": "dense", "Board": "de10", "ClockMHz": 0, "PEs  ": "8", "Precision": "float",
 }  # fmt: skip

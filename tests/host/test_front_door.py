@@ -43,6 +43,11 @@ def test_every_name_is_there_or_says_which_extra_it_needs(name: str) -> None:
         assert str(error).startswith(f"ese4ml.{name} needs the '")
 
 
+def test_a_renamed_name_works_with_a_warning() -> None:
+    with pytest.warns(FutureWarning, match=r"^ese4ml\.Engines is now ese4ml\.EnginePool; use the new name$"):
+        assert ese4ml.Engines is ese4ml.EnginePool
+
+
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match=r"^module 'ese4ml' has no attribute 'emitt'; it has Accelerator, "):
         ese4ml.emitt  # noqa: B018

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ese_host.boards import board_names
-from ese_host.cli import AS_JSON, FILE, FOLDER
+from ese_host.cli import AS_JSON, FILE, FOLDER, renamed
 from ese_host.image import Mode
 from ese_host.ir import WEIGHT_KINDS, WeightKind
 
@@ -35,10 +35,11 @@ if TYPE_CHECKING:
 )
 @click.option("--fifo-depth", default=8, show_default=True, help="Skip mode: columns that a PE's FIFO holds.")
 @click.option(
-    "--weights",
+    "--weight-code",
     type=click.Choice([*WEIGHT_KINDS]),
-    help="Kind of weight.  [default: the narrowest that holds the model]",
+    help="How the engine stores a weight.  [default: the narrowest code that holds every weight of the model]",
 )
+@renamed("--weights", "--weight-code")
 @click.option(
     "--storage",
     default="auto",
@@ -58,7 +59,7 @@ def emit(
     clock_mhz: int | None,
     mode: Mode,
     fifo_depth: int,
-    weights: WeightKind | None,
+    weight_code: WeightKind | None,
     storage: Storage,
     as_json: bool,
 ) -> None:
@@ -70,7 +71,7 @@ def emit(
     made_for = masks_of(model)
     pes, gap_bits = pes or made_for.get("pes", 8), gap_bits or made_for.get("gap_bits", 5)
     options = ConversionOptions(
-        pes, gap_bits, acc_banks, cells_per_cycle, board, clock_mhz, mode, fifo_depth, weights, storage
+        pes, gap_bits, acc_banks, cells_per_cycle, board, clock_mhz, mode, fifo_depth, weight_code, storage
     )
     project, conversion = run(model, out, options)
     description = project.description

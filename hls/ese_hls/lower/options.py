@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,10 +20,12 @@ OURS = {
     "ClockMHz": "clock_mhz",
     "Mode": "mode",
     "FifoDepth": "fifo_depth",
-    "Weights": "weights",
+    "WeightCode": "weights",
     "Storage": "storage",
 }
 """Keys of this backend, and the options that they set."""
+RENAMED = {"Weights": "WeightCode"}
+"""Keys of release 0.1 that have another name now; they work for one more release, with a warning."""
 ALLOWED: dict[str, range | tuple[int, ...] | tuple[str, ...]] = {
     "pes": range(1, 129),
     "gap_bits": range(2, 13),
@@ -101,6 +104,11 @@ def options_from(model: dict[str, Any], defaults: dict[str, Any] | None = None) 
     Raises:
         UnsupportedError: a key that nothing here reads, or a value out of its range.
     """
+    for old in RENAMED.keys() & model.keys():
+        new = RENAMED[old]
+        sentence = f"hls_config['Model'][{old!r}] is called {new!r} now; use the new name"
+        warnings.warn(sentence, FutureWarning, stacklevel=2)
+        model = {new: model[old], **{key: value for key, value in model.items() if key != old}}
     unknown = sorted(set(model) - set(OURS) - set(IGNORED) - {"ReuseFactor", "WeightSource"})
     if unknown:
         raise UnsupportedError(

@@ -56,8 +56,8 @@ def common_kind(matrices: Sequence[tuple[str, Matrix]], asked: WeightKind | None
         return widest, f"weights are {widest}, the narrowest kind that holds all: {span}{rest}"
     if asked not in INTEGER_KINDS or INTEGER_KINDS.index(asked) < INTEGER_KINDS.index(widest):
         raise UnsupportedError(
-            f"hls_config['Model']['Weights'] is {asked!r}, but {span}, which takes {widest}: leave 'Weights' out, "
-            f"or choose {widest!r} or a wider kind"
+            f"hls_config['Model']['WeightCode'] is {asked!r}, but {span}, which takes {widest}: leave 'WeightCode' "
+            f"out, or choose {widest!r} or a wider kind"
         )
     return asked, f"weights are {asked} as asked for; {widest} holds all"
 

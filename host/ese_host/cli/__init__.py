@@ -1,5 +1,5 @@
 """The command line `ese4ml`."""
 
-from ese_host.cli.options import AS_JSON, FILE, FOLDER
+from ese_host.cli.options import AS_JSON, FILE, FOLDER, renamed
 
-__all__ = ["AS_JSON", "FILE", "FOLDER"]
+__all__ = ["AS_JSON", "FILE", "FOLDER", "renamed"]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ese_host.boards import board_names, load_board
-from ese_host.cli.options import AS_JSON, FILE, FOLDER
+from ese_host.cli.options import AS_JSON, FILE, FOLDER, renamed
 from ese_host.ir import ESTIMATED, WEIGHT_KINDS
 
 if TYPE_CHECKING:
@@ -78,12 +78,13 @@ BY_SIZES = _options(
     ),
     click.option("--masks", default="gap-aware", show_default=True, type=click.Choice(ESTIMATED), help="Mask family."),
     click.option(
-        "--weights",
+        "--weight-code",
         default="ternary",
         show_default=True,
         type=click.Choice([*WEIGHT_KINDS]),
-        help="Weight codes.",
+        help="How the engine stores a weight.",
     ),
+    renamed("--weights", "--weight-code"),
     PES,
     GAP_BITS,
     CELLS,
@@ -202,7 +203,7 @@ def _by_sizes(
     *,
     density: tuple[float, ...],
     masks: Any,
-    weights: Any,
+    weight_code: Any,
     pes: int | None,
     gap_bits: int | None,
     cells_per_cycle: int | None,
@@ -219,7 +220,7 @@ def _by_sizes(
     from ese_host.estimate import search as searching
 
     target = load_board(board)
-    pruning = Pruning(density[0] if len(density) == 1 else density, masks, weights, gap_bits or 5, seed)
+    pruning = Pruning(density[0] if len(density) == 1 else density, masks, weight_code, gap_bits or 5, seed)
     count = pes or 64
     choices = DesignOptions(
         count, cells_per_cycle or 2 - count % 2, clock_mhz or target.clock_mhz, int(acc_banks or 1), hard=hard

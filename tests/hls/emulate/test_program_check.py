@@ -74,7 +74,7 @@ def test_one_wrong_bit_is_found_in_its_chain_and_behind_it(folder: Path, monkeyp
         packets = [None, None, None, PacketFault(answer=wrong)]
         return choose_platform(*args, **{**options, "faults": Faults(packets=packets)})
 
-    monkeypatch.setattr("ese_host.runtime.accelerator.choose", faulty)
+    monkeypatch.setattr("ese_host.runtime.accelerator.choose_platform", faulty)
     found = check(folder, driver="adapter", trace=False)
     assert not found["bit_exact"] and found["mismatches"] >= 2
     assert found["first_mismatch"].startswith("chain hidden: outputs: sequence 0, step 0, item 0: engine ")

@@ -95,13 +95,13 @@ def test_weights_that_are_no_numbers(tensor: str, value: float) -> None:
         ("AccBanks", 3, r"option acc_banks is 3; 1 or 2 or 4 is allowed"),
         ("GapBits", 20, r"option gap_bits is 20; 2 to 12 is allowed"),
         ("Mode", "dense", r"option mode is 'dense'; stream or skip is allowed"),
-        ("Weights", "int5", r"option weights is 'int5'; ternary or int4 or int8 or int12 or int16 or codebook4 is"),
+        ("WeightCode", "int5", r"option weights is 'int5'; ternary or int4 or int8 or int12 or int16 or codebook4 is"),
         (
-            "Weights",
+            "WeightCode",
             "ternary",
-            r"'Weights'\] is 'ternary', but layer 'lstm': kernel has levels -\d..\d, which takes int4",
+            r"'WeightCode'\] is 'ternary', but layer 'lstm': kernel has levels -\d..\d, which takes int4",
         ),
-        ("Weights", "codebook4", r"'Weights'\] is 'codebook4', but .* or choose 'int4' or a wider kind"),
+        ("WeightCode", "codebook4", r"'WeightCode'\] is 'codebook4', but .* or choose 'int4' or a wider kind"),
         ("FifoDepth", 6, r"option fifo_depth is 6; 1 or 2 or 4 or 8"),
         ("ReuseFactor", 4, r"'ReuseFactor'\] is 4; parallelism is set by 'PEs'"),
         ("WeightSource", "rom", r"'WeightSource'\] is 'rom'; 'image' is allowed: weights are loaded at run time"),
@@ -110,6 +110,14 @@ def test_weights_that_are_no_numbers(tensor: str, value: float) -> None:
 def test_options(key: str, value: Any, message: str) -> None:
     with pytest.raises(UnsupportedError, match=message):
         convert(classifier(), **{key: value})
+
+
+def test_the_old_name_of_a_key_works_with_a_warning() -> None:
+    with pytest.warns(FutureWarning, match=r"^hls_config\['Model'\]\['Weights'\] is called 'WeightCode' now; use "):
+        conversion = convert(classifier(), Weights="int8")
+    assert {
+        matrix.kind for layer in conversion.ese_conversion.network.layers for matrix in layer.matrices().values()
+    } == {"int8"}
 
 
 def test_unknown_board() -> None:

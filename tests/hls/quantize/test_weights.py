@@ -200,7 +200,7 @@ def test_one_kind_holds_all() -> None:
         "weights are int12 as asked for; int8 holds all",
     )
     with pytest.raises(
-        UnsupportedError, match=r"is 'int4', but b has levels 100..100, which takes int8: leave 'Weights'"
+        UnsupportedError, match=r"is 'int4', but b has levels 100..100, which takes int8: leave 'WeightCode'"
     ):
         common_kind([("a", small), ("b", wide)], "int4")
 

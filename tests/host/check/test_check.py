@@ -67,7 +67,7 @@ def test_one_wrong_bit_is_found_and_named(folder: Path, monkeypatch: pytest.Monk
     def faulty(*args: Any, **options: Any) -> Any:
         return choose(*args, **{**options, "faults": Faults(packets=[None, PacketFault(answer=wrong_once)])})
 
-    monkeypatch.setattr("ese_host.runtime.accelerator.choose", faulty)
+    monkeypatch.setattr("ese_host.runtime.accelerator.choose_platform", faulty)
     found = check(folder, driver="adapter")
     assert not found["bit_exact"]
     assert found["mismatches"] == 2

@@ -26,7 +26,7 @@ def call(*arguments: str) -> Any:
 
 
 def test_the_command_prints_json() -> None:
-    arguments = [*ESE_OPTIONS, "--weights", "ternary", "--pes", "64", "--board", "pynq-z2", "--json"]
+    arguments = [*ESE_OPTIONS, "--weight-code", "ternary", "--pes", "64", "--board", "pynq-z2", "--json"]
     result = call(*arguments)
     assert result.exit_code == 0, result.output
     found = json.loads(result.output)
@@ -35,9 +35,20 @@ def test_the_command_prints_json() -> None:
 
 
 def test_the_command_tells_what_does_not_fit_and_exits_with_1() -> None:
-    result = call(*ESE_OPTIONS, "--pes", "128", "--weights", "int4")
+    result = call(*ESE_OPTIONS, "--pes", "128", "--weight-code", "int4")
     assert result.exit_code == 1
     assert "does NOT fit pynq-z2:" in result.output and "BRAM36: 213 needed, the board has 140" in result.output
+
+
+def test_the_old_name_of_an_option_works_with_a_warning_and_yields_to_the_new_one() -> None:
+    sizes = ("dense", "--inputs", "60", "--outputs", "100", "--pes", "4", "--json")
+    assert "--weights" not in call("dense", "--help").output
+    for options in (("--weights", "int8"), ("--weights", "int4", "--weight-code", "int8")):
+        result = call(*sizes, *options)
+        assert result.exit_code == 0 and json.loads(result.stdout)["weights"] == "int8"
+        assert result.stderr.startswith("warning: --weights is called --weight-code now; ")
+    refused = call(*sizes, "--weights", "int5")
+    assert refused.exit_code == 2 and "--weight-code" in refused.stderr
 
 
 def test_the_command_on_a_dense_layer() -> None:
