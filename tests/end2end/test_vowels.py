@@ -6,7 +6,10 @@ Training is short here (the study of docs/accuracy.md trains in full); what is c
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -61,13 +64,40 @@ def design(folder: Path, dense: Any, data: Dataset, weights: str, pes: int) -> P
     return folder / "design"
 
 
-@pytest.mark.parametrize("pes", PES)
-@pytest.mark.parametrize("weights", ["ternary", "int4"])
+@pytest.fixture(scope="module")
+def shared(dense: Any, data: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, int], Path]:
+    """Designs by kind of weight and PEs, each made once by the worker that runs its tests; nobody changes them."""
+
+    @cache
+    def made(weights: str, pes: int) -> Path:
+        return design(tmp_path_factory.mktemp(f"{weights}-{pes}"), dense, data, weights, pes)
+
+    return made
+
+
+@pytest.fixture
+def folder(shared: Callable[[str, int], Path], tmp_path: Path) -> Path:
+    """A copy of the ternary design with 8 PEs, to be damaged."""
+    return shutil.copytree(shared("ternary", 8), tmp_path / "design")
+
+
+TERNARY_8 = pytest.mark.xdist_group("vowels-ternary-8")
+"""Tests of one design run in one worker, which makes that design once."""
+
+
+@pytest.mark.parametrize(
+    ("weights", "pes"),
+    [
+        pytest.param(weights, pes, marks=[TERNARY_8] if (weights, pes) == ("ternary", 8) else [])
+        for weights in ("ternary", "int4")
+        for pes in PES
+    ],
+)
 def test_every_value_of_every_step_of_all_utterances(
-    weights: str, pes: int, dense: Any, data: Dataset, tmp_path: Path
+    weights: str, pes: int, shared: Callable[[str, int], Path]
 ) -> None:
     """Golden model and compiled engine, through pynq; widths that do not divide evenly included."""
-    report = check(design(tmp_path, dense, data, weights, pes), trace=True)
+    report = check(shared(weights, pes), trace=True)
     assert report["driver"] == "pynq"
     assert report["bit_exact"] is True
     assert report["mismatches"] == 0
@@ -80,9 +110,9 @@ def test_every_value_of_every_step_of_all_utterances(
     assert report["density"] == pytest.approx(0.1, abs=0.01)
 
 
-def test_the_commands_agree_with_the_report(dense: Any, data: Dataset, tmp_path: Path) -> None:
+@TERNARY_8
+def test_the_commands_agree_with_the_report(folder: Path, tmp_path: Path) -> None:
     """run and check on one folder; a damaged one is refused by name, with a non-zero exit code."""
-    folder = design(tmp_path, dense, data, "ternary", 8)
     runner = CliRunner()
     ran = runner.invoke(main, ["run", str(folder), "--json"])
     assert ran.exit_code == 0, ran.output
@@ -115,12 +145,12 @@ def test_the_commands_agree_with_the_report(dense: Any, data: Dataset, tmp_path:
     assert "image.bin" in refused.stderr
 
 
-def test_a_mismatch_is_reported_and_exits_with_1(dense: Any, data: Dataset, tmp_path: Path) -> None:
+@TERNARY_8
+def test_a_mismatch_is_reported_and_exits_with_1(folder: Path, tmp_path: Path) -> None:
     """A golden model of other weights than the image's: the check must see it."""
     from ese_host.bundle import golden_file, manifest
     from ese_host.files.hashing import digests
 
-    folder = design(tmp_path, dense, data, "ternary", 8)
     network = golden_file.load_network(folder / "golden.npz")
     lstm = network.layers[0]
     bias = lstm.bias.copy()

@@ -58,8 +58,8 @@ def _fixed(config: Any, text: Any, where: str) -> Fixed:
 def for_element(form: Fixed) -> Fixed:
     """A configured format as a vector element can have it: of a wider one the integer bits, 6 at most, stay.
 
-    >>> for_element(Fixed(32, 16)), for_element(Fixed(32, 1))
-    (Fixed(bits=16, integer=6, signed=True), Fixed(bits=16, integer=1, signed=True))
+    >>> [(form.bits, form.integer) for form in map(for_element, (Fixed(32, 16), Fixed(32, 1)))]
+    [(16, 6), (16, 1)]
     """
     if form.bits <= ELEMENT_BITS:
         return form

@@ -1,0 +1,48 @@
+"""The examples in docstrings and pages: what they show is what happens."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = {"host": ROOT / "host", "hls": ROOT / "hls", "models": ROOT / "models"}
+PROMPT = ">>> "
+
+
+def with_examples(pattern: str, *folders: Path) -> list[Path]:
+    """Files that hold an example."""
+    files = (path for folder in folders for path in sorted(folder.rglob(pattern)))
+    return [path for path in files if PROMPT in path.read_text(encoding="utf-8")]
+
+
+def module_name(path: Path) -> str:
+    """The name under which a source file is imported."""
+    home = next((folder for folder in PACKAGES.values() if path.is_relative_to(folder)), ROOT)
+    return ".".join(path.relative_to(home).with_suffix("").parts)
+
+
+MODULES = [
+    module_name(path) for path in with_examples("*.py", *PACKAGES.values(), ROOT / "benchmarks", ROOT / "support")
+]
+PAGES = [path.relative_to(ROOT) for path in with_examples("*.md", ROOT / "docs")]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_of_docstrings(name: str) -> None:
+    result = doctest.testmod(importlib.import_module(name))
+    assert result.attempted > 0 and result.failed == 0
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_examples_of_pages(page: Path) -> None:
+    result = doctest.testfile(str(ROOT / page), module_relative=False)
+    assert result.attempted > 0 and result.failed == 0
+
+
+def test_a_wrong_example_is_found() -> None:
+    test = doctest.DocTestParser().get_doctest(">>> 1 + 1\n3\n", {}, "wrong", None, None)
+    assert doctest.DocTestRunner(verbose=False).run(test, out=lambda _: None).failed == 1
