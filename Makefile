@@ -1,7 +1,7 @@
 # ese4ml: `make demo` and `make test` set up what they need; `make help` lists the rest.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-all rtl parts test-pynq31 test-newest test-hls4ml test-hls4ml-classic test-classic classic-images check format emit build bitstream deploy wheel accuracy eie skip bench-cpu emulation emission compare-vitis masks study contract lock clean
+.PHONY: help setup demo test test-all rtl parts plain test-pynq31 test-newest test-hls4ml test-hls4ml-keras2 test-keras2 keras2-images check format emit build bitstream deploy wheel study contract lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -18,15 +18,22 @@ MODEL ?= $(DEMO)/$(WEIGHTS).keras
 PROJECT ?= $(DEMO)/$(WEIGHTS)
 TARGET ?= xilinx@pynq:
 THREADS ?= 1
-PYTHON310 ?= python3.10
-PYNQ31 := build/pynq31
-NEWEST := build/newest
+NOX := $(VENV)/bin/nox --reuse-existing-virtualenvs
 TESTS ?= tests/hls
-PYTHON311 ?= python3.11
-CLASSIC := build/classic
+# what `make bench-<name>` runs
+BENCH_accuracy := accuracy --seeds 5
+BENCH_masks := masks
+BENCH_eie := machines.eie
+BENCH_skip := machines.skip_engine
+BENCH_cpu := cpu.baseline
+BENCH_emulation := emulation
+BENCH_emission := emission
+BENCH_vitis := upstream.side_by_side
+BENCH_host := host bitstreams/$(DESIGN)
+BENCHES := $(patsubst BENCH_%,%,$(filter BENCH_%,$(.VARIABLES)))
 
 help: ## list the targets
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  \1\t\2/' | expand -t 14
+	@grep -hE '^[a-z0-9%-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9%-]+):.*## (.*)/  \1\t\2/' | expand -t 22
 	@echo; echo "  WEIGHTS=ternary|int4  SEED=0  DESIGN=$(DESIGN)  BOARD=$(BOARD)  MODEL=  PROJECT=  TARGET=user@board:"
 
 setup: $(READY) ## virtual environment with pinned dependencies
@@ -61,53 +68,34 @@ rtl: $(READY) ## prove the engine in RTL, with bambu and verilator on PATH: docs
 parts: $(READY) ## the engine's parts, pipelined, and their area, with bambu, verilator and yosys on PATH: docs/parts.md
 	$(VENV)/bin/python -m benchmarks.rtl.parts
 
-test-pynq31: $(PYNQ31)/.ready ## the host's tests with pynq 3.1 on Python 3.10, as PYNQ-Z1 and Z2 images have them
-	$(PYNQ31)/bin/python -m pytest tests/host -n 2 --dist loadgroup
+plain: $(READY) ## the wheel alone, without extras and pins, with every Python from 3.10 to 3.13 at hand
+	$(VENV)/bin/nox -s plain
 
-$(PYNQ31)/.ready: pyproject.toml
-	@command -v $(PYTHON310) >/dev/null || { echo "make: $(PYTHON310) is not on PATH; pynq 3.1 runs on Python 3.10: make test-pynq31 PYTHON310=<path>"; exit 1; }
-	$(PYTHON310) -m venv $(PYNQ31)
-	$(PYNQ31)/bin/pip install --disable-pip-version-check -e . 'pynq==3.1.2' 'pycparser<3' numpy==1.21.5 click==8.0.3 jinja2==3.0.3 'setuptools<81' \
-	    hypothesis pytest pytest-timeout pytest-xdist
-	@touch $@
+test-pynq31: $(READY) ## the host's tests with pynq 3.1 on Python 3.10, as images of PYNQ-Z1 and Z2 have them
+	$(NOX) -s pynq31
 
-test-newest: $(NEWEST)/.ready ## TESTS=tests/hls with the newest release of hls4ml that pip finds, in its own environment
-	$(NEWEST)/bin/pip install --disable-pip-version-check -q --upgrade 'hls4ml>=1.3'
-	@$(NEWEST)/bin/python -c 'from importlib.metadata import version; print("hls4ml", version("hls4ml"))'
-	$(NEWEST)/bin/python -m pytest $(TESTS) -n 2 --dist loadgroup
+test-newest: $(READY) ## TESTS=tests/hls with the newest release of hls4ml that pip finds
+	$(NOX) -s newest -- $(TESTS)
+
+test-keras2: $(READY) ## the plugin with Keras 2: QKeras 0.9 on TensorFlow 2.14, the same images
+	$(NOX) -s keras2
 
 test-hls4ml: $(READY) ## hls4ml's own tests with backend ESE, from its source HLS4ML=<path>: docs/hls4ml-tests.md
-	@test -n "$(HLS4ML)" || { echo "make: HLS4ML is not set; give a checkout of hls4ml of the installed version: make test-hls4ml HLS4ML=<path>"; exit 1; }
-	$(VENV)/bin/python -m benchmarks.upstream.own_tests $(HLS4ML)
+	$(NOX) -s hls4ml -- $(HLS4ML)
 
-test-hls4ml-classic: $(CLASSIC)/.ready ## the same under Keras 2, in the environment of test-classic: docs/hls4ml-tests-keras2.md
-	@test -n "$(HLS4ML)" || { echo "make: HLS4ML is not set; give a checkout of hls4ml of the installed version: make test-hls4ml-classic HLS4ML=<path>"; exit 1; }
-	CUDA_VISIBLE_DEVICES= $(CLASSIC)/bin/python -m benchmarks.upstream.own_tests $(HLS4ML)
+test-hls4ml-keras2: $(READY) ## the same under Keras 2: docs/hls4ml-tests-keras2.md
+	$(NOX) -s hls4ml_keras2 -- $(HLS4ML)
 
-$(NEWEST)/.ready: pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(NEWEST)
-	$(NEWEST)/bin/pip install --disable-pip-version-check -c constraints.txt -e '.[train,hls,dev]'
-	@touch $@
-
-test-classic: $(CLASSIC)/.ready ## the plugin with Keras 2: QKeras 0.9 on TensorFlow 2.14, the same images
-	CUDA_VISIBLE_DEVICES= TF_CPP_MIN_LOG_LEVEL=3 $(CLASSIC)/bin/python -m pytest tests/hls/keras2 -W ignore::UserWarning
-
-$(CLASSIC)/.ready: pyproject.toml
-	@command -v $(PYTHON311) >/dev/null || { echo "make: $(PYTHON311) is not on PATH; TensorFlow 2.14 runs on Python 3.11: make test-classic PYTHON311=<path>"; exit 1; }
-	$(PYTHON311) -m venv $(CLASSIC)
-	$(CLASSIC)/bin/pip install --disable-pip-version-check -e . tensorflow-cpu==2.14.1 qkeras==0.9.0 pyparsing==3.3.3 \
-	    tensorflow-model-optimization==0.7.5 numpy==1.26.4 hls4ml==1.3.0 hypothesis pytest pytest-timeout
-	@touch $@
-
-classic-images: $(READY) ## record the images of the classic test models, with Keras 3: tests/hls/keras2/images.json
+keras2-images: $(READY) ## record the images that test-keras2 expects, with Keras 3: tests/hls/keras2/images.json
 	$(VENV)/bin/python tests/hls/keras2/record_keras2.py
 
-check: $(READY) ## ruff, mypy, import-linter, the rules of the rooms, clang-format
+check: $(READY) ## ruff, mypy, import-linter, the rules of rooms and of prose, clang-format
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	PYTHONPATH=. $(VENV)/bin/lint-imports
 	$(VENV)/bin/python -m benchmarks.rooms --check
+	$(VENV)/bin/python -m benchmarks.prose
 	$(VENV)/bin/clang-format --dry-run --Werror $(CSRC)
 
 format: $(READY) ## let ruff and clang-format put the sources in order
@@ -133,35 +121,15 @@ wheel: $(READY) ## the wheel that a board installs
 deploy: wheel ## copy the wheel, bitstreams/DESIGN and the notebook to TARGET
 	scp -r dist/*.whl bitstreams/$(DESIGN) docs/notebooks/on-the-board.ipynb $(TARGET)
 
-accuracy: $(READY) ## accuracy study of the demo's network over 5 seeds: docs/accuracy.md
-	$(VENV)/bin/python -m benchmarks.accuracy --seeds 5
-
 study: $(READY) ## the study of pruning, balance and weight codes; resumable: docs/study.md
 	$(ESE4ML) study measure
 	$(ESE4ML) study list
 	$(ESE4ML) study run
 	$(ESE4ML) study report
 
-masks: $(READY) ## every mask family on ESE's layer: docs/masks.md
-	$(VENV)/bin/python -m benchmarks.masks
-
-eie: $(READY) ## EIE and ESE in simulation beside the published figures: docs/eie.md
-	$(VENV)/bin/python -m benchmarks.machines.eie
-
-skip: $(READY) ## the compiled engine in skip mode on EIE's layers and as a delta LSTM: docs/skip-mode.md
-	$(VENV)/bin/python -m benchmarks.machines.skip_engine
-
-bench-cpu: $(READY) ## dense and sparse products on this CPU beside the engine: docs/cpu-baseline.md
-	OPENBLAS_NUM_THREADS=$(THREADS) MKL_NUM_THREADS=$(THREADS) $(VENV)/bin/python -m benchmarks.cpu.baseline
-
-emulation: $(READY) ## speed of emulation at ESE's size beside hls4ml's csim: docs/emulation.md
-	$(VENV)/bin/python -m benchmarks.emulation
-
-emission: $(READY) ## time and memory of emitting ESE's layer, and of many conversions: docs/emission.md
-	$(VENV)/bin/python -m benchmarks.emission
-
-compare-vitis: $(READY) ## hls4ml's own Vitis backend on the same models: docs/side-by-side.md
-	$(VENV)/bin/python -m benchmarks.upstream.side_by_side
+bench-%: $(READY) ## a page of measurements: accuracy masks eie skip cpu emulation emission vitis host
+	$(if $(BENCH_$*),,$(error make: there is no benchmark '$*'; there are: $(BENCHES)))
+	OPENBLAS_NUM_THREADS=$(THREADS) MKL_NUM_THREADS=$(THREADS) $(VENV)/bin/python -m benchmarks.$(BENCH_$*)
 
 contract: $(READY) ## write csrc/engine/contract.h anew, from the host's tables of registers, packets and images
 	$(VENV)/bin/python -m ese_hls.project.contract_header

@@ -1,8 +1,12 @@
-"""A design folder of a program: images by the encoder, the real engine compiled for it."""
+"""A design folder of a program: images by the encoder, the real engine compiled for it.
+
+`python -m support.program_folder PATH` makes one of a small bidirectional network.
+"""
 
 from __future__ import annotations
 
 import io
+import sys
 import tempfile
 from pathlib import Path
 
@@ -15,7 +19,7 @@ from ese_host.bundle import Manifest, golden_file, manifest
 from ese_host.files import digests
 from ese_host.ir.program import Program, run
 from support.compiled_engine import write_sources
-from support.programs import program_inputs
+from support.programs import bidirectional, program_inputs
 
 SAMPLES = 12
 
@@ -58,3 +62,7 @@ def make_test_set(program: Program, seed: int) -> bytes:
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays, steps=steps, labels=labels, keras_predictions=predictions)
     return buffer.getvalue()
+
+
+if __name__ == "__main__":
+    program_folder(Path(sys.argv[1]), bidirectional(np.random.default_rng(1)))

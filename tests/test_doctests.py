@@ -25,21 +25,16 @@ def module_name(path: Path) -> str:
     return ".".join(path.relative_to(home).with_suffix("").parts)
 
 
-MODULES = [
-    module_name(path) for path in with_examples("*.py", *PACKAGES.values(), ROOT / "benchmarks", ROOT / "support")
-]
-PAGES = [path.relative_to(ROOT) for path in with_examples("*.md", ROOT / "docs")]
+SOURCES = [*PACKAGES.values(), ROOT / "benchmarks", ROOT / "support"]
+EXAMPLES = [*with_examples("*.py", *SOURCES), *with_examples("*.md", ROOT / "docs")]
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_examples_of_docstrings(name: str) -> None:
-    result = doctest.testmod(importlib.import_module(name))
-    assert result.attempted > 0 and result.failed == 0
-
-
-@pytest.mark.parametrize("page", PAGES, ids=str)
-def test_examples_of_pages(page: Path) -> None:
-    result = doctest.testfile(str(ROOT / page), module_relative=False)
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_examples_show_what_happens(path: Path) -> None:
+    if path.suffix == ".md":
+        result = doctest.testfile(str(path), module_relative=False)
+    else:
+        result = doctest.testmod(importlib.import_module(module_name(path)))
     assert result.attempted > 0 and result.failed == 0
 
 

@@ -129,6 +129,12 @@ def _hints(cls: type) -> dict[str, Any]:
     return {name: hint for name, hint in get_type_hints(cls).items() if name in {item.name for item in fields(cls)}}
 
 
+def _origin(hint: Any) -> Any:
+    """The class behind an annotation: list for list[int], numpy.ndarray for NDArray (a lazy alias since NumPy 2.5)."""
+    origin = get_origin(hint) or hint
+    return _origin(origin.__value__) if hasattr(origin, "__value__") else origin
+
+
 @dataclass(frozen=True)
 class _Decoder:
     """One decoding; places are given to every method so that messages can say them."""
@@ -138,7 +144,7 @@ class _Decoder:
     form: JsonForm
 
     def value(self, hint: Any, value: Any, place: Place) -> Any:
-        origin, arguments = get_origin(hint) or hint, get_args(hint)
+        origin, arguments = _origin(hint), get_args(hint)
         if origin in self.form.leaves:
             return self.form.leaves[origin](value, self.where(place))
         if not self.might(hint, value):
@@ -159,7 +165,7 @@ class _Decoder:
 
     def might(self, hint: Any, value: Any) -> bool:
         """Whether a value is of the kind that a type asks for; what lies in it is looked at later."""
-        origin, arguments = get_origin(hint) or hint, get_args(hint)
+        origin, arguments = _origin(hint), get_args(hint)
         if hint is Any:
             return True
         if origin in (Union, types.UnionType):
@@ -218,7 +224,7 @@ def _shortened(text: str) -> str:
 
 def _words(hint: Any) -> str:
     """What a type asks for, in words."""
-    origin, arguments = get_origin(hint) or hint, get_args(hint)
+    origin, arguments = _origin(hint), get_args(hint)
     if origin in (Union, types.UnionType, Literal):
         found = list(dict.fromkeys(repr(item) if origin is Literal else _words(item) for item in arguments))
         return " or ".join([", ".join(found[:-1]), found[-1]]) if len(found) > 1 else found[0]

@@ -5,14 +5,16 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
+import numpy as np
+
 from ese_host.boards import BLOCK_BYTES, MAX_TRANSFER_BYTES
 from ese_host.device.emulated.board import EmulatedBoard
 from ese_host.device.emulated.memory import PhysicalMemory
 from ese_host.errors import DeviceError
-from ese_host.protocol import DmaBit, DmaRegister, Words
+from ese_host.protocol import DmaBit, DmaRegister
 
 
-class Buffer(Words):
+class Buffer(np.ndarray):  # type: ignore[type-arg]  # NumPy 2.5's NDArray is no class, and 1.21's takes no arguments
     """An array in the board's memory, like pynq's PynqBuffer: it and its slices know their physical address."""
 
     memory: PhysicalMemory

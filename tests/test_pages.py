@@ -1,0 +1,68 @@
+"""Links of the pages lead somewhere: to a file of the project, and to a heading that is there."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+ROOT = Path(__file__).parents[1]
+
+
+def pages() -> list[Path]:
+    """Every page under version control."""
+    listed = subprocess.run(["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [ROOT / name for name in listed.splitlines()]
+
+
+def tokens(text: str) -> list[Token]:
+    """The text's tokens, those within lines included."""
+    found = MarkdownIt("commonmark").enable("table").parse(text)
+    return [inner for token in found for inner in (token, *(token.children or []))]
+
+
+def targets(text: str) -> list[str]:
+    """Where the links and pictures of a page point."""
+    given = [token.attrGet("href") or token.attrGet("src") for token in tokens(text)]
+    return [str(target) for target in given if target]
+
+
+def anchors(text: str) -> set[str]:
+    """The names by which a page's headings are linked: lower case, hyphens for spaces, other signs dropped."""
+    found = MarkdownIt("commonmark").enable("table").parse(text)
+    titles = [after.content for token, after in itertools.pairwise(found) if token.type == "heading_open"]
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def broken(page: Path, text: str) -> list[str]:
+    """Links of a page that lead nowhere; addresses of the web are not followed."""
+    wrong = []
+    for target in targets(text):
+        if re.match(r"[a-z]+:", target):
+            continue
+        name, _, anchor = target.partition("#")
+        file = (page.parent / name).resolve() if name else page
+        if name and not (file.exists() and file.is_relative_to(ROOT)):
+            wrong.append(f"{target}: there is no such file in the project")
+        elif anchor and anchor not in anchors(text if file == page else file.read_text(encoding="utf-8")):
+            wrong.append(f"{target}: {file.name} has no such heading")
+    return wrong
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    assert broken(page, page.read_text(encoding="utf-8")) == []
+
+
+def test_broken_links_are_found() -> None:
+    text = "# A title, here\n[a](#a-title-here) [b](#elsewhere) [c](README.md) ![d](none.png) [e](../other.md)\n"
+    assert [line.partition(":")[0] for line in broken(ROOT / "page.md", text)] == [
+        "#elsewhere",
+        "none.png",
+        "../other.md",
+    ]
