@@ -1,4 +1,4 @@
-"""Running a compiler or a vendor's tool: in a given folder, with a time limit, its output kept."""
+"""Running a compiler or a vendor's tool in a given folder, with a time limit, and keeping its output."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ese_host.errors import EseError
 
 
 class ToolError(EseError):
-    """A tool was found but did not do its work; its log says why."""
+    """A tool is installed but failed; its log says why."""
 
     exit_code = 3
 
@@ -19,10 +19,17 @@ class ToolError(EseError):
 def run_tool(
     command: list[str], folder: Path, log: Path, timeout: float, environment: Mapping[str, str] | None = None
 ) -> None:
-    """Run a command in `folder`, its output in `log`, with `environment` on top of this process's.
+    """Run a command and write its output to a log.
+
+    Args:
+        command: the program and its arguments.
+        folder: the command's working folder.
+        log: file for the command line and everything that the command prints; it is overwritten.
+        timeout: seconds after which the command is stopped.
+        environment: variables that are set besides those of this process.
 
     Raises:
-        ToolError: it failed, or took longer than `timeout` seconds.
+        ToolError: if the command failed, or took longer than `timeout` seconds.
     """
     with log.open("wb") as stream:
         stream.write((" ".join(command) + "\n").encode())
@@ -45,13 +52,17 @@ def run_tool(
 
 
 def version_of(command: str, option: str = "--version") -> str:
-    """First line of `command --version`, or of what the option is called there.
+    """The first line that a tool prints when asked for its version.
+
+    Args:
+        command: the tool.
+        option: the option that asks for the version.
 
     Raises:
-        ToolError: it does not answer.
+        ToolError: if the tool cannot be run, fails, or does not answer within 60 s.
     """
     try:
         text = subprocess.run([command, option], capture_output=True, text=True, timeout=60, check=True).stdout
     except (OSError, subprocess.SubprocessError) as error:
-        raise ToolError(f"{command} {option} failed: {error}; is it installed whole?") from error
+        raise ToolError(f"{command} {option} failed: {error}; check that {command} is installed completely") from error
     return text.splitlines()[0].strip() if text else "unknown"

@@ -1,4 +1,4 @@
-"""Keras 3 and Keras 2 models, read layer by layer into nodes of hls4ml's graph."""
+"""Readers of Keras 3 and Keras 2 models: each layer becomes nodes of hls4ml's graph."""
 
 from ese_hls.frontend.call import MAPPED, Extents
 from ese_hls.frontend.saved_model import load_model

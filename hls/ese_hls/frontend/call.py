@@ -1,4 +1,4 @@
-"""One call of a Keras layer within a model, and the graph nodes that stand for it."""
+"""One call of a Keras layer within a model, and the graph nodes that represent it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,17 @@ MAPPED = (
     "BatchNormalization, Masking, merges along the last axis, Reshape, Flatten, RepeatVector, Dropout, and a softmax "
     "at the end"
 )
-"""What the backend maps, as refusals say it."""
+"""The layers that the backend maps, as refusals list them."""
 
 
 @dataclass(frozen=True)
 class CallTensor:
-    """A Keras tensor by name; `shape` has no sample axis, and None where an extent varies."""
+    """A Keras tensor.
+
+    Attributes:
+        name: the tensor's name, unique within a model.
+        shape: its shape without the sample axis; None for an axis of varying length.
+    """
 
     name: str
     shape: Extents
@@ -27,12 +32,14 @@ class CallTensor:
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a Keras layer; a shared layer has several.
+    """One call of a Keras layer; a layer that is shared within a model has several.
 
     Attributes:
-        layer: the Keras layer. name: what its nodes are called.
-        inputs, outputs: its tensors, a mask left out.
-        masked: whether Keras hands it a mask.
+        layer: the Keras layer.
+        name: name of the layer's graph nodes.
+        inputs: the tensors that the call reads, without a mask.
+        outputs: the tensors that it computes.
+        masked: whether Keras passes it a mask.
     """
 
     layer: Any
@@ -47,7 +54,7 @@ class Call:
         return type(self.layer).__name__
 
     def refuse(self, reason: str) -> UnsupportedError:
-        """The error that names this layer; `reason` says what was found, what is allowed and the way out."""
+        """An error that names this layer; `reason` says what was found, what is allowed and the way out."""
         return UnsupportedError(f"layer {self.name!r} ({self.kind}) {reason}")
 
     def node(
@@ -58,18 +65,26 @@ class Call:
         name: str | None = None,
         **attributes: Any,
     ) -> Node:
-        """A node of this call; the call's own tensors and name where no others are given."""
-        read = self.inputs if inputs is None else inputs
-        written = self.outputs[0] if output is None else output
+        """A graph node for this call, as hls4ml's dictionary of attributes.
+
+        Args:
+            class_name: hls4ml's class of the node.
+            inputs: the tensors that the node reads; by default those of the call.
+            output: the tensor that it computes; by default the first one of the call.
+            name: the node's name; by default that of the call.
+            **attributes: further attributes of the node.
+        """
+        sources = self.inputs if inputs is None else inputs
+        target = self.outputs[0] if output is None else output
         return {
             "class_name": class_name,
             "name": name or self.name,
             "keras_class": self.kind,
-            "input_keras_tensor_names": [tensor.name for tensor in read],
-            "output_keras_tensor_names": [written.name],
-            "input_shape": [list(tensor.shape) for tensor in read],
-            "extents": written.shape,
-            "n_in": read[0].shape[-1] if read else None,
-            "n_out": written.shape[-1],
+            "input_keras_tensor_names": [tensor.name for tensor in sources],
+            "output_keras_tensor_names": [target.name],
+            "input_shape": [list(tensor.shape) for tensor in sources],
+            "extents": target.shape,
+            "n_in": sources[0].shape[-1] if sources else None,
+            "n_out": target.shape[-1],
             **attributes,
         }

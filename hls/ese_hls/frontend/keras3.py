@@ -1,11 +1,11 @@
-"""Keras 3 layers to graph nodes, for this backend alone.
+"""Keras 3 layers to graph nodes, for this backend only.
 
-hls4ml 1.3 keeps one registry of Keras 3 handlers for all backends and does not tell a handler for which backend it
-reads a model. Its own entries for QKeras layers do not exist: they fall back to the Keras 2 handlers, which refuse hard
-activations and `use_bias=False`, drop alpha, know no quantizers but QKeras's, and after which the fallback appends the
-layer's activation a second time (docs/hls4ml.md). So this module registers handlers of its own, and each of them
-answers for this backend only: otherwise it calls the handler it stands in for, or returns None, upon which hls4ml
-falls back exactly as if nothing had been registered.
+hls4ml 1.3 has one registry of Keras 3 handlers for all backends, and does not tell a handler for which backend it reads
+a model. The registry has no entries for QKeras layers: these fall back to the Keras 2 handlers, which refuse hard
+activations and `use_bias=False`, drop alpha, and know only QKeras's quantizers; then the fallback appends the layer's
+activation a second time (docs/hls4ml.md). So this module registers handlers of its own. Each of them reads only for
+this backend. For any other backend it calls the handler that it replaced, or returns None if there was none: hls4ml
+then falls back exactly as if nothing had been registered.
 """
 
 from __future__ import annotations
@@ -28,12 +28,13 @@ _CALLERS = {
     "hls4ml.converters.keras_v3_to_hls": "keras_v3_to_hls",
     "hls4ml.converters.keras_v2_to_hls": "keras_v2_to_hls",
 }
+"""Functions of hls4ml that know the backend, by module."""
 
 
 def requested_backend() -> str:
-    """The backend for which hls4ml is reading a model right now, in lower case; None outside of that.
+    """The backend for which hls4ml is reading a model, in lower case; "none" if it is not reading one.
 
-    Read from the functions of hls4ml that know it, up the call stack: the registry's handlers are not told.
+    hls4ml does not tell its handlers, so this looks up the call stack for a function of hls4ml that knows the backend.
     """
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
@@ -46,19 +47,30 @@ def requested_backend() -> str:
 
 
 class OnlyForEse:
-    """A registered handler: ours while this backend reads, what stood there before otherwise."""
+    """A registered handler that reads layers for this backend, and calls the handler that it replaced for all others.
+
+    Attributes:
+        read: this backend's reader.
+        stock: the handler that was registered before, or None.
+    """
 
     def __init__(self, read: Reader, stock: Handler | None) -> None:
         self.read = read
         self.stock = stock
 
     def __call__(self, layer: Any, inputs: Sequence[Any], outputs: Sequence[Any]) -> tuple[Node, ...] | None:
-        """Nodes of one call of a Keras layer; None sends hls4ml on to its own fallback."""
+        """The nodes of one call of a Keras layer; None if hls4ml is to use its own fallback.
+
+        Args:
+            layer: the Keras layer.
+            inputs: the Keras tensors that the call reads.
+            outputs: the Keras tensors that it computes.
+        """
         if requested_backend() != "ese":
             return None if self.stock is None else self.stock(layer, inputs, outputs)
         if not inputs:
             _forget_masks()
-        masked = any(len(masks) > 0 for made, masks in _masks(layer) if made == outputs[0].name)
+        masked = any(len(masks) > 0 for output, masks in _masks(layer) if output == outputs[0].name)
         return self.read(Call(layer, layer.name, _tensors(inputs), _tensors(outputs), masked))
 
 
@@ -67,36 +79,36 @@ def _tensors(tensors: Sequence[Any]) -> tuple[CallTensor, ...]:
 
 
 def _masks(layer: Any) -> list[tuple[str, list[Any]]]:
-    """For each call of a layer its first output's name, and the masks that Keras hands it: tensors made by no layer."""
+    """The name of the first output of each call of a layer, and the call's masks that no layer has computed."""
     from keras import Layer
 
     calls = []
     for node in layer._inbound_nodes:
         mask = node.arguments.kwargs.get("mask")
-        found = [] if mask is None else [mask]
-        own = [item for item in found if not isinstance(item._keras_history.operation, Layer)]
-        calls.append((node.outputs[0].name, own))
+        implicit = mask is not None and not isinstance(mask._keras_history.operation, Layer)
+        calls.append((node.outputs[0].name, [mask] if implicit else []))
     return calls
 
 
 def _forget_masks() -> None:
-    """Take the masks out of what hls4ml waits for, while it reads a model.
+    """Remove the masks from the list of tensors that hls4ml waits for while it reads a model.
 
-    Keras makes a mask from its Masking layer by operations that are no layers, and hands it to each layer behind as one
-    more tensor; hls4ml then looks for a layer that provides it ("Circular dependency detected"). Its list of what each
-    layer needs is a local of the function that calls the handlers, inputs first.
+    Keras computes a mask behind a Masking layer with operations that are not layers, and passes it to each following
+    layer as one more tensor. hls4ml looks for a layer that provides this tensor, finds none, and stops ("Circular
+    dependency detected"). The list of the tensors that each layer needs is a local variable of the function that calls
+    the handlers; it calls those of the inputs first.
     """
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and frame.f_code.co_name != "parse_keras_v3_model":
         frame = frame.f_back
     if frame is not None:
         model, pending = frame.f_locals["model"], frame.f_locals["dependency"]
-        masks = {tensor.name for layer in model.layers for _, own in _masks(layer) for tensor in own}
+        masks = {tensor.name for layer in model.layers for _, tensors in _masks(layer) for tensor in tensors}
         pending[:] = [(name, tuple(t for t in needs if t not in masks), makes) for name, needs, makes in pending]
 
 
 def refuse(call: Call) -> tuple[Node, ...]:
-    """Refuse a QKeras layer by name, before hls4ml's fallback stops at its quantizers.
+    """Refuse a layer by name; hls4ml's fallback would stop at the quantizers of a QKeras layer.
 
     Raises:
         UnsupportedError: always.
@@ -118,7 +130,7 @@ UNMAPPED = (
     "qkeras.qrecurrent.QGRU",
     "qkeras.qrecurrent.QSimpleRNN",
 )
-"""QKeras layers that nothing here computes."""
+"""QKeras layers that this backend does not map."""
 HANDLERS: dict[str, Reader] = {
     "keras.src.layers.core.input_layer.InputLayer": plain_layers.input_layer,
     "keras.src.layers.core.masking.Masking": plain_layers.masking,
@@ -159,11 +171,11 @@ HANDLERS: dict[str, Reader] = {
     "QLSTMP": weighted_layers.lstm,
     **dict.fromkeys(UNMAPPED, refuse),
 }
-"""By the class's full name; by its name alone where any package may define it."""
+"""Readers by the full name of the layer's class, or by its plain name if any package may define it."""
 
 
 def register() -> None:
-    """Put the handlers into hls4ml's registry; called a second time, it changes nothing."""
+    """Put the handlers into hls4ml's registry; a second call changes nothing."""
     for key, read in HANDLERS.items():
         stock = layer_handlers.get(key)
         if not isinstance(stock, OnlyForEse):

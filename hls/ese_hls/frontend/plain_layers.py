@@ -1,4 +1,4 @@
-"""Layers without a matrix: activations, normalization, merges and shapes."""
+"""Readers of layers without a matrix: activations, normalization, merges and changes of shape."""
 
 from __future__ import annotations
 
@@ -11,62 +11,78 @@ from ese_hls.quantize import evaluate
 
 
 def input_layer(call: Call) -> tuple[Node, ...]:
-    """An input; hls4ml's variables need numbers, so a varying step axis counts as 1 there."""
+    """Read an input; a step axis of varying length counts as 1, since hls4ml's variables need numbers."""
     shape = call.outputs[0].shape
     node = call.node("InputLayer")
     return ({**node, "input_shape": [1 if size is None else size for size in shape]},)
 
 
 def activation(call: Call) -> tuple[Node, ...]:
-    """Activation and QActivation; the function itself goes along."""
+    """Read Activation and QActivation; the node keeps the function or quantizer object."""
     function = call.layer.activation
     name = str(getattr(function, "__name__", type(function).__name__))
     return (call.node("Activation", activation=name, function=function),)
 
 
 def relu(call: Call) -> tuple[Node, ...]:
-    """ReLU without bounds or slopes."""
+    """Read ReLU.
+
+    Raises:
+        UnsupportedError: if it has an upper bound, a slope or a threshold.
+    """
     layer = call.layer
-    for option, plain in (("max_value", None), ("negative_slope", 0), ("threshold", 0)):
+    for option, default in (("max_value", None), ("negative_slope", 0), ("threshold", 0)):
         value = getattr(layer, option)
-        if (value or None) != (plain or None):
+        if (value or None) != (default or None):
             raise call.refuse(
-                f"has {option}={value}; only {plain} is allowed: leave it out, or bound values by quantized_relu(bits, "
-                "integer)"
+                f"has {option}={value}; only {default} is allowed: leave the option out, or use QActivation with "
+                "quantized_relu(bits, integer), which bounds values by its format"
             )
     return (call.node("Activation", activation="relu", function=None),)
 
 
 def softmax(call: Call) -> tuple[Node, ...]:
-    """Softmax; `last` says whether it runs over the last axis."""
+    """Read Softmax; the node's attribute `last` says whether it runs over the last axis.
+
+    Raises:
+        UnsupportedError: if it gets a mask.
+    """
     if call.masked:
-        raise call.refuse("gets a mask, which it would apply to features: use Activation('softmax'), which gets none")
+        raise call.refuse(
+            "gets a mask, which Keras's Softmax layer applies to features; a softmax without a mask is allowed: use "
+            "Activation('softmax'), which takes none"
+        )
     last = call.layer.axis in (-1, len(call.inputs[0].shape))
     return (call.node("Softmax", activation="softmax", function=None, last=last),)
 
 
 def identity(call: Call) -> tuple[Node, ...]:
-    """Layers that do nothing at inference: Dropout, noise, regularization."""
+    """Read a layer that does nothing at inference: Dropout, noise, regularization."""
     return (call.node("Activation", activation="linear", function=None),)
 
 
 def masking(call: Call) -> tuple[Node, ...]:
-    """Masking: which frames take part."""
+    """Read Masking, which leaves frames out."""
     return (call.node("HostStep", operation="mask", value=float(call.layer.mask_value)),)
 
 
 def normalization(call: Call) -> tuple[Node, ...]:
-    """BatchNormalization and QBatchNormalization as one factor and one offset a channel, in float64."""
+    """Read BatchNormalization and QBatchNormalization as one factor and one offset per channel, in float64.
+
+    Raises:
+        UnsupportedError: if it normalizes another axis than the last one.
+    """
     layer = call.layer
     axis = layer.axis[0] if isinstance(layer.axis, (list, tuple)) else layer.axis
     rank = len(call.inputs[0].shape) + 1
     if axis % rank != rank - 1:
         raise call.refuse(f"normalizes axis {layer.axis}; the last axis is allowed: build it with axis=-1")
 
-    def values(name: str, used: bool, plain: float) -> Any:
+    def values(name: str, used: bool, default: float) -> Any:
+        """A variable's quantized values, or `default` if the layer does not use the variable."""
         variable = getattr(layer, name) if used else None
         if variable is None:
-            return plain
+            return default
         quantizer = getattr(layer, f"{name.removeprefix('moving_')}_quantizer_internal", None)
         array = np.asarray(variable, dtype=np.float32)
         return array.astype(np.float64) if quantizer is None else evaluate(quantizer, array)
@@ -80,7 +96,7 @@ def normalization(call: Call) -> tuple[Node, ...]:
 
 
 def merge(operation: str) -> Any:
-    """The reader of a layer that combines several tensors."""
+    """A reader of layers that combine several tensors by `operation`."""
 
     def read(call: Call) -> tuple[Node, ...]:
         return (call.node("HostStep", operation=operation, axis=getattr(call.layer, "axis", None)),)
@@ -89,15 +105,15 @@ def merge(operation: str) -> Any:
 
 
 def reshape(call: Call) -> tuple[Node, ...]:
-    """Reshape and Flatten: the same values in the same order."""
+    """Read Reshape and Flatten, which keep values and their order."""
     return (call.node("HostStep", operation="reshape"),)
 
 
 def repeat(call: Call) -> tuple[Node, ...]:
-    """RepeatVector."""
+    """Read RepeatVector."""
     return (call.node("HostStep", operation="repeat", times=int(call.layer.n)),)
 
 
 def permute(call: Call) -> tuple[Node, ...]:
-    """Permute."""
+    """Read Permute."""
     return (call.node("HostStep", operation="permute", axes=tuple(int(axis) for axis in call.layer.dims)),)

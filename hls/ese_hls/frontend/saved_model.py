@@ -1,4 +1,4 @@
-"""Reading .keras files for conversion, by whichever generation of Keras is installed."""
+"""Reading saved Keras models for conversion, with Keras 3 or Keras 2, whichever is installed."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from ese_host.files import saved_model
 
 
 def load_model(path: Path) -> Any:
-    """A saved Keras model, with QKeras's and all registered custom objects; it is not compiled.
+    """Load a saved Keras model with QKeras's classes and all registered custom classes; it is not compiled.
 
     Raises:
-        MissingError: there is no such file, or a package that the model needs is not installed.
-        FormatError: the file is no Keras model, or needs a class that nobody registers.
+        MissingError: if there is no such file, or a package that the model needs is not installed.
+        FormatError: if the file is not a Keras model, or needs a class that no package registers.
     """
     advice = "make it with `ese4ml compress`, or name a .keras file"
     return saved_model.load_model(path, advice, classic=is_keras2())

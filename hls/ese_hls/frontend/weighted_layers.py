@@ -1,4 +1,4 @@
-"""Layers with weights: Dense, LSTM, LSTM with a projection, and what wraps them."""
+"""Readers of layers with weights: Dense, LSTM, LSTM with a projection, and Bidirectional."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from ese_hls.frontend.call import Call, CallTensor, Node
 from ese_hls.quantize import LayerTensors, WeightTensor
 
 MERGES = {"concat": "concatenate", "sum": "add", "mul": "multiply", "ave": "average"}
-"""Bidirectional's merge modes."""
+"""Bidirectional's merge modes, and the operations that merge the two directions."""
 
 
 def _weight(call: Call, holder: Any, name: str, quantizer: str) -> WeightTensor:
+    """The weight array `name` of `holder` (a layer or a cell), with its quantizer `<quantizer>_quantizer_internal`."""
     values = np.asarray(getattr(holder, name), dtype=np.float32)
     return WeightTensor(call.name, name, values, getattr(holder, f"{quantizer}_quantizer_internal", None))
 
 
 def dense(call: Call) -> tuple[Node, ...]:
-    """Dense and QDense; on a sequence Keras applies them at every step."""
+    """Read Dense and QDense; Keras applies them at every step of a sequence."""
     layer = call.layer
     tensors = LayerTensors(
         class_name=call.kind,
@@ -31,26 +32,32 @@ def dense(call: Call) -> tuple[Node, ...]:
     name = str(getattr(function, "__name__", type(function).__name__))
     if function is None or name == "linear":
         return (call.node("SparseDense", tensors=tensors),)
-    # Its activation is a layer behind it, named as hls4ml names it.
+    # The activation becomes a node of its own behind the Dense node, named as hls4ml names it.
     sums = CallTensor(f"{call.outputs[0].name}_sums", call.outputs[0].shape)
-    kind, title = "Softmax" if name == "softmax" else "Activation", f"{call.name}_{name}"
-    behind = call.node(kind, (sums,), name=title, activation=name, function=function, keras_name=call.name)
-    return (call.node("SparseDense", output=sums, tensors=tensors), behind)
+    class_name, node_name = "Softmax" if name == "softmax" else "Activation", f"{call.name}_{name}"
+    activation = call.node(
+        class_name, (sums,), name=node_name, activation=name, function=function, keras_name=call.name
+    )
+    return (call.node("SparseDense", output=sums, tensors=tensors), activation)
 
 
 def lstm(call: Call) -> tuple[Node, ...]:
-    """LSTM and QLSTM, and QLSTMP: with peepholes and a projection where its cell has them."""
+    """Read LSTM, QLSTM and QLSTMP, with peepholes and a projection if the cell has them.
+
+    Raises:
+        UnsupportedError: if the layer returns its states, is stateful, or is called with more than one tensor.
+    """
     layer, cell = call.layer, call.layer.cell
     for option in ("return_state", "stateful"):
         if getattr(layer, option, False):
             raise call.refuse(
-                f"has {option}=True; the engine runs whole sequences and returns outputs alone: build the layer with "
-                f"{option}=False"
+                f"has {option}=True; only False is allowed, since the engine runs whole sequences and returns no "
+                f"states: build the layer with {option}=False"
             )
     if len(call.inputs) > 1:
         raise call.refuse(
-            "is called with an initial state or with a mask that another layer computes; the engine starts from the "
-            "zero state and takes masks from Masking layers: call it with one tensor"
+            "is called with an initial state or with a mask that another layer computes; the engine starts with states "
+            "of zero and takes masks only from Masking layers: call the layer with one tensor"
         )
     tensors = LayerTensors(
         class_name=call.kind,
@@ -76,15 +83,20 @@ def lstm(call: Call) -> tuple[Node, ...]:
 
 
 def _optional(call: Call, cell: Any, name: str, quantizer: str) -> WeightTensor | None:
+    """The weight array `name` of a cell, or None if the cell has no such array."""
     return None if getattr(cell, name, None) is None else _weight(call, cell, name, quantizer)
 
 
 def bidirectional(call: Call) -> tuple[Node, ...]:
-    """Both directions as layers of their own, the backward one turned round again, and their merge."""
+    """Read Bidirectional: two LSTM nodes, a reversal of the backward layer's outputs, and a merge of both directions.
+
+    Raises:
+        UnsupportedError: if it wraps another layer than LSTM, QLSTM or QLSTMP.
+    """
     wrapper = call.layer
     for layer in (wrapper.forward_layer, wrapper.backward_layer):
         if type(layer).__name__ not in ("LSTM", "QLSTM", "QLSTMP"):
-            raise call.refuse(f"wraps {type(layer).__name__}; LSTM, QLSTM and QLSTMP are allowed: use one")
+            raise call.refuse(f"wraps {type(layer).__name__}; LSTM, QLSTM and QLSTMP are allowed: use one of them")
     nodes: list[Node] = []
     merged = wrapper.merge_mode is not None
     ends: list[CallTensor] = []
@@ -94,10 +106,10 @@ def bidirectional(call: Call) -> tuple[Node, ...]:
         shape = (*call.inputs[0].shape[:-1], width) if layer.return_sequences else (width,)
         end = CallTensor(f"{name}_tensor", shape) if merged else call.outputs[index]
         turns = layer.go_backwards and layer.return_sequences
-        raw = CallTensor(f"{name}_turned", shape) if turns else end
-        nodes += lstm(replace(call, layer=layer, name=name, outputs=(raw,)))
+        reversed_end = CallTensor(f"{name}_turned", shape) if turns else end
+        nodes += lstm(replace(call, layer=layer, name=name, outputs=(reversed_end,)))
         if turns:
-            nodes.append(call.node("HostStep", (raw,), end, f"{name}_in_order", operation="reverse"))
+            nodes.append(call.node("HostStep", (reversed_end,), end, f"{name}_in_order", operation="reverse"))
         ends.append(end)
     if merged:
         nodes.append(call.node("HostStep", tuple(ends), operation=MERGES[wrapper.merge_mode], axis=-1))

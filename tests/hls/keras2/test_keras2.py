@@ -89,7 +89,9 @@ def test_layers_without_a_place_are_refused_by_name(tmp_path: Path) -> None:
 
 def test_a_model_in_a_file_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keras2, "requested_backend", lambda: "ese")
-    with pytest.raises(UnsupportedError, match=r"the model comes as a file; .*: load it, and pass the object to conv"):
+    with pytest.raises(
+        UnsupportedError, match=r"the model is given as a file; .*: load the file, and pass the model to conv"
+    ):
         keras2.ParseForEse(lambda *_: None)({}, object())
 
 

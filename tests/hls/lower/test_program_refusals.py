@@ -18,6 +18,11 @@ ACTIVATIONS = (
     "relu, tanh, sigmoid, hard_tanh, hard_sigmoid, quantized_bits, quantized_relu, quantized_tanh, quantized_sigmoid "
     "and ternary are allowed, and softmax as the model's last layer"
 )
+MAPPED = (
+    "LSTM, QLSTM, QLSTMP, Dense, QDense, Bidirectional, TimeDistributed, activations and quantizers, "
+    "BatchNormalization, Masking, merges along the last axis, Reshape, Flatten, RepeatVector, Dropout, and a softmax "
+    "at the end"
+)
 
 
 def after(*layers: Any, shape: tuple[int | None, ...] = (6, 7)) -> Callable[[], Any]:
@@ -45,28 +50,25 @@ def started() -> Any:
 REFUSALS: dict[str, tuple[Callable[[], Any], str]] = {
     "states": (
         lambda: functional(lambda q: dense()(recurrent("l", return_state=True)(q)[0])),
-        "layer 'l' (QLSTM) has return_state=True; the engine runs whole sequences and returns outputs alone: build the "
-        "layer with return_state=False",
+        "layer 'l' (QLSTM) has return_state=True; only False is allowed, since the engine runs whole sequences and "
+        "returns no states: build the layer with return_state=False",
     ),
     "initial state": (
         started,
         "layer 'l' (QLSTM) is called with an initial state or with a mask that another layer computes; the engine "
-        "starts from the zero state and takes masks from Masking layers: call it with one tensor",
+        "starts with states of zero and takes masks only from Masking layers: call the layer with one tensor",
     ),
     "GRU both ways": (
         after(kl.Bidirectional(kl.GRU(3), name="both")),
-        "layer 'both' (Bidirectional) wraps GRU; LSTM, QLSTM and QLSTMP are allowed: use one",
+        "layer 'both' (Bidirectional) wraps GRU; LSTM, QLSTM and QLSTMP are allowed: use one of them",
     ),
     "GRU backwards": (
         after(kl.Bidirectional(kl.LSTM(3), backward_layer=kl.GRU(3, go_backwards=True), name="both")),
-        "layer 'both' (Bidirectional) wraps GRU; LSTM, QLSTM and QLSTMP are allowed: use one",
+        "layer 'both' (Bidirectional) wraps GRU; LSTM, QLSTM and QLSTMP are allowed: use one of them",
     ),
     "unmapped layer of QKeras": (
         after(QConv1D(2, 2, name="every")),
-        "layer 'every' (QConv1D) has no place in the engine; it runs LSTM, QLSTM, QLSTMP, Dense, QDense, "
-        "Bidirectional, TimeDistributed, activations and quantizers, BatchNormalization, Masking, merges along the "
-        "last axis, Reshape, Flatten, RepeatVector, Dropout, and a softmax at the end: replace the layer or leave it "
-        "out",
+        f"layer 'every' (QConv1D) has no place in the engine; it runs {MAPPED}: replace the layer or leave it out",
     ),
     "convolution at every step": (
         after(kl.TimeDistributed(kl.Conv1D(2, 2), name="every"), shape=(6, 7, 3)),
@@ -75,8 +77,8 @@ REFUSALS: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "bounded ReLU": (
         after(dense(), kl.ReLU(max_value=6, name="six")),
-        "layer 'six' (ReLU) has max_value=6; only None is allowed: leave it out, or bound values by "
-        "quantized_relu(bits, integer)",
+        "layer 'six' (ReLU) has max_value=6; only None is allowed: leave the option out, or use QActivation with "
+        "quantized_relu(bits, integer), which bounds values by its format",
     ),
     "function": (
         after(dense(), kl.Activation("gelu", name="bent")),
@@ -138,18 +140,18 @@ REFUSALS: dict[str, tuple[Callable[[], Any], str]] = {
         after(
             kl.Masking(0.0, name="mask"), keras.Sequential([keras.Input((6, 7)), recurrent("l")], name="inner"), dense()
         ),
-        "layer 'inner' (Sequential) is a model that gets a mask from outside; masks are followed within one model: put "
-        "Masking into it, or its layers into the outer model",
+        "layer 'inner' (Sequential) is a model that gets a mask from the outer model; masks are allowed only within "
+        "one model: put the Masking layer into the inner model, or the inner model's layers into the outer model",
     ),
     "masked softmax": (
         after(kl.Masking(0.0, name="mask"), dense(), kl.Softmax(name="soft")),
-        "layer 'soft' (Softmax) gets a mask, which it would apply to features: use Activation('softmax'), which gets "
-        "none",
+        "layer 'soft' (Softmax) gets a mask, which Keras's Softmax layer applies to features; a softmax without a mask "
+        "is allowed: use Activation('softmax'), which takes none",
     ),
     "nested convolution": (
         after(keras.Sequential([keras.Input((6, 7)), kl.Conv1D(2, 2, name="conv")], name="inner")),
-        "layer 'inner' (Sequential) holds layer 'conv' (Conv1D), which has no place in the engine: replace the layer "
-        "or leave it out",
+        f"layer 'inner' (Sequential) contains layer 'conv' (Conv1D), which has no place in the engine; it runs {MAPPED}: "
+        "replace the layer or leave it out",
     ),
     "two formats of LSTM": (
         after(
