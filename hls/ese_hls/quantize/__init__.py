@@ -1,4 +1,4 @@
-"""Quantizers, precisions and weight arrays as integer codes with scales."""
+"""Conversion of quantizers, precisions and weight arrays into fixed-point formats and integer codes with scales."""
 
 from ese_hls.quantize.fixed_point import Doubles, codes16
 from ese_hls.quantize.formats import (

@@ -11,10 +11,22 @@ from ese_host.ir import SCALE_BITS, Codes, round_half_even
 Doubles = npt.NDArray[np.float64]
 
 BIAS_BITS = 16
+"""Bits of a bias code."""
 
 
 def codes16(values: Doubles, max_frac: int = SUM_FRAC, bits: int = BIAS_BITS, signed: bool = True) -> tuple[Codes, int]:
-    """Codes of at most `bits` bits with as many fractional bits as fit and help, and that number.
+    """Real numbers as fixed-point codes with one binary point, rounded half to even.
+
+    There are as many fractional bits as the largest magnitude leaves room for, but no more than the values need.
+
+    Args:
+        values: real numbers of any shape.
+        max_frac: largest number of fractional bits.
+        bits: bits of a code, including the sign.
+        signed: whether one of the bits is a sign.
+
+    Returns:
+        Codes of the shape of `values`, and their fractional bits.
 
     >>> codes, frac = codes16(np.array([0.5, -0.25]))
     >>> codes.tolist(), frac
@@ -31,7 +43,16 @@ def codes16(values: Doubles, max_frac: int = SUM_FRAC, bits: int = BIAS_BITS, si
 
 
 def fit(codes: Codes, frac: int, max_frac: int) -> tuple[Codes, int]:
-    """The same values with the fewest fractional bits, rounded where those are still more than `max_frac`."""
+    """The same values as codes with the fewest fractional bits, rounded only if these exceed `max_frac`.
+
+    Args:
+        codes: fixed-point codes.
+        frac: their fractional bits.
+        max_frac: largest number of fractional bits of the result.
+
+    Returns:
+        Codes, and their fractional bits.
+    """
     while frac > 0 and codes.any() and not (codes & 1).any():
         codes, frac = codes >> 1, frac - 1
     if frac > max_frac:
@@ -39,17 +60,25 @@ def fit(codes: Codes, frac: int, max_frac: int) -> tuple[Codes, int]:
     return codes, frac
 
 
-def scaled(levels: Codes, step: Doubles, max_frac: int) -> tuple[Codes, Codes, int]:
-    """Levels (inputs, outputs), unsigned 16-bit scales (outputs,) and their fractional bits for levels * step.
+def scaled(levels: Codes, step_sizes: Doubles, max_frac: int) -> tuple[Codes, Codes, int]:
+    """Levels times real step sizes as levels times 16-bit scales.
 
-    Where a step is no 16-bit number, either the scale is the nearest one and the levels stay, or the scale is the next
-    larger one and the levels are rounded anew: whichever is closer, output by output.
+    If a step size is not a 16-bit number, its output gets the closer of two approximations: the nearest scale with the
+    same levels, or the next larger scale with levels rounded again.
+
+    Args:
+        levels: (inputs, outputs) integers.
+        step_sizes: (outputs,) real values of level 1.
+        max_frac: largest number of fractional bits of the scales.
+
+    Returns:
+        (inputs, outputs) levels, (outputs,) unsigned 16-bit scale codes, and the scales' fractional bits.
     """
     top = (1 << SCALE_BITS) - 1
-    near, frac = codes16(step, max_frac, SCALE_BITS, signed=False)
-    above = np.minimum(np.ceil(np.ldexp(step, frac)), top).astype(np.int64)
-    exact = levels * np.ldexp(step, frac)
-    anew = np.where(above > 0, np.rint(exact / np.maximum(above, 1)), 0).astype(np.int64)
-    better = np.abs(anew * above - exact).max(axis=0) < np.abs(levels * near - exact).max(axis=0)
-    scale, frac = fit(np.where(better, above, near), frac, max_frac)
-    return np.where(better, anew, levels), scale, frac
+    nearest, frac = codes16(step_sizes, max_frac, SCALE_BITS, signed=False)
+    larger = np.minimum(np.ceil(np.ldexp(step_sizes, frac)), top).astype(np.int64)
+    exact = levels * np.ldexp(step_sizes, frac)
+    new_levels = np.where(larger > 0, np.rint(exact / np.maximum(larger, 1)), 0).astype(np.int64)
+    better = np.abs(new_levels * larger - exact).max(axis=0) < np.abs(levels * nearest - exact).max(axis=0)
+    scale, frac = fit(np.where(better, larger, nearest), frac, max_frac)
+    return np.where(better, new_levels, levels), scale, frac

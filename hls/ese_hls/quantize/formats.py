@@ -1,4 +1,4 @@
-"""Quantizers of activations and states, QKeras's or Keras's own functions, as fixed-point formats and activations."""
+"""Quantizers and functions of QKeras and Keras, as fixed-point formats and as activations of the engine."""
 
 from __future__ import annotations
 
@@ -16,14 +16,20 @@ from ese_host.errors import UnsupportedError
 from ese_host.ir import SLOPE, Activation, ActivationKind, Fixed
 
 TANH_OUT = Fixed(16, 1)
-"""Format of a tanh that has no quantizer of its own."""
+"""Output format of a tanh without quantizer."""
 SIGMOID_OUT = Fixed(16, 0, signed=False)
+"""Output format of a sigmoid without quantizer."""
 Read = TypeVar("Read")
 
 
 @dataclass(frozen=True)
 class Format:
-    """A quantizer as a format, and whether it cuts negative values off."""
+    """The fixed-point format of a quantizer.
+
+    Attributes:
+        fixed: the format to which it rounds, and in which it saturates.
+        relu: whether it sets negative values to zero.
+    """
 
     fixed: Fixed
     relu: bool = False
@@ -31,7 +37,13 @@ class Format:
 
 @dataclass(frozen=True)
 class ActivationForm:
-    """What an activation computes: its kind, its output's format, and slope and offset where it is hard."""
+    """The function that an activation computes.
+
+    Attributes:
+        kind: the function.
+        out: format of its outputs.
+        line: slope and offset of a hard (piecewise linear) function, else None.
+    """
 
     kind: ActivationKind
     out: Fixed
@@ -40,56 +52,56 @@ class ActivationForm:
 
 @dataclass(frozen=True)
 class QuantizerMeaning:
-    """What a QKeras quantizer of one class means where it may stand; None where it may not.
+    """How to read the quantizers of one QKeras class; a reader is None where such quantizers are not allowed.
 
     Attributes:
-        unit: of weights: the value of code 1; read from the values where nothing is known of the class.
-        form: where it only rounds and saturates, and perhaps cuts off below zero: its format.
-        activation: of one that computes a function too: what that is.
-        threshold: whether, as an activation, it is a sign beyond a threshold.
+        step_size: reads the step sizes from a weight quantizer; derives them from the values if the class is unknown.
+        form: reads the format from a quantizer that only rounds and saturates, and may set negative values to zero.
+        activation: reads the function from a quantizer that computes a function before it rounds.
+        threshold: whether, as an activation, the quantizer gives the sign of values beyond a threshold, else zero.
     """
 
-    unit: StepSize | None = step_sizes.of_values
+    step_size: StepSize | None = step_sizes.of_values
     form: Callable[[Any, str], Format] | None = None
     activation: Callable[[Any, str], ActivationForm] | None = None
     threshold: bool = False
 
 
 def meaning_of(function: Any) -> QuantizerMeaning:
-    """What a quantizer means, by its class (`QUANTIZERS`)."""
+    """How to read a quantizer, by its class (`QUANTIZERS`)."""
     return QUANTIZERS.get(type(function).__name__, QuantizerMeaning())
 
 
 def is_format(function: Any) -> bool:
-    """Whether the function is a quantizer that only rounds and saturates (and perhaps cuts off below zero)."""
+    """Whether the function is a quantizer that only rounds and saturates, and may set negative values to zero."""
     return meaning_of(function).form is not None
 
 
 def is_sigmoidal(function: Any) -> bool:
-    """Whether the function is a tanh or sigmoid, smooth or hard, that rounds nothing itself."""
+    """Whether the function is a tanh or sigmoid, smooth or hard, that does not round its outputs."""
     return getattr(function, "__name__", "") in FUNCTIONS
 
 
 def is_rounded_activation(function: Any) -> bool:
-    """Whether the function is a quantizer that computes a tanh or sigmoid first."""
+    """Whether the function is a quantizer that computes a tanh or sigmoid before it rounds."""
     return meaning_of(function).activation is not None
 
 
 def format_of(quantizer: Any, where: str) -> Format:
-    """The format of a `quantized_bits`, `quantized_linear` or `quantized_relu` object.
+    """The format of a `quantized_bits`, `quantized_linear` or `quantized_relu` object; `where` names it in messages.
 
     Raises:
-        UnsupportedError: the quantizer does more than round and saturate.
+        UnsupportedError: if the quantizer does more than round and saturate.
     """
     allowed = "quantized_bits(bits, integer) or quantized_relu(bits, integer)"
     return _read(meaning_of(quantizer).form, quantizer, where, allowed)
 
 
 def _read(reader: Callable[[Any, str], Read] | None, function: Any, where: str, allowed: str) -> Read:
-    """What a function or quantizer means by its reader.
+    """A function or quantizer as its reader reads it; `allowed` lists those that have a reader.
 
     Raises:
-        UnsupportedError: there is none; `allowed` are those that have one.
+        UnsupportedError: if there is no reader.
     """
     if reader is None:
         raise UnsupportedError(f"{where} is {describe(function)}; {allowed} are allowed: use one of them")
@@ -97,47 +109,49 @@ def _read(reader: Callable[[Any, str], Read] | None, function: Any, where: str, 
 
 
 def _bits(quantizer: Any, where: str) -> Format:
-    """quantized_bits multiplies by alpha after it has rounded: that is a gain, and no format."""
+    """The format of a quantized_bits; it multiplies by alpha after rounding, so that alpha must be 1."""
     if _alpha(quantizer) != 1.0:
         raise _scaled(quantizer, where, "alpha=None or 1.0 are")
     return _rounded(quantizer)
 
 
 def _linear(quantizer: Any, where: str) -> Format:
-    """quantized_linear divides by alpha before it rounds: a power of two moves the binary point."""
+    """The format of a quantized_linear; it divides by alpha before rounding, so that powers of two are allowed."""
     mantissa, exponent = math.frexp(_alpha(quantizer))
     if mantissa != 0.5:
         raise _scaled(quantizer, where, "alpha=None or a power of two is")
     if quantizer.use_sign_function:
         raise UnsupportedError(
-            f"{where} is {describe(quantizer)}, a sign; 2 bits or more are allowed: use quantized_linear(2, ...)"
+            f"{where} is {describe(quantizer)}, which gives only a sign; 2 bits or more are allowed: use "
+            "quantized_linear(2, ...)"
         )
     return _rounded(quantizer, exponent - 1)
 
 
 def _alpha(quantizer: Any) -> float:
-    """A quantizer's alpha, 1.0 without one; 0.0 where it is no single number."""
+    """A quantizer's alpha; 1.0 if it has none, 0.0 if it is not a single number."""
     alpha: Any = getattr(quantizer, "alpha", None)
     number = not isinstance(alpha, str) and np.size(alpha) == 1
     return 1.0 if alpha is None else float(np.ravel(alpha)[0]) if number else 0.0
 
 
 def _scaled(quantizer: Any, where: str, allowed: str) -> UnsupportedError:
+    """The error for an alpha that a format cannot express."""
     return UnsupportedError(
-        f"{where} is {describe(quantizer)} with alpha={quantizer.alpha!r}, a scale outside the format; {allowed} "
-        "allowed here: choose the range by the integer bits"
+        f"{where} is {describe(quantizer)} with alpha={quantizer.alpha!r}, a scale that no fixed-point format has; "
+        f"{allowed} allowed here: set the range by the integer bits instead"
     )
 
 
 def _rounded(quantizer: Any, shift: int = 0) -> Format:
-    """The format that the quantizer's own numbers give, its binary point moved by `shift`."""
+    """The format of the quantizer's bits and integer bits, its range scaled by 2 ** `shift`."""
     signed = bool(quantizer.keep_negative)
     integer = int(quantizer.integer) + shift + signed
     return Format(Fixed(int(quantizer.bits), integer, signed, bool(quantizer.symmetric) and signed))
 
 
 def _relu(quantizer: Any, where: str) -> Format:
-    """quantized_relu, narrowed by its upper bound where it has one that acts."""
+    """The format of a quantized_relu, with fewer bits if it has an upper bound that takes effect."""
     form = Fixed(int(quantizer.bits), int(quantizer.integer), signed=False)
     for option in ("negative_slope", "use_sigmoid"):
         if getattr(quantizer, option, 0):
@@ -148,27 +162,30 @@ def _relu(quantizer: Any, where: str) -> Format:
     bound = getattr(quantizer, "relu_upper_bound", None)
     if not bound or quantizer.is_quantized_clip or bound >= form.to_float(form.high):
         return Format(form, relu=True)
-    steps = math.ldexp(float(bound), form.frac) + 1
-    if math.frexp(steps)[0] != 0.5 or steps < 2:
+    codes = math.ldexp(float(bound), form.frac) + 1
+    if math.frexp(codes)[0] != 0.5 or codes < 2:
         best = math.ldexp(1, math.frexp(bound)[1] - 1) - math.ldexp(1, -form.frac)
         raise UnsupportedError(
-            f"{where} is {describe(quantizer)} with relu_upper_bound={bound}; a power of two less one step of "
-            f"{math.ldexp(1, -form.frac)} is where a format ends: use {best}, or leave the option out"
+            f"{where} is {describe(quantizer)} with relu_upper_bound={bound}; only a power of two minus the step size "
+            f"{math.ldexp(1, -form.frac)} is allowed, the upper end of a format: use {best}, or leave the option out"
         )
-    bits = math.frexp(steps)[1] - 1
+    bits = math.frexp(codes)[1] - 1
     return Format(Fixed(bits, bits - form.frac, signed=False), relu=True)
 
 
 def is_ternary(function: Any) -> bool:
-    """Whether the function is QKeras's `ternary`, which `stochastic_ternary` is at inference."""
+    """Whether the function is QKeras's `ternary` or `stochastic_ternary`, which are the same at inference."""
     return meaning_of(function).threshold
 
 
 def ternary_of(quantizer: Any, where: str) -> tuple[int, int, int]:
-    """Code and fractional bits of the threshold, and fractional bits of the scale, of a `ternary` activation.
+    """Read a `ternary` activation; `where` names it in messages.
+
+    Returns:
+        The threshold's code, its fractional bits, and the fractional bits of the output codes -1, 0 and 1.
 
     Raises:
-        UnsupportedError: its scale comes from the values of a whole batch, or a number is not allowed.
+        UnsupportedError: if alpha is not a power of two, or the threshold is not positive.
     """
     alpha: Any = 1.0 if quantizer.alpha is None else quantizer.alpha
     number = not isinstance(alpha, str) and np.size(alpha) == 1
@@ -176,18 +193,21 @@ def ternary_of(quantizer: Any, where: str) -> tuple[int, int, int]:
     threshold = np.float32(quantizer.default_threshold if quantizer.threshold is None else quantizer.threshold)
     if mantissa != 0.5 or not 2.0**-64 < threshold < 2.0**64:
         raise UnsupportedError(
-            f"{where} is {describe(quantizer)}; as an activation, alpha=None or a power of two and a positive "
-            "threshold are allowed: choose them"
+            f"{where} is {describe(quantizer)}, used as an activation; alpha=None or a power of two, and a positive "
+            "threshold are allowed: set alpha and threshold so"
         )
-    own, places = math.frexp(float(threshold))  # QKeras compares in float32
-    return int(math.ldexp(own, 24)), 24 - places, 1 - exponent
+    significand, point = math.frexp(float(threshold))  # QKeras compares in float32
+    return int(math.ldexp(significand, 24)), 24 - point, 1 - exponent
 
 
 def activation_of(function: Any, where: str) -> tuple[Activation, str]:
-    """The activation that an LSTM applies, and a sentence where a constant had to be rounded (else empty).
+    """A tanh or sigmoid as an activation of the engine; `where` names it in messages.
+
+    Returns:
+        The activation, and a sentence for the summary if its slope or offset had to be rounded (else "").
 
     Raises:
-        UnsupportedError: the function is no tanh and no sigmoid.
+        UnsupportedError: if the function is neither a tanh nor a sigmoid.
     """
     shape = _shape(function, where)
     if shape.line is None:
@@ -196,12 +216,12 @@ def activation_of(function: Any, where: str) -> tuple[Activation, str]:
     error = max(
         abs(float(SLOPE.to_float(code)) - value) for code, value in zip((slope, offset), shape.line, strict=True)
     )
-    words = f"{where}: slope {shape.line[0]:.6g} and offset {shape.line[1]:.6g} rounded to 15 bits, by {error:.2g}"
-    return Activation(shape.kind, shape.out, slope, offset), words if error else ""
+    note = f"{where}: slope {shape.line[0]:.6g} and offset {shape.line[1]:.6g} rounded to 15 bits, by {error:.2g}"
+    return Activation(shape.kind, shape.out, slope, offset), note if error else ""
 
 
 def _shape(function: Any, where: str) -> ActivationForm:
-    """Kind, output format, and slope and offset of a hard activation."""
+    """The function that an activation computes, by the name of the function or of the quantizer's class."""
     name = name_of(function)
     reader = FUNCTIONS.get(name) or QUANTIZERS.get(name, QuantizerMeaning()).activation
     return _read(reader, function, where, "tanh, sigmoid, hard_sigmoid, quantized_tanh(...) and quantized_sigmoid(...)")
@@ -225,46 +245,47 @@ def _quantized_sigmoid(quantizer: Any, where: str) -> ActivationForm:
 
 
 def _hard_sigmoid(function: Any, _where: str) -> ActivationForm:
-    """QKeras's own, or that of the model's Keras generation."""
-    qkeras = getattr(function, "__module__", type(function).__module__).startswith("qkeras")
-    return ActivationForm("hard_sigmoid", SIGMOID_OUT, (0.5 if qkeras else _keras_slope(), 0.5))
+    """QKeras's hard_sigmoid, or that of the installed generation of Keras."""
+    of_qkeras = getattr(function, "__module__", type(function).__module__).startswith("qkeras")
+    return ActivationForm("hard_sigmoid", SIGMOID_OUT, (0.5 if of_qkeras else _keras_slope(), 0.5))
 
 
 def _always(shape: ActivationForm) -> Callable[[Any, str], ActivationForm]:
+    """A reader of functions that all have the same form."""
     return lambda _function, _where: shape
 
 
 def _keras_slope() -> float:
-    """Slope of Keras's own hard_sigmoid: relu6(x + 3) / 6 in Keras 3, clip(0.2 x + 0.5) in Keras 2."""
+    """Slope of Keras's hard_sigmoid: relu6(x + 3) / 6 in Keras 3, clip(0.2 x + 0.5) in Keras 2."""
     return 0.2 if is_keras2() else 1 / 6
 
 
 def _qkeras_line(where: str) -> tuple[float, float]:
-    """Slope and offset of the sigmoid that QKeras uses now (`set_internal_sigmoid`)."""
+    """Slope and offset of the sigmoid that QKeras currently uses (`set_internal_sigmoid`)."""
     from qkeras import quantizers
 
     name = quantizers._sigmoid.__name__
     lines = {"hard_sigmoid": (0.5, 0.5), "smooth_sigmoid": (0.1875, 0.5)}
     if name not in lines:
         raise UnsupportedError(
-            f"{where} uses QKeras's {name}; 'hard' and 'smooth' are allowed: call set_internal_sigmoid('hard'), "
-            "or give the quantizer use_real_sigmoid / use_real_tanh"
+            f"{where} uses QKeras's internal sigmoid {name}; 'hard' and 'smooth' are allowed: call "
+            "set_internal_sigmoid('hard'), or build the quantizer with use_real_sigmoid=True or use_real_tanh=True"
         )
     return lines[name]
 
 
 def name_of(function: Any) -> str:
-    """What an activation is called: a function's name, a quantizer's class."""
+    """An activation's name: the name of a function, or the class of a quantizer."""
     return str(getattr(function, "__name__", type(function).__name__))
 
 
 def describe(function: Any) -> str:
-    """A function or quantizer as a user wrote it."""
+    """A function or quantizer as a user writes it, for messages."""
     if function is None:
         return "not given"
     try:
         return str(getattr(function, "__name__", function))
-    except (ValueError, UnboundLocalError):  # QKeras's own text fails on an array (quantized_bits) or number as alpha
+    except (ValueError, UnboundLocalError):  # str() of some QKeras quantizers fails if alpha is an array or a number
         options = ", ".join(f"{key}={value}" for key, value in function.get_config().items())
         return f"{type(function).__name__}({options})"
 
@@ -276,15 +297,15 @@ QUANTIZERS: dict[str, QuantizerMeaning] = {
     "quantized_po2": QuantizerMeaning(step_sizes.of_powers),
     "quantized_relu_po2": QuantizerMeaning(step_sizes.of_powers),
     "ternary": QuantizerMeaning(step_sizes.of_scale, threshold=True),
-    "stochastic_ternary": QuantizerMeaning(step_sizes.of_scale, threshold=True),  # at inference the same
+    "stochastic_ternary": QuantizerMeaning(step_sizes.of_scale, threshold=True),  # at inference, it is `ternary`
     "binary": QuantizerMeaning(step_sizes.of_scale),
     "stochastic_binary": QuantizerMeaning(step_sizes.of_scale),
     "quantized_tanh": QuantizerMeaning(activation=_quantized_tanh),
     "quantized_sigmoid": QuantizerMeaning(activation=_quantized_sigmoid),
-    "bernoulli": QuantizerMeaning(unit=None),
-    "quantized_hswish": QuantizerMeaning(unit=None),
+    "bernoulli": QuantizerMeaning(step_size=None),
+    "quantized_hswish": QuantizerMeaning(step_size=None),
 }
-"""What QKeras's quantizers mean, by the name of their class; of any other class only its values are known."""
+"""How to read QKeras's quantizers, by the name of their class; of other classes only the values are used."""
 FUNCTIONS: dict[str, Callable[[Any, str], ActivationForm]] = {
     "tanh": _always(ActivationForm("tanh", TANH_OUT)),
     "sigmoid": _always(ActivationForm("sigmoid", SIGMOID_OUT)),
@@ -293,4 +314,4 @@ FUNCTIONS: dict[str, Callable[[Any, str], ActivationForm]] = {
     "smooth_tanh": _always(ActivationForm("hard_tanh", TANH_OUT, (0.375, 0.0))),
     "smooth_sigmoid": _always(ActivationForm("hard_sigmoid", SIGMOID_OUT, (0.1875, 0.5))),
 }
-"""Activations that round nothing themselves, by the name of the function."""
+"""Activations that do not round their outputs, by the name of the function."""

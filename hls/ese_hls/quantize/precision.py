@@ -1,4 +1,4 @@
-"""Precisions of hls4ml's configuration for arrays that have no quantizer."""
+"""Precisions of hls4ml's configuration for weight arrays without quantizer."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from ese_host.errors import UnsupportedError
 from ese_host.ir import Fixed
 
 WIDEST = 48
-"""Bits of a precision at most; 16 of them are kept."""
+"""Largest number of bits of a precision; 16 of them are kept."""
 
 
 def with_precision(node: Any, tensor: WeightTensor) -> WeightTensor:
-    """The tensor with the precision that the configuration gives it; one with a quantizer has none.
+    """The tensor with the precision that the configuration gives it; a tensor with a quantizer is returned unchanged.
 
-    A kernel's comes from the layer's name, the layer's type or the model, in hls4ml's order. A bias takes one that is
-    meant for it alone: 16 bits of its own are closer than a default for everything.
+    A kernel takes the precision set for the layer's name, for the layer's type, or for the model, in hls4ml's order. A
+    bias takes only a precision that is set for this bias: 16 bits with a binary point of their own are more precise
+    than a default that serves all tensors.
 
     Raises:
-        UnsupportedError: the precision is no fixed-point one.
+        UnsupportedError: if the precision is not a fixed-point one, or too wide.
     """
-    # Not at the top: importing hls4ml loads this plugin, which could then meet this module half imported.
+    # Imported here, since importing hls4ml loads this plugin, which could then find this module half imported.
     from hls4ml.model.types import FixedPrecisionType, IntegerPrecisionType, UnspecifiedPrecisionType
 
     if tensor.quantizer is not None:
@@ -31,16 +32,16 @@ def with_precision(node: Any, tensor: WeightTensor) -> WeightTensor:
     name = tensor.precision_name
     if name == "bias" and f"{node.name.lower()}_bias" not in config.layer_name_precision:
         return tensor
-    found, _ = config.get_precision(node, name)
-    if isinstance(found, UnspecifiedPrecisionType):  # "auto": the quantizer's, and without one the model's
-        found = config.backend.convert_precision_string(config.model_precision.get("default", "auto"))
-    if isinstance(found, UnspecifiedPrecisionType):
+    precision, _ = config.get_precision(node, name)
+    if isinstance(precision, UnspecifiedPrecisionType):  # "auto" without a quantizer means the model's default
+        precision = config.backend.convert_precision_string(config.model_precision.get("default", "auto"))
+    if isinstance(precision, UnspecifiedPrecisionType):
         return tensor
-    fixed = isinstance(found, (FixedPrecisionType, IntegerPrecisionType))
-    if not fixed or found.width > WIDEST:
-        rule = f"at most {WIDEST} bits are read" if fixed else "weights are fixed-point numbers"
+    fixed = isinstance(precision, (FixedPrecisionType, IntegerPrecisionType))
+    if not fixed or precision.width > WIDEST:
+        rule = f"at most {WIDEST} bits are allowed" if fixed else "weights must be fixed-point numbers"
         raise UnsupportedError(
-            f"{tensor.where} has precision {found}; {rule}: set hls_config['LayerName']"
+            f"{tensor.where} has precision {precision}; {rule}: set hls_config['LayerName']"
             f"[{node.name!r}]['Precision'][{name!r}] to, say, 'fixed<8,1>'"
         )
-    return replace(tensor, precision=Fixed(found.width, found.integer, bool(found.signed)))
+    return replace(tensor, precision=Fixed(precision.width, precision.integer, bool(precision.signed)))

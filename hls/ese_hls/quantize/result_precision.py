@@ -1,4 +1,4 @@
-"""Formats that hls4ml's configuration gives to tensors without quantizer."""
+"""Formats that hls4ml's configuration sets for inputs, states and outputs without quantizer."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from ese_host.errors import UnsupportedError
 from ese_host.ir import ELEMENT_BITS, Fixed
 
 WIDE_INTEGER = 6
-"""Integer bits kept of a precision too wide for a vector element, as in fixed<16,6>, at most."""
+"""Most integer bits that are kept of a precision too wide for a vector element, as in fixed<16,6>."""
 
 
 def of_layer(node: Any, what: str = "result") -> Fixed | None:
-    """The format that the configuration gives to a node's result (or state) by the layer's name or type.
+    """The format that the configuration sets for a layer's `what` (result or state), by its name or type; else None.
 
     Raises:
-        UnsupportedError: it is no fixed-point format, or too wide.
+        UnsupportedError: if it is not a fixed-point format, or too wide.
     """
     config = node.model.config
     name, kind = node.name.lower(), node.class_name.lower()
@@ -28,35 +28,38 @@ def of_layer(node: Any, what: str = "result") -> Fixed | None:
 
 
 def of_model(node: Any) -> Fixed | None:
-    """The model's default format, fixed<16,6> where the user gave none: hls4ml fills it in.
+    """The model's default format, or None if it is "auto"; hls4ml sets fixed<16,6> if the user gives none.
 
     Raises:
-        UnsupportedError: it is no fixed-point format, or too wide.
+        UnsupportedError: if it is not a fixed-point format, or too wide.
     """
     config = node.model.config
-    found = config.model_precision.get("result") or config.model_precision.get("default")
-    if found in (None, "auto"):
+    precision = config.model_precision.get("result") or config.model_precision.get("default")
+    if precision in (None, "auto"):
         return None
-    return _fixed(config, found, "hls_config['Model']['Precision']")
+    return _fixed(config, precision, "hls_config['Model']['Precision']")
 
 
 def _fixed(config: Any, text: Any, where: str) -> Fixed:
-    from hls4ml.model.types import FixedPrecisionType, IntegerPrecisionType  # not above: hls4ml loads this backend
+    """A precision of the configuration as a format of at most 48 bits; `where` names it in messages."""
+    # Imported here, since hls4ml loads this backend while it is half imported.
+    from hls4ml.model.types import FixedPrecisionType, IntegerPrecisionType
 
-    found = config.backend.convert_precision_string(text)
-    if not isinstance(found, (FixedPrecisionType, IntegerPrecisionType)):
+    precision = config.backend.convert_precision_string(text)
+    if not isinstance(precision, (FixedPrecisionType, IntegerPrecisionType)):
         raise UnsupportedError(f"{where} is {text}; a fixed-point format is allowed: write, say, 'fixed<16,6>'")
-    integer = found.width if isinstance(found, IntegerPrecisionType) else found.integer
-    bits = max(min(found.width, WIDEST), integer)  # what is cut off is finer than any element, whatever its range
+    integer = precision.width if isinstance(precision, IntegerPrecisionType) else precision.integer
+    # Bits beyond 48 are dropped: they are finer than those of any vector element.
+    bits = max(min(precision.width, WIDEST), integer)
     if bits > WIDEST:
         raise UnsupportedError(
-            f"{where} is {text}; at most {WIDEST} bits before the point are read: write, say, 'fixed<16,6>'"
+            f"{where} is {text}; at most {WIDEST} integer bits are allowed: write, say, 'fixed<16,6>'"
         )
-    return Fixed(bits, integer, bool(found.signed))
+    return Fixed(bits, integer, bool(precision.signed))
 
 
 def for_element(form: Fixed) -> Fixed:
-    """A configured format as a vector element can have it: of a wider one the integer bits, 6 at most, stay.
+    """A configured format, reduced to the 16 bits of a vector element if it is wider; at most 6 integer bits are kept.
 
     >>> [(form.bits, form.integer) for form in map(for_element, (Fixed(32, 16), Fixed(32, 1)))]
     [(16, 6), (16, 1)]
@@ -67,7 +70,7 @@ def for_element(form: Fixed) -> Fixed:
 
 
 def described(asked: Fixed) -> str:
-    """What a vector element has for a configured format, for the summary.
+    """The format of a vector element for a configured format, as the summary says it.
 
     >>> described(Fixed(32, 16))
     'fixed<16,6> for fixed<32,16> of the configuration'
@@ -77,7 +80,7 @@ def described(asked: Fixed) -> str:
 
 
 def text_of(form: Fixed) -> str:
-    """A format as hls4ml writes it.
+    """A format in hls4ml's notation.
 
     >>> text_of(Fixed(16, 6))
     'fixed<16,6>'

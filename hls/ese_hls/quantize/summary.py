@@ -1,4 +1,4 @@
-"""What a conversion did, tensor by tensor: printable, and as JSON in design.json."""
+"""The summary of a conversion, tensor by tensor: to print, and as JSON in design.json."""
 
 from __future__ import annotations
 
@@ -9,16 +9,18 @@ from typing import Any
 
 @dataclass(frozen=True)
 class TensorReport:
-    """One weight tensor.
+    """How one weight tensor was quantized.
 
     Attributes:
-        layer: the layer's name. tensor: kernel, recurrent_kernel or bias.
-        quantizer: the quantizer as text; "none" where there is none.
-        kind: kind of weight that holds it alone (ternary, int4, ... codebook4), or fixed16 for a bias.
-        shape: Keras shape. kept: elements that are not zero after quantization.
-        deviation: largest absolute difference between the quantized Keras values and ours.
-        zeroed: elements that are not zero in Keras's float weights but zero after quantization.
-        filled: elements that are zero in Keras's float weights but not after quantization.
+        layer: the layer's name.
+        tensor: name of the tensor within the layer, such as kernel, recurrent_kernel or bias.
+        quantizer: the quantizer or precision as text; "none" if there is neither.
+        kind: the narrowest weight kind that holds this tensor (ternary, int4, ... codebook4); fixed16 for a bias.
+        shape: the tensor's shape in Keras.
+        kept: elements that are not zero after quantization.
+        deviation: largest absolute difference between the quantized values of Keras and those of the engine.
+        zeroed: elements that are not zero in Keras's float weights, but zero after quantization.
+        filled: elements that are zero in Keras's float weights, but not after quantization.
     """
 
     layer: str
@@ -42,11 +44,12 @@ class TensorReport:
 
 @dataclass(frozen=True)
 class ConversionSummary:
-    """A whole conversion.
+    """How a whole model was converted.
 
     Attributes:
-        tensors: the weights. notes: sentences on whatever was rounded, mapped or left without effect.
-        layers: name and Keras class of each layer, and where its work is done.
+        tensors: one report per weight tensor.
+        notes: sentences on everything that was rounded or chosen, and on weights that became zero.
+        layers: name and Keras class of each layer, and the place where it is computed.
     """
 
     tensors: tuple[TensorReport, ...]
@@ -55,11 +58,11 @@ class ConversionSummary:
 
     @property
     def exact(self) -> bool:
-        """Whether every weight and bias equals its quantized Keras value (to float32's last bit)."""
+        """Whether every weight and bias equals its quantized Keras value (up to the last bit of a float32)."""
         return all(item.deviation == 0 for item in self.tensors)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """The summary as plain values, for JSON."""
         tensors = [{**asdict(item), "shape": list(item.shape), "density": item.density} for item in self.tensors]
         layers = [dict(zip(("layer", "class", "place"), row, strict=True)) for row in self.layers]
         return {"exact": self.exact, "layers": layers, "tensors": tensors, "notes": list(self.notes)}
@@ -77,5 +80,6 @@ class ConversionSummary:
 
 
 def _columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Rows of cells as lines of text with aligned columns."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

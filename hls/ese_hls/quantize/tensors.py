@@ -1,4 +1,4 @@
-"""A Keras layer as conversion sees it: arrays in Keras layout and quantizer objects, of whatever QKeras generation."""
+"""Weight arrays (in Keras layout) and quantizer objects of a Keras layer, the same for both generations of QKeras."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class WeightTensor:
-    """A float weight array and what quantizes it.
+    """A float weight array and its quantizer.
 
     Attributes:
-        layer: the layer's name. name: kernel, recurrent_kernel, bias, peephole_kernel or projection_kernel.
-        values: (inputs, outputs) for kernels, (outputs,) for a bias.
-        quantizer: a callable quantizer, or None.
-        precision: format that hls4ml's configuration gives an array without quantizer, or None.
+        layer: the layer's name.
+        name: kernel, recurrent_kernel, bias, peephole_kernel or projection_kernel.
+        values: (inputs, outputs) for a kernel, (outputs,) for a bias, (3, units) for peepholes.
+        quantizer: the callable quantizer, or None.
+        precision: the format that hls4ml's configuration sets for an array without quantizer, or None.
     """
 
     layer: str
@@ -34,20 +35,20 @@ class WeightTensor:
 
     def __post_init__(self) -> None:
         if not np.isfinite(self.values).all():
-            where = tuple(int(i) for i in np.argwhere(~np.isfinite(self.values))[0])
+            index = tuple(int(i) for i in np.argwhere(~np.isfinite(self.values))[0])
             raise FormatError(
-                f"layer {self.layer!r}: {self.name} is {self.values[where]} at {where}; weights must be finite: "
-                "train the model again or load a sound checkpoint"
+                f"layer {self.layer!r}: {self.name} is {self.values[index]} at {index}; weights must be finite: "
+                "train the model again or load another checkpoint"
             )
 
     @property
     def where(self) -> str:
-        """How messages name the tensor."""
+        """The tensor's name in messages."""
         return f"layer {self.layer!r}: {self.name}"
 
     @property
     def described(self) -> str:
-        """What rounds the array, as a user wrote it; "none" where nothing does."""
+        """The quantizer or precision that rounds the array, as a user writes it; "none" if there is neither."""
         if self.quantizer is not None or self.precision is None:
             return "none" if self.quantizer is None else describe(self.quantizer)
         form = self.precision
@@ -61,18 +62,19 @@ class WeightTensor:
 
 @dataclass(frozen=True, eq=False)
 class LayerTensors:
-    """The weights of one layer and its other quantizers.
+    """The weights of one layer, and its quantizers of other values.
 
     Attributes:
         class_name: the Keras class, for messages.
-        kernel: (inputs, outputs); an LSTM's outputs are its gates i, f, c, o, units each.
-        recurrent: (units, 4 * units) of an LSTM, else None.
-        bias: (outputs,), or None where the layer has none.
-        peepholes: (3, units) of the gates i, f, o, or None.
-        projection: (units, projected), or None. product: quantizer of what it reads, o * tanh(c), or None.
-        state: quantizer of h and c, or None.
+        kernel: (inputs, outputs); the outputs of an LSTM are its gates i, f, c, o, `units` columns each.
+        recurrent: recurrent kernel of an LSTM, (units, 4 * units), or (projected, 4 * units) with a projection.
+        bias: (outputs,), or None if the layer has no bias.
+        peepholes: (3, units) for the gates i, f, o, or None.
+        projection: (units, projected) projection kernel, or None.
+        product: quantizer of o * tanh(c), which the projection reads, or None.
+        state: quantizer of the states h and c, or None.
         activation: an LSTM's activation of the candidate and of c, or None.
-        recurrent_activation: an LSTM's activation of i, f, o, or None.
+        recurrent_activation: an LSTM's activation of the gates i, f, o, or None.
     """
 
     class_name: str

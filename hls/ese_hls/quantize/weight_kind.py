@@ -1,4 +1,4 @@
-"""The one kind of weight that an engine holds: the narrowest that has every level of every matrix."""
+"""The weight kind of a model: the narrowest one that holds every level of every matrix, as an engine has only one."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from ese_host.errors import UnsupportedError
 from ese_host.ir import WEIGHT_KINDS, Codes, Matrix, WeightKind
 
 INTEGER_KINDS: tuple[WeightKind, ...] = tuple(name for name, kind in WEIGHT_KINDS.items() if kind.own_level)
-"""Kinds whose level is the code itself, narrowest first."""
+"""Weight kinds without codebook, whose stored code is the level; narrowest first."""
 WIDEST = WEIGHT_KINDS[INTEGER_KINDS[-1]]
-"""What the widest of them holds."""
+"""The widest of them."""
 
 
 def narrowest(levels: Codes) -> WeightKind | None:
-    """The narrowest integer kind that has all these levels; None where 16 bits do not hold them.
+    """The narrowest weight kind without codebook that holds all levels; None if they need more than 16 bits.
 
     >>> import numpy as np
     >>> [narrowest(np.array(levels)) for levels in ([-1, 0, 1], [7, -8], [8], [1 << 15])]
@@ -26,14 +26,14 @@ def narrowest(levels: Codes) -> WeightKind | None:
 
 
 def common_kind(matrices: Sequence[tuple[str, Matrix]], asked: WeightKind | None = None) -> tuple[WeightKind, str]:
-    """The kind for a whole model, and a sentence on why.
+    """The weight kind of a whole model, and a sentence that gives the reason.
 
     Args:
-        matrices: each with how messages name it.
-        asked: the user's choice, None for the narrowest.
+        matrices: all matrices of the model, each with its name in messages.
+        asked: the kind that the user asks for, or None for the narrowest.
 
     Raises:
-        UnsupportedError: the kind asked for does not hold a matrix.
+        UnsupportedError: if a matrix has levels that the kind asked for, or any kind, does not hold.
     """
     first = matrices[0][1].kind
     if all(matrix.codebook is not None and matrix.kind == first for _, matrix in matrices) and asked in (None, first):
@@ -44,7 +44,8 @@ def common_kind(matrices: Sequence[tuple[str, Matrix]], asked: WeightKind | None
         kind = narrowest(item[1].levels)
         if kind is None:
             raise UnsupportedError(
-                f"{item[0]}: {_span(item[1])}; {WIDEST.low}..{WIDEST.high} are held: scale its codebook down"
+                f"{item[0]} has {_span(item[1])}; the engine holds levels {WIDEST.low}..{WIDEST.high}: scale the "
+                "codebook down"
             )
         if INTEGER_KINDS.index(kind) > INTEGER_KINDS.index(widest):
             widest, cause = kind, item
@@ -53,21 +54,22 @@ def common_kind(matrices: Sequence[tuple[str, Matrix]], asked: WeightKind | None
     if asked is None:
         others = sum(narrowest(other.levels) != widest for _, other in matrices)
         rest = f"; {others} of {len(matrices)} matrices would fit a narrower kind" if others else ""
-        return widest, f"weights are {widest}, the narrowest kind that holds all: {span}{rest}"
+        return widest, f"weights are {widest}, the narrowest kind that holds all of them: {span}{rest}"
     if asked not in INTEGER_KINDS or INTEGER_KINDS.index(asked) < INTEGER_KINDS.index(widest):
         raise UnsupportedError(
-            f"hls_config['Model']['WeightCode'] is {asked!r}, but {span}, which takes {widest}: leave 'WeightCode' "
-            f"out, or choose {widest!r} or a wider kind"
+            f"hls_config['Model']['WeightCode'] is {asked!r}, but {span}, which need {widest}: leave 'WeightCode' out, "
+            f"or choose {widest!r} or a wider kind"
         )
-    return asked, f"weights are {asked} as asked for; {widest} holds all"
+    return asked, f"weights are {asked}, as configured; {widest} would hold all of them"
 
 
 def as_kind(matrix: Matrix, kind: WeightKind) -> Matrix:
-    """The same weights stored as another kind; a codebook becomes the levels that it lists."""
+    """A matrix stored as another weight kind; codes of a codebook are replaced by their levels."""
     if matrix.kind == kind:
         return matrix
     return replace(matrix, codes=matrix.levels, kind=kind, codebook=None)
 
 
 def _span(matrix: Matrix) -> str:
+    """The range of a matrix's levels, for messages."""
     return f"levels {matrix.levels.min()}..{matrix.levels.max()}"

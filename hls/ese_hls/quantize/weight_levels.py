@@ -1,7 +1,7 @@
-"""QKeras's quantizers by their own steps: integer levels times one step per output.
+"""Values of a QKeras weight quantizer as integer levels times one step size per output.
 
-A quantizer is called as Keras calls it. What it returns is x + (q - x) in float32, so that q's last bit is lost; its
-own step gives q back exactly.
+A quantizer is called as Keras calls it. It returns x + (q - x), computed in float32, so that the last bit of q may be
+wrong; the quantizer's step sizes give q exactly.
 """
 
 from __future__ import annotations
@@ -18,46 +18,54 @@ from ese_host.errors import UnsupportedError
 from ese_host.ir import Codes
 
 ROUNDING = 2.0**-21
-"""Relative noise of QKeras's straight-through form x + (q - x) in float32."""
+"""Relative error of QKeras's straight-through form x + (q - x) in float32."""
 LEVEL = WIDEST.high
-"""Largest magnitude of a level."""
+"""Largest level."""
 
 
 def levels_of(tensor: WeightTensor, values: Doubles) -> tuple[Codes, Doubles]:
-    """(inputs, outputs) levels and the (outputs,) value of level 1 of a quantizer that has just been called.
+    """Levels and step sizes of a quantizer that has just been called.
 
-    A step that varies along an output's weights (scale_axis=0, elements_per_scale, powers of two) is resolved into
-    levels of the smallest; where those exceed 16 bits, the values are rounded to 16 bits of their largest.
+    If the step size varies along an output's weights (scale_axis=0, elements_per_scale, powers of two), the levels are
+    multiples of the smallest one; if these need more than 16 bits, the values are rounded to 16 bits instead.
+
+    Args:
+        tensor: the weights and their quantizer.
+        values: (inputs, outputs) values that the quantizer returned.
+
+    Returns:
+        (inputs, outputs) levels, and (outputs,) step sizes.
 
     Raises:
-        UnsupportedError: the values are no integers times the quantizer's steps.
+        UnsupportedError: if the values are not integer multiples of the quantizer's step sizes.
     """
-    unit = np.broadcast_to(_unit(tensor, values), values.shape)
+    step_sizes = np.broadcast_to(_step_sizes(tensor, values), values.shape)
     with np.errstate(divide="ignore", invalid="ignore"):
-        codes = np.where(unit > 0, np.rint(values / unit), 0)
-    exact = codes * unit
+        multiples = np.where(step_sizes > 0, np.rint(values / step_sizes), 0)
+    exact = multiples * step_sizes
     noise = ROUNDING * np.maximum(np.abs(tensor.values), np.abs(values))
     if not (np.abs(exact - values) <= noise).all():
         raise UnsupportedError(
-            f"{tensor.where}: {describe(tensor.quantizer)} gives values that are no integers times its scale: use "
-            "qnoise_factor 1 and no stochastic rounding, or give it codes_and_scale (docs/weights.md)"
+            f"{tensor.where}: {describe(tensor.quantizer)} gives values that are not integer multiples of its scale; "
+            "only such values are allowed: set qnoise_factor to 1 and use no stochastic rounding, or give the "
+            "quantizer a method codes_and_scale (docs/weights.md)"
         )
-    used = np.where((codes != 0) & (unit > 0), unit, np.inf)
-    step = used.min(axis=0)
-    step = np.where(np.isfinite(step), step, unit[0])
+    used = np.where((multiples != 0) & (step_sizes > 0), step_sizes, np.inf)
+    smallest = used.min(axis=0)
+    smallest = np.where(np.isfinite(smallest), smallest, step_sizes[0])
     with np.errstate(divide="ignore", invalid="ignore"):
-        levels = np.where(step > 0, exact / step, 0)
-    whole = levels == np.rint(levels)
-    if whole.all() and WIDEST.holds(int(levels.min()), int(levels.max())):
-        return levels.astype(np.int64), step
+        levels = np.where(smallest > 0, exact / smallest, 0)
+    integer = levels == np.rint(levels)
+    if integer.all() and WIDEST.holds(int(levels.min()), int(levels.max())):
+        return levels.astype(np.int64), smallest
     return to_16_bits(exact, axis=0)
 
 
 def to_16_bits(exact: Doubles, axis: int | None) -> tuple[Codes, Doubles]:
-    """Levels of 16 bits and their (outputs,) power-of-two steps, chosen by the largest value along `axis`.
+    """Values as 16-bit levels, with (outputs,) power-of-two step sizes that fit the largest value along `axis`.
 
-    >>> levels, step = to_16_bits(np.array([[0.75], [-0.3]]), axis=0)
-    >>> levels.ravel().tolist(), float(step[0] * 2**15)
+    >>> levels, step_sizes = to_16_bits(np.array([[0.75], [-0.3]]), axis=0)
+    >>> levels.ravel().tolist(), float(step_sizes[0] * 2**15)
     ([24576, -9830], 1.0)
     """
     largest = np.abs(exact).max(axis=axis, keepdims=True)
@@ -67,13 +75,13 @@ def to_16_bits(exact: Doubles, axis: int | None) -> tuple[Codes, Doubles]:
     return levels, np.ldexp(np.ones(exact.shape[1]), np.broadcast_to(exponent, (1, exact.shape[1]))[0])
 
 
-def _unit(tensor: WeightTensor, values: Doubles) -> Any:
-    """The value of code 1 at each weight, of a shape that broadcasts to (inputs, outputs)."""
-    unit = meaning_of(tensor.quantizer).unit
-    if unit is None:
+def _step_sizes(tensor: WeightTensor, values: Doubles) -> Any:
+    """The step size of each weight, in a shape that broadcasts to (inputs, outputs)."""
+    step_size = meaning_of(tensor.quantizer).step_size
+    if step_size is None:
         raise UnsupportedError(
-            f"{tensor.where} has quantizer {describe(tensor.quantizer)}, which is no weight quantizer: use "
-            "quantized_bits, quantized_linear, ternary, binary or quantized_po2, or a quantizer with codes_and_scale "
-            "(docs/weights.md)"
+            f"{tensor.where} has quantizer {describe(tensor.quantizer)}, which is not for weights; quantized_bits, "
+            "quantized_linear, ternary, binary, quantized_po2 and quantizers with a method codes_and_scale "
+            "(docs/weights.md) are allowed: use one of them"
         )
-    return unit(tensor.quantizer, values)
+    return step_size(tensor.quantizer, values)

@@ -1,8 +1,8 @@
-"""Weight arrays to integer matrices, and biases to 16-bit codes.
+"""Conversion of weight arrays to integer matrices, and of biases to 16-bit codes.
 
-A quantizer either names its codes itself (`kind` and `codes_and_scale(weights)`, docs/weights.md), or is called on the
-weights as Keras calls it. Both ways the result is compared with the values that Keras computes with. An array without
-a quantizer is rounded to the precision that hls4ml's configuration gives it.
+A quantizer either gives its codes itself (`kind` and `codes_and_scale(weights)`, docs/weights.md), or is called on the
+weights as Keras calls it. Either way, the result is compared with the values that Keras computes with. An array without
+quantizer is rounded to the precision that hls4ml's configuration sets for it.
 """
 
 from __future__ import annotations
@@ -22,31 +22,34 @@ from ese_host.errors import MismatchError, UnsupportedError
 from ese_host.ir import WEIGHT_KINDS, Codes, Matrix, TellsCodebook, TellsCodes, tells_codes
 
 TOLERANCE = 0.01
-"""Share of the largest weight by which our values may differ from a quantizer's, before they are refused."""
+"""Largest allowed deviation of the engine's values from a quantizer's, as a share of the largest weight."""
 
 
 def matrix_of(tensor: WeightTensor, max_frac: int) -> tuple[Matrix, TensorReport]:
-    """The engine's matrix of a kernel, (outputs, inputs), of the narrowest kind that holds it.
+    """The engine's (outputs, inputs) matrix of a kernel, of the narrowest weight kind, and a report for the summary.
 
     Args:
-        tensor: the kernel.
-        max_frac: fractional bits of its scales at most, so that sums stay exact.
+        tensor: the (inputs, outputs) kernel.
+        max_frac: largest number of fractional bits of its scales, so that sums stay exact.
 
     Raises:
-        UnsupportedError: neither quantizer nor precision, or a quantizer whose values are not fixed-point numbers.
-        MismatchError: the codes are not the values that the quantizer computes.
+        UnsupportedError: if there is neither a quantizer nor a precision, or if the engine does not hold the values.
+        MismatchError: if the codes do not stand for the values that the quantizer computes.
     """
     values = values_of(tensor)
-    told = tells_codes(tensor.quantizer)
-    matrix = _named(tensor, tensor.quantizer, values, max_frac) if told else _matrix(tensor, values, max_frac)
+    if tells_codes(tensor.quantizer):
+        matrix = _from_codes(tensor, tensor.quantizer, values, max_frac)
+    else:
+        matrix = _from_values(tensor, values, max_frac)
     exact = matrix.values().T
     deviation = _deviation(tensor, values, exact)
     largest = max(float(np.abs(values).max()), 1e-30)
     if tensor.quantizer is not None and deviation > TOLERANCE * largest:
         raise MismatchError(
             f"{tensor.where}: {tensor.described} as {matrix.kind} codes with 16-bit scales of at most {max_frac} "
-            f"fractional bits is {deviation:.3g} off the values that it computes; {TOLERANCE:.0%} of the largest is "
-            "allowed: correct its codes_and_scale, or give the layer's input fewer fractional bits"
+            f"fractional bits deviates by {deviation:.3g} from the values that the quantizer computes; at most "
+            f"{TOLERANCE:.0%} of the largest value ({largest:.3g}) is allowed: correct its codes_and_scale, or give "
+            "the layer's input fewer fractional bits"
         )
     return matrix, TensorReport(
         tensor.layer,
@@ -62,13 +65,13 @@ def matrix_of(tensor: WeightTensor, max_frac: int) -> tuple[Matrix, TensorReport
 
 
 def values_of(tensor: WeightTensor) -> Doubles:
-    """What Keras computes with, as float64; without a quantizer, the float weights themselves."""
+    """The values that Keras computes with, as float64: quantized, or the float weights if there is no quantizer."""
     floats = np.asarray(tensor.values, dtype=np.float64)
     return floats if tensor.quantizer is None else evaluate(tensor.quantizer, tensor.values)
 
 
 def evaluate(quantizer: Any, values: Floats) -> Doubles:
-    """The quantizer's float32 values, as float64, under Keras 3 or Keras 2."""
+    """Call a quantizer on float32 values, under Keras 3 or Keras 2; its results, as float64."""
     if is_keras2():
         import tensorflow as tf
 
@@ -79,49 +82,51 @@ def evaluate(quantizer: Any, values: Floats) -> Doubles:
 
 
 def _deviation(tensor: WeightTensor, values: Doubles, exact: Doubles) -> float:
-    """Largest difference beyond the last-bit noise of a quantizer's straight-through form."""
+    """The largest difference, disregarding the last-bit errors of a quantizer's straight-through form."""
     noise = 0.0 if tensor.quantizer is None else ROUNDING * np.maximum(np.abs(tensor.values), np.abs(values))
     difference = np.abs(exact - values)
     return float(np.where(difference <= noise, 0, difference).max())
 
 
-def _named(tensor: WeightTensor, quantizer: TellsCodes, values: Doubles, max_frac: int) -> Matrix:
-    """Matrix of a quantizer that tells its codes."""
+def _from_codes(tensor: WeightTensor, quantizer: TellsCodes, values: Doubles, max_frac: int) -> Matrix:
+    """The matrix of a quantizer that gives its codes itself."""
     kind = next((known for known in WEIGHT_KINDS if known == quantizer.kind), None)
     if kind is None:
         raise UnsupportedError(
-            f"{tensor.where}: {describe(quantizer)} has {quantizer.kind} codes; {', '.join(WEIGHT_KINDS)} are allowed: "
-            "codebooks of more than 4 bits serve storage reports alone, compress with 4 or fewer"
+            f"{tensor.where}: {describe(quantizer)} has codes of kind {quantizer.kind}; {', '.join(WEIGHT_KINDS)} are "
+            "allowed (wider codebooks serve only storage reports): compress with a codebook of 4 bits, or with another "
+            "kind"
         )
     codes, scale, frac = quantizer.codes_and_scale(tensor.values)
     codes, scale = np.asarray(codes, dtype=np.int64), np.asarray(scale, dtype=np.int64)
     outputs = values.shape[1]
     if codes.shape != values.shape or scale.shape not in ((outputs,), (2, outputs)):
         raise MismatchError(
-            f"{tensor.where}: {describe(quantizer)}.codes_and_scale gives shapes {codes.shape} and "
-            f"{scale.shape}; expected {values.shape} and ({outputs},) or (2, {outputs})"
+            f"{tensor.where}: {describe(quantizer)}.codes_and_scale gives codes of shape {codes.shape} and "
+            f"scales of shape {scale.shape}; codes of shape {values.shape} and scales of shape ({outputs},) or "
+            f"(2, {outputs}) are allowed: correct codes_and_scale (docs/weights.md)"
         )
     scale, frac = fit(scale, int(frac), max_frac)
     pair = np.ascontiguousarray(np.broadcast_to(scale, (2, outputs)))
-    book = quantizer.codebook if isinstance(quantizer, TellsCodebook) else None
-    return Matrix(np.ascontiguousarray(codes.T), kind, pair, frac, book)
+    codebook = quantizer.codebook if isinstance(quantizer, TellsCodebook) else None
+    return Matrix(np.ascontiguousarray(codes.T), kind, pair, frac, codebook)
 
 
-def _matrix(tensor: WeightTensor, values: Doubles, max_frac: int) -> Matrix:
-    """Matrix of a QKeras quantizer that has just been called, or of a plain array and its precision."""
-    levels, step = _precise(tensor, values) if tensor.quantizer is None else levels_of(tensor, values)
-    levels, scale, frac = scaled(levels, step, max_frac)
+def _from_values(tensor: WeightTensor, values: Doubles, max_frac: int) -> Matrix:
+    """The matrix of the values of a QKeras quantizer that has just been called, or of an array with a precision."""
+    levels, step_sizes = _rounded(tensor, values) if tensor.quantizer is None else levels_of(tensor, values)
+    levels, scale, frac = scaled(levels, step_sizes, max_frac)
     kind = narrowest(levels)
     if kind is None:
         raise UnsupportedError(
-            f"{tensor.where}: {tensor.described} gives levels {levels.min()}..{levels.max()}; -{LEVEL + 1}..{LEVEL} "
-            "are held: give it at most 16 bits"
+            f"{tensor.where}: {tensor.described} gives levels {levels.min()}..{levels.max()}; the engine holds "
+            f"levels {-LEVEL - 1}..{LEVEL}: give the quantizer at most 16 bits"
         )
     return Matrix(np.ascontiguousarray(levels.T), kind, np.stack([scale, scale]), frac)
 
 
-def _precise(tensor: WeightTensor, values: Doubles) -> tuple[Codes, Doubles]:
-    """Levels and steps of a float kernel: rounded half to even and saturated, then to 16 bits where that is wider."""
+def _rounded(tensor: WeightTensor, values: Doubles) -> tuple[Codes, Doubles]:
+    """Levels and step sizes of a float kernel, rounded to its precision, or to 16 bits if the precision is wider."""
     form = tensor.precision
     if form is None:
         raise UnsupportedError(
@@ -135,9 +140,9 @@ def _precise(tensor: WeightTensor, values: Doubles) -> tuple[Codes, Doubles]:
 
 
 def bias_of(tensor: WeightTensor | None, outputs: int) -> tuple[Codes, int, TensorReport | None]:
-    """(outputs,) bias codes, their fractional bits, and the report of the tensor where there is one.
+    """(outputs,) codes of a bias, their fractional bits, and a report; without bias, zeros and None.
 
-    A bias without quantizer and without a precision of its own gets 16 bits, as many of them fractional as fit.
+    A bias without quantizer and precision is rounded to 16 bits, as many fractional as the largest value allows.
     """
     if tensor is None:
         return np.zeros(outputs, dtype=np.int64), 0, None

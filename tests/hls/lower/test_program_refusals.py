@@ -86,8 +86,8 @@ REFUSALS: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "ternary of a scale from the batch": (
         after(dense(), QActivation(ternary(alpha="auto"), name="three"), dense(name="last")),
-        "layer 'three' is ternary(alpha='auto'); as an activation, alpha=None or a power of two and a positive "
-        "threshold are allowed: choose them",
+        "layer 'three' is ternary(alpha='auto'), used as an activation; alpha=None or a power of two, and a positive "
+        "threshold are allowed: set alpha and threshold so",
     ),
     "binary": (
         after(dense(), QActivation(binary(alpha=1.0), name="two"), dense(name="last")),
@@ -150,8 +150,8 @@ REFUSALS: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "nested convolution": (
         after(keras.Sequential([keras.Input((6, 7)), kl.Conv1D(2, 2, name="conv")], name="inner")),
-        f"layer 'inner' (Sequential) contains layer 'conv' (Conv1D), which has no place in the engine; it runs {MAPPED}: "
-        "replace the layer or leave it out",
+        f"layer 'inner' (Sequential) contains layer 'conv' (Conv1D), which has no place in the engine; it runs "
+        f"{MAPPED}: replace the layer or leave it out",
     ),
     "two formats of LSTM": (
         after(

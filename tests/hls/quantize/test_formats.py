@@ -1,4 +1,4 @@
-"""Quantizers of activations as formats, against the values that they compute themselves."""
+"""Formats of activation quantizers give the values that the quantizers compute."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ese_host.ir.fixed import Fixed
 
 
 def named(value: Any) -> str:
-    """A quantizer by its class: the text of some fails."""
+    """A quantizer by its class, since str() of some quantizers fails."""
     return "" if isinstance(value, (str, Fixed)) else type(value).__name__
 
 
@@ -54,9 +54,15 @@ def test_values_are_those_of_the_quantizer(quantizer: Any, form: Fixed) -> None:
     ("quantizer", "message"),
     [
         (quantized_bits(8, 2, alpha=2.0), r"here is .* with alpha=2.0, .*; alpha=None or 1.0 are allowed here: choose"),
-        (quantized_bits(8, 2, alpha="auto_po2"), r"here is .* with alpha='auto_po2', a scale outside the format"),
+        (
+            quantized_bits(8, 2, alpha="auto_po2"),
+            r"here is .* with alpha='auto_po2', a scale that no fixed-point format has;",
+        ),
         (quantized_linear(8, 2, alpha=0.3), r"here is .* with alpha=0.3, .*; alpha=None or a power of two is allowed"),
-        (quantized_linear(1, 0, symmetric=0), r"here is quantized_linear\(1,0,0\), a sign; 2 bits or more are allowed"),
+        (
+            quantized_linear(1, 0, symmetric=0),
+            r"here is quantized_linear\(1,0,0\), which gives only a sign; 2 bits or more are allowed",
+        ),
         (quantized_relu(8, 2, negative_slope=0.25), r"here is .* with negative_slope=0.25; only 0 is allowed: leave"),
         (
             quantized_relu(8, 2, use_sigmoid=1),
@@ -64,7 +70,7 @@ def test_values_are_those_of_the_quantizer(quantizer: Any, form: Fixed) -> None:
         ),
         (
             quantized_relu(8, 3, relu_upper_bound=6.0, is_quantized_clip=False),
-            r"with relu_upper_bound=6.0; a power of two less one step of 0.03125 .*: use 3.96875, or leave",
+            r"with relu_upper_bound=6.0; only a power of two minus the step size 0.03125 .*: use 3.96875, or leave",
         ),
     ],
     ids=named,

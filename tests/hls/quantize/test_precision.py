@@ -1,4 +1,4 @@
-"""Kernels without quantizer, rounded to the precisions of hls4ml's configuration; several kinds in one model."""
+"""Kernels without quantizer are rounded to precisions of hls4ml's configuration; models of several weight kinds."""
 
 from __future__ import annotations
 
@@ -104,11 +104,11 @@ def test_float_lstm_kernels_take_hls4mls_names() -> None:
     [
         (
             "float",
-            r"kernel has precision float; weights are fixed-point numbers: set hls_config\['LayerName'\]\['dense'\]",
+            r"kernel has precision float; weights must be fixed-point numbers: set hls_config\['LayerName'\]\['dense'",
         ),
         (
             "fixed<60,4>",
-            r"layer 'dense': kernel has precision fixed<60,4.*>; at most 48 bits are read: .*, say, 'fixed<8,1>'",
+            r"layer 'dense': kernel has precision fixed<60,4.*>; at most 48 bits are allowed: .*, say, 'fixed<8,1>'",
         ),
     ],
 )
@@ -161,4 +161,4 @@ def test_layers_of_different_kinds_give_keras_logits() -> None:
 def test_the_user_may_ask_for_a_wider_kind() -> None:
     conversion = convert(classifier(), Weights="int8").ese_conversion
     assert {layer.kernel.kind for layer in conversion.network.layers} == {"int8"}
-    assert "weights are int8 as asked for; int4 holds all" in conversion.summary.notes
+    assert "weights are int8, as configured; int4 would hold all of them" in conversion.summary.notes

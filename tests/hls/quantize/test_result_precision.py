@@ -1,4 +1,4 @@
-"""Models without quantizers: hls4ml's `Precision` gives the formats, and the summary says what was rounded."""
+"""Models without quantizers take their formats from hls4ml's `Precision`; the summary says what was rounded."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from support.plugin_models import convert, fill, frames, golden_values
 
 
 def plain() -> Any:
-    """A float Keras classifier of small weights."""
+    """A float Keras classifier with small weights."""
     model = keras.Sequential(
         [
             keras.Input((6, 7), name="x"),
@@ -85,7 +85,7 @@ def test_precision_of_single_layers() -> None:
         ),
         (
             "x", {"result": "fixed<64,50>"},
-            r"^hls_config: Precision of 'x' is fixed<64,50>; at most 48 bits before the point are read: write, say, "
+            r"^hls_config: Precision of 'x' is fixed<64,50>; at most 48 integer bits are allowed: write, say, "
             r"'fixed<16,6>'$",
         ),
         (

@@ -1,4 +1,4 @@
-"""Weight quantizers of every kind against the values that they compute themselves."""
+"""Matrices of all weight quantizers hold the values that the quantizers compute."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def test_zero_weights_that_a_quantizer_fills_are_counted() -> None:
 
 
 class Coded:
-    """The protocol of docs/weights.md and nothing else."""
+    """A quantizer with only the protocol of docs/weights.md."""
 
     def __init__(self, kind: str, book: Any = None, factor: float = 1.0) -> None:
         self.kind, self.factor = kind, factor
@@ -191,16 +191,16 @@ def test_one_kind_holds_all() -> None:
     kind, why = common_kind([("a", small), ("b", wide), ("c", small)])
     assert kind == "int8"
     assert why == (
-        "weights are int8, the narrowest kind that holds all: b has levels 100..100; "
+        "weights are int8, the narrowest kind that holds all of them: b has levels 100..100; "
         "2 of 3 matrices would fit a narrower kind"
     )
     assert np.array_equal(as_kind(small, kind).values(), small.values())
     assert common_kind([("a", small), ("b", wide)], "int12") == (
         "int12",
-        "weights are int12 as asked for; int8 holds all",
+        "weights are int12, as configured; int8 would hold all of them",
     )
     with pytest.raises(
-        UnsupportedError, match=r"is 'int4', but b has levels 100..100, which takes int8: leave 'WeightCode'"
+        UnsupportedError, match=r"is 'int4', but b has levels 100..100, which need int8: leave 'WeightCode'"
     ):
         common_kind([("a", small), ("b", wide)], "int4")
 
@@ -214,7 +214,9 @@ def test_codebooks_stay_alone_and_expand_beside_others() -> None:
     kind, _ = common_kind([("a", book), ("b", matrix("ternary", 1))])
     assert kind == "int12"
     assert np.array_equal(as_kind(book, kind).codes, [[-700, 900]])
-    with pytest.raises(UnsupportedError, match=r"a: levels 40000..40000; -32768..32767 are held: scale its codebook"):
+    with pytest.raises(
+        UnsupportedError, match=r"a has levels 40000..40000; the engine holds levels -32768..32767: scale the"
+    ):
         common_kind([("a", matrix("codebook4", 1, book=np.array([0, 40000, *range(14)]))), ("b", matrix("int4", 1))])
 
 
