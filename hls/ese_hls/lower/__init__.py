@@ -1,4 +1,4 @@
-"""From the mapped graph to a program of integers: chains for the engine, exact steps for the host."""
+"""Lowering of the mapped graph to a program of integers: chains for the engine, exact operations for the host."""
 
 from ese_hls.lower.conversion import UNMASKED, Conversion
 from ese_hls.lower.options import ConversionOptions, options_from

@@ -1,4 +1,4 @@
-"""What a conversion makes. It imports nothing of hls4ml, which loads this backend while it is itself half imported."""
+"""The result of a conversion. This module must not import hls4ml, which loads this backend while half imported."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ese_host.ir import Network
 from ese_host.ir.program import Port, Program
 
 UNMASKED = "_unmasked"
-"""What the name of a tensor ends in whose masked frames are there again."""
+"""Suffix of the names of tensors whose masked frames have been restored."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,9 +22,12 @@ class Conversion:
     """A converted model.
 
     Attributes:
-        program: the integers. summary: how they came about. options: the user's choices.
-        inputs: the model's own, by their names. outputs: shapes without the sample axis, None where an extent varies.
-        ends: names of the graph nodes whose values the outputs are.
+        program: the program of integers.
+        summary: how the model was converted.
+        options: the user's choices.
+        inputs: the model's inputs, in the model's order.
+        outputs: shapes of the model's outputs without the sample axis; None for an axis of varying length.
+        ends: names of the graph nodes that compute the outputs.
     """
 
     program: Program
@@ -36,34 +39,36 @@ class Conversion:
 
     @cached_property
     def mapping(self) -> EngineMapping:
-        """How it lies in an engine; made once.
+        """The design that holds the program, with its memories; computed once.
 
         Raises:
-            CapacityError, UnsupportedError: it does not fit one.
+            CapacityError: if the program is too large for an engine.
+            UnsupportedError: if no engine runs the program.
         """
         return map_program(self.program, self.options)
 
     def __str__(self) -> str:
-        """How the conversion came about, and how each matrix is stored and why."""
+        """The summary, and for each matrix how it is stored and why."""
         return "\n".join([str(self.summary), *(f"- {choice}" for choice in self.mapping.choices)])
 
     @property
     def network(self) -> Network:
-        """The network of a program that is one chain.
+        """The network of a program that is a single chain.
 
         Raises:
-            UnsupportedError: it is more than that.
+            UnsupportedError: if the program has more chains, or host operations.
         """
         network = self.program.lone
         if network is None:
             raise UnsupportedError(
                 f"the model became a program of {len(self.program.chains)} chains and "
-                f"{len(self.program.steps) - len(self.program.chains)} host steps; one chain alone is expected here"
+                f"{len(self.program.steps) - len(self.program.chains)} host operations; only a single chain without "
+                "host operations has one network: use the attribute `program` instead"
             )
         return network
 
     @property
     def steps(self) -> int | None:
-        """Length of the first input's step axis, 0 where it varies, None where the model has none."""
+        """Length of the first input's step axis; 0 if it varies, None if the input has no such axis."""
         port = self.inputs[0]
         return None if port.kind == "vector" else port.steps or 0

@@ -1,4 +1,4 @@
-"""What a conversion says of itself, gathered while it converts."""
+"""Reports and notes for the summary, gathered during a conversion."""
 
 from __future__ import annotations
 
@@ -26,14 +26,26 @@ from ese_host.ir import ELEMENT_BITS, Activation, Codes, Fixed, Matrix
 
 @dataclass
 class ConversionLog:
-    """Reports and sentences of a conversion, and the matrices that share an engine."""
+    """Reports and notes of a conversion, and the matrices that share an engine.
+
+    Attributes:
+        tensors: one report per weight tensor.
+        notes: sentences on what was rounded or chosen.
+        weights: all matrices, each with its name in messages.
+    """
 
     tensors: list[TensorReport] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     weights: list[tuple[str, Matrix]] = field(default_factory=list)
 
     def matrix(self, node: Any, tensor: WeightTensor, source: Fixed) -> Matrix:
-        """A kernel's matrix, for inputs in the format `source`."""
+        """Convert a kernel to a matrix, and report on it.
+
+        Args:
+            node: the graph node of the layer.
+            tensor: the (inputs, outputs) kernel.
+            source: format of the layer's inputs.
+        """
         tensor = with_precision(node, tensor)
         matrix, report = matrix_of(tensor, SUM_FRAC - source.frac)
         self.tensors.append(report)
@@ -46,7 +58,16 @@ class ConversionLog:
         return matrix
 
     def bias(self, node: Any, tensor: WeightTensor | None, outputs: int) -> tuple[Codes, int]:
-        """A bias's codes and their fractional bits; zeros where the layer has none."""
+        """Convert a bias to 16-bit codes, and report on it.
+
+        Args:
+            node: the graph node of the layer.
+            tensor: the bias, or None if the layer has none.
+            outputs: number of the layer's outputs.
+
+        Returns:
+            (outputs,) codes, zeros if there is no bias, and their fractional bits.
+        """
         tensor = None if tensor is None else with_precision(node, tensor)
         codes, frac, report = bias_of(tensor, outputs)
         if tensor is not None and report is not None:
@@ -55,15 +76,17 @@ class ConversionLog:
         return codes, frac
 
     def _rounded(self, tensor: WeightTensor, report: TensorReport, default: str) -> None:
-        """Note an array without quantizer, and what rounding it cost."""
+        """Note that an array without quantizer was rounded, and the largest error of the rounding."""
         if tensor.quantizer is None and (report.deviation or tensor.precision):
             form = tensor.described if tensor.precision else default
-            self.notes.append(f"{tensor.where} has no quantizer; rounded to {form}, by {report.deviation:.2g}")
+            self.notes.append(
+                f"{tensor.where} has no quantizer; it is rounded to {form}, by at most {report.deviation:.2g}"
+            )
 
     def configured(self, what: str, asked: Fixed) -> Fixed:
-        """The format that a vector element has for a configured one; `what` begins the sentence that says so.
+        """The format of a vector element for the configured format `asked`; `what` begins the note on the rounding.
 
-        Fewer bits than were asked for are a warning besides.
+        If the element has fewer bits than the configured format, the note is also given as a warning.
         """
         note = f"{what} rounded to {described(asked)}, half to even, and saturated"
         self.notes.append(note)
@@ -73,17 +96,28 @@ class ConversionLog:
         return form
 
     def scales(self, owner: str, what: str, exact: Doubles, bits: int = 16, **limits: Any) -> tuple[Codes, int]:
-        """16-bit codes of a normalization's constants; notes what rounding them cost."""
+        """Convert the constants of a normalization to codes, report on them, and note their rounding.
+
+        Args:
+            owner: name of the layer.
+            what: name of the constants in the summary.
+            exact: their values.
+            bits: bits of a code.
+            **limits: further arguments of `codes16`.
+
+        Returns:
+            Codes, and their fractional bits.
+        """
         codes, frac = codes16(exact, bits=bits, **limits)
         error = float(np.abs(np.ldexp(codes.astype(np.float64), -frac) - exact).max())
         kept = int((codes != 0).sum())
         self.tensors.append(TensorReport(owner, what, "none", "fixed16", exact.shape, kept, error))
         if error:
-            self.notes.append(f"layer {owner!r}: {what} rounded to 16 bits, by {error:.2g}")
+            self.notes.append(f"layer {owner!r}: {what} rounded to 16 bits, by at most {error:.2g}")
         return codes, frac
 
     def activation(self, function: Any, where: str) -> Activation:
-        """An LSTM's activation."""
+        """Convert an activation of an LSTM; `where` names it in messages."""
         activation, note = activation_of(function, where)
         if note:
             self.notes.append(note)

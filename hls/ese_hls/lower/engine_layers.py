@@ -1,4 +1,4 @@
-"""Graph nodes with weights to layers of integers."""
+"""Conversion of graph nodes with weights to layers of integers, which the engine runs."""
 
 from __future__ import annotations
 
@@ -16,16 +16,21 @@ from ese_host.ir import ELEMENT_BITS, MAX_THRESHOLD, SCALE_BITS, Codes, Dense, F
 
 
 def lstm(node: Any, source: Fixed, log: ConversionLog) -> Lstm:
-    """An LSTM node's layer, for inputs in the format `source`.
+    """Convert an LSTM node to a layer.
+
+    Args:
+        node: the graph node, a `SparseLSTM`.
+        source: format of the layer's inputs.
+        log: receives reports and notes.
 
     Raises:
-        UnsupportedError: the engine cannot run it; says what to change.
+        UnsupportedError: if the engine cannot run the layer; the message says what to change.
     """
     tensors: LayerTensors = node.get_attr("tensors")
     name = node.name
     state = _state(node, tensors, log)
     if tensors.recurrent is None:
-        raise UnsupportedError(f"layer {name!r} has no recurrent kernel; an LSTM needs one")
+        raise UnsupportedError(f"layer {name!r} has no recurrent kernel; an LSTM needs one: build it with Keras's LSTM")
     kernel = log.matrix(node, tensors.kernel, source)
     recurrent = log.matrix(node, tensors.recurrent, state)
     bias, bias_frac = log.bias(node, tensors.bias, len(kernel.codes))
@@ -59,27 +64,27 @@ def lstm(node: Any, source: Fixed, log: ConversionLog) -> Lstm:
 
 
 def _state(node: Any, tensors: LayerTensors, log: ConversionLog) -> Fixed:
-    """Format of h and c: the state quantizer's, or the configuration's where there is none."""
+    """The format of the states h and c: that of the state quantizer, else the configured one."""
     where = f"layer {node.name!r} ({tensors.class_name})"
     if tensors.state is not None:
         state = format_of(tensors.state, f"layer {node.name!r}: state_quantizer")
         if not state.relu and state.fixed.signed and state.fixed.bits <= ELEMENT_BITS:
             return state.fixed
         raise UnsupportedError(
-            f"layer {node.name!r}: state_quantizer is {tensors.state}; h and c are signed, of at most {ELEMENT_BITS} "
-            "bits: use quantized_bits(16, ...)"
+            f"layer {node.name!r}: state_quantizer is {tensors.state}; h and c must be signed and have at most "
+            f"{ELEMENT_BITS} bits: use, say, quantized_bits(16, 3, alpha=1)"
         )
     form = of_layer(node, "state") or of_layer(node) or of_model(node)
     if form is None:
         raise UnsupportedError(
-            f"{where} has no state_quantizer; h and c are stored in fixed point: build it with, say, "
+            f"{where} has no state_quantizer; h and c need a fixed-point format: build it with, say, "
             f"state_quantizer=quantized_bits(16, 3, alpha=1), or set hls_config['LayerName'][{node.name!r}]"
             "['Precision']['state'] to, say, 'fixed<16,4>'"
         )
     if not form.signed:
         raise UnsupportedError(
-            f"{where}: the configuration's state format is {text_of(form)}; h and c are signed: set "
-            f"hls_config['LayerName'][{node.name!r}]['Precision']['state'] to 'fixed<16,4>'"
+            f"{where}: the configured format of its state is {text_of(form)}; h and c must be signed: set "
+            f"hls_config['LayerName'][{node.name!r}]['Precision']['state'] to, say, 'fixed<16,4>'"
         )
     return log.configured(f"{where} has no state_quantizer; h and c are", form)
 
@@ -87,26 +92,36 @@ def _state(node: Any, tensors: LayerTensors, log: ConversionLog) -> Fixed:
 def _peepholes(
     node: Any, tensor: WeightTensor | None, bias: Codes, bias_frac: int, log: ConversionLog
 ) -> tuple[Codes | None, Codes, int]:
-    """(3, units) peephole codes, and bias codes with the same fractional bits."""
+    """(3, units) codes of the peepholes (None without), bias codes, and the fractional bits that both share."""
     if tensor is None:
         return None, bias, bias_frac
     codes, frac = log.bias(node, replace(tensor, values=tensor.values.reshape(-1)), tensor.values.size)
-    common = max(frac, bias_frac)
-    exact = [np.ldexp(found.astype(np.float64), -own) for found, own in ((codes, frac), (bias, bias_frac))]
-    both, common = codes16(np.concatenate(exact))
-    if bool((np.ldexp(both.astype(np.float64), -common) != np.concatenate(exact)).any()):
-        log.notes.append(f"{tensor.where} and the bias share one binary point: both rounded to {common} bits behind it")
+    exact = np.concatenate([np.ldexp(codes.astype(np.float64), -frac), np.ldexp(bias.astype(np.float64), -bias_frac)])
+    both, common = codes16(exact)
+    if bool((np.ldexp(both.astype(np.float64), -common) != exact).any()):
+        log.notes.append(
+            f"{tensor.where} and the bias share one binary point; both are rounded to {common} fractional bits"
+        )
     return both[: tensor.values.size].reshape(tensor.values.shape), both[tensor.values.size :], common
 
 
 def _threshold(node: Any, attribute: str, form: Fixed) -> int | None:
-    """A threshold as a code of what it is compared with; rounded down, so that the same differences exceed it."""
+    """A threshold as a code of the values compared with it; rounded down, so that the same differences exceed it."""
     value = node.get_attr(attribute)
     return None if value is None else min(MAX_THRESHOLD, math.floor(math.ldexp(value, form.frac)))
 
 
 def dense(node: Any, source: Fixed, log: ConversionLog) -> Dense:
-    """A Dense node's layer, for inputs in the format `source`."""
+    """Convert a Dense node, with the normalization that is folded into it, to a layer.
+
+    Args:
+        node: the graph node, a `SparseDense`.
+        source: format of the layer's inputs.
+        log: receives reports and notes.
+
+    Raises:
+        UnsupportedError: if the engine cannot hold the weights; the message says what to change.
+    """
     tensors: LayerTensors = node.get_attr("tensors")
     kernel = log.matrix(node, tensors.kernel, source)
     bias, bias_frac = log.bias(node, tensors.bias, len(kernel.codes))
@@ -122,6 +137,6 @@ def dense(node: Any, source: Fixed, log: ConversionLog) -> Dense:
 
 
 def as_one_kind(layer: Layer, kind: WeightKind) -> Layer:
-    """The layer with all its weights stored as `kind`."""
+    """The layer with all of its matrices stored as the weight kind `kind`."""
     matrices: dict[str, Any] = {part: as_kind(matrix, kind) for part, matrix in layer.matrices().items()}
     return replace(layer, **matrices)

@@ -1,4 +1,4 @@
-"""How a converted program lies in an engine: the smallest design that holds its chains, and their filled memories."""
+"""Mapping of a program to an engine: the smallest design that holds its chains, and the contents of its memories."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from ese_host.ir.program import Program
 
 @dataclass(frozen=True, eq=False)
 class EngineMapping:
-    """Design and memories.
+    """A program's place in an engine.
 
     Attributes:
-        design: the engine's numbers. packed: of each chain, its memories.
+        design: the engine's parameters.
+        packed: the filled memories of each chain.
     """
 
     design: Design
@@ -24,15 +25,16 @@ class EngineMapping:
 
     @property
     def choices(self) -> tuple[StorageChoice, ...]:
-        """How each matrix is stored, sparse or full, and why."""
+        """For each matrix, whether it is stored sparse or full, and why."""
         return tuple(choice for part in self.packed for choice in part.choices)
 
 
 def map_program(program: Program, options: ConversionOptions) -> EngineMapping:
-    """Choose a design for a program and fill its memories.
+    """Choose a design for a program, and fill its memories.
 
     Raises:
-        CapacityError, UnsupportedError: the program does not fit an engine.
+        CapacityError: if the program is too large for an engine.
+        UnsupportedError: if no engine runs the program.
     """
     return EngineMapping(
         *fit_design.fit(

@@ -1,4 +1,4 @@
-"""What a user may set: the keys of `hls_config["Model"]` that this backend reads, those it ignores, and no others."""
+"""Options of a conversion: the keys of `hls_config["Model"]` that this backend reads or ignores; others are refused."""
 
 from __future__ import annotations
 
@@ -23,9 +23,7 @@ OURS = {
     "WeightCode": "weights",
     "Storage": "storage",
 }
-"""Keys of this backend, and the options that they set."""
-RENAMED = {"Weights": "WeightCode"}
-"""Keys of release 0.1 that have another name now; they work for one more release, with a warning."""
+"""Keys that this backend reads, and the options that they set."""
 ALLOWED: dict[str, range | tuple[int, ...] | tuple[str, ...]] = {
     "pes": range(1, 129),
     "gap_bits": range(2, 13),
@@ -37,27 +35,32 @@ ALLOWED: dict[str, range | tuple[int, ...] | tuple[str, ...]] = {
     "weights": tuple(WEIGHT_KINDS),
     "storage": ("auto", "sparse", "full"),
 }
+"""Allowed values of the options."""
 IGNORED = {
-    "Precision": "the default for kernels without quantizer; other formats come from the model's quantizers",
-    "Strategy": "the engine has one",
+    "Precision": "the default for tensors without quantizer, read elsewhere",
+    "Strategy": "the engine has only one",
     "BramFactor": "weights are always in memories",
-    "TraceOutput": "a RUN packet has a trace flag",
+    "TraceOutput": "traces are requested at run time, by a flag of the RUN packet",
     "BitExact": "the engine always is",
     "ConvImplementation": "there are no convolutions",
 }
+"""Keys of hls4ml that are accepted but have no effect as options, and why."""
 
 
 @dataclass(frozen=True)
 class ConversionOptions:
-    """Choices of one conversion.
+    """The user's choices for one conversion.
 
     Attributes:
-        pes: processing elements. gap_bits: bits of the relative index.
-        acc_banks: accumulators a row, None to choose. cells_per_cycle: element-wise units, None to choose.
-        board: name of a board file. clock_mhz: clock, None for the board's.
-        mode: "stream" (all activations) or "skip" (those that are not zero, or have changed).
+        pes: number of processing elements.
+        gap_bits: bits of the relative index.
+        acc_banks: accumulators per row, or None for as few as the scales allow.
+        cells_per_cycle: element-wise units, or None for 2 if the number of PEs is even, else 1.
+        board: name of the target board.
+        clock_mhz: clock in MHz, or None for the board's.
+        mode: "stream" (all activations are processed) or "skip" (only those that are not zero, or have changed).
         fifo_depth: columns that a PE's FIFO holds, in skip mode.
-        weights: kind of weight, None for the narrowest that holds the model.
+        weights: weight kind, or None for the narrowest that holds the model.
         storage: how matrices are stored: "auto" (each the cheaper way), all "sparse", or all "full".
     """
 
@@ -81,28 +84,36 @@ class ConversionOptions:
                 words = (
                     f"{allowed[0]} to {allowed[-1]}" if isinstance(allowed, range) else " or ".join(map(str, allowed))
                 )
-                raise UnsupportedError(f"option {name} is {value!r}; {words} is allowed: choose one of these")
+                key = next(key for key, option in OURS.items() if option == name)
+                raise UnsupportedError(
+                    f"option {name} (hls_config['Model'][{key!r}]) is {value!r}; {words} is allowed: choose an allowed "
+                    "value"
+                )
         if self.pes % 2 and self.cells_per_cycle == 2:
             raise UnsupportedError(
-                f"option cells_per_cycle is 2 with {self.pes} PEs; each of two units drains PEs of its own: "
-                "choose 1, or an even number of PEs"
+                f"option cells_per_cycle is 2 with {self.pes} PEs; two element-wise units need an even number of PEs, "
+                "of which each drains one half: choose 1, or an even number of PEs"
             )
 
     def to_model_config(self) -> dict[str, Any]:
-        """The options as `hls_config["Model"]`."""
+        """The options as keys and values of `hls_config["Model"]`."""
         return {key: getattr(self, name) for key, name in OURS.items()}
 
     @property
     def element_units(self) -> int:
-        """Element-wise units: as chosen, or two where the PEs divide between them."""
+        """The number of element-wise units: as chosen, else two if the number of PEs is even, else one."""
         return self.cells_per_cycle if self.cells_per_cycle is not None else 2 - self.pes % 2
 
 
 def options_from(model: dict[str, Any], defaults: dict[str, Any] | None = None) -> ConversionOptions:
-    """Options of `hls_config["Model"]`; `defaults` come from the conversion's keyword arguments.
+    """The options of a conversion.
+
+    Args:
+        model: `hls_config["Model"]`.
+        defaults: options for keys that `model` does not have; they come from the conversion's keyword arguments.
 
     Raises:
-        UnsupportedError: a key that nothing here reads, or a value out of its range.
+        UnsupportedError: if a key is unknown, or a value is not allowed.
     """
     for old in RENAMED.keys() & model.keys():
         new = RENAMED[old]
@@ -112,13 +123,13 @@ def options_from(model: dict[str, Any], defaults: dict[str, Any] | None = None) 
     unknown = sorted(set(model) - set(OURS) - set(IGNORED) - {"ReuseFactor", "WeightSource"})
     if unknown:
         raise UnsupportedError(
-            f"hls_config['Model'] has key {unknown[0]!r}; backend ESE knows {', '.join(OURS)} and accepts "
-            f"{', '.join(IGNORED)} without effect: remove it or correct its spelling"
+            f"hls_config['Model'] has key {unknown[0]!r}; backend ESE knows {', '.join(OURS)}, and accepts "
+            f"{', '.join(IGNORED)} of hls4ml: remove the key or correct its spelling"
         )
     if model.get("WeightSource", "image") != "image":
         raise UnsupportedError(
             f"hls_config['Model']['WeightSource'] is {model['WeightSource']!r}; 'image' is allowed: weights are loaded "
-            "at run time, so that one bitstream serves every model that fits it"
+            "at run time, so that one bitstream serves every model that fits it: leave WeightSource out"
         )
     if model.get("ReuseFactor", 1) != 1:
         raise UnsupportedError(

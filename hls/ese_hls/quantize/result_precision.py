@@ -61,8 +61,8 @@ def _fixed(config: Any, text: Any, where: str) -> Fixed:
 def for_element(form: Fixed) -> Fixed:
     """A configured format, reduced to the 16 bits of a vector element if it is wider; at most 6 integer bits are kept.
 
-    >>> [(form.bits, form.integer) for form in map(for_element, (Fixed(32, 16), Fixed(32, 1)))]
-    [(16, 6), (16, 1)]
+    >>> text_of(for_element(Fixed(32, 16))), text_of(for_element(Fixed(32, 1)))
+    ('fixed<16,6>', 'fixed<16,1>')
     """
     if form.bits <= ELEMENT_BITS:
         return form
@@ -73,10 +73,10 @@ def described(asked: Fixed) -> str:
     """The format of a vector element for a configured format, as the summary says it.
 
     >>> described(Fixed(32, 16))
-    'fixed<16,6> for fixed<32,16> of the configuration'
+    'fixed<16,6> instead of fixed<32,16> of the configuration'
     """
     form = for_element(asked)
-    return f"{text_of(form)} {'' if form == asked else f'for {text_of(asked)} '}of the configuration"
+    return f"{text_of(form)} {'' if form == asked else f'instead of {text_of(asked)} '}of the configuration"
 
 
 def text_of(form: Fixed) -> str:

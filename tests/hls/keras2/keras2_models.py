@@ -1,4 +1,4 @@
-"""Seeded models that both generations of Keras and QKeras build alike: every activation is a QKeras quantizer."""
+"""Seeded models that are the same in both generations of Keras; every activation is a QKeras quantizer."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def bits(width: int, integer: int) -> Any:
 
 
 def lstm(units: int, name: str, kernel: Any, recurrent: Any, **changes: Any) -> Any:
-    """An LSTM of 8 bits; Keras 3's QLSTM takes a name for its cell alone, and is given it here."""
+    """An 8-bit LSTM; QLSTM of qkeras-v3 uses a name only for its cell, so the layer's name is set afterwards."""
     options: dict[str, Any] = {
         "bias_quantizer": bits(8, 2),
         "state_quantizer": bits(8, 1),
@@ -51,7 +51,7 @@ def sequential(*layers: Any, shape: tuple[int, ...] = (6, 7)) -> Any:
 
 
 def classifier() -> Any:
-    """Alpha by least squares, a power of two; 1.0; None, which QLSTM makes 'auto_po2'."""
+    """Kernels with alpha='auto_po2', alpha=1.0, and alpha=None, which QLSTM changes to 'auto_po2'."""
     return sequential(
         lstm(10, "lstm", quantized_bits(4, 0, alpha="auto_po2"), quantized_bits(4, 0)),
         dense(5, "dense", quantized_bits(4, 0, alpha=1.0)),
@@ -60,7 +60,7 @@ def classifier() -> Any:
 
 
 def stacked() -> Any:
-    """Two LSTM layers, their sequence dropped out and rounded; rounded and rectified layers; 'auto' scales."""
+    """Two LSTM layers with Dropout and quantizers between layers, a ReLU, and kernels with alpha='auto'."""
     return sequential(
         lstm(6, "first", quantized_bits(4, 0, alpha="auto"), quantized_bits(4, 0, alpha="auto"), return_sequences=True),
         keras.layers.Dropout(0.3, name="drop"),
@@ -73,7 +73,7 @@ def stacked() -> Any:
 
 
 def ternary_network() -> Any:
-    """Ternary weights of every alpha, smooth activations within quantizers."""
+    """Ternary weights of every alpha, and quantizers that compute a smooth tanh and sigmoid."""
     smooth = {
         "activation": quantized_tanh(8, use_real_tanh=True),
         "recurrent_activation": quantized_sigmoid(8, use_real_sigmoid=True),
@@ -85,7 +85,7 @@ def ternary_network() -> Any:
 
 
 def mixed() -> Any:
-    """Kernels of different quantizers, which one engine holds as its widest kind."""
+    """Kernels of different quantizers, which the engine stores as one weight kind."""
     return sequential(
         lstm(6, "lstm", ternary(alpha=0.5, threshold=0.2), quantized_bits(8, 0, 1, alpha="auto_po2")),
         QActivation(bits(8, 0), name="h"),
@@ -98,7 +98,7 @@ def mixed() -> Any:
 
 
 def functional() -> Any:
-    """A fully connected network by the functional interface."""
+    """A fully connected network, built as a functional model."""
     x = keras.Input((12,), name="x")
     value = QActivation(bits(6, 1), name="source")(x)
     value = dense(9, "hidden", quantized_bits(6, 0, 1, alpha="auto_po2"))(value)
@@ -107,7 +107,7 @@ def functional() -> Any:
 
 
 def wrapped() -> Any:
-    """Layers around layers, a normalization that becomes a host step, and masked frames."""
+    """Wrapper layers, a normalization that becomes a host operation, and masked frames."""
     kernel = quantized_bits(4, 0, alpha=1.0)
     x = keras.Input((6, 7), name="x")
     value = keras.layers.Masking(0.0, name="mask")(x)
@@ -132,7 +132,7 @@ MODELS: dict[str, Callable[[], Any]] = {
 
 
 def filled(model: Any, density: float = 0.4, seed: int = 11) -> Any:
-    """The model with seeded weights; kernels keep a share of `density` of theirs."""
+    """The model with seeded weights; a share of about `density` of each kernel is not zero."""
     rng = np.random.default_rng(seed)
     for layer in (inner for outer in model.layers for inner in _within(outer)):
         holder = getattr(layer, "cell", layer)
@@ -147,14 +147,14 @@ def filled(model: Any, density: float = 0.4, seed: int = 11) -> Any:
 
 
 def _within(layer: Any) -> list[Any]:
-    """The layers with weights that a layer wraps, or itself."""
+    """The layers that a layer wraps, or the layer itself."""
     if hasattr(layer, "forward_layer"):
         return [layer.forward_layer, layer.backward_layer]
     return [getattr(layer, "layer", layer)]
 
 
 def converted(model: Any, folder: Any) -> Any:
-    """The model through hls4ml with backend ESE, as a user does it."""
+    """The model converted through hls4ml with backend ESE, as a user does it."""
     import hls4ml
 
     config = hls4ml.utils.config_from_keras_model(model, granularity="name", backend="ESE")

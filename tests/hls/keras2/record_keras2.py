@@ -1,4 +1,4 @@
-"""Record the images of the test models: `make classic-images`, in the default environment (Keras 3)."""
+"""Records hashes of the images of the test models: `make classic-images`, in the default environment (Keras 3)."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ IMAGES = Path(__file__).with_name("images.json")
 
 
 def digest(model: Any, folder: Path) -> str:
-    """SHA-256 of the images that a model becomes, one after the other."""
+    """SHA-256 of all images of a converted model, concatenated."""
     converted(model, folder).write()
     images = sorted(folder.glob("image*.bin"))
     return hashlib.sha256(b"".join(image.read_bytes() for image in images)).hexdigest()
 
 
 def main() -> None:
-    """Write images.json."""
+    """Write images.json, the hash of each model's images."""
     with tempfile.TemporaryDirectory(prefix="ese4ml-classic-") as folder:
-        found = {name: digest(filled(build()), Path(folder) / name) for name, build in MODELS.items()}
-    IMAGES.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+        hashes = {name: digest(filled(build()), Path(folder) / name) for name, build in MODELS.items()}
+    IMAGES.write_text(json.dumps(hashes, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

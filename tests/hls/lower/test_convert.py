@@ -1,4 +1,4 @@
-"""Conversion to integers: exact matrices, formats, activations."""
+"""Converted models have the matrices, formats, activations and outputs of Keras."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from support.plugin_models import bits, chain, classifier, convert, dense, input
 
 
 def named(value: Any) -> str:
-    """The same name in every process: an activation's kind, a function's own name, a quantizer's text."""
+    """A test id that is the same in every process: an activation's kind, a function's name, a quantizer's text."""
     return value.kind if isinstance(value, Activation) else getattr(value, "__name__", str(value))
 
 
 def quantized(layer: Any, name: str) -> Any:
-    """The values that Keras computes with, (inputs, outputs)."""
+    """The (inputs, outputs) values that Keras computes with."""
     holder = getattr(layer, "cell", layer)
     quantizer = getattr(holder, f"{name.removesuffix('_kernel')}_quantizer_internal")
     return np.asarray(quantizer(getattr(holder, name)), dtype=np.float64)
@@ -162,7 +162,7 @@ def test_a_qlstm_of_every_alpha_gives_what_keras_gives(alpha: str, smooth: bool)
     found, expected = np.ldexp(result.outputs[:, 0].astype(float), -result.frac), model.predict(x, verbose=0)
     if not smooth and alpha not in ("auto", "by output, no powers of two"):
         assert np.array_equal(found, expected)
-    # elsewhere a float32 sum may fall on the other side of a rounding step: docs/numerics.md, "Against Keras"
+    # In all other cases, a float32 sum may fall on the other side of a rounding step: docs/numerics.md, "Against Keras"
     differ = np.abs(found - expected).max(axis=1) > 0.001
     assert differ.mean() <= 0.1 and np.abs(found - expected).max() <= 0.01
 
@@ -180,7 +180,7 @@ def test_bias_without_quantizer_is_rounded_and_reported() -> None:
     conversion = convert(chain(dense(bias_quantizer=None), shape=(7,))).ese_conversion
     report = conversion.summary.tensors[1]
     assert 0 < report.deviation < 2**-15
-    assert any("has no quantizer; rounded to 16 bits" in note for note in conversion.summary.notes)
+    assert any("has no quantizer; it is rounded to 16 bits" in note for note in conversion.summary.notes)
 
 
 def test_chain_with_quantizers_relu_and_dropout() -> None:

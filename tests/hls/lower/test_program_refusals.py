@@ -1,4 +1,4 @@
-"""What has no place in a program is refused by name, with what to change."""
+"""Layers that no program can compute are refused by name, with what to change."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from support.plugin_models import bits, convert, dense, fill, functional, recurr
 
 ACTIVATIONS = (
     "relu, tanh, sigmoid, hard_tanh, hard_sigmoid, quantized_bits, quantized_relu, quantized_tanh, quantized_sigmoid "
-    "and ternary are allowed, and softmax as the model's last layer"
+    "and ternary are allowed, and softmax as the model's last layer: use one of them"
 )
 MAPPED = (
     "LSTM, QLSTM, QLSTMP, Dense, QDense, Bidirectional, TimeDistributed, activations and quantizers, "
@@ -82,7 +82,7 @@ REFUSALS: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "function": (
         after(dense(), kl.Activation("gelu", name="bent")),
-        f"layer 'bent' (Activation, gelu) cannot stand after 'dense' (SparseDense): {ACTIVATIONS}",
+        f"layer 'bent' (Activation, gelu) cannot stand after 'dense' (QDense); {ACTIVATIONS}",
     ),
     "ternary of a scale from the batch": (
         after(dense(), QActivation(ternary(alpha="auto"), name="three"), dense(name="last")),
@@ -91,12 +91,12 @@ REFUSALS: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "binary": (
         after(dense(), QActivation(binary(alpha=1.0), name="two"), dense(name="last")),
-        f"layer 'two' (QActivation, binary(alpha=1.0)) cannot stand after 'dense' (SparseDense): {ACTIVATIONS}",
+        f"layer 'two' (QActivation, binary(alpha=1.0)) cannot stand after 'dense' (QDense); {ACTIVATIONS}",
     ),
     "softmax along steps": (
         after(dense(), kl.Softmax(axis=1, name="along")),
-        "layer 'along' (Softmax, softmax) cannot stand after 'dense' (SparseDense): it must be the last layer, over "
-        "the last axis",
+        "layer 'along' (Softmax, softmax) cannot stand after 'dense' (QDense); a softmax is allowed only as the "
+        "model's last layer, over the last axis: move it there or leave it out",
     ),
     "normalization along steps": (
         after(kl.BatchNormalization(axis=1, name="norm"), dense()),
@@ -104,8 +104,8 @@ REFUSALS: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "shapes that differ": (
         lambda: functional(unequal, (7,)),
-        "layer 'sum' (Add) combines tensors of shapes [(4,), (1,)]; equal shapes are allowed: repeat or reshape the "
-        "smaller",
+        "layer 'sum' (Add) combines tensors of shapes [(4,), (1,)]; only equal shapes are allowed: repeat or reshape "
+        "the smaller",
     ),
     "joined along steps": (
         lambda: functional(joined),
@@ -113,28 +113,29 @@ REFUSALS: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "swapped axes": (
         after(kl.Permute((2, 1), name="swap"), dense()),
-        "layer 'swap' (Permute) swaps axes (2, 1); steps and features keep theirs: build the model without it",
+        "layer 'swap' (Permute) swaps axes (2, 1); only an order that changes nothing is allowed: permute the data "
+        "before the model",
     ),
     "reshaped, of any length": (
         after(kl.Reshape((-1, 14), name="pairs"), dense(), shape=(None, 7)),
-        "layer 'pairs' (Reshape) makes shape (None, 14) of sequences whose length varies; a known length is allowed: "
-        "give the input one",
+        "layer 'pairs' (Reshape) gives tensors of shape (None, 14); only axes of known length are allowed: give the "
+        "model's input a fixed number of steps",
     ),
     "mask value": (
         after(kl.Masking(-0.3, name="mask"), recurrent("l"), dense()),
-        "layer 'mask' (Masking) masks frames of -0.3, which is no value of its input's format Fixed(bits=8, integer=3, "
-        "signed=True, symmetric=False); no frame could equal it: choose a mask_value that the input's quantizer has, "
-        "0.0 for instance",
+        "layer 'mask' (Masking) has mask_value=-0.3; only values of its input's format (fixed<8,3>) are allowed, since "
+        "no frame could equal another one: choose such a value, e.g. 0.0",
     ),
     "mask through a Dense layer": (
         after(kl.Masking(0.0, name="mask"), dense(4, activation=quantized_bits(8, 2, alpha=1)), recurrent("l")),
-        "layer 'l' (QLSTM) gets a mask whose Masking layer is not right before it or before other LSTM layers: put "
-        "Masking there, behind the input's quantizer",
+        "layer 'l' (QLSTM) gets the mask of a Masking layer with other layers between; a Masking layer is allowed only "
+        "right before LSTM layers: put it there, behind the input's quantizer",
     ),
     "masked and backwards": (
         after(kl.Masking(0.0, name="mask"), recurrent("l", go_backwards=True, return_sequences=True), dense()),
-        "layer 'l' (QLSTM) runs backwards over masked sequences and returns sequences; the order in which Keras leaves "
-        "masked frames is kept by Bidirectional alone: wrap it, or leave Masking out",
+        "layer 'l' (QLSTM) runs backwards over masked sequences and returns sequences; that is allowed only within "
+        "Bidirectional, since Keras orders masked frames differently elsewhere: wrap the layer in Bidirectional, or "
+        "leave Masking out",
     ),
     "nested, masked from outside": (
         after(
@@ -176,7 +177,7 @@ def test_input_without_known_axes() -> None:
     model = fill(keras.Model(x, dense()(QActivation(bits(8, 2), name="q")(x))))
     with pytest.raises(
         UnsupportedError,
-        match=r"^input 'x' has shape \(None, None, 3\); \(features,\), \(steps, features\) and more axes of known "
-        r"length are allowed, of which the steps of \(steps, features\) may vary: give the input a shape$",
+        match=r"^input 'x' has shape \(None, None, 3\); allowed are \(features,\), \(steps, features\) with a known or "
+        r"varying number of steps, and shapes of more axes that are all known: give the input such a shape$",
     ):
         convert(model)

@@ -1,6 +1,7 @@
-"""Models that are no single chain: the program's golden model gives what Keras gives, value for value.
+"""The golden model of programs gives exactly the values of Keras, for models that are not a single chain.
 
-Everything is 8-bit, hard and with scales of powers of two, so that Keras's float32 is exact (docs/numerics.md).
+Quantizers have 8 bits, activations are hard and scales are powers of two, so that Keras's float32 is exact
+(docs/numerics.md).
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def normalized(name: str = "norm", seed: int = 5, signed: bool = False) -> Any:
     """A BatchNormalization whose factors and offsets are powers of two or short fractions."""
     layer = kl.BatchNormalization(name=name)
 
-    def own(width: int) -> None:
+    def assign_variables(width: int) -> None:
         rng = np.random.default_rng(seed)
         gamma = 2.0 ** rng.integers(-1, 2, width) * (rng.choice([-1, 1], width) if signed else 1)
         layer.gamma.assign(gamma)
@@ -40,7 +41,7 @@ def normalized(name: str = "norm", seed: int = 5, signed: bool = False) -> Any:
         layer.beta.assign(rng.integers(-8, 8, width) / 8)
         layer.moving_mean.assign(rng.integers(-8, 8, width) / 8)
 
-    layer.fill = own
+    layer.fill = assign_variables
     return layer
 
 
@@ -52,7 +53,7 @@ def two_inputs() -> Any:
 
 
 def swapped() -> Any:
-    """The second input minus the first one."""
+    """A model that subtracts its first input from the second one."""
     x, y = keras.Input(VECTOR, name="one"), keras.Input(VECTOR, name="two")
     a, b = (QActivation(bits(8, 2), name=f"q{tensor.name}")(tensor) for tensor in (x, y))
     return fill(keras.Model([x, y], dense(4)(QActivation(bits(8, 2), name="d")(kl.Subtract(name="minus")([b, a])))))
@@ -109,7 +110,7 @@ def stacks() -> list[Any]:
     return [recurrent("a", return_sequences=True), recurrent("b", return_sequences=True)]
 
 
-# model, chains, host steps
+# how to build the model, number of chains, number of host operations
 CASES: dict[str, tuple[Callable[[], Any], int, int]] = {
     "stacked": (lambda: functional(behind_lstm(recurrent("m"), dense(), return_sequences=True)), 1, 0),
     "time distributed": (
@@ -191,7 +192,7 @@ CASES: dict[str, tuple[Callable[[], Any], int, int]] = {
 @pytest.mark.filterwarnings("ignore:Layer 'q' .of type QActivation. was passed an input with a mask")
 @pytest.mark.parametrize("case", CASES)
 def test_golden_program_gives_exactly_what_keras_gives(case: str) -> None:
-    build, chains, steps = CASES[case]
+    build, chains, host_operations = CASES[case]
     model = build()
     conversion: Conversion = convert(model).ese_conversion
     x = frames(model, masked="mask" in case)
@@ -201,8 +202,8 @@ def test_golden_program_gives_exactly_what_keras_gives(case: str) -> None:
         np.testing.assert_array_equal(ours, theirs)
         assert len(np.unique(ours)) > 5
     assert len(conversion.program.chains) == chains
-    assert len(conversion.program.steps) - chains == steps
-    assert (conversion.program.lone is not None) == (chains == 1 and steps == 0 and case != "backwards")
+    assert len(conversion.program.steps) - chains == host_operations
+    assert (conversion.program.lone is not None) == (chains == 1 and host_operations == 0 and case != "backwards")
 
 
 def test_quantized_normalization_is_rounded_and_reported() -> None:

@@ -53,7 +53,10 @@ def test_values_are_those_of_the_quantizer(quantizer: Any, form: Fixed) -> None:
 @pytest.mark.parametrize(
     ("quantizer", "message"),
     [
-        (quantized_bits(8, 2, alpha=2.0), r"here is .* with alpha=2.0, .*; alpha=None or 1.0 are allowed here: choose"),
+        (
+            quantized_bits(8, 2, alpha=2.0),
+            r"here is .* with alpha=2.0, .*; alpha=None or 1.0 are allowed here: set the range",
+        ),
         (
             quantized_bits(8, 2, alpha="auto_po2"),
             r"here is .* with alpha='auto_po2', a scale that no fixed-point format has;",

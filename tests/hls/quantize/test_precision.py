@@ -57,7 +57,7 @@ def test_weights_are_rounded_half_to_even_and_saturated(precision: str | None, f
     text = f"{'' if form.signed else 'u'}fixed<{form.bits},{form.integer}>"
     assert report.quantizer == text
     assert report.deviation == np.abs(matrix.values().T - kernel(model)).max()
-    note = f"layer 'dense': kernel has no quantizer; rounded to {text}, by {report.deviation:.2g}"
+    note = f"layer 'dense': kernel has no quantizer; it is rounded to {text}, by at most {report.deviation:.2g}"
     assert note in conversion.summary.notes
 
 

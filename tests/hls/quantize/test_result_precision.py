@@ -40,7 +40,8 @@ def test_a_float_model_converts_by_the_models_default() -> None:
     notes = [note for note in conversion.summary.notes if "kernel" not in note and "bias" not in note]
     rounded = "is rounded to fixed<16,6> of the configuration, half to even, and saturated"
     assert notes[:5] == [
-        "input 'x': fixed<16,6> from the configuration; rounded half to even, saturated",
+        "input 'x' has no quantizer; its values are rounded to fixed<16,6> of the configuration, half to even, and "
+        "saturated",
         "layer 'lstm' (LSTM) has no state_quantizer; h and c are rounded to fixed<16,6> of the configuration, half to "
         "even, and saturated",
         f"layer 'lstm' has no quantizer; its output {rounded}",
@@ -80,8 +81,8 @@ def test_precision_of_single_layers() -> None:
     [
         (
             "lstm", {"state": "ufixed<8,2>"},
-            r"^layer 'lstm' \(LSTM\): the configuration's state format is ufixed<8,2>; h and c are signed: "
-            r"set hls_config\['LayerName'\]\['lstm'\]\['Precision'\]\['state'\] to 'fixed<16,4>'$",
+            r"^layer 'lstm' \(LSTM\): the configured format of its state is ufixed<8,2>; h and c must be signed: "
+            r"set hls_config\['LayerName'\]\['lstm'\]\['Precision'\]\['state'\] to, say, 'fixed<16,4>'$",
         ),
         (
             "x", {"result": "fixed<64,50>"},
@@ -108,8 +109,8 @@ def test_wider_precisions_keep_six_integer_bits_and_warn() -> None:
     notes = [
         f"{what} rounded to {form} of the configuration, half to even, and saturated"
         for what, form in (
-            ("layer 'lstm' (LSTM) has no state_quantizer; h and c are", "fixed<16,4> for fixed<32,4>"),
-            ("layer 'cut_relu' has no quantizer; its output is", "fixed<16,6> for fixed<24,16>"),
+            ("layer 'lstm' (LSTM) has no state_quantizer; h and c are", "fixed<16,4> instead of fixed<32,4>"),
+            ("layer 'cut_relu' has no quantizer; its output is", "fixed<16,6> instead of fixed<24,16>"),
         )
     ]
     assert set(notes) < set(conversion.summary.notes)
