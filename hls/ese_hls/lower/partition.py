@@ -163,7 +163,7 @@ class Partition:
         Args:
             node: the graph node that it belongs to, for messages and the summary.
             step: the host operation or chain.
-            place: where the summary says that the node is computed, or "" to say nothing.
+            place: place of computation for the summary, or "" for no entry.
 
         Raises:
             UnsupportedError: if the step cannot read its sources.

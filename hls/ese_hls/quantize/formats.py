@@ -52,7 +52,7 @@ class ActivationForm:
 
 @dataclass(frozen=True)
 class QuantizerMeaning:
-    """How to read the quantizers of one QKeras class; a reader is None where such quantizers are not allowed.
+    """How to read the quantizers of one QKeras class; a reader is None if they are not allowed for its purpose.
 
     Attributes:
         step_size: reads the step sizes from a weight quantizer; derives them from the values if the class is unknown.
@@ -216,7 +216,7 @@ def activation_of(function: Any, where: str) -> tuple[Activation, str]:
     error = max(
         abs(float(SLOPE.to_float(code)) - value) for code, value in zip((slope, offset), shape.line, strict=True)
     )
-    note = f"{where}: slope {shape.line[0]:.6g} and offset {shape.line[1]:.6g} rounded to 15 bits, by {error:.2g}"
+    note = f"{where}: slope {shape.line[0]:.6g} and offset {shape.line[1]:.6g} rounded to 15 bits, by at most {error:.2g}"
     return Activation(shape.kind, shape.out, slope, offset), note if error else ""
 
 
