@@ -216,7 +216,8 @@ def activation_of(function: Any, where: str) -> tuple[Activation, str]:
     error = max(
         abs(float(SLOPE.to_float(code)) - value) for code, value in zip((slope, offset), shape.line, strict=True)
     )
-    note = f"{where}: slope {shape.line[0]:.6g} and offset {shape.line[1]:.6g} rounded to 15 bits, by at most {error:.2g}"
+    constants = f"slope {shape.line[0]:.6g} and offset {shape.line[1]:.6g}"
+    note = f"{where}: {constants} are rounded to 15 bits, by at most {error:.2g}"
     return Activation(shape.kind, shape.out, slope, offset), note if error else ""
 
 
