@@ -24,6 +24,8 @@ OURS = {
     "Storage": "storage",
 }
 """Keys that this backend reads, and the options that they set."""
+RENAMED = {"Weights": "WeightCode"}
+"""Keys of release 0.1 that have another name now; they work for one more release, with a warning."""
 ALLOWED: dict[str, range | tuple[int, ...] | tuple[str, ...]] = {
     "pes": range(1, 129),
     "gap_bits": range(2, 13),
