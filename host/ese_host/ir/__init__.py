@@ -1,4 +1,4 @@
-"""What is computed, in integers: fixed-point formats, networks, and the golden model that says what is right."""
+"""Networks in integer arithmetic: fixed-point formats, layers, and the golden model that defines their outputs."""
 
 from ese_host.ir.activations import SLOPE, Activation, ActivationKind
 from ese_host.ir.engine_formats import (

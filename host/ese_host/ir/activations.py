@@ -1,7 +1,7 @@
-"""Activations: their kinds, their formats, and what they compute, exactly (docs/numerics.md, "Activations").
+"""Quantized activation functions: kinds, formats, exact integer arithmetic (docs/numerics.md, "Activations").
 
-A kind is one entry of `_VALUES`: the value before rounding, with its fractional bits. The engine computes the same in
-csrc/engine/activation.h; the golden model reads this module, the encoder and the generator only the kind's name.
+`_VALUES` maps each kind to the function that computes its value before rounding. The engine computes the same values in
+csrc/engine/activation.h. Of this module the encoder and the generator need only the names of the kinds.
 """
 
 from __future__ import annotations
@@ -21,12 +21,19 @@ KINDS: tuple[ActivationKind, ...] = get_args(ActivationKind)
 SLOPE = Fixed(16, 1, signed=False)
 """Format of a hard activation's slope and offset."""
 LIMIT_BITS = 6
-"""A hard activation holds its input to +-2**6 first, beyond which all are saturated."""
+"""A hard activation first clips its input to +-2**6, beyond which every hard activation is saturated."""
 
 
 @dataclass(frozen=True)
 class Activation:
-    """A quantized activation: smooth (the tanh table) or hard (slope * x + offset), then `out`."""
+    """A quantized activation: smooth (read from the tanh table) or hard (slope * x + offset).
+
+    Attributes:
+        kind: the function.
+        out: format to which the result is rounded.
+        slope: code in the format `SLOPE`; 0 for a smooth activation.
+        offset: code in the format `SLOPE`; 0 for a smooth activation.
+    """
 
     kind: ActivationKind
     out: Fixed
@@ -35,18 +42,18 @@ class Activation:
 
     @property
     def hard(self) -> bool:
-        """Whether it is piecewise linear, and so exact."""
+        """Whether the activation is piecewise linear, and therefore exact before rounding."""
         return self.kind.startswith("hard_")
 
 
 def activate(x: Codes, frac: int, activation: Activation, table: Codes) -> Codes:
-    """Quantized activation of codes with `frac` fractional bits; hard ones are exact, smooth ones read the table.
+    """Apply a quantized activation to codes.
 
     Args:
-        x: codes of any shape.
-        frac: their fractional bits.
-        activation: what is computed, and its format.
-        table: (2, 1024) values and steps of `ese_host.ir.tables`.
+        x: input codes of any shape.
+        frac: fractional bits of the input.
+        activation: the function and the format of its result.
+        table: (2, 1024) tanh table of `ese_host.ir.tables`, read by smooth activations.
 
     Returns:
         Codes in the format `activation.out`, of the shape of `x`.
@@ -56,13 +63,13 @@ def activate(x: Codes, frac: int, activation: Activation, table: Codes) -> Codes
 
 
 def _line(x: Codes, frac: int, activation: Activation, _table: Codes) -> tuple[Codes, int]:
-    """Slope * x + offset."""
+    """Compute slope * x + offset of the clipped input: values and their fractional bits."""
     limit = 1 << LIMIT_BITS + frac
     return np.clip(x, -limit, limit) * activation.slope + (activation.offset << frac), frac + SLOPE.frac
 
 
 def _tanh(x: Codes, frac: int, _activation: Activation, table: Codes) -> tuple[Codes, int]:
-    """Tanh, interpolated linearly within a segment of the table; beyond its end the last value."""
+    """Interpolate tanh linearly within a segment of the table; inputs beyond the table take its last value."""
     shift = frac - INPUT_FRAC
     magnitude = np.right_shift(np.abs(x), shift) if shift >= 0 else np.left_shift(np.abs(x), -shift)
     magnitude = np.minimum(magnitude, (TABLE_SIZE << SEGMENT_FRAC) - 1)
@@ -71,7 +78,7 @@ def _tanh(x: Codes, frac: int, _activation: Activation, table: Codes) -> tuple[C
 
 
 def _sigmoid(x: Codes, frac: int, activation: Activation, table: Codes) -> tuple[Codes, int]:
-    """1/2 + tanh(x/2) / 2."""
+    """Compute 1/2 + tanh(x/2) / 2; one fractional bit more halves the input."""
     half, value_frac = _tanh(x, frac + 1, activation, table)
     return (1 << value_frac) + half, value_frac + 1
 

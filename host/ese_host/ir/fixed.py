@@ -1,6 +1,6 @@
-"""Fixed-point formats and the one rounding rule of the project (docs/numerics.md).
+"""Fixed-point formats and the project's only rounding rule: half to even, then saturate (docs/numerics.md).
 
-Values travel as integer *codes*: value = code * 2**-frac. Every function here is exact on integers.
+Values are passed around as integer *codes*: value = code * 2**-frac. Every function here is exact on integers.
 """
 
 from __future__ import annotations
@@ -19,14 +19,18 @@ Codes = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Fixed:
-    """A fixed-point format as ap_fixed counts it: `integer` includes the sign bit.
-
-    `symmetric` leaves the lowest code unused, as QKeras's quantizers of that name do.
+    """A fixed-point format, with bits counted as in ap_fixed.
 
     >>> Fixed(16, 4).frac, Fixed(16, 4).low, Fixed(16, 4).high
     (12, -32768, 32767)
     >>> Fixed(8, 0, signed=False).high
     255
+
+    Attributes:
+        bits: all bits of a code, 1 to 48.
+        integer: bits before the binary point, the sign bit included; may be negative or exceed `bits`.
+        signed: whether codes are in two's complement.
+        symmetric: whether the lowest code is unused, as in QKeras's symmetric quantizers.
     """
 
     bits: int
@@ -45,7 +49,7 @@ class Fixed:
 
     @property
     def frac(self) -> int:
-        """Fractional bits; the least significant bit weighs 2**-frac."""
+        """Fractional bits: the least significant bit has the value 2**-frac."""
         return self.bits - self.integer
 
     @property
@@ -59,16 +63,16 @@ class Fixed:
         return (1 << (self.bits - self.signed)) - 1
 
     def from_float(self, values: npt.ArrayLike) -> Codes:
-        """Codes of real values: round half to even, saturate. NaN is refused.
+        """Codes of real values, rounded half to even and saturated.
 
         Raises:
-            FormatError: a value is NaN.
+            FormatError: if a value is NaN.
         """
         array = np.asarray(values, dtype=np.float64)
         if np.isnan(array).any():
-            where = tuple(int(i) for i in np.argwhere(np.isnan(array))[0])
+            index = tuple(int(i) for i in np.argwhere(np.isnan(array))[0])
             raise FormatError(
-                f"value at {where} is NaN; only numbers have a fixed-point code: check the data or weights"
+                f"value at {index} is NaN; only numbers have a fixed-point code: check the data or weights"
             )
         codes: Codes = np.clip(np.rint(np.ldexp(array, self.frac)), self.low, self.high).astype(np.int64)
         return codes
@@ -78,14 +82,14 @@ class Fixed:
         return np.ldexp(np.asarray(codes, dtype=np.float64), -self.frac)
 
     def quantize(self, codes: npt.ArrayLike, frac: int) -> Codes:
-        """Codes in this format of `codes` that have `frac` fractional bits: round half to even, saturate.
+        """Convert codes with `frac` fractional bits to this format: round half to even, saturate.
 
-        This is AP_RND_CONV with AP_SAT.
+        In terms of ap_fixed this is AP_RND_CONV with AP_SAT.
         """
         return np.clip(round_half_even(codes, frac - self.frac), self.low, self.high)
 
     def to_json(self) -> dict[str, Any]:
-        """The format as plain values."""
+        """The format as a dictionary of plain values."""
         return asdict(self)
 
     @classmethod
@@ -93,22 +97,25 @@ class Fixed:
         """Inverse of `to_json`.
 
         Raises:
-            FormatError: the value is not of that form.
+            FormatError: if the value is no such dictionary, or a field is out of range.
         """
         return decode(cls, value, "fixed-point format")
 
 
 def round_half_even(codes: npt.ArrayLike, shift: int) -> Codes:
-    """Codes * 2**-shift, rounded half to even; a negative shift is exact.
+    """Compute codes * 2**-shift, rounded half to even; a negative shift multiplies exactly.
 
     >>> round_half_even([1, 2, 3, 5, 6, 7, -2, -6], 2).tolist()
     [0, 0, 1, 1, 2, 2, 0, -2]
+
+    Raises:
+        FormatError: if the shift exceeds 62 bits.
     """
     array = np.asarray(codes, dtype=np.int64)
     if shift <= 0:
         return np.left_shift(array, -shift)
     if shift > 62:
-        raise FormatError(f"rounding away {shift} bits; at most 62 are held in 64-bit codes")
+        raise FormatError(f"{shift} fractional bits are to be rounded away; at most 62 are possible with 64-bit codes")
     floor = np.right_shift(array, shift)
     rest = array - np.left_shift(floor, shift)
     half = np.int64(1) << (shift - 1)

@@ -1,7 +1,7 @@
-"""The golden model: what a network computes, exactly, from dense integer weights (docs/numerics.md).
+"""The golden model: computes a network exactly, from dense integer weights (docs/numerics.md).
 
-It shares nothing with the encoder, the schedule or the engine, so that it catches the errors of all three. Sums are
-taken in float64 where the worst case proves that this is exact (below 2**53), else in int64.
+It shares no code with the encoder, the schedule or the engine, so that it catches errors of all three. Sums are taken
+in float64 if the worst case proves that this is exact (below 2**53), else in int64.
 """
 
 from __future__ import annotations
@@ -19,13 +19,20 @@ from ese_host.ir.sequences import are_frames, check_codes
 
 @dataclass(frozen=True, eq=False)
 class LayerResult:
-    """Every value of one layer, (sequences, steps, width) each; steps is 1 where a layer saw the last step alone.
+    """All values of one layer, as codes (sequences, steps, width).
+
+    `steps` is 1 for layers that follow an LSTM that returns only its last output.
 
     Attributes:
-        exact: unrounded output, `exact_frac` fractional bits; for a projected LSTM the unrounded projection.
-        output: what the next layer reads, in the layer's output format (the exact value where it has none).
-        h, c: an LSTM's state as stored; with a projection h is the projected output y.
-        m_exact, m: a projected LSTM's o * tanh(c), unrounded and as stored.
+        name: the layer's name.
+        exact: output before rounding; for a projected LSTM the projection before rounding.
+        exact_frac: fractional bits of `exact`.
+        output: input of the next layer, in the layer's output format, or exact if the layer has none.
+        output_frac: fractional bits of `output`.
+        h: an LSTM's h as stored, in the state's format; with a projection the projected output y.
+        c: an LSTM's c as stored, in the state's format.
+        m_exact: a projected LSTM's o * tanh(c) before rounding.
+        m: a projected LSTM's o * tanh(c) as stored.
     """
 
     name: str
@@ -41,13 +48,13 @@ class LayerResult:
 
 @dataclass(frozen=True, eq=False)
 class GoldenResult:
-    """Results of all layers; `outputs` is the last layer's `output`."""
+    """Results of all layers of a network, in the order of computation."""
 
     layers: tuple[LayerResult, ...]
 
     @property
     def outputs(self) -> Codes:
-        """(sequences, steps or 1, outputs) codes with `frac` fractional bits."""
+        """(sequences, steps or 1, outputs) codes of the last layer's output, with `frac` fractional bits."""
         return self.layers[-1].output
 
     @property
@@ -64,7 +71,8 @@ def run(network: Network, inputs: Codes) -> GoldenResult:
         inputs: (sequences, steps, inputs) codes in the network's source format.
 
     Raises:
-        FormatError: the inputs' shape or range is wrong.
+        FormatError: if the inputs have a wrong shape or a code outside the source format.
+        CapacityError: if a sum could exceed 64 bits.
     """
     if not are_frames(inputs, 3, network.inputs, kinds=None) or 0 in inputs.shape:
         raise FormatError(f"inputs have shape {inputs.shape}; expected (sequences, steps, {network.inputs})")
@@ -79,30 +87,34 @@ def run(network: Network, inputs: Codes) -> GoldenResult:
 
 
 def weighted_sum(matrix: Matrix, vectors: Codes, source: Fixed) -> tuple[Codes, int]:
-    """Exact matrix products and their fractional bits.
+    """Multiply vectors by a weight matrix, exactly.
 
     Args:
         matrix: (rows, columns) weights.
         vectors: (batch, columns) codes.
-        source: their format.
+        source: format of the vectors.
 
     Returns:
-        (batch, rows) codes.
+        (batch, rows) codes, and their fractional bits.
+
+    Raises:
+        CapacityError: if a sum could exceed 64 bits.
     """
     levels = matrix.levels
-    signs = [(levels, matrix.scale[0])]
+    scaled_parts = [(levels, matrix.scale[0])]
     if matrix.two_scales:
-        signs = [(np.maximum(levels, 0), matrix.scale[0]), (np.minimum(levels, 0), matrix.scale[1])]
-    total = sum(_product(vectors, part, source, int(scale.max())) * scale for part, scale in signs)
+        scaled_parts = [(np.maximum(levels, 0), matrix.scale[0]), (np.minimum(levels, 0), matrix.scale[1])]
+    total = sum(_product(vectors, part, source, int(scale.max())) * scale for part, scale in scaled_parts)
     return np.asarray(total, dtype=np.int64), source.frac + matrix.scale_frac
 
 
 def _product(vectors: Codes, levels: Codes, source: Fixed, scale: int) -> Codes:
-    """Exact products, proven to leave room for a factor of up to `scale` and for the sum of two."""
+    """Multiply exactly, after a proof that two such products, each times up to `scale`, can be added in 64 bits."""
     worst = max(-source.low, source.high) * int(np.abs(levels).sum(axis=1, dtype=np.int64).max())
     if worst * scale >= 1 << 62:
         raise CapacityError(
-            f"a scaled sum may reach {worst * scale}; 2**62 is the most that is computed: narrow the weights or inputs"
+            f"a scaled sum may reach {worst * scale}; the golden model computes sums below 2**62: narrow the weights "
+            "or the inputs"
         )
     if worst < 1 << 53:
         return (vectors.astype(np.float64) @ levels.T.astype(np.float64)).astype(np.int64)
@@ -110,7 +122,7 @@ def _product(vectors: Codes, levels: Codes, source: Fixed, scale: int) -> Codes:
 
 
 def align(*terms: tuple[Codes, int]) -> tuple[Codes, int]:
-    """Exact sum of terms with different fractional bits."""
+    """Add terms exactly, each given as codes and their fractional bits; the sum has the most fractional bits of all."""
     frac = max(f for _, f in terms)
     total = sum(np.left_shift(codes, frac - f) for codes, f in terms)
     return np.asarray(total, dtype=np.int64), frac
@@ -135,8 +147,8 @@ def _lstm(layer: Lstm, values: Codes, table: Codes) -> LayerResult:
     m_format = layer.product
     trace: dict[str, list[Codes]] = {name: [] for name in ("exact", "output", "h", "c", "m_exact", "m")}
     exact_frac, output_frac = layer.exact_output.frac, m_format.frac
-    inputs = _Part(layer.kernel, layer.source, layer.delta_input, batch)
-    recurrent = _Part(layer.recurrent, layer.state, layer.delta_state, batch)
+    inputs = _PartialSums(layer.kernel, layer.source, layer.delta_input, batch)
+    recurrent = _PartialSums(layer.recurrent, layer.state, layer.delta_state, batch)
     for step in range(steps):
         sums, frac = align(inputs.sums(values[:, step]), recurrent.sums(h), (layer.bias, layer.bias_frac))
         c, m_exact = _cell(layer, sums, frac, c, table)
@@ -165,8 +177,11 @@ def _lstm(layer: Lstm, values: Codes, table: Codes) -> LayerResult:
     )
 
 
-class _Part:
-    """Input or recurrent part of an LSTM's sums. With a threshold it sees changes alone, and adds them up."""
+class _PartialSums:
+    """The contribution of an LSTM's kernel or recurrent kernel to its sums, over the steps of a sequence.
+
+    With a threshold (delta networks) only sufficiently changed elements are multiplied, and the products accumulate.
+    """
 
     def __init__(self, matrix: Matrix, source: Fixed, threshold: int | None, batch: int) -> None:
         self._matrix, self._source, self._threshold = matrix, source, threshold
@@ -174,33 +189,33 @@ class _Part:
         self._sums = np.zeros((batch, len(matrix.codes)), dtype=np.int64)
 
     def sums(self, vectors: Codes) -> tuple[Codes, int]:
-        """Exact sums of one step's (batch, columns) vectors, and their fractional bits."""
+        """Exact (batch, rows) sums for one step's (batch, columns) vectors, and their fractional bits."""
         if self._threshold is None:
             return weighted_sum(self._matrix, vectors, self._source)
         change = vectors - self._seen
         change[np.abs(change) <= self._threshold] = 0
         self._seen = self._seen + change
-        wider = 2 - self._source.signed
-        difference = Fixed(self._source.bits + wider, self._source.integer + wider)
+        extra_bits = 2 - self._source.signed  # a difference needs one bit more, and one for a sign that was not there
+        difference = Fixed(self._source.bits + extra_bits, self._source.integer + extra_bits)
         added, frac = weighted_sum(self._matrix, change, difference)
         self._sums = self._sums + added
         return self._sums, frac
 
 
 def _cell(layer: Lstm, sums: Codes, frac: int, c: Codes, table: Codes) -> tuple[Codes, Codes]:
-    """New c as stored, and the exact o * tanh(c) (ESE equations 1 to 6 without the projection)."""
+    """Compute c as stored, and o * tanh(c) before rounding (ESE equations 1 to 6, without the projection)."""
     gate = layer.gate.out.frac
     z_i, z_f, z_g, z_o = np.split(sums, 4, axis=1)
 
-    def peep(z: Codes, which: int, cell: Codes) -> tuple[Codes, int]:
+    def with_peephole(z: Codes, index: int, cell: Codes) -> tuple[Codes, int]:
         if layer.peepholes is None:
             return z, frac
-        return align((z, frac), (layer.peepholes[which] * cell, layer.bias_frac + layer.state.frac))
+        return align((z, frac), (layer.peepholes[index] * cell, layer.bias_frac + layer.state.frac))
 
-    i = activate(*peep(z_i, 0, c), layer.gate, table)
-    f = activate(*peep(z_f, 1, c), layer.gate, table)
+    i = activate(*with_peephole(z_i, 0, c), layer.gate, table)
+    f = activate(*with_peephole(z_f, 1, c), layer.gate, table)
     g = activate(z_g, frac, layer.cell, table)
-    new, new_frac = align((f * c, gate + layer.state.frac), (i * g, gate + layer.cell.out.frac))
-    stored = layer.state.quantize(new, new_frac)
-    o = activate(*peep(z_o, 2, stored), layer.gate, table)
-    return stored, o * activate(new, new_frac, layer.cell, table)
+    exact_c, exact_frac = align((f * c, gate + layer.state.frac), (i * g, gate + layer.cell.out.frac))
+    stored_c = layer.state.quantize(exact_c, exact_frac)
+    o = activate(*with_peephole(z_o, 2, stored_c), layer.gate, table)
+    return stored_c, o * activate(exact_c, exact_frac, layer.cell, table)

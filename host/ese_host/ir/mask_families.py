@@ -1,4 +1,4 @@
-"""The families of pruning masks by name: one table, for training and for estimates (docs/masks.md)."""
+"""Properties of the families of pruning masks, for training and for estimates (docs/masks.md)."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ MaskFamily = Literal["gap-aware", "pe-balanced", "bank-balanced", "column-balanc
 
 @dataclass(frozen=True)
 class Balance:
-    """What the masks of one family promise.
+    """Properties of the masks of one family.
 
     Attributes:
-        whole: the weights kept are chosen in the whole matrix, so that no PE's number of them is given.
-        no_padding: gaps never exceed the index field, so that entries are weights.
-        estimated: `ese_host.estimate` models the entries of each PE.
+        whole: whether weights are chosen in the matrix as a whole, so that the PEs may get different numbers of them.
+        no_padding: whether gaps never exceed the index field, so that every entry is a weight.
+        estimated: whether `ese_host.estimate` can model the number of entries of each PE.
     """
 
     whole: bool = False
@@ -31,4 +31,4 @@ MASK_FAMILIES: dict[MaskFamily, Balance] = {
     "magnitude": Balance(whole=True, estimated=True),
 }
 ESTIMATED: tuple[MaskFamily, ...] = tuple(name for name, family in MASK_FAMILIES.items() if family.estimated)
-"""Families that an estimate may be asked for."""
+"""Families that `ese_host.estimate` supports."""

@@ -1,8 +1,8 @@
-"""A network in integers: what passes from conversion to the encoder and to the golden model.
+"""Networks in integers: the output of conversion, and the input of the encoder and of the golden model.
 
-Everything is exact: weights are small integer codes with 16-bit scales, biases and constants are codes of a stated
-format. Rows are outputs, columns inputs; an LSTM's rows stand in Keras's gate order i, f, c, o, gate by gate.
-docs/numerics.md says what a network computes; `ese_host.ir.golden` computes it.
+Everything is exact: weights are small integer codes with 16-bit scales, biases and constants are codes with stated
+fractional bits. Rows are outputs and columns are inputs; an LSTM's rows are ordered gate by gate, in Keras's order
+i, f, c, o. docs/numerics.md defines what a network computes; `ese_host.ir.golden` computes it.
 """
 
 from __future__ import annotations
@@ -22,23 +22,25 @@ from ese_host.ir.weight_kinds import WEIGHT_KINDS, WeightKind
 Part = Literal["kernel", "recurrent", "projection"]
 
 PARTS: tuple[Part, ...] = get_args(Part)
-"""Matrices that a layer may have, by the fields that hold them."""
+"""Names of the matrices that a layer may have: the layer's fields that hold them."""
 GATES = 4
-"""Rows that each cell has in an LSTM's kernels: i, f, c, o. One PE holds all of a cell's."""
+"""Rows of each cell in an LSTM's kernels: i, f, c, o. One PE holds all four rows of a cell."""
 SCALE_BITS = 16
+"""Bits of a scale, which is unsigned."""
 MAX_THRESHOLD = (1 << 16) - 1
+"""Largest threshold of a delta network, as a code."""
 
 
 @dataclass(frozen=True, eq=False)
 class Matrix:
-    """A weight matrix: weight[r, c] = level[r, c] * scale[0 if level >= 0 else 1, r] * 2**-scale_frac.
+    """A weight matrix: weight[r, c] = level[r, c] * scale[0 if level[r, c] >= 0 else 1, r] * 2**-scale_frac.
 
     Attributes:
         codes: (rows, columns) codes within the kind's range; the level is the code itself, or `codebook[code]`.
-        kind: what a code stands for (`ese_host.ir.weight_kinds`).
-        scale: (2, rows) unsigned 16-bit scales of the positive and of the negative sum.
+        kind: kind of weight code (`ese_host.ir.weight_kinds`).
+        scale: (2, rows) unsigned 16-bit scales of each row, for positive and for negative levels.
         scale_frac: fractional bits of the scales.
-        codebook: (16,) 16-bit levels for codebook4, entry 0 being zero; None where the code is its own level.
+        codebook: (16,) 16-bit levels for codebook4, level 0 being zero; None for kinds whose code is the level.
     """
 
     codes: Codes
@@ -63,18 +65,24 @@ class Matrix:
         if self.scale.min() < 0 or self.scale.max() >= 1 << SCALE_BITS:
             raise FormatError(f"scales span {self.scale.min()}..{self.scale.max()}; 0..65535 are allowed")
         if (self.codebook is None) != kind.own_level:
-            raise FormatError(f"{self.kind} weights with codebook {self.codebook}; codebook4 has one, the others none")
+            raise FormatError(
+                f"{self.kind} weights come {'without' if self.codebook is None else 'with'} a codebook; codebook4 "
+                "weights have one, all other kinds have none"
+            )
         if self.codebook is not None and (self.codebook.shape != (kind.codebook,) or self.codebook[0] != 0):
-            raise FormatError(f"a codebook has {kind.codebook} levels and level 0 is zero")
+            raise FormatError(
+                f"a codebook has shape {self.codebook.shape} and begins with {self.codebook.reshape(-1)[:1].tolist()}; "
+                f"expected {(kind.codebook,)} levels, the first of them 0"
+            )
 
     @property
     def levels(self) -> Codes:
-        """(rows, columns) integer levels, signed."""
+        """(rows, columns) signed integer levels."""
         return self.codes if self.codebook is None else self.codebook[self.codes]
 
     @property
     def two_scales(self) -> bool:
-        """Whether positive and negative sums have different scales in some row (TTQ with Wp != Wn)."""
+        """Whether positive and negative levels have different scales in some row (TTQ with Wp != Wn)."""
         return bool((self.scale[0] != self.scale[1]).any())
 
     def values(self) -> npt.NDArray[np.float64]:
@@ -87,7 +95,7 @@ class Matrix:
 
 @dataclass(frozen=True, eq=False)
 class Lstm:
-    """An LSTM layer: Keras's, with the peepholes and the projection of ESE's Google LSTM where given.
+    """An LSTM layer as in Keras, optionally with peepholes and a projection (the Google LSTM of ESE).
 
     Attributes:
         name: the Keras layer's name.
@@ -95,14 +103,17 @@ class Lstm:
         recurrent: (4 * units, units or projected) recurrent kernel.
         bias: (4 * units,) codes with `bias_frac` fractional bits.
         bias_frac: fractional bits of bias and peepholes.
-        gate: activation of i, f, o. cell: activation of the candidate and of c.
-        source: format of the layer's input. state: format of h and c when they are read at the next step.
-        output: format of the layer's output; None where it is the exact product o * tanh(c).
-        return_sequences: whether the next layer sees every step or the last alone.
-        peepholes: (3, units) codes for i, f, o, or None.
+        gate: activation of i, f and o.
+        cell: activation of the candidate and of c.
+        source: format of the layer's input.
+        state: format of h and c as stored for the next step.
+        output: format of o * tanh(c) as the layer's output or the projection's input; None if it stays exact.
+        return_sequences: whether the next layer reads the output of every step, or only that of the last.
+        peepholes: (3, units) codes for i, f and o, or None.
         projection: (projected, units) matrix, or None; its output has the state's format.
-        delta_input, delta_state: a delta network's thresholds, codes of `source` and of `state`: an input or a fed-back
-            output takes part in a step only where it has changed by more than this; None where all do.
+        delta_input: threshold of a delta network, a code in the format `source`: an element of the input takes part in
+            a step only if it has changed by more than this. None if every element takes part.
+        delta_state: the same for the fed-back output, a code in the format `state`.
     """
 
     name: str
@@ -130,16 +141,16 @@ class Lstm:
             "bias": (self.bias.shape, (rows,)),
             "peepholes": ((3, self.units) if self.peepholes is None else self.peepholes.shape, (3, self.units)),
         }
-        for what, (found, expected) in shapes.items():
-            if found != expected:
-                raise FormatError(f"layer {self.name!r}: {what} is {found}; expected {expected}")
+        for what, (actual, expected) in shapes.items():
+            if actual != expected:
+                raise FormatError(f"layer {self.name!r}: {what} is {actual}; expected {expected}")
         for what, threshold in (("delta_input", self.delta_input), ("delta_state", self.delta_state)):
             if threshold is not None and threshold not in range(MAX_THRESHOLD + 1):
                 raise FormatError(f"layer {self.name!r}: {what} is {threshold}; 0 to {MAX_THRESHOLD} are allowed")
 
     @property
     def is_delta(self) -> bool:
-        """Whether only changes take part in its sums."""
+        """Whether the layer belongs to a delta network: only changed elements take part in its sums."""
         return self.delta_input is not None or self.delta_state is not None
 
     @property
@@ -148,12 +159,12 @@ class Lstm:
         return len(self.bias) // GATES
 
     def matrices(self) -> dict[Part, Matrix]:
-        """Its matrices by part; the projection is there where the layer has one."""
+        """The layer's matrices by name; the projection only if there is one."""
         gates: dict[Part, Matrix] = {"kernel": self.kernel, "recurrent": self.recurrent}
         return gates if self.projection is None else {**gates, "projection": self.projection}
 
     def group(self, part: Part) -> int:
-        """Rows of a part that belong together in one PE (`ese_host.image.interleave`): a cell's gates, else one."""
+        """Rows of a matrix that share a PE (`ese_host.image.interleave`): a cell's four gates; 1 for a projection."""
         return 1 if part == "projection" else GATES
 
     @property
@@ -163,13 +174,13 @@ class Lstm:
 
     @property
     def exact_output(self) -> Fixed:
-        """Format of the unrounded o * tanh(c)."""
+        """Format of o * tanh(c) before rounding."""
         gate, cell = self.gate.out, self.cell.out
         return Fixed(gate.bits + cell.bits, gate.integer + cell.integer)
 
     @property
     def product(self) -> Fixed:
-        """Format of o * tanh(c) as it is passed on: `output`, or the exact one."""
+        """Format in which o * tanh(c) is passed on: `output` if there is one, else the exact format."""
         return self.exact_output if self.output is None else self.output
 
 
@@ -179,11 +190,12 @@ class Dense:
 
     Attributes:
         name: the Keras layer's name.
-        kernel: (outputs, inputs).
+        kernel: (outputs, inputs) weights.
         bias: (outputs,) codes with `bias_frac` fractional bits.
+        bias_frac: fractional bits of the bias.
         relu: whether negative sums become zero.
         source: format of the input.
-        output: format of the output; None where it is the exact sum.
+        output: format of the output; None if it is the exact sum.
     """
 
     name: str
@@ -204,11 +216,11 @@ class Dense:
         return len(self.bias)
 
     def matrices(self) -> dict[Part, Matrix]:
-        """Its one matrix by part, as an LSTM's."""
+        """The kernel by name, in the form of `Lstm.matrices`."""
         return {"kernel": self.kernel}
 
     def group(self, _part: Part) -> int:
-        """Rows that belong together in one PE: each by itself."""
+        """Rows of a matrix that share a PE: 1, as rows are independent."""
         return 1
 
 
@@ -217,10 +229,13 @@ Layer = Union[Lstm, Dense]
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """Layers in the order of computation; the first reads `source` codes.
+    """A chain of layers.
 
-    `head` is what the host applies to the last layer's exact output: nothing, or a softmax, which changes no class.
-    `table` is the tanh table of `ese_host.ir.tables`, kept with the network so that it is the same everywhere.
+    Attributes:
+        layers: in the order of computation.
+        source: format of the first layer's input.
+        head: function that the host applies to the last layer's output: none, or a softmax, which changes no class.
+        table: tanh table of `ese_host.ir.tables`, kept with the network so that everyone uses the same one.
     """
 
     layers: tuple[Layer, ...]
@@ -251,18 +266,18 @@ class Network:
 
     @property
     def weights(self) -> int:
-        """Weights of all matrices, zeros among them."""
+        """Number of weights in all matrices, zeros included."""
         return sum(matrix.codes.size for layer in self.layers for matrix in layer.matrices().values())
 
     @property
     def nonzero_weights(self) -> int:
-        """Weights of all matrices that are not zero."""
-        found = (matrix.levels for layer in self.layers for matrix in layer.matrices().values())
-        return sum(int(np.count_nonzero(levels)) for levels in found)
+        """Number of weights in all matrices that are not zero."""
+        matrices = (matrix for layer in self.layers for matrix in layer.matrices().values())
+        return sum(int(np.count_nonzero(matrix.levels)) for matrix in matrices)
 
     @property
     def output_format(self) -> Fixed | None:
-        """Format of the last layer's output; None where it is the exact sum of a Dense layer."""
+        """Format of the last layer's output; None if that is the exact sum of a Dense layer."""
         final = self.layers[-1]
         if isinstance(final, Dense):
             return final.output
@@ -272,5 +287,5 @@ class Network:
 
     @property
     def every_step(self) -> bool:
-        """Whether an output leaves at every step, or after the last alone."""
+        """Whether there is an output for every step, or only for the last."""
         return all(layer.return_sequences for layer in self.layers if isinstance(layer, Lstm))

@@ -1,4 +1,4 @@
-"""What training and conversion ask of a weight quantizer that tells its own codes (docs/weights.md)."""
+"""The interface of weight quantizers that give their own integer codes to training and conversion (docs/weights.md)."""
 
 from __future__ import annotations
 
@@ -12,35 +12,38 @@ from ese_host.ir.fixed import Codes
 
 @runtime_checkable
 class TellsCodes(Protocol):
-    """A quantizer that is called as Keras calls it, and says besides which integers its values are."""
+    """A weight quantizer that Keras can call and that also gives its weights as integer codes."""
 
     @property
     def kind(self) -> str:
-        """Kind of its codes: a key of `ese_host.ir.weight_kinds.WEIGHT_KINDS` where the engine is to hold them."""
+        """Kind of the codes: a key of `ese_host.ir.weight_kinds.WEIGHT_KINDS` if an engine is to hold them."""
 
     def codes_and_scale(self, weights: npt.ArrayLike) -> tuple[Codes, Codes, int]:
-        """Integer form of (inputs, outputs) weights.
+        """Convert (inputs, outputs) weights to integers.
 
         Returns:
-            (inputs, outputs) codes, zero where there is no weight; unsigned 16-bit scales, (outputs,), or (2, outputs)
-            for positive and negative levels; fractional bits of the scales.
+            (inputs, outputs) codes, zero for pruned weights; unsigned 16-bit scales, (outputs,), or (2, outputs) for
+            positive and negative levels; fractional bits of the scales.
         """
 
 
 @runtime_checkable
 class TellsCodebook(TellsCodes, Protocol):
-    """One whose codes are indices."""
+    """A weight quantizer whose codes are indices into a codebook."""
 
     @property
     def codebook(self) -> Codes:
-        """(16,) 16-bit levels, the first of them 0; read after `codes_and_scale`. More serve storage reports."""
+        """(16,) 16-bit levels, the first of them 0, read after `codes_and_scale`.
+
+        Larger codebooks serve reports of storage; an engine cannot hold them.
+        """
 
 
 def tells_codes(quantizer: object) -> TypeGuard[TellsCodes]:
-    """Whether a quantizer tells its own codes; else they are read from its values.
+    """Whether a quantizer gives its own codes; otherwise the codes must be derived from its output values.
 
     Raises:
-        UnsupportedError: it has `codes_and_scale`, but does not say of which kind its codes are.
+        UnsupportedError: if it has `codes_and_scale` but no `kind`.
     """
     if isinstance(quantizer, TellsCodes):
         return True

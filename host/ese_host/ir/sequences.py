@@ -1,6 +1,7 @@
-"""Sequences as arrays: (N, T, width) codes and (N,) lengths, and what is sound about them.
+"""Checks of batches of sequences: (N, T, width) arrays of codes and (N,) lengths.
 
-Whoever takes such arrays asks here, and refuses in words of its own: it knows what they are called and what to change.
+Most functions here only answer whether an array is valid. The caller raises the error, because it knows how the array
+is called and how to mend it.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from ese_host.errors import FormatError
 from ese_host.ir.fixed import Codes, Fixed
 
 Lengths = npt.NDArray[np.int64]
-"""(N,) steps of each sequence."""
+"""(N,) number of steps of each sequence."""
 INTEGERS, NUMBERS = "iu", "iuf"
-"""Kinds of numpy's data types."""
+"""Codes of numpy's data types (`dtype.kind`) for integers, and for integers and floats."""
 
 
 def are_frames(array: npt.NDArray[Any], axes: int, width: int, kinds: str | None = INTEGERS) -> bool:
@@ -25,32 +26,32 @@ def are_frames(array: npt.NDArray[Any], axes: int, width: int, kinds: str | None
 
     Args:
         array: any array.
-        axes: 3 for (N, T, width), 2 for one sequence's (steps, width).
+        axes: number of axes: 3 for (N, T, width), 2 for (steps, width) of one sequence.
         width: elements of a frame.
-        kinds: of data types that are allowed; None for any.
+        kinds: allowed kinds of data types, such as `INTEGERS`; None allows all.
     """
     return array.ndim == axes and array.shape[-1] == width and (kinds is None or array.dtype.kind in kinds)
 
 
 def full_lengths(batch: npt.NDArray[Any]) -> Lengths:
-    """(N,) lengths of an (N, T, ...) array of which all steps count."""
+    """(N,) lengths of an (N, T, ...) array in which every sequence has all T steps."""
     return np.full(len(batch), batch.shape[1], dtype=np.int64)
 
 
 def are_lengths(steps: npt.NDArray[Any], full: Lengths) -> bool:
-    """Whether `steps` are integers, 1 to `full` (N,) for each of N sequences, and there is one at least."""
+    """Whether `steps` are integers from 1 to `full`, both (N,), for N >= 1 sequences."""
     if steps.shape != full.shape or not len(full) or steps.dtype.kind not in INTEGERS:
         return False
     return bool(steps.min() >= 1 and (steps <= full).all())
 
 
 def by_name(given: Mapping[str, Any] | Sequence[Any] | Any, names: Sequence[str], alone: bool) -> dict[str, Any]:
-    """Inputs by name; empty where they are given in order and there are not as many as names.
+    """Assign names to inputs; the result is empty if a sequence of inputs has not as many items as there are names.
 
     Args:
-        given: a mapping by name, which is taken as it is; a sequence in the order of the names; or the only input.
-        names: of the inputs expected.
-        alone: whether what is no mapping is the only input itself.
+        given: a mapping by name, which is copied unchanged; a sequence in the order of the names; or the only input.
+        names: names of the expected inputs.
+        alone: whether a value that is no mapping is itself the only input.
     """
     if isinstance(given, Mapping):
         return dict(given)
@@ -63,14 +64,14 @@ def check_codes(codes: Codes, form: Fixed, what: str, holder: str, cure: str) ->
     """Refuse codes outside a format.
 
     Args:
-        codes: one at least.
+        codes: array of any shape, with at least one code.
         form: the format.
-        what: the codes' name in the refusal.
-        holder: the format's name there.
-        cure: what to do about it.
+        what: name of the codes in the error message.
+        holder: name of the format in the error message.
+        cure: advice in the error message.
 
     Raises:
-        FormatError: the smallest or the largest is outside.
+        FormatError: if the smallest or the largest code is outside the format.
     """
     low, high = codes.min(), codes.max()
     if low < form.low or high > form.high:

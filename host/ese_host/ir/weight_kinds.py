@@ -1,4 +1,4 @@
-"""The kinds of weight codes: one table, from which images, designs, estimates and options derive (docs/weights.md)."""
+"""The kinds of weight codes: the one table that images, designs, estimates and options follow (docs/weights.md)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 WeightKind = Literal["ternary", "int4", "int8", "int12", "int16", "codebook4"]
 
 LEVEL_BITS = 16
-"""Bits of a codebook's level."""
+"""Bits of a level in a codebook."""
 
 
 @dataclass(frozen=True)
@@ -16,12 +16,14 @@ class WeightCode:
     """One kind of weight code.
 
     Attributes:
-        name: as designs, options and messages name it.
+        name: name in designs, options and messages.
         code_bits: bits of a code as an entry stores it, beside its gap.
-        low, high: range of a matrix's codes.
-        acc_bits: accumulator width by default: a sum of 16-bit inputs and the level's bits.
-        codebook: levels of the codebook that a code points into; 0 where the code is its own level.
-        holds_zero: whether an entry can hold a zero weight, which then pads; else the gap of all ones does, alone.
+        low: smallest code in a matrix.
+        high: largest code in a matrix.
+        acc_bits: default width of an accumulator.
+        codebook: number of levels in the codebook that a code points into; 0 if the code is itself the level.
+        holds_zero: whether an entry can store a zero weight. Padding entries then have code 0 and the largest gap;
+            otherwise (ternary) the largest gap marks padding whatever the code.
     """
 
     name: WeightKind
@@ -34,7 +36,7 @@ class WeightCode:
 
     @property
     def own_level(self) -> bool:
-        """Whether the code is its own level."""
+        """Whether the code is itself the level, without a codebook."""
         return not self.codebook
 
     @property
@@ -44,7 +46,7 @@ class WeightCode:
 
     @property
     def multiplies(self) -> bool:
-        """Whether a weight takes a product; a sign takes none."""
+        """Whether a weight needs a multiplication; a ternary weight, which is a sign, needs none."""
         return self.level_bits > 1
 
     def holds(self, low: int, high: int) -> bool:
@@ -53,7 +55,7 @@ class WeightCode:
 
 
 def _integer(name: WeightKind, bits: int) -> WeightCode:
-    """Two's complement of so many bits (QKeras's quantized_bits; ESE's own weights have 12)."""
+    """A kind whose codes are two's complement numbers (QKeras's quantized_bits; ESE's weights have 12 bits)."""
     return WeightCode(name, bits, -(1 << (bits - 1)), (1 << (bits - 1)) - 1, acc_bits=24 + bits)
 
 
@@ -68,4 +70,4 @@ WEIGHT_KINDS: dict[WeightKind, WeightCode] = {
         WeightCode("codebook4", code_bits=4, low=0, high=15, acc_bits=36, codebook=16),  # Deep Compression
     )
 }
-"""All kinds by name; of those whose code is its own level the narrowest comes first."""
+"""All kinds by name; those without a codebook are ordered from narrow to wide."""

@@ -134,7 +134,7 @@ X, V = np.zeros((2, 3, 3)), np.zeros((2, 3))
             r"input 'v': samples have 3 to 3 steps; 1 are expected",
         ),
         ({"inputs_0": X, "inputs_1": V[:, :2]}, r"inputs_1 are float64 \(2, 2\); expected numbers \(N, 3\)"),
-        ({"inputs_0": X, "inputs_1": V[:1]}, r"inputs have {'x': 2, 'v': 1} samples; all have as many"),
+        ({"inputs_0": X, "inputs_1": V[:1]}, r"inputs have {'x': 2, 'v': 1} samples; all must have the same number"),
         ({"inputs_0": X, "inputs_1": V, "steps_0": [1, 4]}, r"steps span 1\.\.4; 1\.\.3 are allowed"),
         ({"inputs_0": X, "inputs_1": V, "keras_predictions": V}, r"keras_predictions are \(2, 3\); expected \(2, 1\)"),
     ],

@@ -38,7 +38,8 @@ def test_an_unsigned_chain_runs_on_a_signed_design() -> None:
     encoder.encode(wide, choose_design(wide, pes=2))
     with pytest.raises(MismatchError, match=r"^the network's input format is Fixed\(bits=16, .*; the design has Fixed"):
         encoder.encode(wide, design)
-    with pytest.raises(UnsupportedError, match=r"^one chain reads .*; where one is signed, an unsigned one has 15"):
+    message = r"^one chain reads .*; beside a signed input an unsigned one may have at most 15 bits: "
+    with pytest.raises(UnsupportedError, match=message):
         choose_design(wide, signed, pes=2)
 
 

@@ -110,7 +110,7 @@ def test_a_sample_that_is_masked_away_is_refused(model: Any, graph: Any) -> None
     x = frames(model, masked=True)
     x[0][1] = 0
     with pytest.raises(
-        FormatError, match=r"^sample 1 has only steps that the mask leaves out; one is needed: leave the "
+        FormatError, match=r"^sample 1 has only masked steps; at least one other is needed: remove the "
     ):
         graph.predict(x)
 

@@ -102,7 +102,7 @@ def test_damaged_programs_are_refused_or_run(tmp_path: Path) -> None:
         ({"class": "Port"}, r"golden\.npz: class is 'Port'; expected 'Network' or 'Program': build the design again$"),
         ({"class": "dict"}, r"golden\.npz: class is 'dict'; expected 'Network' or 'Program': build the design again$"),
         ({"steps": 3}, r"golden\.npz: steps is 3; expected a list: build the design again$"),
-        ({"inputs": []}, r"^the program has 0 inputs and 1 outputs; both have one"),
+        ({"inputs": []}, r"^the program has 0 inputs and 1 outputs; at least one of each is needed"),
         (
             {"outputs": [{"class": "Output", "head": "exp", "name": "o", "tensor": "x"}]},
             r"golden\.npz: outputs\[0\]\.head is 'exp'; expected 'none', 'softmax', 'sigmoid' or 'tanh': build",

@@ -88,7 +88,7 @@ def test_mask_leaves_the_steps_that_differ(seed: int) -> None:
     value = sequence(rng, 2, Fixed(2, 2))
     kept = [[f.tolist() for f in s[:n] if (f != -1).any()] for s, n in zip(value.codes, value.steps, strict=True)]
     if not all(kept):
-        with pytest.raises(FormatError, match=r"sample \d has only steps that the mask leaves out; one is needed: "):
+        with pytest.raises(FormatError, match=r"sample \d has only masked steps; at least one other is needed: "):
             Mask("a", "b", -1).apply(value)
         return
     made = Mask("a", "b", -1).apply(value)
@@ -117,7 +117,7 @@ def test_unmask_reads_the_tensor_that_was_masked() -> None:
     one, other = (Value(tensor, np.ones((1, steps, 2), dtype=np.int64), np.array([steps])) for steps in (3, 2))
     with pytest.raises(
         FormatError,
-        match=r"^the mask leaves \[2\] steps where \[3\] arrive; expected the same: read the tensor that was masked$",
+        match=r"^the mask leaves \[2\] steps, but \[3\] arrive; expected the same: read the tensor that was masked$",
     ):
         Unmask(("a", "b"), "c", code=-1).apply(one, other)
     with pytest.raises(FormatError, match=r"^it reads 1 tensors; two sequences are expected$"):
@@ -159,11 +159,11 @@ REFUSALS: dict[str, tuple[Any, type[EseError], str]] = {
     "unknown source": (
         lambda: one(Relu("z", "r")), FormatError, r"step Relu 'r' reads 'z'; computed before it are \['x', 'y'\]",
     ),
-    "name twice": (lambda: one(Relu("y", "x")), FormatError, "the tensor name 'x' occurs twice; each is given once"),
+    "name twice": (lambda: one(Relu("y", "x")), FormatError, "the tensor name 'x' occurs twice; names must be unique"),
     "unknown output": (lambda: one(tensor="w"), FormatError, r"output 'out' is tensor 'w'; there are \['x', 'y'\]"),
     "width": (
         lambda: one(Chain("c", network(np.random.default_rng(0), Spec(inputs=2)), "x", "z")), FormatError,
-        "step Chain 'c': it takes 2 elements; 5 arrive",
+        "step Chain 'c': it takes frames of 2 elements; frames of 5 arrive",
     ),
     "format": (
         lambda: one(Chain("c", network(np.random.default_rng(0), Spec(source=Fixed(16, 3))), "x", "z")), FormatError,
@@ -172,7 +172,7 @@ REFUSALS: dict[str, tuple[Any, type[EseError], str]] = {
     ),
     "vector": (
         lambda: one(Last("x", "l"), Chain("c", network(np.random.default_rng(0), Spec()), "l", "z")), UnsupportedError,
-        "step Chain 'c': its layer 'lstm0' reads a sequence; a vector arrives: repeat it before",
+        "step Chain 'c': its layer 'lstm0' reads a sequence; a vector arrives: put a RepeatVector before it",
     ),
     "one design": (
         lambda: one(Chain("c", network(np.random.default_rng(0), Spec(state=Fixed(8, 2))), "x", "z")), UnsupportedError,
@@ -195,21 +195,21 @@ REFUSALS: dict[str, tuple[Any, type[EseError], str]] = {
     ),
     "kinds": (
         lambda: one(Last("x", "l"), Concatenate(("x", "l"), "r")), FormatError,
-        "step Concatenate 'r': a sequence and a vector arrive; all are of one kind: repeat the vector, or take the "
+        "step Concatenate 'r': a sequence and a vector arrive; all must be of one kind: repeat the vector, or take the "
         "last step",
     ),
     "too wide": (
         lambda: one(Merge("multiply", ("x", "x", "x", "x", "x"), "m")), CapacityError,
-        "step Merge 'm': values may need codes -3.*; 62 bits are held: put a quantizer before",
+        "step Merge 'm': values may need codes -3.*; a code has at most 62 bits: put a quantizer before it",
     ),
     "three": (
         lambda: one(Merge("average", ("x", "x", "x"), "m")), FormatError,
-        "step Merge 'm': average reads 3 tensors; a power of two is exact: add them, and scale by an Affine",
+        "step Merge 'm': average reads 3 tensors; only a power of two is exact: add them, and scale by an Affine",
     ),
     "hard": (
         lambda: one(Affine("x", "a", np.ones(5, np.int64), 30, np.zeros(5, np.int64), 0), Apply("a", "h", HARD)),
         CapacityError,
-        "step Apply 'h': a hard activation reads 44 fractional bits; 39 are held: quantize before",
+        "step Apply 'h': a hard activation reads 44 fractional bits; at most 39 are allowed: quantize its input",
     ),
     "bomb": (
         lambda: one(Last("x", "l"), Repeat("l", "r", 1 << 40)), FormatError,
@@ -234,7 +234,7 @@ def test_inputs_that_do_not_fit_are_refused() -> None:
             [x, v],
             r"inputs are \[\]; the program has \['x', 'v', 's'\]: give each of them, by name or in order",
         ),
-        "count": ([x, v[:2], s], r"inputs have {'x': 3, 'v': 2, 's': 3} samples; all have as many"),
+        "count": ([x, v[:2], s], r"inputs have {'x': 3, 'v': 2, 's': 3} samples; all must have the same number"),
         "range": (
             [x, v + 8, s],
             r"input 'v': codes span 8\.\.8; its format holds -8\.\.7: quantize with Fixed\.from_float",
@@ -253,7 +253,7 @@ def test_inputs_that_do_not_fit_are_refused() -> None:
         run(program, [x, v, s], {"z": [2, 2, 2]})
     meeting = one(Concatenate(("x", "w"), "m"), ports=(X_PORT, Port("w", 5, SOURCE)), tensor="m")
     with pytest.raises(
-        FormatError, match=r"^samples have \[2, 2, 2\] and \[2, 1, 2\] steps where they meet; expected the"
+        FormatError, match=r"^samples have \[2, 2, 2\] steps in one tensor and \[2, 1, 2\] in another with which it is"
     ):
         run(meeting, [x, x], {"w": [2, 1, 2]})
 

@@ -1,11 +1,11 @@
 """Programs: models that are more than one chain of layers (docs/numerics.md, "Programs").
 
-tensor.py      what is known of a tensor before a run, and its values in one
-chain.py       a chain of layers: the engine's part
-order.py       the host's steps that move values: Concatenate, Last, Mask, Repeat, Reshape, Reverse, Unmask
-arithmetic.py  the host's steps that compute: Affine, Apply, Merge, Quantize, Relu, Ternary
+tensor.py      Tensor: the width, range and length of a tensor, known before a run; Value: its codes in a run
+chain.py       a chain of layers, which the engine runs
+order.py       steps on the host that move values: Concatenate, Last, Mask, Repeat, Reshape, Reverse, Unmask
+arithmetic.py  steps on the host that compute: Affine, Apply, Merge, Quantize, Relu, Ternary
 graph.py       Port, Output, Program
-run.py         every tensor of a program; chains by the golden model, or by whatever runs them
+run.py         runs a program, its chains by the golden model or by a given function
 """
 
 from ese_host.ir.program.arithmetic import Affine, Apply, Merge, Quantize, Relu, Ternary

@@ -1,4 +1,4 @@
-"""A chain of layers: the part of a program that one image makes the engine do."""
+"""A chain of layers: the part of a program that the engine runs with one image."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ class Chain:
     """A network run on the engine.
 
     Attributes:
-        name: of the chain, in reports. network: its layers; the program's outputs have the heads.
-        source, target: tensors.
-        backwards: each sample's own steps are fed last one first, and outputs, where there is one for each step, are
-            handed back in the order of the input: the backward layer of Keras's Bidirectional. (A Keras layer
-            with go_backwards=True alone leaves them reversed: a `Reverse` behind the chain.)
+        name: name of the chain in reports.
+        network: its layers. Its `head` is not applied here: a program's outputs have heads of their own.
+        source: name of the tensor read.
+        target: name of the tensor made.
+        backwards: whether each sample is fed from its last step to its first, and outputs of every step are returned
+            in the order of the input, like the backward layer of Keras's Bidirectional. (A Keras layer with
+            go_backwards=True outside a Bidirectional leaves them reversed: it needs a `Reverse` behind the chain.)
     """
 
     name: str
@@ -32,38 +34,47 @@ class Chain:
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """Tensors read."""
+        """Names of the tensors read."""
         return (self.source,)
 
     def infer(self, source: Tensor) -> Tensor:
-        """What leaves the chain.
+        """Describe the tensor that leaves the chain.
 
         Raises:
-            FormatError: another width or format arrives. UnsupportedError: an LSTM is to read a vector.
+            CapacityError: if the network's input format is wider than a vector element.
+            FormatError: if the tensor read has another width or format than the network's input.
+            UnsupportedError: if an LSTM would read a vector.
         """
         network = self.network
         if network.source.bits > ELEMENT_BITS:
             raise CapacityError(
-                f"its input has {network.source.bits} bits; the engine reads {ELEMENT_BITS}: quantize before"
+                f"its input has {network.source.bits} bits; the engine reads at most {ELEMENT_BITS}: quantize the input"
             )
         if source.width != network.inputs:
-            raise FormatError(f"it takes {network.inputs} elements; {source.width} arrive")
+            raise FormatError(f"it takes frames of {network.inputs} elements; frames of {source.width} arrive")
         if not source.fits(network.source):
             raise FormatError(
                 f"it reads {network.source}; codes {source.low}..{source.high} with {source.frac} fractional bits "
                 "arrive: put a Quantize before it"
             )
-        recurrent = [layer.name for layer in network.layers if isinstance(layer, Lstm)]
-        if source.kind == "vector" and recurrent:
-            raise UnsupportedError(f"its layer {recurrent[0]!r} reads a sequence; a vector arrives: repeat it before")
-        frac, low, high = leaving(network)
+        lstms = [layer.name for layer in network.layers if isinstance(layer, Lstm)]
+        if source.kind == "vector" and lstms:
+            raise UnsupportedError(
+                f"its layer {lstms[0]!r} reads a sequence; a vector arrives: put a RepeatVector before it"
+            )
+        frac, low, high = output_range(network)
         if network.every_step:
             return Tensor(network.outputs, frac, low, high, source.kind, source.steps)
         return Tensor(network.outputs, frac, low, high, "vector", 1)
 
 
-def leaving(network: Network) -> tuple[int, int, int]:
-    """Fractional bits and range of the golden model's outputs; of an exact sum from the weights themselves."""
+def output_range(network: Network) -> tuple[int, int, int]:
+    """Fractional bits, smallest and largest code of a network's output; for an exact sum, bounds from its weights.
+
+    Raises:
+        UnsupportedError: if the last layer is an LSTM without an output format.
+        CapacityError: if an exact sum has too many fractional bits.
+    """
     form = network.output_format
     if form is not None:
         return form.frac, form.low, form.high
@@ -75,11 +86,11 @@ def leaving(network: Network) -> tuple[int, int, int]:
     for point in (source.frac + kernel.scale_frac, layer.bias_frac):
         check_frac(point)
     levels = kernel.levels.astype(object)
-    above = np.maximum(levels, 0).sum(axis=1) * kernel.scale[0].astype(object)
-    below = np.minimum(levels, 0).sum(axis=1) * kernel.scale[1].astype(object)
+    positive = np.maximum(levels, 0).sum(axis=1) * kernel.scale[0].astype(object)
+    negative = np.minimum(levels, 0).sum(axis=1) * kernel.scale[1].astype(object)
     shift, bias = frac - source.frac - kernel.scale_frac, layer.bias.astype(object) * 2 ** (frac - layer.bias_frac)
-    low = min((above * source.low + below * source.high) * 2**shift + bias)
-    high = max((above * source.high + below * source.low) * 2**shift + bias)
+    low = min((positive * source.low + negative * source.high) * 2**shift + bias)
+    high = max((positive * source.high + negative * source.low) * 2**shift + bias)
     if layer.relu:
         low, high = max(low, 0), max(high, 0)
     return frac, int(low), int(high)

@@ -1,4 +1,4 @@
-"""A program: inputs, steps in the order of computation, outputs."""
+"""Programs: their inputs, their steps in the order of computation, and their outputs."""
 
 from __future__ import annotations
 
@@ -21,14 +21,22 @@ ProgramStep = Union[
 ]
 
 CHAIN, INPUT, OUTPUT = "chain", "input", "output"
-"""Names in the program of one chain alone."""
+"""Names of the chain, its input and its output in a program made by `Program.of`."""
 MAX_NAMES = 4096
 MAX_NAME = 200
 
 
 @dataclass(frozen=True)
 class Port:
-    """An input: frames of `width` codes in `format`; `steps` of each sample where that is fixed, 1 for a vector."""
+    """An input of a program.
+
+    Attributes:
+        name: name of the input and of its tensor.
+        width: elements of a frame.
+        format: format of the codes.
+        kind: whether samples are sequences of frames or single vectors.
+        steps: frames of every sequence; None if lengths vary. Not used for a vector.
+    """
 
     name: str
     width: int
@@ -38,13 +46,19 @@ class Port:
 
     @property
     def tensor(self) -> Tensor:
-        """What is known of its values."""
+        """The input as a tensor."""
         return Tensor.of(self.format, self.width, self.kind, 1 if self.kind == "vector" else self.steps)
 
 
 @dataclass(frozen=True)
 class Output:
-    """A tensor that leaves under a name; `head` is what the host applies to its real values, over the last axis."""
+    """An output of a program.
+
+    Attributes:
+        tensor: name of the tensor.
+        name: name of the output.
+        head: function that the host applies to the tensor's real values, over the last axis.
+    """
 
     tensor: str
     name: str
@@ -53,11 +67,17 @@ class Output:
 
 @dataclass(frozen=True, eq=False)
 class Program:
-    """Chains that the engine runs, an image each, and the host's exact steps between them.
+    """Chains, which the engine runs with one image each, and exact steps on the host between them.
+
+    Attributes:
+        inputs: the program's inputs.
+        steps: chains and host steps in the order of computation.
+        outputs: the program's outputs.
 
     Raises:
-        FormatError: names are not unique, or a step reads what is not there or does not fit.
-        CapacityError: a value may need more bits than are held. UnsupportedError: there is no chain.
+        FormatError: if names are not unique, or a step reads a tensor that does not exist or does not fit.
+        CapacityError: if a value may need more bits than a code may have.
+        UnsupportedError: if there is no chain, or the chains cannot share an engine.
     """
 
     inputs: tuple[Port, ...]
@@ -69,7 +89,8 @@ class Program:
             raise UnsupportedError("the program has no chain; it needs one LSTM or Dense layer at least")
         if not self.inputs or not self.outputs:
             raise FormatError(
-                f"the program has {len(self.inputs)} inputs and {len(self.outputs)} outputs; both have one"
+                f"the program has {len(self.inputs)} inputs and {len(self.outputs)} outputs; "
+                "at least one of each is needed"
             )
         tensors = [port.name for port in self.inputs] + [step.target for step in self.steps]
         groups = {"tensor": tensors, "chain": [chain.name for chain in self.chains]}
@@ -84,24 +105,29 @@ class Program:
 
     @classmethod
     def of(cls, network: Network) -> Program:
-        """The program of one chain alone."""
+        """The program that consists of one chain."""
         chain = Chain(CHAIN, network, INPUT, OUTPUT)
         return cls((Port(INPUT, network.inputs, network.source),), (chain,), (Output(OUTPUT, OUTPUT, network.head),))
 
     @property
     def lone(self) -> Network | None:
-        """The network whose program this is by `of`, where it is one."""
+        """The network, if this program is the one that `of` makes of it; else None."""
         chain, output = self.chains[0], self.outputs[0]
         network = chain.network
         names = [chain.name, *self.tensors, *(output.name for output in self.outputs), output.tensor]
-        as_made = names == [CHAIN, INPUT, OUTPUT, OUTPUT, OUTPUT] and not chain.backwards
-        if not as_made or self.inputs != (Port(INPUT, network.inputs, network.source),):
+        default_names = names == [CHAIN, INPUT, OUTPUT, OUTPUT, OUTPUT] and not chain.backwards
+        if not default_names or self.inputs != (Port(INPUT, network.inputs, network.source),):
             return None
         return network if output.head == network.head else None
 
     @cached_property
     def tensors(self) -> dict[str, Tensor]:
-        """What is known of every tensor, in the order of computation."""
+        """All tensors by name, in the order of computation.
+
+        Raises:
+            FormatError: if a step reads a tensor that is not computed before it.
+            EseError: if a step refuses the tensors that it reads.
+        """
         known = {port.name: port.tensor for port in self.inputs}
         for step in self.steps:
             missing = [name for name in step.sources if name not in known]
@@ -115,12 +141,12 @@ class Program:
 
     @property
     def chains(self) -> tuple[Chain, ...]:
-        """The chains, in the order of computation; image 0 is the first one's."""
+        """The chains in the order of computation, which is also the order of the images."""
         return tuple(step for step in self.steps if isinstance(step, Chain))
 
 
 def describe(step: ProgramStep) -> str:
-    """A step's name for messages."""
+    """Name of a step in messages: its class and its target, or a chain's name."""
     return f"{type(step).__name__} {(step.name if isinstance(step, Chain) else step.target)!r}"
 
 
@@ -130,6 +156,6 @@ def _check_names(what: str, names: list[str]) -> None:
     for name in names:
         if not 0 < len(name) <= MAX_NAME or not name.isprintable():
             raise FormatError(f"a {what} is called {name!r}; 1 to {MAX_NAME} printable characters are expected")
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise FormatError(f"the {what} name {twice[0]!r} occurs twice; each is given once")
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise FormatError(f"the {what} name {repeated[0]!r} occurs twice; names must be unique")

@@ -1,4 +1,4 @@
-"""Steps of a program that move values and change none."""
+"""Steps of a program that move values on the host without changing them."""
 
 from __future__ import annotations
 
@@ -17,68 +17,72 @@ Fill = Literal["zero", "last"]
 
 @dataclass(frozen=True)
 class OneSource:
-    """A step that reads one tensor and makes one."""
+    """A step that reads the tensor named `source` and makes the tensor named `target`."""
 
     source: str
     target: str
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """Tensors read."""
+        """Names of the tensors read."""
         return (self.source,)
 
 
 @dataclass(frozen=True)
 class Reverse(OneSource):
-    """Each sample's own steps, last one first."""
+    """Reverse the order of each sample's steps; frames beyond its length stay where they are."""
 
     def infer(self, source: Tensor) -> Tensor:
-        """The tensor made."""
+        """Describe the result."""
         return source
 
     def apply(self, source: Value) -> Value:
-        """Its values."""
+        """Compute the result."""
         return Value(source.tensor, reverse(source), source.steps)
 
 
 @dataclass(frozen=True)
 class Last(OneSource):
-    """The last own step of each sample."""
+    """Take the last step of each sample, as a vector."""
 
     def infer(self, source: Tensor) -> Tensor:
-        """The tensor made."""
+        """Describe the result."""
         return replace(source, kind="vector", steps=1)
 
     def apply(self, source: Value) -> Value:
-        """Its values."""
+        """Compute the result."""
         codes = np.take_along_axis(source.codes, (source.steps - 1)[:, None, None], axis=1)
         return Value(self.infer(source.tensor), codes, np.ones_like(source.steps))
 
 
 @dataclass(frozen=True)
 class Mask(OneSource):
-    """The steps in which any element differs from `code`: Keras's Masking, and what layers behind it skip."""
+    """Drop the steps in which every element equals `code`: the steps that layers behind Keras's Masking skip."""
 
     code: int
 
     def infer(self, source: Tensor) -> Tensor:
-        """The tensor made."""
+        """Describe the result.
+
+        Raises:
+            FormatError: if the input is a vector.
+        """
         if source.kind == "vector":
             raise FormatError("it reads a sequence; a vector arrives")
         return replace(source, steps=None)
 
     def apply(self, source: Value) -> Value:
-        """Its values.
+        """Compute the result.
 
         Raises:
-            FormatError: nothing is left of a sample.
+            FormatError: if a sample has no step left.
         """
-        kept = left(source, self.code)
+        kept = unmasked_steps(source, self.code)
         steps = kept.sum(axis=1).astype(np.int64)
         if not steps.all():
             raise FormatError(
-                f"sample {int(np.flatnonzero(steps == 0)[0])} has only steps that the mask leaves out; one is needed: "
-                "leave the sample out"
+                f"sample {int(np.flatnonzero(steps == 0)[0])} has only masked steps; at least one other is needed: "
+                "remove the sample"
             )
         order = np.argsort(~kept, axis=1, kind="stable")[:, : steps.max(), None]
         codes = np.take_along_axis(source.codes, order, axis=1)
@@ -88,11 +92,13 @@ class Mask(OneSource):
 
 @dataclass(frozen=True)
 class Unmask:
-    """Every step again, where a `Mask` had left some out: what Keras has there.
+    """Put back the steps that a `Mask` dropped, with the values that Keras has in them.
 
     Attributes:
-        sources: values of the steps that are left, and the tensor that was masked.
-        code: of the mask. fill: what a step left out has, zero or the values of the last step before it that was not.
+        sources: name of the tensor with the remaining steps, and of the tensor that was masked.
+        target: name of the tensor made.
+        code: the code of the mask.
+        fill: values of a masked step: "zero", or "last" for those of the last unmasked step before it.
     """
 
     sources: tuple[str, ...]
@@ -101,62 +107,76 @@ class Unmask:
     fill: Fill = "zero"
 
     def infer(self, *sources: Tensor) -> Tensor:
-        """The tensor made."""
+        """Describe the result.
+
+        Raises:
+            FormatError: if there are not two tensors, or one is a vector.
+        """
         if len(sources) != 2 or "vector" in (sources[0].kind, sources[1].kind):
             raise FormatError(f"it reads {len(sources)} tensors; two sequences are expected")
         values, original = sources
         return replace(values, low=min(values.low, 0), high=max(values.high, 0), steps=original.steps)
 
     def apply(self, values: Value, original: Value) -> Value:
-        """Its values.
+        """Compute the result.
 
         Raises:
-            FormatError: the mask leaves other steps than there are values.
+            FormatError: if the mask leaves another number of steps than there are values.
         """
-        kept = left(original, self.code)
+        kept = unmasked_steps(original, self.code)
         if not np.array_equal(kept.sum(axis=1), values.steps):
             raise FormatError(
-                f"the mask leaves {kept.sum(axis=1).tolist()[:5]} steps where {values.steps.tolist()[:5]} arrive; "
+                f"the mask leaves {kept.sum(axis=1).tolist()[:5]} steps, but {values.steps.tolist()[:5]} arrive; "
                 "expected the same: read the tensor that was masked"
             )
-        before = np.cumsum(kept, axis=1) - 1
-        codes = np.take_along_axis(values.codes, np.maximum(before, 0)[:, :, None], axis=1)
-        there = kept if self.fill == "zero" else before >= 0
+        latest = np.cumsum(kept, axis=1) - 1  # (N, T) number of the last unmasked step so far, or -1
+        codes = np.take_along_axis(values.codes, np.maximum(latest, 0)[:, :, None], axis=1)
+        filled = kept if self.fill == "zero" else latest >= 0
         tensor = self.infer(values.tensor, original.tensor)
-        return Value(tensor, np.where(there[:, :, None] & original.inside, codes, 0), original.steps)
+        return Value(tensor, np.where(filled[:, :, None] & original.inside, codes, 0), original.steps)
 
 
 @dataclass(frozen=True)
 class Repeat(OneSource):
-    """A vector as every step of a sequence: Keras's RepeatVector."""
+    """Repeat a vector as every step of a sequence: Keras's RepeatVector."""
 
     steps: int
 
     def infer(self, source: Tensor) -> Tensor:
-        """The tensor made."""
+        """Describe the result.
+
+        Raises:
+            FormatError: if the input is a sequence.
+        """
         if source.kind != "vector":
             raise FormatError("it repeats a vector; a sequence arrives")
         return replace(source, kind="sequence", steps=self.steps)
 
     def apply(self, source: Value) -> Value:
-        """Its values."""
+        """Compute the result."""
         codes = np.repeat(source.codes, self.steps, axis=1)
         return Value(self.infer(source.tensor), codes, np.full_like(source.steps, self.steps))
 
 
 @dataclass(frozen=True)
 class Reshape(OneSource):
-    """The same elements in other frames, in order of rows: Keras's Reshape, and Flatten where `steps` is None.
+    """Regroup the elements into other frames, in row-major order: Keras's Reshape, or Flatten if `steps` is None.
 
     Attributes:
-        steps: of the new sequence; None where it becomes a vector. width: of a new frame.
+        steps: number of frames of the result; None to make a vector.
+        width: elements of a frame of the result.
     """
 
     steps: int | None
     width: int
 
     def infer(self, source: Tensor) -> Tensor:
-        """The tensor made."""
+        """Describe the result.
+
+        Raises:
+            UnsupportedError: if the length of the input's sequences varies.
+            FormatError: if the numbers of elements differ.
+        """
         if source.steps is None:
             raise UnsupportedError(
                 "it reshapes sequences of one known length; lengths vary here: give the model's input a fixed length"
@@ -167,7 +187,7 @@ class Reshape(OneSource):
         return replace(source, width=self.width, kind="vector" if self.steps is None else "sequence", steps=steps)
 
     def apply(self, source: Value) -> Value:
-        """Its values."""
+        """Compute the result."""
         steps = 1 if self.steps is None else self.steps
         codes = source.codes.reshape(len(source.codes), steps, self.width)
         return Value(self.infer(source.tensor), codes, np.full_like(source.steps, steps))
@@ -175,59 +195,78 @@ class Reshape(OneSource):
 
 @dataclass(frozen=True)
 class Concatenate:
-    """Frames side by side, aligned exactly to the finest of their binary points."""
+    """Join the frames of several tensors, with the most fractional bits that any of them has.
+
+    Attributes:
+        sources: names of the tensors read.
+        target: name of the tensor made.
+    """
 
     sources: tuple[str, ...]
     target: str
 
     def infer(self, *sources: Tensor) -> Tensor:
-        """The tensor made."""
-        steps = common(sources)
-        lows, highs, frac = aligned(sources)
+        """Describe the result.
+
+        Raises:
+            FormatError: if the tensors differ in kind or length.
+            CapacityError: if codes become too wide.
+        """
+        steps = common_steps(sources)
+        lows, highs, frac = aligned_ranges(sources)
         width = sum(source.width for source in sources)
         return Tensor(width, frac, min(lows), max(highs), sources[0].kind, steps)
 
     def apply(self, *sources: Value) -> Value:
-        """Its values."""
-        codes = np.concatenate(shifted(sources), axis=2)
+        """Compute the result.
+
+        Raises:
+            FormatError: if a sample has different numbers of steps in two tensors.
+        """
+        codes = np.concatenate(aligned_codes(sources), axis=2)
         return Value(self.infer(*(source.tensor for source in sources)), codes, sources[0].steps)
 
 
-def left(value: Value, code: int) -> npt.NDArray[np.bool_]:
-    """(N, T) whether a mask leaves a step."""
+def unmasked_steps(value: Value, code: int) -> npt.NDArray[np.bool_]:
+    """(N, T) whether a step belongs to its sample and has an element that differs from a mask's code."""
     return ((value.codes != code) & value.inside).any(axis=2)  # type: ignore[no-any-return]
 
 
 def reverse(value: Value) -> Codes:
-    """Codes of a value with each sample's own steps last one first."""
+    """Codes of a value with the steps of each sample reversed."""
     order = np.arange(value.codes.shape[1])
-    back = np.where(order < value.steps[:, None], value.steps[:, None] - 1 - order, order)
-    return np.take_along_axis(value.codes, back[:, :, None], axis=1)
+    reversed_order = np.where(order < value.steps[:, None], value.steps[:, None] - 1 - order, order)
+    return np.take_along_axis(value.codes, reversed_order[:, :, None], axis=1)
 
 
-def common(sources: tuple[Tensor, ...]) -> int | None:
-    """Steps that several tensors have together; None where they vary.
+def common_steps(sources: tuple[Tensor, ...]) -> int | None:
+    """The number of steps that all tensors have; None if it is not fixed for any of them.
 
     Raises:
-        FormatError: there are none, or they differ in kind or length.
+        FormatError: if there is no tensor, or they differ in kind or length.
     """
     if not sources:
         raise FormatError("it reads no tensor; at least one is needed")
     kinds, known = {source.kind for source in sources}, {source.steps for source in sources} - {None}
     if len(kinds) > 1:
         raise FormatError(
-            "a sequence and a vector arrive; all are of one kind: repeat the vector, or take the last step"
+            "a sequence and a vector arrive; all must be of one kind: repeat the vector, or take the last step"
         )
     if len(known) > 1:
-        raise FormatError(f"sequences of {sorted(step for step in known if step)} steps arrive; all have one length")
+        raise FormatError(
+            f"sequences of {sorted(step for step in known if step)} steps arrive; all must have the same length"
+        )
     return known.pop() if known else None
 
 
-def aligned(sources: tuple[Tensor, ...]) -> tuple[list[int], list[int], int]:
-    """Smallest and largest codes of tensors with the finest of their binary points, which is the third.
+def aligned_ranges(sources: tuple[Tensor, ...]) -> tuple[list[int], list[int], int]:
+    """Ranges of several tensors after all are given the most fractional bits that any of them has.
+
+    Returns:
+        The smallest code of each tensor, the largest code of each, and the fractional bits.
 
     Raises:
-        CapacityError: the codes become too wide.
+        CapacityError: if codes become too wide.
     """
     frac = max(source.frac for source in sources)
     lows = [source.low << (frac - source.frac) for source in sources]
@@ -236,18 +275,18 @@ def aligned(sources: tuple[Tensor, ...]) -> tuple[list[int], list[int], int]:
     return lows, highs, frac
 
 
-def shifted(sources: tuple[Value, ...]) -> list[Codes]:
-    """Codes of values, all with the finest binary point.
+def aligned_codes(sources: tuple[Value, ...]) -> list[Codes]:
+    """Codes of several values, all with the most fractional bits that any of them has.
 
     Raises:
-        FormatError: samples have other steps in one value than in another.
+        FormatError: if a sample has different numbers of steps in two values.
     """
     first = sources[0].steps
     for source in sources[1:]:
         if not np.array_equal(source.steps, first):
             raise FormatError(
-                f"samples have {first.tolist()[:5]} and {source.steps.tolist()[:5]} steps where they meet; expected "
-                "the same: give all inputs of a sample one length"
+                f"samples have {first.tolist()[:5]} steps in one tensor and {source.steps.tolist()[:5]} in another "
+                "with which it is combined; expected the same: give all inputs of a sample the same length"
             )
     frac = max(source.tensor.frac for source in sources)
     return [np.left_shift(source.codes, frac - source.tensor.frac) for source in sources]

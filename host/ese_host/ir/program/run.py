@@ -1,4 +1,4 @@
-"""Every tensor of a program, step by step: by the golden model, or with chains run by something else."""
+"""Running a program step by step, its chains by the golden model or by any other function."""
 
 from __future__ import annotations
 
@@ -20,16 +20,18 @@ from ese_host.ir.sequences import Lengths, are_frames, are_lengths, by_name, che
 
 Inputs = Union[Codes, Mapping[str, Any], Sequence[Any]]
 Execute = Callable[[Chain, Value], Codes]
-"""A chain and what it is fed, in the engine's order, to its outputs (N, T or 1, width) in the target's format."""
+"""Runs a chain: given the chain and its input in the order of feeding, returns (N, T or 1, width) output codes."""
 
 
 @dataclass(frozen=True, eq=False)
 class ProgramRun:
-    """What became of some samples.
+    """All values of one run of a program.
 
     Attributes:
-        tensors: every tensor's values, by name.
-        fed: what each chain got, by its name, in the engine's order (last step first where the chain runs backwards).
+        program: the program.
+        tensors: values of every tensor by name.
+        fed: input of each chain by the chain's name, in the order of feeding (from the last step to the first if the
+            chain runs backwards).
     """
 
     program: Program
@@ -37,28 +39,31 @@ class ProgramRun:
     fed: dict[str, Value]
 
     def output(self, name: str | None = None) -> Value:
-        """Exact values of an output, the first by default, before its head.
+        """Exact values of an output before its head is applied; the first output by default.
 
         Raises:
-            FormatError: there is no output of that name.
+            FormatError: if there is no output of that name.
         """
         return self.tensors[self._output(name).tensor]
 
     def values(self, name: str | None = None) -> npt.NDArray[np.float64]:
-        """(N, T or 1, width) real values of an output, its head applied; zero beyond a sample's own steps."""
+        """(N, T or 1, width) real values of an output after its head; zero beyond the steps of a sample."""
         value = self.output(name)
         real = np.ldexp(value.codes.astype(np.float64), -value.tensor.frac)
         values: npt.NDArray[np.float64] = np.where(value.inside, HEADS[self._output(name).head](real), 0.0)
         return values
 
     def classes(self, name: str | None = None) -> npt.NDArray[np.int64]:
-        """(N,) index of the largest value of each sample's last frame; of one sigmoid, whether it is above 1/2."""
+        """(N,) class of each sample by its last frame: the index of the largest value.
+
+        A single sigmoid gives class 1 if its value is above 1/2, else 0.
+        """
         value = self.output(name)
         last = value.codes[np.arange(len(value.steps)), value.steps - 1]
         if last.shape[1] == 1 and self._output(name).head == "sigmoid":
             last = np.concatenate([np.zeros_like(last), last], axis=1)
-        chosen: npt.NDArray[np.int64] = last.argmax(axis=1)
-        return chosen
+        classes: npt.NDArray[np.int64] = last.argmax(axis=1)
+        return classes
 
     def _output(self, name: str | None) -> Output:
         outputs = self.program.outputs
@@ -79,17 +84,17 @@ HEADS: dict[str, Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]] =
     "sigmoid": lambda values: 0.5 + 0.5 * np.tanh(0.5 * values),
     "tanh": np.tanh,
 }
-"""What the host applies to an output's real values, over the last axis."""
+"""Functions that the host applies to an output's real values, over the last axis."""
 
 
 def golden_chain(chain: Chain, fed: Value) -> Codes:
-    """A chain's outputs by the golden model; frames beyond a sample's own steps are zero."""
+    """Compute a chain's outputs by the golden model; frames beyond the steps of a sample are zero."""
     network = chain.network
     outputs = np.zeros((len(fed.steps), fed.codes.shape[1] if network.every_step else 1, network.outputs), np.int64)
     for steps in np.unique(fed.steps):
         index = np.flatnonzero(fed.steps == steps)
-        made = golden.run(network, fed.codes[index, : int(steps)]).outputs
-        outputs[index, : made.shape[1]] = made
+        codes = golden.run(network, fed.codes[index, : int(steps)]).outputs
+        outputs[index, : codes.shape[1]] = codes
     return outputs
 
 
@@ -98,48 +103,51 @@ def run(program: Program, inputs: Inputs, lengths: Any = None, execute: Execute 
 
     Args:
         program: the program.
-        inputs: see `values_of`.
-        lengths: see `values_of`.
-        execute: runs a chain; the golden model by default.
+        inputs: codes of all inputs, as in `values_of`.
+        lengths: steps of each sample, as in `values_of`.
+        execute: function that runs a chain; the golden model by default.
 
     Raises:
-        FormatError: an input's shape or range is wrong, or samples have other steps where two tensors meet.
+        FormatError: if an input has a wrong shape or range, or a sample has different numbers of steps in two tensors
+            that are combined.
     """
     tensors = values_of(program, inputs, lengths)
     fed: dict[str, Value] = {}
     for step in program.steps:
         sources = [tensors[name] for name in step.sources]
         if isinstance(step, Chain):
-            fed[step.name] = _turned(sources[0]) if step.backwards else sources[0]
-            tensors[step.target] = _handed_back(step, program.tensors[step.target], fed[step.name], execute)
+            fed[step.name] = _reversed(sources[0]) if step.backwards else sources[0]
+            tensors[step.target] = _run_chain(step, program.tensors[step.target], fed[step.name], execute)
         else:
             tensors[step.target] = step.apply(*sources)
     return ProgramRun(program, tensors, fed)
 
 
-def _handed_back(chain: Chain, tensor: Tensor, fed: Value, execute: Execute) -> Value:
+def _run_chain(chain: Chain, tensor: Tensor, fed: Value, execute: Execute) -> Value:
+    """Outputs of a chain, in the order of its input even if it runs backwards."""
     codes = execute(chain, fed)
     if not chain.network.every_step:
         return Value(tensor, codes, np.ones_like(fed.steps))
     value = Value(tensor, codes, fed.steps)
-    return _turned(value) if chain.backwards else value
+    return _reversed(value) if chain.backwards else value
 
 
-def _turned(value: Value) -> Value:
+def _reversed(value: Value) -> Value:
     return Value(value.tensor, reverse(value), value.steps)
 
 
 def values_of(program: Program, inputs: Inputs, lengths: Any = None) -> dict[str, Value]:
-    """Values of a program's inputs, checked.
+    """Check a program's inputs and convert them to values by name.
 
     Args:
         program: the program.
-        inputs: by name, in the order of the program's inputs, or the only one. Each has codes (N, T, width), or is N
-            arrays (steps, width); a vector's may be (N, width).
-        lengths: (N,) steps of each sample, for all sequences alike or by input's name; None where all T count.
+        inputs: codes of the inputs by name, or in the order of the program's inputs, or of the only input. The codes
+            of one input are an array (N, T, width), or N arrays (steps, width), or for a vector (N, width).
+        lengths: (N,) steps of each sample, for all inputs that are sequences, or by name of the input; None if all T
+            steps count.
 
     Raises:
-        FormatError: an input is missing or unknown, or of another shape or range.
+        FormatError: if an input is missing or unknown, or has a wrong shape or range.
     """
     names = [port.name for port in program.inputs]
     given = by_name(inputs, names, alone=len(names) == 1)
@@ -149,11 +157,11 @@ def values_of(program: Program, inputs: Inputs, lengths: Any = None) -> dict[str
         )
     if isinstance(lengths, Mapping) and not set(lengths) <= set(names):
         raise FormatError(f"lengths are given for {sorted(lengths)}; the program's inputs are {names}")
-    of = lengths if isinstance(lengths, Mapping) else dict.fromkeys(names, lengths)
-    values = {port.name: _value(port, given[port.name], of.get(port.name)) for port in program.inputs}
+    lengths_by_name = lengths if isinstance(lengths, Mapping) else dict.fromkeys(names, lengths)
+    values = {port.name: _value(port, given[port.name], lengths_by_name.get(port.name)) for port in program.inputs}
     counts = {name: len(value.steps) for name, value in values.items()}
     if len(set(counts.values())) > 1:
-        raise FormatError(f"inputs have {counts} samples; all have as many")
+        raise FormatError(f"inputs have {counts} samples; all must have the same number")
     return values
 
 
@@ -177,14 +185,14 @@ def _value(port: Port, given: Any, lengths: Any) -> Value:
 
 
 def _padded(port: Port, given: Any) -> tuple[Codes, Lengths]:
-    """(N, T, width) codes, and the steps of each sample."""
+    """(N, T, width) codes of an input, padded with zeros, and the (N,) steps of each sample."""
     if isinstance(given, np.ndarray):
         array = given[:, None] if given.ndim == 2 and port.kind == "vector" else given
         items = None
     else:
         items = [np.asarray(item) for item in given]
-        sound = bool(items) and all(are_frames(item, 2, port.width, kinds=None) and len(item) for item in items)
-        array = np.zeros((len(items), max(map(len, items)), port.width), np.int64) if sound else np.zeros(0)
+        valid = bool(items) and all(are_frames(item, 2, port.width, kinds=None) and len(item) for item in items)
+        array = np.zeros((len(items), max(map(len, items)), port.width), np.int64) if valid else np.zeros(0)
     if not are_frames(array, 3, port.width) or 0 in array.shape:
         raise FormatError(
             f"input {port.name!r} has shape {getattr(given, 'shape', None)}; expected integer codes "
