@@ -39,12 +39,12 @@ def check_lengths(lengths: Integers, name: str) -> None:
         FormatError: a code is too long, or the codes leave prefixes over or overlap.
     """
     if lengths.max(initial=0) > LIMIT:
-        raise FormatError(f"{name}: a code has {lengths.max()} bits; at most {LIMIT} are allowed: store it again")
+        raise FormatError(f"{name}: a code has {lengths.max()} bits; at most {LIMIT} are allowed: pack it again")
     used = lengths[lengths > 0]
     filled = int((1 << (LIMIT - used)).sum())
     if filled != 1 << LIMIT and not (len(used) == 1 and used[0] == 1):
         raise FormatError(
-            f"{name}: the codes fill {filled} of {1 << LIMIT} prefixes; a Huffman code fills all: store the image again"
+            f"{name}: the codes fill {filled} of {1 << LIMIT} prefixes; a Huffman code fills all: pack the image again"
         )
 
 
@@ -88,6 +88,6 @@ def decode_stream(
     if (place != ends).any():
         wrong = int(np.flatnonzero(place != ends)[0])
         raise FormatError(
-            f"{name}: chunk {wrong} ends at bit {place[wrong]}; expected {ends[wrong]}: copy or store the image again"
+            f"{name}: chunk {wrong} ends at bit {place[wrong]}; expected {ends[wrong]}: copy or pack the image again"
         )
     return found.T.reshape(-1)[:count]

@@ -1,4 +1,4 @@
-"""A design and the image that fills it: sizes, the schedule of a step, entries, the file and its compressed form."""
+"""Designs and images: sizes of layers, the schedule of a step, sparse entries, the image file and its stored form."""
 
 from ese_host.image.design import FORMAT_VERSION, SCAN_WIDTH, SUM_BITS, SUM_FRAC, WRITEBACK, Design, Mode, check_ids
 from ese_host.image.interleave import Interleave, Positions, entries, entries_per_pe, max_gap, padding_passes

@@ -1,6 +1,6 @@
 """The stored form of an image: its entries as two Huffman streams, gaps and codes (docs/image-format.md).
 
-`image.read` takes both forms; the words it hands on, and the checksum it compares, are those of the plain image.
+`ese_host.bundle.read_image` reads both forms; the words that it returns are always those of the plain image.
 """
 
 from __future__ import annotations
@@ -22,28 +22,41 @@ MAGIC = 0x48455345
 VERSION = 1
 FIELDS = ("magic", "version", "words", "image_words", "gap_bits", "code_bits")
 LENGTH_BITS = 5
-"""Bits of a code length in the tables."""
+"""Bits of a Huffman code's length in the tables of lengths."""
 CHUNK_BITS = 16
-"""Bits of a chunk's length."""
+"""Bits of a chunk's length, which itself counts bits."""
 
 
 def alphabets(design: Design) -> tuple[int, int]:
-    """Symbols of the gaps and of the codes."""
+    """Number of different symbols in the stream of gaps and in the stream of codes."""
     packing = design.packing
     return 1 << design.gap_bits, 1 << (packing.slot_width(True) if design.full_phases else packing.code_bits)
 
 
 def full_words(phases: Sequence[Phase], entry_words: int, design: Design) -> npt.NDArray[np.bool_]:
-    """(entry_words,) whether a word of entry memory holds the codes of a full phase."""
-    found = np.zeros(entry_words, dtype=np.bool_)
+    """(entry_words,) whether a word of entry memory holds the codes of a full phase.
+
+    Args:
+        phases: the phase table.
+        entry_words: words of entry memory per PE.
+        design: the image's design.
+    """
+    full = np.zeros(entry_words, dtype=np.bool_)
     for phase in phases:
         if phase.full and design.full_phases:
-            found[phase.entry_base : phase.entry_base - (-phase.entry_count // design.packing.per_word(True))] = True
-    return found
+            full[phase.entry_base : phase.entry_base - (-phase.entry_count // design.packing.per_word(True))] = True
+    return full
 
 
 def layout_of(header: dict[str, int], rest: int, symbols: tuple[int, int], design: Design) -> dict[str, slice]:
-    """Word range of each section of a stored image, by its own header, the plain words kept, and its gaps and codes."""
+    """Word range of each section of a stored image.
+
+    Args:
+        header: fields of the stored image's header.
+        rest: words of the plain image without its entries.
+        symbols: number of symbols in the stream of gaps and in the stream of codes.
+        design: the image's design.
+    """
     gaps, codes = alphabets(design)
     gap_chunks, code_chunks = (packed_words(-(-count // CHUNK), CHUNK_BITS) for count in symbols)
     sizes = {
@@ -62,51 +75,52 @@ def layout_of(header: dict[str, int], rest: int, symbols: tuple[int, int], desig
 
 
 def expand(words: Words, design: Design, name: str) -> Words:
-    """The words of the plain image.
+    """Decode a stored image to the words of the plain image.
 
-    Every size is checked against the file's and the design's before memory is taken for it.
+    Every size is checked against the file and the design before memory is allocated for it.
 
     Args:
         words: (n,) all words of the file.
-        design: the design it is for.
-        name: how messages name the file.
+        design: the design for which the image was made.
+        name: name of the file in error messages.
 
     Raises:
-        FormatError: it is no whole, undamaged stored image. MismatchError: it is for another design.
-        CapacityError: it does not fit the design's memories.
+        FormatError: if the file is no complete, undamaged stored image.
+        MismatchError: if the image is for another design.
+        CapacityError: if the image does not fit the design's memories.
     """
     least = len(FIELDS) + len(HEADER)
     if len(words) < least:
-        raise FormatError(f"{name}: {len(words)} words; a stored image has at least {least}: store it again")
+        raise FormatError(f"{name}: {len(words)} words; a stored image has at least {least}: pack it again")
     header = dict(zip(FIELDS, (int(w) for w in words), strict=False))
     for field, expected in (("version", VERSION), ("words", len(words))):
         if header[field] != expected:
-            raise FormatError(f"{name}: {field} is {header[field]:#x}; expected {expected:#x}: store the image again")
+            raise FormatError(f"{name}: {field} is {header[field]:#x}; expected {expected:#x}: pack the image again")
     crc = zlib.crc32(words[:-1].astype("<u4").tobytes())
     if crc != int(words[-1]):
-        raise FormatError(f"{name}: CRC is {int(words[-1]):#010x}; its content has {crc:#010x}: copy or store it again")
+        raise FormatError(f"{name}: CRC is {int(words[-1]):#010x}; its content has {crc:#010x}: copy or pack it again")
     inner = read_header(words[len(FIELDS) :])
     check_header(inner, header["image_words"], design, name)
     plain = section_slices(inner, design)
     size = plain["checksum"].stop
     if header["image_words"] != size:
-        raise FormatError(f"{name}: image_words is {header['image_words']}; its header asks for {size}: store it again")
+        raise FormatError(f"{name}: image_words is {header['image_words']}; its header asks for {size}: pack it again")
     entries = plain["entries"]
-    table = slice(*(len(FIELDS) + at for at in (plain["phase table"].start, plain["phase table"].stop)))
+    table = slice(len(FIELDS) + plain["phase table"].start, len(FIELDS) + plain["phase table"].stop)
     if table.stop > len(words):
-        raise FormatError(f"{name}: {len(words)} words; its phase table alone ends at {table.stop}: store it again")
+        raise FormatError(f"{name}: {len(words)} words; its phase table ends at word {table.stop}: pack it again")
     full = full_words(phase_table(words[table], design)[0], inner["entry_words"], design)
     counts = symbol_counts(full, design)
     parts = layout_of(header, size - (entries.stop - entries.start), counts, design)
     if parts["checksum"].stop != len(words):
-        raise FormatError(f"{name}: {len(words)} words; its header asks for {parts['checksum'].stop}: store it again")
+        raise FormatError(f"{name}: {len(words)} words; its header asks for {parts['checksum'].stop}: pack it again")
     streams = []
     for stream, symbols, count in zip(("gap", "code"), alphabets(design), counts, strict=True):
         bits = header[f"{stream}_bits"]
         chunk_bits = unpack(words[parts[f"{stream} chunks"]], -(-count // CHUNK), CHUNK_BITS)
         if int(chunk_bits.sum()) != bits:
             raise FormatError(
-                f"{name}: {stream}_bits is {bits}; its chunks have {chunk_bits.sum()}: copy or store the image again"
+                f"{name}: {stream}_bits is {bits}; its chunks have {chunk_bits.sum()}: copy or pack the image again"
             )
         lengths = unpack(words[parts[f"{stream} lengths"]], symbols, LENGTH_BITS)
         payload = words[parts[f"{stream}s"]].astype("<u4").view(np.uint8)
@@ -117,31 +131,50 @@ def expand(words: Words, design: Design, name: str) -> Words:
 
 
 def symbol_counts(full: npt.NDArray[np.bool_], design: Design) -> tuple[int, int]:
-    """Symbols in the two streams: a word of a full phase has codes alone."""
-    whole = int(full.sum())
-    gaps = (len(full) - whole) * design.pes * design.packing.per_word(False)
-    return gaps, gaps + whole * design.pes * design.packing.per_word(True)
+    """Number of symbols in the stream of gaps and in the stream of codes; words of full phases have only codes."""
+    full_count = int(full.sum())
+    gaps = (len(full) - full_count) * design.pes * design.packing.per_word(False)
+    return gaps, gaps + full_count * design.pes * design.packing.per_word(True)
 
 
 def joined(gaps: Codes, codes: Codes, full: npt.NDArray[np.bool_], design: Design) -> Codes:
-    """Words of entry memory, in order: the codes of words with gaps are the first, those of full phases the last."""
+    """Compose the words of entry memory from gaps and codes.
+
+    Args:
+        gaps: gaps of all entries in words that are not full.
+        codes: first the codes of these entries, then the codes of full words.
+        full: (entry_words,) result of `full_words`.
+        design: the image's design.
+
+    Returns:
+        (entry_words * pes,) words, by address and then by PE.
+    """
     packing = design.packing
     entries = gaps | codes[: len(gaps)] << packing.gap_bits
     result = np.zeros((len(full), design.pes), dtype=np.int64)
-    for slots, whole in ((entries, False), (codes[len(gaps) :], True)):
-        per_word = packing.per_word(whole)
-        words = (slots.reshape(-1, per_word) << np.arange(per_word) * packing.slot_width(whole)).sum(axis=1)
-        result[full == whole] = words.reshape(-1, design.pes)
+    for slots, is_full in ((entries, False), (codes[len(gaps) :], True)):
+        per_word = packing.per_word(is_full)
+        words = (slots.reshape(-1, per_word) << np.arange(per_word) * packing.slot_width(is_full)).sum(axis=1)
+        result[full == is_full] = words.reshape(-1, design.pes)
     return result.reshape(-1)
 
 
 def split(words: Codes, full: npt.NDArray[np.bool_], design: Design) -> tuple[Codes, Codes]:
-    """Inverse of `joined`: gaps and codes of the words of entry memory."""
+    """Inverse of `joined`.
+
+    Args:
+        words: (entry_words * pes,) words of entry memory, by address and then by PE.
+        full: (entry_words,) result of `full_words`.
+        design: the image's design.
+
+    Returns:
+        Gaps and codes, as in the arguments of `joined`.
+    """
     packing = design.packing
     memory = words.reshape(len(full), design.pes)
     slots = []
-    for whole in (False, True):
-        places = np.arange(packing.per_word(whole)) * packing.slot_width(whole)
-        mask = (1 << packing.slot_width(whole)) - 1
-        slots.append((memory[full == whole].reshape(-1)[:, None] >> places & mask).reshape(-1))
+    for is_full in (False, True):
+        shifts = np.arange(packing.per_word(is_full)) * packing.slot_width(is_full)
+        mask = (1 << packing.slot_width(is_full)) - 1
+        slots.append((memory[full == is_full].reshape(-1)[:, None] >> shifts & mask).reshape(-1))
     return slots[0] & ((1 << packing.gap_bits) - 1), np.concatenate([slots[0] >> packing.gap_bits, slots[1]])

@@ -1,7 +1,7 @@
-"""A design: every number that is fixed when the engine is synthesized.
+"""Designs: all numbers that are fixed when an engine is synthesized.
 
-One `Design` makes config.h, is written into the manifest, and decides which images fit. `design_id` is what the
-hardware answers in its first register, so that host, image and bitstream can tell whether they belong together.
+config.h is generated from a `Design`, the manifest contains it, and it decides which images fit. The hardware reports
+its `design_id` in a register, so that host, image and bitstream can tell whether they belong together.
 """
 
 from __future__ import annotations
@@ -21,16 +21,17 @@ FORMAT_VERSION = 1
 SUM_FRAC = 36
 """Fractional bits of a pre-activation sum."""
 SUM_BITS = 48
+"""Bits of a pre-activation sum."""
 SCAN_WIDTH = 4
-"""Elements of a vector that skip mode examines at once."""
+"""Elements of a vector that skip mode examines per iteration."""
 WRITEBACK = 24
-"""Iterations from an element-wise issue to its write: room for the unit's pipeline."""
+"""Iterations from the issue of an element-wise operation to the write of its result, as its pipeline needs them."""
 MAX_PES = 128
 MAX_FIFO_DEPTH = 256
 FULL_FIELD = "full_phases"
-"""What only the canonical JSON of a design with full phases tells."""
+"""Field that the canonical JSON contains only for designs with full phases."""
 SKIP_FIELDS = ("mode", "fifo_depth", "pointer_depth", "delta_depth")
-"""What only a skip design has, and only its canonical JSON tells."""
+"""Fields that the canonical JSON contains only for designs in skip mode."""
 
 
 @dataclass(frozen=True)
@@ -38,21 +39,31 @@ class Design:
     """Sizes and formats of one engine (docs/engine.md).
 
     Attributes:
-        weights: kind of weight code. gap_bits: bits of the relative index.
-        pes: processing elements. cells_per_cycle: element-wise units, 1, or 2 with an even number of
-            PEs, so that each unit drains PEs of its own.
-        acc_bits: accumulator width. acc_banks: accumulators a row (1, 2 or 4).
-        entry_depth: words of entry memory a PE. group_depth: groups of four rows a PE.
-        vector_depth: elements of each vector RAM. param_depth: rows of scales and biases.
-        cell_depth: LSTM cells (c and peepholes). phases: entries of the phase table.
-        source: format of the first signed network's input, else of the first's; the engine has its sign alone.
-        state: of h and c. output: of an LSTM's output to the next layer.
-        gate: activation of i, f, o. cell: activation of the candidate and of c.
-        clock_mhz: clock the design is meant for.
-        mode: "stream" (every activation; ESE) or "skip" (those that are not zero, or have changed; EIE).
-        fifo_depth: columns that a PE's FIFO holds. pointer_depth: column pointers a PE.
-        delta_depth: elements whose last broadcast value is kept; 0 where none is. The last three: skip mode alone.
-        full_phases: whether a matrix may be stored without gaps, every weight of it.
+        weights: kind of weight code.
+        gap_bits: bits of the relative index.
+        pes: number of processing elements (PEs).
+        cells_per_cycle: number of element-wise units: 1, or 2 if the number of PEs is even, so that each unit drains
+            different PEs.
+        acc_bits: width of an accumulator.
+        acc_banks: accumulators per row: 1, 2 or 4.
+        entry_depth: words of entry memory per PE.
+        group_depth: groups of four accumulator rows per PE.
+        vector_depth: elements of each vector RAM.
+        param_depth: rows of scales and biases per element-wise unit.
+        cell_depth: LSTM cells (c and peepholes) per element-wise unit.
+        phases: entries of the phase table.
+        source: input format of the first network whose input is signed, else of the first network; only its sign is
+            built into the engine.
+        state: format of h and c.
+        output: format of an LSTM's output as stored for the next layer.
+        gate: activation of i, f and o.
+        cell: activation of the candidate and of c.
+        clock_mhz: intended clock frequency in MHz.
+        mode: "stream" processes every activation (ESE), "skip" only those that are not zero or have changed (EIE).
+        fifo_depth: columns that the FIFO of a PE holds; used in skip mode.
+        pointer_depth: column pointers per PE in skip mode; 0 in stream mode.
+        delta_depth: elements whose last broadcast value is kept for delta networks, in skip mode; 0 if there are none.
+        full_phases: whether a matrix may also be stored in full, every weight without a gap.
     """
 
     weights: WeightKind
@@ -109,29 +120,31 @@ class Design:
             )
         for name in ("source", "state", "output"):
             form: Fixed = getattr(self, name)
-            if form.bits + (not form.signed) > 16 + (name == "source"):
+            most = 16 + (name == "source") - (not form.signed)
+            if form.bits > most:
                 raise FormatError(
-                    f"design: {name} has {form.bits} bits; a vector element holds 16: narrow the quantizer"
+                    f"design: {name} has {form.bits} bits, {'signed' if form.signed else 'unsigned'}; at most {most} "
+                    "are allowed: narrow the quantizer"
                 )
 
     @property
     def packing(self) -> Packing:
-        """Widths of its entries and of the words that hold them."""
+        """Widths of the entries and of the words that hold them."""
         return Packing(self.weights, self.gap_bits, self.full_phases)
 
     @property
     def design_id(self) -> int:
-        """32 bits that name this design: the head of the SHA-256 of its canonical JSON."""
+        """32-bit number that identifies this design: the first bits of the SHA-256 of its canonical JSON."""
         return int(digest_of(self.canonical().encode())[:8], 16)
 
     def canonical(self) -> str:
-        """Canonical JSON of the format version and every field that the mode has."""
-        left_out = (SKIP_FIELDS if self.mode == "stream" else ()) + (() if self.full_phases else (FULL_FIELD,))
-        named = {name: value for name, value in asdict(self).items() if name not in left_out}
-        return json.dumps({"format": FORMAT_VERSION, **named}, sort_keys=True)
+        """Canonical JSON of the format version and of all fields that matter to this design."""
+        omitted = (SKIP_FIELDS if self.mode == "stream" else ()) + (() if self.full_phases else (FULL_FIELD,))
+        values = {name: value for name, value in asdict(self).items() if name not in omitted}
+        return json.dumps({"format": FORMAT_VERSION, **values}, sort_keys=True)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values for the manifest."""
+        """The design as a dictionary of plain values, as the manifest contains it."""
         return asdict(self)
 
     @classmethod
@@ -139,18 +152,23 @@ class Design:
         """Inverse of `to_json`.
 
         Raises:
-            FormatError: a field is missing, unknown or out of range.
+            FormatError: if a field is missing, unknown or out of range.
         """
         if isinstance(value, dict) and set(value) == {item.name for item in fields(cls)} - {FULL_FIELD}:
-            value = {**value, FULL_FIELD: False}  # designs of before had none
+            value = {**value, FULL_FIELD: False}  # older manifests do not have the field
         return decode(cls, value, "design")
 
 
 def check_ids(what: str, found: int, expected: int) -> None:
-    """Refuse two parts whose design ids differ.
+    """Refuse a part that was made for another design.
+
+    Args:
+        what: name of the part in the error message.
+        found: design id of the part.
+        expected: id of the design.
 
     Raises:
-        MismatchError: the ids differ.
+        MismatchError: if the ids differ.
     """
     if found != expected:
         raise MismatchError(

@@ -1,8 +1,9 @@
-"""Interleaved rows and relative index: how a sparse matrix lies in the PEs (EIE section III.B, ESE section 4.2).
+"""Interleaved rows and relative index: how the PEs store a sparse matrix (EIE section III.B, ESE section 4.2).
 
-Rows are interleaved over the PEs. A Dense or projection row r belongs to PE r mod P, as its row r div P. An LSTM's
-rows come in groups of four gate rows of one cell: cell u belongs to PE u mod P, and gate g of it is that PE's row
-4 * (u div P) + g. Within a PE a weight's position is column * stride + row, the stride a power of two.
+The rows of a matrix are interleaved over P PEs. Row r of a Dense or projection matrix belongs to PE r mod P and is
+this PE's row r div P. The rows of an LSTM's kernels come in groups of four, the gates of a cell: cell u belongs to PE
+u mod P, and its gate g is this PE's row 4 * (u div P) + g. The position of a weight within its PE is
+column * stride + row; the stride is a power of two.
 """
 
 from __future__ import annotations
@@ -20,7 +21,13 @@ Positions = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Interleave:
-    """Rows of one matrix over `pes` PEs; `group` is 4 for an LSTM's gate matrices (Keras row order), else 1."""
+    """Distribution of a matrix's rows over the PEs.
+
+    Attributes:
+        rows: rows of the matrix; for an LSTM's kernels in Keras's order, gate by gate.
+        pes: number of PEs.
+        group: rows that share a PE: 4 for an LSTM's kernels, else 1.
+    """
 
     rows: int
     pes: int
@@ -29,37 +36,38 @@ class Interleave:
     def __post_init__(self) -> None:
         if self.rows < 1 or self.pes < 1 or self.group < 1 or self.rows % self.group:
             raise FormatError(
-                f"{self.rows} rows over {self.pes} PEs in groups of {self.group}; all positive, rows a multiple"
+                f"{self.rows} rows are to be interleaved over {self.pes} PEs in groups of {self.group}; all three must "
+                "be positive, and the rows a multiple of the group"
             )
 
     @property
     def items(self) -> int:
-        """Cells of an LSTM, rows of another matrix: what is dealt out to the PEs in turn."""
+        """Number of items that the PEs receive in turn: cells of an LSTM, or rows of any other matrix."""
         return self.rows // self.group
 
     @property
     def rows_per_pe(self) -> int:
-        """Rows of the fullest PE."""
+        """Rows of the PE that has most."""
         return -(-self.items // self.pes) * self.group
 
     @property
     def stride_log2(self) -> int:
-        """log2 of the stride: rows of the fullest PE, rounded up to a power of two."""
+        """log2 of the stride, which is `rows_per_pe` rounded up to a power of two."""
         return (self.rows_per_pe - 1).bit_length()
 
     def owners(self) -> tuple[Positions, Positions]:
-        """(rows,) PE and row within the PE of every matrix row."""
+        """(rows,) PE of every matrix row, and (rows,) its row within that PE."""
         gate, item = np.divmod(np.arange(self.rows, dtype=np.int64), self.items)
         return item % self.pes, (item // self.pes) * self.group + gate
 
     def rows_of(self, pe: int) -> Positions:
-        """Matrix rows of one PE, in the order of its rows."""
+        """Matrix rows that belong to a PE, in the order of the PE's rows."""
         owner, local = self.owners()
-        mine = np.flatnonzero(owner == pe)
-        return mine[np.argsort(local[mine])]
+        rows = np.flatnonzero(owner == pe)
+        return rows[np.argsort(local[rows])]
 
     def placed(self, matrix: npt.NDArray[np.generic]) -> list[tuple[Positions, npt.NDArray[np.generic]]]:
-        """The non-zero elements of a (rows, columns) matrix, for each PE: ascending positions, and their values."""
+        """For each PE the ascending positions and the values of the non-zero elements of a (rows, columns) matrix."""
         owner, local = self.owners()
         row, column = np.nonzero(matrix)
         position = (column.astype(np.int64) << self.stride_log2) + local[row]
@@ -70,19 +78,27 @@ class Interleave:
 
 
 def max_gap(kind: WeightKind, gap_bits: int) -> int:
-    """Largest gap of an entry that carries a weight: ternary keeps the all-ones gap for padding."""
+    """Largest gap of an entry that carries a weight; ternary reserves the gap of all ones for padding."""
     return (1 << gap_bits) - (1 if WEIGHT_KINDS[kind].holds_zero else 2)
 
 
 def padding_passes(kind: WeightKind, gap_bits: int) -> int:
-    """Positions that one padding entry passes: the gap, and, but for ternary, the zero weight behind it."""
+    """Positions that one padding entry skips: its gap, and except for ternary the zero weight that it carries."""
     return (1 << gap_bits) - (0 if WEIGHT_KINDS[kind].holds_zero else 1)
 
 
 def relative_index(positions: Positions, kind: WeightKind, gap_bits: int) -> tuple[Positions, Positions]:
-    """Gaps of all entries and the indices, among the entries, of those that carry the weights.
+    """Encode ascending positions as gaps (stream order).
 
-    The other entries are padding. A gap is the number of positions skipped since the previous entry.
+    A gap is the number of positions skipped since the previous entry. Entries without a weight are padding.
+
+    Args:
+        positions: ascending positions of the weights of one PE.
+        kind: kind of weight code.
+        gap_bits: bits of the relative index.
+
+    Returns:
+        The gaps of all entries, and the indices of the entries that carry the weights.
 
     >>> gaps, weights = relative_index(np.array([0, 5, 40]), "int4", 4)
     >>> gaps.tolist(), weights.tolist()
@@ -95,27 +111,44 @@ def relative_index(positions: Positions, kind: WeightKind, gap_bits: int) -> tup
 def column_index(
     positions: Positions, stride_log2: int, columns: int, kind: WeightKind, gap_bits: int
 ) -> tuple[Positions, Positions, Positions]:
-    """Skip order: as `relative_index`, but every column's gaps count from its own row 0.
+    """Encode ascending positions as gaps that begin anew at row 0 of every column (skip order).
+
+    Args:
+        positions: ascending positions of the weights of one PE.
+        stride_log2: log2 of the stride.
+        columns: columns of the matrix.
+        kind: kind of weight code.
+        gap_bits: bits of the relative index.
 
     Returns:
-        Gaps, the indices of the entries that carry the weights, and (columns + 1,) the entry with which each column
-        begins and the last one ends.
+        The gaps of all entries; the indices of the entries that carry the weights; (columns + 1,) the index of the
+        entry with which each column begins, and last the number of entries.
 
     >>> gaps, weights, starts = column_index(np.array([1, 3, 8]), 2, 3, "int4", 4)
     >>> gaps.tolist(), weights.tolist(), starts.tolist()
     ([1, 1, 0], [0, 1, 2], [0, 2, 2, 3])
     """
     column, row = positions >> stride_log2, positions & ((1 << stride_log2) - 1)
-    same = np.diff(column, prepend=-1) == 0
-    before = np.where(same, np.concatenate(([-1], row))[:-1], -1)
-    gaps, weights, entries = _padded(row - before - 1, kind, gap_bits)
+    same_column = np.diff(column, prepend=-1) == 0
+    previous_row = np.where(same_column, np.concatenate(([-1], row))[:-1], -1)
+    gaps, weights, counts = _padded(row - previous_row - 1, kind, gap_bits)
     starts = np.zeros(columns + 1, dtype=np.int64)
-    np.add.at(starts, column + 1, entries)
+    np.add.at(starts, column + 1, counts)
     return gaps, weights, np.cumsum(starts)
 
 
 def _padded(skipped: Positions, kind: WeightKind, gap_bits: int) -> tuple[Positions, Positions, Positions]:
-    """Gaps of all entries, the indices of those with weights, and each weight's entries, its padding counted."""
+    """Insert padding entries for gaps that are too large.
+
+    Args:
+        skipped: positions skipped before each weight.
+        kind: kind of weight code.
+        gap_bits: bits of the relative index.
+
+    Returns:
+        The gaps of all entries; the indices of the entries that carry the weights; for each weight the number of its
+        entries, padding included.
+    """
     limit = max_gap(kind, gap_bits)
     step = padding_passes(kind, gap_bits)
     padding = np.where(skipped > limit, -(-(skipped - limit) // step), 0)
@@ -127,12 +160,13 @@ def _padded(skipped: Positions, kind: WeightKind, gap_bits: int) -> tuple[Positi
 
 @dataclass(frozen=True, eq=False)
 class Entries:
-    """What one PE stores of a matrix, padding included.
+    """The entries of a matrix that one PE stores, padding included.
 
     Attributes:
-        gaps: (entries,) positions skipped since the entry before.
-        values: (entries,) the matrix's elements, 0 in padding.
-        starts: (columns + 1,) the entry with which each column begins and the last one ends; skip order alone.
+        gaps: (entries,) positions skipped since the previous entry.
+        values: (entries,) codes of the weights; 0 in padding.
+        starts: (columns + 1,) the index of the entry with which each column begins, and last the number of entries;
+            None in stream order.
     """
 
     gaps: Positions
@@ -143,16 +177,16 @@ class Entries:
 def entries(
     matrix: npt.NDArray[np.generic], interleave: Interleave, kind: WeightKind, gap_bits: int, by_column: bool = False
 ) -> list[Entries]:
-    """The entries of each PE, in stream order, or with `by_column` in skip order.
+    """The entries of each PE.
 
     Args:
-        matrix: (rows, columns) codes, outputs first; 0 is no weight.
-        interleave: its rows over the PEs.
-        kind: of its codes.
-        gap_bits: width of the relative index.
-        by_column: whether every column's gaps count from its own row 0.
+        matrix: (rows, columns) codes, outputs first; 0 is a pruned weight.
+        interleave: distribution of the rows over the PEs.
+        kind: kind of weight code.
+        gap_bits: bits of the relative index.
+        by_column: whether gaps begin anew at row 0 of every column (skip order), instead of running on (stream order).
     """
-    found = []
+    result = []
     for positions, values in interleave.placed(matrix):
         starts = None
         if by_column:
@@ -161,12 +195,19 @@ def entries(
             gaps, weights = relative_index(positions, kind, gap_bits)
         stored = np.zeros_like(gaps)
         stored[weights] = values
-        found.append(Entries(gaps, stored, starts))
-    return found
+        result.append(Entries(gaps, stored, starts))
+    return result
 
 
 def entries_per_pe(
     matrix: npt.NDArray[np.generic], interleave: Interleave, kind: WeightKind, gap_bits: int
 ) -> npt.NDArray[np.int64]:
-    """(pes,) stored entries, padding counted: the cycles that each PE needs for the matrix."""
-    return np.array([len(one.gaps) for one in entries(matrix, interleave, kind, gap_bits)])
+    """(pes,) number of entries, padding included: the cycles that each PE needs for a matrix in stream mode.
+
+    Args:
+        matrix: (rows, columns) codes, outputs first; 0 is a pruned weight.
+        interleave: distribution of the rows over the PEs.
+        kind: kind of weight code.
+        gap_bits: bits of the relative index.
+    """
+    return np.array([len(stored.gaps) for stored in entries(matrix, interleave, kind, gap_bits)])

@@ -1,4 +1,4 @@
-"""How entries lie in words of entry memory: the one place that knows their widths (docs/image-format.md, "Entries")."""
+"""Packing of entries into words of entry memory; all widths are defined here (docs/image-format.md, "Entries")."""
 
 from __future__ import annotations
 
@@ -9,24 +9,25 @@ import numpy as np
 from ese_host.ir import WEIGHT_KINDS, Codes, WeightCode, WeightKind
 
 RAM_BITS = 18
-"""Width of a block RAM's word: a vector element's, a column pointer's, and an entry word's or half of one."""
+"""Bits of a word of block RAM: of a vector element, of a column pointer, and of an entry word or half of one."""
 GAP_BITS = range(2, 13)
-"""Widths of the relative index that a design may have."""
+"""Allowed bits of the relative index."""
 CONSTANT_BITS = 16
-"""Width of a scale, a bias, a peephole and a codebook's level in an image."""
+"""Bits of a scale, a bias, a peephole and a level of a codebook in an image."""
 COUNT_BITS = 16
-"""Width of a PE's entry count in an image."""
+"""Bits of a PE's entry count in an image."""
 LEVELS = max(kind.codebook for kind in WEIGHT_KINDS.values())
-"""Levels of a codebook, in an image and in the engine."""
+"""Levels of a codebook in an image and in the engine."""
 CODEBOOKS = 16
-"""Codebooks that a codebook4 engine holds."""
+"""Most codebooks that a codebook4 engine holds."""
 
 
 @dataclass(frozen=True)
 class Packing:
-    """Widths of entries of one kind with a relative index of `gap_bits`, and of the codes of full phases.
+    """Widths of entries and of the words that hold them.
 
-    A full phase stores every weight of a matrix, zeros too, as codes without a gap. A ternary code has two bits there.
+    A full phase stores every weight of a matrix, zeros included, as a code without a gap. A ternary code has one bit in
+    an entry and two bits in a full phase.
 
     >>> for kind in ("ternary", "int4", "int12", "int16"):
     ...     packing = Packing(kind, 5, full_phases=True)
@@ -35,6 +36,11 @@ class Packing:
     int4 18 2 4
     int12 18 1 1
     int16 36 1 2
+
+    Attributes:
+        kind: kind of weight code.
+        gap_bits: bits of the relative index.
+        full_phases: whether the design may have full phases.
     """
 
     kind: WeightKind
@@ -43,16 +49,16 @@ class Packing:
 
     @property
     def weight(self) -> WeightCode:
-        """What the table says of its kind."""
+        """Properties of the kind of weight code."""
         return WEIGHT_KINDS[self.kind]
 
     @property
     def code_bits(self) -> int:
-        """Bits of a weight code."""
+        """Bits of a weight code in an entry."""
         return self.weight.code_bits
 
     def stored(self, codes: Codes) -> Codes:
-        """A matrix's codes as entries store them: two's complement; ternary ones by their sign, set where negative."""
+        """Codes as entries store them: in two's complement, ternary ones as a bit that is set if negative."""
         return (codes < 0).astype(np.int64) if self.code_bits == 1 else codes & ((1 << self.code_bits) - 1)
 
     @property
@@ -62,18 +68,19 @@ class Packing:
 
     @property
     def word_bits(self) -> int:
-        """Bits of a word of entry memory: a block RAM's where an entry fits, else two, side by side."""
+        """Bits of a word of entry memory: one word of block RAM if an entry fits it, else two side by side."""
         return RAM_BITS if self.entry_bits <= RAM_BITS else 2 * RAM_BITS
 
     def slot_width(self, full: bool) -> int:
-        """Bits of what is stored for one weight: an entry, or in a full phase its code."""
+        """Bits stored per weight: an entry, or in a full phase a code."""
         return max(2, self.code_bits) if full else self.entry_bits
 
     def per_word(self, full: bool) -> int:
-        """Entries or, in a full phase, codes packed into one word."""
+        """Entries per word, or in a full phase codes per word."""
         return self.word_bits // self.slot_width(full)
 
     @property
     def slot_bits(self) -> int:
-        """Bits of a column pointer that name a place within a word: a code needs at most an entry's bits."""
+        """Bits of a column pointer that select a slot within a word."""
+        # Full words have at least as many slots, because a code needs no more bits than an entry.
         return (self.per_word(self.full_phases) - 1).bit_length()

@@ -1,4 +1,4 @@
-"""The phase table's records: what the engine does in one step (docs/image-format.md, "Phases")."""
+"""The records of the phase table, which control what the engine does in one step (docs/image-format.md, "Phases")."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from ese_host.image.design import Design
 from ese_host.image.packing import COUNT_BITS
 
 PHASE_WORDS = 10
+"""Words of a record in stream mode."""
 SCAN_WORDS = 3
-"""More words of a record in skip mode."""
+"""Additional words of a record in skip mode."""
 FLAGS = (
     "lstm",
     "dense",
@@ -35,7 +36,7 @@ FLAGS = (
     "second_ram",
     "delta",
 )
-"""Bits 0 to 19 of a record's first word."""
+"""Flags of a record, in bits 0 to 19 of its first word."""
 FIELDS = {
     "codebook": Field(0, 20, 4),
     "stride_log2": Field(0, 24, 4),
@@ -64,12 +65,15 @@ FIELDS = {
     "threshold": Field(11, 16, 16),
     "last_base": Field(12, 0, 16),
 }
-"""A record's numbers; those from word `PHASE_WORDS` on are skip mode's."""
+"""Numbers of a record; those from word `PHASE_WORDS` on exist only in skip mode."""
 
 
 @dataclass
 class Phase:
-    """One matrix, the element-wise stage that may follow it, and when both run. Names as in csrc/engine/phase.h."""
+    """A record: one matrix, the element-wise stage that may follow it, and when both run.
+
+    The fields have the names of csrc/engine/phase.h; docs/image-format.md, "Phases", describes them.
+    """
 
     layer: int = 0
     part: int = 0
@@ -105,7 +109,7 @@ class Phase:
 
     @property
     def full(self) -> bool:
-        """Whether every weight is stored, without gaps: `rows` of each PE, column by column."""
+        """Whether every weight is stored without gaps: column by column, `rows` codes in each PE."""
         return self.rows > 0
 
     @property
@@ -114,7 +118,7 @@ class Phase:
         return self.has("lstm") or self.has("dense")
 
     def to_words(self, skip: bool = False) -> Words:
-        """(10,) words of the record, (13,) in skip mode."""
+        """(10,) words of the record, or (13,) in skip mode."""
         words = [0] * (PHASE_WORDS + (SCAN_WORDS if skip else 0))
         words[0] = sum(1 << FLAGS.index(name) for name in self.flags)
         for name, place in FIELDS.items():
@@ -137,7 +141,7 @@ class Phase:
 
 
 def record_words(design: Design) -> tuple[int, int]:
-    """Words of a phase's record, and of the entry counts behind it, which only stream mode has."""
+    """Words of a phase's record, and words of the entry counts behind it, which only stream mode has."""
     if design.mode == "skip":
         return PHASE_WORDS + SCAN_WORDS, 0
     return PHASE_WORDS, packed_words(design.pes, COUNT_BITS)

@@ -1,14 +1,15 @@
-"""The plan of one step: layers by their sizes as phases, in the order in which the engine runs them.
+"""The schedule of one step: the phases of all layers, in the order in which the engine runs them.
 
-It follows docs/engine.md, "Schedule". The encoder attaches matrices to it, the estimate attaches entry counts, and the
-cycle model attaches time.
+It follows docs/engine.md, "Schedule", and needs only the sizes of the layers. The encoder adds the weights to it, the
+estimate adds numbers of entries, and the cycle model adds cycles.
 
-Input frames and an LSTM's separate outputs live in vector RAM A, states in B, so that the PEs read one while the
-element-wise stage writes the other. Where the first layer is an LSTM, its input part of step t + 1 goes ahead, beside
-the element-wise stage of step t.
+Input frames and outputs that an LSTM stores beside its state are in vector RAM A, states in B, so that the PEs can read
+one while the element-wise stage writes the other. If the first layer is an LSTM, its kernel's phase of step t + 1 runs
+ahead, at the same time as the element-wise stage of step t.
 
-A delta network's sums persist: each delta layer has accumulators of its own, below those that the other layers share,
-and nothing goes ahead, for its input part may be added only when the last step's sums have been read.
+The sums of a delta network persist from step to step. Each delta layer therefore has accumulators of its own, below
+those that the other layers share. No phase runs ahead then, because changes of the input may be added only after the
+sums of the previous step have been read.
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ class PlannedPhase:
     """One phase of the plan.
 
     Attributes:
-        phase: its record; what depends on weights, formats and the design's packing is still zero.
-        matrix: the matrix that it multiplies.
-        number: that matrix's number among the matrices of all layers, in the order of `LayerSize.matrices`.
+        phase: its record; fields that depend on weights, formats or the design's packing are still zero.
+        matrix: size of the matrix that the phase multiplies.
+        number: number of the matrix among those of all layers, in the order of `LayerSize.matrices`.
     """
 
     phase: Phase
@@ -38,13 +39,13 @@ class PlannedPhase:
     number: int
 
     def groups(self, pes: int) -> int:
-        """Groups of four accumulators that the matrix's rows take in a PE."""
+        """Groups of four accumulators that the matrix's rows occupy in each PE."""
         return -(-self.matrix.interleave(pes).rows_per_pe // 4)
 
 
 @dataclass(frozen=True)
 class _Vector:
-    """Where a vector lies."""
+    """Address of a vector: its vector RAM and its first element there."""
 
     ram: int
     base: int
@@ -52,15 +53,16 @@ class _Vector:
 
 @dataclass
 class StepPlan:
-    """The phases of one step, and the sizes of what they use.
+    """The phases of one step, and the memory that they use.
 
     Attributes:
-        inputs, outputs: widths of a frame.
-        alternate: whether the accumulator sets change roles with every step.
-        alignment: elements that the beginning of a vector is a multiple of.
-        phases: in order.
-        vector_words: elements used of vector RAM A and B.
-        delta_words: elements whose last broadcast value is kept.
+        inputs: width of an input frame.
+        outputs: width of an output frame.
+        alternate: whether the two sets of accumulators swap roles with every step.
+        alignment: number of elements of which every vector's address is a multiple.
+        phases: the phases in the order in which they run.
+        vector_words: elements used of vector RAM A and of B.
+        delta_words: elements whose last broadcast value is kept for delta layers.
     """
 
     inputs: int
@@ -72,13 +74,13 @@ class StepPlan:
     delta_words: int = 0
 
     def allocate(self, ram: int, words: int) -> _Vector:
-        """`words` new elements of a vector RAM."""
+        """Reserve `words` elements of a vector RAM."""
         vector = _Vector(ram, self.vector_words[ram])
         self.vector_words[ram] += self._aligned(words)
         return vector
 
     def groups(self, pes: int) -> int:
-        """Groups of four accumulators a PE, once `place_sums` has been called."""
+        """Groups of four accumulators per PE and set; `place_sums` must have been called."""
         return max(planned.phase.group_base + planned.groups(pes) for planned in self.phases)
 
     def parameter_rows(self, units: int) -> int:
@@ -90,73 +92,73 @@ class StepPlan:
         return sum(-(-p.phase.items // units) for p in self.phases if p.phase.has("lstm"))
 
     def place_sums(self, pes: int) -> None:
-        """Place accumulators: in each set first those of the delta layers, then those that all other layers share."""
-        owned = [0, 0]
+        """Place accumulators: in each set first those of each delta layer, then those that all other layers share."""
+        delta_groups = [0, 0]  # groups of both sets that belong to delta layers
         bases: dict[int, int] = {}
         for planned in self.phases:
             phase = planned.phase
             if phase.has("delta"):
                 if phase.layer not in bases:
-                    bases[phase.layer] = owned[phase.has("set")]
-                    owned[phase.has("set")] += planned.groups(pes)
+                    bases[phase.layer] = delta_groups[phase.has("set")]
+                    delta_groups[phase.has("set")] += planned.groups(pes)
                 phase.group_base = bases[phase.layer]
                 phase.last_base = self.delta_words
                 self.delta_words += self._aligned(phase.columns)
         for planned in self.phases:
             if not planned.phase.has("delta"):
-                planned.phase.group_base = owned[planned.phase.has("set")]
+                planned.phase.group_base = delta_groups[planned.phase.has("set")]
 
     def _aligned(self, words: int) -> int:
         return -(-words // self.alignment) * self.alignment
 
 
 def plan_step(layers: Sequence[LayerSize], mode: Mode = "stream") -> StepPlan:
-    """The phases of one step.
+    """Plan the phases of one step.
 
     Args:
-        layers: in the order of computation.
-        mode: of the design; skip mode reads vectors in whole rows of `SCAN_WIDTH` elements.
+        layers: sizes of the layers in the order of computation.
+        mode: mode of the design; in skip mode vectors are aligned to `SCAN_WIDTH` elements.
 
     Raises:
-        UnsupportedError: the layers do not follow each other.
+        UnsupportedError: if there is no layer, or a layer's inputs are not the outputs of the one before it.
     """
     check_chain(layers)
     first = layers[0]
-    result = StepPlan(
+    plan = StepPlan(
         inputs=first.inputs,
         outputs=layers[-1].outputs,
         alternate=isinstance(first, LstmSize) and not any(_is_delta(layer) for layer in layers),
         alignment=SCAN_WIDTH if mode == "skip" else 1,
     )
-    source = result.allocate(RAM_A, first.inputs + first.inputs % 2)
+    source = plan.allocate(RAM_A, first.inputs + first.inputs % 2)
     last_only, number = False, 0
     for index, layer in enumerate(layers):
         final = index == len(layers) - 1
         if isinstance(layer, LstmSize):
-            phases, source = _lstm(result, layer, index, source, final)
+            phases, source = _lstm(plan, layer, index, source, final)
         else:
-            phases, source = _dense(result, layer, index, source, final)
+            phases, source = _dense(plan, layer, index, source, final)
         matrices = layer.matrices()
         for phase in phases:
             if last_only:
                 phase.flags.add("last_only")
-            if not result.alternate and index % 2:
+            if not plan.alternate and index % 2:
                 phase.flags.add("set")
             matrix = matrices[phase.part]
             phase.columns = matrix.columns
-            result.phases.append(PlannedPhase(phase, matrix, number + phase.part))
+            plan.phases.append(PlannedPhase(phase, matrix, number + phase.part))
         number += len(matrices)
         last_only = last_only or (isinstance(layer, LstmSize) and not layer.return_sequences)
-    return result
+    return plan
 
 
 def _is_delta(layer: LayerSize) -> bool:
     return isinstance(layer, LstmSize) and layer.delta
 
 
-def _lstm(result: StepPlan, layer: LstmSize, index: int, source: _Vector, final: bool) -> tuple[list[Phase], _Vector]:
-    """An LSTM's phases in order, and where its output lies."""
-    first, ahead = index == 0, index == 0 and result.alternate
+def _lstm(plan: StepPlan, layer: LstmSize, index: int, source: _Vector, final: bool) -> tuple[list[Phase], _Vector]:
+    """An LSTM's phases in order, and the address of its output."""
+    first, ahead = index == 0, index == 0 and plan.alternate
     inputs = Phase(layer=index, part=0, source_base=source.base)
     recurrent = Phase(layer=index, part=1, flags={"zero_state"})
     if source.ram == RAM_B:
@@ -173,12 +175,12 @@ def _lstm(result: StepPlan, layer: LstmSize, index: int, source: _Vector, final:
     stage.flags |= {"lstm", "first_enabled", "first_ram"}
     if layer.peepholes:
         stage.flags.add("peepholes")
-    state = result.allocate(RAM_B, layer.units)
+    state = plan.allocate(RAM_B, layer.units)
     stage.first_base = state.base
     phases = [inputs, recurrent] if first and not ahead else [recurrent, inputs]
     if layer.projection:
         stage.flags.add("stores_output")
-        output = result.allocate(RAM_A, layer.projection)
+        output = plan.allocate(RAM_A, layer.projection)
         recurrent.source_base = output.base
         phases.append(_projection(layer, index, state, output, final))
         return phases, output
@@ -188,7 +190,7 @@ def _lstm(result: StepPlan, layer: LstmSize, index: int, source: _Vector, final:
     if final:
         _emit(stage, layer.stored_output)
     elif layer.own_output:
-        output = result.allocate(RAM_A, layer.units)
+        output = plan.allocate(RAM_A, layer.units)
         stage.flags.add("second_enabled")
         stage.second_base = output.base
     if not layer.return_sequences:
@@ -197,7 +199,7 @@ def _lstm(result: StepPlan, layer: LstmSize, index: int, source: _Vector, final:
 
 
 def _projection(layer: LstmSize, index: int, source: _Vector, target: _Vector, final: bool) -> Phase:
-    """The phase of an LSTM's projection, from one vector to another."""
+    """The phase of an LSTM's projection, which reads the vector `source` and writes the vector `target`."""
     phase = Phase(
         layer=index,
         part=2,
@@ -213,8 +215,8 @@ def _projection(layer: LstmSize, index: int, source: _Vector, target: _Vector, f
     return phase
 
 
-def _dense(result: StepPlan, layer: DenseSize, index: int, source: _Vector, final: bool) -> tuple[list[Phase], _Vector]:
-    """A Dense layer's phase, and where its output lies."""
+def _dense(plan: StepPlan, layer: DenseSize, index: int, source: _Vector, final: bool) -> tuple[list[Phase], _Vector]:
+    """A Dense layer's phase, and the address of its output."""
     phase = Phase(layer=index, part=0, flags={"dense"}, source_base=source.base, items=layer.outputs)
     if source.ram == RAM_B:
         phase.flags.add("source_ram")
@@ -223,7 +225,7 @@ def _dense(result: StepPlan, layer: DenseSize, index: int, source: _Vector, fina
     if final:
         _emit(phase, layer.stored_output)
         return [phase], source
-    output = result.allocate(1 - source.ram, layer.outputs)
+    output = plan.allocate(1 - source.ram, layer.outputs)
     phase.flags.add("first_enabled")
     if output.ram == RAM_B:
         phase.flags.add("first_ram")
@@ -232,7 +234,7 @@ def _dense(result: StepPlan, layer: DenseSize, index: int, source: _Vector, fina
 
 
 def _emit(phase: Phase, stored: bool) -> None:
-    """Let a stage's results leave the engine, as stored or as exact values."""
+    """Let the results of a stage leave the engine, rounded as stored or as exact values."""
     phase.flags.add("emits")
     if stored:
         phase.flags.add("emits_stored")

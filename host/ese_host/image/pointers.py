@@ -1,4 +1,4 @@
-"""Column pointers of skip mode: for each PE, where each column of a matrix begins in entry memory."""
+"""Column pointers of skip mode: the place in entry memory where each column of a matrix begins, for each PE."""
 
 from __future__ import annotations
 
@@ -17,7 +17,13 @@ Pointers = npt.NDArray[np.int64]
 
 
 def to_fields(entries: Pointers, first_word: int, full: bool, packing: Packing) -> Pointers:
-    """Pointers as they are stored, of entries of a matrix that begins at a word of entry memory.
+    """Convert indices of entries to stored column pointers: a word's address and a slot within the word.
+
+    Args:
+        entries: indices of entries, counted from the first entry of the matrix.
+        first_word: address of the word of entry memory with which the matrix begins.
+        full: whether the matrix is stored in full, without gaps.
+        packing: packing of the entries.
 
     >>> to_fields(np.array([0, 2, 3, 7]), 0, False, Packing("ternary", 5)).tolist()
     [0, 2, 4, 9]
@@ -30,42 +36,51 @@ def to_fields(entries: Pointers, first_word: int, full: bool, packing: Packing) 
 def read(
     section: Words, count: int, entry_words: int, phases: Sequence[Phase], design: Design, name: str
 ) -> list[Pointers]:
-    """For each phase the (pes, columns + 1) entries with which columns begin, counted from the phase's first word on.
+    """Read and check the column pointers of an image.
 
-    `count`: pointers of each PE in the section. `entry_words`: words of entry memory that are stored. The phases say
-    how many places a word has.
+    Args:
+        section: words of the section of pointers.
+        count: number of pointers of each PE.
+        entry_words: stored words of entry memory per PE.
+        phases: the phase table, which says where a phase's pointers and entries begin and how words are packed.
+        design: the image's design.
+        name: name of the image in error messages.
+
+    Returns:
+        For each phase (pes, columns + 1) indices of the entry with which each column begins, counted from the first
+        entry of the phase; the last index is the number of entries.
 
     Raises:
-        FormatError: a pointer names no slot, lies behind the entries stored, or before the one before it; a matrix has
-            more columns than there are pointers, or a full one a column that is not whole.
+        FormatError: if a pointer addresses no slot, exceeds the stored entries or is less than the one before it; if a
+            matrix has more columns than there are pointers; if a column of a full phase has too few or many entries.
     """
     packing = design.packing
     fields = unpack(section, count * design.pes, RAM_BITS).reshape(count, design.pes).T
-    places = np.full(count, packing.per_word(False))
+    slots_per_word = np.full(count, packing.per_word(False))
     for number, phase in enumerate(phases):
         last = phase.pointer_base + phase.columns
         if last >= count:
             raise FormatError(
-                f"{name}: phase {number} uses {last + 1} column pointers; {count} are stored: emit it again"
+                f"{name}: phase {number} uses {last + 1} column pointers; {count} are stored: emit the image again"
             )
-        places[phase.pointer_base : last + 1] = packing.per_word(phase.full)
+        slots_per_word[phase.pointer_base : last + 1] = packing.per_word(phase.full)
     word, slot = fields >> packing.slot_bits, fields & ((1 << packing.slot_bits) - 1)
-    wrong = (slot >= places) | (word + (slot > 0) > entry_words)
+    wrong = (slot >= slots_per_word) | (word + (slot > 0) > entry_words)
     wrong[:, 1:] |= np.diff(fields, axis=1) < 0
     if wrong.any():
         pe, index = (int(i) for i in np.argwhere(wrong)[0])
         raise FormatError(
-            f"{name}: column pointer {index} of PE {pe} is {int(fields[pe, index]):#x}; pointers ascend and end with "
-            f"the {entry_words} words stored: emit the image again"
+            f"{name}: column pointer {index} of PE {pe} is {int(fields[pe, index]):#x}; pointers must ascend and stay "
+            f"within the {entry_words} words stored: emit the image again"
         )
     result = []
     for number, phase in enumerate(phases):
-        own = slice(phase.pointer_base, phase.pointer_base + phase.columns + 1)
-        entries = (word[:, own] - phase.entry_base) * packing.per_word(phase.full) + slot[:, own]
+        columns = slice(phase.pointer_base, phase.pointer_base + phase.columns + 1)
+        entries = (word[:, columns] - phase.entry_base) * packing.per_word(phase.full) + slot[:, columns]
         result.append(entries)
         if phase.full and (np.diff(entries, axis=1) != phase.rows).any():
             raise FormatError(
-                f"{name}: phase {number} is full, but a column has not the {phase.rows} entries of its rows: "
-                "emit the image again"
+                f"{name}: phase {number} is full, but a column does not have one entry for each of its {phase.rows} "
+                "rows: emit the image again"
             )
     return result

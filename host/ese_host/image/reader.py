@@ -1,7 +1,7 @@
-"""The image: one file that holds everything an engine needs to become a network (docs/image-format.md).
+"""Images: files with all that an engine must load to compute one network (docs/image-format.md).
 
-The reader is strict: magic, version, design, sizes, flags and CRC are checked before anything is handed on, and every
-refusal names the field, the value found and the value expected.
+The reader is strict: it checks magic, version, design, sizes, flags and CRC before it returns anything, and every error
+message names the field, the value found and the value expected.
 """
 
 from __future__ import annotations
@@ -52,8 +52,9 @@ HEADER_FIELDS = {
     "outputs_stored": Field(HEADER.index("formats"), 16, 1),
     "outputs_signed": Field(HEADER.index("formats"), 17, 1),
 }
-"""What stands in the header's words that hold more than one number."""
+"""Numbers in those words of the header that hold more than one."""
 MAX_INPUTS = (1 << 14) - 1
+"""Largest width of an input frame."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,9 +63,10 @@ class Image:
 
     Attributes:
         words: (n,) all words of the file.
-        header: the header's fields by name.
-        phases: the phase table. counts: (phases, pes) entries of each PE.
-        sections: word range of each section, by name.
+        header: fields of the header by name.
+        phases: the phase table.
+        counts: (phases, pes) number of entries of each PE in each phase.
+        sections: word range of each section by name.
     """
 
     words: Words
@@ -75,37 +77,37 @@ class Image:
 
     @property
     def image_id(self) -> int:
-        """The CRC of the content, which the engine reports for the image it holds."""
+        """The CRC of the content, which the engine reports as the id of the loaded image."""
         return int(self.words[-1])
 
     @property
     def every_step(self) -> bool:
-        """Whether an output leaves at every step."""
+        """Whether there is an output for every step, or only for the last."""
         return bool(header_field(self.header, "every_step"))
 
     @property
     def alternate(self) -> bool:
-        """Whether the accumulator sets change roles with every step."""
+        """Whether the two sets of accumulators swap roles with every step."""
         return bool(self.header["flags"] & 2)
 
     @property
     def pointers(self) -> int:
-        """Column pointers of each PE; stream mode has none."""
+        """Number of column pointers of each PE; 0 in stream mode."""
         return header_field(self.header, "pointers")
 
     @property
     def output_frac(self) -> int:
-        """Fractional bits of an output value."""
+        """Fractional bits of the outputs."""
         return header_field(self.header, "output_frac")
 
     @property
     def acc_bits_needed(self) -> int:
-        """Accumulator width that the encoder proved sufficient."""
+        """Accumulator width in bits that the encoder proved sufficient."""
         return header_field(self.header, "acc_bits")
 
     @property
     def outputs_stored(self) -> bool:
-        """Whether outputs leave as stored, two 16-bit codes a word; else as exact 64-bit values."""
+        """Whether outputs leave as stored, two 16-bit codes per word, or as exact 64-bit values."""
         return bool(header_field(self.header, "outputs_stored"))
 
     @property
@@ -114,18 +116,18 @@ class Image:
         return bool(header_field(self.header, "outputs_signed"))
 
     def bytes_by_cause(self) -> dict[str, int]:
-        """Bytes of each section of the file."""
+        """Size of each section of the file in bytes, by name."""
         return {name: 4 * (part.stop - part.start) for name, part in self.sections.items()}
 
 
 def header_field(header: dict[str, int], name: str) -> int:
-    """One of `HEADER_FIELDS`, in a header's words by name."""
+    """The value of one of the `HEADER_FIELDS` in a header."""
     place = HEADER_FIELDS[name]
     return place.within(header[HEADER[place.word]])
 
 
 def section_slices(header: dict[str, int], design: Design) -> dict[str, slice]:
-    """Word range of each section of an image with this header."""
+    """Word range of each section of an image with this header, by name."""
     sizes = {
         "header": len(HEADER),
         "phase table": header["phases"] * sum(record_words(design)),
@@ -145,12 +147,17 @@ def section_slices(header: dict[str, int], design: Design) -> dict[str, slice]:
 
 
 def parse(words: Words, design: Design, name: str = "image") -> Image:
-    """Check and decode the words of an image.
+    """Check and decode the words of a plain image.
+
+    Args:
+        words: (n,) all words of the file.
+        design: the design for which the image was made.
+        name: name of the image in error messages.
 
     Raises:
-        FormatError: the words are not a whole, undamaged image of this version.
-        MismatchError: the image is for another design.
-        CapacityError: it does not fit the design's memories.
+        FormatError: if the words are no complete, undamaged image of this version.
+        MismatchError: if the image is for another design.
+        CapacityError: if the image does not fit the design's memories.
     """
     if len(words) < len(HEADER):
         raise FormatError(f"{name}: {len(words)} words; an image has at least {len(HEADER)}: emit it again")
@@ -166,32 +173,35 @@ def parse(words: Words, design: Design, name: str = "image") -> Image:
     for number, phase in enumerate(phases):
         used = phase.entry_base + -(-phase.entry_count // design.packing.per_word(phase.full))
         if used > header["entry_words"]:
-            raise FormatError(f"{name}: phase {number} uses {used} entry words; {header['entry_words']} are stored")
+            raise FormatError(
+                f"{name}: phase {number} uses {used} entry words; {header['entry_words']} are stored: "
+                "emit the image again"
+            )
         _check_full(phase, number, design, name)
     if design.mode == "skip":
-        section, many = words[sections["pointers"]], header_field(header, "pointers")
-        starts = pointers.read(section, many, header["entry_words"], phases, design, name)
+        section, pointer_count = words[sections["pointers"]], header_field(header, "pointers")
+        starts = pointers.read(section, pointer_count, header["entry_words"], phases, design, name)
         counts = np.array([entries[:, -1] - entries[:, 0] for entries in starts])
     else:
         counts = np.array([unpack(row, design.pes, COUNT_BITS) for row in table]).reshape(-1, design.pes)
     for number, phase in enumerate(phases):
         if phase.full and (counts[number] != phase.entry_count).any():
             raise FormatError(
-                f"{name}: phase {number} is full, a PE has {counts[number].min()} to {counts[number].max()} entries; "
-                f"{phase.entry_count} are expected: emit the image again"
+                f"{name}: phase {number} is full, but PEs have {counts[number].min()} to {counts[number].max()} "
+                f"entries; {phase.entry_count} are expected in each: emit the image again"
             )
     return Image(words, header, phases, counts, sections)
 
 
 def phase_table(section: Words, design: Design) -> tuple[tuple[Phase, ...], Words]:
-    """The phases, and behind each record its (phases, words) words of entry counts."""
+    """The phases, and the (phases, words) words of entry counts that follow each record."""
     record, counts = record_words(design)
     table = section.reshape(-1, record + counts)
     return tuple(Phase.from_words(row[:record]) for row in table), table[:, record:]
 
 
 def _check_full(phase: Phase, number: int, design: Design, name: str) -> None:
-    """Refuse a full phase that the design cannot have, or whose rows contradict its stride or its entries."""
+    """Refuse a full phase if the design has none, or if its rows contradict its stride or number of entries."""
     if not phase.full:
         return
     if not design.full_phases:
@@ -199,22 +209,29 @@ def _check_full(phase: Phase, number: int, design: Design, name: str) -> None:
     if (phase.rows - 1).bit_length() != phase.stride_log2 or phase.entry_count % phase.rows:
         raise FormatError(
             f"{name}: phase {number} is full with {phase.rows} rows, a stride of {1 << phase.stride_log2} and "
-            f"{phase.entry_count} entries; the stride is the next power of two, the entries are whole columns: "
-            "emit the image again"
+            f"{phase.entry_count} entries; the stride must be the rows rounded up to a power of two, and the entries a "
+            "multiple of the rows: emit the image again"
         )
 
 
 def read_header(words: Words) -> dict[str, int]:
-    """The header's fields by name."""
+    """Fields of the header by name."""
     return dict(zip(HEADER, (int(w) for w in words), strict=False))
 
 
 def check_header(header: dict[str, int], words: int, design: Design, name: str) -> None:
-    """Check the header of an image of so many words.
+    """Check the header of a plain image.
+
+    Args:
+        header: fields of the header by name.
+        words: number of words of the image.
+        design: the design for which the image was made.
+        name: name of the image in error messages.
 
     Raises:
-        FormatError: magic, version or words differ. MismatchError: the image is for another design.
-        CapacityError: it does not fit the design's memories.
+        FormatError: if magic, version or the number of words differ, or a required size is zero.
+        MismatchError: if the image is for another design.
+        CapacityError: if the image does not fit the design's memories.
     """
     for field, expected in (("magic", MAGIC), ("version", FORMAT_VERSION), ("words", words)):
         if header[field] != expected:
@@ -230,10 +247,10 @@ def check_header(header: dict[str, int], words: int, design: Design, name: str) 
         "pointers": design.pointer_depth,
         "inputs": min(design.vector_depth, MAX_INPUTS),
     }
-    found = {**header, "pointers": header_field(header, "pointers")}
+    sizes = {**header, "pointers": header_field(header, "pointers")}
     for field, limit in limits.items():
-        if found[field] > limit:
-            raise CapacityError(f"{name}: {field} is {found[field]}; the design holds {limit}: choose a larger design")
+        if sizes[field] > limit:
+            raise CapacityError(f"{name}: {field} is {sizes[field]}; the design holds {limit}: choose a larger design")
     if not header["inputs"] or not header["outputs"] or not header["phases"]:
         raise FormatError(f"{name}: inputs, outputs or phases is zero; at least one of each is needed: emit it again")
     bits = header_field(header, "acc_bits")
@@ -245,7 +262,7 @@ def check_header(header: dict[str, int], words: int, design: Design, name: str) 
 
 
 def padding_entries(image: Image, design: Design) -> npt.NDArray[np.int64]:
-    """(phases, pes) entries that carry no weight: padding, or in full phases zeros."""
+    """(phases, pes) number of entries that carry no weight: padding, or in full phases zeros."""
     packing = design.packing
     count = image.header["entry_words"] * design.pes
     stored = unpack(image.words[image.sections["entries"]], count, packing.word_bits).reshape(-1, design.pes).T

@@ -1,4 +1,4 @@
-"""Layers by their sizes: all that decides the schedule of a step and the depths of an engine's memories."""
+"""Sizes of layers, which determine the schedule of a step and the depths of an engine's memories."""
 
 from __future__ import annotations
 
@@ -14,7 +14,14 @@ from ese_host.ir import GATES, Lstm, Network
 
 @dataclass(frozen=True)
 class MatrixSize:
-    """One weight matrix: rows, columns, and how many rows belong together (`ese_host.ir.network.GATES`, else 1)."""
+    """Size of one weight matrix.
+
+    Attributes:
+        name: the field of the layer that holds it: "kernel", "recurrent" or "projection".
+        rows: number of rows (outputs).
+        columns: number of columns (inputs).
+        group: rows that share a PE: `ese_host.ir.network.GATES` for an LSTM's kernels, else 1.
+    """
 
     name: str
     rows: int
@@ -23,25 +30,28 @@ class MatrixSize:
 
     @property
     def weights(self) -> int:
-        """Weights before pruning."""
+        """Number of weights before pruning."""
         return self.rows * self.columns
 
     def interleave(self, pes: int) -> Interleave:
-        """Its rows over the PEs."""
+        """Distribution of the rows over the PEs."""
         return Interleave(self.rows, pes, self.group)
 
 
 @dataclass(frozen=True)
 class LstmSize:
-    """An LSTM by its sizes.
+    """Sizes of an LSTM.
 
     Attributes:
-        inputs, units: widths. projection: width of the projected output, 0 without one.
-        peepholes: whether the cells see c. return_sequences: whether an output leaves at every step.
-        stored_output: whether the output has a quantizer; without, it leaves as the exact product, two words a value.
-            A projection's output always has the state's format.
-        own_output: whether the quantizer of the output differs from the state's, so that a hidden layer stores both.
-        delta: whether only changes take part in the sums (a delta network).
+        inputs: width of the input.
+        units: number of cells.
+        projection: width of the projected output; 0 without a projection.
+        peepholes: whether the gates read c.
+        return_sequences: whether there is an output for every step, or only for the last.
+        stored_output: whether the output has a quantizer; otherwise a last layer's output leaves as the exact product,
+            two words per value. A projection's output always has the state's format.
+        own_output: whether the output's format differs from the state's, so that a hidden layer stores both.
+        delta: whether the layer belongs to a delta network, in which only changes take part in the sums.
     """
 
     inputs: int
@@ -55,11 +65,11 @@ class LstmSize:
 
     @property
     def outputs(self) -> int:
-        """Width of the output, and of what is fed back."""
+        """Width of the output, which is also fed back."""
         return self.projection or self.units
 
     def matrices(self) -> tuple[MatrixSize, ...]:
-        """Kernel, recurrent kernel, projection."""
+        """Sizes of kernel, recurrent kernel and, if there is one, projection."""
         gates = (
             MatrixSize("kernel", GATES * self.units, self.inputs, GATES),
             MatrixSize("recurrent", GATES * self.units, self.outputs, GATES),
@@ -69,14 +79,20 @@ class LstmSize:
 
 @dataclass(frozen=True)
 class DenseSize:
-    """A fully connected layer by its sizes; `stored_output` as in `LstmSize`."""
+    """Sizes of a fully connected layer.
+
+    Attributes:
+        inputs: width of the input.
+        outputs: width of the output.
+        stored_output: whether the output has a quantizer; otherwise it leaves as the exact sum.
+    """
 
     inputs: int
     outputs: int
     stored_output: bool = True
 
     def matrices(self) -> tuple[MatrixSize, ...]:
-        """Its kernel."""
+        """Size of the kernel, in the form of `LstmSize.matrices`."""
         return (MatrixSize("kernel", self.outputs, self.inputs),)
 
 
@@ -84,7 +100,7 @@ LayerSize = Union[LstmSize, DenseSize]
 
 
 def sizes_of(network: Network) -> tuple[LayerSize, ...]:
-    """The sizes of a network's layers."""
+    """Sizes of a network's layers, in the order of computation."""
     return tuple(
         LstmSize(
             inputs=layer.kernel.codes.shape[1],
@@ -103,10 +119,10 @@ def sizes_of(network: Network) -> tuple[LayerSize, ...]:
 
 
 def check_chain(layers: Sequence[LayerSize]) -> None:
-    """Refuse layers that do not follow each other.
+    """Refuse layers that are no chain.
 
     Raises:
-        UnsupportedError: there is none, or one takes another width than the one before it gives.
+        UnsupportedError: if there is no layer, or a layer's inputs are not the outputs of the one before it.
     """
     if not layers:
         raise UnsupportedError("there is no layer; at least one is needed")

@@ -1,4 +1,4 @@
-"""The smallest design that holds what networks need of it."""
+"""The smallest design that holds given networks."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ese_host.image.plan import StepPlan
 from ese_host.ir import WEIGHT_KINDS, EngineFormats
 
 MAX_ENTRIES = (1 << 16) - 1
-"""Entries of one matrix that a PE counts."""
+"""Most entries of one matrix that a PE can count."""
 
 
 @dataclass(frozen=True)
 class Needs:
-    """What a network needs of a design, by the names of `Design`'s fields; depths are not yet rounded."""
+    """Requirements of a network on a design, under the names of `Design`'s fields; depths are not yet rounded up."""
 
     entry_depth: int
     group_depth: int
@@ -31,15 +31,15 @@ class Needs:
 
     @classmethod
     def of(cls, plan: StepPlan, pes: int, units: int, entry_words: int, acc_bits: int, pointers: int = 0) -> Needs:
-        """The needs of a plan whose entries take so many words a PE, and whose sums so many bits.
+        """Requirements of a network with a given plan.
 
         Args:
-            plan: of one step, its sums placed.
-            pes: processing elements.
-            units: element-wise units.
-            entry_words: words of entry memory a PE.
-            acc_bits: width of an accumulator.
-            pointers: column pointers a PE; stream mode has none.
+            plan: the plan of one step, on which `place_sums` has been called.
+            pes: number of PEs.
+            units: number of element-wise units.
+            entry_words: words of entry memory per PE.
+            acc_bits: width of an accumulator in bits.
+            pointers: column pointers per PE; 0 in stream mode.
         """
         return cls(
             entry_depth=entry_words,
@@ -55,15 +55,15 @@ class Needs:
 
     @classmethod
     def most(cls, needs: Iterable[Needs]) -> Needs:
-        """What holds each of several networks."""
-        rows = [asdict(one) for one in needs]
+        """Requirements of an engine that runs several networks: the maximum of each field."""
+        rows = [asdict(item) for item in needs]
         return cls(**{name: max(row[name] for row in rows) for name in rows[0]})
 
     def check(self, design: Design) -> None:
         """Refuse a design that is too small.
 
         Raises:
-            CapacityError: naming the memory, what is needed and what is there.
+            CapacityError: if a field of the design is less than needed.
         """
         for name, needed in asdict(self).items():
             if needed > getattr(design, name):
@@ -74,17 +74,17 @@ class Needs:
 
 
 def smallest_design(needs: Needs, formats: EngineFormats, mode: Mode = "stream", **chosen: Any) -> Design:
-    """The design with these formats whose memories just hold what is needed, depths rounded up to powers of two.
+    """The smallest design that meets the requirements, with depths rounded up to powers of two.
 
     Args:
-        needs: of all its networks.
-        formats: the fields that networks decide.
+        needs: requirements of all networks.
+        formats: fields of the design that follow from the networks.
         mode: "stream" or "skip".
-        chosen: the user's choices: `pes`, `gap_bits`, `cells_per_cycle`, `acc_banks`, `clock_mhz`, and those of
-            `Design`'s fields that have a default.
+        chosen: fields of the design that the user chooses: `pes`, `gap_bits`, `cells_per_cycle`, `acc_banks`, and any
+            field that has a default, such as `clock_mhz`.
 
     Raises:
-        FormatError: a value is beyond what any design has.
+        FormatError: if a value is outside the range allowed for a design.
     """
     skips = mode == "skip"
     return Design(
@@ -109,14 +109,17 @@ def smallest_design(needs: Needs, formats: EngineFormats, mode: Mode = "stream",
 
 
 def check_entries(longest: int) -> None:
-    """Refuse a matrix of which one PE has more entries than it counts.
+    """Refuse a matrix whose longest PE has more entries than it can count.
+
+    Args:
+        longest: entries of the PE that has most.
 
     Raises:
-        CapacityError: it has.
+        CapacityError: if it has more than `MAX_ENTRIES`.
     """
     if longest > MAX_ENTRIES:
         raise CapacityError(
-            f"a PE has {longest} entries of one matrix; {MAX_ENTRIES} are counted: use more PEs or prune more"
+            f"a PE has {longest} entries of one matrix; it can count at most {MAX_ENTRIES}: use more PEs or prune more"
         )
 
 

@@ -109,10 +109,10 @@ def test_files_of_both_forms_are_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("word", "value", "error", "message"),
     [
-        (1, 2, FormatError, r"^image: version is 0x2; expected 0x1: store the image again$"),
-        (2, 9, FormatError, r"^image: words is 0x9; expected 0x[0-9a-f]+: store the image again$"),
+        (1, 2, FormatError, r"^image: version is 0x2; expected 0x1: pack the image again$"),
+        (2, 9, FormatError, r"^image: words is 0x9; expected 0x[0-9a-f]+: pack the image again$"),
         (3, 77, FormatError, r"^image: words is 0x[0-9a-f]+; expected 0x4d: emit the image again$"),
-        (4, 1, FormatError, r"^image: \d+ words; its header asks for \d+: store it again$"),
+        (4, 1, FormatError, r"^image: \d+ words; its header asks for \d+: pack it again$"),
         (6, 1, FormatError, r"^image: magic is 0x1; expected 0x34455345: emit the image again$"),
         (9, 1, MismatchError, r"^image is for design 0x00000001; expected 0x[0-9a-f]{8}: rebuild one of the two .*$"),
         (
@@ -140,9 +140,9 @@ def test_streams_that_lie_are_refused() -> None:
     counts = compressed.symbol_counts(np.zeros(inner["entry_words"], dtype=np.bool_), design)
     parts = compressed.layout_of(dict(zip(compressed.FIELDS, coded.tolist(), strict=False)), rest, counts, design)
     for section, change, message in (
-        ("gap chunks", 1, r"^image: gap_bits is \d+; its chunks have \d+: copy or store the image again$"),
+        ("gap chunks", 1, r"^image: gap_bits is \d+; its chunks have \d+: copy or pack the image again$"),
         ("code lengths", 3, r"^image: codes: the codes fill \d+ of 65536 prefixes; a Huffman code fills all: .*$"),
-        ("gap lengths", 31, r"^image: gaps: a code has \d+ bits; at most 16 are allowed: store it again$"),
+        ("gap lengths", 31, r"^image: gaps: a code has \d+ bits; at most 16 are allowed: pack it again$"),
     ):
         broken = coded.copy()
         broken[parts[section].start] ^= change
@@ -150,7 +150,7 @@ def test_streams_that_lie_are_refused() -> None:
             compressed.expand(resealed(broken), design, "image")
     with pytest.raises(FormatError, match=r"^image: CRC is 0x[0-9a-f]{8}; its content has 0x[0-9a-f]{8}: copy or .*$"):
         compressed.expand(np.append(coded[:-1], coded[-1] ^ 1).astype(np.uint32), design, "image")
-    with pytest.raises(FormatError, match=r"^image: 7 words; a stored image has at least 22: store it again$"):
+    with pytest.raises(FormatError, match=r"^image: 7 words; a stored image has at least 22: pack it again$"):
         compressed.expand(coded[:7], design, "image")
 
 

@@ -184,7 +184,7 @@ def test_more_weights_than_are_counted_are_refused() -> None:
     net = network(np.random.default_rng(4), spec)
     design = replace(fit_design.choose_design(net, pes=1), full_phases=True, entry_depth=(1 << 16) - 1)
     assert not compiled_engine.encoded(net, design).phases[0].full
-    with pytest.raises(CapacityError, match="a PE has 90000 entries of one matrix; 65535 are counted"):
+    with pytest.raises(CapacityError, match="a PE has 90000 entries of one matrix; it can count at most 65535"):
         encoder.encode(net, design, "full")
 
 
@@ -202,9 +202,9 @@ def test_contradictions_of_a_full_phase_are_refused() -> None:
     words = compiled_engine.encoded(net, design).words
     record = 16  # of phase 0: 7 outputs on 4 PEs, two rows, 9 columns, then the counts of the PEs
     for at, value, message in (
-        (9, 3 << 16, "phase 0 is full with 3 rows, a stride of 2 and 18 entries; the stride is the next power of two"),
+        (9, 3 << 16, "phase 0 is full with 3 rows, a stride of 2 and 18 entries; the stride must be the rows"),
         (1, words[record + 1] - (1 << 16), "phase 0 is full with 2 rows, a stride of 2 and 17 entries"),
-        (10, words[record + 10] - 2, "phase 0 is full, a PE has 16 to 18 entries; 18 are expected: emit the image"),
+        (10, words[record + 10] - 2, "phase 0 is full, but PEs have 16 to 18 entries; 18 are expected in each: emit"),
     ):
         with pytest.raises(FormatError, match=message):
             image.parse(changed(words, record + at, int(value)), design)
@@ -221,7 +221,9 @@ def test_a_full_column_of_skip_mode_is_whole() -> None:
     assert read.phases[0].rows == 7
     pointer = read.sections["pointers"].start
     word = int(read.words[pointer + 2])  # bits 64 to 95: of index 1, PE 0 the upper part, PE 1 the lower
-    with pytest.raises(FormatError, match="phase 0 is full, but a column has not the 7 entries of its rows"):
+    with pytest.raises(
+        FormatError, match="phase 0 is full, but a column does not have one entry for each of its 7 rows"
+    ):
         image.parse(changed(read.words, pointer + 2, word ^ 1 << 8), design)
 
 

@@ -89,8 +89,8 @@ def test_wrong_column_pointers_are_refused() -> None:
     flags = image.HEADER.index("flags")
     section = image.parse(words, design).sections["pointers"]
     for index, message in (
-        (section.start, r"column pointer 0 of PE 0 is 0x3ffff; pointers ascend and end with the \d+ words"),
-        (section.stop - 1, r"column pointer \d+ of PE \d is 0x[0-9a-f]+; pointers ascend"),
+        (section.start, r"column pointer 0 of PE 0 is 0x3ffff; pointers must ascend and stay within the \d+ words"),
+        (section.stop - 1, r"column pointer \d+ of PE \d is 0x[0-9a-f]+; pointers must ascend"),
     ):
         damaged = words.copy()
         damaged[index] = 0xFFFFFFFF
