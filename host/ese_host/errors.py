@@ -1,35 +1,35 @@
-"""The errors a user can meet, apart from bugs.
+"""The errors that a user can meet, bugs aside.
 
-Every message names the object, the value found, the value allowed and the way out. The command line prints it
+Every message names the object, the value found, the value allowed and the way out. The command line prints the message
 without a traceback and exits with `exit_code`.
 """
 
 
 class EseError(Exception):
-    """Base of every refusal of this project."""
+    """Base class of all errors that this project raises on purpose."""
 
     exit_code = 2
 
 
 class FormatError(EseError):
-    """A file, image or packet that does not follow its written format."""
+    """A file, image, packet or value does not follow its documented format."""
 
 
 class MismatchError(EseError):
-    """Two parts, each sound, that do not belong together (image and design, manifest and file)."""
+    """Two parts are valid but do not belong together, such as image and design, or manifest and file."""
 
 
 class UnsupportedError(EseError):
-    """A model that the engine cannot run as it is, with what to change."""
+    """The engine cannot run a model as it is; the message says what to change."""
 
 
 class CapacityError(EseError):
-    """A network that does not fit a memory, or a sum that does not fit an accumulator."""
+    """A network does not fit a memory, or a sum does not fit an accumulator."""
 
 
 class DeviceError(EseError):
-    """The board, the emulated board or its DMA did not do what it was told."""
+    """The board, the emulated board or its DMA failed or did not answer as expected."""
 
 
 class MissingError(EseError):
-    """Something outside the project is needed: a package, a compiler, a data file."""
+    """Something outside the project is missing: a package, a compiler, a data file."""

@@ -1,4 +1,4 @@
-"""Which extra of the distribution brings a package that is not installed."""
+"""The extras of the distribution, and the packages that each of them installs."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ EXTRAS = {
     **dict.fromkeys(("ese_hls", "hls4ml", "bitarray"), "hls"),
     "pynq": "board",
 }
-"""Extra that brings a package, by the package's import name."""
+"""Extra that installs a package, by the package's import name."""
 
 
 def extra_of(module: str | None) -> str:
-    """The extra that brings a module, by its dotted name; empty where none does."""
+    """The extra that installs a module, given its dotted name; empty if there is none."""
     return EXTRAS.get((module or "").partition(".")[0], "")
 
 
 def needs(what: str, extra: str) -> MissingError:
-    """The error of something that cannot be used without an extra."""
+    """The error to raise if `what` cannot be used because an extra is not installed."""
     return MissingError(f"{what} needs the '{extra}' extra: pip install 'ese4ml[{extra}]'")

@@ -1,4 +1,4 @@
-"""Files that somebody else may have made, read within bounds, and files of ours, written whole or not at all."""
+"""Reading files from untrusted sources within limits, and writing files completely or not at all."""
 
 from ese_host.files.atomic import check_target, whole_folder, write_by, write_file
 from ese_host.files.decoder import JsonForm, KeepsUnknown, Place, decode, encode

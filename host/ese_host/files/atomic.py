@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all: readers see the old one or the new one."""
+"""Atomic writing of files and folders: a reader sees the complete old one or the complete new one."""
 
 from __future__ import annotations
 
@@ -12,59 +12,59 @@ from ese_host.errors import MismatchError
 
 
 def write_file(path: Path, content: bytes | str) -> None:
-    """Write a file, text as UTF-8; its folder is made where there is none.
+    """Write a file, creating its folder if needed.
 
     Args:
-        path: the file; an earlier one there is replaced.
-        content: all of it.
+        path: the file, which is replaced if it exists.
+        content: the complete content; text is encoded as UTF-8.
     """
     data = content.encode() if isinstance(content, str) else content
     write_by(path, lambda part: part.write_bytes(data))
 
 
 def write_by(path: Path, write: Callable[[Path], object]) -> None:
-    """Let a function write a file, then put it in its place; nothing is left where the function fails.
+    """Let a function write a file, then move it to its place; nothing is left behind if the function fails.
 
     Args:
-        path: the file; an earlier one there is replaced.
-        write: is given a path of the same name, in a folder of its own beside `path`, and makes the file there.
+        path: the file, which is replaced if it exists.
+        write: function that writes the file; it is given a path with the same file name in a temporary folder.
     """
-    with _beside(path) as folder:
+    with _temporary_folder(path) as folder:
         write(folder / path.name)
         (folder / path.name).replace(path)
 
 
 @contextlib.contextmanager
 def whole_folder(target: Path, marker: str) -> Iterator[Path]:
-    """A new folder beside `target`, to be filled; it takes target's place on success and vanishes on an error.
+    """Yield a new folder to be filled, which then replaces `target`; on an error it is deleted instead.
 
     Args:
-        target: where the folder shall be.
-        marker: a file that every folder of this sort has; anything else that stands at `target` is left alone.
+        target: path of the folder.
+        marker: name of a file that every folder of this kind contains, so that nothing else is replaced by mistake.
 
     Raises:
-        MismatchError: something stands at `target` that is no folder of this sort.
+        MismatchError: if `target` exists and is neither empty nor a folder of this kind.
     """
     target = target.absolute()
     check_target(target, marker)
-    with _beside(target) as beside:
-        fresh = beside / "new"
-        fresh.mkdir()
-        yield fresh
+    with _temporary_folder(target) as temporary:
+        new_folder = temporary / "new"
+        new_folder.mkdir()
+        yield new_folder
         if target.exists():
-            target.rename(beside / "old")
-        fresh.rename(target)
+            target.rename(temporary / "old")
+        new_folder.rename(target)
 
 
 def check_target(target: Path, marker: str) -> None:
-    """Refuse to replace anything but an empty folder or one of the same sort.
+    """Refuse to replace anything but an empty folder or a folder of the same kind.
 
     Args:
-        target: where a folder shall be.
-        marker: a file that every folder of this sort has.
+        target: path of the folder that is to be written.
+        marker: name of a file that every folder of this kind contains.
 
     Raises:
-        MismatchError: something else stands there.
+        MismatchError: if something else exists there.
     """
     if target.is_dir() and ((target / marker).is_file() or not any(target.iterdir())):
         return
@@ -75,8 +75,8 @@ def check_target(target: Path, marker: str) -> None:
 
 
 @contextlib.contextmanager
-def _beside(path: Path) -> Iterator[Path]:
-    """A folder beside a path, on the same file system, for as long as the context lasts."""
+def _temporary_folder(path: Path) -> Iterator[Path]:
+    """Yield a temporary folder beside a path, and so on the same file system; it is deleted afterwards."""
     path = path.absolute()
     path.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))

@@ -1,8 +1,9 @@
-"""Plain values, as JSON has them, to dataclasses by their annotations, and back.
+"""Conversion of plain JSON values to dataclasses, guided by their annotations, and back.
 
-A whole number is no bool, text is no number: a value has the very type of its annotation, or it is refused with its
-place, what it is and what was expected. Annotations may be bool, int, float (a whole number stays one), str, None, Any,
-Literal, unions, list[X], tuple[X, ...], tuple[X, Y], dict[str, X], and dataclasses of these.
+Types are strict: a value must have exactly the annotated type, so that a bool is no integer and an integer is no text.
+The error message names the place of a wrong value, the value and the expected type. Annotations may be bool, int, float
+(an integer is accepted and stays one), str, None, Any, Literal, unions, list[X], tuple[X, ...], tuple[X, Y],
+dict[str, X], and dataclasses of these.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from ese_host.errors import FormatError
 
 T = TypeVar("T")
 MAX_SHOWN = 200
-"""Characters of a value or of names that a message shows."""
-_WORDS = {
+"""Most characters of a value, or of a list of names, that a message shows."""
+_TYPE_NAMES = {
     bool: "true or false",
     int: "an integer",
     float: "a number",
@@ -27,18 +28,19 @@ _WORDS = {
     dict: "an object",
 }
 Place = tuple["str | int", ...]
-"""Names and numbers that lead from the root to a value."""
+"""Path from the outermost value to an inner one: names of fields and indices of list items."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class KeepsUnknown:
-    """An object that may lack fields and have further ones: all are kept, in the order that they stand in.
+    """Base class of objects that may lack fields and have unknown ones; encoding keeps all fields and their order.
 
-    A field with a default may be absent; on the way back it is written where it was there, or is not its default.
+    A field with a default may be absent. It is written again if it was present, or if its value is not the default.
 
     Attributes:
-        further: fields that the class does not have, or was not asked to decode.
-        order: names of all fields that it was decoded from; those that are set later follow in the class's order.
+        further: values of the fields that the class does not have, or that were not to be decoded.
+        order: names of all fields in the decoded object, in their order. Fields that are set later follow in the order
+            of the class.
     """
 
     further: Mapping[str, Any] = field(default_factory=dict)
@@ -47,12 +49,13 @@ class KeepsUnknown:
 
 @dataclass(frozen=True)
 class JsonForm:
-    """How values are written, beyond plain JSON.
+    """Rules for values that are not plain JSON.
 
     Attributes:
-        tag: name under which an object tells its class; None where it does not.
-        leaves: {type: what makes a value of it}, for types that are no JSON; it is given the value found and its place.
-        only: fields of the outermost object that are decoded, if it is `Open`; all where it is None.
+        tag: name of a field that holds the class name of every object; None if there is none.
+        leaves: functions that decode types other than JSON's, by type; each is given the plain value and its place as
+            text.
+        only: names of the fields to decode in the outermost object, if this is a `KeepsUnknown`; None for all.
     """
 
     tag: str | None = None
@@ -64,40 +67,41 @@ PLAIN = JsonForm()
 
 
 def decode(hint: type[T], value: Any, name: str, advice: str = "", form: JsonForm = PLAIN) -> T:
-    """A value of an annotated type.
+    """Decode plain values to an annotated type.
 
-    An object has all fields of its dataclass, but for those with a default that may be None, and no other; for classes
-    that may have more or less see `Open`.
+    An object must have exactly the fields of its dataclass, except that a field may be absent if it has a default and
+    its type includes None. `KeepsUnknown` classes may also have fewer or more fields.
 
     Args:
-        hint: the type, most often a dataclass.
+        hint: the type, usually a dataclass.
         value: plain values: None, bool, int, float, str, lists and dictionaries.
-        name: how messages name the whole.
-        advice: what to do where it is refused.
-        form: how types that are no JSON are written.
+        name: name of the outermost value in error messages.
+        advice: advice at the end of error messages.
+        form: rules for values that are not plain JSON.
 
     Raises:
-        FormatError: a value has another type, or an object other fields. EseError: a dataclass refuses its values.
+        FormatError: if a value has another type, or an object has other fields.
+        EseError: if a dataclass refuses the values of its fields.
     """
     result: T = _Decoder(name, f": {advice}" if advice else "", form).value(hint, value, ())
     return result
 
 
 def encode(value: Any, form_leaf: Callable[[Any, Place], Any] | None = None, tag: str | None = None) -> Any:
-    """Inverse of `decode`: plain values, dataclasses as dictionaries in the order of their fields.
+    """Inverse of `decode`: dataclasses become dictionaries in the order of their fields.
 
     Args:
-        value: anything that `decode` makes.
-        form_leaf: makes a plain value of what is no dataclass and no plain value, given its place.
-        tag: name under which each object tells its class.
+        value: any value that `decode` can return.
+        form_leaf: function that converts a value that is neither a dataclass nor plain, given the value and its place.
+        tag: name of a field that shall hold the class name of every object; None for no such field.
     """
     return _encode(value, (), form_leaf, tag)
 
 
 def _encode(value: Any, place: Place, leaf: Callable[[Any, Place], Any] | None, tag: str | None) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
-        found = {name: _encode(item, (*place, name), leaf, tag) for name, item in _items(value)}
-        return {tag: type(value).__name__, **found} if tag else found
+        encoded = {name: _encode(item, (*place, name), leaf, tag) for name, item in _items(value)}
+        return {tag: type(value).__name__, **encoded} if tag else encoded
     if isinstance(value, Mapping):
         return {name: _encode(item, (*place, name), leaf, tag) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -111,13 +115,14 @@ def _items(value: Any) -> list[tuple[str, Any]]:
     """Names and values of a dataclass's fields, in the order in which they are written."""
     if not isinstance(value, KeepsUnknown):
         return [(item.name, getattr(value, item.name)) for item in fields(value)]
-    own = {item.name: item for item in fields(value) if item.name not in _OPEN}
-    set_ = {name: getattr(value, name) for name, item in own.items() if getattr(value, name) != _default(item)}
-    known = {**{name: getattr(value, name) for name in own}, **value.further, **set_}
-    return [(name, known[name]) for name in (*value.order, *(name for name in set_ if name not in value.order))]
+    declared = {item.name: item for item in fields(value) if item.name not in _KEEPER_FIELDS}
+    changed = {name: getattr(value, name) for name, item in declared.items() if getattr(value, name) != _default(item)}
+    values = {**{name: getattr(value, name) for name in declared}, **value.further, **changed}
+    return [(name, values[name]) for name in (*value.order, *(name for name in changed if name not in value.order))]
 
 
-_OPEN = frozenset(item.name for item in fields(KeepsUnknown))
+_KEEPER_FIELDS = frozenset(item.name for item in fields(KeepsUnknown))
+"""Fields of `KeepsUnknown` itself, which never appear in JSON."""
 
 
 def _default(item: Any) -> Any:
@@ -137,7 +142,7 @@ def _origin(hint: Any) -> Any:
 
 @dataclass(frozen=True)
 class _Decoder:
-    """One decoding; places are given to every method so that messages can say them."""
+    """One call of `decode`; its methods pass the place of each value on, for error messages."""
 
     name: str
     advice: str
@@ -147,10 +152,10 @@ class _Decoder:
         origin, arguments = _origin(hint), get_args(hint)
         if origin in self.form.leaves:
             return self.form.leaves[origin](value, self.where(place))
-        if not self.might(hint, value):
+        if not self.may_be(hint, value):
             raise self.refusal(value, place, hint)
         if origin in (Union, types.UnionType):
-            return self.value(next(item for item in arguments if self.might(item, value)), value, place)
+            return self.value(next(item for item in arguments if self.may_be(item, value)), value, place)
         if origin is list:
             return [self.value(arguments[0], item, (*place, number)) for number, item in enumerate(value)]
         if origin is tuple:
@@ -163,13 +168,13 @@ class _Decoder:
             return {key: self.value(arguments[1], item, (*place, key)) for key, item in value.items()}
         return self.object(hint, value, place) if is_dataclass(hint) else value
 
-    def might(self, hint: Any, value: Any) -> bool:
-        """Whether a value is of the kind that a type asks for; what lies in it is looked at later."""
+    def may_be(self, hint: Any, value: Any) -> bool:
+        """Whether a value fits a type on the outside; its items or fields are not checked yet."""
         origin, arguments = _origin(hint), get_args(hint)
         if hint is Any:
             return True
         if origin in (Union, types.UnionType):
-            return any(self.might(item, value) for item in arguments)
+            return any(self.may_be(item, value) for item in arguments)
         if origin is Literal:
             return any(type(value) is type(item) and value == item for item in arguments)
         if origin in (list, tuple):
@@ -182,29 +187,28 @@ class _Decoder:
         return type(value) in ((int, float) if hint is float else (origin,))
 
     def object(self, cls: Any, value: dict[str, Any], place: Place) -> Any:
-        hints = {
-            name: hint for name, hint in _hints(cls).items() if not (issubclass(cls, KeepsUnknown) and name in _OPEN)
-        }
+        keeps_unknown = issubclass(cls, KeepsUnknown)
+        hints = {name: hint for name, hint in _hints(cls).items() if not (keeps_unknown and name in _KEEPER_FIELDS)}
         given = {name: item for name, item in value.items() if name != self.form.tag}
-        kept = self.form.only if issubclass(cls, KeepsUnknown) and not place and self.form.only is not None else hints
-        own = {name: item for name, item in given.items() if name in hints and name in kept}
-        absent = {item.name for item in fields(cls) if item.name in hints and item.name not in own}
-        wanted = [item for item in fields(cls) if item.name in absent and not self._may_lack(cls, item, hints)]
-        if wanted or not (issubclass(cls, KeepsUnknown) or set(given) == set(own)):
-            found = _shortened(str(sorted(given, key=str)))
-            raise FormatError(f"{self.where(place)} has fields {found}; expected {sorted(hints)}{self.advice}")
-        made = cls(**{name: self.value(hints[name], item, (*place, name)) for name, item in own.items()})
-        if not issubclass(cls, KeepsUnknown):
-            return made
-        further = {name: item for name, item in given.items() if name not in own}
-        return replace(made, further=further, order=tuple(given))
+        selected = self.form.only if keeps_unknown and not place and self.form.only is not None else hints
+        known = {name: item for name, item in given.items() if name in hints and name in selected}
+        absent = {item.name for item in fields(cls) if item.name in hints and item.name not in known}
+        missing = [item for item in fields(cls) if item.name in absent and not self._may_lack(cls, item, hints)]
+        if missing or not (keeps_unknown or set(given) == set(known)):
+            names = _shortened(str(sorted(given, key=str)))
+            raise FormatError(f"{self.where(place)} has fields {names}; expected {sorted(hints)}{self.advice}")
+        decoded = cls(**{name: self.value(hints[name], item, (*place, name)) for name, item in known.items()})
+        if not keeps_unknown:
+            return decoded
+        further = {name: item for name, item in given.items() if name not in known}
+        return replace(decoded, further=further, order=tuple(given))
 
     def _may_lack(self, cls: Any, item: Any, hints: dict[str, Any]) -> bool:
         has_default = item.default is not MISSING or item.default_factory is not MISSING
         return has_default and (issubclass(cls, KeepsUnknown) or type(None) in get_args(hints[item.name]))
 
     def where(self, place: Place) -> str:
-        """`name`, or `name: field[2].field`."""
+        """A place as text: `name` for the outermost value, `name: field[2].field` for an inner one."""
         text = "".join(
             f"[{part!r}]" if isinstance(part, int) or not part.isidentifier() else f".{part}" for part in place
         ).lstrip(".")
@@ -213,23 +217,24 @@ class _Decoder:
     def refusal(self, value: Any, place: Place, hint: Any) -> FormatError:
         tag, classes = self.form.tag, [item for item in (hint, *get_args(hint)) if is_dataclass(item)]
         if tag is not None and isinstance(value, dict) and classes:
-            named = Literal.__getitem__(tuple(getattr(item, "__name__", "") for item in classes))
-            return self.refusal(value.get(tag), (*place, tag), named)
-        return FormatError(f"{self.where(place)} is {_shortened(repr(value))}; expected {_words(hint)}{self.advice}")
+            class_names = Literal.__getitem__(tuple(getattr(item, "__name__", "") for item in classes))
+            return self.refusal(value.get(tag), (*place, tag), class_names)
+        expected = _type_name(hint)
+        return FormatError(f"{self.where(place)} is {_shortened(repr(value))}; expected {expected}{self.advice}")
 
 
 def _shortened(text: str) -> str:
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
 
 
-def _words(hint: Any) -> str:
-    """What a type asks for, in words."""
+def _type_name(hint: Any) -> str:
+    """Name of a type in error messages, such as "an integer or null"."""
     origin, arguments = _origin(hint), get_args(hint)
     if origin in (Union, types.UnionType, Literal):
-        found = list(dict.fromkeys(repr(item) if origin is Literal else _words(item) for item in arguments))
-        return " or ".join([", ".join(found[:-1]), found[-1]]) if len(found) > 1 else found[0]
+        names = list(dict.fromkeys(repr(item) if origin is Literal else _type_name(item) for item in arguments))
+        return " or ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
     if origin is tuple and arguments[-1] is not Ellipsis:
         return f"a list of {len(arguments)}"
     if origin in (list, tuple):
         return "a list"
-    return _WORDS.get(origin, "an object")
+    return _TYPE_NAMES.get(origin, "an object")

@@ -1,4 +1,4 @@
-"""SHA-256, in lower-case hexadecimal, of files and of bytes."""
+"""SHA-256 of files and of bytes, in lower-case hexadecimal."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def digest(path: Path) -> str:
 
 
 def digests(folder: Path, names: Iterable[str]) -> dict[str, str]:
-    """{name: SHA-256} of files in a folder."""
+    """SHA-256 of files in a folder, by file name."""
     return {name: digest(folder / name) for name in names}
 
 

@@ -1,4 +1,4 @@
-"""Jinja2 templates that lie in a room's folder `templates`; an undefined name is an error."""
+"""Access to the Jinja2 templates in a package's folder `templates`; undefined names are errors."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 @cache
 def templates(package: str) -> jinja2.Environment:
-    """The templates of a package: .html and .hwh are escaped, text of any other kind is not.
+    """The templates of a package; values are escaped in .html and .hwh templates, but in no others.
 
     Args:
-        package: dotted name of the package whose folder `templates` holds them.
+        package: dotted name of the package that contains the folder `templates`.
     """
-    import jinja2  # only reports and emission need it: the accelerator runs without
+    import jinja2  # only reports and emission need it; an installation that only runs an accelerator may lack it
 
     return jinja2.Environment(
         loader=jinja2.PackageLoader(package, "templates"),

@@ -1,4 +1,4 @@
-"""JSON text that somebody else may have made, as a value: within bounds, and every name of an object once."""
+"""Strict reading of JSON from untrusted sources: size and depth are limited, and names in an object are unique."""
 
 from __future__ import annotations
 
@@ -9,14 +9,22 @@ from typing import Any
 from ese_host.errors import FormatError
 
 DEPTH = 64
-"""Objects and lists within each other that a text may have, unless told otherwise."""
+"""Default limit of the depth to which objects and lists may be nested."""
 
 
 def read(path: Path, limit: int, advice: str, *, depth: int = DEPTH, finite: bool = True) -> Any:
-    """The value of a JSON file; for the arguments see `parse`.
+    """Read a JSON file.
+
+    Args:
+        path: the file.
+        limit: most bytes that it may have.
+        advice: advice at the end of error messages.
+        depth: most objects and lists that may be nested.
+        finite: whether NaN and Infinity, which Python writes although JSON has neither, are refused.
 
     Raises:
-        OSError: it cannot be read. FormatError: as `parse`.
+        OSError: if the file cannot be read.
+        FormatError: if it is too large, no JSON, nested too deeply, or an object has a name twice.
     """
     with path.open("rb") as stream:
         data = stream.read(limit + 1)
@@ -24,18 +32,18 @@ def read(path: Path, limit: int, advice: str, *, depth: int = DEPTH, finite: boo
 
 
 def parse(data: bytes | str, name: str, limit: int, advice: str, *, depth: int = DEPTH, finite: bool = True) -> Any:
-    """The value of a JSON text.
+    """Parse a JSON text.
 
     Args:
         data: the text, or its bytes in UTF-8.
-        name: how messages name it.
-        limit: bytes or characters that it may have.
-        advice: what to do where it is none.
-        depth: objects and lists that may lie within each other.
-        finite: whether NaN and Infinity, which Python writes though JSON has neither, are refused.
+        name: name of the text in error messages.
+        limit: most bytes or characters that it may have.
+        advice: advice at the end of error messages.
+        depth: most objects and lists that may be nested.
+        finite: whether NaN and Infinity, which Python writes although JSON has neither, are refused.
 
     Raises:
-        FormatError: it is too large or too deep, no JSON, or an object has a name twice.
+        FormatError: if it is too large, no JSON, nested too deeply, or an object has a name twice.
     """
     if len(data) > limit:
         raise FormatError(f"{name}: larger than {limit} bytes; {advice}")
@@ -45,7 +53,7 @@ def parse(data: bytes | str, name: str, limit: int, advice: str, *, depth: int =
     except (ValueError, RecursionError) as error:
         raise FormatError(f"{name}: not JSON ({error}); {advice}") from error
     if not _within(value, depth):
-        raise FormatError(f"{name}: objects and lists lie more than {depth} deep in each other; {advice}")
+        raise FormatError(f"{name}: objects and lists are nested more than {depth} deep; {advice}")
     return value
 
 

@@ -1,4 +1,4 @@
-"""Reading .npz files that somebody else may have made: no pickles, and no allocation beyond what the file can fill."""
+"""Reading .npz files from untrusted sources: without pickles, and without allocating more than the file can fill."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _HEADERS: dict[tuple[int, int], Callable[[IO[bytes]], tuple[tuple[int, ...], boo
 
 
 def read(path: Path, limit: int) -> dict[str, npt.NDArray[Any]]:
-    """All arrays of a file, by name.
+    """Read all arrays of a .npz file, by name.
 
     Args:
         path: the file.
-        limit: bytes that its arrays may have together.
+        limit: most bytes that all its arrays may have together.
 
     Raises:
-        FormatError: it is no .npz, holds objects, or claims more bytes than it has or than `limit`.
+        FormatError: if the file is no .npz, contains Python objects, or claims more bytes than it has or than `limit`.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -55,7 +55,7 @@ def _array(archive: zipfile.ZipFile, item: zipfile.ZipInfo) -> npt.NDArray[Any]:
     with archive.open(item) as stream:
         version = _MAGIC(stream)
         if version not in _HEADERS:
-            raise ValueError(f"{item.filename} is of version {version}")
+            raise ValueError(f"{item.filename} has .npy version {version}; {sorted(_HEADERS)} are supported")
         shape, fortran, dtype = _HEADERS[version](stream)
         if dtype.hasobject:
             raise ValueError(f"{item.filename} holds objects; allow_pickle=False")

@@ -1,4 +1,7 @@
-"""Reading .keras files, whose custom objects live in packages that this one does not know. Keras is imported late."""
+"""Reading .keras files with custom objects, which may be defined in packages unknown to this one.
+
+Keras is imported only when a model is read.
+"""
 
 from __future__ import annotations
 
@@ -10,28 +13,28 @@ from typing import Any
 from ese_host.errors import FormatError, MissingError
 
 GROUP = "ese4ml.keras_objects"
-"""Entry points in this group name modules that register Keras classes when they are imported."""
+"""Group of entry points; each names a module that registers Keras classes when it is imported."""
 
 MESSAGE = 200
-"""Characters of Keras's own message that are shown; it may hold a whole configuration."""
+"""Most characters of Keras's own message that are shown, as it may contain a complete configuration."""
 
 
 def load_model(
     path: Path, advice: str, *, compiled: bool = False, classic: bool = False, named: Sequence[str] = ()
 ) -> Any:
-    """A saved Keras model, with QKeras's and all registered custom objects, its layers named as they were saved.
+    """Load a saved Keras model with the custom objects of QKeras and of all registered packages.
 
     Args:
         path: the file.
-        advice: how one gets a model, where there is none.
-        compiled: whether it is compiled as it was saved, for training.
-        classic: whether Keras is Keras 2, whose QKeras registers none of its classes.
-        named: kinds of layers that get their saved names back in any case; where none are given, all of QKeras's do,
-            but for names that another layer has.
+        advice: advice in the error message if the file does not exist.
+        compiled: whether to compile the model as it was saved, for training.
+        classic: whether Keras is Keras 2, with which QKeras does not register its classes.
+        named: class names of the layers that always get their saved names back. If none are given, all layers of QKeras
+            do, unless another layer has the name.
 
     Raises:
-        MissingError: there is no such file, or a package that the model needs is not installed.
-        FormatError: the file is no Keras model, or needs a class that nobody registers.
+        MissingError: if the file does not exist, or a package that the model needs is not installed.
+        FormatError: if the file is no Keras model, or needs a class that no package registers.
     """
     if not path.is_file():
         raise MissingError(f"{path} is not there; {advice}")
@@ -59,7 +62,7 @@ def load_model(
 
 
 def _restore_names(model: Any, named: Sequence[str]) -> None:
-    """Give QLSTM layers the names they were built with: qkeras-v3 hands a QLSTM's name on to its cell."""
+    """Restore the names of QLSTM layers after loading; qkeras-v3 gives the name of a saved QLSTM only to its cell."""
     taken = {layer.name for layer in model.layers}
     for layer in model.layers:
         cell = getattr(layer, "cell", None)

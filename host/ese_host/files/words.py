@@ -1,4 +1,4 @@
-"""Numbers in 32-bit words: bit-packed sections, and places in records (docs/image-format.md, "Packing")."""
+"""Numbers in 32-bit words: bit-packed sections, and fields of records (docs/image-format.md, "Packing")."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import numpy.typing as npt
 Words = npt.NDArray[np.uint32]
 
 SPACING = 8
-"""Bits from one of a field's numbers to the next."""
+"""Distance in bits between the numbers of a `Field` that has several."""
 
 
 def packed_words(count: int, width: int) -> int:
-    """Words that `count` fields of `width` bits take."""
+    """Words occupied by `count` packed values of `width` bits."""
     return -(-count * width // 32)
 
 
 def pack(values: npt.ArrayLike, width: int) -> Words:
-    """Fields of `width` bits, two's complement where negative, packed into words; the last word is filled with zeros.
+    """Pack values of `width` bits into words, negative ones in two's complement; unused bits of the last word are zero.
 
     >>> [hex(w) for w in pack([1, -1, 3], 18)]
     ['0xfffc0001', '0x3f']
@@ -33,7 +33,14 @@ def pack(values: npt.ArrayLike, width: int) -> Words:
 
 
 def unpack(words: Words, count: int, width: int, signed: bool = False) -> npt.NDArray[np.int64]:
-    """Inverse of `pack`: (count,) fields."""
+    """Inverse of `pack`: (count,) values.
+
+    Args:
+        words: words that `pack` made; further words are ignored.
+        count: number of values.
+        width: bits of a value.
+        signed: whether values are in two's complement.
+    """
     stream = np.unpackbits(words.astype("<u4").view(np.uint8), bitorder="little")[: count * width]
     fields = stream.reshape(count, width).astype(np.int64) @ (np.int64(1) << np.arange(width, dtype=np.int64))
     return np.where(fields >= 1 << (width - 1), fields - (1 << width), fields) if signed else fields
@@ -41,7 +48,7 @@ def unpack(words: Words, count: int, width: int, signed: bool = False) -> npt.ND
 
 @dataclass(frozen=True)
 class Field:
-    """A number's place in a record.
+    """The place of a number, or of several, within a record of words.
 
     >>> words = [0, 0]
     >>> shifts = Field(1, 0, 6, count=4)
@@ -51,9 +58,11 @@ class Field:
     (['0x0', '0x30005'], 3)
 
     Attributes:
-        word: its word. low: its lowest bit there. width: its bits.
-        signed: whether it is two's complement.
-        count: how many such numbers there are, a byte each.
+        word: index of the word that contains the number.
+        low: lowest bit of the number in that word.
+        width: bits of the number.
+        signed: whether the number is in two's complement.
+        count: how many such numbers the word contains, at a distance of `SPACING` bits.
     """
 
     word: int
@@ -63,16 +72,22 @@ class Field:
     count: int = 1
 
     def get(self, words: Sequence[int], index: int = 0) -> int:
-        """The number, or of several that with an index, in a record's words."""
+        """Read the number from the words of a record; `index` selects one of several."""
         return self.within(words[self.word] >> SPACING * index)
 
     def within(self, word: int) -> int:
-        """The number in its own word."""
+        """Read the number from the word that contains it."""
         value = word >> self.low & self._mask
         return value - (1 << self.width) if self.signed and value >> (self.width - 1) else value
 
     def put(self, words: list[int], value: int, index: int = 0) -> None:
-        """Write the number, which fits, where the words are zero."""
+        """Write the number into bits of a record that are still zero.
+
+        Args:
+            words: words of the record, which are changed.
+            value: the number, which must fit the width.
+            index: selects one of several numbers.
+        """
         words[self.word] |= (value & self._mask if self.signed else value) << (self.low + SPACING * index)
 
     @property
