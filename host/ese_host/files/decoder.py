@@ -149,6 +149,7 @@ class _Decoder:
     form: JsonForm
 
     def value(self, hint: Any, value: Any, place: Place) -> Any:
+        """Decode a value of any annotated type."""
         origin, arguments = _origin(hint), get_args(hint)
         if origin in self.form.leaves:
             return self.form.leaves[origin](value, self.where(place))
@@ -187,6 +188,7 @@ class _Decoder:
         return type(value) in ((int, float) if hint is float else (origin,))
 
     def object(self, cls: Any, value: dict[str, Any], place: Place) -> Any:
+        """Decode an object to a dataclass."""
         keeps_unknown = issubclass(cls, KeepsUnknown)
         hints = {name: hint for name, hint in _hints(cls).items() if not (keeps_unknown and name in _KEEPER_FIELDS)}
         given = {name: item for name, item in value.items() if name != self.form.tag}
@@ -215,6 +217,7 @@ class _Decoder:
         return f"{self.name}: {text}" if text else self.name
 
     def refusal(self, value: Any, place: Place, hint: Any) -> FormatError:
+        """The error for a value of the wrong type; if an object has a wrong class name, the error names that."""
         tag, classes = self.form.tag, [item for item in (hint, *get_args(hint)) if is_dataclass(item)]
         if tag is not None and isinstance(value, dict) and classes:
             class_names = Literal.__getitem__(tuple(getattr(item, "__name__", "") for item in classes))

@@ -1,4 +1,4 @@
-"""What is written appears whole or not at all, and nothing is left of what failed."""
+"""Atomic writing: files and folders appear complete or not at all, and a failed write leaves nothing behind."""
 
 from __future__ import annotations
 

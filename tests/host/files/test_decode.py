@@ -1,4 +1,4 @@
-"""The decoder by annotations: what was encoded is decoded to the same; another type is refused by its place."""
+"""The decoder: encoding and decoding are inverse, and values of a wrong type are refused with their place."""
 
 from __future__ import annotations
 
@@ -168,11 +168,11 @@ FIELDS = {item.name for item in dataclasses.fields(WholeObject)}
 @given(st.sampled_from(sorted(FIELDS - {"anything"})), json_values)
 def test_any_value_is_refused_by_name_or_kept(name: str, value: Any) -> None:
     try:
-        found = decode(WholeObject, {**SOUND, name: value}, "file")
+        decoded = decode(WholeObject, {**SOUND, name: value}, "file")
     except FormatError as error:
         assert str(error).startswith(f"file: {name}")
     else:
-        assert encode(found) == {"absent": None, **SOUND, name: value}
+        assert encode(decoded) == {"absent": None, **SOUND, name: value}
 
 
 def test_fields_that_are_missing_or_not_known_are_refused() -> None:
@@ -195,17 +195,17 @@ def test_a_long_value_is_cut() -> None:
 def test_open_objects_keep_what_they_have_and_its_order(names: list[str], further: Any) -> None:
     sound = {"first": 0, "second": {}, "inner": None, "last": "x", "more": further, "yet more": further}
     value = {name: sound[name] for name in names}
-    found = decode(Loose, value, "file")
-    assert list(encode(found).items()) == list(value.items())
-    assert found.further == {name: item for name, item in value.items() if name in ("more", "yet more")}
-    changed = encode(dataclasses.replace(found, first=7, last="new"))
+    decoded = decode(Loose, value, "file")
+    assert list(encode(decoded).items()) == list(value.items())
+    assert decoded.further == {name: item for name, item in value.items() if name in ("more", "yet more")}
+    changed = encode(dataclasses.replace(decoded, first=7, last="new"))
     assert list(changed.items()) == list({**value, "first": 7, "last": "new"}.items())
 
 
 def test_open_objects_decode_what_they_are_asked_for() -> None:
     value = {"last": 3, "first": 5, "inner": "no object"}
-    found = decode(Loose, value, "file", form=JsonForm(only=("first",)))
-    assert found.first == 5 and found.last == "" and encode(found) == value
+    decoded = decode(Loose, value, "file", form=JsonForm(only=("first",)))
+    assert decoded.first == 5 and decoded.last == "" and encode(decoded) == value
     with pytest.raises(FormatError, match=r"^file: last is 3; expected text$"):
         decode(Loose, value, "file", form=JsonForm(only=("last",)))
     assert encode(Loose()) == {} and encode(Loose(last="x", first=1)) == {"first": 1, "last": "x"}

@@ -1,4 +1,4 @@
-"""Interleaving and relative index: nothing is lost, nothing is invented."""
+"""Interleaving and relative index: the matrix can be rebuilt, and there is no more padding than needed."""
 
 from itertools import pairwise
 
@@ -30,8 +30,7 @@ def test_every_row_has_one_place(items: int, pes: int, group: int) -> None:
         rows = interleave.rows_of(pe)
         assert (owner[rows] == pe).all()
         assert (np.diff(local[rows]) > 0).all()
-    # the PE that owns a cell owns its four gate rows, side by side
-    if group == 4:
+    if group == 4:  # the PE of a cell has its four gate rows, next to each other
         gates = np.arange(interleave.rows).reshape(4, items)
         assert (owner[gates] == owner[gates[0]]).all()
         assert (local[gates] - local[gates[0]] == np.arange(4)[:, None]).all()
@@ -52,7 +51,7 @@ def test_positions_rebuild_the_matrix(seed: int, items: int, columns: int, pes: 
 
 @st.composite
 def matrices(draw: st.DrawFn) -> tuple[np.ndarray, Interleave]:
-    """A matrix of codes -9 to 9, most of them zero, and its rows over PEs."""
+    """A matrix of codes from -9 to 9, with one of four densities, and the interleave of its rows over PEs."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     interleave = Interleave(group := draw(st.sampled_from([1, 4])), draw(st.integers(1, 9)), group)
     interleave = Interleave(group * draw(st.integers(1, 14)), interleave.pes, group)
@@ -77,20 +76,20 @@ def test_entries_walk_back_to_the_matrix(
 ) -> None:
     matrix, interleave = case
     rebuilt = np.zeros_like(matrix)
-    found = entries(matrix, interleave, kind, gap_bits, by_column)
-    for pe, own in enumerate(found):
+    per_pe = entries(matrix, interleave, kind, gap_bits, by_column)
+    for pe, stored in enumerate(per_pe):
         rows, stride = interleave.rows_of(pe), 1 << interleave.stride_log2
-        starts = [0, len(own.gaps)] if own.starts is None else own.starts.tolist()
-        assert (own.starts is not None) == by_column and starts[-1] == len(own.gaps)
+        starts = [0, len(stored.gaps)] if stored.starts is None else stored.starts.tolist()
+        assert (stored.starts is not None) == by_column and starts[-1] == len(stored.gaps)
         for column, (first, last) in enumerate(pairwise(starts)):
-            at = column * stride if by_column else 0
-            for gap, value in zip(own.gaps[first:last].tolist(), own.values[first:last].tolist(), strict=True):
+            position = column * stride if by_column else 0
+            for gap, value in zip(stored.gaps[first:last].tolist(), stored.values[first:last].tolist(), strict=True):
                 if value:
-                    rebuilt[rows[(at + gap) % stride], (at + gap) // stride] = value
-                at += gap + 1 if value else padding_passes(kind, gap_bits)
+                    rebuilt[rows[(position + gap) % stride], (position + gap) // stride] = value
+                position += gap + 1 if value else padding_passes(kind, gap_bits)
     np.testing.assert_array_equal(rebuilt, matrix)
     if not by_column:
-        assert entries_per_pe(matrix, interleave, kind, gap_bits).tolist() == [len(own.gaps) for own in found]
+        assert entries_per_pe(matrix, interleave, kind, gap_bits).tolist() == [len(stored.gaps) for stored in per_pe]
 
 
 @given(st.sets(st.integers(0, 3000), max_size=40), kinds, st.integers(2, 8))
@@ -101,15 +100,15 @@ def test_relative_index_walks_back_to_the_positions(chosen: set[int], kind: Weig
     carrier[weights] = True
     assert gaps.size == 0 or (gaps.min() >= 0 and gaps.max() < 1 << gap_bits)
     assert (gaps[carrier] <= max_gap(kind, gap_bits)).all()
-    at, found = 0, []
+    position, walked = 0, []
     for gap, is_weight in zip(gaps.tolist(), carrier.tolist(), strict=True):
         if is_weight:
-            found.append(at + gap)
-            at += gap + 1
+            walked.append(position + gap)
+            position += gap + 1
         else:
-            at += padding_passes(kind, gap_bits)
-    assert found == positions.tolist()
-    # no padding entry could have been left out
+            position += padding_passes(kind, gap_bits)
+    assert walked == positions.tolist()
+    # Padding is minimal: no entry could have been omitted.
     needed = sum(
         -(-max(0, skipped - max_gap(kind, gap_bits)) // padding_passes(kind, gap_bits))
         for skipped in np.diff(positions, prepend=-1) - 1

@@ -1,4 +1,4 @@
-"""Kinds of activations: the type, the functions, and what a file may say. Values are tested in test_golden.py."""
+"""Activations: every kind has a function, and only valid ones are decoded; test_golden.py tests their values."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from ese_host.ir.tables import tanh_table
 def test_every_kind_is_computed_and_grows_with_its_input(kind: ActivationKind) -> None:
     activation = Activation(kind, Fixed(12, 1), 16384, 0)
     x = np.arange(-(9 << 10), 9 << 10, 5)
-    found = activate(x, 10, activation, tanh_table())
-    assert found.shape == x.shape and (np.diff(found) >= 0).all() and found.min() < found.max()
+    codes = activate(x, 10, activation, tanh_table())
+    assert codes.shape == x.shape and (np.diff(codes) >= 0).all() and codes.min() < codes.max()
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.startswith("hard_")])

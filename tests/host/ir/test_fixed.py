@@ -1,4 +1,4 @@
-"""Fixed point against exact fractions."""
+"""Fixed-point formats and rounding, compared with exact fractions."""
 
 from fractions import Fraction
 

@@ -1,4 +1,4 @@
-"""The golden model against a scalar reference in exact fractions, written from docs/numerics.md alone."""
+"""The golden model, compared with a scalar reference in exact fractions that was written only from docs/numerics.md."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ def real(codes: np.ndarray, frac: int) -> list[Fraction]:
 
 def activate(x: Fraction, activation: Activation, table: np.ndarray) -> Fraction:
     if activation.hard:
-        held = min(max(x, Fraction(-64)), Fraction(64))
-        line = held * Fraction(activation.slope, 1 << 15) + Fraction(activation.offset, 1 << 15)
+        clipped = min(max(x, Fraction(-64)), Fraction(64))
+        line = clipped * Fraction(activation.slope, 1 << 15) + Fraction(activation.offset, 1 << 15)
         return quantize(line, activation.out)
     half = activation.kind == "sigmoid"
     magnitude = min(int(abs(x) / (2 if half else 1) * 2**20), 2**23 - 1)
@@ -71,8 +71,11 @@ def product(matrix: Matrix, vector: list[Fraction]) -> list[Fraction]:
     return result
 
 
-def held(before: list[Fraction], now: list[Fraction], threshold: int | None, frac: int) -> list[Fraction]:
-    """What a delta network takes for its vector: the old value of an element until it has changed by enough."""
+def last_broadcast(before: list[Fraction], now: list[Fraction], threshold: int | None, frac: int) -> list[Fraction]:
+    """The vector as a delta network uses it: an element keeps its old value until it changes by more than a threshold.
+
+    The threshold is a code with `frac` fractional bits; without one every element is up to date.
+    """
     if threshold is None:
         return now
     limit = Fraction(threshold) / 2**frac
@@ -122,8 +125,8 @@ def test_golden_equals_exact_fractions(spec: Spec, seed: int, rails: bool) -> No
             outputs = []
             seen_x, seen_h = [Fraction(0)] * len(frames[0]), h
             for t, x in enumerate(frames):
-                seen_x = held(seen_x, x, layer.delta_input, layer.source.frac)
-                seen_h = held(seen_h, h, layer.delta_state, layer.state.frac)
+                seen_x = last_broadcast(seen_x, x, layer.delta_input, layer.source.frac)
+                seen_h = last_broadcast(seen_h, h, layer.delta_state, layer.state.frac)
                 h, c, output = step(layer, seen_x, seen_h, c, net.table)
                 assert result.h is not None and result.c is not None
                 assert real(result.h[0, t], layer.state.frac) == h

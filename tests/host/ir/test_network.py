@@ -1,4 +1,4 @@
-"""A layer's matrices by part."""
+"""The matrices of a layer, accessed by name."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ PROJECTED = Spec(inputs=3, units=(6,), projection=5, outputs=4)
 @pytest.mark.parametrize("spec", [PROJECTED, Spec(inputs=3, units=(6,), outputs=4)])
 def test_the_matrices_of_a_layer_are_all_of_its_matrices(spec: Spec) -> None:
     for layer in network(np.random.default_rng(0), spec).layers:
-        own = {name: value for name, value in vars(layer).items() if isinstance(value, Matrix)}
-        assert layer.matrices() == own and tuple(own) == PARTS[: len(own)]
+        fields = {name: value for name, value in vars(layer).items() if isinstance(value, Matrix)}
+        assert layer.matrices() == fields and tuple(fields) == PARTS[: len(fields)]
         for part, matrix in layer.matrices().items():
             gated = isinstance(layer, Lstm) and part != "projection"
             assert layer.group(part) == (GATES if gated else 1)

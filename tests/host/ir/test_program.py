@@ -1,4 +1,4 @@
-"""Programs against a reference in exact fractions, and what each step promises."""
+"""Random programs, compared with a reference in exact fractions, and properties that hold for all programs."""
 
 from __future__ import annotations
 
@@ -43,20 +43,20 @@ def merged(kind: str, items: list[Fraction]) -> Fraction:
     return {"add": total, "subtract": items[0] - items[1], "average": total / 2}[kind]
 
 
-def each(frames: Sample, function: Any) -> Sample:
+def map_elements(frames: Sample, function: Any) -> Sample:
     return [[function(x, i) for i, x in enumerate(frame)] for frame in frames]
 
 
 def reference(step: Any, sources: list[Sample]) -> Sample:
-    """One sample through one step, in real numbers."""
+    """Compute one step for one sample, in exact fractions."""
     x = sources[0]
     if isinstance(step, Chain):
         form = step.network.source
         frames = x[::-1] if step.backwards else x
         codes = np.array([[int(v * Fraction(2) ** form.frac) for v in frame] for frame in frames])
         result = golden.run(step.network, codes[None])
-        made = [[Fraction(int(v)) / Fraction(2) ** result.frac for v in frame] for frame in result.outputs[0]]
-        return made[::-1] if step.backwards else made
+        outputs = [[Fraction(int(v)) / Fraction(2) ** result.frac for v in frame] for frame in result.outputs[0]]
+        return outputs[::-1] if step.backwards else outputs
     if isinstance(step, Concatenate):
         return [list(chain.from_iterable(frames)) for frames in zip(*sources, strict=True)]
     if isinstance(step, Merge):
@@ -64,16 +64,16 @@ def reference(step: Any, sources: list[Sample]) -> Sample:
         return [[merged(step.kind, list(items)) for items in zip(*frames, strict=True)] for frames in pairs]
     if isinstance(step, Affine):
         scale, offset = real(step.scale, step.scale_frac), real(step.offset, step.offset_frac)
-        return each(x, lambda v, i: v * scale[i] + offset[i])
+        return map_elements(x, lambda v, i: v * scale[i] + offset[i])
     if isinstance(step, Apply):
-        return each(x, lambda v, _: activate(v, step.activation, step.table))
+        return map_elements(x, lambda v, _: activate(v, step.activation, step.table))
     if isinstance(step, Quantize):
-        return each(x, lambda v, _: quantize(v, step.format))
+        return map_elements(x, lambda v, _: quantize(v, step.format))
     if isinstance(step, Relu):
-        return each(x, lambda v, _: max(v, Fraction(0)))
+        return map_elements(x, lambda v, _: max(v, Fraction(0)))
     if isinstance(step, Ternary):
         threshold, one = Fraction(step.threshold) / Fraction(2) ** step.threshold_frac, Fraction(2) ** -step.frac
-        return each(x, lambda v, _: one if v >= threshold else -one if v <= -threshold else Fraction(0))
+        return map_elements(x, lambda v, _: one if v >= threshold else -one if v <= -threshold else Fraction(0))
     if isinstance(step, (Last, Reverse)):
         return x[-1:] if isinstance(step, Last) else x[::-1]
     if isinstance(step, Repeat):
@@ -84,7 +84,7 @@ def reference(step: Any, sources: list[Sample]) -> Sample:
 
 
 def drawn(seed: int, samples: int) -> tuple[Program, dict[str, Codes], Codes]:
-    """A random program, codes for each of its inputs, and the steps of the samples."""
+    """A random program, codes for map_elements of its inputs, and the number of steps of map_elements sample."""
     rng = np.random.default_rng(seed)
     program = random_program(rng)
     return program, *program_inputs(rng, program, samples)
@@ -94,25 +94,25 @@ def drawn(seed: int, samples: int) -> tuple[Program, dict[str, Codes], Codes]:
 @given(SEEDS)
 def test_programs_equal_exact_fractions(seed: int) -> None:
     program, given_inputs, steps = drawn(seed, 3)
-    made = run(program, given_inputs, steps)
+    result = run(program, given_inputs, steps)
     for sample in range(3):
-        known: dict[str, Sample] = {}
-        for name, value in made.tensors.items():
+        expected: dict[str, Sample] = {}
+        for name, value in result.tensors.items():
             codes, count = value.codes[sample], value.steps[sample]
-            own = [[Fraction(int(v)) / Fraction(2) ** value.tensor.frac for v in f] for f in codes[:count]]
+            frames = [[Fraction(int(v)) / Fraction(2) ** value.tensor.frac for v in f] for f in codes[:count]]
             assert not codes[count:].any()
             step = next((step for step in program.steps if step.target == name), None)
-            known[name] = own if step is None else reference(step, [known[source] for source in step.sources])
-            assert own == known[name], step
+            expected[name] = frames if step is None else reference(step, [expected[source] for source in step.sources])
+            assert frames == expected[name], step
 
 
 @given(SEEDS)
 @settings(max_examples=40)
 def test_values_stay_within_what_is_known_of_their_tensors(seed: int) -> None:
-    program, codes, steps = drawn(seed, 4)
-    for value in run(program, codes, steps).tensors.values():
-        own = value.codes[np.broadcast_to(value.inside, value.codes.shape)]
-        assert value.tensor.low <= own.min() and own.max() <= value.tensor.high
+    program, given_inputs, steps = drawn(seed, 4)
+    for value in run(program, given_inputs, steps).tensors.values():
+        codes = value.codes[np.broadcast_to(value.inside, value.codes.shape)]
+        assert value.tensor.low <= codes.min() and codes.max() <= value.tensor.high
 
 
 @given(SEEDS)

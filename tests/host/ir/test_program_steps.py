@@ -1,4 +1,4 @@
-"""What each step of a program promises, and what does not fit."""
+"""Properties of each step of a program, and the errors of programs and inputs that do not fit together."""
 
 from __future__ import annotations
 
@@ -91,20 +91,20 @@ def test_mask_leaves_the_steps_that_differ(seed: int) -> None:
         with pytest.raises(FormatError, match=r"sample \d has only masked steps; at least one other is needed: "):
             Mask("a", "b", -1).apply(value)
         return
-    made = Mask("a", "b", -1).apply(value)
-    assert [s[:n].tolist() for s, n in zip(made.codes, made.steps, strict=True)] == kept
+    masked = Mask("a", "b", -1).apply(value)
+    assert [s[:n].tolist() for s, n in zip(masked.codes, masked.steps, strict=True)] == kept
 
 
 @given(SEEDS, st.sampled_from(["zero", "last"]))
 def test_unmask_puts_every_step_back(seed: int, fill: Any) -> None:
     value = sequence(np.random.default_rng(seed), 2, Fixed(2, 2))
     try:
-        left = Mask("a", "b", -1).apply(value)
+        masked = Mask("a", "b", -1).apply(value)
     except FormatError:
-        return  # a sample of which nothing is left: the test above
-    made = Unmask(("b", "a"), "c", code=-1, fill=fill).apply(left, value)
-    assert made.steps.tolist() == value.steps.tolist() and made.tensor.steps == value.tensor.steps
-    for frames, original, steps in zip(made.codes, value.codes, value.steps, strict=True):
+        return  # A sample with no unmasked step is refused, as the test above shows.
+    restored = Unmask(("b", "a"), "c", code=-1, fill=fill).apply(masked, value)
+    assert restored.steps.tolist() == value.steps.tolist() and restored.tensor.steps == value.tensor.steps
+    for frames, original, steps in zip(restored.codes, value.codes, value.steps, strict=True):
         before = np.zeros(2, dtype=np.int64)
         for frame, source in zip(frames[:steps], original[:steps], strict=True):
             kept = (source != -1).any()
@@ -129,10 +129,10 @@ def test_a_chain_that_runs_backwards_hands_back_the_order_of_its_input() -> None
     net = network(rng, Spec(inputs=3, units=(4,), outputs=0, sequences=True))
     codes = inputs(rng, net, 2, 4)
     back = Program((Port("x", 3, SOURCE),), (Chain("c", net, "x", "y", backwards=True),), (Output("y", "y"),))
-    made = run(back, codes, [4, 2])
-    np.testing.assert_array_equal(made.tensors["y"].codes[0], golden.run(net, codes[:1, ::-1]).outputs[0, ::-1])
-    np.testing.assert_array_equal(made.tensors["y"].codes[1, :2], golden.run(net, codes[1:, 1::-1]).outputs[0, ::-1])
-    np.testing.assert_array_equal(made.fed["c"].codes[1, :2], codes[1, 1::-1])
+    result = run(back, codes, [4, 2])
+    np.testing.assert_array_equal(result.tensors["y"].codes[0], golden.run(net, codes[:1, ::-1]).outputs[0, ::-1])
+    np.testing.assert_array_equal(result.tensors["y"].codes[1, :2], golden.run(net, codes[1:, 1::-1]).outputs[0, ::-1])
+    np.testing.assert_array_equal(result.fed["c"].codes[1, :2], codes[1, 1::-1])
 
 
 def test_a_lone_chain_is_its_network() -> None:

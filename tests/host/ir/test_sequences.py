@@ -1,4 +1,4 @@
-"""Sequences as arrays: what is sound is told from what is not."""
+"""Checks of batches of sequences: valid arrays are accepted, all others refused."""
 
 from __future__ import annotations
 

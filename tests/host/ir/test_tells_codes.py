@@ -1,4 +1,4 @@
-"""What counts as a quantizer that tells its own codes."""
+"""The protocol of quantizers that give their own codes: which objects satisfy it, and which are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of weight kinds agrees with itself, and with what an entry stores."""
+"""The table of weight kinds is consistent in itself and with the codes that entries store."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def test_the_type_and_the_table_name_the_same_kinds() -> None:
 
 
 def test_integer_kinds_come_narrowest_first() -> None:
-    own = [kind for kind in WEIGHT_KINDS.values() if kind.own_level]
-    for narrow, wide in pairwise(own):
+    without_codebook = [kind for kind in WEIGHT_KINDS.values() if kind.own_level]
+    for narrow, wide in pairwise(without_codebook):
         assert wide.holds(narrow.low, narrow.high) and not narrow.holds(wide.low, wide.high)
         assert narrow.acc_bits < wide.acc_bits
 
