@@ -1,4 +1,4 @@
-"""Running a design: the accelerator, transfers in flight, programs of several chains, pools of engines."""
+"""Run a design: one accelerator, its transfers, programs of several chains, and pools of engines."""
 
 from ese_host.runtime.accelerator import Accelerator
 from ese_host.runtime.direct import DirectEngine

@@ -1,4 +1,4 @@
-"""`Accelerator`: a design folder on a device, ready to run sequences."""
+"""`Accelerator`: a design folder loaded on a device, ready to run sequences."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from ese_host.runtime.transfers import Transfer, Transfers
 
 
 class Accelerator(Closeable):
-    """One engine, with its image loaded. Use it as a context manager.
+    """One engine with an image loaded. Use it as a context manager.
 
-    Everything is checked before anything is sent: the folder's files against its manifest, the manifest's ids against
-    the engine's registers and the image, lengths against the buffers. Every wait has a deadline. After a failure of
-    the device the next call configures it anew.
+    Before anything is sent, the folder's files are checked against its manifest, the manifest's ids against the
+    engine's registers and the image, and the sequences against the buffers. Every wait has a deadline. After the
+    device has failed, the next call configures it again.
     """
 
     def __init__(
@@ -41,14 +41,14 @@ class Accelerator(Closeable):
         """Load a design folder's bitstream and image.
 
         Args:
-            folder: bitstreams/<design>.
-            device: a pynq Device; None for the one that fits.
-            driver: "pynq", "adapter" (emulation without pynq), or "auto".
-            faults: for emulated boards.
-            timeout: seconds that one packet may take.
+            folder: the design folder, bitstreams/<design>.
+            device: a pynq Device, or None to choose one that fits the folder's kind.
+            driver: "pynq", "adapter" (an emulated board without pynq), or "auto" for pynq if it is installed.
+            faults: faults to inject into an emulated board.
+            timeout: seconds to wait for the answer to one packet.
 
         Raises:
-            EseError: the folder is not sound, its parts do not fit each other, or the device does not do as told.
+            EseError: if the folder is invalid, its files do not belong together, or the device fails.
         """
         self.timeout = timeout
         self._model = DesignModel.read(Folder.open(Path(folder)))
@@ -72,27 +72,27 @@ class Accelerator(Closeable):
 
     @property
     def program(self) -> Program:
-        """The folder's model as a program, of one chain or several."""
+        """The folder's model as a program of one or more chains."""
         return self._model.program
 
     @property
     def parts(self) -> tuple[ChainImage, ...]:
-        """What each of the program's chains loads, in their order."""
+        """The image of each of the program's chains, in the order of the chains."""
         return self._model.parts
 
     @property
     def network(self) -> Network:
-        """The golden model's network of the image loaded."""
+        """The golden model's network for the loaded image."""
         return self._loaded.network
 
     @property
     def image(self) -> Image:
-        """The image loaded."""
+        """The loaded image."""
         return self._loaded.image
 
     @property
     def shape(self) -> AnswerShape:
-        """Shape of the answers of the image loaded."""
+        """The shape of the answers that the loaded image gives."""
         return self._loaded.shape
 
     @property
@@ -102,27 +102,29 @@ class Accelerator(Closeable):
 
     @property
     def emulated(self) -> bool:
-        """Whether the engine is compiled C++ and not a chip."""
+        """Whether the engine is compiled C++ instead of hardware."""
         return self.folder.manifest.kind == "emulated"
 
     def configure(self) -> None:
-        """Load bitstream and image, whatever the state of the device.
+        """Load the bitstream and the image, whatever state the device is in.
 
         Raises:
-            MismatchError: another design answers. DeviceError: the device does not do as told.
+            MismatchError: if the engine reports another design.
+            DeviceError: if the device fails or does not answer in time.
         """
         self._device()
         self._control.start(self._bitstream.manifest.design.design_id, min(self.timeout, 1.0))
         self._control.load(self._loaded.image)
 
     def load(self, folder: str | Path) -> None:
-        """Load another folder's image into this engine: the bitstream stays, the weights change.
+        """Load another folder's image into this engine. The bitstream stays; the weights change.
 
         Args:
-            folder: a design folder of the same design.
+            folder: a folder of the same design.
 
         Raises:
-            MismatchError: it is of another design. EseError: the folder is not sound, or the device fails.
+            MismatchError: if the folder is of another design.
+            EseError: if the folder is invalid, or the device fails.
         """
         model = DesignModel.read(Folder.open(Path(folder))).for_engine_of(self._bitstream)
         self._prepare()
@@ -130,10 +132,11 @@ class Accelerator(Closeable):
         self._model, self._loaded = model, model.parts[0]
 
     def select(self, chain: str) -> bool:
-        """Load a chain's image, unless the engine holds it; returns whether it was loaded.
+        """Load a chain's image unless the engine holds it already; returns whether it was loaded.
 
         Raises:
-            MismatchError: there is no such chain. DeviceError: the device fails.
+            MismatchError: if the program has no such chain.
+            DeviceError: if the device fails.
         """
         part = self._model.part(chain)
         if part is self._loaded or part.image.image_id == self._loaded.image.image_id:
@@ -147,17 +150,18 @@ class Accelerator(Closeable):
     def run(
         self, inputs: Sequences, lengths: StepCounts | None = None, *, trace: bool = False, keep: bool = False
     ) -> RunResult:
-        """Run sequences: (N, T, inputs) codes in the network's input format, or N arrays (steps, inputs).
+        """Run sequences through the engine and return all their outputs.
 
         Args:
-            inputs: the codes.
-            lengths: (N,) steps of each sequence; None where all T count.
-            trace: stream every element-wise result.
-            keep: continue from the state that the last sequence left.
+            inputs: (N, T, inputs) codes in the network's input format, or N arrays (steps, inputs).
+            lengths: (N,) steps to run of each sequence, or None to run all of them.
+            trace: whether to return every element-wise result too.
+            keep: whether to start from the state that the previous sequence left, instead of from zero.
 
         Raises:
-            FormatError: inputs of another shape or format. CapacityError: a sequence too long for one transfer.
-            DeviceError: the device failed; the next call configures it anew.
+            FormatError: if the inputs have another shape or do not fit the input format.
+            CapacityError: if one sequence is too long for a DMA transfer.
+            DeviceError: if the device fails; the next call configures it again.
         """
         return joined(list(self.stream(inputs, lengths, trace=trace, keep=keep)))
 
@@ -170,9 +174,21 @@ class Accelerator(Closeable):
         keep: bool = False,
         batch: int = MAX_SEQUENCES,
     ) -> Iterator[RunResult]:
-        """Like `run`, packet by packet, each of as many sequences as the buffers hold and `batch` allows.
+        """Run sequences like `run`, but yield the result of each packet as it arrives.
 
-        The engine works on the next packet while this one's result is in use.
+        The engine works on the next packet while the caller uses the result of the one before.
+
+        Args:
+            inputs: as in `run`.
+            lengths: as in `run`.
+            trace: as in `run`.
+            keep: as in `run`.
+            batch: the most sequences to put into one packet; the buffers may hold fewer.
+
+        Raises:
+            FormatError: if the inputs have another shape or do not fit the input format.
+            CapacityError: if one sequence is too long for a DMA transfer.
+            DeviceError: if the device fails, or another image is loaded before the stream ends.
         """
         for step in self._pipeline(self._fill(inputs, lengths, trace, keep, batch)):
             if isinstance(step, Transfer):
@@ -189,7 +205,22 @@ class Accelerator(Closeable):
         keep: bool = False,
         batch: int = MAX_SEQUENCES,
     ) -> RunResult:
-        """`run` for asyncio, Jupyter's for one: by the DMA's interrupts where pynq has them, else by polling."""
+        """Run sequences like `run`, but let other asyncio tasks run meanwhile, for example in Jupyter.
+
+        The DMA's interrupts wake the task if pynq offers them; otherwise it polls.
+
+        Args:
+            inputs: as in `run`.
+            lengths: as in `run`.
+            trace: as in `run`.
+            keep: as in `run`.
+            batch: the most sequences to put into one packet; the buffers may hold fewer.
+
+        Raises:
+            FormatError: if the inputs have another shape or do not fit the input format.
+            CapacityError: if one sequence is too long for a DMA transfer.
+            DeviceError: if the device fails; the next call configures it again.
+        """
         results: list[RunResult] = []
         for step in self._pipeline(self._fill(inputs, lengths, trace, keep, batch), interrupts=True):
             if isinstance(step, Transfer):
@@ -200,27 +231,27 @@ class Accelerator(Closeable):
 
     @property
     def on_board(self) -> bool:
-        """Whether this process runs on the board itself: no emulation, nothing remote."""
+        """Whether this process runs on the board itself, so that the engine is neither emulated nor remote."""
         return not self.emulated and not self._device().exact_buffers
 
     @property
     def interrupts(self) -> bool:
-        """Whether the DMA's interrupts reach this process: `run_async` waits for them."""
+        """Whether the DMA's interrupts reach this process, so that `run_async` can wait for them."""
         dma = self._device().dma
         return all(hasattr(getattr(c, "_interrupt", None), "event") for c in (dma.sendchannel, dma.recvchannel))
 
     def reset(self) -> None:
-        """Clear the engine's state; the image stays.
+        """Clear the engine's state; the image stays loaded.
 
         Raises:
-            DeviceError: the device does not answer.
+            DeviceError: if the device does not answer in time.
         """
         self._transfers.drain()
         self._prepare()
         self._control.reset(self.image.image_id)
 
     def close(self) -> None:
-        """Free buffers, device and lock; a second time does nothing."""
+        """Free the buffers, the device and its lock. Closing twice does no harm."""
         platform, self._platform = self._platform, None
         if platform is not None:
             self._transfers.close()
@@ -228,13 +259,22 @@ class Accelerator(Closeable):
         self._lock.release()
 
     def _fill(
-        self, inputs: Sequences, lengths: StepCounts | None, trace: bool, keep: bool, most: int
+        self, inputs: Sequences, lengths: StepCounts | None, trace: bool, keep: bool, max_sequences: int
     ) -> Iterator[tuple[Transfer, Batch]]:
-        """Packets in their buffers, one after the other; the next is made when it is asked for."""
+        """Put one packet after the other into a buffer, each when the caller asks for the next one."""
         self._device()
-        loaded, room = self._loaded, PacketLimits(transfers.BUFFER_WORDS, processor.MAX_TRANSFER_BYTES)
+        loaded, limits = self._loaded, PacketLimits(transfers.BUFFER_WORDS, processor.MAX_TRANSFER_BYTES)
         image_id = loaded.image.image_id
-        for batch in batches(image_id, loaded.shape, inputs, lengths, trace=trace, keep=keep, most=most, room=room):
+        for batch in batches(
+            image_id,
+            loaded.shape,
+            inputs,
+            lengths,
+            trace=trace,
+            keep=keep,
+            max_sequences=max_sequences,
+            limits=limits,
+        ):
             if loaded is not self._loaded:
                 raise DeviceError("another image was loaded in the middle of a stream: run the rest of it again")
             yield self._transfers.fill(Operation.RUN, batch.packet, batch.answer_words, image_id), batch
@@ -242,22 +282,23 @@ class Accelerator(Closeable):
     def _pipeline(
         self, packets: Iterator[tuple[Transfer, Batch]], interrupts: bool = False
     ) -> Iterator[Transfer | RunResult]:
-        """Flights, each to be finished by whoever takes it, and each one's result once the next packet is in flight."""
-        before: tuple[Transfer, Batch] | None = None
+        """Yield each transfer, which the caller must wait for, and its result once the next packet is in flight."""
+        previous: tuple[Transfer, Batch] | None = None
         for transfer, batch in packets:
-            if before is not None:
-                yield before[0]
+            if previous is not None:
+                yield previous[0]
             self._transfers.drain()
-            if before is not None:
-                before[0].result()
+            if previous is not None:
+                # An error is raised here, before the next packet starts.
+                previous[0].result()
             self._prepare()
             self._transfers.start(transfer, interrupts=interrupts and self.interrupts)
-            if before is not None:
-                yield self._result(*before)
-            before = transfer, batch
-        if before is not None:
-            yield before[0]
-            yield self._result(*before)
+            if previous is not None:
+                yield self._result(*previous)
+            previous = transfer, batch
+        if previous is not None:
+            yield previous[0]
+            yield self._result(*previous)
 
     def _result(self, transfer: Transfer, batch: Batch) -> RunResult:
         answer, trailer = transfer.result()

@@ -1,4 +1,4 @@
-"""Sequences cut into RUN packets, and the answers to these made into results: the same for every way to an engine."""
+"""Cut sequences into RUN packets and read the answers to them, for boards and for directly called engines alike."""
 
 from __future__ import annotations
 
@@ -25,12 +25,17 @@ from ese_host.protocol import (
 Sequences = Union[Codes, Sequence[Codes]]
 """(N, T, inputs) codes in the network's input format, or N arrays (steps, inputs)."""
 StepCounts = Union[Sequence[int], Lengths]
-"""(N,) steps of each sequence."""
+"""(N,) steps to run of each sequence."""
 
 
 @dataclass(frozen=True)
 class PacketLimits:
-    """What packets and answers may take: a buffer, unless one sequence needs more, and never more than a transfer."""
+    """The largest packet and answer that are allowed.
+
+    Attributes:
+        buffer_words: 32-bit words of a buffer; exceeded only if a single sequence needs more.
+        transfer_bytes: bytes of a DMA transfer; never exceeded.
+    """
 
     buffer_words: int
     transfer_bytes: int
@@ -38,11 +43,14 @@ class PacketLimits:
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """One RUN packet of some sequences.
+    """One RUN packet and what is needed to read its answer.
 
     Attributes:
-        packet: its words. answer_words: how many the answer has.
-        steps: (N,) of each sequence. shape, trace: how the answer is read.
+        packet: 32-bit words of the packet.
+        answer_words: 32-bit words of the answer.
+        steps: (N,) steps of each sequence in the packet.
+        shape: shape of the answer.
+        trace: whether the answer is a trace.
     """
 
     packet: Words
@@ -52,20 +60,23 @@ class Batch:
     trace: bool
 
     def result(self, answer: Words, trailer: Trailer, seconds: float) -> RunResult:
-        """What the engine made of the sequences.
+        """Read the answer to this packet.
 
         Args:
-            answer: all its words.
-            trailer: read from them, and without an error.
-            seconds: from packet to answer.
+            answer: all 32-bit words of the answer.
+            trailer: the answer's trailer, already checked for errors.
+            seconds: host time from packet to answer.
 
         Raises:
-            DeviceError: the answer is not of these sequences.
+            DeviceError: if the answer is for another number of sequences or steps, or has another length.
         """
         total = int(self.steps.sum())
         if (trailer.sequences, trailer.steps) != (len(self.steps), total):
             done = f"{trailer.sequences} sequences and {trailer.steps} steps"
-            raise DeviceError(f"the engine did {done}; {len(self.steps)} and {total} were sent: the device is reset")
+            raise DeviceError(
+                f"the engine ran {done}; {len(self.steps)} and {total} were sent: run them again, "
+                "the device is configured again with the next call"
+            )
         outputs, traces = self.shape.read(answer, self.steps, self.trace)
         shape = self.shape
         return RunResult(outputs, shape.frac, self.steps, shape.every_step, traces, trailer.cycles, seconds)
@@ -79,44 +90,45 @@ def batches(
     *,
     trace: bool = False,
     keep: bool = False,
-    most: int = MAX_SEQUENCES,
-    room: PacketLimits | None = None,
+    max_sequences: int = MAX_SEQUENCES,
+    limits: PacketLimits | None = None,
 ) -> Iterator[Batch]:
-    """Packets of sequences, one after the other; the next is made when it is asked for.
+    """Cut sequences into RUN packets; each packet is made when the caller asks for it.
 
     Args:
-        image_id: the image that the engine holds.
-        shape: of its answers.
-        inputs: see `Accelerator.run`.
-        lengths: see there.
-        trace: stream every element-wise result.
-        keep: continue from the state that the last sequence left.
-        most: sequences a packet.
-        room: for packets and answers; None without a bound.
+        image_id: id of the image that the engine holds.
+        shape: shape of that image's answers.
+        inputs: (N, T, inputs) codes in the network's input format, or N arrays (steps, inputs).
+        lengths: (N,) steps to run of each sequence, or None to run all of them.
+        trace: whether to ask for every element-wise result.
+        keep: whether to start from the state that the previous sequence left.
+        max_sequences: the most sequences in one packet.
+        limits: limits of packet and answer sizes, or None for no limit.
 
     Raises:
-        FormatError: inputs of another shape or format. CapacityError: a sequence too long for one transfer.
+        FormatError: if the inputs have another shape or do not fit the input format.
+        CapacityError: if one sequence is too long for a DMA transfer.
     """
     sequences, steps = _sequences(inputs, lengths, shape.inputs)
     start = 0
     while start < len(steps):
-        stop, words = _fit(steps[start : start + most], shape, trace, room)
-        stop += start
+        count, answer_words = _fit(steps[start : start + max_sequences], shape, trace, limits)
+        stop = start + count
         packet = run_packet(image_id, sequences[start:stop], shape.source, trace=trace, keep=keep)
-        yield Batch(packet, words, steps[start:stop], shape, trace)
+        yield Batch(packet, answer_words, steps[start:stop], shape, trace)
         start = stop
 
 
 def _sequences(inputs: Any, lengths: Any, width: int) -> tuple[list[Codes] | Codes, Lengths]:
-    """Sequences of the codes that count, and the steps of each."""
+    """The sequences cut to the steps to run, and the steps of each."""
     if isinstance(inputs, np.ndarray):
-        sound = are_frames(inputs, 3, width)
-        full = full_lengths(inputs) if sound else np.zeros(0, dtype=np.int64)
+        valid = are_frames(inputs, 3, width)
+        full = full_lengths(inputs) if valid else np.zeros(0, dtype=np.int64)
     else:
         inputs = [np.asarray(item) for item in inputs]
-        sound = all(are_frames(item, 2, width) for item in inputs)
+        valid = all(are_frames(item, 2, width) for item in inputs)
         full = np.array([len(item) if item.ndim else 0 for item in inputs], dtype=np.int64)
-    if not sound:
+    if not valid:
         shape = inputs.shape if isinstance(inputs, np.ndarray) else [item.shape for item in inputs[:3]]
         raise FormatError(
             f"inputs have shape {shape}; expected integer codes (N, T, {width}), or N arrays (steps, {width})"
@@ -131,22 +143,24 @@ def _sequences(inputs: Any, lengths: Any, width: int) -> tuple[list[Codes] | Cod
     return [item[:count] for item, count in zip(inputs, steps, strict=True)], steps
 
 
-def _fit(steps: Lengths, shape: AnswerShape, trace: bool, room: PacketLimits | None) -> tuple[int, int]:
-    """How many of the sequences with these steps a packet holds, one at least, and the words of its answer."""
-    frame, (each, once) = step_words(shape.inputs), shape.rates(trace)
+def _fit(steps: Lengths, shape: AnswerShape, trace: bool, limits: PacketLimits | None) -> tuple[int, int]:
+    """How many of the sequences with these steps one packet holds, at least one, and the words of its answer."""
+    frame, (per_step, per_sequence) = step_words(shape.inputs), shape.rates(trace)
     total, count = int(steps.sum()), len(steps)
-    sent, answered = RUN_HEADER_WORDS + total * frame + count, TRAILER_WORDS + total * each + count * once
-    if room is None or max(sent, answered) <= min(room.buffer_words, room.transfer_bytes // 4):
-        return count, answered
+    packet_words = RUN_HEADER_WORDS + total * frame + count
+    answer_words = TRAILER_WORDS + total * per_step + count * per_sequence
+    if limits is None or max(packet_words, answer_words) <= min(limits.buffer_words, limits.transfer_bytes // 4):
+        return count, answer_words
+    # Words of packet and answer for the first sequence, the first two, the first three and so on.
     totals, counts = np.cumsum(steps), np.arange(1, count + 1)
-    all_sent = RUN_HEADER_WORDS + totals * frame + counts
-    all_answered = TRAILER_WORDS + totals * each + counts * once
-    largest = int(max(all_sent[0], all_answered[0]))
-    if 4 * largest > room.transfer_bytes:
+    packets = RUN_HEADER_WORDS + totals * frame + counts
+    answers = TRAILER_WORDS + totals * per_step + counts * per_sequence
+    one_sequence = int(max(packets[0], answers[0]))
+    if 4 * one_sequence > limits.transfer_bytes:
         raise CapacityError(
-            f"a sequence of {steps[0]} steps needs a transfer of {4 * largest} bytes; the DMA carries "
-            f"{room.transfer_bytes}: run it in parts with keep=True, or without trace"
+            f"a sequence of {steps[0]} steps needs a transfer of {4 * one_sequence} bytes; the DMA carries at most "
+            f"{limits.transfer_bytes}: run it in parts with keep=True, or without trace"
         )
-    buffer = max(room.buffer_words, largest)
-    fits = int(min(np.searchsorted(words, buffer, side="right") for words in (all_sent, all_answered)))
-    return fits, int(all_answered[fits - 1])
+    buffer = max(limits.buffer_words, one_sequence)
+    fits = int(min(np.searchsorted(words, buffer, side="right") for words in (packets, answers)))
+    return fits, int(answers[fits - 1])

@@ -1,4 +1,4 @@
-"""What an engine is told besides its runs: to start, to hold an image, to forget its state."""
+"""Control of an engine apart from running sequences: start it, load an image, clear its state."""
 
 from __future__ import annotations
 
@@ -10,20 +10,24 @@ from ese_host.runtime.transfers import Transfers
 
 
 class Control:
-    """One device's engine and its registers. `transfers.healthy` is false from a beginning to its good end."""
+    """Starts one device's engine, loads its images and reads its registers.
+
+    `transfers.healthy` is false while an operation is under way, and stays false if it fails.
+    """
 
     def __init__(self, platform: Platform, transfers: Transfers) -> None:
         self._platform, self._transfers = platform, transfers
 
     def start(self, design_id: int, timeout: float) -> None:
-        """Load the bitstream, whatever the state of the device, and wait until its engine answers.
+        """Load the bitstream, whatever state the device is in, and wait until its engine answers.
 
         Args:
-            design_id: of the bitstream.
-            timeout: seconds that the engine may take.
+            design_id: the id of the design that the bitstream must hold.
+            timeout: seconds to wait for the engine's registers.
 
         Raises:
-            MismatchError: another design answers. DeviceError: the device does not do as told.
+            MismatchError: if the engine reports another design.
+            DeviceError: if the bitstream cannot be loaded, or the DMA does not start.
         """
         self._transfers.forget()
         self._transfers.healthy = False
@@ -34,35 +38,37 @@ class Control:
         self._transfers.healthy = True
 
     def load(self, image: Image) -> None:
-        """Load an image.
+        """Load an image into the engine.
 
         Raises:
-            MismatchError: the engine holds another one afterwards. DeviceError: it does not do as told.
+            MismatchError: if the engine reports another image afterwards, or refuses one of another design.
+            FormatError: if the engine refuses the image's header.
+            DeviceError: if the device fails or does not answer in time.
         """
         self._transfers.drain()
         self._transfers.healthy = False
         self._exchange(Operation.LOAD, load_packet(image.words), image.image_id)
-        found = self.register("image_id")
-        if found != image.image_id:
+        loaded_id = self.register("image_id")
+        if loaded_id != image.image_id:
             raise MismatchError(
-                f"the engine's register names image {found:#010x}; {image.image_id:#010x} was loaded: load it again"
+                f"the engine's register names image {loaded_id:#010x}; {image.image_id:#010x} was loaded: load it again"
             )
         self._transfers.healthy = True
 
     def reset(self, image_id: int) -> None:
-        """Clear the state; the image of this id stays.
+        """Clear the engine's state; the image of this id stays loaded.
 
         Raises:
-            DeviceError: the device does not answer.
+            DeviceError: if the device does not answer in time, or holds another image.
         """
         self._exchange(Operation.RESET, reset_packet(), image_id)
 
     def register(self, name: str) -> int:
-        """A register's value."""
+        """The value of an engine register, by its name in `REGISTERS`."""
         return int(self._platform.engine.read(REGISTERS[name][0]))
 
     def _exchange(self, operation: Operation, packet: Words, image_id: int) -> None:
-        """Send a packet that is answered by a trailer alone, and judge it."""
+        """Send a packet whose answer is only a trailer, and raise the error that the trailer tells."""
         transfer = self._transfers.fill(operation, packet, TRAILER_WORDS, image_id)
         self._transfers.start(transfer)
         self._transfers.wait(transfer)

@@ -1,4 +1,4 @@
-"""A program's chains on a compiled engine alone: packets straight into it, no board and no DMA."""
+"""Run a program's chains on a compiled engine directly: packets go straight into it, without a board or a DMA."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from ese_host.protocol import TRAILER_WORDS, AnswerShape, Operation, RunResult, 
 from ese_host.runtime.batches import Sequences, StepCounts, batches
 
 BATCH = 64
-"""Sequences a packet."""
+"""Sequences in one packet, at most."""
 
 
 class DirectEngine:
-    """A compiled engine that holds one of a program's images at a time; the engine stays its owner's to close."""
+    """A compiled engine that holds one of a program's images at a time. Closing the engine is left to its owner."""
 
     def __init__(self, engine: EmulatedEngine, program: Program, images: Sequence[Words]) -> None:
         """Run a program on an engine.
 
         Args:
-            engine: it may hold anything; nobody else sends it packets meanwhile.
-            program: what the images were made of.
-            images: words of each chain's image, in the order of the chains.
+            engine: the engine, whatever image it holds; nobody else may send it packets meanwhile.
+            program: the program that the images were made from.
+            images: 32-bit words of each chain's image, in the order of the chains.
         """
         self._engine, self._program = engine, program
         self._parts = {
             chain.name: (words, AnswerShape.of(chain.network))
             for chain, words in zip(program.chains, images, strict=True)
         }
-        self._held: tuple[str, int] | None = None
+        self._loaded: tuple[str, int] | None = None  # chain and image id
 
     @property
     def program(self) -> Program:
@@ -39,30 +39,38 @@ class DirectEngine:
         return self._program
 
     def select(self, chain: str) -> bool:
-        """Load a chain's image, unless the engine holds it; returns whether it was loaded.
+        """Load a chain's image unless the engine holds it already; returns whether it was loaded.
 
         Raises:
-            DeviceError, MismatchError, FormatError: the engine refuses the image.
+            MismatchError: if the engine refuses the image because it is of another design or too large.
+            FormatError: if the engine refuses the image's header.
+            DeviceError: if the image's checksum is wrong, or the engine does not answer as documented.
         """
-        if self._held is not None and self._held[0] == chain:
+        if self._loaded is not None and self._loaded[0] == chain:
             return False
-        self._held = None
-        loaded = read_trailer(self._engine.packet(load_packet(self._parts[chain][0]), TRAILER_WORDS))
-        loaded.require(Operation.LOAD)
-        self._held = chain, loaded.image_id
+        self._loaded = None
+        trailer = read_trailer(self._engine.packet(load_packet(self._parts[chain][0]), TRAILER_WORDS))
+        trailer.require(Operation.LOAD)
+        self._loaded = chain, trailer.image_id
         return True
 
     def run(self, inputs: Sequences, lengths: StepCounts | None = None, *, trace: bool = False) -> RunResult:
-        """`Accelerator.run`, in packets of `BATCH` sequences, on the chain that was selected last.
+        """Run sequences through the chain that was selected last, in packets of `BATCH` sequences.
+
+        Args:
+            inputs: (N, T, inputs) codes in the network's input format, or N arrays (steps, inputs).
+            lengths: (N,) steps to run of each sequence, or None to run all of them.
+            trace: whether to return every element-wise result too.
 
         Raises:
-            FormatError: inputs of another shape or format. DeviceError: the engine does not do as told.
+            FormatError: if the inputs have another shape or do not fit the input format.
+            DeviceError: if no chain was selected, or the engine does not answer as documented.
         """
-        if self._held is None:
+        if self._loaded is None:
             raise DeviceError("the engine holds no image: select a chain first")
-        chain, image_id = self._held
+        chain, image_id = self._loaded
         parts = []
-        for batch in batches(image_id, self._parts[chain][1], inputs, lengths, trace=trace, most=BATCH):
+        for batch in batches(image_id, self._parts[chain][1], inputs, lengths, trace=trace, max_sequences=BATCH):
             begun = time.perf_counter()
             answer = self._engine.packet(batch.packet, batch.answer_words)
             seconds = time.perf_counter() - begun

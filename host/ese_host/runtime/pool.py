@@ -1,4 +1,4 @@
-"""Several engines at once: one batch shared among accelerators of the same image, each with a thread of its own."""
+"""Several engines at once: accelerators with the same image share one batch, each in its own thread."""
 
 from __future__ import annotations
 
@@ -22,63 +22,77 @@ Part = TypeVar("Part")
 
 
 class EnginePool(Closeable):
-    """Accelerators, each on a device of its own, that hold the same image."""
+    """Accelerators on different devices that hold the same image and share the work."""
 
     def __init__(self, accelerators: Sequence[Accelerator]) -> None:
-        """Share work among accelerators; they are closed with this object.
+        """Share work among accelerators, which are closed together with the pool.
 
         Raises:
-            FormatError: there is none. MismatchError: they hold different images.
+            FormatError: if there is no accelerator.
+            MismatchError: if the accelerators hold different images.
         """
         if not accelerators:
             raise FormatError("the pool got no accelerator; at least one is needed")
         ids = {tuple(part.image.image_id for part in accelerator.parts) for accelerator in accelerators}
         if len(ids) > 1:
-            names = ", ".join(sorted(" and ".join(f"{number:#010x}" for number in one) for one in ids))
-            raise MismatchError(f"the accelerators hold images {names}; one image is expected: load it into all")
-        self._all = tuple(accelerators)
-        self._pool = ThreadPoolExecutor(len(self._all), thread_name_prefix="ese4ml engines")
+            names = ", ".join(sorted(" and ".join(f"{number:#010x}" for number in images) for images in ids))
+            raise MismatchError(
+                f"the accelerators hold images {names}; one image is expected: load the same folder into all of them"
+            )
+        self._accelerators = tuple(accelerators)
+        self._pool = ThreadPoolExecutor(len(self._accelerators), thread_name_prefix="ese4ml engines")
 
     def run(self, inputs: Sequences, lengths: StepCounts | None = None, *, trace: bool = False) -> RunResult:
-        """`Accelerator.run`, the sequences split evenly by steps; results in the order of the inputs.
+        """Run sequences like `Accelerator.run`, split among the engines so that each gets about as many steps.
 
-        `seconds` of the result is the engines' time in all, not the time that passed.
+        The results are in the order of the inputs. Their `seconds` are summed over the engines, which work at the
+        same time: the time that passed is shorter.
+
+        Args:
+            inputs: (N, T, inputs) codes in the network's input format, or N arrays (steps, inputs).
+            lengths: (N,) steps to run of each sequence, or None to run all of them.
+            trace: whether to return every element-wise result too.
 
         Raises:
-            EseError: as `Accelerator.run`; the first engine's that fails, when all have ended.
+            EseError: the errors of `Accelerator.run`. All engines finish before the first engine's error is raised.
         """
         steps = np.asarray([len(item) for item in inputs] if lengths is None else lengths, dtype=np.int64)
         if len(steps) != len(inputs) or not len(steps):
             raise FormatError(f"there are {len(steps)} lengths for {len(inputs)} sequences; one for each is expected")
         return joined(
-            self._each(
-                steps, lambda engine, start, stop: engine.run(inputs[start:stop], steps[start:stop], trace=trace)
-            )
+            self._map(steps, lambda engine, start, stop: engine.run(inputs[start:stop], steps[start:stop], trace=trace))
         )
 
     def run_program(self, inputs: Inputs, lengths: Any = None, *, trace: bool = False) -> ProgramResult:
-        """`ese_host.runtime.runner.run_program`, the samples split evenly by the steps of the first input.
+        """Run samples like `run_program`, split among the engines by the steps of the program's first input.
+
+        Args:
+            inputs: codes of the program's inputs, as in `run_program`.
+            lengths: steps to run of each sample, as in `run_program`.
+            trace: whether to return every element-wise result of every chain too.
 
         Raises:
-            EseError: as there; the first engine's that fails, when all have ended.
+            EseError: the errors of `run_program`. All engines finish before the first engine's error is raised.
         """
-        values = values_of(self._all[0].program, inputs, lengths)
+        values = values_of(self._accelerators[0].program, inputs, lengths)
 
-        def part(engine: Accelerator, start: int, stop: int) -> ProgramResult:
+        def run_part(engine: Accelerator, start: int, stop: int) -> ProgramResult:
             codes = {name: value.codes[start:stop] for name, value in values.items()}
             steps = {name: value.steps[start:stop] for name, value in values.items()}
             return run_program(engine, codes, steps, trace=trace)
 
-        return joined_programs(self._each(next(iter(values.values())).steps, part))
+        return joined_programs(self._map(next(iter(values.values())).steps, run_part))
 
-    def _each(self, steps: Lengths, part: Callable[[Accelerator, int, int], Part]) -> list[Part]:
-        """What each engine makes of its part of the samples, from one number to the next."""
-        share = np.cumsum(steps) * len(self._all) / max(1, int(steps.sum()))
-        ends = [int(np.searchsorted(share, number + 1 - 1e-9)) + 1 for number in range(len(self._all) - 1)]
+    def _map(self, steps: Lengths, run_part: Callable[[Accelerator, int, int], Part]) -> list[Part]:
+        """Call `run_part(accelerator, start, stop)` in parallel on consecutive parts of the samples."""
+        engines = len(self._accelerators)
+        # The part of each engine ends at the first sample with which it has its share of all steps.
+        shares = np.cumsum(steps) * engines / max(1, int(steps.sum()))
+        ends = [int(np.searchsorted(shares, number + 1 - 1e-9)) + 1 for number in range(engines - 1)]
         bounds = [0, *(min(end, len(steps)) for end in ends), len(steps)]
         futures = [
-            self._pool.submit(part, accelerator, start, stop)
-            for accelerator, (start, stop) in zip(self._all, pairwise(bounds), strict=True)
+            self._pool.submit(run_part, accelerator, start, stop)
+            for accelerator, (start, stop) in zip(self._accelerators, pairwise(bounds), strict=True)
             if stop > start
         ]
         errors = [future.exception() for future in futures]
@@ -88,7 +102,7 @@ class EnginePool(Closeable):
         return [future.result() for future in futures]
 
     def close(self) -> None:
-        """Close all accelerators; a second time does nothing."""
+        """Close all accelerators. Closing twice does no harm."""
         self._pool.shutdown()
-        for accelerator in self._all:
+        for accelerator in self._accelerators:
             accelerator.close()

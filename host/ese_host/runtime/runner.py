@@ -1,4 +1,7 @@
-"""A program on an engine: chain after chain, an image loaded where it changes, the host's steps between."""
+"""Run a program on one engine: chain after chain, with the host's operations between them.
+
+A chain's image is loaded only if the engine holds another one.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +20,16 @@ from ese_host.protocol import RunResult, joined, stacked
 
 @dataclass(frozen=True, eq=False)
 class ProgramResult:
-    """What an engine and the host made of some samples.
+    """The result of running a program on some samples.
 
     Attributes:
-        run: every tensor, and what each chain was fed; its `values` and `classes` are the answers.
-        chains: the engine's result of each chain, by name, in the engine's order of steps; with traces where asked for.
-        loads: images loaded. load_seconds: host time for that. glue_seconds: host time of the steps between.
+        run: every tensor of the program and the input of each chain; `run.values()` and `run.classes()` give the
+            program's answer.
+        chains: {chain: the engine's result}, its steps in the order in which the engine ran them. Traces are there
+            if they were asked for.
+        loads: how many images were loaded.
+        load_seconds: host time for loading them.
+        glue_seconds: host time of the operations between the chains.
     """
 
     run: ProgramRun
@@ -33,37 +40,43 @@ class ProgramResult:
 
     @property
     def cycles(self) -> int:
-        """The engine's own iterations over all chains."""
+        """The engine's loop iterations, summed over all chains."""
         return sum(result.cycles for result in self.chains.values())
 
     @property
     def engine_seconds(self) -> float:
-        """Host time from packet to answer, over all chains."""
+        """Host time from packet to answer, summed over all chains."""
         return sum(result.seconds for result in self.chains.values())
 
     @property
     def seconds(self) -> float:
-        """Host time of everything: chains, loads and the steps between."""
+        """Host time of the whole program: chains, loads and the operations between the chains."""
         return self.engine_seconds + self.load_seconds + self.glue_seconds
 
 
 class ChainEngine(Protocol):
-    """What can hold a chain's image and run sequences through it: `Accelerator`, `DirectEngine`."""
+    """An engine that can load a chain's image and run sequences: `Accelerator` or `DirectEngine`."""
 
     @property
     def program(self) -> Program:
-        """The program whose chains it runs."""
+        """The program whose chains the engine runs."""
 
     def select(self, chain: str) -> bool:
-        """Load a chain's image, unless the engine holds it; returns whether it was loaded."""
+        """Load a chain's image unless the engine holds it already; returns whether it was loaded."""
 
     def run(self, inputs: Codes, lengths: Lengths, *, trace: bool) -> RunResult:
-        """Run (N, T, inputs) codes, of each sequence the first of its `lengths` (N,) steps."""
+        """Run sequences through the chain that was selected last.
+
+        Args:
+            inputs: (N, T, inputs) codes in the network's input format.
+            lengths: (N,) steps to run of each sequence.
+            trace: whether to return every element-wise result too.
+        """
 
 
 @dataclass
 class _Runner:
-    """Runs chains on an engine and keeps count."""
+    """Runs chains on an engine, keeps their results and adds up loads and times."""
 
     engine: ChainEngine
     trace: bool
@@ -74,6 +87,7 @@ class _Runner:
     seconds: float = 0.0
 
     def execute(self, chain: Chain, fed: Value) -> Codes:
+        """Run one chain on its input; returns the codes of its target tensor."""
         begun = time.perf_counter()
         self.loads += self.engine.select(chain.name)
         loaded = time.perf_counter()
@@ -81,11 +95,13 @@ class _Runner:
         self.chains[chain.name] = result
         self.load_seconds += loaded - begun
         self.seconds += time.perf_counter() - begun
-        zeros = result.frac - self.engine.program.tensors[chain.target].frac
-        codes = np.right_shift(result.outputs, zeros)  # an exact sum has zeros there, which its terms have not
-        if self.strict and not np.array_equal(np.left_shift(codes, zeros), result.outputs):
+        # The engine gives exact sums more fractional bits than their terms have; those bits must be zero.
+        zero_bits = result.frac - self.engine.program.tensors[chain.target].frac
+        codes = np.right_shift(result.outputs, zero_bits)
+        if self.strict and not np.array_equal(np.left_shift(codes, zero_bits), result.outputs):
             raise DeviceError(
-                f"chain {chain.name!r}: the engine's sums have bits that no term has; compile the project again"
+                f"chain {chain.name!r}: the lowest {zero_bits} bits of the engine's sums are not zero, although no "
+                "term has such bits; compile the project again"
             )
         return codes
 
@@ -93,28 +109,28 @@ class _Runner:
 def run_program(
     engine: ChainEngine, inputs: Inputs, lengths: Any = None, *, trace: bool = False, strict: bool = False
 ) -> ProgramResult:
-    """Run samples through an engine's program, all of them through one chain before the next.
+    """Run samples through an engine's program: all samples through one chain, then all through the next.
 
     Args:
-        engine: an image is loaded only where another one is in it.
-        inputs: see `ese_host.ir.program.run.values_of`.
-        lengths: see there.
-        trace: stream every element-wise result of every chain.
-        strict: refuse an exact sum with bits below those of its terms; else they are cut off, and whoever compares
-            `chains` with the golden model finds them.
+        engine: the engine to run on.
+        inputs: codes of the program's inputs, as `ese_host.ir.program.values_of` takes them.
+        lengths: steps to run of each sample, as `ese_host.ir.program.values_of` takes them.
+        trace: whether to return every element-wise result of every chain too.
+        strict: whether to refuse an exact sum with non-zero bits below those of its terms. Otherwise these bits are
+            cut off, and only a comparison of `chains` with the golden model finds them.
 
     Raises:
-        EseError: inputs that do not fit; the device failed, and the next call configures it anew.
+        EseError: if the inputs do not fit the program, or the device fails; the next call configures it again.
     """
     runner = _Runner(engine, trace, strict)
     begun = time.perf_counter()
-    made = run(engine.program, inputs, lengths, runner.execute)
+    program_run = run(engine.program, inputs, lengths, runner.execute)
     glue = time.perf_counter() - begun - runner.seconds
-    return ProgramResult(made, runner.chains, runner.loads, runner.load_seconds, glue)
+    return ProgramResult(program_run, runner.chains, runner.loads, runner.load_seconds, glue)
 
 
 def joined_programs(parts: Sequence[ProgramResult]) -> ProgramResult:
-    """Results of several batches as one."""
+    """Join the results of several batches of samples into one."""
     first = parts[0]
     names = list(first.run.tensors)
     tensors = {name: _stacked([part.run.tensors[name] for part in parts]) for name in names}

@@ -1,4 +1,7 @@
-"""Packets to a device and answers from it: two buffers each way, one packet is filled while another is in flight."""
+"""DMA transfers: packets to a device and answers from it.
+
+There are two buffers for each direction, so that one packet is filled while another is in flight.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +18,18 @@ from ese_host.errors import CapacityError, DeviceError, EseError
 from ese_host.protocol import DmaRegister, Operation, Trailer, Words, read_trailer
 
 BUFFER_WORDS = 1 << 20
-"""Words of each of the four buffers, unless one sequence needs more."""
+"""32-bit words of each of the four buffers; a buffer grows if one sequence needs more."""
 
 
 @dataclass(frozen=True, eq=False)
 class BufferPart:
-    """The first words of a buffer: for the DMA, and as a plain array for us."""
+    """The part of a buffer that a transfer uses.
+
+    Attributes:
+        whole: the buffer that was allocated.
+        part: the first words of the buffer, as the DMA driver takes them.
+        words: the same words as a plain array.
+    """
 
     whole: Any
     part: Any
@@ -28,18 +37,26 @@ class BufferPart:
 
     @classmethod
     def of(cls, whole: Any, words: int) -> BufferPart:
-        """The first `words` words, or the whole where there are as many."""
+        """The first `words` words of a buffer."""
+        # pynq reads a remote buffer back as a whole, so a whole buffer must not become a slice.
         part = whole if len(whole) == words else whole[:words]
         return cls(whole, part, part.view(np.ndarray))
 
 
 @dataclass(eq=False)
 class Transfer:
-    """One packet, from its buffer to the answer that came back.
+    """One packet sent and its answer received. It has finished when either `answer` or `error` is set.
 
     Attributes:
-        operation: what it asks for. send, receive: its buffers, whole or in part. image_id: whose answer is expected.
-        answer, trailer: what came back. seconds: from start to end. error: what came instead.
+        operation: the packet's operation.
+        send: buffer that holds the packet.
+        receive: buffer for the answer.
+        image_id: id of the image that the answer must name.
+        answer: 32-bit words of the answer.
+        trailer: the answer's trailer.
+        seconds: host time from start to answer.
+        error: the error that ended the transfer.
+        begun: start time, as `time.perf_counter` counts.
     """
 
     operation: Operation
@@ -54,14 +71,16 @@ class Transfer:
 
     @property
     def finished(self) -> bool:
-        """Whether it has come to an end, good or bad."""
+        """Whether the transfer has ended, with an answer or with an error."""
         return self.answer is not None or self.error is not None
 
     def result(self) -> tuple[Words, Trailer]:
         """Answer and trailer of a transfer that has finished.
 
         Raises:
-            DeviceError, MismatchError, FormatError: the device failed, or the engine refused the packet.
+            DeviceError: if the device failed, or the answer is to another packet or names another image.
+            MismatchError: if the engine refused an image of another design, or a packet for another image.
+            FormatError: if the engine refused a header or a length.
         """
         if self.error is not None:
             raise self.error
@@ -70,13 +89,18 @@ class Transfer:
         if self.trailer.image_id != self.image_id:
             raise DeviceError(
                 f"the engine's answer names image {self.trailer.image_id:#010x}; {self.image_id:#010x} was loaded: "
-                "the device is configured anew with the next call"
+                "try again, the device is configured again with the next call"
             )
         return self.answer, self.trailer
 
 
 class Transfers:
-    """The DMA of one device. One packet at most is in flight; `healthy` is false when the device must be configured."""
+    """The DMA transfers of one device, of which at most one is in flight.
+
+    Attributes:
+        timeout: seconds to wait for the answer to one packet.
+        healthy: whether the device is configured and has not failed since; if not, configure it before the next packet.
+    """
 
     def __init__(self, platform: Platform, timeout: float) -> None:
         self._platform, self.timeout = platform, timeout
@@ -86,10 +110,17 @@ class Transfers:
         self.healthy = False
 
     def fill(self, operation: Operation, packet: Words, answer_words: int, image_id: int) -> Transfer:
-        """Put a packet into the buffer that is not in flight.
+        """Put a packet into the pair of buffers that is not in flight.
+
+        Args:
+            operation: the packet's operation.
+            packet: 32-bit words of the packet.
+            answer_words: 32-bit words that the answer will have.
+            image_id: id of the image that the answer must name.
 
         Raises:
-            CapacityError: longer than the DMA carries. DeviceError: no memory for it.
+            CapacityError: if the packet or the answer is longer than a DMA transfer may be.
+            DeviceError: if there is no memory for the buffers.
         """
         self._slot ^= 1
         send = self._buffer("packet", len(packet))
@@ -98,7 +129,12 @@ class Transfers:
         return Transfer(operation, send, receive, image_id)
 
     def start(self, transfer: Transfer, *, interrupts: bool = False) -> None:
-        """Start a transfer, after the one before has finished; what goes wrong is its `error`."""
+        """Start a transfer once the one before has finished. If it fails to start, the error is stored in it.
+
+        Args:
+            transfer: the transfer, already filled.
+            interrupts: whether `wait_async` will wait for the DMA's interrupts.
+        """
         self.drain()
         dma = self._platform.dma
         transfer.begun = time.perf_counter()
@@ -110,55 +146,57 @@ class Transfers:
             dma.recvchannel.transfer(transfer.receive.part)
             dma.sendchannel.transfer(transfer.send.part)
         except BaseException as error:
-            if not self._fails(transfer, error):
+            if not self._fail(transfer, error):
                 raise
 
     def drain(self) -> None:
-        """Wait for what is in flight; its result or error stays with the transfer."""
+        """Wait for the transfer in flight, if there is one; its answer or error stays in it."""
         if self._in_flight is not None:
             self.wait(self._in_flight)
 
     def wait(self, transfer: Transfer) -> None:
-        """Wait until a transfer has finished, but no longer than the timeout."""
+        """Wait until a transfer has finished, but no longer than the timeout; an error is stored in it."""
         try:
             for channel, name, timeout in self._waits(transfer):
                 complete(self._platform.dma, channel, name, timeout)
         except BaseException as error:
-            if not self._fails(transfer, error):
+            if not self._fail(transfer, error):
                 raise
 
     async def wait_async(self, transfer: Transfer) -> None:
-        """`wait`, other tasks running meanwhile: by the DMA's interrupts where the device has them."""
+        """Wait like `wait` while other tasks run; the DMA's interrupts wake the task if the device has them."""
         try:
             for channel, name, timeout in self._waits(transfer):
                 await complete_async(self._platform.dma, channel, name, timeout)
         except BaseException as error:
-            if not self._fails(transfer, error):
+            if not self._fail(transfer, error):
                 raise
 
     def forget(self) -> None:
-        """Give up what is in flight: the device is configured anew."""
+        """Give up the transfer in flight, because the device is about to be configured again."""
         if self._in_flight is not None:
-            self._fails(self._in_flight, DeviceError("the device was configured anew while the packet was under way"))
+            error = DeviceError("the device was configured again while the packet was in flight: run it again")
+            self._fail(self._in_flight, error)
 
     def close(self) -> None:
-        """Free the buffers, once the DMA has let go of them."""
+        """Stop the DMA if a transfer is in flight, and free the buffers."""
         if self._in_flight is not None:
             halt(self._platform.dma)
             self.forget()
         self._buffers.clear()
 
     def _waits(self, transfer: Transfer) -> Iterator[tuple[int, str, float]]:
-        """Channel, name and timeout of each wait for a transfer; when all are over, what came back is taken."""
+        """Channel, name and timeout in seconds of each wait for a transfer; afterwards the answer is collected."""
         if transfer.finished:
             return
         begun = time.monotonic()
         yield DmaRegister.RECEIVE, "answer", self.timeout
-        # what is left of the timeout, but enough for a packet that is complete when its answer is
+        # The packet gets the rest of the timeout. It is usually complete by now, so 0.1 s is always enough.
         yield DmaRegister.SEND, "packet", max(0.1, self.timeout - (time.monotonic() - begun))
-        self._take(transfer)
+        self._collect(transfer)
 
-    def _take(self, transfer: Transfer) -> None:
+    def _collect(self, transfer: Transfer) -> None:
+        """Copy the answer out of its buffer and finish the transfer."""
         count = int(self._platform.dma.read(DmaRegister.RECEIVE + DmaRegister.LENGTH))
         transfer.receive.part.invalidate()
         transfer.seconds = time.perf_counter() - transfer.begun
@@ -169,37 +207,41 @@ class Transfers:
         if transfer.trailer.image_id != transfer.image_id:
             self.healthy = False
 
-    def _fails(self, transfer: Transfer, error: BaseException) -> bool:
-        """End a transfer with what went wrong at the device; false where something else broke the wait off."""
+    def _fail(self, transfer: Transfer, error: BaseException) -> bool:
+        """Finish a transfer with an error; false if it is an interruption that the caller must raise again."""
         self._in_flight, self.healthy = None, False
         if isinstance(error, EseError):
             transfer.error = error
         elif isinstance(error, (RuntimeError, OSError)):
             transfer.error = DeviceError(
-                f"the device failed at {transfer.operation.name}: {error}; it is configured anew with the next call"
+                f"the device failed at {transfer.operation.name}: {error}; it is configured again with the next call"
             )
         else:
-            transfer.error = DeviceError("the wait for the device was broken off")
+            transfer.error = DeviceError("the wait for the device was interrupted: run the packet again")
             return False
         return True
 
     def _buffer(self, name: str, words: int) -> BufferPart:
-        """The first words of one of our buffers, which grows to what is needed."""
+        """The first words of the current packet or answer buffer, which is allocated again if it is too short."""
         if 4 * words > processor.MAX_TRANSFER_BYTES:
-            raise CapacityError(f"the {name} has {4 * words} bytes; the DMA carries {processor.MAX_TRANSFER_BYTES}")
+            raise CapacityError(
+                f"the {name} has {4 * words} bytes; a DMA transfer has at most {processor.MAX_TRANSFER_BYTES}: "
+                "send less at once"
+            )
         key = name, self._slot
-        space = self._buffers.get(key)
-        if space is not None and len(space.words) == words:
-            return space
+        current = self._buffers.get(key)
+        if current is not None and len(current.words) == words:
+            return current
         exact = self._platform.exact_buffers
-        if space is None or exact or len(space.whole) < words:
+        if current is None or exact or len(current.whole) < words:
+            # Free the old buffer before the new one is allocated: the device's memory is short.
             self._buffers.pop(key, None)
-            space = None
+            current = None
             try:
                 whole = self._platform.allocate(words if exact else max(words, BUFFER_WORDS))
             except (MemoryError, RuntimeError, OSError) as error:
                 raise DeviceError(f"no memory for the {name}: {error}; close other users of the device") from error
         else:
-            whole = space.whole
+            whole = current.whole
         self._buffers[key] = BufferPart.of(whole, words)
         return self._buffers[key]

@@ -1,4 +1,4 @@
-"""The accelerator on an emulated board, through real pynq and through the adapter alike."""
+"""The accelerator on an emulated board, driven by the real pynq library and by the adapter."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_wrong_inputs_are_refused_unsent(folder: Path, inputs: np.ndarray, lengt
 def test_a_sequence_beyond_the_dma_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Accelerator(folder, driver="adapter") as engine:
         monkeypatch.setattr(processor, "MAX_TRANSFER_BYTES", 4000)
-        with pytest.raises(CapacityError, match="the DMA carries 4000: run it in parts"):
+        with pytest.raises(CapacityError, match="the DMA carries at most 4000: run it in parts"):
             engine.run(codes(1, 2000))
 
 
@@ -244,8 +244,8 @@ def test_kinds_of_device_and_design_must_match(folder: Path) -> None:
 
 
 @needs_pynq
-def test_pynq_alone_drives_the_emulated_device(folder: Path) -> None:
-    """Nothing of ours but the device: pynq's Overlay, register map, clocks, allocate and DMA."""
+def test_pynq_itself_drives_the_emulated_device(folder: Path) -> None:
+    """pynq's own Overlay, register map, clocks, allocate and DMA work on the emulated device."""
     import pynq
 
     from ese_host.device.emulated.pynq_device import EmulatedDevice
@@ -267,8 +267,8 @@ def test_pynq_alone_drives_the_emulated_device(folder: Path) -> None:
     assert receive.tolist() == [0x45534544, 3, 0, 0, 0, 0, 0, 0]
 
 
-def test_a_library_built_anew_is_loaded_anew(folder: Path) -> None:
-    """The loader must not hand out the library that was at this path before."""
+def test_a_library_that_was_built_again_is_loaded_again(folder: Path) -> None:
+    """The dynamic loader must not return the library that was at this path before."""
     with Accelerator(folder, driver="adapter"):
         copy = folder / "copy"
         shutil.copyfile(folder / manifest.BIT, copy)

@@ -1,4 +1,4 @@
-"""Folders of programs on the stand-in engine: which image is in the engine, and when another one is loaded."""
+"""Folders of programs on the stand-in engine: which image is loaded, and when another one is loaded instead."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ese_host.runtime.accelerator import Accelerator
 from ese_host.runtime.runner import run_program
 
 
-def test_an_image_is_loaded_where_it_changes(folder: Path) -> None:
+def test_an_image_is_loaded_if_it_changes(folder: Path) -> None:
     make_twins(folder)
     inputs = codes(4, 3)
     with Accelerator(folder, driver="adapter") as engine:
@@ -46,7 +46,7 @@ def test_equal_images_are_loaded_once(folder: Path) -> None:
         assert engine.select("two") is False
 
 
-def test_a_chain_alone_is_never_loaded_again(folder: Path) -> None:
+def test_a_single_chain_is_never_loaded_again(folder: Path) -> None:
     inputs = codes(2, 2)
     with Accelerator(folder, driver="adapter") as engine:
         found = run_program(engine, inputs)

@@ -1,4 +1,4 @@
-"""Packets in flight: double buffering, other images, several engines, asyncio with interrupts and without."""
+"""Packets in flight: double buffering, changes of image, several engines, asyncio with and without interrupts."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def driver(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def test_the_next_packet_is_in_the_air_while_a_result_is_used(folder: Path, driver: Any) -> None:
-    """Each answer takes 0.1 s, each result 0.1 s of use: together they take little more than one of the two."""
+def test_the_next_packet_is_in_flight_while_a_result_is_used(folder: Path, driver: Any) -> None:
+    """Each answer takes 0.1 s and each result is used for 0.1 s; both overlap, so the total is little over 0.6 s."""
     inputs, faults = codes(6, 3), Faults()
     with Accelerator(folder, driver=driver, faults=faults) as engine:
         faults.packets = [PacketFault(hang=0.1) for _ in range(6)]
@@ -62,7 +62,7 @@ def test_streams_may_be_interleaved_and_left(folder: Path, driver: Any) -> None:
     np.testing.assert_array_equal(again.outputs, want)
 
 
-def test_a_failure_in_the_air_reaches_whom_it_belongs_to(folder: Path, driver: Any) -> None:
+def test_a_failure_in_flight_is_raised_by_the_stream_that_sent_the_packet(folder: Path, driver: Any) -> None:
     inputs, faults = codes(4, 2), Faults()
     with Accelerator(folder, driver=driver, faults=faults, timeout=0.2) as engine:
         stream = engine.stream(inputs, batch=1)
@@ -74,13 +74,13 @@ def test_a_failure_in_the_air_reaches_whom_it_belongs_to(folder: Path, driver: A
     np.testing.assert_array_equal(other.outputs, expected(inputs, other.frac))
 
 
-def test_a_broken_off_wait_leaves_a_working_accelerator(folder: Path, driver: Any) -> None:
+def test_an_interrupted_wait_leaves_a_working_accelerator(folder: Path, driver: Any) -> None:
     inputs, faults = codes(2, 2), Faults()
     with Accelerator(folder, driver=driver, faults=faults) as engine:
         faults.packets = [PacketFault(hang=30)]
         main = threading.get_ident()
 
-        # a shell's background jobs ignore the signal unless they are told otherwise
+        # Background jobs of a shell ignore SIGINT unless a handler is set.
         before = signal.signal(signal.SIGINT, signal.default_int_handler)
         timer = threading.Timer(0.2, signal.pthread_kill, (main, signal.SIGINT))
         timer.start()
@@ -93,7 +93,7 @@ def test_a_broken_off_wait_leaves_a_working_accelerator(folder: Path, driver: An
     np.testing.assert_array_equal(result.outputs, expected(inputs, result.frac))
 
 
-def test_closing_with_a_packet_in_the_air(folder: Path, driver: Any) -> None:
+def test_closing_with_a_packet_in_flight(folder: Path, driver: Any) -> None:
     faults = Faults()
     engine = Accelerator(folder, driver=driver, faults=faults)
     faults.packets = [None, PacketFault(hang=30)]
@@ -107,7 +107,10 @@ def test_closing_with_a_packet_in_the_air(folder: Path, driver: Any) -> None:
 
 
 def second_image(folder: Path, **changes: object) -> Path:
-    """A folder of the same design whose image has another id: a word that the stand-in engine ignores differs."""
+    """A folder of the same design whose image has another id, because a word that the stand-in engine ignores differs.
+
+    With `changes` the folder is of another design.
+    """
     other = folder.parent / "other"
     other.mkdir()
     for path in folder.iterdir():
@@ -178,7 +181,7 @@ def test_engines_want_one_image(folder: Path) -> None:
 
 
 def test_asyncio(folder: Path, driver: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Other tasks run while the engine works; through pynq it is the DMA's interrupt that wakes us."""
+    """Other tasks run while the engine works; with pynq the DMA's interrupt wakes the waiting task."""
     monkeypatch.setattr(transfers, "BUFFER_WORDS", 200)
     inputs, faults = codes(40, 7), Faults()
     with Accelerator(folder, driver=driver, faults=faults) as engine:
