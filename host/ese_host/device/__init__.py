@@ -1,7 +1,7 @@
-"""Where packets go: a board through pynq, an emulated board through pynq, or an emulated board without it.
+"""Devices that packets are sent to: a board through pynq, an emulated board through pynq, or one without pynq.
 
-`emulated` is the board that is not there: the compiled engine, what stands around it, registers and all, and that board
-as a pynq Device or, where pynq is absent, by drivers of its own. `platform` chooses.
+`emulated` holds the emulated board: the compiled engine with registers, DMA, memory and interrupts around it. It is
+offered as a pynq Device, or through a small adapter if pynq is not installed. `platform` chooses the device.
 """
 
 from ese_host.device.closeable import Closeable

@@ -1,17 +1,17 @@
-"""What is open until it is closed: engines, accelerators, pools of them."""
+"""Base class of objects that must be closed: engines, accelerators and pools of accelerators."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from typing import TypeVar
 
-Own = TypeVar("Own", bound="Closeable")
+Opened = TypeVar("Opened", bound="Closeable")
 
 
 class Closeable(ABC):
     """A context manager that closes itself at the end of its block."""
 
-    def __enter__(self: Own) -> Own:
+    def __enter__(self: Opened) -> Opened:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -19,4 +19,4 @@ class Closeable(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of what is held; a second time does nothing."""
+        """Release everything that is held. Closing twice does no harm."""

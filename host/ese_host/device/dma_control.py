@@ -1,4 +1,4 @@
-"""Waiting for a DMA with a deadline: pynq's own driver waits without one."""
+"""Start, stop and wait for a DMA with a deadline; pynq's own driver waits without one."""
 
 from __future__ import annotations
 
@@ -12,24 +12,25 @@ from ese_host.errors import DeviceError, EseError
 from ese_host.protocol import DmaBit, DmaRegister
 
 SPINS = 64
-"""Polls without a pause, for answers that come at once."""
+"""Polls without a pause between them, for answers that come at once."""
 PAUSE = 50e-6
+"""Seconds between two later polls."""
 INTERRUPT_SLICE = 0.05
-"""Seconds after which an interrupt that does not come is looked after: a failed channel raises none."""
+"""Seconds to wait for an interrupt before the status is read, because a failed channel raises no interrupt."""
 
 
 class RegisterAccess(Protocol):
-    """A register block, pynq's MMIO for one."""
+    """A block of 32-bit registers, such as pynq's MMIO."""
 
     def read(self, offset: int, /) -> int:
-        """A register's value."""
+        """The value of the register at a byte offset."""
 
     def write(self, offset: int, value: int, /) -> None:
-        """Write a register."""
+        """Write the register at a byte offset."""
 
 
 def poll(done: Callable[[], bool], timeout: float) -> bool:
-    """Whether `done` becomes true within `timeout` seconds."""
+    """Call `done` until it returns true, for at most `timeout` seconds; returns whether it did."""
     deadline = time.monotonic() + timeout
     spins = 0
     while not done():
@@ -42,58 +43,72 @@ def poll(done: Callable[[], bool], timeout: float) -> bool:
 
 
 def restart(dma: RegisterAccess, timeout: float) -> None:
-    """Reset the DMA, whatever it was doing, and let both channels run.
+    """Reset the DMA, whatever it was doing, and start both channels.
 
     Raises:
-        DeviceError: a register does not do as it should within `timeout` seconds.
+        DeviceError: if the reset does not end, or a channel stays halted, for `timeout` seconds.
     """
     dma.write(DmaRegister.CONTROL, DmaBit.RESET)
     if not poll(lambda: not dma.read(DmaRegister.CONTROL) & DmaBit.RESET, timeout):
-        found = dma.read(DmaRegister.CONTROL)
+        control = dma.read(DmaRegister.CONTROL)
         raise DeviceError(
-            f"the DMA stays in reset (control {found:#010x}) for {timeout} s: is this the bitstream's board?"
+            f"the DMA stays in reset (its control register reads {control:#010x}) for {timeout} s: "
+            "check that the bitstream was built for this board"
         )
     for name, channel in (("send", DmaRegister.SEND), ("receive", DmaRegister.RECEIVE)):
         dma.write(channel + DmaRegister.CONTROL, DmaBit.RUN)
-        status = channel + DmaRegister.STATUS
-        if not poll(lambda status=status: not dma.read(status) & DmaBit.HALTED, timeout):  # type: ignore[misc]
-            found = dma.read(status)
+        register = channel + DmaRegister.STATUS
+        if not poll(lambda register=register: not dma.read(register) & DmaBit.HALTED, timeout):  # type: ignore[misc]
+            status = dma.read(register)
             raise DeviceError(
-                f"the DMA's {name} channel stays halted (status {found:#010x}) for {timeout} s: reload the bitstream"
+                f"the DMA's {name} channel stays halted (its status register reads {status:#010x}) for {timeout} s: "
+                "load the bitstream again"
             )
 
 
 def complete(dma: Any, channel: int, name: str, timeout: float) -> None:
-    """Wait until a channel's transfer is complete, by its status register alone.
+    """Wait until a channel's transfer is complete, by polling its status register.
+
+    Args:
+        dma: the DMA's registers.
+        channel: `DmaRegister.SEND` or `DmaRegister.RECEIVE`.
+        name: what is transferred, for messages.
+        timeout: seconds to wait.
 
     Raises:
-        DeviceError: the DMA reports an error, or the transfer does not end within `timeout` seconds.
+        DeviceError: if the DMA reports an error, or the transfer does not end in time.
     """
-    found = 0
+    status = 0
 
     def done() -> bool:
-        nonlocal found
-        found = int(dma.read(channel + DmaRegister.STATUS))
-        return bool(found & (DmaBit.IDLE | DmaBit.ERRORS))
+        nonlocal status
+        status = int(dma.read(channel + DmaRegister.STATUS))
+        return bool(status & (DmaBit.IDLE | DmaBit.ERRORS))
 
     if not poll(done, timeout):
-        raise _late(name, timeout)
-    _judge(found, name)
+        raise _timeout_error(name, timeout)
+    _raise_errors(status, name)
 
 
 async def complete_async(dma: Any, channel: int, name: str, timeout: float) -> None:
-    """`complete`, while other tasks run: woken by the channel's interrupt where pynq has one for it.
+    """Wait like `complete` while other asyncio tasks run; the channel's interrupt wakes the task if pynq has one.
+
+    Args:
+        dma: the DMA, with its two channels.
+        channel: `DmaRegister.SEND` or `DmaRegister.RECEIVE`.
+        name: what is transferred, for messages.
+        timeout: seconds to wait.
 
     Raises:
-        DeviceError: as `complete`.
+        DeviceError: if the DMA reports an error, or the transfer does not end in time.
     """
     deadline = time.monotonic() + timeout
     driver = dma.recvchannel if channel == DmaRegister.RECEIVE else dma.sendchannel
     interrupt = getattr(driver, "_interrupt", None)
-    while not (found := int(dma.read(channel + DmaRegister.STATUS))) & (DmaBit.IDLE | DmaBit.ERRORS):
+    while not (status := int(dma.read(channel + DmaRegister.STATUS))) & (DmaBit.IDLE | DmaBit.ERRORS):
         left = deadline - time.monotonic()
         if left <= 0:
-            raise _late(name, timeout)
+            raise _timeout_error(name, timeout)
         if interrupt is None or not hasattr(interrupt, "event"):
             await asyncio.sleep(min(left, 20 * PAUSE))
             continue
@@ -102,23 +117,28 @@ async def complete_async(dma: Any, channel: int, name: str, timeout: float) -> N
         except asyncio.TimeoutError:
             pass
         except RuntimeError:
-            # pynq's event belongs to the loop that first waited for it, or its controller to an earlier overlay.
+            # pynq's event belongs to another loop, which waited for it first, or to an earlier overlay: poll instead.
             interrupt = None
-    _judge(found, name)
+    _raise_errors(status, name)
 
 
 def halt(dma: Any) -> None:
-    """Stop both channels, for good or until `restart`, without a look at what becomes of it."""
+    """Stop both channels until `restart`; errors are ignored, because the device may be gone."""
     with contextlib.suppress(EseError, RuntimeError, OSError):
         dma.write(DmaRegister.CONTROL, DmaBit.RESET)
 
 
-def _late(name: str, timeout: float) -> DeviceError:
-    return DeviceError(f"the {name} did not end within {timeout} s: the device is reset with the next call")
+def _timeout_error(name: str, timeout: float) -> DeviceError:
+    return DeviceError(
+        f"the {name} did not end within {timeout} s: try again, or allow a longer timeout; "
+        "the device is reset with the next call"
+    )
 
 
-def _judge(status: int, name: str) -> None:
+def _raise_errors(status: int, name: str) -> None:
+    """Raise the errors of a channel's status register."""
     if status & DmaBit.ERRORS:
         raise DeviceError(
-            f"the DMA failed to transfer the {name}: internal, slave or decode error; the device is reset"
+            f"the DMA failed to transfer the {name}: internal, slave or decode error (status {status:#010x}); "
+            "try again, the device is reset with the next call"
         )

@@ -1,4 +1,4 @@
-"""One user a device: a file lock that the kernel drops with the process, however it ends."""
+"""A lock that gives a device one user at a time: a locked file that the kernel unlocks when the process ends."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from ese_host.errors import DeviceError
 
 
 class DeviceLock:
-    """Holds a device, named by its tag, until released."""
+    """The lock of one device, held until it is released."""
 
     def __init__(self, tag: str) -> None:
-        """Take the device.
+        """Lock the device of this tag.
 
         Raises:
-            DeviceError: somebody else has it.
+            DeviceError: if another accelerator or process holds the lock, or the lock file cannot be opened.
         """
         name = re.sub(r"[^A-Za-z0-9_.-]", "_", tag)
         self.path = Path(tempfile.gettempdir()) / f"ese4ml-{name}.lock"
@@ -27,12 +27,13 @@ class DeviceLock:
             self._file = self._take(tag)
 
     def _take(self, tag: str) -> int:
-        """The locked file, or -1 where its last holder removed it meanwhile."""
+        """The descriptor of the locked file, or -1 if its last holder removed the file meanwhile."""
         try:
             file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
         except OSError as error:
             raise DeviceError(
-                f"{self.path}: cannot be opened ({error.strerror}); it keeps users of {tag} apart"
+                f"{self.path}: the lock file of device {tag} cannot be opened ({error.strerror}): "
+                "remove it, or make it writable"
             ) from error
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -49,7 +50,7 @@ class DeviceLock:
         return -1
 
     def release(self) -> None:
-        """Give the device back; a second time does nothing."""
+        """Unlock the device. Releasing twice does no harm."""
         if self._file >= 0:
             self.path.unlink(missing_ok=True)
             os.close(self._file)

@@ -1,4 +1,4 @@
-"""The choice of a device, and the few things that the accelerator needs of one."""
+"""Choose a device for a design folder, and give the accelerator one interface to each kind of device."""
 
 from __future__ import annotations
 
@@ -24,16 +24,18 @@ from ese_host.device.emulated.faults import Faults
 from ese_host.errors import DeviceError, MismatchError, MissingError
 from ese_host.files import digest
 
-_loading = threading.RLock()
+_loading = threading.RLock()  # pynq's active device is global, so only one thread may load at a time
 Driver = Literal["auto", "pynq", "adapter"]
 
 
 class Platform(Protocol):
-    """A configured device.
+    """A device that an accelerator runs on.
 
     Attributes:
-        driver: which library drives it. dma, engine: pynq's DMA and DefaultIP, or what stands for them.
-        exact_buffers: whether a transfer must be a whole buffer, and not the first part of one.
+        driver: the library that drives the device: "pynq" or "adapter".
+        exact_buffers: whether a transfer must use a whole buffer instead of its first part.
+        dma: pynq's DMA driver, or an object with the same methods; None until the device is configured.
+        engine: pynq's DefaultIP for the engine's registers, or an object with the same methods; None until then.
     """
 
     driver: str
@@ -42,13 +44,13 @@ class Platform(Protocol):
     engine: Any
 
     def configure(self) -> None:
-        """Load the bitstream (again), and have the DMA ready."""
+        """Load the bitstream, again if it was loaded before, and start the DMA."""
 
     def allocate(self, words: int) -> Any:
-        """A buffer of 32-bit words that the DMA reaches."""
+        """A buffer of 32-bit words in memory that the DMA can reach."""
 
     def close(self) -> None:
-        """Let go of the device."""
+        """Release the device."""
 
 
 class PynqPlatform:
@@ -59,7 +61,7 @@ class PynqPlatform:
     def __init__(self, folder: Folder, device: Any, timeout: float) -> None:
         self._bit, self._hwh = folder.file(BIT), folder.file(HWH)
         self.device, self._timeout = device, timeout
-        # A remote buffer is read back whole, whatever part of it was transferred.
+        # pynq reads a remote buffer back as a whole, whatever part of it was transferred.
         self.exact_buffers = bool(getattr(device, "capabilities", {}).get("REMOTE"))
         self.dma: Any = None
         self.engine: Any = None
@@ -68,24 +70,25 @@ class PynqPlatform:
         """Load the bitstream through pynq's Overlay.
 
         Raises:
-            DeviceError: the block design is not ours, or its DMA does not come up.
+            DeviceError: if pynq cannot load the bitstream, the block design lacks our DMA or engine, or the DMA does
+                not start.
         """
         import pynq
 
-        with self._active():
+        with self._as_active_device():
             self._load(pynq)
 
     @contextlib.contextmanager
-    def _active(self) -> Iterator[None]:
-        """The device is pynq's active one while it is loaded: pynq's clocks and interrupts know no other."""
+    def _as_active_device(self) -> Iterator[None]:
+        """Make this pynq's active device for a while: pynq's clocks and interrupts work only with that one."""
         from pynq.pl_server.device import Device
         from pynq.ps import Clocks
 
         with _loading:
-            before = getattr(Device, "_active_device", None)
+            previous = getattr(Device, "_active_device", None)
             Device.active_device = self.device
             if getattr(Clocks, "device", None) is not self.device:
-                # pynq keeps the clocks of the first device that it loads anything on.
+                # pynq would keep the clocks of the first device that anything was loaded on.
                 Clocks.device = self.device
                 with contextlib.suppress(AttributeError):
                     del Clocks._real_instance
@@ -94,13 +97,13 @@ class PynqPlatform:
                 with wired():
                     yield
             finally:
-                if before is None:
+                if previous is None:
                     del Device._active_device
                 else:
-                    Device.active_device = before
+                    Device.active_device = previous
 
     def _files(self) -> contextlib.AbstractContextManager[Path]:
-        """The bitstream's path, its .hwh beside it."""
+        """Context with the path of the bitstream, which has its .hwh beside it."""
         if not self.exact_buffers:
             return contextlib.nullcontext(self._bit.resolve())
         return _named_by_content(self._bit, self._hwh)
@@ -111,20 +114,21 @@ class PynqPlatform:
                 overlay = pynq.Overlay(str(path), device=self.device)
         except (RuntimeError, OSError) as error:
             raise DeviceError(
-                f"{self._bit}: pynq cannot load it ({error}); boards want root, and XRT's environment"
+                f"{self._bit}: pynq cannot load it ({error}); on a board, run as root and with XRT's environment set"
             ) from error
         missing = {processor.DMA_NAME, processor.ENGINE_NAME} - set(overlay.ip_dict)
         if missing:
             raise DeviceError(
-                f"{self._hwh}: has no {' and no '.join(sorted(missing))}; found {sorted(overlay.ip_dict)}"
+                f"{self._hwh}: has no {' and no '.join(sorted(missing))}; found {sorted(overlay.ip_dict)}: "
+                "build the design again"
             )
-        entry = overlay.ip_dict[processor.DMA_NAME]
-        # pynq's DMA driver waits without end for a channel that does not start: see that both do.
-        restart(pynq.MMIO(entry["phys_addr"], entry["addr_range"], device=self.device), self._timeout)
+        dma_entry = overlay.ip_dict[processor.DMA_NAME]
+        # pynq's DMA driver would wait without end for a channel that does not start, so both are started here first.
+        restart(pynq.MMIO(dma_entry["phys_addr"], dma_entry["addr_range"], device=self.device), self._timeout)
         self.overlay = overlay
         self.dma = getattr(overlay, processor.DMA_NAME)
         self.engine = getattr(overlay, processor.ENGINE_NAME)
-        # pynq drops its interrupt controllers with the next overlay, whatever its device: hold ours.
+        # pynq forgets its interrupt controllers when another overlay is loaded on any device: keep references to ours.
         self._controllers = [
             parent()
             for channel in (self.dma.sendchannel, self.dma.recvchannel)
@@ -132,13 +136,13 @@ class PynqPlatform:
         ]
 
     def allocate(self, words: int) -> Any:
-        """A buffer of pynq's."""
+        """A pynq buffer of 32-bit words."""
         import pynq
 
         return pynq.allocate((words,), dtype="u4", target=self.device)
 
     def close(self) -> None:
-        """Let go of the overlay, and of an emulated board's engine."""
+        """Release the overlay, and close an emulated board."""
         self.dma = self.engine = self.overlay = None
         board = getattr(self.device, "board", None)
         if isinstance(board, EmulatedBoard):
@@ -147,7 +151,10 @@ class PynqPlatform:
 
 @contextlib.contextmanager
 def _named_by_content(bit: Path, hwh: Path) -> Iterator[Path]:
-    """Copies under a name of their own: pynq does not send a remote board a file of a name that it has already."""
+    """Copy bitstream and .hwh under a name made of their contents.
+
+    pynq does not send a file to a remote board that already has one of this name, and all our bitstreams have the same.
+    """
     with tempfile.TemporaryDirectory(prefix="ese4ml-") as folder:
         path = Path(folder) / f"ese4ml_{digest(bit)[:16]}.bit"
         shutil.copyfile(bit, path)
@@ -156,7 +163,7 @@ def _named_by_content(bit: Path, hwh: Path) -> Iterator[Path]:
 
 
 class AdapterPlatform:
-    """An emulated board without pynq."""
+    """An emulated board, driven without pynq."""
 
     driver = "adapter"
     exact_buffers = False
@@ -167,7 +174,12 @@ class AdapterPlatform:
         self.engine: Any = None
 
     def configure(self) -> None:
-        """Load the bitstream."""
+        """Load the bitstream into the emulated board.
+
+        Raises:
+            FormatError: if the bitstream is not a shared library.
+            DeviceError: if it cannot be loaded here, or the DMA does not start.
+        """
         self.board.configure(self._bit)
         dma = adapter.Dma(self.board, self.board.processor.dma_base)
         restart(dma, self._timeout)
@@ -176,62 +188,70 @@ class AdapterPlatform:
         self.dma, self.engine = dma, adapter.AdapterMmio(self.board, self.board.processor.engine_base)
 
     def allocate(self, words: int) -> Any:
-        """A buffer of the board's memory."""
+        """A buffer of 32-bit words in the board's memory."""
         return adapter.allocate(self.board, words)
 
     def close(self) -> None:
-        """Unload the bitstream."""
+        """Close the emulated board."""
         self.board.close()
 
 
-_numbers = itertools.count()
+_numbers = itertools.count()  # each adapter has another tag, so that they do not lock each other out
 
 
 def choose_platform(
     folder: Folder, *, device: Any = None, driver: Driver = "auto", faults: Faults | None = None, timeout: float = 5.0
 ) -> tuple[Platform, str]:
-    """The device that a folder runs on, and its tag; nothing is loaded yet.
+    """Choose the device that a folder runs on; returns it with its tag. Nothing is loaded yet.
 
     Args:
-        folder: the design.
-        device: a pynq Device, or None for the one that fits the folder's kind.
-        driver: "pynq", "adapter", or "auto" for pynq where it is installed.
-        faults: for an emulated board.
-        timeout: seconds that the device may take to come up.
+        folder: the design folder.
+        device: a pynq Device, or None to choose one that fits the folder's kind.
+        driver: "pynq", "adapter" (an emulated board without pynq), or "auto" for pynq if it is installed.
+        faults: faults to inject into an emulated board.
+        timeout: seconds that the device may take to start.
 
     Raises:
-        MismatchError: an emulated bitstream for a real device, or a real one for an emulated device.
-        MissingError: pynq is needed and not installed. DeviceError: there is no device.
+        MismatchError: if the folder holds an emulated bitstream and the device is real, or the other way round.
+        MissingError: if pynq is needed and not installed.
+        DeviceError: if pynq finds no device.
     """
     kind = folder.manifest.kind
     library = is_library(folder.file(BIT))
     if library != (kind == "emulated"):
-        holds = "a shared library" if library else "no shared library"
-        raise MismatchError(f"{folder.path / BIT}: holds {holds}, the manifest says {kind!r}: build the design again")
+        contents = "a shared library" if library else "no shared library"
+        raise MismatchError(
+            f"{folder.path / BIT}: holds {contents}, the manifest says {kind!r}: build the design again"
+        )
     installed = importlib.util.find_spec("pynq") is not None
     if (driver == "pynq" or kind == "bitstream" or device is not None) and not installed:
         raise MissingError("this needs the 'pynq' package, which is not installed: pip install 'ese4ml[board]'")
     if driver == "adapter" or not installed:
         if kind != "emulated" or device is not None:
-            raise MismatchError(f"{folder.path}: the adapter drives emulated boards only; the manifest says {kind!r}")
+            raise MismatchError(
+                f"{folder.path}: driver 'adapter' runs only emulated designs and takes no device; the manifest says "
+                f"{kind!r}: use driver 'pynq'"
+            )
         board = EmulatedBoard(load_board(folder.manifest.board), faults)
         return AdapterPlatform(folder, board, timeout), f"emulated-{os.getpid()}-adapter-{next(_numbers)}"
     if device is None:
-        device = _emulated(folder, faults) if kind == "emulated" else _active()
+        device = _emulated_device(folder, faults) if kind == "emulated" else _active_device()
     emulated = isinstance(getattr(device, "board", None), EmulatedBoard)
     if emulated != (kind == "emulated"):
-        what = "an emulated device" if emulated else "a real device"
-        raise MismatchError(f"{folder.path}: {kind!r} design for {what} ({device.tag}); use the one built for it")
+        target = "an emulated device" if emulated else "a real device"
+        raise MismatchError(
+            f"{folder.path}: {kind!r} design for {target} ({device.tag}); use a folder that was built for this device"
+        )
     return PynqPlatform(folder, device, timeout), device.tag
 
 
-def _emulated(folder: Folder, faults: Faults | None) -> Any:
+def _emulated_device(folder: Folder, faults: Faults | None) -> Any:
     from ese_host.device.emulated.pynq_device import EmulatedDevice
 
     return EmulatedDevice(folder.manifest.board, faults=faults)
 
 
-def _active() -> Any:
+def _active_device() -> Any:
     from pynq.pl_server.device import Device
 
     try:

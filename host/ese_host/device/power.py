@@ -1,4 +1,4 @@
-"""Power, where a board measures it and pynq can read it (pmbus); elsewhere a sentence that says why there is none."""
+"""Power of a board, if the board measures it and pynq can read it (pmbus); otherwise a sentence that says why not."""
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ INTERVAL = 0.02
 
 @dataclass(frozen=True)
 class Power:
-    """Mean power of each rail that has a sensor, in watts, over a number of samples.
+    """Mean power of each power rail that has a sensor.
 
     Attributes:
-        watts: {rail: mean}. total: the rail that feeds all others, None where the board has none that is measured.
-        samples: how many were taken. note: why there is no figure; empty where there is one.
+        watts: {rail: mean power in watts}.
+        total: name of the rail that feeds all others, or None if no such rail is measured.
+        samples: how many samples the means are taken over.
+        note: why there is no figure; empty if there is one.
     """
 
     watts: dict[str, float]
@@ -29,20 +31,20 @@ class Power:
     note: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values for the report."""
+        """Plain values for the report of `ese4ml check`."""
         return {"watts": self.watts, "total": self.total, "samples": self.samples, "note": self.note}
 
 
 class Meter:
-    """Samples a board's rails in a thread for as long as it is entered; `power` has the means afterwards."""
+    """Samples a board's power rails in a thread. Use it as a context manager; `power` has the means afterwards."""
 
     def __init__(self, board: str, *, here: bool, rails: Callable[[], dict[str, Any]] | None = None) -> None:
-        """A meter for a board.
+        """Find the sensors of a board.
 
         Args:
-            board: its name.
+            board: the board's name.
             here: whether this process runs on that board; false in emulation and through PYNQ.remote.
-            rails: what gives the rails; pynq's get_rails unless given.
+            rails: function that returns the rails by name; None for pynq's `get_rails`.
         """
         self._board = load_board(board)
         self.power = Power({}, None, 0, "emulated or remote: this machine's sensors are not the board's")
@@ -74,11 +76,11 @@ class Meter:
 
     def _find(self, rails: Callable[[], dict[str, Any]]) -> None:
         try:
-            found = rails()
+            rails_by_name = rails()
         except (ImportError, OSError, RuntimeError) as error:
-            self.power = Power({}, None, 0, f"pynq reads no sensors here ({error})")
+            self.power = Power({}, None, 0, f"pynq cannot read power sensors here ({error})")
             return
-        self._sensors = {name: rail.power for name, rail in found.items() if rail.power is not None}
+        self._sensors = {name: rail.power for name, rail in rails_by_name.items() if rail.power is not None}
         if not self._sensors:
             self.power = Power({}, None, 0, f"{self._board.name} has no power sensor that pynq can read")
 
@@ -87,7 +89,7 @@ class Meter:
             try:
                 values = {name: float(sensor.value) for name, sensor in self._sensors.items()}
             except (OSError, RuntimeError, ValueError) as error:
-                self.power = Power({}, None, 0, f"a sensor failed ({error})")
+                self.power = Power({}, None, 0, f"a power sensor failed ({error})")
                 self._samples = 0
                 return
             for name, value in values.items():
@@ -102,6 +104,6 @@ def _pynq_rails() -> dict[str, Any]:
     from pynq.pmbus import get_rails
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # without libsensors there are none, which is said in the report
+        warnings.simplefilter("ignore")  # pynq warns without libsensors; the report says it instead
         rails: dict[str, Any] = get_rails()
     return rails

@@ -1,4 +1,4 @@
-"""A board in the network, through PYNQ.remote (pynq 4.0, gRPC on port 7967), with a deadline on every call."""
+"""A board reached over the network through PYNQ.remote (pynq 4.0, gRPC on port 7967), with a deadline on every call."""
 
 from __future__ import annotations
 
@@ -11,13 +11,22 @@ from pynq.pl_server.remote_device import PYNQ_PORT, RemoteDevice
 from ese_host.errors import DeviceError
 
 CALL_SECONDS = 2.0
-"""How long one call for registers or buffers may take."""
+"""Seconds that one call for registers or buffers may take."""
 FILE_SECONDS = 30.0
-"""How long one file may take to the board: a bitstream has up to 20 MB."""
+"""Seconds that sending one file to the board may take; a bitstream has up to 20 MB."""
 
 
 class Details(NamedTuple):
-    """A call's details, as gRPC wants them."""
+    """A call's details, in the form of grpc.ClientCallDetails.
+
+    Attributes:
+        method: the name of the service's method.
+        timeout: the deadline in seconds, or None for no deadline.
+        metadata: metadata sent with the call.
+        credentials: credentials of the call.
+        wait_for_ready: whether to wait for a connection.
+        compression: compression of the call.
+    """
 
     method: str
     timeout: float | None
@@ -32,52 +41,80 @@ class Deadline(
     grpc.StreamUnaryClientInterceptor,  # type: ignore[misc]
     grpc.UnaryStreamClientInterceptor,  # type: ignore[misc]
 ):
-    """Gives each call a deadline, and turns gRPC's errors into ConnectionError."""
+    """Gives each gRPC call a deadline, and turns gRPC's errors into ConnectionError."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
 
     def intercept_unary_unary(self, continuation: Callable[..., Any], details: Any, request: Any) -> Any:
-        """One request, one response."""
+        """Intercept a call with one request and one response.
+
+        Args:
+            continuation: function that makes the call.
+            details: the call's details, as gRPC gives them.
+            request: the request.
+
+        Raises:
+            ConnectionError: if the board does not answer in time.
+        """
         return _checked(continuation(self._limited(details), request))
 
     def intercept_stream_unary(self, continuation: Callable[..., Any], details: Any, requests: Any) -> Any:
-        """Many requests, one response."""
+        """Intercept a call with many requests and one response.
+
+        Args:
+            continuation: function that makes the call.
+            details: the call's details, as gRPC gives them.
+            requests: iterator over the requests.
+
+        Raises:
+            ConnectionError: if the board does not answer in time.
+        """
         return _checked(continuation(self._limited(details), requests))
 
     def intercept_unary_stream(self, continuation: Callable[..., Any], details: Any, request: Any) -> Iterator[Any]:
-        """One request, many responses."""
+        """Intercept a call with one request and many responses.
+
+        Args:
+            continuation: function that makes the call.
+            details: the call's details, as gRPC gives them.
+            request: the request.
+
+        Raises:
+            ConnectionError: if the board does not answer in time.
+        """
         try:
             yield from continuation(self._limited(details), request)
         except grpc.RpcError as error:
-            raise _lost(error) from error
+            raise _connection_error(error) from error
 
     def _limited(self, details: Any) -> Details:
         return Details(details.method, self._seconds, details.metadata, details.credentials, None, None)
 
 
 def _checked(call: Any) -> Any:
+    """The call, once it has ended without an error."""
     error = call.exception()
     if error is not None:
-        raise _lost(error) from error
+        raise _connection_error(error) from error
     return call
 
 
-def _lost(error: Any) -> ConnectionError:
+def _connection_error(error: Any) -> ConnectionError:
     code = error.code() if hasattr(error, "code") else type(error).__name__
     return ConnectionError(f"the board does not answer ({getattr(code, 'name', code)})")
 
 
 def connect(address: str, port: int = PYNQ_PORT, *, seconds: float = CALL_SECONDS) -> Any:
-    """A pynq Device for a board that runs the PYNQ.remote image; pass it to `Accelerator` as `device=`.
+    """Connect to a board that runs the PYNQ.remote image; returns a pynq Device to pass to `Accelerator`.
 
     Args:
-        address: the board's name or IP address; `name:port` for another port than PYNQ.remote's.
-        port: of its gRPC server.
-        seconds: how long one call for registers or buffers may take.
+        address: the board's host name or IP address; `name:port` overrides `port`.
+        port: port of the board's gRPC server.
+        seconds: seconds that one call for registers or buffers may take.
 
     Raises:
-        DeviceError: no such board answers.
+        DeviceError: if no PYNQ.remote board answers at this address.
     """
     name, colon, digits = address.rpartition(":")
     if colon and digits.isdigit():
@@ -90,6 +127,7 @@ def connect(address: str, port: int = PYNQ_PORT, *, seconds: float = CALL_SECOND
         device.get_arch()
     except (RuntimeError, OSError, grpc.RpcError) as error:
         raise DeviceError(
-            f"no PYNQ.remote board answers at {address}:{port} ({error}); is it on, and does it run the remote image?"
+            f"no PYNQ.remote board answers at {address}:{port} ({error}); check the address, that the board is on, "
+            "and that it runs the PYNQ.remote image"
         ) from error
     return device

@@ -1,4 +1,4 @@
-"""The binding of an emulated bitstream: from a file or from what is loaded, and what it refuses."""
+"""The binding of an emulated bitstream, from a file or from a loaded library, and the inputs that it refuses."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_a_packet_is_answered(library: Path, way: str) -> None:
         room = np.full(3, 7, dtype=np.uint32)
         assert engine.packet_into(reset_packet(), room) == TRAILER_WORDS
         np.testing.assert_array_equal(room, answer[:3])
-        with pytest.raises(DeviceError, match=r"^answer has 8 words; 7 were expected: compile the project again$"):
+        with pytest.raises(DeviceError, match=r"^the answer has 8 words; 7 were expected: compile the project again$"):
             engine.packet(reset_packet(), 7)
 
 
@@ -45,7 +45,7 @@ def test_a_closed_engine_says_so(library: Path, way: str) -> None:
 def test_what_is_no_engine_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "design.bit"
     path.write_bytes(bytes(100))
-    with pytest.raises(FormatError, match=r"design\.bit: starts with no b'.*'; an emulated bitstream is a shared"):
+    with pytest.raises(FormatError, match=r"design\.bit: does not start with b'.*'; an emulated bitstream is a shared"):
         EmulatedEngine(path)
     with pytest.raises(DeviceError, match="cannot be loaded on this machine"):
         EmulatedEngine(ctypes.CDLL(None))
@@ -54,5 +54,5 @@ def test_what_is_no_engine_is_refused(tmp_path: Path) -> None:
 def test_an_engine_that_does_not_open_is_named(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded = ctypes.CDLL(str(library))
     monkeypatch.setattr(loaded, "ese_open", lambda: None)
-    with pytest.raises(DeviceError, match=r"design\.bit: ese_open returned nothing; is memory short"):
+    with pytest.raises(DeviceError, match=r"design\.bit: ese_open returned no engine; free some memory"):
         EmulatedEngine(loaded)

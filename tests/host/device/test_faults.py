@@ -1,4 +1,4 @@
-"""Faults of the board: every one is reported by name, nothing hangs, and the next call works."""
+"""Faults of the board: each is reported by name, nothing hangs, and the next call works."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ese_host.protocol.registers import DmaBit
 from ese_host.runtime import transfers
 from ese_host.runtime.accelerator import Accelerator
 
-with contextlib.suppress(ImportError):  # the tests that need it are skipped
+with contextlib.suppress(ImportError):  # without pynq, the tests that need it are skipped
     from ese_host.device.emulated.pynq_device import EmulatedDevice
 
 TIMEOUT = 0.2
@@ -59,7 +59,7 @@ def driver(request: pytest.FixtureRequest) -> str:
 
 
 def survives(engine: Accelerator) -> None:
-    """The next call works, as if nothing had been."""
+    """Check that the next call works as if nothing had happened."""
     inputs = codes(3, 4)
     result = engine.run(inputs)
     np.testing.assert_array_equal(result.outputs, expected(inputs, result.frac))
@@ -205,7 +205,7 @@ def test_a_process_killed_in_mid_transfer_and_restarted(folder: Path) -> None:
 
 @needs_pynq
 def test_a_board_in_mid_transfer_is_taken_over(folder: Path) -> None:
-    """The board of a user who vanished: lock gone, DMA at work, engine hanging."""
+    """A board whose last user vanished: no lock is held, a transfer is in flight, and the engine hangs."""
     faults = Faults()
     device = EmulatedDevice("pynq-z2", tag="test vanished", faults=faults)
     lost = Accelerator(folder, device=device)

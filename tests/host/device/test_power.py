@@ -1,4 +1,4 @@
-"""Power: means of what the sensors say, or a sentence that says why there are none."""
+"""Power: means of the sensors' values, or a sentence that says why there are none."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ese_host.device.power import Meter
 
 
 class Rail:
-    """Like pynq's: a rail with a power sensor, or without."""
+    """A power rail like pynq's: with a sensor if there are values, without one otherwise."""
 
     def __init__(self, *values: float | Exception) -> None:
         self.values = list(values)
@@ -54,7 +54,7 @@ def test_elsewhere_nothing_is_asked() -> None:
 def test_a_failing_sensor_gives_no_figure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(power, "INTERVAL", 0.001)
     found = measure("zcu104", {"12V": Rail(10.0, 10.0, OSError("I2C"))})
-    assert (found.watts, found.samples, found.note) == ({}, 0, "a sensor failed (I2C)")
+    assert (found.watts, found.samples, found.note) == ({}, 0, "a power sensor failed (I2C)")
 
 
 def test_no_sensors_library() -> None:
@@ -63,4 +63,4 @@ def test_no_sensors_library() -> None:
 
     with Meter("zcu104", here=True, rails=rails) as meter:
         pass
-    assert meter.power.note == "pynq reads no sensors here (libsensors.so)"
+    assert meter.power.note == "pynq cannot read power sensors here (libsensors.so)"

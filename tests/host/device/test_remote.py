@@ -37,7 +37,7 @@ pytestmark = [
 
 @pytest.fixture
 def board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeRemoteBoard]:
-    """A board that is on; pynq's own metadata cache, which it writes into its package, stays off."""
+    """A running board. pynq's metadata cache stays off, because pynq writes it into its own package folder."""
     monkeypatch.setattr(remote.RemoteDevice, "gen_cache", lambda *_: None)
     (tmp_path / "firmware").mkdir()
     server = FakeRemoteBoard(BOARD, tmp_path / "firmware", Faults())
@@ -47,7 +47,7 @@ def board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeRemot
 
 @pytest.fixture
 def bits(folder: Path) -> Path:
-    """The folder as Vivado leaves it: a .bit with a header, for the board."""
+    """The folder as a build with Vivado leaves it: a .bit file with a header, for the remote board."""
     path = folder / manifest.BIT
     path.write_bytes(as_bitstream(path.read_bytes(), "xczu7ev-ffvc1156-2-e"))
     (folder / manifest.HWH).write_text(hwh.render(BOARD, small_design()))
@@ -86,7 +86,7 @@ def test_from_the_command_line(bits: Path, board: FakeRemoteBoard, tmp_path: Pat
 
 
 def test_another_bitstream_of_the_same_name_reaches_the_board(bits: Path, board: FakeRemoteBoard) -> None:
-    """pynq sends no file that the board has by name already; all of ours are called design.bit."""
+    """pynq does not send a file whose name the board knows already, and all our bitstreams are called design.bit."""
     Accelerator(bits, device=connect(board)).close()
     data = (bits / manifest.BIT).read_bytes()
     (bits / manifest.BIT).write_bytes(data.replace(small_design().design_id.to_bytes(4, "little"), b"\x11\x22\x33\x44"))
@@ -134,7 +134,7 @@ def test_no_board(board: FakeRemoteBoard, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_user_killed_in_mid_transfer(bits: Path, board: FakeRemoteBoard) -> None:
-    """The board stays as its user left it: DMA at work, engine hanging. The next one takes over."""
+    """The board stays as its user left it, with a transfer in flight and a hanging engine; the next user takes over."""
     code = (
         "import sys, numpy as np\n"
         "from ese_host.runtime.accelerator import Accelerator\n"

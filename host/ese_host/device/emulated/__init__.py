@@ -1,4 +1,4 @@
-"""A board in software, below the driver: registers, DMA, memory and interrupts around the compiled engine."""
+"""An emulated board, below the driver: registers, DMA, memory and interrupts around the compiled engine."""
 
 from ese_host.device.emulated.engine import EmulatedEngine
 from ese_host.device.emulated.faults import Faults

@@ -1,4 +1,4 @@
-"""pynq's surface, as far as `Accelerator` uses it, for an emulated board on a machine without pynq."""
+"""The part of pynq's interface that `Accelerator` uses, for an emulated board on a machine without pynq."""
 
 from __future__ import annotations
 
@@ -15,7 +15,13 @@ from ese_host.protocol import DmaBit, DmaRegister
 
 
 class Buffer(np.ndarray):  # type: ignore[type-arg]  # NumPy 2.5's NDArray is no class, and 1.21's takes no arguments
-    """An array in the board's memory, like pynq's PynqBuffer: it and its slices know their physical address."""
+    """An array in the board's memory, like pynq's PynqBuffer: it and its slices know their physical address.
+
+    Attributes:
+        memory: the memory that holds the buffer.
+        region: physical address of the buffer that was allocated.
+        offset: bytes from there to the first element of this array.
+    """
 
     memory: PhysicalMemory
     region: int
@@ -28,23 +34,24 @@ class Buffer(np.ndarray):  # type: ignore[type-arg]  # NumPy 2.5's NDArray is no
 
     @property
     def physical_address(self) -> int:
-        """Address of the first element, as the DMA counts."""
+        """Physical address of the first element."""
         return self.region + self.offset
 
     def flush(self) -> None:
-        """Cache to memory."""
+        """Write the array from the cache to memory, where the DMA reads it."""
         self.memory.flush(self.region, self.offset, self.nbytes)
 
     def invalidate(self) -> None:
-        """Memory to cache."""
+        """Read the array from memory, where the DMA wrote it, to the cache."""
         self.memory.invalidate(self.region, self.offset, self.nbytes)
 
 
 def allocate(board: EmulatedBoard, words: int) -> Buffer:
-    """A buffer of 32-bit words.
+    """Allocate a buffer of 32-bit words in a board's memory.
 
     Raises:
-        MemoryError, DeviceError: none is left.
+        MemoryError: if this fault is injected.
+        DeviceError: if not enough memory is left.
     """
     if board.faults.no_memory:
         raise MemoryError(f"cannot allocate {4 * words} bytes of contiguous memory")
@@ -56,23 +63,32 @@ def allocate(board: EmulatedBoard, words: int) -> Buffer:
 
 
 class AdapterMmio:
-    """One block of registers, like pynq's MMIO and DefaultIP."""
+    """One block of 32-bit registers, like pynq's MMIO and DefaultIP."""
 
     def __init__(self, board: EmulatedBoard, base: int) -> None:
         self._board, self._base = board, base
 
     def read(self, offset: int = 0) -> int:
-        """A register's value."""
+        """The value of the register at a byte offset.
+
+        Raises:
+            DeviceError: if there is no register at this offset.
+        """
         return self._board.read(self._base + self._inside(offset))
 
     def write(self, offset: int, value: int) -> None:
-        """Write a register."""
+        """Write the register at a byte offset.
+
+        Raises:
+            DeviceError: if there is no register at this offset.
+        """
         self._board.write(self._base + self._inside(offset), value)
 
     @staticmethod
     def _inside(offset: int) -> int:
+        """The offset, after a check that it is inside the block."""
         if not 0 <= offset < BLOCK_BYTES or offset % 4:
-            raise DeviceError(f"register offset is {offset:#x}; multiples of 4 below {BLOCK_BYTES:#x} exist")
+            raise DeviceError(f"register offset is {offset:#x}; it must be a multiple of 4 below {BLOCK_BYTES:#x}")
         return offset
 
 
@@ -88,7 +104,7 @@ class AdapterChannel:
 
     @property
     def running(self) -> bool:
-        """Whether the channel is not halted."""
+        """Whether the channel runs, that is, is not halted."""
         return not self._status() & DmaBit.HALTED
 
     @property
@@ -97,12 +113,17 @@ class AdapterChannel:
         return bool(self._status() & DmaBit.IDLE)
 
     def start(self) -> None:
-        """Let the channel run."""
+        """Start the channel; transfers are possible from now on."""
         self._registers.write(self._offset + DmaRegister.CONTROL, DmaBit.RUN)
         self._fresh = True
 
     def transfer(self, array: Any) -> None:
-        """Start to transfer a buffer, whole."""
+        """Start to transfer an array.
+
+        Raises:
+            RuntimeError: if the channel is not started, or the last transfer is not complete.
+            ValueError: if the array is longer than a DMA transfer may be.
+        """
         if not self.running or not (self.idle or self._fresh):
             raise RuntimeError("DMA channel not started or not idle")
         if array.nbytes > MAX_TRANSFER_BYTES:
@@ -116,7 +137,7 @@ class AdapterChannel:
 
 
 class Dma(AdapterMmio):
-    """Both directions, like pynq's lib.dma.DMA."""
+    """A DMA with both directions, like pynq's lib.dma.DMA."""
 
     buffer_max_size = MAX_TRANSFER_BYTES
 

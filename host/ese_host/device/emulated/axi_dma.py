@@ -1,4 +1,4 @@
-"""An AXI DMA in simple mode (PG021), as far as pynq's driver and ours use its registers."""
+"""An AXI DMA in simple mode (AMD's guide PG021), as far as pynq's driver and ours use its registers."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ from ese_host.device.emulated.worker import Done
 from ese_host.protocol import DmaBit, DmaRegister, Words
 
 PATIENCE = 5e-3
-"""Seconds that a read of a status register may take while the engine works: the emulated bus need not be polled."""
+"""Seconds that a read of a status register waits while the engine works, so that drivers need not poll often."""
 
 Engine = Callable[[Words, int, Done], bool]
-"""Take a packet, room for so many words of answer, and whom to tell; False where nothing takes it."""
+"""Function that hands a packet to the engine; false if nothing takes it.
+
+Its arguments are the packet, the most words of the answer, and the function to call with the answer.
+"""
 
 
 class DmaChannel:
-    """Registers and state of one direction."""
+    """Registers and state of one direction of the DMA."""
 
     def __init__(self) -> None:
         self.control, self.status = 0, DmaBit.HALTED
@@ -26,19 +29,19 @@ class DmaChannel:
         self.pending = False
 
     def finish(self, length: int) -> None:
-        """The transfer is complete, with so many bytes."""
+        """Complete the transfer with `length` bytes."""
         self.length, self.pending = length, False
         self.status |= DmaBit.IDLE | DmaBit.COMPLETE
 
     def fail(self, errors: int) -> None:
-        """The transfer ends with error bits, and the channel halts."""
+        """End the transfer with error bits of the status register, and halt the channel."""
         self.pending = False
         self.control &= ~DmaBit.RUN
         self.status = (self.status & ~DmaBit.IDLE) | errors | DmaBit.HALTED | DmaBit.FAILED
 
 
 class AxiDma:
-    """Both channels between physical memory and the streams of one engine, which answers in a thread of its own."""
+    """The two DMA channels between physical memory and one engine's streams; the engine answers in another thread."""
 
     def __init__(
         self,
@@ -49,15 +52,15 @@ class AxiDma:
         align: int = 4,
         changed: Callable[[], None] = lambda: None,
     ) -> None:
-        """A DMA with both channels halted.
+        """Make a DMA with both channels halted.
 
         Args:
-            memory: what it reads and writes.
-            engine: what is at the other end of both streams.
-            faults: what shall go wrong.
+            memory: the memory that the DMA reads and writes.
+            engine: function that hands a packet to the engine at the other end of both streams.
+            faults: faults to inject.
             length_bits: width of the length registers.
-            align: bytes that addresses must be a multiple of.
-            changed: called after every change of the interrupt outputs.
+            align: addresses must be a multiple of this many bytes.
+            changed: function to call after every change of the interrupt outputs.
         """
         self._memory, self._engine, self._faults = memory, engine, faults
         self._length_mask, self._align, self._changed = (1 << length_bits) - 1, align, changed
@@ -67,7 +70,7 @@ class AxiDma:
         self.reset()
 
     def reset(self) -> None:
-        """Both channels halted, nothing pending; what the engine still answers is lost."""
+        """Halt both channels and drop every pending transfer; answers that the engine still gives are lost."""
         with self._lock:
             self._channels = {DmaRegister.SEND: DmaChannel(), DmaRegister.RECEIVE: DmaChannel()}
             self._transfer += 1
@@ -77,11 +80,11 @@ class AxiDma:
     def interrupts(self) -> int:
         """The two interrupt outputs: bit 0 of the send channel, bit 1 of the receive channel."""
         send, receive = self._channels[DmaRegister.SEND], self._channels[DmaRegister.RECEIVE]
-        up = [bool(channel.status & channel.control & DmaBit.INTERRUPTS) for channel in (send, receive)]
-        return up[0] | up[1] << 1
+        raised = [bool(channel.status & channel.control & DmaBit.INTERRUPTS) for channel in (send, receive)]
+        return raised[0] | raised[1] << 1
 
     def read(self, offset: int) -> int:
-        """A register's value; reserved ones read as zero."""
+        """The value of the register at a byte offset; reserved registers read as zero."""
         base = DmaRegister.RECEIVE if offset >= DmaRegister.RECEIVE else DmaRegister.SEND
         if offset - base == DmaRegister.STATUS and self._busy:
             self._finished.wait(PATIENCE)
@@ -98,7 +101,7 @@ class AxiDma:
         return channel.address >> 32 if register == DmaRegister.ADDRESS_HIGH else 0
 
     def write(self, offset: int, value: int) -> None:
-        """Write a register, with all that follows from it."""
+        """Write the register at a byte offset, with all its effects."""
         base = DmaRegister.RECEIVE if offset >= DmaRegister.RECEIVE else DmaRegister.SEND
         channel, register = self._channels[base], offset - base
         if register == DmaRegister.CONTROL:
@@ -114,7 +117,7 @@ class AxiDma:
             self._start(channel, base, value & self._length_mask)
 
     def advance(self) -> None:
-        """Hand the engine a packet, where one waits and a buffer for its answer stands ready."""
+        """Hand a packet to the engine if one is waiting and there is a buffer for its answer."""
         with self._lock:
             send, receive = self._channels[DmaRegister.SEND], self._channels[DmaRegister.RECEIVE]
             if self._busy or not (send.pending and receive.pending):
@@ -131,7 +134,7 @@ class AxiDma:
                 self._finished.clear()
 
     def _answered(self, ticket: int, target: Words, words: Words, count: int) -> None:
-        """The engine has answered; nobody waits for it where the DMA was reset meanwhile."""
+        """Take the engine's answer, unless the DMA was reset since the packet was sent."""
         with self._lock:
             if ticket != self._transfer:
                 return

@@ -1,4 +1,4 @@
-"""An emulated board: the address map of `ese_host.boards.processor`, with the compiled engine behind its DMA."""
+"""An emulated board with the address map of `ese_host.boards.processor` and the compiled engine behind its DMA."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from ese_host.errors import DeviceError
 from ese_host.protocol import IDLE_BIT, REGISTERS, START, START_BIT, Words
 
 PAGES = 0xFFFFF000
-"""Registers of the processing system lie in pages of their own."""
+"""Mask of an address's 4-KiB page; no page holds both registers of the processing system and others."""
 
 
 class EmulatedBoard:
-    """Registers and memory of one board; what a bus access does, and nothing of any driver."""
+    """Registers and memory of one board, accessed by bus address as a driver does."""
 
     def __init__(self, board: Board, faults: Faults | None = None) -> None:
         self.processor = processor.processor_of(board.name)
@@ -40,10 +40,11 @@ class EmulatedBoard:
         )
 
     def configure(self, bitstream: Path) -> None:
-        """Load an emulated bitstream, in place of the one that was there.
+        """Load an emulated bitstream in place of the one before.
 
         Raises:
-            FormatError, DeviceError: it is not one, or cannot be loaded here.
+            FormatError: if the file is not a shared library.
+            DeviceError: if the library cannot be loaded on this machine.
         """
         engine = EmulatedEngine(bitstream)
         self.close()
@@ -52,16 +53,16 @@ class EmulatedBoard:
         self._dma.reset()
 
     def close(self) -> None:
-        """Unload the bitstream, whatever its engine is doing."""
+        """Unload the bitstream, whatever its engine is doing. Closing twice does no harm."""
         if self._worker is not None:
             self._worker.abandon()
             self._worker = None
 
     def read(self, address: int) -> int:
-        """A 32-bit bus read.
+        """Read 32 bits at a bus address.
 
         Raises:
-            DeviceError: nothing answers at this address.
+            DeviceError: if nothing answers at this address.
         """
         if self.faults.unplugged:
             return 0xFFFFFFFF
@@ -79,10 +80,10 @@ class EmulatedBoard:
         raise DeviceError(f"bus error: nothing answers a read at {address:#010x}")
 
     def write(self, address: int, value: int) -> None:
-        """A 32-bit bus write.
+        """Write 32 bits at a bus address.
 
         Raises:
-            DeviceError: nothing answers at this address.
+            DeviceError: if nothing answers at this address.
         """
         if self.faults.unplugged:
             return
@@ -108,7 +109,7 @@ class EmulatedBoard:
         return self._worker.engine.register(offset) if self._worker is not None and self._started else 0
 
     def _submit(self, packet: Words, room: int, done: Done) -> bool:
-        """Hand a packet to the engine; False where there is none, or the packet is lost on its way."""
+        """Hand a packet to the engine; false if no engine is started, or a fault loses the packet."""
         if self._worker is None or not self._started:
             return False
         fault = self.faults.next_packet()

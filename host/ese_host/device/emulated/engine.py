@@ -1,4 +1,4 @@
-"""The emulated bitstream: the engine's C++ as a shared library (docs/packets.md), one engine an object."""
+"""Engines of an emulated bitstream, which is the engine's C++ as a shared library (docs/packets.md)."""
 
 from __future__ import annotations
 
@@ -17,28 +17,29 @@ ELF_MAGIC = b"\x7fELF"
 
 
 def is_library(path: Path) -> bool:
-    """Whether a design.bit is a shared library, and not a bitstream for a chip."""
+    """Whether a design.bit is a shared library, instead of a bitstream for an FPGA."""
     with path.open("rb") as stream:
         return stream.read(len(ELF_MAGIC)) == ELF_MAGIC
 
 
 class EmulatedEngine(Closeable):
-    """One engine of an emulated bitstream, open until it is closed; a context manager."""
+    """One engine of an emulated bitstream. Use it as a context manager, or close it."""
 
     def __init__(self, library: Path | ctypes.CDLL) -> None:
         """Bind a library and open one engine.
 
         Args:
-            library: the library's file, or what is loaded already. A file is loaded from a private copy: a loader that
-                has seen a path does not look at the file again, and a design may be built anew while the process lives.
+            library: the library's file, or a loaded library. A file is loaded from a private copy: the dynamic loader
+                does not read a path that it knows again, and a design may be rebuilt while the process lives.
 
         Raises:
-            FormatError: the file is no shared library. DeviceError: it cannot be loaded here, or there is no memory.
+            FormatError: if the file is not a shared library.
+            DeviceError: if the library cannot be loaded on this machine, or there is no memory for the engine.
         """
         name = library._name if isinstance(library, ctypes.CDLL) else library
         if isinstance(library, Path) and not is_library(library):
             raise FormatError(
-                f"{name}: starts with no {ELF_MAGIC!r}; an emulated bitstream is a shared library: build it again"
+                f"{name}: does not start with {ELF_MAGIC!r}; an emulated bitstream is a shared library: build it again"
             )
         try:
             loaded = library if isinstance(library, ctypes.CDLL) else _load_copy(library)
@@ -48,8 +49,8 @@ class EmulatedEngine(Closeable):
             opened = loaded.ese_open
         except (OSError, AttributeError) as error:
             raise DeviceError(
-                f"{name}: cannot be loaded on this machine ({error}); build it here: `ese4ml build`, "
-                "or for a board: `make bitstream`"
+                f"{name}: cannot be loaded on this machine ({error}); build it here with `ese4ml build`, "
+                "or for a board with `make bitstream`"
             ) from error
         opened.restype, opened.argtypes = ctypes.c_void_p, []
         self._close.restype, self._close.argtypes = None, [ctypes.c_void_p]
@@ -58,39 +59,46 @@ class EmulatedEngine(Closeable):
         self._packet.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p, ctypes.c_size_t]
         self._engine: int | None = opened()
         if not self._engine:
-            raise DeviceError(f"{name}: ese_open returned nothing; is memory short?")
+            raise DeviceError(f"{name}: ese_open returned no engine; free some memory and try again")
 
     def register(self, offset: int) -> int:
-        """A register's value.
+        """The value of the register at a byte offset.
 
         Raises:
-            DeviceError: the engine is closed.
+            DeviceError: if the engine is closed.
         """
         return int(self._register(self._open(), offset))
 
     def packet_into(self, words: Words, answer: Words) -> int:
-        """Send one packet; returns the words of the answer, of which `answer` receives as many as it holds.
+        """Send one packet and write the answer to an array.
+
+        Args:
+            words: 32-bit words of the packet.
+            answer: receives the first words of the answer, as many as it holds.
+
+        Returns:
+            How many words the answer has; more than `answer` holds if it was cut.
 
         Raises:
-            DeviceError: the engine is closed.
+            DeviceError: if the engine is closed.
         """
         words = np.ascontiguousarray(words, dtype=np.uint32)
         return int(self._packet(self._open(), words.ctypes.data, len(words), answer.ctypes.data, len(answer)))
 
     def packet(self, words: Words, answer_words: int) -> Words:
-        """Send one packet; returns its answer of at most `answer_words` words.
+        """Send one packet and return its answer of at most `answer_words` words.
 
         Raises:
-            DeviceError: the answer is longer, or the engine is closed.
+            DeviceError: if the answer is longer, or the engine is closed.
         """
         answer = np.zeros(answer_words, dtype=np.uint32)
         count = self.packet_into(words, answer)
         if count > answer_words:
-            raise DeviceError(f"answer has {count} words; {answer_words} were expected: compile the project again")
+            raise DeviceError(f"the answer has {count} words; {answer_words} were expected: compile the project again")
         return answer[:count]
 
     def close(self) -> None:
-        """Free the engine; a second time does nothing."""
+        """Free the engine. Closing twice does no harm."""
         if self._engine:
             self._close(self._engine)
             self._engine = None
@@ -102,10 +110,10 @@ class EmulatedEngine(Closeable):
 
 
 def _load_copy(path: Path) -> ctypes.CDLL:
-    """Load a library from a copy that is gone when it is loaded.
+    """Load a library from a temporary copy, which is deleted once it is loaded.
 
     Raises:
-        OSError: it cannot be loaded.
+        OSError: if the library cannot be loaded.
     """
     with tempfile.TemporaryDirectory(prefix="ese4ml-") as folder:
         return ctypes.CDLL(str(shutil.copyfile(path, Path(folder) / "design.so")))

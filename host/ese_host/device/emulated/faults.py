@@ -1,4 +1,4 @@
-"""Faults to inject into an emulated board, so that tests can show what the driver makes of them."""
+"""Faults to inject into an emulated board, so that tests can show how the driver reacts."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ from dataclasses import dataclass, field
 from ese_host.protocol import Words
 
 Alter = Callable[[Words], Words]
+"""Function that takes the 32-bit words of a packet or an answer and returns the changed ones."""
 
 
 @dataclass(frozen=True)
 class PacketFault:
-    """What happens to one packet and to its answer.
+    """Faults of one packet and its answer.
 
     Attributes:
-        packet: changes the packet on its way to the engine. answer: changes the answer on its way back.
-        swallow: the packet never reaches the engine. lose_last: the answer arrives without TLAST.
-        hang: seconds that the engine stands still before it answers.
+        packet: changes the packet on its way to the engine; None for no change.
+        answer: changes the answer on its way back; None for no change.
+        swallow: whether the packet is lost before it reaches the engine.
+        lose_last: whether the answer arrives without TLAST, so that the DMA does not see its end.
+        hang: seconds that the engine waits before it answers.
     """
 
     packet: Alter | None = None
@@ -29,13 +32,15 @@ class PacketFault:
 
 @dataclass
 class Faults:
-    """Faults of one emulated board; none of them by default.
+    """Faults of one emulated board; by default there are none.
 
     Attributes:
-        packets: one fault a packet, the next first; None passes a packet unharmed.
-        registers: {offset: value} that the engine's registers seem to hold.
-        send_errors, receive_errors: status bits that the DMA raises at the next transfer of that channel, once.
-        no_memory: buffers cannot be allocated. unplugged: every register reads as all ones.
+        packets: faults of the next packets, in order; None leaves a packet unchanged.
+        registers: {byte offset: value} that the engine's registers read as.
+        send_errors: status bits with which the next transfer of the send channel fails, once.
+        receive_errors: status bits with which the next transfer of the receive channel fails, once.
+        no_memory: whether allocating a buffer fails.
+        unplugged: whether every register reads as all ones and ignores writes.
     """
 
     packets: list[PacketFault | None] = field(default_factory=list)
@@ -46,5 +51,5 @@ class Faults:
     unplugged: bool = False
 
     def next_packet(self) -> PacketFault:
-        """The fault of the packet that is sent now."""
+        """Remove and return the fault of the packet that is sent now."""
         return (self.packets.pop(0) if self.packets else None) or PacketFault()

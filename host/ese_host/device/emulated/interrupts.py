@@ -1,14 +1,15 @@
-"""The registers of an AXI interrupt controller (PG099), as far as pynq's driver uses them."""
+"""The registers of an AXI interrupt controller (AMD's guide PG099), as far as pynq's driver uses them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 STATUS, PENDING, ENABLE, ACKNOWLEDGE, SET_ENABLE, CLEAR_ENABLE, MASTER = 0x00, 0x04, 0x08, 0x0C, 0x10, 0x14, 0x1C
+"""Byte offsets of the registers."""
 
 
 class InterruptController:
-    """Level-sensitive inputs to one output; `raised` is called whenever the output goes up."""
+    """Combines level-sensitive inputs into one output; `raised` is called whenever the output goes up."""
 
     def __init__(self, inputs: Callable[[], int]) -> None:
         self._inputs = inputs
@@ -18,11 +19,11 @@ class InterruptController:
 
     @property
     def line(self) -> bool:
-        """The output."""
+        """Whether the output is up."""
         return self._line
 
     def read(self, offset: int) -> int:
-        """A register's value; reserved ones read as zero."""
+        """The value of the register at a byte offset; reserved registers read as zero."""
         self._latched |= self._inputs()
         values = {
             STATUS: self._latched,
@@ -33,7 +34,7 @@ class InterruptController:
         return values.get(offset, 0)
 
     def write(self, offset: int, value: int) -> None:
-        """Write a register, with all that follows from it."""
+        """Write the register at a byte offset, with all its effects."""
         if offset == ENABLE:
             self._enabled = value
         elif offset == SET_ENABLE:
@@ -47,8 +48,8 @@ class InterruptController:
         self.update()
 
     def update(self) -> None:
-        """Look at the inputs; where the output goes up, say so."""
+        """Read the inputs and set the output; call `raised` if it goes up."""
         self._latched |= self._inputs()
-        was, self._line = self._line, self._master == 3 and bool(self._latched & self._enabled)
-        if self._line and not was:
+        was_up, self._line = self._line, self._master == 3 and bool(self._latched & self._enabled)
+        if self._line and not was_up:
             self.raised()

@@ -1,4 +1,4 @@
-"""Physical memory of an emulated board: buffers with an address, one copy in the cache and one in the DDR."""
+"""Physical memory of an emulated board: buffers with an address, each with one copy in the cache and one in the DDR."""
 
 from __future__ import annotations
 
@@ -15,7 +15,13 @@ Bytes = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True, eq=False)
 class Region:
-    """One buffer: `cached` is what the processor sees, `memory` what the DMA sees; flush and invalidate copy."""
+    """One buffer. Flush and invalidate copy between its two contents.
+
+    Attributes:
+        address: physical address of the first byte.
+        cached: (bytes,) contents that the processor sees.
+        memory: (bytes,) contents that the DMA sees.
+    """
 
     address: int
     cached: Bytes
@@ -23,7 +29,7 @@ class Region:
 
 
 class PhysicalMemory:
-    """Buffers of contiguous memory; each starts a page and no address is used twice."""
+    """Buffers of contiguous memory. Each starts at a page, and no address is used twice."""
 
     PAGE = 4096
 
@@ -32,10 +38,10 @@ class PhysicalMemory:
         self._next, self._end, self._capacity = base, end, capacity
 
     def allocate(self, size: int) -> Region:
-        """A zeroed buffer of `size` bytes.
+        """Allocate a buffer of `size` bytes, all zero.
 
         Raises:
-            DeviceError: not that much memory is left.
+            DeviceError: if not enough memory is left.
         """
         free = min(
             self._end - self._next, self._capacity - sum(len(region.memory) for region in self._regions.values())
@@ -50,11 +56,11 @@ class PhysicalMemory:
         return region
 
     def free(self, address: int) -> None:
-        """Give a buffer back; the DMA no longer finds it."""
+        """Free a buffer; the DMA no longer finds it."""
         self._regions.pop(address, None)
 
     def words(self, address: int, size: int) -> Words | None:
-        """What the DMA finds at an address: a view, or None where it is not all inside one buffer."""
+        """The `size` bytes that the DMA sees at an address, as a view; None if they are not inside one buffer."""
         for region in self._regions.values():
             start = address - region.address
             if start >= 0 and start + size <= len(region.memory):
@@ -62,9 +68,21 @@ class PhysicalMemory:
         return None
 
     def flush(self, address: int, offset: int, size: int) -> None:
-        """Write a buffer's bytes back from the cache to the memory."""
+        """Write bytes of a buffer from the cache back to the memory.
+
+        Args:
+            address: physical address of the buffer.
+            offset: first byte to write, counted from there.
+            size: number of bytes.
+        """
         self._regions[address].memory[offset : offset + size] = self._regions[address].cached[offset : offset + size]
 
     def invalidate(self, address: int, offset: int, size: int) -> None:
-        """Drop a buffer's bytes from the cache, so that the memory's are read next."""
+        """Replace bytes of a buffer in the cache by those in the memory.
+
+        Args:
+            address: physical address of the buffer.
+            offset: first byte to replace, counted from there.
+            size: number of bytes.
+        """
         self._regions[address].cached[offset : offset + size] = self._regions[address].memory[offset : offset + size]

@@ -1,4 +1,4 @@
-"""The emulated board as a pynq Device: pynq's own Overlay, .hwh parser, DMA driver and buffers run above it."""
+"""The emulated board as a pynq Device, on which pynq's own Overlay, .hwh parser, DMA driver and buffers work."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ese_host.device.emulated.faults import Faults
 
 
 class InterruptLine:
-    """The processor's interrupt input, in the place of pynq's UioController: it sets events when the line goes up."""
+    """The processor's interrupt input. It replaces pynq's UioController and sets events when the line goes up."""
 
     def __init__(self, board: EmulatedBoard) -> None:
         self._board = board
@@ -32,7 +32,7 @@ class InterruptLine:
         board.interrupts.raised = self._raised
 
     def add_event(self, event: Any, _: int) -> None:
-        """Set the event, in the loop that runs now, when the line is up."""
+        """Set an event in the asyncio loop that runs now, as soon as the line is up."""
         self._waiting.append((event, asyncio.get_running_loop()))
         if self._board.interrupts.line:
             self._raised()
@@ -40,14 +40,14 @@ class InterruptLine:
     def _raised(self) -> None:
         waiting, self._waiting = self._waiting, []
         for event, loop in waiting:
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            with contextlib.suppress(RuntimeError):  # the loop is closed, so nobody waits any more
                 loop.call_soon_threadsafe(event.set)
 
 
 class EmulatedDevice(Device):  # type: ignore[misc]
     """A pynq Device whose registers and memory are an `EmulatedBoard`.
 
-    pynq finds it only where it is asked for: pass it as `device=`, or `offer()` it to make it pynq's active device.
+    pynq does not find it by itself: pass it as `device=`, or call `offer()` to make it pynq's active device.
     """
 
     _probe_priority_ = 4550
@@ -55,15 +55,15 @@ class EmulatedDevice(Device):  # type: ignore[misc]
     _numbers = itertools.count()
 
     def __init__(self, board: str, *, tag: str | None = None, faults: Faults | None = None) -> None:
-        """A freshly powered board.
+        """Make a freshly powered board.
 
         Args:
-            board: its name in ese_host/boards.
-            tag: name of the device; two users of one tag exclude each other. By default every object is its own device.
-            faults: what shall go wrong.
+            board: the board's name in ese_host/boards.
+            tag: name of the device. Only one accelerator at a time can use a tag; by default each object has another.
+            faults: faults to inject.
 
         Raises:
-            UnsupportedError: the board is not known.
+            UnsupportedError: if the board is not known.
         """
         super().__init__(tag or f"emulated-{os.getpid()}-{next(self._numbers)}")
         self.name = board
@@ -78,14 +78,14 @@ class EmulatedDevice(Device):  # type: ignore[misc]
         return list(cls._offered)
 
     def offer(self) -> None:
-        """Make this pynq's active device, as a board's own device is on the board."""
+        """Make this pynq's active device, as the FPGA is on a real board."""
         self._offered.append(self)
         Device.active_device = self
         self._wire()
 
     @contextlib.contextmanager
     def wired(self) -> Iterator[None]:
-        """Our interrupt line in the place of the one that pynq looks for under /dev, for a while."""
+        """Context in which pynq uses our interrupt line instead of one under /dev."""
         self._wire()
         try:
             yield
@@ -99,10 +99,15 @@ class EmulatedDevice(Device):  # type: ignore[misc]
         _InterruptController._uio_devices[self.board.processor.interrupt_number] = self.line
 
     def allocate(self, shape: Any, dtype: Any, **_: Any) -> Any:
-        """A buffer of the board's memory, not coherent with the cache; pynq.allocate comes here.
+        """Allocate a buffer in the board's memory, not coherent with the cache; pynq.allocate calls this.
+
+        Args:
+            shape: the buffer's shape.
+            dtype: the buffer's type.
 
         Raises:
-            MemoryError: none is left, as XRT says it.
+            MemoryError: if this fault is injected; XRT raises it too.
+            DeviceError: if not enough memory is left.
         """
         size = int(np.prod(shape)) * np.dtype(dtype).itemsize
         if self.board.faults.no_memory:
@@ -121,36 +126,48 @@ class EmulatedDevice(Device):  # type: ignore[misc]
         return buffer
 
     def flush(self, bo: int, offset: int, _: int, size: int) -> None:
-        """Cache to memory."""
+        """Write bytes of a buffer from the cache back to the memory; pynq's buffers call this.
+
+        Args:
+            bo: the buffer's physical address, which pynq calls its buffer object.
+            offset: first byte to write, counted from there.
+            size: number of bytes.
+        """
         self.board.memory.flush(bo, offset, size)
 
     def invalidate(self, bo: int, offset: int, _: int, size: int) -> None:
-        """Memory to cache."""
+        """Replace bytes of a buffer in the cache by those in the memory; pynq's buffers call this.
+
+        Args:
+            bo: the buffer's physical address, which pynq calls its buffer object.
+            offset: first byte to replace, counted from there.
+            size: number of bytes.
+        """
         self.board.memory.invalidate(bo, offset, size)
 
     def read_registers(self, address: int, length: int) -> bytes:
-        """Bus reads of `length` bytes."""
+        """Read `length` bytes at a bus address, 32 bits at a time."""
         if length == 4:
             return self.board.read(address).to_bytes(4, "little")
         return b"".join(self.board.read(address + at).to_bytes(4, "little") for at in range(0, length, 4))
 
     def write_registers(self, address: int, data: Any) -> None:
-        """Bus writes."""
+        """Write bytes at a bus address, 32 bits at a time."""
         raw = bytes(data)
         for at in range(0, len(raw), 4):
             self.board.write(address + at, int.from_bytes(raw[at : at + 4], "little"))
 
     def get_bitfile_metadata(self, bitfile_name: str, **_: Any) -> Any:
-        """What pynq's parser reads from the .hwh beside a bitstream."""
+        """Parse the .hwh beside a bitstream with pynq's parser, and add the fabric clock if pynq misses it."""
         parser = RuntimeMetadataParser(Metadata(input=str(Path(bitfile_name).with_suffix(".hwh"))))
         parameters = parser.ip_dict[parser.ps_name]["parameters"]
         for index, clock in parser.clock_dict.items():
-            # pynq 4.0 looks for a Zynq-7000's fabric clock under an UltraScale's name only, and then fails without one.
+            # pynq 4.0 looks for the fabric clock only under an UltraScale's parameter name, and fails on a Zynq-7000.
             if clock.get("frequency") is None:
                 clock["frequency"] = float(parameters.get(f"PCW_ACT_FPGA{index}_PERIPHERAL_FREQMHZ", 100))
         return parser
 
     def download(self, bitstream: Any, parser: Any = None) -> None:
-        """Configure the board, as FPGA manager does."""
+        """Load a bitstream into the board, as the FPGA manager of Linux does."""
         self.board.configure(Path(bitstream.bitfile_name))
         self.post_download(bitstream, parser, self.name)

@@ -1,4 +1,4 @@
-"""The engine at work beside the processor, as on a board: a thread of its own, which a reset can leave behind."""
+"""Run the engine in a thread beside the processor, as on a board. A reset can abandon the thread."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from ese_host.device.emulated.faults import PacketFault
 from ese_host.protocol import Words
 
 Done = Callable[[Words, int], None]
-"""Called in the worker's thread with the words answered and their number, below zero for an answer without an end."""
+"""Function called in the worker's thread with the answer and its number of words, or `NO_END`."""
 NO_END = -1
-ROOM = 1 << 16
-"""Words of an answer that a fault is to change, at least."""
+"""Number of words of an answer that arrives without TLAST."""
+FAULT_WORDS = 1 << 16
+"""Words to make room for, at least, if a fault changes the answer: the engine's own answer may be longer."""
 
 
 class Worker:
-    """One loaded engine and its thread. Whatever the engine does, `submit` and `abandon` return at once."""
+    """One engine and the thread in which it works. `submit` and `abandon` return at once, whatever the engine does."""
 
     def __init__(self, engine: EmulatedEngine) -> None:
         self.engine = engine
@@ -31,17 +32,20 @@ class Worker:
         self._thread.start()
 
     def submit(self, packet: Words, room: int, fault: PacketFault, done: Done) -> None:
-        """Let the engine answer a packet into `room` words."""
+        """Send a packet to the engine.
+
+        Args:
+            packet: 32-bit words of the packet.
+            room: words that the buffer for the answer holds.
+            fault: faults of this packet.
+            done: function to call with the answer, cut to `room` words, and its whole length.
+        """
         self._jobs.put((packet, room, fault, done))
 
     def abandon(self) -> None:
-        """Let go of the engine: it is closed when it comes to an end, and what it still answers is lost."""
+        """Stop using the engine. It is closed when it has finished, and answers that it still gives are lost."""
         self._abandoned.set()
         self._jobs.put(None)
-
-    def join(self, seconds: float) -> None:
-        """Wait for the thread's end, which may never come."""
-        self._thread.join(seconds)
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
@@ -57,14 +61,15 @@ class Worker:
     def _answer(self, packet: Words, room: int, fault: PacketFault) -> tuple[Words, int]:
         if fault.packet is not None:
             packet = fault.packet(packet.copy())
-        answer = self._room(room if fault.answer is None else max(room, ROOM))
+        answer = self._answer_array(room if fault.answer is None else max(room, FAULT_WORDS))
         count = self.engine.packet_into(packet, answer)
         if fault.answer is not None:
             answer = fault.answer(answer[:count].copy())
             count = len(answer)
         return answer[:room], count
 
-    def _room(self, words: int) -> Words:
+    def _answer_array(self, words: int) -> Words:
+        """An array for an answer, the same one again as long as it is long enough."""
         if len(self._scratch) < words:
             self._scratch = np.empty(words, dtype=np.uint32)
         return self._scratch[:words]
