@@ -1,4 +1,4 @@
-"""The design folder bitstreams/<design>: manifest, golden model, test set and provenance, each checked before use."""
+"""The design folder bitstreams/<design>: manifest, images, golden model, test set and provenance, all checked."""
 
 from ese_host.bundle.design_model import ChainImage, DesignModel
 from ese_host.bundle.folder import Folder

@@ -1,4 +1,4 @@
-"""design.json: what an emitted project is of, read by the builds and by the estimate."""
+"""design.json: the description of an emitted project, read by the builds and by the estimate."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ADVICE = "emit the project again"
 
 @dataclass(frozen=True)
 class _DescriptionFile(KeepsUnknown):
-    """The fields that are looked at; the others are for people."""
+    """The fields that programs read; the others are there for people."""
 
     design: dict[str, Any]
     board: str
@@ -25,10 +25,12 @@ class _DescriptionFile(KeepsUnknown):
 
 @dataclass(frozen=True)
 class Description:
-    """What an emitted project says of itself.
+    """The description of an emitted project.
 
     Attributes:
-        design: the engine's numbers. board: the name of what it is for. fields: all of design.json, plain values.
+        design: the parameters of the engine.
+        board: name of the board that the project is for.
+        fields: all fields of design.json, as plain values.
     """
 
     design: Design
@@ -40,14 +42,17 @@ def read(project: Path) -> Description:
     """Read the description in a project's folder.
 
     Raises:
-        MissingError: the folder is no project. FormatError: the description is not sound.
+        MissingError: if the folder has no design.json, so that it is no project.
+        FormatError: if design.json is invalid.
     """
     file = project / NAME
     try:
         value = json_text.read(file, MAX_BYTES, ADVICE, finite=False)
     except OSError as error:
-        raise MissingError(f"{file}: {error.strerror}; a project holds it: run `ese4ml emit` first") from error
+        raise MissingError(
+            f"{file}: {error.strerror}; every emitted project has this file: run `ese4ml emit` first"
+        ) from error
     if not isinstance(value, dict) or not {"design", "board"} <= set(value):
-        raise FormatError(f"{file}: has no design and board; {ADVICE}")
-    found = decode(_DescriptionFile, value, str(file), ADVICE)
-    return Description(Design.from_json(found.design), found.board, value)
+        raise FormatError(f"{file}: lacks the field design or board; {ADVICE}")
+    fields = decode(_DescriptionFile, value, str(file), ADVICE)
+    return Description(Design.from_json(fields.design), fields.board, value)

@@ -1,4 +1,4 @@
-"""What a design folder puts into an engine: images, golden model, and the shape of answers that both agree on."""
+"""The model in a design folder: its images and its golden model, checked to agree on the shape of answers."""
 
 from __future__ import annotations
 
@@ -17,10 +17,13 @@ from ese_host.protocol import AnswerShape
 
 @dataclass(frozen=True, eq=False)
 class ChainImage:
-    """A checked image with its network: what a chain puts into an engine.
+    """A chain's image, checked against its network.
 
     Attributes:
-        chain: the chain's name. network: for the golden model. image: for the engine. shape: of its answers.
+        chain: the chain's name.
+        network: the chain's network, for the golden model.
+        image: the chain's image, for the engine.
+        shape: shape of the engine's answers with this image.
     """
 
     chain: str
@@ -31,7 +34,13 @@ class ChainImage:
 
 @dataclass(frozen=True, eq=False)
 class DesignModel:
-    """A folder's model: its program, and what each of the program's chains loads, in their order."""
+    """The model in a design folder.
+
+    Attributes:
+        folder: the folder that it was read from.
+        program: the golden model.
+        parts: the image of each of the program's chains, in the order of the chains.
+    """
 
     folder: Folder
     program: Program
@@ -39,10 +48,10 @@ class DesignModel:
 
     @classmethod
     def read(cls, folder: Folder) -> DesignModel:
-        """Read images and golden model of a folder.
+        """Read the images and the golden model of a folder.
 
         Raises:
-            EseError: they are not sound, or do not belong together.
+            EseError: if a file is invalid, or the files do not belong together.
         """
         program = golden_file.load(folder.file(GOLDEN))
         ids = folder.manifest.image_ids
@@ -54,31 +63,31 @@ class DesignModel:
         parts = []
         for number, (chain, image_id) in enumerate(zip(program.chains, ids, strict=True)):
             name = image_name(number)
-            found = read_image(folder.file(name), folder.manifest.design)
-            if found.image_id != image_id:
+            image = read_image(folder.file(name), folder.manifest.design)
+            if image.image_id != image_id:
                 raise MismatchError(
-                    f"{folder.path / name}: image id is {found.image_id:#010x}; "
+                    f"{folder.path / name}: image id is {image.image_id:#010x}; "
                     f"the manifest says {image_id:#010x}: emit the image again"
                 )
-            part = ChainImage(chain.name, chain.network, found, AnswerShape.of(chain.network))
+            part = ChainImage(chain.name, chain.network, image, AnswerShape.of(chain.network))
             _check_shape(f"{folder.path / name}", part, program.tensors[chain.target].frac)
             parts.append(part)
         return cls(folder, program, tuple(parts))
 
     def for_engine_of(self, other: Folder) -> DesignModel:
-        """This, for an engine that another folder's bitstream made.
+        """Check that an engine made by another folder's bitstream can run this model; returns the model.
 
         Raises:
-            MismatchError: that engine is of another design.
+            MismatchError: if the two folders are of different designs.
         """
         check_ids(f"{self.folder.path / IMAGE}", self.folder.manifest.design.design_id, other.manifest.design.design_id)
         return self
 
     def part(self, chain: str) -> ChainImage:
-        """What a chain loads.
+        """The image of a chain.
 
         Raises:
-            MismatchError: there is no chain of that name.
+            MismatchError: if there is no chain of that name.
         """
         for part in self.parts:
             if part.chain == chain:
@@ -89,18 +98,24 @@ class DesignModel:
 
 
 def _check_shape(where: str, part: ChainImage, frac: int) -> None:
-    """Refuse an image and a golden model that answer differently; `frac` of the golden model's outputs."""
+    """Refuse an image whose answers differ in shape or format from the golden model's.
+
+    Args:
+        where: path of the image, for messages.
+        part: the image and the golden model's network.
+        frac: fractional bits of the chain's target tensor in the golden model.
+    """
     header, shape = part.image.header, part.shape
     pairs = {
         "inputs": (header["inputs"], shape.inputs),
         "outputs": (header["outputs"], shape.outputs),
         "outputs at every step": (part.image.every_step, shape.every_step),
         "fractional bits of outputs": (part.image.output_frac, shape.frac),
-        "outputs leave as stored": (part.image.outputs_stored, shape.output is not None),
+        "outputs as stored codes": (part.image.outputs_stored, shape.output is not None),
     }
-    for name, (found, expected) in pairs.items():
-        if found != expected:
-            raise MismatchError(f"{where}: {name}: {found}; {GOLDEN} has {expected}: emit both from one model")
+    for name, (in_image, in_golden) in pairs.items():
+        if in_image != in_golden:
+            raise MismatchError(f"{where}: {name}: {in_image}; {GOLDEN} has {in_golden}: emit both from one model")
     if frac > shape.frac:
         raise MismatchError(
             f"{where}: its outputs have {shape.frac} fractional bits; {GOLDEN} needs {frac}: emit both from one model"

@@ -1,4 +1,4 @@
-"""A design folder bitstreams/<design>: its manifest, and its files, each checked before it is used."""
+"""A design folder bitstreams/<design>: its manifest and its files, each checked before it is used."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ese_host.files import digest, json_text
 
 @dataclass(frozen=True)
 class Folder:
-    """A design folder whose manifest has been read; files are checked when asked for."""
+    """A design folder whose manifest has been read. Each file is checked when it is asked for."""
 
     path: Path
     manifest: Manifest
@@ -31,7 +31,9 @@ class Folder:
         """Read a folder's manifest.
 
         Raises:
-            MissingError: there is no manifest. FormatError, MismatchError: it is not sound.
+            MissingError: if there is no manifest.
+            FormatError: if the manifest is invalid.
+            MismatchError: if its design id is not its design's.
         """
         file = path / NAME
         try:
@@ -43,13 +45,17 @@ class Folder:
         return cls(path, Manifest.from_json(value))
 
     def file(self, name: str) -> Path:
-        """Path of one file, after its place, size and SHA-256 have been checked.
+        """The path of one file, after its place, size and SHA-256 have been checked.
 
         Raises:
-            FormatError: not in the manifest, or too large. MismatchError: its contents are not the manifest's.
+            MissingError: if the manifest names the file, but it cannot be read.
+            FormatError: if the manifest does not name the file, or it is too large or no plain file in the folder.
+            MismatchError: if the SHA-256 of its contents is not the one in the manifest.
         """
         if name not in self.manifest.files:
-            raise FormatError(f"{self.path / NAME}: files lacks {name}; found {sorted(self.manifest.files)}")
+            raise FormatError(
+                f"{self.path / NAME}: files lacks {name}; found {sorted(self.manifest.files)}: build the folder again"
+            )
         path = self.path / name
         try:
             inside = path.resolve(strict=True).parent == self.path.resolve(strict=True)
@@ -59,15 +65,17 @@ class Folder:
                 f"{path}: cannot be read ({error}); the manifest names it: copy the whole folder"
             ) from error
         if not inside or not path.is_file():
-            raise FormatError(f"{path}: leads to {path.resolve()}; expected a plain file inside the folder")
+            raise FormatError(
+                f"{path}: leads to {path.resolve()}; expected a plain file inside the folder: copy the file itself here"
+            )
         images = {image_name(number) for number in range(len(self.manifest.image_ids))}
         limit = MAX_BYTES.get(IMAGE if name in images else name, MAX_OTHER_BYTES)
         if size > limit:
             raise FormatError(f"{path}: has {size} bytes; at most {limit} are allowed for {name}")
-        found, expected = digest(path), self.manifest.files[name]
-        if found != expected:
+        actual, expected = digest(path), self.manifest.files[name]
+        if actual != expected:
             raise MismatchError(
-                f"{path}: SHA-256 is {found}; the manifest says {expected}: copy or build the folder again"
+                f"{path}: SHA-256 is {actual}; the manifest says {expected}: copy or build the folder again"
             )
         return path
 
@@ -75,7 +83,7 @@ class Folder:
         """Check every file that the manifest names.
 
         Raises:
-            EseError: as `file` does, for the first file that is not sound.
+            EseError: the error of `file` for the first invalid file.
         """
         for name in self.manifest.files:
             self.file(name)

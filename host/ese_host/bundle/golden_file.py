@@ -1,4 +1,7 @@
-"""golden.npz: a `Network` or a `Program` on disk, as named integer arrays and one JSON text; nothing is unpickled."""
+"""golden.npz: a `Network` or a `Program` on disk, as named integer arrays and one JSON text.
+
+Reading it unpickles nothing, so a foreign file cannot run code.
+"""
 
 from __future__ import annotations
 
@@ -18,46 +21,46 @@ MAX_BYTES = 1 << 30
 ADVICE = "build the design again"
 _MODEL = cast("type[Network | Program]", Union[Network, Program])
 _TAG = "class"
-"""Name under which each object of the JSON text tells its class."""
+"""Key of the class name in each object of the JSON text."""
 
 
 def dump(model: Network | Program) -> bytes:
-    """The bytes of golden.npz, the same for the same model; a program of one chain alone is its network."""
+    """The bytes of golden.npz, the same for equal models. A program of a single chain is written as its network."""
     if isinstance(model, Program) and model.lone is not None:
         model = model.lone
     arrays: dict[str, np.ndarray[Any, Any]] = {}
 
-    def kept(array: np.ndarray[Any, Any], place: Place) -> dict[str, str]:
+    def reference(array: np.ndarray[Any, Any], place: Place) -> dict[str, str]:
         path = "/".join(map(str, (type(model).__name__.lower(), *place)))
         arrays[path.replace("/", ".")] = array
         return {"array": path}
 
-    text = json.dumps(encode(model, kept, _TAG), sort_keys=True)
+    text = json.dumps(encode(model, reference, _TAG), sort_keys=True)
     buffer = io.BytesIO()
     np.savez_compressed(buffer, json=np.array(text), **arrays)
     return buffer.getvalue()
 
 
 def load(path: Path) -> Program:
-    """Read golden.npz; a network becomes the program of one chain.
+    """Read golden.npz; a network is returned as the program of its one chain.
 
     Raises:
-        EseError: the file is not a golden.npz of this version, or what it holds does not fit together.
+        EseError: if the file is not a golden.npz of this version, or the model in it is inconsistent.
     """
     arrays = npz.read(path, MAX_BYTES)
 
-    def array(value: Any, where: str) -> np.ndarray[Any, Any]:
-        found = arrays.get(value["array"].replace("/", ".")) if _is_reference(value) else None
-        if found is None or found.dtype != np.int64:
-            kind = repr(value) if found is None else f"an array of {found.dtype}"
+    def referred(value: Any, where: str) -> np.ndarray[Any, Any]:
+        array = arrays.get(value["array"].replace("/", ".")) if _is_reference(value) else None
+        if array is None or array.dtype != np.int64:
+            kind = repr(value) if array is None else f"an array of {array.dtype}"
             raise FormatError(f"{where} is {kind}; expected an int64 array of this file: {ADVICE}")
-        return found
+        return array
 
     if "json" not in arrays:
-        raise FormatError(f"{path}: has arrays {sorted(arrays)}; expected one named json among them: {ADVICE}")
+        raise FormatError(f"{path}: has arrays {sorted(arrays)}; one of them must be named json: {ADVICE}")
     value = json_text.parse(str(arrays["json"]), str(path), MAX_BYTES, ADVICE)
     try:
-        model = decode(_MODEL, value, str(path), ADVICE, JsonForm(_TAG, {np.ndarray: array}))
+        model = decode(_MODEL, value, str(path), ADVICE, JsonForm(_TAG, {np.ndarray: referred}))
     except EseError:
         raise
     except (ValueError, TypeError, IndexError, AttributeError, OverflowError) as error:
@@ -66,10 +69,11 @@ def load(path: Path) -> Program:
 
 
 def load_network(path: Path) -> Network:
-    """Read golden.npz of one chain alone.
+    """Read a golden.npz that holds a network.
 
     Raises:
-        EseError: as `load`; UnsupportedError: it holds a program of more.
+        UnsupportedError: if it holds a program that is more than one network.
+        EseError: the errors of `load`.
     """
     network = load(path).lone
     if network is None:
@@ -78,4 +82,5 @@ def load_network(path: Path) -> Network:
 
 
 def _is_reference(value: Any) -> bool:
+    """Whether a value of the JSON text stands for an array of the file."""
     return isinstance(value, dict) and set(value) == {"array"} and isinstance(value["array"], str)

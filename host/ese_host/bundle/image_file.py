@@ -1,4 +1,4 @@
-"""image.bin: an image on disk, plain or in its compressed form."""
+"""image.bin: an image on disk, in plain or compressed form."""
 
 from __future__ import annotations
 
@@ -10,23 +10,28 @@ from ese_host.errors import FormatError
 from ese_host.image import Design, Image, compressed, parse
 
 MAX_WORDS = 1 << 26
-"""Words of the longest file."""
+"""32-bit words of the longest file that is read."""
 
 
 def read_image(path: Path, design: Design) -> Image:
-    """Read and check an image file, plain or in its compressed form.
+    """Read and check an image file, in plain or compressed form.
 
     Args:
         path: the file.
-        design: the design that it is for.
+        design: the design that the image must be for.
 
     Raises:
-        FormatError, MismatchError, CapacityError: see `ese_host.image.parse`; also where the file cannot be read.
+        FormatError: if the file cannot be read, or is no valid image.
+        MismatchError: if the image is for another design.
+        CapacityError: if a section of the image does not fit its memory.
     """
     try:
         size = path.stat().st_size
         if size % 4 or size > 4 * MAX_WORDS:
-            raise FormatError(f"{path}: {size} bytes; whole 32-bit words, at most {4 * MAX_WORDS} bytes: copy it again")
+            raise FormatError(
+                f"{path}: has {size} bytes; an image has whole 32-bit words, at most {4 * MAX_WORDS} bytes: "
+                "copy it again"
+            )
         words = np.frombuffer(path.read_bytes(), dtype="<u4").astype(np.uint32)
     except OSError as error:
         raise FormatError(f"{path}: cannot be read ({error}); build the design again") from error

@@ -1,4 +1,4 @@
-"""bitstreams/<design>/manifest.json: what a design folder holds, checked before anything in it is used."""
+"""bitstreams/<design>/manifest.json: the contents of a design folder, checked before any of its files is used."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ADVICE = "build the design again"
 BIT, HWH, IMAGE, GOLDEN = "design.bit", "design.hwh", "image.bin", "golden.npz"
 TESTSET, PROVENANCE = "testset.npz", "provenance.json"
 REQUIRED = (BIT, HWH, IMAGE, GOLDEN)
-"""Files without which a folder cannot run; the test set and the provenance are needed by `check` alone."""
+"""Files without which a folder cannot run; only `ese4ml check` needs the test set and the provenance."""
 
 MAX_MANIFEST_BYTES = 1 << 20
 MAX_BYTES = {BIT: 1 << 28, HWH: 1 << 26, IMAGE: 1 << 26, PROVENANCE: 1 << 24}
@@ -29,7 +29,7 @@ Kind = Literal["emulated", "bitstream"]
 
 @dataclass(frozen=True)
 class _ManifestFile:
-    """The fields of manifest.json, ids as text; `further_images` only for a program of several chains."""
+    """The fields of manifest.json, with ids as text. `further_images` is there only if there are several images."""
 
     manifest: int
     kind: Kind
@@ -45,7 +45,7 @@ class _ManifestFile:
 
 
 def image_name(number: int) -> str:
-    """File of a program's chain, counted from 0: image.bin, image-1.bin, image-2.bin ..."""
+    """File name of the image of a program's chain, counted from 0: image.bin, image-1.bin, image-2.bin ..."""
     return IMAGE if number == 0 else f"image-{number}.bin"
 
 
@@ -54,11 +54,18 @@ class Manifest:
     """The contents of manifest.json.
 
     Attributes:
-        kind: "emulated" (design.bit is a shared library) or "bitstream" (Vivado's).
-        design: every number fixed at synthesis. image_id: the image in the folder.
-        board, part, clock_mhz: what it is built for.
-        files: {name: SHA-256 in hexadecimal}. tools: {name: version} of what built it.
-        further_images: ids of image-1.bin, image-2.bin ..., a program's second, third ... chain.
+        kind: "emulated" if design.bit is a shared library, "bitstream" if Vivado made it.
+        design: every parameter that is fixed at synthesis.
+        image_id: id of image.bin.
+        board: name of the board that the design is built for.
+        part: AMD's name of the FPGA on that board.
+        clock_mhz: clock of the engine in MHz.
+        files: {name: SHA-256 in lower-case hexadecimal} of every file in the folder.
+        tools: {name: version} of the tools that built the folder.
+        further_images: ids of image-1.bin, image-2.bin and so on, one for each further chain of a program.
+
+    Raises:
+        FormatError: if a value is outside its range, a file name is not plain, or a required file is missing.
     """
 
     kind: Kind
@@ -74,17 +81,17 @@ class Manifest:
     def __post_init__(self) -> None:
         for image_id in self.image_ids:
             if not 0 <= image_id < 1 << 32:
-                raise FormatError(f"manifest: image_id is {image_id}; expected 32 bits")
+                raise FormatError(f"manifest: image_id is {image_id}; expected an unsigned number of 32 bits")
         if len(self.image_ids) > MAX_IMAGES:
             raise FormatError(f"manifest: names {len(self.image_ids)} images; at most {MAX_IMAGES} are allowed")
-        for name, found in self.files.items():
+        for name, sha256 in self.files.items():
             _check_name(name)
-            if len(found) != 64 or set(found) - set("0123456789abcdef"):
+            if len(sha256) != 64 or set(sha256) - set("0123456789abcdef"):
                 raise FormatError(
-                    f"manifest: files[{name!r}] is {found!r}; expected a SHA-256 in lower-case hexadecimal"
+                    f"manifest: files[{name!r}] is {sha256!r}; expected a SHA-256 in lower-case hexadecimal"
                 )
-        needed = [*REQUIRED, *(image_name(number + 1) for number in range(len(self.further_images)))]
-        missing = [name for name in needed if name not in self.files]
+        required = [*REQUIRED, *(image_name(number + 1) for number in range(len(self.further_images)))]
+        missing = [name for name in required if name not in self.files]
         if missing:
             raise FormatError(
                 f"manifest: files lacks {', '.join(missing)}; found {sorted(self.files)}: build the design again"
@@ -92,11 +99,11 @@ class Manifest:
 
     @property
     def image_ids(self) -> tuple[int, ...]:
-        """Ids of all images, a chain each."""
+        """Ids of all images, one for each chain."""
         return self.image_id, *self.further_images
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, as they stand in the file."""
+        """Plain values, as they are written to the file."""
         further = (
             {"further_images": [f"{number:#010x}" for number in self.further_images]} if self.further_images else {}
         )
@@ -116,37 +123,39 @@ class Manifest:
 
     @classmethod
     def from_json(cls, value: Any) -> Manifest:
-        """Inverse of `to_json`, strict.
+        """Read the plain values of a manifest, the inverse of `to_json`.
 
         Raises:
-            FormatError: a field is missing, unknown or of the wrong form. MismatchError: design_id is not the design's.
+            FormatError: if a field is missing, unknown, or has the wrong type or form.
+            MismatchError: if design_id is not the id of the design.
         """
-        found = decode(_ManifestFile, value, "manifest", ADVICE)
-        if found.manifest != VERSION:
-            raise FormatError(f"manifest: version is {found.manifest}; expected {VERSION}: {ADVICE}")
-        if found.further_images == []:
+        fields = decode(_ManifestFile, value, "manifest", ADVICE)
+        if fields.manifest != VERSION:
+            raise FormatError(f"manifest: version is {fields.manifest}; expected {VERSION}: {ADVICE}")
+        if fields.further_images == []:
             raise FormatError("manifest: further_images is []; expected a list of ids, or no such field")
-        design = Design.from_json(found.design)
-        design_id = _hexadecimal("design_id", found.design_id)
+        design = Design.from_json(fields.design)
+        design_id = _hexadecimal("design_id", fields.design_id)
         if design_id != design.design_id:
             raise MismatchError(
                 f"manifest: design_id is {design_id:#010x}; its design's is {design.design_id:#010x}: build it again"
             )
         return cls(
-            found.kind, design, _hexadecimal("image_id", found.image_id),
-            found.board, found.part, found.clock_mhz, found.files, found.tools,
-            tuple(_hexadecimal("further_images", text) for text in found.further_images or ()),
+            fields.kind, design, _hexadecimal("image_id", fields.image_id),
+            fields.board, fields.part, fields.clock_mhz, fields.files, fields.tools,
+            tuple(_hexadecimal("further_images", text) for text in fields.further_images or ()),
         )  # fmt: skip
 
 
 def _hexadecimal(name: str, text: str) -> int:
+    """The number of an id's text, in exactly the form in which it is written."""
     if len(text) != 10 or not text.startswith("0x") or set(text[2:]) - set("0123456789abcdef"):
         raise FormatError(f"manifest: {name} is {text!r}; expected 0x and eight lower-case hexadecimal digits")
     return int(text, 16)
 
 
 def _check_name(name: str) -> None:
-    """Refuse every name that could leave its folder."""
+    """Refuse every file name that could lead out of the folder."""
     plain = 0 < len(name) <= 100 and name.isprintable()
     if not plain or name.startswith(".") or set(name) & set('/\\:*?"<>|') or name == NAME:
         raise FormatError(
@@ -155,6 +164,6 @@ def _check_name(name: str) -> None:
 
 
 def write(folder: Path, manifest: Manifest) -> None:
-    """Write manifest.json, whole or not at all."""
+    """Write manifest.json atomically, so that no reader sees a part of it."""
     text = json.dumps(manifest.to_json(), indent=2, sort_keys=True) + "\n"
     write_file(folder / NAME, text)

@@ -1,6 +1,6 @@
 """provenance.json: how a model was made, step by step. Training writes it; emission and `check` read what they need.
 
-A step adds to the record of the step before, and keeps what it does not know.
+Each step adds to the record of the step before it, and keeps the fields that it does not know.
 """
 
 from __future__ import annotations
@@ -18,15 +18,18 @@ from ese_host.files import JsonForm, KeepsUnknown, decode, encode, json_text, wr
 FORMAT = 1
 ADVICE = "train or compress the model again"
 USED = "used"
-"""Label of the mask that the model has, beside those of the families that it might have had."""
+"""Label of the mask that the model has; the other labels are families of masks that it is compared with."""
 
 
 @dataclass(frozen=True)
 class MatrixLoad(KeepsUnknown):
-    """Work of one matrix under one mask; further figures of the mask stand beside it (`ese_models.pruning.statistics`).
+    """Load of the PEs by one matrix under one mask. Further figures of the mask are kept as unknown fields.
+
+    `ese_models.pruning.statistics` writes these fields.
 
     Attributes:
-        entries_per_pe: stored entries of each PE, gap padding counted: its cycles.
+        entries_per_pe: (pes,) stored entries of each PE, including those that only pad gaps. A PE takes one cycle for
+            each entry.
     """
 
     entries_per_pe: list[int] = field(default_factory=list)
@@ -34,11 +37,14 @@ class MatrixLoad(KeepsUnknown):
 
 @dataclass(frozen=True)
 class TrainingData(KeepsUnknown):
-    """What a model was trained on.
+    """The data that a model was trained on.
 
     Attributes:
-        name: of the data set. samples: of each split. sha256: of each file, by name.
-        mean, deviation: of each feature, as `ese_models.data.Dataset` has them.
+        name: name of the data set.
+        samples: {split: number of samples}.
+        sha256: {file name: SHA-256 in hexadecimal} of the data files.
+        mean: (features,) mean that was subtracted from the recorded inputs; None if they were used as recorded.
+        deviation: (features,) divisor of the inputs after that; None if they were used as recorded.
     """
 
     name: str
@@ -50,19 +56,31 @@ class TrainingData(KeepsUnknown):
 
 @dataclass(frozen=True)
 class ProvenanceRecord(KeepsUnknown):
-    """A model's whole record; what a stage has not been through is absent.
+    """A model's whole record. Fields of stages that the model has not been through are absent.
 
     Attributes:
-        format: of this file. stage: the last one: dense, dsd, pruned or quantized.
-        task: what is learned. remark: what must stand beside every number.
-        commands: command lines, in their order. seeds: by command. versions: of packages, at the last step.
-        recipes, epochs: by stage. accuracy: by stage, of all splits or of the test split alone.
-        figures: the task's, by stage, on the test split.
-        density: of each kernel. data: what it was trained on.
-        sparse_density: of each kernel in the sparse stage of dense-sparse-dense.
-        weights, pes, gap_bits, family, target_density, emphasis: what masks and codes were made for.
-        masks: kernel -> `USED` or a family of masks -> its work.
-        seconds: by command.
+        format: version of this file's format.
+        stage: the last stage: dense, dsd, pruned or quantized.
+        task: name of the learning task.
+        remark: remark that must be printed beside every figure.
+        commands: command lines, in the order in which they ran.
+        seeds: {command: random seed}.
+        versions: {package: version} at the last step.
+        recipes: {stage: settings of its training}.
+        epochs: {stage: epochs trained}.
+        accuracy: {stage: accuracy}, either {split: accuracy} or the accuracy on the test split.
+        figures: {stage: {figure: value}}, the task's own figures on the test split.
+        density: {kernel: fraction of its weights that are kept}.
+        data: the data that the model was trained on.
+        sparse_density: {kernel: density} in the sparse stage of dense-sparse-dense training.
+        weights: weight kind that the codes were made for.
+        pes: number of PEs that the masks were made for.
+        gap_bits: bits of a gap that the masks were made for.
+        family: family of the masks.
+        target_density: density that pruning aimed at.
+        emphasis: densities of the LSTM layers' input kernels and of the last kernel, in units of the target density.
+        masks: {kernel: {`USED` or a family of masks: load}}.
+        seconds: {command: seconds that it took}.
     """
 
     format: int | None = None
@@ -90,41 +108,42 @@ class ProvenanceRecord(KeepsUnknown):
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, in the order in which the steps added them."""
-        plain: dict[str, Any] = encode(self)
-        return plain
+        fields: dict[str, Any] = encode(self)
+        return fields
 
 
 def beside(model: Path) -> Path:
-    """`<stem>.provenance.json` beside a saved model."""
+    """The path `<stem>.provenance.json` beside a saved model."""
     return model.with_name(f"{model.stem}.{PROVENANCE}")
 
 
 def write(path: Path, record: ProvenanceRecord) -> None:
-    """Write a record, whole or not at all."""
+    """Write a record atomically, so that no reader sees a part of it."""
     write_file(path, json.dumps(record.to_json(), indent=1) + "\n")
 
 
 def read_record(path: Path, *names: str) -> ProvenanceRecord:
-    """Read fields of a record; the others are kept as they are, and not looked at.
+    """Read the named fields of a record. All others are kept unchecked, to be written again as they are.
 
-    A figure of nothing is NaN, as training writes it.
+    Figures may be NaN: training writes NaN for a figure that is undefined.
 
     Raises:
-        OSError: the file cannot be read.
-        FormatError: it is no JSON object, or one of the fields has another form.
+        OSError: if the file cannot be read.
+        FormatError: if the file is no JSON object, or a named field has another type.
     """
     value = json_text.read(path, MAX_BYTES[PROVENANCE], ADVICE, finite=False)
     if not isinstance(value, dict):
-        raise FormatError(f"{path}: is a {type(value).__name__}; expected an object")
+        raise FormatError(f"{path}: is a {type(value).__name__}; expected a JSON object: {ADVICE}")
     return decode(ProvenanceRecord, value, str(path), ADVICE, JsonForm(only=names))
 
 
 @dataclass(frozen=True)
 class MaskWork:
-    """Work of one family of masks on this model.
+    """Load of the PEs by the whole model under one family of masks.
 
     Attributes:
-        entries: (pes,) entries of each PE over all matrices. worst: largest most / mean of a matrix.
+        entries: (pes,) entries of each PE, summed over all matrices.
+        worst: the largest `imbalance` of a matrix.
     """
 
     entries: list[int]
@@ -133,11 +152,13 @@ class MaskWork:
 
 @dataclass(frozen=True)
 class Provenance:
-    """What a check takes from provenance.json.
+    """The part of provenance.json that `ese4ml check` reports.
 
     Attributes:
-        accuracy: test accuracy by stage, in the order of the stages. seeds: by stage. versions: of packages.
-        masks: work of each family of masks.
+        accuracy: {stage: accuracy on the test split}, in the order of the stages.
+        seeds: {command: random seed}.
+        versions: {package: version}.
+        masks: {family of masks: load}.
     """
 
     accuracy: dict[str, float] = field(default_factory=dict)
@@ -147,26 +168,27 @@ class Provenance:
 
 
 def read(path: Path) -> Provenance:
-    """Read what a check reports; other fields are not looked at.
+    """Read the fields that `ese4ml check` reports; other fields are not checked.
 
     Raises:
-        FormatError: it is no JSON object, or a field has another form.
+        OSError: if the file cannot be read.
+        FormatError: if the file is no JSON object, or a field has another type.
     """
     record = read_record(path, "accuracy", "seeds", "versions", "masks")
     try:
         accuracy = {name: _accuracy(item) for name, item in record.accuracy.items()}
         return Provenance(accuracy, record.seeds, record.versions, _masks(record.masks))
     except (KeyError, ValueError, OverflowError) as error:
-        raise FormatError(f"{path}: accuracy or masks has another form ({error!r}); make the model again") from error
+        raise FormatError(f"{path}: the field accuracy or masks is invalid ({error!r}); {ADVICE}") from error
 
 
 def _accuracy(value: float | Mapping[str, float]) -> float:
-    """A stage's accuracy: a number, or one for each split."""
+    """A stage's accuracy on the test split, of a number or of one number for each split."""
     return float(value["test"] if isinstance(value, Mapping) else value)
 
 
 def _masks(matrices: Mapping[str, Mapping[str, MatrixLoad]]) -> dict[str, MaskWork]:
-    """Entries of each family, summed over the matrices; those that are used are counted in the image."""
+    """Load of each family of masks, summed over the matrices. `USED` is left out: the image itself tells its load."""
     rows: dict[str, list[list[int]]] = {}
     for families in matrices.values():
         for family, work in families.items():
@@ -179,5 +201,5 @@ def _masks(matrices: Mapping[str, Mapping[str, MatrixLoad]]) -> dict[str, MaskWo
 
 
 def imbalance(entries: list[int]) -> float:
-    """Most over mean entries of a PE: what the PEs lose by waiting for the fullest."""
+    """Entries of the fullest PE over the mean of all PEs: the factor that the PEs lose by waiting for the fullest."""
     return max(entries) * len(entries) / max(1, sum(entries))

@@ -1,4 +1,4 @@
-"""testset.npz: inputs, labels and Keras's predictions that travel with a design (docs/design-folder.md)."""
+"""testset.npz: a design folder's inputs, labels and Keras predictions (docs/design-folder.md)."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 @dataclass(frozen=True, eq=False)
 class TestSet:
-    """Samples and what is known about them.
+    """Samples with their labels and predictions.
 
     Attributes:
-        inputs: by name, of each input of the program; the engine runs each sample's own steps, from the first.
-        labels: (N,) classes, or None.
-        predictions: (N, width) Keras's values of the first output's last frame, or None.
-        binary: the first output is one sigmoid.
+        inputs: {input of the program: its codes and each sample's steps}.
+        labels: (N,) class of each sample, or None if unknown.
+        predictions: (N, width) values that Keras computes for the last frame of the first output, or None if unknown.
+        binary: whether the first output is a single sigmoid.
     """
 
     __test__ = False
@@ -38,18 +38,18 @@ class TestSet:
 
     @property
     def predicted(self) -> Lengths | None:
-        """(N,) Keras's classes: the largest value, or of one sigmoid whether it is above 1/2."""
+        """(N,) classes that Keras predicts: the index of the largest value, or 1 if a single sigmoid is above 1/2."""
         if self.predictions is None:
             return None
         return (self.predictions[:, 0] > 0.5).astype(np.int64) if self.binary else self.predictions.argmax(axis=1)
 
     @property
     def steps(self) -> Lengths:
-        """(N,) steps of the first input."""
+        """(N,) steps of each sample of the first input."""
         return next(iter(self.inputs.values())).steps
 
     def part(self, start: int, stop: int) -> tuple[dict[str, Codes], dict[str, Lengths]]:
-        """Codes and steps of some samples, as `values_of` takes them."""
+        """Codes and steps of the samples from `start` to `stop`, as `ese_host.ir.program.values_of` takes them."""
         codes = {name: value.codes[start:stop] for name, value in self.inputs.items()}
         return codes, {name: value.steps[start:stop] for name, value in self.inputs.items()}
 
@@ -57,13 +57,17 @@ class TestSet:
 def read(path: Path, program: Program) -> TestSet:
     """Read a test set for a program.
 
-    The file holds `inputs` (N, T, width): real numbers, or integers that are codes already; for several inputs
-    `inputs_0`, `inputs_1` and so on; and, where known, `labels` (N,), `keras_predictions` (N, width) or (N, T, width)
-    of the first output, and `steps` (N,), how many of the T each sample has, or `steps_0`, `steps_1` ... for each.
-    `lengths`, the frames before padding in front, is for the reader alone: the padding is run like any other input.
+    The file holds `inputs` (N, T, width): real numbers, or integers that are codes already. A program with several
+    inputs has `inputs_0`, `inputs_1` and so on instead. These arrays may be there too:
+
+    - `labels` (N,): classes.
+    - `keras_predictions` (N, width) or (N, T, width): Keras's values of the first output.
+    - `steps` (N,), or `steps_0`, `steps_1` and so on: how many of the T steps each sample has.
+    - `lengths`: frames of each sample without the padding in front. It is only information for people: the padding is
+      run like any other input.
 
     Raises:
-        FormatError: the file is no such file, or its arrays do not fit each other or the program.
+        FormatError: if the file is no test set, or its arrays do not fit each other or the program.
     """
     arrays = npz.read(path, MAX_BYTES)
     ports = program.inputs
@@ -85,13 +89,17 @@ def read(path: Path, program: Program) -> TestSet:
             last = first.steps - 1 if ports[0].kind == "sequence" else np.full(count, predictions.shape[1] - 1)
             predictions = predictions[np.arange(count), last]
         if predictions.shape != (count, width) or predictions.dtype.kind not in NUMBERS:
-            raise FormatError(f"{path}: keras_predictions are {predictions.shape}; expected {(count, width)}")
+            raise FormatError(
+                f"{path}: keras_predictions are {predictions.shape}; expected {(count, width)}, of a number type "
+                f"(the type is {predictions.dtype})"
+            )
         predictions = predictions.astype(np.float64)
     binary = width == 1 and program.outputs[0].head == "sigmoid"
-    return TestSet(values, _whole(path, arrays, "labels", count), predictions, binary)
+    return TestSet(values, _integers(path, arrays, "labels", count), predictions, binary)
 
 
 def _codes(path: Path, arrays: Arrays, name: str, port: Port) -> Codes:
+    """(N, T, width) codes of one input; a vector is a sequence of one step."""
     if name not in arrays:
         raise FormatError(f"{path}: has no array {name!r}; found {sorted(arrays)}")
     raw = arrays[name]
@@ -105,8 +113,9 @@ def _codes(path: Path, arrays: Arrays, name: str, port: Port) -> Codes:
 
 
 def _steps(path: Path, arrays: Arrays, name: str, codes: Codes) -> Lengths:
+    """(N,) steps of each sample of one input; all T if the file does not tell."""
     full = full_lengths(codes)
-    steps = _whole(path, arrays, f"steps{name}" if f"steps{name}" in arrays else "steps", len(full))
+    steps = _integers(path, arrays, f"steps{name}" if f"steps{name}" in arrays else "steps", len(full))
     if steps is None:
         return full
     if not are_lengths(steps, full):
@@ -114,7 +123,8 @@ def _steps(path: Path, arrays: Arrays, name: str, codes: Codes) -> Lengths:
     return steps
 
 
-def _whole(path: Path, arrays: Arrays, name: str, count: int) -> npt.NDArray[np.int64] | None:
+def _integers(path: Path, arrays: Arrays, name: str, count: int) -> npt.NDArray[np.int64] | None:
+    """(N,) integers of an array, or None if the file does not have it."""
     if name not in arrays:
         return None
     array = arrays[name]

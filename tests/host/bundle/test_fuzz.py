@@ -1,4 +1,4 @@
-"""Damaged and hostile design folders: each is refused by name, or runs and gives what the golden model gives."""
+"""Damaged and hostile design folders: each is refused with a message, or runs and agrees with the golden model."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ese_host.runtime.runner import run_program
 
 Rng = np.random.Generator
 SHARE, ALL = 400, 5200
-"""Damaged manifests and as many damaged images: in every run, and under the marker `slow`."""
+"""Numbers of damaged manifests, and of damaged images: in every run, and under the marker `slow`."""
 VALUES: tuple[Any, ...] = (
     None, True, -1, 0, 1, 255, 1 << 31, 1 << 70, -(1 << 63), 0.5, 1e308, -0.0, "", "x", "../design.bit", "/dev/zero",
     "design.bit\x00", "0" * 64, "0x00000000", "emulated", "bitstream", "zcu104", [], {}, [[]], {"a": {}}, "𝕏",
@@ -56,7 +56,7 @@ def digit(data: bytearray, rng: Rng) -> None:
 
 
 def field(data: bytearray, rng: Rng) -> None:
-    """One value, anywhere in the tree, replaced, removed, added or swapped with its neighbour's."""
+    """Replace, remove, add or swap one value anywhere in the tree."""
     tree = json.loads(bytes(data))
     node = tree
     while True:
@@ -84,15 +84,15 @@ def word(data: bytearray, rng: Rng) -> None:
 
 
 def header(data: bytearray, rng: Rng) -> None:
-    """A word of the header, under a checksum that is right again: damage that no CRC finds."""
-    word_of = data[:64]
-    word(word_of, rng)
-    data[:64] = word_of
+    """Change a word of the header and correct the checksum, so that no CRC finds the damage."""
+    words = data[:64]
+    word(words, rng)
+    data[:64] = words
     data[-4:] = zlib.crc32(bytes(data[:-4])).to_bytes(4, "little")
 
 
 def trial(folder: Path, driver: Any, inputs: np.ndarray) -> bool:
-    """Whether a folder runs; where it does, it runs exactly."""
+    """Whether a folder runs; if it does, check that it agrees with the golden model."""
     try:
         with Accelerator(folder, driver=driver, timeout=1.0) as engine:
             result = engine.run(inputs)
@@ -110,8 +110,8 @@ def campaign(
     count: int,
     trial: Callable[[Path, Any, np.ndarray], bool] = trial,
 ) -> int:
-    """Damage a file `count` times, its SHA-256 in the manifest always right; returns how many folders still ran."""
-    whole, sound = (folder / name).read_bytes(), (folder / manifest.NAME).read_text()
+    """Damage a file `count` times, with its right SHA-256 in the manifest; returns how many folders still ran."""
+    whole, intact_manifest = (folder / name).read_bytes(), (folder / manifest.NAME).read_text()
     inputs, ran = codes(2, 2), 0
     assert trial(folder, "adapter", inputs)
     for number in range(count):
@@ -119,12 +119,12 @@ def campaign(
         data = bytearray(whole)
         while data == whole:
             for _ in range(rng.integers(1, 3)):
-                # A second damage may find nothing that it can read.
+                # A second damage may find nothing that it can parse.
                 with contextlib.suppress(ValueError, AttributeError, IndexError):
                     damages[rng.integers(len(damages))](data, rng)
         (folder / name).write_bytes(data)
         if name != manifest.NAME:
-            value = json.loads(sound)
+            value = json.loads(intact_manifest)
             value["files"][name] = digest(folder / name)
             if rng.random() < 0.5:
                 image_id = f"0x{int.from_bytes(data[-4:], 'little'):08x}"
@@ -139,11 +139,11 @@ def twins_run(folder: Path, driver: Any, inputs: np.ndarray) -> bool:
     try:
         with Accelerator(folder, driver=driver, timeout=1.0) as engine:
             result = run_program(engine, inputs)
-            made = run(engine.program, inputs)
+            golden = run(engine.program, inputs)
     except EseError as error:
         assert str(error) and "\n" not in str(error)
         return False
-    for name, value in made.tensors.items():
+    for name, value in golden.tensors.items():
         np.testing.assert_array_equal(result.run.tensors[name].codes, value.codes)
     return True
 

@@ -1,4 +1,4 @@
-"""golden.npz: networks and programs are read back as written; what is damaged is refused by name."""
+"""golden.npz: networks and programs are read back as written; damaged files are refused with the name of the fault."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ VALUES: tuple[Any, ...] = (
 
 
 def damaged(tree: Any, rng: np.random.Generator) -> None:
-    """One value, anywhere in the tree, replaced or removed."""
+    """Replace or remove one value anywhere in the tree."""
     node = tree
     while True:
         keys = sorted(node) if isinstance(node, dict) else range(len(node))
@@ -79,7 +79,7 @@ def test_damaged_programs_are_refused_or_run(tmp_path: Path) -> None:
     path.write_bytes(golden_file.dump(program))
     with np.load(path) as whole:
         arrays = dict(whole)
-    tree, sound = json.loads(str(arrays["json"])), 0
+    tree, accepted = json.loads(str(arrays["json"])), 0
     codes, steps = program_inputs(np.random.default_rng(1), program, 2)
     for seed in range(250):
         rng = np.random.default_rng(seed)
@@ -90,10 +90,10 @@ def test_damaged_programs_are_refused_or_run(tmp_path: Path) -> None:
         np.savez(path, **{**arrays, "json": np.array(json.dumps(copy))})
         try:
             run(golden_file.load(path), codes, steps)
-            sound += 1
+            accepted += 1
         except EseError as error:
             assert str(error)
-    assert 0 < sound < 125
+    assert 0 < accepted < 125
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The manifest: read back what was written, refuse the rest by name."""
+"""The manifest is read back as written; invalid manifests are refused with the name of the fault."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ JSON = st.recursive(
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.data())
 def test_fuzzed_fields_are_refused_or_the_same(folder: Path, data: st.DataObject) -> None:
-    """One field replaced by anything: an EseError, or a manifest that says what it said."""
+    """One field is replaced by any JSON value: an EseError, or a manifest with the same contents."""
     value = write_manifest(folder).to_json()
     field = data.draw(st.sampled_from(sorted(value)))
     value[field] = data.draw(JSON)
@@ -145,7 +145,7 @@ def test_fuzzed_fields_are_refused_or_the_same(folder: Path, data: st.DataObject
 
 
 def test_a_design_of_before_full_phases_keeps_its_id() -> None:
-    """As it was when designs had no such field, so that bitstreams of then go on to be known."""
+    """Designs written before the field existed keep their id, so that their bitstreams stay usable."""
     design = small_design()
     assert design.design_id == 0x2B15BA86
     older = {name: value for name, value in design.to_json().items() if name != "full_phases"}

@@ -1,4 +1,4 @@
-"""provenance.json: the bytes that every step writes, what is carried over, and what each reader looks at."""
+"""provenance.json: the bytes that every step writes, the fields that are carried over, and those that are checked."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ WRITTEN: dict[str, Any] = {
         "deviation": None,
     },
 }
-"""The same, as training has always written it."""
+"""The same record, as training has always written it."""
 LOAD = MatrixLoad(entries_per_pe=[2, 2], further={"padding": 0}, order=("entries_per_pe", "padding"))
 READ = ("stage", "commands", "seeds", "density", "seconds", "masks")
 
@@ -92,15 +92,15 @@ json_values = st.recursive(
 
 
 @given(
-    st.permutations([*WRITTEN, "mine", "seconds", "masks"]).flatmap(
+    st.permutations([*WRITTEN, "unknown", "seconds", "masks"]).flatmap(
         lambda names: st.integers(0, 16).map(lambda count: names[:count])
     ),
     json_values,
 )
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_a_record_is_written_as_it_was_read(tmp_path: Path, names: list[str], mine: Any) -> None:
-    sound = {**WRITTEN, "seconds": {}, "masks": {"a": {"used": {"padding": 1, "entries_per_pe": [1]}}}}
-    value = {name: sound.get(name, mine) for name in names}
+def test_a_record_is_written_as_it_was_read(tmp_path: Path, names: list[str], unknown: Any) -> None:
+    valid = {**WRITTEN, "seconds": {}, "masks": {"a": {"used": {"padding": 1, "entries_per_pe": [1]}}}}
+    value = {name: valid.get(name, unknown) for name in names}
     (tmp_path / "x.json").write_text(text(value))
     for asked in (READ, (), tuple(WRITTEN)):
         provenance.write(tmp_path / "y.json", provenance.read_record(tmp_path / "x.json", *asked))
@@ -116,7 +116,7 @@ def test_a_figure_of_nothing_is_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ([], r"x\.json: is a list; expected an object$"),
+        ([], r"x\.json: is a list; expected a JSON object: train or compress the model again$"),
         ({"seeds": []}, r"x\.json: seeds is \[\]; expected an object: train or compress"),
         ({"seeds": {"train": "7"}}, r"x\.json: seeds\.train is '7'; expected an integer: train or compress"),
         ({"versions": {"numpy": 2}}, r"x\.json: versions\.numpy is 2; expected text: train or compress"),
@@ -126,12 +126,12 @@ def test_a_figure_of_nothing_is_kept(tmp_path: Path) -> None:
         ),
         (
             {"accuracy": {"dense": {"train": 1.0}}},
-            r"x\.json: accuracy or masks has another form \(KeyError\('test'\)\)",
+            r"x\.json: the field accuracy or masks is invalid \(KeyError\('test'\)\)",
         ),
-        ({"masks": {"a": {"b": {}}}}, r"x\.json: accuracy or masks has another form \(ValueError"),
+        ({"masks": {"a": {"b": {}}}}, r"x\.json: the field accuracy or masks is invalid \(ValueError"),
         (
             {"masks": {"a": {"b": {"entries_per_pe": [1]}}, "c": {"b": {"entries_per_pe": [1, 2]}}}},
-            r"x\.json: accuracy or masks has another form \(ValueError",
+            r"x\.json: the field accuracy or masks is invalid \(ValueError",
         ),
         (
             {"masks": {"a": {"b": {"entries_per_pe": [1.5]}}}},
@@ -139,14 +139,14 @@ def test_a_figure_of_nothing_is_kept(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_a_check_reports_is_refused_by_name(tmp_path: Path, value: Any, message: str) -> None:
+def test_invalid_fields_that_a_check_reports_are_refused(tmp_path: Path, value: Any, message: str) -> None:
     path = tmp_path / "x.json"
     path.write_text(json.dumps(value))
     with pytest.raises(FormatError, match=message):
         provenance.read(path)
 
 
-def test_a_check_looks_at_what_it_reports_alone(tmp_path: Path) -> None:
+def test_a_check_reads_only_what_it_reports(tmp_path: Path) -> None:
     path = tmp_path / "x.json"
     masks = {"used": {}, "magnitude": {"entries_per_pe": [4, 12], "padding": "many"}}
     path.write_text(json.dumps({"pes": "eight", "data": 3, "accuracy": {"dense": 1}, "masks": {"a": masks}}))

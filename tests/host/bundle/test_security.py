@@ -1,4 +1,4 @@
-"""What somebody else's files can make us do: nothing but be refused."""
+"""Hostile files are refused, and cannot make us run code, read outside the folder or fill the memory."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CALLS = {"eval", "exec", "compile", "__import__", "system", "popen", "spawnl", "
 
 
 def offences(source: str) -> list[str]:
-    """Imports and calls that run what they read, and shells."""
+    """Imports and calls by which a source could run the data that it reads, or a shell."""
     found = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import | ast.ImportFrom):
