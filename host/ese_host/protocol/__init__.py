@@ -1,4 +1,4 @@
-"""What travels between host and engine: registers, packets, answers, and the results read from them."""
+"""The protocol between host and engine: registers, packets, answers, and the results read from answers."""
 
 from ese_host.protocol.answers import AnswerShape, Trace
 from ese_host.protocol.packets import (

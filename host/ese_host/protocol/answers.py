@@ -1,4 +1,4 @@
-"""What a network's answers look like: shapes and formats of outputs and of the trace, and their reading from words."""
+"""Answers of a network: shapes and formats of outputs and traces, and how they are read from words."""
 
 from __future__ import annotations
 
@@ -14,17 +14,21 @@ from ese_host.ir import Codes, Fixed, Lengths, Lstm, Network
 from ese_host.protocol.packets import TRAILER_WORDS, Words, step_words
 
 OUTPUT_WORDS = 2
-"""Words of an exact output value."""
+"""32-bit words of one exact output value."""
 TRACE_WORDS = 4
+"""32-bit words of one element-wise result in a trace: the exact value (two words), the stored value, the cell state."""
 
 
 @dataclass(frozen=True)
 class TraceStage:
-    """One kind of element-wise result in a trace: an LSTM's cells, a projection's rows, a Dense layer's rows.
+    """One stage of element-wise results in a trace.
 
     Attributes:
-        layer: its name. items: values a step. frac: fractional bits of the exact values.
-        every_step: whether they come at every step, or at the last alone.
+        layer: name of the layer.
+        kind: an LSTM's cells, the rows of an LSTM's projection, or the rows of a Dense layer.
+        items: results per step.
+        frac: fractional bits of the exact values.
+        every_step: whether there are results at every step, instead of only at the last one.
     """
 
     layer: str
@@ -36,11 +40,13 @@ class TraceStage:
 
 @dataclass(frozen=True, eq=False)
 class Trace:
-    """Every element-wise result of one stage, (N, T or 1, items) each; steps beyond a sequence's end are zero.
+    """Every element-wise result of one stage. Steps beyond a sequence's end are zero.
 
     Attributes:
-        stage: where the values come from.
-        exact: exact outputs. stored: values stored for later reading. cell: stored c, zero where there is none.
+        stage: the stage that the values come from.
+        exact: (N, T or 1, items) exact outputs.
+        stored: (N, T or 1, items) outputs as the engine stores them for later reading.
+        cell: (N, T or 1, items) stored cell state; zero if the stage has none.
     """
 
     stage: TraceStage
@@ -51,12 +57,15 @@ class Trace:
 
 @dataclass(frozen=True)
 class AnswerShape:
-    """What host and engine must agree on to read an answer.
+    """The shapes and formats that host and engine must agree on to read an answer.
 
     Attributes:
-        inputs, outputs: widths of a frame. every_step: whether an output leaves at each step.
-        source: format of input codes. output: format of output values; None where they are exact.
-        stages: of the trace, in order.
+        inputs: values of one input frame.
+        outputs: values of one output frame.
+        every_step: whether there is an output frame for every step, instead of only for the last one.
+        source: format of the input codes.
+        output: format of the output codes, or None if the outputs are exact values.
+        stages: stages of a trace, in the order of the network's layers.
     """
 
     inputs: int
@@ -86,38 +95,47 @@ class AnswerShape:
 
     @property
     def frac(self) -> int:
-        """Fractional bits of output values."""
+        """Fractional bits of the output values."""
         return self.stages[-1].frac if self.output is None else self.output.frac
 
     @property
     def _frame_words(self) -> int:
-        """Words of one output frame: 64-bit exact values, or 16-bit stored codes two to a word."""
+        """Words of one output frame: two words for each exact value, or one word for two stored codes."""
         return OUTPUT_WORDS * self.outputs if self.output is None else step_words(self.outputs)
 
     def words(self, steps: Sequence[int] | Lengths, trace: bool) -> int:
-        """Words of the answer to a RUN of sequences of these lengths; a trace takes the outputs' place."""
-        each, once = self.rates(trace)
-        return TRAILER_WORDS + each * int(np.asarray(steps).sum()) + once * len(steps)
+        """Words of the answer to a RUN of sequences with these steps; a trace replaces the outputs."""
+        per_step, per_sequence = self.rates(trace)
+        return TRAILER_WORDS + per_step * int(np.asarray(steps).sum()) + per_sequence * len(steps)
 
     def rates(self, trace: bool) -> tuple[int, int]:
-        """Words of an answer that each step and each sequence adds."""
+        """Words of an answer per step and per sequence."""
         if trace:
-            often = sum(stage.items for stage in self.stages if stage.every_step)
-            rarely = sum(stage.items for stage in self.stages if not stage.every_step)
-            return TRACE_WORDS * often, TRACE_WORDS * rarely
+            step_items, sequence_items = self._trace_items()
+            return TRACE_WORDS * step_items, TRACE_WORDS * sequence_items
         return (self._frame_words, 0) if self.every_step else (0, self._frame_words)
 
+    def _trace_items(self) -> tuple[int, int]:
+        """Element-wise results of a trace per step and per sequence."""
+        step_items = sum(stage.items for stage in self.stages if stage.every_step)
+        return step_items, sum(stage.items for stage in self.stages if not stage.every_step)
+
     def read(self, answer: Words, steps: Sequence[int] | Lengths, trace: bool) -> tuple[Codes, list[Trace]]:
-        """Outputs (N, T or 1, outputs) and, with `trace`, every stage's results.
+        """Read the outputs (N, T or 1, outputs) and, if the answer is a trace, the results of every stage.
+
+        Args:
+            answer: all 32-bit words of the answer, with the trailer.
+            steps: (N,) steps of each sequence that was sent.
+            trace: whether a trace was asked for.
 
         Raises:
-            DeviceError: the answer has another length than the sequences make.
+            DeviceError: if the answer has another length than these sequences make.
         """
         lengths = np.asarray(steps, dtype=np.int64)
         expected = self.words(lengths, trace)
         if len(answer) != expected:
             raise DeviceError(
-                f"answer has {len(answer)} words; {len(lengths)} sequences here make {expected}: reset the device"
+                f"the answer has {len(answer)} words; {len(lengths)} sequences here make {expected}: reset the device"
             )
         body = np.ascontiguousarray(answer[:-TRAILER_WORDS], dtype="<u4")
         if trace:
@@ -126,48 +144,51 @@ class AnswerShape:
         return _padded(values, lengths) if self.every_step else values[:, None], []
 
     def _values(self, body: Words) -> Codes:
-        """(frames, outputs) of the words of an answer without trace."""
+        """(frames, outputs) values of an answer's words without trailer, if it is no trace."""
         if self.output is None:
             return body.view("<i8").reshape(-1, self.outputs)
         halves = body.view("<i2" if self.output.signed else "<u2").reshape(-1, 2 * self._frame_words)
         return halves[:, : self.outputs].astype(np.int64)
 
     def _read_trace(self, records: Words, lengths: Lengths) -> tuple[Codes, list[Trace]]:
-        """Split a trace: sequence by sequence, step by step, stage by stage; last-step stages come last."""
+        """Outputs and traces of an answer's records, each the `TRACE_WORDS` of one element-wise result.
+
+        The records are ordered by sequence, then by step, then by stage. The stages that have results only at the last
+        step come at the end of each sequence.
+        """
         longest = int(lengths.max())
-        often = sum(stage.items for stage in self.stages if stage.every_step)
-        rarely = sum(stage.items for stage in self.stages if not stage.every_step)
-        heads = np.concatenate(([0], np.cumsum(lengths * often + rarely)))
-        every = np.zeros((len(lengths), longest, often, TRACE_WORDS), dtype="<u4")
-        once = np.zeros((len(lengths), 1, rarely, TRACE_WORDS), dtype="<u4")
+        step_items, sequence_items = self._trace_items()
+        starts = np.concatenate(([0], np.cumsum(lengths * step_items + sequence_items)))
+        every_step = np.zeros((len(lengths), longest, step_items, TRACE_WORDS), dtype="<u4")
+        last_step = np.zeros((len(lengths), 1, sequence_items, TRACE_WORDS), dtype="<u4")
         for sequence, steps in enumerate(lengths):
-            rows = records[heads[sequence] : heads[sequence + 1]]
-            every[sequence, :steps] = rows[: steps * often].reshape(steps, often, TRACE_WORDS)
-            once[sequence, 0] = rows[steps * often :]
-        traces, start = [], {True: 0, False: 0}
+            rows = records[starts[sequence] : starts[sequence + 1]]
+            every_step[sequence, :steps] = rows[: steps * step_items].reshape(steps, step_items, TRACE_WORDS)
+            last_step[sequence, 0] = rows[steps * step_items :]
+        traces, next_item = [], {True: 0, False: 0}
         for stage in self.stages:
-            first = start[stage.every_step]
-            start[stage.every_step] = first + stage.items
-            words = np.ascontiguousarray((every if stage.every_step else once)[:, :, first : first + stage.items])
+            first = next_item[stage.every_step]
+            next_item[stage.every_step] = last = first + stage.items
+            words = np.ascontiguousarray((every_step if stage.every_step else last_step)[:, :, first:last])
             halves = words.view("<i4")
             traces.append(
                 Trace(
                     stage, words.view("<i8")[..., 0], halves[..., 2].astype(np.int64), halves[..., 3].astype(np.int64)
                 )
             )
-        return self._last(traces[-1].exact, lengths), traces
+        return self._outputs(traces[-1].exact, lengths), traces
 
-    def _last(self, exact: Codes, lengths: Lengths) -> Codes:
-        """Output values of the last stage's exact ones."""
+    def _outputs(self, exact: Codes, lengths: Lengths) -> Codes:
+        """The network's outputs, computed from the exact values of the last stage."""
         if self.every_step or exact.shape[1] == 1:
-            chosen = exact
+            frames = exact
         else:
-            chosen = np.take_along_axis(exact, (lengths - 1)[:, None, None], axis=1)
-        return chosen if self.output is None else self.output.quantize(chosen, self.stages[-1].frac)
+            frames = np.take_along_axis(exact, (lengths - 1)[:, None, None], axis=1)
+        return frames if self.output is None else self.output.quantize(frames, self.stages[-1].frac)
 
 
 def _padded(frames: Codes, lengths: Lengths) -> Codes:
-    """(N, longest, width) of all sequences' frames one after the other, zero beyond each end."""
+    """(N, longest, width) of all sequences' frames, given one after the other; zero beyond each sequence's end."""
     longest = int(lengths.max())
     if len(frames) == longest * len(lengths):
         return frames.reshape(len(lengths), longest, -1)

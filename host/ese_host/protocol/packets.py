@@ -1,4 +1,4 @@
-"""Packets between host and engine, as arrays of 32-bit words (docs/packets.md): built, measured and read here alone."""
+"""Packets between host and engine, as arrays of 32-bit words (docs/packets.md). They are defined only here."""
 
 from __future__ import annotations
 
@@ -9,26 +9,28 @@ from enum import IntEnum, IntFlag
 import numpy as np
 
 from ese_host.errors import DeviceError, EseError, FormatError, MismatchError
-from ese_host.files import Words as Words  # a packet's words are an image's, and come from here too
+from ese_host.files import Words as Words  # offered here too, because packets are made of the same words as images
 from ese_host.ir import Codes, Fixed, check_codes
 
 OPERATION_BASE = 0x45530000
-"""The first word of a packet is this and its operation."""
+"""The first word of a packet is this number or-ed with its operation."""
 LOAD_HEADER = ("operation", "words")
-"""Words of LOAD before the image's."""
+"""Names of the words that LOAD has before the image."""
 RUN_HEADER = ("operation", "flags", "image_id", "sequences")
-"""Words of RUN before the first sequence's."""
+"""Names of the words that RUN has before the first sequence."""
 RUN_HEADER_WORDS = len(RUN_HEADER)
 TRAILER_MAGIC = 0x45534544
 TRAILER = ("magic", "operation", "error", "image_id", "sequences", "steps", "cycles_low", "cycles_high")
-"""The words that end every answer."""
+"""Names of the words that end every answer."""
 TRAILER_WORDS = len(TRAILER)
 MAX_STEPS = 65535
+"""Steps of one sequence, at most."""
 MAX_SEQUENCES = 65535
+"""Sequences of one RUN packet, at most."""
 
 
 class Operation(IntEnum):
-    """What a packet asks for; UNREADABLE only in answers."""
+    """Operations that a packet asks for. UNREADABLE stands only in answers to packets of no known operation."""
 
     UNREADABLE = 0
     LOAD = 1
@@ -37,14 +39,14 @@ class Operation(IntEnum):
 
 
 class RunFlag(IntFlag):
-    """What a RUN packet asks for beside its outputs: a trace, and to go on from the last sequence's state."""
+    """Flags of a RUN packet: TRACE asks for a trace, KEEP starts from the state that the previous sequence left."""
 
     TRACE = 1
     KEEP = 2
 
 
 class ErrorCode(IntEnum):
-    """The engine's error codes."""
+    """The engine's error codes (docs/packets.md)."""
 
     OK = 0
     BAD_OPERATION = 1
@@ -62,21 +64,25 @@ class ErrorCode(IntEnum):
 _REFUSALS: dict[ErrorCode, tuple[type[EseError], str]] = {
     ErrorCode.BAD_OPERATION: (
         DeviceError,
-        "the packet's first word was none of LOAD, RUN, RESET: check the DMA and send again",
+        "the packet's first word is not that of LOAD, RUN or RESET: check the DMA and send it again",
     ),
     ErrorCode.BAD_HEADER: (FormatError, "the image's magic, version or size is wrong: emit the image again"),
-    ErrorCode.WRONG_DESIGN: (MismatchError, "the image is made for another design: emit it again for this bitstream"),
+    ErrorCode.WRONG_DESIGN: (MismatchError, "the image is for another design: emit it again for this bitstream"),
     ErrorCode.TOO_LARGE: (
         MismatchError,
-        "a section of the image exceeds its memory: build a larger design or prune more",
+        "a section of the image is larger than the engine's memory for it: build a larger design or prune more",
     ),
     ErrorCode.BAD_CRC: (DeviceError, "the image was damaged in flight: load it again"),
     ErrorCode.NO_IMAGE: (DeviceError, "no image is loaded: load one first"),
-    ErrorCode.WRONG_IMAGE: (MismatchError, "another image is loaded than the one named: load the image again"),
-    ErrorCode.BAD_LENGTH: (FormatError, f"steps and sequences must be 1 to {MAX_STEPS}"),
-    ErrorCode.SHORT_PACKET: (DeviceError, "the packet ended early, its outputs are worthless: send it again"),
-    ErrorCode.LONG_PACKET: (DeviceError, "the packet was longer than it said: send it again"),
+    ErrorCode.WRONG_IMAGE: (
+        MismatchError,
+        "another image is loaded than the one that the packet names: load the image again",
+    ),
+    ErrorCode.BAD_LENGTH: (FormatError, f"the numbers of sequences and of steps must be 1 to {MAX_STEPS}"),
+    ErrorCode.SHORT_PACKET: (DeviceError, "the packet ended early, so its outputs are invalid: send it again"),
+    ErrorCode.LONG_PACKET: (DeviceError, "the packet was longer than its header says: send it again"),
 }
+"""Error class and message of each error code."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +90,12 @@ class Trailer:
     """The eight words that end every answer.
 
     Attributes:
-        operation: what was answered. error: the engine's verdict. image_id: image loaded, 0 where none is.
-        sequences, steps: how many were done. cycles: the engine's own iterations over them.
+        operation: operation of the packet that is answered.
+        error: the engine's error code.
+        image_id: id of the loaded image, or 0 if none is loaded.
+        sequences: number of sequences that were run.
+        steps: number of steps that were run, over all sequences.
+        cycles: loop iterations that the engine took for them.
     """
 
     operation: Operation
@@ -96,10 +106,12 @@ class Trailer:
     cycles: int
 
     def require(self, operation: Operation) -> None:
-        """Refuse an answer to something else, and every error.
+        """Check that the answer is to this operation and tells of no error.
 
         Raises:
-            DeviceError, MismatchError, FormatError: as the error code means.
+            DeviceError: if the answer is to another operation, or the packet was lost or damaged in flight.
+            MismatchError: if the image is for another design or too large, or is not the one that the packet names.
+            FormatError: if the engine refuses the image's header, or the number of sequences or steps.
         """
         if self.error is not ErrorCode.OK:
             kind, way_out = _REFUSALS[self.error]
@@ -111,11 +123,11 @@ class Trailer:
 
 
 def load_packet(image: Words) -> Words:
-    """LOAD: the words of an image behind their header."""
-    head = len(LOAD_HEADER)
-    words = np.empty(head + len(image), dtype=np.uint32)
-    words[:head] = OPERATION_BASE | Operation.LOAD, len(image)
-    words[head:] = image
+    """A LOAD packet: its header and the words of an image."""
+    header_words = len(LOAD_HEADER)
+    words = np.empty(header_words + len(image), dtype=np.uint32)
+    words[:header_words] = OPERATION_BASE | Operation.LOAD, len(image)
+    words[header_words:] = image
     return words
 
 
@@ -125,21 +137,28 @@ def reset_packet() -> Words:
 
 
 def step_words(inputs: int) -> int:
-    """Words of one input frame of `inputs` codes."""
+    """Words of one frame of `inputs` codes, two codes to a word."""
     return -(-inputs // 2)
 
 
 def run_packet(
     image_id: int, sequences: Sequence[Codes] | Codes, source: Fixed, *, trace: bool = False, keep: bool = False
 ) -> Words:
-    """RUN: input sequences, each (steps, inputs) codes in the format `source`.
+    """A RUN packet of input sequences.
+
+    Args:
+        image_id: id of the image that the engine holds.
+        sequences: (N, T, inputs) codes, or N arrays (steps, inputs).
+        source: format of the codes.
+        trace: whether to ask for a trace instead of the outputs.
+        keep: whether to start from the state that the previous sequence left.
 
     Raises:
-        FormatError: no sequence, a length that is not allowed, a code outside the format.
+        FormatError: if the number of sequences or steps is not allowed, or a code is outside the format.
     """
     count = len(sequences)
     if not 1 <= count <= MAX_SEQUENCES:
-        raise FormatError(f"RUN holds {count} sequences; 1 to {MAX_SEQUENCES} are allowed")
+        raise FormatError(f"a RUN packet has {count} sequences; 1 to {MAX_SEQUENCES} are allowed")
     frames, lengths = _frames(sequences)
     shortest, longest = min(lengths), max(lengths)
     if shortest < 1 or longest > MAX_STEPS:
@@ -154,31 +173,32 @@ def run_packet(
         rows[:, 0] = longest
         rows[:, 1:] = packed.reshape(count, -1)
         return words
+    # One word with the number of steps stands before the frames of each sequence.
     steps = np.array(lengths, dtype=np.int64)
-    heads = np.concatenate(([0], np.cumsum(steps * packed.shape[1] + 1)[:-1]))
-    is_data = np.ones(len(body), dtype=bool)
-    is_data[heads] = False
-    body[heads] = steps
-    body[is_data] = packed.ravel()
+    count_places = np.concatenate(([0], np.cumsum(steps * packed.shape[1] + 1)[:-1]))
+    is_frame = np.ones(len(body), dtype=bool)
+    is_frame[count_places] = False
+    body[count_places] = steps
+    body[is_frame] = packed.ravel()
     return words
 
 
 def _frames(sequences: Sequence[Codes] | Codes) -> tuple[Codes, list[int]]:
-    """All frames one after the other, and the length of each sequence."""
+    """(steps of all sequences, inputs) frames one after the other, and the steps of each sequence."""
     if isinstance(sequences, np.ndarray) and sequences.ndim == 3:
         count, steps, width = sequences.shape
         return sequences.reshape(count * steps, width), [steps] * count
     widths = {sequence.shape[1:] for sequence in sequences}
     if len(widths) != 1 or len(next(iter(widths))) != 1:
-        raise FormatError(f"frames have shapes {sorted(widths)}; all sequences are (steps, inputs) of one width")
+        raise FormatError(f"frames have shapes {sorted(widths)}; all sequences must be (steps, inputs) of one width")
     return np.concatenate(list(sequences)), [len(sequence) for sequence in sequences]
 
 
 def pack_frames(frames: Codes, source: Fixed) -> Words:
-    """(steps, words) of (steps, inputs) codes, two to a word, lower index in the low half.
+    """Pack (steps, inputs) codes into (steps, words), two to a word, the code of lower index in the low half.
 
     Raises:
-        FormatError: a code is outside the format `source`.
+        FormatError: if a code is outside the format `source`.
     """
     check_codes(frames, source, "input codes", "the network's input format", "quantize the input first")
     halves = np.zeros((len(frames), 2 * step_words(frames.shape[1])), dtype="<u2")
@@ -187,23 +207,26 @@ def pack_frames(frames: Codes, source: Fixed) -> Words:
 
 
 def read_trailer(answer: Words) -> Trailer:
-    """The trailer of an answer.
+    """Read the trailer at the end of an answer.
 
     Raises:
-        DeviceError: the answer is too short, or does not end in a trailer.
+        DeviceError: if the answer is too short, or does not end in a valid trailer.
     """
     if len(answer) < TRAILER_WORDS:
         raise DeviceError(
-            f"answer has {len(answer)} words; at least the {TRAILER_WORDS} of a trailer are expected: reset the device"
+            f"the answer has {len(answer)} words; at least the {TRAILER_WORDS} of a trailer are expected: "
+            "reset the device"
         )
     magic, operation, error, image_id, sequences, steps, low, high = answer[-TRAILER_WORDS:].tolist()
     if magic != TRAILER_MAGIC:
         raise DeviceError(
-            f"answer ends in {magic:#010x}; a trailer starts with {TRAILER_MAGIC:#010x}: reset the device"
+            f"the last {TRAILER_WORDS} words of the answer start with {magic:#010x}; a trailer starts with "
+            f"{TRAILER_MAGIC:#010x}: reset the device"
         )
     try:
         return Trailer(Operation(operation), ErrorCode(error), image_id, sequences, steps, low | high << 32)
     except ValueError as bad:
         raise DeviceError(
-            f"trailer with operation {operation} and error {error}: {bad}; is the bitstream of this version?"
+            f"the answer's trailer has operation {operation} and error {error}, which are not both known ({bad}): "
+            "build the bitstream with this version"
         ) from bad

@@ -1,4 +1,4 @@
-"""What an engine made of some sequences."""
+"""Results of running sequences on an engine."""
 
 from __future__ import annotations
 
@@ -13,13 +13,16 @@ from ese_host.protocol.answers import Trace
 
 @dataclass(frozen=True, eq=False)
 class RunResult:
-    """What the engine made of some sequences.
+    """Result of running sequences on an engine.
 
     Attributes:
         outputs: (N, T or 1, outputs) codes; frames beyond a sequence's end are zero.
-        frac: their fractional bits. steps: (N,) lengths. every_step: whether there is a frame for each step.
-        traces: every element-wise result, stage by stage, where a trace was asked for.
-        cycles: the engine's own iterations. seconds: host time from packet to answer.
+        frac: fractional bits of the outputs.
+        steps: (N,) steps of each sequence.
+        every_step: whether there is an output frame for every step, instead of only for the last one.
+        traces: every element-wise result, stage by stage; empty unless a trace was asked for.
+        cycles: loop iterations that the engine took.
+        seconds: host time from packet to answer.
     """
 
     outputs: Codes
@@ -31,23 +34,24 @@ class RunResult:
     seconds: float
 
     def values(self) -> npt.NDArray[np.float64]:
-        """(N, T or 1, outputs) real values."""
+        """(N, T or 1, outputs) real values of the outputs."""
         return np.ldexp(self.outputs.astype(np.float64), -self.frac)
 
     def classes(self) -> npt.NDArray[np.int64]:
         """(N,) index of the largest output of each sequence's last frame."""
         last = self.steps - 1 if self.every_step else np.zeros_like(self.steps)
-        chosen: npt.NDArray[np.int64] = self.outputs[np.arange(len(last)), last].argmax(axis=1)
-        return chosen
+        classes: npt.NDArray[np.int64] = self.outputs[np.arange(len(last)), last].argmax(axis=1)
+        return classes
 
 
 def joined(parts: list[RunResult]) -> RunResult:
-    """Several packets' results as one."""
+    """Join the results of several packets into one."""
     if len(parts) == 1:
         return parts[0]
+    fields = ("exact", "stored", "cell")
     traces = [
-        Trace(same[0].stage, *(stacked([getattr(item, name) for item in same]) for name in ("exact", "stored", "cell")))
-        for same in zip(*(part.traces for part in parts), strict=True)
+        Trace(of_stage[0].stage, *(stacked([getattr(trace, name) for trace in of_stage]) for name in fields))
+        for of_stage in zip(*(part.traces for part in parts), strict=True)
     ]
     return RunResult(
         stacked([part.outputs for part in parts]),
@@ -61,6 +65,6 @@ def joined(parts: list[RunResult]) -> RunResult:
 
 
 def stacked(arrays: list[Codes]) -> Codes:
-    """(N, T, width) of arrays with different T, zero beyond each end."""
+    """Join (n, T, width) arrays with different T into one (N, longest T, width); zero beyond each array's T."""
     longest = max(array.shape[1] for array in arrays)
     return np.concatenate([np.pad(array, ((0, 0), (0, longest - array.shape[1]), (0, 0))) for array in arrays])

@@ -1,4 +1,4 @@
-"""Answers are measured exactly, and read as they were laid out."""
+"""Answers have the computed size, and are read as they were laid out."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def halves(value: int) -> list[int]:
 
 
 def answer(shape: AnswerShape, lengths: list[int], rng: np.random.Generator, trace: bool) -> tuple[np.ndarray, Values]:
-    """An answer word by word, and what it says."""
+    """An answer built word by word, and the values in it."""
     words: list[int] = []
     values: Values = {}
     for sequence, steps in enumerate(lengths):
@@ -57,11 +57,11 @@ def test_reads_what_was_laid_out(every_step: bool, trace: bool, lengths: list[in
     for (sequence, step, layer, item), (exact, stored, cell) in values.items():
         if layer == "dense":
             assert outputs[sequence, step, item] == exact
-        for one in traces:
-            if one.stage.layer == layer:
-                assert one.exact[sequence, step, item] == exact
-                assert one.stored[sequence, step, item] == stored
-                assert one.cell[sequence, step, item] == cell
+        for trace_of_stage in traces:
+            if trace_of_stage.stage.layer == layer:
+                assert trace_of_stage.exact[sequence, step, item] == exact
+                assert trace_of_stage.stored[sequence, step, item] == stored
+                assert trace_of_stage.cell[sequence, step, item] == cell
 
 
 def test_outputs_of_a_trace_are_in_the_output_format() -> None:

@@ -1,4 +1,4 @@
-"""Packets: built as docs/packets.md says, measured exactly, read back or refused."""
+"""Packets are built as docs/packets.md says, have the documented size, and are read back or refused."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FORMATS = (Fixed(16, 4), Fixed(8, 1), Fixed(16, 4, signed=False), Fixed(3, 3))
 
 
 def unpack(words: np.ndarray, inputs: int, source: Fixed) -> tuple[list[int], list[np.ndarray]]:
-    """A second reading of a RUN packet, word by word."""
+    """A second, independent reader of RUN packets, word by word."""
     rest = [int(word) for word in words]
     head, rest = rest[:4], rest[4:]
     sequences = []
@@ -45,14 +45,14 @@ def test_run_packet_is_what_the_contract_says(
     assert len(words) == packets.RUN_HEADER_WORDS + len(lengths) + sum(lengths) * packets.step_words(inputs)
     head, found = unpack(words, inputs, source)
     assert head == [0x45530002, trace | keep << 1, 0xCAFEF00D, len(lengths)]
-    for one, other in zip(sequences, found, strict=True):
-        np.testing.assert_array_equal(one, other)
+    for sent, read in zip(sequences, found, strict=True):
+        np.testing.assert_array_equal(sent, read)
 
 
 def test_arrays_and_lists_of_sequences_make_the_same_packet() -> None:
     codes = np.arange(24).reshape(2, 4, 3)
-    one = packets.run_packet(1, codes, Fixed(8, 3))
-    np.testing.assert_array_equal(one, packets.run_packet(1, list(codes), Fixed(8, 3)))
+    of_array = packets.run_packet(1, codes, Fixed(8, 3))
+    np.testing.assert_array_equal(of_array, packets.run_packet(1, list(codes), Fixed(8, 3)))
 
 
 @given(st.lists(st.integers(0, (1 << 32) - 1), max_size=20))
@@ -68,11 +68,14 @@ def test_reset_packet() -> None:
 @pytest.mark.parametrize(
     ("sequences", "message"),
     [
-        ([], "RUN holds 0 sequences; 1 to 65535 are allowed"),
+        ([], "a RUN packet has 0 sequences; 1 to 65535 are allowed"),
         ([np.zeros((0, 2), np.int64)], "sequences have 0 to 0 steps; 1 to 65535 are allowed"),
         ([np.zeros((65536, 1), np.int64)], "sequences have 65536 to 65536 steps; 1 to 65535 are allowed"),
         ([np.full((1, 2), 128)], "input codes span 128..128; the network's input format holds -128..127"),
-        ([np.zeros((1, 2), np.int64), np.zeros((1, 3), np.int64)], "all sequences are (steps, inputs) of one width"),
+        (
+            [np.zeros((1, 2), np.int64), np.zeros((1, 3), np.int64)],
+            "all sequences must be (steps, inputs) of one width",
+        ),
     ],
 )
 def test_bad_sequences_are_refused(sequences: list[np.ndarray], message: str) -> None:
@@ -99,7 +102,7 @@ def test_trailer(operation: Operation, error: ErrorCode, image: int, sequences: 
 
 @given(st.lists(st.integers(0, (1 << 32) - 1), max_size=12))
 def test_no_answer_is_read_as_something_else(words: list[int]) -> None:
-    """Whatever arrives: a trailer of known fields, or a refusal."""
+    """Any words are read as a trailer with known fields, or refused."""
     try:
         found = packets.read_trailer(np.array(words, dtype=np.uint32))
     except EseError:
