@@ -1,7 +1,7 @@
-"""The front door: the names of ese4ml that users call, each imported when it is first asked for.
+"""The public names of ese4ml, each imported when it is first used.
 
-`import ese4ml` itself needs NumPy at most. Names of conversion need the extra `hls`, names of training the extra
-`train`; where it is not installed, the first use of such a name says so.
+`import ese4ml` itself imports at most NumPy. Names of conversion need the extra `hls`, names of training the extra
+`train`. If the extra is not installed, the first use of such a name raises an error that says so.
 """
 
 from __future__ import annotations
@@ -36,19 +36,20 @@ _HOMES = {
     "mask_for": "ese_models.pruning",
     "run_program": "ese_host.runtime",
 }
-"""Room from whose face each name comes."""
+"""{public name: package that it is imported from}."""
 
 __all__ = sorted(_HOMES)
 
 _RENAMED = {"Engines": "EnginePool"}
-"""Names of release 0.1 that have another name now; they work for one more release, with a warning."""
+"""{old name: new name} of names from release 0.1. The old ones work for one more release, with a warning."""
 
 
 def __getattr__(name: str) -> Any:
-    """A name of the front door.
+    """Import a public name when it is first used.
 
     Raises:
-        AttributeError: there is no such name. MissingError: the extra that it needs is not installed.
+        AttributeError: if there is no such name.
+        MissingError: if the extra that it needs is not installed.
     """
     if name in _RENAMED:
         warnings.warn(f"ese4ml.{name} is now ese4ml.{_RENAMED[name]}; use the new name", FutureWarning, stacklevel=2)

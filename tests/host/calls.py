@@ -1,4 +1,4 @@
-"""`ese4ml`, called within the process."""
+"""Calls of the command line `ese4ml` within the test's process."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ese_host.cli.main import main
 
 
 def call(*arguments: str) -> Result:
-    """What a command line does, standard output and standard error apart: click does so of itself since 8.2."""
+    """Run a command line, with standard output and standard error apart, as click does by default since 8.2."""
     try:
         runner = CliRunner(mix_stderr=False)  # type: ignore[call-arg]
     except TypeError:

@@ -1,4 +1,4 @@
-"""A design folder around a stand-in engine: everything is real but the engine's C++."""
+"""Fixtures: a design folder around a stand-in engine. Only the engine's C++ is not the real one."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(tmp_path: Path, library: Path) -> Path:
-    """A sound bitstreams/<design> folder."""
+    """A valid design folder, bitstreams/<design>."""
     path = tmp_path / "small"
     path.mkdir()
     design, network = small_design(), small_network()

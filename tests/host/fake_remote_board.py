@@ -1,4 +1,4 @@
-"""A board of PYNQ.remote on loopback: its gRPC services above an emulated board, its FPGA manager and its files."""
+"""A fake PYNQ.remote board on loopback: gRPC services, FPGA manager and files in front of an emulated board."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FIRMWARE = "/lib/firmware/"
 
 
 def as_bitstream(library: bytes, part: str) -> bytes:
-    """A .bit file, header and all, whose configuration data is an emulated bitstream."""
+    """A .bit file with a header, whose configuration data is an emulated bitstream."""
     library += b"\0" * (-len(library) % 4)
     texts = (b"design;Version=2022.2", part.encode(), b"2026/01/01", b"00:00:00")
     fields = [
@@ -41,7 +41,7 @@ def as_bitstream(library: bytes, part: str) -> bytes:
 
 
 class Files(remote_device_pb2_grpc.RemoteDeviceServicer):
-    """Files, and the FPGA manager behind two of them."""
+    """The board's files, with the FPGA manager behind those in its folder."""
 
     def __init__(self, board: EmulatedBoard, folder: Path, name: str) -> None:
         self.board, self.folder, self.loaded = board, folder, []
@@ -75,7 +75,7 @@ class Files(remote_device_pb2_grpc.RemoteDeviceServicer):
 
 
 class MmioService(mmio_pb2_grpc.MmioServicer):
-    """Register blocks by base address."""
+    """Register blocks, identified by base address."""
 
     def __init__(self, board: EmulatedBoard) -> None:
         self.board, self.calls = board, 0
@@ -101,7 +101,7 @@ class MmioService(mmio_pb2_grpc.MmioServicer):
 
 
 class Buffers(buffer_pb2_grpc.RemoteBufferServicer):
-    """Buffers by their region's address."""
+    """Buffers, identified by their region's address."""
 
     def __init__(self, board: EmulatedBoard) -> None:
         self.memory, self.regions = board.memory, {}
@@ -145,7 +145,7 @@ class Buffers(buffer_pb2_grpc.RemoteBufferServicer):
 
 
 class FakeRemoteBoard:
-    """The server; `port` on 127.0.0.1."""
+    """The gRPC server of the board, at `port` of 127.0.0.1."""
 
     def __init__(self, board: str, folder: Path, faults: Faults | None = None) -> None:
         self.board = EmulatedBoard(load_board(board), faults)

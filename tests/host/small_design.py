@@ -1,4 +1,4 @@
-"""A small design: one Dense layer, its image, its test set and its manifest."""
+"""A small design for tests: one Dense layer with its image, test set and manifest."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def small_network() -> Network:
 
 
 def image_words(design: Design, weights: int = 0) -> np.ndarray:
-    """A sound image without content: what the stand-in engine makes of it is fixed; `weights` makes another id."""
+    """A valid image without weights, because the stand-in engine ignores them. Another `weights` gives another id."""
     header = {name: 0 for name in image.HEADER} | {
         "magic": image.MAGIC, "version": FORMAT_VERSION, "design_id": design.design_id, "phases": 1,
         "inputs": INPUTS, "outputs": OUTPUTS, "flags": 1, "formats": SUM_FRAC, "weights": weights,
@@ -81,7 +81,7 @@ def make_test_set(network: Network) -> bytes:
 
 
 def write_manifest(path: Path, **changes: object) -> manifest.Manifest:
-    """A manifest of what the folder holds now."""
+    """Write a manifest of the files that the folder holds now; `changes` replace its fields."""
     names = sorted(item.name for item in path.iterdir() if item.name != manifest.NAME)
     fields: dict[str, object] = {
         "kind": "emulated",
@@ -99,14 +99,14 @@ def write_manifest(path: Path, **changes: object) -> manifest.Manifest:
 
 
 def twins() -> Program:
-    """Two chains over one input, forwards and backwards, and their sum."""
+    """A program of two chains over one input, one forwards and one backwards, and the sum of their outputs."""
     net = small_network()
     chains = Chain("one", net, "x", "a"), Chain("two", net, "x", "b", backwards=True)
     return Program((Port("x", INPUTS, SOURCE),), (*chains, Merge("add", ("a", "b"), "sum")), (Output("sum", "y"),))
 
 
 def make_twins(folder: Path, weights: int = 1) -> None:
-    """Turn the small design's folder into one of `twins`, with a second image."""
+    """Turn the small design's folder into a folder of the program `twins`, with a second image."""
     words = image_words(small_design(), weights)
     words.astype("<u4").tofile(folder / "image-1.bin")
     (folder / manifest.GOLDEN).write_bytes(golden_file.dump(twins()))

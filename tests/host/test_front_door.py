@@ -1,4 +1,4 @@
-"""`import ese4ml`: light, lazy, and plain about what is missing."""
+"""`import ese4ml` is light and lazy, and says clearly which extra is missing."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ def run(code: str) -> str:
 
 
 def test_it_imports_numpy_at_most() -> None:
-    """Whatever belongs to nobody but the standard library, NumPy and ourselves is heavy."""
+    """Only modules of the standard library, NumPy and ese4ml itself may be imported."""
     code = (
         "import sys, sysconfig; before = set(sys.modules); import ese4ml\n"
-        "own = {name.partition('.')[0] for name in set(sys.modules) - before}\n"
-        "print(*sorted(own - set(sys.stdlib_module_names) - {'numpy', 'ese4ml'}))"
+        "imported = {name.partition('.')[0] for name in set(sys.modules) - before}\n"
+        "print(*sorted(imported - set(sys.stdlib_module_names) - {'numpy', 'ese4ml'}))"
     )
     assert run(code) == ""
     assert run(code.replace("import ese4ml", "import ese4ml, click")) == "click"  # so this test would notice
 
 
 @pytest.mark.parametrize("name", ["Accelerator", "EseError", "EnginePool", "check", "estimate", "run_program"])
-def test_names_of_the_host_are_those_of_their_rooms(name: str) -> None:
+def test_names_of_the_host_are_those_of_their_packages(name: str) -> None:
     assert name in ese4ml.__all__ and name in dir(ese4ml)
     home = importlib.import_module(ese4ml._HOMES[name])
     assert getattr(ese4ml, name) is getattr(home, name)

@@ -1,4 +1,4 @@
-"""The host is a leaf: importing it brings neither TensorFlow nor hls4ml nor pynq, nor what a board's image lacks."""
+"""Importing the host package imports neither TensorFlow, hls4ml nor pynq, nor anything that a board's image lacks."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import ese_host
 HEAVY = ("tensorflow", "keras", "qkeras", "hls4ml", "pynq", "pygal", "ese_hls", "ese_models")
 NEED_MORE = ("ese_host.device.emulated.pynq_device", "ese_host.device.remote", "ese_host.check.plots")
 PRESENT = ("click", "jinja2")
-"""Installed on PYNQ's images, and only the command line and its report need them."""
+"""Packages that PYNQ's images have, and that only the command line and the report need."""
 MODULES = sorted(item.name for item in pkgutil.walk_packages(ese_host.__path__, "ese_host."))
 
 
 def heavy_after(statements: str) -> set[str]:
-    """Modules of those above that a fresh interpreter has loaded after some statements."""
+    """The packages named above that a fresh interpreter has loaded after some statements."""
     known = HEAVY + PRESENT
     code = f"{statements}\nimport sys\nprint(*({{name.partition('.')[0] for name in sys.modules}} & set({known!r})))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
@@ -31,7 +31,7 @@ def test_importing_the_host_is_light() -> None:
     assert heavy_after("\n".join(f"import {name}" for name in names)) <= set(PRESENT)
 
 
-def test_accelerator_and_check_need_numpy_alone() -> None:
+def test_accelerator_and_check_need_only_numpy() -> None:
     assert heavy_after("import ese_host.check.checker, ese_host.runtime.pool") == set()
 
 

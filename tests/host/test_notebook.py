@@ -1,4 +1,4 @@
-"""The notebook for a board's Jupyter, cell by cell on the emulated device; no Jupyter is needed for that."""
+"""The notebook for a board, run cell by cell on the emulated device without Jupyter."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def cells() -> list[str]:
 
 
 async def execute(sources: list[str]) -> dict[str, Any]:
-    """Run cells one after the other in one namespace, with `await` allowed as in Jupyter."""
+    """Run cells one after the other in one namespace; `await` is allowed at top level, as in Jupyter."""
     names: dict[str, Any] = {"__name__": "__main__"}
     for number, source in enumerate(sources):
         code = compile(source, f"cell {number}", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)

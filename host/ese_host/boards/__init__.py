@@ -1,4 +1,4 @@
-"""Boards as data, the block design around the engine, and its .hwh file."""
+"""Data of the boards, the block design around the engine, and the block design's .hwh file."""
 
 from ese_host.boards.board import Board, board_names, load_board
 from ese_host.boards.processor import BLOCK_BYTES, MAX_TRANSFER_BYTES

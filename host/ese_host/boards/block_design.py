@@ -1,7 +1,8 @@
-"""The block design around the engine as data: cells, parameters, connections, addresses.
+"""The block design around the engine as data: cells, parameters, connections and addresses.
 
-`describe` is the one source of both the Vivado Tcl that builds a bitstream (ese_hls) and the .hwh of an emulated one:
-processing system, clock wizard and reset, interconnects, AXI DMA in simple mode, engine, interrupt controller.
+It has a processing system, clock wizard and reset, interconnects, an AXI DMA in simple mode, the engine and an
+interrupt controller. Both the Vivado Tcl that builds a bitstream (ese_hls) and the .hwh of an emulated bitstream are
+made from `describe`.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ CONTROL, MEMORY = "axi_control", "axi_memory"
 CONCAT = "xlconcat_0"
 MIB = 1 << 20
 LOW_DDR_MIB = 2048
-"""An UltraScale+ has that much DDR below 4 GB, and the rest from 32 GB on."""
+"""MiB of DDR that an UltraScale+ has below the address 4 GiB; the rest starts at `HIGH_DDR`."""
 HIGH_DDR = 0x800000000
+"""Address of the rest of an UltraScale+'s DDR, 32 GiB."""
 
 NetKind = Literal["clk", "rst", "INTERRUPT", "undef"]
 
@@ -29,9 +31,10 @@ class Cell:
     """One IP core.
 
     Attributes:
-        name: instance. vlnv: vendor, library, name, version.
-        parameters: what the Tcl sets, as CONFIG.<name>.
-        derived: what Vivado makes of them, and pynq reads from the .hwh.
+        name: name of the instance.
+        vlnv: vendor, library, name and version of the IP core.
+        parameters: {name: value} that the Tcl sets as CONFIG.<name>.
+        derived: {name: value} that Vivado derives from them and pynq reads from the .hwh.
     """
 
     name: str
@@ -53,7 +56,13 @@ class Pin:
 
 @dataclass(frozen=True)
 class Bus:
-    """A connection of two interfaces; `stream` says AXI4-Stream, else AXI4 or AXI4-Lite."""
+    """A connection of two interfaces.
+
+    Attributes:
+        initiator: interface that starts transfers.
+        target: interface that answers them.
+        stream: whether the connection is AXI4-Stream, instead of AXI4 or AXI4-Lite.
+    """
 
     initiator: Pin
     target: Pin
@@ -62,7 +71,14 @@ class Bus:
 
 @dataclass(frozen=True)
 class Net:
-    """A wire from one driver to its sinks, `width` bits."""
+    """A wire from one driver to its sinks.
+
+    Attributes:
+        driver: pin that drives the wire.
+        sinks: pins that the wire leads to.
+        kind: Vivado's kind of signal: clock, reset, interrupt or undefined.
+        width: width in bits.
+    """
 
     driver: Pin
     sinks: tuple[Pin, ...]
@@ -72,13 +88,17 @@ class Net:
 
 @dataclass(frozen=True)
 class Segment:
-    """What an address space sees.
+    """A range of addresses in an address space.
 
     Attributes:
-        master: interface that issues addresses. space: Vivado's name of its address space.
-        slave: interface that answers. block: Vivado's name of the segment there.
-        base, size: bytes. memory: DDR, else registers.
-        path: the slave's segment where Vivado names it by another interface than `slave`.
+        master: interface that issues addresses.
+        space: Vivado's name of the master's address space.
+        slave: interface that answers.
+        block: Vivado's name of the segment at the slave.
+        base: first address.
+        size: bytes of the range.
+        memory: whether the range is DDR, instead of registers.
+        path: the interface in Vivado's name of the segment, if that is not `slave`.
     """
 
     master: Pin
@@ -92,13 +112,21 @@ class Segment:
 
     @property
     def segment(self) -> str:
-        """Vivado's name of the segment."""
+        """Vivado's full name of the segment."""
         return f"{self.path or self.slave}/{self.block}"
 
 
 @dataclass(frozen=True)
 class BlockDesign:
-    """All of it."""
+    """A complete block design.
+
+    Attributes:
+        processor: the processing system.
+        cells: all IP cores.
+        buses: connections of interfaces.
+        nets: connections of single pins.
+        segments: the address map.
+    """
 
     processor: Processor
     cells: tuple[Cell, ...]
@@ -108,7 +136,7 @@ class BlockDesign:
 
 
 def describe(board: Board, clock_mhz: float) -> BlockDesign:
-    """The block design for one board, its engine at `clock_mhz`."""
+    """The block design for one board, with the engine's clock in MHz."""
     processor = bd.PROCESSORS[board.name]
     return BlockDesign(
         processor, _cells(board, processor, clock_mhz), _buses(processor), _nets(processor), _segments(board, processor)
@@ -126,7 +154,8 @@ def _cells(board: Board, processor: Processor, clock_mhz: float) -> tuple[Cell, 
             f"c_m_axi_{way}_data_width": str(board.dma_memory_bits),
         }  # fmt: skip
     dma["c_m_axis_mm2s_tdata_width"] = str(bd.STREAM_BITS)
-    twins = {name.upper(): value for name, value in dma.items()}
+    # Vivado's .hwh has each of these parameters in upper case too.
+    upper_case = {name.upper(): value for name, value in dma.items()}
     widths = {"c_s_axis_s2mm_tdata_width": str(bd.STREAM_BITS), "C_S_AXIS_S2MM_TDATA_WIDTH": str(bd.STREAM_BITS)}
     clocks = {
         "PRIM_SOURCE": "Global_buffer", "PRIM_IN_FREQ": f"{board.fabric_clock_mhz:.3f}",
@@ -139,7 +168,7 @@ def _cells(board: Board, processor: Processor, clock_mhz: float) -> tuple[Cell, 
         Cell(RESET, "xilinx.com:ip:proc_sys_reset:5.0"),
         Cell(CONTROL, "xilinx.com:ip:smartconnect:1.0", {"NUM_SI": "1", "NUM_MI": "3", "NUM_CLKS": "1"}),
         Cell(MEMORY, "xilinx.com:ip:smartconnect:1.0", {"NUM_SI": "2", "NUM_MI": "1", "NUM_CLKS": "1"}),
-        Cell(bd.DMA_NAME, bd.DMA_VLNV, dma, twins | widths),
+        Cell(bd.DMA_NAME, bd.DMA_VLNV, dma, upper_case | widths),
         Cell(bd.ENGINE_NAME, bd.ENGINE_VLNV, {}, {"C_S_AXI_CONTROL_DATA_WIDTH": "32"}),
         Cell(CONCAT, "xilinx.com:ip:xlconcat:2.1", {"NUM_PORTS": "2"}),
         Cell(bd.INTC_NAME, bd.INTC_VLNV, {"C_IRQ_CONNECTION": "1"}, {"C_NUM_INTR_INPUTS": "2"}),

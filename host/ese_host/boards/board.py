@@ -1,4 +1,4 @@
-"""Boards: one JSON data file each in ese_host/boards, read by emitter, estimator, block design and `check`."""
+"""Boards: one JSON file each in ese_host/boards/data, read by emission, estimate, block design and `check`."""
 
 from __future__ import annotations
 
@@ -13,17 +13,28 @@ from ese_host.errors import UnsupportedError
 
 @dataclass(frozen=True)
 class Board:
-    """A board and what its programmable logic offers.
+    """A board and the resources of its FPGA.
 
     Attributes:
-        name: as users write it. family: of its processing system.
-        part: AMD's part name. board_part: Vivado's board file, which holds the processing system's preset.
-        clock_mhz: clock the engine is built for unless told otherwise. max_clock_mhz: the fastest that is accepted.
-        ps_clock_mhz: the processing system's crystal. fabric_clock_mhz: what it gives to the clock wizard.
-        memory_port_bits: width of the port through which the DMA reaches the DDR. dma_memory_bits: the DMA's own.
-        ddr_mib: memory of the processors.
-        power_rails: names of the power rails that the board measures and pynq can read; none where it measures none.
-        luts, lutram, flip_flops, dsps, bram36, uram: what there is in all; lutram counts the LUTs usable as memory.
+        name: name of the board, as users write it.
+        family: family of its processing system.
+        part: AMD's name of the FPGA.
+        board_part: name of Vivado's board file, which holds the processing system's preset.
+        clock_mhz: default clock of the engine.
+        max_clock_mhz: fastest clock of the engine that is accepted.
+        ps_clock_mhz: frequency of the processing system's crystal.
+        fabric_clock_mhz: clock that the processing system gives to the clock wizard.
+        memory_port_bits: width of the processing system's port through which the DMA reaches the DDR.
+        dma_memory_bits: width of the DMA's port to the memory.
+        ddr_mib: DDR memory of the processing system in MiB.
+        power_rails: names of the power rails that the board measures and pynq can read, the one that feeds all
+            others first; empty if it measures none.
+        luts: number of LUTs.
+        lutram: number of those LUTs that can serve as memory.
+        flip_flops: number of flip-flops.
+        dsps: number of DSP blocks.
+        bram36: number of 36-Kbit block RAMs.
+        uram: number of UltraRAM blocks.
     """
 
     name: str
@@ -54,10 +65,10 @@ def board_names() -> list[str]:
 
 @cache
 def load_board(name: str) -> Board:
-    """The board of that name.
+    """The board of this name.
 
     Raises:
-        UnsupportedError: there is none.
+        UnsupportedError: if there is no such board.
     """
     if name not in board_names():
         raise UnsupportedError(f"board is {name!r}; known boards: {', '.join(board_names())}: choose one of them")

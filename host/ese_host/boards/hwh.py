@@ -1,4 +1,4 @@
-"""The hardware handoff (.hwh) that pynq reads beside a bitstream, for the block design of `block_design.py`."""
+"""The hardware handoff file (.hwh) that pynq reads beside a bitstream, for the block design of `block_design.py`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ese_host.image import Design
 from ese_host.protocol import REGISTERS
 
 VIVADO = "2022.2"
-"""The version whose .hwh this is like."""
+"""The Vivado version whose .hwh format is written."""
 SIGNALS = {
     "TDATA": processor.STREAM_BITS,
     "TKEEP": processor.STREAM_BITS // 8,
@@ -22,14 +22,25 @@ SIGNALS = {
     "TVALID": 1,
     "TREADY": 1,
 }
-"""Signals of a stream and their widths; TREADY goes against the stream."""
+"""{signal of a stream: width in bits}; TREADY is driven by the target."""
 PREFIXES = {"M_AXIS_MM2S": "m_axis_mm2s_", "S_AXIS_S2MM": "s_axis_s2mm_", "in_r": "in_r_", "out_r": "out_r_"}
+"""{stream interface: prefix of its physical signals}."""
 LOWER_CASE = ("M_AXIS_MM2S", "S_AXIS_S2MM")
+"""Stream interfaces whose physical signals are in lower case."""
 
 
 @dataclass(frozen=True)
 class ModulePort:
-    """A pin of a module, and the pins at the other end of its wire."""
+    """A pin of a module, and the pins at the other end of its wire.
+
+    Attributes:
+        name: name of the pin.
+        output: whether the module drives the pin.
+        width: width in bits.
+        kind: Vivado's kind of signal.
+        signal: name of the wire.
+        others: pins at the other end.
+    """
 
     name: str
     output: bool
@@ -41,7 +52,15 @@ class ModulePort:
 
 @dataclass(frozen=True)
 class Interface:
-    """A bus interface of a module; `portmap` has the physical names of a stream's signals."""
+    """A bus interface of a module.
+
+    Attributes:
+        name: name of the interface.
+        type: INITIATOR or TARGET of a stream, otherwise MASTER or SLAVE.
+        protocol: axis for a stream, otherwise aximm.
+        bus: name of the connection.
+        portmap: {signal: its physical name} of a stream; empty otherwise.
+    """
 
     name: str
     type: str
@@ -52,7 +71,14 @@ class Interface:
 
 @dataclass(frozen=True)
 class Module:
-    """All that the .hwh says of one cell."""
+    """One cell as the .hwh describes it.
+
+    Attributes:
+        cell: the cell.
+        ports: its pins.
+        interfaces: its bus interfaces.
+        segments: the address ranges that it can reach as a master.
+    """
 
     cell: Cell
     ports: tuple[ModulePort, ...]
@@ -71,10 +97,10 @@ class Module:
 
 
 def render(board: str, design: Design) -> str:
-    """The text of design.hwh for one board.
+    """Make the text of design.hwh for one board.
 
     Raises:
-        UnsupportedError: the board is not known.
+        UnsupportedError: if the board is not known.
     """
     blocks = describe(load_board(board), design.clock_mhz)
     modules = [_module(cell, blocks) for cell in blocks.cells]
@@ -118,6 +144,7 @@ def _interface(bus: Bus, end: Pin) -> Interface:
 
 
 def _physical(end: Pin, signal: str) -> str:
+    """Physical name of a stream's signal at one of its ends."""
     return PREFIXES[end.name] + (signal.lower() if end.name in LOWER_CASE else signal)
 
 
@@ -137,31 +164,41 @@ def _stream_ports(bus: Bus, end: Pin) -> list[ModulePort]:
 
 
 def check(text: str, board: str, design: Design) -> None:
-    """Refuse the .hwh of another block design than ours: registers elsewhere, a DMA unknown to pynq, short lengths.
+    """Refuse a .hwh whose register addresses, DMA version or width of DMA lengths are not those of our block design.
+
+    Args:
+        text: contents of the .hwh.
+        board: name of the board that it must be for.
+        design: the engine in the block design.
 
     Raises:
-        FormatError: it is no .hwh. MismatchError: it describes another block design.
+        FormatError: if the text is no XML.
+        MismatchError: if it describes another block design.
     """
     blocks = describe(load_board(board), design.clock_mhz)
     try:
         root = ElementTree.fromstring(text)  # noqa: S314 - a file that Vivado has just written here
     except ElementTree.ParseError as error:
         raise FormatError(f"the .hwh is no XML ({error}); run Vivado again") from error
-    found = {(item.get("INSTANCE"), item.get("BASEVALUE"), item.get("HIGHVALUE")) for item in root.iter("MEMRANGE")}
+    ranges = {(item.get("INSTANCE"), item.get("BASEVALUE"), item.get("HIGHVALUE")) for item in root.iter("MEMRANGE")}
     for segment in blocks.segments:
         if not segment.memory:
-            range_ = (segment.slave.cell, f"0x{segment.base:08X}", f"0x{segment.base + segment.size - 1:08X}")
-            if range_ not in found:
-                raise MismatchError(f"the .hwh lacks {range_}; found {sorted(map(str, found))}: emit the project again")
+            expected = (segment.slave.cell, f"0x{segment.base:08X}", f"0x{segment.base + segment.size - 1:08X}")
+            if expected not in ranges:
+                raise MismatchError(
+                    f"the .hwh lacks the address range {expected}; found {sorted(map(str, ranges))}: "
+                    "emit the project again"
+                )
     dma = root.find(f".//MODULE[@INSTANCE='{processor.DMA_NAME}']")
     vlnv = None if dma is None else dma.get("VLNV")
     if dma is None or vlnv != processor.DMA_VLNV:
         raise MismatchError(
-            f"the .hwh's DMA is {vlnv}; pynq's driver is for {processor.DMA_VLNV}: use a Vivado that has this one"
+            f"the .hwh's DMA is {vlnv}; pynq's driver is for {processor.DMA_VLNV}: use a Vivado version that has it"
         )
     length = dma.find("PARAMETERS/*[@NAME='c_sg_length_width']")
     if length is None or length.get("VALUE") != str(processor.LENGTH_BITS):
         bits = None if length is None else length.get("VALUE")
         raise MismatchError(
-            f"the .hwh's DMA counts lengths in {bits} bits; {processor.LENGTH_BITS} are expected: emit it again"
+            f"the .hwh's DMA counts lengths in {bits} bits; {processor.LENGTH_BITS} are expected: "
+            "emit the project again"
         )

@@ -1,6 +1,6 @@
-"""What software and fabric must agree on: names and addresses of the block design, one record a family.
+"""Names and addresses that software and hardware must agree on, with one record for each family of processing systems.
 
-`block_design.py` makes the whole block design of them, for Vivado's Tcl, the .hwh and the emulated board alike.
+`block_design.py` makes the block design from them; the emulated board uses the same addresses.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ from ese_host.boards.board import Board, board_names, load_board
 from ese_host.errors import UnsupportedError
 
 LENGTH_BITS = 26
-"""Width of the DMA's length register (c_sg_length_width): a transfer has at most 2**26 - 1 bytes."""
+"""Width of the DMA's length register (c_sg_length_width)."""
 MAX_TRANSFER_BYTES = (1 << LENGTH_BITS) - 1
+"""Bytes of one DMA transfer, at most."""
 STREAM_BITS = 32
+"""Width of the streams between DMA and engine."""
 BLOCK_BYTES = 0x10000
-"""Address range of the DMA's, the engine's and the interrupt controller's registers."""
+"""Bytes of the address range of each register block: DMA, engine and interrupt controller."""
 
 DMA_NAME = "axi_dma_0"
 DMA_VLNV = "xilinx.com:ip:axi_dma:7.1"
@@ -27,18 +29,27 @@ INTC_VLNV = "xilinx.com:ip:axi_intc:4.1"
 
 @dataclass(frozen=True)
 class Processor:
-    """One family's processing system.
+    """The processing system of one family.
 
     Attributes:
-        modtype: Vivado's IP name. vlnv: its full name. architecture: what `platform.machine()` says there.
-        manager: the AXI port that reaches the registers. memory: the port through which the DMA reaches the DDR.
-        ddr: Vivado's name of the DDR behind that port. address_bits: width of a physical address.
-        clock, reset, interrupt: pins to and from the fabric. interrupt_number: the interrupt's, as pynq counts.
+        modtype: Vivado's short name of the IP core.
+        vlnv: vendor, library, name and version of the IP core.
+        architecture: architecture of its processors, as `platform.machine()` names it.
+        manager: AXI port that reaches the registers.
+        memory: AXI port through which the DMA reaches the DDR.
+        ddr: Vivado's name of the DDR behind that port.
+        address_bits: width of a physical address.
+        clock: pin of the clock to the fabric.
+        reset: pin of the reset to the fabric.
+        interrupt: pin of the interrupt from the fabric.
+        interrupt_number: number of that interrupt, as pynq counts.
         port_clocks: clock pins of the two AXI ports.
-        dma_base, engine_base, intc_base: addresses of the register blocks.
-        pll_mhz: of the PLL that makes fabric clocks.
-        clock_registers: {address: word} after boot, the PLLs and dividers that pynq's Clocks reads.
-        width_registers: {address: word} after boot, the widths of AXI ports that pynq sets.
+        dma_base: address of the DMA's registers.
+        engine_base: address of the engine's registers.
+        intc_base: address of the interrupt controller's registers.
+        pll_mhz: frequency of the PLL from which the fabric clocks are divided.
+        clock_registers: {address: word after boot} of the PLLs and dividers that pynq's Clocks reads.
+        width_registers: {address: word after boot} of the widths of AXI ports that pynq sets.
     """
 
     modtype: str
@@ -62,11 +73,11 @@ class Processor:
 
     @property
     def name(self) -> str:
-        """Its instance in the block design."""
+        """Name of the processing system's instance in the block design."""
         return f"{self.modtype}_0"
 
     def parameters(self, board: Board) -> dict[str, str]:
-        """What is set beyond the board's preset."""
+        """{name: value} of the parameters that are set in addition to the board's preset."""
         if self.modtype == "processing_system7":
             return {
                 "PCW_USE_M_AXI_GP0": "1", "PCW_USE_S_AXI_HP0": "1",
@@ -84,7 +95,7 @@ class Processor:
         }  # fmt: skip
 
     def derived(self, board: Board) -> dict[str, str]:
-        """What Vivado makes of the parameters, and pynq reads: clocks and their dividers, widths of ports."""
+        """{name: value} that Vivado derives from the parameters and pynq reads: clocks, dividers, widths of ports."""
         first, second = _divisors(self.pll_mhz, board.fabric_clock_mhz)
         actual = f"{self.pll_mhz / (first * second):.6f}"
         values: dict[str, str] = {}
@@ -111,7 +122,7 @@ class Processor:
 
 
 def _divisors(pll_mhz: int, clock_mhz: int) -> tuple[int, int]:
-    """The two 6-bit dividers of a fabric clock whose product comes closest."""
+    """The two 6-bit dividers with which a PLL comes closest to a fabric clock."""
     pairs = [(first, second) for first in range(1, 64) for second in range(1, first + 1)]
     return min(pairs, key=lambda pair: abs(pll_mhz / (pair[0] * pair[1]) - clock_mhz))
 
@@ -137,7 +148,7 @@ ZYNQ_7000 = Processor(
     engine_base=0x43C00000,
     intc_base=0x41800000,
     pll_mhz=1000,
-    # 50 MHz times 26, 21 and 20; every fabric clock is the IO PLL's 1 GHz over 5 and 2.
+    # The PLLs multiply 50 MHz by 26, 21 and 20. Every fabric clock is the IO PLL's 1 GHz divided by 5 and 2.
     clock_registers=_pll(
         0xF8000000,
         {0x100: 26 << 12, 0x104: 21 << 12, 0x108: 20 << 12, 0x120: 2 << 8}
@@ -162,7 +173,7 @@ ZYNQ_ULTRASCALE = Processor(
     engine_base=0xA0010000,
     intc_base=0xA0020000,
     pll_mhz=1500,
-    # 33.333 MHz times 90 over 2 from the IO and RP PLLs; every fabric clock is 1.5 GHz over 15 and 1.
+    # The IO and RP PLLs give 33.333 MHz * 90 / 2. Every fabric clock is the IO PLL's 1.5 GHz divided by 15 and 1.
     clock_registers=_pll(
         0xFF5E0000,
         {0x20: 90 << 8 | 1 << 16, 0x30: 90 << 8 | 1 << 16}
@@ -173,15 +184,15 @@ ZYNQ_ULTRASCALE = Processor(
 )
 
 PROCESSORS = {name: ZYNQ_7000 if load_board(name).family == "zynq-7000" else ZYNQ_ULTRASCALE for name in board_names()}
-"""Processing system of each board that the project knows."""
+"""{board: its processing system} of every known board."""
 
 
 def processor_of(board: str) -> Processor:
     """The processing system of a board.
 
     Raises:
-        UnsupportedError: the board is not known.
+        UnsupportedError: if the board is not known.
     """
     if board not in PROCESSORS:
-        raise UnsupportedError(f"board is {board!r}; known boards are {', '.join(PROCESSORS)}")
+        raise UnsupportedError(f"board is {board!r}; known boards: {', '.join(PROCESSORS)}: choose one of them")
     return PROCESSORS[board]

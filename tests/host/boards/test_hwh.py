@@ -1,4 +1,4 @@
-"""The .hwh: pynq's own parsers read from it what `ese_host.boards.processor` says."""
+"""The .hwh: pynq's own parsers read from it the names and addresses of `ese_host.boards.processor`."""
 
 from __future__ import annotations
 
