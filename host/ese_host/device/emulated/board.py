@@ -108,12 +108,12 @@ class EmulatedBoard:
             return START if self._started else IDLE_BIT
         return self._worker.engine.register(offset) if self._worker is not None and self._started else 0
 
-    def _submit(self, packet: Words, room: int, done: Done) -> bool:
+    def _submit(self, packet: Words, answer_words: int, done: Done) -> bool:
         """Hand a packet to the engine; false if no engine is started, or a fault loses the packet."""
         if self._worker is None or not self._started:
             return False
         fault = self.faults.next_packet()
         if fault.swallow:
             return False
-        self._worker.submit(packet, room, fault, done)
+        self._worker.submit(packet, answer_words, fault, done)
         return True

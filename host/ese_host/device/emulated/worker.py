@@ -31,16 +31,16 @@ class Worker:
         self._thread = threading.Thread(target=self._work, name="ese4ml emulated engine", daemon=True)
         self._thread.start()
 
-    def submit(self, packet: Words, room: int, fault: PacketFault, done: Done) -> None:
+    def submit(self, packet: Words, answer_words: int, fault: PacketFault, done: Done) -> None:
         """Send a packet to the engine.
 
         Args:
             packet: 32-bit words of the packet.
-            room: words that the buffer for the answer holds.
+            answer_words: 32-bit words that the buffer for the answer holds.
             fault: faults of this packet.
-            done: function to call with the answer, cut to `room` words, and its whole length.
+            done: function to call with the answer, cut to `answer_words` words, and its whole length.
         """
-        self._jobs.put((packet, room, fault, done))
+        self._jobs.put((packet, answer_words, fault, done))
 
     def abandon(self) -> None:
         """Stop using the engine. It is closed when it has finished, and answers that it still gives are lost."""
@@ -49,24 +49,24 @@ class Worker:
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
-            packet, room, fault, done = job
+            packet, answer_words, fault, done = job
             if fault.hang and self._abandoned.wait(fault.hang):
                 break
-            answer, count = self._answer(packet, room, fault)
+            answer, count = self._answer(packet, answer_words, fault)
             if self._abandoned.is_set():
                 break
             done(answer, NO_END if fault.lose_last else count)
         self.engine.close()
 
-    def _answer(self, packet: Words, room: int, fault: PacketFault) -> tuple[Words, int]:
+    def _answer(self, packet: Words, answer_words: int, fault: PacketFault) -> tuple[Words, int]:
         if fault.packet is not None:
             packet = fault.packet(packet.copy())
-        answer = self._answer_array(room if fault.answer is None else max(room, FAULT_WORDS))
+        answer = self._answer_array(answer_words if fault.answer is None else max(answer_words, FAULT_WORDS))
         count = self.engine.packet_into(packet, answer)
         if fault.answer is not None:
             answer = fault.answer(answer[:count].copy())
             count = len(answer)
-        return answer[:room], count
+        return answer[:answer_words], count
 
     def _answer_array(self, words: int) -> Words:
         """An array for an answer, the same one again as long as it is long enough."""
