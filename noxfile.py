@@ -19,7 +19,7 @@ nox.options.default_venv_backend = "venv"
 nox.options.sessions = ["plain"]
 
 OWN = f"{sys.version_info.major}.{sys.version_info.minor}"
-TESTS = ("hypothesis", "pytest", "pytest-timeout", "pytest-xdist")
+TESTS = ("bitarray", "hypothesis", "pytest", "pytest-timeout", "pytest-xdist")
 TWO_WORKERS = ("-n", "2", "--dist", "loadgroup")
 
 

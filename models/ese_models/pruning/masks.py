@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
@@ -11,7 +9,7 @@ from ese_host.errors import FormatError, UnsupportedError
 from ese_host.image import Interleave
 
 Mask = npt.NDArray[np.bool_]
-Floats = npt.NDArray[np.floating[Any]]
+Floats = npt.NDArray[np.floating]  # type: ignore[type-arg]  # NumPy 1.21 has no arguments for it at run time
 
 
 def checked_magnitudes(weights: Floats, density: float, interleave: Interleave) -> npt.NDArray[np.float64]:

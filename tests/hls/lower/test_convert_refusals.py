@@ -95,7 +95,7 @@ def test_weights_that_are_no_numbers(tensor: str, value: float) -> None:
         ("AccBanks", 3, r"option acc_banks .*\['AccBanks'\]\) is 3; 1 or 2 or 4 is allowed"),
         ("GapBits", 20, r"option gap_bits .* is 20; 2 to 12 is allowed"),
         ("Mode", "dense", r"option mode .* is 'dense'; stream or skip is allowed"),
-        ("WeightCode", "int5", r"option weights .* is 'int5'; ternary or int4 or int8 or int12 or int16 or codebook4 is"),
+        ("WeightCode", "int5", r"option weights .* is 'int5'; ternary or int4 or int8 or int12 or int16 or codebook4"),
         (
             "WeightCode",
             "ternary",
