@@ -20,30 +20,34 @@ if TYPE_CHECKING:
 
 SETTINGS = {"help_option_names": ["-h", "--help"]}
 LOGIC = "logic is modelled: no vendor synthesis behind it"
-ASSUMES = """What it assumes.
+ASSUMES = """Assumptions.
 
 \b
-Time     The engine's schedule, iteration by iteration (equal to its own counter),
-         one iteration a clock cycle, one stream, the steady step of a long sequence.
-         Outputs leave at every step unless --last-only.
-Masks    gap-aware: every PE keeps round(density x weights / PEs), no padding: exact.
-         Where rows do not fill a power of two and the gap field cannot pass the
-         virtual ones, and for pe-balanced and magnitude: the largest of independent
-         random weights, from --seed; modelled. Trained weights are less balanced.
-Formats  16-bit activations, smooth sigmoid and tanh from the table unless --hard;
-         one scale a row shared by all matrices (one accumulator bank) unless
-         --acc-banks; accumulators of 24 (ternary), 28 (int4) or 36 bits.
+Time     The engine's schedule, iteration by iteration (equal to its own counter), at
+         one iteration per clock cycle, for one stream and a step of a long sequence.
+         Outputs leave the engine at every step unless --last-only is given.
+Masks    gap-aware: every PE keeps round(density x weights / PEs), and no entry is
+         padding, so that the counts are exact. They are modelled for pe-balanced and
+         magnitude masks, and if the rows of a PE do not fill a power of two and the
+         gap field cannot bridge the rest: the kept weights are then the largest of
+         independent random weights (--seed). Trained weights are less balanced.
+Formats  16-bit activations; smooth sigmoid and tanh from the table unless --hard is
+         given; one scale per row shared by all matrices (one accumulator bank)
+         unless --acc-banks is given; accumulators of 24 (ternary), 28 (int4) or
+         36 bits.
 Memory   Block RAM, LUTRAM and DSP are counted from the engine's arrays and products
-         and the primitives' widths. AXI DMA: 3 BRAM36 and 400 LUTRAM assumed.
-Logic    LUT and FF are modelled, the element-wise units after an open HLS compiler's
-         (docs/parts.md): no vendor synthesis behind them.
-Energy   The 45 nm table of Song Han's talk, an access of b bits as b / 32 of a
+         and the primitives' widths. The AXI DMA is assumed to take 3 BRAM36 and 400
+         LUTs as LUTRAM.
+Logic    LUT and FF are modelled, those of the element-wise units after an open HLS
+         compiler (docs/parts.md), with no vendor synthesis behind them.
+Energy   The 45 nm table of Song Han's talk; an access of b bits costs b / 32 of a
          32-bit one; no clock tree, routing or leakage.
-Search   1 to 128 PEs, all gap widths that pass 2.5 mean distances of kept weights,
-         1 or 2 cells a cycle, at the given clock; the fastest that fits with 5% of LUT
-         and FF left, of equals the one with less block RAM.
+Search   1 to 128 PEs, 1 or 2 cells per cycle, and all gap widths that bridge 2.5 mean
+         distances of kept weights, at the given clock. The result is the fastest
+         design that leaves 5% of LUT and FF free, and of equally fast ones the one
+         with less block RAM.
 
-Exit code: 0 where it fits, 1 where it does not, 2 where the question is refused.
+Exit code: 0 if the design fits the board, 1 if it does not, 2 if the input is refused.
 """
 Function = Callable[..., Any]
 
@@ -52,21 +56,27 @@ def _options(*options: Callable[[Function], Function]) -> Callable[[Function], F
     return lambda function: reduce(lambda inner, option: option(inner), reversed(options), function)
 
 
-BOARD = click.option("--board", default="pynq-z2", show_default=True, type=click.Choice(board_names()), help="Board.")
+BOARD = click.option(
+    "--board", default="pynq-z2", show_default=True, type=click.Choice(board_names()), help="Target board."
+)
 CLOCK = click.option("--clock-mhz", type=click.IntRange(1), help="Clock in MHz.  [default: the board's]")
 STEPS = click.option(
-    "--steps", default=1, show_default=True, type=click.IntRange(1, 65535), help="Length of the sequence also timed."
+    "--steps",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 65535),
+    help="Frames of a sequence that is timed too.",
 )
-PES = click.option("--pes", type=click.IntRange(1, 128), help="Processing elements.  [default: 64; with --search all]")
+PES = click.option("--pes", type=click.IntRange(1, 128), help="Processing elements.  [default: 64; with --search: all]")
 GAP_BITS = click.option(
-    "--gap-bits", type=click.IntRange(2, 12), help="Bits of the relative index.  [default: 5; with --search all]"
+    "--gap-bits", type=click.IntRange(2, 12), help="Bits of the relative index.  [default: 5; with --search: all]"
 )
 CELLS = click.option(
     "--cells-per-cycle",
     type=click.IntRange(1, 2),
-    help="Element-wise units.  [default: 2, with an odd number of PEs 1; with --search both]",
+    help="Element-wise units.  [default: 2, or 1 for an odd number of PEs; with --search: both]",
 )
-BANKS = click.option("--acc-banks", type=click.Choice(["1", "2", "4"]), help="Accumulators a row.  [default: 1]")
+BANKS = click.option("--acc-banks", type=click.Choice(["1", "2", "4"]), help="Accumulators per row.  [default: 1]")
 BY_SIZES = _options(
     click.option(
         "--density",
@@ -74,7 +84,7 @@ BY_SIZES = _options(
         type=float,
         default=(0.1,),
         show_default=True,
-        help="Kept share; once, or once for each matrix (kernel, recurrent, projection).",
+        help="Share of weights kept, 0 to 1; once, or once for each matrix (kernel, recurrent, projection).",
     ),
     click.option("--masks", default="gap-aware", show_default=True, type=click.Choice(ESTIMATED), help="Mask family."),
     click.option(
@@ -89,39 +99,43 @@ BY_SIZES = _options(
     GAP_BITS,
     CELLS,
     BANKS,
-    click.option("--hard", is_flag=True, help="Hard activations: no table."),
-    click.option("--exact-output", is_flag=True, help="No output quantizer: two words leave for each value."),
+    click.option("--hard", is_flag=True, help="Hard activations, which need no table."),
+    click.option("--exact-output", is_flag=True, help="No output quantizer: each output value takes two words."),
     BOARD,
     CLOCK,
     STEPS,
-    click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of modelled masks."),
-    click.option("--search", is_flag=True, help="The fastest design that fits the board; given values are kept."),
+    click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of modelled masks."),
+    click.option(
+        "--search", is_flag=True, help="Search for the fastest design that fits the board; options given are kept."
+    ),
     AS_JSON,
 )
 
 
 @click.group(context_settings=SETTINGS, epilog=ASSUMES)
 def estimate() -> None:
-    """How long, on which board, with how many PEs: before any synthesis, all of it modelled."""
+    """Estimate time, resources and energy before any synthesis; no figure is measured."""
 
 
 @estimate.command(context_settings=SETTINGS, epilog=ASSUMES)
 @click.option("--inputs", required=True, type=click.IntRange(1), help="Width of the input.")
-@click.option("--units", required=True, type=click.IntRange(1), help="Cells.")
-@click.option("--projection", default=0, type=click.IntRange(0), help="Width of the projected output.")
-@click.option("--peepholes", is_flag=True, help="Cells see c; their memory is there in any case.")
-@click.option("--last-only", is_flag=True, help="An output leaves after the last step alone.")
+@click.option("--units", required=True, type=click.IntRange(1), help="LSTM cells.")
+@click.option(
+    "--projection", default=0, type=click.IntRange(0), help="Width of the projected output; 0 for no projection."
+)
+@click.option("--peepholes", is_flag=True, help="Peephole weights; the engine has memory for them in any case.")
+@click.option("--last-only", is_flag=True, help="An output leaves only after the last step.")
 @BY_SIZES
 def lstm(
     inputs: int, units: int, projection: int, peepholes: bool, last_only: bool, exact_output: bool, **options: Any
 ) -> None:
-    """An LSTM layer by its sizes."""
+    """Estimate an LSTM layer by its sizes."""
     from ese_host.image import LstmSize
 
     layer = LstmSize(inputs, units, projection, peepholes, not last_only, not exact_output)
-    projected = f", projected to {projection}" if projection else ""
-    seeing = ", peepholes" if peepholes else ""
-    _by_sizes(layer, f"LSTM of {units} cells on {inputs} inputs{projected}{seeing}", **options)
+    with_projection = f", projected to {projection}" if projection else ""
+    with_peepholes = ", peepholes" if peepholes else ""
+    _by_sizes(layer, f"LSTM of {units} cells on {inputs} inputs{with_projection}{with_peepholes}", **options)
 
 
 @estimate.command(context_settings=SETTINGS, epilog=ASSUMES)
@@ -129,7 +143,7 @@ def lstm(
 @click.option("--outputs", required=True, type=click.IntRange(1), help="Width of the output.")
 @BY_SIZES
 def dense(inputs: int, outputs: int, exact_output: bool, **options: Any) -> None:
-    """A fully connected layer by its sizes, in stream mode: every activation is used."""
+    """Estimate a fully connected layer by its sizes, in stream mode: every activation is used."""
     from ese_host.image import DenseSize
 
     _by_sizes(DenseSize(inputs, outputs, not exact_output), f"Dense of {outputs} outputs on {inputs} inputs", **options)
@@ -138,14 +152,14 @@ def dense(inputs: int, outputs: int, exact_output: bool, **options: Any) -> None
 @estimate.command(context_settings=SETTINGS, epilog=ASSUMES)
 @click.argument("folder", type=FOLDER)
 @click.option("--image", "other", type=FILE, help="Another image of the same design, of a network of the same sizes.")
-@click.option("--board", type=click.Choice(board_names()), help="Board.  [default: the folder's]")
+@click.option("--board", type=click.Choice(board_names()), help="Target board.  [default: the folder's]")
 @CLOCK
 @STEPS
 @AS_JSON
 def image(
     folder: Path, other: Path | None, board: str | None, clock_mhz: int | None, steps: int, as_json: bool
 ) -> None:
-    """A network as it is encoded: a design FOLDER (bitstreams/<design>) or an emitted project."""
+    """Estimate an encoded network in FOLDER, a design (bitstreams/<design>) or an emitted project."""
     from ese_host.estimate import read_folder
 
     _encoded(read_folder(folder, other), board, clock_mhz, steps, as_json)
@@ -174,15 +188,15 @@ def model(
     steps: int,
     as_json: bool,
 ) -> None:
-    """A Keras model FILE (.keras), through the emitter; needs the 'hls' extra."""
+    """Estimate a Keras model FILE (.keras) by emitting it first; needs the 'hls' extra."""
     from ese_host.estimate import emitted
 
     group = ctx.find_root().command
-    found = group.get_command(ctx, "emit") if isinstance(group, click.Group) else None
-    if found is None:
+    command = group.get_command(ctx, "emit") if isinstance(group, click.Group) else None
+    if command is None:
         raise click.UsageError("`ese4ml emit` is not installed: pip install 'ese4ml[hls]'")
-    emit = found
-    given = {
+    emit = command
+    values = {
         "--pes": pes or 64,
         "--gap-bits": gap_bits or 5,
         "--cells-per-cycle": cells_per_cycle,
@@ -190,11 +204,11 @@ def model(
         "--board": board,
         "--clock-mhz": clock_mhz,
     }
-    options = [text for name, value in given.items() if value is not None for text in (name, str(value))]
+    options = [text for name, value in values.items() if value is not None for text in (name, str(value))]
     with emitted(
         lambda arguments: emit.main(arguments, prog_name="emit", standalone_mode=False), file, options
-    ) as read:
-        _encoded(read, board, clock_mhz, steps, as_json, file.name)
+    ) as encoded:
+        _encoded(encoded, board, clock_mhz, steps, as_json, file.name)
 
 
 def _by_sizes(
@@ -222,24 +236,24 @@ def _by_sizes(
     target = load_board(board)
     pruning = Pruning(density[0] if len(density) == 1 else density, masks, weight_code, gap_bits or 5, seed)
     count = pes or 64
-    choices = DesignOptions(
+    design_options = DesignOptions(
         count, cells_per_cycle or 2 - count % 2, clock_mhz or target.clock_mhz, int(acc_banks or 1), hard=hard
     )
     assumed = []
     if search:
-        everything = searching.SearchRange()
-        tried = searching.SearchRange(
-            everything.pes if pes is None else (pes,),
-            everything.gap_bits if gap_bits is None else (gap_bits,),
-            everything.cells_per_cycle if cells_per_cycle is None else (cells_per_cycle,),
+        all_values = searching.SearchRange()
+        ranges = searching.SearchRange(
+            all_values.pes if pes is None else (pes,),
+            all_values.gap_bits if gap_bits is None else (gap_bits,),
+            all_values.cells_per_cycle if cells_per_cycle is None else (cells_per_cycle,),
         )
-        found = searching.search([layer], pruning, choices, target, tried)
-        timed, works, design, pruning = found.timed, found.works, found.design, found.pruning
-        assumed.append(f"searched: {found.tried} designs; this one is the fastest that fits, or the nearest to fitting")
+        best = searching.search([layer], pruning, design_options, target, ranges)
+        timed, matrices, design, pruning = best.timed, best.matrices, best.design, best.pruning
+        assumed.append(f"searched: {best.tried} designs; this one is the fastest that fits, or the nearest to fitting")
     else:
-        timed, plan, works = of_sizes([layer], pruning, choices.pes, choices.cells_per_cycle)
-        design = design_of(plan, works, pruning, choices)
-    assumed += _assumed(pruning, timed.exact, min(work.reach for work in works))
+        timed, plan, matrices = of_sizes([layer], pruning, design_options.pes, design_options.cells_per_cycle)
+        design = design_of(plan, matrices, pruning, design_options)
+    assumed += _assumed(pruning, timed.exact, min(matrix.reach for matrix in matrices))
     dense_weights = sum(matrix.weights for matrix in layer.matrices())
     subject = Subject(
         f"{name}; {masks} masks, density {', '.join(f'{d:g}' for d in density)}", dense_weights, tuple(assumed)
@@ -251,12 +265,12 @@ def _assumed(pruning: Any, exact: bool, reach: float) -> list[str]:
     sentences = [
         "entries of each PE: exact for gap-aware masks of these sizes"
         if exact
-        else f"entries of each PE: modelled, the largest of independent random weights, seed {pruning.seed}"
+        else f"entries of each PE: modelled as the largest of independent random weights, seed {pruning.seed}"
     ]
     if pruning.balance.no_padding and reach < 1.5:
         sentences.append(
-            f"{pruning.gap_bits}-bit gaps pass only {reach:.2f} mean distances of kept weights: such masks lose "
-            "magnitude, below 1 they cannot reach the whole matrix; use more gap bits"
+            f"{pruning.gap_bits}-bit gaps bridge only {reach:.2f} mean distances of kept weights: such masks keep "
+            "smaller weights, and below 1 they cannot reach the whole matrix; use more gap bits"
         )
     sentences.append(LOGIC)
     return sentences

@@ -8,56 +8,64 @@ from typing import Any
 from ese_host.estimate import NAMES
 
 BAR = 24
+"""Characters of a full bar."""
 
 
 def text(estimate: Mapping[str, Any]) -> str:
-    """All of an estimate, in tables."""
-    e = estimate
+    """An estimate, as `ese_host.estimate.estimate` returns it, as tables for a terminal."""
     lines = [
-        f"{e['subject']}",
-        f"{e['weights']} weights, {e['gap_bits']}-bit gaps, {e['pes']} PEs, {e['cells_per_cycle']} cells a cycle; "
-        f"{e['board']} ({e['part']}) at {e['clock_mhz']} MHz, one stream",
+        f"{estimate['subject']}",
+        f"{estimate['weights']} weights, {estimate['gap_bits']}-bit gaps, {estimate['pes']} PEs, "
+        f"{estimate['cells_per_cycle']} cells per cycle; "
+        f"{estimate['board']} ({estimate['part']}) at {estimate['clock_mhz']} MHz, one stream",
         "",
-        *_time(e),
+        *_time(estimate),
         "",
-        "Cycles a step, by cause (modelled)",
-        *_shares(e["cycles_by_cause"], e["cycles_per_step"]),
+        "Cycles per step, by cause (modelled)",
+        *_shares(estimate["cycles_by_cause"], estimate["cycles_per_step"]),
         "",
         "Resources",
-        *_resources(e["resources"], e["percent"]),
+        *_resources(estimate["resources"], estimate["percent"]),
         "",
         "BRAM36 by cause",
-        *_shares(e["resources"]["bram36"]["parts"], e["resources"]["bram36"]["used"]),
+        *_shares(estimate["resources"]["bram36"]["parts"], estimate["resources"]["bram36"]["used"]),
         "",
         "LUT by cause",
-        *_shares(e["resources"]["luts"]["parts"], e["resources"]["luts"]["used"]),
+        *_shares(estimate["resources"]["luts"]["parts"], estimate["resources"]["luts"]["used"]),
         "",
         "LUTRAM by cause",
-        *_shares(e["resources"]["lutram"]["parts"], e["resources"]["lutram"]["used"]),
+        *_shares(estimate["resources"]["lutram"]["parts"], estimate["resources"]["lutram"]["used"]),
         "",
-        "Energy a step, pJ (modelled, 45 nm table)",
-        *_energy(e["energy_pj"]),
+        "Energy per step, pJ (modelled, 45 nm table)",
+        *_energy(estimate["energy_pj"]),
         "",
-        *(f"- {sentence}" for sentence in e["assumed"]),
+        *(f"- {sentence}" for sentence in estimate["assumed"]),
         "",
-        *_verdict(e),
+        *_verdict(estimate),
     ]
     return "\n".join(lines)
 
 
-def _time(e: Mapping[str, Any]) -> Iterable[str]:
-    sequence = e["sequence"]
+def _time(estimate: Mapping[str, Any]) -> Iterable[str]:
+    sequence = estimate["sequence"]
     rows = [
-        ("cycles a step", f"{e['cycles_per_step']:,.1f}"),
-        ("latency a step", f"{e['latency_us']:,.2f} us"),
-        ("frames a second", f"{e['frames_per_s']:,.0f}"),
+        ("cycles per step", f"{estimate['cycles_per_step']:,.1f}"),
+        ("latency per step", f"{estimate['latency_us']:,.2f} us"),
+        ("frames per second", f"{estimate['frames_per_s']:,.0f}"),
         (f"sequence of {sequence['steps']}", f"{sequence['cycles']:,} cycles, {sequence['latency_us']:,.1f} us"),
         (
             "utilisation",
-            f"{100 * e['utilisation']:.1f}% of the step, {100 * e['matvec_utilisation']:.1f}% of the matrices",
+            f"{100 * estimate['utilisation']:.1f}% of the step, "
+            f"{100 * estimate['matvec_utilisation']:.1f}% of the matrices",
         ),
-        ("weights", f"{e['nonzero_weights']:,} of {e['dense_weights']:,} ({100 * e['density']:.1f}%)"),
-        ("GOP/s", f"{e['effective_gops']:.2f} effective, {e['dense_equivalent_gops']:.2f} dense-equivalent"),
+        (
+            "weights",
+            f"{estimate['nonzero_weights']:,} of {estimate['dense_weights']:,} ({100 * estimate['density']:.1f}%)",
+        ),
+        (
+            "GOP/s",
+            f"{estimate['effective_gops']:.2f} effective, {estimate['dense_equivalent_gops']:.2f} dense-equivalent",
+        ),
     ]
     return (f"  {name:<18} {value}" for name, value in rows)
 
@@ -70,29 +78,29 @@ def _shares(parts: Mapping[str, float], total: float) -> Iterable[str]:
 
 
 def _resources(resources: Mapping[str, Any], percent: Mapping[str, float]) -> Iterable[str]:
-    for name, item in resources.items():
+    for name, resource in resources.items():
         share = percent[name]
         filled = min(BAR, round(BAR * share / 100))
         bar = "#" * filled + "." * (BAR - filled)
-        kind = item["basis"].partition(":")[0]
+        basis = resource["basis"].partition(":")[0]
         mark = "" if share <= 100 else "  OVER"
-        used = f"{_number(item['used']):>9} of {item['budget']:>8,} {share:6.1f}%"
-        yield f"  {NAMES[name]:<7} {used}  [{bar}] {kind}{mark}"
+        used = f"{_number(resource['used']):>9} of {resource['budget']:>8,} {share:6.1f}%"
+        yield f"  {NAMES[name]:<7} {used}  [{bar}] {basis}{mark}"
 
 
 def _energy(energy: Mapping[str, Any]) -> Iterable[str]:
     yield from _shares(energy["parts"], energy["total"])
     yield f"  {'all':<36} {_number(energy['total']):>12}"
-    yield f"  {'the same weights from DRAM alone':<36} {_number(energy['same_weights_from_dram']):>12}"
-    yield f"  {'dense float32 weights from DRAM alone':<36} {_number(energy['dense_float32_from_dram']):>12}"
+    yield f"  {'the same weights from DRAM':<36} {_number(energy['same_weights_from_dram']):>12}"
+    yield f"  {'dense float32 weights from DRAM':<36} {_number(energy['dense_float32_from_dram']):>12}"
 
 
-def _verdict(e: Mapping[str, Any]) -> Iterable[str]:
-    if e["fits"]:
-        yield f"fits {e['board']}"
+def _verdict(estimate: Mapping[str, Any]) -> Iterable[str]:
+    if estimate["fits"]:
+        yield f"fits {estimate['board']}"
         return
-    yield f"does NOT fit {e['board']}:"
-    for sentence in e["over"]:
+    yield f"does NOT fit {estimate['board']}:"
+    for sentence in estimate["over"]:
         yield f"  {sentence}"
 
 

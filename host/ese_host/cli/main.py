@@ -1,4 +1,4 @@
-"""The command `ese4ml`: what runs on a board is here; the other commands come with their extras."""
+"""The command `ese4ml`: the commands that run on a board are here, the others come with their extras."""
 
 from __future__ import annotations
 
@@ -18,33 +18,33 @@ from ese_host.errors import EseError
 from ese_host.extras import extra_of, needs
 
 GROUP = "ese4ml.commands"
-REMOTE = click.option("--remote", metavar="ADDRESS", help="A board in the network that runs PYNQ.remote.")
+REMOTE = click.option("--remote", metavar="ADDRESS", help="Address of a board in the network that runs PYNQ.remote.")
 DRIVER = click.Choice(["auto", "pynq", "adapter"])
 
 
 class Commands(click.Group):
-    """Own commands, and those of the entry point group, which are imported when they are called for."""
+    """The commands of this module and those of the entry point group `ese4ml.commands`, imported on demand."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names of all commands."""
         return sorted({*super().list_commands(ctx), *(point.name for point in _points())})
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        """A command by name; one whose extra is missing says so when it is run."""
-        own = super().get_command(ctx, name)
-        if own is not None:
-            return own
+        """A command by its name, or None if there is none; a command whose extra is missing says so when it runs."""
+        command = super().get_command(ctx, name)
+        if command is not None:
+            return command
         point = next((point for point in _points() if point.name == name), None)
         if point is None:
             return None
         try:
-            command = point.load()
+            loaded = point.load()
         except ImportError as error:
             return _unavailable(name, extra_of(error.name) or extra_of(point.module), error)
-        return command if isinstance(command, click.Command) else None
+        return loaded if isinstance(loaded, click.Command) else None
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run, and turn refusals into one line and an exit code; what is unexpected keeps its traceback."""
+        """Run a command; turn this project's errors into one line and an exit code, and let all others pass."""
         try:
             return super().invoke(ctx)
         except EseError as error:
@@ -61,7 +61,7 @@ def _points() -> list[metadata.EntryPoint]:
 
 
 def _unavailable(name: str, extra: str, error: ImportError) -> click.Command:
-    """A command in the place of one that cannot be imported."""
+    """A command that stands for one that cannot be imported, and names the missing extra."""
 
     def run(**_: Any) -> NoReturn:
         if not extra:
@@ -93,7 +93,7 @@ main.add_command(estimate)
 
 
 def _remote(address: str | None) -> Any:
-    """The device at an address, or None for the one that fits."""
+    """The device at an address, or None if no address is given."""
     if address is None:
         return None
     from ese_host.device.remote import connect
@@ -105,7 +105,7 @@ def _remote(address: str | None) -> Any:
 @click.argument("folder", type=FOLDER)
 @AS_JSON
 def info(folder: Path, as_json: bool) -> None:
-    """Check a design FOLDER's files and say what it holds."""
+    """Check the files of a design FOLDER and print what it holds."""
     from ese_host.bundle import Folder
 
     opened = Folder.open(folder)
@@ -117,8 +117,8 @@ def info(folder: Path, as_json: bool) -> None:
     design = opened.manifest.design
     click.echo(f"{folder}: {value['kind']} for {value['board']} ({value['part']}) at {value['clock_mhz']} MHz")
     images = [value["image_id"], *value.get("further_images", [])]
-    named = f"image{'s' * (len(images) > 1)} {', '.join(images)}"
-    click.echo(f"design {value['design_id']}: {design.weights} weights, {design.pes} PEs; {named}")
+    ids = f"image{'s' * (len(images) > 1)} {', '.join(images)}"
+    click.echo(f"design {value['design_id']}: {design.weights} weights, {design.pes} PEs; {ids}")
     click.echo(f"{len(value['files'])} files, every SHA-256 as in the manifest: {', '.join(sorted(value['files']))}")
 
 
@@ -128,13 +128,14 @@ def info(folder: Path, as_json: bool) -> None:
     "--input",
     "file",
     type=FILE,
-    help="An .npz with `inputs` (N, T, inputs), or `inputs_0` ... ; the design's test set by default.",
+    help="An .npz file with `inputs` (N, T, inputs), or `inputs_0` ... for several inputs.  "
+    "[default: the design's test set]",
 )
 @click.option("--driver", type=DRIVER, default="auto", show_default=True, help="Library that drives the device.")
 @REMOTE
 @AS_JSON
 def run(folder: Path, file: Path | None, driver: Any, remote: str | None, as_json: bool) -> None:
-    """Run sequences on the design in FOLDER; prints the class of each, by the first output."""
+    """Run sequences on the design in FOLDER and print the class of each, taken from the first output."""
     from ese_host.bundle import TESTSET, testset
     from ese_host.runtime import Accelerator, run_program
 
@@ -151,14 +152,16 @@ def run(folder: Path, file: Path | None, driver: Any, remote: str | None, as_jso
 
 @main.command()
 @click.argument("folder", type=FOLDER)
-@click.option("--trace/--no-trace", default=None, help="Compare every h and c of every step.  [default: in emulation]")
+@click.option(
+    "--trace/--no-trace", default=None, help="Compare h and c of every step too.  [default: only in emulation]"
+)
 @click.option(
     "--report",
     "out",
     type=FOLDER,
     default=Path("build/report"),
     show_default=True,
-    help="Folder for report.json and report.html.",
+    help="Folder that report.json and report.html are written to.",
 )
 @click.option("--driver", type=DRIVER, default="auto", show_default=True, help="Library that drives the device.")
 @REMOTE
@@ -166,7 +169,7 @@ def run(folder: Path, file: Path | None, driver: Any, remote: str | None, as_jso
 def check(folder: Path, trace: bool | None, out: Path, driver: Any, remote: str | None, as_json: bool) -> None:
     """Run the test set of the design in FOLDER and compare every value with the golden model.
 
-    Exit code 1 where any value differs.
+    The exit code is 1 if any value differs.
     """
     from ese_host.check import check as run_check
     from ese_host.check import report as files
@@ -186,7 +189,10 @@ def check(folder: Path, trace: bool | None, out: Path, driver: Any, remote: str 
 
 @contextmanager
 def _progress(label: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on standard error, for calls with the number done since the last call and the number in all."""
+    """A progress bar on standard error.
+
+    Yields a function of the number of items done since the last call and the number of all items.
+    """
     bars: list[Any] = []
 
     def step(done: int, total: int) -> None:
@@ -212,13 +218,13 @@ def _print(report: dict[str, Any]) -> None:
         click.echo(f"same class as Keras: {100 * report['agreement_with_keras']:.2f}%")
     label = "modelled" if report["kind"] == "emulated" else "measured"
     click.echo(
-        f"{report['cycles_per_step']:.1f} cycles a step; {report['frames_per_s']:,.0f} frames/s ({label}); "
+        f"{report['cycles_per_step']:.1f} cycles per step; {report['frames_per_s']:,.0f} frames/s ({label}); "
         f"latency p50 {report['latency_ms']['p50']:.2f} ms, p99 {report['latency_ms']['p99']:.2f} ms (this host)"
     )
     if len(report["chains"]) > 1:
         host = report["host_seconds"]
         for row in report["chains"]:
-            click.echo(f"chain {row['chain']}: {row['cycles_per_step']:.1f} cycles a step, {row['steps']} steps")
+            click.echo(f"chain {row['chain']}: {row['cycles_per_step']:.1f} cycles per step, {row['steps']} steps")
         click.echo("host, measured: " + ", ".join(f"{name} {1e3 * seconds:.1f} ms" for name, seconds in host.items()))
     power = report["power"]
     rails = ", ".join(f"{name} {watts:.2f} W" for name, watts in power["watts"].items())

@@ -1,4 +1,4 @@
-"""What commands of all packages take alike."""
+"""Parameter types and options that the commands of all packages share."""
 
 from __future__ import annotations
 

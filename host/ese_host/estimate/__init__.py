@@ -1,11 +1,12 @@
-"""Estimates before any synthesis: how long, on which board, with how many PEs (docs/estimate.md).
+"""Estimates of time, resources and energy of a network on a board, before any synthesis (docs/estimate.md).
 
-`record` puts one together, of a folder or Keras model that `source` reads. `sizing` chooses the design, `masks` says
-what the entries and padding of each PE come to, `timing` plans the step and asks `cycles` how long it takes; `memories`
-and `resources` say what it occupies and what a board lacks, `energy` reads the talk's 45 nm table, and `search` tries
-designs for a board until it has the fastest.
+- `estimator` puts an estimate together; `source` reads the network from a folder or a Keras model.
+- `design_choice` chooses the design for layers of given sizes, `masks` counts entries and padding of each PE.
+- `timing` plans a step; `cycles` says how many iterations it takes.
+- `memories` and `resources` say what a design takes of a board, and `energy` what a step costs.
+- `search` finds the fastest design that fits a board.
 
-Only cycles of stream mode are modelled: those of skip mode depend on the data.
+Only the cycles of stream mode are modelled, because those of skip mode depend on the data.
 """
 
 from ese_host.estimate.design_choice import DesignOptions, design_of

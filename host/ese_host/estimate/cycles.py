@@ -1,9 +1,9 @@
-"""The cycle model: the engine's schedule in Python, phase by phase, equal to the engine's own counter exactly.
+"""The cycle model: the engine's schedule in Python, phase by phase. It equals the engine's own counter exactly.
 
-It follows docs/engine.md, "Schedule": a phase is fetched, its matrix runs, its element-wise stage is launched; the
-stage issues one item a unit and iteration and writes each result WRITEBACK iterations later; an input word is stored
-in every iteration in which nothing else wants vector RAM A. Iterations are clock cycles while the loop's initiation
-interval is 1; the depth of the hardware pipeline, paid once a sequence, is not in them.
+It follows docs/engine.md, "Schedule". The engine fetches a phase, runs its matrix, and launches its element-wise stage.
+The stage issues one item per unit and iteration, and writes each result WRITEBACK iterations later. An input word is
+stored in every iteration in which nothing else uses vector RAM A. An iteration is a clock cycle if the loop's
+initiation interval is 1. The depth of the hardware pipeline, paid once per sequence, is not counted.
 """
 
 from __future__ import annotations
@@ -16,14 +16,24 @@ from ese_host.image import WRITEBACK, Design, Image, Phase, padding_entries
 from ese_host.protocol import step_words
 
 CAUSES = ("compute", "padding", "imbalance", "element-wise", "fill", "input", "output")
-"""What an iteration was spent on: weights, padding entries and stored zeros, PEs waiting for the fullest, waiting for
-the element-wise stage, filling and draining pipelines and phase changes, waiting for input words, and for output
+"""Causes of iterations: weights; padding entries and stored zeros; PEs that wait for the fullest PE; waiting for the
+element-wise stage; filling and draining pipelines, and phase changes; waiting for input words; waiting for output
 words."""
 
 
 @dataclass
 class ElementwiseStage:
-    """An element-wise stage under way: first issue, iterations between issues, number of issues."""
+    """An element-wise stage under way.
+
+    Attributes:
+        first: iteration of the first issue.
+        period: iterations from one issue to the next.
+        issues: number of issues.
+        words: output words that leave for each item.
+        last_words: output words that leave for the items of the last issue.
+        set: accumulator set that the stage drains.
+        targets: numbers of the vector RAMs that the stage writes.
+    """
 
     first: int = 0
     period: int = 1
@@ -44,13 +54,21 @@ class ElementwiseStage:
         return self.issued + WRITEBACK
 
     def writes_before(self, end: int) -> int:
-        """Issues whose write falls before iteration `end`."""
+        """Number of results that are written before iteration `end`."""
         return min(self.issues, max(0, -(-(end - self.first - WRITEBACK) // self.period)))
 
 
 @dataclass
 class Frames:
-    """Input frames: words still to be stored of the current one, frames to come, and the iteration reached."""
+    """Input frames on their way into vector RAM A.
+
+    Attributes:
+        frame_words: 32-bit words of a frame.
+        left: frames that have not begun yet.
+        words: words of the current frame that are not yet stored.
+        ready: whether the current frame is stored completely.
+        at: iteration up to which words have been stored.
+    """
 
     frame_words: int
     left: int
@@ -59,14 +77,20 @@ class Frames:
     at: int = 0
 
     def next(self) -> None:
-        """Begin the next frame, where there is one."""
+        """Begin the next frame if there is one."""
         self.ready = False
         if self.left:
             self.left -= 1
             self.words = self.frame_words
 
     def advance(self, end: int, reading: bool, stage: ElementwiseStage) -> None:
-        """Let iterations up to `end` (not included) pass; `reading` says whether the PEs read RAM A in them."""
+        """Store words in the iterations from `at` to `end`, `end` not included.
+
+        Args:
+            end: the first iteration after these.
+            reading: whether the PEs read vector RAM A in these iterations.
+            stage: the element-wise stage, which may write vector RAM A.
+        """
         free = 0 if reading else end - self.at
         if free and 0 in stage.targets:
             free -= stage.writes_before(end) - stage.writes_before(self.at)
@@ -78,20 +102,32 @@ class Frames:
 
 @dataclass
 class Account:
-    """Iterations of a sequence by cause, and of its matrix phases alone."""
+    """Iterations of a sequence.
+
+    Attributes:
+        total: all iterations.
+        by_cause: iterations by the names in `CAUSES`.
+        matrix: iterations in which the PEs work.
+    """
 
     total: int = 0
     by_cause: dict[str, float] = field(default_factory=lambda: dict.fromkeys(CAUSES, 0.0))
     matrix: int = 0
 
     def spend(self, cause: str, iterations: float) -> None:
-        """Book iterations."""
+        """Add iterations to a cause."""
         self.by_cause[cause] += iterations
 
 
 @dataclass(frozen=True)
 class PhaseWork:
-    """What the PEs do in one phase, as a mean over them: entries that carry weights, others, and idle iterations."""
+    """Iterations of a PE in one phase, as a mean over all PEs.
+
+    Attributes:
+        weights: entries that carry weights.
+        padding: entries that carry none.
+        idle: iterations of waiting for the fullest PE.
+    """
 
     weights: float
     padding: float
@@ -104,14 +140,14 @@ class CycleModel:
     def __init__(
         self, phases: Sequence[Phase], work: Sequence[PhaseWork], units: int, alternate: bool, inputs: int
     ) -> None:
-        """Attach time to phases.
+        """Build the model of one step.
 
         Args:
-            phases: of one step, with their entry counts.
-            work: of each phase.
-            units: element-wise units.
+            phases: phases of one step, with their entry counts.
+            work: work of the PEs in each phase.
+            units: number of element-wise units.
             alternate: whether the accumulator sets change roles with every step.
-            inputs: width of an input frame.
+            inputs: elements of an input frame.
         """
         self.phases, self.work = tuple(phases), tuple(work)
         self.units, self.alternate, self.frame_words = units, alternate, step_words(inputs)
@@ -121,11 +157,12 @@ class CycleModel:
         """The schedule of one image on one design.
 
         Raises:
-            UnsupportedError: a skip design, whose iterations depend on the data.
+            UnsupportedError: if the design is in skip mode, where iterations depend on the data.
         """
         if design.mode == "skip":
             raise UnsupportedError(
-                "the cycles of skip mode depend on the data and are not modelled: take the engine's own counter"
+                "the cycles of skip mode depend on the data and are not modelled: read the engine's own cycle counter "
+                "instead"
             )
         padding = padding_entries(image, design)
         work = [
@@ -135,7 +172,13 @@ class CycleModel:
         return cls(image.phases, work, design.cells_per_cycle, image.alternate, image.header["inputs"])
 
     def sequence(self, steps: int, *, keep: bool = False, trace: bool = False) -> Account:
-        """Iterations of a sequence of `steps` frames, from the zero state unless `keep`."""
+        """Count the iterations of one sequence.
+
+        Args:
+            steps: number of frames.
+            keep: whether the sequence continues from the state of the one before instead of the zero state.
+            trace: whether the engine sends a trace of every stage.
+        """
         self.account, self.stage, self.trace = Account(), ElementwiseStage(), trace
         self.frames = Frames(self.frame_words, steps)
         self.frames.next()
@@ -152,6 +195,7 @@ class CycleModel:
         return self.account
 
     def _table(self, step: int, *, prologue: bool, last: bool, zero: bool) -> None:
+        """Run the phase table once: for a step, or before the first step for the phases that go ahead."""
         for number, phase in enumerate(self.phases):
             ahead = phase.has("ahead")
             skipped = not ahead if prologue else (ahead and last) or (phase.has("last_only") and not last)
@@ -162,11 +206,11 @@ class CycleModel:
                 self._pass("fill", 1)
         self._pass("fill", 1)
 
-    def _phase(self, number: int, phase: Phase, which: bool, last: bool, zero: bool) -> None:
+    def _phase(self, number: int, phase: Phase, accumulator_set: bool, last: bool, zero: bool) -> None:
         source = int(phase.has("source_ram"))
         if source in self.stage.targets:
             self._wait(self.stage.written)
-        elif self.stage.issues and self.stage.set == which:
+        elif self.stage.issues and self.stage.set == accumulator_set:
             self._wait(self.stage.issued)
         if phase.has("waits_frame"):
             self._wait_frame()
@@ -184,9 +228,9 @@ class CycleModel:
             if self.stage.issues:
                 self._wait(self.stage.written)
             self._pass("fill", 1)
-            self._launch(phase, which, last)
+            self._launch(phase, accumulator_set, last)
 
-    def _launch(self, phase: Phase, which: bool, last: bool) -> None:
+    def _launch(self, phase: Phase, accumulator_set: bool, last: bool) -> None:
         outputs = last or not phase.has("output_last_only")
         exact = phase.has("emits") and outputs and not phase.has("emits_stored")
         stored = phase.has("emits") and outputs and phase.has("emits_stored")
@@ -202,18 +246,18 @@ class CycleModel:
             issues,
             words,
             last_words=words * last_items if words else int(stored),
-            set=which,
+            set=accumulator_set,
             targets=frozenset(targets),
         )
 
     def _pass(self, cause: str, iterations: int) -> None:
-        """Let iterations pass in which the PEs read nothing."""
+        """Spend iterations in which the PEs read no vector RAM."""
         self.account.spend(cause, iterations)
         self.now += iterations
         self.frames.advance(self.now, False, self.stage)
 
     def _wait(self, until: int) -> None:
-        """Wait for the element-wise stage, up to the iteration in which `until` holds."""
+        """Wait for the element-wise stage until iteration `until`."""
         while self.now < until:
             issuing = self.now <= self.stage.issued
             end = min(until, self.stage.issued + 1) if issuing else until
@@ -226,7 +270,7 @@ class CycleModel:
                 self._pass("element-wise" if issuing else "fill", end - self.now)
 
     def _wait_frame(self) -> None:
-        """Wait until the frame is there at the end of the iteration."""
+        """Wait until the current frame is complete at the end of an iteration."""
         while True:
             ahead = Frames(self.frames.frame_words, 0, self.frames.words, self.frames.ready, self.frames.at)
             ahead.advance(self.now + 1, False, self.stage)
@@ -236,9 +280,16 @@ class CycleModel:
 
 
 def account(image: Image, design: Design, steps: int, *, keep: bool = False, trace: bool = False) -> Account:
-    """Iterations of one sequence by cause (modelled; equal to the engine's counter).
+    """Iterations of one sequence by cause: modelled, and equal to the engine's own counter.
+
+    Args:
+        image: the encoded network.
+        design: the design that the image is for.
+        steps: number of frames.
+        keep: whether the sequence continues from the state of the one before instead of the zero state.
+        trace: whether the engine sends a trace of every stage.
 
     Raises:
-        UnsupportedError: a skip design, whose iterations depend on the data.
+        UnsupportedError: if the design is in skip mode, where iterations depend on the data.
     """
     return CycleModel.of_image(image, design).sequence(steps, keep=keep, trace=trace)

@@ -1,4 +1,4 @@
-"""The design for layers by their sizes, as `ese_host.image.sizing` makes it for real networks too."""
+"""The smallest design for layers of given sizes, chosen by `ese_host.image.sizing` as for real networks."""
 
 from __future__ import annotations
 
@@ -14,17 +14,20 @@ GATE, CELL = Activation("sigmoid", Fixed(16, 0, signed=False)), Activation("tanh
 HARD_GATE = Activation("hard_sigmoid", Fixed(16, 0, signed=False))
 HARD_CELL = Activation("hard_tanh", Fixed(16, 1))
 SOURCE, STATE, OUTPUT = Fixed(16, 4), Fixed(16, 4), Fixed(16, 1)
-"""Formats of an estimate by sizes: 16 bits each, as ESE's; the binary point changes neither time nor memory."""
+"""Formats of an estimate by sizes: 16 bits as in ESE. The binary point changes neither time nor memory."""
 
 
 @dataclass(frozen=True)
 class DesignOptions:
-    """What a user chooses of a design.
+    """The fields of a design that a user chooses.
 
     Attributes:
-        pes, cells_per_cycle, acc_banks: see `Design`.
-        acc_bits: width of an accumulator at least; the kind of weights asks for one of its own.
-        clock_mhz: clock. hard: hard activations instead of the table.
+        pes: number of processing elements.
+        cells_per_cycle: number of element-wise units, 1 or 2.
+        clock_mhz: clock in MHz.
+        acc_banks: accumulators per row: 1, 2 or 4.
+        acc_bits: least width of an accumulator; the kind of weights may require a wider one.
+        hard: whether activations are piecewise linear instead of read from the table.
     """
 
     pes: int
@@ -35,35 +38,38 @@ class DesignOptions:
     hard: bool = False
 
 
-def design_of(plan: StepPlan, works: Sequence[MatrixEntries], pruning: Pruning, choices: DesignOptions) -> Design:
+def design_of(plan: StepPlan, matrices: Sequence[MatrixEntries], pruning: Pruning, options: DesignOptions) -> Design:
     """The smallest design that holds the layers.
 
     Args:
-        plan: of a step of the layers.
-        works: entries of each of its phases.
+        plan: the plan of a step of the layers.
+        matrices: entries of the matrix of each phase of the plan.
         pruning: kind of weights and gap bits.
-        choices: the user's.
+        options: the fields of the design that the user chooses.
 
     Raises:
-        CapacityError: a depth is beyond what any design has. FormatError: there are no such gap bits.
+        CapacityError: if a PE has more entries or entry words than any design holds.
+        FormatError: if the number of gap bits, or another field, is not allowed.
     """
     if pruning.gap_bits not in GAP_BITS:
         raise FormatError(f"gap_bits is {pruning.gap_bits}; {GAP_BITS[0]} to {GAP_BITS[-1]} are allowed")
     per_word = Packing(pruning.kind, pruning.gap_bits).per_word(False)
-    longest = [int(work.entries.max(initial=0)) for work in works]
-    words = sum(-(-entries // per_word) for entries in longest)
-    check_entries(max(longest))
+    most_entries = [int(matrix.entries.max(initial=0)) for matrix in matrices]
+    words = sum(-(-entries // per_word) for entries in most_entries)
+    check_entries(max(most_entries))
     if words > MAX_ENTRIES:
-        raise CapacityError(f"a PE has {words} entry words; {MAX_ENTRIES} are counted: use more PEs or prune more")
+        raise CapacityError(
+            f"a PE needs {words} entry words; {MAX_ENTRIES} are the most it can have: use more PEs or prune more"
+        )
     formats = EngineFormats(
-        pruning.kind, SOURCE, STATE, OUTPUT, HARD_GATE if choices.hard else GATE, HARD_CELL if choices.hard else CELL
+        pruning.kind, SOURCE, STATE, OUTPUT, HARD_GATE if options.hard else GATE, HARD_CELL if options.hard else CELL
     )
     return smallest_design(
-        Needs.of(plan, choices.pes, choices.cells_per_cycle, words, choices.acc_bits),
+        Needs.of(plan, options.pes, options.cells_per_cycle, words, options.acc_bits),
         formats,
-        pes=choices.pes,
+        pes=options.pes,
         gap_bits=pruning.gap_bits,
-        cells_per_cycle=choices.cells_per_cycle,
-        acc_banks=choices.acc_banks,
-        clock_mhz=choices.clock_mhz,
+        cells_per_cycle=options.cells_per_cycle,
+        acc_banks=options.acc_banks,
+        clock_mhz=options.clock_mhz,
     )

@@ -1,8 +1,8 @@
-"""Energy of a step by the talk's 45 nm table: compute, SRAM, registers; and what DRAM would have cost.
+"""Modelled energy of a step: compute, SRAM and registers, and for comparison the weights read from DRAM.
 
-Modelled: an access of b bits is taken as b / 32 of the table's, a narrower operation as a whole one. Clock tree,
-routing, leakage, input and output are not in it; an FPGA takes more, by a factor that the table does not give. The
-parts compare with each other and with DRAM.
+The costs are those of the 45 nm table in Song Han's talk. An access of b bits costs b / 32 of a 32-bit access, and a
+narrower operation as much as a 32-bit one. Clock tree, routing, leakage, input and output are left out. An FPGA takes
+more, by a factor that the table does not give, so that the parts compare only with each other and with DRAM.
 """
 
 from __future__ import annotations
@@ -21,19 +21,21 @@ TABLE = {
     "SRAM": 5.0,
     "DRAM": 640.0,
 }
-"""pJ a 32-bit operation at 45 nm (ANCHORS: the talk)."""
+"""Energy of a 32-bit operation at 45 nm in pJ, from Song Han's talk."""
 CELL_MULTIPLICATIONS = 11
-"""Of a cell, besides the scales of its four rows: 3 peepholes, 5 activations, f c, i g, o t."""
+"""Multiplications per cell besides the scales of its four rows: 3 peepholes, 5 activations, f c, i g, o tanh(c)."""
 CELL_READS = 16 * 4 + 16 * 3 + 2 * 16 + 5 * 32
-"""Block RAM bits of a cell besides its scales: biases, peepholes, c read and written, five table segments."""
+"""Bits that a cell reads or writes in block RAM besides its scales: biases, peepholes, c twice, 5 table segments."""
 
 
 @dataclass(frozen=True)
 class Energy:
-    """pJ of one step.
+    """Energy of one step in pJ.
 
     Attributes:
-        parts: by cause. dram: the same weights read from DRAM. dense_dram: every weight as 32 bits from DRAM.
+        parts: energy by cause.
+        dram: energy of reading the same entries from DRAM instead.
+        dense_dram: energy of reading all weights before pruning from DRAM, 32 bits each.
     """
 
     parts: dict[str, float]
@@ -42,12 +44,18 @@ class Energy:
 
     @property
     def total(self) -> float:
-        """All causes, DRAM left out: there is none."""
+        """Energy of all causes; DRAM is not among them, because the engine uses none."""
         return sum(self.parts.values())
 
 
 def energy_of(step: StepTiming, dense_weights: int, design: Design) -> Energy:
-    """Energy of a step; `dense_weights`: weights before pruning."""
+    """Energy of a step.
+
+    Args:
+        step: timing and work of the step.
+        dense_weights: number of weights before pruning.
+        design: the engine's design.
+    """
     weight_operation = TABLE["int add"] + (TABLE["int mult"] if design.packing.weight.multiplies else 0)
     cells, rows, banks = step.items["lstm"], step.items["dense"], design.acc_banks
     scaled_rows = 4 * cells + rows

@@ -1,4 +1,4 @@
-"""One estimate: time, memory, resources and energy of a network on a design and a board, as plain values."""
+"""An estimate: time, memory, resources and energy of a network on a design and a board, as plain values for JSON."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ Estimate = dict[str, Any]
 
 @dataclass(frozen=True)
 class Subject:
-    """What is estimated.
+    """The network of an estimate.
 
     Attributes:
-        name: in words. dense_weights: weights before pruning, of all matrices.
-        assumed: sentences on what the figures rest on.
+        name: description of the network in words.
+        dense_weights: weights of all matrices before pruning.
+        assumed: sentences that tell what the figures rest on.
     """
 
     name: str
@@ -30,27 +31,33 @@ class Subject:
 
 
 def estimate(subject: Subject, timed: TimedNetwork, design: Design, board: Board, steps: int = 1) -> Estimate:
-    """The estimate; `steps`: length of the sequence whose cycles are given besides the steady step's.
+    """Estimate time, resources and energy.
 
-    Raises:
-        UnsupportedError: a skip design, whose cycles depend on the data.
+    Args:
+        subject: the network in words.
+        timed: the network's timing on the design.
+        design: the design.
+        board: the board that the design is for.
+        steps: frames of the sequence whose cycles are given besides those of a step in the steady state.
     """
     step = timed.step()
     clock = design.clock_mhz
     frames = clock * 1e6 / step.cycles
-    whole = timed.sequence(steps)
-    uses = use(design, board)
-    lacking = over(uses)
-    upper = luts_upper(uses, design)
-    modelled, budget = uses["luts"].used, uses["luts"].budget
+    sequence = timed.sequence(steps)
+    resources = use(design, board)
+    lacking = over(resources)
+    upper = luts_upper(resources, design)
+    luts = resources["luts"]
     unsettled = (
-        [f"LUT is NOT settled: {modelled:,.0f} as modelled fit, the upper count of {upper:,.0f} exceeds {budget:,}"]
-        if uses["luts"].fits and upper > budget
+        [
+            f"LUT is NOT settled: {luts.used:,.0f} as modelled fit, but the upper count of {upper:,.0f} exceeds the "
+            f"board's {luts.budget:,}"
+        ]
+        if luts.fits and upper > luts.budget
         else []
     )
-    spent = energy_of(step, subject.dense_weights, design)
-    too_fast = clock > board.max_clock_mhz
-    if too_fast:
+    energy = energy_of(step, subject.dense_weights, design)
+    if clock > board.max_clock_mhz:
         lacking.append(f"clock: {clock} MHz wanted, {board.name} is built for {board.max_clock_mhz} at most")
     return {
         "estimate": 1,
@@ -70,27 +77,27 @@ def estimate(subject: Subject, timed: TimedNetwork, design: Design, board: Board
         "latency_us": step.cycles / clock,
         "streams": 1,
         "frames_per_s": frames,
-        "sequence": {"steps": steps, "cycles": whole.total, "latency_us": whole.total / clock},
+        "sequence": {"steps": steps, "cycles": sequence.total, "latency_us": sequence.total / clock},
         "nonzero_weights": step.weights,
         "padding_entries": step.entries - step.weights,
         "dense_weights": subject.dense_weights,
         "density": sum(timed.weights) / subject.dense_weights,
         "effective_gops": 2 * step.weights * frames / 1e9,
         "dense_equivalent_gops": 2 * subject.dense_weights * frames / 1e9,
-        "bram36": ceil(2 * uses["bram36"].used) / 2,
+        "bram36": ceil(2 * resources["bram36"].used) / 2,
         "fits": not lacking,
         "over": lacking,
         "resources": {
-            name: {"used": item.used, "budget": item.budget, "parts": item.parts, "basis": BASIS[name]}
-            for name, item in uses.items()
+            name: {"used": resource.used, "budget": resource.budget, "parts": resource.parts, "basis": BASIS[name]}
+            for name, resource in resources.items()
         },
-        "percent": percentages(uses),
+        "percent": percentages(resources),
         "memory_bits": bits_by_cause(design),
         "energy_pj": {
-            "parts": spent.parts,
-            "total": spent.total,
-            "same_weights_from_dram": spent.dram,
-            "dense_float32_from_dram": spent.dense_dram,
+            "parts": energy.parts,
+            "total": energy.total,
+            "same_weights_from_dram": energy.dram,
+            "dense_float32_from_dram": energy.dense_dram,
             "table": TABLE,
         },
         "luts_upper": round(upper),
@@ -103,8 +110,8 @@ def _basis(timed: TimedNetwork) -> dict[str, str]:
     counts = "entries of each PE exact" if timed.exact else "entries of each PE modelled from random weights"
     return {
         "cycles_per_step": f"modelled: the engine's schedule, iteration by iteration, in the steady state; {counts}",
-        "latency_us": "modelled: cycles over the clock, one stream; without the pipeline's depth, once a sequence",
+        "latency_us": "modelled: cycles over the clock, one stream; without the pipeline's depth, once per sequence",
         "utilisation": "non-zero weights over PEs times cycles; matvec: without element-wise, input and output waits",
-        "energy_pj": "modelled: 45 nm table of the talk, an access of b bits as b / 32 of a 32-bit one",
+        "energy_pj": "modelled: 45 nm table of Song Han's talk, an access of b bits as b / 32 of a 32-bit one",
         **BASIS,
     }

@@ -1,12 +1,12 @@
-"""Entries and padding of each PE for a matrix by its size: exact for gap-aware masks, modelled for the others.
+"""Entries and padding of each PE for a matrix of a given size: exact for gap-aware masks, modelled for the others.
 
-A gap-aware mask keeps min(k, its weights) of each PE, k = round(density * weights / PEs), and needs no padding; so its
-entries are known without one weight. The exception is a stride whose virtual rows alone exceed the gap field: padding
-then depends on the weights and is modelled.
+A gap-aware mask keeps round(density * weights / PEs) weights of each PE, or all of them if the PE has fewer, and needs
+no padding. Its entries therefore follow from the sizes. There is one exception: if the virtual rows of a column (those
+that fill the stride up to a power of two) exceed the gap field, padding depends on the weights and is modelled.
 
-Modelled masks keep the largest of independent, identically distributed weights, whatever their distribution: the kept
-ones then are a uniformly random subset, of each PE (pe-balanced) or of the matrix (magnitude), drawn from a seed.
-Trained weights are no such thing: their rows differ, so that magnitude masks are less balanced than this says.
+Modelled masks keep the largest of independent, identically distributed weights. Whatever the distribution, the kept
+weights are then a uniformly random subset of each PE (pe-balanced) or of the matrix (magnitude), drawn from a seed.
+Trained weights differ from row to row, so that magnitude masks are less balanced than the model says.
 """
 
 from __future__ import annotations
@@ -24,11 +24,14 @@ from ese_host.ir import ESTIMATED, MASK_FAMILIES, Balance, MaskFamily, WeightKin
 
 @dataclass(frozen=True)
 class Pruning:
-    """How the weights are thinned and stored.
+    """How the weights are pruned and stored.
 
     Attributes:
-        density: kept share, of all matrices or of each in the order of `LayerSize.matrices`.
-        masks: family. kind: weight codes. gap_bits: width of the relative index. seed: of modelled masks.
+        density: share of weights kept: one for all matrices, or one each in the order of `LayerSize.matrices`.
+        masks: mask family.
+        kind: kind of weight codes.
+        gap_bits: bits of the relative index.
+        seed: seed of modelled masks.
     """
 
     density: float | tuple[float, ...]
@@ -46,28 +49,37 @@ class Pruning:
 
     @property
     def balance(self) -> Balance:
-        """What its masks promise."""
+        """Balance that the mask family promises."""
         return MASK_FAMILIES[self.masks]
 
     def of(self, number: int) -> float:
-        """Density of the matrix of that number."""
+        """Density of one matrix.
+
+        Args:
+            number: number of the matrix among those of all layers, from 0.
+
+        Raises:
+            UnsupportedError: if several densities are given, but none for this matrix.
+        """
         if not isinstance(self.density, tuple):
             return self.density
         if number >= len(self.density):
             raise UnsupportedError(
-                f"{len(self.density)} densities are given; matrix {number + 1} has none: give one, or one each"
+                f"{len(self.density)} densities are given; matrix {number + 1} has none: give one density for all "
+                "matrices, or one for each"
             )
         return self.density[number]
 
 
 @dataclass(frozen=True, eq=False)
 class MatrixEntries:
-    """Entries of one matrix.
+    """Entries of one matrix in each PE.
 
     Attributes:
-        weights: (pes,) weights kept. padding: (pes,) entries that carry none.
-        exact: whether both follow from the sizes; else they are modelled.
-        reach: largest distance that the gap field passes, over the mean distance of kept weights.
+        weights: (pes,) number of kept weights.
+        padding: (pes,) number of padding entries, which carry no weight.
+        exact: whether both follow from the sizes; otherwise they are modelled.
+        reach: largest distance that one gap can bridge, over the mean distance of kept weights.
     """
 
     weights: npt.NDArray[np.int64]
@@ -77,12 +89,22 @@ class MatrixEntries:
 
     @property
     def entries(self) -> npt.NDArray[np.int64]:
-        """(pes,) stored entries: cycles of each PE."""
+        """(pes,) stored entries; each takes a PE one iteration."""
         return self.weights + self.padding
 
 
-def least_work(size: MatrixSize, number: int, pruning: Pruning, pes: int) -> MatrixEntries:
-    """Entries without any padding: a bound for every family, exact for gap-aware masks but for virtual rows."""
+def least_entries(size: MatrixSize, number: int, pruning: Pruning, pes: int) -> MatrixEntries:
+    """Entries without padding: a lower bound for balanced masks; `exact` tells whether it is reached.
+
+    Args:
+        size: rows and columns of the matrix.
+        number: number of the matrix among those of all layers, from 0.
+        pruning: density, mask family and weight codes.
+        pes: number of processing elements.
+
+    Raises:
+        UnsupportedError: if several densities are given, but none for this matrix.
+    """
     interleave = size.interleave(pes)
     keep = round(pruning.of(number) * size.weights / pes)
     kept = np.minimum(keep, _rows(interleave) * size.columns)
@@ -93,19 +115,29 @@ def least_work(size: MatrixSize, number: int, pruning: Pruning, pes: int) -> Mat
 
 
 @functools.lru_cache(maxsize=256)
-def work_of(size: MatrixSize, number: int, pruning: Pruning, pes: int) -> MatrixEntries:
-    """Entries of a matrix, `number` being its place in the network."""
-    least = least_work(size, number, pruning, pes)
+def entries_of(size: MatrixSize, number: int, pruning: Pruning, pes: int) -> MatrixEntries:
+    """Entries of a matrix, padding included.
+
+    Args:
+        size: rows and columns of the matrix.
+        number: number of the matrix among those of all layers, from 0; it varies the seed of a modelled mask.
+        pruning: density, mask family and weight codes.
+        pes: number of processing elements.
+
+    Raises:
+        UnsupportedError: if several densities are given, but none for this matrix.
+    """
+    least = least_entries(size, number, pruning, pes)
     if least.exact:
         return least
-    positions = _modelled(size, number, pruning.of(number), pruning.balance.whole, pruning.seed, pes)
+    positions = _random_positions(size, number, pruning.of(number), pruning.balance.whole, pruning.seed, pes)
     weights = np.array([len(p) for p in positions], dtype=np.int64)
     padding = np.array([_padding(p, pruning) for p in positions], dtype=np.int64)
     return MatrixEntries(weights, padding, False, least.reach)
 
 
 def _padding(positions: Positions, pruning: Pruning) -> int:
-    """Padding entries of one PE: what `relative_index` inserts."""
+    """Number of padding entries that `relative_index` inserts in one PE."""
     limit = max_gap(pruning.kind, pruning.gap_bits)
     skipped = np.diff(positions, prepend=-1) - 1
     long = skipped[skipped > limit] - limit
@@ -113,20 +145,22 @@ def _padding(positions: Positions, pruning: Pruning) -> int:
 
 
 @functools.lru_cache(maxsize=16)
-def _modelled(size: MatrixSize, number: int, density: float, whole: bool, seed: int, pes: int) -> tuple[Positions, ...]:
-    """Ascending positions of a random mask, PE by PE: so many of the `whole` matrix, or of each PE."""
+def _random_positions(
+    size: MatrixSize, number: int, density: float, whole: bool, seed: int, pes: int
+) -> tuple[Positions, ...]:
+    """Ascending positions that a random mask keeps in each PE, drawn from the `whole` matrix or from each PE."""
     interleave = size.interleave(pes)
     if whole:
-        return tuple(_of_matrix(interleave, _chosen(size, number, density, seed), size.columns))
+        return tuple(_split_by_pe(interleave, _random_weights(size, number, density, seed), size.columns))
     rng = np.random.default_rng([seed, number])
     keep = round(density * size.weights / pes)
-    own = _rows(interleave) * size.columns
-    return tuple(_of_pe(interleave, pe, min(keep, int(own[pe])), int(own[pe]), rng) for pe in range(pes))
+    weights = [int(count) for count in _rows(interleave) * size.columns]
+    return tuple(_draw_from_pe(interleave, pe, min(keep, weights[pe]), weights[pe], rng) for pe in range(pes))
 
 
 @functools.lru_cache(maxsize=16)
-def _chosen(size: MatrixSize, number: int, density: float, seed: int) -> Positions:
-    """So many of a matrix's weights, row by row, at random."""
+def _random_weights(size: MatrixSize, number: int, density: float, seed: int) -> Positions:
+    """Row-major indices of a random share `density` of a matrix's weights."""
     rng = np.random.default_rng([seed, number])
     count = round(density * size.weights)
     chosen: Positions = rng.choice(size.weights, count, replace=False, shuffle=False)
@@ -134,32 +168,32 @@ def _chosen(size: MatrixSize, number: int, density: float, seed: int) -> Positio
 
 
 def _rows(interleave: Interleave) -> npt.NDArray[np.int64]:
-    """(pes,) rows of each PE."""
-    whole, rest = divmod(interleave.items, interleave.pes)
-    rows: npt.NDArray[np.int64] = (whole + (np.arange(interleave.pes) < rest)).astype(np.int64) * interleave.group
+    """(pes,) number of rows in each PE."""
+    least, rest = divmod(interleave.items, interleave.pes)
+    rows: npt.NDArray[np.int64] = (least + (np.arange(interleave.pes) < rest)).astype(np.int64) * interleave.group
     return rows
 
 
 def _needs_padding(interleave: Interleave, kept: npt.NDArray[np.int64], limit: int) -> bool:
-    """Whether the virtual rows between columns exceed the gap field in a PE that keeps more than a column."""
+    """Whether virtual rows exceed the gap `limit` in a PE that keeps more weights than one column has."""
     rows = _rows(interleave)
     virtual = (1 << interleave.stride_log2) - rows
     return bool(((virtual > limit) & (kept > rows) & (rows > 0)).any())
 
 
-def _of_pe(interleave: Interleave, pe: int, keep: int, own: int, rng: np.random.Generator) -> Positions:
-    """Ascending positions of `keep` of one PE's weights, chosen at random."""
+def _draw_from_pe(interleave: Interleave, pe: int, keep: int, weights: int, rng: np.random.Generator) -> Positions:
+    """Ascending positions of `keep` of one PE's `weights`, drawn at random."""
     rows = int(_rows(interleave)[pe])
     if not keep:
         return np.zeros(0, dtype=np.int64)
-    chosen: Positions = np.sort(rng.choice(own, keep, replace=False, shuffle=False))
+    chosen: Positions = np.sort(rng.choice(weights, keep, replace=False, shuffle=False))
     column, row = np.divmod(chosen, rows)
     positions: Positions = (column << interleave.stride_log2) + row
     return positions
 
 
-def _of_matrix(interleave: Interleave, chosen: Positions, columns: int) -> list[Positions]:
-    """Ascending positions, PE by PE, of weights chosen among all of a matrix."""
+def _split_by_pe(interleave: Interleave, chosen: Positions, columns: int) -> list[Positions]:
+    """Ascending positions in each PE of weights that are given by their row-major indices in the matrix."""
     owner, local = interleave.owners()
     row, column = np.divmod(chosen, columns)
     position = (column << interleave.stride_log2) + local[row]

@@ -1,9 +1,11 @@
-"""Memories to primitives: what csrc instantiates, in block RAM and LUTRAM.
+"""Memories of the engine (csrc), counted in block RAM and LUTRAM.
 
-A block RAM of 18 Kb holds 1K x 18 with two ports; a memory takes the least number over the aspect ratios 1K x 18,
-2K x 9, 4K x 4, 8K x 2, 16K x 1; two of 18 Kb make one BRAM36. LUTRAM counts LUTs, in blocks with one write and one read
-port: 7-series RAM32M (32 x 6) and RAM64M (64 x 3) have four, UltraScale RAM32M16 (32 x 14) and RAM64M8 (64 x 7) eight.
-A deeper one is made of 64-word blocks.
+A RAMB18 is a block RAM of 18 Kb with two ports. A memory takes the least number of them over the aspect ratios
+1K x 18, 2K x 9, 4K x 4, 8K x 2 and 16K x 1. Two RAMB18 make one BRAM36.
+
+LUTRAM is counted in LUTs, in blocks with one write and one read port. RAM32M (32 x 6) and RAM64M (64 x 3) of the
+7-series take four LUTs, RAM32M16 (32 x 14) and RAM64M8 (64 x 7) of UltraScale eight. A deeper memory is made of blocks
+of 64 words.
 """
 
 from __future__ import annotations
@@ -19,21 +21,30 @@ Kind = Literal["bram", "lutram"]
 ASPECTS = ((1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
 """Depth and width of one RAMB18 with two ports."""
 WIDE = (512, 36)
-"""The same with one write and one read port: memories wider than 36 bits, which nothing reads twice."""
+"""Depth and width of one RAMB18 with one write and one read port, for memories of more than 36 bits."""
 LUTRAM_BLOCKS = {"zynq-7000": ((32, 6, 4), (64, 3, 4)), "zynq-ultrascale": ((32, 14, 8), (64, 7, 8))}
-"""Depth, width and LUTs of the blocks with one write and one read port."""
+"""Depth, width and LUTs of the LUTRAM blocks with one write and one read port."""
 AUTO_LUTRAM_BITS, AUTO_LUTRAM_DEPTH = 1024, 64
-"""A memory that csrc binds to neither becomes LUTRAM up to this size (assumed of the tools), else block RAM."""
+"""Size up to which the tools are assumed to put a memory into LUTRAM that csrc does not bind to either kind."""
 PHASE_BITS, SCAN_BITS, ROWS_BITS = 237, 81, 16
-"""Bits of csrc/engine/phase.h's Phase: a stage of 2, 13 flags, 6 fields of 16, 2 targets of 18, 4 + 4 + 2 + 2, 7 shifts
-of 6, 2 x 18; of what skip mode adds; of what full phases add."""
+"""Bits of a Phase (csrc/engine/phase.h), bits that skip mode adds, and bits that full phases add.
+
+PHASE_BITS is a stage of 2, 13 flags, 6 fields of 16, 2 targets of 18, 4 + 4 + 2 + 2, 7 shifts of 6, and 2 x 18."""
 DMA_RAMB18 = 6
-"""AXI DMA in simple mode, both directions: 3 BRAM36 assumed. The engine's own streams have no FIFO."""
+"""RAMB18 assumed for the AXI DMA in simple mode, both directions. The engine's own streams have no FIFO."""
 
 
 @dataclass(frozen=True)
 class Memory:
-    """Memories of one cause: `copies` of `depth` x `bits`, and where they lie."""
+    """Equal memories of one cause.
+
+    Attributes:
+        cause: name of what the memories hold.
+        copies: number of memories.
+        depth: words of each memory.
+        bits: bits of a word.
+        kind: "bram" for block RAM or "lutram" for LUTRAM.
+    """
 
     cause: str
     copies: int
@@ -43,21 +54,21 @@ class Memory:
 
     @property
     def capacity(self) -> int:
-        """Bits held."""
+        """Bits of all copies."""
         return self.copies * self.depth * self.bits
 
     @property
     def ramb18(self) -> int:
-        """Half BRAM36 needed."""
+        """RAMB18 of all copies; 0 for LUTRAM."""
         return self.copies * ramb18(self.depth, self.bits) if self.kind == "bram" else 0
 
     def luts(self, family: Family) -> int:
-        """LUTs needed as memory."""
+        """LUTs that all copies take as LUTRAM; 0 for block RAM."""
         return self.copies * lutram(self.depth, self.bits, family) if self.kind == "lutram" else 0
 
 
 def ramb18(depth: int, bits: int) -> int:
-    """RAMB18 of one memory.
+    """Number of RAMB18 that one memory of `depth` words of `bits` bits takes.
 
     >>> ramb18(1024, 18), ramb18(1692, 18), ramb18(1024, 32), ramb18(512, 16), ramb18(2049, 18)
     (1, 2, 2, 1, 3)
@@ -67,7 +78,12 @@ def ramb18(depth: int, bits: int) -> int:
 
 
 def lutram(depth: int, bits: int, family: Family) -> int:
-    """LUTs of one memory.
+    """Number of LUTs that one memory takes as LUTRAM.
+
+    Args:
+        depth: words of the memory.
+        bits: bits of a word.
+        family: of the FPGA.
 
     >>> lutram(16, 24, "zynq-7000"), lutram(64, 24, "zynq-7000"), lutram(16, 24, "zynq-ultrascale")
     (16, 32, 16)
@@ -76,11 +92,11 @@ def lutram(depth: int, bits: int, family: Family) -> int:
 
 
 def memories_of(design: Design) -> list[Memory]:
-    """Every memory of the engine."""
+    """Every memory of the engine at the depths of the design, whether a network fills it or not."""
     d, pairs = design, (design.pes + 1) // 2
     units = d.cells_per_cycle
     skips = d.mode == "skip"
-    found = [
+    memories = [
         Memory("entries", d.pes, d.entry_depth, d.packing.word_bits, "bram"),
         *(_skip_memories(design) if skips else _vectors(pairs, d.vector_depth)),
         _auto("scales", units * 4 * d.acc_banks, d.param_depth, 16),
@@ -93,12 +109,12 @@ def memories_of(design: Design) -> list[Memory]:
         Memory("phase table", 1, d.phases, PHASE_BITS + skips * SCAN_BITS + d.full_phases * ROWS_BITS, "lutram"),
     ]
     if not d.packing.weight.own_level:
-        found.append(Memory("codebooks", d.pes, 256, 16, "lutram"))
-    return [memory for memory in found if memory.copies]
+        memories.append(Memory("codebooks", d.pes, 256, 16, "lutram"))
+    return [memory for memory in memories if memory.copies]
 
 
 def table_copies(design: Design) -> int:
-    """Copies of the tanh table that a unit reads: i and f the first, g and o the second, tanh(c) the third."""
+    """Copies of the tanh table that each unit has: i and f read the first, g and o the second, tanh(c) the third."""
     if not design.gate.hard:
         return 2 if design.cell.hard else 3
     return 0 if design.cell.hard else 2
@@ -109,7 +125,7 @@ def _vectors(copies: int, depth: int) -> list[Memory]:
 
 
 def _skip_memories(design: Design) -> list[Memory]:
-    """Vectors as one copy of wide rows, column pointers, FIFOs, and what was last broadcast."""
+    """Memories that skip mode has instead: vectors in wide rows, the last broadcast, column pointers and FIFOs."""
     d, wide = design, SCAN_WIDTH * RAM_BITS
     column = 2 * (16 + d.packing.slot_bits) + RAM_BITS
     rows = max(d.delta_depth, SCAN_WIDTH) // SCAN_WIDTH

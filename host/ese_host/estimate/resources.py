@@ -1,11 +1,13 @@
-"""What a design takes of a board, by part: block RAM and LUTRAM counted, DSP, LUT and FF modelled.
+"""Resources of a board that a design uses, part by part: block RAM, LUTRAM and DSP counted, LUT and FF modelled.
 
-Basis: block RAM, LUTRAM and DSP follow from csrc's arrays and multiplications and the primitives' widths. LUT and FF
-are formulas fitted to Yosys 0.70 (synth_xilinx, xc7): an element-wise unit as PandA Bambu makes it of csrc
-(docs/parts.md), a PE as written by hand in Verilog after pe.h and accumulators.h. The multiplexers from accumulators
-to units are by the slice's structure; Yosys counts 1.1 to 2.2 times as many there (`luts_upper`, docs/estimate.md).
-Control, loader and the block design are allowances. No vendor synthesis is behind any of it. Assumed: the branches
-execute<0> and execute<1> share everything but the accumulators' ports.
+Block RAM, LUTRAM and DSP follow from the arrays and multiplications of the engine's C++ (csrc) and the widths of the
+FPGA's primitives. LUT and FF are formulas fitted to Yosys 0.70 (synth_xilinx, xc7). The element-wise unit was
+synthesized from what PandA Bambu makes of csrc (docs/parts.md), the PE from Verilog written by hand after pe.h and
+accumulators.h. The multiplexers from accumulators to units follow from the structure of a slice; Yosys counts 1.1 to
+2.2 times as many LUTs there (`luts_upper`, docs/estimate.md). Control, loader and the block design are allowances.
+
+No vendor synthesis has confirmed these figures. They assume that the branches execute<0> and execute<1> share all
+logic but the ports of the accumulators.
 """
 
 from __future__ import annotations
@@ -23,18 +25,18 @@ BASIS = {
     "lutram": "counted: csrc's memories in RAM32M/RAM64M blocks; AXI DMA assumed",
     "dsps": "counted: csrc's multiplications by the DSP's operand widths",
     "luts": "modelled (no vendor synthesis): Yosys on a PE and on HLS's unit, multiplexers by formula",
-    "flip_flops": "modelled (no vendor synthesis): as luts",
+    "flip_flops": "modelled (no vendor synthesis): like luts",
 }
 NAMES = {"bram36": "BRAM36", "lutram": "LUTRAM", "dsps": "DSP", "luts": "LUT", "flip_flops": "FF"}
 DSP_WIDTHS = {"zynq-7000": (25, 18), "zynq-ultrascale": (27, 18)}
 CONTROL = {"luts": 2500, "flip_flops": 2500}
-"""Sequencer, loader with CRC-32, packets, registers: an allowance."""
+"""Allowance for the sequencer, the loader with its CRC-32, packets and registers."""
 INFRASTRUCTURE = {"luts": 4500, "flip_flops": 6000, "lutram": 400}
-"""AXI DMA, two AXI interconnects, reset: an allowance."""
+"""Allowance for the AXI DMA, two AXI interconnects and the reset."""
 RESULT_BITS = 133
-"""Bits of a unit's result on its way: 64 + 18 + 18 + 16 + 16 + 1."""
+"""Bits of a unit's result between issue and write: 64 + 18 + 18 + 16 + 16 + 1."""
 UNPAIRED = {"PEs": 451 / 328, "element-wise units": 5177 / 4175}
-"""Yosys's own LUTs, none paired, over paired ones (benchmarks/rtl, W = 24): the upper count."""
+"""LUTs as Yosys counts them, none paired, over the paired count (benchmarks/rtl, 24-bit accumulators)."""
 DRAIN = {
     2: 288,
     4: 288,
@@ -51,35 +53,48 @@ DRAIN = {
     96: 9812,
     128: 13634,
 }
-"""Yosys's own LUTs from so many PEs to one unit, none paired (benchmarks/rtl, W = 24). No steady
-function: between two counts of PEs the greater."""
+"""LUTs of the multiplexers from the accumulators of a number of PEs to one unit, as Yosys counts them, none paired.
+
+The accumulators have 24 bits (benchmarks/rtl). The count is not monotonic: `drain_upper` takes the greater of the two
+neighbours of a number of PEs that is not listed."""
 FULL_LUTS = 20
-"""LUTs of a PE for full phases, its second way to unpack a word: Yosys counts 16 for ternary codes, 1, -5 and 18 for
-those of 4, 8 and 16 bits."""
+"""LUTs of a PE for full phases, which unpack a word in a second way.
+
+Yosys counts 16 for ternary codes, and 1, -5 and 18 for codes of 4, 8 and 16 bits."""
 PE_PIPELINE_BITS = 240
 CELL_PIPELINE_BITS = 1600
 
 
 @dataclass(frozen=True)
 class ResourceUse:
-    """One resource: what each part takes, and what the board has."""
+    """Use of one resource.
+
+    Attributes:
+        parts: amount that each part of the design takes, by its name.
+        budget: amount that the board has.
+    """
 
     parts: dict[str, float]
     budget: int
 
     @property
     def used(self) -> float:
-        """All parts."""
+        """Amount taken by all parts together."""
         return sum(self.parts.values())
 
     @property
     def fits(self) -> bool:
-        """Whether the board has as much."""
+        """Whether the board has enough of the resource."""
         return ceil(self.used) <= self.budget
 
 
 def multiplier(a: int, b: int, family: Family) -> int:
-    """DSPs of a signed product of `a` by `b` bits.
+    """Number of DSPs that multiply two signed numbers.
+
+    Args:
+        a: bits of one factor.
+        b: bits of the other factor.
+        family: of the FPGA.
 
     >>> multiplier(24, 17, "zynq-7000"), multiplier(28, 17, "zynq-7000"), multiplier(36, 17, "zynq-ultrascale")
     (1, 2, 2)
@@ -93,7 +108,7 @@ def multiplier(a: int, b: int, family: Family) -> int:
 
 
 def mux_luts(ways: int) -> int:
-    """LUTs of one bit of a multiplexer: 4 to 1 in one LUT, up to 16 to 1 with the slice's own multiplexers.
+    """LUTs per bit of a multiplexer: 4 to 1 takes one LUT, up to 16 to 1 takes the slice's own multiplexers too.
 
     >>> [mux_luts(n) for n in (1, 4, 16, 64, 128)]
     [0, 1, 4, 17, 34]
@@ -105,11 +120,11 @@ def mux_luts(ways: int) -> int:
 
 
 def use(design: Design, board: Board) -> dict[str, ResourceUse]:
-    """What the design takes of the board, by resource and part."""
+    """Use of each resource of the board by the design, by the names in `NAMES`."""
     family = board.family
-    found = memories_of(design)
-    bram = {m.cause: m.ramb18 / 2 for m in found if m.ramb18}
-    lutram = {m.cause: float(m.luts(family)) for m in found if m.luts(family)}
+    memories = memories_of(design)
+    bram = {m.cause: m.ramb18 / 2 for m in memories if m.ramb18}
+    lutram = {m.cause: float(m.luts(family)) for m in memories if m.luts(family)}
     bram["AXI DMA"] = DMA_RAMB18 / 2
     lutram["AXI DMA"] = float(INFRASTRUCTURE["lutram"])
     parts = {
@@ -122,17 +137,21 @@ def use(design: Design, board: Board) -> dict[str, ResourceUse]:
     return {name: ResourceUse(parts[name], getattr(board, name)) for name in parts}
 
 
-def over(uses: dict[str, ResourceUse], causes: int = 4) -> list[str]:
-    """What the board lacks, each as a sentence with the largest parts; empty where the design fits."""
+def over(resources: dict[str, ResourceUse], causes: int = 4) -> list[str]:
+    """One sentence for each resource that the board has too little of; an empty list if the design fits.
+
+    A sentence names the `causes` largest parts.
+    """
     return [
-        f"{NAMES[name]}: {_number(item.used)} needed, the board has {item.budget:,}: {_largest(item, causes)}"
-        for name, item in uses.items()
-        if not item.fits
+        f"{NAMES[name]}: {_number(resource.used)} needed, the board has {resource.budget:,}: "
+        f"{_largest(resource, causes)}"
+        for name, resource in resources.items()
+        if not resource.fits
     ]
 
 
-def _largest(item: ResourceUse, causes: int) -> str:
-    ordered = sorted(item.parts.items(), key=lambda part: -part[1])
+def _largest(resource: ResourceUse, causes: int) -> str:
+    ordered = sorted(resource.parts.items(), key=lambda part: -part[1])
     named = [f"{cause} {_number(value)}" for cause, value in ordered[:causes]]
     rest = sum(value for _, value in ordered[causes:])
     return ", ".join([*named, f"others {_number(rest)}"] if rest else named)
@@ -143,7 +162,7 @@ def _number(value: float) -> str:
 
 
 def _dsps(design: Design, family: Family) -> dict[str, float]:
-    """Multiplications of the element-wise units and, where weights are no signs, of the PEs."""
+    """DSPs of the element-wise units and, if the weights are more than signs, of the PEs."""
     units, gate, cell = design.cells_per_cycle, design.gate, design.cell
     scaled = 4 * design.acc_banks * multiplier(design.acc_bits, 17, family)
     activations = sum(
@@ -164,7 +183,7 @@ def _dsps(design: Design, family: Family) -> dict[str, float]:
 
 
 def pe_luts(design: Design) -> float:
-    """LUTs of a PE with its accumulators' ports, memories aside."""
+    """LUTs of the logic of a PE and of its accumulators' ports, without memories."""
     packing = design.packing
     return (
         250
@@ -178,7 +197,7 @@ def pe_luts(design: Design) -> float:
 
 
 def unit_luts(design: Design) -> float:
-    """LUTs of an element-wise unit, memories aside: csrc's own through an HLS compiler (docs/parts.md)."""
+    """LUTs of the logic of an element-wise unit, without memories, as an open HLS compiler makes it (docs/parts.md)."""
     return 2815 + 1360 * design.acc_banks + 1.25 * max(0, design.acc_bits - 24)
 
 
@@ -208,25 +227,27 @@ def _flip_flops(design: Design) -> dict[str, float]:
 
 
 def drain_upper(design: Design) -> float:
-    """LUTs from the accumulators to all units as Yosys counts them: each unit drains PEs of its own."""
+    """LUTs from the accumulators to all units as Yosys counts them; each unit drains an equal share of the PEs."""
     units = design.cells_per_cycle
-    own = design.pes // units
-    counted = max(DRAIN[max((n for n in DRAIN if n <= own), default=2)], DRAIN[min(n for n in DRAIN if n >= own)])
+    pes_per_unit = design.pes // units
+    below = max((pes for pes in DRAIN if pes <= pes_per_unit), default=2)
+    above = min(pes for pes in DRAIN if pes >= pes_per_unit)
+    counted = max(DRAIN[below], DRAIN[above])
     return units * design.acc_banks * design.acc_bits / 24 * counted
 
 
-def luts_upper(uses: dict[str, ResourceUse], design: Design) -> float:
-    """LUTs where nothing is paired and multiplexers are as Yosys builds them."""
-    parts = {**uses["luts"].parts, "accumulators to units": drain_upper(design)}
+def luts_upper(resources: dict[str, ResourceUse], design: Design) -> float:
+    """Upper count of LUTs: none is paired with another, and the multiplexers are as Yosys builds them."""
+    parts = {**resources["luts"].parts, "accumulators to units": drain_upper(design)}
     return sum(value * UNPAIRED.get(part, 1.0) for part, value in parts.items())
 
 
-def percentages(uses: dict[str, ResourceUse]) -> dict[str, float]:
-    """Share of each resource that is taken."""
-    return {name: 100 * item.used / item.budget for name, item in uses.items()}
+def percentages(resources: dict[str, ResourceUse]) -> dict[str, float]:
+    """Share of the board's budget that the design takes of each resource, in percent."""
+    return {name: 100 * resource.used / resource.budget for name, resource in resources.items()}
 
 
 def bits_by_cause(design: Design, causes: Iterable[str] = ()) -> dict[str, int]:
-    """Bits that each memory holds, of the causes named or of all."""
-    named = set(causes)
-    return {m.cause: m.capacity for m in memories_of(design) if not named or m.cause in named}
+    """Bits that each memory holds, by cause; only of the given causes if there are any."""
+    wanted = set(causes)
+    return {m.cause: m.capacity for m in memories_of(design) if not wanted or m.cause in wanted}

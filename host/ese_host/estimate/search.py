@@ -1,4 +1,8 @@
-"""The fastest design that fits a board: PEs, gap bits and units, all tried, the hopeless ones by a bound."""
+"""Search for the fastest design that fits a board, over PEs, gap bits and element-wise units.
+
+Every combination is sized without padding first. Its cycles are then a lower bound, so that only combinations whose
+bound beats the best design so far need their padding counted.
+"""
 
 from __future__ import annotations
 
@@ -8,21 +12,29 @@ from dataclasses import dataclass, replace
 from ese_host.boards import Board
 from ese_host.errors import CapacityError, UnsupportedError
 from ese_host.estimate.design_choice import DesignOptions, design_of
-from ese_host.estimate.masks import MatrixEntries, Pruning, least_work
+from ese_host.estimate.masks import MatrixEntries, Pruning, least_entries
 from ese_host.estimate.resources import ResourceUse, percentages, use
-from ese_host.estimate.timing import TimedNetwork, planned, timed_of, works_of
+from ese_host.estimate.timing import TimedNetwork, entries_of_plan, planned, timed_of
 from ese_host.image import Design, LayerSize, StepPlan
 
 MIN_REACH = 2.5
-"""A gap-aware mask is tried where the gap field passes at least this many mean distances of kept weights; at ESE's
-layer and 10% 5 bits pass 3.1 and keep 98% of the magnitude, 4 bits 1.5 and 90%."""
+"""Least reach of the gap field, in mean distances of kept weights, with which a gap-aware mask is tried.
+
+For ESE's layer at a density of 10%, 5 bits reach 3.1 mean distances and keep 98% of the magnitude, 4 bits reach 1.5 and
+keep 90%."""
 HEADROOM = {"luts": 0.95, "flip_flops": 0.95}
-"""Share of a board that a search may fill: what is modelled keeps some free."""
+"""Share of a board's budget that a search may use; of modelled resources some is left free."""
 
 
 @dataclass(frozen=True)
 class SearchRange:
-    """What is tried; one value each where the user has given it."""
+    """Values that a search tries; a single one if the user has given it.
+
+    Attributes:
+        pes: numbers of processing elements.
+        gap_bits: bits of the relative index.
+        cells_per_cycle: numbers of element-wise units.
+    """
 
     pes: Sequence[int] = range(1, 129)
     gap_bits: Sequence[int] = range(2, 13)
@@ -31,13 +43,23 @@ class SearchRange:
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """A candidate: its choices, design, time and entries; `tried`: designs that were looked at."""
+    """A design that a search has found.
+
+    Attributes:
+        pruning: pruning with the candidate's gap bits.
+        options: the options that the design was made with.
+        design: the design.
+        timed: timing of the layers on the design.
+        matrices: entries of the matrix of each phase.
+        cycles: iterations of a step in the steady state.
+        tried: number of designs that the search has sized.
+    """
 
     pruning: Pruning
-    choices: DesignOptions
+    options: DesignOptions
     design: Design
     timed: TimedNetwork
-    works: list[MatrixEntries]
+    matrices: list[MatrixEntries]
     cycles: float
     tried: int = 0
 
@@ -45,80 +67,96 @@ class Candidate:
 def search(
     layers: Sequence[LayerSize],
     pruning: Pruning,
-    choices: DesignOptions,
+    options: DesignOptions,
     board: Board,
-    tried: SearchRange | None = None,
+    ranges: SearchRange | None = None,
 ) -> Candidate:
-    """The fastest design that fits; of equal ones the one with less block RAM, then the wider gap.
+    """The fastest design that fits; of equally fast ones the one with less block RAM, then the wider gap.
 
-    Where none fits: the one that comes nearest, by its scarcest resource.
+    If none fits, the design whose scarcest resource exceeds the board least.
+
+    Args:
+        layers: sizes of the layers in the order of computation.
+        pruning: density, mask family and weight codes; its gap bits are replaced by those of the range.
+        options: the design's other options; PEs and element-wise units are replaced by those of the range.
+        board: the board that the design shall fit.
+        ranges: values to try; all of `SearchRange` by default.
 
     Raises:
-        UnsupportedError: no design has memories for the layers at all.
+        UnsupportedError: if no design has memories for the layers, or if the layers cannot be estimated.
     """
     plan = planned(layers)
-    hopeful: list[tuple[float, float, int, Pruning, DesignOptions]] = []
+    fitting: list[tuple[float, float, int, Pruning, DesignOptions]] = []
     nearest: tuple[float, Pruning, DesignOptions] | None = None
-    count = 0
-    times: dict[tuple[int, int], float] = {}
-    for one_pruning, one_choices in _candidates(pruning, choices, tried or SearchRange()):
-        works = works_of(plan, one_pruning, one_choices.pes, least_work)
-        if pruning.balance.no_padding and min(work.reach for work in works) < _least_reach(tried):
+    tried = 0
+    bounds: dict[tuple[int, int], float] = {}
+    for candidate_pruning, candidate_options in _combinations(pruning, options, ranges or SearchRange()):
+        matrices = entries_of_plan(plan, candidate_pruning, candidate_options.pes, least_entries)
+        if pruning.balance.no_padding and min(matrix.reach for matrix in matrices) < _least_reach(ranges):
             continue
         try:
-            design = design_of(plan, works, one_pruning, one_choices)
+            design = design_of(plan, matrices, candidate_pruning, candidate_options)
         except CapacityError:
             continue
-        count += 1
-        uses = use(design, board)
-        if not _fits(uses):
-            scarcest = max(percentages(uses).values())
+        tried += 1
+        resources = use(design, board)
+        if not _fits(resources):
+            scarcest = max(percentages(resources).values())
             if nearest is None or scarcest < nearest[0]:
-                nearest = (scarcest, one_pruning, one_choices)
+                nearest = (scarcest, candidate_pruning, candidate_options)
             continue
-        key = (one_choices.pes, one_choices.cells_per_cycle)
-        if key not in times:
-            times[key] = timed_of(plan, works, one_choices.cells_per_cycle).step().cycles
-        hopeful.append((times[key], uses["bram36"].used, -one_pruning.gap_bits, one_pruning, one_choices))
+        key = (candidate_options.pes, candidate_options.cells_per_cycle)
+        if key not in bounds:
+            bounds[key] = timed_of(plan, matrices, candidate_options.cells_per_cycle).step().cycles
+        fitting.append(
+            (
+                bounds[key],
+                resources["bram36"].used,
+                -candidate_pruning.gap_bits,
+                candidate_pruning,
+                candidate_options,
+            )
+        )
     best: Candidate | None = None
-    for bound, _, _, one_pruning, one_choices in sorted(hopeful, key=lambda item: item[:3]):
+    for bound, _, _, candidate_pruning, candidate_options in sorted(fitting, key=lambda item: item[:3]):
         if best is not None and bound >= best.cycles:
             break
-        found = _found(plan, one_pruning, one_choices)
-        if (best is None or found.cycles < best.cycles) and _fits(use(found.design, board)):
-            best = found
+        candidate = _candidate(plan, candidate_pruning, candidate_options)
+        if (best is None or candidate.cycles < best.cycles) and _fits(use(candidate.design, board)):
+            best = candidate
     if best is None and nearest is not None:
-        best = _found(plan, nearest[1], nearest[2])
+        best = _candidate(plan, nearest[1], nearest[2])
     if best is None:
         raise UnsupportedError(
-            "no design with 1 to 128 PEs, an even number with 2 cells a cycle, has memories for these layers: prune "
+            "no design with 1 to 128 PEs, an even number with 2 cells per cycle, has memories for these layers: prune "
             "more, or give --gap-bits and --pes"
         )
-    return replace(best, tried=count)
+    return replace(best, tried=tried)
 
 
-def _candidates(
-    pruning: Pruning, choices: DesignOptions, tried: SearchRange
+def _combinations(
+    pruning: Pruning, options: DesignOptions, ranges: SearchRange
 ) -> Iterator[tuple[Pruning, DesignOptions]]:
-    for pes in tried.pes:
-        for units in tried.cells_per_cycle:
+    """Pruning and options of every combination of a range."""
+    for pes in ranges.pes:
+        for units in ranges.cells_per_cycle:
             if pes % units:
                 continue
-            for gap_bits in tried.gap_bits:
-                yield replace(pruning, gap_bits=gap_bits), replace(choices, pes=pes, cells_per_cycle=units)
+            for gap_bits in ranges.gap_bits:
+                yield replace(pruning, gap_bits=gap_bits), replace(options, pes=pes, cells_per_cycle=units)
 
 
-def _fits(uses: dict[str, ResourceUse]) -> bool:
-    return all(item.used <= HEADROOM.get(name, 1.0) * item.budget for name, item in uses.items())
+def _fits(resources: dict[str, ResourceUse]) -> bool:
+    return all(resource.used <= HEADROOM.get(name, 1.0) * resource.budget for name, resource in resources.items())
 
 
-def _least_reach(tried: SearchRange | None) -> float:
-    """A gap width that the user has chosen is taken as it is."""
-    return 0.0 if tried is not None and len(tried.gap_bits) == 1 else MIN_REACH
+def _least_reach(ranges: SearchRange | None) -> float:
+    """Least reach of the gap field with which a design is tried; none if the user has chosen the gap bits."""
+    return 0.0 if ranges is not None and len(ranges.gap_bits) == 1 else MIN_REACH
 
 
-def _found(plan: StepPlan, pruning: Pruning, choices: DesignOptions) -> Candidate:
-    works = works_of(plan, pruning, choices.pes)
-    design = design_of(plan, works, pruning, choices)
-    timed = timed_of(plan, works, choices.cells_per_cycle)
-    return Candidate(pruning, choices, design, timed, works, timed.step().cycles)
+def _candidate(plan: StepPlan, pruning: Pruning, options: DesignOptions) -> Candidate:
+    matrices = entries_of_plan(plan, pruning, options.pes)
+    design = design_of(plan, matrices, pruning, options)
+    timed = timed_of(plan, matrices, options.cells_per_cycle)
+    return Candidate(pruning, options, design, timed, matrices, timed.step().cycles)

@@ -1,4 +1,4 @@
-"""Where an encoded network comes from: a design folder, an emitted project, or a Keras model by the hls extra."""
+"""Reading an encoded network from a design folder, from an emitted project, or from a Keras model (hls extra)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,15 @@ from ese_host.image import Design, Image
 
 @dataclass(frozen=True, eq=False)
 class Encoded:
-    """A network as an image for a design; `weights` before pruning; `board`: what it was made for."""
+    """A network that is encoded for a design.
+
+    Attributes:
+        name: name of the folder that it was read from.
+        image: the encoded network.
+        design: the design that the image is for.
+        weights: number of weights before pruning.
+        board: name of the board that the design was made for.
+    """
 
     name: str
     image: Image
@@ -26,22 +34,29 @@ class Encoded:
 
 
 def read_folder(folder: Path, other: Path | None = None) -> Encoded:
-    """A design folder or an emitted project; `other`: another image of the design, of a network of the same sizes.
+    """Read the encoded network of a design folder or an emitted project.
+
+    Args:
+        folder: a design folder, or an emitted project.
+        other: another image of the same design to read instead, of a network of the same sizes.
 
     Raises:
-        MissingError: it is neither. FormatError, MismatchError, CapacityError: a file is not sound.
+        MissingError: if the folder is neither.
+        FormatError: if a file cannot be read.
+        MismatchError: if the files of the folder do not belong together.
+        CapacityError: if the image does not fit the design.
     """
     if (folder / NAME).is_file():
         opened = Folder.open(folder)
         design, board = opened.manifest.design, opened.manifest.board
         paths = opened.file(IMAGE), opened.file(GOLDEN)
     elif (folder / description.NAME).is_file():
-        found = description.read(folder)
-        design, board = found.design, found.board
+        project = description.read(folder)
+        design, board = project.design, project.board
         paths = folder / IMAGE, folder / GOLDEN
     else:
         raise MissingError(
-            f"{folder}: holds neither {NAME} nor {description.NAME}; "
+            f"{folder} holds neither {NAME} nor {description.NAME}; "
             "give a folder that `ese4ml build` or `ese4ml emit` made"
         )
     weights = golden_file.load_network(paths[1]).weights
@@ -50,7 +65,15 @@ def read_folder(folder: Path, other: Path | None = None) -> Encoded:
 
 @contextlib.contextmanager
 def emitted(emit: Callable[[list[str]], object], model: Path, options: Sequence[str]) -> Iterator[Encoded]:
-    """A Keras model through the emitter, whose project lives as long as the context; its words go to standard error."""
+    """Emit a Keras model, and read the encoded network of the project.
+
+    The project is deleted at the end of the context. What the emitter prints goes to standard error.
+
+    Args:
+        emit: function that runs `ese4ml emit` with a list of arguments.
+        model: a .keras file.
+        options: further arguments of `ese4ml emit`.
+    """
     with tempfile.TemporaryDirectory(prefix="ese4ml-estimate-") as folder:
         with contextlib.redirect_stdout(sys.stderr):
             emit([str(model), "--out", f"{folder}/project", *options])

@@ -1,4 +1,4 @@
-"""Iterations of one step in the steady state: two long sequences' difference, by the exact cycle model."""
+"""Iterations of one step in the steady state: the difference of two long sequences in the exact cycle model."""
 
 from __future__ import annotations
 
@@ -11,28 +11,31 @@ import numpy.typing as npt
 from ese_host.errors import UnsupportedError
 from ese_host.estimate import cycles
 from ese_host.estimate.cycles import CAUSES, Account, CycleModel
-from ese_host.estimate.masks import MatrixEntries, Pruning, work_of
+from ese_host.estimate.masks import MatrixEntries, Pruning, entries_of
 from ese_host.image import Design, Image, LayerSize, MatrixSize, StepPlan, padding_entries, plan_step
 from ese_host.ir import GATES
 
-WorkOf = Callable[[MatrixSize, int, Pruning, int], MatrixEntries]
+EntriesOf = Callable[[MatrixSize, int, Pruning, int], MatrixEntries]
 MAX_WIDTH = 1 << 15
-"""Cells, outputs or inputs of the widest layer that is modelled."""
+"""Largest number of cells, outputs or inputs of a layer that is modelled."""
 WARM_UP, STEPS = 8, 16
-"""Steps left out at the start, and steps averaged over; both even, since accumulator sets may alternate."""
+"""Steps left out at the start, and steps averaged over. Both are even, because accumulator sets may alternate."""
 
 
 @dataclass(frozen=True)
 class StepTiming:
-    """One step in the steady state, or one frame.
+    """Timing and work of one step (one frame) in the steady state.
 
     Attributes:
-        cycles: iterations. by_cause: the same by cause.
-        matvec: iterations in which PEs work, and those that fill and drain pipelines between phases.
-        weights: non-zero weights used in a step; entries: these and the padding, both over all PEs; full_entries: those
-            of full phases alone.
+        cycles: iterations.
+        by_cause: iterations by the names in `cycles.CAUSES`.
+        matvec: iterations in which PEs work, or in which pipelines fill and drain between phases.
+        weights: non-zero weights used, over all PEs.
+        entries: weights and padding entries, over all PEs.
+        full_entries: entries of full phases, over all PEs.
         items: {"lstm": cells, "dense": rows} that the element-wise units compute.
-        frame_words, output_words: 32-bit words in and out.
+        frame_words: 32-bit words of an input frame.
+        output_words: 32-bit words that leave the engine.
     """
 
     cycles: float
@@ -48,7 +51,15 @@ class StepTiming:
 
 @dataclass(frozen=True, eq=False)
 class TimedNetwork:
-    """A network on a design, as far as time goes: the model, its phases and their work."""
+    """The timing of a network on a design.
+
+    Attributes:
+        model: the cycle model of a step.
+        weights: kept weights of each phase, over all PEs.
+        padding: padding entries of each phase, over all PEs.
+        outputs: elements of an output frame.
+        exact: whether the entries follow from the sizes or an image; otherwise they are modelled.
+    """
 
     model: CycleModel
     weights: tuple[int, ...]
@@ -57,11 +68,11 @@ class TimedNetwork:
     exact: bool = True
 
     def sequence(self, steps: int) -> Account:
-        """Iterations of a sequence from the zero state."""
+        """Iterations of a sequence of `steps` frames from the zero state."""
         return self.model.sequence(steps)
 
     def step(self) -> StepTiming:
-        """One step in the steady state."""
+        """Timing and work of one step in the steady state."""
         early, late = self.model.sequence(WARM_UP), self.model.sequence(WARM_UP + STEPS)
         by_cause = {cause: (late.by_cause[cause] - early.by_cause[cause]) / STEPS for cause in CAUSES}
         running = [number for number, phase in enumerate(self.model.phases) if not phase.has("last_only")]
@@ -69,12 +80,12 @@ class TimedNetwork:
             kind: sum(self.model.phases[n].items for n in running if self.model.phases[n].has(kind))
             for kind in ("lstm", "dense")
         }
-        leaving = [
+        emitting = [
             phase
             for phase in self.model.phases
             if phase.has("emits") and not phase.has("last_only") and not phase.has("output_last_only")
         ]
-        words = sum(-(-p.items // 2) if p.has("emits_stored") else 2 * p.items for p in leaving)
+        words = sum(-(-p.items // 2) if p.has("emits_stored") else 2 * p.items for p in emitting)
         weights = sum(self.weights[number] for number in running)
         return StepTiming(
             cycles=(late.total - early.total) / STEPS,
@@ -90,7 +101,11 @@ class TimedNetwork:
 
 
 def of_image(image: Image, design: Design) -> TimedNetwork:
-    """Time of an encoded image: exact."""
+    """The exact timing of an encoded image on its design.
+
+    Raises:
+        UnsupportedError: if the design is in skip mode, where iterations depend on the data.
+    """
     padding = padding_entries(image, design).sum(axis=1)
     weights = image.counts.sum(axis=1) - padding
     return TimedNetwork(
@@ -98,62 +113,96 @@ def of_image(image: Image, design: Design) -> TimedNetwork:
     )
 
 
-def works_of(plan: StepPlan, pruning: Pruning, pes: int, work: WorkOf = work_of) -> list[MatrixEntries]:
-    """Entries of every phase's matrix."""
-    return [work(planned.matrix, planned.number, pruning, pes) for planned in plan.phases]
+def entries_of_plan(
+    plan: StepPlan, pruning: Pruning, pes: int, entries_of_matrix: EntriesOf = entries_of
+) -> list[MatrixEntries]:
+    """Entries of the matrix of every phase.
+
+    Args:
+        plan: the plan of a step.
+        pruning: density, mask family and weight codes.
+        pes: number of processing elements.
+        entries_of_matrix: function that counts the entries of one matrix.
+
+    Raises:
+        UnsupportedError: if several densities are given, but none for one of the matrices.
+    """
+    return [entries_of_matrix(planned.matrix, planned.number, pruning, pes) for planned in plan.phases]
 
 
 def of_sizes(
     layers: Sequence[LayerSize], pruning: Pruning, pes: int, units: int
 ) -> tuple[TimedNetwork, StepPlan, list[MatrixEntries]]:
-    """Time of layers by their sizes; with it, the plan of a step and the entries that it rests on.
+    """The timing of layers by their sizes.
+
+    Args:
+        layers: sizes of the layers in the order of computation.
+        pruning: density, mask family and weight codes.
+        pes: number of processing elements.
+        units: number of element-wise units.
+
+    Returns:
+        The timing, the plan of a step, and the entries of the matrix of each phase.
 
     Raises:
-        UnsupportedError: a layer is beyond what is modelled, or the layers do not follow each other.
+        UnsupportedError: if a layer is larger than any that is modelled, if the widths of successive layers differ, or
+            if several densities are given, but none for one of the matrices.
     """
     plan = planned(layers)
-    works = works_of(plan, pruning, pes)
-    return timed_of(plan, works, units), plan, works
+    matrices = entries_of_plan(plan, pruning, pes)
+    return timed_of(plan, matrices, units), plan, matrices
 
 
 def planned(layers: Sequence[LayerSize]) -> StepPlan:
-    """The plan of a step of layers that an estimate models; errors as of `of_sizes`."""
+    """The plan of a step of layers.
+
+    Raises:
+        UnsupportedError: if a layer is larger than any that is modelled, or the widths of successive layers differ.
+    """
     check_modelled(layers)
     return plan_step(layers)
 
 
 def check_modelled(layers: Sequence[LayerSize]) -> None:
-    """Refuse layers whose sizes are beyond what an estimate models.
+    """Refuse layers whose sizes an estimate does not model.
 
     Raises:
-        UnsupportedError: a width is zero or too large.
+        UnsupportedError: if a width is zero or above `MAX_WIDTH`.
     """
     for matrix in (matrix for layer in layers for matrix in layer.matrices()):
         if not (1 <= matrix.rows <= GATES * MAX_WIDTH and 1 <= matrix.columns <= MAX_WIDTH):
             raise UnsupportedError(
-                f"{matrix.name} has {matrix.rows} rows and {matrix.columns} columns; 1 to {MAX_WIDTH} cells, outputs "
-                "or inputs are modelled"
+                f"matrix {matrix.name!r} has {matrix.rows} rows and {matrix.columns} columns; layers with 1 to "
+                f"{MAX_WIDTH} cells, outputs or inputs are modelled: give a smaller layer"
             )
 
 
-def timed_of(plan: StepPlan, works: Sequence[MatrixEntries], units: int) -> TimedNetwork:
-    """Time of a plan with its entries."""
+def timed_of(plan: StepPlan, matrices: Sequence[MatrixEntries], units: int) -> TimedNetwork:
+    """The timing of a planned step.
+
+    Args:
+        plan: the plan of a step.
+        matrices: entries of the matrix of each phase of the plan.
+        units: number of element-wise units.
+    """
     phases = [
-        replace(planned.phase, entry_count=int(work.entries.max(initial=0)))
-        for planned, work in zip(plan.phases, works, strict=True)
+        replace(planned.phase, entry_count=int(matrix.entries.max(initial=0)))
+        for planned, matrix in zip(plan.phases, matrices, strict=True)
     ]
-    shares = [
+    work = [
         cycles.PhaseWork(
-            float(work.weights.mean()), float(work.padding.mean()), float(phase.entry_count - work.entries.mean())
+            weights=float(matrix.weights.mean()),
+            padding=float(matrix.padding.mean()),
+            idle=float(phase.entry_count - matrix.entries.mean()),
         )
-        for phase, work in zip(phases, works, strict=True)
+        for phase, matrix in zip(phases, matrices, strict=True)
     ]
     return TimedNetwork(
-        cycles.CycleModel(phases, shares, units, plan.alternate, plan.inputs),
-        tuple(int(work.weights.sum()) for work in works),
-        tuple(int(work.padding.sum()) for work in works),
-        plan.outputs,
-        all(work.exact for work in works),
+        model=cycles.CycleModel(phases, work, units, plan.alternate, plan.inputs),
+        weights=tuple(int(matrix.weights.sum()) for matrix in matrices),
+        padding=tuple(int(matrix.padding.sum()) for matrix in matrices),
+        outputs=plan.outputs,
+        exact=all(matrix.exact for matrix in matrices),
     )
 
 

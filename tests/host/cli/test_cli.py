@@ -1,4 +1,4 @@
-"""The command line: own commands, lazy ones, refusals in one line, exit codes."""
+"""The command line: commands of the package, commands of extras, errors in one line, exit codes."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def test_the_command_on_a_dense_layer() -> None:
 
 
 def test_two_units_take_an_even_number_of_pes() -> None:
-    """Each drains PEs of its own; an odd number has one unit, unless two are asked for."""
+    """An odd number of PEs gets one unit by default, and two units are refused: they drain equal shares."""
     sizes = ("lstm", "--inputs", "20", "--units", "32", "--pes", "7", "--json")
     for options in ((), ("--search",)):
         assert json.loads(call(*sizes, *options).output)["cells_per_cycle"] == 1
@@ -98,7 +98,7 @@ def test_a_gap_field_too_narrow_is_said() -> None:
 def test_help_says_what_is_assumed(arguments: list[str]) -> None:
     result = call(*arguments)
     assert result.exit_code == 0
-    for word in ("What it assumes", "gap-aware: every PE keeps", "no vendor synthesis", "45 nm", "Exit code"):
+    for word in ("Assumptions", "gap-aware: every PE keeps", "no vendor synthesis", "45 nm", "Exit code"):
         assert word in result.output
 
 
@@ -114,7 +114,7 @@ def test_choices_of_the_command() -> None:
 
 
 def test_it_is_quick_and_light() -> None:
-    """Under 2 s with the interpreter's start, and nothing heavier than numpy."""
+    """The command takes under 2 s and imports nothing heavier than numpy."""
     code = (
         "import sys, time; from ese_host.cli.main import main; start = time.process_time();"
         f"main(['estimate', *{ESE_OPTIONS!r}, '--pes', '64', '--json'], standalone_mode=False);"
@@ -126,7 +126,7 @@ def test_it_is_quick_and_light() -> None:
 
 
 def test_the_command_on_a_model_goes_through_the_emitter(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The emitter stands in: a project is what it leaves."""
+    """A stand-in for the emitter leaves a project, which is then estimated."""
     seen: list[tuple[str, ...]] = []
 
     @click.command(context_settings={"ignore_unknown_options": True})

@@ -1,4 +1,4 @@
-"""Estimates by sizes: properties, the ESE layer's figures, what boards hold."""
+"""Estimates by sizes: their properties, the figures of ESE's layer, and which boards hold it."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_the_same_layer_on_larger_boards() -> None:
 
 
 def test_an_open_lut_verdict_is_said() -> None:
-    """As modelled it fits, by Yosys's own count it does not: neither is hidden."""
+    """The layer fits as modelled, but not by Yosys's own count: the estimate says both."""
     found = of(ESE, Pruning(0.1), 64)
     assert found["resources"]["luts"]["used"] <= 53_200 < found["luts_upper"]
     assert any(sentence.startswith("LUT is NOT settled") for sentence in found["assumed"])
@@ -149,7 +149,7 @@ def test_denser_is_never_faster_nor_smaller(layer: LayerSize, density: float, fa
 def test_more_pes_take_no_more_cycles_and_more_copies(
     inputs: int, units: int, projection: int, density: float, power: int
 ) -> None:
-    """PEs doubled, where rows and cells are shared out evenly."""
+    """Doubling the PEs, if rows and cells divide evenly among them."""
     few, many = 1 << power, 2 << power
     layer = LstmSize(inputs, units * many, projection * many)
     before, after = of(layer, Pruning(density), few), of(layer, Pruning(density), many)
@@ -169,8 +169,8 @@ def test_masks_keep_what_they_promise(
 ) -> None:
     size = MatrixSize("kernel", rows, columns)
     pruning = Pruning(density, family, seed=seed)
-    work = masks.work_of(size, 0, pruning, pes)
-    least = masks.least_work(size, 0, pruning, pes)
+    work = masks.entries_of(size, 0, pruning, pes)
+    least = masks.least_entries(size, 0, pruning, pes)
     own = np.bincount(np.arange(rows) % pes, minlength=pes) * columns
     assert (work.weights <= own).all() and (work.padding >= 0).all()
     if family == "magnitude":
@@ -178,8 +178,8 @@ def test_masks_keep_what_they_promise(
     else:
         np.testing.assert_array_equal(work.weights, np.minimum(round(density * rows * columns / pes), own))
         assert (least.entries <= work.entries).all()
-    masks.work_of.cache_clear()
-    np.testing.assert_array_equal(masks.work_of(size, 0, pruning, pes).entries, work.entries)
+    masks.entries_of.cache_clear()
+    np.testing.assert_array_equal(masks.entries_of(size, 0, pruning, pes).entries, work.entries)
 
 
 @settings(max_examples=40, deadline=None)
@@ -190,11 +190,11 @@ def test_modelled_padding_is_that_of_the_stored_stream(
     rows: int, columns: int, density: float, pes: int, kind: Any
 ) -> None:
     size, pruning = MatrixSize("kernel", rows, columns), Pruning(density, "magnitude", kind, 3)
-    chosen = masks._chosen(size, 0, density, 0)
+    chosen = masks._random_weights(size, 0, density, 0)
     mask = np.zeros((rows, columns), dtype=bool)
     mask[np.divmod(chosen, columns)] = True
     expected = entries_per_pe(mask, size.interleave(pes), kind, 3)
-    np.testing.assert_array_equal(masks.work_of(size, 0, pruning, pes).entries, expected)
+    np.testing.assert_array_equal(masks.entries_of(size, 0, pruning, pes).entries, expected)
 
 
 def test_unbalanced_masks_wait_for_the_fullest() -> None:
@@ -239,7 +239,7 @@ def test_multipliers_and_multiplexers() -> None:
 
 
 def test_peepholes_take_memory_with_or_without() -> None:
-    """csrc has their memory in every design."""
+    """The engine's C++ has memory for peepholes in every design."""
     without, with_them = of(replace(ESE, peepholes=False), Pruning(0.1), 64), of(ESE, Pruning(0.1), 64)
     assert without["resources"] == with_them["resources"]
 
@@ -279,7 +279,7 @@ def test_search_keeps_what_is_given() -> None:
 
 
 def test_a_units_multiplexer_is_over_its_own_pes() -> None:
-    """Two units of 64 PEs take what one of 32 takes, twice: as modelled and as Yosys counts (3,555 for 32)."""
+    """Two units on 64 PEs take twice what one on 32 takes, as modelled and as Yosys counts (3,555 for 32)."""
 
     def drains(pes: int, units: int) -> tuple[float, float]:
         table, works = of_sizes([ESE], Pruning(0.1), pes, units)[1:]
@@ -318,7 +318,7 @@ def test_refusals(question: Any, error: type[Exception], message: str) -> None:
 
 
 def test_wide_words_and_full_phases_are_priced() -> None:
-    """A word of 36 bits takes two block RAMs side by side, full phases a second way to unpack it in every PE."""
+    """A 36-bit word takes two block RAMs side by side; full phases take logic in every PE to unpack a second way."""
 
     def design(kind: WeightKind) -> Design:
         table, works = of_sizes([ESE], Pruning(0.1, kind=kind), 64, 2)[1:]

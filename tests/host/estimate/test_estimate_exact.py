@@ -1,4 +1,4 @@
-"""An estimate by sizes against the really encoded image: phases, memories and iterations, number for number."""
+"""An estimate by sizes equals the encoded image in every phase, memory and iteration."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ CASES = {
 
 
 def pruned(rng: Rng, spec: Spec, pes: int, gap_bits: int, density: float) -> Network:
-    """A network with gap-aware masks of random weights, every weight kept as a code that is not zero."""
+    """A network of random weights with gap-aware masks; the code of every kept weight is not zero."""
 
     def sparse(matrix: Matrix, group: int) -> Matrix:
         interleave = Interleave(len(matrix.codes), pes, group)
@@ -70,12 +70,12 @@ def encoded(net: Network, pes: int, gap_bits: int, units: int) -> tuple[Image, D
 
 
 def assert_equal(made: Image, design: Design, layers: Sequence[LayerSize], pruning: Pruning) -> TimedNetwork:
-    """Phases, memories and iterations of an image are those of the sizes."""
+    """Check that phases, memories and iterations of an image are those that follow from the sizes."""
     choices = DesignOptions(design.pes, design.cells_per_cycle, 100, design.acc_banks, design.acc_bits)
     timed, table, works = of_sizes(layers, pruning, design.pes, design.cells_per_cycle)
     assert timed.exact
     for phase, expected, work, counts in zip(timed.model.phases, made.phases, works, made.counts, strict=True):
-        assert phase.flags == expected.flags - {"relu"}  # which changes values, not time
+        assert phase.flags == expected.flags - {"relu"}  # ReLU changes values, not time
         for name in ("layer", "part", "items", "entry_count", "source_base", "first_base", "second_base"):
             assert getattr(phase, name) == getattr(expected, name), name
         np.testing.assert_array_equal(work.entries, counts)
