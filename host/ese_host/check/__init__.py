@@ -1,4 +1,4 @@
-"""A design against its golden model: comparison, metrics, and the report."""
+"""Check of a design against its golden model: comparison, figures and report."""
 
 from ese_host.check.checker import check
 from ese_host.check.compare import scaled

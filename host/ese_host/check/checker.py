@@ -1,4 +1,4 @@
-"""`check`: a design's test set through its engine, every value compared with the golden model, and the figures."""
+"""`check` runs a design's test set on its engine and compares every value with the golden model."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from ese_host.device import Driver, Meter
 from ese_host.runtime import Accelerator, run_program
 
 BATCH = 64
+"""Sequences that are run and compared at once."""
 LATENCY_SAMPLES = 200
+"""Sequences at most that are run one by one to measure latency."""
 
 
 def check(
@@ -31,23 +33,23 @@ def check(
     """Run a design's test set and compare every value with the golden model.
 
     Args:
-        folder: bitstreams/<design>.
-        trace: compare every h and c of every step too; by default on an emulated engine only.
-        device: a pynq Device, or None for the one that fits.
-        driver: see `Accelerator`.
-        command: how the check was called, for the report.
-        progress: called with the number of sequences done since the last call, and the number in all.
+        folder: a design folder, bitstreams/<design>.
+        trace: whether h and c of every step are compared too; by default only on an emulated engine.
+        device: a pynq `Device`, or None to choose one that fits.
+        driver: library that drives the device, see `Accelerator`.
+        command: command line that the report names.
+        progress: called with the number of sequences done since the last call, and the number of all sequences.
 
     Returns:
-        The report, plain values throughout.
+        The report as plain values for JSON. It tells of mismatches; they raise nothing.
 
     Raises:
-        EseError: the folder is not sound, or the device does not do as told. A mismatch is no exception.
+        EseError: if a file of the folder is damaged or missing, or the device fails.
     """
     with Accelerator(folder, device=device, driver=driver) as accelerator:
         tests = testset.read(accelerator.folder.file(TESTSET), accelerator.program)
-        known = accelerator.folder.manifest.files
-        record = provenance.read(accelerator.folder.file(PROVENANCE)) if PROVENANCE in known else Provenance()
+        files = accelerator.folder.manifest.files
+        record = provenance.read(accelerator.folder.file(PROVENANCE)) if PROVENANCE in files else Provenance()
         traced = accelerator.emulated if trace is None else trace
         meter = Meter(accelerator.folder.manifest.board, here=accelerator.on_board)
         checked = _run(accelerator, tests, traced, progress, meter)
@@ -64,17 +66,17 @@ def _run(
     shapes = {part.chain: part.shape for part in accelerator.parts}
     comparison, classes, total = Comparison(), [], len(tests.steps)
     with ThreadPoolExecutor(1) as pool:
-        before = None  # the batch that is compared while the engine runs the next one
+        comparing = None  # the comparison of a batch, while the engine runs the next one
         for start in range(0, total, BATCH):
             result = run_program(accelerator, *tests.part(start, start + BATCH), trace=trace)
-            if before is not None:
-                before.result()
-            before = pool.submit(compare_program, comparison, result, shapes, start)
+            if comparing is not None:
+                comparing.result()
+            comparing = pool.submit(compare_program, comparison, result, shapes, start)
             classes.append(result.run.classes())
             if progress is not None:
                 progress(len(classes[-1]), total)
-        if before is not None:
-            before.result()
+        if comparing is not None:
+            comparing.result()
     with meter:
         plain = run_program(accelerator, *tests.part(0, total))
         singles = [run_program(accelerator, *tests.part(i, i + 1)) for i in range(min(total, LATENCY_SAMPLES))]

@@ -1,4 +1,4 @@
-"""Engine against golden model, value by value: no tolerance anywhere."""
+"""Comparison of the engine with the golden model, value by value and without any tolerance."""
 
 from __future__ import annotations
 
@@ -16,34 +16,56 @@ from ese_host.runtime import ProgramResult
 
 @dataclass
 class Comparison:
-    """How many values were compared, how many differ, and where the first one does."""
+    """Result of comparisons so far.
+
+    Attributes:
+        values: number of values compared.
+        mismatches: number of values that differ.
+        first: the first value that differs, in words, or None.
+    """
 
     values: int = 0
     mismatches: int = 0
     first: str | None = None
 
     def add(self, name: str, found: Codes, expected: Codes, sequences: Lengths) -> None:
-        """Compare two (N, T, items) arrays; `sequences` (N,) are their numbers, for the message."""
+        """Compare two arrays and add the result.
+
+        Args:
+            name: of the values, for messages.
+            found: (N, T, items) values of the engine.
+            expected: (N, T, items) values of the golden model.
+            sequences: (N,) numbers of the sequences, for messages.
+
+        Raises:
+            MismatchError: if the shapes differ.
+        """
         if found.shape != expected.shape:
             raise MismatchError(
-                f"{name}: engine gives {found.shape}, golden {expected.shape}: are both of one network?"
+                f"{name}: engine gives {found.shape}, golden {expected.shape}; build both from the same network"
             )
         self.values += found.size
         wrong = found != expected
         count = int(np.count_nonzero(wrong))
         self.mismatches += count
         if count and self.first is None:
-            where = tuple(int(i) for i in np.argwhere(wrong)[0])
-            sequence, step, item = where
+            index = tuple(int(i) for i in np.argwhere(wrong)[0])
+            sequence, step, item = index
             self.first = (
                 f"{name}: sequence {int(sequences[sequence])}, step {step}, item {item}: "
-                f"engine {int(found[where])}, golden {int(expected[where])}"
+                f"engine {int(found[index])}, golden {int(expected[index])}"
             )
 
 
 @dataclass(frozen=True, eq=False)
 class Expected:
-    """One stage of the trace as the golden model has it; None where the golden model does not say."""
+    """Values of one trace stage in the golden model; None for values that the golden model does not have.
+
+    Attributes:
+        exact: (N, T, items) exact results.
+        stored: (N, T, items) results in the format in which they are stored.
+        cell: (N, T, items) LSTM cell states.
+    """
 
     exact: Codes
     stored: Codes | None
@@ -53,18 +75,33 @@ class Expected:
 def scaled(codes: Codes, frac: int, wanted: int, name: str) -> Codes:
     """The same values with more fractional bits.
 
+    Args:
+        codes: integer values with `frac` fractional bits.
+        frac: fractional bits of `codes`.
+        wanted: fractional bits of the result.
+        name: of the values, for messages.
+
     Raises:
-        MismatchError: the engine has fewer than the golden model needs.
+        MismatchError: if `wanted` is less than `frac`.
     """
     if wanted < frac:
         raise MismatchError(
-            f"{name}: the golden model has {frac} fractional bits, the engine {wanted}: build both anew"
+            f"{name}: the golden model has {frac} fractional bits, the engine only {wanted}; build both again"
         )
     return np.left_shift(codes, wanted - frac)
 
 
 def expected_stages(network: Network, result: golden.GoldenResult, shape: AnswerShape) -> Iterator[Expected]:
-    """The golden results in the order of `shape.stages`, with the engine's fractional bits."""
+    """The values of every trace stage in the golden model, in the order of `shape.stages`.
+
+    Args:
+        network: the golden model.
+        result: what the golden model computed.
+        shape: shape of the engine's answers; its stages give the fractional bits.
+
+    Raises:
+        MismatchError: if a stage of the engine has fewer fractional bits than the golden model.
+    """
     stages = iter(shape.stages)
     for layer, values in zip(network.layers, result.layers, strict=True):
         stage = next(stages)
@@ -91,16 +128,19 @@ def compare(
     first: int = 0,
     label: str = "",
 ) -> None:
-    """Run the golden model on (N, T, inputs) codes and compare what the engine made of them.
+    """Run the golden model of one network on the engine's inputs and compare the results.
 
     Args:
-        comparison: is added to.
+        comparison: the result of the comparison is added to it.
         network: the golden model.
-        inputs: the codes that the engine got.
-        run: the engine's outputs, traces (may be empty) and (N,) lengths.
-        shape: of the network's answers.
+        inputs: (N, T, inputs) codes that the engine got.
+        run: outputs, traces (may be empty) and (N,) lengths that the engine returned.
+        shape: shape of the engine's answers.
         first: number of the first sequence, for messages.
-        label: what stands before every name in them.
+        label: text before every name in messages.
+
+    Raises:
+        MismatchError: if shapes or fractional bits show that engine and golden model are of different networks.
     """
     for steps in np.unique(run.steps):
         index = np.flatnonzero(run.steps == steps)
@@ -109,9 +149,9 @@ def compare(
         comparison.add(f"{label}outputs", run.outputs[index, : expected.shape[1]], expected, first + index)
         if not run.traces:
             continue
-        for trace, want in zip(run.traces, expected_stages(network, result, shape), strict=True):
+        for trace, stage in zip(run.traces, expected_stages(network, result, shape), strict=True):
             for name in ("exact", "stored", "cell"):
-                values = getattr(want, name)
+                values = getattr(stage, name)
                 if values is not None:
                     found = getattr(trace, name)[index, : values.shape[1]]
                     comparison.add(
@@ -122,16 +162,20 @@ def compare(
 def compare_program(
     comparison: Comparison, result: ProgramResult, shapes: Mapping[str, AnswerShape], first: int = 0
 ) -> None:
-    """Run the golden model on a program's inputs and compare what an engine and the host made of them.
+    """Run the golden model of a program on its inputs and compare the results of engine and host.
 
-    Each chain is compared for what it was fed, and what it was fed with what the golden model feeds it: together they
-    say that every chain is exact alone, and that the whole is. One chain alone has its outputs and trace to compare.
+    Every chain is compared on the inputs that it was fed, and these inputs with those that the golden model feeds it.
+    Together this shows that each chain is exact, and that the whole program is. A program of a single chain is compared
+    by its outputs and trace only.
 
     Args:
-        comparison: is added to.
-        result: the engine's.
-        shapes: of each chain's answers, by name.
+        comparison: the result of the comparison is added to it.
+        result: results of engine and host.
+        shapes: shape of the engine's answers for each chain, by the chain's name.
         first: number of the first sample, for messages.
+
+    Raises:
+        MismatchError: if shapes or fractional bits show that engine and golden model are of different networks.
     """
     program = result.run.program
     if program.lone is not None:

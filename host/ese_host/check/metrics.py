@@ -1,4 +1,4 @@
-"""The figures of a check, each with what it rests on: measured, counted, simulated or modelled."""
+"""The figures of a check, each with its basis: measured, counted, simulated or modelled."""
 
 from __future__ import annotations
 
@@ -24,11 +24,14 @@ Report = dict[str, Any]
 
 @dataclass(frozen=True, eq=False)
 class Checked:
-    """What a check saw.
+    """Results of running a test set.
 
     Attributes:
-        comparison: engine against golden model. classes: (N,) the engine's. trace: whether h and c were compared.
-        plain: all samples in one run, without trace. latencies: host seconds of single samples.
+        comparison: comparison of the engine with the golden model.
+        classes: (N,) classes that the engine found.
+        trace: whether h and c of every step were compared too.
+        plain: result of all samples in one run without trace.
+        latencies: host seconds of single samples.
     """
 
     comparison: Comparison
@@ -45,7 +48,15 @@ class Checked:
 
 
 def report(accelerator: Accelerator, tests: TestSet, provenance: Provenance, checked: Checked, command: str) -> Report:
-    """All figures, as plain values; `basis` says of each what it rests on."""
+    """All figures of a check as plain values; the entry "basis" tells what each of them rests on.
+
+    Args:
+        accelerator: the accelerator that the test set ran on.
+        tests: the test set.
+        provenance: record of how the model was made.
+        checked: results of running the test set.
+        command: command line that the report names.
+    """
     manifest, emulated = accelerator.folder.manifest, accelerator.emulated
     networks = [part.network for part in accelerator.parts]
     weights, kept = sum(net.weights for net in networks), sum(net.nonzero_weights for net in networks)
@@ -102,12 +113,12 @@ def report(accelerator: Accelerator, tests: TestSet, provenance: Provenance, che
 
 
 def host_seconds(result: ProgramResult) -> float:
-    """Host time of a run: packet to answer, and of several chains also the loads and the host's steps."""
+    """Host time of a run, from packet to answer; with several chains also image loads and the host's steps."""
     return result.seconds if len(result.chains) > 1 else result.engine_seconds
 
 
 def _chains(accelerator: Accelerator, plain: ProgramResult) -> list[dict[str, Any]]:
-    """Of each chain: its image, and the cycles of all samples."""
+    """For each chain: its image, and the cycles of all samples."""
     rows = []
     for part in accelerator.parts:
         result = plain.chains[part.chain]
@@ -118,7 +129,7 @@ def _chains(accelerator: Accelerator, plain: ProgramResult) -> list[dict[str, An
 
 
 def _added(parts: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    """Amounts by cause of several chains, added up."""
+    """Sum over several chains of amounts by cause."""
     total: dict[str, Any] = {}
     for part in parts:
         for cause, amount in part.items():
@@ -127,7 +138,7 @@ def _added(parts: Iterable[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _causes(accelerator: Accelerator, plain: ProgramResult) -> dict[str, float]:
-    """Cycles of the first sample by cause; in skip mode they depend on the data, and are the mean of all samples."""
+    """Cycles of the first sample by cause; in skip mode, where they depend on the data, the mean over all samples."""
     design = accelerator.folder.manifest.design
     if design.mode == "skip":
         return {"all causes": plain.cycles / len(plain.run.classes())}
@@ -142,7 +153,9 @@ def _basis(accelerator: Accelerator, steps: int) -> dict[str, tuple[str, str]]:
     skips = accelerator.folder.manifest.design.mode == "skip"
     engine = "the emulated engine (compiled C++)" if emulated else "the board"
     several = len(accelerator.parts) > 1
-    counter = ("simulated", f"own counter of {engine}") if emulated else ("measured", "the engine's own counter")
+    counter = (
+        ("simulated", f"cycle counter of {engine}") if emulated else ("measured", "the engine's own cycle counter")
+    )
     images = "all images" if several else "image.bin"
     clock = "host's clock, image loads and the host's steps included" if several else "host's clock, packet to answer"
     left_out = ", image loads and the host's steps not counted" if several else ""
@@ -150,11 +163,13 @@ def _basis(accelerator: Accelerator, steps: int) -> dict[str, tuple[str, str]]:
     frames = modelled if emulated else ("measured", "host's clock")
     return {
         "bit_exact": ("measured", f"every value of {engine} against the golden model"),
-        "accuracy": ("measured", f"stage 'engine' on {engine}; the others by training, in provenance.json"),
+        "accuracy": ("measured", f"stage 'engine' on {engine}; the others in training, from provenance.json"),
         "agreement_with_keras": ("measured", f"classes of {engine} against the predictions in testset.npz"),
         "density": ("counted", "non-zero weights in golden.npz"),
         "entries_per_pe": ("counted", f"entries in {images}, gap padding included"),
-        "cycles_per_step": (counter[0], f"{counter[1]}, all chains, a step of the first input") if several else counter,
+        "cycles_per_step": (counter[0], f"{counter[1]}, all chains, per step of the first input")
+        if several
+        else counter,
         "chains": counter,
         "host_seconds": ("measured", f"{engine}, host's clock, all samples in one run without trace"),
         "cycles_by_cause": (counter[0], "mean of all sequences; in skip mode causes depend on the data")
@@ -164,9 +179,9 @@ def _basis(accelerator: Accelerator, steps: int) -> dict[str, tuple[str, str]]:
         **estimated.BASIS,
         "frames_per_s": frames,
         "host_frames_per_s": ("measured", f"{engine}, {clock}"),
-        "effective_gops": (frames[0], "2 operations a non-zero weight and frame"),
-        "dense_equivalent_gops": (frames[0], "2 operations a weight and frame"),
-        "latency_ms": ("measured", f"{engine}, {clock}, one sequence a packet"),
+        "effective_gops": (frames[0], "2 operations per non-zero weight and frame"),
+        "dense_equivalent_gops": (frames[0], "2 operations per weight and frame"),
+        "latency_ms": ("measured", f"{engine}, {clock}, one sequence per packet"),
     }
 
 
@@ -187,7 +202,7 @@ def _names(accelerator: Accelerator) -> dict[str, Any]:
 
 
 def _entries(accelerator: Accelerator, provenance: Provenance) -> dict[str, Any]:
-    """Entries of each PE, in all and matrix by matrix; and what provenance.json says of other masks."""
+    """Entries of each PE, in total and by matrix, and those of other mask families from provenance.json."""
     several = len(accelerator.parts) > 1
     matrices = [
         {
@@ -213,8 +228,8 @@ def _matrix_name(layers: Sequence[Layer], phase: Phase) -> str:
 
 
 def _versions(tools: dict[str, str], provenance: Provenance) -> dict[str, str]:
-    found = {"python": platform.python_version(), "machine": platform.machine(), "numpy": np.__version__}
+    versions = {"python": platform.python_version(), "machine": platform.machine(), "numpy": np.__version__}
     for package in ("ese4ml", "pynq"):
         if package == "ese4ml" or package in sys.modules:
-            found[package] = metadata.version(package)
-    return {**provenance.versions, **tools, **found}
+            versions[package] = metadata.version(package)
+    return {**provenance.versions, **tools, **versions}

@@ -1,4 +1,4 @@
-"""Charts as SVG text that stands inside a page: no script, no font, colours from the page's style sheet."""
+"""Charts as SVG text to be placed inside a page: without script or font, in the colours of the page's style sheet."""
 
 from __future__ import annotations
 
@@ -31,7 +31,13 @@ _STYLE = chart_style(
 
 
 def bars(series: Mapping[str, Sequence[float]], labels: Sequence[str], unit: str) -> Markup:
-    """Bars side by side, one group a label, one colour a series."""
+    """A chart of bars side by side, one group for each label, one colour for each series.
+
+    Args:
+        series: values by the name of the series, one value for each label.
+        labels: names of the groups.
+        unit: text at the value axis.
+    """
     chart = pygal.Bar(
         **_options(),
         x_labels=list(labels),
@@ -46,7 +52,7 @@ def bars(series: Mapping[str, Sequence[float]], labels: Sequence[str], unit: str
 
 
 def levels(values: Mapping[str, float], unit: str) -> Markup:
-    """One point a name, joined; the axis shows the range that the values span."""
+    """A line chart with one point for each name; the axis shows the range that the values span."""
     chart = pygal.Line(
         **{**_options(), "include_x_axis": False, "margin_right": 60},
         x_labels=list(values),
@@ -64,7 +70,7 @@ def levels(values: Mapping[str, float], unit: str) -> Markup:
 
 
 def shares(parts: Mapping[str, float]) -> Markup:
-    """Parts of a whole, largest first, one bar each."""
+    """A bar chart of the parts of a whole, largest first; parts of 0 are left out."""
     ordered = sorted(((name, value) for name, value in parts.items() if value), key=lambda item: item[1])
     chart = pygal.HorizontalBar(
         **_options(),
@@ -92,5 +98,5 @@ def _options() -> dict[str, Any]:
 
 
 def _inline(chart: Any) -> Markup:
-    """A chart's SVG, to stand in a page as it is."""
+    """The SVG of a chart, which may stand in a page without escaping."""
     return Markup(svg_text(chart))  # noqa: S704 - pygal escapes labels

@@ -1,4 +1,4 @@
-"""A check's report on disk: report.json, and one report.html that needs nothing else."""
+"""The files of a check's report: report.json, and a report.html that needs no other file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ UNBALANCED = "magnitude (unbalanced)"
 
 
 def write(report: dict[str, Any], folder: Path) -> list[Path]:
-    """Write report.json and report.html, each whole or not at all; returns their paths."""
+    """Write report.json and report.html, each completely or not at all, and return their paths."""
     text = json.dumps(report, indent=2) + "\n"
     page = html(report)
     paths = [folder / JSON_NAME, folder / HTML_NAME]
@@ -26,7 +26,7 @@ def write(report: dict[str, Any], folder: Path) -> list[Path]:
 
 
 def html(report: dict[str, Any]) -> str:
-    """The page: verdict, figures with their basis, tables, and charts of them where pygal is installed."""
+    """The page: verdict, figures with their basis, tables, and charts of them if pygal is installed."""
     entries = report["entries_per_pe"]
     rows = {"this design": {**entries, "entries": entries["total"]}, **entries["masks"]}
     masks = {UNBALANCED if name == "magnitude" else name: row for name, row in rows.items()}
@@ -39,7 +39,7 @@ def html(report: dict[str, Any]) -> str:
 
 
 def _plots(report: dict[str, Any], masks: dict[str, Any]) -> dict[str, str]:
-    from ese_host.check.plots import bars, levels, shares  # a board's image has no pygal
+    from ese_host.check.plots import bars, levels, shares  # boards do not have pygal
 
     pes = max(len(row["entries"]) for row in masks.values())
     charts = (

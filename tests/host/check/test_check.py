@@ -1,4 +1,4 @@
-"""`check`: counts what it compares, finds what differs, and writes a report that stands alone."""
+"""`check` counts the values that it compares, finds those that differ, and writes a report that needs no other file."""
 
 from __future__ import annotations
 
