@@ -34,34 +34,34 @@ FLOWS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("check", ("ese:refuse_unmapped",)),
     ("convert", ("ese:to_program",)),
 )
-"""All passes of a conversion, in order; none of hls4ml's own takes part."""
+"""All passes of a conversion in order; hls4ml's own passes take no part."""
 
 
 WRITE = ("make_stamp", "ese:write_project")
-"""Passes of `write()`; hls4ml's stamp keeps apart the libraries of models that share an output directory."""
+"""Passes of `write()`; hls4ml's stamp tells apart the libraries of models that share an output directory."""
 
 
 class ESEBackend(Backend):  # type: ignore[misc]
     """Sparse LSTM and Dense layers on interleaved processing elements.
 
-    It derives from hls4ml's plain `Backend`: `FPGABackend` would register a hundred passes and templates for layers
-    that are written out one by one, while this backend emits one engine and an image.
+    It derives from hls4ml's plain `Backend` and not from `FPGABackend`, which registers about a hundred passes and
+    templates for layers that are written out one by one. This backend emits one engine and an image instead.
     """
 
     def __init__(self) -> None:
         super().__init__(NAME)
-        done: list[str] = []
+        flows: list[str] = []
         for flow, passes in FLOWS:
-            done.append(register_flow(flow, list(passes), requires=done[-1:], backend=NAME))
-        self._default_flow = register_flow("ip", None, requires=done, backend=NAME)
+            flows.append(register_flow(flow, list(passes), requires=flows[-1:], backend=NAME))
+        self._default_flow = register_flow("ip", None, requires=flows, backend=NAME)
         self._writer_flow = register_flow("write", list(WRITE), requires=[self._default_flow], backend=NAME)
 
     def get_default_flow(self) -> str:
-        """The flow that a conversion runs."""
+        """Name of the flow that a conversion runs."""
         return str(self._default_flow)
 
     def get_writer_flow(self) -> str:
-        """The flow that `write()` runs."""
+        """Name of the flow that `write()` runs."""
         return str(self._writer_flow)
 
     def create_initial_config(
@@ -76,15 +76,15 @@ class ESEBackend(Backend):  # type: ignore[misc]
         """Configuration from the keyword arguments of `convert_from_keras_model`.
 
         Args:
-            board: a board of this project.
-            part: must be the board's, if given.
-            clock_period: in ns; the board's clock otherwise.
-            io_type: "io_stream" or "io_parallel", as for other backends; the engine's ports are streams either way.
-            files: further files that `write()` puts into the project, by the name they get there.
-            others: refused, but for None and False: what hls4ml's own backends take besides (namespace, write_tar ...).
+            board: name of a board that ese4ml knows.
+            part: part number of the FPGA; must be the board's if given.
+            clock_period: clock period in ns; that of the board by default.
+            io_type: "io_stream" or "io_parallel", as for other backends; the engine's ports are streams in both cases.
+            files: paths of further files that `write()` copies into the project, by their names there.
+            others: arguments of hls4ml's other backends (namespace, write_tar ...); only None and False are accepted.
 
         Raises:
-            UnsupportedError: a value that is not allowed.
+            UnsupportedError: if a value is not allowed.
         """
         from ese_host.boards import load_board
 
@@ -93,17 +93,17 @@ class ESEBackend(Backend):  # type: ignore[misc]
                 raise UnsupportedError(
                     f"{name} is {value!r}; backend ESE takes board, part, clock_period, io_type and files: leave it out"
                 )
-        found = load_board(board)
-        if part is not None and part != found.part:
+        target = load_board(board)
+        if part is not None and part != target.part:
             raise UnsupportedError(
-                f"part is {part!r}; board {board!r} has {found.part!r}: leave part out, or name its board"
+                f"part is {part!r}; board {board!r} has {target.part!r}: leave part out, or name its board"
             )
         if io_type not in ("io_stream", "io_parallel"):
             raise UnsupportedError(f"io_type is {io_type!r}; 'io_stream' and 'io_parallel' are allowed")
         clock = None if clock_period is None else round(1000 / clock_period)
         return {
-            "Part": found.part,
-            "ClockPeriod": 1000 / (clock or found.clock_mhz),
+            "Part": target.part,
+            "ClockPeriod": 1000 / (clock or target.clock_mhz),
             "IOType": io_type,
             "HLSConfig": {},
             "ESE": {"board": board, "clock_mhz": clock},
@@ -111,10 +111,11 @@ class ESEBackend(Backend):  # type: ignore[misc]
         }
 
     def create_layer_class(self, layer_class: type) -> type:
-        """hls4ml's convention: a subclass that remembers what it wraps.
+        """A subclass of a layer class that names the class it wraps, as hls4ml expects of a backend.
 
-        A node keeps its output variable among its attributes, by its name: one called 'output' or 'function' would take
-        that attribute's place. hls4ml puts it elsewhere where an attribute of that name is expected: here, always.
+        hls4ml keeps the output variable of a node among its attributes, under the variable's name. A variable called
+        'output' or 'function' would therefore replace the attribute of that name. hls4ml stores the variable elsewhere
+        if its name is an expected attribute, so this class adds the names of all outputs to the expected attributes.
         """
 
         def add_output_variable(node: Any, *args: Any, **kwargs: Any) -> None:
@@ -127,15 +128,16 @@ class ESEBackend(Backend):  # type: ignore[misc]
 
     @staticmethod
     def convert_precision_string(precision: Any) -> Any:
-        """hls4ml's reading of "fixed<16,6>" and the like."""
+        """Parse a precision such as "fixed<16,6>", as hls4ml's FPGA backends do."""
         return FPGABackend.convert_precision_string(precision)
 
     def write(self, model: Any) -> None:
         """Emit the project into the model's output directory.
 
         Raises:
-            CapacityError, UnsupportedError: the network does not fit the engine.
-            MismatchError: the output directory holds something else than a project of this backend.
+            CapacityError: if a memory of the engine cannot hold the network.
+            UnsupportedError: if the engine does not support the network.
+            MismatchError: if the output directory holds anything but a project of this backend.
         """
         model.apply_flow(self.get_writer_flow())
 
@@ -143,7 +145,8 @@ class ESEBackend(Backend):  # type: ignore[misc]
         """Compile the emitted engine with g++ and return the library's path.
 
         Raises:
-            MissingError: g++ is not installed.
+            MissingError: if g++ is not installed.
+            ToolError: if g++ fails.
         """
         from ese_hls.emulate import compile_emulator, read_words
 
@@ -154,18 +157,19 @@ class ESEBackend(Backend):  # type: ignore[misc]
         return str(library)
 
     def predict(self, model: Any, x: Any) -> Any:
-        """Run float inputs through the compiled engine, and the host's steps where the model has any.
+        """Run float inputs on the compiled engine, and on the host the steps that belong to it.
 
         Args:
             model: a `ModelGraph` of this backend.
-            x: an array as for Keras's `predict`; for several inputs a list, or a dict by name.
+            x: an array as for Keras's `predict`; for several inputs a list of arrays, or a dict by input name.
 
         Returns:
-            What Keras's `predict` returns: softmax probabilities where the model ends in a softmax, the last layer's
-            exact output otherwise; a list for several outputs.
+            An array as Keras's `predict` returns it, or a list of arrays for several outputs: probabilities if the
+            model ends in a softmax, otherwise the exact output of the last layer.
 
         Raises:
-            MissingError: the model has not been compiled. FormatError: `x` has another shape, or is not finite.
+            MissingError: if the model has not been compiled.
+            FormatError: if an input is missing, has another shape, or is not finite.
         """
         from ese_hls.emulate import predict
 
@@ -178,10 +182,13 @@ class ESEBackend(Backend):  # type: ignore[misc]
     ) -> tuple[npt.NDArray[np.float32], dict[str, npt.NDArray[np.float32]]]:
         """Outputs as `predict` returns them, and by name those of the layers with `Trace: True` in the configuration.
 
-        Without such a layer, all are traced. Keys and shapes are those of `get_ymodel_keras` (docs/hls4ml.md).
+        If no layer has `Trace: True`, all are traced. Keys and shapes are those of hls4ml's `get_ymodel_keras`
+        (docs/hls4ml.md).
 
         Raises:
-            MissingError: the model has not been compiled. FormatError: `x` has another shape, or is not finite.
+            MissingError: if the model has not been compiled.
+            FormatError: if an input is missing, has another shape, or is not finite.
+            DeviceError: if a value of the engine is not the ReLU of the golden model's sum.
         """
         from ese_hls.emulate import chosen_layers, trace
 
@@ -191,9 +198,10 @@ class ESEBackend(Backend):  # type: ignore[misc]
         return trace(model._top_function_lib, model.ese_images, conversion_of(model), model.ese_layers, x, chosen)
 
     def build(self, model: Any, **options: Any) -> BuildReport:
-        """Run Vitis HLS and Vivado on the emitted project: hls4ml's steps, and `bitfile`.
+        """Run Vitis HLS and Vivado on the emitted project.
 
-        See `ese_hls.build.vitis.build_project` for the options and errors.
+        The options are the steps that hls4ml's Vitis backend has, and `bitfile`; see
+        `ese_hls.build.vitis.build_project` for them and for the errors.
         """
         from ese_hls.build import build_project
 
@@ -201,11 +209,11 @@ class ESEBackend(Backend):  # type: ignore[misc]
 
 
 def conversion_of(model: Any) -> Conversion:
-    """What a converted `ModelGraph` holds: network, summary, options."""
+    """The conversion that a converted `ModelGraph` holds."""
     conversion: Conversion = model.ese_conversion
     return conversion
 
 
 def project_of(model: Any) -> Path:
-    """A model's output directory, absolute."""
+    """The absolute path of a model's output directory."""
     return Path(model.config.get_output_dir()).absolute()

@@ -1,4 +1,4 @@
-"""What hls4ml calls when it looks for backends: registers backend, writer, nodes and Keras handlers, and no more."""
+"""The entry point that hls4ml calls to find backends: it registers backend, writer, nodes and Keras handlers."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ese_hls.graph import nodes
 
 
 def register(register_backend: Callable[[str, Any], None], register_writer: Callable[[str, Any], None]) -> None:
-    """Entry point of the group `hls4ml.backends`.
+    """Register this backend with hls4ml; this is the entry point of the group `hls4ml.backends`.
 
     Args:
-        register_backend: hls4ml's function; it makes an instance of the class.
-        register_writer: hls4ml's function; called first, since a backend may look its writer up.
+        register_backend: hls4ml's function, which makes an instance of the backend's class.
+        register_writer: hls4ml's function; it is called first, because a backend may look up its writer.
     """
     nodes.register()
     keras3.register()

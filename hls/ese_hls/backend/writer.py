@@ -1,4 +1,4 @@
-"""hls4ml's writer interface over `ese_hls.project.project`."""
+"""hls4ml's writer interface to `ese_hls.project`."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from ese_hls.project import write_project
 
 
 class EseWriter(Writer):  # type: ignore[misc]
-    """Writes the project of a converted model."""
+    """Writer of the project of a converted model."""
 
     def write_hls(self, model: Any) -> None:
-        """Emit into the model's output directory.
+        """Emit the project into the model's output directory.
 
         Args:
             model: a `ModelGraph` of this backend.
 
         Raises:
-            CapacityError, UnsupportedError: the network does not fit an engine.
-            MismatchError: the output directory holds something else.
+            CapacityError: if a memory of the engine cannot hold the network.
+            UnsupportedError: if the engine does not support the network.
+            MismatchError: if the output directory holds anything but a project of this backend.
         """
         from ese_hls.backend.backend import conversion_of, project_of
 

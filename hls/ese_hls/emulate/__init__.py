@@ -1,4 +1,4 @@
-"""The engine's C++ under g++: compiled, run and traced."""
+"""The emulated engine: its C++ compiled with g++, run and traced."""
 
 from ese_hls.emulate.gxx import compile_emulator, find_compiler
 from ese_hls.emulate.simulate import codes_of, predict, read_words, values_of

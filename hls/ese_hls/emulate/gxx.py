@@ -1,4 +1,4 @@
-"""The engine's C++ under g++: the emulated bitstream."""
+"""Compilation of the engine's C++ with g++ into a shared library, the emulated bitstream."""
 
 from __future__ import annotations
 
@@ -11,42 +11,46 @@ from ese_host.files import write_by
 
 COMPILER = "g++"
 FLAGS = ("-O3", "-std=c++14", "-shared", "-fPIC", "-fno-gnu-unique")
-"""A library with GNU's unique symbols stays loaded until the process ends, and gives them to those loaded later."""
+"""Options of g++. Without -fno-gnu-unique a library would stay loaded until the process ends, and libraries that are
+loaded later would use its symbols."""
 MACHINE_WORDS = "-DESE_MACHINE_WORDS"
-"""The engine's integers as machine words: the same results, some twenty times faster than ap_int."""
+"""Option that makes the engine's integers machine words: the same results, about twenty times as fast as ap_int."""
 INCLUDES = ("csrc/emulator", "ap_types")
+"""Include folders in a project."""
 SOURCE = "csrc/emulator/emulator.cpp"
 TIMEOUT = 600.0
+"""Seconds that g++ may take."""
 
 
 def find_compiler() -> str:
-    """Path of g++.
+    """The path of g++.
 
     Raises:
-        MissingError: it is not installed.
+        MissingError: if g++ is not installed.
     """
-    found = shutil.which(COMPILER)
-    if found is None:
+    path = shutil.which(COMPILER)
+    if path is None:
         raise MissingError(
             f"{COMPILER} is not on PATH; the emulated engine is compiled with it: apt-get install {COMPILER}"
         )
-    return found
+    return path
 
 
 def compile_emulator(project: Path, library: Path, log: Path | None = None, machine_words: bool = True) -> Path:
-    """Compile a project's engine into a shared library with the C functions of docs/packets.md.
+    """Compile the engine of a project into a shared library with the C functions of docs/packets.md.
 
     Args:
-        project: an emitted project.
-        library: the file to make.
-        log: where g++ writes; `build.log` beside the library unless given.
-        machine_words: whether integers are machine words, or bit-accurate ap_int as in synthesis.
+        project: folder of an emitted project.
+        library: path of the library to write.
+        log: path of the file for g++'s output; `build.log` beside the library by default.
+        machine_words: whether integers are machine words; otherwise they are bit-accurate ap_int as in synthesis.
 
     Returns:
-        The library's path.
+        The absolute path of the library.
 
     Raises:
-        MissingError: g++ is not installed. ToolError: it failed.
+        MissingError: if g++ is not installed.
+        ToolError: if g++ fails.
     """
     compiler = find_compiler()
     library, project = library.absolute(), project.absolute()

@@ -1,4 +1,4 @@
-"""`predict`: float inputs through the compiled engine, by the packets that a board would get."""
+"""`predict` runs float inputs on the compiled engine, with the same packets that a board would get."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ Inputs = Union[Floats, Sequence[Floats], Mapping[str, Floats]]
 
 
 def read_words(path: Path) -> Words:
-    """The 32-bit words of a file."""
+    """Read a file as 32-bit little-endian words."""
     return np.frombuffer(path.read_bytes(), dtype="<u4").astype(np.uint32)
 
 
 def predict(
     library: ctypes.CDLL, images: Sequence[Words], conversion: Conversion, x: Inputs
 ) -> npt.NDArray[np.float32] | list[npt.NDArray[np.float32]]:
-    """What Keras's `predict` would return: an array, or a list of them for several outputs.
+    """Outputs as Keras's `predict` returns them: an array, or a list of arrays for several outputs.
 
     Args:
         library: the compiled engine.
-        images: what the engine shall hold, one for each chain.
-        conversion: what they were emitted from.
-        x: an array of the input's shape with a sample axis before it; for several inputs a list, or a dict by name.
+        images: words of the image of each chain.
+        conversion: the conversion that library and images were emitted from.
+        x: an array of shape (samples, *input shape); for several inputs a list of arrays, or a dict by input name.
 
     Raises:
-        FormatError: `x` has another shape, or is not finite.
+        FormatError: if an input is missing, has another shape, or is not finite.
     """
     outputs = values_of(run(library, images, conversion, x).run, conversion)
     return outputs[0] if len(outputs) == 1 else outputs
@@ -49,48 +49,56 @@ def predict(
 def run(
     library: ctypes.CDLL, images: Sequence[Words], conversion: Conversion, x: Inputs, trace: bool = False
 ) -> ProgramResult:
-    """A program's run with its chains on the engine.
+    """Run a converted model, its chains on the engine and its other steps on the host.
 
-    Library, images, conversion and x are as for `predict`; with `trace` the chains' results hold every stage's.
+    Args:
+        library: the compiled engine.
+        images: words of the image of each chain.
+        conversion: the conversion that library and images were emitted from.
+        x: inputs as for `predict`.
+        trace: whether the results of the chains hold the values of every stage.
+
+    Raises:
+        FormatError: if an input is missing, has another shape, or is not finite.
     """
     with EmulatedEngine(library) as engine:
         direct = DirectEngine(engine, conversion.program, images)
         return run_program(direct, codes_of(conversion, x), trace=trace, strict=True)
 
 
-def values_of(done: ProgramRun, conversion: Conversion) -> list[npt.NDArray[np.float32]]:
-    """The outputs in Keras's shapes."""
+def values_of(finished: ProgramRun, conversion: Conversion) -> list[npt.NDArray[np.float32]]:
+    """The outputs of a finished run in Keras's shapes."""
     return [
-        shaped(done.values(output.name), extents)
+        shaped(finished.values(output.name), extents)
         for output, extents in zip(conversion.program.outputs, conversion.outputs, strict=True)
     ]
 
 
 def shaped(values: npt.NDArray[np.float64], extents: Extents) -> npt.NDArray[np.float32]:
-    """Values (samples, steps, width) in a Keras shape."""
-    known = [values.shape[1] if extent is None else extent for extent in extents]
-    return values.reshape(len(values), *known).astype(np.float32)
+    """Values (samples, steps, width) in a Keras shape, given without the sample axis and None for the steps."""
+    shape = [values.shape[1] if extent is None else extent for extent in extents]
+    return values.reshape(len(values), *shape).astype(np.float32)
 
 
 def codes_of(conversion: Conversion, x: Inputs) -> dict[str, Codes]:
-    """(samples, steps, features) codes of the program's inputs.
+    """Codes (samples, steps, features) of the program's inputs, by their names in the program.
 
     Raises:
-        FormatError: an input is missing, has another shape, or is not finite.
+        FormatError: if an input is missing, has another shape, or is not finite.
     """
     names = [port.name for port in conversion.inputs]
     given = by_name(x, names, alone=len(names) == 1 and isinstance(x, np.ndarray))
     if sorted(given) != sorted(names):
         raise FormatError(f"inputs are {sorted(given) or len(x)}; expected one array for each of {names}")
-    inside = dict(zip(names, (port.name for port in conversion.program.inputs), strict=True))
+    program_names = dict(zip(names, (port.name for port in conversion.program.inputs), strict=True))
     return {
-        inside[port.name]: port.format.from_float(_framed(np.asarray(given[port.name]), port))
+        program_names[port.name]: port.format.from_float(_framed(np.asarray(given[port.name]), port))
         for port in conversion.inputs
     }
 
 
 def _framed(x: Floats, port: Port) -> Floats:
-    """An input as (samples, steps, features); flat or longer shapes with as many values are taken, as by hls4ml."""
+    """An input as (samples, steps, features); like hls4ml, flat or longer shapes with as many values are taken too."""
     steps = 1 if port.kind == "vector" else port.steps
     if are_frames(x, 3, port.width, kinds=None) and x.shape[1] == (steps or x.shape[1]):
         return x

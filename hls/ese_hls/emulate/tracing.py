@@ -1,9 +1,12 @@
-"""`trace`: every layer's output by its Keras name, of the engine's own trace packets.
+"""`trace` returns the output of every layer by its Keras name, from the trace packets of the engine.
 
-The engine streams what each of its stages computes (docs/packets.md). A Keras layer is a stage, or it was absorbed into
-the one before it; the value of an absorbed layer follows from the stage's exact value: a quantizer rounds it. What the
-host computes is at hand. What was folded into the sums (batch norm) leaves the layer before it without a value. A ReLU
-within a stage hides the sum before it: that sum is the golden model's, and the engine's value must be its ReLU.
+The engine sends what each of its stages computes (docs/packets.md). A Keras layer is either a stage or absorbed into
+the stage before it. The value of an absorbed layer follows from the exact value of the stage; a quantizer, for
+example, rounds it. Values that the host computes are known.
+
+If a layer was folded into the sums (a batch normalization), the layer before it has no value. If a stage contains a
+ReLU, the engine does not send the sum before it. That sum is taken from the golden model, and the engine's value is
+checked to be its ReLU.
 """
 
 from __future__ import annotations
@@ -29,18 +32,20 @@ from ese_host.protocol import Trace, Words
 Kind = Literal["input", "linear", "relu", "softmax", "format", "reverse", "other"]
 Values = npt.NDArray[np.float64]
 UNTRACED = ("InputLayer", "Dropout")
-"""Keras classes that hls4ml's `get_ymodel_keras` leaves out too."""
+"""Keras classes whose layers are not traced; hls4ml's `get_ymodel_keras` leaves them out too."""
 
 
 @dataclass(frozen=True, eq=False)
 class KerasLayer:
-    """A layer of the model as it was read.
+    """A layer of the model before any pass has absorbed it.
 
     Attributes:
-        name: in Keras; the activation of a Dense layer is a layer `<name>_<activation>` of its own, as in hls4ml.
-        kind: what it does to values; "other" is for the engine's own layers and for what conversion folds into them.
-        sources: names of the layers it reads. function: an activation's function or quantizer. keras_class: its class.
-        extents: shape of its output without the sample axis, None where it varies.
+        name: name in Keras; as in hls4ml, the activation of a Dense layer is a separate layer `<name>_<activation>`.
+        kind: what the layer does to values; "other" for layers that the engine runs, or that are folded into them.
+        sources: names of the layers that it reads.
+        function: function or quantizer of an activation.
+        keras_class: name of its Keras class.
+        extents: shape of its output without the sample axis; None for an axis that varies.
     """
 
     name: str
@@ -52,7 +57,7 @@ class KerasLayer:
 
 
 def chosen_layers(settings: Mapping[str, Mapping[str, Any]]) -> set[str] | None:
-    """The layers with `Trace: True` in hls_config["LayerName"]; None, which means all, where there is none."""
+    """Names of the layers with `Trace: True` in hls_config["LayerName"], or None (trace all) if there are none."""
     return {name for name, values in settings.items() if values.get("Trace")} or None
 
 
@@ -64,36 +69,37 @@ def trace(
     x: Inputs,
     chosen: set[str] | None = None,
 ) -> tuple[Any, dict[str, npt.NDArray[np.float32]]]:
-    """Outputs as `predict` returns them, and each layer's by name.
+    """Outputs as `predict` returns them, and the output of each layer by its name.
 
-    A layer within a chain that lacks its masked frames has no value, unless it is the chain's last one.
+    If a chain was fed without its masked frames, only its last layer has a value.
 
     Args:
         library: the compiled engine.
-        images: what the engine shall hold, one for each chain.
-        conversion: what they were emitted from.
-        layers: of the model, in order.
-        x: as for `predict`.
-        chosen: names of layers; None for all.
+        images: words of the image of each chain.
+        conversion: the conversion that library and images were emitted from.
+        layers: layers of the model in the order of the graph.
+        x: inputs as for `predict`.
+        chosen: names of the layers to return; None for all.
 
     Raises:
-        FormatError: `x` has another shape, or is not finite. DeviceError: engine and golden model differ in a sum.
+        FormatError: if an input is missing, has another shape, or is not finite.
+        DeviceError: if a value of the engine is not the ReLU of the golden model's sum.
     """
     program = conversion.program
-    made = run(library, images, conversion, x, trace=True)
-    done = made.run
-    values = _host_values(conversion, done)
-    values.update(_input_values(layers, conversion, done))
-    engine = {layer.name for chain in program.chains for layer in chain.network.layers}
-    own = engine | set(program.tensors) | set(_heads(conversion))
+    result = run(library, images, conversion, x, trace=True)
+    finished = result.run
+    values = _host_values(conversion, finished)
+    values.update(_input_values(layers, conversion, finished))
+    engine_layers = {layer.name for chain in program.chains for layer in chain.network.layers}
+    computed = engine_layers | set(program.tensors) | set(_heads(conversion))
     for chain in program.chains:
-        fed = done.fed[chain.name]
+        fed = finished.fed[chain.name]
         if (fed.steps == fed.codes.shape[1]).all():
-            values.update(_chain_layers(chain, fed.codes, made.chains[chain.name].traces, layers, own))
-        elif (value := _all_frames(done, chain.target)) is not None:
-            values[_chain(chain.network.layers[-1].name, layers, own)[-1].name] = value
+            values.update(_chain_layers(chain, fed.codes, result.chains[chain.name].traces, layers, computed))
+        elif (value := _all_frames(finished, chain.target)) is not None:
+            values[_with_absorbed(chain.network.layers[-1].name, layers, computed)[-1].name] = value
     extents = {item.name: item.extents for item in layers if item.keras_class not in UNTRACED}
-    outputs = values_of(done, conversion)
+    outputs = values_of(finished, conversion)
     return outputs[0] if len(outputs) == 1 else outputs, {
         name: shaped(values[name], extents[name])
         for name in extents
@@ -102,71 +108,72 @@ def trace(
 
 
 def _heads(conversion: Conversion) -> dict[str, str]:
-    """Layers that the host computes in floating point, and the outputs that they are."""
+    """Names of the layers that the host computes in floating point, with the outputs that they give."""
     ends = zip(conversion.ends, conversion.program.outputs, strict=True)
     return {name: output.name for name, output in ends if output.head != "none"}
 
 
-def _host_values(conversion: Conversion, done: ProgramRun) -> dict[str, Values]:
-    """What the host computed, by the names of its tensors."""
+def _host_values(conversion: Conversion, finished: ProgramRun) -> dict[str, Values]:
+    """Values that the host computed, by the names of their tensors."""
     chains = {chain.target for chain in conversion.program.chains}
-    found = {name: _all_frames(done, name) for name in done.tensors if name not in chains}
-    values = {name: value for name, value in found.items() if value is not None}
-    return {**values, **{name: done.values(output) for name, output in _heads(conversion).items()}}
+    tensors = {name: _all_frames(finished, name) for name in finished.tensors if name not in chains}
+    values = {name: value for name, value in tensors.items() if value is not None}
+    return {**values, **{name: finished.values(output) for name, output in _heads(conversion).items()}}
 
 
-def _all_frames(done: ProgramRun, name: str) -> Values | None:
-    """A tensor with its masked frames; None where it lacks them."""
-    value = done.tensors.get(f"{name}{UNMASKED}", done.tensors[name])
-    whole = (value.steps == value.codes.shape[1]).all()
-    return np.ldexp(value.codes.astype(np.float64), -value.tensor.frac) if whole else None
+def _all_frames(finished: ProgramRun, name: str) -> Values | None:
+    """The values of a tensor, masked frames included, or None if it lacks them."""
+    value = finished.tensors.get(f"{name}{UNMASKED}", finished.tensors[name])
+    complete = (value.steps == value.codes.shape[1]).all()
+    return np.ldexp(value.codes.astype(np.float64), -value.tensor.frac) if complete else None
 
 
-def _input_values(layers: Iterable[KerasLayer], conversion: Conversion, done: ProgramRun) -> dict[str, Values]:
-    """The inputs, and whatever is read in their place: the codes that the program got."""
+def _input_values(layers: Iterable[KerasLayer], conversion: Conversion, finished: ProgramRun) -> dict[str, Values]:
+    """Values of the inputs, and of the layers behind them that became the format of an input."""
     values: dict[str, Values] = {}
-    for port, inside in zip(conversion.inputs, conversion.program.inputs, strict=True):
-        values[port.name] = port.format.to_float(done.tensors[inside.name].codes)
-    own = set(conversion.program.tensors)
+    for port, program_port in zip(conversion.inputs, conversion.program.inputs, strict=True):
+        values[port.name] = port.format.to_float(finished.tensors[program_port.name].codes)
+    computed = set(conversion.program.tensors)
     for item in layers:
-        if item.kind in ("format", "linear") and set(item.sources) <= set(values) and item.name not in own:
+        if item.kind in ("format", "linear") and set(item.sources) <= set(values) and item.name not in computed:
             values[item.name] = values[item.sources[0]]
     return values
 
 
 def _chain_layers(
-    chain: Chain, fed: Codes, traces: Sequence[Trace], layers: Sequence[KerasLayer], own: set[str]
+    chain: Chain, fed: Codes, traces: Sequence[Trace], layers: Sequence[KerasLayer], computed: set[str]
 ) -> dict[str, Values]:
-    """Values of a chain's layers and of what they absorbed; `own` names the layers that have values of their own.
+    """Values of the layers of a chain and of those that they absorbed.
 
-    Keras leaves a backward layer's outputs in the engine's order; what stands behind it in the chain reads the input's.
+    `computed` names all layers that engine or host compute, which are absorbed by none. Keras leaves the outputs of a
+    backward layer in the engine's order, while the layers behind it in the chain have the order of the input.
     """
     values: dict[str, Values] = {}
-    stages = {item.stage.layer: item for item in traces}  # of an LSTM with projection, the projection
-    here = fed
+    stages = {item.stage.layer: item for item in traces}  # the later of an LSTM's two stages is its projection
+    source = fed
     for index, layer in enumerate(chain.network.layers):
         exact, frac = _exact(layer, stages[layer.name])
         if isinstance(layer, Lstm) and not layer.return_sequences:
             exact = exact[:, -1:]
-        before = _before_relu(layer, here, exact, frac) if isinstance(layer, Dense) and layer.relu else exact
+        before = _before_relu(layer, source, exact, frac) if isinstance(layer, Dense) and layer.relu else exact
         ordered = before[:, ::-1] if chain.backwards and index else before
-        values.update(_chain_values(_chain(layer.name, layers, own), ordered, frac))
-        here = exact if layer.output is None else layer.output.quantize(exact, frac)
+        values.update(_absorbed_values(_with_absorbed(layer.name, layers, computed), ordered, frac))
+        source = exact if layer.output is None else layer.output.quantize(exact, frac)
     return values
 
 
-def _exact(layer: Layer, found: Trace) -> tuple[Codes, int]:
-    """What a layer hands on before any output quantizer, and its fractional bits."""
+def _exact(layer: Layer, stage_trace: Trace) -> tuple[Codes, int]:
+    """The output of a layer before any output quantizer, and its fractional bits."""
     if isinstance(layer, Lstm) and layer.projection is not None:
-        return found.stored, layer.state.frac
-    return found.exact, found.stage.frac
+        return stage_trace.stored, layer.state.frac
+    return stage_trace.exact, stage_trace.stage.frac
 
 
 def _before_relu(layer: Dense, source: Codes, after: Codes, frac: int) -> Codes:
-    """The (N, T, rows) sums whose ReLU is what the engine gave.
+    """The golden model's sums (N, T, rows) before a ReLU; `after` holds the engine's values behind it.
 
     Raises:
-        DeviceError: it is not.
+        DeviceError: if `after` is not the ReLU of the sums.
     """
     sums, bits = golden.weighted_sum(layer.kernel, source.reshape(-1, source.shape[-1]), layer.source)
     total, bits = golden.align((sums, bits), (layer.bias, layer.bias_frac))
@@ -178,21 +185,21 @@ def _before_relu(layer: Dense, source: Codes, after: Codes, frac: int) -> Codes:
     return before
 
 
-def _chain(name: str, layers: Sequence[KerasLayer], own: set[str]) -> list[KerasLayer]:
-    """An engine layer and those that were absorbed into it, in order."""
-    chain = [next(item for item in layers if item.name == name)]
+def _with_absorbed(name: str, layers: Sequence[KerasLayer], computed: set[str]) -> list[KerasLayer]:
+    """An engine layer and the layers that were absorbed into it, in order."""
+    group = [next(item for item in layers if item.name == name)]
     while True:
-        readers = [item for item in layers if chain[-1].name in item.sources and item.name not in own]
+        readers = [item for item in layers if group[-1].name in item.sources and item.name not in computed]
         if len(readers) != 1:
-            return chain
-        chain += readers
+            return group
+        group += readers
 
 
-def _chain_values(chain: Sequence[KerasLayer], codes: Codes, frac: int) -> dict[str, Values]:
-    """Values of a chain's layers from the last one that was folded into the sums onwards; those before have none."""
+def _absorbed_values(group: Sequence[KerasLayer], codes: Codes, frac: int) -> dict[str, Values]:
+    """Values of an engine layer and those absorbed into it, from the last one that was folded into the sums onwards."""
     values: dict[str, Values] = {}
-    folded = max(place for place, item in enumerate(chain) if item.kind == "other")
-    for item in chain[folded:]:
+    folded = max(place for place, item in enumerate(group) if item.kind == "other")
+    for item in group[folded:]:
         if item.kind == "reverse":
             codes = codes[:, ::-1]
         elif item.kind == "relu":

@@ -1,4 +1,5 @@
-"""The nodes of hls4ml's graph that are ours, and the graph that is traced through the engine.
+"""This backend's nodes of hls4ml's graph, and its class of graphs.
 
-Both modules import hls4ml, which may itself be half imported when it loads this backend: they are imported by name.
+Both modules import hls4ml, which may be only half imported when it loads this backend. Therefore nothing is imported
+here: users import the modules by name.
 """

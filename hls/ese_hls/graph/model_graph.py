@@ -1,4 +1,4 @@
-"""hls4ml's model graph, with what this backend answers differently."""
+"""hls4ml's model graph with this backend's `trace`, `str` and unloading of the library."""
 
 from __future__ import annotations
 
@@ -12,25 +12,27 @@ from hls4ml.model.graph import ModelGraph
 
 
 class EseGraph(ModelGraph):  # type: ignore[misc]
-    """A graph that is traced through the engine's packets: hls4ml's `trace` does not ask the backend.
+    """A converted model's graph, which the pass `RememberLayers` gives this class.
 
-    A pass gives converted models this class.
+    It has a `trace` of its own because hls4ml's `trace` does not call the backend.
     """
 
     def _compile(self) -> None:
-        """Compile and load; the library is closed with the graph, which hls4ml leaves open."""
+        """Compile and load the library; unlike in hls4ml, it is unloaded when the graph is deleted."""
         closing: weakref.finalize[Any, Any] | None = getattr(self, "_closing", None)
         if closing is not None:
             closing.detach()  # hls4ml closes the library that it replaces
         super()._compile()
         self._closing = weakref.finalize(self, dlclose, self._top_function_lib._handle)
-        self._closing.atexit = False  # other objects may still use it when Python ends
+        self._closing.atexit = False  # other objects may still use the library when Python exits
 
     def trace(self, x: npt.NDArray[np.floating[Any]]) -> tuple[npt.NDArray[np.float32], dict[str, Any]]:
-        """Outputs as `predict` returns them, and each layer's, by its Keras name; compiles where that was not done.
+        """Outputs as `predict` returns them, and those of each layer by its Keras name; compiles the model if needed.
 
         Raises:
-            FormatError: `x` has another shape, or is not finite. MissingError: g++ is not installed.
+            FormatError: if an input is missing, has another shape, or is not finite.
+            MissingError: if g++ is not installed.
+            DeviceError: if a value of the engine is not the ReLU of the golden model's sum.
         """
         if self._top_function_lib is None:
             self.compile()
@@ -38,7 +40,7 @@ class EseGraph(ModelGraph):  # type: ignore[misc]
         return result
 
     def __str__(self) -> str:
-        """The layers that the engine runs, and how the conversion came about."""
+        """The nodes of the graph, one per line, and the summary of the conversion."""
         rows = [
             f"{node.name} ({node.class_name}): {list(node.get_output_variable().shape)}" for node in self.get_layers()
         ]

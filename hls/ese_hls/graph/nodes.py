@@ -1,4 +1,4 @@
-"""The graph nodes of this backend; deriving from `Layer` alone, they match no pass or template of hls4ml."""
+"""The graph nodes of this backend. They derive only from `Layer`, so that no pass or template of hls4ml matches."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hls4ml.model.layers import Layer, register_layer
 class SparseNode(Layer):  # type: ignore[misc]
     """A layer that the engine runs.
 
-    Attributes of the node: `tensors` (a `LayerTensors`), `output` (`Fixed` or None), `relu` (bool).
+    The node has the hls4ml attributes `tensors` (a `LayerTensors`), `output` (`Fixed` or None) and `relu` (bool).
     """
 
     _expected_attributes = [Attribute("n_in"), Attribute("n_out")]  # noqa: RUF012 - hls4ml's own convention
@@ -28,9 +28,10 @@ class SparseLSTM(SparseNode):
 
 
 class HostStep(Layer):  # type: ignore[misc]
-    """A layer without a matrix, which the host computes between the engine's chains, exactly.
+    """A layer without a matrix, which the host computes exactly between the engine's chains.
 
-    Attributes of the node: `operation` (what `ese_hls.lower.host_steps` makes of it), and that operation's own.
+    The node has the hls4ml attribute `operation`, which `ese_hls.lower.host_steps` reads, and those that the operation
+    needs.
     """
 
     _expected_attributes = [Attribute("operation", value_type=str)]  # noqa: RUF012 - hls4ml's own convention
@@ -41,17 +42,17 @@ class HostStep(Layer):  # type: ignore[misc]
 
 
 def add_output(node: Layer) -> None:
-    """A node's output variable, of the Keras shape; hls4ml's variables need numbers, so a varying axis counts as 1."""
+    """Add the output variable in the Keras shape; hls4ml needs numbers there, so an axis that varies counts as 1."""
     node.add_output_variable([1 if extent is None else extent for extent in node.get_attr("extents")])
 
 
 def maker(node: Layer) -> Layer:
-    """The node that computes what `node` hands on: the Dense layer of a ReLU that is part of it, else itself."""
+    """The node that computes the output of `node`: the Dense layer of a ReLU that it has absorbed, or `node` itself."""
     return node.get_input_node() if node.get_attr("absorbed") else node
 
 
 def register() -> None:
-    """Make the nodes known to hls4ml."""
+    """Register the nodes with hls4ml."""
     register_layer("HostStep", HostStep)
     register_layer("SparseDense", SparseDense)
     register_layer("SparseLSTM", SparseLSTM)

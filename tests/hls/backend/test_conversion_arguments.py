@@ -1,4 +1,4 @@
-"""Keyword arguments of hls4ml's convert_from_keras_model: taken, or refused by name."""
+"""Keyword arguments of hls4ml's convert_from_keras_model are used, or refused by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What hls4ml's users do besides converting: print, plot, profile."""
+"""Uses of hls4ml besides conversion: printing, plotting and profiling."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_plot_model_has_every_layer(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("pydot")
     from hls4ml.utils import plot
 
-    monkeypatch.setattr(plot, "check_pydot", lambda: True)  # it asks for Graphviz, which only draws the picture
+    monkeypatch.setattr(plot, "check_pydot", lambda: True)  # it needs Graphviz, which only draws the picture
     dot = plot.model_to_dot(convert(classifier()), show_shapes=True, show_precision=True)
     labels = [node.get_label() for node in dot.get_nodes() if node.get_label()]
     assert [name in label for name, label in zip(("x", "lstm", "dense", "softmax"), labels, strict=True)] == [True] * 4
@@ -72,7 +72,7 @@ def test_get_ymodel_keras_is_hls4ml_s_where_that_runs(profiling: object) -> None
     ],
 )
 def test_where_hls4ml_s_own_stops(profiling: object, model: object, message: str) -> None:
-    """docs/hls4ml.md says so; when this fails, hls4ml has learned it, and the page is to be changed."""
+    """docs/hls4ml.md says that hls4ml refuses these models. If this fails, hls4ml accepts them: change the page."""
     made = model()  # type: ignore[operator]
     x = np.zeros((2, *made.input_shape[1:]), dtype=np.float32)
     with pytest.raises(AttributeError, match=message):

@@ -1,4 +1,4 @@
-"""Models and configurations that hls4ml's own tests use: no matrix at all, a softmax that is skipped."""
+"""Models and configurations that hls4ml's own tests use: without a matrix, or with a softmax that is skipped."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_softmax_is_skipped_where_the_configuration_says_so() -> None:
 
 
 def test_every_layer_but_what_rounds_or_vanishes_is_a_node() -> None:
-    """As in hls4ml's own backends: people count and list the layers of what they converted."""
+    """Users count and list the layers of a converted model, which shall be as in hls4ml's own backends."""
     model = chain(dense(4, name="first"), kl.Activation("relu", name="cut"), QActivation(bits(8, 2), name="q"), dense())
     graph = convert(model)
     assert [node.name for node in graph.get_layers()] == ["x", "first", "cut", "dense"]
@@ -54,7 +54,7 @@ NAMES = ("output", "function", "source", "tensors", "relu", "extents", "value")
 
 @pytest.mark.parametrize("turn", [0, 2, 5])
 def test_layers_may_be_called_what_their_nodes_attributes_are(turn: int) -> None:
-    """The network of most tutorials ends in a layer called output."""
+    """Most tutorials end their network in a layer called `output`."""
     names = NAMES[turn:] + NAMES[:turn]
     layers = [keras.Input((6, 7), name=names[0]), QActivation(bits(8, 2)), recurrent("l", return_sequences=True)]
     layers += [dense(4), kl.Activation("relu"), QActivation(bits(8, 2)), dense(3)]

@@ -1,4 +1,4 @@
-"""Many conversions in one process leave nothing behind: no memory, open file, loaded library, file or folder."""
+"""Many conversions in one process leak no memory, open file, loaded library, file or folder."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def memory_mb() -> float:
 
 
 def held() -> tuple[set[str], int]:
-    """Emulators that are mapped into this process, and how many files it has open."""
+    """The emulators that are mapped into this process, and the number of files that it has open."""
     gc.collect()
     maps = {line.split()[-1] for line in Path("/proc/self/maps").read_text().splitlines() if "emulator-" in line}
     return maps, len(list(Path("/proc/self/fd").iterdir()))
 
 
 def convert_and_run(folder: Path, times: int) -> list[float]:
-    """Memory after each of some conversions into one folder."""
+    """Memory in MB after each of some conversions into one folder."""
     model = classifier()
     x = inputs(model, samples=4)
     expected = model.predict(x, verbose=0)

@@ -1,4 +1,4 @@
-"""The plugin's registration, and what it leaves alone."""
+"""The plugin's registration, and the parts of hls4ml that it does not change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""QLSTMP through the plugin: peepholes and projection, value for value what Keras gives."""
+"""QLSTMP through the plugin: with peepholes and projection, every value equals Keras's."""
 
 from __future__ import annotations
 

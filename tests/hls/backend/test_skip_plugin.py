@@ -15,7 +15,7 @@ from support.plugin_models import classifier, convert, inputs
 
 
 def predictions(graph: Any, x: Any) -> Any:
-    """The golden model's, as probabilities."""
+    """The golden model's predictions as probabilities."""
     network = graph.ese_conversion.network
     result = golden.run(network, network.source.from_float(x))
     values = np.ldexp(result.outputs[:, -1].astype(np.float64), -result.frac)
@@ -24,14 +24,14 @@ def predictions(graph: Any, x: Any) -> Any:
 
 
 def test_a_delta_network_is_compiled_and_runs(tmp_path: Path) -> None:
-    """Also without thresholds on the very same engine: threshold zero changes nothing."""
+    """A delta network in skip mode compiles, and predicts exactly as the golden model."""
     model, thresholds = classifier(), {"DeltaInput": 0.3, "DeltaState": 0.1}
     graph = convert(model, tmp_path / "out", {"lstm": thresholds}, PEs=3, Mode="skip", FifoDepth=4)
     graph.compile()
     design = Project.open(tmp_path / "out").design
     assert (design.mode, design.fifo_depth) == ("skip", 4)
     layer = graph.ese_conversion.network.layers[0]
-    # 8 bits of which 3 and 2 are integer, sign included: 0.3 is 9.6 codes, 0.1 is 6.4
+    # the formats have 8 bits, of which 3 and 2 are integer with the sign: 0.3 is 9.6 codes, 0.1 is 6.4
     assert (layer.source.frac, layer.delta_input, layer.state.frac, layer.delta_state) == (5, 9, 6, 6)
     x = inputs(model, samples=40)
     np.testing.assert_array_equal(graph.predict(x), predictions(graph, x))

@@ -1,4 +1,4 @@
-"""The examples of docs/upstream.md say what the page says: when one fails, hls4ml has learned it."""
+"""The examples of docs/upstream.md print what the page says; if one fails, hls4ml has changed."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def test_every_finding_has_an_example() -> None:
 
 @pytest.mark.parametrize(("example", "says"), [found[1:] for found in FOUND], ids=[found[0] for found in FOUND])
 def test_an_example_says_what_the_page_says(example: str, says: str) -> None:
-    keras.backend.clear_session()  # names of layers are counted from the beginning
+    keras.backend.clear_session()  # restarts the numbers in names of layers
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
         try:
             exec(compile(example, PAGE.name, "exec"), {})  # noqa: S102 - our own page
-        except Exception as error:  # noqa: BLE001 - any that the page names
+        except Exception as error:  # noqa: BLE001 - the page may name any error
             out.write(f"{type(error).__name__}: {error}")
     assert out.getvalue().strip().splitlines()[-1] == says

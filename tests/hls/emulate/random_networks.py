@@ -16,12 +16,12 @@ from support.networks import inputs, network, widened
 
 
 def compare_random_networks(name: str, examples: int, **vectors: st.SearchStrategy[Any]) -> None:
-    """One compiled engine, many images: random and adversarial weights, inputs within their range or at the rails.
+    """Run many networks on one compiled engine: random and adversarial weights, inputs in their range or at its ends.
 
     Args:
-        name: of a design of `support.designs`.
-        examples: networks at most.
-        vectors: what `support.networks.inputs` is told besides.
+        name: name of a design of `support.designs`.
+        examples: largest number of networks.
+        vectors: strategies for further arguments of `support.networks.inputs`.
     """
     spec, design = roomy(name)
 

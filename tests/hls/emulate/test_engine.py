@@ -31,7 +31,7 @@ def test_engine_equals_golden_on_a_thousand_networks(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["uneven", "google-lstm", "stacked", pytest.param("int16", marks=pytest.mark.slow)])
 def test_machine_words_equal_ap_int(name: str) -> None:
-    """No value depends on the width of a type: the engine of ap_int answers word for word as that of machine words."""
+    """No value depends on the width of a type: engines with ap_int and with machine words give the same answers."""
     spec, design = roomy(name)
     rng = np.random.default_rng(7)
     net = network(rng, spec)
@@ -63,7 +63,7 @@ def test_cycle_model_equals_the_engines_counter(name: str) -> None:
 
 
 def test_accumulators_may_be_as_wide_as_the_sum() -> None:
-    """16-bit weights and inputs at their rails, scale 1: 42 bits, and exact."""
+    """16-bit weights and inputs at the ends of their range with scale 1 need 42 bits, and are exact."""
     columns = 1400
     codes = np.full((2, columns), -(1 << 15)) * np.array([[1], [-1]])
     matrix = Matrix(np.minimum(codes, (1 << 15) - 1), "int16", np.ones((2, 2), dtype=np.int64), 21)
@@ -78,7 +78,7 @@ def test_accumulators_may_be_as_wide_as_the_sum() -> None:
 
 
 def test_state_is_kept_on_request_and_forgotten_otherwise() -> None:
-    """Two halves with `keep` equal the whole; after RESET they start anew."""
+    """Two halves with `keep` equal the whole sequence; RESET clears the state."""
     spec, design = roomy("google-lstm")
     rng = np.random.default_rng(5)
     net = network(rng, spec)

@@ -1,4 +1,4 @@
-"""Random designs: shapes, PEs, gap widths, formats, banks and units as they come, each with several random networks."""
+"""Random designs (shapes, PEs, gap bits, formats, banks, units), each with several random networks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from support.networks import HARD8, SMOOTH8, SMOOTH16, Rng, Spec, inputs, networ
 
 
 def random_spec(rng: Rng) -> Spec:
-    """Any network that the engine takes, small enough for many of them."""
+    """A random network that the engine supports, small enough to run many of them."""
     layers = int(rng.integers(0, 3))
     hidden = tuple(int(n) for n in rng.integers(1, 9, rng.integers(0 if layers else 1, 3)))
     projection = int(rng.integers(0, 2) * rng.integers(1, 9)) if layers else 0
@@ -39,7 +39,7 @@ def random_spec(rng: Rng) -> Spec:
 
 
 def random_design(rng: Rng) -> tuple[Spec, Design]:
-    """A random network without one zero weight, and the smallest design that holds it."""
+    """A random network without zero weights, and the smallest design that holds it."""
     while True:
         spec = random_spec(rng)
         pes, gap_bits = int(rng.integers(1, 21)), int(rng.integers(2, 9))
@@ -47,7 +47,7 @@ def random_design(rng: Rng) -> tuple[Spec, Design]:
             full = network(rng, widened(spec, pattern="full"))
             design = choose_design(full, pes=pes, gap_bits=gap_bits, storage="sparse")
             return spec, replace(design, full_phases=bool(rng.integers(2)))
-        except CapacityError as error:  # 16-bit levels, inputs and scales together may pass the 48 bits of a sum
+        except CapacityError as error:  # 16-bit levels, inputs and scales together may exceed the 48 bits of a sum
             assert "a scaled sum may need" in str(error)
 
 
@@ -55,7 +55,7 @@ def compare_design(seed: int, networks: int) -> None:
     """Compile one random design and run random and adversarial networks on it."""
     rng = np.random.default_rng(seed)
     spec, smallest = random_design(rng)
-    # sparse columns need padding that a full matrix does not
+    # sparse columns may need padding, a full matrix needs none
     design = replace(smallest, entry_depth=8 * smallest.entry_depth)
     exact = 0
     with EmulatedEngine(compiled_engine.library(design)) as emulator:
@@ -64,7 +64,7 @@ def compare_design(seed: int, networks: int) -> None:
             net = network(rng, widened(spec, pattern=pattern, density=density))
             try:
                 made = compiled_engine.load(emulator, net, design, rng.choice(["auto", "full"]))
-            except CapacityError as error:  # 2-bit gaps in a wide matrix, or 16-bit levels that are large all at once
+            except CapacityError as error:  # 2-bit gaps in a wide matrix, or 16-bit levels that are all large
                 assert "entry_depth" in str(error) or "a scaled sum may need" in str(error)
                 continue
             codes = inputs(rng, net, 2, int(rng.integers(1, 6)), bool(rng.integers(2)))

@@ -1,4 +1,4 @@
-"""ESE's layer at its own size: exact, within its cycles, and no re-compilation for other weights."""
+"""ESE's layer at full size: exact, within its cycles, and without compilation for other weights."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_cycles_and_utilisation(pes: int, limit: int, whole: float, matvec: floa
 
 
 def test_two_networks_on_one_engine_are_exact() -> None:
-    """3.2 million weights, pruned to 10%: every m, h, c and y of some steps; then other weights, the same engine."""
+    """3.2 million weights pruned to 10% give every m, h, c and y exactly; so do other weights on the same engine."""
     first, second = ese_layer(64), ese_layer(64, seed=1, density=0.08)
     design = fit_design.choose_design(first, pes=64)
     frames = np.random.default_rng(2).integers(-(1 << 13), 1 << 13, (1, 3, INPUTS))

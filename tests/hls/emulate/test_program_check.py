@@ -1,4 +1,4 @@
-"""`check` and `run` on programs: what is compared and counted, and what the report says."""
+"""`check` and `run` on programs: the values that are compared and counted, and the report."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_every_chain_is_compared_alone_and_end_to_end(folder: Path, tmp_path: Pa
     assert set(made.classes()) == {0, 1}
     fed = sum(value.codes.size for value in made.fed.values())
     leaving = made.output().codes.size + made.output("states").codes.size
-    # recurrent: outputs, and exact, stored, cell of its trace; hidden: outputs, exact, stored; last: outputs, exact
+    # compared: outputs and exact, stored, cell of recurrent; outputs, exact, stored of hidden; outputs, exact of last
     steps = int(made.fed["recurrent"].steps.sum())
     own = 4 * 5 * steps + SAMPLES * (4 + 4 + 4) + SAMPLES * 2
     once = fed + leaving + own

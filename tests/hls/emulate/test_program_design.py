@@ -1,4 +1,4 @@
-"""One design for several networks: it holds the image of each, and what the formats of a design mean."""
+"""One design for several networks: it holds the image of each; and the meaning of the formats of a design."""
 
 from __future__ import annotations
 

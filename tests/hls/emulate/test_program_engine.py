@@ -1,4 +1,4 @@
-"""A program on its compiled engine, beside the golden model and Keras; its project, and the commands on it."""
+"""A program on its compiled engine compared with the golden model and Keras; its project, and commands on it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from support.plugin_models import as_list, bits, convert, dense, fill, frames, g
 
 
 def everything() -> Any:
-    """Every kind of step on one design: both ways, masked, backwards, merged, normalized, activations between."""
+    """A model with every kind of step: bidirectional, masked, backward, merged, normalized, with activations."""
     x, y = keras.Input((6, 7), name="x"), keras.Input((4,), name="y")
     q = QActivation(bits(8, 2), name="qx")(x)
     z = QActivation(bits(8, 1), name="qy")(y)
@@ -57,7 +57,9 @@ def test_engine_golden_model_and_keras_agree(model: Any, graph: Any) -> None:
         np.testing.assert_array_equal(ours, golden)
         assert ours.shape == theirs.shape
     np.testing.assert_array_equal(found[0], expected[0])
-    np.testing.assert_allclose(found[1], expected[1], rtol=0, atol=2e-4)  # of the normalization's 16-bit factors
+    np.testing.assert_allclose(
+        found[1], expected[1], rtol=0, atol=2e-4
+    )  # the factors of the normalization have 16 bits
     named = graph.predict({"y": x[1], "x": x[0]})
     assert all(np.array_equal(a, b) for a, b in zip(found, named, strict=True))
 
@@ -68,7 +70,11 @@ def test_trace_of_a_program(model: Any, graph: Any) -> None:
     layers = [layer for layer in model.layers if not isinstance(layer, kl.InputLayer) and layer.name != "classes"]
     made = keras.Model(model.inputs, [layer.output for layer in layers])(x)
     expected = {layer.name: np.asarray(value) for layer, value in zip(layers, made, strict=True)}
-    assert set(expected) - set(found) == {"kept", "m1", "plain"}  # masked within a chain; normalized in the sums
+    assert set(expected) - set(found) == {
+        "kept",
+        "m1",
+        "plain",
+    }  # kept, m1: masked within a chain; plain: the normalization is folded into its sums
     for name in set(expected) & set(found) - {"norm", "total", "qtotal", "ends"}:
         np.testing.assert_array_equal(found[name], expected[name], err_msg=name)
     np.testing.assert_allclose(found["norm"], expected["norm"], rtol=0, atol=2e-4)

@@ -1,4 +1,4 @@
-"""Programs on the compiled engine: every tensor of every chain is the golden model's, whatever goes wrong."""
+"""Programs on the compiled engine: every tensor of every chain equals the golden model's, also after errors."""
 
 from __future__ import annotations
 
@@ -72,13 +72,13 @@ def test_several_engines_share_a_program(folder: Path) -> None:
 
 
 def other_image(engine: Accelerator, chain: str) -> PacketFault:
-    """The packet is replaced by a LOAD of a chain's image: what another user of the device might send."""
+    """A fault that replaces a packet by a LOAD of a chain's image, as another user of the device might send it."""
     image = next(part.image for part in engine.parts if part.chain == chain)
     return PacketFault(packet=lambda _words: load_packet(image.words))
 
 
 def test_an_image_switched_in_flight_is_found(folder: Path) -> None:
-    """Another chain's image arrives where one is loaded, or where one is run: refused, and mended by the next call."""
+    """An image of another chain that arrives instead of a LOAD or a RUN is refused; the next call is correct again."""
     faults = Faults()
     with Accelerator(folder, driver="adapter", faults=faults, timeout=2.0) as engine:
         codes, steps = samples(engine)

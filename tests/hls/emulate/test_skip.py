@@ -1,4 +1,4 @@
-"""Skip mode: the compiled engine against the golden model, bit for bit, whatever is zero or unchanged."""
+"""Skip mode: the compiled engine equals the golden model bit for bit, whichever elements are zero or unchanged."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from support.designs import SKIP_SPECS, roomy
 from support.networks import inputs, network, widened
 
 VECTORS = {"density": st.sampled_from([0.0, 0.1, 0.6, 1.0]), "moves": st.just(0.4)}
-"""Dense, sparse, or all zero; an element changes in two steps of five."""
+"""Dense, sparse or zero vectors, whose elements change in two of five steps."""
 
 
 @pytest.mark.parametrize("name", SKIP_SPECS)
@@ -49,7 +49,7 @@ def test_machine_words_equal_ap_int(name: str) -> None:
 
 
 def ordinary(net: Network) -> Network:
-    """The network without thresholds."""
+    """The same network without delta thresholds."""
     layers = [
         replace(layer, delta_input=None, delta_state=None) if isinstance(layer, Lstm) else layer for layer in net.layers
     ]
@@ -58,7 +58,7 @@ def ordinary(net: Network) -> Network:
 
 @pytest.mark.parametrize("name", ["delta-lstm", "delta-google"])
 def test_threshold_zero_is_the_ordinary_lstm(name: str) -> None:
-    """Value by value, and on one engine with the same network without thresholds."""
+    """Threshold zero gives every value of the network without thresholds, and both run on one engine."""
     spec, design = roomy(name)
     rng = np.random.default_rng(4)
     net = network(rng, widened(spec, delta=(0, 0)))
@@ -71,7 +71,7 @@ def test_threshold_zero_is_the_ordinary_lstm(name: str) -> None:
 
 
 def run(emulator: EmulatedEngine, net: Network, made: Image, codes: Codes, keep: bool = False) -> tuple[list[int], int]:
-    """Outputs and cycles."""
+    """Run one packet; returns the words of its outputs and its cycles."""
     answer = emulator.packet(packets.run_packet(made.image_id, list(codes), net.source, keep=keep), 1 << 16)
     trailer = packets.read_trailer(answer)
     trailer.require(packets.Operation.RUN)
@@ -96,7 +96,7 @@ def test_state_sums_and_last_broadcasts_are_kept_on_request() -> None:
 
 
 def test_a_matrix_takes_its_fullest_pe_and_nine_iterations() -> None:
-    """Whatever comes before and after it, as stream mode's cycle model has it; a column without entries takes one."""
+    """The rest of the cycles are those of stream mode's cycle model; a column without entries takes one iteration."""
     spec, design = roomy("fc")
     rng = np.random.default_rng(6)
     full = widened(spec, hidden=(), pattern="full")
@@ -121,7 +121,9 @@ def matrix_iterations(work: Codes, counts: Codes, depth: int) -> int:
     """Iterations of a matrix by the rules of docs/engine.md, "Skip mode".
 
     Args:
-        work: (columns, pes) entries. counts: (columns,) whether the activation is broadcast. depth: of the FIFOs.
+        work: (columns, pes) entries.
+        counts: (columns,) 1 if the column's activation is broadcast, otherwise 0.
+        depth: depth of the FIFOs.
     """
     rows = np.add.reduceat(counts, np.arange(0, len(counts), 4))
     slots = np.cumsum(np.maximum(rows, 1)) - np.maximum(rows, 1)
@@ -140,7 +142,7 @@ def matrix_iterations(work: Codes, counts: Codes, depth: int) -> int:
 
 @pytest.mark.parametrize("name", ["fc", "fc-shallow"])
 def test_the_counter_follows_the_documented_rules(name: str) -> None:
-    """One layer, FIFOs of depth 8 and 1: what is around the matrix is as stream mode's cycle model has it."""
+    """One layer with FIFOs of depth 8 and 1; all iterations but the matrix's are those of stream mode's cycle model."""
     spec, design = roomy(name)
 
     @settings(max_examples=25)

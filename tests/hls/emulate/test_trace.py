@@ -1,4 +1,4 @@
-"""`.trace()` beside Keras, layer by layer."""
+"""`.trace()` compared with Keras, layer by layer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from qkeras import QActivation, quantized_relu
 
-from ese_hls.emulate.tracing import KerasLayer, _chain_values
+from ese_hls.emulate.tracing import KerasLayer, _absorbed_values
 from ese_hls.profiling import get_ymodel_keras
 from ese_host.errors import DeviceError
 from ese_host.ir.fixed import Fixed
@@ -37,7 +37,7 @@ def perceptron() -> Any:
 
 
 def compared(model: Any, tmp_path: Path, x: Any) -> dict[str, Any]:
-    """The trace, every layer of which equals Keras's but the softmax, which rounds otherwise."""
+    """The trace, after a check that every layer equals Keras's; only the softmax rounds differently."""
     graph = convert(model, tmp_path / "out", PEs=2)
     output, found = graph.trace(x)
     expected = get_ymodel_keras(model, x)
@@ -100,7 +100,7 @@ def layer(name: str, kind: Any, function: Any = None) -> KerasLayer:
 
 def test_what_was_folded_into_a_sum_has_the_sum() -> None:
     layers = [layer("dense", "other"), layer("norm", "other"), layer("same", "linear"), layer("relu", "relu")]
-    values = _chain_values(layers, np.array([[[-3, 4]]]), 1)
+    values = _absorbed_values(layers, np.array([[[-3, 4]]]), 1)
     assert {name: value.tolist() for name, value in values.items()} == {
         "norm": [[[-1.5, 2.0]]], "same": [[[-1.5, 2.0]]], "relu": [[[0.0, 2.0]]],
     }  # fmt: skip
@@ -110,7 +110,7 @@ def test_what_was_folded_into_a_sum_has_the_sum() -> None:
 @given(st.lists(st.integers(-(1 << 30), 1 << 30), min_size=1), st.integers(2, 16), st.integers(0, 6))
 def test_a_quantizer_rounds_as_its_format(codes: list[int], width: int, integer: int) -> None:
     sums = np.array(codes).reshape(1, 1, -1)
-    values = _chain_values([layer("dense", "other"), layer("form", "format", bits(width, integer))], sums, 20)
+    values = _absorbed_values([layer("dense", "other"), layer("form", "format", bits(width, integer))], sums, 20)
     form = Fixed(width, integer + 1)
     np.testing.assert_array_equal(values["form"], form.to_float(form.quantize(sums, 20)))
     np.testing.assert_array_equal(values["dense"], sums / 2**20)

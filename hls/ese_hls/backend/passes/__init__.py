@@ -1,1 +1,1 @@
-"""Graph passes; hls4ml finds and registers every pass class in these modules under `ese:<snake_case name>`."""
+"""Graph passes; hls4ml finds every pass class in these modules and registers it as `ese:<name in snake case>`."""

@@ -1,4 +1,4 @@
-"""The pass that notes the model's layers before any is absorbed, so that `trace` can answer by their names."""
+"""The pass that records the model's layers before any is absorbed, so that `trace` can return values by their names."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from ese_hls.quantize import is_format
 
 
 class RememberLayers(ModelOptimizerPass):  # type: ignore[misc]
-    """Note every layer at the model as `ese_layers`, and give the model this backend's `trace` and `str`."""
+    """Records every layer in the model's attribute `ese_layers`, and makes the model an `EseGraph`."""
 
     def __init__(self) -> None:
         self.name = "remember_layers"
 
     def transform(self, model: Any) -> bool:
-        """Note them, in the order of the graph."""
+        """Record the layers in the order of the graph."""
         from ese_hls.graph.model_graph import (
-            EseGraph,  # hls4ml loads backends while its module of graphs is half imported
+            EseGraph,  # not at the top: hls4ml loads backends while its module of graphs is half imported
         )
 
         owner = {output: node.name for node in model.graph.values() for output in node.outputs}

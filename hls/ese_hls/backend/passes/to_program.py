@@ -1,4 +1,4 @@
-"""The last passes: refuse by name what is left unmapped, then turn the graph into integers."""
+"""The last passes of a conversion: refuse layers that are not mapped, then convert the graph to a program."""
 
 from __future__ import annotations
 
@@ -13,22 +13,24 @@ from ese_hls.lower import options_from
 from ese_host.errors import UnsupportedError
 
 THRESHOLDS = {"DeltaInput": "delta_input", "DeltaState": "delta_state"}
-"""Keys of an LSTM layer's configuration: the change beyond which an input or a fed-back output takes part in a step."""
+"""Keys of an LSTM layer's configuration, and the node attributes that hold them.
+
+A threshold is the change beyond which an input or a fed-back output takes part in a step (a delta network)."""
 OWN_VECTORS = {"InputData": "input_data_tb", "OutputPredictions": "output_data_tb"}
-"""Keys of hls4ml's configuration for data of the user's test bench, and the arguments that set them."""
+"""Keys of hls4ml's configuration for test vectors of the user, and the arguments that set them."""
 
 
 class RefuseUnmapped(ModelOptimizerPass):  # type: ignore[misc]
-    """Nothing is dropped and nothing becomes dense in silence: what nothing here computes is refused by name."""
+    """Refuses a layer that neither engine nor host computes, so that none is dropped silently."""
 
     def __init__(self) -> None:
         self.name = "refuse_unmapped"
 
     def transform(self, model: Any) -> bool:
-        """Check that every node has a place, on the engine or on the host.
+        """Check that the engine or the host computes every node.
 
         Raises:
-            UnsupportedError: a layer is left that neither runs.
+            UnsupportedError: if neither computes a node.
         """
         for node in model.graph.values():
             if not isinstance(node, (Input, SparseNode, HostStep)) and not _is_activation(node):
@@ -41,23 +43,24 @@ class RefuseUnmapped(ModelOptimizerPass):  # type: ignore[misc]
 
 
 def _is_activation(node: Any) -> bool:
-    """Whether this backend's own reader made an activation node: hls4ml's fallbacks note no `extents`."""
+    """Whether this backend's own Keras handler made an activation node; those of hls4ml have no `extents`."""
     return isinstance(node, Activation) and node.get_attr("extents") is not None
 
 
 class ToProgram(ModelOptimizerPass):  # type: ignore[misc]
-    """Convert the mapped graph; the result is kept at the model as `ese_conversion`."""
+    """Converts the mapped graph to a program, which the model holds as `ese_conversion`."""
 
     def __init__(self) -> None:
         self.name = "to_program"
 
     def transform(self, model: Any) -> bool:
-        """Convert.
+        """Read the configuration and convert the graph.
 
         Raises:
-            UnsupportedError: see `ese_hls.lower.convert.convert`. CapacityError: no engine holds the model.
+            UnsupportedError: if the configuration is not allowed, or `ese_hls.lower.convert.convert` refuses the graph.
+            CapacityError: if no engine holds the model.
         """
-        from ese_hls.lower.convert import convert  # not above: it imports hls4ml, which loads this module
+        from ese_hls.lower.convert import convert  # not at the top: it imports hls4ml, which loads this module
 
         config = model.config.config
         for key, argument in OWN_VECTORS.items():
@@ -70,12 +73,12 @@ class ToProgram(ModelOptimizerPass):  # type: ignore[misc]
         _read_layer_config(model)
         nodes = list(model.graph.values())
         model.ese_conversion = convert(nodes, list(model.inputs), list(model.outputs), options)
-        _ = model.ese_conversion.mapping  # what does not fit an engine is refused here, before anything is written
+        _ = model.ese_conversion.mapping  # refuses a model that fits no engine before anything is written
         return True
 
 
 def _read_layer_config(model: Any) -> None:
-    """Take LSTM thresholds from the configuration of layers, and refuse what is not meant for this backend."""
+    """Read LSTM thresholds from the configuration of layers, and refuse a reuse factor other than 1."""
     for name, settings in (model.config.config["HLSConfig"].get("LayerName") or {}).items():
         for key, attribute in THRESHOLDS.items():
             if settings.get(key) is not None:
@@ -88,7 +91,7 @@ def _read_layer_config(model: Any) -> None:
 
 
 def _set_threshold(model: Any, name: str, key: str, attribute: str, value: Any) -> None:
-    """Note an LSTM's delta threshold at its node."""
+    """Set a delta threshold as an attribute of an LSTM's node, or refuse its value."""
     node = model.graph.get(name)
     number = isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0
     if not isinstance(node, SparseLSTM) or not number:

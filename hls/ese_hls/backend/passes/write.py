@@ -1,4 +1,4 @@
-"""The pass of the writer flow."""
+"""The pass of the writer flow, which emits the project."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hls4ml.writer import get_writer
 
 
 class WriteProject(ModelOptimizerPass):  # type: ignore[misc]
-    """Have the backend's writer emit the project."""
+    """Calls the backend's writer."""
 
     def __init__(self) -> None:
         self.name = "write_project"
