@@ -28,24 +28,24 @@ class Comparison:
     mismatches: int = 0
     first: str | None = None
 
-    def add(self, name: str, found: Codes, expected: Codes, sequences: Lengths) -> None:
+    def add(self, name: str, actual: Codes, expected: Codes, sequences: Lengths) -> None:
         """Compare two arrays and add the result.
 
         Args:
             name: of the values, for messages.
-            found: (N, T, items) values of the engine.
+            actual: (N, T, items) values of the engine.
             expected: (N, T, items) values of the golden model.
             sequences: (N,) numbers of the sequences, for messages.
 
         Raises:
             MismatchError: if the shapes differ.
         """
-        if found.shape != expected.shape:
+        if actual.shape != expected.shape:
             raise MismatchError(
-                f"{name}: engine gives {found.shape}, golden {expected.shape}; build both from the same network"
+                f"{name}: engine gives {actual.shape}, golden {expected.shape}; build both from the same network"
             )
-        self.values += found.size
-        wrong = found != expected
+        self.values += actual.size
+        wrong = actual != expected
         count = int(np.count_nonzero(wrong))
         self.mismatches += count
         if count and self.first is None:
@@ -53,7 +53,7 @@ class Comparison:
             sequence, step, item = index
             self.first = (
                 f"{name}: sequence {int(sequences[sequence])}, step {step}, item {item}: "
-                f"engine {int(found[index])}, golden {int(expected[index])}"
+                f"engine {int(actual[index])}, golden {int(expected[index])}"
             )
 
 
@@ -153,9 +153,9 @@ def compare(
             for name in ("exact", "stored", "cell"):
                 values = getattr(stage, name)
                 if values is not None:
-                    found = getattr(trace, name)[index, : values.shape[1]]
+                    actual = getattr(trace, name)[index, : values.shape[1]]
                     comparison.add(
-                        f"{label}{trace.stage.layer} {trace.stage.kind} {name}", found, values, first + index
+                        f"{label}{trace.stage.layer} {trace.stage.kind} {name}", actual, values, first + index
                     )
 
 
@@ -194,5 +194,5 @@ def compare_program(
         comparison.add(f"{label}inputs", fed.codes, expected.fed[chain.name].codes, numbers)
         compare(comparison, chain.network, fed.codes, result.chains[chain.name], shapes[chain.name], first, label)
     for output in program.outputs:
-        found, wanted = result.run.output(output.name), expected.output(output.name)
-        comparison.add(f"output {output.name}", found.codes, wanted.codes, numbers)
+        actual, golden_output = result.run.output(output.name), expected.output(output.name)
+        comparison.add(f"output {output.name}", actual.codes, golden_output.codes, numbers)
