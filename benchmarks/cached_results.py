@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,16 @@ from typing import Any
 import click
 
 BENCHES = ("testbench.cpp", "core_testbench.cpp", "vector_file.h")
-"""Sources that are no part of an engine."""
+"""Test benches, which are no part of an engine."""
+
+_RAW_STRING = r'R"(?P<mark>[^\s()\\]*)\(.*?\)(?P=mark)"'
+_WORD = r"""\d(?:'?[\w.])*|\w+|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])+'"""
+"""A number, name, string or character. A quote within a number, as in 1'000 or 4'b0, begins no character."""
+_COMMENT = r"//(?:\\\n|[^\n])*|/\*.*?\*/"
+_GAP = rf"(?P<gap>(?:\s|\\\n|{_COMMENT})+)"
+_LINE = re.compile(rf"{_WORD}|{_GAP}", re.DOTALL)
+_CODE = re.compile(rf"{_RAW_STRING}|(?P<directive>[#`](?:{_WORD}|{_COMMENT}|\\\n|[^\n])*\s*)|{_WORD}|{_GAP}", re.DOTALL)
+"""The parts of C++ and Verilog that are replaced or kept whole; a directive reaches to the end of its line."""
 
 
 class CachedResults:
@@ -56,8 +66,42 @@ def fresh(folder: Path) -> None:
     folder.mkdir(parents=True)
 
 
+def code_of(text: str) -> str:
+    """C++ or Verilog without its comments, and without the white space that separates nothing.
+
+    Strings and characters stay as they are. A preprocessor directive stays on a line of its own, each gap one space.
+    """
+    return _CODE.sub(_shortened, text).strip()
+
+
+def _shortened(match: re.Match[str]) -> str:
+    """The replacement of one match of `_CODE`: literals as they are, a gap as a space or as nothing."""
+    if (directive := match["directive"]) is not None:
+        return "\n" + _LINE.sub(lambda part: part[0] if part["gap"] is None else " ", directive).strip() + "\n"
+    if match["gap"] is None:
+        return match[0]
+    before, after = match.string[max(0, match.start() - 1) : match.start()], match.string[match.end() : match.end() + 1]
+    return " " if _kind(before) == _kind(after) != "separator" else ""
+
+
+def _kind(character: str) -> str:
+    """The kind of character on one side of a gap; two of a kind that touch may be one token, but for separators."""
+    if not character or character.isspace() or character in "()[]{},;#`":
+        return "separator"
+    return "word" if character.isalnum() or character in "_.\"'" else "operator"
+
+
 def digest(folder: Path, *more: bytes) -> str:
-    """The first 16 hexadecimal digits of the SHA-256 of an engine's sources, config.h among them, and of `more`."""
+    """The first 16 hexadecimal digits of the SHA-256 of an engine's sources and of `more`.
+
+    The sources are the files that lie directly in `folder`, test benches left out, each with its name. Only their code
+    counts: a changed comment or indentation changes no digest.
+    """
     files = sorted(path for path in folder.glob("*.*") if path.name not in BENCHES)
-    text = b"".join(path.name.encode() + path.read_bytes() for path in files)
+    text = b"".join(path.name.encode() + code_of(path.read_text(encoding="utf-8")).encode() for path in files)
     return hashlib.sha256(text + b"".join(more)).hexdigest()[:16]
+
+
+def digest_of_file(path: Path) -> str:
+    """The first 16 hexadecimal digits of the SHA-256 of one source's code, as `digest` takes it, without its name."""
+    return hashlib.sha256(code_of(path.read_text(encoding="utf-8")).encode()).hexdigest()[:16]

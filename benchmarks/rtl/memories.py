@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks.cached_results import CachedResults
+from benchmarks.cached_results import CachedResults, digest_of_file
 from benchmarks.rtl import yosys
 from ese_hls.encode import fit_design
 from ese_host.estimate import Memory, memories_of
@@ -44,7 +43,7 @@ def name(memory: Memory) -> str:
 
 def count(record: CachedResults) -> None:
     """Put into the record what Yosys makes of each shape that is not there yet."""
-    of = hashlib.sha256(SOURCE.read_bytes()).hexdigest()[:16]
+    of = digest_of_file(SOURCE)
     for memory in shapes():
         if not record.current(name(memory), of):
             record.put(name(memory), of, {"found": synthesize(memory)})

@@ -8,7 +8,7 @@ from typing import Any
 import click
 import pytest
 
-from benchmarks.cached_results import CachedResults, digest
+from benchmarks.cached_results import CachedResults, code_of, digest, digest_of_file
 from benchmarks.rtl import prove
 
 RESULT: dict[str, Any] = {
@@ -65,3 +65,68 @@ def test_a_digest_is_of_the_engine_alone(tmp_path: Path) -> None:
     assert digest(tmp_path) == first != digest(tmp_path, b"packet")
     (tmp_path / "pe.h").write_text("two")
     assert digest(tmp_path) != first
+
+
+ENGINE = """// A unit.
+#include <ap_int.h> // the integers
+#define TWICE(x) \\
+    ((x) + (x)) /* both */
+
+int sum(int a, int b) { /* add */
+    const char *name = "no // comment", *more = "\\"/*", quote = '"', slash = '/';
+    return a + +b - 1'000; // isn't it
+}
+"""
+SAME = """#include   <ap_int.h>
+#define TWICE(x) ((x) + (x)) // of a number
+int sum(int a,
+        int b) {
+    // add
+    const char *name = "no // comment", *more = "\\"/*", quote = '"', slash = '/';
+    return a + + b - 1'000;
+}"""
+
+
+def test_comments_and_layout_change_no_digest(tmp_path: Path) -> None:
+    source = tmp_path / "pe.h"
+    digests = set()
+    for text in (ENGINE, SAME):
+        source.write_text(text)
+        digests.add((digest(tmp_path), digest_of_file(source)))
+    assert len(digests) == 1
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("int sum", "long sum"),
+        ("a + +b", "a ++b"),
+        ("no // comment", "no // remark"),
+        ("no // comment", "no  // comment"),
+        ("1'000", "1'001"),
+        ("quote = '\"'", "quote = '\"' + 1"),
+        ("slash = '/'", "slash = '*'"),
+        ("TWICE(x)", "TWICE (x)"),
+        ("// the integers\n", " "),
+        ("((x) + (x)) /* both */", "((x) + (x)) /* both */ + 1"),
+    ],
+)
+def test_a_changed_token_changes_the_digest(before: str, after: str) -> None:
+    assert before in ENGINE
+    assert code_of(ENGINE.replace(before, after)) != code_of(ENGINE)
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("a // b\nc", "a c"),
+        ("a/* b */c", "a c"),
+        ("f( x ) ; // one\\\n still\n g", "f(x);g"),
+        ("x = 4'b0 ? 'a' : 2'd1; // isn't", "x=4'b0?'a':2'd1;"),
+        ("a - -b, c< ::d", "a- -b,c< ::d"),
+        ("a\n  #if B /* c\n d */ // e\nf", "a\n#if B\nf"),
+        ('R"x(a // b)" c)x" // d', 'R"x(a // b)" c)x"'),
+    ],
+)
+def test_code_of_a_source(text: str, code: str) -> None:
+    assert code_of(text) == code
