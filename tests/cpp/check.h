@@ -1,4 +1,4 @@
-// A test program ends with 0, or says which check failed and with which values.
+// Checks for test programs. A program exits with 0, or prints which check failed with which values and exits with 1.
 #ifndef ESE_TESTS_CHECK_H
 #define ESE_TESTS_CHECK_H
 

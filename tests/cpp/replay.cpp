@@ -1,5 +1,5 @@
-// Packets from a file through the emulated engine, answers to another: for runs under sanitizers, outside Python.
-// Both files are a sequence of packets, each a count of words and the words.
+// Sends the packets of a file to the emulated engine and writes its answers to another file. This lets the engine run
+// under sanitizers without Python. Both files hold packets as binary 32-bit words: the number of words, then the words.
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>

@@ -1,5 +1,5 @@
-// Accumulators: the same row in consecutive entries is exact, sets and banks do not mix, draining clears, where sums do
-// not persist.
+// Tests of the accumulators: consecutive entries of the same row are summed exactly, sets and banks do not mix, and
+// draining clears sums that do not persist.
 #include "check.h"
 #include "engine/accumulators.h"
 

@@ -1,4 +1,5 @@
-// Activations against the C library: within one least significant bit of 16 over the whole range; hard ones exact.
+// Compares the activations with the C library: the smooth ones are within one least significant bit of 16 over the
+// whole range, the hard ones are exact.
 #include "check.h"
 #include "engine/activation.h"
 #include <cmath>
@@ -35,13 +36,13 @@ int main() {
         near(t, std::tanh(x), std::ldexp(1, -15), x);
         near(s, 1 / (1 + std::exp(-x)), std::ldexp(1, -16), x);
     }
-    // both rails of the sum, and a binary point below the table's
+    // Both ends of the range of a sum, and an input with fewer fractional bits than the table.
     for (long long code : {(1ll << 47) - 1, -(1ll << 47)}) {
         CHECK_EQUAL((activate<48>(code, 36, tanh16, none, table)), code < 0 ? -32768 : 32767);
         CHECK_EQUAL((activate<48>(code, 36, sigmoid16, none, table)), code < 0 ? 0 : 65535);
         CHECK_EQUAL((activate<48>(code, 3, tanh16, none, table)), code < 0 ? -32768 : 32767);
     }
-    // hard forms: slope * x + offset, rounded half to even, saturated
+    // A hard activation is slope * x + offset, rounded half to even and saturated.
     const Activation hard = {Kind::hard_sigmoid, {8, 8, 0, 255}};
     const Line keras3 = {5461, 16384}; // 1/6 and 1/2 with 15 fractional bits
     for (long long code = -(8 << 10); code <= (8 << 10); ++code) {

@@ -1,10 +1,10 @@
-// Rounding and saturation against arithmetic on exact fractions.
+// Compares rounding, saturation, shifts and products with exact integer arithmetic.
 #include "check.h"
 #include "engine/fixed.h"
 
 using namespace ese;
 
-// Half to even by the remainder of a division, which the header does not use.
+// Rounds half to even by the remainder of a division, a method that the header does not use.
 static long long rounded(long long value, int shift) {
     long long whole = 1ll << shift;
     long long rest = ((value % whole) + whole) % whole;
@@ -14,7 +14,7 @@ static long long rounded(long long value, int shift) {
     return floor;
 }
 
-// 48-bit values to the ends of their range.
+// Values near both ends of the range of 48 bits.
 static long long random_wide(int i) {
     return i % 2 == 0 ? -(1ll << 47) + i : (1ll << 47) - 1 - i;
 }
@@ -31,7 +31,7 @@ int main() {
         CHECK_EQUAL((quantize<48>(value, 10, narrow)), expected);
         if (value > -(1ll << 40) && value < (1ll << 40))
             CHECK_EQUAL((shift_left<48>(value, 7)), value * 128);
-        // the widths of an accumulator by a scale, of a peephole by a state, of a gate by a state
+        // Factors as wide as an accumulator and its scale, a sum and a constant, a peephole weight and the state.
         long long wide = random.bits(24), scale = i < 8 ? 65535 : random.bits(16) & 0xFFFF;
         CHECK_EQUAL((product<24, 17>(wide, scale)), wide * scale);
         CHECK_EQUAL((product<48, 16>(random_wide(i), scale >> 1)), random_wide(i) * (scale >> 1));

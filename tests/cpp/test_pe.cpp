@@ -1,5 +1,5 @@
-// Entries: gap and code of every slot, with and without gaps, and where they lie; products of each kind of weight;
-// padding.
+// Tests of a PE: gap and code of the entry in every slot, in sparse and full phases; padding; addresses of entries; and
+// products of each kind of weight.
 #include "check.h"
 #include "engine/pe.h"
 
@@ -15,7 +15,7 @@ template <Weights Kind, bool Full = false> struct Of {
     static constexpr int vector_depth = 8;
 };
 
-// Every slot of random words, as entries or as a full phase's codes.
+// Unpack every slot of random words, as entries with gaps or as codes of a full phase.
 template <Weights Kind, bool Full> void slots() {
     using C = Of<Kind, Full>;
     constexpr bool ternary = Kind == Weights::ternary;
@@ -45,11 +45,11 @@ template <Weights Kind, bool Full> void slots() {
     }
 }
 
-// An end in a slot that the phase has not is passed with its word.
+// If a column ends in a slot that the words of its phase do not have, it ends with that word.
 void foreign_end() {
     using C = Of<Weights::ternary, true>;
     EntryAddress<C> at, end;
-    at.word = 7, at.slot = 5; // entries with gaps have three slots
+    at.word = 7, at.slot = 5; // a word has only three slots for entries with gaps
     end.word = 8, end.slot = 6;
     int steps = 0;
     for (; at.before(end); at = at.next(false))
@@ -58,7 +58,7 @@ void foreign_end() {
     CHECK_EQUAL(at.word, 9);
 }
 
-// Every code of an integer kind is its own level.
+// The code of an integer kind is the weight itself, in two's complement.
 template <Weights Kind> void integers(int x) {
     using C = Of<Kind>;
     constexpr int sign = 1 << (Shape<C>::code_bits - 1);

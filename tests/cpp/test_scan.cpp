@@ -1,5 +1,6 @@
-// The scanner: elements that count come out once each, in order, with their columns' entries, in an iteration for each
-// of them or for each row without one; in a delta phase changes beyond the threshold, against what was last broadcast.
+// Tests of the scanner: each element that counts comes out once, in order, with the entries of its column. A row takes
+// one iteration for each element that counts, at least one. In a delta phase the changes beyond the threshold come out,
+// relative to the value that was last broadcast.
 #include "check.h"
 #include "engine/scan.h"
 
@@ -21,7 +22,8 @@ struct Step {
     int column, value;
 };
 
-// Scan to the end, stalled now and then; returns how many elements came out, and in how many iterations.
+// Scan a vector to its end, with random stalls; returns how many elements came out, and in `iterations` how many
+// iterations it took.
 static int scan(const Phase &phase, bool fresh, Step found[64], int &iterations, Random &random) {
     int count = 0;
     scanner.start(fresh);

@@ -1,6 +1,6 @@
-"""contract.h: what host, image and engine agree on, for the engine's C++ from the host's own tables.
+"""Writes contract.h: the constants of packets, images and registers for the engine's C++, from the tables of the host.
 
-The file is committed, so that the C++ compiles without Python. `make contract` runs this module, which writes it anew.
+The file is committed, so that the C++ compiles without Python. `make contract` runs this module and rewrites the file.
 """
 
 from __future__ import annotations
@@ -18,12 +18,19 @@ from ese_host.ir import SCALE_BITS, activations, engine_formats, tables, weight_
 from ese_host.protocol import answers, packets, registers
 
 PATH = "csrc/engine/contract.h"
-"""Where the file lies in this package."""
+"""Path of the file within this package."""
 
 
 @dataclass(frozen=True)
 class Enum:
-    """An enum class of the C++: its values by name, in the order of the file."""
+    """An enum class of the C++.
+
+    Attributes:
+        name: its name in the C++.
+        comment: the comment above it.
+        values: its values by name, in the order of the file.
+        hexadecimal: whether the file shows the values in hexadecimal.
+    """
 
     name: str
     comment: str
@@ -33,7 +40,13 @@ class Enum:
 
 @dataclass(frozen=True)
 class Constants:
-    """Constants of one subject; one that is compared with whole words is its text, all others are numbers."""
+    """Constants of one subject.
+
+    Attributes:
+        comment: the comment above them.
+        values: their values by name. A text is written as it is, with type unsigned, for constants that are compared
+            with whole words; a number becomes an int.
+    """
 
     comment: str
     values: dict[str, int | str]
@@ -41,7 +54,13 @@ class Constants:
 
 @dataclass(frozen=True)
 class Table:
-    """Where the numbers of a record stand."""
+    """The places of the numbers that are packed into the words of a record.
+
+    Attributes:
+        name: the namespace of the places in the C++.
+        comment: the comment above it.
+        fields: the place of each number by name.
+    """
 
     name: str
     comment: str
@@ -58,7 +77,7 @@ def render() -> str:
 
 
 def write() -> Path:
-    """Write the file anew; returns its path."""
+    """Rewrite the file; returns its path."""
     path = Path(str(files("ese_hls"))) / PATH
     path.write_text(render(), encoding="utf-8")
     return path
@@ -68,29 +87,29 @@ def _enums() -> list[Enum]:
     offsets = {name.lower(): register.offset for name, register in registers.REGISTERS.items()}
     run_flags = {flag.name.lower(): flag.bit_length() - 1 for flag in packets.RunFlag if flag.name is not None}
     return [
-        Enum("Weights", "Kinds of weight code.", _numbered(tuple(weight_kinds.WEIGHT_KINDS))),
+        Enum("Weights", "The kinds of weights.", _numbered(tuple(weight_kinds.WEIGHT_KINDS))),
         Enum(
             "Mode",
-            "Dense activations (ESE), or zero and unchanged ones left out (EIE, delta networks).",
+            "Stream mode multiplies all activations (ESE); skip mode leaves out those that are zero (EIE) or unchanged.",
             _numbered(get_args(design.Mode)),
         ),
-        Enum("Kind", "Kinds of activation.", _numbered(activations.KINDS)),
+        Enum("Kind", "The kinds of activation functions.", _numbered(activations.KINDS)),
         Enum("Register", "Byte offsets of the AXI4-Lite registers.", offsets, hexadecimal=True),
-        Enum("Operation", "What a packet asks for; unreadable only in answers.", _named(packets.Operation)),
-        Enum("LoadWord", "Words of LOAD before the image's.", _numbered(packets.LOAD_HEADER)),
-        Enum("RunWord", "Words of RUN before the first sequence's.", _numbered(packets.RUN_HEADER)),
-        Enum("RunFlag", "Bits of RUN's flags.", run_flags),
-        Enum("TrailerWord", "Words that end every answer.", _numbered(packets.TRAILER)),
-        Enum("Error", "Error codes.", _named(packets.ErrorCode)),
-        Enum("HeaderWord", "Words of an image's header.", _numbered(reader.HEADER)),
-        Enum("PhaseFlag", "Bits of the first word of a phase's record.", _numbered(phases.FLAGS)),
+        Enum("Operation", "The operation of a packet; `unreadable` occurs only in answers.", _named(packets.Operation)),
+        Enum("LoadWord", "The words of a LOAD packet before the image.", _numbered(packets.LOAD_HEADER)),
+        Enum("RunWord", "The words of a RUN packet before the first sequence.", _numbered(packets.RUN_HEADER)),
+        Enum("RunFlag", "Bit numbers in the flags of a RUN packet.", run_flags),
+        Enum("TrailerWord", "The words of the trailer, which ends every answer.", _numbered(packets.TRAILER)),
+        Enum("Error", "The error codes.", _named(packets.ErrorCode)),
+        Enum("HeaderWord", "The words of the header of an image.", _numbered(reader.HEADER)),
+        Enum("PhaseFlag", "Bit numbers in the first word of a phase record.", _numbered(phases.FLAGS)),
     ]
 
 
 def _constants() -> list[Constants]:
     return [
         Constants(
-            "Packets (ese_host.protocol).",
+            "Constants of packets (ese_host.protocol).",
             {
                 "operation_base": f"{packets.OPERATION_BASE:#010x}",
                 "trailer_magic": f"{packets.TRAILER_MAGIC:#010x}",
@@ -102,7 +121,7 @@ def _constants() -> list[Constants]:
             },
         ),
         Constants(
-            "Images (ese_host.image).",
+            "Constants of images (ese_host.image).",
             {
                 "image_magic": f"{reader.MAGIC:#010x}",
                 "image_version": f"{design.FORMAT_VERSION}",
@@ -118,7 +137,7 @@ def _constants() -> list[Constants]:
             },
         ),
         Constants(
-            "Sizes that every engine has (ese_host.image.design).",
+            "Sizes that are the same in every engine (ese_host.image.design).",
             {
                 "ram_bits": packing.RAM_BITS,
                 "stored_bits": engine_formats.ELEMENT_BITS,
@@ -131,7 +150,7 @@ def _constants() -> list[Constants]:
             },
         ),
         Constants(
-            "Activations (ese_host.ir.tables).",
+            "Constants of activation functions (ese_host.ir.tables).",
             {
                 "table_size": tables.TABLE_SIZE,
                 "value_frac": tables.VALUE_FRAC,
@@ -147,8 +166,14 @@ def _constants() -> list[Constants]:
 
 def _tables() -> list[Table]:
     return [
-        Table("header_field", "Numbers of the header's words that hold more than one.", reader.HEADER_FIELDS),
-        Table("phase_field", "Numbers of a phase's record; from word `phase_words` on skip mode's.", phases.FIELDS),
+        Table(
+            "header_field", "The numbers in those words of the header that hold more than one.", reader.HEADER_FIELDS
+        ),
+        Table(
+            "phase_field",
+            "The numbers of a phase record. Those from word `phase_words` on exist only in skip mode.",
+            phases.FIELDS,
+        ),
     ]
 
 

@@ -1,4 +1,5 @@
-// The AXI4-Stream beat of Vitis HLS's header of this name, as far as the engine uses it; for g++ alone.
+// A replacement for the header of this name from Vitis HLS, for g++ only: the part of an AXI4-Stream beat that the
+// engine uses.
 #ifndef ESE_SIM_AP_AXI_SDATA_H
 #define ESE_SIM_AP_AXI_SDATA_H
 

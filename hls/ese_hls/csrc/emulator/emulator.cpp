@@ -1,4 +1,4 @@
-// The emulated bitstream: the engine's own top behind a C interface (docs/packets.md), for g++ alone.
+// The emulated bitstream, for g++ only: the AXI top of the engine behind a C interface (docs/packets.md).
 #include "../tops/top.h"
 #include <cstddef>
 #include <cstdint>

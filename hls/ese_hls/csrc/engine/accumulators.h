@@ -1,4 +1,4 @@
-// Accumulators: two sets, so that the PEs fill one while the element-wise stage drains the other.
+// The accumulators come in two sets: the PEs fill one set while the element-wise stage drains the other.
 #ifndef ESE_ACCUMULATORS_H
 #define ESE_ACCUMULATORS_H
 
@@ -6,14 +6,15 @@
 
 namespace ese {
 
-// LUTRAM of [set][bank][PE][row mod 4][row div 4]: a cell's four gate rows are read in one cycle.
+// The accumulators in LUTRAM, as [set][bank][PE][row mod 4][row div 4]. The rows modulo 4 are in separate memories, so
+// that the four gate rows of a cell are read in one cycle.
 template <class C> struct Accumulators {
     using acc_t = typename Shape<C>::acc_t;
 
     acc_t ram[2][C::acc_banks][C::pes][gates][C::group_depth];
 
-    // A read-add-write takes more than one cycle: the two last sums of each PE are forwarded. The tag says which word a
-    // sum belongs to: row, set, bank, and whether there was one.
+    // The last two sums of each PE. Reading, adding and writing take more than one cycle, so these sums are forwarded
+    // to the next additions. The tag names the word that a sum belongs to by row, set and bank, and has a valid bit.
     struct Last {
         uint_t<20> tag;
         acc_t value;
@@ -28,7 +29,7 @@ template <class C> struct Accumulators {
         ESE_PARTITION(last, 0)
     }
 
-    // Every word zero: the state before the first image.
+    // Set every word to zero, as it is before the first image.
     void clear() {
     words:
         for (int w = 0; w < C::group_depth; ++w) {
@@ -54,13 +55,14 @@ template <class C> struct Accumulators {
         }
     }
 
-    // A word's sum so far: forwarded where one of the last two iterations wrote it, else as stored.
+    // The current sum of a word: the forwarded one if the last two iterations wrote it, otherwise the stored one.
     static acc_t latest(const Last forward[2], uint_t<20> tag, acc_t stored) {
         ESE_INLINE
         return forward[0].tag == tag ? forward[0].value : forward[1].tag == tag ? forward[1].value : stored;
     }
 
-    // PE `p` adds `term` to its row. Called in every iteration, so that what is forwarded is never older than two.
+    // Add `term` to a row of PE `p`. This must be called in every iteration, even if it is not enabled, so that the
+    // forwarded sums are those of exactly the last two iterations.
     template <int Set> void add(int p, bool enabled, uint_t<2> bank, address_t row, acc_t term) {
         ESE_INLINE
         int word_bank = within<C::acc_banks>(bank);
@@ -74,7 +76,7 @@ template <class C> struct Accumulators {
         last[p][0].value = sum;
     }
 
-    // Read row `gate` of a group, all banks, and clear it unless its sums persist.
+    // Read all banks of row `gate` in a group of four rows, and clear them unless the sums persist.
     template <int Set> void drain(int p, int gate, address_t group, bool persist, acc_t value[C::acc_banks]) {
         ESE_INLINE
     banks:

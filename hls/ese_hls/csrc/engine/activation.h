@@ -1,4 +1,5 @@
-// Sigmoid and tanh: one table of tanh with linear interpolation, or exact piecewise linear forms (docs/numerics.md).
+// Sigmoid and tanh. The smooth ones use one table of tanh with linear interpolation; the hard ones are piecewise linear
+// and exact (docs/numerics.md).
 #ifndef ESE_ACTIVATION_H
 #define ESE_ACTIVATION_H
 
@@ -6,10 +7,10 @@
 
 namespace ese {
 
-constexpr int input_bits = table_log2 + segment_frac; // of a table input: its segment, and its position there
+constexpr int input_bits = table_log2 + segment_frac; // width of a table input: its segment and the position within it
 
-// tanh of a magnitude on [0, 8), saturating, by the segment's value and the step to the next; `value_frac` fractional
-// bits.
+// tanh of a magnitude on [0, 8), with `value_frac` fractional bits. It interpolates between the value at the beginning
+// of a segment and the next one; a segment stores the first value and the step to the second.
 inline uint_t<value_frac + 1> tanh_magnitude(uint_t<input_bits> magnitude, const word_t table[table_size]) {
     ESE_INLINE
     word_t segment = table[within<table_size>(magnitude >> segment_frac)];
@@ -19,7 +20,7 @@ inline uint_t<value_frac + 1> tanh_magnitude(uint_t<input_bits> magnitude, const
     return value + ((uint_t<step_bits + segment_frac>(step) * rest) >> segment_frac);
 }
 
-// |x| with `input_frac` fractional bits, rounded down and held below 8.
+// |x| with `input_frac` fractional bits, rounded down and saturated below 8. `frac`: fractional bits of x.
 template <int W> uint_t<input_bits> table_input(int_t<W> x, int frac) {
     ESE_INLINE
     constexpr int most = (1 << input_bits) - 1;
@@ -33,7 +34,7 @@ template <int W> uint_t<input_bits> table_input(int_t<W> x, int frac) {
     return at > uint_t<64>(most) ? most : int(at);
 }
 
-// slope * x + offset, exact: x is first held to +-64, beyond which every hard activation is saturated.
+// slope * x + offset, exact. x is first saturated to +-64, beyond which every hard activation is saturated anyway.
 template <int W> int_t<64> hard_line(int_t<W> x, int frac, const Line &line) {
     ESE_INLINE
     static_assert(W <= 48, "a held input times a 16-bit slope fits 64 bits");
@@ -42,7 +43,7 @@ template <int W> int_t<64> hard_line(int_t<W> x, int frac, const Line &line) {
     return held * line.slope + (int_t<64>(line.offset) << frac);
 }
 
-// The quantized activation of x, which has `frac` fractional bits.
+// The activation of x, quantized to the format of `a`. `frac`: fractional bits of x.
 template <int W>
 element_t activate(int_t<W> x, int frac, const Activation &a, const Line &line, const word_t table[table_size]) {
     ESE_INLINE

@@ -1,4 +1,4 @@
-// The element-wise units: what turns a row group's accumulators into a cell's h and c, or a row's output.
+// Arithmetic of an element-wise unit: it turns accumulators into h and c of an LSTM cell, or into the output of a row.
 #ifndef ESE_ELEMENTWISE_H
 #define ESE_ELEMENTWISE_H
 
@@ -7,15 +7,15 @@
 
 namespace ese {
 
-// What one unit makes of one item (an LSTM cell or a matrix row).
+// The result of one unit for one item, which is an LSTM cell or a matrix row.
 struct Result {
     int_t<64> exact;  // unrounded output
     element_t output; // output in its stored format
-    element_t stored; // what the first target keeps: state h, projected m, or a row's stored output
-    constant_t cell;  // state c; zero where the item is no cell
+    element_t stored; // value for the first target: state h, projected state m, or the stored output of a row
+    constant_t cell;  // state c; zero if the item is a row
 };
 
-// Scaled sums of all banks plus the bias, with `sum_frac` fractional bits (docs/numerics.md, "Sums").
+// The scaled sums of all banks plus the bias, with `sum_frac` fractional bits (docs/numerics.md, "Sums").
 template <class C>
 sum_t scaled_sum(const typename Shape<C>::acc_t acc[C::acc_banks], const scale_t scale[C::acc_banks], constant_t bias,
                  const Phase &phase) {
@@ -24,14 +24,14 @@ sum_t scaled_sum(const typename Shape<C>::acc_t acc[C::acc_banks], const scale_t
 banks:
     for (int b = 0; b < C::acc_banks; ++b) {
         ESE_UNROLL
-        // one bit more, as the scale has no sign
+        // The scale is unsigned, so as a signed factor it needs one more bit.
         sum_t scaled = product<C::acc_bits, scale_bits + 1>(acc[b], scale[b]);
         sum += shift_left<sum_bits>(scaled, phase.bank_shift[b]);
     }
     return sum;
 }
 
-// One LSTM cell (ESE equations 1 to 6; without peepholes, Keras's).
+// One LSTM cell by equations 1 to 6 of the ESE paper. Without peepholes it is the cell of Keras.
 template <class C>
 Result lstm_cell(const sum_t sums[gates], constant_t c_before, const constant_t peephole[3], const Phase &phase,
                  const Lines &lines, const word_t table[3][table_size]) {
@@ -67,7 +67,7 @@ Result lstm_cell(const sum_t sums[gates], constant_t c_before, const constant_t 
     return result;
 }
 
-// One row of a Dense layer or a projection.
+// One row of a Dense layer or of a projection.
 inline Result dense_row(sum_t sum, const Phase &phase) {
     ESE_INLINE
     Result result;

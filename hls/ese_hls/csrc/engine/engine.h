@@ -1,6 +1,6 @@
-// The engine: one flat pipelined loop over a sequence (docs/engine.md). In each iteration every PE executes at most
-// one entry, the element-wise units at most one item each, an input word at most is stored and an output word at most
-// leaves. The loop counts its iterations: that is the engine's cycle counter, under every tool.
+// The engine: one flat pipelined loop over a sequence (docs/engine.md). In each iteration every PE executes at most one
+// entry, every element-wise unit takes at most one item, at most one input word is stored and at most one output word
+// leaves. The number of iterations is the engine's cycle counter, whichever tool compiles the loop.
 #ifndef ESE_ENGINE_H
 #define ESE_ENGINE_H
 
@@ -19,27 +19,27 @@ template <class C> struct Engine {
     Sequencer<C> sequencer;
     Stages<C> stages;
     bool trace;
-    bool has_state; // the last sequence left h and c to go on from
+    bool has_state; // the last sequence has left h and c, from which the next one may continue
 
     Engine() {
         ESE_PARTITION(stages.pipe, 0)
         ESE_PARTITION(stages.emission.words, 0)
     }
 
-    // What configuration leaves: no image, accumulators zero.
+    // The state after the FPGA has been configured: no image, and all accumulators zero.
     void reset() {
         memory.image_id = 0;
         forget();
     }
 
-    // Forget the state: the next sequence starts from h = c = 0, with clean accumulators.
+    // Forget the state: the next sequence starts from h = c = 0 with cleared accumulators.
     void forget() {
         accumulators.clear();
         has_state = false;
     }
 
-    // One sequence of `steps` frames; returns the iterations it took. `In` has word() and ended_early(), `Out` has
-    // word(value).
+    // Run one sequence of `steps` frames; returns the number of iterations. `keep` continues from the state of the last
+    // sequence, if there is one. `In` has word() and ended_early(), `Out` has word(value).
     template <class In, class Out> uint_t<64> run(In &in, Out &out, uint_t<17> steps, bool keep) {
         bool zero = !(keep && has_state);
         sequencer.begin(steps, zero);
@@ -61,7 +61,8 @@ template <class C> struct Engine {
             bool taken = writes[0].enabled[0] || writes[0].enabled[1] || sequencer.reads(false);
             if (sequencer.frames.storing && !taken)
                 sequencer.frames.template store<C>(in, memory.inputs, writes[0]);
-            // each accumulator RAM has one user in each branch: the PEs, or the element-wise stage
+            // In each branch an accumulator RAM has one user, either the PEs or the element-wise stage. With the set as
+            // a template argument, HLS sees that the two never access the same RAM.
             bool filled = sequencer.matrix() ? sequencer.set(memory.alternate) : !stages.set;
             if (filled)
                 execute<1>(writes);
@@ -75,7 +76,7 @@ template <class C> struct Engine {
     }
 
   private:
-    // The PEs fill accumulator set `Set`, the element-wise units drain the other.
+    // One iteration in which the PEs fill accumulator set `Set` and the element-wise units drain the other set.
     template <int Set> void execute(const Write writes[2]) {
         ESE_INLINE
         const Phase &phase = sequencer.phase;
@@ -98,7 +99,7 @@ template <class C> struct Engine {
             issue<1 - Set>();
     }
 
-    // Each unit takes one item: an LSTM cell with its four gate rows, or one row of another matrix.
+    // Give each unit one item: an LSTM cell with its four gate rows, or one row of another matrix.
     template <int Set> void issue() {
         ESE_INLINE
     units:
@@ -120,7 +121,7 @@ template <class C> struct Engine {
         stages.hold_back(trace);
     }
 
-    // Item `place` of unit `u`.
+    // The result of item number `place` of unit `u`, from accumulator set `Set`.
     template <int Set> Result compute(int u, int place) {
         ESE_INLINE
         const Phase &phase = stages.phase;
@@ -129,7 +130,7 @@ template <class C> struct Engine {
         address_t local = stages.local;
         sum_t sums[gates];
         if (phase.stage == Stage::dense) {
-            // a plain row lies in one of the four accumulator columns, its parameters always in the first
+            // Rows of other matrices are spread over all four accumulator columns, their parameters are in the first.
             sums[0] = sum_of<Set>(u, local & (gates - 1), local >> gates_log2, 0, param);
             return dense_row(sums[0], phase);
         }
@@ -150,12 +151,12 @@ template <class C> struct Engine {
         return result;
     }
 
-    // Read and clear one row's accumulators; scale them and add the bias.
+    // Read the accumulators of one row, clear them unless they persist, scale them and add the bias.
     template <int Set> sum_t sum_of(int u, int gate, int group, int column, int param) {
         ESE_INLINE
         acc_t acc[C::acc_banks];
         scale_t scale[C::acc_banks];
-        // only skip mode keeps sums, and so has layers in different places
+        // Skip mode may keep the sums of a layer from step to step, so there the layers have different groups.
         int base = Shape<C>::skips ? int(stages.phase.scan.group_base) : 0;
         bool persist = Shape<C>::delta && stages.phase.scan.delta;
         accumulators.template drain<Set>(stages.turn * C::units + u, gate, base + group, persist, acc);

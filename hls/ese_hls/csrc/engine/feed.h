@@ -1,4 +1,4 @@
-// What gives the PEs their work: entries in stream order, or columns of activations that count.
+// The feed gives the PEs their work: in stream mode all entries, in skip mode the columns whose activations count.
 #ifndef ESE_FEED_H
 #define ESE_FEED_H
 

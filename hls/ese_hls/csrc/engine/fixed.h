@@ -1,4 +1,4 @@
-// Fixed point: the project's one rounding rule (round half to even, then saturate), as docs/numerics.md states it.
+// Fixed-point arithmetic with one rounding rule everywhere: round half to even, then saturate (docs/numerics.md).
 #ifndef ESE_FIXED_H
 #define ESE_FIXED_H
 
@@ -6,12 +6,12 @@
 
 namespace ese {
 
-// A format is its width, its fractional bits and its smallest and largest code.
+// A fixed-point format: its width, its fractional bits, and its smallest and largest code.
 struct Format {
     int bits, frac, low, high;
 };
 
-// The `width` bits of a word from bit `at` on.
+// The `width` bits of a word that start at bit `at`.
 inline uint_t<32> field(uint_t<32> word, int at, int width) {
     ESE_INLINE
     return (word >> at) & ((uint_t<32>(1) << width) - 1);
@@ -21,21 +21,21 @@ inline bool bit(uint_t<32> word, int at) {
     return ((word >> at) & 1) != 0;
 }
 
-// a * b, exact. Operands of the tool's own integers keep their widths: a product costs DSPs by them, and not every tool
-// sees through an extension.
+// a * b, exact. Operands of type ap_int keep their widths: these decide how many DSPs the product takes, and not every
+// tool recognises an operand that was only extended. Machine words are extended to the width of the result.
 template <int A, int B> int_t<A + B> product(int_t<A> a, int_t<B> b) {
     ESE_INLINE
     using wide_t = std::conditional_t<std::is_integral<int_t<A>>::value, int_t<A + B>, int_t<A>>;
     return wide_t(a) * b;
 }
 
-// value * 2^shift, for a negative value too.
+// value * 2^shift. The shift is done on an unsigned integer, because shifting a negative one left is undefined.
 template <int W> int_t<W> shift_left(int_t<W> value, int shift) {
     ESE_INLINE
     return int_t<W>(uint_t<W>(value) << shift);
 }
 
-// floor(value / 2^shift), plus one where the rest is more than half, or half with an odd floor.
+// value / 2^shift, rounded half to even: the floor, plus one if the rest is over a half, or a half and the floor odd.
 template <int W> int_t<W> round_half_even(int_t<W> value, int shift) {
     ESE_INLINE
     int_t<W> floor = value >> shift;
@@ -51,7 +51,7 @@ template <int W> int_t<W> saturate(int_t<W> value, int_t<W> low, int_t<W> high) 
     return value < low ? low : value > high ? high : value;
 }
 
-// The code in format `to` of a value that has `frac` fractional bits.
+// The code in format `to` of a value with `frac` fractional bits.
 template <int W> int_t<W> quantize(int_t<W> value, int frac, const Format &to) {
     ESE_INLINE
     int_t<W> rounded =

@@ -1,4 +1,4 @@
-// LOAD: an image, word by word, into the memories; nothing counts until its CRC has proved right.
+// The packet LOAD: it writes an image into the memories word by word. The image is valid only once its CRC is right.
 #ifndef ESE_LOADER_H
 #define ESE_LOADER_H
 
@@ -6,13 +6,13 @@
 
 namespace ese {
 
-constexpr unsigned crc_polynomial = 0xEDB88320; // IEEE 802.3's, reflected
+constexpr unsigned crc_polynomial = 0xEDB88320; // the polynomial of IEEE 802.3, reflected
 
 // CRC-32 (IEEE 802.3, reflected), one word at a time.
 inline word_t crc32(word_t crc, word_t word) {
     ESE_INLINE
     word_t c = crc ^ word;
-nibbles: // so, since Bambu unrolls loops of four iterations and no longer ones
+nibbles: // two nested loops, because Bambu is told to unroll only loops of up to four iterations
     for (int n = 0; n < 8; ++n) {
         ESE_UNROLL
     bits:
@@ -24,7 +24,8 @@ nibbles: // so, since Bambu unrolls loops of four iterations and no longer ones
     return c;
 }
 
-// The words of an image, counted and summed; beyond their number it reads zeros and nothing from the packet.
+// Reads the words of an image, counts them and computes their CRC. After the last one it supplies zeros and takes no
+// more words from the packet.
 template <class In> struct ImageReader {
     In &in;
     word_t crc, left;
@@ -41,7 +42,7 @@ template <class In> struct ImageReader {
         word_t value = in.word();
         if (in.ended_early())
             left = 0;
-        if (left != 0) // the last word is the sum itself
+        if (left != 0) // the last word is the CRC itself
             crc = crc32(crc, value);
         return value;
     }
@@ -59,7 +60,7 @@ template <class In> struct ImageReader {
         return value;
     }
 
-    // A section ends with a whole word.
+    // Go to the next whole word, with which the next section begins.
     void align() {
         ESE_INLINE
         buffer = 0;
@@ -70,7 +71,7 @@ template <class In> struct ImageReader {
 template <class C, class In> struct Loader {
     Memories<C> &memory;
     ImageReader<In> image;
-    word_t (&header)[header_words]; // outside, so that the reader beside it needs no memory
+    word_t (&header)[header_words]; // an array of the caller's: as a member it would put the reader into memory too
 
     Loader(Memories<C> &target, In &in, word_t words, word_t (&room)[header_words])
         : memory(target), image(in, words), header(room) {}
@@ -116,10 +117,10 @@ template <class C, class In> struct Loader {
         return fits ? Error::ok : Error::too_large;
     }
 
-    // Column pointers of each PE.
+    // Number of column pointers of each PE.
     word_t pointers() const { return field<header_field::pointers>(header); }
 
-    // Fill every memory; tells whether all phases and column pointers keep to what is stored.
+    // Fill every memory. Returns whether all phases and column pointers refer only to what is stored.
     bool sections() {
         memory.phase_count = of(HeaderWord::phases);
         memory.inputs = of(HeaderWord::inputs);
@@ -155,7 +156,7 @@ template <class C, class In> struct Loader {
         return inside;
     }
 
-    // Stream mode: entries of each PE; tells whether the phase keeps to the entries that are stored.
+    // Stream mode: read how many entries each PE has. Returns whether the phase uses only stored entries.
     bool load_counts(const Phase &phase, int index) {
     counts:
         for (int p = 0; p < C::pes; ++p)
@@ -166,7 +167,7 @@ template <class C, class In> struct Loader {
         return phase.entry_base + entry_words <= of(HeaderWord::entry_words);
     }
 
-    // Skip mode: the rest of the record; tells whether the phase keeps to the pointers that are stored.
+    // Skip mode: read the rest of the record. Returns whether the phase uses only stored column pointers.
     bool load_scan(Phase &phase, word_t first) {
         word_t record[scan_words];
     words:
@@ -190,7 +191,7 @@ template <class C, class In> struct Loader {
         image.align();
     }
 
-    // Row by row: the banks' scales, then the bias. A unit has every units-th row, four columns wide.
+    // Each item has four columns, each with the scales of all banks and a bias. The items go to the units in turn.
     void load_parameters() {
         int unit = 0, index = 0;
     rows:
@@ -236,7 +237,7 @@ template <class C, class In> struct Loader {
         image.align();
     }
 
-    // An entry word, a block RAM's width after the other.
+    // Read an entry word, one block RAM's width at a time.
     typename Shape<C>::entry_word_t entry_word() {
         ESE_INLINE
         using entry_word_t = typename Shape<C>::entry_word_t;
@@ -247,7 +248,7 @@ template <class C, class In> struct Loader {
         return value;
     }
 
-    // Tells whether every PE's pointers ascend and end with the entries that are stored.
+    // Returns whether the pointers of every PE ascend and do not go beyond the stored entries.
     bool load_pointers() {
         bool inside = true;
         word_t before[C::pes];

@@ -1,4 +1,4 @@
-// What an image fills: entries, phases, parameters, codebooks, the tanh table; and the cells' state.
+// The memories that an image fills (entries, phases, parameters, codebooks and the tanh table) and the cell state.
 #ifndef ESE_MEMORIES_H
 #define ESE_MEMORIES_H
 
@@ -8,22 +8,22 @@ namespace ese {
 
 template <class C> struct Memories {
     typename Shape<C>::entry_word_t entries[C::pes][C::entry_depth];
-    address_t counts[C::pes][Shape<C>::skips ? 1 : C::phases]; // entries of each PE in each phase: stream
-    pointer_t pointers[C::pes][Shape<C>::pointer_depth];       // where each column begins: skip mode
+    address_t counts[C::pes][Shape<C>::skips ? 1 : C::phases]; // stream mode: entries of each PE in each phase
+    pointer_t pointers[C::pes][Shape<C>::pointer_depth];       // skip mode: where each column begins
     Phase phases[C::phases];
     constant_t codebook[C::pes][C::weights == Weights::codebook4 ? max_codebooks * codebook_levels : 1];
     scale_t scale[C::units][gates][C::acc_banks][C::param_depth];
     constant_t bias[C::units][gates][C::param_depth];
     constant_t peephole[C::units][3][C::cell_depth];
     constant_t cell[C::units][C::cell_depth];
-    word_t table[C::units][3][table_size]; // three copies a unit: five look-ups a cell through two ports each
+    word_t table[C::units][3][table_size]; // three copies per unit: a cell looks up five values, a copy has two ports
 
     uint_t<7> phase_count;
     uint_t<14> inputs; // width of an input frame
-    bool alternate;    // accumulator sets change roles with every step
-    bool persistent;   // some phase's sums persist from step to step
+    bool alternate;    // the two accumulator sets change roles with every step
+    bool persistent;   // the sums of at least one phase persist from step to step
     Lines lines;
-    word_t image_id; // 0 where no image is loaded
+    word_t image_id; // 0 if no image is loaded
 
     Memories() {
         ESE_PARTITION(entries, 1)

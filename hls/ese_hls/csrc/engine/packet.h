@@ -1,4 +1,4 @@
-// Packets in, packets out (docs/packets.md): plain 32-bit words, whatever carries them.
+// Answers packets (docs/packets.md). A packet is a sequence of 32-bit words, whichever interface carries them.
 #ifndef ESE_PACKET_H
 #define ESE_PACKET_H
 
@@ -6,19 +6,19 @@
 
 namespace ese {
 
-// What the registers and the trailer tell of the last packet.
+// The status of the last packet, as the registers and the trailer report it.
 struct Status {
     word_t operation, error, image_id, sequences, steps;
     uint_t<64> cycles;
 };
 
-// Whether a packet asks for this operation.
+// Whether the packet asks for this operation.
 inline bool is(const Status &status, Operation operation) {
     ESE_INLINE
     return status.operation == word_t(number(operation));
 }
 
-// Run the sequences of one RUN packet; `in` stands behind the operation word.
+// Run the sequences of a RUN packet, whose operation word has already been read from `in`.
 template <class C, class In, class Out> Error run_packet(Engine<C> &engine, In &in, Out &out, Status &status) {
     static_assert(number(RunWord::flags) == 1 && number(RunWord::image_id) == 2 && number(RunWord::sequences) == 3,
                   "the words behind the operation are read in this order");
@@ -44,8 +44,8 @@ sequences:
     return Error::ok;
 }
 
-// Answer one packet: outputs, then the trailer. `In` also has ended_early() and drain(), which tells whether words
-// were left.
+// Answer one packet with its outputs and then the trailer. `In` has word(), ended_early(), and drain(), which takes the
+// words that are left and returns whether there were any; `Out` has word(value) and last().
 template <class C, class In, class Out> Status serve(Engine<C> &engine, In &in, Out &out) {
     Status status;
     status.error = status.sequences = status.steps = 0;

@@ -1,4 +1,4 @@
-// A processing element: one entry a cycle, from relative index to a term for an accumulator.
+// A processing element (PE): in each cycle it turns one entry into a term for an accumulator.
 #ifndef ESE_PE_H
 #define ESE_PE_H
 
@@ -6,17 +6,18 @@
 
 namespace ese {
 
-// One entry: the gap in the low bits, the weight code above it; in a full phase the code alone.
+// One entry of a sparse matrix: the gap (relative index) in the low bits, the weight code above it. In a full phase an
+// entry is only a code.
 template <class C> struct Entry {
     static constexpr bool ternary = C::weights == Weights::ternary;
 
     uint_t<C::gap_bits> gap;
     uint_t<Shape<C>::code_bits> code;
-    bool weight; // carries a weight
-    bool placed; // has a position of its own, behind those that the gap passes
+    bool weight; // whether it carries a weight
+    bool placed; // whether it takes a position itself, after those that the gap skips
 
-    // The entry in `slot` of a word. A ternary one with an all-ones gap passes positions and carries no weight; a full
-    // phase's ternary code is zero, 1 or -1 in two's complement.
+    // The entry in `slot` of a word. A ternary entry whose gap is all ones is padding: it skips positions and carries
+    // no weight. In a full phase a ternary code is 0, 1 or -1 in two's complement.
     static Entry unpack(typename Shape<C>::entry_word_t word, int slot, bool full) {
         ESE_INLINE
         word_t chosen = pick<Shape<C>::entry_bits>(word, slot);
@@ -35,7 +36,7 @@ template <class C> struct Entry {
     }
 
   private:
-    // Field `slot` of a word of fields of `Bits` bits; zero where the word has no such field.
+    // Field `slot` of a word that is divided into fields of `Bits` bits; zero if the word has fewer fields.
     template <int Bits> static word_t pick(typename Shape<C>::entry_word_t word, int slot) {
         ESE_INLINE
         word_t chosen = 0;
@@ -49,12 +50,12 @@ template <class C> struct Entry {
     }
 };
 
-// Where an entry lies: a word of entry memory, and the slot in it.
+// The address of an entry: a word of entry memory, and the slot within it.
 template <class C> struct EntryAddress {
     address_t word;
     uint_t<4> slot;
 
-    // A column pointer as it is stored: the slot in the low bits.
+    // The address that a column pointer stands for; it has the slot in its low bits.
     static EntryAddress unpack(pointer_t pointer) {
         ESE_INLINE
         EntryAddress address;
@@ -63,7 +64,7 @@ template <class C> struct EntryAddress {
         return address;
     }
 
-    // The next one in a full phase, or in one of entries with gaps.
+    // The address of the next entry; `full`: in a full phase, where a word holds more entries.
     EntryAddress next(bool full) const {
         ESE_INLINE
         EntryAddress address;
@@ -74,8 +75,8 @@ template <class C> struct EntryAddress {
         return address;
     }
 
-    // Whether there are entries from here to `end`. In a design with full phases a hostile image's `end` may name a
-    // slot that its phase has not; entries end with its word then.
+    // Whether this address is before `end`. In a design with full phases, the `end` of a hostile image may name a slot
+    // that the words of its phase do not have; the column then ends with that word.
     bool before(const EntryAddress &end) const {
         ESE_INLINE
         if (C::full_phases)
@@ -84,7 +85,7 @@ template <class C> struct EntryAddress {
     }
 };
 
-// What a PE does in one iteration: an entry, its row, and the activation that it multiplies.
+// The work of a PE in one iteration: an entry, its row, and the activation that it multiplies.
 template <class C> struct Work {
     bool enabled;
     Entry<C> entry;
@@ -92,7 +93,8 @@ template <class C> struct Work {
     element_t x;
 };
 
-// The product of a weight and an input, and whether it belongs to the negative sum (TTQ's Wn).
+// The product of a weight and an activation, and whether the weight is negative. Negative weights may have a bank and a
+// scale of their own (Wn of trained ternary quantization, TTQ).
 template <class C> struct Term {
     typename Shape<C>::acc_t value;
     bool negative;
@@ -105,7 +107,7 @@ template <class C> struct Term {
             term.negative = entry.code != 0;
             term.value = term.negative ? acc_t(-x) : acc_t(x);
         } else {
-            // an integer is its own level, from two's complement; a codebook entry is looked up
+            // The code of an integer kind is the weight in two's complement; that of a codebook is looked up.
             constexpr int sign = 1 << (Shape<C>::code_bits - 1);
             constant_t level = C::weights == Weights::codebook4 ? codebook[book * codebook_levels + entry.code]
                                                                 : constant_t((entry.code ^ sign) - sign);

@@ -1,4 +1,4 @@
-// The phase table: what the engine does in one step, one record a phase (docs/image-format.md).
+// The phase table: it lists what the engine does in one step, with one record per phase (docs/image-format.md).
 #ifndef ESE_PHASE_H
 #define ESE_PHASE_H
 
@@ -8,36 +8,36 @@ namespace ese {
 
 enum class Stage { none, lstm, dense };
 
-// Where an element-wise result goes: vector RAM 0 (A) or 1 (B), from `base` on.
+// The destination of element-wise results: vector RAM 0 (A) or 1 (B), starting at address `base`.
 struct Target {
     bool enabled;
     bool ram;
     address_t base;
 };
 
-// What skip mode adds to a phase.
+// The part of a phase that only skip mode has.
 struct Scan {
-    bool delta;             // changes are broadcast, and sums persist from step to step
-    address_t pointer_base; // first column pointer
+    bool delta;             // changes of activations are broadcast, and the sums persist from step to step
+    address_t pointer_base; // address of the first column pointer
     address_t columns;
     address_t group_base; // first group of accumulators
-    uint_t<16> threshold; // a change up to it is not broadcast
-    address_t last_base;  // first element of what was last broadcast
+    uint_t<16> threshold; // only a change beyond it is broadcast
+    address_t last_base;  // address of the first element in the memory of last broadcast values
 };
 
 struct Phase {
-    Stage stage;           // element-wise stage that the matrix is followed by
+    Stage stage;           // element-wise stage that follows the matrix
     bool source_ram;       // vector RAM that the PEs read
-    bool set;              // accumulator set that they fill
-    bool ahead;            // belongs to the next step: also run before the first, not in the last
-    bool last_only;        // run in the last step alone
-    bool zero_state;       // reads the state: no matrix where the state is zero
+    bool set;              // accumulator set that the PEs fill
+    bool ahead;            // works for the next step: also run before the first step, but not in the last
+    bool last_only;        // run only in the last step
+    bool zero_state;       // multiplies the state: the matrix is skipped while the state is zero
     bool waits_frame;      // needs an input frame
-    bool frees_frame;      // is the last to read it
+    bool frees_frame;      // is the last phase of a step that reads the input frame
     bool emits;            // results leave the engine
-    bool emits_stored;     // as stored, not exact
-    bool output_last_only; // second target and emission in the last step alone
-    bool stores_output;    // the first target gets the output, not the state
+    bool emits_stored;     // results leave in their stored format, otherwise exact
+    bool output_last_only; // second target and output only in the last step
+    bool stores_output;    // the first target gets the output instead of the state
     bool relu;
     bool peepholes;
     address_t entry_base, entry_count;
@@ -50,8 +50,8 @@ struct Phase {
     uint_t<phase_field::bank_shift::width> bank_shift[phase_field::bank_shift::count];
     uint_t<phase_field::bias_shift::width> bias_shift, peephole_shift, stored_shift;
     element_t low, high; // range of a Dense layer's stored output
-    address_t rows;      // of each PE where every weight is stored, column by column; zero where entries have gaps
-    Scan scan;           // skip mode alone
+    address_t rows;      // full phase: rows of each PE, which stores every weight column by column; otherwise zero
+    Scan scan;           // only in skip mode
 };
 
 inline Phase decode_phase(const word_t w[phase_words]) {
@@ -101,20 +101,20 @@ shifts:
     return p;
 }
 
-// Whether the phase's matrix is stored full; no design without full phases asks.
+// Whether the matrix of the phase is stored full; always false in a design without full phases.
 template <class C> bool is_full(const Phase &phase) {
     ESE_INLINE
     return C::full_phases && phase.rows != 0;
 }
 
-// The number in place F of a record, in the part `w` that only skip mode has.
+// The number at place F of a phase record, where `w` is the part of the record that only skip mode has.
 template <class F> word_t scan_field(const word_t w[scan_words]) {
     ESE_INLINE
     static_assert(F::word >= phase_words, "skip mode's part stands behind the other");
     return field<Field<F::word - phase_words, F::low, F::width>>(w);
 }
 
-// `w` is the record's part behind `first`, its first word.
+// Decode the part of a record that only skip mode has: `first` is the first word of the whole record, `w` that part.
 inline Scan decode_scan(word_t first, const word_t w[scan_words]) {
     ESE_INLINE
     Scan s;

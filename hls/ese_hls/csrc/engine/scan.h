@@ -1,5 +1,5 @@
-// The scanner of skip mode: it examines a vector `scan_width` elements at a time, finds those that count (EIE's leading
-// non-zero detection) and broadcasts one of them an iteration, with where its column lies in each PE.
+// The scanner of skip mode. It examines a vector `scan_width` elements at a time, finds those that count (the leading
+// non-zero detection of EIE) and broadcasts one of them per iteration, with the place of its column in each PE.
 #ifndef ESE_SCAN_H
 #define ESE_SCAN_H
 
@@ -9,7 +9,7 @@
 
 namespace ese {
 
-constexpr int read_ahead = 3; // iterations from a block RAM's address to the use of what it holds
+constexpr int read_ahead = 3; // iterations from giving a block RAM an address to using the value
 
 // A column on its way to a PE: its entries there, and the activation that they multiply.
 template <class C> struct Column {
@@ -17,14 +17,14 @@ template <class C> struct Column {
     element_t x;
 };
 
-// As many elements as are examined at once, from element `first` of the vector on.
+// The elements that are examined at once, starting with element `first` of the vector.
 struct Row {
     bool valid;
     address_t first;
     element_t x[scan_width], last[scan_width];
 };
 
-// Elements found to count, until they have been broadcast.
+// The elements of one row that count; each is cleared when it has been broadcast.
 struct Found {
     address_t first;
     element_t value[scan_width];
@@ -38,9 +38,9 @@ template <class C> struct Scanner {
     };
 
     WideRam<C::vector_depth> vectors[2];
-    WideRam<Shape<C>::delta_depth> last; // what was last broadcast of each element
+    WideRam<Shape<C>::delta_depth> last; // delta phases: value of each element when it was last broadcast
     uint_t<17> next;                     // first element that has not been read
-    bool fresh;                          // nothing was broadcast yet since the state was zero
+    bool fresh;                          // the matrix runs for the first time since the state was zero
     Row rows[read_ahead];
     Found found;
     Broadcast broadcasts[read_ahead];
@@ -53,14 +53,14 @@ template <class C> struct Scanner {
         ESE_PARTITION(broadcasts, 0)
     }
 
-    // A vector's scan begins.
+    // Begin to scan a vector.
     void start(bool is_fresh) {
         ESE_INLINE
         next = 0;
         fresh = is_fresh;
     }
 
-    // Nothing is under way.
+    // Drop everything that is in flight.
     void clear() {
     stages:
         for (int d = 0; d < read_ahead; ++d) {
@@ -88,8 +88,8 @@ template <class C> struct Scanner {
         return !under_way;
     }
 
-    // One iteration, in which what has arrived is taken: the next element sets out, and where it was the last one found
-    // in its row, the next row is examined and another one read.
+    // One iteration, in which the FIFOs take the broadcast that has arrived. The next element is sent; if it was the
+    // last of its row, the next row is examined and another one is read.
     void step(const Memories<C> &memory, const Phase &phase) {
         ESE_INLINE
         ESE_INDEPENDENT(last.ram)
@@ -121,7 +121,7 @@ template <class C> struct Scanner {
         return any;
     }
 
-    // Broadcast the first element found.
+    // Broadcast the first element that counts and has not been sent.
     void send(const Memories<C> &memory, const Phase &phase) {
         ESE_INLINE
         Broadcast &sent = broadcasts[0];
@@ -147,8 +147,8 @@ template <class C> struct Scanner {
         }
     }
 
-    // Which elements of the row that has been read count: those that are not zero, or have changed by more than the
-    // threshold since they were last broadcast.
+    // Determine which elements of the row that has been read count: those that are not zero, or in a delta phase those
+    // that have changed by more than the threshold since they were last broadcast.
     void examine(const Phase &phase) {
         ESE_INLINE
         const Row &row = rows[read_ahead - 1];

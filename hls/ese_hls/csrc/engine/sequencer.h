@@ -1,4 +1,4 @@
-// The sequencer: which phase the PEs are in, and which input frame is there.
+// The sequencer: it decides which phase the PEs execute, and when the next input frame is stored.
 #ifndef ESE_SEQUENCER_H
 #define ESE_SEQUENCER_H
 
@@ -9,7 +9,7 @@ namespace ese {
 
 enum class State { fetch, matrix, launch, finish };
 
-// The input frame: one word, two elements, an iteration; vector RAM A, from element 0 on.
+// The input frame. It is stored in vector RAM A from address 0 on, one word with two elements per iteration.
 struct Frames {
     uint_t<17> left;    // frames not yet begun
     uint_t<15> element; // next element of the frame being stored
@@ -21,7 +21,7 @@ struct Frames {
         next();
     }
 
-    // Start to store the next frame, where there is one.
+    // Start to store the next frame, if there is one.
     void next() {
         ESE_INLINE
         storing = left != 0;
@@ -29,7 +29,7 @@ struct Frames {
         element = 0;
     }
 
-    // Store one word of the frame, when neither the PEs nor a result want vector RAM A.
+    // Store one word of the frame. This is called when neither the PEs nor a result use vector RAM A.
     template <class C, class In> void store(In &in, uint_t<14> inputs, Write &write) {
         ESE_INLINE
         word_t word = in.word();
@@ -48,13 +48,13 @@ struct Frames {
     }
 };
 
-// Where a sequence stands. Every iteration ends with `advance`, which decides what the next one does.
+// The progress of a sequence. Every iteration ends with `advance`, which decides what the next one does.
 template <class C> struct Sequencer {
     State state;
-    Phase phase;     // the phase fetched
-    uint_t<7> index; // its place in the table
-    bool prologue;   // running the phases that go ahead, before the first step
-    bool zero_state; // h and c are zero until the first step is over
+    Phase phase;     // the phase fetched last
+    uint_t<7> index; // its index in the table
+    bool prologue;   // before the first step, while only the phases that work for the next step are run
+    bool zero_state; // h and c are zero, as they may be until the first step is over
     uint_t<17> step, steps;
     Frames frames;
 
@@ -75,7 +75,7 @@ template <class C> struct Sequencer {
     // Whether the PEs read vector RAM `ram` in this iteration.
     bool reads(bool ram) const { return matrix() && phase.source_ram == ram; }
 
-    // The accumulator set of the phase: the roles of the two may change with every step.
+    // The accumulator set of the phase. With `alternate`, the two sets change roles with every step.
     bool set(bool alternate) const {
         uint_t<17> of_step = step;
         if (phase.ahead && !prologue)
@@ -117,9 +117,9 @@ template <class C> struct Sequencer {
             next_phase();
             return;
         }
-        // what the stage still writes must not be read, what it still drains must not be filled
+        // The PEs must not read a vector RAM that the stage still writes, nor fill a set that it still drains.
         bool hazard = stages.writes(phase.source_ram) || (stages.issuing && stages.set == set(memory.alternate));
-        // a frame is waited for only while one is on its way: a hostile image may ask for more frames than there are
+        // Wait for a frame only while one is being stored, because a hostile image may ask for more than there are.
         if (hazard || (phase.waits_frame && !frames.ready && frames.storing))
             return;
         if (phase.entry_count == 0 || (phase.zero_state && zero_state)) {

@@ -1,5 +1,5 @@
-// Skip mode (EIE): columns whose activation counts are broadcast to a FIFO before each PE; a PE executes the entries of
-// one column after the other, one an iteration.
+// The feed of skip mode (EIE): columns whose activation counts are broadcast to a FIFO in front of each PE. A PE takes
+// one column after the other and executes one of its entries per iteration.
 #ifndef ESE_SKIP_H
 #define ESE_SKIP_H
 
@@ -8,7 +8,7 @@
 namespace ese {
 
 template <class C> struct SkipFeed {
-    // What a PE is at: the rest of a column, and the row behind the entry executed last.
+    // The progress of a PE: the rest of its column, and the row after the entry that was executed last.
     struct Progress {
         bool busy;
         Column<C> column;
@@ -17,7 +17,7 @@ template <class C> struct SkipFeed {
         // Whether there is an entry to execute.
         bool ready() const { return busy && column.begin.before(column.end); }
 
-        // Behind an entry, or behind a column that has none.
+        // Go past an entry, or past a column that has none.
         void advance(bool entry, bool full) {
             ESE_INLINE
             if (entry)
@@ -28,10 +28,10 @@ template <class C> struct SkipFeed {
 
     Scanner<C> scanner;
     Column<C> fifo[C::pes][Shape<C>::fifo_depth];
-    uint_t<9> head[C::pes], held[C::pes]; // first column in a PE's FIFO, and how many there are
-    uint_t<9> tail;                       // all FIFOs are written together
+    uint_t<9> head[C::pes], held[C::pes]; // index of the first column in each FIFO, and number of columns in it
+    uint_t<9> tail;                       // where the next column is written, the same in all FIFOs
     Progress pe[C::pes];
-    bool fresh[C::phases]; // matrices that have not run since the state was zero
+    bool fresh[C::phases]; // whether the matrix of a phase has not run since the state was zero
     bool finished;
 
     SkipFeed() {
@@ -43,7 +43,7 @@ template <class C> struct SkipFeed {
         ESE_PARTITION(fresh, 1)
     }
 
-    // A sequence begins, from the state zero or from where the last one ended.
+    // Begin a sequence, from the state zero or from the state in which the last sequence ended.
     void begin(bool zero) {
         scanner.clear();
         finished = false;
@@ -61,7 +61,7 @@ template <class C> struct SkipFeed {
         }
     }
 
-    // A matrix begins.
+    // Begin a matrix.
     void start(const Phase &, int index) {
         ESE_INLINE
         scanner.start(fresh[index]);
@@ -69,8 +69,9 @@ template <class C> struct SkipFeed {
         finished = false;
     }
 
-    // One iteration of every PE and, where a matrix is `active`, of the scanner. Whether a FIFO is full, and whether
-    // all work is done, is judged by how the last iteration left them: no path leads from one to the other.
+    // One iteration of every PE and, if a matrix is `active`, of the scanner. Whether a FIFO is full and whether all
+    // work is done is judged by the state at the beginning of the iteration, so that neither waits for what the PEs
+    // take in this one.
     void step(const Memories<C> &memory, const Phase &phase, int, bool active, const Write writes[2],
               Work<C> work[C::pes]) {
         ESE_INLINE
@@ -101,7 +102,7 @@ template <class C> struct SkipFeed {
         }
     }
 
-    // Whether the vector has been scanned and every PE has executed what it was sent.
+    // Whether the vector has been scanned and every PE has executed all columns that it was sent.
     bool over(const Phase &) const { return finished; }
 
   private:
@@ -116,7 +117,7 @@ template <class C> struct SkipFeed {
         tail = within<Shape<C>::fifo_depth>(tail + 1);
     }
 
-    // An idle PE takes the next column from its FIFO.
+    // Let PE `p` take the next column from its FIFO if it is idle.
     void take(int p) {
         ESE_INLINE
         if (pe[p].busy || held[p] == 0)
@@ -128,7 +129,7 @@ template <class C> struct SkipFeed {
         held[p] -= 1;
     }
 
-    // One entry of the column; a column without entries takes an iteration too.
+    // Execute one entry of the column. A column without entries takes one iteration too.
     static Work<C> execute(Progress &at, const typename Shape<C>::entry_word_t entries[C::entry_depth],
                            const Phase &phase) {
         ESE_INLINE

@@ -1,4 +1,5 @@
-// The element-wise stage at work: which items are under way, when their results are written, which words leave.
+// The element-wise stage: it keeps track of the items in flight, of when their results are written, and of the words
+// that leave the engine.
 #ifndef ESE_STAGES_H
 #define ESE_STAGES_H
 
@@ -7,11 +8,11 @@
 
 namespace ese {
 
-// Words that wait to leave, one an iteration.
+// The words that wait to leave; one leaves per iteration.
 template <class C> struct Emission {
     word_t words[trace_words * C::units];
     uint_t<5> left;
-    word_t low; // first value of a pair that is not yet whole
+    word_t low; // first value of a pair whose second is still missing
 
     void push(word_t word) {
         ESE_INLINE
@@ -19,14 +20,14 @@ template <class C> struct Emission {
         ++left;
     }
 
-    // An unrounded value, two words.
+    // Append an unrounded value, which takes two words.
     void push_exact(int_t<64> value) {
         ESE_INLINE
         push(uint_t<64>(value) & 0xFFFFFFFFu);
         push(uint_t<64>(value) >> 32);
     }
 
-    // A stored value, half a word; `last` ends a packet of values with a half that is zero.
+    // Append a stored value, which takes half a word. If the `last` value leaves half a word, that half is zero.
     void push_stored(element_t value, bool odd, bool last) {
         ESE_INLINE
         word_t half = value & ((1 << stored_bits) - 1);
@@ -51,8 +52,9 @@ template <class C> struct Emission {
     }
 };
 
-// A result on its way: it is written `writeback` iterations after it was issued, so that HLS has time to compute it
-// while the write stands at the same place of the loop as the reads of the same memory.
+// The stage that follows a matrix, and its results in flight. A result is written `writeback` iterations after its item
+// was issued. This gives HLS time to compute it, although the write is at the same place of the loop as the reads of
+// the same memory.
 template <class C> struct Stages {
     struct Item {
         bool valid;
@@ -63,11 +65,11 @@ template <class C> struct Stages {
     Phase phase;
     bool set, outputs, zero_state;
     bool issuing;
-    uint_t<6> draining; // iterations until the last issued item is written
-    uint_t<17> item;    // first unit's next item
-    uint_t<8> turn;     // item i is of PE i mod P: unit u drains PE turn * units + u, and no other unit does
-    address_t local;    // and of its row or group i div P
-    uint_t<4> hold;     // iterations until the next issue, while results leave word by word
+    uint_t<6> draining; // iterations until the item issued last is written
+    uint_t<17> item;    // next item of the first unit
+    uint_t<8> turn;     // item i belongs to PE i mod P; unit u drains PE turn * units + u, which no other unit drains
+    address_t local;    // row or group of the next item within its PE: i div P
+    uint_t<4> hold;     // iterations until the next items may be issued, while the words of the last ones leave
     Item pipe[writeback][C::units];
     Emission<C> emission;
 
@@ -89,7 +91,7 @@ template <class C> struct Stages {
                 pipe[d][u].valid = false;
     }
 
-    // Begin the stage that follows a matrix.
+    // Begin the stage after the matrix of phase `next`.
     void launch(const Phase &next, bool next_set, bool last_step, bool zero) {
         ESE_INLINE
         phase = next;
@@ -102,7 +104,7 @@ template <class C> struct Stages {
         local = 0;
     }
 
-    // Take the results that were issued `writeback` iterations ago: to the vector RAMs and to the output.
+    // Send the results of the items issued `writeback` iterations ago to the vector RAMs and to the output.
     void retire(bool trace, Write writes[2]) {
         ESE_INLINE
     units:
@@ -151,7 +153,7 @@ template <class C> struct Stages {
         }
     }
 
-    // After an issue: how long the next one waits for the words of this one to leave.
+    // After items were issued: set how long the next ones wait until the words of these have left.
     void hold_back(bool trace) {
         ESE_INLINE
         bool exact = phase.emits && outputs && !phase.emits_stored;

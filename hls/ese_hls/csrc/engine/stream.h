@@ -1,4 +1,5 @@
-// Stream mode (ESE): each PE reads its entries in order, one an iteration, and the activations that they ask for.
+// The feed of stream mode (ESE): each PE reads its entries in order, one per iteration, and for each entry the
+// activation of its column.
 #ifndef ESE_STREAM_H
 #define ESE_STREAM_H
 
@@ -14,19 +15,20 @@ template <class C> struct StreamFeed {
 
     VectorRam<C> vectors[2];
     address_t entry;                    // next entry of the matrix
-    EntryAddress<C> at;                 // where it lies
-    uint_t<position_bits> next[C::pes]; // position behind each PE's last entry
-    address_t row;                      // of the next entry, in a full phase: the same in every PE
+    EntryAddress<C> at;                 // its address
+    uint_t<position_bits> next[C::pes]; // position after the last entry of each PE
+    address_t row;                      // full phase: row of the next entry, the same in every PE
 
     StreamFeed() {
         ESE_PARTITION(vectors, 1)
         ESE_PARTITION(next, 1)
     }
 
-    // A sequence begins.
+    // Begin a sequence; there is nothing to do.
     void begin(bool) {}
 
-    // Positions of a PE: of its next entry, and behind that; `advance` is the step from one row to the next.
+    // The position of an entry, and the one after it. A position is the column times the stride (a power of two) plus
+    // the row in the PE.
     struct Positions {
         uint_t<position_bits> here, next;
     };
@@ -39,7 +41,7 @@ template <class C> struct StreamFeed {
         return positions;
     }
 
-    // A matrix begins.
+    // Begin a matrix.
     void start(const Phase &phase, int) {
         ESE_INLINE
         entry = 0;
@@ -48,7 +50,7 @@ template <class C> struct StreamFeed {
         row = 0;
     }
 
-    // One iteration of every PE, where a matrix is `active`, and of the vector RAMs.
+    // One iteration of the vector RAMs and, if a matrix is `active`, of every PE.
     void step(const Memories<C> &memory, const Phase &phase, int index, bool active, const Write writes[2],
               Work<C> work[C::pes]) {
         ESE_INLINE
@@ -56,7 +58,7 @@ template <class C> struct StreamFeed {
         element_t x[2][2 * pairs];
         address[2 * pairs - 1] = 0;
         address_t word = active ? at.word : address_t(0);
-        // behind the last row of a full column lie the virtual ones, which are not stored
+        // A full column stores only the rows that exist: after the last one, skip the positions up to the stride.
         bool full = is_full<C>(phase), wraps = full && row + 1 == phase.rows;
         uint_t<position_bits> advance = 1;
         if (wraps)

@@ -1,4 +1,4 @@
-// The one place that knows which tool reads these sources: Vitis HLS, PandA Bambu or g++.
+// Everything that depends on the tool that compiles these sources: Vitis HLS, PandA Bambu or g++.
 #ifndef ESE_TOOL_H
 #define ESE_TOOL_H
 
@@ -10,7 +10,7 @@
 #define ESE_PRAGMA(text) _Pragma(#text)
 
 #if defined(__BAMBU__)
-// Bambu pipelines functions, not loops, and ignores memory directives; what it would refuse is left out.
+// Bambu pipelines functions instead of loops and ignores memory directives. Pragmas that it would refuse are left out.
 #define ESE_PIPELINE
 #define ESE_UNROLL
 #define ESE_INLINE
@@ -27,15 +27,16 @@
 #define ESE_LUTRAM(array) ESE_PRAGMA(HLS bind_storage variable = array type = ram_2p impl = lutram)
 #define ESE_BRAM(array) ESE_PRAGMA(HLS bind_storage variable = array type = ram_t2p impl = bram)
 #define ESE_WIDE_BRAM(array) ESE_PRAGMA(HLS bind_storage variable = array type = ram_s2p impl = bram)
-// An address written in one iteration is not read in the next ones, save where the code forwards it.
+// Tells HLS that no iteration reads what the few before it wrote, unless the code forwards the value.
 #define ESE_INDEPENDENT(array) ESE_PRAGMA(HLS dependence variable = array type = inter false)
 #endif
 
 namespace ese {
 
 #if defined(ESE_MACHINE_WORDS)
-// The emulator's integers: the smallest machine word of at least W bits, some twenty times faster than ap_int. No value
-// may depend on a type's width, so that both give the same results; the tests compile the engine with each.
+// The integers of the emulator: each is the smallest machine word of at least W bits, which is about twenty times
+// faster than ap_int. No value may depend on the width of its type, so that both give the same results. The tests
+// compile the engine with both.
 template <int W, bool Signed> struct MachineWord {
     static_assert(W <= 64, "an integer has at most 64 bits");
     using signed_t = std::conditional_t<(W <= 16), std::conditional_t<(W <= 8), int8_t, int16_t>,

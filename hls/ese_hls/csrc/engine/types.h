@@ -1,4 +1,4 @@
-// Types and shape rules that follow from a design's config struct.
+// Types and sizes that follow from the configuration of a design.
 #ifndef ESE_TYPES_H
 #define ESE_TYPES_H
 
@@ -14,14 +14,14 @@ constexpr int log2_ceil(int n) {
     return n <= 1 ? 0 : 1 + log2_ceil((n + 1) / 2);
 }
 
-// An activation: its shape and the format of its value.
+// An activation function: its kind and the format of its value.
 struct Activation {
     Kind kind;
     Format out;
 };
 
-constexpr int element_bits = ram_bits; // a vector element fills a block RAM's width
-constexpr int gates = 4;               // i, f, c, o, in Keras's order; a group of four rows in any other matrix
+constexpr int element_bits = ram_bits; // a vector element is as wide as a block RAM
+constexpr int gates = 4;               // i, f, c, o in the order of Keras; other matrices have groups of as many rows
 constexpr int gates_log2 = log2_ceil(gates);
 constexpr int table_log2 = log2_ceil(table_size); // segments of the tanh table on [0, 8)
 
@@ -31,10 +31,10 @@ static_assert(scan_width * element_bits == 72, "what skip mode examines at once 
 using word_t = uint_t<32>;
 using element_t = int_t<element_bits>;
 using scale_t = uint_t<scale_bits>;
-using constant_t = int_t<constant_bits>; // biases, peepholes, codebook levels, the cell state
+using constant_t = int_t<constant_bits>; // biases, peephole weights, codebook levels, the cell state
 using sum_t = int_t<sum_bits>;
 
-// Slope and offset of a hard activation, with `line_frac` fractional bits; they come with the image.
+// Slope and offset of a hard activation, with `line_frac` fractional bits. They are part of the image.
 struct Line {
     uint_t<line_bits> slope, offset;
 };
@@ -43,22 +43,22 @@ struct Lines {
 };
 
 using address_t = uint_t<16>;
-using pointer_t = uint_t<ram_bits>; // a column pointer fills a block RAM's width too
+using pointer_t = uint_t<ram_bits>; // a column pointer is as wide as a block RAM too
 
-// Whether a word has a flag.
+// Whether a flag is set in a word.
 template <class Flag> bool has(word_t word, Flag flag) {
     ESE_INLINE
     return bit(word, number(flag));
 }
 
-// The number in place F of a record; of several, that with an index.
+// The number at place F of a record; if F holds several numbers, the one with the given index.
 template <class F> word_t field(const word_t *record, int index = 0) {
     ESE_INLINE
     static_assert(F::width < 32, "a whole word is read as it is");
     return field(record[F::word], F::low + field_spacing * index, F::width);
 }
 
-// An address inside a memory of `Depth` words, whatever is asked for.
+// The address modulo `Depth`, so that no image can make the engine access words outside a memory.
 template <int Depth> int within(int address) {
     ESE_INLINE
     static_assert(power_of_two(Depth), "a memory's depth is a power of two");
@@ -68,17 +68,17 @@ template <int Depth> int within(int address) {
 template <class C> struct Shape {
     static constexpr int code_bits = code_bits_of(C::weights);
     static constexpr int entry_bits = C::gap_bits + code_bits;
-    // an entry word is one block RAM's where an entry fits, else two of them side by side
+    // A word of entry memory is as wide as one block RAM if an entry fits, otherwise as wide as two side by side.
     static constexpr int word_bits = entry_bits <= ram_bits ? ram_bits : 2 * ram_bits;
     static constexpr int entries_per_word = word_bits / entry_bits;
-    // a full phase stores codes alone; a ternary one has two bits there, for it may be zero
+    // A full phase stores only codes. A ternary code has two bits there, because it may be zero.
     static constexpr int full_bits = code_bits < 2 ? 2 : code_bits;
     static constexpr int codes_per_word = word_bits / full_bits;
-    static constexpr int slots = C::full_phases ? codes_per_word : entries_per_word; // of a word, at most
+    static constexpr int slots = C::full_phases ? codes_per_word : entries_per_word; // at most, in one word
     static constexpr int slot_bits = log2_ceil(slots);
     static constexpr int pairs = (C::pes + 1) / 2;
     static constexpr bool skips = C::mode == Mode::skip;
-    static constexpr bool delta = skips && C::delta_depth != 0; // has memory for what was last broadcast
+    static constexpr bool delta = skips && C::delta_depth != 0; // whether it remembers the values last broadcast
     static constexpr int pointer_depth = skips ? C::pointer_depth : 1;
     static constexpr int delta_depth = delta ? C::delta_depth : scan_width;
     static constexpr int fifo_depth = skips ? C::fifo_depth : 1;

@@ -1,5 +1,6 @@
-// The vector RAMs. Stream mode: one copy for two PEs, which read it through its two ports; or both ports write, to all
-// copies. Skip mode: one copy, read by the scanner.
+// The vector RAMs, which hold inputs, states and outputs of layers. In stream mode there is one copy for every two PEs,
+// which read it through its two ports; a write goes through both ports to all copies. In skip mode there is one copy,
+// which the scanner reads.
 #ifndef ESE_VECTORS_H
 #define ESE_VECTORS_H
 
@@ -24,8 +25,8 @@ template <class C> struct VectorRam {
         ESE_BRAM(ram)
     }
 
-    // One iteration of both ports: a write where `write` holds one, else each PE's read. A port does one or the
-    // other, so that HLS needs no third.
+    // One iteration of both ports: they write if `write` holds anything, otherwise they read one element for each PE. A
+    // port either reads or writes in one iteration, so that HLS needs no third port.
     void access(const Write &write, bool reading, const address_t address[2 * pairs], element_t value[2 * pairs]) {
         ESE_INLINE
         bool writing = write.enabled[0] || write.enabled[1];
@@ -46,8 +47,8 @@ template <class C> struct VectorRam {
     }
 };
 
-// Skip mode's vector RAM: a row of `scan_width` elements is read while up to two elements next to each other, which are
-// never in the same bank, are written.
+// The vector RAM of skip mode. In one iteration a row of `scan_width` elements is read and up to two elements are
+// written. The two are next to each other, and so never in the same bank.
 template <int Depth> struct WideRam {
     static constexpr int rows = Depth / scan_width;
 
@@ -65,14 +66,14 @@ template <int Depth> struct WideRam {
             ESE_UNROLL
             bool first = write.enabled[0] && (write.address[0] & (scan_width - 1)) == b;
             bool second = write.enabled[1] && (write.address[1] & (scan_width - 1)) == b;
-            // chosen by value: Bambu reads the wrong one where an index is chosen
+            // The address itself is chosen, because Bambu reads the wrong one if the code chooses an index.
             address_t address = first ? write.address[0] : write.address[1];
             if (first || second)
                 ram[b][row_of(address)] = first ? write.value[0] : write.value[1];
         }
     }
 
-    // The row that element `address` begins.
+    // Read the row that begins with element `address`.
     void row(address_t address, element_t value[scan_width]) const {
         ESE_INLINE
     banks:

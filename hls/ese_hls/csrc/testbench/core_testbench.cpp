@@ -1,5 +1,6 @@
-// The test bench of the plain-word top: packets from the first file named, answers compared with the second, word for
-// word, the engine's cycle counter too. Whatever differs ends in abort(): PandA Bambu takes no notice of main's result.
+// The test bench of the plain-word top. It sends the packets of the first file and compares the answers with the second
+// file word for word, including the cycle counter of the engine. Any difference ends in abort(), because PandA Bambu
+// ignores the result of main.
 #include "../tops/core.h"
 #include "vector_file.h"
 #include <cstdlib>
@@ -10,7 +11,7 @@ static void fail(const char *what, size_t at, unsigned found, unsigned expected)
     std::abort();
 }
 
-// Sends one packet and takes its answer.
+// Send one packet and compare its answer.
 static void exchange(const std::vector<unsigned> &sent, const std::vector<unsigned> &expected) {
     ese::words_t in, out;
     unsigned sum = 0;

@@ -1,12 +1,12 @@
-// The test bench: packets from tb/input.txt through the top, answers compared with tb/expected.txt, word for word.
-// The last two words of an answer count cycles: they are shown, not compared.
+// The test bench of the AXI top. It sends the packets of tb/input.txt and compares the answers with tb/expected.txt
+// word for word. The last two words of an answer count cycles; they are printed, but not compared.
 #include "../tops/top.h"
 #include "vector_file.h"
 
-// The words of a trailer from the first that counts cycles on.
+// Number of words at the end of a trailer that count cycles.
 constexpr unsigned cycle_words = ese::trailer_words - ese::number(ese::TrailerWord::cycles_low);
 
-// Sends one packet and takes its answer; tells how many words differ.
+// Send one packet and take its answer; returns how many words differ.
 static unsigned exchange(const std::vector<unsigned> &sent, const std::vector<unsigned> &expected) {
     ese::axis_t in, out;
     for (size_t i = 0; i < sent.size(); ++i) {

@@ -1,4 +1,4 @@
-// A file of packets: each a count of words, then the words in hexadecimal. For test benches alone.
+// Reads a file of packets, for test benches. A packet is its number of words in decimal, then the words in hexadecimal.
 #ifndef ESE_VECTOR_FILE_H
 #define ESE_VECTOR_FILE_H
 

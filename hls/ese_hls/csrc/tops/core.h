@@ -1,5 +1,5 @@
-// The plain-word top, for tools that know no AXI4-Stream side channels: a packet is the number of its words, then the
-// words. PandA Bambu takes it; Vitis HLS takes top.h, with the same engine.
+// The plain-word top, for tools that do not know the side channels of AXI4-Stream. A packet is the number of its words,
+// followed by the words. PandA Bambu uses this top; Vitis HLS uses top.h with the same engine.
 #ifndef ESE_CORE_H
 #define ESE_CORE_H
 
@@ -10,8 +10,8 @@ namespace ese {
 
 using words_t = hls::stream<unsigned>;
 
-// Words of one packet. Behind its last it supplies zeros, as the AXI top does behind TLAST. Their sum is the top's
-// result: a word that nothing used would not be taken from the stream.
+// The words of one packet. After the last one it supplies zeros, as the AXI top does after TLAST. The exclusive or of
+// all words is the result of the top: if nothing depended on a word, Bambu would not take it from the stream.
 struct CountedIn {
     words_t &stream;
     unsigned left, sum;
@@ -33,7 +33,7 @@ struct CountedIn {
 
     bool ended_early() const { return missing; }
 
-    // Take what is left; tells whether there was any.
+    // Take the words that are left; returns whether there were any.
     bool drain() {
         bool any = left != 0;
     words:
@@ -43,7 +43,7 @@ struct CountedIn {
     }
 };
 
-// Words of the answer, as they come; the trailer's are the last.
+// The words of the answer, written as they come. It needs no mark of the end, because the trailer is always the last.
 struct PlainOut {
     words_t &stream;
 
@@ -59,7 +59,7 @@ struct PlainOut {
 
 } // namespace ese
 
-// Answers one packet; returns the exclusive or of the words it took.
+// Answer one packet; returns the exclusive or of the words that were taken.
 extern "C" unsigned ese_core(ese::words_t &in, ese::words_t &out);
 
 #endif

@@ -1,4 +1,4 @@
-// The AXI top: AXI4-Stream with TLAST in and out, AXI4-Lite registers; one call answers one packet.
+// The AXI top: packets over AXI4-Stream with TLAST, and AXI4-Lite registers. One call answers one packet.
 #ifndef ESE_TOP_H
 #define ESE_TOP_H
 
@@ -11,7 +11,7 @@ namespace ese {
 using beat_t = ap_axiu<32, 0, 0, 0>;
 using axis_t = hls::stream<beat_t>;
 
-// Words of one packet. After TLAST it supplies zeros, so that the engine never waits for words that will not come.
+// The words of one packet. After TLAST it supplies zeros, so that the engine never waits for words that will not come.
 struct PacketIn {
     axis_t &stream;
     bool ended, missing;
@@ -31,7 +31,7 @@ struct PacketIn {
 
     bool ended_early() const { return missing; }
 
-    // Take what is left up to TLAST; tells whether there was any.
+    // Take the words that are left, up to TLAST; returns whether there were any.
     bool drain() {
         bool any = false;
     words:
@@ -43,7 +43,7 @@ struct PacketIn {
     }
 };
 
-// Words of the answer; one is held back, so that the last can carry TLAST.
+// The words of the answer. One is always held back, so that the last one can carry TLAST.
 struct PacketOut {
     axis_t &stream;
     bool holding;
@@ -73,7 +73,7 @@ struct PacketOut {
     }
 };
 
-// What AXI4-Lite shows: top.cpp says at which offsets, and a test that they are the contract's.
+// The AXI4-Lite registers. Their offsets are in the pragmas of top.cpp; a test compares them with contract.h.
 struct Registers {
     word_t design_id, image_id, cycles_low, cycles_high, error;
 };
