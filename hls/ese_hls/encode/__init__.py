@@ -1,4 +1,4 @@
-"""From a network of integers to the words of an image, with the proof that no sum overflows."""
+"""Encodes a network of integers as the words of an image, and proves that no sum overflows."""
 
 from ese_hls.encode.compressed import compress
 from ese_hls.encode.fit_design import choose_design

@@ -1,4 +1,4 @@
-"""Proof that no sum overflows: worst cases from the actual weights of each row and the range of the input."""
+"""Proof that no sum overflows, from the actual weights of each row and the range of the input."""
 
 from __future__ import annotations
 
@@ -10,10 +10,18 @@ from ese_host.ir import Codes, Fixed, Matrix
 
 
 def partial_sums(matrix: Matrix, source: Fixed) -> tuple[Codes, Codes]:
-    """(2, rows) smallest and largest value that any partial sum of a row can reach, positive and negative bank.
+    """Bounds of the partial sums of each row of a matrix.
 
-    A matrix with one scale keeps both in the first row; the second is zero. Whatever the order of the entries, a
-    partial sum lies between the sum of all least and the sum of all greatest products.
+    Whatever the order of the entries, a partial sum lies between the sum of the smallest and the sum of the largest
+    products, because the range of every product includes zero.
+
+    Args:
+        matrix: the weights.
+        source: format of the inputs that are multiplied.
+
+    Returns:
+        The lower and the upper bounds, each (2, rows): first for the sums of positive weights, then for those of
+        negative weights. If the matrix has one scale, the first row bounds the sum of all weights, the second is zero.
     """
     levels = matrix.levels
     low = np.minimum(levels * source.low, levels * source.high)
@@ -26,16 +34,16 @@ def partial_sums(matrix: Matrix, source: Fixed) -> tuple[Codes, Codes]:
 
 
 def largest_change(matrix: Matrix, source: Fixed) -> int:
-    """Largest magnitude of a level times the difference of two inputs: a delta network's largest single term.
+    """Bound of a single term of a delta layer: the largest magnitude of a level times the largest change of an input.
 
-    Its sums need no bound of their own. A row's sum is, before and after every single term, the sum of its levels times
-    some vector of inputs within their range, and so within `partial_sums`.
+    The sums of a delta layer need no bounds of their own: before and after every term, the sum of a row equals its
+    levels times some vector of inputs within their range, so it lies within `partial_sums`.
     """
     return int(np.abs(matrix.levels).max()) * (source.high - source.low)
 
 
 def bits_for(low: int, high: int) -> int:
-    """Width of the two's complement integer that holds low..high.
+    """Width in bits of the smallest two's complement integer that holds all values from `low` to `high`.
 
     >>> bits_for(-8, 7), bits_for(0, 8), bits_for(0, 0)
     (4, 5, 1)
@@ -44,14 +52,19 @@ def bits_for(low: int, high: int) -> int:
 
 
 def check_sum(name: str, low: int, high: int) -> None:
-    """Refuse a pre-activation sum that could leave its register.
+    """Refuse a layer whose scaled sums could overflow their register.
+
+    Args:
+        name: name of the layer, for the message.
+        low: smallest value that a scaled sum can reach.
+        high: largest value that a scaled sum can reach.
 
     Raises:
-        CapacityError: the sum may need more than 48 bits.
+        CapacityError: if the sum may need more than 48 bits.
     """
-    found = bits_for(low, high)
-    if found > SUM_BITS:
+    bits = bits_for(low, high)
+    if bits > SUM_BITS:
         raise CapacityError(
-            f"layer {name!r}: a scaled sum may need {found} bits; {SUM_BITS} are there: "
+            f"layer {name!r}: a scaled sum may need {bits} bits; the sums of the engine have {SUM_BITS}: "
             "prune more, or give inputs or scales fewer bits"
         )

@@ -1,4 +1,7 @@
-"""Images in their stored form, Huffman-coded by bitarray (Deep Compression, section 4; docs/image-format.md)."""
+"""Converts images to their stored form, with Huffman-coded entries (Deep Compression, section 4; docs/image-format.md).
+
+The module bitarray finds the code lengths.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +19,23 @@ from ese_host.ir import Codes
 
 
 def code_lengths(symbols: Codes, count: int) -> Codes:
-    """(count,) bits of each symbol's code, at most `LIMIT`; 0 where a symbol does not occur.
+    """Lengths of the Huffman codes of a stream.
 
-    Frequencies are halved until the longest code fits: a stream of some million symbols has longer ones only where
-    frequencies fall like Fibonacci's numbers, and loses next to nothing.
+    No code is longer than `LIMIT` bits: the frequencies are halved until the longest code fits. This is rarely needed,
+    because codes are that long only if the frequencies fall like Fibonacci numbers, and it hardly lengthens the stream.
+
+    Args:
+        symbols: (n,) the symbols of the stream, each from 0 to `count` - 1.
+        count: size of the alphabet.
+
+    Returns:
+        (count,) bits of the code of each symbol; 0 for a symbol that does not occur.
     """
     lengths = np.zeros(count, dtype=np.int64)
-    found = np.bincount(symbols, minlength=count)
-    frequency: dict[int, int | float] = {int(symbol): int(found[symbol]) for symbol in np.flatnonzero(found)}
+    occurrences = np.bincount(symbols, minlength=count)
+    frequency: dict[int, int | float] = {
+        int(symbol): int(occurrences[symbol]) for symbol in np.flatnonzero(occurrences)
+    }
     while frequency:
         _, of_length, order = canonical_huffman(frequency)
         if len(of_length) <= LIMIT + 1:
@@ -34,34 +46,42 @@ def code_lengths(symbols: Codes, count: int) -> Codes:
 
 
 def encode_stream(symbols: Codes, lengths: Codes) -> tuple[npt.NDArray[np.uint8], Codes]:
-    """Bits of a stream, one a byte, and (chunks,) bits of each chunk."""
+    """Encode a stream by the canonical Huffman code with the given code lengths.
+
+    Returns:
+        The bits of the stream, one bit per byte, and (chunks,) the number of bits of each chunk of `CHUNK` symbols.
+    """
     size = lengths[symbols]
     ends = np.cumsum(size)
-    owner = np.repeat(np.arange(len(symbols)), size)
-    left = ends[owner] - np.arange(len(owner)) - 1
-    bits = (canonical(lengths)[symbols][owner] >> left & 1).astype(np.uint8)
-    last = ends[np.minimum(np.arange(CHUNK, len(symbols) + CHUNK, CHUNK), len(symbols)) - 1]
-    return bits, np.diff(last, prepend=0)
+    symbol_of_bit = np.repeat(np.arange(len(symbols)), size)
+    bits_after = ends[symbol_of_bit] - np.arange(len(symbol_of_bit)) - 1
+    bits = (canonical(lengths)[symbols][symbol_of_bit] >> bits_after & 1).astype(np.uint8)
+    chunk_ends = ends[np.minimum(np.arange(CHUNK, len(symbols) + CHUNK, CHUNK), len(symbols)) - 1]
+    return bits, np.diff(chunk_ends, prepend=0)
 
 
 def compress(words: Words, design: Design, name: str = "image") -> Words:
-    """The stored form of a plain image; it has been read back.
+    """Convert a plain image to its stored form, and check that reading it gives the plain image back.
 
     Args:
         words: all words of the image.
-        design: the design it is for.
-        name: how messages name it.
+        design: the design that the image is for.
+        name: name of the image in messages.
+
+    Returns:
+        The words of the stored form.
 
     Raises:
-        FormatError, MismatchError, CapacityError: see `ese_host.image.reader.parse`.
-        FormatError: bits that no entry owns are set, which the stored form does not keep.
+        FormatError: if the image is not sound, or if bits outside its entries are set, which the stored form drops.
+        MismatchError: if the image is for another design.
+        CapacityError: if the image does not fit the design.
     """
     checked = image.parse(words, design, name)
     entries = checked.sections["entries"]
     head, tables, chunks, payloads = [], [], [], []
-    full = compressed.full_words(checked.phases, checked.header["entry_words"], design)
-    memory = unpack(words[entries], len(full) * design.pes, design.packing.word_bits)
-    for symbols, count in zip(compressed.split(memory, full, design), compressed.alphabets(design), strict=True):
+    is_full = compressed.full_words(checked.phases, checked.header["entry_words"], design)
+    memory = unpack(words[entries], len(is_full) * design.pes, design.packing.word_bits)
+    for symbols, count in zip(compressed.split(memory, is_full, design), compressed.alphabets(design), strict=True):
         lengths = code_lengths(symbols, count)
         bits, chunk_bits = encode_stream(symbols, lengths)
         head.append(len(bits))

@@ -1,4 +1,4 @@
-"""The encoder: a network, for one design, as the words of an image (docs/image-format.md)."""
+"""The encoder: it turns a network into the words of an image for one design (docs/image-format.md)."""
 
 from __future__ import annotations
 
@@ -43,18 +43,19 @@ from ese_host.ir import (
 
 @dataclass
 class FilledMemories:
-    """A schedule with its memories filled.
+    """The contents of all memories of the engine for one network.
 
     Attributes:
-        schedule: the phases, with the bases of all that is stored.
-        needs: what it takes of a design.
+        schedule: the phases, with their base addresses in all memories.
+        needs: the memory depths and the accumulator width that a design must have.
         entries: (pes, entry words) words of entry memory.
-        counts: (phases, pes) entries of each PE.
-        starts: of each phase (pes, columns + 1) entries with which its columns begin and the last ends; none in stream
-            mode.
-        scales: (params, 4, banks) and biases: (params, 4), a row of four for each item.
-        peepholes: (cells, 3).
-        choices: how each phase's matrix is stored.
+        counts: (phases, pes) number of entries of each PE in each phase.
+        starts: for each phase (pes, columns + 1) the number of the entry with which each column begins, and the total
+            number of entries; empty in stream mode.
+        scales: (params, 4, banks) scales of each item. A cell has four columns, another row uses only the first.
+        biases: (params, 4) biases of each item, in the same columns.
+        peepholes: (cells, 3) peephole weights of each cell.
+        choices: how the matrix of each phase is stored, and why.
     """
 
     schedule: Schedule
@@ -69,42 +70,69 @@ class FilledMemories:
 
     @property
     def codebooks(self) -> list[Codes]:
-        """(16,) levels of each phase whose matrix has a codebook."""
+        """The (16,) levels of each phase whose matrix has a codebook, in the order of the phases."""
         return [p.matrix.codebook for p in self.schedule.phases if p.matrix.codebook is not None]
 
 
 def encode(network: Network, design: Design, storage: Storage = "auto") -> bytes:
-    """The image of a network for a design; the result has been read back by the strict reader.
+    """Encode a network as the image for a design, and check the image with the strict reader.
 
     Args:
         network: the network.
         design: the design.
-        storage: how matrices are stored; where the design has no full phases, sparse.
+        storage: how matrices are stored: "auto", "sparse" or "full". A design without full phases stores all sparse.
+
+    Returns:
+        The bytes of the image.
 
     Raises:
-        MismatchError: formats, activations or weight kind differ from the design's, or it has no full phases.
-        CapacityError: a memory is too small, or a sum could overflow.
-        UnsupportedError: the engine cannot hold a scale, bias or format.
+        MismatchError: if formats, activations or weights differ from those of the design, or if `storage` is "full"
+            and the design has no full phases.
+        CapacityError: if a memory is too small, or a sum could overflow.
+        UnsupportedError: if the engine cannot hold a scale, bias or format.
     """
     return image_of(network, prepare(network, design, storage), design)
 
 
 def prepare(network: Network, design: Design, storage: Storage = "auto") -> FilledMemories:
-    """The memories of a network's image, and how each matrix is stored; arguments and errors as of `encode`."""
+    """Fill the memories of a design for a network, and check that they fit.
+
+    Args:
+        network: the network.
+        design: the design.
+        storage: how matrices are stored, as for `encode`.
+
+    Returns:
+        The filled memories, with the choice of storage for each matrix.
+
+    Raises:
+        MismatchError: as for `encode`.
+        CapacityError: as for `encode`.
+        UnsupportedError: as for `encode`.
+    """
     check_formats(network, design)
     if storage == "full" and not design.full_phases:
         raise MismatchError(
             "storage is 'full'; the design has no full phases: emit a design for this network, or use 'auto'"
         )
     units, banks = design.cells_per_cycle, design.acc_banks
-    packed = fill(network, design.pes, design.packing, units, banks, design.mode, storage)
-    check_capacity(packed, design)
-    return packed
+    memories = fill(network, design.pes, design.packing, units, banks, design.mode, storage)
+    check_capacity(memories, design)
+    return memories
 
 
-def image_of(network: Network, packed: FilledMemories, design: Design) -> bytes:
-    """The image whose memories `prepare` has filled, read back by the strict reader."""
-    words = assemble(network, packed, design)
+def image_of(network: Network, memories: FilledMemories, design: Design) -> bytes:
+    """Write filled memories as an image, and check the image with the strict reader.
+
+    Args:
+        network: the network.
+        memories: its memories, as `prepare` fills them.
+        design: the design.
+
+    Returns:
+        The bytes of the image.
+    """
+    words = assemble(network, memories, design)
     parse(words, design, "encoded image")
     return words.astype("<u4").tobytes()
 
@@ -118,7 +146,21 @@ def fill(
     mode: Mode = "stream",
     storage: Storage = "auto",
 ) -> FilledMemories:
-    """Schedule a network and fill the memories of its image, whatever their size."""
+    """Schedule a network and fill memories for it that are as large as it needs.
+
+    Args:
+        network: the network.
+        pes: number of PEs.
+        packing: widths of entries and codes, and whether matrices may be stored full.
+        units: element-wise units.
+        banks: accumulator banks, which are accumulators per row.
+        mode: "stream" or "skip".
+        storage: how matrices are stored: "auto", "sparse" or "full".
+
+    Raises:
+        CapacityError: if a scaled sum could overflow.
+        UnsupportedError: if the engine cannot run the network.
+    """
     planned = schedule(network, pes, banks, mode)
     choices: list[StorageChoice] = []
     entries: list[Codes] = []
@@ -127,18 +169,18 @@ def fill(
     entry_words = pointers_used = params = cells = 0
     for item in planned.phases:
         phase = item.phase
-        where = network.layers[phase.layer].name, phase.part
-        stored, choice = encode_matrix(item.matrix, item.interleave, packing, mode, storage, where)
-        words, count = stored.words(packing), stored.counts
-        phase.entry_base, phase.entry_count, phase.rows = entry_words, int(count.max(initial=0)), stored.rows
+        layer_and_part = network.layers[phase.layer].name, phase.part
+        encoded, choice = encode_matrix(item.matrix, item.interleave, packing, mode, storage, layer_and_part)
+        words, count = encoded.words(packing), encoded.counts
+        phase.entry_base, phase.entry_count, phase.rows = entry_words, int(count.max(initial=0)), encoded.rows
         phase.stride_log2 = item.interleave.stride_log2
         phase.pointer_base = pointers_used
         entries.append(words)
         counts.append(count)
         choices.append(choice)
         entry_words += words.shape[1]
-        if stored.starts:
-            starts.append(np.array(stored.starts))
+        if encoded.starts:
+            starts.append(np.array(encoded.starts))
             pointers_used += phase.columns + 1
         if item.layer is None:
             continue
@@ -170,7 +212,7 @@ def fill(
 
 
 def _parameters(item: MatrixPhase, layer: Layer, planned: Schedule, banks: int) -> tuple[Codes, Codes]:
-    """(items, 4, banks) scales and (items, 4) biases; a plain row has the first of the four columns."""
+    """(items, 4, banks) scales and (items, 4) biases; a row that belongs to no cell uses the first of four columns."""
     phase = item.phase
     columns = 4 if phase.has("lstm") else 1
     scale = np.zeros((phase.items, 4, banks), dtype=np.int64)
@@ -184,7 +226,8 @@ def _parameters(item: MatrixPhase, layer: Layer, planned: Schedule, banks: int) 
         bias[:, :columns] = layer.bias.reshape(columns, phase.items).T
     if bias.min() < -(1 << 15) or bias.max() >= 1 << 15:
         raise UnsupportedError(
-            f"layer {layer.name!r}: bias codes span {bias.min()}..{bias.max()}; 16 bits are held: narrow bias_quantizer"
+            f"layer {layer.name!r}: bias codes reach from {bias.min()} to {bias.max()}; the engine holds 16 bits "
+            f"(-32768 to 32767): use a bias_quantizer with fewer bits"
         )
     return scale, bias
 
@@ -192,8 +235,15 @@ def _parameters(item: MatrixPhase, layer: Layer, planned: Schedule, banks: int) 
 def check_row_sums(item: MatrixPhase, layer: Layer, planned: Schedule, scale: Codes, bias: Codes) -> None:
     """Prove that no scaled sum of an element-wise stage overflows.
 
+    Args:
+        item: the phase with the stage.
+        layer: the layer that the stage computes.
+        planned: the schedule, which has the other matrices that are summed before the stage.
+        scale: (items, 4, banks) scales of the stage.
+        bias: (items, 4) biases of the stage.
+
     Raises:
-        CapacityError: one could.
+        CapacityError: if a sum could need more than 48 bits.
     """
     phase = item.phase
     columns = 4 if phase.has("lstm") else 1
@@ -210,7 +260,7 @@ def check_row_sums(item: MatrixPhase, layer: Layer, planned: Schedule, scale: Co
 
 
 def acc_bits_of(planned: Schedule) -> int:
-    """Accumulator width that proves sufficient for every partial sum of every row."""
+    """Accumulator width in bits that is proved sufficient for every partial sum of every row."""
     needed = 1
     for item in planned.phases:
         if item.layer is None:
@@ -229,11 +279,11 @@ def acc_bits_of(planned: Schedule) -> int:
 
 
 def check_formats(network: Network, design: Design) -> None:
-    """Refuse a network whose formats are not the design's.
+    """Refuse a network whose formats differ from those of the design.
 
     Raises:
-        MismatchError: a format, an activation or the weight kind differs.
-        UnsupportedError: they differ among the network's own layers.
+        MismatchError: if a format, an activation or the kind of weights differs.
+        UnsupportedError: if they differ between layers of the network.
     """
     common_formats([network])
     pairs: list[tuple[str, object, object]] = []
@@ -257,62 +307,68 @@ def check_formats(network: Network, design: Design) -> None:
             )
 
 
-def check_capacity(packed: FilledMemories, design: Design) -> None:
-    """Refuse what does not fit the design's memories, or an accumulator that could overflow.
+def check_capacity(memories: FilledMemories, design: Design) -> None:
+    """Refuse memories that do not fit the design, or sums that could overflow its accumulators.
 
     Raises:
-        CapacityError: naming the memory, what is needed and what is there.
+        CapacityError: if something does not fit; it names the memory, its needed size and its actual size.
     """
-    packed.needs.check(design)
-    check_entries(max(p.phase.entry_count for p in packed.schedule.phases))
+    memories.needs.check(design)
+    check_entries(max(p.phase.entry_count for p in memories.schedule.phases))
 
 
-def assemble(network: Network, packed: FilledMemories, design: Design) -> Words:
-    """All words of the image, checksum last."""
+def assemble(network: Network, memories: FilledMemories, design: Design) -> Words:
+    """Assemble all words of an image, with the checksum at the end.
+
+    Args:
+        network: the network.
+        memories: its filled memories.
+        design: the design.
+    """
     words = [0] * len(HEADER)
-    for name, number in _header_numbers(network, packed).items():
+    for name, number in _header_numbers(network, memories).items():
         HEADER_FIELDS[name].put(words, number)
     values = dict(zip(HEADER, words, strict=True)) | {
         "magic": MAGIC,
         "version": FORMAT_VERSION,
         "design_id": design.design_id,
-        "phases": len(packed.schedule.phases),
-        "entry_words": packed.entries.shape[1],
-        "params": len(packed.scales),
-        "cells": len(packed.peepholes),
-        "codebooks": len(packed.codebooks),
+        "phases": len(memories.schedule.phases),
+        "entry_words": memories.entries.shape[1],
+        "params": len(memories.scales),
+        "cells": len(memories.peepholes),
+        "codebooks": len(memories.codebooks),
         "inputs": network.inputs,
         "outputs": network.outputs,
-        "weights": sum(int(np.count_nonzero(p.matrix.codes)) for p in packed.schedule.phases),
+        "weights": sum(int(np.count_nonzero(p.matrix.codes)) for p in memories.schedule.phases),
     }
     values["words"] = section_slices(values, design)["checksum"].stop
     parts = [np.array([values[name] for name in HEADER], dtype=np.uint32)]
     skip = design.mode == "skip"
-    for planned, counts in zip(packed.schedule.phases, packed.counts, strict=True):
+    for planned, counts in zip(memories.schedule.phases, memories.counts, strict=True):
         parts += [planned.phase.to_words(skip)] + ([] if skip else [pack(counts, 16)])
-    if packed.codebooks:
-        parts.append(pack(np.concatenate(packed.codebooks), 16))
-    parts.append(pack(np.concatenate([packed.scales, packed.biases[:, :, None]], axis=2), 16))
-    parts.append(pack(packed.peepholes, 16))
-    parts.append(pack(packed.entries.T, design.packing.word_bits))
-    parts += [pack(_pointers(packed, design).T, RAM_BITS)]
+    if memories.codebooks:
+        parts.append(pack(np.concatenate(memories.codebooks), 16))
+    parts.append(pack(np.concatenate([memories.scales, memories.biases[:, :, None]], axis=2), 16))
+    parts.append(pack(memories.peepholes, 16))
+    parts.append(pack(memories.entries.T, design.packing.word_bits))
+    parts += [pack(_pointers(memories, design).T, RAM_BITS)]
     parts.append((network.table[0] | network.table[1] << VALUE_FRAC).astype(np.uint32))
     content = np.concatenate(parts)
     crc = np.array([zlib.crc32(content.astype("<u4").tobytes())], dtype=np.uint32)
     return np.concatenate([content, crc])
 
 
-def _header_numbers(network: Network, packed: FilledMemories) -> dict[str, int]:
-    """The numbers that share words of the header, by their names in `HEADER_FIELDS`."""
+def _header_numbers(network: Network, memories: FilledMemories) -> dict[str, int]:
+    """The numbers that share a word of the header with others, by their names in `HEADER_FIELDS`."""
     output = network.output_format
     numbers = {
         "every_step": int(network.every_step),
-        "alternate": int(packed.schedule.plan.alternate),
-        "pointers": packed.needs.pointer_depth,
+        "alternate": int(memories.schedule.plan.alternate),
+        "pointers": memories.needs.pointer_depth,
         "output_frac": SUM_FRAC if output is None else output.frac,
-        "acc_bits": packed.needs.acc_bits,
+        "acc_bits": memories.needs.acc_bits,
     }
-    if output is not None and any(p.phase.has("emits_stored") for p in packed.schedule.phases):
+    if output is not None and any(p.phase.has("emits_stored") for p in memories.schedule.phases):
         numbers |= {"outputs_stored": 1, "outputs_signed": int(output.signed)}
     for layer in network.layers:
         if isinstance(layer, Lstm):
@@ -321,10 +377,10 @@ def _header_numbers(network: Network, packed: FilledMemories) -> dict[str, int]:
     return numbers
 
 
-def _pointers(packed: FilledMemories, design: Design) -> Codes:
-    """(pes, pointers) column pointers of all phases; stream mode has none."""
+def _pointers(memories: FilledMemories, design: Design) -> Codes:
+    """(pes, pointers) column pointers of all phases; no pointers in stream mode."""
     fields = [
         pointers.to_fields(starts, item.phase.entry_base, item.phase.full, design.packing)
-        for item, starts in zip(packed.schedule.phases, packed.starts, strict=False)
+        for item, starts in zip(memories.schedule.phases, memories.starts, strict=False)
     ]
     return np.concatenate(fields, axis=1) if fields else np.zeros((design.pes, 0), dtype=np.int64)

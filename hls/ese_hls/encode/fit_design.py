@@ -1,4 +1,4 @@
-"""The smallest design that holds a network, or each of several, and their memories filled for it."""
+"""Finds the smallest design that holds a network, or each of several networks, and fills their memories for it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ese_host.ir import Network, common_formats
 
 
 def choose_design(*networks: Network, **choices: Any) -> Design:
-    """The smallest design that holds each of the networks; choices and errors as of `fit`."""
+    """The smallest design that holds each of the networks. It takes the options and raises the errors of `fit`."""
     return fit(networks, **choices)[0]
 
 
@@ -30,36 +30,44 @@ def fit(
     fifo_depth: int = 8,
     storage: Storage = "auto",
 ) -> tuple[Design, tuple[FilledMemories, ...]]:
-    """The design whose memories just hold each of the networks, and the memories of each.
+    """Find the smallest design whose memories hold each of the networks, and fill the memories for each network.
 
-    It has full phases where a matrix is to be stored full and `storage.pays` holds, or `storage` is "full".
+    The design has full phases if `storage` is "full". With "auto" it has them if a matrix is cheaper to store full and
+    `full_phases_worthwhile` holds.
 
     Args:
-        networks: one image each.
-        pes: processing elements.
-        gap_bits: bits of the relative index.
-        acc_banks: accumulators a row; as few as the scales allow where None.
-        cells_per_cycle: element-wise units; two where None, one for an odd number of PEs.
-        clock_mhz: clock that the design is meant for.
+        networks: the networks; each becomes one image.
+        pes: number of PEs.
+        gap_bits: bits of the gap (relative index) of an entry.
+        acc_banks: accumulators per row: 1, 2 or 4; None for as few as the scales allow.
+        cells_per_cycle: element-wise units: 1 or 2; None for two, or one if the number of PEs is odd.
+        clock_mhz: intended clock frequency in MHz.
         mode: "stream" or "skip".
-        fifo_depth: columns that a PE's FIFO holds, in skip mode.
-        storage: how matrices are stored: each the cheaper way ("auto"), all "sparse", or all "full".
+        fifo_depth: columns that the FIFO of a PE holds; used only in skip mode.
+        storage: how matrices are stored: "auto" (each in the cheaper way), all "sparse", or all "full".
+
+    Returns:
+        The design, and the filled memories of each network.
 
     Raises:
-        UnsupportedError: two layers differ in weights, formats or activations, or an output is wider than 16 bits.
-        CapacityError, FormatError: no design is large enough.
+        UnsupportedError: if two layers differ in weights, formats or activations, an output is wider than 16 bits, or
+            the engine cannot run a network.
+        MismatchError: if the formats of a network differ from those of the design.
+        CapacityError: if no design is large enough, or a sum could overflow.
+        FormatError: if an argument is outside the range that a design allows.
     """
     formats = common_formats(networks)
     banks = max(banks_needed(network) for network in networks) if acc_banks is None else acc_banks
     units = 2 - pes % 2 if cells_per_cycle is None else cells_per_cycle
     packing = Packing(formats.weights, gap_bits, full_phases=storage != "sparse")
-    packed = [fill(network, pes, packing, units, banks, mode, storage) for network in networks]
-    full = any(choice.stored == "full" for one in packed for choice in one.choices)
-    if full and storage == "auto" and not full_phases_worthwhile([one.choices for one in packed], packing, pes):
-        full, sparse = False, replace(packing, full_phases=False)
-        packed = [fill(network, pes, sparse, units, banks, mode) for network in networks]
+    filled = [fill(network, pes, packing, units, banks, mode, storage) for network in networks]
+    full = any(choice.stored == "full" for memories in filled for choice in memories.choices)
+    choices = [memories.choices for memories in filled]
+    if full and storage == "auto" and not full_phases_worthwhile(choices, packing, pes):
+        full, sparse_packing = False, replace(packing, full_phases=False)
+        filled = [fill(network, pes, sparse_packing, units, banks, mode) for network in networks]
     design = smallest_design(
-        Needs.most(one.needs for one in packed),
+        Needs.most(memories.needs for memories in filled),
         formats,
         mode,
         pes=pes,
@@ -70,7 +78,7 @@ def fit(
         fifo_depth=fifo_depth,
         full_phases=full,
     )
-    for network, one in zip(networks, packed, strict=True):
+    for network, memories in zip(networks, filled, strict=True):
         check_formats(network, design)
-        check_capacity(one, design)
-    return design, tuple(packed)
+        check_capacity(memories, design)
+    return design, tuple(filled)

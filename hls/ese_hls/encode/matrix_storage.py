@@ -1,4 +1,4 @@
-"""How a matrix is stored: sparse, as entries with gaps, or full, every weight as a code without one; and why."""
+"""Stores a matrix sparse, as entries with gaps, or full, as a code for every weight, and says why."""
 
 from __future__ import annotations
 
@@ -16,14 +16,16 @@ from ese_host.ir import PARTS, Codes, Matrix
 Storage = Literal["auto", "sparse", "full"]
 
 MARGIN = Fraction(1, 16)
-"""Share of a matrix's cycles that may be given for half of its memory or less."""
+"""Largest share of its cycles that a matrix may take longer if it then needs half of the memory or less."""
 
 
 @dataclass(frozen=True)
 class StorageCost:
-    """Of one matrix: iterations of the fullest PE, and bits of entry memory of all PEs.
+    """Cost of storing one matrix one way.
 
-    In skip mode the iterations are those of a vector in which every column counts.
+    Attributes:
+        cycles: iterations of the fullest PE. In skip mode they are those of a vector in which every column counts.
+        bits: bits of entry memory over all PEs.
     """
 
     cycles: int
@@ -32,7 +34,16 @@ class StorageCost:
 
 @dataclass(frozen=True)
 class StorageChoice:
-    """How one matrix is stored, what each way would cost, and why."""
+    """How one matrix is stored, and why.
+
+    Attributes:
+        layer: name of the layer.
+        part: name of the matrix within the layer (`ese_host.ir.network.PARTS`).
+        stored: the way that was chosen.
+        sparse: cost of storing the matrix sparse.
+        full: cost of storing the matrix full.
+        why: the reason for the choice.
+    """
 
     layer: str
     part: str
@@ -43,11 +54,11 @@ class StorageChoice:
 
     @property
     def cost(self) -> StorageCost:
-        """Of the way chosen."""
+        """Cost of the way that was chosen."""
         return self.full if self.stored == "full" else self.sparse
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """The choice as a dictionary of plain values."""
         return asdict(self)
 
     def __str__(self) -> str:
@@ -61,11 +72,13 @@ class StorageChoice:
 
 @dataclass(frozen=True, eq=False)
 class EncodedMatrix:
-    """Entries of one matrix.
+    """The entries of one matrix.
 
     Attributes:
-        slots: of each PE, its entries as they are packed. rows: rows of each PE of a full matrix, else 0.
-        starts: of each PE, (columns + 1,) entries with which its columns begin and the last ends; skip mode alone.
+        slots: for each PE the bits of its entries, one integer per entry.
+        rows: rows of each PE if the matrix is stored full, otherwise 0.
+        starts: for each PE (columns + 1,) the number of the entry with which each column begins, and the number of
+            entries; empty in stream mode.
         cycles: iterations of the fullest PE.
     """
 
@@ -76,7 +89,7 @@ class EncodedMatrix:
 
     @property
     def counts(self) -> Codes:
-        """(pes,) entries of each PE."""
+        """(pes,) number of entries of each PE."""
         return np.array([len(slots) for slots in self.slots])
 
     def words(self, packing: Packing) -> Codes:
@@ -84,75 +97,113 @@ class EncodedMatrix:
         full = self.rows > 0
         per_word, width = packing.per_word(full), packing.slot_width(full)
         words = -(-int(self.counts.max(initial=0)) // per_word)
-        places = np.zeros((len(self.slots), words * per_word), dtype=np.int64)
+        padded = np.zeros((len(self.slots), words * per_word), dtype=np.int64)
         for pe, slots in enumerate(self.slots):
-            places[pe, : len(slots)] = slots
-        packed: Codes = (places.reshape(len(self.slots), words, per_word) << np.arange(per_word) * width).sum(axis=2)
+            padded[pe, : len(slots)] = slots
+        packed: Codes = (padded.reshape(len(self.slots), words, per_word) << np.arange(per_word) * width).sum(axis=2)
         return packed
 
 
 def sparse(matrix: Matrix, interleave: Interleave, packing: Packing, mode: Mode) -> EncodedMatrix:
-    """A matrix without its zeros: gap and code of each weight, and padding."""
+    """Store a matrix without its zeros: gap and code of each weight, and padding where a gap is too long.
+
+    Args:
+        matrix: the weights.
+        interleave: the rows of each PE.
+        packing: widths of gap and code.
+        mode: "stream" or "skip".
+    """
     slots: list[Codes] = []
-    columns: list[Codes] = []
+    starts: list[Codes] = []
     cycles = 0
-    for own in entries(matrix.codes, interleave, matrix.kind, packing.gap_bits, by_column=mode == "skip"):
-        if own.starts is None:
-            cycles = max(cycles, len(own.gaps))
+    for pe_entries in entries(matrix.codes, interleave, matrix.kind, packing.gap_bits, by_column=mode == "skip"):
+        if pe_entries.starts is None:
+            cycles = max(cycles, len(pe_entries.gaps))
         else:
-            columns.append(own.starts)
-            cycles = max(cycles, int(np.maximum(1, np.diff(own.starts)).sum()))
-        slots.append(own.gaps | packing.stored(own.values) << packing.gap_bits)
-    return EncodedMatrix(slots, 0, columns, cycles)
+            starts.append(pe_entries.starts)
+            cycles = max(cycles, int(np.maximum(1, np.diff(pe_entries.starts)).sum()))
+        slots.append(pe_entries.gaps | packing.stored(pe_entries.values) << packing.gap_bits)
+    return EncodedMatrix(slots, 0, starts, cycles)
 
 
 def full(matrix: Matrix, interleave: Interleave, packing: Packing, mode: Mode) -> EncodedMatrix:
-    """A matrix column by column, each PE with as many rows as the fullest has: zeros where it has fewer."""
+    """Store every weight of a matrix, column by column.
+
+    Every PE stores as many rows as the PE with the most rows has; rows that do not exist are zeros.
+
+    Args:
+        matrix: the weights.
+        interleave: the rows of each PE.
+        packing: width of a code.
+        mode: "stream" or "skip".
+    """
     rows, columns = interleave.rows_per_pe, matrix.codes.shape[1]
-    owner, local = interleave.owners()
+    owner, local_row = interleave.owners()
     codes = np.zeros((interleave.pes, columns, rows), dtype=np.int64)
-    codes[owner, :, local] = matrix.codes & ((1 << packing.slot_width(True)) - 1)
+    codes[owner, :, local_row] = matrix.codes & ((1 << packing.slot_width(True)) - 1)
     slots = list(codes.reshape(interleave.pes, -1))
     starts = [np.arange(columns + 1) * rows] * interleave.pes if mode == "skip" else []
     return EncodedMatrix(slots, rows, starts, rows * columns)
 
 
 def encode_matrix(
-    matrix: Matrix, interleave: Interleave, packing: Packing, mode: Mode, storage: Storage, where: tuple[str, int]
+    matrix: Matrix,
+    interleave: Interleave,
+    packing: Packing,
+    mode: Mode,
+    storage: Storage,
+    layer_and_part: tuple[str, int],
 ) -> tuple[EncodedMatrix, StorageChoice]:
-    """A matrix's entries, stored the cheaper way or as `storage` says, and the choice with its reason.
+    """Store a matrix in the cheaper way, or as `storage` says.
 
-    `where`: name of its layer, and its part (`ese_host.ir.network.PARTS`).
+    Args:
+        matrix: the weights.
+        interleave: the rows of each PE.
+        packing: widths of gap and code, and whether there are full phases.
+        mode: "stream" or "skip".
+        storage: "auto", "sparse" or "full".
+        layer_and_part: name of the layer, and index of the matrix in `ese_host.ir.network.PARTS`.
+
+    Returns:
+        The entries of the matrix, and the choice with its reason.
     """
-    thin = sparse(matrix, interleave, packing, mode)
+    encoded = sparse(matrix, interleave, packing, mode)
     size = interleave.rows_per_pe * matrix.codes.shape[1]
     costs = {
         name: StorageCost(cycles, -(-entries // packing.per_word(name == "full")) * packing.word_bits * interleave.pes)
         for name, cycles, entries in (
-            ("sparse", thin.cycles, int(thin.counts.max(initial=0))),
+            ("sparse", encoded.cycles, int(encoded.counts.max(initial=0))),
             ("full", size, size),
         )
     }
     is_full, why = is_full_cheaper(costs["sparse"], costs["full"], storage, packing.full_phases)
-    choice = StorageChoice(
-        where[0], PARTS[where[1]], "full" if is_full else "sparse", costs["sparse"], costs["full"], why
-    )
-    return full(matrix, interleave, packing, mode) if is_full else thin, choice
+    layer, part = layer_and_part
+    choice = StorageChoice(layer, PARTS[part], "full" if is_full else "sparse", costs["sparse"], costs["full"], why)
+    return full(matrix, interleave, packing, mode) if is_full else encoded, choice
 
 
 def is_full_cheaper(
     sparse: StorageCost, full: StorageCost, storage: Storage, available: bool = True
 ) -> tuple[bool, str]:
-    """Whether a matrix is stored full, and why: cycles first, then memory.
+    """Decide whether a matrix is stored full: by the cycles first, then by the memory.
 
-    A zero costs a full matrix a cycle and a sparse one none, so fewer cycles decide for sparse, but for `MARGIN`: with
-    5 gap bits full storage takes half of the memory or less (as much for 12-bit codes, which so stay sparse), and entry
-    memory is the largest of the memories that bound the PEs (docs/estimate.md): what is freed holds more PEs than the
-    cycles given away are worth. `available`: whether the design has full phases at all.
+    A zero costs a cycle in a full matrix and none in a sparse one. So a matrix is stored sparse if that takes fewer
+    cycles, except for up to `MARGIN`. The reason for the margin: with 5 gap bits full storage takes half of the memory
+    or less (as much for 12-bit codes, which therefore stay sparse), and entry memory is what limits the number of PEs
+    most (docs/estimate.md). The memory saved allows more PEs than the lost cycles are worth.
+
+    Args:
+        sparse: cost of storing the matrix sparse.
+        full: cost of storing the matrix full.
+        storage: "auto" to decide by the costs, "sparse" or "full" to have it that way.
+        available: whether the design has full phases.
+
+    Returns:
+        Whether the matrix is stored full, and the reason.
     """
     if not available and storage == "auto":
-        wanted, why = is_full_cheaper(sparse, full, storage)
-        return False, "the design has no full phases; they pay where they save cycles or block RAM" if wanted else why
+        cheaper, why = is_full_cheaper(sparse, full, storage)
+        return False, "the design has no full phases; they pay where they save cycles or block RAM" if cheaper else why
     if storage != "auto":
         return storage == "full", "as the option Storage says"
     if full.cycles > MAX_ENTRIES:
@@ -167,19 +218,25 @@ def is_full_cheaper(
 
 
 def full_phases_worthwhile(images: Sequence[Sequence[StorageChoice]], packing: Packing, pes: int) -> bool:
-    """Whether a design for these images should have full phases: their logic in every PE must save cycles or block RAM.
+    """Whether a design for some images should have full phases.
 
-    The images are loaded one at a time, so that the largest counts.
+    Full phases need logic in every PE, so they must save cycles of an image, or block RAM. One image is loaded at a
+    time, so the block RAM is that of the largest image.
+
+    Args:
+        images: for each image the choices of its matrices.
+        packing: widths of entries and codes.
+        pes: number of PEs.
     """
 
-    def words(ways: Sequence[StorageCost]) -> int:
-        return sum(way.bits for way in ways) // (packing.word_bits * pes)
+    def words(costs: Sequence[StorageCost]) -> int:
+        return sum(cost.bits for cost in costs) // (packing.word_bits * pes)
 
     chosen = [[choice.cost for choice in choices] for choices in images]
-    thin = [[choice.sparse for choice in choices] for choices in images]
-    saves = any(
-        sum(cost.cycles for cost in ways) < sum(cost.cycles for cost in others)
-        for ways, others in zip(chosen, thin, strict=True)
+    all_sparse = [[choice.sparse for choice in choices] for choices in images]
+    saves_cycles = any(
+        sum(cost.cycles for cost in chosen_costs) < sum(cost.cycles for cost in sparse_costs)
+        for chosen_costs, sparse_costs in zip(chosen, all_sparse, strict=True)
     )
-    needs = [ramb18(max(1, *map(words, ways)), packing.word_bits) for ways in (chosen, thin)]
-    return saves or needs[0] < needs[1]
+    chosen_rams, sparse_rams = (ramb18(max(1, *map(words, costs)), packing.word_bits) for costs in (chosen, all_sparse))
+    return saves_cycles or chosen_rams < sparse_rams

@@ -1,4 +1,4 @@
-"""A network's matrices, formats and constants on the plan of a step (docs/engine.md, "Schedule")."""
+"""Puts the matrices, formats and constants of a network into the phases of one step (docs/engine.md, "Schedule")."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from ese_host.ir import Dense, Fixed, Layer, Lstm, Matrix, Network
 
 @dataclass(frozen=True)
 class MatrixPhase:
-    """A phase with what its memories are filled from.
+    """A phase, with the matrix and the parameters that its memories are filled with.
 
     Attributes:
-        phase: the record; memory bases that depend on packing are still zero.
-        matrix: its weights. interleave: their rows over the PEs.
-        source: format of the vector that it multiplies.
-        layer: the layer whose parameters its element-wise stage uses, or None where no stage follows.
+        phase: the record of the phase; base addresses that depend on packing are still zero.
+        matrix: the weights of the phase.
+        interleave: the rows of each PE.
+        source: format of the vector that is multiplied.
+        layer: the layer whose parameters the element-wise stage uses, or None if no stage follows the matrix.
     """
 
     phase: Phase
@@ -32,20 +33,23 @@ class MatrixPhase:
 
 @dataclass(frozen=True)
 class Schedule:
-    """The plan of a step, and its phases with their matrices."""
+    """The plan of one step, and its phases with their matrices."""
 
     plan: StepPlan
     phases: tuple[MatrixPhase, ...]
 
     def summed_before(self, item: MatrixPhase) -> list[MatrixPhase]:
-        """The matrices that are summed before an item's element-wise stage: both parts of an LSTM, or its own."""
+        """The matrices that are summed before the element-wise stage of `item`.
+
+        They are kernel and recurrent kernel for the cells of an LSTM, and the matrix of `item` itself otherwise.
+        """
         if not item.phase.has("lstm"):
             return [item]
         return [p for p in self.phases if p.phase.layer == item.phase.layer and p.phase.part < 2]
 
 
 def banks_needed(network: Network) -> Literal[1, 2, 4]:
-    """Accumulators a row that the scales and binary points ask for (docs/numerics.md, "Sums")."""
+    """Number of accumulators per row that the scales and formats need (docs/numerics.md, "Sums")."""
     signs = 2 if any(m.two_scales for layer in network.layers for m in layer.matrices().values()) else 1
     parts = 1 if all(_shares(layer) for layer in network.layers if isinstance(layer, Lstm)) else 2
     banks: dict[int, Literal[1, 2, 4]] = {1: 1, 2: 2, 4: 4}
@@ -53,17 +57,17 @@ def banks_needed(network: Network) -> Literal[1, 2, 4]:
 
 
 def schedule(network: Network, pes: int, banks: int, mode: Mode = "stream") -> Schedule:
-    """The phases of one step, with everything but what depends on packing.
+    """Make the phases of one step, with everything that does not depend on packing.
 
     Args:
         network: the network.
-        pes: processing elements.
-        banks: accumulators a row.
-        mode: of the design.
+        pes: number of PEs.
+        banks: accumulators per row.
+        mode: "stream" or "skip".
 
     Raises:
-        UnsupportedError: a scale, bias or format lies outside what the sums can hold, a layer cannot stand where it
-            stands, or a delta layer is to run in stream mode; says what to change.
+        UnsupportedError: if a scale, bias or format is outside the range of the sums, the engine cannot run the layers
+            in this order, or a delta layer is to run in stream mode. The message says what to change.
     """
     _check_order(network.layers, mode)
     plan = plan_step(sizes_of(network), mode)
@@ -86,7 +90,7 @@ def schedule(network: Network, pes: int, banks: int, mode: Mode = "stream") -> S
 
 
 def _check_order(layers: Sequence[Layer], mode: Mode) -> None:
-    """Refuse layers that the engine cannot run one after the other."""
+    """Refuse layers that the engine cannot run one after the other, and delta layers in stream mode."""
     deltas = [layer.name for layer in layers if isinstance(layer, Lstm) and layer.is_delta]
     if deltas and mode == "stream":
         raise UnsupportedError(
@@ -109,7 +113,7 @@ def _check_order(layers: Sequence[Layer], mode: Mode) -> None:
 
 
 def _operands(layer: Layer) -> list[tuple[Matrix, Fixed]]:
-    """A layer's matrices, in the order of `LayerSize.matrices`, and the format of what each multiplies."""
+    """The matrices of a layer in the order of `LayerSize.matrices`, each with the format of its input vector."""
     sources = {"kernel": layer.source}
     if isinstance(layer, Lstm):
         sources |= {"recurrent": layer.state, "projection": layer.product}
@@ -117,30 +121,30 @@ def _operands(layer: Layer) -> list[tuple[Matrix, Fixed]]:
 
 
 def _shares(layer: Lstm) -> bool:
-    """Whether input and recurrent part may add into one accumulator: same scales, same binary point."""
+    """Whether kernel and recurrent kernel may add into one accumulator, because scales and binary points are equal."""
     same_point = layer.source.frac + layer.kernel.scale_frac == layer.state.frac + layer.recurrent.scale_frac
     return same_point and bool((layer.kernel.scale == layer.recurrent.scale).all())
 
 
 def _set_cells(stage: Phase, layer: Lstm, parts: Sequence[MatrixPhase], banks: int) -> None:
-    """Banks, shifts and thresholds of an LSTM's two parts, and the constants of the cells behind them."""
+    """Set banks and thresholds of the kernels of an LSTM, and shifts of the cell stage that follows them."""
     signs = 2 if layer.kernel.two_scales or layer.recurrent.two_scales else 1
     shifts: dict[int, int] = {}
     for item in sorted(parts, key=lambda item: item.phase.part):
-        own = signs if item.phase.part and not _shares(layer) else 0
-        shifts.update(_set_banks(item, layer.name, own, banks))
+        first_bank = signs if item.phase.part and not _shares(layer) else 0
+        shifts.update(_set_banks(item, layer.name, first_bank, banks))
     _set_shifts(stage, shifts)
     stage.bias_shift = _shift(layer.name, "the bias", layer.bias_frac)
     if layer.peepholes is not None:
         stage.peephole_shift = _shift(layer.name, "a peephole term", layer.bias_frac + layer.state.frac)
     if layer.is_delta:
-        # Both parts add into the same accumulators: where one has no threshold, it gets zero, which is exact.
+        # Both kernels add into the same accumulators, so both must be delta phases. Threshold zero is exact.
         for item in parts:
             item.phase.threshold = (layer.delta_state if item.phase.part else layer.delta_input) or 0
 
 
 def _set_rows(item: MatrixPhase, layer: Layer, banks: int) -> None:
-    """Banks, shifts and the stored format of a Dense layer's or a projection's rows."""
+    """Set banks, shifts and stored format of the rows of a Dense layer or a projection."""
     phase = item.phase
     _set_shifts(phase, _set_banks(item, layer.name, 0, banks))
     stored: Fixed | None = layer.state if isinstance(layer, Lstm) else layer.output
@@ -154,13 +158,13 @@ def _set_rows(item: MatrixPhase, layer: Layer, banks: int) -> None:
 
 
 def _set_banks(item: MatrixPhase, name: str, bank: int, banks: int) -> dict[int, int]:
-    """Set the accumulator banks of a matrix, from `bank` on; the shift of the sum in each."""
+    """Set the accumulator banks of a matrix, starting with `bank`; returns the shift of the sum in each of them."""
     phase, matrix = item.phase, item.matrix
     phase.bank_positive = bank
     phase.bank_negative = bank + matrix.two_scales
     if phase.bank_negative >= banks:
         raise UnsupportedError(
-            f"layer {name!r}: its scales need accumulator bank {phase.bank_negative}; the design has "
+            f"layer {name!r}: its scales need {phase.bank_negative + 1} accumulator banks; the design has "
             f"{banks}: use more AccBanks, or equal scales"
         )
     shift = _shift(name, "a scaled input", item.source.frac + matrix.scale_frac)
@@ -172,10 +176,10 @@ def _set_shifts(phase: Phase, shifts: dict[int, int]) -> None:
 
 
 def _shift(name: str, what: str, frac: int) -> int:
-    """Left shift that brings `frac` fractional bits to the sum's."""
+    """Left shift that turns a number with `frac` fractional bits into one with the fractional bits of a sum."""
     if not 0 <= SUM_FRAC - frac <= 63:
         raise UnsupportedError(
-            f"layer {name!r}: {what} has {frac} fractional bits; 0 to {SUM_FRAC} are held: "
+            f"layer {name!r}: {what} has {frac} fractional bits; a sum holds 0 to {SUM_FRAC}: "
             "give its quantizer fewer fractional bits"
         )
     return SUM_FRAC - frac

@@ -90,7 +90,7 @@ def _enums() -> list[Enum]:
         Enum("Weights", "The kinds of weights.", _numbered(tuple(weight_kinds.WEIGHT_KINDS))),
         Enum(
             "Mode",
-            "Stream mode multiplies all activations (ESE); skip mode leaves out those that are zero (EIE) or unchanged.",
+            "Stream mode uses all activations (ESE); skip mode leaves out those that are zero (EIE) or unchanged.",
             _numbered(get_args(design.Mode)),
         ),
         Enum("Kind", "The kinds of activation functions.", _numbered(activations.KINDS)),

@@ -26,7 +26,7 @@ enum class Weights {
     codebook4 = 5,
 };
 
-// Stream mode multiplies all activations (ESE); skip mode leaves out those that are zero (EIE) or unchanged.
+// Stream mode uses all activations (ESE); skip mode leaves out those that are zero (EIE) or unchanged.
 enum class Mode {
     stream = 0,
     skip = 1,
