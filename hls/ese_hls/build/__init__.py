@@ -1,4 +1,4 @@
-"""From a project to a design folder: g++, Vitis HLS, Vivado and Bambu, and what they report."""
+"""Builds design folders from projects with g++, Vitis HLS, Vivado and Bambu, and reads the reports of these tools."""
 
 from ese_hls.build.bambu import SIMULATOR, cosimulate
 from ese_hls.build.build import build_bitstream, build_emulated

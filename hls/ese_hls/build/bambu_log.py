@@ -1,4 +1,4 @@
-"""What a run of PandA Bambu says: whether it did its work, and the figures of its log."""
+"""Reads the log of PandA Bambu: whether the run succeeded, and resources and timing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from ese_hls.run_tool import ToolError
 
 FAILURES = ("Returned error code", "error ->", "mismatch", "Mismatch", "MISMATCH")
-"""Any of these lines in the log is a failure, whatever the exit status."""
+"""A log with one of these texts is that of a failed run, whatever the exit status of Bambu."""
 RAMB18_BYTES = 2048
 _VERSION = re.compile(r"Version: PandA (\S+)")
 _FREQUENCY = re.compile(r"Estimated max frequency \(MHz\): ([0-9.]+)")
@@ -19,10 +19,10 @@ _CALL = re.compile(r"(\d+)\|(\d+)")
 
 
 def check(log: str) -> None:
-    """Refuse a run whose log tells of a failure.
+    """Refuse a run whose log reports a failure.
 
     Raises:
-        ToolError: with the line that says so.
+        ToolError: if there is a failure; the message has the line of the log and a few before it.
     """
     lines = log.splitlines()
     for number, line in enumerate(lines):
@@ -32,43 +32,49 @@ def check(log: str) -> None:
 
 
 def version(log: str) -> str:
-    """Bambu's version, as its banner has it."""
-    found = _VERSION.search(log)
-    return found[1] if found else "unknown"
+    """The version of Bambu from its banner, or "unknown"."""
+    banner = _VERSION.search(log)
+    return banner[1] if banner else "unknown"
 
 
 def period(log: str) -> float | None:
-    """The period in ns that the slowest function reaches."""
-    found = [float(value) for value in _FREQUENCY.findall(log)]
-    return 1000 / min(found) if found else None
+    """The estimated clock period in ns of the slowest function, or None if the log has none."""
+    frequencies = [float(value) for value in _FREQUENCY.findall(log)]
+    return 1000 / min(frequencies) if frequencies else None
 
 
 def dsps(log: str) -> int | None:
-    """DSPs of all functions: the last figure that each got."""
-    found: dict[str, int] = {}
+    """DSPs of all functions, or None if the log has none. Of several estimates of a function the last one counts."""
+    dsps_of: dict[str, int] = {}
     function = ""
     for line in log.splitlines():
-        if (begins := _FUNCTION.search(line)) is not None:
-            function = begins[2]
-        elif (counted := _DSPS.search(line)) is not None:
-            found[function] = int(counted[1])
-    return sum(found.values()) if found else None
+        if (heading := _FUNCTION.search(line)) is not None:
+            function = heading[2]
+        elif (estimate := _DSPS.search(line)) is not None:
+            dsps_of[function] = int(estimate[1])
+    return sum(dsps_of.values()) if dsps_of else None
 
 
 def registers(log: str) -> int | None:
-    """Flip-flops of all functions."""
-    found = dict(_REGISTERS.findall(log))
-    return sum(int(count) for count in found.values()) if found else None
+    """Flip-flops of all functions, or None if the log has none."""
+    registers_of = dict(_REGISTERS.findall(log))
+    return sum(int(count) for count in registers_of.values()) if registers_of else None
 
 
 def bram18(log: str) -> int | None:
-    """RAMB18 that the memories allocated need at least, each on its own; Bambu keeps the smallest in LUTs."""
-    found = {identifier: int(size) for _, identifier, size in _MEMORY.findall(log)}
-    return sum(-(-size // RAMB18_BYTES) for size in found.values() if size > RAMB18_BYTES // 32) if found else None
+    """The least number of RAMB18 for all memories, none of which is shared, or None if the log has no memory.
+
+    The smallest memories are left out, because Bambu keeps them in LUTs.
+    """
+    sizes = {identifier: int(size) for _, identifier, size in _MEMORY.findall(log)}
+    return sum(-(-size // RAMB18_BYTES) for size in sizes.values() if size > RAMB18_BYTES // 32) if sizes else None
 
 
 def clocks(results: str) -> tuple[int, ...]:
-    """Clock cycles of each call, of results.txt: begin and end of calls, `b|e,b|e,`, then 0 where the test bench ended.
+    """Clock cycles of each call of the top, from the text of results.txt.
+
+    The text has the clocks at which each call begins and ends, `begin|end,`, and then 0 if the test bench ended well.
+    If it did not end well, the result is empty.
 
     >>> clocks("7|85577,85585|378965, 0")
     (85570, 293380)

@@ -1,4 +1,4 @@
-"""From an emitted project to bitstreams/<design>/: emulated, with g++, or for a board, with Vitis HLS and Vivado."""
+"""Builds a design folder from an emitted project: emulated with g++, or for a board with Vitis HLS and Vivado."""
 
 from __future__ import annotations
 
@@ -21,51 +21,56 @@ LOG = "build.log"
 
 
 def build_emulated(project_path: Path, out: Path) -> Manifest:
-    """Compile a project with g++ into a design folder; it appears whole or not at all.
+    """Build a design folder with an emulated bitstream, compiled by g++. If anything fails, no folder is left behind.
 
     Args:
         project_path: an emitted project.
         out: the design folder; an earlier one there is replaced.
 
     Returns:
-        The folder's manifest; its kind is "emulated", and design.bit is a shared library for this machine.
+        The manifest of the folder. Its kind is "emulated", and design.bit is a shared library for this machine.
 
     Raises:
-        MissingError: the project or g++ is not there. ToolError: g++ failed. FormatError, MismatchError: the project is
-            not sound, or `out` holds something else.
+        MissingError: if the project does not exist or g++ is not installed.
+        ToolError: if g++ fails.
+        FormatError: if the project is not sound.
+        MismatchError: if the project is not sound, or `out` exists and is not a design folder.
     """
     compiler = find_compiler()
     project = Project.open(project_path)
     check_target(out, manifest.NAME)
     with tempfile.TemporaryDirectory(prefix="ese4ml-build-") as name:
-        made = {file: Path(name) / file for file in (manifest.BIT, manifest.HWH, LOG)}
-        compile_emulator(project.path, made[manifest.BIT], made[LOG])
-        made[manifest.HWH].write_text(hwh.render(project.board.name, project.design), encoding="utf-8")
-        return collect(project, out, "emulated", made, {"g++": version_of(compiler)})
+        built = {file: Path(name) / file for file in (manifest.BIT, manifest.HWH, LOG)}
+        compile_emulator(project.path, built[manifest.BIT], built[LOG])
+        built[manifest.HWH].write_text(hwh.render(project.board.name, project.design), encoding="utf-8")
+        return collect(project, out, "emulated", built, {"g++": version_of(compiler)})
 
 
 def build_bitstream(project_path: Path, out: Path, *, timeout: float = vitis.TIMEOUT) -> tuple[Manifest, BuildReport]:
-    """Synthesize and implement a project, and collect the design folder; it appears whole or not at all.
+    """Build a design folder with a bitstream for a board. If anything fails, no folder is left behind.
 
     Args:
-        project_path: an emitted project; the engine is exported by Vitis HLS first where that was not done.
+        project_path: an emitted project. If its IP core was not exported yet, Vitis HLS exports it first.
         out: the design folder; an earlier one there is replaced.
-        timeout: seconds that each of the two tools may take.
+        timeout: limit in seconds for each of the two tools.
 
     Returns:
-        The folder's manifest, of kind "bitstream", and the tools' figures.
+        The manifest of the folder, whose kind is "bitstream", and the reports of the tools.
 
     Raises:
-        MissingError: the project or a tool is not there. ToolError: a tool failed, or timing is not met.
-        FormatError, MismatchError: the project is not sound, Vivado's .hwh is of another block design, or `out` holds
-            something else.
+        MissingError: if the project does not exist or a tool is not installed.
+        UnsupportedError: if only Vivado HLS is installed.
+        ToolError: if a tool fails, or the timing is not met.
+        FormatError: if the project is not sound, or a report cannot be read.
+        MismatchError: if the project is not sound, the .hwh of Vivado has another block design, or `out` exists and is
+            not a design folder.
     """
-    found = vivado.find_vivado()
+    vivado_path = vivado.find_vivado()
     check_target(out, manifest.NAME)
     report = vitis.build_project(project_path, csim=False, synth=False, bitfile=True, timeout=timeout)
-    tools = {"vivado": vivado.version(found)}
-    with contextlib.suppress(EseError):  # the core may have been exported on another machine
+    tools = {"vivado": vivado.version(vivado_path)}
+    with contextlib.suppress(EseError):  # Vitis HLS may be missing here, if the core was exported on another machine
         tools["vitis"] = vivado.version(vitis.find_tool()[0])
     project = Project.open(project_path)
-    extra = {name: project.path / name for name in (manifest.BIT, manifest.HWH, *vivado.REPORTS)}
-    return collect(project, out, "bitstream", extra, tools), report
+    built = {name: project.path / name for name in (manifest.BIT, manifest.HWH, *vivado.REPORTS)}
+    return collect(project, out, "bitstream", built, tools), report

@@ -1,4 +1,4 @@
-"""bitstreams/<design>/: the files of a project and what a build made of it, under one manifest; and smaller copies."""
+"""Makes design folders from projects and built files, and copies of design folders with the image in stored form."""
 
 from __future__ import annotations
 
@@ -15,30 +15,32 @@ from ese_host.bundle import Folder, Kind, Manifest, golden_file, manifest, read_
 from ese_host.files import digests, whole_folder
 
 PACKAGES = ("ese4ml", "hls4ml", "numpy")
+"""Packages whose versions a manifest names."""
 
 
-def collect(project: Project, out: Path, kind: Kind, made: dict[str, Path], tools: dict[str, str]) -> Manifest:
-    """Make a design folder; it appears whole or not at all.
+def collect(project: Project, out: Path, kind: Kind, built: dict[str, Path], tools: dict[str, str]) -> Manifest:
+    """Make a design folder. If anything fails, no folder is left behind.
 
     Args:
-        project: the emitted project, of which images, golden model, test set and provenance are taken.
+        project: the emitted project; images, golden model, test set and provenance are copied from it.
         out: the design folder; an earlier one there is replaced.
         kind: "emulated" or "bitstream".
-        made: {name: file} of what the build made, design.bit and design.hwh among them; all are copied.
-        tools: {name: version} of what built it.
+        built: the files of the build by their names in the folder, including design.bit and design.hwh; all are copied.
+        tools: versions of the tools of the build, by tool.
 
     Returns:
-        The folder's manifest.
+        The manifest of the folder.
 
     Raises:
-        FormatError, MismatchError: an image or the golden model is not sound, or `out` holds something else.
+        FormatError: if an image or the golden model is not sound.
+        MismatchError: if an image is for another design, or `out` exists and is not a design folder.
     """
     chains = golden_file.load(project.path / manifest.GOLDEN).chains
     images = [manifest.image_name(number) for number in range(len(chains))]
     ids = [read_image(project.path / name, project.design).image_id for name in images]
-    kept = [*images, manifest.GOLDEN]
-    kept += [name for name in ATTACHMENTS if (project.path / name).is_file()]
-    known = {**tools, "python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
+    copied = [*images, manifest.GOLDEN]
+    copied += [name for name in ATTACHMENTS if (project.path / name).is_file()]
+    versions = {**tools, "python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
 
     def describe(files: dict[str, str]) -> Manifest:
         return Manifest(
@@ -50,24 +52,26 @@ def collect(project: Project, out: Path, kind: Kind, made: dict[str, Path], tool
             part=project.board.part,
             clock_mhz=project.design.clock_mhz,
             files=files,
-            tools=known,
+            tools=versions,
         )
 
-    return _write(out, {name: project.path / name for name in kept} | made, describe)
+    return _write(out, {name: project.path / name for name in copied} | built, describe)
 
 
 def pack_folder(folder: Path, out: Path) -> dict[str, int]:
-    """Make a design folder whose image is in its stored form; it appears whole or not at all.
+    """Copy a design folder with its image in the stored form. If anything fails, no new folder is left behind.
 
     Args:
         folder: a design folder.
-        out: the new one; an earlier one there is replaced.
+        out: the new design folder; an earlier one there is replaced.
 
     Returns:
-        Bytes of the image before and after.
+        The size of the image in bytes, "plain" and "stored".
 
     Raises:
-        FormatError, MismatchError, MissingError: the folder is not sound, or `out` holds something else.
+        FormatError: if the folder is not sound.
+        MismatchError: if the folder is not sound, or `out` exists and is not a design folder.
+        MissingError: if a file of the folder is missing.
     """
     opened = Folder.open(folder)
     opened.check()
@@ -80,7 +84,7 @@ def pack_folder(folder: Path, out: Path) -> dict[str, int]:
 
 
 def _write(out: Path, contents: Mapping[str, Path | bytes], describe: Callable[[dict[str, str]], Manifest]) -> Manifest:
-    """Fill a design folder with copies of files and with bytes, and put it under the manifest of their digests."""
+    """Write a design folder from files and bytes by name, and the manifest that `describe` makes of their digests."""
     with whole_folder(out, manifest.NAME) as folder:
         for name, content in contents.items():
             if isinstance(content, bytes):

@@ -1,4 +1,4 @@
-"""What a synthesis tool says of an engine: the same figures, whichever tool it was."""
+"""The report of a synthesis tool about an engine, in the same form for every tool."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from ese_host.errors import FormatError, MissingError
 
 @dataclass(frozen=True)
 class Cosimulation:
-    """RTL against golden model and g++, word for word; it exists only where every word was equal.
+    """A comparison of the RTL with golden model and g++, in which every word was equal.
 
     Attributes:
-        packets: how many were answered. words: of answers, all compared. clocks: clock cycles of each packet in RTL.
-        iterations: the engine's own counter for each packet, equal under g++ and in RTL.
+        packets: number of packets that were answered.
+        words: number of words of the answers, all of which were compared.
+        clocks: clock cycles that the RTL took for each packet.
+        iterations: iterations of the engine for each packet, by its own counter, equal in RTL and under g++.
     """
 
     packets: int
@@ -27,12 +29,19 @@ class Cosimulation:
 
 @dataclass(frozen=True)
 class Synthesis:
-    """One engine through one tool. A figure that the tool does not give is None.
+    """The synthesis of an engine by a tool. A number that the tool does not report is None.
 
     Attributes:
-        tool: its name. version: as it prints it. part: the device it worked for. clock_ns: the period asked for.
-        estimated_ns: the period it expects to reach. luts, registers, dsps, bram18: resources.
-        cosimulation: what the RTL was compared with, if it was.
+        tool: name of the tool.
+        version: its version, as the tool prints it.
+        part: the device.
+        clock_ns: clock period that was asked for, in ns.
+        estimated_ns: clock period that the tool expects to reach, in ns.
+        luts: number of LUTs.
+        registers: number of flip-flops.
+        dsps: number of DSPs.
+        bram18: block RAM in units of RAMB18.
+        cosimulation: the comparison of the RTL with golden model and g++, or None if there was none.
     """
 
     tool: str
@@ -48,11 +57,11 @@ class Synthesis:
 
     @property
     def slack_ns(self) -> float | None:
-        """What is left of a period; negative where the clock is not reached."""
+        """The slack of the clock period in ns; negative if the clock is not reached."""
         return None if self.estimated_ns is None else self.clock_ns - self.estimated_ns
 
     def to_json(self) -> dict[str, Any]:
-        """All fields, and the slack."""
+        """All fields and the slack, as plain values."""
         return {**asdict(self), "slack_ns": self.slack_ns}
 
     def __str__(self) -> str:
@@ -79,10 +88,11 @@ def _list(values: tuple[int, ...]) -> str:
 
 
 def read_vitis(file: Path) -> Synthesis:
-    """The figures of a csynth.xml of Vitis HLS.
+    """Read the csynth.xml of Vitis HLS.
 
     Raises:
-        MissingError: it is not there. FormatError: it is no such report.
+        MissingError: if the file cannot be read.
+        FormatError: if it is not such a report.
     """
     try:
         root = ElementTree.fromstring(file.read_text(encoding="utf-8"))  # noqa: S314 (written by a tool that was just run)
@@ -92,10 +102,10 @@ def read_vitis(file: Path) -> Synthesis:
         raise FormatError(f"{file}: not XML ({error}); run the synthesis again") from error
 
     def text(path: str) -> str:
-        found = root.findtext(path)
-        if found is None:
+        content = root.findtext(path)
+        if content is None:
             raise FormatError(f"{file}: has no {path}; it is no report of Vitis HLS's C synthesis")
-        return found.strip()
+        return content.strip()
 
     resources = "AreaEstimates/Resources"
     return Synthesis(

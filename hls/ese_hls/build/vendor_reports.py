@@ -1,4 +1,4 @@
-"""What Vitis HLS and Vivado report of an engine: their text files as dataclasses, and all of a build in one."""
+"""Reads the reports of Vitis HLS and Vivado about an engine, and puts all reports of a build together."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from ese_host.errors import FormatError, MissingError
 from ese_host.files import write_file
 
 NAME = "synthesis.json"
-"""The file beside a project's scripts that holds the last build's figures."""
+"""File in a project with the reports of its last build."""
 
 
 @dataclass(frozen=True)
 class RtlSimulation:
-    """Vitis HLS's co-simulation of the test bench with the RTL (UG1399, "Analyzing RTL Simulations").
+    """The co-simulation of test bench and RTL by Vitis HLS (UG1399, "Analyzing RTL Simulations").
 
     Attributes:
-        rtl: Verilog or VHDL. status: Pass or Fail.
-        latency, interval: (least, average, most) clock cycles of a call, and from one to the next; None where the tool
-            says NA.
+        rtl: "Verilog" or "VHDL".
+        status: "Pass" or "Fail".
+        latency: (least, average, most) clock cycles of a call of the top, or None if the tool reports NA.
+        interval: (least, average, most) clock cycles from one call to the next, or None if the tool reports NA.
     """
 
     rtl: str
@@ -34,7 +35,7 @@ class RtlSimulation:
 
     @property
     def passed(self) -> bool:
-        """Whether the test bench accepted what the RTL answered."""
+        """Whether the test bench accepted the answers of the RTL."""
         return self.status.lower() == "pass"
 
     def __str__(self) -> str:
@@ -44,7 +45,12 @@ class RtlSimulation:
 
 @dataclass(frozen=True)
 class Use:
-    """How much of a resource a design takes, and how much the part has."""
+    """Use of a resource.
+
+    Attributes:
+        used: how much the design uses.
+        available: how much the part has.
+    """
 
     used: float
     available: float
@@ -55,7 +61,15 @@ class Use:
 
 @dataclass(frozen=True)
 class Utilization:
-    """Vivado's report_utilization; a block RAM counts as two RAMB18, UltraRAM is None where the part has none."""
+    """The report_utilization of Vivado.
+
+    Attributes:
+        luts: LUTs.
+        registers: flip-flops.
+        bram18: block RAM in units of RAMB18; a RAMB36 counts as two.
+        dsps: DSPs.
+        urams: UltraRAM, or None if the part has none.
+    """
 
     luts: Use
     registers: Use
@@ -64,13 +78,20 @@ class Utilization:
     urams: Use | None = None
 
     def __str__(self) -> str:
-        found = f"LUT {self.luts}, registers {self.registers}, BRAM18 {self.bram18}, DSP {self.dsps}"
-        return found if self.urams is None else f"{found}, URAM {self.urams}"
+        text = f"LUT {self.luts}, registers {self.registers}, BRAM18 {self.bram18}, DSP {self.dsps}"
+        return text if self.urams is None else f"{text}, URAM {self.urams}"
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Vivado's report_timing_summary: worst slacks of setup, hold and pulse width, and how many endpoints fail."""
+    """The report_timing_summary of Vivado.
+
+    Attributes:
+        setup_ns: worst slack of setup, in ns.
+        hold_ns: worst slack of hold, in ns.
+        pulse_ns: worst slack of the pulse width, in ns.
+        failing: number of endpoints that fail.
+    """
 
     setup_ns: float
     hold_ns: float
@@ -89,7 +110,12 @@ class Timing:
 
 @dataclass(frozen=True)
 class Implementation:
-    """A netlist by Vivado: synthesized alone (vsynth), or placed and routed with the block design (bitfile)."""
+    """A netlist of Vivado: the engine synthesized out of context (vsynth) or the block design implemented (bitfile).
+
+    Attributes:
+        utilization: resources of the netlist.
+        timing: slacks of the netlist.
+    """
 
     utilization: Utilization
     timing: Timing
@@ -100,12 +126,15 @@ class Implementation:
 
 @dataclass(frozen=True)
 class BuildReport:
-    """All figures of one build; None for a step that was not run.
+    """All reports of one build; the report of a step that was not run is None.
 
     Attributes:
-        csim: whether C simulation ran; it does not end well otherwise. synthesis: of C to RTL, estimated.
-        simulation: of the RTL. vivado_synthesis: the engine alone. implementation: the whole block design.
-        logs: of the tools, in the project.
+        csim: whether C simulation was run, and so has passed, as the build fails otherwise.
+        synthesis: C synthesis, with estimated resources and timing.
+        simulation: co-simulation of the RTL.
+        vivado_synthesis: Vivado's synthesis of the engine without the block design.
+        implementation: Vivado's implementation of the whole block design.
+        logs: names of the logs of the tools in the project.
     """
 
     csim: bool = False
@@ -116,14 +145,14 @@ class BuildReport:
     logs: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values; what was not run is left out."""
+        """The reports as plain values, without those of steps that were not run."""
         plain = asdict(self)
         if self.synthesis is not None:
             plain["synthesis"] = self.synthesis.to_json()
         return {name: value for name, value in plain.items() if value is not None}
 
     def write(self, project: Path) -> None:
-        """Write synthesis.json into a project."""
+        """Write synthesis.json into the folder of a project."""
         text = json.dumps(self.to_json(), indent=2, sort_keys=True)
         write_file(project / NAME, text + "\n")
 
@@ -139,10 +168,11 @@ class BuildReport:
 
 
 def read_cosim(file: Path) -> RtlSimulation:
-    """The result of a `<top>_cosim.rpt`.
+    """Read the `<top>_cosim.rpt` of Vitis HLS.
 
     Raises:
-        MissingError: it is not there. FormatError: it is no such report.
+        MissingError: if the file cannot be read.
+        FormatError: if it is not such a report.
     """
     for cells in _rows(_text(file, "co-simulation")):
         if cells[0] in ("Verilog", "VHDL") and len(cells) > 7 and cells[1] != "NA":
@@ -151,24 +181,25 @@ def read_cosim(file: Path) -> RtlSimulation:
 
 
 def read_utilization(file: Path) -> Utilization:
-    """The totals of a report_utilization.
+    """Read the totals of a report_utilization of Vivado.
 
     Raises:
-        MissingError: it is not there. FormatError: it is no such report.
+        MissingError: if the file cannot be read.
+        FormatError: if it is not such a report.
     """
-    found: dict[str, Use] = {}
+    uses: dict[str, Use] = {}
     header: list[str] = []
     for cells in _rows(_text(file, "report_utilization")):
         if "Used" in cells and "Available" in cells:
             header = cells
         elif len(cells) == len(header) and cells[header.index("Available")]:
             used, available = (cells[header.index(name)] for name in ("Used", "Available"))
-            found.setdefault(cells[0].rstrip("*"), Use(_number(file, used), _number(file, available)))
+            uses.setdefault(cells[0].rstrip("*"), Use(_number(file, used), _number(file, available)))
 
     def use(*names: str) -> Use:
         for name in names:
-            if name in found:
-                return found[name]
+            if name in uses:
+                return uses[name]
         raise FormatError(f"{file}: has no row of {' or '.join(names)}; it is no report of Vivado's report_utilization")
 
     tiles = use("Block RAM Tile")
@@ -177,15 +208,16 @@ def read_utilization(file: Path) -> Utilization:
         registers=use("Slice Registers", "CLB Registers"),
         bram18=Use(2 * tiles.used, 2 * tiles.available),
         dsps=use("DSPs"),
-        urams=found.get("URAM"),
+        urams=uses.get("URAM"),
     )
 
 
 def read_timing(file: Path) -> Timing:
-    """The "Design Timing Summary" of a report_timing_summary.
+    """Read the "Design Timing Summary" of a report_timing_summary of Vivado.
 
     Raises:
-        MissingError: it is not there. FormatError: it is no such report, or the design had no clock.
+        MissingError: if the file cannot be read.
+        FormatError: if it is not such a report, or the design has no clock.
     """
     lines = iter(_text(file, "report_timing_summary").splitlines())
     for line in lines:
@@ -195,7 +227,10 @@ def read_timing(file: Path) -> Timing:
             if len(values) == 12 and "NA" not in values:
                 number = [_number(file, value) for value in values]
                 return Timing(number[0], number[4], number[8], int(number[2] + number[6] + number[10]))
-            raise FormatError(f"{file}: the timing summary is {' '.join(values)!r}; has the design a clock?")
+            raise FormatError(
+                f"{file}: the timing summary is {' '.join(values)!r}; twelve numbers are expected: has the design a "
+                "clock?"
+            )
     raise FormatError(f"{file}: has no design timing summary; it is no report of Vivado's report_timing_summary")
 
 
@@ -207,14 +242,14 @@ def _text(file: Path, writer: str) -> str:
 
 
 def _rows(text: str) -> Iterator[list[str]]:
-    """Cells of the tables that the tools draw with | between columns."""
+    """The cells of each row of the tables in a report, which have | between columns."""
     for line in text.splitlines():
         if re.match(r"\s*\|.*\|\s*$", line):
             yield [cell.strip() for cell in line.strip()[1:-1].split("|")]
 
 
 def _cycles(cells: list[str]) -> tuple[int, int, int] | None:
-    """Least, average, most."""
+    """(least, average, most) from the text of three cells, or None if they are no numbers."""
     if not all(cell.isdigit() for cell in cells):
         return None
     least, average, most = map(int, cells)
@@ -222,7 +257,7 @@ def _cycles(cells: list[str]) -> tuple[int, int, int] | None:
 
 
 def _sorted(cycles: tuple[int, int, int]) -> tuple[int, int, int]:
-    """Least, most, average: as they are said."""
+    """(least, most, average), the order of the text, from (least, average, most)."""
     return cycles[0], cycles[2], cycles[1]
 
 

@@ -1,4 +1,4 @@
-"""An emitted project through Vitis HLS and Vivado, where they are installed: the steps of hls4ml's `build`."""
+"""Runs Vitis HLS and Vivado on an emitted project, with the steps of hls4ml's `build`."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ CSIM_PASSED = "CSim done with 0 errors"
 
 
 def find_tool() -> list[str]:
-    """The command that runs a Tcl script in Vitis HLS.
+    """The command that runs the Tcl script of a project in Vitis HLS.
 
     Raises:
-        UnsupportedError: only Vivado HLS is there.
-        MissingError: neither is.
+        UnsupportedError: if only Vivado HLS is on PATH.
+        MissingError: if neither is on PATH.
     """
     for name, arguments in (("vitis-run", ["--mode", "hls", "--tcl", SCRIPT]), ("vitis_hls", ["-f", SCRIPT])):
-        found = shutil.which(name)
-        if found is not None:
-            return [found, *arguments]
+        path = shutil.which(name)
+        if path is not None:
+            return [path, *arguments]
     if shutil.which("vivado_hls") is not None:
         raise UnsupportedError(
             "vivado_hls is on PATH, but the engine needs Vitis HLS 2022.2 or newer: install and source it"
@@ -62,37 +62,46 @@ def build_project(
     log_to_stdout: bool = False,
     timeout: float = TIMEOUT,
 ) -> BuildReport:
-    """Run the chosen steps; logs and reports stay in the project, synthesis.json beside them.
+    """Run the chosen steps. Logs and reports of the tools stay in the project, and synthesis.json is written there.
 
-    Names and defaults are those of hls4ml's Vitis backend, `bitfile` and `timeout` are ours.
+    Names and defaults are those of hls4ml's Vitis backend, to which `bitfile` and `timeout` are added.
 
     Args:
         project_path: an emitted project.
-        reset: start from an empty Vitis HLS project.
-        csim: compile and run the test bench, which compares every word with the golden model's.
-        synth: C synthesis.
-        cosim: simulate the RTL under the same test bench.
-        validation: hls4ml compares the outputs of both simulations; here the test bench does, so this runs both.
+        reset: start with an empty Vitis HLS project.
+        csim: compile and run the test bench, which compares every word with the answers of the golden model.
+        synth: run C synthesis.
+        cosim: simulate the RTL with the same test bench.
+        validation: run `csim` and `cosim`. In hls4ml it compares the outputs of both, which the test bench does here.
         export: package the IP core.
-        vsynth: synthesize the RTL with Vivado, the engine alone; C synthesis is run first where there is none.
-        bitfile: design.bit and design.hwh with the board's block design; export is run first where there is none.
-        fifo_opt: refused.
-        log_to_stdout: show each tool's log when it has ended; it is kept in any case.
-        timeout: seconds that each tool may take.
+        vsynth: synthesize the engine with Vivado without the block design, after C synthesis if there is no RTL yet.
+        bitfile: build design.bit and design.hwh with the block design of the board, after `export` if there is no IP
+            core yet.
+        fifo_opt: refused, because the depths of the FIFOs of the engine are part of the design.
+        log_to_stdout: print the log of each tool when the tool has ended; the log is kept in any case.
+        timeout: limit in seconds for each tool.
+
+    Returns:
+        The reports of all steps that were run.
 
     Raises:
-        MissingError, UnsupportedError: a tool is not there, or only Vivado HLS; `fifo_opt`. ToolError: a tool failed.
-        FormatError: a report cannot be read. MismatchError: Vivado's .hwh is of another block design.
+        MissingError: if a tool is not installed.
+        UnsupportedError: if only Vivado HLS is installed, or `fifo_opt` is set.
+        ToolError: if a tool fails, or a simulation finds a difference.
+        FormatError: if a report cannot be read.
+        MismatchError: if the .hwh of Vivado has another block design.
     """
     if fifo_opt:
-        raise UnsupportedError("fifo_opt is True; the engine's FIFOs have no depths to find: leave it out")
+        raise UnsupportedError(
+            "fifo_opt is True; the depths of the engine's FIFOs are part of the design: leave it out"
+        )
     project = Project.open(project_path)
     here = project.path
     csim, cosim = csim or validation, cosim or validation
     synth = synth or (vsynth and not any((here / RTL).glob("*.v")))
     export = export or (bitfile and not (here / IP).is_dir())
     if vsynth or bitfile:
-        vivado.find_vivado()  # before hours of Vitis HLS
+        vivado.find_vivado()  # fail before Vitis HLS has run for hours
     logs: list[str] = []
 
     def ended(log: str) -> None:
@@ -113,20 +122,20 @@ def build_project(
     simulation = read_cosim(here / COSIM) if cosim else None
     if simulation is not None and not simulation.passed:
         raise ToolError(f"{simulation}; the RTL answers otherwise than the golden model: see {here / LOG}")
-    alone = whole = None
+    vivado_synthesis = implementation = None
     if vsynth:
-        alone = vivado.synthesize(here, timeout)
+        vivado_synthesis = vivado.synthesize(here, timeout)
         ended(vivado.SYNTHESIS_LOG)
     if bitfile:
-        whole = vivado.implement(project, timeout)
+        implementation = vivado.implement(project, timeout)
         ended(vivado.LOG)
-    report = BuildReport(csim, synthesis, simulation, alone, whole, tuple(logs))
+    report = BuildReport(csim, synthesis, simulation, vivado_synthesis, implementation, tuple(logs))
     report.write(here)
     return report
 
 
 def _run_hls(project: Path, steps: dict[str, bool], timeout: float) -> None:
-    """Run Vitis HLS; what an earlier run left of these steps is removed first, and not taken for a result."""
+    """Run steps of Vitis HLS. Reports of an earlier run are removed first, so that they are not taken for results."""
     command = find_tool()
     for path in (CSIM, CSYNTH, COSIM):
         (project / path).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Vivado on an emitted project: synthesis of the engine alone, and implementation of the block design."""
+"""Runs Vivado on an emitted project: synthesis of the engine out of context, and implementation of the block design."""
 
 from __future__ import annotations
 
@@ -21,56 +21,60 @@ TIMEOUT = 24 * 3600.0
 
 
 def find_vivado() -> str:
-    """Path of Vivado.
+    """Path of the program vivado.
 
     Raises:
-        MissingError: it is not on PATH.
+        MissingError: if it is not on PATH.
     """
-    found = shutil.which("vivado")
-    if found is None:
+    path = shutil.which("vivado")
+    if path is None:
         raise MissingError(
             "vivado is not on PATH; install Vivado 2022.2 or newer and source its settings64.sh, or carry the project "
             f"folder to a machine that has it and run `vivado -mode batch -source {SCRIPT}` there; without it, "
             "`ese4ml build --with g++` makes an emulated bitstream"
         )
-    return found
+    return path
 
 
 def synthesize(project: Path, timeout: float = TIMEOUT) -> Implementation:
-    """Synthesize the RTL of a project's engine, out of context.
+    """Synthesize the RTL of the engine of a project, out of context.
 
     Raises:
-        MissingError: Vivado is not there. ToolError: it failed. FormatError: its reports cannot be read.
+        MissingError: if Vivado is not installed.
+        ToolError: if Vivado fails.
+        FormatError: if its reports cannot be read.
     """
     return _run(project, SYNTHESIS, SYNTHESIS_LOG, SYNTHESIS_REPORTS, timeout)
 
 
 def implement(project: Project, timeout: float = TIMEOUT) -> Implementation:
-    """Make design.bit and design.hwh in a project whose engine was exported.
+    """Build design.bit and design.hwh in a project whose IP core was exported.
 
     Raises:
-        MissingError: Vivado is not there. ToolError: it failed, or timing is not met. FormatError: its reports cannot
-            be read. MismatchError: its .hwh is of another block design.
+        MissingError: if Vivado is not installed.
+        ToolError: if Vivado fails, or the timing is not met.
+        FormatError: if its reports cannot be read.
+        MismatchError: if its .hwh has another block design.
     """
-    made = (manifest.BIT, manifest.HWH)
-    found = _run(project.path, SCRIPT, LOG, REPORTS, timeout, made)
-    if not found.timing.met:
+    implementation = _run(project.path, SCRIPT, LOG, REPORTS, timeout, (manifest.BIT, manifest.HWH))
+    if not implementation.timing.met:
         raise ToolError(
-            f"{found.timing} at {project.design.clock_mhz} MHz; emit with a lower --clock-mhz, see "
+            f"{implementation.timing} at {project.design.clock_mhz} MHz; emit with a lower --clock-mhz, see "
             f"{project.path / REPORTS[1]}"
         )
     hwh.check((project.path / manifest.HWH).read_text(encoding="utf-8"), project.board.name, project.design)
-    return found
+    return implementation
 
 
 def _run(
-    project: Path, script: str, log: str, reports: tuple[str, str], timeout: float, made: tuple[str, ...] = ()
+    project: Path, script: str, log: str, reports: tuple[str, str], timeout: float, outputs: tuple[str, ...] = ()
 ) -> Implementation:
+    """Run a script of a project in Vivado, check that it wrote reports and outputs, and read the reports."""
     vivado = find_vivado()
-    for name in (*made, *reports):
+    for name in (*outputs, *reports):
         (project / name).unlink(missing_ok=True)
     run_tool([vivado, "-mode", "batch", "-nojournal", "-nolog", "-source", script], project, project / log, timeout)
-    missing = [name for name in (*made, *reports) if not (project / name).is_file()]
+    missing = [name for name in (*outputs, *reports) if not (project / name).is_file()]
     if missing:
         raise ToolError(f"vivado ended without {', '.join(missing)}; see {project / log}")
     utilization, timing = reports
@@ -78,7 +82,7 @@ def _run(
 
 
 def version(command: str) -> str:
-    """`v2022.2` of `vivado v2022.2 (64-bit)`; Vitis HLS answers alike."""
+    """The version of Vivado or Vitis HLS: `v2022.2` if the command prints `vivado v2022.2 (64-bit)`."""
     line = version_of(command, "-version")
-    found = re.search(r"v?\d{4}\.\d+\S*", line)
-    return found.group() if found else line or "unknown"
+    match = re.search(r"v?\d{4}\.\d+\S*", line)
+    return match.group() if match else line or "unknown"

@@ -1,4 +1,4 @@
-"""What is written: the HLS project, config.h, contract.h, scripts and test vectors."""
+"""Writes the HLS project: sources, config.h, images, test vectors, and scripts for the tools; and writes contract.h."""
 
 from ese_hls.project.config_header import render
 from ese_hls.project.project import ATTACHMENTS, DESCRIPTION, PRJ, TOP, Project, write_project

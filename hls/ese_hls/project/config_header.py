@@ -1,4 +1,4 @@
-"""config.h: the one generated file of the engine's sources, every constant of a design."""
+"""Writes config.h, which holds every constant of a design; no other source of the engine depends on the design."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ese_host.ir import Activation, Fixed
 
 
 def render(design: Design) -> str:
-    """The text of config.h."""
+    """The text of config.h for a design."""
     return (
         templates(__package__)
         .get_template("config.h.jinja")

@@ -1,4 +1,4 @@
-"""The emitted project: everything that g++, Vitis HLS and Vivado need, in one folder."""
+"""Writes and opens emitted projects: folders with everything that g++, Vitis HLS, Vivado and Bambu need."""
 
 from __future__ import annotations
 
@@ -21,19 +21,24 @@ from ese_host.image import Design
 from ese_host.protocol import Words
 
 DESCRIPTION = description.NAME
+"""Name of the file that describes a project, design.json."""
 ATTACHMENTS = (manifest.PROVENANCE, manifest.TESTSET)
+"""Files that a project may have besides those that every project has."""
 SCRIPTS = ("build_prj.tcl", "vivado_synth.tcl", "bitstream.tcl", "project.tcl", "README.md")
 TOP = "ese_top"
 PRJ = f"{TOP}_prj"
-"""The Vitis HLS project's folder, named as hls4ml's report functions look for it."""
+"""Folder of the Vitis HLS project; the report functions of hls4ml expect this name."""
 
 
 @dataclass(frozen=True, eq=False)
 class Project:
-    """An emitted project, read back.
+    """An emitted project.
 
     Attributes:
-        path: its folder. design: the engine's numbers. board: what it is for. description: all of design.json.
+        path: its folder.
+        design: the parameters of the engine.
+        board: the board that the project is for.
+        description: all fields of design.json.
     """
 
     path: Path
@@ -43,35 +48,37 @@ class Project:
 
     @classmethod
     def open(cls, path: Path) -> Project:
-        """Read design.json.
+        """Open a project by its design.json.
 
         Raises:
-            MissingError: the folder is no project. FormatError: design.json is not sound.
+            MissingError: if the folder is not a project.
+            FormatError: if design.json is not sound.
         """
-        found = description.read(path)
-        return cls(path, found.design, load_board(found.board), found.fields)
+        described = description.read(path)
+        return cls(path, described.design, load_board(described.board), described.fields)
 
 
 def write_project(conversion: Conversion, target: Path, attachments: dict[str, Path] | None = None) -> Project:
-    """Emit a project; the folder appears whole or not at all.
+    """Write a project. If anything fails, no folder is left behind.
 
     Args:
         conversion: a converted model.
-        target: the folder; an earlier project there is replaced.
-        attachments: further files, by the name they get (provenance.json, testset.npz).
+        target: folder of the project; an earlier project there is replaced.
+        attachments: further files to copy, by their names in the project (provenance.json, testset.npz).
 
     Raises:
-        CapacityError, UnsupportedError: the network does not fit an engine.
-        MismatchError: something else stands at `target`.
-        MissingError: an attachment is not there.
+        CapacityError: if a network does not fit the engine.
+        UnsupportedError: if the engine cannot run a network.
+        MismatchError: if `target` exists and is not a project.
+        MissingError: if an attachment does not exist.
     """
     from ese_hls.encode import encoder
     from ese_hls.project import config_header
 
     board = load_board(conversion.options.board)
     program, design = conversion.program, conversion.mapping.design
-    filled = zip(program.chains, conversion.mapping.packed, strict=True)
-    images = [encoder.image_of(chain.network, part, design) for chain, part in filled]
+    chains_and_memories = zip(program.chains, conversion.mapping.packed, strict=True)
+    images = [encoder.image_of(chain.network, memories, design) for chain, memories in chains_and_memories]
     words = [_words(image) for image in images]
     with whole_folder(target, DESCRIPTION) as folder:
         _copy_sources(folder)
@@ -95,20 +102,20 @@ def _words(image: bytes) -> Words:
 
 
 def _copy_sources(folder: Path) -> None:
-    """The engine's C++ as it is, and hls4ml's copy of the ap_ types for g++."""
+    """Copy the C++ of the engine, and the arbitrary-precision types of hls4ml, which g++ needs."""
     import hls4ml
 
     source = Path(str(files("ese_hls"))) / "csrc"
     shutil.copytree(source, folder / "csrc", ignore=shutil.ignore_patterns("config.h", ".*"))
     types = Path(hls4ml.__file__).parent / "templates" / "vivado" / "ap_types"
     if not types.is_dir():
-        raise MissingError(f"{types} is not there; hls4ml 1.3 brings it: install hls4ml again")
+        raise MissingError(f"{types} does not exist; it is part of hls4ml 1.3: install hls4ml again")
     shutil.copytree(types, folder / "ap_types")
 
 
 def _attach(source: Path, target: Path) -> None:
     if not source.is_file():
-        raise MissingError(f"{source} is not there; it was to go into the project as {target.name}")
+        raise MissingError(f"{source} does not exist, but was given to be copied into the project as {target.name}")
     shutil.copyfile(source, target)
 
 
@@ -128,7 +135,7 @@ def _describe(conversion: Conversion, design: Design, board: Board, images: list
 
 
 def _names(conversion: Conversion, design: Design, board: Board) -> dict[str, Any]:
-    """What the templates may use."""
+    """The values that the templates use, by name."""
     return {
         "blocks": block_design.describe(board, design.clock_mhz),
         "board": board,

@@ -1,4 +1,4 @@
-"""Test vectors of an emitted project: packets in, answers out, the answers from the golden model alone."""
+"""Test vectors of an emitted project: packets for the engine, and the answers of the golden model to them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from ese_host.ir import Codes, Dense, Network, golden
 from ese_host.protocol import Operation, Words, packets
 
 INPUT, EXPECTED = "input.txt", "expected.txt"
+"""Files of the packets and of the answers."""
 SEED = 2017
 SEQUENCES, STEPS = 4, 6
 CYCLE_WORDS = (-2, -1)
-"""Words of an answer that the golden model does not know: the test bench leaves them out of the comparison."""
+"""Indices of the words of an answer that count cycles. They are not compared: the golden model does not know them."""
 
 
 def example_codes(network: Network) -> Codes:
-    """(sequences, steps, inputs) seeded codes over the whole input range, its two ends among them."""
+    """(sequences, steps, inputs) reproducible random codes over the whole input range, including both of its ends."""
     rng = np.random.default_rng(SEED)
     low, high = network.source.low, network.source.high
     codes = rng.integers(low, high, size=(SEQUENCES, STEPS, network.inputs), endpoint=True)
@@ -29,7 +30,16 @@ def example_codes(network: Network) -> Codes:
 
 
 def vectors(network: Network, image: Words, codes: Codes | None = None) -> tuple[list[Words], list[Words]]:
-    """Packets LOAD and RUN of `example_codes` or other codes, and their answers; the answers' cycle words are zero."""
+    """The packets LOAD and RUN of a network, and their answers by the golden model.
+
+    Args:
+        network: the network.
+        image: all words of its image.
+        codes: (sequences, steps, inputs) input codes; None for `example_codes`.
+
+    Returns:
+        The two packets, and the two answers; the words of the answers that count cycles are zero.
+    """
     codes = example_codes(network) if codes is None else codes
     image_id = int(image[-1])
     sent = [packets.load_packet(image), packets.run_packet(image_id, codes, network.source)]
@@ -43,7 +53,10 @@ def vectors(network: Network, image: Words, codes: Codes | None = None) -> tuple
 
 
 def _body(network: Network, outputs: Codes, frac: int) -> Words:
-    """Output words of (sequences, frames, outputs) codes with `frac` fractional bits (docs/packets.md)."""
+    """The words in which an answer holds (sequences, frames, outputs) codes with `frac` fractional bits.
+
+    docs/packets.md describes their format.
+    """
     last = network.layers[-1]
     frames = outputs.reshape(-1, network.outputs)
     if last.output is None and (isinstance(last, Dense) or last.projection is None):
@@ -59,7 +72,13 @@ def _trailer(operation: Operation, image_id: int, sequences: int, steps: int) ->
 
 
 def write(folder: Path, networks: Sequence[Network], images: Sequence[Words]) -> None:
-    """Write both files of a new folder: each network's packets in turn."""
+    """Write the files of packets and answers into a new folder, the networks one after the other.
+
+    Args:
+        folder: the folder, which must not exist.
+        networks: the networks.
+        images: the words of the image of each network.
+    """
     folder.mkdir()
     pairs = [vectors(network, image) for network, image in zip(networks, images, strict=True)]
     for which, name in enumerate((INPUT, EXPECTED)):
@@ -67,16 +86,17 @@ def write(folder: Path, networks: Sequence[Network], images: Sequence[Words]) ->
 
 
 def write_packets(file: Path, items: Sequence[Words]) -> None:
-    """For each packet a line with its number of words, then one hexadecimal word a line."""
+    """Write packets as text: for each packet a line with its number of words, then a line with each hexadecimal word."""
     lines = [line for words in items for line in (str(len(words)), *(f"{word:08x}" for word in words))]
     file.write_text("\n".join(lines) + "\n", encoding="ascii")
 
 
 def read(file: Path) -> list[Words]:
-    """The packets of such a file.
+    """Read the packets of a file that `write_packets` wrote.
 
     Raises:
-        MissingError: it is not there. FormatError: it is none.
+        MissingError: if the file cannot be read.
+        FormatError: if it is not a list of packets.
     """
     try:
         lines = iter(file.read_text(encoding="ascii").split())

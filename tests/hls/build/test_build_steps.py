@@ -103,7 +103,7 @@ def test_a_step_that_fails(
 
 def test_a_fifo_depth_search_is_refused(graph: Any) -> None:
     with pytest.raises(
-        UnsupportedError, match=r"^fifo_opt is True; the engine's FIFOs have no depths to find: leave it out$"
+        UnsupportedError, match=r"^fifo_opt is True; the depths of the engine's FIFOs are part of the design: leave it"
     ):
         graph.build(fifo_opt=True)
 
