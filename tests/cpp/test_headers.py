@@ -1,5 +1,7 @@
-"""The C++ headers under g++: unit tests with both kinds of integer, under the address and undefined-behaviour
-sanitizers; and whole packets, sound, damaged and hostile, through a sanitized engine."""
+"""Tests of the C++ headers under g++, with the address and undefined-behaviour sanitizers.
+
+Unit tests run with both kinds of integers. Sound, damaged and hostile packets are sent to a whole engine.
+"""
 
 from __future__ import annotations
 
@@ -29,17 +31,17 @@ WARNINGS = [
     "-Werror",
     "-Wno-unknown-pragmas",
     "-Wno-unused-label",
-    # ap_int's default constructor reads what it has not written
+    # the default constructor of ap_int reads an uninitialized member
     "-Wno-uninitialized",
     "-Wno-maybe-uninitialized",
 ]
 MACHINE_WORDS = ["-DESE_MACHINE_WORDS"]
-# ap_int, which the streams' beats are made of, shifts negative numbers itself
+# The beats of the streams are ap_int also in this build, and ap_int shifts negative numbers left.
 ENGINE = [*MACHINE_WORDS, *SANITIZE, "-fno-sanitize=shift-base"]
 
 
 def compile_and_run(sources: list[Path], folder: Path, flags: list[str], arguments: list[str]) -> None:
-    """Compile with all warnings as errors, run; the program's own words are the failure's message."""
+    """Compile with warnings as errors and run the program; its output is the message of a failure."""
     program = folder / "program"
     command = [
         find_compiler(),
@@ -65,7 +67,7 @@ def compile_and_run(sources: list[Path], folder: Path, flags: list[str], argumen
 @pytest.mark.parametrize("words", [MACHINE_WORDS, []], ids=["machine-words", "ap_int"])
 @pytest.mark.parametrize("source", sorted(HERE.glob("test_*.cpp")), ids=lambda path: path.stem)
 def test_unit(source: Path, words: list[str], tmp_path: Path) -> None:
-    # ap_int shifts negative numbers itself, so only our own integers run under the sanitizers
+    # ap_int itself shifts negative numbers left, so only machine words are tested under the sanitizers.
     compile_and_run([source], tmp_path, [*words, *(SANITIZE if words else [])], [])
 
 
@@ -77,7 +79,7 @@ def test_a_check_that_fails_fails_the_test(tmp_path: Path) -> None:
 
 
 def replay(folder: Path, design: Design, sent: list[np.ndarray], flags: list[str]) -> list[np.ndarray]:
-    """Answers of a sanitized engine to packets."""
+    """The answers of an engine under sanitizers to packets."""
     (folder / "in").write_bytes(b"".join(np.array([len(p), *p], dtype="<u4").tobytes() for p in sent))
     compiled_engine.write_sources(folder, design)
     sources = [HERE / "replay.cpp", folder / "csrc/emulator/emulator.cpp"]
@@ -92,7 +94,7 @@ def replay(folder: Path, design: Design, sent: list[np.ndarray], flags: list[str
 
 @pytest.mark.parametrize("name", ["uneven", "google-lstm", "stacked", "fc", "delta-google"])
 def test_packets_under_sanitizers(name: str, tmp_path: Path) -> None:
-    """Sound packets answer as without sanitizers; damaged ones are answered, and leave a working engine."""
+    """Sound packets get the same answers as without sanitizers; damaged ones get an answer and do no harm."""
     spec, design = roomy(name)
     rng = np.random.default_rng(11)
     sent = []
@@ -116,7 +118,7 @@ def test_packets_under_sanitizers(name: str, tmp_path: Path) -> None:
 
 
 def damaged(rng: np.random.Generator, packet: np.ndarray) -> np.ndarray:
-    """A packet cut short, lengthened, or with some words overwritten."""
+    """The packet, either cut short, lengthened, or with some words overwritten."""
     words = packet.copy()
     what = rng.integers(3)
     if what == 0:
@@ -129,7 +131,7 @@ def damaged(rng: np.random.Generator, packet: np.ndarray) -> np.ndarray:
 
 
 def hostile(rng: np.random.Generator, image: np.ndarray, part: slice, changes: int) -> np.ndarray:
-    """An image with absurd contents in a part of it, behind a sound header and the right checksum."""
+    """A LOAD packet of the image with random words in one part, but with a sound header and the right checksum."""
     words = image.copy()
     for _ in range(changes):
         words[rng.integers(part.start, part.stop)] = rng.integers(0, 2**32)
@@ -139,7 +141,7 @@ def hostile(rng: np.random.Generator, image: np.ndarray, part: slice, changes: i
 
 @pytest.mark.parametrize("name", ["google-lstm", "delta-google"])
 def test_hostile_images_run_to_an_end(name: str, tmp_path: Path) -> None:
-    """Whatever a well-formed image holds, a run ends and touches no memory outside the engine's."""
+    """Whatever an image with a sound header holds, a run ends and accesses no memory outside the engine."""
     spec, design = roomy(name)
     rng = np.random.default_rng(13)
     net = network(rng, spec)
@@ -149,7 +151,7 @@ def test_hostile_images_run_to_an_end(name: str, tmp_path: Path) -> None:
     for part, changes in 30 * [(anywhere, 30), (phase_table, 2)]:
         load = hostile(rng, image, part, changes)
         sent += [load, packets.run_packet(int(load[-1]), list(inputs(rng, net, 1, 2)), net.source, trace=True)]
-    # numbers may wrap: the encoder's proof that they do not is what such an image lacks
+    # Sums may overflow here, because the encoder has not proved for these images that they do not.
     answers = replay(tmp_path, design, sent, [*ENGINE, "-fno-sanitize=signed-integer-overflow,shift"])
     assert len(answers) == len(sent)
-    assert {int(a[-6]) for a in answers[1::2]} >= {0, 6}  # some are loaded and run, others refused
+    assert {int(a[-6]) for a in answers[1::2]} >= {0, 6}  # some images are run (0), others refused (6: no image)

@@ -32,7 +32,7 @@ TIMEOUT = 2 * 3600.0
 MALFORMED_ROOM = 1 << 16
 """Room in words for the answer to a packet for which the golden model has no answer."""
 DEVICES = {"zynq-7000": "xc7z020-1clg484-VVD", "zynq-ultrascale": "xcu280-2Lfsvh2892-VVD"}
-"""The nearest device that Bambu knows: for Zynq-7000 the die of the PYNQ boards, else an UltraScale+ of another size."""
+"""Nearest device that Bambu knows: for Zynq-7000 the die of the PYNQ boards, else an UltraScale+ of another size."""
 FRONT_END = (
     # Bambu can follow the packets through the references in the engine only if every function is inlined. Small loops
     # are unrolled, as Vitis HLS is told by pragmas, so that the arrays that they index become registers, not memories.

@@ -101,7 +101,8 @@ def _check_order(layers: Sequence[Layer], mode: Mode) -> None:
         if isinstance(layer, Lstm):
             if last_only:
                 raise UnsupportedError(
-                    f"layer {layer.name!r} is an LSTM behind one without return_sequences: set it there"
+                    f"layer {layer.name!r} is an LSTM behind one without return_sequences: give that one "
+                    "return_sequences=True"
                 )
             last_only = not layer.return_sequences
     for before, _ in pairwise(layers):

@@ -86,7 +86,7 @@ def write(folder: Path, networks: Sequence[Network], images: Sequence[Words]) ->
 
 
 def write_packets(file: Path, items: Sequence[Words]) -> None:
-    """Write packets as text: for each packet a line with its number of words, then a line with each hexadecimal word."""
+    """Write packets as text: for each packet a line with its number of words, then one hexadecimal word per line."""
     lines = [line for words in items for line in (str(len(words)), *(f"{word:08x}" for word in words))]
     file.write_text("\n".join(lines) + "\n", encoding="ascii")
 

@@ -1,4 +1,4 @@
-"""Small reports in the vendor's formats, made up for the tests: the rows that are read, a few that are not."""
+"""Small reports in the formats of the vendor's tools, made up for the tests."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ Utilization Design Information
 """
 
 SYNTHESIZED = UTILIZATION.replace("3. Memory", "2. Memory").replace("4. DSP", "3. DSP")
-"""Before placement there is no section of slices' distribution."""
+"""Before placement a report has no section about the distribution of slices, so the later ones have lower numbers."""
 
 ULTRASCALE = """
 1. CLB Logic

@@ -1,4 +1,4 @@
-"""Stand-ins for Vitis HLS and Vivado: they leave the files that the real ones leave for the steps chosen."""
+"""Stand-ins for Vitis HLS and Vivado, which write the files that the real tools write for the chosen steps."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ HLS_APP = """<AutoPilot:project xmlns:AutoPilot="com.autoesl.autopilot.project" 
 
 
 def install(project_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Put both on PATH; returns the folder of what they leave, which a test may change."""
+    """Put both stand-ins on PATH; returns the folder of the files that they copy, which a test may change."""
     project, made, path = Project.open(project_path), folder / "made", folder / "bin"
     files = {
         "csim.log": f"INFO: [SIM 211-1] {vitis.CSIM_PASSED}.\n",

@@ -1,4 +1,4 @@
-"""The engine in RTL through PandA Bambu; and, without Bambu, how its runs are judged."""
+"""Tests of the engine in RTL by PandA Bambu, and, without Bambu, of how its runs are judged."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def emitted(tmp_path: Path) -> Path:
 
 
 def fake(monkeypatch: pytest.MonkeyPatch, folder: Path, log: str, results: str, code: int = 0) -> None:
-    """A `bambu` that writes this log and these results, and a `verilator`."""
+    """Put a `bambu` on PATH that writes the given log and results, and a `verilator`."""
     folder.mkdir()
     (folder / "log").write_text(log)
     script = f"#!/bin/sh\ncat '{folder / 'log'}'\nprintf '%s\\n0' '{results}' > results.txt\nexit {code}\n"
@@ -99,7 +99,7 @@ def test_the_plain_report_names_its_files(emitted: Path, tmp_path: Path, monkeyp
 def test_a_log_with_a_failure_is_a_failure(
     line: str, emitted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Bambu's exit status is 0 on several failures."""
+    """Bambu exits with status 0 after several kinds of failure, so its log is read."""
     fake(monkeypatch, tmp_path / "bin", LOG + line, "7|107,115|2115,")
     with pytest.raises(ToolError, match="bambu failed, whatever its exit status says") as refused:
         build(emitted)
@@ -175,7 +175,7 @@ def test_vitis_report_in_the_same_words(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["lstm", "skip"])
 def test_plain_word_top_under_gxx(name: str, tmp_path: Path) -> None:
-    """Bambu's top and test bench with g++: the same packets, sound and malformed; a wrong word ends it."""
+    """Bambu's top and test bench under g++ pass with sound and malformed packets, and fail if one word is wrong."""
     design, sent, golden, _ = exchange(CASES[name])
     write_sources(tmp_path, design)
     answers = bambu.answers_of(tmp_path, tmp_path, sent, golden)
@@ -196,7 +196,7 @@ def test_plain_word_top_under_gxx(name: str, tmp_path: Path) -> None:
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize("name", CASES)
 def test_rtl_equals_golden(name: str, tmp_path: Path) -> None:
-    """Every word of every answer, the engine's own cycle counter among them."""
+    """The RTL gives every word of every answer, including the cycle counter of the engine."""
     report = prove(name, tmp_path)
     proof = report.cosimulation
     assert proof is not None and proof.packets >= PACKETS and proof.iterations[1] > 0
@@ -206,7 +206,7 @@ def test_rtl_equals_golden(name: str, tmp_path: Path) -> None:
 @pytest.mark.bambu
 @pytest.mark.timeout(7200)
 def test_a_wrong_expectation_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The comparison is alive: one wrong bit of one answer, and the run is no proof."""
+    """A run with one wrong bit in one expected answer fails."""
 
     def spoilt(*arguments: object) -> list[np.ndarray]:
         answers = bambu_answers(*arguments)  # type: ignore[arg-type]

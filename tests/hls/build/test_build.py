@@ -1,4 +1,4 @@
-"""Emitted projects, the compiled engine behind `predict`, and the emulated bitstream."""
+"""Tests of emitted projects, of `predict` with the compiled engine, and of the emulated bitstream."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ FILES = {
 
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any]:
-    """A converted model, compiled as hls4ml users do, and its Keras model."""
+    """A converted and compiled model as hls4ml users have it, and its Keras model."""
     model = classifier()
     graph = convert(model, tmp_path_factory.mktemp("project") / "out", PEs=3)
     graph.compile()
@@ -59,7 +59,7 @@ def test_predict_equals_keras(compiled: tuple[Any, Any]) -> None:
 
 
 def check_bench(graph: Any) -> None:
-    """The compiled engine answers a project's test bench as the golden model did."""
+    """Check that the compiled engine answers the test vectors of a project as the golden model did."""
     folder = folder_of(graph) / "tb"
 
     def packets(name: str) -> list[Any]:

@@ -1,4 +1,4 @@
-"""`.build()` with the steps of hls4ml's Vitis backend, and `bitfile`, with stand-ins for the vendor's tools."""
+"""Tests of `.build()` with the steps of hls4ml's Vitis backend and `bitfile`, with stand-ins for the vendor's tools."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def graph(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 @pytest.fixture
 def made(graph: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    graph.write()  # a new project: nothing of an earlier test
+    graph.write()  # replaces the project, and with it all files of an earlier test
     return stand_ins.install(folder(graph), tmp_path, monkeypatch)
 
 
@@ -94,7 +94,8 @@ def test_hls4ml_s_own_report_functions_read_the_project(graph: Any, made: Path) 
 def test_a_step_that_fails(
     change: tuple[str, str | None], steps: dict[str, bool], message: str, graph: Any, made: Path
 ) -> None:
-    graph.build(cosim=True, export=True, vsynth=True, bitfile=True)  # what an earlier run left is no result
+    # This run leaves reports, which must not be taken for results of the next one.
+    graph.build(cosim=True, export=True, vsynth=True, bitfile=True)
     name, text = change
     (made / name).unlink() if text is None else (made / name).write_text(text)
     with pytest.raises(ToolError, match=message):

@@ -1,4 +1,4 @@
-"""Calls of g++ and of the vendor's tools, with stand-ins for what is not installed here."""
+"""Tests of how the tools are found and run, with stand-ins for those that are not installed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tools' reports as dataclasses."""
+"""Tests of reading the reports of Vitis HLS and Vivado."""
 
 from __future__ import annotations
 

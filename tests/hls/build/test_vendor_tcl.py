@@ -1,4 +1,4 @@
-"""Every command of the emitted Tcl scripts is the vendor's, with documented arguments; a typo does not pass."""
+"""Tests that the emitted Tcl scripts use only commands and arguments that the vendor documents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a project to a board's design folder, with stand-ins for Vitis HLS and Vivado."""
+"""Tests of building a design folder for a board, with stand-ins for Vitis HLS and Vivado."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images in their stored form: what is coded is decoded, by our reader and by bitarray's; damage is refused."""
+"""Tests of the stored form of images: our decoder and that of bitarray give the image back, and damage is refused."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def test_streams_that_lie_are_refused() -> None:
 @given(st.sampled_from(["keras-lstm", "fc", "int8"]), st.integers(0, 10**9), st.integers(0, 2**32 - 1), st.booleans())
 @settings(max_examples=150, deadline=None)
 def test_no_damage_gives_another_image(name: str, place: int, value: int, seal: bool) -> None:
-    """Whatever word is changed, even where the outer checksum is made to fit: it is refused, or is the same image."""
+    """A stored image with any word changed is refused or expands to the same image, even with a matching checksum."""
     words, sound, design = coded_of(name)
     coded = sound.copy()
     coded[place % (len(coded) - seal)] = value
@@ -189,7 +189,7 @@ def test_bits_that_no_entry_owns_are_refused() -> None:
 
 
 def test_ese_layer_is_coded_and_decoded_within_its_time() -> None:
-    """3,248,128 weights at 11%: docs/compression.md has the measured times."""
+    """Times for 3,248,128 weights, of which 11% are kept; docs/compression.md has the measured times."""
     net = ese_layer(64, density=0.11, weights="int4", family="pe-balanced")
     design = fit_design.choose_design(net, pes=64)
     start = time.process_time()

@@ -1,4 +1,4 @@
-"""Full phases: matrices stored without gaps, every weight of them; which, why, and what an image may not say."""
+"""Tests of full phases, in which every weight is stored without a gap: answers, choice of storage, and bad images."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from support.networks import Rng, Spec, inputs, matrix, network, widened
 
 
 def thinned(rng: Rng, net: Network, rows: bool) -> Network:
-    """With a third of the rows, or of the columns, of each Dense matrix zero."""
+    """The network with about a third of the rows, or of the columns, of each Dense matrix set to zero."""
     layers = []
     for layer in net.layers:
         if isinstance(layer, Dense):
@@ -41,7 +41,7 @@ def thinned(rng: Rng, net: Network, rows: bool) -> Network:
 
 @pytest.mark.parametrize("name", ["one-pe", "dense", "ttq", "int8", "fc-codebook", "fc-one-pe"])
 def test_rows_and_columns_of_zeros_and_matrices_side_by_side_are_exact(name: str) -> None:
-    """Stored full, whatever their zeros; and sparse and full ones in one image, on one PE and on uneven rows."""
+    """Full matrices with zero rows or columns are exact, and so are full and sparse matrices in one image."""
     spec, design = roomy(name)
     rng = np.random.default_rng(1)
     net = network(rng, widened(spec, pattern="full"))
@@ -62,7 +62,7 @@ def test_rows_and_columns_of_zeros_and_matrices_side_by_side_are_exact(name: str
 
 
 def test_a_full_phase_takes_rows_times_columns_and_a_fraction_of_the_memory() -> None:
-    """64 x 40 int4 weights on 8 PEs: 8 rows, 320 cycles, 80 words of four codes against 160 of two entries."""
+    """64 x 40 int4 weights on 8 PEs take 320 cycles either way, and 80 words of four codes instead of 160 of two."""
     rng = np.random.default_rng(2)
     spec = Spec(kind="int4", inputs=40, units=(), hidden=(64,), outputs=0, sequences=True, pattern="full")
     net = network(rng, spec)
@@ -139,7 +139,7 @@ def test_full_phases_are_built_where_they_save_block_ram_or_cycles() -> None:
 
 
 def wide(outputs: int = 64) -> Network:
-    """A Dense layer whose 64 x 600 weights of 4 bits take two block RAMs of each of 16 PEs sparse, one full."""
+    """A network whose Dense layer, with 64 x 600 int4 weights, takes two block RAMs per PE (of 16) sparse, one full."""
     rng = np.random.default_rng(3)
     spec = Spec(kind="int4", inputs=600, units=(), hidden=(outputs,), outputs=5, sequences=True, pattern="full")
     return network(rng, spec)
@@ -179,7 +179,7 @@ def test_a_design_without_full_phases_stores_sparse_and_keeps_its_id() -> None:
 
 
 def test_more_weights_than_are_counted_are_refused() -> None:
-    """One PE with 300 x 300 weights: sparse where few, refused where all are to be stored."""
+    """300 x 300 weights on one PE: few weights are stored sparse, but storing all of them is refused."""
     spec = Spec(kind="int4", inputs=300, units=(), hidden=(), outputs=300, sequences=True, density=0.05)
     net = network(np.random.default_rng(4), spec)
     design = replace(fit_design.choose_design(net, pes=1), full_phases=True, entry_depth=(1 << 16) - 1)
@@ -189,7 +189,7 @@ def test_more_weights_than_are_counted_are_refused() -> None:
 
 
 def changed(words: np.ndarray, at: int, value: int) -> np.ndarray:
-    """With one word of another value, and the checksum of the content."""
+    """The image with one word changed and the checksum corrected."""
     result = words.copy()
     result[at] = value
     result[-1] = zlib.crc32(result[:-1].astype("<u4").tobytes())
@@ -200,7 +200,7 @@ def test_contradictions_of_a_full_phase_are_refused() -> None:
     spec, design = roomy("dense")
     net = network(np.random.default_rng(5), widened(spec, pattern="full"))
     words = compiled_engine.encoded(net, design).words
-    record = 16  # of phase 0: 7 outputs on 4 PEs, two rows, 9 columns, then the counts of the PEs
+    record = 16  # phase 0: 7 outputs on 4 PEs, so two rows per PE; 9 columns; after the record the counts of the PEs
     for at, value, message in (
         (9, 3 << 16, "phase 0 is full with 3 rows, a stride of 2 and 18 entries; the stride must be the rows"),
         (1, words[record + 1] - (1 << 16), "phase 0 is full with 2 rows, a stride of 2 and 17 entries"),
@@ -220,7 +220,8 @@ def test_a_full_column_of_skip_mode_is_whole() -> None:
     read = compiled_engine.encoded(net, design)
     assert read.phases[0].rows == 7
     pointer = read.sections["pointers"].start
-    word = int(read.words[pointer + 2])  # bits 64 to 95: of index 1, PE 0 the upper part, PE 1 the lower
+    # Bits 64 to 95 of the section: the high bits of pointer 1 of PE 0, then the low bits of pointer 1 of PE 1.
+    word = int(read.words[pointer + 2])
     with pytest.raises(
         FormatError, match="phase 0 is full, but a column does not have one entry for each of its 7 rows"
     ):
@@ -228,7 +229,7 @@ def test_a_full_column_of_skip_mode_is_whole() -> None:
 
 
 def test_accumulators_of_rows_that_no_pe_has_stay_zero() -> None:
-    """9 rows on 4 PEs: three PEs execute a third row that does not exist, which must leave nothing behind."""
+    """With 9 rows on 4 PEs, three PEs execute a third row that does not exist; it must not change an accumulator."""
     source = Fixed(8, 1)
     kernel = Matrix(np.full((9, 3), 7), "int4", np.ones((2, 9), dtype=np.int64), 3)
     net = Network((Dense("d", kernel, np.zeros(9, dtype=np.int64), 0, False, source, None),), source)

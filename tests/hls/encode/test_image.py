@@ -1,4 +1,4 @@
-"""Images: what is encoded is read back; what is damaged, foreign or too large is refused by name."""
+"""Tests of images: an encoded image is read back, and one that is damaged, foreign or too large is refused."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def made(name: str = "keras-lstm") -> tuple[Network, Design, np.ndarray]:
 
 
 def resealed(words: np.ndarray) -> np.ndarray:
-    """With the checksum of its content."""
+    """The image with its checksum corrected."""
     return np.append(words[:-1], np.uint32(zlib.crc32(words[:-1].astype("<u4").tobytes())))
 
 
@@ -114,7 +114,7 @@ def test_a_pointer_must_reach_all_entries() -> None:
 
 
 def test_stream_designs_know_nothing_of_skip_mode() -> None:
-    """Its fields change no stream design's id, and have one value there."""
+    """The fields of skip mode do not change the id of a stream design, and have only one allowed value there."""
     _, design, _ = made()
     assert replace(design, fifo_depth=16).design_id == design.design_id
     with pytest.raises(FormatError, match="pointer_depth is 8; allowed"):
@@ -125,7 +125,7 @@ def test_stream_designs_know_nothing_of_skip_mode() -> None:
 
 
 def test_a_change_is_part_of_the_accumulators_width() -> None:
-    """One weight of level 7 and inputs from -2^15 to 2^15 - 1: the sum needs 19 bits, a single change 20."""
+    """For a weight of level 7 and inputs from -2^15 to 2^15 - 1, the sum needs 19 bits and a single change 20."""
     spec = Spec(kind="int4", inputs=1, units=(1,), outputs=0, pattern="full")
     bits = []
     for delta in ((None, None), (0, 0)):
@@ -186,7 +186,7 @@ def test_unequal_lstm_formats_are_refused() -> None:
 @given(st.integers(0, 2**32 - 1), st.sampled_from(["ternary", "int4", "int8", "int12", "int16", "codebook4"]))
 @settings(max_examples=40)
 def test_bounds_hold_for_every_prefix_of_every_order(seed: int, kind: str) -> None:
-    """Random inputs at the rails, entries in random order: no partial sum leaves the proven range."""
+    """No partial sum leaves the proved range, for inputs at the ends of their range and entries in random order."""
     rng = np.random.default_rng(seed)
     spec = widened(Spec(), kind=kind, activations=HARD8)
     weights = matrix(rng, 3, 7, spec)

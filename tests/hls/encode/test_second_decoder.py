@@ -1,4 +1,4 @@
-"""The page of the image format is complete: a decoder written from it alone gives every network back."""
+"""Tests that docs/image-format.md is complete: a decoder written from only that page gives every network back."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def facts(design: Design) -> Facts:
 
 
 def matrices(net: Network) -> dict[tuple[int, int], Matrix]:
-    """Every matrix of a network by its layer and part."""
+    """All matrices of a network, by index of layer and part."""
     found: dict[tuple[int, int], Matrix] = {}
     for index, layer in enumerate(net.layers):
         found[index, 0] = layer.kernel
@@ -36,7 +36,7 @@ def matrices(net: Network) -> dict[tuple[int, int], Matrix]:
 
 
 def check_stage(phase: DecodedPhase, layer: Lstm | Dense) -> None:
-    """Bias, peepholes and ReLU of a phase with a stage; nothing of one without."""
+    """Check bias, peepholes and ReLU of a phase with a stage, and that a phase without a stage has none of them."""
     record = phase.record
     assert record["relu"] == (isinstance(layer, Dense) and layer.relu)
     assert record["peephole"] == (record["lstm"] and isinstance(layer, Lstm) and layer.peepholes is not None)
@@ -53,7 +53,7 @@ def check_stage(phase: DecodedPhase, layer: Lstm | Dense) -> None:
 
 
 def check_threshold(phase: DecodedPhase, layer: Lstm | Dense) -> None:
-    """A delta layer's thresholds at its two matrices, zero where it has none for one of them."""
+    """Check the thresholds of a delta layer at its two matrices; they are zero if a matrix has none."""
     part = phase.record["part"]
     delta = isinstance(layer, Lstm) and layer.is_delta and part < 2
     assert phase.record.get("delta", 0) == delta

@@ -1,4 +1,4 @@
-"""One block design, written twice: the Tcl for Vivado and the .hwh for pynq say the same, cell by cell."""
+"""Tests that the Tcl script for Vivado and the .hwh for pynq describe the same block design."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def script(board: str) -> str:
 
 
 def calls(board: str, folder: Path, slack: str = "0.5", parts: str = "a:b:part0:1.0") -> list[list[str]]:
-    """Vendor commands that the script calls, under tclsh."""
+    """The vendor commands that the script calls under tclsh."""
     (folder / PRJ / "solution1/impl/ip").mkdir(parents=True)
     (folder / "bitstream.tcl").write_text(script(board))
     answers = ANSWERS.replace("SLACK_VALUE", slack).replace("BOARD_PARTS", f"{{{parts}}}")
@@ -72,7 +72,7 @@ def from_tcl(found: list[list[str]]) -> dict[str, Any]:
 
 
 def from_hwh(text: str) -> dict[str, Any]:
-    """The same out of the .hwh, by its signal and bus names; streams' wires belong to their bus."""
+    """The same dictionary from a .hwh, by its signal and bus names. Wires that belong to a bus are not listed again."""
     cells, parameters, segments = {}, {}, set()
     drivers, sinks, ends = {}, {}, {}
     for module in ElementTree.fromstring(text).iter("MODULE"):  # noqa: S314 - our own

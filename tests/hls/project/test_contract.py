@@ -1,4 +1,4 @@
-"""The wire contract: the committed contract.h is what Python writes, and csrc has no second copy of it."""
+"""Tests that the committed contract.h is what Python writes, and that csrc has no second copy of its numbers."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_writing_anew_is_how_it_is_mended(monkeypatch: pytest.MonkeyPatch, tmp_p
 
 
 def test_the_top_has_its_ports_at_the_registers_offsets() -> None:
-    """Vitis HLS reads literal offsets in pragmas: top.cpp repeats them."""
+    """Vitis HLS accepts only literal offsets in pragmas, so top.cpp repeats the offsets of the registers."""
     top = (CSRC / "tops/top.cpp").read_text(encoding="utf-8")
     ports = re.findall(r"s_axilite port = (\w+) offset = (0x[0-9a-f]+)", top)
     assert {name: int(offset, 16) for name, offset in ports} == {
@@ -137,22 +137,23 @@ def test_both_languages_read_a_record_alike(tmp_path: Path) -> None:
     random = np.random.default_rng(5)
     for _ in range(50):
         words = random.integers(0, 1 << 32, PHASE_WORDS + SCAN_WORDS, dtype=np.uint32)
-        words[7:9] = random.integers(-(1 << 17), 1 << 17, 2).astype(np.uint32)  # an element's range, as images have it
+        # Both limits lie within the range of an element, as in every image.
+        words[7:9] = random.integers(-(1 << 17), 1 << 17, 2).astype(np.uint32)
         phase = Phase.from_words(words)
         assert (phase.to_words(skip=True) & used() == words & used()).all()
         said = subprocess.run([program], input=" ".join(map(str, words)), capture_output=True, text=True, check=True)
         found = [int(number) for number in said.stdout.split()]
         expected = [int(flag in phase.flags) for flag in FLAGS]
-        expected[1] &= 1 - expected[0]  # a stage is one of the two
+        expected[1] &= 1 - expected[0]  # a phase has at most one stage, and lstm comes first
         for name in FIELDS:
-            if name not in ("layer", "part"):  # for readers; the engine ignores them
+            if name not in ("layer", "part"):  # the engine ignores these two
                 value = getattr(phase, name)
                 expected += value if isinstance(value, tuple) else [value]
         assert found == expected
 
 
 def used() -> np.ndarray:
-    """The bits of a record's words that mean something."""
+    """A mask of the bits in the words of a record that are used."""
     words = [0] * (PHASE_WORDS + SCAN_WORDS)
     words[0] = (1 << len(FLAGS)) - 1
     for place in FIELDS.values():
