@@ -81,14 +81,14 @@ NO_GPU = {"CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
 @nox.session(python="3.11")
 def keras2(session: nox.Session) -> None:
     """The plugin with Keras 2: QKeras 0.9 on TensorFlow 2.14 makes the same images."""
-    session.install("-e", ".", *KERAS2)
+    session.install("-e", ".[hls]", *KERAS2)
     session.run("pytest", "tests/hls/keras2", "-W", "ignore::UserWarning", env=NO_GPU)
 
 
 @nox.session(python="3.11")
 def hls4ml_keras2(session: nox.Session) -> None:
     """hls4ml's own tests with backend ESE under Keras 2, from its source behind `--`: docs/hls4ml-tests-keras2.md."""
-    session.install("-e", ".", *KERAS2)
+    session.install("-e", ".[hls]", *KERAS2)
     session.run("python", "-m", "benchmarks.upstream.own_tests", *checkout(session), env=NO_GPU)
 
 

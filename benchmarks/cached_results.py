@@ -94,11 +94,13 @@ def _kind(character: str) -> str:
 def digest(folder: Path, *more: bytes) -> str:
     """The first 16 hexadecimal digits of the SHA-256 of an engine's sources and of `more`.
 
-    The sources are the files that lie directly in `folder`, test benches left out, each with its name. Only their code
+    The sources are the files in `folder` and below it, test benches left out, each with its path. Only their code
     counts: a changed comment or indentation changes no digest.
     """
-    files = sorted(path for path in folder.glob("*.*") if path.name not in BENCHES)
-    text = b"".join(path.name.encode() + code_of(path.read_text(encoding="utf-8")).encode() for path in files)
+    files = sorted(path for path in folder.rglob("*.*") if path.is_file() and path.name not in BENCHES)
+    names = [path.relative_to(folder).as_posix().encode() for path in files]
+    codes = [code_of(path.read_text(encoding="utf-8")).encode() for path in files]
+    text = b"".join(name + code for name, code in zip(names, codes, strict=True))
     return hashlib.sha256(text + b"".join(more)).hexdigest()[:16]
 
 

@@ -65,6 +65,11 @@ def test_a_digest_is_of_the_engine_alone(tmp_path: Path) -> None:
     assert digest(tmp_path) == first != digest(tmp_path, b"packet")
     (tmp_path / "pe.h").write_text("two")
     assert digest(tmp_path) != first
+    (tmp_path / "engine").mkdir()
+    (tmp_path / "engine" / "scan.h").write_text("three")
+    below = digest(tmp_path)
+    (tmp_path / "engine" / "scan.h").rename(tmp_path / "scan.h")
+    assert len({first, below, digest(tmp_path)}) == 3
 
 
 ENGINE = """// A unit.

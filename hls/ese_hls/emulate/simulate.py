@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Union
+from typing import Union
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ from ese_host.ir.program import Port, ProgramRun
 from ese_host.protocol import Words
 from ese_host.runtime import DirectEngine, ProgramResult, run_program
 
-Floats = npt.NDArray[np.floating[Any]]
+Floats = npt.NDArray[np.floating]  # type: ignore[type-arg]  # NumPy 1.21 has no arguments for it at run time
 Inputs = Union[Floats, Sequence[Floats], Mapping[str, Floats]]
 
 
