@@ -1,4 +1,4 @@
-"""The commands `ese4ml emit` and `ese4ml build`."""
+"""The commands `ese4ml emit`, `ese4ml build` and `ese4ml pack`."""
 
 from __future__ import annotations
 
@@ -20,20 +20,28 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("model", type=FILE)
 @click.option("--out", required=True, type=FOLDER, help="Folder for the project; an earlier project there is replaced.")
-@click.option("--pes", type=int, help="Processing elements.  [default: those that the masks were made for, else 8]")
-@click.option("--gap-bits", type=int, help="Bits of an entry's relative index.  [default: the masks', else 5]")
-@click.option("--acc-banks", type=int, help="Accumulators a row: 1, 2 or 4.  [default: as few as the scales allow]")
-@click.option("--cells-per-cycle", type=int, help="Element-wise units: 1 or 2.  [default: 2; 1 for odd PEs]")
-@click.option("--board", default="pynq-z2", show_default=True, type=click.Choice(board_names()), help="Target board.")
+@click.option("--pes", type=int, help="Number of PEs.  [default: as many as the masks were made for, else 8]")
+@click.option("--gap-bits", type=int, help="Bits of the relative index.  [default: as the masks were made for, else 5]")
+@click.option("--acc-banks", type=int, help="Accumulators per row: 1, 2 or 4.  [default: as few as the scales allow]")
+@click.option(
+    "--cells-per-cycle", type=int, help="Element-wise units: 1 or 2.  [default: 2; 1 if the number of PEs is odd]"
+)
+@click.option(
+    "--board",
+    default="pynq-z2",
+    show_default=True,
+    type=click.Choice(board_names()),
+    help="Board that the design is for.",
+)
 @click.option("--clock-mhz", type=int, help="Clock in MHz.  [default: the board's]")
 @click.option(
     "--mode",
     default="stream",
     show_default=True,
     type=click.Choice(["stream", "skip"]),
-    help="All activations (ESE), or those that count (EIE).",
+    help="stream: every activation is multiplied (ESE). skip: only those that are not zero or have changed (EIE).",
 )
-@click.option("--fifo-depth", default=8, show_default=True, help="Skip mode: columns that a PE's FIFO holds.")
+@click.option("--fifo-depth", default=8, show_default=True, help="Columns that the FIFO of a PE holds, in skip mode.")
 @click.option(
     "--weight-code",
     type=click.Choice([*WEIGHT_KINDS]),
@@ -45,7 +53,7 @@ if TYPE_CHECKING:
     default="auto",
     show_default=True,
     type=click.Choice(["auto", "sparse", "full"]),
-    help="Each matrix the cheaper way; all without zeros; all with every weight, without gaps.",
+    help="sparse: matrices without their zeros. full: with every weight and no gaps. auto: each the cheaper way.",
 )
 @AS_JSON
 def emit(
@@ -68,8 +76,8 @@ def emit(
     from ese_hls.backend import masks_of
     from ese_hls.lower import ConversionOptions
 
-    made_for = masks_of(model)
-    pes, gap_bits = pes or made_for.get("pes", 8), gap_bits or made_for.get("gap_bits", 5)
+    masks = masks_of(model)
+    pes, gap_bits = pes or masks.get("pes", 8), gap_bits or masks.get("gap_bits", 5)
     options = ConversionOptions(
         pes, gap_bits, acc_banks, cells_per_cycle, board, clock_mhz, mode, fifo_depth, weight_code, storage
     )
@@ -91,14 +99,14 @@ def emit(
     default="g++",
     show_default=True,
     type=click.Choice(["g++", "vitis", "vivado", "bambu"]),
-    help="Tool.",
+    help="Tool that builds it.",
 )
 @click.option(
     "--step",
     "steps",
     multiple=True,
     type=click.Choice(["reset", "csim", "synth", "cosim", "export", "vsynth"]),
-    help="What to do with vitis; may be repeated.  [default: synth, export]",
+    help="Step of Vitis HLS to run; may be repeated.  [default: synth, export]",
 )
 @click.option("--timeout", default=86400.0, show_default=True, help="Seconds that Vitis HLS, Vivado or Bambu may take.")
 @AS_JSON
@@ -109,21 +117,21 @@ def build(project: Path, out: Path | None, tool: str, steps: tuple[str, ...], ti
 
         chosen = set(steps or ("synth", "export"))
         flags = {step: step in chosen for step in ("reset", "csim", "synth", "cosim", "export", "vsynth")}
-        found = build_project(project, **flags, timeout=timeout)
+        report = build_project(project, **flags, timeout=timeout)
         if as_json:
-            _print({"project": str(project), **found.to_json()})
+            _print({"project": str(project), **report.to_json()})
         else:
-            click.echo(f"{found}\nfigures in {project / NAME}, logs beside it: {', '.join(found.logs)}")
+            click.echo(f"{report}\nfigures in {project / NAME}, logs beside it: {', '.join(report.logs)}")
         return
     if tool == "bambu":
         from ese_hls.build import bambu
         from ese_hls.project import Project
 
-        report = bambu.build_project(Project.open(project), timeout=timeout)
+        proof = bambu.build_project(Project.open(project), timeout=timeout)
         if as_json:
-            _print({"project": str(project), **report.to_json()})
+            _print({"project": str(project), **proof.to_json()})
         else:
-            click.echo(f"{report}\nfigures in {project / bambu.REPORT}, log {project / bambu.FOLDER / bambu.LOG}")
+            click.echo(f"{proof}\nfigures in {project / bambu.REPORT}, log {project / bambu.FOLDER / bambu.LOG}")
         return
     if out is None:
         raise click.UsageError(f"--out is needed with {tool}: the design folder to make, e.g. --out bitstreams/ternary")
@@ -131,15 +139,15 @@ def build(project: Path, out: Path | None, tool: str, steps: tuple[str, ...], ti
 
     figures = None
     if tool == "vivado":
-        made, figures = build_bitstream(project, out, timeout=timeout)
+        manifest, figures = build_bitstream(project, out, timeout=timeout)
     else:
-        made = build_emulated(project, out)
+        manifest = build_emulated(project, out)
     if as_json:
-        plain = {key: value for key, value in made.to_json().items() if key != "design"}
+        plain = {key: value for key, value in manifest.to_json().items() if key != "design"}
         _print({"out": str(out), **plain, **({} if figures is None else {"figures": figures.to_json()})})
     else:
-        kind = "emulated bitstream, for this machine alone," if made.kind == "emulated" else "bitstream"
-        click.echo(f"{kind} of design {made.design.design_id:#010x} for {made.board} in {out}")
+        kind = "emulated bitstream (it runs on this machine only)" if manifest.kind == "emulated" else "bitstream"
+        click.echo(f"{kind} of design {manifest.design.design_id:#010x} for {manifest.board} in {out}")
         if figures is not None:
             click.echo(str(figures))
 
@@ -149,7 +157,7 @@ def build(project: Path, out: Path | None, tool: str, steps: tuple[str, ...], ti
 @click.option("--out", required=True, type=FOLDER, help="Design folder to make; an earlier one there is replaced.")
 @AS_JSON
 def pack(folder: Path, out: Path, as_json: bool) -> None:
-    """Copy the design FOLDER with its image Huffman-coded; the host decodes it when it loads."""
+    """Copy the design folder FOLDER with its image Huffman-coded; the host decodes the image when it loads it."""
     from ese_hls.build import pack_folder
 
     sizes = pack_folder(folder, out)

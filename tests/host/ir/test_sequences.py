@@ -26,7 +26,7 @@ def test_lengths_are_whole_and_within() -> None:
     assert not are_lengths(full[:0], full[:0])
 
 
-def test_inputs_are_given_by_name_in_order_or_alone() -> None:
+def test_inputs_are_given_by_name_in_order_or_as_the_only_one() -> None:
     assert by_name({"b": 1}, ["a"], alone=True) == {"b": 1}
     assert by_name([1, 2], ["a", "b"], alone=False) == {"a": 1, "b": 2}
     assert by_name([1, 2], ["a"], alone=True) == {"a": [1, 2]}
