@@ -112,7 +112,7 @@ build: $(READY) ## PROJECT -> emulated bitstream bitstreams/DESIGN
 bitstream: $(READY) ## MODEL -> bitstreams/DESIGN for BOARD: with Vitis HLS and Vivado on PATH, else the emulated one
 	$(ESE4ML) emit $(MODEL) --out $(PROJECT) --board $(BOARD)
 	@if command -v vivado >/dev/null; then $(ESE4ML) build $(PROJECT) --with vivado --out bitstreams/$(DESIGN); \
-	else echo "vivado is not on PATH: building the emulated bitstream, which runs on this machine alone"; \
+	else echo "vivado is not on PATH: building the emulated bitstream, which runs on this machine only"; \
 	$(ESE4ML) build $(PROJECT) --out bitstreams/$(DESIGN); fi
 
 wheel: $(READY) ## the wheel that a board installs

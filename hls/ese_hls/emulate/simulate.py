@@ -87,7 +87,7 @@ def codes_of(conversion: Conversion, x: Inputs) -> dict[str, Codes]:
         FormatError: if an input is missing, has another shape, or is not finite.
     """
     names = [port.name for port in conversion.inputs]
-    given = by_name(x, names, alone=len(names) == 1 and isinstance(x, np.ndarray))
+    given = by_name(x, names, only_input=len(names) == 1 and isinstance(x, np.ndarray))
     if sorted(given) != sorted(names):
         raise FormatError(f"inputs are {sorted(given) or len(x)}; expected one array for each of {names}")
     program_names = dict(zip(names, (port.name for port in conversion.program.inputs), strict=True))

@@ -45,17 +45,17 @@ def are_lengths(steps: npt.NDArray[Any], full: Lengths) -> bool:
     return bool(steps.min() >= 1 and (steps <= full).all())
 
 
-def by_name(given: Mapping[str, Any] | Sequence[Any] | Any, names: Sequence[str], alone: bool) -> dict[str, Any]:
+def by_name(given: Mapping[str, Any] | Sequence[Any] | Any, names: Sequence[str], only_input: bool) -> dict[str, Any]:
     """Assign names to inputs; the result is empty if a sequence of inputs has not as many items as there are names.
 
     Args:
         given: a mapping by name, which is copied unchanged; a sequence in the order of the names; or the only input.
         names: names of the expected inputs.
-        alone: whether a value that is no mapping is itself the only input.
+        only_input: whether a value that is no mapping is itself the only input.
     """
     if isinstance(given, Mapping):
         return dict(given)
-    if alone:
+    if only_input:
         return {names[0]: given}
     return dict(zip(names, given, strict=True)) if len(given) == len(names) else {}
 

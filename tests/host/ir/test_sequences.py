@@ -27,10 +27,10 @@ def test_lengths_are_whole_and_within() -> None:
 
 
 def test_inputs_are_given_by_name_in_order_or_as_the_only_one() -> None:
-    assert by_name({"b": 1}, ["a"], alone=True) == {"b": 1}
-    assert by_name([1, 2], ["a", "b"], alone=False) == {"a": 1, "b": 2}
-    assert by_name([1, 2], ["a"], alone=True) == {"a": [1, 2]}
-    assert by_name([1, 2], ["a"], alone=False) == {}
+    assert by_name({"b": 1}, ["a"], only_input=True) == {"b": 1}
+    assert by_name([1, 2], ["a", "b"], only_input=False) == {"a": 1, "b": 2}
+    assert by_name([1, 2], ["a"], only_input=True) == {"a": [1, 2]}
+    assert by_name([1, 2], ["a"], only_input=False) == {}
 
 
 def test_codes_outside_a_format_are_refused() -> None:

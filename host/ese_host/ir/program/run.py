@@ -150,7 +150,7 @@ def values_of(program: Program, inputs: Inputs, lengths: Any = None) -> dict[str
         FormatError: if an input is missing or unknown, or has a wrong shape or range.
     """
     names = [port.name for port in program.inputs]
-    given = by_name(inputs, names, alone=len(names) == 1)
+    given = by_name(inputs, names, only_input=len(names) == 1)
     if sorted(given) != sorted(names):
         raise FormatError(
             f"inputs are {sorted(given)}; the program has {names}: give each of them, by name or in order"
