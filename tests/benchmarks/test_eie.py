@@ -4,20 +4,23 @@ import time
 from collections import deque
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from benchmarks.machines import EIE_LAYERS, DrawnLayer, Machine, column_entries, draw, run_layer, simulate
+from benchmarks.machines import EIE_LAYERS, DrawnLayer, FcLayer, Machine, column_entries, draw, run_layer, simulate
 from ese_host.errors import FormatError, UnsupportedError
 from ese_host.image.interleave import Interleave, relative_index
 
+Work = npt.NDArray[np.int64]
 
-def clocked(work, depth):
+
+def clocked(work: Work, depth: int) -> tuple[int, int, list[int]]:
     """The rules of `skip`, one cycle at a time: cycles, stalls, busy cycles of each PE."""
     columns, pes = work.shape
-    queues = [deque() for _ in range(pes)]
+    queues: list[deque[int]] = [deque() for _ in range(pes)]
     left = [0] * pes
     busy = [0] * pes
     cycle = sent = stalls = 0
@@ -53,14 +56,14 @@ works = arrays.arrays(
 
 @given(works, st.integers(1, 9))
 @settings(max_examples=400, deadline=None)
-def test_equals_the_machine_clocked_cycle_by_cycle(work, depth):
+def test_equals_the_machine_clocked_cycle_by_cycle(work: Work, depth: int) -> None:
     run = simulate(work, depth)
     assert (run.cycles, run.stalls, run.busy.tolist()) == clocked(work, depth)
 
 
 @given(works, st.integers(1, 9))
 @settings(max_examples=100, deadline=None)
-def test_deeper_fifos_are_never_slower_and_endless_ones_meet_the_fullest_pe(work, depth):
+def test_deeper_fifos_are_never_slower_and_endless_ones_meet_the_fullest_pe(work: Work, depth: int) -> None:
     assert simulate(work, depth + 1).cycles <= simulate(work, depth).cycles
     endless = simulate(work, len(work) + 1)
     assert endless.stalls == 0
@@ -68,7 +71,7 @@ def test_deeper_fifos_are_never_slower_and_endless_ones_meet_the_fullest_pe(work
     assert floor <= endless.cycles <= floor + len(work) + 1
 
 
-def test_known_runs():
+def test_known_runs() -> None:
     assert simulate(np.array([[3]]), 1).cycles == 4  # one cycle of broadcast, three of work
     assert simulate(np.array([[1, 1], [1, 1]]), 1).cycles == 4  # a slot is free one cycle later
     assert simulate(np.array([[1, 1], [1, 1]]), 2).cycles == 3
@@ -77,12 +80,12 @@ def test_known_runs():
 
 
 @pytest.mark.parametrize("work", [np.array([1, 2]), np.array([[-1]]), np.zeros((3, 0), np.int64)])
-def test_work_that_is_none_is_refused(work):
+def test_work_that_is_none_is_refused(work: Work) -> None:
     with pytest.raises(FormatError, match="one PE at least"):
         simulate(work, 8)
 
 
-def test_refusals_name_the_value():
+def test_refusals_name_the_value() -> None:
     with pytest.raises(UnsupportedError, match="FIFO depth is 0; at least 1"):
         simulate(np.array([[1]]), 0)
     with pytest.raises(FormatError, match=r"\(5, 3\); expected \(6, columns\)"):
@@ -96,7 +99,9 @@ def test_refusals_name_the_value():
     st.integers(1, 4),
 )
 @settings(max_examples=150, deadline=None)
-def test_entries_are_the_relative_index_of_each_column(mask, keep, pes, bits):
+def test_entries_are_the_relative_index_of_each_column(
+    mask: npt.NDArray[np.bool_], keep: float, pes: int, bits: int
+) -> None:
     mask = mask & (np.random.default_rng(len(mask)).random(mask.shape) < keep)
     found = column_entries(mask, Interleave(len(mask), pes), bits)
     for column in range(mask.shape[1]):
@@ -108,7 +113,7 @@ def test_entries_are_the_relative_index_of_each_column(mask, keep, pes, bits):
 
 @given(st.integers(1, 40), st.integers(1, 60), st.integers(1, 4), st.integers(1, 12), st.integers(0, 2**32))
 @settings(max_examples=100, deadline=None)
-def test_batches_hold_every_weight_once(inputs, outputs, pes, registers, seed):
+def test_batches_hold_every_weight_once(inputs: int, outputs: int, pes: int, registers: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     active = np.sort(rng.choice(inputs, rng.integers(0, inputs + 1), replace=False))
     layer = DrawnLayer(inputs, active, rng.random((outputs, len(active))) < 0.3)
@@ -122,7 +127,7 @@ def test_batches_hold_every_weight_once(inputs, outputs, pes, registers, seed):
 
 
 @pytest.mark.parametrize("layer", EIE_LAYERS, ids=lambda layer: layer.name)
-def test_eie_layers_within_eight_points_of_the_published(layer):
+def test_eie_layers_within_eight_points_of_the_published(layer: FcLayer) -> None:
     start = time.perf_counter()
     run = run_layer(draw(layer, 0), Machine(registers=64))
     assert time.perf_counter() - start < 20
@@ -131,7 +136,7 @@ def test_eie_layers_within_eight_points_of_the_published(layer):
     assert run.floor_utilisation <= 1
 
 
-def test_fifo_depth_and_scaling_as_eie_reports_them():
+def test_fifo_depth_and_scaling_as_eie_reports_them() -> None:
     layer = draw(EIE_LAYERS[1], 0)
     depth = {deep: run_layer(layer, Machine(depth=deep)).utilisation for deep in (1, 2, 8, 16, 256)}
     assert 0.4 < depth[1] < 0.6 and depth[8] > 0.8
@@ -140,7 +145,7 @@ def test_fifo_depth_and_scaling_as_eie_reports_them():
     assert [round(cycles[1] / cycles[p]) for p in (64, 128, 256)] == pytest.approx([64, 124, 210], rel=0.2)
 
 
-def test_a_seed_gives_the_same_layer_and_rows_can_differ_in_density():
+def test_a_seed_gives_the_same_layer_and_rows_can_differ_in_density() -> None:
     layer = EIE_LAYERS[6]
     assert (draw(layer, 3).mask == draw(layer, 3).mask).all()
     assert (draw(layer, 3).mask != draw(layer, 4).mask).any()

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -73,7 +74,7 @@ def records(folder: Path) -> dict[str, tuple[str, str]]:
     return {entry["id"].split("::")[-1]: (entry["outcome"], entry["message"]) for entry in found}
 
 
-def test_backends_are_replaced_and_outcomes_told_apart(tmp_path):
+def test_backends_are_replaced_and_outcomes_told_apart(tmp_path: Path) -> None:
     assert records(tmp_path) == {
         "test_takes_the_branch[Vitis]": ("passed", ""),
         "test_of_vivado[Vivado]": ("failed", "AssertionError: assert 'ESE' == 'Vivado'"),
@@ -88,7 +89,7 @@ def test_backends_are_replaced_and_outcomes_told_apart(tmp_path):
     }
 
 
-def test_a_failure_that_vitis_shares_says_nothing_about_ese():
+def test_a_failure_that_vitis_shares_says_nothing_about_ese() -> None:
     shared = own.TestOutcome("f", "t", "t[Vitis]", "failed", "ValueError: x", 1.0, vitis="failed ImportError: y")
     alone = own.TestOutcome("f", "t", "t[Vitis-a]", "failed", "ValueError: layer 'b_7'", 1.0, vitis="passed")
     reuse = own.TestOutcome("f", "t", "t[Vitis-4]", "refused", "x['ReuseFactor'] is 4; leave it", 1.0)
@@ -100,7 +101,7 @@ def test_a_failure_that_vitis_shares_says_nothing_about_ese():
     assert own.judged(reuse) == ("refused", "x['ReuseFactor'] is N")
 
 
-def test_rows_group_what_ended_alike():
+def test_rows_group_what_ended_alike() -> None:
     results = [
         own.TestOutcome("f", "t", "t[a-io_stream-Vitis]", "passed", "", 1.0),
         own.TestOutcome("f", "t", "t[a-io_parallel-Vitis]", "passed", "", 1.0),
@@ -124,7 +125,7 @@ def test_rows_group_what_ended_alike():
         ),
     ],
 )
-def test_sources_that_are_refused(tmp_path, module, test, message):
+def test_sources_that_are_refused(tmp_path: Path, module: str | None, test: str, message: str) -> None:
     if module != "":
         (tmp_path / "test" / "pytest").mkdir(parents=True)
     if module:
@@ -134,10 +135,10 @@ def test_sources_that_are_refused(tmp_path, module, test, message):
         (tmp_path / "test" / "pytest" / test).touch()
     done = CliRunner().invoke(own.main, [str(tmp_path)])
     assert done.exit_code == 1
-    assert done.output == f"Error: {message.format(tmp_path, own.version('hls4ml'))}\n"
+    assert done.output == f"Error: {message.format(tmp_path, version('hls4ml'))}\n"
 
 
-def test_known_causes_stand_beside_their_message():
+def test_known_causes_stand_beside_their_message() -> None:
     failed = own.TestOutcome(
         "test_multiout_network.py", "test_multi_output_nn", "t", "failed", "AssertionError: assert False", 1
     )

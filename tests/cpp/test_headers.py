@@ -15,6 +15,7 @@ import pytest
 from ese_hls.emulate.gxx import find_compiler
 from ese_hls.encode import encoder
 from ese_host.device.emulated.engine import EmulatedEngine
+from ese_host.files.words import Words
 from ese_host.image.design import Design
 from ese_host.image.reader import parse
 from ese_host.protocol import packets
@@ -78,7 +79,7 @@ def test_a_check_that_fails_fails_the_test(tmp_path: Path) -> None:
         compile_and_run([wrong], tmp_path, [], [])
 
 
-def replay(folder: Path, design: Design, sent: list[np.ndarray], flags: list[str]) -> list[np.ndarray]:
+def replay(folder: Path, design: Design, sent: list[Words], flags: list[str]) -> list[Words]:
     """The answers of an engine under sanitizers to packets."""
     (folder / "in").write_bytes(b"".join(np.array([len(p), *p], dtype="<u4").tobytes() for p in sent))
     compiled_engine.write_sources(folder, design)
@@ -117,7 +118,7 @@ def test_packets_under_sanitizers(name: str, tmp_path: Path) -> None:
             np.testing.assert_array_equal(answer, plain.packet(packet, 1 << 16))
 
 
-def damaged(rng: np.random.Generator, packet: np.ndarray) -> np.ndarray:
+def damaged(rng: np.random.Generator, packet: Words) -> Words:
     """The packet, either cut short, lengthened, or with some words overwritten."""
     words = packet.copy()
     what = rng.integers(3)
@@ -130,7 +131,7 @@ def damaged(rng: np.random.Generator, packet: np.ndarray) -> np.ndarray:
     return words
 
 
-def hostile(rng: np.random.Generator, image: np.ndarray, part: slice, changes: int) -> np.ndarray:
+def hostile(rng: np.random.Generator, image: Words, part: slice, changes: int) -> Words:
     """A LOAD packet of the image with random words in one part, but with a sound header and the right checksum."""
     words = image.copy()
     for _ in range(changes):

@@ -44,7 +44,8 @@ class Files(remote_device_pb2_grpc.RemoteDeviceServicer):
     """The board's files, with the FPGA manager behind those in its folder."""
 
     def __init__(self, board: EmulatedBoard, folder: Path, name: str) -> None:
-        self.board, self.folder, self.loaded = board, folder, []
+        self.board, self.folder = board, folder
+        self.loaded: list[Any] = []
         self.files: dict[str, bytes] = {
             "/proc/version": b"Linux version 6.6 (aarch64-xilinx-linux)",
             "/proc/device-tree/chosen/pynq_board": name.encode() + b"\0",
@@ -104,7 +105,8 @@ class Buffers(buffer_pb2_grpc.RemoteBufferServicer):
     """Buffers, identified by their region's address."""
 
     def __init__(self, board: EmulatedBoard) -> None:
-        self.memory, self.regions = board.memory, {}
+        self.memory = board.memory
+        self.regions: dict[str, Any] = {}
 
     def allocate(self, request: Any, _: Any) -> Any:
         region = self.memory.allocate(request.size)

@@ -14,10 +14,11 @@ from ese_host import image
 from ese_host.bundle import golden_file, manifest
 from ese_host.check.compare import scaled
 from ese_host.files.hashing import digests
+from ese_host.files.words import Words
 from ese_host.image.design import FORMAT_VERSION, SUM_FRAC, Design
 from ese_host.ir import golden
 from ese_host.ir.activations import Activation
-from ese_host.ir.fixed import Fixed
+from ese_host.ir.fixed import Codes, Fixed
 from ese_host.ir.network import Dense, Matrix, Network
 from ese_host.ir.program import Chain, Merge, Output, Port, Program
 
@@ -29,11 +30,11 @@ needs_pynq = pytest.mark.skipif(importlib.util.find_spec("pynq") is None, reason
 DRIVERS = [pytest.param("pynq", marks=needs_pynq), "adapter"]
 
 
-def codes(count: int, steps: int, seed: int = 0) -> np.ndarray:
+def codes(count: int, steps: int, seed: int = 0) -> Codes:
     return np.random.default_rng(seed).integers(SOURCE.low, SOURCE.high + 1, size=(count, steps, INPUTS))
 
 
-def expected(inputs: np.ndarray, frac: int) -> np.ndarray:
+def expected(inputs: Codes, frac: int) -> Codes:
     result = golden.run(small_network(), inputs)
     return scaled(result.outputs, result.frac, frac, "outputs")
 
@@ -55,7 +56,7 @@ def small_network() -> Network:
     return Network((Dense("logits", kernel, np.zeros(OUTPUTS, np.int64), 0, False, SOURCE, None),), SOURCE)
 
 
-def image_words(design: Design, weights: int = 0) -> np.ndarray:
+def image_words(design: Design, weights: int = 0) -> Words:
     """A valid image without weights, because the stand-in engine ignores them. Another `weights` gives another id."""
     header = {name: 0 for name in image.HEADER} | {
         "magic": image.MAGIC, "version": FORMAT_VERSION, "design_id": design.design_id, "phases": 1,

@@ -2,6 +2,9 @@
 
 import json
 import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,11 +26,11 @@ DENSE = StudyCell("digits", "dense", 3)
 SECOND = StudyCell("digits", "dense", 3, seed=1)
 
 
-def all_cells(grid="full"):
+def all_cells(grid: str = "full") -> list[StudyCell]:
     return with_trunks(cell for question in questions(grid) for cell in question.cells)
 
 
-def record(cell, error=20.0, imbalance=1.0):
+def record(cell: StudyCell, error: float = 20.0, imbalance: float = 1.0) -> dict[str, Any]:
     """A result: phone error rate of `error`, accuracies that go with it."""
     return {
         "metrics": {
@@ -54,7 +57,7 @@ def record(cell, error=20.0, imbalance=1.0):
 
 
 @pytest.mark.parametrize("grid", SIZES)
-def test_the_grid_is_thin_and_shares_trunks(grid):
+def test_the_grid_is_thin_and_shares_trunks(grid: str) -> None:
     cells = all_cells(grid)
     assert len({cell.key for cell in cells}) == len(cells)
     assert len([cell for cell in cells if cell.stage == "quantized" and cell.weights == "int4"]) < 12
@@ -67,7 +70,7 @@ def test_the_grid_is_thin_and_shares_trunks(grid):
         questions("huge")
 
 
-def page(tmp_path, make, only=None, arguments=()):
+def page(tmp_path: Path, make: Callable[[StudyCell], dict[str, Any] | None], arguments: Sequence[object] = ()) -> str:
     store = Store(tmp_path / "results")
     for cell in all_cells():
         values = make(cell)
@@ -81,19 +84,19 @@ def page(tmp_path, make, only=None, arguments=()):
     return (tmp_path / "docs" / "study.md").read_text()
 
 
-def verdicts(text):
+def verdicts(text: str) -> dict[str, tuple[str, str]]:
     rows = re.findall(r"^\| (.*) \| (.*) \| (yes|no|not run) \|$", text, re.MULTILINE)
     return {goal: (found, holds) for goal, found, holds in rows}
 
 
-def worse(cell):
+def worse(cell: StudyCell) -> dict[str, Any]:
     """int4 costs 0.2, codebook4 0.4, ttq 1.5; DSD gains 0.5; balanced masks are 0.1 better than unbalanced."""
     error = 20.0 + {"int4": 0.2, "codebook4": 0.4, "ttq": 1.5}.get(cell.weights, 0.0)
     error += 0.1 * (cell.family == "magnitude" and cell.stage == "quantized" and cell.weights == "int4")
     return record(cell, error - 0.5 * (cell.stage == "dsd") + cell.seed)
 
 
-def test_goals_are_judged_by_the_results(tmp_path):
+def test_goals_are_judged_by_the_results(tmp_path: Path) -> None:
     (tmp_path / "notes.md").write_text("Longer training was tried.\n")
     text = page(tmp_path, worse)
     found = verdicts(text)
@@ -120,7 +123,7 @@ def test_goals_are_judged_by_the_results(tmp_path):
     assert "ttq" in (tmp_path / "docs" / "figures" / "study-density.svg").read_text()
 
 
-def test_what_has_no_result_is_not_run_rather_than_judged(tmp_path):
+def test_what_has_no_result_is_not_run_rather_than_judged(tmp_path: Path) -> None:
     text = page(tmp_path, lambda cell: worse(cell) if cell.stage == "dense" else None)
     found = verdicts(text)
     assert found.pop("dense phone error rate at most 26.5%") == ("20.00%", "yes")
@@ -129,14 +132,14 @@ def test_what_has_no_result_is_not_run_rather_than_judged(tmp_path):
     assert f"{missing} cells have none yet" in text
 
 
-def test_seeds_are_compared_with_themselves(tmp_path):
+def test_seeds_are_compared_with_themselves(tmp_path: Path) -> None:
     cells = [cell for cell in questions()[0].cells if (cell.stage, cell.seed) != ("dense", 2)]
     found = {cell: record(cell, 10 + cell.seed + (cell.weights == "codebook4")) for cell in cells}
     loss = ANSWERS[1](cells, found).goals[1]
     assert (loss.found, loss.holds) == ("1.00 ± 0.00 points", False)
 
 
-def by_utterance(errors, phones):
+def by_utterance(errors: Sequence[int], phones: Sequence[int]) -> dict[str, Any]:
     return {"samples": {"errors": errors, "phones": phones}}
 
 
@@ -144,7 +147,7 @@ def by_utterance(errors, phones):
     st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30), st.integers(1, 40)), min_size=2, max_size=9),
     st.integers(2, 5),
 )
-def test_one_seed_has_an_error_over_utterances(rows, times):
+def test_one_seed_has_an_error_over_utterances(rows: list[tuple[int, int, int]], times: int) -> None:
     first, second = DENSE, DENSE.then("dense", 1)
     one, two, phones = (list(column) for column in zip(*rows, strict=True))
     error = CellMetrics({first: by_utterance(one, phones), second: by_utterance(two, phones)}).error([first], [second])
@@ -159,7 +162,7 @@ def test_one_seed_has_an_error_over_utterances(rows, times):
     assert more.error([first], [second]) == pytest.approx(error, abs=1e-9)
 
 
-def test_an_error_over_utterances_needs_one_seed_and_its_utterances():
+def test_an_error_over_utterances_needs_one_seed_and_its_utterances() -> None:
     other = DENSE.then("dense", 1)
     found = {DENSE: by_utterance([1, 2], [5, 5]), other: {}}
     assert CellMetrics(found).error([DENSE], [other]) is None
@@ -168,22 +171,22 @@ def test_an_error_over_utterances_needs_one_seed_and_its_utterances():
     assert CellMetrics(found).error([DENSE], [other]) == pytest.approx(10.0)
 
 
-def test_one_question_alone_and_none_at_all(tmp_path):
+def test_one_question_alone_and_none_at_all(tmp_path: Path) -> None:
     text = page(tmp_path, worse, arguments=["--question", 4])
     assert re.findall(r"^## (\d)", text, re.MULTILINE) == ["4"]
     with pytest.raises(MissingError, match=r"has no result of grid 'tiny'; `ese4ml study run --grid tiny` makes them$"):
         page(tmp_path, lambda _: None, arguments=["--grid", "tiny"])
 
 
-def test_a_goal_without_values_is_open():
+def test_a_goal_without_values_is_open() -> None:
     assert limited("x", {}, 1.0).verdict == "not run"
     assert limited("x", {0: 1.0}, 1.0).verdict == "yes" and limited("x", {0: 1.01}, 1.0).verdict == "no"
 
 
-def test_costs_are_measured_once_a_kind_and_listed(tmp_path):
+def test_costs_are_measured_once_a_kind_and_listed(tmp_path: Path) -> None:
     store, seen = Store(tmp_path), []
 
-    def trial(cell):
+    def trial(cell: StudyCell) -> StageTime:
         seen.append(costs.kind(cell))
         return StageTime(10.0, 2.0)
 

@@ -1,7 +1,10 @@
 """Cells, their store and the runner: stable keys, whole files, resumption, failures, and three joblib back ends."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
 
 import joblib
 import pytest
@@ -19,7 +22,7 @@ INT4 = PRUNED.then("quantized", 1, weights="int4")
 TERNARY = PRUNED.then("quantized", 1, weights="ternary")
 
 
-def execute(cell, store):
+def execute(cell: StudyCell, store: Store) -> dict[str, Any]:
     """Stands for training: what a cell is made of, from what its trunk's file says."""
     made_of = [] if cell.trunk is None else store.model_path(cell.trunk).read_text().split()
     store.place(store.model_path(cell), lambda path: path.write_text(" ".join([*made_of, cell.stage])))
@@ -29,11 +32,11 @@ def execute(cell, store):
 
 
 @pytest.fixture
-def store(tmp_path):
+def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "study")
 
 
-def cells():
+def cells() -> st.SearchStrategy[StudyCell]:
     return st.builds(
         lambda stage, task, epochs, seed, density, options: (
             StudyCell(task, "dense", epochs, seed)
@@ -50,25 +53,25 @@ def cells():
 
 
 @given(cells(), cells())
-def test_keys_tell_cells_apart_and_json_brings_them_back(first, second):
+def test_keys_tell_cells_apart_and_json_brings_them_back(first: StudyCell, second: StudyCell) -> None:
     assert (first.key == second.key) == (first == second)
     assert StudyCell.from_json(json.loads(json.dumps(first.to_json()))) == first
 
 
-def test_keys_are_stable():
+def test_keys_are_stable() -> None:
     # a changed key would throw away hours of training
     assert DENSE.key == "digits-dense-float-seed0-68197754bf"
     assert INT4.key == "digits-quantized-pe-balanced-0.1-int4-seed0-242d734232"
 
 
-def test_trunks_come_first_and_once():
+def test_trunks_come_first_and_once() -> None:
     assert with_trunks([INT4, TERNARY, DENSE])[:2] == [DENSE, PRUNED]
     assert sorted(cell.key for cell in with_trunks([INT4, TERNARY])) == sorted(
         cell.key for cell in (DENSE, PRUNED, INT4, TERNARY)
     )
 
 
-def test_a_run_shares_trunks_and_a_second_one_does_nothing(store):
+def test_a_run_shares_trunks_and_a_second_one_does_nothing(store: Store) -> None:
     seen = []
     outcome = run([INT4, TERNARY], store, execute, progress=lambda cell, done: seen.append((cell, done)))
     assert outcome.done == [DENSE, PRUNED, INT4, TERNARY] and not outcome.failed and not outcome.waiting
@@ -80,7 +83,7 @@ def test_a_run_shares_trunks_and_a_second_one_does_nothing(store):
     assert sorted(path.suffix for path in store.folder.iterdir()) == [".json"] * 4 + [".keras"] * 4
 
 
-def test_only_what_is_missing_runs_again(store):
+def test_only_what_is_missing_runs_again(store: Store) -> None:
     run([INT4, TERNARY], store, execute)
     store.json_path(TERNARY).unlink()
     assert missing([INT4, TERNARY], store) == [TERNARY]
@@ -88,13 +91,14 @@ def test_only_what_is_missing_runs_again(store):
     assert missing([INT4, TERNARY], store) == [DENSE, TERNARY]
 
 
-def test_the_dearest_cells_of_a_level_start_first(store):
+def test_the_dearest_cells_of_a_level_start_first(store: Store) -> None:
     others = [replace(DENSE, seed=seed) for seed in range(4)]
     costs = dict(zip(others, (1.0, 4.0, 2.0, 3.0), strict=True))
     assert run(others, store, execute, costs=costs).done == [others[i] for i in (1, 3, 2, 0)]
 
 
-def test_a_failed_cell_stops_its_children_alone_and_is_tried_again(store):
+def test_a_failed_cell_stops_its_children_alone_and_is_tried_again(store: Store) -> None:
+    assert PRUNED.trunk is not None
     bad = PRUNED.trunk.then("pruned", 2, family="magnitude", density=0.1, options=(("fail", 1),))
     child = bad.then("quantized", 1, weights="int4")
     outcome = run([child, INT4], store, execute)
@@ -106,7 +110,7 @@ def test_a_failed_cell_stops_its_children_alone_and_is_tried_again(store):
 
 
 @pytest.mark.parametrize("backend", ["loky", "dask"])
-def test_cells_run_in_other_processes(store, backend):
+def test_cells_run_in_other_processes(store: Store, backend: str) -> None:
     cells = [replace(DENSE, seed=seed).then("pruned", 1, family="magnitude", density=0.5) for seed in range(3)]
     if backend == "loky":
         with joblib.parallel_config(backend="loky", n_jobs=2, inner_max_num_threads=1):
@@ -124,7 +128,7 @@ def test_cells_run_in_other_processes(store, backend):
     assert all(store.read(cell)["made_of"] == ["dense"] for cell in cells)
 
 
-def test_files_that_are_not_the_cell_s_are_refused(store):
+def test_files_that_are_not_the_cell_s_are_refused(store: Store) -> None:
     with pytest.raises(
         MissingError, match=r"^digits-dense-float-seed0-\w+\.json is not in .*study; `ese4ml study run`"
     ):
@@ -141,8 +145,8 @@ def test_files_that_are_not_the_cell_s_are_refused(store):
         store.read(INT4)
 
 
-def test_an_interrupted_write_leaves_nothing(store):
-    def half(path):
+def test_an_interrupted_write_leaves_nothing(store: Store) -> None:
+    def half(path: Path) -> None:
         path.write_text("half")
         raise KeyboardInterrupt
 
@@ -154,7 +158,10 @@ def test_an_interrupted_write_leaves_nothing(store):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: StudyCell("digits", "frozen", 1), r"^stage is 'frozen'; allowed: dense, dsd, pruned, quantized$"),
+        (
+            lambda: StudyCell("digits", cast(Any, "frozen"), 1),
+            r"^stage is 'frozen'; allowed: dense, dsd, pruned, quantized$",
+        ),
         (lambda: StudyCell("digits", "dense", 0), r"^dense cell: epochs 0, seed 0, density 1\.0; at least 1, "),
         (
             lambda: StudyCell("digits", "pruned", 1),
@@ -166,7 +173,7 @@ def test_an_interrupted_write_leaves_nothing(store):
         ),
     ],
 )
-def test_unsound_cells_are_refused(make, message):
+def test_unsound_cells_are_refused(make: Callable[[], object], message: str) -> None:
     with pytest.raises(UnsupportedError, match=message):
         make()
     with pytest.raises(FormatError, match=r"^\{'task': 1\} is no study cell \('trunk'\); train it again$"):

@@ -1,6 +1,9 @@
 """Cells really trained, on a tiny data set: stages, masks, load, storage; and the command that runs them."""
 
 import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +16,7 @@ from benchmarks.study.store import Store
 from benchmarks.study.training import train_cell, trial
 from ese_host.errors import UnsupportedError
 from ese_host.image.interleave import Interleave, entries_per_pe
+from ese_models.data import Dataset
 from ese_models.networks.inspection import load
 from ese_models.pruning import keep_per_pe
 from ese_models.records.provenance import stored_codes
@@ -35,7 +39,7 @@ DSD = DENSE.then("dsd", 2, family="magnitude", density=0.6)
 
 
 @pytest.fixture(scope="module")
-def store(tiny, tmp_path_factory):
+def store(tiny: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     store = Store(tmp_path_factory.mktemp("study"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training, "data_of", lambda _task: tiny)
@@ -44,7 +48,7 @@ def store(tiny, tmp_path_factory):
         yield store
 
 
-def test_every_stage_is_measured_and_starts_from_its_trunk(store):
+def test_every_stage_is_measured_and_starts_from_its_trunk(store: Store) -> None:
     accuracy = {cell: store.read(cell)["metrics"]["accuracy"] for cell in (DENSE, PRUNED, CODED, DSD)}
     assert all(0 < value <= 1 for value in accuracy.values())
     pruned, coded = (load(store.model_path(cell)) for cell in (PRUNED, CODED))
@@ -56,7 +60,7 @@ def test_every_stage_is_measured_and_starts_from_its_trunk(store):
         assert 0 < seconds["epoch"] < seconds["processor"]
 
 
-def test_load_is_counted_on_the_codes(store):
+def test_load_is_counted_on_the_codes(store: Store) -> None:
     counted = store.read(CODED)["load"]
     codes = stored_codes(load(store.model_path(CODED)))
     rows = {name: Interleave(len(array), PES) for name, array in codes.items()}
@@ -75,7 +79,7 @@ def test_load_is_counted_on_the_codes(store):
     assert counted["density"] == pytest.approx(0.2, abs=0.01) and store.read(DSD)["load"] == {}
 
 
-def test_storage_is_that_of_the_report(store):
+def test_storage_is_that_of_the_report(store: Store) -> None:
     sizes = {cell: store.read(cell)["storage"] for cell in (DENSE, PRUNED, CODED)}
     weights = sum(array.size for array in matrices(load(store.model_path(DENSE))).values())
     biases = 4 * 8 + 3 * 8 + 3  # gates, peepholes, classes
@@ -83,12 +87,12 @@ def test_storage_is_that_of_the_report(store):
     assert sizes[DENSE]["rate_quantized"] < 1.1 < sizes[PRUNED]["rate_quantized"] < sizes[CODED]["rate_quantized"]
 
 
-def test_a_trial_says_what_an_epoch_costs(store):
+def test_a_trial_says_what_an_epoch_costs(store: Store) -> None:
     cost = trial(DENSE)
     assert 0 < cost.epoch < cost.start
 
 
-def test_unknown_networks_and_tasks_are_refused(store):
+def test_unknown_networks_and_tasks_are_refused(store: Store) -> None:
     message = r"^network is 'huge'; allowed: qlstmp-1024, qlstmp-8, or none for the task's$"
     with pytest.raises(UnsupportedError, match=message):
         train_cell(StudyCell("japanese-vowels", "dense", 1, network="huge"), store)
@@ -96,14 +100,14 @@ def test_unknown_networks_and_tasks_are_refused(store):
         train_cell(StudyCell("mnist", "dense", 1), store)
 
 
-def stand_in(cell, store):
+def stand_in(cell: StudyCell, store: Store) -> dict[str, Any]:
     if cell.weights == "codebook4" and cell.seed == 1:
         raise ValueError("no such code")
     store.place(store.model_path(cell), lambda path: path.write_text(""))
     return {"load": {}}
 
 
-def test_the_command_goes_on_where_it_stopped(tmp_path, monkeypatch):
+def test_the_command_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cli, "execute", stand_in)
     words = ["run", "--results", str(tmp_path), "--grid", "tiny", "--question", "1", "--jobs", "1"]
     failed = CliRunner().invoke(cli.study, words).exception

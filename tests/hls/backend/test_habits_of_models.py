@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from qkeras import QActivation, quantized_relu
 from support.plugin_models import bits, chain, convert, dense, fill, frames, golden_values, recurrent
 
 
-def test_a_model_without_matrices_passes_its_input_through_the_engine(tmp_path) -> None:
+def test_a_model_without_matrices_passes_its_input_through_the_engine(tmp_path: Path) -> None:
     model = keras.Sequential(
         [keras.Input((4, 7), name="x"), QActivation(bits(8, 2), name="source"), QActivation(quantized_relu(6, 1))]
     )

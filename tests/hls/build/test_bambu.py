@@ -6,8 +6,10 @@ import json
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from click.testing import CliRunner
 
@@ -208,7 +210,7 @@ def test_rtl_equals_golden(name: str, tmp_path: Path) -> None:
 def test_a_wrong_expectation_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run with one wrong bit in one expected answer fails."""
 
-    def spoilt(*arguments: object) -> list[np.ndarray]:
+    def spoilt(*arguments: object) -> list[npt.NDArray[Any]]:
         answers = bambu_answers(*arguments)  # type: ignore[arg-type]
         answers[1][0] ^= 1
         return answers

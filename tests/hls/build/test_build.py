@@ -12,7 +12,7 @@ import pytest
 from qkeras import QActivation, quantized_sigmoid, quantized_tanh
 
 from ese_hls.build import build
-from ese_hls.project import project, vectors
+from ese_hls.project import vectors
 from ese_hls.project.project import Project
 from ese_host.bundle import golden_file
 from ese_host.bundle.folder import Folder
@@ -127,7 +127,7 @@ def test_nothing_is_left_of_a_project_that_fails_half_way(tmp_path: Path, monkey
         raise CapacityError("no room")
 
     graph = convert(classifier(), tmp_path / "out")
-    monkeypatch.setattr(project.vectors, "write", fails)
+    monkeypatch.setattr(vectors, "write", fails)
     with pytest.raises(CapacityError, match="no room"):
         graph.write()
     assert list(tmp_path.iterdir()) == []

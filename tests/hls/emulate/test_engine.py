@@ -7,9 +7,10 @@ import pytest
 from random_networks import compare_random_networks
 
 from ese_hls.encode.fit_design import choose_design
+from ese_hls.encode.matrix_storage import Storage
 from ese_host.device.emulated.engine import EmulatedEngine
 from ese_host.estimate import cycles
-from ese_host.ir.fixed import Fixed
+from ese_host.ir.fixed import Codes, Fixed
 from ese_host.ir.network import Dense, Matrix, Network
 from ese_host.protocol import packets
 from ese_host.protocol.packets import Operation
@@ -44,12 +45,13 @@ def test_cycle_model_equals_the_engines_counter(name: str) -> None:
     spec, design = roomy(name)
     rng = np.random.default_rng(3)
     with EmulatedEngine(compiled_engine.library(design)) as emulator:
-        for density, pattern, storage in (
+        cases: tuple[tuple[float, str, Storage], ...] = (
             (0.05, "random", "auto"),
             (0.4, "mixed", "auto"),
             (0.0, "corner", "full"),
             (1.0, "full", "auto"),
-        ):
+        )
+        for density, pattern, storage in cases:
             net = network(rng, widened(spec, density=density, pattern=pattern))
             made = compiled_engine.load(emulator, net, design, storage)
             for steps in (1, 2, 5):
@@ -86,9 +88,10 @@ def test_state_is_kept_on_request_and_forgotten_otherwise() -> None:
     with EmulatedEngine(compiled_engine.library(design)) as emulator:
         made = compiled_engine.load(emulator, net, design)
 
-        def run(codes: np.ndarray, keep: bool) -> list[int]:
+        def run(codes: Codes, keep: bool) -> list[int]:
             request = packets.run_packet(made.image_id, list(codes), net.source, keep=keep)
-            return emulator.packet(request, 1 << 16)[: -packets.TRAILER_WORDS].tolist()
+            outputs: list[int] = emulator.packet(request, 1 << 16)[: -packets.TRAILER_WORDS].tolist()
+            return outputs
 
         expected = run(whole, keep=False)
         head, tail = run(whole[:, :2], keep=False), run(whole[:, 2:], keep=True)

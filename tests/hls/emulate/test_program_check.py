@@ -19,6 +19,7 @@ from ese_host.cli.main import main
 from ese_host.device.emulated.faults import Faults, PacketFault
 from ese_host.device.platform import choose_platform
 from ese_host.errors import FormatError, MismatchError
+from ese_host.files.words import Words
 from ese_host.ir.program import run
 from ese_host.runtime.accelerator import Accelerator
 from ese_host.runtime.runner import run_program
@@ -66,7 +67,7 @@ def test_every_chain_is_compared_alone_and_end_to_end(folder: Path, tmp_path: Pa
 
 
 def test_one_wrong_bit_is_found_in_its_chain_and_behind_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def wrong(words: np.ndarray) -> np.ndarray:
+    def wrong(words: Words) -> Words:
         words[0] ^= 4
         return words
 

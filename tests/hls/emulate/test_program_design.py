@@ -11,7 +11,7 @@ from ese_hls.encode import encoder
 from ese_hls.encode.fit_design import choose_design
 from ese_host.errors import MismatchError, UnsupportedError
 from ese_host.ir.fixed import Fixed
-from ese_host.ir.network import Network
+from ese_host.ir.network import Lstm, Network
 from support.networks import HARD8, Spec, network
 from support.programs import bidirectional
 
@@ -52,11 +52,13 @@ def test_an_output_is_stored_in_the_designs_format() -> None:
 
 def test_layers_of_one_image_share_slope_and_offset() -> None:
     net = network(RNG, Spec(units=(4, 3), activations=HARD8))
-    other = replace(net.layers[1], gate=replace(net.layers[1].gate, slope=5461))
+    first, second = net.layers[:2]
+    assert isinstance(first, Lstm) and isinstance(second, Lstm)
+    other = replace(second, gate=replace(second.gate, slope=5461))
     mixed = Network((net.layers[0], other, *net.layers[2:]), net.source)
     message = r"^layer 'lstm1': its activations .* differ from those of layer 'lstm0', .*; an image has one of each: "
     with pytest.raises(UnsupportedError, match=message):
         choose_design(mixed, pes=2)
-    alone = Network((net.layers[0],), net.source), Network((replace(net.layers[0], gate=other.gate),), net.source)
+    alone = Network((net.layers[0],), net.source), Network((replace(first, gate=other.gate),), net.source)
     design = choose_design(*alone, pes=2)
     assert encoder.encode(alone[0], design) != encoder.encode(alone[1], design)

@@ -11,6 +11,7 @@ import pytest
 from ese_host.check.compare import Comparison, compare_program
 from ese_host.device.emulated.faults import Faults, PacketFault
 from ese_host.errors import DeviceError, EseError, MismatchError
+from ese_host.files.words import Words
 from ese_host.ir.program import run
 from ese_host.protocol.packets import load_packet
 from ese_host.runtime.accelerator import Accelerator
@@ -97,7 +98,7 @@ def test_an_image_switched_in_flight_is_found(folder: Path) -> None:
 def test_a_run_that_names_another_image_is_refused(folder: Path) -> None:
     faults = Faults()
 
-    def wrong_id(words: np.ndarray) -> np.ndarray:
+    def wrong_id(words: Words) -> Words:
         words[2] ^= 1
         return words
 

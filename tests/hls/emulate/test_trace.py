@@ -49,7 +49,8 @@ def compared(model: Any, tmp_path: Path, x: Any) -> dict[str, Any]:
             np.testing.assert_array_equal(values, expected[name], err_msg=name)
     assert np.array_equal(output, graph.predict(x))
     assert set(found) == set(expected)
-    return found
+    trace: dict[str, Any] = found
+    return trace
 
 
 def test_every_layer_of_a_hard_8_bit_classifier(tmp_path: Path) -> None:

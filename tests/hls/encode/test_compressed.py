@@ -6,6 +6,7 @@ import functools
 import time
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from ese_host import image
 from ese_host.bundle.image_file import read_image
 from ese_host.errors import CapacityError, EseError, FormatError, MismatchError
 from ese_host.files.huffman import CHUNK, LIMIT, canonical, decode_stream
+from ese_host.files.words import Words
 from ese_host.image import compressed
 from ese_host.image.design import Design
 from support import compiled_engine
@@ -30,19 +32,19 @@ from support.networks import network, widened
 
 
 @functools.cache
-def plain(name: str, seed: int = 1, pattern: str = "random", storage: Storage = "auto") -> tuple[np.ndarray, Design]:
+def plain(name: str, seed: int = 1, pattern: str = "random", storage: Storage = "auto") -> tuple[Words, Design]:
     spec, design = roomy(name)
     net = network(np.random.default_rng(seed), widened(spec, pattern=pattern))
     return compiled_engine.encoded(net, design, storage).words, design
 
 
 @functools.cache
-def coded_of(name: str) -> tuple[np.ndarray, np.ndarray, Design]:
+def coded_of(name: str) -> tuple[Words, Words, Design]:
     words, design = plain(name, pattern="mixed")
     return words, storing.compress(words, design), design
 
 
-def resealed(words: np.ndarray) -> np.ndarray:
+def resealed(words: Words) -> Words:
     return np.append(words[:-1], np.uint32(zlib.crc32(words[:-1].astype("<u4").tobytes())))
 
 
@@ -75,7 +77,7 @@ def test_streams_are_canonical_and_as_short_as_bitarrays(given_symbols: list[int
     bits, chunks = storing.encode_stream(symbols, lengths)
     np.testing.assert_array_equal(decode_stream(np.packbits(bits), chunks, lengths, len(symbols), "stream"), symbols)
     if len(symbols):
-        counts = {int(s): int((symbols == s).sum()) for s in np.unique(symbols)}
+        counts: dict[Any, int | float] = {int(s): int((symbols == s).sum()) for s in np.unique(symbols)}
         best = huffman_code(counts)
         assert len(bits) == sum(len(best[s]) * n for s, n in counts.items()) == chunks.sum()
         order = np.lexsort((np.arange(41), lengths))

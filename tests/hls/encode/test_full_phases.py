@@ -11,11 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ese_hls.encode import encoder, fit_design, matrix_storage
-from ese_hls.encode.matrix_storage import StorageChoice, StorageCost
+from ese_hls.encode.matrix_storage import (
+    Storage,  #
+    StorageChoice,
+    StorageCost,
+)
 from ese_host import image
 from ese_host.device.emulated.engine import EmulatedEngine
 from ese_host.errors import CapacityError, FormatError, MismatchError
 from ese_host.estimate import cycles
+from ese_host.files.words import Words
 from ese_host.image.design import Design
 from ese_host.image.interleave import Interleave
 from ese_host.image.packing import Packing
@@ -48,12 +53,13 @@ def test_rows_and_columns_of_zeros_and_matrices_side_by_side_are_exact(name: str
     mixed = replace(net, layers=(*network(rng, widened(spec, density=0.2)).layers[:-1], net.layers[-1]))
     seen = []
     with EmulatedEngine(compiled_engine.library(design)) as emulator:
-        for each, how in (
+        cases: tuple[tuple[Network, Storage], ...] = (
             (net, "auto"),
             (mixed, "auto"),
             (thinned(rng, net, True), "full"),
             (thinned(rng, net, False), "full"),
-        ):
+        )
+        for each, how in cases:
             made = compiled_engine.load(emulator, each, design, how)
             seen.append([phase.full for phase in made.phases])
             assert compiled_engine.compare(emulator, each, made, inputs(rng, each, 2, 4, rails=True)) > 0
@@ -188,7 +194,7 @@ def test_more_weights_than_are_counted_are_refused() -> None:
         encoder.encode(net, design, "full")
 
 
-def changed(words: np.ndarray, at: int, value: int) -> np.ndarray:
+def changed(words: Words, at: int, value: int) -> Words:
     """The image with one word changed and the checksum corrected."""
     result = words.copy()
     result[at] = value

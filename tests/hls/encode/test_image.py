@@ -17,6 +17,7 @@ from ese_hls.encode.matrix_storage import Storage
 from ese_host import image
 from ese_host.bundle.image_file import read_image
 from ese_host.errors import CapacityError, EseError, FormatError, MismatchError, UnsupportedError
+from ese_host.files.words import Words
 from ese_host.image.design import Design
 from ese_host.image.interleave import entries_per_pe
 from ese_host.image.packing import Packing
@@ -27,13 +28,13 @@ from support.designs import SKIP_SPECS, SPECS, roomy
 from support.networks import HARD8, Spec, matrix, network, widened
 
 
-def made(name: str = "keras-lstm") -> tuple[Network, Design, np.ndarray]:
+def made(name: str = "keras-lstm") -> tuple[Network, Design, Words]:
     spec, design = roomy(name)
     net = network(np.random.default_rng(1), spec)
     return net, design, np.frombuffer(encoder.encode(net, design), dtype="<u4").astype(np.uint32)
 
 
-def resealed(words: np.ndarray) -> np.ndarray:
+def resealed(words: Words) -> Words:
     """The image with its checksum corrected."""
     return np.append(words[:-1], np.uint32(zlib.crc32(words[:-1].astype("<u4").tobytes())))
 
@@ -178,6 +179,7 @@ def test_unequal_lstm_formats_are_refused() -> None:
     rng = np.random.default_rng(0)
     spec = Spec(units=(3, 3), sequences=True)
     layers = list(network(rng, spec).layers)
+    assert isinstance(layers[1], Lstm)
     layers[1] = replace(layers[1], state=Fixed(8, 3))
     with pytest.raises(UnsupportedError, match=r"'lstm1': its formats .* differ from those of layer 'lstm0'"):
         fit_design.choose_design(Network(tuple(layers), spec.source), pes=2)

@@ -30,7 +30,9 @@ proc get_board_parts {args} { return BOARD_PARTS }
 def design(clock_mhz: int = 125) -> Design:
     gate = Activation("hard_sigmoid", Fixed(8, 0, signed=False), 1 << 14, 1 << 15)
     cell = Activation("hard_tanh", Fixed(8, 1), 1 << 15, 0)
-    return Design("int4", 4, 2, 1, 24, 1, 64, 4, 16, 16, 16, 4, *[Fixed(8, 1)] * 3, gate, cell, clock_mhz)
+    return Design(
+        "int4", 4, 2, 1, 24, 1, 64, 4, 16, 16, 16, 4, Fixed(8, 1), Fixed(8, 1), Fixed(8, 1), gate, cell, clock_mhz
+    )
 
 
 def script(board: str) -> str:
@@ -73,8 +75,12 @@ def from_tcl(found: list[list[str]]) -> dict[str, Any]:
 
 def from_hwh(text: str) -> dict[str, Any]:
     """The same dictionary from a .hwh, by its signal and bus names. Wires that belong to a bus are not listed again."""
-    cells, parameters, segments = {}, {}, set()
-    drivers, sinks, ends = {}, {}, {}
+    cells: dict[Any, Any] = {}
+    parameters: dict[Any, Any] = {}
+    segments: set[Any] = set()
+    drivers: dict[Any, str] = {}
+    sinks: dict[Any, set[str]] = {}
+    ends: dict[Any, Any] = {}
     for module in ElementTree.fromstring(text).iter("MODULE"):  # noqa: S314 - our own
         name = module.get("INSTANCE")
         cells[name] = module.get("VLNV")

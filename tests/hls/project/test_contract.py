@@ -7,8 +7,10 @@ import subprocess
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from ese_hls.project import contract_header
@@ -152,7 +154,7 @@ def test_both_languages_read_a_record_alike(tmp_path: Path) -> None:
         assert found == expected
 
 
-def used() -> np.ndarray:
+def used() -> npt.NDArray[Any]:
     """A mask of the bits in the words of a record that are used."""
     words = [0] * (PHASE_WORDS + SCAN_WORDS)
     words[0] = (1 << len(FLAGS)) - 1

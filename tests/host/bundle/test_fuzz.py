@@ -16,6 +16,7 @@ from small_design import codes, expected, make_twins
 from ese_host.bundle import manifest
 from ese_host.errors import EseError
 from ese_host.files.hashing import digest
+from ese_host.ir.fixed import Codes
 from ese_host.ir.program import run
 from ese_host.runtime.accelerator import Accelerator
 from ese_host.runtime.runner import run_program
@@ -91,7 +92,7 @@ def header(data: bytearray, rng: Rng) -> None:
     data[-4:] = zlib.crc32(bytes(data[:-4])).to_bytes(4, "little")
 
 
-def trial(folder: Path, driver: Any, inputs: np.ndarray) -> bool:
+def trial(folder: Path, driver: Any, inputs: Codes) -> bool:
     """Whether a folder runs; if it does, check that it agrees with the golden model."""
     try:
         with Accelerator(folder, driver=driver, timeout=1.0) as engine:
@@ -108,7 +109,7 @@ def campaign(
     name: str,
     damages: tuple[Callable[[bytearray, Rng], None], ...],
     count: int,
-    trial: Callable[[Path, Any, np.ndarray], bool] = trial,
+    trial: Callable[[Path, Any, Codes], bool] = trial,
 ) -> int:
     """Damage a file `count` times, with its right SHA-256 in the manifest; returns how many folders still ran."""
     whole, intact_manifest = (folder / name).read_bytes(), (folder / manifest.NAME).read_text()
@@ -134,7 +135,7 @@ def campaign(
     return ran
 
 
-def twins_run(folder: Path, driver: Any, inputs: np.ndarray) -> bool:
+def twins_run(folder: Path, driver: Any, inputs: Codes) -> bool:
     """`trial` for the program of `test_program_folder`."""
     try:
         with Accelerator(folder, driver=driver, timeout=1.0) as engine:

@@ -20,8 +20,10 @@ from ese_host.check.compare import Comparison, compare
 from ese_host.device import platform
 from ese_host.device.emulated.faults import Faults, PacketFault
 from ese_host.errors import FormatError, MismatchError
+from ese_host.files.words import Words
 from ese_host.ir.program import Program
 from ese_host.protocol.answers import AnswerShape, Trace
+from ese_host.protocol.results import RunResult
 
 REQUIRED = {
     "bit_exact", "values_compared", "mismatches", "agreement_with_keras", "accuracy", "density", "entries_per_pe",
@@ -55,7 +57,7 @@ def test_without_trace_outputs_alone_are_compared(folder: Path) -> None:
     assert found["bit_exact"] and found["values_compared"] == 40 * 6 * OUTPUTS
 
 
-def wrong_once(words: np.ndarray) -> np.ndarray:
+def wrong_once(words: Words) -> Words:
     words[4 * 6 * OUTPUTS * 3] ^= 2
     return words
 
@@ -83,11 +85,9 @@ def test_compare_counts_and_names_a_traced_value() -> None:
     trace = Trace(shape.stages[0], exact.copy(), exact, exact)
     trace.exact[1, 2, 0] += 1
 
-    class Run:
-        outputs, traces, steps = exact, [trace], np.array([3, 3])
-
     comparison = Comparison()
-    compare(comparison, network, inputs, Run(), shape, first=10)
+    found = RunResult(exact, 36, np.array([3, 3]), True, [trace], 0, 0.0)
+    compare(comparison, network, inputs, found, shape, first=10)
     assert (comparison.values, comparison.mismatches) == (36, 1)
     assert comparison.first is not None
     assert comparison.first.startswith("logits rows exact: sequence 11, step 2, item 0: engine ")

@@ -109,6 +109,7 @@ def test_the_command_refuses_in_one_line() -> None:
 
 def test_choices_of_the_command() -> None:
     (option,) = (option for option in estimate.lstm.params if option.name == "masks")
+    assert isinstance(option.type, click.Choice)
     assert list(option.type.choices) == list(ESTIMATED)
     assert {"pynq-z1", "pynq-z2", "zcu104"} <= set(board_names())
 

@@ -16,6 +16,7 @@ from small_design import DRIVERS, codes, expected, needs_pynq
 
 from ese_host.device.emulated.faults import Faults, PacketFault
 from ese_host.errors import DeviceError, EseError, MismatchError
+from ese_host.files.words import Words
 from ese_host.protocol.registers import DmaBit
 from ese_host.runtime import transfers
 from ese_host.runtime.accelerator import Accelerator
@@ -27,11 +28,16 @@ TIMEOUT = 0.2
 
 
 def flip(word: int, bits: int = 1) -> Any:
-    def alter(words: np.ndarray) -> np.ndarray:
+    def alter(words: Words) -> Words:
         words[word] ^= bits
         return words
 
     return alter
+
+
+def unknown_error(words: Words) -> Words:
+    words[-6] = 99
+    return words
 
 
 PACKET_FAULTS = {
@@ -48,8 +54,8 @@ PACKET_FAULTS = {
     "garbled image id": (PacketFault(packet=flip(2)), "RUN answered with error 7 (WRONG_IMAGE)"),
     "garbled trailer": (PacketFault(answer=flip(-8)), "words of the answer start with 0x45534545"),
     "other image": (PacketFault(answer=flip(-5)), "the engine's answer names image"),
-    "steps missing": (PacketFault(answer=flip(-3)), "the engine ran 2 sequences and 7 steps; 2 and 6 were sent"),
-    "unknown error": (PacketFault(answer=lambda words: np.put(words, -6, 99) or words), "error 99"),
+    "steps missing": (PacketFault(answer=flip(-3)), "the engine did 2 sequences and 7 steps; 2 and 6 were sent"),
+    "unknown error": (PacketFault(answer=unknown_error), "error 99"),
 }
 
 

@@ -38,7 +38,7 @@ pytestmark = [
 @pytest.fixture
 def board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeRemoteBoard]:
     """A running board. pynq's metadata cache stays off, because pynq writes it into its own package folder."""
-    monkeypatch.setattr(remote.RemoteDevice, "gen_cache", lambda *_: None)
+    monkeypatch.setattr("pynq.pl_server.remote_device.RemoteDevice.gen_cache", lambda *_: None)
     (tmp_path / "firmware").mkdir()
     server = FakeRemoteBoard(BOARD, tmp_path / "firmware", Faults())
     yield server

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -300,7 +300,11 @@ def test_search_gives_the_nearest_where_none_fits() -> None:
     ("question", "error", "message"),
     [
         (lambda: Pruning(0), UnsupportedError, "density is 0; more than 0 and at most 1 is allowed"),
-        (lambda: Pruning(0.1, "random"), UnsupportedError, "masks are 'random'; allowed: gap-aware, pe-balanced"),
+        (
+            lambda: Pruning(0.1, cast(Any, "random")),
+            UnsupportedError,
+            "masks are 'random'; allowed: gap-aware, pe-balanced",
+        ),
         (lambda: of(ESE, Pruning((0.1, 0.2)), 8), UnsupportedError, "2 densities are given; matrix 3 has none"),
         (lambda: of_sizes([], Pruning(0.1), 8, 2), UnsupportedError, "there is no layer"),
         (

@@ -8,6 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ese_host.ir.network import Dense
+
 pytest.importorskip("numba", reason="gap-aware masks come with the 'train' extra")
 pytest.importorskip("ese_hls.encode.encoder", reason="the encoder comes with the 'hls' extra")
 
@@ -52,7 +54,7 @@ def pruned(rng: Rng, spec: Spec, pes: int, gap_bits: int, density: float) -> Net
         return replace(matrix, codes=matrix.codes * mask)
 
     net = network(rng, replace(spec, pattern="full"))
-    layers = []
+    layers: list[Lstm | Dense] = []
     for layer in net.layers:
         if isinstance(layer, Lstm):
             projection = None if layer.projection is None else sparse(layer.projection, 1)

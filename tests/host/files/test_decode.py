@@ -16,8 +16,8 @@ from ese_host.errors import FormatError
 from ese_host.files import json_text
 from ese_host.files.decoder import JsonForm, KeepsUnknown, decode, encode
 from ese_host.image.design import Design
+from ese_host.ir.activations import Activation
 from ese_host.ir.fixed import Fixed
-from ese_host.ir.network import Activation
 from support.designs import SKIP_SPECS, SPECS, roomy
 
 

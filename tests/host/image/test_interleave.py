@@ -3,6 +3,7 @@
 from itertools import pairwise
 
 import numpy as np
+import numpy.typing as npt
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -50,7 +51,7 @@ def test_positions_rebuild_the_matrix(seed: int, items: int, columns: int, pes: 
 
 
 @st.composite
-def matrices(draw: st.DrawFn) -> tuple[np.ndarray, Interleave]:
+def matrices(draw: st.DrawFn) -> tuple[npt.NDArray[np.int64], Interleave]:
     """A matrix of codes from -9 to 9, with one of four densities, and the interleave of its rows over PEs."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     interleave = Interleave(group := draw(st.sampled_from([1, 4])), draw(st.integers(1, 9)), group)
@@ -60,7 +61,7 @@ def matrices(draw: st.DrawFn) -> tuple[np.ndarray, Interleave]:
 
 
 @given(matrices())
-def test_positions_and_values_rebuild_the_matrix(case: tuple[np.ndarray, Interleave]) -> None:
+def test_positions_and_values_rebuild_the_matrix(case: tuple[npt.NDArray[np.int64], Interleave]) -> None:
     matrix, interleave = case
     rebuilt = np.zeros_like(matrix)
     for pe, (positions, values) in enumerate(interleave.placed(matrix)):
@@ -72,7 +73,7 @@ def test_positions_and_values_rebuild_the_matrix(case: tuple[np.ndarray, Interle
 
 @given(matrices(), kinds, st.integers(2, 8), st.booleans())
 def test_entries_walk_back_to_the_matrix(
-    case: tuple[np.ndarray, Interleave], kind: WeightKind, gap_bits: int, by_column: bool
+    case: tuple[npt.NDArray[np.int64], Interleave], kind: WeightKind, gap_bits: int, by_column: bool
 ) -> None:
     matrix, interleave = case
     rebuilt = np.zeros_like(matrix)

@@ -16,9 +16,10 @@ from ese_host.errors import CapacityError, FormatError
 from ese_host.ir import golden
 from ese_host.ir.activations import Activation
 from ese_host.ir.activations import activate as activate_codes
-from ese_host.ir.fixed import Fixed
+from ese_host.ir.fixed import Codes, Fixed
 from ese_host.ir.network import Dense, Lstm, Matrix, Network
 from ese_host.ir.tables import tanh_table
+from ese_host.ir.weight_kinds import WeightKind
 from support.networks import HARD8, SMOOTH16, Spec, inputs, network, widened
 
 SPECS = [
@@ -43,11 +44,11 @@ def quantize(value: Fraction, form: Fixed) -> Fraction:
     return Fraction(code) / Fraction(2) ** form.frac
 
 
-def real(codes: np.ndarray, frac: int) -> list[Fraction]:
+def real(codes: Codes, frac: int) -> list[Fraction]:
     return [Fraction(int(c)) / 2**frac for c in codes]
 
 
-def activate(x: Fraction, activation: Activation, table: np.ndarray) -> Fraction:
+def activate(x: Fraction, activation: Activation, table: Codes) -> Fraction:
     if activation.hard:
         clipped = min(max(x, Fraction(-64)), Fraction(64))
         line = clipped * Fraction(activation.slope, 1 << 15) + Fraction(activation.offset, 1 << 15)
@@ -82,7 +83,9 @@ def last_broadcast(before: list[Fraction], now: list[Fraction], threshold: int |
     return [new if abs(new - old) > limit else old for old, new in zip(before, now, strict=True)]
 
 
-def step(layer: Lstm, x: list[Fraction], h: list[Fraction], c: list[Fraction], table: np.ndarray) -> tuple:
+def step(
+    layer: Lstm, x: list[Fraction], h: list[Fraction], c: list[Fraction], table: Codes
+) -> tuple[list[Fraction], list[Fraction], list[Fraction]]:
     n = layer.units
     bias = real(layer.bias, layer.bias_frac)
     z = [a + b + d for a, b, d in zip(product(layer.kernel, x), product(layer.recurrent, h), bias, strict=True)]
@@ -153,7 +156,7 @@ def test_golden_npz_round_trip(spec: Spec, seed: int) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04junk", b"not a zip file at all"])
-def test_a_file_that_is_no_golden_npz_is_refused(content: bytes, tmp_path) -> None:
+def test_a_file_that_is_no_golden_npz_is_refused(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "golden.npz"
     path.write_bytes(content)
     with pytest.raises(FormatError, match=r"golden\.npz"):
@@ -170,7 +173,13 @@ def test_inputs_of_another_shape_or_range_are_refused() -> None:
 
 def test_a_kind_refuses_codes_that_it_does_not_hold() -> None:
     scale = np.ones((2, 1), dtype=np.int64)
-    for kind, low, high in (("int4", -8, 7), ("int8", -128, 127), ("int12", -2048, 2047), ("int16", -32768, 32767)):
+    ranges: tuple[tuple[WeightKind, int, int], ...] = (
+        ("int4", -8, 7),
+        ("int8", -128, 127),
+        ("int12", -2048, 2047),
+        ("int16", -32768, 32767),
+    )
+    for kind, low, high in ranges:
         Matrix(np.array([[low, high]]), kind, scale, 0)
         message = rf"{kind} codes span 0\.\.{high + 1}; {low}\.\.{high} are allowed: quantize first"
         with pytest.raises(FormatError, match=message):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,14 +20,16 @@ def test_the_matrices_of_a_layer_are_all_of_its_matrices(spec: Spec) -> None:
         fields = {name: value for name, value in vars(layer).items() if isinstance(value, Matrix)}
         assert layer.matrices() == fields and tuple(fields) == PARTS[: len(fields)]
         for part, matrix in layer.matrices().items():
-            gated = isinstance(layer, Lstm) and part != "projection"
-            assert layer.group(part) == (GATES if gated else 1)
-            assert len(matrix.codes) == layer.group(part) * (layer.units if gated else layer.outputs)
+            rows, group = layer.outputs, 1
+            if isinstance(layer, Lstm) and part != "projection":
+                rows, group = layer.units, GATES
+            assert layer.group(part) == group and len(matrix.codes) == group * rows
 
 
 def test_a_part_names_the_field_that_holds_it() -> None:
     layer = network(np.random.default_rng(0), PROJECTED).layers[0]
     for part, matrix in layer.matrices().items():
-        changed = replace(layer, **{part: replace(matrix, scale_frac=3)})
+        changes: dict[str, Any] = {part: replace(matrix, scale_frac=3)}
+        changed = replace(layer, **changes)
         assert [m.scale_frac for m in changed.matrices().values()].count(3) == 1
         assert changed.matrices()[part].scale_frac == 3

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ese_host.errors import DeviceError
+from ese_host.files.words import Words
 from ese_host.ir.fixed import Fixed
 from ese_host.protocol.answers import AnswerShape, TraceStage
 
@@ -26,7 +27,7 @@ def halves(value: int) -> list[int]:
     return [value & 0xFFFFFFFF, (value >> 32) & 0xFFFFFFFF]
 
 
-def answer(shape: AnswerShape, lengths: list[int], rng: np.random.Generator, trace: bool) -> tuple[np.ndarray, Values]:
+def answer(shape: AnswerShape, lengths: list[int], rng: np.random.Generator, trace: bool) -> tuple[Words, Values]:
     """An answer built word by word, and the values in it."""
     words: list[int] = []
     values: Values = {}

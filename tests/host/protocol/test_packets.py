@@ -8,14 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ese_host.errors import DeviceError, EseError, FormatError, MismatchError
-from ese_host.ir.fixed import Fixed
+from ese_host.files.words import Words
+from ese_host.ir.fixed import Codes, Fixed
 from ese_host.protocol import packets
 from ese_host.protocol.packets import ErrorCode, Operation, Trailer
 
 FORMATS = (Fixed(16, 4), Fixed(8, 1), Fixed(16, 4, signed=False), Fixed(3, 3))
 
 
-def unpack(words: np.ndarray, inputs: int, source: Fixed) -> tuple[list[int], list[np.ndarray]]:
+def unpack(words: Words, inputs: int, source: Fixed) -> tuple[list[int], list[Codes]]:
     """A second, independent reader of RUN packets, word by word."""
     rest = [int(word) for word in words]
     head, rest = rest[:4], rest[4:]
@@ -78,13 +79,13 @@ def test_reset_packet() -> None:
         ),
     ],
 )
-def test_bad_sequences_are_refused(sequences: list[np.ndarray], message: str) -> None:
+def test_bad_sequences_are_refused(sequences: list[Codes], message: str) -> None:
     with pytest.raises(FormatError) as error:
         packets.run_packet(1, sequences, Fixed(8, 3))
     assert message in str(error.value)
 
 
-def trailer(*words: int) -> np.ndarray:
+def trailer(*words: int) -> Words:
     return np.array([packets.TRAILER_MAGIC, *words], dtype=np.uint32)
 
 

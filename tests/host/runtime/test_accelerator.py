@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from small_design import (
     DRIVERS,
@@ -106,7 +107,7 @@ def test_results_are_copies(folder: Path, driver: Any) -> None:
         (np.full((2, 3, INPUTS), 999), None, "input codes span 999..999"),
     ],
 )
-def test_wrong_inputs_are_refused_unsent(folder: Path, inputs: np.ndarray, lengths: Any, message: str) -> None:
+def test_wrong_inputs_are_refused_unsent(folder: Path, inputs: npt.NDArray[Any], lengths: Any, message: str) -> None:
     with Accelerator(folder, driver="adapter") as engine:
         with pytest.raises(FormatError) as error:
             engine.run(inputs, lengths)

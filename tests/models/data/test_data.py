@@ -3,6 +3,7 @@
 import hashlib
 import subprocess
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,16 +12,18 @@ from ese_host.errors import FormatError, MissingError
 from ese_models.data import cache, japanese_vowels, read_ts
 from ese_models.data.cache import Wheel, WheelFile, fetch
 
+PlacedWheel = tuple[Wheel, WheelFile, Path]
+
 HEADER = "# a comment\n@problemName Tiny\n@timeStamps false\n@dimensions 2\n@classLabel true x y\n@data\n"
 
 
-def written(tmp_path, text):
+def written(tmp_path: Path, text: str) -> Path:
     path = tmp_path / "tiny.ts"
     path.write_text(text)
     return path
 
 
-def test_reader_gives_steps_by_dimensions(tmp_path):
+def test_reader_gives_steps_by_dimensions(tmp_path: Path) -> None:
     series = read_ts(written(tmp_path, HEADER + "1,2,3:4,5,6:y\n-1.5:2e-1:x\n"))
     assert series.classes == ("x", "y") and series.labels.tolist() == [1, 0]
     assert series.values[0].tolist() == [[1, 4], [2, 5], [3, 6]]
@@ -41,12 +44,12 @@ def test_reader_gives_steps_by_dimensions(tmp_path):
         (HEADER.replace("Stamps false", "Stamps true") + "1:2:x\n", "has time stamps"),
     ],
 )
-def test_reader_refuses_what_is_no_ts_file(tmp_path, text, message):
+def test_reader_refuses_what_is_no_ts_file(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(FormatError, match=message):
         read_ts(written(tmp_path, text))
 
 
-def test_padding_stands_in_front(tmp_path):
+def test_padding_stands_in_front(tmp_path: Path) -> None:
     split = japanese_vowels.pad(read_ts(written(tmp_path, HEADER + "1,2,3:4,5,6:y\n")), steps=5)
     assert split.inputs.shape == (1, 5, 2) and split.inputs.dtype == np.float32
     assert split.inputs[0, :, 0].tolist() == [0, 0, 1, 2, 3] and split.lengths.tolist() == [3]
@@ -55,7 +58,7 @@ def test_padding_stands_in_front(tmp_path):
 
 
 @pytest.fixture
-def wheel(tmp_path):
+def wheel(tmp_path: Path) -> PlacedWheel:
     source = tmp_path / "tiny-1-py3-none-any.whl"
     with zipfile.ZipFile(source, "w") as archive:
         archive.writestr("tiny/data.ts", HEADER + "1:2:x\n")
@@ -63,13 +66,15 @@ def wheel(tmp_path):
     return Wheel("tiny==1", source.name, hashlib.sha256(source.read_bytes()).hexdigest()), member, source
 
 
-def no_network(*args, **kwargs):
+def no_network(*args: str, **kwargs: object) -> subprocess.CompletedProcess[str]:
     return subprocess.CompletedProcess(args, 1, "", "ERROR: No matching distribution found for tiny==1\n")
 
 
-def test_without_a_network_the_file_to_place_is_named(tmp_path, wheel, monkeypatch):
+def test_without_a_network_the_file_to_place_is_named(
+    tmp_path: Path, wheel: PlacedWheel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     spec, member, source = wheel
-    monkeypatch.setattr(cache.subprocess, "run", no_network)
+    monkeypatch.setattr(subprocess, "run", no_network)
     folder = tmp_path / "cache"
     with pytest.raises(MissingError) as caught:
         fetch(spec, [member], folder)
@@ -84,16 +89,18 @@ def test_without_a_network_the_file_to_place_is_named(tmp_path, wheel, monkeypat
     assert fetch(spec, [member], folder) == [path]  # cached: pip is not asked again
 
 
-def test_a_pip_that_hangs_is_a_missing_file(tmp_path, wheel, monkeypatch):
-    def hangs(command, timeout, **kwargs):
+def test_a_pip_that_hangs_is_a_missing_file(
+    tmp_path: Path, wheel: PlacedWheel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hangs(command: list[str], timeout: float, **kwargs: object) -> None:
         raise subprocess.TimeoutExpired(command, timeout)
 
-    monkeypatch.setattr(cache.subprocess, "run", hangs)
+    monkeypatch.setattr(subprocess, "run", hangs)
     with pytest.raises(MissingError, match="timed out after 3 seconds"):
         fetch(wheel[0], [wheel[1]], tmp_path / "cache", timeout=3)
 
 
-def test_a_wheel_with_another_checksum_is_refused(tmp_path, wheel):
+def test_a_wheel_with_another_checksum_is_refused(tmp_path: Path, wheel: PlacedWheel) -> None:
     spec, member, source = wheel
     folder = tmp_path / "cache"
     folder.mkdir()
@@ -103,7 +110,7 @@ def test_a_wheel_with_another_checksum_is_refused(tmp_path, wheel):
     assert [path.name for path in folder.iterdir()] == [source.name]
 
 
-def test_cache_folder_follows_the_environment(monkeypatch, tmp_path):
+def test_cache_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("ESE4ML_CACHE", str(tmp_path))
     assert cache.cache_folder() == tmp_path
     monkeypatch.delenv("ESE4ML_CACHE")
@@ -111,7 +118,7 @@ def test_cache_folder_follows_the_environment(monkeypatch, tmp_path):
 
 
 @pytest.mark.network
-def test_japanese_vowels_has_its_published_sizes():
+def test_japanese_vowels_has_its_published_sizes() -> None:
     found = japanese_vowels.load()
     assert found.train.inputs.shape == (270, 29, 12) and found.test.inputs.shape == (370, 29, 12)
     assert np.bincount(found.train.labels).tolist() == [30] * 9

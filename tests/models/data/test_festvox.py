@@ -2,8 +2,11 @@
 
 import json
 import subprocess
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,12 +22,13 @@ from ese_models.training.metrics import collapsed
 RATE = 16000
 
 
-def tone(hertz, seconds=0.5, size=8000):
-    return (size * np.sin(2 * np.pi * hertz * np.arange(int(seconds * RATE)) / RATE)).astype(np.int16)
+def tone(hertz: float, seconds: float = 0.5, size: float = 8000) -> npt.NDArray[np.int16]:
+    wave = size * np.sin(2 * np.pi * hertz * np.arange(int(seconds * RATE)) / RATE)
+    return np.asarray(wave, dtype=np.int16)
 
 
 @pytest.mark.parametrize("hertz", [200, 440, 1000, 2500, 6000])
-def test_a_tone_peaks_in_the_filter_around_it(hertz):
+def test_a_tone_peaks_in_the_filter_around_it(hertz: float) -> None:
     features = Features()
     values = log_mel(tone(hertz), features)
     assert values.shape == (1 + (8000 - 400) // 160, 51) and values.dtype == np.float32
@@ -35,7 +39,7 @@ def test_a_tone_peaks_in_the_filter_around_it(hertz):
     assert np.allclose(values[:, 50], np.log(8000**2 / 2), atol=0.05)
 
 
-def test_filters_rise_and_fall_and_meet_in_their_neighbours_middles():
+def test_filters_rise_and_fall_and_meet_in_their_neighbours_middles() -> None:
     filters = mel_filters(Features())
     assert filters.shape == (50, 257) and (filters >= 0).all() and filters.max() <= 1
     inner = slice(filters[0].argmax(), filters[-1].argmax())
@@ -45,7 +49,7 @@ def test_filters_rise_and_fall_and_meet_in_their_neighbours_middles():
 
 
 @given(st.integers(1, 30), st.floats(-3, 3), st.floats(-5, 5))
-def test_differences_of_a_line_are_its_slope_and_zero(frames, slope, start):
+def test_differences_of_a_line_are_its_slope_and_zero(frames: int, slope: float, start: float) -> None:
     line = (start + slope * np.arange(frames, dtype=np.float32))[:, None].astype(np.float32)
     values = with_differences(line, 2)
     assert values.shape == (frames, 3) and (values[:, :1] == line).all()
@@ -53,7 +57,7 @@ def test_differences_of_a_line_are_its_slope_and_zero(frames, slope, start):
     assert np.allclose(values[4 : frames - 4, 2], 0, atol=1e-4)
 
 
-def test_recordings_that_do_not_fit_are_refused():
+def test_recordings_that_do_not_fit_are_refused() -> None:
     with pytest.raises(FormatError, match=r"^recording has shape \(399,\); one channel of at least 400 is needed$"):
         log_mel(np.zeros(399, np.int16), Features())
     with pytest.raises(FormatError, match=r"shape \(800, 2\); one channel"):
@@ -61,13 +65,13 @@ def test_recordings_that_do_not_fit_are_refused():
     assert (log_mel(np.zeros(800, np.int16), Features()) == np.log(np.float32(1e-3))).all()  # silence is finite
 
 
-def written(tmp_path, text):
+def written(tmp_path: Path, text: str) -> Path:
     path = tmp_path / "ru_0001.lab"
     path.write_text(text)
     return path
 
 
-def test_labels_hold_until_their_end(tmp_path):
+def test_labels_hold_until_their_end(tmp_path: Path) -> None:
     phones = read_lab(written(tmp_path, "signal x\n#\n0.1 125 pau\n0.25 125 a\n 0.30 125 t\n\n"))
     assert phones.names == ("pau", "a", "t") and phones.ends.tolist() == [0.1, 0.25, 0.3]
     assert phones.at(np.array([0.0, 0.0999, 0.1, 0.2, 0.29, 0.5])) == ["pau", "pau", "a", "a", "t", "t"]
@@ -85,22 +89,25 @@ def test_labels_hold_until_their_end(tmp_path):
         ("#\ninf 1 a\n", r"^ru_0001\.lab line 2: end inf does not follow 0\.0; times must rise$"),
     ],
 )
-def test_labels_that_are_none_are_refused(tmp_path, text, message):
+def test_labels_that_are_none_are_refused(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(FormatError, match=message):
         read_lab(written(tmp_path, text))
 
 
-def utterances(lengths, seed=0):
+def utterances(
+    lengths: Sequence[int], seed: int = 0
+) -> tuple[list[npt.NDArray[np.float32]], list[npt.NDArray[np.int64]]]:
     rng = np.random.default_rng(seed)
     labels = [rng.integers(0, 51, -(-count // 7)).repeat(7)[:count] for count in lengths]
     return [rng.normal(2, 3, (count, 6)).astype(np.float32) for count in lengths], labels
 
 
-def test_every_frame_is_trained_once_and_tested_with_its_delay():
+def test_every_frame_is_trained_once_and_tested_with_its_delay() -> None:
     lengths = [40, 23, 7, 55, 20, 31, 64, 12, 90, 33, 41]
     frames, labels = utterances(lengths)
     found = festvox_ru.assembled(frames, labels, chunk=20)
     assert found.remark == "one speaker, Russian, machine-aligned labels" and len(found.classes) == 51
+    assert found.mean is not None and found.deviation is not None
     kept = [index for index in range(11) if index != 9]
     assert (found.train.labels != NO_LABEL).sum() == sum(lengths[index] for index in kept)
     seen = np.concatenate([frames[index] for index in kept])
@@ -120,7 +127,7 @@ def test_every_frame_is_trained_once_and_tested_with_its_delay():
 
 
 @pytest.fixture
-def voice(tmp_path):
+def voice(tmp_path: Path) -> Path:
     """Ten recordings of two tones, with labels, as the package has them."""
     folder = tmp_path / "msu_ru_nsh_clunits"
     for name in ("wav", "lab"):
@@ -131,7 +138,7 @@ def voice(tmp_path):
     return folder
 
 
-def test_features_are_computed_once_for_their_parameters(tmp_path, voice):
+def test_features_are_computed_once_for_their_parameters(tmp_path: Path, voice: Path) -> None:
     found = festvox_ru.load(tmp_path)
     assert found.train.inputs.shape == (9 * 2, 100, 153) and found.test.inputs.shape[2] == 153
     phones = [found.classes[label] for label in collapsed(found.test.labels[0][found.test.labels[0] != NO_LABEL])]
@@ -146,7 +153,7 @@ def test_features_are_computed_once_for_their_parameters(tmp_path, voice):
     assert len(list(tmp_path.glob("features-*.npz"))) == 2
 
 
-def test_a_recording_or_phone_of_another_kind_is_refused(tmp_path, voice):
+def test_a_recording_or_phone_of_another_kind_is_refused(tmp_path: Path, voice: Path) -> None:
     wavfile.write(voice / "wav" / "ru_0003.wav", 8000, tone(300))
     with pytest.raises(FormatError, match=r"^ru_0003\.wav has 8000 int16 a second; expected 16000 int16$"):
         festvox_ru.load(tmp_path)
@@ -158,12 +165,14 @@ def test_a_recording_or_phone_of_another_kind_is_refused(tmp_path, voice):
 
 
 @pytest.mark.parametrize("placed", [False, True])
-def test_without_a_network_the_package_to_place_is_named(tmp_path, monkeypatch, placed):
-    def run(command, **kwargs):
+def test_without_a_network_the_package_to_place_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, placed: bool
+) -> None:
+    def run(command: list[str], **kwargs: object) -> subprocess.CompletedProcess[str]:
         assert command == ["apt-get", "download", "-q", "festvox-ru=0.5+dfsg-6"]
         return subprocess.CompletedProcess(command, 100, "", "W: old list\nE: Unable to locate package festvox-ru\n")
 
-    monkeypatch.setattr(cache.subprocess, "run", run)
+    monkeypatch.setattr(subprocess, "run", run)
     file = tmp_path / "festvox-ru_0.5+dfsg-6_all.deb"
     if placed:
         file.write_bytes(b"another")
@@ -180,14 +189,14 @@ def test_without_a_network_the_package_to_place_is_named(tmp_path, monkeypatch, 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_dpkg_the_folder_to_place_is_named(tmp_path, monkeypatch):
+def test_without_dpkg_the_folder_to_place_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     package = cache.Deb("tiny", "1", digest_of(b"deb"))
     (tmp_path / package.filename).write_bytes(b"deb")
 
-    def run(command, **kwargs):
+    def run(command: list[str], **kwargs: object) -> None:
         raise FileNotFoundError(2, "No such file or directory", command[0])
 
-    monkeypatch.setattr(cache.subprocess, "run", run)
+    monkeypatch.setattr(subprocess, "run", run)
     with pytest.raises(
         MissingError, match=r"^tiny_1_all\.deb could not be unpacked \(.*'dpkg-deb'\): install dpkg, or"
     ) as e:
@@ -197,7 +206,7 @@ def test_without_dpkg_the_folder_to_place_is_named(tmp_path, monkeypatch):
 
 
 @pytest.mark.network
-def test_the_published_set():
+def test_the_published_set() -> None:
     """The real package: 620 utterances; frames give back each lab file's phones, equal neighbours collapsed."""
     found = festvox_ru.load()
     assert found.train.inputs.shape == (5903, 100, 153) and found.test.inputs.shape == (62, 1747, 153)

@@ -1,20 +1,24 @@
 """Networks: what the engine relies on, saving and loading, refusals by name."""
 
+from pathlib import Path
+from typing import Any
+
 import keras
 import numpy as np
 import pytest
 
 from ese_host.errors import FormatError, MismatchError, MissingError, UnsupportedError
-from ese_models.networks.builder import Formats, classifier
+from ese_models.networks.builder import Formats, Weights, classifier
 from ese_models.networks.inspection import check_finite, constraints, formats_of, kernels, load
 from ese_models.networks.mask_constraint import SMALLEST_KEPT, MaskConstraint
+from ese_models.pruning.masks import Mask
 from ese_models.records.provenance import stored_codes
 
 SIZES = {"units": 6, "outputs": 3, "steps": 5, "features": 4}
 SHAPES = {"lstm/kernel": (4, 24), "lstm/recurrent_kernel": (6, 24), "dense/kernel": (6, 3)}
 
 
-def masked(weights, formats=None, seed=0):
+def masked(weights: Weights, formats: Formats | None = None, seed: int = 0) -> tuple[Any, dict[str, Mask]]:
     rng = np.random.default_rng(seed)
     masks = {name: rng.random(shape) < 0.4 for name, shape in SHAPES.items()}
     model = classifier(**SIZES, weights=weights, masks=masks, formats=formats)
@@ -25,7 +29,7 @@ def masked(weights, formats=None, seed=0):
 
 @pytest.mark.parametrize("weights", ["float", "ternary", "int4"])
 @pytest.mark.parametrize("formats", [Formats(), Formats.hard()], ids=["smooth", "hard"])
-def test_save_and_load_round_trip(tmp_path, weights, formats):
+def test_save_and_load_round_trip(tmp_path: Path, weights: Weights, formats: Formats) -> None:
     model, masks = masked(weights, formats)
     model.save(tmp_path / "model.keras")
     again = load(tmp_path / "model.keras")
@@ -38,7 +42,7 @@ def test_save_and_load_round_trip(tmp_path, weights, formats):
 
 
 @pytest.mark.parametrize("weights", ["ternary", "int4"])
-def test_codes_are_zero_exactly_where_the_mask_is(weights):
+def test_codes_are_zero_exactly_where_the_mask_is(weights: Weights) -> None:
     model, masks = masked(weights)
     for name, codes in stored_codes(model).items():
         assert ((codes != 0) == masks[name].T).all()
@@ -46,7 +50,7 @@ def test_codes_are_zero_exactly_where_the_mask_is(weights):
     assert model.get_layer("dense").kernel_quantizer_internal.kind == weights
 
 
-def test_hard_network_has_eight_bit_formats_and_power_of_two_scales():
+def test_hard_network_has_eight_bit_formats_and_power_of_two_scales() -> None:
     model, _ = masked("int4", Formats.hard())
     _, scale, _ = model.get_layer("lstm").kernel_quantizer_internal.codes_and_scale(kernels(model)["lstm/kernel"])
     assert all(value & (value - 1) == 0 for value in scale.tolist())
@@ -55,7 +59,7 @@ def test_hard_network_has_eight_bit_formats_and_power_of_two_scales():
     assert not lstm.recurrent_activation.use_real_sigmoid
 
 
-def test_constraint_keeps_kept_weights_from_zero():
+def test_constraint_keeps_kept_weights_from_zero() -> None:
     held = MaskConstraint([[True, True], [False, True]])
     found = keras.ops.convert_to_numpy(held(keras.ops.convert_to_tensor([[0.0, -0.5], [3.0, -1e-9]])))
     assert found.tolist() == [[SMALLEST_KEPT, -0.5], [0.0, -SMALLEST_KEPT]]
@@ -67,7 +71,7 @@ def test_constraint_keeps_kept_weights_from_zero():
         held.assign(np.ones(3, dtype=bool))
 
 
-def test_a_weight_that_is_nan_is_refused_by_layer_and_name(tmp_path):
+def test_a_weight_that_is_nan_is_refused_by_layer_and_name(tmp_path: Path) -> None:
     model, _ = masked("ternary")
     cell = model.get_layer("lstm").cell
     array = cell.recurrent_kernel.numpy()
@@ -81,7 +85,7 @@ def test_a_weight_that_is_nan_is_refused_by_layer_and_name(tmp_path):
         load(tmp_path / "nan.keras")
 
 
-def test_files_and_models_that_do_not_fit_are_refused(tmp_path):
+def test_files_and_models_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     with pytest.raises(MissingError, match="is not there; make it with `ese4ml train`"):
         load(tmp_path / "none.keras")
     (tmp_path / "bad.keras").write_bytes(b"no archive")
@@ -100,6 +104,6 @@ def test_files_and_models_that_do_not_fit_are_refused(tmp_path):
         ({"gate_bits": 9}, r"9 \+ 8 bits; o \* tanh\(c\) holds 16"),
     ],
 )
-def test_formats_wider_than_the_engine_are_refused(config, message):
+def test_formats_wider_than_the_engine_are_refused(config: dict[str, Any], message: str) -> None:
     with pytest.raises(UnsupportedError, match=message):
         Formats(**config)

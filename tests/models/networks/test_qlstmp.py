@@ -1,32 +1,39 @@
 """QLSTMP: ESE's equations in NumPy, the golden model, masks, saving."""
 
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
 import keras
 import numpy as np
+import numpy.typing as npt
 import pytest
 from qkeras import QBidirectional, quantized_bits, quantized_sigmoid, quantized_tanh
 
 from ese_host.errors import UnsupportedError
 from ese_host.ir import golden
 from ese_host.ir.activations import Activation
-from ese_host.ir.fixed import Fixed
+from ese_host.ir.fixed import Codes, Fixed
 from ese_host.ir.network import Lstm, Matrix, Network
 from ese_models.networks.mask_constraint import MaskConstraint
 from ese_models.networks.qlstmp import QLSTMP
 from ese_models.quantizers import MaskedInt4, MaskedTernary
 
+Reals = npt.NDArray[np.float64]
+
 INPUTS, UNITS, PROJECTED, STEPS = 5, 6, 3, 7
 GATE, CELL, STATE, SOURCE = Fixed(8, 0, signed=False), Fixed(8, 1), Fixed(8, 3), Fixed(8, 4)
 
 
-def bits(width, integer):
+def bits(width: int, integer: int) -> Any:
     return quantized_bits(width, integer, alpha=1)
 
 
-def sigmoid(x):
+def sigmoid(x: Reals) -> Reals:
     return 1 / (1 + np.exp(-x))
 
 
-def filled(layer, seed=0, scale=0.5):
+def filled(layer: Any, seed: int = 0, scale: float = 0.5) -> Any:
     """The layer, built, with seeded weights."""
     if not layer.built:
         layer.build((None, STEPS, INPUTS))
@@ -35,14 +42,14 @@ def filled(layer, seed=0, scale=0.5):
     return layer
 
 
-def inputs(seed=1, batch=4):
+def inputs(seed: int = 1, batch: int = 4) -> npt.NDArray[np.float32]:
     return np.random.default_rng(seed).normal(0, 1.5, (batch, STEPS, INPUTS)).astype(np.float32)
 
 
-def reference(cell, values):
+def reference(cell: Any, values: npt.NDArray[np.float32]) -> Iterator[tuple[Reals, Reals]]:
     """ESE's equations 1 to 6, gate by gate and step by step, in float64."""
 
-    def weight(name):
+    def weight(name: str) -> Reals:
         return np.asarray(getattr(cell, name), dtype=np.float64)
 
     w_i, w_f, w_c, w_o = np.split(weight("kernel"), 4, axis=1)
@@ -62,7 +69,7 @@ def reference(cell, values):
 
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("peepholes", [True, False])
-def test_every_step_is_eses_equations(bias, peepholes):
+def test_every_step_is_eses_equations(bias: bool, peepholes: bool) -> None:
     layer = QLSTMP(
         UNITS,
         PROJECTED,
@@ -86,7 +93,7 @@ def test_every_step_is_eses_equations(bias, peepholes):
     np.testing.assert_array_equal(last(values), whole[:, -1])
 
 
-def hard(kind=MaskedInt4, **options):
+def hard(kind: type[Any] = MaskedInt4, **options: Any) -> Any:
     """8-bit hard quantizers, scales that are powers of two: float32 is exact."""
     quantizers = {f"{name}_quantizer": kind(power_of_two=True) for name in ("kernel", "recurrent", "projection")}
     return QLSTMP(
@@ -102,14 +109,14 @@ def hard(kind=MaskedInt4, **options):
     )
 
 
-def converted(cell):
+def converted(cell: Any) -> Lstm:
     """The layer in integers, by hand."""
 
-    def matrix(name, quantizer):
+    def matrix(name: str, quantizer: Any) -> Matrix:
         codes, scale, frac = quantizer.codes_and_scale(np.asarray(getattr(cell, name)))
         return Matrix(codes.T, quantizer.kind, np.stack([scale, scale]), frac)
 
-    def codes(name):
+    def codes(name: str) -> Codes:
         return Fixed(8, 3).from_float(getattr(cell, name))
 
     return Lstm(
@@ -132,11 +139,12 @@ def converted(cell):
 @pytest.mark.parametrize("kind", [MaskedInt4, MaskedTernary])
 @pytest.mark.parametrize("peepholes", [True, False])
 @pytest.mark.parametrize("bias", [True, False])
-def test_eight_hard_bits_equal_the_golden_model(kind, peepholes, bias):
+def test_eight_hard_bits_equal_the_golden_model(kind: type[Any], peepholes: bool, bias: bool) -> None:
     layer = filled(hard(kind, use_peepholes=peepholes, use_bias=bias, return_sequences=True), scale=0.8)
     codes = SOURCE.from_float(inputs(batch=20) * 2)
     values = SOURCE.to_float(codes).astype(np.float32)
     expected = golden.run(Network((converted(layer.cell),), SOURCE), codes).layers[0]
+    assert expected.c is not None and expected.h is not None
     assert np.abs(expected.c).max() > 60 and np.abs(expected.h).max() > 30  # nothing is trivially small
     np.testing.assert_array_equal(layer(values), STATE.to_float(expected.output))
     states = layer.cell.get_initial_state(len(values))
@@ -148,7 +156,7 @@ def test_eight_hard_bits_equal_the_golden_model(kind, peepholes, bias):
         )
 
 
-def test_m_is_rounded_where_it_has_a_quantizer():
+def test_m_is_rounded_where_it_has_a_quantizer() -> None:
     layer = filled(hard(output_quantizer=bits(4, 0), return_sequences=True), scale=0.8)
     codes = SOURCE.from_float(inputs() * 2)
     lstm = converted(layer.cell)
@@ -158,7 +166,7 @@ def test_m_is_rounded_where_it_has_a_quantizer():
     assert (expected.output != golden.run(Network((lstm,), SOURCE), codes).layers[0].output).any()
 
 
-def test_saved_and_loaded_it_is_the_same(tmp_path):
+def test_saved_and_loaded_it_is_the_same(tmp_path: Path) -> None:
     masks = [
         np.random.default_rng(2).random(shape) < 0.5 for shape in ((INPUTS, 24), (PROJECTED, 24), (UNITS, PROJECTED))
     ]
@@ -181,7 +189,7 @@ def test_saved_and_loaded_it_is_the_same(tmp_path):
     assert other.cell.units == other.units == UNITS and other.projection_units == PROJECTED
 
 
-def test_training_keeps_masks_and_reaches_every_weight():
+def test_training_keeps_masks_and_reaches_every_weight() -> None:
     layer = hard(return_sequences=True, kernel_constraint=MaskConstraint(np.eye(INPUTS, 24, dtype=bool)))
     model = keras.Sequential([keras.Input((STEPS, INPUTS)), layer])
     filled(layer)
@@ -193,7 +201,7 @@ def test_training_keeps_masks_and_reaches_every_weight():
     assert ((layer.cell.kernel.numpy() != 0) == np.eye(INPUTS, 24, dtype=bool)).all()
 
 
-def test_bidirectional_reads_both_ways():
+def test_bidirectional_reads_both_ways() -> None:
     ways = [hard(return_sequences=True, go_backwards=back, name=f"way{back}") for back in (False, True)]
     both = QBidirectional(ways[0], backward_layer=ways[1], name="lstm")
     both.build((None, STEPS, INPUTS))
@@ -204,7 +212,7 @@ def test_bidirectional_reads_both_ways():
 
 
 @pytest.mark.parametrize(("units", "projected"), [(0, 3), (4, -1), (2.5, 2)])
-def test_sizes_that_are_none_are_refused(units, projected):
+def test_sizes_that_are_none_are_refused(units: float, projected: int) -> None:
     what, value = ("units", units) if units != 4 else ("projection_units", projected)
     with pytest.raises(UnsupportedError, match=rf"^QLSTMP: {what} is {value}; a whole number of at least 1 is needed$"):
-        QLSTMP(units, projected)
+        QLSTMP(units, projected)  # type: ignore[arg-type]

@@ -1,13 +1,18 @@
 """Stacked, bidirectional, projected, frame-wise and fully connected networks: sizes, names, saving, other codes."""
 
+from pathlib import Path
+from typing import Any
+
 import keras
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from ese_host.errors import UnsupportedError
 from ese_models.data import Split
-from ese_models.networks.builder import Formats, Topology, network
+from ese_models.networks.builder import Formats, Topology, Weights, network
 from ese_models.networks.inspection import constraints, formats_of, kernels, load, topology_of, weight_quantizers
+from ese_models.pruning.masks import Mask
 from ese_models.training.compression import densities, interleave, like, matrices
 from ese_models.training.train import predict
 
@@ -53,7 +58,7 @@ SHAPES = {
 CASES = pytest.mark.parametrize("topology", SHAPES, ids=["stacked", "projected", "both-ways", "deep", "lenet"])
 
 
-def built(topology, weights="float", seed=0):
+def built(topology: Topology, weights: Weights = "float", seed: int = 0) -> tuple[Any, dict[str, Mask]]:
     """A network with random masks of half of each kernel, applied."""
     keras.utils.set_random_seed(seed)
     rng = np.random.default_rng(seed)
@@ -64,13 +69,13 @@ def built(topology, weights="float", seed=0):
     return model, masks
 
 
-def inputs(topology, count=2):
+def inputs(topology: Topology, count: int = 2) -> npt.NDArray[np.float32]:
     shape = (count, STEPS, FEATURES) if topology.lstm else (count, FEATURES)
     return np.random.default_rng(1).normal(size=shape).astype(np.float32)
 
 
 @CASES
-def test_sizes_formats_and_masks_survive_saving(topology, tmp_path):
+def test_sizes_formats_and_masks_survive_saving(topology: Topology, tmp_path: Path) -> None:
     model, masks = built(topology)
     assert {name: kernel.shape for name, kernel in kernels(model).items()} == SHAPES[topology]
     assert topology_of(model) == topology and formats_of(model) == Formats()
@@ -86,7 +91,7 @@ def test_sizes_formats_and_masks_survive_saving(topology, tmp_path):
 
 
 @CASES
-def test_other_codes_keep_weights_and_masks(topology):
+def test_other_codes_keep_weights_and_masks(topology: Topology) -> None:
     model, masks = built(topology)
     copy = like(model, "int4", {name: mask.T for name, mask in masks.items()})
     assert all((matrices(copy)[name] == matrix).all() for name, matrix in matrices(model).items())
@@ -97,7 +102,7 @@ def test_other_codes_keep_weights_and_masks(topology):
 
 
 @CASES
-def test_densities_make_the_whole(topology):
+def test_densities_make_the_whole(topology: Topology) -> None:
     sizes = {name: int(np.prod(shape)) for name, shape in SHAPES[topology].items()}
     found = densities(sizes, 0.1, (2.5, 6.0))
     assert list(found) == list(sizes)
@@ -105,12 +110,12 @@ def test_densities_make_the_whole(topology):
     assert densities({"dense/kernel": 9}, 0.1, (2.5, 6.0)) == {"dense/kernel": 0.1}
 
 
-def test_rows_lie_in_groups_of_four_gates_but_a_projections():
+def test_rows_lie_in_groups_of_four_gates_but_a_projections() -> None:
     groups = [interleave(name, 24, 2).group for name in (*SHAPES[PROJECTED], "forward_lstm/kernel")]
     assert groups == [4, 4, 1, 4, 4, 1, 1, 4]
 
 
-def test_padding_at_the_end_is_not_read_backwards():
+def test_padding_at_the_end_is_not_read_backwards() -> None:
     model, _ = built(BOTH_WAYS)
     values = inputs(BOTH_WAYS, 3)
     lengths = np.array([5, 2, 3])
@@ -122,7 +127,7 @@ def test_padding_at_the_end_is_not_read_backwards():
         assert (result[length:] == 0).all()
 
 
-def test_sequences_of_any_length_are_predicted_whole():
+def test_sequences_of_any_length_are_predicted_whole() -> None:
     model = network(PROJECTED, features=FEATURES, outputs=OUTPUTS)
     for count, steps in ((3, 5), (2, 5), (2, 8)):
         values = np.random.default_rng(steps).normal(size=(count, steps, FEATURES)).astype(np.float32)
@@ -138,6 +143,6 @@ def test_sequences_of_any_length_are_predicted_whole():
         ({"dropout": 1.0}, r"^dropout is 1\.0; 0 or more, below 1 is allowed$"),
     ],
 )
-def test_topologies_that_are_none_are_refused(options, message):
+def test_topologies_that_are_none_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(UnsupportedError, match=message):
         Topology(**options)

@@ -1,9 +1,12 @@
 """What every balanced family promises, and the optimality of each by brute force at tiny sizes."""
 
+from collections.abc import Callable, Iterable
 from itertools import combinations, pairwise
 from typing import get_args
 
+import click
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -11,19 +14,23 @@ from hypothesis import strategies as st
 from ese_host.errors import UnsupportedError
 from ese_host.image.interleave import Interleave, entries_per_pe
 from ese_host.ir.mask_families import MASK_FAMILIES, MaskFamily
+from ese_host.ir.weight_kinds import WeightKind
 from ese_models.cli import commands
 from ese_models.pruning import bank_balanced, column_balanced, gap_aware, keep_per_pe, mask_for
-from support.random_data import problems
+from ese_models.pruning.masks import Floats, Mask
+from support.random_data import Problem, problems
+
+Unit = list[tuple[int, int]]
 
 BALANCED = [family for family in MASK_FAMILIES if family != "magnitude"]
 KINDS = st.sampled_from(["ternary", "int4"])
 
 
-def per_pe(mask, interleave):
+def per_pe(mask: Mask, interleave: Interleave) -> list[int]:
     return [int(mask[interleave.rows_of(pe)].sum()) for pe in range(interleave.pes)]
 
 
-def share(weights, density, interleave):
+def share(weights: Floats, density: float, interleave: Interleave) -> list[int]:
     keep = keep_per_pe(weights.size, density, interleave.pes)
     return [min(keep, weights[interleave.rows_of(pe)].size) for pe in range(interleave.pes)]
 
@@ -31,7 +38,9 @@ def share(weights, density, interleave):
 @pytest.mark.parametrize("family", BALANCED)
 @given(problems(), KINDS, st.integers(2, 6))
 @settings(max_examples=150, deadline=None)
-def test_every_pe_keeps_exactly_its_share(family, problem, kind, gap_bits):
+def test_every_pe_keeps_exactly_its_share(
+    family: MaskFamily, problem: Problem, kind: WeightKind, gap_bits: int
+) -> None:
     weights, density, interleave = problem
     mask = mask_for(family, weights, density, interleave, kind, gap_bits)
     assert per_pe(mask, interleave) == share(weights, density, interleave)
@@ -43,7 +52,9 @@ def test_every_pe_keeps_exactly_its_share(family, problem, kind, gap_bits):
     ("rows", "columns", "pes", "group"),
     [(9, 64, 16, 1), (256, 12, 3, 4), (256, 64, 3, 4), (1, 1, 1, 1), (1, 1, 7, 1), (4, 1, 2, 4), (1, 300, 5, 1)],
 )
-def test_awkward_shapes_keep_exactly_their_share(family, density, rows, columns, pes, group):
+def test_awkward_shapes_keep_exactly_their_share(
+    family: MaskFamily, density: float, rows: int, columns: int, pes: int, group: int
+) -> None:
     weights = np.random.default_rng(5).normal(size=(rows, columns))
     interleave = Interleave(rows, pes, group)
     mask = mask_for(family, weights, density, interleave, "ternary", 4)
@@ -53,7 +64,9 @@ def test_awkward_shapes_keep_exactly_their_share(family, density, rows, columns,
 @pytest.mark.parametrize("family", MASK_FAMILIES)
 @given(problems(), st.floats(0, 1), st.floats(0, 1), st.integers(2, 5))
 @settings(max_examples=100, deadline=None)
-def test_more_density_never_loses_weight(family, problem, first, second, gap_bits):
+def test_more_density_never_loses_weight(
+    family: MaskFamily, problem: Problem, first: float, second: float, gap_bits: int
+) -> None:
     weights, _, interleave = problem
     fewer, more = (mask_for(family, weights, d, interleave, "int4", gap_bits) for d in sorted((first, second)))
     assert fewer.sum() <= more.sum()
@@ -64,7 +77,7 @@ def test_more_density_never_loses_weight(family, problem, first, second, gap_bit
         assert (more | ~fewer).all()
 
 
-def units_of(name, rows, columns, bank):
+def units_of(name: str, rows: Iterable[int], columns: int, bank: int) -> list[Unit]:
     """(rows, columns) unit numbers by the papers' words, one bank or column part at a time."""
     if name == "column":
         return [[(row, column) for row in rows] for column in range(columns)]
@@ -77,7 +90,7 @@ def units_of(name, rows, columns, bank):
 @pytest.mark.parametrize("name", ["bank", "column"])
 @given(problems(), st.integers(1, 9))
 @settings(max_examples=150, deadline=None)
-def test_units_are_as_equal_as_they_can_be(name, problem, bank):
+def test_units_are_as_equal_as_they_can_be(name: str, problem: Problem, bank: int) -> None:
     weights, density, interleave = problem
     columns = weights.shape[1]
     if name == "bank":
@@ -92,7 +105,7 @@ def test_units_are_as_equal_as_they_can_be(name, problem, bank):
         assert max(counts, default=0) <= min(open_ones, default=len(mask) * columns) + 1
 
 
-def best_total(size, allowed, keep):
+def best_total(size: npt.NDArray[np.int64], allowed: Callable[[Mask], bool], keep: int) -> int | None:
     """Largest total magnitude of `keep` cells whose mask is allowed; None where none is."""
     cells = list(np.ndindex(size.shape))
     totals = []
@@ -109,18 +122,18 @@ TINY = st.tuples(st.integers(1, 4), st.integers(1, 4), st.floats(0, 1), st.integ
 
 @given(TINY, st.integers(1, 4))
 @settings(max_examples=25, deadline=None)
-def test_bank_and_column_masks_are_the_heaviest_even_ones(tiny, bank):
+def test_bank_and_column_masks_are_the_heaviest_even_ones(tiny: tuple[int, int, float, int], bank: int) -> None:
     rows, columns, density, seed = tiny
     size = np.random.default_rng(seed).integers(0, 5, (rows, columns))
     interleave = Interleave(rows, 1)
     assume(rows * columns <= 12 and columns % -(-columns // bank) == 0)
     for name, mask in (
-        ("bank", bank_balanced(size, density, interleave, bank)),
-        ("column", column_balanced(size, density, interleave)),
+        ("bank", bank_balanced(size.astype(float), density, interleave, bank)),
+        ("column", column_balanced(size.astype(float), density, interleave)),
     ):
         units = units_of(name, range(rows), columns, bank)
 
-        def even(mask, units=units):
+        def even(mask: Mask, units: list[Unit] = units) -> bool:
             counts = [sum(bool(mask[cell]) for cell in unit) for unit in units]
             return max(counts) - min(counts) <= 1
 
@@ -129,27 +142,30 @@ def test_bank_and_column_masks_are_the_heaviest_even_ones(tiny, bank):
 
 @given(TINY, KINDS, st.integers(2, 3))
 @settings(max_examples=40, deadline=None)
-def test_gap_aware_masks_are_the_heaviest_without_padding(tiny, kind, gap_bits):
+def test_gap_aware_masks_are_the_heaviest_without_padding(
+    tiny: tuple[int, int, float, int], kind: WeightKind, gap_bits: int
+) -> None:
     rows, columns, density, seed = tiny
     size = np.random.default_rng(seed).integers(0, 5, (rows, columns))
     interleave = Interleave(rows, 1)
     assume(rows * columns <= 12)
-    mask = gap_aware(size, density, interleave, kind, gap_bits)
+    mask = gap_aware(size.astype(float), density, interleave, kind, gap_bits)
 
-    def unpadded(mask):
-        return entries_per_pe(mask, interleave, kind, gap_bits).sum() == mask.sum()
+    def unpadded(mask: Mask) -> bool:
+        return bool(entries_per_pe(mask, interleave, kind, gap_bits).sum() == mask.sum())
 
     best = best_total(size, unpadded, int(mask.sum()))
     if best is not None:
         assert unpadded(mask) and int(size[mask].sum()) == best
 
 
-def test_banks_without_columns_are_refused():
+def test_banks_without_columns_are_refused() -> None:
     with pytest.raises(UnsupportedError, match=r"^banks have 0 columns; at least 1 is needed$"):
         bank_balanced(np.ones((2, 2)), 0.5, Interleave(2, 1), bank=0)
 
 
-def test_the_command_offers_every_family():
+def test_the_command_offers_every_family() -> None:
     for command in (commands.compress, commands.sensitivity):
         (option,) = (option for option in command.params if option.name == "masks")
+        assert isinstance(option.type, click.Choice)
         assert list(option.type.choices) == list(MASK_FAMILIES) == list(get_args(MaskFamily))

@@ -3,6 +3,7 @@
 from itertools import combinations
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,12 +11,13 @@ from hypothesis import strategies as st
 from ese_host.errors import FormatError, UnsupportedError
 from ese_host.image.interleave import Interleave, entries_per_pe, max_gap
 from ese_host.ir.mask_families import MASK_FAMILIES
+from ese_host.ir.weight_kinds import WeightKind
 from ese_models.pruning import gap_aware, magnitude, mask_for, pe_balanced, statistics
 from ese_models.pruning.heaviest_chain import best_chain
-from support.random_data import problems
+from support.random_data import Problem, problems
 
 
-def brute_force(weight, position, count, step):
+def brute_force(weight: npt.NDArray[np.int64], position: npt.NDArray[np.int64], count: int, step: int) -> int:
     best = -1
     for chosen in combinations(range(len(weight)), count):
         steps = np.diff(position[list(chosen)], prepend=-1)
@@ -30,7 +32,7 @@ def brute_force(weight, position, count, step):
     st.integers(1, 12),
 )
 @settings(max_examples=400, deadline=None)
-def test_chain_is_the_brute_force_optimum(elements, count, step):
+def test_chain_is_the_brute_force_optimum(elements: list[tuple[int, int]], count: int, step: int) -> None:
     weight = np.array([w for w, _ in elements], dtype=np.int64)
     position = np.cumsum([gap for _, gap in elements]) - 1
     count = min(count, len(weight))
@@ -43,7 +45,9 @@ def test_chain_is_the_brute_force_optimum(elements, count, step):
 
 @given(problems(), st.sampled_from(["ternary", "int4"]), st.integers(2, 6))
 @settings(max_examples=200, deadline=None)
-def test_gap_aware_needs_no_padding_where_the_stride_allows_it(problem, kind, gap_bits):
+def test_gap_aware_needs_no_padding_where_the_stride_allows_it(
+    problem: Problem, kind: WeightKind, gap_bits: int
+) -> None:
     weights, density, interleave = problem
     mask = gap_aware(weights, density, interleave, kind, gap_bits)
     virtual = max(
@@ -56,7 +60,7 @@ def test_gap_aware_needs_no_padding_where_the_stride_allows_it(problem, kind, ga
 
 @given(problems())
 @settings(max_examples=100, deadline=None)
-def test_no_pruned_weight_is_larger_than_a_kept_one(problem):
+def test_no_pruned_weight_is_larger_than_a_kept_one(problem: Problem) -> None:
     weights, density, interleave = problem
     size = np.abs(weights)
     mask = magnitude(weights, density, interleave)
@@ -70,14 +74,14 @@ def test_no_pruned_weight_is_larger_than_a_kept_one(problem):
 
 @given(problems())
 @settings(max_examples=50, deadline=None)
-def test_wide_gap_field_gives_the_balanced_optimum(problem):
+def test_wide_gap_field_gives_the_balanced_optimum(problem: Problem) -> None:
     weights, density, interleave = problem
     free, bound = pe_balanced(weights, density, interleave), gap_aware(weights, density, interleave, "int4", 12)
     assert np.abs(weights)[free].sum() == pytest.approx(np.abs(weights)[bound].sum())
 
 
 @pytest.mark.parametrize(("rows", "columns", "pes", "group"), [(9, 64, 16, 1), (256, 12, 3, 4), (256, 64, 8, 4)])
-def test_awkward_shapes_are_balanced_with_padding_counted(rows, columns, pes, group):
+def test_awkward_shapes_are_balanced_with_padding_counted(rows: int, columns: int, pes: int, group: int) -> None:
     weights = np.random.default_rng(7).normal(size=(rows, columns))
     interleave = Interleave(rows, pes, group)
     mask = gap_aware(weights, 0.1, interleave, "ternary", 6)
@@ -87,7 +91,7 @@ def test_awkward_shapes_are_balanced_with_padding_counted(rows, columns, pes, gr
     assert not entries[interleave.items :].any()
 
 
-def test_virtual_rows_wider_than_the_gap_field_cost_the_fewest_paddings():
+def test_virtual_rows_wider_than_the_gap_field_cost_the_fewest_paddings() -> None:
     weights = np.random.default_rng(3).normal(size=(17, 30))  # stride 32, 15 virtual rows
     interleave = Interleave(17, 1)
     mask = gap_aware(weights, 0.3, interleave, "int4", 3)
@@ -97,7 +101,7 @@ def test_virtual_rows_wider_than_the_gap_field_cost_the_fewest_paddings():
     assert found.entries_per_pe == [153 + found.padding]
 
 
-def test_masks_do_not_depend_on_anything_but_the_weights():
+def test_masks_do_not_depend_on_anything_but_the_weights() -> None:
     weights = np.random.default_rng(1).integers(-3, 4, (64, 24)).astype(float)
     interleave = Interleave(64, 3, 4)
     for family in MASK_FAMILIES:
@@ -105,7 +109,7 @@ def test_masks_do_not_depend_on_anything_but_the_weights():
         assert (first == mask_for(family, weights.copy(), 0.2, interleave, "ternary", 4)).all()
 
 
-def test_unsound_requests_are_refused():
+def test_unsound_requests_are_refused() -> None:
     interleave = Interleave(8, 2)
     weights = np.ones((8, 4))
     with pytest.raises(UnsupportedError, match=r"density is 1\.5; 0 to 1 is allowed"):
@@ -113,7 +117,7 @@ def test_unsound_requests_are_refused():
     with pytest.raises(FormatError, match=r"expected \(8, columns\)"):
         magnitude(weights.T, 0.5, interleave)
     with pytest.raises(UnsupportedError, match="mask family is 'random'"):
-        mask_for("random", weights, 0.5, interleave, "int4", 4)
+        mask_for("random", weights, 0.5, interleave, "int4", 4)  # type: ignore[arg-type]
     weights[3, 2] = np.nan
     with pytest.raises(FormatError, match=r"weight at \(3, 2\) is not finite"):
         gap_aware(weights, 0.5, interleave)

@@ -1,13 +1,14 @@
 """Random weights and settings for properties of quantizers."""
 
 import numpy as np
+import numpy.typing as npt
 from hypothesis import strategies as st
 
 SETTINGS = {"per_channel": st.booleans(), "power_of_two": st.booleans(), "max_frac": st.sampled_from([0, 7, 15])}
 
 
 @st.composite
-def weights(draw):
+def weights(draw: st.DrawFn) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
     """Weights, of one size or of many sizes, and a mask that keeps all, some or none of them."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     shape = (draw(st.integers(1, 12)), draw(st.integers(1, 10)))

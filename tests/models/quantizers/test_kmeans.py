@@ -6,14 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ese_host.errors import FormatError, UnsupportedError
-from ese_models.quantizers.kmeans import STARTS, cluster, starts
+from ese_models.quantizers.kmeans import STARTS, Start, cluster, starts
 
 VALUES = st.lists(st.floats(-100, 100, width=32), min_size=1, max_size=60)
 
 
 @pytest.mark.parametrize("start", STARTS)
 @pytest.mark.parametrize("count", [3, 15, 63])
-def test_the_same_clusters_as_scikit_learn(start, count):
+def test_the_same_clusters_as_scikit_learn(start: Start, count: int) -> None:
     from sklearn.cluster import KMeans
 
     values = np.random.default_rng(count).standard_t(3, 4000)
@@ -27,7 +27,9 @@ def test_the_same_clusters_as_scikit_learn(start, count):
 
 @given(VALUES, st.integers(1, 20), st.sampled_from(STARTS))
 @settings(deadline=None)
-def test_every_value_has_its_nearest_centroid_and_few_values_are_kept_as_they_are(values, count, start):
+def test_every_value_has_its_nearest_centroid_and_few_values_are_kept_as_they_are(
+    values: list[float], count: int, start: Start
+) -> None:
     array = np.array(values)
     centroids, index = cluster(array, count, start)
     distance = np.abs(array[:, None] - centroids)
@@ -38,7 +40,7 @@ def test_every_value_has_its_nearest_centroid_and_few_values_are_kept_as_they_ar
         np.testing.assert_allclose(centroids[index], array, rtol=0, atol=1e-9)
 
 
-def test_starts_are_those_of_the_paper():
+def test_starts_are_those_of_the_paper() -> None:
     ordered = np.array([0.0, 1.0, 2.0, 3.0, 10.0, 20.0])
     assert starts(ordered, 3, "linear").tolist() == [0, 10, 20]
     assert starts(ordered, 3, "density").tolist() == [1, 3, 20]
@@ -46,10 +48,10 @@ def test_starts_are_those_of_the_paper():
     assert set(drawn) <= set(ordered) and len(set(drawn)) == 3 and (drawn == starts(ordered, 3, "random", 7)).all()
 
 
-def test_unsound_requests_are_refused():
+def test_unsound_requests_are_refused() -> None:
     with pytest.raises(FormatError, match=r"^k-means needs finite values; shape \(2,\), 1 finite$"):
         cluster(np.array([1.0, np.nan]), 2)
     with pytest.raises(UnsupportedError, match=r"^0 clusters; one or more are allowed$"):
         cluster(np.array([1.0]), 0)
     with pytest.raises(UnsupportedError, match=r"^centroids start is 'k'; allowed: linear, density, random$"):
-        cluster(np.array([1.0]), 2, "k")
+        cluster(np.array([1.0]), 2, "k")  # type: ignore[arg-type]

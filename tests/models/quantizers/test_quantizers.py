@@ -1,7 +1,10 @@
 """Codes and values of the masked quantizers agree exactly, and no kept weight is lost."""
 
+from typing import Any
+
 import keras
 import numpy as np
+import numpy.typing as npt
 import pytest
 from drawn import SETTINGS, weights
 from hypothesis import given, settings
@@ -10,13 +13,17 @@ from hypothesis import strategies as st
 from ese_host.errors import FormatError, UnsupportedError
 from ese_models.quantizers import MaskedInt4, MaskedTernary
 
+Array = npt.NDArray[np.float32]
+
 CONFIGS = st.fixed_dictionaries(SETTINGS)
 MASKED = weights().map(lambda drawn: drawn[0] * drawn[1])
 
 
 @given(MASKED, st.sampled_from([MaskedTernary, MaskedInt4]), CONFIGS)
 @settings(max_examples=150, deadline=None)
-def test_values_are_codes_times_scale_exactly(array, kind, config):
+def test_values_are_codes_times_scale_exactly(
+    array: Array, kind: type[MaskedTernary] | type[MaskedInt4], config: dict[str, Any]
+) -> None:
     quantizer = kind(**config)
     codes, scale, frac = quantizer.codes_and_scale(array)
     assert codes.shape == array.shape and scale.shape == (array.shape[1],)
@@ -28,7 +35,9 @@ def test_values_are_codes_times_scale_exactly(array, kind, config):
 
 @given(MASKED, st.sampled_from([MaskedTernary, MaskedInt4]), CONFIGS)
 @settings(max_examples=150, deadline=None)
-def test_zero_exactly_where_the_weight_is(array, kind, config):
+def test_zero_exactly_where_the_weight_is(
+    array: Array, kind: type[MaskedTernary] | type[MaskedInt4], config: dict[str, Any]
+) -> None:
     codes, scale, _ = kind(**config).codes_and_scale(array)
     assert ((codes != 0) == (array != 0)).all()
     assert (np.sign(codes) == np.sign(array)).all()
@@ -38,7 +47,7 @@ def test_zero_exactly_where_the_weight_is(array, kind, config):
         assert all(value & (value - 1) == 0 for value in scale.tolist())
 
 
-def test_scales_are_those_of_the_papers():
+def test_scales_are_those_of_the_papers() -> None:
     array = np.array([[0.5, 0.0], [-0.3, 0.9], [0.0, -0.1]], dtype=np.float32)
     codes, scale, frac = MaskedTernary().codes_and_scale(array)
     assert codes.tolist() == [[1, 0], [-1, 1], [0, -1]] and np.allclose(scale / 2**frac, [0.4, 0.5], atol=2**-16)
@@ -48,7 +57,7 @@ def test_scales_are_those_of_the_papers():
     assert codes.tolist() == [[7, 0], [-4, 7], [0, -1]] and abs(scale[1] / 2**frac - 0.9 / 7) < 2**-16
 
 
-def test_gradients_pass_straight_through():
+def test_gradients_pass_straight_through() -> None:
     import tensorflow as tf
 
     variable = tf.Variable([[0.3, -0.2], [0.0, 0.9]])
@@ -59,14 +68,14 @@ def test_gradients_pass_straight_through():
 
 
 @pytest.mark.parametrize("kind", [MaskedTernary, MaskedInt4])
-def test_keras_serialization_round_trip(kind):
+def test_keras_serialization_round_trip(kind: type[MaskedTernary] | type[MaskedInt4]) -> None:
     quantizer = kind(per_channel=False, power_of_two=True, max_frac=9)
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(quantizer))
     assert type(again) is kind and again.get_config() == quantizer.get_config()
     assert str(again) == f"{kind.__name__}(per_channel=False, power_of_two=True, max_frac=9)"
 
 
-def test_unsound_weights_are_refused():
+def test_unsound_weights_are_refused() -> None:
     with pytest.raises(FormatError, match=r"weight at \(1, 0\) is nan"):
         MaskedTernary().codes_and_scale([[1.0, 2.0], [np.nan, 1.0]])
     with pytest.raises(FormatError, match=r"expected \(inputs, outputs\)"):

@@ -1,6 +1,8 @@
 """Sizes are exact: streams hold every weight, bits are counted one by one, tables are those of the paper."""
 
 import json
+from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -14,14 +16,14 @@ from qkeras import QLSTM, QDense, quantized_bits, ternary
 
 from ese_host.errors import FormatError, UnsupportedError
 from ese_models.cli import report as report_cli
-from ese_models.networks.builder import Formats, classifier
+from ese_models.networks.builder import Formats, Weights, classifier
 from ese_models.networks.inspection import kernels, weight_quantizers
 from ese_models.records.compression_report import GAP_BITS, CountedMatrix, huffman_bits, report, size_of, streams
 from ese_models.records.counted_matrices import of_model
 
 
 @st.composite
-def matrices(draw):
+def matrices(draw: st.DrawFn) -> CountedMatrix:
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     group = draw(st.sampled_from([1, 4]))
     bits = draw(st.sampled_from([1, 4, 6]))
@@ -35,7 +37,7 @@ def matrices(draw):
 
 @given(matrices(), st.integers(1, 9), st.integers(2, 12))
 @settings(max_examples=30, deadline=None)
-def test_the_streams_hold_every_weight_and_nothing_else(matrix, pes, gap_bits):
+def test_the_streams_hold_every_weight_and_nothing_else(matrix: CountedMatrix, pes: int, gap_bits: int) -> None:
     gaps, codes = streams(matrix, pes, gap_bits)
     assert gaps.min(initial=0) >= 0 and gaps.max(initial=0) < 1 << gap_bits and len(gaps) == len(codes)
     assert sorted(codes[codes != 0].tolist()) == sorted(matrix.codes[matrix.codes != 0].tolist())
@@ -53,14 +55,14 @@ def test_the_streams_hold_every_weight_and_nothing_else(matrix, pes, gap_bits):
 
 @given(st.lists(st.integers(-3, 20), max_size=200))
 @settings(deadline=None)
-def test_huffman_bits_are_those_of_a_coded_stream(symbols):
+def test_huffman_bits_are_those_of_a_coded_stream(symbols: list[int]) -> None:
     coded = bitarray()
     if symbols:
         coded.encode(huffman_code({s: symbols.count(s) for s in symbols}), symbols)
     assert huffman_bits(np.array(symbols, dtype=np.int64)) == len(coded)
 
 
-def test_columns_by_hand():
+def test_columns_by_hand() -> None:
     """8 weights of 16 kept, one PE: position 0, then gaps of 1, one codebook index of 2 bits each."""
     codes = np.zeros((1, 16), dtype=np.int64)
     codes[0, ::2] = [1, 1, 1, 1, 1, 1, 2, 3]
@@ -76,7 +78,7 @@ def test_columns_by_hand():
     assert (whole.name, whole.kept, whole.code_stream) == ("total", 16, 32)
 
 
-def filled(weights, bits=4):
+def filled(weights: Weights, bits: int = 4) -> Any:
     rng = np.random.default_rng(3)
     formats = Formats(codebook_bits=bits)
     model = classifier(units=6, outputs=3, steps=4, features=5, weights=weights, formats=formats)
@@ -101,7 +103,7 @@ def filled(weights, bits=4):
         ("codebook4", 6, 6, 65),
     ],
 )
-def test_models_of_every_kind(weights, bits, code_bits, numbers):
+def test_models_of_every_kind(weights: Weights, bits: int, code_bits: int, numbers: int) -> None:
     model = filled(weights, bits)
     found = of_model(model)
     assert [m.name for m in found] == ["lstm/kernel", "lstm/recurrent_kernel", "dense/kernel"]
@@ -111,7 +113,7 @@ def test_models_of_every_kind(weights, bits, code_bits, numbers):
         assert ((matrix.codes != 0) == (np.asarray(variable).T != 0)).all()
 
 
-def test_stock_quantizers_and_nested_layers():
+def test_stock_quantizers_and_nested_layers() -> None:
     rng = np.random.default_rng(0)
     lstm = QLSTM(3, kernel_quantizer=quantized_bits(4, 0, alpha="auto"), recurrent_quantizer=ternary(alpha="auto"))
     model = keras.Sequential(
@@ -138,11 +140,11 @@ def test_stock_quantizers_and_nested_layers():
     assert kernel.code_bits == 4 and recurrent.ternary and (kernel.group, dense.group) == (4, 1)
 
 
-def test_the_command_prints_and_writes_tables(tmp_path):
+def test_the_command_prints_and_writes_tables(tmp_path: Path) -> None:
     path = tmp_path / "model.keras"
     filled("codebook4").save(path)
 
-    def run(*words):
+    def run(*words: object) -> str:
         result = CliRunner().invoke(report_cli.report, ["compression", str(path), *map(str, words)])
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
@@ -160,7 +162,7 @@ def test_the_command_prints_and_writes_tables(tmp_path):
         run("--out", tmp_path / "table.txt")
 
 
-def test_a_model_without_kernels_is_refused():
+def test_a_model_without_kernels_is_refused() -> None:
     model = keras.Sequential([keras.Input((3,)), keras.layers.ReLU()])
     message = r"^the model has layers ReLU, none of them with a kernel: there is nothing to store$"
     with pytest.raises(UnsupportedError, match=message):

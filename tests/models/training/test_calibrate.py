@@ -1,5 +1,8 @@
 """Calibration: the fewest integer bits that clip no more than is allowed, applied and kept."""
 
+from pathlib import Path
+from typing import Any
+
 import keras
 import numpy as np
 import pytest
@@ -10,12 +13,14 @@ from qkeras import quantized_bits, quantized_relu
 from ese_host.errors import FormatError, UnsupportedError
 from ese_models.networks.builder import Formats, classifier
 from ese_models.networks.inspection import load
-from ese_models.training.calibrate import calibrate, clipped, format_with
+from ese_models.training.calibrate import Calibration, calibrate, clipped, format_with
+
+Calibrated = tuple[Any, Calibration]
 
 INPUTS = np.random.default_rng(0).normal(scale=3, size=(20, 5, 4)).astype(np.float32)
 
 
-def model():
+def model() -> Any:
     """Input and state formats that are too narrow, a bias format that is too wide."""
     keras.utils.set_random_seed(1)
     made = classifier(units=6, outputs=3, steps=5, features=4, formats=Formats((12, 0), (10, 0), (16, 9)))
@@ -26,7 +31,7 @@ def model():
 
 
 @pytest.fixture(scope="module")
-def calibrated():
+def calibrated() -> Calibrated:
     made = model()
     before = made.predict(INPUTS, verbose=0)
     found = calibrate(made, INPUTS, batch=8)
@@ -34,7 +39,7 @@ def calibrated():
     return made, found
 
 
-def test_the_fewest_integer_bits_that_clip_nothing(calibrated):
+def test_the_fewest_integer_bits_that_clip_nothing(calibrated: Calibrated) -> None:
     _, found = calibrated
     ranges = {item.tensor: item for item in found.ranges}
     assert list(ranges) == [
@@ -56,7 +61,7 @@ def test_the_fewest_integer_bits_that_clip_nothing(calibrated):
     assert len(str(found).splitlines()) == 2 + len(ranges) and found.to_json()[0]["tensor"] == "source"
 
 
-def test_what_is_chosen_is_applied_and_saved(calibrated, tmp_path):
+def test_what_is_chosen_is_applied_and_saved(calibrated: Calibrated, tmp_path: Path) -> None:
     made, found = calibrated
     before = made.predict(INPUTS, verbose=0)
     found.apply(made)
@@ -69,14 +74,16 @@ def test_what_is_chosen_is_applied_and_saved(calibrated, tmp_path):
     assert all(item.before == item.integer and item.clipped_before == 0 for item in second.ranges)
 
 
-def test_a_share_may_be_clipped():
+def test_a_share_may_be_clipped() -> None:
     made = model()
     none, some = (calibrate(made, INPUTS, share).ranges[0] for share in (0.0, 0.3))
     assert some.integer < none.integer and 0 < some.clipped <= 0.3
 
 
 @given(st.integers(2, 16), st.integers(0, 6), st.booleans(), st.lists(st.floats(-40, 40, width=32), min_size=1))
-def test_clipped_counts_what_a_quantizer_changes_by_more_than_rounding(bits, integer, relu, values):
+def test_clipped_counts_what_a_quantizer_changes_by_more_than_rounding(
+    bits: int, integer: int, relu: bool, values: list[float]
+) -> None:
     array = np.array(values, dtype=np.float32)
     quantizer = quantized_relu(bits, integer) if relu else quantized_bits(bits, integer, alpha=1)
     form = format_with(quantizer, integer)
@@ -88,7 +95,7 @@ def test_clipped_counts_what_a_quantizer_changes_by_more_than_rounding(bits, int
     assert beyond.mean() <= clipped(array, form) <= (~near).mean() + np.finfo(float).eps
 
 
-def test_unsound_requests_are_refused():
+def test_unsound_requests_are_refused() -> None:
     with pytest.raises(UnsupportedError, match=r"^share is 1; 0 or more, below 1, may be clipped$"):
         calibrate(model(), INPUTS, 1)
     with pytest.raises(FormatError, match=r"^inputs have shape \(0, 5, 4\); at least one sample, all of it finite, is"):

@@ -1,8 +1,12 @@
 """Training and compression on a tiny data set: masks hold, seeds decide, files are complete or absent."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
+import click
 import keras
 import numpy as np
 import pytest
@@ -13,10 +17,11 @@ from hypothesis import strategies as st
 from ese_host.bundle.provenance import ProvenanceRecord, beside
 from ese_host.errors import FormatError, MissingError, UnsupportedError
 from ese_host.image.interleave import entries_per_pe
-from ese_host.ir.mask_families import MASK_FAMILIES
+from ese_host.ir.mask_families import MASK_FAMILIES, MaskFamily
 from ese_models import data
 from ese_models.cli import commands as cli
-from ese_models.networks.builder import Topology
+from ese_models.data import Dataset
+from ese_models.networks.builder import Topology, Weights
 from ese_models.networks.inspection import constraints, kernels, load, weight_quantizers
 from ese_models.pruning import keep_per_pe
 from ese_models.records import provenance
@@ -33,17 +38,19 @@ from ese_models.training.compression import (
 )
 from ese_models.training.train import Recipe, augmented, shortened, train_dense
 
+Command = Callable[..., Any]
+
 KERNELS = ("lstm/kernel", "lstm/recurrent_kernel", "dense/kernel")
 SHORT = Recipe(epochs=3, rate=1e-2, batch=15, noise=0.1, crop=0.2, smoothing=0.1, decay=0.1)
 
 
 @pytest.fixture(scope="module")
-def dense(tiny):
+def dense(tiny: Dataset) -> Any:
     return train_dense(tiny, 0, recipe=SHORT, topology=Topology((6,)))
 
 
 @pytest.mark.parametrize("family", ["magnitude", "column-balanced", "gap-aware"])
-def test_masks_hold_through_every_stage(tiny, dense, family):
+def test_masks_hold_through_every_stage(tiny: Dataset, dense: Any, family: MaskFamily) -> None:
     plan = Plan(
         weights="int4",
         density=0.3,
@@ -71,7 +78,7 @@ def test_masks_hold_through_every_stage(tiny, dense, family):
             assert [int(mask[rows.rows_of(pe)].sum()) for pe in range(3)] == [keep] * 3
 
 
-def test_pruning_goes_on_from_a_pruned_network(tiny, dense):
+def test_pruning_goes_on_from_a_pruned_network(tiny: Dataset, dense: Any) -> None:
     plan = Plan(density=0.4, pes=3, family="magnitude", prune=SHORT, updates=4, emphasis=(1, 1))
     begun, _ = prune(dense, tiny, plan)
     on = replace(plan, density=0.2, family="pe-balanced", pruned_at=1e-9)  # one round, so that nothing grows between
@@ -94,12 +101,14 @@ KINDS = Plan(density=0.3, pes=3, gap_bits=4, prune=SHORT, tune=LEARN, updates=3,
 
 
 @pytest.fixture(scope="module")
-def pruned(tiny, dense):
+def pruned(tiny: Dataset, dense: Any) -> Any:
     return prune(dense, tiny, KINDS)
 
 
 @pytest.mark.parametrize("weights", ["twn", "ttq", "codebook4"])
-def test_every_kind_of_weights_stays_balanced_on_its_codes(tiny, dense, pruned, weights, tmp_path):
+def test_every_kind_of_weights_stays_balanced_on_its_codes(
+    tiny: Dataset, dense: Any, pruned: Any, weights: Weights, tmp_path: Path
+) -> None:
     plan = replace(KINDS, weights=weights, per_channel=weights != "ttq")
     model = quantize(pruned[0], dense, pruned[1], tiny, plan)
     masks, codes = {name: held.mask.T for name, held in constraints(model).items()}, provenance.stored_codes(model)
@@ -121,13 +130,13 @@ def test_every_kind_of_weights_stays_balanced_on_its_codes(tiny, dense, pruned, 
     assert all((again[name] == codes[name]).all() for name in KERNELS)
 
 
-def test_the_same_seed_gives_the_same_network(tiny):
+def test_the_same_seed_gives_the_same_network(tiny: Dataset) -> None:
     first, second, other = (train_dense(tiny, seed, recipe=SHORT, topology=Topology((4,))) for seed in (3, 3, 4))
     assert all((a == b).all() for a, b in zip(first.get_weights(), second.get_weights(), strict=True))
     assert any((a != b).any() for a, b in zip(first.get_weights(), other.get_weights(), strict=True))
 
 
-def test_augmentation_keeps_padding_in_front(tiny):
+def test_augmentation_keeps_padding_in_front(tiny: Dataset) -> None:
     recipe = Recipe(epochs=1, rate=1.0, noise=0.5, crop=0.5)
     inputs = augmented(tiny.train, np.arange(30), recipe, np.ones(4, np.float32), np.random.default_rng(0))
     assert inputs.shape == (30, 6, 4) and inputs.dtype == np.float32
@@ -143,7 +152,9 @@ def test_augmentation_keeps_padding_in_front(tiny):
     st.floats(0.001, 1),
     st.tuples(st.floats(1, 10), st.floats(1, 10)),
 )
-def test_emphasis_moves_density_but_not_the_whole(kernel, recurrent, last, density, emphasis):
+def test_emphasis_moves_density_but_not_the_whole(
+    kernel: int, recurrent: int, last: int, density: float, emphasis: tuple[float, float]
+) -> None:
     sizes = dict(zip(KERNELS, (kernel, recurrent, last), strict=True))
     found = densities(sizes, density, emphasis)
     assert sum(found[name] * sizes[name] for name in KERNELS) == pytest.approx(density * sum(sizes.values()))
@@ -166,12 +177,12 @@ def test_emphasis_moves_density_but_not_the_whole(kernel, recurrent, last, densi
         ({"codebook_start": "k"}, "centroids start is 'k'; allowed: linear, density, random"),
     ],
 )
-def test_unsound_plans_are_refused(config, message):
+def test_unsound_plans_are_refused(config: dict[str, Any], message: str) -> None:
     with pytest.raises(UnsupportedError, match=message):
         Plan(**config)
 
 
-def test_kernels_can_have_densities_of_their_own(dense):
+def test_kernels_can_have_densities_of_their_own(dense: Any) -> None:
     weights = matrices(dense)
     plan = Plan(density=0.2, pes=1, family="pe-balanced", emphasis=(1, 1), layers={"dense/kernel": 0.5})
     for density, own in ((1.0, 1.0), (0.6, 0.75), (0.2, 0.5)):
@@ -184,7 +195,7 @@ def test_kernels_can_have_densities_of_their_own(dense):
         masks_for(weights, Plan(layers={"last": 0.5}), 0.1, "magnitude")
 
 
-def test_unsound_recipes_and_stages_are_refused(tiny, dense):
+def test_unsound_recipes_and_stages_are_refused(tiny: Dataset, dense: Any) -> None:
     with pytest.raises(UnsupportedError, match="all positive"):
         shortened(SHORT, 0)
     with pytest.raises(UnsupportedError, match="weights are 'float'; to quantize, choose"):
@@ -192,10 +203,10 @@ def test_unsound_recipes_and_stages_are_refused(tiny, dense):
 
 
 @pytest.fixture
-def commands(tiny, monkeypatch):
+def commands(tiny: Dataset, monkeypatch: pytest.MonkeyPatch) -> Command:
     monkeypatch.setitem(data.LOADERS, "japanese-vowels", lambda: tiny)
 
-    def run(command, *words):
+    def run(command: click.Command, *words: object) -> Any:
         result = CliRunner().invoke(command, [str(word) for word in words], catch_exceptions=True)
         if result.exception is not None:
             raise result.exception
@@ -204,7 +215,7 @@ def commands(tiny, monkeypatch):
     return run
 
 
-def test_commands_write_model_provenance_and_test_set(tmp_path, tiny, commands):
+def test_commands_write_model_provenance_and_test_set(tmp_path: Path, tiny: Dataset, commands: Command) -> None:
     assert commands(cli.data, "--json")["train"] == [30, 6, 4]
     first, second = tmp_path / "a" / "dense.keras", tmp_path / "b" / "ternary.keras"
     found = commands(cli.train, "--out", first, "--epochs", 2, "--units", 6, "--json")
@@ -234,7 +245,7 @@ def test_commands_write_model_provenance_and_test_set(tmp_path, tiny, commands):
     ]
 
 
-def test_dsd_and_sensitivity_start_from_a_trained_network(tmp_path, commands):
+def test_dsd_and_sensitivity_start_from_a_trained_network(tmp_path: Path, commands: Command) -> None:
     first, second = tmp_path / "dense.keras", tmp_path / "dsd.keras"
     commands(cli.train, "--out", first, "--epochs", 2, "--units", 6, "--json")
     found = commands(cli.dsd, first, "--out", second, "--density", 0.5, "--epochs", 2, "--rate", 1e-2, "--json")
@@ -255,7 +266,9 @@ def test_dsd_and_sensitivity_start_from_a_trained_network(tmp_path, commands):
         commands(cli.sensitivity, second, "--densities", "a,b")
 
 
-def test_commands_refuse_by_name_and_leave_nothing(tmp_path, tiny, dense, commands):
+def test_commands_refuse_by_name_and_leave_nothing(
+    tmp_path: Path, tiny: Dataset, dense: Any, commands: Command
+) -> None:
     with pytest.raises(MissingError, match=r"none\.keras is not there"):
         commands(cli.compress, tmp_path / "none.keras")
     with pytest.raises(FormatError, match=r"model\.h5 does not end in \.keras"):

@@ -1,8 +1,8 @@
 """Figures of merit against brute force."""
 
+from collections.abc import Sequence
 from functools import cache
 from itertools import pairwise
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -24,11 +24,11 @@ from ese_models.training.metrics import (
 SEQUENCES = st.lists(st.integers(0, 3), max_size=7)
 
 
-def by_definition(first, second):
+def by_definition(first: Sequence[int], second: Sequence[int]) -> int:
     """Levenshtein's recursion, word for word."""
 
     @cache
-    def distance(i, j):
+    def distance(i: int, j: int) -> int:
         if not i or not j:
             return i + j
         return min(
@@ -39,19 +39,19 @@ def by_definition(first, second):
 
 
 @given(SEQUENCES, SEQUENCES)
-def test_edit_distance_is_levenshteins(first, second):
+def test_edit_distance_is_levenshteins(first: list[int], second: list[int]) -> None:
     assert edit_distance(first, second) == by_definition(first, second) == edit_distance(second, first)
 
 
 @given(st.lists(st.integers(0, 3), max_size=30))
-def test_collapsing_leaves_no_equal_neighbours_and_loses_nothing_else(labels):
+def test_collapsing_leaves_no_equal_neighbours_and_loses_nothing_else(labels: list[int]) -> None:
     found = collapsed(labels)
     assert all(a != b for a, b in pairwise(found))
     assert collapsed(found) == found and set(found) == set(labels)
     assert collapsed(np.repeat(np.array(labels, dtype=int), 3)) == found
 
 
-def test_phone_error_rate_counts_errors_over_phones():
+def test_phone_error_rate_counts_errors_over_phones() -> None:
     # 1 2 3 against 1 3 (a deletion) and 4 against 4 5 (an insertion): 2 errors, 4 phones
     labels = np.array([[1, 1, 2, 3, 3, NO_LABEL], [NO_LABEL, 4, 4, 4, 4, 4]])
     said = np.array([[1, 1, 1, 3, 3, 7], [9, 4, 4, 5, 5, 5]])
@@ -63,12 +63,12 @@ def test_phone_error_rate_counts_errors_over_phones():
         phone_error_rate(said, np.full_like(said, NO_LABEL))
 
 
-def test_frames_without_a_label_do_not_count():
+def test_frames_without_a_label_do_not_count() -> None:
     labels = np.array([[0, 0, 1, 2, NO_LABEL]])
     split = Split(np.zeros((1, 5, 2), np.float32), np.array([5]), labels, "end")
     probabilities = np.eye(3, dtype=np.float32)[[[0, 1, 1, 0, 2]]]
     found = phones(probabilities, split, pause=0)
     assert found == {"accuracy": 0.5, "non_pause_accuracy": 0.5, "phone_error_rate": pytest.approx(1 / 3)}
     assert accuracy(probabilities, split) == 0.5
-    plain = SimpleNamespace(labels=np.array([0, 1]))
+    plain = Split(np.zeros((2, 1), np.float32), np.array([1, 1]), np.array([0, 1]))
     assert classification(np.array([[0.9, 0.1], [0.8, 0.2]], np.float32), plain) == {"accuracy": 0.5}

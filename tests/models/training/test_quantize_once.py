@@ -1,31 +1,36 @@
 """Weights quantized once a training step: the same network, the same gradients."""
 
+from collections.abc import Callable
+from typing import Any
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from ese_models.networks.builder import QUANTIZERS, Topology, network
+from ese_models.networks.builder import QUANTIZERS, Topology, Weights, network
 from ese_models.networks.inspection import kernels, weight_quantizers
 from ese_models.training.grouping import begin
 from ese_models.training.quantize_once import quantized_once
 
 
-def quantizers_of(model):
+def quantizers_of(model: Any) -> list[Any]:
     return [quantizer for name, quantizer in weight_quantizers(model).items() if "lstm" in name]
 
 
 @pytest.mark.parametrize(
     ("weights", "lstm", "bidirectional"), [*((w, (6,), False) for w in QUANTIZERS), ("ttq", (6, 5), True)]
 )
-def test_outputs_are_equal_and_gradients_are_the_same_sums(weights, lstm, bidirectional):
+def test_outputs_are_equal_and_gradients_are_the_same_sums(
+    weights: Weights, lstm: tuple[int, ...], bidirectional: bool
+) -> None:
     keras.utils.set_random_seed(3)
     model = network(Topology(lstm, bidirectional=bidirectional), features=4, outputs=3, steps=7, weights=weights)
     masks = {name: np.ones(variable.shape[::-1], dtype=bool) for name, variable in kernels(model).items()}
     begin(kernels(model), weight_quantizers(model), masks)
     inputs = np.random.default_rng(1).normal(size=(8, 7, 4)).astype(np.float32)
 
-    def run():
+    def run() -> tuple[Any, list[Any]]:
         with tf.GradientTape() as tape:
             outputs = model(inputs, training=True)
             loss = tf.reduce_sum(outputs[:, 0])
@@ -43,12 +48,17 @@ def test_outputs_are_equal_and_gradients_are_the_same_sums(weights, lstm, bidire
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6 * np.abs(expected).max())
 
 
-def test_the_quantizers_are_called_once_and_come_back_after_an_error(monkeypatch):
+def test_the_quantizers_are_called_once_and_come_back_after_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     model = network(Topology((6,)), features=4, outputs=3, steps=7, weights="int4")
-    calls = []
+    calls: list[Any] = []
     for quantizer in quantizers_of(model):
         kind, call = type(quantizer), type(quantizer).__call__
-        monkeypatch.setattr(kind, "__call__", lambda self, x, call=call: calls.append(self) or call(self, x))
+
+        def counted(self: Any, x: Any, call: Callable[[Any, Any], Any] = call) -> Any:
+            calls.append(self)
+            return call(self, x)
+
+        monkeypatch.setattr(kind, "__call__", counted)
         break  # both are of one class
     before = quantizers_of(model)
     with pytest.raises(RuntimeError, match=r"^stop$"), quantized_once(model):
@@ -59,7 +69,7 @@ def test_the_quantizers_are_called_once_and_come_back_after_an_error(monkeypatch
     assert quantizers_of(model) == before
 
 
-def test_float_networks_have_nothing_to_hold():
+def test_float_networks_have_nothing_to_hold() -> None:
     model = network(Topology((6,)), features=4, outputs=3, steps=7)
     with quantized_once(model):
         assert quantizers_of(model) == [None, None]

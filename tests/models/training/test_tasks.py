@@ -3,8 +3,12 @@
 import gzip
 import json
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
+import click
 import numpy as np
+import numpy.typing as npt
 import pytest
 from click.testing import CliRunner
 
@@ -19,7 +23,7 @@ from ese_models.training.tasks import TASKS, resized, task_named
 from ese_models.training.train import Recipe, fit
 
 
-def test_the_tables_name_the_same_tasks():
+def test_the_tables_name_the_same_tasks() -> None:
     assert tuple(TASKS) == tuple(data.LOADERS) == commands.TASKS
     assert TASKS["fashion-mnist"].topology == Topology(dense=(300, 100))
     assert TASKS["festvox-ru"].topology.lstm == (256,) and TASKS["festvox-ru"].lower
@@ -29,7 +33,7 @@ def test_the_tables_name_the_same_tasks():
         task_named("timit")
 
 
-def test_a_task_takes_other_lstm_layers():
+def test_a_task_takes_other_lstm_layers() -> None:
     task = task_named("festvox-ru")
     assert resized(task, None, None, None, False) is task
     found = resized(task, 1024, 2, 512, False).topology
@@ -38,20 +42,20 @@ def test_a_task_takes_other_lstm_layers():
         resized(task_named("digits"), 8, None, None, False)
 
 
-def test_digits_are_exact_in_four_fractional_bits():
+def test_digits_are_exact_in_four_fractional_bits() -> None:
     found = digits.load()
     assert found.train.inputs.shape == (1348, 64) and found.test.inputs.shape == (449, 64)
     assert (found.train.inputs * 16 == np.rint(found.train.inputs * 16)).all() and found.train.inputs.max() == 1
     assert np.bincount(found.test.labels).min() > 30
 
 
-def idx(path, array, code=b"\0\0\x08"):
+def idx(path: Path, array: npt.NDArray[np.uint8], code: bytes = b"\0\0\x08") -> None:
     sizes = np.array(array.shape, ">u4").tobytes()
     path.write_bytes(gzip.compress(code + bytes([array.ndim]) + sizes + array.tobytes()))
 
 
 @pytest.fixture
-def clothes(tmp_path):
+def clothes(tmp_path: Path) -> Path:
     """A small Fashion-MNIST, as the package has it."""
     folder = tmp_path / "fashion-mnist"
     folder.mkdir()
@@ -62,14 +66,14 @@ def clothes(tmp_path):
     return folder
 
 
-def test_pictures_become_vectors_of_exact_fractions(tmp_path, clothes):
+def test_pictures_become_vectors_of_exact_fractions(tmp_path: Path, clothes: Path) -> None:
     found = fashion_mnist.load(tmp_path)
     assert found.train.inputs.shape == (20, 784) and found.test.labels.tolist() == list(range(6))
     pixels = fashion_mnist.read_idx(clothes / "train-images-idx3-ubyte.gz")
     assert (found.train.inputs.reshape(20, 28, 28) * 256 == pixels).all()
 
 
-def test_damaged_pictures_are_refused(clothes):
+def test_damaged_pictures_are_refused(clothes: Path) -> None:
     path = clothes / "train-labels-idx1-ubyte.gz"
     whole = gzip.decompress(path.read_bytes())
     for content, message in (
@@ -83,7 +87,7 @@ def test_damaged_pictures_are_refused(clothes):
             fashion_mnist.read_idx(path)
 
 
-def speech():
+def speech() -> Dataset:
     """Ten utterances of three phones, each a level of all six features."""
     rng = np.random.default_rng(3)
     labels = [rng.permutation([3, 7, festvox_ru.PHONES.index("pau")]).repeat(8) for _ in range(10)]
@@ -91,20 +95,20 @@ def speech():
     return festvox_ru.assembled(frames, labels, chunk=16)
 
 
-def small_digits():
+def small_digits() -> Dataset:
     found = digits.load()
     part = slice(0, 256)
     return replace(found, train=found.train.taken(part), test=found.test.taken(part))
 
 
-def run(command, *words):
+def run(command: click.Command, *words: object) -> Any:
     result = CliRunner().invoke(command, [str(word) for word in words])
     if result.exception is not None:
         raise result.exception
     return json.loads(result.stdout.splitlines()[-1])
 
 
-def test_frame_wise_speech_through_all_commands(tmp_path, monkeypatch):
+def test_frame_wise_speech_through_all_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(data.LOADERS, "festvox-ru", speech)
     found = run(commands.data, "--task", "festvox-ru", "--json")
     assert found["remark"] == "one speaker, Russian, machine-aligned labels" and found["classes"] == 51
@@ -120,6 +124,7 @@ def test_frame_wise_speech_through_all_commands(tmp_path, monkeypatch):
         "dense/kernel"
     }
     task = TASKS["festvox-ru"]
+    assert task.tune.dropout is not None
     assert topology_of(load(second)) == replace(task.topology, lstm=(8,), projection=6, dropout=task.tune.dropout)
     with np.load(provenance.testset_path(second), allow_pickle=False) as arrays:
         shapes = {name: arrays[name].shape for name in arrays}
@@ -131,7 +136,7 @@ def test_frame_wise_speech_through_all_commands(tmp_path, monkeypatch):
     }
 
 
-def test_vectors_through_all_commands(tmp_path, monkeypatch):
+def test_vectors_through_all_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(data.LOADERS, "digits", small_digits)
     first, second = tmp_path / "dense.keras", tmp_path / "ternary.keras"
     found = run(commands.train, "--task", "digits", "--out", first, "--epochs", 12, "--json")
@@ -147,7 +152,7 @@ def test_vectors_through_all_commands(tmp_path, monkeypatch):
         assert set(arrays) == {"inputs", "lengths", "labels", "keras_predictions"}
 
 
-def test_splits_and_sets_that_do_not_fit_are_refused():
+def test_splits_and_sets_that_do_not_fit_are_refused() -> None:
     values, lengths = np.zeros((2, 3, 4), np.float32), np.array([3, 3])
     with pytest.raises(FormatError, match=r"^labels have shape \(2, 2\); expected \(2,\) or \(2, 3\)$"):
         Split(values, lengths, np.zeros((2, 2), np.int64))
@@ -163,7 +168,7 @@ def test_splits_and_sets_that_do_not_fit_are_refused():
         fit(None, frames, Recipe(1, 1e-3, crop=0.2), np.random.default_rng(0))
 
 
-def test_a_recipe_says_how_much_a_network_drops():
+def test_a_recipe_says_how_much_a_network_drops() -> None:
     rng = np.random.default_rng(0)
     values = rng.standard_normal((16, 4)).astype(np.float32)
     split = Split(values, np.ones(16, np.int64), np.arange(16) % 2)
@@ -182,7 +187,7 @@ def test_a_recipe_says_how_much_a_network_drops():
 
 
 @pytest.mark.network
-def test_the_published_pictures():
+def test_the_published_pictures() -> None:
     found = fashion_mnist.load()
     assert found.train.inputs.shape == (60000, 784) and found.test.inputs.shape == (10000, 784)
     assert np.bincount(found.train.labels).tolist() == [6000] * 10
