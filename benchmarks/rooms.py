@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import click
 import grimp
@@ -138,12 +139,17 @@ def draw(known: list[Room], counted: Counter[tuple[Room, Room]]) -> str:
         x = COLUMN * columns.index(package)
         axes.text(x + WIDTH / 2, 0.62 * ROW, package, ha="center", va="center", fontsize=12, fontweight="bold")
     for room, (x, y) in places.items():
-        box = {"boxstyle": "round,pad=0.02", "facecolor": "#f4f6f9", "edgecolor": "#5a6270", "linewidth": 0.8}
+        box: dict[str, Any] = {
+            "boxstyle": "round,pad=0.02",
+            "facecolor": "#f4f6f9",
+            "edgecolor": "#5a6270",
+            "linewidth": 0.8,
+        }
         patch = matplotlib.patches.FancyBboxPatch((x, y - HEIGHT / 2), WIDTH, HEIGHT, **box)
         axes.add_patch(patch)
-        count = f"{room.files} file{'s' * (room.files != 1)}"
+        files = f"{room.files} file{'s' * (room.files != 1)}"
         axes.text(x + 0.12, y, room.name, ha="left", va="center", fontsize=10)
-        axes.text(x + WIDTH - 0.12, y, count, ha="right", va="center", fontsize=8, color="#5a6270")
+        axes.text(x + WIDTH - 0.12, y, files, ha="right", va="center", fontsize=8, color="#5a6270")
     text = io.StringIO()
     with matplotlib.rc_context({"svg.hashsalt": "ese4ml", "svg.fonttype": "none", "font.family": "sans-serif"}):
         figure.savefig(text, format="svg", metadata={"Date": None})

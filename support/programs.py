@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -115,7 +116,7 @@ def random_program(rng: Rng, tries: int = 12) -> Program:
     return Program(tuple(ports), tuple(steps), (Output(steps[-1].target, "out"), Output(steps[0].target, "first")))
 
 
-def _add_chain(rng: Rng, number: int, source: str, tensor: Tensor, add) -> None:  # type: ignore[no-untyped-def]
+def _add_chain(rng: Rng, number: int, source: str, tensor: Tensor, add: Callable[[ProgramStep], bool]) -> None:
     units = (int(rng.integers(2, 4)),) if tensor.kind == "sequence" and rng.integers(4) else ()
     spec = Spec(
         inputs=tensor.width, units=units, outputs=int(rng.integers(not units, 3)), sequences=bool(rng.integers(2))

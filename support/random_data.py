@@ -7,9 +7,12 @@ from hypothesis import strategies as st
 from ese_host.image import Interleave
 from ese_models.data import Dataset, Series, standardized
 
+Problem = tuple[npt.NDArray[np.float64], float, Interleave]
+"""Weights (rows, columns), the density to prune them to, and the interleave of their rows over PEs."""
+
 
 @st.composite
-def problems(draw: st.DrawFn, items: int = 9, columns: int = 8) -> tuple[npt.NDArray[np.float64], float, Interleave]:
+def problems(draw: st.DrawFn, items: int = 9, columns: int = 8) -> Problem:
     group = draw(st.sampled_from([1, 4]))
     shape = (draw(st.integers(1, items)) * group, draw(st.integers(1, columns)))
     interleave = Interleave(shape[0], draw(st.integers(1, 6)), group)

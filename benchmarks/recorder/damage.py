@@ -8,6 +8,7 @@ import json
 import shutil
 import zlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -123,19 +124,54 @@ def seal(folder: Path) -> None:
     rewrite(folder / "manifest.json", {"files": {**files, **found}})
 
 
+def _rewritten(fields: dict[str, Any]) -> Change:
+    """Set fields of the manifest."""
+    return lambda folder: rewrite(folder / "manifest.json", fields)
+
+
+def _without(file: str) -> Change:
+    """Delete a file."""
+    return lambda folder: (folder / file).unlink()
+
+
+def _linked(file: str) -> Change:
+    """Put a link in place of a file."""
+    return lambda folder: _link(folder / file)
+
+
+def _replaced_by(content: bytes) -> Callable[[bytes], bytes]:
+    """Replace the content of a file by another."""
+    return lambda _: content
+
+
+def _with(old: bytes, new: bytes) -> Callable[[bytes], bytes]:
+    """Replace some bytes of a file wherever they occur."""
+    return lambda data: data.replace(old, new)
+
+
+def _flipping(bit: int) -> Callable[[int], int]:
+    """Flip one bit of a word."""
+    return lambda word: word ^ (1 << bit)
+
+
+def _updated(fields: dict[str, Any]) -> Callable[[dict[str, Any]], None]:
+    """Set arrays of an .npz file."""
+    return lambda arrays: arrays.update(fields)
+
+
 def folders(record: Recording) -> None:
     """Design folders and projects that are not as they were made."""
     damage = Damage(record, "int4-3")
     for name, fields in MANIFEST.items():
-        damage.tried(f"manifest: {name}", lambda at, f=fields: rewrite(at / "manifest.json", f), "info", sealed=False)
+        damage.tried(f"manifest: {name}", _rewritten(fields), "info", sealed=False)
     for name, text in TEXTS.items():
-        damage.content(f"text: {name}", "manifest.json", lambda _, t=text: t.encode(), "info", sealed=False)
+        damage.content(f"text: {name}", "manifest.json", _replaced_by(text.encode()), "info", sealed=False)
     for name, value in DESIGN_FIELDS.items():
-        damage.content(f"design: {name}", "manifest.json", lambda data, n=name, v=value: _design(data, n, v), "info")
+        damage.content(f"design: {name}", "manifest.json", partial(_design, name=name, value=value), "info")
     for file in ("design.bit", "design.hwh", "image.bin", "golden.npz", "testset.npz", "provenance.json"):
         damage.content("a bit flipped", file, lambda data: bytes([data[0] ^ 1]) + data[1:], "info", "run", sealed=False)
-        damage.tried(f"{file}: not there", lambda at, f=file: (at / f).unlink(), "info", "check", sealed=False)
-        damage.tried(f"{file}: a link", lambda at, f=file: _link(at / f), "check", sealed=False)
+        damage.tried(f"{file}: not there", _without(file), "info", "check", sealed=False)
+        damage.tried(f"{file}: a link", _linked(file), "check", sealed=False)
         if file != "design.bit":
             damage.content("half of it", file, lambda data: data[: len(data) // 2])
         damage.content("empty", file, lambda _: b"")
@@ -143,11 +179,9 @@ def folders(record: Recording) -> None:
     _images(damage)
     _arrays(damage)
     for number, text in enumerate(PROVENANCE):
-        damage.content(f"no provenance {number}", "provenance.json", lambda _, t=text: t.encode("latin-1"))
+        damage.content(f"no provenance {number}", "provenance.json", _replaced_by(text.encode("latin-1")))
     for old, new in {"41E0": "41F0", "0x4": "0x5", 'VALUE="26"': 'VALUE="14"', "axi_dma:7.1": "axi_dma:9.9"}.items():
-        damage.content(
-            f"{old} for {new}", "design.hwh", lambda data, o=old, n=new: data.replace(o.encode(), n.encode())
-        )
+        damage.content(f"{old} for {new}", "design.hwh", _with(old.encode(), new.encode()))
     bit = (record.work / "designs" / "int4-8" / "design.bit").read_bytes()
     damage.content("another design's", "design.bit", lambda _: bit, "check", "run")
     several = Damage(record, "both-ways")
@@ -156,7 +190,7 @@ def folders(record: Recording) -> None:
     several.tried("images swapped", lambda at: _swap(at / "image.bin", at / "image-1.bin"), "check", "run")
     packed = Damage(record, "full-ternary", "packed")
     for part in range(8):
-        packed.content(f"bit flipped in part {part}", "image.bin", lambda data, p=part: _flip(data, p), "run")
+        packed.content(f"bit flipped in part {part}", "image.bin", partial(_flip, part=part), "run")
     packed.content("half of it", "image.bin", lambda data: data[: len(data) // 8 * 4], "run", "estimate")
     _projects(record)
 
@@ -170,7 +204,7 @@ def _images(damage: Damage) -> None:
         damage.image("one more", place, lambda word: word + 1, "run")
         damage.image("all ones", place, lambda _: 0xFFFFFFFF, "run")
     for place in range(16, 30):
-        damage.image("a bit flipped", place, lambda word, at=place: word ^ (1 << (at % 32)), "check")
+        damage.image("a bit flipped", place, _flipping(place % 32), "check")
     for place in (40, 60, 90, 130, -1100, -1030, -600, -2):
         damage.image("a bit flipped", place, lambda word: word ^ 1, "check")
 
@@ -184,7 +218,7 @@ def _arrays(damage: Damage) -> None:
         ("a field more", '"class": "Dense"', '"x": 1, "class": "Dense"'),
         ("a field less", '"class": "Dense", ', ""), ("no JSON", "{", "["),
     ):  # fmt: skip
-        damage.arrays(name, golden, lambda arrays, o=old, n=new: _text(arrays, o, n))
+        damage.arrays(name, golden, partial(_text, old=old, new=new))
     damage.arrays("no JSON at all", golden, lambda arrays: arrays.pop("json"))
     damage.arrays("an array less", golden, lambda arrays: arrays.pop(sorted(arrays)[0]))
     damage.arrays(
@@ -202,7 +236,7 @@ def _arrays(damage: Damage) -> None:
         "predictions of another width": {"keras_predictions": np.zeros((24, 2))},
         "predictions in words": {"keras_predictions": np.full((24, 5), "x")},
     }.items():  # fmt: skip
-        damage.arrays(name, tests, lambda arrays, f=fields: arrays.update(f), "check")
+        damage.arrays(name, tests, _updated(fields), "check")
     damage.arrays("fewer steps", tests, lambda arrays: arrays.update(steps=np.arange(24) % 6 + 1), "check", "run")
     damage.arrays("codes", tests, lambda arrays: arrays.update(inputs=np.full((24, 6, 7), 5)), "check", "run")
 

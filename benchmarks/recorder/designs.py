@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -203,7 +204,7 @@ def _predict(record: Recording, name: str, graph: Any, x: list[Any]) -> None:
     if record.attempt(f"{name}: compile", lambda: (graph.compile(), True)) is None:
         return
     for what in ("predict", "trace"):
-        found = record.attempt(f"{name}: {what}", lambda what=what: getattr(graph, what)(given))
+        found = record.attempt(f"{name}: {what}", partial(getattr(graph, what), given))
         if found is not None:
             record.arrays(f"{name}: {what}ed", found)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import keras
@@ -192,7 +193,7 @@ def _uses(record: Recording) -> None:
     graph.compile()
     for name, given in INPUTS.items():
         for what in ("predict", "trace"):
-            found = record.attempt(f"refused {what}: {name}", lambda w=what, g=given: getattr(graph, w)(g), always=True)
+            found = record.attempt(f"refused {what}: {name}", partial(getattr(graph, what), given), always=True)
             if found is not None:
                 record.arrays(f"{what} of {name}", found)
     several = convert(two_inputs(), record.work / "several", RecordedCase(two_inputs))
@@ -200,7 +201,7 @@ def _uses(record: Recording) -> None:
     x, y = frames(two_inputs(), 3)
     pairs = {"one of two": x, "swapped": [y, x], "of two counts": [x, y[:2]], "by name": {"x": x, "y": y}}
     for name, given in pairs.items():
-        found = record.attempt(f"refused inputs: {name}", lambda g=given: several.predict(g), always=True)
+        found = record.attempt(f"refused inputs: {name}", partial(several.predict, given), always=True)
         if found is not None:
             record.arrays(f"inputs {name}", found)
     foreign = record.work / "foreign"
