@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-import grpc  # type: ignore[import-untyped]
+import grpc
 from pynq.pl_server.remote_device import PYNQ_PORT, RemoteDevice
 
 from ese_host.errors import DeviceError
