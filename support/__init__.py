@@ -1,1 +1,1 @@
-"""What tests and benchmarks share: random networks, programs and data, and engines compiled for a design."""
+"""Helpers shared by tests and benchmarks: random networks, programs and data, and engines compiled for a design."""

@@ -1,4 +1,4 @@
-"""Engines compiled for the tests: one library a design and kind of integer, kept for the test run."""
+"""Engines compiled for the tests: one library for each design and kind of integer, kept for the test run."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ AP_TYPES = Path(hls4ml.__file__).parent / "templates" / "vivado" / "ap_types"
 
 
 def write_sources(folder: Path, design: Design) -> None:
-    """The engine's sources and config.h, as an emitted project has them."""
+    """Write the engine's sources and the design's config.h, laid out as in an emitted project."""
     shutil.copytree(CSRC, folder / "csrc")
     (folder / "csrc" / "config.h").write_text(config_header.render(design))
     (folder / "ap_types").symlink_to(AP_TYPES)
@@ -34,7 +34,7 @@ def write_sources(folder: Path, design: Design) -> None:
 
 @functools.cache
 def library(design: Design, machine_words: bool = True) -> ctypes.CDLL:
-    """The compiled engine of a design."""
+    """The compiled engine of a design; `machine_words` computes in machine integers, otherwise in ap_int."""
     folder = Path(tempfile.mkdtemp(prefix="ese-engine-"))
     try:
         write_sources(folder, design)
@@ -44,22 +44,48 @@ def library(design: Design, machine_words: bool = True) -> ctypes.CDLL:
 
 
 def encoded(network: Network, design: Design, storage: Storage = "auto") -> Image:
-    """The checked image of a network; `storage` counts where the design has full phases."""
+    """The checked image of a network.
+
+    Args:
+        network: the network to encode.
+        design: the design that the image is for.
+        storage: how matrices are stored; only used if the design has full phases.
+    """
     data = encoder.encode(network, design, storage if design.full_phases else "auto")
     return image.parse(np.frombuffer(data, dtype="<u4"), design)
 
 
 def load(engine: EmulatedEngine, network: Network, design: Design, storage: Storage = "auto") -> Image:
-    """Encode a network and load it; returns its checked image."""
-    made = encoded(network, design, storage)
-    trailer = packets.read_trailer(engine.packet(packets.load_packet(made.words), packets.TRAILER_WORDS))
+    """Encode a network, load it into an engine, and return its checked image.
+
+    Args:
+        engine: an open engine of the design.
+        network: the network to encode.
+        design: the design that the engine was compiled for.
+        storage: how matrices are stored; only used if the design has full phases.
+    """
+    checked = encoded(network, design, storage)
+    trailer = packets.read_trailer(engine.packet(packets.load_packet(checked.words), packets.TRAILER_WORDS))
     trailer.require(Operation.LOAD)
-    assert trailer.image_id == made.image_id
-    return made
+    assert trailer.image_id == checked.image_id
+    return checked
 
 
 def compare(engine: EmulatedEngine, network: Network, made: Image, codes: Codes) -> int:
-    """Run sequences with and without trace; every value of every layer equals the golden model's. Returns how many."""
+    """Run sequences with and without trace, and compare every value of every layer with the golden model's.
+
+    Args:
+        engine: an engine that holds the image.
+        network: the network of the image.
+        made: the checked image, as `load` returns it.
+        codes: (sequences, steps, inputs) input codes.
+
+    Returns:
+        Number of values compared.
+
+    Raises:
+        AssertionError: if a value differs.
+    """
     shape = AnswerShape.of(network)
     steps = [codes.shape[1]] * len(codes)
     expected = golden.run(network, codes)
@@ -96,13 +122,19 @@ def compare(engine: EmulatedEngine, network: Network, made: Image, codes: Codes)
 
 
 def compare_integers(network: Network, design: Design, codes: Codes) -> None:
-    """The engine of ap_int answers word for word as that of machine words."""
+    """Assert that the engine on ap_int answers word for word like the engine on machine words.
+
+    Args:
+        network: the network to run.
+        design: a design that holds it.
+        codes: (sequences, steps, inputs) input codes.
+    """
     answers = []
     for machine_words in (True, False):
         with EmulatedEngine(library(design, machine_words)) as engine:
             for storage in ("auto", "full"):
-                made = load(engine, network, design, storage)
-                request = packets.run_packet(made.image_id, list(codes), network.source, trace=True)
+                loaded = load(engine, network, design, storage)
+                request = packets.run_packet(loaded.image_id, list(codes), network.source, trace=True)
                 answers.append(engine.packet(request, 1 << 16))
     for machine, arbitrary in zip(answers[:2], answers[2:], strict=True):
         np.testing.assert_array_equal(machine, arbitrary)

@@ -1,4 +1,4 @@
-"""The designs that tests compile: each holds every network of its sizes, whatever its weights."""
+"""The designs that tests compile. Each of them holds every network of its sizes, whatever the weights."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ SPECS = {
     "int16": (Spec(inputs=5, units=(6,), outputs=3, sequences=True, kind="int16", activations=SMOOTH16), 4),
     "hidden": (Spec(inputs=4, units=(6,), hidden=(6,), outputs=4, activations=SMOOTH16), 7),
 }
+"""Designs in stream mode: specification of the network, and number of PEs."""
 SKIP_SPECS = {
     "fc": (Spec(inputs=21, units=(), hidden=(18, 11), outputs=5, sequences=True), 4, 8),
     "fc-one-pe": (Spec(inputs=6, units=(), hidden=(9,), outputs=3, sequences=True, kind="int4"), 1, 1),
@@ -51,16 +52,16 @@ SKIP_SPECS = {
         Spec(inputs=5, units=(6, 7, 5), hidden=(6,), outputs=4, kind="int4", activations=HARD8, delta=(None, 60)), 3, 2,
     ),
 }  # fmt: skip
-"""Networks, PEs and FIFO depth of designs in skip mode."""
+"""Designs in skip mode: specification of the network, number of PEs, and FIFO depth in columns."""
 
 SPARSE_ONLY = {"keras-lstm", "uneven", "fc", "delta-stacked", "zero-skipping-lstm"}
 """Designs without full phases."""
 PATTERNS = ["random", "full", "column", "row", "corner", "nearly", "mixed"]
-"""Where weights lie: see `support.networks.mask`."""
+"""Placements of the non-zero weights, as `support.networks.mask` understands them."""
 
 
 def roomy(name: str) -> tuple[Spec, Design]:
-    """A spec, and a design that holds every network of its sizes."""
+    """The specification of a name in `SPECS` or `SKIP_SPECS`, and a design that holds every network of its sizes."""
     skip = name in SKIP_SPECS
     spec, pes, fifo_depth = SKIP_SPECS[name] if skip else (*SPECS[name], 8)
     full = network(np.random.default_rng(0), widened(spec, pattern="full"))

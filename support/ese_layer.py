@@ -21,7 +21,16 @@ def ese_layer(
     gap_bits: int = 5,
     seed: int = 0,
 ) -> Network:
-    """The layer as a network; Student's t with 3 degrees of freedom stands for trained weights' heavy tails."""
+    """ESE's layer as a network. Weights are drawn from Student's t with 3 degrees of freedom, which has heavy tails.
+
+    Args:
+        pes: processing elements that the masks are balanced over.
+        density: share of the weights that is kept, above 0 to 1.
+        weights: kind of the weight codes, "ternary" or "int4".
+        family: mask family that chooses the kept weights.
+        gap_bits: bits of the relative index, for families that count padding.
+        seed: of the random generator.
+    """
     rng = np.random.default_rng(seed)
 
     def matrix(rows: int, columns: int, group: int) -> Matrix:

@@ -1,4 +1,4 @@
-"""Random networks in integers, as varied as the formats allow; no Keras involved."""
+"""Random networks of integers that use the whole range of the formats; Keras is not needed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,26 @@ HARD8 = (
 
 @dataclass(frozen=True)
 class Spec:
-    """What a random network is made of; `pattern` says where its weights lie."""
+    """Specification of a random network.
+
+    Attributes:
+        kind: kind of the weight codes.
+        inputs: width of the input.
+        units: cells of each LSTM layer.
+        projection: outputs of each LSTM layer's projection; 0 for no projection.
+        peepholes: whether LSTM layers have peepholes.
+        outputs: width of the last fully connected layer; 0 for no such layer.
+        hidden: widths of the fully connected layers with ReLU before it.
+        delta: thresholds of inputs and state of a delta LSTM, as codes; None for no threshold.
+        activations: functions of the gates and of the cell.
+        sequences: whether the last LSTM layer returns all steps.
+        two_scales: whether positive and negative levels have different scales.
+        density: share of non-zero weights of a random pattern.
+        pattern: placement of the non-zero weights; see `mask`.
+        source: format of the input.
+        state: format of LSTM outputs and cells.
+        stored: format of the outputs of hidden layers.
+    """
 
     kind: WeightKind = "ternary"
     inputs: int = 5
@@ -40,9 +59,16 @@ class Spec:
 
 
 def mask(rng: Rng, rows: int, columns: int, spec: Spec) -> Codes:
-    """Where weights are: at random, or adversarially in one column, one row, one corner, everywhere or nowhere.
+    """Places of the non-zero weights: (rows, columns) of zeros and ones.
 
-    "nearly" leaves 3% out; "mixed" is full or random, matrix by matrix.
+    The pattern "random" keeps a share `spec.density`; "full" keeps everything, "nearly" 97%; "column", "row" and
+    "corner" keep only one column, one row or one weight; "mixed" is "full" or "random" by chance, matrix by matrix.
+
+    Args:
+        rng: source of random numbers.
+        rows: rows of the matrix.
+        columns: columns of the matrix.
+        spec: gives pattern and density.
     """
     pattern = str(rng.choice(["random", "full"])) if spec.pattern == "mixed" else spec.pattern
     result = rng.random((rows, columns)) < (0.97 if pattern == "nearly" else spec.density)
@@ -58,7 +84,14 @@ def mask(rng: Rng, rows: int, columns: int, spec: Spec) -> Codes:
 
 
 def matrix(rng: Rng, rows: int, columns: int, spec: Spec) -> Matrix:
-    """A random matrix with a scale a row."""
+    """A random matrix with one scale for each row.
+
+    Args:
+        rng: source of random numbers.
+        rows: rows of the matrix.
+        columns: columns of the matrix.
+        spec: gives the kind of codes, the places of the weights, and whether there are two scales.
+    """
     where = mask(rng, rows, columns, spec)
     codebook, frac = None, 12
     if spec.kind == "ternary":
@@ -77,7 +110,17 @@ def matrix(rng: Rng, rows: int, columns: int, spec: Spec) -> Matrix:
 
 
 def lstm(rng: Rng, name: str, inputs: int, units: int, source: Fixed, spec: Spec, last: bool) -> Lstm:
-    """A random LSTM layer."""
+    """A random LSTM layer.
+
+    Args:
+        rng: source of random numbers.
+        name: of the layer.
+        inputs: width of its input.
+        units: its cells.
+        source: format of its input.
+        spec: everything else.
+        last: whether no LSTM layer follows it.
+    """
     gate, cell = spec.activations
     fed_back = spec.projection or units
     wide = gate.out.bits + cell.out.bits > 16
@@ -101,13 +144,23 @@ def lstm(rng: Rng, name: str, inputs: int, units: int, source: Fixed, spec: Spec
 
 
 def dense(rng: Rng, name: str, inputs: int, outputs: int, source: Fixed, spec: Spec, output: Fixed | None) -> Dense:
-    """A random fully connected layer, with ReLU where its output is stored."""
+    """A random fully connected layer, with ReLU if its output is stored.
+
+    Args:
+        rng: source of random numbers.
+        name: of the layer.
+        inputs: width of its input.
+        outputs: width of its output.
+        source: format of its input.
+        spec: everything else.
+        output: format in which its output is stored; None to give the exact output.
+    """
     bias = rng.integers(-(1 << 13), 1 << 13, outputs)
     return Dense(name, matrix(rng, outputs, inputs, spec), bias, 12, output is not None, source, output)
 
 
 def network(rng: Rng, spec: Spec) -> Network:
-    """LSTM layers, then perhaps hidden fully connected layers with ReLU, and a last one."""
+    """A random network of LSTM layers, hidden fully connected layers with ReLU, and a last layer, as the spec says."""
     layers: list[Lstm | Dense] = []
     width, source = spec.inputs, spec.source
     for index, units in enumerate(spec.units):
@@ -126,9 +179,16 @@ def network(rng: Rng, spec: Spec) -> Network:
 def inputs(
     rng: Rng, net: Network, sequences: int, steps: int, rails: bool = False, density: float = 1.0, moves: float = 1.0
 ) -> Codes:
-    """(sequences, steps, inputs) codes; with `rails` only the two extremes of the format.
+    """Random input codes of a network, (sequences, steps, inputs).
 
-    Only a share `density` of them is not zero, and only a share `moves` differs from the step before.
+    Args:
+        rng: source of random numbers.
+        net: the network whose input format and width are used.
+        sequences: number of sequences.
+        steps: steps of each sequence.
+        rails: whether to use only the two extreme codes of the format.
+        density: share of the codes that is not zero.
+        moves: share of the codes that differs from the step before.
     """
     low, high = net.source.low, net.source.high
     shape = (sequences, steps, net.inputs)
@@ -141,5 +201,5 @@ def inputs(
 
 
 def widened(spec: Spec, **changes: object) -> Spec:
-    """A spec with other contents."""
+    """A specification with some fields changed."""
     return replace(spec, **changes)  # type: ignore[arg-type]

@@ -15,11 +15,12 @@ DENSITY = 0.3
 
 
 def bits(width: int, integer: int) -> Any:
+    """A signed quantizer of `width` bits and scale 1, `integer` of them before the point."""
     return quantized_bits(width, integer, alpha=1)
 
 
 def lstm(units: int = 10, **changes: Any) -> Any:
-    """An 8-bit hard QLSTM; keyword arguments replace its own."""
+    """An 8-bit QLSTM with hard activations; keyword arguments replace its options."""
     options: dict[str, Any] = {
         "kernel_quantizer": quantized_bits(4, 0, alpha="auto_po2"),
         "recurrent_quantizer": quantized_bits(4, 0),
@@ -34,12 +35,19 @@ def lstm(units: int = 10, **changes: Any) -> Any:
 
 
 def dense(units: int = 5, **changes: Any) -> Any:
+    """A QDense layer with 4-bit weights; keyword arguments replace its options."""
     options: dict[str, Any] = {"kernel_quantizer": quantized_bits(4, 0, alpha=1.0), "bias_quantizer": bits(8, 2)}
     return QDense(units, name=changes.pop("name", "dense"), **{**options, **changes})
 
 
 def fill(model: Any, density: float = DENSITY, seed: int = 7) -> Any:
-    """Seeded weights; kernels keep a share of `density` of their weights."""
+    """Give a model seeded random weights, and return it.
+
+    Args:
+        model: the model.
+        density: share of the kernels' weights that is not zero.
+        seed: of the random generator.
+    """
     rng = np.random.default_rng(seed)
     for variable in model.weights:
         name = variable.path.split("/")[-1]
@@ -52,25 +60,32 @@ def fill(model: Any, density: float = DENSITY, seed: int = 7) -> Any:
 
 
 def chain(*layers: Any, shape: tuple[int | None, ...] = (6, 7), source: Any = "bits", density: float = DENSITY) -> Any:
-    """Input, its quantizer, and the layers, with seeded weights."""
+    """A sequential model of an input, its quantizer and the given layers, with seeded weights.
+
+    Args:
+        layers: the layers after the input's quantizer.
+        shape: of the input, without the batch.
+        source: layer that quantizes the input; "bits" for an 8-bit quantizer, None for no quantizer.
+        density: share of the kernels' weights that is not zero.
+    """
     first = [QActivation(bits(8, 2), name="source")] if source == "bits" else [source] if source is not None else []
     return fill(keras.Sequential([keras.Input(shape, name="x"), *first, *layers]), density)
 
 
 def classifier(**changes: Any) -> Any:
-    """Input quantizer, LSTM, Dense, softmax: everything 8-bit, hard, with power-of-two scales."""
+    """Input quantizer, LSTM, Dense and softmax: 8 bits, hard activations and power-of-two scales throughout."""
     return chain(lstm(**changes), dense(), keras.layers.Activation("softmax", name="softmax"))
 
 
 def recurrent(name: str, units: int = 6, **changes: Any) -> Any:
-    """`lstm` under another name."""
+    """The layer of `lstm` under another name."""
     layer = lstm(units, **changes)
     layer.name = name
     return layer
 
 
 def functional(build: Any, shape: tuple[int | None, ...] = (6, 7), **options: Any) -> Any:
-    """A model of what `build` makes of the quantized input; layers with a method `fill` get weights of their own."""
+    """A functional model: `build` maps the quantized input to its output; layers with a method `fill` fill themselves."""
     x = keras.Input(shape, name="x")
     model = fill(keras.Model(x, build(QActivation(bits(8, 2), name="source")(x))), **options)
     for layer in model.layers:
@@ -80,7 +95,14 @@ def functional(build: Any, shape: tuple[int | None, ...] = (6, 7), **options: An
 
 
 def frames(model: Any, samples: int = 12, seed: int = 3, masked: bool = False) -> list[Any]:
-    """Seeded inputs of a model, one array each; `masked` sets frames to zero at either end and between."""
+    """Seeded inputs of a model, one array for each input.
+
+    Args:
+        model: the model.
+        samples: number of samples.
+        seed: of the random generator.
+        masked: whether to set frames of the first input to zero, at both ends and in between.
+    """
     rng = np.random.default_rng(seed)
     x = [rng.normal(size=(samples, *tensor.shape[1:])).astype(np.float32) for tensor in model.inputs]
     if masked:
@@ -91,16 +113,24 @@ def frames(model: Any, samples: int = 12, seed: int = 3, masked: bool = False) -
 
 
 def as_list(outputs: Any) -> list[Any]:
-    """A model's outputs as arrays, however they come."""
+    """A model's outputs as a list of arrays, whether it has one or several."""
     return [np.asarray(array) for array in (outputs if isinstance(outputs, (list, tuple)) else [outputs])]
 
 
 def golden_values(conversion: Any, x: list[Any]) -> list[Any]:
-    """Outputs by the golden program, in Keras's shapes."""
+    """Outputs of the golden program, in Keras's shapes."""
     return values_of(run(conversion.program, codes_of(conversion, x)), conversion)
 
 
 def inputs(model: Any, samples: int = 20, steps: int = 6, seed: int = 3) -> Any:
+    """Seeded inputs of a model with one sequence input, (samples, steps, features).
+
+    Args:
+        model: the model, whose last input axis gives the features.
+        samples: number of samples.
+        steps: steps of each sequence.
+        seed: of the random generator.
+    """
     return np.random.default_rng(seed).normal(size=(samples, steps, model.input_shape[-1])).astype(np.float32)
 
 
@@ -111,7 +141,15 @@ def convert(
     configured: bool = True,
     **options: Any,
 ) -> Any:
-    """Convert as an hls4ml user does; options are keys of hls_config['Model'], `layers` of hls_config['LayerName']."""
+    """Convert a model with the ESE backend, the way a user of hls4ml does.
+
+    Args:
+        model: the Keras model.
+        out: folder of the project; need not exist.
+        layers: settings by layer name, for hls_config["LayerName"].
+        configured: whether to begin with hls4ml's configuration by name; otherwise only Precision "auto" is given.
+        options: keys of hls_config["Model"].
+    """
     import hls4ml
 
     if not configured:

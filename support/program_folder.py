@@ -1,4 +1,4 @@
-"""A design folder of a program: images by the encoder, the real engine compiled for it.
+"""Design folders of programs, with encoded images and the real engine, compiled for the design.
 
 `python -m support.program_folder PATH` makes one of a small bidirectional network.
 """
@@ -25,7 +25,16 @@ SAMPLES = 12
 
 
 def program_folder(path: Path, program: Program, pes: int = 3, seed: int = 5) -> Path:
-    """A new folder, with a test set whose labels are the golden model's classes but for the first."""
+    """Make a design folder with a test set, and return its path.
+
+    The test set's labels are the golden model's classes, except that the first label is wrong on purpose.
+
+    Args:
+        path: folder to make; must not exist.
+        program: the program.
+        pes: processing elements of the design.
+        seed: of the test set's random inputs.
+    """
     path.mkdir()
     design = choose_design(*(chain.network for chain in program.chains), pes=pes)
     ids = []
@@ -51,14 +60,14 @@ def program_folder(path: Path, program: Program, pes: int = 3, seed: int = 5) ->
 
 
 def make_test_set(program: Program, seed: int) -> bytes:
-    """testset.npz of random inputs with steps of their own."""
+    """Content of a testset.npz of random inputs, whose sequences differ in length."""
     codes, steps = program_inputs(np.random.default_rng(seed), program, SAMPLES, 6)
-    made = run(program, codes, steps)
-    labels = made.classes()
+    result = run(program, codes, steps)
+    labels = result.classes()
     labels[0] += 1
     names = ["inputs"] if len(codes) == 1 else [f"inputs_{number}" for number in range(len(codes))]
     arrays = dict(zip(names, codes.values(), strict=True))
-    predictions = made.values()[np.arange(SAMPLES), made.output().steps - 1]
+    predictions = result.values()[np.arange(SAMPLES), result.output().steps - 1]
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays, steps=steps, labels=labels, keras_predictions=predictions)
     return buffer.getvalue()

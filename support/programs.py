@@ -1,4 +1,4 @@
-"""Random programs, as varied as their steps allow, and a bidirectional one."""
+"""Programs for tests: random ones with steps of every kind, and fixed ones."""
 
 from __future__ import annotations
 
@@ -37,7 +37,14 @@ MERGES = ("add", "subtract", "multiply", "maximum", "minimum", "average")
 
 
 def bidirectional(rng: Rng, inputs: int = 5, units: int = 6, classes: int = 3) -> Program:
-    """A bidirectional LSTM that returns sequences, another that does not, and a Dense layer: five images."""
+    """A bidirectional LSTM that returns sequences, one that returns the last step, and a Dense layer: five images.
+
+    Args:
+        rng: source of random weights.
+        inputs: width of the input.
+        units: cells of each direction of the first LSTM; the second one has one less.
+        classes: outputs of the Dense layer.
+    """
     spec = Spec(inputs=inputs, units=(units,), outputs=0, sequences=True)
     second = Spec(inputs=2 * units, units=(units - 1,), outputs=0)
     last = Spec(inputs=2 * (units - 1), units=(), outputs=classes)
@@ -52,7 +59,7 @@ def bidirectional(rng: Rng, inputs: int = 5, units: int = 6, classes: int = 3) -
 
 
 def two_inputs(rng: Rng) -> Program:
-    """A sequence without its empty frames and a vector, joined before Dense layers; two outputs, one a sequence."""
+    """A program of two inputs, a masked sequence and a vector, joined before Dense layers, and of two outputs."""
     recurrent = network(rng, Spec(inputs=3, units=(5,), outputs=0, sequences=True))
     hidden = network(rng, Spec(inputs=14, units=(), hidden=(4,), outputs=0))
     last = network(rng, Spec(inputs=4, units=(), outputs=1, density=1.0))
@@ -83,7 +90,7 @@ def two_inputs(rng: Rng) -> Program:
 
 
 def random_program(rng: Rng, tries: int = 12) -> Program:
-    """One or two inputs, and steps of every kind where they fit; the last one's target leaves."""
+    """A random program of up to three inputs; steps are drawn `tries` times and kept if the tensors' shapes allow."""
     steps_of_all = None if rng.integers(2) else int(rng.integers(1, 5))
     width = int(rng.integers(1, 4))
     ports = [Port("x0", width, SOURCE, "sequence", steps_of_all)]
@@ -96,7 +103,7 @@ def random_program(rng: Rng, tries: int = 12) -> Program:
 
     def add(step: ProgramStep) -> bool:
         if len({known[name].steps is None for name in step.sources}) > 1:
-            return False  # fits only where the samples happen to have as many steps
+            return False  # would fit only samples that happen to have that many steps
         try:
             known[step.target] = step.infer(*(known[name] for name in step.sources))
         except EseError:
@@ -155,7 +162,14 @@ def _glue(rng: Rng, source: str, other: str, target: str, tensor: Tensor) -> Pro
 
 
 def program_inputs(rng: Rng, program: Program, samples: int, longest: int = 4) -> tuple[dict[str, Codes], Codes]:
-    """Codes over each input's whole range, and steps that all sequences share."""
+    """Random inputs of a program: codes of each input by name, and (samples,) steps.
+
+    Args:
+        rng: source of random numbers.
+        program: gives formats and widths of the inputs, whose whole range of codes is used.
+        samples: number of samples.
+        longest: most steps of a sequence, if the program does not fix them.
+    """
     fixed = next((port.steps for port in program.inputs if port.steps is not None), None)
     steps = rng.integers(1, longest + 1, samples) if fixed is None else np.full(samples, fixed)
     inputs: dict[str, Codes] = {}

@@ -1,4 +1,4 @@
-"""Random data: matrices with a density and an interleave for properties of masks, and a tiny data set of sequences."""
+"""Random data: matrices with a density and an interleave for tests of masks, and a tiny data set of sequences."""
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,13 @@ Problem = tuple[npt.NDArray[np.float64], float, Interleave]
 
 @st.composite
 def problems(draw: st.DrawFn, items: int = 9, columns: int = 8) -> Problem:
+    """Random weights with a density and an interleave, as a hypothesis strategy; ties are frequent.
+
+    Args:
+        draw: given by hypothesis.
+        items: most groups of rows.
+        columns: most columns.
+    """
     group = draw(st.sampled_from([1, 4]))
     shape = (draw(st.integers(1, items)) * group, draw(st.integers(1, columns)))
     interleave = Interleave(shape[0], draw(st.integers(1, 6)), group)
@@ -23,6 +30,7 @@ def problems(draw: st.DrawFn, items: int = 9, columns: int = 8) -> Problem:
 
 
 def random_series(count: int, seed: int) -> Series:
+    """Random sequences of three classes, of 3 to 6 steps and 4 features."""
     rng = np.random.default_rng(seed)
     labels = np.arange(count) % 3
     values = [rng.normal(size=(rng.integers(3, 7), 4)) + label for label in labels]
@@ -30,5 +38,5 @@ def random_series(count: int, seed: int) -> Series:
 
 
 def tiny_data() -> Dataset:
-    """Sequences of three classes, so few that training takes seconds."""
+    """A data set of few sequences of three classes, so that training takes seconds."""
     return standardized(random_series(30, 1), random_series(24, 2), steps=6)

@@ -1,4 +1,4 @@
-"""Engines to be proved in RTL: small networks on small designs, with sound and with malformed packets."""
+"""Cases for the proof in RTL: small networks on small designs, with valid and with malformed packets."""
 
 from __future__ import annotations
 
@@ -24,7 +24,15 @@ SEQUENCES, STEPS = 2, 2
 
 @dataclass(frozen=True)
 class RtlCase:
-    """A network and its design, by what they show; `malformed` adds the packets that the engine must refuse."""
+    """A network and its design.
+
+    Attributes:
+        shows: what the case demonstrates, for the page's table.
+        spec: the network.
+        pes: processing elements of the design.
+        options: further arguments of `choose_design`.
+        malformed: whether packets are sent as well that the engine must refuse.
+    """
 
     shows: str
     spec: Spec
@@ -33,9 +41,9 @@ class RtlCase:
     malformed: bool = False
 
     def make(self) -> tuple[Network, Design]:
-        """Always the same network."""
-        made = network(np.random.default_rng(2017), self.spec)
-        return made, fit_design.choose_design(made, pes=self.pes, cells_per_cycle=1, gap_bits=4, **self.options)
+        """The network and a design for it, the same on every call."""
+        seeded = network(np.random.default_rng(2017), self.spec)
+        return seeded, fit_design.choose_design(seeded, pes=self.pes, cells_per_cycle=1, gap_bits=4, **self.options)
 
 
 CASES = {
@@ -73,7 +81,7 @@ CASES = {
 
 
 def malformed(load: Words, run: Words) -> Iterator[tuple[Words, ErrorCode]]:
-    """Packets that are not sound, and how each is answered; the last leaves the engine without an image."""
+    """Malformed packets and the error code that answers each; after the last the engine holds no image."""
     yield np.array([0x12345678, 1, 2], dtype=np.uint32), ErrorCode.BAD_OPERATION
     yield np.append(run, np.uint32(7)), ErrorCode.LONG_PACKET
     yield run[:-1], ErrorCode.SHORT_PACKET
@@ -88,12 +96,12 @@ def malformed(load: Words, run: Words) -> Iterator[tuple[Words, ErrorCode]]:
 
 
 def exchange(case: RtlCase) -> tuple[Design, list[Words], list[Words | None], list[ErrorCode]]:
-    """Packets, their golden answers (None: a refusal), and the error that each is answered with."""
-    made, design = case.make()
-    stored = encoder.encode(made, design, case.options.get("storage", "auto"))
+    """The design, the packets, their golden answers (None if a packet is refused), and the error code of each."""
+    net, design = case.make()
+    stored = encoder.encode(net, design, case.options.get("storage", "auto"))
     image = np.frombuffer(stored, dtype="<u4").astype(np.uint32)
-    codes = inputs(np.random.default_rng(7), made, SEQUENCES, STEPS)
-    sent, golden = vectors.vectors(made, image, codes)
+    codes = inputs(np.random.default_rng(7), net, SEQUENCES, STEPS)
+    sent, golden = vectors.vectors(net, image, codes)
     answers: list[Words | None] = list(golden)
     errors = [ErrorCode.OK] * len(sent)
     if case.malformed:
@@ -102,7 +110,7 @@ def exchange(case: RtlCase) -> tuple[Design, list[Words], list[Words | None], li
             sent.append(packet)
             answers.append(None)
             errors.append(error)
-        # and it is as good as new afterwards
+        # after all the malformed packets, RESET, LOAD and RUN still work
         sent += [packets.reset_packet(), load, run]
         answers += [None, *golden]
         errors += [ErrorCode.OK] * 3
@@ -110,7 +118,7 @@ def exchange(case: RtlCase) -> tuple[Design, list[Words], list[Words | None], li
 
 
 def prove(name: str, folder: Path) -> Synthesis:
-    """Synthesize and simulate a case in a new folder."""
+    """Synthesize a case in a new folder, simulate its RTL, and check the error codes of the answers."""
     design, sent, golden, errors = exchange(CASES[name])
     write_sources(folder, design)
     report = cosimulate(folder, sent, golden)

@@ -1,6 +1,6 @@
-"""A second decoder of image files, written from docs/image-format.md alone, with the standard library alone.
+"""A second decoder of image files, written only from docs/image-format.md and with only the standard library.
 
-It shares no line with the project's own code: what it reads back from an image proves that the page is complete.
+It shares no code with the packages, so an image that it decodes correctly proves that the page is complete.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ HEADER = (
     *("magic", "version", "words", "design_id", "phases", "entry_words", "params", "cells", "codebooks"),
     *("inputs", "outputs", "flags", "gate_line", "cell_line", "formats", "weights"),
 )
-# name: word, first bit, bits
+# fields of a phase's record, by name: word, first bit, number of bits
 RECORD = {
     **{name: (0, bit, 1) for bit, name in enumerate(("lstm", "dense", "source_b", "set", "ahead", "last_step"))},
     **{name: (0, 6 + bit, 1) for bit, name in enumerate(("state", "wait", "release", "leave", "leave_stored"))},
@@ -37,7 +37,17 @@ CODE_BITS = {"ternary": 1, "int4": 4, "int8": 8, "int12": 12, "int16": 16, "code
 
 @dataclass(frozen=True)
 class Facts:
-    """What the page takes from the design: PEs, accumulator banks, units, gap bits, weights, mode, full phases."""
+    """Properties of the design that the page refers to.
+
+    Attributes:
+        pes: processing elements.
+        banks: accumulator banks.
+        units: element-wise units.
+        gap_bits: bits of an entry's gap.
+        weights: kind of the weight codes.
+        skip: whether the design is in skip mode.
+        full_phases: whether the design can store matrices full.
+    """
 
     pes: int
     banks: int
@@ -50,19 +60,36 @@ class Facts:
 
 @dataclass
 class DecodedPhase:
-    """One phase; bias and peepholes (p_i, p_f, p_o of each cell) are empty where the phase has no such stage."""
+    """One phase of an image.
+
+    Attributes:
+        record: fields of its record by name.
+        counts: entries of each PE; empty in skip mode.
+        matrix: rows of weight levels.
+        scales: of each row, for its positive and for its negative levels.
+        bias: of each row; empty if the phase has no element-wise stage.
+        peepholes: p_i, p_f and p_o of each cell; empty if the phase has no LSTM stage.
+    """
 
     record: dict[str, int]
     counts: list[int]
     matrix: list[list[int]]
-    scales: list[tuple[int, int]]  # of each row: for its positive, for its negative levels
+    scales: list[tuple[int, int]]
     bias: list[int]
     peepholes: list[tuple[int, ...]]
 
 
 @dataclass
 class DecodedImage:
-    """All that an image says."""
+    """Content of an image.
+
+    Attributes:
+        header: fields of the header by name.
+        crc: the checksum.
+        codebooks: 16 levels of each codebook.
+        table: value and slope of each segment of the tanh table.
+        phases: the phases in order.
+    """
 
     header: dict[str, int]
     crc: int
@@ -72,30 +99,45 @@ class DecodedImage:
 
 
 def signed(value: int, bits: int) -> int:
-    """Reads two's complement."""
+    """The value of a two's complement number of `bits` bits."""
     return value - (value >> (bits - 1) << bits)
 
 
 def field(data: bytes, bit: int, bits: int) -> int:
-    """The bits from `bit` on of a stream, least significant first."""
+    """Some bits of a stream as an unsigned number, least significant bit first.
+
+    Args:
+        data: the stream.
+        bit: number of the first bit.
+        bits: how many bits to take.
+    """
     return int.from_bytes(data[bit // 8 : (bit + bits + 7) // 8], "little") >> bit % 8 & ((1 << bits) - 1)
 
 
 def fields(data: bytes, count: int, bits: int) -> list[int]:
-    """A section's fields; what its last word has left over must be zero."""
+    """The fields of a section, all of one width; unused bits of the last word must be zero.
+
+    Args:
+        data: the section's bytes.
+        count: number of fields.
+        bits: width of a field.
+
+    Raises:
+        ValueError: if unused bits are set.
+    """
     used = count * bits
     require(field(data, used, 8 * len(data) - used) == 0, "unused bits are set")
     return [field(data, index * bits, bits) for index in range(count)]
 
 
 def require(condition: bool, message: str) -> None:
-    """Refuses an image that contradicts the page."""
+    """Raise ValueError with this message if the condition does not hold."""
     if not condition:
         raise ValueError(message)
 
 
 def word_shape(facts: Facts, full: bool) -> tuple[int, int, int]:
-    """Bits of a word, bits of an entry, or of a full phase's code, how many a word holds."""
+    """Bits of a word of entry memory, bits of an entry (or of a code if the phase is full), and entries per word."""
     code = CODE_BITS[facts.weights]
     word = 18 if facts.gap_bits + code <= 18 else 36
     bits = max(code, 2) if full else facts.gap_bits + code
@@ -103,13 +145,19 @@ def word_shape(facts: Facts, full: bool) -> tuple[int, int, int]:
 
 
 def slots(words: list[int], facts: Facts, full: bool) -> list[int]:
-    """What lies in all slots of a PE's words."""
+    """The content of all slots of a PE's words, in order.
+
+    Args:
+        words: the PE's words.
+        facts: gives the widths.
+        full: whether slots hold codes of a full phase rather than entries.
+    """
     _, bits, per_word = word_shape(facts, full)
     return [word >> slot * bits & ((1 << bits) - 1) for word in words for slot in range(per_word)]
 
 
 def weights(entries: list[int], facts: Facts) -> Iterator[tuple[int, int]]:
-    """Position and code of each weight among entries whose first gap counts from position 0."""
+    """Position and code of each weight among entries; the first gap counts from position 0."""
     most = (1 << facts.gap_bits) - 1
     position = 0
     for entry in entries:
@@ -126,7 +174,17 @@ def weights(entries: list[int], facts: Facts) -> Iterator[tuple[int, int]]:
 
 
 def column_starts(entries: list[int], pointers: list[int], facts: Facts, full: bool) -> list[int]:
-    """Where a PE's pointers point to, counted from the first slot of its memory."""
+    """Slots that a PE's pointers point to, counted from the first slot of its memory.
+
+    Args:
+        entries: content of the PE's slots.
+        pointers: the PE's pointers, one for each column and one behind the last.
+        facts: gives the widths.
+        full: whether the phase is full.
+
+    Raises:
+        ValueError: if a pointer points to no slot, or pointers are out of order.
+    """
     per_word = word_shape(facts, full)[2]
     slot_bits = (word_shape(facts, facts.full_phases)[2] - 1).bit_length()
     starts = []
@@ -139,7 +197,17 @@ def column_starts(entries: list[int], pointers: list[int], facts: Facts, full: b
 
 
 def column_weights(entries: list[int], starts: list[int], stride: int, facts: Facts) -> Iterator[tuple[int, int]]:
-    """Position and code of each weight of a PE whose columns begin there."""
+    """Position and code of each weight of a PE in skip mode.
+
+    Args:
+        entries: content of the PE's slots.
+        starts: first slot of each column, and the slot behind the last column.
+        stride: positions of a column.
+        facts: gives the widths.
+
+    Raises:
+        ValueError: if a weight lies outside its column.
+    """
     for column, (begin, end) in enumerate(pairwise(starts)):
         for row, code in weights(entries[begin:end], facts):
             require(row < stride, "a weight outside its column")
@@ -147,7 +215,17 @@ def column_weights(entries: list[int], starts: list[int], stride: int, facts: Fa
 
 
 def full_weights(codes: list[int], rows: int, stride: int, facts: Facts) -> Iterator[tuple[int, int]]:
-    """Position and code, as entries have it, of each weight of a full phase's PE."""
+    """Position and code of each non-zero weight of a PE in a full phase; codes as entries have them.
+
+    Args:
+        codes: the PE's codes, column by column.
+        rows: rows of the PE in each column.
+        stride: positions of a column.
+        facts: gives the kind of weights.
+
+    Raises:
+        ValueError: if a ternary code is -2.
+    """
     for index, code in enumerate(codes):
         column, row = divmod(index, rows)
         if facts.weights == "ternary":
@@ -161,8 +239,13 @@ def full_weights(codes: list[int], rows: int, stride: int, facts: Facts) -> Iter
 def shape(record: dict[str, int], stages: dict[tuple[int, bool], dict[str, int]], inputs: int) -> tuple[int, int]:
     """Rows and columns of a phase's matrix.
 
-    An image names the items of the stages alone; the rest follows from the layers and parts: a kernel reads what the
-    layer before gives, a recurrent kernel what its own layer gives, a projection the cells.
+    An image states only the items of the stages. The rest follows from layers and parts: a kernel reads the output
+    of the layer before it, a recurrent kernel the output of its own layer, a projection the cells.
+
+    Args:
+        record: the phase's record.
+        stages: records of the stages by layer and whether they are a projection's.
+        inputs: width of the network's input.
     """
 
     def width(layer: int) -> int:
@@ -179,7 +262,11 @@ def shape(record: dict[str, int], stages: dict[tuple[int, bool], dict[str, int]]
 
 
 def decode(data: bytes, facts: Facts) -> DecodedImage:
-    """Decodes an image, or raises ValueError."""
+    """Decode an image.
+
+    Raises:
+        ValueError: if the image contradicts the page.
+    """
     require(len(data) % 4 == 0 and len(data) >= 68, "not whole words")
     words = [int.from_bytes(data[at : at + 4], "little") for at in range(0, len(data), 4)]
     header = dict(zip(HEADER, words, strict=False))
@@ -214,7 +301,11 @@ def decode(data: bytes, facts: Facts) -> DecodedImage:
     table = [(word & 0x7FFFF, word >> 19) for word in section(1024, 32)]
     require(at == len(data) - 4, "words left over")
 
-    stages = {(each["layer"], each["part"] == PROJECTION): each for each in records if each["lstm"] or each["dense"]}
+    stages = {
+        (record["layer"], record["part"] == PROJECTION): record
+        for record in records
+        if record["lstm"] or record["dense"]
+    }
     phases = []
     total = 0
     for record, count in zip(records, counts, strict=True):
@@ -231,20 +322,20 @@ def decode(data: bytes, facts: Facts) -> DecodedImage:
         require(not full or facts.full_phases, "a full phase in a design without")
         require(not full or full_rows == -(-items // facts.pes) * group, "wrong rows of a full phase")
         for pe in range(facts.pes):
-            own = slots(entries[pe :: facts.pes], facts, full)
+            pe_slots = slots(entries[pe :: facts.pes], facts, full)
             first = record["entry_word"] * word_shape(facts, full)[2]
             if facts.skip:
                 require(record["columns"] == columns, "wrong number of columns")
                 chosen = pointers[record["pointer"] * facts.pes + pe :: facts.pes][: columns + 1]
-                starts = column_starts(own, chosen, facts, full)
+                starts = column_starts(pe_slots, chosen, facts, full)
                 require(not full or starts == [first + full_rows * c for c in range(columns + 1)], "wrong full columns")
-                found = column_weights(own, starts, stride, facts)
+                placed = column_weights(pe_slots, starts, stride, facts)
             else:
                 require(not full or count[pe] == full_rows * columns, "wrong count of a full phase")
-                found = weights(own[first : first + count[pe]], facts)
+                placed = weights(pe_slots[first : first + count[pe]], facts)
             if full:
-                found = full_weights(own[first : first + full_rows * columns], full_rows, stride, facts)
-            for position, code in found:
+                placed = full_weights(pe_slots[first : first + full_rows * columns], full_rows, stride, facts)
+            for position, code in placed:
                 column, local = divmod(position, stride)
                 item = local // group * facts.pes + pe
                 require(column < columns and item < items, "a weight outside its matrix")

@@ -54,7 +54,7 @@ PACKET_FAULTS = {
     "garbled image id": (PacketFault(packet=flip(2)), "RUN answered with error 7 (WRONG_IMAGE)"),
     "garbled trailer": (PacketFault(answer=flip(-8)), "words of the answer start with 0x45534545"),
     "other image": (PacketFault(answer=flip(-5)), "the engine's answer names image"),
-    "steps missing": (PacketFault(answer=flip(-3)), "the engine did 2 sequences and 7 steps; 2 and 6 were sent"),
+    "steps missing": (PacketFault(answer=flip(-3)), "the engine ran 2 sequences and 7 steps; 2 and 6 were sent"),
     "unknown error": (PacketFault(answer=unknown_error), "error 99"),
 }
 
