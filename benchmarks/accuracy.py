@@ -156,14 +156,14 @@ def report(records: list[dict[str, Any]], command: str) -> str:
         "# Accuracy on JapaneseVowels",
         "",
         f"Measured by `{command}`, which writes this page.",
-        "Test accuracy in percent, mean ± standard deviation over seeds (of weights, order of the data, augmentation);",
-        "370 test utterances, so one is 0.27 points. QLSTM(64) -> QDense(9) -> softmax; 16-bit input and state, 8-bit",
-        "gates and cell activation; masks for 8 PEs, gap field of 5 bits. Training uses the 270 training utterances",
-        "alone. They leave no room for a validation split: the recipe (epochs, rates, noise, teacher, emphasis) was",
-        "set by hand while looking at mean test accuracies of these seeds, so the means flatter a little;",
-        "no single network was picked.",
+        "Figures are test accuracies in percent, mean ± standard deviation over seeds (of weights, order of the",
+        "data and augmentation). There are 370 test utterances, so one is 0.27 points. The network is QLSTM(64) ->",
+        "QDense(9) -> softmax, with 16-bit input and state, 8-bit gates and cell activation; masks are for 8 PEs and",
+        "a gap field of 5 bits. Training uses only the 270 training utterances, which leave no room for a validation",
+        "split: the recipe (epochs, rates, noise, teacher, emphasis) was set by hand while looking at mean test",
+        "accuracies of these seeds, so the means flatter a little. No single network was picked.",
         "",
-        "Density counts the weights of all three matrices together; the recurrent kernel is pruned harder than the",
+        "Density counts the weights of all three matrices together. The recurrent kernel is pruned more than the",
         f"others (after BRDS). At 90% pruned, {share} are kept.",
         "",
         f"Dense: {percent(dense)} (n = {len(dense)}).",
@@ -184,15 +184,15 @@ def report(records: list[dict[str, Any]], command: str) -> str:
         rows = {f"{1 - d:.0%} pruned": (d, False) for d in densities}
         rows["90% pruned, each matrix alike"] = (0.1, True)
         lines += [
-            f"Over density, gap-aware masks (n = {len(tests('gap-aware', 'ternary', densities[0]))}, at 90%"
+            f"Accuracy over density with gap-aware masks (n = {len(tests('gap-aware', 'ternary', densities[0]))}, at 90%"
             f" {len(tests('gap-aware', 'ternary', 0.1))}):",
             "",
             *table("gap-aware", list(rows), CODES, lambda row, code: tests("gap-aware", code, *rows[row])),
             "",
         ]
     lines += [
-        "Load of the pruned masks as the engine counts it, with a ternary gap field of 5 bits (largest over mean",
-        "entries of a PE, padding included; padding entries of all PEs; means over seeds):",
+        "Load of the pruned masks as the engine counts it, with a ternary gap field of 5 bits: largest over mean",
+        "entries of a PE, padding included, and padding entries of all PEs; means over seeds.",
         "",
         "| masks | " + " | ".join(KERNELS) + " |",
         "|---" * (len(KERNELS) + 1) + "|",
@@ -214,7 +214,8 @@ def report(records: list[dict[str, Any]], command: str) -> str:
         f"Recipes: dense `{DENSE}`;",
         f"pruning `{plan.prune}`,",
         f"final density after {plan.pruned_at:.0%} of the steps, {plan.updates} choices of the masks;",
-        f"quantized `{plan.tune}`; emphasis {plan.emphasis}, teacher's share {plan.teacher}.",
+        f"quantized `{plan.tune}`;",
+        f"emphasis {plan.emphasis}, teacher's share {plan.teacher}.",
         "",
         "Versions: " + ", ".join(f"{name} {version}" for name, version in records[0]["versions"].items()) + ".",
         f"Training time, summed: {sum(r['seconds'] for r in records) / 60:.0f} minutes on two shared cores.",

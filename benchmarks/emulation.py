@@ -124,10 +124,11 @@ def main(stock_timeout: float) -> None:
     lines = [
         "# Emulation at ESE's size",
         "",
-        "153 inputs, 1024 cells; ours with peepholes and a projection to 512, as ESE's. Measured by "
-        f"`make emulation` on {os.cpu_count()} cores (load {os.getloadavg()[0]:.1f}), one core used; "
-        "every value of 4 steps compared with the golden model. Cycles are the engine's own counter over "
-        f"{STEPS} steps from the zero state, whose first step runs no recurrent matrix.",
+        "An LSTM layer with 153 inputs and 1024 cells, in emulation: ese4ml's with peepholes and a projection to",
+        "512, as in ESE, beside a dense layer in hls4ml's own C simulation. Everything is measured by",
+        f"`make emulation` on {os.cpu_count()} cores (load {os.getloadavg()[0]:.1f}), of which one was used; every",
+        "value of 4 steps is compared with the golden model. Cycles are the engine's own counter over",
+        f"{STEPS} steps from the zero state, of which the first step runs no recurrent matrix.",
         "",
         "| engine | compile s | compile MB | steps/s | cycles a step | values equal to golden |",
         "|---|---|---|---|---|---|",

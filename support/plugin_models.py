@@ -85,7 +85,7 @@ def recurrent(name: str, units: int = 6, **changes: Any) -> Any:
 
 
 def functional(build: Any, shape: tuple[int | None, ...] = (6, 7), **options: Any) -> Any:
-    """A functional model: `build` maps the quantized input to its output; layers with a method `fill` fill themselves."""
+    """A functional model: `build` maps the quantized input to its output; a layer with a `fill` method fills itself."""
     x = keras.Input(shape, name="x")
     model = fill(keras.Model(x, build(QActivation(bits(8, 2), name="source")(x))), **options)
     for layer in model.layers:

@@ -39,16 +39,20 @@ THRESHOLDS = ((None, None), (0, 0), (64, 16), (256, 64), (1024, 256))
 STEPS = 40
 PAGE_TEXT = """# Skip mode, run
 
-Made by `make skip` (`python -m benchmarks.machines.skip_engine`): the compiled engine (`csrc` under g++) with {pes}
-PEs, FIFO depth {depth}, seed {seed}. Cycles are the engine's own counter; *exact* says that all outputs equal the
-golden model's. Nothing here is measured on hardware.
+This page is made by `make skip` (`python -m benchmarks.machines.skip_engine`), which runs the compiled engine
+(`csrc` under g++) with {pes} PEs, FIFO depth {depth} and seed {seed}. Cycles are the engine's own counter; *exact* means
+that all outputs equal the golden model's. Nothing here is measured on hardware.
 
 ## EIE's layers
 
-Random matrices of the published sizes and densities, 4-bit codebook and 4-bit gaps; VGG-6's input is wider than a frame
-can be. *Matrix*: the cycles without input, element-wise stage and output. *Simulated*: `benchmarks.machines` with the
-same columns; its FIFO counts the column under way, the engine's does not. *Stream*: the same matrix in stream mode.
-*Utilisation* by EIE's definition (eie.md, without batches).
+The matrices are random, with the published sizes and densities, a 4-bit codebook and 4-bit gaps. VGG-6 is missing
+because its input is wider than a frame can be.
+
+- *Matrix*: the cycles without input, element-wise stage and output.
+- *Simulated*: `benchmarks.machines` with the same columns. Its FIFO counts the column that is being executed, the
+  engine's FIFO does not.
+- *Stream*: the same matrix in stream mode.
+- *Utilisation*: by EIE's definition (eie.md, without batches).
 
 | layer | exact | cycles | matrix | simulated | stream | utilisation | published |
 |---|---|---|---|---|---|---|---|
@@ -56,8 +60,9 @@ same columns; its FIFO counts the column under way, the engine's does not. *Stre
 
 ## ESE's layer as a delta LSTM
 
-Ternary, gap-aware masks, 10% dense; {steps} steps, in each of which a quarter of the inputs moves by at most 0.15.
-Thresholds are codes, of 1/4096. *Error*: the largest difference of an output from the ordinary layer's.
+Weights are ternary, with gap-aware masks of 10% density. In each of {steps} steps a quarter of the inputs moves by at
+most 0.15. Thresholds are codes, in units of 1/4096. *Error* is the largest difference of an output from that of the
+ordinary layer.
 
 | thresholds, input / state | exact | cycles a step | error |
 |---|---|---|---|

@@ -70,15 +70,20 @@ def _head(cells: Sequence[StudyCell], found: Mapping[StudyCell, Record], command
     records = list(found.values())
     yield "# The study"
     yield ""
-    yield f"Measured by `{command}`, then written by `ese4ml study report` from the results, of which {len(found)} are"
-    yield f"there; {sum(cell not in found for cell in cells)} cells have none yet. Figures are on the test split of the"
-    yield "last epoch's network, mean ± standard deviation over seeds where there are several; no network was picked."
-    yield "A difference in phone error rate by one seed: ± its standard error over the test utterances, paired."
-    yield "Entries and padding are counted on the codes, as the engine stores them."
+    yield f"The cells were trained and measured by `{command}`; this page is written from their results by"
+    missing = sum(cell not in found for cell in cells)
+    yield f"`ese4ml study report`. {len(found)} cells have a result, {missing} have none yet."
+    yield ""
+    yield "Figures are those of the last epoch's network on the test split, mean ± standard deviation if there are"
+    yield "several seeds; no network was picked. If there is one seed, a difference in phone error rate is given ± its"
+    yield "standard error over the test utterances, each compared with itself. Entries and padding are counted on the"
+    yield "codes, as the engine stores them."
+    yield ""
     yield from sorted({f"{record['cell']['task']}: {record['remark']}." for record in records if record["remark"]})
     versions = sorted({f"{name} {version}" for record in records for name, version in record["versions"].items()})
     minutes = sum(record["seconds"]["processor"] for record in records) / 60
-    yield f"Versions: {', '.join(versions)}. Processor time of all cells together: {minutes:.0f} minutes."
+    yield f"Versions: {', '.join(versions)}."
+    yield f"Processor time of all cells together: {minutes:.0f} minutes."
     yield ""
 
 

@@ -125,9 +125,10 @@ def balance(cells: Sequence[StudyCell], found: Results) -> Answer:
         goals,
         [
             "ESE on TIMIT (published): phone error rate 20.3% dense, 20.5 to 21% at 85 to 95% pruned.",
-            "Losses are against the dense network of the first row. From it masks are trained to 80% unbalanced, from",
-            "there to 80 and 90% of every family, and on; quantized networks start from the pruned one of their masks.",
-            "As these stages train on, the second row is the dense network trained on.",
+            "Losses are against the dense network of the first row. From it, unbalanced masks are trained to 80% pruned;",
+            "from there the masks of every family to 80 and 90%, and then further. A quantized network starts from the",
+            "pruned one with the same masks. Since these stages add epochs, the second row is the dense network trained",
+            "for longer.",
         ],
         _density_chart(groups, figures, metric),
     )
@@ -176,7 +177,8 @@ def ternary(cells: Sequence[StudyCell], found: Results) -> Answer:
         ["weights", "kept, %", f"{_words(metric)}, %", "loss against int4, points"],
         rows,
         remarks=[
-            "`ternary` holds the pruned mask (TWN's scale); `twn` and `ttq` choose it again, exactly k entries a PE.",
+            "`ternary` keeps the mask of pruning (with TWN's scale); `twn` and `ttq` choose the mask again, with exactly",
+            "k entries in each PE.",
             "TTQ on CIFAR-10 (published), ResNet-20 to -56: 0.64 points worse to 0.36 better than float.",
         ],
     )
@@ -200,7 +202,7 @@ def dense_sparse_dense(cells: Sequence[StudyCell], found: Results) -> Answer:
         text = f"{task}: DSD better than as many epochs of dense training"
         found_gain = f"{spread(gain, error=figures.error(ways['dense'], ways['dsd']))} points"
         goals.append(Goal(text, found_gain, mean(gain.values()) > 0) if gain else Goal(text, "", None))
-    remark = "The control trains from the same trunk, with the same epochs and rates, without masks."
+    remark = "The control starts from the same trunk and trains with the same epochs and rates, but without masks."
     return Answer(["task", "training", "metric", "%"], rows, goals, [remark])
 
 
@@ -235,7 +237,7 @@ def large(cells: Sequence[StudyCell], found: Results) -> Answer:
                 lstm == ESE_WEIGHTS if last else None,
             )
         ],
-        ["A few epochs: the chain is what is shown, not the best error rate."],
+        ["There are only a few epochs: the rows show that all stages work at this size, not the best error rate."],
     )
 
 
