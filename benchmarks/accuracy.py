@@ -2,8 +2,8 @@
 
     python -m benchmarks.accuracy [--seeds 5] [--curve-seeds 3] [--jobs 2] [--results build/accuracy]
 
-Every network is one JSON file (and its model) in the results folder; what is there already is not trained again. The
-table, the goals and, with --curve-seeds, the accuracy over density go to docs/accuracy.md.
+The results folder holds a JSON file and a model for each network; networks that are there already are not trained
+again. The table, the goals and, with --curve-seeds, the accuracy over density are written to docs/accuracy.md.
 """
 
 from __future__ import annotations
@@ -41,7 +41,15 @@ DENSITIES = (0.5, 0.3, 0.2, 0.15, 0.1, 0.05)
 
 @dataclass(frozen=True)
 class AccuracyCase:
-    """One trained network."""
+    """One network to train.
+
+    Attributes:
+        seed: of weights, order of the data and augmentation.
+        family: of masks; "none" for the dense network.
+        weights: kind of weight codes.
+        density: kept share of all weights.
+        even: whether all matrices have the same density.
+    """
 
     seed: int
     family: MaskFamily | Literal["none"] = "none"
@@ -51,14 +59,17 @@ class AccuracyCase:
 
     @property
     def name(self) -> str:
+        """Name of the network's files, without the seed."""
         split = "-even" if self.even else ""
         return "dense" if self.family == "none" else f"{self.family}-{self.density:g}{split}-{self.weights}"
 
     def path(self, folder: Path) -> Path:
+        """Path of the record in the results folder."""
         return folder / f"{self.name}-seed{self.seed}.json"
 
 
 def cases(seed: int, curve: bool) -> list[AccuracyCase]:
+    """The networks of a seed; with `curve` those of the other densities as well."""
     found = [AccuracyCase(seed)]
     found += [AccuracyCase(seed, family, code, 0.1) for family in FAMILIES for code in CODES]
     if curve:
@@ -68,12 +79,25 @@ def cases(seed: int, curve: bool) -> list[AccuracyCase]:
 
 
 def train_seed(seed: int, curve: bool, folder: Path) -> list[dict[str, Any]]:
+    """Records of all networks of a seed; networks without a record are trained.
+
+    Args:
+        seed: the seed.
+        curve: whether to train the other densities as well.
+        folder: results folder.
+    """
     data = load()
     return [train_case(case, folder, data) for case in cases(seed, curve)]
 
 
 def train_case(case: AccuracyCase, folder: Path, data: Dataset) -> dict[str, Any]:
-    """Train one network (and, through their own files, what it starts from); returns its record."""
+    """The record of a network, which is trained if it has none, and so are the networks that it starts from.
+
+    Args:
+        case: the network.
+        folder: results folder.
+        data: the data set.
+    """
     path = case.path(folder)
     if path.is_file():
         known: dict[str, Any] = json.loads(path.read_text())
@@ -113,11 +137,19 @@ def train_case(case: AccuracyCase, folder: Path, data: Dataset) -> dict[str, Any
 
 
 def model_of(case: AccuracyCase, folder: Path, data: Dataset) -> Any:
+    """The trained Keras model of a network.
+
+    Args:
+        case: the network.
+        folder: results folder.
+        data: the data set, in case the network must be trained.
+    """
     train_case(case, folder, data)
     return inspection.load(case.path(folder).with_suffix(".keras"))
 
 
 def percent(values: list[float]) -> str:
+    """Mean in percent, with the standard deviation if there are several values."""
     spread = f" ± {100 * np.std(values, ddof=1):.2f}" if len(values) > 1 else ""
     return f"{100 * np.mean(values):.2f}{spread}"
 
@@ -125,6 +157,14 @@ def percent(values: list[float]) -> str:
 def table(
     title: str, rows: list[str], columns: tuple[str, ...], get: Callable[[str, str], list[float]]
 ) -> Iterator[str]:
+    """Lines of a Markdown table of mean percentages.
+
+    Args:
+        title: heading of the first column.
+        rows: names of the rows.
+        columns: names of the other columns.
+        get: values of a row and column, one for each seed.
+    """
     yield f"| {title} | " + " | ".join(columns) + " |"
     yield "|---" * (len(columns) + 1) + "|"
     for row in rows:
@@ -132,6 +172,8 @@ def table(
 
 
 def report(records: list[dict[str, Any]], command: str) -> str:
+    """The text of docs/accuracy.md; `command` is the command that the page names."""
+
     def tests(family: str, weights: str, density: float, even: bool = False) -> list[float]:
         wanted = (family, weights, density, even)
         return [r["test"] for r in records if (r["family"], r["weights"], r["density"], r["even"]) == wanted]
@@ -184,15 +226,15 @@ def report(records: list[dict[str, Any]], command: str) -> str:
         rows = {f"{1 - d:.0%} pruned": (d, False) for d in densities}
         rows["90% pruned, each matrix alike"] = (0.1, True)
         lines += [
-            f"Accuracy over density with gap-aware masks (n = {len(tests('gap-aware', 'ternary', densities[0]))}, at 90%"
+            f"Accuracy over density, gap-aware masks (n = {len(tests('gap-aware', 'ternary', densities[0]))}, at 90%"
             f" {len(tests('gap-aware', 'ternary', 0.1))}):",
             "",
             *table("gap-aware", list(rows), CODES, lambda row, code: tests("gap-aware", code, *rows[row])),
             "",
         ]
     lines += [
-        "Load of the pruned masks as the engine counts it, with a ternary gap field of 5 bits: largest over mean",
-        "entries of a PE, padding included, and padding entries of all PEs; means over seeds.",
+        "Load of the pruned masks as the engine counts it, with a ternary gap field of 5 bits: largest",
+        "over mean entries of a PE, padding included, and padding entries of all PEs; means over seeds.",
         "",
         "| masks | " + " | ".join(KERNELS) + " |",
         "|---" * (len(KERNELS) + 1) + "|",
@@ -225,15 +267,25 @@ def report(records: list[dict[str, Any]], command: str) -> str:
 
 
 @click.command()
-@click.option("--seeds", type=click.IntRange(1), default=5, show_default=True)
+@click.option("--seeds", type=click.IntRange(1), default=5, show_default=True, help="Seeds at 90% pruned.")
 @click.option(
-    "--curve-seeds", type=click.IntRange(0), default=0, show_default=True, help="Seeds of the other densities."
+    "--curve-seeds", type=click.IntRange(0), default=0, show_default=True, help="Seeds at the other densities."
 )
-@click.option("--jobs", type=click.IntRange(1), default=2, show_default=True, help="Processes; each takes a seed.")
-@click.option("--results", type=click.Path(path_type=Path), default=ROOT / "build" / "accuracy")
-@click.option("--page", type=click.Path(path_type=Path), default=ROOT / "docs" / "accuracy.md")
+@click.option("--jobs", type=click.IntRange(1), default=2, show_default=True, help="Processes; each trains one seed.")
+@click.option(
+    "--results",
+    type=click.Path(path_type=Path),
+    default=ROOT / "build" / "accuracy",
+    help="Folder of records and models.  [default: build/accuracy]",
+)
+@click.option(
+    "--page",
+    type=click.Path(path_type=Path),
+    default=ROOT / "docs" / "accuracy.md",
+    help="Page to write.  [default: docs/accuracy.md]",
+)
 def main(seeds: int, curve_seeds: int, jobs: int, results: Path, page: Path) -> None:
-    """Train what is missing and write the page."""
+    """Train the networks that have no record and write the page."""
     results.mkdir(parents=True, exist_ok=True)
     load()
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")

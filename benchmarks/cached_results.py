@@ -1,4 +1,4 @@
-"""Results of slow runs, kept beside the page that shows them, each with the digest of what it was made of."""
+"""Results of slow runs, kept in a file beside the page that shows them, each with the digest of its sources."""
 
 from __future__ import annotations
 
@@ -12,55 +12,54 @@ from typing import Any
 import click
 
 BENCHES = ("testbench.cpp", "core_testbench.cpp", "vector_file.h")
-"""Test benches, which are no part of an engine."""
-
-_RAW_STRING = r'R"(?P<mark>[^\s()\\]*)\(.*?\)(?P=mark)"'
-_WORD = r"""\d(?:'?[\w.])*|\w+|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])+'"""
-"""A number, name, string or character. A quote within a number, as in 1'000 or 4'b0, begins no character."""
-_COMMENT = r"//(?:\\\n|[^\n])*|/\*.*?\*/"
-_GAP = rf"(?P<gap>(?:\s|\\\n|{_COMMENT})+)"
-_LINE = re.compile(rf"{_WORD}|{_GAP}", re.DOTALL)
-_CODE = re.compile(rf"{_RAW_STRING}|(?P<directive>[#`](?:{_WORD}|{_COMMENT}|\\\n|[^\n])*\s*)|{_WORD}|{_GAP}", re.DOTALL)
-"""The parts of C++ and Verilog that are replaced or kept whole; a directive reaches to the end of its line."""
+"""Sources in csrc that are not part of the engine."""
 
 
 class CachedResults:
-    """Results by name, in a JSON file; one of other sources than today's is kept until it is replaced."""
+    """Results by name in a JSON file. A result whose sources have changed since is kept until it is replaced."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.results: dict[str, dict[str, Any]] = json.loads(path.read_text()) if path.is_file() else {}
 
     def current(self, name: str, sources: str) -> bool:
-        """Whether there is a result of the very same sources."""
+        """Whether there is a result of sources with this digest."""
         return name in self.results and self.results[name]["sources"] == sources
 
     def put(self, name: str, sources: str, result: dict[str, Any]) -> None:
-        """Keep a result, in the file at once."""
+        """Keep a result, and write the file at once.
+
+        Args:
+            name: of the result.
+            sources: digest of its sources.
+            result: plain JSON values.
+        """
         self.results[name] = {"sources": sources, **result}
         part = self.path.with_suffix(".part")
         part.write_text(json.dumps(self.results, indent=1, sort_keys=True) + "\n")
         part.replace(self.path)
 
     def days(self, names: list[str]) -> str:
-        """The days of these results, the first to the last.
+        """The day of these results, or the first and the last day, as a text.
 
         Raises:
-            ClickException: there is no result.
+            ClickException: if there is no name.
         """
         if not names:
-            raise click.ClickException(f"{self.path} holds no result: make {self.path.stem}, with its tools on PATH")
+            raise click.ClickException(
+                f"{self.path} holds no result; run `make {self.path.stem}` with its tools on PATH"
+            )
         days = sorted({self.results[name]["date"] for name in names})
         return days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
 
     def said(self, names: list[str], key: str) -> str:
-        """What these results name under a key, each once."""
+        """The different values that these results have under a key, as a text."""
         values = {self.results[name][key] for name in names}
         return ", ".join(sorted(f"{value:g}" if isinstance(value, float) else str(value) for value in values))
 
 
 def fresh(folder: Path) -> None:
-    """An empty folder for a run; one that was there is set aside under a name with the time."""
+    """Make an empty folder for a run. An existing folder is renamed, with the time in its name."""
     if folder.exists():
         folder.rename(folder.with_name(f"{folder.name}.{int(time.time())}"))
     folder.mkdir(parents=True)
@@ -97,10 +96,8 @@ def digest(folder: Path, *more: bytes) -> str:
     The sources are the files in `folder` and below it, test benches left out, each with its path. Only their code
     counts: a changed comment or indentation changes no digest.
     """
-    files = sorted(path for path in folder.rglob("*.*") if path.is_file() and path.name not in BENCHES)
-    names = [path.relative_to(folder).as_posix().encode() for path in files]
-    codes = [code_of(path.read_text(encoding="utf-8")).encode() for path in files]
-    text = b"".join(name + code for name, code in zip(names, codes, strict=True))
+    files = sorted(path for path in folder.glob("*.*") if path.name not in BENCHES)
+    text = b"".join(path.name.encode() + path.read_bytes() for path in files)
     return hashlib.sha256(text + b"".join(more)).hexdigest()[:16]
 
 

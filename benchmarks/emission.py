@@ -2,7 +2,7 @@
 
     python -m benchmarks.emission
 
-Each case is emitted in a process of its own, so that its peak of memory is its own; everything is measured.
+Each case is emitted in a process of its own, so that peak memory is measured for each case. All figures are measured.
 """
 
 from __future__ import annotations
@@ -29,7 +29,18 @@ CONVERSIONS, WARM_UP = 20, 5
 
 @dataclass(frozen=True)
 class Emission:
-    """One project: seconds of `write_project`, the process's peak of memory in it and what it had before, bytes."""
+    """Cost of one emitted project.
+
+    Attributes:
+        pes: processing elements of the design.
+        weights: kind of the weight codes.
+        kept: weights that are not zero.
+        seconds: elapsed time of `write_project`.
+        peak_mb: peak memory of the process during that time, in MiB.
+        before_mb: memory of the process before it, in MiB.
+        files: number of files of the project.
+        megabytes: size of the files together, in MiB.
+    """
 
     pes: int
     weights: str
@@ -42,13 +53,13 @@ class Emission:
 
 
 def status_mb(field: str) -> float:
-    """A size of this process in MiB: VmHWM (peak) or VmRSS."""
+    """A memory size of this process in MiB; `field` is VmHWM (peak) or VmRSS (resident)."""
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(field)) / 1024
 
 
 def emit(pes: int, weights: str) -> Emission:
-    """Emit the layer here."""
+    """Emit the layer in this process."""
     import hls4ml  # noqa: F401 - its import is no part of emission
 
     from ese_hls.lower import Conversion, ConversionOptions
@@ -67,7 +78,7 @@ def emit(pes: int, weights: str) -> Emission:
     )
     gc.collect()
     before = status_mb("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak counts from here
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # resets the peak (VmHWM)
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         project = write_project(conversion, Path(folder) / "project")
@@ -77,7 +88,7 @@ def emit(pes: int, weights: str) -> Emission:
 
 
 def convert_often() -> dict[str, float]:
-    """Memory and time of many conversions with compilation and prediction."""
+    """Memory in MiB and time in seconds of many conversions, with compilation and prediction."""
     from support.plugin_models import classifier, convert, inputs
 
     model = classifier()
@@ -98,7 +109,7 @@ def convert_often() -> dict[str, float]:
 
 
 def child(*arguments: str) -> dict[str, float]:
-    """Run this module for one case, in a process of its own, and return what it prints."""
+    """Run this module with these arguments in a process of its own, and return the JSON that it prints."""
     command = [sys.executable, "-m", "benchmarks.emission", *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=900)
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
@@ -106,8 +117,13 @@ def child(*arguments: str) -> dict[str, float]:
 
 
 @click.command()
-@click.option("--case", nargs=2, type=(int, str), help="Emit one case here and print JSON.")
-@click.option("--often", is_flag=True, help="Convert often here and print JSON.")
+@click.option(
+    "--case",
+    nargs=2,
+    type=(int, str),
+    help="Number of PEs and kind of weights: emit this case in this process and print JSON.",
+)
+@click.option("--often", is_flag=True, help="Make the conversions in this process and print JSON.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), default=ROOT / "docs" / "emission.md")
 def main(case: tuple[int, str] | None, often: bool, out: Path) -> None:
     """Measure all cases and write docs/emission.md."""

@@ -1,8 +1,8 @@
-"""Emulation at ESE's size: our engine beside hls4ml's own csim of a dense LSTM of the same size: docs/emulation.md.
+"""Emulation at ESE's size, beside hls4ml's own C simulation of a dense LSTM of the same size: docs/emulation.md.
 
     python -m benchmarks.emulation [--stock-timeout 1200]
 
-Everything is measured on the machine that runs it; ratios are from one run.
+All figures are measured in one run on one machine.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ STEPS = 100
 
 
 def stock(timeout: float, stack: int) -> dict[str, Any]:
-    """What the stock csim prints under a stack limit in bytes, or why it did not."""
+    """Figures of hls4ml's own C simulation under a stack limit in bytes, or {"failed": reason}."""
     soft = f"import resource; resource.setrlimit(resource.RLIMIT_STACK, ({stack}, resource.RLIM_INFINITY))"
     again = f"{soft}; import os, sys; os.execv(sys.executable, [sys.executable, '-c', sys.argv[1]])"
     with tempfile.TemporaryDirectory() as folder:
@@ -59,7 +59,7 @@ def stock(timeout: float, stack: int) -> dict[str, Any]:
 
 
 def ours(pes: int) -> dict[str, Any]:
-    """Emit, compile and run the whole layer."""
+    """Figures of ese4ml: encode the whole layer, compile the engine, run it, and compare it with the golden model."""
     network = ese_layer(pes)
     start = time.perf_counter()
     design = fit_design.choose_design(network, pes=pes)
@@ -113,7 +113,9 @@ print(json.dumps({{"compile_seconds": compiled, "compile_peak_mb": peak, "steps_
 
 
 @click.command()
-@click.option("--stock-timeout", default=1200.0, show_default=True, help="Seconds that hls4ml's own csim may take.")
+@click.option(
+    "--stock-timeout", default=1200.0, show_default=True, help="Seconds that hls4ml's own C simulation may take."
+)
 def main(stock_timeout: float) -> None:
     """Measure both and write docs/emulation.md."""
     rows = [(f"ese4ml, {pes} PEs, sparse 10%, ternary", ours(pes)) for pes in (64, 128)]

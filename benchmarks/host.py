@@ -1,9 +1,9 @@
-"""The host's own cost: what `Accelerator` adds to the compiled engine, call by call. Writes docs/host-benchmark.md.
+"""The cost of the host: the time that `Accelerator` adds to the compiled engine. Writes docs/host-benchmark.md.
 
     python -m benchmarks.host bitstreams/vowels-ternary
 
-Processor time of the calling thread is what the host's Python costs, whatever else the machine does; the engine alone
-and the host are timed in turns.
+The cost of the host's Python is the processor time of the calling thread, which other work on the machine does not
+change. The engine without the host and the host are timed in turns.
 """
 
 from __future__ import annotations
@@ -36,13 +36,18 @@ BATCHES = (1, 16, 64, 256)
 
 @dataclass(frozen=True)
 class LatencyRow:
-    """One driver and batch: times of a call in microseconds.
+    """Times of a call, in microseconds, of one driver and batch.
 
     Attributes:
-        engine, host: best elapsed times, of the engine alone and through the host.
-        share, elapsed_share: the engine's time over the host's, by processor time of all threads and by elapsed time;
-            the median over the rounds, so that what else the machine does falls on both sides.
-        own, median: processor times of the calling thread, best and median.
+        driver: name of the driver.
+        batch: sequences of a call.
+        engine: best elapsed time of the engine without the host.
+        host: best elapsed time of `Accelerator.run`.
+        share: the engine's processor time of all threads over that of the call; median over the rounds, so that other
+            work on the machine affects both.
+        elapsed_share: the same by elapsed time.
+        own: best processor time of the calling thread.
+        median: median processor time of the calling thread.
     """
 
     driver: str
@@ -56,7 +61,14 @@ class LatencyRow:
 
     @classmethod
     def of(cls, driver: str, batch: int, alone: list[Times], calls: list[Times]) -> LatencyRow:
-        """From the times of the engine alone and of the host's calls, in turns."""
+        """The row of measured times.
+
+        Args:
+            driver: name of the driver.
+            batch: sequences of a call.
+            alone: times of the engine without the host, one for each round.
+            calls: times of the host's calls, one for each round.
+        """
         engine, host = np.array(alone), np.array(calls)
         elapsed, processor, _ = np.median(engine / host, axis=0)
         own = host[:, 2]
@@ -64,7 +76,7 @@ class LatencyRow:
 
 
 def timed(work: Callable[[], object]) -> Times:
-    """Elapsed time, processor time of all threads and of this one, in microseconds."""
+    """Elapsed time, processor time of all threads, and processor time of this thread, in microseconds."""
     before = time.perf_counter(), time.process_time(), time.thread_time()
     work()
     after = time.perf_counter(), time.process_time(), time.thread_time()
@@ -73,13 +85,13 @@ def timed(work: Callable[[], object]) -> Times:
 
 
 def busy() -> float:
-    """Processor seconds of everything that this machine has done, this process left out."""
+    """Processor seconds that this machine has spent since it started, without those of this process."""
     user, nice, system, _, _, irq, softirq, steal = map(int, Path("/proc/stat").read_text().split()[1:9])
     return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK") - time.process_time()
 
 
 def measure(folder: Path, driver: Driver) -> list[LatencyRow]:
-    """All batches with one driver."""
+    """Rows of all batches with one driver."""
     rows = []
     with Accelerator(folder, driver=driver) as host:
         tests = testset.read(host.folder.file(TESTSET), host.program)
@@ -101,7 +113,7 @@ def measure(folder: Path, driver: Driver) -> list[LatencyRow]:
 
 
 def stream(folder: Path, driver: Driver) -> tuple[float, float]:
-    """Sequences a second of one engine in packets of 64, and of two engines at once."""
+    """Sequences per second of one engine, in packets of 64, and of two engines at once."""
     accelerators = [Accelerator(folder, driver=driver) for _ in range(2)]
     tests = testset.read(accelerators[0].folder.file(TESTSET), accelerators[0].program)
     inputs, count = tests.inputs[INPUT].codes, len(tests.steps)

@@ -1,6 +1,8 @@
-"""CPU time of encoding ESE's layer, of Huffman-coding its image and of decoding that, in Markdown: docs/compression.md.
+"""Processor time of encoding ESE's layer, of Huffman-coding its image and of decoding it: docs/compression.md.
 
-python -m benchmarks.huffman_speed
+    python -m benchmarks.huffman_speed
+
+prints a Markdown table.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
-"""Masks of ESE's layer: processor time and what each family costs and keeps. Writes docs/masks.md.
+"""Masks of ESE's layer: processor time, load, padding and kept magnitude of each family. Writes docs/masks.md.
 
     python -m benchmarks.masks
 
-3,248,128 weights, Student's t with 3 degrees of freedom in place of trained ones, over 64 PEs. Times are processor
-times of one thread, which other work on the machine changes little; numba's compiling call is not counted.
+The layer's 3,248,128 weights are drawn from Student's t with 3 degrees of freedom, in place of trained ones, and are
+spread over 64 PEs. Times are processor times of one thread, which other work on the machine changes little. The first
+call, in which numba compiles, is not counted.
 """
 
 from __future__ import annotations
@@ -29,12 +30,14 @@ PES, DENSITY, GAP_BITS, ROUNDS = 64, 0.11, 5, 3
 
 
 def matrices() -> list[tuple[np.ndarray[Any, Any], Interleave]]:
+    """Random weights of the layer's three matrices, each with the interleave of its rows."""
     rng = np.random.default_rng(0)
     shapes = [(4 * CELLS, INPUTS, 4), (4 * CELLS, PROJECTED, 4), (PROJECTED, CELLS, 1)]
     return [(rng.standard_t(3, (rows, columns)), Interleave(rows, PES, group)) for rows, columns, group in shapes]
 
 
 def row(family: Any, layer: list[tuple[np.ndarray[Any, Any], Interleave]]) -> dict[str, Any]:
+    """Figures of one mask family on the layer, for one row of the page's table."""
     seconds, masks = [], []
     for _ in range(ROUNDS):
         start = time.process_time()

@@ -1,7 +1,7 @@
-"""Rules of names and prose that no linter has: `python -m benchmarks.prose [PATH ...]` lists what breaks them.
+"""Rules of names and prose that no linter has: `python -m benchmarks.prose [PATH ...]` lists the breaches.
 
-A public function with three parameters or more says what each of them is, a docstring does not begin with "What", a
-class name stands once in the tree, and a line of a page has at most 120 characters, but for tables and code.
+A public function with three parameters or more documents each of them, a docstring does not begin with "What", a class
+name occurs once in the tree, and a line of a page has at most 120 characters, except in tables and code.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 WIDTH = 120
-"""Characters of a line of prose, at most."""
+"""Most characters of a line of prose."""
 MANY = 3
-"""Parameters from which on a function documents each."""
+"""A public function with this many parameters or more documents each of them."""
 SOURCES = ("host", "hls", "models", "benchmarks", "support")
-"""Folders whose docstrings are read; tests tell by their names what they show."""
+"""Folders whose docstrings are checked. Tests are left out: their names say what they show."""
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
 def definitions(tree: ast.AST, public: bool = True) -> Iterator[tuple[Definition, bool]]:
-    """Every class and function that is no part of another function, and whether a user of the module sees it."""
+    """Every class and function that is not inside another function, and whether it is public."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             yield node, public and not node.name.startswith("_")
@@ -35,17 +35,17 @@ def definitions(tree: ast.AST, public: bool = True) -> Iterator[tuple[Definition
 
 
 def parameters(function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
-    """Names of a function's parameters, `self` and `cls` left out."""
+    """Names of a function's parameters, without `self` and `cls`."""
     given = function.args
     named = [item.arg for item in (*given.posonlyargs, *given.args, *given.kwonlyargs)]
     return [name for name in named if name not in ("self", "cls")]
 
 
 def docstring_faults(path: Path, tree: ast.Module) -> Iterator[str]:
-    """What is wrong with the docstrings of one module."""
+    """A message for each breach in the docstrings of one module."""
     for node in [tree, *(node for node, _ in definitions(tree))]:
         if (ast.get_docstring(node) or "").startswith("What "):
-            yield f"{path}:{getattr(node, 'lineno', 1)}: the docstring begins with 'What'; name the thing itself"
+            yield f"{path}:{getattr(node, 'lineno', 1)}: the docstring begins with 'What'; begin with a noun or a verb"
     for node, public in definitions(tree):
         if isinstance(node, ast.ClassDef) or not public or node.name == "__init__":
             continue
@@ -59,7 +59,7 @@ def docstring_faults(path: Path, tree: ast.Module) -> Iterator[str]:
 
 
 def page_faults(path: Path, text: str) -> Iterator[str]:
-    """Lines of prose that are too long; tables, code, headings and lone links may be."""
+    """A message for each line of prose that is too long; tables, code, headings and pictures may be longer."""
     fenced = False
     for number, line in enumerate(text.splitlines(), 1):
         if line.lstrip().startswith("```"):
@@ -69,14 +69,14 @@ def page_faults(path: Path, text: str) -> Iterator[str]:
 
 
 def tracked(paths: list[str]) -> list[Path]:
-    """The files under version control, or about to be, below the given paths."""
+    """The files below the given paths that are under version control, or are new and not ignored."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "--", *paths]
     listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("\n")
     return [Path(name) for name in listed if name and Path(name).is_file()]
 
 
 def faults(paths: list[str]) -> Iterator[str]:
-    """Every breach of the rules below the given paths; class names are compared over the whole tree."""
+    """A message for each breach below the given paths; class names are compared over the whole tree."""
     places: dict[str, list[str]] = defaultdict(list)
     for path in tracked(["*.py"]):
         for node, _ in definitions(ast.parse(path.read_text(encoding="utf-8"))):
@@ -93,7 +93,7 @@ def faults(paths: list[str]) -> Iterator[str]:
 
 
 def main() -> None:
-    """List the faults and exit with 1 where there is one."""
+    """List the breaches, and exit with code 1 if there is one."""
     found = list(faults(sys.argv[1:]))
     print("\n".join(found) or "the rules of names and prose hold")
     sys.exit(bool(found))

@@ -1,12 +1,12 @@
-"""The rooms of the packages: how many files each holds, which imports which, and a picture of both.
+"""The rooms (sub-packages) of the packages: the number of their files, their imports, and a picture of both.
 
     python -m benchmarks.rooms            # write docs/figures/rooms.svg
-    python -m benchmarks.rooms --check    # what `make check` runs: exit code 1 where a rule is broken
+    python -m benchmarks.rooms --check    # as `make check` runs it: exit code 1 if a rule is broken
 
-The rules: a folder holds at most ten Python files beside its `__init__`, every room says in its `__init__` what it is
-for, code outside a room imports from its face, and the picture is what the imports draw today. That no arrow runs back
-up and that there are no circles is import-linter's work (`lint-imports`, the contracts of pyproject.toml), whose order
-of rooms the picture follows.
+These are the rules: a folder holds at most ten Python files besides its `__init__`; the `__init__` of every room says
+what the room is for; code outside a room imports from its face, which is its `__init__`; and the picture shows the
+present imports. import-linter (`lint-imports`, with the contracts of pyproject.toml) checks that no import runs upwards
+and that there are no cycles. The picture has the rooms in the order of these contracts.
 """
 
 from __future__ import annotations
@@ -31,16 +31,22 @@ ROOT = Path(__file__).resolve().parents[1]
 PICTURE = ROOT / "docs" / "figures" / "rooms.svg"
 MOST_FILES = 10
 PACKAGES = {"ese_models": "models", "ese_hls": "hls", "ese_host": "host"}
-"""Packages from left to right, in the order of the data, and the folders that they lie in."""
+"""Packages from left to right, in the order of the data flow, and the folders that hold them."""
 FOLDERS = ("models", "hls", "host", "benchmarks", "support", "tests")
 """Folders whose sub-folders are rooms."""
 COLUMN, ROW, WIDTH, HEIGHT = 4.2, 0.62, 2.7, 0.46
-"""Places in the picture, in inches: from column to column, from row to row, and a box's size."""
+"""Measures of the picture in inches: distance of columns, distance of rows, width and height of a box."""
 
 
 @dataclass(frozen=True)
 class Room:
-    """A sub-package of one of the packages, or a module that stands in a package's own folder."""
+    """A sub-package of a package, or a module directly in the package's folder.
+
+    Attributes:
+        package: name of the package.
+        name: name of the sub-package or module.
+        files: number of its Python files, without `__init__`.
+    """
 
     package: str
     name: str
@@ -48,12 +54,16 @@ class Room:
 
     @property
     def module(self) -> str:
-        """Its dotted name."""
+        """Dotted name of the sub-package or module."""
         return f"{self.package}.{self.name}"
 
 
 def order(package: str) -> list[str]:
-    """Names of a package's rooms, the one that imports all others first: the layers of its contract."""
+    """Names of a package's rooms in the order of its import-linter contract; each may import those that follow.
+
+    Raises:
+        click.ClickException: if pyproject.toml has no contract for the package.
+    """
     config = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     for contract in config["tool"]["importlinter"]["contracts"]:
         if contract.get("containers") == [package]:
@@ -62,7 +72,7 @@ def order(package: str) -> list[str]:
 
 
 def rooms() -> list[Room]:
-    """All rooms, package by package, in the contracts' order."""
+    """All rooms, package by package, in the order of the contracts."""
     found = []
     for package, folder in PACKAGES.items():
         for name in order(package):
@@ -73,11 +83,7 @@ def rooms() -> list[Room]:
 
 
 def arrows(known: list[Room]) -> Counter[tuple[Room, Room]]:
-    """How many imports run from each room to each other one.
-
-    Raises:
-        click.ClickException: two rooms import each other, directly or through others.
-    """
+    """Number of imports from each room to each other room."""
     graph = grimp.build_graph(*PACKAGES, exclude_type_checking_imports=True, cache_dir=None)
     owner = {room.module: room for room in known}
     counted: Counter[tuple[Room, Room]] = Counter()
@@ -90,15 +96,15 @@ def arrows(known: list[Room]) -> Counter[tuple[Room, Room]]:
 
 
 def essential(counted: Counter[tuple[Room, Room]]) -> Counter[tuple[Room, Room]]:
-    """The arrows that do not follow from others: where one room imports another through a third, the third shows it."""
+    """The arrows that do not follow from others: an arrow is dropped if a chain of other arrows connects its ends."""
     targets: dict[Room, set[Room]] = {}
     for importer, imported in counted:
         targets.setdefault(importer, set()).add(imported)
 
     @cache
     def reached(room: Room) -> frozenset[Room]:
-        own = targets.get(room, set())
-        return frozenset(own).union(*(reached(other) for other in own))
+        direct = targets.get(room, set())
+        return frozenset(direct).union(*(reached(other) for other in direct))
 
     return Counter(
         {
@@ -110,7 +116,7 @@ def essential(counted: Counter[tuple[Room, Room]]) -> Counter[tuple[Room, Room]]
 
 
 def draw(known: list[Room], counted: Counter[tuple[Room, Room]]) -> str:
-    """The picture as SVG text, the same for the same imports."""
+    """The picture as SVG text; the same imports always give the same text."""
     columns = list(PACKAGES)
     rows = Counter(room.package for room in known)
     deepest = max(rows.values())
@@ -157,24 +163,25 @@ def draw(known: list[Room], counted: Counter[tuple[Room, Room]]) -> str:
 
 
 def crowded() -> Iterator[str]:
-    """Folders that hold more files than they may."""
+    """A sentence for each folder that holds more files than allowed."""
     for folder in (ROOT / name for name in FOLDERS):
         for path in [folder, *(path for path in folder.rglob("*") if path.is_dir())]:
             files = [file for file in path.glob("*.py") if file.name != "__init__.py"]
             if len(files) > MOST_FILES:
-                yield f"{path.relative_to(ROOT)} holds {len(files)} Python files; {MOST_FILES} are allowed: make a room"
+                name = path.relative_to(ROOT)
+                yield f"{name} holds {len(files)} Python files; {MOST_FILES} are allowed: move some into a sub-folder"
 
 
 def silent() -> Iterator[str]:
-    """Rooms that do not say what they are for."""
+    """A sentence for each room whose `__init__` has no docstring."""
     for package, folder in PACKAGES.items():
         for file in (ROOT / folder / package).rglob("__init__.py"):
             if not ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))):
-                yield f"{file.relative_to(ROOT)} has no docstring: say in a sentence what the room is for"
+                yield f"{file.relative_to(ROOT)} has no docstring; add a sentence that says what the room is for"
 
 
 def past_the_face() -> Iterator[str]:
-    """Imports by name from a module inside another room, which its face could give."""
+    """A sentence for each import from a module inside another room, rather than from the room's face."""
     for package, folder in PACKAGES.items():
         for file in sorted((ROOT / folder / package).rglob("*.py")):
             here = file.relative_to(ROOT / folder).with_suffix("").parts[:2]
@@ -183,7 +190,8 @@ def past_the_face() -> Iterator[str]:
                     parts = node.module.split(".")
                     inside = len(parts) > 2 and parts[0] in PACKAGES and tuple(parts[:2]) != here
                     if inside and not _is_room(parts) and node.module not in HEAVY:
-                        yield f"{file.relative_to(ROOT)}:{node.lineno} imports from {node.module}: use the room's face"
+                        place, face = f"{file.relative_to(ROOT)}:{node.lineno}", ".".join(parts[:2])
+                        yield f"{place} imports from {node.module}; import from the room's face, {face}, instead"
 
 
 def _is_room(parts: list[str]) -> bool:
@@ -198,11 +206,11 @@ HEAVY = (
     "ese_hls.graph.nodes",
     "ese_hls.lower.convert",
 )
-"""Modules that import hls4ml, pynq or pygal, which no face may: whoever needs one names it."""
+"""Modules that import hls4ml, pynq or pygal. A face may not import these, so they are imported by their full names."""
 
 
 @click.command()
-@click.option("--check", is_flag=True, help="Write nothing; exit with 1 where a rule is broken.")
+@click.option("--check", is_flag=True, help="Write nothing; exit with code 1 if a rule is broken.")
 def main(check: bool) -> None:
     """Draw docs/figures/rooms.svg, or check the rules of the rooms."""
     sys.path[:0] = [str(ROOT / folder) for folder in PACKAGES.values()]
@@ -214,7 +222,9 @@ def main(check: bool) -> None:
         return
     broken = [*crowded(), *silent(), *past_the_face()]
     if not PICTURE.is_file() or PICTURE.read_text(encoding="utf-8") != picture:
-        broken.append(f"{PICTURE.relative_to(ROOT)} is not what the imports draw: python -m benchmarks.rooms")
+        broken.append(
+            f"{PICTURE.relative_to(ROOT)} does not show the present imports; draw it again: python -m benchmarks.rooms"
+        )
     for sentence in broken:
         click.echo(sentence, err=True)
     if broken:

@@ -40,8 +40,8 @@ STEPS = 40
 PAGE_TEXT = """# Skip mode, run
 
 This page is made by `make skip` (`python -m benchmarks.machines.skip_engine`), which runs the compiled engine
-(`csrc` under g++) with {pes} PEs, FIFO depth {depth} and seed {seed}. Cycles are the engine's own counter; *exact* means
-that all outputs equal the golden model's. Nothing here is measured on hardware.
+(`csrc` under g++) with {pes} PEs, FIFO depth {depth} and seed {seed}. Cycles are the engine's own counter; *exact*
+means that all outputs equal the golden model's. Nothing here is measured on hardware.
 
 ## EIE's layers
 

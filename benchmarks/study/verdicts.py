@@ -125,10 +125,10 @@ def balance(cells: Sequence[StudyCell], found: Results) -> Answer:
         goals,
         [
             "ESE on TIMIT (published): phone error rate 20.3% dense, 20.5 to 21% at 85 to 95% pruned.",
-            "Losses are against the dense network of the first row. From it, unbalanced masks are trained to 80% pruned;",
-            "from there the masks of every family to 80 and 90%, and then further. A quantized network starts from the",
-            "pruned one with the same masks. Since these stages add epochs, the second row is the dense network trained",
-            "for longer.",
+            "Losses are against the dense network of the first row. From it, unbalanced masks are trained to 80%",
+            "pruned; from there the masks of every family to 80 and 90%, and then further. A quantized network starts",
+            "from the pruned one with the same masks. Since these stages add epochs, the second row is the dense",
+            "network trained for longer.",
         ],
         _density_chart(groups, figures, metric),
     )
@@ -177,8 +177,8 @@ def ternary(cells: Sequence[StudyCell], found: Results) -> Answer:
         ["weights", "kept, %", f"{_words(metric)}, %", "loss against int4, points"],
         rows,
         remarks=[
-            "`ternary` keeps the mask of pruning (with TWN's scale); `twn` and `ttq` choose the mask again, with exactly",
-            "k entries in each PE.",
+            "`ternary` keeps the mask of pruning (with TWN's scale); `twn` and `ttq` choose the mask again, with",
+            "exactly k entries in each PE.",
             "TTQ on CIFAR-10 (published), ResNet-20 to -56: 0.64 points worse to 0.36 better than float.",
         ],
     )

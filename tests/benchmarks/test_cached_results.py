@@ -41,7 +41,7 @@ def test_the_page_marks_a_run_of_other_sources(tmp_path: Path, monkeypatch: pyte
 
 def test_no_result_makes_no_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prove, "RECORD", tmp_path / "rtl.json")
-    with pytest.raises(click.ClickException, match=r"rtl\.json holds no result: make rtl"):
+    with pytest.raises(click.ClickException, match=r"rtl\.json holds no result; run `make rtl`"):
         prove.page()
 
 

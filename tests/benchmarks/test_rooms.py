@@ -36,7 +36,7 @@ def test_a_sound_tree_breaks_no_rule(tree: Path) -> None:
 def test_an_eleventh_file_is_noticed(tree: Path) -> None:
     for number in range(10):
         (tree / "host" / "ese_host" / "room" / f"file{number}.py").touch()
-    assert broken() == ["host/ese_host/room holds 11 Python files; 10 are allowed: make a room"]
+    assert broken() == ["host/ese_host/room holds 11 Python files; 10 are allowed: move some into a sub-folder"]
 
 
 def test_a_room_without_a_word_is_noticed(tree: Path) -> None:
@@ -47,7 +47,9 @@ def test_a_room_without_a_word_is_noticed(tree: Path) -> None:
 
 def test_an_import_past_the_face_is_noticed(tree: Path) -> None:
     (tree / "hls" / "ese_hls" / "room" / "user.py").write_text("def f():\n    from ese_host.room.inside import NAME\n")
-    assert broken() == ["hls/ese_hls/room/user.py:2 imports from ese_host.room.inside: use the room's face"]
+    assert broken() == [
+        "hls/ese_hls/room/user.py:2 imports from ese_host.room.inside; import from the room's face, ese_host.room, instead"
+    ]
 
 
 def test_arrows_that_follow_from_others_are_left_out() -> None:
