@@ -2,9 +2,9 @@
 
     OPENBLAS_NUM_THREADS=1 python -m benchmarks.cpu.baseline [--board pynq-z2]
 
-Runs on a board's ARM as well: it needs NumPy and this project (Python 3.10); SciPy's CSR is measured where it is there.
-The machine's figures join those of other machines in docs/cpu-baseline.json; docs/cpu-baseline.md shows them beside the
-engine's modelled ones.
+It runs on a board's ARM as well: it needs NumPy and this project (Python 3.10); SciPy's CSR is measured if SciPy is
+installed. The machine's figures join those of other machines in docs/cpu-baseline.json; docs/cpu-baseline.md shows them
+beside the modelled figures of the engine.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any
 
 THREADS = {name: os.environ.setdefault(name, "1") for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
 
-import numpy as np  # noqa: E402 - thread counts are read when it is imported
+import numpy as np  # noqa: E402 - NumPy reads the thread counts when it is imported
 import numpy.typing as npt  # noqa: E402
 
 from benchmarks.cpu import page  # noqa: E402
@@ -45,7 +45,15 @@ ESE_DENSITY, ESE_MATRICES = 0.1, ((4096, 153), (4096, 512), (512, 1024))
 
 @dataclass(frozen=True, eq=False)
 class Csr:
-    """A sparse matrix by rows; `filled` are the rows that hold anything, for `reduceat`."""
+    """A sparse matrix in compressed sparse rows.
+
+    Attributes:
+        shape: rows and columns.
+        data: (nonzeros,) values, row by row.
+        indices: (nonzeros,) their columns.
+        indptr: (rows + 1,) place of each row's first value.
+        filled: rows that hold a value; `reduceat` cannot sum empty rows.
+    """
 
     shape: tuple[int, int]
     data: Floats
@@ -54,7 +62,7 @@ class Csr:
     filled: npt.NDArray[np.int64]
 
     def dense(self) -> Floats:
-        """The same matrix with its zeros."""
+        """The matrix as a dense array."""
         full = np.zeros(self.shape, dtype=np.float32)
         full[np.repeat(np.arange(self.shape[0]), np.diff(self.indptr)), self.indices] = self.data
         return full
@@ -67,21 +75,28 @@ class Csr:
 
 
 def random_csr(rows: int, columns: int, density: float, rng: np.random.Generator) -> Csr:
-    """Every weight is kept independently; made in slices, so that memory stays near that of the result."""
-    indices, counts = [], []
+    """A random sparse matrix. It is made in slices, so that memory stays close to that of the result.
+
+    Args:
+        rows: rows of the matrix.
+        columns: columns of the matrix.
+        density: probability of each weight to be kept, independently of the others.
+        rng: source of random numbers.
+    """
+    indices, row_counts = [], []
     for first in range(0, rows, 256):
         kept = rng.random((min(256, rows - first), columns), dtype=np.float32) < density
         indices.append(np.nonzero(kept)[1].astype(np.int32))
-        counts.append(kept.sum(axis=1))
-    count = np.concatenate(counts)
-    found = np.concatenate(indices)
-    indptr = np.concatenate(([0], np.cumsum(count))).astype(np.int32)
-    data = rng.standard_normal(len(found), dtype=np.float32)
-    return Csr((rows, columns), data, found, indptr, np.flatnonzero(count))
+        row_counts.append(kept.sum(axis=1))
+    nonzeros = np.concatenate(row_counts)
+    all_indices = np.concatenate(indices)
+    indptr = np.concatenate(([0], np.cumsum(nonzeros))).astype(np.int32)
+    data = rng.standard_normal(len(all_indices), dtype=np.float32)
+    return Csr((rows, columns), data, all_indices, indptr, np.flatnonzero(nonzeros))
 
 
 def measure(product: Product, repeats: int) -> dict[str, float]:
-    """Milliseconds of one product, warm: median and best by the wall clock, median of the process's CPU time."""
+    """Milliseconds of a product after warm-up: median and best by the wall clock, median of the process's CPU time."""
     for _ in range(WARM_UP):
         product()
     wall: list[float] = []
@@ -101,7 +116,15 @@ def measure(product: Product, repeats: int) -> dict[str, float]:
 
 
 def baseline(shapes: tuple[tuple[int, int], ...], density: float, activation: float, repeats: int, seed: int) -> Any:
-    """All products of one layer, shapes (outputs, inputs), in turn as one measurement; CSR is checked against dense."""
+    """Times of all products of one layer, by each method; their results are checked against each other.
+
+    Args:
+        shapes: (outputs, inputs) of each matrix; all of them together are one measurement.
+        density: share of non-zero weights.
+        activation: share of non-zero inputs.
+        repeats: most measurements of each method.
+        seed: of weights and inputs.
+    """
     rng = np.random.default_rng(seed)
     matrices = [random_csr(rows, columns, density, rng) for rows, columns in shapes]
     vectors = [rng.standard_normal(n, dtype=np.float32) * (rng.random(n) < activation) for _, n in shapes]
@@ -120,15 +143,15 @@ def baseline(shapes: tuple[tuple[int, int], ...], density: float, activation: fl
     if 5 * weights <= available_bytes():
         others["dense"] = lambda: [m.dense() for m in matrices]
     for name, make in others.items():
-        made = make()
-        record[name] = measure(functools.partial(multiply, made, vectors), repeats)
-        for found, product in zip(multiply(made, vectors), expected, strict=True):
+        converted = make()
+        record[name] = measure(functools.partial(multiply, converted, vectors), repeats)
+        for found, product in zip(multiply(converted, vectors), expected, strict=True):
             np.testing.assert_allclose(found, product, rtol=1e-3, atol=1e-3)
     return record
 
 
 def one_round(repeats: int, seed: int) -> dict[str, Any]:
-    """Every layer, measured once."""
+    """One measurement of every layer, by the layer's name."""
     found = {}
     for layer in EIE_LAYERS:
         shapes = ((layer.outputs, layer.inputs),)
@@ -139,7 +162,7 @@ def one_round(repeats: int, seed: int) -> dict[str, Any]:
 
 
 def quietest(rounds: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Of each product the round with the lowest median, and the best of all rounds: other work slows, never speeds."""
+    """The round with the lowest median for each product, and the best time of all rounds; other work can only slow."""
     merged = dict(rounds[0])
     for name in PRODUCTS:
         timings = [found[name] for found in rounds if name in found]
@@ -150,12 +173,12 @@ def quietest(rounds: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def multiply(matrices: Sequence[Any], vectors: Sequence[Floats]) -> list[Floats]:
-    """The products of one layer."""
+    """Products of a layer's matrices with its input vectors."""
     return [matrix @ x for matrix, x in zip(matrices, vectors, strict=True)]
 
 
 def available_bytes() -> int:
-    """Memory that is free to use."""
+    """Free memory in bytes; 2**62 if it is unknown."""
     for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
         if line.startswith("MemAvailable"):
             return 1024 * int(line.split()[1])
@@ -163,7 +186,7 @@ def available_bytes() -> int:
 
 
 def machine() -> dict[str, Any]:
-    """What was measured on."""
+    """Description of this machine for the record."""
     model = platform.processor() or platform.machine()
     for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
         if line.lower().startswith("model name"):
@@ -187,15 +210,21 @@ def machine() -> dict[str, Any]:
 
 
 def main() -> None:
-    """Measure this machine and write record and page."""
+    """Measure this machine, and write the record and the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repeats", type=int, default=51, help=f"of each product; at most {LONGEST_S:g} s")
-    parser.add_argument("--rounds", type=int, default=3, help="of all layers; the quietest counts for each product")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--board", default="pynq-z2", help="whose clock and memory the engine's figures take")
-    parser.add_argument("--json", type=Path, default=ROOT / "docs" / "cpu-baseline.json")
-    parser.add_argument("--page", type=Path, default=ROOT / "docs" / "cpu-baseline.md")
-    parser.add_argument("--page-only", action="store_true", help="measure nothing, write the page anew")
+    parser.add_argument(
+        "--repeats", type=int, default=51, help=f"most repeats of each product, in at most {LONGEST_S:g} s (default 51)"
+    )
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="rounds over all layers; the quietest counts for each product (default 3)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of weights and inputs (default 0)")
+    parser.add_argument(
+        "--board", default="pynq-z2", help="board whose clock and memory the engine's figures are for (default pynq-z2)"
+    )
+    parser.add_argument("--json", type=Path, default=ROOT / "docs" / "cpu-baseline.json", help="record to add to")
+    parser.add_argument("--page", type=Path, default=ROOT / "docs" / "cpu-baseline.md", help="page to write")
+    parser.add_argument("--page-only", action="store_true", help="measure nothing; write the page from the record")
     args = parser.parse_args()
     known = json.loads(args.json.read_text(encoding="utf-8")) if args.json.is_file() else {"machines": []}
     if not args.page_only:

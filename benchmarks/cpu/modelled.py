@@ -15,7 +15,7 @@ from ese_host.ir import WEIGHT_KINDS
 
 PES = 64
 ENTRY_BITS, POINTER_BITS, ACTIVATION_BITS = 8, 16, 16
-"""EIE's: 4-bit weight and 4-bit index; a pointer a column and PE."""
+"""Widths in EIE: an entry has a 4-bit weight and a 4-bit index; each PE has a pointer for each column."""
 BRAM36_BITS = 36 * 1024
 ESE = (
     "lstm --inputs 153 --units 1024 --projection 512 --peepholes --density 0.1 --masks gap-aware --weight-code ternary"
@@ -24,12 +24,15 @@ ESE = (
 
 @dataclass(frozen=True)
 class ModelledLayer:
-    """A layer on the engine.
+    """Modelled figures of a layer on the engine.
 
     Attributes:
-        microseconds: one frame, batch 1. cycles: the same. entries: executed, padding counted.
-        stored_bits: entries, and pointers in skip mode, of the whole layer. fits: whether the board holds it.
-        nanojoules: by the talk's table.
+        microseconds: time of one frame at batch 1.
+        cycles: the same in clock cycles.
+        entries: entries executed, padding counted.
+        stored_bits: entries of the whole layer, and its pointers in skip mode, in bits.
+        fits: whether the board's memory holds them.
+        nanojoules: energy of one frame by the talk's table.
     """
 
     microseconds: float
@@ -41,20 +44,21 @@ class ModelledLayer:
 
 
 def nanojoules_dense(weights: int) -> float:
-    """CPU: a weight from DRAM, an activation from cache, a float multiplication and addition, a register."""
-    each = TABLE["DRAM"] + TABLE["SRAM"] + TABLE["float mult"] + TABLE["float add"] + TABLE["register"]
-    return weights * each / 1e3
+    """Energy of a dense product on a CPU: per weight a DRAM, a cache and a register access, and float arithmetic."""
+    per_weight = TABLE["DRAM"] + TABLE["SRAM"] + TABLE["float mult"] + TABLE["float add"] + TABLE["register"]
+    return weights * per_weight / 1e3
 
 
 def nanojoules_csr(nonzeros: int, rows: int) -> float:
-    """CPU: weight and index from DRAM, the rest as dense; a row pointer from DRAM."""
+    """Energy of a CSR product on a CPU: as dense for the non-zero weights, with indices and row pointers from DRAM."""
     return nanojoules_dense(nonzeros) + (nonzeros + rows) * TABLE["DRAM"] / 1e3
 
 
 def nanojoules_skip(entries: int) -> float:
-    """Skip mode: an entry from SRAM, the activation from the FIFO, a sum read and written, integer arithmetic.
+    """Energy of a product on the engine in skip mode.
 
-    An access of b bits is b / 32 of the table's, as in `ese4ml estimate`.
+    Each entry is read from SRAM, its activation from the FIFO, and its sum is read and written in a register file; the
+    arithmetic is on integers. An access of b bits is b / 32 of the table's, as in `ese4ml estimate`.
     """
     registers = ACTIVATION_BITS + 2 * WEIGHT_KINDS["codebook4"].acc_bits
     accesses = TABLE["SRAM"] * ENTRY_BITS / 32 + TABLE["register"] * registers / 32
@@ -77,12 +81,12 @@ def eie_layers(board: str, seed: int) -> dict[str, ModelledLayer]:
 
 
 def ese_command(board: str) -> list[str]:
-    """The `ese4ml` command whose estimate of ESE's layer is taken."""
+    """Arguments of the `ese4ml` command that estimates ESE's layer."""
     return ["estimate", *ESE.split(), "--pes", str(PES), "--board", board, "--json"]
 
 
 def ese_layer(board: str) -> ModelledLayer:
-    """ESE's layer in stream mode: a whole step, by `ese4ml estimate`."""
+    """A whole step of ESE's layer in stream mode, by `ese4ml estimate`."""
     with contextlib.redirect_stdout(io.StringIO()) as out:
         main.main(ese_command(board), standalone_mode=False)
     value = json.loads(out.getvalue())
@@ -97,5 +101,5 @@ def ese_layer(board: str) -> ModelledLayer:
 
 
 def block_ram_bits(board: str) -> int:
-    """Block RAM of a board."""
+    """Block RAM of a board in bits."""
     return int(load_board(board).bram36) * BRAM36_BITS

@@ -31,7 +31,7 @@ CPU_HEADER = (
 
 
 def engine_figures(board: str, seed: int) -> dict[str, Any]:
-    """The engine's side, as plain values."""
+    """Modelled figures of the engine on a board, as JSON values; `seed` draws the layers."""
     engines = {**modelled.eie_layers(board, seed), "ESE LSTM": modelled.ese_layer(board)}
     return {
         "board": board,
@@ -42,7 +42,7 @@ def engine_figures(board: str, seed: int) -> dict[str, Any]:
 
 
 def render(known: Record) -> str:
-    """docs/cpu-baseline.md from the records of docs/cpu-baseline.json."""
+    """The text of docs/cpu-baseline.md from the content of docs/cpu-baseline.json."""
     engine = known["engine"]
     machines = [
         {

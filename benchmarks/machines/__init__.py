@@ -1,4 +1,4 @@
-"""Simulators of the published machines: EIE's skip mode with FIFOs, and ESE's load balance. They need NumPy alone."""
+"""Simulators of the published machines: EIE's skip mode with FIFOs, and ESE's load balance."""
 
 from benchmarks.machines.columns import ColumnEntries, column_entries
 from benchmarks.machines.layers import EIE_LAYERS, DrawnLayer, FcLayer, draw

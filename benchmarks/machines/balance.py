@@ -1,8 +1,9 @@
 """ESE's load balance (FPGA'17, load-balance-aware pruning): speedup over dense of balanced and of unbalanced masks.
 
-The machine is ESE's channel: 32 PEs, every activation broadcast to FIFOs (none is skipped), nine sparse products a
-step, one after the other: four gates of x, four gates of y, the projection. Dense is the same PEs on all weights, one
-a cycle. Only the products are modelled: element-wise work, pipeline fills and DDR are not.
+The machine is ESE's channel: 32 PEs, and every activation is broadcast to FIFOs (none is skipped). A step has nine
+sparse products, one after the other: the four gates' products with x, their four products with y, and the projection.
+Dense means the same PEs on all weights, with one weight per cycle. Only the products are modelled; element-wise work,
+pipeline fills and DDR are not.
 """
 
 from __future__ import annotations
@@ -32,13 +33,14 @@ ESE_SHAPES: dict[str, tuple[int, int]] = {
 
 @dataclass(frozen=True)
 class BalanceRun:
-    """A step of ESE's layer.
+    """Cycles of one step of ESE's layer.
 
     Attributes:
-        dense_cycles: all weights, evenly over the PEs.
-        stream_cycles: with endless FIFOs: of each product, the entries of the fullest PE.
-        fifo_cycles: with FIFOs of the machine's depth.
-        density: non-zero weights among all. entry_density: stored entries, padding counted, among all weights.
+        dense_cycles: cycles of a dense step, all weights spread evenly over the PEs.
+        stream_cycles: cycles with unlimited FIFOs: the entries of the fullest PE, summed over the products.
+        fifo_cycles: cycles with FIFOs of the machine's depth.
+        density: non-zero weights over all weights.
+        entry_density: stored entries, padding counted, over all weights.
     """
 
     dense_cycles: float
@@ -49,12 +51,12 @@ class BalanceRun:
 
     @property
     def stream_speedup(self) -> float:
-        """Over dense, with endless FIFOs: what balance alone decides."""
+        """Speedup over dense with unlimited FIFOs, which depends only on the balance."""
         return self.dense_cycles / self.stream_cycles
 
     @property
     def fifo_speedup(self) -> float:
-        """Over dense, with the FIFOs."""
+        """Speedup over dense with FIFOs of the machine's depth."""
         return self.dense_cycles / self.fifo_cycles
 
 
@@ -62,9 +64,9 @@ def draw_lstm(seed: int, heavy_tailed: bool = False, row_spread: float = 0.0) ->
     """Random weights of ESE's layer, (outputs, inputs) each.
 
     Args:
-        seed: of the generator.
-        heavy_tailed: Student's t with 3 degrees of freedom, in place of a normal distribution.
-        row_spread: standard deviation of the logarithm of the rows' scales: trained rows differ, random ones do not.
+        seed: of the random generator.
+        heavy_tailed: whether to draw from Student's t with 3 degrees of freedom instead of a normal distribution.
+        row_spread: standard deviation of the logarithm of the rows' scales. Trained rows differ in scale.
     """
     rng = np.random.default_rng(seed)
     weights: dict[str, Floats] = {}
@@ -83,7 +85,16 @@ def run_step(
     depth: int = EIE_DEPTH,
     index_bits: int = 4,
 ) -> BalanceRun:
-    """One step with each matrix pruned by itself to `density`, PE-balanced or by magnitude alone."""
+    """Simulate one step, with each matrix pruned separately to the same density.
+
+    Args:
+        weights: (outputs, inputs) weights of each matrix by name.
+        balance: whether masks are PE-balanced; otherwise they are by magnitude.
+        density: kept share of each matrix.
+        pes: processing elements.
+        depth: columns that a FIFO holds.
+        index_bits: bits of the relative index.
+    """
     stream = fifo = kept = entries = 0
     size = sum(matrix.size for matrix in weights.values())
     for matrix in weights.values():

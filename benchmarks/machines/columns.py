@@ -1,4 +1,4 @@
-"""Entries of every column in every PE: interleaved rows, relative row index within a column (EIE section III)."""
+"""Entries of every column in every PE, with interleaved rows and a relative index within a column (EIE section III)."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ Counts = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class ColumnEntries:
-    """Stored entries of a matrix.
+    """Numbers of stored entries of a matrix.
 
     Attributes:
         weights: (columns, pes) non-zero weights.
-        padding: (columns, pes) zero weights stored because a run of zeros exceeds the index field.
+        padding: (columns, pes) zero weights that are stored because a run of zeros exceeds the index field.
     """
 
     weights: Counts
@@ -27,28 +27,33 @@ class ColumnEntries:
 
     @property
     def entries(self) -> Counts:
-        """(columns, pes) all stored entries."""
+        """(columns, pes) stored entries, padding counted."""
         return self.weights + self.padding
 
     @property
     def ideal_cycles(self) -> float:
-        """Cycles of PEs that share every column evenly, and spend at least one on it: EIE's theoretical time.
+        """EIE's theoretical time in cycles: PEs share every column evenly, and spend at least one cycle on it.
 
-        EIE's table IV divides the stored work, padding counted, by the peak rate; a layer of so few rows that a column
-        is less than one entry a PE (NT-We) cannot be faster than one column a cycle.
+        EIE's table IV divides the stored work, padding counted, by the peak rate. A layer with so few rows that a
+        column has less than one entry per PE (NT-We) cannot be faster than one column per cycle.
         """
         return float(np.maximum(1.0, self.entries.mean(axis=1)).sum())
 
 
 def column_entries(mask: npt.NDArray[np.bool_], interleave: Interleave, index_bits: int = 4) -> ColumnEntries:
-    """Count the entries of a (rows, columns) mask; only the columns that are broadcast need be given.
+    """Count the entries of a mask.
 
-    An entry passes at most 2**index_bits - 1 zeros, counted in the PE's own rows from the column's top; a longer run
-    stores zero weights, each of which passes 2**index_bits rows (itself counted). Zeros below a column's last weight
-    need none.
+    An entry skips at most 2**index_bits - 1 zeros, counted in the PE's rows from the top of the column. In a longer
+    run, zero weights are stored as padding, each of which covers 2**index_bits rows (itself counted). Zeros below the
+    last weight of a column need no padding.
+
+    Args:
+        mask: (rows, columns), True for non-zero weights; only columns that are broadcast need be given.
+        interleave: assignment of the rows to PEs.
+        index_bits: bits of the relative index.
 
     Raises:
-        FormatError: the mask's rows are not the interleave's.
+        FormatError: if the mask does not have the interleave's number of rows.
     """
     if mask.ndim != 2 or len(mask) != interleave.rows:
         raise FormatError(f"the mask has shape {mask.shape}; expected ({interleave.rows}, columns), outputs first")

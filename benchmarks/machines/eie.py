@@ -2,7 +2,7 @@
 
     python -m benchmarks.machines.eie [--seeds 3]
 
-Everything is simulated from seeded random matrices, so that the page is the same wherever it is made.
+Everything is simulated on seeded random matrices, so that the page is the same on every machine.
 """
 
 from __future__ import annotations
@@ -49,12 +49,21 @@ LSTM_HEADER = (
     "with the rest of ESE's step (simulated + published)",
 )
 LIMIT = 8.0
-"""Points of utilisation within which a layer is to come."""
+"""Points of utilisation by which a layer may differ from the published one."""
 
 
 @dataclass
 class Results:
-    """All runs: by layer, then by seed; sweeps use seed 0."""
+    """All runs. Sweeps use seed 0.
+
+    Attributes:
+        batched: runs of each layer with EIE's registers, one for each seed.
+        endless: the same with unlimited registers.
+        depth: runs of each layer by FIFO depth.
+        pes: runs of each layer by number of PEs.
+        spread: runs of VGG-6 by the spread of the rows' densities.
+        lstm: balanced and unbalanced runs of ESE's layer for each seed, by heavy tails and spread of the rows.
+    """
 
     batched: dict[str, list[LayerRun]]
     endless: dict[str, list[LayerRun]]

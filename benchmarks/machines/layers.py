@@ -16,9 +16,13 @@ class FcLayer:
     """One of EIE's benchmark layers.
 
     Attributes:
-        name: as in EIE. inputs, outputs: sizes.
-        weight_density, activation_density: shares that are not zero, as published (rounded to a percent).
-        theoretical_us, actual_us: published times with 64 PEs at 800 MHz.
+        name: name in EIE's tables.
+        inputs: width of the input.
+        outputs: width of the output.
+        weight_density: share of non-zero weights as published (rounded to a percent).
+        activation_density: share of non-zero activations as published.
+        theoretical_us: published theoretical time with 64 PEs at 800 MHz, in microseconds.
+        actual_us: published actual time, in microseconds.
     """
 
     name: str
@@ -31,7 +35,7 @@ class FcLayer:
 
     @property
     def published_utilisation(self) -> float:
-        """Theoretical over actual time."""
+        """Published theoretical over actual time."""
         return self.theoretical_us / self.actual_us
 
 
@@ -50,12 +54,12 @@ EIE_LAYERS = (
 
 @dataclass(frozen=True, eq=False)
 class DrawnLayer:
-    """A random layer: every weight is kept, and every activation non-zero, independently of all others.
+    """A random layer, in which each weight is non-zero independently of the others.
 
     Attributes:
         inputs: width of the input.
-        active: (columns,) ascending inputs that are not zero: round(activation_density * inputs) of them.
-        mask: (outputs, columns) non-zero weights of the active columns; no other column is ever read.
+        active: (columns,) indices of the non-zero inputs, ascending; round(activation_density * inputs) of them.
+        mask: (outputs, columns) True for non-zero weights of the active columns; no other column is ever read.
     """
 
     inputs: int
@@ -64,12 +68,12 @@ class DrawnLayer:
 
 
 def draw(layer: FcLayer, seed: int, row_spread: float = 0.0) -> DrawnLayer:
-    """A random layer of the published size and densities.
+    """Draw a random layer of the published size and densities.
 
     Args:
-        layer: sizes and densities.
+        layer: gives size and densities.
         seed: the same seed and layer give the same matrix.
-        row_spread: coefficient of variation of the rows' densities (gamma distributed); 0 gives all the same.
+        row_spread: coefficient of variation of the rows' densities (gamma distributed); 0 gives all rows the same.
     """
     rng = np.random.default_rng([seed, zlib.crc32(layer.name.encode())])
     columns = round(layer.activation_density * layer.inputs)

@@ -1,4 +1,4 @@
-"""A layer on EIE's machine: PEs, FIFOs, and the batches of vectors that exceed the activation registers."""
+"""A layer on EIE's machine, with PEs, FIFOs, and batches of vectors that exceed the activation registers."""
 
 from __future__ import annotations
 
@@ -19,11 +19,13 @@ class Machine:
     """A skip-mode machine.
 
     Attributes:
-        pes: processing elements. depth: columns a FIFO holds. index_bits: width of the relative index.
+        pes: processing elements.
+        depth: columns that a FIFO holds.
+        index_bits: bits of the relative index.
         registers: activations that a PE's source and destination register files hold (EIE: 64, so 4096 at 64 PEs); 0
             for as many as the layer has. A longer vector takes several batches. A batch ends when every FIFO is empty;
-            it reads its inputs from the activation SRAM before and writes its outputs behind (EIE section IV, recalled;
-            that a PE's port moves one 16-bit activation a cycle is our assumption).
+            it reads its inputs from the activation SRAM first and writes its outputs there at the end (EIE section IV,
+            recalled; that a PE's port moves one 16-bit activation per cycle is our assumption).
     """
 
     pes: int = EIE_PES
@@ -34,13 +36,16 @@ class Machine:
 
 @dataclass(frozen=True)
 class LayerRun:
-    """One layer on one machine; PE cycles are shares of pes * cycles.
+    """Cycles of one layer on one machine.
 
     Attributes:
-        cycles: in all. transfer: of these, activations moved between batches. stalls: broadcasts held up.
+        cycles: all cycles.
+        transfer: the cycles of these in which activations are moved between batches.
+        stalls: the cycles of these in which a full FIFO holds up a broadcast.
         ideal: EIE's theoretical cycles (`ColumnEntries.ideal_cycles`).
-        weights, padding: entries executed, all PEs together.
-        floor: cycles of the average PE if no FIFO ever ran empty: its entries, one at least for each column.
+        weights: entries of non-zero weights executed by all PEs together.
+        padding: padding entries executed by all PEs together.
+        floor: cycles of the average PE if no FIFO ever ran empty: its entries, but at least one for each column.
         pes: processing elements.
     """
 
@@ -55,32 +60,32 @@ class LayerRun:
 
     @property
     def utilisation(self) -> float:
-        """EIE's: theoretical over actual time."""
+        """Utilisation by EIE's definition: theoretical over actual time."""
         return self.ideal / self.cycles
 
     @property
     def work_utilisation(self) -> float:
-        """Cycles that executed a stored entry, padding counted: without the floor of one cycle a column."""
+        """Share of the PEs' cycles in which they executed a stored entry, padding counted."""
         return (self.weights + self.padding) / (self.pes * self.cycles)
 
     @property
     def weight_utilisation(self) -> float:
-        """Cycles that executed a non-zero weight: padding is a loss."""
+        """Share of the PEs' cycles in which they executed a non-zero weight."""
         return self.weights / (self.pes * self.cycles)
 
     @property
     def padding_share(self) -> float:
-        """Padding among the stored entries."""
+        """Share of padding among the stored entries."""
         return self.padding / max(1, self.weights + self.padding)
 
     @property
     def floor_utilisation(self) -> float:
-        """Cycles that executed an entry or passed an empty column: only starving is a loss (EIE figure 8)."""
+        """Share of the PEs' cycles in which they executed an entry or passed an empty column (EIE figure 8)."""
         return self.floor / self.cycles
 
 
 def run_layer(layer: DrawnLayer, machine: Machine) -> LayerRun:
-    """Simulate one layer, batch by batch."""
+    """Simulate one layer on a machine, batch by batch."""
     cycles = transfer = stalls = weights = padding = 0
     ideal = floor = 0.0
     batches = list(_batches(layer, machine))

@@ -1,19 +1,19 @@
-"""The skip mode, cycle by cycle: one broadcast a cycle, a FIFO per PE, one entry a cycle and PE (EIE section IV).
+"""EIE's machine (section IV), cycle by cycle: one broadcast per cycle, one FIFO and one entry per cycle for each PE.
 
-The rules, all by the state at the start of a cycle:
+These are its rules; all of them refer to the state at the start of a cycle:
 
 - the scheduler broadcasts the next non-zero activation to all FIFOs, unless one of them is full;
-- a PE whose FIFO is not empty executes one entry of the column at its head; a column without entries costs a cycle too;
-- the head leaves its slot at the end of the cycle of its last entry, and so a slot is free again one cycle later.
+- a PE whose FIFO is not empty executes one entry of the column at its head; an empty column costs a cycle too;
+- a column leaves its slot at the end of the cycle of its last entry, so that the slot is free one cycle later.
 
-A PE can start on a column in the cycle after its broadcast. Hence, with sent[j] the cycle of broadcast j and done[j]
-the first cycle in which no PE holds column j any more,
+A PE can start on a column in the cycle after its broadcast. Let sent[j] be the cycle of broadcast j, and done[j] the
+first cycle in which no PE holds column j any more. Then
 
     sent[j] = max(sent[j - 1] + 1, done[j - depth])
 
-and each PE goes on at max(its own last finish, sent[j] + 1). This is exact, not an approximation: a PE's columns are
-executed in order, and a FIFO is full if and only if the column `depth` broadcasts ago has not left it. The tests
-compare it with a machine that is clocked cycle by cycle. Pipeline depth, a few cycles a layer, is not in it.
+and each PE goes on at max(end of its last column, sent[j] + 1). This is exact: a PE's columns are executed in order, and
+a FIFO is full if and only if the column `depth` broadcasts ago has not left it. The tests compare it with a machine
+that is clocked cycle by cycle. The pipeline's depth, a few cycles per layer, is not counted.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from ese_host.errors import FormatError, UnsupportedError
 
 @dataclass(frozen=True)
 class SkipRun:
-    """What a run took.
+    """Cycles of a run.
 
     Attributes:
         cycles: from the first broadcast to the last entry.
         stalls: cycles in which a broadcast was held up by a full FIFO.
-        busy: (pes,) cycles in which each PE executed; the rest of `cycles` it starved.
+        busy: (pes,) cycles in which each PE executed; in the rest of `cycles` it starved.
     """
 
     cycles: int
@@ -43,20 +43,20 @@ class SkipRun:
 
     @property
     def starved(self) -> float:
-        """Share of all PE cycles without work: EIE's bubble cycles (figure 8 is one minus this)."""
+        """Share of the PEs' cycles without work, EIE's bubble cycles; figure 8 shows one minus this."""
         return 1.0 - float(self.busy.sum()) / (len(self.busy) * self.cycles) if self.cycles else 0.0
 
 
 def simulate(work: npt.NDArray[np.integer[Any]], depth: int = 8) -> SkipRun:
-    """Run (columns, pes) cycles of work through FIFOs of `depth` columns each.
+    """Run the work of a layer's columns through the PEs' FIFOs.
 
     Args:
-        work: entries of every broadcast column in every PE, padding counted; 0 takes one cycle, as 1 does.
-        depth: columns that a FIFO holds, the one under way counted.
+        work: (columns, pes) entries of every broadcast column in every PE, padding counted; 0 takes one cycle like 1.
+        depth: columns that a FIFO holds, including the one that is being executed.
 
     Raises:
-        FormatError: `work` is no matrix of non-negative numbers with at least one PE.
-        UnsupportedError: the depth is below 1.
+        FormatError: if `work` is not a matrix of non-negative numbers with at least one PE.
+        UnsupportedError: if the depth is below 1.
     """
     if work.ndim != 2 or not work.shape[1] or (work < 0).any():
         raise FormatError(f"work has shape {work.shape}; expected (columns, pes) non-negative entries, one PE at least")

@@ -1,8 +1,8 @@
-"""Skip mode's compiled engine on EIE's layers and on ESE's layer as a delta LSTM: docs/skip-mode.md.
+"""The compiled engine in skip mode on EIE's layers, and on ESE's layer as a delta LSTM: docs/skip-mode.md.
 
     python -m benchmarks.machines.skip_engine
 
-Outputs are compared with the golden model's, value by value; cycles are the engine's own counter.
+All outputs are compared with the golden model's; cycles are the engine's own counter.
 """
 
 from __future__ import annotations
@@ -71,7 +71,16 @@ ordinary layer.
 
 
 def run(network: Network, design: Design, codes: Codes) -> tuple[bool, int, image.Image]:
-    """Whether all outputs are the golden model's, the engine's cycles, and the image."""
+    """Run a network on the compiled engine.
+
+    Args:
+        network: the network.
+        design: the design to compile.
+        codes: (1, steps, inputs) input codes.
+
+    Returns:
+        Whether all outputs equal the golden model's, the engine's cycles, and the image.
+    """
     made = image.parse(np.frombuffer(encoder.encode(network, design), dtype="<u4"), design)
     shape, steps = AnswerShape.of(network), [codes.shape[1]]
     with tempfile.TemporaryDirectory() as name:
@@ -89,7 +98,7 @@ def run(network: Network, design: Design, codes: Codes) -> tuple[bool, int, imag
 
 
 def outside(network: Network) -> int:
-    """Cycles of a one-layer network besides its matrix, by stream mode's cycle model: those of one weight, less one."""
+    """Cycles of a one-layer network besides its matrix: those of the layer with one weight in stream mode, less one."""
     (layer,) = network.layers
     assert isinstance(layer, Dense)
     codes = np.zeros_like(layer.kernel.codes)
@@ -101,7 +110,7 @@ def outside(network: Network) -> int:
 
 
 def eie(layer: FcLayer) -> str:
-    """One row: a random layer of the published size and densities, codebook4 with 4-bit gaps."""
+    """Row of the table of EIE's layers: a random layer of the published size and densities, codebook4, 4-bit gaps."""
     rng = np.random.default_rng(SEED)
     kept = rng.random((layer.outputs, layer.inputs)) < layer.weight_density
     book = np.concatenate([[0], rng.integers(-100, 100, 15)])
@@ -129,7 +138,7 @@ def eie(layer: FcLayer) -> str:
 
 
 def delta() -> list[str]:
-    """A row for each pair of thresholds: ESE's layer; a quarter of the inputs moves in each step."""
+    """Rows of the table of the delta LSTM, one for each pair of thresholds."""
     ordinary = ese_layer(PES)
     (layer,) = ordinary.layers
     assert isinstance(layer, Lstm)
@@ -150,7 +159,7 @@ def delta() -> list[str]:
 
 
 def main() -> None:
-    """Write the page."""
+    """Run everything and write the page."""
     layers = {layer.name: layer for layer in EIE_LAYERS}
     rows = "\n".join(eie(layers[name]) for name in LAYERS)
     text = PAGE_TEXT.format(pes=PES, depth=DEPTH, seed=SEED, steps=STEPS, layers=rows, delta="\n".join(delta()))

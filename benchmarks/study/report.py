@@ -72,7 +72,7 @@ def _head(cells: Sequence[StudyCell], found: Mapping[StudyCell, Record], command
     yield ""
     yield f"The cells were trained and measured by `{command}`; this page is written from their results by"
     missing = sum(cell not in found for cell in cells)
-    yield f"`ese4ml study report`. {len(found)} cells have a result, {missing} have none yet."
+    yield f"`ese4ml study report`. {len(found)} cells have a result, {missing} cells have none yet."
     yield ""
     yield "Figures are those of the last epoch's network on the test split, mean ± standard deviation if there are"
     yield "several seeds; no network was picked. If there is one seed, a difference in phone error rate is given ± its"

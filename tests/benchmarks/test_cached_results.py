@@ -36,7 +36,7 @@ def test_the_page_marks_a_run_of_other_sources(tmp_path: Path, monkeypatch: pyte
     assert "| ternary-4 | Dense, ternary | ternary | 4 | 2 | 64 | 166 | 98,000 | 30,000 |" in page
     assert "| int4-4 * |" in page and "to be run again" in page
     assert "Not proved: ternary-8, int4-8," in page
-    assert "Bambu 2024.10, xc7z020, 10 ns; Verilator 5; g++ 12; runs of 2026-01-02" in page
+    assert "Bambu 2024.10, xc7z020, 10 ns;\nVerilator 5;\ng++ 12; runs of 2026-01-02" in page
 
 
 def test_no_result_makes_no_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,7 +48,8 @@ def test_a_room_without_a_word_is_noticed(tree: Path) -> None:
 def test_an_import_past_the_face_is_noticed(tree: Path) -> None:
     (tree / "hls" / "ese_hls" / "room" / "user.py").write_text("def f():\n    from ese_host.room.inside import NAME\n")
     assert broken() == [
-        "hls/ese_hls/room/user.py:2 imports from ese_host.room.inside; import from the room's face, ese_host.room, instead"
+        "hls/ese_hls/room/user.py:2 imports from ese_host.room.inside; "
+        "import from the room's face, ese_host.room, instead"
     ]
 
 
