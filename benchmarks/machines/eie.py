@@ -74,6 +74,7 @@ class Results:
 
 
 def simulate_all(seeds: Sequence[int]) -> Results:
+    """Run every layer, sweep and mask with these seeds."""
     found = Results({}, {}, {}, {}, {}, {})
     for layer in EIE_LAYERS:
         drawn = [draw(layer, seed) for seed in seeds]
@@ -91,18 +92,22 @@ def simulate_all(seeds: Sequence[int]) -> Results:
 
 
 def mean(values: Iterable[float]) -> float:
+    """Arithmetic mean."""
     return float(np.mean(list(values)))
 
 
 def row(*cells: object) -> str:
+    """A line of a Markdown table."""
     return "| " + " | ".join(str(cell) for cell in cells) + " |"
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A Markdown table."""
     return "\n".join([row(*header), "|---" * len(header) + "|", *(row(*cells) for cells in rows)])
 
 
 def layer_rows(found: Results) -> Iterable[Sequence[object]]:
+    """Rows of the table of EIE's nine layers."""
     for layer in EIE_LAYERS:
         runs, endless = found.batched[layer.name], found.endless[layer.name]
         published = 100 * layer.published_utilisation
@@ -123,6 +128,7 @@ def layer_rows(found: Results) -> Iterable[Sequence[object]]:
 
 
 def misses(runs: dict[str, list[LayerRun]]) -> str:
+    """Names of the layers that differ by more than LIMIT points, with the difference, or "none"."""
     gaps = {
         layer.name: 100 * (mean(run.utilisation for run in runs[layer.name]) - layer.published_utilisation)
         for layer in EIE_LAYERS
@@ -131,11 +137,19 @@ def misses(runs: dict[str, list[LayerRun]]) -> str:
 
 
 def geometric(found: Results, pes: int, names: Iterable[str]) -> float:
+    """Geometric mean of the layers' speedups over one PE.
+
+    Args:
+        found: all runs.
+        pes: processing elements of the faster machine.
+        names: layers to average.
+    """
     ratios = [found.pes[name][1].cycles / found.pes[name][pes].cycles for name in names]
     return float(np.exp(np.mean(np.log(ratios))))
 
 
 def scaling_rows(found: Results) -> Iterable[Sequence[object]]:
+    """Rows of the table of speedups over one PE."""
     for name in NAMES:
         runs = found.pes[name]
         speedups = [f"{runs[1].cycles / runs[p].cycles:.1f}" for p in PUBLISHED_SCALING]
@@ -146,6 +160,7 @@ def scaling_rows(found: Results) -> Iterable[Sequence[object]]:
 
 
 def lstm_rows(found: Results) -> Iterable[Sequence[object]]:
+    """Rows of the table of ESE's load balance."""
     for (heavy, spread), runs in found.lstm.items():
         fifo = [mean(run[side].fifo_speedup for run in runs) for side in (0, 1)]
         stream = [mean(run[side].stream_speedup for run in runs) for side in (0, 1)]
@@ -160,6 +175,7 @@ def lstm_rows(found: Results) -> Iterable[Sequence[object]]:
 
 
 def page(found: Results, seeds: int) -> str:
+    """The text of docs/eie.md; `seeds` is the number of seeds."""
     balanced = [run[0] for run in found.lstm[False, 0.0]]
     nt_we = found.endless["NT-We"]
     values = {
@@ -189,6 +205,7 @@ def page(found: Results, seeds: int) -> str:
 
 
 def figures(found: Results, folder: Path) -> None:
+    """Draw the page's charts into a folder."""
     charts.bars(
         folder / "eie-utilisation.svg",
         "Utilisation with 64 PEs, FIFO depth 8",
@@ -221,8 +238,16 @@ def figures(found: Results, folder: Path) -> None:
 
 
 @click.command()
-@click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Random matrices of each layer.")
-@click.option("--page", "target", type=click.Path(path_type=Path), default=ROOT / "docs" / "eie.md")
+@click.option(
+    "--seeds", type=click.IntRange(1), default=3, show_default=True, help="Number of random matrices of each layer."
+)
+@click.option(
+    "--page",
+    "target",
+    type=click.Path(path_type=Path),
+    default=ROOT / "docs" / "eie.md",
+    help="Page to write.  [default: docs/eie.md]",
+)
 def main(seeds: int, target: Path) -> None:
     """Simulate everything and write the page and its figures."""
     found = simulate_all(range(seeds))

@@ -3,7 +3,7 @@
 These are its rules; all of them refer to the state at the start of a cycle:
 
 - the scheduler broadcasts the next non-zero activation to all FIFOs, unless one of them is full;
-- a PE whose FIFO is not empty executes one entry of the column at its head; an empty column costs a cycle too;
+- a PE whose FIFO is not empty executes one entry of its first column; an empty column costs a cycle as well;
 - a column leaves its slot at the end of the cycle of its last entry, so that the slot is free one cycle later.
 
 A PE can start on a column in the cycle after its broadcast. Let sent[j] be the cycle of broadcast j, and done[j] the
@@ -11,7 +11,7 @@ first cycle in which no PE holds column j any more. Then
 
     sent[j] = max(sent[j - 1] + 1, done[j - depth])
 
-and each PE goes on at max(end of its last column, sent[j] + 1). This is exact: a PE's columns are executed in order, and
+and each PE goes on at max(end of its last column, sent[j] + 1). This is exact: a PE executes its columns in order, and
 a FIFO is full if and only if the column `depth` broadcasts ago has not left it. The tests compare it with a machine
 that is clocked cycle by cycle. The pipeline's depth, a few cycles per layer, is not counted.
 """

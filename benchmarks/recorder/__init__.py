@@ -1,1 +1,1 @@
-"""The recorder: it records what users see before and after a change, to show that nothing visible changed."""
+"""The recorder: records what users see before and after a change, to show that nothing visible has changed."""

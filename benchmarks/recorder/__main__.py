@@ -1,11 +1,12 @@
-"""Record what users see before and after a change, to show that nothing visible changed.
+"""Record what users see before and after a change, to show that nothing visible has changed.
 
     python -m benchmarks.recorder record OLD.json      in the environment of the old tree
     python -m benchmarks.recorder record NEW.json      in that of the new one
     python -m benchmarks.recorder compare OLD.json NEW.json
 
-`record` makes designs, runs and refusals through interfaces that outlast a move of modules: the command `ese4ml`, the
-hls4ml plugin, Keras, and the C functions of emulated bitstreams. It takes eight minutes of one core.
+`record` makes designs, runs them and provokes refusals through interfaces that do not change when modules move: the
+command `ese4ml`, the hls4ml plugin, Keras, and the C functions of emulated bitstreams. It takes eight minutes of one
+core.
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ import click
 
 FORMAT = 1
 SOFT = {"help": ("out", "err"), "command": ("err",), "refusal": ("text",)}
-"""Fields of an item, by its kind, that may differ: texts for people. They are listed."""
+"""Fields of an item, by its kind, that hold texts for people. They may differ; differences are only listed."""
 SOURCES = ("csrc/", "design.bit", "build_prj.tcl")
-"""Beginnings of the names of the engine's sources in a project, and of what is compiled of them: the answers of the
-compiled engines are what must not differ."""
+"""Beginnings of the names of a project's engine sources and of the files compiled from them. These files may differ,
+because the answers of the compiled engines are compared as well."""
 FILE = click.Path(dir_okay=False, path_type=Path)
 
 
@@ -38,11 +39,15 @@ def main() -> None:
 
 @main.command()
 @click.argument("out", type=FILE)
-@click.option("--work", type=click.Path(file_okay=False, path_type=Path), help="Folder to work in, empty or new; kept.")
+@click.option(
+    "--work",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder to work in, which must be empty or new, and is kept.  [default: a temporary folder]",
+)
 def record(out: Path, work: Path | None) -> None:
-    """Make the designs, runs and refusals, and write the record OUT."""
+    """Make the designs, runs and refusals, and write the record to the file OUT."""
     if work is not None and work.is_dir() and any(work.iterdir()):
-        raise click.UsageError(f"{work} is not empty; give another folder, or none")
+        raise click.UsageError(f"{work} is not empty; give an empty or new folder, or leave out --work")
     begun = time.monotonic()
     if work is not None:
         items = _recorded(work.resolve())
@@ -52,43 +57,43 @@ def record(out: Path, work: Path | None) -> None:
     text = json.dumps({"record": FORMAT, "items": items}, indent=1, ensure_ascii=False) + "\n"
     out.write_text(text, encoding="utf-8")
     kinds = Counter(item["kind"] for item in items.values())
-    spent = sum(os.times()[:4])  # of this process and of its children
+    spent = sum(os.times()[:4])  # processor time of this process and of its children
     click.echo(f"{len(items)} items in {time.monotonic() - begun:.0f} s, {spent:.0f} s of one core: {dict(kinds)}")
 
 
 def _recorded(work: Path) -> dict[str, Any]:
-    """The items of a run in a folder."""
+    """Make all items in a folder and return them by name."""
     from benchmarks.recorder.items import ENVIRONMENT, Recording
 
     os.environ.update(ENVIRONMENT)  # before TensorFlow is imported
     (work / "tmp").mkdir(parents=True)
     from benchmarks.recorder import commands, damage, designs, refusals
 
-    made = Recording(work)
+    recording = Recording(work)
     parts: dict[str, Any] = {
-        "help": lambda: commands.helps(made),
-        "designs": lambda: designs.all_cases(made),
-        "estimates": lambda: commands.estimates(made),
-        "commands": lambda: commands.design_commands(made),
-        "models": lambda: commands.saved_models(made),
-        "training": lambda: commands.training(made),
-        "refused models": lambda: refusals.models(made),
-        "refused options": lambda: damage.options(made),
-        "refused folders": lambda: damage.folders(made),
+        "help": lambda: commands.helps(recording),
+        "designs": lambda: designs.all_cases(recording),
+        "estimates": lambda: commands.estimates(recording),
+        "commands": lambda: commands.design_commands(recording),
+        "models": lambda: commands.saved_models(recording),
+        "training": lambda: commands.training(recording),
+        "refused models": lambda: refusals.models(recording),
+        "refused options": lambda: damage.options(recording),
+        "refused folders": lambda: damage.folders(recording),
     }
     for name, part in parts.items():
-        begun, before = time.monotonic(), len(made.items)
-        made.attempt(f"the whole part: {name}", part)
-        seconds, items = time.monotonic() - begun, len(made.items) - before
+        begun, before = time.monotonic(), len(recording.items)
+        recording.attempt(f"the whole part: {name}", part)
+        seconds, items = time.monotonic() - begun, len(recording.items) - before
         click.echo(f"{name}: {items} items in {seconds:.0f} s", err=True)
-    return made.items
+    return recording.items
 
 
 @main.command()
 @click.argument("old", type=FILE)
 @click.argument("new", type=FILE)
 def compare(old: Path, new: Path) -> None:
-    """List what differs between two records: first what must not, then texts. Exit code 1 where anything must not."""
+    """List the differences of two records: first those that must not be, with exit code 1, then changed texts."""
     before, after = (_read(path) for path in (old, new))
     hard: list[str] = []
     soft: list[str] = []
@@ -118,7 +123,9 @@ def compare(old: Path, new: Path) -> None:
 def _read(path: Path) -> dict[str, Any]:
     value = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(value, dict) or value.get("record") != FORMAT:
-        raise click.UsageError(f"{path} is no record of format {FORMAT}")
+        raise click.UsageError(
+            f"{path} is not a record of format {FORMAT}; make it with `python -m benchmarks.recorder record`"
+        )
     items: dict[str, Any] = value["items"]
     return items
 
@@ -127,7 +134,7 @@ ABSENT = "<absent>"
 
 
 def _differences(one: Any, other: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any, Any]]:
-    """(place, old, new) of all that differs; numbers of another type differ too."""
+    """(place, old, new) of everything that differs; values of different types always differ."""
     if isinstance(one, dict) and isinstance(other, dict):
         for key in [*one, *(key for key in other if key not in one)]:
             yield from _differences(one.get(key, ABSENT), other.get(key, ABSENT), (*path, key))
@@ -139,7 +146,7 @@ def _differences(one: Any, other: Any, path: tuple[str, ...] = ()) -> Iterator[t
 
 
 def _shown(value: Any) -> str:
-    """A value for people: texts of several lines indented."""
+    """A value as text, with further lines indented."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text.replace("\n", "\n       ")
 

@@ -1,4 +1,4 @@
-"""Commands whose output the recorder keeps: help, estimates, saved models, data and a short training."""
+"""Commands whose output is recorded: help, estimates, saved models, data and a short training."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ TRAINED = ("README.md", "csrc/config.h", "design.json", "manifest.json", "build.
 
 
 def helps(record: Recording) -> None:
-    """Help of every command, and the version."""
+    """Record the help of every command, and the version."""
     for command in COMMANDS:
         record.command(f"help: {command or 'ese4ml'}", *command.split(), "--help", kind="help")
     record.command("version", "--version")
 
 
 def estimates(record: Recording) -> None:
-    """Estimates by sizes, and of designs and projects that were made before."""
+    """Record estimates by sizes, and of designs and projects made before."""
     for line in ESTIMATES:
         record.command(f"estimate {line}", "estimate", *line.split())
     for place in ("designs/int4-8", "designs/full-int4", "designs/skip-delta", "designs/both-ways", "projects/int4-3"):
@@ -66,7 +66,7 @@ def estimates(record: Recording) -> None:
 
 
 def design_commands(record: Recording) -> None:
-    """Commands on designs that were made before: packed images, and options of run and check."""
+    """Record commands on designs made before: packed images, and options of run and check."""
     for name in ("int4-8", "full-ternary", "skip-delta", "both-ways", "codebook4"):
         packed = f"packed/{name}"
         record.command(f"pack {name}", "pack", f"designs/{name}", "--out", packed, "--json")
@@ -87,7 +87,7 @@ def design_commands(record: Recording) -> None:
 
 
 def saved_models(record: Recording) -> None:
-    """Models saved by Keras, through `emit` and `estimate model`; two are left for others to use."""
+    """Record `emit` and `estimate model` on models saved by Keras; two of the models stay for later commands."""
     ternary_classifier().save(record.work / "ternary.keras")
     int4_classifier().save(record.work / "int4.keras")
     for name, (model, *options) in EMITS.items():
@@ -99,7 +99,7 @@ def saved_models(record: Recording) -> None:
 
 
 def training(record: Recording) -> None:
-    """A short training, a codebook, and the design of it."""
+    """Record a short training, a codebook, and the design made from it."""
     record.command("train", "train", "--out", "dense.keras", "--epochs", "1", "--units", "8", "--json")
     options = ("--weights", "codebook4", "--prune-epochs", "1", "--tune-epochs", "1", "--pes", "3", "--json")
     record.command("compress", "compress", "dense.keras", "--out", "book.keras", *options)
@@ -117,7 +117,7 @@ def training(record: Recording) -> None:
 
 
 def _saved(record: Recording, name: str, path: Path) -> None:
-    """The weights that a .keras file holds: the rest of it has dates and names of modules."""
+    """Record only the weights of a .keras file, because the rest holds dates and names of modules."""
     record.attempt(name, lambda: record.add(f"{name}: weights", "files", files=_members(path)))
 
 

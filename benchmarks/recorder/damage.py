@@ -1,4 +1,4 @@
-"""Command lines that are refused, and folders that are not as they were made, for the recorder."""
+"""Command lines that must be refused, and damaged folders, for the recorder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import numpy as np
 from benchmarks.recorder.items import Recording
 
 OPTIONS = Path(__file__).with_name("refused.txt")
-"""Command lines that are refused, one a line."""
+"""File of the command lines that must be refused, one in each line."""
 MANIFEST: dict[str, dict[str, Any]] = {
     "version": {"manifest": 2}, "version a truth": {"manifest": True}, "kind": {"kind": "real"},
     "kind of a board": {"kind": "bitstream"}, "design id": {"design_id": "0x00000000"},
@@ -45,21 +45,28 @@ Change = Callable[[Path], Any]
 
 
 def options(record: Recording) -> None:
-    """Command lines that are refused."""
+    """Record the answers to command lines that must be refused."""
     (record.work / "letter.keras").write_text("not ours", encoding="utf-8")
     for line in OPTIONS.read_text(encoding="utf-8").splitlines():
         record.command(f"refused line: {line}", *line.split())
 
 
 class Damage:
-    """Copies of a design folder, each damaged in one way, and what commands say of them."""
+    """Damages copies of a design folder, each in one way, and records how commands answer."""
 
     def __init__(self, record: Recording, design: str, place: str = "designs") -> None:
         self.record, self.design = record, design
         self.source = record.work / place / design
 
     def tried(self, name: str, change: Change, *commands: str, sealed: bool = True) -> None:
-        """Damage a copy, with the digests of its files put right unless `sealed` is false, and run commands on it."""
+        """Damage a copy and run commands on it.
+
+        Args:
+            name: of the damage.
+            change: damages the folder that it is given.
+            commands: commands to run; only `check` if there is none.
+            sealed: whether to correct the digests of the files in the manifest afterwards.
+        """
         folder = self.record.work / "damaged" / self.design
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(self.source, folder)
@@ -77,7 +84,15 @@ class Damage:
     def content(
         self, name: str, file: str, change: Callable[[bytes], bytes], *commands: str, sealed: bool = True
     ) -> None:
-        """Damage one file."""
+        """Damage one file of a copy.
+
+        Args:
+            name: of the damage.
+            file: name of the file.
+            change: returns the damaged content of the file.
+            commands: commands to run; only `check` if there is none.
+            sealed: whether to correct the digests of the files in the manifest afterwards.
+        """
 
         def altered(folder: Path) -> None:
             (folder / file).write_bytes(change((folder / file).read_bytes()))
@@ -85,7 +100,14 @@ class Damage:
         self.tried(f"{file}: {name}", altered, *commands, sealed=sealed)
 
     def image(self, name: str, place: int, change: Callable[[int], int], *commands: str) -> None:
-        """Change one word of the image, with its checksum, id and digest put right."""
+        """Change one word of the image of a copy, and correct its checksum, id and digest.
+
+        Args:
+            name: of the damage.
+            place: number of the word; negative from the end.
+            change: returns the changed word.
+            commands: commands to run; only `check` if there is none.
+        """
 
         def altered(folder: Path) -> None:
             words = np.fromfile(folder / "image.bin", "<u4")
@@ -97,7 +119,14 @@ class Damage:
         self.tried(f"image word {place}: {name}", altered, *commands)
 
     def arrays(self, name: str, file: str, change: Callable[[dict[str, Any]], Any], *commands: str) -> None:
-        """Change the arrays of an .npz file in place."""
+        """Change the arrays of an .npz file of a copy.
+
+        Args:
+            name: of the damage.
+            file: name of the file.
+            change: changes the arrays by name in place.
+            commands: commands to run; only `check` if there is none.
+        """
 
         def altered(data: bytes) -> bytes:
             with np.load(io.BytesIO(data), allow_pickle=False) as archive:
@@ -116,12 +145,12 @@ def rewrite(path: Path, fields: dict[str, Any]) -> None:
 
 
 def seal(folder: Path) -> None:
-    """Have the manifest name the files as they are."""
+    """Correct the digests of the files in the manifest."""
     files = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["files"]
-    found = {
+    digests = {
         name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in files if (folder / name).is_file()
     }
-    rewrite(folder / "manifest.json", {"files": {**files, **found}})
+    rewrite(folder / "manifest.json", {"files": {**files, **digests}})
 
 
 def _rewritten(fields: dict[str, Any]) -> Change:
@@ -160,7 +189,7 @@ def _updated(fields: dict[str, Any]) -> Callable[[dict[str, Any]], None]:
 
 
 def folders(record: Recording) -> None:
-    """Design folders and projects that are not as they were made."""
+    """Record the answers to damaged design folders and projects."""
     damage = Damage(record, "int4-3")
     for name, fields in MANIFEST.items():
         damage.tried(f"manifest: {name}", _rewritten(fields), "info", sealed=False)
@@ -210,7 +239,7 @@ def _images(damage: Damage) -> None:
 
 
 def _arrays(damage: Damage) -> None:
-    """Golden models and test sets that are .npz files, of other contents."""
+    """Damage the contents of golden models and test sets, which stay valid .npz files."""
     golden, tests = "golden.npz", "testset.npz"
     for name, old, new in (
         ("another class", '"class": "Lstm"', '"class": "Path"'), ("a field in words", '"bits": 8', '"bits": "8"'),
@@ -242,7 +271,7 @@ def _arrays(damage: Damage) -> None:
 
 
 def _projects(record: Recording) -> None:
-    """Emitted projects that are not as they were emitted."""
+    """Damage emitted projects and record how `build` and `estimate` answer."""
     project = record.work / "projects" / "int4-3"
     changes: dict[str, Change] = {
         "design.json not there": lambda at: (at / "design.json").unlink(),

@@ -1,4 +1,4 @@
-"""Designs of all kinds for the recorder: through hls4ml into projects, built, checked, and asked packet by packet."""
+"""Designs of all kinds for the recorder: converted by hls4ml, built, checked, and sent packets one by one."""
 
 from __future__ import annotations
 
@@ -50,13 +50,15 @@ TIMEOUT = 120
 
 @dataclass(frozen=True)
 class RecordedCase:
-    """One model and how it is converted.
+    """A model and its conversion.
 
     Attributes:
         build: makes the model.
-        model: keys of hls_config["Model"]. layers: of hls_config["LayerName"]. arguments: further keyword arguments.
+        model: keys of hls_config["Model"].
+        layers: settings by layer name, for hls_config["LayerName"].
+        arguments: further keyword arguments of the conversion.
         masked: whether some frames of its input are zero.
-        built: whether `ese4ml build` makes a design folder, which is checked, run and asked by packets.
+        built: whether `ese4ml build` makes a design folder, which is then checked, run and sent packets.
         predicted: whether the plugin compiles, predicts and traces.
     """
 
@@ -70,12 +72,12 @@ class RecordedCase:
 
 
 def plugin(build: Callable[[], Any], masked: bool = False, **model: Any) -> RecordedCase:
-    """A case that is compiled and run by the plugin alone."""
+    """A case that only the plugin compiles and runs, without `ese4ml build`."""
     return RecordedCase(build, model, masked=masked, built=False, predicted=True)
 
 
 def wide(width: int) -> Callable[[], Any]:
-    """A classifier with kernels of this many bits."""
+    """A function that makes a classifier with kernels of this many bits."""
     return lambda: classifier(lambda: bits(width, 1))
 
 
@@ -113,7 +115,7 @@ CASES: dict[str, RecordedCase] = {
         lambda: chain(dense("a", 9, activation=quantized_relu(6, 3)), dense("b", 4), softmax(), shape=(12,)),
         {"PEs": 6, "AccBanks": 4, "CellsPerCycle": 1}, arguments={"board": "zcu104", "clock_period": 5},
     ),
-    # by the plugin alone
+    # without `ese4ml build`
     "mixed": plugin(mixed, PEs=4),
     "int12": plugin(wide(12)),
     "sparse, short gaps": plugin(int4_classifier, PEs=3, Storage="sparse", GapBits=2),
@@ -148,7 +150,13 @@ CASES: dict[str, RecordedCase] = {
 
 
 def convert(model: Any, folder: Path, case: RecordedCase) -> Any:
-    """The model through hls4ml with backend ESE, as a user does it."""
+    """Convert a model by hls4ml with backend ESE, as a user does.
+
+    Args:
+        model: the Keras model.
+        folder: folder of the project.
+        case: gives configuration and arguments.
+    """
     import hls4ml
 
     options: dict[str, Any] = {"backend": "ESE", "output_dir": str(folder), **case.arguments}
@@ -162,13 +170,19 @@ def convert(model: Any, folder: Path, case: RecordedCase) -> Any:
 
 
 def all_cases(record: Recording) -> None:
-    """All items of all cases."""
+    """Record all items of all cases."""
     for name, case in CASES.items():
         one_case(record, name, case)
 
 
 def one_case(record: Recording, name: str, case: RecordedCase) -> None:
-    """All items of one case; what fails is recorded, and ends it."""
+    """Record all items of one case. A failure is recorded, and ends the case.
+
+    Args:
+        record: where items are added.
+        name: of the case.
+        case: the model and its conversion.
+    """
     model = record.attempt(f"{name}: model", case.build)
     if model is None:
         return
@@ -227,7 +241,14 @@ def _build(record: Recording, name: str, project: Path) -> None:
 
 
 def packets(record: Recording, name: str, library: Path, project: Path) -> None:
-    """One item for each packet that an emulated bitstream is sent."""
+    """Record one item for each packet that is sent to an emulated bitstream.
+
+    Args:
+        record: where items are added.
+        name: of the case.
+        library: the emulated bitstream.
+        project: folder of the project, with images and test vectors.
+    """
     call = [sys.executable, str(PACKETS), str(library), str(project)]
     done = subprocess.run(call, capture_output=True, text=True, timeout=TIMEOUT, check=False)
     if done.returncode:

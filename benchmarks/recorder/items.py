@@ -1,4 +1,4 @@
-"""What the recorder keeps: items by name, with everything left out that two runs of the same code do not share."""
+"""Items of the recorder, by name, without anything that differs between two runs of the same code."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ import numpy as np
 OMITTED = "<omitted>"
 VARYING = frozenset(
     {
-        "seconds",  # of run, train, compress: how long they took
-        "host_seconds",  # of check: what the host measured
+        "seconds",  # elapsed time of run, train and compress
+        "host_seconds",  # times that check measures on the host
         "host_frames_per_s",
         "latency_ms",
-        "versions",  # of packages, in reports and provenance
-        "tools",  # of a manifest: versions of what built it
-        "shared_object_id",  # of a saved model's configuration: an address
-        "provenance.json",  # of a manifest: its digest; the file is an item of its own, without its seconds
-        "build.log",  # of a manifest: its digest; the log names a temporary file, and is an item of its own
+        "versions",  # versions of packages, in reports and provenance
+        "tools",  # in a manifest: versions of the tools that built it
+        "shared_object_id",  # in a saved model's configuration: an address
+        "provenance.json",  # in a manifest: its digest; the file is a separate item, without its seconds
+        "build.log",  # in a manifest: its digest; the log names a temporary file, and is a separate item
     }
 )
-"""Fields of JSON objects whose values are left out, wherever they stand; that they are there is kept."""
+"""Fields of JSON objects whose values are left out at any depth; the fields themselves stay."""
 MASKS: tuple[tuple[str, str], ...] = (
     (r"<work>/tmp/[^/\s'\"]+", "<work>/tmp/<name>"),
     (r"\d{4}-\d\d-\d\d[T @]\d\d:\d\d(:\d\d)?", "<date>"),
@@ -41,19 +41,19 @@ MASKS: tuple[tuple[str, str], ...] = (
     (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "<uuid>"),
     (r"latency p50 [\d.]+ ms, p99 [\d.]+ ms", "latency <ms>"),
     (r"(?<=host, measured: ).*", "<ms>"),
-    # report.html: the box of latencies, a program's host times, and the rows of what the host measured
+    # report.html: the box of latencies, a program's host times, and the rows of measured host times
     (r"(?<=Latency p50 / p99</span><b>)[^<]*", "<ms>"),
     (r"(?<=Host time of that run: )[^<]*", "<ms>"),
     (r'(?<=<td class="name">)(host_frames_per_s|latency_ms|host_seconds)(</td><td class="n">)[^<]*', r"\1\2<measured>"),
 )
-"""Patterns of texts, and what stands in their place."""
+"""Patterns of texts that vary, and their replacements."""
 NOISE = re.compile(
     r"^(WARNING: All log messages before absl|[EWIF]\d{4} \d\d:\d\d:|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+: "
     r"|[\w: ]+:\s+\d+%\|)"
 )
-"""Lines of TensorFlow's log, and of progress bars."""
+"""Lines of TensorFlow's log and of progress bars, which are left out."""
 LONGEST = 20_000
-"""Longer texts are kept as digests."""
+"""Longest text in characters; longer ones are kept as digests."""
 ENVIRONMENT = {
     "COLUMNS": "100",
     "CUDA_VISIBLE_DEVICES": "",
@@ -63,7 +63,7 @@ ENVIRONMENT = {
     "TF_NUM_INTEROP_THREADS": "1",
     "TF_NUM_INTRAOP_THREADS": "1",
 }
-"""Of this process and of all commands: one thread, no GPU, no log, help of one width."""
+"""Environment of this process and of all commands: one thread, no GPU, no log, help of a fixed width."""
 TIMEOUT = 300
 
 Item = dict[str, Any]
@@ -82,13 +82,13 @@ class Recording:
     items: dict[str, Item] = field(default_factory=dict)
 
     def add(self, name: str, kind: str, **fields: Any) -> None:
-        """Keep an item; a second one of the same name is kept beside the first."""
+        """Add an item. A second item of the same name gets a longer name."""
         while name in self.items:
             name += ", again"
         self.items[name] = {"kind": kind, **fields}
 
     def command(self, name: str, *arguments: str | Path, kind: str = "command") -> int:
-        """Run `ese4ml` with these arguments in the work folder, and keep its exit code and what it printed."""
+        """Run `ese4ml` with these arguments in the work folder; record exit code and output, return the exit code."""
         words = [str(argument) for argument in arguments]
         call = [str(Path(sys.executable).with_name("ese4ml")), *words]
         environment = {**os.environ, **ENVIRONMENT, "TMPDIR": str(self.work / "tmp")}
@@ -111,12 +111,12 @@ class Recording:
         return done.returncode
 
     def attempt(self, name: str, call: Callable[[], Any], *, always: bool = False) -> Any:
-        """What a call returns; where it raises, None, and the exception's class, exit code and text are kept.
+        """Make a call and return its result. If it raises, record class, exit code and text, and return None.
 
         Args:
             name: of the item.
-            call: what is done; what it prints is left out, its warnings are kept.
-            always: keep an item where it does not raise, too.
+            call: the call; its output is left out, its warnings are recorded.
+            always: whether to record an item even if it does not raise.
         """
         with warnings.catch_warnings(record=True) as caught, contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
@@ -134,43 +134,43 @@ class Recording:
         return result
 
     def folder(self, name: str, folder: Path, texts: Iterable[str] = (), besides: Iterable[str] = ()) -> None:
-        """Keep the SHA-256 of every file of a folder.
+        """Record the SHA-256 of every file of a folder.
 
         Args:
-            name: of the item; texts become items of their own.
+            name: of the item.
             folder: the folder.
-            texts: names of files that are kept as masked texts, or as values where they end in .json.
+            texts: names of files that become separate items: masked texts, or values if they end in .json.
             besides: names of files that are left out.
         """
         texts, besides = set(texts), set(besides)
-        found = {}
+        digests = {}
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):
             place = path.relative_to(folder).as_posix()
             if place in texts:
                 self.file(f"{name}/{place}", path)
             elif place not in besides:
-                found[place] = digest(path.read_bytes())
-        self.add(name, "files", files=found)
+                digests[place] = digest(path.read_bytes())
+        self.add(name, "files", files=digests)
 
     def file(self, name: str, path: Path) -> None:
-        """Keep a text file, masked, or the value of a .json file."""
+        """Record a text file, masked, or the value of a .json file."""
         text = path.read_text(encoding="utf-8")
         if path.suffix == ".json":
-            # a JSON file's layout is kept beside its value: its text without words and numbers
+            # the layout of a JSON file is its text without words and numbers
             self.add(name, "value", value=self.plain(json.loads(text)), layout=_layout(text))
         else:
             self.add(name, "text", text=self.text(text))
 
     def arrays(self, name: str, arrays: Any) -> None:
-        """Keep digests of arrays: one, a list or a dictionary."""
+        """Record digests of an array, or of a list or dictionary of arrays."""
         self.add(name, "arrays", arrays=_described(arrays))
 
     def text(self, text: str) -> str:
-        """A text, masked, or its digest where it is long."""
+        """A masked text, or its digest if it is long."""
         return short(self.masked(text))
 
     def masked(self, text: str) -> str:
-        """A text without what differs between runs: paths, dates, versions, measured times, progress."""
+        """A text without the parts that differ between runs: paths, dates, versions, measured times, progress."""
         lines = (line.rpartition("\r")[2] for line in text.rstrip("\n").split("\n"))
         text = "\n".join(line for line in lines if not NOISE.match(line))
         for path, word in ((self.work, "<work>"), (Path(sys.prefix), "<env>"), (Path.home(), "<home>")):
@@ -194,12 +194,12 @@ def digest(data: bytes) -> str:
 
 
 def short(text: str) -> str:
-    """A text, or the digest of a long one."""
+    """The text, or its digest if it is long."""
     return text if len(text) <= LONGEST else f"sha256 of {len(text)} characters: {digest(text.encode())}"
 
 
 def _layout(text: str) -> str:
-    """Digest of a JSON text's lines and indents alone, which do not depend on the values."""
+    """Digest of a JSON text's line breaks and indents, which do not depend on the values."""
     return digest(re.sub(r"[^\s]+", "x", text).encode())
 
 

@@ -1,4 +1,4 @@
-"""Seeded models for the recorder, with Keras and QKeras alone; the project's own classes by their entry points."""
+"""Seeded models for the recorder, made with Keras and QKeras; the project's classes are found by entry points."""
 
 from __future__ import annotations
 
@@ -23,18 +23,22 @@ from qkeras import (
 )
 
 OBJECTS = "ese4ml.keras_objects"
-"""Entry points of the project's Keras classes, which saved models name ese4ml>..."""
+"""Group of the entry points of the project's Keras classes, which saved models name ese4ml>..."""
 WEIGHTS = ("kernel", "recurrent_kernel", "projection_kernel", "peephole_kernel", "bias")
 Shape = tuple[int | None, ...]
 
 
 def bits(width: int, integer: int = 0, **options: Any) -> Any:
-    """A signed quantizer of scale 1, or of another alpha."""
+    """A signed quantizer of `width` bits and scale 1; options replace its arguments."""
     return quantized_bits(width, integer, **{"alpha": 1, **options})
 
 
 def own_class(name: str) -> Any:
-    """A Keras class of the project, by the name under which saved models have it."""
+    """A Keras class of the project, by its name in saved models.
+
+    Raises:
+        LookupError: if the entry points register no such class.
+    """
     for point in metadata.entry_points(group=OBJECTS):
         point.load()
     found = keras.saving.get_registered_object(f"ese4ml>{name}")
@@ -44,7 +48,14 @@ def own_class(name: str) -> Any:
 
 
 def lstm(name: str = "lstm", units: int = 10, kernel: Any = None, **changes: Any) -> Any:
-    """A QLSTM of 8-bit hard activations; `kernel` makes the quantizer of both kernels."""
+    """A QLSTM with 8-bit hard activations.
+
+    Args:
+        name: of the layer.
+        units: its cells.
+        kernel: makes the quantizer of both kernels; None for 4 bits.
+        changes: further arguments of the layer.
+    """
     make = kernel or (lambda: bits(4))
     options: dict[str, Any] = {
         "kernel_quantizer": make(),
@@ -60,7 +71,7 @@ def lstm(name: str = "lstm", units: int = 10, kernel: Any = None, **changes: Any
 
 
 def smooth() -> dict[str, Any]:
-    """Activations of an LSTM by table."""
+    """Arguments of an LSTM whose activations are computed by table."""
     return {
         "activation": quantized_tanh(8, use_real_tanh=True),
         "recurrent_activation": quantized_sigmoid(8, use_real_sigmoid=True),
@@ -68,18 +79,31 @@ def smooth() -> dict[str, Any]:
 
 
 def dense(name: str = "dense", units: int = 5, kernel: Any = None, **changes: Any) -> Any:
-    """A QDense; `kernel` makes its kernel's quantizer."""
+    """A QDense layer.
+
+    Args:
+        name: of the layer.
+        units: its outputs.
+        kernel: makes the quantizer of the kernel; None for 4 bits.
+        changes: further arguments of the layer.
+    """
     quantizer = (kernel or (lambda: bits(4)))()
     return QDense(units, name=name, **{"kernel_quantizer": quantizer, "bias_quantizer": bits(8, 2), **changes})
 
 
 def softmax() -> Any:
-    """The head of a classifier."""
+    """The softmax layer of a classifier."""
     return kl.Activation("softmax", name="softmax")
 
 
 def fill(model: Any, density: float = 0.35, seed: int = 20) -> Any:
-    """Seeded weights, of which kernels keep a share; normalizations get seeded statistics."""
+    """Give a model seeded weights, and its normalizations seeded statistics; return the model.
+
+    Args:
+        model: the model.
+        density: share of the kernels' weights that is not zero.
+        seed: of the random generator.
+    """
     rng = np.random.default_rng(seed)
     for variable in model.weights:
         name = variable.path.split("/")[-1]
@@ -96,19 +120,33 @@ def fill(model: Any, density: float = 0.35, seed: int = 20) -> Any:
 
 
 def chain(*layers: Any, shape: Shape = (6, 7), source: Any = "bits", density: float = 0.35) -> Any:
-    """Input, its quantizer, and the layers, one after the other."""
+    """A sequential model of an input, its quantizer and the given layers.
+
+    Args:
+        layers: the layers after the quantizer.
+        shape: of the input, without the batch.
+        source: "bits" for an 8-bit quantizer of the input, None for no quantizer.
+        density: share of the kernels' weights that is not zero.
+    """
     first = [QActivation(bits(8, 2), name="source")] if source == "bits" else []
     return fill(keras.Sequential([keras.Input(shape, name="x"), *first, *layers]), density)
 
 
 def functional(build: Callable[[Any], Any], shape: Shape = (6, 7)) -> Any:
-    """A model of what `build` makes of the quantized input."""
+    """A functional model whose output `build` makes of the quantized input."""
     x = keras.Input(shape, name="x")
     return fill(keras.Model(x, build(QActivation(bits(8, 2), name="source")(x))))
 
 
 def frames(model: Any, samples: int = 24, seed: int = 3, masked: bool = False) -> list[Any]:
-    """Seeded inputs of a model, one array each; `masked` sets frames of the first one to zero."""
+    """Seeded inputs of a model, one array for each input.
+
+    Args:
+        model: the model.
+        samples: number of samples.
+        seed: of the random generator.
+        masked: whether to set some frames of the first input to zero.
+    """
     rng = np.random.default_rng(seed)
     shapes = [(samples, *(6 if size is None else size for size in tensor.shape[1:])) for tensor in model.inputs]
     x = [rng.normal(size=shape).astype(np.float32) for shape in shapes]
@@ -119,22 +157,22 @@ def frames(model: Any, samples: int = 24, seed: int = 3, masked: bool = False) -
 
 
 def classifier(kernel: Any = None, **changes: Any) -> Any:
-    """Input quantizer, LSTM, Dense, softmax."""
+    """A model of an input quantizer, an LSTM, a Dense layer and softmax."""
     return chain(lstm(kernel=kernel, **changes), dense(kernel=kernel), softmax())
 
 
 def ternary_classifier() -> Any:
-    """Ternary kernels with scales of their own, and smooth activations."""
+    """A classifier with ternary kernels and activations by table."""
     return classifier(lambda: ternary(alpha="auto"), **smooth())
 
 
 def int4_classifier() -> Any:
-    """4-bit kernels with scales of powers of two, and hard activations."""
+    """A classifier with 4-bit kernels, power-of-two scales and hard activations."""
     return classifier(lambda: bits(4, alpha="auto_po2"))
 
 
 def learned(name: str, **options: Any) -> Any:
-    """A classifier with a learned quantizer of the project for each kernel, begun from its weights."""
+    """A classifier with one of the project's learned quantizers for each kernel, started from its weights."""
     quantizers = [own_class(name)(shape, **options) for shape in ((7, 40), (10, 40), (10, 5))]
     model = chain(
         lstm(kernel_quantizer=quantizers[0], recurrent_quantizer=quantizers[1], **smooth()),
@@ -153,7 +191,7 @@ def learned(name: str, **options: Any) -> Any:
 
 
 def projected(units: int = 6, **changes: Any) -> Any:
-    """A QLSTMP, with peepholes unless told otherwise, and a Dense layer."""
+    """A model of a QLSTMP, by default with peepholes, and a Dense layer."""
     options: dict[str, Any] = {
         **{f"{what}_quantizer": bits(4) for what in ("kernel", "recurrent", "projection")},
         "bias_quantizer": bits(8, 2),
@@ -168,14 +206,14 @@ def projected(units: int = 6, **changes: Any) -> Any:
 
 
 def stacked() -> Any:
-    """Two LSTM layers that return sequences, and a Dense layer at every step."""
+    """A model of two LSTM layers that return sequences, and a Dense layer at every step."""
     first, second = (lstm(name, units, return_sequences=True) for name, units in (("first", 6), ("second", 5)))
     h, g = (QActivation(bits(8), name=name) for name in "hg")
     return chain(first, h, second, g, kl.TimeDistributed(dense("each", 4), name="every"))
 
 
 def mixed() -> Any:
-    """Kernels of different quantizers, which one engine holds as its widest kind."""
+    """A model whose kernels have different quantizers; one engine stores all of them as the widest kind."""
     return chain(
         lstm(units=6, kernel_quantizer=ternary(alpha=0.5, threshold=0.2), recurrent_quantizer=bits(8, alpha="auto")),
         QActivation(bits(8), name="h"),
@@ -188,7 +226,7 @@ def mixed() -> Any:
 
 
 def both_ways(mode: str | None, *behind: Any, masked: bool = False, **options: Any) -> Any:
-    """A bidirectional LSTM, and layers behind it."""
+    """A model of a bidirectional LSTM and the layers after it."""
 
     def build(q: Any) -> Any:
         q = kl.Masking(0.0, name="mask")(q) if masked else q
@@ -201,7 +239,7 @@ def both_ways(mode: str | None, *behind: Any, masked: bool = False, **options: A
 
 
 def two_inputs() -> Any:
-    """A sequence and a vector, joined; two outputs."""
+    """A model with a sequence and a vector as inputs, which are joined, and two outputs."""
     x, y = keras.Input((6, 7), name="x"), keras.Input((3,), name="y")
     h = QActivation(bits(8), name="qh")(lstm("l", 6)(QActivation(bits(8, 2), name="qx")(x)))
     joined = kl.Concatenate(name="joined")([h, QActivation(bits(8, 1), name="qy")(y)])
@@ -209,7 +247,7 @@ def two_inputs() -> Any:
 
 
 def merges() -> Any:
-    """Every merge of Dense layers, side by side."""
+    """A model with every kind of merge of Dense layers, side by side."""
 
     def build(q: Any) -> Any:
         a, b, c = (dense(name, 4)(q) for name in "abc")
@@ -232,7 +270,7 @@ def float_model() -> Any:
 
 
 def nested() -> Any:
-    """A model as a layer, a layer called twice, and noise."""
+    """A model that contains a model as a layer, a layer called twice, and noise."""
     inner = keras.Sequential([keras.Input((7,)), dense("first", 7), QActivation(quantized_relu(8, 2))], name="inner")
     same = dense("same", 7)
     cut = QActivation(quantized_relu(8, 2), name="cut")
@@ -240,7 +278,7 @@ def nested() -> Any:
 
 
 def layers_after(*layers: Any, shape: Shape = (6, 7)) -> Any:
-    """Layers behind the quantized input, by the functional interface."""
+    """A functional model of layers after the quantized input."""
 
     def build(q: Any) -> Any:
         for layer in layers:
@@ -251,7 +289,7 @@ def layers_after(*layers: Any, shape: Shape = (6, 7)) -> Any:
 
 
 def normalized() -> Any:
-    """A normalization that is folded, and one that is a step of the host."""
+    """A model of a normalization that is folded into a layer, and one that becomes a step of the host."""
     return layers_after(
         dense("a", 5), kl.BatchNormalization(name="fold"), kl.ReLU(name="r"), QActivation(bits(8, 2), name="q"),
         kl.BatchNormalization(name="step"), QActivation(bits(8, 2), name="p"), dense("last", 3), shape=(7,),

@@ -1,8 +1,9 @@
-"""Every word that an emulated bitstream answers, to sound packets and to others.
+"""All words that an emulated bitstream answers, to valid and to malformed packets.
 
     python packets.py design.bit project
 
-prints one JSON object, {name of a packet: its answer}. It is a process of its own: a library that ends it ends no more.
+prints one JSON object, {name of a packet: its answer}. It runs in its own process, so that a library that crashes stops
+nothing else.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ Words = list[int]
 
 
 class LoadedEngine:
-    """One engine of a library with the C functions of docs/packets.md."""
+    """An engine in a library with the C functions of docs/packets.md."""
 
     def __init__(self, library: Path) -> None:
         self.library = ctypes.CDLL(str(library.resolve()))
@@ -37,23 +38,23 @@ class LoadedEngine:
         self.handle = self.library.ese_open()
 
     def answer(self, packet: Words, room: int = ROOM) -> tuple[int, Words]:
-        """How many words the answer to a packet has, and those that were written."""
+        """Send a packet; return the number of words of the answer, and those of them that fit into `room` words."""
         sent = (ctypes.c_uint32 * len(packet))(*packet)
         got = (ctypes.c_uint32 * room)()
         count = self.library.ese_packet(self.handle, sent, len(packet), got, room)
         return count, list(got[: min(count, room)])
 
     def registers(self) -> Words:
-        """All registers that can be read."""
+        """The values of all registers that can be read."""
         return [self.library.ese_register(self.handle, offset) for offset in REGISTERS]
 
     def close(self) -> None:
-        """Give the engine back."""
+        """Close the engine."""
         self.library.ese_close(self.handle)
 
 
 def vectors(path: Path) -> list[Words]:
-    """Packets of a test bench's file: each a count, and words in hexadecimal."""
+    """Packets in a file of test vectors; each is a count, followed by that many words in hexadecimal."""
     words, found = iter(path.read_text(encoding="ascii").split()), []
     for count in words:
         found.append([int(next(words), 16) for _ in range(int(count))])
@@ -61,12 +62,19 @@ def vectors(path: Path) -> list[Words]:
 
 
 def load(image: Words) -> Words:
-    """LOAD of an image."""
+    """A LOAD packet of an image."""
     return [LOAD, len(image), *image]
 
 
 def run(image: Words, flags: int, lengths: tuple[int, ...], seed: int = 5) -> Words:
-    """RUN of seeded sequences of these lengths."""
+    """A RUN packet of random sequences.
+
+    Args:
+        image: words of the image.
+        flags: flags of the packet.
+        lengths: steps of each sequence.
+        seed: of the random generator.
+    """
     draw, width = random.Random(seed), (image[INPUTS_WORD] + 1) // 2  # noqa: S311 - no secrets
     packet = [RUN, flags, image[-1], len(lengths)]
     for steps in lengths:
@@ -78,14 +86,20 @@ def run(image: Words, flags: int, lengths: tuple[int, ...], seed: int = 5) -> Wo
 
 
 def altered(packet: Words, place: int, value: int) -> Words:
-    """A packet with another word in one place."""
+    """A copy of a packet with one word changed.
+
+    Args:
+        packet: words of the packet.
+        place: number of the word; negative from the end.
+        value: the new word.
+    """
     changed = packet.copy()
     changed[place] = value
     return changed
 
 
 def malformed(image: Words) -> Iterator[tuple[str, Words]]:
-    """Packets that are not as they should be, in an order in which each meets the engine in a known state."""
+    """Malformed packets with their names, in an order in which the engine's state at each of them is known."""
     fair, good = run(image, 0, (2, 1)), load(image)
     yield "before any image", fair
     yield "reset before any image", [RESET]
@@ -129,7 +143,7 @@ def malformed(image: Words) -> Iterator[tuple[str, Words]]:
 
 
 def sound(images: list[Words]) -> Iterator[tuple[str, Words]]:
-    """Packets as a host sends them, for all images of a design."""
+    """Valid packets with their names, as a host sends them, for all images of a design."""
     for number, image in enumerate(images):
         yield f"image {number}: LOAD", load(image)
         yield f"image {number}: RUN", run(image, 0, (4, 1, 7))
@@ -148,7 +162,7 @@ def read_words(path: Path) -> Words:
 
 
 def answers(library: Path, project: Path) -> dict[str, dict[str, object]]:
-    """All answers of a design: to its test bench's packets, to a host's, and to malformed ones."""
+    """Answers of a design by name of the packet: of the test vectors, of a host, and malformed ones."""
     others = sorted(project.glob("image-*.bin"), key=lambda path: int(path.stem.partition("-")[2]))
     images = [read_words(path) for path in (project / "image.bin", *others)]
     bench = [(f"test bench {number}", packet) for number, packet in enumerate(vectors(project / "tb" / "input.txt"))]

@@ -1,4 +1,4 @@
-"""What the plugin refuses, for the recorder: models, their configuration, and inputs."""
+"""Models, configurations and inputs that the plugin refuses, for the recorder."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ from benchmarks.recorder.models import (
 
 
 def started() -> Any:
-    """An LSTM that is given its state."""
+    """A model of an LSTM with its initial state as inputs."""
     x, h, c = keras.Input((6, 7), name="x"), keras.Input((4,), name="h"), keras.Input((4,), name="c")
     return fill(keras.Model([x, h, c], lstm("l", 4)(x, initial_state=[h, c])))
 
 
 def unknown_axes() -> Any:
-    """An input of which two axes may vary."""
+    """A model with an input of which two axes may vary."""
     x = keras.Input((None, None, 3), name="x")
     return fill(keras.Model(x, dense()(QActivation(bits(8, 2), name="q")(x))))
 
 
 def spoiled(value: float, tensor: str = "kernel") -> Any:
-    """A classifier with one weight that is no number."""
+    """A classifier with one weight set to a value such as NaN."""
     model = int4_classifier()
     variable = getattr(model.get_layer("lstm").cell, tensor)
     array = np.array(variable)
@@ -55,17 +55,17 @@ def spoiled(value: float, tensor: str = "kernel") -> Any:
 
 
 def two_of(make: Callable[..., Any], *units: int, **options: Any) -> Callable[[Any], Any]:
-    """A merge of two Dense layers."""
+    """A function that merges two Dense layers of the quantized input."""
     return lambda q: make(**options)([dense(name, size)(q) for name, size in zip("ab", units, strict=True)])
 
 
 def masked(*layers: Any) -> Any:
-    """Layers behind a Masking layer."""
+    """A model of layers after a Masking layer."""
     return layers_after(kl.Masking(0.0, name="mask"), *layers)
 
 
 def inner(*layers: Any) -> Any:
-    """A model as a layer."""
+    """Layers as a model that can be a layer of another."""
     return keras.Sequential([keras.Input((6, 7)), *layers], name="inner")
 
 
@@ -118,7 +118,7 @@ SETTINGS: dict[str, Any] = {
     "Weights ": "int5", "Weights  ": "codebook4", "FifoDepth": 6, "ReuseFactor": 4, "WeightSource": "rom",
     "CellsPerCycle": 4, "Storage": "dense", "Board": "de10", "ClockMHz": 0, "PEs  ": "8", "Precision": "float",
 }  # fmt: skip
-"""Keys of hls_config["Model"] and values; spaces behind a key tell those of the same key apart."""
+"""Keys of hls_config["Model"] and values. Trailing spaces keep entries of the same key apart; they are stripped."""
 LAYERS: dict[str, tuple[Callable[[], Any], dict[str, dict[str, Any]], dict[str, Any]]] = {
     "threshold of a Dense layer": (int4_classifier, {"dense": {"DeltaInput": 0.5}}, {"Mode": "skip"}),
     "threshold below zero": (int4_classifier, {"lstm": {"DeltaInput": -1}}, {"Mode": "skip"}),
@@ -148,7 +148,7 @@ WITHOUT: dict[str, Callable[[], Any]] = {
     "wide values between layers": lambda: chain(lstm(activation="tanh", recurrent_activation="sigmoid"), dense()),
     "exact sum into a layer": lambda: chain(dense("first", 4), dense("second"), shape=(7,)),
 }
-"""Models that lack a quantizer, for Precision: 'auto'."""
+"""Models that lack a quantizer, converted with Precision "auto"."""
 INPUTS: dict[str, Any] = {
     "another width": np.zeros((3, 6, 8), np.float32),
     "another length": np.zeros((3, 5, 7), np.float32),
@@ -164,7 +164,7 @@ INPUTS: dict[str, Any] = {
 
 
 def models(record: Recording) -> None:
-    """Models, configurations, arguments and inputs that the plugin refuses."""
+    """Record how the plugin refuses models, configurations, arguments and inputs."""
 
     def tried(name: str, build: Callable[[], Any], case: RecordedCase) -> None:
         record.attempt(f"refused {name}", lambda: convert(build(), record.work / "refused", case), always=True)
@@ -184,7 +184,7 @@ def models(record: Recording) -> None:
 
 
 def _uses(record: Recording) -> None:
-    """Graphs that are used out of order, or with other inputs; large projects; folders of somebody else."""
+    """Record graphs that are used out of order or with wrong inputs, and folders that hold other files."""
     graph = convert(int4_classifier(), record.work / "uses", RecordedCase(int4_classifier, {"PEs": 2}))
     x = frames(int4_classifier(), 3)[0]
     record.attempt("refused use: predict before compile", lambda: graph.predict(x), always=True)

@@ -1,1 +1,1 @@
-"""The engine and its parts as Verilog: proved against golden model and g++, and counted by Yosys."""
+"""The engine and its parts as Verilog: compared with the golden model and g++, and counted by Yosys."""

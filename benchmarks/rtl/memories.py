@@ -1,4 +1,4 @@
-"""The estimate's memories, each shape by Yosys: block RAM and LUTRAM, counted twice."""
+"""The shapes of the estimate's memories, in block RAM and LUTRAM, counted by Yosys as well."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from support.ese_layer import ese_layer
 
 SOURCE = Path(__file__).with_name("ram.v")
 DUAL = ("entries", "vector RAM A", "column pointers", "tanh table")
-"""Read through both ports, or written through one and read through the other."""
+"""Memories that are read through both ports, or written through one port and read through the other."""
 LUTRAM_LUTS = {"RAM32M": 4, "RAM64M": 4, "RAM32X1D": 2, "RAM64X1D": 2, "RAM128X1D": 4, "RAM256X1D": 8}
 KINDS = ("ternary", "int4")
 PES = 64
 
 
 def designs() -> Iterator[Design]:
-    """ESE's layer at 64 PEs, two cells a cycle."""
+    """Designs of ESE's layer at 64 PEs and two cells per cycle, one for each kind of weights."""
     for kind in KINDS:
         network = ese_layer(PES, weights=kind)  # type: ignore[arg-type]
         yield fit_design.choose_design(network, pes=PES, cells_per_cycle=2, gap_bits=5)
@@ -37,20 +37,20 @@ def shapes() -> list[Memory]:
 
 
 def name(memory: Memory) -> str:
-    """Of a shape, in the record."""
+    """Name of a memory's shape in the record."""
     return f"{memory.kind} {memory.cause} {memory.depth}x{memory.bits}"
 
 
 def count(record: CachedResults) -> None:
     """Put into the record what Yosys makes of each shape that is not there yet."""
-    of = digest_of_file(SOURCE)
+    of = hashlib.sha256(SOURCE.read_bytes()).hexdigest()[:16]
     for memory in shapes():
         if not record.current(name(memory), of):
             record.put(name(memory), of, {"found": synthesize(memory)})
 
 
 def synthesize(memory: Memory) -> int:
-    """RAMB18, or LUTs, that Yosys takes for one memory."""
+    """Number of RAMB18s, or of LUTs, that Yosys uses for one memory."""
     top = "spread" if memory.kind == "lutram" else "dual" if memory.cause in DUAL else "simple"
     values = {"DEPTH": memory.depth, "BITS": memory.bits, "A": max(1, (memory.depth - 1).bit_length())}
     settings = "".join(f"chparam -set {name} {value} {top}; " for name, value in values.items())
@@ -63,7 +63,7 @@ def synthesize(memory: Memory) -> int:
 
 
 def rows(record: CachedResults) -> Iterator[dict[str, Any]]:
-    """Each shape in the record: what the estimate counts, and what Yosys made of it."""
+    """For each shape in the record: the memory, the estimate's count, and Yosys's."""
     for memory in (shape for shape in shapes() if name(shape) in record.results):
         one = Memory(memory.cause, 1, memory.depth, memory.bits, memory.kind)
         estimated = one.ramb18 if memory.kind == "bram" else one.luts("zynq-7000")

@@ -3,9 +3,9 @@
     PATH=...:$PATH python -m benchmarks.rtl.parts     # bambu, verilator and yosys on PATH
     python -m benchmarks.rtl.parts --page             # no tool needed
 
-Each part of parts.cpp is synthesized from csrc, with the integers that are emitted (ap_int), its RTL simulated on
-random arguments against the C++, then counted by Yosys. Results are in docs/parts.json; what has one there of the very
-same sources is not run again.
+Each part of parts.cpp is synthesized from csrc with the emitted integers (ap_int), its RTL is compared with the C++ in
+a simulation with random arguments, and Yosys counts its cells. Results are kept in docs/parts.json; a part that has a
+result of the same sources is not run again.
 """
 
 from __future__ import annotations
@@ -52,12 +52,18 @@ ARGUMENTS = {
     "column": {"busy": 1, "word": 16, "slot": 2, "end_word": 16, "end_slot": 2, "waiting": 1}
     | {"next_word": 16, "next_slot": 2, "next_end_word": 16, "next_end_slot": 2},
 }
-"""Arguments of each part, and how many random bits each gets."""
+"""Arguments of each part, and the number of random bits of each."""
 
 
 @dataclass(frozen=True)
 class PartCase:
-    """A part in a design."""
+    """A part of the engine in a design.
+
+    Attributes:
+        part: name of the function in parts.cpp.
+        weights: kind of the weight codes.
+        changes: fields of the design that differ from the RTL case's.
+    """
 
     part: str
     weights: str = "ternary"
@@ -65,12 +71,12 @@ class PartCase:
 
     @property
     def name(self) -> str:
-        """A folder's."""
+        """Name of the case, of its folder and of its result."""
         return "-".join([self.part, self.weights, *(str(value) for value in self.changes.values())])
 
     @property
     def design(self) -> Design:
-        """The design of an RTL case, with the accumulators that this one asks for."""
+        """The design of an RTL case (`support.rtl`) with 5 gap bits and the changes."""
         mode = "skip" if self.part == "column" else f"{self.weights}-4"
         return replace(ENGINES[mode].make()[1], gap_bits=5, **self.changes)
 
@@ -91,26 +97,26 @@ CASES = (
 
 
 def rom() -> str:
-    """The tanh table as C++, as an image holds it, three copies."""
+    """C++ text of three copies of the tanh table, in an image's format."""
     values, slopes = tanh_table()
     words = ",".join(f"{int(value) | int(slope) << VALUE_FRAC}u" for value, slope in zip(values, slopes, strict=True))
     return f"static const ese::word_t tanh_rom[3][ese::table_size] = {{{{{words}}},{{{words}}},{{{words}}}}};\n"
 
 
 def stimuli(part: str) -> str:
-    """Random arguments, in Bambu's XML; always the same."""
+    """Random arguments of a part in Bambu's XML, the same on every call."""
     chosen = random.Random(2017)  # noqa: S311
     calls = []
     for _ in range(VECTORS):
         words = {name: chosen.getrandbits(bits) for name, bits in ARGUMENTS[part].items()}
-        if part == "accumulate":  # a random tag would never be met
+        if part == "accumulate":  # random tags would never be equal
             words["tag0"], words["tag1"] = chosen.choices((words["tag"], words["tag0"]), k=2)
         calls.append("<testbench " + " ".join(f"{n}={quoteattr(str(_signed(n, w)))}" for n, w in words.items()) + "/>")
     return "<function>\n" + "\n".join(calls) + "\n</function>\n"
 
 
 def _signed(name: str, word: int) -> int:
-    """A word as the C++ type takes it: two's complement where it is an int."""
+    """The value of a 32-bit word in the argument's C++ type: two's complement if the argument is signed."""
     return word - (1 << 32) if name in SIGNED and word >> 31 else word
 
 
@@ -118,29 +124,30 @@ SIGNED = {"ib", "fb", "gb", "ob", "pi", "pf", "po", "c", "lowest", "highest", "x
 
 
 def write_case_sources(case: PartCase, folder: Path) -> None:
-    """The engine's sources, and the parts'."""
+    """Write the engine's sources and those of the parts into a folder."""
     write_sources(folder, case.design)
     (folder / "csrc" / "tanh_rom.h").write_text(rom())
     shutil.copy(SOURCE, folder / "csrc")
 
 
 def sources(case: PartCase) -> str:
-    """Digest of a part's sources and arguments, as they are today."""
+    """Digest of a part's present sources and arguments."""
     with tempfile.TemporaryDirectory() as folder:
         write_case_sources(case, Path(folder))
         return digest(Path(folder) / "csrc", stimuli(case.part).encode())
 
 
 def synthesize(case: PartCase, folder: Path) -> dict[str, Any]:
-    """Bambu's figures of a part and Yosys's, where RTL and C++ agree on all random arguments.
+    """Synthesize a part, simulate it, and return the figures of Bambu and Yosys.
 
     Raises:
-        ToolError: a tool failed, or they differ.
+        ToolError: if a tool fails, or RTL and C++ differ.
+        click.ClickException: if Bambu's log lacks a figure or calls.
     """
     fresh(folder)
     write_case_sources(case, folder)
     (folder / "calls.xml").write_text(stimuli(case.part))
-    # as for the engine, but that all loops of a part are unrolled: a pipelined function has none
+    # as for the engine, except that all loops of a part are unrolled: a pipelined function may have no loop
     front_end = " ".join(bambu.FRONT_END).replace("unroll-full-max-count=4", "unroll-full-max-count=32")
     command = [
         bambu.find_tool(),
@@ -162,11 +169,15 @@ def synthesize(case: PartCase, folder: Path) -> dict[str, Any]:
     bambu_log.check(log)
     calls = bambu_log.clocks((folder / "results.txt").read_text())
     if len(calls) != VECTORS:
-        raise click.ClickException(f"{case.name}: {len(calls)} calls simulated of {VECTORS}; see {folder}/bambu.log")
+        raise click.ClickException(
+            f"{case.name}: {len(calls)} of {VECTORS} calls were simulated; see {folder}/bambu.log"
+        )
     period = bambu_log.period(log)
     states = re.findall(r"Number of states: (\d+)", log)
     if period is None or not states:
-        raise click.ClickException(f"{case.name}: bambu names neither period nor states; see {folder}/bambu.log")
+        raise click.ClickException(
+            f"{case.name}: bambu's log does not give both period and states; see {folder}/bambu.log"
+        )
     cells = yosys.count(folder, f"{case.part}.v", case.part)
     return {
         "states": int(states[-1]),
@@ -179,7 +190,7 @@ def synthesize(case: PartCase, folder: Path) -> dict[str, Any]:
 
 
 def row(case: PartCase, result: dict[str, Any]) -> dict[str, Any]:
-    """One line of the page."""
+    """Values of one row of the page's table."""
     cells = result["cells"]
     return {
         "case": case,
@@ -197,7 +208,7 @@ def row(case: PartCase, result: dict[str, Any]) -> dict[str, Any]:
 
 
 def estimated(design: Design) -> dict[str, float]:
-    """What `ese4ml estimate` says of one element-wise unit."""
+    """LUTs, flip-flops and DSPs of one element-wise unit by `ese4ml estimate`."""
     parts = resources.use(replace(design, cells_per_cycle=1), load_board("pynq-z2"))
     dsps = sum(number for cause, number in parts["dsps"].parts.items() if cause != "PEs")
     return {
@@ -208,7 +219,7 @@ def estimated(design: Design) -> dict[str, float]:
 
 
 def page() -> str:
-    """docs/parts.md, from docs/parts.json and today's sources."""
+    """The text of docs/parts.md, from docs/parts.json and the present sources."""
     record = CachedResults(RECORD)
     done = [case for case in CASES if case.name in record.results]
     return filled(
@@ -223,9 +234,17 @@ def page() -> str:
 
 
 @click.command()
-@click.option("--work", default=ROOT / "build" / "parts", type=click.Path(path_type=Path), help="Folder of the runs.")
-@click.option("--page", "only_page", is_flag=True, help="No runs: the page anew.")
+@click.option(
+    "--work",
+    default=ROOT / "build" / "parts",
+    type=click.Path(path_type=Path),
+    help="Folder of the runs.  [default: build/parts]",
+)
+@click.option(
+    "--page", "only_page", is_flag=True, help="Run nothing; write the page from the results in docs/parts.json."
+)
 def main(work: Path, only_page: bool) -> None:
+    """Run the parts that have no current result, and write docs/parts.md."""
     record = CachedResults(RECORD)
     for case in () if only_page else tqdm(CASES, unit="part"):
         of = sources(case)

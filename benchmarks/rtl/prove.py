@@ -1,9 +1,9 @@
-"""docs/rtl.md: the engine's Verilog by PandA Bambu against golden model and g++, case by case.
+"""docs/rtl.md: the engine's Verilog by PandA Bambu, compared with the golden model and g++ case by case.
 
     PATH=...:$PATH python -m benchmarks.rtl.prove [case ...]     # bambu and verilator on PATH
     python -m benchmarks.rtl.prove --page                        # no tool needed
 
-Results are in docs/rtl.json; a case that has one there of the very same engine and packets is not run again.
+Results are kept in docs/rtl.json; a case that has a result of the same engine and packets is not run again.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ RECORD = ROOT / "docs" / "rtl.json"
 
 
 def sources(name: str) -> str:
-    """Digest of a case's engine and of the packets that it is sent, as they are today."""
+    """Digest of a case's present engine and packets."""
     design, sent, _, _ = exchange(CASES[name])
     with tempfile.TemporaryDirectory() as folder:
         write_sources(Path(folder), design)
@@ -38,10 +38,10 @@ def sources(name: str) -> str:
 
 
 def run(name: str, folder: Path) -> dict[str, Any]:
-    """A case's figures, where RTL, g++ and golden model agree.
+    """Synthesize and simulate a case, and return its figures.
 
     Raises:
-        ToolError: Bambu failed, or they differ.
+        ToolError: if Bambu fails, or RTL, g++ and golden model differ.
     """
     fresh(folder)
     tools = {"verilator": version_of(SIMULATOR).removeprefix("Verilator "), "gxx": version_of("g++")}
@@ -49,7 +49,7 @@ def run(name: str, folder: Path) -> dict[str, Any]:
 
 
 def row(name: str, result: dict[str, Any]) -> dict[str, Any]:
-    """One line of the table; RUN is the second packet, LOAD the first."""
+    """Values of one row of the page's tables. The first packet of a case is LOAD, the second is RUN."""
     case = CASES[name]
     _, design = case.make()
     proof = result["cosimulation"]
@@ -70,7 +70,7 @@ def row(name: str, result: dict[str, Any]) -> dict[str, Any]:
 
 
 def page() -> str:
-    """docs/rtl.md, from docs/rtl.json and today's sources."""
+    """The text of docs/rtl.md, from docs/rtl.json and the present sources."""
     record = CachedResults(RECORD)
     done = [name for name in CASES if name in record.results]
     return filled(
@@ -83,10 +83,18 @@ def page() -> str:
 
 
 @click.command()
-@click.option("--work", default=ROOT / "build" / "rtl", type=click.Path(path_type=Path), help="Folder of the runs.")
-@click.option("--page", "only_page", is_flag=True, help="No runs: the page anew.")
+@click.option(
+    "--work",
+    default=ROOT / "build" / "rtl",
+    type=click.Path(path_type=Path),
+    help="Folder of the runs.  [default: build/rtl]",
+)
+@click.option(
+    "--page", "only_page", is_flag=True, help="Run nothing; write the page from the results in docs/rtl.json."
+)
 @click.argument("names", nargs=-1, type=click.Choice(list(CASES)))
 def main(work: Path, only_page: bool, names: tuple[str, ...]) -> None:
+    """Run the cases NAMES, or all, that have no current result, and write docs/rtl.md."""
     failed = []
     for name in () if only_page else names or CASES:
         of = sources(name)
@@ -102,7 +110,7 @@ def main(work: Path, only_page: bool, names: tuple[str, ...]) -> None:
         click.echo(f"{name}: {result['cosimulation']}")
     write(PAGE, page())
     if failed:
-        raise click.ClickException(f"not proved: {', '.join(failed)}")
+        raise click.ClickException(f"cases that failed: {', '.join(failed)}; see the messages above")
 
 
 if __name__ == "__main__":

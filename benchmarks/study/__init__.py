@@ -1,4 +1,4 @@
-"""The study of pruning, balance and weight codes: a grid's networks, trained where they are missing, and their page."""
+"""The study of pruning, balance and weight codes: trains the networks of a grid that are missing, and writes a page."""
 
 from benchmarks.study.cell import StudyCell, with_trunks
 from benchmarks.study.grid import SIZES, Question, questions

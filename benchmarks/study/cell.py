@@ -1,4 +1,4 @@
-"""A cell: one trained network of a study, named by everything that decides it."""
+"""A cell of a study: one trained network, described by all settings that determine it."""
 
 from __future__ import annotations
 
@@ -12,22 +12,25 @@ from ese_host.errors import FormatError, UnsupportedError
 
 TrainingStage = Literal["dense", "dsd", "pruned", "quantized"]
 STAGES: tuple[TrainingStage, ...] = get_args(TrainingStage)
-Option = Union[int, float, str]  # a cell file is read back from JSON
+Option = Union[int, float, str]
+"""Value of a further setting; it must survive JSON."""
 
 
 @dataclass(frozen=True)
 class StudyCell:
-    """One network.
+    """One network of the study.
 
     Attributes:
-        task: name of the task. stage: what is done here.
+        task: name of the task.
+        stage: stage of training that makes the network.
         epochs: passes over the training data in this stage.
         seed: of initial weights, order and augmentation.
-        family: of masks, "none" where the network is dense. density: kept share.
-        weights: kind of code, "float" before the last stage.
-        network: name of its layers; empty is the task's own.
-        trunk: the cell whose network this one starts from; none where it starts from random weights.
-        options: further settings of the stage, by name.
+        family: of masks; "none" if the network is dense.
+        density: kept share of the weights.
+        weights: kind of the weight codes; "float" before the last stage.
+        network: name of the layers; empty for the task's own.
+        trunk: the cell whose network this one starts from; None to start from random weights.
+        options: further settings of the stage, as pairs of name and value.
     """
 
     task: str
@@ -61,7 +64,7 @@ class StudyCell:
 
     @property
     def depth(self) -> int:
-        """How many cells lie under this one."""
+        """Number of cells on the way from random weights to this one."""
         return 0 if self.trunk is None else self.trunk.depth + 1
 
     @property
@@ -71,22 +74,28 @@ class StudyCell:
 
     @property
     def key(self) -> str:
-        """Name of its files: legible, and of ten hex digits over everything, so that no two cells share one."""
+        """Name of the cell's files: its main settings, and ten hex digits of a digest of all settings."""
         digest = hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()[:10]
         masks = [] if self.family == "none" else [self.family, f"{self.density:g}"]
         words = [self.task, *filter(None, [self.network]), self.stage, *masks, self.weights, f"seed{self.seed}", digest]
         return "-".join(words)
 
     def option(self, name: str, default: Option) -> Option:
-        """A further setting."""
+        """Value of a further setting, or the default."""
         return dict(self.options).get(name, default)
 
     def then(self, stage: TrainingStage, epochs: int, **changes: Any) -> StudyCell:
-        """A cell that starts from this one; its options are its own."""
+        """A cell that starts from this one. It does not inherit the options.
+
+        Args:
+            stage: stage of the new cell.
+            epochs: its epochs.
+            changes: further fields that differ.
+        """
         return replace(self, stage=stage, epochs=epochs, trunk=self, **{"options": (), **changes})
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """JSON values of the cell and its trunks."""
         return {**asdict(self), "options": dict(self.options), "trunk": self.trunk and self.trunk.to_json()}
 
     @classmethod
@@ -94,17 +103,17 @@ class StudyCell:
         """Inverse of `to_json`.
 
         Raises:
-            FormatError: the values are no cell's.
+            FormatError: if the values do not describe a cell.
         """
         try:
             trunk = None if values["trunk"] is None else cls.from_json(values["trunk"])
             return cls(**{**values, "trunk": trunk, "options": tuple(values["options"].items())})
         except (TypeError, KeyError, AttributeError) as error:
-            raise FormatError(f"{values!r} is no study cell ({error}); train it again") from error
+            raise FormatError(f"{values!r} does not describe a cell of the study ({error}); train it again") from error
 
 
 def with_trunks(cells: Iterable[StudyCell]) -> list[StudyCell]:
-    """The cells and all that they start from, each once, trunks first."""
+    """The cells and all cells that they start from, each once; trunks come first."""
 
     def chain(cell: StudyCell) -> Iterator[StudyCell]:
         if cell.trunk is not None:

@@ -1,4 +1,4 @@
-"""`ese4ml study`: list, measure, run, report."""
+"""The command `ese4ml study` with its subcommands list, measure, run and report."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ RESULTS = Path("build/study")
 
 
 class StudyError(EseError):
-    """Cells of the study failed."""
+    """Raised if cells of the study failed."""
 
     exit_code = 1
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """Questions of a grid and where their results are."""
+    """Questions of a grid, and the store of their results."""
 
     questions: tuple[Question, ...]
     store: Store
@@ -44,21 +44,40 @@ class Chosen:
 
 
 def chosen(results: Path, grid: str, question: tuple[int, ...]) -> Chosen:
-    """What the options say."""
+    """The questions and the store that the options select.
+
+    Args:
+        results: folder of results.
+        grid: name of the grid.
+        question: numbers of the questions; none for all.
+    """
     found = tuple(item for item in questions(grid) if not question or item.number in question)
     return Chosen(found, Store(results))
 
 
 @click.group()
 def study() -> None:
-    """The study of pruning, balance and weight codes: what it trains, what that costs, its results."""
+    """The study of pruning, balance and weight codes: its networks, their cost, and the results."""
 
 
 def _options(command: Any) -> Any:
     for option in (
-        click.option("--results", type=click.Path(path_type=Path), default=RESULTS, show_default=True),
-        click.option("--grid", type=click.Choice(list(SIZES)), default="full", show_default=True),
-        click.option("--question", type=click.IntRange(1, 5), multiple=True, help="This one alone; repeatable."),
+        click.option(
+            "--results",
+            type=click.Path(path_type=Path),
+            default=RESULTS,
+            show_default=True,
+            help="Folder of results.",
+        ),
+        click.option(
+            "--grid", type=click.Choice(list(SIZES)), default="full", show_default=True, help="Size of the study."
+        ),
+        click.option(
+            "--question",
+            type=click.IntRange(1, 5),
+            multiple=True,
+            help="Only this question; repeatable.  [default: all]",
+        ),
     ):
         command = option(command)
     return command
@@ -66,10 +85,12 @@ def _options(command: Any) -> Any:
 
 @study.command("list")
 @_options
-@click.option("--cores", type=click.IntRange(1), default=2, show_default=True, help="Idle cores to reckon with.")
+@click.option(
+    "--cores", type=click.IntRange(1), default=2, show_default=True, help="Idle cores for which hours are estimated."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def list_cells(results: Path, grid: str, question: tuple[int, ...], cores: int, as_json: bool) -> None:
-    """Cells, what each costs, and which are done."""
+    """List the cells with their cost, and whether they are done."""
     what = chosen(results, grid, question)
     prices = pricing.estimates(what.cells, pricing.read(what.store))
     open_cells = [cell for cell in what.cells if not what.store.done(cell)]
@@ -86,13 +107,13 @@ def list_cells(results: Path, grid: str, question: tuple[int, ...], cores: int, 
         price = "      ?" if row["seconds"] is None else f"{row['seconds']:7.0f}"
         click.echo(f"{'done' if row['done'] else '    '} {price} s  {row['epochs']:3} epochs  {row['key']}")
     click.echo(f"{len(open_cells)} of {len(rows)} cells to do: {total:.1f} hours on {cores} idle cores", nl=False)
-    click.echo(f", and {unknown} unmeasured: `ese4ml study measure`" if unknown else "")
+    click.echo(f", and {unknown} of unknown cost: run `ese4ml study measure`" if unknown else "")
 
 
 @study.command()
 @_options
 def measure(results: Path, grid: str, question: tuple[int, ...]) -> None:
-    """Measure an epoch of every kind of cell, on a few batches, for `list` and the progress bar."""
+    """Measure an epoch of every kind of cell on a few batches, for `list` and the progress bar."""
     what = chosen(results, grid, question)
     with _bar("measure", len(pricing.unmeasured(what.cells, pricing.read(what.store))), "kind") as bar:
 
@@ -104,15 +125,15 @@ def measure(results: Path, grid: str, question: tuple[int, ...]) -> None:
 
         table = pricing.measure(what.cells, what.store, trial)
     for name, cost in sorted(table.items()):
-        click.echo(f"{name}: {cost.start:.1f} s and {cost.epoch:.2f} s an epoch")
+        click.echo(f"{name}: {cost.start:.1f} s and {cost.epoch:.2f} s per epoch")
 
 
 @study.command()
 @_options
-@click.option("--jobs", type=click.IntRange(1), help="Processes.  [default: one a core]")
-@click.option("--dask", metavar="ADDRESS", help="A Dask scheduler to run on, or `local` for a cluster of this machine.")
+@click.option("--jobs", type=click.IntRange(1), help="Number of processes.  [default: one for each core]")
+@click.option("--dask", metavar="ADDRESS", help="Dask scheduler to run on, or `local` for a cluster on this machine.")
 def run(results: Path, grid: str, question: tuple[int, ...], jobs: int | None, dask: str | None) -> None:
-    """Train the cells that have no result yet; what was interrupted goes on where it stopped."""
+    """Train the cells that have no result yet. An interrupted run continues where it stopped."""
     what = chosen(Path(results).resolve(), grid, question)
     todo = missing(what.cells, what.store)
     prices = pricing.estimates(todo, pricing.read(what.store))
@@ -129,24 +150,36 @@ def run(results: Path, grid: str, question: tuple[int, ...], jobs: int | None, d
     if outcome.failed:
         first, error = next(iter(outcome.failed.items()))
         raise StudyError(
-            f"{len(outcome.failed)} cells failed and {len(outcome.waiting)} wait for them; the first, {first.key}: "
+            f"{len(outcome.failed)} cells failed and {len(outcome.waiting)} wait for them. The first is {first.key}: "
             f"{error}; see {what.store.json_path(first).with_suffix('.error.txt')}"
         )
 
 
 @study.command()
 @_options
-@click.option("--page", type=click.Path(path_type=Path), default=Path("docs/study.md"), show_default=True)
-@click.option("--figures", type=click.Path(path_type=Path), default=Path("docs/figures"), show_default=True)
-@click.option("--notes", type=click.Path(path_type=Path), default=Path("docs/study-notes.md"), show_default=True)
+@click.option("--page", type=click.Path(path_type=Path), default=Path("docs/study.md"), show_default=True, help="Page.")
+@click.option(
+    "--figures",
+    type=click.Path(path_type=Path),
+    default=Path("docs/figures"),
+    show_default=True,
+    help="Folder of charts.",
+)
+@click.option(
+    "--notes",
+    type=click.Path(path_type=Path),
+    default=Path("docs/study-notes.md"),
+    show_default=True,
+    help="Notes for its end.",
+)
 def report(results: Path, grid: str, question: tuple[int, ...], page: Path, figures: Path, notes: Path) -> None:
-    """Write the page and its pictures from the results that are there, and nothing else."""
+    """Write the page and its charts from the results; nothing is trained."""
     from benchmarks.study.report import write
 
     what = chosen(results, grid, question)
     found = what.store.found(what.cells)
     if not found:
-        raise MissingError(f"{results} has no result of grid {grid!r}; `ese4ml study run --grid {grid}` makes them")
+        raise MissingError(f"{results} has no result of grid {grid!r}; make them with `ese4ml study run --grid {grid}`")
     command = f"ese4ml study run --grid {grid}" if grid != "full" else "make study"
     for path in write(what.questions, found, page, figures, notes, command):
         click.echo(str(path))
@@ -154,7 +187,7 @@ def report(results: Path, grid: str, question: tuple[int, ...], page: Path, figu
 
 @contextmanager
 def _backend(jobs: int | None, dask: str | None) -> Iterator[None]:
-    """Where joblib runs the cells: processes of this machine, or a Dask cluster."""
+    """Let joblib run the cells in processes of this machine, or on a Dask cluster."""
     import joblib
 
     with ExitStack() as stack:

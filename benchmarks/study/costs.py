@@ -1,4 +1,4 @@
-"""What a cell costs: seconds of an epoch, measured on a few batches of the real data, times its epochs."""
+"""Cost of cells: seconds per epoch, measured on a few batches of the real data, times the epochs."""
 
 from __future__ import annotations
 
@@ -13,36 +13,41 @@ from ese_host.errors import FormatError
 
 NAME = "epochs.json"
 BATCHES = 6
-"""Batches of a measured epoch."""
+"""Most batches of a measured epoch."""
 
 
 @dataclass(frozen=True)
 class StageTime:
-    """Processor seconds of one core. start: importing, loading, compiling, measuring. epoch: of each epoch."""
+    """Processor seconds of a stage on one core.
+
+    Attributes:
+        start: importing, loading, compiling and measuring.
+        epoch: each epoch.
+    """
 
     start: float
     epoch: float
 
     def of(self, cell: StudyCell) -> float:
-        """Seconds of a cell."""
+        """Processor seconds of a cell."""
         return self.start + cell.epochs * self.epoch
 
 
 def kind(cell: StudyCell) -> str:
-    """Cells of one kind cost alike."""
+    """Kind of a cell; cells of one kind have the same cost per epoch."""
     return "/".join([cell.task, cell.network or "own", cell.stage, cell.weights])
 
 
 def path(store: Store) -> Path:
-    """Where measured costs lie."""
+    """Path of the file of measured costs."""
     return store.folder / NAME
 
 
 def read(store: Store) -> dict[str, StageTime]:
-    """Measured costs by kind; none where nothing was measured.
+    """Measured costs by kind; empty if there is no file.
 
     Raises:
-        FormatError: the file is no table of costs.
+        FormatError: if the file is not a table of costs.
     """
     if not path(store).is_file():
         return {}
@@ -50,17 +55,19 @@ def read(store: Store) -> dict[str, StageTime]:
         table = json.loads(path(store).read_text(encoding="utf-8"))
         return {name: StageTime(**values) for name, values in table.items()}
     except (ValueError, TypeError, AttributeError) as error:
-        raise FormatError(f"{path(store)} is no table of costs ({error}); `ese4ml study measure` makes it") from error
+        raise FormatError(
+            f"{path(store)} is not a table of costs ({error}); remove it and run `ese4ml study measure`"
+        ) from error
 
 
 def write(store: Store, table: Mapping[str, StageTime]) -> None:
-    """Keep costs."""
+    """Write the file of costs."""
     text = json.dumps({name: vars(cost) for name, cost in sorted(table.items())}, indent=1) + "\n"
     store.place(path(store), lambda part: part.write_text(text, encoding="utf-8"))
 
 
 def estimates(cells: Iterable[StudyCell], table: Mapping[str, StageTime]) -> dict[StudyCell, float]:
-    """Seconds of those cells whose kind was measured."""
+    """Seconds of the cells whose kind has been measured."""
     return {cell: table[kind(cell)].of(cell) for cell in cells if kind(cell) in table}
 
 
@@ -71,7 +78,13 @@ def unmeasured(cells: Iterable[StudyCell], table: Mapping[str, StageTime]) -> li
 
 
 def hours(cells: Iterable[StudyCell], costs: Mapping[StudyCell, float], cores: int) -> float:
-    """Hours on idle cores at the least: the work over the cores, or the longest chain of trunks."""
+    """Least hours on idle cores: all work over the cores, or the longest chain of trunks if that is longer.
+
+    Args:
+        cells: cells to train.
+        costs: seconds of each cell; unknown ones count as 0.
+        cores: number of idle cores.
+    """
     wanted = list(cells)
     chains: dict[StudyCell, float] = {}
     for cell in sorted(wanted, key=lambda cell: cell.depth):
@@ -81,7 +94,16 @@ def hours(cells: Iterable[StudyCell], costs: Mapping[StudyCell, float], cores: i
 
 
 def measure(cells: Iterable[StudyCell], store: Store, trial: Callable[[StudyCell], StageTime]) -> dict[str, StageTime]:
-    """Measure the kinds that have no cost yet, by `trial`, and keep them."""
+    """Measure the kinds that have no cost yet, and write their costs to the store.
+
+    Args:
+        cells: cells whose kinds are measured.
+        store: holds the file of costs.
+        trial: measures the kind of a cell.
+
+    Returns:
+        Costs by kind.
+    """
     table = read(store)
     for cell in unmeasured(cells, table):
         table[kind(cell)] = trial(cell)
@@ -90,5 +112,5 @@ def measure(cells: Iterable[StudyCell], store: Store, trial: Callable[[StudyCell
 
 
 def short(cell: StudyCell) -> StudyCell:
-    """The cell with two epochs each time that it compiles: the first one does, the second one is measured."""
+    """The cell with two epochs for each compilation: the first compiles, the second is measured."""
     return replace(cell, epochs=4 if cell.trunk is not None and cell.stage in ("dense", "dsd") else 2)

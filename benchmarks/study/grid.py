@@ -1,4 +1,4 @@
-"""The cells of the five questions: thin, one factor at a time around 90% PE-balanced int4, from common trunks."""
+"""The cells of the five questions. Each varies one factor around 90% PE-balanced int4; trunks are shared."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from ese_host.ir import MaskFamily
 SPEECH = "festvox-ru"
 IMAGES = "fashion-mnist"
 FAMILIES: tuple[MaskFamily, ...] = ("magnitude", "pe-balanced", "column-balanced", "gap-aware")
-"""Those that are compared, in the order of the tables."""
+"""Mask families that are compared, in the order of the tables."""
 CODES = ("int4", "codebook4", "ttq")
 TERNARY = ("ternary", "twn", "ttq")
 CENTRE = ("pe-balanced", 0.1, "int4")
+"""Masks, density and weights around which one factor at a time is varied."""
 CURVE = (0.2, 0.1, 0.05)
-"""Densities at which every code is tried, by the first seed."""
+"""Densities at which every code is tried with the first seed."""
 BEGIN = ("magnitude", 0.2)
 """The pruned network that all other masks on speech start from."""
 
@@ -26,8 +27,9 @@ class Question:
     """One question of the study.
 
     Attributes:
-        number: as pages and commands name it. title: what is asked.
-        cells: whose results answer it.
+        number: number of the question on the page and in options.
+        title: text of the question.
+        cells: cells whose results answer it.
     """
 
     number: int
@@ -40,8 +42,12 @@ class Epochs:
     """Epochs of each stage on speech.
 
     Attributes:
-        dense: from random weights. begin: to `BEGIN`. centre: from there to `CENTRE`'s density, of each family.
-        curve: to the other densities. tune: of 4-bit codes. ternary: of ternary ones, further from the float network.
+        dense: training from random weights.
+        begin: pruning to `BEGIN`.
+        centre: pruning from there to `CENTRE`'s density, for each family.
+        curve: pruning to the other densities.
+        tune: training of 4-bit codes.
+        ternary: training of ternary codes, which are further from the float network.
     """
 
     dense: int
@@ -54,9 +60,19 @@ class Epochs:
 
 @dataclass(frozen=True)
 class StudySize:
-    """How much is trained: epochs of each stage by question, seeds, and the tasks that stand for speech and images.
+    """Size of a study.
 
-    dsd_epochs, speech's first, are those of DSD and of its dense control.
+    Attributes:
+        speech: name of the speech task.
+        images: name of the image task.
+        speech_epochs: epochs of each stage on speech.
+        image_epochs: epochs of dense training, pruning and quantization on images.
+        dsd_epochs: epochs of DSD and of its dense control, on speech and on images.
+        large_epochs: epochs of dense training, pruning and quantization of the large network.
+        large: name of the large network.
+        seeds: number of seeds on images.
+        speech_seeds: number of seeds on speech.
+        pes: processing elements that masks are balanced over.
     """
 
     speech: str
@@ -79,14 +95,14 @@ SIZES = {
         "japanese-vowels", "digits", Epochs(2, 2, 2, 2, 2, 2), (2, 2, 2), (1, 1), (1, 1, 1), "qlstmp-8", 2, 1, 4
     ),
 }
-"""Grids by name: the study itself, and its machinery in about a minute."""
+"""Sizes by name: "full" is the study, "tiny" exercises all its code in about a minute."""
 
 
 def questions(grid: str = "full") -> tuple[Question, ...]:
     """The questions of a grid.
 
     Raises:
-        UnsupportedError: there is no such grid.
+        UnsupportedError: if there is no such grid.
     """
     if grid not in SIZES:
         raise UnsupportedError(f"grid is {grid!r}; allowed: {', '.join(SIZES)}")
@@ -105,7 +121,7 @@ def _deep_compression(size: StudySize) -> tuple[StudyCell, ...]:
     found = []
     for seed in range(size.seeds):
         trunk = StudyCell(size.images, "dense", dense, seed)
-        # as in the paper: 8% of the whole, of the small last layer about a quarter
+        # as in the paper: 8% of all weights are kept, and about a quarter of the small last layer
         pruned = trunk.then("pruned", prune, family="magnitude", density=0.08, options=(("last_emphasis", 3.25),))
         found += [trunk, pruned, pruned.then("quantized", tune, weights="codebook4")]
     return tuple(found)
@@ -150,7 +166,7 @@ def _large(size: StudySize) -> tuple[StudyCell, ...]:
 
 
 def _even() -> tuple[tuple[str, Option], ...]:
-    """Every kernel alike."""
+    """Options that give every kernel the same density."""
     return (("input_emphasis", 1.0), ("last_emphasis", 1.0))
 
 
@@ -159,12 +175,12 @@ def _speech(size: StudySize, seed: int) -> StudyCell:
 
 
 def _control(size: StudySize, seed: int) -> StudyCell:
-    """The dense network, trained on."""
+    """The dense network, trained for longer."""
     return _speech(size, seed).then("dense", size.dsd_epochs[0])
 
 
 def _pruned(size: StudySize, seed: int, family: str, density: float) -> StudyCell:
-    """Iterative pruning, as in NIPS'15: unbalanced to 80%, from there to 80 and 90% of every family, from there on."""
+    """A cell of iterative pruning as in NIPS'15: unbalanced to 80%, then each family to 80 and 90%, then further."""
     options: tuple[tuple[str, Option], ...] = (("pes", size.pes),)
     epochs = size.speech_epochs.centre if density == CENTRE[1] else size.speech_epochs.curve
     if (family, density) == BEGIN:

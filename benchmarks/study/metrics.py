@@ -1,4 +1,4 @@
-"""CellMetrics of cells by seed, their spread, and goals that are judged by them."""
+"""Metrics of cells by seed, their spread, and goals judged by them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,18 @@ from benchmarks.study.store import Record
 
 Results = Mapping[StudyCell, Record]
 Values = Mapping[int, float]
-"""Seed -> value."""
+"""Values by seed."""
 
 
 @dataclass(frozen=True)
 class Goal:
-    """What was hoped for: its text, what was found, and whether it holds; None where a result is missing."""
+    """A goal of the study.
+
+    Attributes:
+        text: the goal.
+        found: the value found, with its unit.
+        holds: whether the goal is met; None if a result is missing.
+    """
 
     text: str
     found: str
@@ -25,12 +31,12 @@ class Goal:
 
     @property
     def verdict(self) -> str:
-        """Yes, no, or not run."""
+        """The word of the page: "yes", "no" or "not run"."""
         return {True: "yes", False: "no", None: "not run"}[self.holds]
 
 
 class CellMetrics:
-    """CellMetrics of cells, by seed; those without a result are left out."""
+    """Metrics of cells by seed; cells without a result are left out."""
 
     def __init__(self, found: Results) -> None:
         self._found = found
@@ -40,19 +46,32 @@ class CellMetrics:
         return {seed: 100 * value for seed, value in self.part(cells, "metrics", metric).items()}
 
     def load(self, cells: Iterable[StudyCell], name: str, factor: float = 1.0) -> Values:
-        """A load figure of the whole network, times a factor."""
+        """A load figure of the whole network.
+
+        Args:
+            cells: cells of different seeds.
+            name: name of the figure.
+            factor: multiplies the figure, for example 100 for percent.
+        """
         return {seed: factor * value for seed, value in self.part(cells, "load", name).items()}
 
     def part(self, cells: Iterable[StudyCell], group: str, name: str) -> Values:
-        """A figure of a part of the records, as it stands there."""
+        """A figure of the records.
+
+        Args:
+            cells: cells of different seeds.
+            group: group of the record, such as "metrics" or "storage".
+            name: name of the figure in the group.
+        """
         records = {cell.seed: self._found[cell][group] for cell in cells if cell in self._found}
         return {seed: values[name] for seed, values in records.items() if name in values}
 
     def error(self, base: Iterable[StudyCell], other: Iterable[StudyCell]) -> float | None:
         """Standard error of the difference of two phone error rates over the utterances of the test split, in points.
 
-        Of a ratio of sums, by its linear part; each utterance is compared with itself. None where there are several
-        seeds, which tell more, or no counts by utterance, and of cells against themselves.
+        The rate is a ratio of sums, whose error is that of its linear part; each utterance is compared with itself.
+        The result is None if there are several seeds, whose spread says more, if there are no counts by utterance, or
+        if both are the same cells.
         """
         if base is other:
             return None
@@ -67,7 +86,12 @@ class CellMetrics:
 
 
 def spread(values: Values, digits: int = 2, error: float | None = None) -> str:
-    """Mean, and standard deviation where there are several seeds; for one seed the error that is given.
+    """Mean and standard deviation as text; for one seed, the given error stands for the deviation.
+
+    Args:
+        values: values by seed.
+        digits: digits after the point.
+        error: standard error if there is one seed; None for none.
 
     >>> spread({0: 1.0, 1: 2.0}), spread({0: 3.14159}), spread({}), spread({0: 1.0}, error=0.25)
     ('1.50 ± 0.71', '3.14', '', '1.00 ± 0.25')
@@ -81,7 +105,16 @@ def spread(values: Values, digits: int = 2, error: float | None = None) -> str:
 def limited(
     text: str, values: Values, limit: float, unit: str = " points", most: bool = True, error: float | None = None
 ) -> Goal:
-    """A goal that a mean is at most a limit, or at least one."""
+    """A goal that a mean does not exceed a limit, or reaches it.
+
+    Args:
+        text: the goal.
+        values: values by seed.
+        limit: the limit.
+        unit: unit of the value found, with a space if needed.
+        most: whether the limit is the largest value allowed, otherwise the smallest.
+        error: standard error if there is one seed; None for none.
+    """
     if not values:
         return Goal(text, "", None)
     found = mean(values.values())
@@ -89,7 +122,12 @@ def limited(
 
 
 def losses(base: Values, other: Values, lower: bool) -> Values:
-    """What `other` is worse by, for the seeds that both have.
+    """Difference by which `other` is worse than `base`, for the seeds that both have.
+
+    Args:
+        base: values by seed.
+        other: values by seed.
+        lower: whether lower values are better.
 
     >>> losses({0: 90.0, 1: 91.0}, {0: 89.5}, lower=False), losses({0: 20.0}, {0: 19.0}, lower=True)
     ({0: 0.5}, {0: -1.0})

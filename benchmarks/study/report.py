@@ -1,4 +1,4 @@
-"""docs/study.md and its pictures, from the results alone."""
+"""Writes docs/study.md and its charts from the results."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from ese_models.records import charts
 def write(
     asked: Sequence[Question], found: Mapping[StudyCell, Record], page: Path, figures: Path, notes: Path, command: str
 ) -> list[Path]:
-    """Write the page, its pictures, and beside it a JSON of the results that it was made from.
+    """Write the page, its charts, and a JSON file of the results beside the page.
 
     Args:
-        asked: questions.
+        asked: questions of the page.
         found: results of their cells and trunks.
         page: file of the page.
-        figures: folder of the pictures.
-        notes: Markdown that is put at the end where the file is there: what was tried where a goal is missed.
-        command: that made the results.
+        figures: folder of the charts.
+        notes: Markdown file that is appended if it exists: what was tried to meet goals that are missed.
+        command: the command that made the results.
 
     Returns:
-        What was written.
+        Paths of all files written.
     """
     answers = {question: _answer(question, found) for question in asked}
     drawn = []
@@ -49,7 +49,7 @@ def write(
 
 
 def summary(record: Record) -> Record:
-    """A result without the load of each kernel, the counts of each sample, and its trunk's own description."""
+    """A result without the loads of kernels and the counts of samples, and with the trunk's key for its description."""
     cell = {**record["cell"], "trunk": record["cell"]["trunk"] and StudyCell.from_json(record["cell"]["trunk"]).key}
     load = {name: value for name, value in record["load"].items() if name != "kernels"}
     rest = {name: value for name, value in record.items() if name != "samples"}

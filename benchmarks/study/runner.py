@@ -1,12 +1,11 @@
-"""Runs what is missing of a study, level by level: dense networks, then pruned ones, then quantized ones.
+"""Trains the cells that a study lacks, level by level: dense networks, then pruned ones, then quantized ones.
 
-The cells of a level go through joblib, so that whoever calls decides where they run:
+The cells of a level run through joblib, so that the caller decides where they run:
 
     with joblib.parallel_config(backend="dask"):
         run(cells, store, execute)
 
-Workers need the results folder: one machine, or a file system that all of them see. TensorFlow is imported in them
-alone.
+Workers need the results folder, so they run on one machine or share a file system. Only workers import TensorFlow.
 """
 
 from __future__ import annotations
@@ -26,16 +25,17 @@ from ese_models.tensorflow_startup import quiet_tensorflow
 
 _log = logging.getLogger(__name__)
 Execute = Callable[[StudyCell, Store], Record]
-"""Trains a cell, writes its model into the store and returns what its JSON shall say. It must be picklable."""
+"""Trains a cell, writes its model into the store and returns the values of its JSON file. It must be picklable."""
 THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
 
 @dataclass
 class Outcome:
-    """What became of a run.
+    """Outcome of a run.
 
     Attributes:
-        done: cells that have a result now and had none before. failed: cell -> the last line of its traceback.
+        done: cells that have a result now and had none before.
+        failed: last line of the traceback by cell.
         waiting: cells whose trunk failed.
     """
 
@@ -45,7 +45,7 @@ class Outcome:
 
 
 def missing(cells: Iterable[StudyCell], store: Store) -> list[StudyCell]:
-    """Cells without a result and all that they start from, trunks first; trunks of finished cells are not needed."""
+    """Cells without a result, and trunks without a result that they start from; trunks come first."""
     wanted = [cell for cell in cells if not store.done(cell)]
     return [cell for cell in with_trunks(wanted) if not store.done(cell)]
 
@@ -58,14 +58,14 @@ def run(
     costs: Mapping[StudyCell, float] | None = None,
     progress: Callable[[StudyCell, bool], None] = lambda _cell, _done: None,
 ) -> Outcome:
-    """Run the missing cells. A cell that fails leaves `<key>.error.txt` and does not stop the others.
+    """Run the missing cells. A cell that fails leaves a file `<key>.error.txt` and does not stop the others.
 
     Args:
-        cells: of the study.
-        store: where results are and go.
-        execute: trains one.
-        costs: expected seconds; of a level, the dearest cells start first.
-        progress: called after each cell, with whether it has a result.
+        cells: cells of the study.
+        store: store of the results.
+        execute: trains a cell.
+        costs: expected seconds; the most expensive cells of a level start first.
+        progress: called after each cell with the cell and whether it has a result.
     """
     from joblib import Parallel, delayed
 
@@ -88,12 +88,21 @@ def run(
 
 
 def attempt(cell: StudyCell, store: Store, execute: Execute) -> tuple[StudyCell, str]:
-    """Run one cell, in the worker: the cell and the last line of what went wrong, empty where nothing did."""
+    """Run one cell in a worker.
+
+    Args:
+        cell: the cell.
+        store: store of the results.
+        execute: trains the cell.
+
+    Returns:
+        The cell and the last line of its traceback, which is empty if it succeeded.
+    """
     start, processor = time.monotonic(), time.process_time()
     report = store.json_path(cell).with_suffix(".error.txt")
     try:
         values = execute(cell, store)
-    except Exception as error:  # noqa: BLE001 - the sweep goes on; the traceback is kept
+    except Exception as error:  # noqa: BLE001 - the run continues, and the traceback is written to a file
         text = "".join(traceback.format_exception(error))
         store.place(report, lambda path: path.write_text(text, encoding="utf-8"))
         return cell, text.strip().splitlines()[-1]
@@ -104,10 +113,10 @@ def attempt(cell: StudyCell, store: Store, execute: Execute) -> tuple[StudyCell,
 
 
 def execute(cell: StudyCell, store: Store) -> Record:
-    """Train a cell, write its model, and measure it, in the worker; see `training.train_cell`.
+    """Train a cell, write its model, and measure it, in a worker; see `training.train_cell`.
 
-    A process has one thread for TensorFlow, so that a machine runs as many cells as it has cores. What the environment
-    says goes before.
+    A process has one thread for TensorFlow, so that a machine runs as many cells as it has cores. Environment variables
+    that are set already stay as they are.
     """
     _prepare()
     from benchmarks.study.training import train_cell
@@ -116,7 +125,7 @@ def execute(cell: StudyCell, store: Store) -> Record:
 
 
 def measure_cell(cell: StudyCell) -> StageTime:
-    """Measure what cells of this kind cost; see `training.trial`."""
+    """Measure the cost of cells of this kind; see `training.trial`."""
     _prepare()
     from benchmarks.study.training import trial
 

@@ -1,4 +1,4 @@
-"""The results folder: one JSON and one model a cell. A file appears under its name only when it is complete."""
+"""The results folder, with a JSON file and a model for each cell. Files get their names when they are complete."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ Record = dict[str, Any]
 class Store:
     """Results of cells in a folder.
 
-    A cell is done when its JSON is there; its model, which cells that start from it need, is written before.
+    A cell is done when its JSON file exists. Its model, which cells that start from it need, is written before that.
     """
 
     folder: Path
 
     def json_path(self, cell: StudyCell) -> Path:
-        """<key>.json."""
+        """Path of the cell's result, <key>.json."""
         return self.folder / f"{cell.key}.json"
 
     def model_path(self, cell: StudyCell) -> Path:
-        """<key>.keras."""
+        """Path of the cell's model, <key>.keras."""
         return self.folder / f"{cell.key}.keras"
 
     def done(self, cell: StudyCell) -> bool:
-        """Whether the cell has its result."""
+        """Whether the cell has a result."""
         return self.json_path(cell).is_file()
 
     def read(self, cell: StudyCell) -> Record:
         """Result of a cell.
 
         Raises:
-            MissingError: it has none yet.
-            FormatError: the file is not this cell's.
+            MissingError: if it has none yet.
+            FormatError: if the file is not the result of this cell.
         """
         path = self.json_path(cell)
         if not path.is_file():
@@ -59,11 +59,11 @@ class Store:
         return record
 
     def found(self, cells: list[StudyCell]) -> dict[StudyCell, Record]:
-        """Results of those cells that have one."""
+        """Results of the cells that have one."""
         return {cell: self.read(cell) for cell in cells if self.done(cell)}
 
     def write(self, cell: StudyCell, values: Record) -> Record:
-        """Write a cell's result; returns the whole record."""
+        """Write a cell's result and return the whole record."""
         record = {"format": FORMAT, "key": cell.key, "cell": cell.to_json(), **values}
         self.place(
             self.json_path(cell), lambda path: path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
@@ -71,5 +71,5 @@ class Store:
         return record
 
     def place(self, path: Path, write: Callable[[Path], Any]) -> None:
-        """Let `write` make a file of this ending beside `path`, then give it its name."""
+        """Let `write` make a file with the suffix of `path` beside it, then rename the file to `path`."""
         write_by(path, write)

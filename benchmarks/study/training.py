@@ -1,4 +1,4 @@
-"""How a cell is trained and measured: the project's own stages, put together as the cell says."""
+"""Training and measurement of a cell, by the stages of `ese_models.training`."""
 
 from __future__ import annotations
 
@@ -40,26 +40,26 @@ NETWORKS = {
     "qlstmp-1024": Topology((1024,), projection=512, framewise=True),
     "qlstmp-8": Topology((8,), projection=4),
 }
-"""Networks other than the tasks' own, by the names that cells give them: ESE's layer, and a tiny one of its kind."""
+"""Further networks by the names that cells give them: ESE's layer, and a tiny network of the same kind."""
 TESTED = 32
-"""Test samples that a trial predicts."""
+"""Number of test samples that a trial predicts."""
 
 
 class Clock:
-    """Processor seconds of each epoch."""
+    """Measures the processor seconds of each epoch; it is called at the end of each epoch."""
 
     def __init__(self) -> None:
         self._last, self.epochs = time.process_time(), list[float]()
 
     def __call__(self, _epoch: int, _loss: float) -> None:
-        """An epoch is over."""
+        """Note the end of an epoch."""
         now = time.process_time()
         self.epochs.append(now - self._last)
         self._last = now
 
     @property
     def epoch(self) -> float:
-        """A typical epoch: the first one compiles."""
+        """Processor seconds of a typical epoch, without the first, which compiles."""
         return median(self.epochs[1:] or self.epochs)
 
 
@@ -67,11 +67,11 @@ def train_cell(cell: StudyCell, store: Store) -> Record:
     """Train a cell's network from its trunk's, write it into the store, and measure it on the test split.
 
     Returns:
-        metrics by name and which one counts, counts of each test sample, load of each kernel and of all, seconds of an
-        epoch, versions.
+        The cell's record: metrics by name and the name of the one that counts, counts for each test sample, load of
+        each kernel and of the network, size, seconds of an epoch, and versions.
 
     Raises:
-        UnsupportedError: the task, the network or an option is unknown.
+        UnsupportedError: if the task, the network or an option is unknown.
     """
     task = task_named(cell.task)
     data = data_of(cell.task)
@@ -95,7 +95,7 @@ def train_cell(cell: StudyCell, store: Store) -> Record:
 
 
 def trial(cell: StudyCell) -> StageTime:
-    """StageTime of a cell's kind: two epochs of a few batches, from random weights, and a part of the test split."""
+    """Measure the cost of a cell's kind by two epochs of a few batches, from random weights, and a few test samples."""
     task, data = task_named(cell.task), data_of(cell.task)
     start = time.process_time()
     recipe = task.dense if cell.trunk is None else task.tune if cell.stage == "quantized" else task.prune
@@ -120,7 +120,13 @@ def trial(cell: StudyCell) -> StageTime:
 
 
 def untrained(cell: StudyCell, task: Task, data: Dataset) -> Any:
-    """A dense network with a cell's layers and random weights."""
+    """A dense network with random weights.
+
+    Args:
+        cell: names the network.
+        task: the cell's task, which gives formats and layers.
+        data: gives the sizes of input and output.
+    """
     inputs = data.train.inputs
     return network(
         topology_of(cell, task),
@@ -135,7 +141,7 @@ def topology_of(cell: StudyCell, task: Task) -> Topology:
     """Layers of a cell's network.
 
     Raises:
-        UnsupportedError: there is no network of the cell's name.
+        UnsupportedError: if there is no network of the cell's name.
     """
     if cell.network and cell.network not in NETWORKS:
         raise UnsupportedError(f"network is {cell.network!r}; allowed: {', '.join(NETWORKS)}, or none for the task's")
@@ -144,14 +150,23 @@ def topology_of(cell: StudyCell, task: Task) -> Topology:
 
 @lru_cache(maxsize=1)
 def data_of(task: str) -> Dataset:
-    """A task's data, read once a process."""
+    """A task's data, which is read once in each process."""
     return task_named(task).load()
 
 
 def train(
     cell: StudyCell, task: Task, data: Dataset, trunk: Any, teacher: Any, clock: Callable[[int, float], None]
 ) -> Any:
-    """The network of a cell; `trunk` is what it starts from and may be trained further in place."""
+    """Train the network of a cell and return it.
+
+    Args:
+        cell: the cell.
+        task: its task.
+        data: the task's data.
+        trunk: the trunk's network, which may be changed; None to start from random weights.
+        teacher: the dense network whose outputs are targets as well.
+        clock: called after each epoch.
+    """
     if cell.trunk is None:
         return train_dense(
             data,
@@ -171,20 +186,34 @@ def train(
 
 
 def longer(cell: StudyCell, task: Task, data: Dataset, model: Any, clock: Callable[[int, float], None]) -> Any:
-    """A dense network, trained further: by dense-sparse-dense, or as long at the same rates without masks."""
+    """Train a dense network further, in place: by dense-sparse-dense, or with the same epochs and rates without masks.
+
+    Args:
+        cell: the cell, of stage "dsd" or "dense".
+        task: its task.
+        data: the task's data.
+        model: the trunk's network.
+        clock: called after each epoch.
+    """
     first = replace(task.dense, epochs=-(-cell.epochs // 2))
     last = replace(first, epochs=max(1, cell.epochs // 2), rate=first.rate / 10)
     if cell.stage == "dsd":
         dsd.train(model, data, DenseSparseDense(first, cell.density, last), cell.seed, clock)
         return model
-    rng = np.random.default_rng((cell.seed, 3))  # as dsd.train has it
+    rng = np.random.default_rng((cell.seed, 3))  # the same order of the data as in dsd.train
     for recipe in (first, last):
         fit(model, data.train, recipe, rng, progress=clock)
     return model
 
 
 def plan_of(cell: StudyCell, task: Task, model: Any) -> Plan:
-    """Compression plan of a pruned or quantized cell."""
+    """Compression plan of a pruned or quantized cell.
+
+    Args:
+        cell: the cell.
+        task: its task, which gives the recipes.
+        model: the network, whose kernels decide the default of the gap bits.
+    """
     pes = int(cell.option("pes", 8))
     rows = [interleave(name, len(matrix), pes) for name, matrix in matrices(model).items()]
     emphasis = (
@@ -208,9 +237,9 @@ def plan_of(cell: StudyCell, task: Task, model: Any) -> Plan:
 
 
 def stored(model: Any) -> Record:
-    """Exact size of a network, and how many times smaller than 32-bit floats it is, by the paper's stages.
+    """Exact size of a network as 32-bit floats, and its compression rates after the stages of Deep Compression.
 
-    One stream in Deep Compression's plain order, each kernel's index as wide as is cheapest.
+    Weights are one stream in the paper's order; each kernel's index has the width that costs least.
     """
     size = compression_report.report(of_model(model))[-1]
     return {
@@ -221,7 +250,7 @@ def stored(model: Any) -> Record:
 
 
 def loads(model: Any, cell: StudyCell) -> Record:
-    """Load of each kernel and of the whole network, counted on its codes as the engine counts: padding included."""
+    """Load of each kernel and of the network, counted on the codes as the engine counts them, padding included."""
     if cell.family == "none" or cell.stage == "dsd":
         return {}
     pes = int(cell.option("pes", 8))

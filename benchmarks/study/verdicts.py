@@ -1,4 +1,4 @@
-"""Answers to the five questions: tables, goals and charts, each a function of the results alone."""
+"""Answers to the five questions: tables, goals and charts, computed from the results."""
 
 from __future__ import annotations
 
@@ -19,7 +19,15 @@ ESE_WEIGHTS = 3_248_128
 
 @dataclass(frozen=True)
 class Chart:
-    """A line chart: file name, title, labels of x, titles of both axes, a line a series."""
+    """A line chart.
+
+    Attributes:
+        name: file name.
+        title: title of the chart.
+        labels: labels of the x axis.
+        axes: titles of both axes.
+        series: values of each line by its name.
+    """
 
     name: str
     title: str
@@ -30,7 +38,15 @@ class Chart:
 
 @dataclass(frozen=True)
 class Answer:
-    """Header and rows of a table, goals, remarks that stand above the table, and charts."""
+    """Answer to a question.
+
+    Attributes:
+        header: header of the table.
+        rows: rows of the table.
+        goals: judged goals.
+        remarks: lines above the table.
+        charts: charts below it.
+    """
 
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -40,7 +56,7 @@ class Answer:
 
 
 def deep_compression(cells: Sequence[StudyCell], found: Results) -> Answer:
-    """Question 1."""
+    """Answer to question 1."""
     figures = CellMetrics(found)
     parts = {stage: [cell for cell in cells if cell.stage == stage] for stage in ("dense", "pruned", "quantized")}
     errors = {
@@ -71,7 +87,7 @@ def deep_compression(cells: Sequence[StudyCell], found: Results) -> Answer:
 
 
 def balance(cells: Sequence[StudyCell], found: Results) -> Answer:
-    """Question 2."""
+    """Answer to question 2."""
     figures = CellMetrics(found)
     dense = [cell for cell in cells if cell.trunk is None]
     longer = [cell for cell in cells if cell.stage == "dense" and cell.trunk is not None]
@@ -156,7 +172,7 @@ def _density_chart(
 
 
 def ternary(cells: Sequence[StudyCell], found: Results) -> Answer:
-    """Question 3."""
+    """Answer to question 3."""
     figures = CellMetrics(found)
     metric, lower = _metric(found)
     codes = {code: [cell for cell in cells if cell.weights == code] for code in ("int4", "ternary", "twn", "ttq")}
@@ -185,7 +201,7 @@ def ternary(cells: Sequence[StudyCell], found: Results) -> Answer:
 
 
 def dense_sparse_dense(cells: Sequence[StudyCell], found: Results) -> Answer:
-    """Question 4."""
+    """Answer to question 4."""
     figures = CellMetrics(found)
     rows, goals = [], []
     for task in dict.fromkeys(cell.task for cell in cells):
@@ -207,7 +223,7 @@ def dense_sparse_dense(cells: Sequence[StudyCell], found: Results) -> Answer:
 
 
 def large(cells: Sequence[StudyCell], found: Results) -> Answer:
-    """Question 5."""
+    """Answer to question 5."""
     figures = CellMetrics(found)
     metric, _ = _metric(found)
     rows = []
@@ -247,7 +263,7 @@ def _lstm_weights(record: Record) -> list[int]:
 
 
 def _metric(found: Results) -> tuple[str, bool]:
-    """The metric that counts, and whether less is better."""
+    """Name of the metric that counts, and whether lower is better."""
     for record in found.values():
         return str(record["metric"]), bool(record["lower"])
     return "accuracy", False

@@ -1,4 +1,4 @@
-"""Why tests of hls4ml's that fail with backend ESE do, as found by reading them; own_tests.py shows it."""
+"""Causes of the failures of hls4ml's tests with backend ESE, found by reading the tests; own_tests.py shows them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,17 @@ CAUSES: tuple[tuple[str, str, str, str], ...] = (
     ("test_stream_clone.py", "test_multi_clone", "Mismatched", CLONES),
     ("test_stream_clone.py", "test_clone_precision_inheritance", "clone_inp", NODE),
 )
-"""File, function, pattern of the message, cause."""
+"""File, function, pattern of the message, and cause."""
 
 
 def cause_of(file: str, function: str, message: str) -> str:
-    """The known cause of a result beside its message; empty for none."""
+    """The message with its known cause; empty if no cause is known.
+
+    Args:
+        file: name of the test file.
+        function: name of the test function.
+        message: of the failure.
+    """
     for in_file, in_function, pattern, cause in CAUSES:
         if (in_file, in_function) == (file, function) and re.search(pattern, message):
             return f"{message}: {cause}"

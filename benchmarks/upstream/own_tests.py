@@ -2,10 +2,11 @@
 
     python -m benchmarks.upstream.own_tests HLS4ML
 
-HLS4ML is a checkout or an unpacked source distribution of hls4ml of the installed version. Its test files are copied
-into a temporary folder and run there, in one process, with `plugin`; a test that fails runs again with the
-backend that it was written for. Results are kept in build/ as they come: `--keep` goes on where one ended. Run by the
-Python of `make test-classic`, it says what Keras 2 says: docs/hls4ml-tests-keras2.md.
+HLS4ML is a checkout or an unpacked source distribution of hls4ml in the installed version. Its test files are copied
+into a temporary folder and run there, in one process, with the plugin `pytest_plugin`. A test that fails runs again
+with the backend that it was written for. Results are added to a file in build/ one by one, so that `--keep` can
+continue an interrupted run. With the Python of `make test-classic`, which has Keras 2, the page is
+docs/hls4ml-tests-keras2.md.
 """
 
 from __future__ import annotations
@@ -45,10 +46,16 @@ OUTCOMES = ("passed", "refused", "failed", "not applicable", "not run")
 
 @dataclass(frozen=True)
 class TestOutcome:
-    """One test.
+    """Outcome of one test.
 
     Attributes:
-        outcome: one of OUTCOMES. message: its first line. vitis: its outcome with Vitis, of a failed test only.
+        file: name of the test file.
+        function: name of the test function.
+        id: the test's pytest id.
+        outcome: one of OUTCOMES.
+        message: first line of the error or reason.
+        seconds: time of the test.
+        vitis: outcome and message with Vitis, if the test failed and was run again.
     """
 
     file: str
@@ -62,7 +69,16 @@ class TestOutcome:
 
 @dataclass(frozen=True)
 class OutcomeRow:
-    """Tests of one function that ended alike."""
+    """Tests of one function that ended alike, as a row of the page.
+
+    Attributes:
+        file: name of the test file.
+        function: name of the test function.
+        outcome: one of OUTCOMES.
+        count: number of the tests.
+        parameters: parameters that all of them share.
+        why: message or cause.
+    """
 
     file: str
     function: str
@@ -76,7 +92,8 @@ def tests_of(source: Path) -> Path:
     """The folder of tests in hls4ml's source.
 
     Raises:
-        click.ClickException: there is none, it is of another version, or it has files that nobody has decided on.
+        click.ClickException: if there is no such folder, if the source is of another version, or if a test file is in
+            neither IN_SCOPE nor OUT_OF_SCOPE.
     """
     folder = source / "test" / "pytest"
     if not folder.is_dir():
@@ -84,7 +101,9 @@ def tests_of(source: Path) -> Path:
     differs = difference(source)
     if differs:
         wanted = version("hls4ml")
-        raise click.ClickException(f"{differs} of {source} is not that of the installed {wanted}: check out v{wanted}")
+        raise click.ClickException(
+            f"{differs} of {source} differs from the installed hls4ml {wanted}: check out v{wanted}"
+        )
     unknown = {path.name for path in folder.glob("test_*.py")} - set(IN_SCOPE) - set(OUT_OF_SCOPE)
     if unknown:
         raise click.ClickException(
@@ -94,7 +113,7 @@ def tests_of(source: Path) -> Path:
 
 
 def difference(source: Path) -> str:
-    """The first module of the source tree that the installed package has not, or has otherwise; empty for none."""
+    """The first module of the source tree that the installed package lacks or that differs; empty if there is none."""
     installed = find_spec("hls4ml")
     assert installed is not None and installed.origin is not None
     package = Path(installed.origin).parent
@@ -106,7 +125,15 @@ def difference(source: Path) -> str:
 
 
 def run(tests: Path, backend: str, names: list[str], options: list[str], timeout: int) -> None:
-    """Run test files in a temporary folder, in one process; results are added to RECORDS as they come."""
+    """Run test files in a temporary folder, in one process. Each result is added to RECORDS when the test ends.
+
+    Args:
+        tests: folder of the test files.
+        backend: backend to use; empty for the tests' own.
+        names: names of the test files.
+        options: further options of pytest.
+        timeout: seconds for each test.
+    """
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "test" / "pytest"
         folder.mkdir(parents=True)
@@ -123,7 +150,7 @@ def run(tests: Path, backend: str, names: list[str], options: list[str], timeout
 
 
 def records(backend: str) -> dict[str, dict[str, Any]]:
-    """What was recorded last of each test."""
+    """The last record of each test with a backend, by the test's id."""
     if not RECORDS.exists():
         return {}
     entries = [json.loads(line) for line in RECORDS.read_text(encoding="utf-8").splitlines()]
@@ -131,14 +158,14 @@ def records(backend: str) -> dict[str, dict[str, Any]]:
 
 
 def listed(name: str, ids: list[str]) -> str:
-    """Write ids to a file; its path."""
+    """Write ids to a file in RESULTS, and return its path."""
     path = RESULTS / name
     path.write_text("\n".join(ids), encoding="utf-8")
     return str(path)
 
 
 def results() -> list[TestOutcome]:
-    """All results, with what failed run again with Vitis."""
+    """All results with ESE; failed tests have their outcome with Vitis."""
     stock = records("")
     found = []
     for entry in records("ESE").values():
@@ -150,7 +177,7 @@ def results() -> list[TestOutcome]:
 
 
 def rows_of(results: list[TestOutcome]) -> list[OutcomeRow]:
-    """Results by function, outcome and reason."""
+    """Results grouped by function, outcome and reason."""
     groups: dict[tuple[str, str, str, str], list[TestOutcome]] = {}
     for result in results:
         outcome, why = judged(result)
@@ -166,7 +193,7 @@ def rows_of(results: list[TestOutcome]) -> list[OutcomeRow]:
 
 
 def judged(result: TestOutcome) -> tuple[str, str]:
-    """Outcome and reason as the page gives them: a test that fails with Vitis as well says nothing about ESE."""
+    """Outcome and reason for the page. A test that fails with Vitis as well is not applicable."""
     if result.outcome == "failed" and result.vitis.startswith("failed"):
         own = _plain(result.vitis.removeprefix("failed "))
         return "not applicable", f"fails with the backend replaced too: {own}"
@@ -177,19 +204,19 @@ def judged(result: TestOutcome) -> tuple[str, str]:
 
 
 def _plain(message: str) -> str:
-    """A message without Keras's running numbers and without the value of a reuse factor."""
+    """A message without the numbers that Keras appends to names and without the value of a reuse factor."""
     return re.sub(r"(ReuseFactor'\] is )\d+", r"\1N", re.sub(r"_\d+(?=['\s])", "", message))
 
 
 def common(results: list[TestOutcome]) -> str:
-    """The parameters of a group: those that all its tests have, or each test's where they are few."""
+    """The parameters that all tests of a group have, except the backend."""
     sets = [re.sub(r".*\[|\]$", "", result.id).split("-") for result in results]
     same = [word for word in sets[0] if all(word in words for words in sets[1:]) and word not in ("Vitis", "Vivado")]
     return ", ".join(same)
 
 
 def versions() -> dict[str, str]:
-    """Of those of PACKAGES that are installed."""
+    """Versions of the installed packages among PACKAGES."""
     found = {}
     for name in PACKAGES:
         with contextlib.suppress(PackageNotFoundError):
@@ -198,7 +225,7 @@ def versions() -> dict[str, str]:
 
 
 def page(results: list[TestOutcome]) -> str:
-    """The page's text."""
+    """The text of the page."""
     totals = Counter(judged(result)[0] for result in results)
     return filled(
         Path(__file__).with_name("own_tests.md.jinja"),
@@ -216,10 +243,12 @@ def page(results: list[TestOutcome]) -> str:
 
 @click.command()
 @click.argument("source", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--only", multiple=True, type=click.Choice(IN_SCOPE), help="Run these files alone.")
+@click.option("--only", multiple=True, type=click.Choice(IN_SCOPE), help="Run only this file; repeatable.")
 @click.option("--keep", is_flag=True, help="Run only what has no result in build/ yet.")
-@click.option("--sample", default=0, show_default=True, help="Tests of a function at most; 0 for all.")
-@click.option("--page-only", is_flag=True, help="Run nothing; write the page from the results there are.")
+@click.option(
+    "--sample", default=0, show_default=True, help="Most tests of each function, chosen at random; 0 for all."
+)
+@click.option("--page-only", is_flag=True, help="Run nothing; write the page from the results in build/.")
 @click.option("--timeout", default=180, show_default=True, help="Seconds for each test.")
 def main(source: Path, only: tuple[str, ...], keep: bool, sample: int, page_only: bool, timeout: int) -> None:
     """Run the tests of hls4ml's SOURCE and write the page and its JSON."""
@@ -238,7 +267,7 @@ def main(source: Path, only: tuple[str, ...], keep: bool, sample: int, page_only
             run(tests, "", files, [f"--own-only={listed('only', failed)}"], timeout)
     found = results()
     if not found:
-        raise click.ClickException(f"no test was run; see {RESULTS}")
+        raise click.ClickException(f"no test has a result; see the logs in {RESULTS}")
     out = ROOT / "docs" / f"{NAME}.md"
     write(out, page(found))
     lines = ",\n".join(json.dumps(asdict(result)) for result in found)

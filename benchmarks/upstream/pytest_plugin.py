@@ -1,6 +1,6 @@
-"""A pytest plugin: hls4ml's own tests with another backend in place of Vitis.
+"""A pytest plugin that runs hls4ml's own tests with another backend in place of Vitis.
 
-Loaded with `-p benchmarks.upstream.pytest_plugin` (own_tests.py). The tests' files stay as they are: the value of their
+own_tests.py loads it with `-p benchmarks.upstream.pytest_plugin`. The test files are not changed: the value of their
 parameter `backend` is replaced when they are collected, and one line of JSON is written for each test.
 """
 
@@ -17,20 +17,20 @@ import pytest
 from ese_host.errors import CapacityError, UnsupportedError
 
 REPLACED = ("Vitis", "Vivado")
-"""Values that are replaced: the first that a test function has."""
+"""Backends that are replaced: of each test function, the first of these that it has."""
 BACKENDS = (*REPLACED, "Quartus", "oneAPI", "Catapult")
 DETAILS = ("Mismatched elements", "Max absolute difference")
 
 
 class StandIn(str):
-    """A backend's name that compares equal to the one it stands for as well, so that tests take its branch."""
+    """A backend's name that also equals the name it stands for, so that tests take the branch of that backend."""
 
     stands_for: str
 
     def __new__(cls, name: str, stands_for: str) -> StandIn:
-        made = super().__new__(cls, name)
-        made.stands_for = stands_for
-        return made
+        stand_in = super().__new__(cls, name)
+        stand_in.stands_for = stands_for
+        return stand_in
 
     def __eq__(self, other: object) -> bool:
         return str(self) == other or self.stands_for == other
@@ -43,24 +43,26 @@ class StandIn(str):
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the plugin's options."""
     group = parser.getgroup("own tests")
-    group.addoption("--own-backend", default="", help="the backend to put in place; without it the tests keep theirs")
+    group.addoption("--own-backend", default="", help="backend to use instead; without it the tests keep theirs")
     group.addoption("--own-record", help="file to which one line of JSON is added for each test")
-    group.addoption("--own-only", help="file of test ids, one a line: run these alone")
-    group.addoption("--own-done", help="file of test ids, one a line: leave these out")
+    group.addoption("--own-only", help="file of test ids, one in each line: run only these")
+    group.addoption("--own-done", help="file of test ids, one in each line: leave these out")
     group.addoption(
-        "--own-sample", type=int, default=0, help="run so many tests of a function at most, chosen at random"
+        "--own-sample", type=int, default=0, help="most tests of each function, chosen at random; 0 for all"
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    """Start recording, if a file is given."""
     if config.getoption("--own-record"):
         _add_missing_layers()
         config.pluginmanager.register(Recorder(config), "own-tests-recorder")
 
 
 def _add_missing_layers() -> None:
-    """Layers of Keras 2 that Keras 3 dropped and that the tests import: without them a whole file is not collected."""
+    """Add layers of Keras 2 that Keras 3 lacks and that test files import, which could not be collected otherwise."""
     import keras
 
     if not hasattr(keras.layers, "ThresholdedReLU"):
@@ -78,21 +80,21 @@ def _add_missing_layers() -> None:
 
 
 def chosen_backend(items: list[Any], like: Any) -> str | None:
-    """The backend to replace among the tests of one function; None where there is none."""
+    """The backend to replace in the tests of one function; None if there is none."""
     same = [item for item in items if (item.path, item.originalname) == (like.path, like.originalname)]
     values = {backend_of(item) for item in same}
     return next((name for name in REPLACED if name in values), None)
 
 
 def backend_of(item: Any) -> Any:
-    """The backend among an item's parameters: `backend`, or part of what a fixture gets; None without any."""
+    """The backend among a test's parameters: `backend`, or part of a fixture's tuple; None if there is none."""
     params = item.callspec.params if hasattr(item, "callspec") else {}
     tuples = [value for value in params.values() if isinstance(value, tuple)]
     return params.get("backend", next((part for value in tuples for part in value if part in BACKENDS), None))
 
 
 def replace_backend(item: Any, name: str) -> None:
-    """Put another backend in its place."""
+    """Replace the backend of a test."""
     params, stands_for = item.callspec.params, backend_of(item)
     for key, value in params.items():
         if key == "backend":
@@ -102,7 +104,7 @@ def replace_backend(item: Any, name: str) -> None:
 
 
 def sampled(items: list[Any], size: int) -> list[Any]:
-    """At most `size` items of each function, always the same ones; 0 for all."""
+    """At most `size` tests of each function, the same on every call; all of them if `size` is 0."""
     functions: dict[str, list[Any]] = {}
     for item in items:
         functions.setdefault(f"{item.path.name}::{item.originalname}", []).append(item)
@@ -114,7 +116,7 @@ def sampled(items: list[Any], size: int) -> list[Any]:
 
 
 class Recorder:
-    """Chooses tests, replaces backends, writes results."""
+    """Chooses tests, replaces their backends, and writes their results."""
 
     def __init__(self, config: pytest.Config) -> None:
         self.backend: str = config.getoption("--own-backend")
@@ -126,6 +128,14 @@ class Recorder:
         self.done = set(Path(done).read_text(encoding="utf-8").splitlines()) if done else set()
 
     def write(self, item: Any, outcome: str, message: str = "", seconds: float = 0.0) -> None:
+        """Add the result of a test to the record.
+
+        Args:
+            item: the test.
+            outcome: one of own_tests.OUTCOMES.
+            message: first line of the error or reason.
+            seconds: time of the test.
+        """
         found = {"file": item.path.name, "function": item.originalname, "id": item.nodeid, "backend": self.backend}
         found |= {"outcome": outcome, "message": message, "seconds": round(seconds, 2)}
         with self.path.open("a", encoding="utf-8") as out:
@@ -133,6 +143,7 @@ class Recorder:
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[Any]) -> None:
+        """Keep the tests to run, with the backend replaced; record the others."""
         asked = [item for item in items if item.nodeid not in self.done]
         if self.only is not None:
             asked = [item for item in asked if item.nodeid in self.only]
@@ -157,7 +168,7 @@ class Recorder:
         items[:] = kept
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """A file that cannot be imported, or skips all its tests, is one result."""
+        """Record a file that cannot be imported, or that skips all its tests, as one result."""
         if report.skipped and report.nodeid.endswith(".py") and report.nodeid not in self.done:
             assert isinstance(report.longrepr, tuple)
             self._write_file(report.nodeid, f"skipped by the file: {report.longrepr[2].removeprefix('Skipped: ')}")
@@ -173,7 +184,7 @@ class Recorder:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self) -> None:
-        """The same random weights and inputs each time; note whether a backend is asked to convert."""
+        """Seed the random numbers, and note whether the test converts with the backend."""
         import keras
         from hls4ml.backends import get_backend
 
@@ -191,6 +202,7 @@ class Recorder:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: Any, call: Any) -> Generator[None, Any, Any]:
+        """Record the result of a test."""
         report = yield
         if report.skipped:
             self.write(item, "not applicable", f"skipped by the test: {call.excinfo.value}")
@@ -207,7 +219,7 @@ class Recorder:
 
 
 def first_line(error: BaseException) -> str:
-    """What an error says in one line; of numpy's comparisons the counts."""
+    """An error in one line; for numpy's comparisons, the counts of mismatches."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [""]
     details = [line for line in lines if line.startswith(DETAILS)]
     text = "; ".join(details) if details else lines[0]

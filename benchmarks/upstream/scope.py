@@ -1,4 +1,4 @@
-"""Which files of hls4ml's own tests run with backend ESE, and why the others do not."""
+"""The files of hls4ml's own tests that run with backend ESE, and the reasons why the others do not."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ IN_SCOPE = (
     "test_trace.py",
     "test_transpose_concat.py",
 )
-"""Files with tests of recurrent layers, QKeras, Dense, activations, normalization, and what lies between them."""
+"""Files with tests of recurrent layers, QKeras, Dense, activations, normalization, and the layers between them."""
 
 CONVOLUTION = "convolution, pooling and image layers"
 PYTORCH = "PyTorch models"

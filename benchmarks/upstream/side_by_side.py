@@ -1,9 +1,9 @@
-"""Backend ESE beside hls4ml's own Vitis backend on the same models: docs/side-by-side.md.
+"""Backend ESE beside hls4ml's own Vitis backend, on the same models: docs/side-by-side.md.
 
     python -m benchmarks.upstream.side_by_side [--demo build/demo/ternary.keras]
 
-Each backend converts each model in a process of its own. Agreement, times and bytes are measured; what neither can
-measure without a vendor's tool is modelled, and labelled so.
+Each backend converts each model in a process of its own. Agreement, times and bytes are measured. Figures that cannot
+be measured without a vendor's tool are modelled, and labelled as modelled.
 """
 
 from __future__ import annotations
@@ -33,19 +33,21 @@ WITHOUT_INPUT_QUANTIZER = "fixed<16,6>"
 
 @dataclass(frozen=True)
 class ComparedModel:
-    """A model and how the page calls it."""
+    """A model of the comparison: its title on the page, and the function that makes it; only the demo uses the path."""
 
     title: str
     make: Callable[[Path], Any]
 
 
 def hard_classifier(_: Path) -> Any:
+    """A QLSTM classifier with hard activations."""
     from support.plugin_models import classifier
 
     return classifier(units=16)
 
 
 def smooth_classifier(_: Path) -> Any:
+    """A QLSTM classifier with Keras's tanh and sigmoid, and without a state quantizer."""
     import keras
 
     from support.plugin_models import chain, dense, lstm
@@ -55,11 +57,12 @@ def smooth_classifier(_: Path) -> Any:
     model = chain(layer, dense(3), softmax, shape=(12, 8), source=None)
     for variable in model.weights:
         if variable.path.endswith("bias"):
-            variable.assign(np.zeros(variable.shape))  # random biases would make one class win nearly always
+            variable.assign(np.zeros(variable.shape))  # with random biases one class would nearly always win
     return model
 
 
 def quantized_mlp(_: Path) -> Any:
+    """Two QDense layers with a quantized ReLU between them."""
     import keras
     from qkeras import QActivation, quantized_relu
 
@@ -72,12 +75,14 @@ def quantized_mlp(_: Path) -> Any:
 
 
 def one_layer(_: Path) -> Any:
+    """One QDense layer."""
     from support.plugin_models import chain, dense
 
     return chain(dense(5), shape=(64,), source=None)
 
 
 def keras_lstm(_: Path) -> Any:
+    """A Keras LSTM classifier without quantizers."""
     import keras
 
     from support.plugin_models import fill
@@ -87,6 +92,7 @@ def keras_lstm(_: Path) -> Any:
 
 
 def demo(path: Path) -> Any:
+    """The compressed network of `make demo`."""
     from ese_hls.frontend import load_model
 
     return load_model(path)
@@ -103,7 +109,13 @@ CASES = {
 
 
 def measure(backend: str, case: str, path: Path) -> dict[str, Any]:
-    """Convert, compile and run one model through one backend, here."""
+    """Convert, compile and run one model by one backend in this process, and return its figures.
+
+    Args:
+        backend: a key of BACKENDS.
+        case: a key of CASES.
+        path: file of the demo's model.
+    """
     import hls4ml
 
     model = CASES[case].make(path)
@@ -143,7 +155,7 @@ def measure(backend: str, case: str, path: Path) -> dict[str, Any]:
 
 
 def of_engine(graph: Any, shape: list[int]) -> dict[str, float]:
-    """Latency by the cycle model and DSPs by the resource model."""
+    """Latency of an ESE graph by the cycle model, and its DSPs by the resource model."""
     from ese_hls.backend.backend import conversion_of, project_of
     from ese_hls.project import Project
     from ese_host.bundle import read_image
@@ -158,7 +170,7 @@ def of_engine(graph: Any, shape: list[int]) -> dict[str, float]:
 
 
 def of_stock(graph: Any) -> dict[str, float]:
-    """Non-zero weights over ReuseFactor: the multipliers that hls4ml's latency strategy may use."""
+    """Multipliers that hls4ml's latency strategy may use: non-zero weights over ReuseFactor."""
     count = 0.0
     for node in graph.get_layers():
         for name, weight in node.weights.items():
@@ -168,7 +180,13 @@ def of_stock(graph: Any) -> dict[str, float]:
 
 
 def child(backend: str, case: str, path: Path) -> dict[str, Any]:
-    """The measurements of one case, or why there are none: the first line of the error."""
+    """Run `measure` in a process of its own; return its figures, or {"failed": first line of the error}.
+
+    Args:
+        backend: a key of BACKENDS.
+        case: a key of CASES.
+        path: file of the demo's model.
+    """
     command = [sys.executable, "-m", "benchmarks.upstream.side_by_side"]
     command += ["--one", backend, case, "--demo", str(path.resolve())]
     try:
@@ -183,11 +201,17 @@ def child(backend: str, case: str, path: Path) -> dict[str, Any]:
 
 
 def one(backend: str, case: str, path: Path) -> dict[str, Any]:
-    """`measure`, with what stops it as a result; hls4ml's own output goes to standard error."""
+    """Call `measure`, and return its figures or {"failed": error}; hls4ml's output goes to standard error.
+
+    Args:
+        backend: a key of BACKENDS.
+        case: a key of CASES.
+        path: file of the demo's model.
+    """
     with contextlib.redirect_stdout(sys.stderr):
         try:
             return measure(backend, case, path)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is the result
+        except Exception as error:  # noqa: BLE001 - any error is the result of the case
             return {"failed": f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"}
 
 
@@ -201,11 +225,11 @@ COLUMNS: tuple[tuple[str, str, str, bool | None], ...] = (
     ("latency_us", "latency us (modelled)", "{:.2f}", False),
     ("multipliers", "multipliers (modelled)", "{:.0f}", False),
 )
-"""Measurement, heading, format, and whether more is better; None where it is no merit."""
+"""Key of the figure, heading, format, and whether more is better; None if neither is."""
 
 
 def losses(results: dict[str, dict[str, dict[str, Any]]]) -> list[str]:
-    """Where both have a figure and ours is not at least as good."""
+    """A line for each figure of both backends in which ESE is not at least as good."""
     found = []
     for case, both in results.items():
         ours, theirs = both["ESE"], both["Vitis"]
@@ -223,7 +247,7 @@ def losses(results: dict[str, dict[str, dict[str, Any]]]) -> list[str]:
 
 
 def rows(results: dict[str, dict[str, dict[str, Any]]]) -> list[list[str]]:
-    """Cells of the table."""
+    """Cells of the page's table, row by row."""
     found = []
     for case, both in results.items():
         for backend, name in BACKENDS.items():
@@ -240,9 +264,20 @@ def rows(results: dict[str, dict[str, dict[str, Any]]]) -> list[list[str]]:
 
 
 @click.command()
-@click.option("--one", "only", nargs=2, help="Measure one backend and case here and print JSON.")
-@click.option("--demo", "path", type=click.Path(path_type=Path), default=ROOT / "build" / "demo" / "ternary.keras")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), default=ROOT / "docs" / "side-by-side.md")
+@click.option("--one", "only", nargs=2, help="Backend and case: measure only these in this process and print JSON.")
+@click.option(
+    "--demo",
+    "path",
+    type=click.Path(path_type=Path),
+    default=ROOT / "build" / "demo" / "ternary.keras",
+    help="Model of the demo.",
+)
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=ROOT / "docs" / "side-by-side.md",
+    help="Page to write.",
+)
 def main(only: tuple[str, str] | None, path: Path, out: Path) -> None:
     """Measure all models and write docs/side-by-side.md."""
     if only is not None:

@@ -117,7 +117,7 @@ def test_rows_group_what_ended_alike() -> None:
     ("module", "test", "message"),
     [
         ("", "", "{} has no test/pytest; give a checkout of hls4ml {}"),
-        ("other", "", "hls4ml/types.py of {0} is not that of the installed {1}: check out v{1}"),
+        ("other", "", "hls4ml/types.py of {0} differs from the installed hls4ml {1}: check out v{1}"),
         (
             None,
             "test_new.py",

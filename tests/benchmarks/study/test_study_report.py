@@ -174,7 +174,9 @@ def test_an_error_over_utterances_needs_one_seed_and_its_utterances() -> None:
 def test_one_question_alone_and_none_at_all(tmp_path: Path) -> None:
     text = page(tmp_path, worse, arguments=["--question", 4])
     assert re.findall(r"^## (\d)", text, re.MULTILINE) == ["4"]
-    with pytest.raises(MissingError, match=r"has no result of grid 'tiny'; `ese4ml study run --grid tiny` makes them$"):
+    with pytest.raises(
+        MissingError, match=r"has no result of grid 'tiny'; make them with `ese4ml study run --grid tiny`$"
+    ):
         page(tmp_path, lambda _: None, arguments=["--grid", "tiny"])
 
 
@@ -208,9 +210,9 @@ def test_costs_are_measured_once_a_kind_and_listed(tmp_path: Path) -> None:
     assert listed["unmeasured"] == 0 and listed["hours"] == pytest.approx(costs.hours(cells, prices, 2))
     assert [row["key"] for row in listed["cells"]] == [cell.key for cell in cells]
     plain = CliRunner().invoke(study, ["list", "--results", str(tmp_path / "none")]).stdout.splitlines()
-    assert plain[0].split()[:2] == ["?", "s"] and plain[-1].endswith("unmeasured: `ese4ml study measure`")
+    assert plain[0].split()[:2] == ["?", "s"] and plain[-1].endswith("of unknown cost: run `ese4ml study measure`")
     costs.path(store).write_text("[]")
     with pytest.raises(
-        FormatError, match=r"epochs\.json is no table of costs \(.*\); `ese4ml study measure` makes it$"
+        FormatError, match=r"epochs\.json is not a table of costs \(.*\); remove it and run `ese4ml study measure`$"
     ):
         costs.read(store)

@@ -176,5 +176,7 @@ def test_an_interrupted_write_leaves_nothing(store: Store) -> None:
 def test_unsound_cells_are_refused(make: Callable[[], object], message: str) -> None:
     with pytest.raises(UnsupportedError, match=message):
         make()
-    with pytest.raises(FormatError, match=r"^\{'task': 1\} is no study cell \('trunk'\); train it again$"):
+    with pytest.raises(
+        FormatError, match=r"^\{'task': 1\} does not describe a cell of the study \('trunk'\); train it again$"
+    ):
         StudyCell.from_json({"task": 1})

@@ -112,7 +112,7 @@ def test_the_command_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytes
     words = ["run", "--results", str(tmp_path), "--grid", "tiny", "--question", "1", "--jobs", "1"]
     failed = CliRunner().invoke(cli.study, words).exception
     assert isinstance(failed, cli.StudyError)
-    assert str(failed).startswith("1 cells failed and 0 wait for them; the first, digits-quantized-")
+    assert str(failed).startswith("1 cells failed and 0 wait for them. The first is digits-quantized-")
     assert "ValueError: no such code; see " in str(failed)
     monkeypatch.setattr(cli, "execute", lambda cell, _store: {"again": cell.seed})
     assert CliRunner().invoke(cli.study, words).stdout == "1 cells trained, 5 were done already\n"
