@@ -70,12 +70,12 @@ class AccuracyCase:
 
 def cases(seed: int, curve: bool) -> list[AccuracyCase]:
     """The networks of a seed; with `curve` those of the other densities as well."""
-    found = [AccuracyCase(seed)]
-    found += [AccuracyCase(seed, family, code, 0.1) for family in FAMILIES for code in CODES]
+    listed = [AccuracyCase(seed)]
+    listed += [AccuracyCase(seed, family, code, 0.1) for family in FAMILIES for code in CODES]
     if curve:
-        found += [AccuracyCase(seed, "gap-aware", code, 0.1, even=True) for code in CODES]
-        found += [AccuracyCase(seed, "gap-aware", code, d) for d in DENSITIES if d != 0.1 for code in CODES]
-    return found
+        listed += [AccuracyCase(seed, "gap-aware", code, 0.1, even=True) for code in CODES]
+        listed += [AccuracyCase(seed, "gap-aware", code, d) for d in DENSITIES if d != 0.1 for code in CODES]
+    return listed
 
 
 def train_seed(seed: int, curve: bool, folder: Path) -> list[dict[str, Any]]:

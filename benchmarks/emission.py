@@ -112,8 +112,8 @@ def child(*arguments: str) -> dict[str, float]:
     """Run this module with these arguments in a process of its own, and return the JSON that it prints."""
     command = [sys.executable, "-m", "benchmarks.emission", *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=900)
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return figures
 
 
 @click.command()

@@ -63,7 +63,7 @@ def ours(pes: int) -> dict[str, Any]:
     network = ese_layer(pes)
     start = time.perf_counter()
     design = fit_design.choose_design(network, pes=pes)
-    made = image.parse(np.frombuffer(encoder.encode(network, design), dtype="<u4"), design)
+    checked = image.parse(np.frombuffer(encoder.encode(network, design), dtype="<u4"), design)
     encoded = time.perf_counter() - start
     start = time.perf_counter()
     library = compiled_engine.library(design)
@@ -72,14 +72,14 @@ def ours(pes: int) -> dict[str, Any]:
     shape = AnswerShape.of(network)
     with EmulatedEngine(library) as engine:
         compiled_engine.load(engine, network, design)
-        request = packets.run_packet(made.image_id, list(frames), network.source)
+        request = packets.run_packet(checked.image_id, list(frames), network.source)
         engine.packet(request, shape.words([STEPS], False))
         start = time.process_time()
         answer = engine.packet(request, shape.words([STEPS], False))
         seconds = time.process_time() - start
-        compared = compiled_engine.compare(engine, network, made, frames[:, :4])
+        compared = compiled_engine.compare(engine, network, checked, frames[:, :4])
     counted = packets.read_trailer(answer).cycles
-    assert counted == cycles.account(made, design, STEPS).total
+    assert counted == cycles.account(checked, design, STEPS).total
     return {
         "encode_seconds": encoded,
         "compile_seconds": compiled,

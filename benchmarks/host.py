@@ -71,8 +71,10 @@ class LatencyRow:
         """
         engine, host = np.array(alone), np.array(calls)
         elapsed, processor, _ = np.median(engine / host, axis=0)
-        own = host[:, 2]
-        return cls(driver, batch, engine[:, 0].min(), host[:, 0].min(), processor, elapsed, own.min(), np.median(own))
+        thread = host[:, 2]
+        return cls(
+            driver, batch, engine[:, 0].min(), host[:, 0].min(), processor, elapsed, thread.min(), np.median(thread)
+        )
 
 
 def timed(work: Callable[[], object]) -> Times:

@@ -43,20 +43,20 @@ def row(family: Any, layer: list[tuple[np.ndarray[Any, Any], Interleave]]) -> di
         start = time.process_time()
         masks = [mask_for(family, weights, DENSITY, rows, "int4", GAP_BITS) for weights, rows in layer]
         seconds.append(time.process_time() - start)
-    found = [statistics(w, m, rows, "int4", GAP_BITS) for (w, rows), m in zip(layer, masks, strict=True)]
+    loads = [statistics(w, m, rows, "int4", GAP_BITS) for (w, rows), m in zip(layer, masks, strict=True)]
     kept = [[int(m[rows.rows_of(pe)].sum()) for pe in range(PES)] for (_, rows), m in zip(layer, masks, strict=True)]
     exact = all(
         set(counts) == {keep_per_pe(weights.size, DENSITY, PES)}
         for counts, (weights, _) in zip(kept, layer, strict=True)
     )
-    entries = np.sum([item.entries_per_pe for item in found], axis=0)
+    entries = np.sum([item.entries_per_pe for item in loads], axis=0)
     size = sum(np.abs(weights).sum() for weights, _ in layer)
     return {
         "family": family,
         "seconds": min(seconds),
         "exact": "yes" if exact else "no",
         "imbalance": entries.max() / entries.mean(),
-        "padding": 100 * sum(item.padding for item in found) / sum(int(m.sum()) for m in masks),
+        "padding": 100 * sum(item.padding for item in loads) / sum(int(m.sum()) for m in masks),
         "kept": 100 * sum(np.abs(w)[m].sum() for (w, _), m in zip(layer, masks, strict=True)) / size,
     }
 

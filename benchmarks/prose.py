@@ -94,9 +94,9 @@ def faults(paths: list[str]) -> Iterator[str]:
 
 def main() -> None:
     """List the breaches, and exit with code 1 if there is one."""
-    found = list(faults(sys.argv[1:]))
-    print("\n".join(found) or "the rules of names and prose hold")
-    sys.exit(bool(found))
+    listed = list(faults(sys.argv[1:]))
+    print("\n".join(listed) or "the rules of names and prose hold")
+    sys.exit(bool(listed))
 
 
 if __name__ == "__main__":

@@ -73,13 +73,13 @@ def order(package: str) -> list[str]:
 
 def rooms() -> list[Room]:
     """All rooms, package by package, in the order of the contracts."""
-    found = []
+    listed = []
     for package, folder in PACKAGES.items():
         for name in order(package):
             path = ROOT / folder / package / name
             count = sum(file.name != "__init__.py" for file in path.rglob("*.py")) if path.is_dir() else 1
-            found.append(Room(package, name, count))
-    return found
+            listed.append(Room(package, name, count))
+    return listed
 
 
 def arrows(known: list[Room]) -> Counter[tuple[Room, Room]]:

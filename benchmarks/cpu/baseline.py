@@ -152,13 +152,13 @@ def baseline(shapes: tuple[tuple[int, int], ...], density: float, activation: fl
 
 def one_round(repeats: int, seed: int) -> dict[str, Any]:
     """One measurement of every layer, by the layer's name."""
-    found = {}
+    records = {}
     for layer in EIE_LAYERS:
         shapes = ((layer.outputs, layer.inputs),)
-        found[layer.name] = baseline(shapes, layer.weight_density, layer.activation_density, repeats, seed)
-    found["ESE LSTM"] = baseline(ESE_MATRICES, ESE_DENSITY, 1.0, repeats, seed)
+        records[layer.name] = baseline(shapes, layer.weight_density, layer.activation_density, repeats, seed)
+    records["ESE LSTM"] = baseline(ESE_MATRICES, ESE_DENSITY, 1.0, repeats, seed)
     print("load average", round(os.getloadavg()[0], 2), flush=True)
-    return found
+    return records
 
 
 def quietest(rounds: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -68,16 +68,16 @@ def nanojoules_skip(entries: int) -> float:
 def eie_layers(board: str, seed: int) -> dict[str, ModelledLayer]:
     """EIE's layers in skip mode, as `make eie` simulates them without batches, at the board's clock."""
     clock = load_board(board).clock_mhz
-    found = {}
+    layers = {}
     for layer in EIE_LAYERS:
         run = run_layer(draw(layer, seed), Machine(PES))
         entries = run.weights + run.padding
         stored = round(entries / layer.activation_density) * ENTRY_BITS + (layer.inputs + 1) * PES * POINTER_BITS
         fits = stored <= block_ram_bits(board)
-        found[layer.name] = ModelledLayer(
+        layers[layer.name] = ModelledLayer(
             run.cycles / clock, run.cycles, entries, stored, fits, nanojoules_skip(entries)
         )
-    return found
+    return layers
 
 
 def ese_command(board: str) -> list[str]:

@@ -75,20 +75,20 @@ class Results:
 
 def simulate_all(seeds: Sequence[int]) -> Results:
     """Run every layer, sweep and mask with these seeds."""
-    found = Results({}, {}, {}, {}, {}, {})
+    results = Results({}, {}, {}, {}, {}, {})
     for layer in EIE_LAYERS:
         drawn = [draw(layer, seed) for seed in seeds]
-        found.batched[layer.name] = [run_layer(d, EIE) for d in drawn]
-        found.endless[layer.name] = [run_layer(d, ENDLESS) for d in drawn]
-        found.depth[layer.name] = {d: run_layer(drawn[0], replace(ENDLESS, depth=d)) for d in DEPTHS}
-        found.pes[layer.name] = {p: run_layer(drawn[0], replace(ENDLESS, pes=p)) for p in PES}
+        results.batched[layer.name] = [run_layer(d, EIE) for d in drawn]
+        results.endless[layer.name] = [run_layer(d, ENDLESS) for d in drawn]
+        results.depth[layer.name] = {d: run_layer(drawn[0], replace(ENDLESS, depth=d)) for d in DEPTHS}
+        results.pes[layer.name] = {p: run_layer(drawn[0], replace(ENDLESS, pes=p)) for p in PES}
     vgg6 = EIE_LAYERS[NAMES.index("VGG-6")]
-    found.spread = {spread: run_layer(draw(vgg6, seeds[0], spread), EIE) for spread in ROW_SPREADS}
+    results.spread = {spread: run_layer(draw(vgg6, seeds[0], spread), EIE) for spread in ROW_SPREADS}
     for heavy in (False, True):
         for spread in LSTM_SPREADS:
             weights = (draw_lstm(seed, heavy, spread) for seed in seeds)
-            found.lstm[heavy, spread] = [(run_step(w, balance=True), run_step(w, balance=False)) for w in weights]
-    return found
+            results.lstm[heavy, spread] = [(run_step(w, balance=True), run_step(w, balance=False)) for w in weights]
+    return results
 
 
 def mean(values: Iterable[float]) -> float:
@@ -250,9 +250,9 @@ def figures(found: Results, folder: Path) -> None:
 )
 def main(seeds: int, target: Path) -> None:
     """Simulate everything and write the page and its figures."""
-    found = simulate_all(range(seeds))
-    write(target, page(found, seeds))
-    figures(found, target.parent / "figures")
+    results = simulate_all(range(seeds))
+    write(target, page(results, seeds))
+    figures(results, target.parent / "figures")
     click.echo(f"{target}")
 
 

@@ -81,7 +81,7 @@ def run(network: Network, design: Design, codes: Codes) -> tuple[bool, int, imag
     Returns:
         Whether all outputs equal the golden model's, the engine's cycles, and the image.
     """
-    made = image.parse(np.frombuffer(encoder.encode(network, design), dtype="<u4"), design)
+    checked = image.parse(np.frombuffer(encoder.encode(network, design), dtype="<u4"), design)
     shape, steps = AnswerShape.of(network), [codes.shape[1]]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -90,11 +90,11 @@ def run(network: Network, design: Design, codes: Codes) -> tuple[bool, int, imag
         (folder / "csrc" / "config.h").write_text(render(design), encoding="utf-8")
         library = CDLL(str(compile_emulator(folder, folder / "engine.so")))
     with EmulatedEngine(library) as engine:
-        engine.packet(packets.load_packet(made.words), packets.TRAILER_WORDS)
-        request = packets.run_packet(made.image_id, list(codes), network.source)
+        engine.packet(packets.load_packet(checked.words), packets.TRAILER_WORDS)
+        request = packets.run_packet(checked.image_id, list(codes), network.source)
         answer = engine.packet(request, shape.words(steps, trace=False))
-    found, _ = shape.read(answer, steps, trace=False)
-    return bool((found == golden.run(network, codes).outputs).all()), packets.read_trailer(answer).cycles, made
+    outputs, _ = shape.read(answer, steps, trace=False)
+    return bool((outputs == golden.run(network, codes).outputs).all()), packets.read_trailer(answer).cycles, checked
 
 
 def outside(network: Network) -> int:
@@ -105,8 +105,8 @@ def outside(network: Network) -> int:
     codes[0, 0] = 1
     one = Network((replace(layer, kernel=replace(layer.kernel, codes=codes)),), network.source)
     design = fit_design.choose_design(one, pes=PES, gap_bits=4)
-    made = image.parse(np.frombuffer(encoder.encode(one, design), dtype="<u4"), design)
-    return cycles.account(made, design, 1).total - 1
+    checked = image.parse(np.frombuffer(encoder.encode(one, design), dtype="<u4"), design)
+    return cycles.account(checked, design, 1).total - 1
 
 
 def eie(layer: FcLayer) -> str:
@@ -122,12 +122,14 @@ def eie(layer: FcLayer) -> str:
         rng.random((1, 1, layer.inputs)) < layer.activation_density
     )
     design = fit_design.choose_design(network, pes=PES, gap_bits=4, mode="skip", fifo_depth=DEPTH)
-    exact, counted, made = run(network, design, codes)
+    exact, counted, checked = run(network, design, codes)
     around = outside(network)
     matrix = counted - around
     stream = int(entries_per_pe(kernel.codes, Interleave(layer.outputs, PES), "codebook4", 4).max())
-    section = made.words[made.sections["pointers"]]
-    (starts,) = pointers.read(section, made.pointers, made.header["entry_words"], made.phases, design, layer.name)
+    section = checked.words[checked.sections["pointers"]]
+    (starts,) = pointers.read(
+        section, checked.pointers, checked.header["entry_words"], checked.phases, design, layer.name
+    )
     work = np.diff(starts, axis=1)[:, codes[0, 0] != 0].T
     ideal = np.maximum(1, work.mean(axis=1)).sum()
     simulated = simulate(work, DEPTH).cycles

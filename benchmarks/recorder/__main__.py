@@ -104,11 +104,11 @@ def compare(old: Path, new: Path) -> None:
             continue
         texts = SOFT.get(before[name]["kind"], ())
         for path, one, other in _differences(before[name], after[name]):
-            found = f"{name}: {'.'.join(path)}\n  old: {_shown(one)}\n  new: {_shown(other)}"
+            difference = f"{name}: {'.'.join(path)}\n  old: {_shown(one)}\n  new: {_shown(other)}"
             if any(part.startswith(SOURCES) for part in path):
                 sources[path[-1]] += 1
             else:
-                (soft if path[0] in texts else hard).append(found)
+                (soft if path[0] in texts else hard).append(difference)
     if hard:
         click.echo(f"{len(hard)} DIFFERENCES\n\n" + "\n".join(hard) + "\n")
     if soft:

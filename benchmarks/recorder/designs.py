@@ -218,9 +218,9 @@ def _predict(record: Recording, name: str, graph: Any, x: list[Any]) -> None:
     if record.attempt(f"{name}: compile", lambda: (graph.compile(), True)) is None:
         return
     for what in ("predict", "trace"):
-        found = record.attempt(f"{name}: {what}", partial(getattr(graph, what), given))
-        if found is not None:
-            record.arrays(f"{name}: {what}ed", found)
+        outputs = record.attempt(f"{name}: {what}", partial(getattr(graph, what), given))
+        if outputs is not None:
+            record.arrays(f"{name}: {what}ed", outputs)
 
 
 def _build(record: Recording, name: str, project: Path) -> None:
@@ -254,9 +254,9 @@ def packets(record: Recording, name: str, library: Path, project: Path) -> None:
     if done.returncode:
         record.add(f"{name}: packets", "packet", exit=done.returncode, error=done.stderr.strip().splitlines()[-1:])
         return
-    for packet, found in json.loads(done.stdout).items():
-        words = " ".join(f"{word:08x}" for word in found["answer"])
-        if len(found["answer"]) > SHORT:
+    for packet, result in json.loads(done.stdout).items():
+        words = " ".join(f"{word:08x}" for word in result["answer"])
+        if len(result["answer"]) > SHORT:
             words = f"sha256 {hashlib.sha256(words.encode()).hexdigest()}, trailer {words[-71:]}"
-        registers = " ".join(f"{word:08x}" for word in found["registers"])
-        record.add(f"{name}: packet: {packet}", "packet", words=found["words"], answer=words, registers=registers)
+        registers = " ".join(f"{word:08x}" for word in result["registers"])
+        record.add(f"{name}: packet: {packet}", "packet", words=result["words"], answer=words, registers=registers)

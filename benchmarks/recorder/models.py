@@ -41,10 +41,10 @@ def own_class(name: str) -> Any:
     """
     for point in metadata.entry_points(group=OBJECTS):
         point.load()
-    found = keras.saving.get_registered_object(f"ese4ml>{name}")
-    if found is None:
+    registered = keras.saving.get_registered_object(f"ese4ml>{name}")
+    if registered is None:
         raise LookupError(f"no class ese4ml>{name} is registered by the entry points {OBJECTS}")
-    return found
+    return registered
 
 
 def lstm(name: str = "lstm", units: int = 10, kernel: Any = None, **changes: Any) -> Any:

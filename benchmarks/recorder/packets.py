@@ -55,10 +55,10 @@ class LoadedEngine:
 
 def vectors(path: Path) -> list[Words]:
     """Packets in a file of test vectors; each is a count, followed by that many words in hexadecimal."""
-    words, found = iter(path.read_text(encoding="ascii").split()), []
+    words, packets = iter(path.read_text(encoding="ascii").split()), []
     for count in words:
-        found.append([int(next(words), 16) for _ in range(int(count))])
-    return found
+        packets.append([int(next(words), 16) for _ in range(int(count))])
+    return packets
 
 
 def load(image: Words) -> Words:
@@ -166,16 +166,18 @@ def answers(library: Path, project: Path) -> dict[str, dict[str, object]]:
     others = sorted(project.glob("image-*.bin"), key=lambda path: int(path.stem.partition("-")[2]))
     images = [read_words(path) for path in (project / "image.bin", *others)]
     bench = [(f"test bench {number}", packet) for number, packet in enumerate(vectors(project / "tb" / "input.txt"))]
-    found: dict[str, dict[str, object]] = {}
+    answered: dict[str, dict[str, object]] = {}
     for packets in (bench, sound(images), malformed(images[0])):
         engine = LoadedEngine(library)
         for name, packet in packets:
             count, words = engine.answer(packet)
-            found[name] = {"words": count, "answer": words, "registers": engine.registers()}
+            answered[name] = {"words": count, "answer": words, "registers": engine.registers()}
         count, words = engine.answer(load(images[0]), 3)
-        found.setdefault("no room for the answer", {"words": count, "answer": words, "registers": engine.registers()})
+        answered.setdefault(
+            "no room for the answer", {"words": count, "answer": words, "registers": engine.registers()}
+        )
         engine.close()
-    return found
+    return answered
 
 
 if __name__ == "__main__":

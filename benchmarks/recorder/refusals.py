@@ -193,17 +193,17 @@ def _uses(record: Recording) -> None:
     graph.compile()
     for name, given in INPUTS.items():
         for what in ("predict", "trace"):
-            found = record.attempt(f"refused {what}: {name}", partial(getattr(graph, what), given), always=True)
-            if found is not None:
-                record.arrays(f"{what} of {name}", found)
+            outputs = record.attempt(f"refused {what}: {name}", partial(getattr(graph, what), given), always=True)
+            if outputs is not None:
+                record.arrays(f"{what} of {name}", outputs)
     several = convert(two_inputs(), record.work / "several", RecordedCase(two_inputs))
     several.compile()
     x, y = frames(two_inputs(), 3)
     pairs = {"one of two": x, "swapped": [y, x], "of two counts": [x, y[:2]], "by name": {"x": x, "y": y}}
     for name, given in pairs.items():
-        found = record.attempt(f"refused inputs: {name}", partial(several.predict, given), always=True)
-        if found is not None:
-            record.arrays(f"inputs {name}", found)
+        outputs = record.attempt(f"refused inputs: {name}", partial(several.predict, given), always=True)
+        if outputs is not None:
+            record.arrays(f"inputs {name}", outputs)
     foreign = record.work / "foreign"
     foreign.mkdir()
     (foreign / "letter.txt").write_text("not ours", encoding="utf-8")

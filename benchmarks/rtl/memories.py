@@ -32,8 +32,8 @@ def designs() -> Iterator[Design]:
 
 def shapes() -> list[Memory]:
     """Memories of these designs, one of each shape."""
-    found = {(m.kind, m.depth, m.bits): m for design in designs() for m in reversed(memories_of(design))}
-    return sorted(found.values(), key=lambda memory: (memory.kind, memory.cause, memory.depth))
+    by_shape = {(m.kind, m.depth, m.bits): m for design in designs() for m in reversed(memories_of(design))}
+    return sorted(by_shape.values(), key=lambda memory: (memory.kind, memory.cause, memory.depth))
 
 
 def name(memory: Memory) -> str:
@@ -43,10 +43,10 @@ def name(memory: Memory) -> str:
 
 def count(record: CachedResults) -> None:
     """Put into the record what Yosys makes of each shape that is not there yet."""
-    of = hashlib.sha256(SOURCE.read_bytes()).hexdigest()[:16]
+    digest = hashlib.sha256(SOURCE.read_bytes()).hexdigest()[:16]
     for memory in shapes():
-        if not record.current(name(memory), of):
-            record.put(name(memory), of, {"found": synthesize(memory)})
+        if not record.current(name(memory), digest):
+            record.put(name(memory), digest, {"found": synthesize(memory)})
 
 
 def synthesize(memory: Memory) -> int:

@@ -247,9 +247,9 @@ def main(work: Path, only_page: bool) -> None:
     """Run the parts that have no current result, and write docs/parts.md."""
     record = CachedResults(RECORD)
     for case in () if only_page else tqdm(CASES, unit="part"):
-        of = sources(case)
-        if not record.current(case.name, of):
-            record.put(case.name, of, synthesize(case, work / case.name))
+        digest_now = sources(case)
+        if not record.current(case.name, digest_now):
+            record.put(case.name, digest_now, synthesize(case, work / case.name))
     if not only_page:
         memories.count(record)
     write(PAGE, page())

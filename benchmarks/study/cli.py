@@ -51,8 +51,8 @@ def chosen(results: Path, grid: str, question: tuple[int, ...]) -> Chosen:
         grid: name of the grid.
         question: numbers of the questions; none for all.
     """
-    found = tuple(item for item in questions(grid) if not question or item.number in question)
-    return Chosen(found, Store(results))
+    asked = tuple(item for item in questions(grid) if not question or item.number in question)
+    return Chosen(asked, Store(results))
 
 
 @click.group()

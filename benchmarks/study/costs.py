@@ -73,8 +73,8 @@ def estimates(cells: Iterable[StudyCell], table: Mapping[str, StageTime]) -> dic
 
 def unmeasured(cells: Iterable[StudyCell], table: Mapping[str, StageTime]) -> list[StudyCell]:
     """One cell of each kind that has no measured cost, trunks first."""
-    found = {kind(cell): cell for cell in reversed(list(cells)) if kind(cell) not in table}
-    return sorted(found.values(), key=lambda cell: cell.depth)
+    by_kind = {kind(cell): cell for cell in reversed(list(cells)) if kind(cell) not in table}
+    return sorted(by_kind.values(), key=lambda cell: cell.depth)
 
 
 def hours(cells: Iterable[StudyCell], costs: Mapping[StudyCell, float], cores: int) -> float:

@@ -118,26 +118,26 @@ def questions(grid: str = "full") -> tuple[Question, ...]:
 
 def _deep_compression(size: StudySize) -> tuple[StudyCell, ...]:
     dense, prune, tune = size.image_epochs
-    found = []
+    cells = []
     for seed in range(size.seeds):
         trunk = StudyCell(size.images, "dense", dense, seed)
         # as in the paper: 8% of all weights are kept, and about a quarter of the small last layer
         pruned = trunk.then("pruned", prune, family="magnitude", density=0.08, options=(("last_emphasis", 3.25),))
-        found += [trunk, pruned, pruned.then("quantized", tune, weights="codebook4")]
-    return tuple(found)
+        cells += [trunk, pruned, pruned.then("quantized", tune, weights="codebook4")]
+    return tuple(cells)
 
 
 def _balance(size: StudySize) -> tuple[StudyCell, ...]:
-    found = []
+    cells = []
     for seed in range(size.speech_seeds):
         densities = (CENTRE[1],) if seed else CURVE
         masks = dict.fromkeys([*((family, CENTRE[1]) for family in FAMILIES), *((CENTRE[0], d) for d in densities)])
         wanted = [(family, density, CENTRE[2]) for family, density in masks]
         wanted += [(CENTRE[0], density, code) for density in densities for code in CODES]
         pruned = {key: _pruned(size, seed, *key) for key in masks}
-        found += [_speech(size, seed), _control(size, seed), _pruned(size, seed, *BEGIN), *pruned.values()]
-        found += [_quantized(size, pruned[family, density], code) for family, density, code in dict.fromkeys(wanted)]
-    return tuple(found)
+        cells += [_speech(size, seed), _control(size, seed), _pruned(size, seed, *BEGIN), *pruned.values()]
+        cells += [_quantized(size, pruned[family, density], code) for family, density, code in dict.fromkeys(wanted)]
+    return tuple(cells)
 
 
 def _ternary(size: StudySize) -> tuple[StudyCell, ...]:
@@ -147,14 +147,14 @@ def _ternary(size: StudySize) -> tuple[StudyCell, ...]:
 
 def _dsd(size: StudySize) -> tuple[StudyCell, ...]:
     short, long = size.dsd_epochs
-    found = []
+    cells = []
     for seed in range(size.seeds):
         trunk = StudyCell(size.images, "dense", size.image_epochs[0], seed)
-        found += [trunk, trunk.then("dense", long), trunk.then("dsd", long, family="magnitude", density=0.6)]
+        cells += [trunk, trunk.then("dense", long), trunk.then("dsd", long, family="magnitude", density=0.6)]
     for seed in range(size.speech_seeds):
         trunk = _speech(size, seed)
-        found += [trunk, _control(size, seed), trunk.then("dsd", short, family="magnitude", density=0.6)]
-    return tuple(found)
+        cells += [trunk, _control(size, seed), trunk.then("dsd", short, family="magnitude", density=0.6)]
+    return tuple(cells)
 
 
 def _large(size: StudySize) -> tuple[StudyCell, ...]:

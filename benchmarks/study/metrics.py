@@ -117,8 +117,8 @@ def limited(
     """
     if not values:
         return Goal(text, "", None)
-    found = mean(values.values())
-    return Goal(text, f"{spread(values, error=error)}{unit}", found <= limit if most else found >= limit)
+    value = mean(values.values())
+    return Goal(text, f"{spread(values, error=error)}{unit}", value <= limit if most else value >= limit)
 
 
 def losses(base: Values, other: Values, lower: bool) -> Values:

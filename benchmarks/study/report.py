@@ -62,8 +62,8 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _answer(question: Question, found: Mapping[StudyCell, Record]) -> Answer:
-    mine = {cell: found[cell] for cell in question.cells if cell in found}
-    return ANSWERS[question.number](question.cells, mine)
+    results = {cell: found[cell] for cell in question.cells if cell in found}
+    return ANSWERS[question.number](question.cells, results)
 
 
 def _head(cells: Sequence[StudyCell], found: Mapping[StudyCell, Record], command: str) -> Iterator[str]:

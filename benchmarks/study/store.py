@@ -52,8 +52,8 @@ class Store:
         except ValueError as error:
             raise FormatError(f"{path} is not JSON: {error}; remove it and run the study again") from error
         if not isinstance(record, dict) or record.get("format") != FORMAT:
-            found = record.get("format") if isinstance(record, dict) else record
-            raise FormatError(f"{path} has format {found!r}; expected {FORMAT}: remove it and run the study again")
+            version = record.get("format") if isinstance(record, dict) else record
+            raise FormatError(f"{path} has format {version!r}; expected {FORMAT}: remove it and run the study again")
         if StudyCell.from_json(record["cell"]) != cell:
             raise FormatError(f"{path} is the result of another cell; remove it and run the study again")
         return record

@@ -258,8 +258,8 @@ def loads(model: Any, cell: StudyCell) -> Record:
     rows = {name: interleave(name, len(array), pes) for name, array in codes.items()}
     kind = kind_of(cell.weights)  # type: ignore[arg-type]
     gap_bits = int(cell.option("gap_bits", gap_bits_for(rows.values(), kind)))
-    found = {name: statistics(array, array != 0, rows[name], kind, gap_bits) for name, array in codes.items()}
-    entries = np.sum([item.entries_per_pe for item in found.values()], axis=0)
+    kernel_loads = {name: statistics(array, array != 0, rows[name], kind, gap_bits) for name, array in codes.items()}
+    entries = np.sum([item.entries_per_pe for item in kernel_loads.values()], axis=0)
     weights = sum(int((array != 0).sum()) for array in codes.values())
     total = sum(array.size for array in codes.values())
     return {
@@ -268,7 +268,7 @@ def loads(model: Any, cell: StudyCell) -> Record:
         "weights": total,
         "density": weights / total,
         "imbalance": float(entries.max() / entries.mean()),
-        "worst_kernel_imbalance": max(item.imbalance for item in found.values()),
-        "padding": sum(item.padding for item in found.values()) / max(1, weights),
-        "kernels": {name: {"size": codes[name].size, **item.to_json()} for name, item in found.items()},
+        "worst_kernel_imbalance": max(item.imbalance for item in kernel_loads.values()),
+        "padding": sum(item.padding for item in kernel_loads.values()) / max(1, weights),
+        "kernels": {name: {"size": codes[name].size, **item.to_json()} for name, item in kernel_loads.items()},
     }

@@ -205,12 +205,12 @@ def dense_sparse_dense(cells: Sequence[StudyCell], found: Results) -> Answer:
     figures = CellMetrics(found)
     rows, goals = [], []
     for task in dict.fromkeys(cell.task for cell in cells):
-        mine = [cell for cell in cells if cell.task == task]
-        metric, lower = _metric({cell: found[cell] for cell in mine if cell in found})
+        task_cells = [cell for cell in cells if cell.task == task]
+        metric, lower = _metric({cell: found[cell] for cell in task_cells if cell in found})
         ways = {
-            "trunk": [cell for cell in mine if cell.trunk is None],
-            "dense": [cell for cell in mine if cell.stage == "dense" and cell.trunk is not None],
-            "dsd": [cell for cell in mine if cell.stage == "dsd"],
+            "trunk": [cell for cell in task_cells if cell.trunk is None],
+            "dense": [cell for cell in task_cells if cell.stage == "dense" and cell.trunk is not None],
+            "dsd": [cell for cell in task_cells if cell.stage == "dsd"],
         }
         values = {name: figures.of(part, metric) for name, part in ways.items()}
         rows += [[task, name, _words(metric), spread(value)] for name, value in values.items()]

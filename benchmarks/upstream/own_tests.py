@@ -167,13 +167,13 @@ def listed(name: str, ids: list[str]) -> str:
 def results() -> list[TestOutcome]:
     """All results with ESE; failed tests have their outcome with Vitis."""
     stock = records("")
-    found = []
+    outcomes = []
     for entry in records("ESE").values():
         control = stock.get(entry["id"], {})
         vitis = f"{control['outcome']} {control['message']}".strip() if control else ""
         kept = {key: value for key, value in entry.items() if key != "backend"}
-        found.append(TestOutcome(**kept, vitis=vitis))
-    return sorted(found, key=lambda result: (result.file, result.id))
+        outcomes.append(TestOutcome(**kept, vitis=vitis))
+    return sorted(outcomes, key=lambda result: (result.file, result.id))
 
 
 def rows_of(results: list[TestOutcome]) -> list[OutcomeRow]:
@@ -195,8 +195,8 @@ def rows_of(results: list[TestOutcome]) -> list[OutcomeRow]:
 def judged(result: TestOutcome) -> tuple[str, str]:
     """Outcome and reason for the page. A test that fails with Vitis as well is not applicable."""
     if result.outcome == "failed" and result.vitis.startswith("failed"):
-        own = _plain(result.vitis.removeprefix("failed "))
-        return "not applicable", f"fails with the backend replaced too: {own}"
+        reason = _plain(result.vitis.removeprefix("failed "))
+        return "not applicable", f"fails with the backend replaced too: {reason}"
     message = _plain(result.message)
     if result.outcome == "refused":
         message = message.split(";")[0]
@@ -217,11 +217,11 @@ def common(results: list[TestOutcome]) -> str:
 
 def versions() -> dict[str, str]:
     """Versions of the installed packages among PACKAGES."""
-    found = {}
+    installed = {}
     for name in PACKAGES:
         with contextlib.suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found
+            installed[name] = version(name)
+    return installed
 
 
 def page(results: list[TestOutcome]) -> str:
@@ -265,14 +265,14 @@ def main(source: Path, only: tuple[str, ...], keep: bool, sample: int, page_only
         if failed:
             files = sorted({name.split("::")[0] for name in failed})
             run(tests, "", files, [f"--own-only={listed('only', failed)}"], timeout)
-    found = results()
-    if not found:
+    outcomes = results()
+    if not outcomes:
         raise click.ClickException(f"no test has a result; see the logs in {RESULTS}")
     out = ROOT / "docs" / f"{NAME}.md"
-    write(out, page(found))
-    lines = ",\n".join(json.dumps(asdict(result)) for result in found)
+    write(out, page(outcomes))
+    lines = ",\n".join(json.dumps(asdict(result)) for result in outcomes)
     out.with_suffix(".json").write_text(f"[\n{lines}\n]\n", encoding="utf-8")
-    click.echo(f"{dict(Counter(judged(result)[0] for result in found))}; {out}")
+    click.echo(f"{dict(Counter(judged(result)[0] for result in outcomes))}; {out}")
 
 
 if __name__ == "__main__":

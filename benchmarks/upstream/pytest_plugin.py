@@ -136,10 +136,10 @@ class Recorder:
             message: first line of the error or reason.
             seconds: time of the test.
         """
-        found = {"file": item.path.name, "function": item.originalname, "id": item.nodeid, "backend": self.backend}
-        found |= {"outcome": outcome, "message": message, "seconds": round(seconds, 2)}
+        record = {"file": item.path.name, "function": item.originalname, "id": item.nodeid, "backend": self.backend}
+        record |= {"outcome": outcome, "message": message, "seconds": round(seconds, 2)}
         with self.path.open("a", encoding="utf-8") as out:
-            out.write(json.dumps(found) + "\n")
+            out.write(json.dumps(record) + "\n")
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[Any]) -> None:
@@ -177,10 +177,10 @@ class Recorder:
             self._write_file(report.nodeid, lines[-1] if lines else "import failed")
 
     def _write_file(self, name: str, message: str) -> None:
-        found: dict[str, Any] = {"file": name, "function": "(import)", "id": name, "backend": self.backend}
-        found |= {"outcome": "not applicable", "message": message, "seconds": 0.0}
+        record: dict[str, Any] = {"file": name, "function": "(import)", "id": name, "backend": self.backend}
+        record |= {"outcome": "not applicable", "message": message, "seconds": 0.0}
         with self.path.open("a", encoding="utf-8") as out:
-            out.write(json.dumps(found) + "\n")
+            out.write(json.dumps(record) + "\n")
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self) -> None:

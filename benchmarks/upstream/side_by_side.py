@@ -140,13 +140,13 @@ def measure(backend: str, case: str, path: Path) -> dict[str, Any]:
         seconds = []
         for _ in range(ROUNDS):
             start = time.process_time()
-            found = graph.predict(x)
+            outputs = graph.predict(x)
             seconds.append(time.process_time() - start)
-        found = np.asarray(found).reshape(expected.shape)
+        outputs = np.asarray(outputs).reshape(expected.shape)
         return {
             "commonest": float(np.bincount(expected.argmax(-1).ravel()).max() / expected.argmax(-1).size),
-            "agreement": float((found.argmax(-1) == expected.argmax(-1)).mean()),
-            "error": float(np.abs(found - expected).max()),
+            "agreement": float((outputs.argmax(-1) == expected.argmax(-1)).mean()),
+            "error": float(np.abs(outputs - expected).max()),
             "compile_s": compiled,
             "predict_ms": 1e3 * min(seconds) / SAMPLES,
             "bytes": written,
@@ -196,8 +196,8 @@ def child(backend: str, case: str, path: Path) -> dict[str, Any]:
     if done.returncode < 0:
         return {"failed": f"ended by signal {-done.returncode}"}
     lines = done.stdout.splitlines()
-    found: dict[str, Any] = json.loads(lines[-1]) if lines else {"failed": "ended without a word"}
-    return found
+    figures: dict[str, Any] = json.loads(lines[-1]) if lines else {"failed": "ended without a word"}
+    return figures
 
 
 def one(backend: str, case: str, path: Path) -> dict[str, Any]:
@@ -230,37 +230,37 @@ COLUMNS: tuple[tuple[str, str, str, bool | None], ...] = (
 
 def losses(results: dict[str, dict[str, dict[str, Any]]]) -> list[str]:
     """A line for each figure of both backends in which ESE is not at least as good."""
-    found = []
+    lines = []
     for case, both in results.items():
         ours, theirs = both["ESE"], both["Vitis"]
         if "failed" in ours:
-            found.append(f"{CASES[case].title}: refused" if "failed" not in theirs else f"{CASES[case].title}: neither")
+            lines.append(f"{CASES[case].title}: refused" if "failed" not in theirs else f"{CASES[case].title}: neither")
             continue
         for key, heading, form, more in COLUMNS:
             if more is None or key not in ours or key not in theirs:
                 continue
             if ours[key] < theirs[key] if more else ours[key] > theirs[key]:
-                found.append(
+                lines.append(
                     f"{CASES[case].title}: {heading}, {form.format(ours[key])} beside {form.format(theirs[key])}"
                 )
-    return found
+    return lines
 
 
 def rows(results: dict[str, dict[str, dict[str, Any]]]) -> list[list[str]]:
     """Cells of the page's table, row by row."""
-    found = []
+    table = []
     for case, both in results.items():
         for backend, name in BACKENDS.items():
             one_result = both[backend]
             cells = [CASES[case].title, name]
             if "failed" in one_result:
-                found.append([*cells, one_result["failed"].replace("|", "\\|"), *[""] * (len(COLUMNS) - 1)])
+                table.append([*cells, one_result["failed"].replace("|", "\\|"), *[""] * (len(COLUMNS) - 1)])
                 continue
             cells += [
                 form.format(one_result[key]) if key in one_result else "needs Vitis HLS" for key, _, form, _ in COLUMNS
             ]
-            found.append(cells)
-    return found
+            table.append(cells)
+    return table
 
 
 @click.command()
