@@ -1,10 +1,10 @@
-// One PE as csrc/engine.h, pe.h, accumulators.h write it, with pipeline registers between steps.
+// One PE after csrc/engine.h, pe.h and accumulators.h, with pipeline registers between the steps.
 module ram_sdp #(parameter W=24, D=16, A=4)(input clk, input we, input [A-1:0] wa, input [W-1:0] wd, input [A-1:0] ra, output [W-1:0] rd);
   (* ram_style="distributed" *) reg [W-1:0] m[0:D-1];
   always @(posedge clk) if (we) m[wa] <= wd;
   assign rd = m[ra];
 endmodule
-// KIND: 0 ternary, 1 integer, 2 codebook; EB: bits of an entry; WB: of a word; FULL: with full phases, SB slot bits.
+// KIND: 0 ternary, 1 integer, 2 codebook; EB: bits of an entry; WB: bits of a word; FULL: full phases; SB: slot bits.
 module pe #(parameter W=24, KIND=0, G=5, B=1, A=4, VA=10, EB=6, WB=18, FULL=0, SB=2)(
   input clk, input [WB-1:0] word, input [SB-1:0] slot, input full, input [VA+A+2:0] advance, input active, input [15:0] entry, input [15:0] count, input start,
   input [3:0] stride, input [VA-1:0] base, input setsel, input source_ram, input [1:0] bpos, bneg,

@@ -157,7 +157,9 @@ def run(results: Path, grid: str, question: tuple[int, ...], jobs: int | None, d
 
 @study.command()
 @_options
-@click.option("--page", type=click.Path(path_type=Path), default=Path("docs/study.md"), show_default=True, help="Page.")
+@click.option(
+    "--page", type=click.Path(path_type=Path), default=Path("docs/study.md"), show_default=True, help="Page to write."
+)
 @click.option(
     "--figures",
     type=click.Path(path_type=Path),

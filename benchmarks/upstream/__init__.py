@@ -1,1 +1,1 @@
-"""Beside hls4ml: its own tests with backend ESE, and its own Vitis backend on the same models."""
+"""Comparison with hls4ml: its own tests with backend ESE, and its own Vitis backend on the same models."""
