@@ -14,6 +14,15 @@ import click
 BENCHES = ("testbench.cpp", "core_testbench.cpp", "vector_file.h")
 """Sources in csrc that are not part of the engine."""
 
+_RAW_STRING = r'R"(?P<mark>[^\s()\\]*)\(.*?\)(?P=mark)"'
+_WORD = r"""\d(?:'?[\w.])*|\w+|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])+'"""
+"""A number, name, string or character. A quote within a number, as in 1'000 or 4'b0, begins no character."""
+_COMMENT = r"//(?:\\\n|[^\n])*|/\*.*?\*/"
+_GAP = rf"(?P<gap>(?:\s|\\\n|{_COMMENT})+)"
+_LINE = re.compile(rf"{_WORD}|{_GAP}", re.DOTALL)
+_CODE = re.compile(rf"{_RAW_STRING}|(?P<directive>[#`](?:{_WORD}|{_COMMENT}|\\\n|[^\n])*\s*)|{_WORD}|{_GAP}", re.DOTALL)
+"""The parts of C++ and Verilog that are replaced or kept whole; a directive reaches to the end of its line."""
+
 
 class CachedResults:
     """Results by name in a JSON file. A result whose sources have changed since is kept until it is replaced."""
@@ -96,8 +105,10 @@ def digest(folder: Path, *more: bytes) -> str:
     The sources are the files in `folder` and below it, test benches left out, each with its path. Only their code
     counts: a changed comment or indentation changes no digest.
     """
-    files = sorted(path for path in folder.glob("*.*") if path.name not in BENCHES)
-    text = b"".join(path.name.encode() + path.read_bytes() for path in files)
+    files = sorted(path for path in folder.rglob("*.*") if path.is_file() and path.name not in BENCHES)
+    names = [path.relative_to(folder).as_posix().encode() for path in files]
+    codes = [code_of(path.read_text(encoding="utf-8")).encode() for path in files]
+    text = b"".join(name + code for name, code in zip(names, codes, strict=True))
     return hashlib.sha256(text + b"".join(more)).hexdigest()[:16]
 
 
