@@ -1,4 +1,4 @@
-"""Load-balanced masks: pure functions from a (rows, columns) matrix, outputs first, to a boolean mask of its shape."""
+"""Pruning masks, most of them load-balanced: pure functions from (rows, columns) weights, outputs first, to a mask."""
 
 from ese_models.pruning.balanced_units import bank_balanced, column_balanced
 from ese_models.pruning.families import mask_for

@@ -1,4 +1,4 @@
-"""The mask families by name."""
+"""Selection of a mask family by its name."""
 
 from __future__ import annotations
 
@@ -22,11 +22,22 @@ _PLAIN: dict[MaskFamily, Callable[[Floats, float, Interleave], Mask]] = {
 def mask_for(
     family: MaskFamily, weights: Floats, density: float, interleave: Interleave, kind: WeightKind, gap_bits: int
 ) -> Mask:
-    """The mask of a family by name; `kind` and `gap_bits` matter to the gap-aware one alone.
+    """The mask that a family chooses for one weight matrix.
+
+    Args:
+        family: name of the family, one of `MASK_FAMILIES`.
+        weights: (rows, columns), outputs first.
+        density: kept share of the weights, 0 to 1.
+        interleave: assignment of the rows to the PEs.
+        kind: weight code; only the gap-aware family uses it.
+        gap_bits: width of the relative index, bits; only the gap-aware family uses it.
+
+    Returns:
+        (rows, columns) mask, true for kept weights.
 
     Raises:
-        UnsupportedError: there is no such family, or the density lies outside 0..1.
-        FormatError: the weights are no finite matrix of the interleave's rows.
+        UnsupportedError: if there is no such family, or the density lies outside 0 to 1.
+        FormatError: if the weights are not a finite matrix with the interleave's rows.
     """
     if family == "gap-aware":
         return gap_aware(weights, density, interleave, kind, gap_bits)

@@ -1,8 +1,8 @@
-"""Gap-aware PE-balanced masks: as `pe_balanced`, but no relative index ever needs a padding entry.
+"""Gap-aware PE-balanced masks: balanced like `pe_balanced`, but without padding entries. A method of this project.
 
-Of each PE, the k positions of largest total magnitude are kept whose gaps, from the stream's start on, never exceed
-what the gap field holds. Positions are the engine's (`ese_host.image.interleave`), so the virtual rows of the stride
-cost gap.
+Of each PE, those k positions are kept whose gaps, counted from the start of the PE's stream, all fit into the gap
+field, and whose total magnitude is the largest possible. Positions are counted as the engine counts them
+(`ese_host.image.interleave`): the virtual rows that fill a column up to the power-of-two stride count as gap.
 """
 
 from __future__ import annotations
@@ -21,21 +21,25 @@ from ese_models.pruning.masks import Floats, Mask, checked_magnitudes, keep_per_
 def gap_aware(
     weights: Floats, density: float, interleave: Interleave, kind: WeightKind = "ternary", gap_bits: int = 5
 ) -> Mask:
-    """Exact optimum under the gap constraint: min(k, its weights) in each PE, k = `keep_per_pe`.
+    """Keep min(k, its weights) weights of each PE, k = `keep_per_pe`: the heaviest choice that needs no padding entry.
 
-    Magnitudes are compared on an integer grid of the PE's largest (at most 2**-30 of it). Where the stride's virtual
-    rows alone exceed the gap field, gaps may need the fewest paddings each with which k weights are within reach.
+    Magnitudes are rounded to an integer grid, see `integers`; on that grid the result is the exact optimum. If the
+    virtual rows of a column already exceed the gap field, each gap may take the fewest padding entries that bring k
+    weights within reach.
 
     Args:
         weights: (rows, columns), outputs first.
-        density: kept share.
-        interleave: rows over PEs.
-        kind: weight code, which decides what the gap field holds.
-        gap_bits: width of the gap field.
+        density: kept share of the weights, 0 to 1.
+        interleave: assignment of the rows to the PEs.
+        kind: weight code, which decides how large a gap the gap field holds.
+        gap_bits: width of the gap field, bits.
+
+    Returns:
+        (rows, columns) mask, true for kept weights.
 
     Raises:
-        FormatError: the weights are no finite matrix of the interleave's rows.
-        UnsupportedError: the density lies outside 0..1.
+        FormatError: if the weights are not a finite matrix with the interleave's rows.
+        UnsupportedError: if the density lies outside 0 to 1.
     """
     array = checked_magnitudes(weights, density, interleave)
     keep = keep_per_pe(array.size, density, interleave.pes)
@@ -53,25 +57,48 @@ def gap_aware(
 
 
 def gap_bits_for(interleaves: Iterable[Interleave], kind: WeightKind, least: int = 5) -> int:
-    """Narrowest gap field, from `least` on, that passes the virtual rows at the end of a column without padding.
+    """Width of the narrowest gap field that bridges the virtual rows at the end of a column without a padding entry.
+
+    Args:
+        interleaves: of all matrices that share the gap field.
+        kind: weight code, which decides how large a gap the gap field holds.
+        least: smallest width to consider, bits.
 
     >>> gap_bits_for([Interleave(256, 8, 4)], "ternary"), gap_bits_for([Interleave(256, 3, 4)], "ternary")
     (5, 6)
     """
-    empty = 0
+    virtual_rows = 0
     for interleave in interleaves:
         rows = [len(interleave.rows_of(pe)) for pe in range(min(interleave.pes, interleave.items))]
-        empty = max(empty, (1 << interleave.stride_log2) - min(rows))
-    return next(bits for bits in range(least, 64) if max_gap(kind, bits) >= empty)
+        virtual_rows = max(virtual_rows, (1 << interleave.stride_log2) - min(rows))
+    return next(bits for bits in range(least, 64) if max_gap(kind, bits) >= virtual_rows)
 
 
 def real_positions(rows: int, columns: int, stride_log2: int) -> npt.NDArray[np.int64]:
-    """(columns * rows,) ascending positions that hold a weight."""
+    """Positions in a PE's stream that hold a weight; the others are virtual rows.
+
+    Args:
+        rows: of the PE.
+        columns: of the matrix.
+        stride_log2: base-2 logarithm of the positions per column.
+
+    Returns:
+        (columns * rows,) ascending positions, column by column.
+    """
     return ((np.arange(columns)[:, None] << stride_log2) + np.arange(rows)).ravel()
 
 
 def reach(first: npt.NDArray[np.int64], limit: int, passes: int) -> int:
-    """Largest allowed distance between kept positions, from -1 on; paddings only where the first positions need them.
+    """Largest distance to allow between successive kept positions; the first is measured from position -1.
+
+    Args:
+        first: (k,) ascending, the first positions that hold a weight. The distance is large enough to keep these, so
+            that a choice of k positions always exists.
+        limit: largest gap that the gap field holds; the gap is the distance less one.
+        passes: positions that one padding entry bridges.
+
+    Returns:
+        limit + 1, enlarged by as many paddings as the positions in `first` need.
 
     >>> reach(np.array([0, 1, 8]), 15, 16), reach(np.array([0, 1, 20]), 15, 16)
     (16, 32)
@@ -81,7 +108,7 @@ def reach(first: npt.NDArray[np.int64], limit: int, passes: int) -> int:
 
 
 def integers(magnitudes: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
-    """Magnitudes as integers, coarse enough that no sum of `best_chain` overflows 64 bits."""
+    """Magnitudes rounded to integers, the largest becoming at most 2**30, so that no sum in `best_chain` overflows."""
     bits = min(30, 60 - 2 * len(magnitudes).bit_length())
     largest = magnitudes.max()
     return np.rint(magnitudes * (2.0**bits / largest) if largest > 0 else magnitudes).astype(np.int64)

@@ -1,11 +1,12 @@
 """The heaviest chain of exactly k positions with bounded steps, by Lagrangian relaxation of k ("Aliens trick").
 
-For a price p on every element, a sliding-window-maximum pass finds the chain of largest weight - p * length. The
-price is searched until k lies between the shortest and the longest of the best chains; crossing these two gives a chain
-of length k. With a fixed last element the best weight is concave in k (the cost is Monge), so that this is exact. With
-a free end it is exact wherever the crossing reaches the dual bound; otherwise ends are tried by the dual bounds that
-all sweeps so far have left them, until no bound is above the best chain. Everything is integer arithmetic: ties are
-exact and results deterministic.
+For a price p on every element, one pass with a sliding-window maximum finds the chain with the largest value,
+weight - p * length. A binary search over the price stops when k lies between the lengths of the shortest and the
+longest chain of that value; crossing these two chains gives a chain of length k. If the last element is fixed, the best
+weight is concave in k (the cost is Monge), so that the result is exact. If the end is free, the result is exact when
+the crossed chain reaches the dual bound. Otherwise last elements are tried in the order of the dual bounds that the
+sweeps have found for them, until no bound exceeds the best chain. All arithmetic is on integers, so that ties are exact
+and results deterministic.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ Ints = npt.NDArray[np.int64]
 def _sweep(
     weight: Ints, position: Ints, step: int, price: int, prefer_long: bool, best: Ints, length: Ints, parent: Ints
 ) -> None:
-    """Fill best[j], length[j], parent[j] of the best chain that ends at element j; length 0 where none reaches it."""
+    """Fill best[j], length[j] and parent[j] for the best chain that ends at element j; length 0 if no chain does."""
     count = len(weight)
     window = np.empty(count + 1, dtype=np.int64)
     head, tail = 0, 1
@@ -50,7 +51,7 @@ def _sweep(
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator,unused-ignore]
 def _free_end(best: Ints, length: Ints, prefer_long: bool) -> int:
-    """End of the best chain; -1 is the empty one."""
+    """Last element of the best chain; -1 for the empty chain."""
     end, value, size = -1, 0, 0
     for j in range(len(best)):
         if length[j] == 0:
@@ -62,6 +63,7 @@ def _free_end(best: Ints, length: Ints, prefer_long: bool) -> int:
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator,unused-ignore]
 def _walk(parent: Ints, length: Ints, end: int) -> Ints:
+    """Elements of the chain that ends at `end`, in ascending order."""
     size = length[end] if end >= 0 else 0
     chain = np.empty(size, dtype=np.int64)
     for i in range(size - 1, -1, -1):
@@ -72,7 +74,7 @@ def _walk(parent: Ints, length: Ints, end: int) -> Ints:
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator,unused-ignore]
 def _cross(short: Ints, long: Ints, count: int) -> Ints:
-    """A chain of `count` elements that follows `long`, then `short`; their lengths lie around count."""
+    """A chain of `count` elements that follows `long` first and `short` then; len(short) <= count <= len(long)."""
     lead = count - len(short)
     if lead == 0:
         return short
@@ -86,10 +88,14 @@ def _cross(short: Ints, long: Ints, count: int) -> Ints:
 def _search(
     weight: Ints, position: Ints, count: int, step: int, end: int, low: int, high: int, bound: Ints
 ) -> tuple[Ints, int, int]:
-    """Chain of `count` elements, its price and the best value at that price; end -1 is free. Empty: no such chain.
+    """Search the price, between `low` and `high`, at which a best chain has `count` elements.
 
-    `low` prices make chains longer than count, `high` shorter. Every sweep lowers bound[e], the dual bound of the
-    weight of a chain of `count` elements that ends at e.
+    A low price gives chains longer than `count`, a high price shorter ones. The chain ends at element `end`, or
+    anywhere if `end` is -1. Every sweep may lower bound[e], the dual bound on the weight of a chain of `count` elements
+    that ends at element e.
+
+    Returns:
+        The chain (empty if there is none of this length), the price, and the best value at that price.
     """
     best = np.empty(len(weight), dtype=np.int64)
     length, parent = best.copy(), best.copy()
@@ -118,44 +124,49 @@ def _search(
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator,unused-ignore]
 def _best(weight: Ints, position: Ints, count: int, step: int) -> Ints:
+    """The compiled part of `best_chain`."""
     limit = (weight.max() + 1) * (len(weight) + 1)
     bound = np.full(len(weight), np.iinfo(np.int64).max)
     chain: Ints
     trial: Ints
     chain, price, value = _search(weight, position, count, step, -1, -1, weight.max() + 1, bound)
-    found = -1
+    heaviest = -1
     if len(chain) == count:
         steps_hold = position[chain[0]] + 1 <= step
         for i in range(1, count):
             steps_hold = steps_hold and position[chain[i]] - position[chain[i - 1]] <= step
         if steps_hold:
-            found = weight[chain].sum()
-            if found - price * count == value:
+            heaviest = weight[chain].sum()
+            if heaviest - price * count == value:
                 return chain
-    if found < 0:
+    if heaviest < 0:
         chain = np.arange(count)
-        found = weight[chain].sum()
+        heaviest = weight[chain].sum()
     bound[: count - 1] = -1
     while True:
         end = np.argmax(bound)
-        if bound[end] <= found:
+        if bound[end] <= heaviest:
             return chain
         trial, _, _ = _search(weight, position, count, step, end, -limit, limit, bound)
         bound[end] = -1
-        if len(trial) == count and weight[trial].sum() > found:
+        if len(trial) == count and weight[trial].sum() > heaviest:
             chain = trial
-            found = weight[trial].sum()
+            heaviest = weight[trial].sum()
 
 
 def best_chain(weight: Ints, position: Ints, count: int, step: int) -> Ints:
-    """(count,) ascending indices of the heaviest chain of exactly `count` elements.
+    """The heaviest chain of exactly `count` elements whose successive positions are at most `step` apart.
+
+    The first position of a chain is measured from position -1.
 
     Args:
         weight: (n,) non-negative integers below 2**(60 - 2 * bits of n).
-        position: (n,) ascending. The first kept lies at most `step` behind -1, and so does each behind the one before;
-            the first `count` positions do.
-        count: 1 to n.
-        step: largest distance.
+        position: (n,) ascending. The first `count` positions must themselves be a valid chain.
+        count: elements of the chain, 1 to n.
+        step: largest distance between successive positions.
+
+    Returns:
+        (count,) ascending indices into `weight`.
     """
-    found: Ints = _best(weight, position, count, step)
-    return found
+    chain: Ints = _best(weight, position, count, step)
+    return chain

@@ -1,4 +1,4 @@
-"""Masks by magnitude: unbalanced (NIPS'15) and PE-balanced (ESE, FPGA'17)."""
+"""Masks by magnitude: unbalanced (Han et al., NIPS'15) and PE-balanced (ESE: Han et al., FPGA'17)."""
 
 from __future__ import annotations
 
@@ -13,11 +13,16 @@ Floats = npt.NDArray[np.floating]  # type: ignore[type-arg]  # NumPy 1.21 has no
 
 
 def checked_magnitudes(weights: Floats, density: float, interleave: Interleave) -> npt.NDArray[np.float64]:
-    """|weights| of a sound request.
+    """Check the arguments of a mask function and return |weights|.
+
+    Args:
+        weights: (rows, columns), outputs first.
+        density: kept share of the weights, 0 to 1.
+        interleave: assignment of the rows to the PEs.
 
     Raises:
-        FormatError: the weights are no finite matrix of the interleave's rows.
-        UnsupportedError: the density lies outside 0..1.
+        FormatError: if the weights are not a finite matrix with the interleave's rows.
+        UnsupportedError: if the density lies outside 0 to 1.
     """
     array = np.abs(np.asarray(weights, dtype=np.float64))
     if array.ndim != 2 or len(array) != interleave.rows:
@@ -31,7 +36,14 @@ def checked_magnitudes(weights: Floats, density: float, interleave: Interleave) 
 
 
 def keep_per_pe(weights: int, density: float, pes: int) -> int:
-    """Weights that each PE keeps where it has as many: round(density * weights / pes), half to even.
+    """Number of weights k that each PE keeps: round(density * weights / pes), half to even.
+
+    A PE that has fewer weights keeps all of them.
+
+    Args:
+        weights: number of weights of the matrix.
+        density: kept share of the weights, 0 to 1.
+        pes: number of PEs.
 
     >>> keep_per_pe(64 * 256, 0.1, 8)
     205
@@ -40,18 +52,42 @@ def keep_per_pe(weights: int, density: float, pes: int) -> int:
 
 
 def magnitude(weights: Floats, density: float, interleave: Interleave) -> Mask:
-    """Largest magnitudes of the whole matrix, the unbalanced control: round(density * weights) of them.
+    """Keep the round(density * weights) largest magnitudes of the whole matrix (Han et al., NIPS'15): not balanced.
 
-    Of equal magnitudes the first in row-major order are kept. See `checked_magnitudes` for what is refused.
+    Of equal magnitudes the first in row-major order are kept.
+
+    Args:
+        weights: (rows, columns), outputs first.
+        density: kept share of the weights, 0 to 1.
+        interleave: assignment of the rows to the PEs; only its number of rows is used, for a check.
+
+    Returns:
+        (rows, columns) mask, true for kept weights.
+
+    Raises:
+        FormatError: if the weights are not a finite matrix with the interleave's rows.
+        UnsupportedError: if the density lies outside 0 to 1.
     """
     array = checked_magnitudes(weights, density, interleave)
     return largest(array.ravel(), round(density * array.size)).reshape(array.shape)
 
 
 def pe_balanced(weights: Floats, density: float, interleave: Interleave) -> Mask:
-    """Largest magnitudes of each PE, as many in each: min(k, its weights), k = `keep_per_pe` (ESE section 4).
+    """Keep the min(k, its weights) largest magnitudes of each PE, k = `keep_per_pe` (ESE: FPGA'17, section 4).
 
-    Of equal magnitudes the first in row-major order are kept. See `checked_magnitudes` for what is refused.
+    Of equal magnitudes the first in row-major order are kept.
+
+    Args:
+        weights: (rows, columns), outputs first.
+        density: kept share of the weights, 0 to 1.
+        interleave: assignment of the rows to the PEs.
+
+    Returns:
+        (rows, columns) mask, true for kept weights.
+
+    Raises:
+        FormatError: if the weights are not a finite matrix with the interleave's rows.
+        UnsupportedError: if the density lies outside 0 to 1.
     """
     array = checked_magnitudes(weights, density, interleave)
     keep = keep_per_pe(array.size, density, interleave.pes)
@@ -63,7 +99,7 @@ def pe_balanced(weights: Floats, density: float, interleave: Interleave) -> Mask
 
 
 def largest(values: npt.NDArray[np.float64], count: int) -> Mask:
-    """(n,) mask of the `count` largest of n values, the first of equal ones; all where count exceeds n."""
+    """(n,) mask of the `count` largest of n values, of equal values the first; all true if count exceeds n."""
     if count >= len(values):
         return np.ones(len(values), dtype=bool)
     if count <= 0:

@@ -1,4 +1,4 @@
-"""How density falls while a network trains: from a start to a target, in rounds of pruning and retraining."""
+"""Schedules by which the density falls during training, from a start to a target, in rounds of pruning."""
 
 from __future__ import annotations
 
@@ -11,9 +11,15 @@ SCHEDULES: tuple[Schedule, ...] = get_args(Schedule)
 
 
 def cubic_density(done: float, target: float, finished: float = 1.0, start: float = 1.0) -> float:
-    """Density when a share `done` of the steps is done: from `start` to `target` at `finished`, steep at first.
+    """Density that falls from `start` to `target` as a cubic, fast at first (Zhu and Gupta, 1710.01878, equation 1).
 
-    Zhu and Gupta, 1710.01878, equation 1, for densities.
+    The paper gives the equation for the sparsity, which is one minus the density.
+
+    Args:
+        done: share of the training steps done, 0 to 1.
+        target: density at the end.
+        finished: share of the steps at which the target is reached.
+        start: density at the beginning.
 
     >>> cubic_density(0.0, 0.1, 0.5), round(cubic_density(0.25, 0.1, 0.5), 4), cubic_density(0.7, 0.1, 0.5)
     (1.0, 0.2125, 0.1)
@@ -23,7 +29,15 @@ def cubic_density(done: float, target: float, finished: float = 1.0, start: floa
 
 
 def geometric_density(done: float, target: float, finished: float = 1.0, start: float = 1.0) -> float:
-    """As `cubic_density`, but every round of pruning keeps the same share of what is left (Han et al., NIPS'15).
+    """Density that falls from `start` to `target` by equal factors: each round keeps the same share of what is left.
+
+    This is iterative pruning (Han et al., NIPS'15) with equal rounds.
+
+    Args:
+        done: share of the training steps done, 0 to 1.
+        target: density at the end.
+        finished: share of the steps at which the target is reached.
+        start: density at the beginning.
 
     >>> [round(geometric_density(done, 0.04, 0.5), 4) for done in (0.0, 0.25, 0.5, 1.0)]
     [1.0, 0.2, 0.04, 0.04]
@@ -32,7 +46,12 @@ def geometric_density(done: float, target: float, finished: float = 1.0, start: 
 
 
 def round_of(done: float, finished: float, rounds: int) -> int:
-    """Round of pruning that is due, 0 (the start) to `rounds` (the target), when a share `done` of the steps is done.
+    """Number of the pruning round that is due: 0 at the start, `rounds` once the target is reached.
+
+    Args:
+        done: share of the training steps done, 0 to 1.
+        finished: share of the steps at which the last round is due.
+        rounds: number of rounds.
 
     >>> [round_of(done, 0.5, 4) for done in (0.0, 0.2, 0.5, 0.9)]
     [0, 1, 4, 4]
@@ -41,10 +60,17 @@ def round_of(done: float, finished: float, rounds: int) -> int:
 
 
 def density_of_round(schedule: Schedule, number: int, rounds: int, target: float, start: float = 1.0) -> float:
-    """Density after round `number` of `rounds`, which began at `start`.
+    """Density after a round of pruning.
+
+    Args:
+        schedule: "cubic" or "geometric".
+        number: of the round, 0 (before the first) to `rounds`.
+        rounds: number of rounds.
+        target: density after the last round.
+        start: density before the first round.
 
     Raises:
-        UnsupportedError: there is no such schedule.
+        UnsupportedError: if there is no such schedule.
     """
     if schedule == "cubic":
         return cubic_density(number / rounds, target, start=start)

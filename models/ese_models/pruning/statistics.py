@@ -1,4 +1,4 @@
-"""What a mask costs and keeps, counted as the engine counts it."""
+"""Statistics of a mask: its entries and padding per PE, as the engine stores them, and the magnitude it keeps."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from ese_host.ir import WeightKind
 
 @dataclass(frozen=True)
 class MaskStatistics:
-    """Work of one matrix.
+    """Work that one matrix costs the engine under a mask.
 
     Attributes:
-        density: kept share of all weights.
-        entries_per_pe: stored entries of each PE, gap padding counted: its cycles.
-        padding: entries that carry no weight.
-        imbalance: largest over mean entries of a PE.
-        kept_magnitude: share of the sum of |w| that the mask keeps.
+        density: kept share of all weights, 0 to 1.
+        entries_per_pe: stored entries of each PE, gap padding included; a PE takes one cycle per entry.
+        padding: entries over all PEs that carry no weight.
+        imbalance: entries of the fullest PE over the mean of all PEs; 1 is perfect balance.
+        kept_magnitude: share of the sum of |w| that the mask keeps, 0 to 1.
     """
 
     density: float
@@ -42,7 +42,15 @@ def statistics(
     kind: WeightKind,
     gap_bits: int,
 ) -> MaskStatistics:
-    """Statistics of a (rows, columns) mask on the weights it was made from."""
+    """Statistics of a mask on the weights for which it was chosen.
+
+    Args:
+        weights: (rows, columns), outputs first.
+        mask: (rows, columns), true for kept weights.
+        interleave: assignment of the rows to the PEs.
+        kind: weight code, which decides how large a gap the gap field holds.
+        gap_bits: width of the gap field, bits.
+    """
     entries = entries_per_pe(mask, interleave, kind, gap_bits)
     size = np.abs(weights)
     return MaskStatistics(
