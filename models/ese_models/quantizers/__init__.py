@@ -1,4 +1,4 @@
-"""Weight quantizers, QKeras-compatible, that say their integer codes and never undo a mask."""
+"""Weight quantizers for QKeras layers that give their integer codes and never undo a mask."""
 
 from ese_models.quantizers.codebook import Codebook
 from ese_models.quantizers.grouped import Ttq, Twn

@@ -1,4 +1,4 @@
-"""Arrays as text, for Keras configurations: base 64 of zlib of the bytes."""
+"""Arrays as text for Keras configurations: their bytes, compressed by zlib, in base 64."""
 
 from __future__ import annotations
 
@@ -18,11 +18,16 @@ def to_text(array: npt.NDArray[Any]) -> str:
 def from_text(text: str, dtype: npt.DTypeLike, shape: tuple[int, ...]) -> npt.NDArray[Any]:
     """Inverse of `to_text`.
 
+    Args:
+        text: what `to_text` returned.
+        dtype: type of the array's elements.
+        shape: of the array.
+
     Raises:
-        ValueError: the text does not hold an array of this shape.
+        ValueError: if the text does not hold an array of this type and shape.
     """
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
     data = zlib.decompressobj().decompress(base64.b64decode(text), size + 1)
     if len(data) != size:
-        raise ValueError(f"{len(data)} bytes or more of an array of {shape}; expected {size}")
+        raise ValueError(f"the text holds {len(data)} or more bytes; an array of shape {shape} has {size}")
     return np.frombuffer(data, dtype=dtype).reshape(shape)

@@ -1,4 +1,4 @@
-"""What all quantizers share: what QKeras asks of one, and their configuration."""
+"""Base of all quantizers: the methods that QKeras expects, and their configuration."""
 
 from __future__ import annotations
 
@@ -7,39 +7,39 @@ from typing import Any, TypeVar
 from ese_host.errors import UnsupportedError
 from ese_host.ir import SCALE_BITS
 
-Own = TypeVar("Own", bound="Quantizer")
+AnyQuantizer = TypeVar("AnyQuantizer", bound="Quantizer")
 
 
 class Quantizer:
-    """Mixed into QKeras's base, or into a Keras layer where there are variables to train."""
+    """Mixin for QKeras's base class of quantizers, or for a Keras layer if the quantizer has variables to train."""
 
     state_names: tuple[str, ...] = ()
-    """Keys of the configuration that hold state."""
+    """Keys of the configuration that hold state; `str` leaves them out."""
 
     def max(self) -> float:
-        """The largest scale and code, for QKeras when it makes a clipping constraint."""
+        """Bound on the quantized values; QKeras asks for it when it makes a clipping constraint."""
         return float(2 ** (SCALE_BITS - 1))
 
     def min(self) -> float:
-        """The same, negative."""
+        """Lower bound on the quantized values, `-max()`."""
         return -self.max()
 
     def allowed_frac(self, max_frac: int) -> int:
-        """The fractional bits of the scales at most.
+        """Check the largest number of fractional bits of the scales and return it.
 
         Raises:
-            UnsupportedError: no scale has as many.
+            UnsupportedError: if it is not within 0 to 30.
         """
         if not 0 <= max_frac <= 30:
             raise UnsupportedError(f"{type(self).__name__}: max_frac is {max_frac}; 0 to 30 are allowed")
         return int(max_frac)
 
     def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
+        """Constructor arguments, as Keras saves them."""
         raise NotImplementedError
 
     @classmethod
-    def from_config(cls: type[Own], config: dict[str, Any]) -> Own:
+    def from_config(cls: type[AnyQuantizer], config: dict[str, Any]) -> AnyQuantizer:
         """Inverse of `get_config`."""
         return cls(**config)
 

@@ -1,7 +1,7 @@
-"""Shared weights: every kept weight is one of 2**bits - 1 values (Deep Compression, 1510.00149, section 3).
+"""Weight sharing: every kept weight takes one of 2**bits - 1 shared values (Deep Compression, 1510.00149, section 3).
 
-Which weight has which value is settled by k-means (`fit`) and stays; the values are trained on: the gradient of a value
-is the sum of the gradients of its weights (equation 3). Index 0 is zero and no value's.
+K-means (`Codebook.fit`) fixes which weight takes which value. The values are then trained: the gradient of a value is
+the sum of the gradients of its weights (equation 3 of the paper). Index 0 is reserved for pruned weights.
 """
 
 from __future__ import annotations
@@ -21,20 +21,26 @@ from ese_models.quantizers.learned import LearnedQuantizer
 from ese_models.quantizers.masked import MAX_FRAC, step_of
 
 LEVEL_BITS = 15
-"""Bits of a level without its sign."""
+"""Bits of a level, the sign not counted."""
 ENGINE_BITS = 4
-"""Index bits that the engine holds."""
+"""Index bits that the engine supports."""
 
 
 @keras.saving.register_keras_serializable(package="ese4ml")
 class Codebook(LearnedQuantizer):
-    """A codebook of 16-bit values with one scale, a power of two.
+    """A codebook of 16-bit fixed-point values.
 
     Args:
         shape: of the kernel, (inputs, outputs).
-        bits: of an index, 2 to 8; the engine holds up to 4, more serve storage reports.
-        max_frac: fractional bits of the values at most; fewer where the largest needs integer bits.
-        centroids, index: state of a saved quantizer.
+        bits: width of an index, 2 to 8 bits. The engine supports up to 4; wider ones serve storage reports.
+        max_frac: largest number of fractional bits of the values; there are fewer if the largest value needs integer
+            bits.
+        centroids: state of a saved quantizer, its values as text.
+        index: state of a saved quantizer, its indices as text.
+
+    Raises:
+        UnsupportedError: if `bits`, `max_frac` or the shape is not allowed.
+        ValueError: if the saved state does not fit the shape or the bits.
     """
 
     state_names = ("centroids", "index")
@@ -57,42 +63,47 @@ class Codebook(LearnedQuantizer):
         if centroids is not None and index is not None:
             values, places = from_text(centroids, np.float32, (count,)), from_text(index, np.uint8, self.shape)
         if places.max() > count:
-            raise ValueError(f"an index is {places.max()}; the codebook has {count} values")
-        self.centroids = self.own("centroids", values, trainable=True)
-        self._index = self.own("index", places)
+            raise ValueError(f"the largest index is {places.max()}; the codebook has {count} values")
+        self.centroids = self.new_variable("centroids", values, trainable=True)
+        self._index = self.new_variable("index", places)
 
     @property
     def kind(self) -> str:
-        """codebook4, which the engine holds, or codebook5 to codebook8."""
+        """Kind of weight code: codebook4, which the engine supports, or codebook5 to codebook8."""
         return f"codebook{max(ENGINE_BITS, self.bits)}"
 
     @property
     def index(self) -> npt.NDArray[np.uint8]:
-        """(inputs, outputs) indices, zero where there is no weight."""
-        found: npt.NDArray[np.uint8] = ops.convert_to_numpy(self._index)
-        return found
+        """(inputs, outputs) indices into the codebook, zero for pruned weights."""
+        index: npt.NDArray[np.uint8] = ops.convert_to_numpy(self._index)
+        return index
 
     def fit(self, weights: npt.ArrayLike, start: Start = "linear", seed: int = 0) -> None:
-        """Cluster the non-zero weights and take over centroids and indices.
+        """Cluster the non-zero weights by k-means and store the centroids and each weight's index.
 
         Args:
             weights: (inputs, outputs).
-            start: how the centroids begin: linear, density or random.
+            start: initial centroids: "linear", "density" or "random"; see `kmeans.starts`.
             seed: of the random start.
 
         Raises:
-            FormatError: a weight is not finite. MismatchError: the shape is another. UnsupportedError: no such start.
+            FormatError: if a weight is not finite.
+            MismatchError: if the weights do not have the quantizer's shape.
+            UnsupportedError: if there is no such start.
         """
         array = self.checked(weights)
         places = np.zeros(self.shape, dtype=np.uint8)
         if array.any():
-            values, found = cluster(array[array != 0], self.centroids.shape[0], start, seed)
-            places[array != 0] = found + 1
+            values, clusters = cluster(array[array != 0], self.centroids.shape[0], start, seed)
+            places[array != 0] = clusters + 1
             self.centroids.assign(values.astype(np.float32))
         self._index.assign(places)
 
     def call(self, x: Any) -> Any:
-        """The shared values in their places. `x` gets a zero gradient, which optimizers take better than none."""
+        """The shared value of each weight.
+
+        The gradient with respect to `x` is zero, because some optimizers reject a missing gradient.
+        """
         centroids = ops.convert_to_tensor(self.centroids)
         levels, step = self._levels(ops.cast(centroids, "float64"), ops)
         rounded = ops.cast(levels * step, x.dtype)
@@ -101,26 +112,33 @@ class Codebook(LearnedQuantizer):
 
     @property
     def codebook(self) -> Codes:
-        """(2**bits,) 16-bit levels, padded with zeros to 16; level 0 is zero."""
+        """(2**bits,) signed 16-bit levels, or (16,) with zeros at the end if bits is below 4; level 0 is zero."""
         levels, _ = self._levels(self._values(), np)
         book = np.zeros(max(16, 1 << self.bits), dtype=np.int64)
         book[1 : 1 + len(levels)] = levels.astype(np.int64)
         return book
 
     def codes_and_scale(self, weights: npt.ArrayLike) -> tuple[Codes, Codes, int]:
-        """Integer form: (inputs, outputs) indices, (outputs,) scales of 1, and the fractional bits of `codebook`.
+        """Integer form of weights in Keras layout.
+
+        Args:
+            weights: (inputs, outputs).
+
+        Returns:
+            (inputs, outputs) indices, (outputs,) scales, all of them 1, and the fractional bits of `codebook`.
 
         Raises:
-            FormatError: a weight is not finite.
-            MismatchError: the shape is another, or other weights are zero than when the quantizer was fitted.
+            FormatError: if a weight is not finite.
+            MismatchError: if the weights do not have the quantizer's shape, or if they are not zero at the same
+                positions as those to which the quantizer was fitted.
         """
         array = self.checked(weights)
         index = self.index.astype(np.int64)
         if ((array != 0) != (index != 0)).any():
             where = tuple(int(i) for i in np.argwhere((array != 0) != (index != 0))[0])
             raise MismatchError(
-                f"weight at {where} is {array[where]}, its index {index[where]}; the mask has changed since the "
-                "clustering: call fit(weights) again"
+                f"weight at {where} is {array[where]}, but its codebook index is {index[where]}; the mask has changed "
+                "since the clustering: call fit(weights) again"
             )
         _, step = self._levels(self._values(), np)
         return index, np.ones(self.shape[1], dtype=np.int64), int(-np.log2(step))
@@ -129,7 +147,7 @@ class Codebook(LearnedQuantizer):
         return np.asarray(ops.convert_to_numpy(self.centroids), dtype=np.float64)
 
     def _levels(self, centroids: Any, xp: Any) -> tuple[Any, Any]:
-        """Integral levels, none of them zero, and their step."""
+        """The centroids as whole numbers of a step, none of them zero, and the step, a power of two."""
         step = step_of(xp.max(xp.abs(centroids)), LEVEL_BITS, self.max_frac, xp)
         most = xp.ones_like(centroids) * (2.0**LEVEL_BITS - 1)
         size = xp.minimum(xp.maximum(xp.round(xp.abs(centroids) / step), xp.ones_like(centroids)), most)
@@ -147,14 +165,14 @@ class Codebook(LearnedQuantizer):
 
 
 def _placed(values: Any, index: Any) -> Any:
-    """The value at each index, zero at index 0; a value's gradient is the sum of those of its weights."""
+    """The value of each index, zero for index 0; the gradient of a value is the sum of those of its weights."""
 
     @ops.custom_gradient  # type: ignore[untyped-decorator,unused-ignore]
     def place(values: Any) -> Any:
         def gradient(upstream: Any) -> Any:
-            # XLA fuses this into one sum a value; the scatter of take's own gradient goes weight by weight
-            own = ops.equal(index[None], ops.arange(1, values.shape[0] + 1)[:, None, None])
-            return ops.sum(ops.where(own, upstream[None], 0.0), axis=(1, 2))
+            # XLA fuses this into one sum per value; the gradient of `take` is a scatter, which goes weight by weight.
+            members = ops.equal(index[None], ops.arange(1, values.shape[0] + 1)[:, None, None])
+            return ops.sum(ops.where(members, upstream[None], 0.0), axis=(1, 2))
 
         return ops.take(ops.concatenate([ops.zeros((1,), values.dtype), values]), index, axis=0), gradient
 

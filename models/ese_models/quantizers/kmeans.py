@@ -1,7 +1,8 @@
-"""K-means on numbers: Lloyd's iteration on sorted values, where a cluster is a range (Deep Compression, section 3).
+"""One-dimensional k-means by Lloyd's iteration (weight sharing of Deep Compression, 1510.00149, section 3).
 
-One iteration costs as many binary searches as there are clusters, whatever the number of values. scikit-learn's KMeans
-measures every value against every centroid; from the same start both end in the same place (tests).
+The values are sorted once, so that a cluster is a range of them and one iteration costs one binary search per cluster.
+scikit-learn's KMeans compares every value with every centroid; from the same start both give the same centroids, as
+tests/models/quantizers/test_kmeans.py shows.
 """
 
 from __future__ import annotations
@@ -20,66 +21,74 @@ Indices = npt.NDArray[np.int64]
 
 
 def starts(ordered: Doubles, count: int, start: Start, seed: int = 0) -> Doubles:
-    """(count,) ascending initial centroids of ascending values.
+    """Initial centroids, by one of the three methods of Deep Compression (1510.00149, section 3).
 
     Args:
         ordered: (n,) ascending values, at least one.
-        count: centroids.
-        start: evenly spaced between the extremes (linear), evenly spaced in the distribution function (density), or a
-            random choice of values (random; with replacement where there are fewer values).
-        seed: of the random choice.
+        count: number of centroids.
+        start: "linear" spaces them evenly between the smallest and the largest value, "density" evenly in the
+            cumulative distribution of the values, "random" draws values (with replacement if there are fewer than
+            `count`).
+        seed: of the random draw.
+
+    Returns:
+        (count,) ascending centroids.
 
     Raises:
-        UnsupportedError: there is no such start.
+        UnsupportedError: if there is no such start.
     """
     if start == "linear":
         spaced: Doubles = np.linspace(ordered[0], ordered[-1], count)
         return spaced
     if start == "density":
-        where = (np.arange(count) + 0.5) / count * len(ordered)
-        evenly: Doubles = ordered[where.astype(np.int64)]
-        return evenly
+        ranks = (np.arange(count) + 0.5) / count * len(ordered)
+        quantiles: Doubles = ordered[ranks.astype(np.int64)]
+        return quantiles
     if start == "random":
         chosen = np.random.default_rng(seed).choice(ordered, count, replace=count > len(ordered))
         return np.sort(chosen)
-    raise UnsupportedError(f"centroids start is {start!r}; allowed: {', '.join(STARTS)}")
+    raise UnsupportedError(f"start of the centroids is {start!r}; allowed: {', '.join(STARTS)}")
 
 
 def cluster(
     values: npt.NDArray[np.floating[Any]], count: int, start: Start = "linear", seed: int = 0, iterations: int = 300
 ) -> tuple[Doubles, Indices]:
-    """Centroids and the cluster of each value.
+    """Cluster numbers by k-means, the sum of squared distances to the centroids being the cost.
 
-    A cluster that is left without values moves to a value farthest from its centroid, as scikit-learn does it: the gap
-    that pruning leaves around zero would otherwise waste what starts there.
+    A cluster that loses all its values moves to the value that is farthest from its centroid, as in scikit-learn.
+    Otherwise centroids that start in the gap that pruning leaves around zero would be wasted.
 
     Args:
         values: (n,) finite numbers, at least one.
-        count: clusters.
-        start: how the centroids begin, see `starts`.
+        count: number of clusters.
+        start: initial centroids: "linear", "density" or "random"; see `starts`.
         seed: of the random start.
-        iterations: of Lloyd's at most; it ends where no value changes its cluster.
+        iterations: largest number of iterations; they end earlier if no value changes its cluster.
 
     Returns:
-        (count,) ascending centroids and (n,) indices of the nearest; of two equally near ones the upper.
+        (count,) ascending centroids, and (n,) index of the nearest centroid of each value; the upper one if two are
+        equally near.
 
     Raises:
-        FormatError: there is no value, or one is not finite. UnsupportedError: count or start is not allowed.
+        FormatError: if there is no value, or one is not finite.
+        UnsupportedError: if `count` is below 1 or there is no such start.
     """
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 1 or not array.size or not np.isfinite(array).all():
-        raise FormatError(f"k-means needs finite values; shape {array.shape}, {np.isfinite(array).sum()} finite")
+        raise FormatError(
+            f"k-means needs (n,) finite values; got shape {array.shape}, of which {np.isfinite(array).sum()} are finite"
+        )
     if count < 1:
-        raise UnsupportedError(f"{count} clusters; one or more are allowed")
+        raise UnsupportedError(f"k-means has {count} clusters; 1 or more are allowed")
     ordered = np.sort(array)
     sums = np.concatenate(([0.0], np.cumsum(ordered)))
     centroids = starts(ordered, count, start, seed)
     edges = np.zeros(0, dtype=np.int64)
     for _ in range(iterations):
-        found = np.searchsorted(ordered, (centroids[1:] + centroids[:-1]) / 2)
-        if np.array_equal(found, edges) and len(edges):
+        new_edges = np.searchsorted(ordered, (centroids[1:] + centroids[:-1]) / 2)
+        if np.array_equal(new_edges, edges) and len(edges):
             break
-        edges = found
+        edges = new_edges
         limits = np.concatenate(([0], edges, [len(ordered)]))
         sizes, totals = np.diff(limits), np.diff(sums[limits])
         if not sizes.all():
@@ -91,7 +100,7 @@ def cluster(
 
 
 def _relocated(ordered: Doubles, centroids: Doubles, sizes: Indices, totals: Doubles) -> tuple[Indices, Doubles]:
-    """Sizes and sums of the clusters, the empty ones given the distinct values farthest from their centroids."""
+    """Sizes and sums of the clusters after each empty one has taken one of the values farthest from their centroids."""
     owner = np.repeat(np.arange(len(sizes)), sizes)
     first = np.unique(ordered, return_index=True)[1]
     distance = np.abs(ordered - centroids[owner])[first]

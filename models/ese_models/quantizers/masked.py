@@ -1,9 +1,10 @@
-"""Weight quantizers that never undo a mask: a code is zero exactly where the weight is zero.
+"""Weight quantizers that never undo a mask: a code is zero if and only if the weight is zero.
 
-`MaskedTernary` is ternary weight networks' quantizer (TWN) with the mask as the threshold: sign(w) * mean |w| of what
-the mask kept. `MaskedInt4` is a symmetrical 4-bit quantizer whose kept codes are -7..-1, 1..7. Scales are unsigned
-16-bit fixed-point numbers, one a tensor or one an output channel. Values and codes come from the same arithmetic in
-64-bit floats, in which every step is exact or correctly rounded, so that NumPy and TensorFlow agree bit for bit.
+`MaskedTernary` is the quantizer of ternary weight networks (TWN, 1605.04711) with the mask in place of the threshold:
+sign(w) times the mean |w| of the weights that the mask keeps. `MaskedInt4` is a symmetrical 4-bit quantizer whose codes
+for kept weights are -7 to -1 and 1 to 7. Scales are unsigned 16-bit fixed-point numbers, one per tensor or one per
+output channel. Values and codes come from the same arithmetic in 64-bit floats, in which every operation is exact or
+correctly rounded, so that NumPy and TensorFlow agree bit for bit.
 """
 
 from __future__ import annotations
@@ -21,15 +22,15 @@ from ese_host.ir import SCALE_BITS, Codes, WeightKind
 from ese_models.quantizers.base import Quantizer
 
 GRID = 2.0**24
-"""Magnitudes are summed as multiples of 2**-24, which is exact in any order."""
+"""Magnitudes are rounded to multiples of 1 / GRID before they are summed, so that the sum is exact in any order."""
 SMALLEST = 2.0**-100
-"""Magnitudes below this count as zero (TensorFlow and NumPy treat denormal numbers differently)."""
+"""Magnitudes below this count as zero, because TensorFlow and NumPy treat denormal numbers differently."""
 MAX_FRAC = 15
-"""Fractional bits of a scale at most: with an input of 15 fractional bits, a sum is exact in SUM_FRAC."""
+"""Largest number of fractional bits of a scale: with an input of 15 fractional bits, a sum is exact in SUM_FRAC."""
 
 
 class _MaskedQuantizer(Quantizer, BaseQuantizer):  # type: ignore[misc,unused-ignore]
-    """Shared arithmetic; `ops` is keras.ops on tensors or numpy on arrays."""
+    """Arithmetic of both quantizers; `xp` is `keras.ops` for tensors and `numpy` for arrays."""
 
     kind: WeightKind
     bits: int
@@ -41,7 +42,7 @@ class _MaskedQuantizer(Quantizer, BaseQuantizer):  # type: ignore[misc,unused-ig
         self.max_frac = self.allowed_frac(max_frac)
 
     def __call__(self, x: Any) -> Any:
-        """Quantized weights of the shape and type of `x`, (inputs, outputs); gradients pass straight through."""
+        """Quantized weights of the shape and type of `x`, (inputs, outputs), with the straight-through gradient."""
         x = ops.convert_to_tensor(x)
         codes, scale, step = self._quantize(ops.cast(x, "float64"), ops)
         values = ops.cast(codes * (scale * step), x.dtype)
@@ -54,11 +55,11 @@ class _MaskedQuantizer(Quantizer, BaseQuantizer):  # type: ignore[misc,unused-ig
             weights: (inputs, outputs).
 
         Returns:
-            (inputs, outputs) codes, (outputs,) unsigned 16-bit scales (equal ones where the scale is per tensor) and
-            the scales' fractional bits: value = code * scale * 2**-frac, equal to `__call__` as float32.
+            (inputs, outputs) codes, (outputs,) unsigned 16-bit scales (all equal if the scale is per tensor) and the
+            fractional bits of the scales. As float32, code * scale * 2**-frac equals the result of `__call__`.
 
         Raises:
-            FormatError: a weight is not finite, or the weights are no matrix.
+            FormatError: if a weight is not finite, or the weights are not a matrix.
         """
         array = finite_floats(weights)
         codes, scale, step = self._quantize(array.astype(np.float64), np)
@@ -66,7 +67,7 @@ class _MaskedQuantizer(Quantizer, BaseQuantizer):  # type: ignore[misc,unused-ig
         return codes.astype(np.int64), outputs.astype(np.int64), int(-np.log2(step))
 
     def _quantize(self, w: Any, xp: Any) -> tuple[Any, Any, Any]:
-        """Codes (inputs, outputs), integral scales (1, outputs) or (1, 1), and the scales' step, a power of two."""
+        """(inputs, outputs) codes, (1, outputs) or (1, 1) integer scales, and their unit, a power of two."""
         size, axis = xp.abs(w), 0 if self.per_channel else (0, 1)
         kept = xp.where(size >= SMALLEST, xp.ones_like(w), xp.zeros_like(w))
         ideal = self._ideal_scale(size * kept, kept, axis, xp)
@@ -75,24 +76,27 @@ class _MaskedQuantizer(Quantizer, BaseQuantizer):  # type: ignore[misc,unused-ig
         return xp.sign(w) * kept * self._levels(size, scale * step, xp), scale, step
 
     def _ideal_scale(self, size: Any, _kept: Any, axis: Any, xp: Any) -> Any:
+        """Scales before rounding, from the magnitudes `size` and the mask `_kept`, reduced over `axis`."""
         raise NotImplementedError
 
     def _levels(self, size: Any, _scale: Any, xp: Any) -> Any:
+        """Magnitude of the code of each weight, 1 or more."""
         raise NotImplementedError
 
     def get_config(self) -> dict[str, Any]:
-        """Constructor arguments; the scale's fractional bits follow from them and the weights."""
+        """Constructor arguments; the fractional bits of the scales follow from them and the weights."""
         return {"per_channel": self.per_channel, "power_of_two": self.power_of_two, "max_frac": self.max_frac}
 
 
 @keras.saving.register_keras_serializable(package="ese4ml")
 class MaskedTernary(_MaskedQuantizer):
-    """sign(w) * scale; scale = mean |w| of the non-zero weights (TWN, 1605.04711, with the mask as threshold).
+    """Ternary weights sign(w) * scale; scale = mean |w| of the non-zero weights (TWN, 1605.04711, the mask given).
 
     Args:
-        per_channel: a scale for each output channel (the last axis), or one for the tensor.
-        power_of_two: round the scales to powers of two.
-        max_frac: fractional bits of the scales at most; fewer where the largest scale needs integer bits.
+        per_channel: whether each output channel (the last axis) has a scale; otherwise the tensor has one.
+        power_of_two: whether scales are rounded to powers of two.
+        max_frac: largest number of fractional bits of the scales; there are fewer if the largest scale needs integer
+            bits.
     """
 
     kind: WeightKind = "ternary"
@@ -109,12 +113,13 @@ class MaskedTernary(_MaskedQuantizer):
 
 @keras.saving.register_keras_serializable(package="ese4ml")
 class MaskedInt4(_MaskedQuantizer):
-    """Codes -7..7, never 0 for a kept weight; scale = max |w| / 7.
+    """4-bit weights code * scale; codes are -7 to 7, never 0 for a non-zero weight, and scale = max |w| / 7.
 
     Args:
-        per_channel: a scale for each output channel (the last axis), or one for the tensor.
-        power_of_two: round the scales to powers of two.
-        max_frac: fractional bits of the scales at most; fewer where the largest scale needs integer bits.
+        per_channel: whether each output channel (the last axis) has a scale; otherwise the tensor has one.
+        power_of_two: whether scales are rounded to powers of two.
+        max_frac: largest number of fractional bits of the scales; there are fewer if the largest scale needs integer
+            bits.
     """
 
     kind: WeightKind = "int4"
@@ -129,10 +134,10 @@ class MaskedInt4(_MaskedQuantizer):
 
 
 def finite_floats(weights: npt.ArrayLike) -> npt.NDArray[np.float32]:
-    """(inputs, outputs) finite weights.
+    """(inputs, outputs) weights as float32, after a check that they are a finite matrix.
 
     Raises:
-        FormatError: a weight is not finite, or the weights are no matrix.
+        FormatError: if a weight is not finite, or the weights are not a matrix.
     """
     array = np.asarray(weights, dtype=np.float32)
     if array.ndim != 2 or not array.size:
@@ -144,7 +149,18 @@ def finite_floats(weights: npt.ArrayLike) -> npt.NDArray[np.float32]:
 
 
 def integral_scales(ideal: Any, least: Any, power_of_two: bool, max_frac: int, xp: Any) -> tuple[Any, Any]:
-    """Ideal scales as whole numbers of at least `least` and at most `SCALE_BITS` bits, and their step."""
+    """Round scales to whole numbers of a step.
+
+    Args:
+        ideal: scales before rounding.
+        least: smallest whole number of each scale, of a shape that broadcasts to that of `ideal`.
+        power_of_two: whether the scales are rounded to powers of two first.
+        max_frac: largest number of fractional bits of the step.
+        xp: `keras.ops` or `numpy`.
+
+    Returns:
+        Whole numbers of at most `SCALE_BITS` bits, as 64-bit floats, and the step, a power of two.
+    """
     if power_of_two:
         ideal = nearest_power_of_two(ideal, max_frac, xp)
     step = step_of(xp.max(ideal), SCALE_BITS, max_frac, xp)
@@ -153,7 +169,14 @@ def integral_scales(ideal: Any, least: Any, power_of_two: bool, max_frac: int, x
 
 
 def step_of(largest: Any, bits: int, max_frac: int, xp: Any) -> Any:
-    """Smallest power of two, from 2**-max_frac to 1, with which `largest` has at most `bits` bits."""
+    """Smallest power of two, from 2**-max_frac to 1, in units of which `largest` has at most `bits` bits.
+
+    Args:
+        largest: scalar, the largest magnitude.
+        bits: of a magnitude.
+        max_frac: largest number of fractional bits of the step.
+        xp: `keras.ops` or `numpy`.
+    """
     step = xp.ones_like(largest) * 2.0**-max_frac
     for exponent in range(bits - max_frac, bits):
         step = xp.where(largest >= 2.0**exponent, step * 2.0, step)
@@ -161,7 +184,13 @@ def step_of(largest: Any, bits: int, max_frac: int, xp: Any) -> Any:
 
 
 def nearest_power_of_two(value: Any, max_frac: int, xp: Any) -> Any:
-    """Nearest power of two from 2**-max_frac to 2**15, the lower one below three quarters; zero stays."""
+    """Round to powers of two from 2**-max_frac to 2**15: up from 1.5 times the lower power on; zero stays zero.
+
+    Args:
+        value: non-negative numbers.
+        max_frac: negative exponent of the smallest power.
+        xp: `keras.ops` or `numpy`.
+    """
     result = xp.ones_like(value) * 2.0**-max_frac
     for exponent in range(-max_frac, SCALE_BITS - 1):
         result = xp.where(value >= 1.5 * 2.0**exponent, result * 2.0, result)

@@ -104,7 +104,7 @@ class Plan:
         if not 2 <= self.codebook_bits <= 8:
             raise UnsupportedError(f"{self.codebook_bits} codebook bits; 2 to 8 are allowed")
         if self.codebook_start not in STARTS:
-            raise UnsupportedError(f"centroids start is {self.codebook_start!r}; allowed: {', '.join(STARTS)}")
+            raise UnsupportedError(f"start of the centroids is {self.codebook_start!r}; allowed: {', '.join(STARTS)}")
 
     @property
     def kind(self) -> WeightKind:

@@ -166,11 +166,11 @@ def test_state_is_trained_by_fit_and_survives_saving_twice(kind: type[Any], tmp_
 def test_unsound_arguments_are_refused() -> None:
     with pytest.raises(UnsupportedError, match=r"^Codebook: bits is 9; 2 to 8 are allowed$"):
         Codebook((2, 2), 9)
-    with pytest.raises(UnsupportedError, match=r"^Ttq: shape is \(2,\); the kernel's two sizes are needed$"):
-        Ttq((2,))  # type: ignore[arg-type]
+    with pytest.raises(UnsupportedError, match=r"^Ttq: shape is \(2,\); it must be the kernel's \(inputs, outputs\)"):
+        Ttq((2,))
     with pytest.raises(UnsupportedError, match=r"^Twn: max_frac is 31; 0 to 30 are allowed$"):
         Twn((2, 2), max_frac=31)
-    with pytest.raises(UnsupportedError, match=r"^Twn: threshold is -1; None, zero or more is allowed$"):
+    with pytest.raises(UnsupportedError, match=r"^Twn: threshold is -1; None, 0 or more is allowed$"):
         Twn((2, 2), threshold=-1)
     with pytest.raises(MismatchError, match=r"^weights have shape \(1, 2\); Ttq was made for \(2, 2\)$"):
         Ttq((2, 2)).codes_and_scale([[1.0, 2.0]])
@@ -180,15 +180,15 @@ def test_unsound_arguments_are_refused() -> None:
         Twn((1, 2)).codes_and_scale([[1.0, np.nan]])
     quantizer = Codebook((1, 2))
     quantizer.fit([[1.0, 0.0]])
-    message = r"^weight at \(0, 1\) is 2.0, its index 0; the mask has changed since the clustering: call"
+    message = r"^weight at \(0, 1\) is 2.0, but its codebook index is 0; the mask has changed since the clustering"
     with pytest.raises(MismatchError, match=message):
         quantizer.codes_and_scale([[1.0, 2.0]])
-    with pytest.raises(ValueError, match=r"^60 bytes or more of an array of \(31,\); expected 124$"):
+    with pytest.raises(ValueError, match=r"^the text holds 60 or more bytes; an array of shape \(31,\) has 124$"):
         Codebook.from_config({**quantizer.get_config(), "bits": 5})
     large = Codebook((1, 2), 3)
     large.fit([[1.0, 2.0]])
     places = large.get_config()
-    with pytest.raises(ValueError, match=r"^an index is \d; the codebook has 3 values$"):
+    with pytest.raises(ValueError, match=r"^the largest index is \d; the codebook has 3 values$"):
         Codebook.from_config({**Codebook((1, 2), 2).get_config(), "index": places["index"]})
 
 

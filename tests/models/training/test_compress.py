@@ -174,7 +174,7 @@ def test_emphasis_moves_density_but_not_the_whole(
         ({"layers": {"dense/kernel": 0}}, "^density of 'dense/kernel' is 0; above 0, at most 1 is allowed$"),
         ({"gap_bits": 13}, "13 gap bits; 2 to 12"),
         ({"codebook_bits": 9}, "9 codebook bits; 2 to 8"),
-        ({"codebook_start": "k"}, "centroids start is 'k'; allowed: linear, density, random"),
+        ({"codebook_start": "k"}, "start of the centroids is 'k'; allowed: linear, density, random"),
     ],
 )
 def test_unsound_plans_are_refused(config: dict[str, Any], message: str) -> None:
