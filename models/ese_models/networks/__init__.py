@@ -1,4 +1,4 @@
-"""QKeras networks that the engine can run, and what they are made of."""
+"""QKeras networks that the engine can run: how they are built, and how their kernels, masks and formats are read."""
 
 from ese_models.networks.builder import QUANTIZERS, Formats, Mask, Topology, Weights, network
 from ese_models.networks.inspection import (

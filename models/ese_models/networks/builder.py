@@ -1,8 +1,8 @@
-"""QKeras networks that the engine can run: an input quantizer, LSTM layers, fully connected ones, softmax.
+"""QKeras networks that the engine can run: an input quantizer, LSTM layers, fully connected layers, softmax.
 
-Formats are the engine's (docs/numerics.md): every vector element has at most 16 bits, gates times cell activation
-is exact in 16 bits, sums are not rounded. The network's input quantizer stands in the model, as a QActivation, so that
-the converter knows the input's format.
+The formats are those of the engine (docs/numerics.md): a vector element has at most 16 bits, the product of a gate and
+the cell activation is exact in 16 bits, and sums are not rounded. The input quantizer is a QActivation layer of the
+model, so that the converter knows the format of the input.
 """
 
 from __future__ import annotations
@@ -37,12 +37,25 @@ QUANTIZERS = ("ternary", "twn", "ttq", "int4", "codebook4")
 
 @dataclass(frozen=True)
 class Formats:
-    """Quantizers of a network, in QKeras's counting: `integer` bits leave out the sign.
+    """Formats of a network's quantizers, as pairs (bits, integer bits) in QKeras's counting.
 
-    The default is the smooth network: 16-bit input and state, 8-bit tables. `hard()` has 8 bits throughout, hard
-    activations and power-of-two scales: on it Keras's float32 is exact. `bias` is the peepholes' format too; `hidden`
-    is that of ReLU between fully connected layers, which has no sign. `scales` are arguments of the weight quantizers
-    (codebooks have none), `codebook_bits` those of a codebook's index.
+    The bits include the sign, the integer bits do not. The default is the smooth network with 16-bit input and state
+    and 8-bit activation tables.
+
+    Attributes:
+        source: of the input.
+        state: of the LSTM layers' h (or y) and stored c.
+        bias: of biases and peepholes.
+        hidden: of the ReLU between fully connected layers, which is unsigned.
+        gate_bits: bits of the gates' activation.
+        cell_bits: bits of the cell's activation.
+        smooth: whether the activations are tanh and sigmoid; otherwise they are piecewise linear.
+        scales: keyword arguments of the weight quantizers; a codebook takes none.
+        codebook_bits: bits of a codebook's index.
+
+    Raises:
+        UnsupportedError: if a format has fewer than 2 or more than 16 bits, or gate and cell activation together have
+            more than 16.
     """
 
     source: tuple[int, int] = (16, 3)
@@ -58,13 +71,16 @@ class Formats:
     def __post_init__(self) -> None:
         for name in ("source", "state", "bias", "hidden"):
             if not 2 <= getattr(self, name)[0] <= 16:
-                raise UnsupportedError(f"{name} quantizer has {getattr(self, name)[0]} bits; the engine holds 2 to 16")
+                raise UnsupportedError(f"{name} quantizer has {getattr(self, name)[0]} bits; 2 to 16 are allowed")
         if self.gate_bits + self.cell_bits > 16:
-            raise UnsupportedError(f"gate and cell have {self.gate_bits} + {self.cell_bits} bits; o * tanh(c) holds 16")
+            raise UnsupportedError(
+                f"gate and cell activation have {self.gate_bits} + {self.cell_bits} bits; their product o * tanh(c) "
+                "may have at most 16"
+            )
 
     @classmethod
     def hard(cls) -> Formats:
-        """The 8-bit network with hard activations."""
+        """The 8-bit network with hard activations and power-of-two scales, on which Keras's float32 is exact."""
         return cls((8, 3), (8, 2), (8, 2), smooth=False, scales={"power_of_two": True})
 
 
@@ -73,13 +89,17 @@ class Topology:
     """Layers of a network.
 
     Attributes:
-        lstm: cells of each LSTM layer, the first one first; none makes a network of vectors.
-        dense: widths of the fully connected layers with ReLU before the last one.
-        projection: width of the LSTM layers' projection (QLSTMP); 0 takes QLSTM.
-        peepholes: whether QLSTMP has them.
-        bidirectional: a second LSTM reads each layer's sequence from its end; outputs lie side by side.
-        framewise: whether every frame is classified, or the last one alone.
-        dropout: share of the last layer's inputs that is dropped in training.
+        lstm: cells of each LSTM layer, from the input on; if empty, the network classifies vectors.
+        dense: widths of the fully connected layers with ReLU that stand before the last layer.
+        projection: width of the LSTM layers' recurrent projection (QLSTMP); 0 selects QLSTM, without projection.
+        peepholes: whether QLSTMP has peepholes.
+        bidirectional: whether a second LSTM in each layer reads the sequence backward; the outputs are concatenated.
+        framewise: whether every frame is classified; otherwise the sequence is, by its last frame.
+        dropout: share of the last layer's inputs that is dropped in training, from 0 to below 1.
+
+    Raises:
+        UnsupportedError: if a size is below 1, the dropout is not allowed, or an option needs an LSTM layer and there
+            is none.
     """
 
     lstm: tuple[int, ...] = ()
@@ -96,12 +116,14 @@ class Topology:
                 f"LSTM {self.lstm}, dense {self.dense}, projection {self.projection}: a layer has at least one unit"
             )
         if not self.lstm and (self.framewise or self.bidirectional or self.projection):
-            raise UnsupportedError("frame-wise, bidirectional and projection need an LSTM layer: give its cells")
+            raise UnsupportedError(
+                "framewise, bidirectional and projection need an LSTM layer; give the cells of one in lstm"
+            )
         if not 0 <= self.dropout < 1:
             raise UnsupportedError(f"dropout is {self.dropout}; 0 or more, below 1 is allowed")
 
     def names(self, kind: str) -> list[str]:
-        """Names of the "lstm" or "dense" layers: the kind alone, or numbered from 1 where there are more."""
+        """Names of the layers of a kind, "lstm" or "dense": the kind, followed by a number from 1 if there are more."""
         count = len(self.lstm) if kind == "lstm" else len(self.dense) + 1
         return [kind] if count == 1 else [f"{kind}{number + 1}" for number in range(count)]
 
@@ -117,21 +139,22 @@ def network(
     formats: Formats | None = None,
     unroll: bool = False,
 ) -> Any:
-    """A network: Input -> QActivation -> LSTM layers -> QDense layers -> softmax.
+    """Build a network: Input -> QActivation -> LSTM layers -> QDense layers -> softmax.
 
     Args:
         topology: its layers.
         features: width of the input.
-        outputs: classes.
-        steps: frames of a sequence; None leaves it open.
-        weights: kind of the kernels; "float" leaves them unquantized (the dense stage).
-        masks: kernel name (`inspection.kernels`) -> (inputs, outputs) mask in Keras layout; those missing keep all.
-        formats: quantizers of everything but the kernels.
-        unroll: unroll the time loop (training speed alone).
+        outputs: number of classes.
+        steps: frames of a sequence; None leaves the number open.
+        weights: kind of the kernels' quantizers; "float" leaves the kernels unquantized (the dense stage).
+        masks: kernel name (`inspection.kernels`) -> (inputs, outputs) mask in Keras layout; kernels without a mask keep
+            all weights.
+        formats: quantizers of everything but the kernels; `Formats()` by default.
+        unroll: whether the time loop is unrolled; this changes only the speed of training.
 
     Returns:
-        An unbuilt-optimizer `keras.Sequential`; input (batch, steps, features), or (batch, features) without LSTM
-        layers; output (batch, outputs) probabilities, or (batch, steps, outputs) frame-wise.
+        A `keras.Sequential` without an optimizer. Its input is (batch, steps, features), or (batch, features) without
+        LSTM layers; its output is (batch, outputs) probabilities, or (batch, steps, outputs) frame by frame.
     """
     form = formats or Formats()
     maker = _Layers(form, weights, dict(masks or {}))
@@ -155,12 +178,26 @@ def network(
 
 
 def classifier(*, units: int = 64, outputs: int = 9, steps: int | None = 29, features: int = 12, **options: Any) -> Any:
-    """The smallest network: Input -> QActivation -> QLSTM -> QDense -> softmax; see `network` for its options."""
+    """Build the smallest network: Input -> QActivation -> QLSTM -> QDense -> softmax.
+
+    Args:
+        units: cells of the LSTM layer.
+        outputs: number of classes.
+        steps: frames of a sequence; None leaves the number open.
+        features: width of the input.
+        options: further arguments of `network`.
+    """
     return network(Topology((units,)), features=features, outputs=outputs, steps=steps, **options)
 
 
 def weight_quantizer(weights: Weights, shape: tuple[int, int], formats: Formats) -> Any:
-    """The quantizer of one kernel, (inputs, outputs), by the kind of its weights; None for float ones."""
+    """A new quantizer for one kernel, or None for float weights.
+
+    Args:
+        weights: kind of the weights.
+        shape: of the kernel, (inputs, outputs).
+        formats: gives the arguments of the quantizer.
+    """
     plain = {"ternary": MaskedTernary, "int4": MaskedInt4}
     learned = {"twn": Twn, "ttq": Ttq}
     if weights in plain:
@@ -171,20 +208,21 @@ def weight_quantizer(weights: Weights, shape: tuple[int, int], formats: Formats)
 
 
 def _bits(pair: tuple[int, int]) -> Any:
+    """A signed fixed-point quantizer of (bits, integer bits)."""
     return quantized_bits(pair[0], pair[1], alpha=1)
 
 
 @dataclass(frozen=True)
 class _Layers:
-    """Makes the layers of a network with their quantizers and masks."""
+    """Builds the layers of a network with their quantizers and masks."""
 
     form: Formats
     weights: Weights
     masks: Mapping[str, Mask]
 
     def dense(self, name: str, inputs: int, units: int) -> Any:
-        # at every frame of a sequence: QDense reads the last axis. TimeDistributed would do the same, but Keras 3.15
-        # unrolls it over known steps, and takes the batch for the steps where they are unknown
+        # QDense acts on the last axis, and so on every frame of a sequence. TimeDistributed would do the same, but
+        # Keras 3.15 unrolls it over known steps, and mistakes the batch for the steps if these are unknown.
         return QDense(
             units,
             kernel_quantizer=self._quantizer(inputs, units),

@@ -1,4 +1,4 @@
-"""What a network of this project is made of: its kernels, masks, formats and sizes, read from a Keras model."""
+"""Kernels, masks, formats and sizes of a network, read from its Keras model."""
 
 from __future__ import annotations
 
@@ -22,21 +22,23 @@ SILENT = (QActivation, keras.layers.Activation, keras.layers.Dropout, keras.laye
 
 
 def open_model(path: Path) -> Any:
-    """A saved Keras model, with all classes that the entry points of group ese4ml.keras_objects register.
+    """Load a saved Keras model, with the classes that entry points of the group ese4ml.keras_objects register.
 
     Raises:
-        MissingError: there is no such file. FormatError: it is no Keras model.
+        MissingError: if there is no such file.
+        FormatError: if the file is not a Keras model.
     """
     advice = "make it with `ese4ml train` or `ese4ml compress`"
     return load_model(path, advice, compiled=True, named=("QLSTM",))
 
 
 def load(path: Path) -> Any:
-    """A saved `network`.
+    """Load a saved `network` and check its layers and weights.
 
     Raises:
-        MissingError: there is no such file.
-        FormatError: it is no Keras model of this form, or a weight is not finite.
+        MissingError: if there is no such file.
+        FormatError: if the file is not a Keras model, or a weight is not finite.
+        UnsupportedError: if a layer is none that this project builds, or the last layer is no QDense.
     """
     model = open_model(path)
     kernels(model)
@@ -45,23 +47,23 @@ def load(path: Path) -> Any:
 
 
 def parts(model: Any) -> Iterator[tuple[str, Any]]:
-    """Name and layer of each QLSTM, QLSTMP and QDense, those within wrappers included.
+    """Name and layer of each QLSTM, QLSTMP and QDense, the two directions of a QBidirectional included.
 
     Raises:
-        UnsupportedError: a layer is none that this project builds, or no QDense comes last.
+        UnsupportedError: if a layer is none that this project builds, or the last layer is no QDense.
     """
-    found = []
+    named = []
     for layer in model.layers:
         if isinstance(layer, QBidirectional):
-            found += [(f"forward_{layer.name}", layer.forward_layer), (f"backward_{layer.name}", layer.backward_layer)]
+            named += [(f"forward_{layer.name}", layer.forward_layer), (f"backward_{layer.name}", layer.backward_layer)]
         elif not isinstance(layer, SILENT):
-            found.append((layer.name, layer))
-    if not found or not all(isinstance(part, (*RECURRENT, QDense)) for _, part in found) or not _is_dense(found[-1][1]):
+            named.append((layer.name, layer))
+    if not named or not all(isinstance(part, (*RECURRENT, QDense)) for _, part in named) or not _is_dense(named[-1][1]):
         names = ", ".join(type(layer).__name__ for layer in model.layers)
         raise UnsupportedError(
             f"the model has layers {names}; QLSTM, QLSTMP or QBidirectional, then QDense are expected"
         )
-    yield from found
+    yield from named
 
 
 def _is_dense(layer: Any) -> bool:
@@ -71,29 +73,29 @@ def _is_dense(layer: Any) -> bool:
 def kernels(model: Any) -> dict[str, Any]:
     """Kernel name -> Keras variable, (inputs, outputs), in the order of computation.
 
-    Names are `<layer>/kernel`, and for LSTM layers `recurrent_kernel` and `projection_kernel`.
+    Names are `<layer>/kernel`, and for LSTM layers also `<layer>/recurrent_kernel` and `<layer>/projection_kernel`.
 
     Raises:
-        UnsupportedError: the model is no network of this project.
+        UnsupportedError: if a layer is none that this project builds, or the last layer is no QDense.
     """
-    found = {}
+    variables = {}
     for name, layer in parts(model):
-        found[f"{name}/kernel"] = layer.kernel if _is_dense(layer) else layer.cell.kernel
+        variables[f"{name}/kernel"] = layer.kernel if _is_dense(layer) else layer.cell.kernel
         if not _is_dense(layer):
-            found[f"{name}/recurrent_kernel"] = layer.cell.recurrent_kernel
+            variables[f"{name}/recurrent_kernel"] = layer.cell.recurrent_kernel
         if isinstance(layer, QLSTMP):
-            found[f"{name}/projection_kernel"] = layer.cell.projection_kernel
-    return found
+            variables[f"{name}/projection_kernel"] = layer.cell.projection_kernel
+    return variables
 
 
 def weight_quantizers(model: Any) -> dict[str, Any]:
-    """Kernel name -> its quantizer, or None."""
-    found = []
+    """Kernel name -> its quantizer, or None if the kernel has none."""
+    quantizers = []
     for _, layer in parts(model):
-        found += [layer.kernel_quantizer_internal]
-        found += [] if _is_dense(layer) else [layer.recurrent_quantizer_internal]
-        found += [layer.projection_quantizer_internal] if isinstance(layer, QLSTMP) else []
-    return dict(zip(kernels(model), found, strict=True))
+        quantizers += [layer.kernel_quantizer_internal]
+        quantizers += [] if _is_dense(layer) else [layer.recurrent_quantizer_internal]
+        quantizers += [layer.projection_quantizer_internal] if isinstance(layer, QLSTMP) else []
+    return dict(zip(kernels(model), quantizers, strict=True))
 
 
 def constraints(model: Any) -> dict[str, MaskConstraint]:
@@ -105,20 +107,26 @@ def formats_of(model: Any) -> Formats:
     """The formats of a network, read from its quantizers.
 
     Raises:
-        UnsupportedError: the layers are not those of a network of this project.
+        UnsupportedError: if a layer is none that this project builds, the last layer is no QDense, or the input
+            quantizer is missing.
     """
-    found = list(parts(model))
-    source = [layer for layer in model.layers if isinstance(layer, QActivation)]
-    if not source or source[0].name != "source":
-        raise UnsupportedError("the model has no QActivation layer 'source', the format of its input; give it one")
+    layers = [layer for _, layer in parts(model)]
+    activations = [layer for layer in model.layers if isinstance(layer, QActivation)]
+    if not activations or activations[0].name != "source":
+        raise UnsupportedError(
+            "the model has no QActivation layer named 'source', which gives the format of its input; add one"
+        )
 
     def pair(quantizer: Any) -> tuple[int, int]:
         return int(quantizer.bits), int(quantizer.integer)
 
-    formats: dict[str, Any] = {"source": pair(source[0].activation), "bias": pair(found[0][1].bias_quantizer_internal)}
-    if len(source) > 1:
-        formats["hidden"] = pair(source[1].activation)
-    lstm = next((layer for _, layer in found if not _is_dense(layer)), None)
+    formats: dict[str, Any] = {
+        "source": pair(activations[0].activation),
+        "bias": pair(layers[0].bias_quantizer_internal),
+    }
+    if len(activations) > 1:
+        formats["hidden"] = pair(activations[1].activation)
+    lstm = next((layer for layer in layers if not _is_dense(layer)), None)
     if lstm is not None:
         formats["state"] = pair(lstm.state_quantizer_internal)
         formats["gate_bits"], formats["cell_bits"] = int(lstm.recurrent_activation.bits), int(lstm.activation.bits)
@@ -129,14 +137,18 @@ def formats_of(model: Any) -> Formats:
 
 
 def topology_of(model: Any) -> Topology:
-    """Sizes of a network's layers; see `networks.network`."""
-    found = dict(parts(model))
-    lstm = {name: layer for name, layer in found.items() if not _is_dense(layer)}
+    """The layers of a network, from which `networks.network` builds an equal one.
+
+    Raises:
+        UnsupportedError: if a layer is none that this project builds, or the last layer is no QDense.
+    """
+    layers = dict(parts(model))
+    lstm = {name: layer for name, layer in layers.items() if not _is_dense(layer)}
     forward = [layer for name, layer in lstm.items() if not name.startswith("backward_")]
     dropout = [layer.rate for layer in model.layers if isinstance(layer, keras.layers.Dropout)]
     return Topology(
         lstm=tuple(layer.units for layer in forward),
-        dense=tuple(layer.units for layer in found.values() if _is_dense(layer))[:-1],
+        dense=tuple(layer.units for layer in layers.values() if _is_dense(layer))[:-1],
         projection=forward[0].projection_units if forward and isinstance(forward[0], QLSTMP) else 0,
         peepholes=not forward or not isinstance(forward[0], QLSTMP) or forward[0].use_peepholes,
         bidirectional=len(forward) < len(lstm),
@@ -146,10 +158,10 @@ def topology_of(model: Any) -> Topology:
 
 
 def check_finite(model: Any) -> None:
-    """Refuse a model with a weight that is no number.
+    """Check that all weights of a model are finite.
 
     Raises:
-        FormatError: the layer and weight are named.
+        FormatError: if one is not; the message names its layer and position.
     """
     for layer in model.layers:
         for variable in layer.weights:

@@ -1,4 +1,4 @@
-"""The Keras constraint that holds a mask while the optimizer runs (prune-retrain, NIPS'15)."""
+"""Keras constraint that keeps pruned weights at zero during retraining (Han et al., NIPS'15)."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from keras import ops
 from ese_host.errors import MismatchError
 
 SMALLEST_KEPT = 2.0**-20
-"""A kept weight is never smaller, so that the optimizer cannot prune by itself and balance stays exact."""
+"""Smallest magnitude of a kept weight: the optimizer cannot make it zero, so that the balance stays exact."""
 
 
 @keras.saving.register_keras_serializable(package="ese4ml")
 class MaskConstraint(keras.constraints.Constraint):  # type: ignore[misc,unused-ignore]
-    """Pruned weights are zero, kept weights are not.
+    """Constraint under which pruned weights are zero and kept weights are not.
+
+    `assign` changes the mask of a model that is already compiled. The mask is saved with the model.
 
     Args:
-        mask: boolean, of the weight's shape, (inputs, outputs) in Keras layout.
-
-    `assign` changes the mask of a model that is already compiled; the mask is saved with the model.
+        mask: boolean, of the weight's shape, (inputs, outputs) in Keras layout; true for kept weights.
     """
 
     def __init__(self, mask: npt.ArrayLike) -> None:
@@ -31,15 +31,15 @@ class MaskConstraint(keras.constraints.Constraint):  # type: ignore[misc,unused-
 
     @property
     def mask(self) -> npt.NDArray[np.bool_]:
-        """The mask, (inputs, outputs)."""
+        """(inputs, outputs) mask, true for kept weights."""
         array: npt.NDArray[np.float32] = ops.convert_to_numpy(self._mask)
         return array > 0
 
     def assign(self, mask: npt.NDArray[np.bool_]) -> None:
-        """Replace the mask.
+        """Replace the mask by another (inputs, outputs) mask.
 
         Raises:
-            MismatchError: its shape differs.
+            MismatchError: if the mask does not have the shape of the weight.
         """
         if mask.shape != tuple(self._mask.shape):
             raise MismatchError(f"mask has shape {mask.shape}; the weight's is {tuple(self._mask.shape)}")
@@ -51,7 +51,7 @@ class MaskConstraint(keras.constraints.Constraint):  # type: ignore[misc,unused-
         return ops.where(w < 0, -size, size) * ops.cast(self._mask, w.dtype)
 
     def get_config(self) -> dict[str, Any]:
-        """The mask's shape and its bits in row-major order, packed and in base 64."""
+        """The shape of the mask, and its bits in row-major order, packed and in base 64."""
         mask = self.mask
         return {"shape": list(mask.shape), "bits": base64.b64encode(np.packbits(mask).tobytes()).decode()}
 

@@ -1,12 +1,13 @@
-"""QLSTMP: the Google LSTM of ESE in QKeras's manner, with peepholes and a recurrent projection.
+"""QLSTMP: a QKeras layer for ESE's LSTM, which has peepholes and a recurrent projection.
 
-Sak, Senior and Beaufays (1402.1128), equations 1 to 6 of ESE (FPGA'17), rounded where docs/numerics.md says:
+The LSTM is that of Sak, Senior and Beaufays (1402.1128), equations 1 to 6 of ESE (FPGA'17). Values are rounded as
+docs/numerics.md says; below, s is the gates' activation, t the cell's activation and q the state quantizer:
 
-    i = s(W_ix x + W_ir y(t-1) + p_i * c(t-1) + b_i)      f alike
-    c = f * c(t-1) + i * t(W_cx x + W_cr y(t-1) + b_c)    c(t-1), y(t-1): through the state quantizer
-    o = s(W_ox x + W_or y(t-1) + p_o * q(c) + b_o)        the stored c
-    m = o * t(c)                                          the unrounded c
-    y = q(W_ym m)                                         the layer's output
+    i = s(W_ix x + W_ir y(t-1) + p_i * c(t-1) + b_i)      f likewise
+    c = f * c(t-1) + i * t(W_cx x + W_cr y(t-1) + b_c)    c(t-1) and y(t-1) after the state quantizer
+    o = s(W_ox x + W_or y(t-1) + p_o * q(c) + b_o)        with the stored, rounded c
+    m = o * t(c)                                          with the unrounded c
+    y = q(W_ym m)                                         the output of the layer
 """
 
 from __future__ import annotations
@@ -22,31 +23,48 @@ from ese_host.errors import UnsupportedError
 
 WEIGHTS = ("kernel", "recurrent", "bias", "peephole", "projection")
 QUANTIZERS = ("kernel", "recurrent", "projection", "bias", "peephole", "state", "output")
-"""What has a quantizer; the weights that can be pruned stand first, as `get_prunable_weights` has them."""
+"""Tensors that have a quantizer; the prunable weights come first, in the order of `get_prunable_weights`."""
 _RNN = ("return_sequences", "return_state", "go_backwards", "stateful", "unroll", "zero_output_for_mask")
 _LAYER = ("name", "trainable", "dtype")
 
 
 @keras.saving.register_keras_serializable(package="ese4ml")
 class QLSTMPCell(keras.layers.Layer):
-    """One step of a `QLSTMP`.
+    """One time step of a `QLSTMP`.
+
+    With u cells, the weights are `kernel` (inputs, 4u), `recurrent_kernel` (projection_units, 4u), `bias` (4u,),
+    `peephole_kernel` (3, u) for i, f and o, and `projection_kernel` (u, projection_units). The gates have Keras's order
+    i, f, c, o.
 
     Args:
-        units: memory cells u.
-        projection_units: width of the output y, which is what is fed back.
-        activation: of the candidate and of the cell. recurrent_activation: of the gates.
-        use_bias: whether gates have a bias. unit_forget_bias: whether f's starts at one.
-        use_peepholes: whether gates see the cell.
-        kernel_quantizer, recurrent_quantizer, bias_quantizer, peephole_quantizer, projection_quantizer: of the weights.
-        state_quantizer: of y when it is made and of c when it is stored. output_quantizer: of m; None where it is
-            exact, as with activations of 8 bits.
-        kernel_initializer, recurrent_initializer, bias_initializer, peephole_initializer, projection_initializer: of
-            the weights.
-        kernel_constraint, recurrent_constraint, bias_constraint, peephole_constraint, projection_constraint: held
-            after each step of training.
+        units: number of cells u.
+        projection_units: width of the output y, which is fed back.
+        activation: of the cell candidate and of the cell.
+        recurrent_activation: of the gates.
+        use_bias: whether the gates have a bias.
+        use_peepholes: whether the gates have peepholes.
+        unit_forget_bias: whether the bias of f starts at one.
+        kernel_quantizer: of the kernel.
+        recurrent_quantizer: of the recurrent kernel.
+        bias_quantizer: of the bias.
+        peephole_quantizer: of the peepholes.
+        projection_quantizer: of the projection kernel.
+        state_quantizer: of the output y and of the stored c.
+        output_quantizer: of m; None if m is exact, as with 8-bit activations.
+        kernel_initializer: of the kernel.
+        recurrent_initializer: of the recurrent kernel.
+        bias_initializer: of the bias.
+        peephole_initializer: of the peepholes.
+        projection_initializer: of the projection kernel.
+        kernel_constraint: of the kernel, applied after each training step.
+        recurrent_constraint: of the recurrent kernel.
+        bias_constraint: of the bias.
+        peephole_constraint: of the peepholes.
+        projection_constraint: of the projection kernel.
+        kwargs: arguments of `keras.layers.Layer`.
 
-    Weights: `kernel` (inputs, 4u), `recurrent_kernel` (projection_units, 4u), `bias` (4u,), `peephole_kernel` (3, u)
-    for i, f, o, `projection_kernel` (u, projection_units); gates in Keras's order i, f, c, o.
+    Raises:
+        UnsupportedError: if `units` or `projection_units` is not a whole number of at least 1.
     """
 
     def __init__(
@@ -97,10 +115,11 @@ class QLSTMPCell(keras.layers.Layer):
             setattr(self, f"{what}_constraint", keras.constraints.get(constraint))
             setattr(self, f"{what}_initializer", keras.initializers.get(initializer))
         self.state_size, self.output_size = [projection_units, units], projection_units
-        self.held: Any = None
+        # The result of `step_weights` while a `QLSTMP` runs over a sequence, else None.
+        self.sequence_weights: Any = None
 
     def build(self, input_shape: Any) -> None:
-        """Make the weights."""
+        """Create the weights."""
 
         def add(what: str, name: str, *shape: int) -> Any:
             initializer, constraint = getattr(self, f"{what}_initializer"), getattr(self, f"{what}_constraint")
@@ -119,29 +138,35 @@ class QLSTMPCell(keras.layers.Layer):
         self.built = True
 
     def quantized(self, what: str, weight: Any) -> Any:
-        """A weight or a value after its quantizer; None stays None."""
+        """Apply the quantizer named `what` to a weight or a value; None stays None."""
         quantizer = getattr(self, f"{what}_quantizer_internal")
         return weight if quantizer is None or weight is None else quantizer(weight)
 
     def weighted_inputs(self, inputs: Any) -> Any:
-        """(..., 4u) input part of the gates' sums and their bias, of (..., inputs)."""
+        """Contribution of (..., inputs) to the gates' sums, with the bias: (..., 4u)."""
         z = ops.matmul(inputs, self.quantized("kernel", self.kernel))
         return z + self.quantized("bias", self.bias) if self.use_bias else z
 
     def step_weights(self) -> tuple[Any, Any, Any]:
-        """The other weights, quantized: recurrent kernel, peepholes (or None) and projection."""
+        """The quantized recurrent kernel, peepholes (or None) and projection kernel."""
         recurrent = self.quantized("recurrent", self.recurrent_kernel)
         projection = self.quantized("projection", self.projection_kernel)
         return recurrent, self.quantized("peephole", self.peephole_kernel), projection
 
     def call(self, inputs: Any, states: Any, training: bool = False) -> Any:  # noqa: ARG002 - Keras passes it
-        """One step: (batch, inputs), [y, c] -> y (batch, projection_units), [y, c].
+        """Compute one time step.
 
-        Where the layer has set `held` to `step_weights`, the inputs are `weighted_inputs` already.
+        Args:
+            inputs: (batch, inputs), or their `weighted_inputs` if `sequence_weights` is set.
+            states: [y, c], (batch, projection_units) and (batch, units).
+            training: ignored.
+
+        Returns:
+            y (batch, projection_units), and the new states [y, c].
         """
-        if self.held is None:
+        if self.sequence_weights is None:
             inputs = self.weighted_inputs(inputs)
-        recurrent, peephole, projection = self.held or self.step_weights()
+        recurrent, peephole, projection = self.sequence_weights or self.step_weights()
         y, c = (self.quantized("state", state) for state in states)
         z_i, z_f, z_c, z_o = ops.split(inputs + ops.matmul(y, recurrent), 4, axis=-1)
         if peephole is not None:
@@ -154,11 +179,11 @@ class QLSTMPCell(keras.layers.Layer):
         return y, [y, c]
 
     def get_initial_state(self, batch_size: int | None = None) -> list[Any]:
-        """Zeros, [y, c]."""
+        """The states [y, c] before the first step: zeros."""
         return [ops.zeros((batch_size, size), dtype=self.compute_dtype) for size in self.state_size]
 
     def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
+        """Constructor arguments, as Keras saves them."""
         config: dict[str, Any] = super().get_config()
         for name in ("units", "projection_units", "use_bias", "use_peepholes", "unit_forget_bias"):
             config[name] = getattr(self, name)
@@ -175,46 +200,67 @@ class QLSTMPCell(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="ese4ml")
 class QLSTMP(keras.layers.RNN):
-    """The layer of `QLSTMPCell`: (batch, steps, inputs) -> its last y, or all of them with `return_sequences`.
+    """Recurrent layer of a `QLSTMPCell`.
 
-    Takes the cell's arguments and those of `keras.layers.RNN`; the cell's attributes can be read on the layer.
+    It maps (batch, steps, inputs) to the last y, (batch, projection_units), or with `return_sequences` to all of them,
+    (batch, steps, projection_units). The quantizers, constraints, initializers and settings of the cell can be read on
+    the layer too.
+
+    Args:
+        units: number of cells.
+        projection_units: width of the output y.
+        kwargs: further arguments of `QLSTMPCell` and of `keras.layers.RNN`.
     """
 
     def __init__(self, units: int, projection_units: int, **kwargs: Any) -> None:
-        own = {name: kwargs.pop(name) for name in (*_RNN, *_LAYER) if name in kwargs}
-        super().__init__(QLSTMPCell(units, projection_units, **kwargs), **own)
+        layer_options = {name: kwargs.pop(name) for name in (*_RNN, *_LAYER) if name in kwargs}
+        super().__init__(QLSTMPCell(units, projection_units, **kwargs), **layer_options)
 
     def call(self, sequences: Any, initial_state: Any = None, mask: Any = None, training: bool = False) -> Any:
-        """All steps; weights are quantized, and the inputs weighted, once for all of them."""
+        """Run over sequences; the weights are quantized, and the inputs weighted, once for all time steps.
+
+        Args:
+            sequences: (batch, steps, inputs).
+            initial_state: [y, c] before the first step; zeros by default.
+            mask: (batch, steps), false for steps to skip; all steps are computed by default.
+            training: passed to the cell, which ignores it.
+        """
         weighted = self.cell.weighted_inputs(sequences)
-        self.cell.held = self.cell.step_weights()
+        self.cell.sequence_weights = self.cell.step_weights()
         try:
             return super().call(weighted, initial_state=initial_state, mask=mask, training=training)
         finally:
-            self.cell.held = None
+            self.cell.sequence_weights = None
 
     def __getattr__(self, name: str) -> Any:
-        """The cell's attributes."""
+        """Read the shared attributes from the cell.
+
+        Raises:
+            AttributeError: if the cell does not share the attribute.
+        """
         if name.endswith(("_quantizer", "_quantizer_internal", "_constraint", "_initializer")) or name in _SHARED:
             return getattr(self.cell, name)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def get_quantizers(self) -> list[Any]:
-        """Quantizers, those of `get_prunable_weights` first."""
+        """All quantizers; those of `get_prunable_weights` come first, in the same order."""
         quantizers: list[Any] = self.cell.quantizers
         return quantizers
 
     def get_prunable_weights(self) -> list[Any]:
-        """Kernel, recurrent kernel and projection."""
+        """Kernel, recurrent kernel and projection kernel."""
         return [self.cell.kernel, self.cell.recurrent_kernel, self.cell.projection_kernel]
 
     def get_quantization_config(self) -> dict[str, str]:
-        """Quantizers and activations as text."""
-        found = {f"{what}_quantizer": str(getattr(self.cell, f"{what}_quantizer_internal")) for what in QUANTIZERS}
-        return {**found, **{name: str(getattr(self.cell, name)) for name in ("activation", "recurrent_activation")}}
+        """Quantizers and activations as text, by the names of their arguments."""
+        quantizers = {f"{what}_quantizer": str(getattr(self.cell, f"{what}_quantizer_internal")) for what in QUANTIZERS}
+        return {
+            **quantizers,
+            **{name: str(getattr(self.cell, name)) for name in ("activation", "recurrent_activation")},
+        }
 
     def get_config(self) -> dict[str, Any]:
-        """Constructor arguments."""
+        """Constructor arguments, as Keras saves them."""
         config: dict[str, Any] = super().get_config()
         config.pop("cell")
         config.update((name, value) for name, value in self.cell.get_config().items() if name not in _LAYER)

@@ -138,7 +138,7 @@ def test_sequences_of_any_length_are_predicted_whole() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"framewise": True}, "^frame-wise, bidirectional and projection need an LSTM layer: give its cells$"),
+        ({"framewise": True}, "^framewise, bidirectional and projection need an LSTM layer; give the cells"),
         ({"lstm": (0,)}, r"^LSTM \(0,\), dense \(\), projection 0: a layer has at least one unit$"),
         ({"dropout": 1.0}, r"^dropout is 1\.0; 0 or more, below 1 is allowed$"),
     ],
