@@ -1,4 +1,4 @@
-"""TensorFlow without its start-up lines."""
+"""Start of TensorFlow without its messages."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from ese_host.errors import MissingError
 
 @contextmanager
 def quiet_tensorflow() -> Iterator[None]:
-    """Import TensorFlow, and start its compiler, without their start-up lines on stderr.
+    """Start TensorFlow and its compiler, then run the block, with stderr discarded; imports go into the block.
 
     Raises:
-        MissingError: a package of the train extra is not installed.
+        MissingError: if a package of the extra `train` is not installed.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")

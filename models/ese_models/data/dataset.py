@@ -1,4 +1,4 @@
-"""What every data set is once it is read: two splits of arrays."""
+"""Arrays of a data set: a training and a test split."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ese_host.errors import FormatError
 
 NO_LABEL = -1
-"""Label of a frame that takes no part in training or scoring."""
+"""Label of a frame that is ignored in training and scoring."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,9 +20,13 @@ class Split:
 
     Attributes:
         inputs: (samples, steps, features) float32 sequences, or (samples, features) vectors.
-        lengths: (samples,) real frames of each; a vector has one.
-        labels: (samples,) classes, or (samples, steps), one a frame and `NO_LABEL` where there is none.
-        padded: where the zeros of a shorter sequence stand: "front" (the last frame is the last step) or "end".
+        lengths: (samples,) number of frames of each sequence without padding; 1 for a vector.
+        labels: (samples,) classes, or (samples, steps) classes of the frames, `NO_LABEL` for frames without one.
+        padded: side on which shorter sequences are padded with zeros, "front" (the last frame is the last step) or
+            "end".
+
+    Raises:
+        FormatError: if the shapes do not fit together, or `padded` is neither "front" nor "end".
     """
 
     inputs: npt.NDArray[np.float32]
@@ -34,33 +38,42 @@ class Split:
         count = len(self.labels)
         shape = self.inputs.shape
         if self.inputs.ndim not in (2, 3) or (shape[0], self.lengths.shape) != (count, (count,)):
-            raise FormatError(f"{count} labels, inputs {shape}, lengths {self.lengths.shape}; one of each a sample")
+            raise FormatError(
+                f"a split has {count} labels, inputs of shape {shape} and lengths of shape {self.lengths.shape}; "
+                "every sample needs one of each"
+            )
         if self.labels.shape not in ((count,), shape[:-1]):
             raise FormatError(f"labels have shape {self.labels.shape}; expected {(count,)} or {shape[:-1]}")
         if self.padded not in ("front", "end"):
-            raise FormatError(f"padding stands at {self.padded!r}; front or end is allowed")
+            raise FormatError(f"padded is {self.padded!r}; 'front' or 'end' is allowed")
 
     @property
     def framewise(self) -> bool:
-        """Whether each frame has a label of its own."""
+        """Whether each frame has a label, not only each sequence."""
         return self.labels.ndim == 2
 
     def taken(self, chosen: npt.NDArray[np.int64] | slice) -> Split:
-        """Some of the samples."""
+        """The split of some of the samples, chosen by indices or a slice."""
         return Split(self.inputs[chosen], self.lengths[chosen], self.labels[chosen], self.padded)
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Training and test split, and the files that they came from.
+    """A data set: its training and test split, and the files from which they were read.
 
     Attributes:
         name: of the data set.
-        classes: names of the labels.
-        mean, deviation: (features,) of the training frames: input = (recorded - mean) / deviation; None where the
-            inputs are as recorded.
-        files: what was read.
-        remark: what must stand beside every number.
+        train: training split.
+        test: test split.
+        classes: names of the classes, by label.
+        mean: (features,) mean of the training frames; input = (recorded - mean) / deviation. None if the inputs are not
+            standardized.
+        deviation: (features,) standard deviation of the training frames, or None as `mean`.
+        files: files that were read.
+        remark: limitation of the data that must be told with every result.
+
+    Raises:
+        FormatError: if a label is not a class, or the splits have different numbers of features.
     """
 
     name: str
@@ -76,9 +89,11 @@ class Dataset:
         for split in (self.train, self.test):
             low, high = split.labels.min(initial=0), split.labels.max(initial=0)
             if low < NO_LABEL * split.framewise or high >= len(self.classes):
-                raise FormatError(f"{self.name}: labels span {low}..{high}; there are {len(self.classes)} classes")
+                raise FormatError(
+                    f"{self.name}: labels range from {low} to {high}; there are {len(self.classes)} classes"
+                )
             if split.inputs.shape[-1] != self.train.inputs.shape[-1]:
                 raise FormatError(
-                    f"{self.name}: inputs have {split.inputs.shape[-1]} features; training has "
+                    f"{self.name}: test inputs have {split.inputs.shape[-1]} features; training inputs have "
                     f"{self.train.inputs.shape[-1]}"
                 )

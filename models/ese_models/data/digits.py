@@ -1,6 +1,6 @@
-"""Digits: 1,797 handwritten digits of 8 x 8 pixels (Alpaydin and Kaynak, UCI), from scikit-learn's own copy.
+"""Digits: 1,797 handwritten digits of 8 x 8 pixels (Alpaydin and Kaynak, UCI archive), from scikit-learn's copy.
 
-Every fourth is test. Inputs are pixel / 16, which 4 fractional bits hold exactly.
+Every fourth sample is in the test split. Inputs are pixel / 16, which 4 fractional bits represent exactly.
 """
 
 from __future__ import annotations
@@ -15,17 +15,19 @@ TEST_EVERY = 4
 
 
 def load() -> Dataset:
-    """The data set.
+    """Read the data set.
 
     Raises:
-        MissingError: scikit-learn is not installed.
+        MissingError: if scikit-learn is not installed.
     """
     try:
         from sklearn.datasets import load_digits
     except ModuleNotFoundError as error:
         raise MissingError(f"{error.name} is not installed; digits need `pip install ese4ml[train]`") from error
     pixels, labels = load_digits(return_X_y=True)
-    held = np.arange(len(labels)) % TEST_EVERY == TEST_EVERY - 1
+    in_test = np.arange(len(labels)) % TEST_EVERY == TEST_EVERY - 1
     inputs, classes = (pixels / 16).astype(np.float32), labels.astype(np.int64)
-    train, test = (Split(inputs[part], np.ones(part.sum(), dtype=np.int64), classes[part]) for part in (~held, held))
+    train, test = (
+        Split(inputs[part], np.ones(part.sum(), dtype=np.int64), classes[part]) for part in (~in_test, in_test)
+    )
     return Dataset(NAME, train, test, tuple("0123456789"))

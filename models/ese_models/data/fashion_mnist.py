@@ -1,6 +1,7 @@
-"""Fashion-MNIST: 60,000 and 10,000 pictures of clothes, 28 x 28, ten classes (Xiao, Rasul and Vollgraf, 1708.07747).
+"""Fashion-MNIST: pictures of clothes, 28 x 28 pixels, ten classes (Xiao, Rasul and Vollgraf, 1708.07747).
 
-From the Debian package `dataset-fashion-mnist`. Inputs are pixel / 256, which 8 fractional bits hold exactly.
+60,000 pictures are for training and 10,000 for test, from the Debian package `dataset-fashion-mnist`. Inputs are
+pixel / 256, which 8 fractional bits represent exactly.
 """
 
 from __future__ import annotations
@@ -27,14 +28,14 @@ CLASSES = ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt",
 
 
 def load(folder: Path | None = None) -> Dataset:
-    """The data set, fetched into the cache at the first call.
+    """Read the data set; the first call fetches it into the cache.
 
     Args:
-        folder: where the files lie or shall lie; the cache folder's by default.
+        folder: folder of the fetched files; the cache folder by default.
 
     Raises:
-        MissingError: it is not cached and could not be fetched; says which file to place where.
-        FormatError: a file is not what was published.
+        MissingError: if the data set is not cached and could not be fetched; the message names the file to place.
+        FormatError: if a file is not the published one.
     """
     place = unpack(PACKAGE, INSIDE, folder or cache_folder())
     kinds = ("images-idx3", "labels-idx1")
@@ -45,26 +46,31 @@ def load(folder: Path | None = None) -> Dataset:
 
 
 def vectors(images: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8]) -> Split:
-    """One vector of pixel / 256 for each picture."""
+    """A split of one vector per picture, its elements pixel / 256."""
     inputs = images.reshape(len(images), -1).astype(np.float32) / 256
     return Split(inputs, np.ones(len(labels), dtype=np.int64), labels.astype(np.int64))
 
 
 def read_idx(path: Path) -> npt.NDArray[np.uint8]:
-    """The array of bytes of a gzipped IDX file (LeCun's MNIST format).
+    """Read the array of a gzipped IDX file of bytes (LeCun's MNIST format).
 
     Raises:
-        FormatError: the file and fault are named.
+        FormatError: if the file is not gzipped, not an IDX file of bytes, or damaged; the message names the file.
     """
     try:
         content = gzip.decompress(path.read_bytes())
     except (OSError, EOFError, zlib.error) as error:
-        raise FormatError(f"{path.name} is no gzip file ({error}): remove {path.parent} and fetch it again") from error
+        raise FormatError(
+            f"{path.name} is not a gzip file ({error}): remove the folder {path.parent} and fetch it again"
+        ) from error
     axes = content[3] if len(content) > 3 else 0
     if content[:3] != b"\0\0\x08" or not axes:
         raise FormatError(f"{path.name} begins with {content[:4].hex()}; an IDX file of bytes begins with 000008")
     shape = tuple(int(size) for size in np.frombuffer(content, ">u4", axes, 4)) if len(content) >= 4 + 4 * axes else ()
     values = np.frombuffer(content, np.uint8, offset=min(len(content), 4 + 4 * axes))
     if not shape or len(values) != int(np.prod(shape)):
-        raise FormatError(f"{path.name} holds {len(values)} bytes for shape {shape}; it is cut short or damaged")
+        raise FormatError(
+            f"{path.name} holds {len(values)} bytes for an array of shape {shape}; it is cut short or damaged: "
+            f"remove the folder {path.parent} and fetch it again"
+        )
     return values.reshape(shape)

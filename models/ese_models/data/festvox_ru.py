@@ -1,7 +1,8 @@
-"""festvox-ru: 620 read utterances, 99.5 minutes, with phone labels; ESE's 153 inputs, 51 phones.
+"""festvox-ru: 620 read Russian utterances, 99.5 minutes, with labels of 51 phones; 153 features per frame as in ESE.
 
-One speaker, Russian, with labels that look machine-aligned: no figure of it compares with TIMIT's. Every tenth
-utterance is test. Recordings and labels: Nickolay V. Shmyrev (2005), from the Debian package `festvox-ru`.
+There is one speaker, and the labels look machine-aligned, so that results cannot be compared with those on TIMIT. Every
+tenth utterance is in the test split. Recordings and labels are by Nickolay V. Shmyrev (2005), from the Debian package
+`festvox-ru`.
 """
 
 from __future__ import annotations
@@ -32,23 +33,26 @@ uu v vv y yy z zh zz
 """
 PHONES = tuple(_NAMES.split())
 DELAY = 5
-"""Frames by which a label comes after its frame, so that the network hears what follows."""
+"""Frames by which a label comes after its frame, so that the network can use the frames that follow it."""
 CHUNK = 100
+"""Frames of a training sample."""
 TEST_EVERY = 10
+"""Each tenth utterance is in the test split."""
 
 
 def load(folder: Path | None = None, features: Features = Features()) -> Dataset:  # noqa: B008 - frozen
-    """The data set; fetched at the first call, its features computed once for each set of parameters.
+    """Read the data set; the first call fetches it, and the features are computed once per set of parameters.
 
-    Training: chunks of 100 frames. Test: whole utterances, padded at the end. Both have the label of five frames ago.
+    Training samples are chunks of 100 frames, test samples whole utterances, padded at the end. In both, the label of a
+    frame comes five frames later.
 
     Args:
-        folder: where recordings, labels and features lie or shall lie; the cache folder's festvox-ru by default.
-        features: how recordings become frames.
+        folder: folder of recordings, labels and features; festvox-ru in the cache folder by default.
+        features: parameters by which recordings are turned into frames.
 
     Raises:
-        MissingError: it is not cached and could not be fetched; says which file to place where.
-        FormatError: a file is not what was published.
+        MissingError: if the data set is not cached and could not be fetched; the message names the file to place.
+        FormatError: if a file is not the published one.
     """
     place = folder or cache_folder() / NAME
     cached = place / f"features-{_key(features)}.npz"
@@ -63,13 +67,19 @@ def load(folder: Path | None = None, features: Features = Features()) -> Dataset
 def assembled(
     frames: list[Floats], labels: list[npt.NDArray[np.int64]], files: tuple[Path, ...] = (), chunk: int = CHUNK
 ) -> Dataset:
-    """The data set of utterances: (frames, width) features and (frames,) labels of each, in order.
+    """Divide utterances into a training and a test split, and cut the training utterances into chunks.
 
-    Inputs are brought to mean 0 and deviation 1 over the training frames.
+    Inputs are standardized to mean 0 and standard deviation 1 over the training frames.
+
+    Args:
+        frames: (frames, width) features of each utterance.
+        labels: (frames,) labels of each utterance.
+        files: files from which they were read.
+        chunk: frames of a training sample.
     """
-    kept = [index for index in range(len(frames)) if (index + 1) % TEST_EVERY]
-    held = [index for index in range(len(frames)) if not (index + 1) % TEST_EVERY]
-    seen = np.concatenate([frames[index] for index in kept])
+    train_indices = [index for index in range(len(frames)) if (index + 1) % TEST_EVERY]
+    test_indices = [index for index in range(len(frames)) if not (index + 1) % TEST_EVERY]
+    seen = np.concatenate([frames[index] for index in train_indices])
     mean = seen.mean(axis=0, dtype=np.float64)
     deviation = np.maximum(np.sqrt(np.square(seen - mean.astype(np.float32)).mean(axis=0, dtype=np.float64)), 1e-6)
 
@@ -78,23 +88,27 @@ def assembled(
         late = np.concatenate([np.full(DELAY, NO_LABEL), labels[index]])
         return np.pad(values, ((0, DELAY), (0, 0)), mode="edge"), late
 
-    train = _padded([piece for index in kept for piece in _pieces(*delayed(index), chunk)], chunk)
-    whole = [delayed(index) for index in held]
+    train = _padded([piece for index in train_indices for piece in _pieces(*delayed(index), chunk)], chunk)
+    whole = [delayed(index) for index in test_indices]
     test = _padded(whole, max(len(values) for values, _ in whole))
     return Dataset(NAME, train, test, PHONES, mean, deviation, files, REMARK)
 
 
 def _pieces(values: Floats, labels: npt.NDArray[np.int64], chunk: int) -> list[tuple[Floats, npt.NDArray[np.int64]]]:
-    """Chunks of an utterance. They overlap: the frames of a chunk's first labels are in the one before."""
-    found = []
+    """Cut an utterance into chunks that overlap by `DELAY` frames.
+
+    The first `DELAY` labels of a chunk are cleared: the frames to which they belong lie in the chunk before.
+    """
+    pieces = []
     for start in range(0, len(values) - DELAY, chunk - DELAY):
         late = labels[start : start + chunk].copy()
         late[:DELAY] = NO_LABEL
-        found.append((values[start : start + chunk], late))
-    return found
+        pieces.append((values[start : start + chunk], late))
+    return pieces
 
 
 def _padded(pieces: list[tuple[Floats, npt.NDArray[np.int64]]], steps: int) -> Split:
+    """A split of features and labels, padded at the end to `steps` frames."""
     inputs = np.zeros((len(pieces), steps, pieces[0][0].shape[1]), dtype=np.float32)
     labels = np.full((len(pieces), steps), NO_LABEL, dtype=np.int64)
     for row, (values, late) in enumerate(pieces):
@@ -110,25 +124,28 @@ def _read(folder: Path, features: Features) -> tuple[list[Floats], list[npt.NDAr
     for path in sorted((folder / "wav").glob("*.wav")):
         rate, samples = wavfile.read(path)
         if rate != features.rate or samples.dtype != np.int16:
-            raise FormatError(f"{path.name} has {rate} {samples.dtype} a second; expected {features.rate} int16")
+            raise FormatError(
+                f"{path.name} has {rate} {samples.dtype} samples per second; expected {features.rate} int16 samples"
+            )
         phones = read_lab(folder / "lab" / f"{path.stem}.lab")
         unknown = sorted(set(phones.names) - numbers.keys())
         if unknown:
-            raise FormatError(f"{path.stem}.lab has phone {unknown[0]!r}; the set's are {', '.join(PHONES)}")
+            raise FormatError(f"{path.stem}.lab has phone {unknown[0]!r}; the phones of {NAME} are {', '.join(PHONES)}")
         static.append(log_mel(samples, features))
         labels.append(np.array([numbers[name] for name in phones.at(features.centres(len(static[-1])))]))
     if not static:
-        raise FormatError(f"{folder} holds no recordings wav/*.wav: remove the folder and fetch it again")
+        raise FormatError(f"{folder} holds no recordings wav/*.wav; remove the folder and fetch the data set again")
     return static, labels
 
 
 def _key(features: Features) -> str:
-    """What a cached file of features depends on."""
-    made = {"package": PACKAGE.sha256, "features": asdict(features), "form": 1}
-    return digest_of(json.dumps(made, sort_keys=True).encode())[:12]
+    """Part of a cached file's name that changes with everything on which its features depend."""
+    origin = {"package": PACKAGE.sha256, "features": asdict(features), "form": 1}
+    return digest_of(json.dumps(origin, sort_keys=True).encode())[:12]
 
 
 def _store(path: Path, static: list[Floats], labels: list[npt.NDArray[np.int64]]) -> None:
+    """Write the static features and labels of all utterances to the cache."""
     frames = np.array([len(values) for values in static])
     arrays = {"static": np.concatenate(static), "labels": np.concatenate(labels).astype(np.int8), "frames": frames}
     write_by(path, lambda part: np.savez(part, **arrays))  # type: ignore[arg-type]

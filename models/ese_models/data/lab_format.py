@@ -1,4 +1,4 @@
-"""Reader of Festival's .lab files: a header that ends with #, then `end-time colour phone` lines, seconds."""
+"""Reader of Festival's .lab files: a header that ends with #, then lines `end colour phone`, the end in seconds."""
 
 from __future__ import annotations
 
@@ -13,22 +13,27 @@ from ese_host.errors import FormatError
 
 @dataclass(frozen=True, eq=False)
 class Phones:
-    """Phones of one recording, in order: names, and (phones,) ends in seconds."""
+    """Phones of one recording, in the order of time.
+
+    Attributes:
+        names: of the phones.
+        ends: (phones,) ascending ends of the phones, seconds; a phone starts at the end of the one before.
+    """
 
     names: tuple[str, ...]
     ends: npt.NDArray[np.float64]
 
     def at(self, times: npt.NDArray[np.float64]) -> list[str]:
-        """The phone at each time; the last one goes on for ever."""
+        """Name of the phone at each time, seconds; after the last end it is the last phone."""
         places = np.minimum(np.searchsorted(self.ends, times, side="right"), len(self.names) - 1)
         return [self.names[place] for place in places]
 
 
 def read_lab(path: Path) -> Phones:
-    """Phones of a .lab file.
+    """Read the phones of a .lab file.
 
     Raises:
-        FormatError: the file, line and fault are named.
+        FormatError: if the file does not have this format; the message names the file, line and fault.
     """
     lines = path.read_text(encoding="utf-8").splitlines()
     if "#" not in lines:
@@ -46,7 +51,7 @@ def read_lab(path: Path) -> Phones:
         try:
             end = float(words[0])
         except ValueError as error:
-            raise FormatError(f"{where}: end {words[0]!r} is no number of seconds") from error
+            raise FormatError(f"{where}: end {words[0]!r} is not a number of seconds") from error
         if not end > (ends[-1] if ends else 0.0) or not np.isfinite(end):
             raise FormatError(f"{where}: end {end} does not follow {ends[-1] if ends else 0.0}; times must rise")
         names.append(words[2])

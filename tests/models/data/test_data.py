@@ -34,13 +34,13 @@ def test_reader_gives_steps_by_dimensions(tmp_path: Path) -> None:
     ("text", "message"),
     [
         (HEADER + "1,2:3:x\n", r"tiny.ts line 7: dimensions have lengths \[2, 1\]"),
-        (HEADER + "1,2:x\n", "line 7: 1 dimensions; the header says 2"),
+        (HEADER + "1,2:x\n", "line 7: the series has 1 dimensions; the header says 2"),
         (HEADER + "1:2:z\n", "line 7: class 'z'; the header allows x, y"),
         (HEADER + "1:?:x\n", "line 7: could not convert"),
         (HEADER + "1:nan:x\n", "line 7: a value is missing or not finite"),
         (HEADER, "no series after @data"),
-        ("1:2:x\n", "line 1: '1:2:x' stands before @data"),
-        (HEADER.replace("true x y", "false") + "1:2\n", "no @classLabel true"),
+        ("1:2:x\n", "line 1: '1:2:x' is before @data, but is no @key line"),
+        (HEADER.replace("true x y", "false") + "1:2\n", "no '@classLabel true'"),
         (HEADER.replace("Stamps false", "Stamps true") + "1:2:x\n", "has time stamps"),
     ],
 )
@@ -53,7 +53,7 @@ def test_padding_stands_in_front(tmp_path: Path) -> None:
     split = japanese_vowels.pad(read_ts(written(tmp_path, HEADER + "1,2,3:4,5,6:y\n")), steps=5)
     assert split.inputs.shape == (1, 5, 2) and split.inputs.dtype == np.float32
     assert split.inputs[0, :, 0].tolist() == [0, 0, 1, 2, 3] and split.lengths.tolist() == [3]
-    with pytest.raises(FormatError, match="3 frames at most; 1 to 2"):
+    with pytest.raises(FormatError, match="the longest series has 3 frames; 1 to 2 are allowed"):
         japanese_vowels.pad(read_ts(tmp_path / "tiny.ts"), steps=2)
 
 

@@ -44,7 +44,7 @@ def test_filters_rise_and_fall_and_meet_in_their_neighbours_middles() -> None:
     assert filters.shape == (50, 257) and (filters >= 0).all() and filters.max() <= 1
     inner = slice(filters[0].argmax(), filters[-1].argmax())
     assert np.allclose(filters.sum(axis=0)[inner], 1, atol=1e-5)
-    with pytest.raises(FormatError, match=r"^200 mel filters: filter 2 is empty; take fewer, or a longer window$"):
+    with pytest.raises(FormatError, match=r"^of 200 mel filters, filter 2 passes no frequency; use fewer"):
         mel_filters(Features(filters=200))
 
 
@@ -57,8 +57,8 @@ def test_differences_of_a_line_are_its_slope_and_zero(frames: int, slope: float,
     assert np.allclose(values[4 : frames - 4, 2], 0, atol=1e-4)
 
 
-def test_recordings_that_do_not_fit_are_refused() -> None:
-    with pytest.raises(FormatError, match=r"^recording has shape \(399,\); one channel of at least 400 is needed$"):
+def test_recordings_that_do_not_fit_are_refused():
+    with pytest.raises(FormatError, match=r"^recording has shape \(399,\); one channel of at least 400 samples"):
         log_mel(np.zeros(399, np.int16), Features())
     with pytest.raises(FormatError, match=r"shape \(800, 2\); one channel"):
         log_mel(np.zeros((800, 2), np.int16), Features())
@@ -83,7 +83,7 @@ def test_labels_hold_until_their_end(tmp_path: Path) -> None:
         ("0.1 125 pau\n", r"^ru_0001\.lab has no line '#' before its phones; is it a \.lab file of Festival\?$"),
         ("#\n", r"^ru_0001\.lab has no phones after '#'$"),
         ("#\n0.1 pau\n", r"^ru_0001\.lab line 2: '0\.1 pau' has 2 words; expected end, colour and phone$"),
-        ("#\nx 125 pau\n", r"^ru_0001\.lab line 2: end 'x' is no number of seconds$"),
+        ("#\nx 125 pau\n", r"^ru_0001\.lab line 2: end 'x' is not a number of seconds$"),
         ("#\n0.2 1 a\n0.2 1 t\n", r"^ru_0001\.lab line 3: end 0\.2 does not follow 0\.2; times must rise$"),
         ("#\nnan 1 a\n", r"^ru_0001\.lab line 2: end nan does not follow 0\.0; times must rise$"),
         ("#\ninf 1 a\n", r"^ru_0001\.lab line 2: end inf does not follow 0\.0; times must rise$"),
@@ -155,11 +155,11 @@ def test_features_are_computed_once_for_their_parameters(tmp_path: Path, voice: 
 
 def test_a_recording_or_phone_of_another_kind_is_refused(tmp_path: Path, voice: Path) -> None:
     wavfile.write(voice / "wav" / "ru_0003.wav", 8000, tone(300))
-    with pytest.raises(FormatError, match=r"^ru_0003\.wav has 8000 int16 a second; expected 16000 int16$"):
+    with pytest.raises(FormatError, match=r"^ru_0003\.wav has 8000 int16 samples per second; expected 16000 int16"):
         festvox_ru.load(tmp_path)
     wavfile.write(voice / "wav" / "ru_0003.wav", RATE, tone(300))
     (voice / "lab" / "ru_0003.lab").write_text("#\n0.5 125 qq\n")
-    with pytest.raises(FormatError, match=r"^ru_0003\.lab has phone 'qq'; the set's are a, aa, "):
+    with pytest.raises(FormatError, match=r"^ru_0003\.lab has phone 'qq'; the phones of festvox-ru are a, aa, "):
         festvox_ru.load(tmp_path)
     assert list(tmp_path.glob("*.npz")) == []
 
