@@ -1,4 +1,4 @@
-"""Training, pruning while it trains, quantization-aware tuning, and the tasks that they serve."""
+"""Training, pruning during training, quantization-aware fine-tuning, and the tasks for which networks are trained."""
 
 from ese_models.training.compression import (
     Compressed,

@@ -1,8 +1,9 @@
-"""Post-training calibration: the ranges of inputs, states, layer outputs and biases, and integer bits that hold them.
+"""Post-training calibration: measures the ranges of a model's values and chooses the integer bits that hold them.
 
-The model runs on data with its formats lifted, so that what is seen is not what an earlier range let through. The
-number of bits stays, and so do the engine's widths; the binary point moves. Sums before an activation are reported
-too: the engine holds them exactly, and its activations saturate.
+The model runs on data with its formats removed, so that an earlier format does not limit the values that are measured.
+Inputs, states, layer outputs and biases keep their number of bits, and with it the widths of the engine; only the
+binary point moves. Sums before an activation are reported but not changed: the engine computes them exactly, and its
+activations saturate.
 """
 
 from __future__ import annotations
@@ -21,17 +22,24 @@ from ese_host.errors import FormatError, UnsupportedError
 from ese_host.ir import Fixed
 
 PERCENTILES = (0.1, 50.0, 99.9)
+"""Percentiles that are reported of each tensor."""
 Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class ValueRange:
-    """What one tensor was seen to be.
+    """Range of one tensor's values, and the format chosen for it.
 
     Attributes:
-        tensor: layer and role. low, high: extremes. percentiles: of `PERCENTILES`.
-        bits: of its quantizer, 0 where it has none. before, integer: integer bits as QKeras counts them, before and
-            as chosen. clipped_before, clipped: share of values outside of the format, before and as chosen.
+        tensor: name of the layer and of the tensor in it.
+        low: smallest value.
+        high: largest value.
+        percentiles: the values at `PERCENTILES`.
+        bits: bits of the tensor's quantizer, 0 if it has none.
+        before: integer bits before calibration, in QKeras's counting (without the sign).
+        integer: integer bits chosen, in the same counting.
+        clipped_before: share of values outside the format before calibration, 0 to 1.
+        clipped: share of values outside the chosen format, 0 to 1.
     """
 
     tensor: str
@@ -47,19 +55,24 @@ class ValueRange:
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """Ranges of a model, and the quantizers that they are for."""
+    """Result of a calibration.
+
+    Attributes:
+        ranges: of all tensors, in the order of the layers.
+        quantizers: quantizers whose format may move, each with the integer bits chosen.
+    """
 
     ranges: tuple[ValueRange, ...]
     quantizers: tuple[tuple[Any, int], ...]
 
     def apply(self, model: Any) -> None:
-        """Set the integer bits; the model compiles its functions anew."""
+        """Set the chosen integer bits; the model will compile its functions again."""
         for quantizer, integer in self.quantizers:
             quantizer.integer = integer
         model.train_function = model.test_function = model.predict_function = None
 
     def to_json(self) -> list[dict[str, Any]]:
-        """Plain values, tensor by tensor."""
+        """The ranges as plain values for JSON, one dictionary per tensor."""
         return [asdict(item) for item in self.ranges]
 
     def __str__(self) -> str:
@@ -72,20 +85,27 @@ class Calibration:
 
 
 class _Recorder:
-    """Stands for a quantizer or an activation, keeps what it is given, and computes `inner` or nothing."""
+    """Replaces a quantizer or an activation and records its arguments; it computes `inner`, or the identity."""
 
     def __init__(self, inner: Any = None) -> None:
         self._inner = inner
-        self.seen: list[Floats] = []
+        self.values: list[Floats] = []
 
     def __call__(self, x: Any) -> Any:
-        self.seen.append(keras.ops.convert_to_numpy(x).astype(np.float32).ravel())
+        self.values.append(keras.ops.convert_to_numpy(x).astype(np.float32).ravel())
         return x if self._inner is None else self._inner(x)
 
 
 @dataclass(frozen=True, eq=False)
 class _Site:
-    """An attribute that is watched; `roles` are the tensors that it is given in turn."""
+    """A quantizer or an activation whose arguments are recorded.
+
+    Attributes:
+        holder: object that has it as an attribute.
+        attribute: name of that attribute.
+        roles: names of the tensors to which it is applied in turn.
+        lifted: whether it is a format, which is replaced by the identity; otherwise it is computed as before.
+    """
 
     holder: Any
     attribute: str
@@ -94,18 +114,19 @@ class _Site:
 
     @property
     def quantizer(self) -> Any:
+        """The quantizer or activation that is there now."""
         return getattr(self.holder, self.attribute)
 
 
 def format_with(quantizer: Any, integer: int) -> Fixed:
-    """The format of a `quantized_bits` or `quantized_relu` with other integer bits."""
+    """Format that a `quantized_bits` or `quantized_relu` would have with these integer bits."""
     signed = isinstance(quantizer, quantized_bits) and bool(quantizer.keep_negative)
     symmetric = signed and bool(getattr(quantizer, "symmetric", False))
     return Fixed(int(quantizer.bits), integer + signed, signed, symmetric)
 
 
 def clipped(values: Floats, form: Fixed) -> float:
-    """Share of values whose rounded code is outside of a format; what a ReLU cuts off below zero does not count.
+    """Share of values whose rounded code lies outside a format; values that a ReLU cuts off below zero do not count.
 
     >>> clipped(np.array([0.5, 7.99, 8.1, -9.0], dtype=np.float32), Fixed(8, 4))
     0.75
@@ -116,42 +137,47 @@ def clipped(values: Floats, form: Fixed) -> float:
 
 
 def calibrate(model: Any, inputs: Floats, share: float = 0.0, batch: int = 256) -> Calibration:
-    """Run a model on data and choose integer bits; the model itself is left as it is until `Calibration.apply`.
+    """Run a model on data and choose integer bits; the model does not change until `Calibration.apply`.
 
     Args:
-        model: with QActivation layers and QLSTMs.
-        inputs: (samples, ...) that stand for what it will see.
-        share: of a tensor's values that may be clipped.
-        batch: samples at a time.
+        model: with QActivation and QLSTM layers.
+        inputs: (samples, ...) representative of the data on which the model will run.
+        share: largest share of a tensor's values that may be clipped, from 0 to below 1.
+        batch: samples that are computed at once.
 
     Returns:
-        Ranges in the order of the layers. Where not even all bits hold a tensor, the most are chosen, and the share
-        that is still clipped says so.
+        Ranges in the order of the layers. If not even the largest number of integer bits holds a tensor's values, that
+        number is chosen, and `ValueRange.clipped` tells the share that remains clipped.
 
     Raises:
-        FormatError: there is no sample, or a value is not finite. UnsupportedError: share is not within 0 to 1.
+        FormatError: if there is no sample, or a value is not finite.
+        UnsupportedError: if `share` is below 0, or 1 or more.
     """
     if not 0 <= share < 1:
-        raise UnsupportedError(f"share is {share}; 0 or more, below 1, may be clipped")
+        raise UnsupportedError(f"share of clipped values is {share}; 0 or more, below 1 is allowed")
     if not len(inputs) or not np.isfinite(inputs).all():
-        raise FormatError(f"inputs have shape {inputs.shape}; at least one sample, all of it finite, is needed")
+        raise FormatError(f"inputs have shape {inputs.shape}; at least one sample of finite values is needed")
     sites = list(_sites(model))
     with _recording(sites) as recorders:
         for start in range(0, len(inputs), batch):
             model(inputs[start : start + batch])
     ranges, chosen = [], []
     for site, recorder in zip(sites, recorders, strict=True):
-        tensors = [np.concatenate(recorder.seen[turn :: len(site.roles)]) for turn in range(len(site.roles))]
+        turns = len(site.roles)
+        tensors = [np.concatenate(recorder.values[turn::turns]) for turn in range(turns)]
         if not site.lifted:
-            ranges += [_range(role, seen) for role, seen in zip(site.roles, tensors, strict=True)]
+            ranges += [_range(role, values) for role, values in zip(site.roles, tensors, strict=True)]
             continue
-        integer = max(_least(site.quantizer, seen, share) for seen in tensors)
+        integer = max(_least(site.quantizer, values, share) for values in tensors)
         chosen.append((site.quantizer, integer))
-        ranges += [_range(role, seen, site.quantizer, integer) for role, seen in zip(site.roles, tensors, strict=True)]
+        ranges += [
+            _range(role, values, site.quantizer, integer) for role, values in zip(site.roles, tensors, strict=True)
+        ]
     return Calibration(tuple(ranges), tuple(chosen))
 
 
 def _sites(model: Any) -> Iterator[_Site]:
+    """All quantizers and activations of a model whose arguments are recorded, layer by layer."""
     for layer in model.layers:
         if isinstance(layer, QActivation) and isinstance(layer.activation, (quantized_bits, quantized_relu)):
             yield _Site(layer, "activation", (layer.name,), True)
@@ -167,26 +193,27 @@ def _sites(model: Any) -> Iterator[_Site]:
 
 @contextmanager
 def _recording(sites: list[_Site]) -> Iterator[list[_Recorder]]:
-    """Recorders in place of what is watched: formats are lifted, activations still computed."""
-    kept = [site.quantizer for site in sites]
+    """Put recorders in place of quantizers and activations within the block."""
+    originals = [site.quantizer for site in sites]
     recorders = [_Recorder(None if site.lifted else site.quantizer) for site in sites]
     try:
         for site, recorder in zip(sites, recorders, strict=True):
             setattr(site.holder, site.attribute, recorder)
         yield recorders
     finally:
-        for site, quantizer in zip(sites, kept, strict=True):
+        for site, quantizer in zip(sites, originals, strict=True):
             setattr(site.holder, site.attribute, quantizer)
 
 
 def _least(quantizer: Any, values: Floats, share: float) -> int:
-    """Fewest integer bits with which at most `share` of the values are clipped."""
+    """Fewest integer bits with which at most `share` of the values are clipped, or the most that the bits allow."""
     most = int(quantizer.bits) - int(isinstance(quantizer, quantized_bits) and bool(quantizer.keep_negative))
     allowed = range(most + 1)
     return next((bits for bits in allowed if clipped(values, format_with(quantizer, bits)) <= share), most)
 
 
 def _range(tensor: str, values: Floats, quantizer: Any = None, integer: int = 0) -> ValueRange:
+    """Range of a tensor's values, and with a quantizer the share of them that is clipped."""
     percentiles = tuple(float(value) for value in np.percentile(values, PERCENTILES))
     plain = ValueRange(tensor, float(values.min()), float(values.max()), percentiles)
     if quantizer is None:

@@ -1,7 +1,8 @@
-"""Compression: iterative pruning on a cubic schedule, then quantization-aware fine-tuning under the final mask.
+"""Compression of a dense network: gradual pruning, then quantization-aware fine-tuning under the final masks.
 
-Prune, retrain, prune again (NIPS'15), by default with the density schedule of Zhu and Gupta (1710.01878); the masks are
-the balanced ones of ESE (FPGA'17) or ours, and are held by Keras constraints, which the saved model keeps.
+Pruning alternates with retraining (Han et al., NIPS'15), by default with the density schedule of Zhu and Gupta
+(1710.01878, equation 1). The masks are those of one family, such as ESE's (FPGA'17) or this project's gap-aware ones.
+They are kept by Keras constraints, which are saved with the model.
 """
 
 from __future__ import annotations
@@ -44,25 +45,33 @@ TUNE = Recipe(epochs=160, rate=5e-3, noise=0.5, crop=0.2)
 
 @dataclass(frozen=True)
 class Plan:
-    """What to make of a dense network.
+    """How a dense network is compressed.
 
     Attributes:
-        weights: kind of code; "float" stops after pruning. "twn" and "ttq" learn their grouping: until a share
-            `pruned_at` of the quantized stage's steps the masks are chosen `updates` times from the latent weights.
-        density: kept share of all kernels together.
-        pes: processing elements. family: of masks.
-        gap_bits: width of the relative index that gap-aware masks keep free of padding.
-        seed: of order and augmentation.
-        prune: recipe of the pruning stage. tune: of the quantized stage.
-        schedule: how density falls. pruned_at: share of the pruning stage's steps after which it has reached its end.
-        updates: how often the masks are chosen anew until then.
-        emphasis: density of the LSTM layers' input kernels and of the last kernel in parts of `density`; the others
-            keep the rest, so that the whole network's density is `density` (BRDS, 2101.02667, splits it so too). The
-            last kernel often has fewer rows than two for each PE: where two share one, they share what it keeps.
-        layers: density of kernels by name, in place of what `density` and `emphasis` give them.
-        teacher: share of the dense network's probabilities in the targets (distillation).
-        per_channel: a scale for each output, or one for each kernel.
-        codebook_bits: of a codebook's index. codebook_start: how its centroids begin.
+        weights: kind of the quantized weights; "float" stops after pruning. "twn" and "ttq" learn their grouping: the
+            masks are chosen again `updates` times from the latent weights, during the first share `pruned_at` of the
+            quantized stage.
+        density: kept share of the weights of all kernels together, above 0, at most 1.
+        pes: number of PEs, 1 to 128.
+        family: mask family.
+        gap_bits: width of the relative index in bits, 2 to 12; gap-aware masks need no padding with it.
+        seed: of the order of samples and their augmentation.
+        prune: recipe of the pruning stage.
+        tune: recipe of the quantized stage.
+        schedule: by which the density falls, "cubic" or "geometric".
+        pruned_at: share of the pruning stage's steps after which the density has reached its target.
+        updates: number of times that masks are chosen until then.
+        emphasis: factors, 1 or more, on `density`: for the input kernels of LSTM layers, and for the last kernel. The
+            other kernels keep fewer weights, so that the whole network keeps `density` (BRDS, 2101.02667, divides it
+            like this). The last kernel needs emphasis because it often has fewer than two rows per PE.
+        layers: kernel name -> density, which replaces the one that follows from `density` and `emphasis`.
+        teacher: share of the dense network's probabilities in the training targets (distillation, 1503.02531).
+        per_channel: whether each output channel has a scale; otherwise each kernel has one.
+        codebook_bits: width of a codebook's index in bits, 2 to 8; the engine supports 4.
+        codebook_start: initial centroids of a codebook, "linear", "density" or "random".
+
+    Raises:
+        UnsupportedError: if a value is not allowed.
     """
 
     weights: Weights = "ternary"
@@ -96,25 +105,31 @@ class Plan:
         if not 0 < self.density <= 1:
             raise UnsupportedError(f"density is {self.density}; above 0, at most 1 is allowed")
         if not min(self.emphasis) >= 1:
-            raise UnsupportedError(f"emphasis is {self.emphasis}; twice 1 (even) or more is allowed")
+            raise UnsupportedError(f"emphasis is {self.emphasis}; both factors must be at least 1 (no emphasis)")
         if not 1 <= self.pes <= 128:
-            raise UnsupportedError(f"{self.pes} PEs; 1 to 128 are allowed")
+            raise UnsupportedError(f"pes is {self.pes}; 1 to 128 are allowed")
         if not 2 <= self.gap_bits <= 12:
-            raise UnsupportedError(f"{self.gap_bits} gap bits; 2 to 12 are allowed")
+            raise UnsupportedError(f"gap_bits is {self.gap_bits}; 2 to 12 are allowed")
         if not 2 <= self.codebook_bits <= 8:
-            raise UnsupportedError(f"{self.codebook_bits} codebook bits; 2 to 8 are allowed")
+            raise UnsupportedError(f"codebook_bits is {self.codebook_bits}; 2 to 8 are allowed")
         if self.codebook_start not in STARTS:
             raise UnsupportedError(f"start of the centroids is {self.codebook_start!r}; allowed: {', '.join(STARTS)}")
 
     @property
     def kind(self) -> WeightKind:
-        """Kind of code whose gap field the masks are made for."""
+        """Weight code for whose gap field the masks are chosen."""
         return kind_of(self.weights)
 
 
 @dataclass(frozen=True, eq=False)
 class Compressed:
-    """The pruned float network, the quantized one (None for float weights), and their masks, outputs first."""
+    """Result of a compression.
+
+    Attributes:
+        pruned: the pruned network with float kernels.
+        quantized: the quantized network, or None for float weights.
+        masks: kernel name -> (outputs, inputs) mask of the last stage.
+    """
 
     pruned: Any
     quantized: Any
@@ -122,12 +137,15 @@ class Compressed:
 
     @property
     def model(self) -> Any:
-        """The last stage."""
+        """The network of the last stage: quantized if there is one, else pruned."""
         return self.pruned if self.quantized is None else self.quantized
 
 
 def kind_of(weights: Weights) -> WeightKind:
-    """Kind of code in the engine; ternary, whose gap field is the narrower, for float weights."""
+    """Weight code of the engine for a kind of weights.
+
+    TWN, TTQ and float weights count as ternary, whose gap field holds the smaller gaps.
+    """
     return next((kind for kind in WEIGHT_KINDS if kind == weights), "ternary")
 
 
@@ -137,24 +155,38 @@ def matrices(model: Any) -> dict[str, npt.NDArray[np.float32]]:
 
 
 def interleave(name: str, rows: int, pes: int) -> Interleave:
-    """How the rows of a kernel lie over the PEs: an LSTM's in groups of four gates; a projection's have none."""
+    """Assignment of a kernel's rows to the PEs.
+
+    The rows of an LSTM layer's kernels go in groups of four gates, those of a projection and of a dense layer singly.
+
+    Args:
+        name: of the kernel, `<layer>/<kernel>`.
+        rows: outputs of the kernel.
+        pes: number of PEs.
+    """
     gated = is_recurrent(name) and not name.endswith("/projection_kernel")
     return Interleave(rows, pes, GATES if gated else 1)
 
 
 def is_recurrent(name: str) -> bool:
-    """Whether a kernel is of an LSTM layer; networks name these layers so."""
+    """Whether a kernel belongs to an LSTM layer; `network` gives these layers names that contain "lstm"."""
     return "lstm" in name.split("/")[0]
 
 
 def densities(sizes: Mapping[str, int], density: float, emphasis: tuple[float, float]) -> dict[str, float]:
-    """Density of each kernel: emphasis * density for LSTM inputs and the last; the others make the whole `density`.
+    """Density of each kernel, such that all kernels together have a given density.
 
-    Where the others would lose more than half of their even share, both emphases are lowered; without others,
-    all kernels have `density`.
+    Input kernels of LSTM layers and the last kernel get the density times their emphasis, the other kernels what is
+    left. If the others would lose more than half of the given density, both emphases are lowered. If there are no other
+    kernels, all get the given density.
 
-    >>> found = densities({"lstm/kernel": 100, "lstm/recurrent_kernel": 300, "dense/kernel": 100}, 0.1, (1.5, 2.0))
-    >>> {name: round(share, 4) for name, share in found.items()}
+    Args:
+        sizes: kernel name -> number of weights, in the order of computation.
+        density: kept share of all weights together, above 0, at most 1.
+        emphasis: factors for LSTM input kernels and for the last kernel.
+
+    >>> shares = densities({"lstm/kernel": 100, "lstm/recurrent_kernel": 300, "dense/kernel": 100}, 0.1, (1.5, 2.0))
+    >>> {name: round(share, 4) for name, share in shares.items()}
     {'lstm/kernel': 0.15, 'lstm/recurrent_kernel': 0.05, 'dense/kernel': 0.2}
     """
     last = list(sizes)[-1]
@@ -173,19 +205,31 @@ def densities(sizes: Mapping[str, int], density: float, emphasis: tuple[float, f
 def masks_for(
     weights: Mapping[str, npt.NDArray[np.float32]], plan: Plan, density: float, family: MaskFamily
 ) -> dict[str, Mask]:
-    """Kernel name -> (outputs, inputs) mask of a family, with `density` over the whole network.
+    """Masks of all kernels, with a given density over the whole network.
 
-    On the way from 1 to the plan's density, the kernels in `plan.layers` go as far from 1 to their own.
+    Kernels with a density in `plan.layers` approach it from 1 in the same way as `density` approaches the plan's.
+
+    Args:
+        weights: kernel name -> (outputs, inputs) weights.
+        plan: gives emphasis, densities of kernels, PEs, weight code and gap bits.
+        density: kept share of all weights together, from 1 down to the plan's density.
+        family: mask family.
+
+    Returns:
+        Kernel name -> (outputs, inputs) mask.
 
     Raises:
-        UnsupportedError: `plan.layers` names a kernel that is not there.
+        UnsupportedError: if `plan.layers` names a kernel that the network does not have.
     """
     unknown = [name for name in plan.layers if name not in weights]
     if unknown:
-        raise UnsupportedError(f"there is no kernel {unknown[0]!r} to give a density; kernels are {', '.join(weights)}")
+        raise UnsupportedError(
+            f"the plan gives a density to kernel {unknown[0]!r}, which the network lacks; its kernels are "
+            f"{', '.join(weights)}"
+        )
     share = densities({name: matrix.size for name, matrix in weights.items()}, density, plan.emphasis)
     rest = (density - plan.density) / (1 - plan.density) if plan.density < 1 else 0.0
-    share.update({name: own + (1 - own) * rest for name, own in plan.layers.items()})
+    share.update({name: final + (1 - final) * rest for name, final in plan.layers.items()})
     return {
         name: mask_for(family, matrix, share[name], interleave(name, len(matrix), plan.pes), plan.kind, plan.gap_bits)
         for name, matrix in weights.items()
@@ -199,68 +243,84 @@ def compress(
     *,
     progress: Callable[[str], Progress] | None = None,
 ) -> Compressed:
-    """Prune and quantize a dense network; the dense model is left as it is.
+    """Prune and quantize a dense network; the dense model does not change.
 
     Args:
         dense: a `network` with float weights.
-        data: its training split is used alone.
-        plan: what to make.
-        progress: stage name, prune or quantize -> what to call after each epoch.
+        data: data set, of which only the training split is used.
+        plan: how to compress.
+        progress: called with the name of a stage, "prune" or "quantize"; its result is called after each epoch.
 
     Raises:
-        FormatError: a weight is not finite; the layer is named.
-        UnsupportedError: the model is no network of this project.
+        FormatError: if a weight is or becomes not finite; the message names the layer.
+        UnsupportedError: if the model is not a network of this project, or the plan names a kernel that it lacks.
     """
-    watch = progress or (lambda _stage: lambda _epoch, _loss: None)
-    pruned, masks = prune(dense, data, plan, watch("prune"))
+    progress_of = progress or (lambda _stage: lambda _epoch, _loss: None)
+    pruned, masks = prune(dense, data, plan, progress_of("prune"))
     if plan.weights == "float":
         return Compressed(pruned, None, masks)
-    model = quantize(pruned, dense, masks, data, plan, watch("quantize"))
-    return Compressed(pruned, model, {name: held.mask.T for name, held in constraints(model).items()})
+    model = quantize(pruned, dense, masks, data, plan, progress_of("quantize"))
+    return Compressed(pruned, model, {name: constraint.mask.T for name, constraint in constraints(model).items()})
 
 
 def prune(
     dense: Any, data: Dataset, plan: Plan, progress: Progress | None = None, begun: Any = None
 ) -> tuple[Any, dict[str, Mask]]:
-    """The pruned and retrained float network, and its masks, outputs first; see `compress`.
+    """The first stage of `compress`: prune a network in rounds while it is retrained.
 
     Args:
-        dense: the teacher, and what pruning starts from.
-        data: its training split is used alone.
-        plan: what to make.
+        dense: network from which pruning starts, and the teacher.
+        data: data set, of which only the training split is used.
+        plan: how to compress.
         progress: called after each epoch.
-        begun: a pruned network that pruning goes on from instead, at its density (prune, retrain, prune again).
+        begun: pruned network from which pruning starts instead, at its density.
+
+    Returns:
+        The pruned float network, and kernel name -> (outputs, inputs) mask.
 
     Raises:
-        UnsupportedError: `begun` is sparser than the plan.
+        FormatError: if a weight is or becomes not finite; the message names the layer.
+        UnsupportedError: if `begun` is sparser than the plan, a model is not a network of this project, or the plan
+            names a kernel that it lacks.
     """
     check_finite(dense)
     model = like(dense if begun is None else begun, "float")
     start = 1.0 if begun is None else kept_share(matrices(begun))
-    if start < 0.99 * plan.density:  # as many, save what rounding per PE leaves out
+    # A network of exactly the plan's density may keep slightly fewer weights, because the counts are rounded per PE.
+    if start < 0.99 * plan.density:
         raise UnsupportedError(
-            f"the network to go on from keeps {start:.4f} of its weights, the plan {plan.density}; take a denser one"
+            f"the network to start from keeps {start:.4f} of its weights, but the plan keeps {plan.density}; "
+            "start from a denser network"
         )
     pruner = Pruner(kernels(model), lambda weights, density: masks_for(weights, plan, density, plan.family))
     before_step = pruner.gradual(plan.schedule, plan.density, plan.pruned_at, plan.updates, max(start, plan.density))
     rng = np.random.default_rng((plan.seed, 1))
     fit(model, data.train, plan.prune, rng, before_step, progress, teacher=dense, share=plan.teacher)
-    before_step(1.0)  # where there were too few steps, the last round comes here
+    before_step(1.0)  # if there were fewer steps than rounds, the last round is done here
     return model, pruner.masks
 
 
 def kept_share(weights: Mapping[str, npt.NDArray[np.float32]]) -> float:
-    """Non-zero weights of all matrices over all weights."""
+    """Share of the weights of all matrices that are not zero."""
     return sum(int((matrix != 0).sum()) for matrix in weights.values()) / sum(m.size for m in weights.values())
 
 
 def quantize(
     pruned: Any, dense: Any, masks: Mapping[str, Mask], data: Dataset, plan: Plan, progress: Progress | None = None
 ) -> Any:
-    """The pruned network with quantized weights, fine-tuned under its masks; see `compress`.
+    """The second stage of `compress`: quantize a pruned network and fine-tune it under its masks.
+
+    Args:
+        pruned: network with float weights.
+        dense: the teacher.
+        masks: kernel name -> (outputs, inputs) mask of the pruned network.
+        data: data set, of which only the training split is used.
+        plan: how to compress.
+        progress: called after each epoch.
 
     Raises:
-        UnsupportedError: the plan's weights are float.
+        FormatError: if a weight is or becomes not finite; the message names the layer.
+        UnsupportedError: if the weights of the plan are float, or the model is not a network of this project.
     """
     if plan.weights == "float":
         raise UnsupportedError(f"weights are 'float'; to quantize, choose one of {', '.join(QUANTIZERS)}")
@@ -274,21 +334,21 @@ def quantize(
     groups = Regrouping(
         variables, quantizers if learned else {}, lambda w: masks_for(w, plan, plan.density, plan.family)
     )
-    watch = groups.until(plan.pruned_at, plan.updates)
+    before_step = groups.until(plan.pruned_at, plan.updates)
     rng = np.random.default_rng((plan.seed, 2))
-    fit(model, data.train, plan.tune, rng, watch, progress, teacher=dense, share=plan.teacher)
+    fit(model, data.train, plan.tune, rng, before_step, progress, teacher=dense, share=plan.teacher)
     finish(variables, quantizers)
     return model
 
 
 def like(model: Any, weights: Weights, masks: Mapping[str, Mask] | None = None, formats: Formats | None = None) -> Any:
-    """A network of the same layers and weights, with kernel quantizers of another kind and other masks.
+    """A copy of a network with other kernel quantizers and masks; pruned weights are set to zero.
 
     Args:
         model: a `network`.
-        weights: kind of the kernels.
+        weights: kind of the kernels' quantizers in the copy.
         masks: kernel name -> (outputs, inputs) mask; kernels without one keep all weights.
-        formats: the other quantizers; the model's own by default.
+        formats: of the other quantizers; those of the model by default.
     """
     copy = network(
         topology_of(model),

@@ -1,4 +1,4 @@
-"""Dense-sparse-dense training of this project's networks (DSD, ICLR'17), with its `fit`."""
+"""Dense-sparse-dense training (DSD: Han et al., ICLR'17, 1607.04381) of a network, by `train.fit`."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from ese_models.training.train import Progress, Recipe, fit
 
 
 def train(model: Any, data: Dataset, plan: DenseSparseDense, seed: int, progress: Progress | None = None) -> Masks:
-    """Train a dense `network` further, in place.
+    """Train a dense `network` further, in place, by DSD.
 
     Args:
-        model: trained, with float kernels.
-        data: its training split is used alone.
-        plan: densities and recipes.
-        seed: of order and augmentation.
+        model: trained network with float kernels.
+        data: data set, of which only the training split is used.
+        plan: density and recipes.
+        seed: of the order of samples and their augmentation.
         progress: called after each epoch.
 
     Returns:
-        The masks of the sparse stage, each kernel's by magnitude as in the paper, outputs first.
+        Kernel name -> (outputs, inputs) mask of the sparse stage, by magnitude as in the paper.
     """
     rng = np.random.default_rng((seed, 3))
 

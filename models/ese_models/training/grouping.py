@@ -1,8 +1,8 @@
-"""Learned grouping: the masks of a quantized network are chosen again while it trains, from its latent weights.
+"""Learned grouping: the masks of a TWN or TTQ network are chosen repeatedly from its latent weights while it trains.
 
-TWN and TTQ put a weight into a group by a threshold; here the threshold of each PE is what leaves it exactly k entries,
-by any mask family, so that what is learned stays balanced. In the end the grouping is fixed and the mask's constraint
-takes over.
+TWN and TTQ assign a weight to a group by a threshold. Here a mask family replaces the threshold, so that each PE keeps
+exactly k weights and the result stays balanced. At the end the grouping is fixed, and the constraints of the kernels
+take over the masks.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from ese_models.pruning import round_of
 from ese_models.quantizers import Codebook, Start, Ttq, Twn
 
 LEARNED = ("twn", "ttq")
-"""Kinds of weights whose grouping is learned."""
+"""Kinds of weights for which the grouping is learned."""
 Choose = Callable[[Mapping[str, npt.NDArray[np.float32]]], Mapping[str, npt.NDArray[np.bool_]]]
-"""Kernel name -> (outputs, inputs) latent weights to kernel name -> mask of the same shape."""
+"""Function from kernel name -> (outputs, inputs) latent weights to kernel name -> mask of the same shape."""
 
 
 def begin(
@@ -30,13 +30,13 @@ def begin(
     start: Start = "linear",
     seed: int = 0,
 ) -> None:
-    """Set the quantizers that have state to what pruned weights give: groups, Wp and Wn, centroids.
+    """Initialize the state of the quantizers from the pruned weights: groups, Wp and Wn, codebooks.
 
     Args:
-        kernels: name -> Keras variable, (inputs, outputs).
-        quantizers: name -> its quantizer.
-        masks: name -> (outputs, inputs) mask of the pruned network.
-        start: how a codebook's centroids begin.
+        kernels: kernel name -> Keras variable, (inputs, outputs).
+        quantizers: kernel name -> its quantizer.
+        masks: kernel name -> (outputs, inputs) mask of the pruned network.
+        start: initial centroids of codebooks, "linear", "density" or "random".
         seed: of random centroids.
     """
     for name, quantizer in quantizers.items():
@@ -49,11 +49,14 @@ def begin(
 
 
 def finish(kernels: Mapping[str, Any], quantizers: Mapping[str, Any]) -> None:
-    """Make kernels what their codes are: latent weights outside of the groups zero and held so, others shared values.
+    """Make the kernels agree with their codes, in place.
+
+    Under TWN and TTQ, weights outside the groups become zero and their constraints keep them so. Under a codebook,
+    weights become the shared values.
 
     Args:
-        kernels: name -> Keras variable, (inputs, outputs), with a `MaskConstraint`.
-        quantizers: name -> its quantizer.
+        kernels: kernel name -> Keras variable, (inputs, outputs), with a `MaskConstraint`.
+        quantizers: kernel name -> its quantizer.
     """
     for name, quantizer in quantizers.items():
         variable = kernels[name]
@@ -65,12 +68,12 @@ def finish(kernels: Mapping[str, Any], quantizers: Mapping[str, Any]) -> None:
 
 
 class Regrouping:
-    """Groups that change while a network trains.
+    """Chooses the groups of a network again while it trains.
 
     Args:
-        kernels: name -> Keras variable, (inputs, outputs), with a `MaskConstraint` that keeps everything.
-        quantizers: name -> its `Twn` or `Ttq` without a threshold; no names where the grouping is not learned.
-        choose: gives the masks.
+        kernels: kernel name -> Keras variable, (inputs, outputs), with a `MaskConstraint` that keeps all weights.
+        quantizers: kernel name -> its `Twn` or `Ttq` without a threshold; empty if the grouping is not learned.
+        choose: gives the masks for latent weights.
     """
 
     def __init__(self, kernels: Mapping[str, Any], quantizers: Mapping[str, Any], choose: Choose) -> None:
@@ -78,14 +81,19 @@ class Regrouping:
         self._fixed = not self._quantizers
 
     def regroup(self) -> None:
-        """Choose the masks from the latent weights as they are."""
+        """Choose the masks from the present latent weights."""
         latent = {name: keras.ops.convert_to_numpy(self._kernels[name]).T for name in self._quantizers}
         masks = self._choose(latent)
         for name, quantizer in self._quantizers.items():
             quantizer.assign(masks[name].T)
 
     def until(self, finished: float, rounds: int) -> Callable[[float], None]:
-        """What to call before each step with the share of steps done: `rounds` groupings until `finished`."""
+        """A function to call before each training step with the share of steps done, which regroups when it is due.
+
+        Args:
+            finished: share of the steps after which the grouping is fixed.
+            rounds: number of regroupings until then.
+        """
         reached = 0
 
         def before_step(done: float) -> None:

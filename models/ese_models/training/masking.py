@@ -1,4 +1,4 @@
-"""The Keras side of pruning: masks of a model's kernels, chosen anew while it trains, held by their constraints."""
+"""Pruning of a Keras model during training: masks are chosen for its kernels and kept by their constraints."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from ese_models.training.train import Recipe
 Matrices = Mapping[str, npt.NDArray[np.float32]]
 Masks = dict[str, npt.NDArray[np.bool_]]
 Choose = Callable[[Matrices, float], Masks]
-"""(kernel name -> (outputs, inputs) weights, density) -> kernel name -> mask of the weights' shape."""
+"""Function from (kernel name -> (outputs, inputs) weights, density) to kernel name -> mask of the weights' shape."""
 
 
 class Pruner:
-    """Masks of a model that trains.
+    """Prunes the kernels of a model while it trains.
 
     Args:
-        kernels: name -> Keras variable, (inputs, outputs), with a `MaskConstraint`.
-        choose: gives the masks for a density.
+        kernels: kernel name -> Keras variable, (inputs, outputs), with a `MaskConstraint`.
+        choose: gives the masks for weights and a density.
 
     Raises:
-        UnsupportedError: a kernel has no `MaskConstraint`.
+        UnsupportedError: if a kernel has no `MaskConstraint`.
     """
 
     def __init__(self, kernels: Mapping[str, Any], choose: Choose) -> None:
         for name, variable in kernels.items():
             if not isinstance(variable.constraint, MaskConstraint):
                 raise UnsupportedError(
-                    f"kernel {name!r} has constraint {type(variable.constraint).__name__}; a MaskConstraint holds "
-                    "masks: make the layer with one"
+                    f"kernel {name!r} has constraint {type(variable.constraint).__name__}; pruning needs a "
+                    "MaskConstraint: build the layer with one"
                 )
         self._kernels, self._choose = dict(kernels), choose
 
@@ -48,25 +48,33 @@ class Pruner:
 
     @property
     def masks(self) -> Masks:
-        """Kernel name -> (outputs, inputs) mask that is held."""
+        """Kernel name -> (outputs, inputs) mask that its constraint keeps."""
         return {name: variable.constraint.mask.T for name, variable in self._kernels.items()}
 
     def prune(self, density: float) -> None:
-        """Choose masks for the weights as they are, hold them, and set to zero what they drop."""
+        """Choose masks of a density for the present weights, and set the weights that they drop to zero."""
         masks = self._choose(self.weights, density)
         for name, variable in self._kernels.items():
             variable.constraint.assign(masks[name].T)
             variable.assign(variable.constraint(variable))
 
     def release(self) -> None:
-        """Hold nothing any more: weights that were dropped start from zero and train again."""
+        """Make the masks keep all weights; pruned weights start from zero and train again."""
         for variable in self._kernels.values():
             variable.constraint.assign(np.ones(variable.shape, dtype=bool))
 
     def gradual(
         self, schedule: Schedule, target: float, finished: float, rounds: int, start: float = 1.0
     ) -> Callable[[float], None]:
-        """What to call before each step with the share of steps done: density falls from `start` to `target`."""
+        """A function to call before each training step with the share of steps done, which prunes when a round is due.
+
+        Args:
+            schedule: by which the density falls, "cubic" or "geometric".
+            target: density after the last round.
+            finished: share of the steps at which the last round is due.
+            rounds: number of rounds.
+            start: density before the first round.
+        """
         reached = -1
 
         def before_step(done: float) -> None:
@@ -81,11 +89,18 @@ class Pruner:
 
 @dataclass(frozen=True)
 class DenseSparseDense:
-    """DSD (Han et al., ICLR'17): prune a trained network, retrain, release the masks, retrain at a tenth of the rate.
+    """Plan of dense-sparse-dense training (DSD: Han et al., ICLR'17, 1607.04381).
+
+    A trained network is pruned and retrained; then the masks are released and the network is retrained at a tenth of
+    the rate.
 
     Attributes:
-        sparse: recipe under the masks. density: share of each kernel that they keep (the paper's 50 to 70%).
-        dense: recipe after they are released; the sparse one at a tenth of the rate where none is given.
+        sparse: recipe of the stage under the masks.
+        density: share of each kernel's weights that the masks keep, between 0 and 1; the paper keeps 0.5 to 0.7.
+        dense: recipe of the stage without masks; None for `sparse` at a tenth of the rate.
+
+    Raises:
+        UnsupportedError: if the density is not between 0 and 1.
     """
 
     sparse: Recipe
@@ -94,24 +109,24 @@ class DenseSparseDense:
 
     def __post_init__(self) -> None:
         if not 0 < self.density < 1:
-            raise UnsupportedError(f"density is {self.density}; DSD needs one between 0 and 1")
+            raise UnsupportedError(f"density of the sparse stage is {self.density}; it must be above 0 and below 1")
 
     @property
     def last(self) -> Recipe:
-        """Recipe of the last, dense stage."""
+        """Recipe of the last stage, without masks."""
         return self.dense or replace(self.sparse, rate=self.sparse.rate / 10)
 
 
 def dense_sparse_dense(pruner: Pruner, plan: DenseSparseDense, fit: Callable[[str, Recipe], None]) -> Masks:
-    """Run DSD on a trained model.
+    """Run dense-sparse-dense training on a trained model.
 
     Args:
         pruner: of the model.
-        plan: densities and recipes.
-        fit: trains the model by a recipe, with an optimizer of its own; its name, sparse or dense, comes first.
+        plan: density and recipes.
+        fit: called with a stage's name, "sparse" or "dense", and its recipe; trains the model with a new optimizer.
 
     Returns:
-        The masks of the sparse stage.
+        Kernel name -> (outputs, inputs) mask of the sparse stage.
     """
     pruner.prune(plan.density)
     fit("sparse", plan.sparse)

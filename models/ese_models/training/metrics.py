@@ -1,4 +1,4 @@
-"""Figures of merit: accuracy, and for frame-wise phones the greedy phone error rate."""
+"""Figures of merit: accuracy, and for networks that classify the phone of each frame, the greedy phone error rate."""
 
 from __future__ import annotations
 
@@ -15,27 +15,30 @@ Labels = npt.NDArray[np.int64]
 
 
 def accuracy(probabilities: Floats, split: Split) -> float:
-    """Share of samples, or of frames with a label, that are classified correctly.
+    """Share of samples, or of frames with a label, that are classified correctly, 0 to 1.
 
     Args:
         probabilities: (samples, classes) or (samples, steps, classes).
-        split: what they were computed from.
+        split: samples for which they were computed.
     """
     return _share(probabilities.argmax(axis=-1), split.labels, split.labels != NO_LABEL)
 
 
 def classification(probabilities: Floats, split: Split) -> dict[str, float]:
-    """The figures of a task with one label a sample."""
+    """Figures of a task with one label per sample, by name."""
     return {"accuracy": accuracy(probabilities, split)}
 
 
 def phones(probabilities: Floats, split: Split, pause: int) -> dict[str, float]:
-    """The figures of frame-wise phones: frames, frames that are no pause, and the greedy phone error rate.
+    """Figures of phone recognition: accuracy on all frames and on frames that are no pause, and phone error rate.
 
     Args:
         probabilities: (utterances, steps, phones).
-        split: whole utterances, with a label a frame.
-        pause: the label of silence.
+        split: whole utterances, with a label for each frame.
+        pause: label of silence.
+
+    Raises:
+        FormatError: if no frame has a label.
     """
     decided = probabilities.argmax(axis=-1)
     spoken = (split.labels != NO_LABEL) & (split.labels != pause)
@@ -47,21 +50,21 @@ def phones(probabilities: Floats, split: Split, pause: int) -> dict[str, float]:
 
 
 def utterances(probabilities: Floats, split: Split) -> dict[str, list[int]]:
-    """Errors and phones of each utterance, so that two networks can be compared utterance by utterance.
+    """Errors and phones of each utterance, by which two networks can be compared utterance by utterance.
 
     Args:
         probabilities: (utterances, steps, phones).
-        split: whole utterances, with a label a frame.
+        split: whole utterances, with a label for each frame.
     """
     errors, phones = phone_errors(probabilities.argmax(axis=-1), split.labels)
     return {"errors": errors, "phones": phones}
 
 
 def phone_error_rate(decided: Labels, labels: Labels) -> float:
-    """Edit distance over the number of phones, both summed over utterances; for the arguments see `phone_errors`.
+    """Edit distance over the number of phones, both summed over the utterances; `phone_errors` describes the arguments.
 
     Raises:
-        FormatError: there is no phone to compare with.
+        FormatError: if no frame has a label.
     """
     errors, phones = phone_errors(decided, labels)
     if not sum(phones):
@@ -72,23 +75,23 @@ def phone_error_rate(decided: Labels, labels: Labels) -> float:
 def phone_errors(decided: Labels, labels: Labels) -> tuple[list[int], list[int]]:
     """Edit distance and number of phones of each utterance.
 
-    Decisions and labels are collapsed to phones alike: equal neighbours are one. Frames without a label are left out.
+    Frames without a label are left out. Runs of equal phones are collapsed to one phone, in decisions and labels alike.
 
     Args:
-        decided: (utterances, steps) phones, greedy: the likeliest of each frame.
-        labels: (utterances, steps) phones, `NO_LABEL` where there is none.
+        decided: (utterances, steps) most probable phone of each frame.
+        labels: (utterances, steps) phone of each frame, `NO_LABEL` for frames without one.
     """
     errors, phones = [], []
-    for said, true in zip(decided, labels, strict=True):
-        real = true != NO_LABEL
-        reference = collapsed(true[real])
-        errors.append(edit_distance(reference, collapsed(said[real])))
+    for predicted, true in zip(decided, labels, strict=True):
+        labelled = true != NO_LABEL
+        reference = collapsed(true[labelled])
+        errors.append(edit_distance(reference, collapsed(predicted[labelled])))
         phones.append(len(reference))
     return errors, phones
 
 
 def collapsed(labels: Sequence[int] | Labels) -> list[int]:
-    """Labels without those that equal the one before.
+    """Labels without those that equal the label before.
 
     >>> collapsed([3, 3, 1, 1, 1, 3])
     [3, 1, 3]
@@ -97,7 +100,7 @@ def collapsed(labels: Sequence[int] | Labels) -> list[int]:
 
 
 def edit_distance(first: Sequence[int], second: Sequence[int]) -> int:
-    """Fewest insertions, deletions and substitutions that make one sequence the other (Levenshtein).
+    """Fewest insertions, deletions and substitutions that turn one sequence into the other (Levenshtein distance).
 
     >>> edit_distance([1, 2, 3, 4], [1, 3, 5, 4])
     2
@@ -111,4 +114,5 @@ def edit_distance(first: Sequence[int], second: Sequence[int]) -> int:
 
 
 def _share(decided: Labels, labels: Labels, counted: npt.NDArray[np.bool_]) -> float:
+    """Share of the counted positions at which decision and label are equal."""
     return float((decided[counted] == labels[counted]).mean())

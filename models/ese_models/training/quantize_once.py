@@ -1,8 +1,8 @@
-"""Weights that are quantized once a training step, not once a time step.
+"""Quantization of weights once per training step instead of once per time step.
 
-qkeras's QLSTMCell calls its quantizers at every step of a sequence. Their results are the same each time, but a
-quantizer whose gradient is a scatter or a reduction, a codebook above all, then costs as much as the network, a hundred
-times a batch. QLSTMP holds its weights by itself.
+QKeras's QLSTMCell calls its quantizers at every time step of a sequence, always with the same result. A quantizer whose
+gradient is a scatter or a reduction, such as a codebook, then costs as much as the rest of the network. QLSTMP does not
+need this module: it quantizes its weights once per sequence.
 """
 
 from __future__ import annotations
@@ -16,30 +16,31 @@ from qkeras import QLSTM
 from ese_models.networks import parts
 
 QUANTIZED_WEIGHTS = {"kernel_quantizer_internal": "kernel", "recurrent_quantizer_internal": "recurrent_kernel"}
-"""Attributes of a QLSTM's cell: quantizer -> its weight."""
+"""Attributes of a QLSTM's cell: name of a quantizer -> name of its weight."""
 
 
 @contextmanager
 def quantized_once(model: Any) -> Iterator[None]:
-    """Within, the quantizers of a model's QLSTM layers give what they give now.
+    """Quantize the weights of a model's QLSTM layers once, and use the results within the block.
 
-    Outputs stay the same bit for bit; gradients are those of the same sums, added up in another order.
+    The outputs of the model stay the same bit for bit. Its gradients are the same sums, added in another order.
 
     Args:
-        model: a `network`; its layers are called within, under the same tape, in one graph.
+        model: a `network`; it must be called within the block, under the same gradient tape and in the same graph.
     """
-    found = [
+    cells = [
         (layer.cell, name, getattr(layer.cell, name), getattr(layer.cell, weight))
         for _, layer in parts(model)
         if isinstance(layer, QLSTM)
         for name, weight in QUANTIZED_WEIGHTS.items()
         if getattr(layer.cell, name) is not None
     ]
-    values = [quantizer(weight) for _, _, quantizer, weight in found]
+    values = [quantizer(weight) for _, _, quantizer, weight in cells]
     try:
-        for (cell, name, _, _), value in zip(found, values, strict=True):
-            cell.__dict__[name] = lambda _weight, value=value: value  # past Keras, which would track it
+        for (cell, name, _, _), value in zip(cells, values, strict=True):
+            # Writing to __dict__ bypasses Keras's attribute tracking.
+            cell.__dict__[name] = lambda _weight, value=value: value
         yield
     finally:
-        for cell, name, quantizer, _ in found:
+        for cell, name, quantizer, _ in cells:
             cell.__dict__[name] = quantizer

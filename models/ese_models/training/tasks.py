@@ -1,4 +1,4 @@
-"""The tasks: a data set, the network and recipes that suit it, and its figure of merit. One table."""
+"""Table of the tasks: each is a data set, a network and recipes for it, and its figure of merit."""
 
 from __future__ import annotations
 
@@ -17,16 +17,23 @@ from ese_models.training.train import DENSE, Recipe
 
 @dataclass(frozen=True)
 class Task:
-    """What is learned.
+    """A task for which a network is trained.
 
     Attributes:
-        name: as `--task` takes it.
-        topology: layers of the network. formats: its quantizers.
-        dense, prune, tune: recipes of the three stages.
-        emphasis, pruned_at, teacher: see `compress.Plan`.
-        measure: probabilities of a split -> its figures, by name; "accuracy" is one of them.
-        samples: the same -> counts of each sample, by name, where the figure that counts is made of them.
-        metric: the figure that counts. lower: whether less of it is better.
+        name: value of the option `--task`.
+        topology: layers of the network.
+        dense: recipe of the dense stage.
+        prune: recipe of the pruning stage.
+        tune: recipe of the quantized stage.
+        formats: quantizers of the network.
+        emphasis: factors on the density of LSTM input kernels and of the last kernel; see `compression.Plan`.
+        pruned_at: share of the pruning stage's steps at which the target density is reached.
+        teacher: share of the dense network's probabilities in the training targets.
+        measure: function from the probabilities of a split and the split to figures by name, "accuracy" among them.
+        samples: function of the same arguments to counts per sample by name, from which the main figure is computed;
+            empty if it is not computed from such counts.
+        metric: name of the main figure.
+        lower: whether a lower main figure is better.
     """
 
     name: str
@@ -44,12 +51,12 @@ class Task:
     lower: bool = False
 
     def load(self) -> Dataset:
-        """Fetch and read the data set."""
+        """Read the data set of the task; the first call fetches it."""
         return LOADERS[self.name]()
 
 
 _PIXELS = Formats(source=(9, 0))
-"""Pixels as fractions of 8 bits, exact."""
+"""Formats for inputs that are pixels, fractions of 8 bits, which the input quantizer represents exactly."""
 
 TASKS = {
     task.name: task
@@ -59,7 +66,8 @@ TASKS = {
             "festvox-ru",
             Topology((256,), framewise=True, dropout=0.3),
             Recipe(epochs=12, rate=3e-3, batch=64, noise=0.3),
-            # less noise and dropout: the best of short pilots, no help over longer stages (docs/study-notes.md)
+            # Less noise and dropout was best in short trials, but did not help over longer stages
+            # (docs/study-notes.md).
             Recipe(epochs=12, rate=6e-3, batch=64, noise=0.1, dropout=0.1),
             Recipe(epochs=6, rate=3e-3, batch=64, noise=0.1, dropout=0.1),
             emphasis=(1.0, 4.0),
@@ -91,10 +99,10 @@ TASKS = {
 
 
 def task_named(name: str) -> Task:
-    """A task of the table.
+    """The task of a name.
 
     Raises:
-        UnsupportedError: there is none of that name.
+        UnsupportedError: if there is no task of this name.
     """
     if name not in TASKS:
         raise UnsupportedError(f"task is {name!r}; allowed: {', '.join(TASKS)}")
@@ -102,15 +110,25 @@ def task_named(name: str) -> Task:
 
 
 def resized(task: Task, units: int | None, layers: int | None, projection: int | None, bidirectional: bool) -> Task:
-    """A task with other LSTM layers, where something is given.
+    """The task with other LSTM layers; without any change given, the task itself.
+
+    Args:
+        task: to change.
+        units: cells of each LSTM layer; None keeps those of the task's first layer.
+        layers: number of LSTM layers; None keeps the task's.
+        projection: width of the recurrent projection (QLSTMP); None for no projection.
+        bidirectional: whether LSTM layers run in both directions.
 
     Raises:
-        UnsupportedError: its network has no LSTM layer.
+        UnsupportedError: if a change is given and the network of the task has no LSTM layer.
     """
     if units is None and layers is None and projection is None and not bidirectional:
         return task
     old = task.topology
     if not old.lstm:
-        raise UnsupportedError(f"{task.name} has no LSTM layer; units, layers, projection and directions are for those")
+        raise UnsupportedError(
+            f"the network of task {task.name!r} has no LSTM layer; units, layers, projection and bidirectional "
+            "need one: leave them out"
+        )
     lstm = (units or old.lstm[0],) * (layers or len(old.lstm))
     return replace(task, topology=replace(old, lstm=lstm, projection=projection or 0, bidirectional=bidirectional))

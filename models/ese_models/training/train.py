@@ -1,6 +1,6 @@
 """Training: a seeded loop of compiled steps on arrays, the same for every stage and every task.
 
-A schedule (pruning, learned grouping) is a function called before each step: it changes masks and weights there.
+Pruning and learned grouping are functions called before each step, which change masks and weights.
 """
 
 from __future__ import annotations
@@ -22,23 +22,28 @@ from ese_models.training.quantize_once import quantized_once
 
 Floats = npt.NDArray[np.float32]
 Progress = Callable[[int, float], None]
-"""Called after each epoch with its number, from 1, and its mean loss."""
+"""Function called after each epoch with its number, from 1, and its mean loss."""
 BATCH = 512
-"""Samples that are predicted at once."""
+"""Largest number of samples that are predicted at once."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How one stage is trained.
+    """Hyperparameters of one training stage.
 
     Attributes:
-        epochs: passes over the training split. batch: samples a step (a rest of the split waits an epoch).
-        rate: peak learning rate of Adam; it rises over the first `warmup` share of steps and falls as a cosine to zero.
-        noise: standard deviation of the noise added to frames, in standard deviations of each feature.
-        crop: largest share of an utterance's frames that is cut off its beginning and end.
-        smoothing: share of a label's probability that is spread over all classes.
-        decay: decoupled weight decay, in parts of the learning rate.
-        dropout: share of the last layer's inputs that is dropped, where the network drops any; None is its own.
+        epochs: passes over the training split.
+        rate: peak learning rate of Adam; it rises during the `warmup` share of the steps, then falls as a cosine to 0.
+        batch: samples per step. Samples that do not fill a batch are left out of the epoch; the order is random.
+        warmup: share of the steps during which the learning rate rises.
+        noise: standard deviation of the noise added to inputs, in standard deviations of each feature.
+        crop: largest share of a sequence's frames that is cut off, half of it at each end at most.
+        smoothing: share of a label's probability that is spread over all classes (label smoothing).
+        decay: decoupled weight decay per step, as a factor on the learning rate.
+        dropout: share of the last layer's inputs that is dropped, if the network has dropout; None keeps the network's.
+
+    Raises:
+        UnsupportedError: if epochs, batch or rate is not positive, or the dropout is not allowed.
     """
 
     epochs: int
@@ -53,12 +58,14 @@ class Recipe:
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch < 1 or not self.rate > 0:
-            raise UnsupportedError(f"recipe: epochs {self.epochs}, batch {self.batch}, rate {self.rate}; all positive")
+            raise UnsupportedError(
+                f"recipe has epochs {self.epochs}, batch {self.batch} and rate {self.rate}; all must be positive"
+            )
         if self.dropout is not None and not 0 <= self.dropout < 1:
-            raise UnsupportedError(f"recipe: dropout {self.dropout}; 0 or more, below 1 is allowed")
+            raise UnsupportedError(f"recipe has dropout {self.dropout}; 0 or more, below 1 is allowed")
 
     def rate_at(self, done: float) -> float:
-        """Learning rate when a share `done` of the steps is done."""
+        """Learning rate when the share `done` of the steps is done."""
         if done < self.warmup:
             return self.rate * (0.05 + 0.95 * done / self.warmup)
         return self.rate * 0.5 * (1 + math.cos(math.pi * (done - self.warmup) / (1 - self.warmup)))
@@ -78,24 +85,26 @@ def fit(
     teacher: Any = None,
     share: float = 0.0,
 ) -> None:
-    """Train a network's variables in place.
+    """Train a network in place.
 
     Args:
-        model: what is trained: (batch, ...) inputs to probabilities.
-        split: training samples; frames without a label do not count.
-        recipe: epochs, rates and augmentation.
-        rng: source of the order and the augmentation.
+        model: network from (batch, ...) inputs to probabilities.
+        split: training samples; frames without a label do not count in the loss.
+        recipe: hyperparameters.
+        rng: source of the order of samples and of their augmentation.
         before_step: called before each step with the share of steps done.
         progress: called after each epoch.
-        teacher: a network whose probabilities for the same, augmented inputs are learned (distillation, 1503.02531).
-        share: how much of the targets is the teacher's.
+        teacher: network whose probabilities for the same, augmented inputs are learned (distillation, 1503.02531).
+        share: share of the teacher's probabilities in the targets, 0 to 1.
 
     Raises:
-        FormatError: a weight is no longer finite.
-        UnsupportedError: the recipe crops sequences that have a label a frame.
+        FormatError: if a weight is not finite at the end.
+        UnsupportedError: if the recipe crops vectors or sequences with a label for each frame.
     """
     if recipe.crop and (split.framewise or split.inputs.ndim == 2):
-        raise UnsupportedError(f"recipe: crop {recipe.crop} cuts sequences with one label each; others take crop 0")
+        raise UnsupportedError(
+            f"recipe has crop {recipe.crop}, but only sequences with one label each can be cropped; set crop to 0"
+        )
     if recipe.dropout is not None:
         for layer in model.layers:
             if isinstance(layer, keras.layers.Dropout):
@@ -126,13 +135,13 @@ def fit(
 
 
 def _step(model: Any, optimizer: Any, smoothing: float, teacher: Any, share: float) -> Any:
-    """The compiled step: inputs, labels, weight decay -> loss."""
+    """A compiled training step: a function of inputs, labels and weight decay that returns the loss."""
     kernels = [v for v in model.trainable_variables if "kernel" in v.path]
     classes = model.output_shape[-1]
 
     @tf.function(jit_compile=True)  # type: ignore[untyped-decorator,unused-ignore]
     def step(inputs: Any, labels: Any, shrink: Any) -> Any:
-        targets = tf.one_hot(labels, classes)  # all zero where there is no label
+        targets = tf.one_hot(labels, classes)  # all zero for frames without a label
         known = tf.reduce_sum(targets, axis=-1, keepdims=True)
         targets = (1 - smoothing) * targets + known * (smoothing / classes)
         if teacher is not None:
@@ -153,7 +162,15 @@ def _step(model: Any, optimizer: Any, smoothing: float, teacher: Any, share: flo
 def augmented(
     split: Split, chosen: npt.NDArray[np.int64], recipe: Recipe, spread: Floats, rng: np.random.Generator
 ) -> Floats:
-    """The chosen inputs, cropped and noisy as the recipe says; padding stays zero and where it is."""
+    """Some samples of a split with random crops and noise; padding stays zero and on its side.
+
+    Args:
+        split: training samples.
+        chosen: (batch,) indices of the samples.
+        recipe: gives `crop` and `noise`.
+        spread: (features,) standard deviation of each feature.
+        rng: source of the crops and the noise.
+    """
     inputs = split.inputs[chosen]
     lengths = split.lengths[chosen]
     if recipe.crop:
@@ -170,23 +187,25 @@ def augmented(
 
 
 def predict(model: Any, split: Split) -> Floats:
-    """(samples, classes) or (samples, steps, classes) probabilities.
+    """(samples, classes) or (samples, steps, classes) probabilities that a network gives for a split.
 
-    A bidirectional network would read padding at the end first, so that it gets each sequence by itself.
+    A bidirectional network whose samples are padded at the end gets each sequence separately and without padding, which
+    its backward direction would otherwise read first.
     """
     bidirectional = any(isinstance(layer, keras.layers.Bidirectional) for layer in model.layers)
     if split.padded == "front" or not bidirectional:
         count = len(split.labels)
         batch = min(BATCH, count)
-        # full batches alone: another size would be traced anew, which takes longer than the computation
+        # The last batch is filled up: TensorFlow would trace the model again for another size, which takes longer than
+        # the computation.
         rest = np.zeros((-count % batch, *split.inputs.shape[1:]), dtype=np.float32)
         inputs = np.concatenate([split.inputs, rest]) if len(rest) else split.inputs
-        found: Floats = model.predict(inputs, batch_size=batch, verbose=0)[:count]
-        return found
-    whole = np.zeros((*split.inputs.shape[:-1], model.output_shape[-1]), dtype=np.float32)
-    for row, inputs, length in zip(whole, split.inputs, split.lengths, strict=True):
+        probabilities: Floats = model.predict(inputs, batch_size=batch, verbose=0)[:count]
+        return probabilities
+    padded = np.zeros((*split.inputs.shape[:-1], model.output_shape[-1]), dtype=np.float32)
+    for row, inputs, length in zip(padded, split.inputs, split.lengths, strict=True):
         row[:length] = model.predict(inputs[None, :length], verbose=0)[0]
-    return whole
+    return padded
 
 
 def train_dense(
@@ -198,21 +217,22 @@ def train_dense(
     formats: Formats | None = None,
     progress: Progress | None = None,
 ) -> Any:
-    """A dense network (float kernels; input, state, bias and activations quantized), trained from scratch.
+    """Train a dense network from scratch: its kernels are float; input, state, biases and activations are quantized.
 
     Args:
-        data: its training split is used alone.
-        seed: of initial weights, order and augmentation.
-        recipe: how to train.
-        topology: the network's layers.
-        formats: quantizers of everything but the kernels.
+        data: data set, of which only the training split is used.
+        seed: of initial weights, the order of samples and their augmentation.
+        recipe: hyperparameters.
+        topology: layers of the network.
+        formats: quantizers of everything but the kernels; `Formats()` by default.
         progress: called after each epoch.
 
     Raises:
-        FormatError: training diverged; the layer is named.
+        FormatError: if training diverged; the message names the layer.
+        UnsupportedError: if the recipe crops vectors or sequences with a label for each frame.
     """
     keras.utils.set_random_seed(seed)
-    # whole utterances of any length are tested where training sees chunks
+    # Frame-wise networks train on chunks and are tested on whole utterances, so that the number of steps stays open.
     steps = None if data.train.framewise or data.train.inputs.ndim == 2 else data.train.inputs.shape[1]
     features, outputs = data.train.inputs.shape[-1], len(data.classes)
     model = network(topology, features=features, outputs=outputs, steps=steps, formats=formats)
@@ -221,5 +241,5 @@ def train_dense(
 
 
 def shortened(recipe: Recipe, epochs: int | None) -> Recipe:
-    """The recipe with another number of epochs, where one is given."""
+    """The recipe with another number of epochs, or the recipe itself if none is given."""
     return recipe if epochs is None else replace(recipe, epochs=epochs)

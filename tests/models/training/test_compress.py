@@ -91,7 +91,7 @@ def test_pruning_goes_on_from_a_pruned_network(tiny: Dataset, dense: Any) -> Non
     share = kept_share(matrices(begun))
     with pytest.raises(
         UnsupportedError,
-        match=rf"^the network to go on from keeps {share:.4f} of its weights, the plan 0.6; take a denser",
+        match=rf"^the network to start from keeps {share:.4f} of its weights, but the plan keeps 0.6; start",
     ):
         prune(dense, tiny, replace(on, density=0.6), begun=begun)
 
@@ -168,12 +168,12 @@ def test_emphasis_moves_density_but_not_the_whole(
         ({"density": 0}, "density is 0; above 0, at most 1"),
         ({"weights": "int5"}, "weights are 'int5'; allowed: float, ternary, twn, ttq, int4, codebook4"),
         ({"family": "random"}, "mask family is 'random'"),
-        ({"emphasis": (2, 0.5)}, r"emphasis is \(2, 0\.5\); twice 1"),
-        ({"pes": 0}, "0 PEs; 1 to 128"),
+        ({"emphasis": (2, 0.5)}, r"emphasis is \(2, 0\.5\); both factors"),
+        ({"pes": 0}, "pes is 0; 1 to 128"),
         ({"schedule": "linear"}, "^schedule is 'linear'; allowed: cubic, geometric$"),
         ({"layers": {"dense/kernel": 0}}, "^density of 'dense/kernel' is 0; above 0, at most 1 is allowed$"),
-        ({"gap_bits": 13}, "13 gap bits; 2 to 12"),
-        ({"codebook_bits": 9}, "9 codebook bits; 2 to 8"),
+        ({"gap_bits": 13}, "gap_bits is 13; 2 to 12"),
+        ({"codebook_bits": 9}, "codebook_bits is 9; 2 to 8"),
         ({"codebook_start": "k"}, "start of the centroids is 'k'; allowed: linear, density, random"),
     ],
 )
@@ -190,13 +190,13 @@ def test_kernels_can_have_densities_of_their_own(dense: Any) -> None:
         expected = {"lstm/kernel": density, "lstm/recurrent_kernel": density, "dense/kernel": own}
         assert share == pytest.approx(expected, abs=0.03)
     with pytest.raises(
-        UnsupportedError, match=r"^there is no kernel 'last' to give a density; kernels are lstm/kernel, "
+        UnsupportedError, match=r"^the plan gives a density to kernel 'last', which the network lacks; "
     ):
         masks_for(weights, Plan(layers={"last": 0.5}), 0.1, "magnitude")
 
 
-def test_unsound_recipes_and_stages_are_refused(tiny: Dataset, dense: Any) -> None:
-    with pytest.raises(UnsupportedError, match="all positive"):
+def test_unsound_recipes_and_stages_are_refused(tiny, dense):
+    with pytest.raises(UnsupportedError, match="all must be positive"):
         shortened(SHORT, 0)
     with pytest.raises(UnsupportedError, match="weights are 'float'; to quantize, choose"):
         quantize(dense, dense, {}, tiny, Plan(weights="float"))

@@ -38,7 +38,7 @@ def test_a_task_takes_other_lstm_layers() -> None:
     assert resized(task, None, None, None, False) is task
     found = resized(task, 1024, 2, 512, False).topology
     assert (found.lstm, found.projection, found.framewise) == ((1024, 1024), 512, True)
-    with pytest.raises(UnsupportedError, match=r"^digits has no LSTM layer; units, layers, projection and directions"):
+    with pytest.raises(UnsupportedError, match=r"^the network of task 'digits' has no LSTM layer; units, layers"):
         resized(task_named("digits"), 8, None, None, False)
 
 
@@ -164,7 +164,7 @@ def test_splits_and_sets_that_do_not_fit_are_refused() -> None:
     Dataset("x", frames, frames, ("a",))
     with pytest.raises(FormatError, match=r"^x: labels range from -1 to 0; there are 1 classes$"):
         Dataset("x", frames, plain, ("a",))
-    with pytest.raises(UnsupportedError, match=r"^recipe: crop 0\.2 cuts sequences with one label each; others"):
+    with pytest.raises(UnsupportedError, match=r"^recipe has crop 0\.2, but only sequences with one label each"):
         fit(None, frames, Recipe(1, 1e-3, crop=0.2), np.random.default_rng(0))
 
 
@@ -182,7 +182,7 @@ def test_a_recipe_says_how_much_a_network_drops() -> None:
         fit(model, split, recipe, np.random.default_rng(0))
         found.append(kernels(model)["dense2/kernel"].numpy())
     assert (found[0] == found[1]).all() and (found[0] != found[2]).any()
-    with pytest.raises(UnsupportedError, match=r"^recipe: dropout 1\.0; 0 or more, below 1 is allowed$"):
+    with pytest.raises(UnsupportedError, match=r"^recipe has dropout 1\.0; 0 or more, below 1 is allowed$"):
         Recipe(1, 1e-3, dropout=1.0)
 
 
