@@ -1,4 +1,4 @@
-"""What is kept beside a model and written about it: provenance, test set, storage, sensitivity, charts."""
+"""Files beside a model and reports about it: provenance, test set, compression report, sensitivity scan, charts."""
 
 from ese_models.records.counted_matrices import of_folder, of_model
 from ese_models.records.provenance import stored_codes, versions

@@ -1,4 +1,4 @@
-"""Charts for docs/figures: SVG files that stand alone, without script, and the same for the same numbers."""
+"""Charts for docs/figures: self-contained SVG files without scripts; the same numbers give the same file."""
 
 from __future__ import annotations
 
@@ -46,7 +46,15 @@ OPTIONS: dict[str, Any] = {
 
 
 def bars(path: Path, title: str, labels: Sequence[str], unit: str, series: Mapping[str, Sequence[float]]) -> None:
-    """Bars side by side, one group a label."""
+    """Write a chart of vertical bars, one group of bars per label.
+
+    Args:
+        path: SVG file to write.
+        title: of the chart.
+        labels: of the groups.
+        unit: title of the vertical axis.
+        series: name of each series -> its values, one per label.
+    """
     chart = pygal.Bar(**OPTIONS, title=title, x_labels=list(labels), y_title=unit)
     _write(chart, series, path)
 
@@ -58,7 +66,15 @@ def lines(
     axes: tuple[str, str],
     series: Mapping[str, Sequence[float | None]],
 ) -> None:
-    """One line a series over the labels; axes are the titles of x and y."""
+    """Write a chart of lines, one per series.
+
+    Args:
+        path: SVG file to write.
+        title: of the chart.
+        labels: of the points on the horizontal axis.
+        axes: titles of the horizontal and the vertical axis.
+        series: name of each series -> its values, one per label; None leaves a gap.
+    """
     chart = pygal.Line(
         **OPTIONS,
         title=title,

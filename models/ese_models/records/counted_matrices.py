@@ -1,4 +1,4 @@
-"""The matrices of a Keras model or of a design folder, as `ese_models.records.compression_report` counts them."""
+"""Matrices of a Keras model or of a design folder, for `ese_models.records.compression_report`."""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ from ese_models.records.compression_report import FLOAT_BITS, CountedMatrix
 
 
 def of_model(model: Any) -> list[CountedMatrix]:
-    """Every kernel of every layer of a Keras model; nested layers (bidirectional, time-distributed) included.
+    """All kernels of a Keras model, those of wrapped layers (bidirectional, time-distributed) included.
 
     Raises:
-        UnsupportedError: the model has no kernel, or a quantizer's values are not what its bits allow.
-        FormatError: a weight is not finite.
+        UnsupportedError: if the model has no kernel, or a quantizer has more levels per scale than its bits allow.
+        FormatError: if a weight is not finite.
     """
-    found = [matrix for layer in model.layers for matrix in _of_layer(layer, layer.name)]
-    if not found:
+    matrices = [matrix for layer in model.layers for matrix in _of_layer(layer, layer.name)]
+    if not matrices:
         names = ", ".join(type(layer).__name__ for layer in model.layers)
         raise UnsupportedError(f"the model has layers {names}, none of them with a kernel: there is nothing to store")
-    return found
+    return matrices
 
 
 def _of_layer(layer: Any, name: str) -> Iterator[CountedMatrix]:
+    """Kernels of a layer or of the layers that it wraps; the first kernel carries the layer's biases."""
     inner = [(part, getattr(layer, part, None)) for part in ("forward_layer", "backward_layer", "layer")]
     if any(nested is not None for _, nested in inner):
         for part, nested in inner:
@@ -37,10 +38,11 @@ def _of_layer(layer: Any, name: str) -> Iterator[CountedMatrix]:
                 yield from _of_layer(nested, f"{name}/{part.removesuffix('_layer')}")
         return
     holder = getattr(layer, "cell", layer)
-    own = {variable.path.split("/")[-1]: variable for variable in holder.weights}
-    own = {key: variable for key, variable in own.items() if getattr(holder, key, None) is variable}
-    kernels = {key: variable for key, variable in own.items() if key.endswith("kernel") and len(variable.shape) == 2}
-    others = sum(int(np.prod(variable.shape)) for key, variable in own.items() if key not in kernels)
+    named = {variable.path.split("/")[-1]: variable for variable in holder.weights}
+    # Quantizers have variables too; a weight of the layer is also its attribute.
+    named = {key: variable for key, variable in named.items() if getattr(holder, key, None) is variable}
+    kernels = {key: variable for key, variable in named.items() if key.endswith("kernel") and len(variable.shape) == 2}
+    others = sum(int(np.prod(variable.shape)) for key, variable in named.items() if key not in kernels)
     for number, (key, variable) in enumerate(kernels.items()):
         quantizer = getattr(holder, f"{key.removesuffix('_kernel')}_quantizer_internal", None)
         gates = GATES if variable.shape[1] == GATES * getattr(holder, "units", 0) else 1
@@ -49,10 +51,12 @@ def _of_layer(layer: Any, name: str) -> Iterator[CountedMatrix]:
 
 
 def _matrix(name: str, weights: Any, quantizer: Any, group: int, biases: int) -> CountedMatrix:
+    """The codes of (inputs, outputs) weights under a quantizer of any kind, or None."""
     if quantizer is None:
         return CountedMatrix(name, (weights.T != 0).astype(np.int64), FLOAT_BITS, group=group, biases=biases)
     if tells_codes(quantizer):
-        return _told(name, weights, quantizer, group, biases)
+        return _of_codes(name, weights, quantizer, group, biases)
+    # A QKeras quantizer does not give its codes: they are numbered from the distinct ratios of values to scales.
     stock = STOCK.get(type(quantizer).__name__, _of_bits)(quantizer)
     values = np.asarray(quantizer(weights), dtype=np.float64)
     scale = np.asarray(getattr(quantizer, "scale", 1.0), dtype=np.float64)
@@ -60,15 +64,15 @@ def _matrix(name: str, weights: Any, quantizer: Any, group: int, biases: int) ->
     levels = np.union1d(np.round(ratio, 6), [0.0])
     if len(levels) > stock.levels:
         raise UnsupportedError(
-            f"{name}: {quantizer} gives {len(levels)} levels a scale; its {stock.code_bits} bits allow "
-            f"{stock.levels}: use a quantizer with one scale a tensor or output"
+            f"{name}: {quantizer} gives {len(levels)} levels per scale, but its {stock.code_bits} bits allow "
+            f"{stock.levels}: use a quantizer with one scale per tensor or per output"
         )
     codes = np.searchsorted(levels, np.round(ratio, 6)) - int(np.searchsorted(levels, 0.0))
     return CountedMatrix(name, codes.T, stock.code_bits, stock.signs, group, int(scale.size), biases)
 
 
-def _told(name: str, weights: Any, quantizer: Any, group: int, biases: int) -> CountedMatrix:
-    """Codes of a quantizer that tells them; of codebooks there are some wider than the engine's kinds."""
+def _of_codes(name: str, weights: Any, quantizer: Any, group: int, biases: int) -> CountedMatrix:
+    """The codes of weights whose quantizer gives them; a codebook may be wider than the engine supports."""
     codes, scale, _ = quantizer.codes_and_scale(weights)
     kind = WEIGHT_KINDS.get(quantizer.kind)
     signs = kind is not None and not kind.holds_zero
@@ -80,7 +84,13 @@ def _told(name: str, weights: Any, quantizer: Any, group: int, biases: int) -> C
 
 @dataclass(frozen=True)
 class _Stock:
-    """What a QKeras quantizer's codes take: bits, levels with zero at most, and whether they are signs alone."""
+    """Codes of a QKeras quantizer.
+
+    Attributes:
+        code_bits: width of a stored code, bits.
+        levels: largest number of levels per scale, zero included.
+        signs: whether a stored code is only a sign.
+    """
 
     code_bits: int
     levels: int
@@ -96,37 +106,46 @@ def _ternary(_quantizer: Any) -> _Stock:
 
 
 STOCK: dict[str, Callable[[Any], _Stock]] = {"ternary": _ternary, "stochastic_ternary": _ternary}
-"""QKeras's quantizers by the name of their class; all others are of their own `bits`."""
+"""QKeras quantizers, by the name of their class, whose codes do not follow from their attribute `bits`."""
 
 
 def of_folder(folder: Path) -> tuple[list[CountedMatrix], int, int]:
-    """Matrices of a design folder's golden model, its PEs and its gap bits.
+    """Matrices of a design folder's golden model.
+
+    Returns:
+        The matrices, the number of PEs of the design, and the width of its relative index, bits.
 
     Raises:
-        MissingError, FormatError, MismatchError: the folder is not sound.
+        MissingError: if the folder or one of its files does not exist.
+        FormatError: if a file does not have its format.
+        MismatchError: if a file is not the one that the folder's manifest describes.
     """
     opened = Folder.open(folder)
     design = opened.manifest.design
-    found = []
+    matrices = []
     chains = golden_file.load(opened.file(GOLDEN)).chains
     for layer in (layer for chain in chains for layer in chain.network.layers):
         others = layer.bias.size
         if isinstance(layer, Lstm) and layer.peepholes is not None:
             others += layer.peepholes.size
         for part, matrix in layer.matrices().items():
-            name = part if part == "kernel" else f"{part}_kernel"  # as Keras names them
+            name = part if part == "kernel" else f"{part}_kernel"  # the names that Keras uses
             biases = others if part == "kernel" else 0
-            found.append(_of_matrix(f"{layer.name}/{name}", matrix, layer.group(part), biases))
-    return found, design.pes, design.gap_bits
+            matrices.append(_of_matrix(f"{layer.name}/{name}", matrix, layer.group(part), biases))
+    return matrices, design.pes, design.gap_bits
 
 
 def _of_matrix(name: str, matrix: Matrix, group: int, biases: int) -> CountedMatrix:
+    """The codes of a matrix of the golden model."""
     numbers = _scales(matrix.scale) + (0 if matrix.codebook is None else matrix.codebook.size)
     kind = WEIGHT_KINDS[matrix.kind]
     return CountedMatrix(name, matrix.codes, kind.code_bits, not kind.holds_zero, group, numbers, biases)
 
 
 def _scales(pair: Any) -> int:
-    """Scales of (2, rows) that must be stored: one where all are equal, for one sign where both have the same."""
+    """Number of scales, out of (2, rows) for positive and negative codes, that must be stored.
+
+    Rows with equal scales share one, and so do the two signs if they have the same scales.
+    """
     signs = pair if (pair[0] != pair[1]).any() else pair[:1]
     return sum(1 if (row == row[0]).all() else row.size for row in signs)

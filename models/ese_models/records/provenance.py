@@ -1,4 +1,4 @@
-"""What lies beside a saved model: how it was made, and the test set with the model's own predictions."""
+"""Files beside a saved model: its provenance, and the test set with the model's predictions."""
 
 from __future__ import annotations
 
@@ -33,41 +33,45 @@ from ese_models.training import (
 )
 
 DENSE = ("task", "remark", "commands", "seeds", "recipes", "epochs", "accuracy", "figures", "density")
-"""Fields that the dense stage writes and later stages add to or show."""
+"""Fields that the dense stage writes and later stages extend or print."""
 READ = ("format", *DENSE, "pes", "gap_bits", "masks", "seconds")
-"""Fields that are looked at in a record of before; the others are carried over."""
+"""Fields that are used from the record of an earlier stage; the others are only copied."""
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that the numbers depend on."""
+    """Versions of Python and of the packages on which the results depend, by name."""
     names = ("ese4ml", "tensorflow", "keras", "qkeras-v3", "numpy", "numba")
-    found = {"python": ".".join(map(str, sys.version_info[:3]))}
+    by_name = {"python": ".".join(map(str, sys.version_info[:3]))}
     for name in names:
         try:
-            found[name] = metadata.version(name)
+            by_name[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
-            found[name] = "not installed"
-    return found
+            by_name[name] = "not installed"
+    return by_name
 
 
 def testset_path(model: Path) -> Path:
-    """`<stem>.testset.npz` beside a model."""
+    """Path of a model's test set, `<stem>.testset.npz` beside the model."""
     return model.with_name(f"{model.stem}.testset.npz")
 
 
 def read(model: Path, *needed: str) -> ProvenanceRecord:
-    """The provenance of a saved model.
+    """Read the provenance of a saved model.
 
     Args:
         model: a .keras file.
-        needed: fields that must be there, such as `DENSE`.
+        needed: fields that the record must have, such as those of `DENSE`.
 
     Raises:
-        MissingError: it has none. FormatError: it is no record of this form, or lacks a field.
+        MissingError: if there is no provenance file beside the model.
+        FormatError: if the file is not a provenance record of this format, or lacks a needed field.
     """
     path = provenance.beside(model)
     if not path.is_file():
-        raise MissingError(f"{path} is not there; `ese4ml train` and `ese4ml compress` write it beside the model")
+        raise MissingError(
+            f"{path} is not there; `ese4ml train` and `ese4ml compress` write this file beside the model: keep the two "
+            "together"
+        )
     record = provenance.read_record(path, *READ)
     if record.format != FORMAT:
         raise FormatError(f"{path} has format {record.format}; expected {FORMAT}")
@@ -78,21 +82,36 @@ def read(model: Path, *needed: str) -> ProvenanceRecord:
 
 
 def accuracies(model: Any, data: Dataset) -> dict[str, float]:
-    """Accuracy on both splits."""
+    """Accuracy of a model on both splits, by "train" and "test", 0 to 1."""
     return {
         name: accuracy(predict(model, split), split) for name, split in (("train", data.train), ("test", data.test))
     }
 
 
 def figures(model: Any, data: Dataset, task: Task) -> dict[str, float]:
-    """The task's figures on the test split."""
+    """Figures of merit of a model on the test split.
+
+    Args:
+        model: a `network`.
+        data: data set of the task.
+        task: gives the figures.
+    """
     return task.measure(predict(model, data.test), data.test)
 
 
 def dense_record(
     task: Task, model: Any, data: Dataset, seed: int, recipe: Mapping[str, Any], command: list[str]
 ) -> ProvenanceRecord:
-    """Record of the dense stage."""
+    """Provenance of a network after the dense stage.
+
+    Args:
+        task: that was trained.
+        model: trained network.
+        data: data set of the task.
+        seed: of the training.
+        recipe: fields of the dense stage's recipe.
+        command: command line, word by word.
+    """
     return ProvenanceRecord(
         format=FORMAT,
         stage="dense",
@@ -125,7 +144,17 @@ def dsd_record(
     seed: int,
     command: list[str],
 ) -> ProvenanceRecord:
-    """Record of dense-sparse-dense, the first dense stage's carried over; `masks` are those of the sparse stage."""
+    """Provenance of a network after dense-sparse-dense training, which extends that of the dense stage.
+
+    Args:
+        before: provenance of the dense stage.
+        model: trained network.
+        masks: kernel name -> mask of the sparse stage.
+        data: data set of the task.
+        plan: density and recipes.
+        seed: of the training.
+        command: command line, word by word.
+    """
     recipes = {"sparse": asdict(plan.sparse), "dense_again": asdict(plan.last)}
     return replace(
         before,
@@ -144,9 +173,15 @@ def dsd_record(
 def compressed_record(
     before: ProvenanceRecord, dense: Any, result: Compressed, data: Dataset, plan: Plan, command: list[str]
 ) -> ProvenanceRecord:
-    """Record of the compressed stages, the dense stage's carried over.
+    """Provenance of a compressed network, which extends that of the dense network.
 
-    Masks are counted on the stored codes for the mask that is used, and for every family on the dense weights.
+    Args:
+        before: provenance of the dense network.
+        dense: network that was compressed.
+        result: of the compression.
+        data: data set of the task.
+        plan: of the compression.
+        command: command line, word by word.
     """
     task = task_named(before.task or "")
     stages = {"pruned": result.pruned, **({} if result.quantized is None else {"quantized": result.quantized})}
@@ -173,40 +208,55 @@ def compressed_record(
 
 
 def mask_table(dense: Any, result: Compressed, plan: Plan) -> dict[str, dict[str, MatrixLoad]]:
-    """Kernel name -> `USED` and each family -> what its mask costs."""
+    """Compare the masks of a compressed network with those that each family would choose for the dense weights.
+
+    Args:
+        dense: network that was compressed.
+        result: of the compression; its masks are read from the stored codes.
+        plan: of the compression.
+
+    Returns:
+        Kernel name -> `USED` or the name of a family -> statistics of the mask on the dense weights.
+    """
     weights = matrices(dense)
     codes = stored_codes(result.model)
-    made = {USED: {name: array != 0 for name, array in codes.items()}}
+    masks_by_label = {USED: {name: array != 0 for name, array in codes.items()}}
     for family in MASK_FAMILIES:
-        made[family] = masks_for(weights, plan, plan.density, family)
+        masks_by_label[family] = masks_for(weights, plan, plan.density, family)
 
     def load(name: str, mask: Mask) -> MatrixLoad:
         rows = interleave(name, len(mask), plan.pes)
         return decode(MatrixLoad, statistics(weights[name], mask, rows, plan.kind, plan.gap_bits).to_json(), name)
 
-    return {name: {label: load(name, masks[name]) for label, masks in made.items()} for name in weights}
+    return {name: {label: load(name, masks[name]) for label, masks in masks_by_label.items()} for name in weights}
 
 
 def stored_codes(model: Any) -> dict[str, Any]:
-    """Kernel name -> (outputs, inputs) weight codes, or the weights themselves where they are float."""
-    found = {}
+    """Kernel name -> (outputs, inputs) codes of its weights, or the weights if the kernel has no quantizer."""
+    codes = {}
     for (name, variable), quantizer in zip(kernels(model).items(), weight_quantizers(model).values(), strict=True):
         array = keras.ops.convert_to_numpy(variable)
-        found[name] = (array if quantizer is None else quantizer.codes_and_scale(array)[0]).T
-    return found
+        codes[name] = (array if quantizer is None else quantizer.codes_and_scale(array)[0]).T
+    return codes
 
 
 def save(model: Any, out: Path, record: ProvenanceRecord, data: Dataset) -> list[Path]:
-    """Write the model, its provenance and its test set; each file appears only when complete.
+    """Write a model, its provenance and its test set; each file appears only when it is complete.
+
+    Args:
+        model: a `network`.
+        out: path of the model, ending in .keras; the other files are written beside it.
+        record: provenance of the model.
+        data: data set whose test split is written, with the model's predictions.
 
     Returns:
-        The three paths.
+        Paths of model, provenance and test set.
 
     Raises:
-        FormatError: a weight is not finite, or `out` does not end in .keras. Nothing is written then.
+        FormatError: if a weight is not finite, or `out` does not end in .keras. Then nothing is written.
     """
     if out.suffix != ".keras":
-        raise FormatError(f"{out} does not end in .keras, Keras's own format: name it so")
+        raise FormatError(f"{out} does not end in .keras, the suffix of Keras's format: choose such a name")
     check_finite(model)
     arrays = {**sequences(data.test), "keras_predictions": predict(model, data.test)}
     write_by(testset_path(out), lambda path: np.savez_compressed(path, **arrays))
@@ -216,9 +266,10 @@ def save(model: Any, out: Path, record: ProvenanceRecord, data: Dataset) -> list
 
 
 def sequences(split: Split) -> dict[str, Any]:
-    """A split as a test set's arrays (`ese_host.bundle.testset`): a vector is a sequence of one step.
+    """The arrays of a split as a test set file names them (`ese_host.bundle.testset`).
 
-    A sequence padded at the end has its own number of `steps`; labels of frames are `frame_labels`.
+    A vector becomes a sequence of one step. The numbers of frames are `steps` if sequences are padded at the end, else
+    `lengths`; the labels are `frame_labels` if each frame has one, else `labels`.
     """
     arrays: dict[str, Any] = {"inputs": split.inputs if split.inputs.ndim == 3 else split.inputs[:, None]}
     arrays["steps" if split.padded == "end" else "lengths"] = split.lengths
