@@ -1,1 +1,1 @@
-"""The commands data, train, compress, dsd, report, sensitivity and study."""
+"""The commands `ese4ml data`, `train`, `compress`, `dsd`, `report`, `sensitivity` and `study`."""

@@ -1,4 +1,7 @@
-"""The commands data, train and compress; `ese4ml` loads them by entry point. Heavy imports wait until they run."""
+"""The commands data, train, compress, dsd and sensitivity, which `ese4ml` loads by entry points.
+
+TensorFlow is imported only when a command runs, so that `--help` answers at once.
+"""
 
 from __future__ import annotations
 
@@ -19,42 +22,62 @@ from ese_host.ir import MASK_FAMILIES
 from ese_models.tensorflow_startup import quiet_tensorflow as _tensorflow
 
 TASKS = ("japanese-vowels", "festvox-ru", "fashion-mnist", "digits")
-"""`ese_models.data.LOADERS`, likewise."""
+"""Keys of `ese_models.data.LOADERS`, written out because importing that module takes seconds."""
 
-as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-task_option = click.option("--task", type=click.Choice(TASKS), default=TASKS[0], show_default=True, help="Data set.")
+as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
+task_option = click.option(
+    "--task", type=click.Choice(TASKS), default=TASKS[0], show_default=True, help="Task, which names a data set."
+)
+seed_option = click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of all random numbers of the training."
+)
 
 
 @click.command()
 @task_option
 @as_json
 def data(task: str, as_json: bool) -> None:
-    """Fetch, verify and cache a task's data set."""
+    """Fetch the data set of a task into the cache, verify it, and print its size.
+
+    The cache is the folder that the environment variable ESE4ML_CACHE names, by default ~/.cache/ese4ml.
+    """
     from ese_models.data import LOADERS
 
-    found = LOADERS[task]()
+    dataset = LOADERS[task]()
     _answer(
         as_json,
         {
-            "name": found.name,
-            "remark": found.remark,
-            "classes": len(found.classes),
-            "files": [str(path) for path in found.files],
-            "train": list(found.train.inputs.shape),
-            "test": list(found.test.inputs.shape),
+            "name": dataset.name,
+            "remark": dataset.remark,
+            "classes": len(dataset.classes),
+            "files": [str(path) for path in dataset.files],
+            "train": list(dataset.train.inputs.shape),
+            "test": list(dataset.test.inputs.shape),
         },
     )
 
 
 @click.command()
 @task_option
-@click.option("--out", type=click.Path(path_type=Path), default=Path("build/demo/dense.keras"), show_default=True)
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option("--epochs", type=click.IntRange(1), help="Passes over the training data; the recipe's by default.")
-@click.option("--units", type=click.IntRange(1, 4096), help="Cells of each LSTM layer; the task's by default.")
-@click.option("--layers", type=click.IntRange(1, 8), help="LSTM layers; the task's by default.")
-@click.option("--projection", type=click.IntRange(1, 4096), help="ESE's LSTM: peepholes, and outputs of this width.")
-@click.option("--bidirectional", is_flag=True, help="LSTM layers in both directions.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("build/demo/dense.keras"),
+    show_default=True,
+    help="Model file to write, .keras; provenance and test set are written beside it.",
+)
+@seed_option
+@click.option(
+    "--epochs", type=click.IntRange(1), help="Passes over the training data.  [default: those of the task's recipe]"
+)
+@click.option("--units", type=click.IntRange(1, 4096), help="Cells of each LSTM layer.  [default: those of the task]")
+@click.option("--layers", type=click.IntRange(1, 8), help="Number of LSTM layers.  [default: that of the task]")
+@click.option(
+    "--projection",
+    type=click.IntRange(1, 4096),
+    help="Use ESE's LSTM, with peepholes and a recurrent projection to this many outputs.  [default: no projection]",
+)
+@click.option("--bidirectional", is_flag=True, help="Run each LSTM layer in both directions.  [default: forward only]")
 @as_json
 def train(
     task: str,
@@ -67,58 +90,117 @@ def train(
     bidirectional: bool,
     as_json: bool,
 ) -> None:
-    """Train a task's dense network, input quantizer -> LSTM layers -> QDense layers -> softmax."""
+    """Train the dense network of a task: input quantizer -> LSTM layers -> QDense layers -> softmax."""
     with _tensorflow():
         from ese_models.records import provenance
         from ese_models.training import resized, task_named
         from ese_models.training import train as training
 
     chosen = resized(task_named(task), units, layers, projection, bidirectional)
-    found = chosen.load()
+    dataset = chosen.load()
     recipe = training.shortened(chosen.dense, epochs)
     start = time.monotonic()
     with _bar("train", recipe.epochs) as progress:
         model = training.train_dense(
-            found, seed, recipe=recipe, topology=chosen.topology, formats=chosen.formats, progress=progress
+            dataset, seed, recipe=recipe, topology=chosen.topology, formats=chosen.formats, progress=progress
         )
-    record = provenance.dense_record(chosen, model, found, seed, asdict(recipe), _command())
+    record = provenance.dense_record(chosen, model, dataset, seed, asdict(recipe), _command())
     record = replace(record, seconds={"train": round(time.monotonic() - start, 1)})
-    _answer(as_json, _summary(provenance.save(model, out, record, found), record))
+    _answer(as_json, _summary(provenance.save(model, out, record, dataset), record))
 
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), default=Path("build/demo/ternary.keras"), show_default=True)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("build/demo/ternary.keras"),
+    show_default=True,
+    help="Model file to write, .keras; provenance and test set are written beside it.",
+)
 @click.option(
     "--weights",
     type=click.Choice(["ternary", "twn", "ttq", "int4", "codebook4"]),
     default="ternary",
     show_default=True,
-    help="ternary holds the mask; twn and ttq learn it; ttq learns both scales too.",
+    help="Kind of weights. ternary, int4 and codebook4 keep the masks of the pruning stage; twn and ttq choose them "
+    "again in the quantized stage; ttq also trains a scale for each sign.",
 )
-@click.option("--per-tensor", is_flag=True, help="One scale for each kernel, not one for each of its outputs.")
-@click.option("--codebook-bits", type=click.IntRange(2, 8), default=4, show_default=True, help="The engine holds 4.")
 @click.option(
-    "--centroids", type=click.Choice(["linear", "density", "random"]), default="linear", help="How a codebook begins."
+    "--per-tensor", is_flag=True, help="Use one scale per kernel.  [default: one scale per output of a kernel]"
 )
-@click.option("--density", type=float, default=0.1, show_default=True, help="Share of weights that is kept.")
 @click.option(
-    "--emphasis", type=(float, float), help="Density of LSTM input and last kernel over --density; 1 1: even."
+    "--codebook-bits",
+    type=click.IntRange(2, 8),
+    default=4,
+    show_default=True,
+    help="Bits of a codebook's index, for codebook4; the engine supports up to 4, more serve storage reports.",
 )
-@click.option("--layer-density", type=(str, float), multiple=True, help="KERNEL and its own density; repeatable.")
-@click.option("--schedule", type=click.Choice(["cubic", "geometric"]), default="cubic", show_default=True)
-@click.option("--pes", type=click.IntRange(1, 128), default=8, show_default=True, help="Processing elements.")
 @click.option(
-    "--masks", type=click.Choice([*MASK_FAMILIES]), default="gap-aware", show_default=True, help="Mask family."
+    "--centroids",
+    type=click.Choice(["linear", "density", "random"]),
+    default="linear",
+    show_default=True,
+    help="Initial centroids of a codebook, for codebook4: spaced evenly between the smallest and the largest weight, "
+    "spaced evenly in the distribution of the weights, or random weights.",
+)
+@click.option(
+    "--density",
+    type=float,
+    default=0.1,
+    show_default=True,
+    help="Share of all weights of the network that is kept, above 0, at most 1.",
+)
+@click.option(
+    "--emphasis",
+    type=(float, float),
+    help="Factors on --density, 1 or more: for the input kernels of LSTM layers, and for the last kernel. The other "
+    "kernels keep fewer weights. 1 1 gives all kernels the same density.  [default: those of the task]",
+)
+@click.option(
+    "--layer-density",
+    type=(str, float),
+    multiple=True,
+    help="Name of a kernel, such as lstm/kernel, and its density, in place of what --density and --emphasis give; can "
+    "be repeated.",
+)
+@click.option(
+    "--schedule",
+    type=click.Choice(["cubic", "geometric"]),
+    default="cubic",
+    show_default=True,
+    help="How the density falls while the network is pruned: as a cubic, fast at first (Zhu and Gupta, 1710.01878), or "
+    "by the same factor in every round (Han et al., NIPS'15).",
+)
+@click.option(
+    "--pes",
+    type=click.IntRange(1, 128),
+    default=8,
+    show_default=True,
+    help="Number of processing elements (PEs) of the engine for which masks are chosen.",
+)
+@click.option(
+    "--masks",
+    type=click.Choice([*MASK_FAMILIES]),
+    default="gap-aware",
+    show_default=True,
+    help="Mask family: how the kept weights are chosen and balanced over the PEs.",
 )
 @click.option(
     "--gap-bits",
     type=click.IntRange(2, 12),
-    help="Bits of the relative index.  [default: 5, or what the PEs' unequal rows need]",
+    help="Bits of the relative index.  [default: 5, or more if the PEs have so unequal numbers of rows that 5 would "
+    "need padding]",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option("--prune-epochs", type=click.IntRange(1), help="Epochs of the pruning stage; the recipe's by default.")
-@click.option("--tune-epochs", type=click.IntRange(1), help="Epochs of the quantized stage; the recipe's by default.")
+@seed_option
+@click.option(
+    "--prune-epochs", type=click.IntRange(1), help="Epochs of the pruning stage.  [default: those of the task's recipe]"
+)
+@click.option(
+    "--tune-epochs",
+    type=click.IntRange(1),
+    help="Epochs of the quantized stage.  [default: those of the task's recipe]",
+)
 @as_json
 def compress(
     model: Path,
@@ -141,7 +223,7 @@ def compress(
 ) -> None:
     """Prune the dense network MODEL with load-balanced masks and quantize its weights.
 
-    Its task is the one that it was trained for.
+    MODEL is a .keras file of `ese4ml train` or `dsd`; the network is retrained on the task for which it was trained.
     """
     with _tensorflow():
         from ese_models.networks import inspection
@@ -161,27 +243,53 @@ def compress(
     plan = replace(plan, schedule=schedule)  # type: ignore[arg-type]
     plan = replace(plan, per_channel=not per_tensor, codebook_bits=codebook_bits, codebook_start=centroids)
     plan = replace(plan, prune=shortened(task.prune, prune_epochs), tune=shortened(task.tune, tune_epochs))
-    found = task.load()
+    dataset = task.load()
     start = time.monotonic()
     with _bar("compress", plan.prune.epochs + plan.tune.epochs) as progress:
-        result = compression.compress(dense, found, plan, progress=lambda _stage: progress)
-    record = provenance.compressed_record(before, dense, result, found, plan, _command())
+        result = compression.compress(dense, dataset, plan, progress=lambda _stage: progress)
+    record = provenance.compressed_record(before, dense, result, dataset, plan, _command())
     record = replace(record, seconds={**before.seconds, "compress": round(time.monotonic() - start, 1)})
-    _answer(as_json, _summary(provenance.save(result.model, out, record, found), record))
+    _answer(as_json, _summary(provenance.save(result.model, out, record, dataset), record))
 
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), default=Path("build/demo/dsd.keras"), show_default=True)
-@click.option("--density", type=float, default=0.6, show_default=True, help="Share of weights in the sparse stage.")
-@click.option("--epochs", type=click.IntRange(1), help="Epochs of each stage; half of the dense recipe's by default.")
-@click.option("--rate", type=float, help="Learning rate of the sparse stage; the dense stage has a tenth of it.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("build/demo/dsd.keras"),
+    show_default=True,
+    help="Model file to write, .keras; provenance and test set are written beside it.",
+)
+@click.option(
+    "--density",
+    type=float,
+    default=0.6,
+    show_default=True,
+    help="Share of each kernel's weights that the sparse stage keeps, between 0 and 1; the paper keeps 0.5 to 0.7.",
+)
+@click.option(
+    "--epochs",
+    type=click.IntRange(1),
+    help="Epochs of the sparse and of the dense stage, each.  [default: half of those of the task's dense recipe]",
+)
+@click.option(
+    "--rate",
+    type=float,
+    help="Peak learning rate of the sparse stage; the dense stage has a tenth of it.  [default: that of the task's "
+    "dense recipe]",
+)
+@seed_option
 @as_json
 def dsd(
     model: Path, out: Path, density: float, epochs: int | None, rate: float | None, seed: int, as_json: bool
 ) -> None:
-    """Train the dense network MODEL further by dense-sparse-dense: prune, retrain, release, retrain at a tenth."""
+    """Train the dense network MODEL further by dense-sparse-dense training (DSD: Han et al., ICLR'17, 1607.04381).
+
+    The smallest weights are pruned and the network is retrained; then the pruned weights are released, and the network
+    is retrained at a tenth of the learning rate. The result is a dense network. MODEL is a .keras file of
+    `ese4ml train`.
+    """
     with _tensorflow():
         from ese_models.networks import inspection
         from ese_models.records import provenance
@@ -193,25 +301,54 @@ def dsd(
     task = task_named(before.task or "")
     recipe = replace(task.dense, epochs=epochs or max(1, task.dense.epochs // 2), rate=rate or task.dense.rate)
     plan = DenseSparseDense(recipe, density)
-    dense, found = inspection.load(model), task.load()
+    dense, dataset = inspection.load(model), task.load()
     start = time.monotonic()
     with _bar("dsd", plan.sparse.epochs + plan.last.epochs) as progress:
-        masks = training.train(dense, found, plan, seed, progress)
-    record = provenance.dsd_record(before, dense, masks, found, plan, seed, _command())
+        masks = training.train(dense, dataset, plan, seed, progress)
+    record = provenance.dsd_record(before, dense, masks, dataset, plan, seed, _command())
     record = replace(record, seconds={**before.seconds, "dsd": round(time.monotonic() - start, 1)})
-    _answer(as_json, _summary(provenance.save(dense, out, record, found), record))
+    _answer(as_json, _summary(provenance.save(dense, out, record, dataset), record))
 
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option("--densities", help="Densities to try, with commas between.  [default: 1 down to 0.02]")
 @click.option(
-    "--masks", type=click.Choice([*MASK_FAMILIES]), default="magnitude", show_default=True, help="Mask family."
+    "--densities",
+    help="Densities to try, 0 to 1, separated by commas.  [default: 1,0.5,0.3,0.2,0.15,0.1,0.05,0.02]",
 )
-@click.option("--pes", type=click.IntRange(1, 128), default=8, show_default=True, help="Processing elements.")
-@click.option("--split", type=click.Choice(["train", "test"]), default="train", show_default=True)
-@click.option("--loss", type=float, default=1.0, show_default=True, help="Points that a kernel alone may cost.")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder for sensitivity.json and sensitivity.svg.")
+@click.option(
+    "--masks",
+    type=click.Choice([*MASK_FAMILIES]),
+    default="magnitude",
+    show_default=True,
+    help="Mask family: how the kept weights are chosen and balanced over the PEs.",
+)
+@click.option(
+    "--pes",
+    type=click.IntRange(1, 128),
+    default=8,
+    show_default=True,
+    help="Number of processing elements (PEs) for which masks are chosen; magnitude does not depend on it.",
+)
+@click.option(
+    "--split",
+    type=click.Choice(["train", "test"]),
+    default="train",
+    show_default=True,
+    help="Data on which the accuracy is measured; densities that are chosen on the test split flatter the result.",
+)
+@click.option(
+    "--loss",
+    type=float,
+    default=1.0,
+    show_default=True,
+    help="Loss of accuracy, in percentage points, that pruning a single kernel may cost.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Folder for sensitivity.json and sensitivity.svg.  [default: no files are written]",
+)
 @as_json
 def sensitivity(
     model: Path,
@@ -223,7 +360,11 @@ def sensitivity(
     out: Path | None,
     as_json: bool,
 ) -> None:
-    """What the network MODEL loses where one kernel alone is pruned, without retraining (Han et al., NIPS'15)."""
+    """Measure the accuracy of the network MODEL when only one of its kernels is pruned (Han et al., NIPS'15).
+
+    Each kernel is pruned to each density in turn, without retraining. The command prints the accuracies, and for each
+    kernel the least density that costs at most --loss. MODEL is a .keras file with its provenance beside it.
+    """
     with _tensorflow():
         from ese_models.networks import inspection
         from ese_models.records import provenance
@@ -244,29 +385,37 @@ def sensitivity(
         return accuracy(predict(network, part), part)
 
     with _bar("sensitivity", len(kernels) * len(tried), unit="point") as progress:
-        found = scanning.scan(kernels, choose, score, tried, metric="accuracy", progress=progress)
-    result = {**found.to_json(), "split": split, "masks": masks, "least": found.least_densities(loss / 100)}
-    files = scanning.write(found, result, out) if out else []
+        scanned = scanning.scan(kernels, choose, score, tried, metric="accuracy", progress=progress)
+    result = {**scanned.to_json(), "split": split, "masks": masks, "least": scanned.least_densities(loss / 100)}
+    files = scanning.write(scanned, result, out) if out else []
     if as_json:
         click.echo(json.dumps({**result, "files": [str(path) for path in files]}))
         return
     click.echo(
-        f"{found.metric} on the {split} split, percent; dense {100 * found.dense:.2f}; one kernel pruned, {masks}"
+        f"{scanned.metric} on the {split} split in percent, {100 * scanned.dense:.2f} with all kernels dense; "
+        f"one kernel pruned at a time, masks {masks}"
     )
-    click.echo(found.table())
-    click.echo(f"least density at which a kernel alone costs at most {loss:g} points: {json.dumps(result['least'])}")
+    click.echo(scanned.table())
+    click.echo(
+        f"least density of each kernel at which pruning only this kernel costs at most {loss:g} percentage points: "
+        f"{json.dumps(result['least'])}"
+    )
     for path in files:
         click.echo(str(path))
 
 
 def _densities(text: str) -> tuple[float, ...]:
+    """The value of the option `--densities` as numbers."""
     try:
         return tuple(float(word) for word in text.split(","))
     except ValueError as error:
-        raise UnsupportedError(f"--densities is {text!r}; numbers with commas between are expected") from error
+        raise UnsupportedError(
+            f"--densities is {text!r}; numbers separated by commas are expected, such as 1,0.5,0.1"
+        ) from error
 
 
 def _summary(paths: list[Path], record: ProvenanceRecord) -> dict[str, Any]:
+    """The result of a training command: the files that it wrote, and the main fields of the provenance."""
     named = {name: getattr(record, name) for name in ("task", "remark", "accuracy", "figures", "density")}
     summary = {"files": [str(path) for path in paths], **named}
     if record.masks:
@@ -275,6 +424,7 @@ def _summary(paths: list[Path], record: ProvenanceRecord) -> dict[str, Any]:
 
 
 def _answer(as_json: bool, result: dict[str, Any]) -> None:
+    """Print a result as one JSON object, or one line per field."""
     if as_json:
         click.echo(json.dumps(result))
         return
@@ -289,9 +439,10 @@ def _command() -> list[str]:
 
 @contextmanager
 def _bar(name: str, count: int, unit: str = "epoch") -> Iterator[Callable[..., None]]:
+    """A progress bar on stderr; the function that it gives is called after each of `count` units."""
     from tqdm import tqdm  # type: ignore[import-untyped,unused-ignore]
 
-    # a log file gets a line every few seconds, a terminal a moving bar
+    # On a terminal the bar moves; a log file gets a line every few seconds.
     pause = 0.1 if sys.stderr.isatty() else 5.0
     with tqdm(total=count, desc=name, unit=unit, file=sys.stderr, mininterval=pause, maxinterval=60) as bar:
 

@@ -19,61 +19,77 @@ from ese_models.tensorflow_startup import quiet_tensorflow
 
 @click.group()
 def report() -> None:
-    """Reports on a model or a design folder."""
+    """Write reports about a model or a design folder."""
 
 
 @report.command()
 @click.argument("source", type=click.Path(path_type=Path))
-@click.option("--pes", type=click.IntRange(1, 1024), help="PEs of the interleave.  [default: the masks', else 1]")
-@click.option("--gap-bits", type=click.IntRange(2, 12), help="Bits of an index.  [default: the masks', else cheapest]")
-@click.option("--out", type=FILE, help="Write the table there, .md or .html.")
+@click.option(
+    "--pes",
+    type=click.IntRange(1, 1024),
+    help="Number of processing elements (PEs) over which rows are interleaved.  [default: that for which SOURCE was "
+    "made, or 1 if it does not say]",
+)
+@click.option(
+    "--gap-bits",
+    type=click.IntRange(2, 12),
+    help="Bits of the relative index.  [default: those for which SOURCE was made, or the cheapest of each matrix if it "
+    "does not say]",
+)
+@click.option("--out", type=FILE, help="Also write the table to this file, .md or .html.  [default: print only]")
 @AS_JSON
 def compression(source: Path, pes: int | None, gap_bits: int | None, out: Path | None, as_json: bool) -> None:
-    """Exact sizes of SOURCE, a .keras file or a design folder: the columns of Deep Compression's tables."""
+    """Print the exact storage size of each matrix of SOURCE, a .keras file or a design folder.
+
+    The columns are those of tables 4 and 5 of Deep Compression (1510.00149): P+Q is pruned and quantized, P+Q+H also
+    Huffman-coded.
+    """
     from ese_models.records import compression_report
 
     if out is not None and out.suffix not in (".md", ".html"):
         raise FormatError(f"{out} ends in {out.suffix!r}; .md or .html is allowed")
-    matrices, made_pes, made_gap = _folder(source) if source.is_dir() else _model(source)
-    sizes = compression_report.report(matrices, pes or made_pes, gap_bits or made_gap)
+    matrices, own_pes, own_gap_bits = _folder(source) if source.is_dir() else _model(source)
+    sizes = compression_report.report(matrices, pes or own_pes, gap_bits or own_gap_bits)
     rows = [size.to_json() for size in sizes]
-    title = f"{source.name}, {pes or made_pes} PEs"
+    title = f"{source.name}, {pes or own_pes} PEs"
     if out is not None:
         write_file(out, page(title, rows) if out.suffix == ".html" else markdown(rows))
     if as_json:
-        click.echo(
-            json.dumps({"source": str(source), "pes": pes or made_pes, "matrices": rows[:-1], "total": rows[-1]})
-        )
+        click.echo(json.dumps({"source": str(source), "pes": pes or own_pes, "matrices": rows[:-1], "total": rows[-1]}))
     else:
         click.echo(markdown(rows), nl=False)
 
 
 def _folder(path: Path) -> tuple[list[Any], int, int | None]:
-    """Matrices of a design folder, its PEs and gap bits."""
+    """Matrices of a design folder, its number of PEs, and its gap bits."""
     from ese_models.records import of_folder
 
     return of_folder(path)
 
 
 def _model(path: Path) -> tuple[list[Any], int, int | None]:
-    """Matrices of a saved model, and the PEs and gap bits its masks were made for."""
+    """Matrices of a saved model, and the number of PEs and the gap bits for which its masks were chosen.
+
+    A model without provenance counts as made for 1 PE and no gap bits.
+    """
     with quiet_tensorflow():
         from ese_models.networks import inspection
         from ese_models.records import of_model, provenance
 
     matrices = of_model(inspection.open_model(path))
-    made = provenance.read(path) if beside(path).is_file() else ProvenanceRecord()
-    return matrices, 1 if made.pes is None else made.pes, made.gap_bits
+    record = provenance.read(path) if beside(path).is_file() else ProvenanceRecord()
+    return matrices, 1 if record.pes is None else record.pes, record.gap_bits
 
 
 HEADINGS = (
     "matrix", "weights", "kept %", "padding", "weight bits P+Q", "weight bits P+Q+H", "index bits P+Q",
     "index bits P+Q+H", "compress rate P+Q %", "compress rate P+Q+H %", "P+Q x", "P+Q+H x",
 )  # fmt: skip
+"""Headings of the table's columns, the keys of a row."""
 
 
 def cells(rows: Sequence[dict[str, Any]]) -> list[list[str]]:
-    """The table's text, row by row."""
+    """Text of the table's cells, row by row."""
 
     def shown(value: Any) -> str:
         return value if isinstance(value, str) else f"{value:,}" if isinstance(value, int) else f"{value:.2f}"

@@ -1,4 +1,4 @@
-"""The command `ese4ml study`, whose code lies in a checkout's folder `benchmarks`, not in the wheel."""
+"""The command `ese4ml study`; its code is in the folder `benchmarks` of a checkout, which is not in the wheel."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ import click
 from ese_host.errors import MissingError
 
 CHECKOUT = Path(__file__).resolve().parents[3]
-"""Where the project's folders lie, if this package is used from a checkout."""
+"""Root folder of the project, if this package is used from a checkout."""
 
 
 def _from_checkout() -> click.Command:
-    """The commands of the study, imported from the checkout."""
+    """The command group of the study, imported from the checkout."""
     if str(CHECKOUT) not in sys.path:
         sys.path.append(str(CHECKOUT))
-    from benchmarks.study.cli import study as found
+    from benchmarks.study.cli import study as study_group
 
-    return found
+    return study_group
 
 
 @click.command(
     context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []},
-    short_help="(works from a checkout of the project only)",
+    short_help="Run the study of the project (only from a checkout).",
 )
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def _elsewhere(arguments: tuple[str, ...]) -> None:  # noqa: ARG001 - they are the real command's
-    """The study, where there is no checkout.
+def _elsewhere(arguments: tuple[str, ...]) -> None:  # noqa: ARG001 - they are for the command of a checkout
+    """Stand-in for the study if there is no checkout.
 
     Raises:
-        MissingError: always.
+        MissingError: always; the message tells how to get a checkout.
     """
     raise MissingError(
-        "`ese4ml study` works from a checkout of the project only, since its grid and pages are not in the wheel: "
-        "clone the project, run `make setup` there, and call that environment's `ese4ml study`"
+        "`ese4ml study` works from a checkout of the project only, because its grid and pages are not in the wheel: "
+        "clone the project, run `make setup` there, and use `ese4ml study` of that environment"
     )
 
 

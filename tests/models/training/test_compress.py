@@ -262,7 +262,7 @@ def test_dsd_and_sensitivity_start_from_a_trained_network(tmp_path: Path, comman
     assert found["dense"] == pytest.approx(record["accuracy"]["dsd"]["train"])
     assert json.loads((folder / "sensitivity.json").read_text())["kernels"] == found["kernels"]
     assert all(name in (folder / "sensitivity.svg").read_text() for name in KERNELS)
-    with pytest.raises(UnsupportedError, match=r"^--densities is 'a,b'; numbers with commas between are expected$"):
+    with pytest.raises(UnsupportedError, match=r"^--densities is 'a,b'; numbers separated by commas are expected"):
         commands(cli.sensitivity, second, "--densities", "a,b")
 
 
