@@ -1,4 +1,4 @@
-"""A tiny data set, so that training takes seconds."""
+"""A tiny data set with which training takes seconds."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""`ese4ml study`: its code lies in the checkout, and elsewhere the command says so."""
+"""`ese4ml study` runs in a checkout, which has its code; elsewhere the command tells how to get one."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def test_a_tone_peaks_in_the_filter_around_it(hertz: float) -> None:
     filters = mel_filters(features)
     expected = filters[:, round(hertz / RATE * features.points)].argmax()
     assert (np.abs(values[:, :50].argmax(axis=1) - expected) <= 1).all()
-    # mean square of a sine is half of its amplitude's square
+    # The mean square of a sine is half the square of its amplitude.
     assert np.allclose(values[:, 50], np.log(8000**2 / 2), atol=0.05)
 
 
@@ -114,7 +114,7 @@ def test_every_frame_is_trained_once_and_tested_with_its_delay() -> None:
     assert np.allclose(found.mean, seen.mean(axis=0), atol=1e-5) and np.allclose(
         found.deviation, seen.std(axis=0), atol=1e-5
     )
-    # a label stands five frames after its own frame, in whichever chunk that is
+    # A label comes five frames after its frame, whichever chunk holds it.
     pairs = {}
     for values, late in zip(found.train.inputs, found.train.labels, strict=True):
         for place in np.flatnonzero(late != NO_LABEL):
@@ -127,7 +127,7 @@ def test_every_frame_is_trained_once_and_tested_with_its_delay() -> None:
 
 
 @pytest.fixture
-def voice(tmp_path: Path) -> Path:
+def voice(tmp_path):
     """Ten recordings of two tones, with labels, as the package has them."""
     folder = tmp_path / "msu_ru_nsh_clunits"
     for name in ("wav", "lab"):
@@ -206,7 +206,7 @@ def test_without_dpkg_the_folder_to_place_is_named(tmp_path: Path, monkeypatch: 
 
 
 @pytest.mark.network
-def test_the_published_set() -> None:
+def test_the_published_set():
     """The real package: 620 utterances; frames give back each lab file's phones, equal neighbours collapsed."""
     found = festvox_ru.load()
     assert found.train.inputs.shape == (5903, 100, 153) and found.test.inputs.shape == (62, 1747, 153)

@@ -1,4 +1,4 @@
-"""Networks: what the engine relies on, saving and loading, refusals by name."""
+"""Networks: properties on which the engine relies, saving and loading, error messages."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""QLSTMP: ESE's equations in NumPy, the golden model, masks, saving."""
+"""QLSTMP against the equations of ESE in NumPy and against the golden model; masks, saving."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,7 +33,7 @@ def sigmoid(x: Reals) -> Reals:
     return 1 / (1 + np.exp(-x))
 
 
-def filled(layer: Any, seed: int = 0, scale: float = 0.5) -> Any:
+def filled(layer, seed=0, scale=0.5):
     """The layer, built, with seeded weights."""
     if not layer.built:
         layer.build((None, STEPS, INPUTS))
@@ -93,7 +93,7 @@ def test_every_step_is_eses_equations(bias: bool, peepholes: bool) -> None:
     np.testing.assert_array_equal(last(values), whole[:, -1])
 
 
-def hard(kind: type[Any] = MaskedInt4, **options: Any) -> Any:
+def hard(kind=MaskedInt4, **options):
     """8-bit hard quantizers, scales that are powers of two: float32 is exact."""
     quantizers = {f"{name}_quantizer": kind(power_of_two=True) for name in ("kernel", "recurrent", "projection")}
     return QLSTMP(
@@ -109,7 +109,7 @@ def hard(kind: type[Any] = MaskedInt4, **options: Any) -> Any:
     )
 
 
-def converted(cell: Any) -> Lstm:
+def converted(cell):
     """The layer in integers, by hand."""
 
     def matrix(name: str, quantizer: Any) -> Matrix:

@@ -58,7 +58,7 @@ SHAPES = {
 CASES = pytest.mark.parametrize("topology", SHAPES, ids=["stacked", "projected", "both-ways", "deep", "lenet"])
 
 
-def built(topology: Topology, weights: Weights = "float", seed: int = 0) -> tuple[Any, dict[str, Mask]]:
+def built(topology, weights="float", seed=0):
     """A network with random masks of half of each kernel, applied."""
     keras.utils.set_random_seed(seed)
     rng = np.random.default_rng(seed)

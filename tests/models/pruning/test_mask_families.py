@@ -1,4 +1,4 @@
-"""What every balanced family promises, and the optimality of each by brute force at tiny sizes."""
+"""Balanced mask families: counts per PE and per unit, and optimality by brute force at tiny sizes."""
 
 from collections.abc import Callable, Iterable
 from itertools import combinations, pairwise
@@ -70,14 +70,14 @@ def test_more_density_never_loses_weight(
     weights, _, interleave = problem
     fewer, more = (mask_for(family, weights, d, interleave, "int4", gap_bits) for d in sorted((first, second)))
     assert fewer.sum() <= more.sum()
-    if family == "gap-aware":  # the best chains need not be nested
+    if family == "gap-aware":  # the best masks need not be nested
         size = np.abs(weights)
         assert size[fewer].sum() <= size[more].sum() + 1e-6
     else:
         assert (more | ~fewer).all()
 
 
-def units_of(name: str, rows: Iterable[int], columns: int, bank: int) -> list[Unit]:
+def units_of(name, rows, columns, bank):
     """(rows, columns) unit numbers by the papers' words, one bank or column part at a time."""
     if name == "column":
         return [[(row, column) for row in rows] for column in range(columns)]
@@ -94,7 +94,7 @@ def test_units_are_as_equal_as_they_can_be(name: str, problem: Problem, bank: in
     weights, density, interleave = problem
     columns = weights.shape[1]
     if name == "bank":
-        assume(columns % -(-columns // bank) == 0)  # else which banks are the wider ones is free
+        assume(columns % -(-columns // bank) == 0)  # otherwise the paper leaves open which banks are wider
         mask = bank_balanced(weights, density, interleave, bank)
     else:
         mask = column_balanced(weights, density, interleave)
@@ -105,7 +105,7 @@ def test_units_are_as_equal_as_they_can_be(name: str, problem: Problem, bank: in
         assert max(counts, default=0) <= min(open_ones, default=len(mask) * columns) + 1
 
 
-def best_total(size: npt.NDArray[np.int64], allowed: Callable[[Mask], bool], keep: int) -> int | None:
+def best_total(size, allowed, keep):
     """Largest total magnitude of `keep` cells whose mask is allowed; None where none is."""
     cells = list(np.ndindex(size.shape))
     totals = []

@@ -1,4 +1,4 @@
-"""K-means in one dimension: where scikit-learn's ends from the same start, only faster."""
+"""One-dimensional k-means gives the centroids of scikit-learn's KMeans from the same start."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def test_the_same_clusters_as_scikit_learn(start: Start, count: int) -> None:
     from sklearn.cluster import KMeans
 
     values = np.random.default_rng(count).standard_t(3, 4000)
-    values = values[np.abs(values) > 1]  # as pruning leaves them
+    values = values[np.abs(values) > 1]  # the gap around zero that pruning leaves
     first = starts(np.sort(values), count, start, 1)
     theirs = KMeans(count, init=first[:, None], n_init=1, algorithm="lloyd", tol=0).fit(values[:, None])
     centroids, index = cluster(values, count, start, 1)

@@ -1,4 +1,4 @@
-"""TWN, TTQ and codebooks: codes are what Keras computes with, gradients are the papers', state survives."""
+"""TWN, TTQ and codebooks: codes equal Keras's values, gradients are those of the papers, state is saved."""
 
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ Array = npt.NDArray[np.float32]
 CONFIGS = st.fixed_dictionaries({**SETTINGS, "threshold": st.sampled_from([None, 0.05, 0.7])})
 
 
-def real(quantizer: TellsCodes, array: Array) -> Array:
+def real(quantizer, array):
     """What the integers say, as float32."""
     codes, scale, frac = quantizer.codes_and_scale(array)
     levels = codes if not isinstance(quantizer, Codebook) else quantizer.codebook[codes]

@@ -1,4 +1,4 @@
-"""Sizes are exact: streams hold every weight, bits are counted one by one, tables are those of the paper."""
+"""Compression report: streams hold every weight, bits are counted exactly, tables have the paper's columns."""
 
 import json
 from pathlib import Path
@@ -62,7 +62,7 @@ def test_huffman_bits_are_those_of_a_coded_stream(symbols: list[int]) -> None:
     assert huffman_bits(np.array(symbols, dtype=np.int64)) == len(coded)
 
 
-def test_columns_by_hand() -> None:
+def test_columns_by_hand():
     """8 weights of 16 kept, one PE: position 0, then gaps of 1, one codebook index of 2 bits each."""
     codes = np.zeros((1, 16), dtype=np.int64)
     codes[0, ::2] = [1, 1, 1, 1, 1, 1, 2, 3]

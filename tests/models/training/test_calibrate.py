@@ -1,4 +1,4 @@
-"""Calibration: the fewest integer bits that clip no more than is allowed, applied and kept."""
+"""Calibration chooses the fewest integer bits that clip no more than the allowed share; they are applied and saved."""
 
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ Calibrated = tuple[Any, Calibration]
 INPUTS = np.random.default_rng(0).normal(scale=3, size=(20, 5, 4)).astype(np.float32)
 
 
-def model() -> Any:
+def model():
     """Input and state formats that are too narrow, a bias format that is too wide."""
     keras.utils.set_random_seed(1)
     made = classifier(units=6, outputs=3, steps=5, features=4, formats=Formats((12, 0), (10, 0), (16, 9)))
@@ -55,7 +55,7 @@ def test_the_fewest_integer_bits_that_clip_nothing(calibrated: Calibrated) -> No
     )
     assert (bias.low, bias.high, bias.before, bias.integer) == (-3, 3, 9, 2)
     assert -1 <= h.low < h.high <= 1 < c.high and h.integer == c.integer > 0 and c.clipped == 0
-    # c at the next step is c before tanh, its last step left out
+    # The stored c that a step reads is the c before tanh of the step before.
     inner = ranges["lstm: c before tanh"]
     assert inner.low <= c.low and c.high <= inner.high and (inner.bits, inner.clipped) == (0, 0)
     assert len(str(found).splitlines()) == 2 + len(ranges) and found.to_json()[0]["tensor"] == "source"

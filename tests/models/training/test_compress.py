@@ -1,4 +1,4 @@
-"""Training and compression on a tiny data set: masks hold, seeds decide, files are complete or absent."""
+"""Training and compression on a tiny data set: masks are kept, equal seeds give equal results, files are complete."""
 
 import json
 from collections.abc import Callable
@@ -81,12 +81,12 @@ def test_masks_hold_through_every_stage(tiny: Dataset, dense: Any, family: MaskF
 def test_pruning_goes_on_from_a_pruned_network(tiny: Dataset, dense: Any) -> None:
     plan = Plan(density=0.4, pes=3, family="magnitude", prune=SHORT, updates=4, emphasis=(1, 1))
     begun, _ = prune(dense, tiny, plan)
-    on = replace(plan, density=0.2, family="pe-balanced", pruned_at=1e-9)  # one round, so that nothing grows between
+    on = replace(plan, density=0.2, family="pe-balanced", pruned_at=1e-9)  # one round: no weight grows in between
     _, masks = prune(dense, tiny, on, begun=begun)
     for name, weights in matrices(begun).items():
         rows = interleave(name, len(weights), 3)
         assert [int(masks[name][rows.rows_of(pe)].sum()) for pe in range(3)] == [keep_per_pe(weights.size, 0.2, 3)] * 3
-        if name != "dense/kernel":  # there a PE holds fewer weights than it is to keep
+        if name != "dense/kernel":  # its PEs have fewer non-zero weights than they must keep
             assert not masks[name][weights == 0].any()
     share = kept_share(matrices(begun))
     with pytest.raises(
@@ -96,7 +96,7 @@ def test_pruning_goes_on_from_a_pruned_network(tiny: Dataset, dense: Any) -> Non
         prune(dense, tiny, replace(on, density=0.6), begun=begun)
 
 
-LEARN = replace(SHORT, epochs=6, rate=0.2)  # few steps, so that groups change, must be large
+LEARN = replace(SHORT, epochs=6, rate=0.2)  # with few steps, only a high rate changes the groups
 KINDS = Plan(density=0.3, pes=3, gap_bits=4, prune=SHORT, tune=LEARN, updates=3, emphasis=(1, 1), codebook_bits=3)
 
 

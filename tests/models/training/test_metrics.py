@@ -24,7 +24,7 @@ from ese_models.training.metrics import (
 SEQUENCES = st.lists(st.integers(0, 3), max_size=7)
 
 
-def by_definition(first: Sequence[int], second: Sequence[int]) -> int:
+def by_definition(first, second):
     """Levenshtein's recursion, word for word."""
 
     @cache

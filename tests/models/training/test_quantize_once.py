@@ -1,4 +1,4 @@
-"""Weights quantized once a training step: the same network, the same gradients."""
+"""Quantizing weights once per training step changes neither the outputs of a network nor its gradients."""
 
 from collections.abc import Callable
 from typing import Any
@@ -44,7 +44,7 @@ def test_outputs_are_equal_and_gradients_are_the_same_sums(
     assert quantizers_of(model) == before
     np.testing.assert_array_equal(held, outputs)
     for found, expected in zip(tape.gradient(loss, model.trainable_variables), gradients, strict=True):
-        # float32 sums in another order
+        # the float32 sums are added in another order
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6 * np.abs(expected).max())
 
 
@@ -53,13 +53,8 @@ def test_the_quantizers_are_called_once_and_come_back_after_an_error(monkeypatch
     calls: list[Any] = []
     for quantizer in quantizers_of(model):
         kind, call = type(quantizer), type(quantizer).__call__
-
-        def counted(self: Any, x: Any, call: Callable[[Any, Any], Any] = call) -> Any:
-            calls.append(self)
-            return call(self, x)
-
-        monkeypatch.setattr(kind, "__call__", counted)
-        break  # both are of one class
+        monkeypatch.setattr(kind, "__call__", lambda self, x, call=call: calls.append(self) or call(self, x))
+        break  # both quantizers have this class
     before = quantizers_of(model)
     with pytest.raises(RuntimeError, match=r"^stop$"), quantized_once(model):
         model(np.zeros((2, 7, 4), np.float32))

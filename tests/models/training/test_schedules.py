@@ -153,7 +153,7 @@ def test_dsd_prunes_holds_releases_and_ends_dense(digits: Digits, trained: Weigh
         stages.append((name, recipe.rate, zeros))
 
     masks = dense_sparse_dense(pruner, plan, fit)
-    # both stages begin with half of the weights at zero; the last one trains them again
+    # Both stages begin with half of the weights at zero; the last stage trains these weights again.
     assert stages == [("sparse", 2e-3, [1024, 160]), ("dense", 2e-4, [1024, 160])]
     assert shares(masks) == {"one": [256] * PES, "two": [40] * PES}
     assert all(mask.all() for mask in pruner.masks.values())

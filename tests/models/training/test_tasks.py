@@ -1,4 +1,4 @@
-"""Tasks: one table, and each command on small sets of every kind."""
+"""The table of tasks, and each command on small data sets of every kind."""
 
 import gzip
 import json
@@ -55,7 +55,7 @@ def idx(path: Path, array: npt.NDArray[np.uint8], code: bytes = b"\0\0\x08") -> 
 
 
 @pytest.fixture
-def clothes(tmp_path: Path) -> Path:
+def clothes(tmp_path):
     """A small Fashion-MNIST, as the package has it."""
     folder = tmp_path / "fashion-mnist"
     folder.mkdir()
@@ -87,7 +87,7 @@ def test_damaged_pictures_are_refused(clothes: Path) -> None:
             fashion_mnist.read_idx(path)
 
 
-def speech() -> Dataset:
+def speech():
     """Ten utterances of three phones, each a level of all six features."""
     rng = np.random.default_rng(3)
     labels = [rng.permutation([3, 7, festvox_ru.PHONES.index("pau")]).repeat(8) for _ in range(10)]
