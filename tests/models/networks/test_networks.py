@@ -101,7 +101,7 @@ def test_files_and_models_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     ("config", "message"),
     [
         ({"source": (17, 2)}, "source quantizer has 17 bits"),
-        ({"gate_bits": 9}, r"9 \+ 8 bits; o \* tanh\(c\) holds 16"),
+        ({"gate_bits": 9}, r"9 \+ 8 bits; their product o \* tanh\(c\) may have"),
     ],
 )
 def test_formats_wider_than_the_engine_are_refused(config: dict[str, Any], message: str) -> None:

@@ -78,8 +78,8 @@ def test_damaged_pictures_are_refused(clothes: Path) -> None:
     whole = gzip.decompress(path.read_bytes())
     for content, message in (
         (gzip.compress(b"\0\0\x0d\1" + whole[4:]), "begins with 00000d01; an IDX file of bytes begins with 000008"),
-        (gzip.compress(whole[:-1]), r"holds 19 bytes for an array of shape \(20,\); it is cut short or damaged"),
-        (gzip.compress(whole[:6]), r"holds 0 bytes for an array of shape \(\); it is cut short or damaged"),
+        (gzip.compress(whole[:-1]), r"holds 19 bytes for an array of shape \(20,\); it is cut short .*"),
+        (gzip.compress(whole[:6]), r"holds 0 bytes for an array of shape \(\); it is cut short .*"),
         (b"plain", "is not a gzip file .*: remove the folder .*fashion-mnist and fetch it again"),
     ):
         path.write_bytes(content)
