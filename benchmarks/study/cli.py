@@ -62,9 +62,22 @@ def study() -> None:
 
 def _options(command: Any) -> Any:
     for option in (
-        click.option("--results", type=click.Path(path_type=Path), default=RESULTS, show_default=True),
-        click.option("--grid", type=click.Choice(list(SIZES)), default="full", show_default=True),
-        click.option("--question", type=click.IntRange(1, 5), multiple=True, help="This one alone; repeatable."),
+        click.option(
+            "--results",
+            type=click.Path(path_type=Path),
+            default=RESULTS,
+            show_default=True,
+            help="Folder of results.",
+        ),
+        click.option(
+            "--grid", type=click.Choice(list(SIZES)), default="full", show_default=True, help="Size of the study."
+        ),
+        click.option(
+            "--question",
+            type=click.IntRange(1, 5),
+            multiple=True,
+            help="Only this question; repeatable.  [default: all]",
+        ),
     ):
         command = option(command)
     return command
@@ -72,7 +85,9 @@ def _options(command: Any) -> Any:
 
 @study.command("list")
 @_options
-@click.option("--cores", type=click.IntRange(1), default=2, show_default=True, help="Idle cores to reckon with.")
+@click.option(
+    "--cores", type=click.IntRange(1), default=2, show_default=True, help="Idle cores for which hours are estimated."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def list_cells(results: Path, grid: str, question: tuple[int, ...], cores: int, as_json: bool) -> None:
     """List the cells with their cost, and whether they are done."""
@@ -115,8 +130,8 @@ def measure(results: Path, grid: str, question: tuple[int, ...]) -> None:
 
 @study.command()
 @_options
-@click.option("--jobs", type=click.IntRange(1), help="Processes.  [default: one a core]")
-@click.option("--dask", metavar="ADDRESS", help="A Dask scheduler to run on, or `local` for a cluster of this machine.")
+@click.option("--jobs", type=click.IntRange(1), help="Number of processes.  [default: one for each core]")
+@click.option("--dask", metavar="ADDRESS", help="Dask scheduler to run on, or `local` for a cluster on this machine.")
 def run(results: Path, grid: str, question: tuple[int, ...], jobs: int | None, dask: str | None) -> None:
     """Train the cells that have no result yet. An interrupted run continues where it stopped."""
     what = chosen(Path(results).resolve(), grid, question)
@@ -142,9 +157,23 @@ def run(results: Path, grid: str, question: tuple[int, ...], jobs: int | None, d
 
 @study.command()
 @_options
-@click.option("--page", type=click.Path(path_type=Path), default=Path("docs/study.md"), show_default=True)
-@click.option("--figures", type=click.Path(path_type=Path), default=Path("docs/figures"), show_default=True)
-@click.option("--notes", type=click.Path(path_type=Path), default=Path("docs/study-notes.md"), show_default=True)
+@click.option(
+    "--page", type=click.Path(path_type=Path), default=Path("docs/study.md"), show_default=True, help="Page to write."
+)
+@click.option(
+    "--figures",
+    type=click.Path(path_type=Path),
+    default=Path("docs/figures"),
+    show_default=True,
+    help="Folder of charts.",
+)
+@click.option(
+    "--notes",
+    type=click.Path(path_type=Path),
+    default=Path("docs/study-notes.md"),
+    show_default=True,
+    help="Notes for its end.",
+)
 def report(results: Path, grid: str, question: tuple[int, ...], page: Path, figures: Path, notes: Path) -> None:
     """Write the page and its charts from the results; nothing is trained."""
     from benchmarks.study.report import write

@@ -57,7 +57,7 @@ def test_differences_of_a_line_are_its_slope_and_zero(frames: int, slope: float,
     assert np.allclose(values[4 : frames - 4, 2], 0, atol=1e-4)
 
 
-def test_recordings_that_do_not_fit_are_refused():
+def test_recordings_that_do_not_fit_are_refused() -> None:
     with pytest.raises(FormatError, match=r"^recording has shape \(399,\); one channel of at least 400 samples"):
         log_mel(np.zeros(399, np.int16), Features())
     with pytest.raises(FormatError, match=r"shape \(800, 2\); one channel"):
@@ -127,8 +127,8 @@ def test_every_frame_is_trained_once_and_tested_with_its_delay() -> None:
 
 
 @pytest.fixture
-def voice(tmp_path):
-    """Ten recordings of two tones, with labels, as the package has them."""
+def voice(tmp_path: Path) -> Path:
+    """Ten recordings of two tones, with labels, in the folders of the package."""
     folder = tmp_path / "msu_ru_nsh_clunits"
     for name in ("wav", "lab"):
         (folder / name).mkdir(parents=True)
@@ -206,8 +206,8 @@ def test_without_dpkg_the_folder_to_place_is_named(tmp_path: Path, monkeypatch: 
 
 
 @pytest.mark.network
-def test_the_published_set():
-    """The real package: 620 utterances; frames give back each lab file's phones, equal neighbours collapsed."""
+def test_the_published_set() -> None:
+    """In the real package, collapsing the labels of the frames gives the phones of each .lab file."""
     found = festvox_ru.load()
     assert found.train.inputs.shape == (5903, 100, 153) and found.test.inputs.shape == (62, 1747, 153)
     assert (found.train.labels != NO_LABEL).sum() + (found.test.labels != NO_LABEL).sum() == 595886

@@ -33,8 +33,8 @@ def sigmoid(x: Reals) -> Reals:
     return 1 / (1 + np.exp(-x))
 
 
-def filled(layer, seed=0, scale=0.5):
-    """The layer, built, with seeded weights."""
+def filled(layer: Any, seed: int = 0, scale: float = 0.5) -> Any:
+    """A built layer with random, seeded weights."""
     if not layer.built:
         layer.build((None, STEPS, INPUTS))
     rng = np.random.default_rng(seed)
@@ -93,8 +93,8 @@ def test_every_step_is_eses_equations(bias: bool, peepholes: bool) -> None:
     np.testing.assert_array_equal(last(values), whole[:, -1])
 
 
-def hard(kind=MaskedInt4, **options):
-    """8-bit hard quantizers, scales that are powers of two: float32 is exact."""
+def hard(kind: type[Any] = MaskedInt4, **options: Any) -> Any:
+    """8-bit hard quantizers with power-of-two scales, for which float32 is exact."""
     quantizers = {f"{name}_quantizer": kind(power_of_two=True) for name in ("kernel", "recurrent", "projection")}
     return QLSTMP(
         UNITS,
@@ -109,8 +109,8 @@ def hard(kind=MaskedInt4, **options):
     )
 
 
-def converted(cell):
-    """The layer in integers, by hand."""
+def converted(cell: Any) -> Lstm:
+    """The layer as the golden model's integers, converted without the package's converter."""
 
     def matrix(name: str, quantizer: Any) -> Matrix:
         codes, scale, frac = quantizer.codes_and_scale(np.asarray(getattr(cell, name)))

@@ -58,8 +58,8 @@ SHAPES = {
 CASES = pytest.mark.parametrize("topology", SHAPES, ids=["stacked", "projected", "both-ways", "deep", "lenet"])
 
 
-def built(topology, weights="float", seed=0):
-    """A network with random masks of half of each kernel, applied."""
+def built(topology: Topology, weights: Weights = "float", seed: int = 0) -> tuple[Any, dict[str, Mask]]:
+    """A network in which random masks have pruned half of each kernel."""
     keras.utils.set_random_seed(seed)
     rng = np.random.default_rng(seed)
     masks = {name: rng.random(shape) < 0.5 for name, shape in SHAPES[topology].items()}

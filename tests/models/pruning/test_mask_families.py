@@ -77,8 +77,8 @@ def test_more_density_never_loses_weight(
         assert (more | ~fewer).all()
 
 
-def units_of(name, rows, columns, bank):
-    """(rows, columns) unit numbers by the papers' words, one bank or column part at a time."""
+def units_of(name: str, rows: Iterable[int], columns: int, bank: int) -> list[Unit]:
+    """(row, column) pairs of each unit as the papers define it: a bank of a row, or a part of a column."""
     if name == "column":
         return [[(row, column) for row in rows] for column in range(columns)]
     widths = [len(part) for part in np.array_split(np.arange(columns), -(-columns // bank))]
@@ -105,8 +105,8 @@ def test_units_are_as_equal_as_they_can_be(name: str, problem: Problem, bank: in
         assert max(counts, default=0) <= min(open_ones, default=len(mask) * columns) + 1
 
 
-def best_total(size, allowed, keep):
-    """Largest total magnitude of `keep` cells whose mask is allowed; None where none is."""
+def best_total(size: npt.NDArray[np.int64], allowed: Callable[[Mask], bool], keep: int) -> int | None:
+    """Largest total magnitude over all allowed masks of `keep` weights, or None if no mask is allowed."""
     cells = list(np.ndindex(size.shape))
     totals = []
     for chosen in combinations(cells, keep):

@@ -48,10 +48,10 @@ def test_starts_are_those_of_the_paper() -> None:
     assert set(drawn) <= set(ordered) and len(set(drawn)) == 3 and (drawn == starts(ordered, 3, "random", 7)).all()
 
 
-def test_unsound_requests_are_refused():
+def test_unsound_requests_are_refused() -> None:
     with pytest.raises(FormatError, match=r"needs \(n,\) finite values; got shape \(2,\), of which 1 are finite$"):
         cluster(np.array([1.0, np.nan]), 2)
     with pytest.raises(UnsupportedError, match=r"^k-means has 0 clusters; 1 or more are allowed$"):
         cluster(np.array([1.0]), 0)
     with pytest.raises(UnsupportedError, match=r"^start of the centroids is 'k'; allowed: linear, density, random$"):
-        cluster(np.array([1.0]), 2, "k")
+        cluster(np.array([1.0]), 2, "k")  # type: ignore[arg-type]

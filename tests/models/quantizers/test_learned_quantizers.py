@@ -23,8 +23,8 @@ Array = npt.NDArray[np.float32]
 CONFIGS = st.fixed_dictionaries({**SETTINGS, "threshold": st.sampled_from([None, 0.05, 0.7])})
 
 
-def real(quantizer, array):
-    """What the integers say, as float32."""
+def real(quantizer: TellsCodes, array: Array) -> Array:
+    """The values that codes and scales stand for, as float32."""
     codes, scale, frac = quantizer.codes_and_scale(array)
     levels = codes if not isinstance(quantizer, Codebook) else quantizer.codebook[codes]
     pair = np.broadcast_to(scale, (2, array.shape[1]))
@@ -167,7 +167,7 @@ def test_unsound_arguments_are_refused() -> None:
     with pytest.raises(UnsupportedError, match=r"^Codebook: bits is 9; 2 to 8 are allowed$"):
         Codebook((2, 2), 9)
     with pytest.raises(UnsupportedError, match=r"^Ttq: shape is \(2,\); it must be the kernel's \(inputs, outputs\)"):
-        Ttq((2,))
+        Ttq((2,))  # type: ignore[arg-type]
     with pytest.raises(UnsupportedError, match=r"^Twn: max_frac is 31; 0 to 30 are allowed$"):
         Twn((2, 2), max_frac=31)
     with pytest.raises(UnsupportedError, match=r"^Twn: threshold is -1; None, 0 or more is allowed$"):

@@ -62,8 +62,8 @@ def test_huffman_bits_are_those_of_a_coded_stream(symbols: list[int]) -> None:
     assert huffman_bits(np.array(symbols, dtype=np.int64)) == len(coded)
 
 
-def test_columns_by_hand():
-    """8 weights of 16 kept, one PE: position 0, then gaps of 1, one codebook index of 2 bits each."""
+def test_columns_by_hand() -> None:
+    """A matrix on one PE that keeps 8 of 16 weights: a first gap of 0, then gaps of 1, and 2-bit codes."""
     codes = np.zeros((1, 16), dtype=np.int64)
     codes[0, ::2] = [1, 1, 1, 1, 1, 1, 2, 3]
     size = size_of(CountedMatrix("m", codes, 2, numbers=4, biases=1), 1, 3)

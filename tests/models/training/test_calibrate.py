@@ -20,8 +20,8 @@ Calibrated = tuple[Any, Calibration]
 INPUTS = np.random.default_rng(0).normal(scale=3, size=(20, 5, 4)).astype(np.float32)
 
 
-def model():
-    """Input and state formats that are too narrow, a bias format that is too wide."""
+def model() -> Any:
+    """A network whose input and state formats have too few integer bits, and its bias format too many."""
     keras.utils.set_random_seed(1)
     made = classifier(units=6, outputs=3, steps=5, features=4, formats=Formats((12, 0), (10, 0), (16, 9)))
     cell = made.get_layer("lstm").cell
@@ -95,7 +95,7 @@ def test_clipped_counts_what_a_quantizer_changes_by_more_than_rounding(
     assert beyond.mean() <= clipped(array, form) <= (~near).mean() + np.finfo(float).eps
 
 
-def test_unsound_requests_are_refused():
+def test_unsound_requests_are_refused() -> None:
     with pytest.raises(UnsupportedError, match=r"^share of clipped values is 1; 0 or more, below 1 is allowed$"):
         calibrate(model(), INPUTS, 1)
     with pytest.raises(FormatError, match=r"^inputs have shape \(0, 5, 4\); at least one sample of finite values is"):

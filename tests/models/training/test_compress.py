@@ -195,7 +195,7 @@ def test_kernels_can_have_densities_of_their_own(dense: Any) -> None:
         masks_for(weights, Plan(layers={"last": 0.5}), 0.1, "magnitude")
 
 
-def test_unsound_recipes_and_stages_are_refused(tiny, dense):
+def test_unsound_recipes_and_stages_are_refused(tiny: Dataset, dense: Any) -> None:
     with pytest.raises(UnsupportedError, match="all must be positive"):
         shortened(SHORT, 0)
     with pytest.raises(UnsupportedError, match="weights are 'float'; to quantize, choose"):

@@ -24,8 +24,8 @@ from ese_models.training.metrics import (
 SEQUENCES = st.lists(st.integers(0, 3), max_size=7)
 
 
-def by_definition(first, second):
-    """Levenshtein's recursion, word for word."""
+def by_definition(first: Sequence[int], second: Sequence[int]) -> int:
+    """Levenshtein distance by its recursive definition."""
 
     @cache
     def distance(i: int, j: int) -> int:

@@ -53,7 +53,12 @@ def test_the_quantizers_are_called_once_and_come_back_after_an_error(monkeypatch
     calls: list[Any] = []
     for quantizer in quantizers_of(model):
         kind, call = type(quantizer), type(quantizer).__call__
-        monkeypatch.setattr(kind, "__call__", lambda self, x, call=call: calls.append(self) or call(self, x))
+
+        def counted(self: Any, x: Any, call: Callable[[Any, Any], Any] = call) -> Any:
+            calls.append(self)
+            return call(self, x)
+
+        monkeypatch.setattr(kind, "__call__", counted)
         break  # both quantizers have this class
     before = quantizers_of(model)
     with pytest.raises(RuntimeError, match=r"^stop$"), quantized_once(model):

@@ -191,11 +191,11 @@ def test_least_density_stops_at_the_first_loss() -> None:
 
 def test_unsound_requests_are_refused(digits: Digits) -> None:
     with pytest.raises(UnsupportedError, match=r"^schedule is 'linear'; allowed: cubic, geometric$"):
-        density_of_round("linear", 0, 1, 0.5)
+        density_of_round("linear", 0, 1, 0.5)  # type: ignore[arg-type]
     with pytest.raises(UnsupportedError, match=r"^density of the sparse stage is 1; it must be above 0 and below 1$"):
         DenseSparseDense(Recipe(1, 1e-3), density=1)
     with pytest.raises(UnsupportedError, match=r"^densities are none; one or more from 0 to 1 are needed$"):
-        scan({}, lambda *_: None, lambda: 0.0, ())
+        scan({}, lambda _name, weights, _density: weights != 0, lambda: 0.0, ())
     layer = keras.layers.Dense(2, name="free")
     layer.build((None, 3))
     with pytest.raises(

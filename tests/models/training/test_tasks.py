@@ -55,8 +55,8 @@ def idx(path: Path, array: npt.NDArray[np.uint8], code: bytes = b"\0\0\x08") -> 
 
 
 @pytest.fixture
-def clothes(tmp_path):
-    """A small Fashion-MNIST, as the package has it."""
+def clothes(tmp_path: Path) -> Path:
+    """A small Fashion-MNIST in the format of the package."""
     folder = tmp_path / "fashion-mnist"
     folder.mkdir()
     rng = np.random.default_rng(0)
@@ -87,8 +87,8 @@ def test_damaged_pictures_are_refused(clothes: Path) -> None:
             fashion_mnist.read_idx(path)
 
 
-def speech():
-    """Ten utterances of three phones, each a level of all six features."""
+def speech() -> Dataset:
+    """Ten utterances of three phones; each phone has one value in all six features."""
     rng = np.random.default_rng(3)
     labels = [rng.permutation([3, 7, festvox_ru.PHONES.index("pau")]).repeat(8) for _ in range(10)]
     frames = [(rng.normal(0, 0.1, (24, 6)) + part[:, None] / 10).astype(np.float32) for part in labels]
