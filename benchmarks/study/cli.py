@@ -165,14 +165,14 @@ def run(results: Path, grid: str, question: tuple[int, ...], jobs: int | None, d
     type=click.Path(path_type=Path),
     default=Path("docs/figures"),
     show_default=True,
-    help="Folder of charts.",
+    help="Folder of the charts.",
 )
 @click.option(
     "--notes",
     type=click.Path(path_type=Path),
     default=Path("docs/study-notes.md"),
     show_default=True,
-    help="Notes for its end.",
+    help="Markdown file that ends the page, if it exists.",
 )
 def report(results: Path, grid: str, question: tuple[int, ...], page: Path, figures: Path, notes: Path) -> None:
     """Write the page and its charts from the results; nothing is trained."""
