@@ -21,7 +21,7 @@ MIB = 1 << 20
 LOW_DDR_MIB = 2048
 """MiB of DDR that an UltraScale+ has below the address 4 GiB; the rest starts at `HIGH_DDR`."""
 HIGH_DDR = 0x800000000
-"""Address of the rest of an UltraScale+'s DDR, 32 GiB."""
+"""Address, at 32 GiB, where the rest of an UltraScale+'s DDR starts."""
 
 NetKind = Literal["clk", "rst", "INTERRUPT", "undef"]
 
@@ -136,7 +136,7 @@ class BlockDesign:
 
 
 def describe(board: Board, clock_mhz: float) -> BlockDesign:
-    """The block design for one board, with the engine's clock in MHz."""
+    """The block design for one board; `clock_mhz` is the engine's clock."""
     processor = bd.PROCESSORS[board.name]
     return BlockDesign(
         processor, _cells(board, processor, clock_mhz), _buses(processor), _nets(processor), _segments(board, processor)

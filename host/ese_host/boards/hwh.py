@@ -174,6 +174,7 @@ def check(text: str, board: str, design: Design) -> None:
     Raises:
         FormatError: if the text is no XML.
         MismatchError: if it describes another block design.
+        UnsupportedError: if the board is not known.
     """
     blocks = describe(load_board(board), design.clock_mhz)
     try:

@@ -13,7 +13,7 @@ from ese_host.errors import UnsupportedError
 LENGTH_BITS = 26
 """Width of the DMA's length register (c_sg_length_width)."""
 MAX_TRANSFER_BYTES = (1 << LENGTH_BITS) - 1
-"""Bytes of one DMA transfer, at most."""
+"""Most bytes of one DMA transfer."""
 STREAM_BITS = 32
 """Width of the streams between DMA and engine."""
 BLOCK_BYTES = 0x10000
@@ -95,7 +95,7 @@ class Processor:
         }  # fmt: skip
 
     def derived(self, board: Board) -> dict[str, str]:
-        """{name: value} that Vivado derives from the parameters and pynq reads: clocks, dividers, widths of ports."""
+        """{name: value} that Vivado derives from the parameters and pynq reads: clocks, dividers and port widths."""
         first, second = _divisors(self.pll_mhz, board.fabric_clock_mhz)
         actual = f"{self.pll_mhz / (first * second):.6f}"
         values: dict[str, str] = {}
@@ -127,7 +127,8 @@ def _divisors(pll_mhz: int, clock_mhz: int) -> tuple[int, int]:
     return min(pairs, key=lambda pair: abs(pll_mhz / (pair[0] * pair[1]) - clock_mhz))
 
 
-def _pll(base: int, words: dict[int, int]) -> dict[int, int]:
+def _registers_at(base: int, words: dict[int, int]) -> dict[int, int]:
+    """{address: word} of registers that are given by their offset from a base address."""
     return {base + offset: word for offset, word in words.items()}
 
 
@@ -149,7 +150,7 @@ ZYNQ_7000 = Processor(
     intc_base=0x41800000,
     pll_mhz=1000,
     # The PLLs multiply 50 MHz by 26, 21 and 20. Every fabric clock is the IO PLL's 1 GHz divided by 5 and 2.
-    clock_registers=_pll(
+    clock_registers=_registers_at(
         0xF8000000,
         {0x100: 26 << 12, 0x104: 21 << 12, 0x108: 20 << 12, 0x120: 2 << 8}
         | {offset: 2 << 20 | 5 << 8 for offset in (0x170, 0x180, 0x190, 0x1A0)},
@@ -173,13 +174,15 @@ ZYNQ_ULTRASCALE = Processor(
     engine_base=0xA0010000,
     intc_base=0xA0020000,
     pll_mhz=1500,
-    # The IO and RP PLLs give 33.333 MHz * 90 / 2. Every fabric clock is the IO PLL's 1.5 GHz divided by 15 and 1.
-    clock_registers=_pll(
+    # IOPLL and RPLL give 33.333 MHz * 90 / 2. Every fabric clock is the IO PLL's 1.5 GHz divided by 15 and 1.
+    clock_registers=_registers_at(
         0xFF5E0000,
         {0x20: 90 << 8 | 1 << 16, 0x30: 90 << 8 | 1 << 16}
         | {offset: 1 << 24 | 1 << 16 | 15 << 8 for offset in (0xC0, 0xC4, 0xC8, 0xCC)},
     )
-    | _pll(0xFD1A0000, {0x20: 72 << 8 | 1 << 16, 0x2C: 64 << 8 | 1 << 16, 0x38: 71 << 8 | 1 << 16, 0x60: 1 << 8}),
+    | _registers_at(
+        0xFD1A0000, {0x20: 72 << 8 | 1 << 16, 0x2C: 64 << 8 | 1 << 16, 0x38: 71 << 8 | 1 << 16, 0x60: 1 << 8}
+    ),
     width_registers={0xFD615000: 0xA00, 0xFD380000: 0x3B0, 0xFD380014: 0x3B0},
 )
 

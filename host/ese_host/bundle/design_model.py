@@ -75,7 +75,7 @@ class DesignModel:
         return cls(folder, program, tuple(parts))
 
     def for_engine_of(self, other: Folder) -> DesignModel:
-        """Check that an engine made by another folder's bitstream can run this model; returns the model.
+        """Check that the engine of another folder's bitstream can run this model; returns the model.
 
         Raises:
             MismatchError: if the two folders are of different designs.

@@ -148,7 +148,7 @@ class Manifest:
 
 
 def _hexadecimal(name: str, text: str) -> int:
-    """The number of an id's text, in exactly the form in which it is written."""
+    """Parse an id, which must have exactly the form in which `to_json` writes it."""
     if len(text) != 10 or not text.startswith("0x") or set(text[2:]) - set("0123456789abcdef"):
         raise FormatError(f"manifest: {name} is {text!r}; expected 0x and eight lower-case hexadecimal digits")
     return int(text, 16)

@@ -23,7 +23,7 @@ USED = "used"
 
 @dataclass(frozen=True)
 class MatrixLoad(KeepsUnknown):
-    """Load of the PEs by one matrix under one mask. Further figures of the mask are kept as unknown fields.
+    """How one matrix loads the PEs under one mask. The mask's other figures are kept as unknown fields.
 
     `ese_models.pruning.statistics` writes these fields.
 
@@ -139,7 +139,7 @@ def read_record(path: Path, *names: str) -> ProvenanceRecord:
 
 @dataclass(frozen=True)
 class MaskWork:
-    """Load of the PEs by the whole model under one family of masks.
+    """How the whole model loads the PEs under one family of masks.
 
     Attributes:
         entries: (pes,) entries of each PE, summed over all matrices.
@@ -183,12 +183,12 @@ def read(path: Path) -> Provenance:
 
 
 def _accuracy(value: float | Mapping[str, float]) -> float:
-    """A stage's accuracy on the test split, of a number or of one number for each split."""
+    """A stage's accuracy on the test split, from a record that is either that number or {split: number}."""
     return float(value["test"] if isinstance(value, Mapping) else value)
 
 
 def _masks(matrices: Mapping[str, Mapping[str, MatrixLoad]]) -> dict[str, MaskWork]:
-    """Load of each family of masks, summed over the matrices. `USED` is left out: the image itself tells its load."""
+    """Load of each family of masks, summed over the matrices. `USED` is left out: its load is counted in the image."""
     rows: dict[str, list[list[int]]] = {}
     for families in matrices.values():
         for family, work in families.items():

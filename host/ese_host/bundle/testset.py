@@ -62,7 +62,7 @@ def read(path: Path, program: Program) -> TestSet:
 
     - `labels` (N,): classes.
     - `keras_predictions` (N, width) or (N, T, width): Keras's values of the first output.
-    - `steps` (N,), or `steps_0`, `steps_1` and so on: how many of the T steps each sample has.
+    - `steps` (N,): how many of the T steps each sample has. `steps_0`, `steps_1` and so on say it for one input each.
     - `lengths`: frames of each sample without the padding in front. It is only information for people: the padding is
       run like any other input.
 
@@ -113,7 +113,7 @@ def _codes(path: Path, arrays: Arrays, name: str, port: Port) -> Codes:
 
 
 def _steps(path: Path, arrays: Arrays, name: str, codes: Codes) -> Lengths:
-    """(N,) steps of each sample of one input; all T if the file does not tell."""
+    """(N,) steps of each sample of one input; all T if the file does not say."""
     full = full_lengths(codes)
     steps = _integers(path, arrays, f"steps{name}" if f"steps{name}" in arrays else "steps", len(full))
     if steps is None:
