@@ -18,7 +18,7 @@ from ese_host.runtime import Accelerator, run_program
 BATCH = 64
 """Sequences that are run and compared at once."""
 LATENCY_SAMPLES = 200
-"""Sequences at most that are run one by one to measure latency."""
+"""Most sequences that are run one by one to measure latency."""
 
 
 def check(
@@ -34,14 +34,14 @@ def check(
 
     Args:
         folder: a design folder, bitstreams/<design>.
-        trace: whether h and c of every step are compared too; by default only on an emulated engine.
+        trace: whether h and c of every step are compared too; None compares them only on an emulated engine.
         device: a pynq `Device`, or None to choose one that fits.
         driver: library that drives the device, see `Accelerator`.
         command: command line that the report names.
         progress: called with the number of sequences done since the last call, and the number of all sequences.
 
     Returns:
-        The report as plain values for JSON. It tells of mismatches; they raise nothing.
+        The report as plain values for JSON. Values that differ are reported in it and raise no error.
 
     Raises:
         EseError: if a file of the folder is damaged or missing, or the device fails.

@@ -32,7 +32,7 @@ class Comparison:
         """Compare two arrays and add the result.
 
         Args:
-            name: of the values, for messages.
+            name: name of the values, for messages.
             actual: (N, T, items) values of the engine.
             expected: (N, T, items) values of the golden model.
             sequences: (N,) numbers of the sequences, for messages.
@@ -79,7 +79,7 @@ def scaled(codes: Codes, frac: int, wanted: int, name: str) -> Codes:
         codes: integer values with `frac` fractional bits.
         frac: fractional bits of `codes`.
         wanted: fractional bits of the result.
-        name: of the values, for messages.
+        name: name of the values, for messages.
 
     Raises:
         MismatchError: if `wanted` is less than `frac`.

@@ -31,7 +31,7 @@ class Checked:
         classes: (N,) classes that the engine found.
         trace: whether h and c of every step were compared too.
         plain: result of all samples in one run without trace.
-        latencies: host seconds of single samples.
+        latencies: host seconds of samples that were run one by one.
     """
 
     comparison: Comparison
@@ -113,7 +113,7 @@ def report(accelerator: Accelerator, tests: TestSet, provenance: Provenance, che
 
 
 def host_seconds(result: ProgramResult) -> float:
-    """Host time of a run, from packet to answer; with several chains also image loads and the host's steps."""
+    """Host time of a run in seconds, from packet to answer; with several chains also image loads and host steps."""
     return result.seconds if len(result.chains) > 1 else result.engine_seconds
 
 
@@ -129,7 +129,7 @@ def _chains(accelerator: Accelerator, plain: ProgramResult) -> list[dict[str, An
 
 
 def _added(parts: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    """Sum over several chains of amounts by cause."""
+    """Sum {cause: amount} over several chains."""
     total: dict[str, Any] = {}
     for part in parts:
         for cause, amount in part.items():

@@ -33,8 +33,8 @@ Masks    gap-aware: every PE keeps round(density x weights / PEs), and no entry 
          independent random weights (--seed). Trained weights are less balanced.
 Formats  16-bit activations; smooth sigmoid and tanh from the table unless --hard is
          given; one scale per row shared by all matrices (one accumulator bank)
-         unless --acc-banks is given; accumulators of 24 (ternary), 28 (int4) or
-         36 bits.
+         unless --acc-banks is given; accumulators of 24 bits for ternary, of 24 more
+         than the code for int4 to int16, of 36 for codebook4.
 Memory   Block RAM, LUTRAM and DSP are counted from the engine's arrays and products
          and the primitives' widths. The AXI DMA is assumed to take 3 BRAM36 and 400
          LUTs as LUTRAM.
@@ -65,16 +65,16 @@ STEPS = click.option(
     default=1,
     show_default=True,
     type=click.IntRange(1, 65535),
-    help="Frames of a sequence that is timed too.",
+    help="Length in frames of a sequence that is timed besides one step.",
 )
-PES = click.option("--pes", type=click.IntRange(1, 128), help="Processing elements.  [default: 64; with --search: all]")
+PES = click.option("--pes", type=click.IntRange(1, 128), help="Number of PEs.  [default: 64; with --search: all]")
 GAP_BITS = click.option(
     "--gap-bits", type=click.IntRange(2, 12), help="Bits of the relative index.  [default: 5; with --search: all]"
 )
 CELLS = click.option(
     "--cells-per-cycle",
     type=click.IntRange(1, 2),
-    help="Element-wise units.  [default: 2, or 1 for an odd number of PEs; with --search: both]",
+    help="Number of element-wise units.  [default: 2, or 1 for an odd number of PEs; with --search: both]",
 )
 BANKS = click.option("--acc-banks", type=click.Choice(["1", "2", "4"]), help="Accumulators per row.  [default: 1]")
 BY_SIZES = _options(
@@ -119,12 +119,12 @@ def estimate() -> None:
 
 @estimate.command(context_settings=SETTINGS, epilog=ASSUMES)
 @click.option("--inputs", required=True, type=click.IntRange(1), help="Width of the input.")
-@click.option("--units", required=True, type=click.IntRange(1), help="LSTM cells.")
+@click.option("--units", required=True, type=click.IntRange(1), help="Number of LSTM cells.")
 @click.option(
     "--projection", default=0, type=click.IntRange(0), help="Width of the projected output; 0 for no projection."
 )
 @click.option("--peepholes", is_flag=True, help="Peephole weights; the engine has memory for them in any case.")
-@click.option("--last-only", is_flag=True, help="An output leaves only after the last step.")
+@click.option("--last-only", is_flag=True, help="Outputs leave the engine only after the last step.")
 @BY_SIZES
 def lstm(
     inputs: int, units: int, projection: int, peepholes: bool, last_only: bool, exact_output: bool, **options: Any
