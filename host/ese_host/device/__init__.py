@@ -1,4 +1,4 @@
-"""Devices that packets are sent to: a board through pynq, an emulated board through pynq, or one without pynq.
+"""Devices that packets are sent to: boards through pynq, and emulated boards through pynq or without it.
 
 `emulated` holds the emulated board: the compiled engine with registers, DMA, memory and interrupts around it. It is
 offered as a pynq Device, or through a small adapter if pynq is not installed. `platform` chooses the device.

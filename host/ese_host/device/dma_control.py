@@ -94,7 +94,7 @@ async def complete_async(dma: Any, channel: int, name: str, timeout: float) -> N
     """Wait like `complete` while other asyncio tasks run; the channel's interrupt wakes the task if pynq has one.
 
     Args:
-        dma: the DMA, with its two channels.
+        dma: pynq's DMA driver, or an object with the same methods.
         channel: `DmaRegister.SEND` or `DmaRegister.RECEIVE`.
         name: what is transferred, for messages.
         timeout: seconds to wait.

@@ -24,7 +24,7 @@ from ese_host.device.emulated.faults import Faults
 from ese_host.errors import DeviceError, MismatchError, MissingError
 from ese_host.files import digest
 
-_loading = threading.RLock()  # pynq's active device is global, so only one thread may load at a time
+_load_lock = threading.RLock()  # pynq's active device is global, so only one thread may load at a time
 Driver = Literal["auto", "pynq", "adapter"]
 
 
@@ -84,7 +84,7 @@ class PynqPlatform:
         from pynq.pl_server.device import Device
         from pynq.ps import Clocks
 
-        with _loading:
+        with _load_lock:
             previous = getattr(Device, "_active_device", None)
             Device.active_device = self.device
             if getattr(Clocks, "device", None) is not self.device:
@@ -212,7 +212,8 @@ def choose_platform(
         timeout: seconds that the device may take to start.
 
     Raises:
-        MismatchError: if the folder holds an emulated bitstream and the device is real, or the other way round.
+        MismatchError: if design.bit is not of the kind that the manifest says, or not of the kind of the device; if the
+            driver "adapter" is asked for with a real bitstream or with a device.
         MissingError: if pynq is needed and not installed.
         DeviceError: if pynq finds no device.
     """
@@ -225,7 +226,10 @@ def choose_platform(
         )
     installed = importlib.util.find_spec("pynq") is not None
     if (driver == "pynq" or kind == "bitstream" or device is not None) and not installed:
-        raise MissingError("this needs the 'pynq' package, which is not installed: pip install 'ese4ml[board]'")
+        raise MissingError(
+            f"{folder.path}: a bitstream, a given device and driver 'pynq' need the 'pynq' package, which is not "
+            "installed: pip install 'ese4ml[board]'"
+        )
     if driver == "adapter" or not installed:
         if kind != "emulated" or device is not None:
             raise MismatchError(

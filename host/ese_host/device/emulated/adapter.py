@@ -50,7 +50,7 @@ def allocate(board: EmulatedBoard, words: int) -> Buffer:
     """Allocate a buffer of 32-bit words in a board's memory.
 
     Raises:
-        MemoryError: if this fault is injected.
+        MemoryError: if the fault `no_memory` is injected.
         DeviceError: if not enough memory is left.
     """
     if board.faults.no_memory:

@@ -29,8 +29,8 @@ class EmulatedEngine(Closeable):
         """Bind a library and open one engine.
 
         Args:
-            library: the library's file, or a loaded library. A file is loaded from a private copy: the dynamic loader
-                does not read a path that it knows again, and a design may be rebuilt while the process lives.
+            library: the library's file, or a loaded library. A file is loaded from a private copy, because the dynamic
+                loader never reads the same path twice, and a design may be rebuilt while the process lives.
 
         Raises:
             FormatError: if the file is not a shared library.

@@ -106,7 +106,7 @@ class EmulatedDevice(Device):  # type: ignore[misc]
             dtype: the buffer's type.
 
         Raises:
-            MemoryError: if this fault is injected; XRT raises it too.
+            MemoryError: if the fault `no_memory` is injected; on a board XRT raises it.
             DeviceError: if not enough memory is left.
         """
         size = int(np.prod(shape)) * np.dtype(dtype).itemsize

@@ -17,7 +17,7 @@ Done = Callable[[Words, int], None]
 NO_END = -1
 """Number of words of an answer that arrives without TLAST."""
 FAULT_WORDS = 1 << 16
-"""Words to make room for, at least, if a fault changes the answer: the engine's own answer may be longer."""
+"""Least words to make room for if a fault changes the answer: before the change it may be longer than expected."""
 
 
 class Worker:
@@ -69,7 +69,7 @@ class Worker:
         return answer[:answer_words], count
 
     def _answer_array(self, words: int) -> Words:
-        """An array for an answer, the same one again as long as it is long enough."""
+        """An array for an answer; the last one is used again if it is long enough."""
         if len(self._scratch) < words:
             self._scratch = np.empty(words, dtype=np.uint32)
         return self._scratch[:words]
