@@ -16,9 +16,10 @@ from ese_host.image import WRITEBACK, Design, Image, Phase, padding_entries
 from ese_host.protocol import step_words
 
 CAUSES = ("compute", "padding", "imbalance", "element-wise", "fill", "input", "output")
-"""Causes of iterations: weights; padding entries and stored zeros; PEs that wait for the fullest PE; waiting for the
-element-wise stage; filling and draining pipelines, and phase changes; waiting for input words; waiting for output
-words."""
+"""Causes of iterations.
+
+In this order: weights; padding entries and stored zeros; PEs that wait for the fullest PE; waiting for the element-wise
+stage; filling and draining pipelines, and phase changes; waiting for input words; waiting for output words."""
 
 
 @dataclass
@@ -195,7 +196,7 @@ class CycleModel:
         return self.account
 
     def _table(self, step: int, *, prologue: bool, last: bool, zero: bool) -> None:
-        """Run the phase table once: for a step, or before the first step for the phases that go ahead."""
+        """Run the phase table once: for a step, or as a prologue for the phases that run ahead of the first step."""
         for number, phase in enumerate(self.phases):
             ahead = phase.has("ahead")
             skipped = not ahead if prologue else (ahead and last) or (phase.has("last_only") and not last)
@@ -262,6 +263,7 @@ class CycleModel:
             issuing = self.now <= self.stage.issued
             end = min(until, self.stage.issued + 1) if issuing else until
             if issuing and self.stage.period > 1:
+                # One iteration of each period issues items; the others wait for the output stream.
                 work = (end - self.now) / self.stage.period
                 self.account.spend("element-wise", work)
                 self._pass("output", end - self.now)

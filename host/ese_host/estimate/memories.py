@@ -83,7 +83,7 @@ def lutram(depth: int, bits: int, family: Family) -> int:
     Args:
         depth: words of the memory.
         bits: bits of a word.
-        family: of the FPGA.
+        family: family of the FPGA.
 
     >>> lutram(16, 24, "zynq-7000"), lutram(64, 24, "zynq-7000"), lutram(16, 24, "zynq-ultrascale")
     (16, 32, 16)

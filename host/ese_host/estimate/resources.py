@@ -94,7 +94,7 @@ def multiplier(a: int, b: int, family: Family) -> int:
     Args:
         a: bits of one factor.
         b: bits of the other factor.
-        family: of the FPGA.
+        family: family of the FPGA.
 
     >>> multiplier(24, 17, "zynq-7000"), multiplier(28, 17, "zynq-7000"), multiplier(36, 17, "zynq-ultrascale")
     (1, 2, 2)

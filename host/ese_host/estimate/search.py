@@ -28,7 +28,7 @@ HEADROOM = {"luts": 0.95, "flip_flops": 0.95}
 
 @dataclass(frozen=True)
 class SearchRange:
-    """Values that a search tries; a single one if the user has given it.
+    """Values that a search tries; a single one for a field that the user has chosen.
 
     Attributes:
         pes: numbers of processing elements.
@@ -83,7 +83,8 @@ def search(
         ranges: values to try; all of `SearchRange` by default.
 
     Raises:
-        UnsupportedError: if no design has memories for the layers, or if the layers cannot be estimated.
+        UnsupportedError: if in every design of the range a memory or the reach of the gaps is too small for the layers,
+            or if the layers cannot be estimated.
     """
     plan = planned(layers)
     fitting: list[tuple[float, float, int, Pruning, DesignOptions]] = []
@@ -128,8 +129,8 @@ def search(
         best = _candidate(plan, nearest[1], nearest[2])
     if best is None:
         raise UnsupportedError(
-            "no design with 1 to 128 PEs, an even number with 2 cells per cycle, has memories for these layers: prune "
-            "more, or give --gap-bits and --pes"
+            "no design of the search holds these layers: the memories are too small, or the gaps do not bridge the "
+            "distances between kept weights: prune more, or choose the design yourself with --gap-bits and --pes"
         )
     return replace(best, tried=tried)
 

@@ -42,6 +42,7 @@ def read_folder(folder: Path, other: Path | None = None) -> Encoded:
 
     Raises:
         MissingError: if the folder is neither.
+        UnsupportedError: if the model is a program of more than one chain, or has steps on the host.
         FormatError: if a file cannot be read.
         MismatchError: if the files of the folder do not belong together.
         CapacityError: if the image does not fit the design.
