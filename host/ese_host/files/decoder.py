@@ -35,7 +35,8 @@ Place = tuple["str | int", ...]
 class KeepsUnknown:
     """Base class of objects that may lack fields and have unknown ones; encoding keeps all fields and their order.
 
-    A field with a default may be absent. It is written again if it was present, or if its value is not the default.
+    A field with a default may be absent. It is written if it was present when decoded, or if its value
+    is not the default.
 
     Attributes:
         further: values of the fields that the class does not have, or that were not to be decoded.
@@ -87,15 +88,16 @@ def decode(hint: type[T], value: Any, name: str, advice: str = "", form: JsonFor
     return result
 
 
-def encode(value: Any, form_leaf: Callable[[Any, Place], Any] | None = None, tag: str | None = None) -> Any:
+def encode(value: Any, encode_leaf: Callable[[Any, Place], Any] | None = None, tag: str | None = None) -> Any:
     """Inverse of `decode`: dataclasses become dictionaries in the order of their fields.
 
     Args:
         value: any value that `decode` can return.
-        form_leaf: function that converts a value that is neither a dataclass nor plain, given the value and its place.
+        encode_leaf: function that makes plain values of a value that is neither plain nor a dataclass, list or mapping;
+            it is given the value and its place.
         tag: name of a field that shall hold the class name of every object; None for no such field.
     """
-    return _encode(value, (), form_leaf, tag)
+    return _encode(value, (), encode_leaf, tag)
 
 
 def _encode(value: Any, place: Place, leaf: Callable[[Any, Place], Any] | None, tag: str | None) -> Any:

@@ -29,8 +29,8 @@ def load_model(
         advice: advice in the error message if the file does not exist.
         compiled: whether to compile the model as it was saved, for training.
         classic: whether Keras is Keras 2, with which QKeras does not register its classes.
-        named: class names of the layers that always get their saved names back. If none are given, all layers of QKeras
-            do, unless another layer has the name.
+        named: class names of the recurrent layers that always get their saved names back. If none are given, all
+            recurrent layers of QKeras do, unless another layer has the name.
 
     Raises:
         MissingError: if the file does not exist, or a package that the model needs is not installed.
@@ -62,11 +62,11 @@ def load_model(
 
 
 def _restore_names(model: Any, named: Sequence[str]) -> None:
-    """Restore the names of QLSTM layers after loading; qkeras-v3 gives the name of a saved QLSTM only to its cell."""
+    """Restore the names of QLSTM layers after loading: qkeras-v3 gives a saved QLSTM's name only to its cell."""
     taken = {layer.name for layer in model.layers}
     for layer in model.layers:
         cell = getattr(layer, "cell", None)
         name, kind = getattr(cell, "name", ""), type(layer).__name__
         wanted = kind in named if named else kind.startswith("Q") and name not in taken
-        if wanted and name and "_cell" not in name:
+        if wanted and name and "_cell" not in name:  # a cell's default name is like qlstm_cell
             layer.name = name

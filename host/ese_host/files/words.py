@@ -48,7 +48,7 @@ def unpack(words: Words, count: int, width: int, signed: bool = False) -> npt.ND
 
 @dataclass(frozen=True)
 class Field:
-    """The place of a number, or of several, within a record of words.
+    """The place of one number, or of several equally wide ones, within a record of words.
 
     >>> words = [0, 0]
     >>> shifts = Field(1, 0, 6, count=4)
