@@ -21,10 +21,11 @@ from ese_host.ir import Codes
 MAGIC = 0x48455345
 VERSION = 1
 FIELDS = ("magic", "version", "words", "image_words", "gap_bits", "code_bits")
+"""Words of a stored image's header; the last two are the lengths of the two streams in bits."""
 LENGTH_BITS = 5
 """Bits of a Huffman code's length in the tables of lengths."""
 CHUNK_BITS = 16
-"""Bits of a chunk's length, which itself counts bits."""
+"""Bits of the number that gives a chunk's length in bits."""
 
 
 def alphabets(design: Design) -> tuple[int, int]:
@@ -53,7 +54,7 @@ def layout_of(header: dict[str, int], rest: int, symbols: tuple[int, int], desig
 
     Args:
         header: fields of the stored image's header.
-        rest: words of the plain image without its entries.
+        rest: number of words of the plain image without its entries.
         symbols: number of symbols in the stream of gaps and in the stream of codes.
         design: the image's design.
     """

@@ -9,11 +9,11 @@ import numpy as np
 from ese_host.ir import WEIGHT_KINDS, Codes, WeightCode, WeightKind
 
 RAM_BITS = 18
-"""Bits of a word of block RAM: of a vector element, of a column pointer, and of an entry word or half of one."""
+"""Bits of a word of block RAM, which holds a vector element, a column pointer, an entry word or half of one."""
 GAP_BITS = range(2, 13)
 """Allowed bits of the relative index."""
 CONSTANT_BITS = 16
-"""Bits of a scale, a bias, a peephole and a level of a codebook in an image."""
+"""Bits of each scale, bias, peephole and codebook level in an image."""
 COUNT_BITS = 16
 """Bits of a PE's entry count in an image."""
 LEVELS = max(kind.codebook for kind in WEIGHT_KINDS.values())

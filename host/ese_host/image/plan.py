@@ -3,9 +3,9 @@
 It follows docs/engine.md, "Schedule", and needs only the sizes of the layers. The encoder adds the weights to it, the
 estimate adds numbers of entries, and the cycle model adds cycles.
 
-Input frames and outputs that an LSTM stores beside its state are in vector RAM A, states in B, so that the PEs can read
-one while the element-wise stage writes the other. If the first layer is an LSTM, its kernel's phase of step t + 1 runs
-ahead, at the same time as the element-wise stage of step t.
+Input frames, and outputs that an LSTM stores besides its state, are in vector RAM A, states in B, so that the PEs can
+read one while the element-wise stage writes the other. If the first layer is an LSTM, its kernel's phase of step t + 1
+runs ahead, at the same time as the element-wise stage of step t.
 
 The sums of a delta network persist from step to step. Each delta layer therefore has accumulators of its own, below
 those that the other layers share. No phase runs ahead then, because changes of the input may be added only after the
@@ -80,7 +80,7 @@ class StepPlan:
         return vector
 
     def groups(self, pes: int) -> int:
-        """Groups of four accumulators per PE and set; `place_sums` must have been called."""
+        """Groups of four accumulators per PE and set; for delta layers `place_sums` must have been called before."""
         return max(planned.phase.group_base + planned.groups(pes) for planned in self.phases)
 
     def parameter_rows(self, units: int) -> int:
@@ -92,7 +92,10 @@ class StepPlan:
         return sum(-(-p.phase.items // units) for p in self.phases if p.phase.has("lstm"))
 
     def place_sums(self, pes: int) -> None:
-        """Place accumulators: in each set first those of each delta layer, then those that all other layers share."""
+        """Place the accumulators, and the last broadcast values of delta layers. Call this once.
+
+        In each of the two sets the accumulators of each delta layer come first, then those that all other layers share.
+        """
         delta_groups = [0, 0]  # groups of both sets that belong to delta layers
         bases: dict[int, int] = {}
         for planned in self.phases:

@@ -34,11 +34,11 @@ class Needs:
         """Requirements of a network with a given plan.
 
         Args:
-            plan: the plan of one step, on which `place_sums` has been called.
+            plan: the plan of one step; for delta layers `place_sums` must have been called on it.
             pes: number of PEs.
             units: number of element-wise units.
             entry_words: words of entry memory per PE.
-            acc_bits: width of an accumulator in bits.
+            acc_bits: least width of an accumulator in bits.
             pointers: column pointers per PE; 0 in stream mode.
         """
         return cls(
@@ -109,7 +109,7 @@ def smallest_design(needs: Needs, formats: EngineFormats, mode: Mode = "stream",
 
 
 def check_entries(longest: int) -> None:
-    """Refuse a matrix whose longest PE has more entries than it can count.
+    """Refuse a matrix of which a PE has more entries than it can count.
 
     Args:
         longest: entries of the PE that has most.
