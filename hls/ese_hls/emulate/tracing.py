@@ -176,7 +176,7 @@ def _before_relu(layer: Dense, source: Codes, after: Codes, frac: int) -> Codes:
         DeviceError: if `after` is not the ReLU of the sums.
     """
     sums, bits = golden.weighted_sum(layer.kernel, source.reshape(-1, source.shape[-1]), layer.source)
-    total, bits = golden.align((sums, bits), (layer.bias, layer.bias_frac))
+    total, bits = golden.add_exactly((sums, bits), (layer.bias, layer.bias_frac))
     before = scaled(total, bits, frac, layer.name).reshape(after.shape)
     if not np.array_equal(np.maximum(before, 0), after):
         raise DeviceError(

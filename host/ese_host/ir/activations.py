@@ -1,7 +1,7 @@
 """Quantized activation functions: kinds, formats, exact integer arithmetic (docs/numerics.md, "Activations").
 
 `_VALUES` maps each kind to the function that computes its value before rounding. The engine computes the same values in
-csrc/engine/activation.h. Of this module the encoder and the generator need only the names of the kinds.
+csrc/engine/activation.h.
 """
 
 from __future__ import annotations

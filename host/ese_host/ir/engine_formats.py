@@ -12,7 +12,7 @@ from ese_host.ir.network import Lstm, Network
 from ese_host.ir.weight_kinds import WeightKind
 
 ELEMENT_BITS = 16
-"""Bits of a vector element in vector RAM and in a packet."""
+"""Most bits of a vector element's code, in vector RAM and in a packet."""
 
 _GATE = Activation("sigmoid", Fixed(16, 0, signed=False))
 _CELL = Activation("tanh", Fixed(16, 1))
@@ -45,7 +45,8 @@ def common_formats(networks: Sequence[Network]) -> EngineFormats:
     """The formats that all networks share; the LSTM formats are the defaults if no network has an LSTM.
 
     Raises:
-        UnsupportedError: if two layers differ in weights, formats or activations, or a stored output is too wide.
+        UnsupportedError: if two layers differ in weights, formats or activations, an input is too wide to share the
+            engine with another network's, or a stored output is too wide.
     """
     default = EngineFormats(_weights(networks), _source(networks))
     layers = [

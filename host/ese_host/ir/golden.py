@@ -21,7 +21,7 @@ from ese_host.ir.sequences import are_frames, check_codes
 class LayerResult:
     """All values of one layer, as codes (sequences, steps, width).
 
-    `steps` is 1 for layers that follow an LSTM that returns only its last output.
+    There is one step in the `output` of an LSTM that returns only its last output, and in all values of later layers.
 
     Attributes:
         name: the layer's name.
@@ -121,8 +121,8 @@ def _product(vectors: Codes, levels: Codes, source: Fixed, scale: int) -> Codes:
     return vectors @ levels.T
 
 
-def align(*terms: tuple[Codes, int]) -> tuple[Codes, int]:
-    """Add terms exactly, each given as codes and their fractional bits; the sum has the most fractional bits of all."""
+def add_exactly(*terms: tuple[Codes, int]) -> tuple[Codes, int]:
+    """Sum of terms that are given as codes and their fractional bits, with the most fractional bits of any term."""
     frac = max(f for _, f in terms)
     total = sum(np.left_shift(codes, frac - f) for codes, f in terms)
     return np.asarray(total, dtype=np.int64), frac
@@ -131,7 +131,7 @@ def align(*terms: tuple[Codes, int]) -> tuple[Codes, int]:
 def _dense(layer: Dense, values: Codes) -> LayerResult:
     batch, steps, _ = values.shape
     sums, frac = weighted_sum(layer.kernel, values.reshape(batch * steps, -1), layer.source)
-    exact, frac = align((sums, frac), (layer.bias, layer.bias_frac))
+    exact, frac = add_exactly((sums, frac), (layer.bias, layer.bias_frac))
     if layer.relu:
         exact = np.maximum(exact, 0)
     exact = exact.reshape(batch, steps, -1)
@@ -150,7 +150,7 @@ def _lstm(layer: Lstm, values: Codes, table: Codes) -> LayerResult:
     inputs = _PartialSums(layer.kernel, layer.source, layer.delta_input, batch)
     recurrent = _PartialSums(layer.recurrent, layer.state, layer.delta_state, batch)
     for step in range(steps):
-        sums, frac = align(inputs.sums(values[:, step]), recurrent.sums(h), (layer.bias, layer.bias_frac))
+        sums, frac = add_exactly(inputs.sums(values[:, step]), recurrent.sums(h), (layer.bias, layer.bias_frac))
         c, m_exact = _cell(layer, sums, frac, c, table)
         m = m_format.quantize(m_exact, layer.exact_output.frac)
         exact, output = m_exact, m
@@ -210,12 +210,12 @@ def _cell(layer: Lstm, sums: Codes, frac: int, c: Codes, table: Codes) -> tuple[
     def with_peephole(z: Codes, index: int, cell: Codes) -> tuple[Codes, int]:
         if layer.peepholes is None:
             return z, frac
-        return align((z, frac), (layer.peepholes[index] * cell, layer.bias_frac + layer.state.frac))
+        return add_exactly((z, frac), (layer.peepholes[index] * cell, layer.bias_frac + layer.state.frac))
 
     i = activate(*with_peephole(z_i, 0, c), layer.gate, table)
     f = activate(*with_peephole(z_f, 1, c), layer.gate, table)
     g = activate(z_g, frac, layer.cell, table)
-    exact_c, exact_frac = align((f * c, gate + layer.state.frac), (i * g, gate + layer.cell.out.frac))
+    exact_c, exact_frac = add_exactly((f * c, gate + layer.state.frac), (i * g, gate + layer.cell.out.frac))
     stored_c = layer.state.quantize(exact_c, exact_frac)
     o = activate(*with_peephole(z_o, 2, stored_c), layer.gate, table)
     return stored_c, o * activate(exact_c, exact_frac, layer.cell, table)

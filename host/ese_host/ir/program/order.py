@@ -17,7 +17,11 @@ Fill = Literal["zero", "last"]
 
 @dataclass(frozen=True)
 class OneSource:
-    """A step that reads the tensor named `source` and makes the tensor named `target`."""
+    """A step that reads the tensor named `source` and makes the tensor named `target`.
+
+    In every step `infer` derives the properties of the target from those of the sources, before a run; `apply` computes
+    the target's values in a run.
+    """
 
     source: str
     target: str
