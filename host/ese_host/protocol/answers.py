@@ -129,13 +129,14 @@ class AnswerShape:
             trace: whether a trace was asked for.
 
         Raises:
-            DeviceError: if the answer has another length than these sequences make.
+            DeviceError: if the length of the answer is not that for these sequences.
         """
         lengths = np.asarray(steps, dtype=np.int64)
         expected = self.words(lengths, trace)
         if len(answer) != expected:
             raise DeviceError(
-                f"the answer has {len(answer)} words; {len(lengths)} sequences here make {expected}: reset the device"
+                f"the answer has {len(answer)} words; {expected} are expected for these {len(lengths)} sequences: "
+                "reset the device"
             )
         body = np.ascontiguousarray(answer[:-TRAILER_WORDS], dtype="<u4")
         if trace:
@@ -170,10 +171,13 @@ class AnswerShape:
             first = next_item[stage.every_step]
             next_item[stage.every_step] = last = first + stage.items
             words = np.ascontiguousarray((every_step if stage.every_step else last_step)[:, :, first:last])
-            halves = words.view("<i4")
+            signed_words = words.view("<i4")
             traces.append(
                 Trace(
-                    stage, words.view("<i8")[..., 0], halves[..., 2].astype(np.int64), halves[..., 3].astype(np.int64)
+                    stage,
+                    words.view("<i8")[..., 0],
+                    signed_words[..., 2].astype(np.int64),
+                    signed_words[..., 3].astype(np.int64),
                 )
             )
         return self._outputs(traces[-1].exact, lengths), traces

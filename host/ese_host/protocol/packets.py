@@ -24,9 +24,9 @@ TRAILER = ("magic", "operation", "error", "image_id", "sequences", "steps", "cyc
 """Names of the words that end every answer."""
 TRAILER_WORDS = len(TRAILER)
 MAX_STEPS = 65535
-"""Steps of one sequence, at most."""
+"""Most steps of one sequence."""
 MAX_SEQUENCES = 65535
-"""Sequences of one RUN packet, at most."""
+"""Most sequences of one RUN packet."""
 
 
 class Operation(IntEnum):
@@ -106,10 +106,10 @@ class Trailer:
     cycles: int
 
     def require(self, operation: Operation) -> None:
-        """Check that the answer is to this operation and tells of no error.
+        """Check that the answer is to this operation and reports no error.
 
         Raises:
-            DeviceError: if the answer is to another operation, or the packet was lost or damaged in flight.
+            DeviceError: if the answer is to another operation, the packet was damaged in flight, or no image is loaded.
             MismatchError: if the image is for another design or too large, or is not the one that the packet names.
             FormatError: if the engine refuses the image's header, or the number of sequences or steps.
         """
@@ -132,7 +132,7 @@ def load_packet(image: Words) -> Words:
 
 
 def reset_packet() -> Words:
-    """RESET: forget state and image, be ready."""
+    """A RESET packet: the engine forgets h, c and all sums; the image stays loaded."""
     return np.array([OPERATION_BASE | Operation.RESET], dtype=np.uint32)
 
 

@@ -79,5 +79,7 @@ def test_outputs_of_a_trace_are_in_the_output_format() -> None:
 def test_an_answer_of_another_length_is_refused(change: int, trace: bool) -> None:
     shape = shape_of(True)
     expected = shape.words([2, 3], trace)
-    with pytest.raises(DeviceError, match=rf"answer has {expected + change} words; 2 sequences here make {expected}"):
+    with pytest.raises(
+        DeviceError, match=rf"answer has {expected + change} words; {expected} are expected for these 2 sequences"
+    ):
         shape.read(np.zeros(expected + change, dtype=np.uint32), [2, 3], trace)
