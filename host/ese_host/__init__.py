@@ -1,1 +1,1 @@
-"""The host side: formats, golden model, driver and command line; numpy and nothing heavier."""
+"""The host side: formats, golden model, driver and command line. It needs NumPy and nothing heavier."""

@@ -1,4 +1,4 @@
-"""The errors that a user can meet, bugs aside.
+"""The errors that users can meet, other than bugs.
 
 Every message names the object, the value found, the value allowed and the way out. The command line prints the message
 without a traceback and exits with `exit_code`.
@@ -20,11 +20,11 @@ class MismatchError(EseError):
 
 
 class UnsupportedError(EseError):
-    """The engine cannot run a model as it is; the message says what to change."""
+    """A model, board or option is not supported as it is; the message says what to change."""
 
 
 class CapacityError(EseError):
-    """A network does not fit a memory, or a sum does not fit an accumulator."""
+    """A network, packet or sum exceeds a limit: of a memory, a transfer, an accumulator or 64-bit arithmetic."""
 
 
 class DeviceError(EseError):

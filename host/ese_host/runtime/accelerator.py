@@ -261,7 +261,7 @@ class Accelerator(Closeable):
     def _fill(
         self, inputs: Sequences, lengths: StepCounts | None, trace: bool, keep: bool, max_sequences: int
     ) -> Iterator[tuple[Transfer, Batch]]:
-        """Put one packet after the other into a buffer, each when the caller asks for the next one."""
+        """Cut the sequences into packets, and fill a buffer with each packet when the caller asks for it."""
         self._device()
         loaded, limits = self._loaded, PacketLimits(transfers.BUFFER_WORDS, processor.MAX_TRANSFER_BYTES)
         image_id = loaded.image.image_id

@@ -68,7 +68,7 @@ class Control:
         return int(self._platform.engine.read(REGISTERS[name][0]))
 
     def _exchange(self, operation: Operation, packet: Words, image_id: int) -> None:
-        """Send a packet whose answer is only a trailer, and raise the error that the trailer tells."""
+        """Send a packet whose answer is only a trailer, and raise the error that the trailer reports."""
         transfer = self._transfers.fill(operation, packet, TRAILER_WORDS, image_id)
         self._transfers.start(transfer)
         self._transfers.wait(transfer)

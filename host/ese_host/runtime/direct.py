@@ -12,7 +12,7 @@ from ese_host.protocol import TRAILER_WORDS, AnswerShape, Operation, RunResult, 
 from ese_host.runtime.batches import Sequences, StepCounts, batches
 
 BATCH = 64
-"""Sequences in one packet, at most."""
+"""Most sequences in one packet."""
 
 
 class DirectEngine:

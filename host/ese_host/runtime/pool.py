@@ -43,7 +43,7 @@ class EnginePool(Closeable):
         self._pool = ThreadPoolExecutor(len(self._accelerators), thread_name_prefix="ese4ml engines")
 
     def run(self, inputs: Sequences, lengths: StepCounts | None = None, *, trace: bool = False) -> RunResult:
-        """Run sequences like `Accelerator.run`, split among the engines so that each gets about as many steps.
+        """Run sequences like `Accelerator.run`, split among the engines so that all get about as many steps.
 
         The results are in the order of the inputs. Their `seconds` are summed over the engines, which work at the
         same time: the time that passed is shorter.

@@ -155,7 +155,7 @@ class Transfers:
             self.wait(self._in_flight)
 
     def wait(self, transfer: Transfer) -> None:
-        """Wait until a transfer has finished, but no longer than the timeout; an error is stored in it."""
+        """Wait until a transfer has finished, but no longer than the timeout; errors are stored in the transfer."""
         try:
             for channel, name, timeout in self._waits(transfer):
                 complete(self._platform.dma, channel, name, timeout)
@@ -191,7 +191,7 @@ class Transfers:
             return
         begun = time.monotonic()
         yield DmaRegister.RECEIVE, "answer", self.timeout
-        # The packet gets the rest of the timeout. It is usually complete by now, so 0.1 s is always enough.
+        # The packet is usually complete by now. It gets the rest of the timeout, but at least 0.1 s.
         yield DmaRegister.SEND, "packet", max(0.1, self.timeout - (time.monotonic() - begun))
         self._collect(transfer)
 
