@@ -76,8 +76,8 @@ def test_the_engine_computes_with_keras_values(weights: str, bits: int, per_chan
 def test_wider_codebooks_are_refused_by_name() -> None:
     message = (
         r"^layer 'lstm': kernel: Codebook\(shape=\[5, 24\], bits=6, max_frac=15\) has codes of kind codebook6; "
-        r"ternary, .*codebook4 are allowed \(wider codebooks serve only storage reports\): compress with a codebook of 4 "
-        r"bits, or with another kind$"
+        r"ternary, .*codebook4 are allowed \(wider codebooks serve only storage reports\): compress with a codebook of "
+        r"4 bits, or with another kind$"
     )
     with pytest.raises(UnsupportedError, match=message):
         converted(random_model("codebook4", 6))
