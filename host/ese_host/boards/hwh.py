@@ -1,4 +1,7 @@
-"""The hardware handoff file (.hwh) that pynq reads beside a bitstream, for the block design of `block_design.py`."""
+"""The hardware handoff file (.hwh) that pynq reads beside a bitstream, for the block design of `block_design.py`.
+
+`render` writes it for an emulated bitstream; `check` refuses one that Vivado wrote for another block design.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Start, stop and wait for a DMA with a deadline; pynq's own driver waits without one."""
+"""Start a DMA, stop it, and wait for its transfers until a deadline; pynq's own driver waits without one."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from ese_host.device.deadline import Deadline
 from ese_host.errors import DeviceError, EseError
 from ese_host.protocol import DmaBit, DmaRegister
 
@@ -29,12 +30,11 @@ class RegisterAccess(Protocol):
         """Write the register at a byte offset."""
 
 
-def poll(done: Callable[[], bool], timeout: float) -> bool:
-    """Call `done` until it returns true, for at most `timeout` seconds; returns whether it did."""
-    deadline = time.monotonic() + timeout
+def poll(done: Callable[[], bool], deadline: Deadline) -> bool:
+    """Call `done` until it returns true, but not beyond the deadline; returns whether it did."""
     spins = 0
     while not done():
-        if time.monotonic() > deadline:
+        if deadline.left < 0:
             return done()
         spins += 1
         if spins > SPINS:
@@ -49,7 +49,7 @@ def restart(dma: RegisterAccess, timeout: float) -> None:
         DeviceError: if the reset does not end, or a channel stays halted, for `timeout` seconds.
     """
     dma.write(DmaRegister.CONTROL, DmaBit.RESET)
-    if not poll(lambda: not dma.read(DmaRegister.CONTROL) & DmaBit.RESET, timeout):
+    if not poll(lambda: not dma.read(DmaRegister.CONTROL) & DmaBit.RESET, Deadline(timeout)):
         control = dma.read(DmaRegister.CONTROL)
         raise DeviceError(
             f"the DMA stays in reset (its control register reads {control:#010x}) for {timeout} s: "
@@ -58,7 +58,7 @@ def restart(dma: RegisterAccess, timeout: float) -> None:
     for name, channel in (("send", DmaRegister.SEND), ("receive", DmaRegister.RECEIVE)):
         dma.write(channel + DmaRegister.CONTROL, DmaBit.RUN)
         register = channel + DmaRegister.STATUS
-        if not poll(lambda register=register: not dma.read(register) & DmaBit.HALTED, timeout):  # type: ignore[misc]
+        if not poll(lambda register=register: not dma.read(register) & DmaBit.HALTED, Deadline(timeout)):  # type: ignore[misc]
             status = dma.read(register)
             raise DeviceError(
                 f"the DMA's {name} channel stays halted (its status register reads {status:#010x}) for {timeout} s: "
@@ -66,14 +66,14 @@ def restart(dma: RegisterAccess, timeout: float) -> None:
             )
 
 
-def complete(dma: Any, channel: int, name: str, timeout: float) -> None:
+def complete(dma: Any, channel: int, name: str, deadline: Deadline) -> None:
     """Wait until a channel's transfer is complete, by polling its status register.
 
     Args:
         dma: the DMA's registers.
         channel: `DmaRegister.SEND` or `DmaRegister.RECEIVE`.
         name: what is transferred, for messages.
-        timeout: seconds to wait.
+        deadline: when the wait ends.
 
     Raises:
         DeviceError: if the DMA reports an error, or the transfer does not end in time.
@@ -85,30 +85,29 @@ def complete(dma: Any, channel: int, name: str, timeout: float) -> None:
         status = int(dma.read(channel + DmaRegister.STATUS))
         return bool(status & (DmaBit.IDLE | DmaBit.ERRORS))
 
-    if not poll(done, timeout):
-        raise _timeout_error(name, timeout)
+    if not poll(done, deadline):
+        raise _timeout_error(name, deadline)
     _raise_errors(status, name)
 
 
-async def complete_async(dma: Any, channel: int, name: str, timeout: float) -> None:
+async def complete_async(dma: Any, channel: int, name: str, deadline: Deadline) -> None:
     """Wait like `complete` while other asyncio tasks run; the channel's interrupt wakes the task if pynq has one.
 
     Args:
         dma: pynq's DMA driver, or an object with the same methods.
         channel: `DmaRegister.SEND` or `DmaRegister.RECEIVE`.
         name: what is transferred, for messages.
-        timeout: seconds to wait.
+        deadline: when the wait ends.
 
     Raises:
         DeviceError: if the DMA reports an error, or the transfer does not end in time.
     """
-    deadline = time.monotonic() + timeout
     driver = dma.recvchannel if channel == DmaRegister.RECEIVE else dma.sendchannel
     interrupt = getattr(driver, "_interrupt", None)
     while not (status := int(dma.read(channel + DmaRegister.STATUS))) & (DmaBit.IDLE | DmaBit.ERRORS):
-        left = deadline - time.monotonic()
+        left = deadline.left
         if left <= 0:
-            raise _timeout_error(name, timeout)
+            raise _timeout_error(name, deadline)
         if interrupt is None or not hasattr(interrupt, "event"):
             await asyncio.sleep(min(left, 20 * PAUSE))
             continue
@@ -128,9 +127,9 @@ def halt(dma: Any) -> None:
         dma.write(DmaRegister.CONTROL, DmaBit.RESET)
 
 
-def _timeout_error(name: str, timeout: float) -> DeviceError:
+def _timeout_error(name: str, deadline: Deadline) -> DeviceError:
     return DeviceError(
-        f"the {name} did not end within {timeout} s: try again, or allow a longer timeout; "
+        f"the {name} did not end within {deadline.seconds} s: try again, or allow a longer timeout; "
         "the device is reset with the next call"
     )
 

@@ -36,7 +36,7 @@ class Details(NamedTuple):
     compression: Any
 
 
-class Deadline(
+class CallDeadline(
     grpc.UnaryUnaryClientInterceptor,  # type: ignore[misc]
     grpc.StreamUnaryClientInterceptor,  # type: ignore[misc]
     grpc.UnaryStreamClientInterceptor,  # type: ignore[misc]
@@ -123,7 +123,7 @@ def connect(address: str, port: int = PYNQ_PORT, *, seconds: float = CALL_SECOND
         device = RemoteDevice(ip_addr=address, port=port, tag=f"remote-{address}-{port}")
         for name, service in device._stub.items():
             limit = max(seconds, FILE_SECONDS) if name == "device" else seconds
-            device._stub[name] = type(service)(grpc.intercept_channel(device.client.channel, Deadline(limit)))
+            device._stub[name] = type(service)(grpc.intercept_channel(device.client.channel, CallDeadline(limit)))
         device.get_arch()
     except (RuntimeError, OSError, grpc.RpcError) as error:
         raise DeviceError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ese_host.device import Platform, poll
+from ese_host.device import Deadline, Platform, poll
 from ese_host.errors import MismatchError
 from ese_host.image import Image, check_ids
 from ese_host.protocol import REGISTERS, START, TRAILER_WORDS, Operation, Words, load_packet, reset_packet
@@ -33,7 +33,7 @@ class Control:
         self._transfers.healthy = False
         self._platform.configure()
         self._platform.engine.write(REGISTERS["CTRL"][0], START)
-        poll(lambda: self.register("design_id") == design_id, timeout)
+        poll(lambda: self.register("design_id") == design_id, Deadline(timeout))
         check_ids("the engine on the device", self.register("design_id"), design_id)
         self._transfers.healthy = True
 

@@ -1,4 +1,4 @@
-"""DMA transfers: packets to a device and answers from it.
+"""DMA transfers: packets to a device and answers from it, each with a deadline.
 
 There are two buffers for each direction, so that one packet is filled while another is in flight.
 """
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ese_host.boards import processor
-from ese_host.device import Platform, complete, complete_async, halt
+from ese_host.device import Deadline, Platform, complete, complete_async, halt
 from ese_host.errors import CapacityError, DeviceError, EseError
 from ese_host.protocol import DmaRegister, Operation, Trailer, Words, read_trailer
 
@@ -157,8 +157,8 @@ class Transfers:
     def wait(self, transfer: Transfer) -> None:
         """Wait until a transfer has finished, but no longer than the timeout; errors are stored in the transfer."""
         try:
-            for channel, name, timeout in self._waits(transfer):
-                complete(self._platform.dma, channel, name, timeout)
+            for channel, name, deadline in self._deadlines(transfer):
+                complete(self._platform.dma, channel, name, deadline)
         except BaseException as error:
             if not self._fail(transfer, error):
                 raise
@@ -166,8 +166,8 @@ class Transfers:
     async def wait_async(self, transfer: Transfer) -> None:
         """Wait like `wait` while other tasks run; the DMA's interrupts wake the task if the device has them."""
         try:
-            for channel, name, timeout in self._waits(transfer):
-                await complete_async(self._platform.dma, channel, name, timeout)
+            for channel, name, deadline in self._deadlines(transfer):
+                await complete_async(self._platform.dma, channel, name, deadline)
         except BaseException as error:
             if not self._fail(transfer, error):
                 raise
@@ -185,14 +185,14 @@ class Transfers:
             self.forget()
         self._buffers.clear()
 
-    def _waits(self, transfer: Transfer) -> Iterator[tuple[int, str, float]]:
-        """Channel, name and timeout in seconds of each wait for a transfer; afterwards the answer is collected."""
+    def _deadlines(self, transfer: Transfer) -> Iterator[tuple[int, str, Deadline]]:
+        """Channel, name and deadline of each wait for a transfer; after the last one the answer is collected."""
         if transfer.finished:
             return
-        begun = time.monotonic()
-        yield DmaRegister.RECEIVE, "answer", self.timeout
+        deadline = Deadline(self.timeout)
+        yield DmaRegister.RECEIVE, "answer", deadline
         # The packet is usually complete by now. It gets the rest of the timeout, but at least 0.1 s.
-        yield DmaRegister.SEND, "packet", max(0.1, self.timeout - (time.monotonic() - begun))
+        yield DmaRegister.SEND, "packet", Deadline(max(0.1, deadline.left))
         self._collect(transfer)
 
     def _collect(self, transfer: Transfer) -> None:
