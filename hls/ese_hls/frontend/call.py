@@ -8,13 +8,15 @@ from typing import Any
 from ese_host.errors import UnsupportedError
 
 Node = dict[str, Any]
+"""A graph node as hls4ml's dictionary of attributes."""
 Extents = tuple["int | None", ...]
+"""A tensor's shape without the sample axis; None for an axis of varying length."""
 MAPPED = (
     "LSTM, QLSTM, QLSTMP, Dense, QDense, Bidirectional, TimeDistributed, activations and quantizers, "
     "BatchNormalization, Masking, merges along the last axis, Reshape, Flatten, RepeatVector, Dropout, and a softmax "
     "at the end"
 )
-"""The layers that the backend maps, as refusals list them."""
+"""The layers that the backend converts, as refusals list them."""
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,8 @@ class ParseForEse:
 def parse(model: Any) -> Parsed:
     """Read a Keras 2 model: nodes, names of input and output nodes, shapes of outputs.
 
-    The nodes have the order in which hls4ml reads a Keras 3 model: always the first layer whose inputs are there.
+    As in hls4ml's reading of a Keras 3 model, the next call to be read is always the first one, in the order of the
+    model's layers, whose inputs have been computed.
 
     Raises:
         UnsupportedError: if this backend does not read one of the layers, or the model has not been built.
@@ -63,7 +64,7 @@ def parse(model: Any) -> Parsed:
             f"model {model.name!r} has no graph of layers; Sequential and functional models that begin with an Input "
             "are allowed: begin the model with keras.Input"
         )
-    first = [tensor._keras_history.layer for tensor in model.inputs]  # a Sequential model does not list its own
+    first = [tensor._keras_history.layer for tensor in model.inputs]  # not in the layers of a Sequential model
     layers = first + [layer for layer in model.layers if layer not in first]
     waiting = [call for layer in layers for call in _calls(layer, inside)]
     unique, computed, nodes = UniqueName(), set[str](), list[Node]()
@@ -82,7 +83,7 @@ def parse(model: Any) -> Parsed:
 
 
 def _calls(layer: Any, inside: set[int]) -> list[Call]:
-    """The calls of a layer whose Keras nodes have their ids in `inside`, the ids of a model's nodes."""
+    """The calls of a layer within one model; `inside` has the `id()` of each Keras node of that model."""
     from tensorflow import nest
 
     calls = []

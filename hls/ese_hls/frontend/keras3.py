@@ -79,7 +79,7 @@ def _tensors(tensors: Sequence[Any]) -> tuple[CallTensor, ...]:
 
 
 def _masks(layer: Any) -> list[tuple[str, list[Any]]]:
-    """The name of the first output of each call of a layer, and the call's masks that no layer has computed."""
+    """For each call of a layer: the name of its first output, and the masks (one or none) that no layer computes."""
     from keras import Layer
 
     calls = []
@@ -95,8 +95,9 @@ def _forget_masks() -> None:
 
     Keras computes a mask behind a Masking layer with operations that are not layers, and passes it to each following
     layer as one more tensor. hls4ml looks for a layer that provides this tensor, finds none, and stops ("Circular
-    dependency detected"). The list of the tensors that each layer needs is a local variable of the function that calls
-    the handlers; it calls those of the inputs first.
+    dependency detected"). The list of the tensors that each layer needs is a local variable of hls4ml's function that
+    calls the handlers, so this function looks it up in the call stack. It is in time if the handlers of the inputs call
+    it, because hls4ml calls these first.
     """
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and frame.f_code.co_name != "parse_keras_v3_model":

@@ -96,7 +96,7 @@ def normalization(call: Call) -> tuple[Node, ...]:
 
 
 def merge(operation: str) -> Any:
-    """A reader of layers that combine several tensors by `operation`."""
+    """A reader of layers that combine several tensors by an operation of `ese_hls.lower.host_steps.OPERATIONS`."""
 
     def read(call: Call) -> tuple[Node, ...]:
         return (call.node("HostStep", operation=operation, axis=getattr(call.layer, "axis", None)),)

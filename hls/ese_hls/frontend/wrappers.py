@@ -44,13 +44,13 @@ def nested(call: Call) -> tuple[Node, ...]:
             "is a subclassed model, which defines call() itself; Sequential and functional models are allowed: build "
             "it as one of them"
         )
-    names: dict[str, CallTensor] = dict(zip((t.name for t in model.inputs), call.inputs, strict=True))
-    names |= dict(zip((t.name for t in model.outputs), call.outputs, strict=True))
+    outer: dict[str, CallTensor] = dict(zip((t.name for t in model.inputs), call.inputs, strict=True))
+    outer |= dict(zip((t.name for t in model.outputs), call.outputs, strict=True))
 
     def outer_tensor(tensor: Any) -> CallTensor:
         """A tensor of the inner model under its name in the outer model."""
         inner = CallTensor(f"{call.outputs[0].name}_{tensor.name}", tuple(tensor.shape[1:]))
-        return names.get(tensor.name, inner)
+        return outer.get(tensor.name, inner)
 
     nodes: list[Node] = []
     for depth in sorted(model._nodes_by_depth, reverse=True):

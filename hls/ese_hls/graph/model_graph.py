@@ -32,6 +32,7 @@ class EseGraph(ModelGraph):  # type: ignore[misc]
         Raises:
             FormatError: if an input is missing, has another shape, or is not finite.
             MissingError: if g++ is not installed.
+            ToolError: if g++ fails.
             DeviceError: if a value of the engine is not the ReLU of the golden model's sum.
         """
         if self._top_function_lib is None:

@@ -9,7 +9,9 @@ from hls4ml.model.layers import Layer, register_layer
 class SparseNode(Layer):  # type: ignore[misc]
     """A layer that the engine runs.
 
-    The node has the hls4ml attributes `tensors` (a `LayerTensors`), `output` (`Fixed` or None) and `relu` (bool).
+    Among its hls4ml attributes are `tensors` (`LayerTensors`), which the reader of the Keras layer sets, and those that
+    passes set if they absorb a layer into this one: `output` (`Fixed`, the format of the outputs), `relu` (bool) and
+    `normalized` (factor and offset of a normalization). An attribute that no pass has set reads as None.
     """
 
     _expected_attributes = [Attribute("n_in"), Attribute("n_out")]  # noqa: RUF012 - hls4ml's own convention
@@ -42,12 +44,12 @@ class HostStep(Layer):  # type: ignore[misc]
 
 
 def add_output(node: Layer) -> None:
-    """Add the output variable in the Keras shape; hls4ml needs numbers there, so an axis that varies counts as 1."""
+    """Add the output variable in the Keras shape; an axis of varying length counts as 1, since hls4ml needs numbers."""
     node.add_output_variable([1 if extent is None else extent for extent in node.get_attr("extents")])
 
 
 def maker(node: Layer) -> Layer:
-    """The node that computes the output of `node`: the Dense layer of a ReLU that it has absorbed, or `node` itself."""
+    """The node that computes the output of `node`: the Dense node before it if it is an absorbed ReLU, else itself."""
     return node.get_input_node() if node.get_attr("absorbed") else node
 
 
