@@ -52,13 +52,14 @@ class ActivationForm:
 
 @dataclass(frozen=True)
 class QuantizerMeaning:
-    """How to read the quantizers of one QKeras class; a reader is None if they are not allowed for its purpose.
+    """How to read the quantizers of one QKeras class. A reader is None if the class does not serve its purpose.
 
     Attributes:
-        step_size: reads the step sizes from a weight quantizer; derives them from the values if the class is unknown.
-        form: reads the format from a quantizer that only rounds and saturates, and may set negative values to zero.
-        activation: reads the function from a quantizer that computes a function before it rounds.
-        threshold: whether, as an activation, the quantizer gives the sign of values beyond a threshold, else zero.
+        step_size: gives the step sizes of weights that the quantizer has rounded; by default from their values only.
+        form: gives the format of a quantizer that only rounds and saturates, and may set negative values to zero.
+        activation: gives the function of a quantizer that computes a function before it rounds.
+        threshold: whether the quantizer, as an activation, gives the sign of values beyond a threshold and zero for the
+            others.
     """
 
     step_size: StepSize | None = step_sizes.of_values
@@ -209,19 +210,19 @@ def activation_of(function: Any, where: str) -> tuple[Activation, str]:
     Raises:
         UnsupportedError: if the function is neither a tanh nor a sigmoid.
     """
-    shape = _shape(function, where)
-    if shape.line is None:
-        return Activation(shape.kind, shape.out), ""
-    slope, offset = (int(SLOPE.from_float(value)) for value in shape.line)
+    form = _activation_form(function, where)
+    if form.line is None:
+        return Activation(form.kind, form.out), ""
+    slope, offset = (int(SLOPE.from_float(value)) for value in form.line)
     error = max(
-        abs(float(SLOPE.to_float(code)) - value) for code, value in zip((slope, offset), shape.line, strict=True)
+        abs(float(SLOPE.to_float(code)) - value) for code, value in zip((slope, offset), form.line, strict=True)
     )
-    constants = f"slope {shape.line[0]:.6g} and offset {shape.line[1]:.6g}"
-    note = f"{where}: {constants} are rounded to 15 bits, by at most {error:.2g}"
-    return Activation(shape.kind, shape.out, slope, offset), note if error else ""
+    constants = f"slope {form.line[0]:.6g} and offset {form.line[1]:.6g}"
+    note = f"{where}: {constants} are rounded to {SLOPE.frac} fractional bits, by at most {error:.2g}"
+    return Activation(form.kind, form.out, slope, offset), note if error else ""
 
 
-def _shape(function: Any, where: str) -> ActivationForm:
+def _activation_form(function: Any, where: str) -> ActivationForm:
     """The function that an activation computes, by the name of the function or of the quantizer's class."""
     name = name_of(function)
     reader = FUNCTIONS.get(name) or QUANTIZERS.get(name, QuantizerMeaning()).activation
@@ -251,9 +252,9 @@ def _hard_sigmoid(function: Any, _where: str) -> ActivationForm:
     return ActivationForm("hard_sigmoid", SIGMOID_OUT, (0.5 if of_qkeras else _keras_slope(), 0.5))
 
 
-def _always(shape: ActivationForm) -> Callable[[Any, str], ActivationForm]:
-    """A reader of functions that all have the same form."""
-    return lambda _function, _where: shape
+def _always(form: ActivationForm) -> Callable[[Any, str], ActivationForm]:
+    """A reader that gives the same form for every function."""
+    return lambda _function, _where: form
 
 
 def _keras_slope() -> float:
@@ -306,7 +307,9 @@ QUANTIZERS: dict[str, QuantizerMeaning] = {
     "bernoulli": QuantizerMeaning(step_size=None),
     "quantized_hswish": QuantizerMeaning(step_size=None),
 }
-"""How to read QKeras's quantizers, by the name of their class; of other classes only the values are used."""
+"""How to read QKeras's quantizers, by the name of their class.
+
+Quantizers of other classes are allowed only for weights, which are read from the values that they return."""
 FUNCTIONS: dict[str, Callable[[Any, str], ActivationForm]] = {
     "tanh": _always(ActivationForm("tanh", TANH_OUT)),
     "sigmoid": _always(ActivationForm("sigmoid", SIGMOID_OUT)),

@@ -15,7 +15,8 @@ class TensorReport:
         layer: the layer's name.
         tensor: name of the tensor within the layer, such as kernel, recurrent_kernel or bias.
         quantizer: the quantizer or precision as text; "none" if there is neither.
-        kind: the narrowest weight kind that holds this tensor (ternary, int4, ... codebook4); fixed16 for a bias.
+        kind: weight kind of this tensor before all matrices get one kind (ternary, int4, ... codebook4); fixed16 for a
+            bias and for the constants of a normalization.
         shape: the tensor's shape in Keras.
         kept: elements that are not zero after quantization.
         deviation: largest absolute difference between the quantized values of Keras and those of the engine.

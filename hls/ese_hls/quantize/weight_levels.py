@@ -24,7 +24,7 @@ LEVEL = WIDEST.high
 
 
 def levels_of(tensor: WeightTensor, values: Doubles) -> tuple[Codes, Doubles]:
-    """Levels and step sizes of a quantizer that has just been called.
+    """Levels and step sizes of weights that their quantizer has just rounded.
 
     If the step size varies along an output's weights (scale_axis=0, elements_per_scale, powers of two), the levels are
     multiples of the smallest one; if these need more than 16 bits, the values are rounded to 16 bits instead.

@@ -26,14 +26,16 @@ TOLERANCE = 0.01
 
 
 def matrix_of(tensor: WeightTensor, max_frac: int) -> tuple[Matrix, TensorReport]:
-    """The engine's (outputs, inputs) matrix of a kernel, of the narrowest weight kind, and a report for the summary.
+    """The engine's (outputs, inputs) matrix of a kernel, and a report for the summary.
+
+    The matrix has the weight kind of a quantizer that gives its codes itself, otherwise the narrowest one.
 
     Args:
         tensor: the (inputs, outputs) kernel.
         max_frac: largest number of fractional bits of its scales, so that sums stay exact.
 
     Raises:
-        UnsupportedError: if there is neither a quantizer nor a precision, or if the engine does not hold the values.
+        UnsupportedError: if there is neither a quantizer nor a precision, or if the engine cannot hold the values.
         MismatchError: if the codes do not stand for the values that the quantizer computes.
     """
     values = values_of(tensor)
@@ -82,7 +84,10 @@ def evaluate(quantizer: Any, values: Floats) -> Doubles:
 
 
 def _deviation(tensor: WeightTensor, values: Doubles, exact: Doubles) -> float:
-    """The largest difference, disregarding the last-bit errors of a quantizer's straight-through form."""
+    """The largest difference of `exact`, the engine's values, from Keras's `values`.
+
+    Errors in the last bit of a quantizer's straight-through form x + (q - x) do not count.
+    """
     noise = 0.0 if tensor.quantizer is None else ROUNDING * np.maximum(np.abs(tensor.values), np.abs(values))
     difference = np.abs(exact - values)
     return float(np.where(difference <= noise, 0, difference).max())
@@ -140,9 +145,9 @@ def _rounded(tensor: WeightTensor, values: Doubles) -> tuple[Codes, Doubles]:
 
 
 def bias_of(tensor: WeightTensor | None, outputs: int) -> tuple[Codes, int, TensorReport | None]:
-    """(outputs,) codes of a bias, their fractional bits, and a report; without bias, zeros and None.
+    """(outputs,) 16-bit codes of a bias, their fractional bits, and a report; if `tensor` is None, zeros, 0 and None.
 
-    A bias without quantizer and precision is rounded to 16 bits, as many fractional as the largest value allows.
+    There are as many fractional bits as the largest value leaves room for, but no more than the values need.
     """
     if tensor is None:
         return np.zeros(outputs, dtype=np.int64), 0, None

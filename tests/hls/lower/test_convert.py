@@ -135,7 +135,7 @@ def test_gate_activations(function: Any, expected: Activation) -> None:
     behind = QActivation(bits(16, 0), name="h")
     conversion = convert(chain(lstm(recurrent_activation=function), behind, dense())).ese_conversion
     assert conversion.network.layers[0].gate == expected
-    assert any("rounded to 15 bits" in note for note in conversion.summary.notes) == (expected.slope == 5461)
+    assert any("rounded to 15 fractional bits" in note for note in conversion.summary.notes) == (expected.slope == 5461)
 
 
 ALPHAS = {
