@@ -157,7 +157,7 @@ class ESEBackend(Backend):  # type: ignore[misc]
         return str(library)
 
     def predict(self, model: Any, x: Any) -> Any:
-        """Run float inputs on the compiled engine, and on the host the steps that belong to it.
+        """Run float inputs through the program: its chains on the compiled engine, its host operations on the host.
 
         Args:
             model: a `ModelGraph` of this backend.

@@ -37,7 +37,7 @@ def emit(model_path: Path, out: Path, options: ConversionOptions | None = None) 
 
     Args:
         model_path: path of the .keras file.
-        out: folder of the project.
+        out: folder of the project; an earlier project there is replaced.
         options: options of the conversion; the defaults of `ConversionOptions` if None.
 
     Returns:

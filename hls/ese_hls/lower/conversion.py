@@ -53,17 +53,17 @@ class Conversion:
 
     @property
     def network(self) -> Network:
-        """The network of a program that is a single chain.
+        """The network of a program that is a single forward chain, with a softmax or nothing behind it.
 
         Raises:
-            UnsupportedError: if the program has more chains, or host operations.
+            UnsupportedError: if the program is more than that.
         """
         network = self.program.lone
         if network is None:
             raise UnsupportedError(
                 f"the model became a program of {len(self.program.chains)} chains and "
-                f"{len(self.program.steps) - len(self.program.chains)} host operations; only a single chain without "
-                "host operations has one network: use the attribute `program` instead"
+                f"{len(self.program.steps) - len(self.program.chains)} host operations; only a single forward "
+                "chain with a softmax or nothing behind it has a network: use the attribute `program` instead"
             )
         return network
 

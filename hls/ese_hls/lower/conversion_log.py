@@ -45,6 +45,10 @@ class ConversionLog:
             node: the graph node of the layer.
             tensor: the (inputs, outputs) kernel.
             source: format of the layer's inputs.
+
+        Raises:
+            UnsupportedError: if the engine cannot hold the weights.
+            MismatchError: if the codes of a quantizer do not stand for the values that it computes.
         """
         tensor = with_precision(node, tensor)
         matrix, report = matrix_of(tensor, SUM_FRAC - source.frac)
@@ -76,7 +80,7 @@ class ConversionLog:
         return codes, frac
 
     def _rounded(self, tensor: WeightTensor, report: TensorReport, default: str) -> None:
-        """Note that an array without quantizer was rounded, and the largest error of the rounding."""
+        """Note that an array without quantizer was rounded to its precision, or else to `default`, and by how much."""
         if tensor.quantizer is None and (report.deviation or tensor.precision):
             form = tensor.described if tensor.precision else default
             self.notes.append(

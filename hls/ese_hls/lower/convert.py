@@ -51,7 +51,7 @@ def convert(nodes: list[Any], inputs: list[str], outputs: list[str], options: Co
         elif isinstance(node, HostStep):
             OPERATIONS[node.get_attr("operation")](partition, node)
         elif not set(node.outputs) & set(outputs) or node.get_output_nodes() or head_of(node) == "none":
-            activation(partition, node)
+            activation(partition, node)  # any other activation is the head of an output: `_end` converts it
     makers = _makers(nodes, outputs)
     ends = [_end(partition, node) for node in makers]
     kind, why = common_kind(log.weights, options.weights)

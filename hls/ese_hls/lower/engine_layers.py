@@ -25,6 +25,7 @@ def lstm(node: Any, source: Fixed, log: ConversionLog) -> Lstm:
 
     Raises:
         UnsupportedError: if the engine cannot run the layer; the message says what to change.
+        MismatchError: if the codes of a quantizer do not stand for the values that it computes.
     """
     tensors: LayerTensors = node.get_attr("tensors")
     name = node.name
@@ -92,7 +93,7 @@ def _state(node: Any, tensors: LayerTensors, log: ConversionLog) -> Fixed:
 def _peepholes(
     node: Any, tensor: WeightTensor | None, bias: Codes, bias_frac: int, log: ConversionLog
 ) -> tuple[Codes | None, Codes, int]:
-    """(3, units) codes of the peepholes (None without), bias codes, and the fractional bits that both share."""
+    """(3, units) codes of the peepholes (or None), the codes of the bias, and the fractional bits that both share."""
     if tensor is None:
         return None, bias, bias_frac
     codes, frac = log.bias(node, replace(tensor, values=tensor.values.reshape(-1)), tensor.values.size)
@@ -121,6 +122,7 @@ def dense(node: Any, source: Fixed, log: ConversionLog) -> Dense:
 
     Raises:
         UnsupportedError: if the engine cannot hold the weights; the message says what to change.
+        MismatchError: if the codes of a quantizer do not stand for the values that it computes.
     """
     tensors: LayerTensors = node.get_attr("tensors")
     kernel = log.matrix(node, tensors.kernel, source)

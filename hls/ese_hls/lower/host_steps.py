@@ -227,7 +227,7 @@ def mask(partition: Partition, node: Any) -> None:
         raise refuse(
             node,
             f"has mask_value={value}; only values of its input's format ({allowed}) are "
-            "allowed, since no frame could equal another one: choose such a value, e.g. 0.0",
+            "allowed, since a frame can equal no other value: choose such a value, e.g. 0.0",
         )
     target, code = node.outputs[0], int(form.from_float(value))
     partition.append(node, Mask(source, target, code))

@@ -13,10 +13,10 @@ from ese_host.ir.program import Program
 
 @dataclass(frozen=True, eq=False)
 class EngineMapping:
-    """A program's place in an engine.
+    """The design for a program, and the contents of its memories.
 
     Attributes:
-        design: the engine's parameters.
+        design: the parameters of the engine.
         packed: the filled memories of each chain.
     """
 

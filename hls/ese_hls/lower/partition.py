@@ -24,7 +24,7 @@ from ese_host.ir.program import Chain, Fill, Output, Port, Program, ProgramStep,
 EXACT_BITS = 48
 """Bits that the exact sum of a Dense layer counts as; no format has more."""
 Convert = Callable[[Any, Fixed], Layer]
-"""Converts a graph node, for inputs of a format, to a layer of integers."""
+"""Converts a graph node, given the format of its inputs, to a layer of integers."""
 
 
 @dataclass(frozen=True)

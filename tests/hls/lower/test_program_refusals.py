@@ -124,7 +124,7 @@ REFUSALS: dict[str, tuple[Callable[[], Any], str]] = {
     "mask value": (
         after(kl.Masking(-0.3, name="mask"), recurrent("l"), dense()),
         "layer 'mask' (Masking) has mask_value=-0.3; only values of its input's format (fixed<8,3>) are allowed, since "
-        "no frame could equal another one: choose such a value, e.g. 0.0",
+        "a frame can equal no other value: choose such a value, e.g. 0.0",
     ),
     "mask through a Dense layer": (
         after(kl.Masking(0.0, name="mask"), dense(4, activation=quantized_bits(8, 2, alpha=1)), recurrent("l")),

@@ -30,7 +30,10 @@ def _format(node: Any) -> Format | None:
 
 
 def _fold(model: Any, node: Any, into: Any, how: str = "folded into") -> bool:
-    """Remove a node whose work the node `into` does from now on, and note that for the summary of the conversion."""
+    """Remove a node whose work the node `into` does from now on.
+
+    `how` is the text between the two names in the summary. Returns True: a pass says so that it changed the graph.
+    """
     into.set_attr("folded", [*(into.get_attr("folded") or []), (node.name, node.get_attr("keras_class"), how)])
     model.remove_node(node)
     return True
@@ -41,7 +44,7 @@ def _is_projected(node: Any) -> bool:
 
 
 class RemoveIdentity(OptimizerPass):  # type: ignore[misc]
-    """Removes dropout and linear activations, which do nothing at inference, and softmax with `skip: True`."""
+    """Removes dropout and linear activations, which do nothing at inference, and softmax if its `skip` is set."""
 
     def match(self, node: Any) -> bool:
         """Match an activation that computes nothing, unless both its input and its output are outputs of the model."""

@@ -15,7 +15,8 @@ from ese_host.errors import UnsupportedError
 THRESHOLDS = {"DeltaInput": "delta_input", "DeltaState": "delta_state"}
 """Keys of an LSTM layer's configuration, and the node attributes that hold them.
 
-A threshold is the change beyond which an input or a fed-back output takes part in a step (a delta network)."""
+In a delta network, an input or a fed-back output takes part in a step only if it has changed by more than its
+threshold."""
 OWN_VECTORS = {"InputData": "input_data_tb", "OutputPredictions": "output_data_tb"}
 """Keys of hls4ml's configuration for test vectors of the user, and the arguments that set them."""
 
@@ -59,6 +60,7 @@ class ToProgram(ModelOptimizerPass):  # type: ignore[misc]
         Raises:
             UnsupportedError: if the configuration is not allowed, or `ese_hls.lower.convert.convert` refuses the graph.
             CapacityError: if no engine holds the model.
+            MismatchError: if the codes of a quantizer do not stand for the values that it computes.
         """
         from ese_hls.lower.convert import convert  # not at the top: it imports hls4ml, which loads this module
 
@@ -97,6 +99,6 @@ def _set_threshold(model: Any, name: str, key: str, attribute: str, value: Any) 
     if not isinstance(node, SparseLSTM) or not number:
         raise UnsupportedError(
             f"hls_config['LayerName'][{name!r}][{key!r}] is {value!r}; an LSTM layer may have a threshold of zero or "
-            "more, in units of the values themselves: correct or remove it"
+            "more, in the scale of the layer's float values: correct or remove it"
         )
     node.set_attr(attribute, float(value))
