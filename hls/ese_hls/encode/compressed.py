@@ -22,7 +22,7 @@ def code_lengths(symbols: Codes, count: int) -> Codes:
     """Lengths of the Huffman codes of a stream.
 
     No code is longer than `LIMIT` bits: the frequencies are halved until the longest code fits. This is rarely needed,
-    because codes are that long only if the frequencies fall like Fibonacci numbers, and it hardly lengthens the stream.
+    because codes are that long only if the frequencies grow like Fibonacci numbers, and it hardly lengthens the stream.
 
     Args:
         symbols: (n,) the symbols of the stream, each from 0 to `count` - 1.

@@ -45,6 +45,8 @@ from ese_host.ir import (
 class FilledMemories:
     """The contents of all memories of the engine for one network.
 
+    An item is what an element-wise unit computes at once: a cell of an LSTM with its four gate rows, or another row.
+
     Attributes:
         schedule: the phases, with their base addresses in all memories.
         needs: the memory depths and the accumulator width that a design must have.
@@ -52,7 +54,8 @@ class FilledMemories:
         counts: (phases, pes) number of entries of each PE in each phase.
         starts: for each phase (pes, columns + 1) the number of the entry with which each column begins, and the total
             number of entries; empty in stream mode.
-        scales: (params, 4, banks) scales of each item. A cell has four columns, another row uses only the first.
+        scales: (params, 4, banks) scales of each item. A cell has a column for each gate, another row uses only the
+            first column.
         biases: (params, 4) biases of each item, in the same columns.
         peepholes: (cells, 3) peephole weights of each cell.
         choices: how the matrix of each phase is stored, and why.
@@ -212,7 +215,7 @@ def fill(
 
 
 def _parameters(item: MatrixPhase, layer: Layer, planned: Schedule, banks: int) -> tuple[Codes, Codes]:
-    """(items, 4, banks) scales and (items, 4) biases; a row that belongs to no cell uses the first of four columns."""
+    """(items, 4, banks) scales and (items, 4) biases; items that are not cells use only the first of four columns."""
     phase = item.phase
     columns = 4 if phase.has("lstm") else 1
     scale = np.zeros((phase.items, 4, banks), dtype=np.int64)

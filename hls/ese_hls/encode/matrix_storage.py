@@ -16,7 +16,7 @@ from ese_host.ir import PARTS, Codes, Matrix
 Storage = Literal["auto", "sparse", "full"]
 
 MARGIN = Fraction(1, 16)
-"""Largest share of its cycles that a matrix may take longer if it then needs half of the memory or less."""
+"""Largest share of its cycles that a matrix may take longer if that saves entry memory."""
 
 
 @dataclass(frozen=True)
@@ -187,10 +187,11 @@ def is_full_cheaper(
 ) -> tuple[bool, str]:
     """Decide whether a matrix is stored full: by the cycles first, then by the memory.
 
-    A zero costs a cycle in a full matrix and none in a sparse one. So a matrix is stored sparse if that takes fewer
-    cycles, except for up to `MARGIN`. The reason for the margin: with 5 gap bits full storage takes half of the memory
-    or less (as much for 12-bit codes, which therefore stay sparse), and entry memory is what limits the number of PEs
-    most (docs/estimate.md). The memory saved allows more PEs than the lost cycles are worth.
+    A zero costs a cycle in a full matrix and none in a sparse one, where padding costs cycles instead. A matrix is
+    stored in the way that takes fewer cycles, but full if that takes at most `MARGIN` more cycles and less memory. The
+    reason for the margin: entry memory is what limits the number of PEs most (docs/estimate.md), and the memory saved
+    allows more PEs than the lost cycles are worth. With 5 gap bits and as many entries, full storage takes half of the
+    memory or less, except for 12-bit codes, for which it takes as much.
 
     Args:
         sparse: cost of storing the matrix sparse.
@@ -203,11 +204,11 @@ def is_full_cheaper(
     """
     if not available and storage == "auto":
         cheaper, why = is_full_cheaper(sparse, full, storage)
-        return False, "the design has no full phases; they pay where they save cycles or block RAM" if cheaper else why
+        return False, "the design has no full phases; it gets them if they save cycles or block RAM" if cheaper else why
     if storage != "auto":
         return storage == "full", "as the option Storage says"
     if full.cycles > MAX_ENTRIES:
-        return False, f"{MAX_ENTRIES:,} entries are counted"
+        return False, f"full, it would have {full.cycles:,} entries per PE; at most {MAX_ENTRIES:,} are allowed"
     if full.cycles < sparse.cycles:
         return True, "fewer cycles"
     if full.cycles > sparse.cycles * (1 + MARGIN):

@@ -114,7 +114,12 @@ def test_a_full_matrix_is_read_back_from_its_words(
         (StorageCost(160, 900), StorageCost(171, 300), "auto", (False, "fewer cycles")),
         (StorageCost(120, 900), StorageCost(100, 900), "auto", (True, "fewer cycles")),
         (StorageCost(100, 900), StorageCost(100, 900), "auto", (False, "no more memory")),
-        (StorageCost(70000, 900), StorageCost(65536, 300), "auto", (False, "65,535 entries are counted")),
+        (
+            StorageCost(70000, 900),
+            StorageCost(65536, 300),
+            "auto",
+            (False, "full, it would have 65,536 entries per PE; at most 65,535 are allowed"),
+        ),
         (StorageCost(100, 900), StorageCost(100, 300), "sparse", (False, "as the option Storage says")),
         (StorageCost(100, 900), StorageCost(1000, 900), "full", (True, "as the option Storage says")),
     ],
@@ -124,7 +129,7 @@ def test_cycles_decide_then_memory(
 ) -> None:
     assert matrix_storage.is_full_cheaper(sparse, full, how) == expected
     if how == "auto" and expected[0]:
-        reason = "the design has no full phases; they pay where they save cycles or block RAM"
+        reason = "the design has no full phases; it gets them if they save cycles or block RAM"
         assert matrix_storage.is_full_cheaper(sparse, full, how, available=False) == (False, reason)
 
 
@@ -164,7 +169,7 @@ def test_a_design_chosen_for_dense_layers_has_full_phases_and_says_why() -> None
     small = fit_design.choose_design(wide(16), pes=16)
     assert not small.full_phases
     assert encoder.prepare(wide(16), small).choices[0].why == (
-        "the design has no full phases; they pay where they save cycles or block RAM"
+        "the design has no full phases; it gets them if they save cycles or block RAM"
     )
 
 
