@@ -44,7 +44,7 @@ def period(log: str) -> float | None:
 
 
 def dsps(log: str) -> int | None:
-    """DSPs of all functions, or None if the log has none. Of several estimates of a function the last one counts."""
+    """DSPs of all functions, or None if the log has no estimate. The last estimate of each function counts."""
     dsps_of: dict[str, int] = {}
     function = ""
     for line in log.splitlines():
@@ -56,15 +56,15 @@ def dsps(log: str) -> int | None:
 
 
 def registers(log: str) -> int | None:
-    """Flip-flops of all functions, or None if the log has none."""
+    """Flip-flops of all functions, or None if the log does not count any."""
     registers_of = dict(_REGISTERS.findall(log))
     return sum(int(count) for count in registers_of.values()) if registers_of else None
 
 
 def bram18(log: str) -> int | None:
-    """The least number of RAMB18 for all memories, none of which is shared, or None if the log has no memory.
+    """The least number of RAMB18 that hold all memories, each in RAMB18 of its own, or None if the log has no memory.
 
-    The smallest memories are left out, because Bambu keeps them in LUTs.
+    Memories of at most 64 bytes are left out, because Bambu keeps them in LUTs.
     """
     sizes = {identifier: int(size) for _, identifier, size in _MEMORY.findall(log)}
     return sum(-(-size // RAMB18_BYTES) for size in sizes.values() if size > RAMB18_BYTES // 32) if sizes else None

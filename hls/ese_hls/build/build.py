@@ -33,8 +33,8 @@ def build_emulated(project_path: Path, out: Path) -> Manifest:
     Raises:
         MissingError: if the project does not exist or g++ is not installed.
         ToolError: if g++ fails.
-        FormatError: if the project is not sound.
-        MismatchError: if the project is not sound, or `out` exists and is not a design folder.
+        FormatError: if a file of the project is not sound.
+        MismatchError: if an image of the project is for another design, or `out` exists and is not a design folder.
     """
     compiler = find_compiler()
     project = Project.open(project_path)
@@ -61,9 +61,9 @@ def build_bitstream(project_path: Path, out: Path, *, timeout: float = vitis.TIM
         MissingError: if the project does not exist or a tool is not installed.
         UnsupportedError: if only Vivado HLS is installed.
         ToolError: if a tool fails, or the timing is not met.
-        FormatError: if the project is not sound, or a report cannot be read.
-        MismatchError: if the project is not sound, the .hwh of Vivado has another block design, or `out` exists and is
-            not a design folder.
+        FormatError: if a file of the project is not sound, or a report cannot be read.
+        MismatchError: if an image of the project is for another design, the .hwh of Vivado has another block design, or
+            `out` exists and is not a design folder.
     """
     vivado_path = vivado.find_vivado()
     check_target(out, manifest.NAME)

@@ -69,8 +69,8 @@ def pack_folder(folder: Path, out: Path) -> dict[str, int]:
         The size of the image in bytes, "plain" and "stored".
 
     Raises:
-        FormatError: if the folder is not sound.
-        MismatchError: if the folder is not sound, or `out` exists and is not a design folder.
+        FormatError: if a file of the folder is not sound.
+        MismatchError: if a file differs from its digest in the manifest, or `out` exists and is not a design folder.
         MissingError: if a file of the folder is missing.
     """
     opened = Folder.open(folder)

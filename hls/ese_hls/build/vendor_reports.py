@@ -129,7 +129,7 @@ class BuildReport:
     """All reports of one build; the report of a step that was not run is None.
 
     Attributes:
-        csim: whether C simulation was run, and so has passed, as the build fails otherwise.
+        csim: whether C simulation was run; it has passed then, because the build fails otherwise.
         synthesis: C synthesis, with estimated resources and timing.
         simulation: co-simulation of the RTL.
         vivado_synthesis: Vivado's synthesis of the engine without the block design.

@@ -49,7 +49,7 @@ def predict(
 def run(
     library: ctypes.CDLL, images: Sequence[Words], conversion: Conversion, x: Inputs, trace: bool = False
 ) -> ProgramResult:
-    """Run a converted model, its chains on the engine and its other steps on the host.
+    """Run a converted model, its chains on the engine and its host operations on the host.
 
     Args:
         library: the compiled engine.
@@ -75,7 +75,7 @@ def values_of(finished: ProgramRun, conversion: Conversion) -> list[npt.NDArray[
 
 
 def shaped(values: npt.NDArray[np.float64], extents: Extents) -> npt.NDArray[np.float32]:
-    """Values (samples, steps, width) in a Keras shape, given without the sample axis and None for the steps."""
+    """Values (samples, steps, width) in the Keras shape (samples, *extents); None in `extents` means `steps`."""
     shape = [values.shape[1] if extent is None else extent for extent in extents]
     return values.reshape(len(values), *shape).astype(np.float32)
 
@@ -98,7 +98,7 @@ def codes_of(conversion: Conversion, x: Inputs) -> dict[str, Codes]:
 
 
 def _framed(x: Floats, port: Port) -> Floats:
-    """An input as (samples, steps, features); like hls4ml, flat or longer shapes with as many values are taken too."""
+    """An input as (samples, steps, features); as in hls4ml, other shapes with as many values per sample are allowed."""
     steps = 1 if port.kind == "vector" else port.steps
     if are_frames(x, 3, port.width, kinds=None) and x.shape[1] == (steps or x.shape[1]):
         return x

@@ -145,8 +145,9 @@ def _chain_layers(
 ) -> dict[str, Values]:
     """Values of the layers of a chain and of those that they absorbed.
 
-    `computed` names all layers that engine or host compute, which are absorbed by none. Keras leaves the outputs of a
-    backward layer in the engine's order, while the layers behind it in the chain have the order of the input.
+    `computed` names all layers that engine or host compute, and that are therefore not absorbed. A backward chain runs
+    from the last step to the first; Keras keeps this order for the outputs of its first layer, the backward one, but
+    has the outputs of the layers behind it in the order of the input.
     """
     values: dict[str, Values] = {}
     stages = {item.stage.layer: item for item in traces}  # the later of an LSTM's two stages is its projection
@@ -175,9 +176,9 @@ def _before_relu(layer: Dense, source: Codes, after: Codes, frac: int) -> Codes:
     Raises:
         DeviceError: if `after` is not the ReLU of the sums.
     """
-    sums, bits = golden.weighted_sum(layer.kernel, source.reshape(-1, source.shape[-1]), layer.source)
-    total, bits = golden.add_exactly((sums, bits), (layer.bias, layer.bias_frac))
-    before = scaled(total, bits, frac, layer.name).reshape(after.shape)
+    sums, sums_frac = golden.weighted_sum(layer.kernel, source.reshape(-1, source.shape[-1]), layer.source)
+    total, total_frac = golden.add_exactly((sums, sums_frac), (layer.bias, layer.bias_frac))
+    before = scaled(total, total_frac, frac, layer.name).reshape(after.shape)
     if not np.array_equal(np.maximum(before, 0), after):
         raise DeviceError(
             f"layer {layer.name!r}: the engine's sums are not the ReLU of the golden model's; compile the project again"
@@ -196,10 +197,10 @@ def _with_absorbed(name: str, layers: Sequence[KerasLayer], computed: set[str]) 
 
 
 def _absorbed_values(group: Sequence[KerasLayer], codes: Codes, frac: int) -> dict[str, Values]:
-    """Values of an engine layer and those absorbed into it, from the last one that was folded into the sums onwards."""
+    """Values of the last layer of a group that contributes to the engine's sums, and of the layers behind it."""
     values: dict[str, Values] = {}
-    folded = max(place for place, item in enumerate(group) if item.kind == "other")
-    for item in group[folded:]:
+    last = max(place for place, item in enumerate(group) if item.kind == "other")
+    for item in group[last:]:
         if item.kind == "reverse":
             codes = codes[:, ::-1]
         elif item.kind == "relu":
