@@ -40,12 +40,12 @@ struct Phase {
     bool stores_output;    // the first target gets the output instead of the state
     bool relu;
     bool peepholes;
-    address_t entry_base, entry_count;
-    address_t source_base;
+    address_t entry_base, entry_count; // first word of the matrix in entry memory, and entries of the fullest PE
+    address_t source_base;             // address of the first element of the vector that the PEs read
     uint_t<phase_field::codebook::width> codebook;
-    uint_t<phase_field::stride_log2::width> stride_log2;
-    uint_t<phase_field::bank_positive::width> bank_positive, bank_negative;
-    address_t items, param_base, cell_base;
+    uint_t<phase_field::stride_log2::width> stride_log2; // log2 of the positions that a column has in each PE
+    uint_t<phase_field::bank_positive::width> bank_positive, bank_negative; // banks of positive and negative weights
+    address_t items, param_base, cell_base; // items of the stage, and where each unit's parameters and cells begin
     Target first, second;
     uint_t<phase_field::bank_shift::width> bank_shift[phase_field::bank_shift::count];
     uint_t<phase_field::bias_shift::width> bias_shift, peephole_shift, stored_shift;

@@ -108,6 +108,7 @@ template <class C> struct Sequencer {
     }
 
   private:
+    // Whether the phase is left out now: in the prologue or in this step.
     bool skips() const { return prologue ? !phase.ahead : ((phase.ahead && last()) || (phase.last_only && !last())); }
 
     void fetch(const Memories<C> &memory, const Stages<C> &stages, Feed<C> &feed) {

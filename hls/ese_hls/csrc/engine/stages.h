@@ -63,8 +63,9 @@ template <class C> struct Stages {
     };
 
     Phase phase;
+    // `set` is drained; `outputs`: second target and output take part in this step; `zero_state`: h and c are zero.
     bool set, outputs, zero_state;
-    bool issuing;
+    bool issuing;       // some items have not been issued yet
     uint_t<6> draining; // iterations until the item issued last is written
     uint_t<17> item;    // next item of the first unit
     uint_t<8> turn;     // item i belongs to PE i mod P; unit u drains PE turn * units + u, which no other unit drains
