@@ -20,7 +20,7 @@ TARGET ?= xilinx@pynq:
 THREADS ?= 1
 NOX := $(VENV)/bin/nox --reuse-existing-virtualenvs
 TESTS ?= tests/hls
-# what `make bench-<name>` runs
+# The module and the options that `make bench-<name>` runs.
 BENCH_accuracy := accuracy --seeds 5
 BENCH_masks := masks
 BENCH_eie := machines.eie

@@ -66,7 +66,7 @@ def nanojoules_skip(entries: int) -> float:
 
 
 def eie_layers(board: str, seed: int) -> dict[str, ModelledLayer]:
-    """EIE's layers in skip mode, as `make eie` simulates them without batches, at the board's clock."""
+    """EIE's layers in skip mode, as `make bench-eie` simulates them without batches, at the board's clock."""
     clock = load_board(board).clock_mhz
     layers = {}
     for layer in EIE_LAYERS:

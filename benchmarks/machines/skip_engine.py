@@ -39,7 +39,7 @@ THRESHOLDS = ((None, None), (0, 0), (64, 16), (256, 64), (1024, 256))
 STEPS = 40
 PAGE_TEXT = """# Skip mode, run
 
-This page is made by `make skip` (`python -m benchmarks.machines.skip_engine`), which runs the compiled engine
+This page is made by `make bench-skip` (`python -m benchmarks.machines.skip_engine`), which runs the compiled engine
 (`csrc` under g++) with {pes} PEs, FIFO depth {depth} and seed {seed}. Cycles are the engine's own counter; *exact*
 means that all outputs equal the golden model's. Nothing here is measured on hardware.
 

@@ -5,7 +5,7 @@
 HLS4ML is a checkout or an unpacked source distribution of hls4ml in the installed version. Its test files are copied
 into a temporary folder and run there, in one process, with the plugin `pytest_plugin`. A test that fails runs again
 with the backend that it was written for. Results are added to a file in build/ one by one, so that `--keep` can
-continue an interrupted run. With the Python of `make test-classic`, which has Keras 2, the page is
+continue an interrupted run. With the Python of `make test-keras2`, which has Keras 2, the page is
 docs/hls4ml-tests-keras2.md.
 """
 
@@ -35,8 +35,8 @@ from benchmarks.upstream.causes import cause_of
 from benchmarks.upstream.scope import IN_SCOPE, OUT_OF_SCOPE
 
 ROOT = Path(__file__).resolve().parents[2]
-CLASSIC = version("keras").startswith("2.")
-NAME = "hls4ml-tests-keras2" if CLASSIC else "hls4ml-tests"
+KERAS2 = version("keras").startswith("2.")
+NAME = "hls4ml-tests-keras2" if KERAS2 else "hls4ml-tests"
 PLUGIN = "benchmarks.upstream.pytest_plugin"
 RESULTS = ROOT / "build" / NAME
 RECORDS = RESULTS / "records.jsonl"
@@ -233,7 +233,7 @@ def page(results: list[TestOutcome]) -> str:
         totals={name: totals[name] for name in OUTCOMES},
         elsewhere=OUT_OF_SCOPE,
         versions=versions(),
-        classic=CLASSIC,
+        keras2=KERAS2,
         name=NAME,
         python=platform.python_version(),
         date=time.strftime("%Y-%m-%d"),

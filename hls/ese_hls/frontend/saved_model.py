@@ -17,4 +17,4 @@ def load_model(path: Path) -> Any:
         FormatError: if the file is not a Keras model, or needs a class that no package registers.
     """
     advice = "make it with `ese4ml compress`, or name a .keras file"
-    return saved_model.load_model(path, advice, classic=is_keras2())
+    return saved_model.load_model(path, advice, keras2=is_keras2())

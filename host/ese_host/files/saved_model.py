@@ -20,7 +20,7 @@ MESSAGE = 200
 
 
 def load_model(
-    path: Path, advice: str, *, compiled: bool = False, classic: bool = False, named: Sequence[str] = ()
+    path: Path, advice: str, *, compiled: bool = False, keras2: bool = False, named: Sequence[str] = ()
 ) -> Any:
     """Load a saved Keras model with the custom objects of QKeras and of all registered packages.
 
@@ -28,9 +28,9 @@ def load_model(
         path: the file.
         advice: advice in the error message if the file does not exist.
         compiled: whether to compile the model as it was saved, for training.
-        classic: whether Keras is Keras 2, with which QKeras does not register its classes.
-        named: class names of the recurrent layers that always get their saved names back. If none are given, all
-            recurrent layers of QKeras do, unless another layer has the name.
+        keras2: whether Keras is Keras 2, with which QKeras does not register its classes.
+        named: class names of the layers that always get their saved names back. If none are given, all layers of QKeras
+            do, unless another layer has the name.
 
     Raises:
         MissingError: if the file does not exist, or a package that the model needs is not installed.
@@ -44,7 +44,7 @@ def load_model(
     except ImportError as error:
         raise MissingError(f"{error.name} is not installed; pip install 'ese4ml[train,hls]'") from error
     objects: dict[str, Any] = {}
-    if classic:
+    if keras2:
         qkeras.utils._add_supported_quantized_objects(objects)
     else:
         for entry in entry_points(group=GROUP):

@@ -1,4 +1,4 @@
-"""Records hashes of the images of the test models: `make classic-images`, in the default environment (Keras 3)."""
+"""Records hashes of the images of the test models: `make keras2-images`, in the default environment (Keras 3)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def digest(model: Any, folder: Path) -> str:
 
 def main() -> None:
     """Write images.json, the hash of each model's images."""
-    with tempfile.TemporaryDirectory(prefix="ese4ml-classic-") as folder:
+    with tempfile.TemporaryDirectory(prefix="ese4ml-keras2-") as folder:
         hashes = {name: digest(filled(build()), Path(folder) / name) for name, build in MODELS.items()}
     IMAGES.write_text(json.dumps(hashes, indent=2) + "\n", encoding="utf-8")
 
