@@ -35,8 +35,9 @@ BENCHES := $(patsubst BENCH_%,%,$(filter BENCH_%,$(.VARIABLES)))
 help: ## list the targets
 	@grep -hE '^[a-z0-9%-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9%-]+):.*## (.*)/  \1\t\2/' | expand -t 22
 	@echo; echo "  WEIGHTS=ternary|int4  SEED=0  DESIGN=$(DESIGN)  BOARD=$(BOARD)  MODEL=  PROJECT=  TARGET=user@board:"
+	@echo "  TESTS=tests/hls  HLS4ML=<path of hls4ml's source>  THREADS=1 (BLAS threads of bench-%)"
 
-setup: $(READY) ## virtual environment with pinned dependencies
+setup: $(READY) ## make the virtual environment .venv with pinned dependencies
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if v in ((3, 11), (3, 12)) else f"make: $(PYTHON) is Python {v[0]}.{v[1]}; 3.11 or 3.12 is needed: make setup PYTHON=python3.11")'
@@ -59,28 +60,28 @@ test: $(READY) ## all tests that need neither a board nor a vendor's tool
 	$(VENV)/bin/python -m pytest -n 2 --dist loadgroup
 	@echo "Passed. Tests of several minutes: make test-all"
 
-test-all: $(READY) ## the slow tests too
+test-all: $(READY) ## the slow tests and those that use the network too
 	$(VENV)/bin/python -m pytest -n 2 --dist loadgroup -m 'not board and not vitis and not bambu'
 
-rtl: $(READY) ## prove the engine in RTL, with bambu and verilator on PATH: docs/rtl.md; what is proved already is not run again
+rtl: $(READY) ## prove the engine in RTL, with bambu and verilator on PATH; cases that are proved already do not run again: docs/rtl.md
 	$(VENV)/bin/python -m benchmarks.rtl.prove
 
-parts: $(READY) ## the engine's parts, pipelined, and their area, with bambu, verilator and yosys on PATH: docs/parts.md
+parts: $(READY) ## synthesize the engine's parts, pipelined, and count their area, with bambu, verilator and yosys on PATH: docs/parts.md
 	$(VENV)/bin/python -m benchmarks.rtl.parts
 
-plain: $(READY) ## the wheel alone, without extras and pins, with every Python from 3.10 to 3.13 at hand
+plain: $(READY) ## install and run the wheel without extras and pins, with every Python from 3.10 to 3.13 on PATH
 	$(VENV)/bin/nox -s plain
 
-test-pynq31: $(READY) ## the host's tests with pynq 3.1 on Python 3.10, as images of PYNQ-Z1 and Z2 have them
+test-pynq31: $(READY) ## the host's tests with pynq 3.1 on Python 3.10, as on the images of PYNQ-Z1 and Z2
 	$(NOX) -s pynq31
 
-test-newest: $(READY) ## TESTS=tests/hls with the newest release of hls4ml that pip finds
+test-newest: $(READY) ## the tests in TESTS (tests/hls) with the newest release of hls4ml that pip finds
 	$(NOX) -s newest -- $(TESTS)
 
-test-keras2: $(READY) ## the plugin with Keras 2: QKeras 0.9 on TensorFlow 2.14, the same images
+test-keras2: $(READY) ## the plugin with Keras 2 (QKeras 0.9 on TensorFlow 2.14), which must make the same images
 	$(NOX) -s keras2
 
-test-hls4ml: $(READY) ## hls4ml's own tests with backend ESE, from its source HLS4ML=<path>: docs/hls4ml-tests.md
+test-hls4ml: $(READY) ## hls4ml's own tests with backend ESE; HLS4ML=<path of its source>: docs/hls4ml-tests.md
 	$(NOX) -s hls4ml -- $(HLS4ML)
 
 test-hls4ml-keras2: $(READY) ## the same under Keras 2: docs/hls4ml-tests-keras2.md
@@ -115,7 +116,7 @@ bitstream: $(READY) ## MODEL -> bitstreams/DESIGN for BOARD: with Vitis HLS and 
 	else echo "vivado is not on PATH: building the emulated bitstream, which runs on this machine only"; \
 	$(ESE4ML) build $(PROJECT) --out bitstreams/$(DESIGN); fi
 
-wheel: $(READY) ## the wheel that a board installs
+wheel: $(READY) ## build into dist/ the wheel that a board installs
 	$(VENV)/bin/pip wheel --disable-pip-version-check --no-deps -w dist .
 
 deploy: wheel ## copy the wheel, bitstreams/DESIGN and the notebook to TARGET
@@ -127,17 +128,17 @@ study: $(READY) ## the study of pruning, balance and weight codes; resumable: do
 	$(ESE4ML) study run
 	$(ESE4ML) study report
 
-bench-%: $(READY) ## a page of measurements: accuracy masks eie skip cpu emulation emission vitis host
+bench-%: $(READY) ## measure and write a page of docs/; % is accuracy, masks, eie, skip, cpu, emulation, emission, vitis or host
 	$(if $(BENCH_$*),,$(error make: there is no benchmark '$*'; there are: $(BENCHES)))
 	OPENBLAS_NUM_THREADS=$(THREADS) MKL_NUM_THREADS=$(THREADS) $(VENV)/bin/python -m benchmarks.$(BENCH_$*)
 
-contract: $(READY) ## write csrc/engine/contract.h anew, from the host's tables of registers, packets and images
+contract: $(READY) ## write csrc/engine/contract.h again, from the host's tables of registers, packets and images
 	$(VENV)/bin/python -m ese_hls.project.contract_header
 
-lock: $(READY) ## make constraints.txt anew from pyproject.toml
+lock: $(READY) ## write constraints.txt again from pyproject.toml
 	$(VENV)/bin/pip install --disable-pip-version-check uv
 	$(VENV)/bin/uv pip compile pyproject.toml --extra train --extra hls --extra board --extra dev --universal \
 	    --python-version 3.11 --no-annotate --no-header -q -o constraints.txt
 
-clean: ## remove what was made here, not the downloaded data
+clean: ## remove build/, dist/, .venv and caches; bitstreams/ and the downloaded data stay
 	rm -rf build dist $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

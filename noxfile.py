@@ -1,7 +1,7 @@
 """Environments besides the one of `make setup`: `nox --list` names them, `make test-<name>` and `make plain` run them.
 
 Each session has a virtual environment of its own under build/nox. A session whose Python is not at hand fails and says
-so, but for `plain`, which tries every Python from 3.10 to 3.13 that it finds and needs the one it runs under.
+so. Only `plain` runs with every Python from 3.10 to 3.13 that is on PATH, and needs none but the one that runs nox.
 """
 
 from __future__ import annotations
@@ -18,18 +18,21 @@ nox.options.envdir = "build/nox"
 nox.options.default_venv_backend = "venv"
 nox.options.sessions = ["plain"]
 
-OWN = f"{sys.version_info.major}.{sys.version_info.minor}"
+RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
 TESTS = ("bitarray", "hypothesis", "pytest", "pytest-timeout", "pytest-xdist")
 TWO_WORKERS = ("-n", "2", "--dist", "loadgroup")
 
 
 def runs(version: str) -> bool:
-    """Whether a Python of this version is at hand and starts."""
-    found = shutil.which(f"python{version}")
-    return bool(found) and subprocess.run([found, "--version"], capture_output=True, check=False).returncode == 0
+    """Whether a Python of this version is on PATH and starts."""
+    path = shutil.which(f"python{version}")
+    return bool(path) and subprocess.run([path, "--version"], capture_output=True, check=False).returncode == 0
 
 
-PYTHONS = [OWN, *(version for version in ("3.10", "3.11", "3.12", "3.13") if version != OWN and runs(version))]
+PYTHONS = [
+    RUNNING,
+    *(version for version in ("3.10", "3.11", "3.12", "3.13") if version != RUNNING and runs(version)),
+]
 
 
 @nox.session(python=PYTHONS)
@@ -38,7 +41,7 @@ def plain(session: nox.Session) -> None:
     folder = Path(session.create_tmp()).resolve()
     design = folder / "design"
     shutil.rmtree(design, ignore_errors=True)
-    # the emulated engine needs g++ and the extra `hls`; the environment of `make setup` has them
+    # The emulated engine needs g++ and the extra `hls`, so the environment of `make setup` compiles it.
     session.run(sys.executable, "-m", "support.program_folder", str(design), external=True)
     for wheel in folder.glob("*.whl"):
         wheel.unlink()
@@ -80,7 +83,7 @@ NO_GPU = {"CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 @nox.session(python="3.11")
 def keras2(session: nox.Session) -> None:
-    """The plugin with Keras 2: QKeras 0.9 on TensorFlow 2.14 makes the same images."""
+    """The plugin with Keras 2 (QKeras 0.9 on TensorFlow 2.14), which must make the same images as with Keras 3."""
     session.install("-e", ".[hls]", *KERAS2)
     session.run("pytest", "tests/hls/keras2", "-W", "ignore::UserWarning", env=NO_GPU)
 

@@ -1,4 +1,4 @@
-"""The examples in docstrings and pages: what they show is what happens."""
+"""The examples (`>>>`) in docstrings and pages give the results that they show."""
 
 from __future__ import annotations
 

@@ -21,21 +21,21 @@ def pages() -> list[Path]:
 
 
 def tokens(text: str) -> list[Token]:
-    """The text's tokens, those within lines included."""
-    found = MarkdownIt("commonmark").enable("table").parse(text)
-    return [inner for token in found for inner in (token, *(token.children or []))]
+    """The text's Markdown tokens, inline ones included."""
+    parsed = MarkdownIt("commonmark").enable("table").parse(text)
+    return [inner for token in parsed for inner in (token, *(token.children or []))]
 
 
 def targets(text: str) -> list[str]:
     """Where the links and pictures of a page point."""
-    given = [token.attrGet("href") or token.attrGet("src") for token in tokens(text)]
-    return [str(target) for target in given if target]
+    links = [token.attrGet("href") or token.attrGet("src") for token in tokens(text)]
+    return [str(target) for target in links if target]
 
 
 def anchors(text: str) -> set[str]:
     """The names by which a page's headings are linked: lower case, hyphens for spaces, other signs dropped."""
-    found = MarkdownIt("commonmark").enable("table").parse(text)
-    titles = [after.content for token, after in itertools.pairwise(found) if token.type == "heading_open"]
+    parsed = MarkdownIt("commonmark").enable("table").parse(text)
+    titles = [after.content for token, after in itertools.pairwise(parsed) if token.type == "heading_open"]
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
