@@ -34,7 +34,7 @@ def write_sources(folder: Path, design: Design) -> None:
 
 @functools.cache
 def library(design: Design, machine_words: bool = True) -> ctypes.CDLL:
-    """The compiled engine of a design; `machine_words` computes in machine integers, otherwise in ap_int."""
+    """The compiled engine of a design, on machine integers, or else on ap_int as in the emitted project."""
     folder = Path(tempfile.mkdtemp(prefix="ese-engine-"))
     try:
         write_sources(folder, design)
@@ -71,13 +71,13 @@ def load(engine: EmulatedEngine, network: Network, design: Design, storage: Stor
     return checked
 
 
-def compare(engine: EmulatedEngine, network: Network, made: Image, codes: Codes) -> int:
+def compare(engine: EmulatedEngine, network: Network, loaded: Image, codes: Codes) -> int:
     """Run sequences with and without trace, and compare every value of every layer with the golden model's.
 
     Args:
         engine: an engine that holds the image.
         network: the network of the image.
-        made: the checked image, as `load` returns it.
+        loaded: the checked image, as `load` returns it.
         codes: (sequences, steps, inputs) input codes.
 
     Returns:
@@ -89,11 +89,11 @@ def compare(engine: EmulatedEngine, network: Network, made: Image, codes: Codes)
     shape = AnswerShape.of(network)
     steps = [codes.shape[1]] * len(codes)
     expected = golden.run(network, codes)
-    answer = engine.packet(packets.run_packet(made.image_id, list(codes), network.source), shape.words(steps, False))
+    answer = engine.packet(packets.run_packet(loaded.image_id, list(codes), network.source), shape.words(steps, False))
     packets.read_trailer(answer).require(Operation.RUN)
     outputs, _ = shape.read(answer, steps, trace=False)
     np.testing.assert_array_equal(outputs, expected.outputs << (shape.frac - expected.frac))
-    request = packets.run_packet(made.image_id, list(codes), network.source, trace=True)
+    request = packets.run_packet(loaded.image_id, list(codes), network.source, trace=True)
     answer = engine.packet(request, shape.words(steps, True))
     packets.read_trailer(answer).require(Operation.RUN)
     _, traces = shape.read(answer, steps, trace=True)

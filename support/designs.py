@@ -61,7 +61,10 @@ PATTERNS = ["random", "full", "column", "row", "corner", "nearly", "mixed"]
 
 
 def roomy(name: str) -> tuple[Spec, Design]:
-    """The specification of a name in `SPECS` or `SKIP_SPECS`, and a design that holds every network of its sizes."""
+    """The specification of a name in `SPECS` or `SKIP_SPECS`, and a design that holds every network of its sizes.
+
+    The design is chosen for matrices without zeros, stored as entries, and its entry memory is made four times as deep.
+    """
     skip = name in SKIP_SPECS
     spec, pes, fifo_depth = SKIP_SPECS[name] if skip else (*SPECS[name], 8)
     full = network(np.random.default_rng(0), widened(spec, pattern="full"))

@@ -15,7 +15,7 @@ DENSITY = 0.3
 
 
 def bits(width: int, integer: int) -> Any:
-    """A signed quantizer of `width` bits and scale 1, `integer` of them before the point."""
+    """A signed quantizer of `width` bits with scale 1; `integer` bits stand before the point, the sign not counted."""
     return quantized_bits(width, integer, alpha=1)
 
 
@@ -85,7 +85,13 @@ def recurrent(name: str, units: int = 6, **changes: Any) -> Any:
 
 
 def functional(build: Any, shape: tuple[int | None, ...] = (6, 7), **options: Any) -> Any:
-    """A functional model: `build` maps the quantized input to its output; a layer with a `fill` method fills itself."""
+    """A functional model with seeded weights; a layer with a `fill` method fills itself.
+
+    Args:
+        build: function from the quantized input to the output, both Keras tensors.
+        shape: of the input, without the batch.
+        options: further arguments of `fill`.
+    """
     x = keras.Input(shape, name="x")
     model = fill(keras.Model(x, build(QActivation(bits(8, 2), name="source")(x))), **options)
     for layer in model.layers:
@@ -118,7 +124,7 @@ def as_list(outputs: Any) -> list[Any]:
 
 
 def golden_values(conversion: Any, x: list[Any]) -> list[Any]:
-    """Outputs of the golden program, in Keras's shapes."""
+    """The golden model's outputs for the inputs `x` of a conversion, one array per output, in Keras's shapes."""
     return values_of(run(conversion.program, codes_of(conversion, x)), conversion)
 
 
@@ -146,9 +152,9 @@ def convert(
     Args:
         model: the Keras model.
         out: folder of the project; need not exist.
-        layers: settings by layer name, for hls_config["LayerName"].
+        layers: settings by layer name, for hls_config["LayerName"]; used only if `configured`.
         configured: whether to begin with hls4ml's configuration by name; otherwise only Precision "auto" is given.
-        options: keys of hls_config["Model"].
+        options: keys of hls_config["Model"]; used only if `configured`.
     """
     import hls4ml
 

@@ -1,4 +1,4 @@
-"""Programs for tests: random ones with steps of every kind, and fixed ones."""
+"""Programs for tests: random ones, with steps of every kind but Mask and Unmask, and fixed ones."""
 
 from __future__ import annotations
 

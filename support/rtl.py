@@ -24,7 +24,7 @@ SEQUENCES, STEPS = 2, 2
 
 @dataclass(frozen=True)
 class RtlCase:
-    """A network and its design.
+    """A network and its design, by which the engine is proved in RTL.
 
     Attributes:
         shows: what the case demonstrates, for the page's table.
@@ -118,7 +118,12 @@ def exchange(case: RtlCase) -> tuple[Design, list[Words], list[Words | None], li
 
 
 def prove(name: str, folder: Path) -> Synthesis:
-    """Synthesize a case in a new folder, simulate its RTL, and check the error codes of the answers."""
+    """Synthesize a case in a new folder, simulate its RTL, and check the error codes of the answers.
+
+    Raises:
+        ToolError: if Bambu fails, or RTL, g++ and golden model differ.
+        AssertionError: if an answer has another error code than expected.
+    """
     design, sent, golden, errors = exchange(CASES[name])
     write_sources(folder, design)
     report = cosimulate(folder, sent, golden)

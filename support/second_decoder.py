@@ -14,7 +14,7 @@ HEADER = (
     *("magic", "version", "words", "design_id", "phases", "entry_words", "params", "cells", "codebooks"),
     *("inputs", "outputs", "flags", "gate_line", "cell_line", "formats", "weights"),
 )
-# fields of a phase's record, by name: word, first bit, number of bits
+# Fields of a phase's record: name -> (number of the word, first bit in it, number of bits).
 RECORD = {
     **{name: (0, bit, 1) for bit, name in enumerate(("lstm", "dense", "source_b", "set", "ahead", "last_step"))},
     **{name: (0, 6 + bit, 1) for bit, name in enumerate(("state", "wait", "release", "leave", "leave_stored"))},
