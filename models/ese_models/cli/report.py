@@ -48,14 +48,15 @@ def compression(source: Path, pes: int | None, gap_bits: int | None, out: Path |
 
     if out is not None and out.suffix not in (".md", ".html"):
         raise FormatError(f"{out} ends in {out.suffix!r}; .md or .html is allowed")
-    matrices, own_pes, own_gap_bits = _folder(source) if source.is_dir() else _model(source)
-    sizes = compression_report.report(matrices, pes or own_pes, gap_bits or own_gap_bits)
+    matrices, source_pes, source_gap_bits = _folder(source) if source.is_dir() else _model(source)
+    pes = pes or source_pes
+    sizes = compression_report.report(matrices, pes, gap_bits or source_gap_bits)
     rows = [size.to_json() for size in sizes]
-    title = f"{source.name}, {pes or own_pes} PEs"
+    title = f"{source.name}, {pes} PEs"
     if out is not None:
         write_file(out, page(title, rows) if out.suffix == ".html" else markdown(rows))
     if as_json:
-        click.echo(json.dumps({"source": str(source), "pes": pes or own_pes, "matrices": rows[:-1], "total": rows[-1]}))
+        click.echo(json.dumps({"source": str(source), "pes": pes, "matrices": rows[:-1], "total": rows[-1]}))
     else:
         click.echo(markdown(rows), nl=False)
 
@@ -89,7 +90,7 @@ HEADINGS = (
 
 
 def cells(rows: Sequence[dict[str, Any]]) -> list[list[str]]:
-    """Text of the table's cells, row by row."""
+    """Text of the table's cells, row by row; `rows` are those of `StorageSize.to_json`."""
 
     def shown(value: Any) -> str:
         return value if isinstance(value, str) else f"{value:,}" if isinstance(value, int) else f"{value:.2f}"

@@ -160,7 +160,7 @@ def best_chain(weight: Ints, position: Ints, count: int, step: int) -> Ints:
     The first position of a chain is measured from position -1.
 
     Args:
-        weight: (n,) non-negative integers below 2**(60 - 2 * bits of n).
+        weight: (n,) non-negative integers, at most 2**(60 - 2 * b), where b is the number of bits of n.
         position: (n,) ascending. The first `count` positions must themselves be a valid chain.
         count: elements of the chain, 1 to n.
         step: largest distance between successive positions.

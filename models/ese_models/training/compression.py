@@ -54,7 +54,7 @@ class Plan:
         density: kept share of the weights of all kernels together, above 0, at most 1.
         pes: number of PEs, 1 to 128.
         family: mask family.
-        gap_bits: width of the relative index in bits, 2 to 12; gap-aware masks need no padding with it.
+        gap_bits: width of the relative index in bits, 2 to 12, for which gap-aware masks are chosen.
         seed: of the order of samples and their augmentation.
         prune: recipe of the pruning stage.
         tune: recipe of the quantized stage.
