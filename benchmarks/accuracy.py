@@ -175,6 +175,7 @@ def report(records: list[dict[str, Any]], command: str) -> str:
     """The text of docs/accuracy.md; `command` is the command that the page names."""
 
     def tests(family: str, weights: str, density: float, even: bool = False) -> list[float]:
+        """Test accuracies of these networks, one for each seed, 0 to 1."""
         wanted = (family, weights, density, even)
         return [r["test"] for r in records if (r["family"], r["weights"], r["density"], r["even"]) == wanted]
 
@@ -267,11 +268,21 @@ def report(records: list[dict[str, Any]], command: str) -> str:
 
 
 @click.command()
-@click.option("--seeds", type=click.IntRange(1), default=5, show_default=True, help="Seeds at 90% pruned.")
+@click.option("--seeds", type=click.IntRange(1), default=5, show_default=True, help="Number of seeds at 90% pruned.")
 @click.option(
-    "--curve-seeds", type=click.IntRange(0), default=0, show_default=True, help="Seeds at the other densities."
+    "--curve-seeds",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Seeds for the other densities too.",
 )
-@click.option("--jobs", type=click.IntRange(1), default=2, show_default=True, help="Processes; each trains one seed.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    default=2,
+    show_default=True,
+    help="Processes; each trains a seed.",
+)
 @click.option(
     "--results",
     type=click.Path(path_type=Path),

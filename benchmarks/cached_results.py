@@ -32,7 +32,7 @@ class CachedResults:
         self.results: dict[str, dict[str, Any]] = json.loads(path.read_text()) if path.is_file() else {}
 
     def current(self, name: str, sources: str) -> bool:
-        """Whether there is a result of sources with this digest."""
+        """Whether there is a result of this name, made from sources with this digest."""
         return name in self.results and self.results[name]["sources"] == sources
 
     def put(self, name: str, sources: str, result: dict[str, Any]) -> None:
@@ -49,7 +49,7 @@ class CachedResults:
         part.replace(self.path)
 
     def days(self, names: list[str]) -> str:
-        """The day of these results, or the first and the last day, as a text.
+        """The day on which these results were made, or the first and the last day, as a text.
 
         Raises:
             ClickException: if there is no name.
@@ -93,7 +93,11 @@ def _shortened(match: re.Match[str]) -> str:
 
 
 def _kind(character: str) -> str:
-    """The kind of character on one side of a gap; two of a kind that touch may be one token, but for separators."""
+    """The kind of the character on one side of a gap.
+
+    A gap between two characters of the same kind stays as a space, because they could become one token without it;
+    separators never do.
+    """
     if not character or character.isspace() or character in "()[]{},;#`":
         return "separator"
     return "word" if character.isalnum() or character in "_.\"'" else "operator"

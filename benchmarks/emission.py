@@ -59,7 +59,7 @@ def status_mb(field: str) -> float:
 
 
 def emit(pes: int, weights: str) -> Emission:
-    """Emit the layer in this process."""
+    """Emit the layer in this process and measure it; `weights` is "ternary" or "int4"."""
     import hls4ml  # noqa: F401 - its import is no part of emission
 
     from ese_hls.lower import Conversion, ConversionOptions
@@ -88,7 +88,7 @@ def emit(pes: int, weights: str) -> Emission:
 
 
 def convert_often() -> dict[str, float]:
-    """Memory in MiB and time in seconds of many conversions, with compilation and prediction."""
+    """Resident memory in MiB after the warm-up and at the end, and seconds of a conversion with compile and predict."""
     from support.plugin_models import classifier, convert, inputs
 
     model = classifier()
@@ -124,7 +124,12 @@ def child(*arguments: str) -> dict[str, float]:
     help="Number of PEs and kind of weights: emit this case in this process and print JSON.",
 )
 @click.option("--often", is_flag=True, help="Make the conversions in this process and print JSON.")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), default=ROOT / "docs" / "emission.md")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=ROOT / "docs" / "emission.md",
+    help="Page to write.  [default: docs/emission.md]",
+)
 def main(case: tuple[int, str] | None, often: bool, out: Path) -> None:
     """Measure all cases and write docs/emission.md."""
     if case is not None or often:

@@ -35,7 +35,10 @@ STEPS = 100
 
 
 def stock(timeout: float, stack: int) -> dict[str, Any]:
-    """Figures of hls4ml's own C simulation under a stack limit in bytes, or {"failed": reason}."""
+    """Run hls4ml's own C simulation and return its figures, or {"failed": reason}.
+
+    `timeout` is in seconds, `stack` is the limit of the stack in bytes.
+    """
     soft = f"import resource; resource.setrlimit(resource.RLIMIT_STACK, ({stack}, resource.RLIM_INFINITY))"
     again = f"{soft}; import os, sys; os.execv(sys.executable, [sys.executable, '-c', sys.argv[1]])"
     with tempfile.TemporaryDirectory() as folder:
@@ -59,7 +62,7 @@ def stock(timeout: float, stack: int) -> dict[str, Any]:
 
 
 def ours(pes: int) -> dict[str, Any]:
-    """Figures of ese4ml: encode the whole layer, compile the engine, run it, and compare it with the golden model."""
+    """Encode the whole layer, compile the engine, run it, compare it with the golden model, and return the figures."""
     network = ese_layer(pes)
     start = time.perf_counter()
     design = fit_design.choose_design(network, pes=pes)
@@ -117,7 +120,7 @@ print(json.dumps({{"compile_seconds": compiled, "compile_peak_mb": peak, "steps_
     "--stock-timeout", default=1200.0, show_default=True, help="Seconds that hls4ml's own C simulation may take."
 )
 def main(stock_timeout: float) -> None:
-    """Measure both and write docs/emulation.md."""
+    """Measure both simulations and write docs/emulation.md."""
     rows = [(f"ese4ml, {pes} PEs, sparse 10%, ternary", ours(pes)) for pes in (64, 128)]
     for limit, stack in (("8 MB of stack, Linux's usual limit", 8 << 20), ("unlimited stack", resource.RLIM_INFINITY)):
         rows.append(

@@ -46,8 +46,8 @@ class LatencyRow:
         share: the engine's processor time of all threads over that of the call; median over the rounds, so that other
             work on the machine affects both.
         elapsed_share: the same by elapsed time.
-        own: best processor time of the calling thread.
-        median: median processor time of the calling thread.
+        thread_best: best processor time of the calling thread.
+        thread_median: median processor time of the calling thread.
     """
 
     driver: str
@@ -56,8 +56,8 @@ class LatencyRow:
     host: float
     share: float
     elapsed_share: float
-    own: float
-    median: float
+    thread_best: float
+    thread_median: float
 
     @classmethod
     def of(cls, driver: str, batch: int, alone: list[Times], calls: list[Times]) -> LatencyRow:
@@ -127,9 +127,14 @@ def stream(folder: Path, driver: Driver) -> tuple[float, float]:
 
 @click.command()
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), default=ROOT / "docs" / "host-benchmark.md")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=ROOT / "docs" / "host-benchmark.md",
+    help="Page to write.  [default: docs/host-benchmark.md]",
+)
 def main(folder: Path, out: Path) -> None:
-    """Measure the emulated design in FOLDER."""
+    """Measure the emulated design in FOLDER, and write docs/host-benchmark.md."""
     begun = time.perf_counter(), busy()
     drivers: list[Driver] = ["pynq", "adapter"] if importlib.util.find_spec("pynq") else ["adapter"]
     rows = [row for driver in drivers for row in measure(folder, driver)]

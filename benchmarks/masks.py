@@ -62,7 +62,12 @@ def row(family: Any, layer: list[tuple[np.ndarray[Any, Any], Interleave]]) -> di
 
 
 @click.command()
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), default=ROOT / "docs" / "masks.md")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=ROOT / "docs" / "masks.md",
+    help="Page to write.  [default: docs/masks.md]",
+)
 def main(out: Path) -> None:
     """Measure every family and write the page."""
     mask_for("gap-aware", np.ones((8, 4)), 0.5, Interleave(8, 2), "int4", GAP_BITS)

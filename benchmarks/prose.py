@@ -1,7 +1,8 @@
 """Rules of names and prose that no linter has: `python -m benchmarks.prose [PATH ...]` lists the breaches.
 
-A public function with three parameters or more documents each of them, a docstring does not begin with "What", a class
-name occurs once in the tree, and a line of a page has at most 120 characters, except in tables and code.
+A public function with three parameters or more has an `Args:` section, a docstring does not begin with "What", a class
+name occurs once in the tree, and a line of a page has at most 120 characters, except in tables, code, headings and
+pictures.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from pathlib import Path
 WIDTH = 120
 """Most characters of a line of prose."""
 MANY = 3
-"""A public function with this many parameters or more documents each of them."""
+"""A public function with this many parameters or more needs an `Args:` section."""
 SOURCES = ("host", "hls", "models", "benchmarks", "support")
-"""Folders whose docstrings are checked. Tests are left out: their names say what they show."""
+"""Folders whose docstrings are checked. Tests need none, because their names say what they show."""
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 

@@ -1,4 +1,4 @@
 """Dense and sparse products on this CPU beside the engine.
 
-It imports nothing, because `baseline` must set the number of threads before NumPy is imported.
+This file imports nothing, because `baseline` must set the number of threads before NumPy is imported.
 """

@@ -145,8 +145,8 @@ def baseline(shapes: tuple[tuple[int, int], ...], density: float, activation: fl
     for name, make in others.items():
         converted = make()
         record[name] = measure(functools.partial(multiply, converted, vectors), repeats)
-        for found, product in zip(multiply(converted, vectors), expected, strict=True):
-            np.testing.assert_allclose(found, product, rtol=1e-3, atol=1e-3)
+        for product, reference in zip(multiply(converted, vectors), expected, strict=True):
+            np.testing.assert_allclose(product, reference, rtol=1e-3, atol=1e-3)
     return record
 
 
@@ -162,10 +162,10 @@ def one_round(repeats: int, seed: int) -> dict[str, Any]:
 
 
 def quietest(rounds: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The round with the lowest median for each product, and the best time of all rounds; other work can only slow."""
+    """Each product's round with the lowest median, which other work slowed least, and the best time of all rounds."""
     merged = dict(rounds[0])
     for name in PRODUCTS:
-        timings = [found[name] for found in rounds if name in found]
+        timings = [one[name] for one in rounds if name in one]
         if timings:
             best = min(timing["best_ms"] for timing in timings)
             merged[name] = {**min(timings, key=lambda timing: timing["median_ms"]), "best_ms": best}
@@ -218,19 +218,27 @@ def main() -> None:
     parser.add_argument(
         "--rounds", type=int, default=3, help="rounds over all layers; the quietest counts for each product (default 3)"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of weights and inputs (default 0)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the random weights and inputs (default 0)")
     parser.add_argument(
         "--board", default="pynq-z2", help="board whose clock and memory the engine's figures are for (default pynq-z2)"
     )
-    parser.add_argument("--json", type=Path, default=ROOT / "docs" / "cpu-baseline.json", help="record to add to")
-    parser.add_argument("--page", type=Path, default=ROOT / "docs" / "cpu-baseline.md", help="page to write")
+    docs = ROOT / "docs"
+    parser.add_argument(
+        "--json",
+        type=Path,
+        default=docs / "cpu-baseline.json",
+        help="record to add to (default docs/cpu-baseline.json)",
+    )
+    parser.add_argument(
+        "--page", type=Path, default=docs / "cpu-baseline.md", help="page to write (default docs/cpu-baseline.md)"
+    )
     parser.add_argument("--page-only", action="store_true", help="measure nothing; write the page from the record")
     args = parser.parse_args()
     known = json.loads(args.json.read_text(encoding="utf-8")) if args.json.is_file() else {"machines": []}
     if not args.page_only:
         record = {**machine(), "seed": args.seed, "rounds": args.rounds}
         layers = [one_round(args.repeats, args.seed) for _ in range(args.rounds)]
-        record["layers"] = {name: quietest([found[name] for found in layers]) for name in layers[0]}
+        record["layers"] = {name: quietest([records[name] for records in layers]) for name in layers[0]}
         record["load_after"] = round(os.getloadavg()[0], 2)
         same = (record["cpu"], record["threads"])
         known["machines"] = [m for m in known["machines"] if (m["cpu"], m["threads"]) != same] + [record]

@@ -1,4 +1,4 @@
-"""The engine's side of the CPU baseline: modelled times on a board, and energy by the talk's 45 nm table."""
+"""The engine's side of the CPU baseline: modelled times on a board, and energy by Song Han's 45 nm table."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class ModelledLayer:
         entries: entries executed, padding counted.
         stored_bits: entries of the whole layer, and its pointers in skip mode, in bits.
         fits: whether the board's memory holds them.
-        nanojoules: energy of one frame by the talk's table.
+        nanojoules: energy of one frame, by `ese_host.estimate.TABLE`.
     """
 
     microseconds: float
@@ -58,7 +58,7 @@ def nanojoules_skip(entries: int) -> float:
     """Energy of a product on the engine in skip mode.
 
     Each entry is read from SRAM, its activation from the FIFO, and its sum is read and written in a register file; the
-    arithmetic is on integers. An access of b bits is b / 32 of the table's, as in `ese4ml estimate`.
+    arithmetic is on integers. An access of b bits costs b / 32 of a 32-bit access, as in `ese4ml estimate`.
     """
     registers = ACTIVATION_BITS + 2 * WEIGHT_KINDS["codebook4"].acc_bits
     accesses = TABLE["SRAM"] * ENTRY_BITS / 32 + TABLE["register"] * registers / 32

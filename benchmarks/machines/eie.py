@@ -54,7 +54,7 @@ LIMIT = 8.0
 
 @dataclass
 class Results:
-    """All runs. Sweeps use seed 0.
+    """All runs. Sweeps use the first seed only.
 
     Attributes:
         batched: runs of each layer with EIE's registers, one for each seed.
@@ -106,10 +106,10 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return "\n".join([row(*header), "|---" * len(header) + "|", *(row(*cells) for cells in rows)])
 
 
-def layer_rows(found: Results) -> Iterable[Sequence[object]]:
+def layer_rows(results: Results) -> Iterable[Sequence[object]]:
     """Rows of the table of EIE's nine layers."""
     for layer in EIE_LAYERS:
-        runs, endless = found.batched[layer.name], found.endless[layer.name]
+        runs, endless = results.batched[layer.name], results.endless[layer.name]
         published = 100 * layer.published_utilisation
         ours = 100 * mean(run.utilisation for run in runs)
         micros = [mean(getattr(run, what) for run in runs) / EIE_CLOCK_MHZ for what in ("ideal", "cycles")]
@@ -136,32 +136,32 @@ def misses(runs: dict[str, list[LayerRun]]) -> str:
     return ", ".join(f"{name} ({gap:+.1f})" for name, gap in gaps.items() if abs(gap) > LIMIT) or "none"
 
 
-def geometric(found: Results, pes: int, names: Iterable[str]) -> float:
+def geometric(results: Results, pes: int, names: Iterable[str]) -> float:
     """Geometric mean of the layers' speedups over one PE.
 
     Args:
-        found: all runs.
+        results: all runs.
         pes: processing elements of the faster machine.
         names: layers to average.
     """
-    ratios = [found.pes[name][1].cycles / found.pes[name][pes].cycles for name in names]
+    ratios = [results.pes[name][1].cycles / results.pes[name][pes].cycles for name in names]
     return float(np.exp(np.mean(np.log(ratios))))
 
 
-def scaling_rows(found: Results) -> Iterable[Sequence[object]]:
+def scaling_rows(results: Results) -> Iterable[Sequence[object]]:
     """Rows of the table of speedups over one PE."""
     for name in NAMES:
-        runs = found.pes[name]
+        runs = results.pes[name]
         speedups = [f"{runs[1].cycles / runs[p].cycles:.1f}" for p in PUBLISHED_SCALING]
         yield (name, *speedups, " / ".join(f"{100 * runs[p].padding_share:.0f}" for p in (1, *PUBLISHED_SCALING)))
     for title, names in (("geometric mean", NAMES), ("without NT-We", [n for n in NAMES if n != "NT-We"])):
-        yield (f"**{title}**", *(f"**{geometric(found, p, names):.1f}**" for p in PUBLISHED_SCALING), "")
+        yield (f"**{title}**", *(f"**{geometric(results, p, names):.1f}**" for p in PUBLISHED_SCALING), "")
     yield ("published", *(f"{value}" for value in PUBLISHED_SCALING.values()), "")
 
 
-def lstm_rows(found: Results) -> Iterable[Sequence[object]]:
+def lstm_rows(results: Results) -> Iterable[Sequence[object]]:
     """Rows of the table of ESE's load balance."""
-    for (heavy, spread), runs in found.lstm.items():
+    for (heavy, spread), runs in results.lstm.items():
         fifo = [mean(run[side].fifo_speedup for run in runs) for side in (0, 1)]
         stream = [mean(run[side].stream_speedup for run in runs) for side in (0, 1)]
         rest = ESE_STEP_CYCLES - mean(run[0].fifo_cycles for run in runs)
@@ -174,37 +174,37 @@ def lstm_rows(found: Results) -> Iterable[Sequence[object]]:
     yield ("published", "", "", "6.2 / 5.5 (1.13)")
 
 
-def page(found: Results, seeds: int) -> str:
+def page(results: Results, seeds: int) -> str:
     """The text of docs/eie.md; `seeds` is the number of seeds."""
-    balanced = [run[0] for run in found.lstm[False, 0.0]]
-    nt_we = found.endless["NT-We"]
+    balanced = [run[0] for run in results.lstm[False, 0.0]]
+    nt_we = results.endless["NT-We"]
     values = {
         "seeds": seeds,
         "limit": f"{LIMIT:.0f}",
-        "layers": table(LAYER_HEADER, layer_rows(found)),
-        "misses": misses(found.batched),
-        "misses_endless": misses(found.endless),
+        "layers": table(LAYER_HEADER, layer_rows(results)),
+        "misses": misses(results.batched),
+        "misses_endless": misses(results.endless),
         "nt_we_work": f"{100 * mean(run.work_utilisation for run in nt_we):.1f}",
         "nt_we_floor": f"{100 * mean(run.floor_utilisation for run in nt_we):.1f}",
         "spreads": table(
             ("coefficient of variation of the rows' densities", *(f"{s:g}" for s in ROW_SPREADS)),
-            [("VGG-6, utilisation %", *(f"{100 * found.spread[s].utilisation:.1f}" for s in ROW_SPREADS))],
+            [("VGG-6, utilisation %", *(f"{100 * results.spread[s].utilisation:.1f}" for s in ROW_SPREADS))],
         ),
         "depths": table(
             ("layer", *map(str, DEPTHS)),
-            ((name, *(f"{100 * found.depth[name][d].utilisation:.1f}" for d in DEPTHS)) for name in NAMES),
+            ((name, *(f"{100 * results.depth[name][d].utilisation:.1f}" for d in DEPTHS)) for name in NAMES),
         ),
-        "scaling": table(("layer", "64 PEs", "128 PEs", "256 PEs", "padding"), scaling_rows(found)),
+        "scaling": table(("layer", "64 PEs", "128 PEs", "256 PEs", "padding"), scaling_rows(results)),
         "dense_cycles": f"{balanced[0].dense_cycles:,.0f}",
         "entry_density": f"{100 * mean(run.entry_density for run in balanced):.1f}",
-        "lstm": table(LSTM_HEADER, lstm_rows(found)),
+        "lstm": table(LSTM_HEADER, lstm_rows(results)),
         "product_cycles": f"{mean(run.fifo_cycles for run in balanced):,.0f}",
         "step_cycles": f"{ESE_STEP_CYCLES:,.0f}",
     }
     return filled(Path(__file__).with_name("eie.md.jinja"), **values)
 
 
-def figures(found: Results, folder: Path) -> None:
+def figures(results: Results, folder: Path) -> None:
     """Draw the page's charts into a folder."""
     charts.bars(
         folder / "eie-utilisation.svg",
@@ -213,9 +213,9 @@ def figures(found: Results, folder: Path) -> None:
         "percent",
         {
             "published (EIE)": [round(100 * layer.published_utilisation, 1) for layer in EIE_LAYERS],
-            "simulated": [round(100 * mean(r.utilisation for r in found.batched[n]), 1) for n in NAMES],
+            "simulated": [round(100 * mean(r.utilisation for r in results.batched[n]), 1) for n in NAMES],
             "simulated, without batches": [
-                round(100 * mean(r.utilisation for r in found.endless[n]), 1) for n in NAMES
+                round(100 * mean(r.utilisation for r in results.endless[n]), 1) for n in NAMES
             ],
         },
     )
@@ -224,9 +224,9 @@ def figures(found: Results, folder: Path) -> None:
         "Utilisation over FIFO depth (simulated, 64 PEs)",
         [str(depth) for depth in DEPTHS],
         ("FIFO depth", "percent"),
-        {n: [round(100 * found.depth[n][d].utilisation, 1) for d in DEPTHS] for n in NAMES},
+        {n: [round(100 * results.depth[n][d].utilisation, 1) for d in DEPTHS] for n in NAMES},
     )
-    shares = {n: [round(100 * found.pes[n][1].cycles / found.pes[n][p].cycles / p, 1) for p in PES] for n in NAMES}
+    shares = {n: [round(100 * results.pes[n][1].cycles / results.pes[n][p].cycles / p, 1) for p in PES] for n in NAMES}
     published = [100 * PUBLISHED_SCALING[p] / p if p in PUBLISHED_SCALING else None for p in PES]
     charts.lines(
         folder / "eie-scaling.svg",

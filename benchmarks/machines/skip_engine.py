@@ -7,32 +7,27 @@ All outputs are compared with the golden model's; cycles are the engine's own co
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from ctypes import CDLL
 from dataclasses import replace
 from pathlib import Path
 
-import hls4ml
 import numpy as np
 
-import ese_hls
 from benchmarks.machines.layers import EIE_LAYERS, FcLayer
 from benchmarks.machines.skip import simulate
 from ese_hls.emulate import compile_emulator
 from ese_hls.encode import encoder, fit_design
-from ese_hls.project import render
 from ese_host import image
 from ese_host.device.emulated import EmulatedEngine
 from ese_host.estimate import cycles
 from ese_host.image import Design, Interleave, entries_per_pe, pointers
 from ese_host.ir import Codes, Dense, Fixed, Lstm, Matrix, Network, golden
 from ese_host.protocol import AnswerShape, packets
+from support.compiled_engine import write_sources
 from support.ese_layer import ese_layer
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "skip-mode.md"
-CSRC = Path(ese_hls.__file__).parent / "csrc"
-AP_TYPES = Path(hls4ml.__file__).parent / "templates" / "vivado" / "ap_types"
 PES, DEPTH, SEED = 64, 8, 0
 LAYERS = ("Alex-6", "Alex-7", "Alex-8", "VGG-7", "VGG-8", "NT-We", "NT-Wd", "NT-LSTM")
 THRESHOLDS = ((None, None), (0, 0), (64, 16), (256, 64), (1024, 256))
@@ -85,9 +80,7 @@ def run(network: Network, design: Design, codes: Codes) -> tuple[bool, int, imag
     shape, steps = AnswerShape.of(network), [codes.shape[1]]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        shutil.copytree(CSRC, folder / "csrc")
-        (folder / "ap_types").symlink_to(AP_TYPES)
-        (folder / "csrc" / "config.h").write_text(render(design), encoding="utf-8")
+        write_sources(folder, design)
         library = CDLL(str(compile_emulator(folder, folder / "engine.so")))
     with EmulatedEngine(library) as engine:
         engine.packet(packets.load_packet(checked.words), packets.TRAILER_WORDS)
@@ -98,7 +91,7 @@ def run(network: Network, design: Design, codes: Codes) -> tuple[bool, int, imag
 
 
 def outside(network: Network) -> int:
-    """Cycles of a one-layer network besides its matrix: those of the layer with one weight in stream mode, less one."""
+    """Cycles of a network of one Dense layer besides its matrix: those with one weight in stream mode, less one."""
     (layer,) = network.layers
     assert isinstance(layer, Dense)
     codes = np.zeros_like(layer.kernel.codes)

@@ -93,7 +93,7 @@ def _recorded(work: Path) -> dict[str, Any]:
 @click.argument("old", type=FILE)
 @click.argument("new", type=FILE)
 def compare(old: Path, new: Path) -> None:
-    """List the differences of two records: first those that must not be, with exit code 1, then changed texts."""
+    """Compare two records: list differences that are not allowed (then exit with code 1), then changed texts."""
     before, after = (_read(path) for path in (old, new))
     hard: list[str] = []
     soft: list[str] = []
@@ -115,7 +115,7 @@ def compare(old: Path, new: Path) -> None:
         click.echo(f"{len(soft)} texts changed\n\n" + "\n".join(soft) + "\n")
     if sources:
         listed = "".join(f"  {name}: in {count} items\n" for name, count in sorted(sources.items()))
-        click.echo(f"{len(sources)} files of the engine's sources, or compiled of them, changed\n\n{listed}")
+        click.echo(f"{len(sources)} engine source files, or files compiled from them, changed\n\n{listed}")
     click.echo(f"{len(before)} and {len(after)} items: {len(hard)} differences, {len(soft)} texts changed")
     sys.exit(1 if hard else 0)
 

@@ -6,6 +6,7 @@ import zipfile
 from itertools import product
 from pathlib import Path
 
+from benchmarks.recorder.designs import TEXTS
 from benchmarks.recorder.items import Recording, digest
 from benchmarks.recorder.models import int4_classifier, ternary_classifier
 
@@ -45,7 +46,6 @@ EMITS = {
         "--cells-per-cycle", "1", "--json",
     ),
 }  # fmt: skip
-TRAINED = ("README.md", "csrc/config.h", "design.json", "manifest.json", "build.log", "provenance.json")
 
 
 def helps(record: Recording) -> None:
@@ -70,7 +70,7 @@ def design_commands(record: Recording) -> None:
     for name in ("int4-8", "full-ternary", "skip-delta", "both-ways", "codebook4"):
         packed = f"packed/{name}"
         record.command(f"pack {name}", "pack", f"designs/{name}", "--out", packed, "--json")
-        record.folder(f"packed {name}", record.work / packed, TRAINED)
+        record.folder(f"packed {name}", record.work / packed, TEXTS)
         record.command(f"check packed {name}", "check", packed, "--json", "--report", "reports/packed")
         record.command(f"report compression {name}", "report", "compression", f"designs/{name}")
     design = "designs/int4-8"
@@ -93,7 +93,7 @@ def saved_models(record: Recording) -> None:
     for name, (model, *options) in EMITS.items():
         out = f"emitted/{name.replace(' ', '-')}"
         record.command(name, "emit", model, "--out", out, *options)
-        record.folder(f"{name}: project", record.work / out, TRAINED)
+        record.folder(f"{name}: project", record.work / out, TEXTS)
     record.command("estimate model", "estimate", "model", "int4.keras", "--pes", "4", "--board", "pynq-z1", "--json")
     record.command("report compression of a model", "report", "compression", "ternary.keras", "--json")
 
@@ -109,9 +109,9 @@ def training(record: Recording) -> None:
         for file in (f"{name}.provenance.json", f"{name}.testset.npz"):
             _kept(record, file, record.work / file)
     record.command("emit trained", "emit", "book.keras", "--out", "emitted/book", "--json")
-    record.folder("emitted trained", record.work / "emitted/book", TRAINED)
+    record.folder("emitted trained", record.work / "emitted/book", TEXTS)
     record.command("build trained", "build", "emitted/book", "--out", "designs/book")
-    record.folder("built trained", record.work / "designs/book", TRAINED)
+    record.folder("built trained", record.work / "designs/book", TEXTS)
     record.command("check trained", "check", "designs/book", "--report", "reports/book", "--json")
     record.command("run trained", "run", "designs/book", "--json")
 

@@ -32,16 +32,21 @@ MANIFEST: dict[str, dict[str, Any]] = {
     "a further image that is not there": {"further_images": ["0x00000007"]},
     "too many images": {"further_images": ["0x00000007"] * 256}, "board": {"board": "de10"}, "part": {"part": "xc7"},
 }  # fmt: skip
+"""Name of a damage -> fields of the manifest that it sets."""
 TEXTS = {
     "empty": "", "a list": "[]", "half": "{", "null": "null", "twice the same": '{"manifest": 1, "manifest": 1}',
     "no number": '{"clock_mhz": NaN}', "deep": "[" * 100000, "zero": "\0", "long": " " * (1 << 21),
 }  # fmt: skip
+"""Name of a damage -> text in place of the manifest."""
 PROVENANCE = ("[]", "{", "7", '{"seeds": []}', '{"accuracy": {"dense": "x"}}', '{"masks": {"a": {"b": {}}}}', "\xff")
+"""Texts in place of provenance.json, none of which is a valid record."""
 DESIGN_FIELDS = {
     "pes": 4, "gap_bits": 99, "mode": "skip", "weights": "int5", "acc_bits": 3, "vector_depth": 7, "entry_depth": "x",
     "full_phases": True, "clock_mhz": 0,
 }  # fmt: skip
+"""Fields of the manifest's design -> values that are not allowed, or do not fit the image."""
 Change = Callable[[Path], Any]
+"""Damages the folder that it is given."""
 
 
 def options(record: Recording) -> None:
@@ -58,7 +63,7 @@ class Damage:
         self.record, self.design = record, design
         self.source = record.work / place / design
 
-    def tried(self, name: str, change: Change, *commands: str, sealed: bool = True) -> None:
+    def apply(self, name: str, change: Change, *commands: str, sealed: bool = True) -> None:
         """Damage a copy and run commands on it.
 
         Args:
@@ -97,7 +102,7 @@ class Damage:
         def altered(folder: Path) -> None:
             (folder / file).write_bytes(change((folder / file).read_bytes()))
 
-        self.tried(f"{file}: {name}", altered, *commands, sealed=sealed)
+        self.apply(f"{file}: {name}", altered, *commands, sealed=sealed)
 
     def image(self, name: str, place: int, change: Callable[[int], int], *commands: str) -> None:
         """Change one word of the image of a copy, and correct its checksum, id and digest.
@@ -116,7 +121,7 @@ class Damage:
             words.tofile(folder / "image.bin")
             rewrite(folder / "manifest.json", {"image_id": f"{int(words[-1]):#010x}"})
 
-        self.tried(f"image word {place}: {name}", altered, *commands)
+        self.apply(f"image word {place}: {name}", altered, *commands)
 
     def arrays(self, name: str, file: str, change: Callable[[dict[str, Any]], Any], *commands: str) -> None:
         """Change the arrays of an .npz file of a copy.
@@ -154,37 +159,37 @@ def seal(folder: Path) -> None:
 
 
 def _rewritten(fields: dict[str, Any]) -> Change:
-    """Set fields of the manifest."""
+    """A change that sets fields of the manifest."""
     return lambda folder: rewrite(folder / "manifest.json", fields)
 
 
 def _without(file: str) -> Change:
-    """Delete a file."""
+    """A change that deletes a file."""
     return lambda folder: (folder / file).unlink()
 
 
 def _linked(file: str) -> Change:
-    """Put a link in place of a file."""
+    """A change that puts a link in place of a file."""
     return lambda folder: _link(folder / file)
 
 
 def _replaced_by(content: bytes) -> Callable[[bytes], bytes]:
-    """Replace the content of a file by another."""
+    """A change of a file to this content."""
     return lambda _: content
 
 
 def _with(old: bytes, new: bytes) -> Callable[[bytes], bytes]:
-    """Replace some bytes of a file wherever they occur."""
+    """A change of some bytes of a file wherever they occur."""
     return lambda data: data.replace(old, new)
 
 
 def _flipping(bit: int) -> Callable[[int], int]:
-    """Flip one bit of a word."""
+    """A change that flips one bit of a word."""
     return lambda word: word ^ (1 << bit)
 
 
 def _updated(fields: dict[str, Any]) -> Callable[[dict[str, Any]], None]:
-    """Set arrays of an .npz file."""
+    """A change that sets arrays of an .npz file."""
     return lambda arrays: arrays.update(fields)
 
 
@@ -192,15 +197,15 @@ def folders(record: Recording) -> None:
     """Record the answers to damaged design folders and projects."""
     damage = Damage(record, "int4-3")
     for name, fields in MANIFEST.items():
-        damage.tried(f"manifest: {name}", _rewritten(fields), "info", sealed=False)
+        damage.apply(f"manifest: {name}", _rewritten(fields), "info", sealed=False)
     for name, text in TEXTS.items():
         damage.content(f"text: {name}", "manifest.json", _replaced_by(text.encode()), "info", sealed=False)
     for name, value in DESIGN_FIELDS.items():
         damage.content(f"design: {name}", "manifest.json", partial(_design, name=name, value=value), "info")
     for file in ("design.bit", "design.hwh", "image.bin", "golden.npz", "testset.npz", "provenance.json"):
         damage.content("a bit flipped", file, lambda data: bytes([data[0] ^ 1]) + data[1:], "info", "run", sealed=False)
-        damage.tried(f"{file}: not there", _without(file), "info", "check", sealed=False)
-        damage.tried(f"{file}: a link", _linked(file), "check", sealed=False)
+        damage.apply(f"{file}: not there", _without(file), "info", "check", sealed=False)
+        damage.apply(f"{file}: a link", _linked(file), "check", sealed=False)
         if file != "design.bit":
             damage.content("half of it", file, lambda data: data[: len(data) // 2])
         damage.content("empty", file, lambda _: b"")
@@ -214,9 +219,9 @@ def folders(record: Recording) -> None:
     bit = (record.work / "designs" / "int4-8" / "design.bit").read_bytes()
     damage.content("another design's", "design.bit", lambda _: bit, "check", "run")
     several = Damage(record, "both-ways")
-    several.tried("image-1: not there", lambda at: (at / "image-1.bin").unlink())
+    several.apply("image-1: not there", lambda at: (at / "image-1.bin").unlink())
     several.content("a bit flipped", "image-1.bin", lambda data: data[:99] + bytes([data[99] ^ 4]) + data[100:])
-    several.tried("images swapped", lambda at: _swap(at / "image.bin", at / "image-1.bin"), "check", "run")
+    several.apply("images swapped", lambda at: _swap(at / "image.bin", at / "image-1.bin"), "check", "run")
     packed = Damage(record, "full-ternary", "packed")
     for part in range(8):
         packed.content(f"bit flipped in part {part}", "image.bin", partial(_flip, part=part), "run")

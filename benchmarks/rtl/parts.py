@@ -121,6 +121,7 @@ def _signed(name: str, word: int) -> int:
 
 
 SIGNED = {"ib", "fb", "gb", "ob", "pi", "pf", "po", "c", "lowest", "highest", "x"}
+"""Arguments whose C++ type is int."""
 
 
 def write_case_sources(case: PartCase, folder: Path) -> None:

@@ -1,4 +1,4 @@
-// One element-wise unit after csrc/elementwise.h and activation.h (activations by table), with registers between steps.
+// One element-wise unit after csrc/engine/elementwise.h and activation.h (activations by table), with registers between steps.
 module shl48(input clk, input signed [47:0] v, input [5:0] s, output reg signed [47:0] y); always @(posedge clk) y <= v << s; endmodule
 module ssum #(parameter W=24,B=1)(input clk, input [W*B-1:0] acc, input [16*B-1:0] scale, input signed [15:0] bias, input [5:0] bs, input [6*B-1:0] ks, output signed [47:0] y);
   wire signed [47:0] t0; reg signed [15:0] b1; always @(posedge clk) b1 <= bias; shl48 sb(clk, {{32{b1[15]}},b1}, bs, t0);

@@ -49,8 +49,8 @@ class StudyCell:
             raise UnsupportedError(f"stage is {self.stage!r}; allowed: {', '.join(STAGES)}")
         if self.epochs < 1 or self.seed < 0 or not 0 < self.density <= 1:
             raise UnsupportedError(
-                f"{self.stage} cell: epochs {self.epochs}, seed {self.seed}, density {self.density}; at least 1, at "
-                "least 0, above 0 to 1"
+                f"{self.stage} cell: epochs {self.epochs}, seed {self.seed}, density {self.density}; epochs "
+                "must be at least 1, the seed at least 0, and the density above 0 and at most 1"
             )
         if self.trunk is None and self.stage != "dense":
             raise UnsupportedError(f"a {self.stage} cell has no trunk; only a dense one starts from random weights")
@@ -64,7 +64,7 @@ class StudyCell:
 
     @property
     def depth(self) -> int:
-        """Number of cells on the way from random weights to this one."""
+        """Number of cells that are trained before this one, starting from random weights."""
         return 0 if self.trunk is None else self.trunk.depth + 1
 
     @property

@@ -67,16 +67,20 @@ def _options(command: Any) -> Any:
             type=click.Path(path_type=Path),
             default=RESULTS,
             show_default=True,
-            help="Folder of results.",
+            help="Folder of results: a JSON file and a model for each cell.",
         ),
         click.option(
-            "--grid", type=click.Choice(list(SIZES)), default="full", show_default=True, help="Size of the study."
+            "--grid",
+            type=click.Choice(list(SIZES)),
+            default="full",
+            show_default=True,
+            help="Size of the study; tiny tries all of its code in a minute.",
         ),
         click.option(
             "--question",
             type=click.IntRange(1, 5),
             multiple=True,
-            help="Only this question; repeatable.  [default: all]",
+            help="Number of a question to answer; can be repeated.  [default: all]",
         ),
     ):
         command = option(command)
@@ -91,12 +95,12 @@ def _options(command: Any) -> Any:
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def list_cells(results: Path, grid: str, question: tuple[int, ...], cores: int, as_json: bool) -> None:
     """List the cells with their cost, and whether they are done."""
-    what = chosen(results, grid, question)
-    prices = pricing.estimates(what.cells, pricing.read(what.store))
-    open_cells = [cell for cell in what.cells if not what.store.done(cell)]
+    selection = chosen(results, grid, question)
+    prices = pricing.estimates(selection.cells, pricing.read(selection.store))
+    open_cells = [cell for cell in selection.cells if not selection.store.done(cell)]
     rows = [
-        {"key": cell.key, "epochs": cell.epochs, "seconds": prices.get(cell), "done": what.store.done(cell)}
-        for cell in what.cells
+        {"key": cell.key, "epochs": cell.epochs, "seconds": prices.get(cell), "done": selection.store.done(cell)}
+        for cell in selection.cells
     ]
     unknown = sum(cell not in prices for cell in open_cells)
     total = pricing.hours(open_cells, prices, cores)
@@ -114,8 +118,8 @@ def list_cells(results: Path, grid: str, question: tuple[int, ...], cores: int, 
 @_options
 def measure(results: Path, grid: str, question: tuple[int, ...]) -> None:
     """Measure an epoch of every kind of cell on a few batches, for `list` and the progress bar."""
-    what = chosen(results, grid, question)
-    with _bar("measure", len(pricing.unmeasured(what.cells, pricing.read(what.store))), "kind") as bar:
+    selection = chosen(results, grid, question)
+    with _bar("measure", len(pricing.unmeasured(selection.cells, pricing.read(selection.store))), "kind") as bar:
 
         def trial(cell: StudyCell) -> pricing.StageTime:
             bar.set_postfix_str(pricing.kind(cell), refresh=False)
@@ -123,7 +127,7 @@ def measure(results: Path, grid: str, question: tuple[int, ...]) -> None:
             bar.update()
             return cost
 
-        table = pricing.measure(what.cells, what.store, trial)
+        table = pricing.measure(selection.cells, selection.store, trial)
     for name, cost in sorted(table.items()):
         click.echo(f"{name}: {cost.start:.1f} s and {cost.epoch:.2f} s per epoch")
 
@@ -134,9 +138,9 @@ def measure(results: Path, grid: str, question: tuple[int, ...]) -> None:
 @click.option("--dask", metavar="ADDRESS", help="Dask scheduler to run on, or `local` for a cluster on this machine.")
 def run(results: Path, grid: str, question: tuple[int, ...], jobs: int | None, dask: str | None) -> None:
     """Train the cells that have no result yet. An interrupted run continues where it stopped."""
-    what = chosen(Path(results).resolve(), grid, question)
-    todo = missing(what.cells, what.store)
-    prices = pricing.estimates(todo, pricing.read(what.store))
+    selection = chosen(Path(results).resolve(), grid, question)
+    todo = missing(selection.cells, selection.store)
+    prices = pricing.estimates(todo, pricing.read(selection.store))
     typical = sum(prices.values()) / len(prices) if prices else 1.0
     total = sum(prices.get(cell, typical) for cell in todo)
     with _backend(jobs, dask), _bar("study", round(total), "s" if prices else "cell") as bar:
@@ -145,13 +149,13 @@ def run(results: Path, grid: str, question: tuple[int, ...], jobs: int | None, d
             bar.set_postfix_str(f"{'' if done else 'FAILED '}{cell.key}", refresh=False)
             bar.update(prices.get(cell, typical))
 
-        outcome = run_cells(what.cells, what.store, execute, costs=prices, progress=progress)
-    click.echo(f"{len(outcome.done)} cells trained, {len(what.cells) - len(todo)} were done already")
+        outcome = run_cells(selection.cells, selection.store, execute, costs=prices, progress=progress)
+    click.echo(f"{len(outcome.done)} cells trained, {len(selection.cells) - len(todo)} were done already")
     if outcome.failed:
         first, error = next(iter(outcome.failed.items()))
         raise StudyError(
             f"{len(outcome.failed)} cells failed and {len(outcome.waiting)} wait for them. The first is {first.key}: "
-            f"{error}; see {what.store.json_path(first).with_suffix('.error.txt')}"
+            f"{error}; see {selection.store.json_path(first).with_suffix('.error.txt')}"
         )
 
 
@@ -172,18 +176,18 @@ def run(results: Path, grid: str, question: tuple[int, ...], jobs: int | None, d
     type=click.Path(path_type=Path),
     default=Path("docs/study-notes.md"),
     show_default=True,
-    help="Markdown file that ends the page, if it exists.",
+    help="Markdown file that is appended to the page, if it exists.",
 )
 def report(results: Path, grid: str, question: tuple[int, ...], page: Path, figures: Path, notes: Path) -> None:
     """Write the page and its charts from the results; nothing is trained."""
     from benchmarks.study.report import write
 
-    what = chosen(results, grid, question)
-    found = what.store.found(what.cells)
+    selection = chosen(results, grid, question)
+    found = selection.store.found(selection.cells)
     if not found:
         raise MissingError(f"{results} has no result of grid {grid!r}; make them with `ese4ml study run --grid {grid}`")
     command = f"ese4ml study run --grid {grid}" if grid != "full" else "make study"
-    for path in write(what.questions, found, page, figures, notes, command):
+    for path in write(selection.questions, found, page, figures, notes, command):
         click.echo(str(path))
 
 

@@ -105,7 +105,7 @@ def spread(values: Values, digits: int = 2, error: float | None = None) -> str:
 def limited(
     text: str, values: Values, limit: float, unit: str = " points", most: bool = True, error: float | None = None
 ) -> Goal:
-    """A goal that a mean does not exceed a limit, or reaches it.
+    """A goal that the mean of values is at most a limit, or at least the limit.
 
     Args:
         text: the goal.
@@ -122,7 +122,7 @@ def limited(
 
 
 def losses(base: Values, other: Values, lower: bool) -> Values:
-    """Difference by which `other` is worse than `base`, for the seeds that both have.
+    """Amount by which `other` is worse than `base`, by seed, for the seeds that both have.
 
     Args:
         base: values by seed.

@@ -1,4 +1,7 @@
-"""Answers to the five questions: tables, goals and charts, computed from the results."""
+"""Answers to the five questions: tables, goals and charts.
+
+Each is computed from the cells of its question, and from the results of those cells that have one.
+"""
 
 from __future__ import annotations
 
@@ -56,22 +59,22 @@ class Answer:
 
 
 def deep_compression(cells: Sequence[StudyCell], found: Results) -> Answer:
-    """Answer to question 1."""
+    """Answer to question 1, Deep Compression of the image network."""
     figures = CellMetrics(found)
     parts = {stage: [cell for cell in cells if cell.stage == stage] for stage in ("dense", "pruned", "quantized")}
     errors = {
-        stage: {seed: 100 - value for seed, value in figures.of(mine, "accuracy").items()}
-        for stage, mine in parts.items()
+        stage: {seed: 100 - value for seed, value in figures.of(stage_cells, "accuracy").items()}
+        for stage, stage_cells in parts.items()
     }
     rates = ("rate_quantized", "rate_huffman")
     rows = [
         [
             stage,
             spread(errors[stage]),
-            spread(figures.load(mine, "density", 100)),
-            *(spread(figures.part(mine, "storage", name), 1) for name in rates),
+            spread(figures.load(stage_cells, "density", 100)),
+            *(spread(figures.part(stage_cells, "storage", name), 1) for name in rates),
         ]
-        for stage, mine in parts.items()
+        for stage, stage_cells in parts.items()
     ]
     rate = figures.part(parts["quantized"], "storage", rates[-1])
     loss = losses(errors["dense"], errors["quantized"], lower=True)
@@ -87,7 +90,7 @@ def deep_compression(cells: Sequence[StudyCell], found: Results) -> Answer:
 
 
 def balance(cells: Sequence[StudyCell], found: Results) -> Answer:
-    """Answer to question 2."""
+    """Answer to question 2, masks and weight codes on frame-wise phones."""
     figures = CellMetrics(found)
     dense = [cell for cell in cells if cell.trunk is None]
     longer = [cell for cell in cells if cell.stage == "dense" and cell.trunk is not None]
@@ -99,14 +102,14 @@ def balance(cells: Sequence[StudyCell], found: Results) -> Answer:
     base = figures.of(dense, metric)
     others = [name for name in ("non_pause_accuracy",) if figures.of(dense, name)]
 
-    def row(name: Sequence[str], mine: Sequence[StudyCell]) -> list[str]:
-        values = figures.of(mine, metric)
+    def row(name: Sequence[str], row_cells: Sequence[StudyCell]) -> list[str]:
+        values = figures.of(row_cells, metric)
         load = [
-            spread(figures.load(mine, "imbalance"), 3),
-            spread(figures.load(mine, "padding", 100)),
+            spread(figures.load(row_cells, "imbalance"), 3),
+            spread(figures.load(row_cells, "padding", 100)),
         ]
-        extra = [spread(figures.of(mine, other)) for other in others]
-        loss = spread(losses(base, values, lower), error=figures.error(dense, mine))
+        extra = [spread(figures.of(row_cells, other)) for other in others]
+        loss = spread(losses(base, values, lower), error=figures.error(dense, row_cells))
         return [*name, spread(values), loss, *extra, *load]
 
     rows = [row(["dense", "", "float"], dense)]
@@ -114,9 +117,9 @@ def balance(cells: Sequence[StudyCell], found: Results) -> Answer:
     order = sorted(groups, key=lambda g: (-g[1], FAMILIES.index(g[0]) if g[0] in FAMILIES else 9, CODES.index(g[2])))
     rows += [row([f, f"{100 * (1 - d):.0f}", w], groups[f, d, w]) for f, d, w in order]
 
-    def compared(text: str, limit: float, mine: Sequence[StudyCell], against: Sequence[StudyCell]) -> Goal:
-        values = losses(figures.of(against, metric), figures.of(mine, metric), lower)
-        return limited(text, values, limit, error=figures.error(against, mine))
+    def compared(text: str, limit: float, candidates: Sequence[StudyCell], reference: Sequence[StudyCell]) -> Goal:
+        values = losses(figures.of(reference, metric), figures.of(candidates, metric), lower)
+        return limited(text, values, limit, error=figures.error(reference, candidates))
 
     def centre(code: str, family: str = "pe-balanced") -> Sequence[StudyCell]:
         return groups.get((family, 0.1, code), [])
@@ -172,7 +175,7 @@ def _density_chart(
 
 
 def ternary(cells: Sequence[StudyCell], found: Results) -> Answer:
-    """Answer to question 3."""
+    """Answer to question 3, ternary weights at equal sparsity."""
     figures = CellMetrics(found)
     metric, lower = _metric(found)
     codes = {code: [cell for cell in cells if cell.weights == code] for code in ("int4", "ternary", "twn", "ttq")}
@@ -180,14 +183,14 @@ def ternary(cells: Sequence[StudyCell], found: Results) -> Answer:
     rows = [
         [
             code,
-            spread(figures.load(mine, "density", 100)),
-            spread(figures.of(mine, metric)),
+            spread(figures.load(code_cells, "density", 100)),
+            spread(figures.of(code_cells, metric)),
             spread(
-                losses(base, figures.of(mine, metric), lower),
-                error=figures.error(codes["int4"], mine),
+                losses(base, figures.of(code_cells, metric), lower),
+                error=figures.error(codes["int4"], code_cells),
             ),
         ]
-        for code, mine in codes.items()
+        for code, code_cells in codes.items()
     ]
     return Answer(
         ["weights", "kept, %", f"{_words(metric)}, %", "loss against int4, points"],
@@ -201,7 +204,7 @@ def ternary(cells: Sequence[StudyCell], found: Results) -> Answer:
 
 
 def dense_sparse_dense(cells: Sequence[StudyCell], found: Results) -> Answer:
-    """Answer to question 4."""
+    """Answer to question 4, dense-sparse-dense against longer dense training."""
     figures = CellMetrics(found)
     rows, goals = [], []
     for task in dict.fromkeys(cell.task for cell in cells):
@@ -223,7 +226,7 @@ def dense_sparse_dense(cells: Sequence[StudyCell], found: Results) -> Answer:
 
 
 def large(cells: Sequence[StudyCell], found: Results) -> Answer:
-    """Answer to question 5."""
+    """Answer to question 5, ESE's layer at its size."""
     figures = CellMetrics(found)
     metric, _ = _metric(found)
     rows = []

@@ -55,7 +55,7 @@ class TestOutcome:
         outcome: one of OUTCOMES.
         message: first line of the error or reason.
         seconds: time of the test.
-        vitis: outcome and message with Vitis, if the test failed and was run again.
+        vitis: outcome and message with the backend that ESE replaces, if the test failed and was run again.
     """
 
     file: str
@@ -165,7 +165,7 @@ def listed(name: str, ids: list[str]) -> str:
 
 
 def results() -> list[TestOutcome]:
-    """All results with ESE; failed tests have their outcome with Vitis."""
+    """All results with ESE; a failed test has also its outcome with the backend that ESE replaces."""
     stock = records("")
     outcomes = []
     for entry in records("ESE").values():
@@ -193,7 +193,7 @@ def rows_of(results: list[TestOutcome]) -> list[OutcomeRow]:
 
 
 def judged(result: TestOutcome) -> tuple[str, str]:
-    """Outcome and reason for the page. A test that fails with Vitis as well is not applicable."""
+    """Outcome and reason for the page. A test that fails with the replaced backend as well is not applicable."""
     if result.outcome == "failed" and result.vitis.startswith("failed"):
         reason = _plain(result.vitis.removeprefix("failed "))
         return "not applicable", f"fails with the backend replaced too: {reason}"

@@ -33,8 +33,8 @@ CONVOLUTION = "convolution, pooling and image layers"
 PYTORCH = "PyTorch models"
 ONNX = "ONNX models"
 HGQ = "HGQ models"
-OTHER_LAYERS = "layers that the engine has not"
-INTERNALS = "hls4ml's own code: no backend converts a model of its layers, or its writers, templates or passes are read"
+OTHER_LAYERS = "layers that the engine does not have"
+INTERNALS = "hls4ml's internals: the test reads its writers, templates or passes, or converts no model by a backend"
 
 OUT_OF_SCOPE = {
     "test_backend_config.py": "part, clock uncertainty and project.tcl of the stock backends; imports PyTorch",

@@ -155,7 +155,10 @@ def measure(backend: str, case: str, path: Path) -> dict[str, Any]:
 
 
 def of_engine(graph: Any, shape: list[int]) -> dict[str, float]:
-    """Latency of an ESE graph by the cycle model, and its DSPs by the resource model."""
+    """Latency of an ESE graph by the cycle model, in microseconds, and its DSPs by the resource model.
+
+    `shape` is that of one sample, without the batch; its first axis gives the steps of a sequence.
+    """
     from ese_hls.backend.backend import conversion_of, project_of
     from ese_hls.project import Project
     from ese_host.bundle import read_image
@@ -270,13 +273,13 @@ def rows(results: dict[str, dict[str, dict[str, Any]]]) -> list[list[str]]:
     "path",
     type=click.Path(path_type=Path),
     default=ROOT / "build" / "demo" / "ternary.keras",
-    help="Model of the demo.",
+    help="Model of the demo; left out if there is no such file.  [default: build/demo/ternary.keras]",
 )
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
     default=ROOT / "docs" / "side-by-side.md",
-    help="Page to write.",
+    help="Page to write.  [default: docs/side-by-side.md]",
 )
 def main(only: tuple[str, str] | None, path: Path, out: Path) -> None:
     """Measure all models and write docs/side-by-side.md."""

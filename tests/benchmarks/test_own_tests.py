@@ -144,5 +144,6 @@ def test_known_causes_stand_beside_their_message() -> None:
     )
     assert own.judged(failed) == (
         "failed",
-        "AssertionError: assert False: inputs and weights have 16 bits here; the test asks for 1e-5 of fixed<32,5>",
+        "AssertionError: assert False: inputs and weights have 16 bits here; the test allows an error of 1e-5, as with "
+        "fixed<32,5>",
     )
