@@ -3,7 +3,7 @@
 from ese_hls.build.bambu import SIMULATOR, cosimulate
 from ese_hls.build.build import build_bitstream, build_emulated
 from ese_hls.build.design_folder import pack_folder
-from ese_hls.build.reports import Synthesis
+from ese_hls.build.synthesis import Synthesis
 from ese_hls.build.vendor_reports import NAME, BuildReport
 from ese_hls.build.vitis import build_project
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ese_hls.build import bambu_log
-from ese_hls.build.reports import Cosimulation, Synthesis
+from ese_hls.build.synthesis import Cosimulation, Synthesis
 from ese_hls.emulate import compile_emulator
 from ese_hls.project import Project, vectors
 from ese_hls.run_tool import ToolError, run_tool

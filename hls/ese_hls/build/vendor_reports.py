@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ese_hls.build.reports import Synthesis
+from ese_hls.build.synthesis import Synthesis
 from ese_host.errors import FormatError, MissingError
 from ese_host.files import write_file
 
@@ -165,6 +166,46 @@ class BuildReport:
             ("Vivado, block design: ", self.implementation),
         )
         return "\n".join(lines + [f"{title}{part}" for title, part in parts if part is not None])
+
+
+def read_vitis(file: Path) -> Synthesis:
+    """Read the csynth.xml of Vitis HLS.
+
+    Raises:
+        MissingError: if the file cannot be read.
+        FormatError: if it is not such a report, or a number in it is none.
+    """
+    try:
+        root = ElementTree.fromstring(file.read_text(encoding="utf-8"))  # noqa: S314 (written by a tool that was just run)
+    except OSError as error:
+        raise MissingError(f"{file}: {error.strerror}; C synthesis writes it") from error
+    except ElementTree.ParseError as error:
+        raise FormatError(f"{file}: not XML ({error}); run the synthesis again") from error
+
+    def text(path: str) -> str:
+        content = root.findtext(path)
+        if content is None:
+            raise FormatError(f"{file}: has no {path}; it is no report of Vitis HLS's C synthesis")
+        return content.strip()
+
+    def number(path: str) -> float:
+        try:
+            return float(text(path))
+        except ValueError as error:
+            raise FormatError(f"{file}: {path} is {text(path)!r}, not a number; run the synthesis again") from error
+
+    resources = "AreaEstimates/Resources"
+    return Synthesis(
+        tool="Vitis HLS",
+        version=text("ReportVersion/Version"),
+        part=text("UserAssignments/Part"),
+        clock_ns=number("UserAssignments/TargetClockPeriod"),
+        estimated_ns=number("PerformanceEstimates/SummaryOfTimingAnalysis/EstimatedClockPeriod"),
+        luts=int(number(f"{resources}/LUT")),
+        registers=int(number(f"{resources}/FF")),
+        dsps=int(number(f"{resources}/DSP")),
+        bram18=int(number(f"{resources}/BRAM_18K")),
+    )
 
 
 def read_cosim(file: Path) -> RtlSimulation:

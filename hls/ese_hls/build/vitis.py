@@ -7,8 +7,7 @@ import sys
 from pathlib import Path
 
 from ese_hls.build import vivado
-from ese_hls.build.reports import read_vitis
-from ese_hls.build.vendor_reports import BuildReport, read_cosim
+from ese_hls.build.vendor_reports import BuildReport, read_cosim, read_vitis
 from ese_hls.project import PRJ, TOP, Project
 from ese_hls.run_tool import ToolError, run_tool
 from ese_host.errors import MissingError, UnsupportedError

@@ -2,6 +2,6 @@
 
 from ese_hls.encode.compressed import compress
 from ese_hls.encode.fit_design import choose_design
-from ese_hls.encode.matrix_storage import Storage, StorageChoice
+from ese_hls.encode.storage_choice import Storage, StorageChoice
 
 __all__ = ["Storage", "StorageChoice", "choose_design", "compress"]

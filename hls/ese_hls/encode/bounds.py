@@ -1,12 +1,16 @@
-"""Proof that no sum overflows, from the actual weights of each row and the range of the input."""
+"""Proof that no sum overflows, from the actual weights of each row and the range of the input.
+
+`acc_bits_of` proves the width of the accumulators, `check_row_sums` that no scaled sum exceeds the engine's 48 bits.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
+from ese_hls.encode.schedule import MatrixPhase, Schedule
 from ese_host.errors import CapacityError
 from ese_host.image import SUM_BITS
-from ese_host.ir import Codes, Fixed, Matrix
+from ese_host.ir import Codes, Fixed, Layer, Lstm, Matrix
 
 
 def partial_sums(matrix: Matrix, source: Fixed) -> tuple[Codes, Codes]:
@@ -68,3 +72,49 @@ def check_sum(name: str, low: int, high: int) -> None:
             f"layer {name!r}: a scaled sum may need {bits} bits; the sums of the engine have {SUM_BITS}: "
             "prune more, or give inputs or scales fewer bits"
         )
+
+
+def check_row_sums(item: MatrixPhase, layer: Layer, planned: Schedule, scale: Codes, bias: Codes) -> None:
+    """Prove that no scaled sum of an element-wise stage overflows.
+
+    Args:
+        item: the phase with the stage.
+        layer: the layer that the stage computes.
+        planned: the schedule, which has the other matrices that are summed before the stage.
+        scale: (items, 4, banks) scales of the stage.
+        bias: (items, 4) biases of the stage.
+
+    Raises:
+        CapacityError: if a sum could need more than 48 bits.
+    """
+    phase = item.phase
+    columns = 4 if phase.has("lstm") else 1
+    low = high = (bias[:, :columns] << phase.bias_shift).T.reshape(-1).astype(object)
+    for part in planned.summed_before(item):
+        lows, highs = partial_sums(part.matrix, part.source)
+        for sign, bank in enumerate((part.phase.bank_positive, part.phase.bank_negative)):
+            factor = scale[:, :columns, bank].T.reshape(-1).astype(object) << phase.bank_shift[bank]
+            low, high = low + lows[sign] * factor, high + highs[sign] * factor
+    if phase.has("peepholes") and isinstance(layer, Lstm) and layer.peepholes is not None:
+        reach = int(np.abs(layer.peepholes).max()) * -layer.state.low << phase.peephole_shift
+        low, high = low - reach, high + reach
+    check_sum(layer.name, int(min(low)), int(max(high)))
+
+
+def acc_bits_of(planned: Schedule) -> int:
+    """Accumulator width in bits that is proved sufficient for every partial sum of every row."""
+    needed = 1
+    for item in planned.phases:
+        if item.layer is None:
+            continue
+        ranges: dict[int, tuple[Codes, Codes]] = {}
+        for part in planned.summed_before(item):
+            lows, highs = partial_sums(part.matrix, part.source)
+            for sign, bank in enumerate((part.phase.bank_positive, part.phase.bank_negative)):
+                low, high = ranges.get(bank, (np.int64(0), np.int64(0)))
+                ranges[bank] = (low + lows[sign], high + highs[sign])
+            if part.phase.has("delta"):
+                change = largest_change(part.matrix, part.source)
+                needed = max(needed, bits_for(-change, change))
+        needed = max([needed, *(bits_for(int(low.min()), int(high.max())) for low, high in ranges.values())])
+    return needed

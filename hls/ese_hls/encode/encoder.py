@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ese_hls.encode.bounds import bits_for, check_sum, largest_change, partial_sums
-from ese_hls.encode.matrix_storage import Storage, StorageChoice, encode_matrix
+from ese_hls.encode.bounds import acc_bits_of, check_row_sums
 from ese_hls.encode.schedule import MatrixPhase, Schedule, schedule
+from ese_hls.encode.storage_choice import Storage, StorageChoice, encode_matrix
 from ese_host.errors import MismatchError, UnsupportedError
 from ese_host.files import Words, pack
 from ese_host.image import (
@@ -20,9 +20,9 @@ from ese_host.image import (
     RAM_BITS,
     SUM_FRAC,
     Design,
+    EntryWidths,
     Mode,
     Needs,
-    Packing,
     check_entries,
     parse,
     pointers,
@@ -119,7 +119,7 @@ def prepare(network: Network, design: Design, storage: Storage = "auto") -> Fill
             "storage is 'full'; the design has no full phases: emit a design for this network, or use 'auto'"
         )
     units, banks = design.cells_per_cycle, design.acc_banks
-    memories = fill(network, design.pes, design.packing, units, banks, design.mode, storage)
+    memories = fill(network, design.pes, design.widths, units, banks, design.mode, storage)
     check_capacity(memories, design)
     return memories
 
@@ -143,7 +143,7 @@ def image_of(network: Network, memories: FilledMemories, design: Design) -> byte
 def fill(
     network: Network,
     pes: int,
-    packing: Packing,
+    widths: EntryWidths,
     units: int,
     banks: int,
     mode: Mode = "stream",
@@ -154,7 +154,7 @@ def fill(
     Args:
         network: the network.
         pes: number of PEs.
-        packing: widths of entries and codes, and whether matrices may be stored full.
+        widths: widths of entries and codes, and whether matrices may be stored full.
         units: element-wise units.
         banks: accumulator banks, which are accumulators per row.
         mode: "stream" or "skip".
@@ -173,8 +173,8 @@ def fill(
     for item in planned.phases:
         phase = item.phase
         layer_and_part = network.layers[phase.layer].name, phase.part
-        encoded, choice = encode_matrix(item.matrix, item.interleave, packing, mode, storage, layer_and_part)
-        words, count = encoded.words(packing), encoded.counts
+        encoded, choice = encode_matrix(item.matrix, item.interleave, widths, mode, storage, layer_and_part)
+        words, count = encoded.words(widths), encoded.counts
         phase.entry_base, phase.entry_count, phase.rows = entry_words, int(count.max(initial=0)), encoded.rows
         phase.stride_log2 = item.interleave.stride_log2
         phase.pointer_base = pointers_used
@@ -233,52 +233,6 @@ def _parameters(item: MatrixPhase, layer: Layer, planned: Schedule, banks: int) 
             f"(-32768 to 32767): use a bias_quantizer with fewer bits"
         )
     return scale, bias
-
-
-def check_row_sums(item: MatrixPhase, layer: Layer, planned: Schedule, scale: Codes, bias: Codes) -> None:
-    """Prove that no scaled sum of an element-wise stage overflows.
-
-    Args:
-        item: the phase with the stage.
-        layer: the layer that the stage computes.
-        planned: the schedule, which has the other matrices that are summed before the stage.
-        scale: (items, 4, banks) scales of the stage.
-        bias: (items, 4) biases of the stage.
-
-    Raises:
-        CapacityError: if a sum could need more than 48 bits.
-    """
-    phase = item.phase
-    columns = 4 if phase.has("lstm") else 1
-    low = high = (bias[:, :columns] << phase.bias_shift).T.reshape(-1).astype(object)
-    for part in planned.summed_before(item):
-        lows, highs = partial_sums(part.matrix, part.source)
-        for sign, bank in enumerate((part.phase.bank_positive, part.phase.bank_negative)):
-            factor = scale[:, :columns, bank].T.reshape(-1).astype(object) << phase.bank_shift[bank]
-            low, high = low + lows[sign] * factor, high + highs[sign] * factor
-    if phase.has("peepholes") and isinstance(layer, Lstm) and layer.peepholes is not None:
-        reach = int(np.abs(layer.peepholes).max()) * -layer.state.low << phase.peephole_shift
-        low, high = low - reach, high + reach
-    check_sum(layer.name, int(min(low)), int(max(high)))
-
-
-def acc_bits_of(planned: Schedule) -> int:
-    """Accumulator width in bits that is proved sufficient for every partial sum of every row."""
-    needed = 1
-    for item in planned.phases:
-        if item.layer is None:
-            continue
-        ranges: dict[int, tuple[Codes, Codes]] = {}
-        for part in planned.summed_before(item):
-            lows, highs = partial_sums(part.matrix, part.source)
-            for sign, bank in enumerate((part.phase.bank_positive, part.phase.bank_negative)):
-                low, high = ranges.get(bank, (np.int64(0), np.int64(0)))
-                ranges[bank] = (low + lows[sign], high + highs[sign])
-            if part.phase.has("delta"):
-                change = largest_change(part.matrix, part.source)
-                needed = max(needed, bits_for(-change, change))
-        needed = max([needed, *(bits_for(int(low.min()), int(high.max())) for low, high in ranges.values())])
-    return needed
 
 
 def check_formats(network: Network, design: Design) -> None:
@@ -353,7 +307,7 @@ def assemble(network: Network, memories: FilledMemories, design: Design) -> Word
         parts.append(pack(np.concatenate(memories.codebooks), 16))
     parts.append(pack(np.concatenate([memories.scales, memories.biases[:, :, None]], axis=2), 16))
     parts.append(pack(memories.peepholes, 16))
-    parts.append(pack(memories.entries.T, design.packing.word_bits))
+    parts.append(pack(memories.entries.T, design.widths.word_bits))
     parts += [pack(_pointers(memories, design).T, RAM_BITS)]
     parts.append((network.table[0] | network.table[1] << VALUE_FRAC).astype(np.uint32))
     content = np.concatenate(parts)
@@ -383,7 +337,7 @@ def _header_numbers(network: Network, memories: FilledMemories) -> dict[str, int
 def _pointers(memories: FilledMemories, design: Design) -> Codes:
     """(pes, pointers) column pointers of all phases; no pointers in stream mode."""
     fields = [
-        pointers.to_fields(starts, item.phase.entry_base, item.phase.full, design.packing)
+        pointers.to_fields(starts, item.phase.entry_base, item.phase.full, design.widths)
         for item, starts in zip(memories.schedule.phases, memories.starts, strict=False)
     ]
     return np.concatenate(fields, axis=1) if fields else np.zeros((design.pes, 0), dtype=np.int64)

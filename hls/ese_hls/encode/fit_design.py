@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from ese_hls.encode.encoder import FilledMemories, check_capacity, check_formats, fill
-from ese_hls.encode.matrix_storage import Storage, full_phases_worthwhile
 from ese_hls.encode.schedule import banks_needed
-from ese_host.image import Design, Mode, Needs, Packing, smallest_design
+from ese_hls.encode.storage_choice import Storage, full_phases_worthwhile
+from ese_host.image import Design, EntryWidths, Mode, Needs, smallest_design
 from ese_host.ir import Network, common_formats
 
 
@@ -59,13 +59,13 @@ def fit(
     formats = common_formats(networks)
     banks = max(banks_needed(network) for network in networks) if acc_banks is None else acc_banks
     units = 2 - pes % 2 if cells_per_cycle is None else cells_per_cycle
-    packing = Packing(formats.weights, gap_bits, full_phases=storage != "sparse")
-    filled = [fill(network, pes, packing, units, banks, mode, storage) for network in networks]
+    widths = EntryWidths(formats.weights, gap_bits, full_phases=storage != "sparse")
+    filled = [fill(network, pes, widths, units, banks, mode, storage) for network in networks]
     full = any(choice.stored == "full" for memories in filled for choice in memories.choices)
     choices = [memories.choices for memories in filled]
-    if full and storage == "auto" and not full_phases_worthwhile(choices, packing, pes):
-        full, sparse_packing = False, replace(packing, full_phases=False)
-        filled = [fill(network, pes, sparse_packing, units, banks, mode) for network in networks]
+    if full and storage == "auto" and not full_phases_worthwhile(choices, widths, pes):
+        full, sparse_widths = False, replace(widths, full_phases=False)
+        filled = [fill(network, pes, sparse_widths, units, banks, mode) for network in networks]
     design = smallest_design(
         Needs.most(memories.needs for memories in filled),
         formats,

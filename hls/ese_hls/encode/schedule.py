@@ -17,7 +17,7 @@ class MatrixPhase:
     """A phase, with the matrix and the parameters that its memories are filled with.
 
     Attributes:
-        phase: the record of the phase; base addresses that depend on packing are still zero.
+        phase: the record of the phase; base addresses that depend on the entries are still zero.
         matrix: the weights of the phase.
         interleave: the rows of each PE.
         source: format of the vector that is multiplied.
@@ -57,7 +57,7 @@ def banks_needed(network: Network) -> Literal[1, 2, 4]:
 
 
 def schedule(network: Network, pes: int, banks: int, mode: Mode = "stream") -> Schedule:
-    """Make the phases of one step, with everything that does not depend on packing.
+    """Make the phases of one step, with everything that does not depend on the entries.
 
     Args:
         network: the network.

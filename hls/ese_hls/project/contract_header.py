@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import get_args
 
 from ese_host.files import templates, words
-from ese_host.image import design, packing, phases, reader
+from ese_host.image import design, entry_widths, phases, reader
 from ese_host.ir import SCALE_BITS, activations, engine_formats, tables, weight_kinds
 from ese_host.protocol import answers, packets, registers
 
@@ -129,17 +129,17 @@ def _constants() -> list[Constants]:
                 "phase_words": phases.PHASE_WORDS,
                 "scan_words": phases.SCAN_WORDS,
                 "max_inputs": reader.MAX_INPUTS,
-                "count_bits": packing.COUNT_BITS,
-                "constant_bits": packing.CONSTANT_BITS,
+                "count_bits": entry_widths.COUNT_BITS,
+                "constant_bits": entry_widths.CONSTANT_BITS,
                 "scale_bits": SCALE_BITS,
-                "codebook_levels": packing.LEVELS,
-                "max_codebooks": packing.CODEBOOKS,
+                "codebook_levels": entry_widths.LEVELS,
+                "max_codebooks": entry_widths.CODEBOOKS,
             },
         ),
         Constants(
             "Sizes that are the same in every engine (ese_host.image.design).",
             {
-                "ram_bits": packing.RAM_BITS,
+                "ram_bits": entry_widths.RAM_BITS,
                 "stored_bits": engine_formats.ELEMENT_BITS,
                 "sum_frac": design.SUM_FRAC,
                 "sum_bits": design.SUM_BITS,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ese_host.errors import CapacityError, FormatError
 from ese_host.estimate.masks import MatrixEntries, Pruning
-from ese_host.image import GAP_BITS, MAX_ENTRIES, Design, Needs, Packing, StepPlan, check_entries, smallest_design
+from ese_host.image import GAP_BITS, MAX_ENTRIES, Design, EntryWidths, Needs, StepPlan, check_entries, smallest_design
 from ese_host.ir import Activation, EngineFormats, Fixed
 
 GATE, CELL = Activation("sigmoid", Fixed(16, 0, signed=False)), Activation("tanh", Fixed(16, 1))
@@ -53,7 +53,7 @@ def design_of(plan: StepPlan, matrices: Sequence[MatrixEntries], pruning: Prunin
     """
     if pruning.gap_bits not in GAP_BITS:
         raise FormatError(f"gap_bits is {pruning.gap_bits}; {GAP_BITS[0]} to {GAP_BITS[-1]} are allowed")
-    per_word = Packing(pruning.kind, pruning.gap_bits).per_word(False)
+    per_word = EntryWidths(pruning.kind, pruning.gap_bits).per_word(False)
     most_entries = [int(matrix.entries.max(initial=0)) for matrix in matrices]
     words = sum(-(-entries // per_word) for entries in most_entries)
     check_entries(max(most_entries))

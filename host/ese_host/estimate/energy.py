@@ -56,16 +56,16 @@ def energy_of(step: StepTiming, dense_weights: int, design: Design) -> Energy:
         dense_weights: number of weights before pruning.
         design: the engine's design.
     """
-    weight_operation = TABLE["int add"] + (TABLE["int mult"] if design.packing.weight.multiplies else 0)
+    weight_operation = TABLE["int add"] + (TABLE["int mult"] if design.widths.weight.multiplies else 0)
     cells, rows, banks = step.items["lstm"], step.items["dense"], design.acc_banks
     scaled_rows = 4 * cells + rows
     multiplications = scaled_rows * banks + cells * CELL_MULTIPLICATIONS
     additions = scaled_rows * (banks + 1) + cells * 10
     copies = (design.pes + 1) // 2 if design.mode == "stream" else 1
     written = (cells + rows + 2 * step.frame_words) * copies * RAM_BITS
-    packing = design.packing
-    entry_bits = packing.word_bits * (
-        (step.entries - step.full_entries) / packing.per_word(False) + step.full_entries / packing.per_word(True)
+    widths = design.widths
+    entry_bits = widths.word_bits * (
+        (step.entries - step.full_entries) / widths.per_word(False) + step.full_entries / widths.per_word(True)
     )
     parameters = scaled_rows * 16 * banks + rows * 16 + cells * CELL_READS
     parts = {

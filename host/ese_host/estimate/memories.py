@@ -97,7 +97,7 @@ def memories_of(design: Design) -> list[Memory]:
     units = d.cells_per_cycle
     skips = d.mode == "skip"
     memories = [
-        Memory("entries", d.pes, d.entry_depth, d.packing.word_bits, "bram"),
+        Memory("entries", d.pes, d.entry_depth, d.widths.word_bits, "bram"),
         *(_skip_memories(design) if skips else _vectors(pairs, d.vector_depth)),
         _auto("scales", units * 4 * d.acc_banks, d.param_depth, 16),
         _auto("biases", units * 4, d.param_depth, 16),
@@ -108,7 +108,7 @@ def memories_of(design: Design) -> list[Memory]:
         Memory("entry counts", 0 if skips else d.pes, d.phases, 16, "lutram"),
         Memory("phase table", 1, d.phases, PHASE_BITS + skips * SCAN_BITS + d.full_phases * ROWS_BITS, "lutram"),
     ]
-    if not d.packing.weight.own_level:
+    if not d.widths.weight.own_level:
         memories.append(Memory("codebooks", d.pes, 256, 16, "lutram"))
     return [memory for memory in memories if memory.copies]
 
@@ -127,7 +127,7 @@ def _vectors(copies: int, depth: int) -> list[Memory]:
 def _skip_memories(design: Design) -> list[Memory]:
     """Memories that skip mode has instead: vectors in wide rows, the last broadcast, column pointers and FIFOs."""
     d, wide = design, SCAN_WIDTH * RAM_BITS
-    column = 2 * (16 + d.packing.slot_bits) + RAM_BITS
+    column = 2 * (16 + d.widths.slot_bits) + RAM_BITS
     rows = max(d.delta_depth, SCAN_WIDTH) // SCAN_WIDTH
     return [
         *(Memory(f"vector RAM {name}", 1, d.vector_depth // SCAN_WIDTH, wide, "bram") for name in "AB"),

@@ -170,7 +170,7 @@ def _dsps(design: Design, family: Family) -> dict[str, float]:
         for activation in (gate, gate, gate, cell, cell)
     )
     products = 3 * multiplier(18, 18, family)
-    weight = design.packing.weight
+    weight = design.widths.weight
     level = multiplier(weight.level_bits, 18, family) if weight.multiplies else 0
     parts = {
         "scales": units * scaled,
@@ -184,11 +184,11 @@ def _dsps(design: Design, family: Family) -> dict[str, float]:
 
 def pe_luts(design: Design) -> float:
     """LUTs of the logic of a PE and of its accumulators' ports, without memories."""
-    packing = design.packing
+    widths = design.widths
     return (
         250
-        + 15 * (not packing.weight.own_level)
-        + 15 * (packing.word_bits > RAM_BITS)
+        + 15 * (not widths.weight.own_level)
+        + 15 * (widths.word_bits > RAM_BITS)
         + FULL_LUTS * design.full_phases
         + 3.25 * design.acc_bits
         + 5 * (log2(design.vector_depth) - 10)

@@ -1,8 +1,8 @@
 """Designs and images: sizes of layers, the schedule of a step, sparse entries, the image file and its stored form."""
 
 from ese_host.image.design import FORMAT_VERSION, SCAN_WIDTH, SUM_BITS, SUM_FRAC, WRITEBACK, Design, Mode, check_ids
+from ese_host.image.entry_widths import GAP_BITS, RAM_BITS, EntryWidths
 from ese_host.image.interleave import Interleave, Positions, entries, entries_per_pe, max_gap, padding_passes
-from ese_host.image.packing import GAP_BITS, RAM_BITS, Packing
 from ese_host.image.phases import Phase
 from ese_host.image.plan import StepPlan, plan_step
 from ese_host.image.reader import (
@@ -32,6 +32,7 @@ __all__ = [
     "WRITEBACK",
     "DenseSize",
     "Design",
+    "EntryWidths",
     "Image",
     "Interleave",
     "LayerSize",
@@ -39,7 +40,6 @@ __all__ = [
     "MatrixSize",
     "Mode",
     "Needs",
-    "Packing",
     "Phase",
     "Positions",
     "StepPlan",

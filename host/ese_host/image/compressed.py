@@ -30,8 +30,8 @@ CHUNK_BITS = 16
 
 def alphabets(design: Design) -> tuple[int, int]:
     """Number of different symbols in the stream of gaps and in the stream of codes."""
-    packing = design.packing
-    return 1 << design.gap_bits, 1 << (packing.slot_width(True) if design.full_phases else packing.code_bits)
+    widths = design.widths
+    return 1 << design.gap_bits, 1 << (widths.slot_width(True) if design.full_phases else widths.code_bits)
 
 
 def full_words(phases: Sequence[Phase], entry_words: int, design: Design) -> npt.NDArray[np.bool_]:
@@ -45,7 +45,7 @@ def full_words(phases: Sequence[Phase], entry_words: int, design: Design) -> npt
     full = np.zeros(entry_words, dtype=np.bool_)
     for phase in phases:
         if phase.full and design.full_phases:
-            full[phase.entry_base : phase.entry_base - (-phase.entry_count // design.packing.per_word(True))] = True
+            full[phase.entry_base : phase.entry_base - (-phase.entry_count // design.widths.per_word(True))] = True
     return full
 
 
@@ -127,15 +127,15 @@ def expand(words: Words, design: Design, name: str) -> Words:
         payload = words[parts[f"{stream}s"]].astype("<u4").view(np.uint8)
         streams.append(decode_stream(payload, chunk_bits, lengths, count, f"{name}: {stream}s"))
     kept = words[parts["image"]]
-    memory = pack(joined(streams[0], streams[1], full, design), design.packing.word_bits)
+    memory = pack(joined(streams[0], streams[1], full, design), design.widths.word_bits)
     return np.concatenate([kept[: entries.start], memory, kept[entries.start :]])
 
 
 def symbol_counts(full: npt.NDArray[np.bool_], design: Design) -> tuple[int, int]:
     """Number of symbols in the stream of gaps and in the stream of codes; words of full phases have only codes."""
     full_count = int(full.sum())
-    gaps = (len(full) - full_count) * design.pes * design.packing.per_word(False)
-    return gaps, gaps + full_count * design.pes * design.packing.per_word(True)
+    gaps = (len(full) - full_count) * design.pes * design.widths.per_word(False)
+    return gaps, gaps + full_count * design.pes * design.widths.per_word(True)
 
 
 def joined(gaps: Codes, codes: Codes, full: npt.NDArray[np.bool_], design: Design) -> Codes:
@@ -150,12 +150,12 @@ def joined(gaps: Codes, codes: Codes, full: npt.NDArray[np.bool_], design: Desig
     Returns:
         (entry_words * pes,) words, by address and then by PE.
     """
-    packing = design.packing
-    entries = gaps | codes[: len(gaps)] << packing.gap_bits
+    widths = design.widths
+    entries = gaps | codes[: len(gaps)] << widths.gap_bits
     result = np.zeros((len(full), design.pes), dtype=np.int64)
     for slots, is_full in ((entries, False), (codes[len(gaps) :], True)):
-        per_word = packing.per_word(is_full)
-        words = (slots.reshape(-1, per_word) << np.arange(per_word) * packing.slot_width(is_full)).sum(axis=1)
+        per_word = widths.per_word(is_full)
+        words = (slots.reshape(-1, per_word) << np.arange(per_word) * widths.slot_width(is_full)).sum(axis=1)
         result[full == is_full] = words.reshape(-1, design.pes)
     return result.reshape(-1)
 
@@ -171,11 +171,11 @@ def split(words: Codes, full: npt.NDArray[np.bool_], design: Design) -> tuple[Co
     Returns:
         Gaps and codes, as in the arguments of `joined`.
     """
-    packing = design.packing
+    widths = design.widths
     memory = words.reshape(len(full), design.pes)
     slots = []
     for is_full in (False, True):
-        shifts = np.arange(packing.per_word(is_full)) * packing.slot_width(is_full)
-        mask = (1 << packing.slot_width(is_full)) - 1
+        shifts = np.arange(widths.per_word(is_full)) * widths.slot_width(is_full)
+        mask = (1 << widths.slot_width(is_full)) - 1
         slots.append((memory[full == is_full].reshape(-1)[:, None] >> shifts & mask).reshape(-1))
-    return slots[0] & ((1 << packing.gap_bits) - 1), np.concatenate([slots[0] >> packing.gap_bits, slots[1]])
+    return slots[0] & ((1 << widths.gap_bits) - 1), np.concatenate([slots[0] >> widths.gap_bits, slots[1]])

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from ese_host.errors import FormatError, MismatchError
 from ese_host.files import decode, digest_of
-from ese_host.image.packing import GAP_BITS, RAM_BITS, Packing
+from ese_host.image.entry_widths import GAP_BITS, RAM_BITS, EntryWidths
 from ese_host.ir import WEIGHT_KINDS, Activation, Fixed, WeightKind
 
 Mode = Literal["stream", "skip"]
@@ -112,7 +112,7 @@ class Design:
         for name, values in allowed.items():
             if getattr(self, name) not in values:
                 raise FormatError(f"design: {name} is {getattr(self, name)!r}; allowed: {values}")
-        reach = (1 << (RAM_BITS - self.packing.slot_bits)) - 1
+        reach = (1 << (RAM_BITS - self.widths.slot_bits)) - 1
         if skips and self.entry_depth > reach:
             raise FormatError(
                 f"design: entry_depth is {self.entry_depth}; a column pointer reaches {reach} words: "
@@ -128,9 +128,9 @@ class Design:
                 )
 
     @property
-    def packing(self) -> Packing:
+    def widths(self) -> EntryWidths:
         """Widths of the entries and of the words that hold them."""
-        return Packing(self.weights, self.gap_bits, self.full_phases)
+        return EntryWidths(self.weights, self.gap_bits, self.full_phases)
 
     @property
     def design_id(self) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ese_host.files import Field, Words, packed_words
 from ese_host.image.design import Design
-from ese_host.image.packing import COUNT_BITS
+from ese_host.image.entry_widths import COUNT_BITS
 
 PHASE_WORDS = 10
 """Words of a record in stream mode."""

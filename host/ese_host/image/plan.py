@@ -29,7 +29,7 @@ class PlannedPhase:
     """One phase of the plan.
 
     Attributes:
-        phase: its record; fields that depend on weights, formats or the design's packing are still zero.
+        phase: its record; fields that depend on weights, formats or the design's widths are still zero.
         matrix: size of the matrix that the phase multiplies.
         number: number of the matrix among those of all layers, in the order of `LayerSize.matrices`.
     """

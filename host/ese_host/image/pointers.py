@@ -10,26 +10,26 @@ import numpy.typing as npt
 from ese_host.errors import FormatError
 from ese_host.files import Words, unpack
 from ese_host.image.design import Design
-from ese_host.image.packing import RAM_BITS, Packing
+from ese_host.image.entry_widths import RAM_BITS, EntryWidths
 from ese_host.image.phases import Phase
 
 Pointers = npt.NDArray[np.int64]
 
 
-def to_fields(entries: Pointers, first_word: int, full: bool, packing: Packing) -> Pointers:
+def to_fields(entries: Pointers, first_word: int, full: bool, widths: EntryWidths) -> Pointers:
     """Convert indices of entries to stored column pointers: a word's address and a slot within the word.
 
     Args:
         entries: indices of entries, counted from the first entry of the matrix.
         first_word: address of the word of entry memory with which the matrix begins.
         full: whether the matrix is stored in full, without gaps.
-        packing: packing of the entries.
+        widths: widths of entries and codes.
 
-    >>> to_fields(np.array([0, 2, 3, 7]), 0, False, Packing("ternary", 5)).tolist()
+    >>> to_fields(np.array([0, 2, 3, 7]), 0, False, EntryWidths("ternary", 5)).tolist()
     [0, 2, 4, 9]
     """
-    word, slot = np.divmod(entries, packing.per_word(full))
-    fields: Pointers = (word + first_word) << packing.slot_bits | slot
+    word, slot = np.divmod(entries, widths.per_word(full))
+    fields: Pointers = (word + first_word) << widths.slot_bits | slot
     return fields
 
 
@@ -54,17 +54,17 @@ def read(
         FormatError: if a pointer addresses no slot, exceeds the stored entries or is less than the one before it; if a
             matrix has more columns than there are pointers; if a column of a full phase has too few or many entries.
     """
-    packing = design.packing
+    widths = design.widths
     fields = unpack(section, count * design.pes, RAM_BITS).reshape(count, design.pes).T
-    slots_per_word = np.full(count, packing.per_word(False))
+    slots_per_word = np.full(count, widths.per_word(False))
     for number, phase in enumerate(phases):
         last = phase.pointer_base + phase.columns
         if last >= count:
             raise FormatError(
                 f"{name}: phase {number} uses {last + 1} column pointers; {count} are stored: emit the image again"
             )
-        slots_per_word[phase.pointer_base : last + 1] = packing.per_word(phase.full)
-    word, slot = fields >> packing.slot_bits, fields & ((1 << packing.slot_bits) - 1)
+        slots_per_word[phase.pointer_base : last + 1] = widths.per_word(phase.full)
+    word, slot = fields >> widths.slot_bits, fields & ((1 << widths.slot_bits) - 1)
     wrong = (slot >= slots_per_word) | (word + (slot > 0) > entry_words)
     wrong[:, 1:] |= np.diff(fields, axis=1) < 0
     if wrong.any():
@@ -76,7 +76,7 @@ def read(
     result = []
     for number, phase in enumerate(phases):
         columns = slice(phase.pointer_base, phase.pointer_base + phase.columns + 1)
-        entries = (word[:, columns] - phase.entry_base) * packing.per_word(phase.full) + slot[:, columns]
+        entries = (word[:, columns] - phase.entry_base) * widths.per_word(phase.full) + slot[:, columns]
         result.append(entries)
         if phase.full and (np.diff(entries, axis=1) != phase.rows).any():
             raise FormatError(

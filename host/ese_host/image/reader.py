@@ -16,7 +16,7 @@ from ese_host.errors import CapacityError, FormatError
 from ese_host.files import Field, Words, packed_words, unpack
 from ese_host.image import pointers
 from ese_host.image.design import FORMAT_VERSION, Design, check_ids
-from ese_host.image.packing import CODEBOOKS, CONSTANT_BITS, COUNT_BITS, LEVELS, RAM_BITS
+from ese_host.image.entry_widths import CODEBOOKS, CONSTANT_BITS, COUNT_BITS, LEVELS, RAM_BITS
 from ese_host.image.phases import Phase, record_words
 from ese_host.ir import TABLE_SIZE
 
@@ -134,7 +134,7 @@ def section_slices(header: dict[str, int], design: Design) -> dict[str, slice]:
         "codebooks": packed_words(header["codebooks"] * LEVELS, CONSTANT_BITS),
         "scales and biases": packed_words(header["params"] * 4 * (design.acc_banks + 1), CONSTANT_BITS),
         "peepholes": packed_words(header["cells"] * 3, CONSTANT_BITS),
-        "entries": packed_words(header["entry_words"] * design.pes, design.packing.word_bits),
+        "entries": packed_words(header["entry_words"] * design.pes, design.widths.word_bits),
         "pointers": packed_words(header_field(header, "pointers") * design.pes, RAM_BITS),
         "tables": TABLE_SIZE,
         "checksum": 1,
@@ -171,7 +171,7 @@ def parse(words: Words, design: Design, name: str = "image") -> Image:
         raise FormatError(f"{name}: CRC is {int(words[-1]):#010x}; its content has {crc:#010x}: copy or emit it again")
     phases, table = phase_table(words[sections["phase table"]], design)
     for number, phase in enumerate(phases):
-        used = phase.entry_base + -(-phase.entry_count // design.packing.per_word(phase.full))
+        used = phase.entry_base + -(-phase.entry_count // design.widths.per_word(phase.full))
         if used > header["entry_words"]:
             raise FormatError(
                 f"{name}: phase {number} uses {used} entry words; {header['entry_words']} are stored: "
@@ -243,7 +243,7 @@ def check_header(header: dict[str, int], words: int, design: Design, name: str) 
         "entry_words": design.entry_depth,
         "params": units * design.param_depth,
         "cells": units * design.cell_depth,
-        "codebooks": 0 if design.packing.weight.own_level else CODEBOOKS,
+        "codebooks": 0 if design.widths.weight.own_level else CODEBOOKS,
         "pointers": design.pointer_depth,
         "inputs": min(design.vector_depth, MAX_INPUTS),
     }
@@ -263,18 +263,18 @@ def check_header(header: dict[str, int], words: int, design: Design, name: str) 
 
 def padding_entries(image: Image, design: Design) -> npt.NDArray[np.int64]:
     """(phases, pes) number of entries that carry no weight: padding, or in full phases zeros."""
-    packing = design.packing
+    widths = design.widths
     count = image.header["entry_words"] * design.pes
-    stored = unpack(image.words[image.sections["entries"]], count, packing.word_bits).reshape(-1, design.pes).T
+    stored = unpack(image.words[image.sections["entries"]], count, widths.word_bits).reshape(-1, design.pes).T
     result = np.zeros_like(image.counts)
     for number, phase in enumerate(image.phases):
-        width, per_word = packing.slot_width(phase.full), packing.per_word(phase.full)
+        width, per_word = widths.slot_width(phase.full), widths.per_word(phase.full)
         words = stored[:, phase.entry_base : phase.entry_base - (-phase.entry_count // per_word)]
         slots = words[:, :, None] >> np.arange(per_word) * width & ((1 << width) - 1)
         slots = slots.reshape(design.pes, -1)
         if phase.full:
             empty = slots == 0
-        elif not packing.weight.holds_zero:
+        elif not widths.weight.holds_zero:
             empty = slots & ((1 << design.gap_bits) - 1) == (1 << design.gap_bits) - 1
         else:
             empty = slots >> design.gap_bits == 0

@@ -17,9 +17,9 @@ from scipy.io import wavfile
 
 from ese_host.errors import FormatError
 from ese_host.files import digest_of, write_by
-from ese_models.data.audio import Features, Floats, log_mel, with_differences
 from ese_models.data.cache import Deb, cache_folder, unpack
 from ese_models.data.dataset import NO_LABEL, Dataset, Split
+from ese_models.data.features import Features, Floats, log_mel, with_differences
 from ese_models.data.lab_format import read_lab
 
 NAME = "festvox-ru"

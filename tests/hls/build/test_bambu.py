@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pytest
 from click.testing import CliRunner
 
-from ese_hls.build import bambu, bambu_log, reports
+from ese_hls.build import bambu, bambu_log, vendor_reports
 from ese_hls.cli import commands
 from ese_hls.emulate.gxx import MACHINE_WORDS
 from ese_hls.project import vectors
@@ -165,14 +165,14 @@ def test_vitis_report_in_the_same_words(tmp_path: Path) -> None:
         "<AreaEstimates><Resources><BRAM_18K>12</BRAM_18K><FF>3400</FF><LUT>5600</LUT><DSP>17</DSP></Resources>"
         "</AreaEstimates></profile>"
     )
-    read = reports.read_vitis(file)
+    read = vendor_reports.read_vitis(file)
     assert (read.luts, read.registers, read.dsps, read.bram18, read.slack_ns) == (5600, 3400, 17, 12, 2.75)
     assert "LUT 5,600" in str(read)
     file.write_text("<profile/>")
     with pytest.raises(FormatError, match="no report of Vitis HLS's C synthesis"):
-        reports.read_vitis(file)
+        vendor_reports.read_vitis(file)
     with pytest.raises(MissingError, match="C synthesis writes it"):
-        reports.read_vitis(tmp_path / "none.xml")
+        vendor_reports.read_vitis(tmp_path / "none.xml")
 
 
 @pytest.mark.parametrize("name", ["lstm", "skip"])

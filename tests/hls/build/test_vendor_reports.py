@@ -9,8 +9,16 @@ import pytest
 import report_texts
 
 from ese_hls.build import vendor_reports
-from ese_hls.build.reports import Synthesis, read_vitis
-from ese_hls.build.vendor_reports import BuildReport, Implementation, RtlSimulation, Timing, Use, Utilization
+from ese_hls.build.synthesis import Synthesis
+from ese_hls.build.vendor_reports import (
+    BuildReport,
+    Implementation,
+    RtlSimulation,
+    Timing,
+    Use,
+    Utilization,
+    read_vitis,
+)
 from ese_host.errors import FormatError, MissingError
 
 
@@ -24,6 +32,12 @@ def test_csynth(file: Path) -> None:
     assert read_vitis(file) == Synthesis(
         "Vitis HLS", "2022.2", "xc7z020-clg400-1", 10.0, 7.25, luts=15234, registers=8123, dsps=17, bram18=41
     )
+
+
+def test_a_number_that_is_none_is_refused(file: Path) -> None:
+    file.write_text(report_texts.CSYNTH.replace("<LUT>15234</LUT>", "<LUT>many</LUT>"))
+    with pytest.raises(FormatError, match=r"report: AreaEstimates/Resources/LUT is 'many', not a number; run the "):
+        read_vitis(file)
 
 
 def test_cosim(file: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ese_hls.encode.matrix_storage import Storage
+from ese_hls.encode.storage_choice import Storage
 from ese_host.device.emulated.engine import EmulatedEngine
 from support import compiled_engine
 from support.designs import PATTERNS, roomy

@@ -7,7 +7,7 @@ import pytest
 from random_networks import compare_random_networks
 
 from ese_hls.encode.fit_design import choose_design
-from ese_hls.encode.matrix_storage import Storage
+from ese_hls.encode.storage_choice import Storage
 from ese_host.device.emulated.engine import EmulatedEngine
 from ese_host.estimate import cycles
 from ese_host.ir.fixed import Codes, Fixed

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from ese_hls.encode import compressed as storing
 from ese_hls.encode import encoder, fit_design
-from ese_hls.encode.matrix_storage import Storage
+from ese_hls.encode.storage_choice import Storage
 from ese_host import image
 from ese_host.bundle.image_file import read_image
 from ese_host.errors import CapacityError, EseError, FormatError, MismatchError
@@ -181,10 +181,10 @@ def test_truncated_files_are_refused(size: int, tmp_path: Path) -> None:
 
 def test_bits_that_no_entry_owns_are_refused() -> None:
     words, design = plain("one-pe")
-    assert design.packing.word_bits % design.packing.entry_bits
+    assert design.widths.word_bits % design.widths.entry_bits
     start = image.parse(words, design).sections["entries"].start
     words = words.copy()
-    words[start] |= np.uint32(1 << (design.packing.word_bits - 1))
+    words[start] |= np.uint32(1 << (design.widths.word_bits - 1))
     message = r"^image: bits beyond its entries are set; they are zero in a sound image: emit it again$"
     with pytest.raises(FormatError, match=message):
         storing.compress(resealed(words), design)

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ese_hls.encode import encoder, fit_design, matrix_storage
-from ese_hls.encode.matrix_storage import (
+from ese_hls.encode import encoder, fit_design, storage_choice
+from ese_hls.encode.packing import pack_full
+from ese_hls.encode.storage_choice import (
     Storage,  #
     StorageChoice,
     StorageCost,
@@ -22,8 +23,8 @@ from ese_host.errors import CapacityError, FormatError, MismatchError
 from ese_host.estimate import cycles
 from ese_host.files.words import Words
 from ese_host.image.design import Design
+from ese_host.image.entry_widths import EntryWidths
 from ese_host.image.interleave import Interleave
-from ese_host.image.packing import Packing
 from ese_host.ir.fixed import Fixed
 from ese_host.ir.network import Dense, Matrix, Network
 from support import compiled_engine
@@ -91,14 +92,14 @@ def test_a_full_matrix_is_read_back_from_its_words(
 ) -> None:
     rng = np.random.default_rng(seed)
     stored_matrix = matrix(rng, rows, columns, Spec(kind=kind, density=0.7))  # type: ignore[arg-type]
-    interleave, packing = Interleave(rows, pes), Packing(stored_matrix.kind, gap_bits, full_phases=True)
-    made = matrix_storage.full(stored_matrix, interleave, packing, "stream")
-    words, width = made.words(packing), packing.slot_width(True)
-    assert words.shape == (pes, -(-made.rows * columns // packing.per_word(True)))
+    interleave, widths = Interleave(rows, pes), EntryWidths(stored_matrix.kind, gap_bits, full_phases=True)
+    made = pack_full(stored_matrix, interleave, widths, "stream")
+    words, width = made.words(widths), widths.slot_width(True)
+    assert words.shape == (pes, -(-made.rows * columns // widths.per_word(True)))
     owner, local = interleave.owners()
     for row in range(rows):
         for column in range(columns):
-            word, slot = divmod(column * made.rows + int(local[row]), packing.per_word(True))
+            word, slot = divmod(column * made.rows + int(local[row]), widths.per_word(True))
             code = int(words[owner[row], word]) >> slot * width & ((1 << width) - 1)
             signed = code if kind == "codebook4" else code - (code >> (width - 1) << width)
             assert signed == stored_matrix.codes[row, column]
@@ -125,12 +126,12 @@ def test_a_full_matrix_is_read_back_from_its_words(
     ],
 )
 def test_cycles_decide_then_memory(
-    sparse: StorageCost, full: StorageCost, how: matrix_storage.Storage, expected: tuple[bool, str]
+    sparse: StorageCost, full: StorageCost, how: storage_choice.Storage, expected: tuple[bool, str]
 ) -> None:
-    assert matrix_storage.is_full_cheaper(sparse, full, how) == expected
+    assert storage_choice.is_full_cheaper(sparse, full, how) == expected
     if how == "auto" and expected[0]:
         reason = "the design has no full phases; it gets them if they save cycles or block RAM"
-        assert matrix_storage.is_full_cheaper(sparse, full, how, available=False) == (False, reason)
+        assert storage_choice.is_full_cheaper(sparse, full, how, available=False) == (False, reason)
 
 
 def test_full_phases_are_built_where_they_save_block_ram_or_cycles() -> None:
@@ -138,14 +139,14 @@ def test_full_phases_are_built_where_they_save_block_ram_or_cycles() -> None:
         sparse, full = StorageCost(500 + cycles_saved, 18 * 4 * sparse_words), StorageCost(500, 18 * 4 * full_words)
         return StorageChoice("a", "kernel", stored, sparse, full, "")  # type: ignore[arg-type]
 
-    packing = Packing("int4", 5)
-    assert matrix_storage.full_phases_worthwhile([[choice("full", 1200, 600)]], packing, 4)
-    assert not matrix_storage.full_phases_worthwhile([[choice("full", 1000, 500)]], packing, 4)
-    assert matrix_storage.full_phases_worthwhile([[choice("full", 1000, 500, cycles_saved=1)]], packing, 4)
-    assert matrix_storage.full_phases_worthwhile([[choice("full", 600, 300), choice("sparse", 500, 450)]], packing, 4)
-    assert not matrix_storage.full_phases_worthwhile([[choice("sparse", 1200, 600)]], packing, 4)
-    assert not matrix_storage.full_phases_worthwhile(
-        [[choice("full", 1200, 600)], [choice("sparse", 1200, 1200)]], packing, 4
+    widths = EntryWidths("int4", 5)
+    assert storage_choice.full_phases_worthwhile([[choice("full", 1200, 600)]], widths, 4)
+    assert not storage_choice.full_phases_worthwhile([[choice("full", 1000, 500)]], widths, 4)
+    assert storage_choice.full_phases_worthwhile([[choice("full", 1000, 500, cycles_saved=1)]], widths, 4)
+    assert storage_choice.full_phases_worthwhile([[choice("full", 600, 300), choice("sparse", 500, 450)]], widths, 4)
+    assert not storage_choice.full_phases_worthwhile([[choice("sparse", 1200, 600)]], widths, 4)
+    assert not storage_choice.full_phases_worthwhile(
+        [[choice("full", 1200, 600)], [choice("sparse", 1200, 1200)]], widths, 4
     )
 
 

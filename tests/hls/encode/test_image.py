@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 
 from ese_hls.encode import encoder, fit_design
 from ese_hls.encode.bounds import bits_for, partial_sums
-from ese_hls.encode.matrix_storage import Storage
+from ese_hls.encode.storage_choice import Storage
 from ese_host import image
 from ese_host.bundle.image_file import read_image
 from ese_host.errors import CapacityError, EseError, FormatError, MismatchError, UnsupportedError
 from ese_host.files.words import Words
 from ese_host.image.design import Design
+from ese_host.image.entry_widths import EntryWidths
 from ese_host.image.interleave import entries_per_pe
-from ese_host.image.packing import Packing
 from ese_host.ir.fixed import Fixed
 from ese_host.ir.network import Lstm, Network
 from support import compiled_engine
@@ -135,7 +135,7 @@ def test_a_change_is_part_of_the_accumulators_width() -> None:
         assert isinstance(layer, Lstm)
         one = replace(layer.kernel, codes=np.full((4, 1), 7), scale=layer.recurrent.scale + 1)
         layer = replace(layer, kernel=one, recurrent=replace(layer.recurrent, codes=np.full((4, 1), 7)))
-        bits.append(encoder.fill(Network((layer,), net.source), 1, Packing("int4", 4), 1, 2, "skip").needs.acc_bits)
+        bits.append(encoder.fill(Network((layer,), net.source), 1, EntryWidths("int4", 4), 1, 2, "skip").needs.acc_bits)
     assert bits == [19, 20]
 
 

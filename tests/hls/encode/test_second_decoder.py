@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ese_hls.encode.encoder import encode
-from ese_hls.encode.matrix_storage import Storage
+from ese_hls.encode.storage_choice import Storage
 from ese_host.image.design import Design
 from ese_host.ir.network import Dense, Lstm, Matrix, Network
 from support.designs import PATTERNS, SKIP_SPECS, SPECS, roomy

@@ -329,7 +329,7 @@ def test_wide_words_and_full_phases_are_priced() -> None:
         return design_of(table, works, Pruning(0.1, kind=kind), DesignOptions(64, 2, 100))
 
     narrow, wide = design("int12"), design("int16")
-    assert (narrow.packing.word_bits, wide.packing.word_bits) == (18, 36)
+    assert (narrow.widths.word_bits, wide.widths.word_bits) == (18, 36)
     assert narrow.entry_depth == wide.entry_depth
     uses = [resources.use(d, load_board("zcu104")) for d in (narrow, wide, replace(narrow, full_phases=True))]
     assert uses[1]["bram36"].parts["entries"] == 2 * uses[0]["bram36"].parts["entries"]

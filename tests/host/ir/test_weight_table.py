@@ -8,7 +8,7 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from ese_host.image.packing import Packing
+from ese_host.image.entry_widths import EntryWidths
 from ese_host.ir.weight_kinds import LEVEL_BITS, WEIGHT_KINDS, WeightKind
 
 
@@ -26,11 +26,11 @@ def test_integer_kinds_come_narrowest_first() -> None:
 
 @pytest.mark.parametrize("name", WEIGHT_KINDS)
 def test_stored_codes_tell_every_weight_of_the_kind(name: WeightKind) -> None:
-    kind, packing = WEIGHT_KINDS[name], Packing(name, 5)
+    kind, widths = WEIGHT_KINDS[name], EntryWidths(name, 5)
     codes = np.arange(kind.low, kind.high + 1)
-    stored = packing.stored(codes[codes != 0] if not kind.holds_zero else codes)
+    stored = widths.stored(codes[codes != 0] if not kind.holds_zero else codes)
     assert len(set(stored.tolist())) == len(stored) and stored.min() >= 0 and stored.max() < 1 << kind.code_bits
     if kind.holds_zero:
-        assert packing.stored(np.zeros(1, dtype=np.int64)).tolist() == [0]
+        assert widths.stored(np.zeros(1, dtype=np.int64)).tolist() == [0]
     assert kind.level_bits == (LEVEL_BITS if kind.codebook else kind.code_bits)
     assert kind.multiplies == (name != "ternary")

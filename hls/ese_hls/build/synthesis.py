@@ -1,13 +1,9 @@
-"""The report of a synthesis tool about an engine, in the same form for every tool."""
+"""The result of a synthesis of an engine, in the same form for every tool."""
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ElementTree
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
-
-from ese_host.errors import FormatError, MissingError
 
 
 @dataclass(frozen=True)
@@ -85,37 +81,3 @@ class Synthesis:
 
 def _list(values: tuple[int, ...]) -> str:
     return ", ".join(f"{value:,}" for value in values)
-
-
-def read_vitis(file: Path) -> Synthesis:
-    """Read the csynth.xml of Vitis HLS.
-
-    Raises:
-        MissingError: if the file cannot be read.
-        FormatError: if it is not such a report.
-    """
-    try:
-        root = ElementTree.fromstring(file.read_text(encoding="utf-8"))  # noqa: S314 (written by a tool that was just run)
-    except OSError as error:
-        raise MissingError(f"{file}: {error.strerror}; C synthesis writes it") from error
-    except ElementTree.ParseError as error:
-        raise FormatError(f"{file}: not XML ({error}); run the synthesis again") from error
-
-    def text(path: str) -> str:
-        content = root.findtext(path)
-        if content is None:
-            raise FormatError(f"{file}: has no {path}; it is no report of Vitis HLS's C synthesis")
-        return content.strip()
-
-    resources = "AreaEstimates/Resources"
-    return Synthesis(
-        tool="Vitis HLS",
-        version=text("ReportVersion/Version"),
-        part=text("UserAssignments/Part"),
-        clock_ns=float(text("UserAssignments/TargetClockPeriod")),
-        estimated_ns=float(text("PerformanceEstimates/SummaryOfTimingAnalysis/EstimatedClockPeriod")),
-        luts=int(text(f"{resources}/LUT")),
-        registers=int(text(f"{resources}/FF")),
-        dsps=int(text(f"{resources}/DSP")),
-        bram18=int(text(f"{resources}/BRAM_18K")),
-    )

@@ -1,4 +1,4 @@
-"""Stores a matrix sparse, as entries with gaps, or full, as a code for every weight, and says why."""
+"""Decides, with a reason, whether a matrix is stored sparse (entries with gaps) or full (a code for every weight)."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import Any, Literal
 
-import numpy as np
-
+from ese_hls.encode.packing import EncodedMatrix, pack_full, pack_sparse
 from ese_host.estimate import ramb18
-from ese_host.image import MAX_ENTRIES, Interleave, Mode, Packing, entries
-from ese_host.ir import PARTS, Codes, Matrix
+from ese_host.image import MAX_ENTRIES, EntryWidths, Interleave, Mode
+from ese_host.ir import PARTS, Matrix
 
 Storage = Literal["auto", "sparse", "full"]
 
@@ -70,86 +69,10 @@ class StorageChoice:
         )
 
 
-@dataclass(frozen=True, eq=False)
-class EncodedMatrix:
-    """The entries of one matrix.
-
-    Attributes:
-        slots: for each PE the bits of its entries, one integer per entry.
-        rows: rows of each PE if the matrix is stored full, otherwise 0.
-        starts: for each PE (columns + 1,) the number of the entry with which each column begins, and the number of
-            entries; empty in stream mode.
-        cycles: iterations of the fullest PE.
-    """
-
-    slots: list[Codes]
-    rows: int
-    starts: list[Codes]
-    cycles: int
-
-    @property
-    def counts(self) -> Codes:
-        """(pes,) number of entries of each PE."""
-        return np.array([len(slots) for slots in self.slots])
-
-    def words(self, packing: Packing) -> Codes:
-        """(pes, words) words of entry memory."""
-        full = self.rows > 0
-        per_word, width = packing.per_word(full), packing.slot_width(full)
-        words = -(-int(self.counts.max(initial=0)) // per_word)
-        padded = np.zeros((len(self.slots), words * per_word), dtype=np.int64)
-        for pe, slots in enumerate(self.slots):
-            padded[pe, : len(slots)] = slots
-        packed: Codes = (padded.reshape(len(self.slots), words, per_word) << np.arange(per_word) * width).sum(axis=2)
-        return packed
-
-
-def sparse(matrix: Matrix, interleave: Interleave, packing: Packing, mode: Mode) -> EncodedMatrix:
-    """Store a matrix without its zeros: gap and code of each weight, and padding where a gap is too long.
-
-    Args:
-        matrix: the weights.
-        interleave: the rows of each PE.
-        packing: widths of gap and code.
-        mode: "stream" or "skip".
-    """
-    slots: list[Codes] = []
-    starts: list[Codes] = []
-    cycles = 0
-    for pe_entries in entries(matrix.codes, interleave, matrix.kind, packing.gap_bits, by_column=mode == "skip"):
-        if pe_entries.starts is None:
-            cycles = max(cycles, len(pe_entries.gaps))
-        else:
-            starts.append(pe_entries.starts)
-            cycles = max(cycles, int(np.maximum(1, np.diff(pe_entries.starts)).sum()))
-        slots.append(pe_entries.gaps | packing.stored(pe_entries.values) << packing.gap_bits)
-    return EncodedMatrix(slots, 0, starts, cycles)
-
-
-def full(matrix: Matrix, interleave: Interleave, packing: Packing, mode: Mode) -> EncodedMatrix:
-    """Store every weight of a matrix, column by column.
-
-    Every PE stores as many rows as the PE with the most rows has; rows that do not exist are zeros.
-
-    Args:
-        matrix: the weights.
-        interleave: the rows of each PE.
-        packing: width of a code.
-        mode: "stream" or "skip".
-    """
-    rows, columns = interleave.rows_per_pe, matrix.codes.shape[1]
-    owner, local_row = interleave.owners()
-    codes = np.zeros((interleave.pes, columns, rows), dtype=np.int64)
-    codes[owner, :, local_row] = matrix.codes & ((1 << packing.slot_width(True)) - 1)
-    slots = list(codes.reshape(interleave.pes, -1))
-    starts = [np.arange(columns + 1) * rows] * interleave.pes if mode == "skip" else []
-    return EncodedMatrix(slots, rows, starts, rows * columns)
-
-
 def encode_matrix(
     matrix: Matrix,
     interleave: Interleave,
-    packing: Packing,
+    widths: EntryWidths,
     mode: Mode,
     storage: Storage,
     layer_and_part: tuple[str, int],
@@ -159,7 +82,7 @@ def encode_matrix(
     Args:
         matrix: the weights.
         interleave: the rows of each PE.
-        packing: widths of gap and code, and whether there are full phases.
+        widths: widths of gap and code, and whether there are full phases.
         mode: "stream" or "skip".
         storage: "auto", "sparse" or "full".
         layer_and_part: name of the layer, and index of the matrix in `ese_host.ir.network.PARTS`.
@@ -167,19 +90,19 @@ def encode_matrix(
     Returns:
         The entries of the matrix, and the choice with its reason.
     """
-    encoded = sparse(matrix, interleave, packing, mode)
+    encoded = pack_sparse(matrix, interleave, widths, mode)
     size = interleave.rows_per_pe * matrix.codes.shape[1]
     costs = {
-        name: StorageCost(cycles, -(-entries // packing.per_word(name == "full")) * packing.word_bits * interleave.pes)
+        name: StorageCost(cycles, -(-entries // widths.per_word(name == "full")) * widths.word_bits * interleave.pes)
         for name, cycles, entries in (
             ("sparse", encoded.cycles, int(encoded.counts.max(initial=0))),
             ("full", size, size),
         )
     }
-    is_full, why = is_full_cheaper(costs["sparse"], costs["full"], storage, packing.full_phases)
+    is_full, why = is_full_cheaper(costs["sparse"], costs["full"], storage, widths.full_phases)
     layer, part = layer_and_part
     choice = StorageChoice(layer, PARTS[part], "full" if is_full else "sparse", costs["sparse"], costs["full"], why)
-    return full(matrix, interleave, packing, mode) if is_full else encoded, choice
+    return pack_full(matrix, interleave, widths, mode) if is_full else encoded, choice
 
 
 def is_full_cheaper(
@@ -218,7 +141,7 @@ def is_full_cheaper(
     return False, "no more memory"
 
 
-def full_phases_worthwhile(images: Sequence[Sequence[StorageChoice]], packing: Packing, pes: int) -> bool:
+def full_phases_worthwhile(images: Sequence[Sequence[StorageChoice]], widths: EntryWidths, pes: int) -> bool:
     """Whether a design for some images should have full phases.
 
     Full phases need logic in every PE, so they must save cycles of an image, or block RAM. One image is loaded at a
@@ -226,12 +149,12 @@ def full_phases_worthwhile(images: Sequence[Sequence[StorageChoice]], packing: P
 
     Args:
         images: for each image the choices of its matrices.
-        packing: widths of entries and codes.
+        widths: widths of entries and codes.
         pes: number of PEs.
     """
 
     def words(costs: Sequence[StorageCost]) -> int:
-        return sum(cost.bits for cost in costs) // (packing.word_bits * pes)
+        return sum(cost.bits for cost in costs) // (widths.word_bits * pes)
 
     chosen = [[choice.cost for choice in choices] for choices in images]
     all_sparse = [[choice.sparse for choice in choices] for choices in images]
@@ -239,5 +162,5 @@ def full_phases_worthwhile(images: Sequence[Sequence[StorageChoice]], packing: P
         sum(cost.cycles for cost in chosen_costs) < sum(cost.cycles for cost in sparse_costs)
         for chosen_costs, sparse_costs in zip(chosen, all_sparse, strict=True)
     )
-    chosen_rams, sparse_rams = (ramb18(max(1, *map(words, costs)), packing.word_bits) for costs in (chosen, all_sparse))
+    chosen_rams, sparse_rams = (ramb18(max(1, *map(words, costs)), widths.word_bits) for costs in (chosen, all_sparse))
     return saves_cycles or chosen_rams < sparse_rams

@@ -1,4 +1,7 @@
-"""Packing of entries into words of entry memory; all widths are defined here (docs/image-format.md, "Entries")."""
+"""Widths of entries and of the words that hold them (docs/image-format.md, "Entries").
+
+`ese_hls.encode.packing` packs entries into words; `compressed` and the strict reader take them apart.
+"""
 
 from __future__ import annotations
 
@@ -23,15 +26,15 @@ CODEBOOKS = 16
 
 
 @dataclass(frozen=True)
-class Packing:
+class EntryWidths:
     """Widths of entries and of the words that hold them.
 
     A full phase stores every weight of a matrix, zeros included, as a code without a gap. A ternary code has one bit in
     an entry and two bits in a full phase.
 
     >>> for kind in ("ternary", "int4", "int12", "int16"):
-    ...     packing = Packing(kind, 5, full_phases=True)
-    ...     print(kind, packing.word_bits, packing.per_word(False), packing.per_word(True))
+    ...     widths = EntryWidths(kind, 5, full_phases=True)
+    ...     print(kind, widths.word_bits, widths.per_word(False), widths.per_word(True))
     ternary 18 3 9
     int4 18 2 4
     int12 18 1 1

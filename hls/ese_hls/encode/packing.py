@@ -1,0 +1,86 @@
+"""Packs the gaps and codes of a matrix into the words of entry memory (docs/image-format.md, "Entries")."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ese_host.image import EntryWidths, Interleave, Mode, entries
+from ese_host.ir import Codes, Matrix
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedMatrix:
+    """The entries of one matrix.
+
+    Attributes:
+        slots: for each PE the bits of its entries, one integer per entry.
+        rows: rows of each PE if the matrix is stored full, otherwise 0.
+        starts: for each PE (columns + 1,) the number of the entry with which each column begins, and the number of
+            entries; empty in stream mode.
+        cycles: iterations of the fullest PE.
+    """
+
+    slots: list[Codes]
+    rows: int
+    starts: list[Codes]
+    cycles: int
+
+    @property
+    def counts(self) -> Codes:
+        """(pes,) number of entries of each PE."""
+        return np.array([len(slots) for slots in self.slots])
+
+    def words(self, widths: EntryWidths) -> Codes:
+        """(pes, words) words of entry memory."""
+        full = self.rows > 0
+        per_word, width = widths.per_word(full), widths.slot_width(full)
+        words = -(-int(self.counts.max(initial=0)) // per_word)
+        padded = np.zeros((len(self.slots), words * per_word), dtype=np.int64)
+        for pe, slots in enumerate(self.slots):
+            padded[pe, : len(slots)] = slots
+        packed: Codes = (padded.reshape(len(self.slots), words, per_word) << np.arange(per_word) * width).sum(axis=2)
+        return packed
+
+
+def pack_sparse(matrix: Matrix, interleave: Interleave, widths: EntryWidths, mode: Mode) -> EncodedMatrix:
+    """Pack a matrix without its zeros: gap and code of each weight, and padding if a gap is too long.
+
+    Args:
+        matrix: the weights.
+        interleave: the rows of each PE.
+        widths: widths of gap and code.
+        mode: "stream" or "skip".
+    """
+    slots: list[Codes] = []
+    starts: list[Codes] = []
+    cycles = 0
+    for pe_entries in entries(matrix.codes, interleave, matrix.kind, widths.gap_bits, by_column=mode == "skip"):
+        if pe_entries.starts is None:
+            cycles = max(cycles, len(pe_entries.gaps))
+        else:
+            starts.append(pe_entries.starts)
+            cycles = max(cycles, int(np.maximum(1, np.diff(pe_entries.starts)).sum()))
+        slots.append(pe_entries.gaps | widths.stored(pe_entries.values) << widths.gap_bits)
+    return EncodedMatrix(slots, 0, starts, cycles)
+
+
+def pack_full(matrix: Matrix, interleave: Interleave, widths: EntryWidths, mode: Mode) -> EncodedMatrix:
+    """Pack every weight of a matrix, column by column.
+
+    Every PE stores as many rows as the PE with the most rows has; rows that do not exist are zeros.
+
+    Args:
+        matrix: the weights.
+        interleave: the rows of each PE.
+        widths: width of a code.
+        mode: "stream" or "skip".
+    """
+    rows, columns = interleave.rows_per_pe, matrix.codes.shape[1]
+    owner, local_row = interleave.owners()
+    codes = np.zeros((interleave.pes, columns, rows), dtype=np.int64)
+    codes[owner, :, local_row] = matrix.codes & ((1 << widths.slot_width(True)) - 1)
+    slots = list(codes.reshape(interleave.pes, -1))
+    starts = [np.arange(columns + 1) * rows] * interleave.pes if mode == "skip" else []
+    return EncodedMatrix(slots, rows, starts, rows * columns)
