@@ -1,6 +1,7 @@
 """Reading .keras files with custom objects, which may be defined in packages unknown to this one.
 
-Keras is imported only when a model is read.
+Keras is imported only when a model is read. It reads in its safe mode, which is its default and refuses code in a
+file (Lambda layers); classes come from installed packages only.
 """
 
 from __future__ import annotations

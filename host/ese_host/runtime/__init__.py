@@ -1,4 +1,4 @@
-"""Run a design: one accelerator, its transfers, programs of several chains, and pools of engines."""
+"""Run a design: one accelerator, its transfers and their deadlines, programs of several chains, pools of engines."""
 
 from ese_host.runtime.accelerator import Accelerator
 from ese_host.runtime.direct import DirectEngine
