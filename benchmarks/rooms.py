@@ -204,7 +204,7 @@ HEAVY = (
     "ese_host.device.remote",
     "ese_hls.graph.model_graph",
     "ese_hls.graph.nodes",
-    "ese_hls.lower.convert",
+    "ese_hls.lower.graph_to_program",
 )
 """Modules that import hls4ml, pynq or pygal. A face may not import these, so they are imported by their full names."""
 

@@ -1,4 +1,6 @@
-"""Keras 3 layers to graph nodes, for this backend only.
+"""Which reader turns which Keras 3 layer into graph nodes, for this backend only.
+
+The readers, which Keras 2 shares, are in `weighted_layers` (LSTM, Dense), `plain_layers` and `wrappers`.
 
 hls4ml 1.3 has one registry of Keras 3 handlers for all backends, and does not tell a handler for which backend it reads
 a model. The registry has no entries for QKeras layers: these fall back to the Keras 2 handlers, which refuse hard

@@ -15,7 +15,7 @@ from typing import get_args
 from ese_host.files import templates, words
 from ese_host.image import design, entry_widths, phases, reader
 from ese_host.ir import SCALE_BITS, activations, engine_formats, tables, weight_kinds
-from ese_host.protocol import answers, packets, registers
+from ese_host.protocol import answer_shape, packets, registers
 
 PATH = "csrc/engine/contract.h"
 """Path of the file within this package."""
@@ -116,8 +116,8 @@ def _constants() -> list[Constants]:
                 "trailer_words": packets.TRAILER_WORDS,
                 "max_steps": packets.MAX_STEPS,
                 "max_sequences": packets.MAX_SEQUENCES,
-                "exact_words": answers.OUTPUT_WORDS,
-                "trace_words": answers.TRACE_WORDS,
+                "exact_words": answer_shape.OUTPUT_WORDS,
+                "trace_words": answer_shape.TRACE_WORDS,
             },
         ),
         Constants(

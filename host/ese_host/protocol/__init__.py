@@ -1,6 +1,6 @@
 """The protocol between host and engine: registers, packets, answers, and the results read from answers."""
 
-from ese_host.protocol.answers import AnswerShape, Trace
+from ese_host.protocol.answer_shape import AnswerShape, Trace
 from ese_host.protocol.packets import (
     MAX_SEQUENCES,
     RUN_HEADER_WORDS,

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ese_host.ir import Codes, Lengths
-from ese_host.protocol.answers import Trace
+from ese_host.protocol.answer_shape import Trace
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,7 @@ from ese_host.errors import MismatchError, UnsupportedError
 from ese_host.ir import Codes
 from ese_models.quantizers.array_text import from_text, to_text
 from ese_models.quantizers.kmeans import Start, cluster
-from ese_models.quantizers.learned import LearnedQuantizer
+from ese_models.quantizers.learned_quantizer import LearnedQuantizer
 from ese_models.quantizers.masked import MAX_FRAC, step_of
 
 LEVEL_BITS = 15

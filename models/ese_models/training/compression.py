@@ -35,8 +35,8 @@ from ese_models.networks import (
 )
 from ese_models.pruning import SCHEDULES, Schedule, mask_for
 from ese_models.quantizers import STARTS, Start
-from ese_models.training.grouping import LEARNED, Regrouping, begin, finish
 from ese_models.training.masking import Pruner
+from ese_models.training.regrouping import LEARNED, Regrouping, begin, finish
 from ese_models.training.train import Progress, Recipe, fit
 
 PRUNE = Recipe(epochs=240, rate=1e-2, noise=0.5, crop=0.2)

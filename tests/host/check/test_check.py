@@ -22,7 +22,7 @@ from ese_host.device.emulated.faults import Faults, PacketFault
 from ese_host.errors import FormatError, MismatchError
 from ese_host.files.words import Words
 from ese_host.ir.program import Program
-from ese_host.protocol.answers import AnswerShape, Trace
+from ese_host.protocol.answer_shape import AnswerShape, Trace
 from ese_host.protocol.results import RunResult
 
 REQUIRED = {

@@ -58,11 +58,12 @@ class ToProgram(ModelOptimizerPass):  # type: ignore[misc]
         """Read the configuration and convert the graph.
 
         Raises:
-            UnsupportedError: if the configuration is not allowed, or `ese_hls.lower.convert.convert` refuses the graph.
+            UnsupportedError: if the configuration is not allowed, or `lower.graph_to_program.convert` refuses the
+                graph.
             CapacityError: if no engine holds the model.
             MismatchError: if the codes of a quantizer do not stand for the values that it computes.
         """
-        from ese_hls.lower.convert import convert  # not at the top: it imports hls4ml, which loads this module
+        from ese_hls.lower.graph_to_program import convert  # not at the top: it imports hls4ml, which loads this module
 
         config = model.config.config
         for key, argument in OWN_VECTORS.items():

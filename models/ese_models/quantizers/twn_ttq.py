@@ -1,7 +1,7 @@
 """Ternary quantizers that group weights into positive, zero and negative ones during training: TWN and TTQ.
 
 The groups come either from a threshold, as in the papers, or from a load-balanced mask that the training chooses
-repeatedly from the latent weights (`ese_models.training.grouping`). In both cases the layer's kernel keeps the latent
+repeatedly from the latent weights (`ese_models.training.regrouping`). In both cases the layer's kernel keeps the latent
 weights: a weight in the zero group has the code zero, and can join another group later.
 """
 
@@ -17,7 +17,7 @@ from keras import ops
 from ese_host.errors import MismatchError, UnsupportedError
 from ese_host.ir import Codes, WeightKind
 from ese_models.quantizers.array_text import from_text, to_text
-from ese_models.quantizers.learned import LearnedQuantizer
+from ese_models.quantizers.learned_quantizer import LearnedQuantizer
 from ese_models.quantizers.masked import GRID, MAX_FRAC, SMALLEST, MaskedTernary, finite_floats, integral_scales
 
 Bools = npt.NDArray[np.bool_]

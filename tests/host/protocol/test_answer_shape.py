@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ese_host.errors import DeviceError
 from ese_host.files.words import Words
 from ese_host.ir.fixed import Fixed
-from ese_host.protocol.answers import AnswerShape, TraceStage
+from ese_host.protocol.answer_shape import AnswerShape, TraceStage
 
 Values = dict[tuple[int, int, str, int], tuple[int, int, int]]
 
