@@ -57,11 +57,11 @@ demo: $(READY) ## real speech through a sparse LSTM engine: data, train, compres
 	@echo "Results: $(DEMO)/report/report.html and report.json; design: bitstreams/$(DESIGN); HLS project: $(PROJECT)"
 
 test: $(READY) ## all tests that need neither a board nor a vendor's tool
-	$(VENV)/bin/python -m pytest -n 2 --dist loadgroup
+	$(VENV)/bin/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 	@echo "Passed. Tests of several minutes: make test-all"
 
 test-all: $(READY) ## the slow tests and those that use the network too
-	$(VENV)/bin/python -m pytest -n 2 --dist loadgroup -m 'not board and not vitis and not bambu'
+	$(VENV)/bin/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder -m 'not board and not vitis and not bambu'
 
 rtl: $(READY) ## prove the engine in RTL, with bambu and verilator on PATH; cases that are proved already do not run again: docs/rtl.md
 	$(VENV)/bin/python -m benchmarks.rtl.prove

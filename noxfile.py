@@ -20,7 +20,7 @@ nox.options.sessions = ["plain"]
 
 RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
 TESTS = ("bitarray", "hypothesis", "pytest", "pytest-timeout", "pytest-xdist")
-TWO_WORKERS = ("-n", "2", "--dist", "loadgroup")
+TWO_WORKERS = ("-n", "2", "--dist", "loadscope", "--no-loadscope-reorder")
 
 
 def runs(version: str) -> bool:

@@ -1,6 +1,33 @@
-"""Settings for all tests: hypothesis without deadlines and with fixed examples, so that a run repeats."""
+"""Settings for all tests: hypothesis without deadlines and with fixed examples, so that a run repeats; order."""
 
+from __future__ import annotations
+
+import pytest
 from hypothesis import settings
 
 settings.register_profile("fixed", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("fixed")
+
+LONGEST = (
+    "end2end/test_vowels.py",
+    "models/training/test_compress.py",
+    "hls/emulate/test_engine.py",
+    "cpp/test_headers.py",
+    "hls/emulate/test_skip.py",
+    "benchmarks/study/test_study_training.py",
+    "end2end/test_hard_model.py",
+    "models/quantizers/test_learned_quantizers.py",
+    "models/training/test_tasks.py",
+)
+"""Modules of more than 15 seconds. A module runs in one worker, which makes its fixtures and engines once; when the
+long ones start first, both workers end at about the same time."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest modules first."""
+
+    def rank(item: pytest.Item) -> int:
+        path = item.path.as_posix()
+        return next((place for place, name in enumerate(LONGEST) if path.endswith(f"/tests/{name}")), len(LONGEST))
+
+    items.sort(key=rank)

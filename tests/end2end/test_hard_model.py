@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import hls4ml
@@ -19,14 +20,23 @@ from ese_models.training import compression as compression
 from ese_models.training.train import DENSE, shortened, train_dense
 
 
-@pytest.mark.parametrize("weights", ["ternary", "int4"])
-def test_every_logit_h_and_c_of_all_utterances_equals_keras(weights: Any, tmp_path: Any) -> None:
+@pytest.fixture(scope="module")
+def models() -> dict[str, Any]:
+    """A ternary and an int4 network that were pruned as one."""
     data = load()
-    formats = Formats.hard()
-    dense = train_dense(data, seed=0, recipe=shortened(DENSE, 20), topology=Topology((16,)), formats=formats)
-    plan = compression.Plan(weights=weights, density=0.3, emphasis=(1.0, 1.0))
+    dense = train_dense(data, seed=0, recipe=shortened(DENSE, 20), topology=Topology((16,)), formats=Formats.hard())
+    plan = compression.Plan(weights="ternary", density=0.3, emphasis=(1.0, 1.0))
     plan = replace(plan, prune=shortened(plan.prune, 8), tune=shortened(plan.tune, 3), updates=4)
-    model = compression.compress(dense, data, plan).model
+    ternary = compression.compress(dense, data, plan)
+    int4 = compression.quantize(ternary.pruned, dense, ternary.masks, data, replace(plan, weights="int4"))
+    return {"ternary": ternary.model, "int4": int4}
+
+
+@pytest.mark.parametrize("weights", ["ternary", "int4"])
+def test_every_logit_h_and_c_of_all_utterances_equals_keras(
+    weights: str, models: dict[str, Any], tmp_path: Path
+) -> None:
+    data, model = load(), models[weights]
     graph = hls4ml.converters.convert_from_keras_model(
         model, backend="ESE", output_dir=str(tmp_path / "project"), hls_config={"Model": {"PEs": 8}}
     )

@@ -22,9 +22,6 @@ from ese_models.pruning import keep_per_pe
 from ese_models.records.provenance import stored_codes
 from ese_models.training.compression import matrices
 
-pytestmark = pytest.mark.xdist_group("study-training")
-"""One worker trains the cells for all tests here."""
-
 PES = 4
 DENSE = StudyCell("japanese-vowels", "dense", 4, network="qlstmp-8")
 PRUNED = DENSE.then(
