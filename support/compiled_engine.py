@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import functools
+import hashlib
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -32,15 +35,37 @@ def write_sources(folder: Path, design: Design) -> None:
     (folder / "ap_types").symlink_to(AP_TYPES)
 
 
+def compiled(design: Design, machine_words: bool = True) -> Path:
+    """The shared library of a design's engine, compiled once per test run, whichever worker needs it first.
+
+    Args:
+        design: the design.
+        machine_words: whether the engine computes on machine integers, or on ap_int as in the emitted project.
+    """
+    with tempfile.TemporaryDirectory(prefix="ese-engine-") as name:
+        folder = Path(name)
+        write_sources(folder, design)
+        sources = hashlib.sha256(str(machine_words).encode())
+        for path in sorted(path for path in (folder / "csrc").rglob("*") if path.is_file()):
+            sources.update(path.read_bytes())
+        library = _engines() / f"{sources.hexdigest()}.so"
+        return library if library.is_file() else compile_emulator(folder, library, machine_words=machine_words)
+
+
+@functools.cache
+def _engines() -> Path:
+    """Folder of the libraries: that of the test run (tests/conftest.py), or one of this process."""
+    if folder := os.environ.get("ESE4ML_TEST_ENGINES"):
+        return Path(folder)
+    made = tempfile.mkdtemp(prefix="ese-engines-")
+    atexit.register(shutil.rmtree, made)
+    return Path(made)
+
+
 @functools.cache
 def library(design: Design, machine_words: bool = True) -> ctypes.CDLL:
-    """The compiled engine of a design, on machine integers, or else on ap_int as in the emitted project."""
-    folder = Path(tempfile.mkdtemp(prefix="ese-engine-"))
-    try:
-        write_sources(folder, design)
-        return ctypes.CDLL(str(compile_emulator(folder, folder / "engine.so", machine_words=machine_words)))
-    finally:
-        shutil.rmtree(folder)
+    """The loaded engine of a design; see `compiled`."""
+    return ctypes.CDLL(str(compiled(design, machine_words)))
 
 
 def encoded(network: Network, design: Design, storage: Storage = "auto") -> Image:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from hypothesis import settings
 
@@ -21,6 +23,15 @@ LONGEST = (
 )
 """Modules of more than 15 seconds. A module runs in one worker, which makes its fixtures and engines once; when the
 long ones start first, both workers end at about the same time."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def engines(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """One folder for the engines that all workers of a run compile (support/compiled_engine.py)."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "engines"
+    folder.mkdir(exist_ok=True)
+    os.environ["ESE4ML_TEST_ENGINES"] = str(folder)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

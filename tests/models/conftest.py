@@ -4,6 +4,9 @@ import pytest
 
 from ese_models.data import Dataset
 from support.random_data import tiny_data
+from support.without_xla import without_xla
+
+__all__ = ["tiny", "without_xla"]
 
 
 @pytest.fixture(scope="session")
