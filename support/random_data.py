@@ -1,7 +1,13 @@
-"""Random data: matrices with a density and an interleave for tests of masks, and a tiny data set of sequences."""
+"""Random data: matrices with a density and an interleave for tests of masks, and a tiny data set to train on.
+
+`tiny` and `without_xla` are fixtures; a conftest.py imports them.
+"""
+
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 from hypothesis import strategies as st
 
 from ese_host.image import Interleave
@@ -37,6 +43,20 @@ def random_series(count: int, seed: int) -> Series:
     return Series(values, labels.astype(np.int64), ("a", "b", "c"))
 
 
-def tiny_data() -> Dataset:
+@pytest.fixture(scope="session")
+def tiny() -> Dataset:
     """A data set of few sequences of three classes, so that training takes seconds."""
     return standardized(random_series(30, 1), random_series(24, 2), steps=6)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def without_xla() -> Iterator[None]:
+    """Trace training steps, but do not compile them: for tiny networks compilation takes longer than training.
+
+    tests/end2end trains with XLA, as users do.
+    """
+    from ese_models.training import train
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train, "XLA", False)
+        yield
