@@ -122,6 +122,9 @@ wheel: $(READY) ## build into dist/ the wheel that a board installs
 deploy: wheel ## copy the wheel, bitstreams/DESIGN and the notebook to TARGET
 	scp -r dist/*.whl bitstreams/$(DESIGN) docs/notebooks/on-the-board.ipynb $(TARGET)
 
+bench-cpu: export OPENBLAS_NUM_THREADS := $(THREADS)
+bench-cpu: export MKL_NUM_THREADS := $(THREADS)
+
 study: $(READY) ## the study of pruning, balance and weight codes; resumable: docs/study.md
 	$(ESE4ML) study measure
 	$(ESE4ML) study list
@@ -130,7 +133,7 @@ study: $(READY) ## the study of pruning, balance and weight codes; resumable: do
 
 bench-%: $(READY) ## measure and write a page of docs/; % is accuracy, masks, eie, skip, cpu, emulation, emission, vitis or host
 	$(if $(BENCH_$*),,$(error make: there is no benchmark '$*'; there are: $(BENCHES)))
-	OPENBLAS_NUM_THREADS=$(THREADS) MKL_NUM_THREADS=$(THREADS) $(VENV)/bin/python -m benchmarks.$(BENCH_$*)
+	$(VENV)/bin/python -m benchmarks.$(BENCH_$*)
 
 contract: $(READY) ## write csrc/engine/contract.h again, from the host's tables of registers, packets and images
 	$(VENV)/bin/python -m ese_hls.project.contract_header

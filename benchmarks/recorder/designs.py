@@ -147,7 +147,7 @@ CASES: dict[str, RecordedCase] = {
     ),
     "steps of any number": plugin(lambda: chain(lstm(**smooth()), dense(), shape=(None, 7)), PEs=2),
     "no layer for the engine": plugin(lambda: layers_after(kl.ReLU(name="r"), shape=(7,))),
-    "wider than needed": plugin(ternary_classifier, Weights="int8", Board="kv260", ClockMHz=200),
+    "wider than needed": plugin(ternary_classifier, WeightCode="int8", Board="kv260", ClockMHz=200),
 }  # fmt: skip
 
 

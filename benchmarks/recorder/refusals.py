@@ -115,7 +115,7 @@ MODELS: dict[str, Callable[[], Any]] = {
 }
 SETTINGS: dict[str, Any] = {
     "PE": 8, "PEs": 0, "PEs ": 1000, "AccBanks": 3, "GapBits": 20, "Mode": "dense", "WeightCode": "ternary",
-    "Weights ": "int5", "Weights  ": "codebook4", "FifoDepth": 6, "ReuseFactor": 4, "WeightSource": "rom",
+    "WeightCode ": "int5", "WeightCode  ": "codebook4", "FifoDepth": 6, "ReuseFactor": 4, "WeightSource": "rom",
     "CellsPerCycle": 4, "Storage": "dense", "Board": "de10", "ClockMHz": 0, "PEs  ": "8", "Precision": "float",
 }  # fmt: skip
 """Keys of hls_config["Model"] and values. Trailing spaces keep entries of the same key apart; they are stripped."""

@@ -30,6 +30,8 @@ from ese_models.training.tasks import task_named
 from ese_models.training.train import DENSE, shortened, train_dense
 
 PES = [1, 3, 8, 16]
+SEPARATE = 3
+"""PEs for which the int4 network is pruned under masks of its own."""
 UTTERANCES, STEPS, UNITS, CLASSES = 370, 29, 64, 9
 
 
@@ -58,12 +60,12 @@ def plan_for(weights: str, pes: int) -> compression.Plan:
 
 @pytest.fixture(scope="module")
 def compressed(dense: Any, data: Dataset) -> Callable[[str, int], compression.Compressed]:
-    """Networks by kind of weight and PEs. Both kinds of a number of PEs come from one pruned network."""
+    """Networks by kind of weight and PEs. For most numbers of PEs, both kinds come from one pruned network."""
 
     @cache
     def result(weights: str, pes: int) -> compression.Compressed:
         plan = plan_for(weights, pes)
-        if weights == "ternary":
+        if weights == "ternary" or pes == SEPARATE:
             return compression.compress(dense, data, plan)
         # masks without padding of ternary codes, whose gaps are the shorter ones, have none of int4 codes
         ternary = result("ternary", pes)

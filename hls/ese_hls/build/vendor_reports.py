@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import math
 import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ese_hls.build.synthesis import Synthesis
 from ese_host.errors import FormatError, MissingError
 from ese_host.files import write_file
+
+T = TypeVar("T", int, float)
 
 NAME = "synthesis.json"
 """File in a project with the reports of its last build."""
@@ -188,23 +192,24 @@ def read_vitis(file: Path) -> Synthesis:
             raise FormatError(f"{file}: has no {path}; it is no report of Vitis HLS's C synthesis")
         return content.strip()
 
-    def number(path: str) -> float:
-        try:
-            return float(text(path))
-        except ValueError as error:
-            raise FormatError(f"{file}: {path} is {text(path)!r}, not a number; run the synthesis again") from error
+    def number(path: str, kind: type[T]) -> T:
+        with contextlib.suppress(ValueError):
+            if math.isfinite(value := kind(text(path))):
+                return value
+        expected = "a whole number" if kind is int else "a number"
+        raise FormatError(f"{file}: {path} is {text(path)!r}, not {expected}; run the synthesis again")
 
     resources = "AreaEstimates/Resources"
     return Synthesis(
         tool="Vitis HLS",
         version=text("ReportVersion/Version"),
         part=text("UserAssignments/Part"),
-        clock_ns=number("UserAssignments/TargetClockPeriod"),
-        estimated_ns=number("PerformanceEstimates/SummaryOfTimingAnalysis/EstimatedClockPeriod"),
-        luts=int(number(f"{resources}/LUT")),
-        registers=int(number(f"{resources}/FF")),
-        dsps=int(number(f"{resources}/DSP")),
-        bram18=int(number(f"{resources}/BRAM_18K")),
+        clock_ns=number("UserAssignments/TargetClockPeriod", float),
+        estimated_ns=number("PerformanceEstimates/SummaryOfTimingAnalysis/EstimatedClockPeriod", float),
+        luts=number(f"{resources}/LUT", int),
+        registers=number(f"{resources}/FF", int),
+        dsps=number(f"{resources}/DSP", int),
+        bram18=number(f"{resources}/BRAM_18K", int),
     )
 
 

@@ -34,9 +34,19 @@ def test_csynth(file: Path) -> None:
     )
 
 
-def test_a_number_that_is_none_is_refused(file: Path) -> None:
-    file.write_text(report_texts.CSYNTH.replace("<LUT>15234</LUT>", "<LUT>many</LUT>"))
-    with pytest.raises(FormatError, match=r"report: AreaEstimates/Resources/LUT is 'many', not a number; run the "):
+@pytest.mark.parametrize("value", ["many", "12.7", "NaN", ""])
+def test_a_count_that_is_no_whole_number_is_refused(value: str, file: Path) -> None:
+    file.write_text(report_texts.CSYNTH.replace("<LUT>15234</LUT>", f"<LUT>{value}</LUT>"))
+    with pytest.raises(
+        FormatError, match=rf"report: \S+/LUT is '{value}', not a whole number; run the synthesis again$"
+    ):
+        read_vitis(file)
+
+
+@pytest.mark.parametrize("value", ["fast", "NaN", "inf"])
+def test_a_clock_that_is_no_number_is_refused(value: str, file: Path) -> None:
+    file.write_text(report_texts.CSYNTH.replace("7.250", value))
+    with pytest.raises(FormatError, match=rf"report: \S+/EstimatedClockPeriod is '{value}', not a number; run the "):
         read_vitis(file)
 
 
