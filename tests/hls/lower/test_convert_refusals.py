@@ -23,7 +23,7 @@ REFUSALS: dict[str, tuple[Any, str]] = {
     ),
     "noise in weights": (
         lambda: chain(dense(kernel_quantizer=quantized_bits(8, 0, alpha=1, qnoise_factor=0.5)), shape=(7,)),
-        r"layer 'dense': kernel: quantized_bits\(8,.* values that are not integer multiples of its scale; .*: set qnoise",
+        r"layer 'dense': kernel: quantized_bits\(8,.* values that are not integer multiples of its scale; .*: set q",
     ),
     "random weights": (
         lambda: chain(dense(kernel_quantizer=bernoulli()), shape=(7,)),
