@@ -8,10 +8,11 @@ initiation interval is 1. The depth of the hardware pipeline, paid once per sequ
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ese_host.errors import UnsupportedError
+from ese_host.errors import FormatError, UnsupportedError
 from ese_host.image import WRITEBACK, Design, Image, Phase, padding_entries
 from ese_host.protocol import step_words
 
@@ -80,9 +81,8 @@ class Frames:
     def next(self) -> None:
         """Begin the next frame if there is one."""
         self.ready = False
-        if self.left:
-            self.left -= 1
-            self.words = self.frame_words
+        self.words = self.frame_words if self.left else 0
+        self.left = max(0, self.left - 1)
 
     def advance(self, end: int, reading: bool, stage: ElementwiseStage) -> None:
         """Store words in the iterations from `at` to `end`, `end` not included.
@@ -92,13 +92,21 @@ class Frames:
             reading: whether the PEs read vector RAM A in these iterations.
             stage: the element-wise stage, which may write vector RAM A.
         """
-        free = 0 if reading else end - self.at
-        if free and 0 in stage.targets:
-            free -= stage.writes_before(end) - stage.writes_before(self.at)
+        free = 0 if reading else self._free(end, stage)
         self.at = end
         if self.words:
             self.words = max(0, self.words - free)
             self.ready = self.words == 0
+
+    def complete_at(self, stage: ElementwiseStage) -> int:
+        """The iteration before which the current frame is stored completely, if the PEs do not read vector RAM A."""
+        ends = range(self.at, self.at + self.words + stage.issues + 1)
+        return ends[bisect_left(ends, self.words, key=lambda end: self._free(end, stage))]
+
+    def _free(self, end: int, stage: ElementwiseStage) -> int:
+        """Number of iterations from `at` to `end`, `end` not included, in which the stage leaves vector RAM A free."""
+        written = stage.writes_before(end) - stage.writes_before(self.at) if 0 in stage.targets else 0
+        return end - self.at - written
 
 
 @dataclass
@@ -179,6 +187,9 @@ class CycleModel:
             steps: number of frames.
             keep: whether the sequence continues from the state of the one before instead of the zero state.
             trace: whether the engine sends a trace of every stage.
+
+        Raises:
+            FormatError: if a phase waits for an input frame after the last one has been read.
         """
         self.account, self.stage, self.trace = Account(), ElementwiseStage(), trace
         self.frames = Frames(self.frame_words, steps)
@@ -214,7 +225,7 @@ class CycleModel:
         elif self.stage.issues and self.stage.set == accumulator_set:
             self._wait(self.stage.issued)
         if phase.has("waits_frame"):
-            self._wait_frame()
+            self._wait_frame(number)
         self._pass("fill", 1)
         if phase.entry_count and not (phase.has("zero_state") and zero):
             work = self.work[number]
@@ -240,6 +251,9 @@ class CycleModel:
         if phase.has("second_enabled") and outputs:
             targets.add(int(phase.has("second_ram")))
         issues = -(-phase.items // self.units)
+        if not issues:
+            self.stage = ElementwiseStage()
+            return
         last_items = phase.items - (issues - 1) * self.units
         self.stage = ElementwiseStage(
             self.now,
@@ -271,14 +285,15 @@ class CycleModel:
             else:
                 self._pass("element-wise" if issuing else "fill", end - self.now)
 
-    def _wait_frame(self) -> None:
+    def _wait_frame(self, number: int) -> None:
         """Wait until the current frame is complete at the end of an iteration."""
-        while True:
-            ahead = Frames(self.frames.frame_words, 0, self.frames.words, self.frames.ready, self.frames.at)
-            ahead.advance(self.now + 1, False, self.stage)
-            if ahead.ready:
-                return
-            self._pass("input", 1)
+        if not self.frames.ready and not self.frames.words:
+            raise FormatError(
+                f"phase {number} of the image waits for an input frame, but the phases before it have read all frames "
+                "of the sequence; in a step the phases that wait come before the one that is the last to read the "
+                "frame: emit the image again"
+            )
+        self._pass("input", max(0, self.frames.complete_at(self.stage) - 1 - self.now))
 
 
 def account(image: Image, design: Design, steps: int, *, keep: bool = False, trace: bool = False) -> Account:
@@ -293,5 +308,6 @@ def account(image: Image, design: Design, steps: int, *, keep: bool = False, tra
 
     Raises:
         UnsupportedError: if the design is in skip mode, where iterations depend on the data.
+        FormatError: if a phase waits for an input frame after the last one has been read.
     """
     return CycleModel.of_image(image, design).sequence(steps, keep=keep, trace=trace)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import zlib
+
 import numpy as np
 import pytest
 from random_networks import compare_random_networks
 
 from ese_hls.encode.fit_design import choose_design
 from ese_hls.encode.storage_choice import Storage
+from ese_host import image
 from ese_host.device.emulated.engine import EmulatedEngine
+from ese_host.errors import EseError, FormatError
 from ese_host.estimate import cycles
+from ese_host.image.phases import record_words
 from ese_host.ir.fixed import Codes, Fixed
 from ese_host.ir.network import Dense, Matrix, Network
 from ese_host.protocol import packets
@@ -62,6 +67,37 @@ def test_cycle_model_equals_the_engines_counter(name: str) -> None:
                     modelled = cycles.account(made, design, steps, trace=trace)
                     assert modelled.total == counted
                     assert sum(modelled.by_cause.values()) == pytest.approx(counted, abs=1e-6)
+
+
+def test_cycle_model_equals_the_counter_on_images_with_one_wrong_bit_or_refuses_them() -> None:
+    """Every flag and size of every phase, one bit at a time: the model counts or refuses what the reader accepts.
+
+    A refusal names a frame that never comes; the engine goes on without it.
+    """
+    spec, design = roomy("stacked")
+    rng = np.random.default_rng(3)
+    net = network(rng, spec)
+    made = compiled_engine.encoded(net, design)
+    codes, refused = inputs(rng, net, 1, 3), 0
+    start, record = made.sections["phase table"].start, sum(record_words(design))
+    with EmulatedEngine(compiled_engine.library(design)) as emulator:
+        for place in [(p, word, bit) for p in range(len(made.phases)) for word in (0, 1, 2, 4) for bit in range(32)]:
+            words = made.words.copy()
+            words[start + place[0] * record + place[1]] ^= np.uint32(1 << place[2])
+            words[-1] = zlib.crc32(words[:-1].astype("<u4").tobytes())
+            try:
+                changed = image.parse(words, design)
+            except EseError:
+                continue
+            packets.read_trailer(emulator.packet(packets.load_packet(words), packets.TRAILER_WORDS))
+            request = packets.run_packet(changed.image_id, list(codes), net.source)
+            counted = packets.read_trailer(emulator.packet(request, 1 << 20)).cycles
+            try:
+                assert cycles.account(changed, design, 3).total == counted, place
+            except FormatError as error:
+                assert "waits for an input frame" in str(error)
+                refused += 1
+    assert refused > 2
 
 
 def test_accumulators_may_be_as_wide_as_the_sum() -> None:

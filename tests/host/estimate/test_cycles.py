@@ -1,0 +1,74 @@
+"""The cycle model on phase tables that no encoder writes: it ends, with a count or with a refusal."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+from ese_host.errors import FormatError
+from ese_host.estimate.cycles import CycleModel, ElementwiseStage, Frames, PhaseWork
+from ese_host.image import Phase
+from ese_host.image.phases import FLAGS
+
+READS = {"waits_frame", "frees_frame", "dense"}
+
+
+def model(*phases: Phase, inputs: int = 12) -> CycleModel:
+    return CycleModel(phases, [PhaseWork(phase.entry_count, 0, 0) for phase in phases], 1, False, inputs)
+
+
+@pytest.mark.parametrize("steps", [1, 29, 1000])
+@pytest.mark.parametrize("flags", [{"waits_frame"}, {"waits_frame", "dense"}, {"waits_frame", "last_only"}])
+def test_a_frame_that_never_comes_is_refused(flags: set[str], steps: int) -> None:
+    table = model(Phase(flags=READS, entry_count=5, items=8), Phase(flags=flags, entry_count=5, items=8))
+    with pytest.raises(FormatError, match=r"phase 1 of the image waits for an input frame, but .* read all frames"):
+        table.sequence(steps)
+
+
+def test_any_phase_table_ends_in_time_that_follows_from_its_steps() -> None:
+    """Random flags and sizes, the largest among them: a step of a phase takes microseconds, whatever it waits for."""
+    rng = np.random.default_rng(5)
+    counted = refused = 0
+    start = time.process_time()
+    for _ in range(300):
+        sizes = [0, 1, 40, 65_535]
+        phases = [
+            Phase(
+                flags={name for name in FLAGS if rng.random() < 0.3},
+                entry_count=int(rng.choice(sizes)),
+                items=int(rng.choice(sizes)),
+            )
+            for _ in range(rng.integers(1, 5))
+        ]
+        try:
+            found = model(*phases, inputs=(1 << 14) - 1).sequence(20, trace=bool(rng.random() < 0.3))
+        except FormatError:
+            refused += 1
+        else:
+            counted += 1
+            assert found.total > 0 and sum(found.by_cause.values()) == pytest.approx(found.total)
+    assert counted > 30 and refused > 30
+    assert time.process_time() - start < 5
+
+
+def test_a_frame_is_complete_where_its_words_have_been_counted_one_by_one() -> None:
+    rng = np.random.default_rng(6)
+    for _ in range(200):
+        first, period, issues, words = (int(n) for n in rng.integers((0, 1, 1, 1), (40, 9, 30, 40)))
+        stage = ElementwiseStage(first, period, issues, targets=frozenset({int(rng.integers(2))}))
+        frames, now = Frames(words, 0, words, at=first), first
+        expected = frames.complete_at(stage)
+        while not frames.ready:
+            now += 1
+            frames.advance(now, False, stage)
+        assert now == expected
+
+
+def test_a_stage_without_items_is_waited_for_by_nobody() -> None:
+    reads = Phase(entry_count=5)
+    empty = Phase(flags={"dense", "first_enabled"}, items=0)
+    with_stage, without = model(empty, reads).sequence(2), model(Phase(), reads).sequence(2)
+    assert with_stage.by_cause["element-wise"] == 0
+    assert with_stage.total == without.total + 2  # an iteration for each launch
