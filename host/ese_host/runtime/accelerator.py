@@ -10,7 +10,7 @@ from ese_host.boards import processor
 from ese_host.bundle import ChainImage, DesignModel, Folder
 from ese_host.device import Closeable, DeviceLock, Driver, Platform, choose_platform
 from ese_host.device.emulated import Faults
-from ese_host.errors import DeviceError
+from ese_host.errors import DeviceError, MismatchError
 from ese_host.image import Image
 from ese_host.ir import Network
 from ese_host.ir.program import Program
@@ -59,6 +59,7 @@ class Accelerator(Closeable):
         self._platform: Platform | None = platform
         self._transfers = Transfers(platform, timeout)
         self._control = Control(platform, self._transfers)
+        self._read: Transfer | None = None  # the packet whose answer the caller read last
         try:
             self.configure()
         except BaseException:
@@ -139,6 +140,8 @@ class Accelerator(Closeable):
             DeviceError: if the device fails.
         """
         part = self._model.part(chain)
+        if part is not self._loaded:
+            self._read = None
         if part is self._loaded or part.image.image_id == self._loaded.image.image_id:
             self._loaded = part
             return False
@@ -156,9 +159,12 @@ class Accelerator(Closeable):
             inputs: (N, T, inputs) codes in the network's input format, or N arrays (steps, inputs).
             lengths: (N,) steps to run of each sequence, or None to run all of them.
             trace: whether to return every element-wise result too.
-            keep: whether to start from the state that the previous sequence left, instead of from zero.
+            keep: whether to start from the state that the previous sequence left, instead of from zero. That state is
+                there only if the packet sent last is a run whose answer you have read, or a `reset`.
 
         Raises:
+            MismatchError: if the state to start from is lost: after a failure, `configure`, `load` or `select`, or if
+                another run or a stream left unfinished came between.
             FormatError: if the inputs have another shape or do not fit the input format.
             CapacityError: if one sequence is too long for a DMA transfer.
             DeviceError: if the device fails; the next call configures it again.
@@ -186,6 +192,7 @@ class Accelerator(Closeable):
             batch: the most sequences to put into one packet; the buffers may hold fewer.
 
         Raises:
+            MismatchError: as in `run`.
             FormatError: if the inputs have another shape or do not fit the input format.
             CapacityError: if one sequence is too long for a DMA transfer.
             DeviceError: if the device fails, or another image is loaded before the stream ends.
@@ -217,6 +224,7 @@ class Accelerator(Closeable):
             batch: the most sequences to put into one packet; the buffers may hold fewer.
 
         Raises:
+            MismatchError: as in `run`.
             FormatError: if the inputs have another shape or do not fit the input format.
             CapacityError: if one sequence is too long for a DMA transfer.
             DeviceError: if the device fails; the next call configures it again.
@@ -241,7 +249,7 @@ class Accelerator(Closeable):
         return all(hasattr(getattr(c, "_interrupt", None), "event") for c in (dma.sendchannel, dma.recvchannel))
 
     def reset(self) -> None:
-        """Clear the engine's state; the image stays loaded.
+        """Clear the engine's state, so that a sequence may start from zero with `keep`; the image stays loaded.
 
         Raises:
             DeviceError: if the device does not answer in time.
@@ -249,6 +257,7 @@ class Accelerator(Closeable):
         self._transfers.drain()
         self._prepare()
         self._control.reset(self.image.image_id)
+        self._read = self._transfers.last
 
     def close(self) -> None:
         """Free the buffers, the device and its lock. Closing twice does no harm."""
@@ -291,6 +300,8 @@ class Accelerator(Closeable):
             if previous is not None:
                 # An error is raised here, before the next packet starts.
                 previous[0].result()
+            if batch.keep:
+                self._require_state(self._read if previous is None else previous[0])
             self._prepare()
             self._transfers.start(transfer, interrupts=interrupts and self.interrupts)
             if previous is not None:
@@ -303,10 +314,30 @@ class Accelerator(Closeable):
     def _result(self, transfer: Transfer, batch: Batch) -> RunResult:
         answer, trailer = transfer.result()
         try:
-            return batch.result(answer, trailer, transfer.seconds)
+            result = batch.result(answer, trailer, transfer.seconds)
         except DeviceError:
             self._transfers.healthy = False
             raise
+        self._read = transfer
+        return result
+
+    def _require_state(self, left_by: Transfer | None) -> None:
+        """Refuse to continue from the engine's state unless this transfer left it."""
+        last = self._transfers.last
+        if not self._transfers.healthy:
+            event = "the device failed"
+        elif last is None or last.operation is Operation.LOAD:
+            event = "an image was loaded"
+        elif left_by is None:
+            event = "another chain was selected"
+        elif left_by is not last:
+            event = "another packet was sent, whose answer was not read here"
+        else:
+            return
+        raise MismatchError(
+            f"keep=True continues from the state that the sequence before left, and that state is lost, because {event}"
+            " since then: run the sequence from its first step without keep, or call reset() to start from zero"
+        )
 
     def _prepare(self) -> None:
         if not self._transfers.healthy:

@@ -51,6 +51,7 @@ class Batch:
         steps: (N,) steps of each sequence in the packet.
         shape: shape of the answer.
         trace: whether the answer is a trace.
+        keep: whether the packet starts from the state that the previous sequence left.
     """
 
     packet: Words
@@ -58,6 +59,7 @@ class Batch:
     steps: Lengths
     shape: AnswerShape
     trace: bool
+    keep: bool
 
     def result(self, answer: Words, trailer: Trailer, seconds: float) -> RunResult:
         """Read the answer to this packet.
@@ -115,7 +117,7 @@ def batches(
         count, answer_words = _fit(steps[start : start + max_sequences], shape, trace, limits)
         stop = start + count
         packet = run_packet(image_id, sequences[start:stop], shape.source, trace=trace, keep=keep)
-        yield Batch(packet, answer_words, steps[start:stop], shape, trace)
+        yield Batch(packet, answer_words, steps[start:stop], shape, trace, keep)
         start = stop
 
 

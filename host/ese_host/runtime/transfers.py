@@ -100,6 +100,7 @@ class Transfers:
     Attributes:
         timeout: seconds to wait for the answer to one packet.
         healthy: whether the device is configured and has not failed since; if not, configure it before the next packet.
+        last: the transfer that was started last, or None if the device was configured since.
     """
 
     def __init__(self, platform: Platform, timeout: float) -> None:
@@ -108,6 +109,7 @@ class Transfers:
         self._slot = 0
         self._in_flight: Transfer | None = None
         self.healthy = False
+        self.last: Transfer | None = None
 
     def fill(self, operation: Operation, packet: Words, answer_words: int, image_id: int) -> Transfer:
         """Put a packet into the pair of buffers that is not in flight.
@@ -138,7 +140,7 @@ class Transfers:
         self.drain()
         dma = self._platform.dma
         transfer.begun = time.perf_counter()
-        self._in_flight = transfer
+        self._in_flight = self.last = transfer
         try:
             if interrupts:
                 for channel in (dma.recvchannel, dma.sendchannel):
@@ -173,7 +175,8 @@ class Transfers:
                 raise
 
     def forget(self) -> None:
-        """Give up the transfer in flight, because the device is about to be configured again."""
+        """Give up the transfer in flight and the engine's state: the device is about to be configured again."""
+        self.last = None
         if self._in_flight is not None:
             error = DeviceError("the device was configured again while the packet was in flight: run it again")
             self._fail(self._in_flight, error)

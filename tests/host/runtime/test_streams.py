@@ -106,6 +106,59 @@ def test_closing_with_a_packet_in_flight(folder: Path, driver: Any) -> None:
         next(stream)
 
 
+def test_a_state_that_is_lost_is_not_continued(folder: Path, driver: Any) -> None:
+    """Only a run whose answer was read, or a reset, leaves a state that `keep` may start from."""
+    inputs, faults = codes(2, 4), Faults()
+    other = second_image(folder)
+    with Accelerator(folder, driver=driver, faults=faults, timeout=0.2) as engine:
+
+        def fails() -> None:
+            faults.packets = [PacketFault(swallow=True)]
+            with pytest.raises(DeviceError, match="did not end within"):
+                engine.run(inputs)
+
+        def fails_and_is_reset() -> None:
+            fails()
+            engine.configure()
+
+        def leaves_a_stream() -> None:
+            next(engine.stream(inputs, batch=1))
+
+        def selects() -> None:
+            engine._loaded = engine.parts[0].__class__(**vars(engine.parts[0]))
+            assert not engine.select(engine.parts[0].chain)
+
+        losses = [
+            (fails, "the device failed"),
+            (fails_and_is_reset, "an image was loaded"),
+            (engine.configure, "an image was loaded"),
+            (lambda: engine.load(folder), "an image was loaded"),
+            (lambda: engine.load(other), "an image was loaded"),
+            (leaves_a_stream, "another packet was sent"),
+            (selects, "another chain was selected"),
+        ]
+        for lose, event in losses:
+            engine.run(inputs)
+            engine.run(inputs, keep=True)
+            lose()
+            with pytest.raises(MismatchError, match=f"that state is lost, because {event}"):
+                engine.run(inputs, keep=True)
+            with pytest.raises(MismatchError, match="that state is lost"):
+                asyncio.run(engine.run_async(inputs, keep=True))
+        engine.reset()
+        engine.run(inputs, keep=True)
+        kept = engine.stream(codes(3, 4), keep=True, batch=1)
+        next(kept)
+        engine.run(inputs)
+        with pytest.raises(MismatchError, match="another packet was sent"):
+            list(kept)
+    with (
+        Accelerator(folder, driver=driver) as engine,
+        pytest.raises(MismatchError, match="an image was loaded"),
+    ):
+        engine.run(inputs, keep=True)
+
+
 def second_image(folder: Path, **changes: object) -> Path:
     """A folder of the same design whose image has another id, because a word that the stand-in engine ignores differs.
 
