@@ -12,7 +12,13 @@ from ese_host.errors import DeviceError
 
 
 class DeviceLock:
-    """The lock of one device, held until it is released."""
+    """The lock of one device, held until it is released.
+
+    Attributes:
+        tag: the device's tag.
+        process: id of the process that took the lock.
+        path: the locked file.
+    """
 
     def __init__(self, tag: str) -> None:
         """Lock the device of this tag.
@@ -20,6 +26,7 @@ class DeviceLock:
         Raises:
             DeviceError: if another accelerator or process holds the lock, or the lock file cannot be opened.
         """
+        self.tag, self.process = tag, os.getpid()
         name = re.sub(r"[^A-Za-z0-9_.-]", "_", tag)
         self.path = Path(tempfile.gettempdir()) / f"ese4ml-{name}.lock"
         self._file = -1
@@ -49,9 +56,15 @@ class DeviceLock:
         os.close(file)
         return -1
 
+    @property
+    def inherited(self) -> bool:
+        """Whether another process took the lock, of which this one is a forked child."""
+        return os.getpid() != self.process
+
     def release(self) -> None:
-        """Unlock the device. Releasing twice does no harm."""
+        """Unlock the device; a forked child leaves it to its parent. Releasing twice does no harm."""
         if self._file >= 0:
-            self.path.unlink(missing_ok=True)
+            if not self.inherited:
+                self.path.unlink(missing_ok=True)
             os.close(self._file)
             self._file = -1

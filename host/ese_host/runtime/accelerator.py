@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from ese_host.runtime import transfers
 from ese_host.runtime.batches import Batch, PacketLimits, Sequences, StepCounts, batches
 from ese_host.runtime.control import Control
 from ese_host.runtime.transfers import Transfer, Transfers
+from ese_host.runtime.turns import Turns
 
 
 class Accelerator(Closeable):
@@ -27,6 +30,9 @@ class Accelerator(Closeable):
     Before anything is sent, the folder's files are checked against its manifest, the manifest's ids against the
     engine's registers and the image, and the sequences against the buffers. Every wait has a deadline. After the
     device has failed, the next call configures it again.
+
+    Threads and asyncio tasks may share an accelerator: each call waits until those before it have ended. Between two
+    results of a stream others may use it; `exclusive` makes several calls one.
     """
 
     def __init__(
@@ -55,11 +61,12 @@ class Accelerator(Closeable):
         self._loaded = self._model.parts[0]
         self._bitstream = self.folder
         platform, tag = choose_platform(self.folder, device=device, driver=driver, faults=faults, timeout=timeout)
+        self._turns = Turns()
         self._lock = DeviceLock(tag)
         self._platform: Platform | None = platform
         self._transfers = Transfers(platform, timeout)
         self._control = Control(platform, self._transfers)
-        self._read: Transfer | None = None  # the packet whose answer the caller read last
+        self._read = 0  # number of the packet whose answer was read last; 0 if another chain was selected since
         try:
             self.configure()
         except BaseException:
@@ -106,6 +113,29 @@ class Accelerator(Closeable):
         """Whether the engine is compiled C++ instead of hardware."""
         return self.folder.manifest.kind == "emulated"
 
+    def require_open(self) -> None:
+        """Check that this process may use the device.
+
+        Raises:
+            DeviceError: if the accelerator is closed, or this process is a forked child of the one that opened it.
+        """
+        self._device()
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Context in which other threads wait, for calls that belong together, such as `select` and `run`.
+
+        Do not await inside: other tasks of this thread do not wait.
+
+        Raises:
+            DeviceError: if the accelerator is closed or was opened before a fork, or a `run_async` of this thread has
+                not ended.
+        """
+        self._device()
+        with self._turns.take():
+            self._device()
+            yield
+
     def configure(self) -> None:
         """Load the bitstream and the image, whatever state the device is in.
 
@@ -113,9 +143,8 @@ class Accelerator(Closeable):
             MismatchError: if the engine reports another design.
             DeviceError: if the device fails or does not answer in time.
         """
-        self._device()
-        self._control.start(self._bitstream.manifest.design.design_id, min(self.timeout, 1.0))
-        self._control.load(self._loaded.image)
+        with self.exclusive():
+            self._configure()
 
     def load(self, folder: str | Path) -> None:
         """Load another folder's image into this engine. The bitstream stays; the weights change.
@@ -128,9 +157,10 @@ class Accelerator(Closeable):
             EseError: if the folder is invalid, or the device fails.
         """
         model = DesignModel.read(Folder.open(Path(folder))).for_engine_of(self._bitstream)
-        self._prepare()
-        self._control.load(model.parts[0].image)
-        self._model, self._loaded = model, model.parts[0]
+        with self.exclusive():
+            self._prepare()
+            self._control.load(model.parts[0].image)
+            self._model, self._loaded = model, model.parts[0]
 
     def select(self, chain: str) -> bool:
         """Load a chain's image unless the engine holds it already; returns whether it was loaded.
@@ -139,16 +169,17 @@ class Accelerator(Closeable):
             MismatchError: if the program has no such chain.
             DeviceError: if the device fails.
         """
-        part = self._model.part(chain)
-        if part is not self._loaded:
-            self._read = None
-        if part is self._loaded or part.image.image_id == self._loaded.image.image_id:
+        with self.exclusive():
+            part = self._model.part(chain)
+            if part is not self._loaded:
+                self._read = 0
+            if part is self._loaded or part.image.image_id == self._loaded.image.image_id:
+                self._loaded = part
+                return False
+            self._prepare()
+            self._control.load(part.image)
             self._loaded = part
-            return False
-        self._prepare()
-        self._control.load(part.image)
-        self._loaded = part
-        return True
+            return True
 
     def run(
         self, inputs: Sequences, lengths: StepCounts | None = None, *, trace: bool = False, keep: bool = False
@@ -169,7 +200,8 @@ class Accelerator(Closeable):
             CapacityError: if one sequence is too long for a DMA transfer.
             DeviceError: if the device fails; the next call configures it again.
         """
-        return joined(list(self.stream(inputs, lengths, trace=trace, keep=keep)))
+        with self.exclusive():
+            return joined(list(self.stream(inputs, lengths, trace=trace, keep=keep)))
 
     def stream(
         self,
@@ -197,11 +229,16 @@ class Accelerator(Closeable):
             CapacityError: if one sequence is too long for a DMA transfer.
             DeviceError: if the device fails, or another image is loaded before the stream ends.
         """
-        for step in self._pipeline(self._fill(inputs, lengths, trace, keep, batch)):
-            if isinstance(step, Transfer):
-                self._transfers.wait(step)
-            else:
-                yield step
+        steps = self._pipeline(self._fill(inputs, lengths, trace, keep, batch))
+        while True:
+            with self.exclusive():
+                step = next(steps, None)
+                while isinstance(step, Transfer):
+                    self._transfers.wait(step)
+                    step = next(steps, None)
+            if step is None:
+                return
+            yield step
 
     async def run_async(
         self,
@@ -214,7 +251,8 @@ class Accelerator(Closeable):
     ) -> RunResult:
         """Run sequences like `run`, but let other asyncio tasks run meanwhile, for example in Jupyter.
 
-        The DMA's interrupts wake the task if pynq offers them; otherwise it polls.
+        The DMA's interrupts wake the task if pynq offers them; otherwise it polls. Tasks and threads that use the
+        accelerator meanwhile wait; a call of another method in the same thread is refused, as it would wait for ever.
 
         Args:
             inputs: as in `run`.
@@ -229,12 +267,14 @@ class Accelerator(Closeable):
             CapacityError: if one sequence is too long for a DMA transfer.
             DeviceError: if the device fails; the next call configures it again.
         """
+        self._device()
         results: list[RunResult] = []
-        for step in self._pipeline(self._fill(inputs, lengths, trace, keep, batch), interrupts=True):
-            if isinstance(step, Transfer):
-                await self._transfers.wait_async(step)
-            else:
-                results.append(step)
+        async with self._turns.take_async():
+            for step in self._pipeline(self._fill(inputs, lengths, trace, keep, batch), interrupts=True):
+                if isinstance(step, Transfer):
+                    await self._transfers.wait_async(step)
+                else:
+                    results.append(step)
         return joined(results)
 
     @property
@@ -254,18 +294,23 @@ class Accelerator(Closeable):
         Raises:
             DeviceError: if the device does not answer in time.
         """
-        self._transfers.drain()
-        self._prepare()
-        self._control.reset(self.image.image_id)
-        self._read = self._transfers.last
+        with self.exclusive():
+            self._transfers.drain()
+            self._prepare()
+            self._control.reset(self.image.image_id)
+            self._read = self._transfers.sent
 
     def close(self) -> None:
-        """Free the buffers, the device and its lock. Closing twice does no harm."""
-        platform, self._platform = self._platform, None
-        if platform is not None:
-            self._transfers.close()
-            platform.close()
-        self._lock.release()
+        """Free the buffers, the device and its lock, after the calls of other threads. Closing twice does no harm."""
+        if self._lock.inherited:
+            self._lock.release()
+            return
+        with nullcontext() if self._turns.endless else self._turns.take():
+            platform, self._platform = self._platform, None
+            if platform is not None:
+                self._transfers.close()
+                platform.close()
+            self._lock.release()
 
     def _fill(
         self, inputs: Sequences, lengths: StepCounts | None, trace: bool, keep: bool, max_sequences: int
@@ -301,7 +346,7 @@ class Accelerator(Closeable):
                 # An error is raised here, before the next packet starts.
                 previous[0].result()
             if batch.keep:
-                self._require_state(self._read if previous is None else previous[0])
+                self._require_state(self._read if previous is None else previous[0].number)
             self._prepare()
             self._transfers.start(transfer, interrupts=interrupts and self.interrupts)
             if previous is not None:
@@ -318,19 +363,19 @@ class Accelerator(Closeable):
         except DeviceError:
             self._transfers.healthy = False
             raise
-        self._read = transfer
+        self._read = transfer.number
         return result
 
-    def _require_state(self, left_by: Transfer | None) -> None:
-        """Refuse to continue from the engine's state unless this transfer left it."""
-        last = self._transfers.last
+    def _require_state(self, left_by: int) -> None:
+        """Refuse to continue from the engine's state unless the packet of this number left it."""
+        last = self._transfers.last_operation
         if not self._transfers.healthy:
             event = "the device failed"
-        elif last is None or last.operation is Operation.LOAD:
+        elif last in (None, Operation.LOAD):
             event = "an image was loaded"
-        elif left_by is None:
+        elif not left_by:
             event = "another chain was selected"
-        elif left_by is not last:
+        elif left_by != self._transfers.sent:
             event = "another packet was sent, whose answer was not read here"
         else:
             return
@@ -341,13 +386,23 @@ class Accelerator(Closeable):
 
     def _prepare(self) -> None:
         if not self._transfers.healthy:
-            self.configure()
+            self._configure()
+
+    def _configure(self) -> None:
+        self._device()
+        self._control.start(self._bitstream.manifest.design.design_id, min(self.timeout, 1.0))
+        self._control.load(self._loaded.image)
 
     def _register(self, name: str) -> int:
         self._device()
         return self._control.register(name)
 
     def _device(self) -> Platform:
+        if self._lock.inherited:
+            raise DeviceError(
+                f"{self._lock.tag}: process {self._lock.process} opened this accelerator, and its forked child "
+                f"{os.getpid()} cannot use it: open the folder again in the child, on a device that is free"
+            )
         if self._platform is None:
             raise DeviceError("the accelerator is closed; open the folder again")
         return self._platform

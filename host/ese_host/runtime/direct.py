@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 
 from ese_host.device.emulated import EmulatedEngine
 from ese_host.errors import DeviceError
 from ese_host.ir.program import Program
 from ese_host.protocol import TRAILER_WORDS, AnswerShape, Operation, RunResult, Words, joined, load_packet, read_trailer
 from ese_host.runtime.batches import Sequences, StepCounts, batches
+from ese_host.runtime.turns import Turns
 
 BATCH = 64
 """Most sequences in one packet."""
@@ -32,11 +34,16 @@ class DirectEngine:
             for chain, words in zip(program.chains, images, strict=True)
         }
         self._loaded: tuple[str, int] | None = None  # chain and image id
+        self._turns = Turns()
 
     @property
     def program(self) -> Program:
         """The program whose chains it runs."""
         return self._program
+
+    def exclusive(self) -> AbstractContextManager[None]:
+        """Context in which other threads wait; `run_program` runs its chains in it."""
+        return self._turns.take()
 
     def select(self, chain: str) -> bool:
         """Load a chain's image unless the engine holds it already; returns whether it was loaded.

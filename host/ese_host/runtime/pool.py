@@ -85,6 +85,8 @@ class EnginePool(Closeable):
 
     def _map(self, steps: Lengths, run_part: Callable[[Accelerator, int, int], Part]) -> list[Part]:
         """Call `run_part(accelerator, start, stop)` in parallel on consecutive parts of the samples."""
+        for accelerator in self._accelerators:
+            accelerator.require_open()
         engines = len(self._accelerators)
         # The part of each engine ends at the first sample with which it has its share of all steps.
         shares = np.cumsum(steps) * engines / max(1, int(steps.sum()))

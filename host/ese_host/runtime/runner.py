@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -60,6 +61,9 @@ class ChainEngine(Protocol):
     @property
     def program(self) -> Program:
         """The program whose chains the engine runs."""
+
+    def exclusive(self) -> AbstractContextManager[None]:
+        """Context in which other threads wait, so that no other chain is selected between `select` and `run`."""
 
     def select(self, chain: str) -> bool:
         """Load a chain's image unless the engine holds it already; returns whether it was loaded."""
@@ -123,9 +127,11 @@ def run_program(
         EseError: if the inputs do not fit the program, or the device fails; the next call configures it again.
     """
     runner = _Runner(engine, trace, strict)
-    begun = time.perf_counter()
-    program_run = run(engine.program, inputs, lengths, runner.execute)
-    glue = time.perf_counter() - begun - runner.seconds
+    with engine.exclusive():
+        begun = time.perf_counter()
+        program_run = run(engine.program, inputs, lengths, runner.execute)
+        ended = time.perf_counter()
+    glue = ended - begun - runner.seconds
     return ProgramResult(program_run, runner.chains, runner.loads, runner.load_seconds, glue)
 
 

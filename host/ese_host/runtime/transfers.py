@@ -57,6 +57,7 @@ class Transfer:
         seconds: host time from start to answer.
         error: the error that ended the transfer.
         begun: start time, as `time.perf_counter` counts.
+        number: its number among the packets that were sent to the device, from 1; 0 before it is started.
     """
 
     operation: Operation
@@ -68,6 +69,7 @@ class Transfer:
     seconds: float = 0.0
     error: EseError | None = None
     begun: float = field(default=0.0, repr=False)
+    number: int = 0
 
     @property
     def finished(self) -> bool:
@@ -100,7 +102,8 @@ class Transfers:
     Attributes:
         timeout: seconds to wait for the answer to one packet.
         healthy: whether the device is configured and has not failed since; if not, configure it before the next packet.
-        last: the transfer that was started last, or None if the device was configured since.
+        sent: how many packets were sent to the device.
+        last_operation: the operation of the last of them, or None if the device was configured since.
     """
 
     def __init__(self, platform: Platform, timeout: float) -> None:
@@ -109,7 +112,8 @@ class Transfers:
         self._slot = 0
         self._in_flight: Transfer | None = None
         self.healthy = False
-        self.last: Transfer | None = None
+        self.sent = 0
+        self.last_operation: Operation | None = None
 
     def fill(self, operation: Operation, packet: Words, answer_words: int, image_id: int) -> Transfer:
         """Put a packet into the pair of buffers that is not in flight.
@@ -140,7 +144,9 @@ class Transfers:
         self.drain()
         dma = self._platform.dma
         transfer.begun = time.perf_counter()
-        self._in_flight = self.last = transfer
+        self._in_flight, self.last_operation = transfer, transfer.operation
+        self.sent += 1
+        transfer.number = self.sent
         try:
             if interrupts:
                 for channel in (dma.recvchannel, dma.sendchannel):
@@ -176,7 +182,7 @@ class Transfers:
 
     def forget(self) -> None:
         """Give up the transfer in flight and the engine's state: the device is about to be configured again."""
-        self.last = None
+        self.last_operation = None
         if self._in_flight is not None:
             error = DeviceError("the device was configured again while the packet was in flight: run it again")
             self._fail(self._in_flight, error)
@@ -194,9 +200,12 @@ class Transfers:
             return
         deadline = Deadline(self.timeout)
         yield DmaRegister.RECEIVE, "answer", deadline
+        if transfer.finished:  # it was given up while a task waited for it
+            return
         # The packet is usually complete by now. It gets the rest of the timeout, but at least 0.1 s.
         yield DmaRegister.SEND, "packet", Deadline(max(0.1, deadline.left))
-        self._collect(transfer)
+        if not transfer.finished:
+            self._collect(transfer)
 
     def _collect(self, transfer: Transfer) -> None:
         """Copy the answer out of its buffer and finish the transfer."""
