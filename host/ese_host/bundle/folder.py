@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,16 +34,13 @@ class Folder:
 
         Raises:
             MissingError: if there is no manifest.
-            FormatError: if the manifest is invalid.
+            FormatError: if the manifest is invalid, or no plain file in the folder.
             MismatchError: if its design id is not its design's.
         """
         file = path / NAME
-        try:
+        with _readable(file, f"a design folder holds {NAME}: run `ese4ml build` first"):
+            _size_inside(file)
             value = json_text.read(file, MAX_MANIFEST_BYTES, ADVICE)
-        except OSError as error:
-            raise MissingError(
-                f"{file}: {error.strerror}; a design folder holds {NAME}: run `ese4ml build` first"
-            ) from error
         return cls(path, Manifest.from_json(value))
 
     def file(self, name: str) -> Path:
@@ -57,22 +56,14 @@ class Folder:
                 f"{self.path / NAME}: files lacks {name}; found {sorted(self.manifest.files)}: build the folder again"
             )
         path = self.path / name
-        try:
-            inside = path.resolve(strict=True).parent == self.path.resolve(strict=True)
-            size = path.stat().st_size
-        except (OSError, RuntimeError) as error:
-            raise MissingError(
-                f"{path}: cannot be read ({error}); the manifest names it: copy the whole folder"
-            ) from error
-        if not inside or not path.is_file():
-            raise FormatError(
-                f"{path}: leads to {path.resolve()}; expected a plain file inside the folder: copy the file itself here"
-            )
         images = {image_name(number) for number in range(len(self.manifest.image_ids))}
         limit = MAX_BYTES.get(IMAGE if name in images else name, MAX_OTHER_BYTES)
-        if size > limit:
-            raise FormatError(f"{path}: has {size} bytes; at most {limit} are allowed for {name}")
-        actual, expected = digest(path), self.manifest.files[name]
+        with _readable(path, "the manifest names it: copy the whole folder"):
+            size = _size_inside(path)
+            if size > limit:
+                raise FormatError(f"{path}: has {size} bytes; at most {limit} are allowed for {name}")
+            actual = digest(path)
+        expected = self.manifest.files[name]
         if actual != expected:
             raise MismatchError(
                 f"{path}: SHA-256 is {actual}; the manifest says {expected}: copy or build the folder again"
@@ -87,3 +78,28 @@ class Folder:
         """
         for name in self.manifest.files:
             self.file(name)
+
+
+@contextmanager
+def _readable(path: Path, advice: str) -> Iterator[None]:
+    """Turn the errors of a file that cannot be read, or of links in a circle, into a `MissingError`."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        raise MissingError(f"{path}: cannot be read ({error}); {advice}") from error
+
+
+def _size_inside(path: Path) -> int:
+    """Bytes of a file.
+
+    Raises:
+        OSError: if it is not there.
+        RuntimeError: if links lead in a circle, in Python before 3.13.
+        FormatError: if it is no plain file, or a link leads out of its folder.
+    """
+    real = path.resolve(strict=True)
+    if real.parent != path.parent.resolve(strict=True) or not real.is_file():
+        raise FormatError(
+            f"{path}: leads to {real}; expected a plain file inside the folder: copy the file itself here"
+        )
+    return real.stat().st_size

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
 
 from ese_host.errors import FormatError
+from ese_host.files import open_plain
 from ese_host.image import Design, Image, compressed, parse
 
 MAX_WORDS = 1 << 26
@@ -26,15 +28,16 @@ def read_image(path: Path, design: Design) -> Image:
         CapacityError: if a section of the image does not fit its memory.
     """
     try:
-        size = path.stat().st_size
-        if size % 4 or size > 4 * MAX_WORDS:
-            raise FormatError(
-                f"{path}: has {size} bytes; an image has whole 32-bit words, at most {4 * MAX_WORDS} bytes: "
-                "copy it again"
-            )
-        words = np.frombuffer(path.read_bytes(), dtype="<u4").astype(np.uint32)
+        with open_plain(path) as stream:
+            size = os.fstat(stream.fileno()).st_size
+            data = stream.read(size) if size <= 4 * MAX_WORDS else b""
     except OSError as error:
         raise FormatError(f"{path}: cannot be read ({error}); build the design again") from error
+    if size % 4 or len(data) != size:
+        raise FormatError(
+            f"{path}: has {size} bytes; an image has whole 32-bit words, at most {4 * MAX_WORDS} bytes: copy it again"
+        )
+    words = np.frombuffer(data, dtype="<u4").astype(np.uint32)
     if len(words) and words[0] == compressed.MAGIC:
         words = compressed.expand(words, design, str(path))
     return parse(words, design, str(path))

@@ -2,7 +2,7 @@
 
 from ese_host.files.atomic import check_target, whole_folder, write_by, write_file
 from ese_host.files.decoder import JsonForm, KeepsUnknown, Place, decode, encode
-from ese_host.files.hashing import digest, digest_of, digests
+from ese_host.files.hashing import digest, digest_of, digests, open_plain
 from ese_host.files.huffman import CHUNK, LIMIT, canonical, decode_stream
 from ese_host.files.jinja import templates
 from ese_host.files.saved_model import load_model
@@ -27,6 +27,7 @@ __all__ = [
     "digests",
     "encode",
     "load_model",
+    "open_plain",
     "pack",
     "packed_words",
     "svg_text",

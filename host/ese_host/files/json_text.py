@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ese_host.errors import FormatError
+from ese_host.files.hashing import open_plain
 
 DEPTH = 64
 """Default limit of the depth to which objects and lists may be nested."""
@@ -24,9 +25,9 @@ def read(path: Path, limit: int, advice: str, *, depth: int = DEPTH, finite: boo
 
     Raises:
         OSError: if the file cannot be read.
-        FormatError: if it is too large, no JSON, nested too deeply, or an object has a name twice.
+        FormatError: if it is no plain file, too large, no JSON, nested too deeply, or an object has a name twice.
     """
-    with path.open("rb") as stream:
+    with open_plain(path) as stream:
         data = stream.read(limit + 1)
     return parse(data, str(path), limit, advice, depth=depth, finite=finite)
 

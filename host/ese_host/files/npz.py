@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ese_host.errors import FormatError
+from ese_host.files.hashing import open_plain
 
 MAX_ARRAYS = 4096
 _MAGIC: Callable[[IO[bytes]], tuple[int, int]] = np.lib.format.read_magic
@@ -33,7 +34,7 @@ def read(path: Path, limit: int) -> dict[str, npt.NDArray[Any]]:
         FormatError: if the file is no .npz, contains Python objects, or claims more bytes than it has or than `limit`.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_plain(path) as stream, zipfile.ZipFile(stream) as archive:
             members = archive.infolist()
             size = sum(item.file_size for item in members)
             if size > limit or len(members) > MAX_ARRAYS:

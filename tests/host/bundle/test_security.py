@@ -5,18 +5,21 @@ from __future__ import annotations
 import ast
 import io
 import json
+import os
 import tracemalloc
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from small_design import small_design
 
 import ese_host
-from ese_host.bundle import manifest
+from ese_host.bundle import manifest, read_image
 from ese_host.bundle.folder import Folder
 from ese_host.errors import EseError, FormatError
-from ese_host.files import npz
+from ese_host.files import json_text, npz
 from ese_host.files.hashing import digest
 from ese_host.runtime.accelerator import Accelerator
 
@@ -126,7 +129,7 @@ def test_names_that_leave_the_folder(folder: Path, name: str) -> None:
         Folder.open(folder)
 
 
-@pytest.mark.parametrize("name", [manifest.BIT, manifest.IMAGE, manifest.GOLDEN, manifest.HWH])
+@pytest.mark.parametrize("name", [manifest.NAME, manifest.BIT, manifest.IMAGE, manifest.GOLDEN, manifest.HWH])
 @pytest.mark.parametrize("target", ["/dev/zero", "../outside"])
 def test_links_out_of_the_folder(folder: Path, name: str, target: str) -> None:
     (folder.parent / "outside").write_bytes((folder / name).read_bytes())
@@ -134,6 +137,29 @@ def test_links_out_of_the_folder(folder: Path, name: str, target: str) -> None:
     (folder / name).symlink_to(target)
     with pytest.raises(EseError, match="expected a plain file inside the folder"):
         Folder.open(folder).check()
+
+
+@pytest.mark.parametrize("name", [manifest.NAME, manifest.BIT, manifest.IMAGE, manifest.TESTSET])
+def test_a_fifo_in_the_folder_is_not_waited_for(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    os.mkfifo(folder / name)
+    with pytest.raises(FormatError, match="expected a plain file inside the folder"):
+        Folder.open(folder).check()
+
+
+@pytest.mark.parametrize("read", [
+    lambda path: npz.read(path, 99), lambda path: json_text.read(path, 99, "again"), digest,
+    lambda path: read_image(path, small_design()),
+])  # fmt: skip
+@pytest.mark.parametrize("device", [False, True])
+def test_no_reader_waits_for_a_fifo_or_reads_a_device(
+    tmp_path: Path, read: Callable[[Path], object], device: bool
+) -> None:
+    path = Path("/dev/zero") if device else tmp_path / "fifo"
+    if not device:
+        os.mkfifo(path)
+    with pytest.raises(FormatError, match="is no plain file"):
+        read(path)
 
 
 def test_an_image_larger_than_any_is_refused_unread(folder: Path) -> None:
