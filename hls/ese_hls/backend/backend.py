@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,11 @@ class ESEBackend(Backend):  # type: ignore[misc]
             )
         if io_type not in ("io_stream", "io_parallel"):
             raise UnsupportedError(f"io_type is {io_type!r}; 'io_stream' and 'io_parallel' are allowed")
+        if clock_period is not None and not (isinstance(clock_period, Real) and 1 <= float(clock_period) <= 1000):
+            raise UnsupportedError(
+                f"clock_period is {clock_period!r}; a number of nanoseconds from 1 to 1000 is allowed: leave it out "
+                "for the board's own"
+            )
         clock = None if clock_period is None else round(1000 / clock_period)
         return {
             "Part": target.part,

@@ -56,14 +56,17 @@ def load(path: Path) -> Program:
             raise FormatError(f"{where} is {kind}; expected an int64 array of this file: {ADVICE}")
         return array
 
-    if "json" not in arrays:
-        raise FormatError(f"{path}: has arrays {sorted(arrays)}; one of them must be named json: {ADVICE}")
-    value = json_text.parse(str(arrays["json"]), str(path), MAX_BYTES, ADVICE)
+    text = arrays.get("json")
+    if text is None or text.ndim or text.dtype.kind != "U":
+        raise FormatError(f"{path}: has arrays {sorted(arrays)}; one of them must be a text named json: {ADVICE}")
     try:
+        # str() of NumPy's text fails with a SystemError if a code point is none of Unicode's
+        characters = text.tobytes().decode("utf-32-be" if text.dtype.byteorder == ">" else "utf-32-le").rstrip("\0")
+        value = json_text.parse(characters, str(path), MAX_BYTES, ADVICE)
         model = decode(_MODEL, value, str(path), ADVICE, JsonForm(_TAG, {np.ndarray: referred}))
     except EseError:
         raise
-    except (ValueError, TypeError, IndexError, AttributeError, OverflowError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
         raise FormatError(f"{path}: not a golden.npz of this version ({error}); {ADVICE}") from error
     return Program.of(model) if isinstance(model, Network) else model
 

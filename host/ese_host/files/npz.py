@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import struct
 import zipfile
 import zlib
-from collections.abc import Callable
 from math import prod
 from pathlib import Path
 from typing import IO, Any
@@ -16,11 +17,16 @@ from ese_host.errors import FormatError
 from ese_host.files.hashing import open_plain
 
 MAX_ARRAYS = 4096
-_MAGIC: Callable[[IO[bytes]], tuple[int, int]] = np.lib.format.read_magic
-_HEADERS: dict[tuple[int, int], Callable[[IO[bytes]], tuple[tuple[int, ...], bool, np.dtype[Any]]]] = {
-    (1, 0): np.lib.format.read_array_header_1_0,
-    (2, 0): np.lib.format.read_array_header_2_0,
-}
+MAX_HEADER = 4096
+"""Most bytes of the header of an array; NumPy writes some 120."""
+_LENGTH_BYTES = {b"\x93NUMPY\x01\x00": 2, b"\x93NUMPY\x02\x00": 4}
+"""{first bytes of an array: bytes of the number that tells the length of its header}."""
+_HEADER = re.compile(
+    r"\s*\{\s*'descr'\s*:\s*'(?P<dtype>[<>|=]?[?a-zA-Z]\d{0,9})'\s*,\s*'fortran_order'\s*:\s*(?P<fortran>True|False)\s*,"
+    r"\s*'shape'\s*:\s*\((?P<shape>(?:\s*-?\d{1,19}\s*,)*(?:\s*-?\d{1,19})?)\s*\)\s*,?\s*\}\s*",
+    re.ASCII,
+)
+"""The header of an array of numbers or of text, as NumPy and other libraries write it."""
 
 
 def read(path: Path, limit: int) -> dict[str, npt.NDArray[Any]]:
@@ -46,25 +52,39 @@ def read(path: Path, limit: int) -> dict[str, npt.NDArray[Any]]:
     except FormatError:
         raise
     except (
-        OSError, ValueError, KeyError, EOFError, RuntimeError, NotImplementedError, OverflowError, SyntaxError,
-        MemoryError, zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error,
+        OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, NotImplementedError, OverflowError,
+        MemoryError, struct.error, zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error,
     ) as error:  # fmt: skip
         raise FormatError(f"{path}: cannot be read as .npz ({error}); build the design again") from error
 
 
 def _array(archive: zipfile.ZipFile, item: zipfile.ZipInfo) -> npt.NDArray[Any]:
+    if item.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ValueError(f"{item.filename!r} is compressed by method {item.compress_type}; np.savez_compressed uses 8")
     with archive.open(item) as stream:
-        version = _MAGIC(stream)
-        if version not in _HEADERS:
-            raise ValueError(f"{item.filename} has .npy version {version}; {sorted(_HEADERS)} are supported")
-        shape, fortran, dtype = _HEADERS[version](stream)
-        if dtype.hasobject:
-            raise ValueError(f"{item.filename} holds objects; allow_pickle=False")
+        shape, order, dtype = _header(stream, item.filename)
         size = prod(shape) * dtype.itemsize
         if min((0, *shape)) < 0 or size > item.file_size:
-            raise ValueError(f"{item.filename} claims {shape} of {dtype} in {item.file_size} bytes")
+            raise ValueError(f"{item.filename!r} claims {shape} of {dtype} in {item.file_size} bytes")
         data = stream.read(size)
     if len(data) != size:
-        raise EOFError(f"{item.filename} has {len(data)} bytes of {size}")
-    array = np.frombuffer(data, dtype=dtype).reshape(shape, order="F" if fortran else "C")
+        raise EOFError(f"{item.filename!r} has {len(data)} bytes of {size}")
+    array = np.frombuffer(data, dtype=dtype).reshape(shape, order=order)
     return array.copy(order="C")
+
+
+def _header(stream: IO[bytes], name: str) -> tuple[tuple[int, ...], Any, np.dtype[Any]]:
+    """Read the header of an array: its shape, the order of its elements ("C" or "F"), and their type."""
+    start = stream.read(8)
+    if start not in _LENGTH_BYTES:
+        raise ValueError(f"{name!r} starts with {start!r}; arrays of .npy version 1.0 or 2.0 are expected")
+    length = int.from_bytes(stream.read(_LENGTH_BYTES[start]), "little")
+    text = stream.read(min(length, MAX_HEADER)).decode("latin-1")
+    found = _HEADER.fullmatch(text) if length <= MAX_HEADER else None
+    if found is None:
+        raise ValueError(f"{name!r} has the header {text[:200]!r}; descr, fortran_order and shape are expected")
+    dtype = np.dtype(found["dtype"])
+    if dtype.hasobject:
+        raise ValueError(f"{name!r} holds objects; allow_pickle=False")
+    shape = tuple(int(number) for number in found["shape"].split(",") if number.strip())
+    return shape, "F" if found["fortran"] == "True" else "C", dtype

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import hls4ml
@@ -41,6 +42,14 @@ def test_taken(arguments: dict[str, Any], board: str, clock: int) -> None:
         (
             {"part": "xcu250-figd2104-2L-e"},
             "part is 'xcu250-figd2104-2L-e'; board 'pynq-z2' has 'xc7z020clg400-1': leave part out, or name its board",
+        ),
+        *(
+            (
+                {"clock_period": period},
+                f"clock_period is {period!r}; a number of nanoseconds from 1 to 1000 is allowed: leave it out for the "
+                "board's own",
+            )
+            for period in (0, -5, "10", math.inf, math.nan, 1e-300, 5000)
         ),
         (
             {"clock_uncertainty": "12.5%"},

@@ -97,6 +97,20 @@ def test_damaged_programs_are_refused_or_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        np.array(["{}"]), np.array(3), np.array(b"{}"), np.array("\ud800"),
+        *(np.frombuffer(b"\xff\x7f\xff\x7f", order).reshape(()) for order in ("<U1", ">U1")),
+    ],
+)
+def test_what_is_no_text_is_refused(tmp_path: Path, text: Any) -> None:
+    path = tmp_path / "golden.npz"
+    np.savez(path, json=text)
+    with pytest.raises(FormatError, match=r"golden\.npz"):
+        golden_file.load(path)
+
+
+@pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"class": "Port"}, r"golden\.npz: class is 'Port'; expected 'Network' or 'Program': build the design again$"),

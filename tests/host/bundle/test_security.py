@@ -67,6 +67,10 @@ def member(shape: object, dtype: str, data: bytes = b"", *, version: int = 1) ->
     return b"\x93NUMPY" + bytes([version, 0]) + len(text).to_bytes(2, "little") + text + data
 
 
+def header(text: bytes) -> bytes:
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [
@@ -78,6 +82,14 @@ def member(shape: object, dtype: str, data: bytes = b"", *, version: int = 1) ->
         (member((4,), "<i8", b"\0" * 32, version=3), "version"),
         (b"\x93NUMPY\x01\x00\xff\xff(__import__('os').abort())", "cannot be read"),
         (b"", "cannot be read"),
+        (header(b"{'descr': '<f4', 'shape': (3,"), "has the header"),
+        (header(b"{'descr': '<f4', 'fortran_order': False, 'shape': (3"), "has the header"),
+        (header(b"(" * 4000), "has the header"),
+        (header(b"{'descr': '<f4', 'fortran_order': False, 'shape': (" + b"1," * 5000 + b")}"), "has the header"),
+        (member((True, True, 12), "<f4", b"\0" * 48), "has the header"),
+        (member((12,), "<i3", b"\0" * 48), "cannot be read"),
+        (member((12,), "\\x00", b"\0" * 48), "has the header"),
+        (member((1,) * 80, "<f4", b"\0" * 48), "cannot be read"),
     ],
 )
 def test_arrays_that_claim_what_they_have_not(tmp_path: Path, data: bytes, message: str) -> None:
@@ -89,6 +101,33 @@ def test_arrays_that_claim_what_they_have_not(tmp_path: Path, data: bytes, messa
         npz.read(path, 1 << 20)
     assert tracemalloc.get_traced_memory()[1] < 1 << 20
     tracemalloc.stop()
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_only_the_compression_of_numpy_is_unpacked(tmp_path: Path, method: int) -> None:
+    path = tmp_path / "golden.npz"
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("x.npy", member((8,), "<i8", b"\0" * 64))
+    with pytest.raises(FormatError, match=rf"'x\.npy' is compressed by method {method}; np\.savez_compressed uses 8"):
+        npz.read(path, 1 << 20)
+
+
+def test_damaged_archives_are_refused_or_read(tmp_path: Path) -> None:
+    path, read = tmp_path / "x.npz", 0
+    for save in (np.savez, np.savez_compressed):
+        save(path, a=np.arange(12).reshape(3, 4), b=np.asfortranarray(np.ones((2, 3), np.float32)), c=np.array("text"))
+        whole = path.read_bytes()
+        for seed in range(400):
+            rng, data = np.random.default_rng(seed), bytearray(whole)
+            for _ in range(rng.integers(1, 4)):
+                data[rng.integers(len(data))] ^= 1 << rng.integers(8)
+            path.write_bytes(data)
+            try:
+                npz.read(path, 1 << 20)
+                read += 1
+            except FormatError:
+                continue
+    assert 0 < read < 400
 
 
 def test_a_zip_bomb_is_not_unpacked(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ class Tagged:
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | numbers | st.text(),
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | numbers | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=6,
 )
@@ -217,6 +217,13 @@ def test_open_objects_decode_what_they_are_asked_for() -> None:
         ('{"a": 1, "a": 1}', r"file: not JSON \(a name occurs twice in \['a', 'a'\]\); make it again"),
         ('{"a": NaN}', r"file: not JSON \(NaN is no JSON number\); make it again"),
         ("[-Infinity]", r"file: not JSON \(-Infinity is no JSON number\); make it again"),
+        ("[Infinity]", r"file: not JSON \(Infinity is no JSON number\); make it again"),
+        ("[1e999]", r"file: not JSON \(1e999 is no JSON number\); make it again"),
+        ("[-1e999]", r"file: not JSON \(-1e999 is no JSON number\); make it again"),
+        (f"[1{'0' * 400}]", r"file: not JSON \(the integer 10{39} has more than 64 bits\); make it again"),
+        (f"[{1 << 64}]", rf"file: not JSON \(the integer {1 << 64} has more than 64 bits\); make it again"),
+        (r'["\ud800"]', r"file: not JSON \(.*surrogates not allowed\); make it again"),
+        (r'[{"a": {"x\udfff": 1}}]', r"file: not JSON \(.*surrogates not allowed\); make it again"),
         ("[" * 100000, "file: .*; make it again"),
         ("[[[[]]]]", "file: objects and lists are nested more than 3 deep; make it again"),
         ('{"a": [{"b": {}}]}', "file: objects and lists are nested more than 3 deep; make it again"),
