@@ -184,7 +184,10 @@ def read(path: Path) -> Provenance:
 
 def _accuracy(value: float | Mapping[str, float]) -> float:
     """A stage's accuracy on the test split, from a record that is either that number or {split: number}."""
-    return float(value["test"] if isinstance(value, Mapping) else value)
+    accuracy = float(value["test"] if isinstance(value, Mapping) else value)
+    if not 0 <= accuracy <= 1:  # NaN is not between either
+        raise ValueError(f"an accuracy is {accuracy}; 0 to 1 are allowed")
+    return accuracy
 
 
 def _masks(matrices: Mapping[str, Mapping[str, MatrixLoad]]) -> dict[str, MaskWork]:

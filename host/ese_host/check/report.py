@@ -16,8 +16,12 @@ UNBALANCED = "magnitude (unbalanced)"
 
 
 def write(report: dict[str, Any], folder: Path) -> list[Path]:
-    """Write report.json and report.html, each completely or not at all, and return their paths."""
-    text = json.dumps(report, indent=2) + "\n"
+    """Write report.json and report.html, each completely or not at all, and return their paths.
+
+    Raises:
+        ValueError: if a number is not finite, which JSON cannot say.
+    """
+    text = json.dumps(report, indent=2, allow_nan=False) + "\n"
     page = html(report)
     paths = [folder / JSON_NAME, folder / HTML_NAME]
     for path, content in zip(paths, (text, page), strict=True):

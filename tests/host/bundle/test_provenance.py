@@ -128,6 +128,12 @@ def test_a_figure_of_nothing_is_kept(tmp_path: Path) -> None:
             {"accuracy": {"dense": {"train": 1.0}}},
             r"x\.json: the field accuracy or masks is invalid \(KeyError\('test'\)\)",
         ),
+        *(
+            ({"accuracy": {"dense": value}}, rf"masks is invalid \(ValueError\('an accuracy is {value}; 0 to 1 are allow")
+            for value in (math.nan, math.inf, -0.5, 97.0)
+        ),
+        ({"accuracy": {"dense": 10**400}}, r"x\.json: not JSON \(the integer 10+ has more than 64 bits\)"),
+        ({"seeds": {"train": math.inf}}, r"x\.json: seeds\.train is inf; expected an integer"),
         ({"masks": {"a": {"b": {}}}}, r"x\.json: the field accuracy or masks is invalid \(ValueError"),
         (
             {"masks": {"a": {"b": {"entries_per_pe": [1]}}, "c": {"b": {"entries_per_pe": [1, 2]}}}},

@@ -36,7 +36,7 @@ def test_a_sound_design_is_bit_exact(folder: Path) -> None:
     done = []
     found = check(folder, driver="adapter", progress=lambda count, total: done.append((count, total)))
     assert set(found) >= REQUIRED
-    assert json.loads(json.dumps(found)) == found
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert found["bit_exact"] and found["mismatches"] == 0 and found["first_mismatch"] is None
     frames = 40 * 6
     assert found["values_compared"] == 3 * frames * OUTPUTS
@@ -55,6 +55,20 @@ def test_a_sound_design_is_bit_exact(folder: Path) -> None:
 def test_without_trace_outputs_alone_are_compared(folder: Path) -> None:
     found = check(folder, driver="adapter", trace=False)
     assert found["bit_exact"] and found["values_compared"] == 40 * 6 * OUTPUTS
+
+
+@pytest.mark.parametrize("accuracy", ["NaN", "Infinity", "1e999", '{"train": 1, "test": NaN}'])
+def test_what_json_cannot_say_does_not_reach_the_report(folder: Path, accuracy: str) -> None:
+    (folder / manifest.PROVENANCE).write_text(f'{{"accuracy": {{"dense": {accuracy}}}}}')
+    write_manifest(folder)
+    with pytest.raises(FormatError, match=r"an accuracy is (nan|inf); 0 to 1 are allowed"):
+        check(folder, driver="adapter")
+
+
+def test_a_report_that_is_no_json_is_not_written(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        report.write({"accuracy": {"dense": float("nan")}}, tmp_path / "report")
+    assert not (tmp_path / "report").exists()
 
 
 def wrong_once(words: Words) -> Words:
