@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ese_host.boards import board_names
-from ese_host.cli import AS_JSON, FILE, FOLDER, renamed
+from ese_host.cli import AS_JSON, FILE, FOLDER, renamed, say
 from ese_host.image import Mode
 from ese_host.ir import WEIGHT_KINDS, WeightKind
 
@@ -86,8 +86,8 @@ def emit(
     if as_json:
         _print({"project": str(out), **{key: value for key, value in description.items() if key != "design"}})
         return
-    click.echo(str(conversion))
-    click.echo(f"design {description['design_id']}, {pes} PEs, image {description['image_id']}: project in {out}")
+    say(str(conversion))
+    say(f"design {description['design_id']}, {pes} PEs, image {description['image_id']}: project in {out}")
 
 
 @click.command()
@@ -121,7 +121,7 @@ def build(project: Path, out: Path | None, tool: str, steps: tuple[str, ...], ti
         if as_json:
             _print({"project": str(project), **report.to_json()})
         else:
-            click.echo(f"{report}\nfigures in {project / NAME}, logs beside it: {', '.join(report.logs)}")
+            say(f"{report}\nfigures in {project / NAME}, logs beside it: {', '.join(report.logs)}")
         return
     if tool == "bambu":
         from ese_hls.build import bambu
@@ -131,7 +131,7 @@ def build(project: Path, out: Path | None, tool: str, steps: tuple[str, ...], ti
         if as_json:
             _print({"project": str(project), **proof.to_json()})
         else:
-            click.echo(f"{proof}\nfigures in {project / bambu.REPORT}, log {project / bambu.FOLDER / bambu.LOG}")
+            say(f"{proof}\nfigures in {project / bambu.REPORT}, log {project / bambu.FOLDER / bambu.LOG}")
         return
     if out is None:
         raise click.UsageError(f"--out is needed with {tool}: the design folder to make, e.g. --out bitstreams/ternary")
@@ -147,9 +147,9 @@ def build(project: Path, out: Path | None, tool: str, steps: tuple[str, ...], ti
         _print({"out": str(out), **plain, **({} if figures is None else {"figures": figures.to_json()})})
     else:
         kind = "emulated bitstream (it runs on this machine only)" if manifest.kind == "emulated" else "bitstream"
-        click.echo(f"{kind} of design {manifest.design.design_id:#010x} for {manifest.board} in {out}")
+        say(f"{kind} of design {manifest.design.design_id:#010x} for {manifest.board} in {out}")
         if figures is not None:
-            click.echo(str(figures))
+            say(str(figures))
 
 
 @click.command()
@@ -164,8 +164,8 @@ def pack(folder: Path, out: Path, as_json: bool) -> None:
     if as_json:
         _print({"out": str(out), "image_bytes": sizes})
     else:
-        click.echo(f"image of {sizes['plain']:,} bytes stored in {sizes['stored']:,}: {out}")
+        say(f"image of {sizes['plain']:,} bytes stored in {sizes['stored']:,}: {out}")
 
 
 def _print(value: dict[str, Any]) -> None:
-    click.echo(json.dumps(value, indent=2, sort_keys=True))
+    say(json.dumps(value, indent=2, sort_keys=True))

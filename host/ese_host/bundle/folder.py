@@ -86,7 +86,8 @@ def _readable(path: Path, advice: str) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError) as error:
-        raise MissingError(f"{path}: cannot be read ({error}); {advice}") from error
+        reason = getattr(error, "strerror", None) or error
+        raise MissingError(f"{path}: cannot be read ({reason}); {advice}") from error
 
 
 def _size_inside(path: Path) -> int:

@@ -12,6 +12,7 @@ import click
 
 from ese_host.boards import board_names, load_board
 from ese_host.cli.options import AS_JSON, FILE, FOLDER, renamed
+from ese_host.cli.output import say
 from ese_host.ir import ESTIMATED, WEIGHT_KINDS
 
 if TYPE_CHECKING:
@@ -293,6 +294,6 @@ def _encoded(
 def _print(value: dict[str, Any], as_json: bool) -> None:
     from ese_host.cli import estimate_text
 
-    click.echo(json.dumps(value, indent=2) if as_json else estimate_text.text(value))
+    say(json.dumps(value, indent=2) if as_json else estimate_text.text(value))
     if not value["fits"]:
         click.get_current_context().exit(1)

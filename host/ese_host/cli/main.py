@@ -14,6 +14,7 @@ import click
 
 from ese_host.cli.estimate import estimate
 from ese_host.cli.options import AS_JSON, FILE, FOLDER
+from ese_host.cli.output import say
 from ese_host.errors import EseError
 from ese_host.extras import extra_of, needs
 
@@ -79,7 +80,7 @@ def _unavailable(name: str, extra: str, error: ImportError) -> click.Command:
 
 
 def _refuse(ctx: click.Context, error: EseError) -> NoReturn:
-    click.echo(f"error: {' '.join(str(error).split())}", err=True)
+    say(f"error: {' '.join(str(error).split())}", err=True)
     ctx.exit(error.exit_code)
 
 
@@ -112,14 +113,14 @@ def info(folder: Path, as_json: bool) -> None:
     opened.check()
     value = opened.manifest.to_json()
     if as_json:
-        click.echo(json.dumps(value, indent=2))
+        say(json.dumps(value, indent=2))
         return
     design = opened.manifest.design
-    click.echo(f"{folder}: {value['kind']} for {value['board']} ({value['part']}) at {value['clock_mhz']} MHz")
+    say(f"{folder}: {value['kind']} for {value['board']} ({value['part']}) at {value['clock_mhz']} MHz")
     images = [value["image_id"], *value.get("further_images", [])]
     ids = f"image{'s' * (len(images) > 1)} {', '.join(images)}"
-    click.echo(f"design {value['design_id']}: {design.weights} weights, {design.pes} PEs; {ids}")
-    click.echo(f"{len(value['files'])} files, every SHA-256 as in the manifest: {', '.join(sorted(value['files']))}")
+    say(f"design {value['design_id']}: {design.weights} weights, {design.pes} PEs; {ids}")
+    say(f"{len(value['files'])} files, every SHA-256 as in the manifest: {', '.join(sorted(value['files']))}")
 
 
 @main.command()
@@ -145,9 +146,9 @@ def run(folder: Path, file: Path | None, driver: Any, remote: str | None, as_jso
     classes = result.run.classes().tolist()
     if as_json:
         steps = int(tests.steps.sum())
-        click.echo(json.dumps({"classes": classes, "steps": steps, "cycles": result.cycles, "seconds": result.seconds}))
+        say(json.dumps({"classes": classes, "steps": steps, "cycles": result.cycles, "seconds": result.seconds}))
     else:
-        click.echo("\n".join(str(item) for item in classes))
+        say("\n".join(str(item) for item in classes))
 
 
 @main.command()
@@ -179,10 +180,10 @@ def check(folder: Path, trace: bool | None, out: Path, driver: Any, remote: str 
         report = run_check(folder, trace=trace, device=_remote(remote), driver=driver, command=command, progress=step)
     written = files.write(report, out)
     if as_json:
-        click.echo(json.dumps(report, indent=2))
+        say(json.dumps(report, indent=2))
     else:
         _print(report)
-        click.echo("report: " + ", ".join(str(path) for path in written))
+        say("report: " + ", ".join(str(path) for path in written))
     if not report["bit_exact"]:
         click.get_current_context().exit(1)
 
@@ -211,21 +212,21 @@ def _progress(label: str) -> Iterator[Callable[[int, int], None]]:
 def _print(report: dict[str, Any]) -> None:
     exact = f"bit-exact: {report['values_compared']:,} values equal the golden model's"
     wrong = f"NOT bit-exact: {report['mismatches']:,} of {report['values_compared']:,} values differ"
-    click.echo(exact if report["bit_exact"] else f"{wrong}; first: {report['first_mismatch']}")
+    say(exact if report["bit_exact"] else f"{wrong}; first: {report['first_mismatch']}")
     for name, value in report["accuracy"].items():
-        click.echo(f"accuracy, {name}: {100 * value:.2f}%")
+        say(f"accuracy, {name}: {100 * value:.2f}%")
     if "agreement_with_keras" in report:
-        click.echo(f"same class as Keras: {100 * report['agreement_with_keras']:.2f}%")
+        say(f"same class as Keras: {100 * report['agreement_with_keras']:.2f}%")
     label = "modelled" if report["kind"] == "emulated" else "measured"
-    click.echo(
+    say(
         f"{report['cycles_per_step']:.1f} cycles per step; {report['frames_per_s']:,.0f} frames/s ({label}); "
         f"latency p50 {report['latency_ms']['p50']:.2f} ms, p99 {report['latency_ms']['p99']:.2f} ms (this host)"
     )
     if len(report["chains"]) > 1:
         host = report["host_seconds"]
         for row in report["chains"]:
-            click.echo(f"chain {row['chain']}: {row['cycles_per_step']:.1f} cycles per step, {row['steps']} steps")
-        click.echo("host, measured: " + ", ".join(f"{name} {1e3 * seconds:.1f} ms" for name, seconds in host.items()))
+            say(f"chain {row['chain']}: {row['cycles_per_step']:.1f} cycles per step, {row['steps']} steps")
+        say("host, measured: " + ", ".join(f"{name} {1e3 * seconds:.1f} ms" for name, seconds in host.items()))
     power = report["power"]
     rails = ", ".join(f"{name} {watts:.2f} W" for name, watts in power["watts"].items())
-    click.echo(f"power, measured: {rails}" if rails else f"power: {power['note']}")
+    say(f"power, measured: {rails}" if rails else f"power: {power['note']}")

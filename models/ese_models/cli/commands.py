@@ -17,6 +17,7 @@ from typing import Any
 import click
 
 from ese_host.bundle import USED, ProvenanceRecord
+from ese_host.cli import say
 from ese_host.errors import UnsupportedError
 from ese_host.ir import MASK_FAMILIES
 from ese_models.tensorflow_startup import quiet_tensorflow as _tensorflow
@@ -389,19 +390,19 @@ def sensitivity(
     result = {**scanned.to_json(), "split": split, "masks": masks, "least": scanned.least_densities(loss / 100)}
     files = scanning.write(scanned, result, out) if out else []
     if as_json:
-        click.echo(json.dumps({**result, "files": [str(path) for path in files]}))
+        say(json.dumps({**result, "files": [str(path) for path in files]}))
         return
-    click.echo(
+    say(
         f"{scanned.metric} on the {split} split in percent, {100 * scanned.dense:.2f} with all kernels dense; "
         f"one kernel pruned at a time, masks {masks}"
     )
-    click.echo(scanned.table())
-    click.echo(
+    say(scanned.table())
+    say(
         f"least density of each kernel at which pruning only this kernel costs at most {loss:g} percentage points: "
         f"{json.dumps(result['least'])}"
     )
     for path in files:
-        click.echo(str(path))
+        say(str(path))
 
 
 def _densities(text: str) -> tuple[float, ...]:
@@ -426,10 +427,10 @@ def _summary(paths: list[Path], record: ProvenanceRecord) -> dict[str, Any]:
 def _answer(as_json: bool, result: dict[str, Any]) -> None:
     """Print a result as one JSON object, or one line per field."""
     if as_json:
-        click.echo(json.dumps(result))
+        say(json.dumps(result))
         return
     for key, value in result.items():
-        click.echo(f"{key}: {value if isinstance(value, str) else json.dumps(value)}")
+        say(f"{key}: {value if isinstance(value, str) else json.dumps(value)}")
 
 
 def _command() -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from ese_host.bundle import ProvenanceRecord, beside
-from ese_host.cli import AS_JSON, FILE
+from ese_host.cli import AS_JSON, FILE, say
 from ese_host.errors import FormatError
 from ese_host.files import write_file
 from ese_models.tensorflow_startup import quiet_tensorflow
@@ -56,9 +56,9 @@ def compression(source: Path, pes: int | None, gap_bits: int | None, out: Path |
     if out is not None:
         write_file(out, page(title, rows) if out.suffix == ".html" else markdown(rows))
     if as_json:
-        click.echo(json.dumps({"source": str(source), "pes": pes, "matrices": rows[:-1], "total": rows[-1]}))
+        say(json.dumps({"source": str(source), "pes": pes, "matrices": rows[:-1], "total": rows[-1]}))
     else:
-        click.echo(markdown(rows), nl=False)
+        say(markdown(rows).removesuffix("\n"))
 
 
 def _folder(path: Path) -> tuple[list[Any], int, int | None]:

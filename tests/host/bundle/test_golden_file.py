@@ -99,7 +99,10 @@ def test_damaged_programs_are_refused_or_run(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        np.array(["{}"]), np.array(3), np.array(b"{}"), np.array("\ud800"),
+        np.array(["{}"]),
+        np.array(3),
+        np.array(b"{}"),
+        np.array("\ud800"),
         *(np.frombuffer(b"\xff\x7f\xff\x7f", order).reshape(()) for order in ("<U1", ">U1")),
     ],
 )

@@ -129,7 +129,7 @@ def test_a_figure_of_nothing_is_kept(tmp_path: Path) -> None:
             r"x\.json: the field accuracy or masks is invalid \(KeyError\('test'\)\)",
         ),
         *(
-            ({"accuracy": {"dense": value}}, rf"masks is invalid \(ValueError\('an accuracy is {value}; 0 to 1 are allow")
+            ({"accuracy": {"dense": value}}, rf"masks is invalid \(ValueError\('an accuracy is {value}; 0 to 1")
             for value in (math.nan, math.inf, -0.5, 97.0)
         ),
         ({"accuracy": {"dense": 10**400}}, r"x\.json: not JSON \(the integer 10+ has more than 64 bits\)"),

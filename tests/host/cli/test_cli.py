@@ -9,9 +9,11 @@ from pathlib import Path
 import click
 import pytest
 from calls import call
+from small_design import write_manifest
 
 from ese_host.bundle import manifest
 from ese_host.cli import main
+from ese_host.cli.output import printable
 
 
 def test_info(folder: Path) -> None:
@@ -47,6 +49,31 @@ def test_a_mismatch_is_exit_code_1(folder: Path, tmp_path: Path, monkeypatch: py
     assert "NOT bit-exact" in done.stdout
 
 
+HOSTILE = "\x1b[2J\x1b]0;owned\x07\r\u202e\x9b31m\x7f"
+ESCAPED = r"\u001b[2J\u001b]0;owned\u0007\u000d\u202e\u009b31m\u007f"
+
+
+def test_no_file_sends_commands_to_the_terminal(folder: Path, tmp_path: Path) -> None:
+    """Names in a check's provenance, a key that a refusal names, and an archive's members."""
+    report = str(tmp_path / "report")
+    (folder / manifest.PROVENANCE).write_text(json.dumps({"accuracy": {HOSTILE: 0.5}}))
+    write_manifest(folder)
+    printed = call("check", str(folder), "--report", report)
+    assert printed.exit_code == 0 and f"accuracy, {ESCAPED}: 50.00%" in printed.stdout
+    as_json = call("check", str(folder), "--report", report, "--json")
+    assert json.loads(as_json.stdout)["accuracy"][HOSTILE] == 0.5
+    (folder / manifest.PROVENANCE).write_text(json.dumps({"accuracy": {HOSTILE: "x"}}))
+    write_manifest(folder)
+    refused = call("check", str(folder), "--report", report)
+    assert refused.exit_code == 2 and refused.stderr.count("\n") == 1
+    for text in (printed.stdout, as_json.stdout, refused.stderr):
+        assert text.replace("\n", "").isprintable()
+
+
+def test_control_characters_are_escaped_and_others_kept() -> None:
+    assert printable(f"{HOSTILE} é\tµs\n") == f"{ESCAPED} é\tµs\n"
+
+
 @pytest.mark.parametrize("command", ["info", "run", "check"])
 def test_a_damaged_folder_is_one_line_and_exit_code_2(folder: Path, tmp_path: Path, command: str) -> None:
     (folder / manifest.IMAGE).write_bytes(b"\0" * 64)
@@ -61,7 +88,7 @@ def test_a_damaged_folder_is_one_line_and_exit_code_2(folder: Path, tmp_path: Pa
 
 def test_no_folder(tmp_path: Path) -> None:
     done = call("check", str(tmp_path / "none"))
-    assert done.exit_code == 2 and "manifest.json: No such file or directory" in done.stderr
+    assert done.exit_code == 2 and "manifest.json: cannot be read (No such file or directory)" in done.stderr
 
 
 def test_what_is_unexpected_keeps_its_traceback(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
