@@ -35,7 +35,8 @@ class Folder:
         Raises:
             MissingError: if there is no manifest.
             FormatError: if the manifest is invalid, or no plain file in the folder.
-            MismatchError: if its design id is not its design's.
+            MismatchError: if its design id or clock is not its design's, or its part not its board's.
+            UnsupportedError: if its board is not known.
         """
         file = path / NAME
         with _readable(file, f"a design folder holds {NAME}: run `ese4ml build` first"):

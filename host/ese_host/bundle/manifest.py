@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from ese_host.boards import load_board
 from ese_host.errors import FormatError, MismatchError
 from ese_host.files import decode, write_file
 from ese_host.image import Design
@@ -66,6 +67,8 @@ class Manifest:
 
     Raises:
         FormatError: if a value is outside its range, a file name is not plain, or a required file is missing.
+        MismatchError: if part or clock are not the board's and the design's.
+        UnsupportedError: if the board is not known.
     """
 
     kind: Kind
@@ -90,11 +93,27 @@ class Manifest:
                 raise FormatError(
                     f"manifest: files[{name!r}] is {sha256!r}; expected a SHA-256 in lower-case hexadecimal"
                 )
+        self._check_target()
         required = [*REQUIRED, *(image_name(number + 1) for number in range(len(self.further_images)))]
         missing = [name for name in required if name not in self.files]
         if missing:
             raise FormatError(
                 f"manifest: files lacks {', '.join(missing)}; found {sorted(self.files)}: build the design again"
+            )
+
+    def _check_target(self) -> None:
+        """Refuse a board, part or clock that the engine cannot have been built for."""
+        board = load_board(self.board)
+        if self.part != board.part:
+            raise MismatchError(f"manifest: part is {self.part!r}; {self.board} has {board.part!r}: {ADVICE}")
+        if self.clock_mhz != self.design.clock_mhz:
+            raise MismatchError(
+                f"manifest: clock_mhz is {self.clock_mhz}; its design's is {self.design.clock_mhz}: {ADVICE}"
+            )
+        if not 1 <= self.clock_mhz <= board.max_clock_mhz:
+            raise MismatchError(
+                f"manifest: clock_mhz is {self.clock_mhz}; {self.board} takes 1 to {board.max_clock_mhz}: "
+                "emit with another --clock-mhz"
             )
 
     @property
@@ -127,7 +146,9 @@ class Manifest:
 
         Raises:
             FormatError: if a field is missing, unknown, or has the wrong type or form.
-            MismatchError: if design_id is not the id of the design.
+            MismatchError: if design_id is not the id of the design, or part or clock are not the board's and the
+                design's.
+            UnsupportedError: if the board is not known.
         """
         fields = decode(_ManifestFile, value, "manifest", ADVICE)
         if fields.manifest != VERSION:

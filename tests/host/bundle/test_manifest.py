@@ -15,7 +15,7 @@ from ese_host.bundle import folder as folder_module
 from ese_host.bundle import manifest
 from ese_host.bundle.folder import Folder
 from ese_host.bundle.manifest import Manifest
-from ese_host.errors import EseError, FormatError, MismatchError, MissingError
+from ese_host.errors import EseError, FormatError, MismatchError, MissingError, UnsupportedError
 from ese_host.image.design import Design
 
 
@@ -42,6 +42,14 @@ def test_reads_back_what_was_written(folder: Path) -> None:
         ({"design_id": "12"}, FormatError, "manifest: design_id is '12'; expected 0x and eight"),
         ({"image_id": "0xABCDEF01"}, FormatError, "manifest: image_id is '0xABCDEF01'; expected 0x and eight"),
         ({"design": {}}, FormatError, "design has fields []; expected"),
+        *(
+            ({"clock_mhz": clock}, MismatchError, f"manifest: clock_mhz is {clock}; its design's is 100: build the")
+            for clock in (-5, 0, 1_000_000, 100.5)
+        ),
+        ({"clock_mhz": 10**400}, FormatError, "has more than 64 bits"),
+        ({"part": "xc7z010"}, MismatchError, "manifest: part is 'xc7z010'; pynq-z2 has 'xc7z020clg400-1': build the"),
+        ({"board": "zcu104"}, MismatchError, "manifest: part is 'xc7z020clg400-1'; zcu104 has 'xczu7ev"),
+        ({"board": "z9"}, UnsupportedError, "board is 'z9'; known boards: kv260, pynq-z1, pynq-z2"),
         ({"clock_mhz": "fast"}, FormatError, "manifest: clock_mhz is 'fast'; expected an integer or a number"),
         ({"files": {}}, FormatError, "manifest: files lacks design.bit, design.hwh, image.bin, golden.npz"),
         (
@@ -70,6 +78,13 @@ def test_wrong_fields_are_refused(folder: Path, fields: dict[str, Any], kind: ty
     with pytest.raises(kind) as error:
         Folder.open(folder)
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize("clock", [-5, 0, 1_000_000])
+def test_a_clock_that_the_board_has_not_is_refused(folder: Path, clock: int) -> None:
+    """Even if manifest and design agree on it."""
+    with pytest.raises(MismatchError, match=rf"clock_mhz is {clock}; pynq-z2 takes 1 to \d+: emit with another"):
+        write_manifest(folder, design=small_design(clock_mhz=clock), clock_mhz=clock)
 
 
 @pytest.mark.parametrize(

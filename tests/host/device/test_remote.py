@@ -90,7 +90,7 @@ def test_another_bitstream_of_the_same_name_reaches_the_board(bits: Path, board:
     Accelerator(bits, device=connect(board)).close()
     data = (bits / manifest.BIT).read_bytes()
     (bits / manifest.BIT).write_bytes(data.replace(small_design().design_id.to_bytes(4, "little"), b"\x11\x22\x33\x44"))
-    write_manifest(bits, kind="bitstream", board=BOARD)
+    write_manifest(bits, kind="bitstream", board=BOARD, part="xczu7ev-ffvc1156-2-e")
     with pytest.raises(EseError, match="the engine on the device is for design 0x44332211"):
         Accelerator(bits, device=connect(board), timeout=0.5)
     assert len(set(board.files.loaded)) == 2
