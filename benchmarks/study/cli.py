@@ -19,7 +19,7 @@ from benchmarks.study.grid import SIZES, Question, questions
 from benchmarks.study.runner import execute, measure_cell, missing
 from benchmarks.study.runner import run as run_cells
 from benchmarks.study.store import Store
-from ese_host.errors import EseError, MissingError
+from ese_host.errors import EseError, ExitCode, MissingError
 
 RESULTS = Path("build/study")
 
@@ -27,7 +27,7 @@ RESULTS = Path("build/study")
 class StudyError(EseError):
     """Raised if cells of the study failed."""
 
-    exit_code = 1
+    exit_code = ExitCode.DIFFERS
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from ese_host.errors import EseError
+from ese_host.errors import EseError, ExitCode
 
 
 class ToolError(EseError):
     """A tool is installed but failed; its log says why."""
 
-    exit_code = 3
+    exit_code = ExitCode.FAILED
 
 
 def run_tool(

@@ -4,11 +4,29 @@ Every message names the object, the value found, the value allowed and the way o
 without a traceback and exits with `exit_code`.
 """
 
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Exit codes of the command line (docs/design-folder.md, "Exit codes")."""
+
+    DONE = 0
+    DIFFERS = 1
+    """A value differs, or a goal is missed."""
+    REFUSED = 2
+    FAILED = 3
+    """A tool or a device failed."""
+    NOT_WRITABLE = 4
+    """The disk is full, or a path cannot be written."""
+    INTERRUPTED = 130
+
 
 class EseError(Exception):
     """Base class of all errors that this project raises on purpose."""
 
-    exit_code = 2
+    exit_code: ExitCode = ExitCode.REFUSED
 
 
 class FormatError(EseError):
@@ -29,6 +47,14 @@ class CapacityError(EseError):
 
 class DeviceError(EseError):
     """The board, the emulated board or its DMA failed or did not answer as expected."""
+
+    exit_code = ExitCode.FAILED
+
+
+class StorageError(EseError):
+    """A file or folder cannot be written: the disk is full, or the path is not writable."""
+
+    exit_code = ExitCode.NOT_WRITABLE
 
 
 class MissingError(EseError):

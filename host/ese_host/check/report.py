@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from ese_host.estimate import NAMES
-from ese_host.files import templates, write_file
+from ese_host.files import templates, write_by, write_file
 
 JSON_NAME, HTML_NAME = "report.json", "report.html"
 CHARTS = ("accuracy", "entries", "cycles", "bytes", "energy", "boards")
@@ -16,16 +18,24 @@ UNBALANCED = "magnitude (unbalanced)"
 
 
 def write(report: dict[str, Any], folder: Path) -> list[Path]:
-    """Write report.json and report.html, each completely or not at all, and return their paths.
+    """Write report.json and report.html, both completely or neither, and return their paths.
 
     Raises:
+        OSError: if they cannot be written; earlier ones are then still there.
         ValueError: if a number is not finite, which JSON cannot say.
     """
     text = json.dumps(report, indent=2, allow_nan=False) + "\n"
     page = html(report)
     paths = [folder / JSON_NAME, folder / HTML_NAME]
-    for path, content in zip(paths, (text, page), strict=True):
-        write_file(path, content)
+    for path in paths:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+
+    def write_both(part: Path) -> None:
+        part.write_text(text, encoding="utf-8")
+        write_file(paths[1], page)
+
+    write_by(paths[0], write_both)
     return paths
 
 

@@ -13,6 +13,7 @@ import click
 from ese_host.boards import board_names, load_board
 from ese_host.cli.options import AS_JSON, FILE, FOLDER, renamed
 from ese_host.cli.output import say
+from ese_host.errors import ExitCode
 from ese_host.ir import ESTIMATED, WEIGHT_KINDS
 
 if TYPE_CHECKING:
@@ -296,4 +297,4 @@ def _print(value: dict[str, Any], as_json: bool) -> None:
 
     say(json.dumps(value, indent=2) if as_json else estimate_text.text(value))
     if not value["fits"]:
-        click.get_current_context().exit(1)
+        click.get_current_context().exit(ExitCode.DIFFERS)

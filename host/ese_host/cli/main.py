@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -15,10 +16,16 @@ import click
 from ese_host.cli.estimate import estimate
 from ese_host.cli.options import AS_JSON, FILE, FOLDER
 from ese_host.cli.output import say
-from ese_host.errors import EseError
+from ese_host.errors import EseError, ExitCode, StorageError
 from ese_host.extras import extra_of, needs
 
 GROUP = "ese4ml.commands"
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+NOT_WRITABLE = {
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO),
+    *(errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENOTEMPTY, errno.ENAMETOOLONG, errno.ELOOP),
+}
+"""Errors of the operating system that say that something cannot be written: readers turn theirs into refusals."""
 REMOTE = click.option("--remote", metavar="ADDRESS", help="Address of a board in the network that runs PYNQ.remote.")
 DRIVER = click.Choice(["auto", "pynq", "adapter"])
 
@@ -45,7 +52,7 @@ class Commands(click.Group):
         return loaded if isinstance(loaded, click.Command) else None
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; turn this project's errors into one line and an exit code, and let all others pass."""
+        """Run a command; turn this project's errors and a disk's into one line and an exit code."""
         try:
             return super().invoke(ctx)
         except EseError as error:
@@ -54,7 +61,28 @@ class Commands(click.Group):
             extra = extra_of(error.name)
             if not extra:
                 raise
-            _refuse(ctx, needs(f"ese4ml {ctx.invoked_subcommand or ''}", extra))
+            _refuse(ctx, needs(_name(ctx), extra))
+        except OSError as error:
+            if error.errno not in FULL | NOT_WRITABLE:
+                raise
+            _refuse(ctx, _not_written(_name(ctx), error))
+        except (KeyboardInterrupt, click.Abort):
+            say("interrupted", err=True)
+            ctx.exit(ExitCode.INTERRUPTED)
+
+
+def _name(ctx: click.Context) -> str:
+    """The command as the user calls it; which one is known only after it has been invoked."""
+    return f"ese4ml {ctx.invoked_subcommand or ''}"
+
+
+def _not_written(command: str, error: OSError) -> StorageError:
+    """The refusal that stands for an error of the operating system while a command writes."""
+    way_out = "free some space" if error.errno in FULL else "make it writable for this user"
+    return StorageError(
+        f"{command} cannot write {error.filename or 'its output'} ({error.strerror}); {way_out}, or choose "
+        "another place for the output"
+    )
 
 
 def _points() -> list[metadata.EntryPoint]:
@@ -178,14 +206,15 @@ def check(folder: Path, trace: bool | None, out: Path, driver: Any, remote: str 
     command = f"ese4ml {' '.join(sys.argv[1:])}"
     with _progress("check") as step:
         report = run_check(folder, trace=trace, device=_remote(remote), driver=driver, command=command, progress=step)
-    written = files.write(report, out)
     if as_json:
         say(json.dumps(report, indent=2))
     else:
         _print(report)
+    written = files.write(report, out)
+    if not as_json:
         say("report: " + ", ".join(str(path) for path in written))
     if not report["bit_exact"]:
-        click.get_current_context().exit(1)
+        click.get_current_context().exit(ExitCode.DIFFERS)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from ese_hls.frontend.saved_model import load_model
 from ese_host.bundle import manifest
 from ese_host.bundle.folder import Folder
 from ese_host.bundle.image_file import read_image
+from ese_host.cli.main import main
 from ese_host.errors import EseError, FormatError, MissingError, UnsupportedError
 from ese_host.files import saved_model
 from support.plugin_models import chain, classifier
@@ -124,3 +125,24 @@ def test_modules_of_custom_classes_are_loaded_by_entry_point(saved: Path, monkey
     )
     assert [layer.name for layer in load_model(saved).layers] == ["source", "lstm", "dense", "softmax"]
     assert len(loaded) == 1
+
+
+def test_exit_codes_of_failed_tools_and_of_places_that_cannot_be_written(
+    saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """3 if g++ fails, 4 if the output cannot be written; nothing is left behind."""
+    project, file = tmp_path / "project", tmp_path / "file"
+    assert run(main, "emit", saved, "--out", project, "--pes", 1).exit_code == 0
+    file.write_text("no folder")
+    for command in (("emit", saved), ("build", project)):
+        done = run(main, *command, "--out", file / "made")
+        assert done.exit_code == 4, done.output
+        assert f"error: ese4ml {command[0]} cannot write {file}" in done.output
+    compiler = tmp_path / "bin" / "g++"
+    compiler.parent.mkdir()
+    compiler.write_text("#!/bin/sh\necho no memory left >&2\nexit 1\n")
+    compiler.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{compiler.parent}:/usr/bin:/bin")
+    failed = run(main, "build", project, "--out", tmp_path / "bits")
+    assert failed.exit_code == 3 and "no memory left" in failed.output
+    assert not (tmp_path / "bits").exists() and file.read_text() == "no folder"

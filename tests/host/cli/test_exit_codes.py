@@ -1,0 +1,146 @@
+"""The exit codes of the command line: one for each way that a command can end, and a sentence on standard error."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from calls import call
+
+from ese_host import errors
+from ese_host.check import report
+from ese_host.errors import DeviceError, ExitCode
+
+PAGE = Path(__file__).parents[3] / "docs" / "design-folder.md"
+CHECK = "ese_host.bundle.folder.Folder.check"
+
+
+def raising(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    """Let `ese4ml info` meet an error."""
+
+    def fail(_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(CHECK, fail)
+
+
+def test_the_page_lists_them() -> None:
+    table = PAGE.read_text().partition("## Exit codes\n")[2]
+    rows = [line.split("|")[1].strip() for line in table.splitlines() if line.startswith("| ")]
+    assert rows == ["code", *(str(int(code)) for code in ExitCode)]
+
+
+def test_every_error_of_the_project_has_one() -> None:
+    kinds = (kind for kind in errors.EseError.__subclasses__() if kind.__module__ == errors.__name__)
+    codes = {kind.__name__: kind.exit_code for kind in kinds}
+    assert codes.pop("DeviceError") == ExitCode.FAILED
+    assert codes.pop("StorageError") == ExitCode.NOT_WRITABLE
+    assert set(codes.values()) == {ExitCode.REFUSED}
+
+
+@pytest.mark.parametrize(
+    ("number", "way_out"),
+    [
+        (errno.ENOSPC, "free some space"),
+        (errno.EDQUOT, "free some space"),
+        (errno.EROFS, "make it writable for this user"),
+        (errno.EACCES, "make it writable for this user"),
+        (errno.EIO, "make it writable for this user"),
+    ],
+)
+@pytest.mark.parametrize("name", [None, "/media/card/out"])
+def test_4_where_nothing_can_be_written(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, number: int, way_out: str, name: str | None
+) -> None:
+    raising(monkeypatch, OSError(number, os.strerror(number), name))
+    done = call("info", str(folder))
+    assert done.exit_code == 4
+    assert done.stderr == (
+        f"error: ese4ml info cannot write {name or 'its output'} ({os.strerror(number)}); {way_out}, or choose another "
+        "place for the output\n"
+    )
+
+
+def test_4_if_the_report_cannot_be_written_after_the_verdict(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    done = call("check", str(folder), "--driver", "adapter", "--report", str(tmp_path / "file" / "report"))
+    assert done.exit_code == 4
+    assert "bit-exact: " in done.stdout and "error: ese4ml check cannot write " in done.stderr
+    assert str(tmp_path / "file") in done.stderr
+
+
+@contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    """No file can grow beyond a number of bytes, as on a disk that is full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("earlier", [False, True])
+def test_4_if_the_disk_holds_one_file_of_the_report_but_not_the_other(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, earlier: bool
+) -> None:
+    assert call("check", str(folder), "--driver", "adapter", "--report", str(tmp_path / "first")).exit_code == 0
+    sizes = {name: (tmp_path / "first" / name).stat().st_size for name in ("report.json", "report.html")}
+    assert sizes["report.json"] + 2000 < sizes["report.html"]
+    out = tmp_path / ("first" if earlier else "new")
+    before = {path.name: path.read_bytes() for path in out.glob("*")}
+    write = report.write
+
+    def write_on_a_small_disk(*arguments: Any) -> list[Path]:
+        with largest_file(sizes["report.json"] + 1000):
+            return write(*arguments)
+
+    monkeypatch.setattr(report, "write", write_on_a_small_disk)
+    done = call("check", str(folder), "--driver", "adapter", "--report", str(out))
+    assert done.exit_code == 4 and "(File too large); free some space" in done.stderr
+    assert {path.name: path.read_bytes() for path in out.glob("*")} == before
+
+
+def test_4_if_a_file_of_the_report_is_a_folder(folder: Path, tmp_path: Path) -> None:
+    for name, other in (("report.json", "report.html"), ("report.html", "report.json")):
+        (tmp_path / name / name).mkdir(parents=True)
+        done = call("check", str(folder), "--driver", "adapter", "--report", str(tmp_path / name))
+        assert done.exit_code == 4 and f"{tmp_path / name / name} (Is a directory)" in done.stderr
+        assert not (tmp_path / name / other).exists()
+
+
+def test_3_if_a_device_fails(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    raising(monkeypatch, DeviceError("the board does not answer: switch it on"))
+    done = call("info", str(folder))
+    assert done.exit_code == 3 and done.stderr == "error: the board does not answer: switch it on\n"
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), click.Abort()])
+def test_130_if_interrupted(folder: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    raising(monkeypatch, error)
+    done = call("info", str(folder))
+    assert done.exit_code == 130 and done.stderr == "interrupted\n"
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+@pytest.mark.parametrize("missing", ["grpc", "pynq"])
+def test_2_if_a_package_for_a_remote_board_is_missing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, command: str, missing: str
+) -> None:
+    if missing == "pynq":
+        pytest.importorskip("grpc")
+    monkeypatch.delitem(sys.modules, "ese_host.device.remote", raising=False)
+    for name in [name for name in sys.modules if name.partition(".")[0] == missing]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, missing, None)
+    done = call(command, str(folder), "--remote", "192.0.2.1")
+    assert done.exit_code == 2
+    assert done.stderr == f"error: ese4ml {command} needs the 'board' extra: pip install 'ese4ml[board]'\n"
