@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 WIDTH = 120
@@ -22,6 +23,12 @@ SOURCES = ("host", "hls", "models", "benchmarks", "support")
 """Folders whose docstrings are checked. Tests need none, because their names say what they show."""
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+
+
+@cache
+def parsed(path: Path) -> ast.Module:
+    """The syntax tree of a source file."""
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 def definitions(tree: ast.AST, public: bool = True) -> Iterator[tuple[Definition, bool]]:
@@ -80,7 +87,7 @@ def faults(paths: list[str]) -> Iterator[str]:
     """A message for each breach below the given paths; class names are compared over the whole tree."""
     places: dict[str, list[str]] = defaultdict(list)
     for path in tracked(["*.py"]):
-        for node, _ in definitions(ast.parse(path.read_text(encoding="utf-8"))):
+        for node, _ in definitions(parsed(path)):
             if isinstance(node, ast.ClassDef):
                 places[node.name].append(f"{path}:{node.lineno}")
     for name, found in sorted(places.items()):
@@ -88,7 +95,7 @@ def faults(paths: list[str]) -> Iterator[str]:
             yield f"class {name} stands {len(found)} times: {', '.join(found)}; give each a name of its own"
     for path in tracked(paths or ["."]):
         if path.suffix == ".py" and path.parts[0] in SOURCES:
-            yield from docstring_faults(path, ast.parse(path.read_text(encoding="utf-8")))
+            yield from docstring_faults(path, parsed(path))
         elif path.suffix == ".md":
             yield from page_faults(path, path.read_text(encoding="utf-8"))
 
