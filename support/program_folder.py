@@ -14,7 +14,8 @@ import numpy as np
 
 from ese_hls.encode import choose_design, encoder
 from ese_host.boards import hwh
-from ese_host.bundle import Manifest, golden_file, manifest
+from ese_host.bundle import Manifest, golden_file, manifest, model_digest
+from ese_host.device import record
 from ese_host.files import digests
 from ese_host.ir.program import Program, run
 from support.compiled_engine import compiled
@@ -36,23 +37,24 @@ def program_folder(path: Path, program: Program, pes: int = 3, seed: int = 5) ->
     """
     path.mkdir()
     design = choose_design(*(chain.network for chain in program.chains), pes=pes)
-    ids = []
+    words = []
     for number, chain in enumerate(program.chains):
         data = encoder.encode(chain.network, design)
         (path / manifest.image_name(number)).write_bytes(data)
-        ids.append(int.from_bytes(data[-4:], "little"))
-    (path / manifest.GOLDEN).write_bytes(golden_file.dump(program))
+        words.append(np.frombuffer(data, dtype="<u4"))
+    golden = golden_file.dump(program)
+    (path / manifest.GOLDEN).write_bytes(golden)
     (path / manifest.HWH).write_text(hwh.render("pynq-z2", design))
     shutil.copyfile(compiled(design), path / manifest.BIT)
     (path / manifest.TESTSET).write_bytes(make_test_set(program, seed))
     names = sorted(item.name for item in path.iterdir())
-    manifest.write(
-        path,
-        Manifest(
-            "emulated", design, ids[0], "pynq-z2", "xc7z020clg400-1", 100, digests(path, names),
-            further_images=tuple(ids[1:]),
-        ),
+    ids = [int(image[-1]) for image in words]
+    described = Manifest(
+        "emulated", design, ids[0], model_digest(golden, words), "pynq-z2", "xc7z020clg400-1", 100,
+        digests(path, names), further_images=tuple(ids[1:]),
     )  # fmt: skip
+    manifest.write(path, described)
+    record(described.files[manifest.BIT], path)
     return path
 
 

@@ -27,11 +27,13 @@ long ones start first, both workers end at about the same time."""
 
 @pytest.fixture(scope="session", autouse=True)
 def engines(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """One folder for the engines that all workers of a run compile (support/compiled_engine.py)."""
+    """One folder for the engines that all workers of a run compile (support/compiled_engine.py), and one for state."""
     own = tmp_path_factory.getbasetemp()
     folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "engines"
     folder.mkdir(exist_ok=True)
     os.environ["ESE4ML_TEST_ENGINES"] = str(folder)
+    # The record of builds, so that a test reads and writes none of the user who runs it.
+    os.environ["XDG_STATE_HOME"] = str(folder.parent / "state")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

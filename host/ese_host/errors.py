@@ -37,6 +37,10 @@ class MismatchError(EseError):
     """Two parts are valid but do not belong together, such as image and design, or manifest and file."""
 
 
+class UntrustedError(EseError):
+    """An emulated bitstream is native code that this user neither built nor said to trust."""
+
+
 class UnsupportedError(EseError):
     """A model, board or option is not supported as it is; the message says what to change."""
 

@@ -23,6 +23,7 @@ from ese_host.boards.board import load_board
 from ese_host.device.emulated.board import EmulatedBoard
 from ese_host.device.emulated.faults import Faults
 from ese_host.errors import EseError
+from ese_host.files.hashing import Contents
 
 MANAGER = "/sys/class/fpga_manager/fpga0/"
 FIRMWARE = "/lib/firmware/"
@@ -68,7 +69,9 @@ class Files(remote_device_pb2_grpc.RemoteDeviceServicer):
             self.loaded.append(data.decode())
             library = self.folder / f"{len(self.loaded)}.so"
             library.write_bytes(np.frombuffer(raw, "i4").byteswap().tobytes())
-            self.board.configure(library)
+            contents = Contents.of(library)
+            self.board.trust(contents)
+            self.board.configure(contents)
         return remote_device_pb2.WriteFileResponse()
 
     def set_bitstream_attrs(self, *_: Any) -> Any:

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from ese_host import image
-from ese_host.bundle import golden_file, manifest
+from ese_host.bundle import golden_file, manifest, model_digest
 from ese_host.check.compare import scaled
+from ese_host.device import record
 from ese_host.files.hashing import digests
 from ese_host.files.words import Words
 from ese_host.image.design import FORMAT_VERSION, SUM_FRAC, Design
@@ -84,10 +85,12 @@ def make_test_set(network: Network) -> bytes:
 def write_manifest(path: Path, **changes: object) -> manifest.Manifest:
     """Write a manifest of the files that the folder holds now; `changes` replace its fields."""
     names = sorted(item.name for item in path.iterdir() if item.name != manifest.NAME)
+    images = sorted(path.glob("image*.bin"), key=lambda image: len(image.name))
     fields: dict[str, object] = {
         "kind": "emulated",
         "design": small_design(),
         "image_id": int(image_words(small_design())[-1]),
+        "model": model_digest((path / manifest.GOLDEN).read_bytes(), [np.fromfile(image, "<u4") for image in images]),
         "board": "pynq-z2",
         "part": "xc7z020clg400-1",
         "clock_mhz": 100,
@@ -96,6 +99,7 @@ def write_manifest(path: Path, **changes: object) -> manifest.Manifest:
     }
     value = manifest.Manifest(**{**fields, **changes})  # type: ignore[arg-type]
     manifest.write(path, value)
+    record(value.files[manifest.BIT], path)
     return value
 
 

@@ -1,7 +1,7 @@
 """Builds design folders from projects with g++, Vitis HLS, Vivado and Bambu, and reads the reports of these tools."""
 
 from ese_hls.build.bambu import SIMULATOR, cosimulate
-from ese_hls.build.build import build_bitstream, build_emulated
+from ese_hls.build.build import build_bitstream, build_emulated, rebuild
 from ese_hls.build.design_folder import pack_folder
 from ese_hls.build.synthesis import Synthesis
 from ese_hls.build.vendor_reports import NAME, BuildReport
@@ -17,4 +17,5 @@ __all__ = [
     "build_project",
     "cosimulate",
     "pack_folder",
+    "rebuild",
 ]

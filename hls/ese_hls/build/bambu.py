@@ -21,7 +21,7 @@ from ese_hls.run_tool import ToolError, run_tool
 from ese_host.boards import Board
 from ese_host.device.emulated import EmulatedEngine
 from ese_host.errors import MissingError, UnsupportedError
-from ese_host.files import write_file
+from ese_host.files import Contents, write_file
 from ese_host.protocol import Words
 
 COMMAND, SIMULATOR = "bambu", "verilator"
@@ -216,7 +216,7 @@ def answers_of(folder: Path, work: Path, sent: Sequence[Words], golden: Sequence
     """
     library = compile_emulator(folder, work / "emulator.so", work / "g++.log")
     answers: list[Words] = []
-    with EmulatedEngine(library) as emulator:
+    with EmulatedEngine(Contents.of(library)) as emulator:
         for number, (packet, expected) in enumerate(zip(sent, golden, strict=True)):
             answer = emulator.packet(packet, MALFORMED_ROOM if expected is None else len(expected))
             if expected is not None:

@@ -7,14 +7,14 @@ import tempfile
 from pathlib import Path
 
 from ese_hls.build import vitis, vivado
-from ese_hls.build.design_folder import collect
+from ese_hls.build.design_folder import collect, with_engine
 from ese_hls.build.vendor_reports import BuildReport
 from ese_hls.emulate import compile_emulator, find_compiler
-from ese_hls.project import Project
+from ese_hls.project import Project, write_engine
 from ese_hls.run_tool import version_of
 from ese_host.boards import hwh
-from ese_host.bundle import Manifest, manifest
-from ese_host.errors import EseError
+from ese_host.bundle import Folder, Manifest, manifest
+from ese_host.errors import EseError, UnsupportedError
 from ese_host.files import check_target
 
 LOG = "build.log"
@@ -44,6 +44,37 @@ def build_emulated(project_path: Path, out: Path) -> Manifest:
         compile_emulator(project.path, built[manifest.BIT], built[LOG])
         built[manifest.HWH].write_text(hwh.render(project.board.name, project.design), encoding="utf-8")
         return collect(project, out, "emulated", built, {"g++": version_of(compiler)})
+
+
+def rebuild(folder: Path) -> Manifest:
+    """Compile the emulated bitstream of a design folder again, from the installed sources.
+
+    Nothing of the folder is run or compiled: the engine follows from the design in its manifest. So a folder from
+    somebody else, or from a machine of another kind, can be used here. If anything fails, it is unchanged.
+
+    Args:
+        folder: a design folder of kind "emulated".
+
+    Returns:
+        The new manifest of the folder.
+
+    Raises:
+        UnsupportedError: if the folder holds the bitstream of a real board.
+        MissingError: if a file of the folder is missing, or g++ is not installed.
+        ToolError: if g++ fails.
+        EseError: if a file of the folder is not sound.
+    """
+    compiler = find_compiler()
+    opened = Folder.open(folder)
+    if opened.manifest.kind != "emulated":
+        raise UnsupportedError(
+            f"{folder}: holds a bitstream that configures an FPGA; only emulated ones are compiled again: "
+            "`ese4ml build` makes an emulated one from the project"
+        )
+    with tempfile.TemporaryDirectory(prefix="ese4ml-build-") as name:
+        write_engine(Path(name), opened.manifest.design)
+        library = compile_emulator(Path(name), Path(name) / manifest.BIT)
+        return with_engine(opened, library, {"g++": version_of(compiler)})
 
 
 def build_bitstream(project_path: Path, out: Path, *, timeout: float = vitis.TIMEOUT) -> tuple[Manifest, BuildReport]:

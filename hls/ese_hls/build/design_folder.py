@@ -11,8 +11,10 @@ from pathlib import Path
 
 from ese_hls.encode import compress
 from ese_hls.project import ATTACHMENTS, Project
-from ese_host.bundle import Folder, Kind, Manifest, golden_file, manifest, read_image
-from ese_host.files import digests, whole_folder
+from ese_host.bundle import Folder, Kind, Manifest, golden_file, manifest, model_digest, read_image
+from ese_host.device import record
+from ese_host.errors import MismatchError
+from ese_host.files import Contents, digests, whole_folder
 
 PACKAGES = ("ese4ml", "hls4ml", "numpy")
 """Packages whose versions a manifest names."""
@@ -33,12 +35,17 @@ def collect(project: Project, out: Path, kind: Kind, built: dict[str, Path], too
 
     Raises:
         FormatError: if an image or the golden model is not sound.
-        MismatchError: if an image is for another design, or `out` exists and is not a design folder.
+        MismatchError: if an image is for another design or does not belong to the golden model, or `out` exists and is
+            not a design folder.
     """
-    chains = golden_file.load(project.path / manifest.GOLDEN).chains
-    images = [manifest.image_name(number) for number in range(len(chains))]
-    ids = [read_image(project.path / name, project.design).image_id for name in images]
-    copied = [*images, manifest.GOLDEN]
+    golden = Contents.of(project.path / manifest.GOLDEN)
+    names = [manifest.image_name(number) for number in range(len(golden_file.load(golden).chains))]
+    images = [read_image(project.path / name, project.design) for name in names]
+    if model_digest(golden.data, (image.words for image in images)) != project.model:
+        raise MismatchError(
+            f"{project.path}: {', '.join(names)} and {golden.path.name} are not as they were emitted: emit it again"
+        )
+    copied = [*names, manifest.GOLDEN]
     copied += [name for name in ATTACHMENTS if (project.path / name).is_file()]
     versions = {**tools, "python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
 
@@ -46,8 +53,9 @@ def collect(project: Project, out: Path, kind: Kind, built: dict[str, Path], too
         return Manifest(
             kind=kind,
             design=project.design,
-            image_id=ids[0],
-            further_images=tuple(ids[1:]),
+            image_id=images[0].image_id,
+            further_images=tuple(image.image_id for image in images[1:]),
+            model=project.model,
             board=project.board.name,
             part=project.board.part,
             clock_mhz=project.design.clock_mhz,
@@ -55,7 +63,35 @@ def collect(project: Project, out: Path, kind: Kind, built: dict[str, Path], too
             tools=versions,
         )
 
-    return _write(out, {name: project.path / name for name in copied} | built, describe)
+    result = _write(out, {name: project.path / name for name in copied} | built, describe)
+    if kind == "emulated":
+        record(result.files[manifest.BIT], out)
+    return result
+
+
+def with_engine(opened: Folder, library: Path, tools: dict[str, str]) -> Manifest:
+    """Replace the emulated bitstream of a design folder, and record it. If anything fails, the folder is unchanged.
+
+    Args:
+        opened: the design folder.
+        library: the new bitstream.
+        tools: versions of the tools that made it, by tool; they are added to those in the manifest.
+
+    Returns:
+        The new manifest of the folder.
+
+    Raises:
+        EseError: if a file of the folder is not sound.
+    """
+    contents: dict[str, Path | bytes] = {name: opened.file(name).data for name in opened.manifest.files}
+    tools = {**opened.manifest.tools, **tools, "ese4ml": version("ese4ml")}
+    result = _write(
+        opened.path,
+        contents | {manifest.BIT: library},
+        lambda files: replace(opened.manifest, files=files, tools=tools),
+    )
+    record(result.files[manifest.BIT], opened.path)
+    return result
 
 
 def pack_folder(folder: Path, out: Path) -> dict[str, int]:
@@ -78,7 +114,7 @@ def pack_folder(folder: Path, out: Path) -> dict[str, int]:
     design = opened.manifest.design
     plain = read_image(opened.file(manifest.IMAGE), design)
     stored = compress(plain.words, design, str(folder / manifest.IMAGE)).astype("<u4").tobytes()
-    contents: dict[str, Path | bytes] = {name: opened.file(name) for name in opened.manifest.files}
+    contents: dict[str, Path | bytes] = {name: opened.file(name).data for name in opened.manifest.files}
     _write(out, contents | {manifest.IMAGE: stored}, lambda files: replace(opened.manifest, files=files))
     return {"plain": 4 * len(plain.words), "stored": len(stored)}
 

@@ -1,1 +1,1 @@
-"""The commands `ese4ml emit`, `build` and `pack`."""
+"""The commands `ese4ml emit`, `build`, `rebuild` and `pack`."""

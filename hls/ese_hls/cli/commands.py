@@ -1,4 +1,4 @@
-"""The commands `ese4ml emit`, `ese4ml build` and `ese4ml pack`."""
+"""The commands `ese4ml emit`, `ese4ml build`, `ese4ml rebuild` and `ese4ml pack`."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ese_host.boards import board_names
+from ese_host.bundle import BIT
 from ese_host.cli import AS_JSON, FILE, FOLDER, renamed, say
+from ese_host.device import recorded
 from ese_host.image import Mode
 from ese_host.ir import WEIGHT_KINDS, WeightKind
 
 if TYPE_CHECKING:
     from ese_hls.encode import Storage
+    from ese_host.bundle import Manifest
 
 
 @click.command()
@@ -146,8 +149,7 @@ def build(project: Path, out: Path | None, tool: str, steps: tuple[str, ...], ti
         plain = {key: value for key, value in manifest.to_json().items() if key != "design"}
         _print({"out": str(out), **plain, **({} if figures is None else {"figures": figures.to_json()})})
     else:
-        kind = "emulated bitstream (it runs on this machine only)" if manifest.kind == "emulated" else "bitstream"
-        say(f"{kind} of design {manifest.design.design_id:#010x} for {manifest.board} in {out}")
+        _say_built(manifest, out)
         if figures is not None:
             say(str(figures))
 
@@ -165,6 +167,35 @@ def pack(folder: Path, out: Path, as_json: bool) -> None:
         _print({"out": str(out), "image_bytes": sizes})
     else:
         say(f"image of {sizes['plain']:,} bytes stored in {sizes['stored']:,}: {out}")
+
+
+@click.command()
+@click.argument("folder", type=FOLDER)
+@AS_JSON
+def rebuild(folder: Path, as_json: bool) -> None:
+    """Compile the emulated bitstream of the design FOLDER again, from the installed sources.
+
+    This is for a folder that somebody else made, or that was made on a machine of another kind: nothing of it is run.
+    """
+    from ese_hls.build import rebuild as run
+
+    manifest = run(folder)
+    if as_json:
+        _print({"out": str(folder), "files": manifest.files, "tools": manifest.tools})
+    else:
+        _say_built(manifest, folder)
+
+
+def _say_built(manifest: Manifest, out: Path) -> None:
+    """Say what was built, and whether it can be loaded without --trust."""
+    emulated = manifest.kind == "emulated"
+    kind = "emulated bitstream (it runs on this machine only)" if emulated else "bitstream"
+    say(f"{kind} of design {manifest.design.design_id:#010x} for {manifest.board} in {out}")
+    if emulated and not recorded(manifest.files[BIT]):
+        say(
+            "this user's record of builds cannot be written, so `ese4ml run` and `ese4ml check` will need --trust to "
+            "load it: set XDG_STATE_HOME to a folder that can be written"
+        )
 
 
 def _print(value: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from ese_hls.lower import Conversion
 from ese_hls.project import vectors
 from ese_host.boards import Board, block_design, load_board, processor
-from ese_host.bundle import description, golden_file, manifest
+from ese_host.bundle import description, golden_file, manifest, model_digest
 from ese_host.errors import MissingError
 from ese_host.files import templates, whole_folder
 from ese_host.image import Design
@@ -38,12 +38,14 @@ class Project:
         path: its folder.
         design: the parameters of the engine.
         board: the board that the project is for.
+        model: digest that ties its golden model and images, see `model_digest`.
         description: all fields of design.json.
     """
 
     path: Path
     design: Design
     board: Board
+    model: str
     description: dict[str, Any]
 
     @classmethod
@@ -55,7 +57,7 @@ class Project:
             FormatError: if design.json is not sound.
         """
         described = description.read(path)
-        return cls(path, described.design, load_board(described.board), described.fields)
+        return cls(path, described.design, load_board(described.board), described.model, described.fields)
 
 
 def write_project(conversion: Conversion, target: Path, attachments: dict[str, Path] | None = None) -> Project:
@@ -73,7 +75,6 @@ def write_project(conversion: Conversion, target: Path, attachments: dict[str, P
         MissingError: if an attachment does not exist.
     """
     from ese_hls.encode import encoder
-    from ese_hls.project import config_header
 
     board = load_board(conversion.options.board)
     program, design = conversion.program, conversion.mapping.design
@@ -81,15 +82,15 @@ def write_project(conversion: Conversion, target: Path, attachments: dict[str, P
     images = [encoder.image_of(chain.network, memories, design) for chain, memories in chains_and_memories]
     words = [_words(image) for image in images]
     with whole_folder(target, DESCRIPTION) as folder:
-        _copy_sources(folder)
-        (folder / "csrc" / "config.h").write_text(config_header.render(design), encoding="utf-8")
+        write_engine(folder, design)
         for number, image in enumerate(images):
             (folder / manifest.image_name(number)).write_bytes(image)
-        (folder / manifest.GOLDEN).write_bytes(golden_file.dump(program))
+        golden = golden_file.dump(program)
+        (folder / manifest.GOLDEN).write_bytes(golden)
         vectors.write(folder / "tb", [chain.network for chain in program.chains], words)
         for name, source in (attachments or {}).items():
             _attach(source, folder / name)
-        described = _describe(conversion, design, board, words)
+        described = _describe(conversion, design, board, words) | {"model": model_digest(golden, words)}
         for name in SCRIPTS:
             text = templates(__package__).get_template(f"{name}.jinja").render(**_names(conversion, design, board))
             (folder / name).write_text(text, encoding="utf-8")
@@ -101,9 +102,15 @@ def _words(image: bytes) -> Words:
     return np.frombuffer(image, dtype="<u4").astype(np.uint32)
 
 
-def _copy_sources(folder: Path) -> None:
-    """Copy the C++ of the engine, and the arbitrary-precision types of hls4ml, which g++ needs."""
+def write_engine(folder: Path, design: Design) -> None:
+    """Write the C++ of a design's engine, and the arbitrary-precision types of hls4ml, which g++ needs.
+
+    Raises:
+        MissingError: if hls4ml is installed without these types.
+    """
     import hls4ml
+
+    from ese_hls.project import config_header
 
     source = Path(str(files("ese_hls"))) / "csrc"
     shutil.copytree(source, folder / "csrc", ignore=shutil.ignore_patterns("config.h", ".*"))
@@ -111,6 +118,7 @@ def _copy_sources(folder: Path) -> None:
     if not types.is_dir():
         raise MissingError(f"{types} does not exist; it is part of hls4ml 1.3: install hls4ml again")
     shutil.copytree(types, folder / "ap_types")
+    (folder / "csrc" / "config.h").write_text(config_header.render(design), encoding="utf-8")
 
 
 def _attach(source: Path, target: Path) -> None:

@@ -1,6 +1,6 @@
 """The design folder bitstreams/<design>: manifest, images, golden model, test set and provenance, all checked."""
 
-from ese_host.bundle.design_model import ChainImage, DesignModel
+from ese_host.bundle.design_model import ChainImage, DesignModel, model_digest
 from ese_host.bundle.folder import Folder
 from ese_host.bundle.image_file import read_image
 from ese_host.bundle.manifest import BIT, GOLDEN, HWH, IMAGE, NAME, PROVENANCE, TESTSET, Kind, Manifest, image_name
@@ -39,5 +39,6 @@ __all__ = [
     "beside",
     "image_name",
     "imbalance",
+    "model_digest",
     "read_image",
 ]

@@ -21,6 +21,7 @@ class _DescriptionFile(KeepsUnknown):
 
     design: dict[str, Any]
     board: str
+    model: str
 
 
 @dataclass(frozen=True)
@@ -30,11 +31,13 @@ class Description:
     Attributes:
         design: the parameters of the engine.
         board: name of the board that the project is for.
+        model: `model_digest` of its golden model and images.
         fields: all fields of design.json, as plain values.
     """
 
     design: Design
     board: str
+    model: str
     fields: dict[str, Any]
 
 
@@ -52,7 +55,7 @@ def read(project: Path) -> Description:
         raise MissingError(
             f"{file}: {error.strerror}; every emitted project has this file: run `ese4ml emit` first"
         ) from error
-    if not isinstance(value, dict) or not {"design", "board"} <= set(value):
-        raise FormatError(f"{file}: lacks the field design or board; {ADVICE}")
+    if not isinstance(value, dict) or not {"design", "board", "model"} <= set(value):
+        raise FormatError(f"{file}: lacks the field design, board or model; {ADVICE}")
     fields = decode(_DescriptionFile, value, str(file), ADVICE)
-    return Description(Design.from_json(fields.design), fields.board, value)
+    return Description(Design.from_json(fields.design), fields.board, fields.model, value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ese_host.bundle import golden_file
@@ -9,6 +10,7 @@ from ese_host.bundle.folder import Folder
 from ese_host.bundle.image_file import read_image
 from ese_host.bundle.manifest import GOLDEN, IMAGE, image_name
 from ese_host.errors import MismatchError
+from ese_host.files import Words, digest_of
 from ese_host.image import Image, check_ids
 from ese_host.ir import Network
 from ese_host.ir.program import Program
@@ -53,7 +55,8 @@ class DesignModel:
         Raises:
             EseError: if a file is invalid, or the files do not belong together.
         """
-        program = golden_file.load(folder.file(GOLDEN))
+        golden = folder.file(GOLDEN)
+        program = golden_file.load(golden)
         ids = folder.manifest.image_ids
         if len(ids) != len(program.chains):
             raise MismatchError(
@@ -72,6 +75,13 @@ class DesignModel:
             part = ChainImage(chain.name, chain.network, image, AnswerShape.of(chain.network))
             _check_shape(f"{folder.path / name}", part, program.tensors[chain.target].frac)
             parts.append(part)
+        digest = model_digest(golden.data, (part.image.words for part in parts))
+        if digest != folder.manifest.model:
+            raise MismatchError(
+                f"{folder.path}: {', '.join(map(image_name, range(len(parts))))} and {GOLDEN} do not encode the same "
+                f"model: their common digest is {digest}, and it was {folder.manifest.model} (`model` in the manifest) "
+                "when they were emitted: build the folder again"
+            )
         return cls(folder, program, tuple(parts))
 
     def for_engine_of(self, other: Folder) -> DesignModel:
@@ -95,6 +105,21 @@ class DesignModel:
         raise MismatchError(
             f"{self.folder.path}: has no chain {chain!r}; there are {[part.chain for part in self.parts]}: choose one"
         )
+
+
+def model_digest(golden: bytes, images: Iterable[Words]) -> str:
+    """SHA-256 that ties a golden model to the images that were encoded from it.
+
+    It is made once, when both are emitted, and checked whenever they are loaded, so that neither can be exchanged for
+    another of the same shape. It is the SHA-256 of the SHA-256 of golden.npz followed by that of each image, all in
+    binary. An image is hashed in its plain form, because the stored form is expanded before it is used.
+
+    Args:
+        golden: the bytes of golden.npz.
+        images: (words,) plain 32-bit words of each chain's image, in the order of the chains.
+    """
+    parts = [golden, *(words.astype("<u4").tobytes() for words in images)]
+    return digest_of(b"".join(bytes.fromhex(digest_of(part)) for part in parts))
 
 
 def _check_shape(where: str, part: ChainImage, frac: int) -> None:

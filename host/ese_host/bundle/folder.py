@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from ese_host.bundle.manifest import (
     ADVICE,
@@ -18,7 +20,7 @@ from ese_host.bundle.manifest import (
     image_name,
 )
 from ese_host.errors import FormatError, MismatchError, MissingError
-from ese_host.files import digest, json_text
+from ese_host.files import Contents, digest_of_stream, json_text, open_plain
 
 
 @dataclass(frozen=True)
@@ -39,37 +41,24 @@ class Folder:
             UnsupportedError: if its board is not known.
         """
         file = path / NAME
-        with _readable(file, f"a design folder holds {NAME}: run `ese4ml build` first"):
-            _size_inside(file)
-            value = json_text.read(file, MAX_MANIFEST_BYTES, ADVICE)
-        return cls(path, Manifest.from_json(value))
+        with _open_inside(
+            file, MAX_MANIFEST_BYTES, f"a design folder holds {NAME}: run `ese4ml build` first"
+        ) as stream:
+            text = stream.read()
+        return cls(path, Manifest.from_json(json_text.parse(text, str(file), MAX_MANIFEST_BYTES, ADVICE)))
 
-    def file(self, name: str) -> Path:
-        """The path of one file, after its place, size and SHA-256 have been checked.
+    def file(self, name: str) -> Contents:
+        """The contents of one file, after its place, size and SHA-256 have been checked.
 
         Raises:
             MissingError: if the manifest names the file, but it cannot be read.
             FormatError: if the manifest does not name the file, or it is too large or no plain file in the folder.
             MismatchError: if the SHA-256 of its contents is not the one in the manifest.
         """
-        if name not in self.manifest.files:
-            raise FormatError(
-                f"{self.path / NAME}: files lacks {name}; found {sorted(self.manifest.files)}: build the folder again"
-            )
-        path = self.path / name
-        images = {image_name(number) for number in range(len(self.manifest.image_ids))}
-        limit = MAX_BYTES.get(IMAGE if name in images else name, MAX_OTHER_BYTES)
-        with _readable(path, "the manifest names it: copy the whole folder"):
-            size = _size_inside(path)
-            if size > limit:
-                raise FormatError(f"{path}: has {size} bytes; at most {limit} are allowed for {name}")
-            actual = digest(path)
-        expected = self.manifest.files[name]
-        if actual != expected:
-            raise MismatchError(
-                f"{path}: SHA-256 is {actual}; the manifest says {expected}: copy or build the folder again"
-            )
-        return path
+        with self._opened(name) as stream:
+            contents = Contents(self.path / name, stream.read())
+        self._require_digest(name, contents.sha256)
+        return contents
 
     def check(self) -> None:
         """Check every file that the manifest names.
@@ -78,30 +67,57 @@ class Folder:
             EseError: the error of `file` for the first invalid file.
         """
         for name in self.manifest.files:
-            self.file(name)
+            with self._opened(name) as stream:
+                actual = digest_of_stream(stream)
+            self._require_digest(name, actual)
+
+    @contextmanager
+    def _opened(self, name: str) -> Iterator[BinaryIO]:
+        """Context with an open file, after its place and size have been checked."""
+        if name not in self.manifest.files:
+            raise FormatError(
+                f"{self.path / NAME}: files lacks {name}; found {sorted(self.manifest.files)}: build the folder again"
+            )
+        images = {image_name(number) for number in range(len(self.manifest.image_ids))}
+        limit = MAX_BYTES.get(IMAGE if name in images else name, MAX_OTHER_BYTES)
+        with _open_inside(self.path / name, limit, "the manifest names it: copy the whole folder") as stream:
+            yield stream
+
+    def _require_digest(self, name: str, actual: str) -> None:
+        expected = self.manifest.files[name]
+        if actual != expected:
+            raise MismatchError(
+                f"{self.path / name}: SHA-256 is {actual}; the manifest says {expected}: copy or build the folder again"
+            )
 
 
 @contextmanager
-def _readable(path: Path, advice: str) -> Iterator[None]:
-    """Turn the errors of a file that cannot be read, or of links in a circle, into a `MissingError`."""
-    try:
-        yield
-    except (OSError, RuntimeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise MissingError(f"{path}: cannot be read ({reason}); {advice}") from error
+def _open_inside(path: Path, limit: int, advice: str) -> Iterator[BinaryIO]:
+    """Context with an open file of a folder.
 
-
-def _size_inside(path: Path) -> int:
-    """Bytes of a file.
+    Args:
+        path: the file.
+        limit: most bytes that it may have.
+        advice: advice at the end of the message if it cannot be read.
 
     Raises:
-        OSError: if it is not there.
-        RuntimeError: if links lead in a circle, in Python before 3.13.
-        FormatError: if it is no plain file, or a link leads out of its folder.
+        MissingError: if it cannot be opened or read.
+        FormatError: if it is too large or no plain file, or a link leads out of its folder.
     """
-    real = path.resolve(strict=True)
-    if real.parent != path.parent.resolve(strict=True) or not real.is_file():
-        raise FormatError(
-            f"{path}: leads to {real}; expected a plain file inside the folder: copy the file itself here"
-        )
-    return real.stat().st_size
+    try:
+        real = path.resolve(strict=True)
+        if real.parent != path.parent.resolve(strict=True) or not real.is_file():
+            raise FormatError(
+                f"{path}: leads to {real}; expected a plain file inside the folder: copy the file itself here"
+            )
+        with open_plain(path) as stream:
+            state = os.fstat(stream.fileno())
+            if not os.path.samestat(state, real.lstat()):
+                raise FormatError(f"{path}: was exchanged while it was opened: try again when nobody writes there")
+            if state.st_size > limit:
+                raise FormatError(f"{path}: has {state.st_size} bytes; at most {limit} are allowed for {path.name}")
+            yield stream
+    except (OSError, RuntimeError) as error:
+        # Links in a circle are a RuntimeError before Python 3.13.
+        reason = getattr(error, "strerror", None) or error
+        raise MissingError(f"{path}: cannot be read ({reason}); {advice}") from error

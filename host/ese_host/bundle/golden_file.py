@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import io
 import json
-from pathlib import Path
 from typing import Any, Union, cast
 
 import numpy as np
 
 from ese_host.errors import EseError, FormatError, UnsupportedError
-from ese_host.files import JsonForm, Place, decode, encode, json_text, npz
+from ese_host.files import JsonForm, Place, Source, decode, encode, json_text, npz
 from ese_host.ir import Network
 from ese_host.ir.program import Program
 
@@ -41,7 +40,7 @@ def dump(model: Network | Program) -> bytes:
     return buffer.getvalue()
 
 
-def load(path: Path) -> Program:
+def load(path: Source) -> Program:
     """Read golden.npz; a network is returned as the program of its one chain.
 
     Raises:
@@ -71,7 +70,7 @@ def load(path: Path) -> Program:
     return Program.of(model) if isinstance(model, Network) else model
 
 
-def load_network(path: Path) -> Network:
+def load_network(path: Source) -> Network:
     """Read a golden.npz that holds a network.
 
     Raises:

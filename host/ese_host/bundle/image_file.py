@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
+import io
 
 import numpy as np
 
 from ese_host.errors import FormatError
-from ese_host.files import open_plain
+from ese_host.files import Source, open_plain
 from ese_host.image import Design, Image, compressed, parse
 
 MAX_WORDS = 1 << 26
 """32-bit words of the longest file that is read."""
 
 
-def read_image(path: Path, design: Design) -> Image:
+def read_image(path: Source, design: Design) -> Image:
     """Read and check an image file, in plain or compressed form.
 
     Args:
@@ -29,7 +28,8 @@ def read_image(path: Path, design: Design) -> Image:
     """
     try:
         with open_plain(path) as stream:
-            size = os.fstat(stream.fileno()).st_size
+            size = stream.seek(0, io.SEEK_END)
+            stream.seek(0)
             data = stream.read(size) if size <= 4 * MAX_WORDS else b""
     except OSError as error:
         raise FormatError(f"{path}: cannot be read ({error}); build the design again") from error

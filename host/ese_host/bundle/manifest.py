@@ -12,7 +12,7 @@ from ese_host.errors import FormatError, MismatchError
 from ese_host.files import decode, write_file
 from ese_host.image import Design
 
-VERSION = 1
+VERSION = 2
 NAME = "manifest.json"
 MAX_IMAGES = 256
 ADVICE = "build the design again"
@@ -37,6 +37,7 @@ class _ManifestFile:
     design: dict[str, Any]
     design_id: str
     image_id: str
+    model: str
     board: str
     part: str
     clock_mhz: int | float
@@ -58,6 +59,7 @@ class Manifest:
         kind: "emulated" if design.bit is a shared library, "bitstream" if Vivado made it.
         design: every parameter that is fixed at synthesis.
         image_id: id of image.bin.
+        model: `model_digest` of the golden model and the images, made when they were emitted from one model.
         board: name of the board that the design is built for.
         part: AMD's name of the FPGA on that board.
         clock_mhz: clock of the engine in MHz.
@@ -74,6 +76,7 @@ class Manifest:
     kind: Kind
     design: Design
     image_id: int
+    model: str
     board: str
     part: str
     clock_mhz: float
@@ -87,12 +90,10 @@ class Manifest:
                 raise FormatError(f"manifest: image_id is {image_id}; expected an unsigned number of 32 bits")
         if len(self.image_ids) > MAX_IMAGES:
             raise FormatError(f"manifest: names {len(self.image_ids)} images; at most {MAX_IMAGES} are allowed")
+        _check_digest("model", self.model)
         for name, sha256 in self.files.items():
             _check_name(name)
-            if len(sha256) != 64 or set(sha256) - set("0123456789abcdef"):
-                raise FormatError(
-                    f"manifest: files[{name!r}] is {sha256!r}; expected a SHA-256 in lower-case hexadecimal"
-                )
+            _check_digest(f"files[{name!r}]", sha256)
         self._check_target()
         required = [*REQUIRED, *(image_name(number + 1) for number in range(len(self.further_images)))]
         missing = [name for name in required if name not in self.files]
@@ -132,6 +133,7 @@ class Manifest:
             "design": self.design.to_json(),
             "design_id": f"{self.design.design_id:#010x}",
             "image_id": f"{self.image_id:#010x}",
+            "model": self.model,
             "board": self.board,
             "part": self.part,
             "clock_mhz": self.clock_mhz,
@@ -150,9 +152,12 @@ class Manifest:
                 design's.
             UnsupportedError: if the board is not known.
         """
+        version = value.get("manifest") if isinstance(value, dict) else None
+        if type(version) is int and version != VERSION:
+            raise FormatError(
+                f"manifest: version is {version}; expected {VERSION}: {ADVICE} with this version of ese4ml"
+            )
         fields = decode(_ManifestFile, value, "manifest", ADVICE)
-        if fields.manifest != VERSION:
-            raise FormatError(f"manifest: version is {fields.manifest}; expected {VERSION}: {ADVICE}")
         if fields.further_images == []:
             raise FormatError("manifest: further_images is []; expected a list of ids, or no such field")
         design = Design.from_json(fields.design)
@@ -162,7 +167,7 @@ class Manifest:
                 f"manifest: design_id is {design_id:#010x}; its design's is {design.design_id:#010x}: build it again"
             )
         return cls(
-            fields.kind, design, _hexadecimal("image_id", fields.image_id),
+            fields.kind, design, _hexadecimal("image_id", fields.image_id), fields.model,
             fields.board, fields.part, fields.clock_mhz, fields.files, fields.tools,
             tuple(_hexadecimal("further_images", text) for text in fields.further_images or ()),
         )  # fmt: skip
@@ -173,6 +178,12 @@ def _hexadecimal(name: str, text: str) -> int:
     if len(text) != 10 or not text.startswith("0x") or set(text[2:]) - set("0123456789abcdef"):
         raise FormatError(f"manifest: {name} is {text!r}; expected 0x and eight lower-case hexadecimal digits")
     return int(text, 16)
+
+
+def _check_digest(name: str, text: str) -> None:
+    """Refuse what is no SHA-256 as this project writes it."""
+    if len(text) != 64 or set(text) - set("0123456789abcdef"):
+        raise FormatError(f"manifest: {name} is {text!r}; expected a SHA-256 in lower-case hexadecimal")
 
 
 def _check_name(name: str) -> None:

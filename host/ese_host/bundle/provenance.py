@@ -13,7 +13,7 @@ from typing import Any
 
 from ese_host.bundle.manifest import MAX_BYTES, PROVENANCE
 from ese_host.errors import FormatError
-from ese_host.files import JsonForm, KeepsUnknown, decode, encode, json_text, write_file
+from ese_host.files import JsonForm, KeepsUnknown, Source, decode, encode, json_text, write_file
 
 FORMAT = 1
 ADVICE = "train or compress the model again"
@@ -122,7 +122,7 @@ def write(path: Path, record: ProvenanceRecord) -> None:
     write_file(path, json.dumps(record.to_json(), indent=1) + "\n")
 
 
-def read_record(path: Path, *names: str) -> ProvenanceRecord:
+def read_record(path: Source, *names: str) -> ProvenanceRecord:
     """Read the named fields of a record. All others are kept unchecked, to be written again as they are.
 
     Figures may be NaN: training writes NaN for a figure that is undefined.
@@ -167,7 +167,7 @@ class Provenance:
     masks: dict[str, MaskWork] = field(default_factory=dict)
 
 
-def read(path: Path) -> Provenance:
+def read(path: Source) -> Provenance:
     """Read the fields that `ese4ml check` reports; other fields are not checked.
 
     Raises:

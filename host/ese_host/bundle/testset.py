@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ese_host.errors import FormatError
-from ese_host.files import npz
+from ese_host.files import Source, npz
 from ese_host.ir import INTEGERS, NUMBERS, Codes, Lengths, are_frames, are_lengths, full_lengths
 from ese_host.ir.program import Port, Program, Value, values_of
 
@@ -54,7 +53,7 @@ class TestSet:
         return codes, {name: value.steps[start:stop] for name, value in self.inputs.items()}
 
 
-def read(path: Path, program: Program) -> TestSet:
+def read(path: Source, program: Program) -> TestSet:
     """Read a test set for a program.
 
     The file holds `inputs` (N, T, width): real numbers, or integers that are codes already. A program with several
@@ -98,7 +97,7 @@ def read(path: Path, program: Program) -> TestSet:
     return TestSet(values, _integers(path, arrays, "labels", count), predictions, binary)
 
 
-def _codes(path: Path, arrays: Arrays, name: str, port: Port) -> Codes:
+def _codes(path: Source, arrays: Arrays, name: str, port: Port) -> Codes:
     """(N, T, width) codes of one input; a vector is a sequence of one step."""
     if name not in arrays:
         raise FormatError(f"{path}: has no array {name!r}; found {sorted(arrays)}")
@@ -112,7 +111,7 @@ def _codes(path: Path, arrays: Arrays, name: str, port: Port) -> Codes:
     return port.format.from_float(raw) if raw.dtype.kind == "f" else raw.astype(np.int64)
 
 
-def _steps(path: Path, arrays: Arrays, name: str, codes: Codes) -> Lengths:
+def _steps(path: Source, arrays: Arrays, name: str, codes: Codes) -> Lengths:
     """(N,) steps of each sample of one input; all T if the file does not say."""
     full = full_lengths(codes)
     steps = _integers(path, arrays, f"steps{name}" if f"steps{name}" in arrays else "steps", len(full))
@@ -123,7 +122,7 @@ def _steps(path: Path, arrays: Arrays, name: str, codes: Codes) -> Lengths:
     return steps
 
 
-def _integers(path: Path, arrays: Arrays, name: str, count: int) -> npt.NDArray[np.int64] | None:
+def _integers(path: Source, arrays: Arrays, name: str, count: int) -> npt.NDArray[np.int64] | None:
     """(N,) integers of an array, or None if the file does not have it."""
     if name not in arrays:
         return None

@@ -27,6 +27,7 @@ def check(
     trace: bool | None = None,
     device: Any = None,
     driver: Driver = "auto",
+    trust: bool = False,
     command: str = "ese4ml check",
     progress: Callable[[int, int], None] | None = None,
 ) -> Report:
@@ -37,6 +38,7 @@ def check(
         trace: whether h and c of every step are compared too; None compares them only on an emulated engine.
         device: a pynq `Device`, or None to choose one that fits.
         driver: library that drives the device, see `Accelerator`.
+        trust: whether an emulated bitstream may be loaded although this user did not build it, see `Accelerator`.
         command: command line that the report names.
         progress: called with the number of sequences done since the last call, and the number of all sequences.
 
@@ -46,7 +48,7 @@ def check(
     Raises:
         EseError: if a file of the folder is damaged or missing, or the device fails.
     """
-    with Accelerator(folder, device=device, driver=driver) as accelerator:
+    with Accelerator(folder, device=device, driver=driver, trust=trust) as accelerator:
         tests = testset.read(accelerator.folder.file(TESTSET), accelerator.program)
         files = accelerator.folder.manifest.files
         record = provenance.read(accelerator.folder.file(PROVENANCE)) if PROVENANCE in files else Provenance()

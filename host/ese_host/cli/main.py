@@ -28,6 +28,9 @@ NOT_WRITABLE = {
 """Errors of the operating system that say that something cannot be written: readers turn theirs into refusals."""
 REMOTE = click.option("--remote", metavar="ADDRESS", help="Address of a board in the network that runs PYNQ.remote.")
 DRIVER = click.Choice(["auto", "pynq", "adapter"])
+TRUST = click.option(
+    "--trust", is_flag=True, help="Load an emulated bitstream, which is native code, though this user did not build it."
+)
 
 
 class Commands(click.Group):
@@ -135,7 +138,8 @@ def _remote(address: str | None) -> Any:
 @AS_JSON
 def info(folder: Path, as_json: bool) -> None:
     """Check the files of a design FOLDER and print what it holds."""
-    from ese_host.bundle import Folder
+    from ese_host.bundle import BIT, Folder
+    from ese_host.device import recorded
 
     opened = Folder.open(folder)
     opened.check()
@@ -148,6 +152,10 @@ def info(folder: Path, as_json: bool) -> None:
     images = [value["image_id"], *value.get("further_images", [])]
     ids = f"image{'s' * (len(images) > 1)} {', '.join(images)}"
     say(f"design {value['design_id']}: {design.weights} weights, {design.pes} PEs; {ids}")
+    if opened.manifest.kind == "emulated":
+        sha256 = opened.manifest.files[BIT]
+        origin = "was built by this user" if recorded(sha256) else "was not built by this user and needs --trust"
+        say(f"{BIT} is native code, which {origin}: SHA-256 {sha256}")
     say(f"{len(value['files'])} files, every SHA-256 as in the manifest: {', '.join(sorted(value['files']))}")
 
 
@@ -162,13 +170,14 @@ def info(folder: Path, as_json: bool) -> None:
 )
 @click.option("--driver", type=DRIVER, default="auto", show_default=True, help="Library that drives the device.")
 @REMOTE
+@TRUST
 @AS_JSON
-def run(folder: Path, file: Path | None, driver: Any, remote: str | None, as_json: bool) -> None:
+def run(folder: Path, file: Path | None, driver: Any, remote: str | None, trust: bool, as_json: bool) -> None:
     """Run sequences on the design in FOLDER and print the class of each, taken from the first output."""
     from ese_host.bundle import TESTSET, testset
     from ese_host.runtime import Accelerator, run_program
 
-    with Accelerator(folder, driver=driver, device=_remote(remote)) as accelerator:
+    with Accelerator(folder, driver=driver, device=_remote(remote), trust=trust) as accelerator:
         tests = testset.read(file or accelerator.folder.file(TESTSET), accelerator.program)
         result = run_program(accelerator, *tests.part(0, len(tests.steps)))
     classes = result.run.classes().tolist()
@@ -194,8 +203,11 @@ def run(folder: Path, file: Path | None, driver: Any, remote: str | None, as_jso
 )
 @click.option("--driver", type=DRIVER, default="auto", show_default=True, help="Library that drives the device.")
 @REMOTE
+@TRUST
 @click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
-def check(folder: Path, trace: bool | None, out: Path, driver: Any, remote: str | None, as_json: bool) -> None:
+def check(
+    folder: Path, trace: bool | None, out: Path, driver: Any, remote: str | None, trust: bool, as_json: bool
+) -> None:
     """Run the test set of the design in FOLDER and compare every value with the golden model.
 
     The exit code is 1 if any value differs.
@@ -205,7 +217,9 @@ def check(folder: Path, trace: bool | None, out: Path, driver: Any, remote: str 
 
     command = f"ese4ml {' '.join(sys.argv[1:])}"
     with _progress("check") as step:
-        report = run_check(folder, trace=trace, device=_remote(remote), driver=driver, command=command, progress=step)
+        report = run_check(
+            folder, trace=trace, device=_remote(remote), driver=driver, trust=trust, command=command, progress=step
+        )
     if as_json:
         say(json.dumps(report, indent=2))
     else:

@@ -11,6 +11,7 @@ from ese_host.device.dma_control import complete, complete_async, halt, poll
 from ese_host.device.lock import DeviceLock
 from ese_host.device.platform import Driver, Platform, choose_platform
 from ese_host.device.power import Meter
+from ese_host.device.trust import record, recorded
 
 __all__ = [
     "Closeable",
@@ -24,4 +25,6 @@ __all__ = [
     "complete_async",
     "halt",
     "poll",
+    "record",
+    "recorded",
 ]

@@ -6,7 +6,6 @@ import contextlib
 import importlib.util
 import itertools
 import os
-import shutil
 import tempfile
 import threading
 import weakref
@@ -21,8 +20,9 @@ from ese_host.device.emulated import adapter
 from ese_host.device.emulated.board import EmulatedBoard
 from ese_host.device.emulated.engine import is_library
 from ese_host.device.emulated.faults import Faults
+from ese_host.device.trust import require
 from ese_host.errors import DeviceError, MismatchError, MissingError
-from ese_host.files import digest
+from ese_host.files import Contents
 
 _load_lock = threading.RLock()  # pynq's active device is global, so only one thread may load at a time
 Driver = Literal["auto", "pynq", "adapter"]
@@ -58,8 +58,8 @@ class PynqPlatform:
 
     driver = "pynq"
 
-    def __init__(self, folder: Folder, device: Any, timeout: float) -> None:
-        self._bit, self._hwh = folder.file(BIT), folder.file(HWH)
+    def __init__(self, bit: Contents, hwh: Contents, device: Any, timeout: float) -> None:
+        self._bit, self._hwh = bit, hwh
         self.device, self._timeout = device, timeout
         # pynq reads a remote buffer back as a whole, whatever part of it was transferred.
         self.exact_buffers = bool(getattr(device, "capabilities", {}).get("REMOTE"))
@@ -102,15 +102,9 @@ class PynqPlatform:
                 else:
                     Device.active_device = previous
 
-    def _files(self) -> contextlib.AbstractContextManager[Path]:
-        """Context with the path of the bitstream, which has its .hwh beside it."""
-        if not self.exact_buffers:
-            return contextlib.nullcontext(self._bit.resolve())
-        return _named_by_content(self._bit, self._hwh)
-
     def _load(self, pynq: Any) -> None:
         try:
-            with self._files() as path:
+            with _private_copy(self._bit, self._hwh) as path:
                 overlay = pynq.Overlay(str(path), device=self.device)
         except (RuntimeError, OSError) as error:
             raise DeviceError(
@@ -150,15 +144,16 @@ class PynqPlatform:
 
 
 @contextlib.contextmanager
-def _named_by_content(bit: Path, hwh: Path) -> Iterator[Path]:
-    """Copy bitstream and .hwh under a name made of their contents.
+def _private_copy(bit: Contents, hwh: Contents) -> Iterator[Path]:
+    """Context with the path of a bitstream that has its .hwh beside it, written from what was hashed.
 
-    pynq does not send a file to a remote board that already has one of this name, and all our bitstreams have the same.
+    Its name is made of the bitstream's contents, because pynq does not send a file to a remote board that already has
+    one of this name, and all our bitstreams have the same.
     """
     with tempfile.TemporaryDirectory(prefix="ese4ml-") as folder:
-        path = Path(folder) / f"ese4ml_{digest(bit)[:16]}.bit"
-        shutil.copyfile(bit, path)
-        shutil.copyfile(hwh, path.with_suffix(".hwh"))
+        path = Path(folder) / f"ese4ml_{bit.sha256[:16]}.bit"
+        path.write_bytes(bit.data)
+        path.with_suffix(".hwh").write_bytes(hwh.data)
         yield path
 
 
@@ -168,8 +163,8 @@ class AdapterPlatform:
     driver = "adapter"
     exact_buffers = False
 
-    def __init__(self, folder: Folder, board: EmulatedBoard, timeout: float) -> None:
-        self._bit, self.board, self._timeout = folder.file(BIT), board, timeout
+    def __init__(self, bit: Contents, board: EmulatedBoard, timeout: float) -> None:
+        self._bit, self.board, self._timeout = bit, board, timeout
         self.dma: Any = None
         self.engine: Any = None
 
@@ -177,6 +172,7 @@ class AdapterPlatform:
         """Load the bitstream into the emulated board.
 
         Raises:
+            UntrustedError: if this user neither built the bitstream nor trusts it.
             FormatError: if the bitstream is not a shared library.
             DeviceError: if it cannot be loaded here, or the DMA does not start.
         """
@@ -200,7 +196,13 @@ _numbers = itertools.count()  # each adapter has another tag, so that they do no
 
 
 def choose_platform(
-    folder: Folder, *, device: Any = None, driver: Driver = "auto", faults: Faults | None = None, timeout: float = 5.0
+    folder: Folder,
+    *,
+    device: Any = None,
+    driver: Driver = "auto",
+    faults: Faults | None = None,
+    timeout: float = 5.0,
+    trust: bool = False,
 ) -> tuple[Platform, str]:
     """Choose the device that a folder runs on; returns it with its tag. Nothing is loaded yet.
 
@@ -210,20 +212,23 @@ def choose_platform(
         driver: "pynq", "adapter" (an emulated board without pynq), or "auto" for pynq if it is installed.
         faults: faults to inject into an emulated board.
         timeout: seconds that the device may take to start.
+        trust: whether an emulated bitstream may be loaded although this user did not build it.
 
     Raises:
+        UntrustedError: if an emulated bitstream is neither in this user's record of builds nor trusted.
         MismatchError: if design.bit is not of the kind that the manifest says, or not of the kind of the device; if the
             driver "adapter" is asked for with a real bitstream or with a device.
         MissingError: if pynq is needed and not installed.
         DeviceError: if pynq finds no device.
     """
     kind = folder.manifest.kind
-    library = is_library(folder.file(BIT))
+    bit, hwh = folder.file(BIT), folder.file(HWH)
+    library = is_library(bit)
     if library != (kind == "emulated"):
         contents = "a shared library" if library else "no shared library"
-        raise MismatchError(
-            f"{folder.path / BIT}: holds {contents}, the manifest says {kind!r}: build the design again"
-        )
+        raise MismatchError(f"{bit}: holds {contents}, the manifest says {kind!r}: build the design again")
+    if library and not trust:
+        require(bit)
     installed = importlib.util.find_spec("pynq") is not None
     if (driver == "pynq" or kind == "bitstream" or device is not None) and not installed:
         raise MissingError(
@@ -236,17 +241,21 @@ def choose_platform(
                 f"{folder.path}: driver 'adapter' runs only emulated designs and takes no device; the manifest says "
                 f"{kind!r}: use driver 'pynq'"
             )
-        board = EmulatedBoard(load_board(folder.manifest.board), faults)
-        return AdapterPlatform(folder, board, timeout), f"emulated-{os.getpid()}-adapter-{next(_numbers)}"
+        emulation = EmulatedBoard(load_board(folder.manifest.board), faults)
+        emulation.trust(bit)
+        return AdapterPlatform(bit, emulation, timeout), f"emulated-{os.getpid()}-adapter-{next(_numbers)}"
     if device is None:
         device = _emulated_device(folder, faults) if kind == "emulated" else _active_device()
-    emulated = isinstance(getattr(device, "board", None), EmulatedBoard)
+    board = getattr(device, "board", None)
+    emulated = isinstance(board, EmulatedBoard)
     if emulated != (kind == "emulated"):
         target = "an emulated device" if emulated else "a real device"
         raise MismatchError(
             f"{folder.path}: {kind!r} design for {target} ({device.tag}); use a folder that was built for this device"
         )
-    return PynqPlatform(folder, device, timeout), device.tag
+    if isinstance(board, EmulatedBoard):
+        board.trust(bit)
+    return PynqPlatform(bit, hwh, device, timeout), device.tag
 
 
 def _emulated_device(folder: Folder, faults: Faults | None) -> Any:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ese_host.bundle import GOLDEN, IMAGE, NAME, Folder, description, golden_file, read_image
 from ese_host.errors import MissingError
+from ese_host.files import Source
 from ese_host.image import Design, Image
 
 
@@ -50,18 +51,19 @@ def read_folder(folder: Path, other: Path | None = None) -> Encoded:
     if (folder / NAME).is_file():
         opened = Folder.open(folder)
         design, board = opened.manifest.design, opened.manifest.board
-        paths = opened.file(IMAGE), opened.file(GOLDEN)
+        image: Source = other or opened.file(IMAGE)
+        golden: Source = opened.file(GOLDEN)
     elif (folder / description.NAME).is_file():
         project = description.read(folder)
         design, board = project.design, project.board
-        paths = folder / IMAGE, folder / GOLDEN
+        image, golden = other or folder / IMAGE, folder / GOLDEN
     else:
         raise MissingError(
             f"{folder} holds neither {NAME} nor {description.NAME}; "
             "give a folder that `ese4ml build` or `ese4ml emit` made"
         )
-    weights = golden_file.load_network(paths[1]).weights
-    return Encoded(folder.resolve().name, read_image(other or paths[0], design), design, weights, board)
+    weights = golden_file.load_network(golden).weights
+    return Encoded(folder.resolve().name, read_image(image, design), design, weights, board)
 
 
 @contextlib.contextmanager

@@ -2,7 +2,7 @@
 
 from ese_host.files.atomic import check_target, whole_folder, write_by, write_file
 from ese_host.files.decoder import JsonForm, KeepsUnknown, Place, decode, encode
-from ese_host.files.hashing import digest, digest_of, digests, open_plain
+from ese_host.files.hashing import Contents, Source, digest, digest_of, digest_of_stream, digests, open_plain
 from ese_host.files.huffman import CHUNK, LIMIT, canonical, decode_stream
 from ese_host.files.jinja import templates
 from ese_host.files.saved_model import load_model
@@ -12,10 +12,12 @@ from ese_host.files.words import Field, Words, pack, packed_words, unpack
 __all__ = [
     "CHUNK",
     "LIMIT",
+    "Contents",
     "Field",
     "JsonForm",
     "KeepsUnknown",
     "Place",
+    "Source",
     "Words",
     "canonical",
     "chart_style",
@@ -24,6 +26,7 @@ __all__ = [
     "decode_stream",
     "digest",
     "digest_of",
+    "digest_of_stream",
     "digests",
     "encode",
     "load_model",

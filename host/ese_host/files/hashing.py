@@ -1,24 +1,65 @@
-"""Opening plain files, and SHA-256 of files and of bytes in lower-case hexadecimal."""
+"""Opening plain files, holding what was read from them, and SHA-256 in lower-case hexadecimal."""
 
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import stat
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Union
 
 from ese_host.errors import FormatError
 
 
-def open_plain(path: Path) -> BinaryIO:
-    """Open a file for reading. A FIFO is never waited for, and a device is never read.
+@dataclass(frozen=True, eq=False)
+class Contents:
+    """A file's bytes, which were read once, so that what is used is what was hashed.
+
+    Attributes:
+        path: the file that they were read from; messages name it.
+        data: the bytes.
+        sha256: their SHA-256.
+    """
+
+    path: Path
+    data: bytes = field(repr=False)
+    sha256: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sha256", digest_of(self.data))
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    @classmethod
+    def of(cls, path: Path) -> Contents:
+        """Read a file.
+
+        Raises:
+            OSError: if it cannot be read.
+            FormatError: if it is no plain file.
+        """
+        with open_plain(path) as stream:
+            return cls(path, stream.read())
+
+
+Source = Union[Path, Contents]
+"""What parsers read: a file, or the bytes that were read from one."""
+
+
+def open_plain(source: Source) -> BinaryIO:
+    """Open a file or a file's contents for reading. A FIFO is never waited for, and a device is never read.
 
     Raises:
         OSError: if the file cannot be opened.
         FormatError: if it is no plain file.
     """
+    if isinstance(source, Contents):
+        return io.BytesIO(source.data)
+    path = source
     # The descriptor is examined, not the path, which may lead to something else a moment later.
     stream = open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))  # noqa: SIM115
     if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
@@ -34,10 +75,19 @@ def digest(path: Path) -> str:
         OSError: if the file cannot be read.
         FormatError: if it is no plain file.
     """
-    sha = hashlib.sha256()
     with open_plain(path) as stream:
-        while chunk := stream.read(1 << 20):
-            sha.update(chunk)
+        return digest_of_stream(stream)
+
+
+def digest_of_stream(stream: BinaryIO) -> str:
+    """SHA-256 of what is left of an open file.
+
+    Raises:
+        OSError: if it cannot be read.
+    """
+    sha = hashlib.sha256()
+    while chunk := stream.read(1 << 20):
+        sha.update(chunk)
     return sha.hexdigest()
 
 

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import json
 import math
-from pathlib import Path
 from typing import Any
 
 from ese_host.errors import FormatError
-from ese_host.files.hashing import open_plain
+from ese_host.files.hashing import Source, open_plain
 
 DEPTH = 64
 """Default limit of the depth to which objects and lists may be nested."""
@@ -22,7 +21,7 @@ INTEGERS = range(-(1 << 63), 1 << 64)
 """Integers that are read: those of 64 bits, signed or unsigned."""
 
 
-def read(path: Path, limit: int, advice: str, *, depth: int = DEPTH, finite: bool = True) -> Any:
+def read(path: Source, limit: int, advice: str, *, depth: int = DEPTH, finite: bool = True) -> Any:
     """Read a JSON file.
 
     Args:

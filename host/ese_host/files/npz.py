@@ -7,14 +7,13 @@ import struct
 import zipfile
 import zlib
 from math import prod
-from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ese_host.errors import FormatError
-from ese_host.files.hashing import open_plain
+from ese_host.files.hashing import Source, open_plain
 
 MAX_ARRAYS = 4096
 MAX_HEADER = 4096
@@ -29,7 +28,7 @@ _HEADER = re.compile(
 """The header of an array of numbers or of text, as NumPy and other libraries write it."""
 
 
-def read(path: Path, limit: int) -> dict[str, npt.NDArray[Any]]:
+def read(path: Source, limit: int) -> dict[str, npt.NDArray[Any]]:
     """Read all arrays of a .npz file, by name.
 
     Args:

@@ -43,6 +43,7 @@ class Accelerator(Closeable):
         driver: Driver = "auto",
         faults: Faults | None = None,
         timeout: float = 5.0,
+        trust: bool = False,
     ) -> None:
         """Load a design folder's bitstream and image.
 
@@ -52,15 +53,20 @@ class Accelerator(Closeable):
             driver: "pynq", "adapter" (an emulated board without pynq), or "auto" for pynq if it is installed.
             faults: faults to inject into an emulated board.
             timeout: seconds to wait for the answer to one packet.
+            trust: whether an emulated bitstream, which is native code, may be loaded although this user did not build
+                it.
 
         Raises:
+            UntrustedError: if an emulated bitstream is neither in this user's record of builds nor trusted.
             EseError: if the folder is invalid, its files do not belong together, or the device fails.
         """
         self.timeout = timeout
         self._model = DesignModel.read(Folder.open(Path(folder)))
         self._loaded = self._model.parts[0]
         self._bitstream = self.folder
-        platform, tag = choose_platform(self.folder, device=device, driver=driver, faults=faults, timeout=timeout)
+        platform, tag = choose_platform(
+            self.folder, device=device, driver=driver, faults=faults, timeout=timeout, trust=trust
+        )
         self._turns = Turns()
         self._lock = DeviceLock(tag)
         self._platform: Platform | None = platform

@@ -19,6 +19,7 @@ from ese_host.bundle.folder import Folder
 from ese_host.bundle.image_file import read_image
 from ese_host.device.emulated.engine import EmulatedEngine
 from ese_host.errors import CapacityError, MismatchError, MissingError
+from ese_host.files.hashing import Contents
 from ese_host.ir import golden
 from support.plugin_models import bits, chain, classifier, convert, dense, inputs, lstm
 
@@ -73,7 +74,7 @@ def check_bench(graph: Any) -> None:
 
     sent, expected = packets(vectors.INPUT), packets(vectors.EXPECTED)
     assert len(sent) == len(expected) == 2
-    with EmulatedEngine(next(folder.parent.glob("*.so"))) as engine:
+    with EmulatedEngine(Contents.of(next(folder.parent.glob("*.so")))) as engine:
         for packet, answer in zip(sent, expected, strict=True):
             found = engine.packet(packet, len(answer))
             found[list(vectors.CYCLE_WORDS)] = 0
@@ -206,7 +207,7 @@ def test_emulated_bitstream_is_a_sound_design_folder(bitstream: Path) -> None:
     assert set(opened.manifest.files) == files
     assert {"g++", "python", "hls4ml", "ese4ml", "numpy"} <= set(opened.manifest.tools)
     assert (opened.manifest.board, opened.manifest.part) == ("pynq-z2", "xc7z020clg400-1")
-    with EmulatedEngine(bitstream / "design.bit"):
+    with EmulatedEngine(Contents.of(bitstream / "design.bit")):
         pass
 
 

@@ -47,7 +47,7 @@ def test_bitstream_reports_and_all_that_a_board_needs(emitted: Path, tools: Path
     }  # fmt: skip
     assert folder.manifest.tools["vivado"] == "v2022.2"
     assert folder.manifest.tools["vitis"] == "v2022.2.1"
-    assert folder.file("design.bit").read_bytes() == stand_ins.BIT
+    assert folder.file("design.bit").data == stand_ins.BIT
     shown = json.loads(done.stdout)
     assert shown["kind"] == "bitstream"
     assert shown["figures"]["implementation"]["timing"]["setup_ns"] == 1.234

@@ -50,12 +50,12 @@ def test_emit_then_build(saved: Path, tmp_path: Path) -> None:
     again = Folder.open(tmp_path / "packed")
     again.check()
     paths = [item.file(manifest.IMAGE) for item in (folder, again)]
-    assert [path.stat().st_size for path in paths] == [sizes["plain"], sizes["stored"]]
+    assert [len(path.data) for path in paths] == [sizes["plain"], sizes["stored"]]
     first, second = (read_image(path, folder.manifest.design) for path in paths)
     assert (first.words == second.words).all()
     folder.check()
     assert json.loads(built.stdout)["image_id"] == description["image_id"]
-    assert json.loads(folder.file("provenance.json").read_text()) == {"seeds": [7]}
+    assert json.loads(folder.file("provenance.json").data) == {"seeds": [7]}
 
 
 def test_emit_prints_the_summary(saved: Path, tmp_path: Path) -> None:

@@ -166,7 +166,7 @@ def test_damaged_programs(folder: Path, count: int) -> None:
     assert 0 < manifests < count / 8
     make_twins(folder)
     images = campaign(folder, "image-1.bin", (cut, double, flip, insert, word, header, header), count // 4, twins_run)
-    assert 0 < images < count / 16
+    assert images == 0  # images and golden model are tied by a digest
     make_twins(folder)
     campaign(folder, manifest.GOLDEN, (cut, double, flip, insert), count // 4, twins_run)
 
@@ -174,4 +174,4 @@ def test_damaged_programs(folder: Path, count: int) -> None:
 @pytest.mark.parametrize("count", COUNTS)
 def test_damaged_images(folder: Path, count: int) -> None:
     ran = campaign(folder, manifest.IMAGE, (cut, double, flip, insert, word, header, header), count)
-    assert 0 < ran < count / 8
+    assert ran == 0  # image and golden model are tied by a digest

@@ -139,7 +139,8 @@ def test_the_command_on_a_model_goes_through_the_emitter(folder: Path, monkeypat
         shutil.copytree(folder, project)
         manifest = json.loads((project / "manifest.json").read_text())
         (project / "manifest.json").unlink()
-        (project / "design.json").write_text(json.dumps({"design": manifest["design"], "board": "pynq-z2"}))
+        described = {"board": "pynq-z2", "design": manifest["design"], "model": manifest["model"]}
+        (project / "design.json").write_text(json.dumps(described))
 
     monkeypatch.setattr(type(main), "get_command", _with(type(main).get_command, emit))
     result = call("model", "net.keras", "--pes", "2", "--board", "pynq-z2", "--json")

@@ -11,10 +11,11 @@ import pytest
 
 from ese_host.device.emulated.engine import EmulatedEngine
 from ese_host.errors import DeviceError, FormatError
+from ese_host.files.hashing import Contents
 from ese_host.protocol.packets import TRAILER_WORDS, Operation, read_trailer, reset_packet
 
-WAYS: dict[str, Callable[[Path], Path | ctypes.CDLL]] = {
-    "file": lambda path: path,
+WAYS: dict[str, Callable[[Path], Contents | ctypes.CDLL]] = {
+    "file": Contents.of,
     "loaded": lambda path: ctypes.CDLL(str(path)),
 }
 
@@ -46,7 +47,7 @@ def test_what_is_no_engine_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "design.bit"
     path.write_bytes(bytes(100))
     with pytest.raises(FormatError, match=r"design\.bit: does not start with b'.*'; an emulated bitstream is a shared"):
-        EmulatedEngine(path)
+        EmulatedEngine(Contents.of(path))
     with pytest.raises(DeviceError, match="cannot be loaded on this machine"):
         EmulatedEngine(ctypes.CDLL(None))
 

@@ -12,6 +12,7 @@ from small_design import codes, image_words, make_twins, small_design, twins
 
 from ese_host.device.emulated.engine import EmulatedEngine
 from ese_host.errors import DeviceError, FormatError
+from ese_host.files.hashing import Contents
 from ese_host.ir.program import run
 from ese_host.runtime.accelerator import Accelerator
 from ese_host.runtime.direct import BATCH, DirectEngine
@@ -22,7 +23,7 @@ IMAGES = [image_words(small_design(), weights) for weights in (0, 1)]
 
 @pytest.fixture
 def compiled(library: Path) -> Iterator[EmulatedEngine]:
-    with EmulatedEngine(library) as engine:
+    with EmulatedEngine(Contents.of(library)) as engine:
         yield engine
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from ese_host.boards import Board, processor
 from ese_host.device.emulated.axi_dma import AxiDma
 from ese_host.device.emulated.engine import EmulatedEngine
@@ -11,7 +9,9 @@ from ese_host.device.emulated.faults import Faults
 from ese_host.device.emulated.interrupts import InterruptController
 from ese_host.device.emulated.memory import PhysicalMemory
 from ese_host.device.emulated.worker import Done, Worker
+from ese_host.device.trust import require
 from ese_host.errors import DeviceError
+from ese_host.files import Contents
 from ese_host.protocol import IDLE_BIT, REGISTERS, START, START_BIT, Words
 
 PAGES = 0xFFFFF000
@@ -19,7 +19,14 @@ PAGES = 0xFFFFF000
 
 
 class EmulatedBoard:
-    """Registers and memory of one board, accessed by bus address as a driver does."""
+    """Registers and memory of one board, accessed by bus address as a driver does.
+
+    Attributes:
+        processor: the board's processing system.
+        faults: faults to inject.
+        memory: the board's memory.
+        interrupts: the interrupt controller.
+    """
 
     def __init__(self, board: Board, faults: Faults | None = None) -> None:
         self.processor = processor.processor_of(board.name)
@@ -27,6 +34,7 @@ class EmulatedBoard:
         self.memory = PhysicalMemory()
         self._system = self.processor.clock_registers | self.processor.width_registers
         self._pages = {address & PAGES for address in self._system}
+        self._trusted: dict[str, Contents] = {}
         self._worker: Worker | None = None
         self._started = False
         self.interrupts = InterruptController(lambda: self._dma.interrupts())
@@ -39,14 +47,22 @@ class EmulatedBoard:
             self.interrupts.update,
         )
 
-    def configure(self, bitstream: Path) -> None:
+    def trust(self, bitstream: Contents) -> None:
+        """Let this bitstream be loaded, although this user may not have built it. Messages about it name its path."""
+        self._trusted[bitstream.sha256] = bitstream
+
+    def configure(self, bitstream: Contents) -> None:
         """Load an emulated bitstream in place of the one before.
 
         Raises:
+            UntrustedError: if this user neither built it nor trusts it.
             FormatError: if the file is not a shared library.
             DeviceError: if the library cannot be loaded on this machine.
         """
-        engine = EmulatedEngine(bitstream)
+        trusted = self._trusted.get(bitstream.sha256)
+        if trusted is None:
+            require(bitstream)
+        engine = EmulatedEngine(trusted or bitstream)
         self.close()
         self._worker = Worker(engine)
         self._started = False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import shutil
 import tempfile
 from pathlib import Path
 
@@ -11,33 +10,33 @@ import numpy as np
 
 from ese_host.device.closeable import Closeable
 from ese_host.errors import DeviceError, FormatError
+from ese_host.files import Contents
 from ese_host.protocol import Words
 
 ELF_MAGIC = b"\x7fELF"
 
 
-def is_library(path: Path) -> bool:
+def is_library(bitstream: Contents) -> bool:
     """Whether a design.bit is a shared library, instead of a bitstream for an FPGA."""
-    with path.open("rb") as stream:
-        return stream.read(len(ELF_MAGIC)) == ELF_MAGIC
+    return bitstream.data.startswith(ELF_MAGIC)
 
 
 class EmulatedEngine(Closeable):
     """One engine of an emulated bitstream. Use it as a context manager, or close it."""
 
-    def __init__(self, library: Path | ctypes.CDLL) -> None:
-        """Bind a library and open one engine.
+    def __init__(self, library: Contents | ctypes.CDLL) -> None:
+        """Bind a library and open one engine. Whoever calls this has decided to run the library's code.
 
         Args:
-            library: the library's file, or a loaded library. A file is loaded from a private copy, because the dynamic
-                loader never reads the same path twice, and a design may be rebuilt while the process lives.
+            library: the contents of a library, or a loaded library. Contents are loaded from a private copy, because
+                the dynamic loader never reads the same path twice, and a design may be rebuilt while the process lives.
 
         Raises:
-            FormatError: if the file is not a shared library.
+            FormatError: if the contents are no shared library.
             DeviceError: if the library cannot be loaded on this machine, or there is no memory for the engine.
         """
         name = library._name if isinstance(library, ctypes.CDLL) else library
-        if isinstance(library, Path) and not is_library(library):
+        if isinstance(library, Contents) and not is_library(library):
             raise FormatError(
                 f"{name}: does not start with {ELF_MAGIC!r}; an emulated bitstream is a shared library: build it again"
             )
@@ -109,11 +108,13 @@ class EmulatedEngine(Closeable):
         return self._engine
 
 
-def _load_copy(path: Path) -> ctypes.CDLL:
+def _load_copy(library: Contents) -> ctypes.CDLL:
     """Load a library from a temporary copy, which is deleted once it is loaded.
 
     Raises:
         OSError: if the library cannot be loaded.
     """
     with tempfile.TemporaryDirectory(prefix="ese4ml-") as folder:
-        return ctypes.CDLL(str(shutil.copyfile(path, Path(folder) / "design.so")))
+        copy = Path(folder) / "design.so"
+        copy.write_bytes(library.data)
+        return ctypes.CDLL(str(copy))

@@ -21,6 +21,7 @@ from pynqmetadata.views.runtime import RuntimeMetadataParser  # type: ignore
 from ese_host.boards import load_board
 from ese_host.device.emulated.board import EmulatedBoard
 from ese_host.device.emulated.faults import Faults
+from ese_host.files import Contents
 
 
 class InterruptLine:
@@ -169,5 +170,5 @@ class EmulatedDevice(Device):  # type: ignore[misc]
 
     def download(self, bitstream: Any, parser: Any = None) -> None:
         """Load a bitstream into the board, as the FPGA manager of Linux does."""
-        self.board.configure(Path(bitstream.bitfile_name))
+        self.board.configure(Contents.of(Path(bitstream.bitfile_name)))
         self.post_download(bitstream, parser, self.name)
