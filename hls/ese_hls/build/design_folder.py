@@ -95,14 +95,14 @@ def with_engine(opened: Folder, library: Path, tools: dict[str, str]) -> Manifes
 
 
 def pack_folder(folder: Path, out: Path) -> dict[str, int]:
-    """Copy a design folder with its image in the stored form. If anything fails, no new folder is left behind.
+    """Copy a design folder with its images in the stored form. If anything fails, no new folder is left behind.
 
     Args:
         folder: a design folder.
         out: the new design folder; an earlier one there is replaced.
 
     Returns:
-        The size of the image in bytes, "plain" and "stored".
+        The size of all images together in bytes, "plain" and "stored".
 
     Raises:
         FormatError: if a file of the folder is not sound.
@@ -112,11 +112,12 @@ def pack_folder(folder: Path, out: Path) -> dict[str, int]:
     opened = Folder.open(folder)
     opened.check()
     design = opened.manifest.design
-    plain = read_image(opened.file(manifest.IMAGE), design)
-    stored = compress(plain.words, design, str(folder / manifest.IMAGE)).astype("<u4").tobytes()
+    names = [manifest.image_name(number) for number in range(len(opened.manifest.image_ids))]
+    plain = {name: read_image(opened.file(name), design).words for name in names}
+    stored = {name: compress(plain[name], design, str(folder / name)).astype("<u4").tobytes() for name in names}
     contents: dict[str, Path | bytes] = {name: opened.file(name).data for name in opened.manifest.files}
-    _write(out, contents | {manifest.IMAGE: stored}, lambda files: replace(opened.manifest, files=files))
-    return {"plain": 4 * len(plain.words), "stored": len(stored)}
+    _write(out, contents | stored, lambda files: replace(opened.manifest, files=files))
+    return {"plain": 4 * sum(map(len, plain.values())), "stored": sum(map(len, stored.values()))}
 
 
 def _write(out: Path, contents: Mapping[str, Path | bytes], describe: Callable[[dict[str, str]], Manifest]) -> Manifest:

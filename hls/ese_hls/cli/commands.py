@@ -159,14 +159,14 @@ def build(project: Path, out: Path | None, tool: str, steps: tuple[str, ...], ti
 @click.option("--out", required=True, type=FOLDER, help="Design folder to make; an earlier one there is replaced.")
 @AS_JSON
 def pack(folder: Path, out: Path, as_json: bool) -> None:
-    """Copy the design folder FOLDER with its image Huffman-coded; the host decodes the image when it loads it."""
+    """Copy the design folder FOLDER with its images Huffman-coded; the host decodes an image when it loads it."""
     from ese_hls.build import pack_folder
 
     sizes = pack_folder(folder, out)
     if as_json:
         _print({"out": str(out), "image_bytes": sizes})
     else:
-        say(f"image of {sizes['plain']:,} bytes stored in {sizes['stored']:,}: {out}")
+        say(f"images of {sizes['plain']:,} bytes stored in {sizes['stored']:,}: {out}")
 
 
 @click.command()
