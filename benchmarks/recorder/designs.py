@@ -259,6 +259,6 @@ def packets(record: Recording, name: str, library: Path, project: Path) -> None:
     for packet, result in json.loads(done.stdout).items():
         words = " ".join(f"{word:08x}" for word in result["answer"])
         if len(result["answer"]) > SHORT:
-            words = f"sha256 {hashlib.sha256(words.encode()).hexdigest()}, trailer {words[-71:]}"
+            words = f"sha256 {hashlib.sha256(words.encode()).hexdigest()}, trailer {words[-80:]}"
         registers = " ".join(f"{word:08x}" for word in result["registers"])
         record.add(f"{name}: packet: {packet}", "packet", words=result["words"], answer=words, registers=registers)

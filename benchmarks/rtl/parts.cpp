@@ -119,7 +119,7 @@ extern "C" unsigned long long column(unsigned busy, unsigned word, unsigned slot
            bits(entry, 1, 21);
 }
 
-// Recurrence of the loader: the CRC of a word.
+// Recurrence of images and answers: the CRC of a word.
 extern "C" unsigned crc(unsigned sum, unsigned word) {
 #pragma HLS pipeline
     return crc32(sum, word);

@@ -61,6 +61,8 @@ uint32_t ese_register(void *engine, uint32_t offset) {
         return uint32_t(e->cycles >> 32);
     case 0x50:
         return e->error;
+    case 0x60:
+        return 2;
     default:
         return 0;
     }
@@ -126,9 +128,13 @@ size_t ese_packet(void *engine, const uint32_t *in, size_t in_words, uint32_t *o
         e->error = 1;
     }
     uint32_t known = operation >= 0x45530001 && operation <= 0x45530003 ? operation & 3 : 0;
-    const uint32_t trailer[8] = {
+    const uint32_t trailer[] = {
         0x45534544, known, e->error, e->image, sequences, steps, uint32_t(e->cycles), uint32_t(e->cycles >> 32)};
     answer.insert(answer.end(), trailer, trailer + 8);
+    uint32_t crc = ~0u;
+    for (uint32_t word : answer)
+        crc = crc32(crc, word);
+    answer.push_back(~crc);
     for (size_t i = 0; i < answer.size() && i < out_words; ++i)
         out[i] = answer[i];
     return answer.size();

@@ -111,6 +111,7 @@ def _constants() -> list[Constants]:
         Constants(
             "Constants of packets (ese_host.protocol).",
             {
+                "protocol_version": f"{packets.PROTOCOL_VERSION}",
                 "operation_base": f"{packets.OPERATION_BASE:#010x}",
                 "trailer_magic": f"{packets.TRAILER_MAGIC:#010x}",
                 "trailer_words": packets.TRAILER_WORDS,

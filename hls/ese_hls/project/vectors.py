@@ -16,8 +16,9 @@ INPUT, EXPECTED = "input.txt", "expected.txt"
 """Files of the packets and of the answers."""
 SEED = 2017
 SEQUENCES, STEPS = 4, 6
-CYCLE_WORDS = (-2, -1)
-"""Indices of the words of an answer that count cycles. They are not compared: the golden model does not know them."""
+UNKNOWN_WORDS = (-3, -2, -1)
+"""Indices of the words of an answer that are not compared, because the golden model does not know them: two count
+cycles, and the last is the CRC of all words before it."""
 
 
 def example_codes(network: Network) -> Codes:
@@ -38,7 +39,7 @@ def vectors(network: Network, image: Words, codes: Codes | None = None) -> tuple
         codes: (sequences, steps, inputs) input codes; None for `example_codes`.
 
     Returns:
-        The two packets, and the two answers; the words of the answers that count cycles are zero.
+        The two packets, and the two answers; the words of the answers that the golden model does not know are zero.
     """
     codes = example_codes(network) if codes is None else codes
     image_id = int(image[-1])
@@ -68,7 +69,8 @@ def _body(network: Network, outputs: Codes, frac: int) -> Words:
 
 
 def _trailer(operation: Operation, image_id: int, sequences: int, steps: int) -> Words:
-    return np.array([packets.TRAILER_MAGIC, operation, 0, image_id, sequences, steps, 0, 0], dtype=np.uint32)
+    known = [packets.TRAILER_MAGIC, operation, 0, image_id, sequences, steps]
+    return np.array(known + [0] * len(UNKNOWN_WORDS), dtype=np.uint32)
 
 
 def write(folder: Path, networks: Sequence[Network], images: Sequence[Words]) -> None:

@@ -3,12 +3,15 @@
 from ese_host.protocol.answer_shape import AnswerShape, Trace
 from ese_host.protocol.packets import (
     MAX_SEQUENCES,
+    PROTOCOL_VERSION,
     RUN_HEADER_WORDS,
     TRAILER_WORDS,
     ErrorCode,
     Operation,
     Trailer,
     Words,
+    check_version,
+    crc32,
     load_packet,
     read_trailer,
     reset_packet,
@@ -21,6 +24,7 @@ from ese_host.protocol.results import RunResult, joined, stacked
 __all__ = [
     "IDLE_BIT",
     "MAX_SEQUENCES",
+    "PROTOCOL_VERSION",
     "REGISTERS",
     "RUN_HEADER_WORDS",
     "START",
@@ -35,6 +39,8 @@ __all__ = [
     "Trace",
     "Trailer",
     "Words",
+    "check_version",
+    "crc32",
     "joined",
     "load_packet",
     "read_trailer",

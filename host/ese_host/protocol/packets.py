@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
@@ -12,6 +13,9 @@ from ese_host.errors import DeviceError, EseError, FormatError, MismatchError
 from ese_host.files import Words as Words  # offered here too, because packets are made of the same words as images
 from ese_host.ir import Codes, Fixed, check_codes
 
+PROTOCOL_VERSION = 2
+"""Version of packets, answers and registers, which the engine tells in a register. Engines before version 2 have no
+such register, and answers without a CRC."""
 OPERATION_BASE = 0x45530000
 """The first word of a packet is this number or-ed with its operation."""
 LOAD_HEADER = ("operation", "words")
@@ -20,8 +24,8 @@ RUN_HEADER = ("operation", "flags", "image_id", "sequences")
 """Names of the words that RUN has before the first sequence."""
 RUN_HEADER_WORDS = len(RUN_HEADER)
 TRAILER_MAGIC = 0x45534544
-TRAILER = ("magic", "operation", "error", "image_id", "sequences", "steps", "cycles_low", "cycles_high")
-"""Names of the words that end every answer."""
+TRAILER = ("magic", "operation", "error", "image_id", "sequences", "steps", "cycles_low", "cycles_high", "crc")
+"""Names of the words that end every answer; the last is the CRC-32 of all words before it, the outputs included."""
 TRAILER_WORDS = len(TRAILER)
 MAX_STEPS = 65535
 """Most steps of one sequence."""
@@ -87,7 +91,7 @@ _REFUSALS: dict[ErrorCode, tuple[type[EseError], str]] = {
 
 @dataclass(frozen=True)
 class Trailer:
-    """The eight words that end every answer.
+    """Content of the words that end every answer, whose CRC is right.
 
     Attributes:
         operation: operation of the packet that is answered.
@@ -206,18 +210,48 @@ def pack_frames(frames: Codes, source: Fixed) -> Words:
     return halves.view("<u4").astype(np.uint32, copy=False)
 
 
-def read_trailer(answer: Words) -> Trailer:
-    """Read the trailer at the end of an answer.
+def crc32(words: Words) -> int:
+    """The CRC-32 (IEEE 802.3) of words, each with its lowest byte first, as images and answers carry it."""
+    return zlib.crc32(np.ascontiguousarray(words, dtype="<u4").data)
+
+
+def check_version(name: str, found: int) -> None:
+    """Check that an engine speaks this host's protocol.
+
+    Args:
+        name: the engine, for the message.
+        found: what its register of the version reads.
 
     Raises:
-        DeviceError: if the answer is too short, or does not end in a valid trailer.
+        MismatchError: if the engine speaks another version.
+    """
+    if found == PROTOCOL_VERSION:
+        return
+    old = "tells no protocol version, so it is from before version 2"
+    speaks = f"speaks protocol version {found}" if found else old
+    raise MismatchError(
+        f"{name} {speaks}; this host speaks {PROTOCOL_VERSION}: build the bitstream again with this version of ese4ml"
+    )
+
+
+def read_trailer(answer: Words) -> Trailer:
+    """Read the trailer at the end of an answer, once the answer's CRC has shown that none of its words is damaged.
+
+    Raises:
+        DeviceError: if the answer is too short, was damaged in flight, or does not end in a valid trailer.
     """
     if len(answer) < TRAILER_WORDS:
         raise DeviceError(
             f"the answer has {len(answer)} words; at least the {TRAILER_WORDS} of a trailer are expected: "
             "reset the device"
         )
-    magic, operation, error, image_id, sequences, steps, low, high = answer[-TRAILER_WORDS:].tolist()
+    expected = crc32(answer[:-1])
+    magic, operation, error, image_id, sequences, steps, low, high, crc = answer[-TRAILER_WORDS:].tolist()
+    if crc != expected:
+        raise DeviceError(
+            f"the answer's CRC is {crc:#010x}, and {expected:#010x} is that of its {len(answer)} words: "
+            "the answer was damaged in flight: run it again"
+        )
     if magic != TRAILER_MAGIC:
         raise DeviceError(
             f"the last {TRAILER_WORDS} words of the answer start with {magic:#010x}; a trailer starts with "

@@ -29,6 +29,7 @@ REGISTERS = {
     "cycles_low": Register(0x30, "read-only", "cycles of the last packet, low word"),
     "cycles_high": Register(0x40, "read-only", "cycles of the last packet, high word"),
     "error": Register(0x50, "read-only", "error code of the last packet"),
+    "version": Register(0x60, "read-only", "version of the protocol"),
 }
 """The engine's registers, by the names of the top function's ports."""
 START_BIT, IDLE_BIT = 0x01, 0x04

@@ -5,7 +5,17 @@ from __future__ import annotations
 from ese_host.device import Deadline, Platform, poll
 from ese_host.errors import MismatchError
 from ese_host.image import Image, check_ids
-from ese_host.protocol import REGISTERS, START, TRAILER_WORDS, Operation, Words, load_packet, reset_packet
+from ese_host.protocol import (
+    PROTOCOL_VERSION,
+    REGISTERS,
+    START,
+    TRAILER_WORDS,
+    Operation,
+    Words,
+    check_version,
+    load_packet,
+    reset_packet,
+)
 from ese_host.runtime.transfers import Transfers
 
 
@@ -26,15 +36,17 @@ class Control:
             timeout: seconds to wait for the engine's registers.
 
         Raises:
-            MismatchError: if the engine reports another design.
+            MismatchError: if the engine reports another design, or speaks another version of the protocol.
             DeviceError: if the bitstream cannot be loaded, or the DMA does not start.
         """
         self._transfers.forget()
         self._transfers.healthy = False
         self._platform.configure()
         self._platform.engine.write(REGISTERS["CTRL"][0], START)
-        poll(lambda: self.register("design_id") == design_id, Deadline(timeout))
+        expected = design_id, PROTOCOL_VERSION
+        poll(lambda: (self.register("design_id"), self.register("version")) == expected, Deadline(timeout))
         check_ids("the engine on the device", self.register("design_id"), design_id)
+        check_version("the engine on the device", self.register("version"))
         self._transfers.healthy = True
 
     def load(self, image: Image) -> None:

@@ -9,7 +9,18 @@ from contextlib import AbstractContextManager
 from ese_host.device.emulated import EmulatedEngine
 from ese_host.errors import DeviceError
 from ese_host.ir.program import Program
-from ese_host.protocol import TRAILER_WORDS, AnswerShape, Operation, RunResult, Words, joined, load_packet, read_trailer
+from ese_host.protocol import (
+    REGISTERS,
+    TRAILER_WORDS,
+    AnswerShape,
+    Operation,
+    RunResult,
+    Words,
+    check_version,
+    joined,
+    load_packet,
+    read_trailer,
+)
 from ese_host.runtime.batches import Sequences, StepCounts, batches
 from ese_host.runtime.turns import Turns
 
@@ -27,7 +38,11 @@ class DirectEngine:
             engine: the engine, whatever image it holds; nobody else may send it packets meanwhile.
             program: the program that the images were made from.
             images: 32-bit words of each chain's image, in the order of the chains.
+
+        Raises:
+            MismatchError: if the engine speaks another version of the protocol.
         """
+        check_version("the compiled engine", engine.register(REGISTERS["version"].offset))
         self._engine, self._program = engine, program
         self._parts = {
             chain.name: (words, AnswerShape.of(chain.network))

@@ -133,5 +133,5 @@ def test_state_is_kept_on_request_and_forgotten_otherwise() -> None:
         head, tail = run(whole[:, :2], keep=False), run(whole[:, 2:], keep=True)
         assert head + tail == expected
         assert run(whole[:, 2:], keep=False) != tail
-        packets.read_trailer(emulator.packet(packets.reset_packet(), 8)).require(Operation.RESET)
+        packets.read_trailer(emulator.packet(packets.reset_packet(), packets.TRAILER_WORDS)).require(Operation.RESET)
         assert run(whole, keep=True) == expected

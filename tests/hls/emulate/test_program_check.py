@@ -72,7 +72,7 @@ def test_one_wrong_bit_is_found_in_its_chain_and_behind_it(folder: Path, monkeyp
         return words
 
     def faulty(*args: Any, **options: Any) -> Any:
-        packets = [None, None, None, PacketFault(answer=wrong)]
+        packets = [None, None, None, PacketFault(computed=wrong)]
         return choose_platform(*args, **{**options, "faults": Faults(packets=packets)})
 
     monkeypatch.setattr("ese_host.runtime.accelerator.choose_platform", faulty)

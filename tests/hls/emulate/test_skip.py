@@ -91,7 +91,7 @@ def test_state_sums_and_last_broadcasts_are_kept_on_request() -> None:
             tail, _ = run(emulator, net, made, whole[:, split:], keep=True)
             assert head + tail == expected
         assert run(emulator, net, made, whole[:, 3:])[0] != tail
-        emulator.packet(packets.reset_packet(), 8)
+        emulator.packet(packets.reset_packet(), packets.TRAILER_WORDS)
         assert run(emulator, net, made, whole, keep=True)[0] == expected
 
 

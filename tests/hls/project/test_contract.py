@@ -45,6 +45,7 @@ def changed_places() -> dict[str, places.Field]:
         (design, "WRITEBACK", 25),
         (design, "FORMAT_VERSION", 2),
         (packets, "MAX_STEPS", 1000),
+        (packets, "PROTOCOL_VERSION", 3),
         (packets, "TRAILER", packets.TRAILER[::-1]),
         (weight_kinds, "WEIGHT_KINDS", {**WEIGHT_KINDS, "int4": replace(WEIGHT_KINDS["int4"], code_bits=5)}),
         (phases, "FLAGS", FLAGS[::-1]),

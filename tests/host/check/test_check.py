@@ -77,11 +77,11 @@ def wrong_once(words: Words) -> Words:
 
 
 def test_one_wrong_bit_is_found_and_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One bit of one output of sequence 3 flips on its way back; the first packet is the image."""
+    """The engine computes one bit of one output of sequence 3 otherwise; the first packet is the image."""
     choose = platform.choose_platform
 
     def faulty(*args: Any, **options: Any) -> Any:
-        return choose(*args, **{**options, "faults": Faults(packets=[None, PacketFault(answer=wrong_once)])})
+        return choose(*args, **{**options, "faults": Faults(packets=[None, PacketFault(computed=wrong_once)])})
 
     monkeypatch.setattr("ese_host.runtime.accelerator.choose_platform", faulty)
     found = check(folder, driver="adapter")

@@ -29,8 +29,8 @@ def test_a_packet_is_answered(library: Path, way: str) -> None:
         room = np.full(3, 7, dtype=np.uint32)
         assert engine.packet_into(reset_packet(), room) == TRAILER_WORDS
         np.testing.assert_array_equal(room, answer[:3])
-        with pytest.raises(DeviceError, match=r"^the answer has 8 words; 7 were expected: compile the project again$"):
-            engine.packet(reset_packet(), 7)
+        with pytest.raises(DeviceError, match=r"^the answer has 9 words; 8 were expected: compile the project again$"):
+            engine.packet(reset_packet(), 8)
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -38,7 +38,7 @@ def test_a_closed_engine_says_so(library: Path, way: str) -> None:
     engine = EmulatedEngine(WAYS[way](library))
     engine.close()
     engine.close()
-    for use in (lambda: engine.register(0), lambda: engine.packet(reset_packet(), 8)):
+    for use in (lambda: engine.register(0), lambda: engine.packet(reset_packet(), 9)):
         with pytest.raises(DeviceError, match=r"^the emulated engine is closed: open another one$"):
             use()
 

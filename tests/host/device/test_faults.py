@@ -17,6 +17,7 @@ from small_design import DRIVERS, codes, expected, needs_pynq
 from ese_host.device.emulated.faults import Faults, PacketFault
 from ese_host.errors import DeviceError, EseError, MismatchError
 from ese_host.files.words import Words
+from ese_host.image.design import SUM_FRAC
 from ese_host.protocol.registers import DmaBit
 from ese_host.runtime import transfers
 from ese_host.runtime.accelerator import Accelerator
@@ -36,26 +37,33 @@ def flip(word: int, bits: int = 1) -> Any:
 
 
 def unknown_error(words: Words) -> Words:
-    words[-6] = 99
+    words[-7] = 99
     return words
+
+
+DAMAGED = "the answer was damaged in flight: run it again"
 
 
 PACKET_FAULTS = {
     "swallowed": (PacketFault(swallow=True), "the answer did not end within 0.2 s"),
     "hanging engine": (PacketFault(hang=60), "the answer did not end within 0.2 s"),
     "no TLAST": (PacketFault(lose_last=True), "the answer did not end within 0.2 s"),
-    "short answer": (PacketFault(answer=lambda words: words[:-3]), "a trailer starts with 0x45534544"),
+    "short answer": (PacketFault(answer=lambda words: words[:-3]), DAMAGED),
     "empty answer": (PacketFault(answer=lambda words: words[:4]), "answer has 4 words"),
-    "outputs missing": (PacketFault(answer=lambda words: words[6:]), "are expected for these"),
+    "outputs missing": (PacketFault(computed=lambda words: words[6:]), "are expected for these"),
     "long answer": (PacketFault(answer=lambda words: np.append(words, words)), "the DMA failed to transfer the answer"),
     "short packet": (PacketFault(packet=lambda words: words[:-2]), "RUN answered with error 9 (SHORT_PACKET)"),
     "long packet": (PacketFault(packet=lambda words: np.append(words, 0)), "RUN answered with error 10 (LONG_PACKET)"),
     "garbled operation": (PacketFault(packet=flip(0)), "the answer is to"),
     "garbled image id": (PacketFault(packet=flip(2)), "RUN answered with error 7 (WRONG_IMAGE)"),
-    "garbled trailer": (PacketFault(answer=flip(-8)), "words of the answer start with 0x45534545"),
-    "other image": (PacketFault(answer=flip(-5)), "the engine's answer names image"),
-    "steps missing": (PacketFault(answer=flip(-3)), "the engine ran 2 sequences and 7 steps; 2 and 6 were sent"),
-    "unknown error": (PacketFault(answer=unknown_error), "error 99"),
+    "garbled trailer": (PacketFault(computed=flip(-9)), "words of the answer start with 0x45534545"),
+    "other image": (PacketFault(computed=flip(-6)), "the engine's answer names image"),
+    "steps missing": (PacketFault(computed=flip(-4)), "the engine ran 2 sequences and 7 steps; 2 and 6 were sent"),
+    "unknown error": (PacketFault(computed=unknown_error), "error 99"),
+    "damaged output": (PacketFault(answer=flip(0, 1 << 17)), DAMAGED),
+    "damaged error code": (PacketFault(answer=flip(-7)), DAMAGED),
+    "damaged CRC": (PacketFault(answer=flip(-1)), DAMAGED),
+    "words swapped": (PacketFault(answer=lambda words: np.append(words[:2][::-1], words[2:])), DAMAGED),
 }
 
 
@@ -120,6 +128,44 @@ def test_no_memory(folder: Path, driver: Any) -> None:
 def test_wrong_design_on_the_device(folder: Path, driver: Any) -> None:
     with pytest.raises(MismatchError, match="the engine on the device is for design 0x0000002a; expected"):
         Accelerator(folder, driver=driver, faults=Faults(registers={0x10: 42}), timeout=TIMEOUT)
+
+
+@pytest.mark.parametrize(
+    ("version", "speaks"),
+    [(0, "tells no protocol version, so it is from before version 2"), (1, "speaks .* 1")],
+)
+def test_another_protocol_on_the_device(folder: Path, driver: Any, version: int, speaks: str) -> None:
+    message = f"the engine on the device {speaks}; this host speaks 2: build the bitstream again with this version"
+    with pytest.raises(MismatchError, match=message):
+        Accelerator(folder, driver=driver, faults=Faults(registers={0x60: version}), timeout=TIMEOUT)
+
+
+@pytest.mark.parametrize("trace", [False, True], ids=["outputs", "trace"])
+def test_a_flipped_bit_of_any_word_of_an_answer_is_an_error(folder: Path, driver: Any, trace: bool) -> None:
+    inputs, faults = codes(2, 2), Faults()
+    with Accelerator(folder, driver=driver, faults=faults) as engine:
+        words = engine.shape.words([2, 2], trace)
+        for word in range(words):
+            fault = PacketFault(answer=flip(word, 1 << word % 32))
+            faults.packets = [None, fault] if word else [fault]  # after a failure LOAD is sent first
+            with pytest.raises(DeviceError, match=DAMAGED):
+                engine.run(inputs, trace=trace)
+            assert not faults.packets
+        np.testing.assert_array_equal(engine.run(inputs, trace=trace).outputs, expected(inputs, SUM_FRAC))
+
+
+def test_a_damaged_answer_to_load_or_reset_is_an_error(folder: Path, driver: Any) -> None:
+    fault = PacketFault(answer=flip(-2, 1 << 31))
+    with pytest.raises(DeviceError, match=DAMAGED):
+        Accelerator(folder, driver=driver, faults=Faults(packets=[fault]))
+    faults = Faults()
+    with Accelerator(folder, driver=driver, faults=faults) as engine:
+        faults.packets = [fault]
+        with pytest.raises(DeviceError, match=DAMAGED):
+            engine.reset()
+        with pytest.raises(MismatchError, match="that state is lost, because the device failed"):
+            engine.run(codes(1, 2), keep=True)
+        survives(engine)
 
 
 def test_wrong_image_register(folder: Path, driver: Any) -> None:

@@ -11,6 +11,7 @@ from ese_host.errors import DeviceError
 from ese_host.files.words import Words
 from ese_host.ir.fixed import Fixed
 from ese_host.protocol.answer_shape import AnswerShape, TraceStage
+from ese_host.protocol.packets import TRAILER_WORDS
 
 Values = dict[tuple[int, int, str, int], tuple[int, int, int]]
 
@@ -44,7 +45,7 @@ def answer(shape: AnswerShape, lengths: list[int], rng: np.random.Generator, tra
                         words += [*halves(exact), stored & 0xFFFFFFFF, cell & 0xFFFFFFFF]
                     elif stage is shape.stages[-1]:
                         words += halves(exact)
-    return np.array(words + [0] * 8, dtype=np.uint32), values
+    return np.array(words + [0] * TRAILER_WORDS, dtype=np.uint32), values
 
 
 @given(st.booleans(), st.booleans(), st.lists(st.integers(1, 5), min_size=1, max_size=4), st.integers(0, 1 << 30))
@@ -67,7 +68,7 @@ def test_reads_what_was_laid_out(every_step: bool, trace: bool, lengths: list[in
 
 def test_outputs_of_a_trace_are_in_the_output_format() -> None:
     shape = shape_of(False, Fixed(8, 2))
-    words = np.zeros(3 * 4 + 2 * 4 + 8, dtype=np.uint32)
+    words = np.zeros(3 * 4 + 2 * 4 + TRAILER_WORDS, dtype=np.uint32)
     words[12:14] = halves(5 << 29)
     outputs, _ = shape.read(words, [1], True)
     assert outputs.tolist() == [[[2, 0]]]

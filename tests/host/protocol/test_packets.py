@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -85,8 +87,10 @@ def test_bad_sequences_are_refused(sequences: list[Codes], message: str) -> None
     assert message in str(error.value)
 
 
-def trailer(*words: int) -> Words:
-    return np.array([packets.TRAILER_MAGIC, *words], dtype=np.uint32)
+def sealed(words: list[int]) -> Words:
+    """An answer of these words and their CRC."""
+    data = np.array(words, dtype="<u4").tobytes()
+    return np.array([*words, zlib.crc32(data)], dtype=np.uint32)
 
 
 @given(
@@ -96,8 +100,8 @@ def trailer(*words: int) -> Words:
     st.integers(0, (1 << 64) - 1),
 )
 def test_trailer(operation: Operation, error: ErrorCode, image: int, sequences: int, steps: int, cycles: int) -> None:
-    words = trailer(operation, error, image, sequences, steps, cycles & 0xFFFFFFFF, cycles >> 32)
-    found = packets.read_trailer(np.concatenate([np.zeros(3, np.uint32), words]))
+    words = [packets.TRAILER_MAGIC, operation, error, image, sequences, steps, cycles & 0xFFFFFFFF, cycles >> 32]
+    found = packets.read_trailer(sealed([1, 2, 3, *words]))
     assert found == Trailer(operation, error, image, sequences, steps, cycles)
 
 
@@ -105,10 +109,38 @@ def test_trailer(operation: Operation, error: ErrorCode, image: int, sequences: 
 def test_no_answer_is_read_as_something_else(words: list[int]) -> None:
     """Any words are read as a trailer with known fields, or refused."""
     try:
-        found = packets.read_trailer(np.array(words, dtype=np.uint32))
+        found = packets.read_trailer(sealed(words))
     except EseError:
         return
     assert words[-8] == packets.TRAILER_MAGIC and words[-7] == found.operation and words[-6] == found.error
+
+
+@pytest.mark.parametrize("error", [ErrorCode.OK, ErrorCode.BAD_LENGTH])
+def test_a_flipped_bit_is_noticed_before_anything_else(error: ErrorCode) -> None:
+    answer = sealed([7, 0x80000000, packets.TRAILER_MAGIC, 2, error, 0xCAFEF00D, 1, 2, 300, 0])
+    for word in range(len(answer)):
+        for bit in range(32):
+            damaged = answer.copy()
+            damaged[word] ^= np.uint32(1 << bit)
+            with pytest.raises(DeviceError, match=r"the answer was damaged in flight: run it again$"):
+                packets.read_trailer(damaged)
+
+
+@pytest.mark.parametrize(
+    ("version", "speaks"),
+    [
+        (0, "tells no protocol version, so it is from before version 2"),
+        (1, "speaks protocol version 1"),
+        (3, "speaks protocol version 3"),
+    ],
+)
+def test_an_engine_of_another_protocol_is_refused(version: int, speaks: str) -> None:
+    with pytest.raises(MismatchError) as error:
+        packets.check_version("the engine", version)
+    assert str(error.value) == (
+        f"the engine {speaks}; this host speaks 2: build the bitstream again with this version of ese4ml"
+    )
+    packets.check_version("the engine", packets.PROTOCOL_VERSION)
 
 
 @pytest.mark.parametrize("code", [code for code in ErrorCode if code])

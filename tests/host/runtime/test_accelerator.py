@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -259,13 +260,14 @@ def test_pynq_itself_drives_the_emulated_device(folder: Path) -> None:
     overlay.ese_0.write(0, 0x81)
     assert int(overlay.ese_0.register_map.design_id) == small_design().design_id
     send = pynq.allocate(1, "u4", target=device)
-    receive = pynq.allocate(8, "u4", target=device)
+    receive = pynq.allocate(9, "u4", target=device)
     send[0] = 0x45530003
     overlay.axi_dma_0.recvchannel.transfer(receive)
     overlay.axi_dma_0.sendchannel.transfer(send)
     overlay.axi_dma_0.recvchannel.wait()
-    assert overlay.axi_dma_0.recvchannel.transferred == 32
-    assert receive.tolist() == [0x45534544, 3, 0, 0, 0, 0, 0, 0]
+    assert overlay.axi_dma_0.recvchannel.transferred == 36
+    trailer = [0x45534544, 3, 0, 0, 0, 0, 0, 0]
+    assert receive.tolist() == [*trailer, zlib.crc32(np.array(trailer, "<u4").tobytes())]
 
 
 def test_a_library_that_was_built_again_is_loaded_again(folder: Path) -> None:

@@ -14,6 +14,7 @@ from ese_host.device.emulated.engine import EmulatedEngine
 from ese_host.errors import DeviceError, FormatError
 from ese_host.files.hashing import Contents
 from ese_host.ir.program import run
+from ese_host.protocol import TRAILER_WORDS, crc32
 from ese_host.runtime.accelerator import Accelerator
 from ese_host.runtime.direct import BATCH, DirectEngine
 from ese_host.runtime.runner import run_program
@@ -54,8 +55,9 @@ def test_bits_that_no_term_has_are_refused_or_left_to_the_comparison(
 
     def wrong(words: Any, answer_words: int) -> Any:
         answer = packet(words, answer_words)
-        if answer_words > 8:
+        if answer_words > TRAILER_WORDS:
             answer[0] ^= 1
+            answer[-1] = crc32(answer[:-1])
         return answer
 
     inputs = codes(3, 2)

@@ -21,6 +21,7 @@ void *ese_open(void) {
         return nullptr;
     emulated->engine.reset();
     emulated->registers.design_id = ese::Config::design_id;
+    emulated->registers.version = ese::protocol_version;
     return emulated;
 }
 
@@ -41,6 +42,8 @@ uint32_t ese_register(void *engine, uint32_t offset) {
         return r.cycles_high;
     case ese::Register::error:
         return r.error;
+    case ese::Register::version:
+        return r.version;
     default:
         return 0;
     }

@@ -48,6 +48,7 @@ enum class Register : unsigned {
     cycles_low = 0x30,
     cycles_high = 0x40,
     error = 0x50,
+    version = 0x60,
 };
 
 // The operation of a packet; `unreadable` occurs only in answers.
@@ -88,6 +89,7 @@ enum class TrailerWord {
     steps = 5,
     cycles_low = 6,
     cycles_high = 7,
+    crc = 8,
 };
 
 // The error codes.
@@ -169,9 +171,10 @@ constexpr int code_bits_of(Weights kind) {
 }
 
 // Constants of packets (ese_host.protocol).
+constexpr unsigned protocol_version = 2;
 constexpr unsigned operation_base = 0x45530000;
 constexpr unsigned trailer_magic = 0x45534544;
-constexpr int trailer_words = 8;
+constexpr int trailer_words = 9;
 constexpr int max_steps = 65535;
 constexpr int max_sequences = 65535;
 constexpr int exact_words = 2;

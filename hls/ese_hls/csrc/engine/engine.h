@@ -39,13 +39,15 @@ template <class C> struct Engine {
     }
 
     // Run one sequence of `steps` frames; returns the number of iterations. `keep` continues from the state of the last
-    // sequence, if there is one. `In` has word() and ended_early(), `Out` has word(value).
-    template <class In, class Out> uint_t<64> run(In &in, Out &out, uint_t<17> steps, bool keep) {
+    // sequence, if there is one. `answer_crc` is the CRC of the answer's words so far. `In` has word() and
+    // ended_early(), `Out` has word(value).
+    template <class In, class Out> uint_t<64> run(In &in, Out &out, word_t &answer_crc, uint_t<17> steps, bool keep) {
         bool zero = !(keep && has_state);
         sequencer.begin(steps, zero);
         feed.begin(zero);
         stages.clear();
         uint_t<64> iterations = 0;
+        word_t crc = answer_crc;
         if (Shape<C>::delta && memory.persistent && zero) {
             accumulators.clear();
             iterations = C::group_depth;
@@ -57,7 +59,7 @@ template <class C> struct Engine {
             ESE_INDEPENDENT(memory.cell)
             Write writes[2];
             stages.retire(trace, writes);
-            stages.emission.pop(out);
+            stages.emission.pop(out, crc);
             bool taken = writes[0].enabled[0] || writes[0].enabled[1] || sequencer.reads(false);
             if (sequencer.frames.storing && !taken)
                 sequencer.frames.template store<C>(in, memory.inputs, writes[0]);
@@ -72,6 +74,7 @@ template <class C> struct Engine {
             ++iterations;
         }
         has_state = true;
+        answer_crc = crc;
         return iterations;
     }
 

@@ -6,24 +6,6 @@
 
 namespace ese {
 
-constexpr unsigned crc_polynomial = 0xEDB88320; // the polynomial of IEEE 802.3, reflected
-
-// CRC-32 (IEEE 802.3, reflected), one word at a time.
-inline word_t crc32(word_t crc, word_t word) {
-    ESE_INLINE
-    word_t c = crc ^ word;
-nibbles: // two nested loops, because Bambu is told to unroll only loops of up to four iterations
-    for (int n = 0; n < 8; ++n) {
-        ESE_UNROLL
-    bits:
-        for (int i = 0; i < 4; ++i) {
-            ESE_UNROLL
-            c = (c & 1) != 0 ? word_t((c >> 1) ^ word_t(crc_polynomial)) : word_t(c >> 1);
-        }
-    }
-    return c;
-}
-
 // Reads the words of an image, counts them and computes their CRC. After the last one it supplies zeros and takes no
 // more words from the packet.
 template <class In> struct ImageReader {
@@ -32,7 +14,7 @@ template <class In> struct ImageReader {
     uint_t<64> buffer;
     uint_t<7> held;
 
-    ImageReader(In &source, word_t words) : in(source), crc(0xFFFFFFFFu), left(words), buffer(0), held(0) {}
+    ImageReader(In &source, word_t words) : in(source), crc(crc_start), left(words), buffer(0), held(0) {}
 
     word_t word() {
         ESE_INLINE

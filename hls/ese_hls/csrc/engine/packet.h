@@ -18,8 +18,9 @@ inline bool is(const Status &status, Operation operation) {
     return status.operation == word_t(number(operation));
 }
 
-// Run the sequences of a RUN packet, whose operation word has already been read from `in`.
-template <class C, class In, class Out> Error run_packet(Engine<C> &engine, In &in, Out &out, Status &status) {
+// Run the sequences of a RUN packet, whose operation word has already been read from `in`; `crc` takes its outputs.
+template <class C, class In, class Out>
+Error run_packet(Engine<C> &engine, In &in, Out &out, word_t &crc, Status &status) {
     static_assert(number(RunWord::flags) == 1 && number(RunWord::image_id) == 2 && number(RunWord::sequences) == 3,
                   "the words behind the operation are read in this order");
     word_t flags = in.word(), image = in.word(), sequences = in.word();
@@ -35,7 +36,7 @@ sequences:
         word_t steps = in.word();
         if (steps == 0 || steps > max_steps)
             return Error::bad_length;
-        status.cycles += engine.run(in, out, steps, has(flags, RunFlag::keep));
+        status.cycles += engine.run(in, out, crc, steps, has(flags, RunFlag::keep));
         status.sequences += 1;
         status.steps += steps;
         if (in.ended_early())
@@ -50,6 +51,7 @@ template <class C, class In, class Out> Status serve(Engine<C> &engine, In &in, 
     Status status;
     status.error = status.sequences = status.steps = 0;
     status.cycles = 0;
+    word_t crc = crc_start;
     word_t operation = in.word();
     status.operation = operation - operation_base;
     Error error = Error::ok;
@@ -60,7 +62,7 @@ template <class C, class In, class Out> Status serve(Engine<C> &engine, In &in, 
         Loader<C, In> loader(engine.memory, in, words, header);
         error = loader.load();
     } else if (is(status, Operation::run)) {
-        error = run_packet(engine, in, out, status);
+        error = run_packet(engine, in, out, crc, status);
     } else if (is(status, Operation::reset)) {
         engine.forget();
     } else {
@@ -78,7 +80,8 @@ template <class C, class In, class Out> Status serve(Engine<C> &engine, In &in, 
         engine.forget();
     status.error = number(error);
     status.image_id = engine.memory.image_id;
-    word_t trailer[trailer_words];
+    static_assert(number(TrailerWord::crc) == trailer_words - 1, "the CRC is that of all words before it");
+    word_t trailer[trailer_words - 1];
     trailer[number(TrailerWord::magic)] = trailer_magic;
     trailer[number(TrailerWord::operation)] = status.operation;
     trailer[number(TrailerWord::error)] = status.error;
@@ -88,8 +91,9 @@ template <class C, class In, class Out> Status serve(Engine<C> &engine, In &in, 
     trailer[number(TrailerWord::cycles_low)] = status.cycles;
     trailer[number(TrailerWord::cycles_high)] = status.cycles >> 32;
 words:
-    for (int i = 0; i < trailer_words; ++i)
-        out.word(trailer[i]);
+    for (int i = 0; i < trailer_words - 1; ++i)
+        send(out, crc, trailer[i]);
+    out.word(~crc);
     out.last();
     return status;
 }

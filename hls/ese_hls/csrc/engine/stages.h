@@ -3,6 +3,7 @@
 #ifndef ESE_STAGES_H
 #define ESE_STAGES_H
 
+#include "crc.h"
 #include "elementwise.h"
 #include "vectors.h"
 
@@ -38,11 +39,11 @@ template <class C> struct Emission {
         low = half;
     }
 
-    template <class Out> void pop(Out &out) {
+    template <class Out> void pop(Out &out, word_t &crc) {
         ESE_INLINE
         if (left == 0)
             return;
-        out.word(words[0]);
+        send(out, crc, words[0]);
     shift:
         for (int w = 0; w + 1 < trace_words * C::units; ++w) {
             ESE_UNROLL

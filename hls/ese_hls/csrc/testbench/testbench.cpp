@@ -1,10 +1,11 @@
 // The test bench of the AXI top. It sends the packets of tb/input.txt and compares the answers with tb/expected.txt
-// word for word. The last two words of an answer count cycles; they are printed, but not compared.
+// word for word. The words that count cycles are printed, but not compared. The CRC depends on them, and is checked by
+// computing it again.
 #include "../tops/top.h"
 #include "vector_file.h"
 
-// Number of words at the end of a trailer that count cycles.
-constexpr unsigned cycle_words = ese::trailer_words - ese::number(ese::TrailerWord::cycles_low);
+// Number of words at the end of a trailer that are not compared: those that count cycles, and the CRC.
+constexpr unsigned uncompared = ese::trailer_words - ese::number(ese::TrailerWord::cycles_low);
 
 // Send one packet and take its answer; returns how many words differ.
 static unsigned exchange(const std::vector<unsigned> &sent, const std::vector<unsigned> &expected) {
@@ -17,20 +18,30 @@ static unsigned exchange(const std::vector<unsigned> &sent, const std::vector<un
         beat.last = i + 1 == sent.size();
         in.write(beat);
     }
-    ese::word_t design_id, image_id, cycles_low, cycles_high, error;
-    ese_top(in, out, design_id, image_id, cycles_low, cycles_high, error);
-    unsigned differ = 0, words = 0;
-    for (bool last = false; !last && !out.empty(); ++words) {
+    ese::word_t design_id, image_id, cycles_low, cycles_high, error, version;
+    ese_top(in, out, design_id, image_id, cycles_low, cycles_high, error, version);
+    unsigned differ = 0;
+    std::vector<unsigned> words;
+    for (bool last = false; !last && !out.empty();) {
         ese::beat_t beat = out.read();
         last = beat.last != 0;
-        bool compared = words + cycle_words < expected.size();
-        differ += compared && beat.data.to_uint() != expected[words];
+        bool compared = words.size() + uncompared < expected.size();
+        differ += compared && beat.data.to_uint() != expected[words.size()];
+        words.push_back(beat.data.to_uint());
     }
-    if (words != expected.size()) {
-        std::printf("answer has %u words; expected %zu\n", words, expected.size());
+    if (words.size() != expected.size()) {
+        std::printf("answer has %zu words; expected %zu\n", words.size(), expected.size());
         ++differ;
     }
-    std::printf("packet of %zu words: %u words answered, %u differ, %u cycles\n", sent.size(), words, differ,
+    if (!sound(words)) {
+        std::printf("the last word of the answer is not the CRC of the words before it\n");
+        ++differ;
+    }
+    if (version != ese::protocol_version) {
+        std::printf("protocol version is %u; expected %u\n", static_cast<unsigned>(version), ese::protocol_version);
+        ++differ;
+    }
+    std::printf("packet of %zu words: %zu words answered, %u differ, %u cycles\n", sent.size(), words.size(), differ,
                 static_cast<unsigned>(cycles_low));
     return differ;
 }

@@ -1,7 +1,7 @@
 #include "top.h"
 
 void ese_top(ese::axis_t &in, ese::axis_t &out, ese::word_t &design_id, ese::word_t &image_id, ese::word_t &cycles_low,
-             ese::word_t &cycles_high, ese::word_t &error) {
+             ese::word_t &cycles_high, ese::word_t &error, ese::word_t &version) {
 #pragma HLS interface mode = axis port = in
 #pragma HLS interface mode = axis port = out
 #pragma HLS interface mode = s_axilite port = design_id offset = 0x10
@@ -9,6 +9,7 @@ void ese_top(ese::axis_t &in, ese::axis_t &out, ese::word_t &design_id, ese::wor
 #pragma HLS interface mode = s_axilite port = cycles_low offset = 0x30
 #pragma HLS interface mode = s_axilite port = cycles_high offset = 0x40
 #pragma HLS interface mode = s_axilite port = error offset = 0x50
+#pragma HLS interface mode = s_axilite port = version offset = 0x60
 #pragma HLS interface mode = s_axilite port = return
     static ese::Engine<ese::Config> engine;
     ese::Registers registers;
@@ -18,4 +19,5 @@ void ese_top(ese::axis_t &in, ese::axis_t &out, ese::word_t &design_id, ese::wor
     cycles_low = registers.cycles_low;
     cycles_high = registers.cycles_high;
     error = registers.error;
+    version = registers.version;
 }

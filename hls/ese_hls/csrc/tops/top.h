@@ -75,7 +75,7 @@ struct PacketOut {
 
 // The AXI4-Lite registers. Their offsets are in the pragmas of top.cpp; a test compares them with contract.h.
 struct Registers {
-    word_t design_id, image_id, cycles_low, cycles_high, error;
+    word_t design_id, image_id, cycles_low, cycles_high, error, version;
 };
 
 inline void answer(Engine<Config> &engine, axis_t &in, axis_t &out, Registers &registers) {
@@ -87,11 +87,12 @@ inline void answer(Engine<Config> &engine, axis_t &in, axis_t &out, Registers &r
     registers.cycles_low = status.cycles;
     registers.cycles_high = status.cycles >> 32;
     registers.error = status.error;
+    registers.version = protocol_version;
 }
 
 } // namespace ese
 
 void ese_top(ese::axis_t &in, ese::axis_t &out, ese::word_t &design_id, ese::word_t &image_id, ese::word_t &cycles_low,
-             ese::word_t &cycles_high, ese::word_t &error);
+             ese::word_t &cycles_high, ese::word_t &error, ese::word_t &version);
 
 #endif

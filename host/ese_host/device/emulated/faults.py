@@ -17,13 +17,16 @@ class PacketFault:
 
     Attributes:
         packet: changes the packet on its way to the engine; None for no change.
-        answer: changes the answer on its way back; None for no change.
+        computed: changes the answer before the engine adds its CRC, as an engine that computes otherwise; None for no
+            change.
+        answer: changes the answer on its way back, for example one bit of it; None for no change.
         swallow: whether the packet is lost before it reaches the engine.
         lose_last: whether the answer arrives without TLAST, so that the DMA does not see its end.
         hang: seconds that the engine waits before it answers.
     """
 
     packet: Alter | None = None
+    computed: Alter | None = None
     answer: Alter | None = None
     swallow: bool = False
     lose_last: bool = False

@@ -10,7 +10,7 @@ import numpy as np
 
 from ese_host.device.emulated.engine import EmulatedEngine
 from ese_host.device.emulated.faults import PacketFault
-from ese_host.protocol import Words
+from ese_host.protocol import Words, crc32
 
 Done = Callable[[Words, int], None]
 """Function called in the worker's thread with the answer and its number of words, or `NO_END`."""
@@ -61,8 +61,12 @@ class Worker:
     def _answer(self, packet: Words, answer_words: int, fault: PacketFault) -> tuple[Words, int]:
         if fault.packet is not None:
             packet = fault.packet(packet.copy())
-        answer = self._answer_array(answer_words if fault.answer is None else max(answer_words, FAULT_WORDS))
+        changed = fault.computed is not None or fault.answer is not None
+        answer = self._answer_array(max(answer_words, FAULT_WORDS) if changed else answer_words)
         count = self.engine.packet_into(packet, answer)
+        if fault.computed is not None:
+            answer = fault.computed(answer[:count].copy())
+            answer[-1], count = crc32(answer[:-1]), len(answer)
         if fault.answer is not None:
             answer = fault.answer(answer[:count].copy())
             count = len(answer)
