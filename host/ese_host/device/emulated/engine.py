@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import tempfile
+from _ctypes import dlclose
+from collections.abc import Callable
 from pathlib import Path
+from weakref import finalize
 
 import numpy as np
 
@@ -40,13 +43,19 @@ class EmulatedEngine(Closeable):
             raise FormatError(
                 f"{name}: does not start with {ELF_MAGIC!r}; an emulated bitstream is a shared library: build it again"
             )
+        self._engine: int | None = None
+        self._unload: Callable[[], object] = lambda: None
         try:
             loaded = library if isinstance(library, ctypes.CDLL) else _load_copy(library)
+            if loaded is not library:
+                self._unload = finalize(self, dlclose, loaded._handle)
+                self._unload.atexit = False  # a thread may still be in the library when the process ends
             self._packet = loaded.ese_packet
             self._register = loaded.ese_register
             self._close = loaded.ese_close
             opened = loaded.ese_open
         except (OSError, AttributeError) as error:
+            self._unload()
             raise DeviceError(
                 f"{name}: cannot be loaded on this machine ({error}); build it here with `ese4ml build`, "
                 "or for a board with `make bitstream`"
@@ -56,8 +65,9 @@ class EmulatedEngine(Closeable):
         self._register.restype, self._register.argtypes = ctypes.c_uint32, [ctypes.c_void_p, ctypes.c_uint32]
         self._packet.restype = ctypes.c_size_t
         self._packet.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p, ctypes.c_size_t]
-        self._engine: int | None = opened()
+        self._engine = opened()
         if not self._engine:
+            self._unload()
             raise DeviceError(f"{name}: ese_open returned no engine; free some memory and try again")
 
     def register(self, offset: int) -> int:
@@ -97,10 +107,11 @@ class EmulatedEngine(Closeable):
         return answer[:count]
 
     def close(self) -> None:
-        """Free the engine. Closing twice does no harm."""
+        """Free the engine, and unload its library if it was loaded from a file. Closing twice does no harm."""
         if self._engine:
             self._close(self._engine)
             self._engine = None
+        self._unload()
 
     def _open(self) -> int:
         if self._engine is None:
