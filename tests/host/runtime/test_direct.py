@@ -11,7 +11,7 @@ import pytest
 from small_design import codes, image_words, make_twins, small_design, twins
 
 from ese_host.device.emulated.engine import EmulatedEngine
-from ese_host.errors import DeviceError, FormatError
+from ese_host.errors import DeviceError, FormatError, MismatchError
 from ese_host.files.hashing import Contents
 from ese_host.ir.program import run
 from ese_host.protocol import TRAILER_WORDS, crc32
@@ -88,3 +88,9 @@ def test_a_refused_image_is_not_taken_for_loaded(compiled: EmulatedEngine) -> No
         with pytest.raises((DeviceError, FormatError), match="LOAD answered with error"):
             direct.select("one")
     assert direct.select("two")
+
+
+def test_a_library_of_another_protocol_is_refused(compiled: EmulatedEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiled, "register", {0x60: 0}.__getitem__)
+    with pytest.raises(MismatchError, match=r"^the compiled engine tells no protocol version, so it is"):
+        DirectEngine(compiled, twins(), IMAGES)
