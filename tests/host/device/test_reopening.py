@@ -19,6 +19,7 @@ from ese_host.device import Deadline, poll
 from ese_host.device.emulated.engine import EmulatedEngine
 from ese_host.device.emulated.faults import Faults, PacketFault
 from ese_host.errors import DeviceError, EseError
+from ese_host.files.hashing import Contents
 from ese_host.protocol.packets import reset_packet
 from ese_host.runtime.accelerator import Accelerator
 
@@ -141,11 +142,11 @@ def test_engines_without_a_board(library: Path, tmp_path: Path, times: int) -> N
     other.write_bytes(data.replace(b"ese_packet", b"ese_pocket"))
 
     def once() -> None:
-        with EmulatedEngine(library) as engine:
+        with EmulatedEngine(Contents.of(library)) as engine:
             engine.packet(reset_packet(), 9)
-        EmulatedEngine(library)  # never closed
+        EmulatedEngine(Contents.of(library))  # never closed
         for path in (broken, other):
             with pytest.raises(DeviceError, match="cannot be loaded on this machine"):
-                EmulatedEngine(path)
+                EmulatedEngine(Contents.of(path))
 
     check(once, times)
