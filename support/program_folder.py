@@ -17,6 +17,7 @@ from ese_host.boards import hwh
 from ese_host.bundle import Manifest, golden_file, manifest, model_digest
 from ese_host.device import record
 from ese_host.files import digests
+from ese_host.image import Design
 from ese_host.ir.program import Program, run
 from support.compiled_engine import compiled
 from support.programs import bidirectional, program_inputs
@@ -24,7 +25,7 @@ from support.programs import bidirectional, program_inputs
 SAMPLES = 12
 
 
-def program_folder(path: Path, program: Program, pes: int = 3, seed: int = 5) -> Path:
+def program_folder(path: Path, program: Program, pes: int = 3, seed: int = 5, design: Design | None = None) -> Path:
     """Make a design folder with a test set, and return its path.
 
     The test set's labels are the golden model's classes, except that the first label is wrong on purpose.
@@ -34,9 +35,10 @@ def program_folder(path: Path, program: Program, pes: int = 3, seed: int = 5) ->
         program: the program.
         pes: processing elements of the design.
         seed: of the test set's random inputs.
+        design: a design that holds the program, or None to choose one of `pes` processing elements.
     """
     path.mkdir()
-    design = choose_design(*(chain.network for chain in program.chains), pes=pes)
+    design = design or choose_design(*(chain.network for chain in program.chains), pes=pes)
     words = []
     for number, chain in enumerate(program.chains):
         data = encoder.encode(chain.network, design)

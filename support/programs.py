@@ -36,6 +36,12 @@ ACTIVATIONS = (*HARD8, *SMOOTH8, Activation("tanh", Fixed(12, 3)), Activation("s
 MERGES = ("add", "subtract", "multiply", "maximum", "minimum", "average")
 
 
+def single(net: Network) -> Program:
+    """A program of one chain, the network itself."""
+    ports = (Port("x", net.inputs, net.source),)
+    return Program(ports, (Chain("all", net, "x", "y"),), (Output("y", "y"),))
+
+
 def bidirectional(rng: Rng, inputs: int = 5, units: int = 6, classes: int = 3) -> Program:
     """A bidirectional LSTM that returns sequences, one that returns the last step, and a Dense layer: five images.
 

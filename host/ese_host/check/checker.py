@@ -28,6 +28,7 @@ def check(
     device: Any = None,
     driver: Driver = "auto",
     trust: bool = False,
+    timeout: float | None = None,
     command: str = "ese4ml check",
     progress: Callable[[int, int], None] | None = None,
 ) -> Report:
@@ -39,6 +40,7 @@ def check(
         device: a pynq `Device`, or None to choose one that fits.
         driver: library that drives the device, see `Accelerator`.
         trust: whether an emulated bitstream may be loaded although this user did not build it, see `Accelerator`.
+        timeout: seconds to wait for the answer to one packet, see `Accelerator`.
         command: command line that the report names.
         progress: called with the number of sequences done since the last call, and the number of all sequences.
 
@@ -48,7 +50,7 @@ def check(
     Raises:
         EseError: if a file of the folder is damaged or missing, or the device fails.
     """
-    with Accelerator(folder, device=device, driver=driver, trust=trust) as accelerator:
+    with Accelerator(folder, device=device, driver=driver, timeout=timeout, trust=trust) as accelerator:
         tests = testset.read(accelerator.folder.file(TESTSET), accelerator.program)
         files = accelerator.folder.manifest.files
         record = provenance.read(accelerator.folder.file(PROVENANCE)) if PROVENANCE in files else Provenance()

@@ -71,6 +71,7 @@ def report(accelerator: Accelerator, tests: TestSet, provenance: Provenance, che
         "sequences": len(tests.steps),
         "steps": checked.steps,
         "trace": checked.trace,
+        "timeout_s": accelerator.timeout,
         "bit_exact": checked.comparison.mismatches == 0,
         "values_compared": checked.comparison.values,
         "mismatches": checked.comparison.mismatches,

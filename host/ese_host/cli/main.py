@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -19,6 +19,9 @@ from ese_host.cli.output import say
 from ese_host.errors import EseError, ExitCode, StorageError
 from ese_host.extras import extra_of, needs
 
+if TYPE_CHECKING:
+    from ese_host.device import Driver
+
 GROUP = "ese4ml.commands"
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 NOT_WRITABLE = {
@@ -27,10 +30,28 @@ NOT_WRITABLE = {
 }
 """Errors of the operating system that say that something cannot be written: readers turn theirs into refusals."""
 REMOTE = click.option("--remote", metavar="ADDRESS", help="Address of a board in the network that runs PYNQ.remote.")
-DRIVER = click.Choice(["auto", "pynq", "adapter"])
+TIMEOUT = click.option(
+    "--timeout",
+    type=click.FloatRange(0, min_open=True, max=1e6),
+    help="Seconds to wait for the answer to one packet.  [default: by the packet's work]",
+)
+DRIVER = click.option(
+    "--driver",
+    type=click.Choice(["auto", "pynq", "adapter"]),
+    default="auto",
+    show_default=True,
+    help="Library that drives the device.",
+)
 TRUST = click.option(
     "--trust", is_flag=True, help="Load an emulated bitstream, which is native code, though this user did not build it."
 )
+
+
+def on_an_engine(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of commands that open an `Accelerator`; `_opening` takes their values."""
+    for option in (TRUST, TIMEOUT, REMOTE, DRIVER):
+        command = option(command)
+    return command
 
 
 class Commands(click.Group):
@@ -124,13 +145,21 @@ def main() -> None:
 main.add_command(estimate)
 
 
-def _remote(address: str | None) -> Any:
-    """The device at an address, or None if no address is given."""
-    if address is None:
-        return None
-    from ese_host.device.remote import connect
+def _opening(driver: Driver, remote: str | None, timeout: float | None, trust: bool) -> dict[str, Any]:
+    """Arguments of `Accelerator` from the options of `on_an_engine`.
 
-    return connect(address)
+    Args:
+        driver: library that drives the device.
+        remote: address of a board in the network, or None for a device of this machine.
+        timeout: seconds to wait for one packet, or None for a time that follows from its work.
+        trust: whether an emulated bitstream of somebody else may be loaded.
+    """
+    device = None
+    if remote is not None:
+        from ese_host.device.remote import connect
+
+        device = connect(remote)
+    return {"driver": driver, "device": device, "timeout": timeout, "trust": trust}
 
 
 @main.command()
@@ -168,16 +197,14 @@ def info(folder: Path, as_json: bool) -> None:
     help="An .npz file with `inputs` (N, T, inputs), or `inputs_0` ... for several inputs.  "
     "[default: the design's test set]",
 )
-@click.option("--driver", type=DRIVER, default="auto", show_default=True, help="Library that drives the device.")
-@REMOTE
-@TRUST
+@on_an_engine
 @AS_JSON
-def run(folder: Path, file: Path | None, driver: Any, remote: str | None, trust: bool, as_json: bool) -> None:
+def run(folder: Path, file: Path | None, as_json: bool, **options: Any) -> None:
     """Run sequences on the design in FOLDER and print the class of each, taken from the first output."""
     from ese_host.bundle import TESTSET, testset
     from ese_host.runtime import Accelerator, run_program
 
-    with Accelerator(folder, driver=driver, device=_remote(remote), trust=trust) as accelerator:
+    with Accelerator(folder, **_opening(**options)) as accelerator:
         tests = testset.read(file or accelerator.folder.file(TESTSET), accelerator.program)
         result = run_program(accelerator, *tests.part(0, len(tests.steps)))
     classes = result.run.classes().tolist()
@@ -201,13 +228,9 @@ def run(folder: Path, file: Path | None, driver: Any, remote: str | None, trust:
     show_default=True,
     help="Folder that report.json and report.html are written to.",
 )
-@click.option("--driver", type=DRIVER, default="auto", show_default=True, help="Library that drives the device.")
-@REMOTE
-@TRUST
+@on_an_engine
 @click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
-def check(
-    folder: Path, trace: bool | None, out: Path, driver: Any, remote: str | None, trust: bool, as_json: bool
-) -> None:
+def check(folder: Path, trace: bool | None, out: Path, as_json: bool, **options: Any) -> None:
     """Run the test set of the design in FOLDER and compare every value with the golden model.
 
     The exit code is 1 if any value differs.
@@ -217,9 +240,7 @@ def check(
 
     command = f"ese4ml {' '.join(sys.argv[1:])}"
     with _progress("check") as step:
-        report = run_check(
-            folder, trace=trace, device=_remote(remote), driver=driver, trust=trust, command=command, progress=step
-        )
+        report = run_check(folder, trace=trace, command=command, progress=step, **_opening(**options))
     if as_json:
         say(json.dumps(report, indent=2))
     else:

@@ -129,8 +129,8 @@ def halt(dma: Any) -> None:
 
 def _timeout_error(name: str, deadline: Deadline) -> DeviceError:
     return DeviceError(
-        f"the {name} did not end within {deadline.seconds} s: try again, or allow a longer timeout; "
-        "the device is reset with the next call"
+        f"the {name} did not end within {deadline.seconds:.3g} s: try again, or allow more with timeout= in Python or "
+        "the command's --timeout; the device is reset with the next call"
     )
 
 

@@ -67,4 +67,9 @@ def joined(parts: list[RunResult]) -> RunResult:
 def stacked(arrays: list[Codes]) -> Codes:
     """Join (n, T, width) arrays with different T into one (N, longest T, width); zero beyond each array's T."""
     longest = max(array.shape[1] for array in arrays)
-    return np.concatenate([np.pad(array, ((0, 0), (0, longest - array.shape[1]), (0, 0))) for array in arrays])
+    joint = np.zeros((sum(map(len, arrays)), longest, arrays[0].shape[2]), np.result_type(*arrays))
+    start = 0
+    for array in arrays:
+        joint[start : start + len(array), : array.shape[1]] = array
+        start += len(array)
+    return joint

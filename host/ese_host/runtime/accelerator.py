@@ -20,6 +20,7 @@ from ese_host.protocol import MAX_SEQUENCES, AnswerShape, Operation, RunResult, 
 from ese_host.runtime import transfers
 from ese_host.runtime.batches import Batch, PacketLimits, Sequences, StepCounts, batches
 from ese_host.runtime.control import Control
+from ese_host.runtime.pace import BASE_SECONDS, Pace, seconds_allowed
 from ese_host.runtime.transfers import Transfer, Transfers
 from ese_host.runtime.turns import Turns
 
@@ -42,7 +43,7 @@ class Accelerator(Closeable):
         device: Any = None,
         driver: Driver = "auto",
         faults: Faults | None = None,
-        timeout: float = 5.0,
+        timeout: float | None = None,
         trust: bool = False,
     ) -> None:
         """Load a design folder's bitstream and image.
@@ -52,7 +53,8 @@ class Accelerator(Closeable):
             device: a pynq Device, or None to choose one that fits the folder's kind.
             driver: "pynq", "adapter" (an emulated board without pynq), or "auto" for pynq if it is installed.
             faults: faults to inject into an emulated board.
-            timeout: seconds to wait for the answer to one packet.
+            timeout: seconds to wait for the answer to one packet; None allows each packet what its work needs, with a
+                generous margin.
             trust: whether an emulated bitstream, which is native code, may be loaded although this user did not build
                 it.
 
@@ -60,18 +62,20 @@ class Accelerator(Closeable):
             UntrustedError: if an emulated bitstream is neither in this user's record of builds nor trusted.
             EseError: if the folder is invalid, its files do not belong together, or the device fails.
         """
-        self.timeout = timeout
+        self.timeout = None if timeout is None else seconds_allowed(timeout)
         self._model = DesignModel.read(Folder.open(Path(folder)))
         self._loaded = self._model.parts[0]
         self._bitstream = self.folder
+        start = BASE_SECONDS if timeout is None else timeout
         platform, tag = choose_platform(
-            self.folder, device=device, driver=driver, faults=faults, timeout=timeout, trust=trust
+            self.folder, device=device, driver=driver, faults=faults, timeout=start, trust=trust
         )
         self._turns = Turns()
         self._lock = DeviceLock(tag)
         self._platform: Platform | None = platform
-        self._transfers = Transfers(platform, timeout)
+        self._transfers = Transfers(platform)
         self._control = Control(platform, self._transfers)
+        self._pace = self._pace_of(self._loaded.image, 0.0)
         self._read = 0  # number of the packet whose answer was read last; 0 if another chain was selected since
         try:
             self.configure()
@@ -165,7 +169,7 @@ class Accelerator(Closeable):
         model = DesignModel.read(Folder.open(Path(folder))).for_engine_of(self._bitstream)
         with self.exclusive():
             self._prepare()
-            self._control.load(model.parts[0].image)
+            self._load(model.parts[0].image)
             self._model, self._loaded = model, model.parts[0]
 
     def select(self, chain: str) -> bool:
@@ -183,12 +187,18 @@ class Accelerator(Closeable):
                 self._loaded = part
                 return False
             self._prepare()
-            self._control.load(part.image)
+            self._load(part.image)
             self._loaded = part
             return True
 
     def run(
-        self, inputs: Sequences, lengths: StepCounts | None = None, *, trace: bool = False, keep: bool = False
+        self,
+        inputs: Sequences,
+        lengths: StepCounts | None = None,
+        *,
+        trace: bool = False,
+        keep: bool = False,
+        timeout: float | None = None,
     ) -> RunResult:
         """Run sequences through the engine and return all their outputs.
 
@@ -198,16 +208,18 @@ class Accelerator(Closeable):
             trace: whether to return every element-wise result too.
             keep: whether to start from the state that the previous sequence left, instead of from zero. That state is
                 there only if the packet sent last is a run whose answer you have read, or a `reset`.
+            timeout: seconds to wait for the answer to one packet; None takes the accelerator's own timeout, or what
+                the packet's work needs.
 
         Raises:
             MismatchError: if the state to start from is lost: after a failure, `configure`, `load` or `select`, or if
                 another run or a stream left unfinished came between.
-            FormatError: if the inputs have another shape or do not fit the input format.
+            FormatError: if the inputs have another shape or do not fit the input format, or the timeout is not allowed.
             CapacityError: if one sequence is too long for a DMA transfer.
             DeviceError: if the device fails; the next call configures it again.
         """
         with self.exclusive():
-            return joined(list(self.stream(inputs, lengths, trace=trace, keep=keep)))
+            return joined(list(self.stream(inputs, lengths, trace=trace, keep=keep, timeout=timeout)))
 
     def stream(
         self,
@@ -217,6 +229,7 @@ class Accelerator(Closeable):
         trace: bool = False,
         keep: bool = False,
         batch: int = MAX_SEQUENCES,
+        timeout: float | None = None,
     ) -> Iterator[RunResult]:
         """Run sequences like `run`, but yield the result of each packet as it arrives.
 
@@ -228,14 +241,15 @@ class Accelerator(Closeable):
             trace: as in `run`.
             keep: as in `run`.
             batch: the most sequences to put into one packet; the buffers may hold fewer.
+            timeout: as in `run`.
 
         Raises:
             MismatchError: as in `run`.
-            FormatError: if the inputs have another shape or do not fit the input format.
+            FormatError: if the inputs have another shape or do not fit the input format, or the timeout is not allowed.
             CapacityError: if one sequence is too long for a DMA transfer.
             DeviceError: if the device fails, or another image is loaded before the stream ends.
         """
-        steps = self._pipeline(self._fill(inputs, lengths, trace, keep, batch))
+        steps = self._pipeline(self._fill(inputs, lengths, trace, keep, batch, timeout))
         while True:
             with self.exclusive():
                 step = next(steps, None)
@@ -254,6 +268,7 @@ class Accelerator(Closeable):
         trace: bool = False,
         keep: bool = False,
         batch: int = MAX_SEQUENCES,
+        timeout: float | None = None,
     ) -> RunResult:
         """Run sequences like `run`, but let other asyncio tasks run meanwhile, for example in Jupyter.
 
@@ -266,17 +281,18 @@ class Accelerator(Closeable):
             trace: as in `run`.
             keep: as in `run`.
             batch: the most sequences to put into one packet; the buffers may hold fewer.
+            timeout: as in `run`.
 
         Raises:
             MismatchError: as in `run`.
-            FormatError: if the inputs have another shape or do not fit the input format.
+            FormatError: if the inputs have another shape or do not fit the input format, or the timeout is not allowed.
             CapacityError: if one sequence is too long for a DMA transfer.
             DeviceError: if the device fails; the next call configures it again.
         """
         self._device()
         results: list[RunResult] = []
         async with self._turns.take_async():
-            for step in self._pipeline(self._fill(inputs, lengths, trace, keep, batch), interrupts=True):
+            for step in self._pipeline(self._fill(inputs, lengths, trace, keep, batch, timeout), interrupts=True):
                 if isinstance(step, Transfer):
                     await self._transfers.wait_async(step)
                 else:
@@ -303,7 +319,7 @@ class Accelerator(Closeable):
         with self.exclusive():
             self._transfers.drain()
             self._prepare()
-            self._control.reset(self.image.image_id)
+            self._control.reset(self.image.image_id, self._pace)
             self._read = self._transfers.sent
 
     def close(self) -> None:
@@ -319,11 +335,18 @@ class Accelerator(Closeable):
             self._lock.release()
 
     def _fill(
-        self, inputs: Sequences, lengths: StepCounts | None, trace: bool, keep: bool, max_sequences: int
+        self,
+        inputs: Sequences,
+        lengths: StepCounts | None,
+        trace: bool,
+        keep: bool,
+        max_sequences: int,
+        timeout: float | None,
     ) -> Iterator[tuple[Transfer, Batch]]:
         """Cut the sequences into packets, and fill a buffer with each packet when the caller asks for it."""
         self._device()
-        loaded, limits = self._loaded, PacketLimits(transfers.BUFFER_WORDS, processor.MAX_TRANSFER_BYTES)
+        loaded, pace = self._loaded, self._pace.within(timeout)
+        limits = PacketLimits(transfers.BUFFER_WORDS, processor.MAX_TRANSFER_BYTES, pace.most_steps)
         image_id = loaded.image.image_id
         for batch in batches(
             image_id,
@@ -337,7 +360,9 @@ class Accelerator(Closeable):
         ):
             if loaded is not self._loaded:
                 raise DeviceError("another image was loaded in the middle of a stream: run the rest of it again")
-            yield self._transfers.fill(Operation.RUN, batch.packet, batch.answer_words, image_id), batch
+            words, steps = len(batch.packet) + batch.answer_words, int(batch.steps.sum()) + len(batch.steps)
+            allowed = pace.seconds(words, steps)
+            yield self._transfers.fill(Operation.RUN, batch.packet, batch.answer_words, image_id, allowed), batch
 
     def _pipeline(
         self, packets: Iterator[tuple[Transfer, Batch]], interrupts: bool = False
@@ -396,8 +421,17 @@ class Accelerator(Closeable):
 
     def _configure(self) -> None:
         self._device()
-        self._control.start(self._bitstream.manifest.design.design_id, min(self.timeout, 1.0))
-        self._control.load(self._loaded.image)
+        self._control.start(self._bitstream.manifest.design.design_id, min(self.timeout or 1.0, 1.0))
+        self._load(self._loaded.image)
+
+    def _load(self, image: Image) -> None:
+        self._pace = self._pace_of(image, self._control.load(image, self._pace))
+
+    def _pace_of(self, image: Image, load_seconds: float) -> Pace:
+        manifest = self._bitstream.manifest
+        if self.emulated:
+            return Pace.of_emulation(image, manifest.design, load_seconds, self.timeout)
+        return Pace.of_board(image, manifest.clock_mhz, self.timeout)
 
     def _register(self, name: str) -> int:
         self._device()

@@ -35,10 +35,12 @@ class PacketLimits:
     Attributes:
         buffer_words: 32-bit words of a buffer; exceeded only if a single sequence needs more.
         transfer_bytes: bytes of a DMA transfer; never exceeded.
+        steps: steps and sequences, added up; exceeded only by a single sequence.
     """
 
     buffer_words: int
     transfer_bytes: int
+    steps: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +153,8 @@ def _fit(steps: Lengths, shape: AnswerShape, trace: bool, limits: PacketLimits |
     total, count = int(steps.sum()), len(steps)
     packet_words = RUN_HEADER_WORDS + total * frame + count
     answer_words = TRAILER_WORDS + total * per_step + count * per_sequence
-    if limits is None or max(packet_words, answer_words) <= min(limits.buffer_words, limits.transfer_bytes // 4):
+    most_words = 0 if limits is None else min(limits.buffer_words, limits.transfer_bytes // 4)
+    if limits is None or (max(packet_words, answer_words) <= most_words and total + count <= limits.steps):
         return count, answer_words
     # Words of packet and answer for the first sequence, the first two, the first three and so on.
     totals, counts = np.cumsum(steps), np.arange(1, count + 1)
@@ -165,4 +168,5 @@ def _fit(steps: Lengths, shape: AnswerShape, trace: bool, limits: PacketLimits |
         )
     buffer = max(limits.buffer_words, one_sequence)
     fits = int(min(np.searchsorted(words, buffer, side="right") for words in (packets, answers)))
+    fits = max(1, min(fits, int(np.searchsorted(totals + counts, limits.steps, side="right"))))
     return fits, int(answers[fits - 1])

@@ -16,6 +16,7 @@ from ese_host.protocol import (
     load_packet,
     reset_packet,
 )
+from ese_host.runtime.pace import Pace
 from ese_host.runtime.transfers import Transfers
 
 
@@ -49,8 +50,8 @@ class Control:
         check_version("the engine on the device", self.register("version"))
         self._transfers.healthy = True
 
-    def load(self, image: Image) -> None:
-        """Load an image into the engine.
+    def load(self, image: Image, pace: Pace) -> float:
+        """Load an image into the engine; returns the seconds that it took.
 
         Raises:
             MismatchError: if the engine reports another image afterwards, or refuses one of another design.
@@ -59,29 +60,31 @@ class Control:
         """
         self._transfers.drain()
         self._transfers.healthy = False
-        self._exchange(Operation.LOAD, load_packet(image.words), image.image_id)
+        seconds = self._exchange(Operation.LOAD, load_packet(image.words), image.image_id, pace)
         loaded_id = self.register("image_id")
         if loaded_id != image.image_id:
             raise MismatchError(
                 f"the engine's register names image {loaded_id:#010x}; {image.image_id:#010x} was loaded: load it again"
             )
         self._transfers.healthy = True
+        return seconds
 
-    def reset(self, image_id: int) -> None:
+    def reset(self, image_id: int, pace: Pace) -> None:
         """Clear the engine's state; the image of this id stays loaded.
 
         Raises:
             DeviceError: if the device does not answer in time, or holds another image.
         """
-        self._exchange(Operation.RESET, reset_packet(), image_id)
+        self._exchange(Operation.RESET, reset_packet(), image_id, pace)
 
     def register(self, name: str) -> int:
         """The value of an engine register, by its name in `REGISTERS`."""
         return int(self._platform.engine.read(REGISTERS[name][0]))
 
-    def _exchange(self, operation: Operation, packet: Words, image_id: int) -> None:
+    def _exchange(self, operation: Operation, packet: Words, image_id: int, pace: Pace) -> float:
         """Send a packet whose answer is only a trailer, and raise the error that the trailer reports."""
-        transfer = self._transfers.fill(operation, packet, TRAILER_WORDS, image_id)
+        transfer = self._transfers.fill(operation, packet, TRAILER_WORDS, image_id, pace.seconds(len(packet)))
         self._transfers.start(transfer)
         self._transfers.wait(transfer)
         transfer.result()
+        return transfer.seconds

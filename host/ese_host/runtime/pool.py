@@ -42,7 +42,14 @@ class EnginePool(Closeable):
         self._accelerators = tuple(accelerators)
         self._pool = ThreadPoolExecutor(len(self._accelerators), thread_name_prefix="ese4ml engines")
 
-    def run(self, inputs: Sequences, lengths: StepCounts | None = None, *, trace: bool = False) -> RunResult:
+    def run(
+        self,
+        inputs: Sequences,
+        lengths: StepCounts | None = None,
+        *,
+        trace: bool = False,
+        timeout: float | None = None,
+    ) -> RunResult:
         """Run sequences like `Accelerator.run`, split among the engines so that all get about as many steps.
 
         The results are in the order of the inputs. Their `seconds` are summed over the engines, which work at the
@@ -52,6 +59,7 @@ class EnginePool(Closeable):
             inputs: (N, T, inputs) codes in the network's input format, or N arrays (steps, inputs).
             lengths: (N,) steps to run of each sequence, or None to run all of them.
             trace: whether to return every element-wise result too.
+            timeout: seconds to wait for the answer to one packet, as in `Accelerator.run`.
 
         Raises:
             EseError: the errors of `Accelerator.run`. All engines finish before the first engine's error is raised.
@@ -59,9 +67,11 @@ class EnginePool(Closeable):
         steps = np.asarray([len(item) for item in inputs] if lengths is None else lengths, dtype=np.int64)
         if len(steps) != len(inputs) or not len(steps):
             raise FormatError(f"there are {len(steps)} lengths for {len(inputs)} sequences; one for each is expected")
-        return joined(
-            self._map(steps, lambda engine, start, stop: engine.run(inputs[start:stop], steps[start:stop], trace=trace))
-        )
+
+        def run_part(engine: Accelerator, start: int, stop: int) -> RunResult:
+            return engine.run(inputs[start:stop], steps[start:stop], trace=trace, timeout=timeout)
+
+        return joined(self._map(steps, run_part))
 
     def run_program(self, inputs: Inputs, lengths: Any = None, *, trace: bool = False) -> ProgramResult:
         """Run samples like `run_program`, split among the engines by the steps of the program's first input.

@@ -52,6 +52,7 @@ class Transfer:
         send: buffer that holds the packet.
         receive: buffer for the answer.
         image_id: id of the image that the answer must name.
+        allowed: seconds to wait for the answer.
         answer: 32-bit words of the answer.
         trailer: the answer's trailer.
         seconds: host time from start to answer.
@@ -64,6 +65,7 @@ class Transfer:
     send: BufferPart
     receive: BufferPart
     image_id: int
+    allowed: float
     answer: Words | None = None
     trailer: Trailer | None = None
     seconds: float = 0.0
@@ -100,14 +102,13 @@ class Transfers:
     """The DMA transfers of one device, of which at most one is in flight.
 
     Attributes:
-        timeout: seconds to wait for the answer to one packet.
         healthy: whether the device is configured and has not failed since; if not, configure it before the next packet.
         sent: how many packets were sent to the device.
         last_operation: the operation of the last of them, or None if the device was configured since.
     """
 
-    def __init__(self, platform: Platform, timeout: float) -> None:
-        self._platform, self.timeout = platform, timeout
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
         self._buffers: dict[tuple[str, int], BufferPart] = {}
         self._slot = 0
         self._in_flight: Transfer | None = None
@@ -115,7 +116,7 @@ class Transfers:
         self.sent = 0
         self.last_operation: Operation | None = None
 
-    def fill(self, operation: Operation, packet: Words, answer_words: int, image_id: int) -> Transfer:
+    def fill(self, operation: Operation, packet: Words, answer_words: int, image_id: int, allowed: float) -> Transfer:
         """Put a packet into the pair of buffers that is not in flight.
 
         Args:
@@ -123,6 +124,7 @@ class Transfers:
             packet: 32-bit words of the packet.
             answer_words: 32-bit words that the answer will have.
             image_id: id of the image that the answer must name.
+            allowed: seconds to wait for the answer.
 
         Raises:
             CapacityError: if the packet or the answer is longer than a DMA transfer may be.
@@ -132,7 +134,7 @@ class Transfers:
         send = self._buffer("packet", len(packet))
         receive = self._buffer("answer", answer_words)
         send.words[:] = packet
-        return Transfer(operation, send, receive, image_id)
+        return Transfer(operation, send, receive, image_id, allowed)
 
     def start(self, transfer: Transfer, *, interrupts: bool = False) -> None:
         """Start a transfer once the one before has finished. If it fails to start, the error is stored in it.
@@ -163,7 +165,7 @@ class Transfers:
             self.wait(self._in_flight)
 
     def wait(self, transfer: Transfer) -> None:
-        """Wait until a transfer has finished, but no longer than the timeout; errors are stored in the transfer."""
+        """Wait until a transfer has finished, but no longer than it is allowed; errors are stored in the transfer."""
         try:
             for channel, name, deadline in self._deadlines(transfer):
                 complete(self._platform.dma, channel, name, deadline)
@@ -198,11 +200,11 @@ class Transfers:
         """Channel, name and deadline of each wait for a transfer; after the last one the answer is collected."""
         if transfer.finished:
             return
-        deadline = Deadline(self.timeout)
+        deadline = Deadline(transfer.allowed)
         yield DmaRegister.RECEIVE, "answer", deadline
         if transfer.finished:  # it was given up while a task waited for it
             return
-        # The packet is usually complete by now. It gets the rest of the timeout, but at least 0.1 s.
+        # The packet is usually complete by now. It gets the rest of the time, but at least 0.1 s.
         yield DmaRegister.SEND, "packet", Deadline(max(0.1, deadline.left))
         if not transfer.finished:
             self._collect(transfer)

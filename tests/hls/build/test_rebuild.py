@@ -1,4 +1,4 @@
-"""`ese4ml rebuild` replaces native code from elsewhere; `build` works where nothing can be recorded; `pack` runs none."""
+"""`ese4ml rebuild` replaces native code from elsewhere; `build` works without a record; `pack` runs no code."""
 
 from __future__ import annotations
 

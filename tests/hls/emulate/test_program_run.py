@@ -8,17 +8,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ese_host.check.compare import Comparison, compare_program
+from ese_host.check.compare import Comparison, compare_program, scaled
 from ese_host.device.emulated.faults import Faults, PacketFault
 from ese_host.errors import DeviceError, EseError, MismatchError
 from ese_host.files.words import Words
+from ese_host.ir import golden
 from ese_host.ir.program import run
 from ese_host.protocol.packets import load_packet
 from ese_host.runtime.accelerator import Accelerator
+from ese_host.runtime.pace import BASE_SECONDS, step_cycles
 from ese_host.runtime.pool import EnginePool
 from ese_host.runtime.runner import run_program
+from support.designs import roomy
+from support.networks import network
 from support.program_folder import program_folder
-from support.programs import bidirectional, program_inputs
+from support.programs import bidirectional, program_inputs, single
 
 CHAINS = ["one_forward", "one_backward", "two_forward", "two_backward", "classes"]
 
@@ -55,6 +59,59 @@ def test_a_program_runs_like_the_golden_model(folder: Path, driver: Any) -> None
         assert engine.select("one_forward") and not engine.select("one_forward")
         with pytest.raises(MismatchError, match=r"has no chain 'three'; there are \['one_forward', .*\]: choose one$"):
             engine.select("three")
+
+
+@pytest.fixture(scope="module", params=["zero-skipping-lstm", "fc-shallow", "delta-google"])
+def skipping(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    spec, design = roomy(request.param)
+    program = single(network(np.random.default_rng(3), spec))
+    return program_folder(tmp_path_factory.mktemp("skip") / request.param, program, design=design)
+
+
+def test_an_engine_in_skip_mode_takes_no_longer_than_its_pace(skipping: Path) -> None:
+    """The bound of cycles holds where nothing can be skipped: inputs that are never zero and always change."""
+    with Accelerator(skipping, driver="adapter") as engine:
+        source = engine.network.source
+        for shape in ((300, 1), (1, 300)):
+            codes = np.full((*shape, engine.network.inputs), source.high, np.int64)
+            codes[:, ::2] = source.low if source.signed else 1
+            for trace in (False, True):
+                result = engine.run(codes, trace=trace)
+                assert result.cycles <= (shape[0] * shape[1] + shape[0]) * step_cycles(engine.image)
+
+
+def test_an_engine_takes_no_longer_than_its_pace(folder: Path) -> None:
+    """The bound of cycles holds for each chain; many short sequences and a long one end without a timeout."""
+    with Accelerator(folder, driver="adapter") as engine:
+        for part in engine.parts:
+            engine.select(part.chain)
+            for shape in ((3000, 1), (1, 3000)):
+                for trace in (False, True):
+                    result = engine.run(np.zeros((*shape, part.network.inputs), np.int64), trace=trace)
+                    assert result.cycles <= (shape[0] * shape[1] + shape[0]) * step_cycles(part.image)
+                    assert result.seconds < engine._pace.seconds(0, 3001) - BASE_SECONDS
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["bidirectional", "delta-stacked", "fc"])
+def test_a_million_sequences_and_the_longest_one_run_by_default(tmp_path: Path, name: str) -> None:
+    """In stream mode and in skip mode, whose engines need the more cycles the less is zero."""
+    if name == "bidirectional":
+        made = program_folder(tmp_path / name, bidirectional(np.random.default_rng(1)))
+    else:
+        spec, design = roomy(name)
+        made = program_folder(tmp_path / name, single(network(np.random.default_rng(3), spec)), design=design)
+    for count, steps in ((10**6, 1), (1, 65535), (11100, 29)):
+        want = None
+        for driver in ("adapter", "auto"):
+            with Accelerator(made, driver=driver) as engine:
+                low, high, inputs = engine.network.source.low, engine.network.source.high, engine.network.inputs
+                codes = np.random.default_rng(0).integers(low, high + 1, (count, steps, inputs))
+                want = want or golden.run(engine.network, codes[-20:])
+                found = engine.run(codes)
+                assert found.cycles <= (count * steps + count) * step_cycles(engine.image)
+            exact = scaled(want.outputs, want.frac, found.frac, "outputs")
+            np.testing.assert_array_equal(found.outputs[-20:], exact)
 
 
 def test_several_engines_share_a_program(folder: Path) -> None:

@@ -36,6 +36,7 @@ def test_a_sound_design_is_bit_exact(folder: Path) -> None:
     done = []
     found = check(folder, driver="adapter", progress=lambda count, total: done.append((count, total)))
     assert set(found) >= REQUIRED
+    assert found["timeout_s"] is None and check(folder, driver="adapter", timeout=7)["timeout_s"] == 7
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert found["bit_exact"] and found["mismatches"] == 0 and found["first_mismatch"] is None
     frames = 40 * 6

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -14,6 +15,7 @@ from small_design import write_manifest
 from ese_host.bundle import manifest
 from ese_host.cli import main
 from ese_host.cli.output import printable
+from ese_host.runtime import Accelerator
 
 
 def test_info(folder: Path) -> None:
@@ -40,6 +42,24 @@ def test_check(folder: Path, tmp_path: Path) -> None:
     assert json.loads(done.stdout) == json.loads((out / "report.json").read_text())
     assert (out / "report.html").is_file()
     assert "bit-exact: 2,160 values equal the golden model's" in call("check", str(folder), "--report", str(out)).stdout
+
+
+def test_the_timeout_is_the_users(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds: list[float | None] = []
+    begin = Accelerator.__init__
+
+    def recorded(self: Accelerator, *args: Any, timeout: float | None, **options: Any) -> None:
+        seconds.append(timeout)
+        begin(self, *args, timeout=timeout, **options)
+
+    monkeypatch.setattr(Accelerator, "__init__", recorded)
+    assert call("run", str(folder), "--timeout", "7").exit_code == 0
+    assert call("check", str(folder), "--timeout", "0.5", "--report", str(tmp_path)).exit_code == 0
+    assert call("run", str(folder)).exit_code == 0
+    assert seconds == [7.0, 0.5, None]
+    for bad in ("0", "-1", "nan", "1e9"):
+        done = call("run", str(folder), "--timeout", bad)
+        assert done.exit_code == 2 and "timeout" in done.stderr, done.stderr
 
 
 def test_a_mismatch_is_exit_code_1(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

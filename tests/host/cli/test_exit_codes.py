@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import resource
+import signal
 import sys
+import tempfile
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,9 +19,12 @@ from typing import Any
 import click
 import pytest
 from calls import call
+from small_design import DRIVERS
 
 from ese_host import errors
 from ese_host.check import report
+from ese_host.device.emulated import Faults
+from ese_host.device.emulated.faults import PacketFault
 from ese_host.errors import DeviceError, ExitCode
 
 PAGE = Path(__file__).parents[3] / "docs" / "design-folder.md"
@@ -128,6 +136,36 @@ def test_130_if_interrupted(folder: Path, monkeypatch: pytest.MonkeyPatch, error
     raising(monkeypatch, error)
     done = call("info", str(folder))
     assert done.exit_code == 130 and done.stderr == "interrupted\n"
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_130_if_interrupted_while_the_engine_works(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, driver: str
+) -> None:
+    """Ctrl-C ends a long wait at once, and releases the device."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    sent = itertools.count()
+    locks: list[Path] = []
+
+    def interrupted_at_the_first_run(_: Faults) -> PacketFault:
+        if next(sent) == 0:
+            return PacketFault()
+        locks.extend(tmp_path.glob("ese4ml-*.lock"))
+        threading.Timer(0.2, signal.pthread_kill, (main, signal.SIGINT)).start()
+        return PacketFault(hang=30)
+
+    monkeypatch.setattr(Faults, "next_packet", interrupted_at_the_first_run)
+    main = threading.get_ident()
+    # Background jobs of a shell ignore SIGINT unless a handler is set.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    begun = time.monotonic()
+    try:
+        done = call(command, str(folder), "--driver", driver)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert done.exit_code == 130 and done.stderr.endswith("interrupted\n") and time.monotonic() - begun < 10
+    assert len(locks) == 1 and not list(tmp_path.glob("ese4ml-*.lock"))
 
 
 @pytest.mark.parametrize("command", ["run", "check"])
