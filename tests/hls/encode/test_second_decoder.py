@@ -2,25 +2,43 @@
 
 from __future__ import annotations
 
+import io
+import json
+import zlib
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ese_hls.encode import choose_design
+from ese_hls.encode.compressed import compress
 from ese_hls.encode.encoder import encode
 from ese_hls.encode.storage_choice import Storage
+from ese_host.bundle.golden_file import dump
+from ese_host.image import parse
 from ese_host.image.design import Design
 from ese_host.ir.network import Dense, Lstm, Matrix, Network
+from ese_host.ir.weight_kinds import WeightKind
+from support import image_example
 from support.designs import PATTERNS, SKIP_SPECS, SPECS, roomy
-from support.networks import network, widened
-from support.second_decoder import DecodedPhase, Facts, decode
+from support.networks import Spec, network, widened
+from support.second_decoder import (
+    DecodedPhase,
+    Facts,
+    RefusedImageError,
+    canonical_design,
+    decode,
+    design_id,
+    expand,
+    section_sizes,
+)
 
 
 def facts(design: Design) -> Facts:
-    skip = design.mode == "skip"
-    return Facts(
-        design.pes, design.acc_banks, design.cells_per_cycle, design.gap_bits, design.weights, skip, design.full_phases
-    )
+    return Facts.of(design.to_json())
 
 
 def matrices(net: Network) -> dict[tuple[int, int], Matrix]:
@@ -61,6 +79,47 @@ def check_threshold(phase: DecodedPhase, layer: Lstm | Dense) -> None:
         assert phase.record["threshold"] == ((layer.delta_input, layer.delta_state)[part] or 0)
 
 
+def check_image(data: bytes, net: Network, design: Design) -> None:
+    """Check that an image gives a network back, value by value."""
+    image = decode(data, facts(design))
+    wanted = matrices(net)
+    assert {(phase.record["layer"], phase.record["part"]) for phase in image.phases} == set(wanted)
+    for phase in image.phases:
+        layer, part = phase.record["layer"], phase.record["part"]
+        matrix = wanted[layer, part]
+        np.testing.assert_array_equal(phase.matrix, matrix.levels)
+        np.testing.assert_array_equal(np.transpose(phase.scales), matrix.scale)
+        if matrix.codebook is not None:
+            assert image.codebooks[phase.record["codebook"]] == matrix.codebook.tolist()
+        check_stage(phase, net.layers[layer])
+        check_threshold(phase, net.layers[layer])
+    check_shifts(image.phases, net)
+    np.testing.assert_array_equal(np.transpose(image.table), net.table)
+    assert (image.header["inputs"], image.header["outputs"]) == (net.inputs, net.outputs)
+    assert image.header["flags"] & 1 == net.every_step
+    lines = [(a.slope, a.offset) for each in net.layers if isinstance(each, Lstm) for a in (each.gate, each.cell)]
+    for line, (slope, offset) in zip(("gate_line", "cell_line"), lines, strict=False):
+        assert (image.header[line] & 0xFFFF, image.header[line] >> 16) == (slope, offset)
+
+
+def check_shifts(phases: list[DecodedPhase], net: Network) -> None:
+    """Check that the shifts tell the binary points, as the page says."""
+    stages = {(p.record["layer"], p.record["part"] == 2): p.record for p in phases if p.bias}
+    for phase in phases:
+        layer, part = net.layers[phase.record["layer"]], phase.record["part"]
+        stage = stages[phase.record["layer"], part == 2]
+        source = layer.source
+        if isinstance(layer, Lstm) and part:
+            source = layer.state if part == 1 else layer.product
+        matrix = matrices(net)[phase.record["layer"], part]
+        for bank in (phase.record["positive_bank"], phase.record["negative_bank"]):
+            assert stage[f"shift_{bank}"] == 36 - source.frac - matrix.scale_frac
+        if phase.bias and part < 2:
+            assert stage["shift_bias"] == 36 - layer.bias_frac
+        if isinstance(layer, Lstm) and layer.peepholes is not None and part < 2:
+            assert stage["shift_peephole"] == 36 - layer.bias_frac - layer.state.frac
+
+
 @pytest.mark.parametrize("name", [*SPECS, *SKIP_SPECS])
 def test_second_decoder_gives_the_network_back(name: str) -> None:
     spec, design = roomy(name)
@@ -74,30 +133,81 @@ def test_second_decoder_gives_the_network_back(name: str) -> None:
     )
     def check(seed: int, pattern: str, density: float, storage: Storage) -> None:
         net = network(np.random.default_rng(seed), widened(spec, pattern=pattern, density=density))
-        image = decode(encode(net, design, storage if design.full_phases else "auto"), facts(design))
-        wanted = matrices(net)
-        assert {(phase.record["layer"], phase.record["part"]) for phase in image.phases} == set(wanted)
-        assert len(image.phases) == len(wanted)
-        stages = [phase.record["layer"] for phase in image.phases if phase.record["lstm"] or phase.record["dense"]]
-        projections = [layer for layer, part in wanted if part == 2]
-        assert sorted(stages) == sorted([*range(len(net.layers)), *projections])
-        for phase in image.phases:
-            layer, part = phase.record["layer"], phase.record["part"]
-            matrix = wanted[layer, part]
-            np.testing.assert_array_equal(phase.matrix, matrix.levels)
-            np.testing.assert_array_equal(np.transpose(phase.scales), matrix.scale)
-            if matrix.codebook is not None:
-                assert image.codebooks[phase.record["codebook"]] == matrix.codebook.tolist()
-            check_stage(phase, net.layers[layer])
-            check_threshold(phase, net.layers[layer])
-        np.testing.assert_array_equal(np.transpose(image.table), net.table)
-        assert (image.header["inputs"], image.header["outputs"]) == (net.inputs, net.outputs)
-        assert image.header["flags"] & 1 == net.every_step
-        lines = [(a.slope, a.offset) for each in net.layers if isinstance(each, Lstm) for a in (each.gate, each.cell)]
-        for line, (slope, offset) in zip(("gate_line", "cell_line"), lines, strict=False):
-            assert (image.header[line] & 0xFFFF, image.header[line] >> 16) == (slope, offset)
+        check_image(encode(net, design, storage if design.full_phases else "auto"), net, design)
 
     check()
+
+
+@settings(max_examples=80)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    kind=st.sampled_from(["ternary", "int4", "int8", "int12", "int16", "codebook4"]),
+    pes=st.integers(1, 64),
+    gap_bits=st.integers(2, 8),
+    units=st.sampled_from([1, 2]),
+    pattern=st.sampled_from(PATTERNS),
+    skip=st.booleans(),
+    full=st.booleans(),
+    delta=st.sampled_from([(None, None), (0, None), (5, 300)]),
+    shape=st.sampled_from([((5,), 0, ()), ((), 0, (9,)), ((7,), 3, ()), ((4, 6), 0, (5,)), ((3, 3), 2, ())]),
+    two_scales=st.booleans(),
+    peepholes=st.booleans(),
+)
+def test_second_decoder_reads_any_design(
+    seed: int, kind: WeightKind, pes: int, gap_bits: int, units: int, pattern: str, skip: bool, full: bool,
+    delta: tuple[int | None, int | None], shape: tuple[tuple[int, ...], int, tuple[int, ...]], two_scales: bool,
+    peepholes: bool,
+) -> None:  # fmt: skip
+    cells, projection, hidden = shape
+    spec = Spec(
+        kind=kind, inputs=6, units=cells, projection=projection, peepholes=peepholes, outputs=4, hidden=hidden,
+        delta=delta if skip else (None, None), two_scales=two_scales and kind == "ternary", pattern=pattern,
+    )  # fmt: skip
+    net = network(np.random.default_rng(seed), spec)
+    design = choose_design(
+        net, pes=pes, gap_bits=gap_bits, cells_per_cycle=1 if pes % 2 else units, mode="skip" if skip else "stream",
+        storage="full" if full else "auto",
+    )  # fmt: skip
+    data = encode(net, design, "full" if full else "auto")
+    check_image(data, net, design)
+    stored = compress(np.frombuffer(data, dtype="<u4"), design)
+    assert expand(stored.astype("<u4").tobytes(), facts(design)) == data
+
+
+def golden_network(data: bytes) -> Any:
+    """The object in golden.npz as docs/golden-model.md describes it, with arrays in place of their references."""
+    arrays = np.load(io.BytesIO(data), allow_pickle=False)
+
+    def filled(value: Any) -> Any:
+        if isinstance(value, list):
+            return [filled(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        if set(value) == {"array"}:
+            return arrays[value["array"].replace("/", ".")]
+        return {name: filled(item) for name, item in value.items()}
+
+    return filled(json.loads(str(arrays["json"])))
+
+
+@pytest.mark.parametrize("name", [*SPECS, *SKIP_SPECS])
+def test_image_and_golden_npz_agree_by_their_pages(name: str) -> None:
+    spec, design = roomy(name)
+    net = network(np.random.default_rng(3), spec)
+    golden = golden_network(dump(net))
+    image = decode(encode(net, design), facts(design))
+    assert golden["class"] == "Network"
+    for phase in image.phases:
+        layer, part = golden["layers"][phase.record["layer"]], phase.record["part"]
+        matrix = layer[("kernel", "recurrent", "projection")[part]]
+        levels = matrix["codes"] if matrix["codebook"] is None else matrix["codebook"][matrix["codes"]]
+        np.testing.assert_array_equal(phase.matrix, levels)
+        np.testing.assert_array_equal(np.transpose(phase.scales), matrix["scale"])
+        if phase.bias and part < 2:
+            np.testing.assert_array_equal(phase.bias, layer["bias"])
+        if phase.record["peephole"]:
+            np.testing.assert_array_equal(np.transpose(phase.peepholes), layer["peepholes"])
+    np.testing.assert_array_equal(np.transpose(image.table), golden["table"])
 
 
 @pytest.mark.parametrize("at", [0, 40, 70, 400, -2])
@@ -105,5 +215,139 @@ def test_second_decoder_refuses_damage(at: int) -> None:
     spec, design = roomy("keras-lstm")
     data = bytearray(encode(network(np.random.default_rng(0), spec), design))
     data[at] ^= 1
-    with pytest.raises(ValueError, match=r"wrong checksum|not an image"):
+    with pytest.raises(RefusedImageError, match=r"wrong checksum|not an image"):
         decode(bytes(data), facts(design))
+
+
+def changed(data: bytes, word: int, flipped: int) -> bytes:
+    """An image with some bits of a word flipped and the checksum made right again."""
+    words = np.frombuffer(data, dtype="<u4").copy()
+    words[word] ^= flipped
+    words[-1] = zlib.crc32(words[:-1].tobytes())
+    return words.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "record_word", "flipped", "message"),
+    [
+        ("dense", 5, 0x40, "without a meaning"),
+        ("dense", 6, 0x80 << 8, "without a meaning"),
+        ("dense", 0, 1, "two stages at once"),
+        ("dense", 0, 1 << 19, "without a meaning"),
+        ("dense", 0, 1 << 14, "peepholes without cells"),
+        ("dense", 0, 3 << 24, "wrong stride|outside"),
+        ("dense", 0, 1 << 28, "no such bank"),
+        ("dense", 1, 1 << 16, "fullest|beyond"),
+        ("dense", 2, 1 << 16, "wrong|outside|more"),
+        ("dense", 3, 0x8000, "more items"),
+        ("dense", 9, 1, "layers|twice"),
+        ("dense", 9, 1 << 8, "parts|part"),
+        ("dense", 9, 7 << 16, "rows of a full|full phase|fullest"),
+        ("keras-lstm", 9, 4 << 16, "full phase in a design without"),
+        ("fc", 10, 1 << 16, "wrong number of columns"),
+        ("fc", 10, 0x7FFF, "beyond the pointers"),
+        ("fc", 2, 1, "no multiple of 4"),
+        ("fc", 11, 1 << 16, "threshold without delta"),
+        ("fc", 12, 1 << 16, "without a meaning"),
+    ],
+)
+def test_second_decoder_refuses_contradictions(name: str, record_word: int, flipped: int, message: str) -> None:
+    spec, design = roomy(name)
+    data = encode(network(np.random.default_rng(0), spec), design)
+    decode(data, facts(design))
+    with pytest.raises(RefusedImageError, match=message):
+        decode(changed(data, 16 + record_word, flipped), facts(design))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        (1, 2),
+        (3, 0),
+        (4, 65),
+        (5, 1 << 20),
+        (6, 1 << 20),
+        (7, 1 << 20),
+        (8, 17),
+        (9, 0),
+        (10, 0),
+        (14, 60 << 8),
+        (15, 0),
+    ],
+)
+def test_second_decoder_refuses_headers(field: int, value: int) -> None:
+    spec, design = roomy("fc")
+    data = encode(network(np.random.default_rng(0), spec), design)
+    word = int.from_bytes(data[4 * field : 4 * field + 4], "little")
+    with pytest.raises(RefusedImageError):
+        decode(changed(data, field, word ^ value), facts(design))
+
+
+def test_second_decoder_refuses_another_design() -> None:
+    spec, design = roomy("fc")
+    data = encode(network(np.random.default_rng(0), spec), design)
+    with pytest.raises(RefusedImageError, match="another design"):
+        decode(data, facts(replace(design, clock_mhz=design.clock_mhz + 1)))
+
+
+@pytest.mark.parametrize("name", ["fc", "delta-lstm", "dense", "keras-lstm", "fc-codebook"])
+def test_a_flipped_entry_is_seen(name: str) -> None:
+    """A flipped bit of entries or pointers is refused, or gives another matrix: no bit of them goes unread."""
+    spec, design = roomy(name)
+    data = encode(network(np.random.default_rng(1), spec), design)
+    image = decode(data, facts(design))
+    sizes = section_sizes(image.header, facts(design))
+    begin = sum(sizes[part] for part in list(sizes)[: list(sizes).index("entries")])
+    rng = np.random.default_rng(2)
+    for word in rng.integers(begin, begin + sizes["entries"] + sizes["pointers"], 60):
+        try:
+            other = decode(changed(data, int(word), 1 << int(rng.integers(32))), facts(design))
+        except RefusedImageError:
+            continue
+        assert [phase.matrix for phase in other.phases] != [phase.matrix for phase in image.phases]
+
+
+@pytest.mark.parametrize("name", ["uneven", "google-lstm", "stacked", "fc", "delta-google", "fc-codebook"])
+def test_damage_below_the_checksum_is_refused_by_name(name: str) -> None:
+    """Whatever a header or record says, the decoder gives matrices or refuses; it never fails in another way."""
+    spec, design = roomy(name)
+    data = encode(network(np.random.default_rng(4), spec), design)
+    sizes = section_sizes(decode(data, facts(design)).header, facts(design))
+    rng = np.random.default_rng(5)
+    refused = 0
+    for _ in range(80):
+        word = int(rng.integers(4, sizes["header"] + sizes["phase table"]))
+        damaged = changed(data, word, 1 << int(rng.integers(32)))
+        try:
+            decode(damaged, facts(design))
+            parse(np.frombuffer(damaged, dtype="<u4"), design)  # the host's reader refuses nothing else
+        except RefusedImageError:
+            refused += 1
+    assert refused > 20
+
+
+@pytest.mark.parametrize("word", [0, 1, 2, 3, 4, 5, 8, 40, -5])
+def test_stored_form_refuses_damage(word: int) -> None:
+    spec, design = roomy("fc-codebook")
+    data = encode(network(np.random.default_rng(0), spec), design)
+    stored = compress(np.frombuffer(data, dtype="<u4"), design).astype("<u4").tobytes()
+    assert expand(stored, facts(design)) == data
+    damaged = bytearray(stored)
+    damaged[4 * word] ^= 1
+    for file in (bytes(damaged), changed(stored, word, 1)):
+        try:
+            assert expand(file, facts(design)) != data
+        except RefusedImageError:
+            continue
+
+
+def test_the_page_shows_the_small_image() -> None:
+    page = image_example.PAGE.read_text(encoding="utf-8")
+    assert page == image_example.written(page), "run `python -m support.image_example`"
+
+
+def test_the_design_id_follows_from_the_page() -> None:
+    for name in (*SPECS, *SKIP_SPECS):
+        _, design = roomy(name)
+        assert canonical_design(design.to_json()) == design.canonical()
+        assert design_id(design.to_json()) == design.design_id

@@ -1,0 +1,123 @@
+"""Arithmetic of cells and rows, in Python's integers (docs/numerics.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+def quantized(value: int, frac: int, form: Mapping[str, Any]) -> int:
+    """The code of a value in a format: rounded half to even, then saturated.
+
+    Args:
+        value: a code.
+        frac: its fractional bits.
+        form: `bits`, `integer`, `signed` and `symmetric` of the format.
+    """
+    low = (-(1 << form["bits"] - 1) if form["signed"] else 0) + form["symmetric"]
+    high = (1 << form["bits"] - form["signed"]) - 1
+    return int(min(max(rounded(value, frac - frac_of(form)), low), high))
+
+
+def rounded(value: int, shift: int) -> int:
+    """The value shifted right and rounded half to even; a negative shift goes left."""
+    if shift <= 0:
+        return value << -shift
+    floor, rest, half = value >> shift, value & ((1 << shift) - 1), 1 << shift - 1
+    return floor + int(rest > half or (rest == half and floor % 2 == 1))
+
+
+def frac_of(form: Mapping[str, Any]) -> int:
+    """Fractional bits of a format."""
+    return int(form["bits"] - form["integer"])
+
+
+@dataclass(frozen=True)
+class LoadedActivation:
+    """An activation with what the image holds for it.
+
+    Attributes:
+        kind: name of the function.
+        out: format of the result.
+        line: slope in the low half, offset in the high half.
+        table: V and D of each segment.
+    """
+
+    kind: str
+    out: Mapping[str, Any]
+    line: int
+    table: list[tuple[int, int]]
+
+    def of(self, x: int, frac: int) -> int:
+        """The activation of a code with `frac` fractional bits."""
+        if self.kind.startswith("hard"):
+            held = min(max(x, -64 << frac), 64 << frac)
+            return quantized(held * (self.line & 0xFFFF) + (self.line >> 16 << frac), frac + 15, self.out)
+        if self.kind == "tanh":
+            return quantized(self._tanh(x, frac), 19, self.out)
+        return quantized((1 << 19) + self._tanh(x, frac + 1), 20, self.out)
+
+    def _tanh(self, x: int, frac: int) -> int:
+        magnitude = min(abs(x) >> frac - 20 if frac >= 20 else abs(x) << 20 - frac, (1 << 23) - 1)
+        value, step = self.table[magnitude >> 13]
+        result = value + (step * (magnitude & 0x1FFF) >> 13)
+        return -result if x < 0 else result
+
+
+@dataclass(frozen=True)
+class Item:
+    """Values that a stage computes for one item.
+
+    Attributes:
+        exact: the exact output.
+        stored: the stored output.
+        first: what the first target gets.
+        cell: c; zero for a row.
+    """
+
+    exact: int
+    stored: int
+    first: int
+    cell: int
+
+
+def cell_of(
+    sums: list[int], before: int, peepholes: tuple[int, ...], record: Mapping[str, int], design: Mapping[str, Any],
+    activations: tuple[LoadedActivation, LoadedActivation],
+) -> Item:  # fmt: skip
+    """Compute an LSTM's cell.
+
+    Args:
+        sums: of the rows i, f, c, o, with 36 fractional bits.
+        before: c of the step before.
+        peepholes: p_i, p_f and p_o.
+        record: of the phase.
+        design: gives the formats.
+        activations: of the gates and of the cell.
+    """
+    gate, cell = activations
+    state, gate_frac, cell_frac = design["state"], frac_of(gate.out), frac_of(cell.out)
+
+    def seen(index: int, c: int) -> int:
+        return peepholes[index] * c << record["shift_peephole"] if record["peephole"] else 0
+
+    i = gate.of(sums[0] + seen(0, before), 36)
+    f = gate.of(sums[1] + seen(1, before), 36)
+    g = cell.of(sums[2], 36)
+    kept, added = gate_frac + frac_of(state), gate_frac + cell_frac
+    frac = max(kept, added)
+    c = (f * before << frac - kept) + (i * g << frac - added)
+    stored_c = quantized(c, frac, state)
+    o = gate.of(sums[3] + seen(2, stored_c), 36)
+    m = o * cell.of(c, frac)
+    output = quantized(m, added, design["output"])
+    return Item(m, output, output if record["first_output"] else quantized(m, added, state), stored_c)
+
+
+def row_of(total: int, record: Mapping[str, int]) -> Item:
+    """Compute a row of a Dense layer or projection from its sum."""
+    if record["relu"]:
+        total = max(total, 0)
+    stored = min(max(rounded(total, record["shift_output"]), record["smallest"]), record["largest"])
+    return Item(total, stored, stored, 0)

@@ -1,0 +1,245 @@
+"""The decoder of plain images (docs/image-format.md)."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from support.second_decoder import entries
+from support.second_decoder.bits import fields, require, signed, words_of
+from support.second_decoder.design import Facts
+from support.second_decoder.records import (
+    HEADER,
+    PROJECTION,
+    RECORD,
+    SKIP_RECORD,
+    check_record,
+    section_sizes,
+    shape,
+    stages_of,
+)
+
+
+@dataclass
+class DecodedPhase:
+    """One phase of an image.
+
+    Attributes:
+        record: fields of its record by name.
+        counts: entries that each PE executes.
+        group: rows of the matrix that share an item: the four gates of a cell, or one.
+        matrix: rows of weight levels.
+        scales: of each row, for its positive and for its negative levels.
+        bias: of each row; empty if the phase has no element-wise stage.
+        peepholes: p_i, p_f and p_o of each cell; empty if the phase has no LSTM stage.
+    """
+
+    record: dict[str, int]
+    counts: list[int]
+    group: int
+    matrix: list[list[int]]
+    scales: list[tuple[int, int]]
+    bias: list[int]
+    peepholes: list[tuple[int, ...]]
+
+
+@dataclass
+class DecodedImage:
+    """Content of an image.
+
+    Attributes:
+        header: fields of the header by name.
+        crc: the checksum.
+        codebooks: 16 levels of each codebook.
+        table: value and step of each segment of the tanh table.
+        params: B scales and the bias of each row, four rows for each item.
+        phases: the phases in order.
+    """
+
+    header: dict[str, int]
+    crc: int
+    codebooks: list[list[int]]
+    table: list[tuple[int, int]]
+    params: list[list[int]]
+    phases: list[DecodedPhase]
+
+
+@dataclass
+class Sections:
+    """Fields of the sections behind the header, by section."""
+
+    records: list[dict[str, int]]
+    counts: list[list[int]]
+    codebooks: list[list[int]]
+    params: list[list[int]]
+    peepholes: list[tuple[int, ...]]
+    entries: list[int]
+    pointers: list[int]
+    table: list[tuple[int, int]]
+
+
+def in_groups(values: list[int], size: int) -> list[list[int]]:
+    """The values in groups of `size`."""
+    return [values[first : first + size] for first in range(0, len(values), size)]
+
+
+def read_header(data: bytes, facts: Facts) -> dict[str, int]:
+    """Fields of a plain image's header by name.
+
+    Raises:
+        RefusedImageError: if the image is damaged or of another version or design, or does not fit the design.
+    """
+    words = words_of(data)
+    require(len(words) >= 16, "shorter than a header")
+    header = dict(zip(HEADER, words, strict=False))
+    require((header["magic"], header["version"]) == (0x34455345, 1), "not an image of version 1")
+    require(header["words"] == len(words), "wrong length")
+    require(header["design_id"] == facts.design_id, "made for another design")
+    facts.check_sizes(header)
+    require(sum(section_sizes(header, facts).values()) == len(words), "wrong length for its sections")
+    require(zlib.crc32(data[:-4]) == words[-1], "wrong checksum")
+    require(not header["flags"] & 0xFFFC and not header["formats"] >> 18, "bits without a meaning are set")
+    return header
+
+
+def read_sections(data: bytes, header: dict[str, int], facts: Facts) -> Sections:
+    """Read all sections of a plain image behind its header, and check each record.
+
+    Args:
+        data: the image.
+        header: fields of its header.
+        facts: properties of its design.
+
+    Raises:
+        RefusedImageError: if a section or a record contradicts the page.
+    """
+    at = 64
+
+    def section(count: int, bits: int) -> list[int]:
+        nonlocal at
+        begin, at = at, at + (count * bits + 31) // 32 * 4
+        return fields(data[begin:at], count, bits)
+
+    records, counts = [], []
+    for _ in range(header["phases"]):
+        stored = section(13 if facts.skip else 10, 32)
+        parts = RECORD | (SKIP_RECORD if facts.skip else {})
+        read = {name: stored[word] >> low & ((1 << bits) - 1) for name, (word, low, bits) in parts.items()}
+        records.append(read | {name: signed(read[name], 32) for name in ("smallest", "largest")})
+        check_record(read, stored, header, facts)
+        counts.append([] if facts.skip else section(facts.pes, 16))
+    codebooks = in_groups([signed(level, 16) for level in section(16 * header["codebooks"], 16)], 16)
+    require(not any(book[0] for book in codebooks), "a codebook whose level 0 is not zero")
+    params = in_groups(section(header["params"] * 4 * (facts.banks + 1), 16), facts.banks + 1)
+    params = [[*row[:-1], signed(row[-1], 16)] for row in params]
+    peepholes = in_groups([signed(hole, 16) for hole in section(header["cells"] * 3, 16)], 3)
+    words = section(header["entry_words"] * facts.pes, facts.word_bits)
+    pointers = section((header["flags"] >> 16) * facts.pes, 18)
+    table = [(word & 0x7FFFF, word >> 19) for word in section(1024, 32)]
+    for pe in range(facts.pes):
+        ascending = pointers[pe :: facts.pes]
+        require(ascending == sorted(ascending), "pointers that do not ascend")
+    return Sections(records, counts, codebooks, params, [tuple(hole) for hole in peepholes], words, pointers, table)
+
+
+def placed_weights(
+    record: dict[str, int], count: int | None, memory: list[int], pointers: list[int], columns: int, facts: Facts
+) -> tuple[int, Iterator[tuple[int, int]]]:
+    """Number of a PE's entries in a phase, and position and code of each weight among them.
+
+    Args:
+        record: the phase's record.
+        count: the PE's entries; None in skip mode, where the pointers say it.
+        memory: all words of the PE.
+        pointers: the PE's pointers of the phase; not used in stream mode.
+        columns: of the matrix.
+        facts: gives mode and widths.
+
+    Raises:
+        RefusedImageError: if counts, pointers and entries contradict each other.
+    """
+    rows, stride = record["full_rows"], 1 << record["log_stride"]
+    full = rows > 0
+    last = record["entry_word"] - (-record["fullest"] // facts.per_word(full))
+    slots = entries.slots_of(memory[record["entry_word"] : last], facts, full)
+    starts = []
+    if count is None:
+        offset = record["entry_word"] * facts.per_word(full)
+        starts = [start - offset for start in entries.column_starts(pointers, facts, full)]
+        require(starts[0] == 0 and starts[-1] <= len(slots), "pointers that leave the phase's entries")
+        count = starts[-1]
+    require(not any(slots[count:]), "bits beyond the executed entries are set")
+    require(count <= len(slots), "more entries than the fullest PE")
+    executed = slots[:count]
+    if full:
+        require(count == rows * columns, "a full phase of another size than its matrix")
+        require(not starts or starts == [rows * column for column in range(columns + 1)], "wrong full columns")
+        return count, entries.full_weights(executed, rows, stride, facts)
+    if starts:
+        return count, entries.column_weights(executed, starts, stride, facts)
+    return count, entries.weights(executed, facts)
+
+
+def level_of(code: int, record: dict[str, int], codebooks: list[list[int]], facts: Facts) -> int:
+    """The level that a weight's code stands for.
+
+    Args:
+        code: the code.
+        record: of its phase.
+        codebooks: of the image.
+        facts: gives the kind of weights.
+    """
+    if facts.weights == "ternary":
+        return 1 - 2 * code
+    return codebooks[record["codebook"]][code] if facts.weights == "codebook4" else signed(code, facts.code_bits)
+
+
+def decode(data: bytes, facts: Facts) -> DecodedImage:
+    """Decode a plain image.
+
+    Raises:
+        RefusedImageError: if the image contradicts the page.
+    """
+    header = read_header(data, facts)
+    read = read_sections(data, header, facts)
+    stages = stages_of(read.records)
+    phases, total = [], 0
+    for number, record in enumerate(read.records):
+        rows, columns = shape(record, stages, header["inputs"])
+        stage = stages[record["layer"], record["part"] == PROJECTION]
+        items, group = stage["items"], 4 if stage["lstm"] else 1
+        fullest_rows = -(-items // facts.pes) * group
+        stride = 1 << record["log_stride"]
+        require(stride // 2 < fullest_rows <= stride, "wrong stride")
+        require(record["full_rows"] in (0, fullest_rows), "wrong rows of a full phase")
+        require(not facts.skip or record["columns"] == columns, "wrong number of columns")
+        matrix = [[0] * columns for _ in range(rows)]
+        counts = []
+        for pe in range(facts.pes):
+            count = None if facts.skip else read.counts[number][pe]
+            pointers = []
+            if facts.skip:
+                pointers = read.pointers[record["pointer"] * facts.pes + pe :: facts.pes][: columns + 1]
+            memory = read.entries[pe :: facts.pes]
+            executed, placed = placed_weights(record, count, memory, pointers, columns, facts)
+            counts.append(executed)
+            for position, code in placed:
+                column, local = divmod(position, stride)
+                item = local // group * facts.pes + pe
+                require(column < columns and item < items, "a weight outside its matrix")
+                level = level_of(code, record, read.codebooks, facts)
+                matrix[local % group * items + item][column] = level
+                total += 1
+        require(max(counts) == record["fullest"], "wrong count of the fullest PE")
+        # rows of the parameters, in the order of the matrix
+        first = stage["first_item"] * facts.units
+        own = [read.params[(first + item) * 4 + gate] for gate in range(group) for item in range(items)]
+        scales = [(row[record["positive_bank"]], row[record["negative_bank"]]) for row in own]
+        bias = [row[-1] for row in own] if record is stage else []
+        cell = record["first_cell"] * facts.units
+        peepholes = read.peepholes[cell : cell + items] if record["lstm"] else []
+        phases.append(DecodedPhase(record, counts, group, matrix, scales, bias, peepholes))
+    require(total == header["weights"], "wrong number of weights")
+    crc = int.from_bytes(data[-4:], "little")
+    return DecodedImage(header, crc, read.codebooks, read.table, read.params, phases)

@@ -1,0 +1,139 @@
+"""Headers and records of phases (docs/image-format.md, "Sections, in order", "Header" and "Phases")."""
+
+from __future__ import annotations
+
+from support.second_decoder.bits import require
+from support.second_decoder.design import Facts
+
+HEADER = (
+    *("magic", "version", "words", "design_id", "phases", "entry_words", "params", "cells", "codebooks"),
+    *("inputs", "outputs", "flags", "gate_line", "cell_line", "formats", "weights"),
+)
+# Fields of a phase's record: name -> (number of the word, first bit in it, number of bits).
+RECORD = {
+    **{name: (0, bit, 1) for bit, name in enumerate(("lstm", "dense", "source_b", "set", "ahead", "last_step"))},
+    **{name: (0, 6 + bit, 1) for bit, name in enumerate(("state", "wait", "release", "leave", "leave_stored"))},
+    **{name: (0, 11 + bit, 1) for bit, name in enumerate(("second_last", "first_output", "relu", "peephole"))},
+    **{name: (0, 15 + bit, 1) for bit, name in enumerate(("first", "first_b", "second", "second_b"))},
+    **{"codebook": (0, 20, 4), "log_stride": (0, 24, 4), "positive_bank": (0, 28, 2), "negative_bank": (0, 30, 2)},
+    **{"entry_word": (1, 0, 16), "fullest": (1, 16, 16), "source": (2, 0, 16), "items": (2, 16, 16)},
+    **{"first_item": (3, 0, 16), "first_cell": (3, 16, 16), "first_target": (4, 0, 16), "second_target": (4, 16, 16)},
+    **{f"shift_{bank}": (5, 8 * bank, 6) for bank in range(4)},
+    **{"shift_bias": (6, 0, 6), "shift_peephole": (6, 8, 6), "shift_output": (6, 16, 6)},
+    **{"smallest": (7, 0, 32), "largest": (8, 0, 32), "layer": (9, 0, 8), "part": (9, 8, 8), "full_rows": (9, 16, 16)},
+}
+SKIP_RECORD = {
+    **{"delta": (0, 19, 1), "pointer": (10, 0, 16), "columns": (10, 16, 16), "group": (11, 0, 16)},
+    **{"threshold": (11, 16, 16), "last": (12, 0, 16)},
+}
+KERNEL, RECURRENT, PROJECTION = range(3)
+STAGE_ONLY = ("items", "first_item", "first_cell", "first_target", "second_target", "smallest", "largest")
+SHIFTS = (*(f"shift_{bank}" for bank in range(4)), "shift_bias", "shift_peephole", "shift_output")
+
+
+def section_sizes(header: dict[str, int], facts: Facts) -> dict[str, int]:
+    """Words of each section of a plain image."""
+    record = 13 if facts.skip else 10 + (facts.pes + 1) // 2
+    bits = {
+        "header": 32 * 16,
+        "phase table": 32 * header["phases"] * record,
+        "codebooks": 16 * 16 * header["codebooks"],
+        "scales and biases": 16 * 4 * (facts.banks + 1) * header["params"],
+        "peepholes": 16 * 3 * header["cells"],
+        "entries": facts.word_bits * facts.pes * header["entry_words"],
+        "pointers": 18 * facts.pes * (header["flags"] >> 16),
+        "tables": 32 * 1024,
+        "checksum": 32,
+    }
+    return {name: (size + 31) // 32 for name, size in bits.items()}
+
+
+def check_record(record: dict[str, int], stored: list[int], header: dict[str, int], facts: Facts) -> None:
+    """Refuse a record that contradicts itself, the header or the design.
+
+    Args:
+        record: fields of the record.
+        stored: its words.
+        header: fields of the header.
+        facts: properties of the design.
+
+    Raises:
+        RefusedImageError: if it does.
+    """
+    places = RECORD | (SKIP_RECORD if facts.skip else {})
+    owned = [0] * len(stored)
+    for word, low, bits in places.values():
+        owned[word] |= ((1 << bits) - 1) << low
+    require(not any(word & ~mask for word, mask in zip(stored, owned, strict=True)), "bits without a meaning are set")
+    stage = record["lstm"] or record["dense"]
+    require(not (record["lstm"] and record["dense"]), "two stages at once")
+    require(stage or not any(record[name] for name in (*STAGE_ONLY, *SHIFTS)), "numbers of a stage without a stage")
+    require(record["lstm"] or not record["peephole"], "peepholes without cells")
+    require(record["dense"] or not record["relu"], "ReLU without a Dense stage")
+    require(not stage or record["items"] > 0, "a stage without items")
+    require(max(record["positive_bank"], record["negative_bank"]) < facts.banks, "no such bank")
+    require(record["codebook"] < max(1, header["codebooks"]), "no such codebook")
+    require(record["part"] <= PROJECTION, "no such part")
+    items = record["items"]
+    require(record["first_item"] * facts.units + items <= header["params"], "more items than have parameters")
+    cells = record["first_cell"] * facts.units + items if record["lstm"] else 0
+    require(cells <= header["cells"], "more cells than have peepholes")
+    require(not record["full_rows"] or facts.full_phases, "a full phase in a design without")
+    used = -(-record["fullest"] // facts.per_word(record["full_rows"] > 0))
+    require(record["entry_word"] + used <= header["entry_words"], "a phase beyond the entry words")
+    if facts.skip:
+        require(record["pointer"] + record["columns"] < header["flags"] >> 16, "a phase beyond the pointers")
+        addresses = [record[name] for name in ("source", "first_target", "second_target", "last")]
+        require(not any(address % 4 for address in addresses), "a vector that begins at no multiple of 4")
+        require(record["delta"] or not record["threshold"], "a threshold without delta")
+
+
+def stages_of(records: list[dict[str, int]]) -> dict[tuple[int, bool], dict[str, int]]:
+    """Records of the stages, by layer and whether the stage is a projection's.
+
+    Raises:
+        RefusedImageError: if a matrix is there twice or missing, or a stage is.
+    """
+    parts: dict[int, dict[int, dict[str, int]]] = {}
+    for record in records:
+        layer = parts.setdefault(record["layer"], {})
+        require(record["part"] not in layer, "a matrix that is there twice")
+        layer[record["part"]] = record
+    require(sorted(parts) == list(range(len(parts))), "layers that are not counted from 0")
+    stages = {}
+    for number, layer in parts.items():
+        computing = [part for part, record in layer.items() if record["lstm"] or record["dense"]]
+        cells = [part for part in computing if layer[part]["lstm"]]
+        allowed = [{KERNEL, RECURRENT}, {KERNEL, RECURRENT, PROJECTION}] if cells else [{KERNEL}]
+        require(set(layer) in allowed, "parts that make no layer")
+        require(len(cells) <= 1 and PROJECTION not in cells, "cells in the wrong matrix")
+        dense = PROJECTION if cells else KERNEL
+        require(set(computing) - set(cells) == {dense} & set(layer), "a stage in the wrong matrix, or none")
+        stages[number, False] = layer[cells[0] if cells else KERNEL]
+        if PROJECTION in layer:
+            stages[number, True] = layer[PROJECTION]
+    return stages
+
+
+def shape(record: dict[str, int], stages: dict[tuple[int, bool], dict[str, int]], inputs: int) -> tuple[int, int]:
+    """Rows and columns of a phase's matrix.
+
+    An image states only the items of the stages. The rest follows from layers and parts: a kernel reads the output
+    of the layer before it, a recurrent kernel the output of its own layer, a projection the cells.
+
+    Args:
+        record: the phase's record.
+        stages: records of the stages by layer and whether they are a projection's.
+        inputs: width of the network's input.
+    """
+
+    def width(layer: int) -> int:
+        return stages.get((layer, True), stages[layer, False])["items"]
+
+    layer, part = record["layer"], record["part"]
+    stage = stages[layer, part == PROJECTION]
+    if part == KERNEL:
+        columns = width(layer - 1) if layer else inputs
+    else:
+        columns = width(layer) if part == RECURRENT else stages[layer, False]["items"]
+    return stage["items"] * (4 if stage["lstm"] else 1), columns

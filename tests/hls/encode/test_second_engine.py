@@ -1,0 +1,55 @@
+"""The pages are complete: an interpreter written from only them answers RUN as the compiled engine does."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ese_hls.encode import encoder
+from ese_hls.encode.storage_choice import Storage
+from ese_host.device.emulated import EmulatedEngine
+from ese_host.protocol import Operation, packets
+from support.compiled_engine import library
+from support.designs import PATTERNS, SKIP_SPECS, SPECS, roomy
+from support.networks import inputs, network, widened
+from support.second_decoder import Facts, Interpreter, decode
+
+NAMES = [
+    *("keras-lstm", "one-pe", "uneven", "google-lstm", "stacked", "ttq", "dense", "int12"),
+    *("fc-codebook", "fc-shallow", "zero-skipping-lstm", "delta-lstm", "delta-google", "delta-stacked"),
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_interpreter_answers_as_the_engine(name: str) -> None:
+    assert name in {**SPECS, **SKIP_SPECS}
+    spec, design = roomy(name)
+
+    @settings(max_examples=5)
+    @given(
+        seed=st.integers(0, 2**32 - 1),
+        pattern=st.sampled_from(PATTERNS),
+        storage=st.sampled_from(["auto", "full"]),
+        rails=st.booleans(),
+    )
+    def check(seed: int, pattern: str, storage: Storage, rails: bool) -> None:
+        rng = np.random.default_rng(seed)
+        net = network(rng, widened(spec, pattern=pattern))
+        data = encoder.encode(net, design, storage if design.full_phases else "auto")
+        facts = Facts.of(design.to_json())
+        image = decode(data, facts)
+        interpreter = Interpreter(image, facts)
+        with EmulatedEngine(library(design)) as engine:
+            loaded = engine.packet(packets.load_packet(np.frombuffer(data, dtype="<u4")), packets.TRAILER_WORDS)
+            packets.read_trailer(loaded).require(Operation.LOAD)
+            for trace, keep in ((False, False), (True, True), (False, True), (True, False)):
+                codes = inputs(rng, net, 2, int(rng.integers(1, 4)), rails, density=0.7, moves=0.6)
+                request = packets.run_packet(image.crc, list(codes), net.source, trace=trace, keep=keep)
+                answer = engine.packet(request, 1 << 16)
+                packets.read_trailer(answer).require(Operation.RUN)
+                words = interpreter.answer([int(word) for word in request])
+                assert words and words == answer[: -packets.TRAILER_WORDS].tolist()
+
+    check()
