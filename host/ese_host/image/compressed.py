@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from itertools import accumulate
 
 import numpy as np
 import numpy.typing as npt
@@ -71,7 +72,7 @@ def layout_of(header: dict[str, int], rest: int, symbols: tuple[int, int], desig
         "codes": packed_words(header["code_bits"], 1),
         "checksum": 1,
     }
-    ends = np.cumsum(list(sizes.values())).tolist()
+    ends = accumulate(sizes.values())
     return {name: slice(end - size, end) for (name, size), end in zip(sizes.items(), ends, strict=True)}
 
 

@@ -58,7 +58,8 @@ def activate(x: Codes, frac: int, activation: Activation, table: Codes) -> Codes
     Returns:
         Codes in the format `activation.out`, of the shape of `x`.
     """
-    values, value_frac = _VALUES[activation.kind](x, frac, activation, table)
+    # Products need 64 bits; integers of NumPy's default type have 32 on a board.
+    values, value_frac = _VALUES[activation.kind](np.asarray(x, dtype=np.int64), frac, activation, table)
     return activation.out.quantize(values, value_frac)
 
 

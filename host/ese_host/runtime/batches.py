@@ -157,7 +157,7 @@ def _fit(steps: Lengths, shape: AnswerShape, trace: bool, limits: PacketLimits |
     if limits is None or (max(packet_words, answer_words) <= most_words and total + count <= limits.steps):
         return count, answer_words
     # Words of packet and answer for the first sequence, the first two, the first three and so on.
-    totals, counts = np.cumsum(steps), np.arange(1, count + 1)
+    totals, counts = np.cumsum(steps), np.arange(1, count + 1, dtype=np.int64)
     packets = RUN_HEADER_WORDS + totals * frame + counts
     answers = TRAILER_WORDS + totals * per_step + counts * per_sequence
     one_sequence = int(max(packets[0], answers[0]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,8 +26,10 @@ def test_every_kind_is_computed_and_grows_with_its_input(kind: ActivationKind) -
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.startswith("hard_")])
 def test_a_hard_activation_holds_its_input(kind: ActivationKind) -> None:
     activation = Activation(kind, Fixed(16, 8), 32768, 16384)
-    for far in (1 << 40, (1 << LIMIT_BITS) << 12):
-        assert activate(np.array([far, -far]), 12, activation, tanh_table()).tolist() == [64.5 * 256, -63.5 * 256]
+    limit = (1 << LIMIT_BITS) << 12
+    for far, integer in ((1 << 40, np.int64), (limit, np.int64), (limit, np.int32)):
+        x: Any = np.array([far, -far], dtype=integer)
+        assert activate(x, 12, activation, tanh_table()).tolist() == [64.5 * 256, -63.5 * 256]
 
 
 def test_an_activation_is_read_back() -> None:

@@ -110,7 +110,7 @@ class EmulatedDevice(Device):  # type: ignore[misc]
             MemoryError: if the fault `no_memory` is injected; on a board XRT raises it.
             DeviceError: if not enough memory is left.
         """
-        size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
         if self.board.faults.no_memory:
             raise MemoryError(f"cannot allocate {size} bytes of contiguous memory")
         region = self.board.memory.allocate(size)
