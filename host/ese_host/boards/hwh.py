@@ -5,8 +5,12 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 from xml.etree import ElementTree
+from xml.parsers import expat
 
 from ese_host.boards import processor
 from ese_host.boards.block_design import BlockDesign, Bus, Cell, Pin, Segment, describe
@@ -30,6 +34,26 @@ PREFIXES = {"M_AXIS_MM2S": "m_axis_mm2s_", "S_AXIS_S2MM": "s_axis_s2mm_", "in_r"
 """{stream interface: prefix of its physical signals}."""
 LOWER_CASE = ("M_AXIS_MM2S", "S_AXIS_S2MM")
 """Stream interfaces whose physical signals are in lower case."""
+
+MAX_ELEMENTS = 100_000
+"""Most elements of a .hwh; that of our block design has some hundreds, one of Vivado some thousands."""
+MAX_DEPTH = 32
+ATTRIBUTES = {
+    "MODULE": ("INSTANCE", "FULLNAME", "MODTYPE", "VLNV"),
+    "PARAMETER": ("NAME", "VALUE"),
+    "PORT": ("NAME", "DIR"),
+    "CONNECTION": ("INSTANCE", "PORT"),
+    "BUSINTERFACE": ("NAME", "TYPE"),
+    "MEMRANGE": ("INSTANCE", "BASEVALUE", "HIGHVALUE", "MEMTYPE", "MASTERBUSINTERFACE", "SLAVEBUSINTERFACE"),
+    "REGISTER": ("NAME",),
+    "FIELD": ("NAME",),
+    "PROPERTY": ("NAME", "VALUE"),
+}
+"""{element: attributes that pynq reads from it}."""
+PROPERTIES = ("ADDRESS_OFFSET", "SIZE", "BIT_OFFSET", "BIT_WIDTH")
+"""Properties of registers and their fields that are numbers."""
+NUMBER = re.compile(r"0[xX][0-9a-fA-F]{1,16}|\d{1,9}(\.\d{1,9})?")
+ADVICE = "build the design again"
 
 
 @dataclass(frozen=True)
@@ -166,43 +190,119 @@ def _stream_ports(bus: Bus, end: Pin) -> list[ModulePort]:
     return ports
 
 
-def check(text: str, board: str, design: Design) -> None:
-    """Refuse a .hwh whose register addresses, DMA version or width of DMA lengths are not those of our block design.
+def check(data: str | bytes, board: str, design: Design, name: str = "the .hwh") -> None:
+    """Refuse a .hwh that pynq cannot read, or that is of another block design than ours.
 
     Args:
-        text: contents of the .hwh.
+        data: contents of the .hwh.
         board: name of the board that it must be for.
         design: the engine in the block design.
+        name: name of the file in error messages.
 
     Raises:
-        FormatError: if the text is no XML.
+        FormatError: if it is no XML, too large, or lacks an attribute or number that pynq reads.
         MismatchError: if it describes another block design.
         UnsupportedError: if the board is not known.
     """
-    blocks = describe(load_board(board), design.clock_mhz)
-    try:
-        root = ElementTree.fromstring(text)  # noqa: S314 - a file that Vivado has just written here
-    except ElementTree.ParseError as error:
-        raise FormatError(f"the .hwh is no XML ({error}); run Vivado again") from error
+    known = load_board(board)
+    blocks = describe(known, design.clock_mhz)
+    root = _parse(data, name)
+    modules = _check_modules(root, name)
+    for cell in blocks.cells:
+        found = modules[cell.name].attrib if cell.name in modules else {}
+        core = found.get("VLNV", "absent").rpartition(":")[0]
+        if core != cell.vlnv.rpartition(":")[0] or found["FULLNAME"] != f"/{cell.name}":
+            raise MismatchError(
+                f"{name}: the cell {cell.name} is {found.get('FULLNAME')} of core {core or 'absent'}; "
+                f"/{cell.name} of {cell.vlnv} is expected: {ADVICE}"
+            )
+    clocks = {key for key in blocks.processor.derived(known) if not key.endswith(("CLKSRC", "SRCSEL"))}
+    _check_numbers(root, clocks, name)
     ranges = {(item.get("INSTANCE"), item.get("BASEVALUE"), item.get("HIGHVALUE")) for item in root.iter("MEMRANGE")}
     for segment in blocks.segments:
         if not segment.memory:
             expected = (segment.slave.cell, f"0x{segment.base:08X}", f"0x{segment.base + segment.size - 1:08X}")
-            if expected not in ranges:
+            if expected not in ranges or sum(item[0] == segment.slave.cell for item in ranges) > 1:
                 raise MismatchError(
-                    f"the .hwh lacks the address range {expected}; found {sorted(map(str, ranges))}: "
-                    "emit the project again"
+                    f"{name}: expected the address range {expected} and no other of that cell; "
+                    f"found {sorted(map(str, ranges))}: {ADVICE}"
                 )
-    dma = root.find(f".//MODULE[@INSTANCE='{processor.DMA_NAME}']")
-    vlnv = None if dma is None else dma.get("VLNV")
-    if dma is None or vlnv != processor.DMA_VLNV:
+    dma = modules[processor.DMA_NAME]
+    if dma.get("VLNV") != processor.DMA_VLNV:
         raise MismatchError(
-            f"the .hwh's DMA is {vlnv}; pynq's driver is for {processor.DMA_VLNV}: use a Vivado version that has it"
+            f"{name}: the DMA is {dma.get('VLNV')}; pynq's driver is for {processor.DMA_VLNV}: "
+            "use a Vivado version that has it"
         )
     length = dma.find("PARAMETERS/*[@NAME='c_sg_length_width']")
     if length is None or length.get("VALUE") != str(processor.LENGTH_BITS):
         bits = None if length is None else length.get("VALUE")
         raise MismatchError(
-            f"the .hwh's DMA counts lengths in {bits} bits; {processor.LENGTH_BITS} are expected: "
-            "emit the project again"
+            f"{name}: the DMA counts lengths in {bits} bits; {processor.LENGTH_BITS} are expected: {ADVICE}"
         )
+
+
+def _parse(data: str | bytes, name: str) -> ElementTree.Element:
+    """Parse XML that has no document type, and with it no entities that could grow, and not too many elements."""
+    builder, parser = ElementTree.TreeBuilder(), expat.ParserCreate()
+    open_elements, elements = 0, 0
+
+    def start(tag: str, attributes: dict[str, str]) -> None:
+        nonlocal open_elements, elements
+        open_elements, elements = open_elements + 1, elements + 1
+        if open_elements > MAX_DEPTH or elements > MAX_ELEMENTS:
+            raise FormatError(
+                f"{name}: has more than {MAX_ELEMENTS} elements, or they are nested more than {MAX_DEPTH} deep: "
+                f"{ADVICE}"
+            )
+        builder.start(tag, attributes)
+
+    def end(tag: str) -> None:
+        nonlocal open_elements
+        open_elements -= 1
+        builder.end(tag)
+
+    def refuse(*_: Any) -> None:
+        raise FormatError(f"{name}: has a document type; a .hwh has none: {ADVICE}")
+
+    parser.StartElementHandler, parser.EndElementHandler, parser.StartDoctypeDeclHandler = start, end, refuse
+    try:
+        parser.Parse(data, True)
+        return builder.close()
+    except (expat.ExpatError, ValueError, LookupError, AssertionError) as error:
+        raise FormatError(f"{name}: is no XML ({error}); {ADVICE}") from error
+
+
+def _check_modules(root: ElementTree.Element, name: str) -> dict[str, ElementTree.Element]:
+    """The cells by their names, each of which pynq must be able to tell from the others."""
+    modules: dict[str, ElementTree.Element] = {}
+    for tag, attributes in ATTRIBUTES.items():
+        for item in root.iter(tag):
+            missing = [attribute for attribute in attributes if attribute not in item.attrib]
+            if missing:
+                raise FormatError(f"{name}: a {tag} has {sorted(item.attrib)} and lacks {missing}: {ADVICE}")
+    for item in root.iter("MODULE"):
+        cell = item.attrib["INSTANCE"]
+        if cell in modules:
+            raise FormatError(f"{name}: has the cell {cell!r} twice; one is expected: {ADVICE}")
+        modules[cell] = item
+    return modules
+
+
+def _check_numbers(root: ElementTree.Element, parameters: Collection[str], name: str) -> None:
+    """Refuse addresses, sizes and clocks that are no numbers.
+
+    Args:
+        root: the outermost element.
+        parameters: names of the parameters that must be numbers.
+        name: name of the file in error messages.
+    """
+    numbers = [(item, key, "0x") for item in root.iter("MEMRANGE") for key in ("BASEVALUE", "HIGHVALUE")]
+    numbers += [(item, "VALUE", "") for item in root.iter("PROPERTY") if item.get("NAME") in PROPERTIES]
+    numbers += [(item, "VALUE", "") for item in root.iter("PARAMETER") if item.get("NAME") in parameters]
+    for item, key, prefix in numbers:
+        text = item.get(key, "")
+        if not NUMBER.fullmatch(text) or not text.startswith(prefix):
+            raise FormatError(
+                f"{name}: {key} of the {item.tag} {item.get('NAME') or item.get('INSTANCE')} is {text[:40]!r}; "
+                f"a number is expected: {ADVICE}"
+            )

@@ -31,15 +31,19 @@ class Folder:
     manifest: Manifest
 
     @classmethod
-    def open(cls, path: Path) -> Folder:
+    def open(cls, path: str | Path) -> Folder:
         """Read a folder's manifest.
 
         Raises:
             MissingError: if there is no manifest.
-            FormatError: if the manifest is invalid, or no plain file in the folder.
+            FormatError: if `path` is no path, or the manifest is invalid, or no plain file in the folder.
             MismatchError: if its design id or clock is not its design's, or its part not its board's.
             UnsupportedError: if its board is not known.
         """
+        try:
+            path = Path(path)
+        except TypeError as error:
+            raise FormatError(f"the design folder is {path!r}; a path is expected") from error
         file = path / NAME
         with _open_inside(
             file, MAX_MANIFEST_BYTES, f"a design folder holds {NAME}: run `ese4ml build` first"
@@ -117,7 +121,7 @@ def _open_inside(path: Path, limit: int, advice: str) -> Iterator[BinaryIO]:
             if state.st_size > limit:
                 raise FormatError(f"{path}: has {state.st_size} bytes; at most {limit} are allowed for {path.name}")
             yield stream
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         # Links in a circle are a RuntimeError before Python 3.13.
         reason = getattr(error, "strerror", None) or error
         raise MissingError(f"{path}: cannot be read ({reason}); {advice}") from error

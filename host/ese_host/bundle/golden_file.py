@@ -17,6 +17,8 @@ from ese_host.ir import Network
 from ese_host.ir.program import Program
 
 MAX_BYTES = 1 << 30
+MAX_TEXT = 1 << 22
+"""Most characters of the JSON text; a layer takes about 500."""
 ADVICE = "build the design again"
 _MODEL = cast("type[Network | Program]", Union[Network, Program])
 _TAG = "class"
@@ -49,7 +51,8 @@ def load(path: Source) -> Program:
     arrays = npz.read(path, MAX_BYTES)
 
     def referred(value: Any, where: str) -> np.ndarray[Any, Any]:
-        array = arrays.get(value["array"].replace("/", ".")) if _is_reference(value) else None
+        # each array stands for one place, so that a short text cannot make a huge model of one array
+        array = arrays.pop(value["array"].replace("/", "."), None) if _is_reference(value) else None
         if array is None or array.dtype != np.int64:
             kind = repr(value) if array is None else f"an array of {array.dtype}"
             raise FormatError(f"{where} is {kind}; expected an int64 array of this file: {ADVICE}")
@@ -61,7 +64,7 @@ def load(path: Source) -> Program:
     try:
         # str() of NumPy's text fails with a SystemError if a code point is none of Unicode's
         characters = text.tobytes().decode("utf-32-be" if text.dtype.byteorder == ">" else "utf-32-le").rstrip("\0")
-        value = json_text.parse(characters, str(path), MAX_BYTES, ADVICE)
+        value = json_text.parse(characters, str(path), MAX_TEXT, ADVICE)
         model = decode(_MODEL, value, str(path), ADVICE, JsonForm(_TAG, {np.ndarray: referred}))
     except EseError:
         raise

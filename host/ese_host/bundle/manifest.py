@@ -22,7 +22,7 @@ REQUIRED = (BIT, HWH, IMAGE, GOLDEN)
 """Files without which a folder cannot run; only `ese4ml check` needs the test set and the provenance."""
 
 MAX_MANIFEST_BYTES = 1 << 20
-MAX_BYTES = {BIT: 1 << 28, HWH: 1 << 26, IMAGE: 1 << 26, PROVENANCE: 1 << 24}
+MAX_BYTES = {BIT: 1 << 28, HWH: 1 << 25, IMAGE: 1 << 26, PROVENANCE: 1 << 22}
 MAX_OTHER_BYTES = 1 << 30
 
 Kind = Literal["emulated", "bitstream"]

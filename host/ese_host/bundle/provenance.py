@@ -6,7 +6,7 @@ Each step adds to the record of the step before it, and keeps the fields that it
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,16 @@ from typing import Any
 from ese_host.bundle.manifest import MAX_BYTES, PROVENANCE
 from ese_host.errors import FormatError
 from ese_host.files import JsonForm, KeepsUnknown, Source, decode, encode, json_text, write_file
+from ese_host.image import MAX_PES
 
 FORMAT = 1
 ADVICE = "train or compress the model again"
 USED = "used"
 """Label of the mask that the model has; the other labels are families of masks that it is compared with."""
+MAX_STAGES = 64
+"""Most stages of training, and most families of masks, that a report shows."""
+MAX_NAMES = 256
+"""Most seeds, and most versions, that a report shows."""
 
 
 @dataclass(frozen=True)
@@ -175,11 +180,19 @@ def read(path: Source) -> Provenance:
         FormatError: if the file is no JSON object, or a field has another type.
     """
     record = read_record(path, "accuracy", "seeds", "versions", "masks")
+    for name, items in (("seeds", record.seeds), ("versions", record.versions)):
+        _check_count(f"{path}: {name}", items, MAX_NAMES)
+    _check_count(f"{path}: accuracy", record.accuracy, MAX_STAGES)
     try:
         accuracy = {name: _accuracy(item) for name, item in record.accuracy.items()}
-        return Provenance(accuracy, record.seeds, record.versions, _masks(record.masks))
+        return Provenance(accuracy, record.seeds, record.versions, _masks(str(path), record.masks))
     except (KeyError, ValueError, OverflowError) as error:
         raise FormatError(f"{path}: the field accuracy or masks is invalid ({error!r}); {ADVICE}") from error
+
+
+def _check_count(name: str, items: Sized, most: int) -> None:
+    if len(items) > most:
+        raise FormatError(f"{name} has {len(items)} items; at most {most} are allowed: {ADVICE}")
 
 
 def _accuracy(value: float | Mapping[str, float]) -> float:
@@ -190,13 +203,15 @@ def _accuracy(value: float | Mapping[str, float]) -> float:
     return accuracy
 
 
-def _masks(matrices: Mapping[str, Mapping[str, MatrixLoad]]) -> dict[str, MaskWork]:
+def _masks(name: str, matrices: Mapping[str, Mapping[str, MatrixLoad]]) -> dict[str, MaskWork]:
     """Load of each family of masks, summed over the matrices. `USED` is left out: its load is counted in the image."""
     rows: dict[str, list[list[int]]] = {}
     for families in matrices.values():
         for family, work in families.items():
             if family != USED:
                 rows.setdefault(family, []).append(work.entries_per_pe)
+                _check_count(f"{name}: entries_per_pe", work.entries_per_pe, MAX_PES)
+    _check_count(f"{name}: masks", rows, MAX_STAGES)
     return {
         family: MaskWork([sum(column) for column in zip(*lists, strict=True)], max(map(imbalance, lists)))
         for family, lists in rows.items()

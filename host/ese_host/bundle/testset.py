@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ese_host.errors import FormatError
 from ese_host.files import Source, npz
-from ese_host.ir import INTEGERS, NUMBERS, Codes, Lengths, are_frames, are_lengths, full_lengths
+from ese_host.ir import INTEGERS, NUMBERS, Codes, Lengths, are_frames, are_lengths, full_lengths, integers_of
 from ese_host.ir.program import Port, Program, Value, values_of
 
 MAX_BYTES = 1 << 30
@@ -101,14 +101,18 @@ def _codes(path: Source, arrays: Arrays, name: str, port: Port) -> Codes:
     """(N, T, width) codes of one input; a vector is a sequence of one step."""
     if name not in arrays:
         raise FormatError(f"{path}: has no array {name!r}; found {sorted(arrays)}")
-    raw = arrays[name]
+    raw = arrays.pop(name)  # not kept beside the codes, which may be as large
+    given = raw.shape
     vector = port.kind == "vector"
     if raw.ndim == 2 and vector:
         raw = raw[:, None]
     if not are_frames(raw, 3, port.width, NUMBERS) or 0 in raw.shape:
         shape = f"(N, {port.width})" if vector else f"(N, T, {port.width})"
-        raise FormatError(f"{path}: {name} are {raw.dtype} {arrays[name].shape}; expected numbers {shape}")
-    return port.format.from_float(raw) if raw.dtype.kind == "f" else raw.astype(np.int64)
+        raise FormatError(f"{path}: {name} are {raw.dtype} {given}; expected numbers {shape}")
+    try:
+        return port.format.from_float(raw) if raw.dtype.kind == "f" else integers_of(raw, name, "codes of 64 bits")
+    except FormatError as error:
+        raise FormatError(f"{path}: {error}") from error
 
 
 def _steps(path: Source, arrays: Arrays, name: str, codes: Codes) -> Lengths:

@@ -11,12 +11,15 @@ import numpy as np
 
 from ese_host.bundle import PROVENANCE, TESTSET, Provenance, TestSet, provenance, testset
 from ese_host.check.compare import Comparison, compare_program
-from ese_host.check.metrics import Checked, Report, host_seconds, report
+from ese_host.check.metrics import Checked, Report, Totals, report
 from ese_host.device import Driver, Meter
-from ese_host.runtime import Accelerator, run_program
+from ese_host.errors import FormatError
+from ese_host.runtime import Accelerator, ProgramResult, run_program
 
 BATCH = 64
-"""Sequences that are run and compared at once."""
+"""Most sequences that are run with a trace and compared at once."""
+NUMBERS = 1 << 20
+"""Most numbers of the inputs that are run at once, one sample at least, so that a long test set takes little memory."""
 LATENCY_SAMPLES = 200
 """Most sequences that are run one by one to measure latency."""
 
@@ -48,8 +51,11 @@ def check(
         The report as plain values for JSON. Values that differ are reported in it and raise no error.
 
     Raises:
+        FormatError: if `trace` is none of True, False and None.
         EseError: if a file of the folder is damaged or missing, or the device fails.
     """
+    if not (trace is None or isinstance(trace, bool)):
+        raise FormatError(f"trace is {trace!r}; expected True, False or None")
     with Accelerator(folder, device=device, driver=driver, timeout=timeout, trust=trust) as accelerator:
         tests = testset.read(accelerator.folder.file(TESTSET), accelerator.program)
         files = accelerator.folder.manifest.files
@@ -69,10 +75,12 @@ def _run(
 ) -> Checked:
     shapes = {part.chain: part.shape for part in accelerator.parts}
     comparison, classes, total = Comparison(), [], len(tests.steps)
+    at_once = max(1, NUMBERS // sum(value.codes[0].size for value in tests.inputs.values()))
+    batch = min(BATCH, at_once)
     with ThreadPoolExecutor(1) as pool:
         comparing = None  # the comparison of a batch, while the engine runs the next one
-        for start in range(0, total, BATCH):
-            result = run_program(accelerator, *tests.part(start, start + BATCH), trace=trace)
+        for start in range(0, total, batch):
+            result = run_program(accelerator, *tests.part(start, start + batch), trace=trace)
             if comparing is not None:
                 comparing.result()
             comparing = pool.submit(compare_program, comparison, result, shapes, start)
@@ -82,8 +90,19 @@ def _run(
         if comparing is not None:
             comparing.result()
     with meter:
-        plain = run_program(accelerator, *tests.part(0, total))
-        singles = [run_program(accelerator, *tests.part(i, i + 1)) for i in range(min(total, LATENCY_SAMPLES))]
-    if trace:
-        compare_program(comparison, plain, shapes)
-    return Checked(comparison, np.concatenate(classes), trace, plain, [host_seconds(single) for single in singles])
+        plain = Totals()
+        for start in range(0, total, at_once):
+            result = run_program(accelerator, *tests.part(start, start + at_once))
+            plain.add(result)
+            if trace:
+                compare_program(comparison, result, shapes, start)
+        latencies = [
+            _latency(run_program(accelerator, *tests.part(i, i + 1))) for i in range(min(total, LATENCY_SAMPLES))
+        ]
+    return Checked(comparison, np.concatenate(classes), trace, plain, latencies)
+
+
+def _latency(result: ProgramResult) -> float:
+    single = Totals()
+    single.add(result)
+    return single.seconds

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ese_host.errors import MismatchError
-from ese_host.ir import Codes, Dense, Lengths, Lstm, Network, golden
+from ese_host.ir import Codes, Dense, Lengths, Lstm, Network, alike, golden
 from ese_host.ir.program import run as run_golden
 from ese_host.protocol import AnswerShape, RunResult
 from ese_host.runtime import ProgramResult
@@ -142,9 +142,8 @@ def compare(
     Raises:
         MismatchError: if shapes or fractional bits show that engine and golden model are of different networks.
     """
-    for steps in np.unique(run.steps):
-        index = np.flatnonzero(run.steps == steps)
-        result = golden.run(network, inputs[index, : int(steps)])
+    for steps, index in alike(run.steps):
+        result = golden.run(network, inputs[index, :steps])
         expected = scaled(result.outputs, result.frac, shape.frac, "outputs")
         comparison.add(f"{label}outputs", run.outputs[index, : expected.shape[1]], expected, first + index)
         if not run.traces:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import metadata
 from typing import Any
 
@@ -22,6 +22,53 @@ from ese_host.runtime import Accelerator, ProgramResult
 Report = dict[str, Any]
 
 
+@dataclass
+class Totals:
+    """Sums over the results of several runs of a program, which take no memory for each sample.
+
+    Attributes:
+        samples: how many samples were run.
+        steps: frames run, counted at the first input.
+        engine_seconds: host time from packet to answer.
+        load_seconds: host time for loading images.
+        glue_seconds: host time of the operations between the chains.
+        chains: {chain: its steps, and its cycles}.
+        first: {chain: its steps for the first sample}.
+    """
+
+    samples: int = 0
+    steps: int = 0
+    engine_seconds: float = 0.0
+    load_seconds: float = 0.0
+    glue_seconds: float = 0.0
+    chains: dict[str, tuple[int, int]] = field(default_factory=dict)
+    first: dict[str, int] = field(default_factory=dict)
+
+    def add(self, result: ProgramResult) -> None:
+        """Add the result of one run."""
+        fed = result.run.tensors[result.run.program.inputs[0].name].steps
+        self.samples += len(fed)
+        self.steps += int(fed.sum())
+        self.engine_seconds += result.engine_seconds
+        self.load_seconds += result.load_seconds
+        self.glue_seconds += result.glue_seconds
+        for name, chain in result.chains.items():
+            steps, cycles = self.chains.get(name, (0, 0))
+            self.chains[name] = steps + int(chain.steps.sum()), cycles + chain.cycles
+            self.first.setdefault(name, int(result.run.fed[name].steps[0]))
+
+    @property
+    def cycles(self) -> int:
+        """The engine's loop iterations, summed over all chains."""
+        return sum(cycles for _, cycles in self.chains.values())
+
+    @property
+    def seconds(self) -> float:
+        """Host time from packet to answer; with several chains also image loads and host steps."""
+        between = self.load_seconds + self.glue_seconds if len(self.chains) > 1 else 0.0
+        return self.engine_seconds + between
+
+
 @dataclass(frozen=True, eq=False)
 class Checked:
     """Results of running a test set.
@@ -30,21 +77,15 @@ class Checked:
         comparison: comparison of the engine with the golden model.
         classes: (N,) classes that the engine found.
         trace: whether h and c of every step were compared too.
-        plain: result of all samples in one run without trace.
+        plain: totals of all samples, run without trace.
         latencies: host seconds of samples that were run one by one.
     """
 
     comparison: Comparison
     classes: Codes
     trace: bool
-    plain: ProgramResult
+    plain: Totals
     latencies: list[float]
-
-    @property
-    def steps(self) -> int:
-        """Frames run, counted at the first input."""
-        run = self.plain.run
-        return int(run.tensors[run.program.inputs[0].name].steps.sum())
 
 
 def report(accelerator: Accelerator, tests: TestSet, provenance: Provenance, checked: Checked, command: str) -> Report:
@@ -61,15 +102,15 @@ def report(accelerator: Accelerator, tests: TestSet, provenance: Provenance, che
     networks = [part.network for part in accelerator.parts]
     weights, kept = sum(net.weights for net in networks), sum(net.nonzero_weights for net in networks)
     plain = checked.plain
-    cycles_per_step = plain.cycles / checked.steps
-    host_frames = checked.steps / host_seconds(plain)
+    cycles_per_step = plain.cycles / plain.steps
+    host_frames = plain.steps / plain.seconds
     frames = manifest.clock_mhz * 1e6 / cycles_per_step if emulated else host_frames
     steps = int(tests.steps[0])
     figures: Report = {
         "report": 1,
         **_names(accelerator),
         "sequences": len(tests.steps),
-        "steps": checked.steps,
+        "steps": plain.steps,
         "trace": checked.trace,
         "timeout_s": accelerator.timeout,
         "bit_exact": checked.comparison.mismatches == 0,
@@ -113,19 +154,13 @@ def report(accelerator: Accelerator, tests: TestSet, provenance: Provenance, che
     return figures
 
 
-def host_seconds(result: ProgramResult) -> float:
-    """Host time of a run in seconds, from packet to answer; with several chains also image loads and host steps."""
-    return result.seconds if len(result.chains) > 1 else result.engine_seconds
-
-
-def _chains(accelerator: Accelerator, plain: ProgramResult) -> list[dict[str, Any]]:
+def _chains(accelerator: Accelerator, plain: Totals) -> list[dict[str, Any]]:
     """For each chain: its image, and the cycles of all samples."""
     rows = []
     for part in accelerator.parts:
-        result = plain.chains[part.chain]
-        steps = int(result.steps.sum())
+        steps, cycles = plain.chains[part.chain]
         row = {"chain": part.chain, "image_id": f"{part.image.image_id:#010x}", "steps": steps}
-        rows.append({**row, "cycles": result.cycles, "cycles_per_step": result.cycles / steps})
+        rows.append({**row, "cycles": cycles, "cycles_per_step": cycles / steps})
     return rows
 
 
@@ -138,15 +173,12 @@ def _added(parts: Iterable[dict[str, Any]]) -> dict[str, Any]:
     return total
 
 
-def _causes(accelerator: Accelerator, plain: ProgramResult) -> dict[str, float]:
+def _causes(accelerator: Accelerator, plain: Totals) -> dict[str, float]:
     """Cycles of the first sample by cause; in skip mode, where they depend on the data, the mean over all samples."""
     design = accelerator.folder.manifest.design
     if design.mode == "skip":
-        return {"all causes": plain.cycles / len(plain.run.classes())}
-    fed = plain.run.fed
-    return _added(
-        cycles.account(part.image, design, int(fed[part.chain].steps[0])).by_cause for part in accelerator.parts
-    )
+        return {"all causes": plain.cycles / plain.samples}
+    return _added(cycles.account(part.image, design, plain.first[part.chain]).by_cause for part in accelerator.parts)
 
 
 def _basis(accelerator: Accelerator, steps: int) -> dict[str, tuple[str, str]]:
@@ -172,7 +204,7 @@ def _basis(accelerator: Accelerator, steps: int) -> dict[str, tuple[str, str]]:
         if several
         else counter,
         "chains": counter,
-        "host_seconds": ("measured", f"{engine}, host's clock, all samples in one run without trace"),
+        "host_seconds": ("measured", f"{engine}, host's clock, all samples without trace"),
         "cycles_by_cause": (counter[0], "mean of all sequences; in skip mode causes depend on the data")
         if skips
         else ("modelled", f"one sequence of {steps} steps; the sum equals the engine's counter"),

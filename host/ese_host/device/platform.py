@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from ese_host.boards import load_board, processor
+from ese_host.boards import hwh, load_board, processor
 from ese_host.bundle import BIT, HWH, Folder
 from ese_host.device.dma_control import restart
 from ese_host.device.emulated import adapter
@@ -21,7 +21,7 @@ from ese_host.device.emulated.board import EmulatedBoard
 from ese_host.device.emulated.engine import is_library
 from ese_host.device.emulated.faults import Faults
 from ese_host.device.trust import require
-from ese_host.errors import DeviceError, MismatchError, MissingError
+from ese_host.errors import DeviceError, EseError, FormatError, MismatchError, MissingError
 from ese_host.files import Contents
 
 _load_lock = threading.RLock()  # pynq's active device is global, so only one thread may load at a time
@@ -70,13 +70,21 @@ class PynqPlatform:
         """Load the bitstream through pynq's Overlay.
 
         Raises:
+            FormatError: if pynq cannot read the .hwh.
             DeviceError: if pynq cannot load the bitstream, the block design lacks our DMA or engine, or the DMA does
                 not start.
         """
         import pynq
 
-        with self._as_active_device():
-            self._load(pynq)
+        try:
+            with self._as_active_device():
+                self._load(pynq)
+        except EseError:
+            raise
+        except Exception as error:  # pynq's parser and drivers say with errors of any class what a .hwh lacks
+            raise FormatError(
+                f"{self._hwh}: pynq cannot read it ({type(error).__name__}: {error}); build the design again"
+            ) from error
 
     @contextlib.contextmanager
     def _as_active_device(self) -> Iterator[None]:
@@ -217,18 +225,21 @@ def choose_platform(
     Raises:
         UntrustedError: if an emulated bitstream is neither in this user's record of builds nor trusted.
         MismatchError: if design.bit is not of the kind that the manifest says, or not of the kind of the device; if the
+            .hwh is of another block design; if the
             driver "adapter" is asked for with a real bitstream or with a device.
+        FormatError: if pynq could not read the .hwh.
         MissingError: if pynq is needed and not installed.
         DeviceError: if pynq finds no device.
     """
     kind = folder.manifest.kind
-    bit, hwh = folder.file(BIT), folder.file(HWH)
+    bit, handoff = folder.file(BIT), folder.file(HWH)
     library = is_library(bit)
     if library != (kind == "emulated"):
         contents = "a shared library" if library else "no shared library"
         raise MismatchError(f"{bit}: holds {contents}, the manifest says {kind!r}: build the design again")
     if library and not trust:
         require(bit)
+    hwh.check(handoff.data, folder.manifest.board, folder.manifest.design, str(handoff))
     installed = importlib.util.find_spec("pynq") is not None
     if (driver == "pynq" or kind == "bitstream" or device is not None) and not installed:
         raise MissingError(
@@ -255,7 +266,7 @@ def choose_platform(
         )
     if isinstance(board, EmulatedBoard):
         board.trust(bit)
-    return PynqPlatform(bit, hwh, device, timeout), device.tag
+    return PynqPlatform(bit, handoff, device, timeout), device.tag
 
 
 def _emulated_device(folder: Folder, faults: Faults | None) -> Any:

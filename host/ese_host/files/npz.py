@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import struct
 import zipfile
@@ -16,6 +17,12 @@ from ese_host.errors import FormatError
 from ese_host.files.hashing import Source, open_plain
 
 MAX_ARRAYS = 4096
+MAX_RATIO = 16
+"""Most bytes of memory for each byte of a file, beyond `FREE_BYTES`; deflate alone could unpack a thousand."""
+FREE_BYTES = 1 << 26
+"""Bytes of memory that the arrays of even the smallest file may take."""
+CHUNK = 1 << 20
+"""Bytes that are unpacked at once."""
 MAX_HEADER = 4096
 """Most bytes of the header of an array; NumPy writes some 120."""
 _LENGTH_BYTES = {b"\x93NUMPY\x01\x00": 2, b"\x93NUMPY\x02\x00": 4}
@@ -33,21 +40,28 @@ def read(path: Source, limit: int) -> dict[str, npt.NDArray[Any]]:
 
     Args:
         path: the file.
-        limit: most bytes that all its arrays may have together.
+        limit: most bytes that all its arrays may have together. Each number counts as 8 bytes at least, since codes
+            become 64-bit integers later. A small file may have fewer: `FREE_BYTES`, and `MAX_RATIO` for each byte.
 
     Raises:
-        FormatError: if the file is no .npz, contains Python objects, or claims more bytes than it has or than `limit`.
+        FormatError: if the file is no .npz, contains Python objects, or claims more bytes than it has or may have.
     """
     try:
         with open_plain(path) as stream, zipfile.ZipFile(stream) as archive:
             members = archive.infolist()
             size = sum(item.file_size for item in members)
+            limit = min(limit, FREE_BYTES + MAX_RATIO * os.fstat(stream.fileno()).st_size)
             if size > limit or len(members) > MAX_ARRAYS:
                 raise FormatError(
                     f"{path}: unpacks to {size} bytes in {len(members)} arrays; at most {limit} bytes in {MAX_ARRAYS} "
                     "are allowed"
                 )
-            return {item.filename.removesuffix(".npy"): _array(archive, item) for item in members}
+            arrays: dict[str, npt.NDArray[Any]] = {}
+            for item in members:
+                array, size = _array(archive, item, limit)
+                arrays[item.filename.removesuffix(".npy")] = array
+                limit -= size
+            return arrays
     except FormatError:
         raise
     except (
@@ -57,7 +71,14 @@ def read(path: Source, limit: int) -> dict[str, npt.NDArray[Any]]:
         raise FormatError(f"{path}: cannot be read as .npz ({error}); build the design again") from error
 
 
-def _array(archive: zipfile.ZipFile, item: zipfile.ZipInfo) -> npt.NDArray[Any]:
+def _array(archive: zipfile.ZipFile, item: zipfile.ZipInfo, limit: int) -> tuple[npt.NDArray[Any], int]:
+    """Read one array; returns it and the bytes that it counts as.
+
+    Args:
+        archive: the open .npz file.
+        item: the array's member.
+        limit: most bytes that the array may count as.
+    """
     if item.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise ValueError(f"{item.filename!r} is compressed by method {item.compress_type}; np.savez_compressed uses 8")
     with archive.open(item) as stream:
@@ -65,11 +86,15 @@ def _array(archive: zipfile.ZipFile, item: zipfile.ZipInfo) -> npt.NDArray[Any]:
         size = prod(shape) * dtype.itemsize
         if min((0, *shape)) < 0 or size > item.file_size:
             raise ValueError(f"{item.filename!r} claims {shape} of {dtype} in {item.file_size} bytes")
-        data = stream.read(size)
+        counted = size if dtype.kind in "US" else prod(shape) * max(8, dtype.itemsize)
+        if counted > limit:
+            raise ValueError(f"{item.filename!r} is {shape} of {dtype}: {counted} bytes as numbers; {limit} are left")
+        data = bytearray()
+        while chunk := stream.read(min(CHUNK, size - len(data))):
+            data += chunk
     if len(data) != size:
         raise EOFError(f"{item.filename!r} has {len(data)} bytes of {size}")
-    array = np.frombuffer(data, dtype=dtype).reshape(shape, order=order)
-    return array.copy(order="C")
+    return np.ascontiguousarray(np.frombuffer(data, dtype=dtype).reshape(shape, order=order)).reshape(shape), counted
 
 
 def _header(stream: IO[bytes], name: str) -> tuple[tuple[int, ...], Any, np.dtype[Any]]:

@@ -1,6 +1,16 @@
 """Designs and images: sizes of layers, the schedule of a step, sparse entries, the image file and its stored form."""
 
-from ese_host.image.design import FORMAT_VERSION, SCAN_WIDTH, SUM_BITS, SUM_FRAC, WRITEBACK, Design, Mode, check_ids
+from ese_host.image.design import (
+    FORMAT_VERSION,
+    MAX_PES,
+    SCAN_WIDTH,
+    SUM_BITS,
+    SUM_FRAC,
+    WRITEBACK,
+    Design,
+    Mode,
+    check_ids,
+)
 from ese_host.image.entry_widths import GAP_BITS, RAM_BITS, EntryWidths
 from ese_host.image.interleave import Interleave, Positions, entries, entries_per_pe, max_gap, padding_passes
 from ese_host.image.phases import Phase
@@ -25,6 +35,7 @@ __all__ = [
     "HEADER_FIELDS",
     "MAGIC",
     "MAX_ENTRIES",
+    "MAX_PES",
     "RAM_BITS",
     "SCAN_WIDTH",
     "SUM_BITS",

@@ -66,9 +66,17 @@ class Fixed:
         """Codes of real values, rounded half to even and saturated.
 
         Raises:
-            FormatError: if a value is NaN.
+            FormatError: if a value is NaN, masked or no real number.
         """
-        array = np.asarray(values, dtype=np.float64)
+        try:
+            given = np.asarray(values)
+            if given.dtype.kind in "OSUcmM" or isinstance(values, np.ma.MaskedArray):
+                raise TypeError(f"their type is {type(values).__name__} of {given.dtype}")
+            array = given.astype(np.float64, copy=False)
+        except (ValueError, TypeError, OverflowError) as error:
+            raise FormatError(
+                f"values cannot be converted ({error}); real numbers in one array are expected"
+            ) from error
         if np.isnan(array).any():
             index = tuple(int(i) for i in np.argwhere(np.isnan(array))[0])
             raise FormatError(

@@ -63,7 +63,7 @@ class Accelerator(Closeable):
             EseError: if the folder is invalid, its files do not belong together, or the device fails.
         """
         self.timeout = None if timeout is None else seconds_allowed(timeout)
-        self._model = DesignModel.read(Folder.open(Path(folder)))
+        self._model = DesignModel.read(Folder.open(folder))
         self._loaded = self._model.parts[0]
         self._bitstream = self.folder
         start = BASE_SECONDS if timeout is None else timeout
@@ -166,7 +166,7 @@ class Accelerator(Closeable):
             MismatchError: if the folder is of another design.
             EseError: if the folder is invalid, or the device fails.
         """
-        model = DesignModel.read(Folder.open(Path(folder))).for_engine_of(self._bitstream)
+        model = DesignModel.read(Folder.open(folder)).for_engine_of(self._bitstream)
         with self.exclusive():
             self._prepare()
             self._load(model.parts[0].image)

@@ -9,7 +9,7 @@ from typing import Any, Union
 import numpy as np
 
 from ese_host.errors import CapacityError, DeviceError, FormatError
-from ese_host.ir import Codes, Lengths, are_frames, are_lengths, full_lengths
+from ese_host.ir import Codes, Lengths, lengths_of, sequences_of, shown
 from ese_host.protocol import (
     MAX_SEQUENCES,
     RUN_HEADER_WORDS,
@@ -110,9 +110,14 @@ def batches(
         limits: limits of packet and answer sizes, or None for no limit.
 
     Raises:
-        FormatError: if the inputs have another shape or do not fit the input format.
+        FormatError: if an argument has another type or shape, or the inputs do not fit the input format.
         CapacityError: if one sequence is too long for a DMA transfer.
     """
+    _check_flag("trace", trace)
+    _check_flag("keep", keep)
+    if isinstance(max_sequences, bool) or not isinstance(max_sequences, (int, np.integer)) or max_sequences < 1:
+        raise FormatError(f"batch is {shown(max_sequences)}; expected how many sequences a packet may hold, at least 1")
+    max_sequences = min(int(max_sequences), MAX_SEQUENCES)
     sequences, steps = _sequences(inputs, lengths, shape.inputs)
     start = 0
     while start < len(steps):
@@ -125,26 +130,16 @@ def batches(
 
 def _sequences(inputs: Any, lengths: Any, width: int) -> tuple[list[Codes] | Codes, Lengths]:
     """The sequences cut to the steps to run, and the steps of each."""
-    if isinstance(inputs, np.ndarray):
-        valid = are_frames(inputs, 3, width)
-        full = full_lengths(inputs) if valid else np.zeros(0, dtype=np.int64)
-    else:
-        inputs = [np.asarray(item) for item in inputs]
-        valid = all(are_frames(item, 2, width) for item in inputs)
-        full = np.array([len(item) if item.ndim else 0 for item in inputs], dtype=np.int64)
-    if not valid:
-        shape = inputs.shape if isinstance(inputs, np.ndarray) else [item.shape for item in inputs[:3]]
-        raise FormatError(
-            f"inputs have shape {shape}; expected integer codes (N, T, {width}), or N arrays (steps, {width})"
-        )
-    steps = full if lengths is None else np.asarray(lengths, dtype=np.int64)
-    if not are_lengths(steps, full):
-        raise FormatError(
-            f"lengths are {steps.tolist()[:5]} ...; expected 1 to T steps for each of {len(full)} sequences"
-        )
-    if steps is full or (steps == full).all():
-        return inputs, steps
-    return [item[:count] for item, count in zip(inputs, steps, strict=True)], steps
+    sequences, full = sequences_of(inputs, width, "inputs")
+    steps = lengths_of(lengths, full)
+    if (steps == full).all():
+        return sequences, steps
+    return [item[:count] for item, count in zip(sequences, steps, strict=True)], steps
+
+
+def _check_flag(name: str, value: Any) -> None:
+    if not isinstance(value, (bool, np.bool_)):
+        raise FormatError(f"{name} is {shown(value)}; expected True or False")
 
 
 def _fit(steps: Lengths, shape: AnswerShape, trace: bool, limits: PacketLimits | None) -> tuple[int, int]:

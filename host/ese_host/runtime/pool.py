@@ -11,7 +11,7 @@ import numpy as np
 
 from ese_host.device import Closeable
 from ese_host.errors import FormatError, MismatchError
-from ese_host.ir import Lengths
+from ese_host.ir import Lengths, lengths_of, sequences_of, shown
 from ese_host.ir.program import Inputs, values_of
 from ese_host.protocol import RunResult, joined
 from ese_host.runtime.accelerator import Accelerator
@@ -28,11 +28,12 @@ class EnginePool(Closeable):
         """Share work among accelerators, which are closed together with the pool.
 
         Raises:
-            FormatError: if there is no accelerator.
+            FormatError: if there is no list of accelerators.
             MismatchError: if the accelerators hold different images.
         """
-        if not accelerators:
-            raise FormatError("the pool got no accelerator; at least one is needed")
+        listed = isinstance(accelerators, (list, tuple))
+        if not listed or not accelerators or not all(isinstance(item, Accelerator) for item in accelerators):
+            raise FormatError(f"the pool got {shown(accelerators)}; a list of at least one accelerator is expected")
         ids = {tuple(part.image.image_id for part in accelerator.parts) for accelerator in accelerators}
         if len(ids) > 1:
             names = ", ".join(sorted(" and ".join(f"{number:#010x}" for number in images) for images in ids))
@@ -64,12 +65,11 @@ class EnginePool(Closeable):
         Raises:
             EseError: the errors of `Accelerator.run`. All engines finish before the first engine's error is raised.
         """
-        steps = np.asarray([len(item) for item in inputs] if lengths is None else lengths, dtype=np.int64)
-        if len(steps) != len(inputs) or not len(steps):
-            raise FormatError(f"there are {len(steps)} lengths for {len(inputs)} sequences; one for each is expected")
+        sequences, full = sequences_of(inputs, self._accelerators[0].shape.inputs, "inputs")
+        steps = lengths_of(lengths, full)
 
         def run_part(engine: Accelerator, start: int, stop: int) -> RunResult:
-            return engine.run(inputs[start:stop], steps[start:stop], trace=trace, timeout=timeout)
+            return engine.run(sequences[start:stop], steps[start:stop], trace=trace, timeout=timeout)
 
         return joined(self._map(steps, run_part))
 

@@ -96,6 +96,22 @@ def test_damaged_programs_are_refused_or_run(tmp_path: Path) -> None:
     assert 0 < accepted < 125
 
 
+def test_a_short_file_makes_no_huge_model(tmp_path: Path) -> None:
+    """A text of many layers is not parsed, and an array stands for one place only."""
+    path = tmp_path / "golden.npz"
+    np.savez_compressed(path, json=np.array(json.dumps({"layers": [{}] * 1_100_000})))
+    with pytest.raises(FormatError, match=r"golden\.npz: larger than 4194304 bytes; build the design again"):
+        golden_file.load(path)
+    path.write_bytes(golden_file.dump(network(np.random.default_rng(0), Spec())))
+    with np.load(path) as whole:
+        arrays = dict(whole)
+    tree = json.loads(str(arrays["json"]))
+    tree["layers"].append(tree["layers"][0])
+    np.savez(path, **{**arrays, "json": np.array(json.dumps(tree))})
+    with pytest.raises(FormatError, match="expected an int64 array of this file"):
+        golden_file.load(path)
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -141,6 +141,27 @@ def test_a_zip_bomb_is_not_unpacked(tmp_path: Path) -> None:
     tracemalloc.stop()
 
 
+@pytest.mark.parametrize(("dtype", "count", "message"), [
+    ("|u1", 90 << 20, "unpacks to 94371968 bytes in 1 arrays; at most"),
+    ("|u1", 20 << 20, r"'x\.npy' is \(20971520,\) of uint8: 167772160 bytes as numbers; \d+ are left"),
+])  # fmt: skip
+def test_a_small_file_takes_little_memory(tmp_path: Path, dtype: str, count: int, message: str) -> None:
+    path = tmp_path / "testset.npz"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x.npy", member((count,), dtype, bytes(count)))
+    tracemalloc.start()
+    with pytest.raises(FormatError, match=message):
+        npz.read(path, 1 << 30)
+    assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    tracemalloc.stop()
+
+
+def test_arrays_share_one_budget(tmp_path: Path) -> None:
+    np.savez_compressed(tmp_path / "x.npz", **{f"a{number}": np.zeros(1 << 20, np.int8) for number in range(9)})
+    with pytest.raises(FormatError, match=r"'a8\.npy' is \(1048576,\) of int8: 8388608 bytes as numbers; \d+ are left"):
+        npz.read(tmp_path / "x.npz", 1 << 30)
+
+
 def test_arrays_are_read_as_numpy_reads_them(tmp_path: Path) -> None:
     arrays = {
         "a": np.arange(12).reshape(3, 4),

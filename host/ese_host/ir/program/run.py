@@ -16,7 +16,7 @@ from ese_host.ir.program.chain import Chain
 from ese_host.ir.program.graph import Output, Port, Program
 from ese_host.ir.program.order import reverse
 from ese_host.ir.program.tensor import Tensor, Value
-from ese_host.ir.sequences import Lengths, are_frames, are_lengths, by_name, check_codes, full_lengths
+from ese_host.ir.sequences import Lengths, alike, by_name, check_codes, lengths_of, sequences_of, shown
 
 Inputs = Union[Codes, Mapping[str, Any], Sequence[Any]]
 Execute = Callable[[Chain, Value], Codes]
@@ -91,9 +91,8 @@ def golden_chain(chain: Chain, fed: Value) -> Codes:
     """Compute a chain's outputs by the golden model; frames beyond the steps of a sample are zero."""
     network = chain.network
     outputs = np.zeros((len(fed.steps), fed.codes.shape[1] if network.every_step else 1, network.outputs), np.int64)
-    for steps in np.unique(fed.steps):
-        index = np.flatnonzero(fed.steps == steps)
-        codes = golden.run(network, fed.codes[index, : int(steps)]).outputs
+    for steps, index in alike(fed.steps):
+        codes = golden.run(network, fed.codes[index, :steps]).outputs
         outputs[index, : codes.shape[1]] = codes
     return outputs
 
@@ -151,12 +150,12 @@ def values_of(program: Program, inputs: Inputs, lengths: Any = None) -> dict[str
     """
     names = [port.name for port in program.inputs]
     given = by_name(inputs, names, only_input=len(names) == 1)
-    if sorted(given) != sorted(names):
+    if set(given) != set(names):
         raise FormatError(
-            f"inputs are {sorted(given)}; the program has {names}: give each of them, by name or in order"
+            f"inputs are {shown(list(given))}; the program has {names}: give each of them, by name or in order"
         )
     if isinstance(lengths, Mapping) and not set(lengths) <= set(names):
-        raise FormatError(f"lengths are given for {sorted(lengths)}; the program's inputs are {names}")
+        raise FormatError(f"lengths are given for {shown(list(lengths))}; the program's inputs are {names}")
     lengths_by_name = lengths if isinstance(lengths, Mapping) else dict.fromkeys(names, lengths)
     values = {port.name: _value(port, given[port.name], lengths_by_name.get(port.name)) for port in program.inputs}
     counts = {name: len(value.steps) for name, value in values.items()}
@@ -166,40 +165,24 @@ def values_of(program: Program, inputs: Inputs, lengths: Any = None) -> dict[str
 
 
 def _value(port: Port, given: Any, lengths: Any) -> Value:
-    array, full = _padded(port, given)
-    vector = port.kind == "vector"
-    steps = full if lengths is None or vector else np.asarray(lengths)
-    if not are_lengths(steps, full):
-        raise FormatError(
-            f"input {port.name!r}: lengths are {steps.tolist()[:5]} ...; expected 1 to T steps for each of "
-            f"{len(full)} samples"
-        )
-    check_codes(array, port.format, f"input {port.name!r}: codes", "its format", "quantize with Fixed.from_float")
+    what = f"input {port.name!r}"
+    array, full = _padded(*sequences_of(given, port.width, what, vector=port.kind == "vector"))
+    steps = lengths_of(None if port.kind == "vector" else lengths, full, f"{what}: lengths")
+    check_codes(array, port.format, f"{what}: codes", "its format", "quantize with Fixed.from_float")
     longest = int(steps.max())
     inside = np.arange(longest) < steps[:, None]
-    codes = np.where(inside[:, :, None], array[:, :longest], 0).astype(np.int64)
+    codes = np.where(inside[:, :, None], array[:, :longest], 0)
     try:
-        return Value(port.tensor, codes, steps.astype(np.int64))
+        return Value(port.tensor, codes, steps)
     except FormatError as error:
-        raise FormatError(f"input {port.name!r}: {error}") from error
+        raise FormatError(f"{what}: {error}") from error
 
 
-def _padded(port: Port, given: Any) -> tuple[Codes, Lengths]:
-    """(N, T, width) codes of an input, padded with zeros, and the (N,) steps of each sample."""
-    if isinstance(given, np.ndarray):
-        array = given[:, None] if given.ndim == 2 and port.kind == "vector" else given
-        items = None
-    else:
-        items = [np.asarray(item) for item in given]
-        valid = bool(items) and all(are_frames(item, 2, port.width, kinds=None) and len(item) for item in items)
-        array = np.zeros((len(items), max(map(len, items)), port.width), np.int64) if valid else np.zeros(0)
-    if not are_frames(array, 3, port.width) or 0 in array.shape:
-        raise FormatError(
-            f"input {port.name!r} has shape {getattr(given, 'shape', None)}; expected integer codes "
-            f"(N, T, {port.width}), or N arrays (steps, {port.width})"
-        )
-    if items is None:
-        return array, full_lengths(array)
-    for row, item in zip(array, items, strict=True):
+def _padded(given: Codes | list[Codes], full: Lengths) -> tuple[Codes, Lengths]:
+    """(N, T, width) codes, padded with zeros, and the (N,) steps of each sample."""
+    if isinstance(given, np.ndarray) or not given:
+        return np.asarray(given), full
+    array = np.zeros((len(given), int(full.max()), given[0].shape[1]), np.int64)
+    for row, item in zip(array, given, strict=True):
         row[: len(item)] = item
-    return array, np.array([len(item) for item in items], dtype=np.int64)
+    return array, full
