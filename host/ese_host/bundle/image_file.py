@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
-
 import numpy as np
 
 from ese_host.errors import FormatError
-from ese_host.files import Source, open_plain
+from ese_host.files import Source, open_plain, size_of
 from ese_host.image import Design, Image, compressed, parse
 
 MAX_WORDS = 1 << 26
@@ -28,8 +26,7 @@ def read_image(path: Source, design: Design) -> Image:
     """
     try:
         with open_plain(path) as stream:
-            size = stream.seek(0, io.SEEK_END)
-            stream.seek(0)
+            size = size_of(stream)
             data = stream.read(size) if size <= 4 * MAX_WORDS else b""
     except OSError as error:
         raise FormatError(f"{path}: cannot be read ({error}); build the design again") from error

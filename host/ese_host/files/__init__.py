@@ -2,7 +2,7 @@
 
 from ese_host.files.atomic import check_target, whole_folder, write_by, write_file
 from ese_host.files.decoder import JsonForm, KeepsUnknown, Place, decode, encode
-from ese_host.files.hashing import Contents, Source, digest, digest_of, digest_of_stream, digests, open_plain
+from ese_host.files.hashing import Contents, Source, digest, digest_of, digest_of_stream, digests, open_plain, size_of
 from ese_host.files.huffman import CHUNK, LIMIT, canonical, decode_stream
 from ese_host.files.jinja import templates
 from ese_host.files.saved_model import load_model
@@ -33,6 +33,7 @@ __all__ = [
     "open_plain",
     "pack",
     "packed_words",
+    "size_of",
     "svg_text",
     "templates",
     "unpack",

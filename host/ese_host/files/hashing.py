@@ -68,6 +68,13 @@ def open_plain(source: Source) -> BinaryIO:
     return stream
 
 
+def size_of(stream: BinaryIO) -> int:
+    """Bytes of an open file, of which nothing has been read yet."""
+    size = stream.seek(0, io.SEEK_END)
+    stream.seek(0)
+    return size
+
+
 def digest(path: Path) -> str:
     """SHA-256 of a file.
 

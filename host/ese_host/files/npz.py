@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import struct
 import zipfile
@@ -14,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ese_host.errors import FormatError
-from ese_host.files.hashing import Source, open_plain
+from ese_host.files.hashing import Source, open_plain, size_of
 
 MAX_ARRAYS = 4096
 MAX_RATIO = 16
@@ -50,7 +49,7 @@ def read(path: Source, limit: int) -> dict[str, npt.NDArray[Any]]:
         with open_plain(path) as stream, zipfile.ZipFile(stream) as archive:
             members = archive.infolist()
             size = sum(item.file_size for item in members)
-            limit = min(limit, FREE_BYTES + MAX_RATIO * os.fstat(stream.fileno()).st_size)
+            limit = min(limit, FREE_BYTES + MAX_RATIO * size_of(stream))
             if size > limit or len(members) > MAX_ARRAYS:
                 raise FormatError(
                     f"{path}: unpacks to {size} bytes in {len(members)} arrays; at most {limit} bytes in {MAX_ARRAYS} "
