@@ -7,6 +7,7 @@ message names the field, the value found and the value expected.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -178,6 +179,7 @@ def parse(words: Words, design: Design, name: str = "image") -> Image:
                 "emit the image again"
             )
         _check_full(phase, number, design, name)
+    _check_frames(phases, name)
     if design.mode == "skip":
         section, pointer_count = words[sections["pointers"]], header_field(header, "pointers")
         starts = pointers.read(section, pointer_count, header["entry_words"], phases, design, name)
@@ -185,6 +187,11 @@ def parse(words: Words, design: Design, name: str = "image") -> Image:
     else:
         counts = np.array([unpack(row, design.pes, COUNT_BITS) for row in table]).reshape(-1, design.pes)
     for number, phase in enumerate(phases):
+        if (counts[number] > phase.entry_count).any():
+            raise FormatError(
+                f"{name}: phase {number} has {phase.entry_count} entries in each PE; a PE has {counts[number].max()} "
+                "of them in use: emit the image again"
+            )
         if phase.full and (counts[number] != phase.entry_count).any():
             raise FormatError(
                 f"{name}: phase {number} is full, but PEs have {counts[number].min()} to {counts[number].max()} "
@@ -212,6 +219,25 @@ def _check_full(phase: Phase, number: int, design: Design, name: str) -> None:
             f"{phase.entry_count} entries; the stride must be the rows rounded up to a power of two, and the entries a "
             "multiple of the rows: emit the image again"
         )
+
+
+def _check_frames(phases: Sequence[Phase], name: str) -> None:
+    """Refuse a table in which a phase waits for an input frame after the last one has been read."""
+    # A table that runs out of frames in a longer sequence does so with two steps or three already.
+    for steps in (1, 2, 3):
+        read = 0
+        for step in range(-1, steps):  # -1 is the prologue, with the phases that run ahead of the first step
+            last = step == steps - 1
+            for number, phase in enumerate(phases):
+                ahead = phase.has("ahead")
+                if not ahead if step < 0 else (ahead and last) or (phase.has("last_only") and not last):
+                    continue
+                if phase.has("waits_frame") and read >= steps:
+                    raise FormatError(
+                        f"{name}: phase {number} waits for an input frame in step {step} of {steps}, but the phases "
+                        "before it have read all frames: emit the image again"
+                    )
+                read += phase.has("frees_frame")
 
 
 def read_header(words: Words) -> dict[str, int]:

@@ -21,6 +21,7 @@ from ese_host.files.words import Words
 from ese_host.image.design import Design
 from ese_host.image.entry_widths import EntryWidths
 from ese_host.image.interleave import entries_per_pe
+from ese_host.image.phases import FLAGS, record_words
 from ese_host.ir.fixed import Fixed
 from ese_host.ir.network import Lstm, Network
 from support import compiled_engine
@@ -82,6 +83,28 @@ def test_a_wrong_header_is_refused_by_field(field: str, value: int, error: type[
     _, design, words = made()
     words[image.HEADER.index(field)] = value
     with pytest.raises(error, match=message):
+        image.parse(resealed(words), design)
+
+
+def test_a_count_beyond_the_phase_is_refused() -> None:
+    _, design, words = made()
+    record, per_phase = record_words(design)
+    place = image.section_slices(image.parse(words, design).header, design)["phase table"].start + record
+    assert per_phase
+    words[place] += 1  # the count of PE 0 in phase 0
+    with pytest.raises(FormatError, match=r"phase 0 has (\d+) entries in each PE; a PE has \d+ of them in use"):
+        image.parse(resealed(words), design)
+
+
+def test_a_wait_for_a_frame_that_never_comes_is_refused() -> None:
+    _, design, words = made()
+    read = image.parse(words, design)
+    start, size = read.sections["phase table"].start, sum(record_words(design))
+    freed = next(number for number, phase in enumerate(read.phases) if phase.has("frees_frame"))
+    last = len(read.phases) - 1
+    assert freed < last
+    words[start + last * size] |= 1 << FLAGS.index("waits_frame")
+    with pytest.raises(FormatError, match=f"phase {last} waits for an input frame in step .* have read all frames"):
         image.parse(resealed(words), design)
 
 
