@@ -13,7 +13,7 @@ from typing import Any, Literal
 from ese_host.errors import FormatError, MismatchError
 from ese_host.files import decode, digest_of
 from ese_host.image.entry_widths import GAP_BITS, RAM_BITS, EntryWidths
-from ese_host.ir import WEIGHT_KINDS, Activation, Fixed, WeightKind
+from ese_host.ir import ELEMENT_BITS, WEIGHT_KINDS, Activation, Fixed, WeightKind
 
 Mode = Literal["stream", "skip"]
 
@@ -120,7 +120,8 @@ class Design:
             )
         for name in ("source", "state", "output"):
             form: Fixed = getattr(self, name)
-            most = 16 + (name == "source") - (not form.signed)
+            # a word of a packet holds two input codes of 16 bits, while vectors have signed elements
+            most = ELEMENT_BITS - (name != "source" and not form.signed)
             if form.bits > most:
                 raise FormatError(
                     f"design: {name} has {form.bits} bits, {'signed' if form.signed else 'unsigned'}; at most {most} "
