@@ -16,7 +16,7 @@ import click
 from ese_host.cli.estimate import estimate
 from ese_host.cli.options import AS_JSON, FILE, FOLDER
 from ese_host.cli.output import say
-from ese_host.errors import EseError, ExitCode, StorageError
+from ese_host.errors import EseError, ExitCode, MissingError, StorageError
 from ese_host.extras import extra_of, needs
 
 if TYPE_CHECKING:
@@ -154,12 +154,23 @@ def _opening(driver: Driver, remote: str | None, timeout: float | None, trust: b
         timeout: seconds to wait for one packet, or None for a time that follows from its work.
         trust: whether an emulated bitstream of somebody else may be loaded.
     """
-    device = None
-    if remote is not None:
-        from ese_host.device.remote import connect
+    return {"driver": driver, "device": _remote(remote), "timeout": timeout, "trust": trust}
 
-        device = connect(remote)
-    return {"driver": driver, "device": device, "timeout": timeout, "trust": trust}
+
+def _remote(address: str | None) -> Any:
+    """The device at an address, or None if no address is given."""
+    if address is None:
+        return None
+    try:
+        from ese_host.device.remote import connect
+    except ModuleNotFoundError as error:
+        if error.name != "pynq.pl_server.remote_device":
+            raise
+        # the extra is installed, so that its name would not help
+        raise MissingError(
+            "--remote needs pynq 4.0 or newer; the installed one has no PYNQ.remote: pip install --upgrade pynq"
+        ) from error
+    return connect(address)
 
 
 @main.command()

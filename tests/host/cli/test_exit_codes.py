@@ -182,3 +182,26 @@ def test_2_if_a_package_for_a_remote_board_is_missing(
     done = call(command, str(folder), "--remote", "192.0.2.1")
     assert done.exit_code == 2
     assert done.stderr == f"error: ese4ml {command} needs the 'board' extra: pip install 'ese4ml[board]'\n"
+
+
+def test_4_if_the_engine_cannot_be_copied(folder: Path, tmp_path: Path) -> None:
+    """A limit on the size of files stands for a full disk."""
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, most))
+    try:
+        done = call("check", str(folder), "--driver", "adapter", "--report", str(tmp_path / "report"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert done.exit_code == 4
+    assert "cannot be written (File too large); free some space" in done.stderr
+    assert not (tmp_path / "report").exists()
+
+
+def test_2_if_the_installed_pynq_is_too_old_for_a_remote_board(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("pynq")
+    monkeypatch.delitem(sys.modules, "ese_host.device.remote", raising=False)
+    monkeypatch.setitem(sys.modules, "pynq.pl_server.remote_device", None)
+    done = call("run", str(folder), "--remote", "board")
+    assert done.exit_code == 2
+    assert "--remote needs pynq 4.0 or newer; the installed one has no PYNQ.remote: pip install" in done.stderr

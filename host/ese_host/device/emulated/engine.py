@@ -12,7 +12,7 @@ from weakref import finalize
 import numpy as np
 
 from ese_host.device.closeable import Closeable
-from ese_host.errors import DeviceError, FormatError
+from ese_host.errors import DeviceError, FormatError, StorageError
 from ese_host.files import Contents
 from ese_host.protocol import Words
 
@@ -124,8 +124,15 @@ def _load_copy(library: Contents) -> ctypes.CDLL:
 
     Raises:
         OSError: if the library cannot be loaded.
+        StorageError: if the copy cannot be written.
     """
     with tempfile.TemporaryDirectory(prefix="ese4ml-") as folder:
         copy = Path(folder) / "design.so"
-        copy.write_bytes(library.data)
+        try:
+            copy.write_bytes(library.data)
+        except OSError as error:
+            raise StorageError(
+                f"{copy}: the copy of {library} cannot be written ({error.strerror}); free some space, or set TMPDIR to "
+                "another folder"
+            ) from error
         return ctypes.CDLL(str(copy))
