@@ -1,7 +1,7 @@
 # ese4ml: `make demo` and `make test` set up what they need; `make help` lists the rest.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-all rtl parts plain test-pynq31 test-newest test-hls4ml test-hls4ml-keras2 test-keras2 keras2-images check format emit build bitstream deploy wheel study contract lock clean
+.PHONY: help setup demo test test-all rtl parts plain test-pynq31 test-32bit test-newest test-hls4ml test-hls4ml-keras2 test-keras2 keras2-images check format emit build bitstream deploy wheel study contract lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -74,6 +74,9 @@ plain: $(READY) ## install and run the wheel without extras and pins, with every
 
 test-pynq31: $(READY) ## the host's tests with pynq 3.1 on Python 3.10, as on the images of PYNQ-Z1 and Z2
 	$(NOX) -s pynq31
+
+test-32bit: $(READY) ## the host's tests on a 32-bit Python, by root on Debian with mmdebstrap; ROOT32=<an i386 root> takes that one
+	$(NOX) -s bits32 -- $(ROOT32)
 
 test-newest: $(READY) ## the tests in TESTS (tests/hls) with the newest release of hls4ml that pip finds
 	$(NOX) -s newest -- $(TESTS)

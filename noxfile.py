@@ -7,10 +7,12 @@ so. Only `plain` runs with every Python from 3.10 to 3.13 that is on PATH, and n
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import nox
 
@@ -63,6 +65,69 @@ def pynq31(session: nox.Session) -> None:
     old = ("numpy==1.21.5", "click==8.0.3", "jinja2==3.0.3", "pynq==3.1.2", "pycparser<3", "setuptools<81")
     session.install("-e", ".", *old, *TESTS)
     session.run("pytest", "tests/host", *TWO_WORKERS)
+
+
+BITS32 = Path("build/bits32")
+BITS32_PACKAGES = (
+    "g++", "python3-bitarray", "python3-click", "python3-hypothesis", "python3-jinja2", "python3-numpy",
+    "python3-pytest", "python3-pytest-timeout", "python3-pytest-xdist",
+)  # fmt: skip
+
+
+@nox.session(python=False)
+def bits32(session: nox.Session) -> None:
+    """The host's tests on a 32-bit Python, as a PYNQ-Z2 has, in an i386 Debian under build/ or the one behind `--`.
+
+    After `make demo`, the memory of `check` on the demo's design is measured too.
+    """
+    if os.geteuid():
+        session.error("a root folder is made and entered by root only: sudo make test-32bit")
+    root = Path(session.posargs[0]) if session.posargs else BITS32 / "root"
+    if not session.posargs and not root.is_dir():
+        make_root(session, root)
+    site = BITS32 / "site"
+    shutil.rmtree(site, ignore_errors=True)
+    session.run(
+        sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "-q", "--no-deps", "--target", str(site),
+        ".", external=True,
+    )  # fmt: skip
+
+    def run(*command: str, **options: Any) -> Any:
+        """Run a command in the root, with this folder at /mnt."""
+        mounts = 'mount --bind . "$0/mnt" && mount -t proc proc "$0/proc" && mount -t tmpfs tmpfs "$0/tmp"'
+        enter = 'exec chroot "$0" env -i "$@"'
+        settings = ("-C", "/mnt", "LANG=C.UTF-8", "PATH=/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE=1")
+        return session.run(
+            "unshare", "--mount", "sh", "-c", f"{mounts} && {enter}", str(root), *settings, f"PYTHONPATH=/mnt/{site}",
+            *command, external=True, **options,
+        )  # fmt: skip
+
+    narrow = run("python3", "-c", "import sys; print(sys.maxsize < 1 << 32)", silent=True, success_codes=range(256))
+    if "True" not in (narrow or ""):
+        session.error(f"{root} has no 32-bit Python that runs here: give the folder of another root, or delete it")
+    run("python3", "-m", "pytest", "tests/host", "-n", "2", "--dist", "loadscope")
+    run("python3", "-m", "pytest", "tests/host/test_memory.py", "-m", "slow", "-rsP")
+
+
+def make_root(session: nox.Session, root: Path) -> None:
+    """Make an i386 Debian of the release that this machine has, from the repository that its apt is set to."""
+    if not (shutil.which("mmdebstrap") and shutil.which("arch-test")):
+        session.error("mmdebstrap or arch-test is not on PATH: apt-get install mmdebstrap arch-test (Debian 12)")
+    codename = platform.freedesktop_os_release().get("VERSION_CODENAME", "")
+    line = "deb $(REPO_URI) $(RELEASE) $(COMPONENT)"
+    chosen = ("Identifier: Packages", "Origin: Debian", f"Codename: {codename}", "Component: main")
+    found = session.run("apt-get", "indextargets", "--format", line, *chosen, external=True, silent=True) or ""
+    if not found.strip():
+        session.error(
+            "apt has no list of a Debian release: apt-get update, or give the folder of an i386 root behind --"
+        )
+    source = found.splitlines()[0]
+    part = root.with_suffix(".part")  # a root that is not complete must not be taken for one
+    shutil.rmtree(part, ignore_errors=True)
+    part.parent.mkdir(parents=True, exist_ok=True)
+    options = ("--mode=root", "--architectures=i386", "--variant=apt", f"--include={','.join(BITS32_PACKAGES)}")
+    session.run("mmdebstrap", *options, codename, str(part), source, external=True)
+    part.rename(root)
 
 
 @nox.session

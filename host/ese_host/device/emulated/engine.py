@@ -132,7 +132,7 @@ def _load_copy(library: Contents) -> ctypes.CDLL:
             copy.write_bytes(library.data)
         except OSError as error:
             raise StorageError(
-                f"{copy}: the copy of {library} cannot be written ({error.strerror}); free some space, or set TMPDIR to "
-                "another folder"
+                f"{copy}: the copy of {library} cannot be written ({error.strerror}); free some space, or set TMPDIR "
+                "to another folder"
             ) from error
         return ctypes.CDLL(str(copy))
