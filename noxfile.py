@@ -37,26 +37,45 @@ PYTHONS = [
 ]
 
 
+OLDEST_NUMPY = {"3.10": "1.21.3", "3.11": "1.23.2", "3.12": "1.26.0", "3.13": "2.1.0"}
+"""The oldest release of NumPy that has wheels for each Python and that pyproject.toml allows."""
+
+
 @nox.session(python=PYTHONS)
 def plain(session: nox.Session) -> None:
-    """Install the wheel without extras and without pins, and check a design with it, as somebody with a board does."""
+    """Install the wheel without extras, and use a design with it, as somebody with a board does.
+
+    First with the packages that pip chooses, then with the oldest NumPy that is allowed.
+    """
     folder = Path(session.create_tmp()).resolve()
-    design = folder / "design"
-    shutil.rmtree(design, ignore_errors=True)
+    design, chain, cells = folder / "design", folder / "chain", Path("tests/host/notebook_cells.py").resolve()
+    # A record of builds of its own, because the user's may not be writable in continuous integration.
+    session.env["XDG_STATE_HOME"] = str(folder / "state")
+    session.env["ESE4ML_DESIGN"] = str(chain)
     # The emulated engine needs g++ and the extra `hls`, so the environment of `make setup` compiles it.
-    session.run(sys.executable, "-m", "support.program_folder", str(design), external=True)
+    for path, options in ((design, []), (chain, ["--chain"])):
+        shutil.rmtree(path, ignore_errors=True)
+        session.run(sys.executable, "-m", "support.program_folder", str(path), *options, external=True)
     for wheel in folder.glob("*.whl"):
         wheel.unlink()
     session.run(
         sys.executable, "-m", "pip", "wheel", "--disable-pip-version-check", "-q", "--no-deps", "-w", str(folder), ".",
         external=True,
     )  # fmt: skip
-    session.install(*map(str, folder.glob("ese4ml-*.whl")))
+    session.install("--upgrade", *map(str, folder.glob("ese4ml-*.whl")))
     session.chdir(folder)  # away from the sources, so that the wheel is what runs
-    session.run("ese4ml", "info", str(design))
-    session.run("ese4ml", "run", str(design))
-    session.run("ese4ml", "check", str(design), "--report", str(folder / "report"))
-    session.run("ese4ml", "estimate", "lstm", "--inputs", "20", "--units", "32", "--pes", "8")
+    for numpy in ("", OLDEST_NUMPY[str(session.python)]):
+        if numpy:
+            session.install(f"numpy=={numpy}")
+        session.run("python", "-c", "import numpy; print('NumPy', numpy.__version__)")
+        session.run("ese4ml", "info", str(design))
+        session.run("ese4ml", "run", str(design))
+        session.run("ese4ml", "check", str(design), "--report", str(folder / "report"))
+        session.run("ese4ml", "pack", str(design), "--out", str(folder / "packed"))
+        session.run("ese4ml", "check", str(folder / "packed"), "--report", str(folder / "report"))
+        session.run("ese4ml", "estimate", "lstm", "--inputs", "20", "--units", "32", "--pes", "8")
+        session.run("ese4ml", "estimate", "image", str(chain))
+        session.run("python", str(cells))
 
 
 @nox.session(python="3.10")

@@ -1,6 +1,7 @@
 """Design folders of programs, with encoded images and the real engine, compiled for the design.
 
-`python -m support.program_folder PATH` makes one of a small bidirectional network.
+`python -m support.program_folder PATH` makes one of a small bidirectional network; with `--chain` behind it, one of an
+LSTM and a Dense layer, which is a single chain.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from ese_host.files import digests
 from ese_host.image import Design
 from ese_host.ir.program import Program, run
 from support.compiled_engine import compiled
+from support.networks import Spec, network
 from support.programs import bidirectional, program_inputs
 
 SAMPLES = 12
@@ -75,4 +77,7 @@ def make_test_set(program: Program, seed: int) -> bytes:
 
 
 if __name__ == "__main__":
-    program_folder(Path(sys.argv[1]), bidirectional(np.random.default_rng(1)))
+    path, *options = sys.argv[1:]
+    rng = np.random.default_rng(1)
+    chain = Program.of(network(rng, Spec(inputs=5, units=(6,), outputs=3)))
+    program_folder(Path(path), chain if options == ["--chain"] else bidirectional(rng))

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from ese_host.bundle import manifest
+from ese_host.device import record
 from ese_host.files import digests
 
 ROOT = Path(__file__).parents[2]
@@ -32,6 +33,7 @@ def for_this_machine(copy: Path) -> Path:
     content = json.loads((copy / manifest.NAME).read_text())
     content["files"].update(digests(copy, [manifest.BIT]))
     (copy / manifest.NAME).write_text(json.dumps(content))
+    record(content["files"][manifest.BIT], copy)
     return copy
 
 

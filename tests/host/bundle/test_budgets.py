@@ -6,7 +6,6 @@ import io
 import json
 import subprocess
 import sys
-import time
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -18,24 +17,25 @@ from small_design import INPUTS, write_manifest
 VALID, HOSTILE = 150, 300
 """Most MB of memory."""
 SECONDS = 10
-"""Most seconds until a hostile file is refused."""
+"""Most seconds until a hostile file is refused, of processor time, so that a busy machine fails no test."""
 COMMAND = """
-import atexit, re, sys
+import atexit, re, sys, time
 from pathlib import Path
 # getrusage would count the memory of the parent process too
 peak = lambda: int(re.search(r"VmHWM:\\s*([0-9]+)", Path("/proc/self/status").read_text())[1]) >> 10
-atexit.register(lambda: print(f"\\n{peak()}", file=sys.stderr))
+atexit.register(lambda: print(f"\\n{peak()} {time.process_time()}", file=sys.stderr))
 from ese_host.cli.main import main
 main()
 """
 
 
-def run(folder: Path, *arguments: str) -> tuple[int, int, str]:
-    """Exit code, peak memory in MB, and the error message of a command on a folder."""
+def run(folder: Path, *arguments: str) -> tuple[int, int, float, str]:
+    """Exit code, peak memory in MB, seconds of processor time, and the error message of a command on a folder."""
     command = [sys.executable, "-c", COMMAND, arguments[0], str(folder), *arguments[1:]]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    message, _, peak = done.stderr.strip().rpartition("\n")
-    return done.returncode, int(peak), message
+    message, _, used = done.stderr.strip().rpartition("\n")
+    peak, seconds = used.split()
+    return done.returncode, int(peak), float(seconds), message
 
 
 def member(shape: tuple[int, ...], dtype: str, data: bytes) -> bytes:
@@ -98,7 +98,7 @@ HOSTILE_FILES = {
 
 def test_a_valid_folder_takes_little(folder: Path, tmp_path: Path) -> None:
     for command in (["info"], ["check", "--report", str(tmp_path / "report")]):
-        code, peak, message = run(folder, *command)
+        code, peak, _, message = run(folder, *command)
         assert code == 0, message
         assert peak <= VALID
 
@@ -108,18 +108,17 @@ def test_a_hostile_folder_takes_little_memory_and_time(folder: Path, tmp_path: P
     (folder / name).write_bytes(contents())
     write_manifest(folder)
     for command in (["info"], ["check", "--report", str(tmp_path / "report")]):
-        begun = time.monotonic()
-        code, peak, message = run(folder, *command)
+        code, peak, seconds, message = run(folder, *command)
         assert code == (0 if command[0] == "info" else 2), message
         assert name in message or command[0] == "info"
         assert peak <= HOSTILE
-        assert time.monotonic() - begun <= SECONDS
+        assert seconds <= SECONDS
 
 
 def test_a_long_test_set_takes_little_memory(folder: Path, tmp_path: Path) -> None:
     """It is run and compared in parts, so that results of all samples are never there at once."""
     np.savez_compressed(folder / "testset.npz", inputs=np.zeros((20_000, 50, INPUTS), np.int8))
     write_manifest(folder)
-    code, peak, message = run(folder, "check", "--report", str(tmp_path / "report"))
+    code, peak, _, message = run(folder, "check", "--report", str(tmp_path / "report"))
     assert code == 0, message
     assert peak <= HOSTILE
