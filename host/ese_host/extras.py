@@ -7,7 +7,7 @@ from ese_host.errors import MissingError
 EXTRAS = {
     **dict.fromkeys(("ese_models", "tensorflow", "keras", "qkeras", "numba", "tqdm"), "train"),
     **dict.fromkeys(("joblib", "scipy", "sklearn"), "train"),
-    **dict.fromkeys(("ese_hls", "hls4ml", "bitarray"), "hls"),
+    **dict.fromkeys(("ese_hls", "hls4ml"), "hls"),
     **dict.fromkeys(("pynq", "grpc"), "board"),
 }
 """Extra that installs a package, by the package's import name."""

@@ -9,10 +9,9 @@ import zlib
 
 import numpy as np
 import numpy.typing as npt
-from bitarray.util import canonical_huffman
 
 from ese_host import image
-from ese_host.errors import FormatError
+from ese_host.errors import FormatError, MissingError
 from ese_host.files import CHUNK, LIMIT, Words, canonical, pack, unpack
 from ese_host.image import Design, compressed
 from ese_host.ir import Codes
@@ -31,6 +30,11 @@ def code_lengths(symbols: Codes, count: int) -> Codes:
     Returns:
         (count,) bits of the code of each symbol; 0 for a symbol that does not occur.
     """
+    try:
+        from bitarray.util import canonical_huffman
+    except ImportError as error:  # on a board the wheel is installed without what it depends on
+        raise MissingError("the Huffman codes need the package bitarray: pip install bitarray") from error
+
     lengths = np.zeros(count, dtype=np.int64)
     occurrences = np.bincount(symbols, minlength=count)
     frequency: dict[int, int | float] = {
