@@ -42,6 +42,9 @@ int main() {
         CHECK_EQUAL((activate<48>(code, 36, sigmoid16, none, table)), code < 0 ? 0 : 65535);
         CHECK_EQUAL((activate<48>(code, 3, tanh16, none, table)), code < 0 ? -32768 : 32767);
     }
+    // A sum that has no negative counterpart in its machine word.
+    const long long smallest = -9223372036854775807ll - 1;
+    CHECK_EQUAL((table_input<64>(smallest, 36)), (1 << input_bits) - 1);
     // A hard activation is slope * x + offset, rounded half to even and saturated.
     const Activation hard = {Kind::hard_sigmoid, {8, 8, 0, 255}};
     const Line keras3 = {5461, 16384}; // 1/6 and 1/2 with 15 fractional bits

@@ -1,4 +1,4 @@
-// Compares rounding, saturation, shifts and products with exact integer arithmetic.
+// Compares rounding, saturation, shifts, sums and products with exact integer arithmetic.
 #include "check.h"
 #include "engine/fixed.h"
 
@@ -38,6 +38,12 @@ int main() {
         int_t<16> low = -32768, state = random.bits(16);
         CHECK_EQUAL((product<16, 16>(low, state)), -32768ll * (long long)state);
     }
+    // What no image of the encoder makes wraps, as in hardware, when it leaves the machine word of either kind.
+    CHECK_EQUAL((int_t<8>(plus<32>(2147483647, 2147483647))), -2);
+    CHECK_EQUAL((int_t<8>(plus<64>(-9223372036854775807ll - 1, -1))), -1);
+    CHECK_EQUAL((int_t<8>(product<47, 17>(1ll << 45, 65535))), 0);
+    CHECK_EQUAL(signed_bits<18>(0x7FFE0000u), -131072);
+    CHECK_EQUAL(signed_bits<18>(0xFFFDFFFFu), 131071);
     CHECK_EQUAL(field(0xABCD1234u, 8, 12), 0xD12);
     CHECK_EQUAL(bit(0x80000000u, 31), 1);
     return 0;

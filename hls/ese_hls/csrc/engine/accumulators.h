@@ -68,7 +68,7 @@ template <class C> struct Accumulators {
         int word_bank = within<C::acc_banks>(bank);
         uint_t<20> tag = row | Set << 16 | word_bank << 17 | 1 << 19;
         acc_t &at = ram[Set][word_bank][p][row & (gates - 1)][within<C::group_depth>(row >> gates_log2)];
-        acc_t sum = latest(last[p], tag, at) + term;
+        acc_t sum = plus<C::acc_bits>(latest(last[p], tag, at), term);
         if (enabled)
             at = sum;
         last[p][1] = last[p][0];

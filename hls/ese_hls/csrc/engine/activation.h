@@ -24,7 +24,8 @@ inline uint_t<value_frac + 1> tanh_magnitude(uint_t<input_bits> magnitude, const
 template <int W> uint_t<input_bits> table_input(int_t<W> x, int frac) {
     ESE_INLINE
     constexpr int most = (1 << input_bits) - 1;
-    uint_t<W> magnitude = x < 0 ? uint_t<W>(-x) : uint_t<W>(x);
+    // The smallest x has no negative counterpart, so its bits are negated.
+    uint_t<W> magnitude = x < 0 ? uint_t<W>(uint_t<W>(0) - uint_t<W>(x)) : uint_t<W>(x);
     if (frac >= input_frac) {
         uint_t<W> at = magnitude >> (frac - input_frac);
         return at > uint_t<W>(most) ? most : int(at);

@@ -26,7 +26,7 @@ banks:
         ESE_UNROLL
         // The scale is unsigned, so as a signed factor it needs one more bit.
         sum_t scaled = product<C::acc_bits, scale_bits + 1>(acc[b], scale[b]);
-        sum += shift_left<sum_bits>(scaled, phase.bank_shift[b]);
+        sum = plus<sum_bits>(sum, shift_left<sum_bits>(scaled, phase.bank_shift[b]));
     }
     return sum;
 }
@@ -47,18 +47,19 @@ Result lstm_cell(const sum_t sums[gates], constant_t c_before, const constant_t 
         see_f =
             shift_left<sum_bits>(product<constant_bits, constant_bits>(peephole[1], c_before), phase.peephole_shift);
     }
-    element_t i = activate<sum_bits>(sums[0] + see_i, sum_frac, C::gate(), lines.gate, table[0]);
-    element_t f = activate<sum_bits>(sums[1] + see_f, sum_frac, C::gate(), lines.gate, table[0]);
+    element_t i = activate<sum_bits>(plus<sum_bits>(sums[0], see_i), sum_frac, C::gate(), lines.gate, table[0]);
+    element_t f = activate<sum_bits>(plus<sum_bits>(sums[1], see_f), sum_frac, C::gate(), lines.gate, table[0]);
     element_t g = activate<sum_bits>(sums[2], sum_frac, C::cell(), lines.cell, table[1]);
-    sum_t c = shift_left<sum_bits>(product<element_bits, constant_bits>(f, c_before), c_frac - forget_frac) +
-              shift_left<sum_bits>(product<element_bits, element_bits>(i, g), c_frac - candidate_frac);
+    sum_t c =
+        plus<sum_bits>(shift_left<sum_bits>(product<element_bits, constant_bits>(f, c_before), c_frac - forget_frac),
+                       shift_left<sum_bits>(product<element_bits, element_bits>(i, g), c_frac - candidate_frac));
     Result result;
     result.cell = quantize<sum_bits>(c, c_frac, C::state());
     sum_t see_o = 0;
     if (phase.peepholes)
         see_o =
             shift_left<sum_bits>(product<constant_bits, constant_bits>(peephole[2], result.cell), phase.peephole_shift);
-    element_t o = activate<sum_bits>(sums[3] + see_o, sum_frac, C::gate(), lines.gate, table[1]);
+    element_t o = activate<sum_bits>(plus<sum_bits>(sums[3], see_o), sum_frac, C::gate(), lines.gate, table[1]);
     element_t t = activate<sum_bits>(c, c_frac, C::cell(), lines.cell, table[2]);
     sum_t h = product<element_bits, element_bits>(o, t);
     result.exact = h;

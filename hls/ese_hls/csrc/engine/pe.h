@@ -112,7 +112,7 @@ template <class C> struct Term {
             constant_t level = C::weights == Weights::codebook4 ? codebook[book * codebook_levels + entry.code]
                                                                 : constant_t((entry.code ^ sign) - sign);
             term.negative = level < 0;
-            term.value = acc_t(level) * x;
+            term.value = acc_t(wrapping_t<C::acc_bits>(level) * x);
         }
         return term;
     }

@@ -95,8 +95,9 @@ shifts:
     p.bias_shift = field<phase_field::bias_shift>(w);
     p.peephole_shift = field<phase_field::peephole_shift>(w);
     p.stored_shift = field<phase_field::stored_shift>(w);
-    p.low = int_t<32>(w[phase_field::low::word]);
-    p.high = int_t<32>(w[phase_field::high::word]);
+    // A bound is cut to the width of an element, so that no image makes a wider element.
+    p.low = signed_bits<element_bits>(w[phase_field::low::word]);
+    p.high = signed_bits<element_bits>(w[phase_field::high::word]);
     p.rows = field<phase_field::rows>(w);
     return p;
 }

@@ -45,10 +45,17 @@ template <int W, bool Signed> struct MachineWord {
 };
 template <int W> using int_t = typename MachineWord<W, true>::type;
 template <int W> using uint_t = typename MachineWord<W, false>::type;
+template <int W> using wrapping_t = uint_t<(W < 32 ? 32 : W)>; // C++ would extend a shorter one to a signed int
 #else
 template <int W> using int_t = ap_int<W>;
 template <int W> using uint_t = ap_uint<W>;
+template <int W> using wrapping_t = ap_int<W>;
 #endif
+
+// wrapping_t<W> is the type in which sums and products of int_t<W> are computed. The encoder proves that no sum of its
+// images overflows, but a hostile image may make any sum overflow. ap_int then wraps, as hardware does; a signed
+// machine word must not overflow in C++, so it is computed as an unsigned one, which wraps. Hardware gets nothing
+// added.
 
 } // namespace ese
 
