@@ -1,6 +1,6 @@
 """An emulated board, below the driver: registers, DMA, memory and interrupts around the compiled engine."""
 
 from ese_host.device.emulated.engine import EmulatedEngine
-from ese_host.device.emulated.faults import Faults
+from ese_host.device.emulated.faults import Faults, PacketFault
 
-__all__ = ["EmulatedEngine", "Faults"]
+__all__ = ["EmulatedEngine", "Faults", "PacketFault"]
