@@ -9,6 +9,8 @@ Exit code 1 if a case ended neither refused nor exact.
 
 from __future__ import annotations
 
+import os
+import re
 import sys
 import tempfile
 from collections import Counter
@@ -24,8 +26,9 @@ from support.fuzz.verdicts import materialize
 @click.argument("names", nargs=-1)
 @click.option("--count", type=int, help="Run this many cases of folders and boards, of all mutators.")
 @click.option("--images", type=int, help="Run this many cases of images under sanitizers.")
+@click.option("--only", default="", help="Run only cases of mutators whose names match this regular expression.")
 @click.option("--keep", type=click.Path(path_type=Path), help="Leave the damaged folders of the named cases here.")
-def fuzz(names: tuple[str, ...], count: int | None, images: int | None, keep: Path | None) -> None:
+def fuzz(names: tuple[str, ...], count: int | None, images: int | None, only: str, keep: Path | None) -> None:
     """Run the cases of NAMES, or of all mutators, and print every one that is neither refused nor exact."""
 
     def tell(case: Case, verdict: Verdict) -> None:
@@ -33,10 +36,12 @@ def fuzz(names: tuple[str, ...], count: int | None, images: int | None, keep: Pa
             click.echo(f"{case}: {verdict.outcome}: {verdict.detail}")
 
     cases = [Case.parse(name) for name in names] + folder_cases(count or 0) + image_cases(images or 0)
+    cases = [case for case in cases if re.match(only, case.mutator)]
     hostile = [case for case in cases if case.mutator in IMAGES]
     verdicts: dict[Case, Verdict] = {}
     with tempfile.TemporaryDirectory(prefix="ese-fuzz-") as name:
         room = Path(name)
+        os.environ["XDG_STATE_HOME"] = name  # the record of builds is that of the user otherwise
         others = [case for case in cases if case not in hostile]
         if others:
             (room / "seeds").mkdir()

@@ -28,17 +28,13 @@ from support.fuzz.mutators import DEVICES, FILES, LAYOUT, PLAIN, PROGRAM, choose
 
 REFUSED = {ExitCode.REFUSED, ExitCode.FAILED, ExitCode.NOT_WRITABLE}
 GOOD = ("refused", "exact")
+TIED = "-tied"
+"""End of the names of mutators after which a check may find that values differ."""
 TIMEOUT = 0.3
 """Seconds that a packet may take on a board with faults."""
-UNTIED = ("image-fixed", "stored-fixed", "golden-fixed", "golden-raw-fixed")
-"""Mutators after which image and golden model are two models. As long as no digest in the manifest ties the two, a
-check finds that they differ, and that is counted by itself; remove this once such a folder is refused."""
-
 NOT_YET_MENDED: dict[str, str] = {
     "hwh-fixed traceback: check: ": "pynq's parser of .hwh files raises errors of its own",
-    "(golden|testset)-fixed memory: ": "an .npz file of zeros unpacks to more than a command may take",
-    "bit-fixed crash: exit code -(7|11|4): ": "a damaged library is loaded, whoever built it",
-    "device-answer-(words|bit|moved) differs: ": "an answer has no checksum",
+    "(golden|testset)-(fixed|tied) memory: ": "an .npz file of zeros unpacks to more than a command may take",
     "device-packet-(words|bit|moved) differs: ": "the inputs of a RUN packet have no checksum",
 }
 """{what "<mutator> <outcome>: <detail>" matches from its beginning: the kind of fault}. Cases that match are found but
@@ -50,7 +46,7 @@ class Verdict:
     """How a case ended.
 
     Attributes:
-        outcome: "refused", "exact", "untied" (see `UNTIED`), or what is wrong: "differs", "traceback", "not JSON",
+        outcome: "refused", "exact", or what is wrong: "differs", "traceback", "not JSON",
             "message", "crash", "hang", "slow", "memory" or "mutator".
         detail: the refusal's or the error's text, and where it was raised.
     """
@@ -61,7 +57,7 @@ class Verdict:
     @property
     def good(self) -> bool:
         """Whether the case ended as every case must."""
-        return self.outcome in GOOD or self.outcome == "untied"
+        return self.outcome in GOOD
 
 
 def unexpected(verdicts: dict[Case, Verdict]) -> list[str]:
@@ -142,8 +138,8 @@ def _folder(case: Case, folder: Path, room: Path) -> Verdict:
     verdict = Verdict("exact")
     for command in commands:
         found = _command(command)
-        if found.outcome == "differs" and case.mutator in UNTIED:
-            found = Verdict("untied", found.detail)
+        if found.outcome == "differs" and case.mutator.endswith(TIED):
+            found = Verdict("refused", f"the check says so: {found.detail}")
         if not found.good:
             return Verdict(found.outcome, f"{command[0]}: {found.detail}")
         if found.outcome != "exact" and verdict.outcome == "exact":

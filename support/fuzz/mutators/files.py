@@ -18,15 +18,26 @@ import numpy as np
 
 from ese_hls.encode import compress
 from ese_host import image
-from ese_host.bundle import BIT, GOLDEN, HWH, IMAGE, NAME, PROVENANCE, TESTSET
+from ese_host.bundle import (
+    BIT,
+    GOLDEN,
+    HWH,
+    IMAGE,
+    NAME,
+    PROVENANCE,
+    TESTSET,
+    image_name,
+    model_digest,
+)
 from ese_host.errors import EseError
-from ese_host.files import digest_of
+from ese_host.files import Words, digest_of
 from ese_host.image import Design, compressed
 from support.fuzz.mutators.archives import damage_npz
 from support.fuzz.mutators.damage import Rng, damage_bytes, damage_json, damage_words, pick
 from support.fuzz.mutators.seeds import PLAIN, PROGRAM, STORED, Contents
 
 Mutate = Callable[[Rng, Contents], None]
+IMAGES = re.compile(r"image(?:-(\d+))?\.bin")
 
 
 def seal(contents: Contents, *names: str) -> None:
@@ -34,9 +45,9 @@ def seal(contents: Contents, *names: str) -> None:
     value = json.loads(contents[NAME])
     for name in names:
         value["files"][name] = digest_of(contents[name])
-        if found := re.fullmatch(r"image(?:-(\d+))?\.bin", name):
-            words = np.frombuffer(contents[name][: len(contents[name]) // 4 * 4], "<u4")
-            image_id = f"{int(_plain_id(words, value)):#010x}"
+        if found := IMAGES.fullmatch(name):
+            words = _plain(contents[name], value)
+            image_id = f"{int(words[-1]) if len(words) else 0:#010x}"
             if found[1] is None:
                 value["image_id"] = image_id
             else:
@@ -44,16 +55,32 @@ def seal(contents: Contents, *names: str) -> None:
     contents[NAME] = json.dumps(value, indent=2).encode()
 
 
-def _plain_id(words: np.ndarray[tuple[int], np.dtype[np.uint32]], value: dict[str, Any]) -> int:
-    """The id that an image has once it is loaded; of a stored one that cannot be expanded, its last word."""
-    design = Design.from_json(value["design"])
+def tied(mutate: Mutate) -> Mutate:
+    """A fixed mutator after which the manifest also says that images and golden model were emitted from one model.
+
+    Only after these may a check find that values differ: such a folder agrees with itself.
+    """
+
+    def both(rng: Rng, contents: Contents) -> None:
+        mutate(rng, contents)
+        value = json.loads(contents[NAME])
+        names = [image_name(number) for number in range(1 + len(value.get("further_images", [])))]
+        value["model"] = model_digest(contents[GOLDEN], [_plain(contents[name], value) for name in names])
+        contents[NAME] = json.dumps(value, indent=2).encode()
+
+    return both
+
+
+def _plain(data: bytes, value: dict[str, Any]) -> Words:
+    """The words of an image in its plain form; those of a stored one that cannot be expanded are as they are."""
+    words = np.frombuffer(data[: len(data) // 4 * 4], "<u4").astype(np.uint32)
     if len(words) and words[0] == compressed.MAGIC:
         with contextlib.suppress(EseError, ValueError):
-            words = compressed.expand(words, design, "image")
-    return int(words[-1]) if len(words) else 0
+            words = compressed.expand(words, Design.from_json(value["design"]), IMAGE)
+    return words
 
 
-def checked(words: np.ndarray[tuple[int], np.dtype[np.uint32]]) -> bytes:
+def checked(words: Words) -> bytes:
     """The bytes of an image whose last word is made its CRC."""
     words[-1] = zlib.crc32(words[:-1].astype("<u4").tobytes())
     return words.astype("<u4").tobytes()
@@ -92,7 +119,7 @@ def manifest_fixed(rng: Rng, contents: Contents) -> None:
 def image_fixed(rng: Rng, contents: Contents) -> None:
     """Change words of one section of an image, with CRC and id."""
     design = Design.from_json(json.loads(contents[NAME])["design"])
-    name = pick(rng, sorted(name for name in contents if re.fullmatch(r"image(-\d+)?\.bin", name)))
+    name = pick(rng, sorted(name for name in contents if IMAGES.fullmatch(name)))
     words = np.frombuffer(contents[name], "<u4").astype(np.uint32)
     sections = image.section_slices(image.read_header(words), design)
     part = sections[pick(rng, ("header", *(["phase table"] * 4), *list(sections)[2:-1]))]
@@ -178,10 +205,13 @@ FILES: dict[str, tuple[Mutate, tuple[str, ...]]] = {
     "manifest-fixed": (manifest_fixed, (PLAIN, PROGRAM)),
     "image": (raw(IMAGE), (PLAIN, PROGRAM, STORED)),
     "image-fixed": (image_fixed, (PLAIN, PROGRAM)),
+    "image-tied": (tied(image_fixed), (PLAIN, PROGRAM)),
     "stored-fixed": (stored_fixed, (STORED,)),
+    "stored-tied": (tied(stored_fixed), (STORED,)),
     "golden": (raw(GOLDEN), (PLAIN, PROGRAM)),
     "golden-raw-fixed": (fixed(GOLDEN, damage_bytes), (PLAIN, PROGRAM)),
     "golden-fixed": (fixed(GOLDEN, damage_npz), (PLAIN, PROGRAM)),
+    "golden-tied": (tied(fixed(GOLDEN, damage_npz)), (PLAIN, PROGRAM)),
     "testset": (raw(TESTSET), (PLAIN, PROGRAM)),
     "testset-fixed": (fixed(TESTSET, damage_npz), (PLAIN, PROGRAM)),
     "provenance": (raw(PROVENANCE), (PLAIN,)),
@@ -193,7 +223,7 @@ FILES: dict[str, tuple[Mutate, tuple[str, ...]]] = {
 }
 """Mutators of files, and the sound folders that each starts from."""
 WEIGHTS = {
-    "manifest": 3, "manifest-fixed": 20, "image": 3, "image-fixed": 12, "stored-fixed": 8, "golden": 2,
-    "golden-raw-fixed": 4, "golden-fixed": 16, "testset": 2, "testset-fixed": 12, "provenance": 2,
-    "provenance-fixed": 8, "hwh": 2, "hwh-fixed": 10, "bit": 1, "bit-fixed": 2,
+    "manifest": 3, "manifest-fixed": 20, "image": 3, "image-fixed": 3, "image-tied": 11, "stored-fixed": 3,
+    "stored-tied": 7, "golden": 2, "golden-raw-fixed": 4, "golden-fixed": 4, "golden-tied": 14, "testset": 2,
+    "testset-fixed": 12, "provenance": 2, "provenance-fixed": 8, "hwh": 2, "hwh-fixed": 10, "bit": 1, "bit-fixed": 2,
 }  # fmt: skip
