@@ -9,7 +9,7 @@ from support.fuzz.engine_images import IMAGES, run_images
 from support.fuzz.mutators import DEVICES, LAYOUT, WEIGHTS, make_seeds
 from support.fuzz.verdicts import Verdict, unexpected
 
-GROUPS = ("manifest", "image", "stored", "golden", "testset", "provenance", "hwh", "bit", "layout", "device")
+GROUPS = ("sound", "manifest", "image", "stored", "golden", "testset", "provenance", "hwh", "bit", "layout", "device")
 """First words of the mutators of folders and boards."""
 
 

@@ -24,7 +24,7 @@ from ese_host.errors import EseError, ExitCode
 from ese_host.ir.program import run
 from ese_host.runtime import Accelerator, run_program
 from support.fuzz.cases import Case
-from support.fuzz.mutators import DEVICES, FILES, LAYOUT, PLAIN, PROGRAM, choose, contents_of, damage_layout
+from support.fuzz.mutators import DEVICES, FILES, LAYOUT, PLAIN, PROGRAM, SOUND, choose, contents_of, damage_layout
 
 REFUSED = {ExitCode.REFUSED, ExitCode.FAILED, ExitCode.NOT_WRITABLE}
 GOOD = ("refused", "exact")
@@ -46,7 +46,7 @@ class Verdict:
     """How a case ended.
 
     Attributes:
-        outcome: "refused", "exact", or what is wrong: "differs", "traceback", "not JSON",
+        outcome: "refused", "exact", or what is wrong: "differs", "not sound", "traceback", "not JSON",
             "message", "crash", "hang", "slow", "memory" or "mutator".
         detail: the refusal's or the error's text, and where it was raised.
     """
@@ -144,6 +144,8 @@ def _folder(case: Case, folder: Path, room: Path) -> Verdict:
             return Verdict(found.outcome, f"{command[0]}: {found.detail}")
         if found.outcome != "exact" and verdict.outcome == "exact":
             verdict = found
+    if case.mutator == SOUND and verdict.outcome != "exact":
+        return Verdict("not sound", verdict.detail)
     return verdict
 
 

@@ -2,7 +2,7 @@
 
 from support.fuzz.mutators.damage import damage_words, pick
 from support.fuzz.mutators.devices import DEVICES
-from support.fuzz.mutators.files import FILES, WEIGHTS, checked
+from support.fuzz.mutators.files import FILES, SOUND, WEIGHTS, checked
 from support.fuzz.mutators.layout import LAYOUT, damage_layout
 from support.fuzz.mutators.seeds import PLAIN, PROGRAM, choose, contents_of, make_seeds
 
@@ -12,6 +12,7 @@ __all__ = [
     "LAYOUT",
     "PLAIN",
     "PROGRAM",
+    "SOUND",
     "WEIGHTS",
     "checked",
     "choose",

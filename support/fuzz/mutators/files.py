@@ -36,6 +36,8 @@ from support.fuzz.mutators.archives import damage_npz
 from support.fuzz.mutators.damage import Rng, damage_bytes, damage_json, damage_words, pick
 from support.fuzz.mutators.seeds import PLAIN, PROGRAM, STORED, Contents
 
+SOUND = "sound"
+"""Name of the mutator that changes nothing."""
 Mutate = Callable[[Rng, Contents], None]
 IMAGES = re.compile(r"image(?:-(\d+))?\.bin")
 
@@ -103,6 +105,10 @@ def fixed(name: str, damage: Callable[[Rng, bytes], bytes]) -> Mutate:
         seal(contents, name)
 
     return mutate
+
+
+def nothing(_: Rng, __: Contents) -> None:
+    """No damage: if a sound folder is refused, then what the other cases show is worth nothing."""
 
 
 def manifest_fixed(rng: Rng, contents: Contents) -> None:
@@ -201,6 +207,7 @@ def damage_bit(rng: Rng, data: bytes) -> bytes:
 
 
 FILES: dict[str, tuple[Mutate, tuple[str, ...]]] = {
+    SOUND: (nothing, (PLAIN, PROGRAM, STORED)),
     "manifest": (raw(NAME), (PLAIN, PROGRAM)),
     "manifest-fixed": (manifest_fixed, (PLAIN, PROGRAM)),
     "image": (raw(IMAGE), (PLAIN, PROGRAM, STORED)),
@@ -223,7 +230,8 @@ FILES: dict[str, tuple[Mutate, tuple[str, ...]]] = {
 }
 """Mutators of files, and the sound folders that each starts from."""
 WEIGHTS = {
-    "manifest": 3, "manifest-fixed": 20, "image": 3, "image-fixed": 3, "image-tied": 11, "stored-fixed": 3,
-    "stored-tied": 7, "golden": 2, "golden-raw-fixed": 4, "golden-fixed": 4, "golden-tied": 14, "testset": 2,
-    "testset-fixed": 12, "provenance": 2, "provenance-fixed": 8, "hwh": 2, "hwh-fixed": 10, "bit": 1, "bit-fixed": 2,
+    SOUND: 2, "manifest": 3, "manifest-fixed": 20, "image": 3, "image-fixed": 3, "image-tied": 11,
+    "stored-fixed": 3, "stored-tied": 7, "golden": 2, "golden-raw-fixed": 4, "golden-fixed": 4, "golden-tied": 14,
+    "testset": 2, "testset-fixed": 12, "provenance": 2, "provenance-fixed": 8, "hwh": 2, "hwh-fixed": 10, "bit": 1,
+    "bit-fixed": 2,
 }  # fmt: skip
