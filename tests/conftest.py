@@ -20,6 +20,8 @@ LONGEST = (
     "end2end/test_hard_model.py",
     "models/quantizers/test_learned_quantizers.py",
     "models/training/test_tasks.py",
+    "fuzz/test_folders.py",
+    "fuzz/test_images.py",
 )
 """Modules of more than 15 seconds. A module runs in one worker, which makes its fixtures and engines once; when the
 long ones start first, both workers end at about the same time."""
