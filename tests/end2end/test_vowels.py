@@ -158,8 +158,9 @@ def test_the_commands_agree_with_the_report(folder: Path, tmp_path: Path) -> Non
 
 
 def test_a_mismatch_is_reported_and_exits_with_1(folder: Path, tmp_path: Path) -> None:
-    """A golden model of other weights than the image's: the check must see it."""
-    from ese_host.bundle import golden_file, manifest
+    """A golden model of other weights than the image's is refused; if it claims to be the image's, the check sees it."""
+    from ese_host.bundle import Folder, golden_file, manifest, model_digest
+    from ese_host.bundle.image_file import read_image
     from ese_host.files.hashing import digests
 
     network = golden_file.load_network(folder / "golden.npz")
@@ -171,6 +172,12 @@ def test_a_mismatch_is_reported_and_exits_with_1(folder: Path, tmp_path: Path) -
     made = json.loads((folder / manifest.NAME).read_text())
     made["files"].update(digests(folder, ["golden.npz"]))
     (folder / manifest.NAME).write_text(json.dumps(made))
-    result = CliRunner().invoke(main, ["check", str(folder), "--json", "--report", str(tmp_path / "report")])
+    arguments = ["check", str(folder), "--json", "--report", str(tmp_path / "report")]
+    refused = CliRunner().invoke(main, arguments)
+    assert refused.exit_code == 2 and "do not encode the same model" in refused.stderr
+    image = read_image(folder / manifest.IMAGE, Folder.open(folder).manifest.design)
+    made["model"] = model_digest((folder / "golden.npz").read_bytes(), [image.words])
+    (folder / manifest.NAME).write_text(json.dumps(made))
+    result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 1, result.output
     assert json.loads((tmp_path / "report" / "report.json").read_text())["mismatches"] > 0
