@@ -158,7 +158,7 @@ def test_the_commands_agree_with_the_report(folder: Path, tmp_path: Path) -> Non
 
 
 def test_a_mismatch_is_reported_and_exits_with_1(folder: Path, tmp_path: Path) -> None:
-    """A golden model of other weights than the image's is refused; if it claims to be the image's, the check sees it."""
+    """A golden model of other weights than the image's is refused; one that claims to be of this image is found out."""
     from ese_host.bundle import Folder, golden_file, manifest, model_digest
     from ese_host.bundle.image_file import read_image
     from ese_host.files.hashing import digests

@@ -223,8 +223,9 @@ def _check_full(phase: Phase, number: int, design: Design, name: str) -> None:
 
 def _check_frames(phases: Sequence[Phase], name: str) -> None:
     """Refuse a table in which a phase waits for an input frame after the last one has been read."""
-    # A table that runs out of frames in a longer sequence does so with two steps or three already.
-    for steps in (1, 2, 3):
+    # Four steps show all. Let a step read b frames. With b = 0, fewer steps make a wait fail sooner; with b = 1, steps
+    # and frames grow alike; with more, the third step of four waits for a frame when four have been read.
+    for steps in (1, 2, 3, 4):
         read = 0
         for step in range(-1, steps):  # -1 is the prologue, with the phases that run ahead of the first step
             last = step == steps - 1
