@@ -71,6 +71,9 @@ def read(path: Source, program: Program) -> TestSet:
     arrays = npz.read(path, MAX_BYTES)
     ports = program.inputs
     names = [""] if len(ports) == 1 else [f"_{number}" for number in range(len(ports))]
+    for name in names:
+        if f"inputs{name}" not in arrays:
+            raise FormatError(f"{path}: has no array {f'inputs{name}'!r}; found {sorted(arrays)}")
     codes: dict[str, Codes] = {}
     steps: dict[str, Lengths | None] = {}
     for port, name in zip(ports, names, strict=True):
@@ -99,8 +102,6 @@ def read(path: Source, program: Program) -> TestSet:
 
 def _codes(path: Source, arrays: Arrays, name: str, port: Port) -> Codes:
     """(N, T, width) codes of one input; a vector is a sequence of one step."""
-    if name not in arrays:
-        raise FormatError(f"{path}: has no array {name!r}; found {sorted(arrays)}")
     raw = arrays.pop(name)  # not kept beside the codes, which may be as large
     given = raw.shape
     vector = port.kind == "vector"

