@@ -15,6 +15,7 @@ from support.second_decoder.records import (
     RECORD,
     SKIP_RECORD,
     check_record,
+    check_waits,
     section_sizes,
     shape,
     stages_of,
@@ -203,6 +204,7 @@ def decode(data: bytes, facts: Facts) -> DecodedImage:
     """
     header = read_header(data, facts)
     read = read_sections(data, header, facts)
+    check_waits(read.records)
     stages = stages_of(read.records)
     phases, total = [], 0
     for number, record in enumerate(read.records):

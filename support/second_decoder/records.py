@@ -88,6 +88,22 @@ def check_record(record: dict[str, int], stored: list[int], header: dict[str, in
         require(record["delta"] or not record["threshold"], "a threshold without delta")
 
 
+def check_waits(records: list[dict[str, int]]) -> None:
+    """Refuse records that wait for an input frame when a sequence has none left.
+
+    Raises:
+        RefusedImageError: if they do, in a sequence of one to four steps.
+    """
+    ahead = [record for record in records if record["ahead"]]
+    inner = [record for record in records if not record["last_step"]]
+    end = [record for record in records if not record["ahead"]]
+    for steps in range(1, 5):
+        left = steps
+        for record in ahead + inner * (steps - 1) + end:
+            require(left > 0 or not record["wait"], "a phase waits for a frame that never comes")
+            left -= record["release"]
+
+
 def stages_of(records: list[dict[str, int]]) -> dict[tuple[int, bool], dict[str, int]]:
     """Records of the stages, by layer and whether the stage is a projection's.
 
