@@ -7,7 +7,8 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from ese_host.errors import EseError, ExitCode
+from ese_host.errors import EseError, ExitCode, StorageError
+from ese_host.files import says_full
 
 
 class ToolError(EseError):
@@ -30,6 +31,7 @@ def run_tool(
 
     Raises:
         ToolError: if the command failed, or took longer than `timeout` seconds.
+        StorageError: if the command failed because it found no room for what it was to write.
     """
     with log.open("wb") as stream:
         stream.write((" ".join(command) + "\n").encode())
@@ -47,7 +49,13 @@ def run_tool(
         except subprocess.TimeoutExpired as error:
             raise ToolError(f"{command[0]} did not end within {timeout:g} s; see {log}, or allow more time") from error
     if result.returncode:
-        tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
+        printed = log.read_text(errors="replace")
+        if says_full(printed):
+            raise StorageError(
+                f"{command[0]} cannot write its output (the disk is full, or a limit on files is reached); free some "
+                "space, or set TMPDIR to another folder"
+            )
+        tail = "\n".join(printed.splitlines()[-15:])
         raise ToolError(f"{command[0]} failed with exit code {result.returncode}; the log is {log}:\n{tail}")
 
 

@@ -57,5 +57,5 @@ def compile_emulator(project: Path, library: Path, log: Path | None = None, mach
     includes = [part for folder in INCLUDES for part in ("-I", folder)]
     command = [compiler, *FLAGS, *([MACHINE_WORDS] if machine_words else []), *includes, SOURCE, "-o"]
     log = (log or library.with_name("build.log")).absolute()
-    write_by(library, lambda part: run_tool([*command, str(part)], project, log, TIMEOUT))
+    write_by(library, lambda part: run_tool([*command, str(part)], project, log, TIMEOUT, {"LC_ALL": "C"}))
     return library

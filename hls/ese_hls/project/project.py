@@ -113,12 +113,27 @@ def write_engine(folder: Path, design: Design) -> None:
     from ese_hls.project import config_header
 
     source = Path(str(files("ese_hls"))) / "csrc"
-    shutil.copytree(source, folder / "csrc", ignore=shutil.ignore_patterns("config.h", ".*"))
+    _copy_tree(source, folder / "csrc")
     types = Path(hls4ml.__file__).parent / "templates" / "vivado" / "ap_types"
     if not types.is_dir():
         raise MissingError(f"{types} does not exist; it is part of hls4ml 1.3: install hls4ml again")
-    shutil.copytree(types, folder / "ap_types")
+    _copy_tree(types, folder / "ap_types")
     (folder / "csrc" / "config.h").write_text(config_header.render(design), encoding="utf-8")
+
+
+def _copy_tree(source: Path, target: Path) -> None:
+    """Copy the files of a folder, without hidden ones and config.h; the first that cannot be written ends it.
+
+    `shutil.copytree` would go on, and then raise an error that does not tell what the operating system said.
+    """
+    target.mkdir()
+    for item in sorted(source.iterdir()):
+        if item.name.startswith(".") or item.name == "config.h":
+            continue
+        if item.is_dir():
+            _copy_tree(item, target / item.name)
+        else:
+            shutil.copyfile(item, target / item.name)
 
 
 def _attach(source: Path, target: Path) -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from ese_host.estimate import NAMES
-from ese_host.files import templates, write_by, write_file
+from ese_host.files import templates, write_together
 
 JSON_NAME, HTML_NAME = "report.json", "report.html"
 CHARTS = ("accuracy", "entries", "cycles", "bytes", "energy", "boards")
@@ -26,17 +24,14 @@ def write(report: dict[str, Any], folder: Path) -> list[Path]:
     """
     text = json.dumps(report, indent=2, allow_nan=False) + "\n"
     page = html(report)
-    paths = [folder / JSON_NAME, folder / HTML_NAME]
-    for path in paths:
-        if path.is_dir():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-
-    def write_both(part: Path) -> None:
-        part.write_text(text, encoding="utf-8")
-        write_file(paths[1], page)
-
-    write_by(paths[0], write_both)
-    return paths
+    data, shown = folder / JSON_NAME, folder / HTML_NAME
+    write_together(
+        {
+            data: lambda part: part.write_text(text, encoding="utf-8"),
+            shown: lambda part: part.write_text(page, encoding="utf-8"),
+        }
+    )
+    return [data, shown]
 
 
 def html(report: dict[str, Any]) -> str:

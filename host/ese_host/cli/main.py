@@ -18,15 +18,15 @@ from ese_host.cli.options import AS_JSON, FILE, FOLDER
 from ese_host.cli.output import say
 from ese_host.errors import EseError, ExitCode, MissingError, StorageError
 from ese_host.extras import extra_of, needs
+from ese_host.files import FULL
 
 if TYPE_CHECKING:
     from ese_host.device import Driver
 
 GROUP = "ese4ml.commands"
-FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 NOT_WRITABLE = {
-    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO),
-    *(errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENOTEMPTY, errno.ENAMETOOLONG, errno.ELOOP),
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.EBUSY),
+    *(errno.EEXIST, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENOTEMPTY, errno.ENAMETOOLONG, errno.ELOOP),
 }
 """Errors of the operating system that say that something cannot be written: readers turn theirs into refusals."""
 REMOTE = click.option("--remote", metavar="ADDRESS", help="Address of a board in the network that runs PYNQ.remote.")
@@ -103,9 +103,9 @@ def _name(ctx: click.Context) -> str:
 def _not_written(command: str, error: OSError) -> StorageError:
     """The refusal that stands for an error of the operating system while a command writes."""
     way_out = "free some space" if error.errno in FULL else "make it writable for this user"
+    place = error.filename2 or error.filename or "its output"  # of two, the second is the target
     return StorageError(
-        f"{command} cannot write {error.filename or 'its output'} ({error.strerror}); {way_out}, or choose "
-        "another place for the output"
+        f"{command} cannot write {place} ({error.strerror}); {way_out}, or choose another place for the output"
     )
 
 

@@ -21,7 +21,7 @@ from ese_host.device.emulated.board import EmulatedBoard
 from ese_host.device.emulated.engine import is_library
 from ese_host.device.emulated.faults import Faults
 from ese_host.device.trust import require
-from ese_host.errors import DeviceError, EseError, FormatError, MismatchError, MissingError
+from ese_host.errors import DeviceError, EseError, FormatError, MismatchError, MissingError, StorageError
 from ese_host.files import Contents
 
 _load_lock = threading.RLock()  # pynq's active device is global, so only one thread may load at a time
@@ -160,8 +160,14 @@ def _private_copy(bit: Contents, hwh: Contents) -> Iterator[Path]:
     """
     with tempfile.TemporaryDirectory(prefix="ese4ml-") as folder:
         path = Path(folder) / f"ese4ml_{bit.sha256[:16]}.bit"
-        path.write_bytes(bit.data)
-        path.with_suffix(".hwh").write_bytes(hwh.data)
+        try:
+            path.write_bytes(bit.data)
+            path.with_suffix(".hwh").write_bytes(hwh.data)
+        except OSError as error:
+            raise StorageError(
+                f"{path}: the copy of {bit} cannot be written ({error.strerror}); free some space, or set TMPDIR to "
+                "another folder"
+            ) from error
         yield path
 
 

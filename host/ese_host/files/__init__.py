@@ -1,6 +1,6 @@
 """Reading files from untrusted sources within limits, and writing files completely or not at all."""
 
-from ese_host.files.atomic import check_target, whole_folder, write_by, write_file
+from ese_host.files.atomic import FULL, check_target, says_full, whole_folder, write_by, write_file, write_together
 from ese_host.files.decoder import JsonForm, KeepsUnknown, Place, decode, encode
 from ese_host.files.hashing import Contents, Source, digest, digest_of, digest_of_stream, digests, open_plain, size_of
 from ese_host.files.huffman import CHUNK, LIMIT, canonical, decode_stream
@@ -11,6 +11,7 @@ from ese_host.files.words import Field, Words, pack, packed_words, unpack
 
 __all__ = [
     "CHUNK",
+    "FULL",
     "LIMIT",
     "Contents",
     "Field",
@@ -33,6 +34,7 @@ __all__ = [
     "open_plain",
     "pack",
     "packed_words",
+    "says_full",
     "size_of",
     "svg_text",
     "templates",
@@ -40,4 +42,5 @@ __all__ = [
     "whole_folder",
     "write_by",
     "write_file",
+    "write_together",
 ]

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import shutil
+import signal
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from ese_host.errors import MismatchError
+
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""Errors of the operating system that say that there is no room for more."""
+Writer = Callable[[Path], object]
+"""A function that writes a file; it is given a path with the file's own name in a temporary folder."""
+
+
+def says_full(text: str) -> bool:
+    """Whether the messages of a tool, in English, say that it found no room for what it was to write."""
+    return any(reason in text for reason in (*map(os.strerror, FULL), signal.strsignal(signal.SIGXFSZ) or "\0"))
 
 
 def write_file(path: Path, content: bytes | str) -> None:
@@ -22,16 +35,34 @@ def write_file(path: Path, content: bytes | str) -> None:
     write_by(path, lambda part: part.write_bytes(data))
 
 
-def write_by(path: Path, write: Callable[[Path], object]) -> None:
+def write_by(path: Path, write: Writer) -> None:
     """Let a function write a file, then move it to its place; nothing is left behind if the function fails.
 
     Args:
         path: the file, which is replaced if it exists.
-        write: function that writes the file; it is given a path with the same file name in a temporary folder.
+        write: the function.
     """
-    with _temporary_folder(path) as folder:
-        write(folder / path.name)
-        (folder / path.name).replace(path)
+    write_together({path: write})
+
+
+def write_together(writers: Mapping[Path, Writer]) -> None:
+    """Let functions write files that belong together; if one of them fails, all files stay as they were.
+
+    Args:
+        writers: the function for each file; a file that exists is replaced.
+
+    Raises:
+        OSError: if a file cannot be written.
+    """
+    for path in writers:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    with contextlib.ExitStack() as stack:
+        parts = {path: stack.enter_context(_temporary_folder(path)) / path.name for path in writers}
+        for path, write in writers.items():
+            write(parts[path])
+        for path, part in parts.items():
+            part.replace(path)
 
 
 @contextlib.contextmanager
@@ -51,9 +82,15 @@ def whole_folder(target: Path, marker: str) -> Iterator[Path]:
         new_folder = temporary / "new"
         new_folder.mkdir()
         yield new_folder
-        if target.exists():
-            target.rename(temporary / "old")
-        new_folder.rename(target)
+        old_folder = temporary / "old"
+        try:
+            if target.exists():
+                target.rename(old_folder)
+            new_folder.rename(target)
+        except BaseException:
+            if old_folder.exists():
+                old_folder.rename(target)
+            raise
 
 
 def check_target(target: Path, marker: str) -> None:

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Union
 
-from ese_host.errors import FormatError, MissingError
-from ese_host.files import digest, digest_of, write_file
+from ese_host.errors import FormatError, MissingError, StorageError
+from ese_host.files import digest, digest_of, says_full, write_file
 
 _log = logging.getLogger(__name__)
 
@@ -165,6 +165,7 @@ def unpack(package: Deb, inside: str, folder: Path, timeout: float = 900) -> Pat
     with tempfile.TemporaryDirectory(dir=folder, prefix=".fetch-") as name:
         archive = _archive(package, Path(name), folder, timeout)
         reason = _run(["dpkg-deb", "-x", str(archive), str(Path(name) / "content")], Path(name), timeout)
+        _require_room(package, folder, reason)
         if reason:
             raise MissingError(
                 f"{package.filename} could not be unpacked ({reason}): install dpkg, or unpack it elsewhere "
@@ -191,6 +192,7 @@ def _download(package: Package, target: Path, folder: Path, timeout: float) -> P
     _log.info("fetching %s", package.requirement)
     reason = _run(package.command(target), target, timeout)
     archive = target / package.filename
+    _require_room(package, folder, reason)
     if reason or not archive.is_file():
         raise MissingError(
             f"{package.requirement} could not be downloaded ({reason or f'no file {package.filename} arrived'}). "
@@ -198,6 +200,24 @@ def _download(package: Package, target: Path, folder: Path, timeout: float) -> P
             f"(`{package.advice}`), place it at {folder / package.filename} and run this again"
         )
     return archive
+
+
+def _require_room(package: Package, folder: Path, reason: str) -> None:
+    """Refuse to go on if a tool failed because the disk is full.
+
+    Args:
+        package: what the tool was to write.
+        folder: where it was to be written.
+        reason: why the tool failed.
+
+    Raises:
+        StorageError: if the reason is that the disk is full.
+    """
+    if says_full(reason):
+        raise StorageError(
+            f"{package.requirement} cannot be written to {folder} ({reason}); free some space, or set ESE4ML_CACHE to "
+            "another folder"
+        )
 
 
 def _run(command: list[str], folder: Path, timeout: float) -> str:

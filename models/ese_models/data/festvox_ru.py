@@ -7,6 +7,7 @@ tenth utterance is in the test split. Recordings and labels are by Nickolay V. S
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -16,7 +17,7 @@ import numpy.typing as npt
 from scipy.io import wavfile
 
 from ese_host.errors import FormatError
-from ese_host.files import digest_of, write_by
+from ese_host.files import digest_of, write_file
 from ese_models.data.cache import Deb, cache_folder, unpack
 from ese_models.data.dataset import NO_LABEL, Dataset, Split
 from ese_models.data.features import Features, Floats, log_mel, with_differences
@@ -148,4 +149,6 @@ def _store(path: Path, static: list[Floats], labels: list[npt.NDArray[np.int64]]
     """Write the static features and labels of all utterances to the cache."""
     frames = np.array([len(values) for values in static])
     arrays = {"static": np.concatenate(static), "labels": np.concatenate(labels).astype(np.int8), "frames": frames}
-    write_by(path, lambda part: np.savez(part, **arrays))  # type: ignore[arg-type]
+    buffer = io.BytesIO()  # NumPy prints a traceback of its own when a file cannot be written
+    np.savez(buffer, **arrays)  # type: ignore[arg-type]
+    write_file(path, buffer.getvalue())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, replace
@@ -14,7 +15,7 @@ import numpy as np
 
 from ese_host.bundle import FORMAT, USED, MatrixLoad, ProvenanceRecord, TrainingData, provenance
 from ese_host.errors import FormatError, MissingError
-from ese_host.files import decode, digest, write_by
+from ese_host.files import decode, digest, write_together
 from ese_host.ir import MASK_FAMILIES
 from ese_models.data import Dataset, Split
 from ese_models.networks import Mask, check_finite, kernels, weight_quantizers
@@ -241,7 +242,7 @@ def stored_codes(model: Any) -> dict[str, Any]:
 
 
 def save(model: Any, out: Path, record: ProvenanceRecord, data: Dataset) -> list[Path]:
-    """Write a model, its provenance and its test set; each file appears only when it is complete.
+    """Write a model, its provenance and its test set; if one cannot be written, earlier files stay as they were.
 
     Args:
         model: a `network`.
@@ -258,10 +259,15 @@ def save(model: Any, out: Path, record: ProvenanceRecord, data: Dataset) -> list
     if out.suffix != ".keras":
         raise FormatError(f"{out} does not end in .keras, the suffix of Keras's format: choose such a name")
     check_finite(model)
-    arrays = {**sequences(data.test), "keras_predictions": predict(model, data.test)}
-    write_by(testset_path(out), lambda path: np.savez_compressed(path, **arrays))
-    provenance.write(provenance.beside(out), record)
-    write_by(out, model.save)
+    buffer = io.BytesIO()  # NumPy prints a traceback of its own when a file cannot be written
+    np.savez_compressed(buffer, **sequences(data.test), keras_predictions=predict(model, data.test))
+    write_together(
+        {
+            testset_path(out): lambda path: path.write_bytes(buffer.getvalue()),
+            provenance.beside(out): lambda path: provenance.write(path, record),
+            out: model.save,
+        }
+    )
     return [out, provenance.beside(out), testset_path(out)]
 
 

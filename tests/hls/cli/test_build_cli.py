@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -146,3 +148,50 @@ def test_exit_codes_of_failed_tools_and_of_places_that_cannot_be_written(
     failed = run(main, "build", project, "--out", tmp_path / "bits")
     assert failed.exit_code == 3 and "no memory left" in failed.output
     assert not (tmp_path / "bits").exists() and file.read_text() == "no folder"
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_4_if_the_disk_is_full_and_what_was_there_is_whole(
+    saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, largest_file: Any
+) -> None:
+    """Whether it is Python or g++ that finds no room; the earlier project or folder is replaced by nothing."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    work = tmp_path / "work"
+    project, bits, packed = work / "project", work / "bits", work / "packed"
+    lines: dict[str, tuple[object, ...]] = {
+        "emit": (saved, "--out", project, "--pes", 1),
+        "build": (project, "--out", bits),
+        "pack": (bits, "--out", packed),
+        "rebuild": (bits,),
+    }
+    for command in ("emit", "build", "pack"):
+        assert run(main, command, *lines[command]).exit_code == 0
+    before = contents(work)
+    # The largest files are headers of the engine (12 and 265 KB), the library (61 KB), and objects of g++ between.
+    for command, limits in {"emit": (100, 10_000), "build": (100, 20_000), "pack": (100, 40_000)}.items():
+        for limit in limits:
+            with largest_file(limit):
+                done = run(main, command, *lines[command])
+            assert done.exit_code == 4, done.output
+            assert "error: " in done.output and "; free some space, or " in done.output
+            assert "Traceback" not in done.output and contents(work) == before
+    with largest_file(10_000):
+        assert run(main, "rebuild", bits).exit_code == 4
+    assert contents(work) == before and sorted(path.name for path in work.iterdir()) == ["bits", "packed", "project"]
+
+
+def test_4_if_there_is_no_folder_for_temporary_files(
+    saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = tmp_path / "project"
+    assert run(main, "emit", saved, "--out", project, "--pes", 1).exit_code == 0
+
+    def none_usable(*_: object, **__: object) -> Any:
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']")
+
+    monkeypatch.setattr(tempfile, "TemporaryDirectory", none_usable)
+    done = run(main, "build", project, "--out", tmp_path / "bits")
+    assert done.exit_code == 4 and "(No usable temporary directory found in ['/tmp'])" in done.output

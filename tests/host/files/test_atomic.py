@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -94,3 +96,44 @@ def test_digests(tmp_path: Path) -> None:
     assert digest(tmp_path / "x") == digest_of(data)
     assert digests(tmp_path, ["x"]) == {"x": digest_of(data)}
     assert digest_of(b"") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+
+def test_files_that_belong_together_are_all_replaced_or_none(tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in ("a.json", "b.npz")]
+    for path in paths:
+        path.write_bytes(b"old")
+    with pytest.raises(KeyboardInterrupt):
+        atomic.write_together({paths[0]: lambda part: part.write_bytes(b"new"), paths[1]: fails})
+    assert [path.read_bytes() for path in paths] == [b"old", b"old"] and names(tmp_path) == ["a.json", "b.npz"]
+    atomic.write_together({path: lambda part: part.write_bytes(b"new") for path in paths})
+    assert [path.read_bytes() for path in paths] == [b"new", b"new"] and names(tmp_path) == ["a.json", "b.npz"]
+
+
+def test_an_old_folder_stays_if_the_new_one_cannot_be_moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "design"
+    target.mkdir()
+    (target / "marker").write_text("old")
+    rename = Path.rename
+
+    def full(self: Path, to: Path) -> Path:
+        if self.name == "new":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(to))
+        return rename(self, to)
+
+    monkeypatch.setattr(Path, "rename", full)
+    with pytest.raises(OSError, match="No space left"), atomic.whole_folder(target, "marker") as fresh:
+        (fresh / "marker").write_text("new")
+    assert (target / "marker").read_text() == "old" and names(tmp_path) == ["design"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "error writing to /tmp/x.s: No space left on device",
+        "write: Disk quota exceeded",
+        "OSError(27, 'File too large')",
+        "ld terminated with signal 25 [File size limit exceeded]",
+    ],
+)
+def test_tools_say_that_the_disk_is_full(text: str) -> None:
+    assert atomic.says_full(text) and not atomic.says_full("undefined reference to `main'")

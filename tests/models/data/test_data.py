@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ese_host.errors import FormatError, MissingError
+from ese_host.errors import FormatError, MissingError, StorageError
 from ese_models.data import cache, japanese_vowels, read_ts
 from ese_models.data.cache import Wheel, WheelFile, fetch
 
@@ -68,6 +68,17 @@ def wheel(tmp_path: Path) -> PlacedWheel:
 
 def no_network(*args: str, **kwargs: object) -> subprocess.CompletedProcess[str]:
     return subprocess.CompletedProcess(args, 1, "", "ERROR: No matching distribution found for tiny==1\n")
+
+
+@pytest.mark.parametrize(
+    "line", ["OSError(27, 'File too large')", "dpkg-deb: error: failed to write (No space left on device)"]
+)
+def test_a_full_disk_is_named(tmp_path: Path, wheel: PlacedWheel, monkeypatch: pytest.MonkeyPatch, line: str) -> None:
+    spec, member, _ = wheel
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: subprocess.CompletedProcess((), 1, "", line + "\n"))
+    with pytest.raises(StorageError, match=r"cannot be written to .*; free some space, or set ESE4ML_CACHE"):
+        fetch(spec, [member], tmp_path / "cache")
+    assert list((tmp_path / "cache").iterdir()) == []
 
 
 def test_without_a_network_the_file_to_place_is_named(

@@ -280,3 +280,17 @@ def test_commands_refuse_by_name_and_leave_nothing(
     with pytest.raises(FormatError, match="has format None; expected 1"):
         provenance.read(tmp_path / "alone.keras")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["alone.keras", "alone.provenance.json"]
+
+
+def test_all_files_of_a_model_are_replaced_or_none(
+    tiny: Dataset, dense: Any, tmp_path: Path, largest_file: Any
+) -> None:
+    """A model beside the test set of another one would be half a result."""
+    out = tmp_path / "dense.keras"
+    paths = provenance.save(dense, out, ProvenanceRecord(), tiny)
+    before = {path: path.read_bytes() for path in paths}
+    for limit in (500, max(len(before[path]) for path in paths[1:]) + 100):
+        other = replace(tiny, test=replace(tiny.test, inputs=tiny.test.inputs + 1))
+        with largest_file(limit), pytest.raises(OSError, match="File too large"):
+            provenance.save(dense, out, ProvenanceRecord(), other)
+        assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
