@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ctypes
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ese_host.device.emulated.engine import EmulatedEngine
+from ese_host.device.emulated.engine import EmulatedEngine, _end_of_segments
 from ese_host.errors import DeviceError, FormatError
 from ese_host.files.hashing import Contents
 from ese_host.protocol.packets import TRAILER_WORDS, Operation, read_trailer, reset_packet
@@ -57,3 +58,38 @@ def test_an_engine_that_does_not_open_is_named(library: Path, monkeypatch: pytes
     monkeypatch.setattr(loaded, "ese_open", lambda: None)
     with pytest.raises(DeviceError, match=r"design\.bit: ese_open returned no engine; free some memory"):
         EmulatedEngine(loaded)
+
+
+def cut(library: Path, length: int) -> Contents:
+    return Contents(library, library.read_bytes()[:length])
+
+
+def test_a_library_that_was_cut_short_is_refused(library: Path) -> None:
+    """The loader would map what is not there, and kill the process. Only the section headers may be missing."""
+    whole = len(library.read_bytes())
+    begin = _end_of_segments(library.read_bytes())
+    assert whole // 2 < begin < whole
+    for length in np.linspace(4, begin - 1, 50).astype(int).tolist():
+        with pytest.raises(FormatError, match=rf"design\.bit: {length} bytes; .* so it was cut short: copy"):
+            EmulatedEngine(cut(library, length))
+    with EmulatedEngine(cut(library, begin)) as engine:
+        assert len(engine.packet(reset_packet(), 20)) == TRAILER_WORDS
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_program_headers_of_both_widths_are_read(wide: bool) -> None:
+    """A header, a table of two entries behind it, and segments of which the second ends at 5000."""
+    header, entry = (64, 56) if wide else (52, 32)
+    form = "<16xHHIQQQIHHH" if wide else "<16xHHIIIIIHHH"
+    data = bytearray(struct.pack(form, 3, 62, 1, 0, header, 0, 0, header, entry, 2)) + bytes(6)
+    data[:6] = b"\x7fELF" + bytes([1 + wide, 1])
+    for offset, length in ((0, 1000), (4000, 1000)):
+        data += (
+            struct.pack("<IIQQQQQQ", 1, 5, offset, 9, 9, length, 1 << 40, 4096)
+            if wide
+            else struct.pack("<IIIIIIII", 1, offset, 9, 9, length, 1 << 30, 5, 4096)
+        )
+    assert len(data) == header + 2 * entry
+    assert _end_of_segments(bytes(data)) == 5000
+    assert _end_of_segments(bytes(data[:-1])) == header + 2 * entry
+    assert _end_of_segments(bytes(data[: header - 1])) == header

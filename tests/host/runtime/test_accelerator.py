@@ -163,9 +163,16 @@ def bitstream_called_library(folder: Path) -> None:
     write_manifest(folder)
 
 
-def broken_library(folder: Path) -> None:
+def cut_library(folder: Path) -> None:
     data = (folder / manifest.BIT).read_bytes()
-    (folder / manifest.BIT).write_bytes(data[:200])
+    (folder / manifest.BIT).write_bytes(data[: len(data) // 2])
+    write_manifest(folder)
+
+
+def library_of_another_machine(folder: Path) -> None:
+    data = bytearray((folder / manifest.BIT).read_bytes())
+    data[18] ^= 0xFF  # e_machine
+    (folder / manifest.BIT).write_bytes(data)
     write_manifest(folder)
 
 
@@ -178,7 +185,12 @@ def broken_library(folder: Path) -> None:
         (other_design, MismatchError, "the engine on the device is for design"),
         (library_called_bitstream, MismatchError, "design.bit: holds a shared library, the manifest says 'bitstream'"),
         (bitstream_called_library, MismatchError, "design.bit: holds no shared library, the manifest says 'emulated'"),
-        (broken_library, DeviceError, "design.bit: cannot be loaded on this machine"),
+        (
+            cut_library,
+            FormatError,
+            "so it was cut short: copy it or build it again",
+        ),
+        (library_of_another_machine, DeviceError, "design.bit: cannot be loaded on this machine"),
     ],
 )
 def test_parts_that_do_not_fit_are_refused(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import struct
 import tempfile
 from _ctypes import dlclose
 from collections.abc import Callable
@@ -35,13 +36,18 @@ class EmulatedEngine(Closeable):
                 the dynamic loader never reads the same path twice, and a design may be rebuilt while the process lives.
 
         Raises:
-            FormatError: if the contents are no shared library.
+            FormatError: if the contents are no shared library, or were cut short.
             DeviceError: if the library cannot be loaded on this machine, or there is no memory for the engine.
         """
         name = library._name if isinstance(library, ctypes.CDLL) else library
         if isinstance(library, Contents) and not is_library(library):
             raise FormatError(
                 f"{name}: does not start with {ELF_MAGIC!r}; an emulated bitstream is a shared library: build it again"
+            )
+        if isinstance(library, Contents) and (end := _end_of_segments(library.data)) > len(library.data):
+            raise FormatError(
+                f"{name}: {len(library.data)} bytes; its headers ask for at least {end}, so it was cut short: copy it "
+                "or build it again"
             )
         self._engine: int | None = None
         self._unload: Callable[[], object] = lambda: None
@@ -117,6 +123,26 @@ class EmulatedEngine(Closeable):
         if self._engine is None:
             raise DeviceError("the emulated engine is closed: open another one")
         return self._engine
+
+
+def _end_of_segments(data: bytes) -> int:
+    """Bytes that a library must have so that all of its program headers and segments are there.
+
+    The dynamic loader maps segments without a look at the file's length, and what lies beyond the end kills the
+    process. Libraries that are not little-endian are left to the loader, which refuses them.
+    """
+    wide = data[4:5] == b"\2"  # EI_CLASS
+    if data[5:6] == b"\2":  # EI_DATA
+        return 0
+    header, first, size = (64, "<32xQ14xHH", "<8xQ16xQ") if wide else (52, "<28xI10xHH", "<4xI8xI")
+    if len(data) < header:
+        return header
+    table, entry_bytes, entries = struct.unpack_from(first, data)
+    end = table + entry_bytes * entries
+    if end > len(data) or entry_bytes < struct.calcsize(size):
+        return int(end)
+    places = (struct.unpack_from(size, data, table + entry_bytes * number) for number in range(entries))
+    return max((int(offset + length) for offset, length in places), default=int(end))
 
 
 def _load_copy(library: Contents) -> ctypes.CDLL:
