@@ -14,6 +14,8 @@ from ese_host.ir import INTEGERS, NUMBERS, Codes, Lengths, are_frames, are_lengt
 from ese_host.ir.program import Port, Program, Value, values_of
 
 MAX_BYTES = 1 << 30
+AT_ONCE = 1 << 20
+"""Most numbers of the inputs that are run at once."""
 Arrays = dict[str, npt.NDArray[Any]]
 
 
@@ -46,6 +48,11 @@ class TestSet:
     def steps(self) -> Lengths:
         """(N,) steps of each sample of the first input."""
         return next(iter(self.inputs.values())).steps
+
+    @property
+    def at_once(self) -> int:
+        """How many samples to run at once, one at least, so that a long test set takes little memory."""
+        return max(1, AT_ONCE // sum(int(value.codes[0].size) for value in self.inputs.values()))
 
     def part(self, start: int, stop: int) -> tuple[dict[str, Codes], dict[str, Lengths]]:
         """Codes and steps of the samples from `start` to `stop`, as `ese_host.ir.program.values_of` takes them."""

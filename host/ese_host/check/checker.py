@@ -18,8 +18,6 @@ from ese_host.runtime import Accelerator, ProgramResult, run_program
 
 BATCH = 64
 """Most sequences that are run with a trace and compared at once."""
-NUMBERS = 1 << 20
-"""Most numbers of the inputs that are run at once, one sample at least, so that a long test set takes little memory."""
 LATENCY_SAMPLES = 200
 """Most sequences that are run one by one to measure latency."""
 
@@ -75,8 +73,7 @@ def _run(
 ) -> Checked:
     shapes = {part.chain: part.shape for part in accelerator.parts}
     comparison, classes, total = Comparison(), [], len(tests.steps)
-    at_once = max(1, NUMBERS // sum(value.codes[0].size for value in tests.inputs.values()))
-    batch = min(BATCH, at_once)
+    batch = min(BATCH, tests.at_once)
     with ThreadPoolExecutor(1) as pool:
         comparing = None  # the comparison of a batch, while the engine runs the next one
         for start in range(0, total, batch):
@@ -91,8 +88,8 @@ def _run(
             comparing.result()
     with meter:
         plain = Totals()
-        for start in range(0, total, at_once):
-            result = run_program(accelerator, *tests.part(start, start + at_once))
+        for start in range(0, total, tests.at_once):
+            result = run_program(accelerator, *tests.part(start, start + tests.at_once))
             plain.add(result)
             if trace:
                 compare_program(comparison, result, shapes, start)

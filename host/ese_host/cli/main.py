@@ -243,11 +243,15 @@ def run(folder: Path, file: Path | None, as_json: bool, **options: Any) -> None:
 
     with Accelerator(folder, **_opening(**options)) as accelerator:
         tests = testset.read(file or accelerator.folder.file(TESTSET), accelerator.program)
-        result = run_program(accelerator, *tests.part(0, len(tests.steps)))
-    classes = result.run.classes().tolist()
+        classes: list[int] = []
+        cycles, seconds = 0, 0.0
+        for start in range(0, len(tests.steps), tests.at_once):
+            result = run_program(accelerator, *tests.part(start, start + tests.at_once))
+            classes += result.run.classes().tolist()
+            cycles, seconds = cycles + result.cycles, seconds + result.seconds
     if as_json:
         steps = int(tests.steps.sum())
-        say(json.dumps({"classes": classes, "steps": steps, "cycles": result.cycles, "seconds": result.seconds}))
+        say(json.dumps({"classes": classes, "steps": steps, "cycles": cycles, "seconds": seconds}))
     else:
         say("\n".join(str(item) for item in classes))
 

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 import pytest
 from calls import call
-from small_design import write_manifest
+from small_design import INPUTS, codes, write_manifest
 
-from ese_host.bundle import manifest
+from ese_host import runtime
+from ese_host.bundle import manifest, testset
 from ese_host.cli import main
 from ese_host.cli.output import printable
 from ese_host.runtime import Accelerator
@@ -156,3 +158,22 @@ def test_a_missing_module_of_nobodys_is_a_bug(monkeypatch: pytest.MonkeyPatch) -
 def test_no_such_command() -> None:
     done = call("fly")
     assert done.exit_code == 2 and "No such command 'fly'" in done.stderr
+
+
+def test_run_prints_the_same_classes_in_parts(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long input is run a part at a time, so that memory holds its classes but not all of its frames' results."""
+    np.savez(tmp_path / "long.npz", inputs=codes(23, 6), steps=np.arange(23) % 6 + 1)
+    line = ("run", str(folder), "--input", str(tmp_path / "long.npz"), "--driver", "adapter", "--json")
+    whole = json.loads(call(*line).stdout)
+    sizes: list[int] = []
+    run_all = runtime.run_program
+
+    def counted(engine: Any, inputs: Any, lengths: Any) -> Any:
+        sizes.append(len(next(iter(inputs.values()))))
+        return run_all(engine, inputs, lengths)
+
+    monkeypatch.setattr(runtime, "run_program", counted)
+    monkeypatch.setattr(testset, "AT_ONCE", 4 * 6 * INPUTS)
+    parts = json.loads(call(*line).stdout)
+    assert sizes == [4, 4, 4, 4, 4, 3]
+    assert all(parts[name] == whole[name] for name in ("classes", "steps"))
