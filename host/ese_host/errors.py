@@ -21,8 +21,6 @@ class ExitCode(IntEnum):
     NOT_WRITABLE = 4
     """The disk is full, or a path cannot be written."""
     INTERRUPTED = 130
-    OUTPUT_CLOSED = 141
-    """Whoever read the output, such as `head`, has ended; 128 and the number of SIGPIPE, which ends other tools."""
 
 
 class EseError(Exception):

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -76,17 +75,8 @@ class Commands(click.Group):
             return _unavailable(name, extra_of(error.name) or extra_of(point.module), error)
         return loaded if isinstance(loaded, click.Command) else None
 
-    def make_context(self, *arguments: Any, **named: Any) -> click.Context:
-        """Parse the command line, which prints --help and --version."""
-        with _as_long_as_output_is_read():
-            return super().make_context(*arguments, **named)
-
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; turn this project's errors and a disk's into one line and an exit code."""
-        with _as_long_as_output_is_read():
-            return self._invoke(ctx)
-
-    def _invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except EseError as error:
@@ -103,22 +93,6 @@ class Commands(click.Group):
         except (KeyboardInterrupt, click.Abort):
             say("interrupted", err=True)
             ctx.exit(ExitCode.INTERRUPTED)
-
-
-@contextmanager
-def _as_long_as_output_is_read() -> Iterator[None]:
-    """Context that ends the process if nobody reads its output any more; click would end it with 1."""
-    try:
-        yield
-    except BrokenPipeError:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        for stream in (sys.stdout, sys.stderr):
-            with suppress(OSError, ValueError):
-                stream.flush()
-                continue
-            with suppress(OSError, ValueError):  # Python would try again at its end, and complain
-                os.dup2(nowhere, stream.fileno())
-        sys.exit(ExitCode.OUTPUT_CLOSED)
 
 
 def _name(ctx: click.Context) -> str:

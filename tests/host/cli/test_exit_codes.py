@@ -6,7 +6,6 @@ import errno
 import itertools
 import os
 import signal
-import subprocess
 import sys
 import tempfile
 import threading
@@ -189,33 +188,3 @@ def test_2_if_the_installed_pynq_is_too_old_for_a_remote_board(folder: Path, mon
     done = call("run", str(folder), "--remote", "board")
     assert done.exit_code == 2
     assert "--remote needs pynq 4.0 or newer; the installed one has no PYNQ.remote: pip install" in done.stderr
-
-
-PROGRAM = "from ese_host.cli.main import main; main(prog_name='ese4ml')"
-
-
-@pytest.mark.parametrize("both", [False, True])
-@pytest.mark.parametrize("command", ["--help", "--version", "check --help", "info", "run", "check", "check --json"])
-def test_141_if_nobody_reads_the_output(folder: Path, tmp_path: Path, command: str, both: bool) -> None:
-    """As if `head` had ended; 1 would say that a value differs. With both outputs closed it cannot say more."""
-    words = command.split()
-    if "--" not in words[0]:
-        words[1:1] = [str(folder)] if "--help" not in words else []
-    if words[0] in ("run", "check") and "--help" not in words:
-        words += ["--driver", "adapter", "--trust"]
-    read, write = os.pipe()
-    os.close(read)
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONWARNINGS": "ignore"}
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, *words],
-        cwd=tmp_path, env=environment, stdout=write, stderr=write if both else subprocess.PIPE, timeout=60,
-    )  # fmt: skip
-    os.close(write)
-    assert done.returncode == 141, done.stderr
-    assert both or (b"Traceback" not in done.stderr and b"Exception" not in done.stderr)
-
-
-def test_a_pipe_that_is_read_to_its_end_changes_nothing(folder: Path) -> None:
-    line = f'{sys.executable} -c "{PROGRAM}" info {folder} | cat; exit ${{PIPESTATUS[0]}}'
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    assert subprocess.run(["bash", "-c", line], env=environment, timeout=60, capture_output=True).returncode == 0
