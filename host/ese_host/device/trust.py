@@ -7,6 +7,7 @@ its user may. SECURITY.md says what is checked.
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 from ese_host.errors import UntrustedError
@@ -14,7 +15,7 @@ from ese_host.files import Contents, write_file
 
 
 def record_folder() -> Path | None:
-    """The folder of the record, which has one file for each SHA-256, or None if this user has no home.
+    """The folder of the record, which has one file for each SHA-256, or None without an absolute path to it.
 
     It is `ese4ml/builds` in the folder of the environment variable XDG_STATE_HOME, or else in ~/.local/state.
     """
@@ -24,7 +25,8 @@ def record_folder() -> Path | None:
             state = Path.home() / ".local" / "state"
         except RuntimeError:
             return None
-    return state / "ese4ml" / "builds"
+    # A relative path would lead into the working directory, which may be a folder from somebody else.
+    return state / "ese4ml" / "builds" if state.is_absolute() else None
 
 
 def record(sha256: str, design_folder: Path) -> bool:
@@ -41,7 +43,7 @@ def record(sha256: str, design_folder: Path) -> bool:
     if folder is None:
         return False
     try:
-        write_file(folder / sha256, f"{design_folder.absolute()}\n")
+        write_file(folder / sha256, os.fsencode(f"{design_folder.absolute()}\n"))
     except OSError:
         return recorded(sha256)
     return recorded(sha256)
@@ -50,11 +52,14 @@ def record(sha256: str, design_folder: Path) -> bool:
 def recorded(sha256: str) -> bool:
     """Whether this user built the emulated bitstream with this SHA-256."""
     folder = record_folder()
+    if folder is None:
+        return False
     try:
-        # A record that somebody else could have written says nothing.
-        return folder is not None and (folder / sha256).lstat().st_uid == os.geteuid()
+        entry, parent = (folder / sha256).lstat(), folder.stat()
     except OSError:
         return False
+    # A record that somebody else could have written says nothing, and `record` writes plain files only.
+    return stat.S_ISREG(entry.st_mode) and entry.st_uid == parent.st_uid == os.geteuid()
 
 
 def require(bitstream: Contents) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,30 @@ def test_a_record_that_another_user_wrote_counts_for_nothing(state: Path, monkey
     assert trust.record("0" * 64, state)
     monkeypatch.setattr("os.geteuid", lambda: 12345)
     assert not trust.recorded("0" * 64)
+
+
+@pytest.mark.parametrize("name", ["folder", "link"])
+def test_only_a_plain_file_is_a_record(state: Path, name: str) -> None:
+    assert trust.record("0" * 64, state)
+    entry = state / "ese4ml" / "builds" / ("1" * 64)
+    entry.mkdir() if name == "folder" else entry.symlink_to("0" * 64)
+    assert trust.recorded("0" * 64) and not trust.recorded("1" * 64)
+
+
+def test_a_relative_home_holds_no_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise a foreign folder could bring its own record, for those who run its design from inside it."""
+    record = tmp_path / ".local" / "state" / "ese4ml" / "builds" / ("0" * 64)
+    record.parent.mkdir(parents=True)
+    record.touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    for home in (".", ""):
+        monkeypatch.setenv("HOME", home)
+        assert not trust.recorded("0" * 64)
+
+
+def test_a_folder_with_a_name_in_no_encoding_is_recorded(state: Path) -> None:
+    assert trust.record("0" * 64, Path(os.fsdecode(b"design\xff")))
 
 
 @pytest.mark.parametrize("home", ["missing", "a file"])
