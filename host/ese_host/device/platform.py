@@ -25,6 +25,8 @@ from ese_host.errors import DeviceError, EseError, FormatError, MismatchError, M
 from ese_host.files import Contents
 
 _load_lock = threading.RLock()  # pynq's active device is global, so only one thread may load at a time
+# A fork waits for a load to end: its child would find the lock taken for ever, and pynq's globals half changed.
+os.register_at_fork(before=_load_lock.acquire, after_in_parent=_load_lock.release, after_in_child=_load_lock.release)
 Driver = Literal["auto", "pynq", "adapter"]
 
 

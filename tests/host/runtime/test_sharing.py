@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -175,3 +176,25 @@ def test_a_forked_child_does_not_touch_its_parents_device(folder: Path, driver: 
         assert in_a_child(lambda: Accelerator(folder, driver=driver).run(inputs).steps.tolist()) == "returned [2, 2, 2]"
         pool.close()
     assert not engine._lock.path.exists()
+
+
+@pytest.mark.filterwarnings("ignore:This process.*is multi-threaded:DeprecationWarning")
+def test_a_fork_in_the_middle_of_a_load_leaves_the_child_able_to_load(folder: Path, driver: Any) -> None:
+    inputs, ended = codes(3, 2), threading.Event()
+
+    def open_another() -> Any:
+        signal.alarm(20)  # a child that waits for its parent's lock would wait for ever
+        return Accelerator(folder, driver=driver).run(inputs).steps.tolist()
+
+    with Accelerator(folder, driver=driver) as engine, ThreadPoolExecutor(1) as threads:
+
+        def configure() -> None:
+            while not ended.is_set():
+                engine.configure()
+
+        configuring = threads.submit(configure)
+        try:
+            assert [in_a_child(open_another) for _ in range(3)] == ["returned [2, 2, 2]"] * 3
+        finally:
+            ended.set()
+        configuring.result(timeout=20)
