@@ -12,7 +12,7 @@ from ese_host.bundle.manifest import GOLDEN, IMAGE, image_name
 from ese_host.errors import MismatchError
 from ese_host.files import Words, digest_of
 from ese_host.image import Image, check_ids
-from ese_host.ir import Network
+from ese_host.ir import Network, shown
 from ese_host.ir.program import Program
 from ese_host.protocol import AnswerShape
 
@@ -103,7 +103,8 @@ class DesignModel:
             if part.chain == chain:
                 return part
         raise MismatchError(
-            f"{self.folder.path}: has no chain {chain!r}; there are {[part.chain for part in self.parts]}: choose one"
+            f"{self.folder.path}: has no chain {shown(chain)}; there are {[part.chain for part in self.parts]}: "
+            "choose one"
         )
 
 

@@ -21,6 +21,7 @@ from ese_host.bundle.manifest import (
 )
 from ese_host.errors import FormatError, MismatchError, MissingError
 from ese_host.files import Contents, digest_of_stream, json_text, open_plain
+from ese_host.ir import shown
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Folder:
         try:
             path = Path(path)
         except TypeError as error:
-            raise FormatError(f"the design folder is {path!r}; a path is expected") from error
+            raise FormatError(f"the design folder is {shown(path)}; a path is expected") from error
         file = path / NAME
         with _open_inside(
             file, MAX_MANIFEST_BYTES, f"a design folder holds {NAME}: run `ese4ml build` first"

@@ -14,6 +14,7 @@ from ese_host.check.compare import Comparison, compare_program
 from ese_host.check.metrics import Checked, Report, Totals, report
 from ese_host.device import Driver, Meter
 from ese_host.errors import FormatError
+from ese_host.ir import shown
 from ese_host.runtime import Accelerator, ProgramResult, run_program
 
 BATCH = 64
@@ -53,7 +54,7 @@ def check(
         EseError: if a file of the folder is damaged or missing, or the device fails.
     """
     if not (trace is None or isinstance(trace, bool)):
-        raise FormatError(f"trace is {trace!r}; expected True, False or None")
+        raise FormatError(f"trace is {shown(trace)}; expected True, False or None")
     with Accelerator(folder, device=device, driver=driver, timeout=timeout, trust=trust) as accelerator:
         tests = testset.read(accelerator.folder.file(TESTSET), accelerator.program)
         files = accelerator.folder.manifest.files

@@ -11,7 +11,7 @@ import threading
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 from ese_host.boards import hwh, load_board, processor
 from ese_host.bundle import BIT, HWH, Folder
@@ -23,6 +23,7 @@ from ese_host.device.emulated.faults import Faults
 from ese_host.device.trust import require
 from ese_host.errors import DeviceError, EseError, FormatError, MismatchError, MissingError, StorageError
 from ese_host.files import Contents
+from ese_host.ir import shown
 
 _load_lock = threading.RLock()  # pynq's active device is global, so only one thread may load at a time
 # A fork waits for a load to end: its child would find the lock taken for ever, and pynq's globals half changed.
@@ -233,12 +234,13 @@ def choose_platform(
     Raises:
         UntrustedError: if an emulated bitstream is neither in this user's record of builds nor trusted.
         MismatchError: if design.bit is not of the kind that the manifest says, or not of the kind of the device; if the
-            .hwh is of another block design; if the
-            driver "adapter" is asked for with a real bitstream or with a device.
-        FormatError: if pynq could not read the .hwh.
+            .hwh is of another block design; if the driver "adapter" is asked for with a real bitstream or with a
+            device.
+        FormatError: if an argument has another type or value, or pynq could not read the .hwh.
         MissingError: if pynq is needed and not installed.
         DeviceError: if pynq finds no device.
     """
+    _check_choice(device, driver, trust)
     kind = folder.manifest.kind
     bit, handoff = folder.file(BIT), folder.file(HWH)
     library = is_library(bit)
@@ -275,6 +277,16 @@ def choose_platform(
     if isinstance(board, EmulatedBoard):
         board.trust(bit)
     return PynqPlatform(bit, handoff, device, timeout), device.tag
+
+
+def _check_choice(device: Any, driver: Any, trust: Any) -> None:
+    """Refuse arguments that are none, above all a `trust` that would only count as true."""
+    if not isinstance(trust, bool):
+        raise FormatError(f"trust is {shown(trust)}; expected True or False")
+    if not isinstance(driver, str) or driver not in get_args(Driver):
+        raise FormatError(f"driver is {shown(driver)}; expected one of {', '.join(get_args(Driver))}")
+    if device is not None and not isinstance(getattr(device, "tag", None), str):
+        raise FormatError(f"device is {shown(device)}; expected a pynq Device, which has a tag, or None to choose one")
 
 
 def _emulated_device(folder: Folder, faults: Faults | None) -> Any:

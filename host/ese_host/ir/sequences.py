@@ -68,7 +68,10 @@ def integers_of(given: Any, what: str, expected: str) -> npt.NDArray[np.int64]:
 
 def shown(value: Any) -> str:
     """A value in one short line, for error messages."""
-    text = " ".join(repr(value).split())
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:  # noqa: BLE001 - an integer of thousands of digits cannot be printed, and a class may do anything
+        text = f"a value of type {type(value).__name__}"
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
 
 

@@ -7,6 +7,7 @@ from numbers import Real
 
 from ese_host.errors import FormatError
 from ese_host.image import Design, Image
+from ese_host.ir import shown
 
 BASE_SECONDS = 5.0
 """Seconds that every packet gets, whatever its work, so that a busy machine is no failure."""
@@ -42,8 +43,8 @@ def seconds_allowed(timeout: float) -> float:
     """
     if isinstance(timeout, bool) or not isinstance(timeout, Real) or not 0 < timeout <= MAX_TIMEOUT:
         raise FormatError(
-            f"the timeout is {timeout!r}; a number of seconds is expected, more than 0 and at most {MAX_TIMEOUT:g}, or "
-            "None to count them from each packet's work"
+            f"the timeout is {shown(timeout)}; a number of seconds is expected, more than 0 and at most "
+            f"{MAX_TIMEOUT:g}, or None to count them from each packet's work"
         )
     return float(timeout)
 

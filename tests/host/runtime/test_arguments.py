@@ -107,6 +107,30 @@ def test_folders(engine: Accelerator, value: Any) -> None:
         engine.select(value)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        *(({"trust": value}, "trust is") for value in ("no", 1, None, [True])),
+        *(({"driver": value}, "driver is") for value in ("Pynq", "", None, 3, ["adapter"])),
+        *(({"device": value}, "device is") for value in ("pynq", 0, False, b"x")),
+    ],
+)
+def test_choice_of_a_device(folder: Path, arguments: Any, message: str) -> None:
+    with pytest.raises(FormatError, match=message):
+        Accelerator(folder, **arguments)
+
+
+def test_numbers_that_python_does_not_print(engine: Accelerator, folder: Path) -> None:
+    big = 10**5000
+    for use in (
+        lambda: engine.run(big), lambda: engine.run(FRAMES, [big]), lambda: engine.run(FRAMES, keep=big),
+        lambda: engine.run(FRAMES, timeout=big), lambda: engine.select(big), lambda: engine.load(big),
+        lambda: check(folder, trace=big), lambda: EnginePool([big]), lambda: run_program(engine, big),
+    ):  # fmt: skip
+        with pytest.raises(EseError, match=r"a value of type|type object"):
+            use()
+
+
 def test_options_of_a_check(folder: Path) -> None:
     with pytest.raises(FormatError, match="trace is 'x'; expected True, False or None"):
         check(folder, trace="x", driver="adapter")  # type: ignore[arg-type]
