@@ -8,6 +8,8 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ese_host.boards import processor
 from ese_host.bundle import ChainImage, DesignModel, Folder
 from ese_host.device import Closeable, DeviceLock, Driver, Platform, choose_platform
@@ -99,6 +101,11 @@ class Accelerator(Closeable):
         return self._model.parts
 
     @property
+    def chain(self) -> str:
+        """Name of the chain whose image is loaded."""
+        return self._loaded.chain
+
+    @property
     def network(self) -> Network:
         """The golden model's network for the loaded image."""
         return self._loaded.network
@@ -183,7 +190,7 @@ class Accelerator(Closeable):
             part = self._model.part(chain)
             if part is not self._loaded:
                 self._read = 0
-            if part is self._loaded or part.image.image_id == self._loaded.image.image_id:
+            if part is self._loaded or np.array_equal(part.image.words, self._loaded.image.words):
                 self._loaded = part
                 return False
             self._prepare()

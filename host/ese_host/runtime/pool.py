@@ -1,4 +1,4 @@
-"""Several engines at once: accelerators with the same image share one batch, each in its own thread."""
+"""Several engines at once: accelerators with the same model share one batch, each in its own thread."""
 
 from __future__ import annotations
 
@@ -22,25 +22,20 @@ Part = TypeVar("Part")
 
 
 class EnginePool(Closeable):
-    """Accelerators on different devices that hold the same image and share the work."""
+    """Accelerators on different devices that hold the same model and share the work."""
 
     def __init__(self, accelerators: Sequence[Accelerator]) -> None:
         """Share work among accelerators, which are closed together with the pool.
 
         Raises:
             FormatError: if there is no list of accelerators.
-            MismatchError: if the accelerators hold different images.
+            MismatchError: if the accelerators hold different models.
         """
         listed = isinstance(accelerators, (list, tuple))
         if not listed or not accelerators or not all(isinstance(item, Accelerator) for item in accelerators):
             raise FormatError(f"the pool got {shown(accelerators)}; a list of at least one accelerator is expected")
-        ids = {tuple(part.image.image_id for part in accelerator.parts) for accelerator in accelerators}
-        if len(ids) > 1:
-            names = ", ".join(sorted(" and ".join(f"{number:#010x}" for number in images) for images in ids))
-            raise MismatchError(
-                f"the accelerators hold images {names}; one image is expected: load the same folder into all of them"
-            )
         self._accelerators = tuple(accelerators)
+        self._require_one_model()
         self._pool = ThreadPoolExecutor(len(self._accelerators), thread_name_prefix="ese4ml engines")
 
     def run(
@@ -63,8 +58,16 @@ class EnginePool(Closeable):
             timeout: seconds to wait for the answer to one packet, as in `Accelerator.run`.
 
         Raises:
+            MismatchError: if the accelerators have come to hold different models or chains.
             EseError: the errors of `Accelerator.run`. All engines finish before the first engine's error is raised.
         """
+        self._require_one_model()
+        chains = sorted({accelerator.chain for accelerator in self._accelerators})
+        if len(chains) > 1:
+            raise MismatchError(
+                f"the accelerators hold the chains {chains}; one chain is expected: select the same in all of them, or "
+                "call run_program"
+            )
         sequences, full = sequences_of(inputs, self._accelerators[0].shape.inputs, "inputs")
         steps = lengths_of(lengths, full)
 
@@ -82,8 +85,10 @@ class EnginePool(Closeable):
             trace: whether to return every element-wise result of every chain too.
 
         Raises:
+            MismatchError: if the accelerators have come to hold different models.
             EseError: the errors of `run_program`. All engines finish before the first engine's error is raised.
         """
+        self._require_one_model()
         values = values_of(self._accelerators[0].program, inputs, lengths)
 
         def run_part(engine: Accelerator, start: int, stop: int) -> ProgramResult:
@@ -92,6 +97,16 @@ class EnginePool(Closeable):
             return run_program(engine, codes, steps, trace=trace)
 
         return joined_programs(self._map(next(iter(values.values())).steps, run_part))
+
+    def _require_one_model(self) -> None:
+        """Refuse accelerators of several models: their answers would be mixed. A call of `load` can change one."""
+        folders = {accelerator.folder.manifest.model: accelerator.folder.path for accelerator in self._accelerators}
+        if len(folders) > 1:
+            names = " and ".join(str(path) for path in folders.values())
+            raise MismatchError(
+                f"the accelerators hold different models, of {names}; one is expected: load the same folder into all "
+                "of them"
+            )
 
     def _map(self, steps: Lengths, run_part: Callable[[Accelerator, int, int], Part]) -> list[Part]:
         """Call `run_part(accelerator, start, stop)` in parallel on consecutive parts of the samples."""

@@ -121,7 +121,7 @@ def test_choice_of_a_device(folder: Path, arguments: Any, message: str) -> None:
 
 
 def test_numbers_that_python_does_not_print(engine: Accelerator, folder: Path) -> None:
-    big = 10**5000
+    big: Any = 10**5000
     for use in (
         lambda: engine.run(big), lambda: engine.run(FRAMES, [big]), lambda: engine.run(FRAMES, keep=big),
         lambda: engine.run(FRAMES, timeout=big), lambda: engine.select(big), lambda: engine.load(big),

@@ -21,6 +21,18 @@ from ese_host.runtime.accelerator import Accelerator
 from ese_host.runtime.runner import run_program
 
 
+def test_an_image_of_the_same_id_is_loaded_too_if_it_differs(folder: Path) -> None:
+    """An id is a CRC-32, which somebody can keep while the image changes: here by adding its polynomial."""
+    make_twins(folder, weights=0)
+    words = np.fromfile(folder / "image-1.bin", "<u4")
+    words[600:602] ^= np.array([0xDB710641, 1], np.uint32)
+    words.tofile(folder / "image-1.bin")
+    write_manifest(folder, further_images=(int(words[-1]),))
+    with Accelerator(folder, driver="adapter") as engine:
+        assert len({part.image.image_id for part in engine.parts}) == 1
+        assert [engine.select(name) for name in ("two", "two", "one")] == [True, False, True]
+
+
 def test_an_image_is_loaded_if_it_changes(folder: Path) -> None:
     make_twins(folder)
     inputs = codes(4, 3)
