@@ -14,7 +14,7 @@ from ese_host.boards import processor
 from ese_host.bundle import ChainImage, DesignModel, Folder
 from ese_host.device import Closeable, DeviceLock, Driver, Platform, choose_platform
 from ese_host.device.emulated import Faults
-from ese_host.errors import DeviceError, MismatchError
+from ese_host.errors import DeviceError
 from ese_host.image import Image
 from ese_host.ir import Network
 from ese_host.ir.program import Program
@@ -23,6 +23,7 @@ from ese_host.runtime import transfers
 from ese_host.runtime.batches import Batch, PacketLimits, Sequences, StepCounts, batches
 from ese_host.runtime.control import Control
 from ese_host.runtime.pace import BASE_SECONDS, Pace, seconds_allowed
+from ese_host.runtime.pipeline import Pipeline
 from ese_host.runtime.transfers import Transfer, Transfers
 from ese_host.runtime.turns import Turns
 
@@ -78,7 +79,7 @@ class Accelerator(Closeable):
         self._transfers = Transfers(platform)
         self._control = Control(platform, self._transfers)
         self._pace = self._pace_of(self._loaded.image, 0.0)
-        self._read = 0  # number of the packet whose answer was read last; 0 if another chain was selected since
+        self._pipeline = Pipeline(self._transfers, self._prepare)
         try:
             self.configure()
         except BaseException:
@@ -189,7 +190,7 @@ class Accelerator(Closeable):
         with self.exclusive():
             part = self._model.part(chain)
             if part is not self._loaded:
-                self._read = 0
+                self._pipeline.forget_state()
             if part is self._loaded or np.array_equal(part.image.words, self._loaded.image.words):
                 self._loaded = part
                 return False
@@ -214,13 +215,13 @@ class Accelerator(Closeable):
             lengths: (N,) steps to run of each sequence, or None to run all of them.
             trace: whether to return every element-wise result too.
             keep: whether to start from the state that the previous sequence left, instead of from zero. That state is
-                there only if the packet sent last is a run whose answer you have read, or a `reset`.
+                there only if the packet sent last is a run whose answer this thread has read, or its `reset`.
             timeout: seconds to wait for the answer to one packet; None takes the accelerator's own timeout, or what
                 the packet's work needs.
 
         Raises:
             MismatchError: if the state to start from is lost: after a failure, `configure`, `load` or `select`, or if
-                another run or a stream left unfinished came between.
+                a run of another thread or a stream left unfinished came between.
             FormatError: if the inputs have another shape or do not fit the input format, or the timeout is not allowed.
             CapacityError: if one sequence is too long for a DMA transfer.
             DeviceError: if the device fails; the next call configures it again.
@@ -256,7 +257,7 @@ class Accelerator(Closeable):
             CapacityError: if one sequence is too long for a DMA transfer.
             DeviceError: if the device fails, or another image is loaded before the stream ends.
         """
-        steps = self._pipeline(self._fill(inputs, lengths, trace, keep, batch, timeout))
+        steps = self._pipeline.steps(self._fill(inputs, lengths, trace, keep, batch, timeout))
         while True:
             with self.exclusive():
                 step = next(steps, None)
@@ -299,7 +300,8 @@ class Accelerator(Closeable):
         self._device()
         results: list[RunResult] = []
         async with self._turns.take_async():
-            for step in self._pipeline(self._fill(inputs, lengths, trace, keep, batch, timeout), interrupts=True):
+            packets = self._fill(inputs, lengths, trace, keep, batch, timeout)
+            for step in self._pipeline.steps(packets, interrupts=True):
                 if isinstance(step, Transfer):
                     await self._transfers.wait_async(step)
                 else:
@@ -314,8 +316,8 @@ class Accelerator(Closeable):
     @property
     def interrupts(self) -> bool:
         """Whether the DMA's interrupts reach this process, so that `run_async` can wait for them."""
-        dma = self._device().dma
-        return all(hasattr(getattr(c, "_interrupt", None), "event") for c in (dma.sendchannel, dma.recvchannel))
+        self._device()
+        return self._transfers.interrupts
 
     def reset(self) -> None:
         """Clear the engine's state, so that a sequence may start from zero with `keep`; the image stays loaded.
@@ -327,7 +329,7 @@ class Accelerator(Closeable):
             self._transfers.drain()
             self._prepare()
             self._control.reset(self.image.image_id, self._pace)
-            self._read = self._transfers.sent
+            self._pipeline.may_continue()
 
     def close(self) -> None:
         """Free the buffers, the device and its lock, after the calls of other threads. Closing twice does no harm."""
@@ -355,72 +357,13 @@ class Accelerator(Closeable):
         loaded, pace = self._loaded, self._pace.within(timeout)
         limits = PacketLimits(transfers.BUFFER_WORDS, processor.MAX_TRANSFER_BYTES, pace.most_steps)
         image_id = loaded.image.image_id
-        for batch in batches(
-            image_id,
-            loaded.shape,
-            inputs,
-            lengths,
-            trace=trace,
-            keep=keep,
-            max_sequences=max_sequences,
-            limits=limits,
-        ):
+        sizes: dict[str, Any] = {"max_sequences": max_sequences, "limits": limits}
+        for batch in batches(image_id, loaded.shape, inputs, lengths, trace=trace, keep=keep, **sizes):
             if loaded is not self._loaded:
                 raise DeviceError("another image was loaded in the middle of a stream: run the rest of it again")
             words, steps = len(batch.packet) + batch.answer_words, int(batch.steps.sum()) + len(batch.steps)
             allowed = pace.seconds(words, steps)
             yield self._transfers.fill(Operation.RUN, batch.packet, batch.answer_words, image_id, allowed), batch
-
-    def _pipeline(
-        self, packets: Iterator[tuple[Transfer, Batch]], interrupts: bool = False
-    ) -> Iterator[Transfer | RunResult]:
-        """Yield each transfer, which the caller must wait for, and its result once the next packet is in flight."""
-        previous: tuple[Transfer, Batch] | None = None
-        for transfer, batch in packets:
-            if previous is not None:
-                yield previous[0]
-            self._transfers.drain()
-            if previous is not None:
-                # An error is raised here, before the next packet starts.
-                previous[0].result()
-            if batch.keep:
-                self._require_state(self._read if previous is None else previous[0].number)
-            self._prepare()
-            self._transfers.start(transfer, interrupts=interrupts and self.interrupts)
-            if previous is not None:
-                yield self._result(*previous)
-            previous = transfer, batch
-        if previous is not None:
-            yield previous[0]
-            yield self._result(*previous)
-
-    def _result(self, transfer: Transfer, batch: Batch) -> RunResult:
-        answer, trailer = transfer.result()
-        try:
-            result = batch.result(answer, trailer, transfer.seconds)
-        except DeviceError:
-            self._transfers.healthy = False
-            raise
-        self._read = transfer.number
-        return result
-
-    def _require_state(self, left_by: int) -> None:
-        """Refuse to continue from the engine's state unless the packet of this number left it."""
-        last = self._transfers.last_operation
-        if not self._transfers.healthy:
-            event = "the device failed"
-        elif last in (None, Operation.LOAD):
-            event = "an image was loaded"
-        elif not left_by:
-            event = "another chain was selected"
-        elif left_by != self._transfers.sent:
-            event = "another packet was sent, whose answer was not read here"
-        else:
-            return
-        raise MismatchError(
-            f"keep=True continues from the state that the sequence before left, and that state is lost, because {event}"
-            " since then: run the sequence from its first step without keep, or call reset() to start from zero"
-        )
 
     def _prepare(self) -> None:
         if not self._transfers.healthy:
@@ -439,10 +382,6 @@ class Accelerator(Closeable):
         if self.emulated:
             return Pace.of_emulation(image, manifest.design, load_seconds, self.timeout)
         return Pace.of_board(image, manifest.clock_mhz, self.timeout)
-
-    def _register(self, name: str) -> int:
-        self._device()
-        return self._control.register(name)
 
     def _device(self) -> Platform:
         if self._lock.inherited:

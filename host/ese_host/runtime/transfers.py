@@ -116,6 +116,12 @@ class Transfers:
         self.sent = 0
         self.last_operation: Operation | None = None
 
+    @property
+    def interrupts(self) -> bool:
+        """Whether the DMA's interrupts reach this process, so that `wait_async` can wait for them."""
+        dma = self._platform.dma
+        return all(hasattr(getattr(c, "_interrupt", None), "event") for c in (dma.sendchannel, dma.recvchannel))
+
     def fill(self, operation: Operation, packet: Words, answer_words: int, image_id: int, allowed: float) -> Transfer:
         """Put a packet into the pair of buffers that is not in flight.
 

@@ -16,7 +16,7 @@ import pytest
 from small_design import DRIVERS, codes, expected, make_twins
 
 from ese_host.device.emulated.faults import Faults, PacketFault
-from ese_host.errors import DeviceError
+from ese_host.errors import DeviceError, MismatchError
 from ese_host.ir import program
 from ese_host.runtime.accelerator import Accelerator
 from ese_host.runtime.pool import EnginePool
@@ -198,3 +198,16 @@ def test_a_fork_in_the_middle_of_a_load_leaves_the_child_able_to_load(folder: Pa
         finally:
             ended.set()
         configuring.result(timeout=20)
+
+
+def test_a_state_is_kept_only_for_the_thread_that_left_it(folder: Path, driver: Any) -> None:
+    inputs = codes(1, 6)
+    with Accelerator(folder, driver=driver) as engine, ThreadPoolExecutor(1) as other:
+        for use in (lambda: engine.run(codes(1, 2, seed=1)), engine.reset):
+            engine.run(inputs[:, :3])
+            other.submit(use).result(timeout=20)
+            with pytest.raises(MismatchError, match="another thread used the accelerator since then"):
+                engine.run(inputs[:, 3:], keep=True)
+        engine.reset()
+        found = engine.run(inputs, keep=True)
+        np.testing.assert_array_equal(found.outputs, expected(inputs, found.frac))

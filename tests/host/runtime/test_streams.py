@@ -188,14 +188,14 @@ def test_several_images_on_one_engine(folder: Path, driver: Any) -> None:
         for path in (other, folder, other):
             engine.load(path)
             assert engine.folder.path == path
-            assert engine._register("image_id") == engine.image.image_id
+            assert engine._control.register("image_id") == engine.image.image_id
             result = engine.run(inputs)
             np.testing.assert_array_equal(result.outputs, expected(inputs, result.frac))
         assert engine.image.image_id != first
         with pytest.raises(DeviceError, match="another image was loaded in the middle of a stream"):
             list(stream)
         engine.configure()
-        assert engine._register("image_id") == engine.image.image_id != first
+        assert engine._control.register("image_id") == engine.image.image_id != first
 
 
 def test_an_image_of_another_design_is_refused(folder: Path, driver: Any) -> None:
