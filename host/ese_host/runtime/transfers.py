@@ -136,10 +136,11 @@ class Transfers:
             CapacityError: if the packet or the answer is longer than a DMA transfer may be.
             DeviceError: if there is no memory for the buffers.
         """
-        self._slot ^= 1
-        send = self._buffer("packet", len(packet))
-        receive = self._buffer("answer", answer_words)
+        slot = self._slot ^ 1
+        send = self._buffer("packet", slot, len(packet))
+        receive = self._buffer("answer", slot, answer_words)
         send.words[:] = packet
+        self._slot = slot  # only now, so that after an error the next packet takes this pair again
         return Transfer(operation, send, receive, image_id, allowed)
 
     def start(self, transfer: Transfer, *, interrupts: bool = False) -> None:
@@ -196,10 +197,10 @@ class Transfers:
             self._fail(self._in_flight, error)
 
     def close(self) -> None:
-        """Stop the DMA if a transfer is in flight, and free the buffers."""
-        if self._in_flight is not None:
+        """Stop the DMA if it may be at work, and free the buffers."""
+        if self._platform.dma is not None and (self._in_flight is not None or not self.healthy):
             halt(self._platform.dma)
-            self.forget()
+        self.forget()
         self._buffers.clear()
 
     def _deadlines(self, transfer: Transfer) -> Iterator[tuple[int, str, Deadline]]:
@@ -241,14 +242,14 @@ class Transfers:
             return False
         return True
 
-    def _buffer(self, name: str, words: int) -> BufferPart:
-        """The first words of the current packet or answer buffer, which is allocated again if it is too short."""
+    def _buffer(self, name: str, slot: int, words: int) -> BufferPart:
+        """The first words of a packet or answer buffer, which is allocated again if it is too short."""
         if 4 * words > processor.MAX_TRANSFER_BYTES:
             raise CapacityError(
                 f"the {name} has {4 * words} bytes; a DMA transfer has at most {processor.MAX_TRANSFER_BYTES}: "
                 "send less at once"
             )
-        key = name, self._slot
+        key = name, slot
         current = self._buffers.get(key)
         if current is not None and len(current.words) == words:
             return current

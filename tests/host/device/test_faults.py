@@ -18,6 +18,7 @@ from ese_host.device.emulated.faults import Faults, PacketFault
 from ese_host.errors import DeviceError, EseError, MismatchError
 from ese_host.files.words import Words
 from ese_host.image.design import SUM_FRAC
+from ese_host.protocol import TRAILER_WORDS, Operation, reset_packet
 from ese_host.protocol.registers import DmaBit
 from ese_host.runtime import transfers
 from ese_host.runtime.accelerator import Accelerator
@@ -231,6 +232,41 @@ def test_no_memory_in_mid_stream(folder: Path, driver: Any, monkeypatch: pytest.
             engine.run(codes(1, 500))
         faults.no_memory = False
         survives(engine)
+
+
+def test_a_packet_without_memory_leaves_the_one_in_flight_alone(folder: Path, driver: Any) -> None:
+    faults = Faults()
+    with Accelerator(folder, driver=driver, faults=faults) as engine:
+        sending, image_id = engine._transfers, engine.image.image_id
+
+        def fill(words: int) -> transfers.Transfer:
+            return sending.fill(Operation.RESET, reset_packet(), words, image_id, 5.0)
+
+        flying = fill(TRAILER_WORDS)
+        faults.packets = [PacketFault(hang=0.1)]
+        sending.start(flying)
+        faults.no_memory = True
+        with pytest.raises(DeviceError, match="no memory for the answer"):
+            fill(transfers.BUFFER_WORDS + 1)
+        faults.no_memory = False
+        later = fill(TRAILER_WORDS)
+        assert later.send.whole is not flying.send.whole and later.receive.whole is not flying.receive.whole
+        sending.drain()
+        flying.result()
+        survives(engine)
+
+
+def test_a_dma_that_did_not_end_is_stopped_before_its_buffers_are_freed(
+    folder: Path, driver: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    halted: list[Any] = []
+    monkeypatch.setattr(transfers, "halt", halted.append)
+    faults = Faults()
+    with Accelerator(folder, driver=driver, faults=faults) as engine:
+        faults.packets = [PacketFault(swallow=True)]
+        with pytest.raises(DeviceError, match="did not end within"):
+            engine.run(codes(1, 1), timeout=0.05)
+    assert len(halted) == 1
 
 
 @needs_pynq
