@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
 GROUP = "ese4ml.commands"
 NOT_WRITABLE = {
-    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.EBUSY),
-    *(errno.EEXIST, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENOTEMPTY, errno.ENAMETOOLONG, errno.ELOOP),
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO),
+    *(errno.ENOENT, errno.EINVAL, errno.EBUSY),  # of places that take no files, such as /proc, or that were removed
+    *(errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENOTEMPTY, errno.ENAMETOOLONG, errno.ELOOP),
 }
 """Errors of the operating system that say that something cannot be written: readers turn theirs into refusals."""
 REMOTE = click.option("--remote", metavar="ADDRESS", help="Address of a board in the network that runs PYNQ.remote.")

@@ -76,6 +76,20 @@ def test_4_where_nothing_can_be_written(
     )
 
 
+@pytest.mark.parametrize("command", [["check", "--driver", "adapter", "--report"], ["pack", "--out"]])
+def test_4_where_no_folder_can_be_made(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    name, *options = command
+    assert call(name, str(folder), *options, "/proc/none").exit_code == 4
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    done = call(name, str(folder), *options, "out")
+    assert done.exit_code == 4
+    assert f"ese4ml {name} cannot write" in done.stderr
+
+
 def test_4_if_the_report_cannot_be_written_after_the_verdict(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     done = call("check", str(folder), "--driver", "adapter", "--report", str(tmp_path / "file" / "report"))
