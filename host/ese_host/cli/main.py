@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 GROUP = "ese4ml.commands"
 NOT_WRITABLE = {
     *(errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO),
-    *(errno.ENOENT, errno.EINVAL, errno.EBUSY),  # of places that take no files, such as /proc, or that were removed
+    *(errno.ENOENT, errno.EINVAL, errno.EBUSY, errno.EPIPE),  # of /proc, removed folders and pipes that nobody reads
     *(errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENOTEMPTY, errno.ENAMETOOLONG, errno.ELOOP),
 }
 """Errors of the operating system that say that something cannot be written: readers turn theirs into refusals."""

@@ -61,6 +61,7 @@ def test_every_error_of_the_project_has_one() -> None:
         (errno.EIO, "make it writable for this user"),
         (errno.ENOENT, "make it writable for this user"),
         (errno.EBUSY, "make it writable for this user"),
+        (errno.EPIPE, "make it writable for this user"),
     ],
 )
 @pytest.mark.parametrize("name", [None, "/media/card/out"])
