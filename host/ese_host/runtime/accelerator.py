@@ -79,7 +79,7 @@ class Accelerator(Closeable):
         self._transfers = Transfers(platform)
         self._control = Control(platform, self._transfers)
         self._pace = self._pace_of(self._loaded.image, 0.0)
-        self._pipeline = Pipeline(self._transfers, self._prepare)
+        self._pipeline = Pipeline(self._transfers)
         try:
             self.configure()
         except BaseException:
@@ -257,7 +257,7 @@ class Accelerator(Closeable):
             CapacityError: if one sequence is too long for a DMA transfer.
             DeviceError: if the device fails, or another image is loaded before the stream ends.
         """
-        steps = self._pipeline.steps(self._fill(inputs, lengths, trace, keep, batch, timeout))
+        steps = self._pipeline.steps(self._fill(inputs, lengths, trace, keep, batch, timeout), self._prepare)
         while True:
             with self.exclusive():
                 step = next(steps, None)
@@ -301,7 +301,7 @@ class Accelerator(Closeable):
         results: list[RunResult] = []
         async with self._turns.take_async():
             packets = self._fill(inputs, lengths, trace, keep, batch, timeout)
-            for step in self._pipeline.steps(packets, interrupts=True):
+            for step in self._pipeline.steps(packets, self._prepare, interrupts=True):
                 if isinstance(step, Transfer):
                     await self._transfers.wait_async(step)
                 else:

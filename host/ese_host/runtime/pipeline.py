@@ -14,24 +14,19 @@ from ese_host.runtime.transfers import Transfer, Transfers
 class Pipeline:
     """Sends one device's RUN packets, and knows who may continue from the state that they leave in the engine."""
 
-    def __init__(self, transfers: Transfers, prepare: Callable[[], None]) -> None:
-        """Send packets of an accelerator.
-
-        Args:
-            transfers: the device's transfers.
-            prepare: configures the device if it has failed.
-        """
-        self._transfers, self._prepare = transfers, prepare
+    def __init__(self, transfers: Transfers) -> None:
+        self._transfers = transfers
         self._left_by = 0  # number of the packet that left the state; 0 if nobody may continue from it
         self._thread = 0  # the thread that read its answer
 
     def steps(
-        self, packets: Iterator[tuple[Transfer, Batch]], interrupts: bool = False
+        self, packets: Iterator[tuple[Transfer, Batch]], prepare: Callable[[], None], interrupts: bool = False
     ) -> Iterator[Transfer | RunResult]:
         """Yield each transfer, which the caller must wait for, and its result once the next packet is in flight.
 
         Args:
             packets: packets already filled, each with what reads its answer.
+            prepare: configures the device if it has failed.
             interrupts: whether the caller waits for the DMA's interrupts, if there are any.
 
         Raises:
@@ -48,7 +43,7 @@ class Pipeline:
                 previous[0].result()
             if batch.keep:
                 self._require_state(None if previous is None else previous[0].number)
-            self._prepare()
+            prepare()
             self._transfers.start(transfer, interrupts=interrupts and self._transfers.interrupts)
             if previous is not None:
                 yield self._result(*previous)
