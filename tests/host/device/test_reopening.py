@@ -69,7 +69,9 @@ def check(once: Callable[[], None], times: int) -> None:
     first = memory_mb(WARM)
     before = held()
     grown = memory_mb(times) - first
-    assert held() == before
+    after = held()
+    # Less is no leak: garbage of earlier tests may be collected meanwhile.
+    assert all(after[name] <= before[name] for name in before), (before, after)
     assert before["libraries"] == 0 and before["temporary files"] == 0
     # pynq's allocations grow in one step of some 35 MB, whenever that comes; a leak grows with every opening.
     assert grown < 64, f"{grown} MB after {times} times"
