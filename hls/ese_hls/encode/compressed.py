@@ -36,7 +36,7 @@ def code_lengths(symbols: Codes, count: int) -> Codes:
         raise MissingError("the Huffman codes need the package bitarray: pip install bitarray") from error
 
     lengths = np.zeros(count, dtype=np.int64)
-    occurrences = np.bincount(symbols, minlength=count)
+    occurrences = np.bincount(symbols.astype(np.intp), minlength=count)
     frequency: dict[int, int | float] = {
         int(symbol): int(occurrences[symbol]) for symbol in np.flatnonzero(occurrences)
     }
@@ -57,7 +57,7 @@ def encode_stream(symbols: Codes, lengths: Codes) -> tuple[npt.NDArray[np.uint8]
     """
     size = lengths[symbols]
     ends = np.cumsum(size)
-    symbol_of_bit = np.repeat(np.arange(len(symbols)), size)
+    symbol_of_bit = np.repeat(np.arange(len(symbols)), size.astype(np.intp))
     bits_after = ends[symbol_of_bit] - np.arange(len(symbol_of_bit)) - 1
     bits = (canonical(lengths)[symbols][symbol_of_bit] >> bits_after & 1).astype(np.uint8)
     chunk_ends = ends[np.minimum(np.arange(CHUNK, len(symbols) + CHUNK, CHUNK), len(symbols)) - 1]

@@ -72,7 +72,8 @@ def decode_stream(
     check_lengths(lengths, name)
     order = np.lexsort((np.arange(len(lengths)), lengths))
     order = order[lengths[order] > 0]
-    repeats = 1 << (LIMIT - lengths[order])
+    # NumPy repeats by its own integers only, which have 32 bits on a 32-bit machine.
+    repeats = (1 << (LIMIT - lengths[order])).astype(np.intp)
     symbols = np.zeros(1 << LIMIT, dtype=np.int64)
     sizes = np.zeros(1 << LIMIT, dtype=np.int64)
     symbols[: repeats.sum()] = np.repeat(order, repeats)
