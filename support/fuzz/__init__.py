@@ -1,6 +1,6 @@
 """The fuzzer: damaged design folders, failing boards and hostile images, each case named by a mutator and a seed.
 
-Every case must end refused, by one of this project's errors, or exact. `python -m support.fuzz CASE` runs one alone.
+Every case must end refused, by one of this project's errors, or exact. `python -m support.fuzz CASE` runs one case.
 """
 
 from support.fuzz.batches import run_cases

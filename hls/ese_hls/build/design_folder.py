@@ -110,13 +110,13 @@ def pack_folder(folder: Path, out: Path) -> dict[str, int]:
         MissingError: if a file of the folder is missing.
     """
     opened = Folder.open(folder)
-    opened.check()
     design = opened.manifest.design
+    contents = {name: opened.file(name) for name in opened.manifest.files}
     names = [manifest.image_name(number) for number in range(len(opened.manifest.image_ids))]
-    plain = {name: read_image(opened.file(name), design).words for name in names}
+    plain = {name: read_image(contents[name], design).words for name in names}
     stored = {name: compress(plain[name], design, str(folder / name)).astype("<u4").tobytes() for name in names}
-    contents: dict[str, Path | bytes] = {name: opened.file(name).data for name in opened.manifest.files}
-    _write(out, contents | stored, lambda files: replace(opened.manifest, files=files))
+    copied = {name: item.data for name, item in contents.items()}
+    _write(out, copied | stored, lambda files: replace(opened.manifest, files=files))
     return {"plain": 4 * sum(map(len, plain.values())), "stored": sum(map(len, stored.values()))}
 
 

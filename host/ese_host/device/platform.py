@@ -21,7 +21,7 @@ from ese_host.device.emulated.board import EmulatedBoard
 from ese_host.device.emulated.engine import is_library
 from ese_host.device.emulated.faults import Faults
 from ese_host.device.trust import require
-from ese_host.errors import DeviceError, EseError, FormatError, MismatchError, MissingError, StorageError
+from ese_host.errors import DeviceError, EseError, FormatError, MismatchError, MissingError
 from ese_host.files import Contents
 from ese_host.ir import shown
 
@@ -61,8 +61,8 @@ class PynqPlatform:
 
     driver = "pynq"
 
-    def __init__(self, bit: Contents, hwh: Contents, device: Any, timeout: float) -> None:
-        self._bit, self._hwh = bit, hwh
+    def __init__(self, bit: Contents, handoff: Contents, device: Any, timeout: float) -> None:
+        self._bit, self._handoff = bit, handoff
         self.device, self._timeout = device, timeout
         # pynq reads a remote buffer back as a whole, whatever part of it was transferred.
         self.exact_buffers = bool(getattr(device, "capabilities", {}).get("REMOTE"))
@@ -86,7 +86,7 @@ class PynqPlatform:
             raise
         except Exception as error:  # pynq's parser and drivers say with errors of any class what a .hwh lacks
             raise FormatError(
-                f"{self._hwh}: pynq cannot read it ({type(error).__name__}: {error}); build the design again"
+                f"{self._handoff}: pynq cannot read it ({type(error).__name__}: {error}); build the design again"
             ) from error
 
     @contextlib.contextmanager
@@ -115,7 +115,7 @@ class PynqPlatform:
 
     def _load(self, pynq: Any) -> None:
         try:
-            with _private_copy(self._bit, self._hwh) as path:
+            with _private_copy(self._bit, self._handoff) as path:
                 overlay = pynq.Overlay(str(path), device=self.device)
         except (RuntimeError, OSError) as error:
             raise DeviceError(
@@ -124,7 +124,7 @@ class PynqPlatform:
         missing = {processor.DMA_NAME, processor.ENGINE_NAME} - set(overlay.ip_dict)
         if missing:
             raise DeviceError(
-                f"{self._hwh}: has no {' and no '.join(sorted(missing))}; found {sorted(overlay.ip_dict)}: "
+                f"{self._handoff}: has no {' and no '.join(sorted(missing))}; found {sorted(overlay.ip_dict)}: "
                 "build the design again"
             )
         dma_entry = overlay.ip_dict[processor.DMA_NAME]
@@ -155,7 +155,7 @@ class PynqPlatform:
 
 
 @contextlib.contextmanager
-def _private_copy(bit: Contents, hwh: Contents) -> Iterator[Path]:
+def _private_copy(bit: Contents, handoff: Contents) -> Iterator[Path]:
     """Context with the path of a bitstream that has its .hwh beside it, written from what was hashed.
 
     Its name is made of the bitstream's contents, because pynq does not send a file to a remote board that already has
@@ -163,14 +163,8 @@ def _private_copy(bit: Contents, hwh: Contents) -> Iterator[Path]:
     """
     with tempfile.TemporaryDirectory(prefix="ese4ml-") as folder:
         path = Path(folder) / f"ese4ml_{bit.sha256[:16]}.bit"
-        try:
-            path.write_bytes(bit.data)
-            path.with_suffix(".hwh").write_bytes(hwh.data)
-        except OSError as error:
-            raise StorageError(
-                f"{path}: the copy of {bit} cannot be written ({error.strerror}); free some space, or set TMPDIR to "
-                "another folder"
-            ) from error
+        bit.copy_to(path)
+        handoff.copy_to(path.with_suffix(".hwh"))
         yield path
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Union
 
-from ese_host.errors import FormatError
+from ese_host.errors import FormatError, StorageError
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,9 +45,23 @@ class Contents:
         with open_plain(path) as stream:
             return cls(path, stream.read())
 
+    def copy_to(self, path: Path) -> None:
+        """Write the bytes to a temporary file, for a loader that takes a path.
+
+        Raises:
+            StorageError: if it cannot be written.
+        """
+        try:
+            path.write_bytes(self.data)
+        except OSError as error:
+            raise StorageError(
+                f"{path}: the copy of {self} cannot be written ({error.strerror}); free some space, or set TMPDIR to "
+                "another folder"
+            ) from error
+
 
 Source = Union[Path, Contents]
-"""What parsers read: a file, or the bytes that were read from one."""
+"""A file, or the bytes that were read from one; a parser takes either."""
 
 
 def open_plain(source: Source) -> BinaryIO:

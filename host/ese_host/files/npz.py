@@ -17,7 +17,7 @@ from ese_host.files.hashing import Source, open_plain, size_of
 
 MAX_ARRAYS = 4096
 MAX_RATIO = 16
-"""Most bytes of memory for each byte of a file, beyond `FREE_BYTES`; deflate alone could unpack a thousand."""
+"""Most bytes of memory for each byte of a file, beyond `FREE_BYTES`; a compressed file may unpack to a thousand."""
 FREE_BYTES = 1 << 26
 """Bytes of memory that the arrays of even the smallest file may take."""
 CHUNK = 1 << 20

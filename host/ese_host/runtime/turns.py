@@ -44,7 +44,7 @@ class Turns:
 
     @contextmanager
     def take(self) -> Iterator[None]:
-        """Context in which this thread alone uses the device; it waits for its turn, and may take it again inside.
+        """Context in which no other thread or task uses the device; waits for a turn, which may be taken again inside.
 
         Raises:
             DeviceError: if a task of this thread is in the queue, so that waiting would never end.
@@ -71,7 +71,7 @@ class Turns:
 
     @asynccontextmanager
     async def take_async(self) -> AsyncIterator[None]:
-        """Context in which this task alone uses the device; other tasks run while it waits for its turn.
+        """Context in which no other thread or task uses the device; other tasks run while this one waits for its turn.
 
         Raises:
             DeviceError: if this thread itself has its turn, so that waiting would never end.

@@ -13,7 +13,7 @@ from weakref import finalize
 import numpy as np
 
 from ese_host.device.closeable import Closeable
-from ese_host.errors import DeviceError, FormatError, StorageError
+from ese_host.errors import DeviceError, FormatError
 from ese_host.files import Contents
 from ese_host.protocol import Words
 
@@ -154,11 +154,5 @@ def _load_copy(library: Contents) -> ctypes.CDLL:
     """
     with tempfile.TemporaryDirectory(prefix="ese4ml-") as folder:
         copy = Path(folder) / "design.so"
-        try:
-            copy.write_bytes(library.data)
-        except OSError as error:
-            raise StorageError(
-                f"{copy}: the copy of {library} cannot be written ({error.strerror}); free some space, or set TMPDIR "
-                "to another folder"
-            ) from error
+        library.copy_to(copy)
         return ctypes.CDLL(str(copy))
