@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 
@@ -14,10 +15,15 @@ from ese_host.ir.program import (
     Apply,
     Chain,
     Concatenate,
+    Embedding,
+    Gather,
     Last,
+    Lookup,
     Mask,
     Merge,
     Output,
+    Piecewise,
+    Pool,
     Port,
     Program,
     ProgramStep,
@@ -26,13 +32,19 @@ from ese_host.ir.program import (
     Repeat,
     Reshape,
     Reverse,
+    Softmax,
+    Standardize,
     Tensor,
-    Ternary,
 )
+from ese_host.ir.program.frames import PoolKind, Subtract
+from ese_host.ir.program.gather import Scope
 from support.networks import HARD8, SMOOTH8, Rng, Spec, network
 
 SOURCE = Fixed(16, 2)
 ACTIVATIONS = (*HARD8, *SMOOTH8, Activation("tanh", Fixed(12, 3)), Activation("sigmoid", Fixed(16, 0, False)))
+SUBTRACT = get_args(Subtract)
+POOLS = get_args(PoolKind)
+SCOPES = get_args(Scope)
 MERGES = ("add", "subtract", "multiply", "maximum", "minimum", "average")
 
 
@@ -122,6 +134,10 @@ def random_program(rng: Rng, tries: int = 12) -> Program:
         source, other = str(rng.choice(names[-3:])), str(rng.choice(names))
         if rng.integers(4) == 0 or (number == tries - 1 and not any(isinstance(step, Chain) for step in steps)):
             _add_chain(rng, number, source, known[source], add)
+        elif rng.integers(12) == 0:
+            rows = rng.integers(-999, 999, (8, int(rng.integers(1, 4))))
+            if add(Quantize(source, f"n{number}", Fixed(3, 3, signed=False))):
+                add(Embedding(f"n{number}", f"t{number}", rows, int(rng.integers(0, 12))))
         else:
             add(_glue(rng, source, other, f"t{number}", known[source]))
     if not any(isinstance(step, Chain) for step in steps):
@@ -140,7 +156,7 @@ def _add_chain(rng: Rng, number: int, source: str, tensor: Tensor, add: Callable
 
 
 def _glue(rng: Rng, source: str, other: str, target: str, tensor: Tensor) -> ProgramStep:
-    pick = int(rng.integers(12))
+    pick = int(rng.integers(16))
     width, steps = tensor.width, tensor.steps or 2
     if pick == 0:
         return Concatenate((source, other), target)
@@ -162,9 +178,44 @@ def _glue(rng: Rng, source: str, other: str, target: str, tensor: Tensor) -> Pro
         Last(source, target),
         Reverse(source, target),
         Repeat(source, target, 3),
-        Ternary(source, target, int(rng.integers(1, 99)), int(rng.integers(-2, 9)), int(rng.integers(-2, 4))),
+        _piecewise(rng, source, target, tensor),
+        _table(rng, source, target, tensor),
+        Softmax(source, target),
+        Standardize(source, target, int(rng.integers(0, 1 << 20)), SUBTRACT[rng.integers(3)]),
+        _pool(rng, source, target, tensor),
+        _gather(rng, (source, other)[: rng.integers(1, 3)], target, width * steps),
     ]
     return choices[pick - 7]
+
+
+def _pool(rng: Rng, source: str, target: str, tensor: Tensor) -> Pool:
+    """Windows of any kind; if lengths vary, those that keep each sample's length or make a vector."""
+    size = None if rng.integers(3) == 0 else int(rng.integers(1, 4))
+    same = tensor.steps is None or bool(rng.integers(2))
+    return Pool(
+        source, target, POOLS[rng.integers(3)], size, 1 if tensor.steps is None else int(rng.integers(1, 4)), same
+    )
+
+
+def _gather(rng: Rng, sources: tuple[str, ...], target: str, elements: int) -> Gather:
+    scope = SCOPES[rng.integers(3)]
+    steps = int(rng.integers(1, 4)) if scope == "sequence" else 1
+    return Gather(sources, target, rng.integers(-1, min(elements, 5), (steps, int(rng.integers(1, 5)))), scope)
+
+
+def _piecewise(rng: Rng, source: str, target: str, tensor: Tensor) -> Piecewise:
+    """Up to four pieces, the same for all elements or others for each, with bounds within the codes of the source."""
+    shape = int(rng.integers(1, 5)), tensor.width if rng.integers(2) else 1
+    bounds = np.sort(rng.integers(tensor.low, tensor.high + 2, (shape[0] - 1, shape[1])), axis=0)
+    slopes, offsets = (rng.integers(-200, 200, shape) * rng.integers(0, 2, shape) for _ in range(2))
+    return Piecewise(source, target, bounds, slopes, int(rng.integers(-2, 9)), offsets, int(rng.integers(-2, 9)))
+
+
+def _table(rng: Rng, source: str, target: str, tensor: Tensor) -> Lookup:
+    """A table for the codes of the source, or, if these are too many, one that does not fit."""
+    first = tensor.low - int(rng.integers(3))
+    entries = min(tensor.high - first + int(rng.integers(1, 3)), 1 << 16)
+    return Lookup(source, target, first, rng.integers(-999, 999, entries), int(rng.integers(-2, 12)))
 
 
 def program_inputs(rng: Rng, program: Program, samples: int, longest: int = 4) -> tuple[dict[str, Codes], Codes]:

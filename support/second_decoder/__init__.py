@@ -9,6 +9,7 @@ from support.second_decoder.decoder import DecodedImage, DecodedPhase, decode
 from support.second_decoder.design import Facts, canonical_design, design_id
 from support.second_decoder.interpreter import Interpreter
 from support.second_decoder.records import HEADER, RECORD, SKIP_RECORD, section_sizes
+from support.second_decoder.steps import SampleFrames, apply
 from support.second_decoder.stored_form import expand
 
 __all__ = [
@@ -20,6 +21,8 @@ __all__ = [
     "Facts",
     "Interpreter",
     "RefusedImageError",
+    "SampleFrames",
+    "apply",
     "canonical_design",
     "decode",
     "design_id",

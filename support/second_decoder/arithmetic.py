@@ -51,12 +51,16 @@ class LoadedActivation:
 
     def of(self, x: int, frac: int) -> int:
         """The activation of a code with `frac` fractional bits."""
-        if self.kind.startswith("hard"):
-            held = min(max(x, -64 << frac), 64 << frac)
-            return quantized(held * (self.line & 0xFFFF) + (self.line >> 16 << frac), frac + 15, self.out)
-        if self.kind == "tanh":
-            return quantized(self._tanh(x, frac), 19, self.out)
-        return quantized((1 << 19) + self._tanh(x, frac + 1), 20, self.out)
+        value, value_frac = {"hard": self._line, "": self._smooth}[self.kind.rpartition("_")[0]](x, frac)
+        least, one = {"tanh": -1, "sigmoid": 0}[self.kind.rpartition("_")[2]], 1 << value_frac
+        return quantized(min(max(value, least * one), one), value_frac, self.out)
+
+    def _line(self, x: int, frac: int) -> tuple[int, int]:
+        held = min(max(x, -64 << frac), 64 << frac)
+        return held * (self.line & 0xFFFF) + (self.line >> 16 << frac), frac + 15
+
+    def _smooth(self, x: int, frac: int) -> tuple[int, int]:
+        return (self._tanh(x, frac), 19) if self.kind == "tanh" else ((1 << 19) + self._tanh(x, frac + 1), 20)
 
     def _tanh(self, x: int, frac: int) -> int:
         magnitude = min(abs(x) >> frac - 20 if frac >= 20 else abs(x) << 20 - frac, (1 << 23) - 1)

@@ -96,6 +96,20 @@ def test_damaged_programs_are_refused_or_run(tmp_path: Path) -> None:
     assert 0 < accepted < 125
 
 
+def test_a_step_of_an_earlier_release_is_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "golden.npz"
+    path.write_bytes(golden_file.dump(bidirectional(np.random.default_rng(0), inputs=2, units=2)))
+    with np.load(path) as whole:
+        arrays = dict(whole)
+    tree = json.loads(str(arrays["json"]))
+    tree["steps"][-1] = {
+        "class": "Ternary", "source": "two", "target": "logits", "threshold": 1, "threshold_frac": 2, "frac": 0,
+    }  # fmt: skip
+    np.savez(path, **{**arrays, "json": np.array(json.dumps(tree))})
+    with pytest.raises(FormatError, match=r"steps\[\d+\].class is 'Ternary'; expected 'Chain', .*: build "):
+        golden_file.load(path)
+
+
 def test_a_short_file_makes_no_huge_model(tmp_path: Path) -> None:
     """A text of many layers is not parsed, and an array stands for one place only."""
     path = tmp_path / "golden.npz"

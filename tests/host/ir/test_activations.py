@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ese_host.errors import FormatError
+from ese_host.errors import FormatError, UnsupportedError
 from ese_host.files.decoder import decode
-from ese_host.ir.activations import KINDS, LIMIT_BITS, Activation, ActivationKind, activate
+from ese_host.ir.activations import KINDS, LIMIT_BITS, Activation, ActivationKind, activate, check_cell
 from ese_host.ir.fixed import Fixed
 from ese_host.ir.tables import tanh_table
 
@@ -23,13 +23,36 @@ def test_every_kind_is_computed_and_grows_with_its_input(kind: ActivationKind) -
     assert codes.shape == x.shape and (np.diff(codes) >= 0).all() and codes.min() < codes.max()
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.startswith("hard_")])
-def test_a_hard_activation_holds_its_input(kind: ActivationKind) -> None:
-    activation = Activation(kind, Fixed(16, 8), 32768, 16384)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("form", [Fixed(16, 8), Fixed(18, 2), Fixed(8, 1), Fixed(8, 1, symmetric=True), Fixed(4, 9)])
+def test_an_activation_ends_at_the_end_points_of_its_function(kind: ActivationKind, form: Fixed) -> None:
+    activation = Activation(kind, form, 32768, 16384 if kind == "hard_sigmoid" else 0)
+    ends = [form.quantize(value, 0) for value in ((-1, 1) if kind.endswith("tanh") else (0, 1))]
     limit = (1 << LIMIT_BITS) << 12
     for far, integer in ((1 << 40, np.int64), (limit, np.int64), (limit, np.int32)):
-        x: Any = np.array([far, -far], dtype=integer)
-        assert activate(x, 12, activation, tanh_table()).tolist() == [64.5 * 256, -63.5 * 256]
+        x: Any = np.array([-far, far], dtype=integer)
+        assert activate(x, 12, activation, tanh_table()).tolist() == ends == [activation.low, activation.high]
+
+
+@pytest.mark.parametrize(
+    ("state", "gate", "cell", "message"),
+    [
+        (Fixed(8, 1), Fixed(18, 0, signed=False), Fixed(8, 1), "^here: recurrent_activation has 18 bits; at most 18 "),
+        (Fixed(8, 1), Fixed(8, 0, signed=False), Fixed(26, 1), "^here: activation has 26 bits; at most 25 are allowed"),
+        (Fixed(8, -17), Fixed(16, 0, signed=False), Fixed(8, 1), "^here: c needs 42 bits, 41 of them fractional, "),
+        (Fixed(16, 9), Fixed(17, 1, signed=False), Fixed(25, 2), "^here: c needs 49 bits, 39 of them fractional, "),
+        (Fixed(16, 8), Fixed(17, 1, signed=False), Fixed(25, 2), ""),
+        (Fixed(16, 16), Fixed(17, 1, signed=False), Fixed(18, 2), "^here: c needs 49 bits, 32 of them fractional, "),
+        (Fixed(16, 16), Fixed(16, 0, signed=False), Fixed(16, 1), ""),
+    ],
+)
+def test_formats_of_a_cell(state: Fixed, gate: Fixed, cell: Fixed, message: str) -> None:
+    activations = Activation("sigmoid", gate), Activation("tanh", cell)
+    if not message:
+        check_cell("here", state, *activations)
+        return
+    with pytest.raises(UnsupportedError, match=message):
+        check_cell("here", state, *activations)
 
 
 def test_an_activation_is_read_back() -> None:

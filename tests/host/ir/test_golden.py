@@ -20,16 +20,16 @@ from ese_host.ir.fixed import Codes, Fixed
 from ese_host.ir.network import Dense, Lstm, Matrix, Network
 from ese_host.ir.tables import tanh_table
 from ese_host.ir.weight_kinds import WeightKind
-from support.networks import HARD8, SMOOTH16, Spec, inputs, network, widened
+from support.networks import HARD, HARD8, SMOOTH, SMOOTH16, Spec, inputs, network, widened
 
 SPECS = [
     Spec(inputs=3, units=(3,), outputs=2),
     Spec(inputs=2, units=(3,), projection=2, peepholes=True, outputs=0, sequences=True, activations=SMOOTH16),
-    Spec(inputs=2, units=(2, 3), outputs=2, kind="codebook4", activations=HARD8, sequences=True),
+    Spec(inputs=2, units=(2, 3), outputs=2, kind="codebook4", activations=HARD, sequences=True),
     Spec(inputs=3, units=(2,), hidden=(3,), outputs=2, kind="int4"),
     Spec(inputs=3, units=(3,), outputs=2, kind="int8", activations=HARD8),
     Spec(inputs=2, units=(2,), hidden=(3,), outputs=2, kind="int12", two_scales=True),
-    Spec(inputs=2, units=(3,), projection=2, outputs=0, sequences=True, kind="int16", activations=SMOOTH16),
+    Spec(inputs=2, units=(3,), projection=2, outputs=0, sequences=True, kind="int16", activations=SMOOTH),
     Spec(inputs=3, units=(3,), outputs=2, two_scales=True),
     Spec(inputs=3, units=(3,), outputs=2, two_scales=True, delta=(9000, 400)),
     Spec(
@@ -52,7 +52,8 @@ def activate(x: Fraction, activation: Activation, table: Codes) -> Fraction:
     if activation.hard:
         clipped = min(max(x, Fraction(-64)), Fraction(64))
         line = clipped * Fraction(activation.slope, 1 << 15) + Fraction(activation.offset, 1 << 15)
-        return quantize(line, activation.out)
+        least = {"hard_tanh": -1, "hard_sigmoid": 0}[activation.kind]
+        return quantize(min(max(line, Fraction(least)), Fraction(1)), activation.out)
     half = activation.kind == "sigmoid"
     magnitude = min(int(abs(x) / (2 if half else 1) * 2**20), 2**23 - 1)
     segment, rest = divmod(magnitude, 1 << 13)

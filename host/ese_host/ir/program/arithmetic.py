@@ -181,44 +181,6 @@ class Quantize(OneSource):
         return source.with_codes(self.infer(source.tensor), self.format.quantize(source.codes, source.tensor.frac))
 
 
-@dataclass(frozen=True)
-class Ternary(OneSource):
-    """The sign of values whose magnitude is at least a threshold, zero for all others (QKeras's `ternary`).
-
-    Attributes:
-        threshold: positive code.
-        threshold_frac: fractional bits of the threshold.
-        frac: fractional bits of the result, whose codes are -1, 0 and 1.
-    """
-
-    threshold: int
-    threshold_frac: int
-    frac: int
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.threshold < 1 << MAX_CODE_BITS:
-            raise FormatError(
-                f"a Ternary has threshold code {self.threshold}; 1 to {(1 << MAX_CODE_BITS) - 1} are allowed"
-            )
-        check_frac(self.threshold_frac)
-        check_frac(self.frac)
-
-    def infer(self, source: Tensor) -> Tensor:
-        """Describe the result."""
-        low, high = (int(self._signs(code, source.frac)) for code in (source.low, source.high))
-        return replace(source, frac=self.frac, low=low, high=high)
-
-    def apply(self, source: Value) -> Value:
-        """Compute the result."""
-        return source.with_codes(self.infer(source.tensor), self._signs(source.codes, source.tensor.frac))
-
-    def _signs(self, codes: Codes | int, frac: int) -> Codes:
-        shift = frac - self.threshold_frac
-        # the smallest code with `frac` fractional bits that reaches the threshold: a right shift rounds up
-        least = self.threshold << shift if shift >= 0 else -(-self.threshold >> -shift)
-        return np.where(np.abs(codes) >= min(least, 1 << MAX_CODE_BITS), np.sign(codes), 0)
-
-
 @dataclass(frozen=True, eq=False)
 class Apply(OneSource):
     """A quantized activation, computed as within an LSTM (docs/numerics.md, "Activations").

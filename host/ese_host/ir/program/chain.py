@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from ese_host.errors import CapacityError, FormatError, UnsupportedError
 from ese_host.ir.engine_formats import ELEMENT_BITS
 from ese_host.ir.network import Dense, Lstm, Network
@@ -81,16 +79,7 @@ def output_range(network: Network) -> tuple[int, int, int]:
     layer = network.layers[-1]
     if not isinstance(layer, Dense):
         raise UnsupportedError(f"layer {layer.name!r} has no output format; it is given for an LSTM")
-    kernel, source = layer.kernel, layer.source
-    frac = max(source.frac + kernel.scale_frac, layer.bias_frac)
-    for point in (source.frac + kernel.scale_frac, layer.bias_frac):
+    for point in (layer.source.frac + layer.kernel.scale_frac, layer.bias_frac):
         check_frac(point)
-    levels = kernel.levels.astype(object)
-    positive = np.maximum(levels, 0).sum(axis=1) * kernel.scale[0].astype(object)
-    negative = np.minimum(levels, 0).sum(axis=1) * kernel.scale[1].astype(object)
-    shift, bias = frac - source.frac - kernel.scale_frac, layer.bias.astype(object) * 2 ** (frac - layer.bias_frac)
-    low = min((positive * source.low + negative * source.high) * 2**shift + bias)
-    high = max((positive * source.high + negative * source.low) * 2**shift + bias)
-    if layer.relu:
-        low, high = max(low, 0), max(high, 0)
-    return frac, int(low), int(high)
+    frac, low, high = layer.exact_range
+    return (frac, max(low, 0), max(high, 0)) if layer.relu else (frac, low, high)

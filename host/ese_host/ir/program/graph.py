@@ -6,19 +6,26 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, Union
 
+import numpy as np
+import numpy.typing as npt
+
 from ese_host.errors import EseError, FormatError, UnsupportedError
 from ese_host.ir.engine_formats import common_formats
-from ese_host.ir.fixed import Fixed
+from ese_host.ir.fixed import Codes, Fixed
 from ese_host.ir.network import Network
-from ese_host.ir.program.arithmetic import Affine, Apply, Merge, Quantize, Relu, Ternary
+from ese_host.ir.program.arithmetic import Affine, Apply, Merge, Quantize, Relu
 from ese_host.ir.program.chain import Chain
+from ese_host.ir.program.frames import Pool, Softmax, Standardize
+from ese_host.ir.program.functions import Lookup, Piecewise
+from ese_host.ir.program.gather import Embedding, Gather
 from ese_host.ir.program.order import Concatenate, Last, Mask, Repeat, Reshape, Reverse, Unmask
 from ese_host.ir.program.tensor import Kind, Tensor
 
 Head = Literal["none", "softmax", "sigmoid", "tanh"]
 ProgramStep = Union[
-    Chain, Concatenate, Merge, Affine, Apply, Relu, Quantize, Ternary, Last, Mask, Unmask, Reverse, Reshape, Repeat
-]
+    Chain, Concatenate, Merge, Affine, Apply, Relu, Quantize, Piecewise, Lookup, Softmax, Standardize, Pool, Gather,
+    Embedding, Last, Mask, Unmask, Reverse, Reshape, Repeat,
+]  # fmt: skip
 
 CHAIN, INPUT, OUTPUT = "chain", "input", "output"
 """Names of the chain, its input and its output in a program made by `Program.of`."""
@@ -36,6 +43,8 @@ class Port:
         format: format of the codes.
         kind: whether samples are sequences of frames or single vectors.
         steps: frames of every sequence; None if lengths vary. Not used for a vector.
+        exact: a code that stands only for its own value, since a step decides by it, such as a `Mask`. Values that
+            would be rounded or saturated to it get a code next to it.
     """
 
     name: str
@@ -43,6 +52,29 @@ class Port:
     format: Fixed
     kind: Kind = "sequence"
     steps: int | None = None
+    exact: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.exact is not None and not self.format.low <= self.exact <= self.format.high:
+            raise FormatError(
+                f"input {self.name!r} has the exact code {self.exact}; its format holds {self.format.low}.."
+                f"{self.format.high}: choose one of these"
+            )
+
+    def codes(self, values: npt.ArrayLike) -> Codes:
+        """Codes of real values, rounded half to even and saturated; the code `exact` only for its own value.
+
+        Raises:
+            FormatError: if a value is NaN, masked or no real number.
+        """
+        codes = self.format.from_float(values)
+        if self.exact is None:
+            return codes
+        single = np.asarray(values).astype(np.float32).astype(np.float64)  # Keras compares in float32
+        codes, own = self.format.from_float(single), float(self.format.to_float(self.exact))
+        up = (single > own) & (self.exact < self.format.high) | (self.exact == self.format.low)
+        beside = np.where(up, np.int64(1), np.int64(-1)) + np.int64(self.exact)
+        return np.where((codes == self.exact) & (single != own), beside, codes)
 
     @property
     def tensor(self) -> Tensor:

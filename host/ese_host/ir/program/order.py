@@ -61,27 +61,41 @@ class Last(OneSource):
 
 @dataclass(frozen=True)
 class Mask(OneSource):
-    """Drop the steps in which every element equals `code`: the steps that layers behind Keras's Masking skip."""
+    """Drop the steps in which every element equals `code`: the steps that layers behind Keras's Masking skip.
+
+    Attributes:
+        code: the code.
+        by: name of the tensor whose elements are compared; None for those of the source itself.
+    """
 
     code: int
+    by: str | None = None
 
-    def infer(self, source: Tensor) -> Tensor:
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Names of the tensors read."""
+        return (self.source,) if self.by is None else (self.source, self.by)
+
+    def infer(self, source: Tensor, by: Tensor | None = None) -> Tensor:
         """Describe the result.
 
         Raises:
-            FormatError: if the input is a vector.
+            FormatError: if an input is a vector, or the two have different lengths.
         """
-        if source.kind == "vector":
+        if "vector" in (source.kind, (by or source).kind):
             raise FormatError("it reads a sequence; a vector arrives")
+        common_steps((source, by or source))
         return replace(source, steps=None)
 
-    def apply(self, source: Value) -> Value:
+    def apply(self, source: Value, by: Value | None = None) -> Value:
         """Compute the result.
 
         Raises:
-            FormatError: if a sample has no step left.
+            FormatError: if a sample has no step left, or other numbers of steps in the two tensors.
         """
-        kept = unmasked_steps(source, self.code)
+        if by is not None:
+            check_steps((source, by))
+        kept = unmasked_steps(by or source, self.code)
         steps = kept.sum(axis=1).astype(np.int64)
         if not steps.all():
             raise FormatError(
@@ -91,7 +105,7 @@ class Mask(OneSource):
         order = np.argsort(~kept, axis=1, kind="stable")[:, : steps.max(), None]
         codes = np.take_along_axis(source.codes, order, axis=1)
         inside = np.arange(steps.max())[:, None] < steps[:, None, None]
-        return Value(self.infer(source.tensor), np.where(inside, codes, 0), steps)
+        return Value(self.infer(source.tensor, None if by is None else by.tensor), np.where(inside, codes, 0), steps)
 
 
 @dataclass(frozen=True)
@@ -285,6 +299,17 @@ def aligned_codes(sources: tuple[Value, ...]) -> list[Codes]:
     Raises:
         FormatError: if a sample has different numbers of steps in two values.
     """
+    check_steps(sources)
+    frac = max(source.tensor.frac for source in sources)
+    return [np.left_shift(source.codes, frac - source.tensor.frac) for source in sources]
+
+
+def check_steps(sources: tuple[Value, ...]) -> None:
+    """Refuse values that are combined and have different numbers of steps.
+
+    Raises:
+        FormatError: if a sample has different numbers of steps in two values.
+    """
     first = sources[0].steps
     for source in sources[1:]:
         if not np.array_equal(source.steps, first):
@@ -292,5 +317,3 @@ def aligned_codes(sources: tuple[Value, ...]) -> list[Codes]:
                 f"samples have {first.tolist()[:5]} steps in one tensor and {source.steps.tolist()[:5]} in another "
                 "with which it is combined; expected the same: give all inputs of a sample the same length"
             )
-    frac = max(source.tensor.frac for source in sources)
-    return [np.left_shift(source.codes, frac - source.tensor.frac) for source in sources]

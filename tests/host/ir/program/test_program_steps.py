@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ese_host.errors import CapacityError, EseError, FormatError, UnsupportedError
+from ese_host.files import encode
 from ese_host.ir import golden
 from ese_host.ir.activations import Activation
 from ese_host.ir.fixed import Fixed
@@ -30,13 +31,13 @@ from ese_host.ir.program import (
     Reshape,
     Reverse,
     Tensor,
-    Ternary,
     Unmask,
     Value,
     run,
 )
 from support.networks import Spec, inputs, network
 from support.programs import SOURCE, bidirectional
+from support.second_decoder import SampleFrames, apply
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -66,11 +67,6 @@ def test_quantize_is_idempotent(seed: int, bits: int, integer: int) -> None:
     assert twice.tensor == once.tensor and once.tensor.fits(step.format)
 
 
-def test_a_ternary_has_a_positive_threshold() -> None:
-    with pytest.raises(FormatError, match=r"^a Ternary has threshold code 0; 1 to 4611686018427387903 are allowed$"):
-        Ternary("a", "b", 0, 3, 0)
-
-
 @given(SEEDS)
 def test_what_is_concatenated_can_be_told_apart(seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -93,6 +89,46 @@ def test_mask_leaves_the_steps_that_differ(seed: int) -> None:
         return
     masked = Mask("a", "b", -1).apply(value)
     assert [s[:n].tolist() for s, n in zip(masked.codes, masked.steps, strict=True)] == kept
+
+
+@given(SEEDS, st.booleans())
+def test_mask_and_unmask_equal_the_second_decoder(seed: int, other: bool) -> None:
+    """A mask may be told by another tensor of the same steps."""
+    rng = np.random.default_rng(seed)
+    told = sequence(rng, 1, Fixed(2, 2))
+    codes = rng.integers(-99, 99, (*told.codes.shape[:2], 3)) * told.inside
+    value = Value(Tensor(3, 1, -99, 99, "sequence", None), codes, told.steps) if other else told
+    step = Mask("a", "b", -1, "told" if other else None)
+    back = Unmask(("b", "told"), "c", code=-1, fill="last")
+    try:
+        masked = step.apply(*(value, told)[: 1 + other])
+    except FormatError:
+        return  # A sample with no unmasked step is refused, as the test above shows.
+    restored = back.apply(masked, told)
+    for sample in range(len(told.steps)):
+        frames, by = (
+            SampleFrames(item.tensor.frac, item.codes[sample, : item.steps[sample]].tolist()) for item in (value, told)
+        )
+        kept = apply(encode(step, None, "class"), *(frames, by)[: 1 + other])
+        assert kept.codes == masked.codes[sample, : masked.steps[sample]].tolist()
+        again = apply(encode(back, None, "class"), kept, by)
+        assert again.codes == restored.codes[sample, : restored.steps[sample]].tolist()
+
+
+@given(st.integers(-8, 7), st.lists(st.floats(-20, 20, width=32), min_size=1))
+def test_an_exact_code_stands_only_for_its_own_value(exact: int, values: list[float]) -> None:
+    port = Port("x", 1, Fixed(4, 3), exact=exact)
+    given_values = np.array([*values, exact / 2, np.nextafter(np.float32(exact / 2), np.float32(9))])
+    codes, plain = port.codes(given_values), Fixed(4, 3).from_float(given_values)
+    assert ((codes == exact) == (given_values == exact / 2)).all()
+    assert (np.abs(codes - plain) <= 1).all() and (codes[codes != plain] != exact).all()
+    assert ((codes == plain) | (plain == exact)).all()
+    assert (codes >= -8).all() and (codes <= 7).all()
+
+
+def test_an_exact_code_is_one_of_its_format() -> None:
+    with pytest.raises(FormatError, match=r"^input 'x' has the exact code 8; its format holds -8\.\.7: "):
+        Port("x", 1, Fixed(4, 3), exact=8)
 
 
 @given(SEEDS, st.sampled_from(["zero", "last"]))
@@ -167,7 +203,7 @@ REFUSALS: dict[str, tuple[Any, type[EseError], str]] = {
     ),
     "format": (
         lambda: one(Chain("c", network(np.random.default_rng(0), Spec(source=Fixed(16, 3))), "x", "z")), FormatError,
-        r"step Chain 'c': it reads Fixed\(bits=16, integer=3, signed=True, symmetric=False\); codes -32768..32767 with "
+        r"step Chain 'c': it reads fixed<16,3>; codes -32768..32767 with "
         "14 fractional bits arrive: put a Quantize before it",
     ),
     "vector": (
@@ -176,8 +212,8 @@ REFUSALS: dict[str, tuple[Any, type[EseError], str]] = {
     ),
     "one design": (
         lambda: one(Chain("c", network(np.random.default_rng(0), Spec(state=Fixed(8, 2))), "x", "z")), UnsupportedError,
-        r"layer 'lstm0': its formats .* differ from those of layer 'lstm0', .*; one engine has one of each: use the "
-        "same quantizers in all LSTM layers",
+        r"layer 'lstm0' has state fixed<8,2>, and layer 'lstm0' fixed<.*>; all LSTM layers of an engine share one: "
+        "give both layers the same state_quantizer or Precision 'state', or make a model of each",
     ),
     "weights": (
         lambda: one(Chain("c", network(np.random.default_rng(0), Spec(kind="int4")), "x", "z")), UnsupportedError,
