@@ -9,7 +9,7 @@ import numpy as np
 from ese_hls.encode import choose_design
 from ese_host.image import Design
 from ese_host.ir import Fixed
-from support.networks import HARD8, SMOOTH16, Spec, network, widened
+from support.networks import HARD, HARD8, SMOOTH, SMOOTH16, Spec, network, widened
 
 SPECS = {
     "keras-lstm": (Spec(inputs=5, units=(8,), outputs=3), 4),
@@ -24,9 +24,9 @@ SPECS = {
     "ttq": (Spec(inputs=4, units=(6,), outputs=4, two_scales=True), 2),
     "dense": (Spec(inputs=9, units=(), hidden=(7,), outputs=4, sequences=True, kind="int4"), 4),
     "int8": (Spec(inputs=6, units=(7,), hidden=(9,), outputs=4, kind="int8"), 3),
-    "int12": (Spec(inputs=4, units=(5,), outputs=6, two_scales=True, kind="int12", activations=HARD8), 2),
+    "int12": (Spec(inputs=4, units=(5,), outputs=6, two_scales=True, kind="int12", activations=HARD), 2),
     "int16": (Spec(inputs=5, units=(6,), outputs=3, sequences=True, kind="int16", activations=SMOOTH16), 4),
-    "hidden": (Spec(inputs=4, units=(6,), hidden=(6,), outputs=4, activations=SMOOTH16), 7),
+    "hidden": (Spec(inputs=4, units=(6,), hidden=(6,), outputs=4, activations=SMOOTH), 7),
 }
 """Designs in stream mode: specification of the network, and number of PEs."""
 SKIP_SPECS = {

@@ -11,6 +11,11 @@ from ese_host.ir import WEIGHT_KINDS, Activation, Codes, Dense, Fixed, Lstm, Mat
 Rng = np.random.Generator
 SMOOTH8 = (Activation("sigmoid", Fixed(8, 0, signed=False)), Activation("tanh", Fixed(8, 1)))
 SMOOTH16 = (Activation("sigmoid", Fixed(16, 0, signed=False)), Activation("tanh", Fixed(16, 1)))
+SMOOTH = (Activation("sigmoid", Fixed(17, 1, signed=False)), Activation("tanh", Fixed(18, 2)))
+HARD = (
+    Activation("hard_sigmoid", Fixed(17, 1, signed=False), 5461, 16384),
+    Activation("hard_tanh", Fixed(25, 2), 32768, 0),
+)
 HARD8 = (
     Activation("hard_sigmoid", Fixed(8, 0, signed=False), 16384, 16384),
     Activation("hard_tanh", Fixed(8, 1), 32768, 0),
@@ -174,6 +179,16 @@ def network(rng: Rng, spec: Spec) -> Network:
     if spec.outputs:
         layers.append(dense(rng, "classes", width, spec.outputs, source, spec, None))
     return Network(tuple(layers), spec.source)
+
+
+def large_sums(rng: Rng) -> Network:
+    """Two Dense layers whose sums may be so large that they have fewer than 36 fractional bits."""
+    source, hidden = Fixed(16, 6), Fixed(16, 12)
+    levels = [rng.integers(-(1 << 15), 1 << 15, shape) for shape in ((6, 200), (3, 6))]
+    kernels = [Matrix(part, "int16", rng.integers(1, 4, (2, len(part))), 12) for part in levels]
+    biases = [rng.integers(-(1 << 15), 1 << 15, len(part)) for part in levels]
+    first = Dense("first", kernels[0], biases[0], 4, True, source, hidden)
+    return Network((first, Dense("last", kernels[1], biases[1], 2, False, hidden, None)), source)
 
 
 def inputs(

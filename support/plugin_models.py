@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 import numpy as np
-from qkeras import QLSTM, QActivation, QDense, quantized_bits, quantized_sigmoid, quantized_tanh
+from qkeras import QLSTM, QActivation, QDense, QLSTMCell, quantized_bits, quantized_sigmoid, quantized_tanh
 
 from ese_hls.emulate import codes_of, values_of
 from ese_host.ir.program import run
@@ -32,6 +32,20 @@ def lstm(units: int = 10, **changes: Any) -> Any:
     layer = QLSTM(units, **{**options, **changes})
     layer.name = "lstm"
     return layer
+
+
+def cell(units: int, name: str) -> Any:
+    """A cell with the quantizers of `lstm`."""
+    return QLSTMCell(
+        units,
+        kernel_quantizer=quantized_bits(4, 0, alpha="auto_po2"),
+        recurrent_quantizer=quantized_bits(4, 0),
+        bias_quantizer=bits(8, 2),
+        state_quantizer=bits(8, 1),
+        activation=quantized_tanh(8),
+        recurrent_activation=quantized_sigmoid(8),
+        name=name,
+    )
 
 
 def dense(units: int = 5, **changes: Any) -> Any:

@@ -42,6 +42,15 @@ int main() {
         CHECK_EQUAL((activate<48>(code, 36, sigmoid16, none, table)), code < 0 ? 0 : 65535);
         CHECK_EQUAL((activate<48>(code, 3, tanh16, none, table)), code < 0 ? -32768 : 32767);
     }
+    // The ends of a function are values of formats that hold them.
+    const Activation tanh18 = {Kind::tanh, {18, 16, -65536, 65536}};
+    const Activation sigmoid17 = {Kind::sigmoid, {17, 16, 0, 65536}};
+    const Activation hard18 = {Kind::hard_tanh, {18, 16, -65536, 65536}};
+    for (long long code : {20ll << 36, -(20ll << 36)}) {
+        CHECK_EQUAL((activate<48>(code, 36, tanh18, none, table)), code < 0 ? -65536 : 65536);
+        CHECK_EQUAL((activate<48>(code, 36, sigmoid17, none, table)), code < 0 ? 0 : 65536);
+        CHECK_EQUAL((activate<48>(code, 36, hard18, {32768, 0}, table)), code < 0 ? -65536 : 65536);
+    }
     // A sum that has no negative counterpart in its machine word.
     const long long smallest = -9223372036854775807ll - 1;
     CHECK_EQUAL((table_input<64>(smallest, 36)), (1 << input_bits) - 1);

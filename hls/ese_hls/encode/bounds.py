@@ -55,11 +55,12 @@ def bits_for(low: int, high: int) -> int:
     return max((-low - 1).bit_length() if low < 0 else 0, high.bit_length()) + 1
 
 
-def check_sum(name: str, low: int, high: int) -> None:
+def check_sum(name: str, source: Fixed, low: int, high: int) -> None:
     """Refuse a layer whose scaled sums could overflow their register.
 
     Args:
         name: name of the layer, for the message.
+        source: format of its inputs, for the message.
         low: smallest value that a scaled sum can reach.
         high: largest value that a scaled sum can reach.
 
@@ -69,8 +70,9 @@ def check_sum(name: str, low: int, high: int) -> None:
     bits = bits_for(low, high)
     if bits > SUM_BITS:
         raise CapacityError(
-            f"layer {name!r}: a scaled sum may need {bits} bits; the sums of the engine have {SUM_BITS}: "
-            "prune more, or give inputs or scales fewer bits"
+            f"layer {name!r}: a sum of its weights times inputs of format {source} may need {bits} bits; the sums of "
+            f"the engine have {SUM_BITS}: give the input or the layer before it {bits - SUM_BITS} integer bits less, "
+            "by a quantizer or hls_config['LayerName'][...]['Precision']['result'], or prune more"
         )
 
 
@@ -98,7 +100,7 @@ def check_row_sums(item: MatrixPhase, layer: Layer, planned: Schedule, scale: Co
     if phase.has("peepholes") and isinstance(layer, Lstm) and layer.peepholes is not None:
         reach = int(np.abs(layer.peepholes).max()) * -layer.state.low << phase.peephole_shift
         low, high = low - reach, high + reach
-    check_sum(layer.name, int(min(low)), int(max(high)))
+    check_sum(layer.name, layer.source, int(min(low)), int(max(high)))
 
 
 def acc_bits_of(planned: Schedule) -> int:

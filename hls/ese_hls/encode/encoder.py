@@ -18,7 +18,6 @@ from ese_host.image import (
     HEADER_FIELDS,
     MAGIC,
     RAM_BITS,
-    SUM_FRAC,
     Design,
     EntryWidths,
     Mode,
@@ -27,10 +26,12 @@ from ese_host.image import (
     parse,
     pointers,
     section_slices,
+    sum_frac,
 )
 from ese_host.ir import (
     VALUE_FRAC,
     Codes,
+    Dense,
     Layer,
     Lstm,
     Network,
@@ -317,12 +318,13 @@ def assemble(network: Network, memories: FilledMemories, design: Design) -> Word
 
 def _header_numbers(network: Network, memories: FilledMemories) -> dict[str, int]:
     """The numbers that share a word of the header with others, by their names in `HEADER_FIELDS`."""
-    output = network.output_format
+    output, final = network.output_format, network.layers[-1]
+    exact_frac = sum_frac(final) if isinstance(final, Dense) else final.exact_output.frac
     numbers = {
         "every_step": int(network.every_step),
         "alternate": int(memories.schedule.plan.alternate),
         "pointers": memories.needs.pointer_depth,
-        "output_frac": SUM_FRAC if output is None else output.frac,
+        "output_frac": exact_frac if output is None else output.frac,
         "acc_bits": memories.needs.acc_bits,
     }
     if output is not None and any(p.phase.has("emits_stored") for p in memories.schedule.phases):

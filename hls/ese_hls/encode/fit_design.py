@@ -9,7 +9,7 @@ from typing import Any
 from ese_hls.encode.encoder import FilledMemories, check_capacity, check_formats, fill
 from ese_hls.encode.schedule import banks_needed
 from ese_hls.encode.storage_choice import Storage, full_phases_worthwhile
-from ese_host.image import Design, EntryWidths, Mode, Needs, smallest_design
+from ese_host.image import Design, EntryWidths, Mode, Needs, SizeError, smallest_design
 from ese_host.ir import Network, common_formats
 
 
@@ -53,7 +53,8 @@ def fit(
         UnsupportedError: if two layers differ in weights, formats or activations, an output is wider than 16 bits, or
             the engine cannot run a network.
         MismatchError: if the formats of a network differ from those of the design.
-        CapacityError: if no design is large enough, or a sum could overflow.
+        SizeError: if no design with so many PEs is large enough; the message names the layer and the memory.
+        CapacityError: if a sum could overflow.
         FormatError: if an argument is outside the range that a design allows.
     """
     formats = common_formats(networks)
@@ -66,6 +67,8 @@ def fit(
     if full and storage == "auto" and not full_phases_worthwhile(choices, widths, pes):
         full, sparse_widths = False, replace(widths, full_phases=False)
         filled = [fill(network, pes, sparse_widths, units, banks, mode) for network in networks]
+    for network, memories in zip(networks, filled, strict=True):
+        _check_sizes(network, memories, widths, mode, pes)
     design = smallest_design(
         Needs.most(memories.needs for memories in filled),
         formats,
@@ -82,3 +85,13 @@ def fit(
         check_formats(network, design)
         check_capacity(memories, design)
     return design, tuple(filled)
+
+
+def _check_sizes(network: Network, memories: FilledMemories, widths: EntryWidths, mode: Mode, pes: int) -> None:
+    """Refuse a network that is too large for any design of so many PEs; the error names its largest layer."""
+    try:
+        memories.needs.check_sizes(widths, mode, max(item.phase.entry_count for item in memories.schedule.phases))
+    except SizeError as error:
+        sizes = [sum(matrix.codes.size for matrix in layer.matrices().values()) for layer in network.layers]
+        largest = network.layers[sizes.index(max(sizes))].name
+        raise SizeError(f"layer {largest!r}, with {pes} PEs: {error}", error.shared) from error

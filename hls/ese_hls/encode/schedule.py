@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Literal
 
 from ese_host.errors import UnsupportedError
-from ese_host.image import SUM_FRAC, Interleave, Mode, Phase, StepPlan, plan_step, sizes_of
+from ese_host.image import SUM_FRAC, Interleave, Mode, Phase, StepPlan, plan_step, sizes_of, sum_frac
 from ese_host.ir import Dense, Fixed, Layer, Lstm, Matrix, Network
 
 
@@ -147,28 +147,43 @@ def _set_cells(stage: Phase, layer: Lstm, parts: Sequence[MatrixPhase], banks: i
 def _set_rows(item: MatrixPhase, layer: Layer, banks: int) -> None:
     """Set banks, shifts and stored format of the rows of a Dense layer or a projection."""
     phase = item.phase
-    _set_shifts(phase, _set_banks(item, layer.name, 0, banks))
+    point = sum_frac(layer) if isinstance(layer, Dense) else SUM_FRAC
+    _set_shifts(phase, _set_banks(item, layer.name, 0, banks, point))
     stored: Fixed | None = layer.state if isinstance(layer, Lstm) else layer.output
     if isinstance(layer, Dense):
-        phase.bias_shift = _shift(layer.name, "the bias", layer.bias_frac)
+        phase.bias_shift = _shift(layer.name, "the bias", layer.bias_frac, point)
         if layer.relu:
             phase.flags.add("relu")
     if stored is not None:
-        phase.stored_shift = _shift(layer.name, "its output format", stored.frac)
+        phase.stored_shift = _shift(layer.name, "its output format", stored.frac, point)
         phase.low, phase.high = stored.low, stored.high
 
 
-def _set_banks(item: MatrixPhase, name: str, bank: int, banks: int) -> dict[int, int]:
-    """Set the accumulator banks of a matrix, starting with `bank`; returns the shift of the sum in each of them."""
+def _set_banks(item: MatrixPhase, name: str, bank: int, banks: int, point: int = SUM_FRAC) -> dict[int, int]:
+    """Set the accumulator banks of a matrix.
+
+    Args:
+        item: the phase of the matrix.
+        name: name of its layer, for messages.
+        bank: the first bank.
+        banks: accumulators per row of the design.
+        point: fractional bits of the scaled sum.
+
+    Returns:
+        The shift of the sum in each of the banks.
+
+    Raises:
+        UnsupportedError: if the design has too few banks, or the sum too few fractional bits.
+    """
     phase, matrix = item.phase, item.matrix
     phase.bank_positive = bank
     phase.bank_negative = bank + matrix.two_scales
     if phase.bank_negative >= banks:
         raise UnsupportedError(
-            f"layer {name!r}: its scales need {phase.bank_negative + 1} accumulator banks; the design has "
-            f"{banks}: use more AccBanks, or equal scales"
+            f"layer {name!r}: its scales need {phase.bank_negative + 1} accumulator banks; the design has {banks}: "
+            "leave hls_config['Model']['AccBanks'] out, set it to 4, or use equal scales"
         )
-    shift = _shift(name, "a scaled input", item.source.frac + matrix.scale_frac)
+    shift = _shift(name, "a scaled input", item.source.frac + matrix.scale_frac, point)
     return {phase.bank_positive: shift, phase.bank_negative: shift}
 
 
@@ -176,11 +191,15 @@ def _set_shifts(phase: Phase, shifts: dict[int, int]) -> None:
     phase.bank_shift = (shifts.get(0, 0), shifts.get(1, 0), shifts.get(2, 0), shifts.get(3, 0))
 
 
-def _shift(name: str, what: str, frac: int) -> int:
-    """Left shift that turns a number with `frac` fractional bits into one with the fractional bits of a sum."""
-    if not 0 <= SUM_FRAC - frac <= 63:
+def _shift(name: str, what: str, frac: int, point: int = SUM_FRAC) -> int:
+    """Left shift of a number with `frac` fractional bits to a sum with `point`; `name` and `what` are for the message.
+
+    Raises:
+        UnsupportedError: if the sum has fewer fractional bits than the number.
+    """
+    if not 0 <= point - frac <= 63:
         raise UnsupportedError(
-            f"layer {name!r}: {what} has {frac} fractional bits; a sum holds 0 to {SUM_FRAC}: "
-            "give its quantizer fewer fractional bits"
+            f"layer {name!r}: {what} has {frac} fractional bits; its sums have {point}, since they may be large and "
+            "have 48 bits in all: give weights, bias or inputs fewer bits"
         )
-    return SUM_FRAC - frac
+    return point - frac

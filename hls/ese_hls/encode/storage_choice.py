@@ -138,7 +138,7 @@ def is_full_cheaper(
         return False, "fewer cycles"
     if full.bits < sparse.bits:
         return True, f"less memory for at most {MARGIN} more cycles" if full.cycles > sparse.cycles else "less memory"
-    return False, "no more memory"
+    return False, "as cheap as stored full"
 
 
 def full_phases_worthwhile(images: Sequence[Sequence[StorageChoice]], widths: EntryWidths, pes: int) -> bool:

@@ -17,8 +17,13 @@ def render(design: Design) -> str:
 
 
 def _format(value: Fixed) -> str:
-    return f"{{{value.bits}, {value.frac}, {value.low}, {value.high}}}"
+    return _limited(value, value.low, value.high)
 
 
 def _activation(value: Activation) -> str:
-    return f"{{Kind::{value.kind}, {_format(value.out)}}}"
+    """An activation saturates at the end points of its function."""
+    return f"{{Kind::{value.kind}, {_limited(value.out, value.low, value.high)}}}"
+
+
+def _limited(value: Fixed, low: int, high: int) -> str:
+    return f"{{{value.bits}, {value.frac}, {low}, {high}}}"

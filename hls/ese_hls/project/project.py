@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -15,7 +16,7 @@ from ese_hls.lower import Conversion
 from ese_hls.project import vectors
 from ese_host.boards import Board, block_design, load_board, processor
 from ese_host.bundle import description, golden_file, manifest, model_digest
-from ese_host.errors import MissingError
+from ese_host.errors import EseError, MissingError
 from ese_host.files import templates, whole_folder
 from ese_host.image import Design
 from ese_host.protocol import Words
@@ -60,13 +61,16 @@ class Project:
         return cls(path, described.design, load_board(described.board), described.model, described.fields)
 
 
-def write_project(conversion: Conversion, target: Path, attachments: dict[str, Path] | None = None) -> Project:
+def write_project(
+    conversion: Conversion, target: Path, attachments: Mapping[str, Path | bytes] | None = None
+) -> Project:
     """Write a project. If anything fails, no folder is left behind.
 
     Args:
         conversion: a converted model.
         target: folder of the project; an earlier project there is replaced.
-        attachments: further files to copy, by their names in the project (provenance.json, testset.npz).
+        attachments: further files to copy, or contents to write, by their names in the project (provenance.json,
+            testset.npz).
 
     Raises:
         CapacityError: if a network does not fit the engine.
@@ -96,6 +100,17 @@ def write_project(conversion: Conversion, target: Path, attachments: dict[str, P
             (folder / name).write_text(text, encoding="utf-8")
         (folder / DESCRIPTION).write_text(json.dumps(described, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     return Project.open(target)
+
+
+def is_written(conversion: Conversion, target: Path) -> bool:
+    """Whether a folder holds the project of a conversion: its golden model, for its design and board."""
+    try:
+        project = Project.open(target)
+        golden = (target / manifest.GOLDEN).read_bytes()
+    except (EseError, OSError):
+        return False
+    same = project.design == conversion.mapping.design and project.board.name == conversion.options.board
+    return same and golden == golden_file.dump(conversion.program)
 
 
 def _words(image: bytes) -> Words:
@@ -136,7 +151,10 @@ def _copy_tree(source: Path, target: Path) -> None:
             shutil.copyfile(item, target / item.name)
 
 
-def _attach(source: Path, target: Path) -> None:
+def _attach(source: Path | bytes, target: Path) -> None:
+    if isinstance(source, bytes):
+        target.write_bytes(source)
+        return
     if not source.is_file():
         raise MissingError(f"{source} does not exist, but was given to be copied into the project as {target.name}")
     shutil.copyfile(source, target)

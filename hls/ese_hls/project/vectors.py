@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ese_host.errors import FormatError, MissingError
-from ese_host.image import SUM_FRAC
+from ese_host.image import sum_frac
 from ese_host.ir import Codes, Dense, Network, golden
 from ese_host.protocol import Operation, Words, packets
 
@@ -61,7 +61,7 @@ def _body(network: Network, outputs: Codes, frac: int) -> Words:
     last = network.layers[-1]
     frames = outputs.reshape(-1, network.outputs)
     if last.output is None and (isinstance(last, Dense) or last.projection is None):
-        exact = np.left_shift(frames, SUM_FRAC - frac) if isinstance(last, Dense) else frames
+        exact = np.left_shift(frames, sum_frac(last) - frac) if isinstance(last, Dense) else frames
         return np.ascontiguousarray(exact, dtype="<i8").reshape(-1).view("<u4").astype(np.uint32)
     halves = np.zeros((len(frames), frames.shape[1] + frames.shape[1] % 2), dtype="<u2")
     halves[:, : frames.shape[1]] = frames & 0xFFFF

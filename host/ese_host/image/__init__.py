@@ -10,6 +10,7 @@ from ese_host.image.design import (
     Design,
     Mode,
     check_ids,
+    words_of,
 )
 from ese_host.image.entry_widths import GAP_BITS, RAM_BITS, EntryWidths
 from ese_host.image.interleave import Interleave, Positions, entries, entries_per_pe, max_gap, padding_passes
@@ -26,7 +27,7 @@ from ese_host.image.reader import (
     section_slices,
 )
 from ese_host.image.sizes import DenseSize, LayerSize, LstmSize, MatrixSize, sizes_of
-from ese_host.image.sizing import MAX_ENTRIES, Needs, check_entries, smallest_design
+from ese_host.image.sizing import MAX_ENTRIES, Needs, SizeError, check_entries, smallest_design, sum_frac
 
 __all__ = [
     "FORMAT_VERSION",
@@ -53,6 +54,7 @@ __all__ = [
     "Needs",
     "Phase",
     "Positions",
+    "SizeError",
     "StepPlan",
     "check_entries",
     "check_ids",
@@ -67,4 +69,6 @@ __all__ = [
     "section_slices",
     "sizes_of",
     "smallest_design",
+    "sum_frac",
+    "words_of",
 ]

@@ -7,13 +7,14 @@ its `design_id` in a register, so that host, image and bitstream can tell whethe
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 from ese_host.errors import FormatError, MismatchError
 from ese_host.files import decode, digest_of
 from ese_host.image.entry_widths import GAP_BITS, RAM_BITS, EntryWidths
-from ese_host.ir import ELEMENT_BITS, WEIGHT_KINDS, Activation, Fixed, WeightKind
+from ese_host.ir import ELEMENT_BITS, WEIGHT_KINDS, Activation, Fixed, WeightKind, check_cell
 
 Mode = Literal["stream", "skip"]
 
@@ -28,6 +29,10 @@ WRITEBACK = 24
 """Iterations from the issue of an element-wise operation to the write of its result, as its pipeline needs them."""
 MAX_PES = 128
 MAX_FIFO_DEPTH = 256
+MAX_DEPTHS = {"entry_depth": (1 << 16) - 1, "phases": 64} | dict.fromkeys(
+    ("group_depth", "vector_depth", "param_depth", "cell_depth", "pointer_depth", "delta_depth"), 1 << 16
+)
+"""The most that the fields of a design which are sizes of memories may be."""
 FULL_FIELD = "full_phases"
 """Field that the canonical JSON contains only for designs with full phases."""
 SKIP_FIELDS = ("mode", "fifo_depth", "pointer_depth", "delta_depth")
@@ -93,15 +98,15 @@ class Design:
     def __post_init__(self) -> None:
         skips = self.mode == "skip"
         depths = [1 << n for n in range(2 if skips else 1, 17)]
-        allowed = {
+        allowed: dict[str, Sequence[object]] = {
             "weights": tuple(WEIGHT_KINDS),
             "gap_bits": GAP_BITS,
             "pes": range(1, MAX_PES + 1),
             "cells_per_cycle": (1,) if self.pes % 2 else (1, 2),
             "acc_bits": range(12, SUM_BITS + 1),
             "acc_banks": (1, 2, 4),
-            "entry_depth": range(1, 1 << 16),
-            "phases": range(1, 65),
+            "entry_depth": range(1, MAX_DEPTHS["entry_depth"] + 1),
+            "phases": range(1, MAX_DEPTHS["phases"] + 1),
             "vector_depth": depths,
             **{name: [1 << n for n in range(1, 17)] for name in ("group_depth", "param_depth", "cell_depth")},
             "mode": ("stream", "skip"),
@@ -111,9 +116,8 @@ class Design:
         }
         for name, values in allowed.items():
             if getattr(self, name) not in values:
-                raise FormatError(f"design: {name} is {getattr(self, name)!r}; allowed: {values}")
-        reach = (1 << (RAM_BITS - self.widths.slot_bits)) - 1
-        if skips and self.entry_depth > reach:
+                raise FormatError(f"design: {name} is {getattr(self, name)!r}; allowed: {words_of(values)}")
+        if skips and self.entry_depth > (reach := pointer_reach(self.widths)):
             raise FormatError(
                 f"design: entry_depth is {self.entry_depth}; a column pointer reaches {reach} words: "
                 "use more PEs or gap bits"
@@ -127,6 +131,7 @@ class Design:
                     f"design: {name} has {form.bits} bits, {'signed' if form.signed else 'unsigned'}; at most {most} "
                     "are allowed: narrow the quantizer"
                 )
+        check_cell("design", self.state, self.gate, self.cell)
 
     @property
     def widths(self) -> EntryWidths:
@@ -158,6 +163,23 @@ class Design:
         if isinstance(value, dict) and set(value) == {item.name for item in fields(cls)} - {FULL_FIELD}:
             value = {**value, FULL_FIELD: False}  # older manifests do not have the field
         return decode(cls, value, "design")
+
+
+def pointer_reach(widths: EntryWidths) -> int:
+    """Words of entry memory that a column pointer of skip mode reaches."""
+    return (1 << (RAM_BITS - widths.slot_bits)) - 1
+
+
+def words_of(values: Sequence[object]) -> str:
+    """Allowed values as words, for messages.
+
+    >>> words_of(range(1, 65)), words_of((1, 2, 4))
+    ('1 to 64', '1, 2 or 4')
+    """
+    if isinstance(values, range) and len(values) > 1 and values.step == 1:
+        return f"{values[0]} to {values[-1]}"
+    *others, last = map(str, values)
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def check_ids(what: str, found: int, expected: int) -> None:

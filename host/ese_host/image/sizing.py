@@ -7,12 +7,39 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ese_host.errors import CapacityError
-from ese_host.image.design import SCAN_WIDTH, Design, Mode
+from ese_host.image.design import MAX_DEPTHS, SCAN_WIDTH, SUM_BITS, SUM_FRAC, Design, Mode, pointer_reach
+from ese_host.image.entry_widths import EntryWidths
 from ese_host.image.plan import StepPlan
-from ese_host.ir import WEIGHT_KINDS, EngineFormats
+from ese_host.ir import WEIGHT_KINDS, Dense, EngineFormats
 
 MAX_ENTRIES = (1 << 16) - 1
 """Most entries of one matrix that a PE can count."""
+MEMORIES = {
+    "entry_depth": "words of weights in each PE",
+    "group_depth": "groups of four rows in each PE",
+    "vector_depth": "elements in a vector memory",
+    "param_depth": "rows of scales and biases in each element-wise unit",
+    "cell_depth": "LSTM cells in each element-wise unit",
+    "phases": "weight matrices",
+    "pointer_depth": "column pointers in each PE",
+    "delta_depth": "elements in the memory of delta networks",
+    "acc_bits": "bits in an accumulator",
+}
+"""What the fields of `Needs` count, for messages."""
+SHARED = ("entry_depth", "group_depth")
+"""Those of them that become less with more PEs."""
+
+
+class SizeError(CapacityError):
+    """A network needs a memory that no design with so many PEs has.
+
+    Attributes:
+        shared: whether the PEs share what does not fit, so that more of them may help.
+    """
+
+    def __init__(self, message: str, shared: bool = True) -> None:
+        super().__init__(message)
+        self.shared = shared
 
 
 @dataclass(frozen=True)
@@ -68,9 +95,30 @@ class Needs:
         for name, needed in asdict(self).items():
             if needed > getattr(design, name):
                 raise CapacityError(
-                    f"the network needs {name} = {needed}; the design has {getattr(design, name)}: "
+                    f"the network needs {needed} {MEMORIES[name]} ({name}); the design has {getattr(design, name)}: "
                     "prune more, use more PEs, or emit a larger design"
                 )
+
+    def check_sizes(self, widths: EntryWidths, mode: Mode, longest: int) -> None:
+        """Refuse what is too large for any design with the same number of PEs.
+
+        Args:
+            widths: widths of entries.
+            mode: "stream" or "skip".
+            longest: entries of one matrix in the PE that has most.
+
+        Raises:
+            SizeError: if something is.
+        """
+        most = {**MAX_DEPTHS, "acc_bits": SUM_BITS}
+        if mode == "skip":
+            most["entry_depth"] = min(most["entry_depth"], pointer_reach(widths))
+        for name, needed in asdict(self).items():
+            if needed > most[name]:
+                text = f"{needed:,} {MEMORIES[name]} are needed, and at most {most[name]:,} are possible"
+                raise SizeError(text, shared=name in SHARED)
+        if longest > MAX_ENTRIES:
+            raise SizeError(_too_many(longest))
 
 
 def smallest_design(needs: Needs, formats: EngineFormats, mode: Mode = "stream", **chosen: Any) -> Design:
@@ -108,6 +156,16 @@ def smallest_design(needs: Needs, formats: EngineFormats, mode: Mode = "stream",
     )
 
 
+def sum_frac(layer: Dense) -> int:
+    """Fractional bits of a Dense layer's sums in the engine: 36, or as many as its largest sum leaves room for.
+
+    Only the image's shifts say where the binary point of such a sum is, so that it may differ from layer to layer.
+    """
+    frac, low, high = layer.exact_range
+    bits = max(high.bit_length(), (-low - 1).bit_length() if low < 0 else 0) + 1
+    return min(SUM_FRAC, SUM_BITS - bits + frac)
+
+
 def check_entries(longest: int) -> None:
     """Refuse a matrix of which a PE has more entries than it can count.
 
@@ -118,9 +176,11 @@ def check_entries(longest: int) -> None:
         CapacityError: if it has more than `MAX_ENTRIES`.
     """
     if longest > MAX_ENTRIES:
-        raise CapacityError(
-            f"a PE has {longest} entries of one matrix; it can count at most {MAX_ENTRIES}: use more PEs or prune more"
-        )
+        raise CapacityError(f"{_too_many(longest)}: use more PEs or prune more")
+
+
+def _too_many(longest: int) -> str:
+    return f"{longest:,} entries of one matrix are in a PE, and at most {MAX_ENTRIES:,} are possible"
 
 
 def _depth(needed: int, least: int = 2) -> int:

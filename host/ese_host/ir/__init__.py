@@ -1,6 +1,6 @@
 """Networks in integer arithmetic: fixed-point formats, layers, and the golden model that defines their outputs."""
 
-from ese_host.ir.activations import SLOPE, Activation, ActivationKind
+from ese_host.ir.activations import CELL_BITS, SLOPE, Activation, ActivationKind, check_cell
 from ese_host.ir.engine_formats import (
     ELEMENT_BITS,
     EngineFormats,
@@ -32,6 +32,7 @@ from ese_host.ir.tables import TABLE_SIZE, VALUE_FRAC, tanh_table
 from ese_host.ir.weight_kinds import WEIGHT_KINDS, WeightCode, WeightKind
 
 __all__ = [
+    "CELL_BITS",
     "ELEMENT_BITS",
     "ESTIMATED",
     "GATES",
@@ -66,6 +67,7 @@ __all__ = [
     "are_frames",
     "are_lengths",
     "by_name",
+    "check_cell",
     "check_codes",
     "common_formats",
     "fits_source",

@@ -1,7 +1,6 @@
 """Quantized activation functions: kinds, formats, exact integer arithmetic (docs/numerics.md, "Activations").
 
-`_VALUES` maps each kind to the function that computes its value before rounding. The engine computes the same values in
-csrc/engine/activation.h.
+`_FUNCTIONS` describes the kinds. The engine computes the same values in csrc/engine/activation.h.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from ese_host.errors import UnsupportedError
 from ese_host.ir.fixed import Codes, Fixed
 from ese_host.ir.tables import INPUT_FRAC, SEGMENT_FRAC, TABLE_SIZE, VALUE_FRAC
 
@@ -20,6 +20,10 @@ KINDS: tuple[ActivationKind, ...] = get_args(ActivationKind)
 
 SLOPE = Fixed(16, 1, signed=False)
 """Format of a hard activation's slope and offset."""
+GATE_BITS, FACTOR_BITS = 18, 25
+"""Most bits of the gates' activation and of the cell's, signs included: the inputs of a DSP48's multiplier."""
+CELL_BITS, CELL_FRAC = 48, 40
+"""Most bits, and fractional bits, of a c that is not rounded yet."""
 LIMIT_BITS = 6
 """A hard activation first clips its input to +-2**6, beyond which every hard activation is saturated."""
 
@@ -40,10 +44,55 @@ class Activation:
     slope: int = 0
     offset: int = 0
 
+    def __str__(self) -> str:
+        """The function, its line if it has one, and the format of its results."""
+        values = ", ".join(f"{SLOPE.to_float(code):.5g}" for code in (self.slope, self.offset))
+        line = f" of slope and offset {values}" if self.slope or self.offset else ""
+        return f"{self.kind}{line} rounded to {self.out}"
+
     @property
     def hard(self) -> bool:
         """Whether the activation is piecewise linear, and therefore exact before rounding."""
-        return self.kind.startswith("hard_")
+        return _FUNCTIONS[self.kind].value is _line
+
+    @property
+    def low(self) -> int:
+        """Smallest code: that of the function's lower end point, or the smallest of the format."""
+        return int(self.out.quantize(_FUNCTIONS[self.kind].low, 0))
+
+    @property
+    def high(self) -> int:
+        """Largest code: that of the function's upper end point, or the largest of the format."""
+        return int(self.out.quantize(_FUNCTIONS[self.kind].high, 0))
+
+
+def check_cell(owner: str, state: Fixed, gate: Activation, cell: Activation) -> None:
+    """Refuse formats of an LSTM's cell that its arithmetic cannot hold.
+
+    Args:
+        owner: begins the message.
+        state: format of h and c.
+        gate: activation of the gates.
+        cell: activation of the candidate and of c.
+
+    Raises:
+        UnsupportedError: if an activation or an unrounded c needs too many bits.
+    """
+    for what, activation, bits in (("recurrent_activation", gate, GATE_BITS), ("activation", cell, FACTOR_BITS)):
+        if max(-activation.low - 1, activation.high) >= 1 << bits - 1:
+            raise UnsupportedError(
+                f"{owner}: {what} has {activation.out.bits} bits; at most {bits} are allowed, the sign included: give "
+                "its quantizer fewer bits"
+            )
+    point = max(state.frac, cell.out.frac)
+    kept, added = max(-state.low, state.high) << point - state.frac, max(-cell.low, cell.high) << point - cell.out.frac
+    frac, largest = gate.out.frac + point, max(-gate.low, gate.high) * (kept + added)
+    if frac > CELL_FRAC or largest >= 1 << CELL_BITS - 1:
+        raise UnsupportedError(
+            f"{owner}: c needs {largest.bit_length() + 1} bits, {frac} of them fractional, before it is rounded; "
+            f"{CELL_BITS} and {CELL_FRAC} are allowed: change the integer bits of the state's format, or give the "
+            "activations' quantizers fewer bits"
+        )
 
 
 def activate(x: Codes, frac: int, activation: Activation, table: Codes) -> Codes:
@@ -59,14 +108,15 @@ def activate(x: Codes, frac: int, activation: Activation, table: Codes) -> Codes
         Codes in the format `activation.out`, of the shape of `x`.
     """
     # Products need 64 bits; integers of NumPy's default type have 32 on a board.
-    values, value_frac = _VALUES[activation.kind](np.asarray(x, dtype=np.int64), frac, activation, table)
+    values, value_frac = _FUNCTIONS[activation.kind].value(np.asarray(x, dtype=np.int64), frac, activation, table)
     return activation.out.quantize(values, value_frac)
 
 
 def _line(x: Codes, frac: int, activation: Activation, _table: Codes) -> tuple[Codes, int]:
-    """Compute slope * x + offset of the clipped input: values and their fractional bits."""
-    limit = 1 << LIMIT_BITS + frac
-    return np.clip(x, -limit, limit) * activation.slope + (activation.offset << frac), frac + SLOPE.frac
+    """Compute slope * x + offset of the clipped input, clipped to the function's end points."""
+    limit, function, value_frac = 1 << LIMIT_BITS + frac, _FUNCTIONS[activation.kind], frac + SLOPE.frac
+    line = np.clip(x, -limit, limit) * activation.slope + (activation.offset << frac)
+    return np.clip(line, function.low << value_frac, function.high << value_frac), value_frac
 
 
 def _tanh(x: Codes, frac: int, _activation: Activation, table: Codes) -> tuple[Codes, int]:
@@ -84,9 +134,24 @@ def _sigmoid(x: Codes, frac: int, activation: Activation, table: Codes) -> tuple
     return (1 << value_frac) + half, value_frac + 1
 
 
-_VALUES: dict[ActivationKind, Callable[[Codes, int, Activation, Codes], tuple[Codes, int]]] = {
-    "tanh": _tanh,
-    "sigmoid": _sigmoid,
-    "hard_tanh": _line,
-    "hard_sigmoid": _line,
+@dataclass(frozen=True)
+class _Function:
+    """A kind of activation.
+
+    Attributes:
+        low: its lower end point.
+        high: its upper end point.
+        value: computes values before rounding, and their fractional bits, from the arguments of `activate`.
+    """
+
+    low: int
+    high: int
+    value: Callable[[Codes, int, Activation, Codes], tuple[Codes, int]]
+
+
+_FUNCTIONS: dict[ActivationKind, _Function] = {
+    "tanh": _Function(-1, 1, _tanh),
+    "sigmoid": _Function(0, 1, _sigmoid),
+    "hard_tanh": _Function(-1, 1, _line),
+    "hard_sigmoid": _Function(0, 1, _line),
 }

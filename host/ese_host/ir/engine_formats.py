@@ -61,21 +61,43 @@ def common_formats(networks: Sequence[Network]) -> EngineFormats:
     possible = [output for _, output, _ in layers if output is not None]
     # A layer that stores no output fits any output format, so it takes the one that the others need.
     shared = (stored or possible or [default.output])[0] or default.output
-    layer_formats = [
-        (layer.state, (needed and output) or shared, without_line(layer.gate), without_line(layer.cell))
-        for layer, output, needed in layers
-    ]
-    first = layers[0][0].name
-    for (layer, _, _), formats in zip(layers, layer_formats, strict=True):
-        if formats != layer_formats[0]:
-            raise UnsupportedError(
-                f"layer {layer.name!r}: its formats {formats} differ from those of layer {first!r}, "
-                f"{layer_formats[0]}; one engine has one of each: use the same quantizers in all LSTM layers"
-            )
+    first = layers[0][0]
+    for layer, output, needed in layers:
+        _check_same(layer, first, "state", (layer.state, first.state), "state_quantizer or Precision 'state'")
+        _check_same(layer, first, "stored output", (output if needed else shared, shared), "quantizer behind it")
+        pairs = (
+            ("recurrent activation", layer.gate, first.gate, "recurrent_activation"),
+            ("activation", layer.cell, first.cell, "activation"),
+        )
+        for what, found, expected, option in pairs:
+            _check_same(layer, first, what, (without_line(found), without_line(expected)), option)
     for network in networks:
-        _check_same_activations([layer for layer in network.layers if isinstance(layer, Lstm)])
-    state, output, gate, cell = layer_formats[0]
-    return replace(default, state=state, output=output, gate=gate, cell=cell)
+        lstms = [layer for layer in network.layers if isinstance(layer, Lstm)]
+        for layer in lstms:
+            _check_same(layer, lstms[0], "recurrent activation", (layer.gate, lstms[0].gate), "recurrent_activation")
+            _check_same(layer, lstms[0], "activation", (layer.cell, lstms[0].cell), "activation")
+    gate, cell = without_line(first.gate), without_line(first.cell)
+    return replace(default, state=first.state, output=shared, gate=gate, cell=cell)
+
+
+def _check_same(layer: Lstm, first: Lstm, what: str, pair: tuple[object, object], option: str) -> None:
+    """Refuse two LSTM layers of one engine that differ.
+
+    Args:
+        layer: the layer.
+        first: the layer that it is compared with.
+        what: what is compared, for the message.
+        pair: the properties of the two layers.
+        option: the argument of the Keras layer that sets them.
+
+    Raises:
+        UnsupportedError: if they differ.
+    """
+    if pair[0] != pair[1]:
+        raise UnsupportedError(
+            f"layer {layer.name!r} has {what} {pair[0]}, and layer {first.name!r} {pair[1]}; all LSTM layers of an "
+            f"engine share one: give both layers the same {option}, or make a model of each"
+        )
 
 
 def without_line(activation: Activation) -> Activation:
@@ -120,15 +142,16 @@ def fits_source(source: Fixed, engine: Fixed) -> bool:
 
 
 def _source(networks: Sequence[Network]) -> Fixed:
-    sources = [network.source for network in networks]
-    chosen = next((source for source in sources if source.signed), sources[0])
-    for source in sources:
-        if len(sources) > 1 and not fits_source(source, chosen):
+    chosen = next((network for network in networks if network.source.signed), networks[0])
+    for network in networks:
+        if len(networks) > 1 and not fits_source(network.source, chosen.source):
             raise UnsupportedError(
-                f"one chain reads {source}, another {chosen}; beside a signed input an unsigned one may have at most "
-                f"{ELEMENT_BITS - 1} bits: use signed quantizers for both, or fewer bits"
+                f"layer {network.layers[0].name!r} reads values of {network.source}, and layer "
+                f"{chosen.layers[0].name!r} of {chosen.source}; beside a signed input an unsigned one may have at most "
+                f"{ELEMENT_BITS - 1} bits: give the values before {network.layers[0].name!r} a signed quantizer, or "
+                "fewer bits"
             )
-    return chosen
+    return chosen.source
 
 
 def _weights(networks: Sequence[Network]) -> WeightKind:
@@ -141,13 +164,3 @@ def _weights(networks: Sequence[Network]) -> WeightKind:
         names = " and ".join(f"{kind} ({name!r})" for kind, name in kinds.items())
         raise UnsupportedError(f"layers have {names} weights; an engine holds one kind: quantize all kernels alike")
     return next(iter(kinds))
-
-
-def _check_same_activations(layers: Sequence[Lstm]) -> None:
-    """Refuse LSTM layers whose activations differ in slope or offset: an image has one of each."""
-    for layer in layers[1:]:
-        if (layer.gate, layer.cell) != (layers[0].gate, layers[0].cell):
-            raise UnsupportedError(
-                f"layer {layer.name!r}: its activations {layer.gate}, {layer.cell} differ from those of layer "
-                f"{layers[0].name!r}, {layers[0].gate}, {layers[0].cell}; an image has one of each: use the same"
-            )

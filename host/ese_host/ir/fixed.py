@@ -5,6 +5,7 @@ Values are passed around as integer *codes*: value = code * 2**-frac. Every func
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -47,6 +48,11 @@ class Fixed:
                 "-32 to 48 are allowed: change the quantizer's integer bits"
             )
 
+    def __str__(self) -> str:
+        """The format in hls4ml's notation."""
+        text = f"{'' if self.signed else 'u'}fixed<{self.bits},{self.integer}>"
+        return f"{text} without its lowest code" if self.symmetric else text
+
     @property
     def frac(self) -> int:
         """Fractional bits: the least significant bit has the value 2**-frac."""
@@ -61,6 +67,11 @@ class Fixed:
     def high(self) -> int:
         """Largest code."""
         return (1 << (self.bits - self.signed)) - 1
+
+    @property
+    def reach(self) -> tuple[float, float]:
+        """The bounds beyond which a value is saturated by more than its rounding."""
+        return math.ldexp(self.low - 0.5, -self.frac), math.ldexp(self.high + 0.5, -self.frac)
 
     def from_float(self, values: npt.ArrayLike) -> Codes:
         """Codes of real values, rounded half to even and saturated.

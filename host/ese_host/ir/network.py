@@ -8,13 +8,14 @@ i, f, c, o. docs/numerics.md defines what a network computes; `ese_host.ir.golde
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal, Union, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from ese_host.errors import FormatError, UnsupportedError
-from ese_host.ir.activations import Activation
+from ese_host.ir.activations import Activation, check_cell
 from ese_host.ir.fixed import Codes, Fixed
 from ese_host.ir.tables import TABLE_SIZE, tanh_table
 from ese_host.ir.weight_kinds import WEIGHT_KINDS, WeightKind
@@ -147,6 +148,7 @@ class Lstm:
         for what, threshold in (("delta_input", self.delta_input), ("delta_state", self.delta_state)):
             if threshold is not None and threshold not in range(MAX_THRESHOLD + 1):
                 raise FormatError(f"layer {self.name!r}: {what} is {threshold}; 0 to {MAX_THRESHOLD} are allowed")
+        check_cell(f"layer {self.name!r}", self.state, self.gate, self.cell)
 
     @property
     def is_delta(self) -> bool:
@@ -214,6 +216,22 @@ class Dense:
     def outputs(self) -> int:
         """Width of the layer's output."""
         return len(self.bias)
+
+    @cached_property
+    def exact_range(self) -> tuple[int, int, int]:
+        """Fractional bits of the exact sums before ReLU, and their smallest and largest code.
+
+        The bounds follow from the weights of each row and from the format of the inputs.
+        """
+        kernel, source = self.kernel, self.source
+        frac = max(source.frac + kernel.scale_frac, self.bias_frac)
+        positive = np.maximum(kernel.levels, 0).sum(axis=1).astype(object) * kernel.scale[0]
+        negative = np.minimum(kernel.levels, 0).sum(axis=1).astype(object) * kernel.scale[1]
+        factor = 2 ** (frac - source.frac - kernel.scale_frac)
+        bias = self.bias.astype(object) * 2 ** (frac - self.bias_frac)
+        low = min((positive * source.low + negative * source.high) * factor + bias)
+        high = max((positive * source.high + negative * source.low) * factor + bias)
+        return frac, int(low), int(high)
 
     def matrices(self) -> dict[Part, Matrix]:
         """The kernel by name, in the form of `Lstm.matrices`."""

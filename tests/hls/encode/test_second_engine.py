@@ -8,12 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ese_hls.encode import encoder
+from ese_hls.encode.fit_design import choose_design
 from ese_hls.encode.storage_choice import Storage
 from ese_host.device.emulated import EmulatedEngine
+from ese_host.ir import golden
 from ese_host.protocol import Operation, packets
 from support.compiled_engine import library
 from support.designs import PATTERNS, SKIP_SPECS, SPECS, roomy
-from support.networks import inputs, network, widened
+from support.networks import inputs, large_sums, network, widened
 from support.second_decoder import Facts, Interpreter, decode
 
 NAMES = [
@@ -53,3 +55,20 @@ def test_interpreter_answers_as_the_engine(name: str) -> None:
                 assert words and words == answer[: -packets.TRAILER_WORDS].tolist()
 
     check()
+
+
+def test_interpreter_knows_sums_beyond_2048() -> None:
+    rng = np.random.default_rng(5)
+    net = large_sums(rng)
+    design = choose_design(net, pes=2)
+    data = encoder.encode(net, design)
+    facts = Facts.of(design.to_json())
+    image = decode(data, facts)
+    codes = rng.choice([net.source.low, net.source.high, 17], (8, 1, net.inputs))
+    request = packets.run_packet(image.crc, list(codes), net.source)
+    words = np.array(Interpreter(image, facts).answer([int(word) for word in request]), dtype="<u4")
+    result = golden.run(net, codes)
+    output_frac = image.header["formats"] & 0xFF
+    exact = np.left_shift(result.outputs, output_frac - result.frac)
+    assert output_frac == 30
+    assert np.array_equal(words.view("<i8"), exact.ravel())

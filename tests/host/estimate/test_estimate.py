@@ -312,7 +312,11 @@ def test_search_gives_the_nearest_where_none_fits() -> None:
             UnsupportedError,
             "layer 2 takes 6 inputs; 5 arrive",
         ),
-        (lambda: of(LstmSize(2048, 4096), Pruning(0.5), 1), CapacityError, "can count at most 65535: use more PEs"),
+        (
+            lambda: of(LstmSize(2048, 4096), Pruning(0.5), 1),
+            CapacityError,
+            "at most 65,535 are possible: use more",
+        ),
         (lambda: of(LstmSize(1, 40000), Pruning(0.5), 8), UnsupportedError, "1 to 32768 cells, outputs or inputs"),
     ],
 )

@@ -35,6 +35,13 @@ template <int W> uint_t<input_bits> table_input(int_t<W> x, int frac) {
     return at > uint_t<64>(most) ? most : int(at);
 }
 
+// tanh of x, with `value_frac` fractional bits. `frac`: fractional bits of x.
+template <int W> int_t<22> signed_tanh(int_t<W> x, int frac, const word_t table[table_size]) {
+    ESE_INLINE
+    int_t<22> t = tanh_magnitude(table_input<W>(x, frac), table);
+    return x < 0 ? int_t<22>(-t) : t;
+}
+
 // slope * x + offset, exact. x is first saturated to +-64, beyond which every hard activation is saturated anyway.
 template <int W> int_t<64> hard_line(int_t<W> x, int frac, const Line &line) {
     ESE_INLINE
@@ -44,17 +51,21 @@ template <int W> int_t<64> hard_line(int_t<W> x, int frac, const Line &line) {
     return held * line.slope + (int_t<64>(line.offset) << frac);
 }
 
-// The activation of x, quantized to the format of `a`. `frac`: fractional bits of x.
+// The activation of x, quantized to the format of `a`, whose smallest and largest codes are those of the function's end
+// points. `frac`: fractional bits of x.
 template <int W>
-element_t activate(int_t<W> x, int frac, const Activation &a, const Line &line, const word_t table[table_size]) {
+activation_t activate(int_t<W> x, int frac, const Activation &a, const Line &line, const word_t table[table_size]) {
     ESE_INLINE
-    if (a.kind == Kind::hard_tanh || a.kind == Kind::hard_sigmoid)
+    switch (a.kind) {
+    case Kind::hard_tanh:
+    case Kind::hard_sigmoid:
         return quantize<64>(hard_line<W>(x, frac, line), frac + line_frac, a.out);
-    // sigmoid(x) = 1/2 + tanh(x/2) / 2
-    bool sigmoid = a.kind == Kind::sigmoid;
-    int_t<22> t = tanh_magnitude(table_input<W>(x, frac + (sigmoid ? 1 : 0)), table);
-    int_t<22> y = x < 0 ? int_t<22>(-t) : t;
-    return sigmoid ? quantize<22>((1 << value_frac) + y, value_frac + 1, a.out) : quantize<22>(y, value_frac, a.out);
+    case Kind::tanh:
+        return quantize<26>(signed_tanh<W>(x, frac, table), value_frac, a.out);
+    case Kind::sigmoid: // 1/2 + tanh(x/2) / 2; one fractional bit more halves the input
+        return quantize<26>((1 << value_frac) + signed_tanh<W>(x, frac + 1, table), value_frac + 1, a.out);
+    }
+    return 0; // the compiler warns of a kind without a case
 }
 
 } // namespace ese

@@ -39,7 +39,10 @@ Result lstm_cell(const sum_t sums[gates], constant_t c_before, const constant_t 
     constexpr int forget_frac = C::gate().out.frac + C::state().frac;
     constexpr int candidate_frac = C::gate().out.frac + C::cell().out.frac;
     constexpr int c_frac = forget_frac > candidate_frac ? forget_frac : candidate_frac;
-    static_assert(c_frac <= 36, "an unrounded c fits 48 bits");
+    constexpr int cell_bits = C::cell().out.bits + (C::cell().out.low < 0 ? 0 : 1);
+    constexpr int factor_bits = cell_bits > element_bits ? cell_bits : element_bits; // of an activation of the cell
+    static_assert(factor_bits <= 25, "an activation of the cell fits activation_t");
+    static_assert(c_frac <= 40, "64 in the format of an unrounded c, times a slope, fits 64 bits");
     sum_t see_i = 0, see_f = 0;
     if (phase.peepholes) {
         see_i =
@@ -49,10 +52,10 @@ Result lstm_cell(const sum_t sums[gates], constant_t c_before, const constant_t 
     }
     element_t i = activate<sum_bits>(plus<sum_bits>(sums[0], see_i), sum_frac, C::gate(), lines.gate, table[0]);
     element_t f = activate<sum_bits>(plus<sum_bits>(sums[1], see_f), sum_frac, C::gate(), lines.gate, table[0]);
-    element_t g = activate<sum_bits>(sums[2], sum_frac, C::cell(), lines.cell, table[1]);
+    int_t<factor_bits> g = activate<sum_bits>(sums[2], sum_frac, C::cell(), lines.cell, table[1]);
     sum_t c =
         plus<sum_bits>(shift_left<sum_bits>(product<element_bits, constant_bits>(f, c_before), c_frac - forget_frac),
-                       shift_left<sum_bits>(product<element_bits, element_bits>(i, g), c_frac - candidate_frac));
+                       shift_left<sum_bits>(product<element_bits, factor_bits>(i, g), c_frac - candidate_frac));
     Result result;
     result.cell = quantize<sum_bits>(c, c_frac, C::state());
     sum_t see_o = 0;
@@ -60,8 +63,8 @@ Result lstm_cell(const sum_t sums[gates], constant_t c_before, const constant_t 
         see_o =
             shift_left<sum_bits>(product<constant_bits, constant_bits>(peephole[2], result.cell), phase.peephole_shift);
     element_t o = activate<sum_bits>(plus<sum_bits>(sums[3], see_o), sum_frac, C::gate(), lines.gate, table[1]);
-    element_t t = activate<sum_bits>(c, c_frac, C::cell(), lines.cell, table[2]);
-    sum_t h = product<element_bits, element_bits>(o, t);
+    int_t<factor_bits> t = activate<sum_bits>(c, c_frac, C::cell(), lines.cell, table[2]);
+    sum_t h = product<element_bits, factor_bits>(o, t);
     result.exact = h;
     result.output = quantize<sum_bits>(h, candidate_frac, C::output());
     result.stored = phase.stores_output ? sum_t(result.output) : quantize<sum_bits>(h, candidate_frac, C::state());

@@ -30,6 +30,7 @@ static_assert(scan_width * element_bits == 72, "what skip mode examines at once 
 
 using word_t = uint_t<32>;
 using element_t = int_t<element_bits>;
+using activation_t = int_t<25>; // at most what the wider input of a DSP48's multiplier takes
 using scale_t = uint_t<scale_bits>;
 using constant_t = int_t<constant_bits>; // biases, peephole weights, codebook levels, the cell state
 using sum_t = int_t<sum_bits>;
