@@ -11,6 +11,7 @@ from qkeras import (
     QLSTM,
     QActivation,
     QDense,
+    QLSTMCell,
     binary,
     quantized_bits,
     quantized_po2,
@@ -39,6 +40,21 @@ def lstm(units: int, name: str, kernel: Any, recurrent: Any, **changes: Any) -> 
     if hasattr(layer, "path"):
         layer.name = name
     return layer
+
+
+def cell(units: int, name: str) -> Any:
+    """An 8-bit LSTM cell."""
+    kernel = quantized_bits(4, 0, alpha=1.0)
+    return QLSTMCell(
+        units,
+        kernel_quantizer=kernel,
+        recurrent_quantizer=kernel,
+        bias_quantizer=bits(8, 2),
+        state_quantizer=bits(8, 1),
+        activation=quantized_tanh(8),
+        recurrent_activation=quantized_sigmoid(8),
+        name=name,
+    )
 
 
 def dense(units: int, name: str, kernel: Any, **changes: Any) -> Any:
@@ -136,8 +152,9 @@ def filled(model: Any, density: float = 0.4, seed: int = 11) -> Any:
     rng = np.random.default_rng(seed)
     for layer in (inner for outer in model.layers for inner in _within(outer)):
         holder = getattr(layer, "cell", layer)
-        for name in ("kernel", "recurrent_kernel", "bias"):
-            variable = getattr(holder, name, None)
+        names = ("kernel", "recurrent_kernel", "bias")
+        for owner, name in ((one, name) for one in getattr(holder, "cells", [holder]) for name in names):
+            variable = getattr(owner, name, None)
             if variable is not None:
                 values = rng.normal(scale=0.5, size=tuple(variable.shape))
                 if name != "bias":

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import hls4ml
 import keras
 import numpy as np
 import pytest
-from keras2_models import MODELS, bits, converted, dense, filled, lstm, sequential
+from keras2_models import MODELS, bits, cell, converted, dense, filled, lstm, sequential
 from qkeras import QActivation, quantized_bits
 from record_keras2 import IMAGES, digest
 
-from ese_hls.frontend import keras2
+from ese_hls.emulate import codes_of, values_of
+from ese_hls.frontend import parse
 from ese_hls.frontend.saved_model import load_model
 from ese_hls.keras_version import is_keras2
 from ese_hls.quantize.weights import evaluate
@@ -24,6 +26,7 @@ from ese_host.errors import UnsupportedError
 from ese_host.ir import golden
 from ese_host.ir.activations import Activation
 from ese_host.ir.network import Lstm
+from ese_host.ir.program import run
 
 RECORDED = json.loads(IMAGES.read_text(encoding="utf-8"))
 
@@ -48,6 +51,44 @@ def test_logits_are_keras_own(tmp_path: Path) -> None:
     result = golden.run(network, network.source.from_float(x))
     logits = keras.Model(model.inputs, model.get_layer("dense").output).predict(x, verbose=0)
     assert np.array_equal(np.ldexp(result.outputs[:, 0], -result.frac), logits)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_calls_compute_what_the_model_computes(name: str) -> None:
+    model = filled(MODELS[name]())
+    x = np.random.default_rng(3).normal(size=(5, *model.inputs[0].shape[1:])).astype(np.float32)
+    x[:2, 1:3] = 0
+    calls = parse.calls_of(model)
+    values = {calls[0].outputs[0].name: x}
+    for call in calls:
+        values |= call.compute(values)
+    assert np.array_equal(values[calls[-1].outputs[0].name], np.asarray(model(x, training=False)))
+
+
+def operations(q: Any) -> Any:
+    return (q * 0.5 - q) + -q / 2.0 + 1.0
+
+
+def cells(q: Any) -> Any:
+    return keras.layers.RNN([cell(5, "low"), cell(4, "high")], name="stack")(keras.layers.Masking()(q))
+
+
+def both(q: Any) -> Any:
+    layer, kernel = keras.layers.Bidirectional, quantized_bits(4, 0, alpha=1.0)
+    first = lstm(3, "first", kernel, kernel, return_sequences=True, go_backwards=True)
+    second = lstm(3, "second", kernel, kernel, return_sequences=True)
+    return layer(first, backward_layer=second, name="both")(q)
+
+
+@pytest.mark.parametrize("build", [operations, cells, both])
+def test_readers_are_those_of_both_generations(build: Any, tmp_path: Path) -> None:
+    x = keras.Input((6, 7), name="x")
+    model = filled(keras.Model(x, build(QActivation(bits(8, 2), name="source")(x))))
+    samples = np.random.default_rng(3).normal(size=(5, 6, 7)).astype(np.float32)
+    samples[:2, 1:3] = 0
+    conversion = converted(model, tmp_path / "out").ese_conversion
+    value = values_of(run(conversion.program, codes_of(conversion, [samples])), conversion)[0]
+    assert np.array_equal(value, np.asarray(model(samples, training=False)))
 
 
 def test_hard_sigmoid_is_the_generations_own(tmp_path: Path) -> None:
@@ -88,13 +129,13 @@ def test_layers_without_a_place_are_refused_by_name(tmp_path: Path) -> None:
 
 
 def test_a_model_in_a_file_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keras2, "requested_backend", lambda: "ese")
+    monkeypatch.setattr(parse, "requested_backend", lambda: "ese")
     with pytest.raises(
         UnsupportedError, match=r"the model is given as a file; .*: load the file, and pass the model to conv"
     ):
-        keras2.ParseForEse(lambda *_: None)({}, object())
+        parse.ParseForEse(lambda *_: None, lambda *_: None)({}, object())
 
 
 def test_stock_function_is_called_for_other_backends() -> None:
-    stock = keras2.ParseForEse(lambda arch, reader: (arch, reader))
+    stock = parse.ParseForEse(lambda arch, reader: (arch, reader), lambda *_: None)
     assert stock("arch", "reader") == ("arch", "reader")
