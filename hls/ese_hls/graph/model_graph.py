@@ -26,18 +26,19 @@ class EseGraph(ModelGraph):  # type: ignore[misc]
         self._closing = weakref.finalize(self, dlclose, self._top_function_lib._handle)
         self._closing.atexit = False  # other objects may still use the library when Python exits
 
-    def trace(self, x: npt.NDArray[np.floating[Any]]) -> tuple[npt.NDArray[np.float32], dict[str, Any]]:
+    def trace(self, x: Any) -> tuple[Any, dict[str, npt.NDArray[np.float32]]]:
         """Outputs as `predict` returns them, and those of each layer by its Keras name; compiles the model if needed.
 
         Raises:
             FormatError: if an input is missing, has another shape, or is not finite.
+            UnsupportedError: if values are saturated and the model was converted with `strict`.
             MissingError: if g++ is not installed.
             ToolError: if g++ fails.
             DeviceError: if a value of the engine is not the ReLU of the golden model's sum.
         """
         if self._top_function_lib is None:
             self.compile()
-        result: tuple[npt.NDArray[np.float32], dict[str, Any]] = self.config.backend.trace(self, x)
+        result: tuple[Any, dict[str, npt.NDArray[np.float32]]] = self.config.backend.trace(self, x)
         return result
 
     def __str__(self) -> str:

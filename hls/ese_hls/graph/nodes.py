@@ -32,8 +32,8 @@ class SparseLSTM(SparseNode):
 class HostStep(Layer):  # type: ignore[misc]
     """A layer without a matrix, which the host computes exactly between the engine's chains.
 
-    The node has the hls4ml attribute `operation`, which `ese_hls.lower.host_steps` reads, and those that the operation
-    needs.
+    The node has the hls4ml attribute `operation`, which `ese_hls.lower.host_operations` reads, and those that the
+    operation needs.
     """
 
     _expected_attributes = [Attribute("operation", value_type=str)]  # noqa: RUF012 - hls4ml's own convention
@@ -51,6 +51,12 @@ def add_output(node: Layer) -> None:
 def maker(node: Layer) -> Layer:
     """The node that computes the output of `node`: the Dense node before it if it is an absorbed ReLU, else itself."""
     return node.get_input_node() if node.get_attr("absorbed") else node
+
+
+def keras_tensors(node: Layer) -> list[str]:
+    """Names of the Keras tensors that have the value of a node, with all that was folded into it."""
+    names = node.get_attr("keras_tensors")
+    return list(node.get_attr("output_keras_tensor_names") or []) if names is None else names
 
 
 def register() -> None:

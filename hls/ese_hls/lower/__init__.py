@@ -1,6 +1,15 @@
 """Lowering of the mapped graph to a program of integers: chains for the engine, exact operations for the host."""
 
-from ese_hls.lower.conversion import UNMASKED, Conversion
-from ese_hls.lower.options import ConversionOptions, options_from
+from ese_hls.lower.conversion import UNMASKED, Conversion, KnownTensor
+from ese_hls.lower.conversion_log import ConversionLog
+from ese_hls.lower.options import ConversionOptions, check_settings, options_from
 
-__all__ = ["UNMASKED", "Conversion", "ConversionOptions", "options_from"]
+__all__ = [
+    "UNMASKED",
+    "Conversion",
+    "ConversionLog",
+    "ConversionOptions",
+    "KnownTensor",
+    "check_settings",
+    "options_from",
+]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Protocol
 
 from ese_hls.frontend import Extents
 from ese_hls.lower.mapping import EngineMapping, map_program
@@ -17,6 +18,39 @@ UNMASKED = "_unmasked"
 """Suffix of the names of tensors whose masked frames have been restored."""
 
 
+class LeftOut(Protocol):
+    """How frames were left out of a tensor: the tensor that tells which, and the code of a masked frame's elements."""
+
+    @property
+    def original(self) -> str:
+        """The tensor whose frames tell which steps are masked."""
+
+    @property
+    def code(self) -> int:
+        """The code that all elements of a masked frame have."""
+
+
+@dataclass(frozen=True)
+class KnownTensor:
+    """A tensor of the Keras model that the golden program computes, too.
+
+    Attributes:
+        keras_tensor: its name in Keras.
+        what: the layer that computes it, and those folded into that layer, for messages.
+        tensor: its name in the program.
+        layer: the layer of a chain that computes it, or None if it is a tensor of the program.
+        exact: whether it is the layer's exact output, rather than what the layer hands on.
+        masked: how frames were left out of it, or None if it has all frames.
+    """
+
+    keras_tensor: str
+    what: str
+    tensor: str
+    layer: str | None = None
+    exact: bool = False
+    masked: LeftOut | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class Conversion:
     """A converted model.
@@ -28,6 +62,10 @@ class Conversion:
         inputs: the model's inputs, in the model's order.
         outputs: shapes of the model's outputs without the sample axis; None for an axis of varying length.
         ends: names of the graph nodes that compute the outputs.
+        known: the tensors of the Keras model that the golden program computes.
+        input_tensors: names of the Keras tensors of the inputs, by the names of the inputs.
+        end_tensors: names of the Keras tensors of the outputs.
+        mapped: the design that holds the program, if it is known already.
     """
 
     program: Program
@@ -36,6 +74,10 @@ class Conversion:
     inputs: tuple[Port, ...]
     outputs: tuple[Extents, ...]
     ends: tuple[str, ...] = ()
+    known: tuple[KnownTensor, ...] = ()
+    input_tensors: dict[str, str] = field(default_factory=dict)
+    end_tensors: tuple[str, ...] = ()
+    mapped: EngineMapping | None = None
 
     @cached_property
     def mapping(self) -> EngineMapping:
@@ -45,7 +87,7 @@ class Conversion:
             CapacityError: if the program is too large for an engine.
             UnsupportedError: if no engine runs the program.
         """
-        return map_program(self.program, self.options)
+        return self.mapped or map_program(self.program, self.options)
 
     def __str__(self) -> str:
         """The summary, and for each matrix how it is stored and why."""

@@ -8,11 +8,24 @@ from typing import Any
 
 import numpy as np
 
-from ese_hls.lower.conversion_log import ConversionLog
-from ese_hls.quantize import LayerTensors, WeightTensor, as_kind, codes16, format_of, of_layer, of_model, text_of
-from ese_host.errors import UnsupportedError
-from ese_host.image import SUM_FRAC
-from ese_host.ir import ELEMENT_BITS, MAX_THRESHOLD, SCALE_BITS, Codes, Dense, Fixed, Layer, Lstm, WeightKind
+from ese_hls.lower.conversion_log import LAST_BIT, ConversionLog
+from ese_hls.quantize import (
+    TOLERANCE,
+    LayerTensors,
+    WeightTensor,
+    as_kind,
+    codes16,
+    describe,
+    fit,
+    format_of,
+    key_of,
+    of_layer,
+    of_model,
+    with_precision,
+)
+from ese_host.errors import CapacityError, UnsupportedError
+from ese_host.image import SUM_FRAC, sum_frac
+from ese_host.ir import CELL_BITS, ELEMENT_BITS, MAX_THRESHOLD, SCALE_BITS, Codes, Dense, Fixed, Layer, Lstm, WeightKind
 
 
 def lstm(node: Any, source: Fixed, log: ConversionLog) -> Lstm:
@@ -36,8 +49,10 @@ def lstm(node: Any, source: Fixed, log: ConversionLog) -> Lstm:
     recurrent = log.matrix(node, tensors.recurrent, state)
     bias, bias_frac = log.bias(node, tensors.bias, len(kernel.codes))
     peepholes, bias, bias_frac = _peepholes(node, tensors.peepholes, bias, bias_frac, log)
-    gate = log.activation(tensors.recurrent_activation, f"layer {name!r}: recurrent_activation")
-    cell = log.activation(tensors.activation, f"layer {name!r}: activation")
+    gate = log.activation(tensors.recurrent_activation, f"layer {name!r}: recurrent_activation", "gate")
+    # f * c + i * g, with the fractional bits of gates and cell, must fit: |c| is below 2 ** (integer bits - 1)
+    most_frac = max(CELL_BITS - 1 - gate.out.frac - max(state.integer, 2), 0)
+    cell = log.activation(tensors.activation, f"layer {name!r}: activation", "cell", most_frac)
     output = node.get_attr("output")
     projection = None
     if tensors.projection is not None:
@@ -72,22 +87,30 @@ def _state(node: Any, tensors: LayerTensors, log: ConversionLog) -> Fixed:
         if not state.relu and state.fixed.signed and state.fixed.bits <= ELEMENT_BITS:
             return state.fixed
         raise UnsupportedError(
-            f"layer {node.name!r}: state_quantizer is {tensors.state}; h and c must be signed and have at most "
-            f"{ELEMENT_BITS} bits: use, say, quantized_bits(16, 3, alpha=1)"
+            f"layer {node.name!r}: state_quantizer is {describe(tensors.state)}; h and c must be signed and have at "
+            f"most {ELEMENT_BITS} bits: use, say, quantized_bits(16, 3, alpha=1)"
         )
     form = of_layer(node, "state") or of_layer(node) or of_model(node)
+    key = key_of(node.name, "state")
     if form is None:
         raise UnsupportedError(
             f"{where} has no state_quantizer; h and c need a fixed-point format: build it with, say, "
-            f"state_quantizer=quantized_bits(16, 3, alpha=1), or set hls_config['LayerName'][{node.name!r}]"
-            "['Precision']['state'] to, say, 'fixed<16,4>'"
+            f"state_quantizer=quantized_bits(16, 3, alpha=1), or set {key} to, say, 'fixed<16,4>'"
         )
     if not form.signed:
         raise UnsupportedError(
-            f"{where}: the configured format of its state is {text_of(form)}; h and c must be signed: set "
-            f"hls_config['LayerName'][{node.name!r}]['Precision']['state'] to, say, 'fixed<16,4>'"
+            f"{where}: the configured format of its state is {form}; h and c must be signed: set {key} to, say, "
+            "'fixed<16,4>'"
         )
-    return log.configured(f"{where} has no state_quantizer; h and c are", form)
+    form = log.configured(f"{where} has no state_quantizer; h and c are", form, node.name, key)
+    steps = node.get_attr("input_shape")[0][0]
+    if of_layer(node, "state") is None and (steps is None or steps > form.to_float(form.high) + 1):
+        log.warn(
+            f"{where}: c may grow by 1 at each step, and is saturated beyond {form}; {key} sets another format",
+            node.name,
+            key,
+        )
+    return form
 
 
 def _peepholes(
@@ -99,10 +122,14 @@ def _peepholes(
     codes, frac = log.bias(node, replace(tensor, values=tensor.values.reshape(-1)), tensor.values.size)
     exact = np.concatenate([np.ldexp(codes.astype(np.float64), -frac), np.ldexp(bias.astype(np.float64), -bias_frac)])
     both, common = codes16(exact)
-    if bool((np.ldexp(both.astype(np.float64), -common) != exact).any()):
-        log.notes.append(
-            f"{tensor.where} and the bias share one binary point; both are rounded to {common} fractional bits"
-        )
+    parts = (slice(tensor.values.size), slice(tensor.values.size, None))
+    error = np.abs(np.ldexp(both.astype(np.float64), -common) - exact)
+    text = f"{tensor.where} and the bias share one binary point; both are rounded to {common} fractional bits"
+    loss = float(error.max())
+    if any(bool((error[part] > LAST_BIT * np.abs(exact[part]).max()).any()) for part in parts):
+        log.warn(f"{text}, by at most {loss:.2g}", tensor.layer, key_of(tensor.layer, tensor.precision_name), loss)
+    elif loss:
+        log.notes.append(text)
     return both[: tensor.values.size].reshape(tensor.values.shape), both[tensor.values.size :], common
 
 
@@ -124,10 +151,10 @@ def dense(node: Any, source: Fixed, log: ConversionLog) -> Dense:
         UnsupportedError: if the engine cannot hold the weights; the message says what to change.
         MismatchError: if the codes of a quantizer do not stand for the values that it computes.
     """
-    tensors: LayerTensors = node.get_attr("tensors")
+    tensors = _normalized(node, node.get_attr("tensors"))
     kernel = log.matrix(node, tensors.kernel, source)
     bias, bias_frac = log.bias(node, tensors.bias, len(kernel.codes))
-    if node.get_attr("normalized") is not None:
+    if tensors is node.get_attr("tensors") and node.get_attr("normalized") is not None:
         factor, offset = (np.broadcast_to(value, bias.shape) for value in node.get_attr("normalized"))
         exact = np.ldexp(kernel.scale.astype(np.float64), -kernel.scale_frac) * factor
         limits = {"max_frac": SUM_FRAC - source.frac, "signed": False}
@@ -135,7 +162,60 @@ def dense(node: Any, source: Fixed, log: ConversionLog) -> Dense:
         kernel = replace(kernel, scale=scale, scale_frac=scale_frac)
         folded = np.ldexp(bias.astype(np.float64), -bias_frac) * factor + offset
         bias, bias_frac = log.scales(node.name, "folded bias", folded)
-    return Dense(node.name, kernel, bias, bias_frac, bool(node.get_attr("relu")), source, node.get_attr("output"))
+    relu = bool(node.get_attr("relu"))
+    return _fitted(Dense(node.name, kernel, bias, bias_frac, relu, source, node.get_attr("output")), log)
+
+
+def _normalized(node: Any, tensors: LayerTensors) -> LayerTensors:
+    """The weights of a layer times the factors of a normalization behind it, if neither rounds the weights before.
+
+    Otherwise the weights are returned as they are, and the normalization becomes part of the scales.
+    """
+    kernel, bias = tensors.kernel, tensors.bias
+    rounded = any(
+        tensor is not None and (tensor.quantizer is not None or with_precision(node, tensor).precision is not None)
+        for tensor in (kernel, bias)
+    )
+    if rounded or node.get_attr("normalized") is None:
+        return tensors
+    factor, offset = node.get_attr("normalized")
+    before = np.zeros(kernel.values.shape[1]) if bias is None else bias.values
+    folded = WeightTensor(kernel.layer, "bias", before * factor + offset, None)
+    return replace(tensors, kernel=replace(kernel, values=kernel.values * factor), bias=folded)
+
+
+def _fitted(layer: Dense, log: ConversionLog) -> Dense:
+    """The layer with as few fractional bits of scales and bias as its sums have room for (`ese_host.image.sum_frac`).
+
+    Raises:
+        CapacityError: if too little of the weights would be left.
+    """
+    frac, low, high = layer.exact_range
+    room = sum_frac(layer)
+    if frac <= room:
+        return layer
+    room -= 1  # for scales that are rounded up
+    kernel, source = layer.kernel, layer.source
+    scale, scale_frac = fit(kernel.scale, kernel.scale_frac, room - source.frac)
+    bias, bias_frac = fit(layer.bias, layer.bias_frac, room)
+    rounded = replace(kernel, scale=scale, scale_frac=scale_frac)
+    loss = float(np.abs(rounded.values() - kernel.values()).max())
+    shift = np.ldexp(bias.astype(np.float64), -bias_frac) - np.ldexp(layer.bias.astype(np.float64), -layer.bias_frac)
+    cause = (
+        f"layer {layer.name!r}: its inputs have format {source}, so that its sums may reach "
+        f"{math.ldexp(max(-low, high), -frac):,.0f}"
+    )
+    key = "hls_config['LayerName'][...]['Precision']['result']"
+    way = f"give the input or layer before it fewer integer bits, by {key} or a quantizer"
+    if loss > TOLERANCE * float(np.abs(kernel.values()).max()):
+        raise CapacityError(f"{cause}, which leaves too few fractional bits to its weights: {way}")
+    log.deviates(layer.name, "kernel", loss)
+    log.deviates(layer.name, "bias", float(np.abs(shift).max()))
+    loss = max(loss, float(np.abs(shift).max()))
+    if loss:
+        text = f"{cause}; weights and bias are rounded by at most {loss:.2g}: to keep them, {way}"
+        log.warn(text, layer.name, key, loss)
+    return replace(layer, kernel=rounded, bias=bias, bias_frac=bias_frac)
 
 
 def as_one_kind(layer: Layer, kind: WeightKind) -> Layer:

@@ -3,24 +3,36 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from hls4ml.model.layers import Input
 
-from ese_hls.graph.nodes import HostStep, SparseNode
+from ese_hls.graph.nodes import HostStep, SparseNode, keras_tensors
+from ese_hls.lower.chosen_formats import ChosenFormats, Range, are_numbers
 from ese_hls.lower.conversion import Conversion
 from ese_hls.lower.conversion_log import ConversionLog
 from ese_hls.lower.engine_layers import as_one_kind, dense, lstm
-from ese_hls.lower.host_steps import OPERATIONS, activation, head_of, input_format
+from ese_hls.lower.host_operations import OPERATIONS, activation, head_of, input_port
+from ese_hls.lower.known_tensors import known_tensors
+from ese_hls.lower.mapping import map_program
 from ese_hls.lower.options import ConversionOptions
 from ese_hls.lower.partition import Partition
-from ese_hls.quantize import ConversionSummary, common_kind
+from ese_hls.quantize import ConversionSummary, common_kind, format_of
 from ese_host.errors import UnsupportedError
-from ese_host.ir import Fixed, Layer
-from ese_host.ir.program import Head, Output, Port
+from ese_host.ir import ELEMENT_BITS, Fixed, Layer
+from ese_host.ir.program import Chain, Head, Output
 
 
-def convert(nodes: list[Any], inputs: list[str], outputs: list[str], options: ConversionOptions) -> Conversion:
+def convert(
+    nodes: list[Any],
+    inputs: list[str],
+    outputs: list[str],
+    options: ConversionOptions,
+    ranges: Mapping[str, Range] | None = None,
+    log: ConversionLog | None = None,
+) -> Conversion:
     """Convert a graph of inputs, `SparseLSTM`, `SparseDense`, `HostStep` and activation nodes.
 
     Args:
@@ -28,32 +40,22 @@ def convert(nodes: list[Any], inputs: list[str], outputs: list[str], options: Co
         inputs: names of the input nodes, in the model's order; `nodes` may have another order.
         outputs: names of the output tensors.
         options: the user's choices.
+        ranges: the ranges of Keras tensors in samples, by the tensors' names; None without samples.
+        log: warnings on the configuration, which are given with those of the conversion.
 
     Raises:
-        UnsupportedError: if the engine cannot run the model; the message names the layer and what to change.
+        UnsupportedError: if the engine cannot run the model, or loses something although `options.strict` is set; the
+            message names the layer and what to change.
         CapacityError: if a value needs more bits than a program's codes may have.
         MismatchError: if the codes of a quantizer do not stand for the values that it computes.
     """
-    log = ConversionLog()
-
-    def layer(node: Any, source: Fixed) -> Layer:
-        return lstm(node, source, log) if node.class_name == "SparseLSTM" else dense(node, source, log)
-
-    partition = Partition(layer, log)
-    has_layers = any(isinstance(node, SparseNode) for node in nodes)
-    for node in nodes:
-        if isinstance(node, Input):
-            _port(partition, node)
-            if not has_layers and len(partition.ports) == 1:
-                partition.pass_through(node)
-        elif isinstance(node, SparseNode):
-            partition.add_layer(node)
-        elif isinstance(node, HostStep):
-            OPERATIONS[node.get_attr("operation")](partition, node)
-        elif not set(node.outputs) & set(outputs) or node.get_output_nodes() or head_of(node) == "none":
-            activation(partition, node)  # any other activation is the head of an output: `_end` converts it
-    makers = _makers(nodes, outputs)
-    ends = [_end(partition, node) for node in makers]
+    before = [] if log is None else log.warnings
+    partition, ends = _partition(nodes, outputs, ranges or {}, reads_signed=False)
+    sources = [step.network.source for step in partition.steps if isinstance(step, Chain)]
+    wide = any(source.bits == ELEMENT_BITS and not source.signed for source in sources)
+    if wide and any(source.signed for source in sources):
+        partition, ends = _partition(nodes, outputs, ranges or {}, reads_signed=True)
+    log = partition.log
     kind, why = common_kind(log.weights, options.weights)
     log.notes.append(why)
     if all(matrix.levels.all() for _, matrix in log.weights):
@@ -64,9 +66,75 @@ def convert(nodes: list[Any], inputs: list[str], outputs: list[str], options: Co
         )
     partition.ports.sort(key=lambda port: inputs.index(port.name))
     program = partition.program(ends, lambda layer: as_one_kind(layer, kind))
-    summary = ConversionSummary(tuple(log.tensors), tuple(log.notes), _places(partition, nodes))
+    mapping = map_program(program, options)
+    log.notes += [mapping.note] if mapping.note else []
+    log.warnings[:0] = before
+    log.publish(options.strict)
+    warnings = tuple(map(str, log.warnings))
+    summary = ConversionSummary(tuple(log.tensors), tuple(log.notes), _places(partition, nodes), warnings=warnings)
+    makers = _makers(nodes, outputs)
     shapes = tuple(tuple(node.get_attr("extents")) for node in makers)
-    return Conversion(program, summary, options, tuple(partition.ports), shapes, tuple(node.name for node in makers))
+    names = tuple(node.name for node in makers)
+    return Conversion(
+        program,
+        summary,
+        options,
+        tuple(partition.ports),
+        shapes,
+        names,
+        tuple(known_tensors(nodes, partition, program)),
+        {node.name: node.get_attr("output_keras_tensor_names")[0] for node in nodes if isinstance(node, Input)},
+        tuple(next(iter(keras_tensors(node)[-1:]), "") for node in makers),
+        mapping,
+    )
+
+
+def _partition(
+    nodes: list[Any], outputs: list[str], ranges: Mapping[str, Range], reads_signed: bool
+) -> tuple[Partition, list[Output]]:
+    """The nodes as chains and host operations, with the outputs of the program.
+
+    Args:
+        nodes: graph nodes in the order of computation.
+        outputs: names of the output tensors.
+        ranges: the ranges of Keras tensors in samples.
+        reads_signed: whether a chain reads signed values, so that no chain may read unsigned ones of 16 bits.
+    """
+    log = ConversionLog()
+
+    def layer(node: Any, source: Fixed) -> Layer:
+        return lstm(node, source, log) if node.class_name == "SparseLSTM" else dense(node, source, log)
+
+    partition = Partition(layer, log, ChosenFormats(log, ranges), reads_signed=reads_signed)
+    partition.stored = _stored_output(nodes)
+    idle = not any(isinstance(node, SparseNode) for node in nodes)  # the engine needs something to do
+    for node in nodes:
+        if isinstance(node, Input):
+            _port(partition, node)
+        elif isinstance(node, SparseNode):
+            partition.add_layer(node)
+        elif isinstance(node, HostStep):
+            OPERATIONS[node.get_attr("operation")](partition, node)
+        elif not set(node.outputs) & set(outputs) or node.get_output_nodes() or head_of(node) == "none":
+            activation(partition, node)  # any other activation is the head of an output: `_end` converts it
+        if idle and partition.is_narrow(node):
+            partition.pass_through(node)
+            idle = False
+    if idle:
+        raise UnsupportedError(
+            "the model has no LSTM or Dense layer, and no value of at most 16 bits that the engine could pass on: put "
+            "a QActivation('quantized_bits(16, 3, alpha=1)') into it"
+        )
+    return partition, _with_own_names([_end(partition, node) for node in _makers(nodes, outputs)])
+
+
+def _stored_output(nodes: list[Any]) -> Fixed | None:
+    """The format in which the first LSTM with a projection stores its product; other LSTMs can do without storing."""
+    for node in nodes:
+        tensors = node.get_attr("tensors")
+        if tensors is not None and tensors.projection is not None and tensors.product is not None:
+            return format_of(tensors.product, f"layer {node.name!r}: output_quantizer").fixed
+    return None
 
 
 def _makers(nodes: list[Any], outputs: list[str]) -> list[Any]:
@@ -78,17 +146,19 @@ def _makers(nodes: list[Any], outputs: list[str]) -> list[Any]:
 def _port(partition: Partition, node: Any) -> None:
     """Add an input of the model; all axes between that of the samples and the last one count as steps."""
     extents = node.get_attr("extents")
-    if not extents or None in extents[1:] or (None in extents and len(extents) != 2):
+    numbers = extents == (None,) and are_numbers(node)
+    if not numbers and (not extents or None in extents[1:] or (None in extents and len(extents) != 2)):
         raise UnsupportedError(
             f"input {node.name!r} has shape {extents}; allowed are (features,), (steps, features) with a known or "
             "varying number of steps, and shapes of more axes that are all known: give the input such a shape"
         )
-    form = input_format(partition, node)
-    if len(extents) == 1:
-        partition.add_port(node, Port(node.name, extents[0], form, "vector", 1))
-        return
-    steps = None if extents[0] is None else math.prod(extents[:-1])
-    partition.add_port(node, Port(node.name, extents[-1], form, "sequence", steps))
+    form = partition.chosen.input(node)
+    if numbers:
+        input_port(partition, node, form, "sequence", None)
+    elif len(extents) == 1:
+        input_port(partition, node, form, "vector", 1)
+    else:
+        input_port(partition, node, form, "sequence", None if extents[0] is None else math.prod(extents[:-1]))
 
 
 def _end(partition: Partition, node: Any) -> Output:
@@ -101,6 +171,15 @@ def _end(partition: Partition, node: Any) -> Output:
         head, value = head_of(node), partition.value(node)
         partition.places[node.name] = f"host: {head} of the output, in floating point"
     return Output(partition.unmasked(value), name, head)
+
+
+def _with_own_names(outputs: list[Output]) -> list[Output]:
+    """The outputs, each under a name of its own: a model may give the same tensor twice."""
+    names: list[str] = []
+    for output in outputs:
+        candidates = (output.name, *(f"{output.name}_{number}" for number in range(len(outputs))))
+        names.append(next(name for name in candidates if name not in names))
+    return [replace(output, name=name) for output, name in zip(outputs, names, strict=True)]
 
 
 def _places(partition: Partition, nodes: list[Any]) -> tuple[tuple[str, str, str], ...]:

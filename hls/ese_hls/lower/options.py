@@ -1,14 +1,17 @@
-"""Options of a conversion: the keys of `hls_config["Model"]` that this backend reads or ignores; others are refused."""
+"""Options of a conversion: the keys of `hls_config` that this backend reads or ignores; others are refused by name."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 from ese_hls.encode import Storage
+from ese_hls.lower.conversion_log import ConversionLog
 from ese_host.errors import UnsupportedError
-from ese_host.image import Mode
+from ese_host.image import MAX_PES, Mode, words_of
 from ese_host.ir import WEIGHT_KINDS, WeightKind
 
 OURS = {
@@ -22,12 +25,13 @@ OURS = {
     "FifoDepth": "fifo_depth",
     "WeightCode": "weights",
     "Storage": "storage",
+    "SelfCheck": "self_check",
 }
 """Keys that this backend reads, and the options that they set."""
 RENAMED = {"Weights": "WeightCode"}
 """Keys of release 0.1 that have another name now; they work for one more release, with a warning."""
 ALLOWED: dict[str, range | tuple[int, ...] | tuple[str, ...]] = {
-    "pes": range(1, 129),
+    "pes": range(1, MAX_PES + 1),
     "gap_bits": range(2, 13),
     "acc_banks": (1, 2, 4),
     "cells_per_cycle": (1, 2),
@@ -36,10 +40,12 @@ ALLOWED: dict[str, range | tuple[int, ...] | tuple[str, ...]] = {
     "fifo_depth": (1, 2, 4, 8, 16, 32, 64, 128, 256),
     "weights": tuple(WEIGHT_KINDS),
     "storage": ("auto", "sparse", "full"),
+    "self_check": range(1025),
 }
 """Allowed values of the options."""
 IGNORED = {
-    "Precision": "the default for tensors without quantizer, read elsewhere",
+    "Precision": "the default for what has no quantizer, read elsewhere",
+    "ReuseFactor": "the number of PEs sets what runs in parallel; another value than 1 is a warning",
     "Strategy": "the engine has only one",
     "BramFactor": "weights are always in memories",
     "TraceOutput": "traces are requested at run time, by a flag of the RUN packet",
@@ -48,13 +54,38 @@ IGNORED = {
 }
 """Keys of hls4ml that are accepted but have no effect as options, and why."""
 
+CLASSES = ("InputLayer", "Input", "SparseLSTM", "SparseDense", "HostStep", "Activation", "Softmax")
+"""Classes of nodes that any model may have, beside those of the model at hand."""
+LAYER_KEYS = ("Precision", "Trace", "ReuseFactor", "DeltaInput", "DeltaState", "skip")
+"""Keys of a layer's settings that have an effect here, or a check."""
+LAYER_KEYS_IGNORED = (
+    "Strategy", "BramFactor", "ConvImplementation", "Compression", "TargetCycles", "TableSize", "TableType",
+    "TableRangePower2", "Static",
+    "ParallelizationFactor", "ExpRange", "Skip", "Implementation", "ExpTableSize", "InvTableSize", "InvInpRange",
+    "RecurrentReuseFactor", "ForwardReuseFactor", "BackwardReuseFactor", "ForwardRecurrentReuseFactor",
+    "BackwardRecurrentReuseFactor", "DepthwiseReuseFactor", "PointwiseReuseFactor", "AccumType",
+)  # fmt: skip
+"""Keys of a layer's settings that hls4ml's other backends read; they are accepted without effect."""
+VALUES = ("default", "result", "weight", "bias", "recurrent_weight", "state", "peephole_kernel", "projection_kernel")
+"""Keys of a layer's `Precision` that have an effect."""
+VALUES_IGNORED = (
+    "accum", "table", "inv_table", "exp_table", "inv_inp", "inp_norm", "scale", "recurrent_bias", "slope", "shift",
+    "param", "embeddings", "dw_output", "depthwise", "pointwise", "depthwise_result", "depthwise_accum",
+    "pointwise_accum", "alpha", "threshold",
+    *(f"{way}_{what}" for way in ("forward", "backward")
+      for what in ("weight", "bias", "recurrent_weight", "recurrent_bias")),
+)  # fmt: skip
+"""Keys of a layer's `Precision` that hls4ml's other backends read."""
+MODEL_VALUES = ("maximum",)
+"""Keys that only the model's `Precision` may have, beside those of a layer."""
+
 
 @dataclass(frozen=True)
 class ConversionOptions:
     """The user's choices for one conversion.
 
     Attributes:
-        pes: number of processing elements.
+        pes: number of processing elements; None for 8, or as many more as the model's size asks for.
         gap_bits: bits of the relative index.
         acc_banks: accumulators per row, or None for as few as the scales allow.
         cells_per_cycle: element-wise units, or None for 2 if the number of PEs is even, else 1.
@@ -64,9 +95,11 @@ class ConversionOptions:
         fifo_depth: columns that a PE's FIFO holds, in skip mode.
         weights: weight kind, or None for the narrowest that holds the model.
         storage: how matrices are stored: "auto" (each the cheaper way), all "sparse", or all "full".
+        self_check: samples that the self-check runs; 0 leaves it out.
+        strict: whether a loss is an error instead of a warning.
     """
 
-    pes: int = 8
+    pes: int | None = None
     gap_bits: int = 5
     acc_banks: int | None = None
     cells_per_cycle: int | None = None
@@ -76,22 +109,21 @@ class ConversionOptions:
     fifo_depth: int = 8
     weights: WeightKind | None = None
     storage: Storage = "auto"
+    self_check: int = 32
+    strict: bool = False
 
     def __post_init__(self) -> None:
         for name, allowed in ALLOWED.items():
             value = getattr(self, name)
-            if value is None and name in ("acc_banks", "cells_per_cycle", "clock_mhz", "weights"):
+            if value is None and name in ("pes", "acc_banks", "cells_per_cycle", "clock_mhz", "weights"):
                 continue
             if isinstance(value, bool) or value not in allowed:
-                words = (
-                    f"{allowed[0]} to {allowed[-1]}" if isinstance(allowed, range) else " or ".join(map(str, allowed))
-                )
                 key = next(key for key, option in OURS.items() if option == name)
                 raise UnsupportedError(
-                    f"option {name} (hls_config['Model'][{key!r}]) is {value!r}; {words} is allowed: choose an allowed "
-                    "value"
+                    f"option {name} (hls_config['Model'][{key!r}]) is {value!r}; {words_of(allowed)} is allowed: "
+                    "choose an allowed value"
                 )
-        if self.pes % 2 and self.cells_per_cycle == 2:
+        if self.pes is not None and self.pes % 2 and self.cells_per_cycle == 2:
             raise UnsupportedError(
                 f"option cells_per_cycle is 2 with {self.pes} PEs; two element-wise units need an even number of PEs, "
                 "of which each drains one half: choose 1, or an even number of PEs"
@@ -100,11 +132,6 @@ class ConversionOptions:
     def to_model_config(self) -> dict[str, Any]:
         """The options as keys and values of `hls_config["Model"]`."""
         return {key: getattr(self, name) for key, name in OURS.items()}
-
-    @property
-    def element_units(self) -> int:
-        """The number of element-wise units: as chosen, else two if the number of PEs is even, else one."""
-        return self.cells_per_cycle if self.cells_per_cycle is not None else 2 - self.pes % 2
 
 
 def options_from(model: dict[str, Any], defaults: dict[str, Any] | None = None) -> ConversionOptions:
@@ -122,21 +149,103 @@ def options_from(model: dict[str, Any], defaults: dict[str, Any] | None = None) 
         sentence = f"hls_config['Model'][{old!r}] is called {new!r} now; use the new name"
         warnings.warn(sentence, FutureWarning, stacklevel=2)
         model = {new: model[old], **{key: value for key, value in model.items() if key != old}}
-    unknown = sorted(set(model) - set(OURS) - set(IGNORED) - {"ReuseFactor", "WeightSource"})
+    known = [*OURS, *IGNORED]
+    unknown = sorted(map(str, set(model) - set(known) - {"WeightSource"}))
     if unknown:
         raise UnsupportedError(
-            f"hls_config['Model'] has key {unknown[0]!r}; backend ESE knows {', '.join(OURS)}, and accepts "
-            f"{', '.join(IGNORED)} of hls4ml: remove the key or correct its spelling"
+            f"hls_config['Model'] has key {unknown[0]!r}; {nearest(unknown[0], known)} (backend ESE knows "
+            f"{', '.join(OURS)}, and accepts {', '.join(IGNORED)} of hls4ml)"
         )
     if model.get("WeightSource", "image") != "image":
         raise UnsupportedError(
             f"hls_config['Model']['WeightSource'] is {model['WeightSource']!r}; 'image' is allowed: weights are loaded "
             "at run time, so that one bitstream serves every model that fits it: leave WeightSource out"
         )
-    if model.get("ReuseFactor", 1) != 1:
-        raise UnsupportedError(
-            f"hls_config['Model']['ReuseFactor'] is {model['ReuseFactor']!r}; parallelism is set by 'PEs' "
-            "(processing elements) here: leave ReuseFactor at 1"
-        )
     given = {OURS[key]: value for key, value in model.items() if key in OURS and value is not None}
     return ConversionOptions(**{**(defaults or {}), **given})
+
+
+def check_settings(config: Mapping[str, Any], classes: Mapping[str, str], log: ConversionLog) -> None:
+    """Check all settings of layers, and say what has no effect.
+
+    Args:
+        config: the user's `hls_config`.
+        classes: class of each layer's graph node, by the layer's name.
+        log: receives warnings.
+
+    Raises:
+        UnsupportedError: if a layer, a class or a key is unknown; the message names the nearest one.
+    """
+    names = (config.get("LayerName") or {}, {name.lower(): name for name in classes}, "layer")
+    kinds = (config.get("LayerType") or {}, {kind.lower(): kind for kind in (*classes.values(), *CLASSES)}, "class")
+    for table, (settings_of, known, what) in zip(("LayerName", "LayerType"), (names, kinds), strict=True):
+        for owner, settings in settings_of.items():
+            where = f"hls_config[{table!r}][{owner!r}]"
+            if str(owner).lower() not in known:
+                raise UnsupportedError(
+                    f"{where}: the model has no {what} {owner!r}; {nearest(str(owner), known.values())}"
+                )
+            _check_keys(where, settings, (*LAYER_KEYS, *LAYER_KEYS_IGNORED, *_attributes_ignored()))
+            _check_precision(where, settings.get("Precision"), (*VALUES, *VALUES_IGNORED))
+            warn_of_reuse(where, settings, log, owner if what == "layer" else "")
+    model = config.get("Model") or {}
+    _check_precision("hls_config['Model']", model.get("Precision"), (*VALUES, *VALUES_IGNORED, *MODEL_VALUES))
+    warn_of_reuse("hls_config['Model']", model, log)
+
+
+def warn_of_reuse(where: str, settings: Mapping[str, Any], log: ConversionLog, layer: str = "") -> None:
+    """Warn of a reuse factor other than 1, which has no effect.
+
+    Args:
+        where: the settings' place in the configuration.
+        settings: the settings of the model, a class or a layer.
+        log: receives the warning.
+        layer: name of the layer, if the settings are one layer's.
+    """
+    if settings.get("ReuseFactor") not in (None, 1):
+        log.warn(
+            f"{where}['ReuseFactor'] is {settings['ReuseFactor']!r} and has no effect: hls_config['Model']['PEs'] sets "
+            "how many multiplications run in parallel",
+            layer,
+            "hls_config['Model']['PEs']",
+            0.0,
+        )
+
+
+def nearest(word: str, known: Collection[str]) -> str:
+    """A hint that begins with the known word most like `word`, or lists all known words if none is like it.
+
+    >>> nearest("Precison", ["Precision", "Trace"])
+    "did you mean 'Precision'?"
+    >>> nearest("x", ["Precision", "Trace"])
+    "'Precision', 'Trace' are known: write one of them"
+    """
+    by_lower = {name.lower(): name for name in known}
+    close = get_close_matches(word.lower(), list(by_lower), 1)
+    if close:
+        return f"did you mean {by_lower[close[0]]!r}?"
+    return f"{', '.join(map(repr, dict.fromkeys(known)))} are known: write one of them"
+
+
+def _attributes_ignored() -> tuple[str, ...]:
+    """The ignored keys and precisions by the attributes that hls4ml makes of them; it takes these in settings, too."""
+    # Imported here, since importing hls4ml loads this plugin, which could then find this module half imported.
+    from hls4ml.utils.string_utils import convert_to_snake_case
+
+    return (*map(convert_to_snake_case, LAYER_KEYS_IGNORED), *(f"{name}_t" for name in VALUES_IGNORED))
+
+
+def _check_keys(where: str, settings: Any, known: Collection[str]) -> None:
+    if not isinstance(settings, Mapping):
+        raise UnsupportedError(
+            f"{where} is {settings!r}; a dictionary of settings is allowed: write {{'Precision': ...}}"
+        )
+    for key in settings:
+        if key not in known:
+            raise UnsupportedError(f"{where} has key {key!r}, which nothing reads; {nearest(str(key), known)}")
+
+
+def _check_precision(where: str, precision: Any, known: Collection[str]) -> None:
+    """Refuse unknown keys of a `Precision`; one that is a text sets the default."""
+    if isinstance(precision, Mapping):
+        _check_keys(f"{where}['Precision']", precision, known)

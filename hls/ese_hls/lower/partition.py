@@ -7,22 +7,21 @@ which do not change an LSTM's state. The frames are restored for layers and outp
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from ese_hls.graph.nodes import maker
+from ese_hls.lower.chosen_formats import ChosenFormats, is_quantized, narrowest, output_format, range_of
 from ese_hls.lower.conversion import UNMASKED
 from ese_hls.lower.conversion_log import ConversionLog
-from ese_hls.quantize import result_precision
+from ese_hls.quantize import key_of
 from ese_host.errors import CapacityError, EseError, UnsupportedError
 from ese_host.ir import ELEMENT_BITS, Dense, Fixed, Layer, Lstm, Matrix, Network
-from ese_host.ir.program import Chain, Fill, Output, Port, Program, ProgramStep, Quantize, Reverse, Tensor, Unmask
+from ese_host.ir.program import Chain, Fill, Mask, Output, Port, Program, ProgramStep, Quantize, Reverse, Tensor, Unmask
 
-EXACT_BITS = 48
-"""Bits that the exact sum of a Dense layer counts as; no format has more."""
 Convert = Callable[[Any, Fixed], Layer]
 """Converts a graph node, given the format of its inputs, to a layer of integers."""
 
@@ -50,11 +49,13 @@ class NodeValue:
         tensor: name of the program's tensor; if a chain computes it, the chain may still be open.
         node: the node that computes it, for its name, precision and readers.
         masked: how frames were left out, or None if it has all frames.
+        mask: the mask that belongs to its steps although it has all frames, or None.
     """
 
     tensor: str
     node: Any
     masked: Masked | None = None
+    mask: Masked | None = None
 
 
 @dataclass
@@ -90,6 +91,7 @@ class Partition:
     Attributes:
         convert: converts a graph node to a layer of integers.
         log: receives reports and notes for the summary.
+        chosen: chooses the formats that the model leaves open.
         places: for each node, by name, the place where it is computed.
         ports: inputs of the program.
         steps: chains and host operations, in the order of computation.
@@ -97,10 +99,14 @@ class Partition:
         formats: formats of tensors, by name, if known.
         values: values of graph nodes, by the name of the node's output.
         open_chains: chains that may still grow, by the name of the tensor that they will compute.
+        stored: the format in which LSTM layers store outputs for later layers, which one engine has one of.
+        reads_signed: whether a chain reads signed values, so that no chain may read unsigned ones of 16 bits.
+        unrounded: for the rounded tensor of an input, the port with its finer codes.
     """
 
     convert: Convert
     log: ConversionLog
+    chosen: ChosenFormats
     places: dict[str, str] = field(default_factory=dict)
     ports: list[Port] = field(default_factory=list)
     steps: list[ProgramStep] = field(default_factory=list)
@@ -108,16 +114,34 @@ class Partition:
     formats: dict[str, Fixed] = field(default_factory=dict)
     values: dict[str, NodeValue] = field(default_factory=dict)
     open_chains: dict[str, _OpenChain] = field(default_factory=dict)
+    stored: Fixed | None = None
+    reads_signed: bool = False
+    unrounded: dict[str, str] = field(default_factory=dict)
 
     def add_port(self, node: Any, port: Port) -> None:
-        """Add an input of the model."""
+        """Add an input of the model.
+
+        Raises:
+            CapacityError: if it is larger than a tensor of a program may be.
+        """
         self.ports.append(port)
-        self.tensors[port.name], self.formats[port.name] = port.tensor, port.format
+        try:
+            self.tensors[port.name], self.formats[port.name] = port.tensor, port.format
+        except EseError as error:
+            raise CapacityError(f"input {node.name!r}: {error}: make the input smaller") from error
         self.assign(node, port.name)
 
+    def is_narrow(self, node: Any) -> bool:
+        """Whether the engine can read the value of a node, and all its frames, as they are."""
+        value = self.values.get(node.outputs[0])
+        if value is None or value.masked:
+            return False
+        form = self.formats.get(value.tensor) or narrowest(self.tensors[value.tensor])
+        return form is not None and form.bits <= ELEMENT_BITS
+
     def pass_through(self, node: Any) -> None:
-        """Pass an input through an identity layer, for a model without engine layers: a program needs a chain."""
-        tensor, form = self.chain_input(node, node.outputs[0], node)
+        """Pass a value through an identity layer, for a model without engine layers: a program needs a chain."""
+        tensor, form = self.chain_input(node, self.values[node.outputs[0]].tensor, node)
         width = self.tensors[tensor].width
         scale = np.ones((2, width), np.int64)
         kernel = Matrix(np.eye(width, dtype=np.int64), "ternary", scale, 0)
@@ -126,6 +150,8 @@ class Partition:
         name = f"{node.name}_passed"
         self.open_chains[name] = _OpenChain([layer], [node], tensor, form, False, False)
         self.assign(node, name)
+        if tensor in self.unrounded:
+            self.unrounded[name] = self.unrounded[tensor]
         self.log.notes.append(
             f"the model has no LSTM or Dense layer: the engine passes {node.name!r} on, the host computes the rest"
         )
@@ -138,7 +164,30 @@ class Partition:
             tensor: name of the program's tensor that holds the value.
             masked: how frames were left out of it, or None if it has all frames.
         """
-        self.values[node.outputs[0]] = NodeValue(tensor, node, masked)
+        read = [self.values[name] for name in node.inputs if name in self.values]
+        masks = {(mask.original, mask.code) for value in read if (mask := value.masked or value.mask) is not None}
+        mask = Masked(*masks.pop()) if masked is None and len(masks) == 1 else None
+        self.values[node.outputs[0]] = NodeValue(tensor, node, masked, mask)
+
+    def masked_value(self, node: Any, index: int = 0) -> NodeValue:
+        """The value that a node reads as its input number `index`, without its masked frames.
+
+        Raises:
+            UnsupportedError: if its mask is not known.
+        """
+        value = self.value(node, index)
+        if value.masked is not None:
+            return value
+        if value.mask is None:
+            raise UnsupportedError(
+                f"layer {node.name!r} ({node.get_attr('keras_class')}) gets a mask that is not that of one Masking or "
+                "Embedding layer; only such a mask is allowed: put the Masking layer right before this layer"
+            )
+        full = self.unmasked(value)
+        if (target := f"{full}_masked") not in self.tensors:
+            self.append(value.node, Mask(full, target, value.mask.code, value.mask.original), "")
+            self.formats |= {target: self.formats[full]} if full in self.formats else {}
+        return NodeValue(target, value.node, value.mask)
 
     def value(self, node: Any, index: int = 0) -> NodeValue:
         """The value that a node reads as its input number `index`."""
@@ -179,7 +228,8 @@ class Partition:
         self.steps.append(step)
         self.tensors[step.target] = tensor
         if place:
-            self.places.setdefault(node.name, f"{place}: {type(step).__name__}")
+            before = f"{self.places[node.name]}," if node.name in self.places else f"{place}:"
+            self.places[node.name] = f"{before} {type(step).__name__}"
         return step.target
 
     def quantized(self, node: Any, tensor: str, form: Fixed, target: str) -> str:
@@ -208,18 +258,11 @@ class Partition:
         Raises:
             UnsupportedError: if the engine cannot run the layer.
         """
-        value, lstm = self.value(node), node.class_name == "SparseLSTM"
-        wants_mask = lstm and bool(node.get_attr("masked"))
-        if wants_mask and value.masked is None:
-            raise UnsupportedError(
-                f"layer {node.name!r} ({node.get_attr('keras_class')}) gets the mask of a Masking layer with other "
-                "layers between; a Masking layer is allowed only right before LSTM layers: put it there, behind the "
-                "input's quantizer"
-            )
+        lstm = node.class_name == "SparseLSTM"
+        value = self.masked_value(node) if (wants_mask := lstm and bool(node.get_attr("masked"))) else self.value(node)
         chain = self.open_chains.get(value.tensor)
         if chain is not None and self._extends(chain, value, node):
-            self._narrow(chain, value.node, node)
-            layer = self.convert(node, _output_format(chain.layers[-1]))
+            layer = self.convert(node, output_format(chain.layers[-1]))
             del self.open_chains[value.tensor]
             chain.layers.append(layer)
             chain.nodes.append(node)
@@ -262,40 +305,26 @@ class Partition:
             return False
         if node.class_name == "SparseLSTM":
             same_frames = chain.masked == bool(node.get_attr("masked"))
-            return chain.every_step and not chain.backwards and not node.get_attr("backwards") and same_frames
-        return not (chain.masked and chain.every_step)
+            extends = chain.every_step and not chain.backwards and not node.get_attr("backwards") and same_frames
+        else:
+            extends = not (chain.masked and chain.every_step)
+        return extends and self._may_store(chain, source)
 
-    def _narrow(self, chain: _OpenChain, producer: Any, node: Any) -> None:
-        """Round the outputs of a chain's last layer to its configured precision if they are too wide for `node`."""
-        layer = chain.layers[-1]
-        form = _output_format(layer)
-        if form.bits <= ELEMENT_BITS:
-            return
-        chain.layers[-1] = replace(layer, output=self.configured_format(producer, form.bits, node))
+    def _may_store(self, chain: _OpenChain, producer: Any) -> bool:
+        """Whether the engine can store the outputs of a chain's last layer for a further layer.
 
-    def configured_format(self, producer: Any, bits: int, reader: Any) -> Fixed:
-        """The format that the configuration sets for the values of a node that have too many bits for a chain.
-
-        Args:
-            producer: the node that computes the values.
-            bits: their bits, for the message.
-            reader: the node that reads them, for the message.
-
-        Raises:
-            UnsupportedError: if the configuration sets no format.
+        Outputs that are too wide get a format first. All LSTM layers that store outputs must do so in one format; a
+        chain ends at an LSTM of another format, whose exact outputs the host rounds.
         """
-        asked = (
-            result_precision.of_layer(producer)
-            or result_precision.of_layer(maker(producer))
-            or result_precision.of_model(producer)
-        )
-        if asked is None:
-            raise UnsupportedError(
-                f"layer {producer.name!r} passes {bits}-bit values to layer {reader.name!r}; the engine reads values "
-                f"of at most {ELEMENT_BITS} bits: put a QActivation('quantized_bits(16, 3, alpha=1)') between the two, "
-                f"or set hls_config['LayerName'][{producer.name!r}]['Precision']['result'] to, say, 'fixed<16,6>'"
-            )
-        return self.log.configured(f"layer {producer.name!r} has no quantizer; its output is", asked)
+        layer = chain.layers[-1]
+        form = output_format(layer)
+        if form.bits > ELEMENT_BITS:
+            form = self.chosen.result(producer, *range_of(layer))
+            layer = chain.layers[-1] = replace(layer, output=form)
+        if isinstance(layer, Dense) or layer.projection is not None or form == layer.state:
+            return True
+        self.stored = self.stored or form
+        return form == self.stored
 
     def chain_input(self, producer: Any, tensor: str, reader: Any) -> tuple[str, Fixed]:
         """A tensor in a format that a chain can read; it is rounded if it is too wide.
@@ -309,15 +338,25 @@ class Partition:
             Name of the tensor to read, and its format.
 
         Raises:
-            UnsupportedError: if the tensor is too wide, and the configuration sets no format.
+            UnsupportedError: if the configured format is not allowed, or the model's quantizer gives unsigned values
+                of 16 bits beside signed ones.
         """
         given = self.tensors[tensor]
-        form = self.formats.get(tensor) or narrowest(given)
-        if form is not None and form.bits <= ELEMENT_BITS:
-            return tensor, form
-        bits = max(-given.low - 1, given.high).bit_length() + (given.low < 0)
-        exact = maker(producer).class_name == "SparseDense" and maker(producer).get_attr("output") is None
-        form = self.configured_format(producer, EXACT_BITS if exact else bits, reader)
+        known = [form for form in (self.formats.get(tensor), narrowest(given)) if form is not None]
+        for form in known:
+            if form.bits <= ELEMENT_BITS - (self.reads_signed and not form.signed):
+                return tensor, form
+        low, high = (math.ldexp(code, -given.frac) for code in (given.low, given.high))
+        if known and known[0].bits > ELEMENT_BITS and is_quantized(producer):
+            form = self.chosen.narrowed(producer, known[0], low, high)
+            return self.quantized(producer, tensor, form, f"{tensor}_rounded"), form
+        form = known[0] if known and is_quantized(producer) else self.chosen.result(producer, low, high)
+        if self.reads_signed and not form.signed and form.bits == ELEMENT_BITS:
+            raise UnsupportedError(
+                f"layer {producer.name!r} hands unsigned values of 16 bits ({form}) to layer {reader.name!r}, and "
+                f"other LSTM or Dense layers read signed values; beside those, {ELEMENT_BITS - 1} bits are allowed: "
+                f"give {producer.name!r} a quantizer of 15 bits or a signed one, or set {key_of(producer.name)} so"
+            )
         return self.quantized(producer, tensor, form, f"{tensor}_rounded"), form
 
     def close_chain(self, tensor: str) -> None:
@@ -328,10 +367,17 @@ class Partition:
         index = sum(isinstance(step, Chain) for step in self.steps)
         name = "+".join(node.name for node in chain.nodes) if len(chain.nodes) <= 2 else ""
         name = name or f"{chain.nodes[0].name}...{chain.nodes[-1].name}"
-        network = Network(tuple(chain.layers), chain.form)
-        step = Chain(name, network, chain.source, tensor, chain.backwards)
-        self.append(chain.nodes[-1], step, "")
-        form = network.output_format
+        *before, last = chain.layers
+        form, target = None, tensor
+        if isinstance(last, Lstm) and last.projection is None and last.output is not None:
+            self.stored = self.stored or last.output
+            if last.output != self.stored:  # the outputs leave exactly, and the host rounds them
+                form, target, last = last.output, f"{tensor}_exact", replace(last, output=None)
+        network = Network((*before, last), chain.form)
+        self.append(chain.nodes[-1], Chain(name, network, chain.source, target, chain.backwards), "")
+        if form is not None:
+            self.append(chain.nodes[-1], Quantize(target, tensor, form), "")
+        form = form or network.output_format
         if form is not None:
             self.formats[tensor] = form
         for node in chain.nodes:
@@ -344,30 +390,19 @@ class Partition:
             outputs: outputs of the program.
             finish: applied to each layer; by default, layers stay as they are.
         """
+        used, kept = {output.tensor for output in outputs}, list[ProgramStep]()
+        for step in reversed(self.steps):
+            if step.target in used or isinstance(step, Chain):
+                kept.insert(0, step)
+                used.update(step.sources)
         steps = tuple(
             replace(step, network=replace(step.network, layers=tuple(map(finish, step.network.layers))))
             if isinstance(step, Chain)
             else step
-            for step in self.steps
+            for step in kept
         )
         first, head = steps[0] if steps else None, outputs[0].head
         single = len(steps) == len(outputs) == len(self.ports) == 1
         if single and isinstance(first, Chain) and not first.backwards and head in ("none", "softmax"):
             return Program.of(replace(first.network, head=head))
         return Program(tuple(self.ports), steps, tuple(outputs))
-
-
-def narrowest(tensor: Tensor) -> Fixed | None:
-    """The smallest format that holds a tensor's codes, or None if no format does."""
-    signed = tensor.low < 0
-    bits = max(1 + signed, max(-tensor.low - 1, tensor.high).bit_length() + signed)
-    return Fixed(bits, bits - tensor.frac, signed) if bits <= EXACT_BITS and -32 <= tensor.frac <= EXACT_BITS else None
-
-
-def _output_format(layer: Layer) -> Fixed:
-    """Format of a layer's outputs; a sum that is not rounded counts as 48 bits."""
-    if isinstance(layer, Lstm) and layer.projection is not None:
-        return layer.state
-    if layer.output is not None:
-        return layer.output
-    return Fixed(EXACT_BITS, 18) if isinstance(layer, Dense) else layer.exact_output

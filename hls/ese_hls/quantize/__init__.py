@@ -1,30 +1,44 @@
 """Conversion of quantizers, precisions and weight arrays into fixed-point formats and integer codes with scales."""
 
-from ese_hls.quantize.fixed_point import Doubles, codes16
+from ese_hls.quantize.fixed_point import Doubles, codes16, fit
 from ese_hls.quantize.formats import (
     Format,
+    Place,
     activation_of,
     describe,
     format_of,
     is_format,
+    is_known,
+    is_quantizer,
     is_rounded_activation,
     is_sigmoidal,
-    is_ternary,
+    line_of,
     name_of,
-    ternary_of,
 )
-from ese_hls.quantize.precision import with_precision
-from ese_hls.quantize.result_precision import described, for_element, of_layer, of_model, text_of
-from ese_hls.quantize.summary import ConversionSummary, TensorReport
+from ese_hls.quantize.precision import (
+    described,
+    for_element,
+    holding,
+    key_of,
+    of_layer,
+    of_model,
+    with_precision,
+)
+from ese_hls.quantize.summary import CheckedTensor, ConversionSummary, TensorReport
 from ese_hls.quantize.tensors import LayerTensors, WeightTensor
 from ese_hls.quantize.weight_kind import as_kind, common_kind
-from ese_hls.quantize.weights import bias_of, evaluate, matrix_of
+from ese_hls.quantize.weight_levels import ROUNDING
+from ese_hls.quantize.weights import TOLERANCE, bias_of, evaluate, matrix_of, values_of
 
 __all__ = [
+    "ROUNDING",
+    "TOLERANCE",
+    "CheckedTensor",
     "ConversionSummary",
     "Doubles",
     "Format",
     "LayerTensors",
+    "Place",
     "TensorReport",
     "WeightTensor",
     "activation_of",
@@ -35,17 +49,21 @@ __all__ = [
     "describe",
     "described",
     "evaluate",
+    "fit",
     "for_element",
     "format_of",
+    "holding",
     "is_format",
+    "is_known",
+    "is_quantizer",
     "is_rounded_activation",
     "is_sigmoidal",
-    "is_ternary",
+    "key_of",
+    "line_of",
     "matrix_of",
     "name_of",
     "of_layer",
     "of_model",
-    "ternary_of",
-    "text_of",
+    "values_of",
     "with_precision",
 ]

@@ -42,6 +42,35 @@ def codes16(values: Doubles, max_frac: int = SUM_FRAC, bits: int = BIAS_BITS, si
     return fit(np.rint(np.ldexp(values, frac)).astype(np.int64), frac, max_frac)
 
 
+def rows16(values: Doubles, max_frac: int) -> tuple[Codes, Doubles]:
+    """Real numbers as levels of at most 16 bits times a power of two for each column, rounded half to even.
+
+    The levels of a column are as fine as its largest magnitude allows. If all levels share a power of two, it goes into
+    the step sizes, so that few levels take few bits.
+
+    Args:
+        values: (inputs, outputs) real numbers.
+        max_frac: largest number of fractional bits.
+
+    Returns:
+        (inputs, outputs) levels, and (outputs,) step sizes.
+
+    >>> levels, step_sizes = rows16(np.array([[0.5, 48], [-0.25, 16]]), 26)
+    >>> levels.tolist(), step_sizes.tolist()
+    ([[2, 3], [-1, 1]], [0.25, 16.0])
+    """
+    largest = np.abs(values).max(axis=0)
+    exponent = np.frexp(largest)[1] + 1 - BIAS_BITS
+    exponent += np.rint(np.ldexp(largest, -exponent)) >= 1 << (BIAS_BITS - 1)
+    exponent = np.maximum(exponent, -max_frac)
+    exponent = np.where(largest == 0, exponent.max(), exponent)
+    levels: Codes = np.rint(np.ldexp(values, -exponent)).astype(np.int64)
+    common = int(np.bitwise_or.reduce(levels, axis=None))
+    unit = common & -common or 1
+    step_sizes: Doubles = np.ldexp(float(unit), exponent)
+    return levels // unit, step_sizes
+
+
 def fit(codes: Codes, frac: int, max_frac: int) -> tuple[Codes, int]:
     """The same values as codes with the fewest fractional bits, rounded only if these exceed `max_frac`.
 

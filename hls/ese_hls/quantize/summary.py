@@ -44,6 +44,21 @@ class TensorReport:
 
 
 @dataclass(frozen=True)
+class CheckedTensor:
+    """The findings of the self-check for one tensor of the Keras model.
+
+    Attributes:
+        layer: the layer that computes it, with those folded into it.
+        difference: the largest difference between Keras and the golden program.
+        explained: the largest difference that rounding to the formats explains.
+    """
+
+    layer: str
+    difference: float
+    explained: float
+
+
+@dataclass(frozen=True)
 class ConversionSummary:
     """How a whole model was converted.
 
@@ -51,11 +66,15 @@ class ConversionSummary:
         tensors: one report per weight tensor.
         notes: sentences on everything that was rounded or chosen, and on weights that became zero.
         layers: name and Keras class of each layer, and the place where it is computed.
+        checked: what the self-check found, in the order of computation; empty if there was none.
+        warnings: sentences on what was lost, or may be; each was given as a `ConversionWarning`.
     """
 
     tensors: tuple[TensorReport, ...]
     notes: tuple[str, ...]
     layers: tuple[tuple[str, str, str], ...] = ()
+    checked: tuple[CheckedTensor, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def exact(self) -> bool:
@@ -66,7 +85,9 @@ class ConversionSummary:
         """The summary as plain values, for JSON."""
         tensors = [{**asdict(item), "shape": list(item.shape), "density": item.density} for item in self.tensors]
         layers = [dict(zip(("layer", "class", "place"), row, strict=True)) for row in self.layers]
-        return {"exact": self.exact, "layers": layers, "tensors": tensors, "notes": list(self.notes)}
+        checked = [asdict(item) for item in self.checked]
+        texts = {"self_check": checked, "notes": list(self.notes), "warnings": list(self.warnings)}
+        return {"exact": self.exact, "layers": layers, "tensors": tensors, **texts}
 
     def __str__(self) -> str:
         places = [("layer", "class", "place"), *self.layers] if self.layers else []
@@ -76,8 +97,12 @@ class ConversionSummary:
             deviation = "exact" if item.deviation == 0 else f"{item.deviation:.2g}"
             name, density = f"{item.layer}/{item.tensor}", f"{item.density:.1%}"
             rows.append((name, shape, item.kind, str(item.kept), density, deviation))
-        lines = [*_columns(places), "", *_columns(rows)] if places else _columns(rows)
-        return "\n".join([*lines, *(f"- {note}" for note in self.notes)])
+        checked = [("self-check: Keras and the converted model", "largest difference", "explained by rounding")]
+        checked += [(item.layer, f"{item.difference:.2g}", f"{item.explained:.2g}") for item in self.checked]
+        tables: list[list[tuple[str, ...]]] = [[*places], [*rows], [*checked] if self.checked else []]
+        lines = [line for table in tables if table for line in (*_columns(table), "")][:-1]
+        warnings = (f"! {warning}" for warning in self.warnings)
+        return "\n".join([*lines, *warnings, *(f"- {note}" for note in self.notes)])
 
 
 def _columns(rows: Sequence[tuple[str, ...]]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -51,8 +51,7 @@ class WeightTensor:
         """The quantizer or precision that rounds the array, as a user writes it; "none" if there is neither."""
         if self.quantizer is not None or self.precision is None:
             return "none" if self.quantizer is None else describe(self.quantizer)
-        form = self.precision
-        return f"{'' if form.signed else 'u'}fixed<{form.bits},{form.integer}>"
+        return str(self.precision)
 
     @property
     def precision_name(self) -> str:
@@ -87,3 +86,11 @@ class LayerTensors:
     state: Any = None
     activation: Any = None
     recurrent_activation: Any = None
+
+    def named(self, layer: str) -> LayerTensors:
+        """The same tensors under another name of the layer."""
+        parts = {field.name: getattr(self, field.name) for field in fields(self)}
+        renamed: dict[str, Any] = {
+            name: replace(part, layer=layer) for name, part in parts.items() if isinstance(part, WeightTensor)
+        }
+        return replace(self, **renamed)

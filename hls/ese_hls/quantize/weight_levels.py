@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ese_hls.quantize.formats import describe, meaning_of
-from ese_hls.quantize.step_sizes import Doubles
+from ese_hls.quantize.step_sizes import Doubles, StepSize
 from ese_hls.quantize.tensors import WeightTensor
 from ese_hls.quantize.weight_kind import WIDEST
 from ese_host.errors import UnsupportedError
@@ -77,6 +77,15 @@ def to_16_bits(exact: Doubles, axis: int | None) -> tuple[Codes, Doubles]:
 
 def _step_sizes(tensor: WeightTensor, values: Doubles) -> Any:
     """The step size of each weight, in a shape that broadcasts to (inputs, outputs)."""
+    return step_size_of(tensor)(tensor.quantizer, values)
+
+
+def step_size_of(tensor: WeightTensor) -> StepSize:
+    """How to find the step size of a weight array's quantizer.
+
+    Raises:
+        UnsupportedError: if the quantizer is not for weights, as one that draws random numbers.
+    """
     step_size = meaning_of(tensor.quantizer).step_size
     if step_size is None:
         raise UnsupportedError(
@@ -84,4 +93,4 @@ def _step_sizes(tensor: WeightTensor, values: Doubles) -> Any:
             "quantized_linear, ternary, binary, quantized_po2 and quantizers with a method codes_and_scale "
             "(docs/weights.md) are allowed: use one of them"
         )
-    return step_size(tensor.quantizer, values)
+    return step_size

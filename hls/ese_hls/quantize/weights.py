@@ -2,7 +2,7 @@
 
 A quantizer either gives its codes itself (`kind` and `codes_and_scale(weights)`, docs/weights.md), or is called on the
 weights as Keras calls it. Either way, the result is compared with the values that Keras computes with. An array without
-quantizer is rounded to the precision that hls4ml's configuration sets for it.
+quantizer is rounded to the precision that hls4ml's configuration sets for it, else to 16 bits.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from ese_hls.keras_version import is_keras2
-from ese_hls.quantize.fixed_point import Doubles, codes16, fit, scaled
+from ese_hls.quantize.fixed_point import Doubles, codes16, fit, rows16, scaled
 from ese_hls.quantize.formats import describe
 from ese_hls.quantize.summary import TensorReport
 from ese_hls.quantize.tensors import Floats, WeightTensor
 from ese_hls.quantize.weight_kind import narrowest
-from ese_hls.quantize.weight_levels import LEVEL, ROUNDING, levels_of, to_16_bits
+from ese_hls.quantize.weight_levels import LEVEL, ROUNDING, levels_of, step_size_of
 from ese_host.errors import MismatchError, UnsupportedError
 from ese_host.ir import WEIGHT_KINDS, Codes, Matrix, TellsCodebook, TellsCodes, tells_codes
 
@@ -35,7 +35,7 @@ def matrix_of(tensor: WeightTensor, max_frac: int) -> tuple[Matrix, TensorReport
         max_frac: largest number of fractional bits of its scales, so that sums stay exact.
 
     Raises:
-        UnsupportedError: if there is neither a quantizer nor a precision, or if the engine cannot hold the values.
+        UnsupportedError: if the engine cannot hold the values.
         MismatchError: if the codes do not stand for the values that the quantizer computes.
     """
     values = values_of(tensor)
@@ -119,7 +119,7 @@ def _from_codes(tensor: WeightTensor, quantizer: TellsCodes, values: Doubles, ma
 
 def _from_values(tensor: WeightTensor, values: Doubles, max_frac: int) -> Matrix:
     """The matrix of the values of a QKeras quantizer that has just been called, or of an array with a precision."""
-    levels, step_sizes = _rounded(tensor, values) if tensor.quantizer is None else levels_of(tensor, values)
+    levels, step_sizes = _rounded(tensor, values, max_frac) if tensor.quantizer is None else levels_of(tensor, values)
     levels, scale, frac = scaled(levels, step_sizes, max_frac)
     kind = narrowest(levels)
     if kind is None:
@@ -130,18 +130,17 @@ def _from_values(tensor: WeightTensor, values: Doubles, max_frac: int) -> Matrix
     return Matrix(np.ascontiguousarray(levels.T), kind, np.stack([scale, scale]), frac)
 
 
-def _rounded(tensor: WeightTensor, values: Doubles) -> tuple[Codes, Doubles]:
-    """Levels and step sizes of a float kernel, rounded to its precision, or to 16 bits if the precision is wider."""
+def _rounded(tensor: WeightTensor, values: Doubles, max_frac: int) -> tuple[Codes, Doubles]:
+    """Levels and step sizes of a float kernel, rounded to its precision; to 16 bits if that is wider, or there is none.
+
+    The 16 bits of each output stand where its largest weight allows.
+    """
     form = tensor.precision
-    if form is None:
-        raise UnsupportedError(
-            f"{tensor.where} has no quantizer; the engine holds weights of 2 to 16 bits: "
-            "give the layer one, e.g. kernel_quantizer=quantized_bits(4, 0, alpha='auto_po2'), or set "
-            f"hls_config['LayerName'][{tensor.layer!r}]['Precision'][{tensor.precision_name!r}] to, say, 'fixed<8,1>'"
-        )
-    if form.bits - form.signed < 16:
+    if form is not None and form.bits - form.signed < 16:
         return form.from_float(values), np.full(values.shape[1], 2.0**-form.frac)
-    return to_16_bits(np.clip(values, form.to_float(form.low), form.to_float(form.high)), axis=None)
+    if form is not None:
+        values = np.clip(values, form.to_float(form.low), form.to_float(form.high))
+    return rows16(values, max_frac)
 
 
 def bias_of(tensor: WeightTensor | None, outputs: int) -> tuple[Codes, int, TensorReport | None]:
@@ -151,6 +150,8 @@ def bias_of(tensor: WeightTensor | None, outputs: int) -> tuple[Codes, int, Tens
     """
     if tensor is None:
         return np.zeros(outputs, dtype=np.int64), 0, None
+    if tensor.quantizer is not None:
+        step_size_of(tensor)  # refuses a quantizer that is not for weights
     values = np.broadcast_to(values_of(tensor), (outputs,))
     form = tensor.precision
     rounded = values if form is None else form.to_float(form.from_float(values))

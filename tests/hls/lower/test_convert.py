@@ -108,8 +108,8 @@ def test_qkeras_weight_quantizers(quantizer: Any, kind: str) -> None:
 @pytest.mark.parametrize(
     ("function", "expected"),
     [
-        ("tanh", Activation("tanh", Fixed(16, 1))),
-        ("hard_tanh", Activation("hard_tanh", Fixed(16, 1), 1 << 15, 0)),
+        ("tanh", Activation("tanh", Fixed(18, 2))),
+        ("hard_tanh", Activation("hard_tanh", Fixed(25, 2), 1 << 15, 0)),
         (quantized_tanh(8, symmetric=True), Activation("hard_tanh", Fixed(8, 1, symmetric=True), 1 << 15, 0)),
         (quantized_tanh(6, use_real_tanh=True), Activation("tanh", Fixed(6, 1))),
     ],
@@ -123,9 +123,9 @@ def test_cell_activations(function: Any, expected: Activation) -> None:
 @pytest.mark.parametrize(
     ("function", "expected"),
     [
-        ("sigmoid", Activation("sigmoid", Fixed(16, 0, signed=False))),
-        ("hard_sigmoid", Activation("hard_sigmoid", Fixed(16, 0, signed=False), 1 << 14, 1 << 14)),
-        (keras.activations.hard_sigmoid, Activation("hard_sigmoid", Fixed(16, 0, signed=False), 5461, 1 << 14)),
+        ("sigmoid", Activation("sigmoid", Fixed(17, 1, signed=False))),
+        ("hard_sigmoid", Activation("hard_sigmoid", Fixed(17, 1, signed=False), 1 << 14, 1 << 14)),
+        (keras.activations.hard_sigmoid, Activation("hard_sigmoid", Fixed(17, 1, signed=False), 5461, 1 << 14)),
         (quantized_sigmoid(7), Activation("hard_sigmoid", Fixed(7, 0, signed=False), 1 << 14, 1 << 14)),
         (quantized_sigmoid(8, use_real_sigmoid=True), Activation("sigmoid", Fixed(8, 0, signed=False))),
     ],

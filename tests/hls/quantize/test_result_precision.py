@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from keras import layers as kl
 
+from ese_hls.warnings import ConversionWarning
 from ese_host.errors import UnsupportedError
 from ese_host.ir.fixed import Fixed
 from support.plugin_models import convert, fill, frames, golden_values
@@ -34,19 +35,21 @@ def test_a_float_model_converts_by_the_models_default() -> None:
     assert [port.format for port in conversion.program.inputs] == [Fixed(16, 6)]
     first, second = conversion.program.chains
     lstm, hidden = first.network.layers
-    assert (lstm.state, lstm.output, hidden.output) == (Fixed(16, 6), Fixed(16, 6), None)
+    assert (lstm.state, lstm.output, hidden.output) == (Fixed(16, 6), Fixed(16, 2), None)
     cut, classes = second.network.layers
-    assert (cut.source, cut.output, cut.relu, classes.output) == (Fixed(16, 1), Fixed(16, 6), True, None)
+    assert (cut.source, cut.output, cut.relu, classes.output) == (Fixed(16, 2), Fixed(16, 4), True, None)
     notes = [note for note in conversion.summary.notes if "kernel" not in note and "bias" not in note]
-    rounded = "is rounded to fixed<16,6> of the configuration, half to even, and saturated"
-    assert notes[:5] == [
+    assert notes[:7] == [
         "input 'x' has no quantizer; its values are rounded to fixed<16,6> of the configuration, half to even, and "
         "saturated",
         "layer 'lstm' (LSTM) has no state_quantizer; h and c are rounded to fixed<16,6> of the configuration, half to "
         "even, and saturated",
-        f"layer 'lstm' has no quantizer; its output {rounded}",
-        "layer 'hidden_tanh' has no quantizer; its output is rounded to fixed<16,1>",
-        f"layer 'cut_relu' has no quantizer; its output {rounded}",
+        "layer 'lstm': recurrent_activation has no quantizer; its value is rounded to ufixed<17,1>",
+        "layer 'lstm': activation has no quantizer; its value is rounded to fixed<18,2>",
+        "layer 'lstm' has no quantizer; its output is rounded to fixed<16,2>, which holds all values that it can have",
+        "layer 'hidden_tanh' has no quantizer; its output is rounded to fixed<16,2>",
+        "layer 'cut_relu' has no quantizer; its output is rounded to fixed<16,4>, which holds all values that it can "
+        "have",
     ]
     x = frames(model)
     np.testing.assert_allclose(golden_values(conversion, x)[0], np.asarray(model(x[0])), rtol=0, atol=0.01)
@@ -86,12 +89,13 @@ def test_precision_of_single_layers() -> None:
         ),
         (
             "x", {"result": "fixed<64,50>"},
-            r"^hls_config: Precision of 'x' is fixed<64,50>; at most 48 integer bits are allowed: write, say, "
-            r"'fixed<16,6>'$",
+            r"^hls_config\['LayerName'\]\['x'\]\['Precision'\]\['result'\] is fixed<64,50>; at most 48 integer bits "
+            r"are allowed: write, say, 'fixed<16,6>'$",
         ),
         (
             "x", {"result": "float"},
-            r"^hls_config: Precision of 'x' is float; a fixed-point format is allowed: write, say, 'fixed<16,6>'$",
+            r"^hls_config\['LayerName'\]\['x'\]\['Precision'\]\['result'\] is float; a fixed-point format is allowed: "
+            r"write, say, 'fixed<16,6>'$",
         ),
     ],
 )  # fmt: skip
@@ -102,17 +106,24 @@ def test_precisions_that_do_not_fit(layer: str, precision: dict[str, str], messa
 
 def test_wider_precisions_keep_six_integer_bits_and_warn() -> None:
     layers = {"lstm": {"Precision": {"state": "fixed<32,4>"}}, "cut": {"Precision": {"result": "fixed<24,16>"}}}
-    with pytest.warns(UserWarning) as caught:
+    with pytest.warns(ConversionWarning) as caught:
         conversion = convert(plain(), layers=layers).ese_conversion
     assert conversion.program.chains[0].network.layers[0].state == Fixed(16, 4)
     assert conversion.program.chains[1].network.layers[0].output == Fixed(16, 6)
-    notes = [
+    sentences = [
         f"{what} rounded to {form} of the configuration, half to even, and saturated"
         for what, form in (
             ("layer 'lstm' (LSTM) has no state_quantizer; h and c are", "fixed<16,4> instead of fixed<32,4>"),
             ("layer 'cut_relu' has no quantizer; its output is", "fixed<16,6> instead of fixed<24,16>"),
         )
     ]
-    assert set(notes) < set(conversion.summary.notes)
-    ours = [str(item.message) for item in caught if "vector element" in str(item.message)]
-    assert ours == [f"{note}: a vector element has 16 bits" for note in notes]
+    owners = (("lstm", "state", 2.0**-13), ("cut_relu", "result", None))
+    keys = [f"hls_config['LayerName'][{name!r}]['Precision'][{what!r}]" for name, what, _ in owners]
+    ours = [item.message for item in caught if isinstance(item.message, ConversionWarning)]
+    texts = [
+        f"{text}: a vector element has 16 bits; {key} sets other ones"
+        for text, key in zip(sentences, keys, strict=True)
+    ]
+    assert [str(warning) for warning in ours] == list(conversion.summary.warnings) == texts
+    found = [(warning.layer, warning.key, warning.loss) for warning in ours]
+    assert found == [(name, key, loss) for (name, _, loss), key in zip(owners, keys, strict=True)]
