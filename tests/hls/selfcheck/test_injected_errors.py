@@ -1,0 +1,150 @@
+"""One last bit of error in any constant or value of a converted layer is found, and the layer is named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import hls4ml
+import keras
+import numpy as np
+import pytest
+from keras import layers
+from qkeras import QActivation, quantized_bits, quantized_relu
+
+from ese_hls.selfcheck import self_check
+from ese_host.errors import MismatchError
+from ese_host.ir import Fixed, Lstm, golden
+from ese_host.ir.program import Affine, Chain, Program
+from support.plugin_models import bits, dense, fill, lstm
+
+
+def sequential(*stack: Any) -> Any:
+    return fill(keras.Sequential(list(stack)), density=0.6)
+
+
+def two_branches() -> Any:
+    first, second = keras.Input((6,)), keras.Input((6,))
+    total = layers.Add()([layers.Dense(4, activation="relu")(first), layers.Dense(4)(second)])
+    joined = layers.Concatenate()([total, layers.Dense(3)(first)])
+    return fill(keras.Model([first, second], [layers.Dense(2)(joined), joined]))
+
+
+def projected() -> Any:
+    from ese_models.networks.qlstmp import QLSTMP
+
+    kernels = {f"{name}_quantizer": quantized_bits(4, 0, alpha=1) for name in ("kernel", "recurrent", "projection")}
+    others = {f"{name}_quantizer": bits(8, 1) for name in ("bias", "peephole", "state")}
+    return sequential(keras.Input((None, 6)), QActivation(bits(8, 2)), QLSTMP(6, 4, **kernels, **others))
+
+
+MODELS: dict[str, Callable[[], Any]] = {
+    "quantized LSTM": lambda: sequential(keras.Input((None, 6)), QActivation(bits(8, 2)), lstm(), dense()),
+    "smooth LSTM": lambda: sequential(
+        keras.Input((None, 6)), QActivation(bits(8, 2)),
+        lstm(activation="tanh", recurrent_activation="sigmoid", state_quantizer=bits(16, 3)),
+    ),
+    "projected LSTM": projected,
+    "float LSTM": lambda: sequential(keras.Input((None, 6)), layers.LSTM(5, return_sequences=True), layers.Dense(3)),
+    "bidirectional": lambda: sequential(keras.Input((5, 6)), layers.Bidirectional(layers.LSTM(4)), layers.Dense(3)),
+    "quantized Dense": lambda: sequential(
+        keras.Input((6,)), QActivation(bits(8, 2)), dense(8), QActivation(quantized_relu(6, 2)), dense(4, name="last")
+    ),
+    "float Dense": lambda: sequential(keras.Input((6,)), layers.Dense(8, activation="relu"), layers.Dense(4)),
+    "normalized": lambda: sequential(keras.Input((6,)), dense(8), layers.BatchNormalization(), layers.Dense(3)),
+    "normalized input": lambda: sequential(keras.Input((6,)), layers.BatchNormalization(), layers.Dense(3)),
+    "branches": two_branches,
+}  # fmt: skip
+
+
+def converted(model: Any) -> Any:
+    config = {"Model": {"PEs": 2, "SelfCheck": 0}}
+    return hls4ml.converters.convert_from_keras_model(model, hls_config=config, backend="ESE", output_dir="build/none")
+
+
+def with_program(graph: Any, program: Program) -> Any:
+    """The graph with another program, and with the check on."""
+    conversion = graph.ese_conversion
+    graph.ese_conversion = replace(conversion, program=program, options=replace(conversion.options, self_check=32))
+    return graph
+
+
+def changed(codes: Any) -> Any:
+    """Codes of which one, of middle size, differs by one."""
+    result = codes.copy()
+    order = np.abs(result).ravel().argsort()
+    place = np.unravel_index(order[3 * len(order) // 4], result.shape)
+    result[place] -= np.sign(result[place]) or 1
+    return result
+
+
+def faulty_layers(layer: Any) -> Iterator[tuple[str, Any]]:
+    """The layer with one constant off by one, for each kind of constant that it has."""
+    for part, matrix in layer.matrices().items():
+        yield f"{part} code", replace(layer, **{part: replace(matrix, codes=changed(matrix.codes))})
+        scale = matrix.scale.copy()
+        scale[:, np.abs(matrix.levels).sum(axis=1).argmax()] += 1
+        yield f"{part} scale", replace(layer, **{part: replace(matrix, scale=scale)})
+    if layer.bias.any():
+        yield "bias", replace(layer, bias=changed(layer.bias))
+    if isinstance(layer, Lstm) and layer.peepholes is not None:
+        yield "peephole", replace(layer, peepholes=changed(layer.peepholes))
+
+
+def faults(program: Program) -> Iterator[tuple[str, str, Program]]:
+    """Name of the layer, name of the constant, and the program with that constant off by one."""
+    for number, step in enumerate(program.steps):
+        others: list[tuple[str, str, Any]] = []
+        if isinstance(step, Chain):
+            network = step.network
+            for index, layer in enumerate(network.layers):
+                for what, faulty in faulty_layers(layer):
+                    stack = (*network.layers[:index], faulty, *network.layers[index + 1 :])
+                    others.append((layer.name, what, replace(step, network=replace(network, layers=stack))))
+        elif isinstance(step, Affine):
+            others.append((step.target, "factor", replace(step, scale=changed(step.scale))))
+        for name, what, other in others:
+            yield name, what, replace(program, steps=(*program.steps[:number], other, *program.steps[number + 1 :]))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_one_last_bit_of_a_constant_is_found(name: str) -> None:
+    graph = converted(MODELS[name]())
+    program = graph.ese_conversion.program
+    self_check(with_program(graph, program))
+    for layer, what, faulty in faults(program):
+        with pytest.raises(MismatchError, match=f"layer '{layer}'|Bidirectional"):
+            self_check(with_program(graph, faulty))
+            pytest.fail(f"{layer}: {what} off by one was not found")
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_one_last_bit_of_what_a_layer_hands_on_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = converted(MODELS[name]())
+    program = graph.ese_conversion.program
+    run = golden.run
+    for target in [layer for chain in program.chains for layer in chain.network.layers]:
+        form = target.state if isinstance(target, Lstm) and target.projection is not None else target.output
+        last_bit = form or (Fixed(16, 1) if isinstance(target, Lstm) else target.source)
+
+        def faulty(network: Any, inputs: Any, target: Any = target, frac: int = last_bit.frac) -> Any:
+            results = run(network, inputs).layers
+            return golden.GoldenResult(
+                tuple(
+                    replace(
+                        r,
+                        exact=r.exact + (1 << max(0, r.exact_frac - frac)),
+                        output=r.output + (1 << max(0, r.output_frac - frac)),
+                    )
+                    if r.name == target.name
+                    else r
+                    for r in results
+                )
+            )
+
+        monkeypatch.setattr(golden, "run", faulty)
+        with pytest.raises(MismatchError, match=f"layer '{target.name}'|Bidirectional"):
+            self_check(with_program(graph, program))
+            pytest.fail(f"{target.name}: an output off by one was not found")
+        monkeypatch.setattr(golden, "run", run)
