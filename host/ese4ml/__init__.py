@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ese_hls.backend import emit as emit
     from ese_hls.build import build_bitstream as build_bitstream
     from ese_hls.build import build_emulated as build_emulated
+    from ese_hls.warnings import ConversionWarning as ConversionWarning
     from ese_host.check import check as check
     from ese_host.errors import EseError as EseError
     from ese_host.estimate import estimate as estimate
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Accelerator": "ese_host.runtime",
+    "ConversionWarning": "ese_hls.warnings",
     "EnginePool": "ese_host.runtime",
     "EseError": "ese_host.errors",
     "build_bitstream": "ese_hls.build",

@@ -14,8 +14,10 @@ from hls4ml.model.flow import register_flow
 
 from ese_hls.build import BuildReport
 from ese_hls.lower import Conversion
-from ese_host.bundle import image_name
+from ese_hls.project import is_written
+from ese_host.bundle import TESTSET, image_name
 from ese_host.errors import MissingError, UnsupportedError
+from ese_host.files import write_by
 
 NAME = "ESE"
 
@@ -28,12 +30,15 @@ FLOWS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "ese:absorb_reverse",
             "ese:fold_normalization",
             "ese:absorb_input_quantizer",
+            "ese:read_finely",
             "ese:absorb_quantizer",
             "ese:absorb_relu",
         ),
     ),
     ("check", ("ese:refuse_unmapped",)),
     ("convert", ("ese:to_program",)),
+    ("self_check", ("ese:self_check",)),
+    ("test_set", ("ese:make_test_set",)),
 )
 """All passes of a conversion in order; hls4ml's own passes take no part."""
 
@@ -72,6 +77,9 @@ class ESEBackend(Backend):  # type: ignore[misc]
         clock_period: float | None = None,
         io_type: str = "io_stream",
         files: dict[str, Path] | None = None,
+        strict: bool = False,
+        calibration: Any = None,
+        test: Any = None,
         **others: Any,
     ) -> dict[str, Any]:
         """Configuration from the keyword arguments of `convert_from_keras_model`.
@@ -82,17 +90,26 @@ class ESEBackend(Backend):  # type: ignore[misc]
             clock_period: clock period in ns; that of the board by default.
             io_type: "io_stream" or "io_parallel", as for other backends; the engine's ports are streams in both cases.
             files: paths of further files that `write()` copies into the project, by their names there.
+            strict: whether values that are lost in a format are an error instead of a warning.
+            calibration: float samples as for `predict`, or the path of an .npz or .npy file of them; formats that the
+                model does not choose are chosen by them, and the self-check runs them.
+            test: samples and their labels (x, y), or the path of an .npz file with x and y; they become the project's
+                test set, with the outputs of Keras. The labels may be None.
             others: arguments of hls4ml's other backends (namespace, write_tar ...); only None and False are accepted.
 
         Raises:
             UnsupportedError: if a value is not allowed.
+            MissingError: if a file does not exist.
+            FormatError: if a file cannot be read.
         """
+        from ese_hls.backend.samples import calibration_from, test_from
         from ese_host.boards import load_board
 
         for name, value in others.items():
             if value is not None and value is not False:
                 raise UnsupportedError(
-                    f"{name} is {value!r}; backend ESE takes board, part, clock_period, io_type and files: leave it out"
+                    f"{name} is {value!r}; backend ESE takes board, part, clock_period, io_type, files, strict, "
+                    "calibration and test: leave it out"
                 )
         target = load_board(board)
         if part is not None and part != target.part:
@@ -106,14 +123,22 @@ class ESEBackend(Backend):  # type: ignore[misc]
                 f"clock_period is {clock_period!r}; a number of nanoseconds from 1 to 1000 is allowed: leave it out "
                 "for the board's own"
             )
+        if not isinstance(strict, bool):
+            raise UnsupportedError(f"strict is {strict!r}; True and False are allowed")
+        if test is not None and TESTSET in (files or {}):
+            raise UnsupportedError(
+                f"test is given, and files has {TESTSET}; a project has one test set: leave one of the two out"
+            )
         clock = None if clock_period is None else round(1000 / clock_period)
         return {
             "Part": target.part,
             "ClockPeriod": 1000 / (clock or target.clock_mhz),
             "IOType": io_type,
             "HLSConfig": {},
-            "ESE": {"board": board, "clock_mhz": clock},
+            "ESE": {"board": board, "clock_mhz": clock, **({"strict": True} if strict else {})},
             "ESEFiles": dict(files or {}),
+            "ESECalibration": None if calibration is None else calibration_from(calibration),
+            "ESETest": None if test is None else test_from(test),
         }
 
     def create_layer_class(self, layer_class: type) -> type:
@@ -162,30 +187,32 @@ class ESEBackend(Backend):  # type: ignore[misc]
         model.ese_images = [read_words(project / image_name(number)) for number in range(len(chains))]
         return str(library)
 
-    def predict(self, model: Any, x: Any) -> Any:
+    def predict(self, model: Any, x: Any, batch_size: Any = None, verbose: Any = None) -> Any:  # noqa: ARG002 - Keras's
         """Run float inputs through the program: its chains on the compiled engine, its host operations on the host.
 
         Args:
             model: a `ModelGraph` of this backend.
-            x: an array as for Keras's `predict`; for several inputs a list of arrays, or a dict by input name.
+            x: an array, tensor or list of numbers as for Keras's `predict`; for several inputs a list of them, or a
+                dict by input name.
+            batch_size: taken, as Keras's `predict` does, and without effect.
+            verbose: likewise.
 
         Returns:
-            An array as Keras's `predict` returns it, or a list of arrays for several outputs: probabilities if the
-            model ends in a softmax, otherwise the exact output of the last layer.
+            Arrays as Keras's `predict` returns them, in a list or dict if the model has one: probabilities if the model
+            ends in a softmax, otherwise the exact output of the last layer.
 
         Raises:
             MissingError: if the model has not been compiled.
             FormatError: if an input is missing, has another shape, or is not finite.
+            UnsupportedError: if values are saturated and the model was converted with `strict`.
         """
         from ese_hls.emulate import predict
 
         if model._top_function_lib is None:
             raise MissingError("the model is not compiled: call compile() before predict()")
-        return predict(model._top_function_lib, model.ese_images, conversion_of(model), x)
+        return predict(model, x)
 
-    def trace(
-        self, model: Any, x: npt.NDArray[np.floating[Any]]
-    ) -> tuple[npt.NDArray[np.float32], dict[str, npt.NDArray[np.float32]]]:
+    def trace(self, model: Any, x: Any) -> tuple[Any, dict[str, npt.NDArray[np.float32]]]:
         """Outputs as `predict` returns them, and by name those of the layers with `Trace: True` in the configuration.
 
         If no layer has `Trace: True`, all are traced. Keys and shapes are those of hls4ml's `get_ymodel_keras`
@@ -194,6 +221,7 @@ class ESEBackend(Backend):  # type: ignore[misc]
         Raises:
             MissingError: if the model has not been compiled.
             FormatError: if an input is missing, has another shape, or is not finite.
+            UnsupportedError: if values are saturated and the model was converted with `strict`.
             DeviceError: if a value of the engine is not the ReLU of the golden model's sum.
         """
         from ese_hls.emulate import chosen_layers, trace
@@ -201,17 +229,49 @@ class ESEBackend(Backend):  # type: ignore[misc]
         if model._top_function_lib is None:
             raise MissingError("the model is not compiled: call compile() before trace()")
         chosen = chosen_layers(model.config.config["HLSConfig"].get("LayerName") or {})
-        return trace(model._top_function_lib, model.ese_images, conversion_of(model), model.ese_layers, x, chosen)
+        return trace(model, x, chosen)
 
-    def build(self, model: Any, **options: Any) -> BuildReport:
-        """Run Vitis HLS and Vivado on the emitted project.
+    def build(self, model: Any, *, emulated: bool = False, design: Any = None, **options: Any) -> BuildReport:
+        """Run Vitis HLS and Vivado on the project, or compile the engine with g++; leave a folder that can be run.
 
-        The options are the steps that hls4ml's Vitis backend has, and `bitfile`; see
-        `ese_hls.build.vitis.build_project` for them and for the errors.
+        A project that is not this model's, or none yet, is written first.
+
+        Args:
+            model: a `ModelGraph` of this backend.
+            emulated: whether to compile the engine with g++, without any tool of the vendor, into a design folder.
+            design: the design folder that `emulated` or `bitfile` makes, for `ese4ml check` and `ese4ml run`; by
+                default the folder `design` in the project.
+            options: the steps that hls4ml's Vitis backend has, and `bitfile`; see
+                `ese_hls.build.vitis.build_project` for them and for the errors.
+
+        Raises:
+            UnsupportedError: if `emulated` is given with a step of the vendor's tools, or `design` without a build that
+                makes one.
         """
-        from ese_hls.build import build_project
+        from ese_hls.build import build_bitstream, build_emulated, build_project
 
-        return build_project(project_of(model), **options)
+        chosen = sorted(name for name, value in options.items() if value)
+        if emulated and chosen:
+            raise UnsupportedError(
+                f"build has emulated=True and {chosen[0]}={options[chosen[0]]!r}; an emulated design needs no tool of "
+                "the vendor: leave one of the two out"
+            )
+        if design is not None and not emulated and not options.get("bitfile"):
+            raise UnsupportedError(
+                f"design is {str(design)!r}; only emulated=True and bitfile=True make a design folder: add one of them"
+            )
+        project = project_of(model)
+        if not is_written(conversion_of(model), project):
+            self.write(model)
+        elif model.ese_test_set is not None:
+            write_by(project / TESTSET, lambda part: part.write_bytes(model.ese_test_set))
+        out = Path(design) if design is not None else project / "design"
+        if emulated:
+            build_emulated(project, out)
+            return BuildReport(design=str(out))
+        if options.get("bitfile"):
+            return build_bitstream(project, out, **{"csim": True, "synth": True, **options})[1]
+        return build_project(project, **options)
 
 
 def conversion_of(model: Any) -> Conversion:

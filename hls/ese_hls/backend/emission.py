@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import sys
 from pathlib import Path
+from typing import Any
 
 from ese_hls.frontend import load_model
 from ese_hls.lower import Conversion, ConversionOptions
 from ese_hls.project import ATTACHMENTS, DESCRIPTION, Project
-from ese_host.bundle import provenance
+from ese_host.bundle import TESTSET, provenance
 from ese_host.errors import FormatError
 from ese_host.files import check_target
 
@@ -30,15 +31,27 @@ def masks_of(model_path: Path) -> dict[str, int]:
     return values
 
 
-def emit(model_path: Path, out: Path, options: ConversionOptions | None = None) -> tuple[Project, Conversion]:
+def emit(
+    model_path: Path,
+    out: Path,
+    options: ConversionOptions | None = None,
+    *,
+    test: Path | None = None,
+    self_check: int | None = None,
+    **arguments: Any,
+) -> tuple[Project, Conversion]:
     """Convert a saved model through hls4ml with backend ESE, and emit its project.
 
-    The files `<stem>.provenance.json` and `<stem>.testset.npz` beside the model are copied into the project.
+    The files `<stem>.provenance.json` and `<stem>.testset.npz` beside the model are copied into the project; `test`
+    takes the place of the second.
 
     Args:
         model_path: path of the .keras file.
         out: folder of the project; an earlier project there is replaced.
         options: options of the conversion; the defaults of `ConversionOptions` if None.
+        test: an .npz file of samples and labels for the test set.
+        self_check: number of samples that the self-check runs; its default if None.
+        arguments: `strict` and `calibration` of `ESEBackend.create_initial_config`.
 
     Returns:
         The project and the conversion.
@@ -49,7 +62,9 @@ def emit(model_path: Path, out: Path, options: ConversionOptions | None = None) 
     options = options or ConversionOptions()
     check_target(out, DESCRIPTION)
     model = load_model(model_path)
-    beside = {name: model_path.with_name(f"{model_path.stem}.{name}") for name in ATTACHMENTS}
+    names = [name for name in ATTACHMENTS if test is None or name != TESTSET]
+    beside = {name: model_path.with_name(f"{model_path.stem}.{name}") for name in names}
+    keys = options.to_model_config() | ({} if self_check is None else {"SelfCheck": self_check})
     with contextlib.redirect_stdout(sys.stderr):
         graph = hls4ml.converters.convert_from_keras_model(
             model,
@@ -57,7 +72,9 @@ def emit(model_path: Path, out: Path, options: ConversionOptions | None = None) 
             output_dir=str(out),
             board=options.board,
             files={name: path for name, path in beside.items() if path.is_file()},
-            hls_config={"Model": options.to_model_config()},
+            hls_config={"Model": keys},
+            test=test,
+            **arguments,
         )
         graph.write()
     conversion: Conversion = graph.ese_conversion

@@ -1,4 +1,4 @@
-"""The entry point that hls4ml calls to find backends: it registers backend, writer, nodes and Keras handlers."""
+"""The entry point that hls4ml calls to find backends: it registers backend, writer, nodes and readers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from ese_hls.backend.backend import NAME, ESEBackend
 from ese_hls.backend.writer import EseWriter
-from ese_hls.frontend import keras2, keras3
+from ese_hls.frontend import parse
 from ese_hls.graph import nodes
 
 
@@ -19,7 +19,6 @@ def register(register_backend: Callable[[str, Any], None], register_writer: Call
         register_writer: hls4ml's function; it is called first, because a backend may look up its writer.
     """
     nodes.register()
-    keras3.register()
-    keras2.register()
+    parse.register()
     register_writer(NAME, EseWriter)
     register_backend(NAME, ESEBackend)

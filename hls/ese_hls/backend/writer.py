@@ -7,6 +7,7 @@ from typing import Any
 from hls4ml.writer.writers import Writer
 
 from ese_hls.project import write_project
+from ese_host.bundle import TESTSET
 
 
 class EseWriter(Writer):  # type: ignore[misc]
@@ -24,5 +25,11 @@ class EseWriter(Writer):  # type: ignore[misc]
             MismatchError: if the output directory holds anything but a project of this backend.
         """
         from ese_hls.backend.backend import conversion_of, project_of
+        from ese_hls.backend.test_set import test_set_of
 
-        write_project(conversion_of(model), project_of(model), model.config.config.get("ESEFiles"))
+        files = dict(model.config.config.get("ESEFiles") or {})
+        if model.ese_test_set is None:
+            model.ese_test_set = test_set_of(model)
+        if model.ese_test_set is not None:
+            files[TESTSET] = model.ese_test_set
+        write_project(conversion_of(model), project_of(model), files)

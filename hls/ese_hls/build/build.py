@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from ese_hls.build import vitis, vivado
 from ese_hls.build.design_folder import collect, with_engine
@@ -77,13 +79,17 @@ def rebuild(folder: Path) -> Manifest:
         return with_engine(opened, library, {"g++": version_of(compiler)})
 
 
-def build_bitstream(project_path: Path, out: Path, *, timeout: float = vitis.TIMEOUT) -> tuple[Manifest, BuildReport]:
+def build_bitstream(
+    project_path: Path, out: Path, *, csim: bool = False, synth: bool = False, **options: Any
+) -> tuple[Manifest, BuildReport]:
     """Build a design folder with a bitstream for a board. If anything fails, no folder is left behind.
 
     Args:
         project_path: an emitted project. If its IP core was not exported yet, Vitis HLS exports it first.
         out: the design folder; an earlier one there is replaced.
-        timeout: limit in seconds for each of the two tools.
+        csim: whether to run C simulation too.
+        synth: whether to run C synthesis in any case.
+        options: further arguments of `ese_hls.build.vitis.build_project`.
 
     Returns:
         The manifest of the folder, whose kind is "bitstream", and the reports of the tools.
@@ -98,10 +104,12 @@ def build_bitstream(project_path: Path, out: Path, *, timeout: float = vitis.TIM
     """
     vivado_path = vivado.find_vivado()
     check_target(out, manifest.NAME)
-    report = vitis.build_project(project_path, csim=False, synth=False, bitfile=True, timeout=timeout)
+    report = vitis.build_project(project_path, csim=csim, synth=synth, **{**options, "bitfile": True})
     tools = {"vivado": vivado.version(vivado_path)}
     with contextlib.suppress(EseError):  # Vitis HLS may be missing here, if the core was exported on another machine
         tools["vitis"] = vivado.version(vitis.find_tool()[0])
     project = Project.open(project_path)
     built = {name: project.path / name for name in (manifest.BIT, manifest.HWH, *vivado.REPORTS)}
-    return collect(project, out, "bitstream", built, tools), report
+    made, report = collect(project, out, "bitstream", built, tools), replace(report, design=str(out))
+    report.write(project.path)
+    return made, report

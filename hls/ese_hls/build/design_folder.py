@@ -47,6 +47,7 @@ def collect(project: Project, out: Path, kind: Kind, built: dict[str, Path], too
         )
     copied = [*names, manifest.GOLDEN]
     copied += [name for name in ATTACHMENTS if (project.path / name).is_file()]
+    warnings = project.description.get("summary", {}).get("warnings", [])
     versions = {**tools, "python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
 
     def describe(files: dict[str, str]) -> Manifest:
@@ -61,6 +62,7 @@ def collect(project: Project, out: Path, kind: Kind, built: dict[str, Path], too
             clock_mhz=project.design.clock_mhz,
             files=files,
             tools=versions,
+            warnings=tuple(warnings[: manifest.MAX_WARNINGS]),
         )
 
     result = _write(out, {name: project.path / name for name in copied} | built, describe)

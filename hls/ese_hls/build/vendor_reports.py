@@ -140,6 +140,7 @@ class BuildReport:
         vivado_synthesis: Vivado's synthesis of the engine without the block design.
         implementation: Vivado's implementation of the whole block design.
         logs: names of the logs of the tools in the project.
+        design: the design folder that was made, which `ese4ml check` and `ese4ml run` take.
     """
 
     csim: bool = False
@@ -148,6 +149,7 @@ class BuildReport:
     vivado_synthesis: Implementation | None = None
     implementation: Implementation | None = None
     logs: tuple[str, ...] = ()
+    design: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The reports as plain values, without those of steps that were not run."""
@@ -169,7 +171,8 @@ class BuildReport:
             ("Vivado, engine alone: ", self.vivado_synthesis),
             ("Vivado, block design: ", self.implementation),
         )
-        return "\n".join(lines + [f"{title}{part}" for title, part in parts if part is not None])
+        lines += [f"{title}{part}" for title, part in parts if part is not None]
+        return "\n".join(lines + ([] if self.design is None else [f"design folder: {self.design}"]))
 
 
 def read_vitis(file: Path) -> Synthesis:

@@ -42,7 +42,8 @@ def find_tool() -> list[str]:
         )
     raise MissingError(
         "neither vitis-run nor vitis_hls is on PATH; install Vitis HLS 2022.2 or newer and source its settings64.sh, "
-        f"or carry the project folder to a machine that has it and run `vitis_hls -f {SCRIPT}` there"
+        f"or carry the project folder to a machine that has it and run `vitis_hls -f {SCRIPT}` there; without it, "
+        "`ese4ml build --with g++` makes an emulated design, as hls_model.build(emulated=True) does"
     )
 
 

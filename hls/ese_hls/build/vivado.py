@@ -31,7 +31,7 @@ def find_vivado() -> str:
         raise MissingError(
             "vivado is not on PATH; install Vivado 2022.2 or newer and source its settings64.sh, or carry the project "
             f"folder to a machine that has it and run `vivado -mode batch -source {SCRIPT}` there; without it, "
-            "`ese4ml build --with g++` makes an emulated bitstream"
+            "`ese4ml build --with g++` makes an emulated bitstream, as hls_model.build(emulated=True) does"
         )
     return path
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("model", type=FILE)
 @click.option("--out", required=True, type=FOLDER, help="Folder for the project; an earlier project there is replaced.")
-@click.option("--pes", type=int, help="Number of PEs.  [default: as many as the masks were made for, else 8]")
+@click.option("--pes", type=int, help="Number of PEs.  [default: as the masks were made for, else by size]")
 @click.option("--gap-bits", type=int, help="Bits of the relative index.  [default: as the masks were made for, else 5]")
 @click.option("--acc-banks", type=int, help="Accumulators per row: 1, 2 or 4.  [default: as few as the scales allow]")
 @click.option(
@@ -58,6 +58,12 @@ if TYPE_CHECKING:
     type=click.Choice(["auto", "sparse", "full"]),
     help="sparse: matrices without their zeros. full: with every weight and no gaps. auto: each the cheaper way.",
 )
+@click.option("--test", type=FILE, help="An .npz file with samples `x` and labels `y` for the test set of the design.")
+@click.option(
+    "--calibration", type=FILE, help="An .npz file with samples `x`, or an .npy file, by which formats are chosen."
+)
+@click.option("--self-check", type=click.IntRange(min=0), help="Samples that the self-check runs; 0 turns it off.")
+@click.option("--strict", is_flag=True, help="Refuse a conversion that loses values, instead of warning.")
 @AS_JSON
 def emit(
     model: Path,
@@ -72,6 +78,10 @@ def emit(
     fifo_depth: int,
     weight_code: WeightKind | None,
     storage: Storage,
+    test: Path | None,
+    calibration: Path | None,
+    self_check: int | None,
+    strict: bool,
     as_json: bool,
 ) -> None:
     """Convert MODEL (a .keras file) through hls4ml with backend ESE, and emit an HLS project."""
@@ -80,17 +90,20 @@ def emit(
     from ese_hls.lower import ConversionOptions
 
     masks = masks_of(model)
-    pes, gap_bits = pes or masks.get("pes", 8), gap_bits or masks.get("gap_bits", 5)
+    pes = masks.get("pes") if pes is None else pes
+    gap_bits = masks.get("gap_bits", 5) if gap_bits is None else gap_bits
     options = ConversionOptions(
         pes, gap_bits, acc_banks, cells_per_cycle, board, clock_mhz, mode, fifo_depth, weight_code, storage
     )
-    project, conversion = run(model, out, options)
+    more: dict[str, Any] = {"test": test, "calibration": calibration, "self_check": self_check, "strict": strict}
+    project, conversion = run(model, out, options, **more)
     description = project.description
     if as_json:
         _print({"project": str(out), **{key: value for key, value in description.items() if key != "design"}})
         return
     say(str(conversion))
-    say(f"design {description['design_id']}, {pes} PEs, image {description['image_id']}: project in {out}")
+    design = f"design {description['design_id']}, {project.design.pes} PEs"
+    say(f"{design}, image {description['image_id']}: project in {out}")
 
 
 @click.command()
@@ -111,7 +124,13 @@ def emit(
     type=click.Choice(["reset", "csim", "synth", "cosim", "export", "vsynth"]),
     help="Step of Vitis HLS to run; may be repeated.  [default: synth, export]",
 )
-@click.option("--timeout", default=86400.0, show_default=True, help="Seconds that Vitis HLS, Vivado or Bambu may take.")
+@click.option(
+    "--timeout",
+    default=86400.0,
+    show_default=True,
+    type=click.FloatRange(0, min_open=True),
+    help="Seconds that Vitis HLS, Vivado or Bambu may take.",
+)
 @AS_JSON
 def build(project: Path, out: Path | None, tool: str, steps: tuple[str, ...], timeout: float, as_json: bool) -> None:
     """Build an emitted PROJECT: emulated bitstream (g++), IP core (vitis), bitstream (vivado), proof in RTL (bambu)."""

@@ -1,6 +1,7 @@
 """The emulated engine: its C++ compiled with g++, run and traced."""
 
 from ese_hls.emulate.gxx import compile_emulator, find_compiler
+from ese_hls.emulate.interface import ModelInterface, numbers_of
 from ese_hls.emulate.simulate import codes_of, predict, read_words, values_of
 from ese_hls.emulate.tracing import UNTRACED, KerasLayer, Kind, chosen_layers, trace
 
@@ -8,10 +9,12 @@ __all__ = [
     "UNTRACED",
     "KerasLayer",
     "Kind",
+    "ModelInterface",
     "chosen_layers",
     "codes_of",
     "compile_emulator",
     "find_compiler",
+    "numbers_of",
     "predict",
     "read_words",
     "trace",

@@ -11,7 +11,6 @@ checked to be its ReLU.
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -19,7 +18,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from ese_hls.emulate.simulate import Inputs, run, shaped, values_of
+from ese_hls.emulate.simulate import empty, run, samples_of, shaped, values_of
 from ese_hls.frontend import Extents
 from ese_hls.lower import UNMASKED, Conversion
 from ese_hls.quantize import format_of
@@ -27,7 +26,8 @@ from ese_host.check import scaled
 from ese_host.errors import DeviceError
 from ese_host.ir import Codes, Dense, Layer, Lstm, golden
 from ese_host.ir.program import Chain, ProgramRun
-from ese_host.protocol import Trace, Words
+from ese_host.protocol import Trace
+from ese_host.runtime import ProgramResult
 
 Kind = Literal["input", "linear", "relu", "softmax", "format", "reverse", "other"]
 Values = npt.NDArray[np.float64]
@@ -61,33 +61,41 @@ def chosen_layers(settings: Mapping[str, Mapping[str, Any]]) -> set[str] | None:
     return {name for name, values in settings.items() if values.get("Trace")} or None
 
 
-def trace(
-    library: ctypes.CDLL,
-    images: Sequence[Words],
-    conversion: Conversion,
-    layers: Sequence[KerasLayer],
-    x: Inputs,
-    chosen: set[str] | None = None,
-) -> tuple[Any, dict[str, npt.NDArray[np.float32]]]:
+def trace(graph: Any, x: Any, chosen: set[str] | None = None) -> tuple[Any, dict[str, npt.NDArray[np.float32]]]:
     """Outputs as `predict` returns them, and the output of each layer by its name.
 
     If a chain was fed without its masked frames, only its last layer has a value.
 
     Args:
-        library: the compiled engine.
-        images: words of the image of each chain.
-        conversion: the conversion that library and images were emitted from.
-        layers: layers of the model in the order of the graph.
+        graph: a compiled `EseGraph`.
         x: inputs as for `predict`.
         chosen: names of the layers to return; None for all.
 
     Raises:
         FormatError: if an input is missing, has another shape, or is not finite.
+        UnsupportedError: if values are saturated and the model was converted with `strict`.
         DeviceError: if a value of the engine is not the ReLU of the golden model's sum.
     """
-    program = conversion.program
-    result = run(library, images, conversion, x, trace=True)
-    finished = result.run
+    conversion, layers = graph.ese_conversion, graph.ese_layers
+    arrays = graph.ese_interface.arrays(x)
+    extents = {
+        item.name: item.extents
+        for item in layers
+        if item.keras_class not in UNTRACED and (chosen is None or item.name in chosen)
+    }
+    if not samples_of(arrays):
+        outputs = graph.ese_interface.packed(values_of(None, conversion, arrays))
+        return outputs, {name: empty(shape, arrays) for name, shape in extents.items()}
+    result = run(graph, arrays, trace=True)
+    values = _layer_values(result, conversion, layers)
+    return graph.ese_interface.packed(values_of(result.run, conversion)), {
+        name: shaped(values[name], shape) for name, shape in extents.items() if name in values
+    }
+
+
+def _layer_values(result: ProgramResult, conversion: Conversion, layers: Sequence[KerasLayer]) -> dict[str, Values]:
+    """The values of all layers that have any, by name."""
+    program, finished = conversion.program, result.run
     values = _host_values(conversion, finished)
     values.update(_input_values(layers, conversion, finished))
     engine_layers = {layer.name for chain in program.chains for layer in chain.network.layers}
@@ -98,13 +106,7 @@ def trace(
             values.update(_chain_layers(chain, fed.codes, result.chains[chain.name].traces, layers, computed))
         elif (value := _all_frames(finished, chain.target)) is not None:
             values[_with_absorbed(chain.network.layers[-1].name, layers, computed)[-1].name] = value
-    extents = {item.name: item.extents for item in layers if item.keras_class not in UNTRACED}
-    outputs = values_of(finished, conversion)
-    return outputs[0] if len(outputs) == 1 else outputs, {
-        name: shaped(values[name], extents[name])
-        for name in extents
-        if name in values and (chosen is None or name in chosen)
-    }
+    return values
 
 
 def _heads(conversion: Conversion) -> dict[str, str]:

@@ -14,7 +14,7 @@ from ese_host.bundle.provenance import (
     beside,
     imbalance,
 )
-from ese_host.bundle.testset import TestSet
+from ese_host.bundle.testset import ExpectedOutput, TestSet
 
 __all__ = [
     "BIT",
@@ -28,6 +28,7 @@ __all__ = [
     "USED",
     "ChainImage",
     "DesignModel",
+    "ExpectedOutput",
     "Folder",
     "Kind",
     "Manifest",

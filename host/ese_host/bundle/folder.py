@@ -16,12 +16,19 @@ from ese_host.bundle.manifest import (
     MAX_MANIFEST_BYTES,
     MAX_OTHER_BYTES,
     NAME,
+    TESTSET,
     Manifest,
     image_name,
 )
 from ese_host.errors import FormatError, MismatchError, MissingError
 from ese_host.files import Contents, digest_of_stream, json_text, open_plain
 from ese_host.ir import shown
+
+NO_TESTSET = (
+    "convert the model again with test=(x, y), or with `ese4ml emit --test FILE.npz`, and build it; `ese4ml run "
+    "--input` takes other samples"
+)
+"""Advice if there is no test set, which is made when a model is converted."""
 
 
 @dataclass(frozen=True)
@@ -80,9 +87,8 @@ class Folder:
     def _opened(self, name: str) -> Iterator[BinaryIO]:
         """Context with an open file, after its place and size have been checked."""
         if name not in self.manifest.files:
-            raise FormatError(
-                f"{self.path / NAME}: files lacks {name}; found {sorted(self.manifest.files)}: build the folder again"
-            )
+            advice = NO_TESTSET if name == TESTSET else "build the folder again"
+            raise FormatError(f"{self.path / NAME}: files lacks {name}; found {sorted(self.manifest.files)}: {advice}")
         images = {image_name(number) for number in range(len(self.manifest.image_ids))}
         limit = MAX_BYTES.get(IMAGE if name in images else name, MAX_OTHER_BYTES)
         with _open_inside(self.path / name, limit, "the manifest names it: copy the whole folder") as stream:

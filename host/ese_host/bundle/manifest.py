@@ -15,6 +15,8 @@ from ese_host.image import Design
 VERSION = 2
 NAME = "manifest.json"
 MAX_IMAGES = 256
+MAX_WARNINGS, MAX_WARNING = 1000, 2000
+"""Most warnings, and most characters of one."""
 ADVICE = "build the design again"
 BIT, HWH, IMAGE, GOLDEN = "design.bit", "design.hwh", "image.bin", "golden.npz"
 TESTSET, PROVENANCE = "testset.npz", "provenance.json"
@@ -30,7 +32,7 @@ Kind = Literal["emulated", "bitstream"]
 
 @dataclass(frozen=True)
 class _ManifestFile:
-    """The fields of manifest.json, with ids as text. `further_images` is there only if there are several images."""
+    """The fields of manifest.json, with ids as text. Lists that may be None are there only if they are not empty."""
 
     manifest: int
     kind: Kind
@@ -44,6 +46,7 @@ class _ManifestFile:
     files: dict[str, str]
     tools: dict[str, str]
     further_images: list[str] | None = None
+    warnings: list[str] | None = None
 
 
 def image_name(number: int) -> str:
@@ -66,6 +69,7 @@ class Manifest:
         files: {name: SHA-256 in lower-case hexadecimal} of every file in the folder.
         tools: {name: version} of the tools that built the folder.
         further_images: ids of image-1.bin, image-2.bin and so on, one for each further chain of a program.
+        warnings: sentences on what the conversion lost, or did not check.
 
     Raises:
         FormatError: if a value is outside its range, a file name is not plain, or a required file is missing.
@@ -83,6 +87,7 @@ class Manifest:
     files: dict[str, str]
     tools: dict[str, str] = field(default_factory=dict)
     further_images: tuple[int, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for image_id in self.image_ids:
@@ -91,6 +96,7 @@ class Manifest:
         if len(self.image_ids) > MAX_IMAGES:
             raise FormatError(f"manifest: names {len(self.image_ids)} images; at most {MAX_IMAGES} are allowed")
         _check_digest("model", self.model)
+        _check_warnings(self.warnings)
         for name, sha256 in self.files.items():
             _check_name(name)
             _check_digest(f"files[{name!r}]", sha256)
@@ -124,9 +130,10 @@ class Manifest:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, as they are written to the file."""
-        further = (
-            {"further_images": [f"{number:#010x}" for number in self.further_images]} if self.further_images else {}
-        )
+        lists = {
+            "further_images": [f"{number:#010x}" for number in self.further_images],
+            "warnings": list(self.warnings),
+        }
         return {
             "manifest": VERSION,
             "kind": self.kind,
@@ -139,7 +146,7 @@ class Manifest:
             "clock_mhz": self.clock_mhz,
             "files": self.files,
             "tools": self.tools,
-            **further,
+            **{name: items for name, items in lists.items() if items},
         }
 
     @classmethod
@@ -158,8 +165,9 @@ class Manifest:
                 f"manifest: version is {version}; expected {VERSION}: {ADVICE} with this version of ese4ml"
             )
         fields = decode(_ManifestFile, value, "manifest", ADVICE)
-        if fields.further_images == []:
-            raise FormatError("manifest: further_images is []; expected a list of ids, or no such field")
+        for name, items in (("further_images", "ids"), ("warnings", "sentences")):
+            if getattr(fields, name) == []:
+                raise FormatError(f"manifest: {name} is []; expected a list of {items}, or no such field")
         design = Design.from_json(fields.design)
         design_id = _hexadecimal("design_id", fields.design_id)
         if design_id != design.design_id:
@@ -170,6 +178,7 @@ class Manifest:
             fields.kind, design, _hexadecimal("image_id", fields.image_id), fields.model,
             fields.board, fields.part, fields.clock_mhz, fields.files, fields.tools,
             tuple(_hexadecimal("further_images", text) for text in fields.further_images or ()),
+            tuple(fields.warnings or ()),
         )  # fmt: skip
 
 
@@ -184,6 +193,18 @@ def _check_digest(name: str, text: str) -> None:
     """Refuse what is no SHA-256 as this project writes it."""
     if len(text) != 64 or set(text) - set("0123456789abcdef"):
         raise FormatError(f"manifest: {name} is {text!r}; expected a SHA-256 in lower-case hexadecimal")
+
+
+def _check_warnings(warnings: tuple[str, ...]) -> None:
+    """Refuse what nobody could read."""
+    if len(warnings) > MAX_WARNINGS:
+        raise FormatError(f"manifest: has {len(warnings)} warnings; at most {MAX_WARNINGS} are allowed")
+    for text in warnings:
+        if not 0 < len(text) <= MAX_WARNING or not text.isprintable():
+            raise FormatError(
+                f"manifest: warnings has {text[:40]!r}, of {len(text)} characters; 1 to {MAX_WARNING} printable ones "
+                "are expected"
+            )
 
 
 def _check_name(name: str) -> None:

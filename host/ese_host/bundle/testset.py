@@ -16,33 +16,42 @@ from ese_host.ir.program import Port, Program, Value, values_of
 MAX_BYTES = 1 << 30
 AT_ONCE = 1 << 20
 """Most numbers of the inputs that are run at once."""
+LARGEST = float(np.finfo(np.float32).max)
+"""Largest value that Keras computes; the squares of such values still are numbers."""
 Arrays = dict[str, npt.NDArray[Any]]
 
 
 @dataclass(frozen=True, eq=False)
+class ExpectedOutput:
+    """Labels and predictions of one output of a program.
+
+    Attributes:
+        name: name of the output.
+        labels: (N,) class of each sample, or None if unknown.
+        predictions: (N, T, width) values that Keras computes, or None if unknown; T is 1 if they are those of the last
+            frame only.
+        targets: (N, T, width) values that the model was trained to give, or None if unknown; T as above.
+    """
+
+    name: str
+    labels: npt.NDArray[np.int64] | None = None
+    predictions: npt.NDArray[np.float64] | None = None
+    targets: npt.NDArray[np.float64] | None = None
+
+
+@dataclass(frozen=True, eq=False)
 class TestSet:
-    """Samples with their labels and predictions.
+    """Samples with what is expected of them.
 
     Attributes:
         inputs: {input of the program: its codes and each sample's steps}.
-        labels: (N,) class of each sample, or None if unknown.
-        predictions: (N, width) values that Keras computes for the last frame of the first output, or None if unknown.
-        binary: whether the first output is a single sigmoid.
+        outputs: labels and predictions of each output of the program.
     """
 
     __test__ = False
 
     inputs: dict[str, Value]
-    labels: npt.NDArray[np.int64] | None
-    predictions: npt.NDArray[np.float64] | None
-    binary: bool = False
-
-    @property
-    def predicted(self) -> Lengths | None:
-        """(N,) classes that Keras predicts: the index of the largest value, or 1 if a single sigmoid is above 1/2."""
-        if self.predictions is None:
-            return None
-        return (self.predictions[:, 0] > 0.5).astype(np.int64) if self.binary else self.predictions.argmax(axis=1)
+    outputs: tuple[ExpectedOutput, ...]
 
     @property
     def steps(self) -> Lengths:
@@ -64,10 +73,15 @@ def read(path: Source, program: Program) -> TestSet:
     """Read a test set for a program.
 
     The file holds `inputs` (N, T, width): real numbers, or integers that are codes already. A program with several
-    inputs has `inputs_0`, `inputs_1` and so on instead. These arrays may be there too:
+    inputs has `inputs_0`, `inputs_1` and so on instead. These arrays may be there too, for the first output, and as
+    `labels_1`, `keras_predictions_2` and so on for others, counted from 0:
 
     - `labels` (N,): classes.
-    - `keras_predictions` (N, width) or (N, T, width): Keras's values of the first output.
+    - `keras_predictions` (N, width) or (N, T, width): Keras's values, of the last frame or of all.
+    - `targets`: values that the model was trained to give, in the same shapes.
+
+    And for the inputs:
+
     - `steps` (N,): how many of the T steps each sample has. `steps_0`, `steps_1` and so on say it for one input each.
     - `lengths`: frames of each sample without the padding in front. It is only information for people: the padding is
       run like any other input.
@@ -91,20 +105,47 @@ def read(path: Source, program: Program) -> TestSet:
     except FormatError as error:
         raise FormatError(f"{path}: {error}") from error
     first = values[ports[0].name]
-    predictions = arrays.get("keras_predictions")
-    count, width = len(first.steps), program.tensors[program.outputs[0].tensor].width
-    if predictions is not None:
-        if predictions.ndim == 3 and len(predictions) == count and predictions.shape[1] >= first.steps.max():
-            last = first.steps - 1 if ports[0].kind == "sequence" else np.full(count, predictions.shape[1] - 1)
-            predictions = predictions[np.arange(count), last]
-        if predictions.shape != (count, width) or predictions.dtype.kind not in NUMBERS:
+    return TestSet(
+        values, tuple(_expected(path, arrays, program, number, first) for number in range(len(program.outputs)))
+    )
+
+
+def _expected(path: Source, arrays: Arrays, program: Program, number: int, first: Value) -> ExpectedOutput:
+    """Labels and predictions of an output.
+
+    Args:
+        path: the file, for messages.
+        arrays: its arrays.
+        program: the program.
+        number: number of the output, from 0.
+        first: samples of the program's first input.
+    """
+    output, suffix, count = program.outputs[number], f"_{number}" * (number > 0), len(first.steps)
+
+    def values(name: str) -> npt.NDArray[np.float64] | None:
+        """(N, T, width) values; for a vector, which is a single frame, that of the last step of the input."""
+        array = arrays.get(f"{name}{suffix}")
+        if array is None:
+            return None
+        tensor = program.tensors[output.tensor]
+        longest = int(first.steps.max()) if tensor.steps is None or tensor.kind == "vector" else tensor.steps
+        framed = array[:, None] if array.ndim == 2 else array
+        sound = are_frames(framed, 3, tensor.width, NUMBERS) and len(framed) == count
+        if not sound or (array.ndim == 3 and framed.shape[1] < longest):
             raise FormatError(
-                f"{path}: keras_predictions are {predictions.shape}; expected {(count, width)}, of a number type "
-                f"(the type is {predictions.dtype})"
+                f"{path}: {name}{suffix} are {array.shape}; expected {(count, tensor.width)} or (N, T, width), of a "
+                f"number type (the type is {array.dtype})"
             )
-        predictions = predictions.astype(np.float64)
-    binary = width == 1 and program.outputs[0].head == "sigmoid"
-    return TestSet(values, _integers(path, arrays, "labels", count), predictions, binary)
+        framed = framed.astype(np.float64)
+        if not (np.abs(framed) <= LARGEST).all():
+            raise FormatError(f"{path}: {name}{suffix} hold NaN or values beyond float32; give finite numbers")
+        if tensor.kind == "vector" and framed.shape[1] > 1:
+            last = first.steps - 1 if program.inputs[0].kind == "sequence" else np.full(count, framed.shape[1] - 1)
+            framed = framed[np.arange(count), last][:, None]
+        return framed
+
+    labels = _integers(path, arrays, f"labels{suffix}", count)
+    return ExpectedOutput(output.name, labels, values("keras_predictions"), values("targets"))
 
 
 def _codes(path: Source, arrays: Arrays, name: str, port: Port) -> Codes:
@@ -117,8 +158,10 @@ def _codes(path: Source, arrays: Arrays, name: str, port: Port) -> Codes:
     if not are_frames(raw, 3, port.width, NUMBERS) or 0 in raw.shape:
         shape = f"(N, {port.width})" if vector else f"(N, T, {port.width})"
         raise FormatError(f"{path}: {name} are {raw.dtype} {given}; expected numbers {shape}")
+    if raw.dtype.kind == "f" and np.isinf(raw).any():
+        raise FormatError(f"{path}: {name} hold infinity; only finite numbers are taken")
     try:
-        return port.format.from_float(raw) if raw.dtype.kind == "f" else integers_of(raw, name, "codes of 64 bits")
+        return port.codes(raw) if raw.dtype.kind == "f" else integers_of(raw, name, "codes of 64 bits")
     except FormatError as error:
         raise FormatError(f"{path}: {error}") from error
 

@@ -7,9 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ese_host.bundle import PROVENANCE, TESTSET, Provenance, TestSet, provenance, testset
+from ese_host.check.agreement import Agreement
 from ese_host.check.compare import Comparison, compare_program
 from ese_host.check.metrics import Checked, Report, Totals, report
 from ese_host.device import Driver, Meter
@@ -73,7 +72,8 @@ def _run(
     meter: Meter,
 ) -> Checked:
     shapes = {part.chain: part.shape for part in accelerator.parts}
-    comparison, classes, total = Comparison(), [], len(tests.steps)
+    comparison, total = Comparison(), len(tests.steps)
+    agreements: list[Agreement] = []
     batch = min(BATCH, tests.at_once)
     with ThreadPoolExecutor(1) as pool:
         comparing = None  # the comparison of a batch, while the engine runs the next one
@@ -82,9 +82,11 @@ def _run(
             if comparing is not None:
                 comparing.result()
             comparing = pool.submit(compare_program, comparison, result, shapes, start)
-            classes.append(result.run.classes())
+            agreements = agreements or [Agreement.of(result.run, expected) for expected in tests.outputs]
+            for agreement in agreements:
+                agreement.add(result.run)
             if progress is not None:
-                progress(len(classes[-1]), total)
+                progress(min(batch, total - start), total)
         if comparing is not None:
             comparing.result()
     with meter:
@@ -97,7 +99,7 @@ def _run(
         latencies = [
             _latency(run_program(accelerator, *tests.part(i, i + 1))) for i in range(min(total, LATENCY_SAMPLES))
         ]
-    return Checked(comparison, np.concatenate(classes), trace, plain, latencies)
+    return Checked(comparison, tuple(item.to_json() for item in agreements), trace, plain, latencies)
 
 
 def _latency(result: ProgramResult) -> float:

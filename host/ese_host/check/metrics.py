@@ -16,7 +16,7 @@ from ese_host.check import estimates as estimated
 from ese_host.check.compare import Comparison
 from ese_host.estimate import cycles
 from ese_host.image import Phase
-from ese_host.ir import PARTS, Codes, Layer
+from ese_host.ir import PARTS, Layer
 from ese_host.runtime import Accelerator, ProgramResult
 
 Report = dict[str, Any]
@@ -75,14 +75,14 @@ class Checked:
 
     Attributes:
         comparison: comparison of the engine with the golden model.
-        classes: (N,) classes that the engine found.
+        outputs: for each output, how well it agrees with labels, Keras and targets.
         trace: whether h and c of every step were compared too.
         plain: totals of all samples, run without trace.
         latencies: host seconds of samples that were run one by one.
     """
 
     comparison: Comparison
-    classes: Codes
+    outputs: tuple[dict[str, Any], ...]
     trace: bool
     plain: Totals
     latencies: list[float]
@@ -142,10 +142,12 @@ def report(accelerator: Accelerator, tests: TestSet, provenance: Provenance, che
         "versions": _versions(manifest.tools, provenance),
         "command": command,
     }
-    if tests.labels is not None:
-        figures["accuracy"]["engine"] = float((checked.classes == tests.labels).mean())
-    if tests.predicted is not None:
-        figures["agreement_with_keras"] = float((checked.classes == tests.predicted).mean())
+    first = checked.outputs[0]
+    if "accuracy" in first:
+        figures["accuracy"]["engine"] = first["accuracy"]
+    if "agreement_with_keras" in first:
+        figures["agreement_with_keras"] = first["agreement_with_keras"]
+    figures["outputs"] = list(checked.outputs)
     figures["basis"] = {
         name: {"label": label, "text": text, "command": command}
         for name, (label, text) in _basis(accelerator, steps).items()
@@ -198,6 +200,7 @@ def _basis(accelerator: Accelerator, steps: int) -> dict[str, tuple[str, str]]:
         "bit_exact": ("measured", f"every value of {engine} against the golden model"),
         "accuracy": ("measured", f"stage 'engine' on {engine}; the others in training, from provenance.json"),
         "agreement_with_keras": ("measured", f"classes of {engine} against the predictions in testset.npz"),
+        "outputs": ("measured", f"values of {engine} against labels, predictions and targets in testset.npz"),
         "density": ("counted", "non-zero weights in golden.npz"),
         "entries_per_pe": ("counted", f"entries in {images}, gap padding included"),
         "cycles_per_step": (counter[0], f"{counter[1]}, all chains, per step of the first input")

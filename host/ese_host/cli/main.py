@@ -198,6 +198,8 @@ def info(folder: Path, as_json: bool) -> None:
         origin = "was built by this user" if recorded(sha256) else "was not built by this user and needs --trust"
         say(f"{BIT} is native code, which {origin}: SHA-256 {sha256}")
     say(f"{len(value['files'])} files, every SHA-256 as in the manifest: {', '.join(sorted(value['files']))}")
+    for warning in opened.manifest.warnings:
+        say(f"warning of the conversion: {warning}")
 
 
 @main.command()
@@ -212,23 +214,36 @@ def info(folder: Path, as_json: bool) -> None:
 @on_an_engine
 @AS_JSON
 def run(folder: Path, file: Path | None, as_json: bool, **options: Any) -> None:
-    """Run sequences on the design in FOLDER and print the class of each, taken from the first output."""
+    """Run sequences on the design in FOLDER and print the class of each, taken from the first output.
+
+    An output of a single value that is no sigmoid has no classes: its values are printed.
+    """
     from ese_host.bundle import TESTSET, testset
+    from ese_host.check import has_classes
     from ese_host.runtime import Accelerator, run_program
 
     with Accelerator(folder, **_opening(**options)) as accelerator:
         tests = testset.read(file or accelerator.folder.file(TESTSET), accelerator.program)
-        classes: list[int] = []
+        classified = has_classes(accelerator.program, accelerator.program.outputs[0])
+        found: list[float] = []
         cycles, seconds = 0, 0.0
         for start in range(0, len(tests.steps), tests.at_once):
             result = run_program(accelerator, *tests.part(start, start + tests.at_once))
-            classes += result.run.classes().tolist()
+            if classified:
+                found += result.run.classes().tolist()
+            else:
+                last = result.run.output().steps - 1
+                found += result.run.values()[range(len(last)), last, 0].tolist()
             cycles, seconds = cycles + result.cycles, seconds + result.seconds
     if as_json:
         steps = int(tests.steps.sum())
-        say(json.dumps({"classes": classes, "steps": steps, "cycles": cycles, "seconds": seconds}))
+        say(
+            json.dumps(
+                {"classes" if classified else "values": found, "steps": steps, "cycles": cycles, "seconds": seconds}
+            )
+        )
     else:
-        say("\n".join(str(item) for item in classes))
+        say("\n".join(f"{item:.9g}" for item in found))
 
 
 @main.command()
@@ -295,8 +310,17 @@ def _print(report: dict[str, Any]) -> None:
     say(exact if report["bit_exact"] else f"{wrong}; first: {report['first_mismatch']}")
     for name, value in report["accuracy"].items():
         say(f"accuracy, {name}: {100 * value:.2f}%")
-    if "agreement_with_keras" in report:
-        say(f"same class as Keras: {100 * report['agreement_with_keras']:.2f}%")
+    for row in report["outputs"]:
+        of = f"{row['output']}: " * (len(report["outputs"]) > 1)
+        if "accuracy" in row and row is not report["outputs"][0]:
+            say(f"{of}accuracy, engine: {100 * row['accuracy']:.2f}%")
+        if "agreement_with_keras" in row:
+            say(f"{of}same class as Keras: {100 * row['agreement_with_keras']:.2f}%")
+        if "difference_from_keras" in row:
+            say(f"{of}largest difference from Keras: {row['difference_from_keras']:.3g}")
+        if "rms_error" in row:
+            keras = f", of Keras {row['rms_error_of_keras']:.3g}" if "rms_error_of_keras" in row else ""
+            say(f"{of}root mean square error of the engine {row['rms_error']:.3g}{keras}")
     label = "modelled" if report["kind"] == "emulated" else "measured"
     say(
         f"{report['cycles_per_step']:.1f} cycles per step; {report['frames_per_s']:,.0f} frames/s ({label}); "

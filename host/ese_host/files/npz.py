@@ -34,13 +34,14 @@ _HEADER = re.compile(
 """The header of an array of numbers or of text, as NumPy and other libraries write it."""
 
 
-def read(path: Source, limit: int) -> dict[str, npt.NDArray[Any]]:
+def read(path: Source, limit: int, advice: str = "build the design again") -> dict[str, npt.NDArray[Any]]:
     """Read all arrays of a .npz file, by name.
 
     Args:
         path: the file.
         limit: most bytes that all its arrays may have together. Each number counts as 8 bytes at least, since codes
             become 64-bit integers later. A small file may have fewer: `FREE_BYTES`, and `MAX_RATIO` for each byte.
+        advice: what to do if it cannot be read.
 
     Raises:
         FormatError: if the file is no .npz, contains Python objects, or claims more bytes than it has or may have.
@@ -67,7 +68,7 @@ def read(path: Source, limit: int) -> dict[str, npt.NDArray[Any]]:
         OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, NotImplementedError, OverflowError,
         MemoryError, struct.error, zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error,
     ) as error:  # fmt: skip
-        raise FormatError(f"{path}: cannot be read as .npz ({error}); build the design again") from error
+        raise FormatError(f"{path}: cannot be read as .npz ({error}); {advice}") from error
 
 
 def _array(archive: zipfile.ZipFile, item: zipfile.ZipInfo, limit: int) -> tuple[npt.NDArray[Any], int]:

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from ese_host.errors import DeviceError
-from ese_host.image import SUM_FRAC
+from ese_host.image import SUM_FRAC, sum_frac
 from ese_host.ir import Codes, Fixed, Lengths, Lstm, Network
 from ese_host.protocol.packets import TRAILER_WORDS, Words, step_words
 
@@ -87,7 +87,7 @@ class AnswerShape:
                     stages.append(TraceStage(layer.name, "projection", layer.outputs, SUM_FRAC, every_step))
                 every_step = every_step and layer.return_sequences
             else:
-                stages.append(TraceStage(layer.name, "rows", layer.outputs, SUM_FRAC, every_step))
+                stages.append(TraceStage(layer.name, "rows", layer.outputs, sum_frac(layer), every_step))
         last = network.layers[-1]
         output = last.state if isinstance(last, Lstm) and last.projection is not None else last.output
         every = network.every_step

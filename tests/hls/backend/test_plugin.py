@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import sys
+
 import hls4ml
 import keras
 import numpy as np
 import pytest
-from hls4ml.converters.keras_v3 import layer_handlers
 from hls4ml.model.flow import get_flow
 from hls4ml.model.optimizer import get_backend_passes
+from keras import layers as kl
 
 from ese_hls.backend import plugin
 from ese_hls.backend.backend import FLOWS, ESEBackend
-from ese_hls.frontend import keras3
+from ese_hls.frontend import parse
 from support.plugin_models import chain, classifier, convert, dense, fill, lstm
 
+keras_v3_to_hls = sys.modules["hls4ml.converters.keras_v3_to_hls"]  # the package has a function of this name
 PASSES = {name for _, names in FLOWS for name in names} | {"ese:write_project"}
 
 
 def test_no_backend_is_requested_outside_of_a_conversion() -> None:
-    assert keras3.requested_backend() == "none"
+    assert parse.requested_backend() == "none"
 
 
 def test_backend_is_available() -> None:
@@ -42,19 +45,35 @@ def test_every_pass_is_registered_and_runs_in_a_flow() -> None:
     assert set(listed) | {"ese:write_project"} == PASSES
 
 
-def test_handlers_registered_twice_keep_the_stock_handler() -> None:
-    before = dict(layer_handlers)
-    keras3.register()
-    assert dict(layer_handlers) == before
-    assert not any(
-        isinstance(handler.stock, keras3.OnlyForEse) for handler in before.values() if hasattr(handler, "stock")
-    )
+def test_registering_twice_keeps_the_stock_function() -> None:
+    before = hls4ml.converters.parse_keras_v3_model
+    assert isinstance(before, parse.ParseForEse)
+    parse.register()
+    hls4ml.backends.get_backend("ESE")
+    assert hls4ml.converters.parse_keras_v3_model is before is keras_v3_to_hls.parse_keras_v3_model
+    assert not isinstance(before.stock, parse.ParseForEse)
 
 
 def test_graph_has_sparse_nodes_and_nothing_of_the_stock_layers() -> None:
     graph = convert(classifier())
     assert [node.class_name for node in graph.get_layers()] == ["Input", "SparseLSTM", "SparseDense", "Activation"]
     assert [list(v.shape) for v in graph.get_output_variables()] == [[5]]
+
+
+@pytest.mark.parametrize("strategy", ["ResourceUnrolled", "resource_unrolled", "Resource_Unrolled"])
+def test_nodes_show_the_strategy_that_the_configuration_names(strategy: str) -> None:
+    nodes = convert(fill(keras.Sequential([keras.Input((2,)), kl.Dense(3)])), Strategy=strategy).get_layers()
+    assert {node.get_attr("strategy") for node in nodes} == {"resource_unrolled"}
+
+
+def test_nodes_show_the_class_that_hls4ml_shows() -> None:
+    layers = [
+        kl.Dense(3), kl.Activation("elu"), kl.LeakyReLU(negative_slope=0.5), kl.ELU(), kl.PReLU(),
+        kl.Activation("relu"), kl.Activation("softmax"),
+    ]  # fmt: skip
+    graph = convert(fill(keras.Sequential([keras.Input((2,)), *layers])))
+    names = [node.attributes["class_name"] for node in graph.get_layers()]
+    assert names == ["InputLayer", "Dense", "ELU", "LeakyReLU", "ELU", "PReLU", "Activation", "Softmax"]
 
 
 def test_other_backends_read_as_if_the_plugin_were_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,12 +89,10 @@ def test_other_backends_read_as_if_the_plugin_were_not_there(monkeypatch: pytest
         return [(node.name, node.class_name) for node in graph.get_layers()]
 
     with_plugin = nodes()
-    for key, handler in list(layer_handlers.items()):
-        if isinstance(handler, keras3.OnlyForEse):
-            if handler.stock is None:
-                monkeypatch.delitem(layer_handlers, key)
-            else:
-                monkeypatch.setitem(layer_handlers, key, handler.stock)
+    stock = hls4ml.converters.parse_keras_v3_model.stock
+    monkeypatch.setattr(parse, "_install", lambda: None)
+    for module in (hls4ml.converters, keras_v3_to_hls):
+        monkeypatch.setattr(module, "parse_keras_v3_model", stock)
     assert with_plugin == nodes()
     assert "Dense" in dict(with_plugin).values()
 

@@ -18,6 +18,7 @@ from ese_hls.build import vitis
 from ese_hls.build.vendor_reports import BuildReport
 from ese_hls.cli import commands
 from ese_hls.run_tool import ToolError
+from ese_host.bundle.folder import Folder
 from ese_host.errors import MissingError, UnsupportedError
 from support.plugin_models import classifier, convert
 
@@ -128,6 +129,15 @@ def test_command_line(graph: Any, made: Path) -> None:
     read = json.loads(run("--step", "csim", "--step", "cosim", "--json").stdout)
     assert read["csim"] is True and read["simulation"]["status"] == "Pass"
     assert set(read) == {"project", "csim", "synthesis", "simulation", "logs"}
+
+
+def test_a_bitstream_is_left_in_a_design_folder(graph: Any, made: Path, tmp_path: Path) -> None:
+    for given, out in (({}, folder(graph) / "design"), ({"design": tmp_path / "bits"}, tmp_path / "bits")):
+        report = graph.build(csim=False, bitfile=True, **given)
+        assert report.design == str(out) and str(report).endswith(f"design folder: {out}")
+        opened = Folder.open(out)
+        opened.check()
+        assert opened.manifest.kind == "bitstream"
 
 
 def test_a_report_is_what_was_built(graph: Any, made: Path) -> None:

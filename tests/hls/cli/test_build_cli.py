@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -100,6 +101,48 @@ def test_emit_refuses_and_writes_nothing(make: Any, error: type[EseError], messa
     with pytest.raises(error, match=message):
         raise result.exception
     assert not (tmp_path / "project").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        ("--pes", "option pes (hls_config['Model']['PEs']) is 0; 1 to 128 is allowed"),
+        ("--gap-bits", "option gap_bits (hls_config['Model']['GapBits']) is 0; 2 to 12 is allowed"),
+        ("--acc-banks", "option acc_banks (hls_config['Model']['AccBanks']) is 0; 1"),
+        ("--cells-per-cycle", "option cells_per_cycle (hls_config['Model']['CellsPerCycle']) is 0; 1 or 2"),
+        ("--clock-mhz", "option clock_mhz (hls_config['Model']['ClockMHz']) is 0; 1 to 1000 is allowed"),
+        ("--fifo-depth", "option fifo_depth (hls_config['Model']['FifoDepth']) is 0; "),
+    ],
+)
+def test_zero_is_not_taken_for_nothing(saved: Path, tmp_path: Path, option: str, words: str) -> None:
+    done = run(main, "emit", saved, "--out", tmp_path / "project", option, 0)
+    assert done.exit_code == 2 and words in done.output
+    assert not (tmp_path / "project").exists()
+    assert run(main, "build", tmp_path, "--timeout", 0).exit_code == 2
+
+
+def test_emit_with_a_test_set_and_calibration(saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(6)
+    model = tmp_path / "model.keras"
+    model.write_bytes(saved.read_bytes())
+    (tmp_path / "model.testset.npz").write_bytes(b"no test set")
+    np.savez(tmp_path / "t.npz", x=rng.normal(size=(10, 6, 7)), y=rng.integers(0, 5, 10))
+    np.save(tmp_path / "c.npy", rng.normal(size=(4, 6, 7)))
+    project, bits = tmp_path / "project", tmp_path / "bits"
+    options = ("--test", tmp_path / "t.npz", "--calibration", tmp_path / "c.npy", "--pes", 1)
+    emitted = run(main, "emit", model, "--out", project, *options)
+    assert emitted.exit_code == 0, emitted.output
+    assert run(main, "build", project, "--out", bits).exit_code == 0
+    checked = run(main, "check", bits, "--json", "--report", tmp_path / "report")
+    assert checked.exit_code == 0, checked.output
+    found = json.loads(checked.stdout)
+    assert found["agreement_with_keras"] == 1.0 and set(found["accuracy"]) == {"engine"}
+    assert found["outputs"][0]["difference_from_keras"] < 1e-5
+    assert len(run(main, "run", bits).stdout.split()) == 10
+    given: dict[str, Any] = {}
+    monkeypatch.setattr("hls4ml.converters.convert_from_keras_model", lambda *_, **options: given.update(options))
+    run(main, "emit", saved, "--out", tmp_path / "other", "--strict", "--self-check", 3)
+    assert given["strict"] is True and given["hls_config"]["Model"]["SelfCheck"] == 3 and given["test"] is None
 
 
 def test_build_needs_a_folder_to_make(tmp_path: Path) -> None:

@@ -10,11 +10,11 @@ import pytest
 from ese_hls.encode.fit_design import choose_design
 from ese_host.device.emulated.engine import EmulatedEngine
 from ese_host.errors import CapacityError
-from ese_host.image.design import Design
-from ese_host.ir.fixed import Fixed
+from ese_host.image import Design, sum_frac
+from ese_host.ir import Dense, Fixed
 from support import compiled_engine
 from support.designs import PATTERNS
-from support.networks import HARD8, SMOOTH8, SMOOTH16, Rng, Spec, inputs, network, widened
+from support.networks import HARD, HARD8, SMOOTH, SMOOTH8, SMOOTH16, Rng, Spec, inputs, large_sums, network, widened
 
 
 def random_spec(rng: Rng) -> Spec:
@@ -30,7 +30,7 @@ def random_spec(rng: Rng) -> Spec:
         peepholes=bool(rng.integers(2)),
         outputs=int(rng.integers(1, 12)) if hidden or not projection else 0,
         hidden=hidden,
-        activations=[SMOOTH8, SMOOTH16, HARD8][rng.integers(3)],
+        activations=[SMOOTH8, SMOOTH16, SMOOTH, HARD8, HARD][rng.integers(5)],
         sequences=bool(rng.integers(2)) or not layers,
         two_scales=bool(rng.integers(2)),
         source=Fixed(int(rng.integers(4, 17)), int(rng.integers(1, 4)), signed=bool(rng.integers(2))),
@@ -48,7 +48,7 @@ def random_design(rng: Rng) -> tuple[Spec, Design]:
             design = choose_design(full, pes=pes, gap_bits=gap_bits, storage="sparse")
             return spec, replace(design, full_phases=bool(rng.integers(2)))
         except CapacityError as error:  # 16-bit levels, inputs and scales together may exceed the 48 bits of a sum
-            assert "a scaled sum may need" in str(error)
+            assert "a sum of its weights times inputs" in str(error)
 
 
 def compare_design(seed: int, networks: int) -> None:
@@ -65,7 +65,7 @@ def compare_design(seed: int, networks: int) -> None:
             try:
                 made = compiled_engine.load(emulator, net, design, rng.choice(["auto", "full"]))
             except CapacityError as error:  # 2-bit gaps in a wide matrix, or 16-bit levels that are all large
-                assert "entry_depth" in str(error) or "a scaled sum may need" in str(error)
+                assert "words of weights" in str(error) or "a sum of its weights" in str(error)
                 continue
             codes = inputs(rng, net, 2, int(rng.integers(1, 6)), bool(rng.integers(2)))
             exact += compiled_engine.compare(emulator, net, made, codes) > 0
@@ -75,6 +75,19 @@ def compare_design(seed: int, networks: int) -> None:
 @pytest.mark.parametrize("seed", range(6))
 def test_random_design(seed: int) -> None:
     compare_design(seed, 9)
+
+
+def test_sums_beyond_2048_are_exact() -> None:
+    rng = np.random.default_rng(5)
+    net = large_sums(rng)
+    assert [sum_frac(layer) for layer in net.layers if isinstance(layer, Dense)] == [31, 30]
+    design = choose_design(net, pes=2)
+    codes = np.where(net.layers[0].kernel.levels[0] > 0, net.source.high, net.source.low)  # the largest sum of a row
+    codes = np.concatenate([codes[None] >> np.arange(16)[:, None], rng.integers(-(1 << 15), 1 << 15, (24, len(codes)))])
+    with EmulatedEngine(compiled_engine.library(design)) as emulator:
+        made = compiled_engine.load(emulator, net, design)
+        assert made.output_frac == 30
+        assert compiled_engine.compare(emulator, net, made, codes[:, None]) > 0
 
 
 @pytest.mark.slow

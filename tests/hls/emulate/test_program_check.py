@@ -151,4 +151,6 @@ def test_test_sets_of_real_numbers(tmp_path: Path) -> None:
     found = testset.read(tmp_path / "t.npz", two_inputs(np.random.default_rng(25)))
     assert found.inputs["x"].codes[1, 2].tolist() == [1 << 13] * 3 and found.steps.tolist() == [2, 3]
     assert found.inputs["v"].codes.tolist() == [[[-8] * 3]] * 2
-    assert found.predictions is not None and found.predictions.shape == (2, 1)
+    predictions = found.outputs[0].predictions
+    assert predictions is not None and predictions.shape == (2, 1, 1)
+    assert found.outputs[1].predictions is None

@@ -36,9 +36,9 @@ def test_an_unsigned_chain_runs_on_a_signed_design() -> None:
     encoder.encode(unsigned, design)
     wide = network(RNG, Spec(units=(), source=Fixed(16, 1, signed=False)))
     encoder.encode(wide, choose_design(wide, pes=2))
-    with pytest.raises(MismatchError, match=r"^the network's input format is Fixed\(bits=16, .*; the design has Fixed"):
+    with pytest.raises(MismatchError, match=r"^the network's input format is ufixed<16,1>; the design has fixed<"):
         encoder.encode(wide, design)
-    message = r"^one chain reads .*; beside a signed input an unsigned one may have at most 15 bits: "
+    message = r"^layer '.*' reads values of ufixed<16,1>, and layer '.*' of fixed<.*>; beside .* at most 15 bits: "
     with pytest.raises(UnsupportedError, match=message):
         choose_design(wide, signed, pes=2)
 
@@ -46,7 +46,7 @@ def test_an_unsigned_chain_runs_on_a_signed_design() -> None:
 def test_an_output_is_stored_in_the_designs_format() -> None:
     net = network(RNG, Spec(units=(4, 3), activations=HARD8))
     design = choose_design(net, pes=2)
-    with pytest.raises(MismatchError, match=r"^layer 'lstm0': output format is .*; the design has Fixed\(bits=8"):
+    with pytest.raises(MismatchError, match=r"^layer 'lstm0': output format is .*; the design has fixed<8,"):
         encoder.encode(net, replace(design, output=Fixed(8, 1)))
 
 
@@ -56,7 +56,10 @@ def test_layers_of_one_image_share_slope_and_offset() -> None:
     assert isinstance(first, Lstm) and isinstance(second, Lstm)
     other = replace(second, gate=replace(second.gate, slope=5461))
     mixed = Network((net.layers[0], other, *net.layers[2:]), net.source)
-    message = r"^layer 'lstm1': its activations .* differ from those of layer 'lstm0', .*; an image has one of each: "
+    message = (
+        r"^layer 'lstm1' has recurrent activation hard_sigmoid of slope and offset 0.16666, 0.5 .*, and layer 'lstm0' "
+        "hard_sigmoid of slope and offset .*: give both layers the same recurrent_activation"
+    )
     with pytest.raises(UnsupportedError, match=message):
         choose_design(mixed, pes=2)
     alone = Network((net.layers[0],), net.source), Network((replace(first, gate=other.gate),), net.source)

@@ -96,22 +96,6 @@ def test_project_has_an_image_and_vectors_for_each_chain(graph: Any) -> None:
     assert "7 networks for its memories" in (project.path / "README.md").read_text()
 
 
-@pytest.mark.parametrize(
-    ("given", "message"),
-    [
-        (lambda x: x[:1], r"^inputs are 1; expected one array for each of \['x', 'y'\]$"),
-        (lambda x: {"x": x[0]}, r"^inputs are \['x'\]; expected one array for each of \['x', 'y'\]$"),
-        (
-            lambda x: [x[0][:, :, :5], x[1]],
-            r"^input 'x' has shape \(12, 6, 5\); expected \(samples, 6, features\) with 7 features$",
-        ),
-    ],
-)
-def test_inputs_that_do_not_fit(model: Any, graph: Any, given: Any, message: str) -> None:
-    with pytest.raises(FormatError, match=message):
-        graph.predict(given(frames(model, masked=True)))
-
-
 def test_a_sample_that_is_masked_away_is_refused(model: Any, graph: Any) -> None:
     x = frames(model, masked=True)
     x[0][1] = 0

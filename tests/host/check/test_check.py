@@ -174,6 +174,7 @@ def test_a_provenance_that_is_none_is_refused(folder: Path, text: str) -> None:
         ({}, "has no array 'inputs'"),
         ({"inputs": np.zeros((2, 3))}, r"inputs are float64 \(2, 3\); expected numbers \(N, T, 5\)"),
         ({"inputs": np.full((2, 3, 5), np.nan)}, "is NaN"),
+        ({"inputs": np.full((2, 3, 5), -np.inf)}, "inputs hold infinity; only finite numbers are taken"),
         ({"inputs": np.zeros((2, 3, 5)), "labels": np.zeros(3, np.int64)}, r"labels are int64 \(3,\)"),
         ({"inputs": np.zeros((2, 3, 5)), "steps": np.array([4, 1])}, "steps span 1..4; 1..3 are allowed"),
         ({"inputs": np.zeros((2, 3, 5)), "keras_predictions": np.zeros((2, 2))}, r"keras_predictions are \(2, 2\)"),
@@ -191,5 +192,10 @@ def test_test_set_of_real_numbers(tmp_path: Path) -> None:
     path = tmp_path / "testset.npz"
     np.savez(path, inputs=np.full((2, 3, 5), 0.5), steps=[1, 3], keras_predictions=np.arange(18).reshape(2, 3, 3))
     found = testset.read(path, Program.of(small_network()))
-    assert (found.inputs["input"].codes[1] == 16).all() and found.steps.tolist() == [1, 3] and found.labels is None
-    assert found.predictions is not None and found.predictions.tolist() == [[0, 1, 2], [15, 16, 17]]
+    assert (
+        (found.inputs["input"].codes[1] == 16).all()
+        and found.steps.tolist() == [1, 3]
+        and found.outputs[0].labels is None
+    )
+    assert found.outputs[0].predictions is not None
+    assert found.outputs[0].predictions.tolist() == np.arange(18).reshape(2, 3, 3).tolist()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,13 @@ def test_info(folder: Path) -> None:
     assert done.exit_code == 0
     assert json.loads(done.stdout) == json.loads((folder / manifest.NAME).read_text())
     assert "every SHA-256 as in the manifest" in call("info", str(folder)).stdout
+
+
+def test_info_tells_the_warnings_of_the_conversion(folder: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(folder, tmp_path / "copy"))
+    value = json.loads((copy / manifest.NAME).read_text())
+    (copy / manifest.NAME).write_text(json.dumps({**value, "warnings": ["layer 'x' may saturate"]}))
+    assert "warning of the conversion: layer 'x' may saturate" in call("info", str(copy)).stdout
 
 
 def test_run(folder: Path) -> None:

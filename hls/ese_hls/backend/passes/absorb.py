@@ -8,9 +8,12 @@ import numpy as np
 from hls4ml.model.layers import Activation, Input
 from hls4ml.model.optimizer import OptimizerPass
 
-from ese_hls.graph.nodes import HostStep, SparseDense, SparseLSTM, maker
-from ese_hls.quantize import Format, format_of, is_format, is_sigmoidal
-from ese_host.ir import ELEMENT_BITS
+from ese_hls.graph.nodes import HostStep, SparseDense, SparseLSTM, keras_tensors, maker
+from ese_hls.quantize import Format, format_of, is_format, is_quantizer, is_sigmoidal
+from ese_host.ir import ELEMENT_BITS, Fixed
+
+FINE_FRAC, RANGE_BITS, WIDEST = 39, 8, 48
+"""Fractional bits, least integer bits and most bits of an input that several quantizers read."""
 
 
 def _is_output(node: Any) -> bool:
@@ -35,8 +38,16 @@ def _fold(model: Any, node: Any, into: Any, how: str = "folded into") -> bool:
     `how` is the text between the two names in the summary. Returns True: a pass says so that it changed the graph.
     """
     into.set_attr("folded", [*(into.get_attr("folded") or []), (node.name, node.get_attr("keras_class"), how)])
+    _takes_value_of(into, node)
     model.remove_node(node)
     return True
+
+
+def _takes_value_of(into: Any, node: Any) -> None:
+    """Note that the value of `into` is from now on that of `node`, for the self-check."""
+    identity, skipped = node.get_attr("activation") == "linear", bool(node.get_attr("skip", False))
+    before, behind = keras_tensors(into), keras_tensors(node)
+    into.set_attr("keras_tensors", before if skipped else [*before, *behind] if identity else behind)
 
 
 def _is_projected(node: Any) -> bool:
@@ -68,12 +79,14 @@ class AbsorbReverse(OptimizerPass):  # type: ignore[misc]
         if not isinstance(node, HostStep) or node.get_attr("operation") != "reverse":
             return False
         source = node.get_input_node()
-        return isinstance(source, SparseLSTM) and not source.get_attr("in_order") and _one_reader(source)
+        turned = isinstance(source, SparseLSTM) and source.get_attr("backwards") and not source.get_attr("in_order")
+        return bool(turned) and _one_reader(source)
 
     def transform(self, model: Any, node: Any) -> bool:
         """Note the order at the LSTM and remove the reversal."""
         source = node.get_input_node()
         source.set_attr("in_order", True)
+        _takes_value_of(source, node)
         model.remove_node(node)
         return True
 
@@ -119,6 +132,32 @@ class AbsorbInputQuantizer(OptimizerPass):  # type: ignore[misc]
         return _fold(model, node, source, "is the format of")
 
 
+class ReadFinely(OptimizerPass):  # type: ignore[misc]
+    """Gives an input so many fractional bits that quantizers behind it round as if they saw its float32 values.
+
+    An input that several different quantizers read has no format of its own, and rounding it to one first would let
+    ties fall to another side.
+    """
+
+    def match(self, node: Any) -> bool:
+        """Match an input that only quantizers read, if they are not all of one format."""
+        if not isinstance(node, Input) or node.get_attr("source") is not None or _is_output(node):
+            return False
+        readers = node.get_output_nodes()
+        quantizers = [reader.get_attr("function") for reader in readers if isinstance(reader, Activation)]
+        if not readers or len(quantizers) < len(readers) or not all(map(is_quantizer, quantizers)):
+            return False
+        forms = list(map(_format, readers))
+        return None in forms or any(form != forms[0] for form in forms)
+
+    def transform(self, model: Any, node: Any) -> bool:  # noqa: ARG002 - hls4ml's signature
+        """Note the format at the input."""
+        forms = [form.fixed for form in map(_format, node.get_output_nodes()) if form is not None]
+        integer = max([RANGE_BITS, *(form.integer + 1 for form in forms)])
+        node.set_attr("source", Fixed(min(integer + FINE_FRAC, WIDEST), integer))
+        return True
+
+
 class AbsorbQuantizer(OptimizerPass):  # type: ignore[misc]
     """Absorbs a quantizer behind an LSTM, a Dense layer or an activation: it becomes the format of the output."""
 
@@ -159,5 +198,6 @@ class AbsorbRelu(OptimizerPass):  # type: ignore[misc]
     def transform(self, model: Any, node: Any) -> bool:  # noqa: ARG002 - hls4ml's signature
         """Note the ReLU at the Dense layer."""
         node.get_input_node().set_attr("relu", True)
+        node.get_input_node().set_attr("keras_tensors", [])
         node.set_attr("absorbed", True)
         return True

@@ -6,19 +6,29 @@ from typing import Any
 
 from hls4ml.model.layers import Activation, Input
 from hls4ml.model.optimizer import ModelOptimizerPass
+from hls4ml.utils.string_utils import convert_to_snake_case
 
-from ese_hls.emulate import KerasLayer, Kind
+from ese_hls.emulate import KerasLayer, Kind, ModelInterface
 from ese_hls.quantize import is_format
+
+HLS4ML_CLASSES = {"elu": "ELU", "leaky_relu": "LeakyReLU", "hard_sigmoid": "HardActivation", "softmax": "Softmax"}
+"""Classes that hls4ml gives an Activation layer of one of these functions."""
 
 
 class RememberLayers(ModelOptimizerPass):  # type: ignore[misc]
-    """Records every layer in the model's attribute `ese_layers`, and makes the model an `EseGraph`."""
+    """Records layers, classes and interface as `ese_layers` and so on, and makes the model an `EseGraph`."""
 
     def __init__(self) -> None:
         self.name = "remember_layers"
 
     def transform(self, model: Any) -> bool:
-        """Record the layers in the order of the graph."""
+        """Record the layers in the order of the graph, and check the samples that the user gave.
+
+        Nodes get the attributes `class_name` and `strategy` as with hls4ml's own backends, for users who read them.
+
+        Raises:
+            FormatError: if the samples do not fit the model's inputs.
+        """
         from ese_hls.graph.model_graph import (
             EseGraph,  # not at the top: hls4ml loads backends while its module of graphs is half imported
         )
@@ -35,8 +45,31 @@ class RememberLayers(ModelOptimizerPass):  # type: ignore[misc]
             )
             for node in model.graph.values()
         )
+        shapes = {name: tuple(model.graph[name].get_attr("extents") or ()) for name in model.inputs}
+        model.ese_interface = ModelInterface.of(shapes, model.config.config.get("KerasModel"), len(model.outputs))
+        model.ese_classes = {node.name: node.class_name for node in model.graph.values()}
+        for node in model.graph.values():
+            node.set_attr("class_name", _hls4ml_class(node))
+            node.set_attr("strategy", convert_to_snake_case(model.config.get_strategy(node)))
+        _read_samples(model)
         model.__class__ = EseGraph
         return True
+
+
+def _read_samples(model: Any) -> None:
+    """Replace the samples of `calibration` and `test` in the configuration by float32 arrays, by name of the input."""
+    config = model.config.config
+    if config.get("ESECalibration") is not None:
+        config["ESECalibration"] = model.ese_interface.samples(config["ESECalibration"], "calibration")
+    if config.get("ESETest") is not None:
+        x, y = config["ESETest"]
+        config["ESETest"] = model.ese_interface.samples(x, "x of test"), y
+
+
+def _hls4ml_class(node: Any) -> str:
+    """The class that hls4ml's other backends show in a node's attribute `class_name`, which users read."""
+    kind = str(node.get_attr("keras_class") or node.class_name)
+    return HLS4ML_CLASSES.get(str(node.get_attr("activation")), kind) if kind == "Activation" else kind
 
 
 def _kind(node: Any) -> Kind:

@@ -9,7 +9,7 @@ from hls4ml.model.optimizer import ModelOptimizerPass
 
 from ese_hls.frontend import MAPPED
 from ese_hls.graph.nodes import HostStep, SparseLSTM, SparseNode
-from ese_hls.lower import options_from
+from ese_hls.lower import ConversionLog, check_settings, options_from
 from ese_host.errors import UnsupportedError
 
 THRESHOLDS = {"DeltaInput": "delta_input", "DeltaState": "delta_state"}
@@ -64,6 +64,7 @@ class ToProgram(ModelOptimizerPass):  # type: ignore[misc]
             MismatchError: if the codes of a quantizer do not stand for the values that it computes.
         """
         from ese_hls.lower.graph_to_program import convert  # not at the top: it imports hls4ml, which loads this module
+        from ese_hls.selfcheck import observed_ranges
 
         config = model.config.config
         for key, argument in OWN_VECTORS.items():
@@ -72,25 +73,23 @@ class ToProgram(ModelOptimizerPass):  # type: ignore[misc]
                     f"{argument} is {config[key]!r}; the test bench has vectors of its own, with the golden model's "
                     "answers: leave it out"
                 )
-        options = options_from(config["HLSConfig"].get("Model") or {}, config.get("ESE") or {})
-        _read_layer_config(model)
+        settings = config["HLSConfig"]
+        options = options_from(settings.get("Model") or {}, config.get("ESE") or {})
+        log = ConversionLog()
+        check_settings(settings, model.ese_classes, log)
+        _read_thresholds(model)
         nodes = list(model.graph.values())
-        model.ese_conversion = convert(nodes, list(model.inputs), list(model.outputs), options)
-        _ = model.ese_conversion.mapping  # refuses a model that fits no engine before anything is written
+        ranges = observed_ranges(model)
+        model.ese_conversion = convert(nodes, list(model.inputs), list(model.outputs), options, ranges, log)
         return True
 
 
-def _read_layer_config(model: Any) -> None:
-    """Read LSTM thresholds from the configuration of layers, and refuse a reuse factor other than 1."""
+def _read_thresholds(model: Any) -> None:
+    """Read LSTM thresholds from the configuration of layers."""
     for name, settings in (model.config.config["HLSConfig"].get("LayerName") or {}).items():
         for key, attribute in THRESHOLDS.items():
             if settings.get(key) is not None:
                 _set_threshold(model, name, key, attribute, settings[key])
-        if settings.get("ReuseFactor", 1) != 1:
-            raise UnsupportedError(
-                f"hls_config['LayerName'][{name!r}]['ReuseFactor'] is {settings['ReuseFactor']}; parallelism is set by "
-                "'PEs' of the whole model here: leave ReuseFactor at 1"
-            )
 
 
 def _set_threshold(model: Any, name: str, key: str, attribute: str, value: Any) -> None:
