@@ -32,7 +32,7 @@ import click
 
 from benchmarks.page import filled, write
 from benchmarks.upstream.causes import cause_of
-from benchmarks.upstream.scope import IN_SCOPE, OUT_OF_SCOPE
+from benchmarks.upstream.scope import ENGINE_FILES, HOST_FILES, IN_SCOPE, OUT_OF_SCOPE
 
 ROOT = Path(__file__).resolve().parents[2]
 KERAS2 = version("keras").startswith("2.")
@@ -226,18 +226,20 @@ def versions() -> dict[str, str]:
 
 def page(results: list[TestOutcome]) -> str:
     """The text of the page."""
-    totals = Counter(judged(result)[0] for result in results)
+    engine = [result for result in results if result.file in ENGINE_FILES]
+    counts = {"all": results, "without those of the layers that only the host computes": engine}
     return filled(
         Path(__file__).with_name("own_tests.md.jinja"),
         rows=[{**asdict(row), "why": row.why.replace("|", "\\|")} for row in rows_of(results)],
-        totals={name: totals[name] for name in OUTCOMES},
+        outcomes=OUTCOMES,
+        totals={files: Counter(judged(result)[0] for result in part) for files, part in counts.items()},
+        host_files=HOST_FILES,
         elsewhere=OUT_OF_SCOPE,
         versions=versions(),
         keras2=KERAS2,
         name=NAME,
         python=platform.python_version(),
         date=time.strftime("%Y-%m-%d"),
-        minutes=sum(result.seconds for result in results) / 60,
     )
 
 
