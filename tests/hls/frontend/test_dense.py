@@ -108,9 +108,7 @@ def test_flatten_of_channels_first(shape: tuple[int, ...]) -> None:
 @pytest.mark.parametrize("kind", ["float16", "bfloat16"])
 def test_half_precision_is_refused_by_name(kind: str) -> None:
     model = fill(keras.Sequential([keras.Input((6,)), keras.layers.Dense(3, dtype=kind, name="half")]))
-    with pytest.raises(
-        UnsupportedError, match=rf"^layer 'half' \(Dense\) computes in {kind}; float32 is allowed"
-    ):
+    with pytest.raises(UnsupportedError, match=rf"^layer 'half' \(Dense\) computes in {kind}; float32 is allowed"):
         convert(model)
 
 
