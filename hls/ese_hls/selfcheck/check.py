@@ -21,7 +21,7 @@ from ese_hls.selfcheck.intervals import FLOAT32, Interval
 from ese_hls.selfcheck.keras_run import KerasRun
 from ese_host.errors import MismatchError
 from ese_host.ir import Codes, Lstm, alike
-from ese_host.ir.program import HEADS, Chain, Unmask
+from ese_host.ir.program import HEADS, Chain, Unmask, Value
 
 NARROW = 2.0**-12
 """Width of an LSTM's interval up to which it need not be made narrower by what Keras computes at every step."""
@@ -101,7 +101,10 @@ class _Comparison:
             restored = self.of_masked if isinstance(step, Unmask) else {}  # Keras computes these frames from its own
             sources = tuple(restored.get(name, self.intervals[name]) for name in step.sources)
             values = tuple(self.finished.tensors[name] for name in step.sources)
-            interval = interval_of(CheckedStep(step, self.maker.get(step.target), sources, values, target))
+            node = self.maker.get(step.target)
+            interval = interval_of(CheckedStep(step, node, sources, values, target))
+            if step.target not in self.by_tensor:
+                self._check_rounding(step, node, interval, target)
             self.of_masked[step.target] = interval
             self.intervals[step.target] = self._compared(step.target, interval)
         self._heads()
@@ -120,6 +123,21 @@ class _Comparison:
             self._compare(item, frames, interval)
             interval = Interval.point(frames.values).in_float32()
         return interval
+
+    def _check_rounding(self, step: Any, node: Any, interval: Interval, target: Value) -> None:
+        """Demand that a host operation whose value Keras does not have gives what rounding explains."""
+        values = real(target)
+        wrong = (interval.low - SLACK * (1 + interval.largest) > values) & target.inside
+        wrong |= (values > interval.high + SLACK * (1 + interval.largest)) & target.inside
+        if wrong.any():
+            place = tuple(int(i) for i in np.argwhere(wrong)[0])
+            owner = f"layer {node.name!r}" if node is not None else f"tensor {step.target!r}"
+            raise MismatchError(
+                f"{owner}: at sample {place[0]}, step {place[1]}, element {place[2]} the host operation "
+                f"{type(step).__name__} of the converted model gives {values[place]:.9g}; rounding explains "
+                f"{interval.low[place]:.9g} to {interval.high[place]:.9g}: this is a fault of the conversion, please "
+                "report it"
+            )
 
     def _chain(self, chain: Chain) -> None:
         fed = self.finished.fed[chain.name]

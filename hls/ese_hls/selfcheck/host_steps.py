@@ -189,8 +189,9 @@ def _looked_up(item: CheckedStep) -> Interval:
 
 def _picked(item: CheckedStep) -> Interval:
     """An operation that picks elements, whose values the golden program has exactly."""
-    radius = max((float((source.high - source.low).max(initial=0.0)) for source in item.sources), default=0.0)
-    return Interval.point(item.result).widened(radius).in_float32()
+    pairs = [(source, real(value)) for source, value in zip(item.sources, item.values, strict=True)]
+    radius = max(float(np.maximum(source.high - value, value - source.low).max(initial=0.0)) for source, value in pairs)
+    return Interval.point(item.result).widened(max(radius, 0.0)).in_float32()
 
 
 def _embedded(item: CheckedStep) -> Interval:
@@ -200,23 +201,36 @@ def _embedded(item: CheckedStep) -> Interval:
 def _rounded(item: CheckedStep) -> Interval:
     """An operation that rounds to the last bit of its result, and whose result follows its source's radius."""
     last = np.ldexp(1.0, -item.target.tensor.frac)
-    noise = 8 * FLOAT32 * max(float(source.largest.max(initial=0.0)) for source in item.sources)
-    picked = _picked(item)
-    return picked.widened(last + 2.0**-15 * picked.largest + noise)
+    noise = 4 * FLOAT32 * max(float(source.largest.max(initial=0.0)) for source in item.sources)
+    return _picked(item).widened(last + noise)
+
+
+def _pooled(item: CheckedStep) -> Interval:
+    return _picked(item) if item.step.kind == "maximum" else _rounded(item)
+
+
+def _shares(item: CheckedStep) -> Interval:
+    """A softmax: half of the last bit, and what its exponentials, of rounded distances, may differ."""
+    return _picked(item).widened(SHARE_ERROR * np.ldexp(1.0, -item.target.tensor.frac) + 8 * FLOAT32)
 
 
 def _standardized(item: CheckedStep) -> Interval:
-    """Rounding and noise of the input are divided by the standard deviation."""
-    step, x = item.step, item.sources[0].middle
-    centre = 0.0 if step.subtract == "nowhere" else x.mean(axis=2, keepdims=True)
-    epsilon = np.ldexp(float(step.epsilon), -2 * item.values[0].tensor.frac - 16)
+    """Rounding and noise of the input, and of its mean, are divided by the standard deviation."""
+    step, x, frac = item.step, item.sources[0].middle, item.values[0].tensor.frac
+    mean = x.mean(axis=2, keepdims=True)
+    centre = 0.0 if step.subtract == "nowhere" else mean
+    epsilon = np.ldexp(float(step.epsilon), -2 * frac - 16)
     deviation = np.sqrt(((x - centre) ** 2).mean(axis=2, keepdims=True) + epsilon)
-    lost = item.sources[0].radius.max(axis=2, keepdims=True) + 8 * FLOAT32 * np.abs(x).max(axis=2, keepdims=True)
-    lost += np.ldexp(1.0, -item.values[0].tensor.frac - CENTRE_FRAC)  # the mean is rounded, too
-    last = np.ldexp(2.0, -item.target.tensor.frac)
-    return Interval.point(item.result).widened((last + 2.0**-14) * (1 + np.abs(item.result)) + 4 * lost / deviation)
+    of_mean = np.abs(np.ldexp(np.rint(np.ldexp(mean, frac + CENTRE_FRAC)), -frac - CENTRE_FRAC) - mean)
+    noise = 4 * FLOAT32 * np.abs(x).max(axis=2, keepdims=True)
+    reach = 1 + np.abs(item.result)  # a change of the input changes the standard deviation, too
+    lost = 4 * item.sources[0].radius.max(axis=2, keepdims=True) * reach + 1.1 * of_mean + noise
+    last = np.ldexp(1.0, -item.target.tensor.frac)
+    return Interval.point(item.result).widened(last * reach + lost / deviation)
 
 
+SHARE_ERROR = 0.8
+"""Largest error of a softmax on the host, in units of its last bit, for exact inputs."""
 CENTRE_FRAC = 8
 """Further fractional bits in which the golden program computes a mean and a variance."""
 FAR = float(np.finfo(np.float32).max)
@@ -234,7 +248,9 @@ RULES: dict[str, Callable[[CheckedStep], Interval]] = {
     "Mask": _masked,
     "Merge": _merged,
     "Piecewise": _pieces,
+    "Pool": _pooled,
     "Quantize": _quantized,
+    "Softmax": _shares,
     "Standardize": _standardized,
 }
 """Rules by the name of the step's class."""

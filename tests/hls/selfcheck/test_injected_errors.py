@@ -16,7 +16,7 @@ from qkeras import QActivation, quantized_bits, quantized_relu
 from ese_hls.selfcheck import self_check
 from ese_host.errors import MismatchError
 from ese_host.ir import Fixed, Lstm, golden
-from ese_host.ir.program import Affine, Chain, Program
+from ese_host.ir.program import Affine, Chain, Mask, Program
 from support.plugin_models import bits, dense, fill, lstm
 
 
@@ -148,3 +148,49 @@ def test_one_last_bit_of_what_a_layer_hands_on_is_found(name: str, monkeypatch: 
             self_check(with_program(graph, program))
             pytest.fail(f"{target.name}: an output off by one was not found")
         monkeypatch.setattr(golden, "run", run)
+
+
+def on_host(*stack: Any, shape: tuple[int | None, ...] = (6, 4)) -> Any:
+    """A model of exact values on which layers of the host work."""
+    return sequential(keras.Input(shape), QActivation(bits(8, 2)), *stack)
+
+
+ON_HOST: dict[str, Callable[[], Any]] = {
+    "sigmoid": lambda: on_host(layers.Activation("sigmoid"), layers.Dense(2)),
+    "table": lambda: on_host(layers.Activation("gelu"), layers.Dense(2)),
+    "pieces": lambda: on_host(layers.LeakyReLU(0.25), layers.Dense(2)),
+    "quantizer": lambda: on_host(layers.ReLU(), QActivation(bits(4, 1)), layers.Dense(2)),
+    "softmax": lambda: on_host(layers.Softmax(), layers.Dense(2)),
+    "softmax over steps": lambda: on_host(layers.Softmax(axis=1), layers.Dense(2)),
+    "mean": lambda: on_host(layers.GlobalAveragePooling1D(), layers.Dense(2)),
+    "windows": lambda: on_host(layers.MaxPooling1D(2), layers.Dense(2)),
+    "means of windows": lambda: on_host(layers.AveragePooling1D(3, padding="same"), layers.Dense(2)),
+    "order": lambda: on_host(layers.Permute((2, 1)), layers.Dense(2)),
+    "padding": lambda: on_host(layers.ZeroPadding1D(1), layers.Dense(2)),
+    "standardized": lambda: on_host(layers.LayerNormalization(), layers.Dense(2)),
+    "scaled": lambda: on_host(layers.BatchNormalization(), layers.ReLU(), layers.Dense(2)),
+    "numbers": lambda: sequential(keras.Input((6,)), layers.Embedding(9, 4), layers.LSTM(3)),
+    "sums": two_branches,
+}
+
+
+@pytest.mark.parametrize("name", ON_HOST)
+def test_one_last_bit_of_a_host_operation_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = converted(ON_HOST[name]())
+    conversion = graph.ese_conversion
+    operations = [step for step in conversion.program.steps if not isinstance(step, (Chain, Mask))]
+    assert operations
+    for target in operations:
+        kind = type(target)
+
+        def faulty(self: Any, *values: Any, target: Any = target, apply: Any = kind.apply) -> Any:
+            value = apply(self, *values)
+            last_bit = 1 << max(0, value.tensor.frac - 15)  # finer bits are lost in float32
+            codes = np.where(value.codes > value.tensor.low, value.codes - last_bit, value.codes + last_bit)
+            return value if self.target != target.target else value.with_codes(value.tensor, codes)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(kind, "apply", faulty)
+            with pytest.raises(MismatchError, match=r"^(layer|tensor) '"):
+                self_check(with_program(graph, conversion.program))
+                pytest.fail(f"{kind.__name__} {target.target!r}: a last bit was not found")
