@@ -1,0 +1,1 @@
+"""The engine in RTL, written in Amaranth: the same images, packets, registers and answers as the HLS C++."""

@@ -1,0 +1,114 @@
+"""The records that pass between the parts of the engine."""
+
+from __future__ import annotations
+
+from amaranth.hdl import signed, unsigned
+from amaranth.lib import data, enum
+
+from ese_host.image import SUM_BITS
+from ese_host.ir import ELEMENT_BITS, GATES
+
+CONSTANT_BITS = 16
+"""Bits of scales, biases, peepholes, codebook levels and c."""
+SHIFT_BITS = 6
+
+
+class Line(data.Struct):
+    """Slope and offset of a hard activation, both unsigned with 15 fractional bits."""
+
+    slope: unsigned(16)
+    offset: unsigned(16)
+
+
+class Settings(data.Struct):
+    """What a stage's record and the image's header fix for the element-wise unit while the stage is under way."""
+
+    lstm: unsigned(1)
+    bank_shift: data.ArrayLayout(SHIFT_BITS, 4)
+    bias_shift: unsigned(SHIFT_BITS)
+    peephole_shift: unsigned(SHIFT_BITS)
+    stored_shift: unsigned(SHIFT_BITS)
+    relu: unsigned(1)
+    peepholes: unsigned(1)
+    stores_output: unsigned(1)
+    low: signed(ELEMENT_BITS)
+    high: signed(ELEMENT_BITS)
+    gate_line: Line
+    cell_line: Line
+
+
+def item_layout(acc_bits: int, banks: int) -> data.StructLayout:
+    """What the unit takes in one clock: an LSTM cell, or one or two rows of another matrix.
+
+    An LSTM cell's four rows are i, f, c and o. Rows of another matrix are rows 0 and 1 of the item.
+
+    Args:
+        acc_bits: width of an accumulator.
+        banks: accumulators per row.
+    """
+    return data.StructLayout(
+        {
+            "valid": 1,
+            "pair": 1,  # a second row of another matrix is there too
+            "sums": data.ArrayLayout(data.ArrayLayout(signed(acc_bits), banks), GATES),
+            "scales": data.ArrayLayout(data.ArrayLayout(CONSTANT_BITS, banks), GATES),
+            "biases": data.ArrayLayout(signed(CONSTANT_BITS), GATES),
+            "peepholes": data.ArrayLayout(signed(CONSTANT_BITS), 3),
+            "cell": signed(CONSTANT_BITS),  # c of the step before, zero in the zero state
+        }
+    )
+
+
+class Result(data.Struct):
+    """What the unit gives for one item; of rows of another matrix, the second is there if `pair` is set.
+
+    `stored` goes to the first target, `output` to the second target and out of the engine; `exact` is unrounded. For
+    rows of other matrices `stored` and `output` are the same.
+    """
+
+    valid: unsigned(1)
+    pair: unsigned(1)
+    exact: data.ArrayLayout(signed(SUM_BITS), 2)
+    stored: data.ArrayLayout(signed(ELEMENT_BITS), 2)
+    output: data.ArrayLayout(signed(ELEMENT_BITS), 2)
+    cell: signed(CONSTANT_BITS)  # the new c; zero for rows of other matrices
+
+
+class Memory(enum.Enum, shape=3):
+    """The memories that LOAD fills."""
+
+    NONE = 0
+    PHASE = 1
+    CODEBOOK = 2
+    PARAMETER = 3
+    PEEPHOLE = 4
+    ENTRY = 5
+    TABLE = 6
+
+
+def load_layout(word_bits: int) -> data.StructLayout:
+    """One write of LOAD into one of the memories.
+
+    Args:
+        word_bits: bits of a word of entry memory, 18 or 36.
+    """
+    return data.StructLayout(
+        {
+            "memory": Memory,
+            # number of the phase, codebook x 16 + level, item, cell, address of the entry word, segment
+            "address": 16,
+            # word of the phase's record; row x 8 + bank of a scale, row x 8 + 7 of a bias; gate of a peephole; PE
+            "lane": 7,
+            "data": max(32, word_bits),
+        }
+    )
+
+
+class Header(data.Struct):
+    """What the engine keeps of an image's header."""
+
+    phases: unsigned(7)
+    inputs: unsigned(14)
+    alternate: unsigned(1)
+    gate_line: Line
+    cell_line: Line

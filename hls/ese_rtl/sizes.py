@@ -1,0 +1,92 @@
+"""Widths and depths that follow from a design, and what the RTL engine does not do yet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from amaranth.utils import ceil_log2
+
+from ese_host.errors import UnsupportedError
+from ese_host.image import Design
+from ese_host.ir import ELEMENT_BITS, GATES
+
+MAX_CODEBOOKS = 16
+CODEBOOK_LEVELS = 16
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Widths and depths of the engine of a design.
+
+    Attributes:
+        design: the design.
+    """
+
+    design: Design
+
+    def __post_init__(self) -> None:
+        if self.design.mode != "stream":
+            raise UnsupportedError(
+                "the design is in skip mode; the RTL engine has stream mode only: emit with --mode stream, or with "
+                "--flow hls"
+            )
+        if self.design.cells_per_cycle != 1:
+            raise UnsupportedError(
+                f"the design has {self.design.cells_per_cycle} element-wise units; the RTL engine has one: emit with "
+                "--cells-per-cycle 1, or with --flow hls"
+            )
+
+    @property
+    def pes(self) -> int:
+        """Number of processing elements."""
+        return self.design.pes
+
+    @property
+    def pe_bits(self) -> int:
+        """Bits of a PE's number; at least one."""
+        return max(1, ceil_log2(self.pes))
+
+    @property
+    def rows(self) -> int:
+        """Accumulator rows of a PE in each set."""
+        return GATES * self.design.group_depth
+
+    @property
+    def row_bits(self) -> int:
+        """Bits of a row's number within a PE."""
+        return ceil_log2(self.rows)
+
+    @property
+    def column_bits(self) -> int:
+        """Bits of an element's address in a vector RAM."""
+        return ceil_log2(self.design.vector_depth)
+
+    @property
+    def position_bits(self) -> int:
+        """Bits of a position: column times stride plus row."""
+        return self.row_bits + self.column_bits
+
+    @property
+    def entry_address_bits(self) -> int:
+        """Bits of an address in a PE's entry memory."""
+        return max(1, ceil_log2(self.design.entry_depth))
+
+    @property
+    def pairs(self) -> int:
+        """Copies of each vector RAM: one for two PEs."""
+        return (self.pes + 1) // 2
+
+    @property
+    def cell_period(self) -> int:
+        """Clocks from one LSTM cell to the next: a PE shows one of a cell's four rows in each clock."""
+        return -(-GATES // self.pes)
+
+    @property
+    def paired(self) -> bool:
+        """Whether two rows of a Dense stage leave in each clock, which takes an even number of PEs."""
+        return self.pes % 2 == 0
+
+    @property
+    def element_bits(self) -> int:
+        """Bits of an element of a vector, two's complement."""
+        return ELEMENT_BITS
