@@ -1,6 +1,5 @@
 """The records that pass between the parts of the engine."""
-
-from __future__ import annotations
+# Annotations of a data.Struct are its fields, so that they must not be postponed.
 
 from amaranth.hdl import signed, unsigned
 from amaranth.lib import data, enum
