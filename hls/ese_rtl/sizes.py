@@ -8,7 +8,8 @@ from amaranth.utils import ceil_log2
 
 from ese_host.errors import UnsupportedError
 from ese_host.image import Design
-from ese_host.ir import ELEMENT_BITS, GATES
+from ese_host.image.entry_widths import RAM_BITS
+from ese_host.ir import GATES
 
 MAX_CODEBOOKS = 16
 CODEBOOK_LEVELS = 16
@@ -89,4 +90,4 @@ class Sizes:
     @property
     def element_bits(self) -> int:
         """Bits of an element of a vector, two's complement."""
-        return ELEMENT_BITS
+        return RAM_BITS
