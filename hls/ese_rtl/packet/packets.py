@@ -1,0 +1,382 @@
+"""Takes packets one by one, and answers each: LOAD fills the memories, RUN lets the core compute, RESET forgets."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from ese_host.image import HEADER, HEADER_FIELDS, Design
+from ese_host.protocol import ErrorCode, Operation
+from ese_host.protocol.packets import OPERATION_BASE, RunFlag
+from ese_rtl.packet.answer import Answer, Status
+from ese_rtl.packet.checksum import Checksum
+from ese_rtl.packet.header_check import HeaderCheck
+from ese_rtl.packet.intake import Intake
+from ese_rtl.packet.phase_check import PhaseCheck
+from ese_rtl.packet.ports import WORD, WORD_BITS, Report, Word
+from ese_rtl.packet.sections import Sections
+from ese_rtl.records import Header, load_layout
+
+STEP_BITS = 17
+LEFT_BITS = WORD_BITS + 1
+
+
+class Packets(wiring.Component):
+    """The part of the engine between its streams and its core.
+
+    The core works while a sequence of RUN is under way, from `start` until it answers with `done`. It may take words
+    from `frames` and push words to `results` at any clock in between. If it asks for a word that the packet does not
+    have, it gets `abort` in the next clock; it then stops at once, and answers with `done` nevertheless. After LOAD,
+    RESET and every packet with an error it gets `forget`, and clears all accumulators.
+
+    Attributes:
+        words: packets in. `ready` is a register, low from a packet's last word until its answer is complete.
+        answer: answers out. `valid` and the word are registers.
+        started: packets may be taken; it is looked at before each packet.
+        idle: no packet is under way.
+        answered: a packet has been answered; for one clock.
+        report: the trailer's words, for the registers.
+        load: writes into the memories, at most one in a clock.
+        header: what the header of the image says.
+        start: a sequence begins; for one clock.
+        zero: it begins from h = c = 0; holds from `start` to `done`, like `steps` and `trace`.
+        steps: its steps.
+        trace: element-wise results leave, in place of the outputs.
+        done: the sequence is complete, and all its words have been pushed before; for one clock.
+        counting: the cycle counter advances.
+        frames: the sequence's input words.
+        tail: the packet's last word is in the queue or has passed, so that what is not there now will not come.
+        abort: a word was asked for that the packet does not have; for one clock.
+        results: output words of the core; `ready` is a register.
+        forget: clear all accumulators; for one clock.
+        forgotten: that is done; for one clock, at the earliest the clock after `forget`.
+    """
+
+    def __init__(self, design: Design) -> None:
+        """Make the part for a design."""
+        self._design = design
+        super().__init__(
+            {
+                "words": In(stream.Signature(Word)),
+                "answer": Out(stream.Signature(Word)),
+                "started": In(1),
+                "idle": Out(1),
+                "answered": Out(1),
+                "report": Out(Report),
+                "load": Out(load_layout(design.widths.word_bits)),
+                "header": Out(Header),
+                "start": Out(1),
+                "zero": Out(1),
+                "steps": Out(STEP_BITS),
+                "trace": Out(1),
+                "done": In(1),
+                "counting": In(1),
+                "frames": Out(WORD),
+                "tail": Out(1),
+                "abort": Out(1),
+                "results": In(WORD),
+                "forget": Out(1),
+                "forgotten": In(1),
+            }
+        )
+        self._intake, self._sections, self._checksum = Intake(), Sections(design), Checksum()
+        self._header_check, self._phase_check, self._reply = HeaderCheck(design), PhaseCheck(design), Answer()
+        self._status = Signal(Status)
+        self._trace, self._keep = Signal(), Signal()
+        self._has_state = Signal()  # the last sequence has left h and c, from which the next one may continue
+        self._loaded = Signal()  # an image is there, and its id is not zero
+        self._missing = Signal()  # a word was needed after the packet's last one
+        self._drained = Signal()  # words were left behind what the packet's header says
+        # what is left of the image's words or of the sequences, less one; it is spent if nothing is left
+        self._left = Signal(LEFT_BITS)
+        self._count = Signal()
+        self._spent = self._left[-1]
+        self._matches = Signal()  # RUN names the image that is loaded
+
+    def elaborate(self, _platform: object) -> Module:
+        """The circuit. What depends on a word is decided in the clock after it has been taken."""
+        m = Module()
+        m.submodules.intake = intake = self._intake
+        m.submodules.sections = sections = self._sections
+        m.submodules.header_check = self._header_check
+        m.submodules.phase_check = self._phase_check
+        m.submodules.checksum = self._checksum
+        m.submodules.reply = reply = self._reply
+        wiring.connect(m, wiring.flipped(self.words), intake.words)
+        wiring.connect(m, wiring.flipped(self.results), reply.results)
+        wiring.connect(m, reply.words, wiring.flipped(self.answer))
+        m.d.comb += [
+            reply.status.eq(self._status),
+            self.report.eq(reply.report),
+            self.answered.eq(reply.done),
+            self.load.eq(sections.load),
+            self.tail.eq(intake.closed),
+            self.frames.payload.eq(intake.word),
+            self.steps.eq(intake.taken),
+            self.trace.eq(self._trace),
+        ]
+        m.d.sync += [self.start.eq(0), self.abort.eq(0), self.forget.eq(0)]
+        with m.If(self.counting):
+            m.d.sync += self._status.cycles.eq(self._status.cycles + 1)
+        add, same, image = Signal(), Signal(), Signal()
+        with m.If(add | self._count):
+            m.d.sync += self._left.eq(self._left + Mux(add, intake.taken, -1))
+        m.d.comb += same.eq(intake.taken == self._status.image_id)
+        m.d.comb += [
+            self._checksum.word.eq(Mux(image, intake.taken, reply.checked)),
+            # an image's last word is its CRC
+            self._checksum.valid.eq(Mux(image, intake.fresh & ~self._spent, reply.checked_valid)),
+            reply.crc.eq(self._checksum.crc),
+        ]
+        m.d.comb += [
+            sections.word.eq(intake.word),
+            sections.have.eq(intake.have),
+            sections.before.eq(intake.taken[WORD_BITS // 2 :]),
+            self._phase_check.load.eq(sections.load),
+        ]
+        in_header = Signal()
+        last = self._check_header(m, same, in_header)
+        with m.FSM():
+            self._begin(m, add, same, image)
+            self._load(m, in_header, last)
+            self._run(m)
+            self._end(m, image)
+        return m
+
+    def _begin(self, m: Module, add: Signal, same: Signal, image: Signal) -> None:
+        """From the packet's first word to the number of its words or sequences."""
+        intake, status = self._intake, self._status
+        taken = intake.taken
+        with m.State("idle"):
+            m.d.comb += [self.idle.eq(~self.started), intake.open.eq(self.started)]
+            m.d.sync += [self._missing.eq(0), self._drained.eq(0), self._left.eq(0)]
+            m.d.sync += [status.cycles.eq(0), status.sequences.eq(0), status.steps.eq(0), status.error.eq(0)]
+            with m.If(self.started):
+                m.next = "first"
+        with m.State("first"):
+            m.d.comb += [self._checksum.restart.eq(1), self._phase_check.begin.eq(1), self._sections.begin.eq(1)]
+            self._wait_for_word(m, "operation")
+        with m.State("operation"):
+            known = taken[2:] == OPERATION_BASE >> 2
+            m.d.sync += status.operation.eq(Mux(known, taken[:2], Operation.UNREADABLE))
+            with m.If(~known | (taken[:2] == Operation.UNREADABLE)):
+                self._refuse(m, ErrorCode.BAD_OPERATION)
+            with m.Elif(taken[:2] == Operation.LOAD):
+                m.next = "number"
+            with m.Elif(taken[:2] == Operation.RUN):
+                m.next = "flags"
+            with m.Else():
+                m.next = "drain"
+        with m.State("flags"):
+            self._wait_for_word(m, "image id")
+        with m.State("image id"):
+            m.d.sync += [self._trace.eq(taken[_bit(RunFlag.TRACE)]), self._keep.eq(taken[_bit(RunFlag.KEEP)])]
+            self._wait_for_word(m, "number")
+        with m.State("number"):
+            m.d.sync += self._matches.eq(same)
+            self._wait_for_word(m, "add")
+        with m.State("add"):
+            m.d.comb += add.eq(1)
+            m.next = "count"
+        with m.State("count"):
+            m.d.comb += self._count.eq(1)
+            with m.If(status.operation == Operation.LOAD):
+                # until the image is complete, its id is the number of its words
+                m.d.sync += [status.image_id.eq(taken), self._loaded.eq(0), image.eq(1)]
+                m.next = "header"
+            with m.Else():
+                m.next = "check"
+
+    def _check_header(self, m: Module, same: Signal, in_header: Signal) -> Signal:
+        """Check and keep a word of the header in the clock after it was taken. Returns whether the last one comes."""
+        intake, sections, status = self._intake, self._sections, self._status
+        place, checked_place, checked = Signal(range(len(HEADER))), Signal(range(len(HEADER))), Signal()
+        m.d.sync += [checked.eq(in_header), checked_place.eq(place), place.eq(place + in_header)]
+        m.d.comb += [
+            self._header_check.place.eq(checked_place),
+            self._header_check.word.eq(intake.taken),
+            self._header_check.same.eq(same),
+            sections.header_valid.eq(checked),
+            sections.header_place.eq(checked_place),
+            sections.header_word.eq(intake.taken),
+        ]
+        with m.If(intake.open):
+            m.d.sync += place.eq(0)
+        with m.If(checked):
+            self._keep_header(m, checked_place)
+            with m.If(status.error == ErrorCode.OK):
+                m.d.sync += status.error.eq(self._header_check.error)
+        return place == len(HEADER) - 1
+
+    def _load(self, m: Module, in_header: Signal, last: Signal) -> None:
+        """The words of an image. After the last one that the packet announces, they count as zeros."""
+        intake, sections, status, spent = self._intake, self._sections, self._status, self._spent
+        with m.State("header"):
+            with m.If(spent | intake.have):
+                m.d.comb += [intake.clear.eq(spent), intake.take.eq(~spent), self._count.eq(~spent)]
+                m.d.comb += in_header.eq(1)
+                with m.If(last):
+                    m.next = "header checked"
+            with m.Elif(intake.ended):
+                self._miss(m)
+        with m.State("header checked"):
+            m.next = "sections?"
+        with m.State("sections?"):
+            with m.If(status.error == ErrorCode.OK):
+                m.next = "sections"
+            with m.Else():
+                m.next = "skip"
+        with m.State("sections"):
+            m.d.comb += [sections.active.eq(~spent), intake.take.eq(sections.take), self._count.eq(sections.take)]
+            with m.If(sections.finished | spent):
+                m.next = "checksum"
+            with m.Elif(sections.wants & intake.ended):
+                self._miss(m)
+        with m.State("checksum"):
+            with m.If(spent | intake.have):
+                m.d.comb += [intake.clear.eq(spent), intake.take.eq(~spent), self._count.eq(~spent)]
+                m.next = "summed"
+            with m.Elif(intake.ended):
+                self._miss(m)
+        with m.State("summed"):  # if words are left, the CRC takes in this one too
+            m.next = "compare"
+        sound = Signal()
+        with m.State("compare"):
+            m.d.sync += sound.eq(intake.taken == self._checksum.crc)
+            m.next = "verdict"
+        with m.State("verdict"):
+            m.d.sync += [status.image_id.eq(intake.taken), self._loaded.eq(intake.taken != 0)]
+            with m.If(~sound):
+                m.d.sync += status.error.eq(ErrorCode.BAD_CRC)
+            with m.Elif(~self._phase_check.inside):
+                m.d.sync += status.error.eq(ErrorCode.TOO_LARGE)
+            m.next = "skip"
+        with m.State("skip"):
+            with m.If(spent):
+                m.next = "drain"
+            with m.Elif(intake.have):
+                m.d.comb += [intake.take.eq(1), self._count.eq(1)]
+            with m.Elif(intake.ended):
+                self._miss(m)
+
+    def _keep_header(self, m: Module, place: Signal) -> None:
+        """Keep what the engine needs to know of the header."""
+        taken = self._intake.taken
+        fields = {
+            "alternate": self.header.alternate,
+            "gate_slope": self.header.gate_line.slope,
+            "gate_offset": self.header.gate_line.offset,
+            "cell_slope": self.header.cell_line.slope,
+            "cell_offset": self.header.cell_line.offset,
+        }
+        with m.Switch(place):
+            with m.Case(HEADER.index("phases")):
+                m.d.sync += self.header.phases.eq(taken)
+            with m.Case(HEADER.index("entry_words")):
+                m.d.sync += self._phase_check.entry_words.eq(taken)
+            with m.Case(HEADER.index("inputs")):
+                m.d.sync += self.header.inputs.eq(taken)
+            for word in sorted({HEADER_FIELDS[name].word for name in fields}):
+                with m.Case(word):
+                    for name, register in fields.items():
+                        if (field := HEADER_FIELDS[name]).word == word:
+                            m.d.sync += register.eq(taken[field.low : field.low + field.width])
+
+    def _run(self, m: Module) -> None:
+        """Check RUN's header, and let the core run sequence after sequence."""
+        intake, status = self._intake, self._status
+        no_low, no_high = intake.taken[:16] == 0, intake.taken[16:] == 0
+        with m.State("check"):
+            with m.If(~self._loaded):
+                self._refuse(m, ErrorCode.NO_IMAGE)
+            with m.Elif(~self._matches):
+                self._refuse(m, ErrorCode.WRONG_IMAGE)
+            with m.Elif(self._spent | ~no_high):
+                self._refuse(m, ErrorCode.BAD_LENGTH)
+            with m.Else():
+                m.next = "steps"
+        with m.State("steps"):
+            self._wait_for_word(m, "begin")
+        with m.State("begin"):
+            m.d.sync += self.zero.eq(~(self._keep & self._has_state))
+            with m.If(no_low | ~no_high):
+                self._refuse(m, ErrorCode.BAD_LENGTH)
+            with m.Else():
+                m.d.sync += self.start.eq(1)
+                m.next = "run"
+        with m.State("run"):
+            m.d.comb += [self.frames.valid.eq(intake.have), intake.pass_on.eq(self.frames.ready)]
+            with m.If(self.frames.ready & intake.ended & ~self._missing):
+                m.d.sync += [self._missing.eq(1), self.abort.eq(1)]
+            with m.If(self.done):
+                m.d.comb += self._count.eq(1)
+                m.d.sync += [
+                    self._has_state.eq(1),
+                    status.sequences.eq(status.sequences + 1),
+                    status.steps.eq(status.steps + intake.taken[:16]),
+                ]
+                m.next = "sequence done"
+        with m.State("sequence done"):
+            with m.If(self._missing):
+                m.next = "end"
+            with m.Elif(self._spent):
+                m.next = "drain"
+            with m.Else():
+                m.next = "steps"
+
+    def _end(self, m: Module, image: Signal) -> None:
+        """Take what is left of the packet, forget what must be forgotten, and answer."""
+        intake, status, reply = self._intake, self._status, self._reply
+        with m.State("drain"):
+            with m.If(intake.have):
+                m.d.comb += intake.take.eq(1)
+                m.d.sync += self._drained.eq(1)
+            with m.Elif(intake.ended):
+                m.next = "end"
+        with m.State("end"):
+            m.d.comb += self._checksum.restart.eq(image)
+            m.d.sync += image.eq(0)
+            with m.If(self._missing):
+                m.d.sync += status.error.eq(ErrorCode.SHORT_PACKET)
+            with m.Elif(self._drained & (status.error == ErrorCode.OK)):
+                m.d.sync += status.error.eq(ErrorCode.LONG_PACKET)
+            m.next = "conclude"
+        bad = status.error != ErrorCode.OK
+        with m.State("conclude"):
+            with m.If((status.operation == Operation.LOAD) & bad):
+                m.d.sync += [status.image_id.eq(0), self._loaded.eq(0)]
+            with m.If((status.operation == Operation.RUN) & ~bad):
+                m.d.comb += reply.end.eq(1)
+                m.next = "trailer"
+            with m.Else():
+                m.d.sync += [self.forget.eq(1), self._has_state.eq(0)]
+                m.next = "forget"
+        with m.State("forget"), m.If(self.forgotten):
+            m.d.comb += reply.end.eq(1)
+            m.next = "trailer"
+        with m.State("trailer"), m.If(reply.done):
+            m.next = "idle"
+
+    def _wait_for_word(self, m: Module, then: str) -> None:
+        """Take a word and go on, or end if the packet has none."""
+        m.d.comb += self._intake.take.eq(1)
+        with m.If(self._intake.have):
+            m.next = then
+        with m.Elif(self._intake.ended):
+            self._miss(m)
+
+    def _miss(self, m: Module) -> None:
+        """Note that a needed word is missing, and end."""
+        m.d.sync += self._missing.eq(1)
+        m.next = "end"
+
+    def _refuse(self, m: Module, code: ErrorCode) -> None:
+        """Refuse the packet, and take what is left of it."""
+        m.d.sync += self._status.error.eq(code)
+        m.next = "drain"
+
+
+def _bit(flag: RunFlag) -> int:
+    """Number of a flag's bit."""
+    return flag.value.bit_length() - 1

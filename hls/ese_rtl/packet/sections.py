@@ -1,0 +1,192 @@
+"""LOAD's sections: from the words of an image to writes into the memories."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.lib import memory, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
+
+from ese_host.image import HEADER, RAM_BITS, Design
+from ese_host.image.entry_widths import CONSTANT_BITS
+from ese_host.image.phases import PHASE_WORDS, record_words
+from ese_host.ir import GATES, TABLE_SIZE
+from ese_rtl.packet.header_check import SIZE_BITS
+from ese_rtl.packet.ports import WORD_BITS
+from ese_rtl.records import Memory, load_layout
+from ese_rtl.sizes import CODEBOOK_LEVELS
+
+BANK_BITS = 3
+"""Bits of a parameter's lane that name the bank; all ones is the bias."""
+UNCOUNTED = HEADER.index("magic")
+"""Place in the header's memory of a count that is always the same: that of the table."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section of the image.
+
+    Attributes:
+        memory: the memory that it fills.
+        count: word of the header with the number of items.
+        lanes: lanes of an item; the last one has this number less one.
+        bits: width of a field.
+    """
+
+    memory: Any  # a `Memory`; amaranth's enumerations have no types
+    count: int
+    lanes: int
+    bits: int
+
+
+def sections_of(design: Design) -> list[Section]:
+    """The sections of an image, in order. Without codebooks in the design, no image has one."""
+    place = HEADER.index
+    codebooks = Section(Memory.CODEBOOK, place("codebooks"), CODEBOOK_LEVELS, CONSTANT_BITS)
+    return [
+        Section(Memory.PHASE, place("phases"), sum(record_words(design)), WORD_BITS),
+        *([] if design.widths.weight.own_level else [codebooks]),
+        Section(Memory.PARAMETER, place("params"), GATES << BANK_BITS, CONSTANT_BITS),
+        Section(Memory.PEEPHOLE, place("cells"), GATES - 1, CONSTANT_BITS),
+        Section(Memory.ENTRY, place("entry_words"), design.pes, RAM_BITS),
+        Section(Memory.TABLE, UNCOUNTED, 1, WORD_BITS),
+    ]
+
+
+class Sections(wiring.Component):
+    """Takes one field in each clock in which a word is there, and writes it in the next one.
+
+    The window that a field is cut from is the word that is next and, below it, the high half of the word before. A
+    field begins at one of its first 16 even bits: at 16 if the next word is untouched.
+
+    Attributes:
+        begin: go to the first section.
+        active: fields may be taken.
+        word: the word that is next.
+        have: whether it is there.
+        before: the high half of the word taken before it.
+        header_valid: a word of the header comes.
+        header_place: its index.
+        header_word: its low bits, a number of items.
+        wants: the next word is needed.
+        take: the word is taken.
+        finished: all sections are complete, and the next word is the checksum.
+        load: the write that follows, registered. Bits of `data` above those of a field have no meaning.
+    """
+
+    def __init__(self, design: Design) -> None:
+        """Make the sections of a design."""
+        self._design = design
+        self._wide = design.widths.word_bits > RAM_BITS
+        super().__init__(
+            {
+                "begin": In(1),
+                "active": In(1),
+                "word": In(WORD_BITS),
+                "have": In(1),
+                "before": In(WORD_BITS // 2),
+                "header_valid": In(1),
+                "header_place": In(range(len(HEADER))),
+                "header_word": In(SIZE_BITS),
+                "wants": Out(1),
+                "take": Out(1),
+                "finished": Out(1),
+                "load": Out(load_layout(design.widths.word_bits)),
+            }
+        )
+
+    def elaborate(self, _platform: object) -> Module:
+        """The circuit."""
+        m = Module()
+        sections = sections_of(self._design)
+        section = Signal(range(len(sections) + 1))
+        item = Signal(SIZE_BITS)
+        lane = Signal(len(self.load.lane))
+        half = Signal()  # the second field of a word of two block RAMs comes
+        start = Signal(4, init=8)  # where the field begins in the window, in steps of two bits
+        counts = memory.Memory(shape=SIZE_BITS, depth=len(HEADER), init=[TABLE_SIZE])  # at `UNCOUNTED`
+        counts.attrs["ram_style"] = "distributed"
+        m.submodules.counts = counts
+        write, read = counts.write_port(), counts.read_port(domain="comb")
+        m.d.comb += [
+            write.en.eq(self.header_valid & (self.header_place != UNCOUNTED)),
+            write.addr.eq(self.header_place),
+            write.data.eq(self.header_word),
+        ]
+        # what depends on the section
+        target = Signal(Memory)
+        last_lane, parameters, entries = Signal(), Signal(), Signal()
+        step = Signal(5, init=8)
+        with m.Switch(section):
+            for number, part in enumerate(sections):
+                with m.Case(number):
+                    m.d.comb += [
+                        read.addr.eq(part.count),
+                        last_lane.eq(lane == part.lanes - 1),
+                        step.eq(part.bits // 2),
+                        target.eq(part.memory),
+                        parameters.eq(part.memory is Memory.PARAMETER),
+                        entries.eq(part.memory is Memory.ENTRY),
+                    ]
+                    if part.memory is Memory.PHASE:
+                        # what follows a record are the entry counts of the PEs, which this engine does not need
+                        with m.If(lane >= PHASE_WORDS):
+                            m.d.comb += target.eq(Memory.NONE)
+        complete, go = Signal(), Signal()
+        moved = Signal(6)  # where the next field begins; from 16 on, it is in the next word
+        m.d.comb += [
+            self.finished.eq(section == len(sections)),
+            complete.eq(item == read.data),
+            moved.eq(start + step),
+            self.wants.eq(~complete & ~self.finished),
+            go.eq(self.active & self.wants & self.have),
+            # a section begins with a whole word: what its last field left of a word is dropped
+            self.take.eq(Mux(complete, start > 8, self.wants & moved[4:].any()) & self.active & self.have),
+        ]
+        whole = Signal()  # the field ends what is written at once
+        m.d.comb += whole.eq(~entries | half if self._wide else 1)
+        with m.If(go):
+            m.d.sync += start.eq(moved)
+            if self._wide:
+                m.d.sync += half.eq(entries & ~half)
+            with m.If(whole):
+                with m.If(last_lane):
+                    m.d.sync += [lane.eq(0), item.eq(item + 1)]
+                with m.Elif(parameters & (lane[:BANK_BITS] == self._design.acc_banks - 1)):
+                    m.d.sync += lane[:BANK_BITS].eq(-1)
+                with m.Else():
+                    m.d.sync += lane.eq(lane + 1)
+        with m.If(self.active & complete & ~self.finished):
+            m.d.sync += [section.eq(section + 1), item.eq(0), start.eq(8)]
+        with m.If(self.begin):
+            m.d.sync += [section.eq(0), item.eq(0), lane.eq(0), half.eq(0), start.eq(8)]
+        m.d.sync += self.load.memory.eq(Mux(go & whole, target, Memory.NONE))
+        with m.If(go):
+            m.d.sync += [self.load.address.eq(item), self.load.lane.eq(lane)]
+            if not self._design.widths.weight.own_level:
+                with m.If(target == Memory.CODEBOOK):
+                    m.d.sync += self.load.address.eq(Cat(lane[: exact_log2(CODEBOOK_LEVELS)], item))
+        self._write_data(m, go, start, entries, half)
+        return m
+
+    def _write_data(self, m: Module, go: Signal, start: Signal, entries: Signal, half: Signal) -> None:
+        """Cut the field from the window: first by whole bytes, then by pairs of bits, each a choice of four."""
+        window = Cat(self.before, self.word)
+        bytewise, field = Signal(RAM_BITS + 6), Signal(RAM_BITS)
+        m.d.comb += [
+            bytewise.eq(window >> Cat(Const(0, 3), start[2:])),
+            field.eq(bytewise >> Cat(Const(0, 1), start[:2])),
+        ]
+        low, high = self.load.data[:RAM_BITS], self.load.data[RAM_BITS:]
+        rest = self.word[RAM_BITS:]
+        if not self._wide:
+            with m.If(go):
+                m.d.sync += [low.eq(field), high.eq(rest)]
+            return
+        with m.If(go & ~(entries & half)):
+            m.d.sync += low.eq(field)
+        with m.If(go):
+            m.d.sync += high.eq(Mux(entries, field, rest))

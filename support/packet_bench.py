@@ -1,0 +1,188 @@
+"""The packet part of the RTL engine in simulation, with a stand-in for the core that echoes the words of its frames."""
+# Annotations of components are their ports, so that they must not be postponed.
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from amaranth.hdl import Cat, Module, Signal
+from amaranth.lib import fifo, wiring
+from amaranth.lib.wiring import In, Out
+from ese_rtl.packet import WORD, Packets
+from ese_rtl.packet.packets import STEP_BITS
+from ese_rtl.records import Header, load_layout
+
+from ese_host.image import Design
+from ese_host.protocol import Words
+from support.simulated_component import SimulatedComponent
+
+FORGET_CLOCKS = 5
+STALL_IN, STALL_OUT, STALL_CORE, STOPPED = 1, 2, 4, 8
+"""Bits that hold back the packet's words, the answer's, the core's frames, and the start of a packet."""
+
+
+class EchoCore(wiring.Component):
+    """A core whose outputs are a word with `steps`, `zero` and `trace`, and then the words of all frames.
+
+    A word may leave only two clocks after it was taken, and nothing is taken or given while `stall` is high.
+    """
+
+    stall: In(1)
+    header: In(Header)
+    start: In(1)
+    zero: In(1)
+    steps: In(STEP_BITS)
+    trace: In(1)
+    done: Out(1)
+    counting: Out(1)
+    frames: In(WORD)
+    abort: In(1)
+    results: Out(WORD)
+    forget: In(1)
+    forgotten: Out(1)
+
+    def elaborate(self, _platform: object) -> Module:
+        """The circuit."""
+        m = Module()
+        left, step_left = Signal(15), Signal(STEP_BITS)
+        held, busy, full = Signal(32), Signal(), Signal()
+        taking = busy & ~full & (step_left != 0) & ~self.stall
+        m.d.comb += [
+            self.frames.ready.eq(taking),
+            self.results.payload.eq(held),
+            self.results.valid.eq(full & ~self.stall),
+            self.counting.eq(busy),
+        ]
+        m.d.sync += self.done.eq(0)
+        with m.If(self.results.valid & self.results.ready):
+            m.d.sync += full.eq(0)
+        with m.If(taking & self.frames.valid):
+            m.d.sync += [held.eq(self.frames.payload), full.eq(1), left.eq(left - 1)]
+            with m.If(left == 1):
+                m.d.sync += [left.eq((self.header.inputs + 1) >> 1), step_left.eq(step_left - 1)]
+        with m.If(busy & (step_left == 0) & ~full | self.abort):
+            m.d.sync += [busy.eq(0), self.done.eq(1), full.eq(0)]
+        with m.If(self.start):
+            m.d.sync += [
+                busy.eq(1),
+                full.eq(1),
+                left.eq((self.header.inputs + 1) >> 1),
+                step_left.eq(self.steps),
+                held.eq(Cat(self.steps, self.zero, self.trace)),
+            ]
+        wait = Signal(range(FORGET_CLOCKS + 1))
+        m.d.sync += self.forgotten.eq(wait == 1)
+        with m.If(self.forget):
+            m.d.sync += wait.eq(FORGET_CLOCKS)
+        with m.Elif(wait != 0):
+            m.d.sync += wait.eq(wait - 1)
+        return m
+
+
+class Bench(wiring.Component):
+    """Packets and core between a queue of words to send, and what leaves in each clock."""
+
+    def __init__(self, design: Design, depth: int) -> None:
+        self._packets = Packets(design)
+        self._depth = depth
+        load_bits = load_layout(design.widths.word_bits).size
+        super().__init__({"send": In(34), "hold": In(4), "leaves": Out(34), "load": Out(load_bits), "flags": Out(3)})
+
+    def elaborate(self, _platform: object) -> Module:
+        """The circuit."""
+        m = Module()
+        m.submodules.packets = packets = self._packets
+        m.submodules.core = core = EchoCore()
+        m.submodules.queue = queue = fifo.SyncFIFOBuffered(width=33, depth=self._depth)
+        for name in ("start", "zero", "steps", "trace", "abort", "forget", "header"):
+            m.d.comb += getattr(core, name).eq(getattr(packets, name))
+        for name in ("done", "counting", "forgotten"):
+            m.d.comb += getattr(packets, name).eq(getattr(core, name))
+        wiring.connect(m, packets.frames, core.frames)
+        wiring.connect(m, core.results, packets.results)
+        stall_in, stall_out, stall_core, stopped = self.hold
+        m.d.comb += [
+            queue.w_en.eq(self.send[33]),
+            queue.w_data.eq(self.send),
+            packets.words.payload.eq(queue.r_data),
+            packets.words.valid.eq(queue.r_rdy & ~stall_in),
+            queue.r_en.eq(packets.words.ready & ~stall_in),
+            packets.answer.ready.eq(~stall_out),
+            core.stall.eq(stall_core),
+            packets.started.eq(~stopped),
+            self.leaves.eq(Cat(packets.answer.payload, packets.answer.valid & ~stall_out)),
+            self.load.eq(packets.load),
+            self.flags.eq(Cat(packets.idle, packets.answered, packets.tail)),
+        ]
+        return m
+
+
+@dataclass
+class Clocks:
+    """What a simulated stretch of clocks showed.
+
+    Attributes:
+        answers: the answers that were completed.
+        loads: (writes,) the writes of LOAD, as integers.
+        flags: (clocks,) bits for idle, answered and tail.
+    """
+
+    answers: list[Words]
+    loads: list[int]
+    flags: npt.NDArray[np.uint32]
+
+
+class PacketBench:
+    """Sends packets to the simulated part, with or without stalls."""
+
+    def __init__(self, design: Design, depth: int = 1 << 14) -> None:
+        self._simulated = SimulatedComponent(Bench(design, depth))
+        load_bits = load_layout(design.widths.word_bits).size
+        self._columns = 2 + -(-load_bits // 32) + 1
+        self._partial: list[int] = []
+
+    def clocks(self, words: npt.NDArray[np.uint64], holds: npt.NDArray[np.uint32]) -> Clocks:
+        """Simulate.
+
+        Args:
+            words: (n,) words to send, with bit 32 at ends of packets; they are queued one in each clock.
+            holds: (clocks,) bits that hold back something in a clock.
+        """
+        rows = np.zeros((len(holds), 3), dtype=np.uint32)
+        rows[: len(words), 0] = words & np.uint64(0xFFFFFFFF)
+        rows[: len(words), 1] = 2 | words >> np.uint64(32)
+        rows[:, 2] = holds
+        seen = np.zeros((len(holds), self._columns), dtype=np.uint32)
+        self._simulated._library.run(self._simulated._top, rows.ctypes.data, seen.ctypes.data, len(rows))
+        result = Clocks([], [], seen[:, -1])
+        for data, marks in seen[seen[:, 1] & 2 != 0, :2].tolist():
+            self._partial.append(data)
+            if marks & 1:
+                result.answers.append(np.array(self._partial, dtype=np.uint32))
+                self._partial = []
+        loads = seen[:, 2:-1]
+        for row in loads[loads[:, 0] & 7 != 0]:
+            result.loads.append(int.from_bytes(row.astype("<u4").tobytes(), "little"))
+        return result
+
+    def answers(self, packets: list[Words], clocks: int, stalls: np.random.Generator | None = None) -> Clocks:
+        """Send packets back to back, and simulate until all have been answered.
+
+        Args:
+            packets: the packets.
+            clocks: clocks that are always enough, without stalls.
+            stalls: source of random stalls on all sides.
+        """
+        marked = []
+        for packet in packets:
+            marked.append(packet.astype(np.uint64))
+            marked[-1][-1] |= np.uint64(1 << 32)
+        holds = np.zeros(clocks, dtype=np.uint32)
+        if stalls is not None:
+            clocks *= 4
+            often = stalls.choice([0.02, 0.3, 0.6], (-(-clocks // 256), 3))
+            bits = stalls.random((clocks, 3)) < np.repeat(often, 256, axis=0)[:clocks]
+            holds = (bits @ np.array([STALL_IN, STALL_OUT, STALL_CORE])).astype(np.uint32)
+        result = self.clocks(np.concatenate(marked), holds)
+        assert len(result.answers) == len(packets) and not self._partial, (len(result.answers), len(packets))
+        return result
