@@ -49,7 +49,5 @@ def writes_layout(sizes: Sizes) -> data.StructLayout:
     Args:
         sizes: of the engine.
     """
-    port = data.StructLayout(
-        {"enable": 1, "address": sizes.column_bits, "value": signed(sizes.element_bits)}
-    )
+    port = data.StructLayout({"enable": 1, "address": sizes.column_bits, "value": signed(sizes.element_bits)})
     return data.StructLayout({"rams": data.ArrayLayout(data.ArrayLayout(port, 2), 2)})

@@ -100,10 +100,7 @@ class Mac(wiring.Component):
             i_RSTB=self.clear7,
             **{f"i_CE{name}": one for name in ("A2", "B2", "C", "D", "M", "P", "INMODE", "CTRL")},
             **{f"i_CE{name}": zero for name in ("A1", "B1", "AD", "ALUMODE", "CARRYIN")},
-            **{
-                f"i_RST{name}": zero
-                for name in ("A", "C", "D", "M", "P", "INMODE", "CTRL", "ALUMODE", "ALLCARRYIN")
-            },
+            **{f"i_RST{name}": zero for name in ("A", "C", "D", "M", "P", "INMODE", "CTRL", "ALUMODE", "ALLCARRYIN")},
             i_ACIN=Const(0, 30),
             i_BCIN=Const(0, 18),
             i_PCIN=Const(0, 48),
@@ -111,4 +108,3 @@ class Mac(wiring.Component):
             i_MULTSIGNIN=zero,
         )
         return m
-

@@ -139,9 +139,7 @@ class Parameters(wiring.Component):
             *(write.en[g].eq((load.memory == records.Memory.PEEPHOLE) & (load.lane == g)) for g in range(3)),
         ]
         values = self._read(m, peepholes, cell)
-        m.d.comb += [
-            self.item.peepholes[g].eq(values[CONSTANT_BITS * g : CONSTANT_BITS * (g + 1)]) for g in range(3)
-        ]
+        m.d.comb += [self.item.peepholes[g].eq(values[CONSTANT_BITS * g : CONSTANT_BITS * (g + 1)]) for g in range(3)]
         m.submodules.cells = cells = Memory(
             shape=signed(CONSTANT_BITS), depth=design.cell_depth, init=[], attrs={"ram_style": "block"}
         )
@@ -191,4 +189,3 @@ class Tables(wiring.Component):
                 if port == 0:
                     m.d.comb += [write.addr.eq(address), write.data.eq(self.load.data), write.en.eq(loads)]
         return m
-

@@ -118,9 +118,8 @@ class Retire(wiring.Component):
         with m.If(pairs_up):
             high = Mux(result.pair, outputs[1], Mux(odd, outputs[0], 0))
             m.d.comb += self.word.eq(Cat(Mux(odd, low, outputs[0]), high))
-        with m.Else():
-            with m.Switch(place):
-                for number_of_part, part in enumerate(parts):
-                    with m.Case(number_of_part):
-                        m.d.comb += self.word.eq(part)
+        with m.Else(), m.Switch(place):
+            for number_of_part, part in enumerate(parts):
+                with m.Case(number_of_part):
+                    m.d.comb += self.word.eq(part)
         return last_word

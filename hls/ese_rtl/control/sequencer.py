@@ -77,17 +77,16 @@ class Sequencer(wiring.Component):
 
         with m.FSM(name="state", init="idle") as states:
             m.d.comb += self.active.eq(~states.ongoing("idle"))
-            with m.State("idle"):
-                with m.If(self.start):
-                    m.d.comb += self.frame_begin.eq(1)
-                    m.d.sync += [
-                        self.index.eq(0),
-                        prologue.eq(1),
-                        odd_step.eq(0),
-                        self.zero_state.eq(self.zero),
-                        steps_left.eq(self.steps),
-                    ]
-                    m.next = "fetch"
+            with m.State("idle"), m.If(self.start):
+                m.d.comb += self.frame_begin.eq(1)
+                m.d.sync += [
+                    self.index.eq(0),
+                    prologue.eq(1),
+                    odd_step.eq(0),
+                    self.zero_state.eq(self.zero),
+                    steps_left.eq(self.steps),
+                ]
+                m.next = "fetch"
             with m.State("fetch"):
                 m.d.sync += phase.eq(self.record)
                 with m.If(self.index != self.header.phases):
@@ -125,12 +124,10 @@ class Sequencer(wiring.Component):
                 m.d.sync += settle.eq(settle - 1)
                 with m.If(settle == 1):
                     m.next = "launch"
-            with m.State("launch"):
-                with m.If(~self.stage_busy & ~self.sweep_pending):
-                    m.d.comb += self.launch.eq(1)
-                    next_phase()
-            with m.State("finish"):
-                with m.If(~self.stage_busy & ~self.sweep_pending):
-                    m.d.comb += self.done.eq(1)
-                    m.next = "idle"
+            with m.State("launch"), m.If(~self.stage_busy & ~self.sweep_pending):
+                m.d.comb += self.launch.eq(1)
+                next_phase()
+            with m.State("finish"), m.If(~self.stage_busy & ~self.sweep_pending):
+                m.d.comb += self.done.eq(1)
+                m.next = "idle"
         return m

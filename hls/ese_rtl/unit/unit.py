@@ -14,6 +14,7 @@ from ese_rtl.records import CONSTANT_BITS, Result, Settings, item_layout
 from ese_rtl.unit.activation import component_of
 from ese_rtl.unit.arithmetic import PRODUCT_CLOCKS, SCALED_CLOCKS, Product, ScaledProduct, delayed, only_if, registered
 from ese_rtl.unit.cell import CELL_CLOCKS, EXACT_CLOCKS, CellFormats, NewCell
+from ese_rtl.unit.hard import Hard
 from ese_rtl.unit.lane import Lane, lane_latency
 from ese_rtl.unit.leaving import ROWS, Leaving
 from ese_rtl.unit.lookup import LOOKUP
@@ -25,6 +26,9 @@ T = GATES
 NAMES = "ifgot"
 SEES_OLD_CELL = (I, F)
 """Gates whose peepholes see c of the step before; that of o sees the new one."""
+
+ACTIVATION_CLOCKS = max(Smooth.latency, Hard.latency)
+"""Clocks of every activation, so that designs have one latency whatever functions they have."""
 
 
 class Unit(wiring.Component):
@@ -54,13 +58,12 @@ class Unit(wiring.Component):
         functions = [design.cell if number in (G, T) else design.gate for number in range(len(NAMES))]
         kinds = [component_of(function) for function in functions]
         self.looked_up = [name for name, kind in zip(NAMES, kinds, strict=True) if kind is Smooth]
-        self._clocks = [kind.latency for kind in kinds]
         self._sums_ready = [lane_latency(design.acc_banks, gate in SEES_OLD_CELL) for gate in range(GATES)]
-        self._gates_ready = max(self._sums_ready[gate] + self._clocks[gate] for gate in (I, F, G))
+        self._gates_ready = max(self._sums_ready[gate] for gate in (I, F, G)) + ACTIVATION_CLOCKS
         self._exact_ready = self._gates_ready + EXACT_CLOCKS
         self.cell_latency = self._gates_ready + CELL_CLOCKS
         self._o_ready = self.cell_latency + SCALED_CLOCKS + 1
-        self._factors_ready = max(self._o_ready + self._clocks[O], self._exact_ready + self._clocks[T])
+        self._factors_ready = max(self._o_ready, self._exact_ready) + ACTIVATION_CLOCKS
         self.lstm_latency = self._factors_ready + PRODUCT_CLOCKS + Leaving.latency
         self.dense_latency = self._sums_ready[I] + Leaving.latency
         super().__init__(
@@ -126,13 +129,13 @@ class Unit(wiring.Component):
         else:
             line = self.settings.cell_line if number in (G, T) else self.settings.gate_line
             m.d.comb += activation.line.eq(line)
-        return delayed(m, activation.code, early, name)
+        return delayed(m, activation.code, early + ACTIVATION_CLOCKS - activation.latency, name)
 
     def _new_cell(self, m: Module, row_sums: list[Any]) -> NewCell:
         """The new c: unrounded at `_exact_ready`, rounded at `cell_latency`."""
         m.submodules.new_cell = cell = NewCell(self._formats)
         for gate, operand in ((I, cell.i), (F, cell.f), (G, cell.g)):
-            early = self._gates_ready - self._sums_ready[gate] - self._clocks[gate]
+            early = self._gates_ready - self._sums_ready[gate] - ACTIVATION_CLOCKS
             m.d.comb += operand.eq(self._activated(m, gate, row_sums[gate], SUM_FRAC, early))
         m.d.comb += [
             cell.before.eq(delayed(m, self.item.cell, self._gates_ready, "c_before")),
@@ -156,8 +159,8 @@ class Unit(wiring.Component):
         ]
         waiting = delayed(m, row_sum, self._o_ready - 1 - self._sums_ready[O], "z_o")
         total = registered(m, waiting + only_if(self.settings.peepholes, seen.scaled), "z_o_seen", signed(SUM_BITS))
-        early_o = self._factors_ready - self._o_ready - self._clocks[O]
-        early_t = self._factors_ready - self._exact_ready - self._clocks[T]
+        early_o = self._factors_ready - self._o_ready - ACTIVATION_CLOCKS
+        early_t = self._factors_ready - self._exact_ready - ACTIVATION_CLOCKS
         m.submodules.product_h = product = Product(self._formats.factor_bits, self._formats.gate_bits)
         m.d.comb += [
             product.a.eq(self._activated(m, T, cell.exact, self._formats.c_frac, early_t)),

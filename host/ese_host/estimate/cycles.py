@@ -154,6 +154,7 @@ class CycleModel:
         alternate: bool,
         inputs: int,
         pes: int = 1,
+        banks: int = 1,
     ) -> None:
         """Build the model of one step.
 
@@ -164,8 +165,10 @@ class CycleModel:
             alternate: whether the accumulator sets change roles with every step.
             inputs: elements of an input frame.
             pes: number of processing elements.
+            banks: accumulators of a row.
         """
-        self.phases, self.work, self.pes = tuple(phases), tuple(work), pes
+        self.pes, self.banks = pes, banks
+        self.phases, self.work = tuple(phases), tuple(work)
         self.units, self.alternate, self.frame_words = units, alternate, step_words(inputs)
 
     @classmethod
@@ -185,7 +188,15 @@ class CycleModel:
             PhaseWork(float(counts.mean() - pads.mean()), float(pads.mean()), float(phase.entry_count - counts.mean()))
             for phase, counts, pads in zip(image.phases, image.counts, padding, strict=True)
         ]
-        return cls(image.phases, work, design.cells_per_cycle, image.alternate, image.header["inputs"], design.pes)
+        return cls(
+            image.phases,
+            work,
+            design.cells_per_cycle,
+            image.alternate,
+            image.header["inputs"],
+            design.pes,
+            design.acc_banks,
+        )
 
     def sequence(self, steps: int, *, keep: bool = False, trace: bool = False) -> Account:
         """Count the iterations of one sequence.

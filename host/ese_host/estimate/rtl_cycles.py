@@ -17,8 +17,8 @@ SETTLE = 9
 """Clocks from the last entry of a matrix to the first in which its stage may be launched."""
 DRAIN = 7
 """Ticks from an item to its sums."""
-LSTM_LATENCY, DENSE_LATENCY = 32, 11
-"""Ticks from the sums of a cell, or of a row of another matrix, to the result."""
+LSTM_LATENCY, DENSE_LATENCY = 39, 12
+"""Ticks from the sums of a cell, or of a row of another matrix, to the result; one more with four banks."""
 DRAINED = 5
 """Ticks from the last item to the first in which its accumulators may be cleared."""
 READ_AHEAD = 6
@@ -210,7 +210,7 @@ class RtlCycleModel(CycleModel):
         if phase.has("second_enabled") and outputs:
             targets.add(int(phase.has("second_ram")))
         begin = self.now  # the clock of the first tick
-        latency = DRAIN + (LSTM_LATENCY if cells else DENSE_LATENCY)
+        latency = DRAIN + (LSTM_LATENCY if cells else DENSE_LATENCY) + (self.banks == 4)
         stage = RtlStage(set=accumulator_set)
         if results:
             apart = period + words - 1
