@@ -41,7 +41,8 @@ class Array(wiring.Component):
             }
         )
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
+        """PEs, vector RAMs and drain, and what is shared between them."""
         m = Module()
         sizes = self._sizes
         shared = self._shared(m)

@@ -45,7 +45,8 @@ class Drain(wiring.Component):
             }
         )
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
+        """The chain of rows and the four multiplexers."""
         m = Module()
         sizes = self._sizes
         rows = [later(m, self.row, name="row_0")]

@@ -38,7 +38,8 @@ class Mac(wiring.Component):
             }
         )
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
+        """The DSP, or what it does."""
         return self._instance() if self._primitive else self._behaviour()
 
     def _behaviour(self) -> Module:

@@ -84,7 +84,8 @@ class PE(wiring.Component):
             }
         )
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
+        """The stages in their order."""
         m = Module()
         gap4, code4, placed4, weight4 = self._fetch(m)
         row6, enabled6, code6 = self._locate(m, gap4, code4, placed4, weight4)

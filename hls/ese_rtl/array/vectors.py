@@ -33,7 +33,8 @@ class Vectors(wiring.Component):
             }
         )
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
+        """All copies; an address belongs to a write or to a read."""
         m = Module()
         sizes = self._sizes
         writes = later(m, self.writes, name="writes")

@@ -34,7 +34,8 @@ class Beats(wiring.Component):
             }
         )
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
+        """Counters of entries, and the registers of a beat."""
         m = Module()
         sizes, design, phase = self._sizes, self._sizes.design, self.phase
         widths = design.widths

@@ -53,7 +53,8 @@ class Core(wiring.Component):
             }
         )
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
+        """The parts, and what makes them stand still."""
         m = Module()
         sizes = Sizes(self._design)
         advance, step = Signal(), Signal()

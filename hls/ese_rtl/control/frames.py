@@ -36,7 +36,8 @@ class Frames(wiring.Component):
             }
         )
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
+        """Counters of frames, words and elements."""
         m = Module()
         left = Signal(17)  # frames not yet begun
         words = Signal(14)  # words of the frame that are not yet stored

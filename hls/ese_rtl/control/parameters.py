@@ -46,7 +46,8 @@ class Parameters(wiring.Component):
             }
         )
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
+        """What is valid follows the drain; addresses are counted, not carried along."""
         m = Module()
         ahead = DRAIN_LATENCY - READ
         with m.If(self.step):
@@ -171,7 +172,8 @@ class Tables(wiring.Component):
             }
         )
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
+        """Copies with two ports."""
         m = Module()
         loads = self.load.memory == records.Memory.TABLE
         for copy in range(-(-self._lookups // 2)):

@@ -79,7 +79,8 @@ class PhaseTable(wiring.Component):
             }
         )
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
+        """One memory for each word of a record."""
         m = Module()
         fields = kept_fields(self._sizes)
         for word in range(PHASE_WORDS):

@@ -44,7 +44,8 @@ class Retire(wiring.Component):
             }
         )
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
+        """Counters of results and words, and the writes."""
         m = Module()
         record, result = self.record, self.result
         left = Signal(16)  # results that are still to come

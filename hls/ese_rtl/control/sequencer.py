@@ -53,7 +53,8 @@ class Sequencer(wiring.Component):
             }
         )
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
+        """One state machine."""
         m = Module()
         phase = self.phase
         prologue, odd_step, steps_left = Signal(), Signal(), Signal(17)

@@ -49,7 +49,8 @@ class Stage(wiring.Component):
             }
         )
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
+        """Counters of items, PEs and rows."""
         m = Module()
         sizes, record = self._sizes, self.record
         left = Signal(16)  # items not yet read

@@ -34,7 +34,8 @@ class Sweeper(wiring.Component):
             }
         )
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
+        """A counter of rows."""
         m = Module()
         forgetting, ended = Signal(), Signal()
         rows = Mux(forgetting, self._sizes.rows, self.rows)
