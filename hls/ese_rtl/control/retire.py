@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -80,7 +80,7 @@ class Retire(wiring.Component):
                 ]
         return m
 
-    def _words(self, m: Module, last: object, taken: Signal) -> Signal:
+    def _words(self, m: Module, last: Value, taken: Signal) -> Signal:
         """The words of the result; returns whether the last of them leaves now, or there is none."""
         record, result = self.record, self.result
         emits = record.emits & self.outputs
@@ -107,11 +107,10 @@ class Retire(wiring.Component):
             m.d.sync += [odd.eq(~odd & ~last), low.eq(outputs[0])]
         parts = []
         for k in range(2):
-            whole = result.exact[k].as_value().as_signed() if hasattr(result.exact[k], "as_value") else result.exact[k]
             wide = Signal(signed(2 * WORD), name=f"exact_{k}")
             stored = Signal(signed(WORD), name=f"stored_{k}")
             cell = Signal(signed(WORD), name=f"cell_{k}")
-            m.d.comb += [wide.eq(whole), stored.eq(result.stored[k])]
+            m.d.comb += [wide.eq(result.exact[k]), stored.eq(result.stored[k])]
             if k == 0:
                 m.d.comb += cell.eq(result.cell)
             parts += [wide[:WORD], wide[WORD:], stored, cell]
