@@ -57,7 +57,7 @@ def meanings(data: bytes, facts: Facts) -> dict[int, str]:
         fields = [(2 * (number - begin) + half) for half in range(2)]
         places = [(*divmod(field // row, 4), field % row) for field in fields]
         texts[number] = ", ".join(
-            f"item {item} row {gate}: {f'scale of bank {part}' if part < facts.banks else 'bias'}"
+            f"parameter item {item} row {gate}: {f'scale of bank {part}' if part < facts.banks else 'bias'}"
             for item, gate, part in places
         )
     for number in range(ends["entries"], ends["pointers"]):

@@ -16,6 +16,7 @@ from support.second_decoder.records import (
     SKIP_RECORD,
     check_record,
     check_waits,
+    place_of_row,
     section_sizes,
     shape,
     stages_of,
@@ -94,7 +95,7 @@ def read_header(data: bytes, facts: Facts) -> dict[str, int]:
     words = words_of(data)
     require(len(words) >= 16, "shorter than a header")
     header = dict(zip(HEADER, words, strict=False))
-    require((header["magic"], header["version"]) == (0x34455345, 1), "not an image of version 1")
+    require((header["magic"], header["version"]) == (0x34455345, 2), "not an image of version 2")
     require(header["words"] == len(words), "wrong length")
     require(header["design_id"] == facts.design_id, "made for another design")
     facts.check_sizes(header)
@@ -170,7 +171,8 @@ def placed_weights(
         starts = [start - offset for start in entries.column_starts(pointers, facts, full)]
         require(starts[0] == 0 and starts[-1] <= len(slots), "pointers that leave the phase's entries")
         count = starts[-1]
-    require(not any(slots[count:]), "bits beyond the executed entries are set")
+    tail = 0 if facts.skip or full else (1 << facts.gap_bits) - 1
+    require(all(slot == tail for slot in slots[count:]), "no padding behind the last entry")
     require(count <= len(slots), "more entries than the fullest PE")
     executed = slots[:count]
     if full:
@@ -207,6 +209,7 @@ def decode(data: bytes, facts: Facts) -> DecodedImage:
     check_waits(read.records)
     stages = stages_of(read.records)
     phases, total = [], 0
+    used_rows: set[int] = set()
     for number, record in enumerate(read.records):
         rows, columns = shape(record, stages, header["inputs"])
         stage = stages[record["layer"], record["part"] == PROJECTION]
@@ -235,13 +238,16 @@ def decode(data: bytes, facts: Facts) -> DecodedImage:
                 total += 1
         require(max(counts) == record["fullest"], "wrong count of the fullest PE")
         # rows of the parameters, in the order of the matrix
-        first = stage["first_item"] * facts.units
-        own = [read.params[(first + item) * 4 + gate] for gate in range(group) for item in range(items)]
+        places = [place_of_row(stage, gate, item, facts.units) for gate in range(group) for item in range(items)]
+        own = [read.params[place] for place in places]
+        used_rows.update(places)
         scales = [(row[record["positive_bank"]], row[record["negative_bank"]]) for row in own]
         bias = [row[-1] for row in own] if record is stage else []
         cell = record["first_cell"] * facts.units
         peepholes = read.peepholes[cell : cell + items] if record["lstm"] else []
         phases.append(DecodedPhase(record, counts, group, matrix, scales, bias, peepholes))
     require(total == header["weights"], "wrong number of weights")
+    unused = [row for place, row in enumerate(read.params) if place not in used_rows]
+    require(not any(map(any, unused)), "parameters of no row")
     crc = int.from_bytes(data[-4:], "little")
     return DecodedImage(header, crc, read.codebooks, read.table, read.params, phases)

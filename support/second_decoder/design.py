@@ -23,7 +23,7 @@ def canonical(value: Any) -> str:
 
 def canonical_design(design: Mapping[str, Any]) -> str:
     """The canonical JSON of a manifest's `design`."""
-    kept = {"full_phases": False, **design, "format": 1}
+    kept = {"full_phases": False, **design, "format": 2}
     left_out: tuple[str, ...] = () if kept["mode"] == "skip" else ("mode", "fifo_depth", "pointer_depth", "delta_depth")
     left_out += () if kept["full_phases"] else ("full_phases",)
     return canonical({name: value for name, value in kept.items() if name not in left_out})

@@ -8,6 +8,7 @@ from support.second_decoder.arithmetic import Item, LoadedActivation, cell_of, r
 from support.second_decoder.bits import signed
 from support.second_decoder.decoder import DecodedImage, DecodedPhase
 from support.second_decoder.design import Facts
+from support.second_decoder.records import place_of_row
 
 RUN, TRACE, KEEP = 0x45530002, 1, 2
 
@@ -129,11 +130,11 @@ class Interpreter:
         return [halves[item] | halves[item + 1] << 16 for item in range(0, len(results), 2)]
 
     def _item(self, phase: DecodedPhase, item: int, chosen: int) -> Item:
-        record, first = phase.record, phase.record["first_item"] * self.facts.units
+        record = phase.record
         totals = []
         for gate in range(phase.group):
             pe, local = self._place(phase, gate * record["items"] + item)
-            *scales, bias = self.image.params[4 * (first + item) + gate]
+            *scales, bias = self.image.params[place_of_row(record, gate, item, self.facts.units)]
             total = bias << record["shift_bias"]
             for bank, scale in enumerate(scales):
                 total += self.sums[chosen, bank, pe, local] * scale << record[f"shift_{bank}"]

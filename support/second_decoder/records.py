@@ -20,12 +20,14 @@ RECORD = {
     **{"first_item": (3, 0, 16), "first_cell": (3, 16, 16), "first_target": (4, 0, 16), "second_target": (4, 16, 16)},
     **{f"shift_{bank}": (5, 8 * bank, 6) for bank in range(4)},
     **{"shift_bias": (6, 0, 6), "shift_peephole": (6, 8, 6), "shift_output": (6, 16, 6)},
+    **{"format_set": (6, 24, 2), "cell_kind": (6, 26, 2), "window": (6, 28, 1)},
     **{"smallest": (7, 0, 32), "largest": (8, 0, 32), "layer": (9, 0, 8), "part": (9, 8, 8), "full_rows": (9, 16, 16)},
 }
 SKIP_RECORD = {
     **{"delta": (0, 19, 1), "pointer": (10, 0, 16), "columns": (10, 16, 16), "group": (11, 0, 16)},
     **{"threshold": (11, 16, 16), "last": (12, 0, 16)},
 }
+RESERVED = ("format_set", "cell_kind", "window")
 KERNEL, RECURRENT, PROJECTION = range(3)
 STAGE_ONLY = ("items", "first_item", "first_cell", "first_target", "second_target", "smallest", "largest")
 SHIFTS = (*(f"shift_{bank}" for bank in range(4)), "shift_bias", "shift_peephole", "shift_output")
@@ -65,6 +67,7 @@ def check_record(record: dict[str, int], stored: list[int], header: dict[str, in
     for word, low, bits in places.values():
         owned[word] |= ((1 << bits) - 1) << low
     require(not any(word & ~mask for word, mask in zip(stored, owned, strict=True)), "bits without a meaning are set")
+    require(not any(record[name] for name in RESERVED), "a reserved field that is not zero")
     stage = record["lstm"] or record["dense"]
     require(not (record["lstm"] and record["dense"]), "two stages at once")
     require(stage or not any(record[name] for name in (*STAGE_ONLY, *SHIFTS)), "numbers of a stage without a stage")
@@ -75,7 +78,8 @@ def check_record(record: dict[str, int], stored: list[int], header: dict[str, in
     require(record["codebook"] < max(1, header["codebooks"]), "no such codebook")
     require(record["part"] <= PROJECTION, "no such part")
     items = record["items"]
-    require(record["first_item"] * facts.units + items <= header["params"], "more items than have parameters")
+    of_unit = -(-items // facts.units) if record["lstm"] else -(-items // (4 * facts.units))
+    require((record["first_item"] + of_unit) * facts.units <= header["params"], "more items than have parameters")
     cells = record["first_cell"] * facts.units + items if record["lstm"] else 0
     require(cells <= header["cells"], "more cells than have peepholes")
     require(not record["full_rows"] or facts.full_phases, "a full phase in a design without")
@@ -86,6 +90,21 @@ def check_record(record: dict[str, int], stored: list[int], header: dict[str, in
         addresses = [record[name] for name in ("source", "first_target", "second_target", "last")]
         require(not any(address % 4 for address in addresses), "a vector that begins at no multiple of 4")
         require(record["delta"] or not record["threshold"], "a threshold without delta")
+
+
+def place_of_row(stage: dict[str, int], gate: int, item: int, units: int) -> int:
+    """Number of the row, among those of all parameters, that has scales and bias of a row of a stage.
+
+    Args:
+        stage: record of the stage.
+        gate: number of the row in its item.
+        item: number of its item.
+        units: element-wise units of the design.
+    """
+    unit, number = item % units, item // units
+    if stage["dense"]:
+        number, gate = divmod(number, 4)
+    return ((stage["first_item"] + number) * units + unit) * 4 + gate
 
 
 def check_waits(records: list[dict[str, int]]) -> None:

@@ -83,19 +83,18 @@ def check_row_sums(item: MatrixPhase, layer: Layer, planned: Schedule, scale: Co
         item: the phase with the stage.
         layer: the layer that the stage computes.
         planned: the schedule, which has the other matrices that are summed before the stage.
-        scale: (items, 4, banks) scales of the stage.
-        bias: (items, 4) biases of the stage.
+        scale: (items, columns, banks) scales of the stage: four columns for a cell, one for any other row.
+        bias: (items, columns) biases of the stage.
 
     Raises:
         CapacityError: if a sum could need more than 48 bits.
     """
     phase = item.phase
-    columns = 4 if phase.has("lstm") else 1
-    low = high = (bias[:, :columns] << phase.bias_shift).T.reshape(-1).astype(object)
+    low = high = (bias << phase.bias_shift).T.reshape(-1).astype(object)
     for part in planned.summed_before(item):
         lows, highs = partial_sums(part.matrix, part.source)
         for sign, bank in enumerate((part.phase.bank_positive, part.phase.bank_negative)):
-            factor = scale[:, :columns, bank].T.reshape(-1).astype(object) << phase.bank_shift[bank]
+            factor = scale[:, :, bank].T.reshape(-1).astype(object) << phase.bank_shift[bank]
             low, high = low + lows[sign] * factor, high + highs[sign] * factor
     if phase.has("peepholes") and isinstance(layer, Lstm) and layer.peepholes is not None:
         reach = int(np.abs(layer.peepholes).max()) * -layer.state.low << phase.peephole_shift

@@ -22,6 +22,7 @@ from ese_host.image import (
     EntryWidths,
     Mode,
     Needs,
+    Phase,
     check_entries,
     parse,
     pointers,
@@ -29,6 +30,7 @@ from ese_host.image import (
     sum_frac,
 )
 from ese_host.ir import (
+    GATES,
     VALUE_FRAC,
     Codes,
     Dense,
@@ -46,8 +48,6 @@ from ese_host.ir import (
 class FilledMemories:
     """The contents of all memories of the engine for one network.
 
-    An item is what an element-wise unit computes at once: a cell of an LSTM with its four gate rows, or another row.
-
     Attributes:
         schedule: the phases, with their base addresses in all memories.
         needs: the memory depths and the accumulator width that a design must have.
@@ -55,8 +55,8 @@ class FilledMemories:
         counts: (phases, pes) number of entries of each PE in each phase.
         starts: for each phase (pes, columns + 1) the number of the entry with which each column begins, and the total
             number of entries; empty in stream mode.
-        scales: (params, 4, banks) scales of each item. A cell has a column for each gate, another row uses only the
-            first column.
+        scales: (params, 4, banks) scales of each item. A cell has a column for each gate; of any other matrix, a column
+            is a row, and the rows that a unit computes are packed four to an item.
         biases: (params, 4) biases of each item, in the same columns.
         peepholes: (cells, 3) peephole weights of each cell.
         choices: how the matrix of each phase is stored, and why.
@@ -191,12 +191,12 @@ def fill(
         phase.param_base = params // units
         scale, bias = _parameters(item, item.layer, planned, banks)
         check_row_sums(item, item.layer, planned, scale, bias)
-        rows = -(-phase.items // units) * units
-        scales.append(np.pad(scale, ((0, rows - len(scale)), (0, 0), (0, 0))))
-        biases.append(np.pad(bias, ((0, rows - len(bias)), (0, 0))))
-        params += rows
+        scales.append(_parameter_items(scale, phase, units))
+        biases.append(_parameter_items(bias, phase, units))
+        params += len(scales[-1])
         if phase.has("lstm"):
             phase.cell_base = cells // units
+            rows = -(-phase.items // units) * units
             peephole = np.zeros((rows, 3), dtype=np.int64)
             if isinstance(item.layer, Lstm) and item.layer.peepholes is not None:
                 peephole[: phase.items] = item.layer.peepholes.T
@@ -216,24 +216,46 @@ def fill(
 
 
 def _parameters(item: MatrixPhase, layer: Layer, planned: Schedule, banks: int) -> tuple[Codes, Codes]:
-    """(items, 4, banks) scales and (items, 4) biases; items that are not cells use only the first of four columns."""
+    """(items, columns, banks) scales and (items, columns) biases: four columns for a cell, one for any other row."""
     phase = item.phase
-    columns = 4 if phase.has("lstm") else 1
-    scale = np.zeros((phase.items, 4, banks), dtype=np.int64)
-    bias = np.zeros((phase.items, 4), dtype=np.int64)
+    columns = GATES if phase.has("lstm") else 1
+    scale = np.zeros((phase.items, columns, banks), dtype=np.int64)
+    bias = np.zeros((phase.items, columns), dtype=np.int64)
     for part in planned.summed_before(item):
         rows = part.matrix.scale.reshape(2, columns, phase.items)
-        scale[:, :columns, part.phase.bank_positive] = rows[0].T
+        scale[:, :, part.phase.bank_positive] = rows[0].T
         if part.phase.bank_negative != part.phase.bank_positive:
-            scale[:, :columns, part.phase.bank_negative] = rows[1].T
+            scale[:, :, part.phase.bank_negative] = rows[1].T
     if phase.part != 2:
-        bias[:, :columns] = layer.bias.reshape(columns, phase.items).T
+        bias[:] = layer.bias.reshape(columns, phase.items).T
     if bias.min() < -(1 << 15) or bias.max() >= 1 << 15:
         raise UnsupportedError(
             f"layer {layer.name!r}: bias codes reach from {bias.min()} to {bias.max()}; the engine holds 16 bits "
             f"(-32768 to 32767): use a bias_quantizer with fewer bits"
         )
     return scale, bias
+
+
+def _parameter_items(values: Codes, phase: Phase, units: int) -> Codes:
+    """Put scales or biases into the items of the image, filled up with zeros.
+
+    Unit u computes every `units`-th item of the stage, from item u on. The rows that it computes for a matrix which is
+    no LSTM's are packed four to an item of the image.
+
+    Args:
+        values: (items, columns, ...) values of the stage.
+        phase: the record of the stage.
+        units: element-wise units.
+
+    Returns:
+        (params, 4, ...) values; the k-th item of unit u is number k * units + u.
+    """
+    items, columns, *rest = values.shape
+    together = GATES // columns
+    params = phase.parameter_items(units) * units
+    filled = np.zeros((params * together, columns, *rest), dtype=np.int64)
+    filled[:items] = values
+    return filled.reshape(-1, together, units, columns, *rest).swapaxes(1, 2).reshape(params, GATES, *rest)
 
 
 def check_formats(network: Network, design: Design) -> None:

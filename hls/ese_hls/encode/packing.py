@@ -33,11 +33,13 @@ class EncodedMatrix:
         return np.array([len(slots) for slots in self.slots])
 
     def words(self, widths: EntryWidths) -> Codes:
-        """(pes, words) words of entry memory."""
+        """(pes, words) words of entry memory, filled up behind each PE's own last entry."""
         full = self.rows > 0
         per_word, width = widths.per_word(full), widths.slot_width(full)
         words = -(-int(self.counts.max(initial=0)) // per_word)
-        padded = np.zeros((len(self.slots), words * per_word), dtype=np.int64)
+        # In skip mode the pointers say what is executed, and zeros follow it.
+        tail = 0 if self.starts else widths.tail(full)
+        padded = np.full((len(self.slots), words * per_word), tail, dtype=np.int64)
         for pe, slots in enumerate(self.slots):
             padded[pe, : len(slots)] = slots
         packed: Codes = (padded.reshape(len(self.slots), words, per_word) << np.arange(per_word) * width).sum(axis=2)

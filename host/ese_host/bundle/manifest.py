@@ -10,7 +10,7 @@ from typing import Any, Literal
 from ese_host.boards import load_board
 from ese_host.errors import FormatError, MismatchError
 from ese_host.files import decode, write_file
-from ese_host.image import Design
+from ese_host.image import FORMAT_VERSION, Design
 
 VERSION = 2
 NAME = "manifest.json"
@@ -154,7 +154,8 @@ class Manifest:
         """Read the plain values of a manifest, the inverse of `to_json`.
 
         Raises:
-            FormatError: if a field is missing, unknown, or has the wrong type or form.
+            FormatError: if a field is missing, unknown, or has the wrong type or form, or if the design is for an older
+                version of images.
             MismatchError: if design_id is not the id of the design, or part or clock are not the board's and the
                 design's.
             UnsupportedError: if the board is not known.
@@ -170,6 +171,12 @@ class Manifest:
                 raise FormatError(f"manifest: {name} is []; expected a list of {items}, or no such field")
         design = Design.from_json(fields.design)
         design_id = _hexadecimal("design_id", fields.design_id)
+        for older in range(1, FORMAT_VERSION):
+            if design_id == design.design_id_of(older):
+                raise FormatError(
+                    f"manifest: the design is for images of version {older}; this version of ese4ml has images of "
+                    f"version {FORMAT_VERSION} only: {ADVICE} with this version of ese4ml"
+                )
         if design_id != design.design_id:
             raise MismatchError(
                 f"manifest: design_id is {design_id:#010x}; its design's is {design.design_id:#010x}: build it again"

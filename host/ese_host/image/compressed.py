@@ -176,7 +176,5 @@ def split(words: Codes, full: npt.NDArray[np.bool_], design: Design) -> tuple[Co
     memory = words.reshape(len(full), design.pes)
     slots = []
     for is_full in (False, True):
-        shifts = np.arange(widths.per_word(is_full)) * widths.slot_width(is_full)
-        mask = (1 << widths.slot_width(is_full)) - 1
-        slots.append((memory[full == is_full].reshape(-1)[:, None] >> shifts & mask).reshape(-1))
+        slots.append(widths.slots(memory[full == is_full].reshape(-1), is_full))
     return slots[0] & ((1 << widths.gap_bits) - 1), np.concatenate([slots[0] >> widths.gap_bits, slots[1]])

@@ -18,7 +18,7 @@ from ese_host.ir import ELEMENT_BITS, WEIGHT_KINDS, Activation, Fixed, WeightKin
 
 Mode = Literal["stream", "skip"]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 SUM_FRAC = 36
 """Fractional bits of a pre-activation sum."""
 SUM_BITS = 48
@@ -54,7 +54,7 @@ class Design:
         entry_depth: words of entry memory per PE.
         group_depth: groups of four accumulator rows per PE.
         vector_depth: elements of each vector RAM.
-        param_depth: rows of scales and biases per element-wise unit.
+        param_depth: items of scales and biases, four rows each, per element-wise unit.
         cell_depth: LSTM cells (c and peepholes) per element-wise unit.
         phases: entries of the phase table.
         source: input format of the first network whose input is signed, else of the first network; only its sign is
@@ -141,13 +141,17 @@ class Design:
     @property
     def design_id(self) -> int:
         """32-bit number that identifies this design: the first bits of the SHA-256 of its canonical JSON."""
-        return int(digest_of(self.canonical().encode())[:8], 16)
+        return self.design_id_of(FORMAT_VERSION)
 
-    def canonical(self) -> str:
+    def design_id_of(self, version: int) -> int:
+        """The id that a version of the image format gives to this design."""
+        return int(digest_of(self.canonical(version).encode())[:8], 16)
+
+    def canonical(self, version: int = FORMAT_VERSION) -> str:
         """Canonical JSON of the format version and of all fields that matter to this design."""
         omitted = (SKIP_FIELDS if self.mode == "stream" else ()) + (() if self.full_phases else (FULL_FIELD,))
         values = {name: value for name, value in asdict(self).items() if name not in omitted}
-        return json.dumps({"format": FORMAT_VERSION, **values}, sort_keys=True)
+        return json.dumps({"format": version, **values}, sort_keys=True)
 
     def to_json(self) -> dict[str, Any]:
         """The design as a dictionary of plain values, as the manifest contains it."""

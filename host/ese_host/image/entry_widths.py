@@ -82,6 +82,19 @@ class EntryWidths:
         """Entries per word, or in a full phase codes per word."""
         return self.word_bits // self.slot_width(full)
 
+    def slots(self, words: Codes, full: bool) -> Codes:
+        """The (..., words * slots per word) slots of (..., words) words of entry memory."""
+        width = self.slot_width(full)
+        slots = words[..., None] >> np.arange(self.per_word(full)) * width & ((1 << width) - 1)
+        return slots.reshape(*words.shape[:-1], -1)
+
+    def tail(self, full: bool) -> int:
+        """Content of each slot in stream mode from behind a PE's last entry to the end of the phase's words.
+
+        It changes no sum if it is executed: a padding entry, or the code of a zero weight in a full phase.
+        """
+        return 0 if full else (1 << self.gap_bits) - 1
+
     @property
     def slot_bits(self) -> int:
         """Bits of a column pointer that select a slot within a word."""

@@ -9,6 +9,7 @@ import numpy as np
 from ese_host.files import Field, Words, packed_words
 from ese_host.image.design import Design
 from ese_host.image.entry_widths import COUNT_BITS
+from ese_host.ir import GATES
 
 PHASE_WORDS = 10
 """Words of a record in stream mode."""
@@ -54,6 +55,9 @@ FIELDS = {
     "bias_shift": Field(6, 0, 6),
     "peephole_shift": Field(6, 8, 6),
     "stored_shift": Field(6, 16, 6),
+    "format_set": Field(6, 24, 2),
+    "cell_kind": Field(6, 26, 2),
+    "window": Field(6, 28, 1),
     "low": Field(7, 0, 32, signed=True),
     "high": Field(8, 0, 32, signed=True),
     "layer": Field(9, 0, 8),
@@ -66,6 +70,8 @@ FIELDS = {
     "last_base": Field(12, 0, 16),
 }
 """Numbers of a record; those from word `PHASE_WORDS` on exist only in skip mode."""
+RESERVED = ("format_set", "cell_kind", "window")
+"""Fields that have a place in the record for later versions of ese4ml; they are zero in every image of this one."""
 
 
 @dataclass
@@ -94,6 +100,9 @@ class Phase:
     bias_shift: int = 0
     peephole_shift: int = 0
     stored_shift: int = 0
+    format_set: int = 0
+    cell_kind: int = 0
+    window: int = 0
     low: int = 0
     high: int = 0
     pointer_base: int = 0
@@ -116,6 +125,14 @@ class Phase:
     def computes(self) -> bool:
         """Whether an element-wise stage follows the matrix."""
         return self.has("lstm") or self.has("dense")
+
+    def parameter_items(self, units: int) -> int:
+        """Items of scales and biases that each of the element-wise units holds for the stage.
+
+        An item has four rows: the gates of one cell, or four rows of any other matrix that the same unit computes.
+        """
+        per_item = 0 if not self.computes else 1 if self.has("lstm") else GATES
+        return -(-self.items // (units * per_item)) if per_item else 0
 
     def to_words(self, skip: bool = False) -> Words:
         """(10,) words of the record, or (13,) in skip mode."""

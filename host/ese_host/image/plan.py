@@ -84,8 +84,8 @@ class StepPlan:
         return max(planned.phase.group_base + planned.groups(pes) for planned in self.phases)
 
     def parameter_rows(self, units: int) -> int:
-        """Rows of scales and biases that each of the element-wise units holds."""
-        return sum(-(-p.phase.items // units) for p in self.phases if p.phase.computes)
+        """Items of scales and biases, four rows each, that each of the element-wise units holds."""
+        return sum(p.phase.parameter_items(units) for p in self.phases)
 
     def cell_rows(self, units: int) -> int:
         """LSTM cells that each of the element-wise units holds."""

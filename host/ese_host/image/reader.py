@@ -7,18 +7,18 @@ message names the field, the value found and the value expected.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from ese_host.errors import CapacityError, FormatError
+from ese_host.errors import CapacityError, FormatError, UnsupportedError
 from ese_host.files import Field, Words, packed_words, unpack
 from ese_host.image import pointers
 from ese_host.image.design import FORMAT_VERSION, Design, check_ids
 from ese_host.image.entry_widths import CODEBOOKS, CONSTANT_BITS, COUNT_BITS, LEVELS, RAM_BITS
-from ese_host.image.phases import Phase, record_words
+from ese_host.image.phases import RESERVED, Phase, record_words
 from ese_host.ir import TABLE_SIZE
 
 MAGIC = 0x34455345
@@ -159,6 +159,7 @@ def parse(words: Words, design: Design, name: str = "image") -> Image:
         FormatError: if the words are no complete, undamaged image of this version.
         MismatchError: if the image is for another design.
         CapacityError: if the image does not fit the design's memories.
+        UnsupportedError: if the image asks for what only later versions of ese4ml do.
     """
     if len(words) < len(HEADER):
         raise FormatError(f"{name}: {len(words)} words; an image has at least {len(HEADER)}: emit it again")
@@ -178,6 +179,7 @@ def parse(words: Words, design: Design, name: str = "image") -> Image:
                 f"{name}: phase {number} uses {used} entry words; {header['entry_words']} are stored: "
                 "emit the image again"
             )
+        _check_reserved(phase, number, name)
         _check_full(phase, number, design, name)
     _check_frames(phases, name)
     if design.mode == "skip":
@@ -197,7 +199,10 @@ def parse(words: Words, design: Design, name: str = "image") -> Image:
                 f"{name}: phase {number} is full, but PEs have {counts[number].min()} to {counts[number].max()} "
                 f"entries; {phase.entry_count} are expected in each: emit the image again"
             )
-    return Image(words, header, phases, counts, sections)
+    image = Image(words, header, phases, counts, sections)
+    if design.mode == "stream":
+        _check_tails(image, design, name)
+    return image
 
 
 def phase_table(section: Words, design: Design) -> tuple[tuple[Phase, ...], Words]:
@@ -205,6 +210,31 @@ def phase_table(section: Words, design: Design) -> tuple[tuple[Phase, ...], Word
     record, counts = record_words(design)
     table = section.reshape(-1, record + counts)
     return tuple(Phase.from_words(row[:record]) for row in table), table[:, record:]
+
+
+def _check_reserved(phase: Phase, number: int, name: str) -> None:
+    """Refuse a phase that uses a field which this version of ese4ml only reserves."""
+    for field in RESERVED:
+        value = getattr(phase, field)
+        if value:
+            raise UnsupportedError(
+                f"{name}: phase {number} has {field} {value}; only 0 is allowed, as this version of ese4ml does not "
+                "support other values yet: emit the image again, or use the version that wrote it"
+            )
+
+
+def _check_tails(image: Image, design: Design, name: str) -> None:
+    """Refuse slots behind a PE's last entry that would change a sum if an engine executed them."""
+    for number, (phase, slots) in enumerate(zip(image.phases, _slots_of_phases(image, design), strict=True)):
+        expected = design.widths.tail(phase.full)
+        behind = np.arange(slots.shape[1]) >= image.counts[number][:, None]
+        wrong = np.argwhere(behind & (slots != expected))
+        if len(wrong):
+            pe, slot = (int(i) for i in wrong[0])
+            raise FormatError(
+                f"{name}: phase {number} has {int(slots[pe, slot]):#x} in slot {slot} of PE {pe}, which has "
+                f"{image.counts[number][pe]} entries; expected {expected:#x} behind them: emit the image again"
+            )
 
 
 def _check_full(phase: Phase, number: int, design: Design, name: str) -> None:
@@ -260,7 +290,12 @@ def check_header(header: dict[str, int], words: int, design: Design, name: str) 
         MismatchError: if the image is for another design.
         CapacityError: if the image does not fit the design's memories.
     """
-    for field, expected in (("magic", MAGIC), ("version", FORMAT_VERSION), ("words", words)):
+    if header["magic"] == MAGIC and header["version"] != FORMAT_VERSION:
+        raise FormatError(
+            f"{name}: version is {header['version']}; this version of ese4ml reads images of version {FORMAT_VERSION} "
+            "only: emit the image again"
+        )
+    for field, expected in (("magic", MAGIC), ("words", words)):
         if header[field] != expected:
             raise FormatError(f"{name}: {field} is {header[field]:#x}; expected {expected:#x}: emit the image again")
     check_ids(name, header["design_id"], design.design_id)
@@ -290,21 +325,24 @@ def check_header(header: dict[str, int], words: int, design: Design, name: str) 
 
 def padding_entries(image: Image, design: Design) -> npt.NDArray[np.int64]:
     """(phases, pes) number of entries that carry no weight: padding, or in full phases zeros."""
-    widths = design.widths
-    count = image.header["entry_words"] * design.pes
-    stored = unpack(image.words[image.sections["entries"]], count, widths.word_bits).reshape(-1, design.pes).T
     result = np.zeros_like(image.counts)
-    for number, phase in enumerate(image.phases):
-        width, per_word = widths.slot_width(phase.full), widths.per_word(phase.full)
-        words = stored[:, phase.entry_base : phase.entry_base - (-phase.entry_count // per_word)]
-        slots = words[:, :, None] >> np.arange(per_word) * width & ((1 << width) - 1)
-        slots = slots.reshape(design.pes, -1)
+    for number, (phase, slots) in enumerate(zip(image.phases, _slots_of_phases(image, design), strict=True)):
         if phase.full:
             empty = slots == 0
-        elif not widths.weight.holds_zero:
+        elif not design.widths.weight.holds_zero:
             empty = slots & ((1 << design.gap_bits) - 1) == (1 << design.gap_bits) - 1
         else:
             empty = slots >> design.gap_bits == 0
         executed = np.arange(slots.shape[1]) < image.counts[number][:, None]
         result[number] = (empty & executed).sum(axis=1)
     return result
+
+
+def _slots_of_phases(image: Image, design: Design) -> Iterator[npt.NDArray[np.int64]]:
+    """For each phase (pes, slots) the content of the slots of its words in each PE."""
+    widths = design.widths
+    count = image.header["entry_words"] * design.pes
+    stored = unpack(image.words[image.sections["entries"]], count, widths.word_bits).reshape(-1, design.pes).T
+    for phase in image.phases:
+        words = -(-phase.entry_count // widths.per_word(phase.full))
+        yield widths.slots(stored[:, phase.entry_base : phase.entry_base + words], phase.full)

@@ -18,7 +18,7 @@ MEMORIES = {
     "entry_depth": "words of weights in each PE",
     "group_depth": "groups of four rows in each PE",
     "vector_depth": "elements in a vector memory",
-    "param_depth": "rows of scales and biases in each element-wise unit",
+    "param_depth": "items of scales and biases in each element-wise unit",
     "cell_depth": "LSTM cells in each element-wise unit",
     "phases": "weight matrices",
     "pointer_depth": "column pointers in each PE",

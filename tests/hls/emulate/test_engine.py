@@ -14,6 +14,8 @@ from ese_host import image
 from ese_host.device.emulated.engine import EmulatedEngine
 from ese_host.errors import EseError
 from ese_host.estimate import cycles
+from ese_host.files.words import pack
+from ese_host.image.entry_widths import COUNT_BITS
 from ese_host.image.phases import record_words
 from ese_host.ir.fixed import Codes, Fixed
 from ese_host.ir.network import Dense, Matrix, Network
@@ -95,6 +97,30 @@ def test_cycle_model_equals_the_counter_on_images_with_one_wrong_bit_or_refuses_
             counted = packets.read_trailer(emulator.packet(request, 1 << 20)).cycles
             assert cycles.account(changed, design, 3).total == counted, place
     assert refused > 2
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_answers_do_not_depend_on_entry_counts(name: str) -> None:
+    """An image that says that every PE has as many entries as the fullest runs all tails, and is exact."""
+    spec, design = roomy(name)
+    rng = np.random.default_rng(11)
+    with EmulatedEngine(compiled_engine.library(design)) as emulator:
+        tails = 0
+        for density, pattern in ((0.1, "random"), (0.4, "mixed"), (0.3, "row")):
+            net = network(rng, widened(spec, density=density, pattern=pattern))
+            made = compiled_engine.encoded(net, design)
+            words = made.words.copy()
+            record, per_phase = record_words(design)
+            table = words[made.sections["phase table"]].reshape(-1, record + per_phase)
+            for row, phase in zip(table, made.phases, strict=True):
+                row[record:] = pack(np.full(design.pes, phase.entry_count), COUNT_BITS)
+            words[-1] = zlib.crc32(words[:-1].astype("<u4").tobytes())
+            equal = image.parse(words, design)
+            tails += int((equal.counts - made.counts).sum())
+            loaded = emulator.packet(packets.load_packet(words), packets.TRAILER_WORDS)
+            packets.read_trailer(loaded).require(Operation.LOAD)
+            assert compiled_engine.compare(emulator, net, equal, inputs(rng, net, 2, 3, rails=True)) > 0
+        assert tails > 0 or design.pes == 1
 
 
 def test_accumulators_may_be_as_wide_as_the_sum() -> None:

@@ -17,13 +17,13 @@ from ese_hls.encode.storage_choice import Storage
 from ese_host import image
 from ese_host.bundle.image_file import read_image
 from ese_host.errors import CapacityError, EseError, FormatError, MismatchError, UnsupportedError
-from ese_host.files.words import Words
+from ese_host.files.words import Words, unpack
 from ese_host.image.design import Design
 from ese_host.image.entry_widths import EntryWidths
 from ese_host.image.interleave import entries_per_pe
 from ese_host.image.phases import FLAGS, record_words
 from ese_host.ir.fixed import Fixed
-from ese_host.ir.network import Lstm, Network
+from ese_host.ir.network import Dense, Lstm, Network
 from support import compiled_engine
 from support.designs import SKIP_SPECS, SPECS, roomy
 from support.networks import HARD8, Spec, matrix, network, widened
@@ -67,7 +67,12 @@ def test_counts_and_work_are_those_of_the_weights(name: str, storage: Storage) -
     ("field", "value", "error", "message"),
     [
         ("magic", 0, FormatError, "magic is 0x0; expected 0x34455345"),
-        ("version", 9, FormatError, "version is 0x9; expected 0x1"),
+        (
+            "version",
+            9,
+            FormatError,
+            "version is 9; this version of ese4ml reads images of version 2 only",
+        ),
         ("words", 5, FormatError, "words is 0x5; expected"),
         ("design_id", 1, MismatchError, "is for design 0x00000001; expected"),
         ("phases", 60, CapacityError, "phases is 60; the design holds 3"),
@@ -94,6 +99,80 @@ def test_a_count_beyond_the_phase_is_refused() -> None:
     words[place] += 1  # the count of PE 0 in phase 0
     with pytest.raises(FormatError, match=r"phase 0 has (\d+) entries in each PE; a PE has \d+ of them in use"):
         image.parse(resealed(words), design)
+
+
+@pytest.mark.parametrize("name", ["keras-lstm", "uneven", "int12", "dense", "fc-codebook"])
+def test_tails_are_padding_in_stream_mode(name: str) -> None:
+    """A PE that executes all slots of its phase's words reaches no other weight than its own entries."""
+    _, design, words = made(name)
+    read = image.parse(words, design)
+    widths = design.widths
+    stored = unpack(words[read.sections["entries"]], read.header["entry_words"] * design.pes, widths.word_bits)
+    tails = 0
+    for phase, counts in zip(read.phases, read.counts, strict=True):
+        last = phase.entry_base - (-phase.entry_count // widths.per_word(phase.full))
+        slots = widths.slots(stored.reshape(-1, design.pes).T[:, phase.entry_base : last], phase.full)
+        for own, count in zip(slots, counts, strict=True):
+            expected = 0 if phase.full or design.mode == "skip" else (1 << design.gap_bits) - 1
+            assert set(own[count:]) <= {expected}
+            tails += len(own) - count
+    assert tails > 0
+
+
+def test_a_tail_that_is_no_padding_is_refused() -> None:
+    _, design, words = made()
+    read = image.parse(words, design)
+    number, pe = (int(i) for i in np.argwhere(read.counts < read.counts.max(axis=1, keepdims=True))[0])
+    widths, phase, count = design.widths, read.phases[number], int(read.counts[number, pe])
+    word, slot = divmod(count, widths.per_word(False))
+    begin, bits = read.sections["entries"].start, widths.word_bits
+    for low, found in ((0, (1 << design.gap_bits) - 2), (design.gap_bits, (2 << design.gap_bits) - 1)):
+        bit = ((phase.entry_base + word) * design.pes + pe) * bits + slot * widths.entry_bits + low
+        damaged = words.copy()
+        damaged[begin + bit // 32] ^= np.uint32(1 << bit % 32)
+        message = (
+            f"^image: phase {number} has {found:#x} in slot {count} of PE {pe}, which has {count} entries; "
+            f"expected {(1 << design.gap_bits) - 1:#x} behind them: emit the image again$"
+        )
+        with pytest.raises(FormatError, match=message):
+            image.parse(resealed(damaged), design)
+
+
+@pytest.mark.parametrize(
+    ("field", "bit", "value"), [("format_set", 24, 1), ("format_set", 25, 2), ("cell_kind", 27, 2), ("window", 28, 1)]
+)
+def test_a_reserved_field_is_not_supported_yet(field: str, bit: int, value: int) -> None:
+    _, design, words = made()
+    words[image.section_slices(image.parse(words, design).header, design)["phase table"].start + 6] |= 1 << bit
+    message = f"^image: phase 0 has {field} {value}; only 0 is allowed, as this version of ese4ml does not support"
+    with pytest.raises(UnsupportedError, match=message):
+        image.parse(resealed(words), design)
+
+
+@pytest.mark.parametrize("units", [1, 2])
+@pytest.mark.parametrize("rows", [1, 3, 4, 5, 8, 9, 13])
+def test_parameters_of_rows_are_packed_four_to_an_item_of_their_unit(rows: int, units: int) -> None:
+    spec = Spec(kind="int4", inputs=3, units=(2,), projection=5, outputs=rows)
+    net = network(np.random.default_rng(0), spec)
+    memories = encoder.fill(net, 4, EntryWidths("int4", 4), units, 2)
+    used = 0
+    for item in memories.schedule.phases:
+        if not item.phase.has("dense"):
+            continue
+        matrix = item.matrix
+        bias = item.layer.bias if isinstance(item.layer, Dense) else np.zeros(item.phase.items, dtype=np.int64)
+        for row in range(item.phase.items):
+            number, unit = divmod(row, units)
+            place = (item.phase.param_base + number // 4) * units + unit
+            assert memories.scales[place, number % 4, item.phase.bank_positive] == matrix.scale[0, row]
+            assert memories.biases[place, number % 4] == bias[row]
+            used += 1
+    assert used == rows + 5
+    cells, banks = 2, memories.scales.shape[2]
+    packed = -(-rows // (4 * units)) + -(-5 // (4 * units))
+    assert memories.needs.param_depth == -(-cells // units) + packed
+    assert memories.scales.shape == (memories.needs.param_depth * units, 4, banks)
+    assert np.count_nonzero(memories.scales.any(axis=2)) == 4 * cells + rows + 5  # no scale of a row is zero
 
 
 def test_a_wait_for_a_frame_that_never_comes_is_refused() -> None:

@@ -232,12 +232,16 @@ def changed(data: bytes, word: int, flipped: int) -> bytes:
     [
         ("dense", 5, 0x40, "without a meaning"),
         ("dense", 6, 0x80 << 8, "without a meaning"),
+        ("dense", 6, 1 << 24, "reserved field"),
+        ("keras-lstm", 6, 1 << 27, "reserved field"),
+        ("dense", 6, 1 << 28, "reserved field"),
+        ("dense", 6, 1 << 29, "without a meaning"),
         ("dense", 0, 1, "two stages at once"),
         ("dense", 0, 1 << 19, "without a meaning"),
         ("dense", 0, 1 << 14, "peepholes without cells"),
         ("dense", 0, 3 << 24, "wrong stride|outside"),
         ("dense", 0, 1 << 28, "no such bank"),
-        ("dense", 1, 1 << 16, "fullest|beyond"),
+        ("dense", 1, 1 << 16, "fullest|beyond|no padding"),
         ("dense", 2, 1 << 16, "wrong|outside|more"),
         ("dense", 3, 0x8000, "more items"),
         ("dense", 9, 1, "layers|twice"),
@@ -262,7 +266,7 @@ def test_second_decoder_refuses_contradictions(name: str, record_word: int, flip
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        (1, 2),
+        (1, 1),
         (3, 0),
         (4, 65),
         (5, 1 << 20),

@@ -182,7 +182,7 @@ constexpr int trace_words = 4;
 
 // Constants of images (ese_host.image).
 constexpr unsigned image_magic = 0x34455345;
-constexpr unsigned image_version = 1;
+constexpr unsigned image_version = 2;
 constexpr int header_words = 16;
 constexpr int phase_words = 10;
 constexpr int scan_words = 3;
@@ -245,6 +245,9 @@ using bank_shift = Field<5, 0, 6, 4>;
 using bias_shift = Field<6, 0, 6>;
 using peephole_shift = Field<6, 8, 6>;
 using stored_shift = Field<6, 16, 6>;
+using format_set = Field<6, 24, 2>;
+using cell_kind = Field<6, 26, 2>;
+using window = Field<6, 28, 1>;
 using low = Field<7, 0, 32>;
 using high = Field<8, 0, 32>;
 using layer = Field<9, 0, 8>;

@@ -128,13 +128,15 @@ template <class C> struct Engine {
     template <int Set> Result compute(int u, int place) {
         ESE_INLINE
         const Phase &phase = stages.phase;
-        int param = within<C::param_depth>(phase.param_base + place);
+        bool dense = phase.stage == Stage::dense;
+        int param = within<C::param_depth>(phase.param_base + (dense ? place >> gates_log2 : place));
         int cell = within<C::cell_depth>(phase.cell_base + place);
         address_t local = stages.local;
         sum_t sums[gates];
-        if (phase.stage == Stage::dense) {
-            // Rows of other matrices are spread over all four accumulator columns, their parameters are in the first.
-            sums[0] = sum_of<Set>(u, local & (gates - 1), local >> gates_log2, 0, param);
+        if (dense) {
+            // Rows of other matrices are spread over all four accumulator columns; the parameters of four rows that
+            // the unit computes one after the other are in the four columns of one word.
+            sums[0] = sum_of<Set>(u, local & (gates - 1), local >> gates_log2, place & (gates - 1), param);
             return dense_row(sums[0], phase);
         }
     rows:

@@ -173,7 +173,8 @@ template <class C, class In> struct Loader {
         image.align();
     }
 
-    // Each item has four columns, each with the scales of all banks and a bias. The items go to the units in turn.
+    // Each item has four columns, each with the scales of all banks and a bias: the gates of a cell, or four rows of
+    // another matrix. The items go to the units in turn.
     void load_parameters() {
         int unit = 0, index = 0;
     rows:
