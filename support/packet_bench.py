@@ -200,4 +200,5 @@ def _holds(stalls: np.random.Generator | None, clocks: int) -> npt.NDArray[np.ui
     clocks *= 3
     often = stalls.choice([0.02, 0.3, 0.6], (-(-clocks // 256), 3))
     bits = stalls.random((clocks, 3)) < np.repeat(often, 256, axis=0)[:clocks]
-    return (bits @ np.array([STALL_IN, STALL_OUT, STALL_CORE])).astype(np.uint32)
+    holds: npt.NDArray[np.uint32] = (bits @ np.array([STALL_IN, STALL_OUT, STALL_CORE])).astype(np.uint32)
+    return holds

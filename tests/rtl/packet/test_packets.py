@@ -10,7 +10,7 @@ import pytest
 
 from ese_host.device.emulated import EmulatedEngine
 from ese_host.image import HEADER, Design, Image
-from ese_host.image.phases import FIELDS, record_words
+from ese_host.image.phases import FIELDS, PHASE_WORDS, record_words
 from ese_host.ir import Network
 from ese_host.protocol import (
     TRAILER_WORDS,
@@ -168,16 +168,20 @@ def test_phases_beyond_the_stored_entries(name: str) -> None:
     first, stored = len(HEADER), loaded.header["entry_words"]
     sent = []
     for number in range(len(loaded.phases)):
-        record = slice(first + number * sum(record_words(design)), first + len(loaded.phases) * 99)
+        record = slice(
+            first + number * sum(record_words(design)), first + number * sum(record_words(design)) + PHASE_WORDS
+        )
         for full in (False, True):
             slots = design.widths.per_word(full and design.full_phases)
             for base in (0, 1, stored - 1, stored, stored + 1, 65535):
                 most = max(stored - base, 0) * slots
                 for count in {0, 1, most, most + 1, max(most - 1, 0), 65535}:
                     image = loaded.words.copy()
-                    FIELDS["entry_base"].put(image[record], base)
-                    FIELDS["entry_count"].put(image[record], min(count, 65535))
-                    FIELDS["rows"].put(image[record], 3 * full)
+                    phase = image[record].tolist()
+                    FIELDS["entry_base"].put(phase, base)
+                    FIELDS["entry_count"].put(phase, min(count, 65535))
+                    FIELDS["rows"].put(phase, 3 * full)
+                    image[record] = phase
                     sent.append(load_packet(signed_off(image)))
     rng = np.random.default_rng(8)
     errors = check(name, [sent[at] for at in rng.permutation(len(sent))[:120]])
