@@ -2,5 +2,6 @@
 
 from support.simulated_component.component import SimulatedComponent
 from support.simulated_component.packing import pack, unpack
+from support.simulated_component.verilated import library_of
 
-__all__ = ["SimulatedComponent", "pack", "unpack"]
+__all__ = ["SimulatedComponent", "library_of", "pack", "unpack"]
