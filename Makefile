@@ -7,7 +7,7 @@ PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
 ESE4ML := $(VENV)/bin/ese4ml
-CSRC := $(wildcard hls/ese_hls/csrc/*/*.h hls/ese_hls/csrc/*/*.cpp tests/cpp/*.cpp tests/cpp/*.h tests/host/*.cpp support/fuzz/*.cpp benchmarks/rtl/*.cpp)
+CSRC := $(wildcard hls/ese_hls/csrc/*/*.h hls/ese_hls/csrc/*/*.cpp tests/cpp/*.cpp tests/cpp/*.h tests/host/*.cpp support/fuzz/*.cpp benchmarks/rtl/*.cpp hls/ese_rtl/*/*.cpp)
 
 WEIGHTS ?= ternary
 SEED ?= 0
@@ -43,7 +43,7 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if v in ((3, 11), (3, 12)) else f"make: $(PYTHON) is Python {v[0]}.{v[1]}; 3.11 or 3.12 is needed: make setup PYTHON=python3.11")'
 	@command -v g++ >/dev/null || { echo "make: g++ is not on PATH; the emulated engine is compiled with it: apt-get install g++"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install --disable-pip-version-check -c constraints.txt -e '.[train,hls,board,dev]'
+	$(VENV)/bin/pip install --disable-pip-version-check -c constraints.txt -e '.[train,hls,rtl,board,dev]'
 	@touch $@
 
 demo: $(READY) ## real speech through a sparse LSTM engine: data, train, compress, emit, build, run, check
@@ -143,7 +143,7 @@ contract: $(READY) ## write csrc/engine/contract.h again, from the host's tables
 
 lock: $(READY) ## write constraints.txt again from pyproject.toml
 	$(VENV)/bin/pip install --disable-pip-version-check uv
-	$(VENV)/bin/uv pip compile pyproject.toml --extra train --extra hls --extra board --extra dev --universal \
+	$(VENV)/bin/uv pip compile pyproject.toml --extra train --extra hls --extra rtl --extra board --extra dev --universal \
 	    --python-version 3.11 --no-annotate --no-header -q -o constraints.txt
 
 clean: ## remove build/, dist/, .venv and caches; bitstreams/ and the downloaded data stay

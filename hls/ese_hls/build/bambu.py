@@ -17,12 +17,12 @@ from ese_hls.build import bambu_log
 from ese_hls.build.synthesis import Cosimulation, Synthesis
 from ese_hls.emulate import compile_emulator
 from ese_hls.project import Project, vectors
-from ese_hls.run_tool import ToolError, run_tool
 from ese_host.boards import Board
 from ese_host.device.emulated import EmulatedEngine
 from ese_host.errors import MissingError, UnsupportedError
 from ese_host.files import Contents, write_file
 from ese_host.protocol import Words, read_trailer
+from ese_host.run_tool import ToolError, run_tool
 
 COMMAND, SIMULATOR = "bambu", "verilator"
 FOLDER, LOG, REPORT = "bambu", "bambu.log", "bambu.json"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ese_hls.run_tool import ToolError
+from ese_host.run_tool import ToolError
 
 FAILURES = ("Returned error code", "error ->", "mismatch", "Mismatch", "MISMATCH")
 """A log with one of these texts is that of a failed run, whatever the exit status of Bambu."""

@@ -13,11 +13,11 @@ from ese_hls.build.design_folder import collect, with_engine
 from ese_hls.build.vendor_reports import BuildReport
 from ese_hls.emulate import compile_emulator, find_compiler
 from ese_hls.project import Project, write_engine
-from ese_hls.run_tool import version_of
 from ese_host.boards import hwh
 from ese_host.bundle import Folder, Manifest, manifest
 from ese_host.errors import EseError, UnsupportedError
 from ese_host.files import check_target
+from ese_host.run_tool import version_of
 
 LOG = "build.log"
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from ese_hls.build import vivado
 from ese_hls.build.vendor_reports import BuildReport, read_cosim, read_vitis
 from ese_hls.project import PRJ, TOP, Project
-from ese_hls.run_tool import ToolError, run_tool
 from ese_host.errors import MissingError, UnsupportedError
+from ese_host.run_tool import ToolError, run_tool
 
 SCRIPT = "build_prj.tcl"
 OPTIONS = "build_opt.tcl"

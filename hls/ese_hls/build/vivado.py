@@ -8,10 +8,10 @@ from pathlib import Path
 
 from ese_hls.build.vendor_reports import Implementation, read_timing, read_utilization
 from ese_hls.project import Project
-from ese_hls.run_tool import ToolError, run_tool, version_of
 from ese_host.boards import hwh
 from ese_host.bundle import manifest
 from ese_host.errors import MissingError
+from ese_host.run_tool import ToolError, run_tool, version_of
 
 SYNTHESIS, SYNTHESIS_LOG = "vivado_synth.tcl", "vivado_synth.log"
 SYNTHESIS_REPORTS = ("vivado_synth.rpt", "vivado_synth_timing.rpt")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from ese_hls.run_tool import run_tool
 from ese_host.errors import MissingError
 from ese_host.files import write_by
+from ese_host.run_tool import run_tool
 
 COMPILER = "g++"
 FLAGS = ("-O3", "-std=c++14", "-shared", "-fPIC", "-fno-gnu-unique")

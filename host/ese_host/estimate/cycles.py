@@ -147,7 +147,14 @@ class CycleModel:
     """The schedule of a step's phases, iteration by iteration."""
 
     def __init__(
-        self, phases: Sequence[Phase], work: Sequence[PhaseWork], units: int, alternate: bool, inputs: int
+        self,
+        phases: Sequence[Phase],
+        work: Sequence[PhaseWork],
+        units: int,
+        alternate: bool,
+        inputs: int,
+        pes: int = 1,
+        banks: int = 1,
     ) -> None:
         """Build the model of one step.
 
@@ -157,7 +164,10 @@ class CycleModel:
             units: number of element-wise units.
             alternate: whether the accumulator sets change roles with every step.
             inputs: elements of an input frame.
+            pes: number of processing elements.
+            banks: accumulators of a row.
         """
+        self.pes, self.banks = pes, banks
         self.phases, self.work = tuple(phases), tuple(work)
         self.units, self.alternate, self.frame_words = units, alternate, step_words(inputs)
 
@@ -178,7 +188,15 @@ class CycleModel:
             PhaseWork(float(counts.mean() - pads.mean()), float(pads.mean()), float(phase.entry_count - counts.mean()))
             for phase, counts, pads in zip(image.phases, image.counts, padding, strict=True)
         ]
-        return cls(image.phases, work, design.cells_per_cycle, image.alternate, image.header["inputs"])
+        return cls(
+            image.phases,
+            work,
+            design.cells_per_cycle,
+            image.alternate,
+            image.header["inputs"],
+            design.pes,
+            design.acc_banks,
+        )
 
     def sequence(self, steps: int, *, keep: bool = False, trace: bool = False) -> Account:
         """Count the iterations of one sequence.
@@ -215,7 +233,14 @@ class CycleModel:
                 of_step = 0 if prologue else step + ahead
                 self._phase(number, phase, phase.has("set") != (self.alternate and of_step % 2 == 1), last, zero)
             else:
-                self._pass("fill", 1)
+                self._skip()
+        self._end_of_table()
+
+    def _skip(self) -> None:
+        """Leave a phase out."""
+        self._pass("fill", 1)
+
+    def _end_of_table(self) -> None:
         self._pass("fill", 1)
 
     def _phase(self, number: int, phase: Phase, accumulator_set: bool, last: bool, zero: bool) -> None:

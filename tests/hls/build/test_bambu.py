@@ -17,9 +17,9 @@ from ese_hls.build import bambu, bambu_log, vendor_reports
 from ese_hls.cli import commands
 from ese_hls.emulate.gxx import MACHINE_WORDS
 from ese_hls.project import vectors
-from ese_hls.run_tool import ToolError
 from ese_host.boards.board import load_board
 from ese_host.errors import FormatError, MissingError
+from ese_host.run_tool import ToolError
 from support.compiled_engine import AP_TYPES, write_sources
 from support.plugin_models import classifier, convert
 from support.rtl import CASES, exchange, prove

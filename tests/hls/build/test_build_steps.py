@@ -17,9 +17,9 @@ from hls4ml.backends.vitis.vitis_backend import VitisBackend
 from ese_hls.build import vitis
 from ese_hls.build.vendor_reports import BuildReport
 from ese_hls.cli import commands
-from ese_hls.run_tool import ToolError
 from ese_host.bundle.folder import Folder
 from ese_host.errors import MissingError, UnsupportedError
+from ese_host.run_tool import ToolError
 from support.plugin_models import classifier, convert
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from ese_hls.build import vitis
 from ese_hls.build.vendor_reports import BuildReport
-from ese_hls.run_tool import ToolError, run_tool
 from ese_host.errors import MissingError, UnsupportedError
+from ese_host.run_tool import ToolError, run_tool
 from support.plugin_models import classifier, convert
 
 

@@ -12,10 +12,10 @@ from click.testing import CliRunner
 
 from ese_hls.cli import commands
 from ese_hls.project.project import Project
-from ese_hls.run_tool import ToolError
 from ese_host.boards import hwh
 from ese_host.bundle.folder import Folder
 from ese_host.errors import MismatchError, MissingError
+from ese_host.run_tool import ToolError
 from support.plugin_models import classifier, convert
 
 

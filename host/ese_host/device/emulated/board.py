@@ -78,10 +78,13 @@ class EmulatedBoard:
         """Read 32 bits at a bus address.
 
         Raises:
-            DeviceError: if nothing answers at this address.
+            DeviceError: if nothing answers at this address, or the simulated engine failed, which is said once.
         """
         if self.faults.unplugged:
             return 0xFFFFFFFF
+        if self._worker is not None and self._worker.failure is not None:
+            failure, self._worker.failure = self._worker.failure, None
+            raise failure
         offset = address - self.processor.dma_base
         if 0 <= offset < processor.BLOCK_BYTES:
             return self._dma.read(offset)

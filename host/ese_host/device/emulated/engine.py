@@ -1,4 +1,4 @@
-"""Engines of an emulated bitstream, which is the engine's C++ as a shared library (docs/packets.md)."""
+"""Engines of an emulated bitstream, a shared library made of the engine's C++ or RTL (docs/packets.md)."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from ese_host.files import Contents
 from ese_host.protocol import Words
 
 ELF_MAGIC = b"\x7fELF"
+NO_ANSWER = ctypes.c_size_t(-1).value
+"""Number of words of an answer that never ends, which only an engine in RTL can give."""
 
 
 def is_library(bitstream: Contents) -> bool:
@@ -59,6 +61,7 @@ class EmulatedEngine(Closeable):
             self._packet = loaded.ese_packet
             self._register = loaded.ese_register
             self._close = loaded.ese_close
+            self._fault = getattr(loaded, "ese_fault", None)  # only an engine in RTL has this function
             opened = loaded.ese_open
         except (OSError, AttributeError) as error:
             self._unload()
@@ -71,6 +74,8 @@ class EmulatedEngine(Closeable):
         self._register.restype, self._register.argtypes = ctypes.c_uint32, [ctypes.c_void_p, ctypes.c_uint32]
         self._packet.restype = ctypes.c_size_t
         self._packet.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p, ctypes.c_size_t]
+        if self._fault is not None:
+            self._fault.restype, self._fault.argtypes = ctypes.c_char_p, [ctypes.c_void_p]
         self._engine = opened()
         if not self._engine:
             self._unload()
@@ -95,16 +100,20 @@ class EmulatedEngine(Closeable):
             How many words the answer has; more than `answer` holds if it was cut.
 
         Raises:
-            DeviceError: if the engine is closed.
+            DeviceError: if the engine is closed, hangs, or breaks the rules of its ports.
         """
         words = np.ascontiguousarray(words, dtype=np.uint32)
-        return int(self._packet(self._open(), words.ctypes.data, len(words), answer.ctypes.data, len(answer)))
+        count = int(self._packet(self._open(), words.ctypes.data, len(words), answer.ctypes.data, len(answer)))
+        if count == NO_ANSWER:
+            said = self._fault(self._open()).decode() if self._fault is not None else "it gave no answer"
+            raise DeviceError(f"the simulated engine failed: {said}; open it again, and report it if it fails again")
+        return count
 
     def packet(self, words: Words, answer_words: int) -> Words:
         """Send one packet and return its answer of at most `answer_words` words.
 
         Raises:
-            DeviceError: if the answer is longer, or the engine is closed.
+            DeviceError: if the answer is longer, or the engine is closed, hangs, or breaks the rules of its ports.
         """
         answer = np.zeros(answer_words, dtype=np.uint32)
         count = self.packet_into(words, answer)

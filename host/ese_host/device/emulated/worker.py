@@ -10,6 +10,7 @@ import numpy as np
 
 from ese_host.device.emulated.engine import EmulatedEngine
 from ese_host.device.emulated.faults import PacketFault
+from ese_host.errors import DeviceError
 from ese_host.protocol import Words, crc32
 
 Done = Callable[[Words, int], None]
@@ -21,10 +22,16 @@ FAULT_WORDS = 1 << 16
 
 
 class Worker:
-    """One engine and the thread in which it works. `submit` and `abandon` return at once, whatever the engine does."""
+    """One engine and the thread in which it works. `submit` and `abandon` return at once, whatever the engine does.
+
+    Attributes:
+        engine: the engine.
+        failure: why the engine gave no answer to the last packet, if it did not.
+    """
 
     def __init__(self, engine: EmulatedEngine) -> None:
         self.engine = engine
+        self.failure: DeviceError | None = None
         self._jobs: queue.SimpleQueue[tuple[Words, int, PacketFault, Done] | None] = queue.SimpleQueue()
         self._abandoned = threading.Event()
         self._scratch = np.empty(0, dtype=np.uint32)
@@ -52,7 +59,11 @@ class Worker:
             packet, answer_words, fault, done = job
             if fault.hang and self._abandoned.wait(fault.hang):
                 break
-            answer, count = self._answer(packet, answer_words, fault)
+            try:
+                answer, count = self._answer(packet, answer_words, fault)
+            except DeviceError as error:
+                self.failure = error
+                continue
             if self._abandoned.is_set():
                 break
             done(answer, NO_END if fault.lose_last else count)

@@ -1,0 +1,120 @@
+"""The array: all PEs with their vector RAMs, what is shared between them, and the drain."""
+
+from __future__ import annotations
+
+from amaranth.hdl import EnableInserter, Module, Signal, signed
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from ese_host.ir import GATES
+from ese_rtl.array.beat import beat_layout, writes_layout
+from ese_rtl.array.drain import Drain
+from ese_rtl.array.pe import PE, shared_layout
+from ese_rtl.array.vectors import Vectors
+from ese_rtl.pipeline import later
+from ese_rtl.records import Memory, load_layout
+from ese_rtl.sizes import Sizes
+
+
+class Array(wiring.Component):
+    """The PEs run free: what comes in a clock is worked off in the clocks after it. Only the drain can be held.
+
+    Args:
+        sizes: of the engine.
+        primitive: whether to instantiate DSP48E1s.
+    """
+
+    def __init__(self, sizes: Sizes, primitive: bool = False) -> None:
+        self._sizes, self._primitive = sizes, primitive
+        acc = data.ArrayLayout(signed(sizes.design.acc_bits), sizes.design.acc_banks)
+        super().__init__(
+            {
+                "beat": In(beat_layout(sizes)),
+                "writes": In(writes_layout(sizes)),
+                "load": In(load_layout(sizes.design.widths.word_bits)),
+                "step": In(1),  # the drain goes on
+                "drain_set": In(1),
+                "dense": In(1),
+                "pe": In(sizes.pe_bits),
+                "row": In(sizes.row_bits),
+                "sums": Out(data.ArrayLayout(acc, GATES)),
+            }
+        )
+
+    def elaborate(self, _platform: object) -> Module:
+        """PEs, vector RAMs and drain, and what is shared between them."""
+        m = Module()
+        sizes = self._sizes
+        shared = self._shared(m)
+        m.submodules.vectors = vectors = Vectors(sizes)
+        drain = Drain(sizes)
+        m.submodules.drain = EnableInserter(self.step)(drain)
+        load = later(m, self.load, name="load")
+        m.d.comb += [
+            vectors.writes.eq(self.writes),
+            drain.dense.eq(self.dense),
+            drain.pe.eq(self.pe),
+            drain.row.eq(self.row),
+            self.sums.eq(drain.sums),
+        ]
+        for p in range(sizes.pes):
+            m.submodules[f"pe_{p}"] = pe = PE(sizes, self._primitive)
+            m.d.comb += [
+                pe.shared.eq(shared),
+                pe.load_enable.eq((load.memory == Memory.ENTRY) & (load.lane == p)),
+                pe.load_address.eq(load.address),
+                pe.load_data.eq(load.data),
+                pe.book_enable.eq(load.memory == Memory.CODEBOOK),
+                pe.book_address.eq(load.address),
+                pe.book_data.eq(load.data),
+                vectors.column6[p].eq(pe.column6),
+                pe.a7.eq(vectors.values7[0][p]),
+                pe.b7.eq(vectors.values7[1][p]),
+                pe.drain_row.eq(drain.rows[p]),
+                drain.drained[p].eq(pe.drained),
+            ]
+        return m
+
+    def _shared(self, m: Module) -> Signal:
+        """The beat, delayed to the stages at which its parts are used."""
+        shared = Signal(shared_layout(self._sizes))
+        beats = [self.beat]
+        for stage in range(1, 11):
+            beats.append(later(m, beats[-1], name=f"beat{stage}", reset=True))
+        mask5 = Signal(self._sizes.row_bits, reset_less=True)
+        m.d.sync += mask5.eq((1 << beats[4].stride) - 1)
+        one_ahead7, two_ahead7 = Signal(reset_less=True), Signal(reset_less=True)
+        fills8 = Signal(data.ArrayLayout(1, 2))
+        m.d.sync += [
+            one_ahead7.eq(beats[6].set == beats[7].set),
+            two_ahead7.eq(beats[6].set == beats[8].set),
+            *(fills8[s].eq(beats[7].run & (beats[7].set == s)) for s in range(2)),
+        ]
+        m.d.comb += [
+            shared.address1.eq(beats[1].address),
+            shared.slot3.eq(beats[3].slot),
+            shared.sweep3.eq(beats[3].sweep),
+            shared.full3.eq(beats[3].full),
+            shared.jump3.eq(beats[3].jump),
+            shared.run4.eq(beats[4].run),
+            shared.sweep4.eq(beats[4].sweep),
+            shared.first4.eq(beats[4].first),
+            shared.start4.eq(beats[4].start),
+            shared.stride5.eq(beats[5].stride),
+            shared.mask5.eq(mask5),
+            shared.book6.eq(beats[6].book),
+            shared.source7.eq(beats[7].source_ram),
+            shared.clear7.eq(beats[7].sweep),
+            shared.bank_positive7.eq(beats[7].bank_positive),
+            shared.bank_negative7.eq(beats[7].bank_negative),
+            shared.one_ahead7.eq(one_ahead7),
+            shared.two_ahead7.eq(two_ahead7),
+            shared.fills8.eq(fills8),
+            shared.set8.eq(beats[8].set),
+            shared.clear8.eq(beats[8].sweep),
+            shared.set10.eq(beats[10].set),
+            shared.clear10.eq(beats[10].sweep),
+            shared.drain_set.eq(self.drain_set),
+            shared.drain_step.eq(self.step),
+        ]
+        return shared

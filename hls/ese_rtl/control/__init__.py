@@ -1,0 +1,5 @@
+"""The core: sequencer, input frames, element-wise stage, and the memories of parameters and phases."""
+
+from ese_rtl.control.core import Core
+
+__all__ = ["Core"]

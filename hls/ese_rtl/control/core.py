@@ -1,0 +1,189 @@
+"""The core: everything but packets. It runs one sequence after the other on the image that was loaded last."""
+
+from __future__ import annotations
+
+from amaranth.hdl import EnableInserter, Module, ResetInserter, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from ese_host.image import Design
+from ese_rtl.array import READ_LATENCY, WRITE_LATENCY, Array
+from ese_rtl.control.beats import Beats
+from ese_rtl.control.frames import Frames
+from ese_rtl.control.parameters import Parameters, Tables
+from ese_rtl.control.phase_table import PhaseTable
+from ese_rtl.control.retire import Retire
+from ese_rtl.control.sequencer import Sequencer
+from ese_rtl.control.stage import Stage
+from ese_rtl.control.sweeper import Sweeper
+from ese_rtl.records import Header, load_layout
+from ese_rtl.sizes import Sizes
+from ese_rtl.unit import Unit
+
+
+class Core(wiring.Component):
+    """Sequencer, element-wise stage and PEs.
+
+    Sequencer and stage stand still (`advance` is low) in a clock in which they would have to take an input word that is
+    not there, or to give an output word that nobody takes; such clocks are not counted. The PEs go on meanwhile: they
+    get no entry, and what they have begun only ends earlier than it had to.
+
+    Args:
+        design: of the engine.
+        primitive: whether to instantiate DSP48E1s.
+    """
+
+    def __init__(self, design: Design, primitive: bool = False) -> None:
+        self._design, self._primitive = design, primitive
+        super().__init__(
+            {
+                "load": In(load_layout(design.widths.word_bits)),
+                "header": In(Header),
+                "start": In(1),  # run a sequence
+                "steps": In(17),  # of so many frames,
+                "zero": In(1),  # from h = c = 0,
+                "traced": In(1),  # with all results as words
+                "done": Out(1),
+                "counting": Out(1),  # this clock counts
+                "frames": In(stream.Signature(32)),
+                "stop": In(1),  # the frames have ended too early
+                "results": Out(stream.Signature(32)),
+                "forget": In(1),  # clear all accumulators
+                "forgotten": Out(1),
+            }
+        )
+
+    def elaborate(self, _platform: object) -> Module:
+        """The parts, and what makes them stand still."""
+        m = Module()
+        sizes = Sizes(self._design)
+        advance, step = Signal(), Signal()
+
+        def part(name: str, component: wiring.Component, enable: Signal = advance) -> wiring.Component:
+            """Add a part that stands still with the core, and starts anew when the core is stopped."""
+            m.submodules[name] = ResetInserter(self.stop)(EnableInserter(enable)(component))
+            return component
+
+        sequencer = part("sequencer", Sequencer(sizes))
+        beats = part("beats", Beats(sizes))
+        sweeper = part("sweeper", Sweeper(sizes))
+        frames = part("frames_store", Frames(sizes))
+        stage = part("stage", Stage(sizes))
+        retire = part("retire", Retire(sizes))
+        unit = part("unit", Unit(self._design), step)
+        m.submodules.phases = phases = PhaseTable(sizes)
+        m.submodules.parameters = parameters = ResetInserter(self.stop)(Parameters(sizes))
+        m.submodules.tables = tables = Tables(sizes, len(unit.lookups))
+        m.submodules.array = array = Array(sizes, self._primitive)
+
+        # Whether vector RAM A is in use in the clock in which a word that is taken now would be written to it.
+        reading = beats.beat.run & ~beats.beat.source_ram
+        for clock in range(READ_LATENCY - WRITE_LATENCY):
+            before = Signal(name=f"reading_{clock + 1}")
+            with m.If(advance):
+                m.d.sync += before.eq(reading)
+            reading = before
+        wants, full = Signal(), Signal()
+        m.d.comb += [
+            wants.eq(frames.storing & ~reading & ~retire.writes[0][0].enable),
+            full.eq(retire.word_valid & ~self.results.ready),
+            advance.eq(~full & ~(wants & ~self.frames.valid)),
+            step.eq(advance & retire.step),
+            self.frames.ready.eq(wants & ~full),
+            frames.store.eq(wants),
+            frames.word.eq(self.frames.payload),
+            self.results.valid.eq(retire.word_valid & advance),
+            self.results.payload.eq(retire.word),
+        ]
+        stopped = Signal()
+        m.d.sync += stopped.eq(self.stop)
+        m.d.comb += [
+            self.done.eq((sequencer.done & advance) | stopped),
+            self.counting.eq(sequencer.active & advance),
+            self.forgotten.eq(sweeper.forgotten),
+            # the sequence
+            sequencer.header.eq(self.header),
+            sequencer.start.eq(self.start),
+            sequencer.steps.eq(self.steps),
+            sequencer.zero.eq(self.zero),
+            phases.load.eq(self.load),
+            phases.index.eq(sequencer.index),
+            sequencer.record.eq(phases.phase),
+            sequencer.frame_storing.eq(frames.storing),
+            sequencer.frame_ready.eq(frames.ready),
+            sequencer.last_entry.eq(beats.last),
+            sequencer.stage_busy.eq(retire.busy),
+            sequencer.stage_targets.eq(retire.targets),
+            sequencer.sweep_pending.eq(sweeper.pending),
+            sequencer.sweep_set.eq(sweeper.set),
+            frames.inputs.eq(self.header.inputs),
+            frames.begin.eq(sequencer.frame_begin),
+            frames.count.eq(self.steps),
+            frames.next.eq(sequencer.frame_next),
+            beats.phase.eq(sequencer.phase),
+            beats.set.eq(sequencer.fill_set),
+            beats.prepare.eq(sequencer.prepare),
+            beats.run.eq(sequencer.run),
+            beats.sweep.eq(sweeper.sweep),
+            beats.sweep_row.eq(sweeper.row),
+            beats.sweep_set.eq(sweeper.set),
+            sweeper.launch.eq(sequencer.launch),
+            sweeper.launched_set.eq(sequencer.fill_set),
+            sweeper.drained.eq(stage.drained),
+            sweeper.rows.eq(stage.rows),
+            sweeper.free.eq(~sequencer.run),
+            sweeper.forget.eq(self.forget),
+            # the stage
+            stage.header.eq(self.header),
+            stage.launch.eq(sequencer.launch),
+            stage.phase.eq(sequencer.phase),
+            stage.fill_set.eq(sequencer.fill_set),
+            stage.last_step.eq(sequencer.last_step),
+            stage.zero_state.eq(sequencer.zero_state),
+            stage.step.eq(retire.step),
+            parameters.load.eq(self.load),
+            parameters.launch.eq(sequencer.launch & advance),
+            parameters.phase.eq(sequencer.phase),
+            parameters.dense.eq(stage.record.dense),
+            parameters.zero.eq(stage.zero),
+            parameters.step.eq(step),
+            parameters.valid.eq(stage.valid),
+            parameters.pair.eq(stage.pair),
+            parameters.cell_valid.eq(unit.cell_valid),
+            parameters.cell_new.eq(unit.cell_new),
+            unit.item.eq(parameters.item),
+            unit.item.sums.eq(array.sums),
+            unit.settings.eq(stage.settings),
+            tables.load.eq(self.load),
+            tables.step.eq(step),
+            retire.launch.eq(sequencer.launch),
+            retire.phase.eq(sequencer.phase),
+            retire.record.eq(stage.record),
+            retire.outputs.eq(stage.outputs),
+            retire.trace.eq(self.traced),
+            retire.result.eq(unit.result),
+            # the PEs
+            array.load.eq(self.load),
+            array.beat.eq(beats.beat),
+            array.beat.run.eq(beats.beat.run & advance),
+            array.beat.sweep.eq(beats.beat.sweep & advance),
+            array.step.eq(step),
+            array.drain_set.eq(stage.set),
+            array.dense.eq(stage.record.dense),
+            array.pe.eq(stage.pe),
+            array.row.eq(stage.row),
+        ]
+        for lookup, asked in enumerate(unit.lookups):
+            m.d.comb += [tables.addresses[lookup].eq(asked.segment), asked.word.eq(tables.words[lookup])]
+        for port in range(2):
+            frame, result = frames.ports[port], retire.writes[0][port]
+            stored = array.writes.rams[0][port]
+            m.d.comb += [
+                stored.eq(result),
+                stored.enable.eq((result.enable | frame.enable) & advance),
+                array.writes.rams[1][port].eq(retire.writes[1][port]),
+                array.writes.rams[1][port].enable.eq(retire.writes[1][port].enable & advance),
+            ]
+            with m.If(frames.store):
+                m.d.comb += [stored.address.eq(frame.address), stored.value.eq(frame.value)]
+        return m

@@ -1,0 +1,193 @@
+"""Scales, biases, peepholes, c and the tanh table: what the element-wise unit reads beside the sums."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Mux, Signal, Value, signed
+from amaranth.lib import data, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from ese_host.ir import GATES
+from ese_rtl import records
+from ese_rtl.array import DRAIN_LATENCY
+from ese_rtl.control.phase_table import phase_layout
+from ese_rtl.records import CONSTANT_BITS, item_layout, load_layout
+from ese_rtl.sizes import Sizes
+
+READ = 2
+"""Ticks from an address to the value behind the memory's output register."""
+BIAS_LANE = 7
+
+
+class Parameters(wiring.Component):
+    """The memories, and what they hold for the item whose sums the drain gives in the same tick.
+
+    Args:
+        sizes: of the engine.
+    """
+
+    def __init__(self, sizes: Sizes) -> None:
+        self._sizes = sizes
+        design = sizes.design
+        super().__init__(
+            {
+                "load": In(load_layout(design.widths.word_bits)),
+                "launch": In(1),
+                "phase": In(phase_layout(sizes)),  # whose stage is launched
+                "dense": In(1),
+                "zero": In(1),  # c is zero
+                "step": In(1),  # this clock is a tick
+                "valid": In(1),  # an item, `DRAIN_LATENCY` ticks before its parameters are given
+                "pair": In(1),
+                "item": Out(item_layout(design.acc_bits, design.acc_banks)),  # but for its sums
+                "cell_valid": In(1),
+                "cell_new": In(signed(CONSTANT_BITS)),
+            }
+        )
+
+    def elaborate(self, _platform: object) -> Module:
+        """What is valid follows the drain; addresses are counted, not carried along."""
+        m = Module()
+        ahead = DRAIN_LATENCY - READ
+        with m.If(self.step):
+            valid, pair = self.valid, self.pair
+            for tick in range(DRAIN_LATENCY):
+                valid_next, pair_next = Signal(name=f"valid_{tick + 1}"), Signal(name=f"pair_{tick + 1}")
+                m.d.sync += [valid_next.eq(valid), pair_next.eq(pair)]
+                valid, pair = valid_next, pair_next
+                if tick + 1 == ahead:
+                    read_valid, read_pair = valid, pair
+        m.d.comb += [self.item.valid.eq(valid), self.item.pair.eq(pair)]
+        self._scales(m, read_valid, read_pair)
+        self._cells(m, read_valid)
+        return m
+
+    def _read(self, m: Module, memory: Memory, address: Value) -> Value:
+        """A value of a memory, `READ` ticks after its address."""
+        read = memory.read_port()
+        m.d.comb += [read.addr.eq(address), read.en.eq(self.step)]
+        value = Signal(memory.shape, reset_less=True)
+        with m.If(self.step):
+            m.d.sync += value.eq(read.data)
+        return value
+
+    def _scales(self, m: Module, valid: Value, pair: Value) -> None:
+        """Scales and biases. An LSTM cell takes all four rows of a place, rows of other matrices one each."""
+        design, load, item = self._sizes.design, self.load, self.item
+        banks = design.acc_banks
+        place, row = Signal(ceil_log2(design.param_depth)), Signal(ceil_log2(GATES))
+        with m.If(self.step & valid):
+            m.d.sync += row.eq(Mux(self.dense, row + 1 + pair, 0))
+            with m.If(~self.dense | ((row | pair) == GATES - 1)):
+                m.d.sync += place.eq(place + 1)
+        with m.If(self.launch):
+            m.d.sync += [place.eq(self.phase.param_base), row.eq(0)]
+        columns = []
+        for column in range(GATES):
+            m.submodules[f"scales_{column}"] = memory = Memory(
+                shape=CONSTANT_BITS * (banks + 1), depth=design.param_depth, init=[], attrs={"ram_style": "block"}
+            )
+            write = memory.write_port(granularity=CONSTANT_BITS)
+            mine = (load.memory == records.Memory.PARAMETER) & (load.lane[3:] == column)
+            m.d.comb += [
+                write.addr.eq(load.address),
+                write.data.eq(load.data[:CONSTANT_BITS].replicate(banks + 1)),
+                *(write.en[b].eq(mine & (load.lane[:3] == b)) for b in range(banks)),
+                write.en[banks].eq(mine & (load.lane[:3] == BIAS_LANE)),
+            ]
+            columns.append(self._read(m, memory, place))
+        chosen = row
+        with m.If(self.step):
+            for tick in range(READ):
+                following = Signal(len(row), name=f"row_{tick + 1}")
+                m.d.sync += following.eq(chosen)
+                chosen = following
+        for lane in range(GATES):
+            mine = columns[lane]
+            if lane < 2:
+                others = [columns[column] for column in range(GATES)]
+                odd = chosen | 1 if lane else chosen
+                dense = Signal(len(mine), name=f"dense_{lane}")
+                with m.Switch(odd):
+                    for column, value in enumerate(others):
+                        with m.Case(column):
+                            m.d.comb += dense.eq(value)
+                mine = Mux(self.dense, dense, mine)
+            m.d.comb += [
+                *(item.scales[lane][b].eq(mine[CONSTANT_BITS * b : CONSTANT_BITS * (b + 1)]) for b in range(banks)),
+                item.biases[lane].eq(mine[CONSTANT_BITS * banks :]),
+            ]
+
+    def _cells(self, m: Module, valid: Value) -> None:
+        """Peepholes and c. The new c is written while later cells are read."""
+        design, load = self._sizes.design, self.load
+        bits = ceil_log2(design.cell_depth)
+        cell, written = Signal(bits), Signal(bits)
+        with m.If(self.step & valid):
+            m.d.sync += cell.eq(cell + 1)
+        with m.If(self.step & self.cell_valid):
+            m.d.sync += written.eq(written + 1)
+        with m.If(self.launch):
+            m.d.sync += [cell.eq(self.phase.cell_base), written.eq(self.phase.cell_base)]
+        m.submodules.peepholes = peepholes = Memory(
+            shape=3 * CONSTANT_BITS, depth=design.cell_depth, init=[], attrs={"ram_style": "block"}
+        )
+        write = peepholes.write_port(granularity=CONSTANT_BITS)
+        m.d.comb += [
+            write.addr.eq(load.address),
+            write.data.eq(load.data[:CONSTANT_BITS].replicate(3)),
+            *(write.en[g].eq((load.memory == records.Memory.PEEPHOLE) & (load.lane == g)) for g in range(3)),
+        ]
+        values = self._read(m, peepholes, cell)
+        m.d.comb += [self.item.peepholes[g].eq(values[CONSTANT_BITS * g : CONSTANT_BITS * (g + 1)]) for g in range(3)]
+        m.submodules.cells = cells = Memory(
+            shape=signed(CONSTANT_BITS), depth=design.cell_depth, init=[], attrs={"ram_style": "block"}
+        )
+        write = cells.write_port()
+        m.d.comb += [
+            write.addr.eq(written),
+            write.data.eq(self.cell_new),
+            write.en.eq(self.step & self.cell_valid),
+        ]
+        m.d.comb += self.item.cell.eq(Mux(self.zero, 0, self._read(m, cells, cell)))
+
+
+class Tables(wiring.Component):
+    """Copies of the tanh table, each of which gives two of the unit's values in a tick.
+
+    Args:
+        sizes: of the engine.
+        lookups: values that the unit looks up in a tick.
+    """
+
+    def __init__(self, sizes: Sizes, lookups: int) -> None:
+        self._lookups = lookups
+        super().__init__(
+            {
+                "load": In(load_layout(sizes.design.widths.word_bits)),
+                "step": In(1),
+                "addresses": In(data.ArrayLayout(10, lookups)),
+                "words": Out(data.ArrayLayout(32, lookups)),
+            }
+        )
+
+    def elaborate(self, _platform: object) -> Module:
+        """Copies with two ports."""
+        m = Module()
+        loads = self.load.memory == records.Memory.TABLE
+        for copy in range(-(-self._lookups // 2)):
+            m.submodules[f"table_{copy}"] = table = Memory(shape=32, depth=1024, init=[], attrs={"ram_style": "block"})
+            write = table.write_port()
+            for port, lookup in enumerate(range(2 * copy, min(2 * copy + 2, self._lookups))):
+                read = table.read_port()
+                # the first port of a block RAM is shared by the loader
+                address = Mux(loads, self.load.address, self.addresses[lookup]) if port == 0 else self.addresses[lookup]
+                m.d.comb += [
+                    read.addr.eq(address),
+                    read.en.eq(self.step & ~loads if port == 0 else self.step),
+                    self.words[lookup].eq(read.data),
+                ]
+                if port == 0:
+                    m.d.comb += [write.addr.eq(address), write.data.eq(self.load.data), write.en.eq(loads)]
+        return m

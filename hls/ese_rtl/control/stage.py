@@ -1,0 +1,121 @@
+"""The element-wise stage: which item is read from which PE in a tick, and how much of the stage is still to come."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from ese_host.ir import GATES
+from ese_rtl.control.phase_table import phase_layout
+from ese_rtl.records import Header, Settings
+from ese_rtl.sizes import Sizes
+
+DRAINED = 4
+"""Ticks, beyond the one in which nothing is left, until all rows of the last item have been read."""
+
+
+class Stage(wiring.Component):
+    """The stage under way. A tick is a clock with `step`; the stage stands still while the words of a result leave.
+
+    Args:
+        sizes: of the engine.
+    """
+
+    def __init__(self, sizes: Sizes) -> None:
+        self._sizes = sizes
+        layout = phase_layout(sizes)
+        super().__init__(
+            {
+                "header": In(Header),
+                "launch": In(1),
+                "phase": In(layout),  # whose stage is launched
+                "fill_set": In(1),
+                "last_step": In(1),
+                "zero_state": In(1),
+                "step": In(1),
+                "valid": Out(1),  # an item in this tick,
+                "pair": Out(1),  # or two rows of another matrix than an LSTM's
+                "pe": Out(sizes.pe_bits),
+                "row": Out(sizes.row_bits),  # row that PE 0 shows
+                "record": Out(layout),  # of the phase
+                "set": Out(1),  # that is read
+                "outputs": Out(1),  # second target and output take part in this step
+                "zero": Out(1),  # c is zero
+                "settings": Out(Settings),
+                "drained": Out(1),
+                "rows": Out(sizes.row_bits + 1),  # that were read, in each PE
+            }
+        )
+
+    def elaborate(self, _platform: object) -> Module:
+        """Counters of items, PEs and rows."""
+        m = Module()
+        sizes, record = self._sizes, self.record
+        left = Signal(16)  # items not yet read
+        turn = Signal(range(max(2, sizes.cell_period)))
+        group, row_of_cell = Signal(sizes.row_bits + 1), Signal(range(GATES))
+        ends = Signal(range(DRAINED + 1))
+        last_turn = record.dense | (turn == sizes.cell_period - 1)
+        pairs = record.dense if sizes.paired else 0
+        m.d.comb += [
+            self.valid.eq((left != 0) & (turn == 0)),
+            self.pair.eq(pairs & (left != 1)),
+            self.row.eq(Mux(record.dense, group, group << ceil_log2(GATES) | row_of_cell)),
+            self.drained.eq(ends == DRAINED),
+        ]
+        wraps = Signal()
+        m.d.comb += wraps.eq(last_turn & ((self.pe | pairs) == sizes.pes - 1))
+        with m.If(self.step):
+            # The rows of the last cells are shown after its last item, so that PEs and rows go on in any case.
+            m.d.sync += [
+                turn.eq(Mux(last_turn, 0, turn + 1)),
+                row_of_cell.eq(Mux(row_of_cell == GATES - 1, row_of_cell, row_of_cell + 1)),
+            ]
+            with m.If(last_turn):
+                m.d.sync += self.pe.eq(Mux(wraps, 0, self.pe + 1 + pairs))
+            with m.If(wraps):
+                m.d.sync += [group.eq(group + 1), row_of_cell.eq(0)]
+            with m.If(self.valid):
+                m.d.sync += [
+                    left.eq(left - 1 - self.pair),
+                    self.rows.eq(Mux(record.dense, group + 1, (group + 1) << ceil_log2(GATES))),
+                ]
+            with m.If((left == 0) & ~self.drained):
+                m.d.sync += ends.eq(ends + 1)
+        with m.If(self.launch):
+            m.d.sync += [
+                record.eq(self.phase),
+                self.set.eq(self.fill_set),
+                self.outputs.eq(~self.phase.output_last_only | self.last_step),
+                self.zero.eq(self.zero_state),
+                left.eq(self.phase.items),
+                self.pe.eq(0),
+                turn.eq(0),
+                group.eq(0),
+                row_of_cell.eq(0),
+                ends.eq(0),
+                self.rows.eq(0),
+            ]
+        self._settings(m)
+        return m
+
+    def _settings(self, m: Module) -> None:
+        record, settings = self.record, self.settings
+        m.d.comb += [
+            settings.lstm.eq(record.lstm),
+            settings.bias_shift.eq(record.bias_shift),
+            settings.peephole_shift.eq(record.peephole_shift),
+            settings.stored_shift.eq(record.stored_shift),
+            settings.relu.eq(record.relu),
+            settings.peepholes.eq(record.peepholes),
+            settings.stores_output.eq(record.stores_output),
+            settings.low.eq(record.low),
+            settings.high.eq(record.high),
+            settings.gate_line.eq(self.header.gate_line),
+            settings.cell_line.eq(self.header.cell_line),
+        ]
+        shifts = record.bank_shift
+        banks = self._sizes.design.acc_banks
+        m.d.comb += [settings.bank_shift[b].eq(shifts[b] if banks > 1 else shifts) for b in range(banks)]

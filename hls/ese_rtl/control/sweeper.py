@@ -1,0 +1,60 @@
+"""The sweeper: it clears the accumulators that a stage has read, in clocks in which the PEs have no entry."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from ese_rtl.sizes import Sizes
+
+
+class Sweeper(wiring.Component):
+    """Gives one row to be cleared in a clock, through the PEs' own pipeline.
+
+    Args:
+        sizes: of the engine.
+    """
+
+    def __init__(self, sizes: Sizes) -> None:
+        self._sizes = sizes
+        super().__init__(
+            {
+                "launch": In(1),  # a stage begins,
+                "launched_set": In(1),  # which reads this set
+                "drained": In(1),  # it has read all its rows,
+                "rows": In(sizes.row_bits + 1),  # which are so many in each PE
+                "free": In(1),  # the PEs have no entry in this clock
+                "forget": In(1),  # clear all rows of both sets
+                "forgotten": Out(1),
+                "pending": Out(1),  # the set is not yet clear
+                "set": Out(1),
+                "sweep": Out(1),
+                "row": Out(sizes.row_bits),
+            }
+        )
+
+    def elaborate(self, _platform: object) -> Module:
+        """A counter of rows."""
+        m = Module()
+        forgetting, ended = Signal(), Signal()
+        rows = Mux(forgetting, self._sizes.rows, self.rows)
+        m.d.comb += self.sweep.eq(forgetting | (self.pending & self.drained & self.free & ~ended & self.rows.any()))
+        with m.If(self.sweep):
+            m.d.sync += self.row.eq(self.row + 1)
+        last = Signal()
+        m.d.comb += last.eq(self.row + 1 == rows)
+        with m.If(forgetting & last):
+            m.d.sync += [self.set.eq(1), forgetting.eq(~self.set), self.row.eq(0)]
+            m.d.comb += self.forgotten.eq(self.set)
+        with m.If(self.pending & self.drained & ((self.sweep & last) | ~self.rows.any())):
+            m.d.sync += ended.eq(1)
+        # The set counts as clear a clock after its last row, so that no entry follows so closely that it would have to
+        # be told of the clearing in another bank.
+        with m.If(ended):
+            m.d.sync += [ended.eq(0), self.pending.eq(0)]
+        with m.If(self.launch):
+            m.d.sync += [self.pending.eq(1), self.set.eq(self.launched_set), self.row.eq(0)]
+        with m.If(self.forget):
+            m.d.sync += [forgetting.eq(1), self.set.eq(0), self.row.eq(0)]
+        return m

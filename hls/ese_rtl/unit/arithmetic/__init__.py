@@ -1,0 +1,27 @@
+"""Arithmetic in stages: delays, sums, shifts, products, rounding."""
+
+from ese_rtl.unit.arithmetic.delay import delayed, only_if, registered, sum_depth, wrapping_sum
+from ese_rtl.unit.arithmetic.product import PRODUCT_CLOCKS, SCALED_CLOCKS, Product, ScaledProduct
+from ese_rtl.unit.arithmetic.rounding import ROUNDING_CLOCKS, Rounding, code_bits, rounded, saturated
+from ese_rtl.unit.arithmetic.shifts import SHIFT_CLOCKS, ShiftLeft
+from ese_rtl.unit.arithmetic.variable_rounding import VariableRounding
+
+__all__ = [
+    "PRODUCT_CLOCKS",
+    "ROUNDING_CLOCKS",
+    "SCALED_CLOCKS",
+    "SHIFT_CLOCKS",
+    "Product",
+    "Rounding",
+    "ScaledProduct",
+    "ShiftLeft",
+    "VariableRounding",
+    "code_bits",
+    "delayed",
+    "only_if",
+    "registered",
+    "rounded",
+    "saturated",
+    "sum_depth",
+    "wrapping_sum",
+]

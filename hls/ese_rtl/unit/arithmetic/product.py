@@ -1,0 +1,92 @@
+"""Products in DSP48 blocks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Cat, Const, Module, Signal, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from ese_host.image import SUM_BITS
+from ese_rtl.records import SHIFT_BITS
+from ese_rtl.unit.arithmetic.delay import registered
+from ese_rtl.unit.arithmetic.shifts import SHIFT_CLOCKS, ShiftLeft
+
+PRODUCT_CLOCKS = 2
+WIDE, NARROW = 25, 18
+"""Bits of the factors of a DSP48E1, signs included."""
+CASCADE = 17
+"""Bits by which a DSP48E1 shifts the product of its neighbour before it adds it."""
+
+
+class Product(wiring.Component):
+    """a * b, exact, two clocks later, from operands that stand in registers.
+
+    A factor `a` of more than 25 bits is multiplied in two parts, which takes two DSPs. Their first register holds the
+    products of the parts, the second the sum.
+    """
+
+    def __init__(self, a_bits: int, b_bits: int) -> None:
+        """Make the component.
+
+        Args:
+            a_bits: width of the wider factor, at most 48.
+            b_bits: width of the narrower factor, at most 18.
+        """
+        self._a_bits, self._b_bits = a_bits, b_bits
+        product = Out(signed(a_bits + b_bits))
+        super().__init__({"a": In(signed(a_bits)), "b": In(signed(b_bits)), "product": product})
+
+    def elaborate(self, _platform: Any) -> Module:
+        """One multiplier or two."""
+        m = Module()
+        total = Signal.like(self.product, reset_less=True)
+        if self._a_bits <= WIDE:
+            m.d.sync += total.eq(registered(m, self.a * self.b, "product1"))
+        else:
+            low = CASCADE if self._a_bits - CASCADE <= WIDE else WIDE - 1
+            below = registered(m, Cat(self.a[:low], Const(0, 1)).as_signed() * self.b, "below1")
+            above = registered(m, self.a[low:].as_signed() * self.b, "above1")
+            # the lowest bits of the lower product pass the adder by
+            m.d.sync += total.eq(Cat(below[:low], (below[low:].as_signed() + above)[: total.shape().width - low]))
+        m.d.comb += self.product.eq(total)
+        return m
+
+
+SCALED_CLOCKS = PRODUCT_CLOCKS + SHIFT_CLOCKS
+
+
+class ScaledProduct(wiring.Component):
+    """a * b * 2**shift modulo 2**SUM_BITS, four clocks later; `shift` does not change while a product is under way."""
+
+    def __init__(self, a_bits: int, b_bits: int) -> None:
+        """Make the component.
+
+        Args:
+            a_bits: width of the wider factor.
+            b_bits: width of the narrower factor.
+        """
+        self._a_bits, self._b_bits = a_bits, b_bits
+        super().__init__(
+            {
+                "a": In(signed(a_bits)),
+                "b": In(signed(b_bits)),
+                "shift": In(SHIFT_BITS),
+                "scaled": Out(signed(SUM_BITS)),
+            }
+        )
+
+    def elaborate(self, _platform: Any) -> Module:
+        """The product, then the shift."""
+        m = Module()
+        m.submodules.product = product = Product(self._a_bits, self._b_bits)
+        m.submodules.shift = shift = ShiftLeft(min(self._a_bits + self._b_bits, SUM_BITS))
+        m.d.comb += [
+            product.a.eq(self.a),
+            product.b.eq(self.b),
+            shift.value.eq(product.product),
+            shift.shift.eq(self.shift),
+            self.scaled.eq(shift.shifted),
+        ]
+        return m

@@ -1,0 +1,132 @@
+"""The new c of an LSTM cell, and the formats of the products in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from amaranth.hdl import Module, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from ese_host.errors import UnsupportedError
+from ese_host.image import SUM_BITS, Design
+from ese_host.ir import Activation
+from ese_rtl.records import CONSTANT_BITS
+from ese_rtl.unit.arithmetic import ROUNDING_CLOCKS, Rounding, code_bits, registered
+
+EXACT_CLOCKS = 2
+CELL_CLOCKS = EXACT_CLOCKS + ROUNDING_CLOCKS
+
+
+@dataclass(frozen=True)
+class CellFormats:
+    """Widths and binary points in an LSTM cell of a design.
+
+    Attributes:
+        design: the design.
+
+    Raises:
+        UnsupportedError: if the binary points of the formats are too far apart.
+    """
+
+    design: Design
+
+    def __post_init__(self) -> None:
+        if self.h_bits + self.h_shift > SUM_BITS:
+            raise UnsupportedError(
+                f"the design's h would need {self.h_bits + self.h_shift} bits before it is rounded; the RTL engine has "
+                f"{SUM_BITS}: give the quantizers of state and output fewer fractional bits"
+            )
+        if self.design.cell.hard and self.c_frac < 0:
+            raise UnsupportedError(
+                f"the design's c would have {self.c_frac} fractional bits before it is rounded; a hard activation of "
+                "the RTL engine needs 0 or more: give the quantizers of state and activations more fractional bits"
+            )
+
+    @property
+    def gate_bits(self) -> int:
+        """Bits of i, f and o, two's complement."""
+        return code_bits(self.design.gate.low, self.design.gate.high)
+
+    @property
+    def factor_bits(self) -> int:
+        """Bits of g and of the activation of c, two's complement."""
+        return code_bits(self.design.cell.low, self.design.cell.high)
+
+    @property
+    def forget_frac(self) -> int:
+        """Fractional bits of f * c."""
+        return self.design.gate.out.frac + self.design.state.frac
+
+    @property
+    def candidate_frac(self) -> int:
+        """Fractional bits of i * g, and of h before it is rounded."""
+        return self.design.gate.out.frac + self.design.cell.out.frac
+
+    @property
+    def h_bits(self) -> int:
+        """Bits of h before it is rounded, two's complement."""
+        return self.gate_bits + self.factor_bits
+
+    @property
+    def h_shift(self) -> int:
+        """By how much h is shifted left, so that each of its formats is reached by a shift to the right."""
+        return max(0, self.design.state.frac - self.candidate_frac, self.design.output.frac - self.candidate_frac)
+
+    @property
+    def h_frac(self) -> int:
+        """Fractional bits of h after that shift."""
+        return self.candidate_frac + self.h_shift
+
+    @property
+    def c_frac(self) -> int:
+        """Fractional bits of c before it is rounded."""
+        return max(self.forget_frac, self.candidate_frac)
+
+    @property
+    def c_bits(self) -> int:
+        """Bits of c before it is rounded, two's complement; `ese_host.ir.check_cell` bounds it in the same way."""
+        state, gate, cell = self.design.state, self.design.gate, self.design.cell
+        kept = _largest(gate) * max(-state.low, state.high) << self.c_frac - self.forget_frac
+        added = _largest(gate) * _largest(cell) << self.c_frac - self.candidate_frac
+        return (kept + added).bit_length() + 1
+
+
+def _largest(activation: Activation) -> int:
+    return max(-activation.low, activation.high)
+
+
+class NewCell(wiring.Component):
+    """f * c + i * g: exact two clocks later, rounded to the state's format four clocks later."""
+
+    def __init__(self, formats: CellFormats) -> None:
+        """Make the component.
+
+        Args:
+            formats: widths and binary points.
+        """
+        self._formats = formats
+        gate = signed(formats.gate_bits)
+        super().__init__(
+            {
+                "i": In(gate),
+                "f": In(gate),
+                "g": In(signed(formats.factor_bits)),
+                "before": In(signed(CONSTANT_BITS)),
+                "exact": Out(signed(formats.c_bits)),
+                "rounded": Out(signed(CONSTANT_BITS)),
+            }
+        )
+
+    def elaborate(self, _platform: Any) -> Module:
+        """Two products, their sum, rounding. The register of the sum is the second one behind the multipliers."""
+        m = Module()
+        formats, state = self._formats, self._formats.design.state
+        kept1 = registered(m, self.f * self.before, "kept1")
+        added1 = registered(m, self.i * self.g, "added1")
+        total = (kept1 << formats.c_frac - formats.forget_frac) + (added1 << formats.c_frac - formats.candidate_frac)
+        exact2 = registered(m, total[: formats.c_bits].as_signed(), "exact2", signed(formats.c_bits))
+        m.submodules.rounding = rounding = Rounding(formats.c_bits, formats.c_frac - state.frac, state.low, state.high)
+        m.d.comb += [self.exact.eq(exact2), rounding.value.eq(exact2), self.rounded.eq(rounding.code)]
+        return m

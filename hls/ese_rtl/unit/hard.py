@@ -1,0 +1,66 @@
+"""Piecewise linear activations: slope * x + offset, exact until it is rounded (docs/numerics.md, "Activations")."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import C, Cat, Module, Mux, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from ese_host.ir import SLOPE, Activation
+from ese_host.ir.activations import LIMIT_BITS
+from ese_rtl.records import Line
+from ese_rtl.unit.arithmetic import PRODUCT_CLOCKS, ROUNDING_CLOCKS, Product, Rounding, code_bits, registered
+
+
+class Hard(wiring.Component):
+    """A piecewise linear activation; the result comes `latency` clocks after x. A digit is a signal's clock.
+
+    `line` does not change while a value is under way.
+    """
+
+    latency = 2 + PRODUCT_CLOCKS + ROUNDING_CLOCKS
+
+    def __init__(self, activation: Activation, bits: int, frac: int) -> None:
+        """Make the component.
+
+        Args:
+            activation: the function and the format of its result.
+            bits: width of x.
+            frac: fractional bits of x, at least 0.
+        """
+        self._activation, self._bits, self._frac = activation, bits, frac
+        result = signed(code_bits(activation.low, activation.high))
+        super().__init__({"x": In(signed(bits)), "line": In(Line), "code": Out(result)})
+
+    def elaborate(self, _platform: Any) -> Module:
+        """Clip x, multiply, add the offset, round."""
+        m = Module()
+        held1 = registered(m, self._held(), "held1")
+        m.submodules.product = product = Product(max(len(held1), SLOPE.bits + 1), SLOPE.bits + 1)
+        m.d.comb += [product.a.eq(held1), product.b.eq(self.line.slope)]
+        product3 = product.product
+        # The offset has no bits below the binary point of x. Those that are rounded away anyway become one bit that
+        # says whether any of them is set, and the adder is so much shorter.
+        shift = self._frac + SLOPE.frac - self._activation.out.frac
+        folded = min(self._frac, max(shift - 2, 0))
+        offset = Cat(C(0, self._frac - folded), self.line.offset, C(0, 1)).as_signed()
+        above = product3[folded:].as_signed() + offset
+        line4 = Cat(product3[:folded].any(), above).as_signed() if folded else above
+        value4 = registered(m, line4, "value4")
+        m.submodules.rounding = rounding = Rounding(
+            len(value4), shift - folded + bool(folded), self._activation.low, self._activation.high
+        )
+        m.d.comb += [rounding.value.eq(value4), self.code.eq(rounding.code)]
+        return m
+
+    def _held(self) -> Any:
+        """x, clipped to +-2**LIMIT_BITS."""
+        limit = LIMIT_BITS + self._frac
+        if self._bits <= limit + 1:
+            return self.x
+        above = self.x[limit:]
+        fits = above.all() | ~above.any()
+        end = Mux(self.x[-1], C(-1 << limit, signed(limit + 2)), C(1 << limit, signed(limit + 2)))
+        return Mux(fits, self.x[: limit + 2].as_signed(), end)

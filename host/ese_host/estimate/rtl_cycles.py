@@ -1,0 +1,267 @@
+"""The cycle model of the RTL engine: its schedule in Python, phase by phase, equal to its own counter.
+
+It follows docs/rtl-engine.md. A clock is counted unless the engine waits for an input word that is not there, or for
+the output stream.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ese_host.errors import FormatError
+from ese_host.estimate.cycles import CAUSES, Account, CycleModel
+from ese_host.image import Phase
+from ese_host.ir import GATES
+
+SETTLE = 9
+"""Clocks from the last entry of a matrix to the first in which its stage may be launched."""
+DRAIN = 7
+"""Ticks from an item to its sums."""
+LSTM_LATENCY, DENSE_LATENCY = 39, 12
+"""Ticks from the sums of a cell, or of a row of another matrix, to the result; one more with four banks."""
+DRAINED = 5
+"""Ticks from the last item to the first in which its accumulators may be cleared."""
+READ_AHEAD = 6
+"""Clocks from an entry to the one in which its activation is read, less those from an input word to its write."""
+
+
+@dataclass
+class RtlStage:
+    """An element-wise stage under way. Its results leave at `first`, `first` + `period`, ...
+
+    Attributes:
+        results: number of results; of rows, two make one result.
+        first: clock in which the first result is written.
+        period: clocks from one result to the next.
+        last: clock in which the last result is written.
+        issued: clock in which the last item is read.
+        drained: clock from which its accumulators may be cleared.
+        period_words: words that leave for each result, if more than one.
+        set: accumulator set that it reads.
+        targets: numbers of the vector RAMs that it writes.
+    """
+
+    results: int = 0
+    first: int = 0
+    period: int = 1
+    last: int = -1
+    issued: int = -1
+    drained: int = 0
+    period_words: int = 1
+    set: bool = False
+    targets: frozenset[int] = frozenset()
+
+    def writes(self, begin: int, end: int) -> int:
+        """Results written in the clocks from `begin` to `end`, `end` not included."""
+        return self._before(end) - self._before(begin)
+
+    def _before(self, end: int) -> int:
+        if end > self.last:
+            return self.results
+        return min(max(0, self.results - 1), max(0, -(-(end - self.first) // self.period)))
+
+
+@dataclass
+class Sweep:
+    """Rows that are still to be cleared; `clear` is the clock from which the set counts as clear, once it is known."""
+
+    left: int = 0
+    ready: int = 0
+    clear: int | None = 0
+    set: bool = False
+
+    def advance(self, begin: int, end: int) -> None:
+        """Clear a row in each clock from `begin` to `end`, `end` not included, as soon as it may be."""
+        begin = max(begin, self.ready)
+        if self.clear is None and begin < end:
+            done = min(self.left, end - begin)
+            self.left -= done
+            if not self.left:
+                self.clear = begin + max(done, 1) + 1
+
+    def clear_at(self, now: int) -> int:
+        """The clock from which the set counts as clear, if there is no entry from `now` on."""
+        return self.clear if self.clear is not None else max(now, self.ready) + max(self.left, 1) + 1
+
+
+@dataclass
+class RtlFrames:
+    """Input frames on their way into vector RAM A.
+
+    Attributes:
+        frame_words: words of a frame.
+        left: frames not yet begun.
+        words: words of the current frame that are not yet stored.
+        ready: whether the current frame is stored.
+        at: clock up to which words have been stored.
+        reads: clocks in which vector RAM A is read, as (first, behind the last).
+    """
+
+    frame_words: int
+    left: int
+    words: int = 0
+    ready: bool = False
+    at: int = 0
+    reads: list[tuple[int, int]] = field(default_factory=list)
+
+    def next(self, now: int) -> None:
+        """Begin the next frame in clock `now`, if there is one."""
+        self.ready, self.at = False, now
+        self.words = self.frame_words if self.left else 0
+        self.left = max(0, self.left - 1)
+
+    def advance(self, end: int, stage: RtlStage) -> None:
+        """Store words in the clocks up to `end`, `end` not included."""
+        if self.words and end > self.at:
+            self.words = max(0, self.words - self._free(end, stage))
+            self.ready = not self.words
+        self.at = max(self.at, end)
+        self.reads = [interval for interval in self.reads if interval[1] > self.at]
+
+    def complete_at(self, stage: RtlStage) -> int:
+        """The first clock in which the frame is ready."""
+        low, high = self.at, self.at + self.words + stage.results + sum(b - a for a, b in self.reads)
+        while low < high:
+            middle = (low + high) // 2
+            if self._free(middle, stage) >= self.words:
+                high = middle
+            else:
+                low = middle + 1
+        return low
+
+    def _free(self, end: int, stage: RtlStage) -> int:
+        taken = sum(max(0, min(end, last) - max(self.at, first)) for first, last in self.reads)
+        return end - self.at - taken - (stage.writes(self.at, end) if 0 in stage.targets else 0)
+
+
+class RtlCycleModel(CycleModel):
+    """The schedule of a step's phases on the RTL engine, clock by clock."""
+
+    def sequence(self, steps: int, *, keep: bool = False, trace: bool = False) -> Account:
+        """Count the clocks of one sequence.
+
+        Args:
+            steps: number of frames.
+            keep: whether the sequence continues from the state of the one before instead of the zero state.
+            trace: whether the engine sends a trace of every stage.
+
+        Raises:
+            FormatError: if a phase waits for an input frame after the last one has been read.
+        """
+        self.account, self.trace, self.now = Account(), trace, 0
+        self.rtl_stage, self.sweep = RtlStage(), Sweep()
+        self.rtl_frames = RtlFrames(self.frame_words, steps)
+        self.rtl_frames.next(0)
+        self._table(0, prologue=True, last=False, zero=not keep)
+        for step in range(steps):
+            self._table(step, prologue=False, last=step == steps - 1, zero=not keep and step == 0)
+        self._stage_written()
+        self._sweep_over()
+        self._spend("fill", 1)
+        self.account.total = self.now
+        return self.account
+
+    def _phase(self, number: int, phase: Phase, accumulator_set: bool, last: bool, zero: bool) -> None:
+        source = int(phase.has("source_ram"))
+        self._spend("fill", 1)  # fetched
+        if source in self.rtl_stage.targets:
+            self._stage_written()
+        if self.sweep.set == accumulator_set:
+            self._sweep_over()
+        if phase.has("waits_frame"):
+            self._frame_ready(number)
+        self._spend("fill", 1)  # checked
+        if phase.entry_count and not (phase.has("zero_state") and zero):
+            work = self.work[number]
+            for cause, share in zip(CAUSES, (work.weights, work.padding, work.idle), strict=False):
+                self.account.spend(cause, share)
+            self.account.matrix += phase.entry_count
+            if source == 0:
+                begin = self.now + READ_AHEAD
+                self.rtl_frames.reads.append((begin, begin + phase.entry_count))
+            self.now += phase.entry_count
+            self.rtl_frames.advance(self.now, self.rtl_stage)
+        if phase.has("frees_frame"):
+            self.rtl_frames.next(self.now)
+        if phase.computes:
+            self._spend("fill", SETTLE)
+            self._stage_written()
+            self._sweep_over()
+            self._spend("fill", 1)
+            self._launch(phase, accumulator_set, last)
+
+    def _skip(self) -> None:
+        self._spend("fill", 2)
+
+    def _end_of_table(self) -> None:
+        self._spend("fill", 1)
+
+    def _launch(self, phase: Phase, accumulator_set: bool, last: bool) -> None:
+        outputs = last or not phase.has("output_last_only")
+        cells = phase.has("lstm")
+        pairs = not cells and self.pes % 2 == 0
+        exact = phase.has("emits") and outputs and not phase.has("emits_stored")
+        each = 4 if self.trace else 2 if exact else 1
+        words = each * (1 + pairs) if self.trace or exact else 1
+        results = -(-phase.items // 2) if pairs else phase.items
+        last_words = words if not pairs or phase.items % 2 == 0 else each
+        period = -(-GATES // self.pes) if cells else 1
+        targets = {int(phase.has("first_ram"))} if phase.has("first_enabled") else set()
+        if phase.has("second_enabled") and outputs:
+            targets.add(int(phase.has("second_ram")))
+        begin = self.now  # the clock of the first tick
+        latency = DRAIN + (LSTM_LATENCY if cells else DENSE_LATENCY) + (self.banks == 4)
+        stage = RtlStage(set=accumulator_set)
+        if results:
+            apart = period + words - 1
+            stage.results, stage.period, stage.period_words = results, apart, words
+            stage.first = begin + latency + words - 1
+            before = begin + latency + (results - 1) * apart
+            stage.last = before + last_words - 1
+            if results == 1:
+                stage.first = stage.last
+            stage.targets = frozenset(targets)
+
+        def clock(tick: int) -> int:
+            """The clock of a tick: while its words leave, a result holds the stage."""
+            passed = min(max(0, -(-(tick - latency) // period)), results)
+            held = passed * (words - 1) - (words - last_words if passed == results and results else 0)
+            return begin + tick + held
+
+        last_item = (results - 1) * period
+        stage.issued = clock(last_item) if results else begin
+        stage.drained = clock(last_item + DRAINED) if results else begin + DRAINED - 1
+        groups = -(-phase.items // self.pes)
+        self.sweep = Sweep(groups * (GATES if cells else 1), stage.drained, None, accumulator_set)
+        self.rtl_stage = stage
+
+    def _spend(self, cause: str, clocks: int) -> None:
+        """Spend clocks in which the PEs have no entry."""
+        if clocks > 0:
+            self.account.spend(cause, clocks)
+            self.sweep.advance(self.now, self.now + clocks)
+            self.now += clocks
+            self.rtl_frames.advance(self.now, self.rtl_stage)
+
+    def _stage_written(self) -> None:
+        """Wait until the last result of the stage has been written."""
+        stage = self.rtl_stage
+        working = min(stage.issued, stage.last) + 1 - self.now
+        if working > 0:
+            leaving = working * (stage.period_words - 1) // max(1, stage.period)
+            self._spend("element-wise", working - leaving)
+            self._spend("output", leaving)
+        self._spend("fill", stage.last + 1 - self.now)
+
+    def _sweep_over(self) -> None:
+        self._spend("fill", self.sweep.clear_at(self.now) - self.now)
+
+    def _frame_ready(self, number: int) -> None:
+        if not self.rtl_frames.ready and not self.rtl_frames.words:
+            raise FormatError(
+                f"phase {number} of the image waits for an input frame, but the phases before it have read all frames "
+                "of the sequence; in a step the phases that wait come before the one that is the last to read the "
+                "frame: emit the image again"
+            )
+        if not self.rtl_frames.ready:
+            self._spend("input", self.rtl_frames.complete_at(self.rtl_stage) - self.now)

@@ -1,0 +1,54 @@
+"""Components in Verilator: when values are taken and shown, how ports are named, and that state is kept."""
+
+from typing import Any
+
+import pytest
+from amaranth.hdl import Module, Signal, signed
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from support.simulated_component import SimulatedComponent, pack, unpack
+
+WORD = data.StructLayout({"wide": signed(70), "parts": data.ArrayLayout(5, 3)})
+PAIR = wiring.Signature({"a": Out(signed(33)), "b": In(7)})
+
+
+class Example(wiring.Component):
+    """Passes words through a register, adds at once, and counts."""
+
+    word: In(WORD)  # type: ignore[valid-type]
+    later: Out(WORD)  # type: ignore[valid-type]
+    pairs: Out(PAIR).array(2)  # type: ignore[valid-type]
+    count: Out(40, init=5)  # type: ignore[valid-type]
+
+    def elaborate(self, _platform: Any) -> Module:
+        m = Module()
+        later = Signal(WORD)
+        m.d.sync += [later.eq(self.word), self.count.eq(self.count + 1)]
+        m.d.comb += self.later.eq(later)
+        for number, pair in enumerate(self.pairs):
+            m.d.comb += pair.a.eq(pair.b - 100 * number)
+        return m
+
+
+def test_values_are_those_before_the_edge() -> None:
+    simulated = SimulatedComponent(Example())
+    words = [{"wide": -(3**40), "parts": [1, 2, 31]}, {"wide": 2**69 - 1, "parts": [0, 5, 0]}]
+    shown = simulated.run([{"word": words[0], "pairs__1__b": 3}, {"word": words[1], "pairs__0__b": 9}, {}])
+    assert [row["later"] for row in shown] == [{"wide": 0, "parts": [0, 0, 0]}, *words]
+    assert [row["pairs__1__a"] for row in shown] == [-97, -100, -100]
+    assert [row["pairs__0__a"] for row in shown] == [0, 9, 0]
+    assert [row["count"] for row in shown] == [5, 6, 7]
+    assert simulated.step()["count"] == 8
+    assert SimulatedComponent(Example()).step()["count"] == 5
+
+
+def test_a_wrong_name_is_refused() -> None:
+    with pytest.raises(AssertionError, match=r"no input ports: .*wrong"):
+        SimulatedComponent(Example()).step(wrong=1)
+
+
+def test_pack_and_unpack() -> None:
+    value = {"wide": -5, "parts": [7, 0, 30]}
+    assert pack(WORD, value) == (1 << 70) - 5 | (7 | 30 << 10) << 70
+    assert unpack(WORD, pack(WORD, value)) == value
