@@ -1,6 +1,7 @@
 """The packet part of the RTL engine in simulation, with a stand-in for the core that echoes the words of its frames."""
 # Annotations of components are their ports, so that they must not be postponed.
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ from ese_rtl.records import Header, load_layout
 
 from ese_host.image import Design
 from ese_host.protocol import Words
+from support.designs import roomy
 from support.simulated_component import SimulatedComponent
 
 FORGET_CLOCKS = 5
@@ -135,11 +137,12 @@ class Clocks:
 class PacketBench:
     """Sends packets to the simulated part, with or without stalls."""
 
-    def __init__(self, design: Design, depth: int = 1 << 14) -> None:
+    def __init__(self, design: Design, depth: int = 1 << 12) -> None:
         self._simulated = SimulatedComponent(Bench(design, depth))
         load_bits = load_layout(design.widths.word_bits).size
         self._columns = 2 + -(-load_bits // 32) + 1
         self._partial: list[int] = []
+        self._depth = depth
 
     def clocks(self, words: npt.NDArray[np.uint64], holds: npt.NDArray[np.uint32]) -> Clocks:
         """Simulate.
@@ -165,24 +168,45 @@ class PacketBench:
             result.loads.append(int.from_bytes(row.astype("<u4").tobytes(), "little"))
         return result
 
-    def answers(self, packets: list[Words], clocks: int, stalls: np.random.Generator | None = None) -> Clocks:
+    def answers(self, packets: list[Words], stalls: np.random.Generator | None = None) -> Clocks:
         """Send packets back to back, and simulate until all have been answered.
 
         Args:
             packets: the packets.
-            clocks: clocks that are always enough, without stalls.
             stalls: source of random stalls on all sides.
+
+        Raises:
+            AssertionError: if an answer is missing after many more clocks than are needed.
         """
-        marked = []
-        for packet in packets:
-            marked.append(packet.astype(np.uint64))
-            marked[-1][-1] |= np.uint64(1 << 32)
-        holds = np.zeros(clocks, dtype=np.uint32)
-        if stalls is not None:
-            clocks *= 4
-            often = stalls.choice([0.02, 0.3, 0.6], (-(-clocks // 256), 3))
-            bits = stalls.random((clocks, 3)) < np.repeat(often, 256, axis=0)[:clocks]
-            holds = (bits @ np.array([STALL_IN, STALL_OUT, STALL_CORE])).astype(np.uint32)
-        result = self.clocks(np.concatenate(marked), holds)
-        assert len(result.answers) == len(packets) and not self._partial, (len(result.answers), len(packets))
+        result = Clocks([], [], np.zeros(0, dtype=np.uint32))
+        rest = list(packets)
+        while rest:
+            group = [rest.pop(0)]
+            while rest and sum(map(len, group)) + len(rest[0]) <= self._depth:
+                group.append(rest.pop(0))
+            marked = [packet.astype(np.uint64) for packet in group]
+            for packet in marked:
+                packet[-1] |= np.uint64(1 << 32)
+            words = np.concatenate(marked)
+            part = self.clocks(words, _holds(stalls, 3 * len(words) + 100 * len(group) + 1000))
+            assert len(part.answers) == len(group) and not self._partial, (len(part.answers), len(group))
+            result.answers += part.answers
+            result.loads += part.loads
         return result
+
+
+@functools.cache
+def packet_bench(name: str) -> PacketBench:
+    """The bench of a design of `support.designs`, compiled once."""
+    return PacketBench(roomy(name)[1])
+
+
+def _holds(stalls: np.random.Generator | None, clocks: int) -> npt.NDArray[np.uint32]:
+    """For each clock, what is held back: stretches of rare and of frequent stalls."""
+    if stalls is None:
+        return np.zeros(clocks, dtype=np.uint32)
+    clocks *= 3
+    often = stalls.choice([0.02, 0.3, 0.6], (-(-clocks // 256), 3))
+    bits = stalls.random((clocks, 3)) < np.repeat(often, 256, axis=0)[:clocks]
+    holds: npt.NDArray[np.uint32] = (bits @ np.array([STALL_IN, STALL_OUT, STALL_CORE])).astype(np.uint32)
+    return holds

@@ -1,11 +1,12 @@
 """The CRC-32 of images and answers, a word in each clock."""
-# Annotations of components and records are their ports and fields, so that they must not be postponed.
+# Annotations of components are their ports, so that they must not be postponed.
 
-from amaranth.hdl import Module
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
-from amaranth.lib.crc import Processor
 from amaranth.lib.crc.catalog import CRC32_ISO_HDLC
 from amaranth.lib.wiring import In, Out
+
+from ese_rtl.packet.ports import WORD_BITS
 
 
 class Checksum(wiring.Component):
@@ -20,19 +21,25 @@ class Checksum(wiring.Component):
 
     restart: In(1)
     valid: In(1)
-    word: In(32)
-    crc: Out(32)
+    word: In(WORD_BITS)
+    crc: Out(WORD_BITS)
 
     def elaborate(self, _platform: object) -> Module:
-        """The circuit."""
+        """The circuit: each bit is a sum of bits of word and CRC, and possibly one.
+
+        A CRC as wide as a word is that of the single word which is the exclusive or of the next word and the CRC so
+        far. Amaranth's own processor makes chains of the same sums, which are several times as deep as these trees.
+        """
         m = Module()
-        m.submodules.processor = processor = Processor(CRC32_ISO_HDLC(data_width=32))
-        # A CRC as wide as a word is that of the single word which is the sum of the next word and the CRC so far.
-        # Beginning anew with each word halves the sums: the 32 exclusive ors in front are shared by all bits.
-        m.d.comb += [
-            processor.start.eq(self.restart | self.valid),
-            processor.valid.eq(self.valid),
-            processor.data.eq(self.word ^ processor.crc),
-            self.crc.eq(processor.crc),
-        ]
+        mixed = Signal(WORD_BITS)
+        m.d.comb += mixed.eq(self.word ^ self.crc)
+        compute = CRC32_ISO_HDLC(data_width=WORD_BITS).compute
+        always = compute([0])
+        adds = [compute([1 << place]) ^ always for place in range(WORD_BITS)]
+        with m.If(self.valid):
+            for number, bit in enumerate(self.crc):
+                parts = [mixed[place] for place in range(WORD_BITS) if adds[place] >> number & 1]
+                m.d.sync += bit.eq(Cat(parts).xor() ^ (always >> number & 1))
+        with m.If(self.restart):
+            m.d.sync += self.crc.eq(0)
         return m

@@ -1,7 +1,7 @@
 """What LOAD checks of an image's header, word by word."""
 # Annotations of components and records are their ports and fields, so that they must not be postponed.
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -13,18 +13,24 @@ from ese_rtl.sizes import MAX_CODEBOOKS
 
 SIZE_BITS = 17
 """Bits of the largest number of items that a memory can have, 65536."""
+_CODES = dict.fromkeys(("magic", "version", "words"), ErrorCode.BAD_HEADER) | {"design_id": ErrorCode.WRONG_DESIGN}
+"""What a wrong word of the header is answered with; any other with TOO_LARGE."""
 
 
 class HeaderCheck(wiring.Component):
-    """Says in the same clock what is wrong with a word of the header.
+    """Finds the first wrong word of a header. A word is compared in one clock, and judged in the next one.
 
     Attributes:
-        place: index of the word.
+        begin: forget the header before.
+        valid: a word comes.
+        place: its index.
         word: the word.
         same: whether the word is the number of words that the LOAD packet announces.
-        error: the error code, zero if nothing is wrong. The error of the first wrong word counts.
+        error: the error code of the first wrong word, two clocks after it came; zero if none is wrong.
     """
 
+    begin: In(1)
+    valid: In(1)
     place: In(range(len(HEADER)))
     word: In(WORD_BITS)
     same: In(1)
@@ -46,28 +52,38 @@ class HeaderCheck(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         """The circuit."""
         m = Module()
-        limit = Signal(SIZE_BITS, init=(1 << SIZE_BITS) - 1)
-        fits, small, none = Signal(), Signal(), Signal()
-        m.d.comb += [
-            # one comparison for all sizes; words without a limit are let pass
-            fits.eq((self.word[:SIZE_BITS] <= limit) & (self.word[SIZE_BITS:] == 0)),
-            small.eq(self.word[HEADER_FIELDS["pointers"].low :] == 0),
-            none.eq(self.word[:SIZE_BITS] == 0),
-        ]
+        limit = Signal(SIZE_BITS)
         with m.Switch(self.place):
-            for name, value in self._equal.items():
-                wrong = ErrorCode.WRONG_DESIGN if name == "design_id" else ErrorCode.BAD_HEADER
-                with m.Case(HEADER.index(name)), m.If(self.word != value):
-                    m.d.comb += self.error.eq(wrong)
-            with m.Case(HEADER.index("words")), m.If(~self.same):
-                m.d.comb += self.error.eq(ErrorCode.BAD_HEADER)
             for name, most in self._limits.items():
-                empty = none if name == "inputs" else 0
                 with m.Case(HEADER.index(name)):
                     m.d.comb += limit.eq(most)
-                    with m.If(~fits | empty):
-                        m.d.comb += self.error.eq(ErrorCode.TOO_LARGE)
-            # a stream engine holds no column pointers
-            with m.Case(HEADER_FIELDS["pointers"].word), m.If(~small):
-                m.d.comb += self.error.eq(ErrorCode.TOO_LARGE)
+        compared, place, same = Signal(), Signal.like(self.place), Signal()
+        equal = {name: Signal(name=f"{name}_equal") for name in self._equal}
+        fits, positive, high_zero = Signal(), Signal(), Signal()
+        pointers = HEADER_FIELDS["pointers"]
+        m.d.sync += [
+            compared.eq(self.valid),
+            place.eq(self.place),
+            same.eq(self.same),
+            *(equal[name].eq(self.word == value) for name, value in self._equal.items()),
+            fits.eq(self.word[:SIZE_BITS] <= limit),
+            positive.eq(self.word[:SIZE_BITS] != 0),
+            high_zero.eq(self.word[SIZE_BITS:] == 0),
+        ]
+        no_pointers = Signal()
+        m.d.sync += no_pointers.eq(self.word[pointers.low : pointers.low + pointers.width] == 0)
+        sound = {name: fits & high_zero for name in self._limits} | equal
+        sound["inputs"] &= positive
+        sound["words"] = same
+        sound[HEADER[pointers.word]] = no_pointers  # a stream engine holds no column pointers
+        wrong = Signal(ErrorCode)
+        with m.Switch(place):
+            for name, good in sound.items():
+                with m.Case(HEADER.index(name)):
+                    code = _CODES.get(name, ErrorCode.TOO_LARGE)
+                    m.d.comb += wrong.eq(Mux(good, ErrorCode.OK, code))
+        with m.If(compared & (self.error == ErrorCode.OK)):
+            m.d.sync += self.error.eq(wrong)
+        with m.If(self.begin):
+            m.d.sync += self.error.eq(ErrorCode.OK)
         return m

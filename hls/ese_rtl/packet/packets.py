@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import or_
+
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -16,10 +19,43 @@ from ese_rtl.packet.intake import Intake
 from ese_rtl.packet.phase_check import PhaseCheck
 from ese_rtl.packet.ports import WORD, WORD_BITS, Report, Word
 from ese_rtl.packet.sections import Sections
+from ese_rtl.packet.states import States
 from ese_rtl.records import Header, load_layout
 
 STEP_BITS = 17
 LEFT_BITS = WORD_BITS + 1
+STATES = (
+    "idle",
+    "first",
+    "operation",
+    "decode",
+    "flags",
+    "image_id",
+    "number",
+    "add",
+    "count",
+    "header",
+    "header_compared",
+    "header_weighed",
+    "header_checked",
+    "sections",
+    "checksum",
+    "summed",
+    "compare",
+    "verdict",
+    "skip",
+    "check",
+    "steps",
+    "weigh",
+    "begin",
+    "run",
+    "sequence_done",
+    "drain",
+    "end",
+    "conclude",
+    "forget",
+    "trailer",
+)
 
 
 class Packets(wiring.Component):
@@ -92,6 +128,7 @@ class Packets(wiring.Component):
         self._left = Signal(LEFT_BITS)
         self._count = Signal()
         self._spent = self._left[-1]
+        self._no_low, self._no_high = Signal(), Signal()  # half of the word taken last is zero, one clock late
         self._matches = Signal()  # RUN names the image that is loaded
 
     def elaborate(self, _platform: object) -> Module:
@@ -123,6 +160,7 @@ class Packets(wiring.Component):
         with m.If(add | self._count):
             m.d.sync += self._left.eq(self._left + Mux(add, intake.taken, -1))
         m.d.comb += same.eq(intake.taken == self._status.image_id)
+        m.d.sync += [self._no_low.eq(intake.taken[:16] == 0), self._no_high.eq(intake.taken[16:] == 0)]
         m.d.comb += [
             self._checksum.word.eq(Mux(image, intake.taken, reply.checked)),
             # an image's last word is its CRC
@@ -137,63 +175,76 @@ class Packets(wiring.Component):
         ]
         in_header = Signal()
         last = self._check_header(m, same, in_header)
-        with m.FSM():
-            self._begin(m, add, same, image)
-            self._load(m, in_header, last)
-            self._run(m)
-            self._end(m, image)
+        self._states = States(m, STATES)
+        self._errors: list[Signal] = []
+        self._begin(m, add, same, image)
+        self._load(m, in_header, last)
+        self._run(m)
+        shortened = self._end(m, image)
+        error = self._status.error
+        m.d.sync += error.eq(reduce(or_, self._errors, error))
+        with m.If(intake.open):
+            m.d.sync += error.eq(ErrorCode.OK)
+        with m.If(shortened):
+            m.d.sync += error.eq(ErrorCode.SHORT_PACKET)
         return m
 
     def _begin(self, m: Module, add: Signal, same: Signal, image: Signal) -> None:
         """From the packet's first word to the number of its words or sequences."""
         intake, status = self._intake, self._status
         taken = intake.taken
-        with m.State("idle"):
+        with self._states.state("idle"):
             m.d.comb += [self.idle.eq(~self.started), intake.open.eq(self.started)]
             m.d.sync += [self._missing.eq(0), self._drained.eq(0), self._left.eq(0)]
-            m.d.sync += [status.cycles.eq(0), status.sequences.eq(0), status.steps.eq(0), status.error.eq(0)]
+            m.d.sync += [status.cycles.eq(0), status.sequences.eq(0), status.steps.eq(0)]
             with m.If(self.started):
-                m.next = "first"
-        with m.State("first"):
+                self._states.go("first")
+        with self._states.state("first"):
             m.d.comb += [self._checksum.restart.eq(1), self._phase_check.begin.eq(1), self._sections.begin.eq(1)]
             self._wait_for_word(m, "operation")
-        with m.State("operation"):
-            known = taken[2:] == OPERATION_BASE >> 2
+        known = Signal()
+        with self._states.state("operation"):
+            m.d.sync += known.eq(taken[2:] == OPERATION_BASE >> 2)
+            self._states.go("decode")
+        with self._states.state("decode"):
             m.d.sync += status.operation.eq(Mux(known, taken[:2], Operation.UNREADABLE))
             with m.If(~known | (taken[:2] == Operation.UNREADABLE)):
                 self._refuse(m, ErrorCode.BAD_OPERATION)
             with m.Elif(taken[:2] == Operation.LOAD):
-                m.next = "number"
+                self._states.go("number")
             with m.Elif(taken[:2] == Operation.RUN):
-                m.next = "flags"
+                self._states.go("flags")
             with m.Else():
-                m.next = "drain"
-        with m.State("flags"):
-            self._wait_for_word(m, "image id")
-        with m.State("image id"):
+                self._states.go("drain")
+        with self._states.state("flags"):
+            self._wait_for_word(m, "image_id")
+        with self._states.state("image_id"):
             m.d.sync += [self._trace.eq(taken[_bit(RunFlag.TRACE)]), self._keep.eq(taken[_bit(RunFlag.KEEP)])]
             self._wait_for_word(m, "number")
-        with m.State("number"):
+        with self._states.state("number"):
             m.d.sync += self._matches.eq(same)
             self._wait_for_word(m, "add")
-        with m.State("add"):
+        with self._states.state("add"):
             m.d.comb += add.eq(1)
-            m.next = "count"
-        with m.State("count"):
+            self._states.go("count")
+        with self._states.state("count"):
             m.d.comb += self._count.eq(1)
             with m.If(status.operation == Operation.LOAD):
                 # until the image is complete, its id is the number of its words
                 m.d.sync += [status.image_id.eq(taken), self._loaded.eq(0), image.eq(1)]
-                m.next = "header"
+                self._states.go("header")
             with m.Else():
-                m.next = "check"
+                self._states.go("check")
 
     def _check_header(self, m: Module, same: Signal, in_header: Signal) -> Signal:
         """Check and keep a word of the header in the clock after it was taken. Returns whether the last one comes."""
-        intake, sections, status = self._intake, self._sections, self._status
-        place, checked_place, checked = Signal(range(len(HEADER))), Signal(range(len(HEADER))), Signal()
+        intake, sections = self._intake, self._sections
+        place, checked_place = Signal(range(len(HEADER))), Signal(range(len(HEADER)))
+        checked = Signal()
         m.d.sync += [checked.eq(in_header), checked_place.eq(place), place.eq(place + in_header)]
         m.d.comb += [
+            self._header_check.begin.eq(intake.open),
+            self._header_check.valid.eq(checked),
             self._header_check.place.eq(checked_place),
             self._header_check.word.eq(intake.taken),
             self._header_check.same.eq(same),
@@ -205,56 +256,57 @@ class Packets(wiring.Component):
             m.d.sync += place.eq(0)
         with m.If(checked):
             self._keep_header(m, checked_place)
-            with m.If(status.error == ErrorCode.OK):
-                m.d.sync += status.error.eq(self._header_check.error)
         return place == len(HEADER) - 1
 
     def _load(self, m: Module, in_header: Signal, last: Signal) -> None:
         """The words of an image. After the last one that the packet announces, they count as zeros."""
         intake, sections, status, spent = self._intake, self._sections, self._status, self._spent
-        with m.State("header"):
+        with self._states.state("header"):
             with m.If(spent | intake.have):
                 m.d.comb += [intake.clear.eq(spent), intake.take.eq(~spent), self._count.eq(~spent)]
                 m.d.comb += in_header.eq(1)
                 with m.If(last):
-                    m.next = "header checked"
+                    self._states.go("header_compared")
             with m.Elif(intake.ended):
                 self._miss(m)
-        with m.State("header checked"):
-            m.next = "sections?"
-        with m.State("sections?"):
-            with m.If(status.error == ErrorCode.OK):
-                m.next = "sections"
+        with self._states.state("header_compared"):
+            self._states.go("header_weighed")
+        with self._states.state("header_weighed"):
+            self._states.go("header_checked")
+        with self._states.state("header_checked"):
+            self._set_error(m, self._header_check.error)
+            with m.If(self._header_check.error == ErrorCode.OK):
+                self._states.go("sections")
             with m.Else():
-                m.next = "skip"
-        with m.State("sections"):
+                self._states.go("skip")
+        with self._states.state("sections"):
             m.d.comb += [sections.active.eq(~spent), intake.take.eq(sections.take), self._count.eq(sections.take)]
             with m.If(sections.finished | spent):
-                m.next = "checksum"
+                self._states.go("checksum")
             with m.Elif(sections.wants & intake.ended):
                 self._miss(m)
-        with m.State("checksum"):
+        with self._states.state("checksum"):
             with m.If(spent | intake.have):
                 m.d.comb += [intake.clear.eq(spent), intake.take.eq(~spent), self._count.eq(~spent)]
-                m.next = "summed"
+                self._states.go("summed")
             with m.Elif(intake.ended):
                 self._miss(m)
-        with m.State("summed"):  # if words are left, the CRC takes in this one too
-            m.next = "compare"
+        with self._states.state("summed"):  # if words are left, the CRC takes in this one too
+            self._states.go("compare")
         sound = Signal()
-        with m.State("compare"):
+        with self._states.state("compare"):
             m.d.sync += sound.eq(intake.taken == self._checksum.crc)
-            m.next = "verdict"
-        with m.State("verdict"):
-            m.d.sync += [status.image_id.eq(intake.taken), self._loaded.eq(intake.taken != 0)]
+            self._states.go("verdict")
+        with self._states.state("verdict"):
+            m.d.sync += [status.image_id.eq(intake.taken), self._loaded.eq(~(self._no_low & self._no_high))]
             with m.If(~sound):
-                m.d.sync += status.error.eq(ErrorCode.BAD_CRC)
+                self._set_error(m, ErrorCode.BAD_CRC)
             with m.Elif(~self._phase_check.inside):
-                m.d.sync += status.error.eq(ErrorCode.TOO_LARGE)
-            m.next = "skip"
-        with m.State("skip"):
+                self._set_error(m, ErrorCode.TOO_LARGE)
+            self._states.go("skip")
+        with self._states.state("skip"):
             with m.If(spent):
-                m.next = "drain"
+                self._states.go("drain")
             with m.Elif(intake.have):
                 m.d.comb += [intake.take.eq(1), self._count.eq(1)]
             with m.Elif(intake.ended):
@@ -286,8 +338,8 @@ class Packets(wiring.Component):
     def _run(self, m: Module) -> None:
         """Check RUN's header, and let the core run sequence after sequence."""
         intake, status = self._intake, self._status
-        no_low, no_high = intake.taken[:16] == 0, intake.taken[16:] == 0
-        with m.State("check"):
+        no_low, no_high = self._no_low, self._no_high
+        with self._states.state("check"):
             with m.If(~self._loaded):
                 self._refuse(m, ErrorCode.NO_IMAGE)
             with m.Elif(~self._matches):
@@ -295,17 +347,19 @@ class Packets(wiring.Component):
             with m.Elif(self._spent | ~no_high):
                 self._refuse(m, ErrorCode.BAD_LENGTH)
             with m.Else():
-                m.next = "steps"
-        with m.State("steps"):
-            self._wait_for_word(m, "begin")
-        with m.State("begin"):
+                self._states.go("steps")
+        with self._states.state("steps"):
+            self._wait_for_word(m, "weigh")
+        with self._states.state("weigh"):
+            self._states.go("begin")
+        with self._states.state("begin"):
             m.d.sync += self.zero.eq(~(self._keep & self._has_state))
             with m.If(no_low | ~no_high):
                 self._refuse(m, ErrorCode.BAD_LENGTH)
             with m.Else():
                 m.d.sync += self.start.eq(1)
-                m.next = "run"
-        with m.State("run"):
+                self._states.go("run")
+        with self._states.state("run"):
             m.d.comb += [self.frames.valid.eq(intake.have), intake.pass_on.eq(self.frames.ready)]
             with m.If(self.frames.ready & intake.ended & ~self._missing):
                 m.d.sync += [self._missing.eq(1), self.abort.eq(1)]
@@ -316,65 +370,75 @@ class Packets(wiring.Component):
                     status.sequences.eq(status.sequences + 1),
                     status.steps.eq(status.steps + intake.taken[:16]),
                 ]
-                m.next = "sequence done"
-        with m.State("sequence done"):
+                self._states.go("sequence_done")
+        with self._states.state("sequence_done"):
             with m.If(self._missing):
-                m.next = "end"
+                self._states.go("end")
             with m.Elif(self._spent):
-                m.next = "drain"
+                self._states.go("drain")
             with m.Else():
-                m.next = "steps"
+                self._states.go("steps")
 
-    def _end(self, m: Module, image: Signal) -> None:
-        """Take what is left of the packet, forget what must be forgotten, and answer."""
+    def _end(self, m: Module, image: Signal) -> Signal:
+        """Take what is left of the packet, forget what must be forgotten, and answer.
+
+        Returns whether the packet is found too short, in this clock.
+        """
+        shortened = Signal()
         intake, status, reply = self._intake, self._status, self._reply
-        with m.State("drain"):
+        with self._states.state("drain"):
             with m.If(intake.have):
                 m.d.comb += intake.take.eq(1)
                 m.d.sync += self._drained.eq(1)
             with m.Elif(intake.ended):
-                m.next = "end"
-        with m.State("end"):
+                self._states.go("end")
+        with self._states.state("end"):
             m.d.comb += self._checksum.restart.eq(image)
             m.d.sync += image.eq(0)
-            with m.If(self._missing):
-                m.d.sync += status.error.eq(ErrorCode.SHORT_PACKET)
-            with m.Elif(self._drained & (status.error == ErrorCode.OK)):
-                m.d.sync += status.error.eq(ErrorCode.LONG_PACKET)
-            m.next = "conclude"
+            m.d.comb += shortened.eq(self._missing)
+            with m.If(self._drained & (status.error == ErrorCode.OK)):
+                self._set_error(m, ErrorCode.LONG_PACKET)
+            self._states.go("conclude")
         bad = status.error != ErrorCode.OK
-        with m.State("conclude"):
+        with self._states.state("conclude"):
             with m.If((status.operation == Operation.LOAD) & bad):
                 m.d.sync += [status.image_id.eq(0), self._loaded.eq(0)]
             with m.If((status.operation == Operation.RUN) & ~bad):
                 m.d.comb += reply.end.eq(1)
-                m.next = "trailer"
+                self._states.go("trailer")
             with m.Else():
                 m.d.sync += [self.forget.eq(1), self._has_state.eq(0)]
-                m.next = "forget"
-        with m.State("forget"), m.If(self.forgotten):
+                self._states.go("forget")
+        with self._states.state("forget"), m.If(self.forgotten):
             m.d.comb += reply.end.eq(1)
-            m.next = "trailer"
-        with m.State("trailer"), m.If(reply.done):
-            m.next = "idle"
+            self._states.go("trailer")
+        with self._states.state("trailer"), m.If(reply.done):
+            self._states.go("idle")
+        return shortened
 
     def _wait_for_word(self, m: Module, then: str) -> None:
         """Take a word and go on, or end if the packet has none."""
         m.d.comb += self._intake.take.eq(1)
         with m.If(self._intake.have):
-            m.next = then
+            self._states.go(then)
         with m.Elif(self._intake.ended):
             self._miss(m)
 
     def _miss(self, m: Module) -> None:
         """Note that a needed word is missing, and end."""
         m.d.sync += self._missing.eq(1)
-        m.next = "end"
+        self._states.go("end")
 
     def _refuse(self, m: Module, code: ErrorCode) -> None:
         """Refuse the packet, and take what is left of it."""
-        m.d.sync += self._status.error.eq(code)
-        m.next = "drain"
+        self._set_error(m, code)
+        self._states.go("drain")
+
+    def _set_error(self, m: Module, code: ErrorCode | Signal) -> None:
+        """Set the error code, which is zero until now. All such places together are or-ed."""
+        here = Signal(ErrorCode, name="error_here")
+        m.d.comb += here.eq(code)
+        self._errors.append(here)
 
 
 def _bit(flag: RunFlag) -> int:

@@ -33,26 +33,29 @@ class Section:
         memory: the memory that it fills.
         count: word of the header with the number of items.
         lanes: lanes of an item; the last one has this number less one.
+        before_last: the lane that comes before the last one.
         bits: width of a field.
     """
 
     memory: Any  # a `Memory`; amaranth's enumerations have no types
     count: int
     lanes: int
+    before_last: int
     bits: int
 
 
 def sections_of(design: Design) -> list[Section]:
     """The sections of an image, in order. Without codebooks in the design, no image has one."""
-    place = HEADER.index
-    codebooks = Section(Memory.CODEBOOK, place("codebooks"), CODEBOOK_LEVELS, CONSTANT_BITS)
+    place, record, own_level = HEADER.index, sum(record_words(design)), design.widths.weight.own_level
+    codebooks = Section(Memory.CODEBOOK, place("codebooks"), CODEBOOK_LEVELS, CODEBOOK_LEVELS - 2, CONSTANT_BITS)
+    rows, last_bank = GATES << BANK_BITS, design.acc_banks - 1
     return [
-        Section(Memory.PHASE, place("phases"), sum(record_words(design)), WORD_BITS),
-        *([] if design.widths.weight.own_level else [codebooks]),
-        Section(Memory.PARAMETER, place("params"), GATES << BANK_BITS, CONSTANT_BITS),
-        Section(Memory.PEEPHOLE, place("cells"), GATES - 1, CONSTANT_BITS),
-        Section(Memory.ENTRY, place("entry_words"), design.pes, RAM_BITS),
-        Section(Memory.TABLE, UNCOUNTED, 1, WORD_BITS),
+        Section(Memory.PHASE, place("phases"), record, record - 2, WORD_BITS),
+        *([] if own_level else [codebooks]),
+        Section(Memory.PARAMETER, place("params"), rows, rows - (1 << BANK_BITS) + last_bank, CONSTANT_BITS),
+        Section(Memory.PEEPHOLE, place("cells"), GATES - 1, GATES - 3, CONSTANT_BITS),
+        Section(Memory.ENTRY, place("entry_words"), design.pes, design.pes - 2, RAM_BITS),
+        Section(Memory.TABLE, UNCOUNTED, 1, -1, WORD_BITS),
     ]
 
 
@@ -103,7 +106,10 @@ class Sections(wiring.Component):
         m = Module()
         sections = sections_of(self._design)
         section = Signal(range(len(sections) + 1))
-        item = Signal(SIZE_BITS)
+        item = Signal(len(self.load.address))
+        # what is left of the section's items, less one: it is negative behind the last one, and before they are counted
+        left = Signal(SIZE_BITS + 1, init=-1)
+        counted = Signal()
         lane = Signal(len(self.load.lane))
         half = Signal()  # the second field of a word of two block RAMs comes
         start = Signal(4, init=8)  # where the field begins in the window, in steps of two bits
@@ -118,14 +124,16 @@ class Sections(wiring.Component):
         ]
         # what depends on the section
         target = Signal(Memory)
-        last_lane, parameters, entries = Signal(), Signal(), Signal()
+        last_lane, before_last, parameters, entries = Signal(), Signal(), Signal(), Signal()
+        is_last = Signal()  # this is the last of an item's several lanes
         step = Signal(5, init=8)
         with m.Switch(section):
             for number, part in enumerate(sections):
                 with m.Case(number):
                     m.d.comb += [
                         read.addr.eq(part.count),
-                        last_lane.eq(lane == part.lanes - 1),
+                        last_lane.eq(is_last | (part.lanes == 1)),
+                        before_last.eq(lane == part.before_last),
                         step.eq(part.bits // 2),
                         target.eq(part.memory),
                         parameters.eq(part.memory is Memory.PARAMETER),
@@ -135,13 +143,13 @@ class Sections(wiring.Component):
                         # what follows a record are the entry counts of the PEs, which this engine does not need
                         with m.If(lane >= PHASE_WORDS):
                             m.d.comb += target.eq(Memory.NONE)
-        complete, go = Signal(), Signal()
+        complete, go, item_done, counts_now = Signal(), Signal(), Signal(), Signal()
         moved = Signal(6)  # where the next field begins; from 16 on, it is in the next word
         m.d.comb += [
             self.finished.eq(section == len(sections)),
-            complete.eq(item == read.data),
+            complete.eq(left[-1] & counted),
             moved.eq(start + step),
-            self.wants.eq(~complete & ~self.finished),
+            self.wants.eq(~left[-1]),
             go.eq(self.active & self.wants & self.have),
             # a section begins with a whole word: what its last field left of a word is dropped
             self.take.eq(Mux(complete, start > 8, self.wants & moved[4:].any()) & self.active & self.have),
@@ -153,16 +161,24 @@ class Sections(wiring.Component):
             if self._wide:
                 m.d.sync += half.eq(entries & ~half)
             with m.If(whole):
+                m.d.sync += is_last.eq(before_last)
                 with m.If(last_lane):
+                    m.d.comb += item_done.eq(1)
                     m.d.sync += [lane.eq(0), item.eq(item + 1)]
                 with m.Elif(parameters & (lane[:BANK_BITS] == self._design.acc_banks - 1)):
                     m.d.sync += lane[:BANK_BITS].eq(-1)
                 with m.Else():
                     m.d.sync += lane.eq(lane + 1)
-        with m.If(self.active & complete & ~self.finished):
-            m.d.sync += [section.eq(section + 1), item.eq(0), start.eq(8)]
+        m.d.comb += counts_now.eq(self.active & ~counted & ~self.finished)
+        with m.If(counts_now):
+            m.d.sync += counted.eq(1)
+        with m.If(counts_now | item_done):
+            m.d.sync += left.eq(left + Mux(counted, -1, read.data))
+        with m.If(self.active & complete):
+            m.d.sync += [section.eq(section + 1), counted.eq(0), item.eq(0), start.eq(8)]
         with m.If(self.begin):
-            m.d.sync += [section.eq(0), item.eq(0), lane.eq(0), half.eq(0), start.eq(8)]
+            m.d.sync += [section.eq(0), counted.eq(0), left.eq(-1), item.eq(0), start.eq(8)]
+            m.d.sync += [lane.eq(0), is_last.eq(0), half.eq(0)]
         m.d.sync += self.load.memory.eq(Mux(go & whole, target, Memory.NONE))
         with m.If(go):
             m.d.sync += [self.load.address.eq(item), self.load.lane.eq(lane)]
