@@ -42,11 +42,11 @@ class Core(wiring.Component):
                 "start": In(1),  # run a sequence
                 "steps": In(17),  # of so many frames,
                 "zero": In(1),  # from h = c = 0,
-                "traced": In(1),  # with all results as words
+                "trace": In(1),  # with all results as words
                 "done": Out(1),
                 "counting": Out(1),  # this clock counts
                 "frames": In(stream.Signature(32)),
-                "stop": In(1),  # the frames have ended too early
+                "abort": In(1),  # the frames have ended too early
                 "results": Out(stream.Signature(32)),
                 "forget": In(1),  # clear all accumulators
                 "forgotten": Out(1),
@@ -60,8 +60,8 @@ class Core(wiring.Component):
         advance, step = Signal(), Signal()
 
         def part(name: str, component: wiring.Component, enable: Signal = advance) -> wiring.Component:
-            """Add a part that stands still with the core, and starts anew when the core is stopped."""
-            m.submodules[name] = ResetInserter(self.stop)(EnableInserter(enable)(component))
+            """Add a part that stands still with the core, and starts anew when the sequence is aborted."""
+            m.submodules[name] = ResetInserter(self.abort)(EnableInserter(enable)(component))
             return component
 
         sequencer = part("sequencer", Sequencer(sizes))
@@ -72,7 +72,7 @@ class Core(wiring.Component):
         retire = part("retire", Retire(sizes))
         unit = part("unit", Unit(self._design), step)
         m.submodules.phases = phases = PhaseTable(sizes)
-        m.submodules.parameters = parameters = ResetInserter(self.stop)(Parameters(sizes))
+        m.submodules.parameters = parameters = ResetInserter(self.abort)(Parameters(sizes))
         m.submodules.tables = tables = Tables(sizes, len(unit.lookups))
         m.submodules.array = array = Array(sizes, self._primitive)
 
@@ -96,7 +96,7 @@ class Core(wiring.Component):
             self.results.payload.eq(retire.word),
         ]
         stopped = Signal()
-        m.d.sync += stopped.eq(self.stop)
+        m.d.sync += stopped.eq(self.abort)
         m.d.comb += [
             self.done.eq((sequencer.done & advance) | stopped),
             self.counting.eq(sequencer.active & advance),
@@ -160,7 +160,7 @@ class Core(wiring.Component):
             retire.phase.eq(sequencer.phase),
             retire.record.eq(stage.record),
             retire.outputs.eq(stage.outputs),
-            retire.trace.eq(self.traced),
+            retire.trace.eq(self.trace),
             retire.result.eq(unit.result),
             # the PEs
             array.load.eq(self.load),
