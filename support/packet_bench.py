@@ -1,6 +1,7 @@
 """The packet part of the RTL engine in simulation, with a stand-in for the core that echoes the words of its frames."""
 # Annotations of components are their ports, so that they must not be postponed.
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ from ese_rtl.records import Header, load_layout
 
 from ese_host.image import Design
 from ese_host.protocol import Words
+from support.designs import roomy
 from support.simulated_component import SimulatedComponent
 
 FORGET_CLOCKS = 5
@@ -191,6 +193,12 @@ class PacketBench:
             result.answers += part.answers
             result.loads += part.loads
         return result
+
+
+@functools.cache
+def packet_bench(name: str) -> PacketBench:
+    """The bench of a design of `support.designs`, compiled once."""
+    return PacketBench(roomy(name)[1])
 
 
 def _holds(stalls: np.random.Generator | None, clocks: int) -> npt.NDArray[np.uint32]:

@@ -73,7 +73,7 @@ class Beats(wiring.Component):
             beat.slot.eq(slot),
             beat.stride.eq(Mux(self.sweep, sizes.row_bits, phase.stride_log2)),
             beat.source_ram.eq(phase.source_ram),
-            beat.full.eq(full),
+            beat.full.eq(full & ~self.sweep),  # a row to be cleared has no gap
         ]
         if design.weights == "codebook4":
             m.d.sync += beat.book.eq(phase.codebook)

@@ -8,16 +8,19 @@ from typing import Any
 import numpy as np
 import pytest
 from amaranth.sim import Simulator
-from ese_rtl.packet import Packets
-from ese_rtl.records import Memory
+from ese_rtl.packet.header_check import SIZE_BITS
+from ese_rtl.packet.sections import Sections
+from ese_rtl.records import Memory, load_layout
 
 from ese_hls.encode import choose_design
 from ese_host.files import unpack
-from ese_host.image import RAM_BITS, Design, Image
+from ese_host.image import HEADER, Design, Image
 from ese_host.image.phases import PHASE_WORDS, record_words
-from ese_host.protocol import TRAILER_WORDS, ErrorCode, load_packet, read_trailer
+from ese_host.protocol import load_packet
 from support.compiled_engine import encoded
+from support.designs import roomy
 from support.networks import Spec, network
+from support.packet_bench import packet_bench
 
 LSTM: dict[str, Any] = {"inputs": 5, "units": (6,), "projection": 4, "peepholes": True, "outputs": 3}
 CASES: dict[str, tuple[Spec, int]] = {
@@ -56,36 +59,36 @@ def expected(image: Image, design: Design) -> dict[tuple[Any, int, int], int]:
     return found | {(Memory.TABLE, place, 0): int(word) for place, word in enumerate(words["tables"])}
 
 
-def loaded(design: Design, packet: list[int], rng: np.random.Generator) -> tuple[dict[Any, int], list[int], Any]:
-    """Load an image into the packet part, with stalls: the writes, the answer, and the header that it keeps."""
-    part = Packets(design)
-    writes: dict[Any, int] = {}
-    answer: list[int] = []
-    kept: list[Any] = []
+def loaded(design: Design, image: Image, rng: np.random.Generator) -> dict[tuple[Any, int, int], int]:
+    """The writes that the sections of an image make, if its words come with stalls."""
+    part = Sections(design)
+    writes: dict[tuple[Any, int, int], int] = {}
+    words = image.words.tolist()
 
     async def bench(ctx: Any) -> None:
-        ctx.set(part.started, 1)
-        ctx.set(part.forgotten, 1)
-        ctx.set(part.answer.ready, 1)
-        stalled = iter((rng.random(1 << 16) < 0.1).tolist())
-        place = 0
-        while len(answer) < TRAILER_WORDS:
-            valid = place < len(packet) and not next(stalled)
-            ctx.set(part.words.valid, valid)
-            if valid:
-                ctx.set(part.words.payload, {"data": packet[place], "last": place == len(packet) - 1})
-            _, _, taken, load, given, word = await ctx.tick().sample(
-                part.words.ready, part.load, part.answer.valid, part.answer.payload
-            )
-            place += int(valid and taken)
-            if given:
-                answer.append(int(word["data"]))
-            if load["memory"] != Memory.NONE:
-                bits = BITS.get(load["memory"], design.widths.word_bits)
-                key = (load["memory"], int(load["address"]), int(load["lane"]))
-                assert key not in writes, key
-                writes[key] = int(load["data"]) & (1 << bits) - 1
-        kept.append(ctx.get(part.header))
+        ctx.set(part.header_valid, 1)
+        for place, word in enumerate(words[: len(HEADER)]):
+            ctx.set(part.header_place, place)
+            ctx.set(part.header_word, word & (1 << SIZE_BITS) - 1)
+            await ctx.tick()
+        ctx.set(part.header_valid, 0)
+        ctx.set(part.begin, 1)
+        await ctx.tick()
+        ctx.set(part.begin, 0)
+        ctx.set(part.active, 1)
+        there = iter((rng.random(1 << 16) < 0.9).tolist())
+        place, finished = len(HEADER), 0
+        while not finished:
+            have = next(there)
+            ctx.set(part.have, have)
+            ctx.set(part.word, words[place] if have else 0x5A5A5A5A)
+            _, _, taken, finished, write = await ctx.tick().sample(part.take, part.finished, part.load.as_value())
+            if taken:
+                assert have
+                ctx.set(part.before, words[place] >> 16)
+                place += 1
+            note(writes, write, design)
+        assert place == len(words) - 1, "what is left is the checksum"
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -93,27 +96,39 @@ def loaded(design: Design, packet: list[int], rng: np.random.Generator) -> tuple
     simulator.add_clock(1e-6)
     simulator.add_testbench(bench)
     simulator.run_until(0.1)
-    return writes, answer, kept[0]
+    return writes
+
+
+def note(writes: dict[tuple[Any, int, int], int], write: int, design: Design) -> None:
+    """Note one write; none comes twice."""
+    load = load_layout(design.widths.word_bits).from_bits(write) if write else None
+    if load is not None and load.memory != Memory.NONE:
+        key = (load.memory, load.address, load.lane)
+        assert key not in writes, key
+        writes[key] = load.data & (1 << BITS.get(load.memory, design.widths.word_bits)) - 1
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_memories_hold_the_image(name: str) -> None:
     spec, pes = CASES[name]
     net = network(np.random.default_rng(4), spec)
-    design = choose_design(net, pes=pes, gap_bits=4)
+    design = choose_design(net, pes=pes, cells_per_cycle=1, gap_bits=4)
     assert design.acc_banks == BANKS.get(name, 2)
-    check(design, encoded(net, design))
+    image = encoded(net, design)
+    assert loaded(design, image, np.random.default_rng(1)) == expected(image, design)
 
 
-def check(design: Design, image: Image) -> None:
-    writes, answer, kept = loaded(design, load_packet(image.words).tolist(), np.random.default_rng(1))
-    trailer = read_trailer(np.array(answer, dtype=np.uint32))
-    assert (trailer.error, trailer.image_id) == (ErrorCode.OK, image.image_id)
-    assert writes == expected(image, design)
-    assert kept["phases"] == len(image.phases)
-    assert kept["inputs"] == image.header["inputs"]
-    assert kept["alternate"] == image.alternate
-    lines = [kept[line][part] for line in ("gate_line", "cell_line") for part in ("slope", "offset")]
-    words = [image.header["gate_line"], image.header["cell_line"]]
-    assert lines == [half for word in words for half in (word & 0xFFFF, word >> 16)]
-    assert design.widths.word_bits in (RAM_BITS, 2 * RAM_BITS)
+@pytest.mark.parametrize("name", ["stacked", "keras-lstm"])
+def test_loading_twice(name: str) -> None:
+    """The whole packet part writes each image completely, the second one after a damaged one."""
+    spec, design = roomy(name)
+    bench = packet_bench(name)
+    for seed in range(3):
+        image = encoded(network(np.random.default_rng(seed), spec), design)
+        cut = bench.answers([load_packet(image.words)[:-900]])
+        assert len(cut.answers) == 1
+        seen = bench.answers([load_packet(image.words)], np.random.default_rng(seed))
+        writes: dict[tuple[Any, int, int], int] = {}
+        for write in seen.loads:
+            note(writes, write, design)
+        assert writes == expected(image, design)

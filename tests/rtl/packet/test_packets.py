@@ -27,7 +27,7 @@ from ese_host.protocol.packets import TRAILER, TRAILER_MAGIC
 from support.compiled_engine import encoded, library
 from support.designs import roomy
 from support.networks import inputs, network
-from support.packet_bench import PacketBench
+from support.packet_bench import PacketBench, packet_bench
 from support.rtl import malformed
 
 CYCLES = [TRAILER.index("cycles_low"), TRAILER.index("cycles_high")]
@@ -39,7 +39,7 @@ DESIGNS = ("stacked", "keras-lstm")
 def parts(name: str) -> tuple[PacketBench, Network, Design, Image]:
     spec, design = roomy(name)
     net = network(np.random.default_rng(3), spec)
-    return PacketBench(design), net, design, encoded(net, design)
+    return packet_bench(name), net, design, encoded(net, design)
 
 
 def runs(rng: np.random.Generator, name: str, lengths: list[int], keep: bool = False, trace: bool = False) -> Words:
@@ -192,7 +192,7 @@ def test_phases_beyond_the_stored_entries(name: str) -> None:
 def test_outputs_and_state(stalled: bool) -> None:
     """Outputs pass unchanged and in order, and a sequence starts from zero exactly when it must."""
     rng = np.random.default_rng(11)
-    bench, net, _, loaded = parts("keras-lstm")
+    bench, _, _, loaded = parts("keras-lstm")
     load, reset = load_packet(loaded.words), reset_packet()
     bad = np.array([7], dtype=np.uint32)
     plan: list[tuple[Words, list[bool] | None]] = [
@@ -216,4 +216,3 @@ def test_outputs_and_state(stalled: bool) -> None:
         assert trailer.cycles > 0 if zeros else trailer.cycles == 0
         assert trailer.sequences == len(zeros or [])
         assert trailer.operation in (Operation.LOAD, Operation.RUN, Operation.RESET, Operation.UNREADABLE)
-    assert net.source is not None
