@@ -9,12 +9,12 @@ import numpy.typing as npt
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import fifo, wiring
 from amaranth.lib.wiring import In, Out
-from ese_rtl.packet import WORD, Packets
-from ese_rtl.packet.packets import STEP_BITS
-from ese_rtl.records import Header, load_layout
 
 from ese_host.image import Design
 from ese_host.protocol import Words
+from ese_rtl.packet import WORD, Packets
+from ese_rtl.packet.packets import STEP_BITS
+from ese_rtl.records import Header, load_layout
 from support.designs import roomy
 from support.simulated_component import SimulatedComponent
 

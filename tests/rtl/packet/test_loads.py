@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 from amaranth.sim import Simulator
-from ese_rtl.packet.header_check import SIZE_BITS
-from ese_rtl.packet.sections import Sections
-from ese_rtl.records import Memory, load_layout
 
 from ese_hls.encode import choose_design
 from ese_host.files import unpack
 from ese_host.image import HEADER, Design, Image
 from ese_host.image.phases import PHASE_WORDS, record_words
 from ese_host.protocol import load_packet
+from ese_rtl.packet.header_check import SIZE_BITS
+from ese_rtl.packet.sections import Sections
+from ese_rtl.records import Memory, load_layout
 from support.compiled_engine import encoded
 from support.designs import roomy
 from support.networks import Spec, network

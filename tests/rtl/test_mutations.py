@@ -1,0 +1,69 @@
+"""The tests of the engine in RTL can fail: each of the faults of mutants.py is found by what they compare."""
+
+from __future__ import annotations
+
+import ctypes
+
+import numpy as np
+import pytest
+from mutants import MUTATIONS, NUMBERS, mutants
+
+from ese_hls.encode import choose_design
+from ese_host.device.emulated import EmulatedEngine
+from ese_host.errors import DeviceError
+from ese_host.image import Design
+from support import compiled_engine
+from support.networks import Spec, inputs, network
+from support.rtl_engine import WatchedEngine, opened
+
+SPEC = Spec(inputs=200, units=(6,), projection=4, peepholes=True, outputs=2, density=0.1)
+"""With 2 PEs: two rows a PE of the projection, one of the last layer, and frames that are long beside the matrices."""
+FULL = Spec(inputs=200, units=(6,), projection=4, peepholes=True, outputs=2, pattern="full")
+
+
+@pytest.fixture(scope="module")
+def design() -> Design:
+    return choose_design(
+        network(np.random.default_rng(0), FULL), pes=2, gap_bits=4, cells_per_cycle=1, storage="sparse"
+    )
+
+
+@pytest.fixture(scope="module")
+def library(design: Design) -> ctypes.CDLL:
+    return opened(mutants(design), design)
+
+
+def compare(design: Design, engine: EmulatedEngine, number: int) -> None:
+    """Compare two networks, one with few weights and one with all of them, while a mutation is on.
+
+    Args:
+        design: the design.
+        engine: its engine with the mutations.
+        number: of the mutation, or 0 for none.
+    """
+    rng = np.random.default_rng(1)
+    for spec in (SPEC, FULL):
+        net = network(rng, spec)
+        engine.register(1)
+        loaded = compiled_engine.load(engine, net, design)
+        engine.register(2 * number + 1)
+        compiled_engine.compare(engine, net, loaded, inputs(rng, net, 2, 3))
+
+
+def test_the_engine_with_its_mutations_off_is_right(design: Design, library: ctypes.CDLL) -> None:
+    with WatchedEngine(design, library) as engine:
+        compare(design, engine, 0)
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_the_fault_is_found(name: str, design: Design, library: ctypes.CDLL) -> None:
+    with (
+        EmulatedEngine(library) as engine,
+        pytest.raises((AssertionError, DeviceError), match=MUTATIONS[name].sign),
+    ):
+        compare(design, engine, NUMBERS[name])
+
+
+def test_a_stage_that_begins_early_is_found_by_the_cycle_model(design: Design, library: ctypes.CDLL) -> None:
+    with WatchedEngine(design, library) as engine, pytest.raises(AssertionError, match="cycles of packet"):
+        compare(design, engine, NUMBERS["a stage that begins a clock early"])
