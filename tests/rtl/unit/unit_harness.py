@@ -34,7 +34,7 @@ def design_of(activations: tuple[Activation, Activation] = SMOOTH16, **changes: 
 
 
 class Tabled(wiring.Component):
-    """A unit with a table for each port, all of which stand still unless `go` is set."""
+    """A unit and its table, which stand still unless `go` is set."""
 
     def __init__(self, design: Design) -> None:
         self.unit = Unit(design)
@@ -48,8 +48,8 @@ class Tabled(wiring.Component):
         m, inner = Module(), Module()
         inner.submodules.unit = unit = self.unit
         words = [int(value) | int(step) << 19 for value, step in TABLE.T]
-        for number, lookup in enumerate(unit.lookups):
-            inner.submodules[f"table{number}"] = table = Memory(shape=32, depth=len(words), init=words)
+        inner.submodules.table = table = Memory(shape=32, depth=len(words), init=words)
+        for lookup in unit.lookups:
             port = table.read_port()
             inner.d.comb += [port.addr.eq(lookup.segment), lookup.word.eq(port.data)]
         m.submodules.inner = EnableInserter(self.go)(inner)
