@@ -19,11 +19,12 @@ class SimulatedComponent:
     A port is named by its path, joined by "__", as in Verilog; `Codec` says what the values of a port are.
     """
 
-    def __init__(self, component: wiring.Component) -> None:
+    def __init__(self, component: wiring.Component, optimize: bool = True) -> None:
         """Compile the component, unless an equal one was compiled before.
 
         Args:
             component: the component; its clock is the domain `sync`.
+            optimize: whether g++ optimizes, which pays for simulations of more than some ten thousand clocks.
         """
         ports = [
             ("__".join(map(str, path)), member.flow == wiring.In, value)
@@ -31,7 +32,8 @@ class SimulatedComponent:
         ]
         self._inputs = [(name, Codec(value.shape())) for name, is_input, value in ports if is_input]
         self._outputs = [(name, Codec(value.shape())) for name, is_input, value in ports if not is_input]
-        library = compiled(rtlil.convert(component, name="top"), _widths(self._inputs), _widths(self._outputs))
+        source = rtlil.convert(component, name="top")
+        library = compiled(source, _widths(self._inputs), _widths(self._outputs), optimize)
         self._library = ctypes.CDLL(str(library))
         self._library.create.restype = ctypes.c_void_p
         self._library.run.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_long]

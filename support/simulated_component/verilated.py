@@ -80,15 +80,18 @@ def _flags(level: int) -> list[str]:
 
 
 @functools.cache
-def compiled(source: str, inputs: tuple[tuple[str, int], ...], outputs: tuple[tuple[str, int], ...]) -> Path:
+def compiled(
+    source: str, inputs: tuple[tuple[str, int], ...], outputs: tuple[tuple[str, int], ...], optimize: bool
+) -> Path:
     """The library of a component, compiled once per test run, whichever process needs it first.
 
     Args:
         source: the component as RTLIL; its top module is `top`.
         inputs: names and widths of the input ports.
         outputs: names and widths of the output ports.
+        optimize: whether g++ optimizes.
     """
-    library = _folder() / f"{hashlib.sha256(source.encode()).hexdigest()}.so"
+    library = _folder() / f"{hashlib.sha256(source.encode()).hexdigest()}-{int(optimize)}.so"
     if library.is_file():
         return library
     with tempfile.TemporaryDirectory(dir=_folder()) as work:
@@ -108,7 +111,18 @@ def compiled(source: str, inputs: tuple[tuple[str, int], ...], outputs: tuple[tu
         (folder / "all.cpp").write_text(text + _glue(inputs, outputs, _has_clock(folder / "top.v")))
         made = folder / "made.so"
         include = f"-I{folder / 'made'}"
-        _run("g++", *_flags(1), "-shared", include, folder / "all.cpp", _runtime(), "-lpthread", "-latomic", "-o", made)
+        _run(
+            "g++",
+            *_flags(int(optimize)),
+            "-shared",
+            include,
+            folder / "all.cpp",
+            _runtime(),
+            "-lpthread",
+            "-latomic",
+            "-o",
+            made,
+        )
         made.replace(library)
     return library
 

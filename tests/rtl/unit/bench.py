@@ -45,7 +45,7 @@ class Bench:
     """A simulation of components side by side."""
 
     def __init__(self, parts: Mapping[str, wiring.Component], tables: Sequence[Codes] = ()) -> None:
-        self._simulated = SimulatedComponent(Together(parts, tables))
+        self._simulated = SimulatedComponent(Together(parts, tables), optimize=False)
 
     def stream(
         self, name: str, latency: int, rows: Sequence[Mapping[str, Any]], table: int = 0, **constant: Any

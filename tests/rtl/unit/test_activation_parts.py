@@ -24,9 +24,9 @@ TANHS = (
 )
 FORMATS: dict[ActivationKind, tuple[Fixed, ...]] = {
     "sigmoid": SIGMOIDS,
-    "hard_sigmoid": SIGMOIDS,
+    "hard_sigmoid": SIGMOIDS[1::2],
     "tanh": TANHS,
-    "hard_tanh": (*TANHS, Fixed(25, 2)),
+    "hard_tanh": (*TANHS[::2], Fixed(25, 2)),
 }
 INPUTS = ((SUM_BITS, SUM_FRAC), (40, 29), (22, 14), (30, 0))
 """Widths and fractional bits of x: of a sum, and of three kinds of c."""
