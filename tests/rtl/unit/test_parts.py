@@ -11,6 +11,7 @@ from ese_rtl.unit.leaving import Leaving
 from test_arithmetic import nearest
 from unit_harness import design_of, number, wrapped
 
+from ese_host.errors import UnsupportedError
 from ese_host.ir import Activation, Fixed
 from support.networks import HARD, SMOOTH8, SMOOTH16
 
@@ -112,3 +113,11 @@ def test_rows_leave(relu: int) -> None:
         assert [(row["exact"], row["stored"], row["output"]) for row in found] == list(
             zip(exact, stored, stored, strict=True)
         )
+
+
+def test_binary_points_too_far_apart_are_refused() -> None:
+    with pytest.raises(UnsupportedError, match="h would need 52 bits before it is rounded; the RTL engine has 48"):
+        CellFormats(design_of(HARD, output=Fixed(16, -32)))
+    coarse = Activation("hard_sigmoid", Fixed(2, 4, signed=False)), Activation("hard_tanh", Fixed(2, 2))
+    with pytest.raises(UnsupportedError, match="c would have -2 fractional bits before it is rounded"):
+        CellFormats(design_of(coarse, state=Fixed(16, 17)))
