@@ -1,6 +1,6 @@
 """Amaranth components compiled by Verilator and stepped clock by clock; each is compiled once in a test run."""
 
 from support.simulated_component.component import SimulatedComponent
-from support.simulated_component.packing import pack, unpack
+from support.simulated_component.packing import Codec
 
-__all__ = ["SimulatedComponent", "pack", "unpack"]
+__all__ = ["Codec", "SimulatedComponent"]

@@ -19,4 +19,7 @@ class Word(data.Struct):
 
 
 LOOKUP = wiring.Signature({"segment": Out(SEGMENT_BITS), "word": In(Word)})
-"""A port to the table: the word of a segment comes one clock after the segment."""
+"""A port to the table: the word of a segment comes one clock after the segment.
+
+Where the unit stands still, the table's read port stands still with it.
+"""

@@ -34,7 +34,7 @@ def design_of(activations: tuple[Activation, Activation] = SMOOTH16, **changes: 
 
 
 class Tabled(wiring.Component):
-    """A unit with a table for each port, all of which stand still unless `go` is set."""
+    """A unit and its table, which stand still unless `go` is set."""
 
     def __init__(self, design: Design) -> None:
         self.unit = Unit(design)
@@ -48,8 +48,8 @@ class Tabled(wiring.Component):
         m, inner = Module(), Module()
         inner.submodules.unit = unit = self.unit
         words = [int(value) | int(step) << 19 for value, step in TABLE.T]
-        for number, lookup in enumerate(unit.lookups):
-            inner.submodules[f"table{number}"] = table = Memory(shape=32, depth=len(words), init=words)
+        inner.submodules.table = table = Memory(shape=32, depth=len(words), init=words)
+        for lookup in unit.lookups:
             port = table.read_port()
             inner.d.comb += [port.addr.eq(lookup.segment), lookup.word.eq(port.data)]
         m.submodules.inner = EnableInserter(self.go)(inner)
@@ -139,7 +139,7 @@ def expected_rows(stage: Stage) -> list[list[tuple[int, int]]]:
     return results
 
 
-def _number(rng: Rng, low: int, high: int) -> int:
+def number(rng: Rng, low: int, high: int) -> int:
     """A number of a random magnitude within bounds, one of them now and then."""
     bits = int(rng.integers(0, max(-low, high).bit_length() + 2))
     value = int(rng.integers(-(1 << bits), 1 << bits, endpoint=True)) if rng.random() < 0.95 else high
@@ -189,9 +189,9 @@ def random_item(rng: Rng, design: Design) -> Item:
     return {
         "valid": 1,
         "pair": int(rng.integers(2)),
-        "sums": [[_number(rng, -half, half - 1) for _ in range(design.acc_banks)] for _ in range(4)],
-        "scales": [[abs(_number(rng, 0, 2 * constant - 1)) for _ in range(design.acc_banks)] for _ in range(4)],
-        "biases": [_number(rng, -constant, constant - 1) for _ in range(4)],
-        "peepholes": [_number(rng, -constant, constant - 1) for _ in range(3)],
-        "cell": min(max(_number(rng, -constant, constant), design.state.low), design.state.high),
+        "sums": [[number(rng, -half, half - 1) for _ in range(design.acc_banks)] for _ in range(4)],
+        "scales": [[abs(number(rng, 0, 2 * constant - 1)) for _ in range(design.acc_banks)] for _ in range(4)],
+        "biases": [number(rng, -constant, constant - 1) for _ in range(4)],
+        "peepholes": [number(rng, -constant, constant - 1) for _ in range(3)],
+        "cell": min(max(number(rng, -constant, constant), design.state.low), design.state.high),
     }
