@@ -32,6 +32,24 @@ from support.ese_layer import CELLS, INPUTS, ese_layer
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "emulation.md"
 STEPS = 100
+RTL = """
+## The engine in RTL, every clock simulated
+
+`ese4ml build --with verilator` makes an emulated bitstream of the engine's RTL, in place of its C++. Amaranth and
+Yosys write the Verilog, Verilator turns it into C++, and g++ compiles it, with a harness that drives clock, reset,
+AXI4-Lite and both streams of the core as on a board. `run`, `check` and pynq take such a folder like any other, and
+`make demo ENGINE=rtl` runs the whole demo on it. It needs `pip install 'ese4ml[rtl]'` and g++.
+
+- Cycles are clocks of the RTL, each of them simulated, the depth of every pipeline included. The report labels them
+  and the frames per second *simulated*; of the C++ it can only model the latter.
+- A core that takes no word and gives none for many times the length of its longest step counts as hung, and one that
+  breaks a rule of AXI4-Stream as broken. Both are errors that say what happened, not a wait without end.
+- A compiled engine is kept in the user's cache folder (`$XDG_CACHE_HOME/ese4ml/engines`, or `~/.cache/...`), by the
+  digest of its Verilog, harness, tools and options, so that the same design is compiled once. The folder keeps at most
+  512 MiB, and may be deleted at any time.
+- The manifest's `engine` is `rtl`, and its `tools` have the versions of Amaranth, pyosys, Verilator and g++.
+"""
+"""What the page says of the simulated RTL, whose figures are on a page of their own."""
 
 
 def stock(timeout: float, stack: int) -> dict[str, Any]:
@@ -147,7 +165,7 @@ def main(stock_timeout: float) -> None:
             f"{result['steps_per_second']:.0f} | {result.get('cycles_per_step', float('nan')):.1f} | "
             f"{result.get('values_compared', '')} |".replace("nan", "")
         )
-    text = "\n".join(lines) + "\n"
+    text = "\n".join(lines) + "\n" + RTL
     partial = PAGE.with_suffix(".partial")
     partial.write_text(text, encoding="utf-8")
     partial.replace(PAGE)

@@ -321,7 +321,7 @@ def _print(report: dict[str, Any]) -> None:
         if "rms_error" in row:
             keras = f", of Keras {row['rms_error_of_keras']:.3g}" if "rms_error_of_keras" in row else ""
             say(f"{of}root mean square error of the engine {row['rms_error']:.3g}{keras}")
-    label = "modelled" if report["kind"] == "emulated" else "measured"
+    label = report["basis"]["frames_per_s"]["label"]
     say(
         f"{report['cycles_per_step']:.1f} cycles per step; {report['frames_per_s']:,.0f} frames/s ({label}); "
         f"latency p50 {report['latency_ms']['p50']:.2f} ms, p99 {report['latency_ms']['p99']:.2f} ms (this host)"
