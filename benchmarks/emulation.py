@@ -7,6 +7,7 @@ All figures are measured in one run on one machine.
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import resource
@@ -25,7 +26,10 @@ from ese_hls.encode import encoder, fit_design
 from ese_host import image
 from ese_host.device.emulated import EmulatedEngine
 from ese_host.estimate import cycles
+from ese_host.files import Contents
+from ese_host.image import Design
 from ese_host.protocol import AnswerShape, packets
+from ese_rtl import simulate
 from support import compiled_engine
 from support.ese_layer import CELLS, INPUTS, ese_layer
 
@@ -49,7 +53,7 @@ AXI4-Lite and both streams of the core as on a board. `run`, `check` and pynq ta
   512 MiB, and may be deleted at any time.
 - The manifest's `engine` is `rtl`, and its `tools` have the versions of Amaranth, pyosys, Verilator and g++.
 """
-"""What the page says of the simulated RTL, whose figures are on a page of their own."""
+"""What the page says of the simulated RTL."""
 
 
 def stock(timeout: float, stack: int) -> dict[str, Any]:
@@ -79,15 +83,29 @@ def stock(timeout: float, stack: int) -> dict[str, Any]:
     return result
 
 
-def ours(pes: int) -> dict[str, Any]:
-    """Encode the whole layer, compile the engine, run it, compare it with the golden model, and return the figures."""
+def simulated(design: Design, folder: Path) -> Contents:
+    """The engine of a design in RTL, compiled anew."""
+    return Contents.of(simulate.verilate(simulate.verilog(design), folder / "design.bit", simulate.patience(design)))
+
+
+def ours(pes: int, rtl: bool = False) -> dict[str, Any]:
+    """Encode the whole layer, compile the engine, run it, compare it with the golden model, and return the figures.
+
+    `rtl` is whether the engine's RTL is simulated instead of its C++.
+    """
     network = ese_layer(pes)
     start = time.perf_counter()
-    design = fit_design.choose_design(network, pes=pes)
+    design = fit_design.choose_design(network, pes=pes, cells_per_cycle=1 if rtl else None)
     checked = image.parse(np.frombuffer(encoder.encode(network, design), dtype="<u4"), design)
     encoded = time.perf_counter() - start
     start = time.perf_counter()
-    library = compiled_engine.library(design)
+    library: ctypes.CDLL | Contents
+    if rtl:
+        with tempfile.TemporaryDirectory() as folder:
+            os.environ["XDG_CACHE_HOME"] = folder  # so that no engine of an earlier build is taken
+            library = simulated(design, Path(folder))
+    else:
+        library = compiled_engine.library(design)
     compiled = time.perf_counter() - start
     frames = np.random.default_rng(0).integers(-(1 << 13), 1 << 13, (1, STEPS, INPUTS))
     shape = AnswerShape.of(network)
@@ -100,7 +118,7 @@ def ours(pes: int) -> dict[str, Any]:
         seconds = time.process_time() - start
         compared = compiled_engine.compare(engine, network, checked, frames[:, :4])
     counted = packets.read_trailer(answer).cycles
-    assert counted == cycles.account(checked, design, STEPS).total
+    assert rtl or counted == cycles.account(checked, design, STEPS).total
     return {
         "encode_seconds": encoded,
         "compile_seconds": compiled,
@@ -140,6 +158,7 @@ print(json.dumps({{"compile_seconds": compiled, "compile_peak_mb": peak, "steps_
 def main(stock_timeout: float) -> None:
     """Measure both simulations and write docs/emulation.md."""
     rows = [(f"ese4ml, {pes} PEs, sparse 10%, ternary", ours(pes)) for pes in (64, 128)]
+    rows.append(("ese4ml, 64 PEs, the same in RTL, every clock simulated by Verilator", ours(64, rtl=True)))
     for limit, stack in (("8 MB of stack, Linux's usual limit", 8 << 20), ("unlimited stack", resource.RLIM_INFINITY)):
         rows.append(
             (f"hls4ml 1.3's Vitis backend, dense LSTM(1024), no projection; {limit}", stock(stock_timeout, stack))
