@@ -189,7 +189,8 @@ def info(folder: Path, as_json: bool) -> None:
         say(json.dumps(value, indent=2))
         return
     design = opened.manifest.design
-    say(f"{folder}: {value['kind']} for {value['board']} ({value['part']}) at {value['clock_mhz']} MHz")
+    engine = ", engine in RTL," if opened.manifest.engine == "rtl" else ""
+    say(f"{folder}: {value['kind']}{engine} for {value['board']} ({value['part']}) at {value['clock_mhz']} MHz")
     images = [value["image_id"], *value.get("further_images", [])]
     ids = f"image{'s' * (len(images) > 1)} {', '.join(images)}"
     say(f"design {value['design_id']}: {design.weights} weights, {design.pes} PEs; {ids}")
