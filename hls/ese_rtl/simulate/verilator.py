@@ -18,13 +18,13 @@ from ese_host.files import digest_of, write_by
 from ese_host.image import Design
 from ese_host.run_tool import run_tool, version_of
 from ese_rtl.simulate.cache import cached
-from ese_rtl.simulate.verilog import TOP, verilog
+from ese_rtl.simulate.verilog import TOP, sources_digest, verilog
 
 COMPILER = "g++"
 HARNESS = "harness.cpp"
 """The C++ around the simulated core, in this package."""
 VERILATOR_FLAGS = (
-    "--cc", "-O3", "--no-timing", "--threads", "1", "--x-assign", "fast", "--x-initial", "fast", "--no-assert",
+    "--cc", "-O3", "--no-timing", "--threads", "1", "--x-assign", "0", "--x-initial", "0", "--no-assert",
     "--output-split", "8000", "--output-split-cfuncs", "500", "-Wno-lint", "-Wno-style", "-Wno-fatal",
     "--prefix", f"V{TOP}", "--top-module", TOP,
 )  # fmt: skip
@@ -104,14 +104,14 @@ def verilate(source: str, library: Path, patience: int, log: Path | None = None,
         with tempfile.TemporaryDirectory(prefix="ese4ml-verilator-") as name:
             _compile(Path(name), source, harness, patience, target, log, say or (lambda _: None))
 
-    write_by(library, lambda part: cached(key, part, compile_to))
+    write_by(library, lambda part: cached(f"{key}.so", part, compile_to))
     if not log.exists():
         log.write_text(f"taken from the cache of compiled engines: {key}\n", encoding="utf-8")
     return library
 
 
 def simulator(design: Design, library: Path, log: Path | None = None, say: Say | None = None) -> Path:
-    """Write a design's core in Verilog and compile it; see `verilog` and `verilate`.
+    """Write a design's core in Verilog and compile it, or take either from the cache; see `verilog` and `verilate`.
 
     Args:
         design: the design.
@@ -122,7 +122,11 @@ def simulator(design: Design, library: Path, log: Path | None = None, say: Say |
     find_verilator()
     if say:
         say("writing Verilog")
-    return verilate(verilog(design), library, patience(design), log, say)
+    with tempfile.TemporaryDirectory(prefix="ese4ml-verilog-") as name:
+        written = Path(name) / "top.v"
+        cached(f"{sources_digest(design)}.v", written, lambda path: path.write_text(verilog(design), encoding="utf-8"))
+        source = written.read_text(encoding="utf-8")
+    return verilate(source, library, patience(design), log, say)
 
 
 def _compile(folder: Path, source: str, harness: str, patience: int, library: Path, log: Path, say: Say) -> None:
