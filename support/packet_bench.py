@@ -9,12 +9,12 @@ import numpy.typing as npt
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import fifo, wiring
 from amaranth.lib.wiring import In, Out
+
+from ese_host.image import RAM_BITS, Design
+from ese_host.protocol import Words
 from ese_rtl.packet import WORD, Packets
 from ese_rtl.packet.packets import STEP_BITS
 from ese_rtl.records import Header, load_layout
-
-from ese_host.image import Design
-from ese_host.protocol import Words
 from support.designs import roomy
 from support.simulated_component import SimulatedComponent
 
@@ -24,21 +24,22 @@ STALL_IN, STALL_OUT, STALL_CORE, STOPPED = 1, 2, 4, 8
 
 
 class EchoCore(wiring.Component):
-    """A core whose outputs are a word with `steps`, `zero` and `trace`, and then the words of all frames.
+    """A core whose outputs are a word with `steps`, `zero` and `traced`, and then the words of all frames.
 
     A word may leave only two clocks after it was taken, and nothing is taken or given while `stall` is high.
     """
 
     stall: In(1)
+    load: In(load_layout(RAM_BITS))
     header: In(Header)
     start: In(1)
     zero: In(1)
     steps: In(STEP_BITS)
-    trace: In(1)
+    traced: In(1)
     done: Out(1)
     counting: Out(1)
     frames: In(WORD)
-    abort: In(1)
+    stop: In(1)
     results: Out(WORD)
     forget: In(1)
     forgotten: Out(1)
@@ -62,7 +63,7 @@ class EchoCore(wiring.Component):
             m.d.sync += [held.eq(self.frames.payload), full.eq(1), left.eq(left - 1)]
             with m.If(left == 1):
                 m.d.sync += [left.eq((self.header.inputs + 1) >> 1), step_left.eq(step_left - 1)]
-        with m.If(busy & (step_left == 0) & ~full | self.abort):
+        with m.If(busy & (step_left == 0) & ~full | self.stop):
             m.d.sync += [busy.eq(0), self.done.eq(1), full.eq(0)]
         with m.If(self.start):
             m.d.sync += [
@@ -70,7 +71,7 @@ class EchoCore(wiring.Component):
                 full.eq(1),
                 left.eq((self.header.inputs + 1) >> 1),
                 step_left.eq(self.steps),
-                held.eq(Cat(self.steps, self.zero, self.trace)),
+                held.eq(Cat(self.steps, self.zero, self.traced)),
             ]
         wait = Signal(range(FORGET_CLOCKS + 1))
         m.d.sync += self.forgotten.eq(wait == 1)
@@ -96,7 +97,8 @@ class Bench(wiring.Component):
         m.submodules.packets = packets = self._packets
         m.submodules.core = core = EchoCore()
         m.submodules.queue = queue = fifo.SyncFIFOBuffered(width=33, depth=self._depth)
-        for name in ("start", "zero", "steps", "trace", "abort", "forget", "header"):
+        m.d.comb += [core.traced.eq(packets.trace), core.stop.eq(packets.abort)]
+        for name in ("start", "zero", "steps", "forget", "header"):
             m.d.comb += getattr(core, name).eq(getattr(packets, name))
         for name in ("done", "counting", "forgotten"):
             m.d.comb += getattr(packets, name).eq(getattr(core, name))

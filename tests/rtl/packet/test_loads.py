@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 from amaranth.sim import Simulator
-from ese_rtl.packet.header_check import SIZE_BITS
-from ese_rtl.packet.sections import Sections
-from ese_rtl.records import Memory, load_layout
 
 from ese_hls.encode import choose_design
 from ese_host.files import unpack
 from ese_host.image import HEADER, Design, Image
 from ese_host.image.phases import PHASE_WORDS, record_words
 from ese_host.protocol import load_packet
+from ese_rtl.packet.header_check import SIZE_BITS
+from ese_rtl.packet.sections import Sections
+from ese_rtl.records import Memory, load_layout
 from support.compiled_engine import encoded
 from support.designs import roomy
 from support.networks import Spec, network
@@ -95,7 +95,7 @@ def loaded(design: Design, image: Image, rng: np.random.Generator) -> dict[tuple
         simulator = Simulator(part)
     simulator.add_clock(1e-6)
     simulator.add_testbench(bench)
-    simulator.run_until(0.1)
+    simulator.run()
     return writes
 
 

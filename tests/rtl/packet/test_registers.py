@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 from amaranth.sim import Simulator
-from ese_rtl.axi import Registers
 
 from ese_host.protocol import PROTOCOL_VERSION, REGISTERS, START
 from ese_host.protocol.packets import TRAILER
+from ese_rtl.axi import Registers
 from support.designs import roomy
 
 DESIGN = roomy("keras-lstm")[1]
