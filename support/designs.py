@@ -60,15 +60,25 @@ PATTERNS = ["random", "full", "column", "row", "corner", "nearly", "mixed"]
 """Placements of the non-zero weights, as `support.networks.mask` understands them."""
 
 
-def roomy(name: str) -> tuple[Spec, Design]:
+def roomy(name: str, cells_per_cycle: int | None = None) -> tuple[Spec, Design]:
     """The specification of a name in `SPECS` or `SKIP_SPECS`, and a design that holds every network of its sizes.
 
     The design is chosen for matrices without zeros, stored as entries, and its entry memory is made four times as deep.
+
+    Args:
+        name: the name.
+        cells_per_cycle: element-wise units of the design; see `choose_design`.
     """
     skip = name in SKIP_SPECS
     spec, pes, fifo_depth = SKIP_SPECS[name] if skip else (*SPECS[name], 8)
     full = network(np.random.default_rng(0), widened(spec, pattern="full"))
     design = choose_design(
-        full, pes=pes, gap_bits=4, mode="skip" if skip else "stream", fifo_depth=fifo_depth, storage="sparse"
+        full,
+        pes=pes,
+        gap_bits=4,
+        cells_per_cycle=cells_per_cycle,
+        mode="skip" if skip else "stream",
+        fifo_depth=fifo_depth,
+        storage="sparse",
     )
     return spec, replace(design, entry_depth=4 * design.entry_depth, full_phases=name not in SPARSE_ONLY)

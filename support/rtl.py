@@ -95,9 +95,17 @@ def malformed(load: Words, run: Words) -> Iterator[tuple[Words, ErrorCode]]:
     yield load[:5], ErrorCode.SHORT_PACKET
 
 
-def exchange(case: RtlCase) -> tuple[Design, list[Words], list[Words | None], list[ErrorCode]]:
-    """The design, the packets, their golden answers (None if a packet is refused), and the error code of each."""
-    net, design = case.make()
+def exchange(
+    case: RtlCase, design: Design | None = None
+) -> tuple[Design, list[Words], list[Words | None], list[ErrorCode]]:
+    """The design, the packets, their golden answers (None if a packet is refused), and the error code of each.
+
+    Args:
+        case: the case.
+        design: a design that holds its network; by default its own.
+    """
+    net, own = case.make()
+    design = design or own
     stored = encoder.encode(net, design, case.options.get("storage", "auto"))
     image = np.frombuffer(stored, dtype="<u4").astype(np.uint32)
     codes = inputs(np.random.default_rng(7), net, SEQUENCES, STEPS)

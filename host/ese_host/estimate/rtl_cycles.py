@@ -105,7 +105,7 @@ class RtlFrames:
     reads: list[tuple[int, int]] = field(default_factory=list)
 
     def next(self, now: int) -> None:
-        """Begin the next frame in clock `now`, if there is one."""
+        """Begin the next frame, whose words are stored from clock `now` on, if there is one."""
         self.ready, self.at = False, now
         self.words = self.frame_words if self.left else 0
         self.left = max(0, self.left - 1)
@@ -182,7 +182,7 @@ class RtlCycleModel(CycleModel):
             self.now += phase.entry_count
             self.rtl_frames.advance(self.now, self.rtl_stage)
         if phase.has("frees_frame"):
-            self.rtl_frames.next(self.now)
+            self.rtl_frames.next(self.now + READ_AHEAD - 1)
         if phase.computes:
             self._spend("fill", SETTLE)
             self._stage_written()

@@ -1,0 +1,83 @@
+"""The whole engine in RTL, every clock simulated: exact on random networks, alike csrc's, and as long as modelled."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ese_host.image import Design
+from ese_host.protocol import packets
+from ese_host.protocol.packets import TRAILER_WORDS, Operation
+from support import compiled_engine
+from support.designs import PATTERNS, SPECS, roomy
+from support.networks import inputs, network, widened
+from support.rtl import CASES, RtlCase, exchange
+from support.rtl_engine import MOST_WORDS, watched
+
+DESIGNS = ("google-lstm", "dense", "one-pe", "stacked", "more-pes-than-rows", "int12", "int16")
+"""Ternary, int4, codebook4, int12 and int16; one, two and four banks; 1, 2, 4, 5 and 16 PEs; with and without LSTM."""
+NETWORKS = -(-200 // len(DESIGNS))
+STALLS = ((0, 0), (0, 0), (400, 0), (0, 400), (300, 300), (900, 900))
+"""Clocks of 1,024 in which no word is offered, and in which none is taken."""
+STREAM_CASES = [name for name, case in CASES.items() if case.options.get("mode") != "skip"]
+
+
+def compare_networks(name: str, networks: int, seed: int = 0) -> None:
+    """Run random networks one after the other on one engine, with random stalls, kept state and RESET in between.
+
+    Args:
+        name: name of a design of `support.designs`.
+        networks: number of networks.
+        seed: of the random numbers.
+    """
+    spec, design = roomy(name, cells_per_cycle=1)
+    rng = np.random.default_rng([seed, *name.encode()])
+    with watched(design) as engine:
+        for number in range(networks):
+            pattern, density = str(rng.choice(PATTERNS)), float(rng.choice([0.02, 0.1, 0.5]))
+            net = network(rng, widened(spec, pattern=pattern, density=density))
+            codes = inputs(rng, net, 2, int(rng.integers(1, 6)), rails=bool(rng.integers(2)))
+            engine.stall(number + 1, *STALLS[rng.integers(len(STALLS))])
+            loaded = compiled_engine.load(engine, net, design, rng.choice(["auto", "full"]))
+            assert compiled_engine.compare(engine, net, loaded, codes) > 0
+            for keep in (True, False, True):
+                traced = bool(rng.integers(2))
+                request = packets.run_packet(loaded.image_id, list(codes), net.source, trace=traced, keep=keep)
+                packets.read_trailer(engine.packet(request, MOST_WORDS)).require(Operation.RUN)
+                if rng.integers(4) == 0:
+                    engine.packet(packets.reset_packet(), TRAILER_WORDS)
+        assert engine.runs == 5 * networks
+
+
+@pytest.mark.parametrize("name", DESIGNS)
+def test_random_networks_are_exact_and_take_the_cycles_of_the_model(name: str) -> None:
+    compare_networks(name, NETWORKS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SPECS)
+def test_two_thousand_random_networks(name: str) -> None:
+    compare_networks(name, -(-2000 // len(SPECS)), seed=1)
+
+
+def design_for(case: RtlCase) -> Design:
+    """One of the designs above with the case's weights and number of PEs, or else the case's own."""
+    own = case.make()[1]
+    others = (roomy(name, cells_per_cycle=1)[1] for name in DESIGNS)
+    alike = (design for design in others if (design.weights, design.pes) == (own.weights, own.pes))
+    return next(alike, own)
+
+
+@pytest.mark.parametrize("name", STREAM_CASES)
+def test_cases_of_the_proof_in_rtl(name: str) -> None:
+    """Every answer is csrc's, those to malformed packets included, and the golden one, with stalls and without."""
+    case = CASES[name]
+    design, sent, golden, errors = exchange(case, design_for(case))
+    for stalls in ((0, 0), (500, 500)):
+        with watched(design) as engine:
+            engine.stall(7, *stalls)
+            for packet, wanted, error in zip(sent, golden, errors, strict=True):
+                answer = engine.packet(packet, MOST_WORDS)
+                assert packets.read_trailer(answer).error == error
+                if wanted is not None:
+                    np.testing.assert_array_equal(answer[:-TRAILER_WORDS], wanted[:-TRAILER_WORDS])
