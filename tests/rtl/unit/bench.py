@@ -9,9 +9,9 @@ from amaranth.hdl import Cat, Module
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
-from ese_rtl.unit.smooth import Smooth
 
 from ese_host.ir import Codes
+from ese_rtl.unit.smooth import Smooth
 from support.simulated_component import SimulatedComponent
 
 

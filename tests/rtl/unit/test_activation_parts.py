@@ -5,12 +5,12 @@ import functools
 import numpy as np
 import pytest
 from bench import Bench
-from ese_rtl.unit.activation import component_of
 from unit_harness import TABLE, number
 
 from ese_host.image import SUM_BITS, SUM_FRAC
 from ese_host.ir import TABLE_SIZE, Activation, ActivationKind, Codes, Fixed
 from ese_host.ir.activations import activate
+from ese_rtl.unit.activation import component_of
 
 SIGMOIDS = (
     *(Fixed(bits, 0, signed=False) for bits in (1, 8, 16)),

@@ -5,6 +5,8 @@ import functools
 import numpy as np
 import pytest
 from bench import Bench
+from unit_harness import number, wrapped
+
 from ese_rtl.unit.arithmetic import (
     PRODUCT_CLOCKS,
     ROUNDING_CLOCKS,
@@ -14,7 +16,6 @@ from ese_rtl.unit.arithmetic import (
     ShiftLeft,
     VariableRounding,
 )
-from unit_harness import number, wrapped
 
 SHIFTED = (16, 32, 41, 48)
 FACTORS = ((12, 12), (24, 17), (25, 18), (26, 17), (36, 17), (43, 17), (48, 17))

@@ -5,14 +5,14 @@ import functools
 import numpy as np
 import pytest
 from bench import Bench
-from ese_rtl.unit.cell import CELL_CLOCKS, EXACT_CLOCKS, CellFormats, NewCell
-from ese_rtl.unit.lane import Lane, lane_latency
-from ese_rtl.unit.leaving import Leaving
 from test_arithmetic import nearest
 from unit_harness import design_of, number, wrapped
 
 from ese_host.errors import UnsupportedError
 from ese_host.ir import Activation, Fixed
+from ese_rtl.unit.cell import CELL_CLOCKS, EXACT_CLOCKS, CellFormats, NewCell
+from ese_rtl.unit.lane import Lane, lane_latency
+from ese_rtl.unit.leaving import Leaving
 from support.networks import HARD, SMOOTH8, SMOOTH16
 
 LANES = ((24, 1, True), (24, 1, False), (36, 2, True), (12, 4, True), (17, 4, False))

@@ -10,12 +10,12 @@ from amaranth.hdl import EnableInserter, Module
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
-from ese_rtl.records import Result, Settings, item_layout
-from ese_rtl.unit import Unit
 
 from ese_host.image import SUM_BITS, SUM_FRAC, Design
 from ese_host.ir import ELEMENT_BITS, Activation, Codes, Fixed, tanh_table, without_line
 from ese_host.ir.activations import activate
+from ese_rtl.records import Result, Settings, item_layout
+from ese_rtl.unit import Unit
 from support.networks import SMOOTH16, Rng
 
 TABLE = tanh_table()
