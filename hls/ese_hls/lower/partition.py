@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ese_hls.lower.chosen_formats import ChosenFormats, is_quantized, narrowest, output_format, range_of
-from ese_hls.lower.conversion import UNMASKED
+from ese_hls.lower.conversion import UNMASKED, SplitLayer
 from ese_hls.lower.conversion_log import ConversionLog
 from ese_hls.quantize import key_of
 from ese_host.errors import CapacityError, EseError, UnsupportedError
@@ -102,6 +102,7 @@ class Partition:
         stored: the format in which LSTM layers store outputs for later layers, which one engine has one of.
         reads_signed: whether a chain reads signed values, so that no chain may read unsigned ones of 16 bits.
         unrounded: for the rounded tensor of an input, the port with its finer codes.
+        splits: the Dense layers whose inputs are read in parts.
     """
 
     convert: Convert
@@ -117,6 +118,7 @@ class Partition:
     stored: Fixed | None = None
     reads_signed: bool = False
     unrounded: dict[str, str] = field(default_factory=dict)
+    splits: list[SplitLayer] = field(default_factory=list)
 
     def add_port(self, node: Any, port: Port) -> None:
         """Add an input of the model.
@@ -147,14 +149,25 @@ class Partition:
         kernel = Matrix(np.eye(width, dtype=np.int64), "ternary", scale, 0)
         self.log.weights.append((f"identity layer behind {node.name!r}", kernel))
         layer = Dense(f"{node.name}_identity", kernel, np.zeros(width, np.int64), 0, False, form, form)
-        name = f"{node.name}_passed"
-        self.open_chains[name] = _OpenChain([layer], [node], tensor, form, False, False)
+        name = self.add_chain(node, layer, tensor, f"{node.name}_passed")
         self.assign(node, name)
         if tensor in self.unrounded:
             self.unrounded[name] = self.unrounded[tensor]
         self.log.notes.append(
             f"the model has no LSTM or Dense layer: the engine passes {node.name!r} on, the host computes the rest"
         )
+
+    def add_chain(self, node: Any, layer: Layer, tensor: str, name: str) -> str:
+        """Open a chain.
+
+        Args:
+            node: the graph node that it belongs to.
+            layer: its first layer.
+            tensor: name of the tensor that it reads, which has the format of the layer's inputs.
+            name: name of the tensor that it makes.
+        """
+        self.open_chains[name] = _OpenChain([layer], [node], tensor, layer.source, False, False)
+        return name
 
     def assign(self, node: Any, tensor: str, masked: Masked | None = None) -> None:
         """Set the value of a node.

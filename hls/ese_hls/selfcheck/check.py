@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 
 from ese_hls.frontend import Call
-from ese_hls.lower import Conversion, KnownTensor
+from ese_hls.lower import Conversion, KnownTensor, SplitLayer
 from ese_hls.quantize import CheckedTensor
 from ese_hls.selfcheck import engine_layers
 from ese_hls.selfcheck.golden_values import GoldenRun, KnownValues, frames_of, golden_run
 from ese_hls.selfcheck.host_steps import CheckedStep, interval_of, real
 from ese_hls.selfcheck.intervals import FLOAT32, Interval
 from ese_hls.selfcheck.keras_run import KerasRun
+from ese_hls.selfcheck.split_layers import whole_layer
 from ese_host.errors import MismatchError
 from ese_host.ir import Codes, Lstm, alike
 from ese_host.ir.program import HEADS, Chain, Unmask, Value
@@ -93,8 +94,15 @@ class _Comparison:
             value = self.finished.tensors[program_port.name]
             start = Interval.point(real(value))
             self.intervals[program_port.name] = self._from_input(port.name, program_port.name, start)
+        splits = {split.target: split for split in self.conversion.splits}
+        inner = {name for split in self.conversion.splits for name in split.inner}
         for step in self.golden.program.steps:
             target = self.finished.tensors[step.target]
+            if step.target in splits:
+                self._split(splits[step.target], step)
+                continue
+            if step.target in inner:
+                continue
             if isinstance(step, Chain):
                 self._chain(step)
                 continue
@@ -161,6 +169,18 @@ class _Comparison:
         turns = chain.backwards and chain.network.every_step
         self.of_masked[chain.target], end = (_turned(i, fed.steps) if turns else i for i in (ends, x))
         self.intervals[chain.target] = self._compared(chain.target, end)
+
+    def _split(self, split: SplitLayer, rounding: Any) -> None:
+        """Compare a Dense layer that is computed in parts, whose last step rounds the sums of the parts."""
+        node, x = self.nodes[split.name], self.intervals[split.source]
+        layer = whole_layer(split, self.finished)
+        interval = engine_layers.dense(node, layer, x, self.deviations[node.get_attr("tensors").kernel.layer])
+        self.of_masked[split.target] = interval
+        if node.get_attr("output") is None:
+            interval = interval.about_rounded(rounding.format)
+        if split.target not in self.by_tensor:
+            self._check_rounding(rounding, node, interval, self.finished.tensors[split.target])
+        self.intervals[split.target] = self._compared(split.target, interval)
 
     def _layer(self, layer: Any, node: Any, x: Interval, steps: Any) -> Interval:
         deviations = self.deviations[node.get_attr("tensors").kernel.layer]

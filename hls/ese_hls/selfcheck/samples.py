@@ -40,7 +40,8 @@ def random_samples(conversion: Conversion, shapes: dict[str, Extents], count: in
         count: number of samples, at least 1.
     """
     random = np.random.default_rng(SEED)
-    steps = conversion.program.steps
+    halves = {name for split in conversion.splits for name in split.inner}  # no layer reads them as they are
+    steps = [step for step in conversion.program.steps if step.target not in halves]
     rounded = {item.tensor for item in conversion.known if item.layer is None}
     size = max(_steps(port) * port.width for port in conversion.inputs)
     count = max(1, min(count, VALUES // size))

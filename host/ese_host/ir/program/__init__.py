@@ -19,11 +19,12 @@ from ese_host.ir.program.gather import Embedding, Gather
 from ese_host.ir.program.graph import INPUT, OUTPUT, Head, Output, Port, Program, ProgramStep
 from ese_host.ir.program.order import Concatenate, Fill, Last, Mask, Repeat, Reshape, Reverse, Unmask, unmasked_steps
 from ese_host.ir.program.run import HEADS, Inputs, ProgramRun, run, values_of
-from ese_host.ir.program.tensor import Kind, Tensor, Value
+from ese_host.ir.program.tensor import MAX_CODE_BITS, Kind, Tensor, Value
 
 __all__ = [
     "HEADS",
     "INPUT",
+    "MAX_CODE_BITS",
     "OUTPUT",
     "Affine",
     "Apply",
