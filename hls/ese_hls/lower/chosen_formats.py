@@ -49,7 +49,8 @@ class ChosenFormats:
         if form is not None:
             return form
         if are_numbers(node):
-            return Fixed(bits := max(max(map(_rows, node.get_output_nodes())) - 1, 1).bit_length(), bits, signed=False)
+            tables = [reader.get_attr("rows") for reader in node.get_output_nodes()]
+            return numbers_of(max(tables, key=len))
         what, key = f"input {node.name!r} has no quantizer; its values are", key_of(node.name)
         asked, seen = of_layer(node), self.seen(node)
         bits = SPLIT_BITS if self.asks_split(node) and _feeds_dense(node) else ELEMENT_BITS
@@ -167,9 +168,10 @@ def _feeds_dense(node: Any) -> bool:
     )
 
 
-def _rows(node: Any) -> int:
-    """The number of rows of an embedding."""
-    return len(node.get_attr("rows"))
+def numbers_of(rows: Any) -> Fixed:
+    """The format of the numbers of a table's rows."""
+    bits = max(len(rows) - 1, 1).bit_length()
+    return Fixed(bits, bits, signed=False)
 
 
 def is_quantized(producer: Any) -> bool:

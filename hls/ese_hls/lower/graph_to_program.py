@@ -18,8 +18,7 @@ from ese_hls.lower.host_operations import OPERATIONS, activation, head_of, input
 from ese_hls.lower.known_tensors import known_tensors
 from ese_hls.lower.mapping import map_program
 from ese_hls.lower.options import ConversionOptions
-from ese_hls.lower.partition import Partition
-from ese_hls.lower.split_dense import add_split_dense
+from ese_hls.lower.partition import Partition, add_split_dense
 from ese_hls.quantize import ConversionSummary, common_kind, format_of
 from ese_hls.warnings import ConversionWarning
 from ese_host.errors import CapacityError, UnsupportedError

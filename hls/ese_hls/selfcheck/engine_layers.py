@@ -16,7 +16,7 @@ from ese_hls.quantize import ROUNDING, Doubles, LayerTensors, WeightTensor, is_r
 from ese_hls.selfcheck.intervals import FLOAT32, Interval, Weights, stack
 from ese_hls.selfcheck.split_layers import WholeDense, WholeMatrix
 from ese_host.errors import MismatchError
-from ese_host.ir import GATES, Activation, Dense, Lstm, Matrix
+from ese_host.ir import GATES, SLOPE, Activation, Dense, Lstm, Matrix
 
 SLACK = 2.0**-30
 """Relative error of the float64 arithmetic with weights."""
@@ -124,8 +124,8 @@ class Function:
                 half = result.rising(lambda values: (values + 1) / 2).in_float32()
                 result = half.rising(lambda values: 2 * values - 1)
             result = result.in_float32()
-            error = abs(float(np.ldexp(float(self.engine.slope), -15)) - slope)
-            error = error if error < 2.0**-15 else 2.0**-16
+            error, last_bit = abs(float(SLOPE.to_float(self.engine.slope)) - slope), 2.0**-SLOPE.frac
+            error = error if error < last_bit else last_bit / 2
             reach = np.minimum(x.largest, (1 - low) / slope)
             result = result.widened(error * reach)
         else:

@@ -1,4 +1,4 @@
-"""Dense layers that the engine computes in parts (`ese_hls.lower.split_dense`), put together again."""
+"""Dense layers that the engine computes in parts (`ese_hls.lower.partition.split_dense`), put together again."""
 
 from __future__ import annotations
 

@@ -23,7 +23,8 @@ from ese_hls.lower.chosen_formats import is_quantized, narrowest, output_format
 from ese_hls.lower.conversion import SplitLayer
 from ese_hls.lower.conversion_log import ConversionLog
 from ese_hls.lower.engine_layers import fitted, normalized, of_tensors
-from ese_hls.lower.partition import NodeValue, Partition
+from ese_hls.lower.partition.partition import Partition
+from ese_hls.lower.partition.values import NodeValue
 from ese_hls.quantize import (
     SPLIT_BITS,
     WeightTensor,
