@@ -24,7 +24,7 @@ STALL_IN, STALL_OUT, STALL_CORE, STOPPED = 1, 2, 4, 8
 
 
 class EchoCore(wiring.Component):
-    """A core whose outputs are a word with `steps`, `zero` and `traced`, and then the words of all frames.
+    """A core whose outputs are a word with `steps`, `zero` and `trace`, and then the words of all frames.
 
     A word may leave only two clocks after it was taken, and nothing is taken or given while `stall` is high.
     """
@@ -35,11 +35,11 @@ class EchoCore(wiring.Component):
     start: In(1)
     zero: In(1)
     steps: In(STEP_BITS)
-    traced: In(1)
+    trace: In(1)
     done: Out(1)
     counting: Out(1)
     frames: In(WORD)
-    stop: In(1)
+    abort: In(1)
     results: Out(WORD)
     forget: In(1)
     forgotten: Out(1)
@@ -63,7 +63,7 @@ class EchoCore(wiring.Component):
             m.d.sync += [held.eq(self.frames.payload), full.eq(1), left.eq(left - 1)]
             with m.If(left == 1):
                 m.d.sync += [left.eq((self.header.inputs + 1) >> 1), step_left.eq(step_left - 1)]
-        with m.If(busy & (step_left == 0) & ~full | self.stop):
+        with m.If(busy & (step_left == 0) & ~full | self.abort):
             m.d.sync += [busy.eq(0), self.done.eq(1), full.eq(0)]
         with m.If(self.start):
             m.d.sync += [
@@ -71,7 +71,7 @@ class EchoCore(wiring.Component):
                 full.eq(1),
                 left.eq((self.header.inputs + 1) >> 1),
                 step_left.eq(self.steps),
-                held.eq(Cat(self.steps, self.zero, self.traced)),
+                held.eq(Cat(self.steps, self.zero, self.trace)),
             ]
         wait = Signal(range(FORGET_CLOCKS + 1))
         m.d.sync += self.forgotten.eq(wait == 1)
@@ -97,7 +97,7 @@ class Bench(wiring.Component):
         m.submodules.packets = packets = self._packets
         m.submodules.core = core = EchoCore()
         m.submodules.queue = queue = fifo.SyncFIFOBuffered(width=33, depth=self._depth)
-        m.d.comb += [core.traced.eq(packets.trace), core.stop.eq(packets.abort)]
+        m.d.comb += [core.trace.eq(packets.trace), core.abort.eq(packets.abort)]
         for name in ("start", "zero", "steps", "forget", "header"):
             m.d.comb += getattr(core, name).eq(getattr(packets, name))
         for name in ("done", "counting", "forgotten"):
@@ -123,7 +123,7 @@ class Bench(wiring.Component):
 
 @dataclass
 class Clocks:
-    """What a simulated stretch of clocks showed.
+    """Signals of a simulated stretch of clocks.
 
     Attributes:
         answers: the answers that were completed.

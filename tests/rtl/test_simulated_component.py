@@ -16,10 +16,10 @@ PAIR = wiring.Signature({"a": Out(signed(33)), "b": In(7)})
 class Example(wiring.Component):
     """Passes words through a register, adds at once, and counts."""
 
-    word: In(WORD)  # type: ignore[valid-type]
-    later: Out(WORD)  # type: ignore[valid-type]
-    pairs: Out(PAIR).array(2)  # type: ignore[valid-type]
-    count: Out(40, init=5)  # type: ignore[valid-type]
+    word: In(WORD)
+    later: Out(WORD)
+    pairs: Out(PAIR).array(2)
+    count: Out(40, init=5)
 
     def elaborate(self, _platform: Any) -> Module:
         m = Module()

@@ -10,10 +10,9 @@ from amaranth.utils import ceil_log2
 
 from ese_host.image import RAM_BITS
 from ese_host.ir import GATES
-from ese_rtl import records
 from ese_rtl.array import DRAIN_LATENCY
 from ese_rtl.control.phase_table import phase_layout
-from ese_rtl.records import CONSTANT_BITS, item_layout, load_layout
+from ese_rtl.records import CONSTANT_BITS, LoadTarget, item_layout, load_layout
 from ese_rtl.sizes import Sizes
 
 READ = 2
@@ -50,7 +49,7 @@ class Parameters(wiring.Component):
         )
 
     def elaborate(self, _platform: object) -> Module:
-        """What is valid follows the drain; addresses are counted, not carried along."""
+        """Valid bits follow the drain; addresses are counted, not carried along."""
         m = Module()
         ahead = DRAIN_LATENCY - READ
         with m.If(self.step):
@@ -121,7 +120,7 @@ class Parameters(wiring.Component):
         width = CONSTANT_BITS * (design.acc_banks + 1)
         collected, complete = Signal(GATES * width, reset_less=True), Signal()
         address = Signal(len(place), reset_less=True)
-        mine = load.memory == records.Memory.PARAMETER
+        mine = load.memory == LoadTarget.PARAMETER
         for column in range(GATES):
             for part, lane in enumerate([*range(design.acc_banks), BIAS_LANE]):
                 with m.If(mine & (load.lane == 8 * column + lane)):
@@ -163,7 +162,7 @@ class Parameters(wiring.Component):
         m.d.comb += [
             write.addr.eq(load.address),
             write.data.eq(load.data[:CONSTANT_BITS].replicate(3)),
-            *(write.en[g].eq((load.memory == records.Memory.PEEPHOLE) & (load.lane == g)) for g in range(3)),
+            *(write.en[g].eq((load.memory == LoadTarget.PEEPHOLE) & (load.lane == g)) for g in range(3)),
         ]
         values = self._read(m, peepholes, cell)
         m.d.comb += [self.item.peepholes[g].eq(values[CONSTANT_BITS * g : CONSTANT_BITS * (g + 1)]) for g in range(3)]
@@ -216,7 +215,7 @@ class Tables(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         """Copies with two ports."""
         m = Module()
-        loads = self.load.memory == records.Memory.TABLE
+        loads = self.load.memory == LoadTarget.TABLE
         for copy in range(-(-self._lookups // 2)):
             m.submodules[f"table_{copy}"] = table = Memory(shape=32, depth=1024, init=[], attrs={"ram_style": "block"})
             write = table.write_port()

@@ -28,7 +28,7 @@ PACKETS = {
 }
 
 
-class Board:
+class HostSide:
     """What is around the core: a clock, two streams and the processor's bus."""
 
     def __init__(self, ctx: Any, top: Top, rng: np.random.Generator) -> None:
@@ -101,7 +101,7 @@ def test_packets_and_registers() -> None:
     top = Top(DESIGN, core=EchoCore())
 
     async def bench(ctx: Any) -> None:
-        board = Board(ctx, top, np.random.default_rng(6))
+        board = HostSide(ctx, top, np.random.default_rng(6))
         for _ in range(3):
             await board.clock()
         board.set("ap_rst_n", 1)

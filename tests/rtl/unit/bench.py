@@ -41,7 +41,7 @@ class Together(wiring.Component):
         return m
 
 
-class Bench:
+class SideBySide:
     """A simulation of components side by side."""
 
     def __init__(self, parts: Mapping[str, wiring.Component], tables: Sequence[Codes] = ()) -> None:

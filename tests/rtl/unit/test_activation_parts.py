@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 import pytest
-from bench import Bench
+from bench import SideBySide
 from unit_harness import TABLE, number
 
 from ese_host.image import SUM_BITS, SUM_FRAC
@@ -52,13 +52,13 @@ def tables() -> list[Codes]:
 
 
 @functools.cache
-def bench() -> Bench:
+def bench() -> SideBySide:
     made = {
         f"{kind}_{name}": component_of(function)(function, *sizes)
         for kind in FORMATS
         for name, (function, *sizes) in parts(kind).items()
     }
-    return Bench(made, tables())
+    return SideBySide(made, tables())
 
 
 def inputs(bits: int, frac: int) -> list[int]:

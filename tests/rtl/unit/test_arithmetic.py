@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 import pytest
-from bench import Bench
+from bench import SideBySide
 from unit_harness import number, wrapped
 
 from ese_rtl.unit.arithmetic import (
@@ -32,8 +32,8 @@ ROUNDED = (
 
 
 @functools.cache
-def bench() -> Bench:
-    return Bench(
+def bench() -> SideBySide:
+    return SideBySide(
         {
             **{f"shift{bits}": ShiftLeft(bits) for bits in SHIFTED},
             **{f"product{a}x{b}": Product(a, b) for a, b in FACTORS},

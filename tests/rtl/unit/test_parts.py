@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 import pytest
-from bench import Bench
+from bench import SideBySide
 from test_arithmetic import nearest
 from unit_harness import design_of, number, wrapped
 
@@ -24,9 +24,9 @@ DESIGNS = {
 
 
 @functools.cache
-def bench() -> Bench:
+def bench() -> SideBySide:
     formats = {name: CellFormats(design) for name, design in DESIGNS.items()}
-    return Bench(
+    return SideBySide(
         {
             **{f"lane{at}": Lane(*sizes) for at, sizes in enumerate(LANES)},
             **{name: NewCell(form) for name, form in formats.items()},

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from unit_harness import Stage, Tabled, design_of, expected_cells, expected_rows, random_item, random_settings
+from unit_harness import StageItems, Tabled, design_of, expected_cells, expected_rows, random_item, random_settings
 
 from ese_host.ir import Activation, Fixed
 from support.networks import HARD, HARD8, SMOOTH, SMOOTH8, SMOOTH16, Rng
@@ -22,7 +22,7 @@ STAGES, ITEMS = 10, 2000
 """Stages of each kind in a test, and the items of all of them."""
 
 
-def clocks_of(rng: Rng, stage: Stage, latency: int, gaps: float, stalls: float) -> tuple[list[Clock], list[int]]:
+def clocks_of(rng: Rng, stage: StageItems, latency: int, gaps: float, stalls: float) -> tuple[list[Clock], list[int]]:
     """The inputs of the unit, clock by clock until all results have come, and the time at which it takes each item.
 
     Time does not pass while the unit stands still. Between items there is one that is not valid.
@@ -60,7 +60,7 @@ def test_unit(name: str) -> None:
     for number in range(2 * STAGES):
         lstm = number % 2 == 0
         settings = random_settings(rng, lstm, lines, wild=number % 8 >= 6)
-        stage = Stage(settings, [random_item(rng, design) for _ in range(ITEMS // STAGES)])
+        stage = StageItems(settings, [random_item(rng, design) for _ in range(ITEMS // STAGES)])
         latency = unit.lstm_latency if lstm else unit.dense_latency
         gaps, stalls = 0.5 * (number % 8 in (2, 3)), 0.4 * (number % 8 in (3, 4, 6))
         clocks, times = clocks_of(rng, stage, latency, gaps, stalls)

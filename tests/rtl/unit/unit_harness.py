@@ -60,7 +60,7 @@ class Tabled(wiring.Component):
 
 
 @dataclass(frozen=True)
-class Stage:
+class StageItems:
     """Items that are in flight under the same settings.
 
     Attributes:
@@ -90,7 +90,7 @@ def row_sum(item: Item, row: int, settings: dict[str, Any]) -> int:
     return wrapped(sum(a * b << shift for a, b, shift in pairs) + (item["biases"][row] << settings["bias_shift"]))
 
 
-def expected_cells(design: Design, lines: tuple[Activation, Activation], stage: Stage) -> list[dict[str, Any]]:
+def expected_cells(design: Design, lines: tuple[Activation, Activation], stage: StageItems) -> list[dict[str, Any]]:
     """The results of LSTM items.
 
     Args:
@@ -123,7 +123,7 @@ def expected_cells(design: Design, lines: tuple[Activation, Activation], stage: 
     return [dict(zip(names, values, strict=True)) for values in np.stack([h, stored, output, stored_c], 1).tolist()]
 
 
-def expected_rows(stage: Stage) -> list[list[tuple[int, int]]]:
+def expected_rows(stage: StageItems) -> list[list[tuple[int, int]]]:
     """The results of items of another matrix: for each of its rows the exact and the stored output."""
     results = []
     for item in stage.items:
