@@ -10,12 +10,14 @@ ESE4ML := $(VENV)/bin/ese4ml
 CSRC := $(wildcard hls/ese_hls/csrc/*/*.h hls/ese_hls/csrc/*/*.cpp tests/cpp/*.cpp tests/cpp/*.h tests/host/*.cpp support/fuzz/*.cpp benchmarks/rtl/*.cpp hls/ese_rtl/*/*.cpp)
 
 WEIGHTS ?= ternary
+ENGINE ?= hls
+NAME := $(WEIGHTS)$(if $(filter rtl,$(ENGINE)),-rtl)
 SEED ?= 0
 BOARD ?= pynq-z2
 DEMO := build/demo
-DESIGN ?= vowels-$(WEIGHTS)
+DESIGN ?= vowels-$(NAME)
 MODEL ?= $(DEMO)/$(WEIGHTS).keras
-PROJECT ?= $(DEMO)/$(WEIGHTS)
+PROJECT ?= $(DEMO)/$(NAME)
 TARGET ?= xilinx@pynq:
 THREADS ?= 1
 NOX := $(VENV)/bin/nox --reuse-existing-virtualenvs
@@ -34,7 +36,7 @@ BENCHES := $(patsubst BENCH_%,%,$(filter BENCH_%,$(.VARIABLES)))
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9%-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9%-]+):.*## (.*)/  \1\t\2/' | expand -t 22
-	@echo; echo "  WEIGHTS=ternary|int4  SEED=0  DESIGN=$(DESIGN)  BOARD=$(BOARD)  MODEL=  PROJECT=  TARGET=user@board:"
+	@echo; echo "  WEIGHTS=ternary|int4  ENGINE=hls|rtl  SEED=0  DESIGN=$(DESIGN)  BOARD=$(BOARD)  MODEL=  PROJECT=  TARGET=user@board:"
 	@echo "  TESTS=tests/hls  HLS4ML=<path of hls4ml's source>  THREADS=1 (BLAS threads of bench-%)"
 
 setup: $(READY) ## make the virtual environment .venv with pinned dependencies
@@ -50,11 +52,11 @@ demo: $(READY) ## real speech through a sparse LSTM engine: data, train, compres
 	$(ESE4ML) data
 	@test -f $(DEMO)/dense-$(SEED).keras || $(ESE4ML) train --out $(DEMO)/dense-$(SEED).keras --seed $(SEED)
 	$(ESE4ML) compress $(DEMO)/dense-$(SEED).keras --out $(MODEL) --weights $(WEIGHTS) --seed $(SEED)
-	$(ESE4ML) emit $(MODEL) --out $(PROJECT) --board $(BOARD)
+	$(ESE4ML) emit $(MODEL) --out $(PROJECT) --board $(BOARD) --flow $(ENGINE)
 	$(ESE4ML) build $(PROJECT) --out bitstreams/$(DESIGN)
 	$(ESE4ML) run bitstreams/$(DESIGN)
 	$(ESE4ML) check bitstreams/$(DESIGN) --report $(DEMO)/report
-	@echo "Results: $(DEMO)/report/report.html and report.json; design: bitstreams/$(DESIGN); HLS project: $(PROJECT)"
+	@echo "Results: $(DEMO)/report/report.html and report.json; design: bitstreams/$(DESIGN); project: $(PROJECT)"
 
 test: $(READY) ## all tests that need neither a board nor a vendor's tool
 	$(VENV)/bin/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
@@ -107,14 +109,14 @@ format: $(READY) ## let ruff and clang-format put the sources in order
 	$(VENV)/bin/ruff format .
 	$(VENV)/bin/clang-format -i $(CSRC)
 
-emit: $(READY) ## MODEL -> HLS project PROJECT
-	$(ESE4ML) emit $(MODEL) --out $(PROJECT) --board $(BOARD)
+emit: $(READY) ## MODEL -> project PROJECT, for Vitis HLS or, with ENGINE=rtl, in Verilog
+	$(ESE4ML) emit $(MODEL) --out $(PROJECT) --board $(BOARD) --flow $(ENGINE)
 
 build: $(READY) ## PROJECT -> emulated bitstream bitstreams/DESIGN
 	$(ESE4ML) build $(PROJECT) --out bitstreams/$(DESIGN)
 
-bitstream: $(READY) ## MODEL -> bitstreams/DESIGN for BOARD: with Vitis HLS and Vivado on PATH, else the emulated one
-	$(ESE4ML) emit $(MODEL) --out $(PROJECT) --board $(BOARD)
+bitstream: $(READY) ## MODEL -> bitstreams/DESIGN for BOARD: with Vitis HLS and Vivado on PATH (ENGINE=rtl: Vivado), else the emulated one
+	$(ESE4ML) emit $(MODEL) --out $(PROJECT) --board $(BOARD) --flow $(ENGINE)
 	@if command -v vivado >/dev/null; then $(ESE4ML) build $(PROJECT) --with vivado --out bitstreams/$(DESIGN); \
 	else echo "vivado is not on PATH: building the emulated bitstream, which runs on this machine only"; \
 	$(ESE4ML) build $(PROJECT) --out bitstreams/$(DESIGN); fi

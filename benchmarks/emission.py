@@ -25,6 +25,8 @@ ROOT = Path(__file__).resolve().parents[1]
 CASES = ((64, "ternary"), (128, "ternary"), (64, "int4"))
 LIMIT_SECONDS, LIMIT_MB = 10, 1024
 CONVERSIONS, WARM_UP = 20, 5
+DENSITY, SAMPLES = 0.1, 32
+"""Of the layer that is converted from Keras: the share of weights that is kept, and the samples of its self-check."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,39 @@ def convert_often() -> dict[str, float]:
     return {"warm": memory[WARM_UP - 1], "last": memory[-1], "seconds": seconds}
 
 
+def through_plugin() -> dict[str, float]:
+    """Seconds of converting ESE's layer from Keras, without and with the self-check, and of writing its project.
+
+    TensorFlow's import and what it does at its first calls are no part of that: another model is converted before.
+    """
+    import keras
+    import numpy as np
+    from qkeras import QActivation, quantized_bits
+
+    from ese_models.networks.qlstmp import QLSTMP
+    from support.ese_layer import CELLS, INPUTS, PROJECTED
+    from support.plugin_models import bits, classifier, convert
+
+    four_bits = {f"{name}_quantizer": quantized_bits(4, 0, alpha=1) for name in ("kernel", "recurrent", "projection")}
+    others = {f"{name}_quantizer": bits(16, 3) for name in ("bias", "peephole", "state")}
+    layer = QLSTMP(CELLS, PROJECTED, return_sequences=True, **four_bits, **others, name="lstm")
+    model = keras.Sequential([keras.Input((None, INPUTS)), QActivation(bits(16, 3)), layer])
+    rng = np.random.default_rng(0)
+    values = [rng.normal(scale=0.3, size=variable.shape) for variable in layer.weights]
+    layer.set_weights([value * (rng.random(value.shape) < DENSITY) for value in values])
+    figures = {"weights": float(sum(value.size for value in values if value.ndim == 2 and value.size > 3 * CELLS))}
+    with tempfile.TemporaryDirectory() as folder:
+        convert(classifier(), Path(folder) / "small")
+        for name, samples in (("without", 0), ("with", SAMPLES)):
+            start = time.perf_counter()
+            graph = convert(model, Path(folder) / "large", PEs=CASES[0][0], Board="zcu104", SelfCheck=samples)
+            figures[name] = time.perf_counter() - start
+        start = time.perf_counter()
+        graph.write()
+        figures["writing"] = time.perf_counter() - start
+    return figures
+
+
 def child(*arguments: str) -> dict[str, float]:
     """Run this module with these arguments in a process of its own, and return the JSON that it prints."""
     command = [sys.executable, "-m", "benchmarks.emission", *arguments]
@@ -124,24 +159,28 @@ def child(*arguments: str) -> dict[str, float]:
     help="Number of PEs and kind of weights: emit this case in this process and print JSON.",
 )
 @click.option("--often", is_flag=True, help="Make the conversions in this process and print JSON.")
+@click.option("--plugin", is_flag=True, help="Convert the layer from Keras in this process and print JSON.")
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
     default=ROOT / "docs" / "emission.md",
     help="Page to write.  [default: docs/emission.md]",
 )
-def main(case: tuple[int, str] | None, often: bool, out: Path) -> None:
+def main(case: tuple[int, str] | None, often: bool, plugin: bool, out: Path) -> None:
     """Measure all cases and write docs/emission.md."""
-    if case is not None or often:
-        click.echo(json.dumps(vars(emit(*case)) if case is not None else convert_often()))
+    if case is not None or often or plugin:
+        figures = vars(emit(*case)) if case is not None else convert_often() if often else through_plugin()
+        click.echo(json.dumps(figures))
         return
     rows = [Emission(**child("--case", str(pes), weights)) for pes, weights in CASES]  # type: ignore[arg-type]
-    many = child("--often")
+    many, plugin_figures = child("--often"), child("--plugin")
     publish(
         out,
         Path(__file__).with_name("emission.md.jinja"),
         rows=rows,
         many=many,
+        plugin=plugin_figures,
+        samples=SAMPLES,
         conversions=CONVERSIONS,
         warm_up=WARM_UP,
         limits=(LIMIT_SECONDS, LIMIT_MB),

@@ -10,7 +10,7 @@ from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import fifo, wiring
 from amaranth.lib.wiring import In, Out
 
-from ese_host.image import Design
+from ese_host.image import RAM_BITS, Design
 from ese_host.protocol import Words
 from ese_rtl.packet import WORD, Packets
 from ese_rtl.packet.packets import STEP_BITS
@@ -30,6 +30,7 @@ class EchoCore(wiring.Component):
     """
 
     stall: In(1)
+    load: In(load_layout(RAM_BITS))
     header: In(Header)
     start: In(1)
     zero: In(1)
@@ -96,7 +97,8 @@ class Bench(wiring.Component):
         m.submodules.packets = packets = self._packets
         m.submodules.core = core = EchoCore()
         m.submodules.queue = queue = fifo.SyncFIFOBuffered(width=33, depth=self._depth)
-        for name in ("start", "zero", "steps", "trace", "abort", "forget", "header"):
+        m.d.comb += [core.trace.eq(packets.trace), core.abort.eq(packets.abort)]
+        for name in ("start", "zero", "steps", "forget", "header"):
             m.d.comb += getattr(core, name).eq(getattr(packets, name))
         for name in ("done", "counting", "forgotten"):
             m.d.comb += getattr(packets, name).eq(getattr(core, name))
@@ -121,7 +123,7 @@ class Bench(wiring.Component):
 
 @dataclass
 class Clocks:
-    """What a simulated stretch of clocks showed.
+    """Signals of a simulated stretch of clocks.
 
     Attributes:
         answers: the answers that were completed.

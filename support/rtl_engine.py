@@ -1,4 +1,4 @@
-"""Engines in RTL for the tests, compiled quickly, and compared with csrc's engine and the cycle model all the time."""
+"""Engines in RTL for the tests, compiled quickly, and held against csrc and the cycle model at every packet."""
 
 from __future__ import annotations
 

@@ -25,6 +25,8 @@ LONGEST = (
     "models/training/test_tasks.py",
     "fuzz/test_folders.py",
     "fuzz/test_images.py",
+    "hls/build/test_rtl_flow.py",
+    "rtl/simulate/test_simulator.py",
 )
 """Modules of more than 15 seconds. A module runs in one worker, which makes its fixtures and engines once; when the
 long ones start first, both workers end at about the same time."""

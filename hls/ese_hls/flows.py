@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, Literal, Protocol, cast, get_args
+from typing import Any, Protocol, cast, get_args
 
 from ese_host.boards import Board
+from ese_host.bundle import FlowName
 from ese_host.errors import UnsupportedError
 from ese_host.extras import needs
 from ese_host.image import Design
 
-FlowName = Literal["hls", "rtl"]
 FLOWS: tuple[FlowName, ...] = get_args(FlowName)
 """Names of the flows; "hls" is the default."""
 GROUP = "ese4ml.flows"

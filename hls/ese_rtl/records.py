@@ -24,7 +24,7 @@ class Line(data.Struct):
 
 
 class Settings(data.Struct):
-    """What a stage's record and the image's header fix for the element-wise unit while the stage is under way."""
+    """Settings of the element-wise unit, fixed by the phase's record and the image's header while a stage is under way."""
 
     lstm: unsigned(1)
     bank_shift: data.ArrayLayout(SHIFT_BITS, 4)
@@ -41,7 +41,7 @@ class Settings(data.Struct):
 
 
 def item_layout(acc_bits: int, banks: int) -> data.StructLayout:
-    """What the unit takes in one clock: an LSTM cell, or one or two rows of another matrix.
+    """Layout of what the unit takes in one clock: an LSTM cell, or one or two rows of another matrix.
 
     An LSTM cell's four rows are i, f, c and o. Rows of another matrix are rows 0 and 1 of the item.
 
@@ -63,7 +63,7 @@ def item_layout(acc_bits: int, banks: int) -> data.StructLayout:
 
 
 class Result(data.Struct):
-    """What the unit gives for one item; of rows of another matrix, the second is there if `pair` is set.
+    """Result of the unit for one item; of rows of another matrix, the second is there if `pair` is set.
 
     `stored` goes to the first target, `output` to the second target and out of the engine; `exact` is unrounded. For
     rows of other matrices `stored` and `output` are the same.
@@ -77,7 +77,7 @@ class Result(data.Struct):
     cell: signed(CONSTANT_BITS)  # the new c; zero for rows of other matrices
 
 
-class Memory(enum.Enum, shape=3):
+class LoadTarget(enum.Enum, shape=3):
     """The memories that LOAD fills."""
 
     NONE = 0
@@ -97,7 +97,7 @@ def load_layout(word_bits: int) -> data.StructLayout:
     """
     return data.StructLayout(
         {
-            "memory": Memory,
+            "memory": LoadTarget,
             # number of the phase, codebook x 16 + level, item, cell, address of the entry word, segment
             "address": 16,
             # word of the phase's record; row x 8 + bank of a scale, row x 8 + 7 of a bias; gate of a peephole; PE
@@ -108,7 +108,7 @@ def load_layout(word_bits: int) -> data.StructLayout:
 
 
 class Header(data.Struct):
-    """What the engine keeps of an image's header."""
+    """Fields of an image's header that the engine keeps."""
 
     phases: unsigned(7)
     inputs: unsigned(14)

@@ -15,7 +15,7 @@ NAME = "ese_top"
 IN, OUT, CONTROL = "in_r", "out_r", "s_axi_control"
 """Interfaces, as the block design names them."""
 _STREAM = {"TDATA": 32, "TKEEP": 4, "TSTRB": 4, "TLAST": 1, "TVALID": 1}
-_TO_CORE = ("load", "header", "start", "zero", "steps", "trace", "tail", "abort", "forget")
+_TO_CORE = ("load", "header", "start", "zero", "steps", "trace", "abort", "forget")
 _FROM_CORE = ("done", "counting", "forgotten")
 
 
@@ -53,7 +53,7 @@ class Top(wiring.Component):
         m.submodules.registers = registers = Registers(self._design)
         m.submodules.core = core = self._core
         m.d.comb += [ClockSignal().eq(self.ap_clk), ResetSignal().eq(~self.ap_rst_n)]
-        m.d.comb += [getattr(core, name).eq(getattr(packets, name)) for name in _TO_CORE if hasattr(core, name)]
+        m.d.comb += [getattr(core, name).eq(getattr(packets, name)) for name in _TO_CORE]
         m.d.comb += [getattr(packets, name).eq(getattr(core, name)) for name in _FROM_CORE]
         wiring.connect(m, packets.frames, core.frames)
         wiring.connect(m, core.results, packets.results)

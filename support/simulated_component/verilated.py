@@ -60,54 +60,51 @@ def _folder() -> Path:
 
 
 @functools.cache
-def _runtime() -> list[Path]:
-    """Verilator's own library as object files."""
-    objects = []
-    for name in ("verilated", "verilated_threads"):
-        objects.append(_folder() / f"{name}.o")
-        if not objects[-1].is_file():
-            with tempfile.TemporaryDirectory(dir=_folder()) as work:
-                made = Path(work) / "made.o"
-                _run("g++", *_flags(), "-c", VERILATOR / "include" / f"{name}.cpp", "-o", made)
-                made.replace(objects[-1])
-    return objects
+def _runtime() -> Path:
+    """Verilator's own library as one object file; nothing that takes time happens in it, so it is not optimized."""
+    library = _folder() / "verilated.o"
+    if not library.is_file():
+        with tempfile.TemporaryDirectory(dir=_folder()) as work:
+            source, made = Path(work) / "verilated_all.cpp", Path(work) / "made.o"
+            source.write_text('#include "verilated.cpp"\n#include "verilated_threads.cpp"\n')
+            _run("g++", *_flags(0), "-c", source, "-o", made)
+            made.replace(library)
+    return library
 
 
-def _flags() -> list[str]:
+def _flags(level: int) -> list[str]:
+    """Options of g++, with a level of optimization."""
     include = VERILATOR / "include"
     # -fno-gnu-unique: else libraries that are loaded later would use the symbols of this one
-    return [
-        "-O1",
-        "-std=c++17",
-        "-fPIC",
-        "-fno-gnu-unique",
-        "-DVL_IGNORE_UNKNOWN_ARCH",
-        f"-I{include}",
-        f"-I{include / 'vltstd'}",
-    ]
+    kept = ("-fno-gnu-unique", "-DVL_IGNORE_UNKNOWN_ARCH")
+    return [f"-O{level}", "-std=c++17", "-fPIC", *kept, f"-I{include}", f"-I{include / 'vltstd'}"]
 
 
 @functools.cache
-def compiled(source: str, inputs: tuple[tuple[str, int], ...], outputs: tuple[tuple[str, int], ...]) -> Path:
+def compiled(
+    source: str, inputs: tuple[tuple[str, int], ...], outputs: tuple[tuple[str, int], ...], optimize: bool
+) -> Path:
     """The library of a component; see `library_of`.
 
     Args:
         source: the component as RTLIL; its top module is `top`.
         inputs: names and widths of the input ports.
         outputs: names and widths of the output ports.
+        optimize: whether g++ optimizes.
     """
-    return library_of(source, "top", lambda verilog: _glue(inputs, outputs, _has_clock(verilog)))
+    return library_of(source, "top", lambda verilog: _glue(inputs, outputs, _has_clock(verilog)), optimize)
 
 
-def library_of(source: str, top: str, glue: Callable[[str], str]) -> Path:
+def library_of(source: str, top: str, glue: Callable[[str], str], optimize: bool = True) -> Path:
     """The library of a module and C++ around it, compiled once per test run, whichever process needs it first.
 
     Args:
         source: the module as RTLIL.
         top: its name; Verilator's class is this name behind a V.
         glue: gives the C++ around the class from the module's Verilog.
+        optimize: whether g++ optimizes.
     """
-    library = _folder() / f"{hashlib.sha256(source.encode()).hexdigest()}.so"
+    library = _folder() / f"{hashlib.sha256(source.encode()).hexdigest()}-{int(optimize)}.so"
     if library.is_file():
         return library
     with tempfile.TemporaryDirectory(dir=_folder()) as work:
@@ -127,7 +124,18 @@ def library_of(source: str, top: str, glue: Callable[[str], str]) -> Path:
         (folder / "all.cpp").write_text(text + glue((folder / "top.v").read_text()))
         made = folder / "made.so"
         include = f"-I{folder / 'made'}"
-        _run("g++", *_flags(), "-shared", include, folder / "all.cpp", *_runtime(), "-lpthread", "-latomic", "-o", made)
+        _run(
+            "g++",
+            *_flags(int(optimize)),
+            "-shared",
+            include,
+            folder / "all.cpp",
+            _runtime(),
+            "-lpthread",
+            "-latomic",
+            "-o",
+            made,
+        )
         made.replace(library)
     return library
 

@@ -1,1 +1,1 @@
-"""Its presence puts this folder on the path: `vendor_tcl` serves the tests of two rooms."""
+"""Its presence puts this folder on the path, for what serves the tests of more than one folder."""

@@ -21,7 +21,9 @@ proc file {what args} { if {$what eq "copy"} { record file_copy {*}$args } else 
 proc exit {args} {}
 proc unknown {name args} {
     record $name {*}$args
-    if {[string match get_* $name] || [string match current_* $name]} { return [lindex $args end] }
+    set plain [namespace tail $name]
+    if {[string match get_* $plain] || [string match current_* $plain]} { return [lindex $args end] }
+    if {[string match ipx::add_* $name]} { return [lindex $args 0] }
     return ""
 }
 """
@@ -95,6 +97,31 @@ VIVADO = {
     "report_utilization": command("-hierarchical -append", "-file -cells"),
     "report_timing_summary": command("", "-file -max_paths -nworst -delay_type"),
     "file_copy": command("-force", "", 2),
+}
+# UG1118, "Creating and Packaging Custom IP", and the help of the commands in Vivado
+OF_CORE = command("-quiet -verbose -regexp -nocase", "-of_objects -filter", 0, 1)
+PACKAGER = {
+    **{name: VIVADO[name] for name in ("create_project", "current_project", "current_fileset", "get_property")},
+    "add_files": command("-norecurse -scan_for_includes -quiet", "-fileset -of_objects", 0, 1),
+    "update_compile_order": command("-force_gui -quiet", "-fileset"),
+    "close_project": command("-delete -quiet"),
+    "ipx::package_project": command(
+        "-import_files -force -force_update_compile_order -quiet",
+        "-root_dir -vendor -library -taxonomy -module -set_current -archive_source_project -generated_files",
+        0,
+        1,
+    ),
+    "ipx::current_core": command("-quiet", "", 0, 1),
+    "ipx::get_memory_maps": OF_CORE,
+    "ipx::get_bus_interfaces": OF_CORE,
+    "ipx::remove_memory_map": command("-quiet", "", 1, 2),
+    "ipx::add_memory_map": command("-quiet", "", 1, 2),
+    "ipx::add_address_block": command("-quiet", "", 1, 2),
+    "ipx::add_register": command("-quiet", "", 1, 2),
+    "ipx::create_xgui_files": command("-quiet", "-logo_file", 0, 1),
+    "ipx::update_checksums": command("-quiet", "", 0, 1),
+    "ipx::check_integrity": command("-quiet -xrt", "", 0, 1),
+    "ipx::save_core": command("-quiet", "", 0, 1),
 }
 DICT = command("-dict", "", 2)  # set_property: a dictionary and objects, or name, value and objects
 PLAIN = command("-quiet", "", 3)

@@ -232,13 +232,14 @@ class ESEBackend(Backend):  # type: ignore[misc]
         return trace(model, x, chosen)
 
     def build(self, model: Any, *, emulated: bool = False, design: Any = None, **options: Any) -> BuildReport:
-        """Run Vitis HLS and Vivado on the project, or compile the engine with g++; leave a folder that can be run.
+        """Run Vitis HLS and Vivado on the project, or compile the engine; leave a folder that can be run.
 
         A project that is not this model's, or none yet, is written first.
 
         Args:
             model: a `ModelGraph` of this backend.
-            emulated: whether to compile the engine with g++, without any tool of the vendor, into a design folder.
+            emulated: whether to compile the engine, without any tool of the vendor, into a design folder: with g++, or
+                with Verilator if the flow is "rtl".
             design: the design folder that `emulated` or `bitfile` makes, for `ese4ml check` and `ese4ml run`; by
                 default the folder `design` in the project.
             options: the steps that hls4ml's Vitis backend has, and `bitfile`; see
@@ -270,7 +271,8 @@ class ESEBackend(Backend):  # type: ignore[misc]
             build_emulated(project, out)
             return BuildReport(design=str(out))
         if options.get("bitfile"):
-            return build_bitstream(project, out, **{"csim": True, "synth": True, **options})[1]
+            by_hls = conversion_of(model).options.flow == "hls"
+            return build_bitstream(project, out, **{"csim": by_hls, "synth": by_hls, **options})[1]
         return build_project(project, **options)
 
 

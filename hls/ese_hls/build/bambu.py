@@ -97,9 +97,14 @@ def build_project(project: Project, *, timeout: float = TIMEOUT) -> Synthesis:
 
     Raises:
         MissingError: if bambu or its simulator is not installed.
-        UnsupportedError: if Bambu has no device for the board.
+        UnsupportedError: if Bambu has no device for the board, or the project's engine is in RTL.
         ToolError: if bambu fails or takes too long, or if the answers of RTL, g++ and golden model differ.
     """
+    if project.flow != "hls":
+        raise UnsupportedError(
+            f"{project.path}: the project's flow is 'rtl', whose engine Bambu does not make; simulate it with "
+            "`ese4ml build --with verilator`, or emit with flow 'hls'"
+        )
     find_tool()
     sent = vectors.read(project.path / "tb" / vectors.INPUT)
     golden = vectors.read(project.path / "tb" / vectors.EXPECTED)

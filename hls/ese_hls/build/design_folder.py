@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ese_hls.encode import compress
 from ese_hls.project import ATTACHMENTS, Project
-from ese_host.bundle import Folder, Kind, Manifest, golden_file, manifest, model_digest, read_image
+from ese_host.bundle import FlowName, Folder, Kind, Manifest, golden_file, manifest, model_digest, read_image
 from ese_host.device import record
 from ese_host.errors import MismatchError
 from ese_host.files import Contents, digests, whole_folder
@@ -20,7 +20,9 @@ PACKAGES = ("ese4ml", "hls4ml", "numpy")
 """Packages whose versions a manifest names."""
 
 
-def collect(project: Project, out: Path, kind: Kind, built: dict[str, Path], tools: dict[str, str]) -> Manifest:
+def collect(
+    project: Project, out: Path, kind: Kind, built: dict[str, Path], tools: dict[str, str], engine: FlowName = "hls"
+) -> Manifest:
     """Make a design folder. If anything fails, no folder is left behind.
 
     Args:
@@ -29,6 +31,7 @@ def collect(project: Project, out: Path, kind: Kind, built: dict[str, Path], too
         kind: "emulated" or "bitstream".
         built: the files of the build by their names in the folder, including design.bit and design.hwh; all are copied.
         tools: versions of the tools of the build, by tool.
+        engine: of what design.bit is made.
 
     Returns:
         The manifest of the folder.
@@ -63,6 +66,7 @@ def collect(project: Project, out: Path, kind: Kind, built: dict[str, Path], too
             files=files,
             tools=versions,
             warnings=tuple(warnings[: manifest.MAX_WARNINGS]),
+            engine=engine,
         )
 
     result = _write(out, {name: project.path / name for name in copied} | built, describe)

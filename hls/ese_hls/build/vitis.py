@@ -86,7 +86,8 @@ def build_project(
 
     Raises:
         MissingError: if a tool is not installed.
-        UnsupportedError: if only Vivado HLS is installed, or `fifo_opt` is set.
+        UnsupportedError: if only Vivado HLS is installed, `fifo_opt` is set, or a step of Vitis HLS is asked for in a
+            project of flow "rtl".
         ToolError: if a tool fails, or a simulation finds a difference.
         FormatError: if a report cannot be read.
         MismatchError: if the .hwh of Vivado has another block design.
@@ -98,8 +99,11 @@ def build_project(
     project = Project.open(project_path)
     here = project.path
     csim, cosim = csim or validation, cosim or validation
-    synth = synth or (vsynth and not any((here / RTL).glob("*.v")))
-    export = export or (bitfile and not (here / IP).is_dir())
+    if project.flow == "hls":
+        synth = synth or (vsynth and not any((here / RTL).glob("*.v")))
+        export = export or (bitfile and not (here / IP).is_dir())
+    else:
+        _refuse({"csim": csim, "synth": synth, "cosim": cosim, "export": export}, vsynth or bitfile)
     if vsynth or bitfile:
         vivado.find_vivado()  # fail before Vitis HLS has run for hours
     logs: list[str] = []
@@ -132,6 +136,17 @@ def build_project(
     report = BuildReport(csim, synthesis, simulation, vivado_synthesis, implementation, tuple(logs))
     report.write(here)
     return report
+
+
+def _refuse(steps: dict[str, bool], others: bool) -> None:
+    """Refuse the steps of Vitis HLS for a project whose engine is in RTL; `others` is whether there are other steps."""
+    chosen = [step for step, wanted in steps.items() if wanted]
+    if chosen or not others:
+        raise UnsupportedError(
+            f"{', '.join(chosen) or 'no step'} is asked for, but the project's flow is 'rtl': its engine is Verilog, "
+            "on which Vitis HLS has no step to run; choose vsynth or bitfile (`ese4ml build --with vivado`), an "
+            "emulated engine (`--with verilator`), or emit with flow 'hls'"
+        )
 
 
 def _run_hls(project: Path, steps: dict[str, bool], timeout: float) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -16,8 +19,9 @@ from ese_host.image import Mode
 from ese_host.ir import WEIGHT_KINDS, WeightKind
 
 if TYPE_CHECKING:
+    from ese_hls.build import Emulator
     from ese_hls.encode import Storage
-    from ese_host.bundle import Manifest
+    from ese_host.bundle import FlowName, Manifest
 
 
 @click.command()
@@ -27,7 +31,16 @@ if TYPE_CHECKING:
 @click.option("--gap-bits", type=int, help="Bits of the relative index.  [default: as the masks were made for, else 5]")
 @click.option("--acc-banks", type=int, help="Accumulators per row: 1, 2 or 4.  [default: as few as the scales allow]")
 @click.option(
-    "--cells-per-cycle", type=int, help="Element-wise units: 1 or 2.  [default: 2; 1 if the number of PEs is odd]"
+    "--cells-per-cycle",
+    type=int,
+    help="Element-wise units: 1 or 2.  [default: 2; 1 if the number of PEs is odd, or with --flow rtl]",
+)
+@click.option(
+    "--flow",
+    default="hls",
+    show_default=True,
+    type=click.Choice(["hls", "rtl"]),
+    help="hls: the engine for a board is C++, for Vitis HLS. rtl: it is Verilog, and needs Vivado only.",
 )
 @click.option(
     "--board",
@@ -72,6 +85,7 @@ def emit(
     gap_bits: int | None,
     acc_banks: int | None,
     cells_per_cycle: int | None,
+    flow: FlowName,
     board: str,
     clock_mhz: int | None,
     mode: Mode,
@@ -84,7 +98,7 @@ def emit(
     strict: bool,
     as_json: bool,
 ) -> None:
-    """Convert MODEL (a .keras file) through hls4ml with backend ESE, and emit an HLS project."""
+    """Convert MODEL (a .keras file) through hls4ml with backend ESE, and emit a project."""
     from ese_hls.backend import emit as run
     from ese_hls.backend import masks_of
     from ese_hls.lower import ConversionOptions
@@ -93,7 +107,7 @@ def emit(
     pes = masks.get("pes") if pes is None else pes
     gap_bits = masks.get("gap_bits", 5) if gap_bits is None else gap_bits
     options = ConversionOptions(
-        pes, gap_bits, acc_banks, cells_per_cycle, board, clock_mhz, mode, fifo_depth, weight_code, storage
+        pes, gap_bits, acc_banks, cells_per_cycle, board, clock_mhz, mode, fifo_depth, weight_code, storage, flow=flow
     )
     more: dict[str, Any] = {"test": test, "calibration": calibration, "self_check": self_check, "strict": strict}
     project, conversion = run(model, out, options, **more)
@@ -112,10 +126,8 @@ def emit(
 @click.option(
     "--with",
     "tool",
-    default="g++",
-    show_default=True,
-    type=click.Choice(["g++", "vitis", "vivado", "bambu"]),
-    help="Tool that builds it.",
+    type=click.Choice(["g++", "verilator", "vitis", "vivado", "bambu"]),
+    help="Tool that builds it.  [default: g++; verilator for a project of --flow rtl]",
 )
 @click.option(
     "--step",
@@ -132,8 +144,14 @@ def emit(
     help="Seconds that Vitis HLS, Vivado or Bambu may take.",
 )
 @AS_JSON
-def build(project: Path, out: Path | None, tool: str, steps: tuple[str, ...], timeout: float, as_json: bool) -> None:
-    """Build an emitted PROJECT: emulated bitstream (g++), IP core (vitis), bitstream (vivado), proof in RTL (bambu)."""
+def build(
+    project: Path, out: Path | None, tool: str | None, steps: tuple[str, ...], timeout: float, as_json: bool
+) -> None:
+    """Build an emitted PROJECT: emulated bitstream, IP core (vitis), bitstream (vivado), proof in RTL (bambu).
+
+    An emulated bitstream is compiled of the engine's C++ with g++, or of its RTL with verilator, which simulates every
+    clock.
+    """
     if tool == "vitis":
         from ese_hls.build import NAME, build_project
 
@@ -156,14 +174,16 @@ def build(project: Path, out: Path | None, tool: str, steps: tuple[str, ...], ti
             say(f"{proof}\nfigures in {project / bambu.REPORT}, log {project / bambu.FOLDER / bambu.LOG}")
         return
     if out is None:
-        raise click.UsageError(f"--out is needed with {tool}: the design folder to make, e.g. --out bitstreams/ternary")
+        with_tool = "" if tool is None else f" with {tool}"
+        raise click.UsageError(f"--out is needed{with_tool}: the design folder to make, e.g. --out bitstreams/ternary")
     from ese_hls.build import build_bitstream, build_emulated
 
     figures = None
     if tool == "vivado":
         manifest, figures = build_bitstream(project, out, timeout=timeout)
     else:
-        manifest = build_emulated(project, out)
+        with _progress() as progress:
+            manifest = build_emulated(project, out, cast("Emulator | None", tool), progress)
     if as_json:
         plain = {key: value for key, value in manifest.to_json().items() if key != "design"}
         _print({"out": str(out), **plain, **({} if figures is None else {"figures": figures.to_json()})})
@@ -198,7 +218,8 @@ def rebuild(folder: Path, as_json: bool) -> None:
     """
     from ese_hls.build import rebuild as run
 
-    manifest = run(folder)
+    with _progress() as progress:
+        manifest = run(folder, progress)
     if as_json:
         _print({"out": str(folder), "files": manifest.files, "tools": manifest.tools})
     else:
@@ -208,13 +229,32 @@ def rebuild(folder: Path, as_json: bool) -> None:
 def _say_built(manifest: Manifest, out: Path) -> None:
     """Say what was built, and whether it can be loaded without --trust."""
     emulated = manifest.kind == "emulated"
-    kind = "emulated bitstream (it runs on this machine only)" if emulated else "bitstream"
+    of = " of the RTL" if manifest.engine == "rtl" else ""
+    kind = f"emulated bitstream{of} (it runs on this machine only)" if emulated else "bitstream"
     say(f"{kind} of design {manifest.design.design_id:#010x} for {manifest.board} in {out}")
     if emulated and not recorded(manifest.files[BIT]):
         say(
             "this user's record of builds cannot be written, so `ese4ml run` and `ese4ml check` will need --trust to "
             "load it: set XDG_STATE_HOME to a folder that can be written"
         )
+
+
+@contextlib.contextmanager
+def _progress() -> Iterator[Callable[[str], None]]:
+    """A function that shows how far a long build is, in one line on a terminal and not at all elsewhere."""
+    shown = False
+
+    def say_progress(text: str) -> None:
+        nonlocal shown
+        if sys.stderr.isatty():
+            click.echo(f"\r\033[K{text}", err=True, nl=False)
+            shown = True
+
+    try:
+        yield say_progress
+    finally:
+        if shown:
+            click.echo("\r\033[K", err=True, nl=False)
 
 
 def _print(value: dict[str, Any]) -> None:

@@ -100,8 +100,18 @@ def _layer_values(result: ProgramResult, conversion: Conversion, layers: Sequenc
     values.update(_input_values(layers, conversion, finished))
     engine_layers = {layer.name for chain in program.chains for layer in chain.network.layers}
     computed = engine_layers | set(program.tensors) | set(_heads(conversion))
+    for split in conversion.splits:
+        total = finished.tensors[split.total]
+        if (total.steps == total.codes.shape[1]).all():
+            group = _with_absorbed(split.name, layers, computed)
+            values.update(_absorbed_values(group, total.codes, total.tensor.frac))
+            rounded = finished.tensors[split.target]
+            values[group[-1].name] = np.ldexp(rounded.codes.astype(np.float64), -rounded.tensor.frac)
+    parts = {split.layer for split in conversion.splits}
     for chain in program.chains:
         fed = finished.fed[chain.name]
+        if chain.network.layers[0].name in parts:
+            continue
         if (fed.steps == fed.codes.shape[1]).all():
             values.update(_chain_layers(chain, fed.codes, result.chains[chain.name].traces, layers, computed))
         elif (value := _all_frames(finished, chain.target)) is not None:

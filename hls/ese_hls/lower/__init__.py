@@ -1,6 +1,6 @@
 """Lowering of the mapped graph to a program of integers: chains for the engine, exact operations for the host."""
 
-from ese_hls.lower.conversion import UNMASKED, Conversion, KnownTensor
+from ese_hls.lower.conversion import UNMASKED, Conversion, KnownTensor, SplitLayer
 from ese_hls.lower.conversion_log import ConversionLog
 from ese_hls.lower.options import ConversionOptions, check_settings, options_from
 
@@ -10,6 +10,7 @@ __all__ = [
     "ConversionLog",
     "ConversionOptions",
     "KnownTensor",
+    "SplitLayer",
     "check_settings",
     "options_from",
 ]

@@ -51,6 +51,31 @@ class KnownTensor:
     masked: LeftOut | None = None
 
 
+@dataclass(frozen=True)
+class SplitLayer:
+    """A Dense layer whose inputs have more bits than a vector element, and which the engine computes in parts.
+
+    Attributes:
+        name: name of the layer's graph node.
+        source: name of the tensor that it reads, with all bits.
+        layer: name of the engine's layer, which reads the parts.
+        scaled: name of the tensor of weighted parts of the sums, with the bias.
+        total: name of the tensor of the exact sums.
+        target: name of the tensor of the results.
+        finer: fractional bits that the lower part of the kernel has more.
+        inner: names of the tensors between `source` and `target`, which Keras does not have.
+    """
+
+    name: str
+    source: str
+    layer: str
+    scaled: str
+    total: str
+    target: str
+    finer: int
+    inner: tuple[str, ...]
+
+
 @dataclass(frozen=True, eq=False)
 class Conversion:
     """A converted model.
@@ -66,6 +91,7 @@ class Conversion:
         input_tensors: names of the Keras tensors of the inputs, by the names of the inputs.
         end_tensors: names of the Keras tensors of the outputs.
         mapped: the design that holds the program, if it is known already.
+        splits: the Dense layers that the engine computes in parts.
     """
 
     program: Program
@@ -78,6 +104,7 @@ class Conversion:
     input_tensors: dict[str, str] = field(default_factory=dict)
     end_tensors: tuple[str, ...] = ()
     mapped: EngineMapping | None = None
+    splits: tuple[SplitLayer, ...] = ()
 
     @cached_property
     def mapping(self) -> EngineMapping:

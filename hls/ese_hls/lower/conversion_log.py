@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ese_hls.quantize import (
+    BIAS_BITS,
     Doubles,
     Place,
     TensorReport,
@@ -16,10 +17,9 @@ from ese_hls.quantize import (
     activation_of,
     bias_of,
     codes16,
-    described,
-    for_element,
     key_of,
     matrix_of,
+    narrowed,
     with_precision,
 )
 from ese_hls.warnings import ConversionWarning
@@ -61,6 +61,11 @@ class ConversionLog:
         """
         self.warnings.append(ConversionWarning(message, layer, key, loss))
 
+    def join(self, other: ConversionLog) -> None:
+        """Take over what another log has gathered."""
+        for mine, others in zip(vars(self).values(), vars(other).values(), strict=True):
+            mine.extend(others)
+
     def publish(self, strict: bool) -> None:
         """Give all warnings to the user.
 
@@ -94,22 +99,23 @@ class ConversionLog:
         self._changed_zeros(tensor, report)
         return matrix
 
-    def bias(self, node: Any, tensor: WeightTensor | None, outputs: int) -> tuple[Codes, int]:
-        """Convert a bias to 16-bit codes, and report on it.
+    def bias(self, node: Any, tensor: WeightTensor | None, outputs: int, bits: int = BIAS_BITS) -> tuple[Codes, int]:
+        """Convert a bias to codes, and report on it.
 
         Args:
             node: the graph node of the layer.
             tensor: the bias, or None if the layer has none.
             outputs: number of the layer's outputs.
+            bits: bits of a code.
 
         Returns:
             (outputs,) codes, zeros if there is no bias, and their fractional bits.
         """
         tensor = None if tensor is None else with_precision(node, tensor)
-        codes, frac, report = bias_of(tensor, outputs)
+        codes, frac, report = bias_of(tensor, outputs, bits)
         if tensor is not None and report is not None:
             self.tensors.append(report)
-            self._rounded(tensor, report, "16 bits")
+            self._rounded(tensor, report, f"{bits} bits")
         return codes, frac
 
     def _changed_zeros(self, tensor: WeightTensor, report: TensorReport) -> None:
@@ -160,22 +166,25 @@ class ConversionLog:
         elif form is not None or loss:
             self.notes.append(text)
 
-    def configured(self, what: str, asked: Fixed, layer: str, key: str) -> Fixed:
-        """The format of a vector element for a configured format; a note says so, or a warning if it has fewer bits.
+    def configured(self, what: str, asked: Fixed, layer: str, key: str, bits: int = ELEMENT_BITS) -> Fixed:
+        """The format that the engine reads for a configured one; a note says so, or a warning if it has fewer bits.
 
         Args:
             what: how the note begins.
             asked: the configured format.
             layer: name of the layer.
             key: the key that sets the format.
+            bits: bits that the engine reads: a vector element's, or more in two of them.
         """
-        note = f"{what} rounded to {described(asked)}, half to even, and saturated"
-        form = for_element(asked)
+        form = narrowed(asked, bits)
+        instead = "" if form == asked else f"instead of {asked} "
+        note = f"{what} rounded to {form} {instead}of the configuration, half to even, and saturated"
         if form == asked:
             self.notes.append(note)
         else:
             loss = None if form.integer < asked.integer else 2.0 ** -(form.frac + 1)
-            text = f"{note}: a vector element has {ELEMENT_BITS} bits; {key} sets other ones"
+            read = "a vector element has" if bits == ELEMENT_BITS else "a Dense layer reads, in two parts,"
+            text = f"{note}: {read} {bits} bits; {key} sets other ones"
             self.warn(text, layer, key, loss)
         return form
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from ese_hls.lower.conversion_log import LAST_BIT, ConversionLog
 from ese_hls.quantize import (
+    BIAS_BITS,
     TOLERANCE,
     LayerTensors,
     WeightTensor,
@@ -151,40 +152,56 @@ def dense(node: Any, source: Fixed, log: ConversionLog) -> Dense:
         UnsupportedError: if the engine cannot hold the weights; the message says what to change.
         MismatchError: if the codes of a quantizer do not stand for the values that it computes.
     """
-    tensors = _normalized(node, node.get_attr("tensors"))
+    return fitted(of_tensors(node, *normalized(node), source, log), log)
+
+
+def of_tensors(
+    node: Any, tensors: LayerTensors, late: bool, source: Fixed, log: ConversionLog, bias_bits: int = BIAS_BITS
+) -> Dense:
+    """Convert the weights of a Dense node to a layer.
+
+    Args:
+        node: the graph node, a `SparseDense`.
+        tensors: its weights.
+        late: whether a normalization behind them must become part of the scales.
+        source: format of the layer's inputs.
+        log: receives reports and notes.
+        bias_bits: bits of a bias; the engine's have 16.
+    """
     kernel = log.matrix(node, tensors.kernel, source)
-    bias, bias_frac = log.bias(node, tensors.bias, len(kernel.codes))
-    if tensors is node.get_attr("tensors") and node.get_attr("normalized") is not None:
+    bias, bias_frac = log.bias(node, tensors.bias, len(kernel.codes), bias_bits)
+    if late:
         factor, offset = (np.broadcast_to(value, bias.shape) for value in node.get_attr("normalized"))
         exact = np.ldexp(kernel.scale.astype(np.float64), -kernel.scale_frac) * factor
         limits = {"max_frac": SUM_FRAC - source.frac, "signed": False}
         scale, scale_frac = log.scales(node.name, "folded scale", exact, SCALE_BITS, **limits)
         kernel = replace(kernel, scale=scale, scale_frac=scale_frac)
         folded = np.ldexp(bias.astype(np.float64), -bias_frac) * factor + offset
-        bias, bias_frac = log.scales(node.name, "folded bias", folded)
+        bias, bias_frac = log.scales(node.name, "folded bias", folded, bias_bits)
     relu = bool(node.get_attr("relu"))
-    return _fitted(Dense(node.name, kernel, bias, bias_frac, relu, source, node.get_attr("output")), log)
+    return Dense(node.name, kernel, bias, bias_frac, relu, source, node.get_attr("output"))
 
 
-def _normalized(node: Any, tensors: LayerTensors) -> LayerTensors:
-    """The weights of a layer times the factors of a normalization behind it, if neither rounds the weights before.
+def normalized(node: Any) -> tuple[LayerTensors, bool]:
+    """The weights of a Dense node times the factors of a normalization behind it, if nothing rounds the weights before.
 
-    Otherwise the weights are returned as they are, and the normalization becomes part of the scales.
+    Otherwise the weights are returned as they are, and True: the normalization must become part of the scales.
     """
+    tensors: LayerTensors = node.get_attr("tensors")
     kernel, bias = tensors.kernel, tensors.bias
     rounded = any(
         tensor is not None and (tensor.quantizer is not None or with_precision(node, tensor).precision is not None)
         for tensor in (kernel, bias)
     )
     if rounded or node.get_attr("normalized") is None:
-        return tensors
+        return tensors, node.get_attr("normalized") is not None
     factor, offset = node.get_attr("normalized")
     before = np.zeros(kernel.values.shape[1]) if bias is None else bias.values
     folded = WeightTensor(kernel.layer, "bias", before * factor + offset, None)
-    return replace(tensors, kernel=replace(kernel, values=kernel.values * factor), bias=folded)
+    return replace(tensors, kernel=replace(kernel, values=kernel.values * factor), bias=folded), False
 
 
-def _fitted(layer: Dense, log: ConversionLog) -> Dense:
+def fitted(layer: Dense, log: ConversionLog) -> Dense:
     """The layer with as few fractional bits of scales and bias as its sums have room for (`ese_host.image.sum_frac`).
 
     Raises:

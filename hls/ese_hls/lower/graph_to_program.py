@@ -10,7 +10,7 @@ from typing import Any
 from hls4ml.model.layers import Input
 
 from ese_hls.graph.nodes import HostStep, SparseNode, keras_tensors
-from ese_hls.lower.chosen_formats import ChosenFormats, Range, are_numbers
+from ese_hls.lower.chosen_formats import SPLIT_RESULTS, ChosenFormats, Range, are_numbers
 from ese_hls.lower.conversion import Conversion
 from ese_hls.lower.conversion_log import ConversionLog
 from ese_hls.lower.engine_layers import as_one_kind, dense, lstm
@@ -18,9 +18,10 @@ from ese_hls.lower.host_operations import OPERATIONS, activation, head_of, input
 from ese_hls.lower.known_tensors import known_tensors
 from ese_hls.lower.mapping import map_program
 from ese_hls.lower.options import ConversionOptions
-from ese_hls.lower.partition import Partition
+from ese_hls.lower.partition import Partition, add_split_dense
 from ese_hls.quantize import ConversionSummary, common_kind, format_of
-from ese_host.errors import UnsupportedError
+from ese_hls.warnings import ConversionWarning
+from ese_host.errors import CapacityError, UnsupportedError
 from ese_host.ir import ELEMENT_BITS, Fixed, Layer
 from ese_host.ir.program import Chain, Head, Output
 
@@ -50,11 +51,39 @@ def convert(
         MismatchError: if the codes of a quantizer do not stand for the values that it computes.
     """
     before = [] if log is None else log.warnings
-    partition, ends = _partition(nodes, outputs, ranges or {}, reads_signed=False)
+    for bits in SPLIT_RESULTS[:-1]:
+        try:
+            return _converted(nodes, inputs, outputs, options, ranges or {}, before, bits)
+        except CapacityError:  # parts take up to four times the space for weights, and more bits on the host
+            continue
+    return _converted(nodes, inputs, outputs, options, ranges or {}, before, SPLIT_RESULTS[-1])
+
+
+def _converted(
+    nodes: list[Any],
+    inputs: list[str],
+    outputs: list[str],
+    options: ConversionOptions,
+    ranges: Mapping[str, Range],
+    before: list[ConversionWarning],
+    splits: int,
+) -> Conversion:
+    """Convert a graph; see `convert`.
+
+    Args:
+        nodes: graph nodes in the order of computation.
+        inputs: names of the input nodes, in the model's order.
+        outputs: names of the output tensors.
+        options: the user's choices.
+        ranges: the ranges of Keras tensors in samples.
+        before: warnings on the configuration.
+        splits: most bits of the results of Dense layers that read wide inputs in parts; 0 if none may.
+    """
+    partition, ends = _partition(nodes, outputs, ranges, splits)
     sources = [step.network.source for step in partition.steps if isinstance(step, Chain)]
     wide = any(source.bits == ELEMENT_BITS and not source.signed for source in sources)
     if wide and any(source.signed for source in sources):
-        partition, ends = _partition(nodes, outputs, ranges or {}, reads_signed=True)
+        partition, ends = _partition(nodes, outputs, ranges, splits, reads_signed=True)
     log = partition.log
     kind, why = common_kind(log.weights, options.weights)
     log.notes.append(why)
@@ -86,11 +115,12 @@ def convert(
         {node.name: node.get_attr("output_keras_tensor_names")[0] for node in nodes if isinstance(node, Input)},
         tuple(next(iter(keras_tensors(node)[-1:]), "") for node in makers),
         mapping,
+        tuple(partition.splits),
     )
 
 
 def _partition(
-    nodes: list[Any], outputs: list[str], ranges: Mapping[str, Range], reads_signed: bool
+    nodes: list[Any], outputs: list[str], ranges: Mapping[str, Range], splits: int, reads_signed: bool = False
 ) -> tuple[Partition, list[Output]]:
     """The nodes as chains and host operations, with the outputs of the program.
 
@@ -98,6 +128,7 @@ def _partition(
         nodes: graph nodes in the order of computation.
         outputs: names of the output tensors.
         ranges: the ranges of Keras tensors in samples.
+        splits: most bits of the results of Dense layers that read wide inputs in parts; 0 if none may.
         reads_signed: whether a chain reads signed values, so that no chain may read unsigned ones of 16 bits.
     """
     log = ConversionLog()
@@ -105,14 +136,15 @@ def _partition(
     def layer(node: Any, source: Fixed) -> Layer:
         return lstm(node, source, log) if node.class_name == "SparseLSTM" else dense(node, source, log)
 
-    partition = Partition(layer, log, ChosenFormats(log, ranges), reads_signed=reads_signed)
+    partition = Partition(layer, log, ChosenFormats(log, ranges, splits), reads_signed=reads_signed)
     partition.stored = _stored_output(nodes)
     idle = not any(isinstance(node, SparseNode) for node in nodes)  # the engine needs something to do
     for node in nodes:
         if isinstance(node, Input):
             _port(partition, node)
         elif isinstance(node, SparseNode):
-            partition.add_layer(node)
+            if not add_split_dense(partition, node):
+                partition.add_layer(node)
         elif isinstance(node, HostStep):
             OPERATIONS[node.get_attr("operation")](partition, node)
         elif not set(node.outputs) & set(outputs) or node.get_output_nodes() or head_of(node) == "none":

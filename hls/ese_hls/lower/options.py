@@ -9,7 +9,9 @@ from difflib import get_close_matches
 from typing import Any
 
 from ese_hls.encode import Storage
+from ese_hls.flows import FLOWS, flow
 from ese_hls.lower.conversion_log import ConversionLog
+from ese_host.bundle import FlowName
 from ese_host.errors import UnsupportedError
 from ese_host.image import MAX_PES, Mode, words_of
 from ese_host.ir import WEIGHT_KINDS, WeightKind
@@ -26,6 +28,7 @@ OURS = {
     "WeightCode": "weights",
     "Storage": "storage",
     "SelfCheck": "self_check",
+    "Flow": "flow",
 }
 """Keys that this backend reads, and the options that they set."""
 RENAMED = {"Weights": "WeightCode"}
@@ -41,6 +44,7 @@ ALLOWED: dict[str, range | tuple[int, ...] | tuple[str, ...]] = {
     "weights": tuple(WEIGHT_KINDS),
     "storage": ("auto", "sparse", "full"),
     "self_check": range(1025),
+    "flow": FLOWS,
 }
 """Allowed values of the options."""
 IGNORED = {
@@ -88,7 +92,7 @@ class ConversionOptions:
         pes: number of processing elements; None for 8, or as many more as the model's size asks for.
         gap_bits: bits of the relative index.
         acc_banks: accumulators per row, or None for as few as the scales allow.
-        cells_per_cycle: element-wise units, or None for 2 if the number of PEs is even, else 1.
+        cells_per_cycle: element-wise units, or None for 2 if the number of PEs is even, else 1; with flow "rtl" 1.
         board: name of the target board.
         clock_mhz: clock in MHz, or None for the board's.
         mode: "stream" (all activations are processed) or "skip" (only those that are not zero, or have changed).
@@ -97,6 +101,7 @@ class ConversionOptions:
         storage: how matrices are stored: "auto" (each the cheaper way), all "sparse", or all "full".
         self_check: samples that the self-check runs; 0 leaves it out.
         strict: whether a loss is an error instead of a warning.
+        flow: of what the engine for a board is made: "hls" (C++ by Vitis HLS) or "rtl" (Verilog, written by ese_rtl).
     """
 
     pes: int | None = None
@@ -111,6 +116,7 @@ class ConversionOptions:
     storage: Storage = "auto"
     self_check: int = 32
     strict: bool = False
+    flow: FlowName = "hls"
 
     def __post_init__(self) -> None:
         for name, allowed in ALLOWED.items():
@@ -123,11 +129,24 @@ class ConversionOptions:
                     f"option {name} (hls_config['Model'][{key!r}]) is {value!r}; {words_of(allowed)} is allowed: "
                     "choose an allowed value"
                 )
+        if self.flow == "rtl":
+            self._check_rtl()
         if self.pes is not None and self.pes % 2 and self.cells_per_cycle == 2:
             raise UnsupportedError(
                 f"option cells_per_cycle is 2 with {self.pes} PEs; two element-wise units need an even number of PEs, "
                 "of which each drains one half: choose 1, or an even number of PEs"
             )
+
+    def _check_rtl(self) -> None:
+        """Refuse what the engine in RTL does not have, and let it have one element-wise unit."""
+        for name, value in (("mode", "stream"), ("cells_per_cycle", 1)):
+            if getattr(self, name) not in (value, None):
+                key = next(key for key, option in OURS.items() if option == name)
+                raise UnsupportedError(
+                    f"option {name} (hls_config['Model'][{key!r}]) is {getattr(self, name)!r}; the engine in RTL has "
+                    f"{value!r} only: leave it out, or choose flow 'hls'"
+                )
+        object.__setattr__(self, "cells_per_cycle", 1)
 
     def to_model_config(self) -> dict[str, Any]:
         """The options as keys and values of `hls_config["Model"]`."""
@@ -143,6 +162,7 @@ def options_from(model: dict[str, Any], defaults: dict[str, Any] | None = None) 
 
     Raises:
         UnsupportedError: if a key is unknown, or a value is not allowed.
+        MissingError: if the extra of the flow is not installed.
     """
     for old in RENAMED.keys() & model.keys():
         new = RENAMED[old]
@@ -162,7 +182,10 @@ def options_from(model: dict[str, Any], defaults: dict[str, Any] | None = None) 
             "at run time, so that one bitstream serves every model that fits it: leave WeightSource out"
         )
     given = {OURS[key]: value for key, value in model.items() if key in OURS and value is not None}
-    return ConversionOptions(**{**(defaults or {}), **given})
+    options = ConversionOptions(**{**(defaults or {}), **given})
+    if options.flow != "hls":
+        flow(options.flow)  # what is not installed is said before a long conversion
+    return options
 
 
 def check_settings(config: Mapping[str, Any], classes: Mapping[str, str], log: ConversionLog) -> None:

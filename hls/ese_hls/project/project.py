@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from ese_hls.flows import flow
 from ese_hls.lower import Conversion
 from ese_hls.project import vectors
 from ese_host.boards import Board, block_design, load_board, processor
-from ese_host.bundle import description, golden_file, manifest, model_digest
+from ese_host.bundle import FlowName, description, golden_file, manifest, model_digest
 from ese_host.errors import EseError, MissingError
 from ese_host.files import templates, whole_folder
 from ese_host.image import Design
@@ -25,7 +26,10 @@ DESCRIPTION = description.NAME
 """Name of the file that describes a project, design.json."""
 ATTACHMENTS = (manifest.PROVENANCE, manifest.TESTSET)
 """Files that a project may have besides those that every project has."""
-SCRIPTS = ("build_prj.tcl", "vivado_synth.tcl", "bitstream.tcl", "project.tcl", "README.md")
+SCRIPTS = ("vivado_synth.tcl", "bitstream.tcl", "README.md")
+"""Scripts and texts that every project has."""
+HLS_SCRIPTS = ("build_prj.tcl", "project.tcl")
+"""Scripts of projects whose core Vitis HLS makes of the C++."""
 TOP = "ese_top"
 PRJ = f"{TOP}_prj"
 """Folder of the Vitis HLS project; the report functions of hls4ml expect this name."""
@@ -40,6 +44,7 @@ class Project:
         design: the parameters of the engine.
         board: the board that the project is for.
         model: digest that ties its golden model and images, see `model_digest`.
+        flow: of what its engine is made for a board: the HLS C++, or RTL.
         description: all fields of design.json.
     """
 
@@ -47,6 +52,7 @@ class Project:
     design: Design
     board: Board
     model: str
+    flow: FlowName
     description: dict[str, Any]
 
     @classmethod
@@ -58,7 +64,8 @@ class Project:
             FormatError: if design.json is not sound.
         """
         described = description.read(path)
-        return cls(path, described.design, load_board(described.board), described.model, described.fields)
+        board = load_board(described.board)
+        return cls(path, described.design, board, described.model, described.flow, described.fields)
 
 
 def write_project(
@@ -74,7 +81,7 @@ def write_project(
 
     Raises:
         CapacityError: if a network does not fit the engine.
-        UnsupportedError: if the engine cannot run a network.
+        UnsupportedError: if the engine cannot run a network, or the flow cannot make the engine.
         MismatchError: if `target` exists and is not a project.
         MissingError: if an attachment does not exist.
     """
@@ -85,6 +92,8 @@ def write_project(
     chains_and_memories = zip(program.chains, conversion.mapping.packed, strict=True)
     images = [encoder.image_of(chain.network, memories, design) for chain, memories in chains_and_memories]
     words = [_words(image) for image in images]
+    chosen = conversion.options.flow
+    own = {} if chosen == "hls" else flow(chosen).project_files(design, board)
     with whole_folder(target, DESCRIPTION) as folder:
         write_engine(folder, design)
         for number, image in enumerate(images):
@@ -95,7 +104,10 @@ def write_project(
         for name, source in (attachments or {}).items():
             _attach(source, folder / name)
         described = _describe(conversion, design, board, words) | {"model": model_digest(golden, words)}
-        for name in SCRIPTS:
+        for name, text in own.items():
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_text(text, encoding="utf-8")
+        for name in (*SCRIPTS, *(HLS_SCRIPTS if chosen == "hls" else ())):
             text = templates(__package__).get_template(f"{name}.jinja").render(**_names(conversion, design, board))
             (folder / name).write_text(text, encoding="utf-8")
         (folder / DESCRIPTION).write_text(json.dumps(described, indent=2, sort_keys=True) + "\n", encoding="utf-8")
@@ -109,8 +121,9 @@ def is_written(conversion: Conversion, target: Path) -> bool:
         golden = (target / manifest.GOLDEN).read_bytes()
     except (EseError, OSError):
         return False
-    same = project.design == conversion.mapping.design and project.board.name == conversion.options.board
-    return same and golden == golden_file.dump(conversion.program)
+    options = conversion.options
+    same = project.design == conversion.mapping.design and project.board.name == options.board
+    return same and project.flow == options.flow and golden == golden_file.dump(conversion.program)
 
 
 def _words(image: bytes) -> Words:
@@ -167,6 +180,7 @@ def _describe(conversion: Conversion, design: Design, board: Board, images: list
         "design_id": f"{design.design_id:#010x}",
         "image_id": ids[0],
         **({"further_images": ids[1:]} if ids[1:] else {}),
+        **({} if conversion.options.flow == "hls" else {"flow": conversion.options.flow}),
         "board": board.name,
         "part": board.part,
         "clock_mhz": design.clock_mhz,
@@ -182,6 +196,7 @@ def _names(conversion: Conversion, design: Design, board: Board) -> dict[str, An
         "board": board,
         "conversion": conversion,
         "design": design,
+        "flow": conversion.options.flow,
         "period": f"{1000 / design.clock_mhz:.3f}",
         "ps": processor.processor_of(board.name),
         "prj": PRJ,

@@ -1,6 +1,6 @@
 """Conversion of quantizers, precisions and weight arrays into fixed-point formats and integer codes with scales."""
 
-from ese_hls.quantize.fixed_point import Doubles, codes16, fit
+from ese_hls.quantize.fixed_point import BIAS_BITS, Doubles, codes16, fit
 from ese_hls.quantize.formats import (
     Format,
     Place,
@@ -16,10 +16,11 @@ from ese_hls.quantize.formats import (
     name_of,
 )
 from ese_hls.quantize.precision import (
-    described,
-    for_element,
+    SPLIT_BITS,
+    fits_split,
     holding,
     key_of,
+    narrowed,
     of_layer,
     of_model,
     with_precision,
@@ -31,7 +32,9 @@ from ese_hls.quantize.weight_levels import ROUNDING
 from ese_hls.quantize.weights import TOLERANCE, bias_of, evaluate, matrix_of, values_of
 
 __all__ = [
+    "BIAS_BITS",
     "ROUNDING",
+    "SPLIT_BITS",
     "TOLERANCE",
     "CheckedTensor",
     "ConversionSummary",
@@ -47,10 +50,9 @@ __all__ = [
     "codes16",
     "common_kind",
     "describe",
-    "described",
     "evaluate",
     "fit",
-    "for_element",
+    "fits_split",
     "format_of",
     "holding",
     "is_format",
@@ -62,6 +64,7 @@ __all__ = [
     "line_of",
     "matrix_of",
     "name_of",
+    "narrowed",
     "of_layer",
     "of_model",
     "values_of",

@@ -103,7 +103,7 @@ def is_format(function: Any) -> bool:
 
 
 def is_quantizer(function: Any) -> bool:
-    """Whether the function is a quantizer, which alone decides to which of its values a value is rounded."""
+    """Whether the function is a quantizer: it rounds every value to one of its own values."""
     return is_format(function) or meaning_of(function).levels or is_rounded_activation(function) or is_sign(function)
 
 

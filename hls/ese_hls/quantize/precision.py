@@ -12,8 +12,10 @@ from ese_host.ir import ELEMENT_BITS, Fixed
 
 WIDEST = 48
 """Largest number of bits of a configured format."""
-WIDE_INTEGER = 6
-"""Most integer bits that are kept of a precision too wide for a vector element, as in fixed<16,6>."""
+SPLIT_BITS = 30
+"""Bits of values that the engine reads as two vector elements, each of half of the bits."""
+LEAST_FRAC = 10
+"""Fractional bits that are kept at least of a precision with too many bits, as in fixed<16,6>."""
 MAX_FRAC = 20
 """Most fractional bits of a format that follows from a range: weights need their share of the 36 of a sum."""
 
@@ -96,39 +98,38 @@ def _fixed(config: Any, text: Any, where: str) -> Fixed:
     return Fixed(bits, integer, bool(precision.signed))
 
 
-def for_element(form: Fixed) -> Fixed:
-    """A configured format, reduced to the 16 bits of a vector element if it is wider; at most 6 integer bits are kept.
+def fits_split(form: Fixed) -> bool:
+    """Whether the engine can read values of a format as two vector elements, which are signed."""
+    return form.bits + (not form.signed) <= SPLIT_BITS
 
-    >>> str(for_element(Fixed(32, 16))), str(for_element(Fixed(32, 1)))
-    ('fixed<16,6>', 'fixed<16,1>')
+
+def narrowed(form: Fixed, bits: int = ELEMENT_BITS) -> Fixed:
+    """A configured format, reduced to a number of bits if it is wider; at least 10 fractional bits are kept.
+
+    >>> str(narrowed(Fixed(32, 16))), str(narrowed(Fixed(32, 1))), str(narrowed(Fixed(32, 16), 30))
+    ('fixed<16,6>', 'fixed<16,1>', 'fixed<30,16>')
     """
-    if form.bits <= ELEMENT_BITS:
-        return form
-    return Fixed(ELEMENT_BITS, min(form.integer, WIDE_INTEGER), form.signed)
+    bits -= bits > ELEMENT_BITS and not form.signed
+    return form if form.bits <= bits else Fixed(bits, min(form.integer, bits - LEAST_FRAC), form.signed)
 
 
-def described(asked: Fixed) -> str:
-    """The format of a vector element for a configured format, as the summary says it.
-
-    >>> described(Fixed(32, 16))
-    'fixed<16,6> instead of fixed<32,16> of the configuration'
-    """
-    form = for_element(asked)
-    return f"{form} {'' if form == asked else f'instead of {asked} '}of the configuration"
-
-
-def holding(low: float, high: float) -> Fixed:
-    """The signed format of 16 bits that holds all values of a range, with as many fractional bits as possible.
+def holding(low: float, high: float, bits: int = ELEMENT_BITS) -> Fixed:
+    """The signed format that holds all values of a range, with as many fractional bits as possible.
 
     Values beyond 2**47 are left to saturate.
 
-    >>> str(holding(0, 1)), str(holding(-1, 0.75)), str(holding(-300, 20))
-    ('fixed<16,2>', 'fixed<16,1>', 'fixed<16,10>')
+    Args:
+        low: the smallest value.
+        high: the largest value.
+        bits: bits of the format.
+
+    >>> str(holding(0, 1)), str(holding(-1, 0.75)), str(holding(-300, 20, 30))
+    ('fixed<16,2>', 'fixed<16,1>', 'fixed<30,10>')
     """
     integer = ELEMENT_BITS - MAX_FRAC
-    while integer < WIDEST and not _holds(Fixed(ELEMENT_BITS, integer), low, high):
+    while integer < WIDEST and not _holds(Fixed(bits, integer), low, high):
         integer += 1
-    return Fixed(ELEMENT_BITS, integer)
+    return Fixed(bits, integer)
 
 
 def _holds(form: Fixed, low: float, high: float) -> bool:

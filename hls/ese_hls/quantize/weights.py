@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ese_hls.keras_version import is_keras2
-from ese_hls.quantize.fixed_point import Doubles, codes16, fit, rows16, scaled
+from ese_hls.quantize.fixed_point import BIAS_BITS, Doubles, codes16, fit, rows16, scaled
 from ese_hls.quantize.formats import describe
 from ese_hls.quantize.summary import TensorReport
 from ese_hls.quantize.tensors import Floats, WeightTensor
@@ -143,10 +143,15 @@ def _rounded(tensor: WeightTensor, values: Doubles, max_frac: int) -> tuple[Code
     return rows16(values, max_frac)
 
 
-def bias_of(tensor: WeightTensor | None, outputs: int) -> tuple[Codes, int, TensorReport | None]:
-    """(outputs,) 16-bit codes of a bias, their fractional bits, and a report; if `tensor` is None, zeros, 0 and None.
+def bias_of(tensor: WeightTensor | None, outputs: int, bits: int = BIAS_BITS) -> tuple[Codes, int, TensorReport | None]:
+    """(outputs,) codes of a bias, their fractional bits, and a report; if `tensor` is None, zeros, 0 and None.
 
     There are as many fractional bits as the largest value leaves room for, but no more than the values need.
+
+    Args:
+        tensor: the bias, or None if the layer has none.
+        outputs: number of the layer's outputs.
+        bits: bits of a code.
     """
     if tensor is None:
         return np.zeros(outputs, dtype=np.int64), 0, None
@@ -155,9 +160,9 @@ def bias_of(tensor: WeightTensor | None, outputs: int) -> tuple[Codes, int, Tens
     values = np.broadcast_to(values_of(tensor), (outputs,))
     form = tensor.precision
     rounded = values if form is None else form.to_float(form.from_float(values))
-    codes, frac = codes16(rounded)
+    codes, frac = codes16(rounded, bits=bits)
     deviation = _deviation(tensor, values, np.ldexp(codes.astype(np.float64), -frac))
     kept = int((codes != 0).sum())
     shape = tensor.values.shape
-    report = TensorReport(tensor.layer, tensor.name, tensor.described, "fixed16", shape, kept, deviation)
+    report = TensorReport(tensor.layer, tensor.name, tensor.described, f"fixed{bits}", shape, kept, deviation)
     return codes, frac, report

@@ -12,16 +12,17 @@ from typing import Any
 import numpy as np
 
 from ese_hls.frontend import Call
-from ese_hls.lower import Conversion, KnownTensor
-from ese_hls.quantize import CheckedTensor
+from ese_hls.lower import Conversion, KnownTensor, SplitLayer
+from ese_hls.quantize import CheckedTensor, Doubles
 from ese_hls.selfcheck import engine_layers
 from ese_hls.selfcheck.golden_values import GoldenRun, KnownValues, frames_of, golden_run
 from ese_hls.selfcheck.host_steps import CheckedStep, interval_of, real
 from ese_hls.selfcheck.intervals import FLOAT32, Interval
 from ese_hls.selfcheck.keras_run import KerasRun
+from ese_hls.selfcheck.split_layers import whole_layer
 from ese_host.errors import MismatchError
 from ese_host.ir import Codes, Lstm, alike
-from ese_host.ir.program import HEADS, Chain, Unmask, Value
+from ese_host.ir.program import HEADS, Chain, Unmask, Value, turned
 
 NARROW = 2.0**-12
 """Width of an LSTM's interval up to which it need not be made narrower by what Keras computes at every step."""
@@ -93,8 +94,15 @@ class _Comparison:
             value = self.finished.tensors[program_port.name]
             start = Interval.point(real(value))
             self.intervals[program_port.name] = self._from_input(port.name, program_port.name, start)
+        splits = {split.target: split for split in self.conversion.splits}
+        inner = {name for split in self.conversion.splits for name in split.inner}
         for step in self.golden.program.steps:
             target = self.finished.tensors[step.target]
+            if step.target in splits:
+                self._split(splits[step.target], step)
+                continue
+            if step.target in inner:
+                continue
             if isinstance(step, Chain):
                 self._chain(step)
                 continue
@@ -127,10 +135,7 @@ class _Comparison:
     def _check_rounding(self, step: Any, node: Any, interval: Interval, target: Value) -> None:
         """Demand that a host operation whose value Keras does not have gives what rounding explains."""
         values = real(target)
-        wrong = (interval.low - SLACK * (1 + interval.largest) > values) & target.inside
-        wrong |= (values > interval.high + SLACK * (1 + interval.largest)) & target.inside
-        if wrong.any():
-            place = tuple(int(i) for i in np.argwhere(wrong)[0])
+        if (place := _first_outside(interval, target.inside, values)) is not None:
             owner = f"layer {node.name!r}" if node is not None else f"tensor {step.target!r}"
             raise MismatchError(
                 f"{owner}: at sample {place[0]}, step {place[1]}, element {place[2]} the host operation "
@@ -147,10 +152,8 @@ class _Comparison:
         ends = x
         for layer in chain.network.layers:
             node = self.nodes.get(layer.name)
-            if node is None or not hasattr(engine_layers, "dense") or node.get_attr("tensors") is None:
-                result = x  # the identity layer of a model without engine layers
-            else:
-                result = self._layer(layer, node, x, fed.steps)
+            of_model = node is not None and node.get_attr("tensors") is not None  # else it is an identity layer
+            result = self._layer(layer, node, x, fed.steps) if of_model else x
             exact, stored = self.golden.layers[layer.name]
             ends = result
             for item, frames in self.by_layer.get(layer.name, ()):
@@ -161,6 +164,18 @@ class _Comparison:
         turns = chain.backwards and chain.network.every_step
         self.of_masked[chain.target], end = (_turned(i, fed.steps) if turns else i for i in (ends, x))
         self.intervals[chain.target] = self._compared(chain.target, end)
+
+    def _split(self, split: SplitLayer, rounding: Any) -> None:
+        """Compare a Dense layer that is computed in parts, whose last step rounds the sums of the parts."""
+        node, x = self.nodes[split.name], self.intervals[split.source]
+        layer = whole_layer(split, self.finished)
+        interval = engine_layers.dense(node, layer, x, self.deviations[node.get_attr("tensors").kernel.layer])
+        self.of_masked[split.target] = interval
+        if node.get_attr("output") is None:
+            interval = interval.about_rounded(rounding.format)
+        if split.target not in self.by_tensor:
+            self._check_rounding(rounding, node, interval, self.finished.tensors[split.target])
+        self.intervals[split.target] = self._compared(split.target, interval)
 
     def _layer(self, layer: Any, node: Any, x: Interval, steps: Any) -> Interval:
         deviations = self.deviations[node.get_attr("tensors").kernel.layer]
@@ -211,15 +226,8 @@ class _Comparison:
 
     def _compare(self, item: KnownTensor, frames: KnownValues, interval: Interval) -> None:
         keras, golden = frames.of_keras(self.of_keras[item.keras_tensor]), frames.values
-        slack = SLACK * (1 + interval.largest)
-        outside = [
-            (interval.low - slack > value) | (value > interval.high + slack) | ~np.isfinite(value)
-            for value in (keras, golden)
-        ]
-        wrong = (outside[0] | outside[1]) & frames.inside[:, :, None]
-        if wrong.any():
-            sample, step, element = (int(i) for i in np.argwhere(wrong)[0])
-            place = (sample, step, element)
+        if (place := _first_outside(interval, frames.inside[:, :, None], keras, golden)) is not None:
+            sample, step, element = place
             where = f"sample {sample}, {f'step {step}, ' if golden.shape[1] > 1 else ''}element {element}"
             low, high = interval.low[place], interval.high[place]
             raise MismatchError(
@@ -235,6 +243,21 @@ class _Comparison:
         self.found.append(CheckedTensor(item.what, difference, explained))
 
 
+def _first_outside(interval: Interval, inside: Any, *values: Doubles) -> tuple[int, ...] | None:
+    """Sample, step and element of the first value that is not finite or lies outside its interval; None if all do.
+
+    Args:
+        interval: the intervals.
+        inside: whether a frame is within the steps of its sample.
+        values: arrays of values, of which all must lie inside.
+    """
+    slack = SLACK * (1 + interval.largest)
+    low, high = interval.low - slack, interval.high + slack
+    wrong = [(low > array) | (array > high) | ~np.isfinite(array) for array in values]
+    places = np.argwhere(np.logical_or.reduce(wrong) & inside)
+    return tuple(int(index) for index in places[0]) if len(places) else None
+
+
 def _softmax(x: Interval) -> Interval:
     """The interval of a softmax over the last axis."""
     highest = x.high.max(axis=-1, keepdims=True)
@@ -245,6 +268,4 @@ def _softmax(x: Interval) -> Interval:
 
 def _turned(interval: Interval, steps: Any) -> Interval:
     """The interval with the steps of each sample in reverse order."""
-    order = np.arange(interval.low.shape[1])
-    order = np.where(order < steps[:, None], steps[:, None] - 1 - order, order)[:, :, None]
-    return Interval(np.take_along_axis(interval.low, order, 1), np.take_along_axis(interval.high, order, 1))
+    return Interval(turned(interval.low, steps), turned(interval.high, steps))

@@ -14,8 +14,9 @@ import numpy as np
 
 from ese_hls.quantize import ROUNDING, Doubles, LayerTensors, WeightTensor, is_rounded_activation, line_of, values_of
 from ese_hls.selfcheck.intervals import FLOAT32, Interval, Weights, stack
+from ese_hls.selfcheck.split_layers import WholeDense, WholeMatrix
 from ese_host.errors import MismatchError
-from ese_host.ir import GATES, Activation, Dense, Lstm, Matrix
+from ese_host.ir import GATES, SLOPE, Activation, Dense, Lstm, Matrix
 
 SLACK = 2.0**-30
 """Relative error of the float64 arithmetic with weights."""
@@ -25,7 +26,7 @@ TABLE_ERROR = {"tanh": 0.65 * 2.0**-16, "sigmoid": 0.33 * 2.0**-16}
 
 def matrix(
     tensor: WeightTensor,
-    engine: Matrix,
+    engine: Matrix | WholeMatrix,
     reported: Doubles | float,
     factor: Doubles | float = 1.0,
     scale_error: Doubles | float = 0.0,
@@ -44,7 +45,7 @@ def matrix(
     """
     factors = np.reshape(factor, (-1, 1))
     values = values_of(tensor).T * factors
-    noise = ROUNDING * np.maximum(np.abs(tensor.values.T * factors), np.abs(values))
+    noise = _noise(tensor) * np.maximum(np.abs(tensor.values.T * factors), np.abs(values))
     if tensor.quantizer is None:  # rounded to the last bit of its row, unless it was clipped to the largest level
         levels, last_bit = engine.levels, np.ldexp(engine.scale[0].astype(np.float64), -engine.scale_frac)[:, None]
         within = (levels > levels.min()) & (levels < levels.max()) & (reported <= last_bit.max())
@@ -52,7 +53,12 @@ def matrix(
     return _weights(tensor.where, values, engine.values(), reported + noise)
 
 
-def vector(where: str, values: Doubles, codes: Any, frac: int, reported: float) -> Weights:
+def _noise(tensor: WeightTensor | None) -> float:
+    """Relative error of the values that Keras computes with: that of a quantizer's straight-through form."""
+    return 0.0 if tensor is None or tensor.quantizer is None else ROUNDING
+
+
+def vector(where: str, values: Doubles, codes: Any, frac: int, reported: float, noise: float = ROUNDING) -> Weights:
     """A bias as Keras uses it, for which the engine has codes.
 
     Args:
@@ -61,11 +67,12 @@ def vector(where: str, values: Doubles, codes: Any, frac: int, reported: float) 
         codes: its codes in the engine.
         frac: their fractional bits.
         reported: the largest deviation that the summary names.
+        noise: relative error of Keras's values.
 
     Raises:
         MismatchError: if a value of the engine differs by more.
     """
-    return _weights(where, values, np.ldexp(codes.astype(np.float64), -frac), reported + ROUNDING * np.abs(values))
+    return _weights(where, values, np.ldexp(codes.astype(np.float64), -frac), reported + noise * np.abs(values))
 
 
 def _weights(where: str, values: Doubles, engine: Doubles, allowed: Doubles) -> Weights:
@@ -117,8 +124,8 @@ class Function:
                 half = result.rising(lambda values: (values + 1) / 2).in_float32()
                 result = half.rising(lambda values: 2 * values - 1)
             result = result.in_float32()
-            error = abs(float(np.ldexp(float(self.engine.slope), -15)) - slope)
-            error = error if error < 2.0**-15 else 2.0**-16
+            error, last_bit = abs(float(SLOPE.to_float(self.engine.slope)) - slope), 2.0**-SLOPE.frac
+            error = error if error < last_bit else last_bit / 2
             reach = np.minimum(x.largest, (1 - low) / slope)
             result = result.widened(error * reach)
         else:
@@ -127,7 +134,7 @@ class Function:
         return result.rounded(self.engine.out) if self.rounds else result.about_rounded(self.engine.out)
 
 
-def dense(node: Any, layer: Dense, x: Interval, deviations: dict[str, float]) -> Interval:
+def dense(node: Any, layer: Dense | WholeDense, x: Interval, deviations: dict[str, float]) -> Interval:
     """The interval of a Dense layer's outputs.
 
     Args:
@@ -146,11 +153,18 @@ def dense(node: Any, layer: Dense, x: Interval, deviations: dict[str, float]) ->
         np.zeros(layer.outputs) if tensors.bias is None else np.broadcast_to(values_of(tensors.bias), (layer.outputs,))
     )
     reported = _bias_deviation(deviations, factor if late else np.ones(1))
-    shift = vector(f"layer {node.name!r}: bias", bias * factor + offset, layer.bias, layer.bias_frac, reported)
+    shift = vector(
+        f"layer {node.name!r}: bias",
+        bias * factor + offset,
+        layer.bias,
+        layer.bias_frac,
+        reported,
+        _noise(tensors.bias),
+    )
     sums = kernel.sums(x, shift.values).widened(shift.deviation)
     if node.get_attr("normalized") is not None:  # Keras rounds after each of several operations
         sums = sums.widened(4 * FLOAT32 * (sums.largest + np.abs(offset) + np.abs(bias * factor)))
-    if layer.relu:
+    if node.get_attr("relu"):
         sums = sums.rising(lambda values: np.maximum(values, 0))
     form = node.get_attr("output")
     return sums if form is None else sums.rounded(form)

@@ -10,8 +10,8 @@ import numpy as np
 from ese_hls.lower import Conversion, KnownTensor
 from ese_hls.quantize import Doubles
 from ese_hls.selfcheck.host_steps import real
-from ese_host.ir import Codes, Layer, Lstm, alike, golden
-from ese_host.ir.program import Chain, Program, ProgramRun, Value, run, unmasked_steps
+from ese_host.ir import Codes, Layer, Lstm, Network, alike, golden
+from ese_host.ir.program import Chain, Program, ProgramRun, Value, kept_frames, run, turned, unmasked_steps
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,8 +34,7 @@ class KnownValues:
         array = np.asarray(values, np.float64).reshape(samples, -1, width)
         if self.kept is None:
             return array
-        order = np.argsort(~self.kept, axis=1, kind="stable")[:, :steps, None]
-        return np.take_along_axis(array, order, axis=1)
+        return kept_frames(array, self.kept, steps)
 
     def into_keras(self, values: Any) -> Any:
         """Keras's values with those of the golden program in their place, in Keras's shape, as float32."""
@@ -73,8 +72,8 @@ def golden_run(conversion: Conversion, codes: dict[str, Codes]) -> GoldenRun:
 
     def execute(chain: Chain, fed: Value) -> Codes:
         network, samples, steps = chain.network, *fed.codes.shape[:2]
-        for layer in network.layers:
-            every = steps if _every_step(network.layers, layer) else 1
+        for count, layer in enumerate(network.layers, 1):
+            every = steps if Network(network.layers[:count], network.source).every_step else 1
             if isinstance(layer, Lstm):
                 all_steps[layer.name] = np.zeros((samples, steps, layer.outputs))
             layers[layer.name] = (np.zeros((samples, every, layer.outputs)), np.zeros((samples, every, layer.outputs)))
@@ -94,12 +93,6 @@ def golden_run(conversion: Conversion, codes: dict[str, Codes]) -> GoldenRun:
         return outputs
 
     return GoldenRun(program, run(program, codes, execute=execute), layers, all_steps)
-
-
-def _every_step(layers: tuple[Layer, ...], last: Layer) -> bool:
-    """Whether the outputs of the layer `last` have a value for every step."""
-    before = layers[: layers.index(last) + 1]
-    return all(layer.return_sequences for layer in before if isinstance(layer, Lstm))
 
 
 def _without_thresholds(program: Program) -> Program:
@@ -130,7 +123,5 @@ def frames_of(known: KnownTensor, golden_values: GoldenRun) -> KnownValues:
     steps = fed.steps if values.shape[1] > 1 or fed.codes.shape[1] == 1 else np.ones_like(fed.steps)
     inside = np.arange(values.shape[1]) < steps[:, None]
     if chain.backwards and values.shape[1] > 1:
-        order = np.arange(values.shape[1])
-        order = np.where(inside, steps[:, None] - 1 - order, order)
-        values = np.take_along_axis(values, order[:, :, None], axis=1)
+        values = turned(values, steps)
     return KnownValues(values, inside, kept)

@@ -13,7 +13,7 @@ from ese_hls.quantize import Doubles, evaluate
 from ese_hls.selfcheck.engine_layers import Function
 from ese_hls.selfcheck.intervals import FLOAT32, Interval
 from ese_host.ir import ELEMENT_BITS
-from ese_host.ir.program import Value, unmasked_steps
+from ese_host.ir.program import CENTRE_FRAC, Value, kept_frames, unmasked_steps
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,8 +70,8 @@ def _moved(item: CheckedStep) -> Interval:
 def _masked(item: CheckedStep) -> Interval:
     """The frames that remain, which the codes tell."""
     kept = unmasked_steps(item.values[-1], item.step.code)
-    order = np.argsort(~kept, axis=1, kind="stable")[:, : item.target.codes.shape[1], None]
-    low, high = (np.take_along_axis(ends, order, axis=1) for ends in (item.sources[0].low, item.sources[0].high))
+    count = item.target.codes.shape[1]
+    low, high = (kept_frames(ends, kept, count) for ends in (item.sources[0].low, item.sources[0].high))
     return Interval(low, high)
 
 
@@ -231,8 +231,6 @@ def _standardized(item: CheckedStep) -> Interval:
 
 SHARE_ERROR = 0.8
 """Largest error of a softmax on the host, in units of its last bit, for exact inputs."""
-CENTRE_FRAC = 8
-"""Further fractional bits in which the golden program computes a mean and a variance."""
 FAR = float(np.finfo(np.float32).max)
 """A bound of values that were saturated."""
 LIMITS = (-(1 << ELEMENT_BITS - 1), (1 << ELEMENT_BITS - 1) - 1)

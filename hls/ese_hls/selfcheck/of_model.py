@@ -58,7 +58,6 @@ def self_check(model: Any) -> None:
 
     Raises:
         MismatchError: if a layer differs by more than the formats explain.
-        UnsupportedError: if the check is turned off, and `strict` is set.
     """
     conversion: Conversion = model.ese_conversion
     config = model.config.config
@@ -68,7 +67,7 @@ def self_check(model: Any) -> None:
     given = config.get("ESECalibration")
     extents = {node.name: tuple(node.get_attr("extents")) for node in map(model.graph.get, model.inputs)}
     batch = keras_model.inputs[0].shape[0]  # a model may take batches of one size only
-    samples = random_samples(conversion, extents, batch or count or 1) if given is None else given
+    samples = random_samples(conversion, extents, batch or count or 1, batch or 1) if given is None else given
     model.ese_samples = samples
     summary = conversion.summary
     if count == 0:

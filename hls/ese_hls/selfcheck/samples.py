@@ -26,7 +26,7 @@ TINY, TINY_SHARE = 2.0**-14, 0.1
 SEED = 17
 
 
-def random_samples(conversion: Conversion, shapes: dict[str, Extents], count: int) -> dict[str, Any]:
+def random_samples(conversion: Conversion, shapes: dict[str, Extents], count: int, least: int = 1) -> dict[str, Any]:
     """Random samples of every input, as float32 in Keras's shapes.
 
     A vector is uniform within a part of the input's range, a sequence a random walk within it; the part is another
@@ -37,13 +37,15 @@ def random_samples(conversion: Conversion, shapes: dict[str, Extents], count: in
     Args:
         conversion: the converted model.
         shapes: Keras's shape of each input without the sample axis.
-        count: number of samples, at least 1.
+        count: number of samples; large ones are fewer.
+        least: the fewest samples.
     """
     random = np.random.default_rng(SEED)
-    steps = conversion.program.steps
+    halves = {name for split in conversion.splits for name in split.inner}  # no layer reads them as they are
+    steps = [step for step in conversion.program.steps if step.target not in halves]
     rounded = {item.tensor for item in conversion.known if item.layer is None}
     size = max(_steps(port) * port.width for port in conversion.inputs)
-    count = max(1, min(count, VALUES // size))
+    count = max(least, min(count, VALUES // size))
     samples = {}
     for port, inner in zip(conversion.inputs, conversion.program.inputs, strict=True):
         form = _read_form(inner, steps)

@@ -12,7 +12,7 @@ from ese_rtl.array.drain import Drain
 from ese_rtl.array.pe import PE, shared_layout
 from ese_rtl.array.vectors import Vectors
 from ese_rtl.pipeline import later
-from ese_rtl.records import Memory, load_layout
+from ese_rtl.records import LoadTarget, load_layout
 from ese_rtl.sizes import Sizes
 
 
@@ -61,10 +61,10 @@ class Array(wiring.Component):
             m.submodules[f"pe_{p}"] = pe = PE(sizes, self._primitive)
             m.d.comb += [
                 pe.shared.eq(shared),
-                pe.load_enable.eq((load.memory == Memory.ENTRY) & (load.lane == p)),
+                pe.load_enable.eq((load.memory == LoadTarget.ENTRY) & (load.lane == p)),
                 pe.load_address.eq(load.address),
                 pe.load_data.eq(load.data),
-                pe.book_enable.eq(load.memory == Memory.CODEBOOK),
+                pe.book_enable.eq(load.memory == LoadTarget.CODEBOOK),
                 pe.book_address.eq(load.address),
                 pe.book_data.eq(load.data),
                 vectors.column6[p].eq(pe.column6),

@@ -1,4 +1,4 @@
-"""What the sequencer tells all PEs in a clock, and how many clocks later it takes effect."""
+"""Beats: the sequencer's orders to all PEs in a clock, and how many clocks later they take effect."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from ese_rtl.sizes import Sizes
 
 
 def shared_layout(sizes: Sizes) -> data.StructLayout:
-    """What all PEs are told alike; the digits at the end of a name are the stage in which it is valid.
+    """Orders that all PEs get alike; the digits at the end of a name are the stage in which it is valid.
 
     Args:
         sizes: of the engine.

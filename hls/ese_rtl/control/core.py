@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from ese_host.image import Design
 from ese_rtl.array import READ_LATENCY, WRITE_LATENCY, Array
 from ese_rtl.control.beats import Beats
-from ese_rtl.control.frames import Frames
+from ese_rtl.control.frames import FrameStore
 from ese_rtl.control.parameters import Parameters, Tables
 from ese_rtl.control.phase_table import PhaseTable
 from ese_rtl.control.retire import Retire
@@ -67,7 +67,7 @@ class Core(wiring.Component):
         sequencer = part("sequencer", Sequencer(sizes))
         beats = part("beats", Beats(sizes))
         sweeper = part("sweeper", Sweeper(sizes))
-        frames = part("frames_store", Frames(sizes))
+        frames = part("frames_store", FrameStore(sizes))
         stage = part("stage", Stage(sizes))
         retire = part("retire", Retire(sizes))
         unit = part("unit", Unit(self._design), step)

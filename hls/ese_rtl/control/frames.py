@@ -12,7 +12,7 @@ HALF = 16
 """Bits of an input code."""
 
 
-class Frames(wiring.Component):
+class FrameStore(wiring.Component):
     """The frame that is being stored, or is complete. `store` says that a word is there and is taken.
 
     Args:

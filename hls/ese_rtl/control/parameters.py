@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
+from ese_host.image import RAM_BITS
 from ese_host.ir import GATES
-from ese_rtl import records
 from ese_rtl.array import DRAIN_LATENCY
 from ese_rtl.control.phase_table import phase_layout
-from ese_rtl.records import CONSTANT_BITS, item_layout, load_layout
+from ese_rtl.records import CONSTANT_BITS, LoadTarget, item_layout, load_layout
 from ese_rtl.sizes import Sizes
 
 READ = 2
 """Ticks from an address to the value behind the memory's output register."""
 BIAS_LANE = 7
+FEW_BITS, FEW_DEPTHS = 2, (1024, 2048)
+"""Bits of a word, and depths of a memory, for which LUTs are cheaper than a block RAM."""
 
 
 class Parameters(wiring.Component):
@@ -47,7 +49,7 @@ class Parameters(wiring.Component):
         )
 
     def elaborate(self, _platform: object) -> Module:
-        """What is valid follows the drain; addresses are counted, not carried along."""
+        """Valid bits follow the drain; addresses are counted, not carried along."""
         m = Module()
         ahead = DRAIN_LATENCY - READ
         with m.If(self.step):
@@ -74,7 +76,7 @@ class Parameters(wiring.Component):
 
     def _scales(self, m: Module, valid: Value, pair: Value) -> None:
         """Scales and biases. An LSTM cell takes all four rows of a place, rows of other matrices one each."""
-        design, load, item = self._sizes.design, self.load, self.item
+        design, item = self._sizes.design, self.item
         banks = design.acc_banks
         place, row = Signal(ceil_log2(design.param_depth)), Signal(ceil_log2(GATES))
         with m.If(self.step & valid):
@@ -83,20 +85,9 @@ class Parameters(wiring.Component):
                 m.d.sync += place.eq(place + 1)
         with m.If(self.launch):
             m.d.sync += [place.eq(self.phase.param_base), row.eq(0)]
-        columns = []
-        for column in range(GATES):
-            m.submodules[f"scales_{column}"] = memory = Memory(
-                shape=CONSTANT_BITS * (banks + 1), depth=design.param_depth, init=[], attrs={"ram_style": "block"}
-            )
-            write = memory.write_port(granularity=CONSTANT_BITS)
-            mine = (load.memory == records.Memory.PARAMETER) & (load.lane[3:] == column)
-            m.d.comb += [
-                write.addr.eq(load.address),
-                write.data.eq(load.data[:CONSTANT_BITS].replicate(banks + 1)),
-                *(write.en[b].eq(mine & (load.lane[:3] == b)) for b in range(banks)),
-                write.en[banks].eq(mine & (load.lane[:3] == BIAS_LANE)),
-            ]
-            columns.append(self._read(m, memory, place))
+        word = self._item_word(m, place)
+        width = CONSTANT_BITS * (banks + 1)
+        columns = [word[width * column : width * (column + 1)] for column in range(GATES)]
         chosen = row
         with m.If(self.step):
             for tick in range(READ):
@@ -119,6 +110,40 @@ class Parameters(wiring.Component):
                 item.biases[lane].eq(mine[CONSTANT_BITS * banks :]),
             ]
 
+    def _item_word(self, m: Module, place: Value) -> Value:
+        """Scales and biases of an item's four rows, `READ` ticks after its place.
+
+        LOAD writes them one after the other, the bias of the last row at last. They are collected, and an item is
+        written as a whole, so that it fills the words of the block RAMs with their parity bits.
+        """
+        design, load = self._sizes.design, self.load
+        width = CONSTANT_BITS * (design.acc_banks + 1)
+        collected, complete = Signal(GATES * width, reset_less=True), Signal()
+        address = Signal(len(place), reset_less=True)
+        mine = load.memory == LoadTarget.PARAMETER
+        for column in range(GATES):
+            for part, lane in enumerate([*range(design.acc_banks), BIAS_LANE]):
+                with m.If(mine & (load.lane == 8 * column + lane)):
+                    m.d.sync += collected.word_select(column * (width // CONSTANT_BITS) + part, CONSTANT_BITS).eq(
+                        load.data
+                    )
+        m.d.sync += [complete.eq(mine & (load.lane == 8 * (GATES - 1) + BIAS_LANE)), address.eq(load.address)]
+        parts = []
+        begin = 0
+        for bits, style in _cut(GATES * width, design.param_depth):
+            m.submodules[f"scales_{begin}"] = memory = Memory(
+                shape=bits, depth=design.param_depth, init=[], attrs={"ram_style": style}
+            )
+            write = memory.write_port()
+            m.d.comb += [
+                write.addr.eq(address),
+                write.data.eq(collected[begin : begin + bits]),
+                write.en.eq(complete),
+            ]
+            parts.append(self._read(m, memory, place))
+            begin += bits
+        return Cat(parts)
+
     def _cells(self, m: Module, valid: Value) -> None:
         """Peepholes and c. The new c is written while later cells are read."""
         design, load = self._sizes.design, self.load
@@ -137,7 +162,7 @@ class Parameters(wiring.Component):
         m.d.comb += [
             write.addr.eq(load.address),
             write.data.eq(load.data[:CONSTANT_BITS].replicate(3)),
-            *(write.en[g].eq((load.memory == records.Memory.PEEPHOLE) & (load.lane == g)) for g in range(3)),
+            *(write.en[g].eq((load.memory == LoadTarget.PEEPHOLE) & (load.lane == g)) for g in range(3)),
         ]
         values = self._read(m, peepholes, cell)
         m.d.comb += [self.item.peepholes[g].eq(values[CONSTANT_BITS * g : CONSTANT_BITS * (g + 1)]) for g in range(3)]
@@ -151,6 +176,21 @@ class Parameters(wiring.Component):
             write.en.eq(self.step & self.cell_valid),
         ]
         m.d.comb += self.item.cell.eq(Mux(self.zero, 0, self._read(m, cells, cell)))
+
+
+def _cut(bits: int, depth: int) -> list[tuple[int, str]]:
+    """Widths and kinds of the memories that together hold words of so many bits.
+
+    A last block RAM that would hold two bits only, of up to 2,048 words, is spared: they take fewer than 100 LUTs.
+
+    Args:
+        bits: of a word.
+        depth: number of words.
+    """
+    rest = bits % RAM_BITS
+    if 0 < rest <= FEW_BITS and FEW_DEPTHS[0] <= depth <= FEW_DEPTHS[1]:
+        return [(bits - rest, "block"), (rest, "distributed")]
+    return [(bits, "block")]
 
 
 class Tables(wiring.Component):
@@ -175,7 +215,7 @@ class Tables(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         """Copies with two ports."""
         m = Module()
-        loads = self.load.memory == records.Memory.TABLE
+        loads = self.load.memory == LoadTarget.TABLE
         for copy in range(-(-self._lookups // 2)):
             m.submodules[f"table_{copy}"] = table = Memory(shape=32, depth=1024, init=[], attrs={"ram_style": "block"})
             write = table.write_port()

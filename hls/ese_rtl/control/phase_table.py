@@ -10,8 +10,7 @@ from amaranth.utils import ceil_log2
 
 from ese_host.files import Field
 from ese_host.image.phases import FIELDS, FLAGS, PHASE_WORDS
-from ese_rtl import records
-from ese_rtl.records import load_layout
+from ese_rtl.records import LoadTarget, load_layout
 from ese_rtl.sizes import Sizes
 
 
@@ -102,7 +101,7 @@ class PhaseTable(wiring.Component):
             )
             write, read = memory.write_port(), memory.read_port(domain="comb")
             m.d.comb += [
-                write.en.eq((self.load.memory == records.Memory.PHASE) & (self.load.lane == word)),
+                write.en.eq((self.load.memory == LoadTarget.PHASE) & (self.load.lane == word)),
                 write.addr.eq(self.load.address),
                 read.addr.eq(self.index),
             ]

@@ -1,4 +1,4 @@
-"""What becomes of results: they are written to the vector RAMs, and leave the engine as words."""
+"""The way of results: they are written to the vector RAMs, and leave the engine as words."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ CYCLE_BITS = 48
 
 
 class Status(data.Struct):
-    """What the trailer tells of a packet."""
+    """Status of a packet, as its trailer tells it."""
 
     operation: 2
     error: 4
@@ -24,7 +24,7 @@ class Status(data.Struct):
     cycles: CYCLE_BITS
 
 
-class Answer(wiring.Component):
+class AnswerWriter(wiring.Component):
     """Lets output words pass, and appends the trailer when told.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""What LOAD checks of an image's header, word by word."""
+"""Checks that LOAD makes of an image's header, word by word."""
 # Annotations of components and records are their ports and fields, so that they must not be postponed.
 
 from amaranth.hdl import Module, Mux, Signal

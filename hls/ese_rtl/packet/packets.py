@@ -12,13 +12,13 @@ from amaranth.lib.wiring import In, Out
 from ese_host.image import HEADER, HEADER_FIELDS, Design
 from ese_host.protocol import ErrorCode, Operation
 from ese_host.protocol.packets import OPERATION_BASE, RunFlag
-from ese_rtl.packet.answer import Answer, Status
+from ese_rtl.packet.answer import AnswerWriter, Status
 from ese_rtl.packet.checksum import Checksum
 from ese_rtl.packet.header_check import HeaderCheck
 from ese_rtl.packet.intake import Intake
 from ese_rtl.packet.phase_check import PhaseCheck
 from ese_rtl.packet.ports import WORD, WORD_BITS, Report, Word
-from ese_rtl.packet.sections import Sections
+from ese_rtl.packet.sections import SectionLoader
 from ese_rtl.packet.states import States
 from ese_rtl.records import Header, load_layout
 
@@ -116,8 +116,8 @@ class Packets(wiring.Component):
                 "forgotten": In(1),
             }
         )
-        self._intake, self._sections, self._checksum = Intake(), Sections(design), Checksum()
-        self._header_check, self._phase_check, self._reply = HeaderCheck(design), PhaseCheck(design), Answer()
+        self._intake, self._sections, self._checksum = Intake(), SectionLoader(design), Checksum()
+        self._header_check, self._phase_check, self._reply = HeaderCheck(design), PhaseCheck(design), AnswerWriter()
         self._status = Signal(Status)
         self._trace, self._keep = Signal(), Signal()
         self._has_state = Signal()  # the last sequence has left h and c, from which the next one may continue

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from ese_host.image import Design
 from ese_host.image.phases import FIELDS
-from ese_rtl.records import Memory, load_layout
+from ese_rtl.records import LoadTarget, load_layout
 
 MAX_SLOTS = 9
 """Most entries or codes of a word: those of ternary weights stored in full."""
@@ -49,7 +49,7 @@ class PhaseCheck(wiring.Component):
         m = Module()
         base, count, rows = (FIELDS[name] for name in ("entry_base", "entry_count", "rows"))
         record = Signal()
-        m.d.comb += record.eq(self.load.memory == Memory.PHASE)
+        m.d.comb += record.eq(self.load.memory == LoadTarget.PHASE)
         room = Signal(signed(17), reset_less=True)  # words from the first one on; negative if that is beyond the end
         entries = Signal(16, reset_less=True)
         margin = Signal(signed(17), reset_less=True)  # room times the turns made, minus the entries

@@ -16,7 +16,7 @@ from ese_host.image.phases import PHASE_WORDS, record_words
 from ese_host.ir import GATES, TABLE_SIZE
 from ese_rtl.packet.header_check import SIZE_BITS
 from ese_rtl.packet.ports import WORD_BITS
-from ese_rtl.records import Memory, load_layout
+from ese_rtl.records import LoadTarget, load_layout
 from ese_rtl.sizes import CODEBOOK_LEVELS
 
 BANK_BITS = 3
@@ -47,19 +47,19 @@ class Section:
 def sections_of(design: Design) -> list[Section]:
     """The sections of an image, in order. Without codebooks in the design, no image has one."""
     place, record, own_level = HEADER.index, sum(record_words(design)), design.widths.weight.own_level
-    codebooks = Section(Memory.CODEBOOK, place("codebooks"), CODEBOOK_LEVELS, CODEBOOK_LEVELS - 2, CONSTANT_BITS)
+    codebooks = Section(LoadTarget.CODEBOOK, place("codebooks"), CODEBOOK_LEVELS, CODEBOOK_LEVELS - 2, CONSTANT_BITS)
     rows, last_bank = GATES << BANK_BITS, design.acc_banks - 1
     return [
-        Section(Memory.PHASE, place("phases"), record, record - 2, WORD_BITS),
+        Section(LoadTarget.PHASE, place("phases"), record, record - 2, WORD_BITS),
         *([] if own_level else [codebooks]),
-        Section(Memory.PARAMETER, place("params"), rows, rows - (1 << BANK_BITS) + last_bank, CONSTANT_BITS),
-        Section(Memory.PEEPHOLE, place("cells"), GATES - 1, GATES - 3, CONSTANT_BITS),
-        Section(Memory.ENTRY, place("entry_words"), design.pes, design.pes - 2, RAM_BITS),
-        Section(Memory.TABLE, UNCOUNTED, 1, -1, WORD_BITS),
+        Section(LoadTarget.PARAMETER, place("params"), rows, rows - (1 << BANK_BITS) + last_bank, CONSTANT_BITS),
+        Section(LoadTarget.PEEPHOLE, place("cells"), GATES - 1, GATES - 3, CONSTANT_BITS),
+        Section(LoadTarget.ENTRY, place("entry_words"), design.pes, design.pes - 2, RAM_BITS),
+        Section(LoadTarget.TABLE, UNCOUNTED, 1, -1, WORD_BITS),
     ]
 
 
-class Sections(wiring.Component):
+class SectionLoader(wiring.Component):
     """Takes one field in each clock in which a word is there, and writes it in the next one.
 
     The window that a field is cut from is the word that is next and, below it, the high half of the word before. A
@@ -123,7 +123,7 @@ class Sections(wiring.Component):
             write.data.eq(self.header_word),
         ]
         # what depends on the section
-        target = Signal(Memory)
+        target = Signal(LoadTarget)
         last_lane, before_last, parameters, entries = Signal(), Signal(), Signal(), Signal()
         is_last = Signal()  # this is the last of an item's several lanes
         step = Signal(5, init=8)
@@ -136,13 +136,13 @@ class Sections(wiring.Component):
                         before_last.eq(lane == part.before_last),
                         step.eq(part.bits // 2),
                         target.eq(part.memory),
-                        parameters.eq(part.memory is Memory.PARAMETER),
-                        entries.eq(part.memory is Memory.ENTRY),
+                        parameters.eq(part.memory is LoadTarget.PARAMETER),
+                        entries.eq(part.memory is LoadTarget.ENTRY),
                     ]
-                    if part.memory is Memory.PHASE:
+                    if part.memory is LoadTarget.PHASE:
                         # what follows a record are the entry counts of the PEs, which this engine does not need
                         with m.If(lane >= PHASE_WORDS):
-                            m.d.comb += target.eq(Memory.NONE)
+                            m.d.comb += target.eq(LoadTarget.NONE)
         complete, go, item_done, counts_now = Signal(), Signal(), Signal(), Signal()
         moved = Signal(6)  # where the next field begins; from 16 on, it is in the next word
         m.d.comb += [
@@ -179,11 +179,11 @@ class Sections(wiring.Component):
         with m.If(self.begin):
             m.d.sync += [section.eq(0), counted.eq(0), left.eq(-1), item.eq(0), start.eq(8)]
             m.d.sync += [lane.eq(0), is_last.eq(0), half.eq(0)]
-        m.d.sync += self.load.memory.eq(Mux(go & whole, target, Memory.NONE))
+        m.d.sync += self.load.memory.eq(Mux(go & whole, target, LoadTarget.NONE))
         with m.If(go):
             m.d.sync += [self.load.address.eq(item), self.load.lane.eq(lane)]
             if not self._design.widths.weight.own_level:
-                with m.If(target == Memory.CODEBOOK):
+                with m.If(target == LoadTarget.CODEBOOK):
                     m.d.sync += self.load.address.eq(Cat(lane[: exact_log2(CODEBOOK_LEVELS)], item))
         self._write_data(m, go, start, entries, half)
         return m

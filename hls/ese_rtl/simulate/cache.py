@@ -1,4 +1,4 @@
-"""Compiled engines that are kept for the next build, in the user's cache folder."""
+"""Verilog and compiled engines that are kept for the next build, in the user's cache folder."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ def cache_folder() -> Path | None:
     return base / "ese4ml" / "engines" if base.is_absolute() else None
 
 
-def cached(key: str, target: Path, make: Callable[[Path], object]) -> None:
+def cached(name: str, target: Path, make: Callable[[Path], object]) -> None:
     """Write a file from the cache, or make it and keep it there.
 
     A cache that cannot be read or written is done without.
 
     Args:
-        key: digest of all that the file is made from.
+        name: name of the file in the cache, with a digest of all that it is made from.
         target: the file to write.
         make: writes the file to a given path.
     """
     folder = cache_folder()
-    kept = None if folder is None else folder / f"{key}.so"
+    kept = None if folder is None else folder / name
     if kept is not None and _is_ours(kept):
         with contextlib.suppress(OSError):
             shutil.copyfile(kept, target)
@@ -55,7 +55,7 @@ def cached(key: str, target: Path, make: Callable[[Path], object]) -> None:
 
 
 def _is_ours(kept: Path) -> bool:
-    """Whether only this user can have written a file: it is native code that will be run."""
+    """Whether only this user can have written a file, which is or becomes native code that will be run."""
     try:
         entry, folder = kept.lstat(), kept.parent.stat()
     except OSError:
@@ -68,7 +68,7 @@ def _is_ours(kept: Path) -> bool:
 def _shrink(folder: Path) -> None:
     """Remove the files that were used longest ago until at most `MOST_BYTES` are left."""
     left = MOST_BYTES
-    found = [(path, path.stat()) for path in folder.glob("*.so")]
+    found = [(path, path.stat()) for path in folder.iterdir() if path.is_file()]
     for path, status in sorted(found, key=lambda item: -item[1].st_mtime):
         left -= status.st_size
         if left < 0:

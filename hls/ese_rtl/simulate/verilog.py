@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import sys
 import tempfile
+from importlib.metadata import version
 from pathlib import Path
 
 from amaranth.back import rtlil
 
+from ese_host.files import digest_of
 from ese_host.image import Design
 from ese_host.run_tool import run_tool
 
@@ -54,6 +56,19 @@ def verilog(design: Design, primitive: bool = False) -> str:
         ToolError: if Yosys fails.
     """
     return converted(rtlil_of(design, primitive))
+
+
+def sources_digest(design: Design) -> str:
+    """Digest of all that the Verilog of a design is made from: the design, the sources of the engine, and the tools."""
+    import ese_host
+    import ese_rtl
+    from ese_rtl.top import Top
+
+    found = [design.canonical(), Top.__qualname__, *(f"{name} {version(name)}" for name in ("amaranth", "pyosys"))]
+    for package in (ese_host, ese_rtl):
+        root = Path(str(package.__file__)).parent
+        found += [path.read_text(encoding="utf-8") for path in sorted(root.rglob("*.py"))]
+    return digest_of("\0".join(found).encode())
 
 
 def converted(text: str) -> str:

@@ -11,12 +11,15 @@ from ese_host.ir.tables import STEP_BITS
 SEGMENT_BITS = (TABLE_SIZE - 1).bit_length()
 
 
-class Word(data.Struct):
+class TableWord(data.Struct):
     """A word of the table: the value at the beginning of a segment, and the step to the next."""
 
     value: unsigned(VALUE_FRAC)
     step: unsigned(STEP_BITS)
 
 
-LOOKUP = wiring.Signature({"segment": Out(SEGMENT_BITS), "word": In(Word)})
-"""A port to the table: the word of a segment comes one clock after the segment."""
+LOOKUP = wiring.Signature({"segment": Out(SEGMENT_BITS), "word": In(TableWord)})
+"""A port to the table: the word of a segment comes one clock after the segment.
+
+Where the unit stands still, the table's read port stands still with it.
+"""

@@ -3,7 +3,19 @@
 from ese_host.bundle.design_model import ChainImage, DesignModel, model_digest
 from ese_host.bundle.folder import Folder
 from ese_host.bundle.image_file import read_image
-from ese_host.bundle.manifest import BIT, GOLDEN, HWH, IMAGE, NAME, PROVENANCE, TESTSET, Kind, Manifest, image_name
+from ese_host.bundle.manifest import (
+    BIT,
+    GOLDEN,
+    HWH,
+    IMAGE,
+    NAME,
+    PROVENANCE,
+    TESTSET,
+    FlowName,
+    Kind,
+    Manifest,
+    image_name,
+)
 from ese_host.bundle.provenance import (
     FORMAT,
     USED,
@@ -29,6 +41,7 @@ __all__ = [
     "ChainImage",
     "DesignModel",
     "ExpectedOutput",
+    "FlowName",
     "Folder",
     "Kind",
     "Manifest",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ese_host.bundle.manifest import FlowName
 from ese_host.errors import FormatError, MissingError
 from ese_host.files import KeepsUnknown, decode, json_text
 from ese_host.image import Design
@@ -22,6 +23,7 @@ class _DescriptionFile(KeepsUnknown):
     design: dict[str, Any]
     board: str
     model: str
+    flow: FlowName | None = None  # absent: "hls"
 
 
 @dataclass(frozen=True)
@@ -32,12 +34,14 @@ class Description:
         design: the parameters of the engine.
         board: name of the board that the project is for.
         model: `model_digest` of its golden model and images.
+        flow: of what its engine is made.
         fields: all fields of design.json, as plain values.
     """
 
     design: Design
     board: str
     model: str
+    flow: FlowName
     fields: dict[str, Any]
 
 
@@ -58,4 +62,4 @@ def read(project: Path) -> Description:
     if not isinstance(value, dict) or not {"design", "board", "model"} <= set(value):
         raise FormatError(f"{file}: lacks the field design, board or model; {ADVICE}")
     fields = decode(_DescriptionFile, value, str(file), ADVICE)
-    return Description(Design.from_json(fields.design), fields.board, fields.model, value)
+    return Description(Design.from_json(fields.design), fields.board, fields.model, fields.flow or "hls", value)

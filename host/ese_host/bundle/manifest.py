@@ -28,6 +28,8 @@ MAX_BYTES = {BIT: 1 << 28, HWH: 1 << 25, IMAGE: 1 << 26, PROVENANCE: 1 << 22}
 MAX_OTHER_BYTES = 1 << 30
 
 Kind = Literal["emulated", "bitstream"]
+FlowName = Literal["hls", "rtl"]
+"""Of what an engine is made: "hls" of the HLS C++, "rtl" of the RTL in Amaranth."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class _ManifestFile:
     tools: dict[str, str]
     further_images: list[str] | None = None
     warnings: list[str] | None = None
+    engine: FlowName | None = None  # absent: "hls", as in the folders of older releases
 
 
 def image_name(number: int) -> str:
@@ -70,6 +73,7 @@ class Manifest:
         tools: {name: version} of the tools that built the folder.
         further_images: ids of image-1.bin, image-2.bin and so on, one for each further chain of a program.
         warnings: sentences on what the conversion lost, or did not check.
+        engine: of what design.bit is made. An emulated bitstream of RTL simulates every clock.
 
     Raises:
         FormatError: if a value is outside its range, a file name is not plain, or a required file is missing.
@@ -88,6 +92,7 @@ class Manifest:
     tools: dict[str, str] = field(default_factory=dict)
     further_images: tuple[int, ...] = ()
     warnings: tuple[str, ...] = ()
+    engine: FlowName = "hls"
 
     def __post_init__(self) -> None:
         for image_id in self.image_ids:
@@ -147,6 +152,7 @@ class Manifest:
             "files": self.files,
             "tools": self.tools,
             **{name: items for name, items in lists.items() if items},
+            **({} if self.engine == "hls" else {"engine": self.engine}),
         }
 
     @classmethod
@@ -185,7 +191,7 @@ class Manifest:
             fields.kind, design, _hexadecimal("image_id", fields.image_id), fields.model,
             fields.board, fields.part, fields.clock_mhz, fields.files, fields.tools,
             tuple(_hexadecimal("further_images", text) for text in fields.further_images or ()),
-            tuple(fields.warnings or ()),
+            tuple(fields.warnings or ()), fields.engine or "hls",
         )  # fmt: skip
 
 

@@ -176,17 +176,27 @@ def _added(parts: Iterable[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _causes(accelerator: Accelerator, plain: Totals) -> dict[str, float]:
-    """Cycles of the first sample by cause; in skip mode, where they depend on the data, the mean over all samples."""
+    """Cycles of the first sample by cause, or the mean over all samples where there is no model of the causes.
+
+    In skip mode they depend on the data, and the model is one of the HLS engine's iterations, not of the RTL's clocks.
+    """
     design = accelerator.folder.manifest.design
-    if design.mode == "skip":
+    if not _modelled(accelerator):
         return {"all causes": plain.cycles / plain.samples}
     return _added(cycles.account(part.image, design, plain.first[part.chain]).by_cause for part in accelerator.parts)
 
 
+def _modelled(accelerator: Accelerator) -> bool:
+    """Whether the cycle model says how many cycles each cause takes."""
+    manifest = accelerator.folder.manifest
+    return manifest.design.mode == "stream" and manifest.engine == "hls"
+
+
 def _basis(accelerator: Accelerator, steps: int) -> dict[str, tuple[str, str]]:
     emulated, clock_mhz = accelerator.emulated, accelerator.folder.manifest.clock_mhz
-    skips = accelerator.folder.manifest.design.mode == "skip"
-    engine = "the emulated engine (compiled C++)" if emulated else "the board"
+    rtl = accelerator.folder.manifest.engine == "rtl"
+    simulated = "the simulated engine (RTL, every clock)" if rtl else "the emulated engine (compiled C++)"
+    engine = simulated if emulated else "the board"
     several = len(accelerator.parts) > 1
     counter = (
         ("simulated", f"cycle counter of {engine}") if emulated else ("measured", "the engine's own cycle counter")
@@ -194,8 +204,9 @@ def _basis(accelerator: Accelerator, steps: int) -> dict[str, tuple[str, str]]:
     images = "all images" if several else "image.bin"
     clock = "host's clock, image loads and the host's steps included" if several else "host's clock, packet to answer"
     left_out = ", image loads and the host's steps not counted" if several else ""
-    modelled = ("modelled", f"engine iterations at {clock_mhz:g} MHz{left_out}")
-    frames = modelled if emulated else ("measured", "host's clock")
+    counted = ("simulated", "clocks of the RTL") if rtl else ("modelled", "engine iterations")
+    computed = (counted[0], f"{counted[1]} at {clock_mhz:g} MHz{left_out}")
+    frames = computed if emulated else ("measured", "host's clock")
     return {
         "bit_exact": ("measured", f"every value of {engine} against the golden model"),
         "accuracy": ("measured", f"stage 'engine' on {engine}; the others in training, from provenance.json"),
@@ -208,9 +219,9 @@ def _basis(accelerator: Accelerator, steps: int) -> dict[str, tuple[str, str]]:
         else counter,
         "chains": counter,
         "host_seconds": ("measured", f"{engine}, host's clock, all samples without trace"),
-        "cycles_by_cause": (counter[0], "mean of all sequences; in skip mode causes depend on the data")
-        if skips
-        else ("modelled", f"one sequence of {steps} steps; the sum equals the engine's counter"),
+        "cycles_by_cause": ("modelled", f"one sequence of {steps} steps; the sum equals the engine's counter")
+        if _modelled(accelerator)
+        else (counter[0], "mean of all sequences; there is no model of the causes in skip mode, or for the RTL"),
         "bytes_by_cause": ("counted", f"sections of {images}"),
         **estimated.BASIS,
         "frames_per_s": frames,
@@ -226,6 +237,7 @@ def _names(accelerator: Accelerator) -> dict[str, Any]:
     return {
         "design": accelerator.folder.path.resolve().name,
         "kind": manifest.kind,
+        "engine": manifest.engine,
         "driver": accelerator.driver,
         "board": manifest.board,
         "part": manifest.part,

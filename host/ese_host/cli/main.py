@@ -189,7 +189,8 @@ def info(folder: Path, as_json: bool) -> None:
         say(json.dumps(value, indent=2))
         return
     design = opened.manifest.design
-    say(f"{folder}: {value['kind']} for {value['board']} ({value['part']}) at {value['clock_mhz']} MHz")
+    engine = ", engine in RTL," if opened.manifest.engine == "rtl" else ""
+    say(f"{folder}: {value['kind']}{engine} for {value['board']} ({value['part']}) at {value['clock_mhz']} MHz")
     images = [value["image_id"], *value.get("further_images", [])]
     ids = f"image{'s' * (len(images) > 1)} {', '.join(images)}"
     say(f"design {value['design_id']}: {design.weights} weights, {design.pes} PEs; {ids}")
@@ -321,7 +322,7 @@ def _print(report: dict[str, Any]) -> None:
         if "rms_error" in row:
             keras = f", of Keras {row['rms_error_of_keras']:.3g}" if "rms_error_of_keras" in row else ""
             say(f"{of}root mean square error of the engine {row['rms_error']:.3g}{keras}")
-    label = "modelled" if report["kind"] == "emulated" else "measured"
+    label = report["basis"]["frames_per_s"]["label"]
     say(
         f"{report['cycles_per_step']:.1f} cycles per step; {report['frames_per_s']:,.0f} frames/s ({label}); "
         f"latency p50 {report['latency_ms']['p50']:.2f} ms, p99 {report['latency_ms']['p99']:.2f} ms (this host)"

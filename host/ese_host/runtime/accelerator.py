@@ -379,6 +379,8 @@ class Accelerator(Closeable):
 
     def _pace_of(self, image: Image, load_seconds: float) -> Pace:
         manifest = self._bitstream.manifest
+        if self.emulated and manifest.engine == "rtl":
+            return Pace.of_simulation(image, manifest.design, self.timeout)
         if self.emulated:
             return Pace.of_emulation(image, manifest.design, load_seconds, self.timeout)
         return Pace.of_board(image, manifest.clock_mhz, self.timeout)

@@ -13,6 +13,9 @@ BASE_SECONDS = 5.0
 """Seconds that every packet gets, whatever its work, so that a busy machine is no failure."""
 WORD_SECONDS = 2e-6
 """Seconds for each 32-bit word of a packet or its answer; the slowest DMA needs a hundredth of it."""
+CLOCK_SECONDS = 5e-7
+"""Seconds that one PE's work of one clock may take where RTL is simulated; measured is about a tenth of it. A word
+of a packet or its answer takes a clock, too."""
 MARGIN = 4
 """How many times longer than computed the engine's work may take."""
 PACKET_SECONDS = 30.0
@@ -56,10 +59,12 @@ class Pace:
     Attributes:
         step_seconds: seconds for one step, or for the start of one sequence.
         timeout: seconds for every packet, set by the user; None to count them from the packet's work.
+        word_seconds: seconds for each 32-bit word of a packet or its answer.
     """
 
     step_seconds: float
     timeout: float | None
+    word_seconds: float = WORD_SECONDS
 
     @classmethod
     def of_board(cls, image: Image, clock_mhz: float, timeout: float | None) -> Pace:
@@ -86,6 +91,18 @@ class Pace:
         operation = min(max(measured, OPERATION_SECONDS), MOST_OPERATION_SECONDS)
         return cls(MARGIN * step_cycles(image) * (design.pes + OTHER_OPERATIONS) * operation, timeout)
 
+    @classmethod
+    def of_simulation(cls, image: Image, design: Design, timeout: float | None) -> Pace:
+        """The pace of an engine in RTL, each clock of which is simulated on this machine.
+
+        Args:
+            image: the image that is loaded.
+            design: the engine's design.
+            timeout: seconds for every packet, or None.
+        """
+        clock = (design.pes + OTHER_OPERATIONS) * CLOCK_SECONDS
+        return cls(MARGIN * step_cycles(image) * clock, timeout, clock)
+
     def within(self, timeout: float | None) -> Pace:
         """This pace, or one with another timeout if that is not None.
 
@@ -108,7 +125,7 @@ class Pace:
         """
         if self.timeout is not None:
             return self.timeout
-        return BASE_SECONDS + words * WORD_SECONDS + steps * self.step_seconds
+        return BASE_SECONDS + words * self.word_seconds + steps * self.step_seconds
 
 
 def step_cycles(image: Image) -> int:

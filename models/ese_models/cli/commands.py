@@ -5,32 +5,25 @@ TensorFlow is imported only when a command runs, so that `--help` answers at onc
 
 from __future__ import annotations
 
-import json
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ese_host.bundle import USED, ProvenanceRecord
-from ese_host.cli import say
-from ese_host.errors import UnsupportedError
 from ese_host.ir import MASK_FAMILIES
+from ese_models.cli.sensitivity import sensitivity
+from ese_models.cli.shared import answer, as_json, command_line, progress_bar, seed_option, summary_of
 from ese_models.tensorflow_startup import quiet_tensorflow as _tensorflow
+
+__all__ = ["compress", "data", "dsd", "sensitivity", "train"]
 
 TASKS = ("japanese-vowels", "festvox-ru", "fashion-mnist", "digits")
 """Keys of `ese_models.data.LOADERS`, written out because importing that module takes seconds."""
 
-as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 task_option = click.option(
     "--task", type=click.Choice(TASKS), default=TASKS[0], show_default=True, help="Task, which names a data set."
-)
-seed_option = click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of all random numbers of the training."
 )
 
 
@@ -45,7 +38,7 @@ def data(task: str, as_json: bool) -> None:
     from ese_models.data import LOADERS
 
     dataset = LOADERS[task]()
-    _answer(
+    answer(
         as_json,
         {
             "name": dataset.name,
@@ -101,13 +94,13 @@ def train(
     dataset = chosen.load()
     recipe = training.shortened(chosen.dense, epochs)
     start = time.monotonic()
-    with _bar("train", recipe.epochs) as progress:
+    with progress_bar("train", recipe.epochs) as progress:
         model = training.train_dense(
             dataset, seed, recipe=recipe, topology=chosen.topology, formats=chosen.formats, progress=progress
         )
-    record = provenance.dense_record(chosen, model, dataset, seed, asdict(recipe), _command())
+    record = provenance.dense_record(chosen, model, dataset, seed, asdict(recipe), command_line())
     record = replace(record, seconds={"train": round(time.monotonic() - start, 1)})
-    _answer(as_json, _summary(provenance.save(model, out, record, dataset), record))
+    answer(as_json, summary_of(provenance.save(model, out, record, dataset), record))
 
 
 @click.command()
@@ -246,11 +239,11 @@ def compress(
     plan = replace(plan, prune=shortened(task.prune, prune_epochs), tune=shortened(task.tune, tune_epochs))
     dataset = task.load()
     start = time.monotonic()
-    with _bar("compress", plan.prune.epochs + plan.tune.epochs) as progress:
+    with progress_bar("compress", plan.prune.epochs + plan.tune.epochs) as progress:
         result = compression.compress(dense, dataset, plan, progress=lambda _stage: progress)
-    record = provenance.compressed_record(before, dense, result, dataset, plan, _command())
+    record = provenance.compressed_record(before, dense, result, dataset, plan, command_line())
     record = replace(record, seconds={**before.seconds, "compress": round(time.monotonic() - start, 1)})
-    _answer(as_json, _summary(provenance.save(result.model, out, record, dataset), record))
+    answer(as_json, summary_of(provenance.save(result.model, out, record, dataset), record))
 
 
 @click.command()
@@ -304,152 +297,8 @@ def dsd(
     plan = DenseSparseDense(recipe, density)
     dense, dataset = inspection.load(model), task.load()
     start = time.monotonic()
-    with _bar("dsd", plan.sparse.epochs + plan.last.epochs) as progress:
+    with progress_bar("dsd", plan.sparse.epochs + plan.last.epochs) as progress:
         masks = training.train(dense, dataset, plan, seed, progress)
-    record = provenance.dsd_record(before, dense, masks, dataset, plan, seed, _command())
+    record = provenance.dsd_record(before, dense, masks, dataset, plan, seed, command_line())
     record = replace(record, seconds={**before.seconds, "dsd": round(time.monotonic() - start, 1)})
-    _answer(as_json, _summary(provenance.save(dense, out, record, dataset), record))
-
-
-@click.command()
-@click.argument("model", type=click.Path(path_type=Path))
-@click.option(
-    "--densities",
-    help="Densities to try, 0 to 1, separated by commas.  [default: 1,0.5,0.3,0.2,0.15,0.1,0.05,0.02]",
-)
-@click.option(
-    "--masks",
-    type=click.Choice([*MASK_FAMILIES]),
-    default="magnitude",
-    show_default=True,
-    help="Mask family: how the kept weights are chosen and balanced over the PEs.",
-)
-@click.option(
-    "--pes",
-    type=click.IntRange(1, 128),
-    default=8,
-    show_default=True,
-    help="Number of processing elements (PEs) for which masks are chosen; magnitude does not depend on it.",
-)
-@click.option(
-    "--split",
-    type=click.Choice(["train", "test"]),
-    default="train",
-    show_default=True,
-    help="Data on which the accuracy is measured; densities that are chosen on the test split flatter the result.",
-)
-@click.option(
-    "--loss",
-    type=float,
-    default=1.0,
-    show_default=True,
-    help="Loss of accuracy, in percentage points, that pruning a single kernel may cost.",
-)
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    help="Folder for sensitivity.json and sensitivity.svg.  [default: no files are written]",
-)
-@as_json
-def sensitivity(
-    model: Path,
-    densities: str | None,
-    masks: str,
-    pes: int,
-    split: str,
-    loss: float,
-    out: Path | None,
-    as_json: bool,
-) -> None:
-    """Measure the accuracy of the network MODEL when only one of its kernels is pruned (Han et al., NIPS'15).
-
-    Each kernel is pruned to each density in turn, without retraining. The command prints the accuracies, and for each
-    kernel the least density that costs at most --loss. MODEL is a .keras file with its provenance beside it.
-    """
-    with _tensorflow():
-        from ese_models.networks import inspection
-        from ese_models.records import provenance
-        from ese_models.records import sensitivity as scanning
-        from ese_models.training import accuracy, interleave, predict, task_named
-    from ese_models.pruning import gap_bits_for, mask_for
-
-    network, data = inspection.load(model), task_named(provenance.read(model, "task").task or "").load()
-    part = data.train if split == "train" else data.test
-    tried = _densities(densities) if densities else scanning.DENSITIES
-    kernels = inspection.kernels(network)
-
-    def choose(name: str, weights: Any, density: float) -> Any:
-        rows = interleave(name, len(weights), pes)
-        return mask_for(masks, weights, density, rows, "int4", gap_bits_for([rows], "int4"))  # type: ignore[arg-type]
-
-    def score() -> float:
-        return accuracy(predict(network, part), part)
-
-    with _bar("sensitivity", len(kernels) * len(tried), unit="point") as progress:
-        scanned = scanning.scan(kernels, choose, score, tried, metric="accuracy", progress=progress)
-    result = {**scanned.to_json(), "split": split, "masks": masks, "least": scanned.least_densities(loss / 100)}
-    files = scanning.write(scanned, result, out) if out else []
-    if as_json:
-        say(json.dumps({**result, "files": [str(path) for path in files]}))
-        return
-    say(
-        f"{scanned.metric} on the {split} split in percent, {100 * scanned.dense:.2f} with all kernels dense; "
-        f"one kernel pruned at a time, masks {masks}"
-    )
-    say(scanned.table())
-    say(
-        f"least density of each kernel at which pruning only this kernel costs at most {loss:g} percentage points: "
-        f"{json.dumps(result['least'])}"
-    )
-    for path in files:
-        say(str(path))
-
-
-def _densities(text: str) -> tuple[float, ...]:
-    """The value of the option `--densities` as numbers."""
-    try:
-        return tuple(float(word) for word in text.split(","))
-    except ValueError as error:
-        raise UnsupportedError(
-            f"--densities is {text!r}; numbers separated by commas are expected, such as 1,0.5,0.1"
-        ) from error
-
-
-def _summary(paths: list[Path], record: ProvenanceRecord) -> dict[str, Any]:
-    """The result of a training command: the files that it wrote, and the main fields of the provenance."""
-    named = {name: getattr(record, name) for name in ("task", "remark", "accuracy", "figures", "density")}
-    summary = {"files": [str(path) for path in paths], **named}
-    if record.masks:
-        summary["entries_per_pe"] = {name: table[USED].entries_per_pe for name, table in record.masks.items()}
-    return {**summary, "seconds": record.seconds}
-
-
-def _answer(as_json: bool, result: dict[str, Any]) -> None:
-    """Print a result as one JSON object, or one line per field."""
-    if as_json:
-        say(json.dumps(result))
-        return
-    for key, value in result.items():
-        say(f"{key}: {value if isinstance(value, str) else json.dumps(value)}")
-
-
-def _command() -> list[str]:
-    """The command line as given, without the program's folder."""
-    return [Path(sys.argv[0]).name, *sys.argv[1:]]
-
-
-@contextmanager
-def _bar(name: str, count: int, unit: str = "epoch") -> Iterator[Callable[..., None]]:
-    """A progress bar on stderr; the function that it gives is called after each of `count` units."""
-    from tqdm import tqdm  # type: ignore[import-untyped,unused-ignore]
-
-    # On a terminal the bar moves; a log file gets a line every few seconds.
-    pause = 0.1 if sys.stderr.isatty() else 5.0
-    with tqdm(total=count, desc=name, unit=unit, file=sys.stderr, mininterval=pause, maxinterval=60) as bar:
-
-        def progress(_epoch: int = 0, loss: float | None = None) -> None:
-            if loss is not None:
-                bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
-            bar.update()
-
-        yield progress
+    answer(as_json, summary_of(provenance.save(dense, out, record, dataset), record))

@@ -147,7 +147,9 @@ def test_emit_with_a_test_set_and_calibration(saved: Path, tmp_path: Path, monke
 
 def test_build_needs_a_folder_to_make(tmp_path: Path) -> None:
     result = run(commands.build, tmp_path)
-    assert result.exit_code == 2 and "--out is needed with g++" in result.output
+    assert result.exit_code == 2 and "--out is needed: the design folder" in result.output
+    result = run(commands.build, tmp_path, "--with", "verilator")
+    assert result.exit_code == 2 and "--out is needed with verilator: the design folder" in result.output
 
 
 def test_build_with_vitis_where_there_is_none(saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -328,13 +328,13 @@ def test_values_that_use_only_15_bits_of_a_16_bit_quantizer_are_exact() -> None:
     assert np.array_equal(golden_values(convert(model).ese_conversion, [x])[0], model.predict(x, verbose=0))
 
 
-def test_a_quantizer_of_more_than_16_bits_is_narrowed_with_a_warning() -> None:
-    wide = QActivation(bits(20, 3), name="wide")
+def test_a_quantizer_of_more_than_30_bits_is_narrowed_with_a_warning() -> None:
+    wide = QActivation(bits(32, 3), name="wide")
     with pytest.warns(ConversionWarning) as caught:
         conversion = convert(functional(lambda q: dense(2)(wide(kl.Add(name="sum")([q, q]))), (7,))).ese_conversion
     text = (
-        "layer 'wide' gives values of fixed<20,4>; layers on the engine read 16 bits: they are rounded to fixed<16,4>, "
-        "by at most 0.00012. Give it a quantizer of 16 bits"
+        "layer 'wide' gives values of fixed<32,4>; layers on the engine read 30 bits: they are rounded to fixed<30,4>, "
+        "by at most 7.5e-09. Give it a quantizer of 30 bits"
     )
     assert text in conversion.summary.warnings
-    assert [item.message.loss for item in caught if str(item.message) == text] == [2.0**-13]  # type: ignore[union-attr]
+    assert [item.message.loss for item in caught if str(item.message) == text] == [2.0**-27]  # type: ignore[union-attr]

@@ -36,7 +36,8 @@ def design(clock_mhz: int = 125) -> Design:
 
 
 def script(board: str) -> str:
-    names = {"board": load_board(board), "design": design(), "ps": blockdesign.processor_of(board), "prj": PRJ}
+    names: dict[str, Any] = {"board": load_board(board), "design": design(), "prj": PRJ, "flow": "hls"}
+    names["ps"] = blockdesign.processor_of(board)
     return (
         templates("ese_hls.project")
         .get_template("bitstream.tcl.jinja")

@@ -104,25 +104,25 @@ def test_precisions_that_do_not_fit(layer: str, precision: dict[str, str], messa
         convert(plain(), layers={layer: {"Precision": precision}})
 
 
-def test_wider_precisions_keep_six_integer_bits_and_warn() -> None:
-    layers = {"lstm": {"Precision": {"state": "fixed<32,4>"}}, "cut": {"Precision": {"result": "fixed<24,16>"}}}
+def test_wider_precisions_keep_ten_fractional_bits_and_warn() -> None:
+    layers = {"lstm": {"Precision": {"state": "fixed<32,4>"}}, "cut": {"Precision": {"result": "fixed<36,24>"}}}
     with pytest.warns(ConversionWarning) as caught:
         conversion = convert(plain(), layers=layers).ese_conversion
     assert conversion.program.chains[0].network.layers[0].state == Fixed(16, 4)
-    assert conversion.program.chains[1].network.layers[0].output == Fixed(16, 6)
+    assert conversion.program.tensors[conversion.splits[0].source].frac == Fixed(30, 20).frac
     sentences = [
         f"{what} rounded to {form} of the configuration, half to even, and saturated"
         for what, form in (
             ("layer 'lstm' (LSTM) has no state_quantizer; h and c are", "fixed<16,4> instead of fixed<32,4>"),
-            ("layer 'cut_relu' has no quantizer; its output is", "fixed<16,6> instead of fixed<24,16>"),
+            ("layer 'cut_relu' has no quantizer; its output is", "fixed<30,20> instead of fixed<36,24>"),
         )
     ]
     owners = (("lstm", "state", 2.0**-13), ("cut_relu", "result", None))
     keys = [f"hls_config['LayerName'][{name!r}]['Precision'][{what!r}]" for name, what, _ in owners]
+    reads = ("a vector element has 16", "a Dense layer reads, in two parts, 30")
     ours = [item.message for item in caught if isinstance(item.message, ConversionWarning)]
     texts = [
-        f"{text}: a vector element has 16 bits; {key} sets other ones"
-        for text, key in zip(sentences, keys, strict=True)
+        f"{text}: {read} bits; {key} sets other ones" for text, read, key in zip(sentences, reads, keys, strict=True)
     ]
     assert [str(warning) for warning in ours] == list(conversion.summary.warnings) == texts
     found = [(warning.layer, warning.key, warning.loss) for warning in ours]

@@ -32,9 +32,18 @@ def test_reads_back_what_was_written(folder: Path) -> None:
     opened.check()
 
 
+def test_an_engine_in_rtl_is_named_and_one_of_cpp_is_not(folder: Path) -> None:
+    assert "engine" not in json.loads((folder / manifest.NAME).read_text())
+    assert Folder.open(folder).manifest.engine == "hls"
+    change(folder, engine="rtl")
+    opened = Folder.open(folder).manifest
+    assert opened.engine == "rtl" and Manifest.from_json(opened.to_json()) == opened
+
+
 @pytest.mark.parametrize(
     ("fields", "kind", "message"),
     [
+        ({"engine": "vhdl"}, FormatError, "manifest: engine is 'vhdl'; expected"),
         ({"manifest": 1}, FormatError, "manifest: version is 1; expected 2: build the design again"),
         ({"manifest": True}, FormatError, "manifest: manifest is True; expected an integer"),
         ({"kind": "real"}, FormatError, "manifest: kind is 'real'; expected 'emulated' or 'bitstream'"),

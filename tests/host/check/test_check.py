@@ -53,6 +53,17 @@ def test_a_sound_design_is_bit_exact(folder: Path) -> None:
     assert sum(count for count, _ in done) == 40 and {total for _, total in done} == {40}
 
 
+def test_cycles_of_rtl_are_simulated(folder: Path) -> None:
+    path = folder / manifest.NAME
+    path.write_text(json.dumps({**json.loads(path.read_text()), "engine": "rtl"}))
+    found = check(folder, driver="adapter")
+    labels = {name: item["label"] for name, item in found["basis"].items()}
+    assert {labels[name] for name in ("cycles_per_step", "cycles_by_cause", "frames_per_s")} == {"simulated"}
+    assert found["engine"] == "rtl" and list(found["cycles_by_cause"]) == ["all causes"]
+    page = report.html(found)
+    assert "simulated at 100 MHz" in page and "modelled at" not in page and "RTL simulated clock by clock" in page
+
+
 def test_without_trace_outputs_alone_are_compared(folder: Path) -> None:
     found = check(folder, driver="adapter", trace=False)
     assert found["bit_exact"] and found["values_compared"] == 40 * 6 * OUTPUTS

@@ -56,6 +56,7 @@ PACKET_FAULTS = {
     "short packet": (PacketFault(packet=lambda words: words[:-2]), "RUN answered with error 9 (SHORT_PACKET)"),
     "long packet": (PacketFault(packet=lambda words: np.append(words, 0)), "RUN answered with error 10 (LONG_PACKET)"),
     "garbled operation": (PacketFault(packet=flip(0)), "the answer is to"),
+    "hanging core": (PacketFault(packet=flip(0, 1 << 16)), "the simulated engine failed: it stands still"),
     "garbled image id": (PacketFault(packet=flip(2)), "RUN answered with error 7 (WRONG_IMAGE)"),
     "garbled trailer": (PacketFault(computed=flip(-9)), "words of the answer start with 0x45534545"),
     "other image": (PacketFault(computed=flip(-6)), "the engine's answer names image"),

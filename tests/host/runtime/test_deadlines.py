@@ -38,6 +38,15 @@ def test_emulation_is_measured_but_a_held_up_load_does_not_count() -> None:
     assert usual.step_seconds < busy.step_seconds < held_up.step_seconds <= 10.001 * usual.step_seconds
 
 
+def test_a_simulated_clock_may_take_longer_than_an_iteration_of_the_cpp() -> None:
+    design = small_design()
+    image = parse(image_words(design), design)
+    simulated, emulated = Pace.of_simulation(image, design, None), Pace.of_emulation(image, design, 1e-4, None)
+    assert simulated.step_seconds > emulated.step_seconds
+    assert simulated.seconds(1000) > emulated.seconds(1000) > pace.BASE_SECONDS == simulated.seconds(0)
+    assert Pace.of_simulation(image, design, 0.5).seconds(10**6, 10**6) == 0.5
+
+
 def test_a_million_sequences_and_the_longest_one_run_by_default(folder: Path) -> None:
     short, long = np.tile(codes(1000, 1), (1000, 1, 1)), codes(1, 65535)
     with Accelerator(folder, driver="adapter") as engine:

@@ -15,8 +15,8 @@ from ese_host.image import HEADER, Design, Image
 from ese_host.image.phases import PHASE_WORDS, record_words
 from ese_host.protocol import load_packet
 from ese_rtl.packet.header_check import SIZE_BITS
-from ese_rtl.packet.sections import Sections
-from ese_rtl.records import Memory, load_layout
+from ese_rtl.packet.sections import SectionLoader
+from ese_rtl.records import LoadTarget, load_layout
 from support.compiled_engine import encoded
 from support.designs import roomy
 from support.networks import Spec, network
@@ -33,8 +33,8 @@ CASES: dict[str, tuple[Spec, int]] = {
     "int16, 4 PEs": (Spec(**LSTM, kind="int16", two_scales=True), 4),
 }
 BANKS = {"ternary, 4 PEs, Dense": 1, "ternary, two scales, 3 PEs": 4, "int16, 4 PEs": 4}
-BITS = dict.fromkeys((Memory.PHASE, Memory.TABLE), 32) | dict.fromkeys(
-    (Memory.CODEBOOK, Memory.PARAMETER, Memory.PEEPHOLE), 16
+BITS = dict.fromkeys((LoadTarget.PHASE, LoadTarget.TABLE), 32) | dict.fromkeys(
+    (LoadTarget.CODEBOOK, LoadTarget.PARAMETER, LoadTarget.PEEPHOLE), 16
 )
 
 
@@ -44,24 +44,24 @@ def expected(image: Image, design: Design) -> dict[tuple[Any, int, int], int]:
     found: dict[tuple[Any, int, int], int] = {}
     table = words["phase table"].reshape(-1, sum(record_words(design)))
     for phase, row in enumerate(table[:, :PHASE_WORDS]):
-        found |= {(Memory.PHASE, phase, lane): int(word) for lane, word in enumerate(row)}
+        found |= {(LoadTarget.PHASE, phase, lane): int(word) for lane, word in enumerate(row)}
     levels = unpack(words["codebooks"], 16 * header["codebooks"], 16)
-    found |= {(Memory.CODEBOOK, place, place % 16): int(level) for place, level in enumerate(levels)}
+    found |= {(LoadTarget.CODEBOOK, place, place % 16): int(level) for place, level in enumerate(levels)}
     banks = design.acc_banks
     rows = unpack(words["scales and biases"], header["params"] * 4 * (banks + 1), 16).reshape(-1, 4, banks + 1)
     for (item, row, bank), value in np.ndenumerate(rows):
-        found[Memory.PARAMETER, item, 8 * row + (7 if bank == banks else bank)] = int(value)
+        found[LoadTarget.PARAMETER, item, 8 * row + (7 if bank == banks else bank)] = int(value)
     for (cell, gate), value in np.ndenumerate(unpack(words["peepholes"], header["cells"] * 3, 16).reshape(-1, 3)):
-        found[Memory.PEEPHOLE, cell, gate] = int(value)
+        found[LoadTarget.PEEPHOLE, cell, gate] = int(value)
     entries = unpack(words["entries"], header["entry_words"] * design.pes, design.widths.word_bits)
     for (address, pe), value in np.ndenumerate(entries.reshape(-1, design.pes)):
-        found[Memory.ENTRY, address, pe] = int(value)
-    return found | {(Memory.TABLE, place, 0): int(word) for place, word in enumerate(words["tables"])}
+        found[LoadTarget.ENTRY, address, pe] = int(value)
+    return found | {(LoadTarget.TABLE, place, 0): int(word) for place, word in enumerate(words["tables"])}
 
 
 def loaded(design: Design, image: Image, rng: np.random.Generator) -> dict[tuple[Any, int, int], int]:
     """The writes that the sections of an image make, if its words come with stalls."""
-    part = Sections(design)
+    part = SectionLoader(design)
     writes: dict[tuple[Any, int, int], int] = {}
     words = image.words.tolist()
 
@@ -95,14 +95,14 @@ def loaded(design: Design, image: Image, rng: np.random.Generator) -> dict[tuple
         simulator = Simulator(part)
     simulator.add_clock(1e-6)
     simulator.add_testbench(bench)
-    simulator.run_until(0.1)
+    simulator.run()
     return writes
 
 
 def note(writes: dict[tuple[Any, int, int], int], write: int, design: Design) -> None:
     """Note one write; none comes twice."""
     load = load_layout(design.widths.word_bits).from_bits(write) if write else None
-    if load is not None and load.memory != Memory.NONE:
+    if load is not None and load.memory != LoadTarget.NONE:
         key = (load.memory, load.address, load.lane)
         assert key not in writes, key
         writes[key] = load.data & (1 << BITS.get(load.memory, design.widths.word_bits)) - 1

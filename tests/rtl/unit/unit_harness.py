@@ -34,7 +34,7 @@ def design_of(activations: tuple[Activation, Activation] = SMOOTH16, **changes: 
 
 
 class Tabled(wiring.Component):
-    """A unit with a table for each port, all of which stand still unless `go` is set."""
+    """A unit and its table, which stand still unless `go` is set."""
 
     def __init__(self, design: Design) -> None:
         self.unit = Unit(design)
@@ -48,8 +48,8 @@ class Tabled(wiring.Component):
         m, inner = Module(), Module()
         inner.submodules.unit = unit = self.unit
         words = [int(value) | int(step) << 19 for value, step in TABLE.T]
-        for number, lookup in enumerate(unit.lookups):
-            inner.submodules[f"table{number}"] = table = Memory(shape=32, depth=len(words), init=words)
+        inner.submodules.table = table = Memory(shape=32, depth=len(words), init=words)
+        for lookup in unit.lookups:
             port = table.read_port()
             inner.d.comb += [port.addr.eq(lookup.segment), lookup.word.eq(port.data)]
         m.submodules.inner = EnableInserter(self.go)(inner)
@@ -60,7 +60,7 @@ class Tabled(wiring.Component):
 
 
 @dataclass(frozen=True)
-class Stage:
+class StageItems:
     """Items that are in flight under the same settings.
 
     Attributes:
@@ -90,7 +90,7 @@ def row_sum(item: Item, row: int, settings: dict[str, Any]) -> int:
     return wrapped(sum(a * b << shift for a, b, shift in pairs) + (item["biases"][row] << settings["bias_shift"]))
 
 
-def expected_cells(design: Design, lines: tuple[Activation, Activation], stage: Stage) -> list[dict[str, Any]]:
+def expected_cells(design: Design, lines: tuple[Activation, Activation], stage: StageItems) -> list[dict[str, Any]]:
     """The results of LSTM items.
 
     Args:
@@ -123,7 +123,7 @@ def expected_cells(design: Design, lines: tuple[Activation, Activation], stage: 
     return [dict(zip(names, values, strict=True)) for values in np.stack([h, stored, output, stored_c], 1).tolist()]
 
 
-def expected_rows(stage: Stage) -> list[list[tuple[int, int]]]:
+def expected_rows(stage: StageItems) -> list[list[tuple[int, int]]]:
     """The results of items of another matrix: for each of its rows the exact and the stored output."""
     results = []
     for item in stage.items:
@@ -139,7 +139,7 @@ def expected_rows(stage: Stage) -> list[list[tuple[int, int]]]:
     return results
 
 
-def _number(rng: Rng, low: int, high: int) -> int:
+def number(rng: Rng, low: int, high: int) -> int:
     """A number of a random magnitude within bounds, one of them now and then."""
     bits = int(rng.integers(0, max(-low, high).bit_length() + 2))
     value = int(rng.integers(-(1 << bits), 1 << bits, endpoint=True)) if rng.random() < 0.95 else high
@@ -189,9 +189,9 @@ def random_item(rng: Rng, design: Design) -> Item:
     return {
         "valid": 1,
         "pair": int(rng.integers(2)),
-        "sums": [[_number(rng, -half, half - 1) for _ in range(design.acc_banks)] for _ in range(4)],
-        "scales": [[abs(_number(rng, 0, 2 * constant - 1)) for _ in range(design.acc_banks)] for _ in range(4)],
-        "biases": [_number(rng, -constant, constant - 1) for _ in range(4)],
-        "peepholes": [_number(rng, -constant, constant - 1) for _ in range(3)],
-        "cell": min(max(_number(rng, -constant, constant), design.state.low), design.state.high),
+        "sums": [[number(rng, -half, half - 1) for _ in range(design.acc_banks)] for _ in range(4)],
+        "scales": [[abs(number(rng, 0, 2 * constant - 1)) for _ in range(design.acc_banks)] for _ in range(4)],
+        "biases": [number(rng, -constant, constant - 1) for _ in range(4)],
+        "peepholes": [number(rng, -constant, constant - 1) for _ in range(3)],
+        "cell": min(max(number(rng, -constant, constant), design.state.low), design.state.high),
     }

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from ese_hls.lower.chosen_formats import narrowest
 from ese_hls.lower.host_operations.evaluated import STRAIGHT_THROUGH, Singles, levels_of, values_of
 from ese_hls.lower.partition import Partition
 from ese_hls.quantize import (
@@ -244,11 +243,3 @@ def _bound(value: float, inclusive: bool, tensor: Tensor) -> int:
     exact = Fraction(value) * Fraction(2) ** tensor.frac
     code = -int(-exact // 1) if inclusive else int(exact // 1) + 1
     return min(max(code, tensor.low), tensor.high + 1)
-
-
-def _covering(tensor: Tensor) -> Fixed:
-    """The finest format of a vector element's bits that holds all values of a tensor."""
-    form = narrowest(replace(tensor, frac=0))
-    integer = (48 if form is None else form.bits) - tensor.frac
-    signed = tensor.low < 0
-    return Fixed(ELEMENT_BITS, min(integer, ELEMENT_BITS + 32), signed)

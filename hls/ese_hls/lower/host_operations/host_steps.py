@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from ese_hls.lower.chosen_formats import EXACT_BITS, narrowest
+from ese_hls.lower.chosen_formats import narrowest, numbers_of
 from ese_hls.lower.host_operations.activations import narrowed, piecewise
 from ese_hls.lower.host_operations.moves import concatenate, move, permute, refuse, repeat, reshape, reverse, slice_
 from ese_hls.lower.partition import Masked, Partition
 from ese_hls.quantize import of_layer, of_model
 from ese_host.errors import CapacityError
-from ese_host.ir import ELEMENT_BITS, Fixed
+from ese_host.ir import ELEMENT_BITS
 from ese_host.ir.program import (
     Affine,
     Embedding,
@@ -143,8 +143,7 @@ def embedding(partition: Partition, node: Any) -> None:
     rows, frac = partition.log.scales(node.name, "embeddings", np.asarray(node.get_attr("rows"), np.float64))
     tensor = partition.tensors[source]
     if tensor.frac:
-        form = Fixed(min(max(len(rows) - 1, 1).bit_length(), EXACT_BITS), max(len(rows) - 1, 1).bit_length(), False)
-        source = partition.quantized(node, source, form, f"{target}_numbers")
+        source = partition.quantized(node, source, numbers_of(rows), f"{target}_numbers")
     if tensor.kind == "vector" and node.get_attr("mask_zero"):
         source = partition.append(node, Reshape(source, f"{target}_steps", tensor.width, 1))
     partition.assign(node, partition.append(node, Embedding(source, target, rows, frac)))

@@ -11,7 +11,7 @@ from amaranth.lib.wiring import In, Out
 from ese_host.image import SUM_BITS
 from ese_rtl.records import SHIFT_BITS
 from ese_rtl.unit.arithmetic.delay import registered
-from ese_rtl.unit.arithmetic.shifts import SHIFT_CLOCKS, ShiftLeft
+from ese_rtl.unit.arithmetic.shifts import NEAR, SHIFT_CLOCKS, far_shift, near_shift
 
 PRODUCT_CLOCKS = 2
 WIDE, NARROW = 25, 18
@@ -58,7 +58,11 @@ SCALED_CLOCKS = PRODUCT_CLOCKS + SHIFT_CLOCKS
 
 
 class ScaledProduct(wiring.Component):
-    """a * b * 2**shift modulo 2**SUM_BITS, four clocks later; `shift` does not change while a product is under way."""
+    """a * b * 2**shift modulo 2**SUM_BITS, four clocks later; `shift` does not change while a product is under way.
+
+    If the multiplier has room, `a` is shifted by the lowest bits of `shift` before it, because it is narrower than the
+    product.
+    """
 
     def __init__(self, a_bits: int, b_bits: int) -> None:
         """Make the component.
@@ -78,15 +82,16 @@ class ScaledProduct(wiring.Component):
         )
 
     def elaborate(self, _platform: Any) -> Module:
-        """The product, then the shift."""
+        """A short shift and the product, in either order, then the long shift."""
         m = Module()
-        m.submodules.product = product = Product(self._a_bits, self._b_bits)
-        m.submodules.shift = shift = ShiftLeft(min(self._a_bits + self._b_bits, SUM_BITS))
-        m.d.comb += [
-            product.a.eq(self.a),
-            product.b.eq(self.b),
-            shift.value.eq(product.product),
-            shift.shift.eq(self.shift),
-            self.scaled.eq(shift.shifted),
-        ]
+        near_first = self._a_bits + NEAR <= WIDE
+        a, b = self.a, self.b
+        if near_first:
+            a, b = near_shift(m, a, self.shift), registered(m, b, "b1")
+        m.submodules.product = product = Product(len(a), len(b))
+        m.d.comb += [product.a.eq(a), product.b.eq(b)]
+        value = product.product[:SUM_BITS].as_signed()
+        if not near_first:
+            value = near_shift(m, value, self.shift)
+        m.d.comb += self.scaled.eq(far_shift(m, value, self.shift))
         return m

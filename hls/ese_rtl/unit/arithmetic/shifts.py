@@ -12,6 +12,8 @@ from ese_host.image import SUM_BITS
 from ese_rtl.records import SHIFT_BITS
 
 SHIFT_CLOCKS = 2
+NEAR = 3
+"""The most that the short shift shifts by."""
 
 
 class ShiftLeft(wiring.Component):
@@ -30,16 +32,38 @@ class ShiftLeft(wiring.Component):
         super().__init__({"value": In(signed(bits)), "shift": In(SHIFT_BITS), "shifted": Out(signed(SUM_BITS))})
 
     def elaborate(self, _platform: Any) -> Module:
-        """Two multiplexers, each with a register behind it."""
+        """The short shift, then the long one."""
         m = Module()
-        near = Signal(signed(min(self._bits + 3, SUM_BITS)), reset_less=True)
-        far = Signal(signed(SUM_BITS), reset_less=True)
-        m.d.sync += near.eq(self.value << self.shift[:2])
-        with m.Switch(self.shift[2:]):
-            for fours in range(SUM_BITS // 4):
-                with m.Case(fours):
-                    m.d.sync += far.eq(near << 4 * fours)
-            with m.Default():
-                m.d.sync += far.eq(0)
-        m.d.comb += self.shifted.eq(far)
+        m.d.comb += self.shifted.eq(far_shift(m, near_shift(m, self.value, self.shift), self.shift))
         return m
+
+
+def near_shift(m: Module, value: Any, shift: Any) -> Any:
+    """A signed value shifted by the lowest two bits of a shift, one clock later.
+
+    Args:
+        m: module that gets the multiplexer.
+        value: the value.
+        shift: the whole shift.
+    """
+    near = Signal(signed(min(len(value) + NEAR, SUM_BITS)), reset_less=True)
+    m.d.sync += near.eq(value << shift[:2])
+    return near
+
+
+def far_shift(m: Module, value: Any, shift: Any) -> Any:
+    """A signed value shifted by all but the lowest two bits of a shift, modulo 2**SUM_BITS, one clock later.
+
+    Args:
+        m: module that gets the multiplexer.
+        value: the value.
+        shift: the whole shift.
+    """
+    far = Signal(signed(SUM_BITS), reset_less=True)
+    with m.Switch(shift[2:]):
+        for fours in range(SUM_BITS // 4):
+            with m.Case(fours):
+                m.d.sync += far.eq(value << 4 * fours)
+        with m.Default():
+            m.d.sync += far.eq(0)
+    return far

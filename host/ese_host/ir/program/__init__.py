@@ -13,17 +13,31 @@ run.py         runs a program, its chains by the golden model or by a given func
 
 from ese_host.ir.program.arithmetic import Affine, Apply, Merge, Quantize, Relu
 from ese_host.ir.program.chain import Chain
-from ese_host.ir.program.frames import Pool, Softmax, Standardize
+from ese_host.ir.program.frames import CENTRE_FRAC, Pool, Softmax, Standardize
 from ese_host.ir.program.functions import Lookup, Piecewise
 from ese_host.ir.program.gather import Embedding, Gather
 from ese_host.ir.program.graph import INPUT, OUTPUT, Head, Output, Port, Program, ProgramStep
-from ese_host.ir.program.order import Concatenate, Fill, Last, Mask, Repeat, Reshape, Reverse, Unmask, unmasked_steps
+from ese_host.ir.program.order import (
+    Concatenate,
+    Fill,
+    Last,
+    Mask,
+    Repeat,
+    Reshape,
+    Reverse,
+    Unmask,
+    kept_frames,
+    turned,
+    unmasked_steps,
+)
 from ese_host.ir.program.run import HEADS, Inputs, ProgramRun, run, values_of
-from ese_host.ir.program.tensor import Kind, Tensor, Value
+from ese_host.ir.program.tensor import MAX_CODE_BITS, Kind, Tensor, Value
 
 __all__ = [
+    "CENTRE_FRAC",
     "HEADS",
     "INPUT",
+    "MAX_CODE_BITS",
     "OUTPUT",
     "Affine",
     "Apply",
@@ -56,7 +70,9 @@ __all__ = [
     "Tensor",
     "Unmask",
     "Value",
+    "kept_frames",
     "run",
+    "turned",
     "unmasked_steps",
     "values_of",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -11,8 +11,10 @@ import numpy.typing as npt
 from ese_host.errors import FormatError, UnsupportedError
 from ese_host.ir.fixed import Codes
 from ese_host.ir.program.tensor import Tensor, Value, check_range
+from ese_host.ir.sequences import Lengths
 
 Fill = Literal["zero", "last"]
+Number = TypeVar("Number", bound=np.generic)
 
 
 @dataclass(frozen=True)
@@ -102,8 +104,7 @@ class Mask(OneSource):
                 f"sample {int(np.flatnonzero(steps == 0)[0])} has only masked steps; at least one other is needed: "
                 "remove the sample"
             )
-        order = np.argsort(~kept, axis=1, kind="stable")[:, : steps.max(), None]
-        codes = np.take_along_axis(source.codes, order, axis=1)
+        codes = kept_frames(source.codes, kept, int(steps.max()))
         inside = np.arange(steps.max())[:, None] < steps[:, None, None]
         return Value(self.infer(source.tensor, None if by is None else by.tensor), np.where(inside, codes, 0), steps)
 
@@ -252,9 +253,26 @@ def unmasked_steps(value: Value, code: int) -> npt.NDArray[np.bool_]:
 
 def reverse(value: Value) -> Codes:
     """Codes of a value with the steps of each sample reversed."""
-    order = np.arange(value.codes.shape[1])
-    reversed_order = np.where(order < value.steps[:, None], value.steps[:, None] - 1 - order, order)
-    return np.take_along_axis(value.codes, reversed_order[:, :, None], axis=1)
+    return turned(value.codes, value.steps)
+
+
+def turned(frames: npt.NDArray[Number], steps: Lengths) -> npt.NDArray[Number]:
+    """Frames (N, T, width) with the first `steps` of each sample in reverse order."""
+    order = np.arange(frames.shape[1])
+    order = np.where(order < steps[:, None], steps[:, None] - 1 - order, order)
+    return np.take_along_axis(frames, order[:, :, None], axis=1)
+
+
+def kept_frames(frames: npt.NDArray[Number], kept: npt.NDArray[np.bool_], count: int) -> npt.NDArray[Number]:
+    """The kept ones of the frames (N, T, width) of each sample in their order, with others behind them up to `count`.
+
+    Args:
+        frames: the frames.
+        kept: (N, T) whether a frame is kept.
+        count: frames of each sample in the result.
+    """
+    order = np.argsort(~kept, axis=1, kind="stable")[:, :count, None]
+    return np.take_along_axis(frames, order, axis=1)
 
 
 def common_steps(sources: tuple[Tensor, ...]) -> int | None:

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from ese_hls.lower.chosen_formats import ChosenFormats, is_quantized, narrowest, output_format, range_of
-from ese_hls.lower.conversion import UNMASKED
+from ese_hls.lower.conversion import UNMASKED, SplitLayer
 from ese_hls.lower.conversion_log import ConversionLog
+from ese_hls.lower.partition.values import Masked, NodeValue, OpenChain
 from ese_hls.quantize import key_of
 from ese_host.errors import CapacityError, EseError, UnsupportedError
 from ese_host.ir import ELEMENT_BITS, Dense, Fixed, Layer, Lstm, Matrix, Network
@@ -24,64 +25,6 @@ from ese_host.ir.program import Chain, Fill, Mask, Output, Port, Program, Progra
 
 Convert = Callable[[Any, Fixed], Layer]
 """Converts a graph node, given the format of its inputs, to a layer of integers."""
-
-
-@dataclass(frozen=True)
-class Masked:
-    """How frames were left out of a tensor.
-
-    Attributes:
-        original: the tensor whose frames tell which steps are masked.
-        code: the code that all elements of a masked frame have.
-        fill: values of restored frames: "zero", or "last" for those of the last frame that is not masked.
-    """
-
-    original: str
-    code: int
-    fill: Fill = "zero"
-
-
-@dataclass(frozen=True)
-class NodeValue:
-    """The value of a graph node.
-
-    Attributes:
-        tensor: name of the program's tensor; if a chain computes it, the chain may still be open.
-        node: the node that computes it, for its name, precision and readers.
-        masked: how frames were left out, or None if it has all frames.
-        mask: the mask that belongs to its steps although it has all frames, or None.
-    """
-
-    tensor: str
-    node: Any
-    masked: Masked | None = None
-    mask: Masked | None = None
-
-
-@dataclass
-class _OpenChain:
-    """A chain that may still grow.
-
-    Attributes:
-        layers: its layers of integers.
-        nodes: their graph nodes.
-        source: name of the tensor that it reads.
-        form: format of its inputs.
-        backwards: whether it runs sequences from the last step to the first.
-        masked: whether its sequences lack their masked frames.
-    """
-
-    layers: list[Layer]
-    nodes: list[Any]
-    source: str
-    form: Fixed
-    backwards: bool
-    masked: bool
-
-    @property
-    def every_step(self) -> bool:
-        """Whether it has an output for every step."""
-        return all(layer.return_sequences for layer in self.layers if isinstance(layer, Lstm))
 
 
 @dataclass
@@ -102,6 +45,7 @@ class Partition:
         stored: the format in which LSTM layers store outputs for later layers, which one engine has one of.
         reads_signed: whether a chain reads signed values, so that no chain may read unsigned ones of 16 bits.
         unrounded: for the rounded tensor of an input, the port with its finer codes.
+        splits: the Dense layers whose inputs are read in parts.
     """
 
     convert: Convert
@@ -113,10 +57,11 @@ class Partition:
     tensors: dict[str, Tensor] = field(default_factory=dict)
     formats: dict[str, Fixed] = field(default_factory=dict)
     values: dict[str, NodeValue] = field(default_factory=dict)
-    open_chains: dict[str, _OpenChain] = field(default_factory=dict)
+    open_chains: dict[str, OpenChain] = field(default_factory=dict)
     stored: Fixed | None = None
     reads_signed: bool = False
     unrounded: dict[str, str] = field(default_factory=dict)
+    splits: list[SplitLayer] = field(default_factory=list)
 
     def add_port(self, node: Any, port: Port) -> None:
         """Add an input of the model.
@@ -147,14 +92,25 @@ class Partition:
         kernel = Matrix(np.eye(width, dtype=np.int64), "ternary", scale, 0)
         self.log.weights.append((f"identity layer behind {node.name!r}", kernel))
         layer = Dense(f"{node.name}_identity", kernel, np.zeros(width, np.int64), 0, False, form, form)
-        name = f"{node.name}_passed"
-        self.open_chains[name] = _OpenChain([layer], [node], tensor, form, False, False)
+        name = self.add_chain(node, layer, tensor, f"{node.name}_passed")
         self.assign(node, name)
         if tensor in self.unrounded:
             self.unrounded[name] = self.unrounded[tensor]
         self.log.notes.append(
             f"the model has no LSTM or Dense layer: the engine passes {node.name!r} on, the host computes the rest"
         )
+
+    def add_chain(self, node: Any, layer: Layer, tensor: str, name: str) -> str:
+        """Open a chain.
+
+        Args:
+            node: the graph node that it belongs to.
+            layer: its first layer.
+            tensor: name of the tensor that it reads, which has the format of the layer's inputs.
+            name: name of the tensor that it makes.
+        """
+        self.open_chains[name] = OpenChain([layer], [node], tensor, layer.source, False, False)
+        return name
 
     def assign(self, node: Any, tensor: str, masked: Masked | None = None) -> None:
         """Set the value of a node.
@@ -272,7 +228,7 @@ class Partition:
             tensor, form = self.chain_input(value.node, tensor, node)
             layer = self.convert(node, form)
             masked = wants_mask and value.masked is not None
-            chain = _OpenChain([layer], [node], tensor, form, bool(node.get_attr("backwards")), masked)
+            chain = OpenChain([layer], [node], tensor, form, bool(node.get_attr("backwards")), masked)
         name = node.outputs[0]
         self.open_chains[name] = chain
         lacks_frames = chain.masked and chain.every_step
@@ -298,7 +254,7 @@ class Partition:
         self.formats[target] = self.formats.get(tensor, Fixed(16, 6))
         self.assign(node, target)
 
-    def _extends(self, chain: _OpenChain, value: NodeValue, node: Any) -> bool:
+    def _extends(self, chain: OpenChain, value: NodeValue, node: Any) -> bool:
         """Whether a chain may grow by a node that reads its value."""
         source = value.node
         if len(source.get_output_nodes()) != 1 or set(source.outputs) & set(source.model.outputs):
@@ -310,7 +266,7 @@ class Partition:
             extends = not (chain.masked and chain.every_step)
         return extends and self._may_store(chain, source)
 
-    def _may_store(self, chain: _OpenChain, producer: Any) -> bool:
+    def _may_store(self, chain: OpenChain, producer: Any) -> bool:
         """Whether the engine can store the outputs of a chain's last layer for a further layer.
 
         Outputs that are too wide get a format first. All LSTM layers that store outputs must do so in one format; a
