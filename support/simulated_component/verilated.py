@@ -26,6 +26,8 @@ for command in sys.argv[1:]:
 # Without pmuxtree every case of a Switch would become a function of Verilog, which makes the C++ many times larger.
 _PASSES = ("read_rtlil top.il", "hierarchy -top {top}", "proc", "flatten", "pmuxtree", "opt_clean")
 _WRITE = "write_verilog -noattr top.v"
+_MODELS = "read_verilog +/xilinx/cells_sim.v"
+"""Reads Yosys's models of the FPGA's primitives."""
 _GLUE = """
 #include "Vtop.h"
 #include "verilated.h"
@@ -99,7 +101,7 @@ def library_of(source: str, top: str, glue: Callable[[str], str], optimize: bool
     """The library of a module and C++ around it, compiled once per test run, whichever process needs it first.
 
     Args:
-        source: the module as RTLIL.
+        source: the module as RTLIL; Yosys's models take the place of DSP48E1s in it.
         top: its name; Verilator's class is this name behind a V.
         glue: gives the C++ around the class from the module's Verilog.
         optimize: whether g++ optimizes.
@@ -110,7 +112,9 @@ def library_of(source: str, top: str, glue: Callable[[str], str], optimize: bool
     with tempfile.TemporaryDirectory(dir=_folder()) as work:
         folder = Path(work)
         (folder / "top.il").write_text(source)
-        _run(sys.executable, "-c", _TO_VERILOG, *(step.format(top=top) for step in _PASSES), _WRITE, cwd=folder)
+        passes = [_MODELS] if "cell \\DSP48E1 " in source else []
+        passes += [step.format(top=top) for step in _PASSES]
+        _run(sys.executable, "-c", _TO_VERILOG, *passes, _WRITE, cwd=folder)
         _run(
             VERILATOR / "bin" / "verilator_bin",
             *("--cc", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--top-module", top, "--prefix", f"V{top}"),
