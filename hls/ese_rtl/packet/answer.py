@@ -5,7 +5,7 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from ese_host.protocol.packets import TRAILER, TRAILER_MAGIC
+from ese_host.protocol import TRAILER, TRAILER_MAGIC
 from ese_rtl.packet.ports import WORD, WORD_BITS, Report, Word
 from ese_rtl.packet.queue import Queue
 

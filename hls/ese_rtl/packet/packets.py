@@ -10,8 +10,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ese_host.image import HEADER, HEADER_FIELDS, Design
-from ese_host.protocol import ErrorCode, Operation
-from ese_host.protocol.packets import OPERATION_BASE, RunFlag
+from ese_host.protocol import OPERATION_BASE, ErrorCode, Operation, RunFlag
 from ese_rtl.packet.answer import AnswerWriter, Status
 from ese_rtl.packet.checksum import Checksum
 from ese_rtl.packet.header_check import HeaderCheck
