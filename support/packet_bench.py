@@ -123,7 +123,7 @@ class Bench(wiring.Component):
 
 @dataclass
 class Clocks:
-    """What a simulated stretch of clocks showed.
+    """The answers and writes of a simulated stretch of clocks.
 
     Attributes:
         answers: the answers that were completed.

@@ -1,12 +1,11 @@
-"""What LOAD checks of an image's header, word by word."""
+"""The check of an image's header, word by word."""
 # Annotations of components and records are their ports and fields, so that they must not be postponed.
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from ese_host.image import FORMAT_VERSION, HEADER, HEADER_FIELDS, MAGIC, Design
-from ese_host.image.reader import MAX_INPUTS
+from ese_host.image import FORMAT_VERSION, HEADER, HEADER_FIELDS, MAGIC, MAX_INPUTS, Design
 from ese_host.protocol import ErrorCode
 from ese_rtl.packet.ports import WORD_BITS
 from ese_rtl.sizes import MAX_CODEBOOKS

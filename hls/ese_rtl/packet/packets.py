@@ -10,15 +10,14 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ese_host.image import HEADER, HEADER_FIELDS, Design
-from ese_host.protocol import ErrorCode, Operation
-from ese_host.protocol.packets import OPERATION_BASE, RunFlag
-from ese_rtl.packet.answer import Answer, Status
+from ese_host.protocol import OPERATION_BASE, ErrorCode, Operation, RunFlag
+from ese_rtl.packet.answer import Reply, Status
 from ese_rtl.packet.checksum import Checksum
 from ese_rtl.packet.header_check import HeaderCheck
 from ese_rtl.packet.intake import Intake
 from ese_rtl.packet.phase_check import PhaseCheck
-from ese_rtl.packet.ports import WORD, WORD_BITS, Report, Word
-from ese_rtl.packet.sections import Sections
+from ese_rtl.packet.ports import WORD, WORD_BITS, PacketWord, Report
+from ese_rtl.packet.sections import SectionLoader
 from ese_rtl.packet.states import States
 from ese_rtl.records import Header, load_layout
 
@@ -94,8 +93,8 @@ class Packets(wiring.Component):
         self._design = design
         super().__init__(
             {
-                "words": In(stream.Signature(Word)),
-                "answer": Out(stream.Signature(Word)),
+                "words": In(stream.Signature(PacketWord)),
+                "answer": Out(stream.Signature(PacketWord)),
                 "started": In(1),
                 "idle": Out(1),
                 "answered": Out(1),
@@ -116,8 +115,8 @@ class Packets(wiring.Component):
                 "forgotten": In(1),
             }
         )
-        self._intake, self._sections, self._checksum = Intake(), Sections(design), Checksum()
-        self._header_check, self._phase_check, self._reply = HeaderCheck(design), PhaseCheck(design), Answer()
+        self._intake, self._sections, self._checksum = Intake(), SectionLoader(design), Checksum()
+        self._header_check, self._phase_check, self._reply = HeaderCheck(design), PhaseCheck(design), Reply()
         self._status = Signal(Status)
         self._trace, self._keep = Signal(), Signal()
         self._has_state = Signal()  # the last sequence has left h and c, from which the next one may continue

@@ -11,11 +11,10 @@ from amaranth.sim import Simulator
 
 from ese_hls.encode import choose_design
 from ese_host.files import unpack
-from ese_host.image import HEADER, Design, Image
-from ese_host.image.phases import PHASE_WORDS, record_words
+from ese_host.image import HEADER, PHASE_WORDS, Design, Image, record_words
 from ese_host.protocol import load_packet
 from ese_rtl.packet.header_check import SIZE_BITS
-from ese_rtl.packet.sections import Sections
+from ese_rtl.packet.sections import SectionLoader
 from ese_rtl.records import Memory, load_layout
 from support.compiled_engine import encoded
 from support.designs import roomy
@@ -61,7 +60,7 @@ def expected(image: Image, design: Design) -> dict[tuple[Any, int, int], int]:
 
 def loaded(design: Design, image: Image, rng: np.random.Generator) -> dict[tuple[Any, int, int], int]:
     """The writes that the sections of an image make, if its words come with stalls."""
-    part = Sections(design)
+    part = SectionLoader(design)
     writes: dict[tuple[Any, int, int], int] = {}
     words = image.words.tolist()
 

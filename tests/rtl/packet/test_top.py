@@ -10,8 +10,16 @@ import numpy as np
 from amaranth.lib.wiring import In
 from amaranth.sim import Simulator
 
-from ese_host.protocol import REGISTERS, START, TRAILER_WORDS, ErrorCode, Words, read_trailer, reset_packet
-from ese_host.protocol.packets import OPERATION_BASE
+from ese_host.protocol import (
+    OPERATION_BASE,
+    REGISTERS,
+    START,
+    TRAILER_WORDS,
+    ErrorCode,
+    Words,
+    read_trailer,
+    reset_packet,
+)
 from ese_rtl.top import Top
 from support.core_stand_in.core import PORTS
 from support.designs import roomy
@@ -28,7 +36,7 @@ PACKETS = {
 }
 
 
-class Board:
+class Surroundings:
     """What is around the core: a clock, two streams and the processor's bus."""
 
     def __init__(self, ctx: Any, top: Top, rng: np.random.Generator) -> None:
@@ -101,7 +109,7 @@ def test_packets_and_registers() -> None:
     top = Top(DESIGN, core=EchoCore())
 
     async def bench(ctx: Any) -> None:
-        board = Board(ctx, top, np.random.default_rng(6))
+        board = Surroundings(ctx, top, np.random.default_rng(6))
         for _ in range(3):
             await board.clock()
         board.set("ap_rst_n", 1)
