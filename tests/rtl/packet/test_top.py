@@ -7,6 +7,7 @@ import zlib
 from typing import Any
 
 import numpy as np
+from amaranth.back import rtlil
 from amaranth.lib.wiring import In
 from amaranth.sim import Simulator
 
@@ -20,7 +21,7 @@ from ese_host.protocol import (
     read_trailer,
     reset_packet,
 )
-from ese_rtl.top import Top
+from ese_rtl.top import NAME, Top
 from support.core_stand_in.core import PORTS
 from support.designs import roomy
 from support.packet_bench import EchoCore
@@ -98,11 +99,13 @@ class Surroundings:
 
 
 def test_ports_are_those_of_vitis_hls() -> None:
-    ports = Top(DESIGN, core=EchoCore()).signature.members
+    top = Top(DESIGN, core=EchoCore())
+    ports = top.signature.members
     assert {name: (member.flow, member.shape) for name, member in ports.items()} == {
         name: (member.flow, member.shape) for name, member in PORTS.items()
     }
     assert ports["ap_clk"] == In(1)
+    assert f"module \\{NAME}\n" in rtlil.convert(top, name=NAME)
 
 
 def test_packets_and_registers() -> None:
