@@ -24,7 +24,7 @@ class Line(data.Struct):
 
 
 class Settings(data.Struct):
-    """Settings of the element-wise unit, fixed by the phase's record and the image's header while a stage is under way."""
+    """Settings of the element-wise unit: what record and header fix while a stage is under way."""
 
     lstm: unsigned(1)
     bank_shift: data.ArrayLayout(SHIFT_BITS, 4)

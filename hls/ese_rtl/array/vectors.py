@@ -16,7 +16,8 @@ class Vectors(wiring.Component):
     """All copies of both vector RAMs.
 
     A port either reads or writes in a clock: the sequencer never lets an element be written to a RAM in a clock in
-    which PEs read it. Two elements are written at once, one through each port.
+    which PEs read it, so that what a port reads while it writes has no meaning. (A read enable would not be the block
+    RAM's own then, and would take a LUT and a register for each bit.) Two elements are written at once, one through each port.
 
     Args:
         sizes: of the engine.
@@ -53,7 +54,6 @@ class Vectors(wiring.Component):
                         write.en.eq(asked.enable),
                         write.addr.eq(address),
                         write.data.eq(asked.value),
-                        read.en.eq(~asked.enable),
                         read.addr.eq(address),
                         self.values7[r][2 * q + port].eq(read.data),
                     ]

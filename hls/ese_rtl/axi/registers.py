@@ -7,10 +7,9 @@ from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from ese_host.image import Design
-from ese_host.protocol import PROTOCOL_VERSION, REGISTERS
-from ese_host.protocol.packets import TRAILER
+from ese_host.protocol import PROTOCOL_VERSION, REGISTERS, TRAILER
 from ese_rtl.axi.lite import ADDRESS_BITS, AXI_LITE
-from ese_rtl.packet.ports import Report
+from ese_rtl.packet import Report
 
 BLOCK_BITS = 4
 """Bits of an offset within one of the registers, which lie 16 bytes apart."""

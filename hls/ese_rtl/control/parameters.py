@@ -225,7 +225,8 @@ class Tables(wiring.Component):
                 address = Mux(loads, self.load.address, self.addresses[lookup]) if port == 0 else self.addresses[lookup]
                 m.d.comb += [
                     read.addr.eq(address),
-                    read.en.eq(self.step & ~loads if port == 0 else self.step),
+                    # a port that writes reads too, because it has one enable for both
+                    read.en.eq(self.step | loads if port == 0 else self.step),
                     self.words[lookup].eq(read.data),
                 ]
                 if port == 0:

@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from ese_host.files import Field
-from ese_host.image.phases import FIELDS, FLAGS, PHASE_WORDS
+from ese_host.image import FIELDS, FLAGS, PHASE_WORDS
 from ese_rtl.records import LoadTarget, load_layout
 from ese_rtl.sizes import Sizes
 

@@ -1,6 +1,6 @@
 """Packets: words in, LOAD into the memories, sequences of RUN to the core, answers with their trailer out."""
 
 from ese_rtl.packet.packets import Packets
-from ese_rtl.packet.ports import WORD, Word
+from ese_rtl.packet.ports import WORD, PacketWord, Report
 
-__all__ = ["WORD", "Packets", "Word"]
+__all__ = ["WORD", "PacketWord", "Packets", "Report"]

@@ -5,8 +5,8 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from ese_host.protocol.packets import TRAILER, TRAILER_MAGIC
-from ese_rtl.packet.ports import WORD, WORD_BITS, Report, Word
+from ese_host.protocol import TRAILER, TRAILER_MAGIC
+from ese_rtl.packet.ports import WORD, WORD_BITS, PacketWord, Report
 from ese_rtl.packet.queue import Queue
 
 CYCLE_BITS = 48
@@ -14,7 +14,7 @@ CYCLE_BITS = 48
 
 
 class Status(data.Struct):
-    """Status of a packet, as its trailer tells it."""
+    """The numbers of a packet that its trailer tells."""
 
     operation: 2
     error: 4
@@ -24,7 +24,7 @@ class Status(data.Struct):
     cycles: CYCLE_BITS
 
 
-class AnswerWriter(wiring.Component):
+class Reply(wiring.Component):
     """Lets output words pass, and appends the trailer when told.
 
     Attributes:
@@ -46,15 +46,15 @@ class AnswerWriter(wiring.Component):
     checked: Out(WORD_BITS)
     checked_valid: Out(1)
     done: Out(1)
-    words: Out(stream.Signature(Word))
+    words: Out(stream.Signature(PacketWord))
     report: Out(Report)
 
     def elaborate(self, _platform: object) -> Module:
         """The circuit."""
         m = Module()
-        m.submodules.queue = queue = Queue(Word)
+        m.submodules.queue = queue = Queue(PacketWord)
         wiring.connect(m, queue.leave, wiring.flipped(self.words))
-        out = Signal(Word, reset_less=True)  # the word that enters the queue
+        out = Signal(PacketWord, reset_less=True)  # the word that enters the queue
         valid = Signal()
         place = Signal(range(len(TRAILER)))
         ending = Signal()

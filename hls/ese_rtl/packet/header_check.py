@@ -1,12 +1,13 @@
-"""Checks that LOAD makes of an image's header, word by word."""
+"""The check of an image's header, word by word."""
 # Annotations of components and records are their ports and fields, so that they must not be postponed.
 
-from amaranth.hdl import Module, Mux, Signal
+from typing import Any
+
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from ese_host.image import FORMAT_VERSION, HEADER, HEADER_FIELDS, MAGIC, Design
-from ese_host.image.reader import MAX_INPUTS
+from ese_host.image import FORMAT_VERSION, HEADER, HEADER_FIELDS, MAGIC, MAX_INPUTS, Design
 from ese_host.protocol import ErrorCode
 from ese_rtl.packet.ports import WORD_BITS
 from ese_rtl.sizes import MAX_CODEBOOKS
@@ -87,3 +88,31 @@ class HeaderCheck(wiring.Component):
         with m.If(self.begin):
             m.d.sync += self.error.eq(ErrorCode.OK)
         return m
+
+
+def keep_header(m: Module, place: Value, word: Value, header: Any, entry_words: Value) -> None:
+    """Keep what the engine needs to know of a word of the header.
+
+    Args:
+        m: the module.
+        place: index of the word.
+        word: the word.
+        header: registers for what the core needs.
+        entry_words: register for the number of entry words.
+    """
+    fields = {
+        "alternate": header.alternate,
+        "gate_slope": header.gate_line.slope,
+        "gate_offset": header.gate_line.offset,
+        "cell_slope": header.cell_line.slope,
+        "cell_offset": header.cell_line.offset,
+    }
+    with m.Switch(place):
+        for name, register in {"phases": header.phases, "entry_words": entry_words, "inputs": header.inputs}.items():
+            with m.Case(HEADER.index(name)):
+                m.d.sync += register.eq(word)
+        for index in sorted({HEADER_FIELDS[name].word for name in fields}):
+            with m.Case(index):
+                for name, register in fields.items():
+                    if (field := HEADER_FIELDS[name]).word == index:
+                        m.d.sync += register.eq(word[field.low : field.low + field.width])

@@ -5,7 +5,7 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from ese_rtl.packet.ports import WORD_BITS, Word
+from ese_rtl.packet.ports import WORD_BITS, PacketWord
 from ese_rtl.packet.queue import Queue
 
 
@@ -26,7 +26,7 @@ class Intake(wiring.Component):
         closed: the packet's last word has come in.
     """
 
-    words: In(stream.Signature(Word))
+    words: In(stream.Signature(PacketWord))
     open: In(1)
     word: Out(WORD_BITS)
     have: Out(1)
@@ -41,7 +41,7 @@ class Intake(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         """The circuit."""
         m = Module()
-        m.submodules.queue = queue = Queue(Word)
+        m.submodules.queue = queue = Queue(PacketWord)
         leave = queue.leave
         accepted, last = Signal(), Signal()
         m.d.comb += [

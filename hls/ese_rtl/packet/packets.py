@@ -9,15 +9,14 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from ese_host.image import HEADER, HEADER_FIELDS, Design
-from ese_host.protocol import ErrorCode, Operation
-from ese_host.protocol.packets import OPERATION_BASE, RunFlag
-from ese_rtl.packet.answer import AnswerWriter, Status
+from ese_host.image import HEADER, Design
+from ese_host.protocol import OPERATION_BASE, ErrorCode, Operation, RunFlag
+from ese_rtl.packet.answer import Reply, Status
 from ese_rtl.packet.checksum import Checksum
-from ese_rtl.packet.header_check import HeaderCheck
+from ese_rtl.packet.header_check import HeaderCheck, keep_header
 from ese_rtl.packet.intake import Intake
 from ese_rtl.packet.phase_check import PhaseCheck
-from ese_rtl.packet.ports import WORD, WORD_BITS, Report, Word
+from ese_rtl.packet.ports import WORD, WORD_BITS, PacketWord, Report
 from ese_rtl.packet.sections import SectionLoader
 from ese_rtl.packet.states import States
 from ese_rtl.records import Header, load_layout
@@ -25,37 +24,11 @@ from ese_rtl.records import Header, load_layout
 STEP_BITS = 17
 LEFT_BITS = WORD_BITS + 1
 STATES = (
-    "idle",
-    "first",
-    "operation",
-    "decode",
-    "flags",
-    "image_id",
-    "number",
-    "add",
-    "count",
-    "header",
-    "header_compared",
-    "header_weighed",
-    "header_checked",
-    "sections",
-    "checksum",
-    "summed",
-    "compare",
-    "verdict",
-    "skip",
-    "check",
-    "steps",
-    "weigh",
-    "begin",
-    "run",
-    "sequence_done",
-    "drain",
-    "end",
-    "conclude",
-    "forget",
+    "idle", "first", "operation", "decode", "flags", "image_id", "number", "add", "count", "header",
+    "header_compared", "header_weighed", "header_checked", "sections", "checksum", "summed", "compare", "verdict",
+    "skip", "check", "steps", "weigh", "begin", "run", "sequence_done", "drain", "end", "conclude", "forget",
     "trailer",
-)
+)  # fmt: skip
 
 
 class Packets(wiring.Component):
@@ -94,8 +67,8 @@ class Packets(wiring.Component):
         self._design = design
         super().__init__(
             {
-                "words": In(stream.Signature(Word)),
-                "answer": Out(stream.Signature(Word)),
+                "words": In(stream.Signature(PacketWord)),
+                "answer": Out(stream.Signature(PacketWord)),
                 "started": In(1),
                 "idle": Out(1),
                 "answered": Out(1),
@@ -117,7 +90,7 @@ class Packets(wiring.Component):
             }
         )
         self._intake, self._sections, self._checksum = Intake(), SectionLoader(design), Checksum()
-        self._header_check, self._phase_check, self._reply = HeaderCheck(design), PhaseCheck(design), AnswerWriter()
+        self._header_check, self._phase_check, self._reply = HeaderCheck(design), PhaseCheck(design), Reply()
         self._status = Signal(Status)
         self._trace, self._keep = Signal(), Signal()
         self._has_state = Signal()  # the last sequence has left h and c, from which the next one may continue
@@ -255,7 +228,7 @@ class Packets(wiring.Component):
         with m.If(intake.open):
             m.d.sync += place.eq(0)
         with m.If(checked):
-            self._keep_header(m, checked_place)
+            keep_header(m, checked_place, intake.taken, self.header, self._phase_check.entry_words)
         return place == len(HEADER) - 1
 
     def _load(self, m: Module, in_header: Signal, last: Signal) -> None:
@@ -311,29 +284,6 @@ class Packets(wiring.Component):
                 m.d.comb += [intake.take.eq(1), self._count.eq(1)]
             with m.Elif(intake.ended):
                 self._miss(m)
-
-    def _keep_header(self, m: Module, place: Signal) -> None:
-        """Keep what the engine needs to know of the header."""
-        taken = self._intake.taken
-        fields = {
-            "alternate": self.header.alternate,
-            "gate_slope": self.header.gate_line.slope,
-            "gate_offset": self.header.gate_line.offset,
-            "cell_slope": self.header.cell_line.slope,
-            "cell_offset": self.header.cell_line.offset,
-        }
-        with m.Switch(place):
-            with m.Case(HEADER.index("phases")):
-                m.d.sync += self.header.phases.eq(taken)
-            with m.Case(HEADER.index("entry_words")):
-                m.d.sync += self._phase_check.entry_words.eq(taken)
-            with m.Case(HEADER.index("inputs")):
-                m.d.sync += self.header.inputs.eq(taken)
-            for word in sorted({HEADER_FIELDS[name].word for name in fields}):
-                with m.Case(word):
-                    for name, register in fields.items():
-                        if (field := HEADER_FIELDS[name]).word == word:
-                            m.d.sync += register.eq(taken[field.low : field.low + field.width])
 
     def _run(self, m: Module) -> None:
         """Check RUN's header, and let the core run sequence after sequence."""

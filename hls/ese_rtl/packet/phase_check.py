@@ -6,8 +6,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from ese_host.image import Design
-from ese_host.image.phases import FIELDS
+from ese_host.image import FIELDS, Design
 from ese_rtl.records import LoadTarget, load_layout
 
 MAX_SLOTS = 9

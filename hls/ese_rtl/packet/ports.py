@@ -9,7 +9,7 @@ WORD = stream.Signature(WORD_BITS)
 """A stream of words without ends of packets."""
 
 
-class Word(data.Struct):
+class PacketWord(data.Struct):
     """A word of a packet; `last` marks the packet's last one."""
 
     data: unsigned(WORD_BITS)

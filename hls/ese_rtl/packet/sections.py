@@ -10,9 +10,7 @@ from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from ese_host.image import HEADER, RAM_BITS, Design
-from ese_host.image.entry_widths import CONSTANT_BITS
-from ese_host.image.phases import PHASE_WORDS, record_words
+from ese_host.image import CONSTANT_BITS, HEADER, PHASE_WORDS, RAM_BITS, Design, record_words
 from ese_host.ir import GATES, TABLE_SIZE
 from ese_rtl.packet.header_check import SIZE_BITS
 from ese_rtl.packet.ports import WORD_BITS

@@ -27,7 +27,7 @@ class States:
 
     @contextmanager
     def state(self, name: str) -> Iterator[None]:
-        """Statements of a state."""
+        """Describe what happens in a state."""
         self._current = name
         with self._m.If(self._is[name]):
             yield

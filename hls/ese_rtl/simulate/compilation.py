@@ -29,6 +29,8 @@ FAST, SELDOM = "-O2", "-O0"
 """Options of what runs at every clock, and of what runs when an engine is opened."""
 RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
 """The parts of Verilator's library that a simulation needs; they are the same for every core."""
+ONE_UNIT = 2_000_000
+"""Bytes of C++ up to which it is compiled as one unit; beyond, files are compiled side by side with a shared header."""
 TIMEOUT = 3600.0
 Say = Callable[[str], None]
 """Receives a line on how far a long compilation is."""
@@ -86,17 +88,21 @@ class Compilation:
         Raises:
             ToolError: if g++ fails.
         """
-        header = self._made / f"V{TOP}__pch.h"
-        self._gxx("-x", "c++-header", str(header), "-o", f"{header}.gch", level=FAST)
-        ahead = ("-include", str(header))
         around = self.folder / "harness.cpp"
         around.write_text(harness, encoding="utf-8")
         sources = sorted(self._made.glob("*.cpp"), key=lambda path: -path.stat().st_size)
-        # One unit, because most of the time goes into reading the headers.
         slow = self._together("slow", [path for path in sources if "Slow" in path.name])
         jobs: list[Callable[[], Path]] = [lambda: self._object(slow, level=SELDOM), self._runtime]
-        for path in (*(path for path in sources if "Slow" not in path.name), around):
-            jobs.append(lambda path=path: self._object(path, *ahead, f"-DESE_PATIENCE={patience}"))  # type: ignore[misc]
+        fast = [*(path for path in sources if "Slow" not in path.name), around]
+        options = [f"-DESE_PATIENCE={patience}"]
+        if sum(path.stat().st_size for path in fast) <= ONE_UNIT:  # most of the time goes into reading the headers
+            fast = [self._together("fast", fast)]
+        else:
+            header = self._made / f"V{TOP}__pch.h"
+            self._gxx("-x", "c++-header", str(header), "-o", f"{header}.gch", level=FAST)
+            options += ["-include", str(header)]
+        for path in fast:
+            jobs.append(lambda path=path: self._object(path, *options))  # type: ignore[misc]
         objects = self._all(jobs)
         self._gxx("-shared", *sorted(map(str, objects)), "-pthread", "-latomic", "-o", str(library), level=FAST)
 

@@ -8,8 +8,7 @@ from amaranth.hdl import C, Cat, Module, Mux, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from ese_host.ir import SLOPE, Activation
-from ese_host.ir.activations import LIMIT_BITS
+from ese_host.ir import LIMIT_BITS, SLOPE, Activation
 from ese_rtl.records import Line
 from ese_rtl.unit.arithmetic import PRODUCT_CLOCKS, ROUNDING_CLOCKS, Product, Rounding, code_bits, registered
 

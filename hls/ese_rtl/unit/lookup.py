@@ -5,8 +5,7 @@ from amaranth.hdl import unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from ese_host.ir import TABLE_SIZE, VALUE_FRAC
-from ese_host.ir.tables import STEP_BITS
+from ese_host.ir import STEP_BITS, TABLE_SIZE, VALUE_FRAC
 
 SEGMENT_BITS = (TABLE_SIZE - 1).bit_length()
 

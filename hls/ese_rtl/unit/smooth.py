@@ -8,8 +8,7 @@ from amaranth.hdl import C, Cat, Const, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from ese_host.ir import VALUE_FRAC, Activation
-from ese_host.ir.tables import INPUT_FRAC, SEGMENT_FRAC
+from ese_host.ir import INPUT_FRAC, SEGMENT_FRAC, VALUE_FRAC, Activation
 from ese_rtl.unit.arithmetic import code_bits, delayed, registered, rounded, saturated
 from ese_rtl.unit.lookup import LOOKUP, SEGMENT_BITS
 

@@ -12,14 +12,15 @@ from ese_host.image.design import (
     check_ids,
     words_of,
 )
-from ese_host.image.entry_widths import GAP_BITS, RAM_BITS, EntryWidths
+from ese_host.image.entry_widths import CONSTANT_BITS, GAP_BITS, RAM_BITS, EntryWidths
 from ese_host.image.interleave import Interleave, Positions, entries, entries_per_pe, max_gap, padding_passes
-from ese_host.image.phases import Phase
+from ese_host.image.phases import FIELDS, FLAGS, PHASE_WORDS, Phase, record_words
 from ese_host.image.plan import StepPlan, plan_step
 from ese_host.image.reader import (
     HEADER,
     HEADER_FIELDS,
     MAGIC,
+    MAX_INPUTS,
     Image,
     padding_entries,
     parse,
@@ -30,13 +31,18 @@ from ese_host.image.sizes import DenseSize, LayerSize, LstmSize, MatrixSize, siz
 from ese_host.image.sizing import MAX_ENTRIES, Needs, SizeError, check_entries, smallest_design, sum_frac
 
 __all__ = [
+    "CONSTANT_BITS",
+    "FIELDS",
+    "FLAGS",
     "FORMAT_VERSION",
     "GAP_BITS",
     "HEADER",
     "HEADER_FIELDS",
     "MAGIC",
     "MAX_ENTRIES",
+    "MAX_INPUTS",
     "MAX_PES",
+    "PHASE_WORDS",
     "RAM_BITS",
     "SCAN_WIDTH",
     "SUM_BITS",
@@ -66,6 +72,7 @@ __all__ = [
     "parse",
     "plan_step",
     "read_header",
+    "record_words",
     "section_slices",
     "sizes_of",
     "smallest_design",

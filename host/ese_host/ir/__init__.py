@@ -1,6 +1,6 @@
 """Networks in integer arithmetic: fixed-point formats, layers, and the golden model that defines their outputs."""
 
-from ese_host.ir.activations import CELL_BITS, SLOPE, Activation, ActivationKind, check_cell
+from ese_host.ir.activations import CELL_BITS, LIMIT_BITS, SLOPE, Activation, ActivationKind, check_cell
 from ese_host.ir.engine_formats import (
     ELEMENT_BITS,
     EngineFormats,
@@ -28,7 +28,7 @@ from ese_host.ir.sequences import (
     sequences_of,
     shown,
 )
-from ese_host.ir.tables import TABLE_SIZE, VALUE_FRAC, tanh_table
+from ese_host.ir.tables import INPUT_FRAC, SEGMENT_FRAC, STEP_BITS, TABLE_SIZE, VALUE_FRAC, tanh_table
 from ese_host.ir.weight_kinds import WEIGHT_KINDS, WeightCode, WeightKind
 
 __all__ = [
@@ -36,13 +36,17 @@ __all__ = [
     "ELEMENT_BITS",
     "ESTIMATED",
     "GATES",
+    "INPUT_FRAC",
     "INTEGERS",
+    "LIMIT_BITS",
     "MASK_FAMILIES",
     "MAX_THRESHOLD",
     "NUMBERS",
     "PARTS",
     "SCALE_BITS",
+    "SEGMENT_FRAC",
     "SLOPE",
+    "STEP_BITS",
     "TABLE_SIZE",
     "VALUE_FRAC",
     "WEIGHT_KINDS",

@@ -11,8 +11,7 @@ from amaranth.sim import Simulator
 
 from ese_hls.encode import choose_design
 from ese_host.files import unpack
-from ese_host.image import HEADER, Design, Image
-from ese_host.image.phases import PHASE_WORDS, record_words
+from ese_host.image import HEADER, PHASE_WORDS, Design, Image, record_words
 from ese_host.protocol import load_packet
 from ese_rtl.packet.header_check import SIZE_BITS
 from ese_rtl.packet.sections import SectionLoader

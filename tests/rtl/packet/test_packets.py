@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from ese_host.device.emulated import EmulatedEngine
-from ese_host.image import HEADER, Design, Image
-from ese_host.image.phases import FIELDS, PHASE_WORDS, record_words
+from ese_host.image import FIELDS, HEADER, PHASE_WORDS, Design, Image, record_words
 from ese_host.ir import Network
 from ese_host.protocol import (
+    TRAILER,
+    TRAILER_MAGIC,
     TRAILER_WORDS,
     ErrorCode,
     Operation,
@@ -23,7 +24,6 @@ from ese_host.protocol import (
     run_packet,
     step_words,
 )
-from ese_host.protocol.packets import TRAILER, TRAILER_MAGIC
 from support.compiled_engine import encoded, library
 from support.designs import roomy
 from support.networks import inputs, network

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
-from ese_host.protocol import PROTOCOL_VERSION, REGISTERS, START
-from ese_host.protocol.packets import TRAILER
+from ese_host.protocol import PROTOCOL_VERSION, REGISTERS, START, TRAILER
 from ese_rtl.axi import Registers
 from support.designs import roomy
 

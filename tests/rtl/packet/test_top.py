@@ -7,12 +7,21 @@ import zlib
 from typing import Any
 
 import numpy as np
+from amaranth.back import rtlil
 from amaranth.lib.wiring import In
 from amaranth.sim import Simulator
 
-from ese_host.protocol import REGISTERS, START, TRAILER_WORDS, ErrorCode, Words, read_trailer, reset_packet
-from ese_host.protocol.packets import OPERATION_BASE
-from ese_rtl.top import Top
+from ese_host.protocol import (
+    OPERATION_BASE,
+    REGISTERS,
+    START,
+    TRAILER_WORDS,
+    ErrorCode,
+    Words,
+    read_trailer,
+    reset_packet,
+)
+from ese_rtl.top import NAME, Top
 from support.core_stand_in.core import PORTS
 from support.designs import roomy
 from support.packet_bench import EchoCore
@@ -28,7 +37,7 @@ PACKETS = {
 }
 
 
-class HostSide:
+class Surroundings:
     """What is around the core: a clock, two streams and the processor's bus."""
 
     def __init__(self, ctx: Any, top: Top, rng: np.random.Generator) -> None:
@@ -90,18 +99,20 @@ class HostSide:
 
 
 def test_ports_are_those_of_vitis_hls() -> None:
-    ports = Top(DESIGN, core=EchoCore()).signature.members
+    top = Top(DESIGN, core=EchoCore())
+    ports = top.signature.members
     assert {name: (member.flow, member.shape) for name, member in ports.items()} == {
         name: (member.flow, member.shape) for name, member in PORTS.items()
     }
     assert ports["ap_clk"] == In(1)
+    assert f"module \\{NAME}\n" in rtlil.convert(top, name=NAME)
 
 
 def test_packets_and_registers() -> None:
     top = Top(DESIGN, core=EchoCore())
 
     async def bench(ctx: Any) -> None:
-        board = HostSide(ctx, top, np.random.default_rng(6))
+        board = Surroundings(ctx, top, np.random.default_rng(6))
         for _ in range(3):
             await board.clock()
         board.set("ap_rst_n", 1)
