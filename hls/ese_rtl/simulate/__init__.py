@@ -1,6 +1,18 @@
 """Writes the Verilog of an engine, and compiles it with Verilator into a bitstream that simulates every clock."""
 
 from ese_rtl.simulate.verilator import Say, patience, simulator, tools, verilate
-from ese_rtl.simulate.verilog import TOP, converted, rtlil_of, verilog
+from ese_rtl.simulate.verilog import TOP, converted, rtlil_of, run_yosys, verilog, without_zeros
 
-__all__ = ["TOP", "Say", "converted", "patience", "rtlil_of", "simulator", "tools", "verilate", "verilog"]
+__all__ = [
+    "TOP",
+    "Say",
+    "converted",
+    "patience",
+    "rtlil_of",
+    "run_yosys",
+    "simulator",
+    "tools",
+    "verilate",
+    "verilog",
+    "without_zeros",
+]
