@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import tempfile
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -80,7 +81,25 @@ def converted(text: str) -> str:
     with tempfile.TemporaryDirectory(prefix="ese4ml-yosys-") as name:
         folder = Path(name)
         files = {"rtlil": "top.il", "verilog": "top.v"}
-        (folder / files["rtlil"]).write_text(_ZEROS.sub("", text), encoding="utf-8")
-        passes = [step.format(**files) for step in PASSES]
-        run_tool([sys.executable, "-c", YOSYS, *passes], folder, folder / "yosys.log", TIMEOUT)
+        (folder / files["rtlil"]).write_text(without_zeros(text), encoding="utf-8")
+        run_yosys([step.format(**files) for step in PASSES], folder)
         return _BANNER.sub("", (folder / files["verilog"]).read_text(encoding="utf-8"))
+
+
+def without_zeros(text: str) -> str:
+    """RTLIL without the contents of memories that hold zeros at first, which are most of an engine's text."""
+    return _ZEROS.sub("", text)
+
+
+def run_yosys(passes: Sequence[str], folder: Path, timeout: float = TIMEOUT) -> None:
+    """Run commands of Yosys in a process of its own, which leaves its log in the folder.
+
+    Args:
+        passes: the commands.
+        folder: the working folder.
+        timeout: seconds after which Yosys is stopped.
+
+    Raises:
+        ToolError: if Yosys fails or takes longer.
+    """
+    run_tool([sys.executable, "-c", YOSYS, *passes], folder, folder / "yosys.log", timeout)
