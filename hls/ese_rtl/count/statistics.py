@@ -47,7 +47,7 @@ def unpaired(cells: Mapping[str, int]) -> int:
 
 
 def count_of(logic: int, cells: Mapping[str, int]) -> Count:
-    """What the cells of a module are together.
+    """Add up the cells of a module.
 
     Args:
         logic: the estimated number of LUTs after pairing.

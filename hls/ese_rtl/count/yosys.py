@@ -25,7 +25,7 @@ TIMEOUT = 3600.0
 
 @dataclass(frozen=True)
 class Run:
-    """What one run of Yosys has found.
+    """The result of one run of Yosys.
 
     Attributes:
         count: what the module takes.
@@ -57,7 +57,7 @@ def digest(text: str) -> str:
 
 
 def count(module: Any, flags: str = FLAGS, timeout: float = TIMEOUT) -> Run:
-    """Count what Yosys makes of an engine or a part of it.
+    """Count the cells that Yosys makes of an engine or a part of it.
 
     Args:
         module: a design, whose engine is counted; a component; or RTLIL of `simulate.TOP`.

@@ -318,7 +318,7 @@ def _assumed(pruning: Any, exact: bool, reach: float, engine: Any, design: Any) 
 
 
 def _logic(engine: Any, design: Any) -> str:
-    """What the figures of logic rest on."""
+    """The sentence on what the figures of logic rest on."""
     from ese_host.estimate import basis
 
     return LOGIC if engine == "hls" else f"resources of the engine in RTL: {basis(design, 'rtl')['luts']}"

@@ -1,4 +1,4 @@
-"""What the cycle models of both engines have in common: causes of cycles, and the order of a step's phases."""
+"""The common part of both engines' cycle models: causes of cycles, and the order of a step's phases."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a design takes of a board in block RAM, LUTs, flip-flops and DSPs, as the engine in HLS (csrc) or in RTL."""
+"""Block RAM, LUTs, flip-flops and DSPs that a design takes of a board, as the engine in HLS (csrc) or in RTL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a design takes of each resource of a board, and whether the board has enough of it."""
+"""Use of each resource of a board by a design, and whether the board has enough of it."""
 
 from __future__ import annotations
 

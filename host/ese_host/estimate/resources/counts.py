@@ -15,7 +15,7 @@ PATH = Path(__file__).with_name("rtl_counts.json")
 
 @dataclass(frozen=True)
 class Count:
-    """What an engine, or a part of it, takes of a 7-series FPGA.
+    """Cells of a 7-series FPGA that an engine, or a part of it, takes.
 
     Attributes:
         logic: LUTs of logic after pairing, as Yosys estimates them: two small functions may share one LUT.

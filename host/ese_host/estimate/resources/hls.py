@@ -1,4 +1,4 @@
-"""What a design in HLS (csrc) takes of a board, part by part: block RAM, LUTRAM and DSP counted, LUT and FF modelled.
+"""Use of a board by the engine in HLS (csrc), part by part: block RAM, LUTRAM and DSP counted, LUT and FF modelled.
 
 Block RAM, LUTRAM and DSP follow from the arrays and multiplications of the engine's C++ (csrc) and the widths of the
 FPGA's primitives. LUT and FF are formulas fitted to Yosys 0.70 (synth_xilinx, xc7). The element-wise unit was

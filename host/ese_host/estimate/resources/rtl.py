@@ -1,4 +1,4 @@
-"""What the RTL engine of a design takes of a board: as counted by Yosys if it was, else by a model fitted to counts.
+"""Use of a board by the engine in RTL: as counted by Yosys if it was, else by a model fitted to counts.
 
 Block RAM, LUTRAM and DSPs follow from the engine's memories and multiplications. The model of the other LUTs and of
 flip-flops is a sum over parts; its numbers were fitted to the counts in rtl_counts.json, and a test holds it within 10%
