@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from parts import DESIGN, SIZES, run
+from amaranth.hdl import Const
+from control_parts import DESIGN, SIZES, run
 
 from ese_host.image.phases import PHASE_WORDS
 from ese_host.ir import GATES
@@ -15,13 +16,14 @@ from ese_rtl.control.stage import DRAINED
 from ese_rtl.records import LoadTarget
 
 RNG = np.random.default_rng(11)
+PHASES = Const.cast(LoadTarget.PHASE).value
 FULL_PER_WORD, PER_WORD = (DESIGN.widths.per_word(full) for full in (True, False))
 
 
 def test_phase_table_keeps_the_fields_that_the_engine_reads() -> None:
     words = RNG.integers(0, 1 << 32, (DESIGN.phases, PHASE_WORDS))
     loads = [
-        {"load": {"memory": LoadTarget.PHASE.value, "address": phase, "lane": word, "data": int(value)}}
+        {"load": {"memory": PHASES, "address": phase, "lane": word, "data": int(value)}}
         for (phase, word), value in np.ndenumerate(words)
     ]
     shown = run("phases", [*loads, *({"index": index} for index in range(DESIGN.phases))])[-DESIGN.phases :]

@@ -76,7 +76,7 @@ def engine_for(case: RtlCase) -> tuple[Design, Callable[[], WatchedEngine]]:
     # they simulate few clocks, so that it does not pay to optimize them
     simulated = library(own, optimize=False)
     twin = compiled_engine.library(own) if case.malformed else None
-    return own, lambda: WatchedEngine(own, simulated, twin and EmulatedEngine(twin))
+    return own, lambda: WatchedEngine(own, simulated, None if twin is None else EmulatedEngine(twin))
 
 
 @pytest.mark.parametrize("name", STREAM_CASES)

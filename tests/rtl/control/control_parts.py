@@ -28,8 +28,9 @@ class Parts(wiring.Component):
     """All parts, each with its own ports."""
 
     def __init__(self) -> None:
-        kinds = {"beats": Beats, "frames": FrameStore, "phases": PhaseTable, "retire": Retire, "stage": Stage}
-        self._parts = {name: kind(SIZES) for name, kind in {**kinds, "sweeper": Sweeper}.items()}
+        kinds: dict[str, Any] = {"beats": Beats, "frames": FrameStore, "phases": PhaseTable, "retire": Retire}
+        kinds |= {"stage": Stage, "sweeper": Sweeper}
+        self._parts = {name: kind(SIZES) for name, kind in kinds.items()}
         super().__init__({name: Out(part.signature) for name, part in self._parts.items()})
 
     def elaborate(self, _platform: object) -> Module:
