@@ -12,8 +12,7 @@ import numpy as np
 import ese_rtl.simulate
 from ese_host import image
 from ese_host.device.emulated import EmulatedEngine
-from ese_host.estimate.cycles import CycleModel
-from ese_host.estimate.cycles import MODELS
+from ese_host.estimate.cycles import MODELS, CycleModel
 from ese_host.image import Design, Image
 from ese_host.protocol import ErrorCode, Operation, Words, packets
 from ese_host.protocol.packets import LOAD_HEADER, RUN_HEADER_WORDS, TRAILER, TRAILER_WORDS, RunFlag
@@ -33,12 +32,17 @@ def harness(design: Design) -> str:
     return f"#define ESE_PATIENCE {patience(design)}\n{text}"
 
 
-def opened(source: str, design: Design) -> ctypes.CDLL:
+def opened(source: str, design: Design, optimize: bool = True) -> ctypes.CDLL:
     """The loaded library of an engine in RTLIL.
 
     It is compiled with fewer optimizations than an emulated bitstream and as one file, which takes a fifth of the time.
+
+    Args:
+        source: the engine.
+        design: its design.
+        optimize: whether g++ optimizes at all, which pays from some ten thousand clocks on.
     """
-    library = ctypes.CDLL(str(library_of(source, TOP, lambda _: harness(design))))
+    library = ctypes.CDLL(str(library_of(source, TOP, lambda _: harness(design), optimize)))
     return declared(library)
 
 
@@ -50,14 +54,14 @@ def declared(library: ctypes.CDLL) -> ctypes.CDLL:
 
 
 @functools.cache
-def library(design: Design) -> ctypes.CDLL:
-    """The loaded engine of a design, compiled once per test run."""
+def library(design: Design, optimize: bool = True) -> ctypes.CDLL:
+    """The loaded engine of a design, compiled once per test run; see `opened`."""
     gc.disable()  # a third of the time; what is made has no circles worth collecting
     try:
         source = ese_rtl.simulate.rtlil_of(design)
     finally:
         gc.enable()
-    return opened(source, design)
+    return opened(source, design, optimize)
 
 
 class WatchedEngine(EmulatedEngine):

@@ -20,6 +20,7 @@ from click.testing import CliRunner
 from ese_hls.backend.emission import emit
 from ese_hls.build.build import build_emulated
 from ese_hls.lower.options import ConversionOptions
+from ese_host.bundle import FlowName
 from ese_host.check.checker import check
 from ese_host.cli.main import main
 from ese_models.data import Dataset
@@ -81,17 +82,17 @@ def design(
     dense: Any,
     data: Dataset,
     tmp_path_factory: pytest.TempPathFactory,
-) -> Callable[[str, int], Path]:
-    """Finished bitstreams/<design>/ folders by kind of weight and PEs, each made once; nobody changes them."""
+) -> Callable[..., Path]:
+    """Finished bitstreams/<design>/ folders by weights, PEs and flow, each made once; nobody changes them."""
 
     @cache
-    def made(weights: str, pes: int) -> Path:
+    def made(weights: str, pes: int, flow: FlowName = "hls") -> Path:
         folder, plan, result = tmp_path_factory.mktemp("design"), plan_for(weights, pes), compressed(weights, pes)
         model = folder / f"{weights}.keras"
         record = provenance.dense_record(task_named("japanese-vowels"), dense, data, 0, {"epochs": 40}, ["test"])
         record = provenance.compressed_record(record, dense, result, data, plan, ["test"])
         provenance.save(result.model, model, record, data)
-        emit(model, folder / "project", ConversionOptions(pes=pes, gap_bits=plan.gap_bits))
+        emit(model, folder / "project", ConversionOptions(pes=pes, gap_bits=plan.gap_bits, flow=flow))
         build_emulated(folder / "project", folder / "design")
         return folder / "design"
 
@@ -99,18 +100,23 @@ def design(
 
 
 @pytest.fixture
-def folder(design: Callable[[str, int], Path], tmp_path: Path) -> Path:
+def folder(design: Callable[..., Path], tmp_path: Path) -> Path:
     """A copy of the ternary design with 8 PEs, to be damaged."""
     return shutil.copytree(design("ternary", 8), tmp_path / "design")
 
 
-@pytest.mark.parametrize("pes", PES)
-@pytest.mark.parametrize("weights", ["ternary", "int4"])
+SIMULATED = [("ternary", 8, "rtl"), pytest.param("int4", 3, "rtl", marks=pytest.mark.slow)]
+"""Designs in RTL, whose every clock is simulated."""
+
+
+@pytest.mark.parametrize(
+    ("weights", "pes", "flow"), [*((weights, pes, "hls") for weights in ("ternary", "int4") for pes in PES), *SIMULATED]
+)
 def test_every_value_of_every_step_of_all_utterances(
-    weights: str, pes: int, design: Callable[[str, int], Path]
+    weights: str, pes: int, flow: FlowName, design: Callable[..., Path]
 ) -> None:
     """Golden model and compiled engine, through pynq; widths that do not divide evenly included."""
-    report = check(design(weights, pes), trace=True)
+    report = check(design(weights, pes, flow), trace=True)
     assert report["driver"] == "pynq"
     assert report["bit_exact"] is True
     assert report["mismatches"] == 0

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from amaranth.hdl import Const
 
 from ese_hls.encode.packing import pack_sparse
 from ese_host.image import Interleave
@@ -21,12 +22,13 @@ GROUPS = 4
 ROWS = GROUPS * GATES
 """Rows of a PE in each set."""
 COLUMNS = 64
+ENTRIES = Const.cast(LoadTarget.ENTRY).value
 STALLS = 0.3
 """Share of the clocks in which the drain stands still."""
 
 
 @dataclass
-class Bench:
+class FilledArray:
     """An array in simulation, with random vectors in its RAMs, and what its accumulators must hold.
 
     Attributes:
@@ -42,7 +44,11 @@ class Bench:
     def __post_init__(self) -> None:
         design = replace(
             CASES["ternary-4"].make()[1],
-            **{"pes": self.pes, "acc_bits": 24, "entry_depth": 1024, "group_depth": GROUPS, "vector_depth": COLUMNS},
+            pes=self.pes,
+            acc_bits=24,
+            entry_depth=1024,
+            group_depth=GROUPS,
+            vector_depth=COLUMNS,
         )
         self.widths = design.widths
         self.simulated = SimulatedComponent(Array(Sizes(design)), optimize=False)
@@ -77,7 +83,7 @@ class Bench:
         encoded = pack_sparse(matrix, interleave, self.widths, "stream")
         words = encoded.words(self.widths)
         loads = [
-            {"memory": LoadTarget.ENTRY.value, "lane": pe, "address": self.at + place, "data": int(word)}
+            {"memory": ENTRIES, "lane": pe, "address": self.at + place, "data": int(word)}
             for (pe, place), word in np.ndenumerate(words)
         ]
         self.simulated.run([{"load": load} for load in loads] + [{}] * 2)
@@ -152,7 +158,7 @@ class Bench:
 
 @pytest.mark.parametrize("pes", [3, 4])
 def test_sums_of_random_matrices(pes: int) -> None:
-    bench = Bench(pes, np.random.default_rng(5))
+    bench = FilledArray(pes, np.random.default_rng(5))
     settle: list[dict[str, Any]] = [{}] * FILL_LATENCY
     first = bench.matrix(4, ROWS, 0.3, ram=0, accumulators=0) + [{}] * 3
     first += bench.matrix(4, 8, 1.0, ram=1, accumulators=0) + settle

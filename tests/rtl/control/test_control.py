@@ -1,0 +1,209 @@
+"""The parts of the core, each against a few lines of Python."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from amaranth.hdl import Const
+from control_parts import DESIGN, SIZES, run
+
+from ese_host.image.phases import PHASE_WORDS
+from ese_host.ir import GATES
+from ese_rtl.control.phase_table import kept_fields
+from ese_rtl.control.stage import DRAINED
+from ese_rtl.records import LoadTarget
+
+RNG = np.random.default_rng(11)
+PHASES = Const.cast(LoadTarget.PHASE).value
+FULL_PER_WORD, PER_WORD = (DESIGN.widths.per_word(full) for full in (True, False))
+
+
+def test_phase_table_keeps_the_fields_that_the_engine_reads() -> None:
+    words = RNG.integers(0, 1 << 32, (DESIGN.phases, PHASE_WORDS))
+    loads = [
+        {"load": {"memory": PHASES, "address": phase, "lane": word, "data": int(value)}}
+        for (phase, word), value in np.ndenumerate(words)
+    ]
+    shown = run("phases", [*loads, *({"index": index} for index in range(DESIGN.phases))])[-DESIGN.phases :]
+    for index, row in enumerate(shown):
+        for name, field in kept_fields(SIZES).items():
+            assert field.count == 1
+            value = int(words[index, field.word]) >> field.low & (1 << field.width) - 1
+            if field.signed and value >> field.width - 1:
+                value -= 1 << field.width
+            assert row["phase"][name] == value, name
+
+
+@pytest.mark.parametrize(("rows", "stride"), [(0, 1), (3, 2), (2, 1), (1, 0)])
+def test_beats_walk_through_the_slots_of_all_words(rows: int, stride: int) -> None:
+    """In a full phase, rows that no matrix row has are jumped over at the end of a column."""
+    count, base = 11, 2
+    phase = {"entry_count": count, "entry_base": base, "source_base": 5, "stride_log2": stride, "rows": rows}
+    going = RNG.random(40) < 0.6
+    runs = np.flatnonzero(going)[:count]
+    clocks = [{"phase": phase, "run": int(clock in runs)} for clock in range(runs[-1] + 3)]
+    shown = run("beats", [{"phase": phase, "prepare": 1}, *clocks])[1:]
+    per_word = FULL_PER_WORD if rows else PER_WORD
+    beats = [shown[clock + 1]["beat"] for clock in runs]
+    assert [row["beat"]["run"] for row in shown[1:]] == [int(clock in runs) for clock in range(len(shown) - 1)]
+    assert [clock for clock in runs if shown[clock]["last"]] == [runs[-1]]
+    assert [(beat["address"], beat["slot"]) for beat in beats] == [
+        (base + entry // per_word, entry % per_word) for entry in range(count)
+    ]
+    assert [beat["first"] for beat in beats] == [1] + [0] * (count - 1)
+    assert beats[0]["start"] == 5 << stride and beats[0]["full"] == (rows > 0)
+    if rows:
+        jumps = [(1 << stride) - rows if entry and entry % rows == 0 else 0 for entry in range(count)]
+        assert [beat["jump"] for beat in beats] == jumps
+
+
+def test_a_row_to_be_cleared_is_a_beat_of_its_own() -> None:
+    phase = {"entry_count": 4, "rows": 3, "stride_log2": 2, "source_base": 1}
+    clocks: list[dict[str, Any]] = [{"phase": phase, "prepare": 1}, *[{"phase": phase, "run": 1}] * 4]
+    clocks += [{"phase": phase, "sweep": 1, "sweep_row": row, "sweep_set": 1} for row in range(SIZES.rows)] + [{}]
+    beats = [row["beat"] for row in run("beats", clocks)[6:]]
+    assert [(beat["sweep"], beat["first"], beat["start"], beat["set"], beat["full"]) for beat in beats] == [
+        (1, 1, row, 1, 0) for row in range(SIZES.rows)
+    ]
+
+
+@pytest.mark.parametrize("inputs", [1, 5, 8])
+def test_frames_are_stored_from_element_0_on(inputs: int) -> None:
+    frames, words = 3, -(-inputs // 2)
+    run("frames", [{"inputs": inputs, "begin": 1, "count": frames}])
+    for frame in range(frames):
+        codes = RNG.integers(-(1 << 15), 1 << 15, 2 * words)
+        found: dict[int, int] = {}
+        for word in range(words):
+            low, high = (int(code) & 0xFFFF for code in codes[2 * word : 2 * word + 2])
+            idle, row = run("frames", [{"inputs": inputs}, {"inputs": inputs, "store": 1, "word": low | high << 16}])
+            assert idle["storing"] and not idle["ready"] and not any(port["enable"] for port in idle["ports"])
+            found |= {port["address"]: port["value"] for port in row["ports"] if port["enable"]}
+        assert found == dict(enumerate(codes[:inputs].tolist()))
+        done, after = run("frames", [{"inputs": inputs, "next": 1}, {"inputs": inputs}])
+        assert done["ready"] and not done["storing"]
+        assert not after["ready"] and after["storing"] == (frame < frames - 1)
+
+
+def test_sweeper_clears_the_rows_of_a_stage_once_they_are_read() -> None:
+    run("sweeper", [{"launch": 1, "launched_set": 1}])
+    row, rows, last = 0, 2, None
+    for clock in range(40):
+        drained, free = clock >= 7, bool(RNG.random() < 0.5)
+        shown = run("sweeper", [{"rows": rows, "drained": int(drained), "free": int(free)}])[0]
+        assert shown["sweep"] == (drained and free and row < rows)
+        assert shown["pending"] == (last is None or clock <= last + 1)
+        if shown["sweep"]:
+            assert (shown["row"], shown["set"]) == (row, 1)
+            row += 1
+            last = clock if row == rows else None
+    assert row == rows
+
+
+def test_sweeper_forgets_everything() -> None:
+    shown = run("sweeper", [{"forget": 1}, *[{}] * (2 * SIZES.rows + 2)])
+    cleared = [(row["set"], row["row"]) for row in shown if row["sweep"]]
+    assert cleared == [(s, row) for s in range(2) for row in range(SIZES.rows)]
+    assert [clock for clock, row in enumerate(shown) if row["forgotten"]] == [2 * SIZES.rows]
+
+
+@pytest.mark.parametrize("kind", ["dense", "lstm"])
+@pytest.mark.parametrize("items", [1, 2, 5])
+def test_stage_reads_all_items(kind: str, items: int) -> None:
+    """Cells one by one, from PE to PE, with their rows in successive ticks; rows in pairs."""
+    launched: dict[str, Any] = {"launch": 1, "fill_set": 1, "phase": {kind: 1, "items": items}, "last_step": 1}
+    run("stage", [launched])
+    clocks = [{"step": int(RNG.random() < 0.7)} for _ in range(60)]
+    shown = run("stage", clocks)
+    ticks = [row for row, clock in zip(shown, clocks, strict=True) if clock["step"]]
+    found = [(row["pe"], row["row"], row["pair"]) for row in ticks if row["valid"]]
+    pes = DESIGN.pes
+    if kind == "dense":
+        wanted = [(item % pes, item // pes, int(item + 1 < items)) for item in range(0, items, 2)]
+        rows = -(-items // pes)
+    else:
+        wanted = [(item % pes, GATES * (item // pes) + item % pes, 0) for item in range(items)]
+        rows = GATES * -(-items // pes)
+    assert found == wanted
+    drained = next(number for number, row in enumerate(ticks) if row["drained"])
+    assert drained == len(wanted) + DRAINED and ticks[drained]["rows"] == rows
+    assert all(row["set"] == 1 and row["outputs"] for row in shown)
+
+
+RECORDS = {
+    "exact": {"emits": 1},
+    "stored": {"emits": 1, "emits_stored": 1, "first_enabled": 1, "first_base": 3},
+    "inside": {"first_enabled": 1, "first_ram": 1, "second_enabled": 1, "first_base": 1, "second_base": 5},
+    "last step only": {"emits": 1, "output_last_only": 1, "second_enabled": 1, "second_base": 2},
+}
+
+
+def words_of(results: list[dict[str, Any]], record: dict[str, int], outputs: bool, trace: bool) -> list[int]:
+    """The words that must leave.
+
+    Args:
+        results: one item or two in each.
+        record: of the phase.
+        outputs: whether outputs leave in this step.
+        trace: whether a trace is asked for.
+    """
+    halves, words = [], []
+    for result in results:
+        for k in range(1 + result["pair"]):
+            if trace:
+                cell = result["cell"] if k == 0 else 0
+                words += [result["exact"][k], result["exact"][k] >> 32, result["stored"][k], cell]
+            elif outputs and record.get("emits_stored"):
+                halves.append(result["output"][k] & 0xFFFF)
+            elif outputs and record.get("emits"):
+                words += [result["exact"][k], result["exact"][k] >> 32]
+    halves += [0] * (len(halves) % 2)
+    words += [low | high << 16 for low, high in zip(halves[::2], halves[1::2], strict=True)]
+    return [word & 0xFFFFFFFF for word in words]
+
+
+@pytest.mark.parametrize("trace", [False, True])
+@pytest.mark.parametrize("name", RECORDS)
+@pytest.mark.parametrize(("items", "paired"), [(5, False), (5, True), (4, True), (1, True)])
+def test_retire_writes_results_and_gives_their_words(name: str, trace: bool, items: int, paired: bool) -> None:
+    record, outputs = RECORDS[name], bool(RNG.integers(2))
+    results, left = [], items
+    while left:
+        pair = int(paired and left > 1)
+        results.append(
+            {
+                **{"valid": 1, "pair": pair, "exact": RNG.integers(-(1 << 47), 1 << 47, 2).tolist()},
+                **{key: RNG.integers(-(1 << 15), 1 << 16, 2).tolist() for key in ("stored", "output")},
+                "cell": int(RNG.integers(-(1 << 15), 1 << 15)) if not paired else 0,
+            }
+        )
+        left -= 1 + pair
+    held = {"record": record, "outputs": int(outputs), "trace": int(trace)}
+    run("retire", [{**held, "launch": 1, "phase": {**record, "items": items}}])
+    words: list[int] = []
+    found: dict[tuple[int, int], int] = {}
+    for result in results:
+        while True:
+            shown = run("retire", [{**held, "result": result}])[0]
+            assert shown["busy"]
+            words += [shown["word"]] * shown["word_valid"]
+            for ram in range(2):
+                for port in shown["writes"][ram]:
+                    if port["enable"]:
+                        found[ram, port["address"]] = port["value"]
+            if shown["step"]:
+                break
+    idle = run("retire", [held])[0]
+    assert not idle["busy"] and not idle["word_valid"] and idle["targets"] == [0, 0]
+    assert words == words_of(results, record, outputs, trace)
+    items_of = [(result, k) for result in results for k in range(1 + result["pair"])]
+    wanted: dict[tuple[int, int], int] = {}
+    if record.get("second_enabled") and outputs:
+        base, ram = record.get("second_base", 0), record.get("second_ram", 0)
+        wanted |= {(ram, base + at): result["output"][k] for at, (result, k) in enumerate(items_of)}
+    if record.get("first_enabled"):
+        base, ram = record.get("first_base", 0), record.get("first_ram", 0)
+        wanted |= {(ram, base + at): result["stored"][k] for at, (result, k) in enumerate(items_of)}
+    assert found == wanted
