@@ -176,7 +176,7 @@ def _added(parts: Iterable[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _causes(accelerator: Accelerator, plain: Totals) -> dict[str, float]:
-    """Cycles of the first sample by cause, or in skip mode, where they depend on the data, the mean over all samples."""
+    """Cycles of the first sample by cause; in skip mode, where they depend on the data, the mean over all samples."""
     manifest = accelerator.folder.manifest
     if not _modelled(accelerator):
         return {"all causes": plain.cycles / plain.samples}

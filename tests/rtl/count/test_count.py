@@ -51,7 +51,7 @@ def test_eses_layer_on_64_pes_keeps_to_its_budget(name: str) -> None:
     assert found.dsps <= 220
 
 
-class Registers(wiring.Component):
+class TwoRegisters(wiring.Component):
     """A register of 8 bits behind a choice of two, and a memory of 64 words of 3 bits."""
 
     def __init__(self) -> None:
@@ -76,21 +76,21 @@ class Registers(wiring.Component):
 
 
 def test_a_small_module_is_counted() -> None:
-    found = count(Registers())
+    found = count(TwoRegisters())
     # 8 functions of three inputs share 4 LUTs; 64 words of 3 bits are one RAM64M
     expected = Count(logic=4, lutram=4, srl=0, flip_flops=8, ramb18=0, ramb36=0, dsps=0, carry4=0, muxf=0, unpaired=8)
     assert found.count == expected and found.count.luts == 8
 
 
 def test_moved_code_is_the_same_text() -> None:
-    assert text_of(Registers()) == text_of(Registers())
-    assert "src" not in text_of(Registers())
+    assert text_of(TwoRegisters()) == text_of(Registers())
+    assert "src" not in text_of(TwoRegisters())
 
 
 def test_a_deadline_ends_yosys() -> None:
     begin = time.monotonic()
     with pytest.raises(ToolError, match=r"did not end within 0\.1 s"):
-        count(Registers(), timeout=0.1)
+        count(TwoRegisters(), timeout=0.1)
     assert time.monotonic() - begin < 60
 
 
