@@ -34,7 +34,8 @@ def main(check: bool, names: Sequence[str]) -> None:
         if not check:
             made = Recorded(CASES[name], digest(text), FLAGS, found.yosys, found.seconds, found.count)
             # what another run has recorded in the meantime stays
-            record_counts({case: r for case, r in ({**recorded_counts(), name: made}).items() if case in CASES})
+            records = {**recorded_counts(), name: made}
+            record_counts({case: records[case] for case in CASES if case in records})
         elif record is None or record.count != found.count:
             wrong.append(name)
         click.echo(f"{name}: {described(found.count)}, {found.seconds:.0f} s")

@@ -141,7 +141,7 @@ def luts(design: Design) -> dict[str, float]:
         "PEs": design.pes * (pe_luts(design) + 1),
         "accumulators to unit": drain_luts(design),
         "element-wise unit": 1734.0 + (banks - 1) * 700 + 8 * (bits - 24) * banks,
-        "sequencer, parameters, results": 950.0,
+        "sequencer, parameters, results": 800.0,
         "packets, registers": 826.0,
     }
 
