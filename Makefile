@@ -1,7 +1,7 @@
 # ese4ml: `make demo` and `make test` set up what they need; `make help` lists the rest.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-all rtl parts plain test-pynq31 test-32bit test-newest test-hls4ml test-hls4ml-keras2 test-keras2 keras2-images check format emit build bitstream deploy wheel study contract lock clean
+.PHONY: help setup demo test test-all rtl parts count plain test-pynq31 test-32bit test-newest test-hls4ml test-hls4ml-keras2 test-keras2 keras2-images check format emit build bitstream deploy wheel study contract lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -70,6 +70,9 @@ rtl: $(READY) ## prove the engine in RTL, with bambu and verilator on PATH; case
 
 parts: $(READY) ## synthesize the engine's parts, pipelined, and count their area, with bambu, verilator and yosys on PATH: docs/parts.md
 	$(VENV)/bin/python -m benchmarks.rtl.parts
+
+count: $(READY) ## count engines in RTL by Yosys, and record the counts of those whose source has changed; COUNT="--check ternary-64" counts again and compares
+	$(VENV)/bin/python -m ese_rtl.count $(COUNT)
 
 plain: $(READY) ## install and run the wheel without extras and pins, with every Python from 3.10 to 3.13 on PATH
 	$(VENV)/bin/nox -s plain

@@ -152,7 +152,7 @@ def make_root(session: nox.Session, root: Path) -> None:
 @nox.session
 def newest(session: nox.Session) -> None:
     """Tests (tests/hls, or those given behind `--`) with the newest release of hls4ml that pip finds."""
-    session.install("-c", "constraints.txt", "-e", ".[train,hls,dev]")
+    session.install("-c", "constraints.txt", "-e", ".[train,hls,rtl,dev]")
     session.install("--upgrade", "hls4ml>=1.3")
     session.run("python", "-c", "from importlib.metadata import version; print('hls4ml', version('hls4ml'))")
     session.run("pytest", *(session.posargs or ["tests/hls"]), *TWO_WORKERS)

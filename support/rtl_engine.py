@@ -12,8 +12,7 @@ import numpy as np
 import ese_rtl.simulate
 from ese_host import image
 from ese_host.device.emulated import EmulatedEngine
-from ese_host.estimate.cycles import CycleModel
-from ese_host.estimate.rtl_cycles import RtlCycleModel
+from ese_host.estimate.cycles import MODELS, CycleModel
 from ese_host.image import Design, Image
 from ese_host.protocol import ErrorCode, Operation, Words, packets
 from ese_host.protocol.packets import LOAD_HEADER, RUN_HEADER_WORDS, TRAILER, TRAILER_WORDS, RunFlag
@@ -126,7 +125,7 @@ class WatchedEngine(EmulatedEngine):
             self.runs += 1
         elif good and trailer.operation == Operation.LOAD:
             self._image = image.parse(words[len(LOAD_HEADER) :], self._design)
-            self._model = RtlCycleModel.of_image(self._image, self._design)
+            self._model = MODELS["rtl"].of_image(self._image, self._design)
         self._has_state = good and trailer.operation == Operation.RUN
         return count
 

@@ -13,12 +13,12 @@ from benchmarks.rtl import yosys
 from ese_hls.encode import fit_design
 from ese_host.estimate import Memory, memories_of
 from ese_host.image import Design
+from ese_rtl.count import LUTRAM
 from support.ese_layer import ese_layer
 
 SOURCE = Path(__file__).with_name("ram.v")
 DUAL = ("entries", "vector RAM A", "column pointers", "tanh table")
 """Memories that are read through both ports, or written through one port and read through the other."""
-LUTRAM_LUTS = {"RAM32M": 4, "RAM64M": 4, "RAM32X1D": 2, "RAM64X1D": 2, "RAM128X1D": 4, "RAM256X1D": 8}
 KINDS = ("ternary", "int4")
 PES = 64
 
@@ -59,7 +59,7 @@ def synthesize(memory: Memory) -> int:
         cells = yosys.count(Path(folder), SOURCE.name, top, settings)
     if memory.kind == "bram":
         return cells.get("RAMB18E1", 0) + 2 * cells.get("RAMB36E1", 0)
-    return sum(luts * cells.get(primitive, 0) for primitive, luts in LUTRAM_LUTS.items())
+    return sum(luts * cells.get(primitive, 0) for primitive, luts in LUTRAM.items())
 
 
 def rows(record: CachedResults) -> Iterator[dict[str, Any]]:

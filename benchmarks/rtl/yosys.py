@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from pathlib import Path
 
 from ese_host.run_tool import run_tool
+from ese_rtl.count import cells_of, unpaired
 
 COUNTS = "cells.txt"
 TIMEOUT = 1800.0
@@ -42,7 +42,5 @@ def count(folder: Path, source: str, top: str, settings: str = "") -> dict[str, 
     )
     run_tool([find(), "-p", script], folder, folder / "yosys.log", TIMEOUT)
     report = (folder / COUNTS).read_text()
-    cells = {name: int(number) for number, name in re.findall(r"^\s+(\d+)\s+([A-Z]\w+)\s*$", report, re.MULTILINE)}
-    estimate = re.search(r"Estimated number of LCs:\s+(\d+)", report)
-    plain = sum(number for name, number in cells.items() if re.fullmatch(r"LUT[1-6]", name))
-    return {"LUTs after pairing": int(estimate.group(1)) if estimate else 0, "LUTs unpaired": plain, **cells}
+    logic, cells = cells_of(report)
+    return {"LUTs after pairing": logic, "LUTs unpaired": unpaired(cells), **cells}

@@ -17,7 +17,8 @@ class Vectors(wiring.Component):
 
     A port either reads or writes in a clock: the sequencer never lets an element be written to a RAM in a clock in
     which PEs read it, so that what a port reads while it writes has no meaning. (A read enable would not be the block
-    RAM's own then, and would take a LUT and a register for each bit.) Two elements are written at once, one through each port.
+    RAM's own then, and would take a LUT and a register for each bit.) Two elements are written at once, one through
+    each port.
 
     Args:
         sizes: of the engine.

@@ -176,20 +176,20 @@ def _added(parts: Iterable[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _causes(accelerator: Accelerator, plain: Totals) -> dict[str, float]:
-    """Cycles of the first sample by cause, or the mean over all samples where there is no model of the causes.
-
-    In skip mode they depend on the data, and the model is one of the HLS engine's iterations, not of the RTL's clocks.
-    """
-    design = accelerator.folder.manifest.design
+    """Cycles of the first sample by cause; in skip mode, where they depend on the data, the mean over all samples."""
+    manifest = accelerator.folder.manifest
     if not _modelled(accelerator):
         return {"all causes": plain.cycles / plain.samples}
-    return _added(cycles.account(part.image, design, plain.first[part.chain]).by_cause for part in accelerator.parts)
+    accounts = (
+        cycles.account(part.image, manifest.design, plain.first[part.chain], engine=manifest.engine)
+        for part in accelerator.parts
+    )
+    return _added(account.by_cause for account in accounts)
 
 
 def _modelled(accelerator: Accelerator) -> bool:
     """Whether the cycle model says how many cycles each cause takes."""
-    manifest = accelerator.folder.manifest
-    return manifest.design.mode == "stream" and manifest.engine == "hls"
+    return accelerator.folder.manifest.design.mode == "stream"
 
 
 def _basis(accelerator: Accelerator, steps: int) -> dict[str, tuple[str, str]]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from functools import reduce
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -49,9 +50,15 @@ Search   1 to 128 PEs, 1 or 2 cells per cycle, and all gap widths that bridge 2.
          design that leaves 5% of LUT and FF free, and of equally fast ones the one
          with less block RAM.
 
-Exit code: 0 if the design fits the board, 1 if it does not, 2 if the input is refused.
+Engines  The engine in HLS has two element-wise units by default, the one in RTL has
+         one. Resources of the engine in RTL are counted by Yosys for the designs of
+         docs/estimate.md, and for others modelled after these counts.
+
+Exit code: 0 if the design fits the board (of both engines: the one in HLS), 1 if it does
+not, 2 if the input is refused.
 """
 Function = Callable[..., Any]
+Engines = Literal["hls", "rtl", "both"]
 
 
 def _options(*options: Callable[[Function], Function]) -> Callable[[Function], Function]:
@@ -62,6 +69,13 @@ BOARD = click.option(
     "--board", default="pynq-z2", show_default=True, type=click.Choice(board_names()), help="Target board."
 )
 CLOCK = click.option("--clock-mhz", type=click.IntRange(1), help="Clock in MHz.  [default: the board's]")
+ENGINE = click.option(
+    "--engine",
+    default="both",
+    show_default=True,
+    type=click.Choice(["hls", "rtl", "both"]),
+    help="Engine in HLS, in RTL, or all of HLS and the main figures of RTL.",
+)
 STEPS = click.option(
     "--steps",
     default=1,
@@ -103,6 +117,7 @@ BY_SIZES = _options(
     BANKS,
     click.option("--hard", is_flag=True, help="Hard activations, which need no table."),
     click.option("--exact-output", is_flag=True, help="No output quantizer: each output value takes two words."),
+    ENGINE,
     BOARD,
     CLOCK,
     STEPS,
@@ -155,16 +170,23 @@ def dense(inputs: int, outputs: int, exact_output: bool, **options: Any) -> None
 @click.argument("folder", type=FOLDER)
 @click.option("--image", "other", type=FILE, help="Another image of the same design, of a network of the same sizes.")
 @click.option("--board", type=click.Choice(board_names()), help="Target board.  [default: the folder's]")
+@ENGINE
 @CLOCK
 @STEPS
 @AS_JSON
 def image(
-    folder: Path, other: Path | None, board: str | None, clock_mhz: int | None, steps: int, as_json: bool
+    folder: Path,
+    other: Path | None,
+    board: str | None,
+    engine: Engines,
+    clock_mhz: int | None,
+    steps: int,
+    as_json: bool,
 ) -> None:
     """Estimate an encoded network in FOLDER, a design (bitstreams/<design>) or an emitted project."""
     from ese_host.estimate import read_folder
 
-    _encoded(read_folder(folder, other), board, clock_mhz, steps, as_json)
+    _encoded(read_folder(folder, other), board, engine, clock_mhz, steps, as_json)
 
 
 @estimate.command(context_settings=SETTINGS, epilog=ASSUMES)
@@ -173,6 +195,7 @@ def image(
 @GAP_BITS
 @CELLS
 @BANKS
+@ENGINE
 @BOARD
 @CLOCK
 @STEPS
@@ -185,6 +208,7 @@ def model(
     gap_bits: int | None,
     cells_per_cycle: int | None,
     acc_banks: str | None,
+    engine: Engines,
     board: str,
     clock_mhz: int | None,
     steps: int,
@@ -201,7 +225,7 @@ def model(
     values = {
         "--pes": pes or 64,
         "--gap-bits": gap_bits or 5,
-        "--cells-per-cycle": cells_per_cycle,
+        "--cells-per-cycle": 1 if engine == "rtl" else cells_per_cycle,
         "--acc-banks": acc_banks,
         "--board": board,
         "--clock-mhz": clock_mhz,
@@ -210,7 +234,7 @@ def model(
     with emitted(
         lambda arguments: emit.main(arguments, prog_name="emit", standalone_mode=False), file, options
     ) as encoded:
-        _encoded(encoded, board, clock_mhz, steps, as_json, file.name)
+        _encoded(encoded, board, engine, clock_mhz, steps, as_json, file.name)
 
 
 def _by_sizes(
@@ -225,6 +249,7 @@ def _by_sizes(
     cells_per_cycle: int | None,
     acc_banks: str | None,
     hard: bool,
+    engine: Engines,
     board: str,
     clock_mhz: int | None,
     steps: int,
@@ -235,12 +260,29 @@ def _by_sizes(
     from ese_host.estimate import DesignOptions, Pruning, Subject, design_of, estimate, of_sizes
     from ese_host.estimate import search as searching
 
+    if engine == "rtl" and search:
+        raise click.UsageError("--search finds designs for the engine in HLS: leave out --search or --engine rtl")
+    if engine == "rtl" and cells_per_cycle == 2:
+        raise click.UsageError("the engine in RTL has one element-wise unit: leave out --cells-per-cycle 2")
     target = load_board(board)
     pruning = Pruning(density[0] if len(density) == 1 else density, masks, weight_code, gap_bits or 5, seed)
     count = pes or 64
     design_options = DesignOptions(
         count, cells_per_cycle or 2 - count % 2, clock_mhz or target.clock_mhz, int(acc_banks or 1), hard=hard
     )
+    dense_weights = sum(matrix.weights for matrix in layer.matrices())
+    described = f"{name}; {masks} masks, density {', '.join(f'{d:g}' for d in density)}"
+
+    def of(kind: Literal["hls", "rtl"], pruning: Pruning, options: DesignOptions, *assumed: str) -> dict[str, Any]:
+        """The estimate of one engine."""
+        timed, plan, matrices = of_sizes(
+            [layer], pruning, options.pes, options.cells_per_cycle, kind, options.acc_banks
+        )
+        design = design_of(plan, matrices, pruning, options)
+        sentences = _assumed(pruning, timed.exact, min(matrix.reach for matrix in matrices), kind, design)
+        subject = Subject(described, dense_weights, (*assumed, *sentences))
+        return estimate(subject, timed, design, target, steps, kind)
+
     assumed = []
     if search:
         all_values = searching.SearchRange()
@@ -250,20 +292,17 @@ def _by_sizes(
             all_values.cells_per_cycle if cells_per_cycle is None else (cells_per_cycle,),
         )
         best = searching.search([layer], pruning, design_options, target, ranges)
-        timed, matrices, design, pruning = best.timed, best.matrices, best.design, best.pruning
+        pruning, design_options = best.pruning, best.options
         assumed.append(f"searched: {best.tried} designs; this one is the fastest that fits, or the nearest to fitting")
-    else:
-        timed, plan, matrices = of_sizes([layer], pruning, design_options.pes, design_options.cells_per_cycle)
-        design = design_of(plan, matrices, pruning, design_options)
-    assumed += _assumed(pruning, timed.exact, min(matrix.reach for matrix in matrices))
-    dense_weights = sum(matrix.weights for matrix in layer.matrices())
-    subject = Subject(
-        f"{name}; {masks} masks, density {', '.join(f'{d:g}' for d in density)}", dense_weights, tuple(assumed)
-    )
-    _print(estimate(subject, timed, design, target, steps), as_json)
+    estimates = {}
+    if engine != "rtl":
+        estimates["hls"] = of("hls", pruning, design_options, *assumed)
+    if engine != "hls":
+        estimates["rtl"] = of("rtl", pruning, replace(design_options, cells_per_cycle=1))
+    _print(estimates, as_json)
 
 
-def _assumed(pruning: Any, exact: bool, reach: float) -> list[str]:
+def _assumed(pruning: Any, exact: bool, reach: float, engine: Any, design: Any) -> list[str]:
     sentences = [
         "entries of each PE: exact for gap-aware masks of these sizes"
         if exact
@@ -274,27 +313,55 @@ def _assumed(pruning: Any, exact: bool, reach: float) -> list[str]:
             f"{pruning.gap_bits}-bit gaps bridge only {reach:.2f} mean distances of kept weights: such masks keep "
             "smaller weights, and below 1 they cannot reach the whole matrix; use more gap bits"
         )
-    sentences.append(LOGIC)
+    sentences.append(_logic(engine, design))
     return sentences
 
 
-def _encoded(
-    encoded: Encoded, board: str | None, clock_mhz: int | None, steps: int, as_json: bool, name: str | None = None
-) -> None:
-    from dataclasses import replace
+def _logic(engine: Any, design: Any) -> str:
+    """The sentence on what the figures of logic rest on."""
+    from ese_host.estimate import basis
 
+    return LOGIC if engine == "hls" else f"resources of the engine in RTL: {basis(design, 'rtl')['luts']}"
+
+
+def _encoded(
+    encoded: Encoded,
+    board: str | None,
+    engine: Engines,
+    clock_mhz: int | None,
+    steps: int,
+    as_json: bool,
+    name: str | None = None,
+) -> None:
     from ese_host.estimate import Subject, estimate, of_image
 
     target = load_board(board or encoded.board)
     design = encoded.design if clock_mhz is None else replace(encoded.design, clock_mhz=clock_mhz)
-    assumed = ("entries of each PE: as encoded", LOGIC)
-    subject = Subject(f"{name or encoded.name}, image {encoded.image.image_id:#010x}", encoded.weights, assumed)
-    _print(estimate(subject, of_image(encoded.image, encoded.design), design, target, steps), as_json)
+    named = f"{name or encoded.name}, image {encoded.image.image_id:#010x}"
+
+    def of(kind: Literal["hls", "rtl"]) -> dict[str, Any]:
+        """The estimate of one engine."""
+        assumed = ("entries of each PE: as encoded", _logic(kind, design))
+        timed = of_image(encoded.image, encoded.design, kind)
+        return estimate(Subject(named, encoded.weights, assumed), timed, design, target, steps, kind)
+
+    estimates = {}
+    if engine != "rtl":
+        estimates["hls"] = of("hls")
+    if engine == "rtl" or (engine == "both" and design.cells_per_cycle == 1):
+        estimates["rtl"] = of("rtl")
+    _print(estimates, as_json)
 
 
-def _print(value: dict[str, Any], as_json: bool) -> None:
+def _print(estimates: dict[str, Any], as_json: bool) -> None:
+    """Print the first estimate; one of the engine in RTL that comes after it is part of it."""
     from ese_host.cli import estimate_text
 
-    say(json.dumps(value, indent=2) if as_json else estimate_text.text(value))
+    value, *others = estimates.values()
+    rtl = others[0] if others else None
+    if as_json:
+        say(json.dumps({**value, "rtl": rtl} if rtl else value, indent=2))
+    else:
+        say(estimate_text.text(value, rtl))
     if not value["fits"]:
         click.get_current_context().exit(ExitCode.DIFFERS)

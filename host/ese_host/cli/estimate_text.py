@@ -11,12 +11,20 @@ BAR = 24
 """Characters of a full bar."""
 
 
-def text(estimate: Mapping[str, Any]) -> str:
-    """An estimate, as `ese_host.estimate.estimate` returns it, as tables for a terminal."""
+ENGINES = {"hls": "engine in HLS", "rtl": "engine in RTL"}
+
+
+def text(estimate: Mapping[str, Any], rtl: Mapping[str, Any] | None = None) -> str:
+    """An estimate, as `ese_host.estimate.estimate` returns it, as tables for a terminal.
+
+    Args:
+        estimate: the estimate.
+        rtl: that of the engine in RTL, of which only the main figures are shown.
+    """
     lines = [
         f"{estimate['subject']}",
-        f"{estimate['weights']} weights, {estimate['gap_bits']}-bit gaps, {estimate['pes']} PEs, "
-        f"{estimate['cells_per_cycle']} cells per cycle; "
+        f"{ENGINES[estimate['engine']]}: {estimate['weights']} weights, {estimate['gap_bits']}-bit gaps, "
+        f"{estimate['pes']} PEs, {estimate['cells_per_cycle']} cells per cycle; "
         f"{estimate['board']} ({estimate['part']}) at {estimate['clock_mhz']} MHz, one stream",
         "",
         *_time(estimate),
@@ -42,6 +50,7 @@ def text(estimate: Mapping[str, Any]) -> str:
         *(f"- {sentence}" for sentence in estimate["assumed"]),
         "",
         *_verdict(estimate),
+        *(_beside(rtl) if rtl else ()),
     ]
     return "\n".join(lines)
 
@@ -102,6 +111,13 @@ def _verdict(estimate: Mapping[str, Any]) -> Iterable[str]:
     yield f"does NOT fit {estimate['board']}:"
     for sentence in estimate["over"]:
         yield f"  {sentence}"
+
+
+def _beside(estimate: Mapping[str, Any]) -> Iterable[str]:
+    yield from ("", f"The {ENGINES[estimate['engine']]}, one cell per cycle (all of it: --engine rtl)")
+    yield from list(_time(estimate))[:2]
+    yield from _resources(estimate["resources"], estimate["percent"])
+    yield from (f"  {line}" for line in _verdict(estimate))
 
 
 def _number(value: float) -> str:

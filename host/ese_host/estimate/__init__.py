@@ -2,7 +2,7 @@
 
 - `estimator` puts an estimate together; `source` reads the network from a folder or a Keras model.
 - `design_choice` chooses the design for layers of given sizes, `masks` counts entries and padding of each PE.
-- `timing` plans a step; `cycles` says how many iterations it takes.
+- `timing` plans a step; `cycles` says how many cycles it takes on each engine.
 - `memories` and `resources` say what a design takes of a board, and `energy` what a step costs.
 - `search` finds the fastest design that fits a board.
 
@@ -14,18 +14,31 @@ from ese_host.estimate.energy import TABLE, energy_of
 from ese_host.estimate.estimator import Subject, estimate
 from ese_host.estimate.masks import Pruning
 from ese_host.estimate.memories import Memory, memories_of, ramb18
-from ese_host.estimate.resources import NAMES, over, percentages, use
+from ese_host.estimate.resources import (
+    NAMES,
+    Count,
+    Recorded,
+    basis,
+    over,
+    percentages,
+    record_counts,
+    recorded_counts,
+    use,
+)
 from ese_host.estimate.source import Encoded, emitted, read_folder
 from ese_host.estimate.timing import of_image, of_sizes
 
 __all__ = [
     "NAMES",
     "TABLE",
+    "Count",
     "DesignOptions",
     "Encoded",
     "Memory",
     "Pruning",
+    "Recorded",
     "Subject",
+    "basis",
     "design_of",
     "emitted",
     "energy_of",
@@ -37,5 +50,7 @@ __all__ = [
     "percentages",
     "ramb18",
     "read_folder",
+    "record_counts",
+    "recorded_counts",
     "use",
 ]

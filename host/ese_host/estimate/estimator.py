@@ -7,8 +7,9 @@ from math import ceil
 from typing import Any
 
 from ese_host.boards import Board
+from ese_host.estimate.cycles import Engine
 from ese_host.estimate.energy import TABLE, energy_of
-from ese_host.estimate.resources import BASIS, bits_by_cause, luts_upper, over, percentages, use
+from ese_host.estimate.resources import basis, bits_by_cause, luts_upper, over, percentages, use
 from ese_host.estimate.timing import TimedNetwork
 from ese_host.image import Design
 
@@ -30,7 +31,9 @@ class Subject:
     assumed: tuple[str, ...] = ()
 
 
-def estimate(subject: Subject, timed: TimedNetwork, design: Design, board: Board, steps: int = 1) -> Estimate:
+def estimate(
+    subject: Subject, timed: TimedNetwork, design: Design, board: Board, steps: int = 1, engine: Engine = "hls"
+) -> Estimate:
     """Estimate time, resources and energy.
 
     Args:
@@ -39,14 +42,15 @@ def estimate(subject: Subject, timed: TimedNetwork, design: Design, board: Board
         design: the design.
         board: the board that the design is for.
         steps: frames of the sequence whose cycles are given besides those of a step in the steady state.
+        engine: the engine in HLS (csrc) or in RTL; `timed` must be of the same.
     """
     step = timed.step()
     clock = design.clock_mhz
     frames = clock * 1e6 / step.cycles
     sequence = timed.sequence(steps)
-    resources = use(design, board)
-    lacking = over(resources)
-    upper = luts_upper(resources, design)
+    resources = use(design, board, engine)
+    lacking, found = over(resources), basis(design, engine)
+    upper = luts_upper(resources, design, engine)
     luts = resources["luts"]
     unsettled = (
         [
@@ -62,6 +66,7 @@ def estimate(subject: Subject, timed: TimedNetwork, design: Design, board: Board
     return {
         "estimate": 1,
         "subject": subject.name,
+        "engine": engine,
         "board": board.name,
         "part": board.part,
         "clock_mhz": clock,
@@ -88,11 +93,11 @@ def estimate(subject: Subject, timed: TimedNetwork, design: Design, board: Board
         "fits": not lacking,
         "over": lacking,
         "resources": {
-            name: {"used": resource.used, "budget": resource.budget, "parts": resource.parts, "basis": BASIS[name]}
+            name: {"used": resource.used, "budget": resource.budget, "parts": resource.parts, "basis": found[name]}
             for name, resource in resources.items()
         },
         "percent": percentages(resources),
-        "memory_bits": bits_by_cause(design),
+        "memory_bits": bits_by_cause(design, engine),
         "energy_pj": {
             "parts": energy.parts,
             "total": energy.total,
@@ -102,16 +107,21 @@ def estimate(subject: Subject, timed: TimedNetwork, design: Design, board: Board
         },
         "luts_upper": round(upper),
         "assumed": [*subject.assumed, *unsettled],
-        "basis": _basis(timed),
+        "basis": {**_basis(timed, engine), **found},
     }
 
 
-def _basis(timed: TimedNetwork) -> dict[str, str]:
+def _basis(timed: TimedNetwork, engine: Engine) -> dict[str, str]:
     counts = "entries of each PE exact" if timed.exact else "entries of each PE modelled from random weights"
+    if engine == "rtl":
+        cycles = f"modelled: the engine's schedule, clock by clock, in the steady state; {counts}"
+        latency = "modelled: cycles over the clock, one stream"
+    else:
+        cycles = f"modelled: the engine's schedule, iteration by iteration, in the steady state; {counts}"
+        latency = "modelled: cycles over the clock, one stream; without the pipeline's depth, once per sequence"
     return {
-        "cycles_per_step": f"modelled: the engine's schedule, iteration by iteration, in the steady state; {counts}",
-        "latency_us": "modelled: cycles over the clock, one stream; without the pipeline's depth, once per sequence",
+        "cycles_per_step": cycles,
+        "latency_us": latency,
         "utilisation": "non-zero weights over PEs times cycles; matvec: without element-wise, input and output waits",
         "energy_pj": "modelled: 45 nm table of Song Han's talk, an access of b bits as b / 32 of a 32-bit one",
-        **BASIS,
     }

@@ -9,8 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ese_host.errors import UnsupportedError
-from ese_host.estimate import cycles
-from ese_host.estimate.cycles import CAUSES, Account, CycleModel
+from ese_host.estimate.cycles import CAUSES, MODELS, Account, CycleModel, Engine, PhaseWork
 from ese_host.estimate.masks import MatrixEntries, Pruning, entries_of
 from ese_host.image import Design, Image, LayerSize, MatrixSize, StepPlan, padding_entries, plan_step
 from ese_host.ir import GATES
@@ -100,16 +99,27 @@ class TimedNetwork:
         )
 
 
-def of_image(image: Image, design: Design) -> TimedNetwork:
+def of_image(image: Image, design: Design, engine: Engine = "hls") -> TimedNetwork:
     """The exact timing of an encoded image on its design.
 
+    Args:
+        image: the encoded network.
+        design: the design that the image is for.
+        engine: the engine in HLS (csrc) or in RTL.
+
     Raises:
-        UnsupportedError: if the design is in skip mode, where iterations depend on the data.
+        UnsupportedError: if the design is in skip mode, where iterations depend on the data, or if it has two
+            element-wise units, which the RTL engine has not.
     """
+    if engine == "rtl" and design.cells_per_cycle > 1:
+        raise UnsupportedError(
+            f"the design has {design.cells_per_cycle} element-wise units and the RTL engine has one: emit the network "
+            "with --cells-per-cycle 1, or estimate it with --engine hls"
+        )
     padding = padding_entries(image, design).sum(axis=1)
     weights = image.counts.sum(axis=1) - padding
     return TimedNetwork(
-        CycleModel.of_image(image, design), _integers(weights), _integers(padding), image.header["outputs"]
+        MODELS[engine].of_image(image, design), _integers(weights), _integers(padding), image.header["outputs"]
     )
 
 
@@ -131,7 +141,7 @@ def entries_of_plan(
 
 
 def of_sizes(
-    layers: Sequence[LayerSize], pruning: Pruning, pes: int, units: int
+    layers: Sequence[LayerSize], pruning: Pruning, pes: int, units: int, engine: Engine = "hls", banks: int = 1
 ) -> tuple[TimedNetwork, StepPlan, list[MatrixEntries]]:
     """The timing of layers by their sizes.
 
@@ -140,6 +150,8 @@ def of_sizes(
         pruning: density, mask family and weight codes.
         pes: number of processing elements.
         units: number of element-wise units.
+        engine: the engine in HLS (csrc) or in RTL.
+        banks: accumulators of a row.
 
     Returns:
         The timing, the plan of a step, and the entries of the matrix of each phase.
@@ -150,7 +162,7 @@ def of_sizes(
     """
     plan = planned(layers)
     matrices = entries_of_plan(plan, pruning, pes)
-    return timed_of(plan, matrices, units), plan, matrices
+    return timed_of(plan, matrices, units, engine, banks), plan, matrices
 
 
 def planned(layers: Sequence[LayerSize]) -> StepPlan:
@@ -177,20 +189,24 @@ def check_modelled(layers: Sequence[LayerSize]) -> None:
             )
 
 
-def timed_of(plan: StepPlan, matrices: Sequence[MatrixEntries], units: int) -> TimedNetwork:
+def timed_of(
+    plan: StepPlan, matrices: Sequence[MatrixEntries], units: int, engine: Engine = "hls", banks: int = 1
+) -> TimedNetwork:
     """The timing of a planned step.
 
     Args:
         plan: the plan of a step.
         matrices: entries of the matrix of each phase of the plan.
         units: number of element-wise units.
+        engine: the engine in HLS (csrc) or in RTL.
+        banks: accumulators of a row.
     """
     phases = [
         replace(planned.phase, entry_count=int(matrix.entries.max(initial=0)))
         for planned, matrix in zip(plan.phases, matrices, strict=True)
     ]
     work = [
-        cycles.PhaseWork(
+        PhaseWork(
             weights=float(matrix.weights.mean()),
             padding=float(matrix.padding.mean()),
             idle=float(phase.entry_count - matrix.entries.mean()),
@@ -198,7 +214,7 @@ def timed_of(plan: StepPlan, matrices: Sequence[MatrixEntries], units: int) -> T
         for phase, matrix in zip(phases, matrices, strict=True)
     ]
     return TimedNetwork(
-        model=cycles.CycleModel(phases, work, units, plan.alternate, plan.inputs),
+        model=MODELS[engine](phases, work, units, plan.alternate, plan.inputs, len(matrices[0].entries), banks),
         weights=tuple(int(matrix.weights.sum()) for matrix in matrices),
         padding=tuple(int(matrix.padding.sum()) for matrix in matrices),
         outputs=plan.outputs,

@@ -19,6 +19,7 @@ from ese_host.cli.main import main
 from ese_host.ir.mask_families import ESTIMATED
 
 ESE_OPTIONS = ["lstm", "--inputs", "153", "--units", "1024", "--projection", "512", "--peepholes", "--density", "0.1"]
+ONE = (("--engine", "hls"), ("--engine", "rtl"))
 
 
 def call(*arguments: str) -> Any:
@@ -32,6 +33,26 @@ def test_the_command_prints_json() -> None:
     found = json.loads(result.output)
     assert set(found) >= {"cycles_per_step", "utilisation", "matvec_utilisation", "latency_us", "bram36", "fits"}
     assert found["cycles_per_step"] == 5359 and found["fits"] is True and found["bram36"] == 117
+
+
+def test_both_engines_are_shown_unless_one_is_asked_for() -> None:
+    arguments = [*ESE_OPTIONS, "--pes", "64"]
+    both, hls, rtl = (json.loads(call(*arguments, "--json", *more).output) for more in ((), *ONE))
+    assert both["rtl"] == rtl and rtl["engine"] == "rtl" and hls == {k: v for k, v in both.items() if k != "rtl"}
+    assert rtl["cells_per_cycle"] == 1 and rtl["cycles_per_step"] <= 5600
+    shown = call(*arguments).output
+    assert shown.startswith("LSTM of 1024 cells") and "\nengine in HLS: ternary weights" in shown
+    assert "The engine in RTL, one cell per cycle (all of it: --engine rtl)" in shown
+    assert "\nengine in RTL: ternary weights" in call(*arguments, "--engine", "rtl").output
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [(["--search"], "--search finds designs for the engine in HLS"), (["--cells-per-cycle", "2"], "has one element-")],
+)
+def test_what_the_engine_in_rtl_cannot_is_refused(options: list[str], message: str) -> None:
+    result = call(*ESE_OPTIONS, "--engine", "rtl", *options)
+    assert result.exit_code == 2 and message in result.stderr
 
 
 def test_the_command_tells_what_does_not_fit_and_exits_with_1() -> None:

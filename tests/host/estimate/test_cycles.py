@@ -8,15 +8,16 @@ import numpy as np
 import pytest
 
 from ese_host.errors import FormatError
-from ese_host.estimate.cycles import CycleModel, ElementwiseStage, Frames, PhaseWork
+from ese_host.estimate.cycles.hls import ElementwiseStage, Frames, HlsCycleModel
+from ese_host.estimate.cycles.schedule import PhaseWork
 from ese_host.image import Phase
 from ese_host.image.phases import FLAGS
 
 READS = {"waits_frame", "frees_frame", "dense"}
 
 
-def model(*phases: Phase, inputs: int = 12) -> CycleModel:
-    return CycleModel(phases, [PhaseWork(phase.entry_count, 0, 0) for phase in phases], 1, False, inputs)
+def model(*phases: Phase, inputs: int = 12) -> HlsCycleModel:
+    return HlsCycleModel(phases, [PhaseWork(phase.entry_count, 0, 0) for phase in phases], 1, False, inputs)
 
 
 @pytest.mark.parametrize("steps", [1, 29, 1000])

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from amaranth.sim import Simulator
+from packet_bench import packet_bench
 
 from ese_hls.encode import choose_design
 from ese_host.files import unpack
@@ -19,7 +20,6 @@ from ese_rtl.records import LoadTarget, load_layout
 from support.compiled_engine import encoded
 from support.designs import roomy
 from support.networks import Spec, network
-from support.packet_bench import packet_bench
 
 LSTM: dict[str, Any] = {"inputs": 5, "units": (6,), "projection": 4, "peepholes": True, "outputs": 3}
 CASES: dict[str, tuple[Spec, int]] = {

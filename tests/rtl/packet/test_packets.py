@@ -7,6 +7,7 @@ import zlib
 
 import numpy as np
 import pytest
+from packet_bench import PacketBench, packet_bench
 
 from ese_host.device.emulated import EmulatedEngine
 from ese_host.image import FIELDS, HEADER, PHASE_WORDS, Design, Image, record_words
@@ -27,7 +28,6 @@ from ese_host.protocol import (
 from support.compiled_engine import encoded, library
 from support.designs import roomy
 from support.networks import inputs, network
-from support.packet_bench import PacketBench, packet_bench
 from support.rtl import malformed
 
 CYCLES = [TRAILER.index("cycles_low"), TRAILER.index("cycles_high")]

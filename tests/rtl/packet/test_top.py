@@ -10,6 +10,7 @@ import numpy as np
 from amaranth.back import rtlil
 from amaranth.lib.wiring import In
 from amaranth.sim import Simulator
+from packet_bench import EchoCore
 
 from ese_host.protocol import (
     OPERATION_BASE,
@@ -24,7 +25,6 @@ from ese_host.protocol import (
 from ese_rtl.top import NAME, Top
 from support.core_stand_in.core import PORTS
 from support.designs import roomy
-from support.packet_bench import EchoCore
 
 DESIGN = roomy("keras-lstm")[1]
 PACKETS = {

@@ -1,4 +1,4 @@
-"""The cycle model: the engine's schedule in Python, phase by phase. It equals the engine's own counter exactly.
+"""The cycle model of the engine in HLS (csrc): its schedule in Python, phase by phase, equal to its own counter.
 
 It follows docs/engine.md, "Schedule". The engine fetches a phase, runs its matrix, and launches its element-wise stage.
 The stage issues one item per unit and iteration, and writes each result WRITEBACK iterations later. An input word is
@@ -9,18 +9,10 @@ initiation interval is 1. The depth of the hardware pipeline, paid once per sequ
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from ese_host.errors import FormatError, UnsupportedError
-from ese_host.image import WRITEBACK, Design, Image, Phase, padding_entries
-from ese_host.protocol import step_words
-
-CAUSES = ("compute", "padding", "imbalance", "element-wise", "fill", "input", "output")
-"""Causes of iterations.
-
-In this order: weights; padding entries and stored zeros; PEs that wait for the fullest PE; waiting for the element-wise
-stage; filling and draining pipelines, and phase changes; waiting for input words; waiting for output words."""
+from ese_host.estimate.cycles.schedule import CAUSES, Account, CycleModel, no_frame
+from ese_host.image import WRITEBACK, Phase
 
 
 @dataclass
@@ -109,94 +101,8 @@ class Frames:
         return end - self.at - written
 
 
-@dataclass
-class Account:
-    """Iterations of a sequence.
-
-    Attributes:
-        total: all iterations.
-        by_cause: iterations by the names in `CAUSES`.
-        matrix: iterations in which the PEs work.
-    """
-
-    total: int = 0
-    by_cause: dict[str, float] = field(default_factory=lambda: dict.fromkeys(CAUSES, 0.0))
-    matrix: int = 0
-
-    def spend(self, cause: str, iterations: float) -> None:
-        """Add iterations to a cause."""
-        self.by_cause[cause] += iterations
-
-
-@dataclass(frozen=True)
-class PhaseWork:
-    """Iterations of a PE in one phase, as a mean over all PEs.
-
-    Attributes:
-        weights: entries that carry weights.
-        padding: entries that carry none.
-        idle: iterations of waiting for the fullest PE.
-    """
-
-    weights: float
-    padding: float
-    idle: float
-
-
-class CycleModel:
-    """The schedule of a step's phases, iteration by iteration."""
-
-    def __init__(
-        self,
-        phases: Sequence[Phase],
-        work: Sequence[PhaseWork],
-        units: int,
-        alternate: bool,
-        inputs: int,
-        pes: int = 1,
-        banks: int = 1,
-    ) -> None:
-        """Build the model of one step.
-
-        Args:
-            phases: phases of one step, with their entry counts.
-            work: work of the PEs in each phase.
-            units: number of element-wise units.
-            alternate: whether the accumulator sets change roles with every step.
-            inputs: elements of an input frame.
-            pes: number of processing elements.
-            banks: accumulators of a row.
-        """
-        self.pes, self.banks = pes, banks
-        self.phases, self.work = tuple(phases), tuple(work)
-        self.units, self.alternate, self.frame_words = units, alternate, step_words(inputs)
-
-    @classmethod
-    def of_image(cls, image: Image, design: Design) -> CycleModel:
-        """The schedule of one image on one design.
-
-        Raises:
-            UnsupportedError: if the design is in skip mode, where iterations depend on the data.
-        """
-        if design.mode == "skip":
-            raise UnsupportedError(
-                "the cycles of skip mode depend on the data and are not modelled: read the engine's own cycle counter "
-                "instead"
-            )
-        padding = padding_entries(image, design)
-        work = [
-            PhaseWork(float(counts.mean() - pads.mean()), float(pads.mean()), float(phase.entry_count - counts.mean()))
-            for phase, counts, pads in zip(image.phases, image.counts, padding, strict=True)
-        ]
-        return cls(
-            image.phases,
-            work,
-            design.cells_per_cycle,
-            image.alternate,
-            image.header["inputs"],
-            design.pes,
-            design.acc_banks,
-        )
+class HlsCycleModel(CycleModel):
+    """The schedule of a step's phases in csrc, iteration by iteration."""
 
     def sequence(self, steps: int, *, keep: bool = False, trace: bool = False) -> Account:
         """Count the iterations of one sequence.
@@ -223,18 +129,6 @@ class CycleModel:
             self.now = max(self.now, tail)
         self.account.total = self.now
         return self.account
-
-    def _table(self, step: int, *, prologue: bool, last: bool, zero: bool) -> None:
-        """Run the phase table once: for a step, or as a prologue for the phases that run ahead of the first step."""
-        for number, phase in enumerate(self.phases):
-            ahead = phase.has("ahead")
-            skipped = not ahead if prologue else (ahead and last) or (phase.has("last_only") and not last)
-            if not skipped:
-                of_step = 0 if prologue else step + ahead
-                self._phase(number, phase, phase.has("set") != (self.alternate and of_step % 2 == 1), last, zero)
-            else:
-                self._skip()
-        self._end_of_table()
 
     def _skip(self) -> None:
         """Leave a phase out."""
@@ -313,26 +207,5 @@ class CycleModel:
     def _wait_frame(self, number: int) -> None:
         """Wait until the current frame is complete at the end of an iteration."""
         if not self.frames.ready and not self.frames.words:
-            raise FormatError(
-                f"phase {number} of the image waits for an input frame, but the phases before it have read all frames "
-                "of the sequence; in a step the phases that wait come before the one that is the last to read the "
-                "frame: emit the image again"
-            )
+            raise no_frame(number)
         self._pass("input", max(0, self.frames.complete_at(self.stage) - 1 - self.now))
-
-
-def account(image: Image, design: Design, steps: int, *, keep: bool = False, trace: bool = False) -> Account:
-    """Iterations of one sequence by cause: modelled, and equal to the engine's own counter.
-
-    Args:
-        image: the encoded network.
-        design: the design that the image is for.
-        steps: number of frames.
-        keep: whether the sequence continues from the state of the one before instead of the zero state.
-        trace: whether the engine sends a trace of every stage.
-
-    Raises:
-        UnsupportedError: if the design is in skip mode, where iterations depend on the data.
-        FormatError: if a phase waits for an input frame after the last one has been read.
-    """
-    return CycleModel.of_image(image, design).sequence(steps, keep=keep, trace=trace)

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ese_host.errors import FormatError
-from ese_host.estimate.cycles import CAUSES, Account, CycleModel
+from ese_host.estimate.cycles.schedule import CAUSES, Account, CycleModel, no_frame
 from ese_host.image import Phase
 from ese_host.ir import GATES
 
@@ -258,10 +257,6 @@ class RtlCycleModel(CycleModel):
 
     def _frame_ready(self, number: int) -> None:
         if not self.rtl_frames.ready and not self.rtl_frames.words:
-            raise FormatError(
-                f"phase {number} of the image waits for an input frame, but the phases before it have read all frames "
-                "of the sequence; in a step the phases that wait come before the one that is the last to read the "
-                "frame: emit the image again"
-            )
+            raise no_frame(number)
         if not self.rtl_frames.ready:
             self._spend("input", self.rtl_frames.complete_at(self.rtl_stage) - self.now)

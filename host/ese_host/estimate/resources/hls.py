@@ -1,4 +1,4 @@
-"""Resources of a board that a design uses, part by part: block RAM, LUTRAM and DSP counted, LUT and FF modelled.
+"""Use of a board by the engine in HLS (csrc), part by part: block RAM, LUTRAM and DSP counted, LUT and FF modelled.
 
 Block RAM, LUTRAM and DSP follow from the arrays and multiplications of the engine's C++ (csrc) and the widths of the
 FPGA's primitives. LUT and FF are formulas fitted to Yosys 0.70 (synth_xilinx, xc7). The element-wise unit was
@@ -12,12 +12,11 @@ logic but the ports of the accumulators.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
 from math import ceil, log2
 
 from ese_host.boards import Board
 from ese_host.estimate.memories import DMA_RAMB18, Family, memories_of
+from ese_host.estimate.resources.budget import INFRASTRUCTURE, ResourceUse
 from ese_host.image import RAM_BITS, WRITEBACK, Design
 
 BASIS = {
@@ -27,12 +26,9 @@ BASIS = {
     "luts": "modelled (no vendor synthesis): Yosys on a PE and on HLS's unit, multiplexers by formula",
     "flip_flops": "modelled (no vendor synthesis): like luts",
 }
-NAMES = {"bram36": "BRAM36", "lutram": "LUTRAM", "dsps": "DSP", "luts": "LUT", "flip_flops": "FF"}
 DSP_WIDTHS = {"zynq-7000": (25, 18), "zynq-ultrascale": (27, 18)}
 CONTROL = {"luts": 2500, "flip_flops": 2500}
 """Allowance for the sequencer, the loader with its CRC-32, packets and registers."""
-INFRASTRUCTURE = {"luts": 4500, "flip_flops": 6000, "lutram": 400}
-"""Allowance for the AXI DMA, two AXI interconnects and the reset."""
 RESULT_BITS = 133
 """Bits of a unit's result between issue and write: 64 + 18 + 18 + 16 + 16 + 1."""
 UNPAIRED = {"PEs": 451 / 328, "element-wise units": 5177 / 4175}
@@ -63,29 +59,6 @@ FULL_LUTS = 20
 Yosys counts 16 for ternary codes, and 1, -5 and 18 for codes of 4, 8 and 16 bits."""
 PE_PIPELINE_BITS = 240
 CELL_PIPELINE_BITS = 1600
-
-
-@dataclass(frozen=True)
-class ResourceUse:
-    """Use of one resource.
-
-    Attributes:
-        parts: amount that each part of the design takes, by its name.
-        budget: amount that the board has.
-    """
-
-    parts: dict[str, float]
-    budget: int
-
-    @property
-    def used(self) -> float:
-        """Amount taken by all parts together."""
-        return sum(self.parts.values())
-
-    @property
-    def fits(self) -> bool:
-        """Whether the board has enough of the resource."""
-        return ceil(self.used) <= self.budget
 
 
 def multiplier(a: int, b: int, family: Family) -> int:
@@ -135,30 +108,6 @@ def use(design: Design, board: Board) -> dict[str, ResourceUse]:
         "flip_flops": _flip_flops(design),
     }
     return {name: ResourceUse(parts[name], getattr(board, name)) for name in parts}
-
-
-def over(resources: dict[str, ResourceUse], causes: int = 4) -> list[str]:
-    """One sentence for each resource that the board has too little of; an empty list if the design fits.
-
-    A sentence names the `causes` largest parts.
-    """
-    return [
-        f"{NAMES[name]}: {_number(resource.used)} needed, the board has {resource.budget:,}: "
-        f"{_largest(resource, causes)}"
-        for name, resource in resources.items()
-        if not resource.fits
-    ]
-
-
-def _largest(resource: ResourceUse, causes: int) -> str:
-    ordered = sorted(resource.parts.items(), key=lambda part: -part[1])
-    named = [f"{cause} {_number(value)}" for cause, value in ordered[:causes]]
-    rest = sum(value for _, value in ordered[causes:])
-    return ", ".join([*named, f"others {_number(rest)}"] if rest else named)
-
-
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
 
 
 def _dsps(design: Design, family: Family) -> dict[str, float]:
@@ -240,14 +189,3 @@ def luts_upper(resources: dict[str, ResourceUse], design: Design) -> float:
     """Upper count of LUTs: none is paired with another, and the multiplexers are as Yosys builds them."""
     parts = {**resources["luts"].parts, "accumulators to units": drain_upper(design)}
     return sum(value * UNPAIRED.get(part, 1.0) for part, value in parts.items())
-
-
-def percentages(resources: dict[str, ResourceUse]) -> dict[str, float]:
-    """Share of the board's budget that the design takes of each resource, in percent."""
-    return {name: 100 * resource.used / resource.budget for name, resource in resources.items()}
-
-
-def bits_by_cause(design: Design, causes: Iterable[str] = ()) -> dict[str, int]:
-    """Bits that each memory holds, by cause; only of the given causes if there are any."""
-    wanted = set(causes)
-    return {m.cause: m.capacity for m in memories_of(design) if not wanted or m.cause in wanted}

@@ -1,0 +1,42 @@
+"""The engines that are counted: those of ESE's layer, and smaller ones of the same formats."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ese_host.estimate import DesignOptions, Pruning, design_of, of_sizes
+from ese_host.image import Design, LstmSize
+from ese_host.ir import WeightKind
+
+ESE_LAYER = LstmSize(153, 1024, 512, True)
+"""153 inputs, 1024 cells with peepholes, projected to 512."""
+PES = 64
+
+
+def ese_design(kind: WeightKind) -> Design:
+    """The design of ESE's layer for 64 PEs, at a density of 10%, with 5 gap bits.
+
+    Args:
+        kind: of the weights.
+    """
+    pruning = Pruning(0.1, kind=kind)
+    _, plan, matrices = of_sizes([ESE_LAYER], pruning, PES, 1)
+    return design_of(plan, matrices, pruning, DesignOptions(PES, 1, 100))
+
+
+def _cases() -> dict[str, Design]:
+    ternary, int4, codebook4 = (ese_design(kind) for kind in ("ternary", "int4", "codebook4"))
+    small = {f"ternary-{pes}": replace(ternary, pes=pes) for pes in (4, 8, 16, 32)}
+    return {
+        **small,
+        "int4-8": replace(int4, pes=8),
+        "codebook4-8": replace(codebook4, pes=8),
+        "ternary-8-full": replace(ternary, pes=8, full_phases=True),
+        "ternary-8-banks": replace(ternary, pes=8, acc_banks=2),
+        "ternary-64": ternary,
+        "int4-64": int4,
+    }
+
+
+CASES = _cases()
+"""Designs by name: the kind of weights, the number of PEs, and what else sets the design apart."""

@@ -1,0 +1,80 @@
+"""A run of Yosys that maps a module to the cells of a 7-series FPGA."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from amaranth.back import rtlil
+
+from ese_host.estimate import Count
+from ese_host.files import digest_of
+from ese_host.image import Design
+from ese_rtl import simulate
+from ese_rtl.count.statistics import cells_of, count_of
+
+FLAGS = "-widemux 5"
+"""Options of synth_xilinx beside those that always hold: multiplexers of five inputs or more use the slice's own."""
+SYNTHESIS = "synth_xilinx -top {top} -family xc7 -flatten -noiopad -noclkbuf"
+TIMEOUT = 3600.0
+
+
+@dataclass(frozen=True)
+class Run:
+    """The result of one run of Yosys.
+
+    Attributes:
+        count: what the module takes.
+        flags: options of synth_xilinx that were given.
+        seconds: duration.
+        yosys: version of Yosys.
+    """
+
+    count: Count
+    flags: str
+    seconds: float
+    yosys: str
+
+
+def text_of(module: Any) -> str:
+    """The RTLIL of an engine, with DSP48E1s, if a design is given, or of a component.
+
+    It does not say where in the source a line comes from, so that moved code is the same text.
+    """
+    if isinstance(module, Design):
+        return simulate.rtlil_of(module, primitive=True)
+    text: str = rtlil.convert(module, name=simulate.TOP, emit_src=False)
+    return text
+
+
+def digest(text: str) -> str:
+    """The SHA-256 of RTLIL."""
+    return digest_of(text.encode())
+
+
+def count(module: Any, flags: str = FLAGS, timeout: float = TIMEOUT) -> Run:
+    """Count the cells that Yosys makes of an engine or a part of it.
+
+    Args:
+        module: a design, whose engine is counted; a component; or RTLIL of `simulate.TOP`.
+        flags: further options of synth_xilinx.
+        timeout: seconds after which Yosys is stopped.
+
+    Raises:
+        ToolError: if Yosys fails or takes longer.
+        ValueError: if Yosys's report lacks what is to be counted.
+    """
+    text = module if isinstance(module, str) else text_of(module)
+    with tempfile.TemporaryDirectory(prefix="ese4ml-count-") as name:
+        folder = Path(name)
+        (folder / "top.il").write_text(simulate.without_zeros(text), encoding="utf-8")
+        synthesis = f"{SYNTHESIS.format(top=simulate.TOP)} {flags}".strip()
+        begin = time.monotonic()
+        simulate.run_yosys(("read_rtlil top.il", synthesis, "tee -o cells.txt stat -tech xilinx"), folder, timeout)
+        seconds = time.monotonic() - begin
+        report = (folder / "cells.txt").read_text(encoding="utf-8")
+    return Run(count_of(*cells_of(report)), flags, round(seconds, 1), version("pyosys"))

@@ -1,0 +1,36 @@
+"""Cycle models: the schedules of both engines, in HLS (csrc) and in RTL; each equals its engine's own counter."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from ese_host.estimate.cycles.hls import HlsCycleModel
+from ese_host.estimate.cycles.rtl import RtlCycleModel
+from ese_host.estimate.cycles.schedule import CAUSES, Account, CycleModel, PhaseWork
+from ese_host.image import Design, Image
+
+__all__ = ["CAUSES", "MODELS", "Account", "CycleModel", "Engine", "PhaseWork", "account"]
+
+Engine = Literal["hls", "rtl"]
+MODELS: dict[Engine, type[CycleModel]] = {"hls": HlsCycleModel, "rtl": RtlCycleModel}
+"""The cycle models by the engine's name."""
+
+
+def account(
+    image: Image, design: Design, steps: int, *, keep: bool = False, trace: bool = False, engine: Engine = "hls"
+) -> Account:
+    """Cycles of one sequence by cause: modelled, and equal to the engine's own counter.
+
+    Args:
+        image: the encoded network.
+        design: the design that the image is for.
+        steps: number of frames.
+        keep: whether the sequence continues from the state of the one before instead of the zero state.
+        trace: whether the engine sends a trace of every stage.
+        engine: whose cycles are counted: the engine in HLS (csrc) or in RTL.
+
+    Raises:
+        UnsupportedError: if the design is in skip mode, where iterations depend on the data.
+        FormatError: if a phase waits for an input frame after the last one has been read.
+    """
+    return MODELS[engine].of_image(image, design).sequence(steps, keep=keep, trace=trace)

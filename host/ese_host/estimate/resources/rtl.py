@@ -1,0 +1,184 @@
+"""Use of a board by the engine in RTL: as counted by Yosys if it was, else by a model fitted to counts.
+
+Block RAM, LUTRAM and DSPs follow from the engine's memories and multiplications. The model of the other LUTs and of
+flip-flops is a sum over parts; its numbers were fitted to the counts in rtl_counts.json, and a test holds it within 10%
+of each (docs/estimate.md). Both are in cells of the 7-series; on UltraScale they are taken to be the same.
+"""
+
+from __future__ import annotations
+
+from math import ceil, log2
+
+from ese_host.boards import Board
+from ese_host.estimate.memories import DMA_RAMB18, Family, Memory
+from ese_host.estimate.resources.budget import INFRASTRUCTURE, ResourceUse
+from ese_host.estimate.resources.counts import Recorded, of_design
+from ese_host.estimate.resources.hls import multiplier
+from ese_host.image import RAM_BITS, Design
+from ese_host.ir import GATES, TABLE_SIZE
+
+ENGINE, OTHERS = "engine", "AXI DMA, interconnect"
+"""Names of the parts of a counted design."""
+SPARED_BITS, SPARED_DEPTHS = 2, (1024, 2048)
+"""Bits of an item's parameters that lie in LUTs, if they would need a block RAM of their own, and depths of which."""
+PHASE_BITS = 192
+"""Bits of a phase in the phase table."""
+QUEUES = 84
+"""LUTRAM of packets and registers: queues, the counts of an image's sections, what the last packet was."""
+UNIT_DSPS = 11
+"""DSPs of the element-wise unit but for the scales: peepholes 3, activations 5, gates times states 3."""
+GROUP = 16
+"""PEs among which the first stage of the multiplexers chooses."""
+DEEP = 2048
+"""Words of entry memory beyond which block RAMs follow one another, with a multiplexer behind them."""
+UNPAIRED = 1.25
+"""LUTs of logic if none are paired, over those after pairing."""
+FAMILY: Family = "zynq-7000"
+
+
+def memories_of(design: Design) -> list[Memory]:
+    """Every memory of the engine at the depths of the design, whether a network fills it or not."""
+    d, parameters = design, GATES * 16 * (design.acc_banks + 1)
+    spared = parameters % RAM_BITS
+    if not (0 < spared <= SPARED_BITS and SPARED_DEPTHS[0] <= d.param_depth <= SPARED_DEPTHS[1]):
+        spared = 0
+    copies = (d.pes + 1) // 2
+    memories = [
+        Memory("entries", d.pes, d.entry_depth, d.widths.word_bits, "bram"),
+        Memory("vector RAM A", copies, d.vector_depth, RAM_BITS, "bram"),
+        Memory("vector RAM B", copies, d.vector_depth, RAM_BITS, "bram"),
+        Memory("scales and biases", 1, d.param_depth, parameters - spared, "bram"),
+        Memory("last bits of biases", 1, d.param_depth, spared, "lutram"),
+        Memory("peepholes", 1, d.cell_depth, 48, "bram"),
+        Memory("cell state", 1, d.cell_depth, 16, "bram"),
+        Memory("tanh table", ceil(lookups(d) / 2), TABLE_SIZE, 32, "bram"),
+        Memory("accumulators", 2 * d.acc_banks * d.pes, GATES * d.group_depth, d.acc_bits, "lutram"),
+        Memory("phase table", 1, d.phases, PHASE_BITS, "lutram"),
+    ]
+    if not d.widths.weight.own_level:
+        memories.append(Memory("codebooks", d.pes, 256, 16, "lutram"))
+    return [memory for memory in memories if memory.copies and memory.bits]
+
+
+def lookups(design: Design) -> int:
+    """Values that the element-wise unit looks up in the tanh table in a clock; a copy of the table gives two."""
+    return 3 * (not design.gate.hard) + 2 * (not design.cell.hard)
+
+
+def use(design: Design, board: Board) -> dict[str, ResourceUse]:
+    """Use of each resource of the board by the design, by the names in `NAMES`: the count, or else the model."""
+    record = of_design(design)
+    parts = counted(record) if record else modelled(design)
+    parts["bram36"][OTHERS] = DMA_RAMB18 / 2
+    for name, amount in INFRASTRUCTURE.items():
+        parts[name][OTHERS] = float(amount)
+    parts["luts"][OTHERS] += INFRASTRUCTURE["lutram"]
+    return {name: ResourceUse(parts[name], getattr(board, name)) for name in parts}
+
+
+def counted(record: Recorded) -> dict[str, dict[str, float]]:
+    """The engine's count, by resource; block RAM by cause."""
+    count = record.count
+    bram = {m.cause: m.ramb18 / 2 for m in memories_of(record.design) if m.ramb18}
+    if sum(bram.values()) != count.bram36:
+        bram = {ENGINE: count.bram36}
+    return {
+        "bram36": bram,
+        "lutram": {ENGINE: float(count.lutram)},
+        "dsps": {ENGINE: float(count.dsps)},
+        "luts": {"logic": float(count.logic), "shift registers": float(count.srl), "memory": float(count.lutram)},
+        "flip_flops": {ENGINE: float(count.flip_flops)},
+    }
+
+
+def modelled(design: Design) -> dict[str, dict[str, float]]:
+    """The engine's resources by the model, each by part."""
+    memories = memories_of(design)
+    lutram = {m.cause: float(m.luts(FAMILY)) for m in memories if m.luts(FAMILY)} | {"queues": float(QUEUES)}
+    return {
+        "bram36": {m.cause: m.ramb18 / 2 for m in memories if m.ramb18},
+        "lutram": lutram,
+        "dsps": dsps(design),
+        "luts": {**luts(design), "memory": sum(lutram.values())},
+        "flip_flops": flip_flops(design),
+    }
+
+
+def dsps(design: Design) -> dict[str, float]:
+    """DSPs by part: one in each PE, and those of the element-wise unit."""
+    scales = GATES * design.acc_banks * multiplier(design.acc_bits, 17, FAMILY)
+    return {"PEs": float(design.pes), "element-wise unit": float(scales + UNIT_DSPS)}
+
+
+def pe_luts(design: Design) -> float:
+    """LUTs of a PE's logic, with the addresses of its vector RAMs and accumulators."""
+    d, column_bits, row_bits = design, log2(design.vector_depth), log2(GATES * design.group_depth)
+    return (
+        104
+        + 2 * (d.acc_bits - 24)  # the accumulator before the sum, and the one that is drained
+        + (d.acc_banks - 1) * (3 * d.acc_bits + 7)
+        + 5 * (row_bits - 6)
+        + 3 * (column_bits - 10)
+        + 2 * column_bits
+        + row_bits
+        + 20 * (d.entry_depth > DEEP)
+        + 18 * (not d.widths.weight.own_level)
+        + 17 * d.full_phases
+    )
+
+
+def drain_luts(design: Design) -> float:
+    """LUTs of the four multiplexers from the accumulators to the unit: groups of 16 PEs, then one of each group."""
+    members, groups = min(design.pes, GROUP), ceil(design.pes / GROUP)
+    ways = groups * (0 if members == 1 else 1 if members <= 4 else 4) + (0 if groups == 1 else 1 if groups <= 4 else 4)
+    return float(GATES * design.acc_banks * design.acc_bits * ways)
+
+
+def luts(design: Design) -> dict[str, float]:
+    """LUTs of logic and of shift registers by part, memories left out."""
+    banks, bits = design.acc_banks, design.acc_bits
+    return {
+        "PEs": design.pes * (pe_luts(design) + 1),
+        "accumulators to unit": drain_luts(design),
+        "element-wise unit": 1734.0 + (banks - 1) * 700 + 8 * (bits - 24) * banks,
+        "sequencer, parameters, results": 950.0,
+        "packets, registers": 826.0,
+    }
+
+
+def flip_flops(design: Design) -> dict[str, float]:
+    """Flip-flops by part."""
+    banks, bits = design.acc_banks, design.acc_bits
+    pe = 119 + 1.5 * (bits - 24) + 12 * (not design.widths.weight.own_level) + (banks - 1) * (bits + 3)
+    groups = ceil(design.pes / GROUP)
+    return {
+        "PEs": design.pes * (pe + 2 * design.full_phases),
+        "accumulators to unit": float(GATES * banks * bits * (groups + 1)),
+        "element-wise unit": 2476.0 + (banks - 1) * 800,
+        "sequencer, parameters, results": 951.0,
+        "packets, registers": 723.0,
+    }
+
+
+def luts_upper(resources: dict[str, ResourceUse], design: Design) -> float:
+    """Upper count of LUTs: none is paired with another."""
+    record = of_design(design)
+    used = resources["luts"].used
+    if record:
+        return used - record.count.logic + record.count.unpaired
+    logic = sum(luts(design).values())
+    return used + (UNPAIRED - 1) * logic
+
+
+def basis(design: Design) -> dict[str, str]:
+    """How each figure of `use` is found."""
+    if record := of_design(design):
+        how = f"counted: the whole engine by Yosys {record.yosys} (synth_xilinx {record.flags}); AXI DMA assumed"
+        return dict.fromkeys(("bram36", "lutram", "luts", "flip_flops"), how) | {"dsps": how.partition(";")[0]}
+    return {
+        "bram36": "counted: the RTL engine's memories in RAMB18 by their aspect ratios; AXI DMA assumed",
+        "lutram": "counted: the RTL engine's memories in RAM32M/RAM64M blocks; AXI DMA assumed",
+        "dsps": "counted: the RTL engine's multiplications by the DSP's operand widths",
+        "luts": "modelled: a formula fitted to Yosys's counts of whole engines; AXI DMA assumed",
+        "flip_flops": "modelled: a formula fitted to Yosys's counts of whole engines; AXI DMA assumed",
+    }
