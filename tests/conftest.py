@@ -15,6 +15,8 @@ settings.load_profile("fixed")
 
 LONGEST = (
     "end2end/test_vowels.py",
+    "rtl/engine/test_whole_engine.py",
+    "rtl/engine/test_ese_layer_in_rtl.py",
     "models/training/test_compress.py",
     "hls/emulate/test_engine.py",
     "cpp/test_headers.py",
@@ -27,6 +29,7 @@ LONGEST = (
     "fuzz/test_images.py",
     "hls/build/test_rtl_flow.py",
     "rtl/simulate/test_simulator.py",
+    "rtl/engine/test_mutations.py",
 )
 """Modules of more than 15 seconds. A module runs in one worker, which makes its fixtures and engines once; when the
 long ones start first, both workers end at about the same time."""

@@ -9,7 +9,7 @@ import pytest
 
 from ese_host.device.emulated import EmulatedEngine
 from ese_host.image import Design
-from ese_host.protocol import packets
+from ese_host.protocol import ErrorCode, packets
 from ese_host.protocol.packets import TRAILER_WORDS, Operation
 from support import compiled_engine
 from support.designs import PATTERNS, SPECS, roomy
@@ -93,3 +93,22 @@ def test_cases_of_the_proof_in_rtl(name: str) -> None:
                 assert packets.read_trailer(answer).error == error
                 if wanted is not None:
                     np.testing.assert_array_equal(answer[:-TRAILER_WORDS], wanted[:-TRAILER_WORDS])
+
+
+@pytest.mark.parametrize("name", ["google-lstm", "stacked", "dense"])
+def test_a_packet_that_ends_anywhere_leaves_nothing_behind(name: str) -> None:
+    """A RUN that is cut at any word is answered with SHORT_PACKET, and the one after it is right, also with keep."""
+    spec, design = roomy(name, cells_per_cycle=1)
+    rng = np.random.default_rng(17)
+    net = network(rng, spec)
+    codes = inputs(rng, net, 2, 3)
+    with EmulatedEngine(library(design)) as broken, watched(design) as engine:
+        loaded = compiled_engine.load(engine, net, design)
+        compiled_engine.load(broken, net, design)
+        whole = packets.run_packet(loaded.image_id, list(codes), net.source, trace=True, keep=True)
+        engine.packet(packets.reset_packet(), TRAILER_WORDS)
+        wanted = engine.packet(whole, MOST_WORDS)
+        for end in range(1, len(whole)):
+            short = packets.read_trailer(broken.packet(whole[:end], MOST_WORDS))
+            assert short.error == ErrorCode.SHORT_PACKET and short.image_id == loaded.image_id
+            np.testing.assert_array_equal(broken.packet(whole, MOST_WORDS), wanted)

@@ -1,0 +1,6 @@
+"""Engines in RTL for the tests, compiled quickly, and held against csrc and the cycle model at every packet."""
+
+from support.rtl_engine.libraries import declared, library, opened
+from support.rtl_engine.watched import MOST_WORDS, WatchedEngine, watched
+
+__all__ = ["MOST_WORDS", "WatchedEngine", "declared", "library", "opened", "watched"]
