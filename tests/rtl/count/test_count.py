@@ -19,8 +19,6 @@ ALLOWED = 4500
 """LUTs that DESIGN's budgets allow for the AXI DMA and the interconnect."""
 BUDGETS = {"ternary-64": (26_000, 115), "int4-64": (30_000, 140)}
 """LUTs with what is allowed for DMA and interconnect, and BRAM36."""
-LARGE = ("ternary-16", "ternary-32", "int4-64")
-"""Engines whose elaboration takes several seconds, besides the one of ESE's layer that is always elaborated."""
 LIVE = ("ternary-4", "ternary-8")
 RECORDS = recorded_counts()
 
@@ -29,9 +27,7 @@ def stale(name: str) -> str:
     return f"the record of {name} is of another source: run `make count`, which takes some minutes, and commit it"
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.slow if name in LARGE else ()) for name in RECORDS]
-)
+@pytest.mark.parametrize("name", RECORDS)
 def test_a_record_is_of_the_present_source(name: str) -> None:
     assert RECORDS[name].design == CASES[name]
     assert digest(text_of(CASES[name])) == RECORDS[name].rtlil, stale(name)
