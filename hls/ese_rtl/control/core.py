@@ -87,7 +87,7 @@ class Core(wiring.Component):
             reading = before
         with m.If(advance):
             m.d.sync += needed.eq(needed << 1 | sequencer.frame_next)
-        # The PEs go on while the core stands still, so that a read may come in fewer counted clocks; then the word waits.
+        # PEs go on while the core stands still, so that a read may come in fewer counted clocks; the word then waits.
         read_now = array.beat.run & ~array.beat.source_ram
         in_use = later(m, read_now, READ_LATENCY - WRITE_LATENCY, name="in_use", reset=True)
         wants, full = Signal(), Signal()
