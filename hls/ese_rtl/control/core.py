@@ -16,6 +16,7 @@ from ese_rtl.control.retire import Retire
 from ese_rtl.control.sequencer import Sequencer
 from ese_rtl.control.stage import Stage
 from ese_rtl.control.sweeper import Sweeper
+from ese_rtl.pipeline import later
 from ese_rtl.records import Header, load_layout
 from ese_rtl.sizes import Sizes
 from ese_rtl.unit import Unit
@@ -86,13 +87,16 @@ class Core(wiring.Component):
             reading = before
         with m.If(advance):
             m.d.sync += needed.eq(needed << 1 | sequencer.frame_next)
+        # PEs go on while the core stands still, so that a read may come in fewer counted clocks; the word then waits.
+        read_now = array.beat.run & ~array.beat.source_ram
+        in_use = later(m, read_now, READ_LATENCY - WRITE_LATENCY, name="in_use", reset=True)
         wants, full = Signal(), Signal()
         m.d.comb += [
             wants.eq(frames.storing & ~reading & ~needed.any() & ~retire.writes[0][0].enable),
             full.eq(retire.word_valid & ~self.results.ready),
-            advance.eq(~full & ~(wants & ~self.frames.valid)),
+            advance.eq(~full & ~(wants & (~self.frames.valid | in_use))),
             step.eq(advance & retire.step),
-            self.frames.ready.eq(wants & ~full),
+            self.frames.ready.eq(wants & ~full & ~in_use),
             frames.store.eq(wants),
             frames.word.eq(self.frames.payload),
             self.results.valid.eq(retire.word_valid & advance),

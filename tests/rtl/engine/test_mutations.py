@@ -55,6 +55,14 @@ def test_the_engine_with_its_mutations_off_is_right(design: Design, library: cty
         compare(design, engine, 0)
 
 
+def test_stalled_words_are_stored_beside_matrices(design: Design, library: ctypes.CDLL) -> None:
+    """Frames that are longer than matrices, word by word: PEs read the RAM while words come late."""
+    with WatchedEngine(design, library) as engine:
+        for seed in range(1, 13):
+            engine.stall(seed, 600, 300 * (seed % 2))
+            compare(design, engine, 0)
+
+
 @pytest.mark.parametrize("name", MUTATIONS)
 def test_the_fault_is_found(name: str, design: Design, library: ctypes.CDLL) -> None:
     with (
