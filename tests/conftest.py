@@ -15,6 +15,7 @@ settings.load_profile("fixed")
 
 LONGEST = (
     "end2end/test_vowels.py",
+    "rtl/count/test_count.py",
     "rtl/engine/test_whole_engine.py",
     "rtl/engine/test_ese_layer_in_rtl.py",
     "models/training/test_compress.py",
