@@ -7,7 +7,7 @@ from typing import Any
 from amaranth.hdl import Module, Signal, Value
 
 
-def later(m: Module, value: Any, clocks: int = 1, *, name: str, reset: bool = False, domain: str = "sync") -> Any:
+def later(m: Module, value: Any, clocks: int = 1, *, name: str, reset: bool = False) -> Any:
     """A value as it was some clocks ago.
 
     Args:
@@ -16,11 +16,10 @@ def later(m: Module, value: Any, clocks: int = 1, *, name: str, reset: bool = Fa
         clocks: number of registers; with 0 the value itself is returned.
         name: of the last register; those before it have their number appended.
         reset: whether the registers are zero after a reset, as bits that say "valid" must be.
-        domain: clock domain of the registers.
     """
     for clock in range(clocks):
         shape = value.shape() if hasattr(value, "shape") else Value.cast(value).shape()
         register = Signal(shape, name=name if clock + 1 == clocks else f"{name}_{clock + 1}", reset_less=not reset)
-        m.d[domain] += register.eq(value)
+        m.d.sync += register.eq(value)
         value = register
     return value

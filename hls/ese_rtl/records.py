@@ -4,13 +4,11 @@
 from amaranth.hdl import signed, unsigned
 from amaranth.lib import data, enum
 
-from ese_host.image import RAM_BITS, SUM_BITS
+from ese_host.image import CONSTANT_BITS, RAM_BITS, SUM_BITS
 from ese_host.ir import GATES
 
 ELEMENT_BITS = RAM_BITS
 """Bits of an element of a vector, two's complement: as wide as a block RAM."""
-CONSTANT_BITS = 16
-"""Bits of scales, biases, peepholes, codebook levels and c."""
 SHIFT_BITS = 6
 ELEMENT_BITS = RAM_BITS
 """Bits of an element of a vector, two's complement: it holds codes of 16 bits, signed or unsigned."""

@@ -10,9 +10,6 @@ from ese_host.errors import UnsupportedError
 from ese_host.image import RAM_BITS, Design
 from ese_host.ir import GATES
 
-MAX_CODEBOOKS = 16
-CODEBOOK_LEVELS = 16
-
 
 @dataclass(frozen=True)
 class Sizes:

@@ -43,11 +43,19 @@ def beat_layout(sizes: Sizes) -> data.StructLayout:
     )
 
 
+def element_write_layout(sizes: Sizes) -> data.StructLayout:
+    """One element that is written to a vector RAM.
+
+    Args:
+        sizes: of the engine.
+    """
+    return data.StructLayout({"enable": 1, "address": sizes.column_bits, "value": signed(sizes.element_bits)})
+
+
 def writes_layout(sizes: Sizes) -> data.StructLayout:
     """Up to two elements that are written to each vector RAM in a clock.
 
     Args:
         sizes: of the engine.
     """
-    port = data.StructLayout({"enable": 1, "address": sizes.column_bits, "value": signed(sizes.element_bits)})
-    return data.StructLayout({"rams": data.ArrayLayout(data.ArrayLayout(port, 2), 2)})
+    return data.StructLayout({"rams": data.ArrayLayout(data.ArrayLayout(element_write_layout(sizes), 2), 2)})

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Signal, signed
+from amaranth.hdl import Module, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from ese_rtl.array import element_write_layout
 from ese_rtl.sizes import Sizes
 
 HALF = 16
@@ -21,7 +22,7 @@ class FrameStore(wiring.Component):
 
     def __init__(self, sizes: Sizes) -> None:
         self._sizes = sizes
-        port = data.StructLayout({"enable": 1, "address": sizes.column_bits, "value": signed(sizes.element_bits)})
+        port = element_write_layout(sizes)
         super().__init__(
             {
                 "inputs": In(14),  # width of a frame

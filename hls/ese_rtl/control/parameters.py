@@ -8,11 +8,11 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from ese_host.image import RAM_BITS
+from ese_host.image import CONSTANT_BITS, RAM_BITS
 from ese_host.ir import GATES
 from ese_rtl.array import DRAIN_LATENCY
 from ese_rtl.control.phase_table import phase_layout
-from ese_rtl.records import CONSTANT_BITS, LoadTarget, item_layout, load_layout
+from ese_rtl.records import LoadTarget, item_layout, load_layout
 from ese_rtl.sizes import Sizes
 
 READ = 2

@@ -6,6 +6,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from ese_rtl.array import element_write_layout
 from ese_rtl.control.phase_table import phase_layout
 from ese_rtl.records import Result
 from ese_rtl.sizes import Sizes
@@ -26,7 +27,7 @@ class Retire(wiring.Component):
 
     def __init__(self, sizes: Sizes) -> None:
         self._sizes = sizes
-        port = data.StructLayout({"enable": 1, "address": sizes.column_bits, "value": signed(sizes.element_bits)})
+        port = element_write_layout(sizes)
         super().__init__(
             {
                 "launch": In(1),

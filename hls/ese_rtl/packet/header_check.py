@@ -7,10 +7,9 @@ from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from ese_host.image import FORMAT_VERSION, HEADER, HEADER_FIELDS, MAGIC, MAX_INPUTS, Design
+from ese_host.image import CODEBOOKS, FORMAT_VERSION, HEADER, HEADER_FIELDS, MAGIC, MAX_INPUTS, Design
 from ese_host.protocol import ErrorCode
 from ese_rtl.packet.ports import WORD_BITS
-from ese_rtl.sizes import MAX_CODEBOOKS
 
 SIZE_BITS = 17
 """Bits of the largest number of items that a memory can have, 65536."""
@@ -46,7 +45,7 @@ class HeaderCheck(wiring.Component):
             "entry_words": design.entry_depth,
             "params": design.cells_per_cycle * design.param_depth,
             "cells": design.cells_per_cycle * design.cell_depth,
-            "codebooks": 0 if design.widths.weight.own_level else MAX_CODEBOOKS,
+            "codebooks": 0 if design.widths.weight.own_level else CODEBOOKS,
             "inputs": min(design.vector_depth, MAX_INPUTS),
         }
 

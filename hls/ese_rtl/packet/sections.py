@@ -10,12 +10,11 @@ from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from ese_host.image import CONSTANT_BITS, HEADER, PHASE_WORDS, RAM_BITS, Design, record_words
+from ese_host.image import CONSTANT_BITS, HEADER, LEVELS, PHASE_WORDS, RAM_BITS, Design, record_words
 from ese_host.ir import GATES, TABLE_SIZE
 from ese_rtl.packet.header_check import SIZE_BITS
 from ese_rtl.packet.ports import WORD_BITS
 from ese_rtl.records import LoadTarget, load_layout
-from ese_rtl.sizes import CODEBOOK_LEVELS
 
 BANK_BITS = 3
 """Bits of a parameter's lane that name the bank; all ones is the bias."""
@@ -45,7 +44,7 @@ class Section:
 def sections_of(design: Design) -> list[Section]:
     """The sections of an image, in order. Without codebooks in the design, no image has one."""
     place, record, own_level = HEADER.index, sum(record_words(design)), design.widths.weight.own_level
-    codebooks = Section(LoadTarget.CODEBOOK, place("codebooks"), CODEBOOK_LEVELS, CODEBOOK_LEVELS - 2, CONSTANT_BITS)
+    codebooks = Section(LoadTarget.CODEBOOK, place("codebooks"), LEVELS, LEVELS - 2, CONSTANT_BITS)
     rows, last_bank = GATES << BANK_BITS, design.acc_banks - 1
     return [
         Section(LoadTarget.PHASE, place("phases"), record, record - 2, WORD_BITS),
@@ -182,7 +181,7 @@ class SectionLoader(wiring.Component):
             m.d.sync += [self.load.address.eq(item), self.load.lane.eq(lane)]
             if not self._design.widths.weight.own_level:
                 with m.If(target == LoadTarget.CODEBOOK):
-                    m.d.sync += self.load.address.eq(Cat(lane[: exact_log2(CODEBOOK_LEVELS)], item))
+                    m.d.sync += self.load.address.eq(Cat(lane[: exact_log2(LEVELS)], item))
         self._write_data(m, go, start, entries, half)
         return m
 

@@ -10,9 +10,8 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ese_host.errors import UnsupportedError
-from ese_host.image import SUM_BITS, Design
+from ese_host.image import CONSTANT_BITS, SUM_BITS, Design
 from ese_host.ir import Activation
-from ese_rtl.records import CONSTANT_BITS
 from ese_rtl.unit.arithmetic import ROUNDING_CLOCKS, Rounding, code_bits, registered
 
 EXACT_CLOCKS = 2

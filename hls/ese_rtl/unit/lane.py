@@ -8,8 +8,8 @@ from amaranth.hdl import Module, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from ese_host.image import SUM_BITS
-from ese_rtl.records import CONSTANT_BITS, SHIFT_BITS
+from ese_host.image import CONSTANT_BITS, SUM_BITS
+from ese_rtl.records import SHIFT_BITS
 from ese_rtl.unit.arithmetic import (
     PRODUCT_CLOCKS,
     SCALED_CLOCKS,

@@ -8,9 +8,9 @@ from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from ese_host.image import SUM_BITS, SUM_FRAC, Design
+from ese_host.image import CONSTANT_BITS, SUM_BITS, SUM_FRAC, Design
 from ese_host.ir import GATES
-from ese_rtl.records import CONSTANT_BITS, Result, Settings, item_layout
+from ese_rtl.records import Result, Settings, item_layout
 from ese_rtl.unit.activation import component_of
 from ese_rtl.unit.arithmetic import PRODUCT_CLOCKS, SCALED_CLOCKS, Product, ScaledProduct, delayed, only_if, registered
 from ese_rtl.unit.cell import CELL_CLOCKS, EXACT_CLOCKS, CellFormats, NewCell

@@ -12,7 +12,7 @@ from ese_host.image.design import (
     check_ids,
     words_of,
 )
-from ese_host.image.entry_widths import CONSTANT_BITS, GAP_BITS, RAM_BITS, EntryWidths
+from ese_host.image.entry_widths import CODEBOOKS, CONSTANT_BITS, GAP_BITS, LEVELS, RAM_BITS, EntryWidths
 from ese_host.image.interleave import Interleave, Positions, entries, entries_per_pe, max_gap, padding_passes
 from ese_host.image.phases import FIELDS, FLAGS, PHASE_WORDS, Phase, record_words
 from ese_host.image.plan import StepPlan, plan_step
@@ -31,6 +31,7 @@ from ese_host.image.sizes import DenseSize, LayerSize, LstmSize, MatrixSize, siz
 from ese_host.image.sizing import MAX_ENTRIES, Needs, SizeError, check_entries, smallest_design, sum_frac
 
 __all__ = [
+    "CODEBOOKS",
     "CONSTANT_BITS",
     "FIELDS",
     "FLAGS",
@@ -38,6 +39,7 @@ __all__ = [
     "GAP_BITS",
     "HEADER",
     "HEADER_FIELDS",
+    "LEVELS",
     "MAGIC",
     "MAX_ENTRIES",
     "MAX_INPUTS",

@@ -11,7 +11,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass
 
-from ese_host.estimate.cycles.schedule import CAUSES, Account, CycleModel, no_frame
+from ese_host.estimate.cycles.schedule import CycleModel, no_frame
 from ese_host.image import WRITEBACK, Phase
 
 
@@ -104,31 +104,17 @@ class Frames:
 class HlsCycleModel(CycleModel):
     """The schedule of a step's phases in csrc, iteration by iteration."""
 
-    def sequence(self, steps: int, *, keep: bool = False, trace: bool = False) -> Account:
-        """Count the iterations of one sequence.
-
-        Args:
-            steps: number of frames.
-            keep: whether the sequence continues from the state of the one before instead of the zero state.
-            trace: whether the engine sends a trace of every stage.
-
-        Raises:
-            FormatError: if a phase waits for an input frame after the last one has been read.
-        """
-        self.account, self.stage, self.trace = Account(), ElementwiseStage(), trace
+    def _begin(self, steps: int) -> None:
+        self.stage = ElementwiseStage()
         self.frames = Frames(self.frame_words, steps)
         self.frames.next()
-        self.now = 0
-        self._table(0, prologue=True, last=False, zero=not keep)
-        for step in range(steps):
-            self._table(step, prologue=False, last=step == steps - 1, zero=not keep and step == 0)
+
+    def _finish(self) -> None:
         self._wait(self.stage.written if self.stage.issues else self.now)
         if self.stage.issues:
             tail = self.stage.written + max(self.stage.last_words, 1)
             self.account.spend("output", max(0, tail - self.now))
             self.now = max(self.now, tail)
-        self.account.total = self.now
-        return self.account
 
     def _skip(self) -> None:
         """Leave a phase out."""
@@ -147,11 +133,7 @@ class HlsCycleModel(CycleModel):
             self._wait_frame(number)
         self._pass("fill", 1)
         if phase.entry_count and not (phase.has("zero_state") and zero):
-            work = self.work[number]
-            for cause, share in zip(CAUSES, (work.weights, work.padding, work.idle), strict=False):
-                self.account.spend(cause, share)
-            self.account.matrix += phase.entry_count
-            self.now += phase.entry_count
+            self._execute(number, phase)
             self.frames.advance(self.now, source == 0, self.stage)
         if phase.has("frees_frame"):
             self.frames.next()

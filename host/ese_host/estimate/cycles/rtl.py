@@ -6,9 +6,10 @@ the output stream.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass, field
 
-from ese_host.estimate.cycles.schedule import CAUSES, Account, CycleModel, no_frame
+from ese_host.estimate.cycles.schedule import CycleModel, no_frame
 from ese_host.image import Phase
 from ese_host.ir import GATES
 
@@ -119,14 +120,8 @@ class RtlFrames:
 
     def complete_at(self, stage: RtlStage) -> int:
         """The first clock in which the frame is ready."""
-        low, high = self.at, self.at + self.words + stage.results + sum(b - a for a, b in self.reads)
-        while low < high:
-            middle = (low + high) // 2
-            if self._free(middle, stage) >= self.words:
-                high = middle
-            else:
-                low = middle + 1
-        return low
+        latest = self.at + self.words + stage.results + sum(b - a for a, b in self.reads)
+        return self.at + bisect_left(range(self.at, latest), self.words, key=lambda end: self._free(end, stage))
 
     def _free(self, end: int, stage: RtlStage) -> int:
         taken = sum(max(0, min(end, last) - max(self.at, first)) for first, last in self.reads)
@@ -136,29 +131,15 @@ class RtlFrames:
 class RtlCycleModel(CycleModel):
     """The schedule of a step's phases on the RTL engine, clock by clock."""
 
-    def sequence(self, steps: int, *, keep: bool = False, trace: bool = False) -> Account:
-        """Count the clocks of one sequence.
-
-        Args:
-            steps: number of frames.
-            keep: whether the sequence continues from the state of the one before instead of the zero state.
-            trace: whether the engine sends a trace of every stage.
-
-        Raises:
-            FormatError: if a phase waits for an input frame after the last one has been read.
-        """
-        self.account, self.trace, self.now = Account(), trace, 0
+    def _begin(self, steps: int) -> None:
         self.rtl_stage, self.sweep = RtlStage(), Sweep()
         self.rtl_frames = RtlFrames(self.frame_words, steps)
         self.rtl_frames.next(0)
-        self._table(0, prologue=True, last=False, zero=not keep)
-        for step in range(steps):
-            self._table(step, prologue=False, last=step == steps - 1, zero=not keep and step == 0)
+
+    def _finish(self) -> None:
         self._stage_written()
         self._sweep_over()
         self._spend("fill", 1)
-        self.account.total = self.now
-        return self.account
 
     def _phase(self, number: int, phase: Phase, accumulator_set: bool, last: bool, zero: bool) -> None:
         source = int(phase.has("source_ram"))
@@ -171,14 +152,10 @@ class RtlCycleModel(CycleModel):
             self._frame_ready(number)
         self._spend("fill", 1)  # checked
         if phase.entry_count and not (phase.has("zero_state") and zero):
-            work = self.work[number]
-            for cause, share in zip(CAUSES, (work.weights, work.padding, work.idle), strict=False):
-                self.account.spend(cause, share)
-            self.account.matrix += phase.entry_count
             if source == 0:
                 begin = self.now + READ_AHEAD
                 self.rtl_frames.reads.append((begin, begin + phase.entry_count))
-            self.now += phase.entry_count
+            self._execute(number, phase)
             self.rtl_frames.advance(self.now, self.rtl_stage)
         if phase.has("frees_frame"):
             self.rtl_frames.next(self.now + READ_AHEAD - 1)

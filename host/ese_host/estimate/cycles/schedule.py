@@ -106,7 +106,6 @@ class CycleModel(ABC):
             design.acc_banks,
         )
 
-    @abstractmethod
     def sequence(self, steps: int, *, keep: bool = False, trace: bool = False) -> Account:
         """Count the cycles of one sequence.
 
@@ -118,6 +117,22 @@ class CycleModel(ABC):
         Raises:
             FormatError: if a phase waits for an input frame after the last one has been read.
         """
+        self.account, self.trace, self.now = Account(), trace, 0
+        self._begin(steps)
+        self._table(0, prologue=True, last=False, zero=not keep)
+        for step in range(steps):
+            self._table(step, prologue=False, last=step == steps - 1, zero=not keep and step == 0)
+        self._finish()
+        self.account.total = self.now
+        return self.account
+
+    @abstractmethod
+    def _begin(self, steps: int) -> None:
+        """Prepare stage and input frames for a sequence."""
+
+    @abstractmethod
+    def _finish(self) -> None:
+        """Spend the cycles from the last step to the end of the sequence."""
 
     def _table(self, step: int, *, prologue: bool, last: bool, zero: bool) -> None:
         """Run the phase table once: for a step, or as a prologue for the phases that run ahead of the first step."""
@@ -134,6 +149,14 @@ class CycleModel(ABC):
     @abstractmethod
     def _phase(self, number: int, phase: Phase, accumulator_set: bool, last: bool, zero: bool) -> None:
         """Run one phase: its matrix, and its element-wise stage up to the launch."""
+
+    def _execute(self, number: int, phase: Phase) -> None:
+        """Count the entries of a phase's matrix, one in a cycle, by their cause."""
+        work = self.work[number]
+        for cause, share in zip(CAUSES, (work.weights, work.padding, work.idle), strict=False):
+            self.account.spend(cause, share)
+        self.account.matrix += phase.entry_count
+        self.now += phase.entry_count
 
     @abstractmethod
     def _skip(self) -> None:
