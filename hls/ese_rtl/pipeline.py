@@ -7,7 +7,7 @@ from typing import Any
 from amaranth.hdl import Module, Signal, Value
 
 
-def later(m: Module, value: Any, clocks: int = 1, *, name: str, reset: bool = False) -> Any:
+def later(m: Module, value: Any, clocks: int = 1, *, name: str, shape: Any = None, reset: bool = False) -> Any:
     """A value as it was some clocks ago.
 
     Args:
@@ -15,10 +15,12 @@ def later(m: Module, value: Any, clocks: int = 1, *, name: str, reset: bool = Fa
         value: a signal, a record or an expression.
         clocks: number of registers; with 0 the value itself is returned.
         name: of the last register; those before it have their number appended.
+        shape: of the registers; by default that of the value.
         reset: whether the registers are zero after a reset, as bits that say "valid" must be.
     """
-    for clock in range(clocks):
+    if shape is None:
         shape = value.shape() if hasattr(value, "shape") else Value.cast(value).shape()
+    for clock in range(clocks):
         register = Signal(shape, name=name if clock + 1 == clocks else f"{name}_{clock + 1}", reset_less=not reset)
         m.d.sync += register.eq(value)
         value = register

@@ -7,8 +7,6 @@ from amaranth.lib import data, enum
 from ese_host.image import CONSTANT_BITS, RAM_BITS, SUM_BITS
 from ese_host.ir import GATES
 
-ELEMENT_BITS = RAM_BITS
-"""Bits of an element of a vector, two's complement: as wide as a block RAM."""
 SHIFT_BITS = 6
 ELEMENT_BITS = RAM_BITS
 """Bits of an element of a vector, two's complement: it holds codes of 16 bits, signed or unsigned."""

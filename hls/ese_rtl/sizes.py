@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from amaranth.utils import ceil_log2
 
 from ese_host.errors import UnsupportedError
-from ese_host.image import RAM_BITS, Design
+from ese_host.image import Design
 from ese_host.ir import GATES
 
 
@@ -82,8 +82,3 @@ class Sizes:
     def paired(self) -> bool:
         """Whether two rows of a Dense stage leave in each clock, which takes an even number of PEs."""
         return self.pes % 2 == 0
-
-    @property
-    def element_bits(self) -> int:
-        """Bits of an element of a vector, two's complement: it holds codes of 16 bits, signed or unsigned."""
-        return RAM_BITS

@@ -6,6 +6,7 @@ from amaranth.hdl import signed
 from amaranth.lib import data
 from amaranth.utils import ceil_log2
 
+from ese_rtl.records import ELEMENT_BITS
 from ese_rtl.sizes import Sizes
 
 READ_LATENCY = 6
@@ -49,7 +50,7 @@ def element_write_layout(sizes: Sizes) -> data.StructLayout:
     Args:
         sizes: of the engine.
     """
-    return data.StructLayout({"enable": 1, "address": sizes.column_bits, "value": signed(sizes.element_bits)})
+    return data.StructLayout({"enable": 1, "address": sizes.column_bits, "value": signed(ELEMENT_BITS)})
 
 
 def writes_layout(sizes: Sizes) -> data.StructLayout:

@@ -10,6 +10,7 @@ from amaranth.utils import ceil_log2
 
 from ese_rtl.array.mac import Mac
 from ese_rtl.pipeline import later
+from ese_rtl.records import ELEMENT_BITS
 from ese_rtl.sizes import Sizes
 
 
@@ -66,7 +67,7 @@ class PE(wiring.Component):
     def __init__(self, sizes: Sizes, primitive: bool) -> None:
         self._sizes, self._primitive = sizes, primitive
         design = sizes.design
-        element = signed(sizes.element_bits)
+        element = signed(ELEMENT_BITS)
         super().__init__(
             {
                 "shared": In(shared_layout(sizes)),

@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from ese_rtl.array.beat import writes_layout
 from ese_rtl.pipeline import later
+from ese_rtl.records import ELEMENT_BITS
 from ese_rtl.sizes import Sizes
 
 
@@ -26,7 +27,7 @@ class Vectors(wiring.Component):
 
     def __init__(self, sizes: Sizes) -> None:
         self._sizes = sizes
-        element = signed(sizes.element_bits)
+        element = signed(ELEMENT_BITS)
         super().__init__(
             {
                 "writes": In(writes_layout(sizes)),
@@ -43,7 +44,7 @@ class Vectors(wiring.Component):
         for r in range(2):
             for q in range(sizes.pairs):
                 m.submodules[f"ram_{'ab'[r]}_{q}"] = ram = Memory(
-                    shape=signed(sizes.element_bits), depth=sizes.design.vector_depth, init=[],
+                    shape=signed(ELEMENT_BITS), depth=sizes.design.vector_depth, init=[],
                     attrs={"ram_style": "block"},
                 )  # fmt: skip
                 for port in range(2):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Const, Module, Mux, Signal
+from amaranth.hdl import Const, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -39,20 +39,22 @@ class Beats(wiring.Component):
         m = Module()
         sizes, design, phase = self._sizes, self._sizes.design, self.phase
         widths = design.widths
-        left, first = Signal(16), Signal()
+        left, first = Signal(signed(17)), Signal()  # entries that are left, less two
         address, slot = Signal(sizes.entry_address_bits), Signal(max(1, widths.slot_bits))
         start = Signal(sizes.position_bits)
-        full = phase.rows.any() if design.full_phases else Const(0, 1)
+        full = Signal() if design.full_phases else Const(0, 1)
         last_slot = slot == Mux(full, widths.per_word(True) - 1, widths.per_word(False) - 1)
-        m.d.comb += self.last.eq(left == 1)
+        m.d.comb += self.last.eq(left[-1])
         with m.If(self.prepare):
             m.d.sync += [
-                left.eq(phase.entry_count),
+                left.eq(phase.entry_count - 2),
                 first.eq(1),
                 address.eq(phase.entry_base),
                 slot.eq(0),
                 start.eq(phase.source_base << phase.stride_log2),
             ]
+            if design.full_phases:
+                m.d.sync += full.eq(phase.rows.any())
         with m.If(self.run):
             m.d.sync += [
                 left.eq(left - 1),

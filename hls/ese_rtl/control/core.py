@@ -77,27 +77,23 @@ class Core(wiring.Component):
         m.submodules.tables = tables = Tables(sizes, len(unit.lookups))
         m.submodules.array = array = Array(sizes, self._primitive)
 
-        # Whether vector RAM A is in use in the clock in which a word that is taken now would be written to it; and
-        # whether the last entries that need the frame before have not read it yet.
-        reading, needed = beats.beat.run & ~beats.beat.source_ram, Signal(READ_LATENCY - WRITE_LATENCY)
-        for clock in range(READ_LATENCY - WRITE_LATENCY):
+        # Whether PEs read vector RAM A in the clock in which a word that is taken in the next one would be written.
+        reading = beats.beat.run & ~beats.beat.source_ram
+        for clock in range(READ_LATENCY - WRITE_LATENCY - 1):
             before = Signal(name=f"reading_{clock + 1}")
             with m.If(advance):
                 m.d.sync += before.eq(reading)
             reading = before
-        with m.If(advance):
-            m.d.sync += needed.eq(needed << 1 | sequencer.frame_next)
         # PEs go on while the core stands still, so that a read may come in fewer counted clocks; the word then waits.
         read_now = array.beat.run & ~array.beat.source_ram
         in_use = later(m, read_now, READ_LATENCY - WRITE_LATENCY, name="in_use", reset=True)
-        wants, full = Signal(), Signal()
+        full = Signal()
         m.d.comb += [
-            wants.eq(frames.storing & ~reading & ~needed.any() & ~retire.writes[0][0].enable),
             full.eq(retire.word_valid & ~self.results.ready),
-            advance.eq(~full & ~(wants & (~self.frames.valid | in_use))),
+            advance.eq(~full & ~(frames.wants & (~self.frames.valid | in_use))),
             step.eq(advance & retire.step),
-            self.frames.ready.eq(wants & ~full & ~in_use),
-            frames.store.eq(wants),
+            self.frames.ready.eq(frames.wants & ~full & ~in_use),
+            frames.barred.eq(reading | retire.next_writes[0]),
             frames.word.eq(self.frames.payload),
             self.results.valid.eq(retire.word_valid & advance),
             self.results.payload.eq(retire.word),
@@ -116,8 +112,7 @@ class Core(wiring.Component):
             phases.load.eq(self.load),
             phases.index.eq(sequencer.index),
             sequencer.record.eq(phases.phase),
-            sequencer.frame_storing.eq(frames.storing),
-            sequencer.frame_ready.eq(frames.ready),
+            sequencer.frame_comes.eq(frames.storing),
             sequencer.last_entry.eq(beats.last),
             sequencer.stage_busy.eq(retire.busy),
             sequencer.stage_targets.eq(retire.targets),
@@ -168,6 +163,8 @@ class Core(wiring.Component):
             retire.record.eq(stage.record),
             retire.outputs.eq(stage.outputs),
             retire.trace.eq(self.trace),
+            retire.next_valid.eq(unit.next_valid),
+            retire.next_pair.eq(unit.next_pair),
             retire.result.eq(unit.result),
             # the PEs
             array.load.eq(self.load),
@@ -191,6 +188,6 @@ class Core(wiring.Component):
                 array.writes.rams[1][port].eq(retire.writes[1][port]),
                 array.writes.rams[1][port].enable.eq(retire.writes[1][port].enable & advance),
             ]
-            with m.If(frames.store):
+            with m.If(frames.wants):
                 m.d.comb += [stored.address.eq(frame.address), stored.value.eq(frame.value)]
         return m

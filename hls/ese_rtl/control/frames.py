@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from ese_rtl.array import element_write_layout
+from ese_rtl.array import READ_LATENCY, WRITE_LATENCY, element_write_layout
 from ese_rtl.sizes import Sizes
 
 HALF = 16
@@ -14,7 +14,9 @@ HALF = 16
 
 
 class FrameStore(wiring.Component):
-    """The frame that is being stored, or is complete. `store` says that a word is there and is taken.
+    """The frame that is being stored, or is complete.
+
+    `next` comes a clock after the last entry that needs the frame before; words may be stored when it has read it.
 
     Args:
         sizes: of the engine.
@@ -29,10 +31,10 @@ class FrameStore(wiring.Component):
                 "begin": In(1),  # a sequence begins,
                 "count": In(17),  # which has so many frames
                 "next": In(1),  # the frame is no longer needed
-                "store": In(1),
+                "barred": In(1),  # in the next clock the vector RAM is in use
                 "word": In(32),
-                "storing": Out(1),
-                "ready": Out(1),
+                "storing": Out(1),  # the frame is not complete
+                "wants": Out(1),  # a word of it is there, and is stored
                 "ports": Out(data.ArrayLayout(port, 2)),
             }
         )
@@ -40,31 +42,38 @@ class FrameStore(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         """Counters of frames, words and elements."""
         m = Module()
-        left = Signal(17)  # frames not yet begun
-        words = Signal(14)  # words of the frame that are not yet stored
+        left = Signal(signed(18))  # frames not yet begun, less one
+        words = Signal(signed(15))  # words of the frame that are not yet stored, less two
+        waiting = Signal(READ_LATENCY - WRITE_LATENCY - 1)  # clocks since `next`
         address = Signal(self._sizes.column_bits)  # of the next word's first element
         last = Signal()
-        m.d.comb += last.eq(words == 1)
-        with m.If(self.store):
+        m.d.comb += last.eq(words[-1])
+        is_open, next_open = Signal(), Signal()
+        going_on = (is_open & ~(self.wants & last)) | (self.storing & waiting[-1])
+        m.d.comb += next_open.eq(self.begin | (going_on & ~self.next))
+        m.d.sync += [
+            waiting.eq(Mux(self.next, 1, waiting << 1)),
+            is_open.eq(next_open),
+            self.wants.eq(next_open & ~self.barred),
+        ]
+        with m.If(self.wants):
             m.d.sync += [words.eq(words - 1), address.eq(address + 2)]
             with m.If(last):
-                m.d.sync += [self.storing.eq(0), self.ready.eq(1)]
+                m.d.sync += self.storing.eq(0)
         with m.If(self.begin | self.next):
-            frames = Signal.like(left)
-            m.d.comb += frames.eq(left)
-            with m.If(self.begin):
-                m.d.comb += frames.eq(self.count)
             m.d.sync += [
-                self.ready.eq(0),
-                self.storing.eq(frames != 0),
-                left.eq(frames - (frames != 0)),
-                words.eq((self.inputs + 1) >> 1),
+                self.storing.eq(self.begin | ~left[-1]),
+                words.eq((self.inputs - 3) >> 1),
                 address.eq(0),
             ]
+        with m.If(self.begin):
+            m.d.sync += left.eq(self.count - 2)
+        with m.Elif(self.next & ~left[-1]):
+            m.d.sync += left.eq(left - 1)
         for half in range(2):
             code = self.word[HALF * half : HALF * (half + 1)]
             m.d.comb += [
-                self.ports[half].enable.eq(self.store & ~(last & self.inputs[0]) if half else self.store),
+                self.ports[half].enable.eq(self.wants & ~(last & self.inputs[0]) if half else self.wants),
                 self.ports[half].address.eq(address | half),
                 self.ports[half].value.eq(code.as_signed() if self._sizes.design.source.signed else code),
             ]

@@ -81,8 +81,7 @@ class Parameters(wiring.Component):
         place, row = Signal(ceil_log2(design.param_depth)), Signal(ceil_log2(GATES))
         with m.If(self.step & valid):
             m.d.sync += row.eq(Mux(self.dense, row + 1 + pair, 0))
-            with m.If(~self.dense | ((row | pair) == GATES - 1)):
-                m.d.sync += place.eq(place + 1)
+            m.d.sync += place.eq(place + (~self.dense | ((row | pair) == GATES - 1)))
         with m.If(self.launch):
             m.d.sync += [place.eq(self.phase.param_base), row.eq(0)]
         word = self._item_word(m, place)

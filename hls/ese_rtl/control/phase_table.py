@@ -10,7 +10,7 @@ from amaranth.utils import ceil_log2
 
 from ese_host.files import Field
 from ese_host.image import FIELDS, FLAGS, PHASE_WORDS
-from ese_rtl.records import LoadTarget, load_layout
+from ese_rtl.records import ELEMENT_BITS, LoadTarget, load_layout
 from ese_rtl.sizes import Sizes
 
 
@@ -36,8 +36,8 @@ def kept_fields(sizes: Sizes) -> dict[str, Field]:
         "second_base": sizes.column_bits,
         "rows": sizes.row_bits + 1 if design.full_phases else 0,
         # a bound is cut to the width of an element, so that no image makes a wider element
-        "low": sizes.element_bits,
-        "high": sizes.element_bits,
+        "low": ELEMENT_BITS,
+        "high": ELEMENT_BITS,
     }
     fields = {name: Field(0, bit, 1) for bit, name in enumerate(FLAGS) if name != "delta"}
     for name, field in FIELDS.items():

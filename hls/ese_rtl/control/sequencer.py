@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -10,6 +10,7 @@ from ese_rtl.array import FILL_LATENCY
 from ese_rtl.control.phase_table import phase_layout
 from ese_rtl.records import Header
 from ese_rtl.sizes import Sizes
+from ese_rtl.states import States
 
 SETTLE = FILL_LATENCY - 2
 """Clocks from the last entry of a matrix to the launch of its stage, whose first read comes two clocks later."""
@@ -37,9 +38,8 @@ class Sequencer(wiring.Component):
                 "phase": Out(phase_layout(sizes)),  # the one that was fetched last
                 "fill_set": Out(1),  # accumulator set that it fills
                 "frame_begin": Out(1),
-                "frame_next": Out(1),
-                "frame_storing": In(1),
-                "frame_ready": In(1),
+                "frame_next": Out(1),  # the frame is no longer needed
+                "frame_comes": In(1),  # a frame is being stored
                 "prepare": Out(1),  # a matrix may begin in the next clock
                 "run": Out(1),  # the PEs execute an entry,
                 "last_entry": In(1),  # and it is the last one
@@ -57,78 +57,92 @@ class Sequencer(wiring.Component):
         """One state machine."""
         m = Module()
         phase = self.phase
-        prologue, odd_step, steps_left = Signal(), Signal(), Signal(17)
+        prologue, odd_step = Signal(), Signal()
+        steps_left = Signal(signed(18))  # less two
+        some = Signal(2)  # a half of the number of the phase's entries is not zero
+        zero = Signal()  # all that the phase would multiply by is zero
+        ends_stage = Signal()  # its sums are complete, and its stage follows
+        phases_left = Signal(signed(8))  # less one
         settle = Signal(range(SETTLE + 1))
-        m.d.comb += [
-            self.last_step.eq(steps_left == 1),
-            self.fill_set.eq(phase.set ^ (self.header.alternate & (odd_step ^ (phase.ahead & ~prologue)))),
-        ]
+        left_out = Signal()  # the phase is not run in this step
+        states = States(m, ("idle", "fetch", "check", "matrix", "settle", "launch", "finish"))
+        m.d.comb += self.last_step.eq(steps_left[-1])
+
+        def first_phase() -> None:
+            m.d.sync += [self.index.eq(0), phases_left.eq(self.header.phases - 1)]
 
         def next_phase() -> None:
-            m.d.sync += self.index.eq(self.index + 1)
-            m.next = "fetch"
+            m.d.sync += [self.index.eq(self.index + 1), phases_left.eq(phases_left - 1)]
+            states.go("fetch")
 
         def end_of_matrix() -> None:
-            m.d.comb += self.frame_next.eq(phase.frees_frame)
-            with m.If(phase.lstm | phase.dense):
+            m.d.sync += self.frame_next.eq(phase.frees_frame)
+            with m.If(ends_stage):
                 m.d.sync += settle.eq(SETTLE)
-                m.next = "settle"
+                states.go("settle")
             with m.Else():
                 next_phase()
 
-        with m.FSM(name="state", init="idle") as states:
-            m.d.comb += self.active.eq(~states.ongoing("idle"))
-            with m.State("idle"), m.If(self.start):
-                m.d.comb += self.frame_begin.eq(1)
-                m.d.sync += [
-                    self.index.eq(0),
-                    prologue.eq(1),
-                    odd_step.eq(0),
-                    self.zero_state.eq(self.zero),
-                    steps_left.eq(self.steps),
-                ]
-                m.next = "fetch"
-            with m.State("fetch"):
-                m.d.sync += phase.eq(self.record)
-                with m.If(self.index != self.header.phases):
-                    m.next = "check"
-                with m.Else():
-                    m.d.sync += [self.index.eq(0), prologue.eq(0)]
-                    with m.If(~prologue):
-                        m.d.sync += [
-                            self.zero_state.eq(0),
-                            odd_step.eq(~odd_step),
-                            steps_left.eq(steps_left - 1),
-                        ]
-                        with m.If(self.last_step):
-                            m.next = "finish"
-            with m.State("check"):
-                m.d.comb += self.prepare.eq(1)
-                left_out = Mux(prologue, ~phase.ahead, Mux(self.last_step, phase.ahead, phase.last_only))
-                written = Mux(phase.source_ram, self.stage_targets[1], self.stage_targets[0])
-                not_clear = self.sweep_pending & (self.sweep_set == self.fill_set)
-                # A frame is waited for only while one is being stored, because a hostile image may ask for more than
-                # there are.
-                frame_comes = phase.waits_frame & ~self.frame_ready & self.frame_storing
-                with m.If(left_out):
-                    next_phase()
-                with m.Elif(~written & ~not_clear & ~frame_comes):
-                    with m.If((phase.entry_count == 0) | (phase.zero_state & self.zero_state)):
-                        end_of_matrix()
-                    with m.Else():
-                        m.next = "matrix"
-            with m.State("matrix"):
-                m.d.comb += self.run.eq(1)
-                with m.If(self.last_entry):
-                    end_of_matrix()
-            with m.State("settle"):
-                m.d.sync += settle.eq(settle - 1)
-                with m.If(settle == 1):
-                    m.next = "launch"
-            with m.State("launch"), m.If(~self.stage_busy & ~self.sweep_pending):
-                m.d.comb += self.launch.eq(1)
+        m.d.sync += self.frame_next.eq(0)
+        m.d.comb += self.active.eq(~states.within("idle"))
+        with states.state("idle"), m.If(self.start):
+            m.d.comb += self.frame_begin.eq(1)
+            first_phase()
+            m.d.sync += [
+                prologue.eq(1),
+                odd_step.eq(0),
+                self.zero_state.eq(self.zero),
+                steps_left.eq(self.steps - 2),
+            ]
+            states.go("fetch")
+        with states.state("fetch"):
+            record = self.record
+            m.d.sync += [
+                phase.eq(record),
+                some.eq(Cat(record.entry_count[:8].any(), record.entry_count[8:].any())),
+                zero.eq(record.zero_state & self.zero_state),
+                ends_stage.eq(record.lstm | record.dense),
+                left_out.eq(Mux(prologue, ~record.ahead, Mux(self.last_step, record.ahead, record.last_only))),
+                self.fill_set.eq(record.set ^ (self.header.alternate & (odd_step ^ (record.ahead & ~prologue)))),
+            ]
+            with m.If(~phases_left[-1]):
+                states.go("check")
+            with m.Else():
+                first_phase()
+                m.d.sync += prologue.eq(0)
+                with m.If(~prologue):
+                    m.d.sync += [
+                        self.zero_state.eq(0),
+                        odd_step.eq(~odd_step),
+                        steps_left.eq(steps_left - 1),
+                    ]
+                    with m.If(self.last_step):
+                        states.go("finish")
+        with states.state("check"):
+            m.d.comb += self.prepare.eq(1)
+            written = Mux(phase.source_ram, self.stage_targets[1], self.stage_targets[0])
+            not_clear = self.sweep_pending & (self.sweep_set == self.fill_set)
+            # A frame is waited for only while one is being stored, because a hostile image may ask for more than
+            # there are.
+            with m.If(left_out):
                 next_phase()
-            with m.State("finish"), m.If(~self.stage_busy & ~self.sweep_pending):
-                m.d.comb += self.done.eq(1)
-                m.next = "idle"
+            with m.Elif(~written & ~not_clear & ~(phase.waits_frame & self.frame_comes)):
+                with m.If(~some.any() | zero):
+                    end_of_matrix()
+                with m.Else():
+                    states.go("matrix")
+        with states.state("matrix"):
+            m.d.comb += self.run.eq(1)
+            with m.If(self.last_entry):
+                end_of_matrix()
+        with states.state("settle"):
+            m.d.sync += settle.eq(settle - 1)
+            with m.If(settle == 1):
+                states.go("launch")
+        with states.state("launch"), m.If(~self.stage_busy & ~self.sweep_pending):
+            m.d.comb += self.launch.eq(1)
+            next_phase()
+        with states.state("finish"), m.If(~self.stage_busy & ~self.sweep_pending):
+            m.d.comb += self.done.eq(1)
+            states.go("idle")
         return m

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -53,36 +53,38 @@ class Stage(wiring.Component):
         """Counters of items, PEs and rows."""
         m = Module()
         sizes, record = self._sizes, self.record
-        left = Signal(16)  # items not yet read
+        left = Signal(signed(17), init=-2)  # items not yet read, less two
+        none, single = Signal(), Signal()
         turn = Signal(range(max(2, sizes.cell_period)))
         group, row_of_cell = Signal(sizes.row_bits + 1), Signal(range(GATES))
-        ends = Signal(range(DRAINED + 1))
+        ends = Signal(range(DRAINED + 1), init=DRAINED)
         last_turn = record.dense | (turn == sizes.cell_period - 1)
         pairs = record.dense if sizes.paired else 0
         m.d.comb += [
-            self.valid.eq((left != 0) & (turn == 0)),
-            self.pair.eq(pairs & (left != 1)),
+            none.eq(left[-1] & ~left[0]),
+            single.eq(left[-1] & left[0]),
+            self.valid.eq(~none & (turn == 0)),
+            self.pair.eq(pairs & ~single),
             self.row.eq(Mux(record.dense, group, group << ceil_log2(GATES) | row_of_cell)),
             self.drained.eq(ends == DRAINED),
         ]
         wraps = Signal()
         m.d.comb += wraps.eq(last_turn & ((self.pe | pairs) == sizes.pes - 1))
+        # The rows of the last cells are shown after its last item, so that PEs and rows go on until they are all read.
+        begins = wraps | self.drained
         with m.If(self.step):
-            # The rows of the last cells are shown after its last item, so that PEs and rows go on in any case.
             m.d.sync += [
-                turn.eq(Mux(last_turn, 0, turn + 1)),
-                row_of_cell.eq(Mux(row_of_cell == GATES - 1, row_of_cell, row_of_cell + 1)),
+                turn.eq(Mux(last_turn | self.drained, 0, turn + 1)),
+                row_of_cell.eq(Mux(begins, 0, Mux(row_of_cell == GATES - 1, row_of_cell, row_of_cell + 1))),
+                self.pe.eq(Mux(begins, 0, Mux(last_turn, self.pe + 1 + pairs, self.pe))),
+                group.eq(Mux(self.drained, 0, group + wraps)),
             ]
-            with m.If(last_turn):
-                m.d.sync += self.pe.eq(Mux(wraps, 0, self.pe + 1 + pairs))
-            with m.If(wraps):
-                m.d.sync += [group.eq(group + 1), row_of_cell.eq(0)]
             with m.If(self.valid):
                 m.d.sync += [
                     left.eq(left - 1 - self.pair),
                     self.rows.eq(Mux(record.dense, group + 1, (group + 1) << ceil_log2(GATES))),
                 ]
-            with m.If((left == 0) & ~self.drained):
+            with m.If(none & ~self.drained):
                 m.d.sync += ends.eq(ends + 1)
         with m.If(self.launch):
             m.d.sync += [
@@ -90,11 +92,7 @@ class Stage(wiring.Component):
                 self.set.eq(self.fill_set),
                 self.outputs.eq(~self.phase.output_last_only | self.last_step),
                 self.zero.eq(self.zero_state),
-                left.eq(self.phase.items),
-                self.pe.eq(0),
-                turn.eq(0),
-                group.eq(0),
-                row_of_cell.eq(0),
+                left.eq(self.phase.items - 2),
                 ends.eq(0),
                 self.rows.eq(0),
             ]

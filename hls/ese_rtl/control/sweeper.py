@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -35,26 +35,26 @@ class Sweeper(wiring.Component):
         )
 
     def elaborate(self, _platform: object) -> Module:
-        """A counter of rows."""
+        """A counter that goes down to row 0. Until the stage has read its rows, it follows their number."""
         m = Module()
-        forgetting, ended = Signal(), Signal()
-        rows = Mux(forgetting, self._sizes.rows, self.rows)
-        m.d.comb += self.sweep.eq(forgetting | (self.pending & self.drained & self.free & ~ended & self.rows.any()))
+        forgetting, ended, some = Signal(), Signal(), Signal()
+        last = Signal()  # the row is the last one, row 0
+        m.d.comb += self.sweep.eq(forgetting | (self.pending & self.drained & self.free & ~ended & some))
         with m.If(self.sweep):
-            m.d.sync += self.row.eq(self.row + 1)
-        last = Signal()
-        m.d.comb += last.eq(self.row + 1 == rows)
+            m.d.sync += [self.row.eq(self.row - 1), last.eq(self.row == 1)]
+        with m.Elif(~self.drained):
+            m.d.sync += [self.row.eq(self.rows - 1), last.eq(self.rows == 1), some.eq(self.rows.any())]
         with m.If(forgetting & last):
-            m.d.sync += [self.set.eq(1), forgetting.eq(~self.set), self.row.eq(0)]
-            m.d.comb += self.forgotten.eq(self.set)
-        with m.If(self.pending & self.drained & ((self.sweep & last) | ~self.rows.any())):
+            m.d.sync += [self.set.eq(1), forgetting.eq(~self.set), self.row.eq(self._sizes.rows - 1), last.eq(0)]
+        m.d.sync += self.forgotten.eq(forgetting & last & self.set)
+        with m.If(self.pending & self.drained & ((self.sweep & last) | ~some)):
             m.d.sync += ended.eq(1)
         # The set counts as clear a clock after its last row, so that no entry follows so closely that it would have to
         # be told of the clearing in another bank.
         with m.If(ended):
             m.d.sync += [ended.eq(0), self.pending.eq(0)]
         with m.If(self.launch):
-            m.d.sync += [self.pending.eq(1), self.set.eq(self.launched_set), self.row.eq(0)]
+            m.d.sync += [self.pending.eq(1), self.set.eq(self.launched_set)]
         with m.If(self.forget):
-            m.d.sync += [forgetting.eq(1), self.set.eq(0), self.row.eq(0)]
+            m.d.sync += [forgetting.eq(1), self.set.eq(0), self.row.eq(self._sizes.rows - 1), last.eq(0)]
         return m

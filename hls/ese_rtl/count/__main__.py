@@ -17,9 +17,18 @@ from ese_rtl.count.yosys import FLAGS, count, digest, text_of
     is_flag=True,
     help="Record nothing: count the cases NAMES again, and fail if a count is not the recorded one.",
 )
+@click.option("--paths", default=0, metavar="N", help="Show the N longest paths between registers, with their levels.")
 @click.argument("names", nargs=-1, type=click.Choice(list(CASES)))
-def main(check: bool, names: Sequence[str]) -> None:
-    """Count the engines NAMES, or all whose record is missing or of an older source."""
+def main(check: bool, paths: int, names: Sequence[str]) -> None:
+    """Count the engines NAMES, or all whose record is missing or of an older source.
+
+    \f
+
+    Args:
+        check: whether to compare with the record only.
+        paths: how many of the longest paths to show.
+        names: of the engines.
+    """
     wrong = []
     for name in names or CASES:
         record = recorded_counts().get(name)
@@ -39,6 +48,8 @@ def main(check: bool, names: Sequence[str]) -> None:
         elif record is None or record.count != found.count:
             wrong.append(name)
         click.echo(f"{name}: {described(found.count)}, {found.seconds:.0f} s")
+        for path in found.paths[:paths]:
+            click.echo(f"  {path.levels:g} levels from {path.begin} to {path.end}")
     if wrong:
         raise click.ClickException(f"{', '.join(wrong)}: the record is another; run `make count` and commit its result")
 
@@ -47,7 +58,7 @@ def described(found: Count) -> str:
     """A count in one line."""
     return (
         f"{found.luts:,} LUTs ({found.logic:,} logic, {found.lutram:,} LUTRAM, {found.srl:,} shift registers), "
-        f"{found.flip_flops:,} FF, {found.bram36:g} BRAM36, {found.dsps} DSP"
+        f"{found.flip_flops:,} FF, {found.bram36:g} BRAM36, {found.dsps} DSP, {found.levels:g} levels of logic"
     )
 
 

@@ -46,12 +46,13 @@ def unpaired(cells: Mapping[str, int]) -> int:
     return sum(number for name, number in cells.items() if re.fullmatch(r"LUT[1-6]", name))
 
 
-def count_of(logic: int, cells: Mapping[str, int]) -> Count:
+def count_of(logic: int, cells: Mapping[str, int], levels: float) -> Count:
     """Add up the cells of a module.
 
     Args:
         logic: the estimated number of LUTs after pairing.
         cells: number of cells by name.
+        levels: of logic between two registers, at most.
 
     Raises:
         ValueError: if there is a LUTRAM of unknown size.
@@ -70,4 +71,5 @@ def count_of(logic: int, cells: Mapping[str, int]) -> Count:
         carry4=cells.get("CARRY4", 0),
         muxf=cells.get("MUXF7", 0) + cells.get("MUXF8", 0),
         unpaired=unpaired(cells),
+        levels=levels,
     )

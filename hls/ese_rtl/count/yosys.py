@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 import time
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from ese_host.estimate import Count
 from ese_host.files import digest_of
 from ese_host.image import Design
 from ese_rtl import simulate
+from ese_rtl.count.levels import LogicPath, paths_of
 from ese_rtl.count.statistics import cells_of, count_of
 
 FLAGS = "-widemux 5"
@@ -29,12 +31,14 @@ class Run:
 
     Attributes:
         count: what the module takes.
+        paths: the longest path to each input of a register, the longest one first.
         flags: options of synth_xilinx that were given.
         seconds: duration.
         yosys: version of Yosys.
     """
 
     count: Count
+    paths: list[LogicPath]
     flags: str
     seconds: float
     yosys: str
@@ -74,7 +78,11 @@ def count(module: Any, flags: str = FLAGS, timeout: float = TIMEOUT) -> Run:
         (folder / "top.il").write_text(simulate.without_zeros(text), encoding="utf-8")
         synthesis = f"{SYNTHESIS.format(top=simulate.TOP)} {flags}".strip()
         begin = time.monotonic()
-        simulate.run_yosys(("read_rtlil top.il", synthesis, "tee -o cells.txt stat -tech xilinx"), folder, timeout)
+        results = ("tee -o cells.txt stat -tech xilinx", "write_json cells.json")
+        simulate.run_yosys(("read_rtlil top.il", synthesis, *results), folder, timeout)
         seconds = time.monotonic() - begin
         report = (folder / "cells.txt").read_text(encoding="utf-8")
-    return Run(count_of(*cells_of(report)), flags, round(seconds, 1), version("pyosys"))
+        netlist = json.loads((folder / "cells.json").read_text(encoding="utf-8"))
+    paths = paths_of(netlist["modules"][simulate.TOP])
+    levels = paths[0].levels if paths else 0.0
+    return Run(count_of(*cells_of(report), levels), paths, flags, round(seconds, 1), version("pyosys"))

@@ -23,9 +23,9 @@ class HeaderCheck(wiring.Component):
     Attributes:
         begin: forget the header before.
         valid: a word comes.
-        place: its index.
+        place: the index of a word that comes in the next clock.
         word: the word.
-        same: whether the word is the number of words that the LOAD packet announces.
+        same: which halves of the word are those of the number of words that the LOAD packet announces.
         error: the error code of the first wrong word, two clocks after it came; zero if none is wrong.
     """
 
@@ -33,7 +33,7 @@ class HeaderCheck(wiring.Component):
     valid: In(1)
     place: In(range(len(HEADER)))
     word: In(WORD_BITS)
-    same: In(1)
+    same: In(2)
     error: Out(ErrorCode)
 
     def __init__(self, design: Design) -> None:
@@ -52,18 +52,19 @@ class HeaderCheck(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         """The circuit."""
         m = Module()
-        limit = Signal(SIZE_BITS)
+        limit, place_of_word = Signal(SIZE_BITS), Signal.like(self.place)
+        m.d.sync += place_of_word.eq(self.place)
         with m.Switch(self.place):
             for name, most in self._limits.items():
                 with m.Case(HEADER.index(name)):
-                    m.d.comb += limit.eq(most)
-        compared, place, same = Signal(), Signal.like(self.place), Signal()
+                    m.d.sync += limit.eq(most)
+        compared, place, same = Signal(), Signal.like(self.place), Signal.like(self.same)
         equal = {name: Signal(name=f"{name}_equal") for name in self._equal}
         fits, positive, high_zero = Signal(), Signal(), Signal()
         pointers = HEADER_FIELDS["pointers"]
         m.d.sync += [
             compared.eq(self.valid),
-            place.eq(self.place),
+            place.eq(place_of_word),
             same.eq(self.same),
             *(equal[name].eq(self.word == value) for name, value in self._equal.items()),
             fits.eq(self.word[:SIZE_BITS] <= limit),
@@ -74,7 +75,7 @@ class HeaderCheck(wiring.Component):
         m.d.sync += no_pointers.eq(self.word[pointers.low : pointers.low + pointers.width] == 0)
         sound = {name: fits & high_zero for name in self._limits} | equal
         sound["inputs"] &= positive
-        sound["words"] = same
+        sound["words"] = same.all()
         sound[HEADER[pointers.word]] = no_pointers  # a stream engine holds no column pointers
         wrong = Signal(ErrorCode)
         with m.Switch(place):

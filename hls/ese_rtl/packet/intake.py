@@ -23,7 +23,6 @@ class Intake(wiring.Component):
         taken: the word taken last.
         fresh: it was taken in the clock before.
         ended: the packet's last word has been taken or passed on; then there is no next word.
-        closed: the packet's last word has come in.
     """
 
     words: In(stream.Signature(PacketWord))
@@ -36,7 +35,6 @@ class Intake(wiring.Component):
     taken: Out(WORD_BITS)
     fresh: Out(1)
     ended: Out(1)
-    closed: Out(1, init=1)
 
     def elaborate(self, _platform: object) -> Module:
         """The circuit."""
@@ -44,6 +42,7 @@ class Intake(wiring.Component):
         m.submodules.queue = queue = Queue(PacketWord)
         leave = queue.leave
         accepted, last = Signal(), Signal()
+        closed = Signal(init=1)  # the packet's last word has come in
         m.d.comb += [
             accepted.eq(self.words.valid & self.words.ready),
             last.eq(accepted & self.words.payload.last),
@@ -55,9 +54,9 @@ class Intake(wiring.Component):
         ]
         ready = Signal()
         m.d.comb += self.words.ready.eq(ready)
-        m.d.sync += [ready.eq(queue.enter.ready & ~self.closed & ~last), self.fresh.eq(self.take & leave.valid)]
+        m.d.sync += [ready.eq(queue.enter.ready & ~closed & ~last), self.fresh.eq(self.take & leave.valid)]
         with m.If(last):
-            m.d.sync += self.closed.eq(1)
+            m.d.sync += closed.eq(1)
         with m.If(leave.valid & leave.ready & leave.payload.last):
             m.d.sync += self.ended.eq(1)
         with m.If(self.take):
@@ -65,5 +64,5 @@ class Intake(wiring.Component):
         with m.If(self.clear):
             m.d.sync += self.taken.eq(0)
         with m.If(self.open):
-            m.d.sync += [self.closed.eq(0), self.ended.eq(0)]
+            m.d.sync += [closed.eq(0), self.ended.eq(0)]
         return m

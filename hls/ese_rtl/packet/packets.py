@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import reduce
 from operator import or_
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -18,8 +18,8 @@ from ese_rtl.packet.intake import Intake
 from ese_rtl.packet.phase_check import PhaseCheck
 from ese_rtl.packet.ports import WORD, WORD_BITS, PacketWord, Report
 from ese_rtl.packet.sections import SectionLoader
-from ese_rtl.packet.states import States
 from ese_rtl.records import Header, load_layout
+from ese_rtl.states import States
 
 STEP_BITS = 17
 LEFT_BITS = WORD_BITS + 1
@@ -55,7 +55,6 @@ class Packets(wiring.Component):
         done: the sequence is complete, and all its words have been pushed before; for one clock.
         counting: the cycle counter advances.
         frames: the sequence's input words.
-        tail: the packet's last word is in the queue or has passed, so that what is not there now will not come.
         abort: a word was asked for that the packet does not have; for one clock.
         results: output words of the core; `ready` is a register.
         forget: clear all accumulators; for one clock.
@@ -82,7 +81,6 @@ class Packets(wiring.Component):
                 "done": In(1),
                 "counting": In(1),
                 "frames": Out(WORD),
-                "tail": Out(1),
                 "abort": Out(1),
                 "results": In(WORD),
                 "forget": Out(1),
@@ -102,7 +100,7 @@ class Packets(wiring.Component):
         self._count = Signal()
         self._spent = self._left[-1]
         self._no_low, self._no_high = Signal(), Signal()  # half of the word taken last is zero, one clock late
-        self._matches = Signal()  # RUN names the image that is loaded
+        self._matches = Signal(2)  # RUN names the image that is loaded: the low half of its id, the high half
 
     def elaborate(self, _platform: object) -> Module:
         """The circuit. What depends on a word is decided in the clock after it has been taken."""
@@ -121,18 +119,19 @@ class Packets(wiring.Component):
             self.report.eq(reply.report),
             self.answered.eq(reply.done),
             self.load.eq(sections.load),
-            self.tail.eq(intake.closed),
             self.frames.payload.eq(intake.word),
+            self.frames.valid.eq(intake.have),
+            intake.pass_on.eq(self.frames.ready),
             self.steps.eq(intake.taken),
             self.trace.eq(self._trace),
         ]
         m.d.sync += [self.start.eq(0), self.abort.eq(0), self.forget.eq(0)]
         with m.If(self.counting):
             m.d.sync += self._status.cycles.eq(self._status.cycles + 1)
-        add, same, image = Signal(), Signal(), Signal()
+        add, same, image = Signal(), Signal(2), Signal()
         with m.If(add | self._count):
             m.d.sync += self._left.eq(self._left + Mux(add, intake.taken, -1))
-        m.d.comb += same.eq(intake.taken == self._status.image_id)
+        m.d.comb += same.eq(_halves_alike(intake.taken, self._status.image_id))
         m.d.sync += [self._no_low.eq(intake.taken[:16] == 0), self._no_high.eq(intake.taken[16:] == 0)]
         m.d.comb += [
             self._checksum.word.eq(Mux(image, intake.taken, reply.checked)),
@@ -218,7 +217,7 @@ class Packets(wiring.Component):
         m.d.comb += [
             self._header_check.begin.eq(intake.open),
             self._header_check.valid.eq(checked),
-            self._header_check.place.eq(checked_place),
+            self._header_check.place.eq(place),
             self._header_check.word.eq(intake.taken),
             self._header_check.same.eq(same),
             sections.header_valid.eq(checked),
@@ -266,13 +265,13 @@ class Packets(wiring.Component):
                 self._miss(m)
         with self._states.state("summed"):  # if words are left, the CRC takes in this one too
             self._states.go("compare")
-        sound = Signal()
+        sound = Signal(2)
         with self._states.state("compare"):
-            m.d.sync += sound.eq(intake.taken == self._checksum.crc)
+            m.d.sync += sound.eq(_halves_alike(intake.taken, self._checksum.crc))
             self._states.go("verdict")
         with self._states.state("verdict"):
             m.d.sync += [status.image_id.eq(intake.taken), self._loaded.eq(~(self._no_low & self._no_high))]
-            with m.If(~sound):
+            with m.If(~sound.all()):
                 self._set_error(m, ErrorCode.BAD_CRC)
             with m.Elif(~self._phase_check.inside):
                 self._set_error(m, ErrorCode.TOO_LARGE)
@@ -292,7 +291,7 @@ class Packets(wiring.Component):
         with self._states.state("check"):
             with m.If(~self._loaded):
                 self._refuse(m, ErrorCode.NO_IMAGE)
-            with m.Elif(~self._matches):
+            with m.Elif(~self._matches.all()):
                 self._refuse(m, ErrorCode.WRONG_IMAGE)
             with m.Elif(self._spent | ~no_high):
                 self._refuse(m, ErrorCode.BAD_LENGTH)
@@ -310,7 +309,6 @@ class Packets(wiring.Component):
                 m.d.sync += self.start.eq(1)
                 self._states.go("run")
         with self._states.state("run"):
-            m.d.comb += [self.frames.valid.eq(intake.have), intake.pass_on.eq(self.frames.ready)]
             with m.If(self.frames.ready & intake.ended & ~self._missing):
                 m.d.sync += [self._missing.eq(1), self.abort.eq(1)]
             with m.If(self.done):
@@ -371,7 +369,7 @@ class Packets(wiring.Component):
         m.d.comb += self._intake.take.eq(1)
         with m.If(self._intake.have):
             self._states.go(then)
-        with m.Elif(self._intake.ended):
+        with m.If(self._intake.ended):
             self._miss(m)
 
     def _miss(self, m: Module) -> None:
@@ -389,6 +387,12 @@ class Packets(wiring.Component):
         here = Signal(ErrorCode, name="error_here")
         m.d.comb += here.eq(code)
         self._errors.append(here)
+
+
+def _halves_alike(a: Signal, b: Signal) -> Value:
+    """Whether the low halves of two words are alike, and the high ones. To find out at once takes too much logic."""
+    half = WORD_BITS // 2
+    return Cat(a[:half] == b[:half], a[half:] == b[half:])
 
 
 def _bit(flag: RunFlag) -> int:

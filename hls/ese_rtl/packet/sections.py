@@ -143,7 +143,6 @@ class SectionLoader(wiring.Component):
         complete, go, item_done, counts_now = Signal(), Signal(), Signal(), Signal()
         moved = Signal(6)  # where the next field begins; from 16 on, it is in the next word
         m.d.comb += [
-            self.finished.eq(section == len(sections)),
             complete.eq(left[-1] & counted),
             moved.eq(start + step),
             self.wants.eq(~left[-1]),
@@ -172,9 +171,10 @@ class SectionLoader(wiring.Component):
         with m.If(counts_now | item_done):
             m.d.sync += left.eq(left + Mux(counted, -1, read.data))
         with m.If(self.active & complete):
-            m.d.sync += [section.eq(section + 1), counted.eq(0), item.eq(0), start.eq(8)]
+            m.d.sync += [section.eq(section + 1), self.finished.eq(section == len(sections) - 1)]
+            m.d.sync += [counted.eq(0), item.eq(0), start.eq(8)]
         with m.If(self.begin):
-            m.d.sync += [section.eq(0), counted.eq(0), left.eq(-1), item.eq(0), start.eq(8)]
+            m.d.sync += [section.eq(0), self.finished.eq(0), counted.eq(0), left.eq(-1), item.eq(0), start.eq(8)]
             m.d.sync += [lane.eq(0), is_last.eq(0), half.eq(0)]
         m.d.sync += self.load.memory.eq(Mux(go & whole, target, LoadTarget.NONE))
         with m.If(go):

@@ -12,7 +12,8 @@ from amaranth.lib.wiring import In, Out
 from ese_host.errors import UnsupportedError
 from ese_host.image import CONSTANT_BITS, SUM_BITS, Design
 from ese_host.ir import Activation
-from ese_rtl.unit.arithmetic import ROUNDING_CLOCKS, Rounding, code_bits, registered
+from ese_rtl.pipeline import later
+from ese_rtl.unit.arithmetic import ROUNDING_CLOCKS, Rounding, code_bits
 
 EXACT_CLOCKS = 2
 CELL_CLOCKS = EXACT_CLOCKS + ROUNDING_CLOCKS
@@ -122,10 +123,10 @@ class NewCell(wiring.Component):
         """Two products, their sum, rounding. The register of the sum is the second one behind the multipliers."""
         m = Module()
         formats, state = self._formats, self._formats.design.state
-        kept1 = registered(m, self.f * self.before, "kept1")
-        added1 = registered(m, self.i * self.g, "added1")
+        kept1 = later(m, self.f * self.before, name="kept1")
+        added1 = later(m, self.i * self.g, name="added1")
         total = (kept1 << formats.c_frac - formats.forget_frac) + (added1 << formats.c_frac - formats.candidate_frac)
-        exact2 = registered(m, total[: formats.c_bits].as_signed(), "exact2", signed(formats.c_bits))
+        exact2 = later(m, total[: formats.c_bits].as_signed(), name="exact2", shape=signed(formats.c_bits))
         m.submodules.rounding = rounding = Rounding(formats.c_bits, formats.c_frac - state.frac, state.low, state.high)
         m.d.comb += [self.exact.eq(exact2), rounding.value.eq(exact2), self.rounded.eq(rounding.code)]
         return m

@@ -9,8 +9,9 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ese_host.ir import LIMIT_BITS, SLOPE, Activation
+from ese_rtl.pipeline import later
 from ese_rtl.records import Line
-from ese_rtl.unit.arithmetic import PRODUCT_CLOCKS, ROUNDING_CLOCKS, Product, Rounding, code_bits, registered
+from ese_rtl.unit.arithmetic import PRODUCT_CLOCKS, ROUNDING_CLOCKS, Product, Rounding, code_bits
 
 
 class Hard(wiring.Component):
@@ -36,7 +37,7 @@ class Hard(wiring.Component):
     def elaborate(self, _platform: Any) -> Module:
         """Clip x, multiply, add the offset, round."""
         m = Module()
-        held1 = registered(m, self._held(), "held1")
+        held1 = later(m, self._held(), name="held1")
         m.submodules.product = product = Product(max(len(held1), SLOPE.bits + 1), SLOPE.bits + 1)
         m.d.comb += [product.a.eq(held1), product.b.eq(self.line.slope)]
         product3 = product.product
@@ -47,7 +48,7 @@ class Hard(wiring.Component):
         offset = Cat(C(0, self._frac - folded), self.line.offset, C(0, 1)).as_signed()
         above = product3[folded:].as_signed() + offset
         line4 = Cat(product3[:folded].any(), above).as_signed() if folded else above
-        value4 = registered(m, line4, "value4")
+        value4 = later(m, line4, name="value4")
         m.submodules.rounding = rounding = Rounding(
             len(value4), shift - folded + bool(folded), self._activation.low, self._activation.high
         )

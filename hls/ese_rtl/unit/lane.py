@@ -9,13 +9,13 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from ese_host.image import CONSTANT_BITS, SUM_BITS
+from ese_rtl.pipeline import later
 from ese_rtl.records import SHIFT_BITS
 from ese_rtl.unit.arithmetic import (
     PRODUCT_CLOCKS,
     SCALED_CLOCKS,
     ScaledProduct,
     ShiftLeft,
-    delayed,
     only_if,
     sum_depth,
     wrapping_sum,
@@ -76,7 +76,7 @@ class Lane(wiring.Component):
             m.d.comb += [product.a.eq(wide), product.b.eq(narrow), product.shift.eq(self.bank_shift[bank])]
             terms.append(product.scaled)
         m.submodules.bias = bias = ShiftLeft(CONSTANT_BITS)
-        m.d.comb += [bias.value.eq(delayed(m, self.bias, PRODUCT_CLOCKS, "bias")), bias.shift.eq(self.bias_shift)]
+        m.d.comb += [bias.value.eq(later(m, self.bias, PRODUCT_CLOCKS, name="bias")), bias.shift.eq(self.bias_shift)]
         terms.append(bias.shifted)
         if self._peephole:
             m.submodules.peephole = seen = ScaledProduct(CONSTANT_BITS, CONSTANT_BITS)

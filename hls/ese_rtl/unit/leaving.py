@@ -10,8 +10,9 @@ from amaranth.lib.wiring import In, Out
 
 from ese_host.image import SUM_BITS
 from ese_host.ir import Fixed
+from ese_rtl.pipeline import later
 from ese_rtl.records import ELEMENT_BITS, SHIFT_BITS, Settings
-from ese_rtl.unit.arithmetic import VariableRounding, delayed, registered
+from ese_rtl.unit.arithmetic import VariableRounding
 from ese_rtl.unit.cell import CellFormats
 
 ROWS = 2
@@ -55,10 +56,10 @@ class Leaving(wiring.Component):
             roundings.append(rounding)
             row_sum = Mux(settings.relu & self.rows[row][-1], 0, self.rows[row])
             leaves = Mux(settings.lstm, self.h << self._formats.h_shift, row_sum)[:SUM_BITS].as_signed()
-            value = registered(m, leaves, f"value{row}")
+            value = later(m, leaves, name=f"value{row}")
             m.d.comb += rounding.value.eq(value)
             self._choose_format(m, rounding, row)
-            exact = delayed(m, value, rounding.latency, f"exact{row}")
+            exact = later(m, value, rounding.latency, name=f"exact{row}")
             if self._formats.h_shift:
                 exact = Mux(settings.lstm, exact >> self._formats.h_shift, exact)
             m.d.comb += [self.exact[row].eq(exact), self.stored[row].eq(rounding.code)]
@@ -80,7 +81,7 @@ class Leaving(wiring.Component):
         for name, port, of_row, of_state, of_output in parts:
             of_h = of_output if row else Mux(settings.stores_output, of_output, of_state)
             chosen = Mux(settings.lstm, of_h, of_row)[: len(port)]
-            m.d.comb += port.eq(registered(m, chosen, f"{name}{row}"))
+            m.d.comb += port.eq(later(m, chosen, name=f"{name}{row}"))
 
     def _limits(self, to: Fixed) -> tuple[Any, Any, Any]:
         """Shift, lowest and highest code for h in a format; what has 48 bits is zero behind any longer shift."""

@@ -9,7 +9,8 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ese_host.ir import INPUT_FRAC, SEGMENT_FRAC, VALUE_FRAC, Activation
-from ese_rtl.unit.arithmetic import code_bits, delayed, registered, rounded, saturated
+from ese_rtl.pipeline import later
+from ese_rtl.unit.arithmetic import code_bits, rounded, saturated
 from ese_rtl.unit.lookup import LOOKUP, SEGMENT_BITS
 
 INPUT_BITS = SEGMENT_BITS + SEGMENT_FRAC
@@ -41,14 +42,14 @@ class Smooth(wiring.Component):
         m = Module()
         input2, negative2 = self._magnitude(m)
         m.d.comb += self.lookup.segment.eq(input2[SEGMENT_FRAC:])
-        rest4 = delayed(m, input2[:SEGMENT_FRAC], 2, "rest")
-        word4 = registered(m, self.lookup.word, "word4")
-        product5 = registered(m, word4.step * rest4, "product5")
-        value5 = registered(m, word4.value, "value5")
-        sum6 = registered(m, Cat(Const(0, SEGMENT_FRAC), value5) + product5, "sum6")
-        negative6 = delayed(m, negative2, 4, "negative")
+        rest4 = later(m, input2[:SEGMENT_FRAC], 2, name="rest")
+        word4 = later(m, self.lookup.word, name="word4")
+        product5 = later(m, word4.step * rest4, name="product5")
+        value5 = later(m, word4.value, name="value5")
+        sum6 = later(m, Cat(Const(0, SEGMENT_FRAC), value5) + product5, name="sum6")
+        negative6 = later(m, negative2, 4, name="negative")
         nearest = self._rounded(sum6[SEGMENT_FRAC : SEGMENT_FRAC + TANH_BITS], negative6)
-        nearest7 = registered(m, nearest, "nearest7")
+        nearest7 = later(m, nearest, name="nearest7")
         code8 = Signal.like(self.code, reset_less=True)
         m.d.sync += code8.eq(saturated(nearest7, self._activation.low, self._activation.high))
         m.d.comb += self.code.eq(code8)
@@ -64,14 +65,14 @@ class Smooth(wiring.Component):
         dropped, kept = x[: max(below, 0)], x[max(below, 0) :]
         negative = self.x[-1]
         ones = kept ^ negative.replicate(len(kept))
-        near1 = registered(m, ones[:INPUT_BITS], "near1", unsigned(INPUT_BITS))
-        beyond1 = registered(m, ones[INPUT_BITS:].any(), "beyond1")
-        carry1 = registered(m, negative & ~dropped.any(), "carry1")
+        near1 = later(m, ones[:INPUT_BITS], name="near1", shape=unsigned(INPUT_BITS))
+        beyond1 = later(m, ones[INPUT_BITS:].any(), name="beyond1")
+        carry1 = later(m, negative & ~dropped.any(), name="carry1")
         magnitude = Signal(INPUT_BITS + 1)
         m.d.comb += magnitude.eq(near1 + carry1)
         most = (1 << INPUT_BITS) - 1
-        input2 = registered(m, Mux(beyond1 | magnitude[-1], most, magnitude[:INPUT_BITS]), "input2")
-        return input2, delayed(m, negative, 2, "negative_x")
+        input2 = later(m, Mux(beyond1 | magnitude[-1], most, magnitude[:INPUT_BITS]), name="input2")
+        return input2, later(m, negative, 2, name="negative_x")
 
     def _rounded(self, tanh: Any, negative: Any) -> Any:
         """The value of the function, rounded half to even but not saturated.

@@ -10,9 +10,10 @@ from amaranth.lib.wiring import In, Out
 
 from ese_host.image import CONSTANT_BITS, SUM_BITS, SUM_FRAC, Design
 from ese_host.ir import GATES
+from ese_rtl.pipeline import later
 from ese_rtl.records import Result, Settings, item_layout
 from ese_rtl.unit.activation import component_of
-from ese_rtl.unit.arithmetic import PRODUCT_CLOCKS, SCALED_CLOCKS, Product, ScaledProduct, delayed, only_if, registered
+from ese_rtl.unit.arithmetic import PRODUCT_CLOCKS, SCALED_CLOCKS, Product, ScaledProduct, only_if
 from ese_rtl.unit.cell import CELL_CLOCKS, EXACT_CLOCKS, CellFormats, NewCell
 from ese_rtl.unit.hard import Hard
 from ese_rtl.unit.lane import Lane, lane_latency
@@ -73,6 +74,8 @@ class Unit(wiring.Component):
                 "lookups": Out(LOOKUP).array(len(self.looked_up)),
                 "cell_valid": Out(1),
                 "cell_new": Out(signed(CONSTANT_BITS)),
+                "next_valid": Out(1),  # a result comes in the next tick,
+                "next_pair": Out(1),  # with a second row
                 "result": Out(Result),
             }
         )
@@ -129,7 +132,7 @@ class Unit(wiring.Component):
         else:
             line = self.settings.cell_line if number in (G, T) else self.settings.gate_line
             m.d.comb += activation.line.eq(line)
-        return delayed(m, activation.code, early + ACTIVATION_CLOCKS - activation.latency, name)
+        return later(m, activation.code, early + ACTIVATION_CLOCKS - activation.latency, name=name)
 
     def _new_cell(self, m: Module, row_sums: list[Any]) -> NewCell:
         """The new c: unrounded at `_exact_ready`, rounded at `cell_latency`."""
@@ -138,7 +141,7 @@ class Unit(wiring.Component):
             early = self._gates_ready - self._sums_ready[gate] - ACTIVATION_CLOCKS
             m.d.comb += operand.eq(self._activated(m, gate, row_sums[gate], SUM_FRAC, early))
         m.d.comb += [
-            cell.before.eq(delayed(m, self.item.cell, self._gates_ready, "c_before")),
+            cell.before.eq(later(m, self.item.cell, self._gates_ready, name="c_before")),
             self.cell_new.eq(cell.rounded),
         ]
         return cell
@@ -153,12 +156,13 @@ class Unit(wiring.Component):
         """
         m.submodules.peephole_o = seen = ScaledProduct(CONSTANT_BITS, CONSTANT_BITS)
         m.d.comb += [
-            seen.a.eq(delayed(m, self.item.peepholes[2], self.cell_latency, "p_o")),
+            seen.a.eq(later(m, self.item.peepholes[2], self.cell_latency, name="p_o")),
             seen.b.eq(cell.rounded),
             seen.shift.eq(self.settings.peephole_shift),
         ]
-        waiting = delayed(m, row_sum, self._o_ready - 1 - self._sums_ready[O], "z_o")
-        total = registered(m, waiting + only_if(self.settings.peepholes, seen.scaled), "z_o_seen", signed(SUM_BITS))
+        waiting = later(m, row_sum, self._o_ready - 1 - self._sums_ready[O], name="z_o")
+        total = waiting + only_if(self.settings.peepholes, seen.scaled)
+        total = later(m, total, name="z_o_seen", shape=signed(SUM_BITS))
         early_o = self._factors_ready - self._o_ready - ACTIVATION_CLOCKS
         early_t = self._factors_ready - self._exact_ready - ACTIVATION_CLOCKS
         m.submodules.product_h = product = Product(self._formats.factor_bits, self._formats.gate_bits)
@@ -171,7 +175,7 @@ class Unit(wiring.Component):
     def _leave(self, m: Module, row_sums: list[Any], h: Any) -> None:
         """Everything of the result but `valid` and `pair`."""
         m.submodules.leaving = leaving = Leaving(self._formats)
-        new = delayed(m, self.cell_new, self.lstm_latency - self.cell_latency, "c_new")
+        new = later(m, self.cell_new, self.lstm_latency - self.cell_latency, name="c_new")
         m.d.comb += [
             leaving.settings.eq(self.settings),
             leaving.h.eq(h),
@@ -187,14 +191,15 @@ class Unit(wiring.Component):
 
     def _follow_items(self, m: Module) -> None:
         """Which items are under way; bit n of a register belongs to time n + 1. LSTM cells have a way of their own."""
-        cells, rows = Signal(self.lstm_latency), Signal(self.dense_latency)
-        pairs = Signal(self.dense_latency, reset_less=True)
+        cells, rows = Signal(self.lstm_latency - 1), Signal(self.dense_latency - 1)
+        pairs = Signal(self.dense_latency - 1, reset_less=True)
         of_cell = self.item.valid & self.settings.lstm
         of_rows = self.item.valid & ~self.settings.lstm
         for register, first in ((cells, of_cell), (rows, of_rows), (pairs, of_rows & self.item.pair)):
             m.d.sync += register.eq(register << 1 | first)
         m.d.comb += [
             self.cell_valid.eq(cells[self.cell_latency - 1]),
-            self.result.valid.eq(cells[-1] | rows[-1]),
-            self.result.pair.eq(pairs[-1]),
+            self.next_valid.eq(cells[-1] | rows[-1]),
+            self.next_pair.eq(pairs[-1]),
         ]
+        m.d.sync += [self.result.valid.eq(self.next_valid), self.result.pair.eq(self.next_pair)]

@@ -78,7 +78,9 @@ class ChoiceAndMemory(wiring.Component):
 def test_a_small_module_is_counted() -> None:
     found = count(ChoiceAndMemory())
     # 8 functions of three inputs, which the estimate does not pair; 64 words of 3 bits are one RAM64M
-    expected = Count(logic=8, lutram=4, srl=0, flip_flops=8, ramb18=0, ramb36=0, dsps=0, carry4=0, muxf=0, unpaired=8)
+    expected = Count(
+        logic=8, lutram=4, srl=0, flip_flops=8, ramb18=0, ramb36=0, dsps=0, carry4=0, muxf=0, unpaired=8, levels=1
+    )
     assert found.count == expected and found.count.luts == 12
 
 
@@ -113,7 +115,7 @@ REPORT = """
 
 
 def test_a_report_is_read() -> None:
-    found = count_of(*cells_of(REPORT))
+    found = count_of(*cells_of(REPORT), 3.25)
     assert (found.logic, found.lutram, found.srl, found.luts) == (9, 12, 4, 25)
     assert (found.flip_flops, found.bram36, found.muxf, found.unpaired) == (5, 2.5, 2, 12)
 
@@ -122,7 +124,7 @@ def test_reports_that_cannot_be_counted_are_refused() -> None:
     with pytest.raises(ValueError, match="Estimated number of LCs"):
         cells_of("=== top ===")
     with pytest.raises(ValueError, match="RAM512X1D, whose LUTs are not known"):
-        count_of(1, {"RAM512X1D": 1})
+        count_of(1, {"RAM512X1D": 1}, 1)
 
 
 def test_the_command_shows_what_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:

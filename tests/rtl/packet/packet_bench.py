@@ -89,7 +89,7 @@ class Bench(wiring.Component):
         self._packets = Packets(design)
         self._depth = depth
         load_bits = load_layout(design.widths.word_bits).size
-        super().__init__({"send": In(34), "hold": In(4), "leaves": Out(34), "load": Out(load_bits), "flags": Out(3)})
+        super().__init__({"send": In(34), "hold": In(4), "leaves": Out(34), "load": Out(load_bits), "flags": Out(2)})
 
     def elaborate(self, _platform: object) -> Module:
         """The circuit."""
@@ -116,7 +116,7 @@ class Bench(wiring.Component):
             packets.started.eq(~stopped),
             self.leaves.eq(Cat(packets.answer.payload, packets.answer.valid & ~stall_out)),
             self.load.eq(packets.load),
-            self.flags.eq(Cat(packets.idle, packets.answered, packets.tail)),
+            self.flags.eq(Cat(packets.idle, packets.answered)),
         ]
         return m
 
@@ -128,7 +128,7 @@ class Clocks:
     Attributes:
         answers: the answers that were completed.
         loads: (writes,) the writes of LOAD, as integers.
-        flags: (clocks,) bits for idle, answered and tail.
+        flags: (clocks,) bits for idle and answered.
     """
 
     answers: list[Words]

@@ -1,9 +1,9 @@
-"""Arithmetic in stages: delays, sums, shifts, products, rounding."""
+"""Arithmetic in stages: sums, shifts, products, rounding."""
 
-from ese_rtl.unit.arithmetic.delay import delayed, only_if, registered, sum_depth, wrapping_sum
 from ese_rtl.unit.arithmetic.product import PRODUCT_CLOCKS, SCALED_CLOCKS, Product, ScaledProduct
 from ese_rtl.unit.arithmetic.rounding import ROUNDING_CLOCKS, Rounding, code_bits, rounded, saturated
 from ese_rtl.unit.arithmetic.shifts import SHIFT_CLOCKS, ShiftLeft
+from ese_rtl.unit.arithmetic.sums import only_if, sum_depth, wrapping_sum
 from ese_rtl.unit.arithmetic.variable_rounding import VariableRounding
 
 __all__ = [
@@ -17,9 +17,7 @@ __all__ = [
     "ShiftLeft",
     "VariableRounding",
     "code_bits",
-    "delayed",
     "only_if",
-    "registered",
     "rounded",
     "saturated",
     "sum_depth",

@@ -9,8 +9,8 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ese_host.image import SUM_BITS
+from ese_rtl.pipeline import later
 from ese_rtl.records import SHIFT_BITS
-from ese_rtl.unit.arithmetic.delay import registered
 from ese_rtl.unit.arithmetic.shifts import NEAR, SHIFT_CLOCKS, far_shift, near_shift
 
 PRODUCT_CLOCKS = 2
@@ -43,11 +43,11 @@ class Product(wiring.Component):
         m = Module()
         total = Signal.like(self.product, reset_less=True)
         if self._a_bits <= WIDE:
-            m.d.sync += total.eq(registered(m, self.a * self.b, "product1"))
+            m.d.sync += total.eq(later(m, self.a * self.b, name="product1"))
         else:
             low = CASCADE if self._a_bits - CASCADE <= WIDE else WIDE - 1
-            below = registered(m, Cat(self.a[:low], Const(0, 1)).as_signed() * self.b, "below1")
-            above = registered(m, self.a[low:].as_signed() * self.b, "above1")
+            below = later(m, Cat(self.a[:low], Const(0, 1)).as_signed() * self.b, name="below1")
+            above = later(m, self.a[low:].as_signed() * self.b, name="above1")
             # the lowest bits of the lower product pass the adder by
             m.d.sync += total.eq(Cat(below[:low], (below[low:].as_signed() + above)[: total.shape().width - low]))
         m.d.comb += self.product.eq(total)
@@ -87,7 +87,7 @@ class ScaledProduct(wiring.Component):
         near_first = self._a_bits + NEAR <= WIDE
         a, b = self.a, self.b
         if near_first:
-            a, b = near_shift(m, a, self.shift), registered(m, b, "b1")
+            a, b = near_shift(m, a, self.shift), later(m, b, name="b1")
         m.submodules.product = product = Product(len(a), len(b))
         m.d.comb += [product.a.eq(a), product.b.eq(b)]
         value = product.product[:SUM_BITS].as_signed()

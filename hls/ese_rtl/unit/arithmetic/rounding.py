@@ -23,12 +23,18 @@ def extended(value: Any, bits: int) -> Any:
 
 
 def rounded(value: Any, shift: int) -> Any:
-    """A signed value * 2**-shift, rounded half to even: an adder; exact if the shift is negative."""
+    """A signed value * 2**-shift, rounded half to even: an adder; exact if the shift is negative.
+
+    What is added is one less than a half, and one more to an odd result. The adder's own carry tells whether that
+    reaches the result, which takes fewer levels of logic than to look at all bits that fall out.
+    """
     if shift <= 0:
         return Cat(Const(0, -shift), value).as_signed() if shift else value
     value = extended(value, shift + 1)
-    up = value[shift - 1] & (value[shift] | value[: shift - 1].any())
-    return value[shift:].as_signed() + Cat(up, Const(0, 1)).as_signed()
+    below_half = (1 << shift - 1) - 1
+    # a bit below the lowest one, set in both terms if the result is odd, carries one to it
+    total = Cat(Const(1, 1), value).as_signed() + Cat(value[shift], Const(below_half, shift)).as_signed()
+    return total[shift + 1 :].as_signed()
 
 
 def saturated(value: Any, low: int, high: int) -> Any:

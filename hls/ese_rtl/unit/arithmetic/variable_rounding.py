@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, signed
@@ -9,8 +10,8 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ese_host.image import SUM_BITS
+from ese_rtl.pipeline import later
 from ese_rtl.records import ELEMENT_BITS, SHIFT_BITS
-from ese_rtl.unit.arithmetic.delay import delayed, registered
 
 
 class VariableRounding(wiring.Component):
@@ -47,14 +48,16 @@ class VariableRounding(wiring.Component):
             moves = [choice << low for choice in range(1 << bits)]
             kept = 1 + ELEMENT_BITS + 1 + (1 << low) - 1
             parts = [_moved(value, move, kept) for move in moves]
-            over |= Array(beyond for _, beyond, _ in parts)[select]
-            rest |= Array(fallen for _, _, fallen in parts)[select]
-            value = registered(m, Array(moved for moved, _, _ in parts)[select], f"value{step}", signed(kept))
-            over, rest = registered(m, over, f"over{step}", 1), registered(m, rest, f"rest{step}", 1)
-        negative3 = delayed(m, self.value[-1], 3, "negative")
+            over |= Array(beyond for _, beyond in parts)[select]
+            # what falls out stays in pieces for a clock: to look at all of it at once takes too many levels of logic
+            fallen = Cat(value[a:b].any() & (select > choice) for choice, (a, b) in enumerate(pairwise(moves)))
+            value = later(m, Array(moved for moved, _ in parts)[select], name=f"value{step}", shape=signed(kept))
+            over = later(m, over, name=f"over{step}", shape=1)
+            rest = later(m, Cat(rest, fallen), name=f"rest{step}").any()
+        negative3 = later(m, self.value[-1], 3, name="negative")
         up = value[0] & (rest | value[1])
-        nearest4 = registered(m, value[1:].as_signed() + Cat(up, Const(0, 1)).as_signed(), "nearest4")
-        over4, negative4 = registered(m, over, "over4"), registered(m, negative3, "negative4")
+        nearest4 = later(m, value[1:].as_signed() + Cat(up, Const(0, 1)).as_signed(), name="nearest4")
+        over4, negative4 = later(m, over, name="over4"), later(m, negative3, name="negative4")
         below = Mux(over4, negative4, nearest4 < self.low)
         above = Mux(over4, ~negative4, nearest4 > self.high)
         code5 = Signal.like(self.code, reset_less=True)
@@ -63,7 +66,7 @@ class VariableRounding(wiring.Component):
         return m
 
 
-def _moved(value: Any, move: int, kept: int) -> tuple[Any, Any, Any]:
+def _moved(value: Any, move: int, kept: int) -> tuple[Any, Any]:
     """One choice of a step.
 
     Args:
@@ -72,8 +75,8 @@ def _moved(value: Any, move: int, kept: int) -> tuple[Any, Any, Any]:
         kept: bits that the step keeps.
 
     Returns:
-        The bits kept; whether a bit above them differs from the sign; whether a bit that falls out is set.
+        The bits kept; whether a bit above them differs from the sign.
     """
     shifted = value >> move
     above = shifted[kept - 1 :] if len(shifted) >= kept else Const(0, 1)
-    return shifted[:kept].as_signed(), above.any() & ~above.all(), value[:move].any()
+    return shifted[:kept].as_signed(), above.any() & ~above.all()

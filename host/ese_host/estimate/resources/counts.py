@@ -28,6 +28,8 @@ class Count:
         carry4: carry chains of four bits.
         muxf: multiplexers of the slices, MUXF7 and MUXF8.
         unpaired: LUTs of logic if none are paired.
+        levels: of logic between two registers, at most: LUTs one after the other; sixteen bits of a carry chain count
+            as one.
     """
 
     logic: int
@@ -40,6 +42,7 @@ class Count:
     carry4: int
     muxf: int
     unpaired: int
+    levels: float
 
     @property
     def luts(self) -> int:

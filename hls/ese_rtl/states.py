@@ -32,6 +32,10 @@ class States:
         with self._m.If(self._is[name]):
             yield
 
+    def within(self, name: str) -> Signal:
+        """Whether the machine is in a state."""
+        return self._is[name]
+
     def go(self, name: str) -> None:
         """Leave the state that is being described, for another one."""
         self._m.d.comb += [self._leave[self._current].eq(1), self._enter[name].eq(1)]
