@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import EnableInserter, Module, Signal, signed
+from amaranth.hdl import Cat, EnableInserter, Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from ese_host.ir import GATES
 from ese_rtl.array.beat import beat_layout, writes_layout
 from ese_rtl.array.drain import Drain
+from ese_rtl.array.entries import EntryMemories
 from ese_rtl.array.pe import PE, shared_layout
 from ese_rtl.array.vectors import Vectors
 from ese_rtl.pipeline import later
@@ -57,13 +58,12 @@ class Array(wiring.Component):
             drain.row.eq(self.row),
             self.sums.eq(drain.sums),
         ]
+        entries = self._entries(m, load)
         for p in range(sizes.pes):
             m.submodules[f"pe_{p}"] = pe = PE(sizes, self._primitive)
             m.d.comb += [
                 pe.shared.eq(shared),
-                pe.load_enable.eq((load.memory == LoadTarget.ENTRY) & (load.lane == p)),
-                pe.load_address.eq(load.address),
-                pe.load_data.eq(load.data),
+                pe.word2.eq(entries[p // 2].words2[p % 2]),
                 pe.book_enable.eq(load.memory == LoadTarget.CODEBOOK),
                 pe.book_address.eq(load.address),
                 pe.book_data.eq(load.data),
@@ -74,6 +74,24 @@ class Array(wiring.Component):
                 drain.drained[p].eq(pe.drained),
             ]
         return m
+
+    def _entries(self, m: Module, load: Signal) -> list[EntryMemories]:
+        """The entry memories, of which one address is read, or a word of LOAD is written."""
+        entries, pes = [], self._sizes.pes
+        loads = self.load.memory == LoadTarget.ENTRY
+        address0 = Mux(loads, self.load.address, self.beat.address)[: self._sizes.entry_address_bits]
+        address1 = later(m, address0, name="address1")
+        # Registers, so that Yosys does not find out that two PEs are never written at once, and give both one port.
+        write1 = later(m, Cat(loads & (self.load.lane == p) for p in range(pes)), name="write1", reset=True)
+        for pair in range(self._sizes.pairs):
+            m.submodules[f"entries_{pair}"] = memories = EntryMemories(self._sizes)
+            m.d.comb += [
+                memories.address1.eq(address1),
+                memories.data1.eq(load.data),
+                memories.write1.eq(write1[2 * pair : 2 * pair + 2]),
+            ]
+            entries.append(memories)
+        return entries
 
     def _shared(self, m: Module) -> Signal:
         """The beat, delayed to the stages at which its parts are used."""
@@ -91,7 +109,6 @@ class Array(wiring.Component):
             *(fills8[s].eq(beats[7].run & (beats[7].set == s)) for s in range(2)),
         ]
         m.d.comb += [
-            shared.address1.eq(beats[1].address),
             shared.slot3.eq(beats[3].slot),
             shared.sweep3.eq(beats[3].sweep),
             shared.full3.eq(beats[3].full),

@@ -22,7 +22,6 @@ def shared_layout(sizes: Sizes) -> data.StructLayout:
     """
     return data.StructLayout(
         {
-            "address1": sizes.entry_address_bits,
             "slot3": max(1, sizes.design.widths.slot_bits),
             "sweep3": 1,
             "full3": 1,
@@ -54,10 +53,10 @@ def shared_layout(sizes: Sizes) -> data.StructLayout:
 class PE(wiring.Component):
     """One entry of the sparse matrix in each clock.
 
-    Stages: 1 and 2 read the entry memory, 3 picks the slot, 4 adds the gap to the position, 5 splits the position into
-    column and row, 6 reads the vector RAMs and the codebook, 7 to 9 multiply and add (`Mac`), 8 reads the accumulator,
-    10 writes it. Sums that are not yet written are forwarded: that of the entry one clock before within the DSP, that
-    of the entry two clocks before at stage 8.
+    Stages: 1 and 2 read the entry memory (`EntryMemories`), 3 picks the slot, 4 adds the gap to the position, 5 splits
+    the position into column and row, 6 reads the vector RAMs and the codebook, 7 to 9 multiply and add (`Mac`), 8 reads
+    the accumulator, 10 writes it. Sums that are not yet written are forwarded: that of the entry one clock before
+    within the DSP, that of the entry two clocks before at stage 8.
 
     Args:
         sizes: of the engine.
@@ -71,9 +70,7 @@ class PE(wiring.Component):
         super().__init__(
             {
                 "shared": In(shared_layout(sizes)),
-                "load_enable": In(1),
-                "load_address": In(sizes.entry_address_bits),
-                "load_data": In(design.widths.word_bits),
+                "word2": In(design.widths.word_bits),  # of entries
                 "book_enable": In(1),
                 "book_address": In(8),
                 "book_data": In(16),
@@ -95,20 +92,10 @@ class PE(wiring.Component):
         return m
 
     def _fetch(self, m: Module) -> tuple[Value, Value, Value, Value]:
-        """Stages 1 to 3: gap, code, whether the entry takes a position, and whether it carries a weight."""
+        """Stage 3: gap, code, whether the entry takes a position, and whether it carries a weight."""
         widths, shared = self._sizes.design.widths, self.shared
         ternary = widths.code_bits == 1
-        m.submodules.entries = entries = Memory(
-            shape=widths.word_bits, depth=self._sizes.design.entry_depth, init=[], attrs={"ram_style": "block"}
-        )
-        write, read = entries.write_port(), entries.read_port()
-        m.d.comb += [
-            write.en.eq(self.load_enable),
-            write.addr.eq(self.load_address),
-            write.data.eq(self.load_data),
-            read.addr.eq(shared.address1),
-        ]
-        word3 = later(m, read.data, name="word3")
+        word3 = later(m, self.word2, name="word3")
         entry3 = Signal(widths.entry_bits)
         full3 = Signal(widths.slot_width(True))
         with m.Switch(shared.slot3):

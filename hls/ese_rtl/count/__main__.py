@@ -20,7 +20,7 @@ from ese_rtl.count.yosys import FLAGS, count, digest, text_of
 @click.option("--paths", default=0, metavar="N", help="Show the N longest paths between registers, with their levels.")
 @click.argument("names", nargs=-1, type=click.Choice(list(CASES)))
 def main(check: bool, paths: int, names: Sequence[str]) -> None:
-    """Count the engines NAMES, or all whose record is missing or of an older source.
+    r"""Count the engines NAMES, or all whose record is missing or of an older source.
 
     \f
 

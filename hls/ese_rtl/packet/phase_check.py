@@ -7,6 +7,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ese_host.image import FIELDS, Design
+from ese_rtl.pipeline import later
 from ese_rtl.records import LoadTarget, load_layout
 
 MAX_SLOTS = 9
@@ -24,7 +25,7 @@ class PhaseCheck(wiring.Component):
         begin: forget what earlier images did.
         load: the writes of LOAD.
         entry_words: entry words that the image stores.
-        inside: whether all phases until now use only stored words; valid three clocks after the last write and later.
+        inside: whether all phases until now use only stored words; valid four clocks after the last write and later.
     """
 
     def __init__(self, design: Design) -> None:
@@ -47,8 +48,11 @@ class PhaseCheck(wiring.Component):
         """The circuit."""
         m = Module()
         base, count, rows = (FIELDS[name] for name in ("entry_base", "entry_count", "rows"))
-        record = Signal()
-        m.d.comb += record.eq(self.load.memory == LoadTarget.PHASE)
+        data = later(m, self.load.data, name="data")
+        comes_count, comes_rows = (
+            later(m, (self.load.memory == LoadTarget.PHASE) & (self.load.lane == field.word), name=name, reset=True)
+            for name, field in (("comes_count", count), ("comes_rows", rows))
+        )
         room = Signal(signed(17), reset_less=True)  # words from the first one on; negative if that is beyond the end
         entries = Signal(16, reset_less=True)
         margin = Signal(signed(17), reset_less=True)  # room times the turns made, minus the entries
@@ -70,12 +74,12 @@ class PhaseCheck(wiring.Component):
             m.d.sync += ended.eq(0)
             with m.If(~(fits if self._full == self._sparse else Mux(full, fits, sparse_fits))):
                 m.d.sync += self.inside.eq(0)
-        with m.If(record & (self.load.lane == rows.word)):
-            m.d.sync += [full.eq(self.load.data[rows.low : rows.low + rows.width] != 0), ended.eq(1)]
-        with m.If(record & (self.load.lane == count.word)):
+        with m.If(comes_rows):
+            m.d.sync += [full.eq(data[rows.low : rows.low + rows.width] != 0), ended.eq(1)]
+        with m.If(comes_count):
             m.d.sync += [
-                room.eq(self.entry_words - self.load.data[base.low : base.low + base.width]),
-                entries.eq(self.load.data[count.low : count.low + count.width]),
+                room.eq(self.entry_words - data[base.low : base.low + base.width]),
+                entries.eq(data[count.low : count.low + count.width]),
                 margin.eq(1),
                 turn.eq(0),
             ]

@@ -13,7 +13,7 @@ from ese_host.estimate.design_choice import DesignOptions, design_of
 from ese_host.estimate.energy import TABLE, energy_of
 from ese_host.estimate.estimator import Subject, estimate
 from ese_host.estimate.masks import Pruning
-from ese_host.estimate.memories import Memory, memories_of, ramb18
+from ese_host.estimate.memories import Memory, memories_of, ramb18, shared_words
 from ese_host.estimate.resources import (
     NAMES,
     Count,
@@ -52,5 +52,6 @@ __all__ = [
     "read_folder",
     "record_counts",
     "recorded_counts",
+    "shared_words",
     "use",
 ]

@@ -67,6 +67,24 @@ class Memory:
         return self.copies * lutram(self.depth, self.bits, family) if self.kind == "lutram" else 0
 
 
+def shared_words(depth: int, bits: int) -> int:
+    """Number of words, the last ones of a memory, that it can keep in one RAMB18 together with an equal memory.
+
+    A RAMB18 has two ports, so that each memory has one, if half of its words are enough. All words before them fill
+    RAMB36.
+
+    Args:
+        depth: words of each memory.
+        bits: bits of a word.
+
+    >>> shared_words(2539, 18), shared_words(1693, 18), shared_words(400, 18), shared_words(1100, 36)
+    (491, 0, 400, 0)
+    """
+    deep, wide = ASPECTS[0]
+    rest = depth % (2 * deep)
+    return rest if bits <= wide and rest <= deep // 2 else 0
+
+
 def ramb18(depth: int, bits: int) -> int:
     """Number of RAMB18 that one memory of `depth` words of `bits` bits takes.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from math import ceil, log2
 
 from ese_host.boards import Board
-from ese_host.estimate.memories import DMA_RAMB18, Family, Memory
+from ese_host.estimate.memories import ASPECTS, DMA_RAMB18, Family, Memory, shared_words
 from ese_host.estimate.resources.budget import INFRASTRUCTURE, ResourceUse
 from ese_host.estimate.resources.counts import Recorded, of_design
 from ese_host.estimate.resources.hls import multiplier
@@ -43,8 +43,10 @@ def memories_of(design: Design) -> list[Memory]:
     if not (0 < spared <= SPARED_BITS and SPARED_DEPTHS[0] <= d.param_depth <= SPARED_DEPTHS[1]):
         spared = 0
     copies = (d.pes + 1) // 2
+    ends = shared_words(d.entry_depth, d.widths.word_bits)
     memories = [
-        Memory("entries", d.pes, d.entry_depth, d.widths.word_bits, "bram"),
+        Memory("entries", d.pes, d.entry_depth - ends, d.widths.word_bits, "bram"),
+        Memory("ends of entries", copies, ASPECTS[0][0] if ends else 0, d.widths.word_bits, "bram"),
         Memory("vector RAM A", copies, d.vector_depth, RAM_BITS, "bram"),
         Memory("vector RAM B", copies, d.vector_depth, RAM_BITS, "bram"),
         Memory("scales and biases", 1, d.param_depth, parameters - spared, "bram"),
@@ -57,7 +59,7 @@ def memories_of(design: Design) -> list[Memory]:
     ]
     if not d.widths.weight.own_level:
         memories.append(Memory("codebooks", d.pes, 256, 16, "lutram"))
-    return [memory for memory in memories if memory.copies and memory.bits]
+    return [memory for memory in memories if memory.copies and memory.depth and memory.bits]
 
 
 def lookups(design: Design) -> int:
