@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import resource
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from importlib.util import find_spec
 
 import pytest
 from hypothesis import settings
+
+# Two workers share the cores; more threads in each of them would only wait for each other.
+for _name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
 
 settings.register_profile("fixed", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("fixed")
@@ -31,13 +37,20 @@ LONGEST = (
     "hls/build/test_rtl_flow.py",
     "rtl/simulate/test_simulator.py",
     "rtl/engine/test_mutations.py",
+    "hls/lower/test_host_operations.py",
+    "hls/lower/test_programs.py",
+    "host/device/test_reopening.py",
+    "host/bundle/test_budgets.py",
+    "hls/lower/test_convert.py",
+    "hls/build/test_build.py",
+    "hls/build/test_bambu.py",
 )
 """Modules of more than 15 seconds. A module runs in one worker, which makes its fixtures and engines once; when the
 long ones start first, both workers end at about the same time."""
 
 
 @pytest.fixture(scope="session", autouse=True)
-def engines(tmp_path_factory: pytest.TempPathFactory) -> None:
+def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """One folder for the engines that all workers of a run compile (support/compiled_engine.py), and one for state."""
     own = tmp_path_factory.getbasetemp()
     folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "engines"
@@ -45,6 +58,19 @@ def engines(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["ESE4ML_TEST_ENGINES"] = str(folder)
     # The record of builds, so that a test reads and writes none of the user who runs it.
     os.environ["XDG_STATE_HOME"] = str(folder.parent / "state")
+    context: AbstractContextManager[None] = nullcontext()
+    if find_spec("hls4ml") is not None:  # the tests of the host run without it, too
+        from support import compiling
+
+        context = compiling.installed(folder)
+    with context:
+        yield
+
+
+def pytest_collection_finish() -> None:
+    """Leave all that importing has made out of the search for garbage: it stays, and is most of what there is."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -41,8 +41,8 @@ def declared(library: ctypes.CDLL) -> ctypes.CDLL:
 
 
 @functools.cache
-def library(design: Design, optimize: bool = True) -> ctypes.CDLL:
-    """The loaded engine of a design, compiled once per test run; see `opened`."""
+def library(design: Design, optimize: bool = False) -> ctypes.CDLL:
+    """The loaded engine of a design, compiled once per test run; see `opened`. It runs for less time than g++ would."""
     gc.disable()  # a third of the time; what is made has no circles worth collecting
     try:
         source = ese_rtl.simulate.rtlil_of(design)

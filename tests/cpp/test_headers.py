@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import subprocess
 import zlib
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -41,8 +43,8 @@ MACHINE_WORDS = ["-DESE_MACHINE_WORDS"]
 ENGINE = [*MACHINE_WORDS, *SANITIZE, "-fno-sanitize=shift-base"]
 
 
-def compile_and_run(sources: list[Path], folder: Path, flags: list[str], arguments: list[str]) -> None:
-    """Compile with warnings as errors and run the program; its output is the message of a failure."""
+def compile_program(sources: list[Path], folder: Path, flags: list[str]) -> Path:
+    """A program that is compiled with warnings as errors."""
     program = folder / "program"
     command = [
         find_compiler(),
@@ -61,6 +63,11 @@ def compile_and_run(sources: list[Path], folder: Path, flags: list[str], argumen
     ]
     built = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert built.returncode == 0, built.stderr
+    return program
+
+
+def run_program(program: Path, *arguments: Path) -> None:
+    """Run a program; its output is the message of a failure."""
     ran = subprocess.run([program, *arguments], capture_output=True, text=True, timeout=300, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
@@ -69,22 +76,34 @@ def compile_and_run(sources: list[Path], folder: Path, flags: list[str], argumen
 @pytest.mark.parametrize("source", sorted(HERE.glob("test_*.cpp")), ids=lambda path: path.stem)
 def test_unit(source: Path, words: list[str], tmp_path: Path) -> None:
     # ap_int itself shifts negative numbers left, so only machine words are tested under the sanitizers.
-    compile_and_run([source], tmp_path, [*words, *(SANITIZE if words else [])], [])
+    run_program(compile_program([source], tmp_path, [*words, *(SANITIZE if words else [])]))
 
 
 def test_a_check_that_fails_fails_the_test(tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.cpp"
     wrong.write_text('#include "check.h"\nint main() { CHECK_EQUAL(1 + 1, 3); }\n')
     with pytest.raises(AssertionError, match=r"1 \+ 1 is 2; expected 3"):
-        compile_and_run([wrong], tmp_path, [], [])
+        run_program(compile_program([wrong], tmp_path, []))
 
 
-def replay(folder: Path, design: Design, sent: list[Words], flags: list[str]) -> list[Words]:
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Design], Path]:
+    """The program that runs packets on an engine under sanitizers, compiled once for each design."""
+
+    @cache
+    def made(design: Design) -> Path:
+        folder = tmp_path_factory.mktemp("engine")
+        compiled_engine.write_sources(folder, design)
+        sources = [HERE / "replay.cpp", folder / "csrc/emulator/emulator.cpp"]
+        return compile_program(sources, folder, [*ENGINE, f"-I{folder / 'csrc'}"])
+
+    return made
+
+
+def replay(program: Path, folder: Path, sent: list[Words]) -> list[Words]:
     """The answers of an engine under sanitizers to packets."""
     (folder / "in").write_bytes(b"".join(np.array([len(p), *p], dtype="<u4").tobytes() for p in sent))
-    compiled_engine.write_sources(folder, design)
-    sources = [HERE / "replay.cpp", folder / "csrc/emulator/emulator.cpp"]
-    compile_and_run(sources, folder, [*flags, f"-I{folder / 'csrc'}"], [str(folder / "in"), str(folder / "out")])
+    run_program(program, folder / "in", folder / "out")
     words = np.frombuffer((folder / "out").read_bytes(), dtype="<u4")
     answers = []
     while len(words):
@@ -94,7 +113,7 @@ def replay(folder: Path, design: Design, sent: list[Words], flags: list[str]) ->
 
 
 @pytest.mark.parametrize("name", ["uneven", "google-lstm", "stacked", "fc", "delta-google"])
-def test_packets_under_sanitizers(name: str, tmp_path: Path) -> None:
+def test_packets_under_sanitizers(name: str, tmp_path: Path, engine: Callable[[Design], Path]) -> None:
     """Sound packets get the same answers as without sanitizers; damaged ones get an answer and do no harm."""
     spec, design = roomy(name)
     rng = np.random.default_rng(11)
@@ -109,7 +128,7 @@ def test_packets_under_sanitizers(name: str, tmp_path: Path) -> None:
         sent += [damaged(rng, packets.load_packet(image)), damaged(rng, run)]
     sent += [hostile(rng, image, slice(16, len(image) - 1), 30) for _ in range(20)]
     sent += [run, packets.load_packet(image), run]
-    answers = replay(tmp_path, design, sent, ENGINE)
+    answers = replay(engine(design), tmp_path, sent)
     assert len(answers) == len(sent)
     assert all(packets.read_trailer(answer) for answer in answers)
     np.testing.assert_array_equal(answers[-1], answers[sound - 1])
@@ -141,7 +160,7 @@ def hostile(rng: np.random.Generator, image: Words, part: slice, changes: int) -
 
 
 @pytest.mark.parametrize("name", ["google-lstm", "delta-google"])
-def test_hostile_images_run_to_an_end(name: str, tmp_path: Path) -> None:
+def test_hostile_images_run_to_an_end(name: str, tmp_path: Path, engine: Callable[[Design], Path]) -> None:
     """Whatever an image with a sound header holds, a run ends and accesses no memory outside the engine."""
     spec, design = roomy(name)
     rng = np.random.default_rng(13)
@@ -152,7 +171,7 @@ def test_hostile_images_run_to_an_end(name: str, tmp_path: Path) -> None:
     for part, changes in 30 * [(anywhere, 30), (phase_table, 2)]:
         load = hostile(rng, image, part, changes)
         sent += [load, packets.run_packet(int(load[-1]), list(inputs(rng, net, 1, 2)), net.source, trace=True)]
-    answers = replay(tmp_path, design, sent, ENGINE)
+    answers = replay(engine(design), tmp_path, sent)
     assert len(answers) == len(sent)
     assert {packets.read_trailer(answer).error for answer in answers[1::2]} >= {
         0,

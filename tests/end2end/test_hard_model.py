@@ -24,9 +24,9 @@ from ese_models.training.train import DENSE, shortened, train_dense
 def models() -> dict[str, Any]:
     """A ternary and an int4 network that were pruned as one."""
     data = load()
-    dense = train_dense(data, seed=0, recipe=shortened(DENSE, 20), topology=Topology((16,)), formats=Formats.hard())
+    dense = train_dense(data, seed=0, recipe=shortened(DENSE, 6), topology=Topology((16,)), formats=Formats.hard())
     plan = compression.Plan(weights="ternary", density=0.3, emphasis=(1.0, 1.0))
-    plan = replace(plan, prune=shortened(plan.prune, 8), tune=shortened(plan.tune, 3), updates=4)
+    plan = replace(plan, prune=shortened(plan.prune, 4), tune=shortened(plan.tune, 2), updates=4)
     ternary = compression.compress(dense, data, plan)
     int4 = compression.quantize(ternary.pruned, dense, ternary.masks, data, replace(plan, weights="int4"))
     return {"ternary": ternary.model, "int4": int4}

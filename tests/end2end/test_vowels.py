@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -19,6 +19,7 @@ from click.testing import CliRunner
 
 from ese_hls.backend.emission import emit
 from ese_hls.build.build import build_emulated
+from ese_hls.emulate import gxx
 from ese_hls.lower.options import ConversionOptions
 from ese_host.bundle import FlowName
 from ese_host.check.checker import check
@@ -29,11 +30,19 @@ from ese_models.records import provenance
 from ese_models.training import compression as compression
 from ese_models.training.tasks import task_named
 from ese_models.training.train import DENSE, shortened, train_dense
+from support import compiling
 
-PES = [1, 3, 8, 16]
-SEPARATE = 3
+SEPARATE = (3, 16)
 """PEs for which the int4 network is pruned under masks of its own."""
 UTTERANCES, STEPS, UNITS, CLASSES = 370, 29, 64, 9
+
+
+@pytest.fixture(scope="module", autouse=True)
+def optimized() -> Iterator[None]:
+    """Engines are compiled with the optimizations that they have for a user, which most tests do without."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gxx, "FLAGS", compiling.FLAGS)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +75,7 @@ def compressed(dense: Any, data: Dataset) -> Callable[[str, int], compression.Co
     @cache
     def result(weights: str, pes: int) -> compression.Compressed:
         plan = plan_for(weights, pes)
-        if weights == "ternary" or pes == SEPARATE:
+        if weights == "ternary" or pes in SEPARATE:
             return compression.compress(dense, data, plan)
         # masks without padding of ternary codes, whose gaps are the shorter ones, have none of int4 codes
         ternary = result("ternary", pes)
@@ -77,9 +86,16 @@ def compressed(dense: Any, data: Dataset) -> Callable[[str, int], compression.Co
 
 
 @pytest.fixture(scope="module")
+def dense_record(dense: Any, data: Dataset) -> Any:
+    """The provenance of the trained network, with its accuracies."""
+    return provenance.dense_record(task_named("japanese-vowels"), dense, data, 0, {"epochs": 40}, ["test"])
+
+
+@pytest.fixture(scope="module")
 def design(
     compressed: Callable[[str, int], compression.Compressed],
     dense: Any,
+    dense_record: Any,
     data: Dataset,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Callable[..., Path]:
@@ -89,8 +105,7 @@ def design(
     def made(weights: str, pes: int, flow: FlowName = "hls") -> Path:
         folder, plan, result = tmp_path_factory.mktemp("design"), plan_for(weights, pes), compressed(weights, pes)
         model = folder / f"{weights}.keras"
-        record = provenance.dense_record(task_named("japanese-vowels"), dense, data, 0, {"epochs": 40}, ["test"])
-        record = provenance.compressed_record(record, dense, result, data, plan, ["test"])
+        record = provenance.compressed_record(dense_record, dense, result, data, plan, ["test"])
         provenance.save(result.model, model, record, data)
         emit(model, folder / "project", ConversionOptions(pes=pes, gap_bits=plan.gap_bits, flow=flow))
         build_emulated(folder / "project", folder / "design")
@@ -105,12 +120,13 @@ def folder(design: Callable[..., Path], tmp_path: Path) -> Path:
     return shutil.copytree(design("ternary", 8), tmp_path / "design")
 
 
-SIMULATED = [("ternary", 8, "rtl"), pytest.param("int4", 3, "rtl", marks=pytest.mark.slow)]
-"""Designs in RTL, whose every clock is simulated."""
+DEFAULT = (("ternary", 1, "hls"), ("int4", 3, "hls"), ("ternary", 8, "hls"), ("ternary", 8, "rtl"), ("int4", 16, "hls"))
+"""Each number of PEs and each kind of weights, and a design in RTL, whose every clock is simulated."""
+SLOW = [("ternary", 3, "hls"), ("ternary", 16, "hls"), ("int4", 1, "hls"), ("int4", 8, "hls"), ("int4", 3, "rtl")]
 
 
 @pytest.mark.parametrize(
-    ("weights", "pes", "flow"), [*((weights, pes, "hls") for weights in ("ternary", "int4") for pes in PES), *SIMULATED]
+    ("weights", "pes", "flow"), [*DEFAULT, *(pytest.param(*case, marks=pytest.mark.slow) for case in SLOW)]
 )
 def test_every_value_of_every_step_of_all_utterances(
     weights: str, pes: int, flow: FlowName, design: Callable[..., Path]

@@ -61,7 +61,7 @@ def check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int) -> list[f
 
 
 def test_conversions_leave_no_library_file_or_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    check(tmp_path, monkeypatch, 2)
+    check(tmp_path, monkeypatch, 1)
 
 
 @pytest.mark.slow

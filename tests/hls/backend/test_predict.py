@@ -55,7 +55,8 @@ class OtherArray:
         return np.asarray(self.values, dtype)
 
 
-@QUIET
+# of tests/hls/conftest.py
+@pytest.mark.filterwarnings("error", "ignore:Even though the `tf.config.experimental_run_functions_eagerly` option")
 def test_inputs_of_every_kind_that_keras_takes(two: Any) -> None:
     model, graph = two
     expected = graph.predict([X, V])

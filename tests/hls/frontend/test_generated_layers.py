@@ -119,7 +119,7 @@ QUIET: dict[str, Any] = {
 }
 
 
-@settings(max_examples=10, **QUIET)
+@settings(max_examples=6, **QUIET)
 @given(models())
 def test_generated_models_are_exact_or_refused(model: Any) -> None:
     check(model)

@@ -23,7 +23,7 @@ from ese_host.files.hashing import Contents
 from ese_host.protocol.packets import reset_packet
 from ese_host.runtime.accelerator import Accelerator
 
-TIMES = [30, pytest.param(1000, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])]
+TIMES = [10, pytest.param(1000, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])]
 WARM = 10
 """Openings before the first measurement, after which allocators and caches have grown to their size."""
 PAGE_MB = resource.getpagesize() / 2**20

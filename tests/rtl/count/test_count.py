@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import cache
 
 import pytest
 from amaranth.hdl import Module, Mux, Signal
@@ -23,6 +24,12 @@ LIVE = ("ternary-4", "ternary-8")
 RECORDS = recorded_counts()
 
 
+@cache
+def text(name: str) -> str:
+    """The RTLIL of a case."""
+    return text_of(CASES[name])
+
+
 def stale(name: str) -> str:
     return f"the record of {name} is of another source: run `make count`, which takes some minutes, and commit it"
 
@@ -30,7 +37,7 @@ def stale(name: str) -> str:
 @pytest.mark.parametrize("name", RECORDS)
 def test_a_record_is_of_the_present_source(name: str) -> None:
     assert RECORDS[name].design == CASES[name]
-    assert digest(text_of(CASES[name])) == RECORDS[name].rtlil, stale(name)
+    assert digest(text(name)) == RECORDS[name].rtlil, stale(name)
 
 
 def test_all_cases_are_recorded() -> None:
@@ -39,7 +46,7 @@ def test_all_cases_are_recorded() -> None:
 
 @pytest.mark.parametrize("name", LIVE)
 def test_small_engines_take_what_the_record_says(name: str) -> None:
-    found = count(CASES[name])
+    found = count(text(name))
     assert found.count == RECORDS[name].count
 
 

@@ -73,8 +73,7 @@ def engine_for(case: RtlCase) -> tuple[Design, Callable[[], WatchedEngine]]:
     alike = [design for design in others if (design.weights, design.pes) == (own.weights, own.pes)]
     if alike:
         return alike[0], lambda: watched(alike[0])
-    # they simulate few clocks, so that it does not pay to optimize them
-    simulated = library(own, optimize=False)
+    simulated = library(own)
     twin = compiled_engine.library(own) if case.malformed else None
     return own, lambda: WatchedEngine(own, simulated, None if twin is None else EmulatedEngine(twin))
 
