@@ -11,6 +11,7 @@ from control_parts import DESIGN, SIZES, run
 
 from ese_host.image.phases import PHASE_WORDS
 from ese_host.ir import GATES
+from ese_rtl.array import READ_LATENCY, WRITE_LATENCY
 from ese_rtl.control.phase_table import kept_fields
 from ese_rtl.control.stage import DRAINED
 from ese_rtl.records import LoadTarget
@@ -71,42 +72,51 @@ def test_a_row_to_be_cleared_is_a_beat_of_its_own() -> None:
 
 @pytest.mark.parametrize("inputs", [1, 5, 8])
 def test_frames_are_stored_from_element_0_on(inputs: int) -> None:
+    """Words are wanted in all clocks before which the vector RAM was not in use; after `next`, some clocks later."""
     frames, words = 3, -(-inputs // 2)
     run("frames", [{"inputs": inputs, "begin": 1, "count": frames}])
+    waits = 0
     for frame in range(frames):
         codes = RNG.integers(-(1 << 15), 1 << 15, 2 * words)
         found: dict[int, int] = {}
-        for word in range(words):
+        barred, word, clock = 0, 0, 0
+        while word < words:
             low, high = (int(code) & 0xFFFF for code in codes[2 * word : 2 * word + 2])
-            idle, row = run("frames", [{"inputs": inputs}, {"inputs": inputs, "store": 1, "word": low | high << 16}])
-            assert idle["storing"] and not idle["ready"] and not any(port["enable"] for port in idle["ports"])
+            barred_next = int(RNG.random() < 0.4)
+            row = run("frames", [{"inputs": inputs, "barred": barred_next, "word": low | high << 16}])[0]
+            assert row["storing"] and row["wants"] == (clock >= waits and not barred)
+            assert row["wants"] or not any(port["enable"] for port in row["ports"])
             found |= {port["address"]: port["value"] for port in row["ports"] if port["enable"]}
+            word += row["wants"]
+            barred, clock = barred_next, clock + 1
         assert found == dict(enumerate(codes[:inputs].tolist()))
         done, after = run("frames", [{"inputs": inputs, "next": 1}, {"inputs": inputs}])
-        assert done["ready"] and not done["storing"]
-        assert not after["ready"] and after["storing"] == (frame < frames - 1)
+        assert not done["storing"] and not done["wants"]
+        assert after["storing"] == (frame < frames - 1) and not after["wants"]
+        waits = READ_LATENCY - WRITE_LATENCY - 2
 
 
 def test_sweeper_clears_the_rows_of_a_stage_once_they_are_read() -> None:
     run("sweeper", [{"launch": 1, "launched_set": 1}])
-    row, rows, last = 0, 2, None
+    row, last = 2, None
+    rows = row
     for clock in range(40):
         drained, free = clock >= 7, bool(RNG.random() < 0.5)
         shown = run("sweeper", [{"rows": rows, "drained": int(drained), "free": int(free)}])[0]
-        assert shown["sweep"] == (drained and free and row < rows)
+        assert shown["sweep"] == (drained and free and row > 0)
         assert shown["pending"] == (last is None or clock <= last + 1)
         if shown["sweep"]:
+            row -= 1
             assert (shown["row"], shown["set"]) == (row, 1)
-            row += 1
-            last = clock if row == rows else None
-    assert row == rows
+            last = clock if row == 0 else None
+    assert row == 0
 
 
 def test_sweeper_forgets_everything() -> None:
     shown = run("sweeper", [{"forget": 1}, *[{}] * (2 * SIZES.rows + 2)])
     cleared = [(row["set"], row["row"]) for row in shown if row["sweep"]]
-    assert cleared == [(s, row) for s in range(2) for row in range(SIZES.rows)]
-    assert [clock for clock, row in enumerate(shown) if row["forgotten"]] == [2 * SIZES.rows]
+    assert cleared == [(s, row) for s in range(2) for row in reversed(range(SIZES.rows))]
+    assert [clock for clock, row in enumerate(shown) if row["forgotten"]] == [2 * SIZES.rows + 1]
 
 
 @pytest.mark.parametrize("kind", ["dense", "lstm"])
@@ -184,11 +194,17 @@ def test_retire_writes_results_and_gives_their_words(name: str, trace: bool, ite
     run("retire", [{**held, "launch": 1, "phase": {**record, "items": items}}])
     words: list[int] = []
     found: dict[tuple[int, int], int] = {}
-    for result in results:
+    announced = [0, 0]
+    # a result is announced in the tick before it; now and then a tick has none
+    ticks = [entry for result in results for entry in [{}] * int(RNG.integers(3)) + [result]]
+    for result, following in zip([{}, *ticks], [*ticks, {}], strict=True):
+        coming = {"next_valid": following.get("valid", 0), "next_pair": following.get("pair", 0)}
         while True:
-            shown = run("retire", [{**held, "result": result}])[0]
+            shown = run("retire", [{**held, **coming, "result": result}])[0]
             assert shown["busy"]
             words += [shown["word"]] * shown["word_valid"]
+            assert [ports[0]["enable"] for ports in shown["writes"]] == announced
+            announced = shown["next_writes"]
             for ram in range(2):
                 for port in shown["writes"][ram]:
                     if port["enable"]:
