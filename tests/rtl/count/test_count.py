@@ -17,9 +17,11 @@ from ese_rtl.count import CASES, cells_of, count, count_of, digest, text_of
 from ese_rtl.count.__main__ import main
 
 ALLOWED = 4500
-"""LUTs that DESIGN's budgets allow for the AXI DMA and the interconnect."""
+"""LUTs that are allowed for the AXI DMA and the interconnect."""
+DMA_BRAM36 = 3
+"""Block RAM that is assumed for the AXI DMA."""
 BUDGETS = {"ternary-64": (26_000, 115), "int4-64": (30_000, 140)}
-"""LUTs with what is allowed for DMA and interconnect, and BRAM36."""
+"""LUTs and BRAM36 of everything but the processing system."""
 LIVE = ("ternary-4", "ternary-8")
 RECORDS = recorded_counts()
 
@@ -54,7 +56,7 @@ def test_small_engines_take_what_the_record_says(name: str) -> None:
 def test_eses_layer_on_64_pes_keeps_to_its_budget(name: str) -> None:
     luts, bram36 = BUDGETS[name]
     found = RECORDS[name].count
-    assert found.luts + ALLOWED <= luts and found.bram36 <= bram36
+    assert found.luts + ALLOWED <= luts and found.bram36 + DMA_BRAM36 <= bram36
     assert found.dsps <= 220
 
 
