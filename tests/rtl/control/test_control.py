@@ -196,7 +196,9 @@ def test_retire_writes_results_and_gives_their_words(name: str, trace: bool, ite
     found: dict[tuple[int, int], int] = {}
     announced = [0, 0]
     # a result is announced in the tick before it; now and then a tick has none
-    ticks = [entry for result in results for entry in [{}] * int(RNG.integers(3)) + [result]]
+    ticks: list[dict[str, Any]] = []
+    for result in results:
+        ticks += [{}] * int(RNG.integers(3)) + [result]
     for result, following in zip([{}, *ticks], [*ticks, {}], strict=True):
         coming = {"next_valid": following.get("valid", 0), "next_pair": following.get("pair", 0)}
         while True:
