@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from ese_host.estimate import DesignOptions, Pruning, design_of, of_sizes
 from ese_host.image import Design, LstmSize
-from ese_host.ir import WeightKind
+from ese_host.ir import Activation, Fixed, WeightKind
 
 ESE_LAYER = LstmSize(153, 1024, 512, True)
 """153 inputs, 1024 cells with peepholes, projected to 512."""
@@ -33,6 +33,16 @@ def _cases() -> dict[str, Design]:
         "codebook4-8": replace(codebook4, pes=8),
         "ternary-8-full": replace(ternary, pes=8, full_phases=True),
         "ternary-8-banks": replace(ternary, pes=8, acc_banks=2),
+        "ternary-8-hard": replace(
+            ternary,
+            pes=8,
+            acc_bits=16,
+            source=Fixed(8, 2),
+            state=Fixed(8, 2),
+            output=Fixed(8, 1),
+            gate=Activation("hard_sigmoid", Fixed(8, 0, signed=False), slope=1 << 14, offset=1 << 14),
+            cell=Activation("hard_tanh", Fixed(8, 1), slope=1 << 15),
+        ),
         "ternary-64": ternary,
         "int4-64": int4,
     }

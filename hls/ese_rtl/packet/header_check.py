@@ -3,13 +3,13 @@
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.hdl import C, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ese_host.image import CODEBOOKS, FORMAT_VERSION, HEADER, HEADER_FIELDS, MAGIC, MAX_INPUTS, Design
 from ese_host.protocol import ErrorCode
-from ese_rtl.packet.ports import WORD_BITS
+from ese_rtl.packet.ports import WORD_BITS, halves_alike
 
 SIZE_BITS = 17
 """Bits of the largest number of items that a memory can have, 65536."""
@@ -59,21 +59,22 @@ class HeaderCheck(wiring.Component):
                 with m.Case(HEADER.index(name)):
                     m.d.sync += limit.eq(most)
         compared, place, same = Signal(), Signal.like(self.place), Signal.like(self.same)
-        equal = {name: Signal(name=f"{name}_equal") for name in self._equal}
+        equal = {name: Signal(2, name=f"{name}_equal") for name in self._equal}
         fits, positive, high_zero = Signal(), Signal(), Signal()
         pointers = HEADER_FIELDS["pointers"]
         m.d.sync += [
             compared.eq(self.valid),
             place.eq(place_of_word),
             same.eq(self.same),
-            *(equal[name].eq(self.word == value) for name, value in self._equal.items()),
+            *(equal[name].eq(halves_alike(self.word, C(value, WORD_BITS))) for name, value in self._equal.items()),
             fits.eq(self.word[:SIZE_BITS] <= limit),
             positive.eq(self.word[:SIZE_BITS] != 0),
             high_zero.eq(self.word[SIZE_BITS:] == 0),
         ]
         no_pointers = Signal()
         m.d.sync += no_pointers.eq(self.word[pointers.low : pointers.low + pointers.width] == 0)
-        sound = {name: fits & high_zero for name in self._limits} | equal
+        sound = {name: fits & high_zero for name in self._limits}
+        sound |= {name: halves.all() for name, halves in equal.items()}
         sound["inputs"] &= positive
         sound["words"] = same.all()
         sound[HEADER[pointers.word]] = no_pointers  # a stream engine holds no column pointers

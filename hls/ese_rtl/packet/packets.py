@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import reduce
 from operator import or_
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -16,7 +16,7 @@ from ese_rtl.packet.checksum import Checksum
 from ese_rtl.packet.header_check import HeaderCheck, keep_header
 from ese_rtl.packet.intake import Intake
 from ese_rtl.packet.phase_check import PhaseCheck
-from ese_rtl.packet.ports import WORD, WORD_BITS, PacketWord, Report
+from ese_rtl.packet.ports import WORD, WORD_BITS, PacketWord, Report, halves_alike
 from ese_rtl.packet.sections import SectionLoader
 from ese_rtl.records import Header, load_layout
 from ese_rtl.states import States
@@ -131,7 +131,7 @@ class Packets(wiring.Component):
         add, same, image = Signal(), Signal(2), Signal()
         with m.If(add | self._count):
             m.d.sync += self._left.eq(self._left + Mux(add, intake.taken, -1))
-        m.d.comb += same.eq(_halves_alike(intake.taken, self._status.image_id))
+        m.d.comb += same.eq(halves_alike(intake.taken, self._status.image_id))
         m.d.sync += [self._no_low.eq(intake.taken[:16] == 0), self._no_high.eq(intake.taken[16:] == 0)]
         m.d.comb += [
             self._checksum.word.eq(Mux(image, intake.taken, reply.checked)),
@@ -267,7 +267,7 @@ class Packets(wiring.Component):
             self._states.go("compare")
         sound = Signal(2)
         with self._states.state("compare"):
-            m.d.sync += sound.eq(_halves_alike(intake.taken, self._checksum.crc))
+            m.d.sync += sound.eq(halves_alike(intake.taken, self._checksum.crc))
             self._states.go("verdict")
         with self._states.state("verdict"):
             m.d.sync += [status.image_id.eq(intake.taken), self._loaded.eq(~(self._no_low & self._no_high))]
@@ -288,13 +288,17 @@ class Packets(wiring.Component):
         """Check RUN's header, and let the core run sequence after sequence."""
         intake, status = self._intake, self._status
         no_low, no_high = self._no_low, self._no_high
+        unfit = Signal()  # what was known before the sequences were counted is enough to refuse RUN
+        m.d.sync += unfit.eq(~(self._loaded & self._matches.all() & no_high))
         with self._states.state("check"):
             with m.If(~self._loaded):
-                self._refuse(m, ErrorCode.NO_IMAGE)
+                self._set_error(m, ErrorCode.NO_IMAGE)
             with m.Elif(~self._matches.all()):
-                self._refuse(m, ErrorCode.WRONG_IMAGE)
+                self._set_error(m, ErrorCode.WRONG_IMAGE)
             with m.Elif(self._spent | ~no_high):
-                self._refuse(m, ErrorCode.BAD_LENGTH)
+                self._set_error(m, ErrorCode.BAD_LENGTH)
+            with m.If(unfit | self._spent):
+                self._states.go("drain")
             with m.Else():
                 self._states.go("steps")
         with self._states.state("steps"):
@@ -387,12 +391,6 @@ class Packets(wiring.Component):
         here = Signal(ErrorCode, name="error_here")
         m.d.comb += here.eq(code)
         self._errors.append(here)
-
-
-def _halves_alike(a: Signal, b: Signal) -> Value:
-    """Whether the low halves of two words are alike, and the high ones. To find out at once takes too much logic."""
-    half = WORD_BITS // 2
-    return Cat(a[:half] == b[:half], a[half:] == b[half:])
 
 
 def _bit(flag: RunFlag) -> int:

@@ -1,7 +1,7 @@
 """Streams and records at the edges of the packet room."""
 # Annotations of a data.Struct are its fields, so that they must not be postponed.
 
-from amaranth.hdl import unsigned
+from amaranth.hdl import Cat, Value, unsigned
 from amaranth.lib import data, stream
 
 WORD_BITS = 32
@@ -22,3 +22,9 @@ class Report(data.Struct):
     valid: unsigned(1)
     place: unsigned(4)  # index in the trailer
     data: unsigned(WORD_BITS)
+
+
+def halves_alike(a: Value, b: Value) -> Value:
+    """Whether the low halves of two words are alike, and the high ones; whole words would take too much logic."""
+    half = WORD_BITS // 2
+    return Cat(a[:half] == b[:half], a[half:] == b[half:])

@@ -11,7 +11,7 @@ from amaranth.lib.wiring import In, Out
 
 from ese_host.errors import UnsupportedError
 from ese_host.image import CONSTANT_BITS, SUM_BITS, Design
-from ese_host.ir import Activation
+from ese_host.ir import unrounded_cell
 from ese_rtl.pipeline import later
 from ese_rtl.unit.arithmetic import ROUNDING_CLOCKS, Rounding, code_bits
 
@@ -82,19 +82,16 @@ class CellFormats:
     @property
     def c_frac(self) -> int:
         """Fractional bits of c before it is rounded."""
-        return max(self.forget_frac, self.candidate_frac)
+        return self._unrounded[1]
 
     @property
     def c_bits(self) -> int:
-        """Bits of c before it is rounded, two's complement; `ese_host.ir.check_cell` bounds it in the same way."""
-        state, gate, cell = self.design.state, self.design.gate, self.design.cell
-        kept = _largest(gate) * max(-state.low, state.high) << self.c_frac - self.forget_frac
-        added = _largest(gate) * _largest(cell) << self.c_frac - self.candidate_frac
-        return (kept + added).bit_length() + 1
+        """Bits of c before it is rounded, two's complement."""
+        return self._unrounded[0]
 
-
-def _largest(activation: Activation) -> int:
-    return max(-activation.low, activation.high)
+    @property
+    def _unrounded(self) -> tuple[int, int]:
+        return unrounded_cell(self.design.state, self.design.gate, self.design.cell)
 
 
 class NewCell(wiring.Component):

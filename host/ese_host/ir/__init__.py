@@ -1,6 +1,6 @@
 """Networks in integer arithmetic: fixed-point formats, layers, and the golden model that defines their outputs."""
 
-from ese_host.ir.activations import CELL_BITS, LIMIT_BITS, SLOPE, Activation, ActivationKind, check_cell
+from ese_host.ir.activations import CELL_BITS, LIMIT_BITS, SLOPE, Activation, ActivationKind, check_cell, unrounded_cell
 from ese_host.ir.engine_formats import (
     ELEMENT_BITS,
     EngineFormats,
@@ -84,5 +84,6 @@ __all__ = [
     "stored_output",
     "tanh_table",
     "tells_codes",
+    "unrounded_cell",
     "without_line",
 ]

@@ -66,6 +66,20 @@ class Activation:
         return int(self.out.quantize(_FUNCTIONS[self.kind].high, 0))
 
 
+def unrounded_cell(state: Fixed, gate: Activation, cell: Activation) -> tuple[int, int]:
+    """The format of an LSTM cell's new c before it is rounded: bits, the sign included, and fractional bits.
+
+    Args:
+        state: format of h and c.
+        gate: activation of the gates.
+        cell: activation of the candidate.
+    """
+    point = max(state.frac, cell.out.frac)
+    kept, added = max(-state.low, state.high) << point - state.frac, max(-cell.low, cell.high) << point - cell.out.frac
+    largest = max(-gate.low, gate.high) * (kept + added)
+    return largest.bit_length() + 1, gate.out.frac + point
+
+
 def check_cell(owner: str, state: Fixed, gate: Activation, cell: Activation) -> None:
     """Refuse formats of an LSTM's cell that its arithmetic cannot hold.
 
@@ -84,12 +98,10 @@ def check_cell(owner: str, state: Fixed, gate: Activation, cell: Activation) -> 
                 f"{owner}: {what} has {activation.out.bits} bits; at most {bits} are allowed, the sign included: give "
                 "its quantizer fewer bits"
             )
-    point = max(state.frac, cell.out.frac)
-    kept, added = max(-state.low, state.high) << point - state.frac, max(-cell.low, cell.high) << point - cell.out.frac
-    frac, largest = gate.out.frac + point, max(-gate.low, gate.high) * (kept + added)
-    if frac > CELL_FRAC or largest >= 1 << CELL_BITS - 1:
+    bits, frac = unrounded_cell(state, gate, cell)
+    if frac > CELL_FRAC or bits > CELL_BITS:
         raise UnsupportedError(
-            f"{owner}: c needs {largest.bit_length() + 1} bits, {frac} of them fractional, before it is rounded; "
+            f"{owner}: c needs {bits} bits, {frac} of them fractional, before it is rounded; "
             f"{CELL_BITS} and {CELL_FRAC} are allowed: change the integer bits of the state's format, or give the "
             "activations' quantizers fewer bits"
         )

@@ -14,8 +14,8 @@ from ese_host.estimate.memories import ASPECTS, DMA_RAMB18, Family, Memory, shar
 from ese_host.estimate.resources.budget import INFRASTRUCTURE, ResourceUse
 from ese_host.estimate.resources.counts import Recorded, of_design
 from ese_host.estimate.resources.hls import multiplier
-from ese_host.image import RAM_BITS, Design
-from ese_host.ir import GATES, TABLE_SIZE
+from ese_host.image import RAM_BITS, SUM_BITS, SUM_FRAC, Design
+from ese_host.ir import GATES, LIMIT_BITS, SLOPE, TABLE_SIZE, Activation, unrounded_cell
 
 ENGINE, OTHERS = "engine", "AXI DMA, interconnect"
 """Names of the parts of a counted design."""
@@ -25,8 +25,8 @@ PHASE_BITS = 192
 """Bits of a phase in the phase table."""
 QUEUES = 84
 """LUTRAM of packets and registers: queues, the counts of an image's sections, what the last packet was."""
-UNIT_DSPS = 11
-"""DSPs of the element-wise unit but for the scales: peepholes 3, activations 5, gates times states 3."""
+UNIT_DSPS = 6
+"""DSPs of the element-wise unit but for scales and activations: peepholes 3, gates times states 3."""
 GROUP = 16
 """PEs among which the first stage of the multiplexers chooses."""
 DEEP = 2048
@@ -109,7 +109,24 @@ def modelled(design: Design) -> dict[str, dict[str, float]]:
 def dsps(design: Design) -> dict[str, float]:
     """DSPs by part: one in each PE, and those of the element-wise unit."""
     scales = GATES * design.acc_banks * multiplier(design.acc_bits, 17, FAMILY)
-    return {"PEs": float(design.pes), "element-wise unit": float(scales + UNIT_DSPS)}
+    # four activations of sums, and that of the unrounded c
+    cell_bits, cell_frac = unrounded_cell(design.state, design.gate, design.cell)
+    activations = 3 * activation_dsps(design.gate, SUM_BITS, SUM_FRAC) + activation_dsps(
+        design.cell, SUM_BITS, SUM_FRAC
+    )
+    activations += activation_dsps(design.cell, cell_bits, cell_frac)
+    return {"PEs": float(design.pes), "element-wise unit": float(scales + activations + UNIT_DSPS)}
+
+
+def activation_dsps(activation: Activation, bits: int, frac: int) -> int:
+    """DSPs of an activation: a smooth one interpolates, a hard one multiplies its input, once it is clipped.
+
+    Args:
+        activation: the function.
+        bits: of its input.
+        frac: fractional bits of its input.
+    """
+    return multiplier(min(bits, LIMIT_BITS + frac + 2), SLOPE.bits + 1, FAMILY) if activation.hard else 1
 
 
 def pe_luts(design: Design) -> float:
