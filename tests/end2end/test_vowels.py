@@ -27,7 +27,7 @@ from ese_host.cli.main import main
 from ese_models.data import Dataset
 from ese_models.data.japanese_vowels import load
 from ese_models.records import provenance
-from ese_models.training import compression as compression
+from ese_models.training import compression, train
 from ese_models.training.tasks import task_named
 from ese_models.training.train import DENSE, shortened, train_dense
 from support import compiling
@@ -72,11 +72,19 @@ def plan_for(weights: str, pes: int) -> compression.Plan:
 
 @pytest.fixture(scope="module")
 def compressed(dense: Any, data: Dataset) -> Callable[[str, int], compression.Compressed]:
-    """Networks by kind of weight and PEs. For most numbers of PEs, both kinds come from one pruned network."""
+    """Networks by kind of weight and PEs. For most numbers of PEs, both kinds come from one pruned network.
+
+    Only training for `SHARED` PEs is compiled by XLA, as for a user; otherwise it is too short for that.
+    """
 
     @cache
     def result(weights: str, pes: int) -> compression.Compressed:
         plan = plan_for(weights, pes)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(train, "XLA", pes == SHARED)
+            return trained(weights, pes, plan)
+
+    def trained(weights: str, pes: int, plan: compression.Plan) -> compression.Compressed:
         if weights == "ternary" or pes in SEPARATE:
             return compression.compress(dense, data, plan)
         # masks without padding of ternary codes, whose gaps are the shorter ones, have none of int4 codes
