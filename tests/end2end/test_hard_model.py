@@ -16,7 +16,8 @@ from ese_host.ir import golden
 from ese_host.ir.network import Lstm
 from ese_models.data.japanese_vowels import load
 from ese_models.networks.builder import Formats, Topology
-from ese_models.training import compression as compression
+from ese_models.training import compression, train
+from ese_models.training.quantize_once import quantized_once
 from ese_models.training.train import DENSE, shortened, train_dense
 
 
@@ -24,11 +25,14 @@ from ese_models.training.train import DENSE, shortened, train_dense
 def models() -> dict[str, Any]:
     """A ternary and an int4 network that were pruned as one."""
     data = load()
-    dense = train_dense(data, seed=0, recipe=shortened(DENSE, 6), topology=Topology((16,)), formats=Formats.hard())
     plan = compression.Plan(weights="ternary", density=0.3, emphasis=(1.0, 1.0))
     plan = replace(plan, prune=shortened(plan.prune, 4), tune=shortened(plan.tune, 2), updates=4)
-    ternary = compression.compress(dense, data, plan)
-    int4 = compression.quantize(ternary.pruned, dense, ternary.masks, data, replace(plan, weights="int4"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train, "XLA", False)  # compiling takes longer than so few epochs
+        recipe = shortened(DENSE, 6)
+        dense = train_dense(data, seed=0, recipe=recipe, topology=Topology((16,)), formats=Formats.hard())
+        ternary = compression.compress(dense, data, plan)
+        int4 = compression.quantize(ternary.pruned, dense, ternary.masks, data, replace(plan, weights="int4"))
     return {"ternary": ternary.model, "int4": int4}
 
 
@@ -56,16 +60,17 @@ def test_every_logit_h_and_c_of_all_utterances_equals_keras(
     assert first.h is not None
     assert first.c is not None
     state_frac = network.layers[0].state.frac
-    for step in range(frames.shape[1]):
-        output, (h, c) = cell(frames[:, step], [h, c])
-        stored_h, stored_c = cell.state_quantizer_internal(h), cell.state_quantizer_internal(c)
-        for codes, frac, value in (
-            (first.exact, first.exact_frac, output),
-            (first.h, state_frac, stored_h),
-            (first.c, state_frac, stored_c),
-        ):
-            found = np.ldexp(codes[:, step].astype(np.float64), -frac)
-            np.testing.assert_array_equal(found, keras.ops.convert_to_numpy(value))
+    with quantized_once(model):
+        for step in range(frames.shape[1]):
+            output, (h, c) = cell(frames[:, step], [h, c])
+            stored_h, stored_c = cell.state_quantizer_internal(h), cell.state_quantizer_internal(c)
+            for codes, frac, value in (
+                (first.exact, first.exact_frac, output),
+                (first.h, state_frac, stored_h),
+                (first.c, state_frac, stored_c),
+            ):
+                found = np.ldexp(codes[:, step].astype(np.float64), -frac)
+                np.testing.assert_array_equal(found, keras.ops.convert_to_numpy(value))
     logits = keras.ops.convert_to_numpy(classes(output))
     np.testing.assert_array_equal(np.ldexp(result.outputs[:, 0].astype(np.float64), -result.frac), logits)
     probabilities = model.predict(data.test.inputs, verbose=0)

@@ -27,13 +27,15 @@ from ese_host.cli.main import main
 from ese_models.data import Dataset
 from ese_models.data.japanese_vowels import load
 from ese_models.records import provenance
-from ese_models.training import compression as compression
+from ese_models.training import compression, train
 from ese_models.training.tasks import task_named
 from ese_models.training.train import DENSE, shortened, train_dense
 from support import compiling
 
 SEPARATE = (3, 16)
 """PEs for which the int4 network is pruned under masks of its own."""
+SHARED = 8
+"""PEs of the masks of the network that one PE computes, too: one PE is always balanced."""
 UTTERANCES, STEPS, UNITS, CLASSES = 370, 29, 64, 9
 
 
@@ -62,19 +64,27 @@ def plan_for(weights: str, pes: int) -> compression.Plan:
         pes=pes,
         # 22 cells a PE leave 40 of 128 positions of each column empty: too wide for a 5-bit gap
         gap_bits=6 if pes == 3 else 5,
-        prune=shortened(compression.PRUNE, 10),
-        tune=shortened(compression.TUNE, 4),
-        updates=8,
+        prune=shortened(compression.PRUNE, 10 if pes == SHARED else 3),
+        tune=shortened(compression.TUNE, 4 if pes == SHARED else 1),
+        updates=8 if pes == SHARED else 2,
     )
 
 
 @pytest.fixture(scope="module")
 def compressed(dense: Any, data: Dataset) -> Callable[[str, int], compression.Compressed]:
-    """Networks by kind of weight and PEs. For most numbers of PEs, both kinds come from one pruned network."""
+    """Networks by kind of weight and PEs. For most numbers of PEs, both kinds come from one pruned network.
+
+    Only training for `SHARED` PEs is compiled by XLA, as for a user; otherwise it is too short for that.
+    """
 
     @cache
     def result(weights: str, pes: int) -> compression.Compressed:
         plan = plan_for(weights, pes)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(train, "XLA", pes == SHARED)
+            return trained(weights, pes, plan)
+
+    def trained(weights: str, pes: int, plan: compression.Plan) -> compression.Compressed:
         if weights == "ternary" or pes in SEPARATE:
             return compression.compress(dense, data, plan)
         # masks without padding of ternary codes, whose gaps are the shorter ones, have none of int4 codes
@@ -92,22 +102,36 @@ def dense_record(dense: Any, data: Dataset) -> Any:
 
 
 @pytest.fixture(scope="module")
-def design(
+def saved(
     compressed: Callable[[str, int], compression.Compressed],
     dense: Any,
     dense_record: Any,
     data: Dataset,
     tmp_path_factory: pytest.TempPathFactory,
-) -> Callable[..., Path]:
+) -> Callable[[str, int], Path]:
+    """Saved networks by kind of weight and PEs of their masks."""
+
+    @cache
+    def path(weights: str, pes: int) -> Path:
+        model, result = tmp_path_factory.mktemp("model") / f"{weights}.keras", compressed(weights, pes)
+        record = provenance.compressed_record(dense_record, dense, result, data, plan_for(weights, pes), ["test"])
+        provenance.save(result.model, model, record, data)
+        return model
+
+    return path
+
+
+@pytest.fixture(scope="module")
+def design(
+    saved: Callable[[str, int], Path], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str, int, FlowName], Path]:
     """Finished bitstreams/<design>/ folders by weights, PEs and flow, each made once; nobody changes them."""
 
     @cache
-    def made(weights: str, pes: int, flow: FlowName = "hls") -> Path:
-        folder, plan, result = tmp_path_factory.mktemp("design"), plan_for(weights, pes), compressed(weights, pes)
-        model = folder / f"{weights}.keras"
-        record = provenance.compressed_record(dense_record, dense, result, data, plan, ["test"])
-        provenance.save(result.model, model, record, data)
-        emit(model, folder / "project", ConversionOptions(pes=pes, gap_bits=plan.gap_bits, flow=flow))
+    def made(weights: str, pes: int, flow: FlowName) -> Path:
+        folder, model = tmp_path_factory.mktemp("design"), saved(weights, SHARED if pes == 1 else pes)
+        options = ConversionOptions(pes=pes, gap_bits=plan_for(weights, pes).gap_bits, flow=flow)
+        emit(model, folder / "project", options)
         build_emulated(folder / "project", folder / "design")
         return folder / "design"
 
@@ -115,9 +139,9 @@ def design(
 
 
 @pytest.fixture
-def folder(design: Callable[..., Path], tmp_path: Path) -> Path:
+def folder(design: Callable[[str, int, FlowName], Path], tmp_path: Path) -> Path:
     """A copy of the ternary design with 8 PEs, to be damaged."""
-    return shutil.copytree(design("ternary", 8), tmp_path / "design")
+    return shutil.copytree(design("ternary", 8, "hls"), tmp_path / "design")
 
 
 DEFAULT = (("ternary", 1, "hls"), ("int4", 3, "hls"), ("ternary", 8, "hls"), ("ternary", 8, "rtl"), ("int4", 16, "hls"))
@@ -129,7 +153,7 @@ SLOW = [("ternary", 3, "hls"), ("ternary", 16, "hls"), ("int4", 1, "hls"), ("int
     ("weights", "pes", "flow"), [*DEFAULT, *(pytest.param(*case, marks=pytest.mark.slow) for case in SLOW)]
 )
 def test_every_value_of_every_step_of_all_utterances(
-    weights: str, pes: int, flow: FlowName, design: Callable[..., Path]
+    weights: str, pes: int, flow: FlowName, design: Callable[[str, int, FlowName], Path]
 ) -> None:
     """Golden model and compiled engine, through pynq; widths that do not divide evenly included."""
     report = check(design(weights, pes, flow), trace=True)

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from quantizing_once import quantizing_once
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -16,5 +17,6 @@ def without_graphs() -> Iterator[None]:
         yield
         return
     tensorflow.config.run_functions_eagerly(True)
-    yield
+    with quantizing_once():
+        yield
     tensorflow.config.run_functions_eagerly(False)

@@ -197,9 +197,9 @@ def predict(model: Any, split: Split) -> Floats:
     bidirectional = any(isinstance(layer, keras.layers.Bidirectional) for layer in model.layers)
     if split.padded == "front" or not bidirectional:
         count = len(split.labels)
-        batch = min(BATCH, count)
-        # The last batch is filled up: TensorFlow would trace the model again for another size, which takes longer than
-        # the computation.
+        # Batches have few sizes, and are filled up: TensorFlow would trace the model again for another size, such as
+        # that of the next split, which takes longer than the computation.
+        batch = min(BATCH, 1 << (count - 1).bit_length())
         rest = np.zeros((-count % batch, *split.inputs.shape[1:]), dtype=np.float32)
         inputs = np.concatenate([split.inputs, rest]) if len(rest) else split.inputs
         probabilities: Floats = model.predict(inputs, batch_size=batch, verbose=0)[:count]
