@@ -13,15 +13,17 @@ from amaranth.lib.memory import Memory
 def opened(component: Any) -> dict[str, Any]:
     """Elaborate a component at once, and return the local variables of its `elaborate` by their names.
 
-    Those of its other methods are there as well, unless one before has the same name. Those of a part of the component have the part's name and a dot in front. The component can be used as a submodule
-    afterwards, once; its memories can get another port until then.
+    Those of its other methods are there as well, unless one before has the same name. Those of a part of the component
+    have the part's name and a dot in front. The component can be used as a submodule afterwards, once; its memories can
+    get another port until then.
     """
     inside: dict[str, Any] = {}
-    methods = {method.__code__ for method in vars(type(component)).values() if hasattr(method, "__code__")}
+    kind: Any = type(component)
+    methods = {method.__code__ for method in vars(kind).values() if hasattr(method, "__code__")}
 
     def watch(frame: FrameType, event: str, _argument: Any) -> None:
         if event == "return" and frame.f_code in methods and frame.f_locals.get("self") is component:
-            own = frame.f_code is type(component).elaborate.__code__
+            own = frame.f_code is kind.elaborate.__code__
             inside.update(frame.f_locals if own else {**frame.f_locals, **inside})
 
     before = sys.getprofile()

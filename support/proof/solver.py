@@ -15,8 +15,10 @@ from support.proof.claims import GIVEN, HOLD, TOP, Claims, port_name
 
 DEADLINE = 60.0
 """Seconds after which a question counts as not decided."""
+DIGITS = 8
+"""Most digits of a value in the table of a counterexample."""
 _PASSES = ("read_rtlil proof.il", "proc", "flatten", "memory_map", "opt -full")
-_ROW = re.compile(r"^\s*(init|\d+) \\(\S+)\s+\S+\s+(\S+)\s+[01x]+\s*$")
+_ROW = re.compile(r"^\s*(init|\d+) \\(\S+)\s+\S+\s+\S+\s+([01]+)\s*$")
 
 
 class Decision(Enum):
@@ -118,12 +120,18 @@ def _finding(log: str, seconds: float) -> Finding:
     return Finding(Decision.REFUTED if refuted else Decision.UNDECIDED, seconds, *_table(log))
 
 
+def _digits(value: int) -> str:
+    """A value in hexadecimal, a point for zero; of a wide one the lowest digits."""
+    text = f"{value:x}" if value else "."
+    return text if len(text) <= DIGITS else f"~{text[1 - DIGITS :]}"
+
+
 def _table(log: str) -> tuple[str, frozenset[str]]:
     """A table of the clocks that the solver shows last, a line for each signal; and the claims that end false."""
     clocks: dict[int, dict[str, str]] = {}
     for line in log[log.rfind("Signal Name") :].splitlines():
         if (row := _ROW.match(line)) and row[1] != "init":
-            clocks.setdefault(int(row[1]), {})[row[2]] = row[3].lstrip("0") or "."
+            clocks.setdefault(int(row[1]), {})[row[2]] = _digits(int(row[3], 2))
     if not clocks:
         return "", frozenset()
     last = clocks[max(clocks)]

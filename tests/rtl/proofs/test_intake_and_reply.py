@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 from amaranth.hdl import Const, Mux, Signal
+from amaranth.utils import ceil_log2
+from small_parts import FEW, IN_SMALL
 
 from ese_rtl.packet.answer import Reply
 from ese_rtl.packet.intake import Intake
 from ese_rtl.packet.queue import DEPTH, SPARE
 from support.proof import Claims, by_induction, mutated, opened, unreached, within_clocks
 
-FULL = DEPTH - SPARE
 
-
-def intake(kind: Any = Intake) -> Claims:
+def intake(kind: Any = Intake, depth: int = DEPTH) -> Claims:
     """Packets come one after the other, and `open` comes when all words of the packet before have been taken.
 
     - later packet: no word is accepted from a packet's last one on until the next `open`.
@@ -24,6 +24,7 @@ def intake(kind: Any = Intake) -> Claims:
     - nothing more: from the clock after a packet's last word was taken, there is no next word until `open`.
     - word stands still: the next word stays, and stays the same, until it is taken or passed on.
     - no overrun: the queue never has more words than places.
+    - last word comes: while a packet is complete but not all taken, a word is next or in the queue.
     """
     c = Claims()
     m = c.m
@@ -51,25 +52,28 @@ def intake(kind: Any = Intake) -> Claims:
     c.always["nothing more"] = ~(over & part.have)
     held = c.before(part.have & ~part.take & ~part.pass_on, "held")
     c.always["word stands still"] = ~held | (part.have & (part.word == c.before(part.word, "word before")))
-    c.always["no overrun"] = level <= DEPTH
+    c.always["no overrun"] = level <= depth
+    waits = closed & begun & ~over
+    c.always["last word comes"] = ~waits | valid | (level != 0)
     # what carries the induction
-    c.always["ready in time"] = level <= FULL + 1 + ~(part.words.ready | inside["queue.ready"])
-    c.always["right level"] = level[:5] == (last_place - first)[:5]
+    c.always["last word is in the register"] = ~(waits & (level == 0)) | payload.last
+    c.always["ready in time"] = level <= depth - SPARE + 1 + ~(part.words.ready | inside["queue.ready"])
+    c.always["right level"] = level[: ceil_log2(depth)] == (last_place - first)[: ceil_log2(depth)]
     c.always["closed"] = (closed == between) & ~(closed & part.words.ready) & (begun | closed)
     c.always["ended"] = (over == part.ended) & Mux(part.ended | ~begun, closed & (level == 0) & ~valid, 1)
     c.always["last word in the register"] = ~(valid & payload.last) | (closed & (level == 0))
-    for place in range(DEPTH):
+    for place in range(depth):
         read = inside["queue.words"].read_port(domain="comb")
         m.d.comb += read.addr.eq(place)
-        inner = (Const(place, 5) - first)[:5] < level
-        is_final = closed & ((last_place - 1)[:5] == place)
-        c.always[f"last word at {place}"] = ~(inner & read.data.last) | is_final
+        inner = (Const(place, ceil_log2(depth)) - first)[: ceil_log2(depth)] < level
+        is_final = closed & ((last_place - 1)[: ceil_log2(depth)] == place)
+        c.always[f"last word at {place}"] = ~inner | (read.data.last == is_final)
     c.happens["the second packet"] = begun & ~between & c.before(part.ended, "ended before")
     c.happens["a word waits"] = held
     return c
 
 
-def reply(kind: Any = Reply) -> Claims:
+def reply(kind: Any = Reply, depth: int = DEPTH) -> Claims:
     """Results come whenever they like; `end` comes when no trailer is under way, and not beside a result.
 
     - stands still: a word of the answer, once offered, stays and stays the same until it is taken.
@@ -83,18 +87,23 @@ def reply(kind: Any = Reply) -> Claims:
     c.show("level", level)
     c.given(~part.end | ~inside["ending"])
     c.stands_still("stands still", part.words)
-    c.always["no overrun"] = level <= DEPTH
-    c.always["ready in time"] = level + (pushed & ~ready) <= Mux(ready, FULL, FULL + 2)
-    c.always["right level"] = level[:5] == (inside["queue.last"] - inside["queue.first"])[:5]
+    c.always["no overrun"] = level <= depth
+    c.always["ready in time"] = level + (pushed & ~ready) <= Mux(ready, depth - SPARE, depth - SPARE + 2)
+    c.always["right level"] = (
+        level[: ceil_log2(depth)] == (inside["queue.last"] - inside["queue.first"])[: ceil_log2(depth)]
+    )
     c.happens["the trailer is complete"] = part.done
     return c
 
 
+KINDS: dict[Callable[..., Claims], Any] = {intake: Intake, reply: Reply}
 PROOFS: dict[str, tuple[Callable[..., Claims], Any, tuple[str, str]]] = {
     "later packet": (intake, Intake, ("& ~closed & ~last", "& ~closed")),
     "have or ended": (intake, Intake, ("leave.ready & leave.payload.last", "leave.ready")),
     "nothing more": (intake, Intake, ("self.have.eq(leave.valid)", "self.have.eq(leave.valid | self.ended)")),
     "word stands still": (intake, Intake, ("self.take | self.pass_on)", "self.take | self.pass_on | self.clear)")),
+    "last word comes": (intake, Intake, ("last.eq(accepted & self", "last.eq(self.words.valid & self")),
+    "no overrun": (reply, Reply, ("self.results.ready.eq(queue.enter.ready)", "self.results.ready.eq(1)")),
     "stands still": (
         reply,
         Reply,
@@ -112,10 +121,10 @@ def test_all_claims_hold_for_ever(part: Callable[..., Claims]) -> None:
 
 @pytest.mark.parametrize("part", [intake, reply])
 def test_the_claims_are_about_something(part: Callable[..., Claims]) -> None:
-    assert not unreached(part(), 14)
+    assert not unreached(part(mutated(KINDS[part], IN_SMALL), FEW), 14)
 
 
 @pytest.mark.parametrize("claim", PROOFS)
 def test_a_wrong_line_breaks_the_claim(claim: str) -> None:
     part, kind, change = PROOFS[claim]
-    assert within_clocks(part(mutated(kind, change)), 10, claim).refuted
+    assert within_clocks(part(mutated(kind, IN_SMALL, change), FEW), 12, claim).refuted

@@ -7,15 +7,14 @@ from typing import Any
 import pytest
 from amaranth.hdl import Mux, Signal
 from amaranth.utils import ceil_log2
+from small_parts import FEW, SMALL, SmallQueue
 
 from ese_rtl.packet.queue import DEPTH, SPARE, Queue
 from support.proof import Claims, by_induction, mutated, opened, unreached, within_clocks
 
-BITS, FEW = 2, 8
+BITS = 2
 LATE = SPARE - 1
 """Words that may come after `ready` has fallen. One more would be too many: see the last test."""
-SMALL = ("DEPTH = 32", f"DEPTH = {FEW}")
-"""A queue of few words, which fills up in few clocks: for counterexamples from reset on."""
 MUTATIONS = {
     "no overrun": ("level < DEPTH - SPARE", "level <= DEPTH - SPARE"),
     "right level": ("level + self.enter.valid - move", "level + (self.enter.valid & ~move)"),
@@ -94,7 +93,7 @@ def test_all_claims_hold_for_ever() -> None:
 
 
 def test_the_claims_are_about_something() -> None:
-    assert not unreached(claims(mutated(Queue, SMALL), FEW), 16)
+    assert not unreached(claims(SmallQueue, FEW), 16)
 
 
 @pytest.mark.parametrize("claim", MUTATIONS)
@@ -104,4 +103,4 @@ def test_a_wrong_line_breaks_the_claim(claim: str) -> None:
 
 def test_one_word_more_would_be_too_many() -> None:
     """`ready` is a register, so that one word enters after the one that makes it fall, and before it has fallen."""
-    assert within_clocks(claims(mutated(Queue, SMALL), FEW, SPARE), 16, "no overrun").refuted
+    assert within_clocks(claims(SmallQueue, FEW, SPARE), 16, "no overrun").refuted

@@ -79,9 +79,9 @@ def test_all_claims_hold_for_ever() -> None:
 
 
 def test_the_claims_are_about_something() -> None:
-    assert not unreached(claims(), 12)
+    assert not unreached(claims(), 8)
 
 
 @pytest.mark.parametrize("claim", MUTATIONS)
 def test_a_wrong_line_breaks_the_claim(claim: str) -> None:
-    assert within_clocks(claims(mutated(Registers, MUTATIONS[claim])), 12, claim).refuted
+    assert within_clocks(claims(mutated(Registers, MUTATIONS[claim])), 8, claim).refuted
