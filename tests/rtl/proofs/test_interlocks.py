@@ -179,11 +179,11 @@ def test_all_claims_hold_for_ever(part: Callable[..., Claims]) -> None:
 
 
 def test_the_claims_are_about_something() -> None:
-    assert not unreached(interlocks(mutated(Sequencer, SOON)), 16)
-    assert not unreached(stage(), 16)
+    assert not unreached(interlocks(mutated(Sequencer, SOON)), 12)
+    assert not unreached(stage(), 12)
 
 
-LONG = ("forgetting ends", "sweep ends")
+LONG = ("forgetting ends", "sweep ends", "all rows", "sweep after reading")
 """Claims whose mutations take seconds to be found."""
 
 
