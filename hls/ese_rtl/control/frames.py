@@ -67,7 +67,7 @@ class FrameStore(wiring.Component):
                 address.eq(0),
             ]
         with m.If(self.begin):
-            m.d.sync += left.eq(self.count - 2)
+            m.d.sync += [left.eq(self.count - 2), waiting.eq(0)]
         with m.Elif(self.next & ~left[-1]):
             m.d.sync += left.eq(left - 1)
         for half in range(2):

@@ -142,7 +142,8 @@ class Sequencer(wiring.Component):
         with states.state("launch"), m.If(~self.stage_busy & ~self.sweep_pending):
             m.d.comb += self.launch.eq(1)
             next_phase()
-        with states.state("finish"), m.If(~self.stage_busy & ~self.sweep_pending):
+        # A frame that is being stored is stored to its end, although no phase of a hostile image may wait for it.
+        with states.state("finish"), m.If(~self.stage_busy & ~self.sweep_pending & ~self.frame_comes):
             m.d.comb += self.done.eq(1)
             states.go("idle")
         return m

@@ -196,7 +196,6 @@ def test_a_wrong_line_breaks_the_claim(claim: str) -> None:
     assert within_clocks(interlocks(sequencer, sweeper), 18, claim).refuted
 
 
-@pytest.mark.xfail(strict=True, reason="an image whose phases wait for no frame leaves the store of frames open")
 def test_no_frame_is_wanted_outside_a_sequence() -> None:
     """What is wanted then is a word of the next packet; and while none comes, nothing in the core goes on."""
     finding = within_clocks(frames(), 12)

@@ -53,7 +53,7 @@ template <class C> struct Engine {
             iterations = C::group_depth;
         }
     flat:
-        while ((sequencer.state != State::finish || stages.busy() || stages.emission.left != 0) && !in.ended_early()) {
+        while (under_way() && !in.ended_early()) {
             ESE_PIPELINE
             ESE_INDEPENDENT(accumulators.ram)
             ESE_INDEPENDENT(memory.cell)
@@ -79,6 +79,14 @@ template <class C> struct Engine {
     }
 
   private:
+    // Whether the sequence goes on. A frame that is being stored is stored to its end, although no phase of a hostile
+    // image may wait for it.
+    bool under_way() const {
+        ESE_INLINE
+        return sequencer.state != State::finish || sequencer.frames.storing || stages.busy() ||
+               stages.emission.left != 0;
+    }
+
     // One iteration in which the PEs fill accumulator set `Set` and the element-wise units drain the other set.
     template <int Set> void execute(const Write writes[2]) {
         ESE_INLINE
