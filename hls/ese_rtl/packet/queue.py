@@ -15,8 +15,8 @@ class Queue(wiring.Component):
     """Words wait here between two parts that need not be ready at the same time.
 
     `enter.ready` falls while there are still free places, so that whoever heeds it some clocks late loses nothing: a
-    word with `enter.valid` is always taken, and at most `SPARE` - 1 may come after `ready` has fallen. What leaves stands
-    in a register.
+    word with `enter.valid` is always taken, and at most `SPARE` - 1 may come after `ready` has fallen. What leaves
+    stands in a register.
 
     Attributes:
         enter: words that enter.

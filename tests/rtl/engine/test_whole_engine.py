@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 from ese_host.device.emulated import EmulatedEngine
-from ese_host.image import Design
-from ese_host.protocol import ErrorCode, packets
+from ese_host.image import HEADER, Design
+from ese_host.image.reader import read_header, section_slices
+from ese_host.protocol import ErrorCode, Words, packets
 from ese_host.protocol.packets import TRAILER_WORDS, Operation
 from support import compiled_engine
 from support.designs import PATTERNS, SPECS, roomy
@@ -111,3 +113,33 @@ def test_a_packet_that_ends_anywhere_leaves_nothing_behind(name: str) -> None:
             short = packets.read_trailer(broken.packet(whole[:end], MOST_WORDS))
             assert short.error == ErrorCode.SHORT_PACKET and short.image_id == loaded.image_id
             np.testing.assert_array_equal(broken.packet(whole, MOST_WORDS), wanted)
+
+
+def without_phases(words: Words, design: Design) -> Words:
+    """The image without its phase table, sound otherwise: no phase waits for a frame then."""
+    table = section_slices(read_header(words), design)["phase table"]
+    image = np.delete(words, np.arange(table.start, table.stop))
+    image[HEADER.index("phases")], image[HEADER.index("words")] = 0, len(image)
+    image[-1] = zlib.crc32(image[:-1].astype("<u4").tobytes())
+    return image
+
+
+def test_an_image_that_waits_for_no_frame_leaves_nothing_behind() -> None:
+    """RTL and csrc tell the same of each RUN, whole or cut, and the packets after it are answered as ever."""
+    spec, design = roomy("one-pe", cells_per_cycle=1)
+    net = network(np.random.default_rng(5), spec)
+    codes = inputs(np.random.default_rng(6), net, 1, 2)
+    sound = compiled_engine.encoded(net, design)
+    image = without_phases(sound.words.copy(), design)
+    run = packets.run_packet(int(image[-1]), list(codes), net.source)
+    right = packets.run_packet(sound.image_id, list(codes), net.source)
+    answers = []
+    for compiled in (library(design), compiled_engine.library(design)):
+        with EmulatedEngine(compiled) as engine:
+            told = []
+            for end in range(len(run) - 2, len(run) + 1):
+                for packet in (packets.load_packet(image), run[:end], packets.load_packet(sound.words), right):
+                    told.append(packets.read_trailer(engine.packet(packet, MOST_WORDS)).error)
+            answers.append(told)
+    assert answers[0] == answers[1]
+    assert set(answers[0][2::4] + answers[0][3::4]) == {ErrorCode.OK}
