@@ -34,7 +34,7 @@ class FrameStore(wiring.Component):
                 "barred": In(1),  # in the next clock the vector RAM is in use
                 "word": In(32),
                 "storing": Out(1),  # the frame is not complete
-                "wants": Out(1),  # a word of it is there, and is stored
+                "wants": Out(1),  # a word of it is stored in this clock, which does not count until it is there
                 "ports": Out(data.ArrayLayout(port, 2)),
             }
         )

@@ -21,8 +21,8 @@ class Retire(wiring.Component):
     With trace a result gives four words (exact, low word first; stored; c), else two if it leaves exact, else half a
     word. Two rows of another matrix than an LSTM's give twice as much.
 
-    Whether the stage goes on decides which clock counts for half of the core, so it stands in a register: how many
-    words a result has is found out in the tick before it comes.
+    Whether the stage goes on decides which clock counts for half of the core, so it depends on two registers only: how
+    many words a result has is found out in the tick before it comes.
 
     Args:
         sizes: of the engine.
