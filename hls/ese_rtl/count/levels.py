@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from graphlib import TopologicalSorter
 from typing import Any, NamedTuple
+
+from ese_rtl.count.statistics import LUTRAM, LUTS
 
 LUT = 1.0
 CARRY = 0.25
@@ -13,10 +14,8 @@ CARRY = 0.25
 DSP = 2.0
 """Of a DSP48E1's multiplier whose input is not registered, and of its adder whose sum is not registered."""
 
-_LUTS = re.compile(r"LUT[1-6]|INV")
-_SLICES = {"CARRY4": CARRY, "MUXF7": 0.0, "MUXF8": 0.0}
-"""Other logic of a slice; the delay of a multiplexer counts with the LUT before it."""
-_LUTRAM = re.compile(r"RAM(32|64|128|256)[MX]\w*")
+_OTHERS = {"INV": LUT, "CARRY4": CARRY, "MUXF7": 0.0, "MUXF8": 0.0}
+"""Logic of a slice beside its LUTs; the delay of a multiplexer counts with the LUT before it."""
 _OPTIONAL_REGISTERS = {"A": "AREG", "B": "BREG", "P": "PREG"}
 """Parameters of a DSP48E1 that say whether a port has a register."""
 
@@ -58,12 +57,12 @@ class _Netlist:
 
     def _add(self, name: str, cell: Json) -> None:
         kind = cell["type"]
-        passed = LUT if _LUTS.fullmatch(kind) else _SLICES.get(kind)
+        passed = LUT if LUTS.fullmatch(kind) else _OTHERS.get(kind)
         outputs = list(_wires(cell, "output"))
         for port, bit in outputs:
             if passed is not None:
                 self.sources[bit] = (passed, [wire for _, wire in _wires(cell, "input")])
-            elif _LUTRAM.fullmatch(kind):
+            elif kind in LUTRAM:
                 self.sources[bit] = (LUT, _read_address(cell, port))
             elif _lacks_register(cell, port):
                 self.sources[bit] = (DSP, [])

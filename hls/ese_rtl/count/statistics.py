@@ -20,6 +20,8 @@ LUTRAM = {
     "RAM64M": 4,
 }
 """LUTs of each LUTRAM primitive."""
+LUTS = re.compile(r"LUT[1-6]")
+"""LUTs of logic."""
 SRL = ("SRL16E", "SRLC32E")
 """Shift registers, one LUT each."""
 _CELL = re.compile(r"^\s+(\d+)\s+([A-Z]\w+)\s*$", re.MULTILINE)
@@ -43,7 +45,7 @@ def cells_of(report: str) -> tuple[int, dict[str, int]]:
 
 def unpaired(cells: Mapping[str, int]) -> int:
     """LUTs of logic among cells, if none are paired."""
-    return sum(number for name, number in cells.items() if re.fullmatch(r"LUT[1-6]", name))
+    return sum(number for name, number in cells.items() if LUTS.fullmatch(name))
 
 
 def count_of(logic: int, cells: Mapping[str, int], levels: float) -> Count:

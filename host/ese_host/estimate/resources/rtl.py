@@ -109,13 +109,10 @@ def modelled(design: Design) -> dict[str, dict[str, float]]:
 def dsps(design: Design) -> dict[str, float]:
     """DSPs by part: one in each PE, and those of the element-wise unit."""
     scales = GATES * design.acc_banks * multiplier(design.acc_bits, 17, FAMILY)
-    # four activations of sums, and that of the unrounded c
-    cell_bits, cell_frac = unrounded_cell(design.state, design.gate, design.cell)
-    activations = 3 * activation_dsps(design.gate, SUM_BITS, SUM_FRAC) + activation_dsps(
-        design.cell, SUM_BITS, SUM_FRAC
-    )
-    activations += activation_dsps(design.cell, cell_bits, cell_frac)
-    return {"PEs": float(design.pes), "element-wise unit": float(scales + activations + UNIT_DSPS)}
+    gates = 3 * activation_dsps(design.gate, SUM_BITS, SUM_FRAC)
+    candidate = activation_dsps(design.cell, SUM_BITS, SUM_FRAC)
+    of_cell = activation_dsps(design.cell, *unrounded_cell(design.state, design.gate, design.cell))
+    return {"PEs": float(design.pes), "element-wise unit": float(scales + gates + candidate + of_cell + UNIT_DSPS)}
 
 
 def activation_dsps(activation: Activation, bits: int, frac: int) -> int:
