@@ -56,6 +56,8 @@ SKIP_SPECS = {
 
 SPARSE_ONLY = {"keras-lstm", "uneven", "fc", "delta-stacked", "zero-skipping-lstm"}
 """Designs without full phases."""
+DEEPER = {"dense": 1024 + 128}
+"""Items of scales and biases of designs that have more than they need."""
 PATTERNS = ["random", "full", "column", "row", "corner", "nearly", "mixed"]
 """Placements of the non-zero weights, as `support.networks.mask` understands them."""
 
@@ -81,4 +83,9 @@ def roomy(name: str, cells_per_cycle: int | None = None) -> tuple[Spec, Design]:
         fifo_depth=fifo_depth,
         storage="sparse",
     )
-    return spec, replace(design, entry_depth=4 * design.entry_depth, full_phases=name not in SPARSE_ONLY)
+    return spec, replace(
+        design,
+        entry_depth=4 * design.entry_depth,
+        param_depth=DEEPER.get(name, design.param_depth),
+        full_phases=name not in SPARSE_ONLY,
+    )

@@ -79,11 +79,8 @@ class Core(wiring.Component):
 
         # Whether PEs read vector RAM A in the clock in which a word that is taken in the next one would be written.
         reading = beats.beat.run & ~beats.beat.source_ram
-        for clock in range(READ_LATENCY - WRITE_LATENCY - 1):
-            before = Signal(name=f"reading_{clock + 1}")
-            with m.If(advance):
-                m.d.sync += before.eq(reading)
-            reading = before
+        with m.If(advance):
+            reading = later(m, reading, READ_LATENCY - WRITE_LATENCY - 1, name="reading", reset=True)
         # PEs go on while the core stands still, so that a read may come in fewer counted clocks; the word then waits.
         read_now = array.beat.run & ~array.beat.source_ram
         in_use = later(m, read_now, READ_LATENCY - WRITE_LATENCY, name="in_use", reset=True)
@@ -98,10 +95,8 @@ class Core(wiring.Component):
             self.results.valid.eq(retire.word_valid & advance),
             self.results.payload.eq(retire.word),
         ]
-        stopped = Signal()
-        m.d.sync += stopped.eq(self.abort)
+        m.d.sync += self.done.eq((sequencer.done & advance) | self.abort)
         m.d.comb += [
-            self.done.eq((sequencer.done & advance) | stopped),
             self.counting.eq(sequencer.active & advance),
             self.forgotten.eq(sweeper.forgotten),
             # the sequence
@@ -117,7 +112,6 @@ class Core(wiring.Component):
             sequencer.stage_busy.eq(retire.busy),
             sequencer.stage_targets.eq(retire.targets),
             sequencer.sweep_pending.eq(sweeper.pending),
-            sequencer.sweep_set.eq(sweeper.set),
             frames.inputs.eq(self.header.inputs),
             frames.begin.eq(sequencer.frame_begin),
             frames.count.eq(self.steps),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -12,6 +12,7 @@ from ese_host.image import CONSTANT_BITS, RAM_BITS
 from ese_host.ir import GATES
 from ese_rtl.array import DRAIN_LATENCY
 from ese_rtl.control.phase_table import phase_layout
+from ese_rtl.pipeline import later
 from ese_rtl.records import LoadTarget, item_layout, load_layout
 from ese_rtl.sizes import Sizes
 
@@ -51,28 +52,27 @@ class Parameters(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         """Valid bits follow the drain; addresses are counted, not carried along."""
         m = Module()
-        ahead = DRAIN_LATENCY - READ
         with m.If(self.step):
-            valid, pair = self.valid, self.pair
-            for tick in range(DRAIN_LATENCY):
-                valid_next, pair_next = Signal(name=f"valid_{tick + 1}"), Signal(name=f"pair_{tick + 1}")
-                m.d.sync += [valid_next.eq(valid), pair_next.eq(pair)]
-                valid, pair = valid_next, pair_next
-                if tick + 1 == ahead:
-                    read_valid, read_pair = valid, pair
+            read_valid = later(m, self.valid, DRAIN_LATENCY - READ, name="read_valid", reset=True)
+            read_pair = later(m, self.pair, DRAIN_LATENCY - READ, name="read_pair")
+            valid = later(m, read_valid, READ, name="valid", reset=True)
+            pair = later(m, read_pair, READ, name="pair")
         m.d.comb += [self.item.valid.eq(valid), self.item.pair.eq(pair)]
         self._scales(m, read_valid, read_pair)
         self._cells(m, read_valid)
         return m
 
-    def _read(self, m: Module, memory: Memory, address: Value) -> Value:
-        """A value of a memory, `READ` ticks after its address."""
+    def _word(self, m: Module, memory: Memory, address: Value) -> Value:
+        """A word of a memory, a tick after its address."""
         read = memory.read_port()
         m.d.comb += [read.addr.eq(address), read.en.eq(self.step)]
-        value = Signal(memory.shape, reset_less=True)
+        return read.data
+
+    def _read(self, m: Module, memory: Memory, address: Value) -> Value:
+        """A word of a memory, `READ` ticks after its address."""
+        word = self._word(m, memory, address)
         with m.If(self.step):
-            m.d.sync += value.eq(read.data)
-        return value
+            return later(m, word, name="value")
 
     def _scales(self, m: Module, valid: Value, pair: Value) -> None:
         """Scales and biases. An LSTM cell takes all four rows of a place, rows of other matrices one each."""
@@ -87,12 +87,8 @@ class Parameters(wiring.Component):
         word = self._item_word(m, place)
         width = CONSTANT_BITS * (banks + 1)
         columns = [word[width * column : width * (column + 1)] for column in range(GATES)]
-        chosen = row
         with m.If(self.step):
-            for tick in range(READ):
-                following = Signal(len(row), name=f"row_{tick + 1}")
-                m.d.sync += following.eq(chosen)
-                chosen = following
+            chosen = later(m, row, READ, name="chosen")
         for lane in range(GATES):
             mine = columns[lane]
             if lane < 2:
@@ -127,21 +123,28 @@ class Parameters(wiring.Component):
                         load.data
                     )
         m.d.sync += [complete.eq(mine & (load.lane == 8 * (GATES - 1) + BIAS_LANE)), address.eq(load.address)]
-        parts = []
-        begin = 0
-        for bits, style in _cut(GATES * width, design.param_depth):
-            m.submodules[f"scales_{begin}"] = memory = Memory(
-                shape=bits, depth=design.param_depth, init=[], attrs={"ram_style": style}
-            )
-            write = memory.write_port()
-            m.d.comb += [
-                write.addr.eq(address),
-                write.data.eq(collected[begin : begin + bits]),
-                write.en.eq(complete),
-            ]
-            parts.append(self._read(m, memory, place))
-            begin += bits
-        return Cat(parts)
+        low, rest = design.param_depths
+        words = []
+        for number, depth in enumerate((low, rest) if rest else (low,)):
+            # places from the largest power of two on have the highest bit set
+            here = complete & (address[-1] == number) if rest else complete
+            parts, begin = [], 0
+            for bits, style in _cut(GATES * width, low) if not number else [(GATES * width, "distributed")]:
+                m.submodules[f"scales_{number}_{begin}"] = memory = Memory(
+                    shape=bits, depth=depth, init=[], attrs={"ram_style": style}
+                )
+                write = memory.write_port()
+                m.d.comb += [
+                    write.addr.eq(address),
+                    write.data.eq(collected[begin : begin + bits]),
+                    write.en.eq(here),
+                ]
+                parts.append(self._word(m, memory, place))
+                begin += bits
+            words.append(Cat(parts))
+        with m.If(self.step):
+            behind = later(m, place[-1], name="behind") if rest else Const(0, 1)
+            return later(m, Mux(behind, words[-1], words[0]), name="item_word")
 
     def _cells(self, m: Module, valid: Value) -> None:
         """Peepholes and c. The new c is written while later cells are read."""

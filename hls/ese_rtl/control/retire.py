@@ -43,7 +43,8 @@ class Retire(wiring.Component):
                 "result": In(Result),
                 "step": Out(1),  # the stage goes on
                 "busy": Out(1),  # results are still to come
-                "targets": Out(data.ArrayLayout(1, 2)),  # vector RAMs that they are written to
+                # vector RAMs that they are written to, from the second clock after `launch` on
+                "targets": Out(data.ArrayLayout(1, 2)),
                 "next_writes": Out(data.ArrayLayout(1, 2)),  # vector RAMs that are written to in the next clock
                 "writes": Out(data.ArrayLayout(data.ArrayLayout(port, 2), 2)),
                 "word_valid": Out(1),
@@ -56,8 +57,8 @@ class Retire(wiring.Component):
         m = Module()
         record, result = self.record, self.result
         emits = record.emits & self.outputs
-        several, halves = Signal(), Signal()  # words that a result gives
-        m.d.comb += [
+        several, halves = Signal(), Signal()  # words that a result gives, known before the first one comes
+        m.d.sync += [
             several.eq(self.trace | (emits & ~record.emits_stored)),
             halves.eq(emits & record.emits_stored & ~self.trace),
         ]
@@ -67,12 +68,13 @@ class Retire(wiring.Component):
         place = Signal(3)  # of the word among those that a result has with trace
         m.d.comb += [none.eq(left[-1] & ~left[0]), last.eq(left[-1] & left[0])]
         taken, next_taken = Signal(), Signal()  # the last word of a result leaves, in this clock or in the next one
+        next_busy = Signal()
         m.d.comb += self.step.eq(taken | ~result.valid)
-        m.d.sync += taken.eq(next_taken)
+        m.d.comb += next_busy.eq(self.busy)
+        m.d.sync += [taken.eq(next_taken), self.busy.eq(next_busy)]
         with m.If(self.step):
-            m.d.comb += next_taken.eq(self.next_valid & ~several)
+            m.d.comb += [next_taken.eq(self.next_valid & ~several), next_busy.eq(self.next_valid | ~none)]
             m.d.sync += [
-                self.busy.eq(self.next_valid | ~none),
                 self.word_valid.eq(self.next_valid & (several | (halves & (self.next_pair | odd | last)))),
                 joined.eq(odd),
                 place.eq(0),
@@ -86,18 +88,20 @@ class Retire(wiring.Component):
             m.d.comb += next_taken.eq(place == Cat(0, self.trace, result.pair))
             m.d.sync += place.eq(place + Mux(~self.trace & place[0], 3, 1))
         with m.If(self.launch):
-            m.d.sync += [left.eq(self.phase.items - 2), self.busy.eq(self.phase.items.any())]
-        self._write(m, taken, next_taken)
+            m.d.comb += next_busy.eq(self.phase.items.any())
+            m.d.sync += left.eq(self.phase.items - 2)
+        self._write(m, taken, next_taken, next_busy)
         self._words(m, halves, joined, place, taken)
         return m
 
-    def _write(self, m: Module, taken: Signal, next_taken: Signal) -> None:
+    def _write(self, m: Module, taken: Signal, next_taken: Signal, next_busy: Signal) -> None:
         """Write a result when its last word leaves.
 
         Args:
             m: module that gets the logic.
             taken: whether it leaves in this clock.
             next_taken: or in the next one.
+            next_busy: whether results are still to come in the next clock.
         """
         record, result = self.record, self.result
         addresses = [Signal(self._sizes.column_bits, name=name) for name in ("first_address", "second_address")]
@@ -106,12 +110,12 @@ class Retire(wiring.Component):
         with m.If(self.launch):
             m.d.sync += [addresses[0].eq(self.phase.first_base), addresses[1].eq(self.phase.second_base)]
         for r in range(2):
-            # one clock behind the record, which no phase and no result is so close to
             first, here = Signal(name=f"first_{r}"), Signal(name=f"here_{r}")
             of_first = record.first_enabled & (record.first_ram == r)
             of_second = record.second_enabled & (record.second_ram == r) & self.outputs
             m.d.sync += [first.eq(of_first), here.eq(of_first | of_second)]
-            m.d.comb += [self.targets[r].eq(self.busy & here), self.next_writes[r].eq(next_taken & here)]
+            m.d.sync += self.targets[r].eq(next_busy & (of_first | of_second))
+            m.d.comb += self.next_writes[r].eq(next_taken & here)
             for port in range(2):
                 m.d.comb += [
                     self.writes[r][port].enable.eq(taken & here & (result.pair if port else 1)),

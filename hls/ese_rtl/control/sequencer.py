@@ -48,8 +48,7 @@ class Sequencer(wiring.Component):
                 "zero_state": Out(1),
                 "stage_busy": In(1),
                 "stage_targets": In(data.ArrayLayout(1, 2)),  # vector RAMs that the stage still writes
-                "sweep_pending": In(1),  # a set is not yet clear
-                "sweep_set": In(1),
+                "sweep_pending": In(2),  # by set: it is not yet clear
             }
         )
 
@@ -71,17 +70,13 @@ class Sequencer(wiring.Component):
         def first_phase() -> None:
             m.d.sync += [self.index.eq(0), phases_left.eq(self.header.phases - 1)]
 
-        def next_phase() -> None:
-            m.d.sync += [self.index.eq(self.index + 1), phases_left.eq(phases_left - 1)]
-            states.go("fetch")
-
         def end_of_matrix() -> None:
             m.d.sync += self.frame_next.eq(phase.frees_frame)
             with m.If(ends_stage):
                 m.d.sync += settle.eq(SETTLE)
                 states.go("settle")
             with m.Else():
-                next_phase()
+                states.go("fetch")
 
         m.d.sync += self.frame_next.eq(0)
         m.d.comb += self.active.eq(~states.within("idle"))
@@ -106,6 +101,7 @@ class Sequencer(wiring.Component):
                 self.fill_set.eq(record.set ^ (self.header.alternate & (odd_step ^ (record.ahead & ~prologue)))),
             ]
             with m.If(~phases_left[-1]):
+                m.d.sync += [self.index.eq(self.index + 1), phases_left.eq(phases_left - 1)]
                 states.go("check")
             with m.Else():
                 first_phase()
@@ -121,11 +117,11 @@ class Sequencer(wiring.Component):
         with states.state("check"):
             m.d.comb += self.prepare.eq(1)
             written = Mux(phase.source_ram, self.stage_targets[1], self.stage_targets[0])
-            not_clear = self.sweep_pending & (self.sweep_set == self.fill_set)
+            not_clear = Mux(self.fill_set, self.sweep_pending[1], self.sweep_pending[0])
             # A frame is waited for only while one is being stored, because a hostile image may ask for more than
             # there are.
             with m.If(left_out):
-                next_phase()
+                states.go("fetch")
             with m.Elif(~written & ~not_clear & ~(phase.waits_frame & self.frame_comes)):
                 with m.If(~some.any() | zero):
                     end_of_matrix()
@@ -139,11 +135,11 @@ class Sequencer(wiring.Component):
             m.d.sync += settle.eq(settle - 1)
             with m.If(settle == 1):
                 states.go("launch")
-        with states.state("launch"), m.If(~self.stage_busy & ~self.sweep_pending):
+        with states.state("launch"), m.If(~self.stage_busy & ~self.sweep_pending.any()):
             m.d.comb += self.launch.eq(1)
-            next_phase()
+            states.go("fetch")
         # A frame that is being stored is stored to its end, although no phase of a hostile image may wait for it.
-        with states.state("finish"), m.If(~self.stage_busy & ~self.sweep_pending & ~self.frame_comes):
+        with states.state("finish"), m.If(~self.stage_busy & ~self.sweep_pending.any() & ~self.frame_comes):
             m.d.comb += self.done.eq(1)
             states.go("idle")
         return m

@@ -10,18 +10,18 @@ from ese_host.ir import Activation, Fixed, WeightKind
 
 ESE_LAYER = LstmSize(153, 1024, 512, True)
 """153 inputs, 1024 cells with peepholes, projected to 512."""
-PES = 64
 
 
-def ese_design(kind: WeightKind) -> Design:
-    """The design of ESE's layer for 64 PEs, at a density of 10%, with 5 gap bits.
+def ese_design(kind: WeightKind, pes: int = 64) -> Design:
+    """The design of ESE's layer at a density of 10%, with 5 gap bits.
 
     Args:
         kind: of the weights.
+        pes: number of PEs.
     """
     pruning = Pruning(0.1, kind=kind)
-    _, plan, matrices = of_sizes([ESE_LAYER], pruning, PES, 1)
-    return design_of(plan, matrices, pruning, DesignOptions(PES, 1, 100))
+    _, plan, matrices = of_sizes([ESE_LAYER], pruning, pes, 1)
+    return design_of(plan, matrices, pruning, DesignOptions(pes, 1, 100))
 
 
 def _cases() -> dict[str, Design]:
@@ -45,6 +45,7 @@ def _cases() -> dict[str, Design]:
         ),
         "ternary-64": ternary,
         "int4-64": int4,
+        "ternary-128": ese_design("ternary", 128),
     }
 
 

@@ -59,7 +59,7 @@ class Reply(wiring.Component):
         place = Signal(range(len(TRAILER)))
         ending = Signal()
         of_trailer = Signal()  # `out` is a word of the trailer
-        pause = Signal()  # the CRC takes in the word before it
+        pause = Signal(2)  # clocks in which the CRC takes in the word before it, of which each clears one bit
         m.d.comb += [
             queue.enter.payload.eq(out),
             queue.enter.valid.eq(valid),
@@ -90,12 +90,16 @@ class Reply(wiring.Component):
         m.d.sync += [out.data.eq(self.results.payload), out.last.eq(0)]
         with m.If(ending):
             m.d.sync += [out.data.eq(chosen), out.last.eq(is_crc)]
-            with m.If(queue.enter.ready & ~pause):
-                m.d.sync += [valid.eq(1), place.eq(place + 1), pause.eq(place == TRAILER.index("crc") - 1)]
+            with m.If(queue.enter.ready & ~pause[0]):
+                m.d.sync += [
+                    valid.eq(1),
+                    place.eq(place + 1),
+                    pause.eq((place == TRAILER.index("crc") - 1).replicate(2)),
+                ]
                 with m.If(is_crc):
                     m.d.sync += [ending.eq(0), self.done.eq(1), place.eq(0)]
             with m.Else():
-                m.d.sync += pause.eq(0)
+                m.d.sync += pause.eq(pause >> 1)
         with m.Else():
             m.d.sync += valid.eq(self.results.valid & self.results.ready)
         with m.If(self.end):

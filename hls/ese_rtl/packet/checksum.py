@@ -1,7 +1,7 @@
 """The CRC-32 of images and answers, a word in each clock."""
 # Annotations of components are their ports, so that they must not be postponed.
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.crc.catalog import CRC32_ISO_HDLC
 from amaranth.lib.wiring import In, Out
@@ -16,7 +16,7 @@ class Checksum(wiring.Component):
         restart: begin anew; not together with `valid`.
         valid: whether `word` belongs to the checked words.
         word: the next word.
-        crc: the CRC of the words of all clocks before this one.
+        crc: the CRC of all words, from the second clock after the last one on.
     """
 
     restart: In(1)
@@ -25,21 +25,25 @@ class Checksum(wiring.Component):
     crc: Out(WORD_BITS)
 
     def elaborate(self, _platform: object) -> Module:
-        """The circuit: each bit is a sum of bits of word and CRC, and possibly one.
+        """The circuit: each bit is a sum of bits, and possibly one.
 
         A CRC as wide as a word is that of the single word which is the exclusive or of the next word and the CRC so
-        far. Amaranth's own processor makes chains of the same sums, which are several times as deep as these trees.
+        far. That word is kept, and its CRC is found while the next one comes. Amaranth's own processor makes chains
+        of the same sums, which are several times as deep as these trees.
         """
         m = Module()
-        mixed = Signal(WORD_BITS)
-        m.d.comb += mixed.eq(self.word ^ self.crc)
+        joined = Signal()  # `crc` is such an exclusive or
         compute = CRC32_ISO_HDLC(data_width=WORD_BITS).compute
         always = compute([0])
         adds = [compute([1 << place]) ^ always for place in range(WORD_BITS)]
-        with m.If(self.valid):
-            for number, bit in enumerate(self.crc):
-                parts = [mixed[place] for place in range(WORD_BITS) if adds[place] >> number & 1]
-                m.d.sync += bit.eq(Cat(parts).xor() ^ (always >> number & 1))
+        found = Signal(WORD_BITS)
+        for number, bit in enumerate(found):
+            parts = [self.crc[place] for place in range(WORD_BITS) if adds[place] >> number & 1]
+            m.d.comb += bit.eq(Cat(parts).xor() ^ (always >> number & 1))
+        m.d.sync += [
+            joined.eq(self.valid),
+            self.crc.eq(Mux(joined, found, self.crc) ^ Mux(self.valid, self.word, 0)),
+        ]
         with m.If(self.restart):
-            m.d.sync += self.crc.eq(0)
+            m.d.sync += [joined.eq(0), self.crc.eq(0)]
         return m

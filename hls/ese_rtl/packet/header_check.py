@@ -3,7 +3,7 @@
 
 from typing import Any
 
-from amaranth.hdl import C, Module, Mux, Signal, Value
+from amaranth.hdl import C, Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -13,6 +13,7 @@ from ese_rtl.packet.ports import WORD_BITS, halves_alike
 
 SIZE_BITS = 17
 """Bits of the largest number of items that a memory can have, 65536."""
+HALF = SIZE_BITS // 2
 _CODES = dict.fromkeys(("magic", "version", "words"), ErrorCode.BAD_HEADER) | {"design_id": ErrorCode.WRONG_DESIGN}
 """What a wrong word of the header is answered with; any other with TOO_LARGE."""
 
@@ -60,22 +61,26 @@ class HeaderCheck(wiring.Component):
                     m.d.sync += limit.eq(most)
         compared, place, same = Signal(), Signal.like(self.place), Signal.like(self.same)
         equal = {name: Signal(2, name=f"{name}_equal") for name in self._equal}
-        fits, positive, high_zero = Signal(), Signal(), Signal()
+        below, alike, low_fits = Signal(), Signal(), Signal()  # a size is compared with its limit in halves
+        positive, high_zero = Signal(2), Signal()  # either half of a size is not zero; what is above a size is zero
         pointers = HEADER_FIELDS["pointers"]
         m.d.sync += [
             compared.eq(self.valid),
             place.eq(place_of_word),
             same.eq(self.same),
             *(equal[name].eq(halves_alike(self.word, C(value, WORD_BITS))) for name, value in self._equal.items()),
-            fits.eq(self.word[:SIZE_BITS] <= limit),
-            positive.eq(self.word[:SIZE_BITS] != 0),
+            below.eq(self.word[HALF:SIZE_BITS] < limit[HALF:]),
+            alike.eq(self.word[HALF:SIZE_BITS] == limit[HALF:]),
+            low_fits.eq(self.word[:HALF] <= limit[:HALF]),
+            positive.eq(Cat(self.word[:HALF].any(), self.word[HALF:SIZE_BITS].any())),
             high_zero.eq(self.word[SIZE_BITS:] == 0),
         ]
         no_pointers = Signal()
         m.d.sync += no_pointers.eq(self.word[pointers.low : pointers.low + pointers.width] == 0)
-        sound = {name: fits & high_zero for name in self._limits}
+        fits = (below | alike & low_fits) & high_zero
+        sound = {name: fits for name in self._limits}
         sound |= {name: halves.all() for name, halves in equal.items()}
-        sound["inputs"] &= positive
+        sound["inputs"] &= positive.any()
         sound["words"] = same.all()
         sound[HEADER[pointers.word]] = no_pointers  # a stream engine holds no column pointers
         wrong = Signal(ErrorCode)

@@ -25,8 +25,8 @@ STEP_BITS = 17
 LEFT_BITS = WORD_BITS + 1
 STATES = (
     "idle", "first", "operation", "decode", "flags", "image_id", "number", "add", "count", "header",
-    "header_compared", "header_weighed", "header_checked", "sections", "checksum", "summed", "compare", "verdict",
-    "skip", "check", "steps", "weigh", "begin", "run", "sequence_done", "drain", "end", "conclude", "forget",
+    "header_compared", "header_weighed", "header_checked", "sections", "checksum", "summing", "summed", "compare",
+    "verdict", "skip", "check", "steps", "weigh", "begin", "run", "sequence_done", "drain", "end", "conclude", "forget",
     "trailer",
 )  # fmt: skip
 
@@ -260,9 +260,11 @@ class Packets(wiring.Component):
         with self._states.state("checksum"):
             with m.If(spent | intake.have):
                 m.d.comb += [intake.clear.eq(spent), intake.take.eq(~spent), self._count.eq(~spent)]
-                self._states.go("summed")
+                self._states.go("summing")
             with m.Elif(intake.ended):
                 self._miss(m)
+        with self._states.state("summing"):
+            self._states.go("summed")
         with self._states.state("summed"):  # if words are left, the CRC takes in this one too
             self._states.go("compare")
         sound = Signal(2)

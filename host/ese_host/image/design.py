@@ -33,6 +33,8 @@ MAX_DEPTHS = {"entry_depth": (1 << 16) - 1, "phases": 64} | dict.fromkeys(
     ("group_depth", "vector_depth", "param_depth", "cell_depth", "pointer_depth", "delta_depth"), 1 << 16
 )
 """The most that the fields of a design which are sizes of memories may be."""
+PARAM_DEPTHS = tuple(sorted([1 << n for n in range(1, 17)] + [1024 + 128, 2048 + 256]))
+"""What `param_depth` may be: powers of two, and an eighth more where whole block RAMs would be spent on little else."""
 FULL_FIELD = "full_phases"
 """Field that the canonical JSON contains only for designs with full phases."""
 SKIP_FIELDS = ("mode", "fifo_depth", "pointer_depth", "delta_depth")
@@ -54,7 +56,7 @@ class Design:
         entry_depth: words of entry memory per PE.
         group_depth: groups of four accumulator rows per PE.
         vector_depth: elements of each vector RAM.
-        param_depth: items of scales and biases, four rows each, per element-wise unit.
+        param_depth: items of scales and biases, four rows each, per element-wise unit; one of `PARAM_DEPTHS`.
         cell_depth: LSTM cells (c and peepholes) per element-wise unit.
         phases: entries of the phase table.
         source: input format of the first network whose input is signed, else of the first network; only its sign is
@@ -108,7 +110,8 @@ class Design:
             "entry_depth": range(1, MAX_DEPTHS["entry_depth"] + 1),
             "phases": range(1, MAX_DEPTHS["phases"] + 1),
             "vector_depth": depths,
-            **{name: [1 << n for n in range(1, 17)] for name in ("group_depth", "param_depth", "cell_depth")},
+            "param_depth": PARAM_DEPTHS,
+            **{name: [1 << n for n in range(1, 17)] for name in ("group_depth", "cell_depth")},
             "mode": ("stream", "skip"),
             "fifo_depth": [1 << n for n in range(MAX_FIFO_DEPTH.bit_length())],
             "pointer_depth": depths if skips else (0,),
@@ -137,6 +140,12 @@ class Design:
     def widths(self) -> EntryWidths:
         """Widths of the entries and of the words that hold them."""
         return EntryWidths(self.weights, self.gap_bits, self.full_phases)
+
+    @property
+    def param_depths(self) -> tuple[int, int]:
+        """`param_depth` in two: the largest power of two in it, and what is left."""
+        low = 1 << (self.param_depth.bit_length() - 1)
+        return low, self.param_depth - low
 
     @property
     def design_id(self) -> int:

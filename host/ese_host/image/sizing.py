@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ese_host.errors import CapacityError
-from ese_host.image.design import MAX_DEPTHS, SCAN_WIDTH, SUM_BITS, SUM_FRAC, Design, Mode, pointer_reach
+from ese_host.image.design import MAX_DEPTHS, PARAM_DEPTHS, SCAN_WIDTH, SUM_BITS, SUM_FRAC, Design, Mode, pointer_reach
 from ese_host.image.entry_widths import EntryWidths
 from ese_host.image.plan import StepPlan
 from ese_host.ir import WEIGHT_KINDS, Dense, EngineFormats
@@ -122,7 +122,7 @@ class Needs:
 
 
 def smallest_design(needs: Needs, formats: EngineFormats, mode: Mode = "stream", **chosen: Any) -> Design:
-    """The smallest design that meets the requirements, with depths rounded up to powers of two.
+    """The smallest design that meets the requirements, with depths rounded up to what a design allows.
 
     Args:
         needs: requirements of all networks.
@@ -141,7 +141,7 @@ def smallest_design(needs: Needs, formats: EngineFormats, mode: Mode = "stream",
         entry_depth=max(1, needs.entry_depth),
         group_depth=_depth(needs.group_depth),
         vector_depth=_depth(needs.vector_depth, SCAN_WIDTH if skips else 2),
-        param_depth=_depth(needs.param_depth),
+        param_depth=next((depth for depth in PARAM_DEPTHS if depth >= needs.param_depth), needs.param_depth),
         cell_depth=_depth(needs.cell_depth),
         phases=needs.phases,
         source=formats.source,

@@ -18,26 +18,26 @@ from support import compiled_engine
 from support.ese_layer import INPUTS, ese_layer
 from support.rtl_engine import WatchedEngine, declared, opened
 
-PES = 64
 VALUES = 3 * 1024 + 3 * 512
 """Values of a step that are compared: m, c and y, each exact and stored where it is both."""
 
 
 @cache
-def layer() -> tuple[Network, Design]:
+def layer(pes: int = 64) -> tuple[Network, Design]:
     """The layer and its design."""
-    network = ese_layer(PES)
-    return network, choose_design(network, pes=PES, gap_bits=5, cells_per_cycle=1)
+    network = ese_layer(pes)
+    return network, choose_design(network, pes=pes, gap_bits=5, cells_per_cycle=1)
 
 
-def compare(library: ctypes.CDLL, steps: int) -> None:
+def compare(library: ctypes.CDLL, steps: int, pes: int = 64) -> None:
     """Run the layer with and without trace.
 
     Args:
         library: the engine.
         steps: number of steps.
+        pes: number of its PEs.
     """
-    network, design = layer()
+    network, design = layer(pes)
     frames = np.random.default_rng(2).integers(-(1 << 13), 1 << 13, (1, steps, INPUTS))
     twin = EmulatedEngine(compiled_engine.library(design))
     with twin, WatchedEngine(design, library, twin) as engine:
@@ -49,6 +49,12 @@ def compare(library: ctypes.CDLL, steps: int) -> None:
 def test_three_steps_are_exact_and_take_the_cycles_of_the_model(tmp_path: Path) -> None:
     """The engine comes from the user's cache of compiled engines, if it was compiled before."""
     compare(declared(ctypes.CDLL(str(simulator(layer()[1], tmp_path / "design.bit")))), steps=3)
+
+
+@pytest.mark.slow
+def test_three_steps_on_128_pes() -> None:
+    design = layer(128)[1]
+    compare(opened(rtlil_of(design), design), steps=3, pes=128)
 
 
 @pytest.mark.slow

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from ese_host.device.emulated import EmulatedEngine
-from ese_host.image import HEADER, Design
+from ese_host.image import FIELDS, HEADER, Design, Image, record_words
 from ese_host.image.reader import read_header, section_slices
+from ese_host.ir import GATES
 from ese_host.protocol import ErrorCode, Words, packets
 from ese_host.protocol.packets import TRAILER_WORDS, Operation
 from support import compiled_engine
@@ -143,3 +144,52 @@ def test_an_image_that_waits_for_no_frame_leaves_nothing_behind() -> None:
             answers.append(told)
     assert answers[0] == answers[1]
     assert set(answers[0][2::4] + answers[0][3::4]) == {ErrorCode.OK}
+
+
+def placed(image: Image, design: Design, items: int) -> Words:
+    """An image whose parameters lie a number of items further up, behind so many that no phase uses."""
+    part = image.sections["scales and biases"]
+    unused = np.zeros(items * GATES * (design.acc_banks + 1) // 2, dtype=np.uint32)
+    words = np.concatenate([image.words[: part.start], unused, image.words[part.start :]])
+    words[HEADER.index("params")] += items
+    words[HEADER.index("words")] = len(words)
+    return based(words, design, items)
+
+
+def based(words: Words, design: Design, items: int) -> Words:
+    """An image whose phases take their parameters from a number of items further up, with its CRC made right."""
+    words, base = words.copy(), FIELDS["param_base"]
+    table = words[len(HEADER) :][: int(words[HEADER.index("phases")]) * sum(record_words(design))]
+    for record in table.reshape(-1, sum(record_words(design))):
+        record[base.word] += items << base.low
+    words[-1] = zlib.crc32(words[:-1].astype("<u4").tobytes())
+    return words
+
+
+def test_parameters_behind_the_largest_power_of_two() -> None:
+    """They lie in two memories. Items that no sound image has are alike in RTL and csrc."""
+    spec, design = roomy("dense", cells_per_cycle=1)
+    low, rest = design.param_depths
+    assert (low, rest) == (1024, 128)
+    net = network(np.random.default_rng(5), spec)
+    codes = inputs(np.random.default_rng(6), net, 1, 2)
+    sound = compiled_engine.encoded(net, design)
+
+    def outputs(engine: EmulatedEngine, words: Words) -> list[int]:
+        packets.read_trailer(engine.packet(packets.load_packet(words), TRAILER_WORDS)).require(Operation.LOAD)
+        answer = engine.packet(packets.run_packet(int(words[-1]), list(codes), net.source), MOST_WORDS)
+        packets.read_trailer(answer).require(Operation.RUN)
+        result: list[int] = answer[:-TRAILER_WORDS].tolist()
+        return result
+
+    with watched(design) as engine:
+        right = outputs(engine, sound.words)
+        for items in (low - 2, low - 1, low, low + rest - sound.header["params"]):
+            assert outputs(engine, placed(sound, design, items)) == right
+    answers = []
+    for compiled in (library(design), compiled_engine.library(design)):
+        with EmulatedEngine(compiled) as engine:
+            outputs(engine, placed(sound, design, low - 2))  # what the items are that no phase has
+            bases = (low, low + rest, 2 * low - 2, 60000)
+            answers.append([outputs(engine, based(sound.words, design, base)) for base in bases])
+    assert answers[0] == answers[1]

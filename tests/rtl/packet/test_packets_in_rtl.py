@@ -162,6 +162,14 @@ def test_sizes_at_their_limits(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", DESIGNS)
+def test_a_word_behind_the_crc(name: str) -> None:
+    """The image announces a word more than its sections take, and its CRC is right: that does not make it sound."""
+    image = parts(name)[3].words.copy()
+    image[HEADER.index("words")] += 1
+    assert check(name, [load_packet(np.append(signed_off(image), np.uint32(0)))]) == [ErrorCode.BAD_CRC]
+
+
+@pytest.mark.parametrize("name", DESIGNS)
 def test_phases_beyond_the_stored_entries(name: str) -> None:
     """Phases that end with the last stored entry, or one entry or one word behind it; full ones, too."""
     _, _, design, loaded = parts(name)

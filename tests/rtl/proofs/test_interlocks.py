@@ -47,7 +47,7 @@ def interlocks(sequencer_kind: Any = Sequencer, sweeper_kind: Any = Sweeper) -> 
     abort, forget = c.free("abort"), c.free("forget")
     rows, drained = c.free("rows", sizes.row_bits + 1), c.free("drained")
     c.part(
-        "sequencer", sequencer, abort, sweep_pending=sweeper.pending, sweep_set=sweeper.set,
+        "sequencer", sequencer, abort, sweep_pending=sweeper.pending,
     )  # fmt: skip
     c.part(
         "sweeper", sweeper, abort, launch=sequencer.launch, launched_set=sequencer.fill_set, drained=drained, rows=rows,
@@ -73,16 +73,16 @@ def interlocks(sequencer_kind: Any = Sequencer, sweeper_kind: Any = Sweeper) -> 
 
     swept, used, forgets = Signal(range(2 * sizes.rows)), Signal(range(2 * sizes.rows)), Signal(range(4 * sizes.rows))
     m.d.sync += [swept.eq(swept + sweeper.sweep), forgets.eq(forgets + 1)]
-    with m.If(sweeper.pending & drained & ~sequencer.run):
+    with m.If(sweeper.pending.any() & drained & ~sequencer.run):
         m.d.sync += used.eq(used + 1)
     with m.If(sequencer.launch | abort):
         m.d.sync += [swept.eq(0), used.eq(0)]
     with m.If(forget):
         m.d.sync += forgets.eq(0)
 
-    pending, row = sweeper.pending, sweeper.row
+    pending, row = sweeper.pending.any(), sweeper.row
     working = pending & drained & ~ended
-    c.always["not on a pending set"] = ~(sequencer.run & pending & (sweeper.set == sequencer.fill_set))
+    c.always["not on a pending set"] = ~(sequencer.run & sweeper.pending.bit_select(sequencer.fill_set, 1))
     c.always["launch alone"] = ~sequencer.launch | (~sequencer.stage_busy & ~pending)
     c.always["sweep alone"] = ~(sweeper.sweep & sequencer.run)
     c.always["sweep after reading"] = ~sweeper.sweep | forgetting | (pending & drained)
@@ -91,6 +91,7 @@ def interlocks(sequencer_kind: Any = Sequencer, sweeper_kind: Any = Sweeper) -> 
     c.always["forgetting ends"] = Mux(forgetting, forgets < 2 * sizes.rows, 1)
     c.always["one state"] = sum(states.values(), Const(0)) == 1
     # what carries the induction
+    c.always["the pending set"] = ~pending | (sweeper.pending == 1 << sweeper.set)
     c.always["before reading"] = Mux(pending & ~drained, (swept == 0) & (used == 0) & ~ended, 1)
     c.always["ends while pending"] = ~ended | (pending & drained)
     c.always["rows to come"] = Mux(working & some, (row + 1 + swept == rows) & (last == (row == 0)), 1)
@@ -156,16 +157,16 @@ def frames(sequencer_kind: Any = Sequencer) -> Claims:
 
 
 SEQUENCER: dict[str, tuple[str, str]] = {
-    "not on a pending set": ("self.sweep_set == self.fill_set", "self.sweep_set != self.fill_set"),
+    "not on a pending set": ("Mux(self.fill_set, self.sweep", "Mux(~self.fill_set, self.sweep"),
     "launch alone": (
-        'states.state("launch"), m.If(~self.stage_busy & ~self.sweep_pending)',
-        'states.state("launch"), m.If(~self.sweep_pending)',
+        'states.state("launch"), m.If(~self.stage_busy & ~self.sweep_pending.any())',
+        'states.state("launch"), m.If(~self.sweep_pending.any())',
     ),
     "one state": ("with m.Elif(~written & ~not_clear", "with m.If(~written & ~not_clear"),
 }
 SWEEPER: dict[str, tuple[str, str]] = {
-    "sweep alone": ("self.drained & self.free & ~ended", "self.drained & ~ended"),
-    "sweep after reading": ("self.pending & self.drained & self.free", "self.pending & self.free"),
+    "sweep alone": ("follows_stage & self.free & ~ended", "follows_stage & ~ended"),
+    "sweep after reading": ("follows_stage & self.free", "self.pending.any() & self.free"),
     "all rows": (
         "self.row.eq(self.rows - 1), last.eq(self.rows == 1)",
         "self.row.eq(self.rows - 2), last.eq(self.rows == 2)",
@@ -207,7 +208,7 @@ def test_a_wrong_line_breaks_the_claim(claim: str) -> None:
 
 def test_a_frame_is_stored_in_its_sequence() -> None:
     """What is wanted outside is a word of the next packet; and while none comes, nothing in the core goes on."""
-    to_finish = (" & ~self.sweep_pending & ~self.frame_comes)", " & ~self.sweep_pending)")
+    to_finish = (" & ~self.sweep_pending.any() & ~self.frame_comes)", " & ~self.sweep_pending.any())")
     assert within_clocks(frames(mutated(Sequencer, to_finish)), 12, "wants outside").refuted
 
 

@@ -15,8 +15,8 @@ from support.proof import Claims, by_induction, mutated, opened, unreached, with
 
 ORDER = (
     "first", "operation", "decode", "flags", "image_id", "number", "add", "count", "header", "header_compared",
-    "header_weighed", "header_checked", "sections", "checksum", "summed", "compare", "verdict", "skip", "check",
-    "weigh", "begin", "run", "sequence_done", "steps", "drain", "end", "conclude", "forget", "trailer", "idle",
+    "header_weighed", "header_checked", "sections", "checksum", "summing", "summed", "compare", "verdict", "skip",
+    "check", "weigh", "begin", "run", "sequence_done", "steps", "drain", "end", "conclude", "forget", "trailer", "idle",
 )  # fmt: skip
 """The states, so that each is followed by later ones only; but `steps`, which takes a word, by `weigh`."""
 

@@ -59,11 +59,14 @@ template <class F> word_t field(const word_t *record, int index = 0) {
     return field(record[F::word], F::low + field_spacing * index, F::width);
 }
 
-// The address modulo `Depth`, so that no image can make the engine access words outside a memory.
+// The address modulo `Depth`, so that no image can make the engine access words outside a memory. If the depth is not a
+// power of two, addresses from the largest power of two in it on are taken modulo what is left.
 template <int Depth> int within(int address) {
     ESE_INLINE
-    static_assert(power_of_two(Depth), "a memory's depth is a power of two");
-    return address & (Depth - 1);
+    constexpr int low = 1 << (log2_ceil(Depth + 1) - 1), rest = Depth - low;
+    static_assert(rest == 0 || power_of_two(rest), "a memory's depth is a power of two, or the sum of two");
+    bool behind = rest != 0 && (address & low) != 0;
+    return behind ? low + (address & (rest - 1)) : address & (low - 1);
 }
 
 template <class C> struct Shape {

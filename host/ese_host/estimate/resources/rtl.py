@@ -40,7 +40,8 @@ def memories_of(design: Design) -> list[Memory]:
     """Every memory of the engine at the depths of the design, whether a network fills it or not."""
     d, parameters = design, GATES * 16 * (design.acc_banks + 1)
     spared = parameters % RAM_BITS
-    if not (0 < spared <= SPARED_BITS and SPARED_DEPTHS[0] <= d.param_depth <= SPARED_DEPTHS[1]):
+    low, rest = d.param_depths
+    if not (0 < spared <= SPARED_BITS and SPARED_DEPTHS[0] <= low <= SPARED_DEPTHS[1]):
         spared = 0
     copies = (d.pes + 1) // 2
     ends = shared_words(d.entry_depth, d.widths.word_bits)
@@ -49,8 +50,9 @@ def memories_of(design: Design) -> list[Memory]:
         Memory("ends of entries", copies, ASPECTS[0][0] if ends else 0, d.widths.word_bits, "bram"),
         Memory("vector RAM A", copies, d.vector_depth, RAM_BITS, "bram"),
         Memory("vector RAM B", copies, d.vector_depth, RAM_BITS, "bram"),
-        Memory("scales and biases", 1, d.param_depth, parameters - spared, "bram"),
-        Memory("last bits of biases", 1, d.param_depth, spared, "lutram"),
+        Memory("scales and biases", 1, low, parameters - spared, "bram"),
+        Memory("last bits of biases", 1, low, spared, "lutram"),
+        Memory("last scales and biases", 1, rest, parameters, "lutram"),
         Memory("peepholes", 1, d.cell_depth, 48, "bram"),
         Memory("cell state", 1, d.cell_depth, 16, "bram"),
         Memory("tanh table", ceil(lookups(d) / 2), TABLE_SIZE, 32, "bram"),
@@ -60,6 +62,11 @@ def memories_of(design: Design) -> list[Memory]:
     if not d.widths.weight.own_level:
         memories.append(Memory("codebooks", d.pes, 256, 16, "lutram"))
     return [memory for memory in memories if memory.copies and memory.depth and memory.bits]
+
+
+def _chosen_bits(design: Design) -> int:
+    """Bits of an item's parameters, if they are chosen from two memories."""
+    return GATES * 16 * (design.acc_banks + 1) if design.param_depths[1] else 0
 
 
 def lookups(design: Design) -> int:
@@ -157,7 +164,7 @@ def luts(design: Design) -> dict[str, float]:
         "PEs": design.pes * (pe_luts(design) + 1),
         "accumulators to unit": drain_luts(design),
         "element-wise unit": 1734.0 + (banks - 1) * 700 + 8 * (bits - 24) * banks,
-        "sequencer, parameters, results": 800.0,
+        "sequencer, parameters, results": 800.0 + 2 * _chosen_bits(design),
         "packets, registers": 826.0,
     }
 
@@ -171,7 +178,7 @@ def flip_flops(design: Design) -> dict[str, float]:
         "PEs": design.pes * (pe + 2 * design.full_phases),
         "accumulators to unit": float(GATES * banks * bits * (groups + 1)),
         "element-wise unit": 2476.0 + (banks - 1) * 800,
-        "sequencer, parameters, results": 951.0,
+        "sequencer, parameters, results": 951.0 + _chosen_bits(design),
         "packets, registers": 723.0,
     }
 
