@@ -188,8 +188,8 @@ def test_parameters_behind_the_largest_power_of_two() -> None:
             assert outputs(engine, placed(sound, design, items)) == right
     answers = []
     for compiled in (library(design), compiled_engine.library(design)):
-        with EmulatedEngine(compiled) as engine:
-            outputs(engine, placed(sound, design, low - 2))  # what the items are that no phase has
+        with EmulatedEngine(compiled) as plain:
+            outputs(plain, placed(sound, design, low - 2))  # what the items are that no phase has
             bases = (low, low + rest, 2 * low - 2, 60000)
-            answers.append([outputs(engine, based(sound.words, design, base)) for base in bases])
+            answers.append([outputs(plain, based(sound.words, design, base)) for base in bases])
     assert answers[0] == answers[1]
