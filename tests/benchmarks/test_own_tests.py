@@ -74,6 +74,7 @@ def records(folder: Path) -> dict[str, tuple[str, str]]:
     return {entry["id"].split("::")[-1]: (entry["outcome"], entry["message"]) for entry in found}
 
 
+@pytest.mark.slow
 def test_backends_are_replaced_and_outcomes_told_apart(tmp_path: Path) -> None:
     assert records(tmp_path) == {
         "test_takes_the_branch[Vitis]": ("passed", ""),

@@ -45,6 +45,7 @@ def store(tiny: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
         yield store
 
 
+@pytest.mark.slow
 def test_every_stage_is_measured_and_starts_from_its_trunk(store: Store) -> None:
     accuracy = {cell: store.read(cell)["metrics"]["accuracy"] for cell in (DENSE, PRUNED, CODED, DSD)}
     assert all(0 < value <= 1 for value in accuracy.values())

@@ -37,7 +37,9 @@ def test_engine_equals_golden_on_a_thousand_networks(name: str) -> None:
     compare_random_networks(name, -(-1000 // len(SPECS)))
 
 
-@pytest.mark.parametrize("name", ["uneven", "google-lstm", "stacked", pytest.param("int16", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "name", ["google-lstm", *(pytest.param(name, marks=pytest.mark.slow) for name in ("uneven", "stacked", "int16"))]
+)
 def test_machine_words_equal_ap_int(name: str) -> None:
     """No value depends on the width of a type: engines with ap_int and with machine words give the same answers."""
     spec, design = roomy(name)

@@ -39,7 +39,7 @@ def test_engine_equals_golden_on_a_thousand_networks(name: str) -> None:
     compare_random_networks(name, -(-1000 // len(SKIP_SPECS)), **VECTORS)
 
 
-@pytest.mark.parametrize("name", ["fc", "delta-google"])
+@pytest.mark.parametrize("name", ["delta-google", pytest.param("fc", marks=pytest.mark.slow)])
 def test_machine_words_equal_ap_int(name: str) -> None:
     spec, design = roomy(name)
     rng = np.random.default_rng(7)

@@ -139,7 +139,7 @@ def model_of(kind: type[Any]) -> tuple[Any, list[Any]]:
     return model, [getattr(holder, f"{name}_quantizer_internal") for holder, name in holders]
 
 
-@pytest.mark.parametrize("kind", [Twn, Ttq, Codebook])
+@pytest.mark.parametrize("kind", [Ttq, *(pytest.param(kind, marks=pytest.mark.slow) for kind in (Twn, Codebook))])
 def test_state_is_trained_by_fit_and_survives_saving_twice(kind: type[Any], tmp_path: Path) -> None:
     model, quantizers = model_of(kind)
     rng = np.random.default_rng(2)

@@ -49,7 +49,10 @@ def dense(tiny: Dataset) -> Any:
     return train_dense(tiny, 0, recipe=SHORT, topology=Topology((6,)))
 
 
-@pytest.mark.parametrize("family", ["magnitude", "column-balanced", "gap-aware"])
+@pytest.mark.parametrize(
+    "family",
+    ["gap-aware", *(pytest.param(family, marks=pytest.mark.slow) for family in ("magnitude", "column-balanced"))],
+)
 def test_masks_hold_through_every_stage(tiny: Dataset, dense: Any, family: MaskFamily) -> None:
     plan = Plan(
         weights="int4",
@@ -105,7 +108,9 @@ def pruned(tiny: Dataset, dense: Any) -> Any:
     return prune(dense, tiny, KINDS)
 
 
-@pytest.mark.parametrize("weights", ["twn", "ttq", "codebook4"])
+@pytest.mark.parametrize(
+    "weights", ["ttq", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("twn", "codebook4"))]
+)
 def test_every_kind_of_weights_stays_balanced_on_its_codes(
     tiny: Dataset, dense: Any, pruned: Any, weights: Weights, tmp_path: Path
 ) -> None:
