@@ -58,9 +58,8 @@ demo: $(READY) ## real speech through a sparse LSTM engine: data, train, compres
 	$(ESE4ML) check bitstreams/$(DESIGN) --report $(DEMO)/report
 	@echo "Results: $(DEMO)/report/report.html and report.json; design: bitstreams/$(DESIGN); project: $(PROJECT)"
 
-# Three processes, because each waits now and then, for a compiler or a file, and two cores would stand still.
 test: $(READY) ## all tests that need neither a board nor a vendor's tool
-	$(VENV)/bin/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder
+	$(VENV)/bin/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 	@echo "Passed. Tests of several minutes: make test-all"
 
 test-all: $(READY) ## the slow tests and those that use the network too
