@@ -17,7 +17,7 @@ def seeds(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_seeds(tmp_path_factory.mktemp("seeds"))
 
 
-@pytest.mark.parametrize("count", [100, pytest.param(5000, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])])
+@pytest.mark.parametrize("count", [200, pytest.param(5000, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])])
 @pytest.mark.parametrize("group", GROUPS)
 def test_folders(group: str, count: int, seeds: Path) -> None:
     cases = [case for case in folder_cases(count) if case.mutator.startswith(group)]

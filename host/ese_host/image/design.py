@@ -34,7 +34,7 @@ MAX_DEPTHS = {"entry_depth": (1 << 16) - 1, "phases": 64} | dict.fromkeys(
 )
 """The most that the fields of a design which are sizes of memories may be."""
 PARAM_DEPTHS = tuple(sorted([1 << n for n in range(1, 17)] + [1024 + 128, 2048 + 256]))
-"""What `param_depth` may be: powers of two, and an eighth more where whole block RAMs would be spent on little else."""
+"""The values of `param_depth`: powers of two, and an eighth more than 1,024 and 2,048, which saves block RAM in RTL."""
 FULL_FIELD = "full_phases"
 """Field that the canonical JSON contains only for designs with full phases."""
 SKIP_FIELDS = ("mode", "fifo_depth", "pointer_depth", "delta_depth")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable
 
 import numpy as np
@@ -17,7 +16,7 @@ from ese_host.protocol.packets import TRAILER_WORDS, Operation
 from support import compiled_engine
 from support.designs import PATTERNS, SPECS, roomy
 from support.networks import inputs, network, widened
-from support.rtl import CASES, RtlCase, exchange
+from support.rtl import CASES, RtlCase, exchange, signed_off
 from support.rtl_engine import MOST_WORDS, WatchedEngine, library, watched
 
 DESIGNS = ("google-lstm", "dense", "one-pe", "stacked", "more-pes-than-rows", "int12", "int16")
@@ -121,8 +120,7 @@ def without_phases(words: Words, design: Design) -> Words:
     table = section_slices(read_header(words), design)["phase table"]
     image = np.delete(words, np.arange(table.start, table.stop))
     image[HEADER.index("phases")], image[HEADER.index("words")] = 0, len(image)
-    image[-1] = zlib.crc32(image[:-1].astype("<u4").tobytes())
-    return image
+    return signed_off(image)
 
 
 def test_an_image_that_waits_for_no_frame_leaves_nothing_behind() -> None:
@@ -162,8 +160,7 @@ def based(words: Words, design: Design, items: int) -> Words:
     table = words[len(HEADER) :][: int(words[HEADER.index("phases")]) * sum(record_words(design))]
     for record in table.reshape(-1, sum(record_words(design))):
         record[base.word] += items << base.low
-    words[-1] = zlib.crc32(words[:-1].astype("<u4").tobytes())
-    return words
+    return signed_off(words)
 
 
 def test_parameters_behind_the_largest_power_of_two() -> None:

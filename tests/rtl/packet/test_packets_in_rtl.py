@@ -28,7 +28,7 @@ from ese_host.protocol import (
 from support.compiled_engine import encoded, library
 from support.designs import roomy
 from support.networks import inputs, network
-from support.rtl import malformed
+from support.rtl import malformed, signed_off
 
 CYCLES = [TRAILER.index("cycles_low"), TRAILER.index("cycles_high")]
 DESIGNS = ("stacked", "keras-lstm")
@@ -131,12 +131,6 @@ def test_announced_length(words: int) -> None:
     load[1] = load[2 + HEADER.index("words")] = words
     sent = [load[:1], load[:2], load[: 2 + min(words, len(load))], load]
     check("stacked", sent)
-
-
-def signed_off(image: Words) -> Words:
-    """The image with its CRC made right."""
-    image[-1] = zlib.crc32(image[:-1].astype("<u4").tobytes())
-    return image
 
 
 @pytest.mark.parametrize("name", DESIGNS)

@@ -207,7 +207,7 @@ def test_a_wrong_line_breaks_the_claim(claim: str) -> None:
 
 
 def test_a_frame_is_stored_in_its_sequence() -> None:
-    """What is wanted outside is a word of the next packet; and while none comes, nothing in the core goes on."""
+    """A word that the store wants outside a sequence is one of the next packet, and the core waits until it comes."""
     to_finish = (" & ~self.sweep_pending.any() & ~self.frame_comes)", " & ~self.sweep_pending.any())")
     assert within_clocks(frames(mutated(Sequencer, to_finish)), 12, "wants outside").refuted
 

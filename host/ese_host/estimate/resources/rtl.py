@@ -14,7 +14,7 @@ from ese_host.estimate.memories import ASPECTS, DMA_RAMB18, Family, Memory, shar
 from ese_host.estimate.resources.budget import INFRASTRUCTURE, ResourceUse
 from ese_host.estimate.resources.counts import Recorded, of_design
 from ese_host.estimate.resources.hls import multiplier
-from ese_host.image import RAM_BITS, SUM_BITS, SUM_FRAC, Design
+from ese_host.image import CONSTANT_BITS, RAM_BITS, SUM_BITS, SUM_FRAC, Design
 from ese_host.ir import GATES, LIMIT_BITS, SLOPE, TABLE_SIZE, Activation, unrounded_cell
 
 ENGINE, OTHERS = "engine", "AXI DMA, interconnect"
@@ -38,7 +38,7 @@ FAMILY: Family = "zynq-7000"
 
 def memories_of(design: Design) -> list[Memory]:
     """Every memory of the engine at the depths of the design, whether a network fills it or not."""
-    d, parameters = design, GATES * 16 * (design.acc_banks + 1)
+    d, parameters = design, _item_bits(design)
     spared = parameters % RAM_BITS
     low, rest = d.param_depths
     if not (0 < spared <= SPARED_BITS and SPARED_DEPTHS[0] <= low <= SPARED_DEPTHS[1]):
@@ -64,9 +64,14 @@ def memories_of(design: Design) -> list[Memory]:
     return [memory for memory in memories if memory.copies and memory.depth and memory.bits]
 
 
+def _item_bits(design: Design) -> int:
+    """Bits of an item's scales and biases."""
+    return GATES * CONSTANT_BITS * (design.acc_banks + 1)
+
+
 def _chosen_bits(design: Design) -> int:
-    """Bits of an item's parameters, if they are chosen from two memories."""
-    return GATES * 16 * (design.acc_banks + 1) if design.param_depths[1] else 0
+    """Bits of an item's scales and biases, if they are chosen from two memories."""
+    return _item_bits(design) if design.param_depths[1] else 0
 
 
 def lookups(design: Design) -> int:
