@@ -11,7 +11,6 @@ import shutil
 import tempfile
 from pathlib import Path
 
-import hls4ml
 import numpy as np
 
 import ese_hls
@@ -23,9 +22,9 @@ from ese_host.device.emulated import EmulatedEngine
 from ese_host.image import SUM_FRAC, Design, Image
 from ese_host.ir import Codes, Lstm, Network, golden
 from ese_host.protocol import AnswerShape, Operation, packets
+from support.compiling import AP_TYPES
 
 CSRC = Path(ese_hls.__file__).parent / "csrc"
-AP_TYPES = Path(hls4ml.__file__).parent / "templates" / "vivado" / "ap_types"
 
 
 def write_sources(folder: Path, design: Design) -> None:

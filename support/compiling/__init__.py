@@ -1,5 +1,5 @@
-"""How the tests compile engines: with few optimizations, and equal sources once in a test run."""
+"""How the tests compile engines: without optimizations, and equal sources once in a test run."""
 
-from support.compiling.quick_gxx import FLAGS, installed
+from support.compiling.quick_gxx import AP_TYPES, FLAGS, installed
 
-__all__ = ["FLAGS", "installed"]
+__all__ = ["AP_TYPES", "FLAGS", "installed"]

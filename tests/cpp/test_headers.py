@@ -22,6 +22,7 @@ from ese_host.image.design import Design
 from ese_host.image.reader import parse
 from ese_host.protocol import packets
 from support import compiled_engine
+from support.compiling import AP_TYPES
 from support.designs import PATTERNS, roomy
 from support.networks import inputs, network, widened
 
@@ -56,7 +57,7 @@ def compile_program(sources: list[Path], folder: Path, flags: list[str]) -> Path
         f"-I{compiled_engine.CSRC}",
         f"-I{compiled_engine.CSRC / 'emulator'}",
         "-isystem",
-        str(compiled_engine.AP_TYPES),
+        str(AP_TYPES),
         *map(str, sources),
         "-o",
         str(program),
@@ -72,7 +73,9 @@ def run_program(program: Path, *arguments: Path) -> None:
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
-@pytest.mark.parametrize("words", [MACHINE_WORDS, []], ids=["machine-words", "ap_int"])
+@pytest.mark.parametrize(
+    "words", [pytest.param(MACHINE_WORDS, id="machine-words"), pytest.param([], id="ap_int", marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("source", sorted(HERE.glob("test_*.cpp")), ids=lambda path: path.stem)
 def test_unit(source: Path, words: list[str], tmp_path: Path) -> None:
     # ap_int itself shifts negative numbers left, so only machine words are tested under the sanitizers.
@@ -112,7 +115,10 @@ def replay(program: Path, folder: Path, sent: list[Words]) -> list[Words]:
     return answers
 
 
-@pytest.mark.parametrize("name", ["uneven", "google-lstm", "stacked", "fc", "delta-google"])
+@pytest.mark.parametrize(
+    "name",
+    ["google-lstm", "delta-google", *(pytest.param(n, marks=pytest.mark.slow) for n in ("uneven", "stacked", "fc"))],
+)
 def test_packets_under_sanitizers(name: str, tmp_path: Path, engine: Callable[[Design], Path]) -> None:
     """Sound packets get the same answers as without sanitizers; damaged ones get an answer and do no harm."""
     spec, design = roomy(name)

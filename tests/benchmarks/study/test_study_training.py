@@ -36,13 +36,18 @@ DSD = DENSE.then("dsd", 2, family="magnitude", density=0.6)
 
 
 @pytest.fixture(scope="module")
-def store(tiny: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+def empty(tiny: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     store = Store(tmp_path_factory.mktemp("study"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training, "data_of", lambda _task: tiny)
-        outcome = run([CODED, DSD], store, train_cell)
-        assert outcome.failed == {} and len(outcome.done) == 4
         yield store
+
+
+@pytest.fixture(scope="module")
+def store(empty: Store) -> Store:
+    outcome = run([CODED, DSD], empty, train_cell)
+    assert outcome.failed == {} and len(outcome.done) == 4
+    return empty
 
 
 @pytest.mark.slow
@@ -58,6 +63,7 @@ def test_every_stage_is_measured_and_starts_from_its_trunk(store: Store) -> None
         assert 0 < seconds["epoch"] < seconds["processor"]
 
 
+@pytest.mark.slow
 def test_load_is_counted_on_the_codes(store: Store) -> None:
     counted = store.read(CODED)["load"]
     codes = stored_codes(load(store.model_path(CODED)))
@@ -77,6 +83,7 @@ def test_load_is_counted_on_the_codes(store: Store) -> None:
     assert counted["density"] == pytest.approx(0.2, abs=0.01) and store.read(DSD)["load"] == {}
 
 
+@pytest.mark.slow
 def test_storage_is_that_of_the_report(store: Store) -> None:
     sizes = {cell: store.read(cell)["storage"] for cell in (DENSE, PRUNED, CODED)}
     weights = sum(array.size for array in matrices(load(store.model_path(DENSE))).values())
@@ -85,17 +92,17 @@ def test_storage_is_that_of_the_report(store: Store) -> None:
     assert sizes[DENSE]["rate_quantized"] < 1.1 < sizes[PRUNED]["rate_quantized"] < sizes[CODED]["rate_quantized"]
 
 
-def test_a_trial_says_what_an_epoch_costs(store: Store) -> None:
+def test_a_trial_says_what_an_epoch_costs(empty: Store) -> None:
     cost = trial(DENSE)
     assert 0 < cost.epoch < cost.start
 
 
-def test_unknown_networks_and_tasks_are_refused(store: Store) -> None:
+def test_unknown_networks_and_tasks_are_refused(empty: Store) -> None:
     message = r"^network is 'huge'; allowed: qlstmp-1024, qlstmp-8, or none for the task's$"
     with pytest.raises(UnsupportedError, match=message):
-        train_cell(StudyCell("japanese-vowels", "dense", 1, network="huge"), store)
+        train_cell(StudyCell("japanese-vowels", "dense", 1, network="huge"), empty)
     with pytest.raises(UnsupportedError, match=r"^task is 'mnist'; allowed: japanese-vowels, festvox-ru, "):
-        train_cell(StudyCell("mnist", "dense", 1), store)
+        train_cell(StudyCell("mnist", "dense", 1), empty)
 
 
 def stand_in(cell: StudyCell, store: Store) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from ese_host.image.phases import FIELDS, FLAGS, PHASE_WORDS, RESERVED, SCAN_WOR
 from ese_host.ir import weight_kinds
 from ese_host.ir.weight_kinds import WEIGHT_KINDS
 from ese_host.protocol import packets, registers
-from support.compiled_engine import AP_TYPES
+from support.compiling import AP_TYPES
 
 CSRC = Path(str(files("ese_hls"))) / "csrc"
 COMMITTED = Path(str(files("ese_hls"))) / contract_header.PATH

@@ -33,7 +33,7 @@ def test_bench(tmp_path: Path, header: str, code: str, changed: str, says: str) 
         text = (tmp_path / header).read_text(encoding="utf-8")
         assert code in text
         (tmp_path / header).write_text(text.replace(code, changed, 1), encoding="utf-8")
-    command = [find_compiler(), "-O1", "-std=c++14", "-w", MACHINE_WORDS, *(f"-I{path}" for path in INCLUDES)]
+    command = [find_compiler(), "-std=c++14", "-w", MACHINE_WORDS, *(f"-I{path}" for path in INCLUDES)]
     command += ["csrc/tops/top.cpp", "csrc/testbench/testbench.cpp", "-o", "bench"]
     subprocess.run(command, cwd=tmp_path, check=True, timeout=300)
     ran = subprocess.run(["./bench"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)

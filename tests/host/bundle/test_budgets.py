@@ -103,7 +103,18 @@ def test_a_valid_folder_takes_little(folder: Path, tmp_path: Path) -> None:
         assert peak <= VALID
 
 
-@pytest.mark.parametrize(("name", "contents"), HOSTILE_FILES.values(), ids=HOSTILE_FILES)
+def quick(name: str) -> bool:
+    """Whether a hostile file is tested in every run: one of each kind of file."""
+    return name in ("inputs that become 64 MiB of codes", "deep JSON", "100,000 mask families", "nested entities")
+
+
+@pytest.mark.parametrize(
+    ("name", "contents"),
+    [
+        pytest.param(*file, id=name, marks=[] if quick(name) else pytest.mark.slow)
+        for name, file in HOSTILE_FILES.items()
+    ],
+)
 def test_a_hostile_folder_takes_little_memory_and_time(folder: Path, tmp_path: Path, name: str, contents: Any) -> None:
     (folder / name).write_bytes(contents())
     write_manifest(folder)

@@ -27,8 +27,14 @@ def masked(weights: Weights, formats: Formats | None = None, seed: int = 0) -> t
     return model, masks
 
 
-@pytest.mark.parametrize("weights", ["float", "ternary", "int4"])
-@pytest.mark.parametrize("formats", [Formats(), Formats.hard()], ids=["smooth", "hard"])
+@pytest.mark.parametrize(
+    ("formats", "weights"),
+    [
+        pytest.param(formats, weights, id=f"{name}-{weights}", marks=pytest.mark.slow if weights == "int4" else [])
+        for name, formats in (("smooth", Formats()), ("hard", Formats.hard()))
+        for weights in ("float", "ternary", "int4")
+    ],
+)
 def test_save_and_load_round_trip(tmp_path: Path, weights: Weights, formats: Formats) -> None:
     model, masks = masked(weights, formats)
     model.save(tmp_path / "model.keras")

@@ -23,6 +23,8 @@ DMA_BRAM36 = 3
 BUDGETS = {"ternary-64": (26_000, 115), "int4-64": (30_000, 140), "ternary-128": (36_000, 140)}
 """LUTs and BRAM36 of everything but the processing system."""
 LIVE = ("ternary-4", "ternary-8")
+QUICK = (*LIVE, "int4-8", "ternary-64", "int4-64")
+"""Engines whose records are compared with the source in every run; the others are of the same source."""
 RECORDS = recorded_counts()
 
 
@@ -37,7 +39,7 @@ def stale(name: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.slow if name == "ternary-128" else []) for name in RECORDS]
+    "name", [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in RECORDS]
 )
 def test_a_record_is_of_the_present_source(name: str) -> None:
     assert RECORDS[name].design == CASES[name]

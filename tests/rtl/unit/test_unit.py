@@ -49,7 +49,10 @@ def clocks_of(rng: Rng, stage: StageItems, latency: int, gaps: float, stalls: fl
     return clocks, times
 
 
-@pytest.mark.parametrize("name", CASES)
+SLOW = ("unquantized", "hard")
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow if name in SLOW else []) for name in CASES])
 def test_unit(name: str) -> None:
     lines, changes = CASES[name]
     design = design_of(lines, **changes)
