@@ -180,6 +180,11 @@ def parse(words: Words, design: Design, name: str = "image") -> Image:
                 "emit the image again"
             )
         _check_reserved(phase, number, name)
+        if phase.has("lstm") and phase.has("dense"):
+            raise FormatError(
+                f"{name}: phase {number} has the stage of LSTM cells and that of other rows; at most one is allowed: "
+                "emit the image again"
+            )
         _check_full(phase, number, design, name)
     _check_frames(phases, name)
     if design.mode == "skip":

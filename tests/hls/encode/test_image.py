@@ -149,6 +149,17 @@ def test_a_reserved_field_is_not_supported_yet(field: str, bit: int, value: int)
         image.parse(resealed(words), design)
 
 
+def test_a_phase_has_one_stage_at_most() -> None:
+    """The engine in RTL would never end with both."""
+    _, design, words = made()
+    read = image.parse(words, design)
+    number = next(number for number, phase in enumerate(read.phases) if phase.has("dense"))
+    record = read.sections["phase table"].start + number * sum(image.record_words(design))
+    words[record] |= 1 << image.FLAGS.index("lstm")
+    with pytest.raises(FormatError, match=f"^image: phase {number} has the stage of LSTM cells and that of other rows"):
+        image.parse(resealed(words), design)
+
+
 @pytest.mark.parametrize("units", [1, 2])
 @pytest.mark.parametrize("rows", [1, 3, 4, 5, 8, 9, 13])
 def test_parameters_of_rows_are_packed_four_to_an_item_of_their_unit(rows: int, units: int) -> None:
