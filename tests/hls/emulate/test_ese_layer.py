@@ -36,6 +36,7 @@ def test_cycles_and_utilisation(pes: int, limit: int, whole: float, matvec: floa
         assert phase.entry_count == counts.max() <= counts.mean() + 40
 
 
+@pytest.mark.slow
 def test_two_networks_on_one_engine_are_exact() -> None:
     """3.2 million weights pruned to 10% give every m, h, c and y exactly; so do other weights on the same engine."""
     first, second = ese_layer(64), ese_layer(64, seed=1, density=0.08)

@@ -49,7 +49,7 @@ def clocks_of(rng: Rng, stage: StageItems, latency: int, gaps: float, stalls: fl
     return clocks, times
 
 
-SLOW = ("unquantized", "hard")
+SLOW = ("8 bits", "unquantized", "hard")
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow if name in SLOW else []) for name in CASES])
