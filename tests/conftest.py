@@ -24,6 +24,7 @@ LONGEST = (
     "rtl/count/test_count.py",
     "rtl/engine/test_whole_engine.py",
     "rtl/engine/test_ese_layer_in_rtl.py",
+    "rtl/engine/test_skip_in_rtl.py",
     "models/training/test_compress.py",
     "hls/emulate/test_engine.py",
     "cpp/test_headers.py",

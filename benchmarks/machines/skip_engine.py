@@ -1,55 +1,62 @@
-"""The compiled engine in skip mode on EIE's layers, and on ESE's layer as a delta LSTM: docs/skip-mode.md.
+"""Both engines in skip mode on EIE's layers, and on ESE's layer as a delta LSTM: docs/skip-mode.md.
 
     python -m benchmarks.machines.skip_engine
 
-All outputs are compared with the golden model's; cycles are the engine's own counter.
+csrc is compiled with g++; of the engine in RTL every clock is simulated. All outputs are compared with the golden
+model's; cycles are the engine's own counter.
 """
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable, Sequence
 from ctypes import CDLL
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
 from benchmarks.machines.layers import EIE_LAYERS, FcLayer
 from benchmarks.machines.skip import simulate
 from ese_hls.emulate import compile_emulator
 from ese_hls.encode import encoder, fit_design
 from ese_host import image
+from ese_host.bundle import FlowName
 from ese_host.device.emulated import EmulatedEngine
-from ese_host.estimate import cycles
+from ese_host.estimate.cycles import MODELS
 from ese_host.image import Design, Interleave, entries_per_pe, pointers
 from ese_host.ir import Codes, Dense, Fixed, Lstm, Matrix, Network, golden
 from ese_host.protocol import AnswerShape, packets
+from ese_rtl.simulate import simulator
 from support.compiled_engine import write_sources
 from support.ese_layer import ese_layer
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "skip-mode.md"
-PES, DEPTH, SEED = 64, 8, 0
+PES, DEPTH, GAP_BITS, SEED = 64, 8, 4, 0
 LAYERS = ("Alex-6", "Alex-7", "Alex-8", "VGG-7", "VGG-8", "NT-We", "NT-Wd", "NT-LSTM")
 THRESHOLDS = ((None, None), (0, 0), (64, 16), (256, 64), (1024, 256))
 STEPS = 40
 PAGE_TEXT = """# Skip mode, run
 
-This page is made by `make bench-skip` (`python -m benchmarks.machines.skip_engine`), which runs the compiled engine
-(`csrc` under g++) with {pes} PEs, FIFO depth {depth} and seed {seed}. Cycles are the engine's own counter; *exact*
-means that all outputs equal the golden model's. Nothing here is measured on hardware.
+This page is made by `make bench-skip` (`python -m benchmarks.machines.skip_engine`), which runs both engines with
+{pes} PEs, one element-wise unit, FIFO depth {depth} and seed {seed}: csrc under g++, and the engine in RTL, of which
+Verilator simulates every clock. Cycles are the engines' own counters: csrc counts iterations, RTL clocks. *Exact* means
+that all outputs of both equal the golden model's. Nothing here is measured on hardware.
 
 ## EIE's layers
 
 The matrices are random, with the published sizes and densities, a 4-bit codebook and 4-bit gaps. VGG-6 is missing
 because its input is wider than a frame can be.
 
-- *Matrix*: the cycles without input, element-wise stage and output.
-- *Simulated*: `benchmarks.machines` with the same columns. Its FIFO counts the column that is being executed, the
-  engine's FIFO does not.
+- *Cycles*: of a frame, with input, element-wise stage and output.
+- *Matrix*: without these.
+- *Simulated*: `benchmarks.machines` with the same columns. Its FIFO counts the column that is being executed; csrc's
+  does not, and that of RTL has room for the columns under way, too.
 - *Stream*: the same matrix in stream mode.
 - *Utilisation*: by EIE's definition (eie.md, without batches).
 
-| layer | exact | cycles | matrix | simulated | stream | utilisation | published |
+| layer | exact | cycles, csrc / RTL | matrix, csrc / RTL | simulated | stream | utilisation, csrc / RTL | published |
 |---|---|---|---|---|---|---|---|
 {layers}
 
@@ -59,47 +66,79 @@ Weights are ternary, with gap-aware masks of 10% density. In each of {steps} ste
 most 0.15. Thresholds are codes, in units of 1/4096. *Error* is the largest difference of an output from that of the
 ordinary layer.
 
-| thresholds, input / state | exact | cycles a step | error |
+| thresholds, input / state | exact | cycles a step, csrc / RTL | error |
 |---|---|---|---|
 {delta}
 """
 
 
-def run(network: Network, design: Design, codes: Codes) -> tuple[bool, int, image.Image]:
-    """Run a network on the compiled engine.
+@dataclass(frozen=True)
+class Engine:
+    """An engine that can be run.
+
+    Attributes:
+        flow: its name among the cycle models.
+        compiled: makes the library of a design, at a path.
+    """
+
+    flow: FlowName
+    compiled: Callable[[Design, Path], Path]
+
+
+def _csrc(design: Design, library: Path) -> Path:
+    write_sources(library.parent, design)
+    return compile_emulator(library.parent, library)
+
+
+ENGINES = (Engine("hls", _csrc), Engine("rtl", simulator))
+
+
+def run(network: Network, codes: Codes, gap_bits: int) -> tuple[bool, list[int], image.Image, Design]:
+    """Run a network on both engines.
 
     Args:
         network: the network.
-        design: the design to compile.
         codes: (1, steps, inputs) input codes.
+        gap_bits: bits of the relative index.
 
     Returns:
-        Whether all outputs equal the golden model's, the engine's cycles, and the image.
+        Whether all outputs equal the golden model's, the cycles of csrc and of RTL, the image, and the design, which is
+        the smallest one that holds the network.
     """
+    design = fit_design.choose_design(
+        network, pes=PES, gap_bits=gap_bits, mode="skip", fifo_depth=DEPTH, cells_per_cycle=1
+    )
     checked = image.parse(np.frombuffer(encoder.encode(network, design), dtype="<u4"), design)
     shape, steps = AnswerShape.of(network), [codes.shape[1]]
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        write_sources(folder, design)
-        library = CDLL(str(compile_emulator(folder, folder / "engine.so")))
-    with EmulatedEngine(library) as engine:
-        engine.packet(packets.load_packet(checked.words), packets.TRAILER_WORDS)
-        request = packets.run_packet(checked.image_id, list(codes), network.source)
-        answer = engine.packet(request, shape.words(steps, trace=False))
-    outputs, _ = shape.read(answer, steps, trace=False)
-    return bool((outputs == golden.run(network, codes).outputs).all()), packets.read_trailer(answer).cycles, checked
+    wanted = golden.run(network, codes).outputs
+    exact, counted = True, []
+    for each in ENGINES:
+        with tempfile.TemporaryDirectory() as name:
+            library = CDLL(str(each.compiled(design, Path(name) / "engine.so")))
+        with EmulatedEngine(library) as engine:
+            loaded = engine.packet(packets.load_packet(checked.words), packets.TRAILER_WORDS)
+            packets.read_trailer(loaded).require(packets.Operation.LOAD)
+            request = packets.run_packet(checked.image_id, list(codes), network.source)
+            answer = engine.packet(request, shape.words(steps, trace=False))
+        outputs, _ = shape.read(answer, steps, trace=False)
+        exact &= bool((outputs == wanted).all())
+        counted.append(packets.read_trailer(answer).cycles)
+    return exact, counted, checked, design
 
 
-def outside(network: Network) -> int:
-    """Cycles of a network of one Dense layer besides its matrix: those with one weight in stream mode, less one."""
+def outside(network: Network) -> list[int]:
+    """Cycles of csrc and of RTL for a network of one Dense layer besides its matrix.
+
+    They are those with one weight in stream mode, less one.
+    """
     (layer,) = network.layers
     assert isinstance(layer, Dense)
     codes = np.zeros_like(layer.kernel.codes)
     codes[0, 0] = 1
     one = Network((replace(layer, kernel=replace(layer.kernel, codes=codes)),), network.source)
-    design = fit_design.choose_design(one, pes=PES, gap_bits=4)
+    design = fit_design.choose_design(one, pes=PES, gap_bits=GAP_BITS, cells_per_cycle=1)
     checked = image.parse(np.frombuffer(encoder.encode(one, design), dtype="<u4"), design)
-    return cycles.account(checked, design, 1).total - 1
+    return [MODELS[each.flow].of_image(checked, design).sequence(1).total - 1 for each in ENGINES]
 
 
 def eie(layer: FcLayer) -> str:
@@ -114,10 +153,8 @@ def eie(layer: FcLayer) -> str:
     codes = rng.integers(1, 1 << 15, (1, 1, layer.inputs)) * (
         rng.random((1, 1, layer.inputs)) < layer.activation_density
     )
-    design = fit_design.choose_design(network, pes=PES, gap_bits=4, mode="skip", fifo_depth=DEPTH)
-    exact, counted, checked = run(network, design, codes)
-    around = outside(network)
-    matrix = counted - around
+    exact, counted, checked, design = run(network, codes, GAP_BITS)
+    matrix = [total - around for total, around in zip(counted, outside(network), strict=True)]
     stream = int(entries_per_pe(kernel.codes, Interleave(layer.outputs, PES), "codebook4", 4).max())
     section = checked.words[checked.sections["pointers"]]
     (starts,) = pointers.read(
@@ -126,10 +163,16 @@ def eie(layer: FcLayer) -> str:
     work = np.diff(starts, axis=1)[:, codes[0, 0] != 0].T
     ideal = np.maximum(1, work.mean(axis=1)).sum()
     simulated = simulate(work, DEPTH).cycles
+    utilisation = " / ".join(f"{ideal / each:.1%}" for each in matrix)
     return (
-        f"| {layer.name} | {'yes' if exact else 'no'} | {counted:,} | {matrix:,} | {simulated:,} | {stream:,} "
-        f"| {ideal / matrix:.1%} | {layer.published_utilisation:.1%} |"
+        f"| {layer.name} | {'yes' if exact else 'no'} | {both(counted)} | {both(matrix)} | {simulated:,} | {stream:,} "
+        f"| {utilisation} | {layer.published_utilisation:.1%} |"
     )
+
+
+def both(numbers: Sequence[float]) -> str:
+    """Figures of csrc and of RTL."""
+    return " / ".join(f"{number:,.0f}" for number in numbers)
 
 
 def delta() -> list[str]:
@@ -142,21 +185,21 @@ def delta() -> list[str]:
     codes = np.clip(np.cumsum(moves, axis=1), layer.source.low, layer.source.high)
     rows = []
     exact_outputs = golden.run(ordinary, codes).outputs
-    for thresholds in THRESHOLDS:
+    for thresholds in tqdm(THRESHOLDS, unit="pair of thresholds"):
         changed = replace(layer, delta_input=thresholds[0], delta_state=thresholds[1])
         network = Network((changed,), ordinary.source)
-        design = fit_design.choose_design(network, pes=PES, mode="skip", fifo_depth=DEPTH)
-        exact, counted, _ = run(network, design, codes)
+        exact, counted, _, _ = run(network, codes, gap_bits=5)
+        cycles = both([total / STEPS for total in counted])
         error = np.abs(golden.run(network, codes).outputs - exact_outputs).max() / (1 << layer.state.frac)
         name = "none" if thresholds[0] is None else "{} / {}".format(*thresholds)
-        rows.append(f"| {name} | {'yes' if exact else 'no'} | {counted / STEPS:,.0f} | {error:.4f} |")
+        rows.append(f"| {name} | {'yes' if exact else 'no'} | {cycles} | {error:.4f} |")
     return rows
 
 
 def main() -> None:
     """Run everything and write the page."""
     layers = {layer.name: layer for layer in EIE_LAYERS}
-    rows = "\n".join(eie(layers[name]) for name in LAYERS)
+    rows = "\n".join(eie(layers[name]) for name in tqdm(LAYERS, unit="layer"))
     text = PAGE_TEXT.format(pes=PES, depth=DEPTH, seed=SEED, steps=STEPS, layers=rows, delta="\n".join(delta()))
     PAGE.write_text(text, encoding="utf-8")
 

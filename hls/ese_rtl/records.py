@@ -1,7 +1,7 @@
 """The records that pass between the parts of the engine."""
 # Annotations of a data.Struct are its fields, so that they must not be postponed.
 
-from amaranth.hdl import signed, unsigned
+from amaranth.hdl import Const, signed, unsigned
 from amaranth.lib import data, enum
 
 from ese_host.image import CONSTANT_BITS, RAM_BITS, SUM_BITS
@@ -73,6 +73,24 @@ class Result(data.Struct):
     cell: signed(CONSTANT_BITS)  # the new c; zero for rows of other matrices
 
 
+def element_write_layout(address_bits: int) -> data.StructLayout:
+    """One element that is written to a vector RAM.
+
+    Args:
+        address_bits: of an element's address.
+    """
+    return data.StructLayout({"enable": 1, "address": address_bits, "value": signed(ELEMENT_BITS)})
+
+
+def writes_layout(address_bits: int) -> data.StructLayout:
+    """Up to two elements that are written to each vector RAM in a clock; they lie side by side.
+
+    Args:
+        address_bits: of an element's address.
+    """
+    return data.StructLayout({"rams": data.ArrayLayout(data.ArrayLayout(element_write_layout(address_bits), 2), 2)})
+
+
 class LoadTarget(enum.Enum, shape=3):
     """The memories that LOAD fills."""
 
@@ -85,6 +103,10 @@ class LoadTarget(enum.Enum, shape=3):
     TABLE = 6
 
 
+POINTER = Const(7, 3)
+"""The column pointers' place among the targets, which only engines in skip mode have."""
+
+
 def load_layout(word_bits: int) -> data.StructLayout:
     """One write of LOAD into one of the memories.
 
@@ -94,7 +116,8 @@ def load_layout(word_bits: int) -> data.StructLayout:
     return data.StructLayout(
         {
             "memory": LoadTarget,
-            # number of the phase, codebook x 16 + level, item, cell, address of the entry word, segment
+            # number of the phase, codebook x 16 + level, item, cell, address of the entry word, segment,
+            # column
             "address": 16,
             # word of the phase's record; row x 8 + bank of a scale, row x 8 + 7 of a bias; gate of a peephole; PE
             "lane": 7,

@@ -22,16 +22,16 @@ class Sizes:
     design: Design
 
     def __post_init__(self) -> None:
-        if self.design.mode != "stream":
-            raise UnsupportedError(
-                "the design is in skip mode; the RTL engine has stream mode only: emit with --mode stream, or with "
-                "--flow hls"
-            )
         if self.design.cells_per_cycle != 1:
             raise UnsupportedError(
                 f"the design has {self.design.cells_per_cycle} element-wise units; the RTL engine has one: emit with "
                 "--cells-per-cycle 1, or with --flow hls"
             )
+
+    @property
+    def skips(self) -> bool:
+        """Whether the engine leaves out elements that are zero, or have not changed."""
+        return self.design.mode == "skip"
 
     @property
     def pes(self) -> int:
@@ -67,6 +67,11 @@ class Sizes:
     def entry_address_bits(self) -> int:
         """Bits of an address in a PE's entry memory."""
         return max(1, ceil_log2(self.design.entry_depth))
+
+    @property
+    def pointer_address_bits(self) -> int:
+        """Bits of an address among a PE's column pointers, in skip mode."""
+        return ceil_log2(self.design.pointer_depth)
 
     @property
     def pairs(self) -> int:

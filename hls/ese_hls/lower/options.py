@@ -139,13 +139,12 @@ class ConversionOptions:
 
     def _check_rtl(self) -> None:
         """Refuse what the engine in RTL does not have, and let it have one element-wise unit."""
-        for name, value in (("mode", "stream"), ("cells_per_cycle", 1)):
-            if getattr(self, name) not in (value, None):
-                key = next(key for key, option in OURS.items() if option == name)
-                raise UnsupportedError(
-                    f"option {name} (hls_config['Model'][{key!r}]) is {getattr(self, name)!r}; the engine in RTL has "
-                    f"{value!r} only: leave it out, or choose flow 'hls'"
-                )
+        if self.cells_per_cycle not in (1, None):
+            key = next(key for key, option in OURS.items() if option == "cells_per_cycle")
+            raise UnsupportedError(
+                f"option cells_per_cycle (hls_config['Model'][{key!r}]) is {self.cells_per_cycle!r}; the engine in RTL "
+                "has 1 only: leave it out, or choose flow 'hls'"
+            )
         object.__setattr__(self, "cells_per_cycle", 1)
 
     def to_model_config(self) -> dict[str, Any]:

@@ -6,8 +6,6 @@ from ese_rtl.array.beat import (
     READ_LATENCY,
     WRITE_LATENCY,
     beat_layout,
-    element_write_layout,
-    writes_layout,
 )
 from ese_rtl.array.drain import DRAIN_LATENCY
 
@@ -18,6 +16,4 @@ __all__ = [
     "WRITE_LATENCY",
     "Array",
     "beat_layout",
-    "element_write_layout",
-    "writes_layout",
 ]

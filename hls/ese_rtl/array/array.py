@@ -2,23 +2,45 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, EnableInserter, Module, Mux, Signal, signed
+from typing import Any
+
+from amaranth.hdl import Cat, EnableInserter, Module, Mux, ResetInserter, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from ese_host.ir import GATES
-from ese_rtl.array.beat import beat_layout, writes_layout
+from ese_rtl.array.beat import beat_layout
 from ese_rtl.array.drain import Drain
 from ese_rtl.array.entries import EntryMemories
 from ese_rtl.array.pe import PE, shared_layout
 from ese_rtl.array.vectors import Vectors
 from ese_rtl.pipeline import later
-from ese_rtl.records import LoadTarget, load_layout
+from ese_rtl.records import LoadTarget, load_layout, writes_layout
 from ese_rtl.sizes import Sizes
+from ese_rtl.skip import SkipFeed, scan_layout
+
+_SCAN_INPUTS = ("begin", "zero", "number", "scan", "prepare", "run")
+
+
+def _scan_ports(sizes: Sizes) -> dict[str, Any]:
+    """The ports of an array in skip mode that one in stream mode does not have; see `SkipFeed`."""
+    return {
+        "advance": In(1),  # the feed goes on
+        "abort": In(1),  # it begins anew
+        "begin": In(1),
+        "zero": In(1),
+        "number": In(range(sizes.design.phases)),
+        "scan": In(scan_layout(sizes)),
+        "prepare": In(1),
+        "run": In(1),
+        "finished": Out(1),
+    }
 
 
 class Array(wiring.Component):
-    """The PEs run free: what comes in a clock is worked off in the clocks after it. Only the drain can be held.
+    """The PEs run free: what comes in a clock is worked off in the clocks after it.
+
+    Only the drain can be held, and in skip mode what gives the PEs their entries.
 
     Args:
         sizes: of the engine.
@@ -31,7 +53,7 @@ class Array(wiring.Component):
         super().__init__(
             {
                 "beat": In(beat_layout(sizes)),
-                "writes": In(writes_layout(sizes)),
+                "writes": In(writes_layout(sizes.column_bits)),
                 "load": In(load_layout(sizes.design.widths.word_bits)),
                 "step": In(1),  # the drain goes on
                 "drain_set": In(1),
@@ -39,6 +61,7 @@ class Array(wiring.Component):
                 "pe": In(sizes.pe_bits),
                 "row": In(sizes.row_bits),
                 "sums": Out(data.ArrayLayout(acc, GATES)),
+                **(_scan_ports(sizes) if sizes.skips else {}),
             }
         )
 
@@ -47,18 +70,23 @@ class Array(wiring.Component):
         m = Module()
         sizes = self._sizes
         shared = self._shared(m)
-        m.submodules.vectors = vectors = Vectors(sizes)
+        if sizes.skips:
+            feed = self._feed(m)
+            m.d.comb += feed.writes.eq(self.writes)
+        else:
+            m.submodules.vectors = vectors = Vectors(sizes)
+            m.d.comb += vectors.writes.eq(self.writes)
         drain = Drain(sizes)
         m.submodules.drain = EnableInserter(self.step)(drain)
         load = later(m, self.load, name="load")
         m.d.comb += [
-            vectors.writes.eq(self.writes),
             drain.dense.eq(self.dense),
             drain.pe.eq(self.pe),
             drain.row.eq(self.row),
             self.sums.eq(drain.sums),
         ]
-        entries = self._entries(m, load)
+        asked = [entry.address for entry in feed.entries] if sizes.skips else [self.beat.address]
+        entries = self._entries(m, load, asked)
         for p in range(sizes.pes):
             m.submodules[f"pe_{p}"] = pe = PE(sizes, self._primitive)
             m.d.comb += [
@@ -67,26 +95,62 @@ class Array(wiring.Component):
                 pe.book_enable.eq(load.memory == LoadTarget.CODEBOOK),
                 pe.book_address.eq(load.address),
                 pe.book_data.eq(load.data),
-                vectors.column6[p].eq(pe.column6),
-                pe.a7.eq(vectors.values7[0][p]),
-                pe.b7.eq(vectors.values7[1][p]),
-                pe.drain_row.eq(drain.rows[p]),
-                drain.drained[p].eq(pe.drained),
             ]
+            if sizes.skips:
+                self._execute(m, pe, feed.entries[p], shared)
+            else:
+                m.d.comb += [
+                    vectors.column6[p].eq(pe.column6),
+                    pe.a7.eq(vectors.values7[0][p]),
+                    pe.b7.eq(vectors.values7[1][p]),
+                ]
+            m.d.comb += [pe.drain_row.eq(drain.rows[p]), drain.drained[p].eq(pe.drained)]
         return m
 
-    def _entries(self, m: Module, load: Signal) -> list[EntryMemories]:
-        """The entry memories, of which one address is read, or a word of LOAD is written."""
+    def _feed(self, m: Module) -> SkipFeed:
+        """Skip mode: what gives the PEs their entries. It stands still and begins anew with the core."""
+        feed = SkipFeed(self._sizes)
+        m.submodules.feed = ResetInserter(self.abort)(EnableInserter(self.advance)(feed))
+        m.d.comb += [getattr(feed, name).eq(getattr(self, name)) for name in ("load", *_SCAN_INPUTS)]
+        m.d.comb += self.finished.eq(feed.finished)
+        return feed
+
+    def _execute(self, m: Module, pe: PE, entry: Any, shared: Any) -> None:
+        """Skip mode: give a PE an entry of its own, in place of the beat's.
+
+        Args:
+            m: module that gets the connections.
+            pe: the PE.
+            entry: what it executes.
+            shared: what all PEs get.
+        """
+        run = entry.run & self.beat.run  # not while the core stands still
+        m.d.comb += [
+            pe.shared.slot3.eq(later(m, entry.slot, 3, name="slot3")),
+            pe.shared.run4.eq(later(m, run, 4, name="run4", reset=True)),
+            pe.shared.first4.eq(later(m, entry.first, 4, name="first4") | shared.sweep4),
+            pe.shared.source7.eq(0),
+            pe.a7.eq(later(m, entry.value, 7, name="value7")),
+        ]
+
+    def _entries(self, m: Module, load: Signal, addresses: list[Value]) -> list[EntryMemories]:
+        """The entry memories, which are read, or of which a word of LOAD is written.
+
+        Args:
+            m: module that gets them.
+            load: what is loaded, a clock late.
+            addresses: to be read: one of all PEs, or one of each.
+        """
         entries, pes = [], self._sizes.pes
         loads = self.load.memory == LoadTarget.ENTRY
-        address0 = Mux(loads, self.load.address, self.beat.address)[: self._sizes.entry_address_bits]
-        address1 = later(m, address0, name="address1")
+        bits = self._sizes.entry_address_bits
+        addresses1 = [later(m, Mux(loads, self.load.address, address)[:bits], name="address1") for address in addresses]
         # Registers, so that Yosys does not find out that two PEs are never written at once, and give both one port.
         write1 = later(m, Cat(loads & (self.load.lane == p) for p in range(pes)), name="write1", reset=True)
         for pair in range(self._sizes.pairs):
             m.submodules[f"entries_{pair}"] = memories = EntryMemories(self._sizes)
             m.d.comb += [
-                memories.address1.eq(address1),
+                memories.address1.eq(Cat(addresses1[2 * pair : 2 * pair + 2]) if self._sizes.skips else addresses1[0]),
                 memories.data1.eq(load.data),
                 memories.write1.eq(write1[2 * pair : 2 * pair + 2]),
             ]

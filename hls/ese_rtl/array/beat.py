@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import signed
 from amaranth.lib import data
 from amaranth.utils import ceil_log2
 
-from ese_rtl.records import ELEMENT_BITS
 from ese_rtl.sizes import Sizes
 
 READ_LATENCY = 6
@@ -42,21 +40,3 @@ def beat_layout(sizes: Sizes) -> data.StructLayout:
             "bank_negative": 2,
         }
     )
-
-
-def element_write_layout(sizes: Sizes) -> data.StructLayout:
-    """One element that is written to a vector RAM.
-
-    Args:
-        sizes: of the engine.
-    """
-    return data.StructLayout({"enable": 1, "address": sizes.column_bits, "value": signed(ELEMENT_BITS)})
-
-
-def writes_layout(sizes: Sizes) -> data.StructLayout:
-    """Up to two elements that are written to each vector RAM in a clock.
-
-    Args:
-        sizes: of the engine.
-    """
-    return data.StructLayout({"rams": data.ArrayLayout(data.ArrayLayout(element_write_layout(sizes), 2), 2)})

@@ -14,7 +14,9 @@ from ese_rtl.sizes import Sizes
 
 
 class EntryMemories(wiring.Component):
-    """Two memories, of which each gives the word at the same address one clock later.
+    """Two memories, of which each gives a word one clock after its address.
+
+    In stream mode both have the same address, in skip mode each has its own.
 
     A PE has one port of its memory, through which entries are loaded too: no PE reads while an image is loaded.
 
@@ -23,12 +25,13 @@ class EntryMemories(wiring.Component):
     """
 
     def __init__(self, sizes: Sizes) -> None:
-        self._design = sizes.design
+        self._design, self._skips = sizes.design, sizes.skips
         self._shared = shared_words(self._design.entry_depth, self._design.widths.word_bits)
         word = self._design.widths.word_bits
+        address = sizes.entry_address_bits
         super().__init__(
             {
-                "address1": In(sizes.entry_address_bits),
+                "address1": In(data.ArrayLayout(address, 2) if sizes.skips else address),
                 "write1": In(2),  # `data1` goes to this memory
                 "data1": In(word),
                 "words2": Out(data.ArrayLayout(word, 2)),
@@ -39,22 +42,25 @@ class EntryMemories(wiring.Component):
         """The block RAMs, and the choice between the two that hold the words of a PE."""
         m = Module()
         own = self._design.entry_depth - self._shared
-        behind1 = self.address1 >= own if self._shared else Const(0, 1)  # the word lies in the shared block RAM
+        addresses1 = [self.address1[number] for number in range(2)] if self._skips else [self.address1]
+        # the word lies in the shared block RAM
+        behinds1 = [address1 >= own if self._shared else Const(0, 1) for address1 in addresses1]
         if self._shared:
             each = ceil_log2(self._shared)
             m.submodules.shared = shared = Memory(
                 shape=self._design.widths.word_bits, depth=2 << each, init=[], attrs={"ram_style": "block"}
             )
-        behind2 = later(m, behind1, name="behind2")
+        behinds2 = [later(m, behind1, name="behind2") for behind1 in behinds1]
         for number in range(2):
+            address1, behind1, behind2 = (each[number % len(each)] for each in (addresses1, behinds1, behinds2))
             words: list[Value] = []
             if own:
                 m.submodules[f"own_{number}"] = memory = Memory(
                     shape=self._design.widths.word_bits, depth=own, init=[], attrs={"ram_style": "block"}
                 )
-                words.append(self._port(m, memory, self.address1, self.write1[number] & ~behind1))
+                words.append(self._port(m, memory, address1, self.write1[number] & ~behind1))
             if self._shared:
-                address = Cat(self.address1[:each], Const(number, 1))
+                address = Cat(address1[:each], Const(number, 1))
                 words.append(self._port(m, shared, address, self.write1[number] & behind1))
             m.d.comb += self.words2[number].eq(Mux(behind2, words[-1], words[0]))
         return m

@@ -7,9 +7,8 @@ from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from ese_rtl.array.beat import writes_layout
 from ese_rtl.pipeline import later
-from ese_rtl.records import ELEMENT_BITS
+from ese_rtl.records import ELEMENT_BITS, writes_layout
 from ese_rtl.sizes import Sizes
 
 
@@ -30,7 +29,7 @@ class Vectors(wiring.Component):
         element = signed(ELEMENT_BITS)
         super().__init__(
             {
-                "writes": In(writes_layout(sizes)),
+                "writes": In(writes_layout(sizes.column_bits)),
                 "column6": In(data.ArrayLayout(sizes.column_bits, 2 * sizes.pairs)),
                 "values7": Out(data.ArrayLayout(data.ArrayLayout(element, 2 * sizes.pairs), 2)),
             }

@@ -1,11 +1,16 @@
-"""The beats of the PEs: the entries of a matrix one after the other, or rows to be cleared."""
+"""The beats of the PEs: the entries of a matrix one after the other, or rows to be cleared.
+
+In skip mode every PE has entries of its own (`ese_rtl.skip`); a beat says which accumulators they belong to.
+"""
 
 from __future__ import annotations
 
 from amaranth.hdl import Const, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
 
+from ese_host.ir import GATES
 from ese_rtl.array import beat_layout
 from ese_rtl.control.phase_table import phase_layout
 from ese_rtl.sizes import Sizes
@@ -46,13 +51,16 @@ class Beats(wiring.Component):
         last_slot = slot == Mux(full, widths.per_word(True) - 1, widths.per_word(False) - 1)
         m.d.comb += self.last.eq(left[-1])
         with m.If(self.prepare):
-            m.d.sync += [
-                left.eq(phase.entry_count - 2),
-                first.eq(1),
-                address.eq(phase.entry_base),
-                slot.eq(0),
-                start.eq(phase.source_base << phase.stride_log2),
-            ]
+            if sizes.skips:  # a position is the row alone
+                m.d.sync += start.eq(phase.group_base << exact_log2(GATES))
+            else:
+                m.d.sync += [
+                    left.eq(phase.entry_count - 2),
+                    first.eq(1),
+                    address.eq(phase.entry_base),
+                    slot.eq(0),
+                    start.eq(phase.source_base << phase.stride_log2),
+                ]
             if design.full_phases:
                 m.d.sync += full.eq(phase.rows.any())
         with m.If(self.run):
@@ -73,7 +81,7 @@ class Beats(wiring.Component):
             beat.start.eq(Mux(self.sweep, self.sweep_row, start)),
             beat.address.eq(address),
             beat.slot.eq(slot),
-            beat.stride.eq(Mux(self.sweep, sizes.row_bits, phase.stride_log2)),
+            beat.stride.eq(sizes.row_bits if sizes.skips else Mux(self.sweep, sizes.row_bits, phase.stride_log2)),
             beat.source_ram.eq(phase.source_ram),
             beat.full.eq(full & ~self.sweep),  # a row to be cleared has no gap
         ]
@@ -81,7 +89,7 @@ class Beats(wiring.Component):
             m.d.sync += beat.book.eq(phase.codebook)
         if design.acc_banks > 1:
             m.d.sync += [beat.bank_positive.eq(phase.bank_positive), beat.bank_negative.eq(phase.bank_negative)]
-        if design.full_phases:
+        if design.full_phases and not sizes.skips:
             self._jumps(m, beat.jump)
         return m
 

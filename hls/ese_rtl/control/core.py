@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import EnableInserter, Module, ResetInserter, Signal
+from amaranth.hdl import EnableInserter, Module, Mux, ResetInserter, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from ese_host.image import Design
+from ese_host.image import FLAGS, Design
 from ese_rtl.array import READ_LATENCY, WRITE_LATENCY, Array
 from ese_rtl.control.beats import Beats
 from ese_rtl.control.frames import FrameStore
@@ -14,10 +14,10 @@ from ese_rtl.control.parameters import Parameters, Tables
 from ese_rtl.control.phase_table import PhaseTable
 from ese_rtl.control.retire import Retire
 from ese_rtl.control.sequencer import Sequencer
-from ese_rtl.control.stage import Stage
+from ese_rtl.control.stage import Stage, first_row
 from ese_rtl.control.sweeper import Sweeper
 from ese_rtl.pipeline import later
-from ese_rtl.records import Header, load_layout
+from ese_rtl.records import Header, LoadTarget, load_layout
 from ese_rtl.sizes import Sizes
 from ese_rtl.unit import Unit
 
@@ -108,7 +108,7 @@ class Core(wiring.Component):
             phases.index.eq(sequencer.index),
             sequencer.record.eq(phases.phase),
             sequencer.frame_comes.eq(frames.storing),
-            sequencer.last_entry.eq(beats.last),
+            sequencer.last_entry.eq(array.finished if sizes.skips else beats.last),
             sequencer.stage_busy.eq(retire.busy),
             sequencer.stage_targets.eq(retire.targets),
             sequencer.sweep_pending.eq(sweeper.pending),
@@ -171,6 +171,8 @@ class Core(wiring.Component):
             array.pe.eq(stage.pe),
             array.row.eq(stage.row),
         ]
+        if sizes.skips:
+            self._skip(m, advance, sequencer, beats, sweeper, stage, array)
         for lookup, asked in enumerate(unit.lookups):
             m.d.comb += [tables.addresses[lookup].eq(asked.segment), asked.word.eq(tables.words[lookup])]
         for port in range(2):
@@ -185,3 +187,47 @@ class Core(wiring.Component):
             with m.If(frames.wants):
                 m.d.comb += [stored.address.eq(frame.address), stored.value.eq(frame.value)]
         return m
+
+    def _skip(
+        self,
+        m: Module,
+        advance: Signal,
+        sequencer: Sequencer,
+        beats: Beats,
+        sweeper: Sweeper,
+        stage: Stage,
+        array: Array,
+    ) -> None:
+        """Skip mode: what the PEs' feed is told, and sums that stay from step to step.
+
+        Layers have rows of their own, so that a sweep begins where the rows of its layer do. Sums of a delta phase
+        stay; before a sequence from the state zero, all accumulators are cleared.
+        """
+        phase, delta = sequencer.phase, bool(self._design.delta_depth)
+        fields = ["columns", "source_ram", "source_base", "pointer_base"]
+        fields += ["delta", "threshold", "last_base"] if delta else []
+        persistent = Signal()  # the image has a delta phase
+        m.d.comb += [
+            array.advance.eq(advance),
+            array.abort.eq(self.abort),
+            array.begin.eq(sequencer.frame_begin),
+            array.zero.eq(self.zero),
+            array.number.eq(sequencer.number),
+            array.prepare.eq(sequencer.prepare),
+            array.run.eq(sequencer.run),
+            *(array.scan[name].eq(phase[name]) for name in fields),
+            sequencer.forgotten.eq(sweeper.forgotten),
+            sequencer.persistent.eq(persistent),
+            # what follows takes the place of stream mode's connections
+            beats.sweep_row.eq(sweeper.row + Mux(sweeper.pending.any(), first_row(stage.record), 0)),
+            sweeper.forget.eq(self.forget | sequencer.forget),
+        ]
+        if self._design.full_phases:
+            m.d.sync += array.scan.full.eq(phase.rows.any())
+        if not delta:
+            return
+        m.d.comb += sweeper.rows.eq(Mux(stage.record.delta, 0, stage.rows))
+        flag = FLAGS.index("delta")
+        with m.If((self.load.memory == LoadTarget.PHASE) & (self.load.lane == 0)):
+            first = self.load.address == 0
+            m.d.sync += persistent.eq(self.load.data[flag] | (persistent & ~first))

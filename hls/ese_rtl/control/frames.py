@@ -6,7 +6,8 @@ from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from ese_rtl.array import READ_LATENCY, WRITE_LATENCY, element_write_layout
+from ese_rtl.array import READ_LATENCY, WRITE_LATENCY
+from ese_rtl.records import element_write_layout
 from ese_rtl.sizes import Sizes
 
 HALF = 16
@@ -24,7 +25,7 @@ class FrameStore(wiring.Component):
 
     def __init__(self, sizes: Sizes) -> None:
         self._sizes = sizes
-        port = element_write_layout(sizes)
+        port = element_write_layout(sizes.column_bits)
         super().__init__(
             {
                 "inputs": In(14),  # width of a frame

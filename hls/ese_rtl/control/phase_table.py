@@ -6,12 +6,14 @@ from amaranth.hdl import Module, Shape, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import ceil_log2
+from amaranth.utils import ceil_log2, exact_log2
 
 from ese_host.files import Field
-from ese_host.image import FIELDS, FLAGS, PHASE_WORDS
+from ese_host.image import FIELDS, FLAGS, record_words
+from ese_host.ir import GATES
 from ese_rtl.records import ELEMENT_BITS, LoadTarget, load_layout
 from ese_rtl.sizes import Sizes
+from ese_rtl.skip import COLUMN_BITS, THRESHOLD_BITS
 
 
 def kept_fields(sizes: Sizes) -> dict[str, Field]:
@@ -21,14 +23,24 @@ def kept_fields(sizes: Sizes) -> dict[str, Field]:
         sizes: of the engine.
     """
     design = sizes.design
-    widths = dict.fromkeys(("layer", "part", "pointer_base", "columns", "group_base", "threshold", "last_base"), 0)
-    widths |= dict.fromkeys(("format_set", "cell_kind", "window"), 0)
+    delta = design.delta_depth
+    widths = dict.fromkeys(("layer", "part", "format_set", "cell_kind", "window"), 0)
+    if sizes.skips:
+        widths |= {
+            "pointer_base": sizes.pointer_address_bits,
+            "columns": COLUMN_BITS,
+            "group_base": sizes.row_bits - exact_log2(GATES),
+            "threshold": THRESHOLD_BITS if delta else 0,
+            "last_base": ceil_log2(delta) if delta else 0,
+        }
+    else:
+        widths |= dict.fromkeys(("pointer_base", "columns", "group_base", "threshold", "last_base"), 0)
     widths |= {
         "codebook": 4 if design.weights == "codebook4" else 0,
-        "stride_log2": ceil_log2(sizes.row_bits + 1),
+        "stride_log2": 0 if sizes.skips else ceil_log2(sizes.row_bits + 1),
         "bank_positive": ceil_log2(design.acc_banks),
         "bank_negative": ceil_log2(design.acc_banks),
-        "entry_base": sizes.entry_address_bits,
+        "entry_base": 0 if sizes.skips else sizes.entry_address_bits,
         "source_base": sizes.column_bits,
         "param_base": ceil_log2(design.param_depth),
         "cell_base": ceil_log2(design.cell_depth),
@@ -39,7 +51,7 @@ def kept_fields(sizes: Sizes) -> dict[str, Field]:
         "low": ELEMENT_BITS,
         "high": ELEMENT_BITS,
     }
-    fields = {name: Field(0, bit, 1) for bit, name in enumerate(FLAGS) if name != "delta"}
+    fields = {name: Field(0, bit, 1) for bit, name in enumerate(FLAGS) if name != "delta" or delta}
     for name, field in FIELDS.items():
         count = design.acc_banks if name == "bank_shift" else field.count
         if width := widths.get(name, field.width):
@@ -82,7 +94,7 @@ class PhaseTable(wiring.Component):
         """One memory for each word of a record."""
         m = Module()
         fields = kept_fields(self._sizes)
-        for word in range(PHASE_WORDS):
+        for word in range(record_words(self._sizes.design)[0]):
             parts: list[tuple[Value, Value]] = []
             for name, field in fields.items():
                 if field.word == word:

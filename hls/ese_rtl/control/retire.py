@@ -6,9 +6,8 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from ese_rtl.array import element_write_layout
 from ese_rtl.control.phase_table import phase_layout
-from ese_rtl.records import Result
+from ese_rtl.records import Result, element_write_layout
 from ese_rtl.sizes import Sizes
 
 WORD = 32
@@ -30,7 +29,7 @@ class Retire(wiring.Component):
 
     def __init__(self, sizes: Sizes) -> None:
         self._sizes = sizes
-        port = element_write_layout(sizes)
+        port = element_write_layout(sizes.column_bits)
         super().__init__(
             {
                 "launch": In(1),

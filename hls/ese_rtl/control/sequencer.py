@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -14,6 +16,13 @@ from ese_rtl.states import States
 
 SETTLE = FILL_LATENCY - 2
 """Clocks from the last entry of a matrix to the launch of its stage, whose first read comes two clocks later."""
+
+_SKIP_PORTS: dict[str, Any] = {
+    "number": Out(7),  # of the phase
+    "persistent": In(1),  # sums of some phases stay from step to step
+    "forget": Out(1),  # clear all accumulators,
+    "forgotten": In(1),  # which is done
+}
 
 
 class Sequencer(wiring.Component):
@@ -49,6 +58,7 @@ class Sequencer(wiring.Component):
                 "stage_busy": In(1),
                 "stage_targets": In(data.ArrayLayout(1, 2)),  # vector RAMs that the stage still writes
                 "sweep_pending": In(2),  # by set: it is not yet clear
+                **(_SKIP_PORTS if sizes.skips else {}),
             }
         )
 
@@ -64,7 +74,8 @@ class Sequencer(wiring.Component):
         phases_left = Signal(signed(8))  # less one
         settle = Signal(range(SETTLE + 1))
         left_out = Signal()  # the phase is not run in this step
-        states = States(m, ("idle", "fetch", "check", "matrix", "settle", "launch", "finish"))
+        forgets = ("forget",) if self._sizes.skips else ()
+        states = States(m, ("idle", *forgets, "fetch", "check", "matrix", "settle", "launch", "finish"))
         m.d.comb += self.last_step.eq(steps_left[-1])
 
         def first_phase() -> None:
@@ -89,7 +100,19 @@ class Sequencer(wiring.Component):
                 self.zero_state.eq(self.zero),
                 steps_left.eq(self.steps - 2),
             ]
-            states.go("fetch")
+            if forgets:
+                with m.If(self.persistent & self.zero):
+                    m.d.sync += self.forget.eq(1)
+                    states.go("forget")
+                with m.Else():
+                    states.go("fetch")
+            else:
+                states.go("fetch")
+        if forgets:
+            with states.state("forget"):
+                m.d.sync += self.forget.eq(0)
+                with m.If(self.forgotten):
+                    states.go("fetch")
         with states.state("fetch"):
             record = self.record
             m.d.sync += [
@@ -100,6 +123,8 @@ class Sequencer(wiring.Component):
                 left_out.eq(Mux(prologue, ~record.ahead, Mux(self.last_step, record.ahead, record.last_only))),
                 self.fill_set.eq(record.set ^ (self.header.alternate & (odd_step ^ (record.ahead & ~prologue)))),
             ]
+            if self._sizes.skips:
+                m.d.sync += self.number.eq(self.index)
             with m.If(~phases_left[-1]):
                 m.d.sync += [self.index.eq(self.index + 1), phases_left.eq(phases_left - 1)]
                 states.go("check")

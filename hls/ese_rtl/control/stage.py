@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal, signed
+from typing import Any
+
+from amaranth.hdl import Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -14,6 +16,12 @@ from ese_rtl.sizes import Sizes
 
 DRAINED = 4
 """Ticks, beyond the one in which nothing is left, until all rows of the last item have been read."""
+
+
+def first_row(record: Any) -> Value:
+    """The row with which a layer's rows begin in each PE, in skip mode. In stream mode all layers share their rows."""
+    first: Value = record.group_base << ceil_log2(GATES)
+    return first
 
 
 class Stage(wiring.Component):
@@ -60,12 +68,13 @@ class Stage(wiring.Component):
         ends = Signal(range(DRAINED + 1), init=DRAINED)
         last_turn = record.dense | (turn == sizes.cell_period - 1)
         pairs = record.dense if sizes.paired else 0
+        row = Mux(record.dense, group, group << ceil_log2(GATES) | row_of_cell)
         m.d.comb += [
             none.eq(left[-1] & ~left[0]),
             single.eq(left[-1] & left[0]),
             self.valid.eq(~none & (turn == 0)),
             self.pair.eq(pairs & ~single),
-            self.row.eq(Mux(record.dense, group, group << ceil_log2(GATES) | row_of_cell)),
+            self.row.eq(row + first_row(record) if sizes.skips else row),
             self.drained.eq(ends == DRAINED),
         ]
         wraps = Signal()

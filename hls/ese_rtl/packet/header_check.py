@@ -40,6 +40,7 @@ class HeaderCheck(wiring.Component):
     def __init__(self, design: Design) -> None:
         """Make the check of a design."""
         super().__init__()
+        self._design = design
         self._equal = {"magic": MAGIC, "version": FORMAT_VERSION, "design_id": design.design_id}
         self._limits = {
             "phases": design.phases,
@@ -75,14 +76,19 @@ class HeaderCheck(wiring.Component):
             positive.eq(Cat(self.word[:HALF].any(), self.word[HALF:SIZE_BITS].any())),
             high_zero.eq(self.word[SIZE_BITS:] == 0),
         ]
-        no_pointers = Signal()
-        m.d.sync += no_pointers.eq(self.word[pointers.low : pointers.low + pointers.width] == 0)
+        stored = self.word[pointers.low : pointers.low + pointers.width]
+        if self._design.mode == "skip":
+            pointers_fit = Signal()
+            m.d.sync += pointers_fit.eq(stored <= self._design.pointer_depth)
+        else:
+            pointers_fit = Signal(name="no_pointers")
+            m.d.sync += pointers_fit.eq(stored == 0)
         fits = (below | alike & low_fits) & high_zero
         sound = {name: fits for name in self._limits}
         sound |= {name: halves.all() for name, halves in equal.items()}
         sound["inputs"] &= positive.any()
         sound["words"] = same.all()
-        sound[HEADER[pointers.word]] = no_pointers  # a stream engine holds no column pointers
+        sound[HEADER[pointers.word]] = pointers_fit
         wrong = Signal(ErrorCode)
         with m.Switch(place):
             for name, good in sound.items():
@@ -96,7 +102,9 @@ class HeaderCheck(wiring.Component):
         return m
 
 
-def keep_header(m: Module, place: Value, word: Value, header: Any, entry_words: Value) -> None:
+def keep_header(
+    m: Module, place: Value, word: Value, header: Any, entry_words: Value, pointers: Value | None = None
+) -> None:
     """Keep what the engine needs to know of a word of the header.
 
     Args:
@@ -105,6 +113,7 @@ def keep_header(m: Module, place: Value, word: Value, header: Any, entry_words: 
         word: the word.
         header: registers for what the core needs.
         entry_words: register for the number of entry words.
+        pointers: register for the number of column pointers of each PE, in skip mode.
     """
     fields = {
         "alternate": header.alternate,
@@ -113,6 +122,8 @@ def keep_header(m: Module, place: Value, word: Value, header: Any, entry_words: 
         "cell_slope": header.cell_line.slope,
         "cell_offset": header.cell_line.offset,
     }
+    if pointers is not None:
+        fields["pointers"] = pointers
     with m.Switch(place):
         for name, register in {"phases": header.phases, "entry_words": entry_words, "inputs": header.inputs}.items():
             with m.Case(HEADER.index(name)):

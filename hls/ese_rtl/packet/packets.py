@@ -9,7 +9,7 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from ese_host.image import HEADER, Design
+from ese_host.image import HEADER, HEADER_FIELDS, Design
 from ese_host.protocol import OPERATION_BASE, ErrorCode, Operation, RunFlag
 from ese_rtl.packet.answer import Reply, Status
 from ese_rtl.packet.checksum import Checksum
@@ -17,6 +17,7 @@ from ese_rtl.packet.header_check import HeaderCheck, keep_header
 from ese_rtl.packet.intake import Intake
 from ese_rtl.packet.phase_check import PhaseCheck
 from ese_rtl.packet.ports import WORD, WORD_BITS, PacketWord, Report, halves_alike
+from ese_rtl.packet.scan_check import ScanCheck
 from ese_rtl.packet.sections import SectionLoader
 from ese_rtl.records import Header, load_layout
 from ese_rtl.states import States
@@ -88,7 +89,9 @@ class Packets(wiring.Component):
             }
         )
         self._intake, self._sections, self._checksum = Intake(), SectionLoader(design), Checksum()
-        self._header_check, self._phase_check, self._reply = HeaderCheck(design), PhaseCheck(design), Reply()
+        self._header_check, self._reply = HeaderCheck(design), Reply()
+        self._skips = design.mode == "skip"
+        self._phase_check = ScanCheck(design) if self._skips else PhaseCheck(design)
         self._status = Signal(Status)
         self._trace, self._keep = Signal(), Signal()
         self._has_state = Signal()  # the last sequence has left h and c, from which the next one may continue
@@ -224,10 +227,15 @@ class Packets(wiring.Component):
             sections.header_place.eq(checked_place),
             sections.header_word.eq(intake.taken),
         ]
+        if self._skips:  # the number of column pointers shares a word with the flags
+            count = HEADER_FIELDS["pointers"]
+            with m.If(checked_place == count.word):
+                m.d.comb += sections.header_word.eq(intake.taken[count.low :])
         with m.If(intake.open):
             m.d.sync += place.eq(0)
         with m.If(checked):
-            keep_header(m, checked_place, intake.taken, self.header, self._phase_check.entry_words)
+            pointers = self._phase_check.pointers if self._skips else None
+            keep_header(m, checked_place, intake.taken, self.header, self._phase_check.entry_words, pointers)
         return place == len(HEADER) - 1
 
     def _load(self, m: Module, in_header: Signal, last: Signal) -> None:

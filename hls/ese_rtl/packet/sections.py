@@ -14,7 +14,7 @@ from ese_host.image import CONSTANT_BITS, HEADER, LEVELS, PHASE_WORDS, RAM_BITS,
 from ese_host.ir import GATES, TABLE_SIZE
 from ese_rtl.packet.header_check import SIZE_BITS
 from ese_rtl.packet.ports import WORD_BITS
-from ese_rtl.records import LoadTarget, load_layout
+from ese_rtl.records import POINTER, LoadTarget, load_layout
 
 BANK_BITS = 3
 """Bits of a parameter's lane that name the bank; all ones is the bias."""
@@ -45,6 +45,7 @@ def sections_of(design: Design) -> list[Section]:
     """The sections of an image, in order. Without codebooks in the design, no image has one."""
     place, record, own_level = HEADER.index, sum(record_words(design)), design.widths.weight.own_level
     codebooks = Section(LoadTarget.CODEBOOK, place("codebooks"), LEVELS, LEVELS - 2, CONSTANT_BITS)
+    skips = design.mode == "skip"
     rows, last_bank = GATES << BANK_BITS, design.acc_banks - 1
     return [
         Section(LoadTarget.PHASE, place("phases"), record, record - 2, WORD_BITS),
@@ -52,6 +53,7 @@ def sections_of(design: Design) -> list[Section]:
         Section(LoadTarget.PARAMETER, place("params"), rows, rows - (1 << BANK_BITS) + last_bank, CONSTANT_BITS),
         Section(LoadTarget.PEEPHOLE, place("cells"), GATES - 1, GATES - 3, CONSTANT_BITS),
         Section(LoadTarget.ENTRY, place("entry_words"), design.pes, design.pes - 2, RAM_BITS),
+        *([Section(POINTER, place("flags"), design.pes, design.pes - 2, RAM_BITS)] if skips else []),
         Section(LoadTarget.TABLE, UNCOUNTED, 1, -1, WORD_BITS),
     ]
 
@@ -136,7 +138,7 @@ class SectionLoader(wiring.Component):
                         parameters.eq(part.memory is LoadTarget.PARAMETER),
                         entries.eq(part.memory is LoadTarget.ENTRY),
                     ]
-                    if part.memory is LoadTarget.PHASE:
+                    if part.memory is LoadTarget.PHASE and self._design.mode == "stream":
                         # what follows a record are the entry counts of the PEs, which this engine does not need
                         with m.If(lane >= PHASE_WORDS):
                             m.d.comb += target.eq(LoadTarget.NONE)

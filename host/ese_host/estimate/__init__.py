@@ -13,7 +13,7 @@ from ese_host.estimate.design_choice import DesignOptions, design_of
 from ese_host.estimate.energy import TABLE, energy_of
 from ese_host.estimate.estimator import Subject, estimate
 from ese_host.estimate.masks import Pruning
-from ese_host.estimate.memories import Memory, memories_of, ramb18, shared_words
+from ese_host.estimate.memories import COLUMNS_IN_FLIGHT, Memory, fifo_places, memories_of, ramb18, shared_words
 from ese_host.estimate.resources import (
     NAMES,
     Count,
@@ -29,6 +29,7 @@ from ese_host.estimate.source import Encoded, emitted, read_folder
 from ese_host.estimate.timing import of_image, of_sizes
 
 __all__ = [
+    "COLUMNS_IN_FLIGHT",
     "NAMES",
     "TABLE",
     "Count",
@@ -43,6 +44,7 @@ __all__ = [
     "emitted",
     "energy_of",
     "estimate",
+    "fifo_places",
     "memories_of",
     "of_image",
     "of_sizes",

@@ -30,6 +30,8 @@ PHASE_BITS, SCAN_BITS, ROWS_BITS = 237, 81, 16
 """Bits of a Phase (csrc/engine/phase.h), bits that skip mode adds, and bits that full phases add.
 
 PHASE_BITS is a stage of 2, 13 flags, 6 fields of 16, 2 targets of 18, 4 + 4 + 2 + 2, 7 shifts of 6, and 2 x 18."""
+COLUMNS_IN_FLIGHT = 6
+"""Columns that may still come, in RTL, after a FIFO of skip mode is found full."""
 DMA_RAMB18 = 6
 """RAMB18 assumed for the AXI DMA in simple mode, both directions. The engine's own streams have no FIFO."""
 
@@ -83,6 +85,18 @@ def shared_words(depth: int, bits: int) -> int:
     deep, wide = ASPECTS[0]
     rest = depth % (2 * deep)
     return rest if bits <= wide and rest <= deep // 2 else 0
+
+
+def fifo_places(depth: int) -> int:
+    """Columns that a FIFO of the engine in RTL has room for, in skip mode.
+
+    Args:
+        depth: columns at which it counts as full.
+
+    >>> fifo_places(1), fifo_places(8), fifo_places(16)
+    (8, 16, 32)
+    """
+    return 1 << (depth + COLUMNS_IN_FLIGHT - 1).bit_length()
 
 
 def ramb18(depth: int, bits: int) -> int:

@@ -8,9 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ese_hls.build import build_emulated
 from ese_hls.project.project import Project
 from ese_host.errors import UnsupportedError
+from ese_host.image import SUM_FRAC
 from ese_host.ir import golden
+from ese_host.runtime import Accelerator
 from support.plugin_models import classifier, convert, inputs
 
 
@@ -36,6 +39,21 @@ def test_a_delta_network_is_compiled_and_runs(tmp_path: Path) -> None:
     x = inputs(model, samples=40)
     np.testing.assert_array_equal(graph.predict(x), predictions(graph, x))
     assert (graph.predict(x) != model.predict(x, verbose=0)).any()
+
+
+@pytest.mark.slow
+def test_a_delta_network_runs_in_rtl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the model to an emulated board whose engine is simulated clock by clock, bit for bit."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    model, thresholds = classifier(), {"DeltaInput": 0.3, "DeltaState": 0.1}
+    graph = convert(model, tmp_path / "out", {"lstm": thresholds}, PEs=3, Mode="skip", Flow="rtl")
+    graph.write()
+    build_emulated(tmp_path / "out", tmp_path / "bits")
+    with Accelerator(tmp_path / "bits", driver="adapter") as engine:
+        network = graph.ese_conversion.network
+        codes = network.source.from_float(inputs(model, samples=20))
+        wanted = golden.run(network, codes)
+        np.testing.assert_array_equal(engine.run(codes).outputs, wanted.outputs << (SUM_FRAC - wanted.frac))
 
 
 def test_thresholds_need_skip_mode_and_an_lstm() -> None:

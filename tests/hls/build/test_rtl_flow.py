@@ -193,10 +193,6 @@ def test_an_hls_project_may_be_simulated_in_rtl_if_the_rtl_has_all_of_it(tmp_pat
     ("options", "message"),
     [
         (
-            {"mode": "skip"},
-            r"option mode \(hls_config\['Model'\]\['Mode'\]\) is 'skip'; the engine in RTL has 'stream'",
-        ),
-        (
             {"cells_per_cycle": 2},
             r"option cells_per_cycle .* is 2; the engine in RTL has 1 only: leave it out, or choose",
         ),

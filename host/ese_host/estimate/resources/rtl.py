@@ -10,15 +10,17 @@ from __future__ import annotations
 from math import ceil, log2
 
 from ese_host.boards import Board
-from ese_host.estimate.memories import ASPECTS, DMA_RAMB18, Family, Memory, shared_words
+from ese_host.estimate.memories import ASPECTS, DMA_RAMB18, Family, Memory, fifo_places, shared_words
 from ese_host.estimate.resources.budget import INFRASTRUCTURE, ResourceUse
 from ese_host.estimate.resources.counts import Recorded, of_design
 from ese_host.estimate.resources.hls import multiplier
-from ese_host.image import CONSTANT_BITS, RAM_BITS, SUM_BITS, SUM_FRAC, Design
+from ese_host.image import CONSTANT_BITS, RAM_BITS, SCAN_WIDTH, SUM_BITS, SUM_FRAC, Design
 from ese_host.ir import GATES, LIMIT_BITS, SLOPE, TABLE_SIZE, Activation, unrounded_cell
 
 ENGINE, OTHERS = "engine", "AXI DMA, interconnect"
 """Names of the parts of a counted design."""
+SKIP = "scanner, column pointers, takers"
+"""Name of what skip mode has beside the rest, less the addresses of the vector RAMs' copies."""
 SPARED_BITS, SPARED_DEPTHS = 2, (1024, 2048)
 """Bits of an item's parameters that lie in LUTs, if they would need a block RAM of their own, and depths of which."""
 PHASE_BITS = 192
@@ -48,8 +50,7 @@ def memories_of(design: Design) -> list[Memory]:
     memories = [
         Memory("entries", d.pes, d.entry_depth - ends, d.widths.word_bits, "bram"),
         Memory("ends of entries", copies, ASPECTS[0][0] if ends else 0, d.widths.word_bits, "bram"),
-        Memory("vector RAM A", copies, d.vector_depth, RAM_BITS, "bram"),
-        Memory("vector RAM B", copies, d.vector_depth, RAM_BITS, "bram"),
+        *(_skip_memories(d) if d.mode == "skip" else _vectors(copies, d.vector_depth)),
         Memory("scales and biases", 1, low, parameters - spared, "bram"),
         Memory("last bits of biases", 1, low, spared, "lutram"),
         Memory("last scales and biases", 1, rest, parameters, "lutram"),
@@ -62,6 +63,22 @@ def memories_of(design: Design) -> list[Memory]:
     if not d.widths.weight.own_level:
         memories.append(Memory("codebooks", d.pes, 256, 16, "lutram"))
     return [memory for memory in memories if memory.copies and memory.depth and memory.bits]
+
+
+def _vectors(copies: int, depth: int) -> list[Memory]:
+    return [Memory(f"vector RAM {name}", copies, depth, RAM_BITS, "bram") for name in "AB"]
+
+
+def _skip_memories(design: Design) -> list[Memory]:
+    """What skip mode has in place of copies of the vector RAMs."""
+    d, column = design, 3 * RAM_BITS + 2
+    return [
+        *_vectors(SCAN_WIDTH, d.vector_depth // SCAN_WIDTH),
+        Memory("last sent", SCAN_WIDTH, d.delta_depth // SCAN_WIDTH, RAM_BITS, "bram"),
+        Memory("column pointers", d.pes, d.pointer_depth, RAM_BITS, "bram"),
+        Memory("FIFOs", d.pes, fifo_places(d.fifo_depth), column, "lutram"),
+        Memory("pointers before", 1, d.pes, RAM_BITS, "lutram"),
+    ]
 
 
 def _item_bits(design: Design) -> int:
@@ -166,6 +183,7 @@ def luts(design: Design) -> dict[str, float]:
     """LUTs of logic and of shift registers by part, memories left out."""
     banks, bits = design.acc_banks, design.acc_bits
     return {
+        **({SKIP: 550.0 + 110 * design.pes} if design.mode == "skip" else {}),
         "PEs": design.pes * (pe_luts(design) + 1),
         "accumulators to unit": drain_luts(design),
         "element-wise unit": 1734.0 + (banks - 1) * 700 + 8 * (bits - 24) * banks,
@@ -180,6 +198,7 @@ def flip_flops(design: Design) -> dict[str, float]:
     pe = 119 + 1.5 * (bits - 24) + 12 * (not design.widths.weight.own_level) + (banks - 1) * (bits + 3)
     groups = ceil(design.pes / GROUP)
     return {
+        **({SKIP: 670.0 + 160 * design.pes} if design.mode == "skip" else {}),
         "PEs": design.pes * (pe + 2 * design.full_phases),
         "accumulators to unit": float(GATES * banks * bits * (groups + 1)),
         "element-wise unit": 2476.0 + (banks - 1) * 800,
