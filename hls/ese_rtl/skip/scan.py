@@ -16,7 +16,7 @@ THRESHOLD_BITS = 16
 
 
 def scan_layout(sizes: Sizes) -> data.StructLayout:
-    """What a phase scans.
+    """The vector that a phase scans, and its column pointers.
 
     Args:
         sizes: of the engine.

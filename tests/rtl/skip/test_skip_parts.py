@@ -32,7 +32,7 @@ PHASE, POINTER = Const.cast(LoadTarget.PHASE).value, records.POINTER.value
 Clock = dict[str, Any]
 
 
-class Parts(wiring.Component):
+class SkipParts(wiring.Component):
     """All parts, each with its own ports."""
 
     def __init__(self) -> None:
@@ -54,7 +54,7 @@ class Parts(wiring.Component):
 
 @cache
 def simulated() -> SimulatedComponent:
-    return SimulatedComponent(Parts(), optimize=False)
+    return SimulatedComponent(SkipParts(), optimize=False)
 
 
 def step(part: str, **values: Any) -> Clock:

@@ -70,7 +70,7 @@ def _vectors(copies: int, depth: int) -> list[Memory]:
 
 
 def _skip_memories(design: Design) -> list[Memory]:
-    """What skip mode has in place of copies of the vector RAMs."""
+    """The memories that skip mode has in place of copies of the vector RAMs."""
     d, column = design, 3 * RAM_BITS + 2
     return [
         *_vectors(SCAN_WIDTH, d.vector_depth // SCAN_WIDTH),
