@@ -155,7 +155,7 @@ def eie(layer: FcLayer) -> str:
     )
     exact, counted, checked, design = run(network, codes, GAP_BITS)
     matrix = [total - around for total, around in zip(counted, outside(network), strict=True)]
-    stream = int(entries_per_pe(kernel.codes, Interleave(layer.outputs, PES), "codebook4", 4).max())
+    stream = int(entries_per_pe(kernel.codes, Interleave(layer.outputs, PES), "codebook4", GAP_BITS).max())
     section = checked.words[checked.sections["pointers"]]
     (starts,) = pointers.read(
         section, checked.pointers, checked.header["entry_words"], checked.phases, design, layer.name

@@ -17,23 +17,18 @@ from ese_rtl.array.vectors import Vectors
 from ese_rtl.pipeline import later
 from ese_rtl.records import LoadTarget, load_layout, writes_layout
 from ese_rtl.sizes import Sizes
-from ese_rtl.skip import SkipFeed, scan_layout
+from ese_rtl.skip import SkipFeed
 
 _SCAN_INPUTS = ("begin", "zero", "number", "scan", "prepare", "run")
 
 
 def _scan_ports(sizes: Sizes) -> dict[str, Any]:
-    """The ports of an array in skip mode that one in stream mode does not have; see `SkipFeed`."""
+    """The ports of an array in skip mode that one in stream mode does not have."""
+    members = SkipFeed(sizes).signature.members
     return {
         "advance": In(1),  # the feed goes on
         "abort": In(1),  # it begins anew
-        "begin": In(1),
-        "zero": In(1),
-        "number": In(range(sizes.design.phases)),
-        "scan": In(scan_layout(sizes)),
-        "prepare": In(1),
-        "run": In(1),
-        "finished": Out(1),
+        **{name: members[name] for name in (*_SCAN_INPUTS, "finished")},
     }
 
 

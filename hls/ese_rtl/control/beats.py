@@ -8,11 +8,9 @@ from __future__ import annotations
 from amaranth.hdl import Const, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import exact_log2
 
-from ese_host.ir import GATES
 from ese_rtl.array import beat_layout
-from ese_rtl.control.phase_table import phase_layout
+from ese_rtl.control.phase_table import first_row, phase_layout
 from ese_rtl.sizes import Sizes
 
 
@@ -51,8 +49,8 @@ class Beats(wiring.Component):
         last_slot = slot == Mux(full, widths.per_word(True) - 1, widths.per_word(False) - 1)
         m.d.comb += self.last.eq(left[-1])
         with m.If(self.prepare):
-            if sizes.skips:  # a position is the row alone
-                m.d.sync += start.eq(phase.group_base << exact_log2(GATES))
+            if sizes.skips:  # positions are counted within a column, and are rows
+                m.d.sync += start.eq(first_row(phase))
             else:
                 m.d.sync += [
                     left.eq(phase.entry_count - 2),

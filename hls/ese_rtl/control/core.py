@@ -11,10 +11,10 @@ from ese_rtl.array import READ_LATENCY, WRITE_LATENCY, Array
 from ese_rtl.control.beats import Beats
 from ese_rtl.control.frames import FrameStore
 from ese_rtl.control.parameters import Parameters, Tables
-from ese_rtl.control.phase_table import PhaseTable
+from ese_rtl.control.phase_table import PhaseTable, first_row
 from ese_rtl.control.retire import Retire
 from ese_rtl.control.sequencer import Sequencer
-from ese_rtl.control.stage import Stage, first_row
+from ese_rtl.control.stage import Stage
 from ese_rtl.control.sweeper import Sweeper
 from ese_rtl.pipeline import later
 from ese_rtl.records import Header, LoadTarget, load_layout

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth.hdl import Module, Shape, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
@@ -25,16 +27,14 @@ def kept_fields(sizes: Sizes) -> dict[str, Field]:
     design = sizes.design
     delta = design.delta_depth
     widths = dict.fromkeys(("layer", "part", "format_set", "cell_kind", "window"), 0)
-    if sizes.skips:
-        widths |= {
-            "pointer_base": sizes.pointer_address_bits,
-            "columns": COLUMN_BITS,
-            "group_base": sizes.row_bits - exact_log2(GATES),
-            "threshold": THRESHOLD_BITS if delta else 0,
-            "last_base": ceil_log2(delta) if delta else 0,
-        }
-    else:
-        widths |= dict.fromkeys(("pointer_base", "columns", "group_base", "threshold", "last_base"), 0)
+    scan = {
+        "pointer_base": sizes.pointer_address_bits,
+        "columns": COLUMN_BITS,
+        "group_base": sizes.row_bits - exact_log2(GATES),
+        "threshold": THRESHOLD_BITS if delta else 0,
+        "last_base": ceil_log2(delta) if delta else 0,
+    }
+    widths |= scan if sizes.skips else dict.fromkeys(scan, 0)
     widths |= {
         "codebook": 4 if design.weights == "codebook4" else 0,
         "stride_log2": 0 if sizes.skips else ceil_log2(sizes.row_bits + 1),
@@ -71,6 +71,16 @@ def phase_layout(sizes: Sizes) -> data.StructLayout:
         return data.ArrayLayout(one, field.count) if field.count > 1 else one
 
     return data.StructLayout({name: shape(field) for name, field in kept_fields(sizes).items()})
+
+
+def first_row(record: Any) -> Value:
+    """The row with which a layer's rows begin in each PE, in skip mode. In stream mode all layers share their rows.
+
+    Args:
+        record: of a phase, with `phase_layout`.
+    """
+    first: Value = record.group_base << exact_log2(GATES)
+    return first
 
 
 class PhaseTable(wiring.Component):

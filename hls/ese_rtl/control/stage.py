@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from amaranth.hdl import Module, Mux, Signal, Value, signed
+from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from ese_host.ir import GATES
-from ese_rtl.control.phase_table import phase_layout
+from ese_rtl.control.phase_table import first_row, phase_layout
 from ese_rtl.records import Header, Settings
 from ese_rtl.sizes import Sizes
 
 DRAINED = 4
 """Ticks, beyond the one in which nothing is left, until all rows of the last item have been read."""
-
-
-def first_row(record: Any) -> Value:
-    """The row with which a layer's rows begin in each PE, in skip mode. In stream mode all layers share their rows."""
-    first: Value = record.group_base << ceil_log2(GATES)
-    return first
 
 
 class Stage(wiring.Component):

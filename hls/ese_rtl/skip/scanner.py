@@ -10,7 +10,7 @@ from ese_host.image import SCAN_WIDTH
 from ese_rtl.pipeline import later
 from ese_rtl.records import ELEMENT_BITS, writes_layout
 from ese_rtl.sizes import Sizes
-from ese_rtl.skip.scan import COLUMN_BITS, scan_layout
+from ese_rtl.skip.scan import COLUMN_BITS, THRESHOLD_BITS, scan_layout
 from ese_rtl.skip.wide_ram import BANK_BITS, ROW, WideRam, row_bits
 
 
@@ -146,7 +146,7 @@ class Scanner(wiring.Component):
             ]
             values3, before3 = later(m, values2, name="values3"), later(m, before2, name="before3")
         found3 = Signal(SCAN_WIDTH)
-        threshold = Signal(signed(17))
+        threshold = Signal(signed(THRESHOLD_BITS + 1))
         m.d.comb += threshold.eq(Mux(scan.delta, scan.threshold, 0))
         m.d.comb += [found3[e].eq((sent3[e] > threshold) | (sent3[e] < -threshold)) for e in range(SCAN_WIDTH)]
         # what was sent last is written a clock after it has been compared

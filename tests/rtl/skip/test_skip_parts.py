@@ -195,7 +195,7 @@ def test_every_pe_gets_its_own_pointers() -> None:
 
 
 def inside(loads: list[Clock], pointers: int = 9, entry_words: int = 5) -> bool:
-    """What the check says of the writes of an image."""
+    """Whether the check finds the writes of an image sound."""
     step("check", begin=1)
     shown: Clock = {}
     for load in [*loads, {}, {}, {}, {}]:
