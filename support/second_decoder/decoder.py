@@ -77,6 +77,7 @@ class Sections:
     params: list[list[int]]
     peepholes: list[tuple[int, ...]]
     entries: list[int]
+    advances: list[int]
     pointers: list[int]
     table: list[tuple[int, int]]
 
@@ -137,18 +138,21 @@ def read_sections(data: bytes, header: dict[str, int], facts: Facts) -> Sections
     params = [[*row[:-1], signed(row[-1], 16)] for row in params]
     peepholes = in_groups([signed(hole, 16) for hole in section(header["cells"] * 3, 16)], 3)
     words = section(header["entry_words"] * facts.pes, facts.word_bits)
+    advances = section(header["entry_words"], facts.advance_bits) if facts.window else []
     pointers = section((header["flags"] >> 16) * facts.pes, 18)
     table = [(word & 0x7FFFF, word >> 19) for word in section(1024, 32)]
     for pe in range(facts.pes):
         ascending = pointers[pe :: facts.pes]
         require(ascending == sorted(ascending), "pointers that do not ascend")
-    return Sections(records, counts, codebooks, params, [tuple(hole) for hole in peepholes], words, pointers, table)
+    return Sections(
+        records, counts, codebooks, params, [tuple(hole) for hole in peepholes], words, advances, pointers, table
+    )
 
 
 def placed_weights(
     record: dict[str, int], count: int | None, memory: list[int], pointers: list[int], columns: int, facts: Facts
-) -> tuple[int, Iterator[tuple[int, int]]]:
-    """Number of a PE's entries in a phase, and position and code of each weight among them.
+) -> tuple[int, Iterator[tuple[int, int, int]]]:
+    """Number of a PE's entries in a phase, and number of the entry, position and code of each weight among them.
 
     Args:
         record: the phase's record.
@@ -208,6 +212,7 @@ def decode(data: bytes, facts: Facts) -> DecodedImage:
     read = read_sections(data, header, facts)
     check_waits(read.records)
     stages = stages_of(read.records)
+    windows = entries.columns_there(read.records, read.advances, facts) if facts.window else []
     phases, total = [], 0
     used_rows: set[int] = set()
     for number, record in enumerate(read.records):
@@ -229,10 +234,11 @@ def decode(data: bytes, facts: Facts) -> DecodedImage:
             memory = read.entries[pe :: facts.pes]
             executed, placed = placed_weights(record, count, memory, pointers, columns, facts)
             counts.append(executed)
-            for position, code in placed:
+            for entry, position, code in placed:
                 column, local = divmod(position, stride)
                 item = local // group * facts.pes + pe
                 require(column < columns and item < items, "a weight outside its matrix")
+                require(not windows or column in windows[number][entry], "a weight whose column is not in the window")
                 level = level_of(code, record, read.codebooks, facts)
                 matrix[local % group * items + item][column] = level
                 total += 1

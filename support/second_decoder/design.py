@@ -23,9 +23,10 @@ def canonical(value: Any) -> str:
 
 def canonical_design(design: Mapping[str, Any]) -> str:
     """The canonical JSON of a manifest's `design`."""
-    kept = {"full_phases": False, **design, "format": 2}
+    later = {"full_phases": False, "window": 0}
+    kept = {**later, **design, "format": 2}
     left_out: tuple[str, ...] = () if kept["mode"] == "skip" else ("mode", "fifo_depth", "pointer_depth", "delta_depth")
-    left_out += () if kept["full_phases"] else ("full_phases",)
+    left_out += tuple(name for name in later if not kept[name])
     return canonical({name: value for name, value in kept.items() if name not in left_out})
 
 
@@ -48,6 +49,7 @@ class Facts:
         weights: kind of the weight codes.
         skip: whether the design is in skip mode.
         full_phases: whether the design can store matrices full.
+        window: columns of the activation window; 0 if there is none.
     """
 
     design: Mapping[str, Any]
@@ -59,6 +61,7 @@ class Facts:
     weights: str
     skip: bool
     full_phases: bool
+    window: int
 
     @classmethod
     def of(cls, design: Mapping[str, Any]) -> Facts:
@@ -66,6 +69,7 @@ class Facts:
         return cls(
             design, design_id(design), design["pes"], design["acc_banks"], design["cells_per_cycle"],
             design["gap_bits"], design["weights"], design["mode"] == "skip", design.get("full_phases", False),
+            design.get("window", 0),
         )  # fmt: skip
 
     @property
@@ -85,6 +89,17 @@ class Facts:
     def per_word(self, full: bool) -> int:
         """Entries of a word, or codes in a full phase."""
         return self.word_bits // self.slot_bits(full)
+
+    @property
+    def advance_bits(self) -> int:
+        """Bits that the section of the window has for each word."""
+        slots = self.per_word(self.full_phases)
+        return slots + 1 if slots % 2 else slots
+
+    @property
+    def wait(self) -> int:
+        """The entry that is a wait."""
+        return (1 << self.gap_bits + 1) - 1 if self.weights == "ternary" else 0
 
     @property
     def pointer_slot_bits(self) -> int:

@@ -9,15 +9,17 @@ from support.second_decoder.bits import require
 from support.second_decoder.design import Facts
 
 
-def weights(entries: list[int], facts: Facts) -> Iterator[tuple[int, int]]:
-    """Position and code of each weight among entries; the first gap counts from position 0.
+def weights(entries: list[int], facts: Facts) -> Iterator[tuple[int, int, int]]:
+    """Number of the entry, position and code of each weight; the first gap counts from position 0.
 
     Raises:
         RefusedImageError: if a weight has code 0.
     """
     most = (1 << facts.gap_bits) - 1
     position = 0
-    for entry in entries:
+    for number, entry in enumerate(entries):
+        if facts.window and entry == facts.wait:
+            continue
         gap, code = entry & most, entry >> facts.gap_bits
         position += gap
         if facts.weights == "ternary":
@@ -27,7 +29,7 @@ def weights(entries: list[int], facts: Facts) -> Iterator[tuple[int, int]]:
             require(gap == most, "a weight with code 0")
             position += 1
             continue
-        yield position, code
+        yield number, position, code
         position += 1
 
 
@@ -51,8 +53,8 @@ def column_starts(pointers: list[int], facts: Facts, full: bool) -> list[int]:
     return starts
 
 
-def column_weights(entries: list[int], starts: list[int], stride: int, facts: Facts) -> Iterator[tuple[int, int]]:
-    """Position and code of each weight of a PE in skip mode.
+def column_weights(entries: list[int], starts: list[int], stride: int, facts: Facts) -> Iterator[tuple[int, int, int]]:
+    """Number of the entry, position and code of each weight of a PE in skip mode.
 
     Args:
         entries: content of the PE's slots.
@@ -64,13 +66,13 @@ def column_weights(entries: list[int], starts: list[int], stride: int, facts: Fa
         RefusedImageError: if a weight lies outside its column.
     """
     for column, (begin, end) in enumerate(pairwise(starts)):
-        for row, code in weights(entries[begin:end], facts):
+        for number, row, code in weights(entries[begin:end], facts):
             require(row < stride, "a weight outside its column")
-            yield column * stride + row, code
+            yield begin + number, column * stride + row, code
 
 
-def full_weights(codes: list[int], rows: int, stride: int, facts: Facts) -> Iterator[tuple[int, int]]:
-    """Position and code of each non-zero weight of a PE in a full phase; codes as entries have them.
+def full_weights(codes: list[int], rows: int, stride: int, facts: Facts) -> Iterator[tuple[int, int, int]]:
+    """Number of the code, position and code of each non-zero weight of a PE in a full phase; codes as in entries.
 
     Args:
         codes: the PE's codes, column by column.
@@ -86,9 +88,36 @@ def full_weights(codes: list[int], rows: int, stride: int, facts: Facts) -> Iter
         if facts.weights == "ternary":
             require(code != 2, "a ternary code of -2")
             if code:
-                yield column * stride + row, code >> 1
+                yield index, column * stride + row, code >> 1
         elif code:
-            yield column * stride + row, code
+            yield index, column * stride + row, code
+
+
+def columns_there(records: list[dict[str, int]], advances: list[int], facts: Facts) -> list[list[range]]:
+    """For each phase and each of its beats the columns that are in the window when the beat's entries are executed.
+
+    Args:
+        records: of the phases.
+        advances: for each word the bits that say in which slots the window advances.
+        facts: gives the widths and the columns of the window.
+
+    Raises:
+        RefusedImageError: if a bit is set that belongs to no beat.
+    """
+    result = []
+    left = list(advances)
+    for record in records:
+        per_word = facts.per_word(record["full_rows"] > 0)
+        arrived, windows = 0, []
+        for beat in range(record["fullest"]):
+            word, slot = record["entry_word"] + beat // per_word, beat % per_word
+            if advances[word] >> slot & 1:
+                arrived += 2
+                left[word] &= ~(1 << slot)
+            windows.append(range(max(0, arrived - facts.window), arrived))
+        result.append(windows)
+    require(not any(left), "the window advances where no beat is")
+    return result
 
 
 def slots_of(words: list[int], facts: Facts, full: bool) -> list[int]:

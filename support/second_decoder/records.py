@@ -27,7 +27,7 @@ SKIP_RECORD = {
     **{"delta": (0, 19, 1), "pointer": (10, 0, 16), "columns": (10, 16, 16), "group": (11, 0, 16)},
     **{"threshold": (11, 16, 16), "last": (12, 0, 16)},
 }
-RESERVED = ("format_set", "cell_kind", "window")
+RESERVED = ("format_set", "cell_kind")
 KERNEL, RECURRENT, PROJECTION = range(3)
 STAGE_ONLY = ("items", "first_item", "first_cell", "first_target", "second_target", "smallest", "largest")
 SHIFTS = (*(f"shift_{bank}" for bank in range(4)), "shift_bias", "shift_peephole", "shift_output")
@@ -43,6 +43,7 @@ def section_sizes(header: dict[str, int], facts: Facts) -> dict[str, int]:
         "scales and biases": 16 * 4 * (facts.banks + 1) * header["params"],
         "peepholes": 16 * 3 * header["cells"],
         "entries": facts.word_bits * facts.pes * header["entry_words"],
+        "window": facts.advance_bits * header["entry_words"] if facts.window else 0,
         "pointers": 18 * facts.pes * (header["flags"] >> 16),
         "tables": 32 * 1024,
         "checksum": 32,
@@ -68,6 +69,7 @@ def check_record(record: dict[str, int], stored: list[int], header: dict[str, in
         owned[word] |= ((1 << bits) - 1) << low
     require(not any(word & ~mask for word, mask in zip(stored, owned, strict=True)), "bits without a meaning are set")
     require(not any(record[name] for name in RESERVED), "a reserved field that is not zero")
+    require(record["window"] == (facts.window > 0), "a window in a design without, or none in a design with one")
     stage = record["lstm"] or record["dense"]
     require(not (record["lstm"] and record["dense"]), "two stages at once")
     require(stage or not any(record[name] for name in (*STAGE_ONLY, *SHIFTS)), "numbers of a stage without a stage")
@@ -87,9 +89,10 @@ def check_record(record: dict[str, int], stored: list[int], header: dict[str, in
     require(record["entry_word"] + used <= header["entry_words"], "a phase beyond the entry words")
     if facts.skip:
         require(record["pointer"] + record["columns"] < header["flags"] >> 16, "a phase beyond the pointers")
-        addresses = [record[name] for name in ("source", "first_target", "second_target", "last")]
-        require(not any(address % 4 for address in addresses), "a vector that begins at no multiple of 4")
         require(record["delta"] or not record["threshold"], "a threshold without delta")
+    if facts.skip or facts.window:
+        addresses = [record.get(name, 0) for name in ("source", "first_target", "second_target", "last")]
+        require(not any(address % 4 for address in addresses), "a vector that begins at no multiple of 4")
 
 
 def place_of_row(stage: dict[str, int], gate: int, item: int, units: int) -> int:

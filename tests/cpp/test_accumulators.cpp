@@ -11,6 +11,7 @@ struct Small {
     static constexpr Mode mode = Mode::stream;
     static constexpr int fifo_depth = 8, pointer_depth = 0, delta_depth = 0;
     static constexpr bool full_phases = false;
+    static constexpr int window = 0;
     static constexpr int group_depth = 2, vector_depth = 8, param_depth = 8, cell_depth = 8;
 };
 

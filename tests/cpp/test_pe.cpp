@@ -1,12 +1,13 @@
-// Tests of a PE: gap and code of the entry in every slot, in sparse and full phases; padding; addresses of entries; and
-// products of each kind of weight.
+// Tests of a PE: gap and code of the entry in every slot, in sparse and full phases; padding and waits; addresses of
+// entries; and products of each kind of weight.
 #include "check.h"
 #include "engine/pe.h"
 
 using namespace ese;
 
-template <Weights Kind, bool Full = false> struct Of {
+template <Weights Kind, bool Full = false, int Window = 0> struct Of {
     static constexpr bool full_phases = Full;
+    static constexpr int window = Window;
     static constexpr Weights weights = Kind;
     static constexpr int gap_bits = Kind == Weights::ternary || Kind == Weights::int16 ? 5 : 4;
     static constexpr int pes = 1, units = 1, acc_bits = 36, acc_banks = 1;
@@ -16,8 +17,8 @@ template <Weights Kind, bool Full = false> struct Of {
 };
 
 // Unpack every slot of random words, as entries with gaps or as codes of a full phase.
-template <Weights Kind, bool Full> void slots() {
-    using C = Of<Kind, Full>;
+template <Weights Kind, bool Full, int Window = 0> void slots() {
+    using C = Of<Kind, Full, Window>;
     constexpr bool ternary = Kind == Weights::ternary;
     constexpr int width = Full ? Shape<C>::full_bits : Shape<C>::entry_bits, gap_bits = Full ? 0 : C::gap_bits;
     constexpr int per_word = Shape<C>::word_bits / width;
@@ -25,12 +26,15 @@ template <Weights Kind, bool Full> void slots() {
     Random random(3);
     for (int i = 0; i < 1000; ++i) {
         unsigned long long word = random.bits(Shape<C>::word_bits) & ((1ull << Shape<C>::word_bits) - 1);
+        if (i == 0)
+            word = 0; // waits of all kinds but ternary, also where an entry is wide
         for (int slot = 0; slot < per_word; ++slot) {
             Entry<C> entry = Entry<C>::unpack(word, slot, Full);
             unsigned bits = (unsigned)(word >> (slot * width)) & ((1u << width) - 1);
-            CHECK_EQUAL(entry.gap, bits % (1u << gap_bits));
+            bool wait = Window != 0 && !Full && bits == (ternary ? 63 : 0);
+            CHECK_EQUAL(entry.gap, wait ? 0 : bits % (1u << gap_bits));
             CHECK_EQUAL(entry.code, Full && ternary ? bits >> 1 : bits >> gap_bits);
-            CHECK_EQUAL(entry.weight, !ternary || (Full ? bits != 0 : bits % 32 != 31));
+            CHECK_EQUAL(entry.weight, !wait && (!ternary || (Full ? bits != 0 : bits % 32 != 31)));
             CHECK_EQUAL(entry.placed, Full || entry.weight);
             EntryAddress<C> at = EntryAddress<C>::unpack((unsigned)(i << Shape<C>::slot_bits) + slot);
             CHECK_EQUAL(at.word, i);
@@ -85,6 +89,11 @@ int main() {
     slots<Weights::int16, true>();
     slots<Weights::codebook4, false>();
     slots<Weights::codebook4, true>();
+    slots<Weights::ternary, false, 8>();
+    slots<Weights::ternary, true, 8>();
+    slots<Weights::int4, false, 64>();
+    slots<Weights::int16, false, 64>();
+    slots<Weights::codebook4, true, 64>();
     foreign_end();
     static_assert(Shape<Of<Weights::int12>>::word_bits == 18, "16 bits of an entry fit one block RAM");
     static_assert(Shape<Of<Weights::int16>>::word_bits == 36, "21 bits take two");

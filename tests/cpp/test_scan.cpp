@@ -12,6 +12,7 @@ struct Small {
     static constexpr int gap_bits = 4, pes = 2, units = 1, acc_bits = 28, acc_banks = 1;
     static constexpr int fifo_depth = 2, pointer_depth = 64, delta_depth = 32;
     static constexpr bool full_phases = false;
+    static constexpr int window = 0;
     static constexpr int entry_depth = 64, phases = 2, vector_depth = 64, param_depth = 2, cell_depth = 2;
 };
 

@@ -71,6 +71,12 @@ if TYPE_CHECKING:
     type=click.Choice(["auto", "sparse", "full"]),
     help="sparse: matrices without their zeros. full: with every weight and no gaps. auto: each the cheaper way.",
 )
+@click.option(
+    "--window",
+    type=int,
+    help="Columns of the activation window, a power of two from 8 to 256, in stream mode; 0: none.  "
+    "[default: 0; with --flow rtl 64 from 16 PEs on]",
+)
 @click.option("--test", type=FILE, help="An .npz file with samples `x` and labels `y` for the test set of the design.")
 @click.option(
     "--calibration", type=FILE, help="An .npz file with samples `x`, or an .npy file, by which formats are chosen."
@@ -92,6 +98,7 @@ def emit(
     fifo_depth: int,
     weight_code: WeightKind | None,
     storage: Storage,
+    window: int | None,
     test: Path | None,
     calibration: Path | None,
     self_check: int | None,
@@ -107,7 +114,18 @@ def emit(
     pes = masks.get("pes") if pes is None else pes
     gap_bits = masks.get("gap_bits", 5) if gap_bits is None else gap_bits
     options = ConversionOptions(
-        pes, gap_bits, acc_banks, cells_per_cycle, board, clock_mhz, mode, fifo_depth, weight_code, storage, flow=flow
+        pes,
+        gap_bits,
+        acc_banks,
+        cells_per_cycle,
+        board,
+        clock_mhz,
+        mode,
+        fifo_depth,
+        weight_code,
+        storage,
+        flow=flow,
+        window=window,
     )
     more: dict[str, Any] = {"test": test, "calibration": calibration, "self_check": self_check, "strict": strict}
     project, conversion = run(model, out, options, **more)

@@ -28,6 +28,7 @@ from ese_host.image import (
     pointers,
     section_slices,
     sum_frac,
+    window,
 )
 from ese_host.ir import (
     GATES,
@@ -55,6 +56,7 @@ class FilledMemories:
         counts: (phases, pes) number of entries of each PE in each phase.
         starts: for each phase (pes, columns + 1) the number of the entry with which each column begins, and the total
             number of entries; empty in stream mode.
+        advances: for each phase (beats,) whether the activation window advances; empty without a window.
         scales: (params, 4, banks) scales of each item. A cell has a column for each gate; of any other matrix, a column
             is a row, and the rows that a unit computes are packed four to an item.
         biases: (params, 4) biases of each item, in the same columns.
@@ -67,6 +69,7 @@ class FilledMemories:
     entries: Codes
     counts: Codes
     starts: tuple[Codes, ...]
+    advances: tuple[window.Bits, ...]
     scales: Codes
     biases: Codes
     peepholes: Codes
@@ -120,7 +123,7 @@ def prepare(network: Network, design: Design, storage: Storage = "auto") -> Fill
             "storage is 'full'; the design has no full phases: emit a design for this network, or use 'auto'"
         )
     units, banks = design.cells_per_cycle, design.acc_banks
-    memories = fill(network, design.pes, design.widths, units, banks, design.mode, storage)
+    memories = fill(network, design.pes, design.widths, units, banks, design.mode, storage, design.window)
     check_capacity(memories, design)
     return memories
 
@@ -149,6 +152,7 @@ def fill(
     banks: int,
     mode: Mode = "stream",
     storage: Storage = "auto",
+    columns_held: int = 0,
 ) -> FilledMemories:
     """Schedule a network and fill memories for it that are as large as it needs.
 
@@ -160,27 +164,32 @@ def fill(
         banks: accumulator banks, which are accumulators per row.
         mode: "stream" or "skip".
         storage: how matrices are stored: "auto", "sparse" or "full".
+        columns_held: columns of the activation window; 0 for none.
 
     Raises:
         CapacityError: if a scaled sum could overflow.
         UnsupportedError: if the engine cannot run the network.
     """
-    planned = schedule(network, pes, banks, mode)
+    planned = schedule(network, pes, banks, mode, columns_held)
     choices: list[StorageChoice] = []
     entries: list[Codes] = []
     starts: list[Codes] = []
+    advances: list[window.Bits] = []
     counts, scales, biases, peepholes = [], [], [], []
     entry_words = pointers_used = params = cells = 0
     for item in planned.phases:
         phase = item.phase
         layer_and_part = network.layers[phase.layer].name, phase.part
-        encoded, choice = encode_matrix(item.matrix, item.interleave, widths, mode, storage, layer_and_part)
+        encoded, choice = encode_matrix(
+            item.matrix, item.interleave, widths, mode, storage, layer_and_part, columns_held
+        )
         words, count = encoded.words(widths), encoded.counts
         phase.entry_base, phase.entry_count, phase.rows = entry_words, int(count.max(initial=0)), encoded.rows
         phase.stride_log2 = item.interleave.stride_log2
         phase.pointer_base = pointers_used
         entries.append(words)
         counts.append(count)
+        advances.append(encoded.advances)
         choices.append(choice)
         entry_words += words.shape[1]
         if encoded.starts:
@@ -208,6 +217,7 @@ def fill(
         np.concatenate(entries, axis=1),
         np.array(counts),
         tuple(starts),
+        tuple(advances),
         np.concatenate(scales),
         np.concatenate(biases),
         np.concatenate(peepholes) if peepholes else np.zeros((0, 3), dtype=np.int64),
@@ -331,6 +341,9 @@ def assemble(network: Network, memories: FilledMemories, design: Design) -> Word
     parts.append(pack(np.concatenate([memories.scales, memories.biases[:, :, None]], axis=2), 16))
     parts.append(pack(memories.peepholes, 16))
     parts.append(pack(memories.entries.T, design.widths.word_bits))
+    if design.window:
+        full = [planned.phase.full for planned in memories.schedule.phases]
+        parts.append(window.section(memories.advances, full, design.widths))
     parts += [pack(_pointers(memories, design).T, RAM_BITS)]
     parts.append((network.table[0] | network.table[1] << VALUE_FRAC).astype(np.uint32))
     content = np.concatenate(parts)

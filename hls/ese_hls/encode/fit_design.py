@@ -29,6 +29,7 @@ def fit(
     mode: Mode = "stream",
     fifo_depth: int = 8,
     storage: Storage = "auto",
+    window: int = 0,
 ) -> tuple[Design, tuple[FilledMemories, ...]]:
     """Find the smallest design whose memories hold each of the networks, and fill the memories for each network.
 
@@ -45,6 +46,7 @@ def fit(
         mode: "stream" or "skip".
         fifo_depth: columns that the FIFO of a PE holds; used only in skip mode.
         storage: how matrices are stored: "auto" (each in the cheaper way), all "sparse", or all "full".
+        window: columns of the activation window, in stream mode; 0 for none.
 
     Returns:
         The design, and the filled memories of each network.
@@ -61,18 +63,19 @@ def fit(
     banks = max(banks_needed(network) for network in networks) if acc_banks is None else acc_banks
     units = 2 - pes % 2 if cells_per_cycle is None else cells_per_cycle
     widths = EntryWidths(formats.weights, gap_bits, full_phases=storage != "sparse")
-    filled = [fill(network, pes, widths, units, banks, mode, storage) for network in networks]
+    filled = [fill(network, pes, widths, units, banks, mode, storage, window) for network in networks]
     full = any(choice.stored == "full" for memories in filled for choice in memories.choices)
     choices = [memories.choices for memories in filled]
     if full and storage == "auto" and not full_phases_worthwhile(choices, widths, pes):
         full, sparse_widths = False, replace(widths, full_phases=False)
-        filled = [fill(network, pes, sparse_widths, units, banks, mode) for network in networks]
+        filled = [fill(network, pes, sparse_widths, units, banks, mode, columns_held=window) for network in networks]
     for network, memories in zip(networks, filled, strict=True):
         _check_sizes(network, memories, widths, mode, pes)
     design = smallest_design(
         Needs.most(memories.needs for memories in filled),
         formats,
         mode,
+        window,
         pes=pes,
         gap_bits=gap_bits,
         cells_per_cycle=units,

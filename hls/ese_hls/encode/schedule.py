@@ -56,7 +56,7 @@ def banks_needed(network: Network) -> Literal[1, 2, 4]:
     return banks[signs * parts]
 
 
-def schedule(network: Network, pes: int, banks: int, mode: Mode = "stream") -> Schedule:
+def schedule(network: Network, pes: int, banks: int, mode: Mode = "stream", window: int = 0) -> Schedule:
     """Make the phases of one step, with everything that does not depend on the entries.
 
     Args:
@@ -64,13 +64,14 @@ def schedule(network: Network, pes: int, banks: int, mode: Mode = "stream") -> S
         pes: number of PEs.
         banks: accumulators per row.
         mode: "stream" or "skip".
+        window: columns of the activation window; 0 for none.
 
     Raises:
         UnsupportedError: if a scale, bias or format is outside the range of the sums, the engine cannot run the layers
             in this order, or a delta layer is to run in stream mode. The message says what to change.
     """
     _check_order(network.layers, mode)
-    plan = plan_step(sizes_of(network), mode)
+    plan = plan_step(sizes_of(network), mode, window)
     plan.place_sums(pes)
     operands = [(layer, *operand) for layer in network.layers for operand in _operands(layer)]
     phases = []

@@ -76,6 +76,7 @@ def encode_matrix(
     mode: Mode,
     storage: Storage,
     layer_and_part: tuple[str, int],
+    columns_held: int = 0,
 ) -> tuple[EncodedMatrix, StorageChoice]:
     """Store a matrix in the cheaper way, or as `storage` says.
 
@@ -86,11 +87,12 @@ def encode_matrix(
         mode: "stream" or "skip".
         storage: "auto", "sparse" or "full".
         layer_and_part: name of the layer, and index of the matrix in `ese_host.ir.network.PARTS`.
+        columns_held: columns of the activation window; 0 for none.
 
     Returns:
         The entries of the matrix, and the choice with its reason.
     """
-    encoded = pack_sparse(matrix, interleave, widths, mode)
+    encoded = pack_sparse(matrix, interleave, widths, mode, columns_held)
     size = interleave.rows_per_pe * matrix.codes.shape[1]
     costs = {
         name: StorageCost(cycles, -(-entries // widths.per_word(name == "full")) * widths.word_bits * interleave.pes)
@@ -102,7 +104,7 @@ def encode_matrix(
     is_full, why = is_full_cheaper(costs["sparse"], costs["full"], storage, widths.full_phases)
     layer, part = layer_and_part
     choice = StorageChoice(layer, PARTS[part], "full" if is_full else "sparse", costs["sparse"], costs["full"], why)
-    return pack_full(matrix, interleave, widths, mode) if is_full else encoded, choice
+    return pack_full(matrix, interleave, widths, mode, columns_held) if is_full else encoded, choice
 
 
 def is_full_cheaper(

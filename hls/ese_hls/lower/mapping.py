@@ -78,5 +78,6 @@ def _with_pes(program: Program, options: ConversionOptions, pes: int) -> EngineM
             mode=options.mode,
             fifo_depth=options.fifo_depth,
             storage=options.storage,
+            window=options.window_of(pes),
         )
     )

@@ -13,7 +13,7 @@ from ese_hls.flows import FLOWS, flow
 from ese_hls.lower.conversion_log import ConversionLog
 from ese_host.bundle import FlowName
 from ese_host.errors import UnsupportedError
-from ese_host.image import MAX_PES, Mode, words_of
+from ese_host.image import MAX_PES, USUAL_WINDOW, WINDOWS, Mode, words_of
 from ese_host.ir import WEIGHT_KINDS, WeightKind
 
 OURS = {
@@ -29,6 +29,7 @@ OURS = {
     "Storage": "storage",
     "SelfCheck": "self_check",
     "Flow": "flow",
+    "Window": "window",
 }
 """Keys that this backend reads, and the options that they set."""
 RENAMED = {"Weights": "WeightCode"}
@@ -45,8 +46,13 @@ ALLOWED: dict[str, range | tuple[int, ...] | tuple[str, ...]] = {
     "storage": ("auto", "sparse", "full"),
     "self_check": range(1025),
     "flow": FLOWS,
+    "window": WINDOWS,
 }
 """Allowed values of the options."""
+OPTIONAL = {"pes", "acc_banks", "cells_per_cycle", "clock_mhz", "weights", "window"}
+"""Options that may be None, for what the converter chooses."""
+WINDOW_PES = 16
+"""PEs from which on a window saves block RAM in RTL, where four banks take the place of a copy for two PEs each."""
 IGNORED = {
     "Precision": "the default for what has no quantizer, read elsewhere",
     "ReuseFactor": "the number of PEs sets what runs in parallel; another value than 1 is a warning",
@@ -92,7 +98,8 @@ class ConversionOptions:
         pes: number of processing elements; None for 8, or as many more as the model's size asks for.
         gap_bits: bits of the relative index.
         acc_banks: accumulators per row, or None for as few as the scales allow.
-        cells_per_cycle: element-wise units, or None for 2 if the number of PEs is even, else 1; with flow "rtl" 1.
+        cells_per_cycle: element-wise units, or None for 2 if the number of PEs is even, else 1; with flow "rtl" 1. Two
+            need a window with flow "rtl" in stream mode.
         board: name of the target board.
         clock_mhz: clock in MHz, or None for the board's.
         mode: "stream" (all activations are processed) or "skip" (only those that are not zero, or have changed).
@@ -102,6 +109,7 @@ class ConversionOptions:
         self_check: samples that the self-check runs; 0 leaves it out.
         strict: whether a loss is an error instead of a warning.
         flow: of what the engine for a board is made: "hls" (C++ by Vitis HLS) or "rtl" (Verilog, written by ese_rtl).
+        window: columns of the activation window, in stream mode; 0 for none; None for what `window_of` says.
     """
 
     pes: int | None = None
@@ -117,11 +125,12 @@ class ConversionOptions:
     self_check: int = 32
     strict: bool = False
     flow: FlowName = "hls"
+    window: int | None = None
 
     def __post_init__(self) -> None:
         for name, allowed in ALLOWED.items():
             value = getattr(self, name)
-            if value is None and name in ("pes", "acc_banks", "cells_per_cycle", "clock_mhz", "weights"):
+            if value is None and name in OPTIONAL:
                 continue
             if isinstance(value, bool) or value not in allowed:
                 key = next(key for key, option in OURS.items() if option == name)
@@ -129,6 +138,11 @@ class ConversionOptions:
                     f"option {name} (hls_config['Model'][{key!r}]) is {value!r}; {words_of(allowed)} is allowed: "
                     "choose an allowed value"
                 )
+        if self.window and self.mode == "skip":
+            raise UnsupportedError(
+                f"option window (hls_config['Model']['Window']) is {self.window} with mode 'skip', whose columns come "
+                "in no fixed order; a window is for mode 'stream': choose that, or leave the window out"
+            )
         if self.flow == "rtl":
             self._check_rtl()
         if self.pes is not None and self.pes % 2 and self.cells_per_cycle == 2:
@@ -138,14 +152,26 @@ class ConversionOptions:
             )
 
     def _check_rtl(self) -> None:
-        """Refuse what the engine in RTL does not have, and let it have one element-wise unit."""
-        if self.cells_per_cycle not in (1, None):
-            key = next(key for key, option in OURS.items() if option == "cells_per_cycle")
+        """Refuse what the engine in RTL does not have, and let it have one element-wise unit if none is chosen."""
+        if self.cells_per_cycle == 2 and self.window == 0 and self.mode == "stream":
             raise UnsupportedError(
-                f"option cells_per_cycle (hls_config['Model'][{key!r}]) is {self.cells_per_cycle!r}; the engine in RTL "
-                "has 1 only: leave it out, or choose flow 'hls'"
+                "options cells_per_cycle and window (hls_config['Model']['CellsPerCycle'] and ['Window']) are 2 and 0; "
+                "two element-wise units need a window in RTL: leave the window out, or choose 64, or one unit"
             )
-        object.__setattr__(self, "cells_per_cycle", 1)
+        object.__setattr__(self, "cells_per_cycle", self.cells_per_cycle or 1)
+
+    def window_of(self, pes: int) -> int:
+        """Columns of the activation window of a design: those chosen, or 64 where that saves block RAM in RTL.
+
+        The engine in HLS has copies of its vector RAMs in any case, so that a window saves nothing there.
+
+        Args:
+            pes: number of PEs of the design.
+        """
+        if self.window is not None:
+            return self.window
+        saves = self.flow == "rtl" and self.mode == "stream" and (pes >= WINDOW_PES or self.cells_per_cycle == 2)
+        return USUAL_WINDOW if saves else 0
 
     def to_model_config(self) -> dict[str, Any]:
         """The options as keys and values of `hls_config["Model"]`."""

@@ -213,7 +213,7 @@ def _basis(accelerator: Accelerator, steps: int) -> dict[str, tuple[str, str]]:
         "agreement_with_keras": ("measured", f"classes of {engine} against the predictions in testset.npz"),
         "outputs": ("measured", f"values of {engine} against labels, predictions and targets in testset.npz"),
         "density": ("counted", "non-zero weights in golden.npz"),
-        "entries_per_pe": ("counted", f"entries in {images}, gap padding included"),
+        "entries_per_pe": ("counted", f"entries in {images}, padding and waits included"),
         "cycles_per_step": (counter[0], f"{counter[1]}, all chains, per step of the first input")
         if several
         else counter,

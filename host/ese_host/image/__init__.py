@@ -6,14 +6,27 @@ from ese_host.image.design import (
     SCAN_WIDTH,
     SUM_BITS,
     SUM_FRAC,
+    USUAL_WINDOW,
+    WINDOW_STEP,
+    WINDOWS,
     WRITEBACK,
     Design,
     Mode,
     check_ids,
+    with_later_fields,
     words_of,
 )
 from ese_host.image.entry_widths import CODEBOOKS, CONSTANT_BITS, GAP_BITS, LEVELS, RAM_BITS, EntryWidths
-from ese_host.image.interleave import Interleave, Positions, entries, entries_per_pe, max_gap, padding_passes
+from ese_host.image.interleave import (
+    Interleave,
+    Positions,
+    entries,
+    entries_per_pe,
+    entry_columns,
+    max_gap,
+    padding_passes,
+    relative_index,
+)
 from ese_host.image.phases import FIELDS, FLAGS, PHASE_WORDS, Phase, record_words
 from ese_host.image.plan import StepPlan, plan_step
 from ese_host.image.reader import (
@@ -49,6 +62,9 @@ __all__ = [
     "SCAN_WIDTH",
     "SUM_BITS",
     "SUM_FRAC",
+    "USUAL_WINDOW",
+    "WINDOWS",
+    "WINDOW_STEP",
     "WRITEBACK",
     "DenseSize",
     "Design",
@@ -68,6 +84,7 @@ __all__ = [
     "check_ids",
     "entries",
     "entries_per_pe",
+    "entry_columns",
     "max_gap",
     "padding_entries",
     "padding_passes",
@@ -75,9 +92,11 @@ __all__ = [
     "plan_step",
     "read_header",
     "record_words",
+    "relative_index",
     "section_slices",
     "sizes_of",
     "smallest_design",
     "sum_frac",
+    "with_later_fields",
     "words_of",
 ]

@@ -25,9 +25,15 @@ SUM_BITS = 48
 """Bits of a pre-activation sum."""
 SCAN_WIDTH = 4
 """Elements of a vector that skip mode examines per iteration."""
+WINDOW_STEP = 2
+"""Columns that enter the activation window when it advances."""
+USUAL_WINDOW = 64
+"""Columns with which the matrices of ESE's layer hardly ever wait (docs/masks.md)."""
+WINDOWS = (0, *(1 << n for n in range(3, 9)))
+"""Allowed sizes of the activation window in columns; 0 is none."""
 WRITEBACK = 24
 """Iterations from the issue of an element-wise operation to the write of its result, as its pipeline needs them."""
-MAX_PES = 128
+MAX_PES = 256
 MAX_FIFO_DEPTH = 256
 MAX_DEPTHS = {"entry_depth": (1 << 16) - 1, "phases": 64} | dict.fromkeys(
     ("group_depth", "vector_depth", "param_depth", "cell_depth", "pointer_depth", "delta_depth"), 1 << 16
@@ -35,8 +41,11 @@ MAX_DEPTHS = {"entry_depth": (1 << 16) - 1, "phases": 64} | dict.fromkeys(
 """The most that the fields of a design which are sizes of memories may be."""
 PARAM_DEPTHS = tuple(sorted([1 << n for n in range(1, 17)] + [1024 + 128, 2048 + 256]))
 """The values of `param_depth`: powers of two, and an eighth more than 1,024 and 2,048, which saves block RAM in RTL."""
-FULL_FIELD = "full_phases"
-"""Field that the canonical JSON contains only for designs with full phases."""
+LATER_FIELDS = {"full_phases": False, "window": 0}
+"""Fields that came after version 2 of the image format, and what they are in designs without them.
+
+The canonical JSON contains them only if they have another value, and older manifests do not contain them.
+"""
 SKIP_FIELDS = ("mode", "fifo_depth", "pointer_depth", "delta_depth")
 """Fields that the canonical JSON contains only for designs in skip mode."""
 
@@ -71,6 +80,7 @@ class Design:
         pointer_depth: column pointers per PE in skip mode; 0 in stream mode.
         delta_depth: elements whose last broadcast value is kept for delta networks, in skip mode; 0 if there are none.
         full_phases: whether a matrix may also be stored in full, every weight without a gap.
+        window: columns of the activation window of each PE, in stream mode (`ese_host.image.window`); 0 for none.
     """
 
     weights: WeightKind
@@ -96,10 +106,11 @@ class Design:
     pointer_depth: int = 0
     delta_depth: int = 0
     full_phases: bool = False
+    window: int = 0
 
     def __post_init__(self) -> None:
         skips = self.mode == "skip"
-        depths = [1 << n for n in range(2 if skips else 1, 17)]
+        depths = [1 << n for n in range(2 if self.aligned else 1, 17)]
         allowed: dict[str, Sequence[object]] = {
             "weights": tuple(WEIGHT_KINDS),
             "gap_bits": GAP_BITS,
@@ -116,6 +127,7 @@ class Design:
             "fifo_depth": [1 << n for n in range(MAX_FIFO_DEPTH.bit_length())],
             "pointer_depth": depths if skips else (0,),
             "delta_depth": [0, *depths] if skips else (0,),
+            "window": (0,) if skips else WINDOWS,
         }
         for name, values in allowed.items():
             if getattr(self, name) not in values:
@@ -142,6 +154,11 @@ class Design:
         return EntryWidths(self.weights, self.gap_bits, self.full_phases)
 
     @property
+    def aligned(self) -> bool:
+        """Whether vectors begin at multiples of `SCAN_WIDTH` elements, as four banks of a vector RAM need it."""
+        return is_aligned(self.mode, self.window)
+
+    @property
     def param_depths(self) -> tuple[int, int]:
         """`param_depth` in two: the largest power of two in it, and what is left."""
         low = 1 << (self.param_depth.bit_length() - 1)
@@ -158,7 +175,8 @@ class Design:
 
     def canonical(self, version: int = FORMAT_VERSION) -> str:
         """Canonical JSON of the format version and of all fields that matter to this design."""
-        omitted = (SKIP_FIELDS if self.mode == "stream" else ()) + (() if self.full_phases else (FULL_FIELD,))
+        omitted = {name for name, absent in LATER_FIELDS.items() if getattr(self, name) == absent}
+        omitted.update(SKIP_FIELDS if self.mode == "stream" else ())
         values = {name: value for name, value in asdict(self).items() if name not in omitted}
         return json.dumps({"format": version, **values}, sort_keys=True)
 
@@ -173,9 +191,18 @@ class Design:
         Raises:
             FormatError: if a field is missing, unknown or out of range.
         """
-        if isinstance(value, dict) and set(value) == {item.name for item in fields(cls)} - {FULL_FIELD}:
-            value = {**value, FULL_FIELD: False}  # older manifests do not have the field
-        return decode(cls, value, "design")
+        return decode(cls, with_later_fields(value), "design")
+
+
+def with_later_fields(value: Any) -> Any:
+    """The dictionary of a design with the fields that files of older versions do not have."""
+    whole = isinstance(value, dict) and set(value) >= {item.name for item in fields(Design)} - set(LATER_FIELDS)
+    return {**LATER_FIELDS, **value} if whole else value
+
+
+def is_aligned(mode: Mode, window: int) -> bool:
+    """Whether designs with this mode and window read vectors in groups of `SCAN_WIDTH` elements."""
+    return mode == "skip" or window > 0
 
 
 def pointer_reach(widths: EntryWidths) -> int:

@@ -96,6 +96,12 @@ class EntryWidths:
         return 0 if full else (1 << self.gap_bits) - 1
 
     @property
+    def advance_bits(self) -> int:
+        """Bits of a word's field in the section of the activation window: one for each slot, rounded up to be even."""
+        slots = self.per_word(self.full_phases)
+        return slots + slots % 2
+
+    @property
     def slot_bits(self) -> int:
         """Bits of a column pointer that select a slot within a word."""
         # Full words have at least as many slots, because a code needs no more bits than an entry.

@@ -158,6 +158,20 @@ def _padded(skipped: Positions, kind: WeightKind, gap_bits: int) -> tuple[Positi
     return gaps, weights, padding + 1
 
 
+def entry_columns(positions: Positions, weights: Positions, count: int, interleave: Interleave) -> Positions:
+    """(count,) columns of the weights of one PE's entries, and -1 in padding.
+
+    Args:
+        positions: positions of the weights.
+        weights: indices of the entries that carry them.
+        count: number of entries.
+        interleave: distribution of the rows over the PEs.
+    """
+    columns = np.full(count, -1, dtype=np.int64)
+    columns[weights] = positions >> interleave.stride_log2
+    return columns
+
+
 @dataclass(frozen=True, eq=False)
 class Entries:
     """The entries of a matrix that one PE stores, padding included.
@@ -165,12 +179,14 @@ class Entries:
     Attributes:
         gaps: (entries,) positions skipped since the previous entry.
         values: (entries,) codes of the weights; 0 in padding.
+        columns: (entries,) columns of the weights; -1 in padding.
         starts: (columns + 1,) the index of the entry with which each column begins, and last the number of entries;
             None in stream order.
     """
 
     gaps: Positions
     values: Positions
+    columns: Positions
     starts: Positions | None = None
 
 
@@ -195,7 +211,7 @@ def entries(
             gaps, weights = relative_index(positions, kind, gap_bits)
         stored = np.zeros_like(gaps)
         stored[weights] = values
-        result.append(Entries(gaps, stored, starts))
+        result.append(Entries(gaps, stored, entry_columns(positions, weights, len(gaps), interleave), starts))
     return result
 
 

@@ -70,7 +70,7 @@ FIELDS = {
     "last_base": Field(12, 0, 16),
 }
 """Numbers of a record; those from word `PHASE_WORDS` on exist only in skip mode."""
-RESERVED = ("format_set", "cell_kind", "window")
+RESERVED = ("format_set", "cell_kind")
 """Fields that have a place in the record for later versions of ese4ml; they are zero in every image of this one."""
 
 

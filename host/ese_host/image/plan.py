@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ese_host.image.design import SCAN_WIDTH, Mode
+from ese_host.image.design import SCAN_WIDTH, Mode, is_aligned
 from ese_host.image.phases import Phase
 from ese_host.image.sizes import DenseSize, LayerSize, LstmSize, MatrixSize, check_chain
 
@@ -115,12 +115,13 @@ class StepPlan:
         return -(-words // self.alignment) * self.alignment
 
 
-def plan_step(layers: Sequence[LayerSize], mode: Mode = "stream") -> StepPlan:
+def plan_step(layers: Sequence[LayerSize], mode: Mode = "stream", window: int = 0) -> StepPlan:
     """Plan the phases of one step.
 
     Args:
         layers: sizes of the layers in the order of computation.
         mode: mode of the design; in skip mode vectors are aligned to `SCAN_WIDTH` elements.
+        window: columns of the activation window; with one, vectors are aligned too.
 
     Raises:
         UnsupportedError: if there is no layer, or a layer's inputs are not the outputs of the one before it.
@@ -131,7 +132,7 @@ def plan_step(layers: Sequence[LayerSize], mode: Mode = "stream") -> StepPlan:
         inputs=first.inputs,
         outputs=layers[-1].outputs,
         alternate=isinstance(first, LstmSize) and not any(_is_delta(layer) for layer in layers),
-        alignment=SCAN_WIDTH if mode == "skip" else 1,
+        alignment=SCAN_WIDTH if is_aligned(mode, window) else 1,
     )
     source = plan.allocate(RAM_A, first.inputs + first.inputs % 2)
     last_only, number = False, 0
@@ -149,6 +150,7 @@ def plan_step(layers: Sequence[LayerSize], mode: Mode = "stream") -> StepPlan:
                 phase.flags.add("set")
             matrix = matrices[phase.part]
             phase.columns = matrix.columns
+            phase.window = int(window > 0)
             plan.phases.append(PlannedPhase(phase, matrix, number + phase.part))
         number += len(matrices)
         last_only = last_only or (isinstance(layer, LstmSize) and not layer.return_sequences)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from ese_host.errors import CapacityError, FormatError, UnsupportedError
 from ese_host.files import Field, Words, packed_words, unpack
-from ese_host.image import pointers
+from ese_host.image import pointers, window
 from ese_host.image.design import FORMAT_VERSION, Design, check_ids
 from ese_host.image.entry_widths import CODEBOOKS, CONSTANT_BITS, COUNT_BITS, LEVELS, RAM_BITS
 from ese_host.image.phases import RESERVED, Phase, record_words
@@ -136,6 +136,7 @@ def section_slices(header: dict[str, int], design: Design) -> dict[str, slice]:
         "scales and biases": packed_words(header["params"] * 4 * (design.acc_banks + 1), CONSTANT_BITS),
         "peepholes": packed_words(header["cells"] * 3, CONSTANT_BITS),
         "entries": packed_words(header["entry_words"] * design.pes, design.widths.word_bits),
+        "window": packed_words(header["entry_words"], design.widths.advance_bits) if design.window else 0,
         "pointers": packed_words(header_field(header, "pointers") * design.pes, RAM_BITS),
         "tables": TABLE_SIZE,
         "checksum": 1,
@@ -207,6 +208,7 @@ def parse(words: Words, design: Design, name: str = "image") -> Image:
     image = Image(words, header, phases, counts, sections)
     if design.mode == "stream":
         _check_tails(image, design, name)
+    _check_window(image, design, name)
     return image
 
 
@@ -226,6 +228,24 @@ def _check_reserved(phase: Phase, number: int, name: str) -> None:
                 f"{name}: phase {number} has {field} {value}; only 0 is allowed, as this version of ese4ml does not "
                 "support other values yet: emit the image again, or use the version that wrote it"
             )
+
+
+def _check_window(image: Image, design: Design, name: str) -> None:
+    """Refuse a phase that has a window in a design without one or the reverse, or reads what is not in the window."""
+    expected = int(design.window > 0)
+    for number, phase in enumerate(image.phases):
+        if phase.window != expected:
+            raise FormatError(
+                f"{name}: phase {number} has window {phase.window}; expected {expected}, as the design's window has "
+                f"{design.window} columns: emit the image again"
+            )
+    if not design.window:
+        return
+    words = image.words[image.sections["window"]]
+    advances = window.read(words, image.header["entry_words"], image.phases, design, name)
+    for number, slots in enumerate(_slots_of_phases(image, design)):
+        phase_name = f"{name}: phase {number}"
+        window.check(slots, image.counts[number], advances[number], image.phases[number], design, phase_name)
 
 
 def _check_tails(image: Image, design: Design, name: str) -> None:

@@ -7,7 +7,17 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ese_host.errors import CapacityError
-from ese_host.image.design import MAX_DEPTHS, PARAM_DEPTHS, SCAN_WIDTH, SUM_BITS, SUM_FRAC, Design, Mode, pointer_reach
+from ese_host.image.design import (
+    MAX_DEPTHS,
+    PARAM_DEPTHS,
+    SCAN_WIDTH,
+    SUM_BITS,
+    SUM_FRAC,
+    Design,
+    Mode,
+    is_aligned,
+    pointer_reach,
+)
 from ese_host.image.entry_widths import EntryWidths
 from ese_host.image.plan import StepPlan
 from ese_host.ir import WEIGHT_KINDS, Dense, EngineFormats
@@ -121,13 +131,16 @@ class Needs:
             raise SizeError(_too_many(longest))
 
 
-def smallest_design(needs: Needs, formats: EngineFormats, mode: Mode = "stream", **chosen: Any) -> Design:
+def smallest_design(
+    needs: Needs, formats: EngineFormats, mode: Mode = "stream", window: int = 0, **chosen: Any
+) -> Design:
     """The smallest design that meets the requirements, with depths rounded up to what a design allows.
 
     Args:
         needs: requirements of all networks.
         formats: fields of the design that follow from the networks.
         mode: "stream" or "skip".
+        window: columns of the activation window; 0 for none.
         chosen: fields of the design that the user chooses: `pes`, `gap_bits`, `cells_per_cycle`, `acc_banks`, and any
             field that has a default, such as `clock_mhz`.
 
@@ -140,7 +153,7 @@ def smallest_design(needs: Needs, formats: EngineFormats, mode: Mode = "stream",
         acc_bits=max(WEIGHT_KINDS[formats.weights].acc_bits, needs.acc_bits),
         entry_depth=max(1, needs.entry_depth),
         group_depth=_depth(needs.group_depth),
-        vector_depth=_depth(needs.vector_depth, SCAN_WIDTH if skips else 2),
+        vector_depth=_depth(needs.vector_depth, SCAN_WIDTH if is_aligned(mode, window) else 2),
         param_depth=next((depth for depth in PARAM_DEPTHS if depth >= needs.param_depth), needs.param_depth),
         cell_depth=_depth(needs.cell_depth),
         phases=needs.phases,
@@ -150,6 +163,7 @@ def smallest_design(needs: Needs, formats: EngineFormats, mode: Mode = "stream",
         gate=formats.gate,
         cell=formats.cell,
         mode=mode,
+        window=window,
         pointer_depth=_depth(needs.pointer_depth, SCAN_WIDTH) if skips else 0,
         delta_depth=_depth(needs.delta_depth, SCAN_WIDTH) if needs.delta_depth else 0,
         **chosen,

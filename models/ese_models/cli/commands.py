@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from ese_host.image import MAX_PES
 from ese_host.ir import MASK_FAMILIES
 from ese_models.cli.sensitivity import sensitivity
 from ese_models.cli.shared import answer, as_json, command_line, progress_bar, seed_option, summary_of
@@ -168,7 +169,7 @@ def train(
 )
 @click.option(
     "--pes",
-    type=click.IntRange(1, 128),
+    type=click.IntRange(1, MAX_PES),
     default=8,
     show_default=True,
     help="Number of processing elements (PEs) of the engine for which masks are chosen.",

@@ -10,6 +10,7 @@ import click
 
 from ese_host.cli import say
 from ese_host.errors import UnsupportedError
+from ese_host.image import MAX_PES
 from ese_host.ir import MASK_FAMILIES
 from ese_models.cli.shared import as_json, progress_bar
 from ese_models.tensorflow_startup import quiet_tensorflow as _tensorflow
@@ -30,7 +31,7 @@ from ese_models.tensorflow_startup import quiet_tensorflow as _tensorflow
 )
 @click.option(
     "--pes",
-    type=click.IntRange(1, 128),
+    type=click.IntRange(1, MAX_PES),
     default=8,
     show_default=True,
     help="Number of processing elements (PEs) for which masks are chosen; magnitude does not depend on it.",

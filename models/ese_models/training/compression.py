@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ese_host.errors import UnsupportedError
-from ese_host.image import Interleave
+from ese_host.image import MAX_PES, Interleave
 from ese_host.ir import GATES, MASK_FAMILIES, WEIGHT_KINDS, MaskFamily, WeightKind
 from ese_models.data import Dataset
 from ese_models.networks import (
@@ -52,7 +52,7 @@ class Plan:
             masks are chosen again `updates` times from the latent weights, during the first share `pruned_at` of the
             quantized stage.
         density: kept share of the weights of all kernels together, above 0, at most 1.
-        pes: number of PEs, 1 to 128.
+        pes: number of PEs, 1 to 256.
         family: mask family.
         gap_bits: width of the relative index in bits, 2 to 12, for which gap-aware masks are chosen.
         seed: of the order of samples and their augmentation.
@@ -106,8 +106,8 @@ class Plan:
             raise UnsupportedError(f"density is {self.density}; above 0, at most 1 is allowed")
         if not min(self.emphasis) >= 1:
             raise UnsupportedError(f"emphasis is {self.emphasis}; both factors must be at least 1 (no emphasis)")
-        if not 1 <= self.pes <= 128:
-            raise UnsupportedError(f"pes is {self.pes}; 1 to 128 are allowed")
+        if not 1 <= self.pes <= MAX_PES:
+            raise UnsupportedError(f"pes is {self.pes}; 1 to {MAX_PES} are allowed")
         if not 2 <= self.gap_bits <= 12:
             raise UnsupportedError(f"gap_bits is {self.gap_bits}; 2 to 12 are allowed")
         if not 2 <= self.codebook_bits <= 8:

@@ -183,7 +183,7 @@ def test_the_cpp_of_the_same_engine_is_there_too(graph: Any, project: Path, tmp_
 def test_an_hls_project_may_be_simulated_in_rtl_if_the_rtl_has_all_of_it(tmp_path: Path) -> None:
     convert(classifier(), tmp_path / "two", PEs=4).write()
     refused = call("build", tmp_path / "two", "--with", "verilator", "--out", tmp_path / "bits")
-    assert refused.exit_code == 2 and "has 2 element-wise units; the RTL engine has one" in refused.output
+    assert refused.exit_code == 2 and "2 element-wise units and no activation window" in refused.output
     convert(classifier(), tmp_path / "one", PEs=4, CellsPerCycle=1).write()
     done = call("build", tmp_path / "one", "--with", "verilator", "--out", tmp_path / "bits")
     assert done.exit_code == 0 and Folder.open(tmp_path / "bits").manifest.engine == "rtl", done.output
@@ -193,8 +193,8 @@ def test_an_hls_project_may_be_simulated_in_rtl_if_the_rtl_has_all_of_it(tmp_pat
     ("options", "message"),
     [
         (
-            {"cells_per_cycle": 2},
-            r"option cells_per_cycle .* is 2; the engine in RTL has 1 only: leave it out, or choose",
+            {"cells_per_cycle": 2, "window": 0},
+            r"options cells_per_cycle and window .* are 2 and 0; two element-wise units need a window in RTL: leave",
         ),
         ({"flow": "vhdl"}, r"option flow \(hls_config\['Model'\]\['Flow'\]\) is 'vhdl'; hls or rtl is allowed"),
     ],
@@ -202,6 +202,22 @@ def test_an_hls_project_may_be_simulated_in_rtl_if_the_rtl_has_all_of_it(tmp_pat
 def test_what_the_rtl_does_not_have_is_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(UnsupportedError, match=f"^{message}"):
         ConversionOptions(**{"flow": "rtl", **options})
+
+
+@pytest.mark.parametrize(
+    ("options", "pes", "window"),
+    [
+        ({"flow": "rtl"}, 8, 0),
+        ({"flow": "rtl"}, 16, 64),
+        ({"flow": "rtl", "cells_per_cycle": 2}, 4, 64),
+        ({"flow": "rtl", "window": 0}, 64, 0),
+        ({"flow": "rtl", "mode": "skip"}, 64, 0),
+        ({"flow": "hls"}, 64, 0),
+        ({"flow": "hls", "window": 16}, 4, 16),
+    ],
+)
+def test_rtl_has_a_window_where_it_saves_block_ram(options: dict[str, Any], pes: int, window: int) -> None:
+    assert ConversionOptions(**options).window_of(pes) == window
 
 
 def test_steps_of_other_tools_are_refused(graph: Any, project: Path) -> None:

@@ -81,6 +81,12 @@ def test_emit_takes_the_kind_of_weight(saved: Path, tmp_path: Path) -> None:
     assert (tmp_path / "old" / "design.json").read_bytes() == (tmp_path / "project" / "design.json").read_bytes()
 
 
+def test_emit_takes_a_window(saved: Path, tmp_path: Path) -> None:
+    result = run(commands.emit, saved, "--out", tmp_path / "project", "--window", 8)
+    assert result.exit_code == 0, result.output
+    assert json.loads((tmp_path / "project" / "design.json").read_text())["design"]["window"] == 8
+
+
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
@@ -106,7 +112,7 @@ def test_emit_refuses_and_writes_nothing(make: Any, error: type[EseError], messa
 @pytest.mark.parametrize(
     ("option", "words"),
     [
-        ("--pes", "option pes (hls_config['Model']['PEs']) is 0; 1 to 128 is allowed"),
+        ("--pes", "option pes (hls_config['Model']['PEs']) is 0; 1 to 256 is allowed"),
         ("--gap-bits", "option gap_bits (hls_config['Model']['GapBits']) is 0; 2 to 12 is allowed"),
         ("--acc-banks", "option acc_banks (hls_config['Model']['AccBanks']) is 0; 1"),
         ("--cells-per-cycle", "option cells_per_cycle (hls_config['Model']['CellsPerCycle']) is 0; 1 or 2"),

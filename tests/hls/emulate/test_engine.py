@@ -22,24 +22,29 @@ from ese_host.ir.network import Dense, Matrix, Network
 from ese_host.protocol import packets
 from ese_host.protocol.packets import Operation
 from support import compiled_engine
-from support.designs import SPECS, roomy
+from support.designs import SPECS, WINDOW_SPECS, roomy
 from support.networks import inputs, network, widened
 
+QUICK = ("window", "window-int4")
+"""Designs with a window that every run compiles."""
+SLOW = ("uneven", "stacked", "int16", "window-google")
+"""Designs that only a slow run compiles with ap_int too."""
 
-@pytest.mark.parametrize("name", SPECS)
+
+@pytest.mark.parametrize(
+    "name", [*SPECS, *(pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in WINDOW_SPECS)]
+)
 def test_engine_equals_golden(name: str) -> None:
     compare_random_networks(name, 12)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", SPECS)
+@pytest.mark.parametrize("name", [*SPECS, *WINDOW_SPECS])
 def test_engine_equals_golden_on_a_thousand_networks(name: str) -> None:
     compare_random_networks(name, -(-1000 // len(SPECS)))
 
 
-@pytest.mark.parametrize(
-    "name", ["google-lstm", *(pytest.param(name, marks=pytest.mark.slow) for name in ("uneven", "stacked", "int16"))]
-)
+@pytest.mark.parametrize("name", ["google-lstm", *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)])
 def test_machine_words_equal_ap_int(name: str) -> None:
     """No value depends on the width of a type: engines with ap_int and with machine words give the same answers."""
     spec, design = roomy(name)
@@ -49,7 +54,7 @@ def test_machine_words_equal_ap_int(name: str) -> None:
     compiled_engine.compare_integers(net, design, codes)
 
 
-@pytest.mark.parametrize("name", SPECS)
+@pytest.mark.parametrize("name", [*SPECS, *QUICK])
 def test_cycle_model_equals_the_engines_counter(name: str) -> None:
     spec, design = roomy(name)
     rng = np.random.default_rng(3)

@@ -139,7 +139,7 @@ def test_a_tail_that_is_no_padding_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "bit", "value"), [("format_set", 24, 1), ("format_set", 25, 2), ("cell_kind", 27, 2), ("window", 28, 1)]
+    ("field", "bit", "value"), [("format_set", 24, 1), ("format_set", 25, 2), ("cell_kind", 27, 2)]
 )
 def test_a_reserved_field_is_not_supported_yet(field: str, bit: int, value: int) -> None:
     _, design, words = made()

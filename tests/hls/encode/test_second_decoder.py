@@ -23,7 +23,7 @@ from ese_host.image.design import Design
 from ese_host.ir.network import Dense, Lstm, Matrix, Network
 from ese_host.ir.weight_kinds import WeightKind
 from support import image_example
-from support.designs import PATTERNS, SKIP_SPECS, SPECS, roomy
+from support.designs import PATTERNS, SKIP_SPECS, SPECS, WINDOW_SPECS, roomy
 from support.networks import Spec, network, widened
 from support.second_decoder import (
     DecodedPhase,
@@ -120,7 +120,7 @@ def check_shifts(phases: list[DecodedPhase], net: Network) -> None:
             assert stage["shift_peephole"] == 36 - layer.bias_frac - layer.state.frac
 
 
-@pytest.mark.parametrize("name", [*SPECS, *SKIP_SPECS])
+@pytest.mark.parametrize("name", [*SPECS, *SKIP_SPECS, *WINDOW_SPECS])
 def test_second_decoder_gives_the_network_back(name: str) -> None:
     spec, design = roomy(name)
 
@@ -147,6 +147,7 @@ def test_second_decoder_gives_the_network_back(name: str) -> None:
     units=st.sampled_from([1, 2]),
     pattern=st.sampled_from(PATTERNS),
     skip=st.booleans(),
+    window=st.sampled_from([0, 8, 64]),
     full=st.booleans(),
     delta=st.sampled_from([(None, None), (0, None), (5, 300)]),
     shape=st.sampled_from([((5,), 0, ()), ((), 0, (9,)), ((7,), 3, ()), ((4, 6), 0, (5,)), ((3, 3), 2, ())]),
@@ -154,9 +155,9 @@ def test_second_decoder_gives_the_network_back(name: str) -> None:
     peepholes=st.booleans(),
 )
 def test_second_decoder_reads_any_design(
-    seed: int, kind: WeightKind, pes: int, gap_bits: int, units: int, pattern: str, skip: bool, full: bool,
-    delta: tuple[int | None, int | None], shape: tuple[tuple[int, ...], int, tuple[int, ...]], two_scales: bool,
-    peepholes: bool,
+    seed: int, kind: WeightKind, pes: int, gap_bits: int, units: int, pattern: str, skip: bool, window: int,
+    full: bool, delta: tuple[int | None, int | None], shape: tuple[tuple[int, ...], int, tuple[int, ...]],
+    two_scales: bool, peepholes: bool,
 ) -> None:  # fmt: skip
     cells, projection, hidden = shape
     spec = Spec(
@@ -166,7 +167,7 @@ def test_second_decoder_reads_any_design(
     net = network(np.random.default_rng(seed), spec)
     design = choose_design(
         net, pes=pes, gap_bits=gap_bits, cells_per_cycle=1 if pes % 2 else units, mode="skip" if skip else "stream",
-        storage="full" if full else "auto",
+        storage="full" if full else "auto", window=0 if skip else window,
     )  # fmt: skip
     data = encode(net, design, "full" if full else "auto")
     check_image(data, net, design)
@@ -234,7 +235,9 @@ def changed(data: bytes, word: int, flipped: int) -> bytes:
         ("dense", 6, 0x80 << 8, "without a meaning"),
         ("dense", 6, 1 << 24, "reserved field"),
         ("keras-lstm", 6, 1 << 27, "reserved field"),
-        ("dense", 6, 1 << 28, "reserved field"),
+        ("dense", 6, 1 << 28, "a window in a design without"),
+        ("window", 6, 1 << 28, "none in a design with one"),
+        ("window", 2, 2, "no multiple of 4"),
         ("dense", 6, 1 << 29, "without a meaning"),
         ("dense", 0, 1, "two stages at once"),
         ("dense", 0, 1 << 19, "without a meaning"),
@@ -294,7 +297,7 @@ def test_second_decoder_refuses_another_design() -> None:
         decode(data, facts(replace(design, clock_mhz=design.clock_mhz + 1)))
 
 
-@pytest.mark.parametrize("name", ["fc", "delta-lstm", "dense", "keras-lstm", "fc-codebook"])
+@pytest.mark.parametrize("name", ["fc", "delta-lstm", "dense", "keras-lstm", "fc-codebook", "window-int4"])
 def test_a_flipped_entry_is_seen(name: str) -> None:
     """A flipped bit of entries or pointers is refused, or gives another matrix: no bit of them goes unread."""
     spec, design = roomy(name)
@@ -311,7 +314,7 @@ def test_a_flipped_entry_is_seen(name: str) -> None:
         assert [phase.matrix for phase in other.phases] != [phase.matrix for phase in image.phases]
 
 
-@pytest.mark.parametrize("name", ["uneven", "google-lstm", "stacked", "fc", "delta-google", "fc-codebook"])
+@pytest.mark.parametrize("name", ["uneven", "google-lstm", "stacked", "fc", "delta-google", "fc-codebook", "window"])
 def test_damage_below_the_checksum_is_refused_by_name(name: str) -> None:
     """Whatever a header or record says, the decoder gives matrices or refuses; it never fails in another way."""
     spec, design = roomy(name)
@@ -351,7 +354,7 @@ def test_the_page_shows_the_small_image() -> None:
 
 
 def test_the_design_id_follows_from_the_page() -> None:
-    for name in (*SPECS, *SKIP_SPECS):
+    for name in (*SPECS, *SKIP_SPECS, *WINDOW_SPECS):
         _, design = roomy(name)
         assert canonical_design(design.to_json()) == design.canonical()
         assert design_id(design.to_json()) == design.design_id

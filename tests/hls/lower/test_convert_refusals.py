@@ -79,7 +79,7 @@ def test_weights_that_are_no_numbers(tensor: str, value: float) -> None:
     ("key", "value", "message"),
     [
         ("PE", 8, r"has key 'PE'; did you mean 'PEs'\? \(backend ESE knows PEs, GapBits, "),
-        ("PEs", 0, r"option pes .* is 0; 1 to 128 is allowed"),
+        ("PEs", 0, r"option pes .* is 0; 1 to 256 is allowed"),
         ("AccBanks", 3, r"option acc_banks .*\['AccBanks'\]\) is 3; 1, 2 or 4 is allowed"),
         ("GapBits", 20, r"option gap_bits .* is 20; 2 to 12 is allowed"),
         ("Mode", "dense", r"option mode .* is 'dense'; stream or skip is allowed"),
@@ -91,12 +91,21 @@ def test_weights_that_are_no_numbers(tensor: str, value: float) -> None:
         ),
         ("WeightCode", "codebook4", r"'WeightCode'\] is 'codebook4', but .* or choose 'int4' or a wider kind"),
         ("FifoDepth", 6, r"option fifo_depth .* is 6; 1, 2, 4, 8"),
+        ("Window", 4, r"option window .* is 4; 0, 8, 16, 32, 64, 128 or 256 is allowed"),
         ("WeightSource", "rom", r"'WeightSource'\] is 'rom'; 'image' is allowed: weights are loaded at run time"),
     ],
 )
 def test_options(key: str, value: Any, message: str) -> None:
     with pytest.raises(UnsupportedError, match=message):
         convert(classifier(), **{key: value})
+
+
+def test_a_window_is_for_stream_mode_only() -> None:
+    message = (
+        r"^option window \(hls_config\['Model'\]\['Window'\]\) is 8 with mode 'skip', whose columns come in no fixed"
+    )
+    with pytest.raises(UnsupportedError, match=message):
+        convert(classifier(), Mode="skip", Window=8)
 
 
 def test_the_old_name_of_a_key_works_with_a_warning() -> None:

@@ -132,7 +132,7 @@ def test_a_figure_of_nothing_is_kept(tmp_path: Path) -> None:
             ({"accuracy": {"dense": value}}, rf"masks is invalid \(ValueError\('an accuracy is {value}; 0 to 1")
             for value in (math.nan, math.inf, -0.5, 97.0)
         ),
-        ({"masks": {"a": {"b": {"entries_per_pe": [1] * 10**5}}}}, "entries_per_pe has 100000 items; at most 128 are"),
+        ({"masks": {"a": {"b": {"entries_per_pe": [1] * 10**5}}}}, "entries_per_pe has 100000 items; at most 256 are"),
         ({"masks": {"a": {str(n): {"entries_per_pe": [1]} for n in range(65)}}}, "masks has 65 items; at most 64 are"),
         ({"accuracy": {str(n): 1 for n in range(65)}}, r"x\.json: accuracy has 65 items; at most 64 are allowed"),
         ({"versions": {str(n): "1" for n in range(257)}}, r"x\.json: versions has 257 items; at most 256 are allowed"),

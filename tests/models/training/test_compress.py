@@ -174,7 +174,7 @@ def test_emphasis_moves_density_but_not_the_whole(
         ({"weights": "int5"}, "weights are 'int5'; allowed: float, ternary, twn, ttq, int4, codebook4"),
         ({"family": "random"}, "mask family is 'random'"),
         ({"emphasis": (2, 0.5)}, r"emphasis is \(2, 0\.5\); both factors"),
-        ({"pes": 0}, "pes is 0; 1 to 128"),
+        ({"pes": 0}, "pes is 0; 1 to 256"),
         ({"schedule": "linear"}, "^schedule is 'linear'; allowed: cubic, geometric$"),
         ({"layers": {"dense/kernel": 0}}, "^density of 'dense/kernel' is 0; above 0, at most 1 is allowed$"),
         ({"gap_bits": 13}, "gap_bits is 13; 2 to 12"),

@@ -200,7 +200,7 @@ constexpr int sum_frac = 36;
 constexpr int sum_bits = 48;
 constexpr int scan_width = 4;
 constexpr int writeback = 24;
-constexpr int max_pes = 128;
+constexpr int max_pes = 256;
 constexpr int max_fifo_depth = 256;
 
 // Constants of activation functions (ese_host.ir.tables).

@@ -117,6 +117,8 @@ template <class C, class In> struct Loader {
         load_parameters();
         load_peepholes();
         load_entries();
+        if (C::window != 0)
+            pass_window();
         if (Shape<C>::skips)
             inside = load_pointers() && inside;
         load_table();
@@ -229,6 +231,14 @@ template <class C, class In> struct Loader {
         for (int at = 0; at < Shape<C>::word_bits; at += ram_bits)
             value |= entry_word_t(image.take(ram_bits)) << at;
         return value;
+    }
+
+    // Pass over the bits that advance the activation window: this engine holds the whole vectors instead.
+    void pass_window() {
+        word_t bits = of(HeaderWord::entry_words) * Shape<C>::advance_bits;
+    words:
+        for (word_t i = 0; i < (bits + 31) / 32; ++i)
+            image.word();
     }
 
     // Returns whether the pointers of every PE ascend and do not go beyond the stored entries.

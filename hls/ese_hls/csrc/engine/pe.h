@@ -17,7 +17,8 @@ template <class C> struct Entry {
     bool placed; // whether it takes a position itself, after those that the gap skips
 
     // The entry in `slot` of a word. A ternary entry whose gap is all ones is padding: it skips positions and carries
-    // no weight. In a full phase a ternary code is 0, 1 or -1 in two's complement.
+    // no weight. In a full phase a ternary code is 0, 1 or -1 in two's complement. In a design with an activation
+    // window, an entry may be a wait, which skips nothing and carries no weight either.
     static Entry unpack(typename Shape<C>::entry_word_t word, int slot, bool full) {
         ESE_INLINE
         word_t chosen = pick<Shape<C>::entry_bits>(word, slot);
@@ -25,6 +26,10 @@ template <class C> struct Entry {
         entry.gap = field(chosen, 0, C::gap_bits);
         entry.code = field(chosen, C::gap_bits, Shape<C>::code_bits);
         entry.weight = entry.placed = !(ternary && entry.gap == (1 << C::gap_bits) - 1);
+        if (C::window != 0 && (ternary ? !entry.placed && entry.code != 0 : chosen == 0)) {
+            entry.gap = 0;
+            entry.weight = entry.placed = false;
+        }
         if (C::full_phases && full) {
             word_t code = pick<Shape<C>::full_bits>(word, slot);
             entry.gap = 0;

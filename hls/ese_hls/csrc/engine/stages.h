@@ -69,7 +69,7 @@ template <class C> struct Stages {
     bool issuing;       // some items have not been issued yet
     uint_t<6> draining; // iterations until the item issued last is written
     uint_t<17> item;    // next item of the first unit
-    uint_t<8> turn;     // item i belongs to PE i mod P; unit u drains PE turn * units + u, which no other unit drains
+    uint_t<9> turn;     // item i belongs to PE i mod P; unit u drains PE turn * units + u, which no other unit drains
     address_t local;    // row or group of the next item within its PE: i div P
     uint_t<4> hold;     // iterations until the next items may be issued, while the words of the last ones leave
     Item pipe[writeback][C::units];

@@ -80,6 +80,7 @@ template <class C> struct Shape {
     static constexpr int codes_per_word = word_bits / full_bits;
     static constexpr int slots = C::full_phases ? codes_per_word : entries_per_word; // at most, in one word
     static constexpr int slot_bits = log2_ceil(slots);
+    static constexpr int advance_bits = slots + slots % 2; // of a word, in the image's section of the window
     static constexpr int pairs = (C::pes + 1) / 2;
     static constexpr bool skips = C::mode == Mode::skip;
     static constexpr bool delta = skips && C::delta_depth != 0; // whether it remembers the values last broadcast
@@ -89,7 +90,7 @@ template <class C> struct Shape {
     using acc_t = int_t<C::acc_bits>;
     using entry_word_t = uint_t<word_bits>;
 
-    static_assert(C::pes >= 1 && C::pes <= max_pes, "1 to 128 PEs");
+    static_assert(C::pes >= 1 && C::pes <= max_pes, "1 to 256 PEs");
     static_assert(C::units == 1 || C::units == 2, "1 or 2 element-wise units");
     static_assert(C::pes % C::units == 0, "each unit drains PEs of its own: two units need an even number of PEs");
     static_assert(C::acc_banks == 1 || C::acc_banks == 2 || C::acc_banks == 4, "accumulator banks are 1, 2 or 4");
@@ -99,6 +100,7 @@ template <class C> struct Shape {
     static_assert(power_of_two(fifo_depth) && fifo_depth <= max_fifo_depth,
                   "a FIFO holds 1 to 256 columns, a power of two");
     static_assert(!skips || C::vector_depth >= scan_width, "a vector RAM holds at least what is examined at once");
+    static_assert(!skips || C::window == 0, "only stream mode has an activation window");
     static_assert(delta_depth >= scan_width, "so does the memory of what was last broadcast");
 };
 
