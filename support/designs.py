@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from ese_hls.encode import choose_design
-from ese_host.image import Design
+from ese_host.image import MAX_PES, Design
 from ese_host.ir import Fixed
 from support.networks import HARD, HARD8, SMOOTH, SMOOTH16, Spec, network, widened
 
@@ -53,8 +53,29 @@ SKIP_SPECS = {
     ),
 }  # fmt: skip
 """Designs in skip mode: specification of the network, number of PEs, and FIFO depth in columns."""
+WINDOW_SPECS = {
+    "window": (Spec(inputs=24, units=(20,), outputs=7, sequences=True), 8, 8),
+    "window-google": (
+        Spec(inputs=70, units=(37,), projection=21, peepholes=True, outputs=0, sequences=True, two_scales=True), 16, 64,
+    ),
+    "window-int4": (Spec(inputs=25, units=(18, 9), hidden=(30,), outputs=5, kind="int4", activations=HARD8), 3, 8),
+    "window-codebook": (
+        Spec(inputs=13, units=(), hidden=(20, 7, 9), sequences=True, kind="codebook4", stored=Fixed(16, 2, False)),
+        4, 8,
+    ),
+    "window-int16": (Spec(inputs=12, units=(9,), outputs=4, kind="int16", activations=SMOOTH16), 2, 8),
+}  # fmt: skip
+"""Designs with an activation window: specification of the network, number of PEs, and columns of the window."""
 
-SPARSE_ONLY = {"keras-lstm", "uneven", "fc", "delta-stacked", "zero-skipping-lstm"}
+MANY_PES = {
+    "most-pes": (Spec(inputs=5, units=(300,), projection=270, peepholes=True, outputs=0, sequences=True), MAX_PES, 0),
+    "fc-many-pes": (Spec(inputs=9, units=(), hidden=(140,), outputs=133, sequences=True), 132, 1),
+}
+"""Designs with as many PEs as an engine can have, and in skip mode with more than 128, as in `SKIP_SPECS`."""
+SKIPPING = {*SKIP_SPECS, "fc-many-pes"}
+"""Names of the designs in skip mode."""
+
+SPARSE_ONLY = {"keras-lstm", "uneven", "fc", "delta-stacked", "zero-skipping-lstm", "window-int16"}
 """Designs without full phases."""
 DEEPER = {"dense": 1024 + 128}
 """Items of scales and biases of designs that have more than they need."""
@@ -62,25 +83,28 @@ PATTERNS = ["random", "full", "column", "row", "corner", "nearly", "mixed"]
 """Placements of the non-zero weights, as `support.networks.mask` understands them."""
 
 
-def roomy(name: str, cells_per_cycle: int | None = None) -> tuple[Spec, Design]:
-    """The specification of a name in `SPECS` or `SKIP_SPECS`, and a design that holds every network of its sizes.
+def roomy(name: str, cells_per_cycle: int | None = None, pes: int | None = None) -> tuple[Spec, Design]:
+    """The specification of a name in one of the tables, and a design that holds every network of its sizes.
 
     The design is chosen for matrices without zeros, stored as entries, and its entry memory is made four times as deep.
 
     Args:
         name: the name.
         cells_per_cycle: element-wise units of the design; see `choose_design`.
+        pes: number of PEs, if it is not the name's.
     """
-    skip = name in SKIP_SPECS
-    spec, pes, fifo_depth = SKIP_SPECS[name] if skip else (*SPECS[name], 8)
+    skip = name in SKIPPING
+    others = SKIP_SPECS | WINDOW_SPECS | MANY_PES
+    spec, own_pes, size = others[name] if name in others else (*SPECS[name], 0)
     full = network(np.random.default_rng(0), widened(spec, pattern="full"))
     design = choose_design(
         full,
-        pes=pes,
+        pes=pes or own_pes,
         gap_bits=4,
         cells_per_cycle=cells_per_cycle,
         mode="skip" if skip else "stream",
-        fifo_depth=fifo_depth,
+        fifo_depth=size if skip else 8,
+        window=0 if skip else size,
         storage="sparse",
     )
     return spec, replace(

@@ -1,13 +1,16 @@
 """The records that pass between the parts of the engine."""
 # Annotations of a data.Struct are its fields, so that they must not be postponed.
 
-from amaranth.hdl import Const, signed, unsigned
+from amaranth.hdl import signed, unsigned
 from amaranth.lib import data, enum
+from amaranth.utils import ceil_log2
 
-from ese_host.image import CONSTANT_BITS, RAM_BITS, SUM_BITS
+from ese_host.image import CONSTANT_BITS, RAM_BITS, SUM_BITS, Design
 from ese_host.ir import GATES
 
 SHIFT_BITS = 6
+LANE_BITS = 7
+"""Bits of the number of a PE among 128, and of the other numbers that a write of LOAD has in the same place."""
 ELEMENT_BITS = RAM_BITS
 """Bits of an element of a vector, two's complement: it holds codes of 16 bits, signed or unsigned."""
 
@@ -82,13 +85,15 @@ def element_write_layout(address_bits: int) -> data.StructLayout:
     return data.StructLayout({"enable": 1, "address": address_bits, "value": signed(ELEMENT_BITS)})
 
 
-def writes_layout(address_bits: int) -> data.StructLayout:
-    """Up to two elements that are written to each vector RAM in a clock; they lie side by side.
+def writes_layout(address_bits: int, elements: int) -> data.StructLayout:
+    """Elements that are written to each vector RAM in a clock; they lie side by side.
 
     Args:
         address_bits: of an element's address.
+        elements: how many there are at most.
     """
-    return data.StructLayout({"rams": data.ArrayLayout(data.ArrayLayout(element_write_layout(address_bits), 2), 2)})
+    ports = data.ArrayLayout(element_write_layout(address_bits), elements)
+    return data.StructLayout({"rams": data.ArrayLayout(ports, 2)})
 
 
 class LoadTarget(enum.Enum, shape=3):
@@ -101,18 +106,12 @@ class LoadTarget(enum.Enum, shape=3):
     PEEPHOLE = 4
     ENTRY = 5
     TABLE = 6
+    POINTER = 7  # in skip mode
+    WINDOW = 7  # in engines with a window, which have no skip mode
 
 
-POINTER = Const(7, 3)
-"""The column pointers' place among the targets, which only engines in skip mode have."""
-
-
-def load_layout(word_bits: int) -> data.StructLayout:
-    """One write of LOAD into one of the memories.
-
-    Args:
-        word_bits: bits of a word of entry memory, 18 or 36.
-    """
+def load_layout(design: Design) -> data.StructLayout:
+    """One write of LOAD into one of the memories of a design's engine."""
     return data.StructLayout(
         {
             "memory": LoadTarget,
@@ -120,8 +119,8 @@ def load_layout(word_bits: int) -> data.StructLayout:
             # column
             "address": 16,
             # word of the phase's record; row x 8 + bank of a scale, row x 8 + 7 of a bias; gate of a peephole; PE
-            "lane": 7,
-            "data": max(32, word_bits),
+            "lane": max(LANE_BITS, ceil_log2(design.pes)),
+            "data": max(32, design.widths.word_bits),
         }
     )
 

@@ -22,10 +22,10 @@ class Sizes:
     design: Design
 
     def __post_init__(self) -> None:
-        if self.design.cells_per_cycle != 1:
+        if self.units > 1 and not (self.skips or self.design.window):
             raise UnsupportedError(
-                f"the design has {self.design.cells_per_cycle} element-wise units; the RTL engine has one: emit with "
-                "--cells-per-cycle 1, or with --flow hls"
+                f"the design has {self.units} element-wise units and no activation window; without a window, the RTL "
+                "engine has one unit: emit with --window 64, with --cells-per-cycle 1, or with --flow hls"
             )
 
     @property
@@ -39,9 +39,24 @@ class Sizes:
         return self.design.pes
 
     @property
+    def units(self) -> int:
+        """Number of element-wise units. The sums of PE p go to unit p mod `units`."""
+        return self.design.cells_per_cycle
+
+    @property
+    def unit_pes(self) -> int:
+        """PEs of a unit."""
+        return self.pes // self.units
+
+    @property
     def pe_bits(self) -> int:
-        """Bits of a PE's number; at least one."""
-        return max(1, ceil_log2(self.pes))
+        """Bits of a PE's number among those of its unit; at least one."""
+        return max(1, ceil_log2(self.unit_pes))
+
+    @property
+    def elements(self) -> int:
+        """Elements that are written to a vector RAM in a clock at most: two of a frame, or two rows of each unit."""
+        return 2 * self.units
 
     @property
     def rows(self) -> int:
@@ -80,10 +95,10 @@ class Sizes:
 
     @property
     def cell_period(self) -> int:
-        """Clocks from one LSTM cell to the next: a PE shows one of a cell's four rows in each clock."""
-        return -(-GATES // self.pes)
+        """Clocks from one LSTM cell of a unit to the next: a PE shows one of a cell's four rows in each clock."""
+        return -(-GATES // self.unit_pes)
 
     @property
     def paired(self) -> bool:
-        """Whether two rows of a Dense stage leave in each clock, which takes an even number of PEs."""
-        return self.pes % 2 == 0
+        """Whether a unit takes two rows of a Dense stage in each clock, which takes an even number of its PEs."""
+        return self.unit_pes % 2 == 0

@@ -18,7 +18,13 @@ STALLS = ((0, 0), (0, 0), (400, 0), (0, 400), (300, 300), (900, 900))
 
 
 def compare_networks(
-    name: str, networks: int, seed: int = 0, densities: tuple[float, ...] = (), **options: Any
+    name: str,
+    networks: int,
+    seed: int = 0,
+    densities: tuple[float, ...] = (),
+    cells_per_cycle: int = 1,
+    pes: int | None = None,
+    **options: Any,
 ) -> None:
     """Run random networks on the engine of a design, with random stalls, kept state and RESET in between.
 
@@ -27,9 +33,11 @@ def compare_networks(
         networks: number of networks.
         seed: of the random numbers.
         densities: shares of the inputs that are not zero, of which one is drawn; by default none is zero.
+        cells_per_cycle: element-wise units of the design.
+        pes: number of PEs, if it is not the name's.
         options: further arguments of `support.networks.inputs`.
     """
-    spec, design = roomy(name, cells_per_cycle=1)
+    spec, design = roomy(name, cells_per_cycle, pes)
     rng = np.random.default_rng([seed, *name.encode()])
     with watched(design) as engine:
         for number in range(networks):

@@ -1,4 +1,4 @@
-"""The array: all PEs with their vector RAMs, what is shared between them, and the drain."""
+"""The array: all PEs with their vector RAMs, what is shared between them, and the drains."""
 
 from __future__ import annotations
 
@@ -13,29 +13,23 @@ from ese_rtl.array.beat import beat_layout
 from ese_rtl.array.drain import Drain
 from ese_rtl.array.entries import EntryMemories
 from ese_rtl.array.pe import PE, shared_layout
-from ese_rtl.array.vectors import Vectors
 from ese_rtl.pipeline import later
 from ese_rtl.records import LoadTarget, load_layout, writes_layout
 from ese_rtl.sizes import Sizes
-from ese_rtl.skip import SkipFeed
+from ese_rtl.skip import SkipFeed, scan_ports
+from ese_rtl.vectors import Copies, Window
 
-_SCAN_INPUTS = ("begin", "zero", "number", "scan", "prepare", "run")
-
-
-def _scan_ports(sizes: Sizes) -> dict[str, Any]:
-    """The ports of an array in skip mode that one in stream mode does not have."""
-    members = SkipFeed(sizes).signature.members
-    return {
-        "advance": In(1),  # the feed goes on
-        "abort": In(1),  # it begins anew
-        **{name: members[name] for name in (*_SCAN_INPUTS, "finished")},
-    }
+_FEED_PORTS = {
+    "advance": In(1),  # what gives the PEs their entries goes on,
+    "abort": In(1),  # or begins anew
+}
+"""Ports of an array in skip mode, beside those of `scan_ports`."""
 
 
 class Array(wiring.Component):
     """The PEs run free: what comes in a clock is worked off in the clocks after it.
 
-    Only the drain can be held, and in skip mode what gives the PEs their entries.
+    Only the drains, one for each element-wise unit, can be held, and in skip mode what gives the PEs their entries.
 
     Args:
         sizes: of the engine.
@@ -48,20 +42,20 @@ class Array(wiring.Component):
         super().__init__(
             {
                 "beat": In(beat_layout(sizes)),
-                "writes": In(writes_layout(sizes.column_bits)),
-                "load": In(load_layout(sizes.design.widths.word_bits)),
-                "step": In(1),  # the drain goes on
+                "writes": In(writes_layout(sizes.column_bits, sizes.elements)),
+                "load": In(load_layout(sizes.design)),
+                "step": In(1),  # the drains go on
                 "drain_set": In(1),
                 "dense": In(1),
                 "pe": In(sizes.pe_bits),
                 "row": In(sizes.row_bits),
-                "sums": Out(data.ArrayLayout(acc, GATES)),
-                **(_scan_ports(sizes) if sizes.skips else {}),
+                "sums": Out(data.ArrayLayout(data.ArrayLayout(acc, GATES), sizes.units)),
+                **(_FEED_PORTS | scan_ports(sizes) if sizes.skips else {}),
             }
         )
 
     def elaborate(self, _platform: object) -> Module:
-        """PEs, vector RAMs and drain, and what is shared between them."""
+        """PEs, vector RAMs and drains, and what is shared between them."""
         m = Module()
         sizes = self._sizes
         shared = self._shared(m)
@@ -69,17 +63,19 @@ class Array(wiring.Component):
             feed = self._feed(m)
             m.d.comb += feed.writes.eq(self.writes)
         else:
-            m.submodules.vectors = vectors = Vectors(sizes)
+            vectors = self._window(m) if sizes.design.window else Copies(sizes)
+            m.submodules.vectors = vectors
             m.d.comb += vectors.writes.eq(self.writes)
-        drain = Drain(sizes)
-        m.submodules.drain = EnableInserter(self.step)(drain)
+        drains = [Drain(sizes) for _ in range(sizes.units)]
+        for u, drain in enumerate(drains):
+            m.submodules[f"drain_{u}"] = EnableInserter(self.step)(drain)
+            m.d.comb += [
+                drain.dense.eq(self.dense),
+                drain.pe.eq(self.pe),
+                drain.row.eq(self.row),
+                self.sums[u].eq(drain.sums),
+            ]
         load = later(m, self.load, name="load")
-        m.d.comb += [
-            drain.dense.eq(self.dense),
-            drain.pe.eq(self.pe),
-            drain.row.eq(self.row),
-            self.sums.eq(drain.sums),
-        ]
         asked = [entry.address for entry in feed.entries] if sizes.skips else [self.beat.address]
         entries = self._entries(m, load, asked)
         for p in range(sizes.pes):
@@ -99,16 +95,27 @@ class Array(wiring.Component):
                     pe.a7.eq(vectors.values7[0][p]),
                     pe.b7.eq(vectors.values7[1][p]),
                 ]
-            m.d.comb += [pe.drain_row.eq(drain.rows[p]), drain.drained[p].eq(pe.drained)]
+                if sizes.design.window:
+                    m.d.comb += pe.shared.source7.eq(vectors.place7[p])
+            number, u = divmod(p, sizes.units)
+            m.d.comb += [pe.drain_row.eq(drains[u].rows[number]), drains[u].drained[number].eq(pe.drained)]
         return m
 
     def _feed(self, m: Module) -> SkipFeed:
         """Skip mode: what gives the PEs their entries. It stands still and begins anew with the core."""
         feed = SkipFeed(self._sizes)
         m.submodules.feed = ResetInserter(self.abort)(EnableInserter(self.advance)(feed))
-        m.d.comb += [getattr(feed, name).eq(getattr(self, name)) for name in ("load", *_SCAN_INPUTS)]
+        inputs = ["load", *(name for name, member in scan_ports(self._sizes).items() if member.flow is wiring.In)]
+        m.d.comb += [getattr(feed, name).eq(getattr(self, name)) for name in inputs]
         m.d.comb += self.finished.eq(feed.finished)
         return feed
+
+    def _window(self, m: Module) -> Window:
+        """The window, which brings the columns of a matrix to the PEs when their entries need them."""
+        window = Window(self._sizes)
+        m.d.comb += window.load.eq(self.load)
+        m.d.comb += [getattr(window.beat, name).eq(self.beat[name]) for name, _ in window.beat.shape()]
+        return window
 
     def _execute(self, m: Module, pe: PE, entry: Any, shared: Any) -> None:
         """Skip mode: give a PE an entry of its own, in place of the beat's.

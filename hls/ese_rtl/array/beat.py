@@ -33,6 +33,7 @@ def beat_layout(sizes: Sizes) -> data.StructLayout:
             "slot": max(1, design.widths.slot_bits),
             "stride": ceil_log2(sizes.row_bits + 1),  # its logarithm
             "source_ram": 1,
+            **({"base": sizes.column_bits} if design.window else {}),  # of the vector
             "full": 1,  # the entry is a code without a gap,
             "jump": sizes.row_bits,  # but the positions between the last column's rows and the stride are passed
             "book": 4,

@@ -18,7 +18,7 @@ GROUP = 16
 
 
 class Drain(wiring.Component):
-    """Row addresses for all PEs, and four multiplexers of their accumulators, in stages.
+    """Row addresses for all PEs of a unit, and four multiplexers of their accumulators, in stages.
 
     A PE shows the four rows of a cell in successive ticks. From PE to PE the rows come `cell_period` ticks later, by a
     chain of registers, so that with four PEs or more a cell leaves in every tick, and no multiplexer takes two rows in
@@ -39,8 +39,8 @@ class Drain(wiring.Component):
                 "dense": In(1),  # the items are rows of other matrices than an LSTM's
                 "pe": In(sizes.pe_bits),  # of the item
                 "row": In(sizes.row_bits),  # row that PE 0 shows in the next tick
-                "rows": Out(data.ArrayLayout(sizes.row_bits, sizes.pes)),
-                "drained": In(data.ArrayLayout(acc, sizes.pes)),
+                "rows": Out(data.ArrayLayout(sizes.row_bits, sizes.unit_pes)),
+                "drained": In(data.ArrayLayout(acc, sizes.unit_pes)),
                 "sums": Out(data.ArrayLayout(acc, GATES)),
             }
         )
@@ -50,10 +50,10 @@ class Drain(wiring.Component):
         m = Module()
         sizes = self._sizes
         rows = [later(m, self.row, name="row_0")]
-        for p in range(1, sizes.pes):
+        for p in range(1, sizes.unit_pes):
             rows.append(later(m, rows[-1], sizes.cell_period, name=f"row_{p}"))
         odd = later(m, rows[0], name="row_odd")
-        m.d.comb += [self.rows[p].eq(Mux(self.dense, odd if p % 2 else rows[0], rows[p])) for p in range(sizes.pes)]
+        m.d.comb += [self.rows[p].eq(Mux(self.dense, odd if p % 2 else rows[0], row)) for p, row in enumerate(rows)]
         pe = later(m, self.pe, 2, name="pe_2")
         for gate in range(GATES):
             # of two rows of another matrix, the second belongs to the next PE
@@ -68,8 +68,9 @@ class Drain(wiring.Component):
         """The sums of one PE, two ticks after its number is given."""
         acc = self.drained.shape().elem_shape
         parts = []
-        for group in range(0, self._sizes.pes, GROUP):
-            members = Array(self.drained[p] for p in range(group, min(group + GROUP, self._sizes.pes)))
+        pes = self._sizes.unit_pes
+        for group in range(0, pes, GROUP):
+            members = Array(self.drained[p] for p in range(group, min(group + GROUP, pes)))
             part = Signal(acc, name=f"part_{gate}_{group}", reset_less=True)
             m.d.sync += part.eq(members[pe[: ceil_log2(len(members))]] if len(members) > 1 else members[0])
             parts.append(part)

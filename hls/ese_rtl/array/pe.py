@@ -106,13 +106,17 @@ class PE(wiring.Component):
                             m.d.comb += field.eq(word3.word_select(slot, len(field)))
         gap3 = entry3[: widths.gap_bits]
         padding3 = gap3.all() if ternary else Const(0, 1)
+        # an entry that waits for its column passes no position; a gap of zero passes none anyhow
+        waits3 = Const(0, 1)
+        if self._sizes.design.window:
+            waits3 = entry3.all() if ternary else entry3 == 0
         gap4 = Signal(max(widths.gap_bits, self._sizes.row_bits if widths.full_phases else 0), reset_less=True)
         code4 = Signal(widths.code_bits, reset_less=True)
         placed4, weight4 = Signal(reset_less=True), Signal(reset_less=True)
         m.d.sync += [
-            gap4.eq(Mux(shared.sweep3, 0, gap3)),
+            gap4.eq(Mux(shared.sweep3 | (waits3 if ternary else 0), 0, gap3)),
             code4.eq(entry3[widths.gap_bits :]),
-            placed4.eq(~padding3),
+            placed4.eq(~(padding3 | waits3)),
             weight4.eq(~padding3),
         ]
         if widths.full_phases:

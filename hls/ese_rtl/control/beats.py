@@ -83,6 +83,8 @@ class Beats(wiring.Component):
             beat.source_ram.eq(phase.source_ram),
             beat.full.eq(full & ~self.sweep),  # a row to be cleared has no gap
         ]
+        if design.window:
+            m.d.sync += beat.base.eq(phase.source_base)
         if design.weights == "codebook4":
             m.d.sync += beat.book.eq(phase.codebook)
         if design.acc_banks > 1:

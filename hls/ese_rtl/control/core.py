@@ -12,7 +12,7 @@ from ese_rtl.control.beats import Beats
 from ese_rtl.control.frames import FrameStore
 from ese_rtl.control.parameters import Parameters, Tables
 from ese_rtl.control.phase_table import PhaseTable, first_row
-from ese_rtl.control.retire import Retire
+from ese_rtl.control.retire import Retire, overtaking_ports
 from ese_rtl.control.sequencer import Sequencer
 from ese_rtl.control.stage import Stage
 from ese_rtl.control.sweeper import Sweeper
@@ -38,7 +38,7 @@ class Core(wiring.Component):
         self._design, self._primitive = design, primitive
         super().__init__(
             {
-                "load": In(load_layout(design.widths.word_bits)),
+                "load": In(load_layout(design)),
                 "header": In(Header),
                 "start": In(1),  # run a sequence
                 "steps": In(17),  # of so many frames,
@@ -71,10 +71,10 @@ class Core(wiring.Component):
         frames = part("frames_store", FrameStore(sizes))
         stage = part("stage", Stage(sizes))
         retire = part("retire", Retire(sizes))
-        unit = part("unit", Unit(self._design), step)
+        units = [part(f"unit_{u}", Unit(self._design), step) for u in range(sizes.units)]
+        lookups = [asked for unit in units for asked in unit.lookups]
         m.submodules.phases = phases = PhaseTable(sizes)
-        m.submodules.parameters = parameters = ResetInserter(self.abort)(Parameters(sizes))
-        m.submodules.tables = tables = Tables(sizes, len(unit.lookups))
+        m.submodules.tables = tables = Tables(sizes, len(lookups))
         m.submodules.array = array = Array(sizes, self._primitive)
 
         # Whether PEs read vector RAM A in the clock in which a word that is taken in the next one would be written.
@@ -111,6 +111,7 @@ class Core(wiring.Component):
             sequencer.last_entry.eq(array.finished if sizes.skips else beats.last),
             sequencer.stage_busy.eq(retire.busy),
             sequencer.stage_targets.eq(retire.targets),
+            *(getattr(sequencer, name).eq(getattr(retire, name)) for name in overtaking_ports(sizes, Out)),
             sequencer.sweep_pending.eq(sweeper.pending),
             frames.inputs.eq(self.header.inputs),
             frames.begin.eq(sequencer.frame_begin),
@@ -137,19 +138,6 @@ class Core(wiring.Component):
             stage.last_step.eq(sequencer.last_step),
             stage.zero_state.eq(sequencer.zero_state),
             stage.step.eq(retire.step),
-            parameters.load.eq(self.load),
-            parameters.launch.eq(sequencer.launch & advance),
-            parameters.phase.eq(sequencer.phase),
-            parameters.dense.eq(stage.record.dense),
-            parameters.zero.eq(stage.zero),
-            parameters.step.eq(step),
-            parameters.valid.eq(stage.valid),
-            parameters.pair.eq(stage.pair),
-            parameters.cell_valid.eq(unit.cell_valid),
-            parameters.cell_new.eq(unit.cell_new),
-            unit.item.eq(parameters.item),
-            unit.item.sums.eq(array.sums),
-            unit.settings.eq(stage.settings),
             tables.load.eq(self.load),
             tables.step.eq(step),
             retire.launch.eq(sequencer.launch),
@@ -157,9 +145,6 @@ class Core(wiring.Component):
             retire.record.eq(stage.record),
             retire.outputs.eq(stage.outputs),
             retire.trace.eq(self.trace),
-            retire.next_valid.eq(unit.next_valid),
-            retire.next_pair.eq(unit.next_pair),
-            retire.result.eq(unit.result),
             # the PEs
             array.load.eq(self.load),
             array.beat.eq(beats.beat),
@@ -173,17 +158,33 @@ class Core(wiring.Component):
         ]
         if sizes.skips:
             self._skip(m, advance, sequencer, beats, sweeper, stage, array)
-        for lookup, asked in enumerate(unit.lookups):
-            m.d.comb += [tables.addresses[lookup].eq(asked.segment), asked.word.eq(tables.words[lookup])]
-        for port in range(2):
-            frame, result = frames.ports[port], retire.writes[0][port]
-            stored = array.writes.rams[0][port]
+        for u, unit in enumerate(units):
+            m.submodules[f"parameters_{u}"] = parameters = ResetInserter(self.abort)(Parameters(sizes, u))
             m.d.comb += [
-                stored.eq(result),
-                stored.enable.eq((result.enable | frame.enable) & advance),
-                array.writes.rams[1][port].eq(retire.writes[1][port]),
-                array.writes.rams[1][port].enable.eq(retire.writes[1][port].enable & advance),
+                parameters.load.eq(self.load),
+                parameters.launch.eq(sequencer.launch & advance),
+                parameters.phase.eq(sequencer.phase),
+                parameters.dense.eq(stage.record.dense),
+                parameters.zero.eq(stage.zero),
+                parameters.step.eq(step),
+                parameters.valid.eq(stage.valid[u]),
+                parameters.pair.eq(stage.pair[u]),
+                parameters.cell_valid.eq(unit.cell_valid),
+                parameters.cell_new.eq(unit.cell_new),
+                unit.item.eq(parameters.item),
+                unit.item.sums.eq(array.sums[u]),
+                unit.settings.eq(stage.settings),
+                retire.next_valid[u].eq(unit.next_valid),
+                retire.next_pair[u].eq(unit.next_pair),
+                retire.results[u].eq(unit.result),
             ]
+        for lookup, asked in enumerate(lookups):
+            m.d.comb += [tables.addresses[lookup].eq(asked.segment), asked.word.eq(tables.words[lookup])]
+        for r, ram in enumerate(array.writes.rams):
+            for stored, result in zip(ram, retire.writes[r], strict=True):
+                m.d.comb += [stored.eq(result), stored.enable.eq(result.enable & advance)]
+        for stored, result, frame in zip(array.writes.rams[0], retire.writes[0], frames.ports, strict=False):
+            m.d.comb += stored.enable.eq((result.enable | frame.enable) & advance)
             with m.If(frames.wants):
                 m.d.comb += [stored.address.eq(frame.address), stored.value.eq(frame.value)]
         return m

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import ceil_log2
+from amaranth.utils import ceil_log2, exact_log2
 
 from ese_host.image import CONSTANT_BITS, RAM_BITS
 from ese_host.ir import GATES
@@ -24,18 +26,22 @@ FEW_BITS, FEW_DEPTHS = 2, (1024, 2048)
 
 
 class Parameters(wiring.Component):
-    """The memories, and what they hold for the item whose sums the drain gives in the same tick.
+    """The memories of a unit, and what they hold for the item whose sums its drain gives in the same tick.
+
+    Of what LOAD writes, item or cell j is the unit's if j mod U is its number, and stands at address j div U.
 
     Args:
         sizes: of the engine.
+        unit: number of the unit.
     """
 
-    def __init__(self, sizes: Sizes) -> None:
-        self._sizes = sizes
+    def __init__(self, sizes: Sizes, unit: int = 0) -> None:
+        self._sizes, self._unit = sizes, unit
+        self._unit_bits = exact_log2(sizes.units)
         design = sizes.design
         super().__init__(
             {
-                "load": In(load_layout(design.widths.word_bits)),
+                "load": In(load_layout(design)),
                 "launch": In(1),
                 "phase": In(phase_layout(sizes)),  # whose stage is launched
                 "dense": In(1),
@@ -61,6 +67,15 @@ class Parameters(wiring.Component):
         self._scales(m, read_valid, read_pair)
         self._cells(m, read_valid)
         return m
+
+    def _loads(self, target: Any) -> Value:
+        """Whether LOAD writes to one of the unit's memories.
+
+        Args:
+            target: the memory.
+        """
+        mine = self.load.address[: self._unit_bits] == self._unit if self._unit_bits else Const(1, 1)
+        return (self.load.memory == target) & mine
 
     def _word(self, m: Module, memory: Memory, address: Value) -> Value:
         """A word of a memory, a tick after its address."""
@@ -115,14 +130,17 @@ class Parameters(wiring.Component):
         width = CONSTANT_BITS * (design.acc_banks + 1)
         collected, complete = Signal(GATES * width, reset_less=True), Signal()
         address = Signal(len(place), reset_less=True)
-        mine = load.memory == LoadTarget.PARAMETER
+        mine = self._loads(LoadTarget.PARAMETER)
         for column in range(GATES):
             for part, lane in enumerate([*range(design.acc_banks), BIAS_LANE]):
                 with m.If(mine & (load.lane == 8 * column + lane)):
                     m.d.sync += collected.word_select(column * (width // CONSTANT_BITS) + part, CONSTANT_BITS).eq(
                         load.data
                     )
-        m.d.sync += [complete.eq(mine & (load.lane == 8 * (GATES - 1) + BIAS_LANE)), address.eq(load.address)]
+        m.d.sync += [
+            complete.eq(mine & (load.lane == 8 * (GATES - 1) + BIAS_LANE)),
+            address.eq(load.address[self._unit_bits :]),
+        ]
         low, rest = design.param_depths
         words = []
         for number, depth in enumerate((low, rest) if rest else (low,)):
@@ -162,9 +180,9 @@ class Parameters(wiring.Component):
         )
         write = peepholes.write_port(granularity=CONSTANT_BITS)
         m.d.comb += [
-            write.addr.eq(load.address),
+            write.addr.eq(load.address[self._unit_bits :]),
             write.data.eq(load.data[:CONSTANT_BITS].replicate(3)),
-            *(write.en[g].eq((load.memory == LoadTarget.PEEPHOLE) & (load.lane == g)) for g in range(3)),
+            *(write.en[g].eq(self._loads(LoadTarget.PEEPHOLE) & (load.lane == g)) for g in range(3)),
         ]
         values = self._read(m, peepholes, cell)
         m.d.comb += [self.item.peepholes[g].eq(values[CONSTANT_BITS * g : CONSTANT_BITS * (g + 1)]) for g in range(3)]
@@ -196,18 +214,18 @@ def _cut(bits: int, depth: int) -> list[tuple[int, str]]:
 
 
 class Tables(wiring.Component):
-    """Copies of the tanh table, each of which gives two of the unit's values in a tick.
+    """Copies of the tanh table, each of which gives two of the units' values in a tick.
 
     Args:
         sizes: of the engine.
-        lookups: values that the unit looks up in a tick.
+        lookups: values that all units look up in a tick.
     """
 
     def __init__(self, sizes: Sizes, lookups: int) -> None:
         self._lookups = lookups
         super().__init__(
             {
-                "load": In(load_layout(sizes.design.widths.word_bits)),
+                "load": In(load_layout(sizes.design)),
                 "step": In(1),
                 "addresses": In(data.ArrayLayout(10, lookups)),
                 "words": Out(data.ArrayLayout(32, lookups)),

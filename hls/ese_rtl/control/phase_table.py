@@ -94,7 +94,7 @@ class PhaseTable(wiring.Component):
         self._sizes = sizes
         super().__init__(
             {
-                "load": In(load_layout(sizes.design.widths.word_bits)),
+                "load": In(load_layout(sizes.design)),
                 "index": In(7),
                 "phase": Out(phase_layout(sizes)),  # in the same clock
             }
@@ -104,6 +104,7 @@ class PhaseTable(wiring.Component):
         """One memory for each word of a record."""
         m = Module()
         fields = kept_fields(self._sizes)
+        lstm = FLAGS.index("lstm")
         for word in range(record_words(self._sizes.design)[0]):
             parts: list[tuple[Value, Value]] = []
             for name, field in fields.items():
@@ -112,7 +113,9 @@ class PhaseTable(wiring.Component):
                     targets = [target] if field.count == 1 else [target[i] for i in range(field.count)]
                     for number, part in enumerate(targets):
                         low = field.low + 8 * number
-                        parts.append((part, self.load.data[low : low + field.width]))
+                        bits = self.load.data[low : low + field.width]
+                        # no sound image has a stage of both kinds; an LSTM's it is then, as for csrc
+                        parts.append((part, bits & ~self.load.data[lstm] if name == "dense" else bits))
             if not parts:
                 continue
             m.submodules[f"word_{word}"] = memory = Memory(

@@ -10,6 +10,7 @@ from amaranth.lib.wiring import In, Out
 
 from ese_rtl.array import FILL_LATENCY
 from ese_rtl.control.phase_table import phase_layout
+from ese_rtl.control.retire import overtaking_ports
 from ese_rtl.records import Header
 from ese_rtl.sizes import Sizes
 from ese_rtl.states import States
@@ -58,6 +59,7 @@ class Sequencer(wiring.Component):
                 "stage_busy": In(1),
                 "stage_targets": In(data.ArrayLayout(1, 2)),  # vector RAMs that the stage still writes
                 "sweep_pending": In(2),  # by set: it is not yet clear
+                **overtaking_ports(sizes, In),
                 **(_SKIP_PORTS if sizes.skips else {}),
             }
         )
@@ -74,6 +76,8 @@ class Sequencer(wiring.Component):
         phases_left = Signal(signed(8))  # less one
         settle = Signal(range(SETTLE + 1))
         left_out = Signal()  # the phase is not run in this step
+        same, compared = Signal(2), Signal()  # by vector RAM: the phase reads from where the stage writes
+        follows = Signal()  # so does it, and the stage is far enough ahead
         forgets = ("forget",) if self._sizes.skips else ()
         states = States(m, ("idle", *forgets, "fetch", "check", "matrix", "settle", "launch", "finish"))
         m.d.comb += self.last_step.eq(steps_left[-1])
@@ -117,6 +121,8 @@ class Sequencer(wiring.Component):
             record = self.record
             m.d.sync += [
                 phase.eq(record),
+                compared.eq(0),
+                follows.eq(0),
                 some.eq(Cat(record.entry_count[:8].any(), record.entry_count[8:].any())),
                 zero.eq(record.zero_state & self.zero_state),
                 ends_stage.eq(record.lstm | record.dense),
@@ -142,6 +148,13 @@ class Sequencer(wiring.Component):
         with states.state("check"):
             m.d.comb += self.prepare.eq(1)
             written = Mux(phase.source_ram, self.stage_targets[1], self.stage_targets[0])
+            if self._sizes.design.window:
+                m.d.sync += [
+                    *(same[r].eq(phase.source_base == self.bases[r]) for r in range(2)),
+                    compared.eq(1),
+                    follows.eq(compared & self.readable & Mux(phase.source_ram, same[1], same[0])),
+                ]
+                written &= ~follows
             not_clear = Mux(self.fill_set, self.sweep_pending[1], self.sweep_pending[0])
             # A frame is waited for only while one is being stored, because a hostile image may ask for more than
             # there are.

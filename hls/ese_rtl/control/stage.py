@@ -1,14 +1,15 @@
-"""The element-wise stage: which item is read from which PE in a tick, and how much of the stage is still to come."""
+"""The element-wise stage: which items are read from which PEs in a tick, and how much of the stage is still to come."""
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.hdl import Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import ceil_log2
+from amaranth.utils import ceil_log2, exact_log2
 
 from ese_host.ir import GATES
 from ese_rtl.control.phase_table import first_row, phase_layout
+from ese_rtl.pipeline import later
 from ese_rtl.records import Header, Settings
 from ese_rtl.sizes import Sizes
 
@@ -16,8 +17,23 @@ DRAINED = 4
 """Ticks, beyond the one in which nothing is left, until all rows of the last item have been read."""
 
 
+def of_unit(items: Value, sizes: Sizes, unit: int) -> Value:
+    """The number of a unit's items, less two, in a stage: item i is that of unit i mod U.
+
+    Args:
+        items: of the stage.
+        sizes: of the engine.
+        unit: number of the unit.
+    """
+    less: Value = (items - (sizes.units + 1 + unit)) >> exact_log2(sizes.units)
+    return less
+
+
 class Stage(wiring.Component):
     """The stage under way. A tick is a clock with `step`; the stage stands still while the words of a result leave.
+
+    The units go on in lockstep, each through the items of its own PEs: `pe` is a PE's number among those of its unit.
+    In the last tick only some of the units may have an item, or a second row; unit 0 has as many as any other.
 
     Args:
         sizes: of the engine.
@@ -35,8 +51,8 @@ class Stage(wiring.Component):
                 "last_step": In(1),
                 "zero_state": In(1),
                 "step": In(1),
-                "valid": Out(1),  # an item in this tick,
-                "pair": Out(1),  # or two rows of another matrix than an LSTM's
+                "valid": Out(sizes.units),  # by unit: it has an item in this tick,
+                "pair": Out(sizes.units),  # or two rows of another matrix than an LSTM's
                 "pe": Out(sizes.pe_bits),
                 "row": Out(sizes.row_bits),  # row that PE 0 shows
                 "record": Out(layout),  # of the phase
@@ -53,24 +69,30 @@ class Stage(wiring.Component):
         """Counters of items, PEs and rows."""
         m = Module()
         sizes, record = self._sizes, self.record
-        left = Signal(signed(17), init=-2)  # items not yet read, less two
-        none, single = Signal(), Signal()
+        # items of each unit that are not yet read, less two; whether there is none, or only one
+        left = [Signal(signed(17), init=-2, name=f"left_{u}") for u in range(sizes.units)]
+        # the phase was fetched some clocks before its stage is launched
+        counts = [later(m, of_unit(self.phase.items, sizes, u), name=f"count_{u}") for u in range(sizes.units)]
+        none, single = Signal(sizes.units), Signal(sizes.units)
         turn = Signal(range(max(2, sizes.cell_period)))
         group, row_of_cell = Signal(sizes.row_bits + 1), Signal(range(GATES))
         ends = Signal(range(DRAINED + 1), init=DRAINED)
         last_turn = record.dense | (turn == sizes.cell_period - 1)
         pairs = record.dense if sizes.paired else 0
         row = Mux(record.dense, group, group << ceil_log2(GATES) | row_of_cell)
+        for u, items in enumerate(left):
+            m.d.comb += [
+                none[u].eq(items[-1] & ~items[0]),
+                single[u].eq(items[-1] & items[0]),
+                self.valid[u].eq(~none[u] & (turn == 0)),
+                self.pair[u].eq(pairs & ~single[u]),
+            ]
         m.d.comb += [
-            none.eq(left[-1] & ~left[0]),
-            single.eq(left[-1] & left[0]),
-            self.valid.eq(~none & (turn == 0)),
-            self.pair.eq(pairs & ~single),
             self.row.eq(row + first_row(record) if sizes.skips else row),
             self.drained.eq(ends == DRAINED),
         ]
         wraps = Signal()
-        m.d.comb += wraps.eq(last_turn & ((self.pe | pairs) == sizes.pes - 1))
+        m.d.comb += wraps.eq(last_turn & ((self.pe | pairs) == sizes.unit_pes - 1))
         # The rows of the last cells are shown after its last item, so that PEs and rows go on until they are all read.
         begins = wraps | self.drained
         with m.If(self.step):
@@ -80,12 +102,12 @@ class Stage(wiring.Component):
                 self.pe.eq(Mux(begins, 0, Mux(last_turn, self.pe + 1 + pairs, self.pe))),
                 group.eq(Mux(self.drained, 0, group + wraps)),
             ]
-            with m.If(self.valid):
-                m.d.sync += [
-                    left.eq(left - 1 - self.pair),
-                    self.rows.eq(Mux(record.dense, group + 1, (group + 1) << ceil_log2(GATES))),
-                ]
-            with m.If(none & ~self.drained):
+            for u, items in enumerate(left):
+                with m.If(self.valid[u]):
+                    m.d.sync += items.eq(items - 1 - self.pair[u])
+            with m.If(self.valid[0]):
+                m.d.sync += self.rows.eq(Mux(record.dense, group + 1, (group + 1) << ceil_log2(GATES)))
+            with m.If(none[0] & ~self.drained):
                 m.d.sync += ends.eq(ends + 1)
         with m.If(self.launch):
             m.d.sync += [
@@ -93,7 +115,7 @@ class Stage(wiring.Component):
                 self.set.eq(self.fill_set),
                 self.outputs.eq(~self.phase.output_last_only | self.last_step),
                 self.zero.eq(self.zero_state),
-                left.eq(self.phase.items - 2),
+                *(items.eq(count) for items, count in zip(left, counts, strict=True)),
                 ends.eq(0),
                 self.rows.eq(0),
             ]

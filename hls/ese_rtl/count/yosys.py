@@ -60,17 +60,31 @@ def digest(text: str) -> str:
     return digest_of(text.encode())
 
 
-def count(module: Any, flags: str = FLAGS, timeout: float = TIMEOUT) -> Run:
-    """Count the cells that Yosys makes of an engine or a part of it.
+@dataclass(frozen=True)
+class Mapped:
+    """A module that Yosys has mapped.
+
+    Attributes:
+        report: of `stat -tech xilinx`.
+        netlist: the module in the form of `write_json`.
+        seconds: that the mapping took.
+    """
+
+    report: str
+    netlist: dict[str, Any]
+    seconds: float
+
+
+def mapped(module: Any, flags: str = FLAGS, timeout: float = TIMEOUT) -> Mapped:
+    """Map an engine or a part of it to the cells of a 7-series FPGA.
 
     Args:
-        module: a design, whose engine is counted; a component; or RTLIL of `simulate.TOP`.
+        module: a design, whose engine is mapped; a component; or RTLIL of `simulate.TOP`.
         flags: further options of synth_xilinx.
         timeout: seconds after which Yosys is stopped.
 
     Raises:
         ToolError: if Yosys fails or takes longer.
-        ValueError: if Yosys's report lacks what is to be counted.
     """
     text = module if isinstance(module, str) else text_of(module)
     with tempfile.TemporaryDirectory(prefix="ese4ml-count-") as name:
@@ -83,6 +97,22 @@ def count(module: Any, flags: str = FLAGS, timeout: float = TIMEOUT) -> Run:
         seconds = time.monotonic() - begin
         report = (folder / "cells.txt").read_text(encoding="utf-8")
         netlist = json.loads((folder / "cells.json").read_text(encoding="utf-8"))
-    paths = paths_of(netlist["modules"][simulate.TOP])
+    return Mapped(report, netlist["modules"][simulate.TOP], seconds)
+
+
+def count(module: Any, flags: str = FLAGS, timeout: float = TIMEOUT) -> Run:
+    """Count the cells that Yosys makes of an engine or a part of it.
+
+    Args:
+        module: a design, whose engine is counted; a component; or RTLIL of `simulate.TOP`.
+        flags: further options of synth_xilinx.
+        timeout: seconds after which Yosys is stopped.
+
+    Raises:
+        ToolError: if Yosys fails or takes longer.
+        ValueError: if Yosys's report lacks what is to be counted.
+    """
+    found = mapped(module, flags, timeout)
+    paths = paths_of(found.netlist)
     levels = paths[0].levels if paths else 0.0
-    return Run(count_of(*cells_of(report), levels), paths, flags, round(seconds, 1), version("pyosys"))
+    return Run(count_of(*cells_of(found.report), levels), paths, flags, round(found.seconds, 1), version("pyosys"))

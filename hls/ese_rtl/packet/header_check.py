@@ -77,12 +77,8 @@ class HeaderCheck(wiring.Component):
             high_zero.eq(self.word[SIZE_BITS:] == 0),
         ]
         stored = self.word[pointers.low : pointers.low + pointers.width]
-        if self._design.mode == "skip":
-            pointers_fit = Signal()
-            m.d.sync += pointers_fit.eq(stored <= self._design.pointer_depth)
-        else:
-            pointers_fit = Signal(name="no_pointers")
-            m.d.sync += pointers_fit.eq(stored == 0)
+        pointers_fit = Signal()
+        m.d.sync += pointers_fit.eq(stored <= (self._design.pointer_depth if self._design.mode == "skip" else 0))
         fits = (below | alike & low_fits) & high_zero
         sound = {name: fits for name in self._limits}
         sound |= {name: halves.all() for name, halves in equal.items()}

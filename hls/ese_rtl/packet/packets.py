@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import reduce
 from operator import or_
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -73,7 +73,7 @@ class Packets(wiring.Component):
                 "idle": Out(1),
                 "answered": Out(1),
                 "report": Out(Report),
-                "load": Out(load_layout(design.widths.word_bits)),
+                "load": Out(load_layout(design)),
                 "header": Out(Header),
                 "start": Out(1),
                 "zero": Out(1),
@@ -152,12 +152,14 @@ class Packets(wiring.Component):
         last = self._check_header(m, same, in_header)
         self._states = States(m, STATES)
         self._errors: list[Signal] = []
+        self._takes: list[Signal] = []
         self._begin(m, add, same, image)
         self._load(m, in_header, last)
         self._run(m)
         shortened = self._end(m, image)
         error = self._status.error
         m.d.sync += error.eq(reduce(or_, self._errors, error))
+        m.d.comb += intake.take.eq(reduce(or_, self._takes))
         with m.If(intake.open):
             m.d.sync += error.eq(ErrorCode.OK)
         with m.If(shortened):
@@ -243,7 +245,8 @@ class Packets(wiring.Component):
         intake, sections, status, spent = self._intake, self._sections, self._status, self._spent
         with self._states.state("header"):
             with m.If(spent | intake.have):
-                m.d.comb += [intake.clear.eq(spent), intake.take.eq(~spent), self._count.eq(~spent)]
+                m.d.comb += [intake.clear.eq(spent), self._count.eq(~spent)]
+                self._take(m, ~spent)
                 m.d.comb += in_header.eq(1)
                 with m.If(last):
                     self._states.go("header_compared")
@@ -260,14 +263,16 @@ class Packets(wiring.Component):
             with m.Else():
                 self._states.go("skip")
         with self._states.state("sections"):
-            m.d.comb += [sections.active.eq(~spent), intake.take.eq(sections.take), self._count.eq(sections.take)]
+            m.d.comb += [sections.active.eq(~spent), self._count.eq(sections.take & ~spent)]
+            self._take(m, sections.take & ~spent)
             with m.If(sections.finished | spent):
                 self._states.go("checksum")
             with m.Elif(sections.wants & intake.ended):
                 self._miss(m)
         with self._states.state("checksum"):
             with m.If(spent | intake.have):
-                m.d.comb += [intake.clear.eq(spent), intake.take.eq(~spent), self._count.eq(~spent)]
+                m.d.comb += [intake.clear.eq(spent), self._count.eq(~spent)]
+                self._take(m, ~spent)
                 self._states.go("summing")
             with m.Elif(intake.ended):
                 self._miss(m)
@@ -290,7 +295,8 @@ class Packets(wiring.Component):
             with m.If(spent):
                 self._states.go("drain")
             with m.Elif(intake.have):
-                m.d.comb += [intake.take.eq(1), self._count.eq(1)]
+                m.d.comb += self._count.eq(1)
+                self._take(m)
             with m.Elif(intake.ended):
                 self._miss(m)
 
@@ -350,7 +356,7 @@ class Packets(wiring.Component):
         intake, status, reply = self._intake, self._status, self._reply
         with self._states.state("drain"):
             with m.If(intake.have):
-                m.d.comb += intake.take.eq(1)
+                self._take(m)
                 m.d.sync += self._drained.eq(1)
             with m.Elif(intake.ended):
                 self._states.go("end")
@@ -380,11 +386,17 @@ class Packets(wiring.Component):
 
     def _wait_for_word(self, m: Module, then: str) -> None:
         """Take a word and go on, or end if the packet has none."""
-        m.d.comb += self._intake.take.eq(1)
+        self._take(m)
         with m.If(self._intake.have):
             self._states.go(then)
         with m.If(self._intake.ended):
             self._miss(m)
+
+    def _take(self, m: Module, condition: Value | int = 1) -> None:
+        """Take a word. All such places together are or-ed, as those of errors: the states exclude one another."""
+        here = Signal(name="take_here")
+        m.d.comb += here.eq(condition)
+        self._takes.append(here)
 
     def _miss(self, m: Module) -> None:
         """Note that a needed word is missing, and end."""

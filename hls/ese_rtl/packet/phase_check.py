@@ -38,7 +38,7 @@ class PhaseCheck(wiring.Component):
         super().__init__(
             {
                 "begin": In(1),
-                "load": In(load_layout(widths.word_bits)),
+                "load": In(load_layout(design)),
                 "entry_words": In(16),
                 "inside": Out(1),
             }

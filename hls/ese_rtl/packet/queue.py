@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
 
 DEPTH = 32
 SPARE = 4
@@ -34,7 +35,7 @@ class Queue(wiring.Component):
         m.submodules.words = words = memory.Memory(shape=self._shape, depth=DEPTH, init=[])
         words.attrs["ram_style"] = "distributed"
         write, read = words.write_port(), words.read_port(domain="comb")
-        level = Signal(range(DEPTH + 1))  # words in the memory, without the one in the register
+        behind = Signal(signed(ceil_log2(DEPTH) + 2), init=-1)  # words in the memory behind the first one; else -1
         ready = Signal()
         payload = Signal(self._shape, reset_less=True)
         valid = Signal()
@@ -45,18 +46,16 @@ class Queue(wiring.Component):
             self.enter.ready.eq(ready),
             self.leave.valid.eq(valid),
             self.leave.payload.eq(payload),
-            move.eq((level != 0) & (self.leave.ready | ~valid)),
+            move.eq(~behind[-1] & (self.leave.ready | ~valid)),
         ]
         first, last = Signal(range(DEPTH)), Signal(range(DEPTH))
         m.d.comb += [read.addr.eq(first), write.addr.eq(last)]
-        m.d.sync += [
-            ready.eq(level < DEPTH - SPARE),
-            first.eq(first + move),
-            last.eq(last + self.enter.valid),
-            level.eq(level + self.enter.valid - move),
-        ]
+        m.d.sync += [ready.eq(behind < DEPTH - SPARE - 1), last.eq(last + self.enter.valid)]
+        # whether a word moves comes late, so that it enables registers, and is no operand of a sum
+        with m.If(self.enter.valid ^ move):
+            m.d.sync += behind.eq(Mux(self.enter.valid, behind + 1, behind - 1))
         with m.If(move):
-            m.d.sync += [payload.eq(read.data), valid.eq(1)]
+            m.d.sync += [first.eq(first + 1), payload.eq(read.data), valid.eq(1)]
         with m.Elif(self.leave.ready):
             m.d.sync += valid.eq(0)
         return m

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from ese_host.image import FIELDS, RAM_BITS, Design
 from ese_rtl.pipeline import later
-from ese_rtl.records import POINTER, LoadTarget, load_layout
+from ese_rtl.records import LoadTarget, load_layout
 from ese_rtl.skip import COLUMN_BITS
 
 
@@ -32,7 +32,7 @@ class ScanCheck(wiring.Component):
         super().__init__(
             {
                 "begin": In(1),
-                "load": In(load_layout(design.widths.word_bits)),
+                "load": In(load_layout(design)),
                 "entry_words": In(16),
                 "pointers": In(COLUMN_BITS),
                 "inside": Out(1),
@@ -66,7 +66,7 @@ class ScanCheck(wiring.Component):
         m.submodules.before = before = memory.Memory(shape=RAM_BITS, depth=self._design.pes, init=[])
         before.attrs["ram_style"] = "distributed"
         write, read = before.write_port(), before.read_port(domain="comb")
-        comes = load.memory.as_value() == POINTER
+        comes = load.memory == LoadTarget.POINTER
         pointer = load.data[:RAM_BITS]
         m.d.comb += [
             write.en.eq(comes),

@@ -14,10 +14,14 @@ from ese_host.image import CONSTANT_BITS, HEADER, LEVELS, PHASE_WORDS, RAM_BITS,
 from ese_host.ir import GATES, TABLE_SIZE
 from ese_rtl.packet.header_check import SIZE_BITS
 from ese_rtl.packet.ports import WORD_BITS
-from ese_rtl.records import POINTER, LoadTarget, load_layout
+from ese_rtl.records import LoadTarget, load_layout
 
 BANK_BITS = 3
 """Bits of a parameter's lane that name the bank; all ones is the bias."""
+WORD_STEPS = WORD_BITS // 2
+"""Steps of two bits in a word. A field begins at one of them."""
+UNTOUCHED = WORD_STEPS // 2
+"""Where a field begins if nothing of the next word is taken."""
 UNCOUNTED = HEADER.index("magic")
 """Place in the header's memory of a count that is always the same: that of the table."""
 
@@ -40,12 +44,18 @@ class Section:
     before_last: int
     bits: int
 
+    @property
+    def step(self) -> int:
+        """Width of a field, in steps of two bits."""
+        return self.bits // 2
+
 
 def sections_of(design: Design) -> list[Section]:
     """The sections of an image, in order. Without codebooks in the design, no image has one."""
     place, record, own_level = HEADER.index, sum(record_words(design)), design.widths.weight.own_level
     codebooks = Section(LoadTarget.CODEBOOK, place("codebooks"), LEVELS, LEVELS - 2, CONSTANT_BITS)
-    skips = design.mode == "skip"
+    advances = Section(LoadTarget.WINDOW, place("entry_words"), 1, -1, design.widths.advance_bits)
+    pointers = Section(LoadTarget.POINTER, place("flags"), design.pes, design.pes - 2, RAM_BITS)
     rows, last_bank = GATES << BANK_BITS, design.acc_banks - 1
     return [
         Section(LoadTarget.PHASE, place("phases"), record, record - 2, WORD_BITS),
@@ -53,9 +63,34 @@ def sections_of(design: Design) -> list[Section]:
         Section(LoadTarget.PARAMETER, place("params"), rows, rows - (1 << BANK_BITS) + last_bank, CONSTANT_BITS),
         Section(LoadTarget.PEEPHOLE, place("cells"), GATES - 1, GATES - 3, CONSTANT_BITS),
         Section(LoadTarget.ENTRY, place("entry_words"), design.pes, design.pes - 2, RAM_BITS),
-        *([Section(POINTER, place("flags"), design.pes, design.pes - 2, RAM_BITS)] if skips else []),
+        *([advances] if design.window else []),
+        *([pointers] if design.mode == "skip" else []),
         Section(LoadTarget.TABLE, UNCOUNTED, 1, -1, WORD_BITS),
     ]
+
+
+def _move(m: Module, sections: list[Section], section: Signal, start: Signal, crosses: Signal, begun: Signal) -> None:
+    """Go on behind a field. All that changes is a table of section and start, so that no sum follows another.
+
+    Args:
+        m: module that gets the table.
+        sections: of the image.
+        section: the present one.
+        start: where its field begins.
+        crosses: whether the field ends the next word.
+        begun: whether the next word is begun.
+    """
+    with m.Switch(section):
+        for number, part in enumerate(sections):
+            with m.Case(number), m.Switch(start):
+                for place in range(WORD_STEPS):
+                    moved = (place + part.step) % WORD_STEPS
+                    with m.Case(place):
+                        m.d.sync += [
+                            start.eq(moved),
+                            crosses.eq(moved + part.step >= WORD_STEPS),
+                            begun.eq(moved > UNTOUCHED),
+                        ]
 
 
 class SectionLoader(wiring.Component):
@@ -74,7 +109,7 @@ class SectionLoader(wiring.Component):
         header_place: its index.
         header_word: its low bits, a number of items.
         wants: the next word is needed.
-        take: the word is taken.
+        take: the word is taken, if fields may be.
         finished: all sections are complete, and the next word is the checksum.
         load: the write that follows, registered. Bits of `data` above those of a field have no meaning.
     """
@@ -96,7 +131,7 @@ class SectionLoader(wiring.Component):
                 "wants": Out(1),
                 "take": Out(1),
                 "finished": Out(1),
-                "load": Out(load_layout(design.widths.word_bits)),
+                "load": Out(load_layout(design)),
             }
         )
 
@@ -111,7 +146,9 @@ class SectionLoader(wiring.Component):
         counted = Signal()
         lane = Signal(len(self.load.lane))
         half = Signal()  # the second field of a word of two block RAMs comes
-        start = Signal(4, init=8)  # where the field begins in the window, in steps of two bits
+        start = Signal(4, init=UNTOUCHED)  # where the field begins in the window, in steps of two bits
+        # It ends the next word, and the next word is begun: registers, since the queue of words waits for them.
+        crosses, begun = Signal(init=1), Signal()
         counts = memory.Memory(shape=SIZE_BITS, depth=len(HEADER), init=[TABLE_SIZE])  # at `UNCOUNTED`
         counts.attrs["ram_style"] = "distributed"
         m.submodules.counts = counts
@@ -125,7 +162,6 @@ class SectionLoader(wiring.Component):
         target = Signal(LoadTarget)
         last_lane, before_last, parameters, entries = Signal(), Signal(), Signal(), Signal()
         is_last = Signal()  # this is the last of an item's several lanes
-        step = Signal(5, init=8)
         with m.Switch(section):
             for number, part in enumerate(sections):
                 with m.Case(number):
@@ -133,7 +169,6 @@ class SectionLoader(wiring.Component):
                         read.addr.eq(part.count),
                         last_lane.eq(is_last | (part.lanes == 1)),
                         before_last.eq(lane == part.before_last),
-                        step.eq(part.bits // 2),
                         target.eq(part.memory),
                         parameters.eq(part.memory is LoadTarget.PARAMETER),
                         entries.eq(part.memory is LoadTarget.ENTRY),
@@ -143,19 +178,17 @@ class SectionLoader(wiring.Component):
                         with m.If(lane >= PHASE_WORDS):
                             m.d.comb += target.eq(LoadTarget.NONE)
         complete, go, item_done, counts_now = Signal(), Signal(), Signal(), Signal()
-        moved = Signal(6)  # where the next field begins; from 16 on, it is in the next word
         m.d.comb += [
             complete.eq(left[-1] & counted),
-            moved.eq(start + step),
             self.wants.eq(~left[-1]),
             go.eq(self.active & self.wants & self.have),
             # a section begins with a whole word: what its last field left of a word is dropped
-            self.take.eq(Mux(complete, start > 8, self.wants & moved[4:].any()) & self.active & self.have),
+            self.take.eq(Mux(left[-1], counted & begun, crosses) & self.have),
         ]
         whole = Signal()  # the field ends what is written at once
         m.d.comb += whole.eq(~entries | half if self._wide else 1)
         with m.If(go):
-            m.d.sync += start.eq(moved)
+            _move(m, sections, section, start, crosses, begun)
             if self._wide:
                 m.d.sync += half.eq(entries & ~half)
             with m.If(whole):
@@ -174,10 +207,14 @@ class SectionLoader(wiring.Component):
             m.d.sync += left.eq(left + Mux(counted, -1, read.data))
         with m.If(self.active & complete):
             m.d.sync += [section.eq(section + 1), self.finished.eq(section == len(sections) - 1)]
-            m.d.sync += [counted.eq(0), item.eq(0), start.eq(8)]
+            m.d.sync += [counted.eq(0), item.eq(0), start.eq(UNTOUCHED), begun.eq(0)]
+            with m.Switch(section):
+                for number, part in enumerate(sections[1:]):
+                    with m.Case(number):
+                        m.d.sync += crosses.eq(UNTOUCHED + part.step >= WORD_STEPS)
         with m.If(self.begin):
-            m.d.sync += [section.eq(0), self.finished.eq(0), counted.eq(0), left.eq(-1), item.eq(0), start.eq(8)]
-            m.d.sync += [lane.eq(0), is_last.eq(0), half.eq(0)]
+            m.d.sync += [section.eq(0), self.finished.eq(0), counted.eq(0), left.eq(-1), item.eq(0)]
+            m.d.sync += [start.eq(UNTOUCHED), crosses.eq(1), begun.eq(0), lane.eq(0), is_last.eq(0), half.eq(0)]
         m.d.sync += self.load.memory.eq(Mux(go & whole, target, LoadTarget.NONE))
         with m.If(go):
             m.d.sync += [self.load.address.eq(item), self.load.lane.eq(lane)]

@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from ese_host.image import RAM_BITS
 from ese_rtl.pipeline import later
-from ese_rtl.records import ELEMENT_BITS, POINTER, load_layout
+from ese_rtl.records import ELEMENT_BITS, LoadTarget, load_layout
 from ese_rtl.sizes import Sizes
 from ese_rtl.skip.pointer import following
 from ese_rtl.skip.scan import COLUMN_BITS, column_layout
@@ -34,7 +34,7 @@ class ColumnPointers(wiring.Component):
         self._sizes = sizes
         super().__init__(
             {
-                "load": In(load_layout(sizes.design.widths.word_bits)),
+                "load": In(load_layout(sizes.design)),
                 "base": In(sizes.pointer_address_bits),
                 "full": In(1),
                 "valid": In(1),  # an element is sent
@@ -49,7 +49,7 @@ class ColumnPointers(wiring.Component):
         """The memories, and what all PEs share."""
         m = Module()
         sizes, load = self._sizes, self.load
-        loads = load.memory.as_value() == POINTER
+        loads = load.memory == LoadTarget.POINTER
         here1, next1 = (Signal(sizes.pointer_address_bits, name=name, reset_less=True) for name in ("here1", "next1"))
         write1 = Signal(sizes.pes)
         m.d.sync += [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth.hdl import Cat, Module, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -35,6 +37,23 @@ def entry_layout(sizes: Sizes) -> data.StructLayout:
     )
 
 
+def scan_ports(sizes: Sizes) -> dict[str, Any]:
+    """The ports by which the sequencer and the feed know of one another.
+
+    Args:
+        sizes: of the engine.
+    """
+    return {
+        "begin": In(1),  # a sequence begins
+        "zero": In(1),  # from the state zero
+        "number": In(range(sizes.design.phases)),  # of the phase
+        "scan": In(scan_layout(sizes)),  # what it scans
+        "prepare": In(1),  # it may begin in the next clock
+        "run": In(1),  # it is under way
+        "finished": Out(1),  # all that it has sent was executed
+    }
+
+
 class SkipFeed(wiring.Component):
     """Scanner, column pointers, and a taker for each PE.
 
@@ -46,15 +65,9 @@ class SkipFeed(wiring.Component):
         self._sizes = sizes
         super().__init__(
             {
-                "load": In(load_layout(sizes.design.widths.word_bits)),
-                "writes": In(writes_layout(sizes.column_bits)),
-                "begin": In(1),  # a sequence begins
-                "zero": In(1),  # from the state zero
-                "number": In(range(sizes.design.phases)),  # of the phase
-                "scan": In(scan_layout(sizes)),  # what it scans
-                "prepare": In(1),  # it may begin in the next clock
-                "run": In(1),  # it is under way
-                "finished": Out(1),  # all that it has sent was executed
+                "load": In(load_layout(sizes.design)),
+                "writes": In(writes_layout(sizes.column_bits, sizes.elements)),
+                **scan_ports(sizes),
                 "entries": Out(data.ArrayLayout(entry_layout(sizes), sizes.pes)),
             }
         )

@@ -11,7 +11,7 @@ from ese_rtl.pipeline import later
 from ese_rtl.records import ELEMENT_BITS, writes_layout
 from ese_rtl.sizes import Sizes
 from ese_rtl.skip.scan import COLUMN_BITS, THRESHOLD_BITS, scan_layout
-from ese_rtl.skip.wide_ram import BANK_BITS, ROW, WideRam, row_bits
+from ese_rtl.vectors import BANK_BITS, ROW, BankedVectors, WideRam, row_bits
 
 
 class Scanner(wiring.Component):
@@ -38,7 +38,7 @@ class Scanner(wiring.Component):
                 "run": In(1),  # it is under way
                 "fresh": In(1),  # what was sent last is zero
                 "hold": In(1),  # nothing may be sent
-                "writes": In(writes_layout(sizes.column_bits)),
+                "writes": In(writes_layout(sizes.column_bits, sizes.elements)),
                 "scanning": Out(1),  # elements are still to be read or to be sent
                 "valid": Out(1),  # an element is sent: registers
                 "column": Out(COLUMN_BITS),
@@ -50,8 +50,7 @@ class Scanner(wiring.Component):
         """The memories, and the pipeline of rows."""
         m = Module()
         scan, depth = self.scan, self._sizes.design.vector_depth
-        m.submodules.ram_a, m.submodules.ram_b = rams = [WideRam(depth), WideRam(depth)]
-        self._write_vectors(m, rams)
+        m.submodules.vectors = vectors = BankedVectors(self._sizes)
         shift = Signal()  # the row at stage 4 leaves, and all others go on
         left = Signal(signed(COLUMN_BITS - BANK_BITS + 1))  # rows that are not yet read, less one
         final, last = Signal(), Signal(BANK_BITS)  # the last row is next; its last element
@@ -66,7 +65,7 @@ class Scanner(wiring.Component):
             ]
         with m.Elif(shift & reads):
             m.d.sync += [left.eq(left - 1), final.eq(left == 1), row.eq(row + 1), column.eq(column + 1)]
-        m.d.comb += [line for ram in rams for line in (ram.enable.eq(shift), ram.row.eq(row))]
+        m.d.comb += [vectors.writes.eq(self.writes), vectors.enable.eq(shift), vectors.row.eq(row)]
         present0 = Cat(reads & (~final | (last >= element)) for element in range(SCAN_WIDTH))  # elements that exist
         values2 = Signal(ROW, reset_less=True)
         with m.If(shift):
@@ -74,7 +73,7 @@ class Scanner(wiring.Component):
             present2 = later(m, present1, name="present2", reset=True)
             present3 = later(m, present2, name="present3", reset=True)
             column4 = later(m, column, 4, name="column4")
-            m.d.sync += values2.eq(Mux(scan.source_ram, rams[1].values.as_value(), rams[0].values.as_value()))
+            m.d.sync += values2.eq(Mux(scan.source_ram, vectors.values[1].as_value(), vectors.values[0].as_value()))
         found3, sent3 = (
             self._changes(m, shift, reads, values2, present3)
             if self._sizes.design.delta_depth
@@ -97,20 +96,6 @@ class Scanner(wiring.Component):
             with m.If(found4[element]):
                 m.d.sync += [self.column.eq(Cat(Const(element, BANK_BITS), column4)), self.value.eq(sent4[element])]
         return m
-
-    def _write_vectors(self, m: Module, rams: list[WideRam]) -> None:
-        """Write up to two elements to each vector RAM. They lie side by side, and so never in the same bank."""
-        writes = later(m, self.writes, name="writes")
-        for r, ram in enumerate(rams):
-            for bank, target in enumerate(ram.writes):
-                for port in range(2):
-                    asked = writes.rams[r][port]
-                    with m.If(asked.enable & (asked.address[:BANK_BITS] == bank)):
-                        m.d.comb += [
-                            target.enable.eq(1),
-                            target.row.eq(asked.address[BANK_BITS:]),
-                            target.value.eq(asked.value),
-                        ]
 
     def _not_zero(self, m: Module, shift: Value, values2: Signal) -> tuple[Value, Signal]:
         """Stage 3 without delta phases: which elements are not zero, and the elements."""

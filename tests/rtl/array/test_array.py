@@ -142,7 +142,7 @@ class FilledArray:
         ]
         shown = self.simulated.run(both)
         return [
-            [sums[0] for sums in shown[moves[1 + tick + DRAIN_LATENCY]]["sums"]]
+            [sums[0] for sums in shown[moves[1 + tick + DRAIN_LATENCY]]["sums"][0]]
             for tick, is_item in enumerate(items)
             if is_item
         ]

@@ -12,8 +12,8 @@ from ese_host.image import Design
 from ese_host.ir import GATES
 from ese_rtl.array import DRAIN_LATENCY
 from ese_rtl.array.drain import Drain
-from ese_rtl.array.vectors import Vectors
 from ese_rtl.sizes import Sizes
+from ese_rtl.vectors import Copies
 from support.rtl import CASES
 from support.simulated_component import SimulatedComponent
 
@@ -58,7 +58,7 @@ def test_drain_brings_the_sums_of_every_item(pes: int) -> None:
 def test_two_elements_are_written_at_once_and_each_pe_reads_its_own() -> None:
     rng = np.random.default_rng(2)
     sizes = Sizes(design_of(3))
-    simulated = SimulatedComponent(Vectors(sizes), optimize=False)
+    simulated = SimulatedComponent(Copies(sizes), optimize=False)
     elements = rng.integers(-(1 << 17), 1 << 17, (2, 16))
     writes: list[dict[str, Any]] = [
         {"writes": {"rams": [[port(ram, 2 * pair), port(ram, 2 * pair + 1)] for ram in elements]}} for pair in range(8)

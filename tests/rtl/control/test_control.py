@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from amaranth.hdl import Const
-from control_parts import DESIGN, SIZES, run
+from control_parts import DESIGN, SIZES, UNITS, run
 
 from ese_host.image.phases import PHASE_WORDS
 from ese_host.ir import GATES
@@ -119,26 +119,31 @@ def test_sweeper_forgets_everything() -> None:
     assert [clock for clock, row in enumerate(shown) if row["forgotten"]] == [2 * SIZES.rows + 1]
 
 
+@pytest.mark.parametrize("units", UNITS)
 @pytest.mark.parametrize("kind", ["dense", "lstm"])
-@pytest.mark.parametrize("items", [1, 2, 5])
-def test_stage_reads_all_items(kind: str, items: int) -> None:
-    """Cells one by one, from PE to PE, with their rows in successive ticks; rows in pairs."""
+@pytest.mark.parametrize("items", [1, 2, 5, 7])
+def test_stage_reads_all_items(kind: str, items: int, units: str) -> None:
+    """Cells one by one, from PE to PE, with their rows in successive ticks; rows in pairs; the same in every unit."""
+    sizes = UNITS[units]
     launched: dict[str, Any] = {"launch": 1, "fill_set": 1, "phase": {kind: 1, "items": items}, "last_step": 1}
-    run("stage", [launched])
-    clocks = [{"step": int(RNG.random() < 0.7)} for _ in range(60)]
-    shown = run("stage", clocks)
+    run("stage", [{"phase": launched["phase"]}, launched], units)  # a phase is fetched before its stage is launched
+    clocks = [{"step": int(RNG.random() < 0.7)} for _ in range(80)]
+    shown = run("stage", clocks, units)
     ticks = [row for row, clock in zip(shown, clocks, strict=True) if clock["step"]]
-    found = [(row["pe"], row["row"], row["pair"]) for row in ticks if row["valid"]]
-    pes = DESIGN.pes
-    if kind == "dense":
-        wanted = [(item % pes, item // pes, int(item + 1 < items)) for item in range(0, items, 2)]
-        rows = -(-items // pes)
-    else:
-        wanted = [(item % pes, GATES * (item // pes) + item % pes, 0) for item in range(items)]
-        rows = GATES * -(-items // pes)
+    found = [(row["pe"], row["row"], row["valid"], row["pair"] & row["valid"]) for row in ticks if row["valid"]]
+    together, period = (1 + sizes.paired, 1) if kind == "dense" else (1, sizes.cell_period)
+    wanted = []
+    for first in range(0, items, sizes.units * together):
+        group, pe = divmod(first // sizes.units, sizes.unit_pes)
+        row = group if kind == "dense" else GATES * group + min(pe * period, GATES - 1)
+        left = items - first
+        valid = sum(1 << unit for unit in range(sizes.units) if unit < left)
+        pair = sum(1 << unit for unit in range(sizes.units) if together > 1 and unit + sizes.units < left)
+        wanted.append((pe, row, valid, pair))
     assert found == wanted
     drained = next(number for number, row in enumerate(ticks) if row["drained"])
-    assert drained == len(wanted) + DRAINED and ticks[drained]["rows"] == rows
+    rows = -(-items // sizes.pes) * (1 if kind == "dense" else GATES)
+    assert drained == (len(wanted) - 1) * period + 1 + DRAINED and ticks[drained]["rows"] == rows
     assert all(row["set"] == 1 and row["outputs"] for row in shown)
 
 
@@ -150,59 +155,78 @@ RECORDS = {
 }
 
 
-def words_of(results: list[dict[str, Any]], record: dict[str, int], outputs: bool, trace: bool) -> list[int]:
+def words_of(elements: list[dict[str, int]], record: dict[str, int], outputs: bool, trace: bool) -> list[int]:
     """The words that must leave.
 
     Args:
-        results: one item or two in each.
+        elements: what the units give for each item.
         record: of the phase.
         outputs: whether outputs leave in this step.
         trace: whether a trace is asked for.
     """
     halves, words = [], []
-    for result in results:
-        for k in range(1 + result["pair"]):
-            if trace:
-                cell = result["cell"] if k == 0 else 0
-                words += [result["exact"][k], result["exact"][k] >> 32, result["stored"][k], cell]
-            elif outputs and record.get("emits_stored"):
-                halves.append(result["output"][k] & 0xFFFF)
-            elif outputs and record.get("emits"):
-                words += [result["exact"][k], result["exact"][k] >> 32]
+    for element in elements:
+        exact = [element["exact"], element["exact"] >> 32]
+        if trace:
+            words += [*exact, element["stored"], element["cell"]]
+        elif outputs and record.get("emits_stored"):
+            halves.append(element["output"] & 0xFFFF)
+        elif outputs and record.get("emits"):
+            words += exact
     halves += [0] * (len(halves) % 2)
     words += [low | high << 16 for low, high in zip(halves[::2], halves[1::2], strict=True)]
     return [word & 0xFFFFFFFF for word in words]
 
 
+def random_element(cell: bool) -> dict[str, int]:
+    """What a unit gives for an item, with a new c or without."""
+    return {
+        "exact": int(RNG.integers(-(1 << 47), 1 << 47)),
+        **{key: int(RNG.integers(-(1 << 15), 1 << 16)) for key in ("stored", "output")},
+        "cell": int(RNG.integers(-(1 << 15), 1 << 15)) if cell else 0,
+    }
+
+
+def results_of(elements: list[dict[str, int]], units: int) -> list[dict[str, Any]]:
+    """The units' results in one tick, for some elements: row 0 of every unit, then row 1."""
+    results = []
+    for unit in range(units):
+        there = elements[unit::units]
+        rows = [*there, *(random_element(True) for _ in range(2))][:2]
+        result: dict[str, Any] = {key: [row[key] for row in rows] for key in ("exact", "stored", "output")}
+        results.append({**result, "valid": int(len(there) > 0), "pair": int(len(there) > 1), "cell": rows[0]["cell"]})
+    return results
+
+
 @pytest.mark.parametrize("trace", [False, True])
 @pytest.mark.parametrize("name", RECORDS)
-@pytest.mark.parametrize(("items", "paired"), [(5, False), (5, True), (4, True), (1, True)])
-def test_retire_writes_results_and_gives_their_words(name: str, trace: bool, items: int, paired: bool) -> None:
-    record, outputs = RECORDS[name], bool(RNG.integers(2))
-    results, left = [], items
-    while left:
-        pair = int(paired and left > 1)
-        results.append(
-            {
-                **{"valid": 1, "pair": pair, "exact": RNG.integers(-(1 << 47), 1 << 47, 2).tolist()},
-                **{key: RNG.integers(-(1 << 15), 1 << 16, 2).tolist() for key in ("stored", "output")},
-                "cell": int(RNG.integers(-(1 << 15), 1 << 15)) if not paired else 0,
-            }
-        )
-        left -= 1 + pair
+@pytest.mark.parametrize(("items", "paired"), [(5, False), (5, True), (4, True), (1, True), (7, True), (6, True)])
+@pytest.mark.parametrize("units", UNITS)
+def test_retire_writes_results_and_gives_their_words(
+    name: str, trace: bool, items: int, paired: bool, units: str
+) -> None:
+    number, outputs = UNITS[units].units, bool(RNG.integers(2))
+    record = {key: value * (4 if number > 1 and "base" in key else 1) for key, value in RECORDS[name].items()}
+    elements = [random_element(not paired) for _ in range(items)]
+    together = number * (1 + paired)
     held = {"record": record, "outputs": int(outputs), "trace": int(trace)}
-    run("retire", [{**held, "launch": 1, "phase": {**record, "items": items}}])
+    phase = {**record, "items": items}
+    run("retire", [{**held, "phase": phase}, {**held, "launch": 1, "phase": phase}], units)
     words: list[int] = []
     found: dict[tuple[int, int], int] = {}
     announced = [0, 0]
-    # a result is announced in the tick before it; now and then a tick has none
-    ticks: list[dict[str, Any]] = []
-    for result in results:
-        ticks += [{}] * int(RNG.integers(3)) + [result]
-    for result, following in zip([{}, *ticks], [*ticks, {}], strict=True):
-        coming = {"next_valid": following.get("valid", 0), "next_pair": following.get("pair", 0)}
+    # results are announced in the tick before them; now and then a tick has none
+    nothing = results_of([], number)
+    ticks = []
+    for first in range(0, items, together):
+        ticks += [nothing] * int(RNG.integers(3)) + [results_of(elements[first : first + together], number)]
+    for results, following in zip([nothing, *ticks], [*ticks, nothing], strict=True):
+        coming = {
+            f"next_{key}": sum(result[key] << unit for unit, result in enumerate(following))
+            for key in ("valid", "pair")
+        }
         while True:
-            shown = run("retire", [{**held, **coming, "result": result}])[0]
+            shown = run("retire", [{**held, **coming, "results": results}], units)[0]
             assert shown["busy"]
             words += [shown["word"]] * shown["word_valid"]
             assert [ports[0]["enable"] for ports in shown["writes"]] == announced
@@ -213,15 +237,14 @@ def test_retire_writes_results_and_gives_their_words(name: str, trace: bool, ite
                         found[ram, port["address"]] = port["value"]
             if shown["step"]:
                 break
-    idle = run("retire", [held])[0]
+    idle = run("retire", [held], units)[0]
     assert not idle["busy"] and not idle["word_valid"] and idle["targets"] == [0, 0]
-    assert words == words_of(results, record, outputs, trace)
-    items_of = [(result, k) for result in results for k in range(1 + result["pair"])]
+    assert words == words_of(elements, record, outputs, trace)
     wanted: dict[tuple[int, int], int] = {}
     if record.get("second_enabled") and outputs:
         base, ram = record.get("second_base", 0), record.get("second_ram", 0)
-        wanted |= {(ram, base + at): result["output"][k] for at, (result, k) in enumerate(items_of)}
+        wanted |= {(ram, base + at): element["output"] for at, element in enumerate(elements)}
     if record.get("first_enabled"):
         base, ram = record.get("first_base", 0), record.get("first_ram", 0)
-        wanted |= {(ram, base + at): result["stored"][k] for at, (result, k) in enumerate(items_of)}
+        wanted |= {(ram, base + at): element["stored"] for at, element in enumerate(elements)}
     assert found == wanted

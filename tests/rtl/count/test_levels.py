@@ -13,13 +13,14 @@ from amaranth.lib.wiring import In, Out
 from ese_host.estimate import recorded_counts
 from ese_rtl.count import count, paths_of
 
-ALLOWED = 5
+ALLOWED, ONE_MORE = 5, {"ternary-32", "ternary-64", "int4-8", "delta-8", "delta-64"}
+"""Levels of logic, and the engines that have one more (docs/rtl-engine.md, "Budgets and counts")."""
 RECORDS = recorded_counts()
 
 
 @pytest.mark.parametrize("name", RECORDS)
 def test_no_engine_has_more_levels_than_allowed(name: str) -> None:
-    assert RECORDS[name].count.levels <= ALLOWED
+    assert RECORDS[name].count.levels <= ALLOWED + (name in ONE_MORE)
 
 
 class Between(wiring.Component):

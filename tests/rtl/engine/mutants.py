@@ -77,6 +77,21 @@ def _old_cell(m: Module, _ports: Any) -> Any:
     return later(m, MADE["Unit"].item.cell, MADE["Unit"].cell_latency, name="old")
 
 
+def _other_unit_first(m: Module, ports: Any) -> Any:
+    results = Signal(ports.results.shape(), name="mutated_results")
+    m.d.comb += results.eq(ports.results)
+    for unit in range(2):
+        for name in ("exact", "stored", "output"):
+            m.d.comb += results[unit][name].eq(ports.results[1 - unit][name])
+    return results
+
+
+def _of_first_unit(m: Module, ports: Any) -> Any:
+    load = Signal(ports.load.shape(), name="mutated_load")
+    m.d.comb += [load.eq(ports.load), load.address.eq(ports.load.address ^ ports.inner._unit)]
+    return load
+
+
 VALUE, CRC = "Arrays are not equal", "the answer's CRC is"
 MUTATIONS = {
     "no forwarding from the entry before": Mutation("array.pe", "Mac", "feedback8", lambda _m, _p: 0, VALUE),
@@ -94,13 +109,32 @@ MUTATIONS = {
     "a wrong bit of the CRC": Mutation("packet.packets", "Checksum", "crc", lambda _m, p: p.inner.crc ^ 1 << 13, CRC),
     "rounding half up": Mutation("unit.leaving", "VariableRounding", "value", lambda _m, p: p.value | 1, VALUE),
     "an input word that is written a clock late, while the PEs read": Mutation(
-        "array.array", "Vectors", "writes", lambda m, p: later(m, p.writes, name="late"), VALUE
+        "array.array", "Copies", "writes", lambda m, p: later(m, p.writes, name="late"), VALUE
     ),
     "a peephole of o that sees the old c": Mutation("unit.unit", "ScaledProduct", "b", _old_cell, VALUE),
     "a stage that begins a clock early": Mutation("control.sequencer", "SETTLE", "", lambda _m, _p: None, VALUE),
 }
 """By name; the last one changes a constant instead of a port."""
-NUMBERS = {name: number for number, name in enumerate(MUTATIONS, 1)}
+OF_TWO_UNITS_AND_WINDOW = {
+    "elements in the order of the units": Mutation("control.core", "Retire", "results", _other_unit_first, VALUE),
+    "parameters of the first unit's items in both units": Mutation(
+        "control.core", "Parameters", "load", _of_first_unit, VALUE
+    ),
+    "a second unit that has as many items as the first": Mutation(
+        "control.core", "Stage", "valid", lambda _m, p: p.inner.valid[0].replicate(2), "words"
+    ),
+    "a matrix that begins before half of its vector is written": Mutation(
+        "control.core", "Retire", "readable", lambda _m, _p: 1, VALUE
+    ),
+    "a window that goes on as in the first slot of a word": Mutation(
+        "array.array", "Window", "beat", _with("beat", slot=0), VALUE
+    ),
+    "columns that enter a clock late": Mutation(
+        "vectors.window", "BankedVectors", "values", lambda m, p: later(m, p.inner.values, name="late"), VALUE
+    ),
+}
+"""Mutations of engines with two units and a window."""
+NUMBERS = {name: number for names in (MUTATIONS, OF_TWO_UNITS_AND_WINDOW) for number, name in enumerate(names, 1)}
 
 
 class _Wrapped(wiring.Component):
@@ -162,8 +196,9 @@ class MutantTop(Top):
 
 
 def mutants(design: Design) -> str:
-    """The engine with all mutations, as RTLIL."""
-    switch = Signal(ceil_log2(len(MUTATIONS) + 1))
+    """The engine with all mutations of engines with a window, or without, as RTLIL."""
+    mutations = OF_TWO_UNITS_AND_WINDOW if design.window else MUTATIONS
+    switch = Signal(ceil_log2(len(mutations) + 1))
 
     def wrapped(original: Callable[..., Any], mutation: Mutation, on: Value) -> Callable[..., Any]:
         def make(*arguments: Any, **named: Any) -> Any:
@@ -172,7 +207,7 @@ def mutants(design: Design) -> str:
         return make
 
     with pytest.MonkeyPatch.context() as patch:
-        for name, mutation in MUTATIONS.items():
+        for name, mutation in mutations.items():
             module, on = importlib.import_module(f"ese_rtl.{mutation.module}"), switch == NUMBERS[name]
             original = getattr(module, mutation.component)
             fault = wrapped(original, mutation, on) if mutation.port else _OneLess(original, on)

@@ -23,21 +23,22 @@ VALUES = 3 * 1024 + 3 * 512
 
 
 @cache
-def layer(pes: int = 64) -> tuple[Network, Design]:
-    """The layer and its design."""
+def layer(pes: int = 64, units: int = 1) -> tuple[Network, Design]:
+    """The layer and its design, which has an activation window of 64 columns."""
     network = ese_layer(pes)
-    return network, choose_design(network, pes=pes, gap_bits=5, cells_per_cycle=1)
+    return network, choose_design(network, pes=pes, gap_bits=5, cells_per_cycle=units, window=64)
 
 
-def compare(library: ctypes.CDLL, steps: int, pes: int = 64) -> None:
+def compare(library: ctypes.CDLL, steps: int, pes: int = 64, units: int = 1) -> None:
     """Run the layer with and without trace.
 
     Args:
         library: the engine.
         steps: number of steps.
         pes: number of its PEs.
+        units: number of its element-wise units.
     """
-    network, design = layer(pes)
+    network, design = layer(pes, units)
     frames = np.random.default_rng(2).integers(-(1 << 13), 1 << 13, (1, steps, INPUTS))
     twin = EmulatedEngine(compiled_engine.library(design))
     with twin, WatchedEngine(design, library, twin) as engine:
@@ -52,9 +53,9 @@ def test_three_steps_are_exact_and_take_the_cycles_of_the_model(tmp_path: Path) 
 
 
 @pytest.mark.slow
-def test_three_steps_on_128_pes() -> None:
-    design = layer(128)[1]
-    compare(opened(rtlil_of(design), design), steps=3, pes=128)
+def test_three_steps_on_128_pes_and_two_units() -> None:
+    design = layer(128, 2)[1]
+    compare(opened(rtlil_of(design), design), steps=3, pes=128, units=2)
 
 
 @pytest.mark.slow

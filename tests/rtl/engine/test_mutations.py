@@ -6,7 +6,7 @@ import ctypes
 
 import numpy as np
 import pytest
-from mutants import MUTATIONS, NUMBERS, mutants
+from mutants import MUTATIONS, NUMBERS, OF_TWO_UNITS_AND_WINDOW, mutants
 
 from ese_hls.encode import choose_design
 from ese_host.device.emulated import EmulatedEngine
@@ -19,6 +19,8 @@ from support.rtl_engine import WatchedEngine, opened
 SPEC = Spec(inputs=200, units=(6,), projection=4, peepholes=True, outputs=2, density=0.1)
 """With 2 PEs: two rows a PE of the projection, one of the last layer, and frames that are long beside the matrices."""
 FULL = Spec(inputs=200, units=(6,), projection=4, peepholes=True, outputs=2, pattern="full")
+ODD = Spec(inputs=9, units=(5,), projection=7, peepholes=True, outputs=3, pattern="full")
+"""With two units and 4 PEs: the second unit has fewer items than the first in every stage."""
 
 
 @pytest.fixture(scope="module")
@@ -75,3 +77,44 @@ def test_the_fault_is_found(name: str, design: Design, library: ctypes.CDLL) -> 
 def test_a_stage_that_begins_early_is_found_by_the_cycle_model(design: Design, library: ctypes.CDLL) -> None:
     with WatchedEngine(design, library) as engine, pytest.raises(AssertionError, match="cycles of packet"):
         compare(design, engine, NUMBERS["a stage that begins a clock early"])
+
+
+def compare_odd(design: Design, engine: EmulatedEngine, number: int) -> None:
+    """Compare a network with odd numbers of items on two units and with a window, while a mutation is on.
+
+    Args:
+        design: the design.
+        engine: its engine with the mutations.
+        number: of the mutation, or 0 for none.
+    """
+    rng = np.random.default_rng(1)
+    net = network(rng, ODD)
+    engine.register(2 * number + 1)
+    loaded = compiled_engine.load(engine, net, design)
+    compiled_engine.compare(engine, net, loaded, inputs(rng, net, 2, 3))
+
+
+@pytest.fixture(scope="module")
+def odd_design() -> Design:
+    return choose_design(
+        network(np.random.default_rng(0), ODD), pes=4, gap_bits=4, cells_per_cycle=2, window=8, storage="sparse"
+    )
+
+
+@pytest.fixture(scope="module")
+def odd_library(odd_design: Design) -> ctypes.CDLL:
+    return opened(mutants(odd_design), odd_design, optimize=False)
+
+
+def test_two_units_with_their_mutations_off_are_right(odd_design: Design, odd_library: ctypes.CDLL) -> None:
+    with WatchedEngine(odd_design, odd_library) as engine:
+        compare_odd(odd_design, engine, 0)
+
+
+@pytest.mark.parametrize("name", OF_TWO_UNITS_AND_WINDOW)
+def test_the_fault_of_two_units_is_found(name: str, odd_design: Design, odd_library: ctypes.CDLL) -> None:
+    with (
+        EmulatedEngine(odd_library) as engine,
+        pytest.raises((AssertionError, DeviceError), match=OF_TWO_UNITS_AND_WINDOW[name].sign),
+    ):
+        compare_odd(odd_design, engine, NUMBERS[name])

@@ -17,7 +17,7 @@ from ese_host.ir import GATES
 from ese_host.protocol import ErrorCode, Words, packets
 from ese_host.protocol.packets import TRAILER_WORDS, Operation
 from support import compiled_engine
-from support.designs import SPECS, roomy
+from support.designs import MANY_PES, SPECS, roomy
 from support.networks import inputs, network
 from support.rtl import CASES, RtlCase, exchange, signed_off
 from support.rtl_engine import MOST_WORDS, WatchedEngine, compare_networks, library, watched
@@ -38,6 +38,13 @@ def test_random_networks_are_exact_and_take_the_cycles_of_the_model(name: str) -
 @pytest.mark.parametrize("name", SPECS)
 def test_two_thousand_random_networks(name: str) -> None:
     compare_networks(name, -(-2000 // len(SPECS)), seed=1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MANY_PES)
+def test_random_networks_on_more_than_128_pes(name: str) -> None:
+    """A lane of LOAD has eight bits, and with as many PEs as there can be csrc counts their turns in nine."""
+    compare_networks(name, 2)
 
 
 def engine_for(case: RtlCase) -> tuple[Design, Callable[[], WatchedEngine]]:

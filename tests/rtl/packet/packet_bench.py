@@ -10,7 +10,7 @@ from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import fifo, wiring
 from amaranth.lib.wiring import In, Out
 
-from ese_host.image import RAM_BITS, Design
+from ese_host.image import Design
 from ese_host.protocol import Words
 from ese_rtl.packet import WORD, Packets
 from ese_rtl.packet.packets import STEP_BITS
@@ -30,7 +30,6 @@ class EchoCore(wiring.Component):
     """
 
     stall: In(1)
-    load: In(load_layout(RAM_BITS))
     header: In(Header)
     start: In(1)
     zero: In(1)
@@ -88,7 +87,7 @@ class Bench(wiring.Component):
     def __init__(self, design: Design, depth: int) -> None:
         self._packets = Packets(design)
         self._depth = depth
-        load_bits = load_layout(design.widths.word_bits).size
+        load_bits = load_layout(design).size
         super().__init__({"send": In(34), "hold": In(4), "leaves": Out(34), "load": Out(load_bits), "flags": Out(2)})
 
     def elaborate(self, _platform: object) -> Module:
@@ -141,7 +140,7 @@ class PacketBench:
 
     def __init__(self, design: Design, depth: int = 1 << 12) -> None:
         self._simulated = SimulatedComponent(Bench(design, depth))
-        load_bits = load_layout(design.widths.word_bits).size
+        load_bits = load_layout(design).size
         self._columns = 2 + -(-load_bits // 32) + 1
         self._partial: list[int] = []
         self._depth = depth

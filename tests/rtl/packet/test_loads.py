@@ -100,7 +100,7 @@ def loaded(design: Design, image: Image, rng: np.random.Generator) -> dict[tuple
 
 def note(writes: dict[tuple[Any, int, int], int], write: int, design: Design) -> None:
     """Note one write; none comes twice."""
-    load = load_layout(design.widths.word_bits).from_bits(write) if write else None
+    load = load_layout(design).from_bits(write) if write else None
     if load is not None and load.memory != LoadTarget.NONE:
         key = (load.memory, load.address, load.lane)
         assert key not in writes, key

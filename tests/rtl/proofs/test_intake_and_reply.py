@@ -31,9 +31,10 @@ def intake(kind: Any = Intake, depth: int = DEPTH) -> Claims:
     part = kind()
     inside = opened(part)
     c.part("intake", part)
-    level, first, last_place = (inside[f"queue.{name}"] for name in ("level", "first", "last"))
+    behind, first, last_place = (inside[f"queue.{name}"] for name in ("behind", "first", "last"))
+    level = behind + 1  # words in the queue's memory
     closed, payload, valid = inside["closed"], inside["queue.payload"], inside["queue.valid"]
-    for name in ("level", "first", "last", "payload", "valid"):
+    for name in ("behind", "first", "last", "payload", "valid"):
         c.show(f"queue.{name}", inside[f"queue.{name}"])
     c.show("closed", closed)
 
@@ -53,6 +54,7 @@ def intake(kind: Any = Intake, depth: int = DEPTH) -> Claims:
     held = c.before(part.have & ~part.take & ~part.pass_on, "held")
     c.always["word stands still"] = ~held | (part.have & (part.word == c.before(part.word, "word before")))
     c.always["no overrun"] = level <= depth
+    c.always["no less than none"] = level >= 0
     waits = closed & begun & ~over
     c.always["last word comes"] = ~waits | valid | (level != 0)
     # what carries the induction
@@ -83,11 +85,12 @@ def reply(kind: Any = Reply, depth: int = DEPTH) -> Claims:
     part = kind()
     inside = opened(part)
     c.part("reply", part)
-    level, ready, pushed = inside["queue.level"], inside["queue.ready"], inside["valid"]
+    level, ready, pushed = inside["queue.behind"] + 1, inside["queue.ready"], inside["valid"]
     c.show("level", level)
     c.given(~part.end | ~inside["ending"])
     c.stands_still("stands still", part.words)
     c.always["no overrun"] = level <= depth
+    c.always["no less than none"] = level >= 0
     c.always["ready in time"] = level + (pushed & ~ready) <= Mux(ready, depth - SPARE, depth - SPARE + 2)
     c.always["right level"] = (
         level[: ceil_log2(depth)] == (inside["queue.last"] - inside["queue.first"])[: ceil_log2(depth)]

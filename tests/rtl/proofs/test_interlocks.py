@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from support.designs import roomy
 from support.proof import Claims, by_induction, mutated, opened, unreached, within_clocks
 
 SIZES = Sizes(replace(roomy("one-pe")[1], group_depth=2))
+TWO_UNITS = Sizes(replace(roomy("fc", cells_per_cycle=2)[1], group_depth=2))
 """Of a design with eight rows, so that few clocks are enough to clear them."""
 SOON = ("SETTLE = FILL_LATENCY - 2", "SETTLE = 1")
 """A launch soon after the matrix, which changes nothing that is claimed: for counterexamples from reset on."""
@@ -108,15 +110,17 @@ def interlocks(sequencer_kind: Any = Sequencer, sweeper_kind: Any = Sweeper) -> 
     return c
 
 
-def stage(kind: Any = Stage) -> Claims:
+def stage(kind: Any = Stage, sizes: Sizes = SIZES) -> Claims:
     """The stage, as the sweeper takes it for granted: launches come whenever no stage is under way.
 
+    - no unit alone: an item or a second row of a unit comes only with one of unit 0, which alone decides when the stage
+      has read all its rows.
     - not drained: from the clock after a launch, the stage has not read all its rows.
     - stays drained: once it has, that stays so until the next launch.
     - rows stand still: their number is the same from the clock before on.
     """
     c = Claims()
-    part = kind(SIZES)
+    part = kind(sizes)
     inside = opened(part)
     c.part("stage", part)
     launched, was = c.before(part.launch, "launched"), c.before(part.drained, "was drained", 1)
@@ -125,8 +129,13 @@ def stage(kind: Any = Stage) -> Claims:
     c.always["not drained"] = ~(launched & part.drained)
     c.always["stays drained"] = ~was | launched | part.drained
     c.always["rows stand still"] = ~(was | part.drained) | launched | (part.rows == c.before(part.rows, "rows before"))
-    c.always["nothing left"] = (inside["ends"] == 0) | inside["none"]
+    c.always["nothing left"] = (inside["ends"] == 0) | inside["none"][0]
     c.always["ends"] = inside["ends"] <= 4
+    first = inside["left"][0]
+    for unit, left in enumerate(inside["left"][1:], 1):
+        alone = part.valid[unit] & (~part.valid[0] | (part.pair[unit] & ~part.pair[0]))
+        c.always["no unit alone"] = ~alone
+        c.always["lockstep"] = (left >= -2) & ((left == first) | (left == first - 1))
     c.happens["drained again"] = part.drained & ~was & (part.rows != 0)
     return c
 
@@ -176,13 +185,13 @@ SWEEPER: dict[str, tuple[str, str]] = {
 }
 STAGE: dict[str, tuple[str, str]] = {
     "not drained": ("                ends.eq(0),\n", "                ends.eq(ends),\n"),
-    "stays drained": ("with m.If(none & ~self.drained):", "with m.If(none):"),
-    "rows stand still": ("with m.If(none & ~self.drained):", "with m.If(~self.drained):"),
+    "stays drained": ("with m.If(none[0] & ~self.drained):", "with m.If(none[0]):"),
+    "rows stand still": ("with m.If(none[0] & ~self.drained):", "with m.If(~self.drained):"),
 }
 """By claim: a line of the part, and a wrong one that breaks the claim."""
 
 
-@pytest.mark.parametrize("part", [interlocks, stage, frames])
+@pytest.mark.parametrize("part", [interlocks, stage, partial(stage, sizes=TWO_UNITS), frames])
 def test_all_claims_hold_for_ever(part: Callable[..., Claims]) -> None:
     finding = by_induction(part())
     assert finding.proved, finding.table
@@ -210,6 +219,11 @@ def test_a_frame_is_stored_in_its_sequence() -> None:
     """A word that the store wants outside a sequence is one of the next packet, and the core waits until it comes."""
     to_finish = (" & ~self.sweep_pending.any() & ~self.frame_comes)", " & ~self.sweep_pending.any())")
     assert within_clocks(frames(mutated(Sequencer, to_finish)), 12, "wants outside").refuted
+
+
+def test_a_unit_that_takes_as_many_items_as_the_first_one_breaks_the_claim() -> None:
+    wrong = mutated(Stage, ("of_unit(self.phase.items, sizes, u)", "of_unit(self.phase.items + u, sizes, 0)"))
+    assert within_clocks(stage(wrong, TWO_UNITS), 16, "no unit alone").refuted
 
 
 @pytest.mark.parametrize("claim", STAGE)

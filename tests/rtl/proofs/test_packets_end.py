@@ -10,6 +10,7 @@ from small_parts import PACKETS_IN_SMALL
 
 from ese_host.image import HEADER
 from ese_rtl.packet.packets import Packets
+from ese_rtl.packet.sections import UNTOUCHED, WORD_STEPS
 from support.designs import roomy
 from support.proof import Claims, by_induction, mutated, opened, unreached, within_clocks
 
@@ -43,7 +44,7 @@ def claims(kind: Any = Packets) -> Claims:
     c.part("packets", packets)
     states = packets._states._is
     intake = packets._intake
-    closed, level, valid = inside["intake.closed"], inside["intake.queue.level"], intake.have
+    closed, level, valid = inside["intake.closed"], inside["intake.queue.behind"] + 1, intake.have
     for name, value in {"closed": closed, "level": level, "have": valid, "ended": intake.ended}.items():
         c.show(name, value)
     c.show("state", Cat(states.values()))
@@ -51,7 +52,13 @@ def claims(kind: Any = Packets) -> Claims:
     words = Signal(8)  # twice those that are in the queue, and one more while its register is empty
     m.d.comb += words.eq(((level + valid) << 1) + ~valid)
     section, counted, start = (inside[f"sections.{name}"] for name in ("section", "counted", "start"))
-    place, all_of_them = inside["place"], len(inside["sections.sections"])
+    place, parts = inside["place"], inside["sections.sections"]
+    all_of_them = len(parts)
+    step = Signal(range(WORD_STEPS + 1))  # of the section
+    with m.Switch(section):
+        for number, part in enumerate(parts):
+            with m.Case(number):
+                m.d.comb += step.eq(part.step)
     inner = Signal(8)
     with m.If(states["header"]):
         m.d.comb += inner.eq(len(HEADER) - 1 - place)
@@ -72,6 +79,7 @@ def claims(kind: Any = Packets) -> Claims:
         m.d.sync += begun.eq(1)
 
     # what the intake's proof shows of it
+    c.given(level >= 0)
     c.given(~(closed & intake.words.ready))
     c.given(~(closed & begun & (level == 0) & ~valid) | intake.ended)
     c.given(~(intake.ended & (valid | (level != 0))))
@@ -88,6 +96,10 @@ def claims(kind: Any = Packets) -> Claims:
     c.always["ended at the end"] = ~(late | (packets._missing & ~states["idle"])) | intake.ended
     c.always["begun"] = begun | states["idle"]
     c.always["sections"] = (section <= all_of_them) & (packets._sections.finished == (section == all_of_them))
+    taken = (inside["sections.crosses"] == (start + step >= WORD_STEPS)) & (
+        inside["sections.begun"] == (start > UNTOUCHED)
+    )
+    c.always["what is taken follows from where the field begins"] = (section == all_of_them) | taken
     c.always["no section after the last one"] = ~(packets._sections.finished & counted)
     return c
 

@@ -16,9 +16,9 @@ BITS = 2
 LATE = SPARE - 1
 """Words that may come after `ready` has fallen. One more would be too many: see the last test."""
 MUTATIONS = {
-    "no overrun": ("level < DEPTH - SPARE", "level <= DEPTH - SPARE"),
-    "right level": ("level + self.enter.valid - move", "level + (self.enter.valid & ~move)"),
-    "stands still": ("(level != 0) & (self.leave.ready | ~valid)", "level != 0"),
+    "no overrun": ("behind < DEPTH - SPARE - 1", "behind < DEPTH - SPARE"),
+    "right level": ("self.enter.valid ^ move", "self.enter.valid != 0"),
+    "stands still": ("~behind[-1] & (self.leave.ready | ~valid)", "~behind[-1]"),
     "comes out": ("read.addr.eq(first)", "read.addr.eq(first | 1)"),
 }
 """By claim: a line of the queue, and a wrong one that breaks the claim."""
@@ -44,8 +44,8 @@ def claims(kind: Any = Queue, depth: int = DEPTH, late: int = LATE) -> Claims:
     queue = kind(BITS)
     inside = opened(queue)
     c.part("queue", queue)
-    level, first, last = inside["level"], inside["first"], inside["last"]
-    for name in ("level", "first", "last"):
+    level, first, last = inside["behind"] + 1, inside["first"], inside["last"]
+    for name in ("behind", "first", "last"):
         c.show(name, inside[name])
 
     enter, leave = queue.enter, queue.leave
@@ -58,6 +58,7 @@ def claims(kind: Any = Queue, depth: int = DEPTH, late: int = LATE) -> Claims:
 
     full = depth - SPARE
     c.always["no overrun"] = level <= depth
+    c.always["no less than none"] = level >= 0
     c.always["ready in time"] = Mux(enter.ready, level <= full, level <= full + 1 + pushed)
     c.always["not too many"] = pushed <= late
     c.always["right level"] = level[: ceil_log2(depth)] == (last - first)[: ceil_log2(depth)]

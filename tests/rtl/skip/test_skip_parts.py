@@ -14,7 +14,6 @@ from amaranth.lib.wiring import Out
 from ese_host.estimate import COLUMNS_IN_FLIGHT, fifo_places
 from ese_host.image import FIELDS, SCAN_WIDTH
 from ese_host.ir import Codes
-from ese_rtl import records
 from ese_rtl.packet.scan_check import ScanCheck
 from ese_rtl.records import LoadTarget
 from ese_rtl.sizes import Sizes
@@ -28,7 +27,7 @@ DESIGN = roomy("delta-google", cells_per_cycle=1)[1]
 """Ternary with full phases, 8 PEs, FIFOs of one column."""
 SIZES = Sizes(DESIGN)
 WIDTHS = DESIGN.widths
-PHASE, POINTER = Const.cast(LoadTarget.PHASE).value, records.POINTER.value
+PHASE, POINTER = (Const.cast(target).value for target in (LoadTarget.PHASE, LoadTarget.POINTER))
 Clock = dict[str, Any]
 
 

@@ -9,11 +9,22 @@ from ese_host.estimate.cycles.rtl import RtlCycleModel
 from ese_host.estimate.cycles.schedule import CAUSES, Account, CycleModel, PhaseWork
 from ese_host.image import Design, Image
 
-__all__ = ["CAUSES", "MODELS", "Account", "CycleModel", "Engine", "PhaseWork", "account"]
+__all__ = ["CAUSES", "MODELS", "Account", "CycleModel", "Engine", "PhaseWork", "account", "most_units"]
 
 Engine = Literal["hls", "rtl"]
 MODELS: dict[Engine, type[CycleModel]] = {"hls": HlsCycleModel, "rtl": RtlCycleModel}
 """The cycle models by the engine's name."""
+
+
+def most_units(engine: Engine, window: int) -> int:
+    """The most element-wise units that an engine has in stream mode.
+
+    Args:
+        engine: the engine in HLS (csrc) or in RTL.
+        window: columns of the activation window. Without one, the vector RAMs of the engine in RTL take two elements a
+            clock, which is what one unit computes.
+    """
+    return 1 if engine == "rtl" and not window else 2
 
 
 def account(

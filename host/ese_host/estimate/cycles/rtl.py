@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass, field
+from math import inf
 
 from ese_host.estimate.cycles.schedule import CycleModel, no_frame
 from ese_host.image import Phase
@@ -19,8 +20,14 @@ DRAIN = 7
 """Ticks from an item to its sums."""
 LSTM_LATENCY, DENSE_LATENCY = 39, 12
 """Ticks from the sums of a cell, or of a row of another matrix, to the result; one more with four banks."""
+HALVES = 2
+"""Outputs as stored that share a word."""
 DRAINED = 5
 """Ticks from the last item to the first in which its accumulators may be cleared."""
+FOLLOWS = 2
+"""Clocks from the result that is half of a stage's to the first in which a phase that reads them may begin."""
+COMPARED = 2
+"""Clocks of a check until it is known that a phase reads from where a stage writes."""
 READ_AHEAD = 6
 """Clocks from an entry to the one in which its activation is read, less those from an input word to its write."""
 
@@ -30,7 +37,7 @@ class RtlStage:
     """An element-wise stage under way. Its results leave at `first`, `first` + `period`, ...
 
     Attributes:
-        results: number of results; of rows, two make one result.
+        results: number of results; what all units give at once is one: cells, or one or two rows of each.
         first: clock in which the first result is written.
         period: clocks from one result to the next.
         last: clock in which the last result is written.
@@ -38,7 +45,8 @@ class RtlStage:
         drained: clock from which its accumulators may be cleared.
         period_words: words that leave for each result, if more than one.
         set: accumulator set that it reads.
-        targets: numbers of the vector RAMs that it writes.
+        targets: for each vector RAM that it writes, the first element that is written.
+        readable: first clock in which a window may begin to read what the stage writes.
     """
 
     results: int = 0
@@ -49,7 +57,8 @@ class RtlStage:
     drained: int = 0
     period_words: int = 1
     set: bool = False
-    targets: frozenset[int] = frozenset()
+    targets: dict[int, int] = field(default_factory=dict)
+    readable: float = inf
 
     def writes(self, begin: int, end: int) -> int:
         """Results written in the clocks from `begin` to `end`, `end` not included."""
@@ -124,8 +133,12 @@ class RtlFrames:
         return self.at + bisect_left(range(self.at, latest), self.words, key=lambda end: self._free(end, stage))
 
     def _free(self, end: int, stage: RtlStage) -> int:
-        taken = sum(max(0, min(end, last) - max(self.at, first)) for first, last in self.reads)
-        return end - self.at - taken - (stage.writes(self.at, end) if 0 in stage.targets else 0)
+        free = end - self.at - (stage.writes(self.at, end) if 0 in stage.targets else 0)
+        for first, last in self.reads:
+            begin, behind = max(self.at, first), min(end, last)
+            if begin < behind:
+                free -= behind - begin - (stage.writes(begin, behind) if 0 in stage.targets else 0)
+        return free
 
 
 class RtlCycleModel(CycleModel):
@@ -145,7 +158,8 @@ class RtlCycleModel(CycleModel):
         source = int(phase.has("source_ram"))
         self._spend("fill", 1)  # fetched
         if source in self.rtl_stage.targets:
-            self._stage_written()
+            follows = phase.window and phase.source_base == self.rtl_stage.targets[source]
+            self._stage_written(max(self.now + COMPARED, self.rtl_stage.readable) if follows else inf)
         if self.sweep.set == accumulator_set:
             self._sweep_over()
         if phase.has("waits_frame"):
@@ -175,16 +189,16 @@ class RtlCycleModel(CycleModel):
     def _launch(self, phase: Phase, accumulator_set: bool, last: bool) -> None:
         outputs = last or not phase.has("output_last_only")
         cells = phase.has("lstm")
-        pairs = not cells and self.pes % 2 == 0
-        exact = phase.has("emits") and outputs and not phase.has("emits_stored")
-        each = 4 if self.trace else 2 if exact else 1
-        words = each * (1 + pairs) if self.trace or exact else 1
-        results = -(-phase.items // 2) if pairs else phase.items
-        last_words = words if not pairs or phase.items % 2 == 0 else each
-        period = -(-GATES // self.pes) if cells else 1
-        targets = {int(phase.has("first_ram"))} if phase.has("first_enabled") else set()
+        pes = self.pes // self.units  # of a unit
+        items = self.units * (1 if cells or pes % 2 else 2)  # of a result
+        results = -(-phase.items // items)
+        words, last_words = (self._words(phase, outputs, n) for n in (items, phase.items - (results - 1) * items))
+        period = -(-GATES // pes) if cells else 1
+        targets = {}
         if phase.has("second_enabled") and outputs:
-            targets.add(int(phase.has("second_ram")))
+            targets[int(phase.has("second_ram"))] = phase.second_base
+        if phase.has("first_enabled"):
+            targets[int(phase.has("first_ram"))] = phase.first_base
         begin = self.now  # the clock of the first tick
         latency = DRAIN + (LSTM_LATENCY if cells else DENSE_LATENCY) + (self.banks == 4)
         stage = RtlStage(set=accumulator_set)
@@ -196,7 +210,11 @@ class RtlCycleModel(CycleModel):
             stage.last = before + last_words - 1
             if results == 1:
                 stage.first = stage.last
-            stage.targets = frozenset(targets)
+            stage.targets = targets
+            if not (self.trace or (phase.has("emits") and outputs and not phase.has("emits_stored")) or period > 1):
+                of_unit = -(-phase.items // self.units)
+                half = -(-of_unit // 2)  # results of a unit that come before
+                stage.readable = begin + latency + (-(-half // (items // self.units)) - 1) * apart + FOLLOWS
 
         def clock(tick: int) -> int:
             """The clock of a tick: while its words leave, a result holds the stage."""
@@ -211,6 +229,20 @@ class RtlCycleModel(CycleModel):
         self.sweep = Sweep(groups * (GATES if cells else 1), stage.drained, None, accumulator_set)
         self.rtl_stage = stage
 
+    def _words(self, phase: Phase, outputs: bool, items: int) -> int:
+        """Clocks of a result: the words that leave for it, or one.
+
+        Args:
+            phase: whose stage it is of.
+            outputs: whether outputs leave in this step.
+            items: of the result.
+        """
+        if self.trace:
+            return 4 * items
+        if not (phase.has("emits") and outputs):
+            return 1
+        return -(-items // HALVES) if phase.has("emits_stored") else 2 * items
+
     def _spend(self, cause: str, clocks: int) -> None:
         """Spend clocks in which the PEs have no entry."""
         if clocks > 0:
@@ -219,15 +251,20 @@ class RtlCycleModel(CycleModel):
             self.now += clocks
             self.rtl_frames.advance(self.now, self.rtl_stage)
 
-    def _stage_written(self) -> None:
-        """Wait until the last result of the stage has been written."""
+    def _stage_written(self, enough: float = inf) -> None:
+        """Wait until the last result of the stage has been written.
+
+        Args:
+            enough: clock at which the wait ends in any case.
+        """
         stage = self.rtl_stage
-        working = min(stage.issued, stage.last) + 1 - self.now
+        end = int(min(enough, stage.last + 1))
+        working = min(stage.issued + 1, end) - self.now
         if working > 0:
             leaving = working * (stage.period_words - 1) // max(1, stage.period)
             self._spend("element-wise", working - leaving)
             self._spend("output", leaving)
-        self._spend("fill", stage.last + 1 - self.now)
+        self._spend("fill", end - self.now)
 
     def _sweep_over(self) -> None:
         self._spend("fill", self.sweep.clear_at(self.now) - self.now)

@@ -12,7 +12,7 @@ from ese_rtl.records import ELEMENT_BITS, writes_layout
 from ese_rtl.sizes import Sizes
 
 
-class Vectors(wiring.Component):
+class Copies(wiring.Component):
     """All copies of both vector RAMs.
 
     A port either reads or writes in a clock: the sequencer never lets an element be written to a RAM in a clock in
@@ -29,7 +29,7 @@ class Vectors(wiring.Component):
         element = signed(ELEMENT_BITS)
         super().__init__(
             {
-                "writes": In(writes_layout(sizes.column_bits)),
+                "writes": In(writes_layout(sizes.column_bits, sizes.elements)),
                 "column6": In(data.ArrayLayout(sizes.column_bits, 2 * sizes.pairs)),
                 "values7": Out(data.ArrayLayout(data.ArrayLayout(element, 2 * sizes.pairs), 2)),
             }
