@@ -15,6 +15,7 @@ from ese_host.boards import board_names, load_board
 from ese_host.cli.options import AS_JSON, FILE, FOLDER, renamed
 from ese_host.cli.output import say
 from ese_host.errors import ExitCode
+from ese_host.image import MAX_PES, WINDOWS
 from ese_host.ir import ESTIMATED, WEIGHT_KINDS
 
 if TYPE_CHECKING:
@@ -45,14 +46,16 @@ Logic    LUT and FF are modelled, those of the element-wise units after an open 
          compiler (docs/parts.md), with no vendor synthesis behind them.
 Energy   The 45 nm table of Song Han's talk; an access of b bits costs b / 32 of a
          32-bit one; no clock tree, routing or leakage.
-Search   1 to 128 PEs, 1 or 2 cells per cycle, and all gap widths that bridge 2.5 mean
-         distances of kept weights, at the given clock. The result is the fastest
-         design that leaves 5% of LUT and FF free, and of equally fast ones the one
-         with less block RAM.
+Search   1 to 256 PEs, 1 or 2 cells per cycle, and all gap widths that bridge 2.5 mean
+         distances of kept weights, at the given clock; in RTL also designs with a
+         window of 64 columns. The result is the fastest design that leaves 5% of LUT
+         and FF free, and of equally fast ones the one with less block RAM. Each
+         engine has a search and a result of its own.
 
-Engines  The engine in HLS has two element-wise units by default, the one in RTL has
-         one. Resources of the engine in RTL are counted by Yosys for the designs of
-         docs/estimate.md, and for others modelled after these counts.
+Engines  The engine in HLS has two element-wise units by default, and so has the one in
+         RTL with a window; without one it has one unit. Resources of the engine in RTL
+         are counted by Yosys for the designs of docs/estimate.md, and for others
+         modelled after these counts.
 
 Exit code: 0 if the design fits the board (of both engines: the one in HLS), 1 if it does
 not, 2 if the input is refused.
@@ -83,7 +86,7 @@ STEPS = click.option(
     type=click.IntRange(1, 65535),
     help="Length in frames of a sequence that is timed besides one step.",
 )
-PES = click.option("--pes", type=click.IntRange(1, 128), help="Number of PEs.  [default: 64; with --search: all]")
+PES = click.option("--pes", type=click.IntRange(1, MAX_PES), help="Number of PEs.  [default: 64; with --search: all]")
 GAP_BITS = click.option(
     "--gap-bits", type=click.IntRange(2, 12), help="Bits of the relative index.  [default: 5; with --search: all]"
 )
@@ -93,6 +96,11 @@ CELLS = click.option(
     help="Number of element-wise units.  [default: 2, or 1 for an odd number of PEs; with --search: both]",
 )
 BANKS = click.option("--acc-banks", type=click.Choice(["1", "2", "4"]), help="Accumulators per row.  [default: 1]")
+WINDOW = click.option(
+    "--window",
+    type=click.Choice([str(columns) for columns in WINDOWS]),
+    help="Columns of the activation window, in stream mode; 0: none.  [default: 0; with --search in RTL: 0 and 64]",
+)
 BY_SIZES = _options(
     click.option(
         "--density",
@@ -115,6 +123,7 @@ BY_SIZES = _options(
     GAP_BITS,
     CELLS,
     BANKS,
+    WINDOW,
     click.option("--hard", is_flag=True, help="Hard activations, which need no table."),
     click.option("--exact-output", is_flag=True, help="No output quantizer: each output value takes two words."),
     ENGINE,
@@ -195,6 +204,7 @@ def image(
 @GAP_BITS
 @CELLS
 @BANKS
+@WINDOW
 @ENGINE
 @BOARD
 @CLOCK
@@ -208,6 +218,7 @@ def model(
     gap_bits: int | None,
     cells_per_cycle: int | None,
     acc_banks: str | None,
+    window: str | None,
     engine: Engines,
     board: str,
     clock_mhz: int | None,
@@ -215,7 +226,7 @@ def model(
     as_json: bool,
 ) -> None:
     """Estimate a Keras model FILE (.keras) by emitting it first; needs the 'hls' extra."""
-    from ese_host.estimate import emitted
+    from ese_host.estimate import emitted, most_units
 
     group = ctx.find_root().command
     command = group.get_command(ctx, "emit") if isinstance(group, click.Group) else None
@@ -225,8 +236,9 @@ def model(
     values = {
         "--pes": pes or 64,
         "--gap-bits": gap_bits or 5,
-        "--cells-per-cycle": 1 if engine == "rtl" else cells_per_cycle,
+        "--cells-per-cycle": cells_per_cycle or (most_units(engine, int(window or 0)) if engine == "rtl" else None),
         "--acc-banks": acc_banks,
+        "--window": window,
         "--board": board,
         "--clock-mhz": clock_mhz,
     }
@@ -248,6 +260,7 @@ def _by_sizes(
     gap_bits: int | None,
     cells_per_cycle: int | None,
     acc_banks: str | None,
+    window: str | None,
     hard: bool,
     engine: Engines,
     board: str,
@@ -257,49 +270,44 @@ def _by_sizes(
     search: bool,
     as_json: bool,
 ) -> None:
-    from ese_host.estimate import DesignOptions, Pruning, Subject, design_of, estimate, of_sizes
+    from ese_host.estimate import DesignOptions, Pruning, Subject, design_of, estimate, most_units, of_sizes
     from ese_host.estimate import search as searching
 
-    if engine == "rtl" and search:
-        raise click.UsageError("--search finds designs for the engine in HLS: leave out --search or --engine rtl")
-    if engine == "rtl" and cells_per_cycle == 2:
-        raise click.UsageError("the engine in RTL has one element-wise unit: leave out --cells-per-cycle 2")
+    columns = None if window is None else int(window)
+    any_window = search and window is None
+    if engine == "rtl" and (cells_per_cycle or 1) > most_units(engine, columns or 0) and not any_window:
+        raise click.UsageError("two element-wise units need a window in RTL: add --window 64, or leave one out")
     target = load_board(board)
-    pruning = Pruning(density[0] if len(density) == 1 else density, masks, weight_code, gap_bits or 5, seed)
+    densities = density[0] if len(density) == 1 else density
+    given = Pruning(densities, masks, weight_code, gap_bits or 5, seed, columns or 0)
     count = pes or 64
-    design_options = DesignOptions(
-        count, cells_per_cycle or 2 - count % 2, clock_mhz or target.clock_mhz, int(acc_banks or 1), hard=hard
-    )
+    clock = clock_mhz or target.clock_mhz
     dense_weights = sum(matrix.weights for matrix in layer.matrices())
     described = f"{name}; {masks} masks, density {', '.join(f'{d:g}' for d in density)}"
 
-    def of(kind: Literal["hls", "rtl"], pruning: Pruning, options: DesignOptions, *assumed: str) -> dict[str, Any]:
+    def of(kind: Literal["hls", "rtl"]) -> dict[str, Any]:
         """The estimate of one engine."""
+        units = min(cells_per_cycle or 2 - count % 2, most_units(kind, columns or 0))
+        pruning, options = given, DesignOptions(count, units, clock, int(acc_banks or 1), hard=hard)
+        assumed = []
+        if search:
+            ranges = searching.SearchRange.of(
+                kind, pes=pes, gap_bits=gap_bits, cells_per_cycle=cells_per_cycle, window=columns
+            )
+            best = searching.search([layer], pruning, options, target, ranges, kind)
+            pruning, options = best.pruning, best.options
+            assumed.append(
+                f"searched: {best.tried} designs; this one is the fastest that fits, or the nearest to fitting"
+            )
         timed, plan, matrices = of_sizes(
             [layer], pruning, options.pes, options.cells_per_cycle, kind, options.acc_banks
         )
         design = design_of(plan, matrices, pruning, options)
-        sentences = _assumed(pruning, timed.exact, min(matrix.reach for matrix in matrices), kind, design)
-        subject = Subject(described, dense_weights, (*assumed, *sentences))
-        return estimate(subject, timed, design, target, steps, kind)
+        assumed += _assumed(pruning, timed.exact, min(matrix.reach for matrix in matrices), kind, design)
+        return estimate(Subject(described, dense_weights, tuple(assumed)), timed, design, target, steps, kind)
 
-    assumed = []
-    if search:
-        all_values = searching.SearchRange()
-        ranges = searching.SearchRange(
-            all_values.pes if pes is None else (pes,),
-            all_values.gap_bits if gap_bits is None else (gap_bits,),
-            all_values.cells_per_cycle if cells_per_cycle is None else (cells_per_cycle,),
-        )
-        best = searching.search([layer], pruning, design_options, target, ranges)
-        pruning, design_options = best.pruning, best.options
-        assumed.append(f"searched: {best.tried} designs; this one is the fastest that fits, or the nearest to fitting")
-    estimates = {}
-    if engine != "rtl":
-        estimates["hls"] = of("hls", pruning, design_options, *assumed)
-    if engine != "hls":
-        estimates["rtl"] = of("rtl", pruning, replace(design_options, cells_per_cycle=1))
-    _print(estimates, as_json)
+    kinds: tuple[Literal["hls", "rtl"], ...] = ("hls", "rtl") if engine == "both" else (engine,)
+    _print({kind: of(kind) for kind in kinds}, as_json)
 
 
 def _assumed(pruning: Any, exact: bool, reach: float, engine: Any, design: Any) -> list[str]:
@@ -308,6 +316,8 @@ def _assumed(pruning: Any, exact: bool, reach: float, engine: Any, design: Any) 
         if exact
         else f"entries of each PE: modelled as the largest of independent random weights, seed {pruning.seed}"
     ]
+    if pruning.window:
+        sentences.append(f"waits for a window of {pruning.window} columns: the encoder's schedule of random weights")
     if pruning.balance.no_padding and reach < 1.5:
         sentences.append(
             f"{pruning.gap_bits}-bit gaps bridge only {reach:.2f} mean distances of kept weights: such masks keep "

@@ -23,8 +23,7 @@ def text(estimate: Mapping[str, Any], rtl: Mapping[str, Any] | None = None) -> s
     """
     lines = [
         f"{estimate['subject']}",
-        f"{ENGINES[estimate['engine']]}: {estimate['weights']} weights, {estimate['gap_bits']}-bit gaps, "
-        f"{estimate['pes']} PEs, {estimate['cells_per_cycle']} cells per cycle; "
+        f"{ENGINES[estimate['engine']]}: {estimate['weights']} weights, {_sizes(estimate)}; "
         f"{estimate['board']} ({estimate['part']}) at {estimate['clock_mhz']} MHz, one stream",
         "",
         *_time(estimate),
@@ -53,6 +52,14 @@ def text(estimate: Mapping[str, Any], rtl: Mapping[str, Any] | None = None) -> s
         *(_beside(rtl) if rtl else ()),
     ]
     return "\n".join(lines)
+
+
+def _sizes(estimate: Mapping[str, Any]) -> str:
+    """The sizes of a design that a search chooses."""
+    return (
+        f"{estimate['gap_bits']}-bit gaps, {estimate['pes']} PEs, "
+        f"{'one cell' if estimate['cells_per_cycle'] == 1 else 'two cells'} per cycle"
+    )
 
 
 def _time(estimate: Mapping[str, Any]) -> Iterable[str]:
@@ -114,7 +121,7 @@ def _verdict(estimate: Mapping[str, Any]) -> Iterable[str]:
 
 
 def _beside(estimate: Mapping[str, Any]) -> Iterable[str]:
-    yield from ("", f"The {ENGINES[estimate['engine']]}, one cell per cycle (all of it: --engine rtl)")
+    yield from ("", f"The {ENGINES[estimate['engine']]}: {_sizes(estimate)} (all of it: --engine rtl)")
     yield from list(_time(estimate))[:2]
     yield from _resources(estimate["resources"], estimate["percent"])
     yield from (f"  {line}" for line in _verdict(estimate))

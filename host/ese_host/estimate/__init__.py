@@ -9,8 +9,9 @@
 Only the cycles of stream mode are modelled, because those of skip mode depend on the data.
 """
 
+from ese_host.estimate.cycles import most_units
 from ese_host.estimate.design_choice import DesignOptions, design_of
-from ese_host.estimate.energy import TABLE, energy_of
+from ese_host.estimate.energy import TABLE, Energy, Scanned, energy_of
 from ese_host.estimate.estimator import Subject, estimate
 from ese_host.estimate.masks import Pruning
 from ese_host.estimate.memories import COLUMNS_IN_FLIGHT, Memory, fifo_places, memories_of, ramb18, shared_words
@@ -35,9 +36,11 @@ __all__ = [
     "Count",
     "DesignOptions",
     "Encoded",
+    "Energy",
     "Memory",
     "Pruning",
     "Recorded",
+    "Scanned",
     "Subject",
     "basis",
     "design_of",
@@ -46,6 +49,7 @@ __all__ = [
     "estimate",
     "fifo_places",
     "memories_of",
+    "most_units",
     "of_image",
     "of_sizes",
     "over",

@@ -44,7 +44,7 @@ def design_of(plan: StepPlan, matrices: Sequence[MatrixEntries], pruning: Prunin
     Args:
         plan: the plan of a step of the layers.
         matrices: entries of the matrix of each phase of the plan.
-        pruning: kind of weights and gap bits.
+        pruning: kind of weights, gap bits and activation window.
         options: the fields of the design that the user chooses.
 
     Raises:
@@ -67,6 +67,7 @@ def design_of(plan: StepPlan, matrices: Sequence[MatrixEntries], pruning: Prunin
     return smallest_design(
         Needs.of(plan, options.pes, options.cells_per_cycle, words, options.acc_bits),
         formats,
+        window=pruning.window,
         pes=options.pes,
         gap_bits=pruning.gap_bits,
         cells_per_cycle=options.cells_per_cycle,

@@ -29,6 +29,21 @@ CELL_READS = 16 * 4 + 16 * 3 + 2 * 16 + 5 * 32
 
 
 @dataclass(frozen=True)
+class Scanned:
+    """Elements that a step scans and sends in skip mode.
+
+    Attributes:
+        elements: elements of vectors that are read.
+        compared: those of them that are compared with what was sent last, in delta phases.
+        columns: elements that are sent, each with its column, to all PEs.
+    """
+
+    elements: float
+    compared: float
+    columns: float
+
+
+@dataclass(frozen=True)
 class Energy:
     """Energy of one step in pJ.
 
@@ -48,20 +63,22 @@ class Energy:
         return sum(self.parts.values())
 
 
-def energy_of(step: StepTiming, dense_weights: int, design: Design) -> Energy:
+def energy_of(step: StepTiming, dense_weights: int, design: Design, scanned: Scanned | None = None) -> Energy:
     """Energy of a step.
 
     Args:
         step: timing and work of the step.
         dense_weights: number of weights before pruning.
         design: the engine's design.
+        scanned: what the step scans and sends, if the design is in skip mode.
     """
     weight_operation = TABLE["int add"] + (TABLE["int mult"] if design.widths.weight.multiplies else 0)
     cells, rows, banks = step.items["lstm"], step.items["dense"], design.acc_banks
     scaled_rows = 4 * cells + rows
     multiplications = scaled_rows * banks + cells * CELL_MULTIPLICATIONS
     additions = scaled_rows * (banks + 1) + cells * 10
-    copies = (design.pes + 1) // 2 if design.mode == "stream" else 1
+    copies = 1 if scanned else (design.pes + 1) // 2
+    read = scanned.elements if scanned else step.entries
     written = (cells + rows + 2 * step.frame_words) * copies * RAM_BITS
     widths = design.widths
     entry_bits = widths.word_bits * (
@@ -72,13 +89,30 @@ def energy_of(step: StepTiming, dense_weights: int, design: Design) -> Energy:
         "compute: weights": step.weights * weight_operation,
         "compute: element-wise": multiplications * TABLE["int mult"] + additions * TABLE["int add"],
         "SRAM: entries": _access("SRAM", entry_bits),
-        "SRAM: vectors": _access("SRAM", step.entries * RAM_BITS + written),
+        "SRAM: vectors": _access("SRAM", read * RAM_BITS + written),
         "SRAM: parameters, states, tables": _access("SRAM", parameters),
         "registers and LUTRAM: accumulators": _access(
             "register", (2 * step.weights + 2 * scaled_rows * banks) * design.acc_bits
         ),
     }
+    if scanned:
+        parts |= _of_scan(scanned, design.pes)
     return Energy(parts, _access("DRAM", entry_bits), _access("DRAM", 32 * dense_weights))
+
+
+def _of_scan(scanned: Scanned, pes: int) -> dict[str, float]:
+    """Energy of what skip mode has beside the rest, by cause.
+
+    What was sent last is read and written for every element that is compared. For a column every PE reads where it
+    begins and where it ends, writes both and the element into its FIFO, and reads them there.
+    """
+    sent = scanned.columns * pes
+    return {
+        "compute: scan": 2 * scanned.compared * TABLE["int add"],
+        "SRAM: what was sent last": _access("SRAM", 2 * scanned.compared * RAM_BITS),
+        "SRAM: column pointers": _access("SRAM", 2 * sent * RAM_BITS),
+        "registers and LUTRAM: FIFOs": _access("register", 2 * sent * 3 * RAM_BITS),
+    }
 
 
 def _access(kind: str, bits: float) -> float:

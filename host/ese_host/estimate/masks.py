@@ -7,18 +7,32 @@ that fill the stride up to a power of two) exceed the gap field, padding depends
 Modelled masks keep the largest of independent, identically distributed weights. Whatever the distribution, the kept
 weights are then a uniformly random subset of each PE (pe-balanced) or of the matrix (magnitude), drawn from a seed.
 Trained weights differ from row to row, so that magnitude masks are less balanced than the model says.
+
+With an activation window the waits depend on the positions. They are those of the encoder's schedule for the positions
+drawn. For a gap-aware mask these are as many positions as it keeps, drawn at random and without padding; the bounded
+gaps of a real one spread its weights a little more evenly.
 """
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from ese_host.errors import UnsupportedError
-from ese_host.image import Interleave, MatrixSize, Positions, max_gap, padding_passes
+from ese_host.image import (
+    Interleave,
+    MatrixSize,
+    Positions,
+    entry_columns,
+    max_gap,
+    padding_passes,
+    relative_index,
+    window,
+)
 from ese_host.ir import ESTIMATED, MASK_FAMILIES, Balance, MaskFamily, WeightKind
 
 
@@ -32,6 +46,7 @@ class Pruning:
         kind: kind of weight codes.
         gap_bits: bits of the relative index.
         seed: seed of modelled masks.
+        window: columns of the activation window; 0 for none.
     """
 
     density: float | tuple[float, ...]
@@ -39,6 +54,7 @@ class Pruning:
     kind: WeightKind = "ternary"
     gap_bits: int = 5
     seed: int = 0
+    window: int = 0
 
     def __post_init__(self) -> None:
         for density in self.density if isinstance(self.density, tuple) else (self.density,):
@@ -77,7 +93,7 @@ class MatrixEntries:
 
     Attributes:
         weights: (pes,) number of kept weights.
-        padding: (pes,) number of padding entries, which carry no weight.
+        padding: (pes,) number of entries that carry no weight: padding and waits.
         exact: whether both follow from the sizes; otherwise they are modelled.
         reach: largest distance that one gap can bridge, over the mean distance of kept weights.
     """
@@ -128,12 +144,35 @@ def entries_of(size: MatrixSize, number: int, pruning: Pruning, pes: int) -> Mat
         UnsupportedError: if several densities are given, but none for this matrix.
     """
     least = least_entries(size, number, pruning, pes)
-    if least.exact:
+    if least.exact and not pruning.window:
         return least
     positions = _random_positions(size, number, pruning.of(number), pruning.balance.whole, pruning.seed, pes)
     weights = np.array([len(p) for p in positions], dtype=np.int64)
-    padding = np.array([_padding(p, pruning) for p in positions], dtype=np.int64)
+    padding = least.padding if least.exact else np.array([_padding(p, pruning) for p in positions], dtype=np.int64)
+    if pruning.window:
+        padding = padding + _waits(positions, size, pruning, pes, padded=not least.exact)
     return MatrixEntries(weights, padding, False, least.reach)
+
+
+def _waits(positions: Sequence[Positions], size: MatrixSize, pruning: Pruning, pes: int, padded: bool) -> Positions:
+    """(pes,) number of waits in the activation window.
+
+    Args:
+        positions: positions of the weights of each PE.
+        size: rows and columns of the matrix.
+        pruning: weight codes, and the window.
+        pes: number of processing elements.
+        padded: whether there is padding between them.
+    """
+    interleave = size.interleave(pes)
+    columns = []
+    for of_pe in positions:
+        count, weights = len(of_pe), np.arange(len(of_pe))
+        if padded:
+            gaps, weights = relative_index(of_pe, pruning.kind, pruning.gap_bits)
+            count = len(gaps)
+        columns.append(entry_columns(of_pe, weights, count, interleave))
+    return window.schedule(columns, size.columns, pruning.window).waits
 
 
 def _padding(positions: Positions, pruning: Pruning) -> int:

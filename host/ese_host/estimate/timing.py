@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ese_host.errors import UnsupportedError
-from ese_host.estimate.cycles import CAUSES, MODELS, Account, CycleModel, Engine, PhaseWork
+from ese_host.estimate.cycles import CAUSES, MODELS, Account, CycleModel, Engine, PhaseWork, most_units
 from ese_host.estimate.masks import MatrixEntries, Pruning, entries_of
 from ese_host.image import Design, Image, LayerSize, MatrixSize, StepPlan, padding_entries, plan_step
 from ese_host.ir import GATES
@@ -109,12 +109,13 @@ def of_image(image: Image, design: Design, engine: Engine = "hls") -> TimedNetwo
 
     Raises:
         UnsupportedError: if the design is in skip mode, where iterations depend on the data, or if it has two
-            element-wise units, which the RTL engine has not.
+            element-wise units and no window, which the RTL engine cannot have.
     """
-    if engine == "rtl" and design.cells_per_cycle > 1:
+    if design.mode == "stream" and design.cells_per_cycle > most_units(engine, design.window):
         raise UnsupportedError(
-            f"the design has {design.cells_per_cycle} element-wise units and the RTL engine has one: emit the network "
-            "with --cells-per-cycle 1, or estimate it with --engine hls"
+            f"the design has {design.cells_per_cycle} element-wise units and no activation window; without a window, "
+            "the RTL engine has one unit: emit the network with --window 64, with --cells-per-cycle 1, or estimate it "
+            "with --engine hls"
         )
     padding = padding_entries(image, design).sum(axis=1)
     weights = image.counts.sum(axis=1) - padding
@@ -147,7 +148,7 @@ def of_sizes(
 
     Args:
         layers: sizes of the layers in the order of computation.
-        pruning: density, mask family and weight codes.
+        pruning: density, mask family, weight codes, and the activation window.
         pes: number of processing elements.
         units: number of element-wise units.
         engine: the engine in HLS (csrc) or in RTL.
@@ -160,19 +161,23 @@ def of_sizes(
         UnsupportedError: if a layer is larger than any that is modelled, if the widths of successive layers differ, or
             if several densities are given, but none for one of the matrices.
     """
-    plan = planned(layers)
+    plan = planned(layers, pruning.window)
     matrices = entries_of_plan(plan, pruning, pes)
     return timed_of(plan, matrices, units, engine, banks), plan, matrices
 
 
-def planned(layers: Sequence[LayerSize]) -> StepPlan:
+def planned(layers: Sequence[LayerSize], window: int = 0) -> StepPlan:
     """The plan of a step of layers.
+
+    Args:
+        layers: sizes of the layers in the order of computation.
+        window: columns of the activation window; 0 for none.
 
     Raises:
         UnsupportedError: if a layer is larger than any that is modelled, or the widths of successive layers differ.
     """
     check_modelled(layers)
-    return plan_step(layers)
+    return plan_step(layers, window=window)
 
 
 def check_modelled(layers: Sequence[LayerSize]) -> None:

@@ -42,17 +42,25 @@ def test_both_engines_are_shown_unless_one_is_asked_for() -> None:
     assert rtl["cells_per_cycle"] == 1 and rtl["cycles_per_step"] <= 5600
     shown = call(*arguments).output
     assert shown.startswith("LSTM of 1024 cells") and "\nengine in HLS: ternary weights" in shown
-    assert "The engine in RTL, one cell per cycle (all of it: --engine rtl)" in shown
+    assert "The engine in RTL: 5-bit gaps, 64 PEs, one cell per cycle (all of it: --engine rtl)" in shown
     assert "\nengine in RTL: ternary weights" in call(*arguments, "--engine", "rtl").output
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [(["--search"], "--search finds designs for the engine in HLS"), (["--cells-per-cycle", "2"], "has one element-")],
-)
-def test_what_the_engine_in_rtl_cannot_is_refused(options: list[str], message: str) -> None:
-    result = call(*ESE_OPTIONS, "--engine", "rtl", *options)
-    assert result.exit_code == 2 and message in result.stderr
+def test_a_window_adds_waits_and_says_that_they_are_modelled() -> None:
+    arguments = [*ESE_OPTIONS, "--pes", "128", "--board", "zcu104", "--engine", "hls", "--json"]
+    without, found = (json.loads(call(*arguments, *more).output) for more in ((), ("--window", "64")))
+    assert (without["design"]["window"], found["design"]["window"]) == (0, 64)
+    assert without["cycles_per_step"] == 2866 < found["cycles_per_step"]
+    assert without["cycles_by_cause"]["padding"] == 0 < found["cycles_by_cause"]["padding"]
+    assert "waits for a window of 64 columns: the encoder's schedule of random weights" in found["assumed"]
+    result = call(*arguments, "--window", "48")
+    assert result.exit_code == 2 and "'48' is not one of '0', '8', '16'" in result.stderr
+
+
+def test_two_units_in_rtl_need_a_window() -> None:
+    result = call(*ESE_OPTIONS, "--engine", "rtl", "--cells-per-cycle", "2")
+    assert result.exit_code == 2 and "two element-wise units need a window in RTL: add --window 64" in result.stderr
+    assert call(*ESE_OPTIONS, "--engine", "rtl", "--cells-per-cycle", "2", "--window", "64").exit_code == 0
 
 
 def test_the_command_tells_what_does_not_fit_and_exits_with_1() -> None:
@@ -93,6 +101,15 @@ def test_the_command_searches() -> None:
     found = json.loads(result.output)
     assert result.exit_code == 0 and found["fits"]
     assert found["cycles_per_step"] < 5359 and found["assumed"][0].startswith("searched: ")
+    rtl = json.loads(call(*ESE_OPTIONS, "--search", "--engine", "rtl", "--json").output)
+    assert found["rtl"] == rtl and rtl["fits"] and rtl["pes"] != found["pes"]
+    assert (rtl["cells_per_cycle"], rtl["design"]["window"]) == (2, 64)
+
+
+def test_a_search_keeps_what_the_user_has_chosen_in_both_engines() -> None:
+    chosen = ("--pes", "48", "--gap-bits", "7", "--cells-per-cycle", "2")
+    found = json.loads(call(*ESE_OPTIONS, "--search", *chosen, "--json").output)
+    assert [(of["pes"], of["gap_bits"], of["cells_per_cycle"]) for of in (found, found["rtl"])] == [(48, 7, 2)] * 2
 
 
 def test_the_command_on_a_design_folder(folder: Path) -> None:

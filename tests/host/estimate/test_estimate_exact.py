@@ -7,6 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ese_host.ir.network import Dense
 
@@ -14,17 +16,20 @@ pytest.importorskip("numba", reason="gap-aware masks come with the 'train' extra
 pytest.importorskip("ese_hls.encode.encoder", reason="the encoder comes with the 'hls' extra")
 
 from ese_hls.encode import encoder, fit_design
+from ese_hls.encode.packing import pack_sparse
 from ese_host import image
-from ese_host.estimate import cycles
+from ese_host.estimate import cycles, masks
 from ese_host.estimate.design_choice import DesignOptions, design_of
 from ese_host.estimate.masks import Pruning
 from ese_host.estimate.timing import TimedNetwork, of_image, of_sizes
 from ese_host.image.design import Design
+from ese_host.image.entry_widths import EntryWidths
 from ese_host.image.interleave import Interleave
 from ese_host.image.reader import Image
-from ese_host.image.sizes import LayerSize, sizes_of
+from ese_host.image.sizes import LayerSize, LstmSize, MatrixSize, sizes_of
 from ese_host.ir.mask_families import ESTIMATED, MASK_FAMILIES
 from ese_host.ir.network import Lstm, Matrix, Network
+from ese_host.ir.weight_kinds import WeightKind
 from ese_models.pruning import gap_aware
 from support.networks import HARD8, SMOOTH16, Rng, Spec, network
 
@@ -109,6 +114,37 @@ def test_the_ese_layer_as_encoded(pes: int) -> None:
     design = fit_design.choose_design(net, pes=pes, gap_bits=5)
     words = np.frombuffer(encoder.encode(net, design), dtype="<u4").astype(np.uint32)
     assert_equal(image.parse(words, design), design, sizes_of(net), Pruning(0.1))
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    rows=st.integers(1, 40),
+    columns=st.integers(1, 90),
+    density=st.floats(0.02, 1),
+    pes=st.integers(1, 9),
+    kind=st.sampled_from(["ternary", "int4"]),
+    held=st.sampled_from([8, 32]),
+)
+def test_modelled_waits_are_those_of_the_encoder(
+    rows: int, columns: int, density: float, pes: int, kind: WeightKind, held: int
+) -> None:
+    """The modelled entries are those that the encoder makes of the same positions."""
+    size, pruning = MatrixSize("kernel", rows, columns), Pruning(density, "magnitude", kind, 3, window=held)
+    mask = np.zeros((rows, columns), dtype=np.int64)
+    mask[np.divmod(masks._random_weights(size, 0, density, 0), columns)] = 1
+    matrix = Matrix(mask, kind, np.ones((2, rows), dtype=np.int64), 0)
+    encoded = pack_sparse(matrix, size.interleave(pes), EntryWidths(kind, 3), "stream", held)
+    np.testing.assert_array_equal(masks.entries_of(size, 0, pruning, pes).entries, encoded.counts)
+
+
+def test_the_waits_of_gap_aware_masks_are_modelled() -> None:
+    """Without a window ESE's layer at 128 PEs has exact entries; with one its projection waits for the vector."""
+    layer = LstmSize(153, 1024, 512, peepholes=True)
+    for window, exact, fullest in ((0, True, [1638, 490, 410]), (64, False, [1638, 490, 522])):
+        timed, plan, matrices = of_sizes([layer], Pruning(0.1, window=window), 128, 2)
+        assert (timed.exact, [int(matrix.entries.max()) for matrix in matrices]) == (exact, fullest)
+        design = design_of(plan, matrices, Pruning(0.1, window=window), DesignOptions(128, 2, 100))
+        assert design.window == window
 
 
 def test_mask_families_are_among_those_of_training() -> None:

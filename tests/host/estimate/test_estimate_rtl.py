@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import pytest
@@ -12,7 +13,9 @@ from ese_host.estimate.design_choice import DesignOptions, design_of
 from ese_host.estimate.estimator import Subject, estimate
 from ese_host.estimate.masks import Pruning
 from ese_host.estimate.resources import counts, recorded_counts, rtl, use
+from ese_host.estimate.search import HEADROOM, SearchRange, search
 from ese_host.estimate.timing import of_sizes
+from ese_host.image import USUAL_WINDOW, Design
 from ese_host.image.sizes import LayerSize, LstmSize
 
 ESE = LstmSize(153, 1024, 512, True)
@@ -20,9 +23,10 @@ RECORDS = recorded_counts()
 TOLERANCE = 0.1
 
 
-def of(layer: LayerSize, pes: int, **choices: Any) -> dict[str, Any]:
-    timed, plan, matrices = of_sizes([layer], Pruning(0.1), pes, 1, "rtl")
-    design = design_of(plan, matrices, Pruning(0.1), DesignOptions(pes, 1, 100, **choices))
+def of(layer: LayerSize, pes: int, window: int = 0, units: int = 1, **choices: Any) -> dict[str, Any]:
+    pruning = Pruning(0.1, window=window)
+    timed, plan, matrices = of_sizes([layer], pruning, pes, units, "rtl")
+    design = design_of(plan, matrices, pruning, DesignOptions(pes, units, 100, **choices))
     return estimate(Subject("layer", 1), timed, design, load_board("pynq-z2"), 1, "rtl")
 
 
@@ -53,11 +57,30 @@ def test_a_design_that_is_not_counted_is_modelled() -> None:
     assert found["resources"]["luts"]["used"] < found["luts_upper"] < 1.3 * found["resources"]["luts"]["used"]
 
 
-@pytest.mark.parametrize(("pes", "cycles"), [(64, 5600), (128, 3500)])
-def test_eses_layer_keeps_to_its_cycles(pes: int, cycles: int) -> None:
-    found = of(ESE, pes)
+@pytest.mark.parametrize(
+    ("sizes", "cycles"), [((64,), 5600), ((128,), 3500), ((64, USUAL_WINDOW), 5400), ((128, USUAL_WINDOW, 2), 3000)]
+)
+def test_eses_layer_keeps_to_its_cycles(sizes: tuple[int, ...], cycles: int) -> None:
+    found = of(ESE, *sizes)
     assert found["cycles_per_step"] == sum(found["cycles_by_cause"].values()) <= cycles
     assert found["fits"]
+
+
+@pytest.mark.parametrize("name", ["pynq-z2", "zcu104"])
+def test_the_search_beats_every_other_number_of_pes_that_fits(name: str) -> None:
+    board = load_board(name)
+    ranges = replace(SearchRange.of("rtl"), gap_bits=(5,))
+    found = search([ESE], Pruning(0.1), DesignOptions(1, 1, 100), board, ranges, "rtl")
+    assert (found.design.cells_per_cycle, found.design.window) == (2, USUAL_WINDOW)
+    assert found.cycles == of(ESE, found.design.pes, USUAL_WINDOW, 2)["cycles_per_step"]
+    assert name == "pynq-z2" or found.design.pes == 256
+    for other, sizes in product(range(16, 257, 16), ((0, 1), (USUAL_WINDOW, 1), (USUAL_WINDOW, 2))):
+        estimated = of(ESE, other, *sizes)
+        design = Design.from_json(estimated["design"])
+        roomy = all(
+            item.used <= HEADROOM.get(resource, 1) * item.budget for resource, item in use(design, board, "rtl").items()
+        )
+        assert not roomy or estimated["cycles_per_step"] >= found.cycles
 
 
 def test_hard_activations_take_no_table() -> None:

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from ese_host.files import decode
-from ese_host.image import Design
+from ese_host.image import Design, with_later_fields
 
 PATH = Path(__file__).with_name("rtl_counts.json")
 
@@ -85,7 +85,10 @@ def read(path: Path = PATH) -> dict[str, Recorded]:
     if not path.is_file():
         return {}
     values = json.loads(path.read_text(encoding="utf-8"))
-    return {name: decode(Recorded, value, f"{path.name}: {name}") for name, value in values.items()}
+    return {
+        name: decode(Recorded, {**value, "design": with_later_fields(value.get("design"))}, f"{path.name}: {name}")
+        for name, value in values.items()
+    }
 
 
 def write(records: dict[str, Recorded], path: Path = PATH) -> None:

@@ -48,6 +48,9 @@ DRAIN = {
     64: 6074,
     96: 9812,
     128: 13634,
+    160: 16518,
+    192: 20618,
+    256: 27867,
 }
 """LUTs of the multiplexers from the accumulators of a number of PEs to one unit, as Yosys counts them, none paired.
 

@@ -14,11 +14,13 @@ from ese_host.estimate.memories import ASPECTS, DMA_RAMB18, Family, Memory, fifo
 from ese_host.estimate.resources.budget import INFRASTRUCTURE, ResourceUse
 from ese_host.estimate.resources.counts import Recorded, of_design
 from ese_host.estimate.resources.hls import multiplier
-from ese_host.image import CONSTANT_BITS, RAM_BITS, SCAN_WIDTH, SUM_BITS, SUM_FRAC, Design
+from ese_host.image import CONSTANT_BITS, RAM_BITS, SCAN_WIDTH, SUM_BITS, SUM_FRAC, WINDOW_STEP, Design
 from ese_host.ir import GATES, LIMIT_BITS, SLOPE, TABLE_SIZE, Activation, unrounded_cell
 
 ENGINE, OTHERS = "engine", "AXI DMA, interconnect"
 """Names of the parts of a counted design."""
+WINDOW = "vector RAMs to windows"
+"""Name of what brings the columns of a vector to the windows of the PEs."""
 SKIP = "scanner, column pointers, takers"
 """Name of what skip mode has beside the rest, less the addresses of the vector RAMs' copies."""
 SPARED_BITS, SPARED_DEPTHS = 2, (1024, 2048)
@@ -28,7 +30,7 @@ PHASE_BITS = 192
 QUEUES = 84
 """LUTRAM of packets and registers: queues, the counts of an image's sections, what the last packet was."""
 UNIT_DSPS = 6
-"""DSPs of the element-wise unit but for scales and activations: peepholes 3, gates times states 3."""
+"""DSPs of an element-wise unit but for scales and activations: peepholes 3, gates times states 3."""
 GROUP = 16
 """PEs among which the first stage of the multiplexers chooses."""
 DEEP = 2048
@@ -40,22 +42,24 @@ FAMILY: Family = "zynq-7000"
 
 def memories_of(design: Design) -> list[Memory]:
     """Every memory of the engine at the depths of the design, whether a network fills it or not."""
-    d, parameters = design, _item_bits(design)
+    d, units, parameters = design, design.cells_per_cycle, _item_bits(design)
     spared = parameters % RAM_BITS
     low, rest = d.param_depths
     if not (0 < spared <= SPARED_BITS and SPARED_DEPTHS[0] <= low <= SPARED_DEPTHS[1]):
         spared = 0
     copies = (d.pes + 1) // 2
+    banked = d.mode == "skip" or d.window
     ends = shared_words(d.entry_depth, d.widths.word_bits)
     memories = [
         Memory("entries", d.pes, d.entry_depth - ends, d.widths.word_bits, "bram"),
         Memory("ends of entries", copies, ASPECTS[0][0] if ends else 0, d.widths.word_bits, "bram"),
-        *(_skip_memories(d) if d.mode == "skip" else _vectors(copies, d.vector_depth)),
-        Memory("scales and biases", 1, low, parameters - spared, "bram"),
-        Memory("last bits of biases", 1, low, spared, "lutram"),
-        Memory("last scales and biases", 1, rest, parameters, "lutram"),
-        Memory("peepholes", 1, d.cell_depth, 48, "bram"),
-        Memory("cell state", 1, d.cell_depth, 16, "bram"),
+        *(_vectors(SCAN_WIDTH, d.vector_depth // SCAN_WIDTH) if banked else _vectors(copies, d.vector_depth)),
+        *(_skip_memories(d) if d.mode == "skip" else _window_memories(d)),
+        Memory("scales and biases", units, low, parameters - spared, "bram"),
+        Memory("last bits of biases", units, low, spared, "lutram"),
+        Memory("last scales and biases", units, rest, parameters, "lutram"),
+        Memory("peepholes", units, d.cell_depth, 48, "bram"),
+        Memory("cell state", units, d.cell_depth, 16, "bram"),
         Memory("tanh table", ceil(lookups(d) / 2), TABLE_SIZE, 32, "bram"),
         Memory("accumulators", 2 * d.acc_banks * d.pes, GATES * d.group_depth, d.acc_bits, "lutram"),
         Memory("phase table", 1, d.phases, PHASE_BITS, "lutram"),
@@ -70,14 +74,22 @@ def _vectors(copies: int, depth: int) -> list[Memory]:
 
 
 def _skip_memories(design: Design) -> list[Memory]:
-    """The memories that skip mode has in place of copies of the vector RAMs."""
+    """The memories that skip mode has beside the vector RAMs."""
     d, column = design, 3 * RAM_BITS + 2
     return [
-        *_vectors(SCAN_WIDTH, d.vector_depth // SCAN_WIDTH),
         Memory("last sent", SCAN_WIDTH, d.delta_depth // SCAN_WIDTH, RAM_BITS, "bram"),
         Memory("column pointers", d.pes, d.pointer_depth, RAM_BITS, "bram"),
         Memory("FIFOs", d.pes, fifo_places(d.fifo_depth), column, "lutram"),
         Memory("pointers before", 1, d.pes, RAM_BITS, "lutram"),
+    ]
+
+
+def _window_memories(design: Design) -> list[Memory]:
+    """The windows of all PEs, and the bits that say when they advance."""
+    d = design
+    return [
+        Memory("windows", WINDOW_STEP * d.pes, d.window // WINDOW_STEP, RAM_BITS, "lutram"),
+        Memory("advances", 1, d.entry_depth if d.window else 0, d.widths.advance_bits, "bram"),
     ]
 
 
@@ -92,8 +104,8 @@ def _chosen_bits(design: Design) -> int:
 
 
 def lookups(design: Design) -> int:
-    """Values that the element-wise unit looks up in the tanh table in a clock; a copy of the table gives two."""
-    return 3 * (not design.gate.hard) + 2 * (not design.cell.hard)
+    """Values that the element-wise units look up in the tanh table in a clock; a copy of the table gives two."""
+    return design.cells_per_cycle * (3 * (not design.gate.hard) + 2 * (not design.cell.hard))
 
 
 def use(design: Design, board: Board) -> dict[str, ResourceUse]:
@@ -136,12 +148,13 @@ def modelled(design: Design) -> dict[str, dict[str, float]]:
 
 
 def dsps(design: Design) -> dict[str, float]:
-    """DSPs by part: one in each PE, and those of the element-wise unit."""
+    """DSPs by part: one in each PE, and those of the element-wise units."""
     scales = GATES * design.acc_banks * multiplier(design.acc_bits, 17, FAMILY)
     gates = 3 * activation_dsps(design.gate, SUM_BITS, SUM_FRAC)
     candidate = activation_dsps(design.cell, SUM_BITS, SUM_FRAC)
     of_cell = activation_dsps(design.cell, *unrounded_cell(design.state, design.gate, design.cell))
-    return {"PEs": float(design.pes), "element-wise unit": float(scales + gates + candidate + of_cell + UNIT_DSPS)}
+    of_unit = scales + gates + candidate + of_cell + UNIT_DSPS
+    return {"PEs": float(design.pes), "element-wise units": float(design.cells_per_cycle * of_unit)}
 
 
 def activation_dsps(activation: Activation, bits: int, frac: int) -> int:
@@ -164,7 +177,7 @@ def pe_luts(design: Design) -> float:
         + (d.acc_banks - 1) * (3 * d.acc_bits + 7)
         + 5 * (row_bits - 6)
         + 3 * (column_bits - 10)
-        + 2 * column_bits
+        + (-6 if d.window else 2 * column_bits)
         + row_bits
         + 20 * (d.entry_depth > DEEP)
         + 18 * (not d.widths.weight.own_level)
@@ -173,36 +186,39 @@ def pe_luts(design: Design) -> float:
 
 
 def drain_luts(design: Design) -> float:
-    """LUTs of the four multiplexers from the accumulators to the unit: groups of 16 PEs, then one of each group."""
-    members, groups = min(design.pes, GROUP), ceil(design.pes / GROUP)
+    """LUTs of the four multiplexers from the accumulators to each unit: groups of 16 PEs, then one of each group."""
+    pes = design.pes // design.cells_per_cycle
+    members, groups = min(pes, GROUP), ceil(pes / GROUP)
     ways = groups * (0 if members == 1 else 1 if members <= 4 else 4) + (0 if groups == 1 else 1 if groups <= 4 else 4)
-    return float(GATES * design.acc_banks * design.acc_bits * ways)
+    return float(design.cells_per_cycle * GATES * design.acc_banks * design.acc_bits * ways)
 
 
 def luts(design: Design) -> dict[str, float]:
     """LUTs of logic and of shift registers by part, memories left out."""
-    banks, bits = design.acc_banks, design.acc_bits
+    banks, bits, units = design.acc_banks, design.acc_bits, design.cells_per_cycle
     return {
         **({SKIP: 550.0 + 110 * design.pes} if design.mode == "skip" else {}),
+        **({WINDOW: 233.0} if design.window else {}),
         "PEs": design.pes * (pe_luts(design) + 1),
-        "accumulators to unit": drain_luts(design),
-        "element-wise unit": 1734.0 + (banks - 1) * 700 + 8 * (bits - 24) * banks,
-        "sequencer, parameters, results": 800.0 + 2 * _chosen_bits(design),
+        "accumulators to units": drain_luts(design),
+        "element-wise units": units * (1734.0 + (banks - 1) * 700 + 8 * (bits - 24) * banks),
+        "sequencer, parameters, results": 800.0 + 2 * units * _chosen_bits(design),
         "packets, registers": 826.0,
     }
 
 
 def flip_flops(design: Design) -> dict[str, float]:
     """Flip-flops by part."""
-    banks, bits = design.acc_banks, design.acc_bits
+    banks, bits, units = design.acc_banks, design.acc_bits, design.cells_per_cycle
     pe = 119 + 1.5 * (bits - 24) + 12 * (not design.widths.weight.own_level) + (banks - 1) * (bits + 3)
-    groups = ceil(design.pes / GROUP)
+    groups = ceil(design.pes / units / GROUP)
     return {
         **({SKIP: 670.0 + 160 * design.pes} if design.mode == "skip" else {}),
-        "PEs": design.pes * (pe + 2 * design.full_phases),
-        "accumulators to unit": float(GATES * banks * bits * (groups + 1)),
-        "element-wise unit": 2476.0 + (banks - 1) * 800,
-        "sequencer, parameters, results": 951.0 + _chosen_bits(design),
+        **({WINDOW: 70.0} if design.window else {}),
+        "PEs": design.pes * (pe + 2 * design.full_phases + 31.5 * (design.window > 0)),
+        "accumulators to units": float(units * GATES * banks * bits * (groups + 1)),
+        "element-wise units": units * (2476.0 + (banks - 1) * 800),
+        "sequencer, parameters, results": 951.0 + units * _chosen_bits(design),
         "packets, registers": 723.0,
     }
 
