@@ -24,6 +24,9 @@ NOX := $(VENV)/bin/nox --reuse-existing-virtualenvs
 TESTS ?= tests/hls
 # The module and the options that `make bench-<name>` runs.
 BENCH_accuracy := accuracy --seeds 5
+BENCH_boards := rtl.boards
+BENCH_route := rtl.route
+BENCH_stages := rtl.stages
 BENCH_masks := masks
 BENCH_eie := machines.eie
 BENCH_skip := machines.skip_engine
@@ -139,7 +142,7 @@ study: $(READY) ## the study of pruning, balance and weight codes; resumable: do
 	$(ESE4ML) study run
 	$(ESE4ML) study report
 
-bench-%: $(READY) ## measure and write a page of docs/; % is accuracy, masks, eie, skip, cpu, emulation, emission, vitis or host
+bench-%: $(READY) ## measure and write a page of docs/; % is accuracy, boards, route, stages, masks, eie, skip, cpu, emulation, emission, vitis or host
 	$(if $(BENCH_$*),,$(error make: there is no benchmark '$*'; there are: $(BENCHES)))
 	$(VENV)/bin/python -m benchmarks.$(BENCH_$*)
 

@@ -19,6 +19,19 @@ from tqdm import tqdm
 
 from benchmarks.machines.layers import EIE_LAYERS, FcLayer
 from benchmarks.machines.skip import simulate
+from benchmarks.machines.skip_energy import (
+    DEPTH,
+    PES,
+    SEED,
+    STEPS,
+    THRESHOLDS,
+    delta_network,
+    inputs_of,
+    layer_of,
+    named,
+    table,
+)
+from benchmarks.machines.skip_energy import GAP_BITS as DELTA_GAP_BITS
 from ese_hls.emulate import compile_emulator
 from ese_hls.encode import encoder, fit_design
 from ese_host import image
@@ -26,17 +39,15 @@ from ese_host.bundle import FlowName
 from ese_host.device.emulated import EmulatedEngine
 from ese_host.estimate.cycles import MODELS
 from ese_host.image import Design, Interleave, entries_per_pe, pointers
-from ese_host.ir import Codes, Dense, Fixed, Lstm, Matrix, Network, golden
+from ese_host.ir import Codes, Dense, Fixed, Matrix, Network, golden
 from ese_host.protocol import AnswerShape, packets
 from ese_rtl.simulate import simulator
 from support.compiled_engine import write_sources
 from support.ese_layer import ese_layer
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "skip-mode.md"
-PES, DEPTH, GAP_BITS, SEED = 64, 8, 4, 0
+GAP_BITS = 4
 LAYERS = ("Alex-6", "Alex-7", "Alex-8", "VGG-7", "VGG-8", "NT-We", "NT-Wd", "NT-LSTM")
-THRESHOLDS = ((None, None), (0, 0), (64, 16), (256, 64), (1024, 256))
-STEPS = 40
 PAGE_TEXT = """# Skip mode, run
 
 This page is made by `make bench-skip` (`python -m benchmarks.machines.skip_engine`), which runs both engines with
@@ -69,6 +80,28 @@ ordinary layer.
 | thresholds, input / state | exact | cycles a step, csrc / RTL | error |
 |---|---|---|---|
 {delta}
+
+## Its energy
+
+The energy of a step is *modelled*, in nJ: numbers of operations and accesses, each at the price of the 45 nm table of
+Song Han's talk ([estimate.md](estimate.md#energy)). They follow from the golden model's values and the column pointers
+of the image, for all {pes} PEs together and on average over the {steps} steps. Clock tree, routing, leakage, input and
+output are left out, so that the figures compare with each other only. This table alone is printed, within seconds, by
+`python -m benchmarks.machines.skip_energy`.
+
+- *Columns sent*: elements that all PEs multiply; in stream mode all elements of the three vectors.
+- *Entries*: executed, padding included. A word of entries is read once for all of its entries.
+- *Column pointers*: every PE reads two, of 18 bits, for each column.
+- *Vectors*: reads of 18 bits and writes; in stream mode one read for each entry, and every write goes into 32 copies.
+  In skip mode elements are read once for all PEs, and those of delta phases are compared with what was sent last, which
+  is read and written, too.
+- *FIFOs*: a column's two pointers and its element are written and read once in each PE, at the price of registers.
+
+{energy}
+
+For comparison Spartus (2108.02297), published: a step of a DeltaLSTM of 1024 cells in 1 us on a Zynq-7100, 9.4 TOp/s
+effective, 1.1 TOp/s/W. From the latter two follow about 8.5 W, and 8.5 uJ a step (derived). That is the power of a
+whole FPGA, and must not be compared with sums over operations at 45 nm.
 """
 
 
@@ -178,21 +211,15 @@ def both(numbers: Sequence[float]) -> str:
 def delta() -> list[str]:
     """Rows of the table of the delta LSTM, one for each pair of thresholds."""
     ordinary = ese_layer(PES)
-    (layer,) = ordinary.layers
-    assert isinstance(layer, Lstm)
-    rng = np.random.default_rng(SEED)
-    moves = rng.integers(-600, 600, (1, STEPS, ordinary.inputs)) * (rng.random((1, STEPS, ordinary.inputs)) < 0.25)
-    codes = np.clip(np.cumsum(moves, axis=1), layer.source.low, layer.source.high)
+    codes, state = inputs_of(ordinary), layer_of(ordinary).state
     rows = []
     exact_outputs = golden.run(ordinary, codes).outputs
     for thresholds in tqdm(THRESHOLDS, unit="pair of thresholds"):
-        changed = replace(layer, delta_input=thresholds[0], delta_state=thresholds[1])
-        network = Network((changed,), ordinary.source)
-        exact, counted, _, _ = run(network, codes, gap_bits=5)
+        network = delta_network(ordinary, thresholds)
+        exact, counted, _, _ = run(network, codes, DELTA_GAP_BITS)
         cycles = both([total / STEPS for total in counted])
-        error = np.abs(golden.run(network, codes).outputs - exact_outputs).max() / (1 << layer.state.frac)
-        name = "none" if thresholds[0] is None else "{} / {}".format(*thresholds)
-        rows.append(f"| {name} | {'yes' if exact else 'no'} | {cycles} | {error:.4f} |")
+        error = np.abs(golden.run(network, codes).outputs - exact_outputs).max() / (1 << state.frac)
+        rows.append(f"| {named(thresholds)} | {'yes' if exact else 'no'} | {cycles} | {error:.4f} |")
     return rows
 
 
@@ -200,7 +227,15 @@ def main() -> None:
     """Run everything and write the page."""
     layers = {layer.name: layer for layer in EIE_LAYERS}
     rows = "\n".join(eie(layers[name]) for name in tqdm(LAYERS, unit="layer"))
-    text = PAGE_TEXT.format(pes=PES, depth=DEPTH, seed=SEED, steps=STEPS, layers=rows, delta="\n".join(delta()))
+    text = PAGE_TEXT.format(
+        pes=PES,
+        depth=DEPTH,
+        seed=SEED,
+        steps=STEPS,
+        layers=rows,
+        delta="\n".join(delta()),
+        energy="\n".join(table()),
+    )
     PAGE.write_text(text, encoding="utf-8")
 
 
