@@ -21,6 +21,8 @@ from support.simulated_component import SimulatedComponent
 FORGET_CLOCKS = 5
 STALL_IN, STALL_OUT, STALL_CORE, STOPPED = 1, 2, 4, 8
 """Bits that hold back the packet's words, the answer's, the core's frames, and the start of a packet."""
+NARROW = roomy("one-pe", cells_per_cycle=1)[1]
+"""A design whose LOAD writes are as narrow as any: entry words of 18 bits, no more than 128 PEs."""
 
 
 class EchoCore(wiring.Component):
@@ -30,6 +32,7 @@ class EchoCore(wiring.Component):
     """
 
     stall: In(1)
+    load: In(load_layout(NARROW))
     header: In(Header)
     start: In(1)
     zero: In(1)
