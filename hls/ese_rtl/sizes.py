@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from amaranth.utils import ceil_log2
 
 from ese_host.errors import UnsupportedError
+from ese_host.estimate import most_units
 from ese_host.image import Design
 from ese_host.ir import GATES
 
@@ -22,7 +23,7 @@ class Sizes:
     design: Design
 
     def __post_init__(self) -> None:
-        if self.units > 1 and not (self.skips or self.design.window):
+        if not self.skips and self.units > most_units("rtl", self.design.window):
             raise UnsupportedError(
                 f"the design has {self.units} element-wise units and no activation window; without a window, the RTL "
                 "engine has one unit: emit with --window 64, with --cells-per-cycle 1, or with --flow hls"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
-from mutants import MUTATIONS, NUMBERS, OF_TWO_UNITS_AND_WINDOW, mutants
+from mutants import MUTATIONS, NUMBERS, OF_TWO_UNITS_AND_WINDOW, Mutation, mutants
 
 from ese_hls.encode import choose_design
 from ese_host.device.emulated import EmulatedEngine
@@ -65,12 +67,16 @@ def test_stalled_words_are_stored_beside_matrices(design: Design, library: ctype
             compare(design, engine, 0)
 
 
+@contextmanager
+def finding(mutation: Mutation, library: ctypes.CDLL) -> Iterator[EmulatedEngine]:
+    """An engine for a comparison, which must fail with the sign of a mutation."""
+    with EmulatedEngine(library) as engine, pytest.raises((AssertionError, DeviceError), match=mutation.sign):
+        yield engine
+
+
 @pytest.mark.parametrize("name", MUTATIONS)
 def test_the_fault_is_found(name: str, design: Design, library: ctypes.CDLL) -> None:
-    with (
-        EmulatedEngine(library) as engine,
-        pytest.raises((AssertionError, DeviceError), match=MUTATIONS[name].sign),
-    ):
+    with finding(MUTATIONS[name], library) as engine:
         compare(design, engine, NUMBERS[name])
 
 
@@ -113,8 +119,5 @@ def test_two_units_with_their_mutations_off_are_right(odd_design: Design, odd_li
 
 @pytest.mark.parametrize("name", OF_TWO_UNITS_AND_WINDOW)
 def test_the_fault_of_two_units_is_found(name: str, odd_design: Design, odd_library: ctypes.CDLL) -> None:
-    with (
-        EmulatedEngine(odd_library) as engine,
-        pytest.raises((AssertionError, DeviceError), match=OF_TWO_UNITS_AND_WINDOW[name].sign),
-    ):
+    with finding(OF_TWO_UNITS_AND_WINDOW[name], odd_library) as engine:
         compare_odd(odd_design, engine, NUMBERS[name])
