@@ -86,7 +86,7 @@ ordinary layer.
 The energy of a step is *modelled*, in nJ: numbers of operations and accesses, each at the price of the 45 nm table of
 Song Han's talk ([estimate.md](estimate.md#energy)). They follow from the golden model's values and the column pointers
 of the image, for all {pes} PEs together and on average over the {steps} steps. Clock tree, routing, leakage, input and
-output are left out, so that the figures compare with each other only. This table alone is printed, within seconds, by
+output are left out, so these figures can be compared with one another only. This command prints the table alone:
 `python -m benchmarks.machines.skip_energy`.
 
 - *Columns sent*: elements that all PEs multiply; in stream mode all elements of the three vectors.
