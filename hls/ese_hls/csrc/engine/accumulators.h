@@ -11,7 +11,7 @@ namespace ese {
 template <class C> struct Accumulators {
     using acc_t = typename Shape<C>::acc_t;
 
-    acc_t ram[2][C::acc_banks][C::pes][gates][C::group_depth];
+    stored_t<acc_t> ram[2][C::acc_banks][C::pes][gates][C::group_depth];
 
     // The last two sums of each PE. Reading, adding and writing take more than one cycle, so these sums are forwarded
     // to the next additions. The tag names the word that a sum belongs to by row, set and bank, and has a valid bit.
@@ -67,8 +67,8 @@ template <class C> struct Accumulators {
         ESE_INLINE
         int word_bank = within<C::acc_banks>(bank);
         uint_t<20> tag = row | Set << 16 | word_bank << 17 | 1 << 19;
-        acc_t &at = ram[Set][word_bank][p][row & (gates - 1)][within<C::group_depth>(row >> gates_log2)];
-        acc_t sum = plus<C::acc_bits>(latest(last[p], tag, at), term);
+        stored_t<acc_t> &at = ram[Set][word_bank][p][row & (gates - 1)][within<C::group_depth>(row >> gates_log2)];
+        acc_t sum = plus<C::acc_bits>(latest(last[p], tag, acc_t(at)), term);
         if (enabled)
             at = sum;
         last[p][1] = last[p][0];
@@ -82,9 +82,9 @@ template <class C> struct Accumulators {
     banks:
         for (int b = 0; b < C::acc_banks; ++b) {
             ESE_UNROLL
-            acc_t &at = ram[Set][b][p][gate][within<C::group_depth>(group)];
-            value[b] = at;
-            at = persist ? at : acc_t(0);
+            stored_t<acc_t> &at = ram[Set][b][p][gate][within<C::group_depth>(group)];
+            value[b] = acc_t(at);
+            at = persist ? value[b] : acc_t(0);
         }
     }
 };

@@ -7,6 +7,10 @@
 #include <hls_stream.h>
 #include <type_traits>
 
+#if defined(ESE_LATENCY_TEST) // the path of tests/hls/latency/delayed.h
+#include ESE_LATENCY_TEST
+#endif
+
 #define ESE_PRAGMA(text) _Pragma(#text)
 
 #if defined(__BAMBU__)
@@ -20,7 +24,11 @@
 #define ESE_WIDE_BRAM(array)
 #define ESE_INDEPENDENT(array)
 #else
+#if defined(ESE_LATENCY_TEST)
+#define ESE_PIPELINE latency::tick();
+#else
 #define ESE_PIPELINE ESE_PRAGMA(HLS pipeline II = 1)
+#endif
 #define ESE_UNROLL ESE_PRAGMA(HLS unroll)
 #define ESE_INLINE ESE_PRAGMA(HLS inline)
 #define ESE_PARTITION(array, dimension) ESE_PRAGMA(HLS array_partition variable = array complete dim = dimension)
@@ -50,6 +58,15 @@ template <int W> using wrapping_t = uint_t<(W < 32 ? 32 : W)>; // C++ would exte
 template <int W> using int_t = ap_int<W>;
 template <int W> using uint_t = ap_uint<W>;
 template <int W> using wrapping_t = ap_int<W>;
+#endif
+
+// stored_t<T> is a T in a RAM for which a pragma tells HLS how many iterations lie between a write and a read of the same
+// word. HLS may then let a write of one iteration take place after reads of the next ones, up to that number. The latency
+// test does the same with a type of its own, so that whatever HLS chooses has been run.
+#if defined(ESE_LATENCY_TEST)
+template <class T> using stored_t = latency::Delayed<T>;
+#else
+template <class T> using stored_t = T;
 #endif
 
 // wrapping_t<W> is the type in which sums and products of int_t<W> are computed. The encoder proves that no sum of its
