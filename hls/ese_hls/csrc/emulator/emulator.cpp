@@ -8,6 +8,7 @@ namespace {
 
 struct Emulated {
     ese::Engine<ese::Config> engine;
+    ese::Accumulators<ese::Config> accumulators;
     ese::Registers registers;
 };
 
@@ -19,7 +20,8 @@ void *ese_open(void) {
     Emulated *emulated = new (std::nothrow) Emulated();
     if (emulated == nullptr)
         return nullptr;
-    emulated->engine.reset();
+    emulated->engine.memory.image_id = 0;
+    ese::forget<ese::Config>(emulated->engine, emulated->accumulators);
     emulated->registers.design_id = ese::Config::design_id;
     emulated->registers.version = ese::protocol_version;
     return emulated;
@@ -62,7 +64,7 @@ size_t ese_packet(void *engine, const uint32_t *in, size_t in_words, uint32_t *o
         beat.last = i + 1 == in_words;
         source.write(beat);
     }
-    ese::answer(emulated->engine, source, sink, emulated->registers);
+    ese::answer(emulated->engine, emulated->accumulators, source, sink, emulated->registers);
     size_t words = 0;
     for (; !sink.empty(); ++words) {
         uint32_t value = sink.read().data.to_uint();

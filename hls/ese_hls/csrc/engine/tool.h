@@ -22,7 +22,8 @@
 #define ESE_LUTRAM(array)
 #define ESE_BRAM(array)
 #define ESE_WIDE_BRAM(array)
-#define ESE_INDEPENDENT(array)
+#define ESE_READ_AFTER_WRITE(array, iterations)
+#define ESE_SHARED
 #else
 #if defined(ESE_LATENCY_TEST)
 #define ESE_PIPELINE latency::tick();
@@ -35,8 +36,11 @@
 #define ESE_LUTRAM(array) ESE_PRAGMA(HLS bind_storage variable = array type = ram_2p impl = lutram)
 #define ESE_BRAM(array) ESE_PRAGMA(HLS bind_storage variable = array type = ram_t2p impl = bram)
 #define ESE_WIDE_BRAM(array) ESE_PRAGMA(HLS bind_storage variable = array type = ram_s2p impl = bram)
-// Tells HLS that no iteration reads what the few before it wrote, unless the code forwards the value.
-#define ESE_INDEPENDENT(array) ESE_PRAGMA(HLS dependence variable = array type = inter false)
+// Tells HLS that a word is read at the earliest so many iterations after it was written, which the code must ensure.
+#define ESE_READ_AFTER_WRITE(array, iterations)                                                                        \
+    ESE_PRAGMA(HLS dependence variable = array type = inter direction = RAW distance = iterations dependent = true)
+// One instance of a function serves all calls.
+#define ESE_SHARED ESE_PRAGMA(HLS inline off)
 #endif
 
 namespace ese {
@@ -60,9 +64,10 @@ template <int W> using uint_t = ap_uint<W>;
 template <int W> using wrapping_t = ap_int<W>;
 #endif
 
-// stored_t<T> is a T in a RAM for which a pragma tells HLS how many iterations lie between a write and a read of the same
-// word. HLS may then let a write of one iteration take place after reads of the next ones, up to that number. The latency
-// test does the same with a type of its own, so that whatever HLS chooses has been run.
+// stored_t<T> is a T in a RAM for which a pragma tells HLS how many iterations lie between a write and a read of the
+// same word. HLS may then let the write of one iteration take place after the reads of the next ones, up to that
+// number. The latency test (tests/hls/latency) does the same with a type of its own, so that whatever HLS may choose is
+// run.
 #if defined(ESE_LATENCY_TEST)
 template <class T> using stored_t = latency::Delayed<T>;
 #else

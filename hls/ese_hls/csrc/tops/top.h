@@ -13,12 +13,11 @@ using axis_t = hls::stream<beat_t>;
 
 // The words of one packet. After TLAST it supplies zeros, so that the engine never waits for words that will not come.
 struct PacketIn {
-    axis_t &stream;
     bool ended, missing;
 
-    explicit PacketIn(axis_t &source) : stream(source), ended(false), missing(false) {}
+    PacketIn() : ended(false), missing(false) {}
 
-    word_t word() {
+    word_t word(axis_t &stream) {
         ESE_INLINE
         if (ended) {
             missing = true;
@@ -32,11 +31,11 @@ struct PacketIn {
     bool ended_early() const { return missing; }
 
     // Take the words that are left, up to TLAST; returns whether there were any.
-    bool drain() {
+    bool drain(axis_t &stream) {
         bool any = false;
     words:
         while (!ended) {
-            word();
+            word(stream);
             any = true;
         }
         return any;
@@ -45,24 +44,23 @@ struct PacketIn {
 
 // The words of the answer. One is always held back, so that the last one can carry TLAST.
 struct PacketOut {
-    axis_t &stream;
     bool holding;
     word_t held;
 
-    explicit PacketOut(axis_t &sink) : stream(sink), holding(false), held(0) {}
+    PacketOut() : holding(false), held(0) {}
 
-    void word(word_t value) {
+    void word(axis_t &stream, word_t value) {
         ESE_INLINE
         if (holding)
-            write(false);
+            write(stream, false);
         held = value;
         holding = true;
     }
 
-    void last() { write(true); }
+    void last(axis_t &stream) { write(stream, true); }
 
   private:
-    void write(bool is_last) {
+    void write(axis_t &stream, bool is_last) {
         ESE_INLINE
         beat_t beat;
         beat.data = static_cast<unsigned>(held);
@@ -78,10 +76,11 @@ struct Registers {
     word_t design_id, image_id, cycles_low, cycles_high, error, version;
 };
 
-inline void answer(Engine<Config> &engine, axis_t &in, axis_t &out, Registers &registers) {
-    PacketIn packet(in);
-    PacketOut reply(out);
-    Status status = serve(engine, packet, reply);
+inline void answer(Engine<Config> &engine, Accumulators<Config> &accumulators, axis_t &in, axis_t &out,
+                   Registers &registers) {
+    PacketIn packet;
+    PacketOut reply;
+    Status status = serve<Config>(engine, accumulators, packet, reply, in, out);
     registers.design_id = Config::design_id;
     registers.image_id = status.image_id;
     registers.cycles_low = status.cycles;
