@@ -29,7 +29,7 @@ from support.designs import PATTERNS, roomy
 from support.networks import inputs, network, widened
 
 HERE = Path(__file__).parent
-STATED = re.search(r"#define ESE_ADDITION (\d+)", (compiled_engine.CSRC / "engine/accumulators.h").read_text())
+STATED = re.search(r"#define ESE_ADD_DISTANCE (\d+)", (compiled_engine.CSRC / "engine/accumulators.h").read_text())
 assert STATED
 DISTANCE = int(STATED[1])
 """Iterations from a write to the first read that needs it, as csrc states it."""
@@ -37,8 +37,8 @@ DESIGNS = ["google-lstm", "more-pes-than-rows", "one-pe", "uneven", "fc", "delta
 NETWORKS = 30
 MUTATIONS = {
     "forwarding removed": ("accumulators.h", "if (made[age].tag == tag)", "if (false && made[age].tag == tag)"),
-    "a stage drains one iteration earlier": ("stages.h", "hold = addition - 2;", "hold = addition - 3;"),
-    "a phase fills one iteration earlier": ("stages.h", "(gates + addition - 2)", "(gates + addition - 3)"),
+    "a stage drains one iteration earlier": ("stages.h", "hold = add_distance - 2;", "hold = add_distance - 3;"),
+    "a phase fills one iteration earlier": ("stages.h", "(gates + add_distance - 2)", "(gates + add_distance - 3)"),
 }
 """Changes of csrc that break the order: the file, the text and what takes its place."""
 

@@ -18,7 +18,7 @@ from support.rtl import CASES, exchange
     [
         ("", "", "", "0 differ"),
         ("tb/expected.txt", "0000", "0001", "1 differ"),
-        ("csrc/engine/packet.h", "out.word(~crc)", "out.word(crc)", "not the CRC of the words before it"),
+        ("csrc/engine/packet.h", "out.word(to, ~crc)", "out.word(to, crc)", "not the CRC of the words before it"),
         ("csrc/tops/top.h", "= protocol_version", "= 1", "protocol version is 1; expected 2"),
     ],
     ids=["sound", "wrong word", "wrong CRC", "wrong version"],

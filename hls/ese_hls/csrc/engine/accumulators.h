@@ -9,8 +9,8 @@ namespace ese {
 // Iterations from a write of an accumulator to the first read of the same word. A PE's own last sums are forwarded over
 // this distance; between filling and draining, the interlocks of stages.h and sequencer.h keep it. So HLS may put up to
 // one stage less between the read and the write.
-#define ESE_ADDITION 3
-constexpr int addition = ESE_ADDITION;
+#define ESE_ADD_DISTANCE 3
+constexpr int add_distance = ESE_ADD_DISTANCE;
 
 // What a PE adds to one of its accumulators.
 template <class C> struct Addition {
@@ -65,12 +65,12 @@ words:
 
 // The current sum of a word: the forwarded one if one of the last iterations made it, otherwise the stored one.
 template <class C>
-typename Shape<C>::acc_t latest(const Sum<C> made[addition - 1], uint_t<19> tag, typename Shape<C>::acc_t stored) {
+typename Shape<C>::acc_t latest(const Sum<C> made[add_distance - 1], uint_t<19> tag, typename Shape<C>::acc_t stored) {
 
     ESE_INLINE
     typename Shape<C>::acc_t value = stored;
 forward:
-    for (int age = addition - 2; age >= 0; --age) {
+    for (int age = add_distance - 2; age >= 0; --age) {
         ESE_UNROLL
         if (made[age].tag == tag)
             value = made[age].value;
@@ -82,7 +82,7 @@ forward:
 // into `drained`. Each RAM has one read and one write, whose operands are chosen before.
 template <class C>
 void accumulate(Accumulators<C> &ram, int p, bool filled, const Addition<C> &add, const Drained &drain,
-                Sum<C> made[addition - 1], typename Shape<C>::acc_t drained[C::acc_banks]) {
+                Sum<C> made[add_distance - 1], typename Shape<C>::acc_t drained[C::acc_banks]) {
     ESE_INLINE
     using acc_t = typename Shape<C>::acc_t;
     constexpr int rows = accumulator_rows<C>;
@@ -116,7 +116,7 @@ results:
         drained[b] = stored[filled ? 0 : 1][b];
     }
 age:
-    for (int age = addition - 2; age > 0; --age) {
+    for (int age = add_distance - 2; age > 0; --age) {
         ESE_UNROLL
         made[age] = made[age - 1];
     }

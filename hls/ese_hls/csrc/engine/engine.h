@@ -33,13 +33,13 @@ void gather(const Stages<C> &stages, int u, const typename Shape<C>::acc_t drain
             Shown<C> &shown) {
     ESE_INLINE
 gates:
-    for (int g = 0; g < ese::gates; ++g) {
+    for (int g = 0; g < gates; ++g) {
         ESE_UNROLL
     banks:
         for (int b = 0; b < C::acc_banks; ++b) {
             ESE_UNROLL
         wait:
-            for (int age = ese::gates - 1 - g; age > 0; --age) {
+            for (int age = gates - 1 - g; age > 0; --age) {
                 ESE_UNROLL
                 shown.sums[g][age][b] = shown.sums[g][age - 1][b];
             }
@@ -55,36 +55,34 @@ template <class C> Result compute(const Memories<C> &memory, const Stages<C> &st
     const Phase &phase = stages.phase;
     const Items &items = stages.shown[gates - 1];
     bool dense = phase.stage == Stage::dense;
-    int param = within<C::param_depth>(phase.param_base + (dense ? items.place >> gates_log2 : int(items.place)));
+    int param = within<C::param_depth>(phase.param_base + (dense ? int(items.place) >> gates_log2 : int(items.place)));
     int cell = within<C::cell_depth>(phase.cell_base + items.place);
+    scale_t scale[gates][C::acc_banks];
+    constant_t bias[gates];
+columns:
+    for (int k = 0; k < gates; ++k) {
+        ESE_UNROLL
+    scales:
+        for (int b = 0; b < C::acc_banks; ++b) {
+            ESE_UNROLL
+            scale[k][b] = memory.scale[u][k][b][param];
+        }
+        bias[k] = memory.bias[u][k][param];
+    }
+    // The parameters of four rows that a unit computes one after the other are in the four columns of one word, and the
+    // first of its four lanes computes them all.
+    int column = dense ? int(items.place) & (gates - 1) : 0;
     sum_t sums[gates];
 gates:
-    for (int g = 0; g < ese::gates; ++g) {
+    for (int g = 0; g < gates; ++g) {
         ESE_UNROLL
-        // The parameters of four rows that a unit computes one after the other are in the four columns of one word, and
-        // the first of its four lanes computes them all.
-        int column = dense && g == 0 ? items.place & (ese::gates - 1) : g;
         acc_t acc[C::acc_banks];
-        scale_t scale[C::acc_banks];
     banks:
         for (int b = 0; b < C::acc_banks; ++b) {
             ESE_UNROLL
-            scale_t columns[ese::gates];
-        columns:
-            for (int k = 0; k < ese::gates; ++k) {
-                ESE_UNROLL
-                columns[k] = memory.scale[u][k][b][param];
-            }
-            scale[b] = columns[column];
-            acc[b] = shown.sums[g][ese::gates - 1 - g][b];
+            acc[b] = shown.sums[g][gates - 1 - g][b];
         }
-        constant_t biases[ese::gates];
-    biases:
-        for (int k = 0; k < ese::gates; ++k) {
-            ESE_UNROLL
-            biases[k] = memory.bias[u][k][param];
-        }
-        sums[g] = scaled_sum<C>(acc, scale, biases[column], phase);
+        sums[g] = scaled_sum<C>(acc, scale[g == 0 ? column : g], bias[g == 0 ? column : g], phase);
     }
     if (dense)
         return dense_row(sums[0], phase);
@@ -114,7 +112,7 @@ uint_t<64> run(Engine<C> &engine, Accumulators<C> &accumulators, In &in, Out &ou
     Feed<C> feed = {};
     Stages<C> stages = {};
     Shown<C> shown[C::units] = {};
-    Sum<C> made[C::pes][addition - 1] = {};
+    Sum<C> made[C::pes][add_distance - 1] = {};
     Addition<C> added[C::pes] = {};
     bool filled = false; // the set to which the PEs add
     ESE_PARTITION(stages.shown, 0)
@@ -132,7 +130,7 @@ uint_t<64> run(Engine<C> &engine, Accumulators<C> &accumulators, In &in, Out &ou
 flat:
     while (sequencer.under_way(stages) && !in.ended_early()) {
         ESE_PIPELINE
-        ESE_READ_AFTER_WRITE(accumulators, ESE_ADDITION)
+        ESE_READ_AFTER_WRITE(accumulators, ESE_ADD_DISTANCE)
         Write writes[2];
         stages.retire(trace, memory, writes);
         stages.emission.send_next(out, to, crc);

@@ -134,12 +134,12 @@ template <class C> struct Term {
 template <class C> Addition<C> multiply(const Work<C> &work, const constant_t *codebook, const Phase &phase) {
     ESE_INLINE
     Term<C> term = Term<C>::of(work.entry, work.x, codebook, phase.codebook);
-    Addition<C> addition;
-    addition.enabled = work.enabled;
-    addition.bank = term.negative ? phase.bank_negative : phase.bank_positive;
-    addition.row = work.row;
-    addition.term = term.value;
-    return addition;
+    Addition<C> add;
+    add.enabled = work.enabled;
+    add.bank = term.negative ? phase.bank_negative : phase.bank_positive;
+    add.row = work.row;
+    add.term = term.value;
+    return add;
 }
 
 } // namespace ese

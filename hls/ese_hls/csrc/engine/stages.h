@@ -85,7 +85,7 @@ template <class C> struct Stages {
     // Whether the PEs must not fill accumulator set `filled`. A PE adds for the first time in the second iteration
     // after a phase was fetched. By then, all rows have been cleared for as many iterations as an addition takes.
     bool drains(bool filled) const {
-        return set == filled && (issuing || draining > writeback - (gates + addition - 2));
+        return set == filled && (issuing || draining > writeback - (gates + add_distance - 2));
     }
 
     bool writes(bool ram) const {
@@ -106,7 +106,7 @@ template <class C> struct Stages {
         turn = 0;
         local = 0;
         place = 0;
-        hold = addition - 2;
+        hold = add_distance - 2;
     }
 
     // Give each unit its next item, if it may have one.
@@ -126,7 +126,7 @@ template <class C> struct Stages {
             hold -= 1;
         } else if (issuing) {
             bool wraps = turn + 1 == Shape<C>::unit_pes;
-            turn = wraps ? 0 : turn + 1;
+            turn = wraps ? uint_t<9>(0) : uint_t<9>(turn + 1);
             local += wraps ? 1 : 0;
             place += 1;
             item += C::units;
@@ -150,7 +150,7 @@ template <class C> struct Stages {
             drained[p].row = 0;
         }
     gates:
-        for (int g = 0; g < ese::gates; ++g) {
+        for (int g = 0; g < gates; ++g) {
             ESE_UNROLL
             const Items &items = shown[g];
         units:
@@ -159,7 +159,7 @@ template <class C> struct Stages {
                 if (items.valid && items.first + u < phase.items && !(dense && g != 0)) {
                     drained[items.turn * C::units + u].clears = !persist;
                     drained[items.turn * C::units + u].row =
-                        base + (dense ? int(items.local) : (items.local << gates_log2) + g);
+                        base + (dense ? int(items.local) : int(items.local) * gates + g);
                 }
             }
         }
@@ -173,20 +173,20 @@ template <class C> struct Stages {
     units:
         for (int u = 0; u < 2; ++u) {
             ESE_UNROLL
-            const Item &item = done[u < C::units ? u : 0];
-            bool valid = u < C::units && item.valid;
+            const Item &each = done[u < C::units ? u : 0];
+            bool valid = u < C::units && each.valid;
         rams:
             for (int r = 0; r < 2; ++r) {
                 ESE_UNROLL
                 bool first = phase.first.enabled && phase.first.ram == (r != 0);
                 bool second = phase.second.enabled && phase.second.ram == (r != 0) && outputs;
                 writes[r].enabled[u] = valid && (first || second);
-                writes[r].address[u] = item.index + (first ? phase.first.base : phase.second.base);
-                writes[r].value[u] = first ? item.result.stored : item.result.output;
+                writes[r].address[u] = each.index + (first ? phase.first.base : phase.second.base);
+                writes[r].value[u] = first ? each.result.stored : each.result.output;
             }
             if (valid && phase.stage != Stage::dense)
-                memory.cell[u < C::units ? u : 0][within<C::cell_depth>(phase.cell_base + item.place)] =
-                    item.result.cell;
+                memory.cell[u < C::units ? u : 0][within<C::cell_depth>(phase.cell_base + each.place)] =
+                    each.result.cell;
         }
         emit(trace, done);
         if (draining != 0)
