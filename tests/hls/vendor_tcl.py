@@ -1,4 +1,8 @@
-"""The emitted Tcl scripts under tclsh: the vendor's commands recorded, and checked against the vendor's manuals."""
+"""The emitted Tcl scripts under tclsh: the vendor's commands recorded, and checked against the vendor's manuals.
+
+Some commands refuse what the tool would refuse: names that are keywords of Verilog, cores that the catalogue does not
+have, folders and files that are not there.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,67 @@ from pathlib import Path
 
 import pytest
 
-RECORDER = """
+from ese_host.boards import block_design, board_names, load_board
+from ese_host.boards.processor import ENGINE_VLNV
+
+# IEEE 1364-2005, "List of keywords"
+KEYWORDS = """
+always and assign automatic begin buf bufif0 bufif1 case casex casez cell cmos config deassign default defparam design
+disable edge else end endcase endconfig endfunction endgenerate endmodule endprimitive endspecify endtable endtask event
+for force forever fork function generate genvar highz0 highz1 if ifnone incdir include initial inout input instance
+integer join large liblist library localparam macromodule medium module nand negedge nmos nor noshowcancelled not notif0
+notif1 or output parameter pmos posedge primitive pull0 pull1 pulldown pullup pulsestyle_onevent pulsestyle_ondetect
+rcmos real realtime reg release repeat rnmos rpmos rtran rtranif0 rtranif1 scalared showcancelled signed small specify
+specparam strong0 strong1 supply0 supply1 table task time tran tranif0 tranif1 tri tri0 tri1 triand trior trireg
+unsigned use uwire vectored wait wand weak0 weak1 while wire wor xnor xor
+"""
+OF_VENDOR = sorted(
+    {cell.vlnv for name in board_names() for cell in block_design.describe(load_board(name), 100).cells} - {ENGINE_VLNV}
+)
+"""The cores of the block designs that come with Vivado."""
+
+RECORDER = (
+    f"""
+set keywords {{{KEYWORDS}}}
+set catalogue {{{" ".join(OF_VENDOR)}}}
+set engine {ENGINE_VLNV}
+"""
+    + """
+proc refuse {what} { error "the tool refuses it: $what" }
+proc create_bd_design {name} {
+    record create_bd_design $name
+    if {$name in $::keywords} { refuse "$name is a keyword of Verilog" }
+}
+proc update_ip_catalog {args} {
+    record update_ip_catalog {*}$args
+    lappend ::catalogue $::engine
+}
+proc get_ipdefs {args} {
+    record get_ipdefs {*}$args
+    if {![regexp {^VLNV =~ (\\S+)$} [lindex $args end] -> pattern]} { refuse [lindex $args end] }
+    return [lsearch -all -inline -glob $::catalogue $pattern]
+}
+proc create_bd_cell {args} {
+    record create_bd_cell {*}$args
+    set vlnv [lindex $args [expr {[lsearch $args -vlnv] + 1}]]
+    if {"-vlnv" in $args && $vlnv ni $::catalogue} { refuse "no core $vlnv" }
+}
+proc add_files {args} {
+    record add_files {*}$args
+    set words [expr {"-cflags" in $args ? [lrange $args 0 end-2] : $args}]
+    if {![file exists [lindex $words end]]} { refuse "no file [lindex $words end]" }
+}
+proc cosim_design {args} {
+    record cosim_design {*}$args
+    foreach name [lindex $args [expr {[lsearch $args -argv] + 1}]] {
+        if {![file isfile $name]} { refuse "no file $name" }
+    }
+}
+proc export_design {args} {
+    record export_design {*}$args
+    set folder [file dirname [lindex $args [expr {[lsearch $args -output] + 1}]]]
+    if {![file isdirectory $folder]} { refuse "no folder $folder" }
+}
 proc record {args} {
     set words {}
     foreach word $args { lappend words [binary encode hex [encoding convertto utf-8 $word]] }
@@ -27,6 +91,7 @@ proc unknown {name args} {
     return ""
 }
 """
+)
 
 
 @dataclass(frozen=True)
@@ -78,6 +143,7 @@ VIVADO = {
     "get_bd_intf_pins": command("-quiet", "-of_objects", 0, 1),
     "get_bd_addr_spaces": command("-quiet", "-of_objects", 0, 1),
     "get_bd_addr_segs": command("-quiet", "-of_objects", 0, 1),
+    "get_ipdefs": command("-quiet -regexp -nocase -all", "-of_objects -filter", 0, 1),
     "update_ip_catalog": command("-rebuild", "-repo_path"),
     "create_bd_design": command(least=1),
     "create_bd_cell": command("", "-type -vlnv -reference", 1),

@@ -53,7 +53,7 @@ def build_project(
     reset: bool = False,
     csim: bool = True,
     synth: bool = True,
-    cosim: bool = False,
+    cosim: bool | None = None,
     validation: bool = False,
     export: bool = False,
     vsynth: bool = False,
@@ -64,14 +64,15 @@ def build_project(
 ) -> BuildReport:
     """Run the chosen steps. Logs and reports of the tools stay in the project, and synthesis.json is written there.
 
-    Names and defaults are those of hls4ml's Vitis backend, to which `bitfile` and `timeout` are added.
+    Names and defaults are those of hls4ml's Vitis backend, except that the RTL is simulated by default; `bitfile` and
+    `timeout` are added.
 
     Args:
         project_path: an emitted project.
         reset: start with an empty Vitis HLS project.
         csim: compile and run the test bench, which compares every word with the answers of the golden model.
         synth: run C synthesis.
-        cosim: simulate the RTL with the same test bench.
+        cosim: simulate the RTL with the same test bench and the short test; by default if C synthesis is run.
         validation: run `csim` and `cosim`. In hls4ml it compares the outputs of both, which the test bench does here.
         export: package the IP core.
         vsynth: synthesize the engine with Vivado without the block design, after C synthesis if there is no RTL yet.
@@ -98,11 +99,13 @@ def build_project(
         )
     project = Project.open(project_path)
     here = project.path
-    csim, cosim = csim or validation, cosim or validation
-    if project.flow == "hls":
+    by_hls = project.flow == "hls"
+    if by_hls:
         synth = synth or (vsynth and not any((here / RTL).glob("*.v")))
         export = export or (bitfile and not (here / IP).is_dir())
-    else:
+    csim = csim or validation
+    cosim = validation or (by_hls and (synth or export) if cosim is None else cosim)
+    if not by_hls:
         _refuse({"csim": csim, "synth": synth, "cosim": cosim, "export": export}, vsynth or bitfile)
     if vsynth or bitfile:
         vivado.find_vivado()  # fail before Vitis HLS has run for hours

@@ -152,7 +152,7 @@ def emit(
     "steps",
     multiple=True,
     type=click.Choice(["reset", "csim", "synth", "cosim", "export", "vsynth"]),
-    help="Step of Vitis HLS to run; may be repeated.  [default: synth, export]",
+    help="Step of Vitis HLS to run; may be repeated.  [default: synth, cosim, export]",
 )
 @click.option(
     "--timeout",
@@ -173,7 +173,7 @@ def build(
     if tool == "vitis":
         from ese_hls.build import NAME, build_project
 
-        chosen = set(steps or ("synth", "export"))
+        chosen = set(steps or ("synth", "cosim", "export"))
         flags = {step: step in chosen for step in ("reset", "csim", "synth", "cosim", "export", "vsynth")}
         report = build_project(project, **flags, timeout=timeout)
         if as_json:

@@ -352,14 +352,25 @@ def assemble(network: Network, memories: FilledMemories, design: Design) -> Word
 
 
 def _header_numbers(network: Network, memories: FilledMemories) -> dict[str, int]:
-    """The numbers that share a word of the header with others, by their names in `HEADER_FIELDS`."""
+    """The numbers that share a word of the header with others, by their names in `HEADER_FIELDS`.
+
+    Raises:
+        UnsupportedError: if the outputs have a negative number of fractional bits.
+    """
     output, final = network.output_format, network.layers[-1]
     exact_frac = sum_frac(final) if isinstance(final, Dense) else final.exact_output.frac
+    output_frac = exact_frac if output is None else output.frac
+    if output_frac < 0:
+        raise UnsupportedError(
+            f"layer {final.name!r}: its output{'' if output is None else f', {output},'} has {output_frac} fractional "
+            "bits; an image says 0 or more: give it at most as many integer bits as bits, by its quantizer or by "
+            "Precision under hls_config's LayerName"
+        )
     numbers = {
         "every_step": int(network.every_step),
         "alternate": int(memories.schedule.plan.alternate),
         "pointers": memories.needs.pointer_depth,
-        "output_frac": exact_frac if output is None else output.frac,
+        "output_frac": output_frac,
         "acc_bits": memories.needs.acc_bits,
     }
     if output is not None and any(p.phase.has("emits_stored") for p in memories.schedule.phases):

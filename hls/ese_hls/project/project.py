@@ -199,6 +199,8 @@ def _names(conversion: Conversion, design: Design, board: Board) -> dict[str, An
         "flow": conversion.options.flow,
         "period": f"{1000 / design.clock_mhz:.3f}",
         "ps": processor.processor_of(board.name),
+        "system": processor.SYSTEM,
+        "short_test": " ".join(f"tb/{name}" for name in vectors.SHORT),
         "prj": PRJ,
         "top": TOP,
     }

@@ -14,8 +14,11 @@ from ese_host.protocol import Operation, Words, packets
 
 INPUT, EXPECTED = "input.txt", "expected.txt"
 """Files of the packets and of the answers."""
+SHORT = ("short_input.txt", "short_expected.txt")
+"""The same for a short test, which a simulator of RTL ends in reasonable time: the first network, one sequence."""
 SEED = 2017
 SEQUENCES, STEPS = 4, 6
+SHORT_STEPS = 2
 UNKNOWN_WORDS = (-3, -2, -1)
 """Indices of the words of an answer that are not compared, because the golden model does not know them: two count
 cycles, and the last is the CRC of all words before it."""
@@ -83,8 +86,10 @@ def write(folder: Path, networks: Sequence[Network], images: Sequence[Words]) ->
     """
     folder.mkdir()
     pairs = [vectors(network, image) for network, image in zip(networks, images, strict=True)]
-    for which, name in enumerate((INPUT, EXPECTED)):
+    short = vectors(networks[0], images[0], example_codes(networks[0])[:1, :SHORT_STEPS])
+    for which, (name, short_name) in enumerate(zip((INPUT, EXPECTED), SHORT, strict=True)):
         write_packets(folder / name, [words for pair in pairs for words in pair[which]])
+        write_packets(folder / short_name, short[which])
 
 
 def write_packets(file: Path, items: Sequence[Words]) -> None:

@@ -19,6 +19,8 @@ STREAM_BITS = 32
 BLOCK_BYTES = 0x10000
 """Bytes of the address range of each register block: DMA, engine and interrupt controller."""
 
+SYSTEM = "ese_system"
+"""Name of the block design. It becomes the name of a Verilog module, so it must be no keyword, as `design` is."""
 DMA_NAME = "axi_dma_0"
 DMA_VLNV = "xilinx.com:ip:axi_dma:7.1"
 ENGINE_NAME = "ese_0"

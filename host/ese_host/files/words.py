@@ -85,9 +85,15 @@ class Field:
 
         Args:
             words: words of the record, which are changed.
-            value: the number, which must fit the width.
+            value: the number.
             index: selects one of several numbers.
+
+        Raises:
+            ValueError: if the number does not fit the width; it would change the numbers beside it.
         """
+        low = -(1 << (self.width - 1)) if self.signed else 0
+        if not low <= value <= low + self._mask:
+            raise ValueError(f"{value} does not fit a field of {self.width} bits at bit {self.low} of word {self.word}")
         words[self.word] |= (value & self._mask if self.signed else value) << (self.low + SPACING * index)
 
     @property

@@ -40,18 +40,20 @@ def folder(graph: Any) -> Path:
     return Path(graph.config.get_output_dir())
 
 
-def test_names_and_defaults_are_hls4ml_s() -> None:
+def test_names_and_defaults_are_hls4ml_s_but_for_cosimulation() -> None:
     theirs = dict(inspect.signature(VitisBackend.build).parameters)
     ours = inspect.signature(vitis.build_project).parameters
     names = set(theirs) - {"self", "model", "log_to_stdout"}
-    assert {name: ours[name].default for name in names} == {name: theirs[name].default for name in names}
+    changed = {"cosim": None}
+    assert {name: ours[name].default for name in names} == {name: theirs[name].default for name in names} | changed
     assert set(ours) - set(theirs) == {"project_path", "bitfile", "timeout"}
 
 
 def test_default_steps(graph: Any, made: Path) -> None:
     report = graph.build()
-    assert report.csim and report.synthesis.luts == 15234
-    assert (report.simulation, report.vivado_synthesis, report.implementation) == (None, None, None)
+    assert report.csim and report.synthesis.luts == 15234 and report.simulation.passed
+    assert (report.vivado_synthesis, report.implementation) == (None, None)
+    assert graph.build(cosim=False).simulation is None
 
 
 def test_all_steps(graph: Any, made: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -125,6 +127,7 @@ def test_command_line(graph: Any, made: Path) -> None:
     shown = run()
     assert shown.exit_code == 0, shown.output
     assert "Vitis HLS 2022.2, xc7z020-clg400-1, 10 ns: slack 2.75 ns, LUT 15,234" in shown.stdout
+    assert "co-simulation of Verilog: Pass" in shown.stdout
     assert "figures in" in shown.stdout and "vitis.log" in shown.stdout
     read = json.loads(run("--step", "csim", "--step", "cosim", "--json").stdout)
     assert read["csim"] is True and read["simulation"]["status"] == "Pass"

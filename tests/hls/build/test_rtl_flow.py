@@ -224,7 +224,7 @@ def test_steps_of_other_tools_are_refused(graph: Any, project: Path) -> None:
     with pytest.raises(UnsupportedError, match=r"^csim, synth is asked for, but the project's flow is 'rtl'"):
         graph.build()
     refused = call("build", project, "--with", "vitis")
-    assert refused.exit_code == 2 and "synth, export is asked for" in refused.output
+    assert refused.exit_code == 2 and "synth, cosim, export is asked for" in refused.output
     with pytest.raises(UnsupportedError, match=r"^no step is asked for, but the project's flow is 'rtl'"):
         build_project(project, csim=False, synth=False)
     with pytest.raises(UnsupportedError, match=r"the project's flow is 'rtl', whose engine Bambu does not make"):

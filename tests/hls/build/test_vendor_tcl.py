@@ -9,6 +9,7 @@ import pytest
 import vendor_tcl
 from vendor_tcl import VITIS_HLS, VIVADO
 
+from ese_hls.project import vectors
 from support.plugin_models import classifier, convert
 
 ANSWERS = """
@@ -56,7 +57,37 @@ def test_vitis_hls(step: str, reset: int, project: Path) -> None:
     assert ["set_part", "xc7z020clg400-1"] in calls
     assert ["create_clock", "-period", "10.000", "-name", "default"] in calls
     files = [call[-1] if "-cflags" not in call else call[-3] for call in calls if call[0] == "add_files"]
-    assert all((project / file).exists() for file in files) and len(files) == (3 if step in ("csim", "cosim") else 1)
+    assert len(files) == (3 if step in ("csim", "cosim") else 1)
+
+
+def test_all_but_reset_is_done_by_default(project: Path) -> None:
+    steps = [call[0] for call in checked(project, "build_prj.tcl") if call[0].endswith("_design")]
+    assert steps == ["csim_design", "csynth_design", "cosim_design", "export_design"]
+
+
+def test_cosimulation_is_short(project: Path) -> None:
+    (cosim,) = (call for call in checked(project, "build_prj.tcl") if call[0] == "cosim_design")
+    packets, answers = (vectors.read(project / name) for name in cosim[cosim.index("-argv") + 1].split())
+    whole = vectors.read(project / "tb" / vectors.INPUT)
+    assert [len(packet) for packet in packets] == [len(whole[0]), len(packets[1])]
+    assert len(packets[1]) < len(whole[1]) / 4
+    assert answers[1][-4] == vectors.SHORT_STEPS  # the trailer's number of steps, before cycles and CRC
+
+
+@pytest.mark.parametrize(
+    ("line", "without"),
+    [
+        ("    file mkdir [file join $here ip]\n", "no folder"),
+        (" [file join $here tb]\n", "no file"),
+    ],
+)
+def test_what_is_not_there_is_refused(line: str, without: str, project: Path) -> None:
+    script = project / "build_prj.tcl"
+    text = script.read_text()
+    assert line in text
+    script.write_text(text.replace(line, "\n" if without == "no folder" else " tb2\n"))
+    with pytest.raises(RuntimeError, match=f"the tool refuses it: {without}"):
+        checked(project, "build_prj.tcl")
 
 
 def test_vivado_hls_is_refused(project: Path) -> None:

@@ -300,6 +300,22 @@ def test_unequal_lstm_formats_are_refused() -> None:
         fit_design.choose_design(Network(tuple(layers), spec.source), pes=2)
 
 
+@pytest.mark.parametrize(("output", "frac"), [(Fixed(8, 8), 0), (Fixed(8, 9), -1), (Fixed(16, 40), -24)])
+def test_outputs_with_a_negative_number_of_fractional_bits_are_refused(output: Fixed, frac: int) -> None:
+    net = network(np.random.default_rng(1), Spec(units=(), outputs=6))
+    last = net.layers[-1]
+    assert isinstance(last, Dense)
+    changed = Network((*net.layers[:-1], replace(last, output=output)), net.source)
+    design = fit_design.choose_design(changed, pes=2)
+    if frac == 0:
+        read = image.parse(np.frombuffer(encoder.encode(changed, design), dtype="<u4"), design)
+        assert read.output_frac == 0 and read.acc_bits_needed != 0
+        return
+    message = rf"^layer '{last.name}': its output, fixed<.*>, has {frac} fractional bits; an image says 0 or more: give"
+    with pytest.raises(UnsupportedError, match=message):
+        encoder.encode(changed, design)
+
+
 @given(st.integers(0, 2**32 - 1), st.sampled_from(["ternary", "int4", "int8", "int12", "int16", "codebook4"]))
 @settings(max_examples=40)
 def test_bounds_hold_for_every_prefix_of_every_order(seed: int, kind: str) -> None:

@@ -19,9 +19,11 @@ from support.rtl import CASES, exchange
         ("", "", "", "0 differ"),
         ("tb/expected.txt", "0000", "0001", "1 differ"),
         ("csrc/engine/packet.h", "out.word(to, ~crc)", "out.word(to, crc)", "not the CRC of the words before it"),
-        ("csrc/tops/top.h", "= protocol_version", "= 1", "protocol version is 1; expected 2"),
+        ("csrc/tops/top.h", "= protocol_version", "= 1", "protocol version is 0x00000001; expected 0x00000002"),
+        ("csrc/tops/top.h", "= Config::design_id", "= 0", "design id is 0x00000000; expected 0x"),
+        ("csrc/tops/top.cpp", "started = false", "started = true", "the first call took a packet"),
     ],
-    ids=["sound", "wrong word", "wrong CRC", "wrong version"],
+    ids=["sound", "wrong word", "wrong CRC", "wrong version", "no design id", "registers only after a packet"],
 )
 def test_bench(tmp_path: Path, header: str, code: str, changed: str, says: str) -> None:
     design, sent, golden, _ = exchange(CASES["ternary-4"])

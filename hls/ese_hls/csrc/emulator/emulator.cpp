@@ -9,7 +9,11 @@ namespace {
 struct Emulated {
     ese::Engine<ese::Config> engine;
     ese::Accumulators<ese::Config> accumulators;
+    bool started;
     ese::Registers registers;
+    ese::axis_t in, out;
+
+    void call() { ese::call(engine, accumulators, started, in, out, registers); }
 };
 
 } // namespace
@@ -22,8 +26,7 @@ void *ese_open(void) {
         return nullptr;
     emulated->engine.memory.image_id = 0;
     ese::forget<ese::Config>(emulated->engine, emulated->accumulators);
-    emulated->registers.design_id = ese::Config::design_id;
-    emulated->registers.version = ese::protocol_version;
+    emulated->call(); // as the host's start does
     return emulated;
 }
 
@@ -55,19 +58,18 @@ size_t ese_packet(void *engine, const uint32_t *in, size_t in_words, uint32_t *o
     Emulated *emulated = static_cast<Emulated *>(engine);
     if (in_words == 0)
         return 0;
-    ese::axis_t source, sink;
     for (size_t i = 0; i < in_words; ++i) {
         ese::beat_t beat;
         beat.data = in[i];
         beat.keep = -1;
         beat.strb = -1;
         beat.last = i + 1 == in_words;
-        source.write(beat);
+        emulated->in.write(beat);
     }
-    ese::answer(emulated->engine, emulated->accumulators, source, sink, emulated->registers);
+    emulated->call();
     size_t words = 0;
-    for (; !sink.empty(); ++words) {
-        uint32_t value = sink.read().data.to_uint();
+    for (; !emulated->out.empty(); ++words) {
+        uint32_t value = emulated->out.read().data.to_uint();
         if (words < out_words)
             out[words] = value;
     }

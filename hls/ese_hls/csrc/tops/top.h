@@ -1,4 +1,5 @@
-// The AXI top: packets over AXI4-Stream with TLAST, and AXI4-Lite registers. One call answers one packet.
+// The AXI top: packets over AXI4-Stream with TLAST, and AXI4-Lite registers. The first call fills the registers, and
+// every further one answers one packet.
 #ifndef ESE_TOP_H
 #define ESE_TOP_H
 
@@ -76,11 +77,22 @@ struct Registers {
     word_t design_id, image_id, cycles_low, cycles_high, error, version;
 };
 
-inline void answer(Engine<Config> &engine, Accumulators<Config> &accumulators, axis_t &in, axis_t &out,
-                   Registers &registers) {
-    PacketIn packet;
-    PacketOut reply;
-    Status status = serve<Config>(engine, accumulators, packet, reply, in, out);
+// One call of the top. Vitis HLS makes of an output a register that holds zero until a call writes it, and a call that
+// waits for a packet has written nothing. So the first call after configuration or reset takes no packet: the host
+// reads the design id as soon as it has started the engine.
+inline void call(Engine<Config> &engine, Accumulators<Config> &accumulators, bool &started, axis_t &in, axis_t &out,
+                 Registers &registers) {
+    ESE_INLINE
+    Status status;
+    status.error = 0;
+    status.cycles = 0;
+    status.image_id = engine.memory.image_id;
+    if (started) {
+        PacketIn packet;
+        PacketOut reply;
+        status = serve<Config>(engine, accumulators, packet, reply, in, out);
+    }
+    started = true;
     registers.design_id = Config::design_id;
     registers.image_id = status.image_id;
     registers.cycles_low = status.cycles;
