@@ -18,7 +18,6 @@ import pytest
 
 from ese_hls.emulate import compile_emulator
 from ese_host.device.emulated import EmulatedEngine
-from ese_host.files import Words
 from ese_host.image import Image
 from ese_host.image.phases import FLAGS
 from ese_host.image.reader import HEADER_FIELDS
@@ -71,7 +70,8 @@ def with_fixed_sets(made: Image) -> Image:
     """
     words = made.words.copy()
     table = made.sections["phase table"]
-    for start, phase in zip(range(table.start, table.stop, (table.stop - table.start) // len(made.phases)), made.phases, strict=True):
+    record = (table.stop - table.start) // len(made.phases)
+    for start, phase in zip(range(table.start, table.stop, record), made.phases, strict=True):
         dense = "dense" in phase.flags
         words[start] = words[start] & ~np.uint32(1 << FLAGS.index("set")) | np.uint32(dense << FLAGS.index("set"))
     alternate = HEADER_FIELDS["alternate"]

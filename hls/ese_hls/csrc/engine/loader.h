@@ -153,7 +153,7 @@ template <class C> struct Loader {
 
     // Skip mode: whether the phase uses only stored column pointers.
     bool scan_inside(Memories<C> &memory, const word_t record[Shape<C>::record_words]) const {
-        Scan scan = decode_scan(record[0], record + Shape<C>::record_words - scan_words);
+        Scan scan = decode_scan(record);
         memory.persistent = memory.persistent || scan.delta;
         return word_t(scan.pointer_base) + scan.columns < pointers();
     }

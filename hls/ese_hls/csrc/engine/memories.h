@@ -69,7 +69,7 @@ template <class C> struct Memories {
         }
         Phase phase = decode_phase(record);
         if (Shape<C>::skips)
-            phase.scan = decode_scan(record[0], record + Shape<C>::record_words - scan_words);
+            phase.scan = decode_scan(record);
         return phase;
     }
 };

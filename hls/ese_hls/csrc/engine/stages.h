@@ -169,11 +169,10 @@ template <class C> struct Stages {
     // state of cells to its memory.
     void retire(bool trace, Memories<C> &memory, Write writes[2]) {
         ESE_INLINE
-        const Item *done = pipe[computing - 1];
     units:
         for (int u = 0; u < 2; ++u) {
             ESE_UNROLL
-            const Item &each = done[u < C::units ? u : 0];
+            const Item &each = pipe[computing - 1][u < C::units ? u : 0];
             bool valid = u < C::units && each.valid;
         rams:
             for (int r = 0; r < 2; ++r) {
@@ -188,7 +187,7 @@ template <class C> struct Stages {
                 memory.cell[u < C::units ? u : 0][within<C::cell_depth>(phase.cell_base + each.place)] =
                     each.result.cell;
         }
-        emit(trace, done);
+        emit(trace);
         if (draining != 0)
             draining -= 1;
     shift:
@@ -214,23 +213,21 @@ template <class C> struct Stages {
     }
 
     // The words of the units' results.
-    void emit(bool trace, const Item done[C::units]) {
+    void emit(bool trace) {
         ESE_INLINE
-        if (!done[0].valid)
-            return;
-        bool sends = trace || (phase.emits && outputs), both = C::units == 2 && done[C::units - 1].valid;
-        if (!sends)
+        const Item &first = pipe[computing - 1][0], &last = pipe[computing - 1][C::units - 1];
+        if (!first.valid || !(trace || (phase.emits && outputs)))
             return;
         word_t words[Emission<C>::most] = {};
         if (!trace && phase.emits_stored) {
-            emit_stored(done, words);
+            emit_stored(words);
             return;
         }
         int words_each = trace ? trace_words : exact_words;
     units:
         for (int u = 0; u < C::units; ++u) {
             ESE_UNROLL
-            const Result &result = done[u].result;
+            const Result &result = pipe[computing - 1][u].result;
             word_t low = uint_t<64>(result.exact) & 0xFFFFFFFFu, high = uint_t<64>(result.exact) >> 32;
             if (trace) {
                 words[trace_words * u] = low;
@@ -242,14 +239,15 @@ template <class C> struct Stages {
                 words[exact_words * u + 1] = high;
             }
         }
-        emission.load(words, both ? 2 * words_each : words_each);
+        emission.load(words, C::units == 2 && last.valid ? 2 * words_each : words_each);
     }
 
     // A stored value takes half a word. If the last value leaves half a word, that half is zero.
-    void emit_stored(const Item done[C::units], word_t words[Emission<C>::most]) {
+    void emit_stored(word_t words[Emission<C>::most]) {
         ESE_INLINE
-        const Item &last = done[C::units == 2 && done[C::units - 1].valid ? C::units - 1 : 0];
-        word_t first = done[0].result.output & ((1 << stored_bits) - 1);
+        const Item &item0 = pipe[computing - 1][0], &item1 = pipe[computing - 1][C::units - 1];
+        const Item &last = item1.valid ? item1 : item0;
+        word_t first = item0.result.output & ((1 << stored_bits) - 1);
         word_t second = last.result.output & ((1 << stored_bits) - 1);
         bool odd = (last.index & 1) != 0;
         if (!odd && last.index + 1 != phase.items) {
