@@ -1,7 +1,7 @@
 # ese4ml: `make demo` and `make test` set up what they need; `make help` lists the rest.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-all rtl parts count plain test-pynq31 test-32bit test-newest test-hls4ml test-hls4ml-keras2 test-keras2 keras2-images check format emit build bitstream deploy wheel study contract lock clean
+.PHONY: help setup demo test test-all rtl parts count plain test-pynq31 test-32bit test-newest test-hls4ml test-hls4ml-keras2 test-keras2 keras2-images check hls-rules format emit build bitstream deploy wheel study contract lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -109,6 +109,9 @@ check: $(READY) ## ruff, mypy, import-linter, the rules of rooms and of prose, c
 	$(VENV)/bin/python -m benchmarks.rooms --check
 	$(VENV)/bin/python -m benchmarks.prose
 	$(VENV)/bin/clang-format --dry-run --Werror $(CSRC)
+
+hls-rules: $(READY) ## list what breaks the rules of HLS C++ in csrc: support/hls_rules
+	$(VENV)/bin/python -m support.hls_rules
 
 format: $(READY) ## let ruff and clang-format put the sources in order
 	$(VENV)/bin/ruff check --fix .
