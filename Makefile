@@ -7,7 +7,7 @@ PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
 ESE4ML := $(VENV)/bin/ese4ml
-CSRC := $(wildcard hls/ese_hls/csrc/*/*.h hls/ese_hls/csrc/*/*.cpp tests/cpp/*.cpp tests/cpp/*.h tests/host/*.cpp support/fuzz/*.cpp benchmarks/rtl/*.cpp hls/ese_rtl/*/*.cpp)
+CSRC := $(wildcard hls/ese_hls/csrc/*/*.h hls/ese_hls/csrc/*/*.cpp tests/cpp/*.cpp tests/cpp/*.h tests/hls/*/*.h tests/host/*.cpp support/fuzz/*.cpp benchmarks/rtl/*.cpp hls/ese_rtl/*/*.cpp)
 
 WEIGHTS ?= ternary
 ENGINE ?= hls

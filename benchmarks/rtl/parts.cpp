@@ -8,7 +8,6 @@
 using namespace ese;
 using C = Config;
 using acc_t = Shape<C>::acc_t;
-using Accs = Accumulators<C>;
 using Stream = StreamFeed<C>;
 constexpr int banks = C::acc_banks;
 
@@ -73,12 +72,12 @@ extern "C" unsigned long long accumulate(unsigned tag, unsigned tag0, unsigned l
                                          unsigned long long value1, unsigned long long stored,
                                          unsigned long long term) {
 #pragma HLS pipeline
-    Accs::Last last[2];
-    last[0].tag = tag0 & 0xFFFFF;
-    last[1].tag = tag1 & 0xFFFFF;
-    last[0].value = low<C::acc_bits>(value0);
-    last[1].value = low<C::acc_bits>(value1);
-    acc_t sum = Accs::latest(last, tag & 0xFFFFF, low<C::acc_bits>(stored)) + low<C::acc_bits>(term);
+    Sum<C> made[2];
+    made[0].tag = tag0 & 0x7FFFF;
+    made[1].tag = tag1 & 0x7FFFF;
+    made[0].value = low<C::acc_bits>(value0);
+    made[1].value = low<C::acc_bits>(value1);
+    acc_t sum = latest<C>(made, tag & 0x7FFFF, low<C::acc_bits>(stored)) + low<C::acc_bits>(term);
     return static_cast<unsigned long long>(static_cast<long long>(sum));
 }
 

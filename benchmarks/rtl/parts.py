@@ -48,7 +48,7 @@ ARGUMENTS = {
     | dict.fromkeys(("shifts", "flags", "lowest", "highest"), 32),
     "multiply": {"word": 64, "slot": 2, "full": 1, "x": 18},
     "place": {"next": 16, "first": 1, "gap": 5, "placed": 1, "advance": 16},
-    "accumulate": {"tag": 20, "tag0": 20, "value0": 64, "tag1": 20, "value1": 64, "stored": 64, "term": 18},
+    "accumulate": {"tag": 19, "tag0": 19, "value0": 64, "tag1": 19, "value1": 64, "stored": 64, "term": 18},
     "column": {"busy": 1, "word": 16, "slot": 2, "end_word": 16, "end_slot": 2, "waiting": 1}
     | {"next_word": 16, "next_slot": 2, "next_end_word": 16, "next_end_slot": 2},
 }

@@ -11,17 +11,18 @@
 
 namespace {
 
+using Words = std::vector<uint32_t>;
+
 struct In {
-    const std::vector<uint32_t> &words;
     size_t at;
     bool missing;
 
-    ese::word_t word() {
+    ese::word_t word(const Words &words) {
         missing = missing || at == words.size();
         return missing ? 0 : words[at++];
     }
     bool ended_early() const { return missing; }
-    bool drain() {
+    bool drain(const Words &words) {
         bool any = at != words.size();
         at = words.size();
         return any;
@@ -29,10 +30,13 @@ struct In {
 };
 
 struct Out {
-    std::vector<uint32_t> words;
+    void word(Words &words, ese::word_t value) { words.push_back(value); }
+    void last(Words &) {}
+};
 
-    void word(ese::word_t value) { words.push_back(value); }
-    void last() {}
+struct Whole {
+    ese::Engine<ese::Config> engine;
+    ese::Accumulators<ese::Config> accumulators;
 };
 
 } // namespace
@@ -43,23 +47,24 @@ int main(int arguments, char **argument) {
     std::FILE *in = std::fopen(argument[1], "rb"), *out = std::fopen(argument[2], "wb");
     if (in == nullptr || out == nullptr)
         return 2;
-    std::unique_ptr<ese::Engine<ese::Config>> engine;
+    std::unique_ptr<Whole> whole;
     uint32_t count;
     while (std::fread(&count, 4, 1, in) == 1) {
         if (count == 0) {
-            engine.reset(new ese::Engine<ese::Config>());
-            engine->reset();
+            whole.reset(new Whole());
+            whole->engine.memory.image_id = 0;
+            ese::forget<ese::Config>(whole->engine, whole->accumulators);
             continue;
         }
-        std::vector<uint32_t> packet(count);
-        if (engine == nullptr || std::fread(packet.data(), 4, count, in) != count)
+        Words packet(count), answer;
+        if (whole == nullptr || std::fread(packet.data(), 4, count, in) != count)
             return 2;
-        In source{packet, 0, false};
+        In source{0, false};
         Out sink;
-        ese::serve(*engine, source, sink);
-        uint32_t words = (uint32_t)sink.words.size();
+        ese::serve<ese::Config>(whole->engine, whole->accumulators, source, sink, packet, answer);
+        uint32_t words = (uint32_t)answer.size();
         std::fwrite(&words, 4, 1, out);
-        std::fwrite(sink.words.data(), 4, words, out);
+        std::fwrite(answer.data(), 4, words, out);
         std::fflush(out);
     }
     std::fclose(in);

@@ -1,5 +1,5 @@
-// Tests of the accumulators: consecutive entries of the same row are summed exactly, sets and banks do not mix, and
-// draining clears sums that do not persist.
+// Tests of the accumulators: consecutive entries of the same row are summed exactly, sets and banks do not mix, and a
+// row that is drained is read, and cleared if it is told.
 #include "check.h"
 #include "engine/accumulators.h"
 
@@ -15,32 +15,40 @@ struct Small {
     static constexpr int group_depth = 2, vector_depth = 8, param_depth = 8, cell_depth = 8;
 };
 
+static Accumulators<Small> ram;
+
 int main() {
-    static Accumulators<Small> accumulators;
-    accumulators.clear();
+    clear<Small>(ram);
     long long expected[2][2][3][8] = {};
+    Sum<Small> made[3][add_distance - 1] = {};
     Random random(2);
     for (int i = 0; i < 5000; ++i) {
-        int p = i % 3, row = (int)(random.bits(8) & (i & 64 ? 1 : 7)), bank = (int)(random.bits(4) & 1);
-        bool enabled = random.bits(8) > -100;
-        int term = (int)random.bits(10);
-        if (i & 512)
-            accumulators.add<1>(p, enabled, bank, row, term);
-        else
-            accumulators.add<0>(p, enabled, bank, row, term);
-        expected[i & 512 ? 1 : 0][bank][p][row] += enabled ? term : 0;
+        bool filled = (i & 512) != 0,
+             switched = (i & 511) < add_distance; // sets change roles no faster than a RAM is written
+        for (int p = 0; p < 3; ++p) {
+            Addition<Small> add;
+            add.enabled = !switched && random.bits(8) > -100;
+            add.row = (int)(random.bits(8) & (i & 64 ? 1 : 7));
+            add.bank = (int)(random.bits(4) & 1);
+            add.term = (int)random.bits(10);
+            Drained drain;
+            drain.row = (int)(random.bits(8) & 7);
+            drain.clears = !switched && (random.bits(8) & 7) == 0;
+            Shape<Small>::acc_t found[2];
+            accumulate<Small>(ram, p, filled, add, drain, made[p], found);
+            for (int b = 0; b < 2; ++b) {
+                CHECK_EQUAL(found[b], expected[!filled][b][p][drain.row]);
+                if (drain.clears)
+                    expected[!filled][b][p][drain.row] = 0;
+            }
+            expected[filled][add.bank][p][add.row] += add.enabled ? (long long)add.term : 0;
+        }
     }
-    for (int pass = 0; pass < 3; ++pass)
-        for (int p = 0; p < 3; ++p)
-            for (int row = 0; row < 8; ++row) {
-                Accumulators<Small>::acc_t first[2], second[2];
-                bool persist = pass == 0;
-                accumulators.drain<0>(p, row % 4, row / 4, persist, first);
-                accumulators.drain<1>(p, row % 4, row / 4, persist, second);
-                for (int b = 0; b < 2; ++b) {
-                    CHECK_EQUAL(first[b], pass == 2 ? 0 : expected[0][b][p][row]);
-                    CHECK_EQUAL(second[b], pass == 2 ? 0 : expected[1][b][p][row]);
-                }
+    for (int p = 0; p < 3; ++p)
+        for (int row = 0; row < 8; ++row)
+            for (int b = 0; b < 2; ++b) {
+                CHECK_EQUAL(ram[0][b][p][row], expected[0][b][p][row]);
+                CHECK_EQUAL(ram[1][b][p][row], expected[1][b][p][row]);
             }
     return 0;
 }

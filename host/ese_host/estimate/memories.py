@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ese_host.image import RAM_BITS, SCAN_WIDTH, Design
-from ese_host.ir import TABLE_SIZE
+from ese_host.ir import GATES, TABLE_SIZE
 
 Family = Literal["zynq-7000", "zynq-ultrascale"]
 Kind = Literal["bram", "lutram"]
@@ -136,8 +136,7 @@ def memories_of(design: Design) -> list[Memory]:
         _auto("peepholes", units * 3, d.cell_depth, 16),
         _auto("cell state", units, d.cell_depth, 16),
         Memory("tanh table", units * table_copies(design), TABLE_SIZE, 32, "bram"),
-        Memory("accumulators", 2 * d.acc_banks * d.pes * 4, d.group_depth, d.acc_bits, "lutram"),
-        Memory("entry counts", 0 if skips else d.pes, d.phases, 16, "lutram"),
+        Memory("accumulators", 2 * d.acc_banks * d.pes, GATES * d.group_depth, d.acc_bits, "lutram"),
         Memory("phase table", 1, d.phases, PHASE_BITS + skips * SCAN_BITS + d.full_phases * ROWS_BITS, "lutram"),
     ]
     if not d.widths.weight.own_level:

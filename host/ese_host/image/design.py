@@ -31,7 +31,7 @@ USUAL_WINDOW = 64
 """Columns with which the matrices of ESE's layer hardly ever wait (docs/masks.md)."""
 WINDOWS = (0, *(1 << n for n in range(3, 9)))
 """Allowed sizes of the activation window in columns; 0 is none."""
-WRITEBACK = 24
+WRITEBACK = 28
 """Iterations from the issue of an element-wise operation to the write of its result, as its pipeline needs them."""
 MAX_PES = 256
 MAX_FIFO_DEPTH = 256

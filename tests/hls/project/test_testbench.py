@@ -18,7 +18,7 @@ from support.rtl import CASES, exchange
     [
         ("", "", "", "0 differ"),
         ("tb/expected.txt", "0000", "0001", "1 differ"),
-        ("csrc/engine/packet.h", "out.word(~crc)", "out.word(crc)", "not the CRC of the words before it"),
+        ("csrc/engine/packet.h", "out.word(to, ~crc)", "out.word(to, crc)", "not the CRC of the words before it"),
         ("csrc/tops/top.h", "= protocol_version", "= 1", "protocol version is 0x00000001; expected 0x00000002"),
         ("csrc/tops/top.h", "= Config::design_id", "= 0", "design id is 0x00000000; expected 0x"),
         ("csrc/tops/top.cpp", "started = false", "started = true", "the first call took a packet"),

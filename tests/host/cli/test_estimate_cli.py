@@ -32,7 +32,7 @@ def test_the_command_prints_json() -> None:
     assert result.exit_code == 0, result.output
     found = json.loads(result.output)
     assert set(found) >= {"cycles_per_step", "utilisation", "matvec_utilisation", "latency_us", "bram36", "fits"}
-    assert found["cycles_per_step"] == 5359 and found["fits"] is True and found["bram36"] == 117
+    assert found["cycles_per_step"] == 5366 and found["fits"] is True and found["bram36"] == 117
 
 
 def test_both_engines_are_shown_unless_one_is_asked_for() -> None:
@@ -50,7 +50,7 @@ def test_a_window_adds_waits_and_says_that_they_are_modelled() -> None:
     arguments = [*ESE_OPTIONS, "--pes", "128", "--board", "zcu104", "--engine", "hls", "--json"]
     without, found = (json.loads(call(*arguments, *more).output) for more in ((), ("--window", "64")))
     assert (without["design"]["window"], found["design"]["window"]) == (0, 64)
-    assert without["cycles_per_step"] == 2866 < found["cycles_per_step"]
+    assert without["cycles_per_step"] == 2876 < found["cycles_per_step"]
     assert without["cycles_by_cause"]["padding"] == 0 < found["cycles_by_cause"]["padding"]
     assert "waits for a window of 64 columns: the encoder's schedule of random weights" in found["assumed"]
     result = call(*arguments, "--window", "48")
@@ -100,7 +100,7 @@ def test_the_command_searches() -> None:
     result = call(*ESE_OPTIONS, "--search", "--json")
     found = json.loads(result.output)
     assert result.exit_code == 0 and found["fits"]
-    assert found["cycles_per_step"] < 5359 and found["assumed"][0].startswith("searched: ")
+    assert found["cycles_per_step"] < 5366 and found["assumed"][0].startswith("searched: ")
     rtl = json.loads(call(*ESE_OPTIONS, "--search", "--engine", "rtl", "--json").output)
     assert found["rtl"] == rtl and rtl["fits"] and rtl["pes"] != found["pes"]
     assert (rtl["cells_per_cycle"], rtl["design"]["window"]) == (2, 64)

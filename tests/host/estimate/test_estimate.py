@@ -41,7 +41,7 @@ def of(
 
 @pytest.mark.parametrize(
     ("pes", "cycles", "utilisation", "matvec", "limit", "least", "least_matvec"),
-    [(64, 5359, 0.9470, 0.9943, 5600, 0.90, 0.97), (128, 2866, 0.8856, 0.9799, 2950, 0.86, 0.96)],
+    [(64, 5366, 0.9458, 0.9930, 5600, 0.90, 0.97), (128, 2876, 0.8825, 0.9758, 2950, 0.86, 0.96)],
 )
 def test_the_ese_layer_meets_its_targets(
     pes: int, cycles: int, utilisation: float, matvec: float, limit: int, least: float, least_matvec: float
@@ -61,16 +61,16 @@ def test_64_ternary_pes_fit_the_xc7z020_with_everything_counted() -> None:
         "cell state": 1, "tanh table": 6, "AXI DMA": 3,
     }  # fmt: skip
     assert found["bram36"] == 117
-    assert found["resources"]["lutram"]["parts"]["accumulators"] == 2 * 64 * 64  # two sets, 64 LUTs a PE
+    assert found["resources"]["lutram"]["parts"]["accumulators"] == 2 * 64 * 32  # two sets of 64 rows, 32 LUTs each
     assert all(item["used"] <= item["budget"] for item in found["resources"].values())
 
 
 @pytest.mark.parametrize(
     ("pes", "kind", "reasons"),
     [
-        (128, "ternary", {"BRAM36": "149 needed, the board has 140", "LUTRAM": "18,480 needed, the board has 17,400"}),
+        (128, "ternary", {"BRAM36": "149 needed, the board has 140", "LUT": "56,362 needed, the board has 53,200"}),
         (64, "int4", {"BRAM36": "149 needed, the board has 140: entries 96"}),
-        (64, "codebook4", {"BRAM36": "149 needed, the board has 140: entries 96", "LUTRAM": "19,760 needed"}),
+        (64, "codebook4", {"BRAM36": "149 needed, the board has 140: entries 96"}),
         (128, "int4", {"BRAM36": "213 needed, the board has 140: entries 128, vector RAM A 32, vector RAM B 32"}),
         (128, "codebook4", {"BRAM36": "213 needed, the board has 140: entries 128, vector RAM A 32, vector RAM B 32"}),
     ],
@@ -89,10 +89,10 @@ def test_the_same_layer_on_larger_boards() -> None:
 
 def test_an_open_lut_verdict_is_said() -> None:
     """The layer fits as modelled, but not by Yosys's own count: the estimate says both."""
-    found = of(ESE, Pruning(0.1), 64)
+    found = of(ESE, Pruning(0.1), 76)
     assert found["resources"]["luts"]["used"] <= 53_200 < found["luts_upper"]
     assert any(sentence.startswith("LUT is NOT settled") for sentence in found["assumed"])
-    assert not any("NOT settled" in sentence for sentence in of(ESE, Pruning(0.1), 16)["assumed"])
+    assert not any("NOT settled" in sentence for sentence in of(ESE, Pruning(0.1), 64)["assumed"])
 
 
 def test_a_clock_beyond_the_boards_does_not_fit() -> None:
@@ -231,11 +231,10 @@ def test_lutram_packing(depth: int, bits: int, family: Any, expected: int) -> No
     assert storage.lutram(depth, bits, family) == expected
 
 
-def test_multipliers_and_multiplexers() -> None:
+def test_multipliers() -> None:
     widths = [resources.multiplier(bits, 17, "zynq-7000") for bits in (12, 24, 25, 26, 28, 36)]
     assert widths == [1, 1, 1, 2, 2, 2]
     assert resources.multiplier(27, 17, "zynq-ultrascale") == 1
-    assert [resources.mux_luts(ways) for ways in (1, 2, 4, 16, 64, 128)] == [0, 1, 1, 4, 17, 34]
 
 
 def test_peepholes_take_memory_with_or_without() -> None:
@@ -279,16 +278,15 @@ def test_search_keeps_what_is_given() -> None:
 
 
 def test_a_units_multiplexer_is_over_its_own_pes() -> None:
-    """Two units on 64 PEs take twice what one on 32 takes, as modelled and as Yosys counts (3,555 for 32)."""
+    """Two units on 64 PEs take twice what one on 32 takes; between two counts the greater is taken."""
 
-    def drains(pes: int, units: int) -> tuple[float, float]:
+    def drains(pes: int, units: int) -> float:
         table, works = of_sizes([ESE], Pruning(0.1), pes, units)[1:]
         design = design_of(table, works, Pruning(0.1), DesignOptions(pes, units, 100))
-        modelled = resources.use(design, load_board("pynq-z2"))["luts"].parts["accumulators to units"]
-        return modelled, resources.drain_upper(design)
+        return resources.use(design, load_board("pynq-z2"))["luts"].parts["accumulators to units"]
 
-    assert drains(32, 1) == (1800, 3555) and drains(64, 2) == (3600, 7110)
-    assert drains(64, 1) == (3336, 6074)
+    assert (drains(32, 1), drains(64, 2), drains(64, 1)) == (1428, 2856, 2754)
+    assert drains(54, 1) == 3002
 
 
 def test_search_gives_the_nearest_where_none_fits() -> None:
@@ -338,5 +336,5 @@ def test_wide_words_and_full_phases_are_priced() -> None:
     uses = [resources.use(d, load_board("zcu104")) for d in (narrow, wide, replace(narrow, full_phases=True))]
     assert uses[1]["bram36"].parts["entries"] == 2 * uses[0]["bram36"].parts["entries"]
     assert uses[0]["dsps"].parts["PEs"] == uses[1]["dsps"].parts["PEs"] == 64
-    assert uses[2]["luts"].parts["PEs"] - uses[0]["luts"].parts["PEs"] == 64 * 20
+    assert uses[2]["luts"].parts["PEs"] - uses[0]["luts"].parts["PEs"] == 64 * 17
     assert uses[2]["bram36"].used == uses[0]["bram36"].used

@@ -8,11 +8,12 @@ namespace {
 
 struct Emulated {
     ese::Engine<ese::Config> engine;
+    ese::Accumulators<ese::Config> accumulators;
     bool started;
     ese::Registers registers;
     ese::axis_t in, out;
 
-    void call() { ese::call(engine, started, in, out, registers); }
+    void call() { ese::call(engine, accumulators, started, in, out, registers); }
 };
 
 } // namespace
@@ -23,7 +24,8 @@ void *ese_open(void) {
     Emulated *emulated = new (std::nothrow) Emulated();
     if (emulated == nullptr)
         return nullptr;
-    emulated->engine.reset();
+    emulated->engine.memory.image_id = 0;
+    ese::forget<ese::Config>(emulated->engine, emulated->accumulators);
     emulated->call(); // as the host's start does
     return emulated;
 }

@@ -6,88 +6,123 @@
 
 namespace ese {
 
-// The accumulators in LUTRAM, as [set][bank][PE][row mod 4][row div 4]. The rows modulo 4 are in separate memories, so
-// that the four gate rows of a cell are read in one cycle.
-template <class C> struct Accumulators {
-    using acc_t = typename Shape<C>::acc_t;
+// Iterations from a write of an accumulator to the first read of the same word. A PE's own last sums are forwarded over
+// this distance; between filling and draining, the interlocks of stages.h and sequencer.h keep it. So HLS may put up to
+// one stage less between the read and the write.
+#define ESE_ADD_DISTANCE 3
+constexpr int add_distance = ESE_ADD_DISTANCE;
 
-    acc_t ram[2][C::acc_banks][C::pes][gates][C::group_depth];
+// What a PE adds to one of its accumulators.
+template <class C> struct Addition {
+    bool enabled;
+    uint_t<2> bank;
+    address_t row;
+    typename Shape<C>::acc_t term;
+};
 
-    // The last two sums of each PE. Reading, adding and writing take more than one cycle, so these sums are forwarded
-    // to the next additions. The tag names the word that a sum belongs to by row, set and bank, and has a valid bit.
-    struct Last {
-        uint_t<20> tag;
-        acc_t value;
-    } last[C::pes][2];
+// The row of a PE that is drained, and whether it is cleared.
+struct Drained {
+    bool clears;
+    address_t row;
+};
 
-    Accumulators() {
-        ESE_PARTITION(ram, 1)
-        ESE_PARTITION(ram, 2)
-        ESE_PARTITION(ram, 3)
-        ESE_PARTITION(ram, 4)
-        ESE_LUTRAM(ram)
-        ESE_PARTITION(last, 0)
-    }
+// A sum that a PE has made. The tag names its word by row and bank, and has a valid bit.
+template <class C> struct Sum {
+    uint_t<19> tag;
+    typename Shape<C>::acc_t value;
+};
 
-    // Set every word to zero, as it is before the first image.
-    void clear() {
-    words:
-        for (int w = 0; w < C::group_depth; ++w) {
-        pes:
-            for (int p = 0; p < C::pes; ++p) {
-                ESE_UNROLL
-            rows:
-                for (int g = 0; g < gates; ++g) {
-                    ESE_UNROLL
-                banks:
-                    for (int b = 0; b < C::acc_banks; ++b) {
-                        ESE_UNROLL
-                        ram[0][b][p][g][w] = 0;
-                        ram[1][b][p][g][w] = 0;
-                    }
-                }
-            }
-        }
-    forwards:
+template <class C> constexpr int accumulator_rows = gates * C::group_depth; // of each PE
+
+// The accumulators in LUTRAM, as [set][bank][PE][row]: a plain array, because HLS takes no statement of a dependence
+// about a member of a struct.
+template <class C>
+using Accumulators = stored_t<typename Shape<C>::acc_t>[2][C::acc_banks][C::pes][accumulator_rows<C>];
+
+// Stands where the array is defined.
+#define ESE_ACCUMULATORS(array)                                                                                        \
+    ESE_PARTITION(array, 1)                                                                                            \
+    ESE_PARTITION(array, 2)                                                                                            \
+    ESE_PARTITION(array, 3)                                                                                            \
+    ESE_LUTRAM(array)
+
+// Set every word to zero, as it is before the first image.
+template <class C> void clear(Accumulators<C> &ram) {
+words:
+    for (int w = 0; w < accumulator_rows<C>; ++w) {
+    pes:
         for (int p = 0; p < C::pes; ++p) {
             ESE_UNROLL
-            last[p][0].tag = last[p][1].tag = 0;
+        banks:
+            for (int b = 0; b < C::acc_banks; ++b) {
+                ESE_UNROLL
+                ram[0][b][p][w] = 0;
+                ram[1][b][p][w] = 0;
+            }
         }
     }
+}
 
-    // The current sum of a word: the forwarded one if the last two iterations wrote it, otherwise the stored one.
-    static acc_t latest(const Last forward[2], uint_t<20> tag, acc_t stored) {
-        ESE_INLINE
-        return forward[0].tag == tag ? forward[0].value : forward[1].tag == tag ? forward[1].value : stored;
+// The current sum of a word: the forwarded one if one of the last iterations made it, otherwise the stored one.
+template <class C>
+typename Shape<C>::acc_t latest(const Sum<C> made[add_distance - 1], uint_t<19> tag, typename Shape<C>::acc_t stored) {
+
+    ESE_INLINE
+    typename Shape<C>::acc_t value = stored;
+forward:
+    for (int age = add_distance - 2; age >= 0; --age) {
+        ESE_UNROLL
+        if (made[age].tag == tag)
+            value = made[age].value;
     }
+    return value;
+}
 
-    // Add `term` to a row of PE `p`. This must be called in every iteration, even if it is not enabled, so that the
-    // forwarded sums are those of exactly the last two iterations.
-    template <int Set> void add(int p, bool enabled, uint_t<2> bank, address_t row, acc_t term) {
-        ESE_INLINE
-        int word_bank = within<C::acc_banks>(bank);
-        uint_t<20> tag = row | Set << 16 | word_bank << 17 | 1 << 19;
-        acc_t &at = ram[Set][word_bank][p][row & (gates - 1)][within<C::group_depth>(row >> gates_log2)];
-        acc_t sum = plus<C::acc_bits>(latest(last[p], tag, at), term);
-        if (enabled)
-            at = sum;
-        last[p][1] = last[p][0];
-        last[p][0].tag = enabled ? tag : uint_t<20>(0);
-        last[p][0].value = sum;
-    }
-
-    // Read all banks of row `gate` in a group of four rows, and clear them unless the sums persist.
-    template <int Set> void drain(int p, int gate, address_t group, bool persist, acc_t value[C::acc_banks]) {
-        ESE_INLINE
-    banks:
+// One iteration of PE `p` in all its RAMs: it adds to set `filled`, and a row of all banks of the other set is read
+// into `drained`. Each RAM has one read and one write, whose operands are chosen before.
+template <class C>
+void accumulate(Accumulators<C> &ram, int p, bool filled, const Addition<C> &add, const Drained &drain,
+                Sum<C> made[add_distance - 1], typename Shape<C>::acc_t drained[C::acc_banks]) {
+    ESE_INLINE
+    using acc_t = typename Shape<C>::acc_t;
+    constexpr int rows = accumulator_rows<C>;
+    acc_t stored[2][C::acc_banks];
+read_sets:
+    for (int s = 0; s < 2; ++s) {
+        ESE_UNROLL
+    read_banks:
         for (int b = 0; b < C::acc_banks; ++b) {
             ESE_UNROLL
-            acc_t &at = ram[Set][b][p][gate][within<C::group_depth>(group)];
-            value[b] = at;
-            at = persist ? at : acc_t(0);
+            stored[s][b] = ram[s][b][p][within<rows>(filled == (s != 0) ? add.row : drain.row)];
         }
     }
-};
+    int bank = within<C::acc_banks>(add.bank);
+    uint_t<19> tag = add.row | bank << 16 | 1 << 18;
+    acc_t sum = plus<C::acc_bits>(latest<C>(made, tag, stored[filled ? 1 : 0][bank]), add.term);
+write_sets:
+    for (int s = 0; s < 2; ++s) {
+        ESE_UNROLL
+        bool fills = filled == (s != 0);
+    write_banks:
+        for (int b = 0; b < C::acc_banks; ++b) {
+            ESE_UNROLL
+            if (fills ? add.enabled && bank == b : drain.clears)
+                ram[s][b][p][within<rows>(fills ? add.row : drain.row)] = fills ? sum : acc_t(0);
+        }
+    }
+results:
+    for (int b = 0; b < C::acc_banks; ++b) {
+        ESE_UNROLL
+        drained[b] = stored[filled ? 0 : 1][b];
+    }
+age:
+    for (int age = add_distance - 2; age > 0; --age) {
+        ESE_UNROLL
+        made[age] = made[age - 1];
+    }
+    made[0].tag = add.enabled ? tag : uint_t<19>(0);
+    made[0].value = sum;
+}
 
 } // namespace ese
 

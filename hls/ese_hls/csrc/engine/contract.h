@@ -199,7 +199,7 @@ constexpr int stored_bits = 16;
 constexpr int sum_frac = 36;
 constexpr int sum_bits = 48;
 constexpr int scan_width = 4;
-constexpr int writeback = 24;
+constexpr int writeback = 28;
 constexpr int max_pes = 256;
 constexpr int max_fifo_depth = 256;
 

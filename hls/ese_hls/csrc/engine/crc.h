@@ -30,10 +30,10 @@ nibbles: // two nested loops, because Bambu is told to unroll only loops of up t
 }
 
 // Send a word of an answer, and add it to the answer's CRC.
-template <class Out> void send(Out &out, word_t &crc, word_t word) {
+template <class Out, class Stream> void send(Out &out, Stream &to, word_t &crc, word_t word) {
     ESE_INLINE
     crc = crc32(crc, word);
-    out.word(word);
+    out.word(to, word);
 }
 
 } // namespace ese

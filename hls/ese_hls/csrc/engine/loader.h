@@ -6,22 +6,21 @@
 
 namespace ese {
 
-// Reads the words of an image, counts them and computes their CRC. After the last one it supplies zeros and takes no
-// more words from the packet.
-template <class In> struct ImageReader {
-    In &in;
+// How far an image has been read: the words that are left, their CRC so far, and bits of a bit-packed section.
+struct ImageReader {
     word_t crc, left;
     uint_t<64> buffer;
     uint_t<7> held;
 
-    ImageReader(In &source, word_t words) : in(source), crc(crc_start), left(words), buffer(0), held(0) {}
+    explicit ImageReader(word_t words) : crc(crc_start), left(words), buffer(0), held(0) {}
 
-    word_t word() {
-        ESE_INLINE
+    // The next word. After the last one it is zero, and no more words are taken from the packet.
+    template <class In, class Stream> word_t word(In &in, Stream &stream) {
+        ESE_SHARED
         if (left == 0)
             return 0;
         left -= 1;
-        word_t value = in.word();
+        word_t value = in.word(stream);
         if (in.ended_early())
             left = 0;
         if (left != 0) // the last word is the CRC itself
@@ -30,10 +29,10 @@ template <class In> struct ImageReader {
     }
 
     // The next `bits` of a bit-packed section.
-    word_t take(int bits) {
-        ESE_INLINE
+    template <class In, class Stream> word_t take(In &in, Stream &stream, int bits) {
+        ESE_SHARED
         if (held < bits) {
-            buffer |= uint_t<64>(word()) << int(held);
+            buffer |= uint_t<64>(word(in, stream)) << int(held);
             held += 32;
         }
         word_t value = buffer & ((uint_t<64>(1) << bits) - 1);
@@ -50,31 +49,29 @@ template <class In> struct ImageReader {
     }
 };
 
-template <class C, class In> struct Loader {
-    Memories<C> &memory;
-    ImageReader<In> image;
-    word_t (&header)[header_words]; // an array of the caller's: as a member it would put the reader into memory too
+template <class C> struct Loader {
+    ImageReader image;
+    word_t header[header_words];
 
-    Loader(Memories<C> &target, In &in, word_t words, word_t (&room)[header_words])
-        : memory(target), image(in, words), header(room) {}
+    explicit Loader(word_t words) : image(words) {}
 
-    Error load() {
+    template <class In, class Stream> Error load(Memories<C> &memory, In &in, Stream &stream) {
         word_t words = image.left;
         memory.image_id = 0;
     header:
         for (int i = 0; i < header_words; ++i)
-            header[i] = image.word();
+            header[i] = image.word(in, stream);
         Error error = check(words);
         if (error == Error::ok) {
-            bool inside = sections();
-            word_t found = image.word(), expected = ~image.crc;
+            bool inside = sections(memory, in, stream);
+            word_t found = image.word(in, stream), expected = ~image.crc;
             error = found != expected ? Error::bad_crc : inside ? Error::ok : Error::too_large;
             if (error == Error::ok)
                 memory.image_id = expected;
         }
     drain:
         while (image.left != 0)
-            image.word();
+            image.word(in, stream);
         return error;
     }
 
@@ -103,7 +100,7 @@ template <class C, class In> struct Loader {
     word_t pointers() const { return field<header_field::pointers>(header); }
 
     // Fill every memory. Returns whether all phases and column pointers refer only to what is stored.
-    bool sections() {
+    template <class In, class Stream> bool sections(Memories<C> &memory, In &in, Stream &stream) {
         memory.phase_count = of(HeaderWord::phases);
         memory.inputs = of(HeaderWord::inputs);
         memory.alternate = field<header_field::alternate>(header) != 0;
@@ -112,60 +109,59 @@ template <class C, class In> struct Loader {
         memory.lines.cell.slope = field<header_field::cell_slope>(header);
         memory.lines.cell.offset = field<header_field::cell_offset>(header);
         memory.persistent = false;
-        bool inside = load_phases();
-        load_codebooks();
-        load_parameters();
-        load_peepholes();
-        load_entries();
+        bool inside = load_phases(memory, in, stream);
+        load_codebooks(memory, in, stream);
+        load_parameters(memory, in, stream);
+        load_peepholes(memory, in, stream);
+        load_entries(memory, in, stream);
         if (C::window != 0)
-            pass_window();
+            pass_window(in, stream);
         if (Shape<C>::skips)
-            inside = load_pointers() && inside;
-        load_table();
+            inside = load_pointers(memory, in, stream) && inside;
+        load_table(memory, in, stream);
         return inside;
     }
 
-    bool load_phases() {
+    template <class In, class Stream> bool load_phases(Memories<C> &memory, In &in, Stream &stream) {
         bool inside = true;
     phases:
         for (word_t i = 0; i < of(HeaderWord::phases); ++i) {
-            word_t record[phase_words];
+            word_t record[Shape<C>::record_words];
         words:
-            for (int w = 0; w < phase_words; ++w)
-                record[w] = image.word();
-            Phase phase = decode_phase(record);
-            inside = (Shape<C>::skips ? load_scan(phase, record[0]) : load_counts(phase, i)) && inside;
-            memory.phases[i] = phase;
+            for (int w = 0; w < Shape<C>::record_words; ++w)
+                memory.phases[w][i] = record[w] = image.word(in, stream);
+            inside = (Shape<C>::skips ? scan_inside(memory, record) : entries_inside(memory.phase(i))) && inside;
+            if (!Shape<C>::skips)
+                pass_counts(in, stream);
         }
         return inside;
     }
 
-    // Stream mode: read how many entries each PE has. Returns whether the phase uses only stored entries.
-    bool load_counts(const Phase &phase, int index) {
-    counts:
-        for (int p = 0; p < C::pes; ++p)
-            memory.counts[p][Shape<C>::skips ? 0 : index] = image.take(count_bits);
-        image.align();
+    // Stream mode: whether the phase uses only stored entries.
+    bool entries_inside(const Phase &phase) const {
         int per_word = is_full<C>(phase) ? Shape<C>::codes_per_word : Shape<C>::entries_per_word;
         word_t entry_words = phase.entry_count / per_word + (phase.entry_count % per_word != 0);
         return phase.entry_base + entry_words <= of(HeaderWord::entry_words);
     }
 
-    // Skip mode: read the rest of the record. Returns whether the phase uses only stored column pointers.
-    bool load_scan(Phase &phase, word_t first) {
-        word_t record[scan_words];
+    // Stream mode: pass over the numbers of entries of each PE. All PEs execute as many as the fullest one has.
+    template <class In, class Stream> void pass_counts(In &in, Stream &stream) {
     words:
-        for (int w = 0; w < scan_words; ++w)
-            record[w] = image.word();
-        phase.scan = decode_scan(first, record);
-        memory.persistent = memory.persistent || phase.scan.delta;
-        return word_t(phase.scan.pointer_base) + phase.scan.columns < pointers();
+        for (int i = 0; i < (C::pes * count_bits + 31) / 32; ++i)
+            image.word(in, stream);
     }
 
-    void load_codebooks() {
+    // Skip mode: whether the phase uses only stored column pointers.
+    bool scan_inside(Memories<C> &memory, const word_t record[Shape<C>::record_words]) const {
+        Scan scan = decode_scan(record);
+        memory.persistent = memory.persistent || scan.delta;
+        return word_t(scan.pointer_base) + scan.columns < pointers();
+    }
+
+    template <class In, class Stream> void load_codebooks(Memories<C> &memory, In &in, Stream &stream) {
     books:
         for (word_t i = 0; i < codebook_levels * of(HeaderWord::codebooks); ++i) {
-            constant_t level = image.take(constant_bits);
+            constant_t level = image.take(in, stream, constant_bits);
         copies:
             for (int p = 0; p < C::pes; ++p) {
                 ESE_UNROLL
@@ -177,7 +173,7 @@ template <class C, class In> struct Loader {
 
     // Each item has four columns, each with the scales of all banks and a bias: the gates of a cell, or four rows of
     // another matrix. The items go to the units in turn.
-    void load_parameters() {
+    template <class In, class Stream> void load_parameters(Memories<C> &memory, In &in, Stream &stream) {
         int unit = 0, index = 0;
     rows:
         for (word_t i = 0; i < of(HeaderWord::params); ++i) {
@@ -185,8 +181,8 @@ template <class C, class In> struct Loader {
             for (int g = 0; g < gates; ++g) {
             banks:
                 for (int b = 0; b < C::acc_banks; ++b)
-                    memory.scale[unit][g][b][index] = image.take(scale_bits);
-                memory.bias[unit][g][index] = image.take(constant_bits);
+                    memory.scale[unit][g][b][index] = image.take(in, stream, scale_bits);
+                memory.bias[unit][g][index] = image.take(in, stream, constant_bits);
             }
             next_item(unit, index);
         }
@@ -200,49 +196,49 @@ template <class C, class In> struct Loader {
         index += wraps ? 1 : 0;
     }
 
-    void load_peepholes() {
+    template <class In, class Stream> void load_peepholes(Memories<C> &memory, In &in, Stream &stream) {
         int unit = 0, index = 0;
     cells:
         for (word_t i = 0; i < of(HeaderWord::cells); ++i) {
         gates:
             for (int g = 0; g < 3; ++g)
-                memory.peephole[unit][g][index] = image.take(constant_bits);
+                memory.peephole[unit][g][index] = image.take(in, stream, constant_bits);
             next_item(unit, index);
         }
         image.align();
     }
 
-    void load_entries() {
+    template <class In, class Stream> void load_entries(Memories<C> &memory, In &in, Stream &stream) {
     words:
         for (word_t i = 0; i < of(HeaderWord::entry_words); ++i) {
         pes:
             for (int p = 0; p < C::pes; ++p)
-                memory.entries[p][i] = entry_word();
+                memory.entries[p][i] = entry_word(in, stream);
         }
         image.align();
     }
 
     // Read an entry word, one block RAM's width at a time.
-    typename Shape<C>::entry_word_t entry_word() {
+    template <class In, class Stream> typename Shape<C>::entry_word_t entry_word(In &in, Stream &stream) {
         ESE_INLINE
         using entry_word_t = typename Shape<C>::entry_word_t;
         entry_word_t value = 0;
     rams:
         for (int at = 0; at < Shape<C>::word_bits; at += ram_bits)
-            value |= entry_word_t(image.take(ram_bits)) << at;
+            value |= entry_word_t(image.take(in, stream, ram_bits)) << at;
         return value;
     }
 
     // Pass over the bits that advance the activation window: this engine holds the whole vectors instead.
-    void pass_window() {
+    template <class In, class Stream> void pass_window(In &in, Stream &stream) {
         word_t bits = of(HeaderWord::entry_words) * Shape<C>::advance_bits;
     words:
         for (word_t i = 0; i < (bits + 31) / 32; ++i)
-            image.word();
+            image.word(in, stream);
     }
 
     // Returns whether the pointers of every PE ascend and do not go beyond the stored entries.
-    bool load_pointers() {
+    template <class In, class Stream> bool load_pointers(Memories<C> &memory, In &in, Stream &stream) {
         bool inside = true;
         word_t before[C::pes];
     first:
@@ -252,7 +248,7 @@ template <class C, class In> struct Loader {
         for (word_t i = 0; i < pointers(); ++i) {
         pes:
             for (int p = 0; p < C::pes; ++p) {
-                word_t pointer = image.take(ram_bits);
+                word_t pointer = image.take(in, stream, ram_bits);
                 EntryAddress<C> at = EntryAddress<C>::unpack(pointer);
                 bool whole =
                     at.word < of(HeaderWord::entry_words) || (at.word == of(HeaderWord::entry_words) && at.slot == 0);
@@ -265,10 +261,10 @@ template <class C, class In> struct Loader {
         return inside;
     }
 
-    void load_table() {
+    template <class In, class Stream> void load_table(Memories<C> &memory, In &in, Stream &stream) {
     segments:
         for (int i = 0; i < table_size; ++i) {
-            word_t segment = image.word();
+            word_t segment = image.word(in, stream);
         copies:
             for (int u = 0; u < C::units; ++u) {
                 ESE_UNROLL

@@ -1,17 +1,25 @@
-// The memories that an image fills (entries, phases, parameters, codebooks and the tanh table) and the cell state.
+// Everything that an engine keeps in RAMs: what an image fills (entries, phases, parameters, codebooks, the tanh
+// table), the vectors, the cell state, and the columns that wait in front of the PEs in skip mode.
 #ifndef ESE_MEMORIES_H
 #define ESE_MEMORIES_H
 
+#include "pe.h"
 #include "phase.h"
+#include "vectors.h"
 
 namespace ese {
 
 template <class C> struct Memories {
+    static constexpr int books = C::weights == Weights::codebook4 ? max_codebooks * codebook_levels : 1;
+
+    Vectors<C> vectors;
+
     typename Shape<C>::entry_word_t entries[C::pes][C::entry_depth];
-    address_t counts[C::pes][Shape<C>::skips ? 1 : C::phases]; // stream mode: entries of each PE in each phase
-    pointer_t pointers[C::pes][Shape<C>::pointer_depth];       // skip mode: where each column begins
-    Phase phases[C::phases];
-    constant_t codebook[C::pes][C::weights == Weights::codebook4 ? max_codebooks * codebook_levels : 1];
+    pointer_t pointers[C::pes][Shape<C>::pointer_depth]; // skip mode: where each column begins
+    Column<C> fifo[C::pes][Shape<C>::fifo_depth];        // skip mode: columns on their way to a PE
+    word_t phases[Shape<C>::record_words][C::phases];    // the words of the phase records
+    bool fresh[C::phases];                               // the matrix of a phase has not run since the state was zero
+    constant_t codebook[C::pes][books];
     scale_t scale[C::units][gates][C::acc_banks][C::param_depth];
     constant_t bias[C::units][gates][C::param_depth];
     constant_t peephole[C::units][3][C::cell_depth];
@@ -26,12 +34,14 @@ template <class C> struct Memories {
     word_t image_id; // 0 if no image is loaded
 
     Memories() {
+        ESE_INLINE
         ESE_PARTITION(entries, 1)
         ESE_BRAM(entries)
-        ESE_PARTITION(counts, 1)
-        ESE_LUTRAM(counts)
         ESE_PARTITION(pointers, 1)
         ESE_BRAM(pointers)
+        ESE_PARTITION(fifo, 1)
+        ESE_LUTRAM(fifo)
+        ESE_PARTITION(phases, 1)
         ESE_LUTRAM(phases)
         ESE_PARTITION(codebook, 1)
         ESE_LUTRAM(codebook)
@@ -46,6 +56,21 @@ template <class C> struct Memories {
         ESE_PARTITION(table, 1)
         ESE_PARTITION(table, 2)
         ESE_BRAM(table)
+    }
+
+    // The record of phase `index`.
+    Phase phase(int index) const {
+        ESE_INLINE
+        word_t record[Shape<C>::record_words];
+    words:
+        for (int w = 0; w < Shape<C>::record_words; ++w) {
+            ESE_UNROLL
+            record[w] = phases[w][index];
+        }
+        Phase phase = decode_phase(record);
+        if (Shape<C>::skips)
+            phase.scan = decode_scan(record);
+        return phase;
     }
 };
 

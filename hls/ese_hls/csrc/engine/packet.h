@@ -19,24 +19,25 @@ inline bool is(const Status &status, Operation operation) {
 }
 
 // Run the sequences of a RUN packet, whose operation word has already been read from `in`; `crc` takes its outputs.
-template <class C, class In, class Out>
-Error run_packet(Engine<C> &engine, In &in, Out &out, word_t &crc, Status &status) {
+template <class C, class In, class Out, class Stream>
+Error run_packet(Engine<C> &engine, Accumulators<C> &accumulators, In &in, Out &out, Stream &from, Stream &to,
+                 word_t &crc, Status &status) {
     static_assert(number(RunWord::flags) == 1 && number(RunWord::image_id) == 2 && number(RunWord::sequences) == 3,
                   "the words behind the operation are read in this order");
-    word_t flags = in.word(), image = in.word(), sequences = in.word();
+    word_t flags = in.word(from), image = in.word(from), sequences = in.word(from);
     if (engine.memory.image_id == 0)
         return Error::no_image;
     if (image != engine.memory.image_id)
         return Error::wrong_image;
     if (sequences == 0 || sequences > max_sequences)
         return Error::bad_length;
-    engine.trace = has(flags, RunFlag::trace);
 sequences:
     for (word_t s = 0; s < sequences; ++s) {
-        word_t steps = in.word();
+        word_t steps = in.word(from);
         if (steps == 0 || steps > max_steps)
             return Error::bad_length;
-        status.cycles += engine.run(in, out, crc, steps, has(flags, RunFlag::keep));
+        status.cycles += run<C>(engine, accumulators, in, out, from, to, crc, steps, has(flags, RunFlag::keep),
+                                has(flags, RunFlag::trace));
         status.sequences += 1;
         status.steps += steps;
         if (in.ended_early())
@@ -45,31 +46,32 @@ sequences:
     return Error::ok;
 }
 
-// Answer one packet with its outputs and then the trailer. `In` has word(), ended_early(), and drain(), which takes the
-// words that are left and returns whether there were any; `Out` has word(value) and last().
-template <class C, class In, class Out> Status serve(Engine<C> &engine, In &in, Out &out) {
+// Answer one packet, which comes `from` a stream, with its outputs and then the trailer. `In` has word(stream),
+// ended_early(), and drain(stream), which takes the words that are left and returns whether there were any; `Out` has
+// word(stream, value) and last(stream).
+template <class C, class In, class Out, class Stream>
+Status serve(Engine<C> &engine, Accumulators<C> &accumulators, In &in, Out &out, Stream &from, Stream &to) {
     Status status;
     status.error = status.sequences = status.steps = 0;
     status.cycles = 0;
     word_t crc = crc_start;
-    word_t operation = in.word();
+    word_t operation = in.word(from);
     status.operation = operation - operation_base;
     Error error = Error::ok;
     if (is(status, Operation::load)) {
         static_assert(number(LoadWord::words) == 1, "the image's words are counted behind the operation");
-        word_t words = in.word();
-        word_t header[header_words];
-        Loader<C, In> loader(engine.memory, in, words, header);
-        error = loader.load();
+        word_t words = in.word(from);
+        Loader<C> loader(words);
+        error = loader.load(engine.memory, in, from);
     } else if (is(status, Operation::run)) {
-        error = run_packet(engine, in, out, crc, status);
+        error = run_packet<C>(engine, accumulators, in, out, from, to, crc, status);
     } else if (is(status, Operation::reset)) {
-        engine.forget();
+        forget<C>(engine, accumulators);
     } else {
         status.operation = number(Operation::unreadable);
         error = Error::bad_operation;
     }
-    bool left = in.drain();
+    bool left = in.drain(from);
     if (in.ended_early())
         error = Error::short_packet;
     else if (left && error == Error::ok)
@@ -77,7 +79,7 @@ template <class C, class In, class Out> Status serve(Engine<C> &engine, In &in, 
     if (is(status, Operation::load) && error != Error::ok)
         engine.memory.image_id = 0;
     if (is(status, Operation::load) || error != Error::ok)
-        engine.forget();
+        forget<C>(engine, accumulators);
     status.error = number(error);
     status.image_id = engine.memory.image_id;
     static_assert(number(TrailerWord::crc) == trailer_words - 1, "the CRC is that of all words before it");
@@ -92,9 +94,9 @@ template <class C, class In, class Out> Status serve(Engine<C> &engine, In &in, 
     trailer[number(TrailerWord::cycles_high)] = status.cycles >> 32;
 words:
     for (int i = 0; i < trailer_words - 1; ++i)
-        send(out, crc, trailer[i]);
-    out.word(~crc);
-    out.last();
+        send(out, to, crc, trailer[i]);
+    out.word(to, ~crc);
+    out.last(to);
     return status;
 }
 

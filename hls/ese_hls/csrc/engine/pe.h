@@ -2,7 +2,8 @@
 #ifndef ESE_PE_H
 #define ESE_PE_H
 
-#include "types.h"
+#include "accumulators.h"
+#include "phase.h"
 
 namespace ese {
 
@@ -90,6 +91,12 @@ template <class C> struct EntryAddress {
     }
 };
 
+// A column on its way to a PE in skip mode: its entries there, and the activation that they multiply.
+template <class C> struct Column {
+    EntryAddress<C> begin, end;
+    element_t x;
+};
+
 // The work of a PE in one iteration: an entry, its row, and the activation that it multiplies.
 template <class C> struct Work {
     bool enabled;
@@ -122,6 +129,18 @@ template <class C> struct Term {
         return term;
     }
 };
+
+// What a PE adds for its entry.
+template <class C> Addition<C> multiply(const Work<C> &work, const constant_t *codebook, const Phase &phase) {
+    ESE_INLINE
+    Term<C> term = Term<C>::of(work.entry, work.x, codebook, phase.codebook);
+    Addition<C> add;
+    add.enabled = work.enabled;
+    add.bank = term.negative ? phase.bank_negative : phase.bank_positive;
+    add.row = work.row;
+    add.term = term.value;
+    return add;
+}
 
 } // namespace ese
 

@@ -108,23 +108,16 @@ template <class C> bool is_full(const Phase &phase) {
     return C::full_phases && phase.rows != 0;
 }
 
-// The number at place F of a phase record, where `w` is the part of the record that only skip mode has.
-template <class F> word_t scan_field(const word_t w[scan_words]) {
-    ESE_INLINE
-    static_assert(F::word >= phase_words, "skip mode's part stands behind the other");
-    return field<Field<F::word - phase_words, F::low, F::width>>(w);
-}
-
-// Decode the part of a record that only skip mode has: `first` is the first word of the whole record, `w` that part.
-inline Scan decode_scan(word_t first, const word_t w[scan_words]) {
+// Decode the part of a record that only skip mode has.
+inline Scan decode_scan(const word_t w[phase_words + scan_words]) {
     ESE_INLINE
     Scan s;
-    s.delta = has(first, PhaseFlag::delta);
-    s.pointer_base = scan_field<phase_field::pointer_base>(w);
-    s.columns = scan_field<phase_field::columns>(w);
-    s.group_base = scan_field<phase_field::group_base>(w);
-    s.threshold = scan_field<phase_field::threshold>(w);
-    s.last_base = scan_field<phase_field::last_base>(w);
+    s.delta = has(w[0], PhaseFlag::delta);
+    s.pointer_base = field<phase_field::pointer_base>(w);
+    s.columns = field<phase_field::columns>(w);
+    s.group_base = field<phase_field::group_base>(w);
+    s.threshold = field<phase_field::threshold>(w);
+    s.last_base = field<phase_field::last_base>(w);
     return s;
 }
 

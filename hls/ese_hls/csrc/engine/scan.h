@@ -4,18 +4,10 @@
 #define ESE_SCAN_H
 
 #include "memories.h"
-#include "pe.h"
-#include "vectors.h"
 
 namespace ese {
 
 constexpr int read_ahead = 3; // iterations from giving a block RAM an address to using the value
-
-// A column on its way to a PE: its entries there, and the activation that they multiply.
-template <class C> struct Column {
-    EntryAddress<C> begin, end;
-    element_t x;
-};
 
 // The elements that are examined at once, starting with element `first` of the vector.
 struct Row {
@@ -37,21 +29,11 @@ template <class C> struct Scanner {
         Column<C> column[C::pes];
     };
 
-    WideRam<C::vector_depth> vectors[2];
-    WideRam<Shape<C>::delta_depth> last; // delta phases: value of each element when it was last broadcast
-    uint_t<17> next;                     // first element that has not been read
-    bool fresh;                          // the matrix runs for the first time since the state was zero
+    uint_t<17> next; // first element that has not been read
+    bool fresh;      // the matrix runs for the first time since the state was zero
     Row rows[read_ahead];
     Found found;
     Broadcast broadcasts[read_ahead];
-
-    Scanner() {
-        ESE_PARTITION(vectors, 1)
-        ESE_PARTITION(rows, 0)
-        ESE_PARTITION(found.value, 1)
-        ESE_PARTITION(found.counts, 1)
-        ESE_PARTITION(broadcasts, 0)
-    }
 
     // Begin to scan a vector.
     void start(bool is_fresh) {
@@ -90,9 +72,8 @@ template <class C> struct Scanner {
 
     // One iteration, in which the FIFOs take the broadcast that has arrived. The next element is sent; if it was the
     // last of its row, the next row is examined and another one is read.
-    void step(const Memories<C> &memory, const Phase &phase) {
+    void step(Memories<C> &memory, const Phase &phase) {
         ESE_INLINE
-        ESE_INDEPENDENT(last.ram)
     travel:
         for (int d = read_ahead - 1; d > 0; --d) {
             ESE_UNROLL
@@ -101,13 +82,13 @@ template <class C> struct Scanner {
         send(memory, phase);
         if (any_found())
             return;
-        examine(phase);
+        examine(memory.vectors, phase);
     prefetch:
         for (int d = read_ahead - 1; d > 0; --d) {
             ESE_UNROLL
             rows[d] = rows[d - 1];
         }
-        read(phase);
+        read(memory.vectors, phase);
     }
 
   private:
@@ -149,7 +130,7 @@ template <class C> struct Scanner {
 
     // Determine which elements of the row that has been read count: those that are not zero, or in a delta phase those
     // that have changed by more than the threshold since they were last broadcast.
-    void examine(const Phase &phase) {
+    void examine(Vectors<C> &vectors, const Phase &phase) {
         ESE_INLINE
         const Row &row = rows[read_ahead - 1];
         element_t kept[scan_width];
@@ -169,19 +150,19 @@ template <class C> struct Scanner {
             kept[e] = found.counts[e] ? row.x[e] : row.last[e];
         }
         if (row.valid && changes(phase))
-            last.store_row(phase.scan.last_base + row.first, kept);
+            vectors.store_last(phase.scan.last_base + row.first, kept);
     }
 
-    void read(const Phase &phase) {
+    void read(const Vectors<C> &vectors, const Phase &phase) {
         ESE_INLINE
         Row &row = rows[0];
         row.valid = next < phase.scan.columns;
         row.first = next;
         if (!row.valid)
             return;
-        vectors[phase.source_ram ? 1 : 0].row(phase.source_base + next, row.x);
+        vectors.row(phase.source_ram, phase.source_base + next, row.x);
         if (changes(phase)) {
-            last.row(phase.scan.last_base + next, row.last);
+            vectors.last_row(phase.scan.last_base + next, row.last);
         elements:
             for (int e = 0; e < scan_width; ++e) {
                 ESE_UNROLL

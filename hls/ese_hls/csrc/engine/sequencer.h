@@ -7,7 +7,8 @@
 
 namespace ese {
 
-enum class State { fetch, matrix, launch, finish };
+// `read`: the phase's record is read; `fetch`: it is decided whether and when its matrix begins.
+enum class State { read, fetch, matrix, launch, finish };
 
 // The input frame. It is stored in vector RAM A from address 0 on, one word with two elements per iteration.
 struct Frames {
@@ -30,9 +31,9 @@ struct Frames {
     }
 
     // Store one word of the frame. This is called when neither the PEs nor a result use vector RAM A.
-    template <class C, class In> void store(In &in, uint_t<14> inputs, Write &write) {
+    template <class C, class In, class Stream> void store(In &in, Stream &from, uint_t<14> inputs, Write &write) {
         ESE_INLINE
-        word_t word = in.word();
+        word_t word = in.word(from);
     halves:
         for (int h = 0; h < 2; ++h) {
             ESE_UNROLL
@@ -59,7 +60,7 @@ template <class C> struct Sequencer {
     Frames frames;
 
     void begin(uint_t<17> count, bool zero) {
-        state = State::fetch;
+        state = State::read;
         index = 0;
         prologue = true;
         zero_state = zero;
@@ -69,6 +70,13 @@ template <class C> struct Sequencer {
     }
 
     bool last() const { return step + 1 == steps; }
+
+    // Whether the sequence goes on. A frame that is being stored is stored to its end, although no phase of a hostile
+    // image may wait for it.
+    bool under_way(const Stages<C> &stages) const {
+        ESE_INLINE
+        return state != State::finish || frames.storing || stages.busy() || stages.emission.left != 0;
+    }
 
     bool matrix() const { return state == State::matrix; }
 
@@ -83,14 +91,19 @@ template <class C> struct Sequencer {
         return phase.set != (alternate && (of_step & 1) != 0);
     }
 
-    void advance(const Memories<C> &memory, Stages<C> &stages, Feed<C> &feed) {
+    void advance(Memories<C> &memory, Stages<C> &stages, Feed<C> &feed) {
         ESE_INLINE
         switch (state) {
-        case State::fetch:
-            if (index == memory.phase_count)
+        case State::read:
+            if (index == memory.phase_count) {
                 end_of_table();
-            else
-                fetch(memory, stages, feed);
+            } else {
+                phase = memory.phase(index);
+                state = State::fetch;
+            }
+            break;
+        case State::fetch:
+            fetch(memory, stages, feed);
             break;
         case State::matrix:
             if (feed.over(phase))
@@ -111,15 +124,14 @@ template <class C> struct Sequencer {
     // Whether the phase is left out now: in the prologue or in this step.
     bool skips() const { return prologue ? !phase.ahead : ((phase.ahead && last()) || (phase.last_only && !last())); }
 
-    void fetch(const Memories<C> &memory, const Stages<C> &stages, Feed<C> &feed) {
+    void fetch(Memories<C> &memory, const Stages<C> &stages, Feed<C> &feed) {
         ESE_INLINE
-        phase = memory.phases[index];
         if (skips()) {
             next_phase();
             return;
         }
         // The PEs must not read a vector RAM that the stage still writes, nor fill a set that it still drains.
-        bool hazard = stages.writes(phase.source_ram) || (stages.issuing && stages.set == set(memory.alternate));
+        bool hazard = stages.writes(phase.source_ram) || stages.drains(set(memory.alternate));
         // Wait for a frame only while one is being stored, because a hostile image may ask for more than there are.
         if (hazard || (phase.waits_frame && !frames.ready && frames.storing))
             return;
@@ -127,7 +139,7 @@ template <class C> struct Sequencer {
             end_of_matrix();
             return;
         }
-        feed.start(phase, index);
+        feed.start(memory, phase, index);
         state = State::matrix;
     }
 
@@ -146,7 +158,7 @@ template <class C> struct Sequencer {
     void next_phase() {
         ESE_INLINE
         ++index;
-        state = State::fetch;
+        state = State::read;
     }
 
     void end_of_table() {

@@ -27,24 +27,13 @@ template <class C> struct SkipFeed {
     };
 
     Scanner<C> scanner;
-    Column<C> fifo[C::pes][Shape<C>::fifo_depth];
     uint_t<9> head[C::pes], held[C::pes]; // index of the first column in each FIFO, and number of columns in it
     uint_t<9> tail;                       // where the next column is written, the same in all FIFOs
     Progress pe[C::pes];
-    bool fresh[C::phases]; // whether the matrix of a phase has not run since the state was zero
     bool finished;
 
-    SkipFeed() {
-        ESE_PARTITION(fifo, 1)
-        ESE_LUTRAM(fifo)
-        ESE_PARTITION(head, 1)
-        ESE_PARTITION(held, 1)
-        ESE_PARTITION(pe, 0)
-        ESE_PARTITION(fresh, 1)
-    }
-
     // Begin a sequence, from the state zero or from the state in which the last sequence ended.
-    void begin(bool zero) {
+    void begin(Memories<C> &memory, bool zero) {
         scanner.clear();
         finished = false;
         tail = 0;
@@ -57,23 +46,22 @@ template <class C> struct SkipFeed {
     phases:
         for (int i = 0; i < C::phases; ++i) {
             ESE_UNROLL
-            fresh[i] = fresh[i] || zero;
+            memory.fresh[i] = memory.fresh[i] || zero;
         }
     }
 
     // Begin a matrix.
-    void start(const Phase &, int index) {
+    void start(Memories<C> &memory, const Phase &, int index) {
         ESE_INLINE
-        scanner.start(fresh[index]);
-        fresh[index] = false;
+        scanner.start(memory.fresh[index]);
+        memory.fresh[index] = false;
         finished = false;
     }
 
     // One iteration of every PE and, if a matrix is `active`, of the scanner. Whether a FIFO is full and whether all
     // work is done is judged by the state at the beginning of the iteration, so that neither waits for what the PEs
     // take in this one.
-    void step(const Memories<C> &memory, const Phase &phase, int, bool active, const Write writes[2],
-              Work<C> work[C::pes]) {
+    void step(Memories<C> &memory, const Phase &phase, bool active, const Write writes[2], Work<C> work[C::pes]) {
         ESE_INLINE
         bool full = false, working = false;
     judge:
@@ -86,19 +74,19 @@ template <class C> struct SkipFeed {
     execute:
         for (int p = 0; p < C::pes; ++p) {
             ESE_UNROLL
-            take(p);
+            take(p, memory.fifo[p]);
             work[p] = execute(pe[p], memory.entries[p], phase);
         }
         const typename Scanner<C>::Broadcast &arrived = scanner.arrived();
         bool stalled = arrived.valid && full;
         if (arrived.valid && !stalled)
-            push(arrived);
+            push(memory, arrived);
         if (active && !stalled)
             scanner.step(memory, phase);
     rams:
         for (int r = 0; r < 2; ++r) {
             ESE_UNROLL
-            scanner.vectors[r].write(writes[r]);
+            memory.vectors.write(r, writes[r]);
         }
     }
 
@@ -106,24 +94,24 @@ template <class C> struct SkipFeed {
     bool over(const Phase &) const { return finished; }
 
   private:
-    void push(const typename Scanner<C>::Broadcast &arrived) {
+    void push(Memories<C> &memory, const typename Scanner<C>::Broadcast &arrived) {
         ESE_INLINE
     pes:
         for (int p = 0; p < C::pes; ++p) {
             ESE_UNROLL
-            fifo[p][tail] = arrived.column[p];
+            memory.fifo[p][tail] = arrived.column[p];
             ++held[p];
         }
         tail = within<Shape<C>::fifo_depth>(tail + 1);
     }
 
     // Let PE `p` take the next column from its FIFO if it is idle.
-    void take(int p) {
+    void take(int p, const Column<C> fifo[Shape<C>::fifo_depth]) {
         ESE_INLINE
         if (pe[p].busy || held[p] == 0)
             return;
         pe[p].busy = true;
-        pe[p].column = fifo[p][head[p]];
+        pe[p].column = fifo[head[p]];
         pe[p].next = 0;
         head[p] = within<Shape<C>::fifo_depth>(head[p] + 1);
         held[p] -= 1;

@@ -3,49 +3,41 @@
 #ifndef ESE_STAGES_H
 #define ESE_STAGES_H
 
+#include "accumulators.h"
 #include "crc.h"
 #include "elementwise.h"
-#include "vectors.h"
+#include "memories.h"
 
 namespace ese {
 
-// The words that wait to leave; one leaves per iteration.
+// The words of results on their way out; one leaves per iteration. They have all left before the next results come,
+// because stages issue no items in between.
 template <class C> struct Emission {
-    word_t words[trace_words * C::units];
+    static constexpr int most = trace_words * C::units;
+
+    word_t words[most];
     uint_t<5> left;
-    word_t low; // first value of a pair whose second is still missing
+    element_t low; // first value of a pair whose second is still missing
 
-    void push(word_t word) {
+    // Let `count` words leave.
+    void load(const word_t loaded[most], uint_t<5> count) {
         ESE_INLINE
-        words[left] = word;
-        ++left;
+    words:
+        for (int w = 0; w < most; ++w) {
+            ESE_UNROLL
+            words[w] = loaded[w];
+        }
+        left = count;
     }
 
-    // Append an unrounded value, which takes two words.
-    void push_exact(int_t<64> value) {
-        ESE_INLINE
-        push(uint_t<64>(value) & 0xFFFFFFFFu);
-        push(uint_t<64>(value) >> 32);
-    }
-
-    // Append a stored value, which takes half a word. If the `last` value leaves half a word, that half is zero.
-    void push_stored(element_t value, bool odd, bool last) {
-        ESE_INLINE
-        word_t half = value & ((1 << stored_bits) - 1);
-        if (odd)
-            push(low | half << stored_bits);
-        else if (last)
-            push(half);
-        low = half;
-    }
-
-    template <class Out> void pop(Out &out, word_t &crc) {
+    // Send a word, if there is one.
+    template <class Out, class Stream> void send_next(Out &out, Stream &to, word_t &crc) {
         ESE_INLINE
         if (left == 0)
             return;
-        send(out, crc, words[0]);
+        send(out, to, crc, words[0]);
     shift:
-        for (int w = 0; w + 1 < trace_words * C::units; ++w) {
+        for (int w = 0; w + 1 < most; ++w) {
             ESE_UNROLL
             words[w] = words[w + 1];
         }
@@ -53,15 +45,26 @@ template <class C> struct Emission {
     }
 };
 
-// The stage that follows a matrix, and its results in flight. A result is written `writeback` iterations after its item
-// was issued. This gives HLS time to compute it, although the write is at the same place of the loop as the reads of
-// the same memory.
+// An item that each unit takes together with the others: a cell, or a row of another matrix.
+struct Items {
+    bool valid;
+    address_t first; // item of the first unit
+    address_t place; // the same for every unit: the item's number among those of its unit
+    uint_t<9> turn;  // item i belongs to PE i mod P; unit u drains PE turn * units + u, which no other unit drains
+    address_t local; // row or group of the item within its PE: i div P
+};
+
+// The stage that follows a matrix. The PEs show the rows of an item in the iterations after it was issued: a cell's
+// gates one after the other, so that a RAM shows one row in each. The results are written `writeback` iterations after
+// the item was issued. This gives HLS time to compute them, although the write is at the same place of the loop as the
+// reads of the same memory.
 template <class C> struct Stages {
     struct Item {
         bool valid;
-        address_t index;
+        address_t index, place;
         Result result;
     };
+    static constexpr int computing = writeback - gates; // iterations from the last row to the write
 
     Phase phase;
     // `set` is drained; `outputs`: second target and output take part in this step; `zero_state`: h and c are zero.
@@ -69,31 +72,29 @@ template <class C> struct Stages {
     bool issuing;       // some items have not been issued yet
     uint_t<6> draining; // iterations until the item issued last is written
     uint_t<17> item;    // next item of the first unit
-    uint_t<9> turn;     // item i belongs to PE i mod P; unit u drains PE turn * units + u, which no other unit drains
-    address_t local;    // row or group of the next item within its PE: i div P
-    uint_t<4> hold;     // iterations until the next items may be issued, while the words of the last ones leave
-    Item pipe[writeback][C::units];
+    uint_t<9> turn;
+    address_t local;
+    address_t place;
+    uint_t<4> hold;     // iterations until the next items may be issued
+    Items shown[gates]; // gate g of item shown[g] is read in this iteration
+    Item pipe[computing][C::units];
     Emission<C> emission;
 
     bool busy() const { return issuing || draining != 0; }
+
+    // Whether the PEs must not fill accumulator set `filled`. A PE adds for the first time in the second iteration
+    // after a phase was fetched. By then, all rows have been cleared for as many iterations as an addition takes.
+    bool drains(bool filled) const {
+        return set == filled && (issuing || draining > writeback - (gates + add_distance - 2));
+    }
 
     bool writes(bool ram) const {
         return busy() && ((phase.first.enabled && phase.first.ram == ram) ||
                           (phase.second.enabled && phase.second.ram == ram && outputs));
     }
 
-    void clear() {
-        issuing = false;
-        draining = 0;
-        hold = 0;
-        emission.left = 0;
-    pipe:
-        for (int d = 0; d < writeback; ++d)
-            for (int u = 0; u < C::units; ++u)
-                pipe[d][u].valid = false;
-    }
-
-    // Begin the stage after the matrix of phase `next`.
+    // Begin the stage after the matrix of phase `next`. The PEs have executed the last entry one iteration before and
+    // add it in this one, and no row is shown before two more iterations. The first item waits for what is left.
     void launch(const Phase &next, bool next_set, bool last_step, bool zero) {
         ESE_INLINE
         phase = next;
@@ -104,62 +105,159 @@ template <class C> struct Stages {
         item = 0;
         turn = 0;
         local = 0;
+        place = 0;
+        hold = add_distance - 2;
     }
 
-    // Send the results of the items issued `writeback` iterations ago to the vector RAMs and to the output.
-    void retire(bool trace, Write writes[2]) {
+    // Give each unit its next item, if it may have one.
+    void issue(bool trace) {
+        ESE_INLINE
+    shown:
+        for (int g = gates - 1; g > 0; --g) {
+            ESE_UNROLL
+            shown[g] = shown[g - 1];
+        }
+        shown[0].valid = issuing && hold == 0;
+        shown[0].first = item;
+        shown[0].place = place;
+        shown[0].turn = turn;
+        shown[0].local = local;
+        if (hold != 0) {
+            hold -= 1;
+        } else if (issuing) {
+            bool wraps = turn + 1 == Shape<C>::unit_pes;
+            turn = wraps ? uint_t<9>(0) : uint_t<9>(turn + 1);
+            local += wraps ? 1 : 0;
+            place += 1;
+            item += C::units;
+            draining = writeback;
+            issuing = item < phase.items;
+            hold = period(trace) - 1;
+        }
+    }
+
+    // The row that every PE shows: of each item, a cell's gate g in iteration g, or the row of another matrix in the
+    // first.
+    void rows(Drained drained[C::pes]) const {
+        ESE_INLINE
+        // Skip mode may keep the sums of a layer from step to step, so there the layers have different groups.
+        int base = Shape<C>::skips ? int(phase.scan.group_base) << gates_log2 : 0;
+        bool persist = Shape<C>::delta && phase.scan.delta, dense = phase.stage == Stage::dense;
+    pes:
+        for (int p = 0; p < C::pes; ++p) {
+            ESE_UNROLL
+            drained[p].clears = false;
+            drained[p].row = 0;
+        }
+    gates:
+        for (int g = 0; g < gates; ++g) {
+            ESE_UNROLL
+            const Items &items = shown[g];
+        units:
+            for (int u = 0; u < C::units; ++u) {
+                ESE_UNROLL
+                if (items.valid && items.first + u < phase.items && !(dense && g != 0)) {
+                    drained[items.turn * C::units + u].clears = !persist;
+                    drained[items.turn * C::units + u].row =
+                        base + (dense ? int(items.local) : int(items.local) * gates + g);
+                }
+            }
+        }
+    }
+
+    // Send the results of the items issued `writeback` iterations ago to the vector RAMs and to the output, and the
+    // state of cells to its memory.
+    void retire(bool trace, Memories<C> &memory, Write writes[2]) {
         ESE_INLINE
     units:
         for (int u = 0; u < 2; ++u) {
             ESE_UNROLL
-            bool valid = u < C::units && pipe[writeback - 1][u < C::units ? u : 0].valid;
-            const Item &done = pipe[writeback - 1][u < C::units ? u : 0];
+            const Item &each = pipe[computing - 1][u < C::units ? u : 0];
+            bool valid = u < C::units && each.valid;
         rams:
             for (int r = 0; r < 2; ++r) {
                 ESE_UNROLL
                 bool first = phase.first.enabled && phase.first.ram == (r != 0);
                 bool second = phase.second.enabled && phase.second.ram == (r != 0) && outputs;
                 writes[r].enabled[u] = valid && (first || second);
-                writes[r].address[u] = done.index + (first ? phase.first.base : phase.second.base);
-                writes[r].value[u] = first ? done.result.stored : done.result.output;
+                writes[r].address[u] = each.index + (first ? phase.first.base : phase.second.base);
+                writes[r].value[u] = first ? each.result.stored : each.result.output;
             }
-            if (valid)
-                emit(trace, done);
+            if (valid && phase.stage != Stage::dense)
+                memory.cell[u < C::units ? u : 0][within<C::cell_depth>(phase.cell_base + each.place)] =
+                    each.result.cell;
         }
+        emit(trace);
         if (draining != 0)
             draining -= 1;
     shift:
-        for (int d = writeback - 1; d > 0; --d) {
+        for (int d = computing - 1; d > 0; --d) {
             ESE_UNROLL
+        shift_units:
             for (int u = 0; u < C::units; ++u) {
                 ESE_UNROLL
                 pipe[d][u] = pipe[d - 1][u];
             }
         }
-        for (int u = 0; u < C::units; ++u) {
-            ESE_UNROLL
-            pipe[0][u].valid = false;
-        }
     }
 
-    void emit(bool trace, const Item &done) {
-        ESE_INLINE
-        if (trace) {
-            emission.push_exact(done.result.exact);
-            emission.push(int_t<32>(done.result.stored));
-            emission.push(int_t<32>(done.result.cell));
-        } else if (phase.emits && outputs && phase.emits_stored) {
-            emission.push_stored(done.result.output, (done.index & 1) != 0, done.index + 1 == phase.items);
-        } else if (phase.emits && outputs) {
-            emission.push_exact(done.result.exact);
-        }
-    }
-
-    // After items were issued: set how long the next ones wait until the words of these have left.
-    void hold_back(bool trace) {
+  private:
+    // Iterations from one issue to the next: until the words of the items have left, and until the PEs of the first
+    // ones have shown all rows of their cells.
+    int period(bool trace) const {
         ESE_INLINE
         bool exact = phase.emits && outputs && !phase.emits_stored;
-        hold = trace ? trace_words * C::units - 1 : exact ? exact_words * C::units - 1 : 0;
+        int words = trace ? trace_words * C::units : exact ? exact_words * C::units : 1;
+        int rows = phase.stage == Stage::dense ? 1 : Shape<C>::cell_period;
+        return words > rows ? words : rows;
+    }
+
+    // The words of the units' results.
+    void emit(bool trace) {
+        ESE_INLINE
+        const Item &first = pipe[computing - 1][0], &last = pipe[computing - 1][C::units - 1];
+        if (!first.valid || !(trace || (phase.emits && outputs)))
+            return;
+        word_t words[Emission<C>::most] = {};
+        if (!trace && phase.emits_stored) {
+            emit_stored(words);
+            return;
+        }
+        int words_each = trace ? trace_words : exact_words;
+    units:
+        for (int u = 0; u < C::units; ++u) {
+            ESE_UNROLL
+            const Result &result = pipe[computing - 1][u].result;
+            word_t low = uint_t<64>(result.exact) & 0xFFFFFFFFu, high = uint_t<64>(result.exact) >> 32;
+            if (trace) {
+                words[trace_words * u] = low;
+                words[trace_words * u + 1] = high;
+                words[trace_words * u + 2] = int_t<32>(result.stored);
+                words[trace_words * u + 3] = int_t<32>(result.cell);
+            } else {
+                words[exact_words * u] = low;
+                words[exact_words * u + 1] = high;
+            }
+        }
+        emission.load(words, C::units == 2 && last.valid ? 2 * words_each : words_each);
+    }
+
+    // A stored value takes half a word. If the last value leaves half a word, that half is zero.
+    void emit_stored(word_t words[Emission<C>::most]) {
+        ESE_INLINE
+        const Item &item0 = pipe[computing - 1][0], &item1 = pipe[computing - 1][C::units - 1];
+        const Item &last = item1.valid ? item1 : item0;
+        word_t first = item0.result.output & ((1 << stored_bits) - 1);
+        word_t second = last.result.output & ((1 << stored_bits) - 1);
+        bool odd = (last.index & 1) != 0;
+        if (!odd && last.index + 1 != phase.items) {
+            emission.low = first;
+            return;
+        }
+        if (C::units == 1 && odd)
+            first = emission.low;
+        words[0] = odd ? word_t(first | second << stored_bits) : second;
+        emission.load(words, 1);
     }
 };
 

@@ -4,8 +4,6 @@
 #define ESE_STREAM_H
 
 #include "memories.h"
-#include "pe.h"
-#include "vectors.h"
 
 namespace ese {
 
@@ -13,19 +11,13 @@ template <class C> struct StreamFeed {
     static constexpr int pairs = Shape<C>::pairs;
     static constexpr int position_bits = log2_ceil(C::vector_depth) + log2_ceil(C::group_depth) + 3;
 
-    VectorRam<C> vectors[2];
     address_t entry;                    // next entry of the matrix
     EntryAddress<C> at;                 // its address
     uint_t<position_bits> next[C::pes]; // position after the last entry of each PE
     address_t row;                      // full phase: row of the next entry, the same in every PE
 
-    StreamFeed() {
-        ESE_PARTITION(vectors, 1)
-        ESE_PARTITION(next, 1)
-    }
-
     // Begin a sequence; there is nothing to do.
-    void begin(bool) {}
+    void begin(Memories<C> &, bool) {}
 
     // The position of an entry, and the one after it. A position is the column times the stride (a power of two) plus
     // the row in the PE.
@@ -42,7 +34,7 @@ template <class C> struct StreamFeed {
     }
 
     // Begin a matrix.
-    void start(const Phase &phase, int) {
+    void start(Memories<C> &, const Phase &phase, int) {
         ESE_INLINE
         entry = 0;
         at.word = phase.entry_base;
@@ -51,8 +43,7 @@ template <class C> struct StreamFeed {
     }
 
     // One iteration of the vector RAMs and, if a matrix is `active`, of every PE.
-    void step(const Memories<C> &memory, const Phase &phase, int index, bool active, const Write writes[2],
-              Work<C> work[C::pes]) {
+    void step(Memories<C> &memory, const Phase &phase, bool active, const Write writes[2], Work<C> work[C::pes]) {
         ESE_INLINE
         address_t address[2 * pairs];
         element_t x[2][2 * pairs];
@@ -67,19 +58,18 @@ template <class C> struct StreamFeed {
         for (int p = 0; p < C::pes; ++p) {
             ESE_UNROLL
             work[p].entry = Entry<C>::unpack(memory.entries[p][word], at.slot, full);
-            work[p].enabled = active && work[p].entry.weight && entry < memory.counts[p][index];
+            work[p].enabled = active && work[p].entry.weight;
             Positions positions = place(next[p], entry == 0, work[p].entry, advance);
             next[p] = positions.next;
             work[p].row = positions.here & ((1 << phase.stride_log2) - 1);
             address[p] = phase.source_base + (positions.here >> phase.stride_log2);
         }
-        vectors[0].access(writes[0], active && !phase.source_ram, address, x[0]);
-        vectors[1].access(writes[1], active && phase.source_ram, address, x[1]);
+        memory.vectors.access(0, writes[0], active && !phase.source_ram, address, x[0]);
+        memory.vectors.access(1, writes[1], active && phase.source_ram, address, x[1]);
     deliver:
         for (int p = 0; p < C::pes; ++p) {
             ESE_UNROLL
-            if (work[p].enabled)
-                work[p].x = phase.source_ram ? x[1][p] : x[0][p];
+            work[p].x = !work[p].enabled ? element_t(0) : phase.source_ram ? x[1][p] : x[0][p];
         }
         if (active) {
             ++entry;

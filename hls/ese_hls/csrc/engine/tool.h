@@ -7,6 +7,10 @@
 #include <hls_stream.h>
 #include <type_traits>
 
+#if defined(ESE_LATENCY_TEST) // the path of tests/hls/latency/delayed.h
+#include ESE_LATENCY_TEST
+#endif
+
 #define ESE_PRAGMA(text) _Pragma(#text)
 
 #if defined(__BAMBU__)
@@ -18,17 +22,25 @@
 #define ESE_LUTRAM(array)
 #define ESE_BRAM(array)
 #define ESE_WIDE_BRAM(array)
-#define ESE_INDEPENDENT(array)
+#define ESE_READ_AFTER_WRITE(array, iterations)
+#define ESE_SHARED
+#else
+#if defined(ESE_LATENCY_TEST)
+#define ESE_PIPELINE latency::tick();
 #else
 #define ESE_PIPELINE ESE_PRAGMA(HLS pipeline II = 1)
+#endif
 #define ESE_UNROLL ESE_PRAGMA(HLS unroll)
 #define ESE_INLINE ESE_PRAGMA(HLS inline)
 #define ESE_PARTITION(array, dimension) ESE_PRAGMA(HLS array_partition variable = array complete dim = dimension)
 #define ESE_LUTRAM(array) ESE_PRAGMA(HLS bind_storage variable = array type = ram_2p impl = lutram)
 #define ESE_BRAM(array) ESE_PRAGMA(HLS bind_storage variable = array type = ram_t2p impl = bram)
 #define ESE_WIDE_BRAM(array) ESE_PRAGMA(HLS bind_storage variable = array type = ram_s2p impl = bram)
-// Tells HLS that no iteration reads what the few before it wrote, unless the code forwards the value.
-#define ESE_INDEPENDENT(array) ESE_PRAGMA(HLS dependence variable = array type = inter false)
+// Tells HLS that a word is read at the earliest so many iterations after it was written, which the code must ensure.
+#define ESE_READ_AFTER_WRITE(array, iterations)                                                                        \
+    ESE_PRAGMA(HLS dependence variable = array type = inter direction = RAW distance = iterations dependent = true)
+// One instance of a function serves all calls.
+#define ESE_SHARED ESE_PRAGMA(HLS inline off)
 #endif
 
 namespace ese {
@@ -50,6 +62,16 @@ template <int W> using wrapping_t = uint_t<(W < 32 ? 32 : W)>; // C++ would exte
 template <int W> using int_t = ap_int<W>;
 template <int W> using uint_t = ap_uint<W>;
 template <int W> using wrapping_t = ap_int<W>;
+#endif
+
+// stored_t<T> is a T in a RAM for which a pragma tells HLS how many iterations lie between a write and a read of the
+// same word. HLS may then let the write of one iteration take place after the reads of the next ones, up to that
+// number. The latency test (tests/hls/latency) does the same with a type of its own, so that whatever HLS may choose is
+// run.
+#if defined(ESE_LATENCY_TEST)
+template <class T> using stored_t = latency::Delayed<T>;
+#else
+template <class T> using stored_t = T;
 #endif
 
 // wrapping_t<W> is the type in which sums and products of int_t<W> are computed. The encoder proves that no sum of its

@@ -87,6 +87,10 @@ template <class C> struct Shape {
     static constexpr int pointer_depth = skips ? C::pointer_depth : 1;
     static constexpr int delta_depth = delta ? C::delta_depth : scan_width;
     static constexpr int fifo_depth = skips ? C::fifo_depth : 1;
+    static constexpr int record_words = phase_words + (skips ? scan_words : 0); // of a phase
+    static constexpr int unit_pes = C::pes / C::units;                          // PEs that a unit drains
+    // A PE shows the rows of a cell in as many iterations. With fewer PEs than that, a cell waits for the one before.
+    static constexpr int cell_period = (gates + unit_pes - 1) / unit_pes;
     using acc_t = int_t<C::acc_bits>;
     using entry_word_t = uint_t<word_bits>;
 

@@ -4,8 +4,10 @@
 #pragma HLS interface mode = axis port = out
 extern "C" unsigned ese_core(ese::words_t &in, ese::words_t &out) {
     static ese::Engine<ese::Config> engine;
+    static ese::Accumulators<ese::Config> accumulators;
+    ESE_ACCUMULATORS(accumulators)
     ese::CountedIn packet(in);
-    ese::PlainOut reply(out);
-    ese::serve(engine, packet, reply);
+    ese::PlainOut reply;
+    ese::serve<ese::Config>(engine, accumulators, packet, reply, in, out);
     return packet.sum;
 }

@@ -13,13 +13,12 @@ using words_t = hls::stream<unsigned>;
 // The words of one packet. After the last one it supplies zeros, as the AXI top does after TLAST. The exclusive or of
 // all words is the result of the top: if nothing depended on a word, Bambu would not take it from the stream.
 struct CountedIn {
-    words_t &stream;
     unsigned left, sum;
     bool missing;
 
-    explicit CountedIn(words_t &source) : stream(source), left(source.read()), sum(0), missing(false) {}
+    explicit CountedIn(words_t &stream) : left(stream.read()), sum(0), missing(false) {}
 
-    word_t word() {
+    word_t word(words_t &stream) {
         ESE_INLINE
         if (left == 0) {
             missing = true;
@@ -34,27 +33,23 @@ struct CountedIn {
     bool ended_early() const { return missing; }
 
     // Take the words that are left; returns whether there were any.
-    bool drain() {
+    bool drain(words_t &stream) {
         bool any = left != 0;
     words:
         while (left != 0)
-            word();
+            word(stream);
         return any;
     }
 };
 
 // The words of the answer, written as they come. It needs no mark of the end, because the trailer is always the last.
 struct PlainOut {
-    words_t &stream;
-
-    explicit PlainOut(words_t &sink) : stream(sink) {}
-
-    void word(word_t value) {
+    void word(words_t &stream, word_t value) {
         ESE_INLINE
         stream.write(static_cast<unsigned>(value));
     }
 
-    void last() {}
+    void last(words_t &) {}
 };
 
 } // namespace ese

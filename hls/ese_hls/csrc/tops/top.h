@@ -14,12 +14,11 @@ using axis_t = hls::stream<beat_t>;
 
 // The words of one packet. After TLAST it supplies zeros, so that the engine never waits for words that will not come.
 struct PacketIn {
-    axis_t &stream;
     bool ended, missing;
 
-    explicit PacketIn(axis_t &source) : stream(source), ended(false), missing(false) {}
+    PacketIn() : ended(false), missing(false) {}
 
-    word_t word() {
+    word_t word(axis_t &stream) {
         ESE_INLINE
         if (ended) {
             missing = true;
@@ -33,11 +32,11 @@ struct PacketIn {
     bool ended_early() const { return missing; }
 
     // Take the words that are left, up to TLAST; returns whether there were any.
-    bool drain() {
+    bool drain(axis_t &stream) {
         bool any = false;
     words:
         while (!ended) {
-            word();
+            word(stream);
             any = true;
         }
         return any;
@@ -46,24 +45,23 @@ struct PacketIn {
 
 // The words of the answer. One is always held back, so that the last one can carry TLAST.
 struct PacketOut {
-    axis_t &stream;
     bool holding;
     word_t held;
 
-    explicit PacketOut(axis_t &sink) : stream(sink), holding(false), held(0) {}
+    PacketOut() : holding(false), held(0) {}
 
-    void word(word_t value) {
+    void word(axis_t &stream, word_t value) {
         ESE_INLINE
         if (holding)
-            write(false);
+            write(stream, false);
         held = value;
         holding = true;
     }
 
-    void last() { write(true); }
+    void last(axis_t &stream) { write(stream, true); }
 
   private:
-    void write(bool is_last) {
+    void write(axis_t &stream, bool is_last) {
         ESE_INLINE
         beat_t beat;
         beat.data = static_cast<unsigned>(held);
@@ -82,16 +80,17 @@ struct Registers {
 // One call of the top. Vitis HLS makes of an output a register that holds zero until a call writes it, and a call that
 // waits for a packet has written nothing. So the first call after configuration or reset takes no packet: the host
 // reads the design id as soon as it has started the engine.
-inline void call(Engine<Config> &engine, bool &started, axis_t &in, axis_t &out, Registers &registers) {
+inline void call(Engine<Config> &engine, Accumulators<Config> &accumulators, bool &started, axis_t &in, axis_t &out,
+                 Registers &registers) {
     ESE_INLINE
     Status status;
     status.error = 0;
     status.cycles = 0;
     status.image_id = engine.memory.image_id;
     if (started) {
-        PacketIn packet(in);
-        PacketOut reply(out);
-        status = serve(engine, packet, reply);
+        PacketIn packet;
+        PacketOut reply;
+        status = serve<Config>(engine, accumulators, packet, reply, in, out);
     }
     started = true;
     registers.design_id = Config::design_id;

@@ -13,6 +13,14 @@ from dataclasses import dataclass
 
 from ese_host.estimate.cycles.schedule import CycleModel, no_frame
 from ese_host.image import WRITEBACK, Phase
+from ese_host.ir import GATES
+
+ADDITION = 3
+"""Iterations from a write of an accumulator to the first read of the same word."""
+LAUNCHED = ADDITION - 2
+"""Iterations between the launch of a stage and its first issue, in which the PEs add what they executed last."""
+DRAINED = GATES + ADDITION - 2
+"""Iterations from the last issue until a phase may be fetched that fills the same accumulator set."""
 
 
 @dataclass
@@ -117,18 +125,19 @@ class HlsCycleModel(CycleModel):
             self.now = max(self.now, tail)
 
     def _skip(self) -> None:
-        """Leave a phase out."""
-        self._pass("fill", 1)
+        """Leave a phase out, after its record has been read."""
+        self._pass("fill", 2)
 
     def _end_of_table(self) -> None:
         self._pass("fill", 1)
 
     def _phase(self, number: int, phase: Phase, accumulator_set: bool, last: bool, zero: bool) -> None:
         source = int(phase.has("source_ram"))
+        self._pass("fill", 1)
         if source in self.stage.targets:
             self._wait(self.stage.written)
         elif self.stage.issues and self.stage.set == accumulator_set:
-            self._wait(self.stage.issued)
+            self._wait(self.stage.issued + DRAINED)
         if phase.has("waits_frame"):
             self._wait_frame(number)
         self._pass("fill", 1)
@@ -155,10 +164,11 @@ class HlsCycleModel(CycleModel):
         if not issues:
             self.stage = ElementwiseStage()
             return
+        rows = -(-GATES // (self.pes // self.units)) if phase.has("lstm") else 1
         last_items = phase.items - (issues - 1) * self.units
         self.stage = ElementwiseStage(
-            self.now,
-            max(1, words * self.units),
+            self.now + LAUNCHED,
+            max(rows, words * self.units),
             issues,
             words,
             last_words=words * last_items if words else int(stored),

@@ -10,7 +10,7 @@ from ese_host.estimate.resources.budget import NAMES, ResourceUse, over, percent
 from ese_host.estimate.resources.counts import Count, Recorded
 from ese_host.estimate.resources.counts import read as recorded_counts
 from ese_host.estimate.resources.counts import write as record_counts
-from ese_host.estimate.resources.hls import drain_upper, multiplier, mux_luts
+from ese_host.estimate.resources.hls import drain_luts, multiplier
 from ese_host.image import Design
 
 __all__ = [
@@ -20,10 +20,9 @@ __all__ = [
     "ResourceUse",
     "basis",
     "bits_by_cause",
-    "drain_upper",
+    "drain_luts",
     "luts_upper",
     "multiplier",
-    "mux_luts",
     "over",
     "percentages",
     "record_counts",

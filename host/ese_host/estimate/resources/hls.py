@@ -2,12 +2,9 @@
 
 Block RAM, LUTRAM and DSP follow from the arrays and multiplications of the engine's C++ (csrc) and the widths of the
 FPGA's primitives. LUT and FF are formulas fitted to Yosys 0.70 (synth_xilinx, xc7). The element-wise unit was
-synthesized from what PandA Bambu makes of csrc (docs/parts.md), the PE from Verilog written by hand after pe.h and
-accumulators.h. The multiplexers from accumulators to units follow from the structure of a slice; Yosys counts 1.1 to
-2.2 times as many LUTs there (`luts_upper`, docs/estimate.md). Control, loader and the block design are allowances.
-
-No vendor synthesis has confirmed these figures. They assume that the branches execute<0> and execute<1> share all
-logic but the ports of the accumulators.
+synthesized from what PandA Bambu makes of csrc (docs/parts.md), the PE and the multiplexers from accumulators to units
+from Verilog written by hand after csrc. Control, loader and the block design are allowances. The whole of csrc is not
+counted: no vendor synthesis has confirmed these figures, and none is carried over from the engine in RTL.
 """
 
 from __future__ import annotations
@@ -23,7 +20,7 @@ BASIS = {
     "bram36": "counted: csrc's memories in RAMB18 by their aspect ratios; AXI DMA assumed",
     "lutram": "counted: csrc's memories in RAM32M/RAM64M blocks; AXI DMA assumed",
     "dsps": "counted: csrc's multiplications by the DSP's operand widths",
-    "luts": "modelled (no vendor synthesis): Yosys on a PE and on HLS's unit, multiplexers by formula",
+    "luts": "modelled (not counted for csrc): Yosys on a PE and on multiplexers by hand, and on HLS's unit",
     "flip_flops": "modelled (no vendor synthesis): like luts",
 }
 DSP_WIDTHS = {"zynq-7000": (25, 18), "zynq-ultrascale": (27, 18)}
@@ -31,35 +28,35 @@ CONTROL = {"luts": 2500, "flip_flops": 2500}
 """Allowance for the sequencer, the loader with its CRC-32, packets and registers."""
 RESULT_BITS = 133
 """Bits of a unit's result between issue and write: 64 + 18 + 18 + 16 + 16 + 1."""
-UNPAIRED = {"PEs": 451 / 328, "element-wise units": 5177 / 4175}
+UNPAIRED = {"PEs": 365 / 241, "element-wise units": 5177 / 4175}
 """LUTs as Yosys counts them, none paired, over the paired count (benchmarks/rtl, 24-bit accumulators)."""
 DRAIN = {
-    2: 288,
-    4: 288,
-    8: 672,
-    16: 1226,
-    24: 2400,
-    32: 3555,
-    36: 3360,
-    40: 4701,
-    48: 3718,
-    52: 6048,
-    56: 5221,
-    64: 6074,
-    96: 9812,
-    128: 13634,
-    160: 16518,
-    192: 20618,
-    256: 27867,
+    2: 96,
+    4: 96,
+    8: 288,
+    16: 566,
+    24: 1232,
+    32: 1428,
+    36: 1732,
+    40: 1870,
+    48: 1854,
+    52: 3002,
+    56: 2532,
+    64: 2754,
+    96: 4654,
+    128: 6711,
+    160: 8422,
+    192: 10283,
+    256: 13593,
 }
 """LUTs of the multiplexers from the accumulators of a number of PEs to one unit, as Yosys counts them, none paired.
 
-The accumulators have 24 bits (benchmarks/rtl). The count is not monotonic: `drain_upper` takes the greater of the two
+The accumulators have 24 bits (benchmarks/rtl). The count is not monotonic: `drain_luts` takes the greater of the two
 neighbours of a number of PEs that is not listed."""
-FULL_LUTS = 20
+FULL_LUTS = 17
 """LUTs of a PE for full phases, which unpack a word in a second way.
 
-Yosys counts 16 for ternary codes, and 1, -5 and 18 for codes of 4, 8 and 16 bits."""
+Yosys counts 17 for ternary codes, and 8, 8, 15 and 12 for codes of 4, 8 and 16 bits and of a codebook."""
 PE_PIPELINE_BITS = 240
 CELL_PIPELINE_BITS = 1600
 
@@ -81,18 +78,6 @@ def multiplier(a: int, b: int, family: Family) -> int:
         return ceil((x - 1) / (wide - 1)) * ceil((y - 1) / (narrow - 1))
 
     return min(tiles(a, b), tiles(b, a))
-
-
-def mux_luts(ways: int) -> int:
-    """LUTs per bit of a multiplexer: 4 to 1 takes one LUT, up to 16 to 1 takes the slice's own multiplexers too.
-
-    >>> [mux_luts(n) for n in (1, 4, 16, 64, 128)]
-    [0, 1, 4, 17, 34]
-    """
-    if ways <= 1:
-        return 0
-    groups = ceil(ways / 16)
-    return ceil(ways / 4) + (mux_luts(groups) if groups > 1 else 0)
 
 
 def use(design: Design, board: Board) -> dict[str, ResourceUse]:
@@ -138,13 +123,13 @@ def pe_luts(design: Design) -> float:
     """LUTs of the logic of a PE and of its accumulators' ports, without memories."""
     widths = design.widths
     return (
-        250
-        + 15 * (not widths.weight.own_level)
+        193
+        - 15 * (widths.weight.multiplies and widths.weight.own_level)
         + 15 * (widths.word_bits > RAM_BITS)
         + FULL_LUTS * design.full_phases
-        + 3.25 * design.acc_bits
-        + 5 * (log2(design.vector_depth) - 10)
-        + 108 * (design.acc_banks - 1)
+        + 2 * design.acc_bits
+        + 8 * (log2(design.vector_depth) - 10)
+        + 50 * (design.acc_banks - 1)
     )
 
 
@@ -153,12 +138,21 @@ def unit_luts(design: Design) -> float:
     return 2815 + 1360 * design.acc_banks + 1.25 * max(0, design.acc_bits - 24)
 
 
+def drain_luts(design: Design) -> float:
+    """LUTs of the multiplexers from the accumulators to all units; each unit drains an equal share of the PEs."""
+    units = design.cells_per_cycle
+    pes_per_unit = design.pes // units
+    below = max((pes for pes in DRAIN if pes <= pes_per_unit), default=2)
+    above = min(pes for pes in DRAIN if pes >= pes_per_unit)
+    counted = max(DRAIN[below], DRAIN[above])
+    return units * design.acc_banks * design.acc_bits / 24 * counted
+
+
 def _luts(design: Design) -> dict[str, float]:
-    units, banks, bits = design.cells_per_cycle, design.acc_banks, design.acc_bits
-    drain = banks * (4 * bits * (2 * mux_luts(design.pes // units) + 0.5) + bits)
+    units = design.cells_per_cycle
     return {
         "PEs": float(round(design.pes * pe_luts(design))),
-        "accumulators to units": float(round(units * drain)),
+        "accumulators to units": float(round(drain_luts(design))),
         "element-wise units": units * unit_luts(design),
         "control": float(CONTROL["luts"]),
         "AXI DMA, interconnect": float(INFRASTRUCTURE["luts"]),
@@ -167,7 +161,8 @@ def _luts(design: Design) -> dict[str, float]:
 
 def _flip_flops(design: Design) -> dict[str, float]:
     units, banks, bits = design.cells_per_cycle, design.acc_banks, design.acc_bits
-    drain = banks * 4 * bits * 3
+    # of the four gates, those that come first wait up to three clocks for the last
+    drain = banks * bits * (4 + 3 + 2 + 1)
     return {
         "PEs": float(design.pes * (PE_PIPELINE_BITS + 4 * (bits - 24) + 2 * bits)),
         "accumulators to units": float(units * drain),
@@ -178,17 +173,7 @@ def _flip_flops(design: Design) -> dict[str, float]:
     }
 
 
-def drain_upper(design: Design) -> float:
-    """LUTs from the accumulators to all units as Yosys counts them; each unit drains an equal share of the PEs."""
-    units = design.cells_per_cycle
-    pes_per_unit = design.pes // units
-    below = max((pes for pes in DRAIN if pes <= pes_per_unit), default=2)
-    above = min(pes for pes in DRAIN if pes >= pes_per_unit)
-    counted = max(DRAIN[below], DRAIN[above])
-    return units * design.acc_banks * design.acc_bits / 24 * counted
-
-
-def luts_upper(resources: dict[str, ResourceUse], design: Design) -> float:
-    """Upper count of LUTs: none is paired with another, and the multiplexers are as Yosys builds them."""
-    parts = {**resources["luts"].parts, "accumulators to units": drain_upper(design)}
+def luts_upper(resources: dict[str, ResourceUse], _design: Design) -> float:
+    """Upper count of LUTs: none is paired with another."""
+    parts = resources["luts"].parts
     return sum(value * UNPAIRED.get(part, 1.0) for part, value in parts.items())
