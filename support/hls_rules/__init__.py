@@ -4,8 +4,8 @@ They follow from how Vitis HLS reads C++ (UG1399). What the tree does not show i
 distance of a dependence is true, and in which iteration the decision on what an address returns is taken.
 """
 
-from support.hls_rules.finding import Finding
+from support.hls_rules.breach import Breach
 from support.hls_rules.rules import RULES, check, check_csrc
 from support.hls_rules.source import SourceError, parse
 
-__all__ = ["RULES", "Finding", "SourceError", "check", "check_csrc", "parse"]
+__all__ = ["RULES", "Breach", "SourceError", "check", "check_csrc", "parse"]

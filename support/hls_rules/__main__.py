@@ -7,6 +7,6 @@ import sys
 from support.hls_rules import check_csrc
 
 if __name__ == "__main__":
-    findings = check_csrc()
-    sys.stdout.write("".join(f"hls/ese_hls/{finding}\n" for finding in findings))
-    sys.exit(bool(findings))
+    breaches = check_csrc()
+    sys.stdout.write("".join(f"hls/ese_hls/{breach}\n" for breach in breaches))
+    sys.exit(bool(breaches))

@@ -6,7 +6,7 @@ from functools import cached_property
 
 from clang.cindex import Cursor, CursorKind
 
-from support.hls_rules.expressions import Call
+from support.hls_rules.expressions import NamedCall
 from support.hls_rules.source import CLASSES, Source, class_name
 
 
@@ -28,7 +28,7 @@ class CallGraph:
     def _class_names(self) -> set[str]:
         return {cls.spelling for cls in self._source.classes}
 
-    def candidates(self, call: Call, caller: Cursor) -> list[Cursor]:
+    def candidates(self, call: NamedCall, caller: Cursor) -> list[Cursor]:
         """The definitions that a call in `caller` may mean; none if it is of no function of the source."""
         found = [
             function

@@ -45,7 +45,7 @@ NOWHERE = Way(None, None, None)
 
 
 @dataclass(frozen=True)
-class Call:
+class NamedCall:
     """A call of a function.
 
     Attributes:
@@ -154,7 +154,7 @@ def changes(node: Cursor) -> Iterator[tuple[Cursor, bool]]:
                 yield parts[0], sign != "="
 
 
-def call_of(node: Cursor) -> Call | None:
+def call_of(node: Cursor) -> NamedCall | None:
     """The call that a node is, or None if it is none or calls an operator."""
     parts = list(node.get_children())
     if node.kind != CursorKind.CALL_EXPR or not parts or _is_operator(parts):
@@ -171,7 +171,7 @@ def call_of(node: Cursor) -> Call | None:
     on_object = callee.kind == CursorKind.MEMBER_REF_EXPR and bool(inner) and inner[0].kind not in OWN
     if named is None:
         return None
-    return Call(node, named.group(2), inner[0] if on_object else None, named.group(1) or "", arguments)
+    return NamedCall(node, named.group(2), inner[0] if on_object else None, named.group(1) or "", arguments)
 
 
 def _is_operator(parts: Sequence[Cursor]) -> bool:
@@ -180,7 +180,7 @@ def _is_operator(parts: Sequence[Cursor]) -> bool:
     return any(name.spelling.startswith("operator") for name in names[:2])
 
 
-def calls(node: Cursor) -> Iterator[Call]:
+def calls(node: Cursor) -> Iterator[NamedCall]:
     """All calls in a node."""
     for inner in node.walk_preorder():
         if (call := call_of(inner)) is not None:

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 from clang.cindex import Cursor, CursorKind
 
+from support.hls_rules.breach import Breach
 from support.hls_rules.call_graph import CallGraph, owner
-from support.hls_rules.expressions import Call, Way, Ways, calls, changes
-from support.hls_rules.finding import Finding
+from support.hls_rules.expressions import NamedCall, Way, Ways, calls, changes
 from support.hls_rules.source import Source, body, is_static
 
 
-def loop_state(source: Source) -> Iterator[Finding]:
+def loop_state(source: Source) -> Iterator[Breach]:
     """State that a pipelined loop carries from iteration to iteration is in locals of the function with the loop.
 
     Memories are no such state, and neither are streams: parameters whose type is a parameter of the template itself.
@@ -25,7 +25,7 @@ def loop_state(source: Source) -> Iterator[Finding]:
             what = "a static variable" if way.root.kind == CursorKind.VAR_DECL else "a parameter"
             if way.root.kind == CursorKind.FIELD_DECL:
                 what = f"a member of {owner(function)}"
-            yield Finding.at(
+            yield Breach.at(
                 "loop-state",
                 place,
                 f"the pipelined loop of {function.spelling} changes {way.root.spelling}, {what}: make it a local of "
@@ -67,7 +67,7 @@ class _State:
         array = self._source.arrays.get(way.holder.hash) if way.holder is not None else None
         return array is not None and array.is_memory and bool(way.indices)
 
-    def _members(self, call: Call, caller: Cursor) -> list[Cursor]:
+    def _members(self, call: NamedCall, caller: Cursor) -> list[Cursor]:
         """The members of the object whose method is called that the call may change, but for memories."""
         found = [member for function in self._graph.candidates(call, caller) for member in self._of(function)]
         return list({member.hash: member for member in found}.values())

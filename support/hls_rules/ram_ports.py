@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 from clang.cindex import Cursor, CursorKind
 
+from support.hls_rules.breach import Breach
 from support.hls_rules.call_graph import CallGraph, parameters
-from support.hls_rules.expressions import Call, Way, Ways, calls, changes, operands
-from support.hls_rules.finding import Finding
+from support.hls_rules.expressions import NamedCall, Way, Ways, calls, changes, operands
 from support.hls_rules.source import Source, body, dimensions
 
 Key = tuple[Cursor, tuple[str, ...]]
@@ -29,7 +29,7 @@ class Ports:
     writes: Accesses = field(default_factory=lambda: defaultdict(list))
 
 
-def ram_ports(source: Source) -> Iterator[Finding]:
+def ram_ports(source: Source) -> Iterator[Breach]:
     """In an iteration of a pipelined loop, one expression reads a RAM and one writes it.
 
     HLS makes a port for each expression that it cannot prove to exclude another. Functions that the loop calls count
@@ -45,7 +45,7 @@ def ram_ports(source: Source) -> Iterator[Finding]:
             reads, writes = ports.reads.get(key, []), ports.writes.get(key, [])
             if len(reads) > 1 or len(writes) > 1:
                 places = sorted({place.location.line for place in [*reads, *writes]})
-                yield Finding.at(
+                yield Breach.at(
                     "ram-ports",
                     key[0],
                     f"the pipelined loop of {function.spelling} has {len(reads)} reads and {len(writes)} writes of "
@@ -71,7 +71,7 @@ class _Counter:
             _add_longest(ports.writes, [found.writes for found in called])
         return ports
 
-    def _called(self, callee: Cursor, call: Call) -> Ports:
+    def _called(self, callee: Cursor, call: NamedCall) -> Ports:
         """The accesses of a function by one call of it."""
         if callee.hash not in self._known:
             self._known[callee.hash] = Ports()  # for a function that calls itself

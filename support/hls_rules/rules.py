@@ -10,7 +10,7 @@ from pathlib import Path
 from ese_hls.emulate.gxx import INCLUDES
 from support.compiled_engine import write_sources
 from support.hls_rules import simple_rules
-from support.hls_rules.finding import Finding
+from support.hls_rules.breach import Breach
 from support.hls_rules.loop_state import loop_state
 from support.hls_rules.ram_ports import ram_ports
 from support.hls_rules.source import Source, parse
@@ -19,7 +19,7 @@ from support.rtl import CASES
 TOP = "csrc/tops/top.cpp"
 SYNTHESIZED = ("csrc/engine", "csrc/tops")
 """Folders whose code Vitis HLS synthesizes."""
-RULES: dict[str, Callable[[Source], Iterator[Finding]]] = {
+RULES: dict[str, Callable[[Source], Iterator[Breach]]] = {
     "labels": simple_rules.labels,
     "dependences": simple_rules.dependences,
     "unroll-factors": simple_rules.unroll_factors,
@@ -32,17 +32,17 @@ RULES: dict[str, Callable[[Source], Iterator[Finding]]] = {
 }
 
 
-def check(source: Source) -> list[Finding]:
-    """The findings in a source, by file and line."""
-    found = {finding for rule in RULES.values() for finding in rule(source)}
-    return sorted(found, key=lambda finding: (finding.file, finding.line, finding.rule, finding.text))
+def check(source: Source) -> list[Breach]:
+    """The breaches in a source, by file and line."""
+    found = {breach for rule in RULES.values() for breach in rule(source)}
+    return sorted(found, key=lambda breach: (breach.file, breach.line, breach.rule, breach.text))
 
 
-def check_csrc() -> list[Finding]:
-    """The findings in csrc. Files are named by their paths from the folder that holds csrc."""
+def check_csrc() -> list[Breach]:
+    """The breaches in csrc. Files are named by their paths from the folder that holds csrc."""
     with tempfile.TemporaryDirectory(prefix="ese-rules-") as name:
         folder = Path(name)
         write_sources(folder, CASES["skip"].make()[1])
         files = [file for part in SYNTHESIZED for file in sorted((folder / part).glob("*.*"))]
         found = check(parse(folder / TOP, files, [folder / path for path in INCLUDES]))
-        return [replace(finding, file=finding.file.relative_to(folder)) for finding in found]
+        return [replace(breach, file=breach.file.relative_to(folder)) for breach in found]

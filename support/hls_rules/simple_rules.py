@@ -7,23 +7,23 @@ from collections.abc import Iterator
 
 from clang.cindex import Cursor, CursorKind
 
-from support.hls_rules.finding import Finding
+from support.hls_rules.breach import Breach
 from support.hls_rules.source import FUNCTIONS, Source, class_name, fields, is_static
 
 STORAGE = ("array_partition", "array_reshape", "bind_storage")
 
 
-def labels(source: Source) -> Iterator[Finding]:
+def labels(source: Source) -> Iterator[Breach]:
     """Every loop has a label, by which reports and directives name it."""
     labelled = {
         child.hash for node in source.nodes if node.kind == CursorKind.LABEL_STMT for child in node.get_children()
     }
     for function, loop in source.loops():
         if loop.hash not in labelled:
-            yield Finding.at("labels", loop, f"a loop of {function.spelling} has no label: reports name loops by it")
+            yield Breach.at("labels", loop, f"a loop of {function.spelling} has no label: reports name loops by it")
 
 
-def dependences(source: Source) -> Iterator[Finding]:
+def dependences(source: Source) -> Iterator[Breach]:
     """A dependence is stated with its distance, and never denied."""
     for pragma in source.pragmas:
         if pragma.kind != "dependence":
@@ -35,39 +35,39 @@ def dependences(source: Source) -> Iterator[Finding]:
             said = f"has distance {distance}" if distance else "has no distance"
         else:
             continue
-        yield Finding.at(
+        yield Breach.at(
             "dependences", pragma, f"the dependence of {name} {said}: state a distance in iterations that is true"
         )
 
 
-def unroll_factors(source: Source) -> Iterator[Finding]:
+def unroll_factors(source: Source) -> Iterator[Breach]:
     """A loop is unrolled as a whole, or by a factor that is a literal number."""
     for pragma in source.pragmas:
         factor = pragma.option("factor") if pragma.kind == "unroll" else None
         if factor is not None and not factor.isdigit():
-            yield Finding.at("unroll-factors", pragma, f"the factor is {factor}: write a literal number, or unroll all")
+            yield Breach.at("unroll-factors", pragma, f"the factor is {factor}: write a literal number, or unroll all")
 
 
-def reference_members(source: Source) -> Iterator[Finding]:
+def reference_members(source: Source) -> Iterator[Breach]:
     """No class holds a reference or a pointer: HLS must resolve each to one object, and cannot where it is stored."""
     for cls in source.classes:
         for member in fields(cls):
             if re.search(r"[&*]", re.sub(r"\[[^]]*\]", "", member.type.spelling)):
-                yield Finding.at(
+                yield Breach.at(
                     "reference-members",
                     member,
                     f"{cls.spelling} holds {member.spelling} as {member.type.spelling}: hand it to functions instead",
                 )
 
 
-def static_objects(source: Source) -> Iterator[Finding]:
+def static_objects(source: Source) -> Iterator[Breach]:
     """Variables that last from call to call are numbers and arrays of them, no objects of the engine's classes."""
     names = {cls.spelling for cls in source.classes}
     for node in source.nodes:
         if node.kind != CursorKind.VAR_DECL or not is_static(node):
             continue
         if node.semantic_parent.kind in FUNCTIONS and class_name(node.type.spelling) in names:
-            yield Finding.at(
+            yield Breach.at(
                 "static-objects",
                 node,
                 f"{node.spelling} is a static {node.type.spelling}: loops that use it keep their state in memory that "
@@ -75,7 +75,7 @@ def static_objects(source: Source) -> Iterator[Finding]:
             )
 
 
-def object_arrays(source: Source) -> Iterator[Finding]:
+def object_arrays(source: Source) -> Iterator[Breach]:
     """No array of objects whose constructor holds pragmas: the pragmas would have to hold for each element."""
     directed = {
         function.spelling.split("<")[0]
@@ -85,14 +85,14 @@ def object_arrays(source: Source) -> Iterator[Finding]:
     for array in source.arrays.values():
         node = array.cursor
         if (name := class_name(node.type.spelling.split("[")[0])) in directed:
-            yield Finding.at(
+            yield Breach.at(
                 "object-arrays",
                 node,
                 f"{node.spelling} is an array of {name}, whose constructor holds pragmas: use plain arrays",
             )
 
 
-def partitioned_where_defined(source: Source) -> Iterator[Finding]:
+def partitioned_where_defined(source: Source) -> Iterator[Breach]:
     """An array is stored as pragmas say that stand in the function where it is defined."""
     for pragma in source.pragmas:
         if pragma.kind not in STORAGE:
@@ -100,7 +100,7 @@ def partitioned_where_defined(source: Source) -> Iterator[Finding]:
         variable = source.named(pragma)
         holders = [function for function in source.functions if pragma in source.within(function)]
         if holders and not (variable is not None and _defined_in(variable, holders[-1])):
-            yield Finding.at(
+            yield Breach.at(
                 "partitioned-where-defined",
                 pragma,
                 f"{pragma.option('variable')} is no variable of {holders[-1].spelling}, where its {pragma.kind} "

@@ -35,7 +35,7 @@ class SourceError(Exception):
 
 
 @dataclass(eq=False)
-class Array:
+class StoredArray:
     """An array that is a variable or a member, and how pragmas store it.
 
     Attributes:
@@ -90,9 +90,9 @@ class Source:
         return [node for node in self.nodes if node.kind in CLASSES and node.is_definition()]
 
     @cached_property
-    def arrays(self) -> dict[int, Array]:
+    def arrays(self) -> dict[int, StoredArray]:
         """The arrays by the hash of their declaration."""
-        found = {node.hash: Array(node) for node in self.nodes if node.kind in VARIABLES and dimensions(node)}
+        found = {node.hash: StoredArray(node) for node in self.nodes if node.kind in VARIABLES and dimensions(node)}
         for pragma in self.pragmas:
             array = found.get(getattr(self.named(pragma), "hash", 0))
             if array is not None and pragma.kind == "array_partition":

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from support import compiled_engine
-from support.hls_rules import RULES, Finding, SourceError, check, check_csrc, parse
+from support.hls_rules import RULES, Breach, SourceError, check, check_csrc, parse
 
 SAMPLES = Path(__file__).parent / "rules"
 
 
-def found(path: Path) -> list[Finding]:
+def found(path: Path) -> list[Breach]:
     return check(parse(path, [path]))
 
 
@@ -39,7 +39,7 @@ def test_every_rule_has_two_samples() -> None:
     ],
 )
 def test_a_sample_breaks_its_rule_and_no_other(rule: str, lines: list[int]) -> None:
-    assert [(finding.rule, finding.line) for finding in found(SAMPLES / f"{rule}_broken.cpp")] == [
+    assert [(breach.rule, breach.line) for breach in found(SAMPLES / f"{rule}_broken.cpp")] == [
         (rule, line) for line in lines
     ]
 
@@ -50,8 +50,8 @@ def test_a_sample_keeps_all_rules(rule: str) -> None:
 
 
 def test_a_finding_says_what_is_allowed() -> None:
-    (finding,) = found(SAMPLES / "ram-ports_broken.cpp")
-    assert finding.text == (
+    (breach,) = found(SAMPLES / "ram-ports_broken.cpp")
+    assert breach.text == (
         "the pipelined loop of run has 2 reads and 0 writes of memory[*] (lines 3): one of each is allowed; multiplex "
         "the operands, and let one branch instantiate the access"
     )
@@ -61,7 +61,7 @@ def test_memories_that_are_not_partitioned_apart_are_one(tmp_path: Path) -> None
     text = (SAMPLES / "ram-ports_kept.cpp").read_text()
     path = tmp_path / "one.cpp"
     path.write_text(text.replace("#pragma HLS array_partition variable = tables complete dim = 1\n", ""))
-    assert [finding.text.split(" (")[0] for finding in found(path)] == [
+    assert [breach.text.split(" (")[0] for breach in found(path)] == [
         "the pipelined loop of run has 2 reads and 0 writes of tables[*][*]"
     ]
 
@@ -74,7 +74,7 @@ def test_all_headers_of_csrc_are_looked_at(tmp_path: Path, monkeypatch: pytest.M
         body = f"inline int added_{number}(int n) {{\n    while (n > 9)\n        n -= 9;\n    return n;\n}}\n#endif\n"
         header.write_text(header.read_text().rstrip().removesuffix("#endif") + body)
     monkeypatch.setattr(compiled_engine, "CSRC", csrc)
-    unlabelled = {finding.file.name for finding in check_csrc() if "added_" in finding.text}
+    unlabelled = {breach.file.name for breach in check_csrc() if "added_" in breach.text}
     assert unlabelled == {header.name for header in headers}
 
 
@@ -87,4 +87,4 @@ def test_a_source_that_does_not_compile_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.xfail(strict=True, reason="the engine's loop is being written anew to keep the rules")
 def test_csrc_keeps_the_rules() -> None:
-    assert Counter(finding.rule for finding in check_csrc()) == {}
+    assert Counter(breach.rule for breach in check_csrc()) == {}

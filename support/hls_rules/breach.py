@@ -11,7 +11,7 @@ from support.hls_rules.pragmas import Pragma, file_of
 
 
 @dataclass(frozen=True)
-class Finding:
+class Breach:
     """A place that breaks a rule.
 
     Attributes:
@@ -27,8 +27,8 @@ class Finding:
     text: str
 
     @classmethod
-    def at(cls, rule: str, place: Cursor | Pragma, text: str) -> Finding:
-        """The finding of a rule at a place.
+    def at(cls, rule: str, place: Cursor | Pragma, text: str) -> Breach:
+        """The breach of a rule at a place.
 
         Args:
             rule: name of the rule.
