@@ -30,10 +30,10 @@ class Ports:
 
 
 def ram_ports(source: Source) -> Iterator[Breach]:
-    """In an iteration of a pipelined loop, one expression reads a RAM and one writes it.
+    """In an iteration of a pipelined loop, one expression reads a RAM and one writes it, or two read it.
 
-    HLS makes a port for each expression that it cannot prove to exclude another. Functions that the loop calls count
-    as often as they are called, as HLS instantiates them so often.
+    A RAM has two ports, and HLS makes one for each expression that it cannot prove to exclude another. Functions that
+    the loop calls count as often as they are called, as HLS instantiates them so often.
     """
     counter = _Counter(source)
     for function, loop in source.pipelined():
@@ -43,14 +43,14 @@ def ram_ports(source: Source) -> Iterator[Breach]:
             if array is None or not array.is_memory:
                 continue
             reads, writes = ports.reads.get(key, []), ports.writes.get(key, [])
-            if len(reads) > 1 or len(writes) > 1:
+            if len(writes) > 1 or len(reads) > (1 if writes else 2):
                 places = sorted({place.location.line for place in [*reads, *writes]})
                 yield Breach.at(
                     "ram-ports",
                     key[0],
                     f"the pipelined loop of {function.spelling} has {len(reads)} reads and {len(writes)} writes of "
-                    f"{key[0].spelling}{indices} (lines {', '.join(map(str, places))}): one of each is allowed; "
-                    "multiplex the operands, and let one branch instantiate the access",
+                    f"{key[0].spelling}{indices} (lines {', '.join(map(str, places))}): one of each, or two reads, are "
+                    "allowed; multiplex the operands, and let one branch instantiate the access",
                 )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from clang.cindex import Cursor, CursorKind
 
 from support.hls_rules.breach import Breach
+from support.hls_rules.pragmas import file_of
 from support.hls_rules.source import FUNCTIONS, Source, class_name, fields, is_static
 
 STORAGE = ("array_partition", "array_reshape", "bind_storage")
@@ -61,17 +62,18 @@ def reference_members(source: Source) -> Iterator[Breach]:
 
 
 def static_objects(source: Source) -> Iterator[Breach]:
-    """Variables that last from call to call are numbers and arrays of them, no objects of the engine's classes."""
+    """Objects that last from call to call are disaggregated, so that each member is a memory or register of its own."""
     names = {cls.spelling for cls in source.classes}
+    apart = {(pragma.file, pragma.option("variable")) for pragma in source.pragmas if pragma.kind == "disaggregate"}
     for node in source.nodes:
-        if node.kind != CursorKind.VAR_DECL or not is_static(node):
+        if node.kind != CursorKind.VAR_DECL or not is_static(node) or (file_of(node), node.spelling) in apart:
             continue
         if node.semantic_parent.kind in FUNCTIONS and class_name(node.type.spelling) in names:
             yield Breach.at(
                 "static-objects",
                 node,
-                f"{node.spelling} is a static {node.type.spelling}: loops that use it keep their state in memory that "
-                "lasts; make the memories static arrays, and the state locals of the function with the loop",
+                f"{node.spelling} is a static {node.type.spelling} that is not disaggregated: HLS may keep all of it "
+                "in one memory; disaggregate it where it is defined, and keep the state of loops in locals",
             )
 
 
@@ -93,11 +95,11 @@ def object_arrays(source: Source) -> Iterator[Breach]:
 
 
 def partitioned_where_defined(source: Source) -> Iterator[Breach]:
-    """An array is stored as pragmas say that stand in the function where it is defined."""
+    """An array is stored as pragmas say that stand in the function where it, or the object it is in, is defined."""
     for pragma in source.pragmas:
         if pragma.kind not in STORAGE:
             continue
-        variable = source.named(pragma)
+        variable = source.named(pragma, whole=True)
         holders = [function for function in source.functions if pragma in source.within(function)]
         if holders and not (variable is not None and _defined_in(variable, holders[-1])):
             yield Breach.at(

@@ -112,8 +112,13 @@ class Source:
         theirs = {pragma for node in inner for pragma in self.within(node)}
         return [pragma for pragma in self.within(loop) if pragma not in theirs]
 
-    def named(self, pragma: Pragma) -> Cursor | None:
-        """The declaration of the variable that a pragma names: of its function, of the class, or of a member of it."""
+    def named(self, pragma: Pragma, whole: bool = False) -> Cursor | None:
+        """The declaration of the variable that a pragma names: of its function, of the class, or of a member of it.
+
+        Args:
+            pragma: the pragma.
+            whole: whether the object is meant that a member belongs to.
+        """
         name = pragma.option("variable")
         around = [node for node in [*self.functions, *self.classes] if pragma in self.within(node)]
         if name is None or not around:
@@ -121,7 +126,7 @@ class Source:
         first, *members = name.split(".")
         inside = [node for scope in reversed(around) for node in scope.walk_preorder() if node.kind in VARIABLES]
         found = next((node for node in inside if node.spelling == first), None)
-        for member in members:
+        for member in () if whole else members:
             found = self._member(found, member) if found is not None else None
         return found
 
@@ -182,7 +187,7 @@ def is_static(variable: Cursor) -> bool:
 
 def dimensions(variable: Cursor) -> int:
     """The number of dimensions of an array, a reference to one, or a parameter that takes one."""
-    spelled: str = variable.type.spelling
+    spelled: str = variable.type.get_canonical().spelling
     return spelled.count("[") + (spelled.count("*") if variable.kind == CursorKind.PARM_DECL else 0)
 
 

@@ -1,4 +1,5 @@
-// One read and one write of a memory, through a reference and a function; two memories that are partitioned apart.
+// One read and one write of a memory, through a reference and a function; two memories that are partitioned apart, of
+// which each is read twice.
 static int look_up(const int table[64], int at) {
     return table[at & 63];
 }
@@ -13,7 +14,7 @@ values:
 #pragma HLS pipeline II = 1
         int &at = memory[x[i] < 0 ? x[i] & 63 : i];
         int read = at;
-        at = read + look_up(tables[0], i) + look_up(tables[1], read);
+        at = read + look_up(tables[0], i) + look_up(tables[0], x[i]) + look_up(tables[1], read);
         sum += x[i] < 0 ? -read : read;
     }
     return sum;
