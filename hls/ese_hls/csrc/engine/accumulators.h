@@ -85,6 +85,8 @@ void accumulate(Accumulators<C> &ram, int p, bool filled, const Addition<C> &add
     ESE_INLINE
     using acc_t = typename Shape<C>::acc_t;
     constexpr int rows = accumulator_rows<C>;
+    const int added = within<rows>(add.row), shown = within<rows>(drain.row);
+    const int at[2] = {filled ? shown : added, filled ? added : shown};
     acc_t stored[2][C::acc_banks];
 read_sets:
     for (int s = 0; s < 2; ++s) {
@@ -92,7 +94,7 @@ read_sets:
     read_banks:
         for (int b = 0; b < C::acc_banks; ++b) {
             ESE_UNROLL
-            stored[s][b] = ram[s][b][p][within<rows>(filled == (s != 0) ? add.row : drain.row)];
+            stored[s][b] = ram[s][b][p][at[s]];
         }
     }
     int bank = within<C::acc_banks>(add.bank);
@@ -106,7 +108,7 @@ write_sets:
         for (int b = 0; b < C::acc_banks; ++b) {
             ESE_UNROLL
             if (fills ? add.enabled && bank == b : drain.clears)
-                ram[s][b][p][within<rows>(fills ? add.row : drain.row)] = fills ? sum : acc_t(0);
+                ram[s][b][p][at[s]] = fills ? sum : acc_t(0);
         }
     }
 results:
