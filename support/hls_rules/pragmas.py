@@ -51,7 +51,8 @@ def pragmas(unit: TranslationUnit, files: Iterable[Path]) -> list[Pragma]:
             parameters, body = macros.get(cursor.spelling, ([], ""))
             if (text := _held(body)) is not None:
                 place = cursor.location
-                text = _substituted(text, parameters, _arguments(cursor))
+                arguments = [_expanded(argument, macros) for argument in _arguments(cursor)]
+                text = _substituted(text, parameters, arguments)
                 found.append(Pragma(file_of(cursor), place.line, place.offset, _normal(text)))
     for file in wanted:
         content = file.read_text(encoding="utf-8")
@@ -91,6 +92,12 @@ def _held(body: str) -> str | None:
 def _arguments(cursor: Cursor) -> list[str]:
     text = "".join(token.spelling for token in list(cursor.get_tokens())[1:])
     return text[1:-1].split(",") if text else []
+
+
+def _expanded(text: str, macros: dict[str, tuple[list[str], str]]) -> str:
+    """An argument in which macros without parameters are replaced, as the preprocessor does before it is used."""
+    parameters, body = macros.get(text.strip(), ([], ""))
+    return _expanded(body, macros) if body and not parameters else text
 
 
 def _substituted(text: str, parameters: list[str], arguments: list[str]) -> str:

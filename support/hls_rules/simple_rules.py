@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from clang.cindex import Cursor, CursorKind
+from clang.cindex import CursorKind
 
 from support.hls_rules.breach import Breach
-from support.hls_rules.source import FUNCTIONS, Source, class_name, fields, is_static
+from support.hls_rules.source import Source, class_name, fields
 
 STORAGE = ("array_partition", "array_reshape", "bind_storage")
 
@@ -60,21 +60,6 @@ def reference_members(source: Source) -> Iterator[Breach]:
                 )
 
 
-def static_objects(source: Source) -> Iterator[Breach]:
-    """Variables that last from call to call are numbers and arrays of them, no objects of the engine's classes."""
-    names = {cls.spelling for cls in source.classes}
-    for node in source.nodes:
-        if node.kind != CursorKind.VAR_DECL or not is_static(node):
-            continue
-        if node.semantic_parent.kind in FUNCTIONS and class_name(node.type.spelling) in names:
-            yield Breach.at(
-                "static-objects",
-                node,
-                f"{node.spelling} is a static {node.type.spelling}: loops that use it keep their state in memory that "
-                "lasts; make the memories static arrays, and the state locals of the function with the loop",
-            )
-
-
 def object_arrays(source: Source) -> Iterator[Breach]:
     """No array of objects whose constructor holds pragmas: the pragmas would have to hold for each element."""
     directed = {
@@ -93,20 +78,22 @@ def object_arrays(source: Source) -> Iterator[Breach]:
 
 
 def partitioned_where_defined(source: Source) -> Iterator[Breach]:
-    """An array is stored as pragmas say that stand in the function where it is defined."""
+    """Arrays are stored as pragmas say where they are defined.
+
+    That is the function whose local variable it is, or the constructor of the class whose member it is.
+    """
     for pragma in source.pragmas:
-        if pragma.kind not in STORAGE:
-            continue
-        variable = source.named(pragma)
         holders = [function for function in source.functions if pragma in source.within(function)]
-        if holders and not (variable is not None and _defined_in(variable, holders[-1])):
+        if pragma.kind not in STORAGE or not holders:
+            continue
+        holder, name = holders[-1], pragma.option("variable") or ""
+        locals_ = {node.spelling for node in holder.walk_preorder() if node.kind == CursorKind.VAR_DECL}
+        if holder.kind == CursorKind.CONSTRUCTOR:
+            locals_ |= {member.spelling for member in fields(holder.semantic_parent)}
+        of_other = holder.kind == CursorKind.CONSTRUCTOR and "." in name
+        if name.split(".")[0] not in locals_ or of_other:
             yield Breach.at(
                 "partitioned-where-defined",
                 pragma,
-                f"{pragma.option('variable')} is no variable of {holders[-1].spelling}, where its {pragma.kind} "
-                "stands: define the array there",
+                f"{name} is not defined where its {pragma.kind} stands, in {holder.spelling}: put the pragma there",
             )
-
-
-def _defined_in(variable: Cursor, function: Cursor) -> bool:
-    return variable.kind == CursorKind.VAR_DECL and any(node == variable for node in function.walk_preorder())

@@ -41,18 +41,18 @@ class StoredArray:
     Attributes:
         cursor: its declaration.
         partitioned: its dimensions that are partitioned, counted from 1; 0 for all.
-        bound: whether a pragma binds it to a kind of memory.
+        bound: type of the memory that a pragma binds it to, such as `ram_2p`; nothing if none does.
     """
 
     cursor: Cursor
     partitioned: set[int] = field(default_factory=set)
-    bound: bool = False
+    bound: str = ""
 
     @property
     def is_memory(self) -> bool:
         """Whether it is one RAM or several: bound to one, or partitioned or static, but not into registers."""
         registers = 0 in self.partitioned or len(self.partitioned) >= dimensions(self.cursor)
-        return self.bound or ((bool(self.partitioned) or is_static(self.cursor)) and not registers)
+        return bool(self.bound) or ((bool(self.partitioned) or is_static(self.cursor)) and not registers)
 
 
 @dataclass
@@ -98,7 +98,7 @@ class Source:
             if array is not None and pragma.kind == "array_partition":
                 array.partitioned.add(int(pragma.option("dim") or 0))
             elif array is not None and pragma.kind == "bind_storage":
-                array.bound = True
+                array.bound = (pragma.option("type") or "ram").lower()
         return found
 
     def within(self, node: Cursor) -> list[Pragma]:
