@@ -35,7 +35,7 @@ struct Out {
 };
 
 struct Whole {
-    ese::Engine<ese::Config> engine;
+    ese::Memories<ese::Config> memory;
     ese::Accumulators<ese::Config> accumulators;
 };
 
@@ -52,8 +52,8 @@ int main(int arguments, char **argument) {
     while (std::fread(&count, 4, 1, in) == 1) {
         if (count == 0) {
             whole.reset(new Whole());
-            whole->engine.memory.image_id = 0;
-            ese::forget<ese::Config>(whole->engine, whole->accumulators);
+            whole->memory.image_id = 0;
+            ese::forget<ese::Config>(whole->memory, whole->accumulators);
             continue;
         }
         Words packet(count), answer;
@@ -61,7 +61,7 @@ int main(int arguments, char **argument) {
             return 2;
         In source{0, false};
         Out sink;
-        ese::serve<ese::Config>(whole->engine, whole->accumulators, source, sink, packet, answer);
+        ese::serve<ese::Config>(whole->memory, whole->accumulators, source, sink, packet, answer);
         uint32_t words = (uint32_t)answer.size();
         std::fwrite(&words, 4, 1, out);
         std::fwrite(answer.data(), 4, words, out);

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -48,11 +48,8 @@ def pragmas(unit: TranslationUnit, files: Iterable[Path]) -> list[Pragma]:
         if cursor.kind == CursorKind.MACRO_DEFINITION and cursor.location.file is not None:
             macros[cursor.spelling] = _definition(cursor)
         elif cursor.kind == CursorKind.MACRO_INSTANTIATION and file_of(cursor) in wanted:
-            parameters, body = macros.get(cursor.spelling, ([], ""))
-            if (text := _held(body)) is not None:
-                place = cursor.location
-                arguments = [_expanded(argument, macros) for argument in _arguments(cursor)]
-                text = _substituted(text, parameters, arguments)
+            place = cursor.location
+            for text in _held(macros, cursor.spelling, _arguments(cursor)):
                 found.append(Pragma(file_of(cursor), place.line, place.offset, _normal(text)))
     for file in wanted:
         content = file.read_text(encoding="utf-8")
@@ -83,21 +80,21 @@ def _definition(cursor: Cursor) -> tuple[list[str], str]:
     return [word for word in tokens[1:close] if word != ","], " ".join(tokens[close + 1 :])
 
 
-def _held(body: str) -> str | None:
-    """The pragma in the body of a macro: as an argument of a macro, or in `_Pragma`."""
-    found = re.fullmatch(r'\w+ \( "?HLS (.*?)"? \)', body)
-    return found.group(1) if found else None
+def _held(macros: dict[str, tuple[list[str], str]], name: str, arguments: list[str]) -> Iterator[str]:
+    """The pragmas that a macro stands for: as an argument of a macro, in `_Pragma`, or by macros in its body."""
+    parameters, body = macros.get(name, ([], ""))
+    body = _substituted(body, parameters, arguments)
+    if (one := re.fullmatch(r'\w+ \( "?HLS (.*?)"? \)', body)) is not None:
+        yield one.group(1)
+        return
+    for inner in re.finditer(r"(\w+) \( ([^()]*) \)", body):
+        if inner.group(1) in macros and inner.group(1) != name:
+            yield from _held(macros, inner.group(1), [part.strip() for part in inner.group(2).split(",")])
 
 
 def _arguments(cursor: Cursor) -> list[str]:
     text = "".join(token.spelling for token in list(cursor.get_tokens())[1:])
     return text[1:-1].split(",") if text else []
-
-
-def _expanded(text: str, macros: dict[str, tuple[list[str], str]]) -> str:
-    """An argument in which macros without parameters are replaced, as the preprocessor does before it is used."""
-    parameters, body = macros.get(text.strip(), ([], ""))
-    return _expanded(body, macros) if body and not parameters else text
 
 
 def _substituted(text: str, parameters: list[str], arguments: list[str]) -> str:
@@ -106,4 +103,4 @@ def _substituted(text: str, parameters: list[str], arguments: list[str]) -> str:
 
 
 def _normal(text: str) -> str:
-    return re.sub(r"\s*=\s*", "=", " ".join(text.split()))
+    return re.sub(r"\s*([=.])\s*", r"\1", " ".join(text.split()))

@@ -19,7 +19,6 @@ Key = tuple[Cursor, tuple[str, ...]]
 
 
 Accesses = dict[Key, list[Cursor]]
-TRUE_PORTS = 2
 ACCESSES = {CursorKind.ARRAY_SUBSCRIPT_EXPR, CursorKind.DECL_REF_EXPR, CursorKind.MEMBER_REF_EXPR}
 
 
@@ -32,11 +31,10 @@ class Ports:
 
 
 def ram_ports(source: Source) -> Iterator[Breach]:
-    """In an iteration of a pipelined loop, one expression reads a RAM and one writes it.
+    """In an iteration of a pipelined loop, one expression reads a RAM and one writes it, or two read it.
 
-    HLS makes a port for each expression that it cannot prove to exclude another; of a true dual-port RAM (`ram_t2p`)
-    the two ports may both read. Functions that the loop calls count as often as they are called, as HLS instantiates
-    them so often.
+    A RAM has two ports, and HLS makes one for each expression that it cannot prove to exclude another. Functions that
+    the loop calls count as often as they are called, as HLS instantiates them so often.
     """
     counter = _Counter(source)
     for function, loop in source.pipelined():
@@ -46,15 +44,14 @@ def ram_ports(source: Source) -> Iterator[Breach]:
             if array is None or not array.is_memory:
                 continue
             reads, writes = ports.reads.get(key, []), ports.writes.get(key, [])
-            dual = "t2p" in array.bound and len(reads) + len(writes) <= TRUE_PORTS
-            if (len(reads) > 1 or len(writes) > 1) and not dual:
+            if len(writes) > 1 or len(reads) > (1 if writes else 2):
                 places = sorted({place.location.line for place in [*reads, *writes]})
                 yield Breach.at(
                     "ram-ports",
                     key[0],
                     f"the pipelined loop of {function.spelling} has {len(reads)} reads and {len(writes)} writes of "
-                    f"{key[0].spelling}{indices} (lines {', '.join(map(str, places))}): one of each is allowed; "
-                    "multiplex the operands, and let one branch instantiate the access",
+                    f"{key[0].spelling}{indices} (lines {', '.join(map(str, places))}): one of each, or two reads, are "
+                    "allowed; multiplex the operands, and let one branch instantiate the access",
                 )
 
 

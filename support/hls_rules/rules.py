@@ -24,6 +24,7 @@ RULES: dict[str, Callable[[Source], Iterator[Breach]]] = {
     "dependences": simple_rules.dependences,
     "unroll-factors": simple_rules.unroll_factors,
     "reference-members": simple_rules.reference_members,
+    "static-objects": simple_rules.static_objects,
     "object-arrays": simple_rules.object_arrays,
     "partitioned-where-defined": simple_rules.partitioned_where_defined,
     "loop-state": loop_state,

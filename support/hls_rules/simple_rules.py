@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from clang.cindex import CursorKind
+from clang.cindex import Cursor, CursorKind
 
 from support.hls_rules.breach import Breach
-from support.hls_rules.source import Source, class_name, fields
+from support.hls_rules.pragmas import file_of
+from support.hls_rules.source import FUNCTIONS, Source, class_name, fields, is_static
 
 STORAGE = ("array_partition", "array_reshape", "bind_storage")
 
@@ -60,6 +61,22 @@ def reference_members(source: Source) -> Iterator[Breach]:
                 )
 
 
+def static_objects(source: Source) -> Iterator[Breach]:
+    """Objects that last from call to call are disaggregated, so that each member is a memory or register of its own."""
+    names = {cls.spelling for cls in source.classes}
+    apart = {(pragma.file, pragma.option("variable")) for pragma in source.pragmas if pragma.kind == "disaggregate"}
+    for node in source.nodes:
+        if node.kind != CursorKind.VAR_DECL or not is_static(node) or (file_of(node), node.spelling) in apart:
+            continue
+        if node.semantic_parent.kind in FUNCTIONS and class_name(node.type.spelling) in names:
+            yield Breach.at(
+                "static-objects",
+                node,
+                f"{node.spelling} is a static {node.type.spelling} that is not disaggregated: HLS may keep all of it "
+                "in one memory; disaggregate it where it is defined, and keep the state of loops in locals",
+            )
+
+
 def object_arrays(source: Source) -> Iterator[Breach]:
     """No array of objects whose constructor holds pragmas: the pragmas would have to hold for each element."""
     directed = {
@@ -78,22 +95,20 @@ def object_arrays(source: Source) -> Iterator[Breach]:
 
 
 def partitioned_where_defined(source: Source) -> Iterator[Breach]:
-    """Arrays are stored as pragmas say where they are defined.
-
-    That is the function whose local variable it is, or the constructor of the class whose member it is.
-    """
+    """An array is stored as pragmas say that stand in the function where it, or the object it is in, is defined."""
     for pragma in source.pragmas:
-        holders = [function for function in source.functions if pragma in source.within(function)]
-        if pragma.kind not in STORAGE or not holders:
+        if pragma.kind not in STORAGE:
             continue
-        holder, name = holders[-1], pragma.option("variable") or ""
-        locals_ = {node.spelling for node in holder.walk_preorder() if node.kind == CursorKind.VAR_DECL}
-        if holder.kind == CursorKind.CONSTRUCTOR:
-            locals_ |= {member.spelling for member in fields(holder.semantic_parent)}
-        of_other = holder.kind == CursorKind.CONSTRUCTOR and "." in name
-        if name.split(".")[0] not in locals_ or of_other:
+        variable = source.named(pragma, whole=True)
+        holders = [function for function in source.functions if pragma in source.within(function)]
+        if holders and not (variable is not None and _defined_in(variable, holders[-1])):
             yield Breach.at(
                 "partitioned-where-defined",
                 pragma,
-                f"{name} is not defined where its {pragma.kind} stands, in {holder.spelling}: put the pragma there",
+                f"{pragma.option('variable')} is no variable of {holders[-1].spelling}, where its {pragma.kind} "
+                "stands: define the array there",
             )
+
+
+def _defined_in(variable: Cursor, function: Cursor) -> bool:
+    return variable.kind == CursorKind.VAR_DECL and any(node == variable for node in function.walk_preorder())

@@ -41,18 +41,18 @@ class StoredArray:
     Attributes:
         cursor: its declaration.
         partitioned: its dimensions that are partitioned, counted from 1; 0 for all.
-        bound: type of the memory that a pragma binds it to, such as `ram_2p`; nothing if none does.
+        bound: whether a pragma binds it to a kind of memory.
     """
 
     cursor: Cursor
     partitioned: set[int] = field(default_factory=set)
-    bound: str = ""
+    bound: bool = False
 
     @property
     def is_memory(self) -> bool:
         """Whether it is one RAM or several: bound to one, or partitioned or static, but not into registers."""
         registers = 0 in self.partitioned or len(self.partitioned) >= dimensions(self.cursor)
-        return bool(self.bound) or ((bool(self.partitioned) or is_static(self.cursor)) and not registers)
+        return self.bound or ((bool(self.partitioned) or is_static(self.cursor)) and not registers)
 
 
 @dataclass
@@ -98,7 +98,7 @@ class Source:
             if array is not None and pragma.kind == "array_partition":
                 array.partitioned.add(int(pragma.option("dim") or 0))
             elif array is not None and pragma.kind == "bind_storage":
-                array.bound = (pragma.option("type") or "ram").lower()
+                array.bound = True
         return found
 
     def within(self, node: Cursor) -> list[Pragma]:
@@ -112,8 +112,13 @@ class Source:
         theirs = {pragma for node in inner for pragma in self.within(node)}
         return [pragma for pragma in self.within(loop) if pragma not in theirs]
 
-    def named(self, pragma: Pragma) -> Cursor | None:
-        """The declaration of the variable that a pragma names: of its function, of the class, or of a member of it."""
+    def named(self, pragma: Pragma, whole: bool = False) -> Cursor | None:
+        """The declaration of the variable that a pragma names: of its function, of the class, or of a member of it.
+
+        Args:
+            pragma: the pragma.
+            whole: whether the object is meant that a member belongs to.
+        """
         name = pragma.option("variable")
         around = [node for node in [*self.functions, *self.classes] if pragma in self.within(node)]
         if name is None or not around:
@@ -121,7 +126,7 @@ class Source:
         first, *members = name.split(".")
         inside = [node for scope in reversed(around) for node in scope.walk_preorder() if node.kind in VARIABLES]
         found = next((node for node in inside if node.spelling == first), None)
-        for member in members:
+        for member in () if whole else members:
             found = self._member(found, member) if found is not None else None
         return found
 
@@ -182,7 +187,7 @@ def is_static(variable: Cursor) -> bool:
 
 def dimensions(variable: Cursor) -> int:
     """The number of dimensions of an array, a reference to one, or a parameter that takes one."""
-    spelled: str = variable.type.spelling
+    spelled: str = variable.type.get_canonical().spelling
     return spelled.count("[") + (spelled.count("*") if variable.kind == CursorKind.PARM_DECL else 0)
 
 

@@ -31,9 +31,10 @@ def test_every_rule_has_two_samples() -> None:
         ("dependences", [6, 9]),
         ("unroll-factors", [5]),
         ("reference-members", [3, 6]),
+        ("static-objects", [6]),
         ("object-arrays", [10]),
-        ("partitioned-where-defined", [8, 12]),
-        ("loop-state", [14, 15, 16, 29]),
+        ("partitioned-where-defined", [5, 9]),
+        ("loop-state", [13, 14, 15]),
         ("ram-ports", [6]),
     ],
 )
@@ -51,8 +52,8 @@ def test_a_sample_keeps_all_rules(rule: str) -> None:
 def test_a_finding_says_what_is_allowed() -> None:
     (breach,) = found(SAMPLES / "ram-ports_broken.cpp")
     assert breach.text == (
-        "the pipelined loop of run has 2 reads and 0 writes of memory[*] (lines 3): one of each is allowed; multiplex "
-        "the operands, and let one branch instantiate the access"
+        "the pipelined loop of run has 2 reads and 1 writes of memory[*] (lines 3, 16): one of each, or two reads, are "
+        "allowed; multiplex the operands, and let one branch instantiate the access"
     )
 
 
@@ -61,7 +62,7 @@ def test_memories_that_are_not_partitioned_apart_are_one(tmp_path: Path) -> None
     path = tmp_path / "one.cpp"
     path.write_text(text.replace("#pragma HLS array_partition variable = tables complete dim = 1\n", ""))
     assert [breach.text.split(" (")[0] for breach in found(path)] == [
-        "the pipelined loop of run has 2 reads and 0 writes of tables[*][*]"
+        "the pipelined loop of run has 3 reads and 0 writes of tables[*][*]"
     ]
 
 
@@ -84,8 +85,5 @@ def test_a_source_that_does_not_compile_is_refused(tmp_path: Path) -> None:
         found(path)
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="the engine's loop is being written anew to keep the rules"
-)
 def test_csrc_keeps_the_rules() -> None:
     assert Counter(breach.rule for breach in check_csrc()) == {}

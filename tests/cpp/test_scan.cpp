@@ -65,7 +65,7 @@ int main() {
             for (int i = 0; i < 16; ++i) {
                 x[i] = random.bits(2) < 0 ? 0 : (int)random.bits(8);
                 Write write = {{true, false}, {(address_t)(8 + i), 0}, {x[i], 0}};
-                memory.vectors.write(1, write);
+                write_banks<Small>(memory.vectors[1], write);
             }
             Step found[64];
             int iterations, at = 0, count = scan(phase, step == 0, found, iterations, random);

@@ -1,5 +1,4 @@
-// State of a pipelined loop in members, which a method of a template changes, in what a reference leads to, and in a
-// static object.
+// State of a pipelined loop in members, which a method of a template changes, and in what a reference leads to.
 template <class C> struct Stage {
     int held;
     void step(int x) { held += C::weight * x; }
@@ -17,16 +16,3 @@ template <class C> struct Engine {
         }
     }
 };
-
-struct Sum {
-    int value;
-};
-int run(const int x[64]) {
-    static Sum sum;
-values:
-    for (int i = 0; i < 64; ++i) {
-#pragma HLS pipeline II = 1
-        sum.value += x[i];
-    }
-    return sum.value;
-}

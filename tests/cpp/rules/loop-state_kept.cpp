@@ -1,4 +1,4 @@
-// State of a pipelined loop in locals; memories, a static object of memories among them, and a stream outlive it.
+// State of a pipelined loop in locals; a memory and a stream outlive it.
 template <class C> struct Stage {
     int held;
     void step(int x) { held += C::weight * x; }
@@ -20,21 +20,3 @@ template <class C> struct Engine {
         total = sum;
     }
 };
-
-struct Memories {
-    int words[64];
-    Memories() {
-#pragma HLS bind_storage variable = words type = ram_2p impl = bram
-    }
-};
-int run(const int x[64]) {
-    static Memories memories;
-    int sum = 0;
-values:
-    for (int i = 0; i < 64; ++i) {
-#pragma HLS pipeline II = 1
-        memories.words[i] = sum;
-        sum += x[i];
-    }
-    return sum;
-}

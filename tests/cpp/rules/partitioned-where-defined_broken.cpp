@@ -1,11 +1,8 @@
-// An array that is a member of a member, and a parameter that is partitioned by the function called.
+// A member that is partitioned in the constructor, and a parameter that is partitioned by the function called.
 struct Lanes {
     int total[4];
-};
-struct Engine {
-    Lanes lanes;
-    Engine() {
-#pragma HLS array_partition variable = lanes.total complete dim = 1
+    Lanes() {
+#pragma HLS array_partition variable = total complete dim = 1
     }
 };
 int first(const int x[4]) {

@@ -1,4 +1,4 @@
-// Two reads of a memory: one function that reads it is called in both branches.
+// Two reads of a memory that is written too: one function that reads it is called in both branches.
 static int look_up(const int table[64], int at) {
     return table[at & 63];
 }
@@ -13,6 +13,7 @@ values:
             sum -= look_up(memory, x[i]);
         else
             sum += look_up(memory, i);
+        memory[i] = sum;
     }
     return sum;
 }

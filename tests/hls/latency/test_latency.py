@@ -28,7 +28,7 @@ from support.designs import PATTERNS, roomy
 from support.networks import inputs, network, widened
 
 HERE = Path(__file__).parent
-STATED = re.search(r"#define ESE_ADD_DISTANCE (\d+)", (compiled_engine.CSRC / "engine/accumulators.h").read_text())
+STATED = re.search(r"constexpr int add_distance = (\d+)", (compiled_engine.CSRC / "engine/accumulators.h").read_text())
 assert STATED
 DISTANCE = int(STATED[1])
 """Iterations from a write to the first read that needs it, as csrc states it."""

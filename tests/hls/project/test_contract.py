@@ -114,7 +114,7 @@ int main() {
         word = value;
     }
     Phase p = decode_phase(w);
-    Scan s = decode_scan(w[0], w + phase_words);
+    Scan s = decode_scan(w);
     const bool flags[] = {p.stage == Stage::lstm, p.stage == Stage::dense, p.source_ram, p.set, p.ahead, p.last_only,
                           p.zero_state, p.waits_frame, p.frees_frame, p.emits, p.emits_stored, p.output_last_only,
                           p.stores_output, p.relu, p.peepholes, p.first.enabled, p.first.ram, p.second.enabled,

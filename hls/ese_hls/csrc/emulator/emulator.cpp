@@ -7,13 +7,13 @@
 namespace {
 
 struct Emulated {
-    ese::Engine<ese::Config> engine;
+    ese::Memories<ese::Config> memory;
     ese::Accumulators<ese::Config> accumulators;
     bool started;
     ese::Registers registers;
     ese::axis_t in, out;
 
-    void call() { ese::call(engine, accumulators, started, in, out, registers); }
+    void call() { ese::call(memory, accumulators, started, in, out, registers); }
 };
 
 } // namespace
@@ -24,8 +24,8 @@ void *ese_open(void) {
     Emulated *emulated = new (std::nothrow) Emulated();
     if (emulated == nullptr)
         return nullptr;
-    emulated->engine.memory.image_id = 0;
-    ese::forget<ese::Config>(emulated->engine, emulated->accumulators);
+    emulated->memory.image_id = 0;
+    ese::forget<ese::Config>(emulated->memory, emulated->accumulators);
     emulated->call(); // as the host's start does
     return emulated;
 }

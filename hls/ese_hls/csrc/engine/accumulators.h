@@ -9,8 +9,7 @@ namespace ese {
 // Iterations from a write of an accumulator to the first read of the same word. A PE's own last sums are forwarded over
 // this distance; between filling and draining, the interlocks of stages.h and sequencer.h keep it. So HLS may put up to
 // one stage less between the read and the write.
-#define ESE_ADD_DISTANCE 3
-constexpr int add_distance = ESE_ADD_DISTANCE;
+constexpr int add_distance = 3;
 
 // What a PE adds to one of its accumulators.
 template <class C> struct Addition {

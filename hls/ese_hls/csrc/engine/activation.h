@@ -56,16 +56,12 @@ template <int W> int_t<64> hard_line(int_t<W> x, int frac, const Line &line) {
 template <int W>
 activation_t activate(int_t<W> x, int frac, const Activation &a, const Line &line, const word_t table[table_size]) {
     ESE_INLINE
-    switch (a.kind) {
-    case Kind::hard_tanh:
-    case Kind::hard_sigmoid:
+    if (a.kind == Kind::hard_tanh || a.kind == Kind::hard_sigmoid)
         return quantize<64>(hard_line<W>(x, frac, line), frac + line_frac, a.out);
-    case Kind::tanh:
-        return quantize<26>(signed_tanh<W>(x, frac, table), value_frac, a.out);
-    case Kind::sigmoid: // 1/2 + tanh(x/2) / 2; one fractional bit more halves the input
-        return quantize<26>((1 << value_frac) + signed_tanh<W>(x, frac + 1, table), value_frac + 1, a.out);
-    }
-    return 0; // the compiler warns of a kind without a case
+    // sigmoid(x) is 1/2 + tanh(x/2) / 2; one fractional bit more halves the input and the result.
+    int halved = a.kind == Kind::sigmoid ? 1 : 0;
+    int_t<22> t = signed_tanh<W>(x, frac + halved, table);
+    return quantize<26>((halved << value_frac) + t, value_frac + halved, a.out);
 }
 
 } // namespace ese

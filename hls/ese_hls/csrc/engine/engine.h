@@ -8,18 +8,10 @@
 
 namespace ese {
 
-// What an engine keeps from packet to packet, beside its accumulators.
-template <class C> struct Engine {
-    Memories<C> memory;
-    bool has_state; // the last sequence has left h and c, from which the next one may continue
-
-    Engine() { ESE_INLINE }
-};
-
 // Forget the state: the next sequence starts from h = c = 0 with cleared accumulators.
-template <class C> void forget(Engine<C> &engine, Accumulators<C> &accumulators) {
+template <class C> void forget(Memories<C> &memory, Accumulators<C> &accumulators) {
     clear<C>(accumulators);
-    engine.has_state = false;
+    memory.has_state = false;
 }
 
 // The sums of an item that its PEs have shown, by gate: those of gate g wait for the gates after it.
@@ -100,11 +92,10 @@ peepholes:
 // sequence, if there is one. `answer_crc` is the CRC of the answer's words so far. `In` and `Out` as in
 // packet.h.
 template <class C, class In, class Out, class Stream>
-uint_t<64> run(Engine<C> &engine, Accumulators<C> &accumulators, In &in, Out &out, Stream &from, Stream &to,
+uint_t<64> run(Memories<C> &memory, Accumulators<C> &accumulators, In &in, Out &out, Stream &from, Stream &to,
                word_t &answer_crc, uint_t<17> steps, bool keep, bool trace) {
     using acc_t = typename Shape<C>::acc_t;
-    Memories<C> &memory = engine.memory;
-    bool zero = !(keep && engine.has_state);
+    bool zero = !(keep && memory.has_state);
     uint_t<64> iterations = 0;
     word_t crc = answer_crc;
     // All that an iteration leaves to the next one, but for the RAMs, is in variables of this function.
@@ -130,7 +121,8 @@ uint_t<64> run(Engine<C> &engine, Accumulators<C> &accumulators, In &in, Out &ou
 flat:
     while (sequencer.under_way(stages) && !in.ended_early()) {
         ESE_PIPELINE
-        ESE_READ_AFTER_WRITE(accumulators, ESE_ADD_DISTANCE)
+        ESE_READ_AFTER_WRITE(accumulators, 3)
+        static_assert(add_distance == 3, "the distance that is stated is that which the code keeps");
         Write writes[2];
         stages.retire(trace, memory, writes);
         stages.emission.send_next(out, to, crc);
@@ -172,7 +164,7 @@ flat:
         sequencer.advance(memory, stages, feed);
         ++iterations;
     }
-    engine.has_state = true;
+    memory.has_state = true;
     answer_crc = crc;
     return iterations;
 }

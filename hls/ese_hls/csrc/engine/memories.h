@@ -12,7 +12,8 @@ namespace ese {
 template <class C> struct Memories {
     static constexpr int books = C::weights == Weights::codebook4 ? max_codebooks * codebook_levels : 1;
 
-    Vectors<C> vectors;
+    VectorRam<C> vectors[2];
+    element_t last[scan_width][Shape<C>::last_words]; // delta phases: value of each element when last broadcast
 
     typename Shape<C>::entry_word_t entries[C::pes][C::entry_depth];
     pointer_t pointers[C::pes][Shape<C>::pointer_depth]; // skip mode: where each column begins
@@ -32,31 +33,7 @@ template <class C> struct Memories {
     bool persistent;   // the sums of at least one phase persist from step to step
     Lines lines;
     word_t image_id; // 0 if no image is loaded
-
-    Memories() {
-        ESE_INLINE
-        ESE_PARTITION(entries, 1)
-        ESE_BRAM(entries)
-        ESE_PARTITION(pointers, 1)
-        ESE_BRAM(pointers)
-        ESE_PARTITION(fifo, 1)
-        ESE_LUTRAM(fifo)
-        ESE_PARTITION(phases, 1)
-        ESE_LUTRAM(phases)
-        ESE_PARTITION(codebook, 1)
-        ESE_LUTRAM(codebook)
-        ESE_PARTITION(scale, 1)
-        ESE_PARTITION(scale, 2)
-        ESE_PARTITION(scale, 3)
-        ESE_PARTITION(bias, 1)
-        ESE_PARTITION(bias, 2)
-        ESE_PARTITION(peephole, 1)
-        ESE_PARTITION(peephole, 2)
-        ESE_PARTITION(cell, 1)
-        ESE_PARTITION(table, 1)
-        ESE_PARTITION(table, 2)
-        ESE_BRAM(table)
-    }
+    bool has_state;  // the last sequence has left h and c, from which the next one may continue
 
     // The record of phase `index`.
     Phase phase(int index) const {
@@ -73,6 +50,36 @@ template <class C> struct Memories {
         return phase;
     }
 };
+
+// Stands where an engine's memories are defined, and says of each array what it becomes.
+#define ESE_MEMORIES(memory)                                                                                           \
+    ESE_DISAGGREGATE(memory)                                                                                           \
+    ESE_PARTITION(memory.vectors, 1)                                                                                   \
+    ESE_PARTITION(memory.vectors, 2)                                                                                   \
+    ESE_BRAM(memory.vectors)                                                                                           \
+    ESE_PARTITION(memory.last, 1)                                                                                      \
+    ESE_BRAM(memory.last)                                                                                              \
+    ESE_PARTITION(memory.entries, 1)                                                                                   \
+    ESE_BRAM(memory.entries)                                                                                           \
+    ESE_PARTITION(memory.pointers, 1)                                                                                  \
+    ESE_BRAM(memory.pointers)                                                                                          \
+    ESE_PARTITION(memory.fifo, 1)                                                                                      \
+    ESE_LUTRAM(memory.fifo)                                                                                            \
+    ESE_PARTITION(memory.phases, 1)                                                                                    \
+    ESE_LUTRAM(memory.phases)                                                                                          \
+    ESE_PARTITION(memory.codebook, 1)                                                                                  \
+    ESE_LUTRAM(memory.codebook)                                                                                        \
+    ESE_PARTITION(memory.scale, 1)                                                                                     \
+    ESE_PARTITION(memory.scale, 2)                                                                                     \
+    ESE_PARTITION(memory.scale, 3)                                                                                     \
+    ESE_PARTITION(memory.bias, 1)                                                                                      \
+    ESE_PARTITION(memory.bias, 2)                                                                                      \
+    ESE_PARTITION(memory.peephole, 1)                                                                                  \
+    ESE_PARTITION(memory.peephole, 2)                                                                                  \
+    ESE_PARTITION(memory.cell, 1)                                                                                      \
+    ESE_PARTITION(memory.table, 1)                                                                                     \
+    ESE_PARTITION(memory.table, 2)                                                                                     \
+    ESE_BRAM(memory.table)
 
 } // namespace ese
 

@@ -20,14 +20,14 @@ inline bool is(const Status &status, Operation operation) {
 
 // Run the sequences of a RUN packet, whose operation word has already been read from `in`; `crc` takes its outputs.
 template <class C, class In, class Out, class Stream>
-Error run_packet(Engine<C> &engine, Accumulators<C> &accumulators, In &in, Out &out, Stream &from, Stream &to,
+Error run_packet(Memories<C> &memory, Accumulators<C> &accumulators, In &in, Out &out, Stream &from, Stream &to,
                  word_t &crc, Status &status) {
     static_assert(number(RunWord::flags) == 1 && number(RunWord::image_id) == 2 && number(RunWord::sequences) == 3,
                   "the words behind the operation are read in this order");
     word_t flags = in.word(from), image = in.word(from), sequences = in.word(from);
-    if (engine.memory.image_id == 0)
+    if (memory.image_id == 0)
         return Error::no_image;
-    if (image != engine.memory.image_id)
+    if (image != memory.image_id)
         return Error::wrong_image;
     if (sequences == 0 || sequences > max_sequences)
         return Error::bad_length;
@@ -36,7 +36,7 @@ sequences:
         word_t steps = in.word(from);
         if (steps == 0 || steps > max_steps)
             return Error::bad_length;
-        status.cycles += run<C>(engine, accumulators, in, out, from, to, crc, steps, has(flags, RunFlag::keep),
+        status.cycles += run<C>(memory, accumulators, in, out, from, to, crc, steps, has(flags, RunFlag::keep),
                                 has(flags, RunFlag::trace));
         status.sequences += 1;
         status.steps += steps;
@@ -50,7 +50,7 @@ sequences:
 // ended_early(), and drain(stream), which takes the words that are left and returns whether there were any; `Out` has
 // word(stream, value) and last(stream).
 template <class C, class In, class Out, class Stream>
-Status serve(Engine<C> &engine, Accumulators<C> &accumulators, In &in, Out &out, Stream &from, Stream &to) {
+Status serve(Memories<C> &memory, Accumulators<C> &accumulators, In &in, Out &out, Stream &from, Stream &to) {
     Status status;
     status.error = status.sequences = status.steps = 0;
     status.cycles = 0;
@@ -62,11 +62,11 @@ Status serve(Engine<C> &engine, Accumulators<C> &accumulators, In &in, Out &out,
         static_assert(number(LoadWord::words) == 1, "the image's words are counted behind the operation");
         word_t words = in.word(from);
         Loader<C> loader(words);
-        error = loader.load(engine.memory, in, from);
+        error = loader.load(memory, in, from);
     } else if (is(status, Operation::run)) {
-        error = run_packet<C>(engine, accumulators, in, out, from, to, crc, status);
+        error = run_packet<C>(memory, accumulators, in, out, from, to, crc, status);
     } else if (is(status, Operation::reset)) {
-        forget<C>(engine, accumulators);
+        forget<C>(memory, accumulators);
     } else {
         status.operation = number(Operation::unreadable);
         error = Error::bad_operation;
@@ -77,11 +77,11 @@ Status serve(Engine<C> &engine, Accumulators<C> &accumulators, In &in, Out &out,
     else if (left && error == Error::ok)
         error = Error::long_packet;
     if (is(status, Operation::load) && error != Error::ok)
-        engine.memory.image_id = 0;
+        memory.image_id = 0;
     if (is(status, Operation::load) || error != Error::ok)
-        forget<C>(engine, accumulators);
+        forget<C>(memory, accumulators);
     status.error = number(error);
-    status.image_id = engine.memory.image_id;
+    status.image_id = memory.image_id;
     static_assert(number(TrailerWord::crc) == trailer_words - 1, "the CRC is that of all words before it");
     word_t trailer[trailer_words - 1];
     trailer[number(TrailerWord::magic)] = trailer_magic;

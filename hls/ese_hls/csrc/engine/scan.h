@@ -82,13 +82,13 @@ template <class C> struct Scanner {
         send(memory, phase);
         if (any_found())
             return;
-        examine(memory.vectors, phase);
+        examine(memory, phase);
     prefetch:
         for (int d = read_ahead - 1; d > 0; --d) {
             ESE_UNROLL
             rows[d] = rows[d - 1];
         }
-        read(memory.vectors, phase);
+        read(memory, phase);
     }
 
   private:
@@ -130,7 +130,7 @@ template <class C> struct Scanner {
 
     // Determine which elements of the row that has been read count: those that are not zero, or in a delta phase those
     // that have changed by more than the threshold since they were last broadcast.
-    void examine(Vectors<C> &vectors, const Phase &phase) {
+    void examine(Memories<C> &memory, const Phase &phase) {
         ESE_INLINE
         const Row &row = rows[read_ahead - 1];
         element_t kept[scan_width];
@@ -150,20 +150,30 @@ template <class C> struct Scanner {
             kept[e] = found.counts[e] ? row.x[e] : row.last[e];
         }
         if (row.valid && changes(phase))
-            vectors.store_last(phase.scan.last_base + row.first, kept);
+            write_row<Shape<C>::last_words>(memory.last, phase.scan.last_base + row.first, kept);
     }
 
-    void read(const Vectors<C> &vectors, const Phase &phase) {
+    void read(const Memories<C> &memory, const Phase &phase) {
         ESE_INLINE
         Row &row = rows[0];
         row.valid = next < phase.scan.columns;
         row.first = next;
         if (!row.valid)
             return;
-        vectors.row(phase.source_ram, phase.source_base + next, row.x);
+        element_t both[2][scan_width];
+    rams:
+        for (int r = 0; r < 2; ++r) {
+            ESE_UNROLL
+            read_row<Shape<C>::vector_words>(memory.vectors[r], phase.source_base + next, both[r]);
+        }
+    elements:
+        for (int e = 0; e < scan_width; ++e) {
+            ESE_UNROLL
+            row.x[e] = phase.source_ram ? both[1][e] : both[0][e];
+        }
         if (changes(phase)) {
-            vectors.last_row(phase.scan.last_base + next, row.last);
-        elements:
+            read_row<Shape<C>::last_words>(memory.last, phase.scan.last_base + next, row.last);
+        known:
             for (int e = 0; e < scan_width; ++e) {
                 ESE_UNROLL
                 row.last[e] = fresh ? element_t(0) : row.last[e];

@@ -86,7 +86,7 @@ template <class C> struct SkipFeed {
     rams:
         for (int r = 0; r < 2; ++r) {
             ESE_UNROLL
-            memory.vectors.write(r, writes[r]);
+            write_banks<C>(memory.vectors[r], writes[r]);
         }
     }
 

@@ -64,8 +64,11 @@ template <class C> struct StreamFeed {
             work[p].row = positions.here & ((1 << phase.stride_log2) - 1);
             address[p] = phase.source_base + (positions.here >> phase.stride_log2);
         }
-        memory.vectors.access(0, writes[0], active && !phase.source_ram, address, x[0]);
-        memory.vectors.access(1, writes[1], active && phase.source_ram, address, x[1]);
+    rams:
+        for (int r = 0; r < 2; ++r) {
+            ESE_UNROLL
+            access_copies<C>(memory.vectors[r], writes[r], active && phase.source_ram == (r != 0), address, x[r]);
+        }
     deliver:
         for (int p = 0; p < C::pes; ++p) {
             ESE_UNROLL

@@ -21,7 +21,7 @@
 #define ESE_PARTITION(array, dimension)
 #define ESE_LUTRAM(array)
 #define ESE_BRAM(array)
-#define ESE_WIDE_BRAM(array)
+#define ESE_DISAGGREGATE(object)
 #define ESE_READ_AFTER_WRITE(array, iterations)
 #define ESE_SHARED
 #else
@@ -35,7 +35,8 @@
 #define ESE_PARTITION(array, dimension) ESE_PRAGMA(HLS array_partition variable = array complete dim = dimension)
 #define ESE_LUTRAM(array) ESE_PRAGMA(HLS bind_storage variable = array type = ram_2p impl = lutram)
 #define ESE_BRAM(array) ESE_PRAGMA(HLS bind_storage variable = array type = ram_t2p impl = bram)
-#define ESE_WIDE_BRAM(array) ESE_PRAGMA(HLS bind_storage variable = array type = ram_s2p impl = bram)
+// Each member of the object becomes a memory or a register of its own.
+#define ESE_DISAGGREGATE(object) ESE_PRAGMA(HLS disaggregate variable = object)
 // Tells HLS that a word is read at the earliest so many iterations after it was written, which the code must ensure.
 #define ESE_READ_AFTER_WRITE(array, iterations)                                                                        \
     ESE_PRAGMA(HLS dependence variable = array type = inter direction = RAW distance = iterations dependent = true)

@@ -86,6 +86,10 @@ template <class C> struct Shape {
     static constexpr bool delta = skips && C::delta_depth != 0; // whether it remembers the values last broadcast
     static constexpr int pointer_depth = skips ? C::pointer_depth : 1;
     static constexpr int delta_depth = delta ? C::delta_depth : scan_width;
+    // Of each vector RAM: copies for two PEs each, or in skip mode banks of one copy; and the elements of each.
+    static constexpr int vector_copies = skips ? scan_width : pairs;
+    static constexpr int vector_words = skips ? C::vector_depth / scan_width : C::vector_depth;
+    static constexpr int last_words = delta_depth / scan_width;
     static constexpr int fifo_depth = skips ? C::fifo_depth : 1;
     static constexpr int record_words = phase_words + (skips ? scan_words : 0); // of a phase
     static constexpr int unit_pes = C::pes / C::units;                          // PEs that a unit drains

@@ -11,13 +11,14 @@ void ese_top(ese::axis_t &in, ese::axis_t &out, ese::word_t &design_id, ese::wor
 #pragma HLS interface mode = s_axilite port = error offset = 0x50
 #pragma HLS interface mode = s_axilite port = version offset = 0x60
 #pragma HLS interface mode = s_axilite port = return
-    static ese::Engine<ese::Config> engine;
+    static ese::Memories<ese::Config> memory;
+    ESE_MEMORIES(memory)
     static ese::Accumulators<ese::Config> accumulators;
     ESE_ACCUMULATORS(accumulators)
     static bool started = false;
 #pragma HLS reset variable = started
     ese::Registers registers;
-    ese::call(engine, accumulators, started, in, out, registers);
+    ese::call(memory, accumulators, started, in, out, registers);
     design_id = registers.design_id;
     image_id = registers.image_id;
     cycles_low = registers.cycles_low;

@@ -80,17 +80,17 @@ struct Registers {
 // One call of the top. Vitis HLS makes of an output a register that holds zero until a call writes it, and a call that
 // waits for a packet has written nothing. So the first call after configuration or reset takes no packet: the host
 // reads the design id as soon as it has started the engine.
-inline void call(Engine<Config> &engine, Accumulators<Config> &accumulators, bool &started, axis_t &in, axis_t &out,
+inline void call(Memories<Config> &memory, Accumulators<Config> &accumulators, bool &started, axis_t &in, axis_t &out,
                  Registers &registers) {
     ESE_INLINE
     Status status;
     status.error = 0;
     status.cycles = 0;
-    status.image_id = engine.memory.image_id;
+    status.image_id = memory.image_id;
     if (started) {
         PacketIn packet;
         PacketOut reply;
-        status = serve<Config>(engine, accumulators, packet, reply, in, out);
+        status = serve<Config>(memory, accumulators, packet, reply, in, out);
     }
     started = true;
     registers.design_id = Config::design_id;
