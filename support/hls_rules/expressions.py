@@ -32,7 +32,7 @@ class Way:
         root: declaration of the variable: a local, a parameter or a member of the own object; None if there is none.
         holder: declaration of the array that is indexed last, or of the root.
         named: declaration of what is named last, if it is known.
-        indices: the indices after `holder`: literal numbers as text, others as `*`.
+        indices: the indices after `holder`: as `index_of` gives them.
     """
 
     root: Cursor | None
@@ -69,14 +69,15 @@ def _bytes(name: str) -> bytes:
 
 
 def text(node: Cursor, start: int, end: int) -> str:
-    """The text of a node's file between two places.
+    """The text of a node's file between two places; none for a node that is not written, as a default argument.
 
     Args:
         node: the node.
         start: byte in the file at which the text starts.
         end: byte behind its end.
     """
-    return _bytes(str(node.location.file))[start:end].decode(errors="replace")
+    file = node.location.file
+    return "" if file is None else _bytes(str(file))[start:end].decode(errors="replace")
 
 
 def operands(node: Cursor) -> list[Cursor]:
@@ -103,7 +104,7 @@ class Ways:
             return self.of(inner[-1]) if inner else NOWHERE
         if node.kind == CursorKind.ARRAY_SUBSCRIPT_EXPR:
             way = self.of(inner[0])
-            return replace(way, indices=(*way.indices, _index(inner[-1])))
+            return replace(way, indices=(*way.indices, index_of(inner[-1])))
         if node.kind == CursorKind.MEMBER_REF_EXPR:
             return self._of_member(node, inner)
         if node.kind == CursorKind.DECL_REF_EXPR and node.referenced is not None:
@@ -132,9 +133,13 @@ class Ways:
         return Way(way.root, known, known)
 
 
-def _index(node: Cursor) -> str:
+def index_of(node: Cursor) -> str:
+    """An index as far as it matters which RAM it selects: a literal number, a parameter by its name, or `*`."""
+    while node.kind in TRANSPARENT and operands(node):
+        node = operands(node)[-1]
     said = text(node, node.extent.start.offset, node.extent.end.offset)
-    return said if said.isdigit() else "*"
+    variable = node.referenced if node.kind == CursorKind.DECL_REF_EXPR else None
+    return said if said.isdigit() or (variable is not None and variable.kind == CursorKind.PARM_DECL) else "*"
 
 
 def changes(node: Cursor) -> Iterator[tuple[Cursor, bool]]:

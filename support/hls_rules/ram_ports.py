@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from clang.cindex import Cursor, CursorKind
 
 from support.hls_rules.breach import Breach
 from support.hls_rules.call_graph import CallGraph, parameters
-from support.hls_rules.expressions import NamedCall, Way, Ways, calls, changes, operands
+from support.hls_rules.expressions import NamedCall, Way, Ways, calls, changes, index_of, operands
 from support.hls_rules.source import Source, body, dimensions
 
 Key = tuple[Cursor, tuple[str, ...]]
@@ -37,7 +38,7 @@ def ram_ports(source: Source) -> Iterator[Breach]:
     """
     counter = _Counter(source)
     for function, loop in source.pipelined():
-        ports = counter.of(function, loop)
+        ports = _merged(counter.of(function, loop))
         for key in sorted({*ports.reads, *ports.writes}, key=lambda key: (key[0].location.line, key[1])):
             array, indices = source.arrays.get(key[0].hash), "".join(f"[{index}]" for index in key[1])
             if array is None or not array.is_memory:
@@ -78,18 +79,27 @@ class _Counter:
             self._known[callee.hash] = self.of(callee, body(callee))
         ways = [self._ways.of(argument) for argument in call.arguments]
         bindings = {parameter.hash: way for parameter, way in zip(parameters(callee), ways, strict=True)}
+        names = [parameter.spelling for parameter in parameters(callee)]
+        indices = dict(zip(names, map(index_of, call.arguments), strict=True))
         ports, own = Ports(), self._known[callee.hash]
         for ours, theirs in ((ports.reads, own.reads), (ports.writes, own.writes)):
             for key, places in theirs.items():
-                if (bound := self._bound(key, bindings)) is not None:
+                if (bound := self._bound(key, bindings, indices)) is not None:
                     ours[bound].extend(places)
         return ports
 
-    def _bound(self, key: Key, bindings: dict[int, Way]) -> Key | None:
-        """The RAM of the caller that a key of the callee means; None if it is none."""
-        holder, indices = key
+    def _bound(self, key: Key, bindings: dict[int, Way], named: dict[str, str]) -> Key | None:
+        """The RAM of the caller that a key of a function it calls means; None if it is none.
+
+        Args:
+            key: the key in the function.
+            bindings: the ways of the arguments by the hash of the parameter.
+            named: the arguments as indices, by the name of the parameter.
+        """
+        holder = key[0]
+        indices = tuple(index if index.isdigit() else named.get(index, "*") for index in key[1])
         if holder.kind != CursorKind.PARM_DECL:
-            return key
+            return holder, indices
         way = bindings.get(holder.hash)
         if way is None or way.holder is None:
             return None
@@ -119,6 +129,24 @@ class _Counter:
         array = self._source.arrays.get(holder.hash)
         parts = array.partitioned if array is not None else set()
         return holder, tuple(index if place + 1 in parts else "*" for place, index in enumerate(indices))
+
+
+def _merged(ports: Ports) -> Ports:
+    """The same by RAM: an index that is no number may be any of the numbers that select a RAM elsewhere."""
+    numbers: dict[tuple[int, int], set[str]] = defaultdict(set)
+    for holder, indices in [*ports.reads, *ports.writes]:
+        for place, index in enumerate(indices):
+            numbers[holder.hash, place] |= {index} if index.isdigit() else set()
+    merged = Ports()
+    for ours, theirs in ((merged.reads, ports.reads), (merged.writes, ports.writes)):
+        for (holder, indices), places in theirs.items():
+            choices = [
+                {index} if index.isdigit() else numbers[holder.hash, place] or {"*"}
+                for place, index in enumerate(indices)
+            ]
+            for chosen in itertools.product(*choices):
+                ours[holder, chosen].extend(places)
+    return merged
 
 
 def _add_longest(accesses: Accesses, candidates: list[Accesses]) -> None:
