@@ -61,9 +61,8 @@ extern "C" unsigned long long unit(unsigned long long i0, unsigned long long i1,
     const constant_t peephole[3] = {constant_t(low<16>(pi)), constant_t(low<16>(pf)), constant_t(low<16>(po))};
     Lines lines;
     lines.gate.slope = lines.gate.offset = lines.cell.slope = lines.cell.offset = 0;
-    Result cell = lstm_cell<C>(sums, low<16>(c), peephole, phase, lines, tanh_rom);
-    Result row = dense_row(sums[0], phase);
-    Result result = phase.stage == Stage::dense ? row : cell;
+    Cell cell = lstm_cell<C>(sums, low<16>(c), peephole, phase, lines, tanh_rom);
+    Result result = leave<C>(cell, sums[0], phase);
     return bits(result.stored, 18, 0) | bits(result.output, 18, 18) | bits(result.cell, 16, 36);
 }
 

@@ -31,13 +31,20 @@ banks:
     return sum;
 }
 
+// The new state c of an LSTM cell, and its output before rounding, with `h_frac` fractional bits.
+struct Cell {
+    constant_t c;
+    sum_t h;
+};
+template <class C> constexpr int h_frac = C::gate().out.frac + C::cell().out.frac;
+
 // One LSTM cell by equations 1 to 6 of the ESE paper. Without peepholes it is the cell of Keras.
 template <class C>
-Result lstm_cell(const sum_t sums[gates], constant_t c_before, const constant_t peephole[3], const Phase &phase,
-                 const Lines &lines, const word_t table[3][table_size]) {
+Cell lstm_cell(const sum_t sums[gates], constant_t c_before, const constant_t peephole[3], const Phase &phase,
+               const Lines &lines, const word_t table[3][table_size]) {
     ESE_INLINE
     constexpr int forget_frac = C::gate().out.frac + C::state().frac;
-    constexpr int candidate_frac = C::gate().out.frac + C::cell().out.frac;
+    constexpr int candidate_frac = h_frac<C>;
     constexpr int c_frac = forget_frac > candidate_frac ? forget_frac : candidate_frac;
     constexpr int cell_bits = C::cell().out.bits + (C::cell().out.low < 0 ? 0 : 1);
     constexpr int factor_bits = cell_bits > element_bits ? cell_bits : element_bits; // of an activation of the cell
@@ -56,31 +63,34 @@ Result lstm_cell(const sum_t sums[gates], constant_t c_before, const constant_t 
     sum_t c =
         plus<sum_bits>(shift_left<sum_bits>(product<element_bits, constant_bits>(f, c_before), c_frac - forget_frac),
                        shift_left<sum_bits>(product<element_bits, factor_bits>(i, g), c_frac - candidate_frac));
-    Result result;
-    result.cell = quantize<sum_bits>(c, c_frac, C::state());
+    Cell cell;
+    cell.c = quantize<sum_bits>(c, c_frac, C::state());
     sum_t see_o = 0;
     if (phase.peepholes)
-        see_o =
-            shift_left<sum_bits>(product<constant_bits, constant_bits>(peephole[2], result.cell), phase.peephole_shift);
+        see_o = shift_left<sum_bits>(product<constant_bits, constant_bits>(peephole[2], cell.c), phase.peephole_shift);
     element_t o = activate<sum_bits>(plus<sum_bits>(sums[3], see_o), sum_frac, C::gate(), lines.gate, table[1]);
     int_t<factor_bits> t = activate<sum_bits>(c, c_frac, C::cell(), lines.cell, table[2]);
-    sum_t h = product<element_bits, factor_bits>(o, t);
-    result.exact = h;
-    result.output = quantize<sum_bits>(h, candidate_frac, C::output());
-    result.stored = phase.stores_output ? sum_t(result.output) : quantize<sum_bits>(h, candidate_frac, C::state());
-    return result;
+    cell.h = product<element_bits, factor_bits>(o, t);
+    return cell;
 }
 
-// One row of a Dense layer or of a projection.
-inline Result dense_row(sum_t sum, const Phase &phase) {
+// The result of an item: of an LSTM cell, or of one row of another matrix, whose sum is `row`. One rounding serves
+// both.
+template <class C> Result leave(const Cell &cell, sum_t row, const Phase &phase) {
     ESE_INLINE
+    constexpr int right = h_frac<C> - C::output().frac;
+    bool dense = phase.stage == Stage::dense;
+    sum_t value = !dense ? cell.h : phase.relu && row < 0 ? sum_t(0) : row;
+    sum_t raised = !dense && right < 0 ? shift_left<sum_bits>(value, -right) : value;
+    int shift = dense ? int(phase.stored_shift) : right < 0 ? 0 : right;
+    element_t low = dense ? phase.low : element_t(C::output().low);
+    element_t high = dense ? phase.high : element_t(C::output().high);
     Result result;
-    if (phase.relu && sum < 0)
-        sum = 0;
-    result.exact = sum;
-    result.stored = saturate<sum_bits>(round_half_even<sum_bits>(sum, phase.stored_shift), phase.low, phase.high);
-    result.output = result.stored;
-    result.cell = 0;
+    result.exact = value;
+    result.output = saturate<sum_bits>(round_half_even<sum_bits>(raised, shift), low, high);
+    result.stored =
+        dense || phase.stores_output ? sum_t(result.output) : quantize<sum_bits>(cell.h, h_frac<C>, C::state());
+    result.cell = dense ? constant_t(0) : cell.c;
     return result;
 }
 

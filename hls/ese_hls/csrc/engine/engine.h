@@ -76,8 +76,6 @@ gates:
         }
         sums[g] = scaled_sum<C>(acc, scale[g == 0 ? column : g], bias[g == 0 ? column : g], phase);
     }
-    if (dense)
-        return dense_row(sums[0], phase);
     constant_t peephole[3];
 peepholes:
     for (int g = 0; g < 3; ++g) {
@@ -85,7 +83,10 @@ peepholes:
         peephole[g] = memory.peephole[u][g][cell];
     }
     constant_t before = stages.zero_state ? constant_t(0) : memory.cell[u][cell];
-    return lstm_cell<C>(sums, before, peephole, phase, memory.lines, memory.table[u]);
+    Cell result = {};
+    if (!dense)
+        result = lstm_cell<C>(sums, before, peephole, phase, memory.lines, memory.table[u]);
+    return leave<C>(result, sums[0], phase);
 }
 
 // Run one sequence of `steps` frames; returns the number of iterations. `keep` continues from the state of the last
