@@ -40,8 +40,8 @@ NAMES = ("ternary-16", "ternary-32")
 SEEDS = (1,)
 FREQUENCY = 100
 """Clock in MHz that nextpnr is asked for."""
-DEVICE = ("--85k", "--package", "CABGA756", "--speed", "8", "--out-of-context")
-ROUTER = ("--router", "router2", "--tmg-ripup")
+DEVICE = ("--85k", "--package", "CABGA756", "--speed", "8", "--lpf-allow-unconstrained")
+ROUTER = ("--router", "router2")
 ENDS = ("TRELLIS_FF", "DPRAM", "DP16KD", "MULT18X18D", "TRELLIS_RAMW")
 """Cells at which paths end, as they are called in the names that Yosys gives."""
 RELAXED = "setparam -set COLLISION_X_MASK 2'b11 ese_top.core.array.vectors/t:$memrd_v2"
@@ -172,6 +172,7 @@ def page() -> str:
     return filled(
         Path(__file__).with_name("route.md.jinja"),
         runs={name: sorted(results, key=lambda run: -run["mhz"]) for name, results in runs.items() if results},
+        missing=[name for name in NAMES if not runs[name]],
         days=record.days(list(record.results)),
         versions={tool: record.said(list(record.results), tool) for tool in ("yosys", "nextpnr")},
         options=" ".join((*DEVICE, *ROUTER)),
