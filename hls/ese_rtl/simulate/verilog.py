@@ -31,18 +31,19 @@ _ZEROS = re.compile(
 """The cell of RTLIL by which a memory holds zeros at first."""
 
 
-def rtlil_of(design: Design, primitive: bool = False) -> str:
+def rtlil_of(design: Design, primitive: bool = False, platform: object = None) -> str:
     """The core of a design in RTLIL, the language of Yosys.
 
     Args:
         design: the design.
         primitive: whether DSPs are instances of Xilinx's DSP48E1, as Vivado and the counting want them, instead of
             plain arithmetic of the same function.
+        platform: of an FPGA with other multipliers than Xilinx's (`ese_rtl.unit.arithmetic.Product`).
     """
     from ese_rtl.top import Top
 
     with _without_collection():
-        text: str = rtlil.convert(Top(design, primitive=primitive), name=TOP, emit_src=False)
+        text: str = rtlil.convert(Top(design, primitive=primitive), name=TOP, platform=platform, emit_src=False)
     return text
 
 

@@ -1,9 +1,12 @@
 """Shifts, products and roundings against Python's integers."""
 
 import functools
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
+from amaranth.hdl import Module
 from bench import SideBySide
 from unit_harness import number, wrapped
 
@@ -18,7 +21,7 @@ from ese_rtl.unit.arithmetic import (
 )
 
 SHIFTED = (16, 32, 41, 48)
-FACTORS = ((12, 12), (24, 17), (25, 18), (26, 17), (36, 17), (43, 17), (48, 17))
+FACTORS = ((12, 12), (24, 17), (18, 18), (19, 18), (25, 18), (26, 17), (35, 18), (36, 17), (43, 17), (48, 17))
 # bits, shift, lowest and highest result
 ROUNDED = (
     (36, 19, -(1 << 15), (1 << 15) - 1),
@@ -31,12 +34,20 @@ ROUNDED = (
 )
 
 
+class InParts(Product):
+    """A product on an FPGA whose multipliers take 18 bits."""
+
+    def elaborate(self, _platform: Any) -> Module:
+        return super().elaborate(SimpleNamespace(multiplier_bits=18))
+
+
 @functools.cache
 def bench() -> SideBySide:
     return SideBySide(
         {
             **{f"shift{bits}": ShiftLeft(bits) for bits in SHIFTED},
             **{f"product{a}x{b}": Product(a, b) for a, b in FACTORS},
+            **{f"parts{a}x{b}": InParts(a, b) for a, b in FACTORS},
             **{f"rounding{at}": Rounding(*sizes) for at, sizes in enumerate(ROUNDED)},
             "variable": VariableRounding(),
         }
@@ -65,12 +76,13 @@ def test_shift_left(bits: int) -> None:
         assert [row["shifted"] for row in found] == [wrapped(value << shift) for value in given]
 
 
+@pytest.mark.parametrize("form", ["product", "parts"])
 @pytest.mark.parametrize(("a_bits", "b_bits"), FACTORS)
-def test_product(a_bits: int, b_bits: int) -> None:
+def test_product(a_bits: int, b_bits: int, form: str) -> None:
     pairs = list(zip(values(1, a_bits, 500), reversed(values(2, b_bits, 500)), strict=True))
     pairs += [(a << a_bits - 1, b << b_bits - 1) for a in (-1, 0) for b in (-1, 0)]
     rows = [{"a": a, "b": b} for a, b in pairs]
-    found = bench().stream(f"product{a_bits}x{b_bits}", PRODUCT_CLOCKS, rows)
+    found = bench().stream(f"{form}{a_bits}x{b_bits}", PRODUCT_CLOCKS, rows)
     assert [row["product"] for row in found] == [a * b for a, b in pairs]
 
 

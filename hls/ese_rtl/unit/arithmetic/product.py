@@ -24,7 +24,9 @@ class Product(wiring.Component):
     """a * b, exact, two clocks later, from operands that stand in registers.
 
     A factor `a` of more than 25 bits is multiplied in two parts, which takes two DSPs. Their first register holds the
-    products of the parts, the second the sum.
+    products of the parts, the second the sum. A platform with the attribute `multiplier_bits` is an FPGA whose
+    multipliers take two signed factors of so many bits and hold no sum; there `a` is multiplied in as many parts as
+    that takes, in the same clocks.
     """
 
     def __init__(self, a_bits: int, b_bits: int) -> None:
@@ -38,11 +40,13 @@ class Product(wiring.Component):
         product = Out(signed(a_bits + b_bits))
         super().__init__({"a": In(signed(a_bits)), "b": In(signed(b_bits)), "product": product})
 
-    def elaborate(self, _platform: Any) -> Module:
-        """One multiplier or two."""
+    def elaborate(self, platform: Any) -> Module:
+        """One multiplier or more."""
         m = Module()
         total = Signal.like(self.product, reset_less=True)
-        if self._a_bits <= WIDE:
+        if hasattr(platform, "multiplier_bits"):
+            m.d.sync += total.eq(self._sum_of_parts(m, platform.multiplier_bits))
+        elif self._a_bits <= WIDE:
             m.d.sync += total.eq(later(m, self.a * self.b, name="product1"))
         else:
             low = CASCADE if self._a_bits - CASCADE <= WIDE else WIDE - 1
@@ -52,6 +56,16 @@ class Product(wiring.Component):
             m.d.sync += total.eq(Cat(below[:low], (below[low:].as_signed() + above)[: total.shape().width - low]))
         m.d.comb += self.product.eq(total)
         return m
+
+    def _sum_of_parts(self, m: Module, bits: int) -> Any:
+        """The sum of products whose factors have at most so many bits; each product stands in a register."""
+        width = bits - 1  # of a part without sign
+        total: Any = Const(0, 1)
+        for place in range(0, self._a_bits - 1, width):
+            top = place + bits >= self._a_bits
+            part = self.a[place:] if top else Cat(self.a[place : place + width], Const(0, 1))
+            total = total + (later(m, part.as_signed() * self.b, name=f"part{place}") << place)
+        return total
 
 
 SCALED_CLOCKS = PRODUCT_CLOCKS + SHIFT_CLOCKS
