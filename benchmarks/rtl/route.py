@@ -58,7 +58,7 @@ Json = dict[str, Any]
 
 
 class Ecp5:
-    """What the engine is told about an ECP5 while it is elaborated.
+    """Facts about an ECP5 for the engine while it is elaborated.
 
     Attributes:
         multiplier_bits: of both factors of a MULT18X18D, signed (`ese_rtl.unit.arithmetic.Product`).
