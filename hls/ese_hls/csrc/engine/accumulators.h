@@ -65,7 +65,6 @@ words:
 // The current sum of a word: the forwarded one if one of the last iterations made it, otherwise the stored one.
 template <class C>
 typename Shape<C>::acc_t latest(const Sum<C> made[add_distance - 1], uint_t<19> tag, typename Shape<C>::acc_t stored) {
-
     ESE_INLINE
     typename Shape<C>::acc_t value = stored;
 forward:

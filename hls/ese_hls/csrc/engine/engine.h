@@ -145,7 +145,7 @@ flat:
             ESE_UNROLL
             const Items &items = stages.shown[gates - 1];
             gather<C>(stages, u, drained, shown[u]);
-            stages.pipe[0][u].valid = items.valid && items.first + u < stages.phase.items;
+            stages.pipe[0][u].valid = stages.has(items, u);
             stages.pipe[0][u].index = items.first + u;
             stages.pipe[0][u].place = items.place;
             if (stages.pipe[0][u].valid)

@@ -41,6 +41,13 @@ struct ImageReader {
         return value;
     }
 
+    // Pass over the words of a section of so many bits.
+    template <class In, class Stream> void pass(In &in, Stream &stream, word_t bits) {
+    words:
+        for (word_t i = 0; i < (bits + 31) / 32; ++i)
+            word(in, stream);
+    }
+
     // Go to the next whole word, with which the next section begins.
     void align() {
         ESE_INLINE
@@ -115,7 +122,8 @@ template <class C> struct Loader {
         load_peepholes(memory, in, stream);
         load_entries(memory, in, stream);
         if (C::window != 0)
-            pass_window(in, stream);
+            // The bits that advance the activation window: this engine holds the whole vectors instead.
+            image.pass(in, stream, of(HeaderWord::entry_words) * Shape<C>::advance_bits);
         if (Shape<C>::skips)
             inside = load_pointers(memory, in, stream) && inside;
         load_table(memory, in, stream);
@@ -132,7 +140,7 @@ template <class C> struct Loader {
                 memory.phases[w][i] = record[w] = image.word(in, stream);
             inside = (Shape<C>::skips ? scan_inside(memory, record) : entries_inside(memory.phase(i))) && inside;
             if (!Shape<C>::skips)
-                pass_counts(in, stream);
+                image.pass(in, stream, C::pes * count_bits); // all PEs execute as many entries as the fullest one
         }
         return inside;
     }
@@ -142,13 +150,6 @@ template <class C> struct Loader {
         int per_word = is_full<C>(phase) ? Shape<C>::codes_per_word : Shape<C>::entries_per_word;
         word_t entry_words = phase.entry_count / per_word + (phase.entry_count % per_word != 0);
         return phase.entry_base + entry_words <= of(HeaderWord::entry_words);
-    }
-
-    // Stream mode: pass over the numbers of entries of each PE. All PEs execute as many as the fullest one has.
-    template <class In, class Stream> void pass_counts(In &in, Stream &stream) {
-    words:
-        for (int i = 0; i < (C::pes * count_bits + 31) / 32; ++i)
-            image.word(in, stream);
     }
 
     // Skip mode: whether the phase uses only stored column pointers.
@@ -227,14 +228,6 @@ template <class C> struct Loader {
         for (int at = 0; at < Shape<C>::word_bits; at += ram_bits)
             value |= entry_word_t(image.take(in, stream, ram_bits)) << at;
         return value;
-    }
-
-    // Pass over the bits that advance the activation window: this engine holds the whole vectors instead.
-    template <class In, class Stream> void pass_window(In &in, Stream &stream) {
-        word_t bits = of(HeaderWord::entry_words) * Shape<C>::advance_bits;
-    words:
-        for (word_t i = 0; i < (bits + 31) / 32; ++i)
-            image.word(in, stream);
     }
 
     // Returns whether the pointers of every PE ascend and do not go beyond the stored entries.

@@ -136,6 +136,9 @@ template <class C> struct Stages {
         }
     }
 
+    // Whether unit `u` has one of these items.
+    bool has(const Items &items, int u) const { return items.valid && items.first + u < phase.items; }
+
     // The row that every PE shows: of each item, a cell's gate g in iteration g, or the row of another matrix in the
     // first.
     void rows(Drained drained[C::pes]) const {
@@ -156,7 +159,7 @@ template <class C> struct Stages {
         units:
             for (int u = 0; u < C::units; ++u) {
                 ESE_UNROLL
-                if (items.valid && items.first + u < phase.items && !(dense && g != 0)) {
+                if (has(items, u) && !(dense && g != 0)) {
                     drained[items.turn * C::units + u].clears = !persist;
                     drained[items.turn * C::units + u].row =
                         base + (dense ? int(items.local) : int(items.local) * gates + g);

@@ -60,7 +60,7 @@ def luts_upper(resources: dict[str, ResourceUse], design: Design, engine: Engine
         design: the design.
         engine: the engine in HLS (csrc) or in RTL.
     """
-    return rtl.luts_upper(resources, design) if engine == "rtl" else hls.luts_upper(resources, design)
+    return rtl.luts_upper(resources, design) if engine == "rtl" else hls.luts_upper(resources)
 
 
 def bits_by_cause(design: Design, engine: Engine = "hls") -> dict[str, int]:

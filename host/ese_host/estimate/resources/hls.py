@@ -173,7 +173,7 @@ def _flip_flops(design: Design) -> dict[str, float]:
     }
 
 
-def luts_upper(resources: dict[str, ResourceUse], _design: Design) -> float:
+def luts_upper(resources: dict[str, ResourceUse]) -> float:
     """Upper count of LUTs: none is paired with another."""
     parts = resources["luts"].parts
     return sum(value * UNPAIRED.get(part, 1.0) for part, value in parts.items())
