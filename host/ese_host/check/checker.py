@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from ese_host.bundle import PROVENANCE, TESTSET, Provenance, TestSet, provenance, testset
+from ese_host.bundle import PROVENANCE, TESTSET, Folder, Provenance, TestSet, provenance, testset
 from ese_host.check.agreement import Agreement
 from ese_host.check.compare import Comparison, compare_program
 from ese_host.check.metrics import Checked, Report, Totals, report
@@ -23,7 +23,7 @@ LATENCY_SAMPLES = 200
 
 
 def check(
-    folder: str | Path,
+    folder: str | Path | Folder,
     *,
     trace: bool | None = None,
     device: Any = None,
@@ -36,7 +36,7 @@ def check(
     """Run a design's test set and compare every value with the golden model.
 
     Args:
-        folder: a design folder, bitstreams/<design>.
+        folder: a design folder, bitstreams/<design>, or a path of it.
         trace: whether h and c of every step are compared too; None compares them only on an emulated engine.
         device: a pynq `Device`, or None to choose one that fits.
         driver: library that drives the device, see `Accelerator`.
