@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ese_hls.backend import build as build
     from ese_hls.backend import emit as emit
     from ese_hls.build import build_bitstream as build_bitstream
     from ese_hls.build import build_emulated as build_emulated
@@ -34,6 +35,7 @@ _HOMES = {
     "EnginePool": "ese_host.runtime",
     "EseError": "ese_host.errors",
     "Session": "ese_host.runtime",
+    "build": "ese_hls.backend",
     "build_bitstream": "ese_hls.build",
     "build_emulated": "ese_hls.build",
     "check": "ese_host.check",
