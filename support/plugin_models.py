@@ -8,7 +8,8 @@ import keras
 import numpy as np
 from qkeras import QLSTM, QActivation, QDense, QLSTMCell, quantized_bits, quantized_sigmoid, quantized_tanh
 
-from ese_hls.emulate import codes_of, values_of
+from ese_hls.emulate import codes_of
+from ese_host.interface import outputs_of
 from ese_host.ir.program import run
 
 DENSITY = 0.3
@@ -139,7 +140,7 @@ def as_list(outputs: Any) -> list[Any]:
 
 def golden_values(conversion: Any, x: list[Any]) -> list[Any]:
     """The golden model's outputs for the inputs `x` of a conversion, one array per output, in Keras's shapes."""
-    return values_of(run(conversion.program, codes_of(conversion, x)), conversion)
+    return outputs_of(run(conversion.program, codes_of(conversion, x)), conversion.outputs)
 
 
 def inputs(model: Any, samples: int = 20, steps: int = 6, seed: int = 3) -> Any:

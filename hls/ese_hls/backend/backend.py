@@ -15,7 +15,8 @@ from hls4ml.model.flow import register_flow
 from ese_hls.build import BuildReport
 from ese_hls.lower import Conversion
 from ese_hls.project import is_written
-from ese_host.bundle import TESTSET, image_name
+from ese_host import interface
+from ese_host.bundle import INTERFACE, TESTSET, image_name
 from ese_host.errors import MissingError, UnsupportedError
 from ese_host.files import write_by
 
@@ -80,6 +81,8 @@ class ESEBackend(Backend):  # type: ignore[misc]
         strict: bool = False,
         calibration: Any = None,
         test: Any = None,
+        classes: Any = None,
+        scaling: Any = None,
         **others: Any,
     ) -> dict[str, Any]:
         """Configuration from the keyword arguments of `convert_from_keras_model`.
@@ -95,6 +98,11 @@ class ESEBackend(Backend):  # type: ignore[misc]
                 model does not choose are chosen by them, and the self-check runs them.
             test: samples and their labels (x, y), or the path of an .npz file with x and y; they become the project's
                 test set, with the outputs of Keras. The labels may be None.
+            classes: names of the classes: a list, or a dict of lists by the name of the output.
+            scaling: (mean, deviation) of recorded values, of which the model takes (recorded - mean) / deviation: one
+                number for each feature, or one for all; or a dict of such pairs by the name of the input, or the path
+                of an .npz file with both arrays. `predict` takes the model's inputs; an opened design takes recorded
+                values.
             others: arguments of hls4ml's other backends (namespace, write_tar ...); only None and False are accepted.
 
         Raises:
@@ -109,7 +117,7 @@ class ESEBackend(Backend):  # type: ignore[misc]
             if value is not None and value is not False:
                 raise UnsupportedError(
                     f"{name} is {value!r}; backend ESE takes board, part, clock_period, io_type, files, strict, "
-                    "calibration and test: leave it out"
+                    "calibration, test, classes and scaling: leave it out"
                 )
         target = load_board(board)
         if part is not None and part != target.part:
@@ -139,6 +147,8 @@ class ESEBackend(Backend):  # type: ignore[misc]
             "ESEFiles": dict(files or {}),
             "ESECalibration": None if calibration is None else calibration_from(calibration),
             "ESETest": None if test is None else test_from(test),
+            "ESEClasses": classes,
+            "ESEScaling": scaling,
         }
 
     def create_layer_class(self, layer_class: type) -> type:
@@ -264,8 +274,10 @@ class ESEBackend(Backend):  # type: ignore[misc]
         project = project_of(model)
         if not is_written(conversion_of(model), project):
             self.write(model)
-        elif model.ese_test_set is not None:
-            write_by(project / TESTSET, lambda part: part.write_bytes(model.ese_test_set))
+        else:
+            write_by(project / INTERFACE, lambda part: part.write_bytes(interface.dump(model.ese_interface)))
+            if model.ese_test_set is not None:
+                write_by(project / TESTSET, lambda part: part.write_bytes(model.ese_test_set))
         out = Path(design) if design is not None else project / "design"
         if emulated:
             build_emulated(project, out)

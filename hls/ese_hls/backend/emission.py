@@ -9,8 +9,8 @@ from typing import Any
 
 from ese_hls.frontend import load_model
 from ese_hls.lower import Conversion, ConversionOptions
-from ese_hls.project import ATTACHMENTS, DESCRIPTION, Project
-from ese_host.bundle import TESTSET, provenance
+from ese_hls.project import DESCRIPTION, Project
+from ese_host.bundle import PROVENANCE, TESTSET, provenance
 from ese_host.errors import FormatError
 from ese_host.files import check_target
 
@@ -51,7 +51,7 @@ def emit(
         options: options of the conversion; the defaults of `ConversionOptions` if None.
         test: an .npz file of samples and labels for the test set.
         self_check: number of samples that the self-check runs; its default if None.
-        arguments: `strict` and `calibration` of `ESEBackend.create_initial_config`.
+        arguments: `strict`, `calibration`, `classes` and `scaling` of `ESEBackend.create_initial_config`.
 
     Returns:
         The project and the conversion.
@@ -62,7 +62,7 @@ def emit(
     options = options or ConversionOptions()
     check_target(out, DESCRIPTION)
     model = load_model(model_path)
-    names = [name for name in ATTACHMENTS if test is None or name != TESTSET]
+    names = [PROVENANCE] if test is not None else [PROVENANCE, TESTSET]
     beside = {name: model_path.with_name(f"{model_path.stem}.{name}") for name in names}
     keys = options.to_model_config() | ({} if self_check is None else {"SelfCheck": self_check})
     with contextlib.redirect_stdout(sys.stderr):

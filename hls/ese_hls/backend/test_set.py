@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ese_hls.emulate import codes_of, numbers_of
+from ese_hls.emulate import codes_of
 from ese_host.bundle import TESTSET, testset
 from ese_host.errors import FormatError
 from ese_host.files import npz
+from ese_host.interface import numbers_of
 from ese_host.ir.program import Program
 
 FEW = 64

@@ -7,7 +7,8 @@ from typing import Any
 from hls4ml.writer.writers import Writer
 
 from ese_hls.project import write_project
-from ese_host.bundle import TESTSET
+from ese_host import interface
+from ese_host.bundle import INTERFACE, TESTSET
 
 
 class EseWriter(Writer):  # type: ignore[misc]
@@ -28,6 +29,7 @@ class EseWriter(Writer):  # type: ignore[misc]
         from ese_hls.backend.test_set import test_set_of
 
         files = dict(model.config.config.get("ESEFiles") or {})
+        files[INTERFACE] = interface.dump(model.ese_interface)
         if model.ese_test_set is None:
             model.ese_test_set = test_set_of(model)
         if model.ese_test_set is not None:

@@ -81,6 +81,15 @@ if TYPE_CHECKING:
 @click.option(
     "--calibration", type=FILE, help="An .npz file with samples `x`, or an .npy file, by which formats are chosen."
 )
+@click.option(
+    "--classes",
+    help="Names of classes, separated by commas, or @FILE with one a line.  [default: those of the training data]",
+)
+@click.option(
+    "--scaling",
+    type=FILE,
+    help="An .npz file with `mean` and `deviation` of recorded values.  [default: those of the training data]",
+)
 @click.option("--self-check", type=click.IntRange(min=0), help="Samples that the self-check runs; 0 turns it off.")
 @click.option("--strict", is_flag=True, help="Refuse a conversion that loses values, instead of warning.")
 @AS_JSON
@@ -101,13 +110,15 @@ def emit(
     window: int | None,
     test: Path | None,
     calibration: Path | None,
+    classes: str | None,
+    scaling: Path | None,
     self_check: int | None,
     strict: bool,
     as_json: bool,
 ) -> None:
     """Convert MODEL (a .keras file) through hls4ml with backend ESE, and emit a project."""
     from ese_hls.backend import emit as run
-    from ese_hls.backend import masks_of
+    from ese_hls.backend import masks_of, names_from
     from ese_hls.lower import ConversionOptions
 
     masks = masks_of(model)
@@ -128,6 +139,7 @@ def emit(
         window=window,
     )
     more: dict[str, Any] = {"test": test, "calibration": calibration, "self_check": self_check, "strict": strict}
+    more |= {"classes": None if classes is None else names_from(classes), "scaling": scaling}
     project, conversion = run(model, out, options, **more)
     description = project.description
     if as_json:

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ese_hls.emulate.interface import Floats
 from ese_hls.warnings import ConversionWarning
 from ese_host.errors import UnsupportedError
+from ese_host.interface import Floats
 from ese_host.ir import Fixed
 from ese_host.ir.program import ProgramRun, Quantize
 

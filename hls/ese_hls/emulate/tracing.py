@@ -18,12 +18,12 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from ese_hls.emulate.simulate import empty, run, samples_of, shaped, values_of
-from ese_hls.frontend import Extents
+from ese_hls.emulate.simulate import run, samples_of
 from ese_hls.lower import UNMASKED, Conversion
 from ese_hls.quantize import format_of
 from ese_host.check import scaled
 from ese_host.errors import DeviceError
+from ese_host.interface import Extents, empty, shaped
 from ese_host.ir import Codes, Dense, Layer, Lstm, golden
 from ese_host.ir.program import Chain, ProgramRun
 from ese_host.protocol import Trace
@@ -84,11 +84,11 @@ def trace(graph: Any, x: Any, chosen: set[str] | None = None) -> tuple[Any, dict
         if item.keras_class not in UNTRACED and (chosen is None or item.name in chosen)
     }
     if not samples_of(arrays):
-        outputs = graph.ese_interface.packed(values_of(None, conversion, arrays))
+        outputs = graph.ese_interface.packed(graph.ese_interface.values(None, arrays))
         return outputs, {name: empty(shape, arrays) for name, shape in extents.items()}
     result = run(graph, arrays, trace=True)
     values = _layer_values(result, conversion, layers)
-    return graph.ese_interface.packed(values_of(result.run, conversion)), {
+    return graph.ese_interface.packed(graph.ese_interface.values(result.run, arrays)), {
         name: shaped(values[name], shape) for name, shape in extents.items() if name in values
     }
 

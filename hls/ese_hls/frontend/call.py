@@ -10,11 +10,10 @@ import numpy as np
 
 from ese_hls.keras_version import is_keras2
 from ese_host.errors import UnsupportedError
+from ese_host.interface import Extents
 
 Node = dict[str, Any]
 """A graph node as hls4ml's dictionary of attributes."""
-Extents = tuple["int | None", ...]
-"""A tensor's shape without the sample axis; None for an axis of varying length."""
 MAPPED = (
     "LSTM, QLSTM, QLSTMP, RNN of LSTM cells, Dense, QDense, QDenseBatchnorm, Bidirectional, TimeDistributed, "
     "activations and quantizers, normalizations, Masking, Embedding, merges and arithmetic, softmax, pooling over "

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
 
-from ese_hls.frontend import Extents
 from ese_hls.lower.mapping import EngineMapping, map_program
 from ese_hls.lower.options import ConversionOptions
 from ese_hls.quantize import ConversionSummary
 from ese_host.errors import UnsupportedError
+from ese_host.interface import Extents
 from ese_host.ir import Network
 from ese_host.ir.program import Port, Program
 

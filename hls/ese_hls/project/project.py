@@ -24,8 +24,8 @@ from ese_host.protocol import Words
 
 DESCRIPTION = description.NAME
 """Name of the file that describes a project, design.json."""
-ATTACHMENTS = (manifest.PROVENANCE, manifest.TESTSET)
-"""Files that a project may have besides those that every project has."""
+ATTACHMENTS = (manifest.INTERFACE, manifest.PROVENANCE, manifest.TESTSET)
+"""Files that a project may have besides those that every project has; a design folder gets them too."""
 SCRIPTS = ("vivado_synth.tcl", "bitstream.tcl", "README.md")
 """Scripts and texts that every project has."""
 HLS_SCRIPTS = ("build_prj.tcl", "project.tcl")
@@ -76,8 +76,7 @@ def write_project(
     Args:
         conversion: a converted model.
         target: folder of the project; an earlier project there is replaced.
-        attachments: further files to copy, or contents to write, by their names in the project (provenance.json,
-            testset.npz).
+        attachments: further files to copy, or contents to write, by their names in the project; see `ATTACHMENTS`.
 
     Raises:
         CapacityError: if a network does not fit the engine.

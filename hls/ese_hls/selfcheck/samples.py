@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ese_hls.frontend import Extents
 from ese_hls.lower import Conversion
+from ese_host.interface import Extents
 from ese_host.ir import ELEMENT_BITS, Codes, Fixed
 from ese_host.ir.program import Chain, Embedding, Gather, Mask, Port, ProgramStep, Quantize, Reshape
 

@@ -1,4 +1,4 @@
-"""The design folder bitstreams/<design>: manifest, images, golden model, test set and provenance, all checked."""
+"""The design folder bitstreams/<design>: manifest, images, golden model and other files, all checked."""
 
 from ese_host.bundle.design_model import ChainImage, DesignModel, model_digest
 from ese_host.bundle.folder import Folder
@@ -8,6 +8,7 @@ from ese_host.bundle.manifest import (
     GOLDEN,
     HWH,
     IMAGE,
+    INTERFACE,
     NAME,
     PROVENANCE,
     TESTSET,
@@ -34,6 +35,7 @@ __all__ = [
     "GOLDEN",
     "HWH",
     "IMAGE",
+    "INTERFACE",
     "NAME",
     "PROVENANCE",
     "TESTSET",

@@ -11,6 +11,7 @@ from ese_host.boards import load_board
 from ese_host.errors import FormatError, MismatchError
 from ese_host.files import decode, write_file
 from ese_host.image import FORMAT_VERSION, Design
+from ese_host.interface import MAX_BYTES as MAX_INTERFACE
 
 VERSION = 2
 NAME = "manifest.json"
@@ -19,12 +20,12 @@ MAX_WARNINGS, MAX_WARNING = 1000, 2000
 """Most warnings, and most characters of one."""
 ADVICE = "build the design again"
 BIT, HWH, IMAGE, GOLDEN = "design.bit", "design.hwh", "image.bin", "golden.npz"
-TESTSET, PROVENANCE = "testset.npz", "provenance.json"
+TESTSET, PROVENANCE, INTERFACE = "testset.npz", "provenance.json", "interface.json"
 REQUIRED = (BIT, HWH, IMAGE, GOLDEN)
 """Files without which a folder cannot run; only `ese4ml check` needs the test set and the provenance."""
 
 MAX_MANIFEST_BYTES = 1 << 20
-MAX_BYTES = {BIT: 1 << 28, HWH: 1 << 25, IMAGE: 1 << 26, PROVENANCE: 1 << 22}
+MAX_BYTES = {BIT: 1 << 28, HWH: 1 << 25, IMAGE: 1 << 26, PROVENANCE: 1 << 22, INTERFACE: MAX_INTERFACE}
 MAX_OTHER_BYTES = 1 << 30
 
 Kind = Literal["emulated", "bitstream"]

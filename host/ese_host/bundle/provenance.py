@@ -50,6 +50,7 @@ class TrainingData(KeepsUnknown):
         sha256: {file name: SHA-256 in hexadecimal} of the data files.
         mean: (features,) mean that was subtracted from the recorded inputs; None if they were used as recorded.
         deviation: (features,) divisor of the inputs after that; None if they were used as recorded.
+        classes: names of the classes, by label; None if they have no names.
     """
 
     name: str
@@ -57,6 +58,7 @@ class TrainingData(KeepsUnknown):
     sha256: dict[str, str]
     mean: list[float] | None
     deviation: list[float] | None
+    classes: list[str] | None = None
 
 
 @dataclass(frozen=True)

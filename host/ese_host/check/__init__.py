@@ -1,7 +1,6 @@
 """Check of a design against its golden model: comparison, figures and report."""
 
-from ese_host.check.agreement import has_classes
 from ese_host.check.checker import check
 from ese_host.check.compare import scaled
 
-__all__ = ["check", "has_classes", "scaled"]
+__all__ = ["check", "scaled"]

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ese_host.bundle import ExpectedOutput
-from ese_host.ir.program import Output, Program, ProgramRun
+from ese_host.ir.program import ProgramRun
 
 Values = npt.NDArray[np.float64]
 
@@ -48,7 +48,7 @@ class Agreement:
         """The agreement of an output before any sample; `run` is any run of the program."""
         output = next(item for item in run.program.outputs if item.name == expected.name)
         single = run.program.tensors[output.tensor].width == 1
-        return cls(expected, single and output.head == "sigmoid", has_classes(run.program, output))
+        return cls(expected, single and output.head == "sigmoid", run.program.has_classes(output))
 
     def add(self, run: ProgramRun) -> None:
         """Add the run of the next samples."""
@@ -88,11 +88,6 @@ class Agreement:
             if self.expected.predictions is not None:
                 figures["rms_error_of_keras"] = (self.squares[1] / self.values) ** 0.5
         return figures
-
-
-def has_classes(program: Program, output: Output) -> bool:
-    """Whether an output tells classes: it has several values, or is a single sigmoid."""
-    return program.tensors[output.tensor].width > 1 or output.head == "sigmoid"
 
 
 def _frames(values: Values, steps: npt.NDArray[np.int64], last: bool) -> Values:

@@ -220,12 +220,11 @@ def run(folder: Path, file: Path | None, as_json: bool, **options: Any) -> None:
     An output of a single value that is no sigmoid has no classes: its values are printed.
     """
     from ese_host.bundle import TESTSET, testset
-    from ese_host.check import has_classes
     from ese_host.runtime import Accelerator, run_program
 
     with Accelerator(folder, **_opening(**options)) as accelerator:
         tests = testset.read(file or accelerator.folder.file(TESTSET), accelerator.program)
-        classified = has_classes(accelerator.program, accelerator.program.outputs[0])
+        classified = accelerator.program.has_classes(accelerator.program.outputs[0])
         found: list[float] = []
         cycles, seconds = 0, 0.0
         for start in range(0, len(tests.steps), tests.at_once):

@@ -132,6 +132,7 @@ def dense_record(
             sha256={path.name: digest(path) for path in data.files},
             mean=None if data.mean is None else data.mean.tolist(),
             deviation=None if data.deviation is None else data.deviation.tolist(),
+            classes=list(data.classes),
         ),
     )
 

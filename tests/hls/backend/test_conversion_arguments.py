@@ -54,7 +54,7 @@ def test_taken(arguments: dict[str, Any], board: str, clock: int) -> None:
         (
             {"clock_uncertainty": "12.5%"},
             "clock_uncertainty is '12.5%'; backend ESE takes board, part, clock_period, io_type, files, strict, "
-            "calibration and test: leave it out",
+            "calibration, test, classes and scaling: leave it out",
         ),
         (
             {"input_data_tb": "x.npy"},

@@ -11,9 +11,10 @@ import keras
 import numpy as np
 import pytest
 
-from ese_hls.emulate.interface import ModelInterface
+from ese_hls.emulate import interface_of
 from ese_hls.warnings import ConversionWarning
 from ese_host.errors import FormatError, UnsupportedError
+from ese_host.interface import ModelInput, ModelInterface, ModelOutput
 from support.plugin_models import chain, convert, fill, lstm
 
 X = np.random.default_rng(4).normal(size=(5, 3)).astype(np.float32)
@@ -161,7 +162,7 @@ def test_sequences_are_not_reshaped(recurrent: Any) -> None:
 
 
 def test_samples_of_several_axes_keep_their_order() -> None:
-    shape = ModelInterface(("x",), ((2, 3),))
+    shape = ModelInterface((ModelInput("x", (2, 3)),), (ModelOutput("y", (1,)),))
     assert shape.arrays(np.zeros((5, 2, 3)))["x"].shape == (5, 2, 3)
     for wrong in ((5, 3, 2), (5, 6), (5, 2, 3, 1), (10, 3)):
         with pytest.raises(FormatError, match=r"the model takes \(samples, 2, 3\)"):
@@ -174,9 +175,8 @@ def test_structures_of_inputs_and_outputs() -> None:
     shapes = {"a": (3,), "b": (2,)}
     for outputs in ([one, [two]], {"p": one, "o": (two, one)}, {"only": two}, [two], two):
         model = keras.Model({"second": b, "first": a}, outputs)
-        face = ModelInterface.of(
-            {name: shapes[name] for name in (t.name for t in model.inputs)}, model, len(model.outputs)
-        )
+        made = {f"y{place}": tensor.shape[1:] for place, tensor in enumerate(model.outputs)}
+        face = interface_of({name: shapes[name] for name in (t.name for t in model.inputs)}, made, model)
         x = {"first": np.zeros((4, 3)), "second": np.zeros((4, 2))}
         expected = model.predict(x, verbose=0)
         values = [np.zeros((4, *tensor.shape[1:])) for tensor in model.outputs]
@@ -186,7 +186,9 @@ def test_structures_of_inputs_and_outputs() -> None:
         assert {name: v.shape for name, v in face.arrays(x).items()} == {"a": (4, 3), "b": (4, 2)}
         assert all(found is given for found, given in zip(face.listed(packed, "y"), values, strict=False))
     with pytest.raises(FormatError, match=r"^y has another structure than the model's outputs, which are "):
-        ModelInterface(("a",), ((3,),), ("a",), {"p": 0, "o": [1]}).listed({"p": 7}, "y")
+        ModelInterface(
+            (ModelInput("a", (3,), "a"),), (ModelOutput("p", (1,)), ModelOutput("o", (1,))), {"p": 0, "o": [1]}
+        ).listed({"p": 7}, "y")
 
 
 def test_values_out_of_range_are_said_or_refused(two: Any) -> None:

@@ -207,6 +207,7 @@ def test_emulated_bitstream_is_a_sound_design_folder(bitstream: Path) -> None:
     opened.check()
     assert opened.manifest.kind == "emulated"
     files = {"design.bit", "design.hwh", "image.bin", "golden.npz", "provenance.json", "testset.npz", "build.log"}
+    files.add("interface.json")
     assert set(opened.manifest.files) == files
     assert {"g++", "python", "hls4ml", "ese4ml", "numpy"} <= set(opened.manifest.tools)
     assert (opened.manifest.board, opened.manifest.part) == ("pynq-z2", "xc7z020clg400-1")

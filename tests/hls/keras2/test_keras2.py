@@ -17,12 +17,13 @@ from keras2_models import MODELS, bits, cell, converted, dense, filled, lstm, se
 from qkeras import QActivation, quantized_bits
 from record_keras2 import IMAGES, digest
 
-from ese_hls.emulate import codes_of, values_of
+from ese_hls.emulate import codes_of
 from ese_hls.frontend import parse
 from ese_hls.frontend.saved_model import load_model
 from ese_hls.keras_version import is_keras2
 from ese_hls.quantize.weights import evaluate
 from ese_host.errors import UnsupportedError
+from ese_host.interface import outputs_of
 from ese_host.ir import golden
 from ese_host.ir.activations import Activation
 from ese_host.ir.network import Lstm
@@ -87,7 +88,7 @@ def test_readers_are_those_of_both_generations(build: Any, tmp_path: Path) -> No
     samples = np.random.default_rng(3).normal(size=(5, 6, 7)).astype(np.float32)
     samples[:2, 1:3] = 0
     conversion = converted(model, tmp_path / "out").ese_conversion
-    value = values_of(run(conversion.program, codes_of(conversion, [samples])), conversion)[0]
+    value = outputs_of(run(conversion.program, codes_of(conversion, [samples])), conversion.outputs)[0]
     assert np.array_equal(value, np.asarray(model(samples, training=False)))
 
 

@@ -12,8 +12,9 @@ import pytest
 from keras import layers
 from qkeras import QActivation, binary, quantized_bits, quantized_po2
 
-from ese_hls.emulate import codes_of, values_of
+from ese_hls.emulate import codes_of
 from ese_hls.warnings import ConversionWarning
+from ese_host.interface import outputs_of
 from ese_host.ir.program import run
 from support.plugin_models import fill
 
@@ -23,7 +24,7 @@ def outputs(model: Any, x: Any, out: Path) -> Any:
     config = hls4ml.utils.config_from_keras_model(model, granularity="name", backend="ESE")
     graph = hls4ml.converters.convert_from_keras_model(model, hls_config=config, backend="ESE", output_dir=str(out))
     conversion = graph.ese_conversion
-    return values_of(run(conversion.program, codes_of(conversion, [x])), conversion)[0]
+    return outputs_of(run(conversion.program, codes_of(conversion, [x])), conversion.outputs)[0]
 
 
 def shared(layer: Any, shape: tuple[int, ...]) -> Any:

@@ -8,8 +8,11 @@ from hls4ml.model.layers import Activation, Input
 from hls4ml.model.optimizer import ModelOptimizerPass
 from hls4ml.utils.string_utils import convert_to_snake_case
 
-from ese_hls.emulate import KerasLayer, Kind, ModelInterface
+from ese_hls.backend.described import described
+from ese_hls.emulate import KerasLayer, Kind, interface_of
 from ese_hls.quantize import is_format
+from ese_host.bundle import PROVENANCE
+from ese_host.interface import Extents, ModelInterface
 
 HLS4ML_CLASSES = {"elu": "ELU", "leaky_relu": "LeakyReLU", "hard_sigmoid": "HardActivation", "softmax": "Softmax"}
 """Classes that hls4ml gives an Activation layer of one of these functions."""
@@ -45,8 +48,7 @@ class RememberLayers(ModelOptimizerPass):  # type: ignore[misc]
             )
             for node in model.graph.values()
         )
-        shapes = {name: tuple(model.graph[name].get_attr("extents") or ()) for name in model.inputs}
-        model.ese_interface = ModelInterface.of(shapes, model.config.config.get("KerasModel"), len(model.outputs))
+        model.ese_interface = _interface(model, owner)
         model.ese_classes = {node.name: node.class_name for node in model.graph.values()}
         for node in model.graph.values():
             node.set_attr("class_name", _hls4ml_class(node))
@@ -54,6 +56,28 @@ class RememberLayers(ModelOptimizerPass):  # type: ignore[misc]
         _read_samples(model)
         model.__class__ = EseGraph
         return True
+
+
+def _interface(model: Any, owner: dict[str, str]) -> ModelInterface:
+    """The interface of the Keras model, with what the user says of it.
+
+    Args:
+        model: the graph.
+        owner: names of the nodes, by the names of their outputs.
+    """
+    config = model.config.config
+    keras_model = config.get("KerasModel")
+    makers = [model.graph[owner[name]] for name in model.outputs]
+    given = getattr(keras_model, "output_names", None) or [maker.name for maker in makers]
+    outputs: dict[str, Extents] = {}
+    for name, maker in zip(given, makers, strict=True):
+        candidates = (name, *(f"{name}_{number}" for number in range(len(makers))))  # a tensor may be an output twice
+        own = next(candidate for candidate in candidates if candidate not in outputs)
+        outputs[own] = tuple(maker.get_attr("extents") or ())
+    inputs = {name: tuple(model.graph[name].get_attr("extents") or ()) for name in model.inputs}
+    record = (config.get("ESEFiles") or {}).get(PROVENANCE)
+    interface = interface_of(inputs, outputs, keras_model)
+    return described(interface, config.get("ESEClasses"), config.get("ESEScaling"), record)
 
 
 def _read_samples(model: Any) -> None:

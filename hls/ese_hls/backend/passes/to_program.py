@@ -61,7 +61,8 @@ class ToProgram(ModelOptimizerPass):  # type: ignore[misc]
             UnsupportedError: if the configuration is not allowed, or `lower.graph_to_program.convert` refuses the
                 graph.
             CapacityError: if no engine holds the model.
-            MismatchError: if the codes of a quantizer do not stand for the values that it computes.
+            MismatchError: if the codes of a quantizer do not stand for the values that it computes, or an output that
+                tells no classes has names of them.
         """
         from ese_hls.lower.graph_to_program import convert  # not at the top: it imports hls4ml, which loads this module
         from ese_hls.selfcheck import observed_ranges
@@ -81,6 +82,7 @@ class ToProgram(ModelOptimizerPass):  # type: ignore[misc]
         nodes = list(model.graph.values())
         ranges = observed_ranges(model)
         model.ese_conversion = convert(nodes, list(model.inputs), list(model.outputs), options, ranges, log)
+        model.ese_interface.require_program(model.ese_conversion.program)
         return True
 
 

@@ -176,6 +176,10 @@ class Program:
         """The chains in the order of computation, which is also the order of the images."""
         return tuple(step for step in self.steps if isinstance(step, Chain))
 
+    def has_classes(self, output: Output) -> bool:
+        """Whether an output tells classes: it has several values, or is a single sigmoid."""
+        return self.tensors[output.tensor].width > 1 or output.head == "sigmoid"
+
 
 def describe(step: ProgramStep) -> str:
     """Name of a step in messages: its class and its target, or a chain's name."""
