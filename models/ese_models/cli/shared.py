@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from ese_host.bundle import USED, ProvenanceRecord
-from ese_host.cli import say
+from ese_host.cli import is_quiet, say
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 seed_option = click.option(
@@ -45,7 +45,7 @@ def command_line() -> list[str]:
 
 @contextmanager
 def progress_bar(name: str, count: int, unit: str = "epoch") -> Iterator[Callable[..., None]]:
-    """A progress bar on stderr; the function that it gives is called after each of `count` units.
+    """A progress bar on stderr, unless --quiet is given; the function that it gives is called after each unit.
 
     Args:
         name: text before the bar.
@@ -56,7 +56,8 @@ def progress_bar(name: str, count: int, unit: str = "epoch") -> Iterator[Callabl
 
     # On a terminal the bar moves; a log file gets a line every few seconds.
     pause = 0.1 if sys.stderr.isatty() else 5.0
-    with tqdm(total=count, desc=name, unit=unit, file=sys.stderr, mininterval=pause, maxinterval=60) as bar:
+    options = {"file": sys.stderr, "mininterval": pause, "maxinterval": 60, "disable": is_quiet()}
+    with tqdm(total=count, desc=name, unit=unit, **options) as bar:
 
         def progress(_epoch: int = 0, loss: float | None = None) -> None:
             if loss is not None:
