@@ -118,4 +118,4 @@ def test_there_is_a_script_for_each_shell(shell: str) -> None:
 def test_names_and_options_are_completed_without_tensorflow(words: str, answer: set[str]) -> None:
     done = in_shell("bash_complete", words, WATCHED)
     assert set(done.stdout.split()) == answer
-    assert done.stderr == "False"
+    assert done.stderr == "False\n"
