@@ -164,7 +164,7 @@ def emit(
 )
 @click.option(
     "--timeout",
-    default=86400.0,
+    default=86400,
     show_default=True,
     type=click.FloatRange(0, min_open=True),
     help="Seconds that Vitis HLS, Vivado or Bambu may take.",

@@ -34,7 +34,7 @@ NOT_WRITABLE = {
 REMOTE = click.option("--remote", metavar="ADDRESS", help="Address of a board in the network that runs PYNQ.remote.")
 TIMEOUT = click.option(
     "--timeout",
-    type=click.FloatRange(0, min_open=True, max=1e6),
+    type=click.FloatRange(0, min_open=True, max=1_000_000),
     help="Seconds to wait for the answer to one packet.  [default: by the packet's work]",
 )
 DRIVER = click.option(
@@ -143,7 +143,10 @@ def _refuse(ctx: click.Context, error: EseError) -> NoReturn:
     ctx.exit(error.exit_code)
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+EXIT_CODES = "\n".join(["\b", "Exit codes:", *(f"  {code.value:>3}  {code.meaning}" for code in ExitCode)])
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]}, epilog=EXIT_CODES)
 @click.version_option(package_name="ese4ml", prog_name="ese4ml")
 def main() -> None:
     """QKeras models as load-balanced sparse LSTM and FC accelerators on small FPGAs."""
