@@ -6,10 +6,12 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from ese_host.cli import is_quiet
+
 
 @contextmanager
 def progress_bar(name: str, count: int, unit: str = "epoch") -> Iterator[Callable[..., None]]:
-    """A progress bar on stderr; the function that it gives is called after each of `count` units.
+    """A progress bar on stderr, unless --quiet is given; the function that it gives is called after each unit.
 
     Args:
         name: text before the bar.
@@ -20,7 +22,8 @@ def progress_bar(name: str, count: int, unit: str = "epoch") -> Iterator[Callabl
 
     # On a terminal the bar moves; a log file gets a line every few seconds.
     pause = 0.1 if sys.stderr.isatty() else 5.0
-    with tqdm(total=count, desc=name, unit=unit, file=sys.stderr, mininterval=pause, maxinterval=60) as bar:
+    options = {"file": sys.stderr, "mininterval": pause, "maxinterval": 60, "disable": is_quiet()}
+    with tqdm(total=count, desc=name, unit=unit, **options) as bar:
 
         def progress(_epoch: int = 0, loss: float | None = None) -> None:
             if loss is not None:
