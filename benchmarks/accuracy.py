@@ -30,7 +30,7 @@ from ese_models.data import Dataset, load
 from ese_models.networks import Weights, inspection
 from ese_models.pruning import statistics
 from ese_models.records import provenance
-from ese_models.training import DENSE, Plan, accuracy, interleave, matrices, predict, prune, quantize, train_dense
+from ese_models.training import DENSE, Plan, accuracy, interleaves, matrices, predict, prune, quantize, train_dense
 
 ROOT = Path(__file__).resolve().parents[1]
 FAMILIES: tuple[MaskFamily, ...] = ("magnitude", "pe-balanced", "gap-aware")
@@ -112,9 +112,11 @@ def train_case(case: AccuracyCase, folder: Path, data: Dataset) -> dict[str, Any
         plan = replace(plan, emphasis=(1.0, 1.0)) if case.even else plan
         if case.weights == "float":
             model, masks = prune(dense, data, plan)
+            weights = matrices(dense)
+            rows = interleaves(weights, plan.pes)
             extra["masks"] = {
-                name: statistics(w, masks[name], interleave(name, len(w), plan.pes), plan.kind, plan.gap_bits).to_json()
-                for name, w in matrices(dense).items()
+                name: statistics(w, masks[name], rows[name], plan.kind, plan.gap_bits).to_json()
+                for name, w in weights.items()
             }
         else:
             pruned = model_of(replace(case, weights="float"), folder, data)

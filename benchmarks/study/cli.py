@@ -19,6 +19,7 @@ from benchmarks.study.grid import SIZES, Question, questions
 from benchmarks.study.runner import execute, measure_cell, missing
 from benchmarks.study.runner import run as run_cells
 from benchmarks.study.store import Store
+from ese_host.cli import is_quiet
 from ese_host.errors import EseError, ExitCode, MissingError
 
 RESULTS = Path("build/study")
@@ -223,7 +224,6 @@ def _bar(name: str, total: int, unit: str) -> Iterator[Any]:
 
     pause = 0.1 if sys.stderr.isatty() else 30.0
     form = "{desc} {percentage:3.0f}% {n:.0f}/{total_fmt} {unit} [{elapsed}<{remaining}] {postfix}"
-    with tqdm(
-        total=total, desc=name, unit=unit, file=sys.stderr, mininterval=pause, maxinterval=600, bar_format=form
-    ) as bar:
+    shown = {"file": sys.stderr, "mininterval": pause, "maxinterval": 600, "bar_format": form, "disable": is_quiet()}
+    with tqdm(total=total, desc=name, unit=unit, **shown) as bar:
         yield bar

@@ -25,7 +25,7 @@ from ese_models.training import (
     Task,
     dsd,
     fit,
-    interleave,
+    interleaves,
     kind_of,
     matrices,
     predict,
@@ -215,7 +215,7 @@ def plan_of(cell: StudyCell, task: Task, model: Any) -> Plan:
         model: the network, whose kernels decide the default of the gap bits.
     """
     pes = int(cell.option("pes", 8))
-    rows = [interleave(name, len(matrix), pes) for name, matrix in matrices(model).items()]
+    rows = interleaves(matrices(model), pes).values()
     emphasis = (
         float(cell.option("input_emphasis", task.emphasis[0])),
         float(cell.option("last_emphasis", task.emphasis[1])),
@@ -255,7 +255,7 @@ def loads(model: Any, cell: StudyCell) -> Record:
         return {}
     pes = int(cell.option("pes", 8))
     codes = stored_codes(model)
-    rows = {name: interleave(name, len(array), pes) for name, array in codes.items()}
+    rows = interleaves(codes, pes)
     kind = kind_of(cell.weights)  # type: ignore[arg-type]
     gap_bits = int(cell.option("gap_bits", gap_bits_for(rows.values(), kind)))
     kernel_loads = {name: statistics(array, array != 0, rows[name], kind, gap_bits) for name, array in codes.items()}

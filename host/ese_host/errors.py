@@ -10,17 +10,27 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """Exit codes of the command line (docs/design-folder.md, "Exit codes")."""
+    """Exit codes of the command line, as `ese4ml --help` and docs/commands.md list them.
 
-    DONE = 0
-    DIFFERS = 1
-    """A value differs, or a goal is missed."""
-    REFUSED = 2
-    FAILED = 3
-    """A tool or a device failed."""
-    NOT_WRITABLE = 4
-    """The disk is full, or a path cannot be written."""
-    INTERRUPTED = 130
+    Attributes:
+        meaning: how a command ends that has this code.
+    """
+
+    meaning: str
+
+    DONE = 0, "done"
+    DIFFERS = 1, "a value differs, or a goal is missed, such as a board that is too small"
+    REFUSED = 2, "refused: an argument, a file or a model; or something is not installed"
+    FAILED = 3, "a tool or a device failed"
+    NOT_WRITABLE = 4, "the output cannot be written: disk full, read-only, or no folder"
+    INTERRUPTED = 130, "interrupted (Ctrl-C)"
+
+    def __new__(cls, code: int, meaning: str) -> ExitCode:
+        """A code with its meaning."""
+        made = int.__new__(cls, code)
+        made._value_ = code
+        made.meaning = meaning
+        return made
 
 
 class EseError(Exception):

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import shlex
 import subprocess
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
 from ese_host.errors import EseError, ExitCode, StorageError
 from ese_host.files import says_full
+
+_log = logging.getLogger(__name__)
 
 
 class ToolError(EseError):
@@ -33,6 +38,8 @@ def run_tool(
         ToolError: if the command failed, or took longer than `timeout` seconds.
         StorageError: if the command failed because it found no room for what it was to write.
     """
+    _log.info("running %s in %s, log %s", shlex.join(command), folder, log)
+    start = time.monotonic()
     with log.open("wb") as stream:
         stream.write((" ".join(command) + "\n").encode())
         stream.flush()
@@ -48,6 +55,7 @@ def run_tool(
             )
         except subprocess.TimeoutExpired as error:
             raise ToolError(f"{command[0]} did not end within {timeout:g} s; see {log}, or allow more time") from error
+    _log.info("%s ended with exit code %d after %.1f s", command[0], result.returncode, time.monotonic() - start)
     if result.returncode:
         printed = log.read_text(errors="replace")
         if says_full(printed):

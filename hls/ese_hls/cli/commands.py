@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -13,7 +14,7 @@ import click
 
 from ese_host.boards import board_names
 from ese_host.bundle import BIT
-from ese_host.cli import AS_JSON, FILE, FOLDER, renamed, say
+from ese_host.cli import AS_JSON, FILE, FOLDER, is_quiet, note, renamed, say
 from ese_host.device import recorded
 from ese_host.image import Mode
 from ese_host.ir import WEIGHT_KINDS, WeightKind
@@ -119,6 +120,7 @@ def emit(
     """Convert MODEL (a .keras file) through hls4ml with backend ESE, and emit a project."""
     from ese_hls.backend import emit as run
     from ese_hls.backend import names_from
+    from ese_hls.warnings import ConversionWarning
 
     options = {
         "pes": pes,
@@ -137,12 +139,20 @@ def emit(
         "window": window,
     }
     names = None if classes is None else names_from(classes)
-    project, conversion = run(model, out, options, test=test, calibration=calibration, classes=names, scaling=scaling)
+    with warnings.catch_warnings():
+        # they are printed below, without the lines of source that Python would add
+        warnings.simplefilter("ignore", ConversionWarning)
+        project, conversion = run(
+            model, out, options, test=test, calibration=calibration, classes=names, scaling=scaling
+        )
+    if as_json or is_quiet():
+        for warning in conversion.summary.warnings:
+            say(f"warning: {warning}", err=True)
     description = project.description
     if as_json:
         _print({"project": str(out), **{key: value for key, value in description.items() if key != "design"}})
         return
-    say(str(conversion))
+    note(str(conversion))
     design = f"design {description['design_id']}, {project.design.pes} PEs"
     say(f"{design}, image {description['image_id']}: project in {out}")
 
@@ -165,7 +175,7 @@ def emit(
 )
 @click.option(
     "--timeout",
-    default=86400.0,
+    default=86400,
     show_default=True,
     type=click.FloatRange(0, min_open=True),
     help="Seconds that Vitis HLS, Vivado or Bambu may take.",
@@ -268,12 +278,12 @@ def _say_built(manifest: Manifest, out: Path) -> None:
 
 @contextlib.contextmanager
 def _progress() -> Iterator[Callable[[str], None]]:
-    """A function that shows how far a long build is, in one line on a terminal and not at all elsewhere."""
+    """A function that shows how far a long build is, in one line on a terminal; elsewhere, or if quiet, not at all."""
     shown = False
 
     def say_progress(text: str) -> None:
         nonlocal shown
-        if sys.stderr.isatty():
+        if sys.stderr.isatty() and not is_quiet():
             click.echo(f"\r\033[K{text}", err=True, nl=False)
             shown = True
 

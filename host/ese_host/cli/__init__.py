@@ -2,5 +2,6 @@
 
 from ese_host.cli.options import AS_JSON, FILE, FOLDER, renamed
 from ese_host.cli.output import say
+from ese_host.cli.verbosity import is_quiet, note
 
-__all__ = ["AS_JSON", "FILE", "FOLDER", "renamed", "say"]
+__all__ = ["AS_JSON", "FILE", "FOLDER", "is_quiet", "note", "renamed", "say"]

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from ese_host.estimate import Encoded
     from ese_host.image import LayerSize
 
-SETTINGS = {"help_option_names": ["-h", "--help"]}
 LOGIC = "logic is modelled: no vendor synthesis behind it"
 ASSUMES = """Assumptions.
 
@@ -138,12 +137,12 @@ BY_SIZES = _options(
 )
 
 
-@click.group(context_settings=SETTINGS, epilog=ASSUMES)
+@click.group(epilog=ASSUMES)
 def estimate() -> None:
     """Estimate time, resources and energy before any synthesis; no figure is measured."""
 
 
-@estimate.command(context_settings=SETTINGS, epilog=ASSUMES)
+@estimate.command(epilog=ASSUMES)
 @click.option("--inputs", required=True, type=click.IntRange(1), help="Width of the input.")
 @click.option("--units", required=True, type=click.IntRange(1), help="Number of LSTM cells.")
 @click.option(
@@ -164,7 +163,7 @@ def lstm(
     _by_sizes(layer, f"LSTM of {units} cells on {inputs} inputs{with_projection}{with_peepholes}", **options)
 
 
-@estimate.command(context_settings=SETTINGS, epilog=ASSUMES)
+@estimate.command(epilog=ASSUMES)
 @click.option("--inputs", required=True, type=click.IntRange(1), help="Width of the input.")
 @click.option("--outputs", required=True, type=click.IntRange(1), help="Width of the output.")
 @BY_SIZES
@@ -175,7 +174,7 @@ def dense(inputs: int, outputs: int, exact_output: bool, **options: Any) -> None
     _by_sizes(DenseSize(inputs, outputs, not exact_output), f"Dense of {outputs} outputs on {inputs} inputs", **options)
 
 
-@estimate.command(context_settings=SETTINGS, epilog=ASSUMES)
+@estimate.command(epilog=ASSUMES)
 @click.argument("folder", type=FOLDER)
 @click.option("--image", "other", type=FILE, help="Another image of the same design, of a network of the same sizes.")
 @click.option("--board", type=click.Choice(board_names()), help="Target board.  [default: the folder's]")
@@ -198,7 +197,7 @@ def image(
     _encoded(read_folder(folder, other), board, engine, clock_mhz, steps, as_json)
 
 
-@estimate.command(context_settings=SETTINGS, epilog=ASSUMES)
+@estimate.command(epilog=ASSUMES)
 @click.argument("file", type=FILE)
 @PES
 @GAP_BITS

@@ -16,6 +16,7 @@ import click
 from ese_host.cli.estimate import estimate
 from ese_host.cli.options import AS_JSON, FILE, FOLDER
 from ese_host.cli.output import say
+from ese_host.cli.verbosity import add_verbosity, is_quiet, note
 from ese_host.errors import EseError, ExitCode, MissingError, StorageError
 from ese_host.extras import extra_of, needs
 from ese_host.files import FULL
@@ -33,7 +34,7 @@ NOT_WRITABLE = {
 REMOTE = click.option("--remote", metavar="ADDRESS", help="Address of a board in the network that runs PYNQ.remote.")
 TIMEOUT = click.option(
     "--timeout",
-    type=click.FloatRange(0, min_open=True, max=1e6),
+    type=click.FloatRange(0, min_open=True, max=1_000_000),
     help="Seconds to wait for the answer to one packet.  [default: by the packet's work]",
 )
 DRIVER = click.option(
@@ -63,10 +64,15 @@ class Commands(click.Group):
         return sorted({*super().list_commands(ctx), *(point.name for point in _points())})
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        """A command by its name, or None if there is none; a command whose extra is missing says so when it runs."""
-        command = super().get_command(ctx, name)
-        if command is not None:
-            return command
+        """A command by its name, or None if there is none; a command whose extra is missing says so when it runs.
+
+        Each has --quiet and --verbose, and -h, which it inherits from the group.
+        """
+        command = super().get_command(ctx, name) or self._loaded(name)
+        return None if command is None else add_verbosity(command)
+
+    def _loaded(self, name: str) -> click.Command | None:
+        """A command of an entry point."""
         point = next((point for point in _points() if point.name == name), None)
         if point is None:
             return None
@@ -137,12 +143,16 @@ def _refuse(ctx: click.Context, error: EseError) -> NoReturn:
     ctx.exit(error.exit_code)
 
 
-@click.group(cls=Commands)
+EXIT_CODES = "\n".join(["\b", "Exit codes:", *(f"  {code.value:>3}  {code.meaning}" for code in ExitCode)])
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]}, epilog=EXIT_CODES)
 @click.version_option(package_name="ese4ml", prog_name="ese4ml")
 def main() -> None:
     """QKeras models as load-balanced sparse LSTM and FC accelerators on small FPGAs."""
 
 
+add_verbosity(main)
 main.add_command(estimate)
 
 
@@ -278,20 +288,22 @@ def check(folder: Path, trace: bool | None, out: Path, as_json: bool, **options:
         _print(report)
     written = files.write(report, out)
     if not as_json:
-        say("report: " + ", ".join(str(path) for path in written))
+        note("report: " + ", ".join(str(path) for path in written))
     if not report["bit_exact"]:
         click.get_current_context().exit(ExitCode.DIFFERS)
 
 
 @contextmanager
 def _progress(label: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on standard error.
+    """A progress bar on standard error, if that is a terminal and --quiet is not given.
 
     Yields a function of the number of items done since the last call and the number of all items.
     """
     bars: list[Any] = []
 
     def step(done: int, total: int) -> None:
+        if is_quiet() or not sys.stderr.isatty():
+            return
         if not bars:
             bars.append(click.progressbar(length=total, label=label, file=sys.stderr))
             bars[0].__enter__()

@@ -15,7 +15,8 @@ import click
 from ese_host.image import MAX_PES
 from ese_host.ir import MASK_FAMILIES
 from ese_models.cli.sensitivity import sensitivity
-from ese_models.cli.shared import answer, as_json, command_line, progress_bar, seed_option, summary_of
+from ese_models.cli.shared import answer, as_json, command_line, seed_option, summary_of
+from ese_models.progress import progress_bar
 from ese_models.tensorflow_startup import quiet_tensorflow as _tensorflow
 
 __all__ = ["compress", "data", "dsd", "sensitivity", "train"]
@@ -225,13 +226,13 @@ def compress(
         from ese_models.pruning import gap_bits_for
         from ese_models.records import provenance
         from ese_models.training import compression as compression
-        from ese_models.training import shortened, task_named
+        from ese_models.training import interleaves, kind_of, matrices, shortened, task_named
 
     dense = inspection.load(model)
     before = provenance.read(model, *provenance.DENSE)
     task = task_named(before.task or "")
-    rows = [compression.interleave(name, len(m), pes) for name, m in compression.matrices(dense).items()]
-    gap_bits = gap_bits or gap_bits_for(rows, compression.kind_of(weights))
+    rows = interleaves(matrices(dense), pes).values()
+    gap_bits = gap_bits or gap_bits_for(rows, kind_of(weights))
     plan = compression.Plan(weights=weights, density=density, pes=pes, family=masks, gap_bits=gap_bits, seed=seed)  # type: ignore[arg-type]
     plan = replace(plan, emphasis=emphasis or task.emphasis, layers=dict(layer_density))
     plan = replace(plan, pruned_at=task.pruned_at, teacher=task.teacher)

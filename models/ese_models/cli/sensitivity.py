@@ -12,7 +12,8 @@ from ese_host.cli import say
 from ese_host.errors import UnsupportedError
 from ese_host.image import MAX_PES
 from ese_host.ir import MASK_FAMILIES
-from ese_models.cli.shared import as_json, progress_bar
+from ese_models.cli.shared import as_json
+from ese_models.progress import progress_bar
 from ese_models.tensorflow_startup import quiet_tensorflow as _tensorflow
 
 
@@ -75,16 +76,17 @@ def sensitivity(
         from ese_models.networks import inspection
         from ese_models.records import provenance
         from ese_models.records import sensitivity as scanning
-        from ese_models.training import accuracy, interleave, predict, task_named
+        from ese_models.training import accuracy, interleaves, matrices, predict, task_named
     from ese_models.pruning import gap_bits_for, mask_for
 
     network, data = inspection.load(model), task_named(provenance.read(model, "task").task or "").load()
     part = data.train if split == "train" else data.test
     tried = _densities(densities) if densities else scanning.DENSITIES
     kernels = inspection.kernels(network)
+    interleave = interleaves(matrices(network), pes)
 
     def choose(name: str, weights: Any, density: float) -> Any:
-        rows = interleave(name, len(weights), pes)
+        rows = interleave[name]
         return mask_for(masks, weights, density, rows, "int4", gap_bits_for([rows], "int4"))  # type: ignore[arg-type]
 
     def score() -> float:

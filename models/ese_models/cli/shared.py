@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,26 +39,3 @@ def answer(as_json: bool, result: dict[str, Any]) -> None:
 def command_line() -> list[str]:
     """The command line as given, without the program's folder."""
     return [Path(sys.argv[0]).name, *sys.argv[1:]]
-
-
-@contextmanager
-def progress_bar(name: str, count: int, unit: str = "epoch") -> Iterator[Callable[..., None]]:
-    """A progress bar on stderr; the function that it gives is called after each of `count` units.
-
-    Args:
-        name: text before the bar.
-        count: number of units.
-        unit: name of a unit.
-    """
-    from tqdm import tqdm  # type: ignore[import-untyped,unused-ignore]
-
-    # On a terminal the bar moves; a log file gets a line every few seconds.
-    pause = 0.1 if sys.stderr.isatty() else 5.0
-    with tqdm(total=count, desc=name, unit=unit, file=sys.stderr, mininterval=pause, maxinterval=60) as bar:
-
-        def progress(_epoch: int = 0, loss: float | None = None) -> None:
-            if loss is not None:
-                bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
-            bar.update()
-
-        yield progress

@@ -8,14 +8,17 @@ from ese_models.networks.inspection import (
     kernels,
     load,
     parts,
-    topology_of,
     weight_quantizers,
 )
-from ese_models.networks.mask_constraint import MaskConstraint
+from ese_models.networks.mask_constraint import Goal, MaskConstraint
+from ese_models.networks.prunable import Kernel, prunable
+from ese_models.networks.twin import masked, masks_on, put_masks, quantized_twin, source_format, stripped
 
 __all__ = [
     "QUANTIZERS",
     "Formats",
+    "Goal",
+    "Kernel",
     "Mask",
     "MaskConstraint",
     "Topology",
@@ -25,8 +28,14 @@ __all__ = [
     "formats_of",
     "kernels",
     "load",
+    "masked",
+    "masks_on",
     "network",
     "parts",
-    "topology_of",
+    "prunable",
+    "put_masks",
+    "quantized_twin",
+    "source_format",
+    "stripped",
     "weight_quantizers",
 ]

@@ -159,7 +159,7 @@ def network(
     form = formats or Formats()
     maker = _Layers(form, weights, dict(masks or {}))
     shape = (steps, features) if topology.lstm else (features,)
-    layers = [keras.Input(shape), QActivation(_bits(form.source), name="source")]
+    layers = [keras.Input(shape), QActivation(fixed(form.source), name="source")]
     width = features
     last = len(topology.lstm) - 1
     for index, (name, units) in enumerate(zip(topology.names("lstm"), topology.lstm, strict=True)):
@@ -207,7 +207,7 @@ def weight_quantizer(weights: Weights, shape: tuple[int, int], formats: Formats)
     return Codebook(shape, formats.codebook_bits) if weights == "codebook4" else None
 
 
-def _bits(pair: tuple[int, int]) -> Any:
+def fixed(pair: tuple[int, int]) -> Any:
     """A signed fixed-point quantizer of (bits, integer bits)."""
     return quantized_bits(pair[0], pair[1], alpha=1)
 
@@ -226,7 +226,7 @@ class _Layers:
         return QDense(
             units,
             kernel_quantizer=self._quantizer(inputs, units),
-            bias_quantizer=_bits(self.form.bias),
+            bias_quantizer=fixed(self.form.bias),
             kernel_constraint=self._constraint(f"{name}/kernel", inputs, units),
             name=name,
         )
@@ -247,8 +247,8 @@ class _Layers:
             "recurrent_activation": quantized_sigmoid(form.gate_bits, use_real_sigmoid=form.smooth),
             "kernel_quantizer": self._quantizer(inputs, 4 * units),
             "recurrent_quantizer": self._quantizer(fed_back, 4 * units),
-            "bias_quantizer": _bits(form.bias),
-            "state_quantizer": _bits(form.state),
+            "bias_quantizer": fixed(form.bias),
+            "state_quantizer": fixed(form.state),
             "kernel_constraint": self._constraint(f"{name}/kernel", inputs, 4 * units),
             "recurrent_constraint": self._constraint(f"{name}/recurrent_kernel", fed_back, 4 * units),
             **options,
@@ -258,7 +258,7 @@ class _Layers:
                 units,
                 topology.projection,
                 use_peepholes=topology.peepholes,
-                peephole_quantizer=_bits(form.bias),
+                peephole_quantizer=fixed(form.bias),
                 projection_quantizer=self._quantizer(units, topology.projection),
                 projection_constraint=self._constraint(f"{name}/projection_kernel", units, topology.projection),
                 name=name,

@@ -12,8 +12,9 @@ from qkeras import QLSTM, QActivation, QBidirectional, QDense
 
 from ese_host.errors import FormatError, UnsupportedError
 from ese_host.files import load_model
-from ese_models.networks.builder import Formats, Topology
+from ese_models.networks.builder import Formats
 from ese_models.networks.mask_constraint import MaskConstraint
+from ese_models.networks.prunable import prunable
 from ese_models.networks.qlstmp import QLSTMP
 
 RECURRENT = (QLSTM, QLSTMP)
@@ -78,29 +79,18 @@ def kernels(model: Any) -> dict[str, Any]:
     Raises:
         UnsupportedError: if a layer is none that this project builds, or the last layer is no QDense.
     """
-    variables = {}
-    for name, layer in parts(model):
-        variables[f"{name}/kernel"] = layer.kernel if _is_dense(layer) else layer.cell.kernel
-        if not _is_dense(layer):
-            variables[f"{name}/recurrent_kernel"] = layer.cell.recurrent_kernel
-        if isinstance(layer, QLSTMP):
-            variables[f"{name}/projection_kernel"] = layer.cell.projection_kernel
-    return variables
+    list(parts(model))
+    return {name: kernel.variable for name, kernel in prunable(model).items()}
 
 
 def weight_quantizers(model: Any) -> dict[str, Any]:
     """Kernel name -> its quantizer, or None if the kernel has none."""
-    quantizers = []
-    for _, layer in parts(model):
-        quantizers += [layer.kernel_quantizer_internal]
-        quantizers += [] if _is_dense(layer) else [layer.recurrent_quantizer_internal]
-        quantizers += [layer.projection_quantizer_internal] if isinstance(layer, QLSTMP) else []
-    return dict(zip(kernels(model), quantizers, strict=True))
+    return {name: kernel.quantizer for name, kernel in prunable(model).items()}
 
 
 def constraints(model: Any) -> dict[str, MaskConstraint]:
     """Kernel name -> the constraint that holds its mask."""
-    return {name: variable.constraint for name, variable in kernels(model).items()}
+    return {name: kernel.constraint for name, kernel in prunable(model).items()}
 
 
 def formats_of(model: Any) -> Formats:
@@ -134,27 +124,6 @@ def formats_of(model: Any) -> Formats:
         if not formats["smooth"]:
             formats["scales"] = dict(Formats.hard().scales)
     return Formats(**formats)
-
-
-def topology_of(model: Any) -> Topology:
-    """The layers of a network, from which `networks.network` builds an equal one.
-
-    Raises:
-        UnsupportedError: if a layer is none that this project builds, or the last layer is no QDense.
-    """
-    layers = dict(parts(model))
-    lstm = {name: layer for name, layer in layers.items() if not _is_dense(layer)}
-    forward = [layer for name, layer in lstm.items() if not name.startswith("backward_")]
-    dropout = [layer.rate for layer in model.layers if isinstance(layer, keras.layers.Dropout)]
-    return Topology(
-        lstm=tuple(layer.units for layer in forward),
-        dense=tuple(layer.units for layer in layers.values() if _is_dense(layer))[:-1],
-        projection=forward[0].projection_units if forward and isinstance(forward[0], QLSTMP) else 0,
-        peepholes=not forward or not isinstance(forward[0], QLSTMP) or forward[0].use_peepholes,
-        bidirectional=len(forward) < len(lstm),
-        framewise=len(model.output_shape) == 3,
-        dropout=dropout[0] if dropout else 0.0,
-    )
 
 
 def check_finite(model: Any) -> None:

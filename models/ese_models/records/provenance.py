@@ -26,7 +26,7 @@ from ese_models.training import (
     Plan,
     Task,
     accuracy,
-    interleave,
+    interleaves,
     masks_for,
     matrices,
     predict,
@@ -226,9 +226,10 @@ def mask_table(dense: Any, result: Compressed, plan: Plan) -> dict[str, dict[str
     for family in MASK_FAMILIES:
         masks_by_label[family] = masks_for(weights, plan, plan.density, family)
 
+    rows = interleaves(weights, plan.pes)
+
     def load(name: str, mask: Mask) -> MatrixLoad:
-        rows = interleave(name, len(mask), plan.pes)
-        return decode(MatrixLoad, statistics(weights[name], mask, rows, plan.kind, plan.gap_bits).to_json(), name)
+        return decode(MatrixLoad, statistics(weights[name], mask, rows[name], plan.kind, plan.gap_bits).to_json(), name)
 
     return {name: {label: load(name, masks[name]) for label, masks in masks_by_label.items()} for name in weights}
 

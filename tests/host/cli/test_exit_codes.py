@@ -6,6 +6,7 @@ import errno
 import itertools
 import os
 import signal
+import subprocess
 import sys
 import tempfile
 import threading
@@ -24,7 +25,7 @@ from ese_host.device.emulated import Faults
 from ese_host.device.emulated.faults import PacketFault
 from ese_host.errors import DeviceError, ExitCode
 
-PAGE = Path(__file__).parents[3] / "docs" / "design-folder.md"
+PAGE = Path(__file__).parents[3] / "docs" / "commands.md"
 CHECK = "ese_host.bundle.folder.Folder.check"
 
 
@@ -37,10 +38,43 @@ def raising(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     monkeypatch.setattr(CHECK, fail)
 
 
-def test_the_page_lists_them() -> None:
-    table = PAGE.read_text().partition("## Exit codes\n")[2]
-    rows = [line.split("|")[1].strip() for line in table.splitlines() if line.startswith("| ")]
-    assert rows == ["code", *(str(int(code)) for code in ExitCode)]
+def test_the_page_and_the_help_list_them() -> None:
+    rows = "\n".join(f"| {code.value} | {code.meaning} |" for code in ExitCode)
+    assert f"| code | meaning |\n|---|---|\n{rows}\n\n" in PAGE.read_text()
+    lines = [line.split(maxsplit=1) for line in call("--help").stdout.partition("Exit codes:\n")[2].splitlines()]
+    assert lines == [[str(code.value), code.meaning] for code in ExitCode]
+
+
+@pytest.mark.parametrize("code", [code for code in ExitCode if code is not ExitCode.INTERRUPTED])
+def test_a_command_ends_with_each_of_them(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: ExitCode
+) -> None:
+    if code is ExitCode.FAILED:
+        monkeypatch.setattr(Faults, "next_packet", lambda _: PacketFault(swallow=True))
+    sizes = ("--inputs", "153", "--units", "1024", "--pes", "64")
+    lines = {
+        ExitCode.DONE: ("check", str(folder), "--driver", "adapter", "--report", str(tmp_path / "report")),
+        ExitCode.DIFFERS: ("estimate", "lstm", *sizes, "--density", "0.5", "--weight-code", "int8"),
+        ExitCode.REFUSED: ("check", str(tmp_path / "none")),
+        ExitCode.FAILED: ("run", str(folder), "--driver", "adapter", "--timeout", "0.1"),
+        ExitCode.NOT_WRITABLE: ("check", str(folder), "--driver", "adapter", "--report", "/proc/none"),
+    }
+    assert call(*lines[code]).exit_code == code
+
+
+def test_a_command_that_is_interrupted_ends_with_130() -> None:
+    """In a process of its own, which gets a real signal once its first line says that it runs."""
+    code = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from ese_host.cli.main import main; main(prog_name='ese4ml')"
+    )
+    line = ("estimate", "lstm", "--inputs", "153", "--units", "1024", "--search", "--verbose")
+    with subprocess.Popen([sys.executable, "-c", code, *line], stderr=subprocess.PIPE, text=True) as running:
+        assert running.stderr is not None
+        assert running.stderr.readline().startswith("[ese_host.cli.verbosity] ese4ml ")
+        running.send_signal(signal.SIGINT)
+        said = running.stderr.read()
+    assert (running.returncode, said) == (ExitCode.INTERRUPTED, "interrupted\n")
 
 
 def test_every_error_of_the_project_has_one() -> None:

@@ -11,10 +11,12 @@ import pytest
 from ese_host.errors import UnsupportedError
 from ese_models.data import Split
 from ese_models.networks.builder import Formats, Topology, Weights, network
-from ese_models.networks.inspection import constraints, formats_of, kernels, load, topology_of, weight_quantizers
+from ese_models.networks.inspection import constraints, formats_of, kernels, load, weight_quantizers
+from ese_models.networks.twin import quantized_twin
 from ese_models.pruning.masks import Mask
-from ese_models.training.compression import densities, interleave, like, matrices
+from ese_models.training.mask_plan import densities, interleaves, matrices
 from ese_models.training.train import predict
+from support.topology import topology_of
 
 FEATURES, OUTPUTS, STEPS = 4, 3, 5
 STACKED = Topology((6, 5))
@@ -93,7 +95,7 @@ def test_sizes_formats_and_masks_survive_saving(topology: Topology, tmp_path: Pa
 @CASES
 def test_other_codes_keep_weights_and_masks(topology: Topology) -> None:
     model, masks = built(topology)
-    copy = like(model, "int4", {name: mask.T for name, mask in masks.items()})
+    copy = quantized_twin(model, "int4", {name: mask.T for name, mask in masks.items()}, None)
     assert all((matrices(copy)[name] == matrix).all() for name, matrix in matrices(model).items())
     assert topology_of(copy) == topology
     for name, quantizer in weight_quantizers(copy).items():
@@ -111,8 +113,8 @@ def test_densities_make_the_whole(topology: Topology) -> None:
 
 
 def test_rows_lie_in_groups_of_four_gates_but_a_projections() -> None:
-    groups = [interleave(name, 24, 2).group for name in (*SHAPES[PROJECTED], "forward_lstm/kernel")]
-    assert groups == [4, 4, 1, 4, 4, 1, 1, 4]
+    found = interleaves({name: range(24) for name in SHAPES[PROJECTED]}, 2)
+    assert [rows.group for rows in found.values()] == [4, 4, 1, 4, 4, 1, 1]
 
 
 def test_padding_at_the_end_is_not_read_backwards() -> None:

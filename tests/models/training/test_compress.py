@@ -28,14 +28,10 @@ from ese_models.records import provenance
 from ese_models.training.compression import (
     Plan,
     compress,
-    densities,
-    interleave,
-    kept_share,
-    masks_for,
-    matrices,
     prune,
     quantize,
 )
+from ese_models.training.mask_plan import densities, interleaves, kept_share, masks_for, matrices
 from ese_models.training.train import Recipe, augmented, shortened, train_dense
 
 Command = Callable[..., Any]
@@ -73,7 +69,7 @@ def test_masks_hold_through_every_stage(tiny: Dataset, dense: Any, family: MaskF
         assert ((matrices(result.pruned)[name] != 0) == mask).all()
         assert ((matrices(result.quantized)[name] != 0) == mask).all()
         assert ((codes[name] != 0) == mask).all()
-        rows = interleave(name, len(mask), 3)
+        rows = interleaves(result.masks, 3)[name]
         keep = keep_per_pe(mask.size, 0.3, 3)
         if family == "gap-aware":
             assert entries_per_pe(codes[name], rows, "int4", 4).tolist() == [keep] * 3
@@ -87,7 +83,7 @@ def test_pruning_goes_on_from_a_pruned_network(tiny: Dataset, dense: Any) -> Non
     on = replace(plan, density=0.2, family="pe-balanced", pruned_at=1e-9)  # one round: no weight grows in between
     _, masks = prune(dense, tiny, on, begun=begun)
     for name, weights in matrices(begun).items():
-        rows = interleave(name, len(weights), 3)
+        rows = interleaves(masks, 3)[name]
         assert [int(masks[name][rows.rows_of(pe)].sum()) for pe in range(3)] == [keep_per_pe(weights.size, 0.2, 3)] * 3
         if name != "dense/kernel":  # its PEs have fewer non-zero weights than they must keep
             assert not masks[name][weights == 0].any()
@@ -119,7 +115,7 @@ def test_every_kind_of_weights_stays_balanced_on_its_codes(
     masks, codes = {name: held.mask.T for name, held in constraints(model).items()}, provenance.stored_codes(model)
     for name, mask in masks.items():
         assert ((codes[name] != 0) == mask).all() and ((matrices(model)[name] != 0) == mask).all()
-        rows = interleave(name, len(mask), 3)
+        rows = interleaves(masks, 3)[name]
         assert entries_per_pe(codes[name], rows, "ternary", 4).tolist() == [keep_per_pe(mask.size, 0.3, 3)] * 3
     regrouped = any((pruned[1][name] != mask).any() for name, mask in masks.items())
     assert regrouped == (weights in ("twn", "ttq"))

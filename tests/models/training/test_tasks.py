@@ -17,10 +17,11 @@ from ese_models import data
 from ese_models.cli import commands
 from ese_models.data import NO_LABEL, Dataset, Split, digits, fashion_mnist, festvox_ru
 from ese_models.networks.builder import Topology, network
-from ese_models.networks.inspection import kernels, load, topology_of
+from ese_models.networks.inspection import kernels, load
 from ese_models.records import provenance
 from ese_models.training.tasks import TASKS, resized, task_named
 from ese_models.training.train import Recipe, fit
+from support.topology import topology_of
 
 
 def test_the_tables_name_the_same_tasks() -> None:

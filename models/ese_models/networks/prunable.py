@@ -1,0 +1,113 @@
+"""The kernels of any Keras model that can be pruned and quantized, wherever their layers stand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+from qkeras import QLSTM, QDense, QDenseBatchnorm
+
+from ese_host.errors import UnsupportedError
+from ese_models.networks.qlstmp import QLSTMP
+
+DENSE = (keras.layers.Dense, QDense, QDenseBatchnorm)
+LSTM = (keras.layers.LSTM, QLSTM)
+_QUANTIZER = {"kernel": "kernel_quantizer", "recurrent_kernel": "recurrent_quantizer"}
+_QUANTIZER["projection_kernel"] = "projection_quantizer"
+
+
+@dataclass(frozen=True, eq=False)
+class Kernel:
+    """One kernel of a layer.
+
+    Attributes:
+        name: `<layer>/<kernel>`; layers of a model within the model are called `<model>_<layer>`.
+        holder: the layer, or the cell of an LSTM layer, that has the kernel and its constraint as attributes.
+        attribute: name of the kernel there: kernel, recurrent_kernel or projection_kernel.
+    """
+
+    name: str
+    holder: Any
+    attribute: str
+
+    @property
+    def variable(self) -> Any:
+        """The Keras variable, (inputs, outputs).
+
+        Raises:
+            UnsupportedError: if the layer has not been built.
+        """
+        if not self.holder.built:
+            raise UnsupportedError(
+                f"layer {self.name.split('/')[0]!r} has no weights yet; call the model once, or give it an Input"
+            )
+        return getattr(self.holder, self.attribute)
+
+    @property
+    def quantizer(self) -> Any:
+        """The kernel's quantizer, or None."""
+        return getattr(self.holder, f"{_QUANTIZER[self.attribute]}_internal", None)
+
+    @property
+    def constraint(self) -> Any:
+        """The constraint that the optimizer applies to the kernel after each step, or None."""
+        return self.variable.constraint
+
+    def constrain(self, constraint: Any) -> None:
+        """Replace the kernel's constraint."""
+        # The optimizer reads the variable's constraint; the layer's own is what is saved with the model.
+        self.variable.constraint = constraint
+        setattr(self.holder, f"{self.attribute.removesuffix('_kernel')}_constraint", constraint)
+
+
+def prunable(model: Any) -> dict[str, Kernel]:
+    """Kernels of the Dense and LSTM layers of a model, by name, in the order of the model's layers.
+
+    These layers are Dense, QDense, QDenseBatchnorm, LSTM, QLSTM and QLSTMP, also within Bidirectional, QBidirectional,
+    TimeDistributed, and models that are layers. Other layers have no kernel that the engine stores sparse.
+
+    Args:
+        model: a Keras or QKeras model, or one such layer.
+
+    Raises:
+        UnsupportedError: if there is no such layer, or two have the same name.
+    """
+    found: dict[str, Kernel] = {}
+    seen: set[int] = set()
+    for name, layer in leaves(model, "" if isinstance(model, keras.Model) else None):
+        holder = getattr(layer, "cell", layer)
+        attributes = ("kernel",) if type(layer) in DENSE else ("kernel", "recurrent_kernel")
+        for attribute in (*attributes, *(("projection_kernel",) if type(layer) is QLSTMP else ())):
+            kernel = Kernel(f"{name}/{attribute}", holder, attribute)
+            if id(layer) not in seen and kernel.name in found:
+                raise UnsupportedError(
+                    f"two layers of the model are called {name!r}; their kernels need names of their own: give the "
+                    "layers different names"
+                )
+            found[kernel.name] = kernel
+        seen.add(id(layer))
+    if not found:
+        layers = getattr(model, "layers", [model])
+        raise UnsupportedError(
+            f"the model has the layers {', '.join(type(layer).__name__ for layer in layers)}; only kernels of Dense, "
+            "QDense, LSTM, QLSTM and QLSTMP are pruned, and it has none of these"
+        )
+    return found
+
+
+def leaves(layer: Any, name: str | None = None) -> Iterator[tuple[str, Any]]:
+    """Name and layer of each Dense and LSTM layer in a layer or model, those within wrappers and models included."""
+    name = layer.name if name is None else name
+    if isinstance(layer, keras.Model):
+        prefix = "" if name == "" else f"{name}_"
+        for inner in layer.layers:
+            yield from leaves(inner, f"{prefix}{inner.name}")
+    elif isinstance(layer, keras.layers.Bidirectional):
+        yield from leaves(layer.forward_layer, f"forward_{name}")
+        yield from leaves(layer.backward_layer, f"backward_{name}")
+    elif isinstance(layer, keras.layers.TimeDistributed):
+        yield from leaves(layer.layer, name)
+    elif type(layer) in (*DENSE, *LSTM, QLSTMP):
+        yield name, layer

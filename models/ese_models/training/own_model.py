@@ -1,0 +1,387 @@
+"""Compression of any Keras or QKeras model on any data, by the model's own `fit`, loss and metrics.
+
+`prune` and `quantize` give models that the user compiles and trains as any other; `compress` does all of it. The masks
+and quantizers are those of `compression`, which trains the networks of this project by a loop of its own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
+from typing import Any, Union
+
+import keras
+import numpy as np
+
+from ese_host.errors import FormatError, UnsupportedError
+from ese_models.networks import (
+    QUANTIZERS,
+    Formats,
+    Weights,
+    check_finite,
+    masked,
+    masks_on,
+    prunable,
+    put_masks,
+    quantized_twin,
+    source_format,
+    stripped,
+)
+from ese_models.progress import progress_bar
+from ese_models.pruning import Schedule, gap_bits_for
+from ese_models.quantizers import Start
+from ese_models.training.callbacks import GroupingSchedule, PruningSchedule, StepShare, plan_from
+from ese_models.training.mask_plan import MaskPlan, interleaves, kind_of, masks_for, matrices
+from ese_models.training.regrouping import LEARNED, begin
+from ese_models.training.train import Recipe
+
+Epochs = Union[int, tuple[int, int], None]
+"""Epochs of both stages, of each stage, or None for as many as give `STEPS` training steps."""
+STEPS = (1500, 1000)
+"""Training steps of the pruning and of the quantized stage, if the number of epochs is not given."""
+FEWEST, MOST = 5, 300
+"""Fewest and most epochs of a stage, if their number is not given."""
+PROBED = 64
+"""Batches of a data set that are read for the range of the inputs."""
+
+
+def mask_plan(model: Any, changes: Mapping[str, Any]) -> MaskPlan:
+    """A plan of masks for a model; without `gap_bits`, the gap field bridges the virtual rows of all its kernels.
+
+    Args:
+        model: a Keras or QKeras model, or a layer.
+        changes: values of `MaskPlan` by name; None leaves a value at its default.
+
+    Raises:
+        UnsupportedError: if a plan has no such value, or it is not allowed.
+    """
+    plan = plan_from(None, {name: value for name, value in changes.items() if value is not None})
+    if changes.get("gap_bits") is not None:
+        return plan
+    rows = interleaves(matrices(model), plan.pes).values()
+    return plan_from(plan, {"gap_bits": gap_bits_for(rows, kind_of(plan.weights))})
+
+
+def prune(model: Any, **options: Any) -> Any:
+    """Prune a model, or a layer, once, with load-balanced masks that are kept while it trains on.
+
+    The masks are Keras constraints of the kernels: every step of an optimizer keeps pruned weights at zero, and
+    `save` and `load_model` keep the masks (read such a file with `ese4ml.load_model`). For gradual pruning, train with
+    the callback `PruningSchedule`, which puts masks on a model by itself.
+
+    Args:
+        model: a Keras or QKeras model with Dense or LSTM layers, whose weights exist; or one such layer.
+        options: values of `MaskPlan` by name: density, pes, family, gap_bits, weights, emphasis, layers.
+
+    Returns:
+        A copy of the model, to be compiled and trained; a layer is pruned in place and returned.
+
+    Raises:
+        UnsupportedError: if the model has no kernel that can be pruned, or an option is not allowed.
+        FormatError: if a weight is not finite.
+    """
+    plan = mask_plan(model, options)
+    masks = masks_for(matrices(model), plan, plan.density, plan.family)
+    if isinstance(model, keras.Model):
+        return masked(model, masks, plan.goal)
+    put_masks(model, masks, plan.goal)
+    return model
+
+
+def strip(model: Any) -> Any:
+    """A copy of a model without masks, to be saved or used where ese4ml is not installed.
+
+    Pruned weights are zero, as they are now; quantizers stay.
+
+    Args:
+        model: a Keras or QKeras model.
+
+    Raises:
+        UnsupportedError: if the model has no kernel that can be pruned, or is neither Sequential nor Functional.
+    """
+    return stripped(model)
+
+
+def quantize(
+    model: Any,
+    weights: Weights = "ternary",
+    *,
+    data: Any = None,
+    formats: Formats | None = Formats(),  # noqa: B008 - frozen
+    per_channel: bool = True,
+    power_of_two: bool = False,
+    codebook_bits: int = 4,
+    codebook_start: Start = "linear",
+    seed: int = 0,
+) -> Any:
+    """The quantized twin of a model: QDense and QLSTM layers in the places of Dense and LSTM layers, masks kept.
+
+    Train it on to regain accuracy, as any Keras model. If the weights are "twn", "ttq" or "codebook4", train it with
+    the callback `GroupingSchedule`.
+
+    Args:
+        model: a Keras or QKeras model, pruned or not; weights that are zero stay zero.
+        weights: kind of the kernels' quantizers: "ternary", "twn", "ttq", "int4" or "codebook4".
+        data: training data, whose range decides the format of the inputs; without it, that of `formats` is taken.
+        formats: of inputs, states, biases and activations that have no quantizer; None leaves them without, so that the
+            conversion chooses their formats.
+        per_channel: whether each output channel has a scale; otherwise each kernel has one.
+        power_of_two: whether scales are rounded to powers of two.
+        codebook_bits: width of a codebook's index in bits, 2 to 8; the engine supports 4.
+        codebook_start: initial centroids of a codebook, "linear", "density" or "random".
+        seed: of random centroids.
+
+    Returns:
+        A new model, not compiled.
+
+    Raises:
+        UnsupportedError: if the weights are none of these kinds, or the model has no Dense or LSTM layer.
+        FormatError: if a weight is not finite, or the inputs of the data are not finite.
+    """
+    if weights not in QUANTIZERS:
+        raise UnsupportedError(f"weights are {weights!r}; to quantize, choose one of {', '.join(QUANTIZERS)}")
+    check_finite(model)
+    scales = {} if weights == "codebook4" else {"per_channel": per_channel, "power_of_two": power_of_two}
+    form = Formats(scales=scales, codebook_bits=codebook_bits) if formats is None else formats
+    form = Formats(**{**vars(form), "scales": {**form.scales, **scales}, "codebook_bits": codebook_bits})
+    zeros = {name: matrix != 0 for name, matrix in matrices(model).items()}
+    masks = {**zeros, **masks_on(model)}
+    learned = weights in LEARNED
+    twin = quantized_twin(
+        model,
+        weights,
+        {} if learned else masks,
+        None if formats is None else form,
+        scales=form,
+        sources={} if data is None else {name: source_format(size) for name, size in ranges_of(model, data).items()},
+    )
+    kernels = prunable(twin)
+    variables = {name: kernel.variable for name, kernel in kernels.items()}
+    begin(variables, {name: kernel.quantizer for name, kernel in kernels.items()}, masks, codebook_start, seed)
+    return twin
+
+
+def compress(
+    model: Any,
+    data: Any,
+    *,
+    density: float = 0.1,
+    weights: Weights = "ternary",
+    pes: int = 8,
+    epochs: Epochs = None,
+    validation: Any = None,
+    batch_size: int | None = None,
+    loss: Any = None,
+    optimizer: Any = None,
+    metrics: Any = None,
+    callbacks: Sequence[Any] = (),
+    schedule: Schedule = "cubic",
+    formats: Formats | None = Formats(),  # noqa: B008 - frozen
+    per_channel: bool = True,
+    codebook_bits: int = 4,
+    codebook_start: Start = "linear",
+    seed: int = 0,
+    verbose: Any = "auto",
+    **options: Any,
+) -> Any:
+    """Prune and quantize a trained Keras or QKeras model for an engine; the model itself does not change.
+
+    The model is trained in two stages by Keras's `fit`: while masks are chosen that keep fewer and fewer weights
+    (`PruningSchedule`), and then with quantized weights under the masks. Each stage has a new optimizer of the model's
+    own kind and rate; the rate falls to zero as a cosine, unless it is a schedule itself.
+
+    Args:
+        model: a trained Sequential or Functional model with LSTM or Dense layers. Other layers are trained along.
+        data: training data: a pair (x, y) of arrays, or (x, y, sample_weight), or a tf.data.Dataset or keras
+            PyDataset of batches, as `fit` takes them.
+        density: kept share of the weights of all kernels together, above 0, at most 1.
+        weights: kind of the weights: "ternary", "twn", "ttq", "int4", "codebook4", or "float" to prune only.
+        pes: number of PEs of the engine over which the weights are balanced.
+        epochs: of both stages, or a pair, one for each; None for about 1,500 and 1,000 training steps.
+        validation: data on which loss and metrics are measured after each epoch, as `fit` takes them.
+        batch_size: samples per step, for arrays; 32 by default, as in Keras.
+        loss: as for `compile`; by default that of the model, or if it is not compiled, one that fits its output.
+        optimizer: likewise; by default a new one like the model's, or Adam.
+        metrics: likewise; by default those of the model.
+        callbacks: further Keras callbacks, for both stages.
+        schedule: by which the density falls, "cubic" or "geometric".
+        formats: as in `quantize`.
+        per_channel: as in `quantize`.
+        codebook_bits: as in `quantize`.
+        codebook_start: as in `quantize`.
+        seed: of the order of samples, and of all other random numbers of Keras and NumPy.
+        verbose: "auto" shows one progress bar for each stage; any other value is that of `fit`.
+        options: further values of `MaskPlan` by name: family, gap_bits, emphasis, layers.
+
+    Returns:
+        The compressed model, compiled. It holds masks, quantizers, and the number of PEs for which it was made.
+
+    Raises:
+        UnsupportedError: if a value is not allowed, or the model has no layer that can be compressed.
+        FormatError: if a weight or an input is not finite, or training diverged.
+    """
+    plan = mask_plan(model, {"density": density, "weights": weights, "pes": pes, **options})
+    stages = epochs if isinstance(epochs, tuple) else (epochs, epochs)
+    check_finite(model)
+    ranges_of(model, data)  # bad data is refused before minutes of training
+    given = {"loss": loss, "optimizer": optimizer, "metrics": metrics}
+    fitted = {"data": data, "validation": validation, "batch_size": batch_size, "verbose": verbose}
+    keras.utils.set_random_seed(seed)
+    pruned = masked(model, masks_on(model), plan.goal)
+    _compile(pruned, model, data, given)
+    _fit(pruned, "prune", stages[0], [PruningSchedule(plan, schedule=schedule), *callbacks], **fitted)
+    if weights == "float":
+        return pruned
+    made = quantize(
+        pruned, weights, data=data, formats=formats, per_channel=per_channel, codebook_bits=codebook_bits,
+        codebook_start=codebook_start, seed=seed,
+    )  # fmt: skip
+    _compile(made, model, data, given)
+    _fit(made, "quantize", stages[1], [GroupingSchedule(plan), *callbacks], **fitted)
+    return made
+
+
+class _Cosine(StepShare):
+    """Learning rate of a stage: it rises for a tenth of the steps, then falls to zero as a cosine."""
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        recipe = Recipe(epochs=1, rate=rate)
+        self.before_step = lambda done: self.model.optimizer.learning_rate.assign(recipe.rate_at(done))
+
+
+class _Epochs(keras.callbacks.Callback):  # type: ignore[misc,unused-ignore]
+    """Calls a function after each epoch with its number and its loss."""
+
+    def __init__(self, progress: Any) -> None:
+        super().__init__()
+        self._progress = progress
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Call the function."""
+        self._progress(epoch + 1, (logs or {}).get("loss"))
+
+
+def _fit(
+    model: Any,
+    stage: str,
+    epochs: int | None,
+    callbacks: list[Any],
+    *,
+    data: Any,
+    validation: Any,
+    batch_size: int | None,
+    verbose: Any,
+) -> None:
+    """Train one stage of `compress`."""
+    if epochs is None:
+        steps = _steps_of(data, batch_size or 32)
+        wanted = STEPS[0] if stage == "prune" else STEPS[1]
+        epochs = FEWEST if steps is None else min(MOST, max(FEWEST, math.ceil(wanted / steps)))
+    if epochs < 1:
+        raise UnsupportedError(f"epochs of the stage {stage!r} are {epochs}; at least 1 is needed")
+    rate = model.optimizer.learning_rate
+    if not isinstance(model.optimizer._learning_rate, keras.optimizers.schedules.LearningRateSchedule):
+        callbacks = [*callbacks, _Cosine(float(rate))]
+    arguments: dict[str, Any] = {"epochs": epochs, "validation_data": validation}
+    if isinstance(data, (tuple, list)):
+        names = ("x", "y", "sample_weight")
+        arguments |= dict(zip(names, data, strict=False)) | {"batch_size": batch_size}
+    else:
+        arguments["x"] = data
+    with progress_bar(stage, epochs) if verbose == "auto" else nullcontext() as progress:
+        if progress is not None:
+            callbacks = [*callbacks, _Epochs(progress)]
+        model.fit(**arguments, callbacks=callbacks, verbose=0 if verbose == "auto" else verbose)
+    check_finite(model)
+
+
+def _steps_of(data: Any, batch_size: int) -> int | None:
+    """Number of batches of the training data, or None if it is not known."""
+    if isinstance(data, (tuple, list)):
+        return math.ceil(len(keras.tree.flatten(data[0])[0]) / batch_size)
+    try:
+        return len(data)
+    except (TypeError, AttributeError):
+        return None
+
+
+def _compile(model: Any, like: Any, data: Any, given: Mapping[str, Any]) -> None:
+    """Compile a model with the loss, optimizer and metrics given, else with those of another model."""
+    compiled = bool(getattr(like, "compiled", False))
+    optimizer = given["optimizer"] or (like.optimizer if compiled else None) or keras.optimizers.Adam()
+    if not isinstance(optimizer, keras.optimizers.Optimizer):
+        optimizer = keras.optimizers.get(optimizer)
+    loss, metrics = given["loss"] or (like.loss if compiled else None), given["metrics"]
+    own = getattr(like, "_compile_metrics", None) if compiled else None
+    if metrics is None and own is not None:
+        metrics = own._user_metrics
+    model.compile(
+        optimizer=type(optimizer).from_config(optimizer.get_config()),
+        loss=loss_for(model, data) if loss is None else loss,
+        loss_weights=getattr(getattr(like, "_compile_loss", None), "_user_loss_weights", None),
+        metrics=metrics,
+    )
+
+
+def loss_for(model: Any, data: Any) -> str:
+    """The loss that fits a model's only output and its labels.
+
+    Classes get a cross-entropy if the model ends with softmax or a single sigmoid; anything else gets the mean squared
+    error.
+
+    Raises:
+        UnsupportedError: if the model has several outputs, or the labels are not arrays.
+    """
+    if len(model.outputs) > 1 or not isinstance(data, (tuple, list)) or len(data) < 2:
+        raise UnsupportedError(
+            "the model is not compiled, and its loss cannot be told from its labels; give a loss, such as "
+            "loss='sparse_categorical_crossentropy', or compile the model"
+        )
+    last, labels = model.layers[-1], np.asarray(data[1])
+    ends = getattr(getattr(last, "activation", None), "__name__", "")
+    width = model.output_shape[-1]
+    if ends == "softmax":
+        one_hot = labels.ndim == len(model.output_shape) and labels.shape[-1] == width and width > 1
+        return "categorical_crossentropy" if one_hot else "sparse_categorical_crossentropy"
+    return "binary_crossentropy" if ends == "sigmoid" else "mean_squared_error"
+
+
+def ranges_of(model: Any, data: Any) -> dict[str, float]:
+    """Largest magnitude of each input of a model in training data, by the input's name.
+
+    Of a data set of batches, the first 64 are read.
+
+    Raises:
+        FormatError: if an input is not finite, or the data has other inputs than the model.
+    """
+    names = [tensor.name for tensor in model.inputs]
+    largest = dict.fromkeys(names, 0.0)
+    for batch in _batches(data):
+        arrays = keras.tree.flatten(batch)
+        if isinstance(batch, Mapping) and set(batch) == set(names):
+            arrays = [batch[name] for name in names]
+        if len(arrays) != len(names):
+            raise FormatError(
+                f"the data has {len(arrays)} inputs; the model has {len(names)}: {', '.join(names)}. Give a pair "
+                "(x, y), where x has one array for each input"
+            )
+        for name, given in zip(names, arrays, strict=True):
+            array = np.asarray(given)
+            size = float(np.abs(array).max()) if array.size else 0.0
+            if not np.isfinite(size):
+                raise FormatError(f"input {name!r} of the data is not finite; only finite numbers are taken")
+            largest[name] = max(largest[name], size)
+    return largest
+
+
+def _batches(data: Any) -> Iterable[Any]:
+    """The inputs in training data, batch by batch."""
+    if isinstance(data, (tuple, list)):
+        yield data[0]
+        return
+    for number, batch in enumerate(data):
+        if number == PROBED:
+            return
+        yield batch[0] if isinstance(batch, (tuple, list)) else batch
