@@ -302,6 +302,15 @@ def _print(report: dict[str, Any]) -> None:
         f"{report['cycles_per_step']:.1f} cycles per step; {report['frames_per_s']:,.0f} frames/s ({label}); "
         f"latency p50 {report['latency_ms']['p50']:.2f} ms, p99 {report['latency_ms']['p99']:.2f} ms (this host)"
     )
+    by = report["basis"]["engine_us_per_call"]["label"]
+    say(
+        f"a call of one sequence: host {report['host_us_per_call']:.0f} us (measured), "
+        f"engine {report['engine_us_per_call']:.0f} us ({by})"
+    )
+    packets = report.get("session", {}).get("packets", [])
+    if packets:
+        times = ", ".join(f"{row['us_per_frame']:.0f} us with {row['frames']}" for row in packets)
+        say(f"a frame of a session, by frames per packet: {times} (host measured here, engine {by})")
     if len(report["chains"]) > 1:
         host = report["host_seconds"]
         for row in report["chains"]:

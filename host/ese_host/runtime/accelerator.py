@@ -314,6 +314,11 @@ class Accelerator(Closeable):
         return self._transfers.sent
 
     @property
+    def waited(self) -> float:
+        """Processor seconds that threads have spent polling for answers, rather than on packets and results."""
+        return self._transfers.waited
+
+    @property
     def on_board(self) -> bool:
         """Whether this process runs on the board itself, so that the engine is neither emulated nor remote."""
         return not self.emulated and not self._device().exact_buffers

@@ -44,12 +44,18 @@ class Session(Closeable):
         self._input = interface.inputs[0]
         self._width = self._program.inputs[0].width
         self._fresh, self._lost, self._closed = True, "", False
+        self._cycles = 0
         self._packets = 0  # sent by the accelerator up to the last frame of this session
 
     @property
     def width(self) -> int:
         """Elements of a frame."""
         return self._width
+
+    @property
+    def cycles(self) -> int:
+        """The engine's loop iterations for all frames so far."""
+        return self._cycles
 
     def step(self, frame: Any, *, scaled: bool = False) -> Any:
         """Run one frame; returns its output (width,), in a list or dict if the model has one.
@@ -175,6 +181,7 @@ class Session(Closeable):
 
     def _finished(self, steps: Any, *results: RunResult) -> ProgramRun:
         """The run, from the engine's results."""
+        self._cycles += sum(result.cycles for result in results)
         codes = [target_codes(self._program, self._chain, result, strict=True) for result in results]
         width = codes[0].shape[2]
         try:
