@@ -26,8 +26,8 @@ Frames = npt.NDArray[np.float64]
 
 
 def holds_samples(file: Path) -> bool:
-    """Whether a file holds samples for the model, rather than a test set, which has an array `inputs`."""
-    return file.suffix != ".npz" or not any(name.startswith("inputs") for name in _arrays(file))
+    """Whether a file holds samples `x` for the model, rather than a test set."""
+    return file.suffix != ".npz" or not {"x", "x_0"}.isdisjoint(_arrays(file))
 
 
 def run_samples(folder: Path, file: Path, out: Path | None, scaled: bool, as_json: bool, **device: Any) -> None:

@@ -1,0 +1,46 @@
+"""docs/front-door.md: all Python of the page runs, from top to bottom, and does what the page says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from markdown_it import MarkdownIt
+
+import ese4ml
+from ese_host.cli.main import main
+
+PAGE = Path(__file__).parents[3] / "docs" / "front-door.md"
+
+
+def blocks() -> list[str]:
+    """The page's blocks of Python."""
+    found = MarkdownIt("commonmark").parse(PAGE.read_text(encoding="utf-8"))
+    return [token.content for token in found if token.type == "fence" and token.info == "python"]
+
+
+@pytest.mark.filterwarnings("ignore::ese_hls.warnings.ConversionWarning")
+def test_the_python_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    for block in blocks():
+        exec(compile(block, str(PAGE), "exec"), names)  # noqa: S102 - the page's own examples
+    y, several = names["y"], names["several"]
+    np.testing.assert_array_equal(names["same"], y)
+    np.testing.assert_array_equal(names["now"], y[0])
+    np.testing.assert_array_equal(several[-1], y[1])
+    assert names["names"] == [["rest", "wave", "push"][number] for number in y.argmax(axis=1)]
+    expected = names["model"].predict(names["x"], verbose=0)
+    assert np.abs(y - expected).max() < 0.01  # a float model, quantized to 16 bits
+    assert names["frames"][0]["frames"] == 1
+    with ese4ml.open("bitstreams/gestures") as engine:
+        np.testing.assert_array_equal(engine.predict(names["recorded"]), y)
+    text = "".join(",".join(map(repr, row)) + "\n" for row in names["recorded"].reshape(-1, 4).tolist())
+    Path("x.csv").write_text(text)
+    shown = CliRunner().invoke(main, ["run", "bitstreams/gestures", "--input", "x.csv"])
+    assert shown.stdout.split() == names["names"]
+    lines = CliRunner().invoke(main, ["live", "bitstreams/gestures"], input="\n".join(text.split("\n")[:20]) + "\n")
+    assert lines.stdout.splitlines()[-1] == f"{names['names'][0]} {y[0].max()}"
