@@ -9,7 +9,9 @@ from support.fuzz.engine_images import IMAGES, run_images
 from support.fuzz.mutators import DEVICES, LAYOUT, WEIGHTS, make_seeds
 from support.fuzz.verdicts import Verdict, unexpected
 
-GROUPS = ("sound", "manifest", "image", "stored", "golden", "testset", "provenance", "hwh", "bit", "layout", "device")
+GROUPS = (
+    "sound", "manifest", "image", "stored", "golden", "testset", "provenance", "interface", "hwh", "bit", "layout", "device",
+)  # fmt: skip
 """First words of the mutators of folders and boards."""
 
 

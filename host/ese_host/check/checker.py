@@ -15,7 +15,8 @@ from ese_host.check.metrics import Checked, Report, SingleRun, Totals, report
 from ese_host.device import Driver, Meter
 from ese_host.errors import FormatError
 from ese_host.ir import shown
-from ese_host.runtime import Accelerator, run_program
+from ese_host.runtime import Accelerator, Engine, run_program
+from ese_host.runtime import open as open_engine
 
 BATCH = 64
 """Most sequences that are run with a trace and compared at once."""
@@ -55,23 +56,25 @@ def check(
     """
     if not (trace is None or isinstance(trace, bool)):
         raise FormatError(f"trace is {shown(trace)}; expected True, False or None")
-    with Accelerator(folder, device=device, driver=driver, timeout=timeout, trust=trust) as accelerator:
+    with open_engine(folder, device=device, driver=driver, timeout=timeout, trust=trust) as engine:
+        accelerator = engine.accelerator
         tests = testset.read(accelerator.folder.file(TESTSET), accelerator.program)
         files = accelerator.folder.manifest.files
         record = provenance.read(accelerator.folder.file(PROVENANCE)) if PROVENANCE in files else Provenance()
         traced = accelerator.emulated if trace is None else trace
         meter = Meter(accelerator.folder.manifest.board, here=accelerator.on_board)
-        checked = _run(accelerator, tests, traced, progress, meter)
+        checked = _run(engine, tests, traced, progress, meter)
         return {**report(accelerator, tests, record, checked, command), "power": meter.power.to_json()}
 
 
 def _run(
-    accelerator: Accelerator,
+    engine: Engine,
     tests: TestSet,
     trace: bool,
     progress: Callable[[int, int], None] | None,
     meter: Meter,
 ) -> Checked:
+    accelerator = engine.accelerator
     shapes = {part.chain: part.shape for part in accelerator.parts}
     comparison, total = Comparison(), len(tests.steps)
     agreements: list[Agreement] = []
@@ -99,7 +102,7 @@ def _run(
                 compare_program(comparison, result, shapes, start)
         singles = [_single(accelerator, tests, number) for number in range(min(total, LATENCY_SAMPLES))]
     figures = tuple(item.to_json() for item in agreements)
-    session = None if comparison.mismatches else session_latency(accelerator, tests, plain.seconds / plain.steps)
+    session = None if comparison.mismatches else session_latency(engine, tests, plain.seconds / plain.steps)
     return Checked(comparison, figures, trace, plain, singles, session)
 
 

@@ -42,20 +42,20 @@ def host_time(accelerator: Accelerator) -> Iterator[HostTime]:
     measured.seconds = time.thread_time() - begun - (accelerator.waited - waited)
 
 
-def session_latency(accelerator: Accelerator, tests: TestSet, step_seconds: float) -> dict[str, Any]:
+def session_latency(engine: Engine, tests: TestSet, step_seconds: float) -> dict[str, Any]:
     """Times of a session's packets by their number of frames, and why there are none if the model has no session.
 
     Args:
-        accelerator: the opened design.
+        engine: the opened design.
         tests: the test set, whose first frames are run.
         step_seconds: host time that a step takes at this engine's pace; larger packets that would take too long are
             left out.
     """
     try:
-        session = Engine(accelerator).session()
+        session = engine.session()
     except UnsupportedError as error:
         return {"packets": [], "refused": str(error)}
-    port = accelerator.program.inputs[0]
+    port = engine.program.inputs[0]
     codes = next(iter(tests.inputs.values())).codes.reshape(-1, port.width)
     values = port.format.to_float(np.resize(codes, (max(FRAMES), port.width)))
     rows: list[dict[str, Any]] = []
@@ -66,7 +66,7 @@ def session_latency(accelerator: Accelerator, tests: TestSet, step_seconds: floa
         if expected > left:
             break
         left -= expected
-        rows.append(_packets(accelerator, session, values[:frames], max(1, rounds)))
+        rows.append(_packets(engine.accelerator, session, values[:frames], max(1, rounds)))
     return {"packets": rows, "refused": None}
 
 

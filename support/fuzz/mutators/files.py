@@ -23,6 +23,7 @@ from ese_host.bundle import (
     GOLDEN,
     HWH,
     IMAGE,
+    INTERFACE,
     NAME,
     PROVENANCE,
     TESTSET,
@@ -223,6 +224,8 @@ FILES: dict[str, tuple[Mutate, tuple[str, ...]]] = {
     "testset-fixed": (fixed(TESTSET, damage_npz), (PLAIN, PROGRAM)),
     "provenance": (raw(PROVENANCE), (PLAIN,)),
     "provenance-fixed": (fixed(PROVENANCE, damage_json), (PLAIN,)),
+    "interface": (raw(INTERFACE), (PLAIN,)),
+    "interface-fixed": (fixed(INTERFACE, damage_json), (PLAIN, PROGRAM)),
     "hwh": (raw(HWH), (PLAIN,)),
     "hwh-fixed": (fixed(HWH, damage_hwh), (PLAIN,)),
     "bit": (raw(BIT), (PLAIN,)),
@@ -232,6 +235,6 @@ FILES: dict[str, tuple[Mutate, tuple[str, ...]]] = {
 WEIGHTS = {
     SOUND: 2, "manifest": 3, "manifest-fixed": 20, "image": 3, "image-fixed": 3, "image-tied": 11,
     "stored-fixed": 3, "stored-tied": 7, "golden": 2, "golden-raw-fixed": 4, "golden-fixed": 4, "golden-tied": 14,
-    "testset": 2, "testset-fixed": 12, "provenance": 2, "provenance-fixed": 8, "hwh": 2, "hwh-fixed": 10, "bit": 1,
-    "bit-fixed": 2,
+    "testset": 2, "testset-fixed": 12, "provenance": 2, "provenance-fixed": 8, "interface": 2, "interface-fixed": 8,
+    "hwh": 2, "hwh-fixed": 10, "bit": 1, "bit-fixed": 2,
 }  # fmt: skip

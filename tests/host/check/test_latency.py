@@ -12,7 +12,7 @@ from small_design import INPUTS, OUTPUTS, make_twins
 from ese_host.bundle import TESTSET, testset
 from ese_host.check import check, latency, report
 from ese_host.check.latency import FRAMES, host_time, session_latency
-from ese_host.runtime import Accelerator
+from ese_host.runtime import Accelerator, Engine
 
 
 def test_a_report_has_the_curve_of_a_session(folder: Path) -> None:
@@ -39,7 +39,7 @@ def test_a_model_without_sessions_says_why(folder: Path) -> None:
 
 
 def test_large_packets_of_a_slow_engine_are_left_out(folder: Path) -> None:
-    with Accelerator(folder, driver="adapter") as engine:
+    with Engine(Accelerator(folder, driver="adapter")) as engine:
         tests = testset.read(engine.folder.file(TESTSET), engine.program)
         rows = [session_latency(engine, tests, seconds)["packets"] for seconds in (0.0, 0.2, 10.0)]
     assert [[row["frames"] for row in found] for found in rows] == [list(FRAMES), [1, 2, 4], []]
