@@ -10,7 +10,8 @@ from support.fuzz.mutators import DEVICES, LAYOUT, WEIGHTS, make_seeds
 from support.fuzz.verdicts import Verdict, unexpected
 
 GROUPS = (
-    "sound", "manifest", "image", "stored", "golden", "testset", "provenance", "interface", "hwh", "bit", "layout", "device",
+    "sound", "manifest", "image", "stored", "golden", "testset", "provenance", "interface", "hwh", "bit", "layout",
+    "device",
 )  # fmt: skip
 """First words of the mutators of folders and boards."""
 

@@ -28,7 +28,9 @@ def test_it_imports_numpy_at_most() -> None:
     assert run(code.replace("import ese4ml", "import ese4ml, click")) == "click"  # so this test would notice
 
 
-@pytest.mark.parametrize("name", ["Accelerator", "EseError", "EnginePool", "check", "estimate", "run_program"])
+@pytest.mark.parametrize(
+    "name", ["Accelerator", "Engine", "EnginePool", "EseError", "Session", "check", "estimate", "open", "run_program"]
+)
 def test_names_of_the_host_are_those_of_their_packages(name: str) -> None:
     assert name in ese4ml.__all__ and name in dir(ese4ml)
     home = importlib.import_module(ese4ml._HOMES[name])
