@@ -3,9 +3,11 @@
 from ese_host.interface.arrays import LARGEST, Extents, Floats, numbers_of
 from ese_host.interface.file import MAX_BYTES, dump, read
 from ese_host.interface.model_interface import ModelInput, ModelInterface, ModelOutput
+from ese_host.interface.samples import HOLDS, SampleFile, read_samples
 from ese_host.interface.values import codes_of, empty, outputs_of, shaped
 
 __all__ = [
+    "HOLDS",
     "LARGEST",
     "MAX_BYTES",
     "Extents",
@@ -13,11 +15,13 @@ __all__ = [
     "ModelInput",
     "ModelInterface",
     "ModelOutput",
+    "SampleFile",
     "codes_of",
     "dump",
     "empty",
     "numbers_of",
     "outputs_of",
     "read",
+    "read_samples",
     "shaped",
 ]
