@@ -59,7 +59,7 @@ def docstring_faults(path: Path, tree: ast.Module) -> Iterator[str]:
             continue
         decorated = {ast.unparse(item).partition("(")[0] for item in node.decorator_list}
         is_command = any(name.endswith(("command", "option", "argument")) for name in decorated)
-        if is_command or decorated & {"property", "override"}:
+        if is_command or decorated & {"property", "override", "overload"}:
             continue
         text = ast.get_docstring(node) or ""
         if len(parameters(node)) >= MANY and "Args:" not in text:

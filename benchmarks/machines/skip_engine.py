@@ -106,7 +106,7 @@ whole FPGA, and must not be compared with sums over operations at 45 nm.
 
 
 @dataclass(frozen=True)
-class Engine:
+class SkipEngine:
     """An engine that can be run.
 
     Attributes:
@@ -123,7 +123,7 @@ def _csrc(design: Design, library: Path) -> Path:
     return compile_emulator(library.parent, library)
 
 
-ENGINES = (Engine("hls", _csrc), Engine("rtl", simulator))
+ENGINES = (SkipEngine("hls", _csrc), SkipEngine("rtl", simulator))
 
 
 def run(network: Network, codes: Codes, gap_bits: int) -> tuple[bool, list[int], image.Image, Design]:

@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ese_hls.backend import build as build
     from ese_hls.backend import emit as emit
     from ese_hls.build import build_bitstream as build_bitstream
     from ese_hls.build import build_emulated as build_emulated
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
     from ese_host.errors import EseError as EseError
     from ese_host.estimate import estimate as estimate
     from ese_host.runtime import Accelerator as Accelerator
+    from ese_host.runtime import Engine as Engine
     from ese_host.runtime import EnginePool as EnginePool
+    from ese_host.runtime import Session as Session
+    from ese_host.runtime import open as open
     from ese_host.runtime import run_program as run_program
     from ese_models.pruning import mask_for as mask_for
     from ese_models.training import compress as compress
@@ -27,8 +31,11 @@ if TYPE_CHECKING:
 _HOMES = {
     "Accelerator": "ese_host.runtime",
     "ConversionWarning": "ese_hls.warnings",
+    "Engine": "ese_host.runtime",
     "EnginePool": "ese_host.runtime",
     "EseError": "ese_host.errors",
+    "Session": "ese_host.runtime",
+    "build": "ese_hls.backend",
     "build_bitstream": "ese_hls.build",
     "build_emulated": "ese_hls.build",
     "check": "ese_host.check",
@@ -36,6 +43,7 @@ _HOMES = {
     "emit": "ese_hls.backend",
     "estimate": "ese_host.estimate",
     "mask_for": "ese_models.pruning",
+    "open": "ese_host.runtime",
     "run_program": "ese_host.runtime",
 }
 """{public name: package that it is imported from}."""

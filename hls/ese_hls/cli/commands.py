@@ -119,33 +119,32 @@ def emit(
 ) -> None:
     """Convert MODEL (a .keras file) through hls4ml with backend ESE, and emit a project."""
     from ese_hls.backend import emit as run
-    from ese_hls.backend import masks_of, names_from
-    from ese_hls.lower import ConversionOptions
+    from ese_hls.backend import names_from
     from ese_hls.warnings import ConversionWarning
 
-    masks = masks_of(model)
-    pes = masks.get("pes") if pes is None else pes
-    gap_bits = masks.get("gap_bits", 5) if gap_bits is None else gap_bits
-    options = ConversionOptions(
-        pes,
-        gap_bits,
-        acc_banks,
-        cells_per_cycle,
-        board,
-        clock_mhz,
-        mode,
-        fifo_depth,
-        weight_code,
-        storage,
-        flow=flow,
-        window=window,
-    )
-    more: dict[str, Any] = {"test": test, "calibration": calibration, "self_check": self_check, "strict": strict}
-    more |= {"classes": None if classes is None else names_from(classes), "scaling": scaling}
+    options = {
+        "pes": pes,
+        "gap_bits": gap_bits,
+        "acc_banks": acc_banks,
+        "cells_per_cycle": cells_per_cycle,
+        "board": board,
+        "clock_mhz": clock_mhz,
+        "mode": mode,
+        "fifo_depth": fifo_depth,
+        "weights": weight_code,
+        "storage": storage,
+        "self_check": self_check,
+        "strict": strict,
+        "flow": flow,
+        "window": window,
+    }
+    names = None if classes is None else names_from(classes)
     with warnings.catch_warnings():
         # they are printed below, without the lines of source that Python would add
         warnings.simplefilter("ignore", ConversionWarning)
-        project, conversion = run(model, out, options, **more)
+        project, conversion = run(
+            model, out, options, test=test, calibration=calibration, classes=names, scaling=scaling
+        )
     if as_json or is_quiet():
         for warning in conversion.summary.warnings:
             say(f"warning: {warning}", err=True)

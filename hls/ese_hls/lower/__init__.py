@@ -2,7 +2,7 @@
 
 from ese_hls.lower.conversion import UNMASKED, Conversion, KnownTensor, SplitLayer
 from ese_hls.lower.conversion_log import ConversionLog
-from ese_hls.lower.options import ConversionOptions, check_settings, options_from
+from ese_hls.lower.options import ConversionOptions, check_settings, nearest, options_from
 
 __all__ = [
     "UNMASKED",
@@ -12,5 +12,6 @@ __all__ = [
     "KnownTensor",
     "SplitLayer",
     "check_settings",
+    "nearest",
     "options_from",
 ]

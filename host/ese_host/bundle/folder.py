@@ -39,8 +39,8 @@ class Folder:
     manifest: Manifest
 
     @classmethod
-    def open(cls, path: str | Path) -> Folder:
-        """Read a folder's manifest.
+    def open(cls, path: str | Path | Folder) -> Folder:
+        """Read a folder's manifest, again if the folder was opened before.
 
         Raises:
             MissingError: if there is no manifest.
@@ -49,7 +49,7 @@ class Folder:
             UnsupportedError: if its board is not known.
         """
         try:
-            path = Path(path)
+            path = path.path if isinstance(path, Folder) else Path(path)
         except TypeError as error:
             raise FormatError(f"the design folder is {shown(path)}; a path is expected") from error
         file = path / NAME

@@ -7,14 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from ese_host.bundle import PROVENANCE, TESTSET, Provenance, TestSet, provenance, testset
+from ese_host.bundle import PROVENANCE, TESTSET, Folder, Provenance, TestSet, provenance, testset
 from ese_host.check.agreement import Agreement
 from ese_host.check.compare import Comparison, compare_program
-from ese_host.check.metrics import Checked, Report, Totals, report
+from ese_host.check.latency import host_time, session_latency
+from ese_host.check.metrics import Checked, Report, SingleRun, Totals, report
 from ese_host.device import Driver, Meter
 from ese_host.errors import FormatError
 from ese_host.ir import shown
-from ese_host.runtime import Accelerator, ProgramResult, run_program
+from ese_host.runtime import Accelerator, run_program
 
 BATCH = 64
 """Most sequences that are run with a trace and compared at once."""
@@ -23,7 +24,7 @@ LATENCY_SAMPLES = 200
 
 
 def check(
-    folder: str | Path,
+    folder: str | Path | Folder,
     *,
     trace: bool | None = None,
     device: Any = None,
@@ -36,7 +37,7 @@ def check(
     """Run a design's test set and compare every value with the golden model.
 
     Args:
-        folder: a design folder, bitstreams/<design>.
+        folder: a design folder, bitstreams/<design>, or a path of it.
         trace: whether h and c of every step are compared too; None compares them only on an emulated engine.
         device: a pynq `Device`, or None to choose one that fits.
         driver: library that drives the device, see `Accelerator`.
@@ -96,13 +97,16 @@ def _run(
             plain.add(result)
             if trace:
                 compare_program(comparison, result, shapes, start)
-        latencies = [
-            _latency(run_program(accelerator, *tests.part(i, i + 1))) for i in range(min(total, LATENCY_SAMPLES))
-        ]
-    return Checked(comparison, tuple(item.to_json() for item in agreements), trace, plain, latencies)
+        singles = [_single(accelerator, tests, number) for number in range(min(total, LATENCY_SAMPLES))]
+    figures = tuple(item.to_json() for item in agreements)
+    session = None if comparison.mismatches else session_latency(accelerator, tests, plain.seconds / plain.steps)
+    return Checked(comparison, figures, trace, plain, singles, session)
 
 
-def _latency(result: ProgramResult) -> float:
+def _single(accelerator: Accelerator, tests: TestSet, number: int) -> SingleRun:
+    """The times of one sample by itself."""
+    with host_time(accelerator) as host:
+        result = run_program(accelerator, *tests.part(number, number + 1))
     single = Totals()
     single.add(result)
-    return single.seconds
+    return SingleRun(single.seconds, host.seconds, result.cycles)

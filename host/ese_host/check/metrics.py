@@ -69,6 +69,21 @@ class Totals:
         return self.engine_seconds + between
 
 
+@dataclass(frozen=True)
+class SingleRun:
+    """A sample that was run by itself.
+
+    Attributes:
+        seconds: host time from packet to answer; with several chains also image loads and host steps.
+        host_seconds: processor time of the host's own work in the call, without its waits.
+        cycles: the engine's loop iterations.
+    """
+
+    seconds: float
+    host_seconds: float
+    cycles: int
+
+
 @dataclass(frozen=True, eq=False)
 class Checked:
     """Results of running a test set.
@@ -78,14 +93,16 @@ class Checked:
         outputs: for each output, how well it agrees with labels, Keras and targets.
         trace: whether h and c of every step were compared too.
         plain: totals of all samples, run without trace.
-        latencies: host seconds of samples that were run one by one.
+        singles: samples that were run one by one.
+        session: times of the packets of a session; None if values differ from the golden model's.
     """
 
     comparison: Comparison
     outputs: tuple[dict[str, Any], ...]
     trace: bool
     plain: Totals
-    latencies: list[float]
+    singles: list[SingleRun]
+    session: dict[str, Any] | None = None
 
 
 def report(accelerator: Accelerator, tests: TestSet, provenance: Provenance, checked: Checked, command: str) -> Report:
@@ -137,7 +154,12 @@ def report(accelerator: Accelerator, tests: TestSet, provenance: Provenance, che
         "host_frames_per_s": host_frames,
         "effective_gops": 2 * kept * frames / 1e9,
         "dense_equivalent_gops": 2 * weights * frames / 1e9,
-        "latency_ms": {f"p{p}": float(np.percentile(checked.latencies, p)) * 1e3 for p in (50, 99)},
+        "latency_ms": {
+            f"p{p}": float(np.percentile([item.seconds for item in checked.singles], p)) * 1e3 for p in (50, 99)
+        },
+        "host_us_per_call": 1e6 * float(np.median([item.host_seconds for item in checked.singles])),
+        "engine_us_per_call": float(np.mean([item.cycles for item in checked.singles])) / manifest.clock_mhz,
+        **({} if checked.session is None else {"session": checked.session}),
         "seeds": provenance.seeds,
         "versions": _versions(manifest.tools, provenance),
         "command": command,
@@ -229,6 +251,18 @@ def _basis(accelerator: Accelerator, steps: int) -> dict[str, tuple[str, str]]:
         "effective_gops": (frames[0], "2 operations per non-zero weight and frame"),
         "dense_equivalent_gops": (frames[0], "2 operations per weight and frame"),
         "latency_ms": ("measured", f"{engine}, {clock}, one sequence per packet"),
+        "host_us_per_call": (
+            "measured",
+            "processor time of this host for a call of one sequence, apart from its waits; median",
+        ),
+        "engine_us_per_call": (
+            counted[0] if emulated else "measured",
+            f"cycle counter of {engine} at {clock_mhz:g} MHz, mean{left_out}",
+        ),
+        "session": (
+            "modelled",
+            f"host's share measured on this host, median; engine's: {counter[1]} at {clock_mhz:g} MHz",
+        ),
     }
 
 

@@ -11,7 +11,7 @@ from ese_host.estimate import NAMES
 from ese_host.files import templates, write_together
 
 JSON_NAME, HTML_NAME = "report.json", "report.html"
-CHARTS = ("accuracy", "entries", "cycles", "bytes", "energy", "boards")
+CHARTS = ("accuracy", "entries", "cycles", "bytes", "energy", "boards", "session")
 UNBALANCED = "magnitude (unbalanced)"
 
 
@@ -47,6 +47,17 @@ def html(report: dict[str, Any]) -> str:
     )
 
 
+def _session(session: dict[str, Any] | None) -> str:
+    """The time of a frame by the number of frames in a packet, or nothing if the model has no session."""
+    from ese_host.check.plots import bars
+
+    packets = session["packets"] if session else []
+    if not packets:
+        return ""
+    shares = {name: [packet[f"{name}_us"] / packet["frames"] for packet in packets] for name in ("host", "engine")}
+    return bars(shares, [str(packet["frames"]) for packet in packets], "us per frame")
+
+
 def _plots(report: dict[str, Any], masks: dict[str, Any]) -> dict[str, str]:
     from ese_host.check.plots import bars, levels, shares  # boards do not have pygal
 
@@ -62,5 +73,6 @@ def _plots(report: dict[str, Any], masks: dict[str, Any]) -> dict[str, str]:
             list(report["boards"]),
             "% of the board",
         ),
+        _session(report.get("session")),
     )
     return dict(zip(CHARTS, charts, strict=True))

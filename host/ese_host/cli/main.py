@@ -9,20 +9,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import click
 
+from ese_host.cli.device_options import on_an_engine, opening
 from ese_host.cli.estimate import estimate
+from ese_host.cli.live import live
 from ese_host.cli.options import AS_JSON, FILE, FOLDER
 from ese_host.cli.output import say
 from ese_host.cli.verbosity import add_verbosity, is_quiet, note
-from ese_host.errors import EseError, ExitCode, MissingError, StorageError
+from ese_host.errors import EseError, ExitCode, StorageError
 from ese_host.extras import extra_of, needs
 from ese_host.files import FULL
-
-if TYPE_CHECKING:
-    from ese_host.device import Driver
 
 GROUP = "ese4ml.commands"
 NOT_WRITABLE = {
@@ -31,29 +30,6 @@ NOT_WRITABLE = {
     *(errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENOTEMPTY, errno.ENAMETOOLONG, errno.ELOOP),
 }
 """Errors of the operating system that say that something cannot be written: readers turn theirs into refusals."""
-REMOTE = click.option("--remote", metavar="ADDRESS", help="Address of a board in the network that runs PYNQ.remote.")
-TIMEOUT = click.option(
-    "--timeout",
-    type=click.FloatRange(0, min_open=True, max=1_000_000),
-    help="Seconds to wait for the answer to one packet.  [default: by the packet's work]",
-)
-DRIVER = click.option(
-    "--driver",
-    type=click.Choice(["auto", "pynq", "adapter"]),
-    default="auto",
-    show_default=True,
-    help="Library that drives the device.",
-)
-TRUST = click.option(
-    "--trust", is_flag=True, help="Load an emulated bitstream, which is native code, though this user did not build it."
-)
-
-
-def on_an_engine(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options of commands that open an `Accelerator`; `_opening` takes their values."""
-    for option in (TRUST, TIMEOUT, REMOTE, DRIVER):
-        command = option(command)
-    return command
 
 
 class Commands(click.Group):
@@ -154,34 +130,7 @@ def main() -> None:
 
 add_verbosity(main)
 main.add_command(estimate)
-
-
-def _opening(driver: Driver, remote: str | None, timeout: float | None, trust: bool) -> dict[str, Any]:
-    """Arguments of `Accelerator` from the options of `on_an_engine`.
-
-    Args:
-        driver: library that drives the device.
-        remote: address of a board in the network, or None for a device of this machine.
-        timeout: seconds to wait for one packet, or None for a time that follows from its work.
-        trust: whether an emulated bitstream of somebody else may be loaded.
-    """
-    return {"driver": driver, "device": _remote(remote), "timeout": timeout, "trust": trust}
-
-
-def _remote(address: str | None) -> Any:
-    """The device at an address, or None if no address is given."""
-    if address is None:
-        return None
-    try:
-        from ese_host.device.remote import connect
-    except ModuleNotFoundError as error:
-        if error.name != "pynq.pl_server.remote_device":
-            raise
-        # the extra is installed, so that its name would not help
-        raise MissingError(
-            "--remote needs pynq 4.0 or newer; the installed one has no PYNQ.remote: pip install --upgrade pynq"
-        ) from error
-    return connect(address)
+main.add_command(live)
 
 
 @main.command()
@@ -219,20 +168,35 @@ def info(folder: Path, as_json: bool) -> None:
     "--input",
     "file",
     type=FILE,
-    help="An .npz file with `inputs` (N, T, inputs), or `inputs_0` ... for several inputs.  "
-    "[default: the design's test set]",
+    help="An .npz file with samples `x` (`x_0` ... for several inputs), an .npy file of them, a .csv file with a frame "
+    "or a vector in each row, or a test set.  [default: the design's test set]",
+)
+@click.option(
+    "--output", "out", type=FILE, help="A .csv, .npy or .npz file for the values of all outputs; needs --input."
+)
+@click.option(
+    "--scaled", is_flag=True, help="The samples are the model's inputs already, and not values as they were recorded."
 )
 @on_an_engine
 @AS_JSON
-def run(folder: Path, file: Path | None, as_json: bool, **options: Any) -> None:
-    """Run sequences on the design in FOLDER and print the class of each, taken from the first output.
+def run(folder: Path, file: Path | None, out: Path | None, scaled: bool, as_json: bool, **options: Any) -> None:
+    """Run samples on the design in FOLDER and print the class of each, taken from the first output.
 
-    An output of a single value that is no sigmoid has no classes: its values are printed.
+    An output of a single value that is no sigmoid has no classes: its values are printed. In a .csv file, the rows are
+    the frames of one sequence, or of as many as the model's fixed length allows; empty lines separate sequences.
     """
     from ese_host.bundle import TESTSET, testset
+    from ese_host.cli.samples import holds_samples, run_samples
     from ese_host.runtime import Accelerator, run_program
 
-    with Accelerator(folder, **_opening(**options)) as accelerator:
+    if out is not None and file is None:
+        raise click.UsageError("--output needs --input: name the file of samples")
+    if file is not None and (out is not None or scaled or holds_samples(file)):
+        run_samples(folder, file, out, scaled, as_json, **opening(**options))
+        return
+    if scaled:
+        raise click.UsageError("--scaled needs --input: the test set holds the model's inputs")
+    with Accelerator(folder, **opening(**options)) as accelerator:
         tests = testset.read(file or accelerator.folder.file(TESTSET), accelerator.program)
         classified = accelerator.program.has_classes(accelerator.program.outputs[0])
         found: list[float] = []
@@ -281,7 +245,7 @@ def check(folder: Path, trace: bool | None, out: Path, as_json: bool, **options:
 
     command = f"ese4ml {' '.join(sys.argv[1:])}"
     with _progress("check") as step:
-        report = run_check(folder, trace=trace, command=command, progress=step, **_opening(**options))
+        report = run_check(folder, trace=trace, command=command, progress=step, **opening(**options))
     if as_json:
         say(json.dumps(report, indent=2))
     else:
@@ -338,6 +302,15 @@ def _print(report: dict[str, Any]) -> None:
         f"{report['cycles_per_step']:.1f} cycles per step; {report['frames_per_s']:,.0f} frames/s ({label}); "
         f"latency p50 {report['latency_ms']['p50']:.2f} ms, p99 {report['latency_ms']['p99']:.2f} ms (this host)"
     )
+    by = report["basis"]["engine_us_per_call"]["label"]
+    say(
+        f"a call of one sequence: host {report['host_us_per_call']:.0f} us (measured), "
+        f"engine {report['engine_us_per_call']:.0f} us ({by})"
+    )
+    packets = report.get("session", {}).get("packets", [])
+    if packets:
+        times = ", ".join(f"{row['us_per_frame']:.0f} us with {row['frames']}" for row in packets)
+        say(f"a frame of a session, by frames per packet: {times} (host measured here, engine {by})")
     if len(report["chains"]) > 1:
         host = report["host_seconds"]
         for row in report["chains"]:

@@ -1,6 +1,6 @@
 """Inputs and outputs of a model as floats in Keras's shapes, alike for the plugin and for a design folder."""
 
-from ese_host.interface.arrays import LARGEST, Extents, Floats, numbers_of
+from ese_host.interface.arrays import LARGEST, Extents, Floats, as_floats, numbers_of
 from ese_host.interface.file import MAX_BYTES, dump, read
 from ese_host.interface.model_interface import ModelInput, ModelInterface, ModelOutput
 from ese_host.interface.samples import HOLDS, SampleFile, read_samples
@@ -16,6 +16,7 @@ __all__ = [
     "ModelInterface",
     "ModelOutput",
     "SampleFile",
+    "as_floats",
     "codes_of",
     "dump",
     "empty",

@@ -41,7 +41,7 @@ class Accelerator(Closeable):
 
     def __init__(
         self,
-        folder: str | Path,
+        folder: str | Path | Folder,
         *,
         device: Any = None,
         driver: Driver = "auto",
@@ -52,7 +52,7 @@ class Accelerator(Closeable):
         """Load a design folder's bitstream and image.
 
         Args:
-            folder: the design folder, bitstreams/<design>.
+            folder: the design folder, bitstreams/<design>, or a path of it.
             device: a pynq Device, or None to choose one that fits the folder's kind.
             driver: "pynq", "adapter" (an emulated board without pynq), or "auto" for pynq if it is installed.
             faults: faults to inject into an emulated board.
@@ -164,7 +164,7 @@ class Accelerator(Closeable):
         with self.exclusive():
             self._configure()
 
-    def load(self, folder: str | Path) -> None:
+    def load(self, folder: str | Path | Folder) -> None:
         """Load another folder's image into this engine. The bitstream stays; the weights change.
 
         Args:
@@ -307,6 +307,16 @@ class Accelerator(Closeable):
                 else:
                     results.append(step)
         return joined(results)
+
+    @property
+    def packets(self) -> int:
+        """How many packets were sent to the device: a user of the state sees by it whether somebody came between."""
+        return self._transfers.sent
+
+    @property
+    def waited(self) -> float:
+        """Processor seconds that threads have spent polling for answers, rather than on packets and results."""
+        return self._transfers.waited
 
     @property
     def on_board(self) -> bool:

@@ -99,15 +99,31 @@ class _Runner:
         self.chains[chain.name] = result
         self.load_seconds += loaded - begun
         self.seconds += time.perf_counter() - begun
-        # The engine gives exact sums more fractional bits than their terms have; those bits must be zero.
-        zero_bits = result.frac - self.engine.program.tensors[chain.target].frac
-        codes = np.right_shift(result.outputs, zero_bits)
-        if self.strict and not np.array_equal(np.left_shift(codes, zero_bits), result.outputs):
-            raise DeviceError(
-                f"chain {chain.name!r}: the lowest {zero_bits} bits of the engine's sums are not zero, although no "
-                "term has such bits; compile the project again"
-            )
-        return codes
+        return target_codes(self.engine.program, chain, result, self.strict)
+
+
+def target_codes(program: Program, chain: Chain, result: RunResult, strict: bool) -> Codes:
+    """Codes of a chain's target tensor from the engine's result.
+
+    The engine gives exact sums more fractional bits than their terms have; those bits must be zero.
+
+    Args:
+        program: the program.
+        chain: the chain that was run.
+        result: the engine's result.
+        strict: whether other bits than zero are refused, or cut off.
+
+    Raises:
+        DeviceError: if they are refused.
+    """
+    zero_bits = result.frac - program.tensors[chain.target].frac
+    codes = np.right_shift(result.outputs, zero_bits)
+    if strict and not np.array_equal(np.left_shift(codes, zero_bits), result.outputs):
+        raise DeviceError(
+            f"chain {chain.name!r}: the lowest {zero_bits} bits of the engine's sums are not zero, although no "
+            "term has such bits; compile the project again"
+        )
+    return codes
 
 
 def run_program(

@@ -104,6 +104,7 @@ class Transfers:
     Attributes:
         healthy: whether the device is configured and has not failed since; if not, configure it before the next packet.
         sent: how many packets were sent to the device.
+        waited: processor seconds that threads have spent in `wait`, polling.
         last_operation: the operation of the last of them, or None if the device was configured since.
     """
 
@@ -114,6 +115,7 @@ class Transfers:
         self._in_flight: Transfer | None = None
         self.healthy = False
         self.sent = 0
+        self.waited = 0.0
         self.last_operation: Operation | None = None
 
     @property
@@ -175,7 +177,11 @@ class Transfers:
         """Wait until a transfer has finished, but no longer than it is allowed; errors are stored in the transfer."""
         try:
             for channel, name, deadline in self._deadlines(transfer):
-                complete(self._platform.dma, channel, name, deadline)
+                begun = time.thread_time()
+                try:
+                    complete(self._platform.dma, channel, name, deadline)
+                finally:
+                    self.waited += time.thread_time() - begun
         except BaseException as error:
             if not self._fail(transfer, error):
                 raise

@@ -140,7 +140,7 @@ def test_the_page_stands_alone(folder: Path, tmp_path: Path) -> None:
     assert "<script" not in page and "@import" not in page and "url(" not in page and "src=" not in page
     assert set(re.findall(r'https?://[^"\'\s<)]+', page)) <= {"http://www.w3.org/2000/svg"}
     drawings = re.findall(r"<svg.*?</svg>", page, flags=re.DOTALL)
-    assert len(drawings) == 6
+    assert len(drawings) == 7
     for drawing in drawings:
         ElementTree.fromstring(drawing)  # noqa: S314 - our own
     titles = (

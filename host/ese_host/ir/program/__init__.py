@@ -16,7 +16,7 @@ from ese_host.ir.program.chain import Chain
 from ese_host.ir.program.frames import CENTRE_FRAC, Pool, Softmax, Standardize
 from ese_host.ir.program.functions import Lookup, Piecewise
 from ese_host.ir.program.gather import Embedding, Gather
-from ese_host.ir.program.graph import INPUT, OUTPUT, Head, Output, Port, Program, ProgramStep
+from ese_host.ir.program.graph import INPUT, OUTPUT, Head, Output, Port, Program, ProgramStep, describe
 from ese_host.ir.program.order import (
     Concatenate,
     Fill,
@@ -30,7 +30,7 @@ from ese_host.ir.program.order import (
     turned,
     unmasked_steps,
 )
-from ese_host.ir.program.run import HEADS, Inputs, ProgramRun, run, values_of
+from ese_host.ir.program.run import HEADS, Inputs, ProgramRun, run, running, values_of
 from ese_host.ir.program.tensor import MAX_CODE_BITS, Kind, Tensor, Value
 
 __all__ = [
@@ -70,8 +70,10 @@ __all__ = [
     "Tensor",
     "Unmask",
     "Value",
+    "describe",
     "kept_frames",
     "run",
+    "running",
     "turned",
     "unmasked_steps",
     "values_of",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Union
 
@@ -110,21 +110,46 @@ def run(program: Program, inputs: Inputs, lengths: Any = None, execute: Execute 
         FormatError: if an input has a wrong shape or range, or a sample has different numbers of steps in two tensors
             that are combined.
     """
+    steps = running(program, inputs, lengths)
+    codes: Codes | None = None
+    while True:
+        try:
+            chain, fed = steps.send(codes)
+        except StopIteration as end:
+            finished: ProgramRun = end.value
+            return finished
+        codes = execute(chain, fed)
+
+
+def running(
+    program: Program, inputs: Inputs, lengths: Any = None
+) -> Generator[tuple[Chain, Value], Codes | None, ProgramRun]:
+    """Run a program whose chains the caller runs: yields each chain with its input, and takes its output codes.
+
+    Args:
+        program: the program.
+        inputs: codes of all inputs, as in `values_of`.
+        lengths: steps of each sample, as in `values_of`.
+
+    Raises:
+        FormatError: as in `run`.
+    """
     tensors = values_of(program, inputs, lengths)
     fed: dict[str, Value] = {}
     for step in program.steps:
         sources = [tensors[name] for name in step.sources]
         if isinstance(step, Chain):
             fed[step.name] = _reversed(sources[0]) if step.backwards else sources[0]
-            tensors[step.target] = _run_chain(step, program.tensors[step.target], fed[step.name], execute)
+            codes = yield step, fed[step.name]
+            assert codes is not None  # noqa: S101 - for the type checker
+            tensors[step.target] = _made(step, program.tensors[step.target], fed[step.name], codes)
         else:
             tensors[step.target] = step.apply(*sources)
     return ProgramRun(program, tensors, fed)
 
 
-def _run_chain(chain: Chain, tensor: Tensor, fed: Value, execute: Execute) -> Value:
+def _made(chain: Chain, tensor: Tensor, fed: Value, codes: Codes) -> Value:
     """Outputs of a chain, in the order of its input even if it runs backwards."""
-    codes = execute(chain, fed)
     if not chain.network.every_step:
         return Value(tensor, codes, np.ones_like(fed.steps))
     value = Value(tensor, codes, fed.steps)
