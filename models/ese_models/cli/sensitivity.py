@@ -8,16 +8,16 @@ from typing import Any
 
 import click
 
-from ese_host.cli import say
+from ese_host.cli import MODEL_FILE, NEW_FOLDER, say
 from ese_host.errors import UnsupportedError
 from ese_host.image import MAX_PES
 from ese_host.ir import MASK_FAMILIES
+from ese_host.tensorflow_startup import quiet_tensorflow as _tensorflow
 from ese_models.cli.shared import as_json, progress_bar
-from ese_models.tensorflow_startup import quiet_tensorflow as _tensorflow
 
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model", type=MODEL_FILE)
 @click.option(
     "--densities",
     help="Densities to try, 0 to 1, separated by commas.  [default: 1,0.5,0.3,0.2,0.15,0.1,0.05,0.02]",
@@ -52,7 +52,7 @@ from ese_models.tensorflow_startup import quiet_tensorflow as _tensorflow
 )
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=NEW_FOLDER,
     help="Folder for sensitivity.json and sensitivity.svg.  [default: no files are written]",
 )
 @as_json
@@ -71,6 +71,7 @@ def sensitivity(
     Each kernel is pruned to each density in turn, without retraining. The command prints the accuracies, and for each
     kernel the least density that costs at most --loss. MODEL is a .keras file with its provenance beside it.
     """
+    asked = _densities(densities) if densities else None
     with _tensorflow():
         from ese_models.networks import inspection
         from ese_models.records import provenance
@@ -80,7 +81,7 @@ def sensitivity(
 
     network, data = inspection.load(model), task_named(provenance.read(model, "task").task or "").load()
     part = data.train if split == "train" else data.test
-    tried = _densities(densities) if densities else scanning.DENSITIES
+    tried = asked or scanning.DENSITIES
     kernels = inspection.kernels(network)
 
     def choose(name: str, weights: Any, density: float) -> Any:
