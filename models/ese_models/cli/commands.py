@@ -12,13 +12,14 @@ from typing import Any
 
 import click
 
+from ese_host.cli import MODEL_FILE, NEW_MODEL
 from ese_host.image import MAX_PES
 from ese_host.ir import MASK_FAMILIES
+from ese_host.tensorflow_startup import quiet_tensorflow as _tensorflow
 from ese_models.cli.own_data import DATA, compress_on, task_on
 from ese_models.cli.sensitivity import sensitivity
 from ese_models.cli.shared import answer, as_json, command_line, seed_option, summary_of
 from ese_models.progress import progress_bar
-from ese_models.tensorflow_startup import quiet_tensorflow as _tensorflow
 
 __all__ = ["compress", "data", "dsd", "sensitivity", "train"]
 
@@ -58,7 +59,7 @@ def data(task: str, as_json: bool) -> None:
 @task_option
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=NEW_MODEL,
     default=Path("build/demo/dense.keras"),
     show_default=True,
     help="Model file to write, .keras; provenance and test set are written beside it.",
@@ -113,10 +114,10 @@ def train(
 
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model", type=MODEL_FILE)
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=NEW_MODEL,
     default=Path("build/demo/ternary.keras"),
     show_default=True,
     help="Model file to write, .keras; provenance and test set are written beside it.",
@@ -275,10 +276,10 @@ def compress(
 
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model", type=MODEL_FILE)
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=NEW_MODEL,
     default=Path("build/demo/dsd.keras"),
     show_default=True,
     help="Model file to write, .keras; provenance and test set are written beside it.",

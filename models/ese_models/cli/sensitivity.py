@@ -8,18 +8,18 @@ from typing import Any
 
 import click
 
-from ese_host.cli import say
+from ese_host.cli import MODEL_FILE, NEW_FOLDER, say
 from ese_host.errors import UnsupportedError
 from ese_host.image import MAX_PES
 from ese_host.ir import MASK_FAMILIES
+from ese_host.tensorflow_startup import quiet_tensorflow as _tensorflow
 from ese_models.cli.own_data import DATA, scoring_on
 from ese_models.cli.shared import as_json
 from ese_models.progress import progress_bar
-from ese_models.tensorflow_startup import quiet_tensorflow as _tensorflow
 
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model", type=MODEL_FILE)
 @click.option(
     "--densities",
     help="Densities to try, 0 to 1, separated by commas.  [default: 1,0.5,0.3,0.2,0.15,0.1,0.05,0.02]",
@@ -55,7 +55,7 @@ from ese_models.tensorflow_startup import quiet_tensorflow as _tensorflow
 @DATA
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=NEW_FOLDER,
     help="Folder for sensitivity.json and sensitivity.svg.  [default: no files are written]",
 )
 @as_json
@@ -76,6 +76,7 @@ def sensitivity(
     kernel the least density that costs at most --loss. MODEL is a .keras file with its provenance beside it; or with
     --data, any Keras or QKeras model.
     """
+    asked = _densities(densities) if densities else None
     with _tensorflow():
         from ese_models.networks import inspection, prunable
         from ese_models.records import provenance
@@ -93,7 +94,7 @@ def sensitivity(
         def score() -> float:
             return accuracy(predict(network, part), part)
 
-    tried = _densities(densities) if densities else scanning.DENSITIES
+    tried = asked or scanning.DENSITIES
     kernels = {name: kernel.variable for name, kernel in prunable(network).items()}
     interleave = interleaves(matrices(network), pes)
 
