@@ -96,7 +96,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--scaling",
-    type=FILE,
+    type=INPUT_FILE,
     help="An .npz file with `mean` and `deviation` of recorded values.  [default: those of the training data]",
 )
 @click.option("--self-check", type=click.IntRange(min=0), help="Samples that the self-check runs; 0 turns it off.")

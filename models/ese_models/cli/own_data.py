@@ -46,7 +46,7 @@ def compress_on(
     from ese_models.training import own_model
 
     data = OwnData.read(path)
-    dense = inspection.open_model(model)
+    dense = inspection.load_model(model)
     before = provenance.read(model) if beside(model).is_file() else None
     start = time.monotonic()
     options = {**plan, **training, "validation": data.validation, "verbose": 0 if is_quiet() else "auto"}

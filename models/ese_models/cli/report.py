@@ -79,7 +79,7 @@ def _model(path: Path) -> tuple[list[Any], int, int | None]:
         from ese_models.networks import inspection
         from ese_models.records import of_model, provenance
 
-    matrices = of_model(inspection.open_model(path))
+    matrices = of_model(inspection.load_model(path))
     record = provenance.read(path) if beside(path).is_file() else ProvenanceRecord()
     return matrices, 1 if record.pes is None else record.pes, record.gap_bits
 

@@ -85,7 +85,7 @@ def sensitivity(
     from ese_models.pruning import gap_bits_for, mask_for
 
     if data is not None:
-        network = inspection.open_model(model)
+        network = inspection.load_model(model)
         score, metric = scoring_on(data, network, split)
     else:
         network, dataset = inspection.load(model), task_named(provenance.read(model, "task").task or "").load()

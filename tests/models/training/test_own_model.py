@@ -12,13 +12,13 @@ from keras import layers as kl
 
 from ese_host.errors import FormatError, UnsupportedError
 from ese_models.networks import MaskConstraint, masks_on, prunable
-from ese_models.networks.inspection import open_model
+from ese_models.networks.inspection import load_model
 from ese_models.pruning import keep_per_pe
 from ese_models.training import GroupingSchedule, PruningSchedule, own_model, sparsity, stored_codes
 
 RNG = np.random.default_rng(3)
 X, Y = RNG.normal(size=(48, 6, 5)).astype(np.float32), RNG.integers(0, 3, 48)
-EVEN = {"emphasis": (1.0, 1.0), "family": "pe-balanced", "pes": 4, "density": 0.25}
+EVEN: dict[str, Any] = {"emphasis": (1.0, 1.0), "family": "pe-balanced", "pes": 4, "density": 0.25}
 
 
 def head(x: Any) -> Any:
@@ -92,7 +92,7 @@ def test_a_model_of_any_shape_is_compressed(make: Callable[[], Any], tmp_path: P
     assert all(((codes[name] != 0) == mask).all() for name, mask in masks_on(sparse).items())
     assert all(set(np.unique(array)) <= {-1, 0, 1} for array in codes.values())
     sparse.save(tmp_path / "sparse.keras")
-    again = open_model(tmp_path / "sparse.keras")
+    again = load_model(tmp_path / "sparse.keras")
     assert (again.predict(x, verbose=0) == sparse.predict(x, verbose=0)).all()
     assert all((mask == masks_on(sparse)[name]).all() for name, mask in masks_on(again).items())
     assert {kernel.constraint.pes for kernel in prunable(again).values()} == {4}
@@ -159,7 +159,7 @@ def test_a_layer_is_pruned_in_place_and_keeps_its_own_constraint(tmp_path: Path)
     kernel = np.asarray(layer.kernel)
     assert (kernel != 0).sum() == 24 and np.linalg.norm(kernel, axis=0).max() <= 0.5 + 1e-6
     model.save(tmp_path / "m.keras")
-    held = open_model(tmp_path / "m.keras").layers[0].kernel_constraint
+    held = load_model(tmp_path / "m.keras").layers[0].kernel_constraint
     assert isinstance(held, MaskConstraint) and isinstance(held.before, keras.constraints.MaxNorm)
     assert isinstance(own_model.strip(model).layers[0].kernel_constraint, keras.constraints.MaxNorm)
 
@@ -234,7 +234,7 @@ def built_subclass() -> Any:
             "density is 0.0; above 0, at most 1 is allowed",
         ),
         (
-            lambda: own_model.quantize(plain(), "int3"),
+            lambda: own_model.quantize(plain(), "int3"),  # type: ignore[arg-type]
             UnsupportedError,
             "weights are 'int3'; to quantize, choose one of",
         ),
