@@ -21,7 +21,7 @@ from itertools import groupby
 from benchmarks.study.cell import StudyCell, with_trunks
 from benchmarks.study.costs import StageTime
 from benchmarks.study.store import Record, Store
-from ese_models.tensorflow_startup import quiet_tensorflow
+from ese_host.tensorflow_startup import quiet_tensorflow
 
 _log = logging.getLogger(__name__)
 Execute = Callable[[StudyCell, Store], Record]

@@ -18,7 +18,7 @@ from ese_host.errors import UnsupportedError
 from ese_models.data import Dataset
 from ese_models.networks import Topology, load, network
 from ese_models.pruning import gap_bits_for, statistics
-from ese_models.records import compression_report, of_model, stored_codes, versions
+from ese_models.records import compression_report, of_model, versions
 from ese_models.training import (
     DenseSparseDense,
     Plan,
@@ -32,6 +32,7 @@ from ese_models.training import (
     prune,
     quantize,
     shortened,
+    stored_codes,
     task_named,
     train_dense,
 )

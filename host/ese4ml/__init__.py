@@ -25,8 +25,16 @@ if TYPE_CHECKING:
     from ese_host.runtime import Session as Session
     from ese_host.runtime import open as open
     from ese_host.runtime import run_program as run_program
+    from ese_models.networks import Formats as Formats
+    from ese_models.networks import load_model as load_model
     from ese_models.pruning import mask_for as mask_for
-    from ese_models.training import compress as compress
+    from ese_models.training import GroupingSchedule as GroupingSchedule
+    from ese_models.training import PruningSchedule as PruningSchedule
+    from ese_models.training import sparsity as sparsity
+    from ese_models.training.own_model import compress as compress
+    from ese_models.training.own_model import prune as prune
+    from ese_models.training.own_model import quantize as quantize
+    from ese_models.training.own_model import strip as strip
 
 _HOMES = {
     "Accelerator": "ese_host.runtime",
@@ -34,17 +42,25 @@ _HOMES = {
     "Engine": "ese_host.runtime",
     "EnginePool": "ese_host.runtime",
     "EseError": "ese_host.errors",
+    "Formats": "ese_models.networks",
+    "GroupingSchedule": "ese_models.training",
+    "PruningSchedule": "ese_models.training",
     "Session": "ese_host.runtime",
     "build": "ese_hls.backend",
     "build_bitstream": "ese_hls.build",
     "build_emulated": "ese_hls.build",
     "check": "ese_host.check",
-    "compress": "ese_models.training",
+    "compress": "ese_models.training.own_model",
     "emit": "ese_hls.backend",
     "estimate": "ese_host.estimate",
+    "load_model": "ese_models.networks",
     "mask_for": "ese_models.pruning",
     "open": "ese_host.runtime",
+    "prune": "ese_models.training.own_model",
+    "quantize": "ese_models.training.own_model",
     "run_program": "ese_host.runtime",
+    "sparsity": "ese_models.training",
+    "strip": "ese_models.training.own_model",
 }
 """{public name: package that it is imported from}."""
 

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from ese_host.boards import board_names
-from ese_host.bundle import BIT
-from ese_host.cli import AS_JSON, FILE, FOLDER, is_quiet, note, renamed, say
+from ese_host.bundle import BIT, description
+from ese_host.cli import AS_JSON, FOLDER, INPUT_FILE, MODEL_FILE, NEW_FOLDER, is_quiet, note, renamed, say
 from ese_host.device import recorded
+from ese_host.files import check_target
 from ese_host.image import Mode
 from ese_host.ir import WEIGHT_KINDS, WeightKind
+from ese_host.tensorflow_startup import quiet_tensorflow
 
 if TYPE_CHECKING:
     from ese_hls.build import Emulator
@@ -26,8 +28,10 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("model", type=FILE)
-@click.option("--out", required=True, type=FOLDER, help="Folder for the project; an earlier project there is replaced.")
+@click.argument("model", type=MODEL_FILE)
+@click.option(
+    "--out", required=True, type=NEW_FOLDER, help="Folder for the project; an earlier project there is replaced."
+)
 @click.option("--pes", type=int, help="Number of PEs.  [default: as the masks were made for, else by size]")
 @click.option("--gap-bits", type=int, help="Bits of the relative index.  [default: as the masks were made for, else 5]")
 @click.option("--acc-banks", type=int, help="Accumulators per row: 1, 2 or 4.  [default: as few as the scales allow]")
@@ -78,9 +82,13 @@ if TYPE_CHECKING:
     help="Columns of the activation window, a power of two from 8 to 256, in stream mode; 0: none.  "
     "[default: 0; with --flow rtl 64 from 16 PEs on]",
 )
-@click.option("--test", type=FILE, help="An .npz file with samples `x` and labels `y` for the test set of the design.")
 @click.option(
-    "--calibration", type=FILE, help="An .npz file with samples `x`, or an .npy file, by which formats are chosen."
+    "--test", type=INPUT_FILE, help="An .npz file with samples `x` and labels `y` for the test set of the design."
+)
+@click.option(
+    "--calibration",
+    type=INPUT_FILE,
+    help="An .npz file with samples `x`, or an .npy file, by which formats are chosen.",
 )
 @click.option(
     "--classes",
@@ -88,7 +96,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--scaling",
-    type=FILE,
+    type=INPUT_FILE,
     help="An .npz file with `mean` and `deviation` of recorded values.  [default: those of the training data]",
 )
 @click.option("--self-check", type=click.IntRange(min=0), help="Samples that the self-check runs; 0 turns it off.")
@@ -118,9 +126,11 @@ def emit(
     as_json: bool,
 ) -> None:
     """Convert MODEL (a .keras file) through hls4ml with backend ESE, and emit a project."""
-    from ese_hls.backend import emit as run
-    from ese_hls.backend import names_from
-    from ese_hls.warnings import ConversionWarning
+    check_target(out, description.NAME)
+    with quiet_tensorflow():
+        from ese_hls.backend import emit as run
+        from ese_hls.backend import names_from
+        from ese_hls.warnings import ConversionWarning
 
     options = {
         "pes": pes,
@@ -148,18 +158,18 @@ def emit(
     if as_json or is_quiet():
         for warning in conversion.summary.warnings:
             say(f"warning: {warning}", err=True)
-    description = project.description
+    described = project.description
     if as_json:
-        _print({"project": str(out), **{key: value for key, value in description.items() if key != "design"}})
+        _print({"project": str(out), **{key: value for key, value in described.items() if key != "design"}})
         return
     note(str(conversion))
-    design = f"design {description['design_id']}, {project.design.pes} PEs"
-    say(f"{design}, image {description['image_id']}: project in {out}")
+    design = f"design {described['design_id']}, {project.design.pes} PEs"
+    say(f"{design}, image {described['image_id']}: project in {out}")
 
 
 @click.command()
 @click.argument("project", type=FOLDER)
-@click.option("--out", type=FOLDER, help="Design folder to make, e.g. bitstreams/<name>; not with vitis or bambu.")
+@click.option("--out", type=NEW_FOLDER, help="Design folder to make, e.g. bitstreams/<name>; not with vitis or bambu.")
 @click.option(
     "--with",
     "tool",
@@ -232,7 +242,7 @@ def build(
 
 @click.command()
 @click.argument("folder", type=FOLDER)
-@click.option("--out", required=True, type=FOLDER, help="Design folder to make; an earlier one there is replaced.")
+@click.option("--out", required=True, type=NEW_FOLDER, help="Design folder to make; an earlier one there is replaced.")
 @AS_JSON
 def pack(folder: Path, out: Path, as_json: bool) -> None:
     """Copy the design folder FOLDER with its images Huffman-coded; the host decodes an image when it loads it."""

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from ese_host.boards import board_names, load_board
-from ese_host.cli.options import AS_JSON, FILE, FOLDER, renamed
+from ese_host.cli.options import AS_JSON, FOLDER, renamed
 from ese_host.cli.output import say
+from ese_host.cli.paths import INPUT_FILE, MODEL_FILE
 from ese_host.errors import ExitCode
 from ese_host.image import MAX_PES, WINDOWS
 from ese_host.ir import ESTIMATED, WEIGHT_KINDS
@@ -176,7 +177,9 @@ def dense(inputs: int, outputs: int, exact_output: bool, **options: Any) -> None
 
 @estimate.command(epilog=ASSUMES)
 @click.argument("folder", type=FOLDER)
-@click.option("--image", "other", type=FILE, help="Another image of the same design, of a network of the same sizes.")
+@click.option(
+    "--image", "other", type=INPUT_FILE, help="Another image of the same design, of a network of the same sizes."
+)
 @click.option("--board", type=click.Choice(board_names()), help="Target board.  [default: the folder's]")
 @ENGINE
 @CLOCK
@@ -198,7 +201,7 @@ def image(
 
 
 @estimate.command(epilog=ASSUMES)
-@click.argument("file", type=FILE)
+@click.argument("file", type=MODEL_FILE)
 @PES
 @GAP_BITS
 @CELLS
@@ -242,6 +245,7 @@ def model(
         "--clock-mhz": clock_mhz,
     }
     options = [text for name, value in values.items() if value is not None for text in (name, str(value))]
+    options.append("--quiet")
     with emitted(
         lambda arguments: emit.main(arguments, prog_name="emit", standalone_mode=False), file, options
     ) as encoded:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import sys
+import io
+import logging
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from ese_host.bundle import GOLDEN, IMAGE, NAME, Folder, description, golden_fil
 from ese_host.errors import MissingError
 from ese_host.files import Source
 from ese_host.image import Design, Image
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +73,7 @@ def read_folder(folder: Path, other: Path | None = None) -> Encoded:
 def emitted(emit: Callable[[list[str]], object], model: Path, options: Sequence[str]) -> Iterator[Encoded]:
     """Emit a Keras model, and read the encoded network of the project.
 
-    The project is deleted at the end of the context. What the emitter prints goes to standard error.
+    The project is deleted at the end of the context. The log gets what the emitter prints.
 
     Args:
         emit: function that runs `ese4ml emit` with a list of arguments.
@@ -78,6 +81,8 @@ def emitted(emit: Callable[[list[str]], object], model: Path, options: Sequence[
         options: further arguments of `ese4ml emit`.
     """
     with tempfile.TemporaryDirectory(prefix="ese4ml-estimate-") as folder:
-        with contextlib.redirect_stdout(sys.stderr):
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
             emit([str(model), "--out", f"{folder}/project", *options])
+        _log.info("%s", printed.getvalue().rstrip())
         yield read_folder(Path(folder) / "project")

@@ -71,3 +71,5 @@ def _restore_names(model: Any, named: Sequence[str]) -> None:
         wanted = kind in named if named else kind.startswith("Q") and name not in taken
         if wanted and name and "_cell" not in name:  # a cell's default name is like qlstm_cell
             layer.name = name
+        if hasattr(layer, "layers"):
+            _restore_names(layer, named)

@@ -3,9 +3,11 @@
 from ese_host.interface.arrays import LARGEST, Extents, Floats, as_floats, numbers_of
 from ese_host.interface.file import MAX_BYTES, dump, read
 from ese_host.interface.model_interface import ModelInput, ModelInterface, ModelOutput
+from ese_host.interface.samples import HOLDS, SampleFile, read_samples
 from ese_host.interface.values import codes_of, empty, outputs_of, shaped
 
 __all__ = [
+    "HOLDS",
     "LARGEST",
     "MAX_BYTES",
     "Extents",
@@ -13,6 +15,7 @@ __all__ = [
     "ModelInput",
     "ModelInterface",
     "ModelOutput",
+    "SampleFile",
     "as_floats",
     "codes_of",
     "dump",
@@ -20,5 +23,6 @@ __all__ = [
     "numbers_of",
     "outputs_of",
     "read",
+    "read_samples",
     "shaped",
 ]

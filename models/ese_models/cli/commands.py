@@ -12,12 +12,14 @@ from typing import Any
 
 import click
 
+from ese_host.cli import MODEL_FILE, NEW_MODEL
 from ese_host.image import MAX_PES
 from ese_host.ir import MASK_FAMILIES
+from ese_host.tensorflow_startup import quiet_tensorflow as _tensorflow
+from ese_models.cli.own_data import DATA, compress_on, task_on
 from ese_models.cli.sensitivity import sensitivity
 from ese_models.cli.shared import answer, as_json, command_line, seed_option, summary_of
 from ese_models.progress import progress_bar
-from ese_models.tensorflow_startup import quiet_tensorflow as _tensorflow
 
 __all__ = ["compress", "data", "dsd", "sensitivity", "train"]
 
@@ -57,7 +59,7 @@ def data(task: str, as_json: bool) -> None:
 @task_option
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=NEW_MODEL,
     default=Path("build/demo/dense.keras"),
     show_default=True,
     help="Model file to write, .keras; provenance and test set are written beside it.",
@@ -74,6 +76,7 @@ def data(task: str, as_json: bool) -> None:
     help="Use ESE's LSTM, with peepholes and a recurrent projection to this many outputs.  [default: no projection]",
 )
 @click.option("--bidirectional", is_flag=True, help="Run each LSTM layer in both directions.  [default: forward only]")
+@DATA
 @as_json
 def train(
     task: str,
@@ -84,16 +87,21 @@ def train(
     layers: int | None,
     projection: int | None,
     bidirectional: bool,
+    data: Path | None,
     as_json: bool,
 ) -> None:
-    """Train the dense network of a task: input quantizer -> LSTM layers -> QDense layers -> softmax."""
+    """Train the dense network of a task: input quantizer -> LSTM layers -> QDense layers -> softmax.
+
+    With --data, the task is to classify the sequences or vectors of your own file.
+    """
     with _tensorflow():
         from ese_models.records import provenance
         from ese_models.training import resized, task_named
         from ese_models.training import train as training
 
-    chosen = resized(task_named(task), units, layers, projection, bidirectional)
-    dataset = chosen.load()
+    chosen, dataset = (task_named(task), None) if data is None else task_on(data, epochs)
+    chosen = resized(chosen, units, layers, projection, bidirectional)
+    dataset = dataset or chosen.load()
     recipe = training.shortened(chosen.dense, epochs)
     start = time.monotonic()
     with progress_bar("train", recipe.epochs) as progress:
@@ -106,10 +114,10 @@ def train(
 
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model", type=MODEL_FILE)
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=NEW_MODEL,
     default=Path("build/demo/ternary.keras"),
     show_default=True,
     help="Model file to write, .keras; provenance and test set are written beside it.",
@@ -190,13 +198,20 @@ def train(
 )
 @seed_option
 @click.option(
-    "--prune-epochs", type=click.IntRange(1), help="Epochs of the pruning stage.  [default: those of the task's recipe]"
+    "--prune-epochs",
+    type=click.IntRange(1),
+    help="Epochs of the pruning stage.  [default: those of the task's recipe; with --data, about 1,500 steps]",
 )
 @click.option(
     "--tune-epochs",
     type=click.IntRange(1),
-    help="Epochs of the quantized stage.  [default: those of the task's recipe]",
+    help="Epochs of the quantized stage.  [default: those of the task's recipe; with --data, about 1,000 steps]",
 )
+@DATA
+@click.option(
+    "--loss", help="Keras loss, with --data.  [default: that of the model, or one that fits its output and labels]"
+)
+@click.option("--batch-size", type=click.IntRange(1), help="Samples per training step, with --data.  [default: 32]")
 @as_json
 def compress(
     model: Path,
@@ -215,11 +230,15 @@ def compress(
     seed: int,
     prune_epochs: int | None,
     tune_epochs: int | None,
+    data: Path | None,
+    loss: str | None,
+    batch_size: int | None,
     as_json: bool,
 ) -> None:
     """Prune the dense network MODEL with load-balanced masks and quantize its weights.
 
-    MODEL is a .keras file of `ese4ml train` or `dsd`; the network is retrained on the task for which it was trained.
+    MODEL is a .keras file of `ese4ml train` or `dsd`, which is retrained on the task for which it was trained; or with
+    --data, any Keras or QKeras model with LSTM or Dense layers, which is retrained on your data.
     """
     with _tensorflow():
         from ese_models.networks import inspection
@@ -228,6 +247,14 @@ def compress(
         from ese_models.training import compression as compression
         from ese_models.training import interleaves, kind_of, matrices, shortened, task_named
 
+    if data is not None:
+        chosen = {"weights": weights, "density": density, "pes": pes, "family": masks, "gap_bits": gap_bits}
+        chosen |= {"emphasis": emphasis, "layers": dict(layer_density)}
+        training = {"epochs": (prune_epochs, tune_epochs), "batch_size": batch_size, "loss": loss, "seed": seed}
+        training |= {"schedule": schedule, "per_channel": not per_tensor}
+        training |= {"codebook_bits": codebook_bits, "codebook_start": centroids}
+        answer(as_json, summary_of(*compress_on(data, model, out, chosen, training)))
+        return
     dense = inspection.load(model)
     before = provenance.read(model, *provenance.DENSE)
     task = task_named(before.task or "")
@@ -249,10 +276,10 @@ def compress(
 
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model", type=MODEL_FILE)
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=NEW_MODEL,
     default=Path("build/demo/dsd.keras"),
     show_default=True,
     help="Model file to write, .keras; provenance and test set are written beside it.",

@@ -11,10 +11,9 @@ from typing import Any
 import click
 
 from ese_host.bundle import ProvenanceRecord, beside
-from ese_host.cli import AS_JSON, FILE, say
-from ese_host.errors import FormatError
+from ese_host.cli import AS_JSON, MODEL_OR_FOLDER, WritablePath, say
 from ese_host.files import write_file
-from ese_models.tensorflow_startup import quiet_tensorflow
+from ese_host.tensorflow_startup import quiet_tensorflow
 
 
 @click.group()
@@ -23,7 +22,7 @@ def report() -> None:
 
 
 @report.command()
-@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("source", type=MODEL_OR_FOLDER)
 @click.option(
     "--pes",
     type=click.IntRange(1, 1024),
@@ -36,7 +35,11 @@ def report() -> None:
     help="Bits of the relative index.  [default: those for which SOURCE was made, or the cheapest of each matrix if it "
     "does not say]",
 )
-@click.option("--out", type=FILE, help="Also write the table to this file, .md or .html.  [default: print only]")
+@click.option(
+    "--out",
+    type=WritablePath(".md", ".html"),
+    help="Also write the table to this file, .md or .html.  [default: print only]",
+)
 @AS_JSON
 def compression(source: Path, pes: int | None, gap_bits: int | None, out: Path | None, as_json: bool) -> None:
     """Print the exact storage size of each matrix of SOURCE, a .keras file or a design folder.
@@ -44,10 +47,9 @@ def compression(source: Path, pes: int | None, gap_bits: int | None, out: Path |
     The columns are those of tables 4 and 5 of Deep Compression (1510.00149): P+Q is pruned and quantized, P+Q+H also
     Huffman-coded.
     """
-    from ese_models.records import compression_report
+    with quiet_tensorflow():
+        from ese_models.records import compression_report
 
-    if out is not None and out.suffix not in (".md", ".html"):
-        raise FormatError(f"{out} ends in {out.suffix!r}; .md or .html is allowed")
     matrices, source_pes, source_gap_bits = _folder(source) if source.is_dir() else _model(source)
     pes = pes or source_pes
     sizes = compression_report.report(matrices, pes, gap_bits or source_gap_bits)
@@ -77,7 +79,7 @@ def _model(path: Path) -> tuple[list[Any], int, int | None]:
         from ese_models.networks import inspection
         from ese_models.records import of_model, provenance
 
-    matrices = of_model(inspection.open_model(path))
+    matrices = of_model(inspection.load_model(path))
     record = provenance.read(path) if beside(path).is_file() else ProvenanceRecord()
     return matrices, 1 if record.pes is None else record.pes, record.gap_bits
 

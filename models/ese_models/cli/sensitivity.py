@@ -8,17 +8,18 @@ from typing import Any
 
 import click
 
-from ese_host.cli import say
+from ese_host.cli import MODEL_FILE, NEW_FOLDER, say
 from ese_host.errors import UnsupportedError
 from ese_host.image import MAX_PES
 from ese_host.ir import MASK_FAMILIES
+from ese_host.tensorflow_startup import quiet_tensorflow as _tensorflow
+from ese_models.cli.own_data import DATA, scoring_on
 from ese_models.cli.shared import as_json
 from ese_models.progress import progress_bar
-from ese_models.tensorflow_startup import quiet_tensorflow as _tensorflow
 
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model", type=MODEL_FILE)
 @click.option(
     "--densities",
     help="Densities to try, 0 to 1, separated by commas.  [default: 1,0.5,0.3,0.2,0.15,0.1,0.05,0.02]",
@@ -51,9 +52,10 @@ from ese_models.tensorflow_startup import quiet_tensorflow as _tensorflow
     show_default=True,
     help="Loss of accuracy, in percentage points, that pruning a single kernel may cost.",
 )
+@DATA
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=NEW_FOLDER,
     help="Folder for sensitivity.json and sensitivity.svg.  [default: no files are written]",
 )
 @as_json
@@ -64,36 +66,44 @@ def sensitivity(
     pes: int,
     split: str,
     loss: float,
+    data: Path | None,
     out: Path | None,
     as_json: bool,
 ) -> None:
     """Measure the accuracy of the network MODEL when only one of its kernels is pruned (Han et al., NIPS'15).
 
     Each kernel is pruned to each density in turn, without retraining. The command prints the accuracies, and for each
-    kernel the least density that costs at most --loss. MODEL is a .keras file with its provenance beside it.
+    kernel the least density that costs at most --loss. MODEL is a .keras file with its provenance beside it; or with
+    --data, any Keras or QKeras model.
     """
+    asked = _densities(densities) if densities else None
     with _tensorflow():
-        from ese_models.networks import inspection
+        from ese_models.networks import inspection, prunable
         from ese_models.records import provenance
         from ese_models.records import sensitivity as scanning
         from ese_models.training import accuracy, interleaves, matrices, predict, task_named
     from ese_models.pruning import gap_bits_for, mask_for
 
-    network, data = inspection.load(model), task_named(provenance.read(model, "task").task or "").load()
-    part = data.train if split == "train" else data.test
-    tried = _densities(densities) if densities else scanning.DENSITIES
-    kernels = inspection.kernels(network)
+    if data is not None:
+        network = inspection.load_model(model)
+        score, metric = scoring_on(data, network, split)
+    else:
+        network, dataset = inspection.load(model), task_named(provenance.read(model, "task").task or "").load()
+        part, metric = dataset.train if split == "train" else dataset.test, "accuracy"
+
+        def score() -> float:
+            return accuracy(predict(network, part), part)
+
+    tried = asked or scanning.DENSITIES
+    kernels = {name: kernel.variable for name, kernel in prunable(network).items()}
     interleave = interleaves(matrices(network), pes)
 
     def choose(name: str, weights: Any, density: float) -> Any:
         rows = interleave[name]
         return mask_for(masks, weights, density, rows, "int4", gap_bits_for([rows], "int4"))  # type: ignore[arg-type]
 
-    def score() -> float:
-        return accuracy(predict(network, part), part)
-
     with progress_bar("sensitivity", len(kernels) * len(tried), unit="point") as progress:
-        scanned = scanning.scan(kernels, choose, score, tried, metric="accuracy", progress=progress)
+        scanned = scanning.scan(kernels, choose, score, tried, metric=metric, progress=progress)
     result = {**scanned.to_json(), "split": split, "masks": masks, "least": scanned.least_densities(loss / 100)}
     files = scanning.write(scanned, result, out) if out else []
     if as_json:

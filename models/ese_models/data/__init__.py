@@ -5,6 +5,7 @@ from collections.abc import Callable
 from ese_models.data import digits, fashion_mnist, festvox_ru, japanese_vowels
 from ese_models.data.dataset import NO_LABEL, Dataset, Split
 from ese_models.data.japanese_vowels import load, standardized
+from ese_models.data.own_data import OwnData
 from ese_models.data.ts_format import Series, read_ts
 
 LOADERS: dict[str, Callable[[], Dataset]] = {
@@ -15,4 +16,4 @@ LOADERS: dict[str, Callable[[], Dataset]] = {
 }
 """Task name -> function that fetches and reads its data set."""
 
-__all__ = ["LOADERS", "NO_LABEL", "Dataset", "Series", "Split", "load", "read_ts", "standardized"]
+__all__ = ["LOADERS", "NO_LABEL", "Dataset", "OwnData", "Series", "Split", "load", "read_ts", "standardized"]

@@ -7,6 +7,7 @@ from ese_models.networks.inspection import (
     formats_of,
     kernels,
     load,
+    load_model,
     parts,
     weight_quantizers,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "formats_of",
     "kernels",
     "load",
+    "load_model",
     "masked",
     "masks_on",
     "network",

@@ -11,7 +11,7 @@ import numpy as np
 from qkeras import QLSTM, QActivation, QBidirectional, QDense
 
 from ese_host.errors import FormatError, UnsupportedError
-from ese_host.files import load_model
+from ese_host.files import load_model as read_model
 from ese_models.networks.builder import Formats
 from ese_models.networks.mask_constraint import MaskConstraint
 from ese_models.networks.prunable import prunable
@@ -22,7 +22,7 @@ SILENT = (QActivation, keras.layers.Activation, keras.layers.Dropout, keras.laye
 """Layers without weights."""
 
 
-def open_model(path: Path) -> Any:
+def load_model(path: str | Path) -> Any:
     """Load a saved Keras model, with the classes that entry points of the group ese4ml.keras_objects register.
 
     Raises:
@@ -30,7 +30,7 @@ def open_model(path: Path) -> Any:
         FormatError: if the file is not a Keras model.
     """
     advice = "make it with `ese4ml train` or `ese4ml compress`"
-    return load_model(path, advice, compiled=True, named=("QLSTM",))
+    return read_model(Path(path), advice, compiled=True, named=("QLSTM",))
 
 
 def load(path: Path) -> Any:
@@ -41,7 +41,7 @@ def load(path: Path) -> Any:
         FormatError: if the file is not a Keras model, or a weight is not finite.
         UnsupportedError: if a layer is none that this project builds, or the last layer is no QDense.
     """
-    model = open_model(path)
+    model = load_model(path)
     kernels(model)
     check_finite(model)
     return model

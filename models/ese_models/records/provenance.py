@@ -10,7 +10,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
 from ese_host.bundle import FORMAT, USED, MatrixLoad, ProvenanceRecord, TrainingData, provenance
@@ -18,11 +17,12 @@ from ese_host.errors import FormatError, MissingError
 from ese_host.files import decode, digest, write_together
 from ese_host.ir import MASK_FAMILIES
 from ese_models.data import Dataset, Split
-from ese_models.networks import Mask, check_finite, kernels, weight_quantizers
+from ese_models.networks import Mask, check_finite
 from ese_models.pruning import statistics
 from ese_models.training import (
     Compressed,
     DenseSparseDense,
+    MaskPlan,
     Plan,
     Task,
     accuracy,
@@ -30,6 +30,7 @@ from ese_models.training import (
     masks_for,
     matrices,
     predict,
+    stored_codes,
     task_named,
 )
 
@@ -205,23 +206,23 @@ def compressed_record(
         family=plan.family,
         target_density=plan.density,
         emphasis=plan.emphasis,
-        masks=mask_table(dense, result, plan),
+        masks=mask_table(dense, result.model, plan),
     )
 
 
-def mask_table(dense: Any, result: Compressed, plan: Plan) -> dict[str, dict[str, MatrixLoad]]:
+def mask_table(dense: Any, compressed: Any, plan: MaskPlan) -> dict[str, dict[str, MatrixLoad]]:
     """Compare the masks of a compressed network with those that each family would choose for the dense weights.
 
     Args:
         dense: network that was compressed.
-        result: of the compression; its masks are read from the stored codes.
+        compressed: the compressed network; its masks are read from the stored codes.
         plan: of the compression.
 
     Returns:
         Kernel name -> `USED` or the name of a family -> statistics of the mask on the dense weights.
     """
     weights = matrices(dense)
-    codes = stored_codes(result.model)
+    codes = stored_codes(compressed)
     masks_by_label = {USED: {name: array != 0 for name, array in codes.items()}}
     for family in MASK_FAMILIES:
         masks_by_label[family] = masks_for(weights, plan, plan.density, family)
@@ -232,15 +233,6 @@ def mask_table(dense: Any, result: Compressed, plan: Plan) -> dict[str, dict[str
         return decode(MatrixLoad, statistics(weights[name], mask, rows[name], plan.kind, plan.gap_bits).to_json(), name)
 
     return {name: {label: load(name, masks[name]) for label, masks in masks_by_label.items()} for name in weights}
-
-
-def stored_codes(model: Any) -> dict[str, Any]:
-    """Kernel name -> (outputs, inputs) codes of its weights, or the weights if the kernel has no quantizer."""
-    codes = {}
-    for (name, variable), quantizer in zip(kernels(model).items(), weight_quantizers(model).values(), strict=True):
-        array = keras.ops.convert_to_numpy(variable)
-        codes[name] = (array if quantizer is None else quantizer.codes_and_scale(array)[0]).T
-    return codes
 
 
 def save(model: Any, out: Path, record: ProvenanceRecord, data: Dataset) -> list[Path]:

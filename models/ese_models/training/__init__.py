@@ -6,9 +6,9 @@ from ese_models.training.compression import Compressed, Plan, compress, prune, q
 from ese_models.training.mask_plan import MaskPlan, interleaves, kind_of, masks_for, matrices
 from ese_models.training.masking import DenseSparseDense
 from ese_models.training.metrics import accuracy
-from ese_models.training.sparsity import Sparsity, sparsity
+from ese_models.training.sparsity import Sparsity, sparsity, stored_codes
 from ese_models.training.tasks import Task, resized, task_named
-from ese_models.training.train import DENSE, fit, predict, shortened, train_dense
+from ese_models.training.train import DENSE, Recipe, fit, predict, shortened, train_dense
 
 __all__ = [
     "DENSE",
@@ -18,6 +18,7 @@ __all__ = [
     "MaskPlan",
     "Plan",
     "PruningSchedule",
+    "Recipe",
     "Sparsity",
     "Task",
     "accuracy",
@@ -34,6 +35,7 @@ __all__ = [
     "resized",
     "shortened",
     "sparsity",
+    "stored_codes",
     "task_named",
     "train_dense",
 ]

@@ -10,7 +10,7 @@ import keras
 from ese_host.errors import UnsupportedError
 from ese_models.networks import masks_on, prunable, put_masks
 from ese_models.pruning import SCHEDULES, Schedule
-from ese_models.training.mask_plan import MaskPlan, kept_share, masks_for
+from ese_models.training.mask_plan import MaskPlan, kept_share, masks_for, masks_from_dense
 from ese_models.training.masking import Pruner
 from ese_models.training.regrouping import LEARNED, Regrouping, finish
 
@@ -86,7 +86,7 @@ class PruningSchedule(StepShare):
         start = max(plan.density, min(1.0, kept_share(masks_on(model))))  # a pruned model goes on from its density
         pruner = Pruner(
             {name: kernel.variable for name, kernel in prunable(model).items()},
-            lambda weights, density: masks_for(weights, plan, density, plan.family),
+            lambda weights, density: masks_from_dense(weights, plan, density),
         )
         self.before_step = pruner.gradual(self._schedule, plan.density, self._finished, self._rounds, start)
 

@@ -172,6 +172,16 @@ def masks_for(weights: Matrices, plan: MaskPlan, density: float, family: MaskFam
     }
 
 
+def masks_from_dense(weights: Matrices, plan: MaskPlan, density: float) -> dict[str, Mask]:
+    """The masks of `masks_for` with the plan's family; at density 1 they keep all weights.
+
+    `masks_for` gives every PE the same number of weights at density 1, too, so that PEs with more rows lose some.
+    """
+    if density >= 1:
+        return {name: np.ones(matrix.shape, dtype=bool) for name, matrix in weights.items()}
+    return masks_for(weights, plan, density, plan.family)
+
+
 def kept_share(weights: Mapping[str, npt.NDArray[Any]]) -> float:
     """Share of the weights of all matrices or masks that are not zero."""
     return sum(int((matrix != 0).sum()) for matrix in weights.values()) / sum(m.size for m in weights.values())

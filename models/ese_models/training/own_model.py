@@ -32,7 +32,7 @@ from ese_models.progress import progress_bar
 from ese_models.pruning import Schedule, gap_bits_for
 from ese_models.quantizers import Start
 from ese_models.training.callbacks import GroupingSchedule, PruningSchedule, StepShare, plan_from
-from ese_models.training.mask_plan import MaskPlan, interleaves, kind_of, masks_for, matrices
+from ese_models.training.mask_plan import MaskPlan, interleaves, kind_of, masks_from_dense, matrices
 from ese_models.training.regrouping import LEARNED, begin
 from ese_models.training.train import Recipe
 
@@ -82,7 +82,7 @@ def prune(model: Any, **options: Any) -> Any:
         FormatError: if a weight is not finite.
     """
     plan = mask_plan(model, options)
-    masks = masks_for(matrices(model), plan, plan.density, plan.family)
+    masks = masks_from_dense(matrices(model), plan, plan.density)
     if isinstance(model, keras.Model):
         return masked(model, masks, plan.goal)
     put_masks(model, masks, plan.goal)
@@ -322,6 +322,8 @@ def _compile(model: Any, like: Any, data: Any, given: Mapping[str, Any]) -> None
         loss=loss_for(model, data) if loss is None else loss,
         loss_weights=getattr(getattr(like, "_compile_loss", None), "_user_loss_weights", None),
         metrics=metrics,
+        run_eagerly=compiled and like.run_eagerly,
+        jit_compile=like.jit_compile if compiled else "auto",
     )
 
 

@@ -119,7 +119,7 @@ def sparsity(model: Any, pes: int | None = None, gap_bits: int | None = None) ->
     pes = pes or next((goal.pes for goal in goals if goal.pes), None) or 8
     if not 1 <= pes <= MAX_PES:
         raise UnsupportedError(f"pes is {pes}; 1 to {MAX_PES} are allowed")
-    stored = {name: _stored(kernel).T for name, kernel in kernels.items()}
+    stored = stored_codes(model)
     rows = interleaves(stored, pes)
     kinds = {name: _kind(kernel) for name, kernel in kernels.items()}
     gap_bits = gap_bits or next((goal.gap_bits for goal in goals if goal.gap_bits), None)
@@ -141,8 +141,13 @@ def _kind(kernel: Kernel) -> WeightKind:
     return cast("WeightKind", kind) if kind in WEIGHT_KINDS else "ternary"
 
 
+def stored_codes(model: Any) -> dict[str, npt.NDArray[Any]]:
+    """Kernel name -> (outputs, inputs) codes of its weights, or their values if its quantizer does not give codes."""
+    return {name: _stored(kernel).T for name, kernel in prunable(model).items()}
+
+
 def _stored(kernel: Kernel) -> npt.NDArray[Any]:
-    """(inputs, outputs) values of a kernel that are zero where no weight is stored."""
+    """(inputs, outputs) codes of a kernel, or its values."""
     values: npt.NDArray[Any] = keras.ops.convert_to_numpy(kernel.variable)
     if hasattr(kernel.quantizer, "codes_and_scale"):
         codes: npt.NDArray[Any] = kernel.quantizer.codes_and_scale(values)[0]

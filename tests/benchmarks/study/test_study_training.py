@@ -19,7 +19,7 @@ from ese_host.image.interleave import Interleave, entries_per_pe
 from ese_models.data import Dataset
 from ese_models.networks.inspection import load
 from ese_models.pruning import keep_per_pe
-from ese_models.records.provenance import stored_codes
+from ese_models.training import stored_codes
 from ese_models.training.mask_plan import matrices
 
 PES = 4

@@ -90,7 +90,7 @@ def test_emit_takes_a_window(saved: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (None, MissingError, r"model\.keras is not there; make it with `ese4ml compress`"),
+        (None, MissingError, r"model\.keras is not there; make it with `ese4ml train` or `ese4ml compress`"),
         (lambda path: path.write_text("no model"), FormatError, r"model\.keras cannot be read as a Keras model"),
         (
             lambda path: chain(keras.layers.Conv2D(2, 2, name="conv"), shape=(6, 7, 1)).save(path),

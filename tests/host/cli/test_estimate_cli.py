@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -164,7 +165,9 @@ def test_it_is_quick_and_light() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_the_command_on_a_model_goes_through_the_emitter(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_on_a_model_goes_through_the_emitter(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A stand-in for the emitter leaves a project, which is then estimated."""
     seen: list[tuple[str, ...]] = []
 
@@ -181,10 +184,14 @@ def test_the_command_on_a_model_goes_through_the_emitter(folder: Path, monkeypat
         (project / "design.json").write_text(json.dumps(described))
 
     monkeypatch.setattr(type(main), "get_command", _with(type(main).get_command, emit))
+    monkeypatch.chdir(tmp_path)
+    with zipfile.ZipFile("net.keras", "w") as archive:
+        archive.writestr("config.json", "the stand-in does not read it")
     result = call("model", "net.keras", "--pes", "2", "--board", "pynq-z2", "--json")
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == 0 and result.stderr == "", result.output
     assert json.loads(result.stdout)["subject"].startswith("net.keras, image 0x")
-    assert seen[0][0] == "net.keras" and seen[0][-6:] == ("--pes", "2", "--gap-bits", "5", "--board", "pynq-z2")
+    assert seen[0][0] == "net.keras"
+    assert seen[0][-7:] == ("--pes", "2", "--gap-bits", "5", "--board", "pynq-z2", "--quiet")
 
 
 def _with(known: Any, emit: click.Command) -> Any:

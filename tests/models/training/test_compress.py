@@ -32,6 +32,7 @@ from ese_models.training.compression import (
     quantize,
 )
 from ese_models.training.mask_plan import densities, interleaves, kept_share, masks_for, matrices
+from ese_models.training.sparsity import stored_codes
 from ese_models.training.train import Recipe, augmented, shortened, train_dense
 
 Command = Callable[..., Any]
@@ -64,7 +65,7 @@ def test_masks_hold_through_every_stage(tiny: Dataset, dense: Any, family: MaskF
     before = matrices(dense)
     result = compress(dense, tiny, plan)
     assert all((matrices(dense)[name] == before[name]).all() for name in KERNELS)
-    codes = provenance.stored_codes(result.quantized)
+    codes = stored_codes(result.quantized)
     for name, mask in result.masks.items():
         assert ((matrices(result.pruned)[name] != 0) == mask).all()
         assert ((matrices(result.quantized)[name] != 0) == mask).all()
@@ -112,7 +113,7 @@ def test_every_kind_of_weights_stays_balanced_on_its_codes(
 ) -> None:
     plan = replace(KINDS, weights=weights, per_channel=weights != "ttq")
     model = quantize(pruned[0], dense, pruned[1], tiny, plan)
-    masks, codes = {name: held.mask.T for name, held in constraints(model).items()}, provenance.stored_codes(model)
+    masks, codes = {name: held.mask.T for name, held in constraints(model).items()}, stored_codes(model)
     for name, mask in masks.items():
         assert ((codes[name] != 0) == mask).all() and ((matrices(model)[name] != 0) == mask).all()
         rows = interleaves(masks, 3)[name]
@@ -127,7 +128,7 @@ def test_every_kind_of_weights_stays_balanced_on_its_codes(
         values = keras.ops.convert_to_numpy(quantizer(kernels(model)["lstm/kernel"]))
         assert (values == matrices(model)["lstm/kernel"].T).all() and quantizer.index.max() <= 7
     model.save(tmp_path / "model.keras")
-    again = provenance.stored_codes(load(tmp_path / "model.keras"))
+    again = stored_codes(load(tmp_path / "model.keras"))
     assert all((again[name] == codes[name]).all() for name in KERNELS)
 
 

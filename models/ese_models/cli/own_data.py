@@ -1,0 +1,109 @@
+"""What the commands train, compress and sensitivity do with the user's own data (the option --data)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ese_host.bundle import ProvenanceRecord, beside
+from ese_host.cli import is_quiet, say
+from ese_models.cli.shared import command_line
+
+DATA = click.option(
+    "--data",
+    "data",
+    type=click.Path(path_type=Path),
+    help="Your own data, an .npz file with samples `x` and labels `y`; it may also hold `x_test` and `y_test`, "
+    "`x_validation` and `y_validation`, names `classes`, and the scaling of recorded values, `mean` and `deviation`.",
+)
+TRAINING_STEPS = 2000
+"""Training steps of the dense network of `train --data`, if the number of epochs is not given."""
+
+
+def compress_on(
+    path: Path, model: Path, out: Path, plan: Mapping[str, Any], training: Mapping[str, Any]
+) -> tuple[list[Path], ProvenanceRecord]:
+    """Compress any saved Keras model on the data in a file, and write it with its provenance.
+
+    Args:
+        path: file of the data.
+        model: file of the model.
+        out: file to write, .keras.
+        plan: values of `MaskPlan` by name.
+        training: further arguments of `own_model.compress` by name.
+
+    Returns:
+        Paths of the files written, and the provenance.
+    """
+    from ese_models.data import OwnData
+    from ese_models.networks import inspection
+    from ese_models.records import own_record, provenance
+    from ese_models.training import own_model
+
+    data = OwnData.read(path)
+    dense = inspection.load_model(model)
+    before = provenance.read(model) if beside(model).is_file() else None
+    start = time.monotonic()
+    options = {**plan, **training, "validation": data.validation, "verbose": 0 if is_quiet() else "auto"}
+    compressed = own_model.compress(dense, data.train, **options)
+    recipe = {name: value for name, value in training.items() if value is not None}
+    chosen = own_model.mask_plan(dense, plan)
+    record = own_record.own_record(before, dense, compressed, data, chosen, recipe, command_line())
+    record = replace(record, seconds={**record.seconds, "compress": round(time.monotonic() - start, 1)})
+    if data.test is None:
+        say(f"note: {path} has no x_test and y_test, so that the figures are those of the training samples", err=True)
+    return own_record.save(compressed, out, record), record
+
+
+def task_on(path: Path, epochs: int | None) -> tuple[Any, Any]:
+    """A task of the project's own kind for the data in a file, and its data set.
+
+    Sequences get a network with one LSTM layer of 64 cells, vectors one with hidden layers of 64 and 32. The recipe has
+    as many epochs as give 2,000 steps.
+
+    Args:
+        path: file of the data.
+        epochs: of the dense stage, or None.
+    """
+    from ese_models.data import OwnData
+    from ese_models.networks import Topology
+    from ese_models.training import Recipe, Task
+
+    data = OwnData.read(path)
+    dataset = data.dataset()
+    if data.test is None:
+        say(f"note: {path} has no x_test and y_test; every fifth sample is held out as the test set", err=True)
+    batch = min(32, len(dataset.train.labels))
+    many = max(5, round(TRAINING_STEPS * batch / len(dataset.train.labels)))
+    recipe = Recipe(epochs=epochs or many, rate=5e-3, batch=batch, noise=0.1)
+    framewise = dataset.train.framewise
+    topology = Topology((64,), framewise=framewise) if dataset.train.inputs.ndim == 3 else Topology(dense=(64, 32))
+    return Task(path.stem, topology, recipe, recipe, recipe), dataset
+
+
+def scoring_on(path: Path, network: Any, split: str) -> tuple[Any, str]:
+    """A function that measures a network on the data in a file, and the name of what it measures.
+
+    Args:
+        path: file of the data.
+        network: the Keras model.
+        split: "train" or "test".
+
+    Raises:
+        FormatError: if the file does not have the split.
+    """
+    from ese_host.errors import FormatError
+    from ese_models.data import OwnData
+    from ese_models.records import own_record
+
+    data = OwnData.read(path)
+    pair = data.train if split == "train" else data.test
+    if pair is None:
+        raise FormatError(f"{path}: has no x_test and y_test; add them, or measure on the training samples")
+    metric = "accuracy" if own_record.classifies(network, pair[1]) else "explained variance"
+    return (lambda: own_record.score(network, *pair)), metric

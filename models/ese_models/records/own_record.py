@@ -1,0 +1,115 @@
+"""Provenance of a model that was compressed on the user's own data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ese_host.bundle import FORMAT, ProvenanceRecord, TrainingData, provenance
+from ese_host.errors import FormatError
+from ese_host.files import digest, write_together
+from ese_models.data import OwnData
+from ese_models.networks import masks_on
+from ese_models.records.provenance import mask_table, versions
+from ese_models.training import MaskPlan
+
+
+def classifies(model: Any, labels: Any) -> bool:
+    """Whether a model has one output of classes: it ends with softmax or a sigmoid, and its labels are classes."""
+    if isinstance(labels, list) or len(model.outputs) > 1:
+        return False
+    last = getattr(getattr(model.layers[-1], "activation", None), "__name__", "")
+    whole = bool((np.asarray(labels) == np.rint(labels)).all())
+    return last in ("softmax", "sigmoid") and whole
+
+
+def score(model: Any, x: Any, y: Any) -> float:
+    """Accuracy of a model that classifies, 0 to 1; of any other, the share of the variance of `y` that it explains.
+
+    Args:
+        model: a Keras model.
+        x: samples.
+        y: labels: classes, one-hot classes, or values; or a list of them for several outputs.
+    """
+    values = model.predict(x, verbose=0)
+    if not classifies(model, y):
+        pairs = zip(values, y, strict=True) if isinstance(y, list) else [(values, y)]
+        shares = [1 - np.mean((a - np.reshape(b, a.shape)) ** 2) / max(float(np.var(b)), 1e-30) for a, b in pairs]
+        return float(np.mean(shares))
+    labels = np.asarray(y)
+    if labels.shape == values.shape and values.shape[-1] > 1:
+        labels = labels.argmax(axis=-1)
+    decided = values.argmax(axis=-1) if values.shape[-1] > 1 else (values[..., 0] > 0.5).astype(int)
+    return float((decided == labels.reshape(decided.shape)).mean())
+
+
+def own_record(
+    before: ProvenanceRecord | None,
+    dense: Any,
+    compressed: Any,
+    data: OwnData,
+    plan: MaskPlan,
+    recipe: Mapping[str, Any],
+    command: list[str],
+) -> ProvenanceRecord:
+    """Provenance of a compressed model, which extends that of the model before, if there is one.
+
+    Args:
+        before: provenance of the model that was compressed, or None.
+        dense: model that was compressed.
+        compressed: the result.
+        data: data that it was compressed on.
+        plan: of the masks.
+        recipe: options of the training.
+        command: command line, word by word.
+    """
+    before = before or ProvenanceRecord(format=FORMAT, task=data.path.stem)
+    stage = "pruned" if plan.weights == "float" else "quantized"
+    splits = {name: pair for name, pair in (("train", data.train), ("test", data.test)) if pair is not None}
+    scores = {
+        name: {split: score(model, *pair) for split, pair in splits.items()}
+        for name, model in (("dense", dense), (stage, compressed))
+    }
+    classes = data.test is not None and classifies(dense, data.train[1])
+    return replace(
+        before,
+        stage=stage,
+        commands=[*before.commands, command],
+        seeds={**before.seeds, "compress": recipe["seed"]},
+        versions=versions(),
+        recipes={**before.recipes, "compress": dict(recipe)},
+        accuracy={**before.accuracy, **scores} if classes else before.accuracy,
+        figures={**before.figures, **({} if classes else scores)},
+        density={name: float(mask.mean()) for name, mask in masks_on(compressed).items()},
+        weights=plan.weights,
+        pes=plan.pes,
+        gap_bits=plan.gap_bits,
+        family=plan.family,
+        target_density=plan.density,
+        emphasis=plan.emphasis,
+        masks=mask_table(dense, compressed, plan),
+        data=TrainingData(
+            name=data.path.stem,
+            samples={name: len(pair[1][0] if isinstance(pair[1], list) else pair[1]) for name, pair in splits.items()},
+            sha256={data.path.name: digest(data.path)},
+            mean=None if data.mean is None else data.mean.tolist(),
+            deviation=None if data.deviation is None else data.deviation.tolist(),
+            classes=list(data.classes) or None,
+        ),
+    )
+
+
+def save(model: Any, out: Path, record: ProvenanceRecord) -> list[Path]:
+    """Write a model and its provenance; if one cannot be written, earlier files stay as they were.
+
+    Raises:
+        FormatError: if `out` does not end in .keras. Then nothing is written.
+    """
+    if out.suffix != ".keras":
+        raise FormatError(f"{out} does not end in .keras, the suffix of Keras's format: choose such a name")
+    write_together({provenance.beside(out): lambda path: provenance.write(path, record), out: model.save})
+    return [out, provenance.beside(out)]
