@@ -18,6 +18,7 @@ from ese_host.cli.estimate import estimate
 from ese_host.cli.live import live
 from ese_host.cli.options import AS_JSON, FILE, FOLDER
 from ese_host.cli.output import say
+from ese_host.cli.paths import WritablePath
 from ese_host.cli.verbosity import add_verbosity, is_quiet, note
 from ese_host.errors import EseError, ExitCode, StorageError
 from ese_host.extras import extra_of, needs
@@ -172,7 +173,10 @@ def info(folder: Path, as_json: bool) -> None:
     "or a vector in each row, or a test set.  [default: the design's test set]",
 )
 @click.option(
-    "--output", "out", type=FILE, help="A .csv, .npy or .npz file for the values of all outputs; needs --input."
+    "--output",
+    "out",
+    type=WritablePath(".csv", ".npy", ".npz"),
+    help="A .csv, .npy or .npz file for the values of all outputs; needs --input.",
 )
 @click.option(
     "--scaled", is_flag=True, help="The samples are the model's inputs already, and not values as they were recorded."

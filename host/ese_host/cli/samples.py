@@ -46,8 +46,6 @@ def run_samples(folder: Path, file: Path, out: Path | None, scaled: bool, as_jso
     """
     from ese_host.runtime import open as open_engine
 
-    if out is not None and out.suffix not in SUFFIXES:
-        raise FormatError(f"{out}: outputs are written to {', '.join(SUFFIXES)} files: give it one of these endings")
     with open_engine(folder, **device) as engine:
         parts = read_samples(file, engine)
         if out is not None:

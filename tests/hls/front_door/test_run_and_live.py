@@ -149,7 +149,7 @@ def test_wrong_options_are_refused(folders: dict[str, Path], tmp_path: Path) -> 
     assert "--output needs --input" in refused.stderr
     assert "--scaled needs --input" in call("run", folders["classes"], "--scaled", code=2).stderr
     for folder, file, out, message in (
-        ("classes", "x.npy", "y.txt", "y.txt: outputs are written to .csv, .npy, .npz files"),
+        ("classes", "x.npy", "y.txt", "y.txt ends in '.txt'; .csv or .npy or .npz is allowed"),
         ("classes", "z.npz", "y.csv", "z.npz: has the arrays ['z']; expected `x`, or `x_0`"),
         ("two", "x.npy", "y.csv", ""),
     ):
