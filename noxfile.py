@@ -48,7 +48,7 @@ def plain(session: nox.Session) -> None:
     First with the packages that pip chooses, then with the oldest NumPy that is allowed.
     """
     folder = Path(session.create_tmp()).resolve()
-    design, chain, cells = folder / "design", folder / "chain", Path("tests/host/notebook_cells.py").resolve()
+    design, chain, cells = folder / "design", folder / "chain", Path("support/notebooks.py").resolve()
     # A record of builds of its own, because the user's may not be writable in continuous integration.
     session.env["XDG_STATE_HOME"] = str(folder / "state")
     session.env["ESE4ML_DESIGN"] = str(chain)

@@ -6,13 +6,14 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from notebook_cells import contents, execute
+
+from support.notebooks import BOARD, NOTEBOOKS, contents, execute
 
 
 @pytest.mark.filterwarnings("ignore:No devices found")
 def test_every_cell(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("ESE4ML_DESIGN", str(folder))
-    names = asyncio.run(execute())
+    names = asyncio.run(execute(BOARD))
     assert names["report"]["bit_exact"]
     printed = capsys.readouterr().out
     for text in (
@@ -24,8 +25,9 @@ def test_every_cell(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytes
         assert text in printed
 
 
-def test_it_is_stored_without_outputs() -> None:
-    value = contents()
+@pytest.mark.parametrize("name", sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb")))
+def test_it_is_stored_without_outputs(name: str) -> None:
+    value = contents(name)
     assert (value["nbformat"], value["nbformat_minor"]) == (4, 5)
     assert len({cell["id"] for cell in value["cells"]}) == len(value["cells"])
     assert all(not cell.get("outputs") and cell.get("execution_count") is None for cell in value["cells"])

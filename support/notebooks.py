@@ -1,4 +1,4 @@
-"""Runs the notebook for a board cell by cell without Jupyter; as a script, with the installed package.
+"""Runs a notebook cell by cell without Jupyter; as a script, the one for a board with the installed package.
 
 It needs the standard library only, so that `make plain` runs it where nothing but the wheel is installed.
 """
@@ -12,22 +12,23 @@ import json
 from pathlib import Path
 from typing import Any
 
-NOTEBOOK = Path(__file__).parents[2] / "docs" / "notebooks" / "on-the-board.ipynb"
+NOTEBOOKS = Path(__file__).parents[1] / "docs" / "notebooks"
+BOARD = "on-the-board"
 
 
-def contents() -> dict[str, Any]:
-    """The notebook as plain values."""
-    value: dict[str, Any] = json.loads(NOTEBOOK.read_text(encoding="utf-8"))
+def contents(name: str) -> dict[str, Any]:
+    """A notebook as plain values."""
+    value: dict[str, Any] = json.loads((NOTEBOOKS / f"{name}.ipynb").read_text(encoding="utf-8"))
     return value
 
 
-async def execute() -> dict[str, Any]:
+async def execute(name: str) -> dict[str, Any]:
     """Run the code cells one after the other, and return their names; `await` is allowed at top level, as in Jupyter.
 
-    The notebook's design folder is that of the environment variable ESE4ML_DESIGN.
+    The design folder of the notebook for a board is that of the environment variable ESE4ML_DESIGN.
     """
     names: dict[str, Any] = {"__name__": "__main__"}
-    sources = ["".join(cell["source"]) for cell in contents()["cells"] if cell["cell_type"] == "code"]
+    sources = ["".join(cell["source"]) for cell in contents(name)["cells"] if cell["cell_type"] == "code"]
     for number, source in enumerate(sources):
         code = compile(source, f"cell {number}", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
         value = eval(code, names)  # noqa: S307 - our own notebook
@@ -36,5 +37,5 @@ async def execute() -> dict[str, Any]:
     return names
 
 
-if __name__ == "__main__" and not asyncio.run(execute())["report"]["bit_exact"]:
+if __name__ == "__main__" and not asyncio.run(execute(BOARD))["report"]["bit_exact"]:
     raise SystemExit("the notebook's check found values that differ")
