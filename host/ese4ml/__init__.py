@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ese4ml.estimating import estimate as estimate
     from ese_hls.backend import build as build
     from ese_hls.backend import emit as emit
     from ese_hls.build import build_bitstream as build_bitstream
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from ese_hls.warnings import ConversionWarning as ConversionWarning
     from ese_host.check import check as check
     from ese_host.errors import EseError as EseError
-    from ese_host.estimate import estimate as estimate
     from ese_host.runtime import Accelerator as Accelerator
     from ese_host.runtime import Engine as Engine
     from ese_host.runtime import EnginePool as EnginePool
@@ -52,7 +52,7 @@ _HOMES = {
     "check": "ese_host.check",
     "compress": "ese_models.training.own_model",
     "emit": "ese_hls.backend",
-    "estimate": "ese_host.estimate",
+    "estimate": "ese4ml.estimating",
     "load_model": "ese_models.networks",
     "mask_for": "ese_models.pruning",
     "open": "ese_host.runtime",

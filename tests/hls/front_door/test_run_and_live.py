@@ -193,6 +193,8 @@ def test_lines_come_as_frames_do_and_an_interrupt_ends_it(folders: dict[str, Pat
     process = subprocess.Popen(
         [*command, str(folders["frames"])], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         text=True, env=os.environ,
+        # a shell without a terminal lets what runs in the background ignore interrupts
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     assert process.stdin is not None and process.stdout is not None
     for row in X[0]:
