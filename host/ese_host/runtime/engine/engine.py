@@ -14,7 +14,7 @@ from ese_host.bundle import INTERFACE, Folder
 from ese_host.device import Closeable, Driver
 from ese_host.errors import FormatError, UnsupportedError
 from ese_host.interface import Floats, ModelInterface, codes_of
-from ese_host.ir.program import Output, Program, ProgramRun
+from ese_host.ir.program import Program, ProgramRun
 from ese_host.runtime.accelerator import Accelerator
 from ese_host.runtime.engine.session import Session
 from ese_host.runtime.runner import run_program
@@ -129,9 +129,13 @@ class Engine(Closeable):
             DeviceError: as in `predict`.
         """
         place = self._place(output)
-        name = _with_classes(self.program, place)
-        numbers = [number for run, _ in self._runs(x, scaled) if run is not None for number in run.classes(name)]
-        names = self._interface.outputs[place].classes
+        told, names = self.program.outputs[place], self._interface.outputs[place].classes
+        if not self.program.has_classes(told):
+            raise UnsupportedError(
+                f"output {self._interface.outputs[place].name!r} is a single value that is no sigmoid, which tells no "
+                "class: use predict, which returns values"
+            )
+        numbers = [number for run, _ in self._runs(x, scaled) if run is not None for number in run.classes(told.name)]
         return [int(number) for number in numbers] if names is None else [names[number] for number in numbers]
 
     async def predict_async(self, x: Any, *, scaled: bool = False) -> Any:
@@ -178,17 +182,6 @@ class Engine(Closeable):
         if output is not None and output not in names:
             raise FormatError(f"there is no output {output!r}; the model has {', '.join(names)}: name one of them")
         return 0 if output is None else names.index(output)
-
-
-def _with_classes(program: Program, place: int) -> str:
-    """Name of a program's output, if it tells classes."""
-    output: Output = program.outputs[place]
-    if not program.has_classes(output):
-        raise UnsupportedError(
-            f"output {output.name!r} is a single value that is no sigmoid, which tells no class: use predict, which "
-            "returns values"
-        )
-    return output.name
 
 
 def _interface_of(accelerator: Accelerator) -> ModelInterface:
