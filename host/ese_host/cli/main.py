@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import metadata
@@ -222,12 +223,14 @@ def info(folder: Path, as_json: bool) -> None:
     help="An .npz file with `inputs` (N, T, inputs), or `inputs_0` ... for several inputs.  "
     "[default: the design's test set]",
 )
+@click.option("--all", "print_all", is_flag=True, help="Print the class or value of each sequence, one a line.")
 @on_an_engine
 @AS_JSON
-def run(folder: Path, file: Path | None, as_json: bool, **options: Any) -> None:
-    """Run sequences on the design in FOLDER and print the class of each, taken from the first output.
+def run(folder: Path, file: Path | None, print_all: bool, as_json: bool, **options: Any) -> None:
+    """Run sequences on the design in FOLDER and print how many are of each class, by the first output.
 
-    An output of a single value that is no sigmoid has no classes: its values are printed.
+    With labels in the input, the accuracy is printed too. An output of a single value that is no sigmoid has no
+    classes: the range of its values is printed.
     """
     from ese_host.bundle import TESTSET, testset
     from ese_host.check import has_classes
@@ -246,15 +249,29 @@ def run(folder: Path, file: Path | None, as_json: bool, **options: Any) -> None:
                 last = result.run.output().steps - 1
                 found += result.run.values()[range(len(last)), last, 0].tolist()
             cycles, seconds = cycles + result.cycles, seconds + result.seconds
+    steps = int(tests.steps.sum())
     if as_json:
-        steps = int(tests.steps.sum())
         say(
             json.dumps(
                 {"classes" if classified else "values": found, "steps": steps, "cycles": cycles, "seconds": seconds}
             )
         )
-    else:
+    elif print_all:
         say("\n".join(f"{item:.9g}" for item in found))
+    else:
+        _print_run(found, classified, tests.outputs[0].labels, steps, cycles)
+
+
+def _print_run(found: list[float], classified: bool, labels: Any, steps: int, cycles: int) -> None:
+    """Print a summary of a run."""
+    say(f"{len(found):,} sequences, {steps:,} steps; {cycles / steps:,.1f} cycles per step")
+    if not classified:
+        say(f"values from {min(found):.9g} to {max(found):.9g}")
+        return
+    say(", ".join(f"class {name}: {count:,}" for name, count in sorted(Counter(found).items())))
+    if labels is not None:
+        right = sum(int(one == other) for one, other in zip(found, labels, strict=True))
+        say(f"accuracy: {100 * right / len(found):.2f}% ({right:,} of {len(found):,})")
 
 
 @main.command()
