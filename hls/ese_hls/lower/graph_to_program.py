@@ -16,7 +16,7 @@ from ese_hls.lower.conversion_log import ConversionLog
 from ese_hls.lower.engine_layers import as_one_kind, dense, lstm
 from ese_hls.lower.host_operations import OPERATIONS, activation, head_of, input_port
 from ese_hls.lower.known_tensors import known_tensors
-from ese_hls.lower.mapping import map_program
+from ese_hls.lower.mapping import map_program, warn_of_idle_pes
 from ese_hls.lower.options import ConversionOptions
 from ese_hls.lower.partition import Partition, add_split_dense
 from ese_hls.quantize import ConversionSummary, common_kind, format_of
@@ -97,6 +97,7 @@ def _converted(
     program = partition.program(ends, lambda layer: as_one_kind(layer, kind))
     mapping = map_program(program, options)
     log.notes += [mapping.note] if mapping.note else []
+    warn_of_idle_pes(program, mapping.design, options, log)
     log.warnings[:0] = before
     log.publish(options.strict)
     warnings = tuple(map(str, log.warnings))

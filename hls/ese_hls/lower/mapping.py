@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ese_hls.encode import StorageChoice, encoder, fit_design
+from ese_hls.lower.conversion_log import ConversionLog
 from ese_hls.lower.options import ConversionOptions
 from ese_host.boards import load_board
-from ese_host.image import MAX_PES, Design, SizeError
+from ese_host.image import DEFAULT_PES, Design, SizeError, idle_pes, sizes_of, with_enough_pes
 from ese_host.ir.program import Program
 
-DEFAULT_PES = 8
-"""Processing elements of a design, unless the user or the model's size asks for others."""
 PES_KEY = "hls_config['Model']['PEs']"
 
 
@@ -46,24 +45,39 @@ def map_program(program: Program, options: ConversionOptions) -> EngineMapping:
             message then names a number that is enough.
         UnsupportedError: if no engine runs the program.
     """
-    pes = first = options.pes or DEFAULT_PES
-    cause: SizeError | None = None
-    while True:
-        try:
-            mapping = _with_pes(program, options, pes)
-            break
-        except SizeError as error:
-            cause = cause or error
-            if not error.shared:
-                raise SizeError(f"{error}: make the model smaller, or several models of it", shared=False) from error
-            if pes == MAX_PES:
-                raise SizeError(f"{cause}; {pes} PEs are not enough either: prune the model more") from cause
-            pes = min(2 * pes, MAX_PES)
+    try:
+        mapping, pes, cause = with_enough_pes(options.pes, lambda pes: _with_pes(program, options, pes))
+    except SizeError as error:
+        advice = "prune the model more" if error.shared else "make the model smaller, or several models of it"
+        raise SizeError(f"{error}: {advice}", shared=error.shared) from error
     if cause is None:
         return mapping
     if options.pes is not None:
         raise SizeError(f"{cause}: set {PES_KEY} to {pes}, leave it out, or prune the model more") from cause
-    return EngineMapping(mapping.design, mapping.packed, f"{pes} PEs instead of {first}: {cause}")
+    return EngineMapping(mapping.design, mapping.packed, f"{pes} PEs instead of {DEFAULT_PES}: {cause}")
+
+
+def warn_of_idle_pes(program: Program, design: Design, options: ConversionOptions, log: ConversionLog) -> None:
+    """Warn if PEs hold no weight of the program's largest layer, or note it if the user has not chosen their number.
+
+    Args:
+        program: the program.
+        design: the design that it was mapped to.
+        options: the user's choices.
+        log: the log of the conversion.
+    """
+    sizes = {
+        layer.name: size
+        for chain in program.chains
+        for layer, size in zip(chain.network.layers, sizes_of(chain.network), strict=True)
+    }
+    layer, sentence = idle_pes(sizes, design.pes)
+    if not sentence:
+        return
+    if options.pes is None:
+        log.notes.append(sentence)
+    else:
+        log.warn(f"{sentence} ({PES_KEY})", layer, PES_KEY, 0.0)
 
 
 def _with_pes(program: Program, options: ConversionOptions, pes: int) -> EngineMapping:

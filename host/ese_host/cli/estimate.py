@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import reduce
 from pathlib import Path
@@ -86,9 +86,15 @@ STEPS = click.option(
     type=click.IntRange(1, 65535),
     help="Length in frames of a sequence that is timed besides one step.",
 )
-PES = click.option("--pes", type=click.IntRange(1, MAX_PES), help="Number of PEs.  [default: 64; with --search: all]")
+PES = click.option(
+    "--pes",
+    type=click.IntRange(1, MAX_PES),
+    help="Number of PEs.  [default: as `ese4ml emit` chooses; with --search: all]",
+)
 GAP_BITS = click.option(
-    "--gap-bits", type=click.IntRange(2, 12), help="Bits of the relative index.  [default: 5; with --search: all]"
+    "--gap-bits",
+    type=click.IntRange(2, 12),
+    help="Bits of the relative index.  [default: as `ese4ml emit` chooses; with --search: all]",
 )
 CELLS = click.option(
     "--cells-per-cycle",
@@ -236,8 +242,8 @@ def model(
         raise click.UsageError("`ese4ml emit` is not installed: pip install 'ese4ml[hls]'")
     emit = command
     values = {
-        "--pes": pes or 64,
-        "--gap-bits": gap_bits or 5,
+        "--pes": pes,
+        "--gap-bits": gap_bits,
         "--cells-per-cycle": cells_per_cycle or (most_units(engine, int(window or 0)) if engine == "rtl" else None),
         "--acc-banks": acc_banks,
         "--window": window,
@@ -273,7 +279,7 @@ def _by_sizes(
     search: bool,
     as_json: bool,
 ) -> None:
-    from ese_host.estimate import DesignOptions, Pruning, Subject, design_of, estimate, most_units, of_sizes
+    from ese_host.estimate import DesignOptions, Pruning, Subject, design_of, enough_pes, estimate, most_units, of_sizes
     from ese_host.estimate import search as searching
 
     columns = None if window is None else int(window)
@@ -283,30 +289,36 @@ def _by_sizes(
     target = load_board(board)
     densities = density[0] if len(density) == 1 else density
     given = Pruning(densities, masks, weight_code, gap_bits or 5, seed, columns or 0)
-    count = pes or 64
     clock = clock_mhz or target.clock_mhz
     dense_weights = sum(matrix.weights for matrix in layer.matrices())
     described = f"{name}; {masks} masks, density {', '.join(f'{d:g}' for d in density)}"
 
+    def options_of(count: int, kind: Literal["hls", "rtl"]) -> DesignOptions:
+        """The user's choices for a number of PEs."""
+        units = min(cells_per_cycle or 2 - count % 2, most_units(kind, columns or 0))
+        return DesignOptions(count, units, clock, int(acc_banks or 1), hard=hard)
+
     def of(kind: Literal["hls", "rtl"]) -> dict[str, Any]:
         """The estimate of one engine."""
-        units = min(cells_per_cycle or 2 - count % 2, most_units(kind, columns or 0))
-        pruning, options = given, DesignOptions(count, units, clock, int(acc_banks or 1), hard=hard)
         assumed = []
         if search:
             ranges = searching.SearchRange.of(
                 kind, pes=pes, gap_bits=gap_bits, cells_per_cycle=cells_per_cycle, window=columns
             )
-            best = searching.search([layer], pruning, options, target, ranges, kind)
+            best = searching.search([layer], given, options_of(pes or 1, kind), target, ranges, kind)
             pruning, options = best.pruning, best.options
             assumed.append(
                 f"searched: {best.tried} designs; this one is the fastest that fits, or the nearest to fitting"
             )
+        else:
+            pruning = given
+            options = options_of(pes, kind) if pes else enough_pes([layer], given, lambda n: options_of(n, kind))
         timed, plan, matrices = of_sizes(
             [layer], pruning, options.pes, options.cells_per_cycle, kind, options.acc_banks
         )
         design = design_of(plan, matrices, pruning, options)
         assumed += _assumed(pruning, timed.exact, min(matrix.reach for matrix in matrices), kind, design)
+        assumed += _idle({name: layer}, design)
         return estimate(Subject(described, dense_weights, tuple(assumed)), timed, design, target, steps, kind)
 
     kinds: tuple[Literal["hls", "rtl"], ...] = ("hls", "rtl") if engine == "both" else (engine,)
@@ -328,6 +340,14 @@ def _assumed(pruning: Any, exact: bool, reach: float, engine: Any, design: Any) 
         )
     sentences.append(_logic(engine, design))
     return sentences
+
+
+def _idle(layers: Mapping[str, LayerSize], design: Any) -> list[str]:
+    """The sentence on PEs that hold no weight of the largest layer, if there are any."""
+    from ese_host.image import idle_pes
+
+    _, sentence = idle_pes(layers, design.pes)
+    return [sentence] if sentence else []
 
 
 def _logic(engine: Any, design: Any) -> str:
@@ -354,9 +374,11 @@ def _encoded(
 
     def of(kind: Literal["hls", "rtl"]) -> dict[str, Any]:
         """The estimate of one engine."""
-        assumed = ("entries of each PE: as encoded", _logic(kind, design))
+        assumed = ("entries of each PE: as encoded", _logic(kind, design), *_idle(encoded.layers, design))
         timed = of_image(encoded.image, encoded.design, kind)
-        return estimate(Subject(named, encoded.weights, assumed), timed, design, target, steps, kind)
+        return estimate(
+            Subject(named, encoded.weights, assumed, encoded.step_weights), timed, design, target, steps, kind
+        )
 
     estimates = {}
     if engine != "rtl":

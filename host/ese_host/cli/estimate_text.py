@@ -64,6 +64,7 @@ def _sizes(estimate: Mapping[str, Any]) -> str:
 
 def _time(estimate: Mapping[str, Any]) -> Iterable[str]:
     sequence = estimate["sequence"]
+    partly = estimate["nonzero_weights"] != estimate["kept_weights"]
     rows = [
         ("cycles per step", f"{estimate['cycles_per_step']:,.1f}"),
         ("latency per step", f"{estimate['latency_us']:,.2f} us"),
@@ -76,7 +77,8 @@ def _time(estimate: Mapping[str, Any]) -> Iterable[str]:
         ),
         (
             "weights",
-            f"{estimate['nonzero_weights']:,} of {estimate['dense_weights']:,} ({100 * estimate['density']:.1f}%)",
+            f"{estimate['kept_weights']:,} of {estimate['dense_weights']:,} ({100 * estimate['density']:.1f}%)"
+            + f", {estimate['nonzero_weights']:,} of them used in every step" * partly,
         ),
         (
             "GOP/s",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import metadata
@@ -181,13 +182,18 @@ def info(folder: Path, as_json: bool) -> None:
 @click.option(
     "--scaled", is_flag=True, help="The samples are the model's inputs already, and not values as they were recorded."
 )
+@click.option("--all", "print_all", is_flag=True, help="Print the class or value of each sequence, one a line.")
 @on_an_engine
 @AS_JSON
-def run(folder: Path, file: Path | None, out: Path | None, scaled: bool, as_json: bool, **options: Any) -> None:
-    """Run samples on the design in FOLDER and print the class of each, taken from the first output.
+def run(
+    folder: Path, file: Path | None, out: Path | None, scaled: bool, print_all: bool, as_json: bool, **options: Any
+) -> None:
+    """Run the test set of the design in FOLDER and print how many sequences are of each class, by the first output.
 
-    An output of a single value that is no sigmoid has no classes: its values are printed. In a .csv file, the rows are
-    the frames of one sequence, or of as many as the model's fixed length allows; empty lines separate sequences.
+    With labels in the test set, the accuracy is printed too. With --input, samples of your own are run, and the class
+    of each is printed. An output of a single value that is no sigmoid has no classes: its values are printed, or for a
+    test set their range. In a .csv file, the rows are the frames of one sequence, or of as many as the model's fixed
+    length allows; empty lines separate sequences.
     """
     from ese_host.bundle import TESTSET, testset
     from ese_host.cli.samples import holds_samples, run_samples
@@ -213,15 +219,29 @@ def run(folder: Path, file: Path | None, out: Path | None, scaled: bool, as_json
                 last = result.run.output().steps - 1
                 found += result.run.values()[range(len(last)), last, 0].tolist()
             cycles, seconds = cycles + result.cycles, seconds + result.seconds
+    steps = int(tests.steps.sum())
     if as_json:
-        steps = int(tests.steps.sum())
         say(
             json.dumps(
                 {"classes" if classified else "values": found, "steps": steps, "cycles": cycles, "seconds": seconds}
             )
         )
-    else:
+    elif print_all:
         say("\n".join(f"{item:.9g}" for item in found))
+    else:
+        _print_run(found, classified, tests.outputs[0].labels, steps, cycles)
+
+
+def _print_run(found: list[float], classified: bool, labels: Any, steps: int, cycles: int) -> None:
+    """Print a summary of a run."""
+    say(f"{len(found):,} sequences, {steps:,} steps; {cycles / steps:,.1f} cycles per step")
+    if not classified:
+        say(f"values from {min(found):.9g} to {max(found):.9g}")
+        return
+    say(", ".join(f"class {name}: {count:,}" for name, count in sorted(Counter(found).items())))
+    if labels is not None:
+        right = sum(int(one == other) for one, other in zip(found, labels, strict=True))
+        say(f"accuracy: {100 * right / len(found):.2f}% ({right:,} of {len(found):,})")
 
 
 @main.command()

@@ -10,7 +10,7 @@ Only the cycles of stream mode are modelled, because those of skip mode depend o
 """
 
 from ese_host.estimate.cycles import most_units
-from ese_host.estimate.design_choice import DesignOptions, design_of
+from ese_host.estimate.design_choice import DesignOptions, design_of, enough_pes
 from ese_host.estimate.energy import TABLE, Energy, Scanned, energy_of
 from ese_host.estimate.estimator import Subject, estimate
 from ese_host.estimate.masks import Pruning
@@ -46,6 +46,7 @@ __all__ = [
     "design_of",
     "emitted",
     "energy_of",
+    "enough_pes",
     "estimate",
     "fifo_places",
     "memories_of",

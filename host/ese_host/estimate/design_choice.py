@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ese_host.errors import CapacityError, FormatError
+from ese_host.errors import FormatError
 from ese_host.estimate.masks import MatrixEntries, Pruning
-from ese_host.image import GAP_BITS, MAX_ENTRIES, Design, EntryWidths, Needs, StepPlan, check_entries, smallest_design
+from ese_host.estimate.timing import entries_of_plan, planned
+from ese_host.image import (
+    GAP_BITS,
+    Design,
+    EntryWidths,
+    LayerSize,
+    Needs,
+    SizeError,
+    StepPlan,
+    smallest_design,
+    with_enough_pes,
+)
 from ese_host.ir import Activation, EngineFormats, Fixed
 
 GATE, CELL = Activation("sigmoid", Fixed(16, 0, signed=False)), Activation("tanh", Fixed(16, 1))
@@ -48,24 +59,25 @@ def design_of(plan: StepPlan, matrices: Sequence[MatrixEntries], pruning: Prunin
         options: the fields of the design that the user chooses.
 
     Raises:
-        CapacityError: if a PE has more entries or entry words than any design holds.
+        SizeError: if the layers are too large for any design with so many PEs.
         FormatError: if the number of gap bits, or another field, is not allowed.
     """
     if pruning.gap_bits not in GAP_BITS:
         raise FormatError(f"gap_bits is {pruning.gap_bits}; {GAP_BITS[0]} to {GAP_BITS[-1]} are allowed")
-    per_word = EntryWidths(pruning.kind, pruning.gap_bits).per_word(False)
+    widths = EntryWidths(pruning.kind, pruning.gap_bits)
     most_entries = [int(matrix.entries.max(initial=0)) for matrix in matrices]
-    words = sum(-(-entries // per_word) for entries in most_entries)
-    check_entries(max(most_entries))
-    if words > MAX_ENTRIES:
-        raise CapacityError(
-            f"a PE needs {words} entry words; {MAX_ENTRIES} are the most it can have: use more PEs or prune more"
-        )
+    words = sum(-(-entries // widths.per_word(False)) for entries in most_entries)
+    needs = Needs.of(plan, options.pes, options.cells_per_cycle, words, options.acc_bits)
+    try:
+        needs.check_sizes(widths, "stream", max(most_entries))
+    except SizeError as error:
+        advice = "use more PEs or prune more" if error.shared else "give a smaller layer"
+        raise SizeError(f"with {options.pes} PEs: {error}: {advice}", error.shared) from error
     formats = EngineFormats(
         pruning.kind, SOURCE, STATE, OUTPUT, HARD_GATE if options.hard else GATE, HARD_CELL if options.hard else CELL
     )
     return smallest_design(
-        Needs.of(plan, options.pes, options.cells_per_cycle, words, options.acc_bits),
+        needs,
         formats,
         window=pruning.window,
         pes=options.pes,
@@ -74,3 +86,26 @@ def design_of(plan: StepPlan, matrices: Sequence[MatrixEntries], pruning: Prunin
         acc_banks=options.acc_banks,
         clock_mhz=options.clock_mhz,
     )
+
+
+def enough_pes(
+    layers: Sequence[LayerSize], pruning: Pruning, options_of: Callable[[int], DesignOptions]
+) -> DesignOptions:
+    """The options with as many PEs as a conversion takes if the user chooses none.
+
+    Args:
+        layers: sizes of the layers in the order of computation.
+        pruning: density, mask family, kind of weights, gap bits and activation window.
+        options_of: function that gives the options for a number of PEs.
+
+    Raises:
+        SizeError: if no design is large enough.
+    """
+    plan = planned(layers, pruning.window)
+
+    def options_that_fit(pes: int) -> DesignOptions:
+        options = options_of(pes)
+        design_of(plan, entries_of_plan(plan, pruning, pes), pruning, options)
+        return options
+
+    return with_enough_pes(None, options_that_fit)[0]

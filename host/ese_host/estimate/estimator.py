@@ -24,11 +24,14 @@ class Subject:
         name: description of the network in words.
         dense_weights: weights of all matrices before pruning.
         assumed: sentences that tell what the figures rest on.
+        step_weights: those of them in the matrices that run in every step; None for all. The others run at the end of
+            a sequence only.
     """
 
     name: str
     dense_weights: int
     assumed: tuple[str, ...] = ()
+    step_weights: int | None = None
 
 
 def estimate(
@@ -60,7 +63,8 @@ def estimate(
         if luts.fits and upper > luts.budget
         else []
     )
-    energy = energy_of(step, subject.dense_weights, design)
+    in_step = subject.dense_weights if subject.step_weights is None else subject.step_weights
+    energy = energy_of(step, in_step, design)
     if clock > board.max_clock_mhz:
         lacking.append(f"clock: {clock} MHz wanted, {board.name} is built for {board.max_clock_mhz} at most")
     return {
@@ -85,10 +89,11 @@ def estimate(
         "sequence": {"steps": steps, "cycles": sequence.total, "latency_us": sequence.total / clock},
         "nonzero_weights": step.weights,
         "padding_entries": step.entries - step.weights,
+        "kept_weights": sum(timed.weights),
         "dense_weights": subject.dense_weights,
         "density": sum(timed.weights) / subject.dense_weights,
         "effective_gops": 2 * step.weights * frames / 1e9,
-        "dense_equivalent_gops": 2 * subject.dense_weights * frames / 1e9,
+        "dense_equivalent_gops": 2 * in_step * frames / 1e9,
         "bram36": ceil(2 * resources["bram36"].used) / 2,
         "fits": not lacking,
         "over": lacking,

@@ -6,14 +6,14 @@ import contextlib
 import io
 import logging
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ese_host.bundle import GOLDEN, IMAGE, NAME, Folder, description, golden_file, read_image
 from ese_host.errors import MissingError
 from ese_host.files import Source
-from ese_host.image import Design, Image
+from ese_host.image import Design, Image, LayerSize, plan_step, sizes_of
 
 _log = logging.getLogger(__name__)
 
@@ -26,15 +26,26 @@ class Encoded:
         name: name of the folder that it was read from.
         image: the encoded network.
         design: the design that the image is for.
-        weights: number of weights before pruning.
+        layers: sizes of the network's layers by their names.
         board: name of the board that the design was made for.
     """
 
     name: str
     image: Image
     design: Design
-    weights: int
+    layers: Mapping[str, LayerSize]
     board: str
+
+    @property
+    def weights(self) -> int:
+        """Number of weights before pruning."""
+        return sum(matrix.weights for layer in self.layers.values() for matrix in layer.matrices())
+
+    @property
+    def step_weights(self) -> int:
+        """Those of them in the matrices that run in every step; the others run at the end of a sequence only."""
+        plan = plan_step(tuple(self.layers.values()))
+        return sum(planned.matrix.weights for planned in plan.phases if not planned.phase.has("last_only"))
 
 
 def read_folder(folder: Path, other: Path | None = None) -> Encoded:
@@ -65,8 +76,9 @@ def read_folder(folder: Path, other: Path | None = None) -> Encoded:
             f"{folder} holds neither {NAME} nor {description.NAME}; "
             "give a folder that `ese4ml build` or `ese4ml emit` made"
         )
-    weights = golden_file.load_network(golden).weights
-    return Encoded(folder.resolve().name, read_image(image, design), design, weights, board)
+    network = golden_file.load_network(golden)
+    layers = {layer.name: size for layer, size in zip(network.layers, sizes_of(network), strict=True)}
+    return Encoded(folder.resolve().name, read_image(image, design), design, layers, board)
 
 
 @contextlib.contextmanager

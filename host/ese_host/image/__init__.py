@@ -40,12 +40,22 @@ from ese_host.image.reader import (
     read_header,
     section_slices,
 )
-from ese_host.image.sizes import DenseSize, LayerSize, LstmSize, MatrixSize, sizes_of
-from ese_host.image.sizing import MAX_ENTRIES, Needs, SizeError, check_entries, smallest_design, sum_frac
+from ese_host.image.sizes import DenseSize, LayerSize, LstmSize, MatrixSize, idle_pes, sizes_of
+from ese_host.image.sizing import (
+    DEFAULT_PES,
+    MAX_ENTRIES,
+    Needs,
+    SizeError,
+    check_entries,
+    smallest_design,
+    sum_frac,
+    with_enough_pes,
+)
 
 __all__ = [
     "CODEBOOKS",
     "CONSTANT_BITS",
+    "DEFAULT_PES",
     "FIELDS",
     "FLAGS",
     "FORMAT_VERSION",
@@ -85,6 +95,7 @@ __all__ = [
     "entries",
     "entries_per_pe",
     "entry_columns",
+    "idle_pes",
     "max_gap",
     "padding_entries",
     "padding_passes",
@@ -97,6 +108,7 @@ __all__ = [
     "sizes_of",
     "smallest_design",
     "sum_frac",
+    "with_enough_pes",
     "with_later_fields",
     "words_of",
 ]

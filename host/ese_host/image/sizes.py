@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Union
@@ -68,6 +68,11 @@ class LstmSize:
         """Width of the output, which is also fed back."""
         return self.projection or self.units
 
+    @property
+    def rows(self) -> tuple[str, int]:
+        """The name and the number of what the PEs share out: the four rows of a cell stay together."""
+        return "cells", self.units
+
     def matrices(self) -> tuple[MatrixSize, ...]:
         """Sizes of kernel, recurrent kernel and, if there is one, projection."""
         gates = (
@@ -91,12 +96,35 @@ class DenseSize:
     outputs: int
     stored_output: bool = True
 
+    @property
+    def rows(self) -> tuple[str, int]:
+        """The name and the number of what the PEs share out."""
+        return "outputs", self.outputs
+
     def matrices(self) -> tuple[MatrixSize, ...]:
         """Size of the kernel, in the form of `LstmSize.matrices`."""
         return (MatrixSize("kernel", self.outputs, self.inputs),)
 
 
 LayerSize = Union[LstmSize, DenseSize]
+
+
+def idle_pes(layers: Mapping[str, LayerSize], pes: int) -> tuple[str, str]:
+    """The layer with the most weights, and a sentence on the PEs that hold none of it; empty texts if all do.
+
+    Args:
+        layers: sizes of layers by their names.
+        pes: number of PEs.
+    """
+    name = max(layers, key=lambda each: sum(matrix.weights for matrix in layers[each].matrices()))
+    kind, rows = layers[name].rows
+    enough = rows + rows % 2  # two element-wise units need an even number of PEs
+    if pes <= enough:
+        return "", ""
+    return name, (
+        f"layer {name!r}, which has the most weights, has {rows} {kind}, so that {pes - rows} of {pes} PEs have none "
+        f"of them: {enough} PEs serve it as well"
+    )
 
 
 def sizes_of(network: Network) -> tuple[LayerSize, ...]:

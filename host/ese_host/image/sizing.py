@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from ese_host.errors import CapacityError
 from ese_host.image.design import (
     MAX_DEPTHS,
+    MAX_PES,
     PARAM_DEPTHS,
     SCAN_WIDTH,
     SUM_BITS,
@@ -22,6 +23,10 @@ from ese_host.image.entry_widths import EntryWidths
 from ese_host.image.plan import StepPlan
 from ese_host.ir import WEIGHT_KINDS, Dense, EngineFormats
 
+Made = TypeVar("Made")
+
+DEFAULT_PES = 8
+"""Processing elements of a design, unless the user or the model's size asks for others."""
 MAX_ENTRIES = (1 << 16) - 1
 """Most entries of one matrix that a PE can count."""
 MEMORIES = {
@@ -131,6 +136,33 @@ class Needs:
             raise SizeError(_too_many(longest))
 
 
+def with_enough_pes(first: int | None, make: Callable[[int], Made]) -> tuple[Made, int, SizeError | None]:
+    """Make something for a number of PEs, and if it is too large for them, for twice as many, and so on.
+
+    Args:
+        first: the number of PEs to begin with; None for `DEFAULT_PES`.
+        make: function of the number of PEs.
+
+    Returns:
+        What was made, the number of PEs for which it was, and what the first number was too small for; None if it was
+        enough.
+
+    Raises:
+        SizeError: if more PEs do not help, or as many as an engine can have are not enough.
+    """
+    pes, cause = first or DEFAULT_PES, None
+    while True:
+        try:
+            return make(pes), pes, cause
+        except SizeError as error:
+            cause = cause or error
+            if not error.shared:
+                raise
+            if pes == MAX_PES:
+                raise SizeError(f"{cause}; {pes} PEs are not enough either") from cause
+            pes = min(2 * pes, MAX_PES)
+
+
 def smallest_design(
     needs: Needs, formats: EngineFormats, mode: Mode = "stream", window: int = 0, **chosen: Any
 ) -> Design:
@@ -187,10 +219,10 @@ def check_entries(longest: int) -> None:
         longest: entries of the PE that has most.
 
     Raises:
-        CapacityError: if it has more than `MAX_ENTRIES`.
+        SizeError: if it has more than `MAX_ENTRIES`.
     """
     if longest > MAX_ENTRIES:
-        raise CapacityError(f"{_too_many(longest)}: use more PEs or prune more")
+        raise SizeError(f"{_too_many(longest)}: use more PEs or prune more")
 
 
 def _too_many(longest: int) -> str:

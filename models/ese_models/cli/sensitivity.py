@@ -116,7 +116,7 @@ def sensitivity(
     say(scanned.table())
     say(
         f"least density of each kernel at which pruning only this kernel costs at most {loss:g} percentage points: "
-        f"{json.dumps(result['least'])}"
+        + ", ".join(f"{name} {least:g}" for name, least in scanned.least_densities(loss / 100).items())
     )
     for path in files:
         say(str(path))

@@ -243,6 +243,19 @@ def test_a_large_model_gets_more_pes() -> None:
     assert str(caught.value) == f"{cause}: set hls_config['Model']['PEs'] to 16, leave it out, or prune the model more"
 
 
+def test_chosen_pes_without_rows_of_the_largest_layer_are_a_warning() -> None:
+    """A number of PEs that the user has not chosen is a note only."""
+    model = chain(dense(4), shape=(6,))
+    sentence = "layer 'dense', which has the most weights, has 4 outputs, so that {} of {} PEs have none of them: "
+    with pytest.warns(ConversionWarning) as caught:
+        warned = convert(model, PEs=16).ese_conversion.summary
+    [warning] = [each.message for each in caught if "serve it as well" in str(each.message)]
+    assert isinstance(warning, ConversionWarning) and (warning.layer, warning.loss) == ("dense", 0.0)
+    assert str(warning) == sentence.format(12, 16) + "4 PEs serve it as well (hls_config['Model']['PEs'])"
+    assert str(warning) in warned.warnings
+    assert sentence.format(4, 8) + "4 PEs serve it as well" in convert(model).ese_conversion.summary.notes
+
+
 @pytest.mark.filterwarnings("ignore::ese_hls.warnings.ConversionWarning")
 def test_an_lstm_whose_sums_are_too_large_names_the_cause() -> None:
     model = stacked((3, 784), kl.LSTM(4, name="l"))

@@ -40,9 +40,21 @@ def test_run(folder: Path) -> None:
     assert done.exit_code == 0
     found = json.loads(done.stdout)
     assert found["steps"] == 240 and len(found["classes"]) == 40
-    lines = call("run", str(folder), "--driver", "adapter").stdout.split()
+    lines = call("run", str(folder), "--driver", "adapter", "--all").stdout.split()
     assert lines == [str(item) for item in found["classes"]]
-    assert call("run", str(folder), "--input", str(folder / "testset.npz")).stdout.split() == lines
+    assert call("run", str(folder), "--all", "--input", str(folder / "testset.npz")).stdout.split() == lines
+
+
+def test_run_prints_a_summary(folder: Path) -> None:
+    line = ("run", str(folder), "--driver", "adapter")
+    found = json.loads(call(*line, "--json").stdout)
+    first, counts, *accuracy = call(*line).stdout.splitlines()
+    assert first == f"40 sequences, 240 steps; {found['cycles'] / 240:,.1f} cycles per step"
+    numbers = sorted((name, found["classes"].count(name)) for name in {*found["classes"]})
+    assert counts == ", ".join(f"class {name}: {count}" for name, count in numbers)
+    labels = np.load(folder / "testset.npz")["labels"]
+    right = sum(one == other for one, other in zip(found["classes"], labels, strict=True))
+    assert accuracy == [f"accuracy: {100 * right / 40:.2f}% ({right} of 40)"]
 
 
 def test_check(folder: Path, tmp_path: Path) -> None:

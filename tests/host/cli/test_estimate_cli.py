@@ -191,7 +191,26 @@ def test_the_command_on_a_model_goes_through_the_emitter(
     assert result.exit_code == 0 and result.stderr == "", result.output
     assert json.loads(result.stdout)["subject"].startswith("net.keras, image 0x")
     assert seen[0][0] == "net.keras"
-    assert seen[0][-7:] == ("--pes", "2", "--gap-bits", "5", "--board", "pynq-z2", "--quiet")
+    assert seen[0][3:] == ("--pes", "2", "--board", "pynq-z2", "--quiet"), "the emitter chooses what is not given"
+
+
+def test_without_a_number_of_pes_it_takes_as_many_as_the_emitter() -> None:
+    """8, or twice as many, and so on, if the layer is too large for them: `with_enough_pes` decides for both."""
+    for units, pes in ((64, 8), (1024, 128)):
+        layer = ("--inputs", "153", "--units", str(units), "--density", "1")
+        found = json.loads(call("lstm", *layer, "--board", "zcu104", "--json").stdout)
+        assert found["pes"] == pes
+    refused = call("lstm", "--inputs", "153", "--units", "1024", "--density", "1", "--pes", "64")
+    assert refused.exit_code == 2 and "error: with 64 PEs: " in refused.stderr
+
+
+def test_pes_without_rows_are_named() -> None:
+    layer = ("lstm", "--inputs", "12", "--units", "32")
+    assert (
+        "- layer 'LSTM of 32 cells on 12 inputs', which has the most weights, has 32 cells, so that 32 of 64 PEs have "
+        "none of them: 32 PEs serve it as well\n"
+    ) in call(*layer, "--pes", "64").stdout
+    assert "PEs have none" not in call(*layer, "--pes", "32").stdout
 
 
 def _with(known: Any, emit: click.Command) -> Any:
