@@ -14,20 +14,20 @@ import numpy.typing as npt
 from ese_host.cli.output import say
 from ese_host.cli.verbosity import note
 from ese_host.errors import FormatError, MissingError
-from ese_host.files import npz, write_by
+from ese_host.files import write_by
+from ese_host.interface.samples import MAX_BYTES, SampleFile
 
 if TYPE_CHECKING:
     from ese_host.runtime import Engine
 
-MAX_BYTES = 1 << 30
 SUFFIXES = (".csv", ".npy", ".npz")
-HOLDS = "`x`, or `x_0`, `x_1` ... for several inputs"
 Frames = npt.NDArray[np.float64]
 
 
 def holds_samples(file: Path) -> bool:
     """Whether a file holds samples `x` for the model, rather than a test set."""
-    return file.suffix != ".npz" or not {"x", "x_0"}.isdisjoint(_arrays(file))
+    samples = SampleFile.read(file, needed=False) if file.suffix == ".npz" else None
+    return samples is None or samples.split("train")[0] is not None
 
 
 def run_samples(folder: Path, file: Path, out: Path | None, scaled: bool, as_json: bool, **device: Any) -> None:
@@ -74,19 +74,10 @@ def read_samples(file: Path, engine: Engine) -> list[Any]:
         MissingError: if there is no such file.
         FormatError: if it is of another kind, or does not hold the samples of the model.
     """
-    if file.suffix == ".npz":
-        arrays = _arrays(file)
-        listed = [arrays[f"x_{place}"] for place in range(len(arrays)) if f"x_{place}" in arrays]
-        if "x" not in arrays and not listed:
-            raise FormatError(f"{file}: has the arrays {sorted(arrays)}; expected {HOLDS}")
-        return [arrays.get("x", listed)]
-    if file.suffix == ".npy":
-        try:
-            return [np.load(file, allow_pickle=False)]
-        except FileNotFoundError as error:
-            raise MissingError(f"{file} does not exist; name a file of samples") from error
-        except (OSError, ValueError, EOFError) as error:
-            raise FormatError(f"{file}: cannot be read as .npy ({error}); write it with numpy.save") from error
+    if file.suffix in (".npz", ".npy"):
+        samples = SampleFile.read(file)
+        given = samples.split("train")[0]
+        return [samples.split("test")[0] if given is None else given]
     if file.suffix == ".csv":
         return list(_sequences(file, engine))
     raise FormatError(f"{file}: samples are read from {', '.join(SUFFIXES)} files: give one of these")
@@ -112,12 +103,6 @@ def frame_of(line: str, width: int, where: str) -> list[float]:
         found = line.strip()[:60]
         raise FormatError(f"{where}: {found!r} is no frame of {width} finite numbers, separated by commas or blanks")
     return numbers
-
-
-def _arrays(file: Path) -> dict[str, npt.NDArray[Any]]:
-    if not file.is_file():
-        raise MissingError(f"{file} does not exist; name an .npz file with {HOLDS}")
-    return npz.read(file, MAX_BYTES, "write it with numpy.savez")
 
 
 def _sequences(file: Path, engine: Engine) -> Iterator[Frames]:

@@ -31,8 +31,12 @@ class SampleFile:
     arrays: dict[str, npt.NDArray[Any]]
 
     @classmethod
-    def read(cls, path: Path) -> SampleFile:
+    def read(cls, path: Path, *, needed: bool = True) -> SampleFile:
         """Read an .npz file; an .npy file holds samples `x` only.
+
+        Args:
+            path: the file.
+            needed: whether a file without samples is refused.
 
         Raises:
             MissingError: if there is no such file.
@@ -46,7 +50,7 @@ class SampleFile:
             except (OSError, ValueError, EOFError) as error:
                 raise FormatError(f"{path}: cannot be read as .npy ({error}); write it with numpy.save") from error
         file = cls(path, npz.read(path, MAX_BYTES, ADVICE))
-        if file.split("train")[0] is None and file.split("test")[0] is None:
+        if needed and file.split("train")[0] is None and file.split("test")[0] is None:
             raise FormatError(f"{path}: has the arrays {sorted(file.arrays)}; expected {HOLDS}")
         return file
 

@@ -1,4 +1,4 @@
-"""docs/front-door.md: all Python of the page runs, from top to bottom, and does what the page says."""
+"""docs/python.md: all Python of the page runs, from top to bottom, and does what the page says."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from markdown_it import MarkdownIt
 import ese4ml
 from ese_host.cli.main import main
 
-PAGE = Path(__file__).parents[3] / "docs" / "front-door.md"
+PAGE = Path(__file__).parents[3] / "docs" / "python.md"
 
 
 def blocks() -> list[str]:

@@ -129,7 +129,7 @@ def test_values_and_several_outputs(folders: dict[str, Path], tmp_path: Path) ->
         ("x.csv", "\n", "holds no row; write one frame of 7 numbers a line"),
         ("x.csv", None, "No such file or directory; name a file of samples"),
         ("x.npy", "1", "cannot be read as .npy"),
-        ("x.npy", None, "does not exist; name a file of samples"),
+        ("x.npy", None, "does not exist; name an .npz file with `x`"),
         ("x.npz", "1", "cannot be read as .npz"),
         ("x.txt", "1", "samples are read from .csv, .npy, .npz files: give one of these"),
     ],
