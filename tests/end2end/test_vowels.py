@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+import ese4ml
 from ese_hls.backend.emission import emit
 from ese_hls.build.build import build_emulated
 from ese_hls.emulate import gxx
@@ -176,6 +177,20 @@ def test_every_value_of_every_step_of_all_utterances(
         rows = CLASSES if matrix["matrix"].startswith("dense") else 4 * UNITS
         assert pes > rows or matrix["max_over_mean"] < 1.02
     assert report["density"] == pytest.approx(0.1, abs=0.01)
+
+
+def test_a_design_knows_the_scaling_and_the_classes_of_its_training(
+    design: Callable[[str, int, FlowName], Path], data: Dataset
+) -> None:
+    """They reach it by the provenance file beside the model, without a word of the user."""
+    assert data.mean is not None and data.deviation is not None
+    recorded = data.test.inputs * data.deviation + data.mean
+    scaled = ((recorded - data.mean) / data.deviation).astype(np.float32)
+    with ese4ml.open(design("ternary", 8, "hls")) as engine:
+        assert engine.classes == data.classes
+        values = engine.predict(scaled, scaled=True)
+        np.testing.assert_array_equal(engine.predict(recorded), values)
+        assert engine.classify(recorded) == [data.classes[number] for number in values.argmax(axis=1)]
 
 
 def test_the_commands_agree_with_the_report(folder: Path, tmp_path: Path) -> None:
