@@ -55,7 +55,7 @@ demo: $(READY) ## real speech through a sparse LSTM engine: data, train, compres
 	$(ESE4ML) data
 	@test -f $(DEMO)/dense-$(SEED).keras || $(ESE4ML) train --out $(DEMO)/dense-$(SEED).keras --seed $(SEED)
 	$(ESE4ML) compress $(DEMO)/dense-$(SEED).keras --out $(MODEL) --weights $(WEIGHTS) --seed $(SEED)
-	$(ESE4ML) emit $(MODEL) --out $(PROJECT) --board $(BOARD) --flow $(ENGINE)
+	$(ESE4ML) emit $(MODEL) --out $(PROJECT) --board $(BOARD) --flow $(ENGINE) --quiet
 	$(ESE4ML) build $(PROJECT) --out bitstreams/$(DESIGN)
 	$(ESE4ML) run bitstreams/$(DESIGN)
 	$(ESE4ML) check bitstreams/$(DESIGN) --report $(DEMO)/report
