@@ -27,10 +27,11 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
 from ese_host.ir import MaskFamily
 from ese_models.data import Dataset, load
+from ese_models.masking import interleaves, matrices
 from ese_models.networks import Weights, inspection
 from ese_models.pruning import statistics
 from ese_models.records import provenance
-from ese_models.training import DENSE, Plan, accuracy, interleaves, matrices, predict, prune, quantize, train_dense
+from ese_models.training import DENSE, Plan, accuracy, predict, prune, quantize, train_dense
 
 ROOT = Path(__file__).resolve().parents[1]
 FAMILIES: tuple[MaskFamily, ...] = ("magnitude", "pe-balanced", "gap-aware")

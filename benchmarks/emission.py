@@ -91,7 +91,7 @@ def emit(pes: int, weights: str) -> Emission:
 
 def convert_often() -> dict[str, float]:
     """Resident memory in MiB after the warm-up and at the end, and seconds of a conversion with compile and predict."""
-    from support.plugin_models import classifier, convert, inputs
+    from support.keras_models.plugin_models import classifier, convert, inputs
 
     model = classifier()
     x = inputs(model, samples=4)
@@ -121,7 +121,7 @@ def through_plugin() -> dict[str, float]:
 
     from ese_models.networks.qlstmp import QLSTMP
     from support.ese_layer import CELLS, INPUTS, PROJECTED
-    from support.plugin_models import bits, classifier, convert
+    from support.keras_models.plugin_models import bits, classifier, convert
 
     four_bits = {f"{name}_quantizer": quantized_bits(4, 0, alpha=1) for name in ("kernel", "recurrent", "projection")}
     others = {f"{name}_quantizer": bits(16, 3) for name in ("bias", "peephole", "state")}

@@ -16,6 +16,7 @@ from benchmarks.study.costs import BATCHES, StageTime, short
 from benchmarks.study.store import Record, Store
 from ese_host.errors import UnsupportedError
 from ese_models.data import Dataset
+from ese_models.masking import interleaves, kind_of, matrices, stored_codes
 from ese_models.networks import Topology, load, network
 from ese_models.pruning import gap_bits_for, statistics
 from ese_models.records import compression_report, of_model, versions
@@ -25,14 +26,10 @@ from ese_models.training import (
     Task,
     dsd,
     fit,
-    interleaves,
-    kind_of,
-    matrices,
     predict,
     prune,
     quantize,
     shortened,
-    stored_codes,
     task_named,
     train_dense,
 )

@@ -41,7 +41,7 @@ class ComparedModel:
 
 def hard_classifier(_: Path) -> Any:
     """A QLSTM classifier with hard activations."""
-    from support.plugin_models import classifier
+    from support.keras_models.plugin_models import classifier
 
     return classifier(units=16)
 
@@ -50,7 +50,7 @@ def smooth_classifier(_: Path) -> Any:
     """A QLSTM classifier with Keras's tanh and sigmoid, and without a state quantizer."""
     import keras
 
-    from support.plugin_models import chain, dense, lstm
+    from support.keras_models.plugin_models import chain, dense, lstm
 
     layer = lstm(16, activation="tanh", recurrent_activation="sigmoid", state_quantizer=None)
     softmax = keras.layers.Activation("softmax", name="softmax")
@@ -66,7 +66,7 @@ def quantized_mlp(_: Path) -> Any:
     import keras
     from qkeras import QActivation, quantized_relu
 
-    from support.plugin_models import chain, dense
+    from support.keras_models.plugin_models import chain, dense
 
     hidden = QActivation(quantized_relu(8, 3), name="hidden")
     return chain(
@@ -76,7 +76,7 @@ def quantized_mlp(_: Path) -> Any:
 
 def one_layer(_: Path) -> Any:
     """One QDense layer."""
-    from support.plugin_models import chain, dense
+    from support.keras_models.plugin_models import chain, dense
 
     return chain(dense(5), shape=(64,), source=None)
 
@@ -85,7 +85,7 @@ def keras_lstm(_: Path) -> Any:
     """A Keras LSTM classifier without quantizers."""
     import keras
 
-    from support.plugin_models import fill
+    from support.keras_models.plugin_models import fill
 
     layers = [keras.layers.LSTM(16, name="lstm"), keras.layers.Dense(3, name="dense")]
     return fill(keras.Sequential([keras.Input((12, 8), name="x"), *layers]))

@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from ese_host.runtime import Session as Session
     from ese_host.runtime import open as open
     from ese_host.runtime import run_program as run_program
+    from ese_models.masking import GroupingSchedule as GroupingSchedule
+    from ese_models.masking import PruningSchedule as PruningSchedule
+    from ese_models.masking import sparsity as sparsity
     from ese_models.networks import Formats as Formats
     from ese_models.networks import load_model as load_model
     from ese_models.pruning import mask_for as mask_for
-    from ese_models.training import GroupingSchedule as GroupingSchedule
-    from ese_models.training import PruningSchedule as PruningSchedule
-    from ese_models.training import sparsity as sparsity
     from ese_models.training.own_model import compress as compress
     from ese_models.training.own_model import prune as prune
     from ese_models.training.own_model import quantize as quantize
@@ -43,8 +43,8 @@ _HOMES = {
     "EnginePool": "ese_host.runtime",
     "EseError": "ese_host.errors",
     "Formats": "ese_models.networks",
-    "GroupingSchedule": "ese_models.training",
-    "PruningSchedule": "ese_models.training",
+    "GroupingSchedule": "ese_models.masking",
+    "PruningSchedule": "ese_models.masking",
     "Session": "ese_host.runtime",
     "build": "ese_hls.backend",
     "build_bitstream": "ese_hls.build",
@@ -59,7 +59,7 @@ _HOMES = {
     "prune": "ese_models.training.own_model",
     "quantize": "ese_models.training.own_model",
     "run_program": "ese_host.runtime",
-    "sparsity": "ese_models.training",
+    "sparsity": "ese_models.masking",
     "strip": "ese_models.training.own_model",
 }
 """{public name: package that it is imported from}."""

@@ -15,7 +15,7 @@ from ese_host.cli.output import say
 from ese_host.cli.verbosity import note
 from ese_host.errors import FormatError, MissingError
 from ese_host.files import write_by
-from ese_host.interface.samples import MAX_BYTES, SampleFile
+from ese_host.interface import MAX_SAMPLES_BYTES, SampleFile
 
 if TYPE_CHECKING:
     from ese_host.runtime import Engine
@@ -134,8 +134,8 @@ def _sequences(file: Path, engine: Engine) -> Iterator[Frames]:
 def _blocks(file: Path, width: int) -> list[Frames]:
     """The rows (rows, width) of a file between its empty lines; a first row of names is left out."""
     try:
-        if file.stat().st_size > MAX_BYTES:
-            raise FormatError(f"{file}: larger than {MAX_BYTES} bytes; give it in parts, or as .npy")
+        if file.stat().st_size > MAX_SAMPLES_BYTES:
+            raise FormatError(f"{file}: larger than {MAX_SAMPLES_BYTES} bytes; give it in parts, or as .npy")
         lines = file.read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError as error:
         raise FormatError(f"{file}: is no text ({error.reason}); write numbers separated by commas") from error

@@ -3,13 +3,14 @@
 from ese_host.interface.arrays import LARGEST, Extents, Floats, as_floats, numbers_of
 from ese_host.interface.file import MAX_BYTES, dump, read
 from ese_host.interface.model_interface import ModelInput, ModelInterface, ModelOutput
-from ese_host.interface.samples import HOLDS, SampleFile, read_samples
+from ese_host.interface.samples import HOLDS, MAX_SAMPLES_BYTES, SampleFile, read_samples
 from ese_host.interface.values import codes_of, empty, outputs_of, shaped
 
 __all__ = [
     "HOLDS",
     "LARGEST",
     "MAX_BYTES",
+    "MAX_SAMPLES_BYTES",
     "Extents",
     "Floats",
     "ModelInput",

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ese_host.errors import FormatError, MissingError
 from ese_host.files import npz
 
-MAX_BYTES = 1 << 30
+MAX_SAMPLES_BYTES = 1 << 30
 ADVICE = "write it with numpy.savez"
 HOLDS = "`x`, or `x_0`, `x_1` ... for several inputs, and `y` or `y_0`, `y_1` ... for labels"
 Split = Literal["train", "validation", "test"]
@@ -49,7 +49,7 @@ class SampleFile:
                 return cls(path, {"x": np.load(path, allow_pickle=False)})
             except (OSError, ValueError, EOFError) as error:
                 raise FormatError(f"{path}: cannot be read as .npy ({error}); write it with numpy.save") from error
-        file = cls(path, npz.read(path, MAX_BYTES, ADVICE))
+        file = cls(path, npz.read(path, MAX_SAMPLES_BYTES, ADVICE))
         if needed and file.split("train")[0] is None and file.split("test")[0] is None:
             raise FormatError(f"{path}: has the arrays {sorted(file.arrays)}; expected {HOLDS}")
         return file

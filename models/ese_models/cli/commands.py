@@ -241,11 +241,12 @@ def compress(
     --data, any Keras or QKeras model with LSTM or Dense layers, which is retrained on your data.
     """
     with _tensorflow():
+        from ese_models.masking import interleaves, kind_of, matrices
         from ese_models.networks import inspection
         from ese_models.pruning import gap_bits_for
         from ese_models.records import provenance
         from ese_models.training import compression as compression
-        from ese_models.training import interleaves, kind_of, matrices, shortened, task_named
+        from ese_models.training import shortened, task_named
 
     if data is not None:
         chosen = {"weights": weights, "density": density, "pes": pes, "family": masks, "gap_bits": gap_bits}

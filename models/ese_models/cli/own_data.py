@@ -1,4 +1,4 @@
-"""What the commands train, compress and sensitivity do with the user's own data (the option --data)."""
+"""The option --data of the commands train, compress and sensitivity: the user's own data."""
 
 from __future__ import annotations
 

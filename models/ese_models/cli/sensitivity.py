@@ -78,10 +78,11 @@ def sensitivity(
     """
     asked = _densities(densities) if densities else None
     with _tensorflow():
+        from ese_models.masking import interleaves, matrices
         from ese_models.networks import inspection, prunable
         from ese_models.records import provenance
         from ese_models.records import sensitivity as scanning
-        from ese_models.training import accuracy, interleaves, matrices, predict, task_named
+        from ese_models.training import accuracy, predict, task_named
     from ese_models.pruning import gap_bits_for, mask_for
 
     if data is not None:

@@ -11,17 +11,17 @@ from ese_models.networks.inspection import (
     parts,
     weight_quantizers,
 )
-from ese_models.networks.mask_constraint import Goal, MaskConstraint
+from ese_models.networks.mask_constraint import MaskConstraint, MaskGoal
 from ese_models.networks.prunable import Kernel, prunable
 from ese_models.networks.twin import masked, masks_on, put_masks, quantized_twin, source_format, stripped
 
 __all__ = [
     "QUANTIZERS",
     "Formats",
-    "Goal",
     "Kernel",
     "Mask",
     "MaskConstraint",
+    "MaskGoal",
     "Topology",
     "Weights",
     "check_finite",

@@ -18,8 +18,8 @@ SMALLEST_KEPT = 2.0**-20
 
 
 @dataclass(frozen=True)
-class Goal:
-    """What masks were made for; conversion takes these sizes by default.
+class MaskGoal:
+    """Sizes of the engine that masks were made for; conversion takes them by default.
 
     Attributes:
         pes: number of PEs.
@@ -93,7 +93,7 @@ class MaskConstraint(keras.constraints.Constraint):  # type: ignore[misc,unused-
         return cls(bits.reshape(shape), **config)
 
 
-def under_mask(constraint: Any, mask: npt.NDArray[np.bool_], goal: Goal | None = None) -> MaskConstraint:
+def under_mask(constraint: Any, mask: npt.NDArray[np.bool_], goal: MaskGoal | None = None) -> MaskConstraint:
     """A mask in the place of a constraint that a weight has; a constraint that is no mask is applied before it.
 
     Args:
@@ -102,7 +102,7 @@ def under_mask(constraint: Any, mask: npt.NDArray[np.bool_], goal: Goal | None =
         goal: what the mask was made for; by default what the present mask was made for.
     """
     if goal is None and isinstance(constraint, MaskConstraint) and constraint.pes and constraint.gap_bits:
-        goal = Goal(constraint.pes, constraint.gap_bits)
+        goal = MaskGoal(constraint.pes, constraint.gap_bits)
     pes, gap_bits = (None, None) if goal is None else (goal.pes, goal.gap_bits)
     return MaskConstraint(mask, pes, gap_bits, before=without_mask(constraint))
 

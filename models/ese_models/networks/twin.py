@@ -11,7 +11,7 @@ from qkeras import QLSTM, QActivation, QBidirectional, QDense, quantized_sigmoid
 
 from ese_host.errors import UnsupportedError
 from ese_models.networks.builder import Formats, Mask, Weights, fixed, weight_quantizer
-from ese_models.networks.mask_constraint import Goal, MaskConstraint, under_mask, without_mask
+from ese_models.networks.mask_constraint import MaskConstraint, MaskGoal, under_mask, without_mask
 from ese_models.networks.prunable import LSTM, leaves, prunable
 from ese_models.networks.qlstmp import QLSTMP
 
@@ -118,7 +118,7 @@ def _give_weights(old: Any, new: Any) -> None:
                 variable.assign(value)
 
 
-def masked(model: Any, masks: Mapping[str, Mask], goal: Goal | None = None) -> Any:
+def masked(model: Any, masks: Mapping[str, Mask], goal: MaskGoal | None = None) -> Any:
     """A copy of a model with masks on its kernels; pruned weights are zero.
 
     Args:
@@ -135,7 +135,7 @@ def masked(model: Any, masks: Mapping[str, Mask], goal: Goal | None = None) -> A
     return copy
 
 
-def put_masks(model: Any, masks: Mapping[str, Mask], goal: Goal | None = None) -> None:
+def put_masks(model: Any, masks: Mapping[str, Mask], goal: MaskGoal | None = None) -> None:
     """Put masks on the kernels of a built model, and set pruned weights to zero.
 
     A constraint that a kernel has already, such as a largest norm, is applied before its mask.
@@ -169,7 +169,7 @@ def quantized_twin(
     *,
     scales: Formats | None = None,
     sources: Mapping[str, tuple[int, int]] | None = None,
-    goal: Goal | None = None,
+    goal: MaskGoal | None = None,
 ) -> Any:
     """A copy of a model whose Dense and LSTM layers are QDense and QLSTM layers with quantized kernels.
 

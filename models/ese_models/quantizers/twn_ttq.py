@@ -1,7 +1,7 @@
 """Ternary quantizers that group weights into positive, zero and negative ones during training: TWN and TTQ.
 
 The groups come either from a threshold, as in the papers, or from a load-balanced mask that the training chooses
-repeatedly from the latent weights (`ese_models.training.regrouping`). In both cases the layer's kernel keeps the latent
+repeatedly from the latent weights (`ese_models.masking.regrouping`). In both cases the layer's kernel keeps the latent
 weights: a weight in the zero group has the code zero, and can join another group later.
 """
 

@@ -13,9 +13,9 @@ from ese_host.bundle import FORMAT, ProvenanceRecord, TrainingData, provenance
 from ese_host.errors import FormatError
 from ese_host.files import digest, write_together
 from ese_models.data import OwnData
+from ese_models.masking import MaskPlan
 from ese_models.networks import masks_on
 from ese_models.records.provenance import mask_table, versions
-from ese_models.training import MaskPlan
 
 
 def classifies(model: Any, labels: Any) -> bool:
@@ -105,6 +105,11 @@ def own_record(
 
 def save(model: Any, out: Path, record: ProvenanceRecord) -> list[Path]:
     """Write a model and its provenance; if one cannot be written, earlier files stay as they were.
+
+    Args:
+        model: a Keras model.
+        out: file to write, .keras.
+        record: its provenance, which is written beside it.
 
     Raises:
         FormatError: if `out` does not end in .keras. Then nothing is written.

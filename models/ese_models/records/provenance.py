@@ -17,22 +17,10 @@ from ese_host.errors import FormatError, MissingError
 from ese_host.files import decode, digest, write_together
 from ese_host.ir import MASK_FAMILIES
 from ese_models.data import Dataset, Split
+from ese_models.masking import MaskPlan, interleaves, masks_for, matrices, stored_codes
 from ese_models.networks import Mask, check_finite
 from ese_models.pruning import statistics
-from ese_models.training import (
-    Compressed,
-    DenseSparseDense,
-    MaskPlan,
-    Plan,
-    Task,
-    accuracy,
-    interleaves,
-    masks_for,
-    matrices,
-    predict,
-    stored_codes,
-    task_named,
-)
+from ese_models.training import Compressed, DenseSparseDense, Plan, Task, accuracy, predict, task_named
 
 DENSE = ("task", "remark", "commands", "seeds", "recipes", "epochs", "accuracy", "figures", "density")
 """Fields that the dense stage writes and later stages extend or print."""

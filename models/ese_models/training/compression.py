@@ -15,6 +15,7 @@ import numpy as np
 
 from ese_host.errors import UnsupportedError
 from ese_models.data import Dataset
+from ese_models.masking import LEARNED, MaskPlan, Pruner, Regrouping, begin, finish, kept_share, masks_for, matrices
 from ese_models.networks import (
     QUANTIZERS,
     Mask,
@@ -27,9 +28,6 @@ from ese_models.networks import (
 )
 from ese_models.pruning import SCHEDULES, Schedule
 from ese_models.quantizers import STARTS, Start
-from ese_models.training.mask_plan import MaskPlan, kept_share, masks_for, matrices
-from ese_models.training.masking import Pruner
-from ese_models.training.regrouping import LEARNED, Regrouping, begin, finish
 from ese_models.training.train import Progress, Recipe, fit
 
 PRUNE = Recipe(epochs=240, rate=1e-2, noise=0.5, crop=0.2)

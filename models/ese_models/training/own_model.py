@@ -15,6 +15,19 @@ import keras
 import numpy as np
 
 from ese_host.errors import FormatError, UnsupportedError
+from ese_models.masking import (
+    LEARNED,
+    GroupingSchedule,
+    MaskPlan,
+    PruningSchedule,
+    StepShare,
+    begin,
+    interleaves,
+    kind_of,
+    masks_from_dense,
+    matrices,
+    plan_from,
+)
 from ese_models.networks import (
     QUANTIZERS,
     Formats,
@@ -31,9 +44,6 @@ from ese_models.networks import (
 from ese_models.progress import progress_bar
 from ese_models.pruning import Schedule, gap_bits_for
 from ese_models.quantizers import Start
-from ese_models.training.callbacks import GroupingSchedule, PruningSchedule, StepShare, plan_from
-from ese_models.training.mask_plan import MaskPlan, interleaves, kind_of, masks_from_dense, matrices
-from ese_models.training.regrouping import LEARNED, begin
 from ese_models.training.train import Recipe
 
 Epochs = Union[int, tuple[int, int], None]

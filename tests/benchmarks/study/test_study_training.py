@@ -17,10 +17,10 @@ from benchmarks.study.training import train_cell, trial
 from ese_host.errors import UnsupportedError
 from ese_host.image.interleave import Interleave, entries_per_pe
 from ese_models.data import Dataset
+from ese_models.masking import stored_codes
+from ese_models.masking.plan import matrices
 from ese_models.networks.inspection import load
 from ese_models.pruning import keep_per_pe
-from ese_models.training import stored_codes
-from ese_models.training.mask_plan import matrices
 
 PES = 4
 DENSE = StudyCell("japanese-vowels", "dense", 4, network="qlstmp-8")

@@ -9,7 +9,7 @@ import hls4ml
 import pytest
 
 from ese_host.errors import UnsupportedError
-from support.plugin_models import chain, dense
+from support.keras_models.plugin_models import chain, dense
 
 
 def converted(**arguments: Any) -> Any:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ese_hls.profiling import get_ymodel_keras
-from support.plugin_models import classifier, convert, dense, fill, inputs, lstm
+from support.keras_models.plugin_models import classifier, convert, dense, fill, inputs, lstm
 
 
 def test_a_printed_model_names_its_layers_and_its_conversion() -> None:

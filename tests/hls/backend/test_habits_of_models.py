@@ -10,7 +10,7 @@ import pytest
 from keras import layers as kl
 from qkeras import QActivation, quantized_relu
 
-from support.plugin_models import bits, chain, convert, dense, fill, frames, golden_values, recurrent
+from support.keras_models.plugin_models import bits, chain, convert, dense, fill, frames, golden_values, recurrent
 
 
 def test_a_model_without_matrices_passes_its_input_through_the_engine(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from support.plugin_models import classifier, convert, inputs
+from support.keras_models.plugin_models import classifier, convert, inputs
 
 PAGE_MB = resource.getpagesize() / 2**20
 

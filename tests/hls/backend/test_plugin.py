@@ -15,7 +15,7 @@ from keras import layers as kl
 from ese_hls.backend import plugin
 from ese_hls.backend.backend import FLOWS, ESEBackend
 from ese_hls.frontend import parse
-from support.plugin_models import chain, classifier, convert, dense, fill, lstm
+from support.keras_models.plugin_models import chain, classifier, convert, dense, fill, lstm
 
 keras_v3_to_hls = sys.modules["hls4ml.converters.keras_v3_to_hls"]  # the package has a function of this name
 PASSES = {name for _, names in FLOWS for name in names} | {"ese:write_project"}

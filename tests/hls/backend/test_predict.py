@@ -15,7 +15,7 @@ from ese_hls.emulate import interface_of
 from ese_hls.warnings import ConversionWarning
 from ese_host.errors import FormatError, UnsupportedError
 from ese_host.interface import ModelInput, ModelInterface, ModelOutput
-from support.plugin_models import chain, convert, fill, lstm
+from support.keras_models.plugin_models import chain, convert, fill, lstm
 
 X = np.random.default_rng(4).normal(size=(5, 3)).astype(np.float32)
 V = np.random.default_rng(5).normal(size=(5, 1)).astype(np.float32)

@@ -10,7 +10,7 @@ from qkeras import QActivation, quantized_bits, quantized_sigmoid, quantized_tan
 
 from ese_host.ir.fixed import Fixed
 from ese_host.ir.network import Lstm
-from support.plugin_models import bits, convert, dense, frames, functional, golden_values
+from support.keras_models.plugin_models import bits, convert, dense, frames, functional, golden_values
 
 qlstmp = pytest.importorskip("ese_models.networks.qlstmp")
 

@@ -14,7 +14,7 @@ from ese_host.errors import UnsupportedError
 from ese_host.image import SUM_FRAC
 from ese_host.ir import golden
 from ese_host.runtime import Accelerator
-from support.plugin_models import classifier, convert, inputs
+from support.keras_models.plugin_models import classifier, convert, inputs
 
 
 def predictions(graph: Any, x: Any) -> Any:

@@ -19,7 +19,7 @@ from ese_host.cli.main import main
 from ese_host.errors import EseError, FormatError, MissingError, UnsupportedError
 from ese_host.files import npz
 from ese_host.ir.program import Output, Program, Tensor
-from support.plugin_models import convert, fill
+from support.keras_models.plugin_models import convert, fill
 
 RNG = np.random.default_rng(8)
 X = [RNG.normal(size=(9, 4)), RNG.normal(size=(9, 3))]

@@ -22,7 +22,7 @@ from ese_host.errors import FormatError, MissingError
 from ese_host.run_tool import ToolError
 from support.compiled_engine import write_sources
 from support.compiling import AP_TYPES
-from support.plugin_models import classifier, convert
+from support.keras_models.plugin_models import classifier, convert
 from support.rtl import CASES, exchange, prove
 
 LOG = """ Version: PandA 2024.10 - Revision 683d871

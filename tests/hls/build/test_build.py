@@ -22,7 +22,7 @@ from ese_host.errors import CapacityError, FormatError, MismatchError, MissingEr
 from ese_host.files.hashing import Contents
 from ese_host.ir import golden
 from ese_host.protocol import read_trailer
-from support.plugin_models import bits, chain, classifier, convert, dense, inputs, lstm
+from support.keras_models.plugin_models import bits, chain, classifier, convert, dense, inputs, lstm
 
 FILES = {
     "README.md",

@@ -20,7 +20,7 @@ from ese_hls.cli import commands
 from ese_host.bundle.folder import Folder
 from ese_host.errors import MissingError, UnsupportedError
 from ese_host.run_tool import ToolError
-from support.plugin_models import classifier, convert
+from support.keras_models.plugin_models import classifier, convert
 
 
 @pytest.fixture(scope="module")

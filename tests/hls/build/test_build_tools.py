@@ -10,7 +10,7 @@ from ese_hls.build import vitis
 from ese_hls.build.vendor_reports import BuildReport
 from ese_host.errors import MissingError, UnsupportedError
 from ese_host.run_tool import ToolError, run_tool
-from support.plugin_models import classifier, convert
+from support.keras_models.plugin_models import classifier, convert
 
 
 @pytest.fixture(scope="module")

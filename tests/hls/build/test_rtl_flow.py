@@ -28,7 +28,7 @@ from ese_host.errors import MissingError, UnsupportedError
 from ese_host.protocol import REGISTERS, TRAILER_WORDS, load_packet, read_trailer
 from ese_rtl.flow.packaging import described
 from support.core_stand_in import installed
-from support.plugin_models import classifier, convert, inputs
+from support.keras_models.plugin_models import classifier, convert, inputs
 
 ANSWERS = """
 namespace eval ipx {

@@ -10,7 +10,7 @@ import vendor_tcl
 from vendor_tcl import VITIS_HLS, VIVADO
 
 from ese_hls.project import vectors
-from support.plugin_models import classifier, convert
+from support.keras_models.plugin_models import classifier, convert
 
 ANSWERS = """
 proc get_property {what args} { record get_property $what {*}$args; expr {$what eq "SLACK" ? 0.5 : "100%"} }

@@ -16,7 +16,7 @@ from ese_host.boards import hwh
 from ese_host.bundle.folder import Folder
 from ese_host.errors import MismatchError, MissingError
 from ese_host.run_tool import ToolError
-from support.plugin_models import classifier, convert
+from support.keras_models.plugin_models import classifier, convert
 
 
 @pytest.fixture(scope="module")

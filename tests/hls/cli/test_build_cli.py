@@ -21,7 +21,7 @@ from ese_host.bundle.image_file import read_image
 from ese_host.cli.main import main
 from ese_host.errors import EseError, FormatError, MissingError, UnsupportedError
 from ese_host.files import saved_model
-from support.plugin_models import chain, classifier
+from support.keras_models.plugin_models import chain, classifier
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +144,7 @@ def test_emit_with_a_test_set_and_calibration(saved: Path, tmp_path: Path, monke
     found = json.loads(checked.stdout)
     assert found["agreement_with_keras"] == 1.0 and set(found["accuracy"]) == {"engine"}
     assert found["outputs"][0]["difference_from_keras"] < 1e-5
-    assert len(run(main, "run", bits).stdout.split()) == 10
+    assert len(run(main, "run", bits, "--all").stdout.split()) == 10
     given: dict[str, Any] = {}
     monkeypatch.setattr("hls4ml.converters.convert_from_keras_model", lambda *_, **options: given.update(options))
     run(main, "emit", saved, "--out", tmp_path / "other", "--strict", "--self-check", 3)

@@ -18,7 +18,7 @@ from ese_hls.project.project import Project
 from ese_host.bundle import golden_file, manifest
 from ese_host.cli.main import main
 from ese_host.errors import FormatError
-from support.plugin_models import as_list, bits, convert, dense, fill, frames, golden_values, recurrent
+from support.keras_models.plugin_models import as_list, bits, convert, dense, fill, frames, golden_values, recurrent
 
 
 def everything() -> Any:

@@ -16,7 +16,7 @@ from ese_hls.emulate.tracing import KerasLayer, _absorbed_values
 from ese_hls.profiling import get_ymodel_keras
 from ese_host.errors import DeviceError
 from ese_host.ir.fixed import Fixed
-from support.plugin_models import bits, chain, classifier, convert, dense, inputs, lstm
+from support.keras_models.plugin_models import bits, chain, classifier, convert, dense, inputs, lstm
 
 
 def stacked() -> Any:

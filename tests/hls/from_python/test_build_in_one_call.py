@@ -15,7 +15,7 @@ from ese_hls.backend.emission import LoadedModel, options_for
 from ese_hls.build import BuildReport
 from ese_host.bundle import Folder
 from ese_host.errors import EseError, MismatchError, MissingError, UnsupportedError
-from support.plugin_models import classifier
+from support.keras_models.plugin_models import classifier
 
 X = np.random.default_rng(6).normal(size=(8, 6, 7)).astype(np.float32)
 Y = np.arange(8) % 5

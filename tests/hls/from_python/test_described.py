@@ -15,7 +15,7 @@ from ese_hls.backend.described import described
 from ese_host.bundle import INTERFACE, Folder
 from ese_host.errors import EseError, FormatError, MismatchError, MissingError, UnsupportedError
 from ese_host.interface import ModelInput, ModelInterface, ModelOutput, read
-from support.plugin_models import classifier, fill
+from support.keras_models.plugin_models import classifier, fill
 
 MEAN, DEVIATION = [0.5, -1.0, 3.0], [2.0, 0.1, 1.0]
 ONE = ModelInterface((ModelInput("x", (None, 3)),), (ModelOutput("y", (2,)),))

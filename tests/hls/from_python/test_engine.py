@@ -20,7 +20,17 @@ from ese_host.errors import DeviceError, FormatError, MismatchError, Unsupported
 from ese_host.protocol import DmaBit
 from ese_host.runtime import Accelerator, Engine
 from ese_host.runtime.engine import engine as engine_module
-from support.plugin_models import as_list, chain, classifier, convert, dense, fill, functional, lstm, recurrent
+from support.keras_models.plugin_models import (
+    as_list,
+    chain,
+    classifier,
+    convert,
+    dense,
+    fill,
+    functional,
+    lstm,
+    recurrent,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore::ese_hls.warnings.ConversionWarning")
 MEAN, DEVIATION = np.linspace(-1, 1, 7), np.linspace(0.5, 2, 7)

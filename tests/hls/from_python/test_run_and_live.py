@@ -19,7 +19,7 @@ from keras import layers as kl
 import ese4ml
 from ese_host.bundle import TESTSET
 from ese_host.cli.main import main
-from support.plugin_models import chain, classifier, dense, fill, lstm
+from support.keras_models.plugin_models import chain, classifier, dense, fill, lstm
 
 pytestmark = pytest.mark.filterwarnings("ignore::ese_hls.warnings.ConversionWarning")
 NAMES = ["a", "b, too", "c", "d", "e"]

@@ -11,7 +11,7 @@ from keras import layers, ops
 
 from ese_hls.frontend import calls_of
 from ese_host.errors import UnsupportedError
-from support.plugin_models import as_list, fill, frames
+from support.keras_models.plugin_models import as_list, fill, frames
 
 
 def sequential() -> Any:

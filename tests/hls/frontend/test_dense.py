@@ -12,7 +12,7 @@ from keras import layers
 from qkeras import QActivation, QDense, QDenseBatchnorm, bernoulli, quantized_bits, quantized_relu
 
 from ese_host.errors import UnsupportedError
-from support.plugin_models import as_list, bits, convert, fill, frames, golden_values
+from support.keras_models.plugin_models import as_list, bits, convert, fill, frames, golden_values
 
 
 def batchnorm(use_bias: bool, mode: str, delay: int | None, alpha: Any = 1.0, **options: Any) -> Any:

@@ -17,7 +17,17 @@ from keras import layers, ops
 from qkeras import QActivation
 
 from ese_host.errors import UnsupportedError
-from support.plugin_models import as_list, bits, cell, convert, dense, fill, frames, golden_values, recurrent
+from support.keras_models.plugin_models import (
+    as_list,
+    bits,
+    cell,
+    convert,
+    dense,
+    fill,
+    frames,
+    golden_values,
+    recurrent,
+)
 
 Draw = Callable[[Any], Any]
 MERGES = (layers.Add, layers.Subtract, layers.Multiply, layers.Maximum, layers.Minimum, layers.Average)

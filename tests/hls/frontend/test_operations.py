@@ -11,7 +11,7 @@ import pytest
 from keras import layers, ops
 
 from ese_host.errors import UnsupportedError
-from support.plugin_models import as_list, convert, dense, fill, frames, functional, golden_values
+from support.keras_models.plugin_models import as_list, convert, dense, fill, frames, functional, golden_values
 
 PER_CHANNEL = np.arange(1, 8, dtype=np.float32) / 4
 

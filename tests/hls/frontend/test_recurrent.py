@@ -13,7 +13,7 @@ from keras import layers
 from qkeras import QActivation
 
 from ese_host.errors import UnsupportedError
-from support.plugin_models import (
+from support.keras_models.plugin_models import (
     as_list,
     bits,
     cell,

@@ -10,7 +10,7 @@ import pytest
 from keras import layers
 from qkeras import QActivation
 
-from support.plugin_models import as_list, bits, convert, dense, fill, frames, golden_values, recurrent
+from support.keras_models.plugin_models import as_list, bits, convert, dense, fill, frames, golden_values, recurrent
 
 
 def inner(*made: Any, shape: tuple[int | None, ...] = (6, 7)) -> Any:

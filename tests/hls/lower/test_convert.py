@@ -21,7 +21,7 @@ from ese_host.ir import golden
 from ese_host.ir.activations import Activation
 from ese_host.ir.fixed import Fixed
 from ese_host.ir.network import Lstm
-from support.plugin_models import bits, chain, classifier, convert, dense, inputs, lstm
+from support.keras_models.plugin_models import bits, chain, classifier, convert, dense, inputs, lstm
 
 
 def named(value: Any) -> str:

@@ -10,7 +10,7 @@ import pytest
 from qkeras import bernoulli, quantized_bits
 
 from ese_host.errors import FormatError, UnsupportedError
-from support.plugin_models import bits, chain, classifier, convert, dense
+from support.keras_models.plugin_models import bits, chain, classifier, convert, dense
 
 REFUSALS: dict[str, tuple[Any, str]] = {
     "convolution": (

@@ -14,7 +14,7 @@ from qkeras import QActivation, QDense, quantized_bits, quantized_po2, quantized
 from ese_hls.warnings import ConversionWarning
 from ese_host.errors import CapacityError, UnsupportedError
 from ese_host.ir.fixed import Fixed
-from support.plugin_models import bits, chain, convert, dense, fill, functional, golden_values, recurrent
+from support.keras_models.plugin_models import bits, chain, convert, dense, fill, functional, golden_values, recurrent
 
 SAMPLES = 1000
 

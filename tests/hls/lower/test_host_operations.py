@@ -27,7 +27,17 @@ from qkeras import (
 from ese_host.errors import UnsupportedError
 from ese_host.ir import Fixed
 from ese_host.ir.program import Port, Value
-from support.plugin_models import as_list, bits, convert, dense, fill, frames, functional, golden_values, recurrent
+from support.keras_models.plugin_models import (
+    as_list,
+    bits,
+    convert,
+    dense,
+    fill,
+    frames,
+    functional,
+    golden_values,
+    recurrent,
+)
 
 EXACT = 2.0**-21
 """What Keras's float32 may round in QKeras's form x + (q - x), and in a sum behind it."""

@@ -16,7 +16,7 @@ from ese_hls.emulate import codes_of
 from ese_hls.warnings import ConversionWarning
 from ese_host.interface import outputs_of
 from ese_host.ir.program import run
-from support.plugin_models import fill
+from support.keras_models.plugin_models import fill
 
 
 def outputs(model: Any, x: Any, out: Path) -> Any:

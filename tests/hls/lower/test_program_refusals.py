@@ -13,7 +13,7 @@ from qkeras import QActivation, QConv1D
 
 from ese_hls.frontend import MAPPED
 from ese_host.errors import UnsupportedError
-from support.plugin_models import bits, convert, dense, fill, functional, recurrent
+from support.keras_models.plugin_models import bits, convert, dense, fill, functional, recurrent
 
 
 def after(*layers: Any, shape: tuple[int | None, ...] = (6, 7)) -> Callable[[], Any]:

@@ -24,7 +24,17 @@ from qkeras import (
 )
 
 from ese_hls.lower.conversion import Conversion
-from support.plugin_models import as_list, bits, convert, dense, fill, frames, functional, golden_values, recurrent
+from support.keras_models.plugin_models import (
+    as_list,
+    bits,
+    convert,
+    dense,
+    fill,
+    frames,
+    functional,
+    golden_values,
+    recurrent,
+)
 
 SEQUENCE, VECTOR = (6, 7), (7,)
 

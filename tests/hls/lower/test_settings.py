@@ -14,7 +14,7 @@ from qkeras import QActivation, quantized_relu
 from ese_hls.lower.options import nearest
 from ese_hls.warnings import ConversionWarning
 from ese_host.errors import UnsupportedError
-from support.plugin_models import bits, convert, dense, fill
+from support.keras_models.plugin_models import bits, convert, dense, fill
 
 
 def everything() -> Any:

@@ -24,7 +24,7 @@ from ese_host.files import encode
 from ese_host.image.sizing import SizeError
 from ese_host.ir import Fixed, golden
 from ese_host.ir.program import Affine, Chain, Quantize, run
-from support.plugin_models import bits, convert, golden_values
+from support.keras_models.plugin_models import bits, convert, golden_values
 from support.second_decoder import SampleFrames, apply
 
 IN_PARTS = "in parts of 16 bits whose sums the host adds up"

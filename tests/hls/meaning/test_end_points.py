@@ -10,7 +10,7 @@ import pytest
 from qkeras import QActivation, quantized_sigmoid, quantized_tanh
 
 from ese_host.ir import Fixed
-from support.plugin_models import bits, chain, convert, golden_values, lstm
+from support.keras_models.plugin_models import bits, chain, convert, golden_values, lstm
 
 STEPS = 30
 

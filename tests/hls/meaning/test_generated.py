@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
 from ese_host.errors import CapacityError, FormatError, UnsupportedError
-from support.plugin_models import convert, golden_values
+from support.keras_models.plugin_models import convert, golden_values
 
 FAMILIES = ("quantized", "quantized", "float", "odd")
 SAMPLES = 12

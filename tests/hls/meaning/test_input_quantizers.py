@@ -12,7 +12,7 @@ import pytest
 from keras import layers as kl
 from qkeras import QActivation, quantized_bits, quantized_linear, quantized_relu
 
-from support.plugin_models import as_list, bits, convert, dense, fill, golden_values, recurrent
+from support.keras_models.plugin_models import as_list, bits, convert, dense, fill, golden_values, recurrent
 
 
 def quantizer(rng: random.Random) -> Any:

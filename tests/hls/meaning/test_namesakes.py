@@ -13,7 +13,7 @@ from keras import layers as kl
 from qkeras import QActivation, binary, quantized_bits, quantized_hswish, quantized_linear, quantized_tanh
 
 from ese_host.errors import UnsupportedError
-from support.plugin_models import chain, convert, dense, golden_values, lstm
+from support.keras_models.plugin_models import chain, convert, dense, golden_values, lstm
 
 
 def relu(x: Any) -> Any:

@@ -13,7 +13,7 @@ from qkeras import QActivation, binary, quantized_bits, quantized_po2, ternary
 from ese_host.errors import UnsupportedError
 from ese_host.ir import golden
 from ese_host.ir.fixed import Fixed
-from support.plugin_models import chain, classifier, convert, dense, inputs, lstm
+from support.keras_models.plugin_models import chain, classifier, convert, dense, inputs, lstm
 
 
 def plain(**changes: Any) -> Any:

@@ -12,7 +12,7 @@ from keras import layers as kl
 from ese_hls.warnings import ConversionWarning
 from ese_host.errors import UnsupportedError
 from ese_host.ir.fixed import Fixed
-from support.plugin_models import convert, fill, frames, golden_values
+from support.keras_models.plugin_models import convert, fill, frames, golden_values
 
 
 def plain() -> Any:

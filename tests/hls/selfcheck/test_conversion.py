@@ -15,7 +15,7 @@ from keras import layers
 from ese_hls.warnings import ConversionWarning
 from ese_host.bundle import Folder
 from ese_host.errors import MismatchError, UnsupportedError
-from support.plugin_models import fill
+from support.keras_models.plugin_models import fill
 
 
 def model() -> Any:

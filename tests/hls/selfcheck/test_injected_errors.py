@@ -17,7 +17,7 @@ from ese_hls.selfcheck import self_check
 from ese_host.errors import MismatchError
 from ese_host.ir import Fixed, Lstm, golden
 from ese_host.ir.program import Affine, Chain, Mask, Program
-from support.plugin_models import bits, dense, fill, lstm
+from support.keras_models.plugin_models import bits, dense, fill, lstm
 
 
 def sequential(*stack: Any) -> Any:

@@ -14,7 +14,7 @@ from keras import layers
 
 from ese_hls.frontend import readers
 from ese_host.errors import MismatchError
-from support.plugin_models import fill
+from support.keras_models.plugin_models import fill
 
 Node = dict[str, Any]
 

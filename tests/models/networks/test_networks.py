@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from ese_host.errors import FormatError, MismatchError, MissingError, UnsupportedError
+from ese_models.masking import stored_codes
 from ese_models.networks.builder import Formats, Weights, classifier
 from ese_models.networks.inspection import check_finite, constraints, formats_of, kernels, load
 from ese_models.networks.mask_constraint import SMALLEST_KEPT, MaskConstraint
 from ese_models.pruning.masks import Mask
-from ese_models.training import stored_codes
 
 SIZES = {"units": 6, "outputs": 3, "steps": 5, "features": 4}
 SHAPES = {"lstm/kernel": (4, 24), "lstm/recurrent_kernel": (6, 24), "dense/kernel": (6, 3)}

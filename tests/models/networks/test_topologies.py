@@ -10,13 +10,13 @@ import pytest
 
 from ese_host.errors import UnsupportedError
 from ese_models.data import Split
+from ese_models.masking.plan import densities, interleaves, matrices
 from ese_models.networks.builder import Formats, Topology, Weights, network
 from ese_models.networks.inspection import constraints, formats_of, kernels, load, weight_quantizers
 from ese_models.networks.twin import quantized_twin
 from ese_models.pruning.masks import Mask
-from ese_models.training.mask_plan import densities, interleaves, matrices
 from ese_models.training.train import predict
-from support.topology import topology_of
+from support.keras_models.topology import topology_of
 
 FEATURES, OUTPUTS, STEPS = 4, 3, 5
 STACKED = Topology((6, 5))

@@ -21,6 +21,8 @@ from ese_host.ir.mask_families import MASK_FAMILIES, MaskFamily
 from ese_models import data
 from ese_models.cli import commands as cli
 from ese_models.data import Dataset
+from ese_models.masking.plan import densities, interleaves, kept_share, masks_for, matrices
+from ese_models.masking.sparsity import stored_codes
 from ese_models.networks.builder import Topology, Weights
 from ese_models.networks.inspection import constraints, kernels, load, weight_quantizers
 from ese_models.pruning import keep_per_pe
@@ -31,8 +33,6 @@ from ese_models.training.compression import (
     prune,
     quantize,
 )
-from ese_models.training.mask_plan import densities, interleaves, kept_share, masks_for, matrices
-from ese_models.training.sparsity import stored_codes
 from ese_models.training.train import Recipe, augmented, shortened, train_dense
 
 Command = Callable[..., Any]

@@ -11,10 +11,11 @@ import tensorflow as tf
 from keras import layers as kl
 
 from ese_host.errors import FormatError, UnsupportedError
+from ese_models.masking import GroupingSchedule, PruningSchedule, sparsity, stored_codes
 from ese_models.networks import MaskConstraint, masks_on, prunable
 from ese_models.networks.inspection import load_model
 from ese_models.pruning import keep_per_pe
-from ese_models.training import GroupingSchedule, PruningSchedule, own_model, sparsity, stored_codes
+from ese_models.training import own_model
 
 RNG = np.random.default_rng(3)
 X, Y = RNG.normal(size=(48, 6, 5)).astype(np.float32), RNG.integers(0, 3, 48)
@@ -198,7 +199,7 @@ def test_the_summary_counts_every_kernel() -> None:
     ]
 
 
-class Subclassed(keras.Model):  # type: ignore[misc]
+class OwnLoop(keras.Model):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__()
         self.d = kl.Dense(3)
@@ -208,7 +209,7 @@ class Subclassed(keras.Model):  # type: ignore[misc]
 
 
 def built_subclass() -> Any:
-    model = Subclassed()
+    model = OwnLoop()
     model(np.ones((1, 4)))
     return model
 
@@ -219,7 +220,7 @@ def built_subclass() -> Any:
         (
             lambda: own_model.prune(built_subclass()),
             UnsupportedError,
-            "the model is a Subclassed without inputs of known",
+            "the model is a OwnLoop without inputs of known",
         ),
         (lambda: own_model.prune(kl.Dense(3)), UnsupportedError, "layer 'dense[_0-9]*' has no weights yet; call the"),
         (

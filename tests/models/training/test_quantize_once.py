@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from ese_models.masking.regrouping import begin
 from ese_models.networks.builder import QUANTIZERS, Topology, Weights, network
 from ese_models.networks.inspection import kernels, weight_quantizers
 from ese_models.training.quantize_once import quantized_once
-from ese_models.training.regrouping import begin
 
 
 def quantizers_of(model: Any) -> list[Any]:

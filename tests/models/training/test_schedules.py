@@ -14,12 +14,13 @@ from sklearn.datasets import load_digits
 
 from ese_host.errors import UnsupportedError
 from ese_host.image.interleave import Interleave
+from ese_models.masking.pruner import Pruner
 from ese_models.networks.mask_constraint import MaskConstraint
 from ese_models.pruning import keep_per_pe, magnitude, pe_balanced
 from ese_models.pruning.masks import Floats, Mask
 from ese_models.pruning.sparsity_schedule import SCHEDULES, Schedule, density_of_round, round_of
 from ese_models.records.sensitivity import Sensitivity, scan
-from ese_models.training.masking import DenseSparseDense, Pruner, dense_sparse_dense
+from ese_models.training.dsd import DenseSparseDense, dense_sparse_dense
 from ese_models.training.train import Recipe
 
 Digits = tuple[

@@ -21,7 +21,7 @@ from ese_models.networks.inspection import kernels, load
 from ese_models.records import provenance
 from ese_models.training.tasks import TASKS, resized, task_named
 from ese_models.training.train import Recipe, fit
-from support.topology import topology_of
+from support.keras_models.topology import topology_of
 
 
 def test_the_tables_name_the_same_tasks() -> None:

@@ -13,11 +13,9 @@ import numpy.typing as npt
 from ese_host.errors import UnsupportedError
 from ese_host.image import MAX_PES, Interleave
 from ese_host.ir import GATES, MASK_FAMILIES, WEIGHT_KINDS, MaskFamily, WeightKind
-from ese_models.networks import QUANTIZERS, Goal, Mask, Weights, prunable
+from ese_models.masking.pruner import Matrices
+from ese_models.networks import QUANTIZERS, Mask, MaskGoal, Weights, prunable
 from ese_models.pruning import mask_for
-
-Matrices = Mapping[str, npt.NDArray[np.float32]]
-"""Kernel name -> (outputs, inputs) weights, in the order of computation."""
 
 
 @dataclass(frozen=True)
@@ -70,9 +68,9 @@ class MaskPlan:
         return kind_of(self.weights)
 
     @property
-    def goal(self) -> Goal:
-        """What the masks are made for, which is saved with them."""
-        return Goal(self.pes, self.gap_bits)
+    def goal(self) -> MaskGoal:
+        """Sizes of the engine that the masks are made for, which are saved with them."""
+        return MaskGoal(self.pes, self.gap_bits)
 
 
 def kind_of(weights: Weights) -> WeightKind:
@@ -176,6 +174,11 @@ def masks_from_dense(weights: Matrices, plan: MaskPlan, density: float) -> dict[
     """The masks of `masks_for` with the plan's family; at density 1 they keep all weights.
 
     `masks_for` gives every PE the same number of weights at density 1, too, so that PEs with more rows lose some.
+
+    Args:
+        weights: kernel name -> (outputs, inputs) weights.
+        plan: as for `masks_for`; gives the family.
+        density: kept share of all weights together.
     """
     if density >= 1:
         return {name: np.ones(matrix.shape, dtype=bool) for name, matrix in weights.items()}

@@ -12,9 +12,9 @@ import numpy.typing as npt
 from ese_host.errors import UnsupportedError
 from ese_host.image import MAX_PES
 from ese_host.ir import WEIGHT_KINDS, WeightKind
+from ese_models.masking.plan import interleaves
 from ese_models.networks import Kernel, MaskConstraint, prunable
 from ese_models.pruning import gap_bits_for, statistics
-from ese_models.training.mask_plan import interleaves
 
 
 @dataclass(frozen=True)

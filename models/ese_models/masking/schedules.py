@@ -8,11 +8,11 @@ from typing import Any
 import keras
 
 from ese_host.errors import UnsupportedError
+from ese_models.masking.plan import MaskPlan, kept_share, masks_for, masks_from_dense
+from ese_models.masking.pruner import Pruner
+from ese_models.masking.regrouping import LEARNED, Regrouping, finish
 from ese_models.networks import masks_on, prunable, put_masks
 from ese_models.pruning import SCHEDULES, Schedule
-from ese_models.training.mask_plan import MaskPlan, kept_share, masks_for, masks_from_dense
-from ese_models.training.masking import Pruner
-from ese_models.training.regrouping import LEARNED, Regrouping, finish
 
 
 class StepShare(keras.callbacks.Callback):  # type: ignore[misc,unused-ignore]
