@@ -33,8 +33,9 @@ def test_the_python_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     np.testing.assert_array_equal(names["now"], y[0])
     np.testing.assert_array_equal(several[-1], y[1])
     assert names["names"] == [["rest", "wave", "push"][number] for number in y.argmax(axis=1)]
-    expected = names["model"].predict(names["x"], verbose=0)
-    assert np.abs(y - expected).max() < 0.01  # a float model, quantized to 16 bits
+    assert np.abs(y - names["sparse"].predict(names["x"], verbose=0)).max() < 0.01
+    for model in ("sparse", "pruned", "gradual", "twin", "plain"):
+        assert ese4ml.sparsity(names[model], 4).density == pytest.approx(0.3, abs=0.01)
     assert names["frames"][0]["frames"] == 1
     with ese4ml.open("bitstreams/gestures") as engine:
         np.testing.assert_array_equal(engine.predict(names["recorded"]), y)
