@@ -1,9 +1,10 @@
 """The cycle model of the engine in HLS (csrc): its schedule in Python, phase by phase, equal to its own counter.
 
 It follows docs/engine.md, "Schedule". The engine fetches a phase, runs its matrix, and launches its element-wise stage.
-The stage issues one item per unit and iteration, and writes each result WRITEBACK iterations later. An input word is
-stored in every iteration in which nothing else uses vector RAM A. An iteration is a clock cycle if the loop's
-initiation interval is 1. The depth of the hardware pipeline, paid once per sequence, is not counted.
+The stage issues one item per unit and iteration, or two rows for a single unit, and writes each result WRITEBACK
+iterations later. An input word is stored in every iteration in which nothing else uses vector RAM A. An iteration is a
+clock cycle if the loop's initiation interval is 1. The depth of the hardware pipeline, paid once per sequence, is not
+counted.
 """
 
 from __future__ import annotations
@@ -21,6 +22,18 @@ LAUNCHED = ADDITION - 2
 """Iterations between the launch of a stage and its first issue, in which the PEs add what they executed last."""
 DRAINED = GATES + ADDITION - 2
 """Iterations from the last issue until a phase may be fetched that fills the same accumulator set."""
+
+
+def pairs_rows(units: int, pes: int) -> bool:
+    """Whether an element-wise unit takes two rows of a matrix that is no LSTM's at once, from neighbouring PEs.
+
+    The vector RAMs take two elements in an iteration, which are one of each unit if there are two of them.
+
+    Args:
+        units: number of element-wise units.
+        pes: number of processing elements.
+    """
+    return units == 1 and pes % 2 == 0
 
 
 @dataclass
@@ -160,12 +173,15 @@ class HlsCycleModel(CycleModel):
         targets = {int(phase.has("first_ram"))} if phase.has("first_enabled") else set()
         if phase.has("second_enabled") and outputs:
             targets.add(int(phase.has("second_ram")))
-        issues = -(-phase.items // self.units)
+        # rows with words of their own leave no faster two at a time
+        paired = pairs_rows(self.units, self.pes) and not phase.has("lstm") and not words
+        items = 2 if paired else self.units  # of an issue
+        issues = -(-phase.items // items)
         if not issues:
             self.stage = ElementwiseStage()
             return
         rows = -(-GATES // (self.pes // self.units)) if phase.has("lstm") else 1
-        last_items = phase.items - (issues - 1) * self.units
+        last_items = phase.items - (issues - 1) * items
         self.stage = ElementwiseStage(
             self.now + LAUNCHED,
             max(rows, words * self.units),
