@@ -1,6 +1,7 @@
 """Designs and images: sizes of layers, the schedule of a step, sparse entries, the image file and its stored form."""
 
 from ese_host.image.design import (
+    ADD_DISTANCE,
     FORMAT_VERSION,
     MAX_PES,
     SCAN_WIDTH,
@@ -44,6 +45,7 @@ from ese_host.image.sizes import DenseSize, LayerSize, LstmSize, MatrixSize, siz
 from ese_host.image.sizing import MAX_ENTRIES, Needs, SizeError, check_entries, smallest_design, sum_frac
 
 __all__ = [
+    "ADD_DISTANCE",
     "CODEBOOKS",
     "CONSTANT_BITS",
     "FIELDS",

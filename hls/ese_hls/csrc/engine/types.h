@@ -21,7 +21,7 @@ struct Activation {
 };
 
 constexpr int element_bits = ram_bits; // a vector element is as wide as a block RAM
-constexpr int gates = 4;               // i, f, c, o in the order of Keras; other matrices have groups of as many rows
+// A cell has a row for each gate, i, f, c, o in the order of Keras. Other matrices have groups of as many rows.
 constexpr int gates_log2 = log2_ceil(gates);
 constexpr int table_log2 = log2_ceil(table_size); // segments of the tanh table on [0, 8)
 

@@ -13,14 +13,13 @@ from bisect import bisect_left
 from dataclasses import dataclass
 
 from ese_host.estimate.cycles.schedule import CycleModel, no_frame
-from ese_host.image import WRITEBACK, Phase
+from ese_host.image import ADD_DISTANCE, WRITEBACK, Phase
 from ese_host.ir import GATES
+from ese_host.protocol import OUTPUT_WORDS, TRACE_WORDS
 
-ADDITION = 3
-"""Iterations from a write of an accumulator to the first read of the same word."""
-LAUNCHED = ADDITION - 2
+LAUNCHED = ADD_DISTANCE - 2
 """Iterations between the launch of a stage and its first issue, in which the PEs add what they executed last."""
-DRAINED = GATES + ADDITION - 2
+DRAINED = GATES + ADD_DISTANCE - 2
 """Iterations from the last issue until a phase may be fetched that fills the same accumulator set."""
 
 
@@ -169,7 +168,7 @@ class HlsCycleModel(CycleModel):
         outputs = last or not phase.has("output_last_only")
         exact = phase.has("emits") and outputs and not phase.has("emits_stored")
         stored = phase.has("emits") and outputs and phase.has("emits_stored")
-        words = 4 if self.trace else 2 if exact else 0
+        words = TRACE_WORDS if self.trace else OUTPUT_WORDS if exact else 0
         targets = {int(phase.has("first_ram"))} if phase.has("first_enabled") else set()
         if phase.has("second_enabled") and outputs:
             targets.add(int(phase.has("second_ram")))
