@@ -86,6 +86,7 @@ void accumulate(Accumulators<C> &ram, int p, bool filled, const Addition<C> &add
     const int added = within<rows>(add.row), shown = within<rows>(drain.row);
     const int at[2] = {filled ? shown : added, filled ? added : shown};
     acc_t stored[2][C::acc_banks];
+    ESE_PARTITION(stored, 0)
 read_sets:
     for (int s = 0; s < 2; ++s) {
         ESE_UNROLL

@@ -52,6 +52,8 @@ void compute(const Memories<C> &memory, const Stages<C> &stages, int u, const Sh
     int cell = within<C::cell_depth>(phase.cell_base + items.place);
     scale_t scale[gates][C::acc_banks];
     constant_t bias[gates];
+    ESE_PARTITION(scale, 0)
+    ESE_PARTITION(bias, 0)
 columns:
     for (int k = 0; k < gates; ++k) {
         ESE_UNROLL
@@ -136,6 +138,8 @@ flat:
         // The PEs add what they executed in the last iteration, and show rows to the units.
         Drained rows[C::pes];
         acc_t drained[C::pes][C::acc_banks];
+        ESE_PARTITION(rows, 0) // an item's PE is an index into both
+        ESE_PARTITION(drained, 0)
         stages.rows(rows);
     accumulate:
         for (int p = 0; p < C::pes; ++p) {
