@@ -63,7 +63,7 @@ because its input is wider than a frame can be.
 - *Cycles*: of a frame, with input, element-wise stage and output.
 - *Matrix*: without these.
 - *Simulated*: `benchmarks.machines` with the same columns. Its FIFO counts the column that is being executed; csrc's
-  does not, and that of RTL has room for the columns under way, too.
+  counts neither that nor the one in front, and that of RTL has room for the columns under way, too.
 - *Stream*: the same matrix in stream mode.
 - *Utilisation*: by EIE's definition (eie.md, without batches).
 

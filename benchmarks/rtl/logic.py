@@ -36,6 +36,9 @@ CASES = (
     ("cell_unit", {"W": 24, "B": 2}),
     ("cell_unit", {"W": 24, "B": 4}),
     ("cell_unit", {"W": 36}),
+    ("cell_unit", {"W": 24, "PAIR": 1}),
+    ("cell_unit", {"W": 24, "B": 2, "PAIR": 1}),
+    ("cell_unit", {"W": 36, "PAIR": 1}),
     *(
         ("drain", {"P": pes, "LP": (pes - 1).bit_length()})
         for pes in (2, 4, 8, 16, 24, 32, 36, 40, 48, 52, 56, 64, 96, 128, 160, 192, 256)

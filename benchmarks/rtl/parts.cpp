@@ -46,7 +46,7 @@ static Phase phase_of(unsigned shifts, unsigned flags) {
     return phase;
 }
 
-// An element-wise unit: four scaled sums, then either an LSTM cell or one row of another matrix.
+// An element-wise unit: four scaled sums, then either an LSTM cell, or one or two rows of another matrix.
 extern "C" unsigned long long unit(unsigned long long i0, unsigned long long i1, unsigned is, int ib,
                                    unsigned long long f0, unsigned long long f1, unsigned fs, int fb,
                                    unsigned long long g0, unsigned long long g1, unsigned gs, int gb,
@@ -62,8 +62,10 @@ extern "C" unsigned long long unit(unsigned long long i0, unsigned long long i1,
     Lines lines;
     lines.gate.slope = lines.gate.offset = lines.cell.slope = lines.cell.offset = 0;
     Cell cell = lstm_cell<C>(sums, low<16>(c), peephole, phase, lines, tanh_rom);
-    Result result = leave<C>(cell, sums[0], phase);
-    return bits(result.stored, 18, 0) | bits(result.output, 18, 18) | bits(result.cell, 16, 36);
+    Result results[2];
+    leave<C>(cell, sums, phase, results);
+    element_t second = phase.stage == Stage::dense ? results[1].stored : results[0].output;
+    return bits(results[0].stored, 18, 0) | bits(second, 18, 18) | bits(results[0].cell, 16, 36);
 }
 
 // Recurrence: a PE's sum; the last two sums are forwarded to it.

@@ -29,10 +29,18 @@ module qc #(parameter FR=31,OF=12)(input clk, input signed [47:0] c, output reg 
   localparam D=FR-OF; reg signed [47:0] q; wire signed [47:0] fl=c>>>D; wire [D-1:0] rest=c[D-1:0]; wire up = rest > (1<<(D-1)) || (rest==(1<<(D-1)) && fl[0]);
   always @(posedge clk) begin q <= fl+up; y <= q < -32768 ? -32768 : q > 32767 ? 32767 : q; end
 endmodule
-module cell_unit #(parameter W=24,B=1)(input clk, input [4*W*B-1:0] acc, input [4*16*B-1:0] scale, input [63:0] bias, input [5:0] bs, input [6*B-1:0] ks,
+// Rounds half to even, to a format that is chosen at run time.
+module vround(input clk, input signed [47:0] v, input [5:0] s, input signed [17:0] low, high, output reg signed [17:0] y);
+  wire [47:0] whole = 48'd1 << s, rest = v & (whole-1), half = whole>>1; reg signed [47:0] fl, q; reg up;
+  always @(posedge clk) begin fl <= v >>> s; up <= s!=0 && (rest>half || (rest==half && ((v>>>s)&1)!=0)); q <= up ? fl+1 : fl;
+    y <= q<low?low:q>high?high:q; end
+endmodule
+module cell_unit #(parameter W=24,B=1,PAIR=0)(input clk, input [4*W*B-1:0] acc, input [4*16*B-1:0] scale, input [63:0] bias, input [1:0] column, input [5:0] bs, input [6*B-1:0] ks,
   input [47:0] peep, input signed [15:0] cb, input [5:0] ps, input usep, input dense, relu, input [5:0] sshift, input signed [17:0] low, high,
-  output [49:0] ta, input [159:0] seg, output reg signed [63:0] exact, output reg signed [17:0] stored, outp, output signed [15:0] cn, input so);
-  wire signed [47:0] z[0:3]; genvar g; generate for (g=0;g<4;g=g+1) ssum #(W,B) s(clk, acc[g*W*B +: W*B], scale[g*16*B +: 16*B], bias[g*16 +: 16], bs, ks, z[g]); endgenerate
+  output [49:0] ta, input [159:0] seg, output reg signed [63:0] exact, output reg signed [17:0] stored, outp, outp1, output signed [15:0] cn, input so);
+  wire signed [47:0] z[0:3]; genvar g; generate for (g=0;g<4;g=g+1) begin
+    wire [1:0] k = dense && g <= PAIR ? column | g : g;
+    ssum #(W,B) s(clk, acc[g*W*B +: W*B], scale[k*16*B +: 16*B], bias[k*16 +: 16], bs, ks, z[g]); end endgenerate
   wire signed [47:0] pi,pf,po; reg signed [31:0] qi,qf,qo;
   always @(posedge clk) begin qi<=$signed(peep[15:0])*cb; qf<=$signed(peep[31:16])*cb; qo<=$signed(peep[47:32])*cn; end
   shl48 a(clk,usep?qi:0,ps,pi), b(clk,usep?qf:0,ps,pf), c(clk,usep?qo:0,ps,po);
@@ -42,11 +50,13 @@ module cell_unit #(parameter W=24,B=1)(input clk, input [4*W*B-1:0] acc, input [
   act #(0) ag(clk,z[2],ta[39:30],seg[127:96],gg);
   reg signed [35:0] fc, ig, h; reg signed [47:0] cc; always @(posedge clk) begin fc <= f*cb; ig <= i*gg; cc <= (fc <<< 3) + ig; h <= o*t; end
   act #(0,31) at(clk,cc,ta[49:40],seg[159:128],t);
-  qc qcc(clk,cc,cn); wire signed [15:0] hs, ho; qc q1(clk,h,hs); qc #(31,15) q2(clk,h,ho);
-  // dense
-  reg signed [47:0] d, fl; reg up; always @(posedge clk) d <= (relu && z[0]<0) ? 0 : z[0];
-  wire [47:0] whole = 48'd1 << sshift; wire [47:0] rest = d & (whole-1), half = whole>>1;
-  reg signed [47:0] q; always @(posedge clk) begin fl <= d >>> sshift; up <= sshift!=0 && (rest>half || (rest==half && ((d>>>sshift)&1)!=0)); q <= up ? fl+1 : fl; end
-  wire signed [17:0] ds = q<low?low:q>high?high:q;
-  always @(posedge clk) begin exact <= dense ? d : h; stored <= dense ? ds : so ? ho : hs; outp <= dense ? ds : ho; end
+  qc qcc(clk,cc,cn);
+  // what leaves: h, or one row of another matrix, or with PAIR two of them, whose parameters are in four columns
+  wire row1 = PAIR && dense; reg signed [47:0] v0, v1; reg [5:0] s0, s1; reg signed [17:0] l0, h0, l1, h1; wire signed [17:0] y0, y1;
+  always @(posedge clk) begin
+    v0 <= !dense ? h : relu && z[0]<0 ? 0 : z[0]; v1 <= !row1 ? h : relu && z[1]<0 ? 0 : z[1];
+    s0 <= dense ? sshift : so || !PAIR ? 31-15 : 31-12; l0 <= dense ? low : -32768; h0 <= dense ? high : 32767;
+    s1 <= row1 ? sshift : PAIR ? 31-15 : 31-12; l1 <= row1 ? low : -32768; h1 <= row1 ? high : 32767;
+    exact <= v0; stored <= PAIR || dense || so ? y0 : y1; outp <= dense || !PAIR ? y0 : y1; outp1 <= PAIR ? y1 : 0; end
+  vround r0(clk,v0,s0,l0,h0,y0), r1(clk,v1,s1,l1,h1,y1);
 endmodule

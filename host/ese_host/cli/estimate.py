@@ -42,8 +42,9 @@ Formats  16-bit activations; smooth sigmoid and tanh from the table unless --har
 Memory   Block RAM, LUTRAM and DSP are counted from the engine's arrays and products
          and the primitives' widths. The AXI DMA is assumed to take 3 BRAM36 and 400
          LUTs as LUTRAM.
-Logic    LUT and FF are modelled, those of the element-wise units after an open HLS
-         compiler (docs/parts.md), with no vendor synthesis behind them.
+Logic    LUT and FF are modelled, those of the element-wise units after what an open
+         HLS compiler made of an earlier engine (docs/parts.md), with no vendor synthesis
+         behind them.
 Energy   The 45 nm table of Song Han's talk; an access of b bits costs b / 32 of a
          32-bit one; no clock tree, routing or leakage.
 Search   1 to 256 PEs, 1 or 2 cells per cycle, and all gap widths that bridge 2.5 mean

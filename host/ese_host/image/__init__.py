@@ -1,6 +1,7 @@
 """Designs and images: sizes of layers, the schedule of a step, sparse entries, the image file and its stored form."""
 
 from ese_host.image.design import (
+    ADD_DISTANCE,
     FORMAT_VERSION,
     MAX_PES,
     SCAN_WIDTH,
@@ -53,6 +54,7 @@ from ese_host.image.sizing import (
 )
 
 __all__ = [
+    "ADD_DISTANCE",
     "CODEBOOKS",
     "CONSTANT_BITS",
     "DEFAULT_PES",

@@ -33,6 +33,8 @@ WINDOWS = (0, *(1 << n for n in range(3, 9)))
 """Allowed sizes of the activation window in columns; 0 is none."""
 WRITEBACK = 28
 """Iterations from the issue of an element-wise operation to the write of its result, as its pipeline needs them."""
+ADD_DISTANCE = 3
+"""Iterations from a write of an accumulator of csrc to the first read of the same word."""
 MAX_PES = 256
 MAX_FIFO_DEPTH = 256
 MAX_DEPTHS = {"entry_depth": (1 << 16) - 1, "phases": 64} | dict.fromkeys(

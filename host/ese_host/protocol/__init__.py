@@ -1,6 +1,6 @@
 """The protocol between host and engine: registers, packets, answers, and the results read from answers."""
 
-from ese_host.protocol.answer_shape import AnswerShape, Trace
+from ese_host.protocol.answer_shape import OUTPUT_WORDS, TRACE_WORDS, AnswerShape, Trace
 from ese_host.protocol.packets import (
     MAX_SEQUENCES,
     OPERATION_BASE,
@@ -29,11 +29,13 @@ __all__ = [
     "IDLE_BIT",
     "MAX_SEQUENCES",
     "OPERATION_BASE",
+    "OUTPUT_WORDS",
     "PROTOCOL_VERSION",
     "REGISTERS",
     "RUN_HEADER_WORDS",
     "START",
     "START_BIT",
+    "TRACE_WORDS",
     "TRAILER",
     "TRAILER_MAGIC",
     "TRAILER_WORDS",

@@ -95,7 +95,7 @@ def test_state_sums_and_last_broadcasts_are_kept_on_request() -> None:
         assert run(emulator, net, made, whole, keep=True)[0] == expected
 
 
-def test_a_matrix_takes_its_fullest_pe_and_nine_iterations() -> None:
+def test_a_matrix_takes_its_fullest_pe_and_ten_iterations() -> None:
     """The rest of the cycles are those of stream mode's cycle model; a column without entries takes one iteration."""
     spec, design = roomy("fc")
     rng = np.random.default_rng(6)
@@ -107,14 +107,14 @@ def test_a_matrix_takes_its_fullest_pe_and_nine_iterations() -> None:
     with EmulatedEngine(compiled_engine.library(design)) as emulator:
         made = compiled_engine.load(emulator, net, design)
         assert made.counts.max() == 2 * columns
-        assert run(emulator, net, made, codes)[1] == account.total - account.matrix + 2 * columns + 9
+        assert run(emulator, net, made, codes)[1] == account.total - account.matrix + 2 * columns + 10
         codes[0, 0, ::3] = 0
-        assert run(emulator, net, made, codes)[1] == account.total - account.matrix + 2 * (columns - 7) + 9
+        assert run(emulator, net, made, codes)[1] == account.total - account.matrix + 2 * (columns - 7) + 10
         corner = network(rng, widened(full, pattern="corner"))
         made = compiled_engine.load(emulator, corner, design)
         codes[:] = 5
         assert made.counts.sum() == 1
-        assert run(emulator, corner, made, codes)[1] == account.total - account.matrix + columns + 9
+        assert run(emulator, corner, made, codes)[1] == account.total - account.matrix + columns + 10
 
 
 def matrix_iterations(work: Codes, counts: Codes, depth: int) -> int:
@@ -128,14 +128,15 @@ def matrix_iterations(work: Codes, counts: Codes, depth: int) -> int:
     rows = np.add.reduceat(counts, np.arange(0, len(counts), 4))
     slots = np.cumsum(np.maximum(rows, 1)) - np.maximum(rows, 1)
     position = np.concatenate([slots[r] + np.arange(n) for r, n in enumerate(rows)]).astype(int)
-    free = np.zeros(work.shape[1], dtype=np.int64)
-    starts: list[int] = []
+    free = start = np.zeros(work.shape[1], dtype=np.int64)
+    leaves: list[int] = []
     stalls = pushed = 0
     for number, (slot, column) in enumerate(zip(position, np.flatnonzero(counts), strict=True)):
-        pushed = max(7 + slot + stalls, starts[number - depth] + 1 if number >= depth else 0)
+        pushed = max(7 + slot + stalls, leaves[number - depth] + 1 if number >= depth else 0)
         stalls = pushed - 7 - slot
-        start = np.maximum(free, pushed + 1)
-        starts.append(int(start.max()))
+        left = np.maximum(start, pushed + 1)  # the FIFO, when the PE takes the column before
+        leaves.append(int(left.max()))
+        start = np.maximum(free, left + 1)
         free = start + np.maximum(work[column], 1)
     return max(int(free.max()), 4 + int(slots[-1]) + stalls) + 1
 

@@ -7,7 +7,6 @@ HLS may choose any number below the distance that the pragma states. Each is run
 from __future__ import annotations
 
 import ctypes
-import re
 import zlib
 from collections.abc import Iterable
 from dataclasses import replace
@@ -18,7 +17,7 @@ import pytest
 
 from ese_hls.emulate import compile_emulator
 from ese_host.device.emulated import EmulatedEngine
-from ese_host.image import Image
+from ese_host.image import ADD_DISTANCE, Image
 from ese_host.image.phases import FLAGS
 from ese_host.image.reader import HEADER_FIELDS
 from ese_host.ir import Lstm, Network
@@ -28,10 +27,6 @@ from support.designs import PATTERNS, roomy
 from support.networks import inputs, network, widened
 
 HERE = Path(__file__).parent
-STATED = re.search(r"constexpr int add_distance = (\d+)", (compiled_engine.CSRC / "engine/accumulators.h").read_text())
-assert STATED
-DISTANCE = int(STATED[1])
-"""Iterations from a write to the first read that needs it, as csrc states it."""
 DESIGNS = ["google-lstm", "more-pes-than-rows", "one-pe", "uneven", "fc", "delta-google"]
 NETWORKS = 30
 MUTATIONS = {
@@ -129,13 +124,13 @@ def wrong_networks(name: str, library: ctypes.CDLL, stages: int, seeds: Iterable
 @pytest.mark.parametrize("name", DESIGNS)
 def test_answers_do_not_depend_on_the_stages_of_an_addition(name: str, tmp_path: Path) -> None:
     library = delayed(name, tmp_path)
-    for stages in range(DISTANCE):
+    for stages in range(ADD_DISTANCE):
         assert wrong_networks(name, library, stages) == []
 
 
 @pytest.mark.parametrize("name", ["more-pes-than-rows", "one-pe", "fc"])
 def test_a_write_one_stage_later_is_found(name: str, tmp_path: Path) -> None:
-    assert wrong_networks(name, delayed(name, tmp_path), DISTANCE)
+    assert wrong_networks(name, delayed(name, tmp_path), ADD_DISTANCE)
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS)
@@ -143,5 +138,5 @@ def test_a_mutation_is_found(mutation: str, tmp_path: Path) -> None:
     found = {}
     for name in DESIGNS:
         (tmp_path / name).mkdir()
-        found[name] = wrong_networks(name, delayed(name, tmp_path / name, *MUTATIONS[mutation]), DISTANCE - 1)
+        found[name] = wrong_networks(name, delayed(name, tmp_path / name, *MUTATIONS[mutation]), ADD_DISTANCE - 1)
     assert any(found.values())

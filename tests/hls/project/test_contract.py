@@ -43,6 +43,7 @@ def changed_places() -> dict[str, places.Field]:
     ("module", "name", "value"),
     [
         (design, "WRITEBACK", 25),
+        (design, "ADD_DISTANCE", 4),
         (design, "FORMAT_VERSION", 3),
         (packets, "MAX_STEPS", 1000),
         (packets, "PROTOCOL_VERSION", 3),

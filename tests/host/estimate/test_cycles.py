@@ -73,3 +73,23 @@ def test_a_stage_without_items_is_waited_for_by_nobody() -> None:
     with_stage, without = model(empty, reads).sequence(2), model(Phase(), reads).sequence(2)
     assert with_stage.by_cause["element-wise"] == 0
     assert with_stage.total == without.total + 2  # an iteration for each launch
+
+
+@pytest.mark.parametrize(
+    ("pes", "flags", "per_row"),
+    [
+        (8, {"dense"}, 0.5),
+        (8, {"dense", "emits", "emits_stored"}, 0.5),
+        (8, {"dense", "emits"}, 2),
+        (7, {"dense"}, 1),
+        (8, {"lstm"}, 1),
+    ],
+)
+def test_one_unit_takes_two_rows_at_once(pes: int, flags: set[str], per_row: float) -> None:
+    """They are rows of neighbouring PEs and of no LSTM, for which no exact values leave."""
+
+    def total(items: int) -> int:
+        phases = (Phase(flags=flags | {"first_enabled"}, items=items), Phase(entry_count=1))
+        return HlsCycleModel(phases, [PhaseWork(0, 0, 0)] * 2, 1, False, 12, pes).sequence(1).total
+
+    assert total(80) - total(40) == 40 * per_row

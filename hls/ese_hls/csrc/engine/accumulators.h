@@ -6,10 +6,9 @@
 
 namespace ese {
 
-// Iterations from a write of an accumulator to the first read of the same word. A PE's own last sums are forwarded over
-// this distance; between filling and draining, the interlocks of stages.h and sequencer.h keep it. So HLS may put up to
-// one stage less between the read and the write.
-constexpr int add_distance = 3;
+// From a write of an accumulator to the first read of the same word it takes at least `add_distance` iterations. A PE's
+// own last sums are forwarded over this distance; between filling and draining, the interlocks of stages.h and
+// sequencer.h keep it. So HLS may put up to one stage less between the read and the write.
 
 // What a PE adds to one of its accumulators.
 template <class C> struct Addition {
@@ -87,6 +86,7 @@ void accumulate(Accumulators<C> &ram, int p, bool filled, const Addition<C> &add
     const int added = within<rows>(add.row), shown = within<rows>(drain.row);
     const int at[2] = {filled ? shown : added, filled ? added : shown};
     acc_t stored[2][C::acc_banks];
+    ESE_PARTITION(stored, 0)
 read_sets:
     for (int s = 0; s < 2; ++s) {
         ESE_UNROLL

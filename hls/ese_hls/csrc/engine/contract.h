@@ -196,10 +196,12 @@ constexpr int max_codebooks = 16;
 // Sizes that are the same in every engine (ese_host.image.design).
 constexpr int ram_bits = 18;
 constexpr int stored_bits = 16;
+constexpr int gates = 4;
 constexpr int sum_frac = 36;
 constexpr int sum_bits = 48;
 constexpr int scan_width = 4;
 constexpr int writeback = 28;
+constexpr int add_distance = 3;
 constexpr int max_pes = 256;
 constexpr int max_fifo_depth = 256;
 

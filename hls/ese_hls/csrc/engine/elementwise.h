@@ -1,4 +1,4 @@
-// Arithmetic of an element-wise unit: it turns accumulators into h and c of an LSTM cell, or into the output of a row.
+// Arithmetic of an element-wise unit: it turns accumulators into h and c of an LSTM cell, or into outputs of rows.
 #ifndef ESE_ELEMENTWISE_H
 #define ESE_ELEMENTWISE_H
 
@@ -7,7 +7,7 @@
 
 namespace ese {
 
-// The result of one unit for one item, which is an LSTM cell or a matrix row.
+// The result of an item, which is an LSTM cell or a matrix row.
 struct Result {
     int_t<64> exact;  // unrounded output
     element_t output; // output in its stored format
@@ -74,24 +74,45 @@ Cell lstm_cell(const sum_t sums[gates], constant_t c_before, const constant_t pe
     return cell;
 }
 
-// The result of an item: of an LSTM cell, or of one row of another matrix, whose sum is `row`. One rounding serves
-// both.
-template <class C> Result leave(const Cell &cell, sum_t row, const Phase &phase) {
+// How a value is rounded to what is stored: the fractional bits that are dropped, and the smallest and largest code.
+struct Rounding {
+    int dropped;
+    element_t low, high;
+};
+
+inline element_t round_to(sum_t value, const Rounding &to) {
     ESE_INLINE
-    constexpr int right = h_frac<C> - C::output().frac;
+    return saturate<sum_bits>(round_half_even<sum_bits>(value, to.dropped), to.low, to.high);
+}
+
+// The results of a unit: that of an LSTM cell, or those of two rows of another matrix, whose sums are the first two.
+// There are two roundings, one for each row. The h of a cell takes both: the first one to what the first target gets,
+// the second one to the output.
+template <class C> void leave(const Cell &cell, const sum_t sums[gates], const Phase &phase, Result results[2]) {
+    ESE_INLINE
+    constexpr int state_frac = C::state().frac, output_frac = C::output().frac;
+    constexpr int stored_frac = state_frac > output_frac ? state_frac : output_frac;
+    constexpr int raised = stored_frac > h_frac<C> ? stored_frac - h_frac<C> : 0; // so that no format needs more bits
+    const Rounding of_row = {int(phase.stored_shift), phase.low, phase.high};
+    const Rounding of_state = {h_frac<C> + raised - state_frac, C::state().low, C::state().high};
+    const Rounding of_output = {h_frac<C> + raised - output_frac, C::output().low, C::output().high};
     bool dense = phase.stage == Stage::dense;
-    sum_t value = !dense ? cell.h : phase.relu && row < 0 ? sum_t(0) : row;
-    sum_t raised = !dense && right < 0 ? shift_left<sum_bits>(value, -right) : value;
-    int shift = dense ? int(phase.stored_shift) : right < 0 ? 0 : right;
-    element_t low = dense ? phase.low : element_t(C::output().low);
-    element_t high = dense ? phase.high : element_t(C::output().high);
-    Result result;
-    result.exact = value;
-    result.output = saturate<sum_bits>(round_half_even<sum_bits>(raised, shift), low, high);
-    result.stored =
-        dense || phase.stores_output ? sum_t(result.output) : quantize<sum_bits>(cell.h, h_frac<C>, C::state());
-    result.cell = dense ? constant_t(0) : cell.c;
-    return result;
+    sum_t value[2];
+    element_t code[2];
+rows:
+    for (int r = 0; r < 2; ++r) {
+        ESE_UNROLL
+        bool row = dense && (r == 0 || Shape<C>::paired), of_target = r == 0 && !phase.stores_output;
+        value[r] = !row ? shift_left<sum_bits>(cell.h, raised) : phase.relu && sums[r] < 0 ? sum_t(0) : sums[r];
+        code[r] = round_to(value[r], row ? of_row : of_target ? of_state : of_output);
+    }
+    results[0].exact = dense ? value[0] : cell.h;
+    results[0].stored = code[0];
+    results[0].output = dense ? code[0] : code[1];
+    results[0].cell = dense ? constant_t(0) : cell.c;
+    results[1].exact = 0; // two rows are taken only if their exact sums do not leave
+    results[1].stored = results[1].output = code[1];
+    results[1].cell = 0;
 }
 
 } // namespace ese

@@ -1,6 +1,6 @@
 // The engine: one flat pipelined loop over a sequence (docs/engine.md). In each iteration every PE executes at most one
-// entry, every element-wise unit takes at most one item, at most one input word is stored and at most one output word
-// leaves. The number of iterations is the engine's cycle counter, whichever tool compiles the loop.
+// entry, every element-wise unit takes at most a cell or two rows, at most one input word is stored and at most one
+// output word leaves. The number of iterations is the engine's cycle counter, whichever tool compiles the loop.
 #ifndef ESE_ENGINE_H
 #define ESE_ENGINE_H
 
@@ -35,13 +35,14 @@ gates:
                 ESE_UNROLL
                 shown.sums[g][age][b] = shown.sums[g][age - 1][b];
             }
-            shown.sums[g][0][b] = drained[stages.shown[g].turn * C::units + u][b];
+            shown.sums[g][0][b] = drained[stages.shows(stages.shown[g], g, u)][b];
         }
     }
 }
 
-// The result of unit `u` for the item whose last row is shown in this iteration.
-template <class C> Result compute(const Memories<C> &memory, const Stages<C> &stages, int u, const Shown<C> &shown) {
+// The results of unit `u` for its items whose last row is shown in this iteration.
+template <class C>
+void compute(const Memories<C> &memory, const Stages<C> &stages, int u, const Shown<C> &shown, Result results[2]) {
     ESE_INLINE
     using acc_t = typename Shape<C>::acc_t;
     const Phase &phase = stages.phase;
@@ -51,6 +52,8 @@ template <class C> Result compute(const Memories<C> &memory, const Stages<C> &st
     int cell = within<C::cell_depth>(phase.cell_base + items.place);
     scale_t scale[gates][C::acc_banks];
     constant_t bias[gates];
+    ESE_PARTITION(scale, 0)
+    ESE_PARTITION(bias, 0)
 columns:
     for (int k = 0; k < gates; ++k) {
         ESE_UNROLL
@@ -61,9 +64,8 @@ columns:
         }
         bias[k] = memory.bias[u][k][param];
     }
-    // The parameters of four rows that a unit computes one after the other are in the four columns of one word, and the
-    // first of its four lanes computes them all.
-    int column = dense ? int(items.place) & (gates - 1) : 0;
+    // The parameters of four rows that a unit computes one after the other are in the four columns of one word. The
+    // first of its four lanes computes them all, or with the second one two at a time.
     sum_t sums[gates];
 gates:
     for (int g = 0; g < gates; ++g) {
@@ -74,7 +76,8 @@ gates:
             ESE_UNROLL
             acc[b] = shown.sums[g][gates - 1 - g][b];
         }
-        sums[g] = scaled_sum<C>(acc, scale[g == 0 ? column : g], bias[g == 0 ? column : g], phase);
+        int column = dense && g < Shape<C>::lanes ? (int(items.place) & (gates - 1)) | g : g;
+        sums[g] = scaled_sum<C>(acc, scale[column], bias[column], phase);
     }
     constant_t peephole[3];
 peepholes:
@@ -86,7 +89,7 @@ peepholes:
     Cell result = {};
     if (!dense)
         result = lstm_cell<C>(sums, before, peephole, phase, memory.lines, memory.table[u]);
-    return leave<C>(result, sums[0], phase);
+    leave<C>(result, sums, phase, results);
 }
 
 // Run one sequence of `steps` frames; returns the number of iterations. `keep` continues from the state of the last
@@ -108,6 +111,7 @@ uint_t<64> run(Memories<C> &memory, Accumulators<C> &accumulators, In &in, Out &
     Addition<C> added[C::pes] = {};
     bool filled = false; // the set to which the PEs add
     ESE_PARTITION(stages.shown, 0)
+    ESE_PARTITION(stages.numbers, 0)
     ESE_PARTITION(stages.pipe, 0)
     ESE_PARTITION(stages.emission.words, 0)
     ESE_PARTITION(shown, 0)
@@ -134,23 +138,23 @@ flat:
         // The PEs add what they executed in the last iteration, and show rows to the units.
         Drained rows[C::pes];
         acc_t drained[C::pes][C::acc_banks];
+        ESE_PARTITION(rows, 0) // an item's PE is an index into both
+        ESE_PARTITION(drained, 0)
         stages.rows(rows);
     accumulate:
         for (int p = 0; p < C::pes; ++p) {
             ESE_UNROLL
             accumulate<C>(accumulators, p, filled, added[p], rows[p], made[p], drained[p]);
         }
+        Result results[C::units][2] = {};
     units:
         for (int u = 0; u < C::units; ++u) {
             ESE_UNROLL
-            const Items &items = stages.shown[gates - 1];
             gather<C>(stages, u, drained, shown[u]);
-            stages.pipe[0][u].valid = stages.has(items, u);
-            stages.pipe[0][u].index = items.first + u;
-            stages.pipe[0][u].place = items.place;
-            if (stages.pipe[0][u].valid)
-                stages.pipe[0][u].result = compute<C>(memory, stages, u, shown[u]);
+            if (stages.has(stages.shown[gates - 1], u))
+                compute<C>(memory, stages, u, shown[u], results[u]);
         }
+        stages.enter(results);
         stages.issue(trace);
 
         // The PEs execute their entries.

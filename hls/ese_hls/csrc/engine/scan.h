@@ -107,16 +107,22 @@ template <class C> struct Scanner {
         ESE_INLINE
         Broadcast &sent = broadcasts[0];
         int chosen = 0;
+        element_t value = found.value[0];
         sent.valid = false;
     priority:
         for (int e = scan_width - 1; e >= 0; --e) {
             ESE_UNROLL
             if (found.counts[e]) {
                 chosen = e;
+                value = found.value[e];
                 sent.valid = true;
             }
         }
-        found.counts[chosen] = false;
+    rest:
+        for (int e = 0; e < scan_width; ++e) {
+            ESE_UNROLL
+            found.counts[e] = found.counts[e] && e != chosen;
+        }
         int column = phase.scan.pointer_base + found.first + chosen;
     pes:
         for (int p = 0; p < C::pes; ++p) {
@@ -124,7 +130,7 @@ template <class C> struct Scanner {
             sent.column[p].begin = EntryAddress<C>::unpack(memory.pointers[p][within<Shape<C>::pointer_depth>(column)]);
             sent.column[p].end =
                 EntryAddress<C>::unpack(memory.pointers[p][within<Shape<C>::pointer_depth>(column + 1)]);
-            sent.column[p].x = found.value[chosen];
+            sent.column[p].x = value;
         }
     }
 

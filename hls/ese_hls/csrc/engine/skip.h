@@ -26,9 +26,17 @@ template <class C> struct SkipFeed {
         }
     };
 
+    // The column that a PE takes next. It is read from the FIFO an iteration before it may be taken, so that no
+    // decision waits for what the FIFO returns.
+    struct Front {
+        bool valid;
+        Column<C> column;
+    };
+
     Scanner<C> scanner;
     uint_t<9> head[C::pes], held[C::pes]; // index of the first column in each FIFO, and number of columns in it
     uint_t<9> tail;                       // where the next column is written, the same in all FIFOs
+    Front front[C::pes];
     Progress pe[C::pes];
     bool finished;
 
@@ -41,6 +49,7 @@ template <class C> struct SkipFeed {
         for (int p = 0; p < C::pes; ++p) {
             ESE_UNROLL
             head[p] = held[p] = 0;
+            front[p].valid = false;
             pe[p].busy = false;
         }
     phases:
@@ -68,13 +77,14 @@ template <class C> struct SkipFeed {
         for (int p = 0; p < C::pes; ++p) {
             ESE_UNROLL
             full = full || held[p] == Shape<C>::fifo_depth;
-            working = working || pe[p].busy || held[p] != 0;
+            working = working || pe[p].busy || front[p].valid || held[p] != 0;
         }
         finished = !working && scanner.over(phase);
     execute:
         for (int p = 0; p < C::pes; ++p) {
             ESE_UNROLL
-            take(p, memory.fifo[p]);
+            take(pe[p], front[p]);
+            refill(p, memory.fifo[p]);
             work[p] = execute(pe[p], memory.entries[p], phase);
         }
         const typename Scanner<C>::Broadcast &arrived = scanner.arrived();
@@ -105,14 +115,24 @@ template <class C> struct SkipFeed {
         tail = within<Shape<C>::fifo_depth>(tail + 1);
     }
 
-    // Let PE `p` take the next column from its FIFO if it is idle.
-    void take(int p, const Column<C> fifo[Shape<C>::fifo_depth]) {
+    // Let a PE take the next column if it is idle.
+    static void take(Progress &at, Front &next) {
         ESE_INLINE
-        if (pe[p].busy || held[p] == 0)
+        if (at.busy || !next.valid)
             return;
-        pe[p].busy = true;
-        pe[p].column = fifo[head[p]];
-        pe[p].next = 0;
+        at.busy = true;
+        at.column = next.column;
+        at.next = 0;
+        next.valid = false;
+    }
+
+    // Read the column after the one that PE `p` has taken.
+    void refill(int p, const Column<C> fifo[Shape<C>::fifo_depth]) {
+        ESE_INLINE
+        if (front[p].valid || held[p] == 0)
+            return;
+        front[p].valid = true;
+        front[p].column = fifo[head[p]];
         head[p] = within<Shape<C>::fifo_depth>(head[p] + 1);
         held[p] -= 1;
     }

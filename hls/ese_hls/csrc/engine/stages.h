@@ -45,11 +45,13 @@ template <class C> struct Emission {
     }
 };
 
-// An item that each unit takes together with the others: a cell, or a row of another matrix.
+// Items that are taken in the same iteration: a cell, or a row of another matrix, by each unit; or two rows by one
+// unit.
 struct Items {
     bool valid;
+    bool pair;       // two rows by one unit
     address_t first; // item of the first unit
-    address_t place; // the same for every unit: the item's number among those of its unit
+    address_t place; // the same for every unit: the first item's number among those of its unit
     uint_t<9> turn;  // item i belongs to PE i mod P; unit u drains PE turn * units + u, which no other unit drains
     address_t local; // row or group of the item within its PE: i div P
 };
@@ -59,9 +61,12 @@ struct Items {
 // the item was issued. This gives HLS time to compute them, although the write is at the same place of the loop as the
 // reads of the same memory.
 template <class C> struct Stages {
+    // The items of one iteration on their way to be written: the first one's number and place, and what comes of each.
+    struct Numbers {
+        address_t first, place;
+    };
     struct Item {
         bool valid;
-        address_t index, place;
         Result result;
     };
     static constexpr int computing = writeback - gates; // iterations from the last row to the write
@@ -76,8 +81,9 @@ template <class C> struct Stages {
     address_t local;
     address_t place;
     uint_t<4> hold;     // iterations until the next items may be issued
-    Items shown[gates]; // gate g of item shown[g] is read in this iteration
-    Item pipe[computing][C::units];
+    Items shown[gates]; // gate g of items shown[g], or row g of a pair, is read in this iteration
+    Numbers numbers[computing];
+    Item pipe[computing][Shape<C>::results];
     Emission<C> emission;
 
     bool busy() const { return issuing || draining != 0; }
@@ -109,7 +115,7 @@ template <class C> struct Stages {
         hold = add_distance - 2;
     }
 
-    // Give each unit its next item, if it may have one.
+    // Give each unit its next item, or two rows, if it may have one.
     void issue(bool trace) {
         ESE_INLINE
     shown:
@@ -117,7 +123,9 @@ template <class C> struct Stages {
             ESE_UNROLL
             shown[g] = shown[g - 1];
         }
+        bool pair = pairs(trace);
         shown[0].valid = issuing && hold == 0;
+        shown[0].pair = pair;
         shown[0].first = item;
         shown[0].place = place;
         shown[0].turn = turn;
@@ -125,22 +133,30 @@ template <class C> struct Stages {
         if (hold != 0) {
             hold -= 1;
         } else if (issuing) {
-            bool wraps = turn + 1 == Shape<C>::unit_pes;
-            turn = wraps ? uint_t<9>(0) : uint_t<9>(turn + 1);
+            int each = pair ? 2 : 1; // items of a unit
+            bool wraps = turn + each == Shape<C>::unit_pes;
+            turn = wraps ? uint_t<9>(0) : uint_t<9>(turn + each);
             local += wraps ? 1 : 0;
-            place += 1;
-            item += C::units;
+            place += each;
+            item += pair ? 2 : C::units;
             draining = writeback;
             issuing = item < phase.items;
             hold = period(trace) - 1;
         }
     }
 
-    // Whether unit `u` has one of these items.
-    bool has(const Items &items, int u) const { return items.valid && items.first + u < phase.items; }
+    // Whether item `i` is one of these.
+    bool has(const Items &items, int i) const {
+        return i < Shape<C>::results && items.valid && (i < C::units || items.pair) && items.first + i < phase.items;
+    }
 
-    // The row that every PE shows: of each item, a cell's gate g in iteration g, or the row of another matrix in the
-    // first.
+    // The PE that shows row `g` of the items of unit `u`. The second row of a pair is that of the next PE.
+    static int shows(const Items &items, int g, int u) {
+        ESE_INLINE
+        return (items.turn | (g == 1 && items.pair ? 1 : 0)) * C::units + u;
+    }
+
+    // The row that every PE shows: of a cell, gate g in iteration g; of a pair, row g in iteration g.
     void rows(Drained drained[C::pes]) const {
         ESE_INLINE
         // Skip mode may keep the sums of a layer from step to step, so there the layers have different groups.
@@ -159,12 +175,26 @@ template <class C> struct Stages {
         units:
             for (int u = 0; u < C::units; ++u) {
                 ESE_UNROLL
-                if (has(items, u) && !(dense && g != 0)) {
-                    drained[items.turn * C::units + u].clears = !persist;
-                    drained[items.turn * C::units + u].row =
-                        base + (dense ? int(items.local) : int(items.local) * gates + g);
+                if (dense ? has(items, g * C::units + u) : has(items, u)) {
+                    Drained &shown_row = drained[shows(items, g, u)];
+                    shown_row.clears = !persist;
+                    shown_row.row = base + (dense ? int(items.local) : int(items.local) * gates + g);
                 }
             }
+        }
+    }
+
+    // Take the results of the items whose last row is shown in this iteration.
+    void enter(const Result results[C::units][2]) {
+        ESE_INLINE
+        const Items &items = shown[gates - 1];
+        numbers[0].first = items.first;
+        numbers[0].place = items.place;
+    items:
+        for (int i = 0; i < Shape<C>::results; ++i) {
+            ESE_UNROLL
+            pipe[0][i].valid = has(items, i);
+            pipe[0][i].result = results[i % C::units][i / C::units];
         }
     }
 
@@ -172,22 +202,23 @@ template <class C> struct Stages {
     // state of cells to its memory.
     void retire(bool trace, Memories<C> &memory, Write writes[2]) {
         ESE_INLINE
-    units:
-        for (int u = 0; u < 2; ++u) {
+        const Numbers &items = numbers[computing - 1];
+    ports:
+        for (int i = 0; i < 2; ++i) {
             ESE_UNROLL
-            const Item &each = pipe[computing - 1][u < C::units ? u : 0];
-            bool valid = u < C::units && each.valid;
+            const Item &each = pipe[computing - 1][i < Shape<C>::results ? i : 0];
+            bool valid = i < Shape<C>::results && each.valid;
         rams:
             for (int r = 0; r < 2; ++r) {
                 ESE_UNROLL
                 bool first = phase.first.enabled && phase.first.ram == (r != 0);
                 bool second = phase.second.enabled && phase.second.ram == (r != 0) && outputs;
-                writes[r].enabled[u] = valid && (first || second);
-                writes[r].address[u] = each.index + (first ? phase.first.base : phase.second.base);
-                writes[r].value[u] = first ? each.result.stored : each.result.output;
+                writes[r].enabled[i] = valid && (first || second);
+                writes[r].address[i] = items.first + i + (first ? phase.first.base : phase.second.base);
+                writes[r].value[i] = first ? each.result.stored : each.result.output;
             }
-            if (valid && phase.stage != Stage::dense)
-                memory.cell[u < C::units ? u : 0][within<C::cell_depth>(phase.cell_base + each.place)] =
+            if (i < C::units && valid && phase.stage != Stage::dense)
+                memory.cell[i < C::units ? i : 0][within<C::cell_depth>(phase.cell_base + items.place)] =
                     each.result.cell;
         }
         emit(trace);
@@ -196,21 +227,29 @@ template <class C> struct Stages {
     shift:
         for (int d = computing - 1; d > 0; --d) {
             ESE_UNROLL
-        shift_units:
-            for (int u = 0; u < C::units; ++u) {
+            numbers[d] = numbers[d - 1];
+        shift_items:
+            for (int i = 0; i < Shape<C>::results; ++i) {
                 ESE_UNROLL
-                pipe[d][u] = pipe[d - 1][u];
+                pipe[d][i] = pipe[d - 1][i];
             }
         }
     }
 
   private:
+    // Words that leave for each item, unless two share one or none leaves.
+    int words_each(bool trace) const {
+        return trace ? trace_words : phase.emits && outputs && !phase.emits_stored ? exact_words : 0;
+    }
+
+    // Whether a unit takes two rows at once. Rows with words of their own would leave no faster.
+    bool pairs(bool trace) const { return Shape<C>::paired && phase.stage == Stage::dense && words_each(trace) == 0; }
+
     // Iterations from one issue to the next: until the words of the items have left, and until the PEs of the first
     // ones have shown all rows of their cells.
     int period(bool trace) const {
         ESE_INLINE
-        bool exact = phase.emits && outputs && !phase.emits_stored;
-        int words = trace ? trace_words * C::units : exact ? exact_words * C::units : 1;
+        int words = words_each(trace) * C::units;
         int rows = phase.stage == Stage::dense ? 1 : Shape<C>::cell_period;
         return words > rows ? words : rows;
     }
@@ -218,15 +257,13 @@ template <class C> struct Stages {
     // The words of the units' results.
     void emit(bool trace) {
         ESE_INLINE
-        const Item &first = pipe[computing - 1][0], &last = pipe[computing - 1][C::units - 1];
-        if (!first.valid || !(trace || (phase.emits && outputs)))
+        if (!pipe[computing - 1][0].valid || !(trace || (phase.emits && outputs)))
             return;
         word_t words[Emission<C>::most] = {};
         if (!trace && phase.emits_stored) {
             emit_stored(words);
             return;
         }
-        int words_each = trace ? trace_words : exact_words;
     units:
         for (int u = 0; u < C::units; ++u) {
             ESE_UNROLL
@@ -242,22 +279,26 @@ template <class C> struct Stages {
                 words[exact_words * u + 1] = high;
             }
         }
-        emission.load(words, C::units == 2 && last.valid ? 2 * words_each : words_each);
+        emission.load(words, two_retire() ? 2 * words_each(trace) : words_each(trace));
     }
+
+    // Whether the items that are written in this iteration are two.
+    bool two_retire() const { return Shape<C>::results == 2 && pipe[computing - 1][Shape<C>::results - 1].valid; }
 
     // A stored value takes half a word. If the last value leaves half a word, that half is zero.
     void emit_stored(word_t words[Emission<C>::most]) {
         ESE_INLINE
-        const Item &item0 = pipe[computing - 1][0], &item1 = pipe[computing - 1][C::units - 1];
-        const Item &last = item1.valid ? item1 : item0;
+        const Item &item0 = pipe[computing - 1][0], &item1 = pipe[computing - 1][Shape<C>::results - 1];
+        bool two = two_retire();
+        int last = numbers[computing - 1].first + (two ? 1 : 0);
         word_t first = item0.result.output & ((1 << stored_bits) - 1);
-        word_t second = last.result.output & ((1 << stored_bits) - 1);
-        bool odd = (last.index & 1) != 0;
-        if (!odd && last.index + 1 != phase.items) {
+        word_t second = (two ? item1 : item0).result.output & ((1 << stored_bits) - 1);
+        bool odd = (last & 1) != 0;
+        if (!odd && last + 1 != phase.items) {
             emission.low = first;
             return;
         }
-        if (C::units == 1 && odd)
+        if (!two && odd)
             first = emission.low;
         words[0] = odd ? word_t(first | second << stored_bits) : second;
         emission.load(words, 1);

@@ -21,7 +21,7 @@ struct Activation {
 };
 
 constexpr int element_bits = ram_bits; // a vector element is as wide as a block RAM
-constexpr int gates = 4;               // i, f, c, o in the order of Keras; other matrices have groups of as many rows
+// A cell has a row for each gate, i, f, c, o in the order of Keras. Other matrices have groups of as many rows.
 constexpr int gates_log2 = log2_ceil(gates);
 constexpr int table_log2 = log2_ceil(table_size); // segments of the tanh table on [0, 8)
 
@@ -93,6 +93,11 @@ template <class C> struct Shape {
     static constexpr int fifo_depth = skips ? C::fifo_depth : 1;
     static constexpr int record_words = phase_words + (skips ? scan_words : 0); // of a phase
     static constexpr int unit_pes = C::pes / C::units;                          // PEs that a unit drains
+    // The vector RAMs take two elements in an iteration, and so many results come at most: one of each of two units, or
+    // two rows of a matrix that is no LSTM's, which a single unit takes from neighbouring PEs if all have a neighbour.
+    static constexpr bool paired = C::units == 1 && C::pes % 2 == 0;
+    static constexpr int results = C::units == 2 || paired ? 2 : 1;
+    static constexpr int lanes = paired ? 2 : 1; // of a unit's four, those that compute such rows
     // A PE shows the rows of a cell in as many iterations. With fewer PEs than that, a cell waits for the one before.
     static constexpr int cell_period = (gates + unit_pes - 1) / unit_pes;
     using acc_t = int_t<C::acc_bits>;

@@ -1,9 +1,10 @@
 """The cycle model of the engine in HLS (csrc): its schedule in Python, phase by phase, equal to its own counter.
 
 It follows docs/engine.md, "Schedule". The engine fetches a phase, runs its matrix, and launches its element-wise stage.
-The stage issues one item per unit and iteration, and writes each result WRITEBACK iterations later. An input word is
-stored in every iteration in which nothing else uses vector RAM A. An iteration is a clock cycle if the loop's
-initiation interval is 1. The depth of the hardware pipeline, paid once per sequence, is not counted.
+The stage issues one item per unit and iteration, or two rows for a single unit, and writes each result WRITEBACK
+iterations later. An input word is stored in every iteration in which nothing else uses vector RAM A. An iteration is a
+clock cycle if the loop's initiation interval is 1. The depth of the hardware pipeline, paid once per sequence, is not
+counted.
 """
 
 from __future__ import annotations
@@ -12,15 +13,26 @@ from bisect import bisect_left
 from dataclasses import dataclass
 
 from ese_host.estimate.cycles.schedule import CycleModel, no_frame
-from ese_host.image import WRITEBACK, Phase
+from ese_host.image import ADD_DISTANCE, WRITEBACK, Phase
 from ese_host.ir import GATES
+from ese_host.protocol import OUTPUT_WORDS, TRACE_WORDS
 
-ADDITION = 3
-"""Iterations from a write of an accumulator to the first read of the same word."""
-LAUNCHED = ADDITION - 2
+LAUNCHED = ADD_DISTANCE - 2
 """Iterations between the launch of a stage and its first issue, in which the PEs add what they executed last."""
-DRAINED = GATES + ADDITION - 2
+DRAINED = GATES + ADD_DISTANCE - 2
 """Iterations from the last issue until a phase may be fetched that fills the same accumulator set."""
+
+
+def pairs_rows(units: int, pes: int) -> bool:
+    """Whether an element-wise unit takes two rows of a matrix that is no LSTM's at once, from neighbouring PEs.
+
+    The vector RAMs take two elements in an iteration, which are one of each unit if there are two of them.
+
+    Args:
+        units: number of element-wise units.
+        pes: number of processing elements.
+    """
+    return units == 1 and pes % 2 == 0
 
 
 @dataclass
@@ -156,16 +168,19 @@ class HlsCycleModel(CycleModel):
         outputs = last or not phase.has("output_last_only")
         exact = phase.has("emits") and outputs and not phase.has("emits_stored")
         stored = phase.has("emits") and outputs and phase.has("emits_stored")
-        words = 4 if self.trace else 2 if exact else 0
+        words = TRACE_WORDS if self.trace else OUTPUT_WORDS if exact else 0
         targets = {int(phase.has("first_ram"))} if phase.has("first_enabled") else set()
         if phase.has("second_enabled") and outputs:
             targets.add(int(phase.has("second_ram")))
-        issues = -(-phase.items // self.units)
+        # rows with words of their own leave no faster two at a time
+        paired = pairs_rows(self.units, self.pes) and not phase.has("lstm") and not words
+        items = 2 if paired else self.units  # of an issue
+        issues = -(-phase.items // items)
         if not issues:
             self.stage = ElementwiseStage()
             return
         rows = -(-GATES // (self.pes // self.units)) if phase.has("lstm") else 1
-        last_items = phase.items - (issues - 1) * self.units
+        last_items = phase.items - (issues - 1) * items
         self.stage = ElementwiseStage(
             self.now + LAUNCHED,
             max(rows, words * self.units),

@@ -13,6 +13,7 @@ from math import inf
 from ese_host.estimate.cycles.schedule import CycleModel, no_frame
 from ese_host.image import Phase
 from ese_host.ir import GATES
+from ese_host.protocol import OUTPUT_WORDS, TRACE_WORDS
 
 SETTLE = 9
 """Clocks from the last entry of a matrix to the first in which its stage may be launched."""
@@ -238,10 +239,10 @@ class RtlCycleModel(CycleModel):
             items: of the result.
         """
         if self.trace:
-            return 4 * items
+            return TRACE_WORDS * items
         if not (phase.has("emits") and outputs):
             return 1
-        return -(-items // HALVES) if phase.has("emits_stored") else 2 * items
+        return -(-items // HALVES) if phase.has("emits_stored") else OUTPUT_WORDS * items
 
     def _spend(self, cause: str, clocks: int) -> None:
         """Spend clocks in which the PEs have no entry."""

@@ -2,9 +2,9 @@
 
 Block RAM, LUTRAM and DSP follow from the arrays and multiplications of the engine's C++ (csrc) and the widths of the
 FPGA's primitives. LUT and FF are formulas fitted to Yosys 0.70 (synth_xilinx, xc7). The element-wise unit was
-synthesized from what PandA Bambu makes of csrc (docs/parts.md), the PE and the multiplexers from accumulators to units
-from Verilog written by hand after csrc. Control, loader and the block design are allowances. The whole of csrc is not
-counted: no vendor synthesis has confirmed these figures, and none is carried over from the engine in RTL.
+synthesized from what PandA Bambu made of an earlier csrc (docs/parts.md), the PE and the multiplexers from accumulators
+to units from Verilog written by hand after csrc. Control, loader and the block design are allowances. The whole of csrc
+is not counted: no vendor synthesis has confirmed these figures, and none is carried over from the engine in RTL.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 from math import ceil, log2
 
 from ese_host.boards import Board
+from ese_host.estimate.cycles.hls import pairs_rows
 from ese_host.estimate.memories import DMA_RAMB18, Family, memories_of
 from ese_host.estimate.resources.budget import INFRASTRUCTURE, ResourceUse
 from ese_host.image import RAM_BITS, WRITEBACK, Design
@@ -28,6 +29,11 @@ CONTROL = {"luts": 2500, "flip_flops": 2500}
 """Allowance for the sequencer, the loader with its CRC-32, packets and registers."""
 RESULT_BITS = 133
 """Bits of a unit's result between issue and write: 64 + 18 + 18 + 16 + 16 + 1."""
+PAIRED = {"luts": 430, "flip_flops": 63, "result_bits": 19}
+"""What a unit has for the second of two rows: a second rounding to any format and its parameters, and a result.
+
+Yosys counts 424 LUTs more on Verilog written by hand (benchmarks/rtl/unit.v), 432 with two banks of accumulators, and
+434 with accumulators of 36 bits."""
 UNPAIRED = {"PEs": 365 / 241, "element-wise units": 5177 / 4175}
 """LUTs as Yosys counts them, none paired, over the paired count (benchmarks/rtl, 24-bit accumulators)."""
 DRAIN = {
@@ -134,8 +140,12 @@ def pe_luts(design: Design) -> float:
 
 
 def unit_luts(design: Design) -> float:
-    """LUTs of the logic of an element-wise unit, without memories, as an open HLS compiler makes it (docs/parts.md)."""
-    return 2815 + 1360 * design.acc_banks + 1.25 * max(0, design.acc_bits - 24)
+    """LUTs of the logic of an element-wise unit, without memories.
+
+    The formula is fitted to what an open HLS compiler made of an earlier csrc, but for the second of two rows.
+    """
+    second_row = PAIRED["luts"] * pairs_rows(design.cells_per_cycle, design.pes)
+    return 2815 + 1360 * design.acc_banks + 1.25 * max(0, design.acc_bits - 24) + second_row
 
 
 def drain_luts(design: Design) -> float:
@@ -163,11 +173,12 @@ def _flip_flops(design: Design) -> dict[str, float]:
     units, banks, bits = design.cells_per_cycle, design.acc_banks, design.acc_bits
     # of the four gates, those that come first wait up to three clocks for the last
     drain = banks * bits * (4 + 3 + 2 + 1)
+    paired = pairs_rows(units, design.pes)
     return {
         "PEs": float(design.pes * (PE_PIPELINE_BITS + 4 * (bits - 24) + 2 * bits)),
         "accumulators to units": float(units * drain),
-        "element-wise units": float(units * (CELL_PIPELINE_BITS + 420 * banks)),
-        "results on their way": float(units * WRITEBACK * RESULT_BITS),
+        "element-wise units": float(units * (CELL_PIPELINE_BITS + 420 * banks + PAIRED["flip_flops"] * paired)),
+        "results on their way": float(units * WRITEBACK * (RESULT_BITS + PAIRED["result_bits"] * paired)),
         "control": float(CONTROL["flip_flops"]),
         "AXI DMA, interconnect": float(INFRASTRUCTURE["flip_flops"]),
     }
