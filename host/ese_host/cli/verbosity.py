@@ -48,8 +48,8 @@ def add_verbosity(command: click.Command) -> click.Command:
     if not any(parameter.name == "quiet" for parameter in command.params):
         for decorate in (_QUIET, _VERBOSE):
             decorate(command)
-        # click keeps the help option of the first call, which has no -h if that was not through the group
-        command._help_option = None
+    # click keeps the help option of the first call, which has no -h if that was not through the group
+    command._help_option = None
     for inner in getattr(command, "commands", {}).values():
         add_verbosity(inner)
     return command
