@@ -35,24 +35,43 @@ MOST_FRAMES = 4096
 @click.option(
     "--scaled", is_flag=True, help="The frames are the model's inputs already, and not values as they were recorded."
 )
+@click.option(
+    "--microphone",
+    is_flag=True,
+    help="Take the frames from a microphone, with the speech features of the task festvox-ru; needs the package "
+    "sounddevice and the extra train.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each frame.")
 @on_an_engine
-def live(folder: Path, frames_per_packet: int, scaled: bool, as_json: bool, **options: Any) -> None:
+def live(folder: Path, frames_per_packet: int, scaled: bool, microphone: bool, as_json: bool, **options: Any) -> None:
     """Run frames from standard input on the design in FOLDER, and print a line for each as soon as it is known.
 
     A line of the input is a frame: its numbers, separated by commas or blanks. The state is kept from frame to frame.
     The line of output is the class of the frame and its value, or the values if the output tells no class; a model that
-    only gives an output at the end of a sequence gives that for the frames so far. The input's end ends the command.
+    only gives an output at the end of a sequence gives that for the frames so far. The input's end ends the command, or
+    Ctrl-C for a microphone.
     """
     from ese_host.runtime import open as open_engine
 
     with open_engine(folder, **opening(**options)) as engine, engine.session() as session:
         first = 1
-        for batch in _batches(session.width, frames_per_packet):
+        for batch in (_heard if microphone else _batches)(session.width, frames_per_packet):
             run = session.run(np.array(batch), scaled=scaled)
             for line in _lines(engine, run, first, as_json):
                 say(line)
             first += len(batch)
+
+
+def _heard(width: int, most: int) -> Iterator[list[Any]]:
+    """Frames of a microphone, as many at once as asked for."""
+    from ese_host.cli.microphone import microphone_frames
+
+    waiting: list[Any] = []
+    for frames in microphone_frames(width):
+        waiting.extend(frames)
+        while len(waiting) >= most:
+            yield waiting[:most]
+            waiting = waiting[most:]
 
 
 def _batches(width: int, most: int) -> Iterator[list[list[float]]]:
