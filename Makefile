@@ -1,9 +1,10 @@
 # ese4ml: `make demo` and `make test` set up what they need; `make help` lists the rest.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-all rtl parts count plain test-pynq31 test-32bit test-newest test-hls4ml test-hls4ml-keras2 test-keras2 keras2-images check hls-rules format emit build bitstream deploy wheel study contract lock clean
+.PHONY: help setup demo picture test test-all rtl parts count plain test-pynq31 test-32bit test-newest test-hls4ml test-hls4ml-keras2 test-keras2 keras2-images check hls-rules format emit build bitstream deploy wheel study contract lock clean
 
 PYTHON ?= python3
+CHROMIUM ?= chromium
 VENV := .venv
 READY := $(VENV)/.ready
 ESE4ML := $(VENV)/bin/ese4ml
@@ -60,6 +61,10 @@ demo: $(READY) ## real speech through a sparse LSTM engine: data, train, compres
 	$(ESE4ML) run bitstreams/$(DESIGN)
 	$(ESE4ML) check bitstreams/$(DESIGN) --report $(DEMO)/report
 	@echo "Results: $(DEMO)/report/report.html and report.json; design: bitstreams/$(DESIGN); project: $(PROJECT)"
+
+picture: demo ## take the README's picture again: the demo's page as it is, by a headless Chromium on PATH
+	$(CHROMIUM) --headless --disable-gpu --no-sandbox --hide-scrollbars --window-size=880,1472 \
+		--screenshot=$(CURDIR)/docs/figures/report.png file://$(CURDIR)/$(DEMO)/report/report.html
 
 test: $(READY) ## all tests that need neither a board nor a vendor's tool
 	$(VENV)/bin/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
