@@ -71,7 +71,5 @@ def test_what_is_missing_is_said(design: Any, monkeypatch: pytest.MonkeyPatch) -
     from ese_host.cli.microphone import microphone_frames
     from ese_host.errors import MismatchError
 
-    with pytest.raises(
-        MismatchError, match=r"^the design takes frames of 12 numbers; a microphone gives frames of 15"
-    ):
+    with pytest.raises(MismatchError, match=r"^the design takes frames of 12 numbers; a microphone gives frames of 15"):
         next(microphone_frames(12))
