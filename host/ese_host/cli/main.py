@@ -16,7 +16,7 @@ import click
 
 from ese_host.cli.device_options import on_an_engine, opening
 from ese_host.cli.estimate import estimate
-from ese_host.cli.live import live
+from ese_host.cli.floats import live
 from ese_host.cli.options import AS_JSON, FILE, FOLDER
 from ese_host.cli.output import say
 from ese_host.cli.paths import WritablePath
@@ -196,7 +196,7 @@ def run(
     length allows; empty lines separate sequences.
     """
     from ese_host.bundle import TESTSET, testset
-    from ese_host.cli.samples import holds_samples, run_samples
+    from ese_host.cli.floats import holds_samples, run_samples
     from ese_host.runtime import Accelerator, run_program
 
     if out is not None and file is None:

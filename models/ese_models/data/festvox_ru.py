@@ -20,8 +20,8 @@ from ese_host.errors import FormatError
 from ese_host.files import digest_of, write_file
 from ese_models.data.cache import Deb, cache_folder, unpack
 from ese_models.data.dataset import NO_LABEL, Dataset, Split
-from ese_models.data.features import Features, Floats, log_mel, with_differences
 from ese_models.data.lab_format import read_lab
+from ese_models.data.speech import Features, Floats, log_mel, with_differences
 
 NAME = "festvox-ru"
 REMARK = "one speaker, Russian, machine-aligned labels"

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 import ese4ml
 from ese_host.cli.main import main
-from ese_models.data.features import Features, log_mel, with_differences
+from ese_models.data.speech.features import Features, log_mel, with_differences
 
 WAVE = (2000 * np.random.default_rng(4).standard_normal(3200)).astype(np.int16)
 pytestmark = pytest.mark.filterwarnings("ignore:No devices found", "ignore::ese_hls.warnings.ConversionWarning")
@@ -51,7 +51,7 @@ def test_what_it_hears_is_what_predict_gives(design: Any, monkeypatch: pytest.Mo
     module = ModuleType("sounddevice")
     module.__dict__.update(InputStream=Stream, PortAudioError=RuntimeError)
     monkeypatch.setitem(sys.modules, "sounddevice", module)
-    monkeypatch.setattr("ese_host.cli.microphone.SECONDS", 0.2)
+    monkeypatch.setattr("ese_host.cli.floats.microphone.SECONDS", 0.2)
     result = CliRunner().invoke(main, ["live", str(folder.path), "--microphone"])
     assert result.stderr == "error: the microphone gave nothing for 0.2 s; check that it is on\n"
     assert result.exit_code == 3
@@ -68,7 +68,7 @@ def test_what_is_missing_is_said(design: Any, monkeypatch: pytest.MonkeyPatch) -
     result = CliRunner().invoke(main, ["live", str(design[0].path), "--microphone"])
     assert result.exit_code == 2 and "pip install sounddevice" in result.stderr
     monkeypatch.setitem(sys.modules, "sounddevice", SimpleNamespace())
-    from ese_host.cli.microphone import microphone_frames
+    from ese_host.cli.floats.microphone import microphone_frames
     from ese_host.errors import MismatchError
 
     with pytest.raises(MismatchError, match=r"^the design takes frames of 12 numbers; a microphone gives frames of 15"):

@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ese_models.data.features import Features, log_mel, with_differences
-from ese_models.data.live_features import LiveFeatures
+from ese_models.data.speech.features import Features, log_mel, with_differences
+from ese_models.data.speech.live_features import LiveFeatures
 
 FEATURES = Features()
 WAVE = (3000 * np.random.default_rng(2).standard_normal(9000)).astype(np.int16)

@@ -64,7 +64,7 @@ def live(folder: Path, frames_per_packet: int, scaled: bool, microphone: bool, a
 
 def _heard(width: int, most: int) -> Iterator[list[Any]]:
     """Frames of a microphone, as many at once as asked for."""
-    from ese_host.cli.microphone import microphone_frames
+    from ese_host.cli.floats.microphone import microphone_frames
 
     waiting: list[Any] = []
     for frames in microphone_frames(width):
@@ -80,7 +80,7 @@ def _batches(width: int, most: int) -> Iterator[list[list[float]]]:
     Raises:
         FormatError: if a line is no frame; the frames before it have been given then.
     """
-    from ese_host.cli.samples import frame_of
+    from ese_host.cli.floats.samples import frame_of
 
     waiting: list[list[float]] = []
     for number, line in enumerate(sys.stdin, 1):

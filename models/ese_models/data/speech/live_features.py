@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ese_models.data.features import Features, Floats, log_mel, with_differences
+from ese_models.data.speech.features import Features, Floats, log_mel, with_differences
 
 
 class LiveFeatures:
