@@ -7,14 +7,14 @@ and quantizers are those of `compression`, which trains the networks of this pro
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any, Union
 
 import keras
-import numpy as np
 
-from ese_host.errors import FormatError, UnsupportedError
+from ese_host.errors import UnsupportedError
 from ese_models.masking import (
     LEARNED,
     GroupingSchedule,
@@ -33,6 +33,7 @@ from ese_models.networks import (
     Formats,
     Weights,
     check_finite,
+    load_model,
     masked,
     masks_on,
     prunable,
@@ -44,6 +45,7 @@ from ese_models.networks import (
 from ese_models.progress import progress_bar
 from ese_models.pruning import Schedule, gap_bits_for
 from ese_models.quantizers import Start
+from ese_models.training.fit_data import fit_data, loss_for, ranges_of, steps_of
 from ese_models.training.train import Recipe
 
 Epochs = Union[int, tuple[int, int], None]
@@ -52,8 +54,13 @@ STEPS = (1500, 1000)
 """Training steps of the pruning and of the quantized stage, if the number of epochs is not given."""
 FEWEST, MOST = 5, 300
 """Fewest and most epochs of a stage, if their number is not given."""
-PROBED = 64
-"""Batches of a data set that are read for the range of the inputs."""
+NO_ENGINE = (
+    keras.layers.GRU, keras.layers.SimpleRNN, keras.layers.ConvLSTM1D, keras.layers.ConvLSTM2D, keras.layers.Conv1D,
+    keras.layers.Conv2D, keras.layers.Conv3D, keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose,
+    keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D, keras.layers.SeparableConv1D,
+    keras.layers.SeparableConv2D, keras.layers.MultiHeadAttention,
+)  # fmt: skip
+"""Layers with weights that neither the engine nor the host computes, so that a model with one cannot be built."""
 
 
 def mask_plan(model: Any, changes: Mapping[str, Any]) -> MaskPlan:
@@ -202,7 +209,8 @@ def compress(
     own kind and rate; the rate falls to zero as a cosine, unless it is a schedule itself.
 
     Args:
-        model: a trained Sequential or Functional model with LSTM or Dense layers. Other layers are trained along.
+        model: a trained Sequential or Functional model with LSTM or Dense layers, or the path of its .keras file. Other
+            layers are trained along.
         data: training data: a pair (x, y) of arrays, or (x, y, sample_weight), or a tf.data.Dataset or keras
             PyDataset of batches, as `fit` takes them.
         density: kept share of the weights of all kernels together, above 0, at most 1.
@@ -231,9 +239,13 @@ def compress(
         UnsupportedError: if a value is not allowed, or the model has no layer that can be compressed.
         FormatError: if a weight or an input is not finite, or training diverged.
     """
+    if isinstance(model, (str, Path)):
+        model = load_model(model)
+    check_layers(model)
     plan = mask_plan(model, {"density": density, "weights": weights, "pes": pes, **options})
     stages = epochs if isinstance(epochs, tuple) else (epochs, epochs)
     check_finite(model)
+    data = fit_data(model, data)
     ranges_of(model, data)  # bad data is refused before minutes of training
     given = {"loss": loss, "optimizer": optimizer, "metrics": metrics}
     fitted = {"data": data, "validation": validation, "batch_size": batch_size, "verbose": verbose}
@@ -250,6 +262,23 @@ def compress(
     _compile(made, model, data, given)
     _fit(made, "quantize", stages[1], [GroupingSchedule(plan), *callbacks], **fitted)
     return made
+
+
+def check_layers(model: Any) -> None:
+    """Refuse a model with a layer that could not be built afterwards; it is said before minutes of training.
+
+    Raises:
+        UnsupportedError: if there is such a layer; the message names it.
+    """
+    for layer in getattr(model, "layers", ()):
+        inner = [getattr(layer, name, None) for name in ("layer", "forward_layer", "backward_layer")]
+        for part in (layer, *(item for item in inner if item is not None)):
+            if isinstance(part, NO_ENGINE):
+                raise UnsupportedError(
+                    f"layer {layer.name!r} is a {type(part).__name__}; the engine has LSTM and Dense layers: replace "
+                    "it, or compress the part of the model behind it"
+                )
+        check_layers(layer)
 
 
 class _Cosine(StepShare):
@@ -286,7 +315,7 @@ def _fit(
 ) -> None:
     """Train one stage of `compress`."""
     if epochs is None:
-        steps = _steps_of(data, batch_size or 32)
+        steps = steps_of(data, batch_size or 32)
         wanted = STEPS[0] if stage == "prune" else STEPS[1]
         epochs = FEWEST if steps is None else min(MOST, max(FEWEST, math.ceil(wanted / steps)))
     if epochs < 1:
@@ -307,16 +336,6 @@ def _fit(
     check_finite(model)
 
 
-def _steps_of(data: Any, batch_size: int) -> int | None:
-    """Number of batches of the training data, or None if it is not known."""
-    if isinstance(data, (tuple, list)):
-        return math.ceil(len(keras.tree.flatten(data[0])[0]) / batch_size)
-    try:
-        return len(data)
-    except (TypeError, AttributeError):
-        return None
-
-
 def _compile(model: Any, like: Any, data: Any, given: Mapping[str, Any]) -> None:
     """Compile a model with the loss, optimizer and metrics given, else with those of another model."""
     compiled = bool(getattr(like, "compiled", False))
@@ -335,65 +354,3 @@ def _compile(model: Any, like: Any, data: Any, given: Mapping[str, Any]) -> None
         run_eagerly=compiled and like.run_eagerly,
         jit_compile=like.jit_compile if compiled else "auto",
     )
-
-
-def loss_for(model: Any, data: Any) -> str:
-    """The loss that fits a model's only output and its labels.
-
-    Classes get a cross-entropy if the model ends with softmax or a single sigmoid; anything else gets the mean squared
-    error.
-
-    Raises:
-        UnsupportedError: if the model has several outputs, or the labels are not arrays.
-    """
-    if len(model.outputs) > 1 or not isinstance(data, (tuple, list)) or len(data) < 2:
-        raise UnsupportedError(
-            "the model is not compiled, and its loss cannot be told from its labels; give a loss, such as "
-            "loss='sparse_categorical_crossentropy', or compile the model"
-        )
-    last, labels = model.layers[-1], np.asarray(data[1])
-    ends = getattr(getattr(last, "activation", None), "__name__", "")
-    width = model.output_shape[-1]
-    if ends == "softmax":
-        one_hot = labels.ndim == len(model.output_shape) and labels.shape[-1] == width and width > 1
-        return "categorical_crossentropy" if one_hot else "sparse_categorical_crossentropy"
-    return "binary_crossentropy" if ends == "sigmoid" else "mean_squared_error"
-
-
-def ranges_of(model: Any, data: Any) -> dict[str, float]:
-    """Largest magnitude of each input of a model in training data, by the input's name.
-
-    Of a data set of batches, the first 64 are read.
-
-    Raises:
-        FormatError: if an input is not finite, or the data has other inputs than the model.
-    """
-    names = [tensor.name for tensor in model.inputs]
-    largest = dict.fromkeys(names, 0.0)
-    for batch in _batches(data):
-        arrays = keras.tree.flatten(batch)
-        if isinstance(batch, Mapping) and set(batch) == set(names):
-            arrays = [batch[name] for name in names]
-        if len(arrays) != len(names):
-            raise FormatError(
-                f"the data has {len(arrays)} inputs; the model has {len(names)}: {', '.join(names)}. Give a pair "
-                "(x, y), where x has one array for each input"
-            )
-        for name, given in zip(names, arrays, strict=True):
-            array = np.asarray(given)
-            size = float(np.abs(array).max()) if array.size else 0.0
-            if not np.isfinite(size):
-                raise FormatError(f"input {name!r} of the data is not finite; only finite numbers are taken")
-            largest[name] = max(largest[name], size)
-    return largest
-
-
-def _batches(data: Any) -> Iterable[Any]:
-    """The inputs in training data, batch by batch."""
-    if isinstance(data, (tuple, list)):
-        yield data[0]
-        return
-    for number, batch in enumerate(data):
-        if number == PROBED:
-            return
-        yield batch[0] if isinstance(batch, (tuple, list)) else batch

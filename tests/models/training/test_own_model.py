@@ -16,6 +16,7 @@ from ese_models.networks import MaskConstraint, masks_on, prunable
 from ese_models.networks.inspection import load_model
 from ese_models.pruning import keep_per_pe
 from ese_models.training import own_model
+from ese_models.training.fit_data import loss_for, ranges_of
 
 RNG = np.random.default_rng(3)
 X, Y = RNG.normal(size=(48, 6, 5)).astype(np.float32), RNG.integers(0, 3, 48)
@@ -138,7 +139,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
 def test_data_sets_of_batches_are_taken(data: Any) -> None:
     sparse = own_model.compress(compiled(plain()), data, epochs=(2, 1), verbose=0, weights="float", **EVEN)
     assert is_balanced(sparse, 0.25, 4) and sparse.compiled
-    assert own_model.ranges_of(sparse, data) == {"in": float(np.abs(X).max())}
+    assert ranges_of(sparse, data) == {"in": float(np.abs(X).max())}
 
 
 def test_the_schedule_prunes_a_model_while_its_own_fit_trains_it() -> None:
@@ -183,7 +184,7 @@ def test_a_pruned_model_without_masks_is_plain_keras(tmp_path: Path) -> None:
     ],
 )
 def test_a_model_that_is_not_compiled_gets_the_loss_that_fits(last: Any, labels: Any, expected: str) -> None:
-    assert own_model.loss_for(keras.Sequential([keras.Input((6, 5)), kl.LSTM(4), last]), (X, labels)) == expected
+    assert loss_for(keras.Sequential([keras.Input((6, 5)), kl.LSTM(4), last]), (X, labels)) == expected
 
 
 def test_the_summary_counts_every_kernel() -> None:
@@ -206,6 +207,12 @@ class OwnLoop(keras.Model):  # type: ignore[misc]
 
     def call(self, x: Any) -> Any:
         return self.d(x)
+
+
+def gated() -> Any:
+    inner = keras.Sequential([keras.Input((6, 5)), kl.GRU(4, name="old")], name="inner")
+    a = keras.Input((6, 5))
+    return keras.Model(a, head(inner(a)))
 
 
 def built_subclass() -> Any:
@@ -247,6 +254,14 @@ def built_subclass() -> Any:
             UnsupportedError,
             "the model is not compiled, and its loss can",
         ),
+        (lambda: own_model.compress(plain(), X), FormatError, "the data is a ndarray; expected is a pair"),
+        (lambda: own_model.compress(plain(), (X, Y[:9])), FormatError, r"the data has \[9, 48\] samples and labels"),
+        (
+            lambda: own_model.compress(plain(), (X[..., :3], Y)),
+            FormatError,
+            r"samples of the data have shape \(6, 3\);",
+        ),
+        (lambda: own_model.compress(gated(), (X, Y)), UnsupportedError, "layer 'old' is a GRU; the engine has LSTM"),
         (lambda: PruningSchedule(finished=0.0), UnsupportedError, "the last of 40 rounds is due at 0.0 of the steps"),
         (lambda: sparsity(plain(), pes=257), UnsupportedError, "pes is 257; 1 to 256 are allowed"),
     ],
