@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ese_models.networks import Formats as Formats
     from ese_models.networks import load_model as load_model
     from ese_models.pruning import mask_for as mask_for
+    from ese_models.training.own_model import CompressionWarning as CompressionWarning
     from ese_models.training.own_model import compress as compress
     from ese_models.training.own_model import prune as prune
     from ese_models.training.own_model import quantize as quantize
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Accelerator": "ese_host.runtime",
+    "CompressionWarning": "ese_models.training.own_model",
     "ConversionWarning": "ese_hls.warnings",
     "Engine": "ese_host.runtime",
     "EnginePool": "ese_host.runtime",

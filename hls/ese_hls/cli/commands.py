@@ -83,7 +83,9 @@ if TYPE_CHECKING:
     "[default: 0; with --flow rtl 64 from 16 PEs on]",
 )
 @click.option(
-    "--test", type=INPUT_FILE, help="An .npz file with samples `x` and labels `y` for the test set of the design."
+    "--test",
+    type=INPUT_FILE,
+    help="An .npz file for the test set of the design, with samples `x_test` and labels `y_test`, or else `x` and `y`.",
 )
 @click.option(
     "--calibration",

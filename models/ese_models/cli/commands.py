@@ -12,7 +12,9 @@ from typing import Any
 
 import click
 
+from ese_host.bundle import beside
 from ese_host.cli import MODEL_FILE, NEW_MODEL
+from ese_host.errors import UnsupportedError
 from ese_host.image import MAX_PES
 from ese_host.ir import MASK_FAMILIES
 from ese_host.tensorflow_startup import quiet_tensorflow as _tensorflow
@@ -237,8 +239,8 @@ def compress(
 ) -> None:
     """Prune the dense network MODEL with load-balanced masks and quantize its weights.
 
-    MODEL is a .keras file of `ese4ml train` or `dsd`, which is retrained on the task for which it was trained; or with
-    --data, any Keras or QKeras model with LSTM or Dense layers, which is retrained on your data.
+    MODEL is a .keras file of `ese4ml train --task` or `dsd`, which is retrained on that task; or with --data, any Keras
+    or QKeras model with LSTM or Dense layers, which is retrained on your data.
     """
     with _tensorflow():
         from ese_models.masking import interleaves, kind_of, matrices
@@ -256,9 +258,13 @@ def compress(
         training |= {"codebook_bits": codebook_bits, "codebook_start": centroids}
         answer(as_json, summary_of(*compress_on(data, model, out, chosen, training)))
         return
-    dense = inspection.load(model)
-    before = provenance.read(model, *provenance.DENSE)
-    task = task_named(before.task or "")
+    before = provenance.read(model, *provenance.DENSE) if beside(model).is_file() else None
+    if before is None or before.task not in TASKS:
+        raise UnsupportedError(
+            f"{model} was not trained on a task of this project; give your own data: --data FILE.npz, with samples `x` "
+            "and labels `y`"
+        )
+    dense, task = inspection.load(model), task_named(before.task)
     rows = interleaves(matrices(dense), pes).values()
     gap_bits = gap_bits or gap_bits_for(rows, kind_of(weights))
     plan = compression.Plan(weights=weights, density=density, pes=pes, family=masks, gap_bits=gap_bits, seed=seed)  # type: ignore[arg-type]

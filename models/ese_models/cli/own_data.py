@@ -11,13 +11,13 @@ from typing import Any
 import click
 
 from ese_host.bundle import ProvenanceRecord, beside
-from ese_host.cli import is_quiet, say
+from ese_host.cli import INPUT_FILE, is_quiet, say
 from ese_models.cli.shared import command_line
 
 DATA = click.option(
     "--data",
     "data",
-    type=click.Path(path_type=Path),
+    type=INPUT_FILE,
     help="Your own data, an .npz file with samples `x` and labels `y`; it may also hold `x_test` and `y_test`, "
     "`x_validation` and `y_validation`, names `classes`, and the scaling of recorded values, `mean` and `deviation`.",
 )
@@ -99,11 +99,11 @@ def scoring_on(path: Path, network: Any, split: str) -> tuple[Any, str]:
     """
     from ese_host.errors import FormatError
     from ese_models.data import OwnData
-    from ese_models.records import own_record
+    from ese_models.training.fit_data import classifies, score
 
     data = OwnData.read(path)
     pair = data.train if split == "train" else data.test
     if pair is None:
         raise FormatError(f"{path}: has no x_test and y_test; add them, or measure on the training samples")
-    metric = "accuracy" if own_record.classifies(network, pair[1]) else "explained variance"
-    return (lambda: own_record.score(network, *pair)), metric
+    metric = "accuracy" if classifies(network, pair[1]) else "explained variance"
+    return (lambda: score(network, *pair)), metric

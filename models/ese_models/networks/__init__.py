@@ -12,7 +12,7 @@ from ese_models.networks.inspection import (
     weight_quantizers,
 )
 from ese_models.networks.mask_constraint import MaskConstraint, MaskGoal
-from ese_models.networks.prunable import Kernel, prunable
+from ese_models.networks.prunable import Kernel, check_layers, prunable
 from ese_models.networks.twin import masked, masks_on, put_masks, quantized_twin, source_format, stripped
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "Topology",
     "Weights",
     "check_finite",
+    "check_layers",
     "constraints",
     "formats_of",
     "kernels",

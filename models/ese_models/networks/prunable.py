@@ -14,6 +14,13 @@ from ese_models.networks.qlstmp import QLSTMP
 
 DENSE = (keras.layers.Dense, QDense, QDenseBatchnorm)
 LSTM = (keras.layers.LSTM, QLSTM)
+NO_ENGINE = (
+    keras.layers.GRU, keras.layers.SimpleRNN, keras.layers.ConvLSTM1D, keras.layers.ConvLSTM2D, keras.layers.Conv1D,
+    keras.layers.Conv2D, keras.layers.Conv3D, keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose,
+    keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D, keras.layers.SeparableConv1D,
+    keras.layers.SeparableConv2D, keras.layers.MultiHeadAttention,
+)  # fmt: skip
+"""Layers with weights that neither the engine nor the host computes, so that a model with one cannot be built."""
 _QUANTIZER = {"kernel": "kernel_quantizer", "recurrent_kernel": "recurrent_quantizer"}
 _QUANTIZER["projection_kernel"] = "projection_quantizer"
 
@@ -111,3 +118,20 @@ def leaves(layer: Any, name: str | None = None) -> Iterator[tuple[str, Any]]:
         yield from leaves(layer.layer, name)
     elif type(layer) in (*DENSE, *LSTM, QLSTMP):
         yield name, layer
+
+
+def check_layers(model: Any) -> None:
+    """Refuse a model with a layer that could not be built afterwards; it is said before minutes of training.
+
+    Raises:
+        UnsupportedError: if there is such a layer; the message names it.
+    """
+    for layer in getattr(model, "layers", ()):
+        inner = [getattr(layer, name, None) for name in ("layer", "forward_layer", "backward_layer")]
+        for part in (layer, *(item for item in inner if item is not None)):
+            if isinstance(part, NO_ENGINE):
+                raise UnsupportedError(
+                    f"layer {layer.name!r} is a {type(part).__name__}; the engine has LSTM and Dense layers: replace "
+                    "it, or compress the part of the model behind it"
+                )
+        check_layers(layer)

@@ -7,8 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ese_host.bundle import FORMAT, ProvenanceRecord, TrainingData, provenance
 from ese_host.errors import FormatError
 from ese_host.files import digest, write_together
@@ -16,35 +14,7 @@ from ese_models.data import OwnData
 from ese_models.masking import MaskPlan
 from ese_models.networks import masks_on
 from ese_models.records.provenance import mask_table, versions
-
-
-def classifies(model: Any, labels: Any) -> bool:
-    """Whether a model has one output of classes: it ends with softmax or a sigmoid, and its labels are classes."""
-    if isinstance(labels, list) or len(model.outputs) > 1:
-        return False
-    last = getattr(getattr(model.layers[-1], "activation", None), "__name__", "")
-    whole = bool((np.asarray(labels) == np.rint(labels)).all())
-    return last in ("softmax", "sigmoid") and whole
-
-
-def score(model: Any, x: Any, y: Any) -> float:
-    """Accuracy of a model that classifies, 0 to 1; of any other, the share of the variance of `y` that it explains.
-
-    Args:
-        model: a Keras model.
-        x: samples.
-        y: labels: classes, one-hot classes, or values; or a list of them for several outputs.
-    """
-    values = model.predict(x, verbose=0)
-    if not classifies(model, y):
-        pairs = zip(values, y, strict=True) if isinstance(y, list) else [(values, y)]
-        shares = [1 - np.mean((a - np.reshape(b, a.shape)) ** 2) / max(float(np.var(b)), 1e-30) for a, b in pairs]
-        return float(np.mean(shares))
-    labels = np.asarray(y)
-    if labels.shape == values.shape and values.shape[-1] > 1:
-        labels = labels.argmax(axis=-1)
-    decided = values.argmax(axis=-1) if values.shape[-1] > 1 else (values[..., 0] > 0.5).astype(int)
-    return float((decided == labels.reshape(decided.shape)).mean())
+from ese_models.training.fit_data import classifies, score
 
 
 def own_record(
@@ -70,11 +40,12 @@ def own_record(
     before = before or ProvenanceRecord(format=FORMAT, task=data.path.stem)
     stage = "pruned" if plan.weights == "float" else "quantized"
     splits = {name: pair for name, pair in (("train", data.train), ("test", data.test)) if pair is not None}
-    scores = {
-        name: {split: score(model, *pair) for split, pair in splits.items()}
-        for name, model in (("dense", dense), (stage, compressed))
-    }
-    classes = data.test is not None and classifies(dense, data.train[1])
+    models = {"dense": dense, stage: compressed}
+    scores = {name: {split: score(model, *pair) for split, pair in splits.items()} for name, model in models.items()}
+    named = classifies(dense, data.train[1])
+    metric = "accuracy" if named else "explained variance"
+    figures = {name: {f"{metric}, {split}": value for split, value in row.items()} for name, row in scores.items()}
+    classes = data.test is not None and named  # the record of an accuracy has one of the test split
     return replace(
         before,
         stage=stage,
@@ -83,7 +54,7 @@ def own_record(
         versions=versions(),
         recipes={**before.recipes, "compress": dict(recipe)},
         accuracy={**before.accuracy, **scores} if classes else before.accuracy,
-        figures={**before.figures, **({} if classes else scores)},
+        figures={**before.figures, **({} if classes else figures)},
         density={name: float(mask.mean()) for name, mask in masks_on(compressed).items()},
         weights=plan.weights,
         pes=plan.pes,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
 from ese_host.errors import FormatError, UnsupportedError
+from ese_host.interface import SampleFile
 
 PROBED = 64
 """Batches of a data set that are read for the range of the inputs."""
@@ -21,11 +23,13 @@ def fit_data(model: Any, data: Any) -> Any:
 
     Args:
         model: the model that will be trained.
-        data: a pair (x, y) or (x, y, sample_weight), or a data set of batches.
+        data: a pair (x, y) or (x, y, sample_weight), the path of an .npz file with x and y, or a data set of batches.
 
     Raises:
         FormatError: if it is neither, or the samples do not fit the model, or there are not as many labels.
     """
+    if isinstance(data, (str, Path)):
+        data = SampleFile.read(Path(data)).split("train")
     if not isinstance(data, (tuple, list)):
         if isinstance(data, np.ndarray) or not hasattr(data, "__iter__"):
             raise FormatError(f"the data is a {type(data).__name__}; expected is {WANTED}")
@@ -124,3 +128,32 @@ def batches(data: Any) -> Iterable[Any]:
         if number == PROBED:
             return
         yield batch[0] if isinstance(batch, (tuple, list)) else batch
+
+
+def classifies(model: Any, labels: Any) -> bool:
+    """Whether a model has one output of classes: it ends with softmax or a sigmoid, and its labels are classes."""
+    if isinstance(labels, list) or len(model.outputs) > 1:
+        return False
+    last = getattr(getattr(model.layers[-1], "activation", None), "__name__", "")
+    whole = bool((np.asarray(labels) == np.rint(labels)).all())
+    return last in ("softmax", "sigmoid") and whole
+
+
+def score(model: Any, x: Any, y: Any) -> float:
+    """Accuracy of a model that classifies, 0 to 1; of any other, the share of the variance of `y` that it explains.
+
+    Args:
+        model: a Keras model.
+        x: samples.
+        y: labels: classes, one-hot classes, or values; or a list of them for several outputs.
+    """
+    values = model.predict(x, verbose=0)
+    if not classifies(model, y):
+        pairs = zip(values, y, strict=True) if isinstance(y, list) else [(values, y)]
+        shares = [1 - np.mean((a - np.reshape(b, a.shape)) ** 2) / max(float(np.var(b)), 1e-30) for a, b in pairs]
+        return float(np.mean(shares))
+    labels = np.asarray(y)
+    if labels.shape == values.shape and values.shape[-1] > 1:
+        labels = labels.argmax(axis=-1)
+    decided = values.argmax(axis=-1) if values.shape[-1] > 1 else (values[..., 0] > 0.5).astype(int)
+    return float((decided == labels.reshape(decided.shape)).mean())

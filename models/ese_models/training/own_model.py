@@ -7,14 +7,17 @@ and quantizers are those of `compression`, which trains the networks of this pro
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Union
 
 import keras
+import numpy as np
+import tensorflow as tf
 
-from ese_host.errors import UnsupportedError
+from ese_host.errors import FormatError, UnsupportedError
 from ese_models.masking import (
     LEARNED,
     GroupingSchedule,
@@ -33,6 +36,7 @@ from ese_models.networks import (
     Formats,
     Weights,
     check_finite,
+    check_layers,
     load_model,
     masked,
     masks_on,
@@ -45,22 +49,22 @@ from ese_models.networks import (
 from ese_models.progress import progress_bar
 from ese_models.pruning import Schedule, gap_bits_for
 from ese_models.quantizers import Start
-from ese_models.training.fit_data import fit_data, loss_for, ranges_of, steps_of
+from ese_models.training.fit_data import classifies, fit_data, loss_for, ranges_of, score, steps_of
 from ese_models.training.train import Recipe
 
+RATES = (1e-2, 5e-3)
+"""Peak learning rates of the pruning and of the quantized stage for Adam and its like, as of the built-in tasks: sparse
+networks are trained well by higher rates than dense ones."""
+LOST = 0.05
+"""Loss of accuracy, or of explained variance, on the training samples that is worth a warning."""
+JUDGED = 1000
+"""Training samples on which it is measured."""
 Epochs = Union[int, tuple[int, int], None]
 """Epochs of both stages, of each stage, or None for as many as give `STEPS` training steps."""
 STEPS = (1500, 1000)
 """Training steps of the pruning and of the quantized stage, if the number of epochs is not given."""
 FEWEST, MOST = 5, 300
 """Fewest and most epochs of a stage, if their number is not given."""
-NO_ENGINE = (
-    keras.layers.GRU, keras.layers.SimpleRNN, keras.layers.ConvLSTM1D, keras.layers.ConvLSTM2D, keras.layers.Conv1D,
-    keras.layers.Conv2D, keras.layers.Conv3D, keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose,
-    keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D, keras.layers.SeparableConv1D,
-    keras.layers.SeparableConv2D, keras.layers.MultiHeadAttention,
-)  # fmt: skip
-"""Layers with weights that neither the engine nor the host computes, so that a model with one cannot be built."""
 
 
 def mask_plan(model: Any, changes: Mapping[str, Any]) -> MaskPlan:
@@ -206,13 +210,15 @@ def compress(
 
     The model is trained in two stages by Keras's `fit`: while masks are chosen that keep fewer and fewer weights
     (`PruningSchedule`), and then with quantized weights under the masks. Each stage has a new optimizer of the model's
-    own kind and rate; the rate falls to zero as a cosine, unless it is a schedule itself.
+    own kind. Its rate rises to 0.01 and 0.005 in the two stages and falls to zero as a cosine; SGD and an optimizer
+    that is given keep their own rates, and a schedule stays as it is. If the model loses much of its accuracy on the
+    training samples, a warning says so.
 
     Args:
         model: a trained Sequential or Functional model with LSTM or Dense layers, or the path of its .keras file. Other
             layers are trained along.
-        data: training data: a pair (x, y) of arrays, or (x, y, sample_weight), or a tf.data.Dataset or keras
-            PyDataset of batches, as `fit` takes them.
+        data: training data: a pair (x, y) of arrays, or (x, y, sample_weight); the path of an .npz file with x and y;
+            or a tf.data.Dataset or keras PyDataset of batches, as `fit` takes them.
         density: kept share of the weights of all kernels together, above 0, at most 1.
         weights: kind of the weights: "ternary", "twn", "ttq", "int4", "codebook4", or "float" to prune only.
         pes: number of PEs of the engine over which the weights are balanced.
@@ -249,36 +255,42 @@ def compress(
     ranges_of(model, data)  # bad data is refused before minutes of training
     given = {"loss": loss, "optimizer": optimizer, "metrics": metrics}
     fitted = {"data": data, "validation": validation, "batch_size": batch_size, "verbose": verbose}
+    fitted["optimizer"] = optimizer
     keras.utils.set_random_seed(seed)
     pruned = masked(model, masks_on(model), plan.goal)
     _compile(pruned, model, data, given)
-    _fit(pruned, "prune", stages[0], [PruningSchedule(plan, schedule=schedule), *callbacks], **fitted)
+    _fit(pruned, "prune", stages[0], [PruningSchedule(plan, schedule=schedule), *callbacks], RATES[0], **fitted)
     if weights == "float":
+        _judge(model, pruned, data)
         return pruned
     made = quantize(
         pruned, weights, data=data, formats=formats, per_channel=per_channel, codebook_bits=codebook_bits,
         codebook_start=codebook_start, seed=seed,
     )  # fmt: skip
     _compile(made, model, data, given)
-    _fit(made, "quantize", stages[1], [GroupingSchedule(plan), *callbacks], **fitted)
+    _fit(made, "quantize", stages[1], [GroupingSchedule(plan), *callbacks], RATES[1], **fitted)
+    _judge(model, made, data)
     return made
 
 
-def check_layers(model: Any) -> None:
-    """Refuse a model with a layer that could not be built afterwards; it is said before minutes of training.
+def _judge(model: Any, compressed: Any, data: Any) -> None:
+    """Warn if a compressed model has lost much of what the model could do on training samples, if these are arrays."""
+    if not isinstance(data, (tuple, list)):
+        return
+    x, y = keras.tree.map_structure(lambda array: np.asarray(array)[:JUDGED], tuple(data[:2]))
+    before, after = score(model, x, y), score(compressed, x, y)
+    if after < before - LOST:
+        metric = "accuracy" if classifies(model, y) else "explained variance"
+        warnings.warn(
+            f"{metric} on the training samples fell from {before:.1%} to {after:.1%}: keep more weights (density), "
+            "train longer (epochs), or choose another kind of weights (int4, ttq)",
+            CompressionWarning,
+            stacklevel=3,
+        )
 
-    Raises:
-        UnsupportedError: if there is such a layer; the message names it.
-    """
-    for layer in getattr(model, "layers", ()):
-        inner = [getattr(layer, name, None) for name in ("layer", "forward_layer", "backward_layer")]
-        for part in (layer, *(item for item in inner if item is not None)):
-            if isinstance(part, NO_ENGINE):
-                raise UnsupportedError(
-                    f"layer {layer.name!r} is a {type(part).__name__}; the engine has LSTM and Dense layers: replace "
-                    "it, or compress the part of the model behind it"
-                )
-        check_layers(layer)
+
+class CompressionWarning(UserWarning):
+    """A compressed model has lost much of its accuracy."""
 
 
 class _Cosine(StepShare):
@@ -307,11 +319,13 @@ def _fit(
     stage: str,
     epochs: int | None,
     callbacks: list[Any],
+    peak: float,
     *,
     data: Any,
     validation: Any,
     batch_size: int | None,
     verbose: Any,
+    optimizer: Any,
 ) -> None:
     """Train one stage of `compress`."""
     if epochs is None:
@@ -322,7 +336,8 @@ def _fit(
         raise UnsupportedError(f"epochs of the stage {stage!r} are {epochs}; at least 1 is needed")
     rate = model.optimizer.learning_rate
     if not isinstance(model.optimizer._learning_rate, keras.optimizers.schedules.LearningRateSchedule):
-        callbacks = [*callbacks, _Cosine(float(rate))]
+        own = optimizer is not None or isinstance(model.optimizer, keras.optimizers.SGD)
+        callbacks = [*callbacks, _Cosine(float(rate) if own else max(peak, float(rate)))]
     arguments: dict[str, Any] = {"epochs": epochs, "validation_data": validation}
     if isinstance(data, (tuple, list)):
         names = ("x", "y", "sample_weight")
@@ -332,7 +347,14 @@ def _fit(
     with progress_bar(stage, epochs) if verbose == "auto" else nullcontext() as progress:
         if progress is not None:
             callbacks = [*callbacks, _Epochs(progress)]
-        model.fit(**arguments, callbacks=callbacks, verbose=0 if verbose == "auto" else verbose)
+        try:
+            model.fit(**arguments, callbacks=callbacks, verbose=0 if verbose == "auto" else verbose)
+        except (ValueError, tf.errors.OpError) as error:
+            first = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+            raise FormatError(
+                f"Keras cannot train the model on the data: {first[:300]}; check that samples and labels fit the model "
+                "and its loss, and that a data set gives batches"
+            ) from error
     check_finite(model)
 
 

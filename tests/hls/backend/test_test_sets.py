@@ -81,7 +81,7 @@ def test_two_inputs_and_a_dict_of_outputs(tmp_path: Path) -> None:
     assert "kind: largest difference from Keras: " in shown
     assert "size: root mean square error of the engine " in shown
     assert "Root mean square error" in (tmp_path / "report" / "report.html").read_text()
-    assert len(command("run", folder).stdout.split()) == 9
+    assert len(command("run", folder, "--all").stdout.split()) == 9
 
 
 def test_samples_of_the_self_check_and_values_without_classes(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_samples_of_the_self_check_and_values_without_classes(tmp_path: Path) ->
     graph.build(emulated=True, design=tmp_path / "bits")
     found = checked(tmp_path / "bits", tmp_path / "report")
     assert list(found["outputs"][0]) == ["output", "difference_from_keras"] and found["accuracy"] == {}
-    values = [float(line) for line in command("run", tmp_path / "bits").stdout.split()]
+    values = [float(line) for line in command("run", tmp_path / "bits", "--all").stdout.split()]
     np.testing.assert_allclose(values, expected[:, 0], rtol=0, atol=0.02)
     assert json.loads(command("run", tmp_path / "bits", "--json").stdout)["values"] == pytest.approx(values)
 

@@ -135,7 +135,7 @@ def test_a_precision_that_no_weight_can_have() -> None:
 
 def test_a_model_without_zero_weights_converts_with_a_note() -> None:
     conversion = converted(chain(dense(kernel_quantizer=binary(alpha=1.0)), shape=(7,), density=1.1))
-    assert conversion.summary.notes[-2] == (
+    assert conversion.summary.notes[-3] == (
         "no weight is zero: all 35 multiply-adds of a step are executed; prune the model first (`ese4ml compress`) to "
         "skip most of them"
     )

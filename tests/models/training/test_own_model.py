@@ -152,6 +152,17 @@ def test_the_schedule_prunes_a_model_while_its_own_fit_trains_it() -> None:
     assert shares == sorted(shares, reverse=True) and shares[0] > 0.4 and len(set(shares)) > 2
 
 
+def test_a_large_loss_is_a_warning() -> None:
+    model = keras.Sequential([keras.Input((4,)), kl.Dense(1, name="sum")])
+    model.compile("adam", "mse", run_eagerly=True)
+    model.set_weights([np.ones((4, 1)), np.zeros(1)])
+    x = RNG.normal(size=(64, 4)).astype(np.float32)
+    with pytest.warns(
+        own_model.CompressionWarning, match=r"^explained variance on the training samples fell from 100\.0%"
+    ):
+        own_model.compress(model, (x, x.sum(axis=1)), density=0.25, pes=1, epochs=1, verbose=0)
+
+
 def test_a_layer_is_pruned_in_place_and_keeps_its_own_constraint(tmp_path: Path) -> None:
     layer = kl.Dense(8, kernel_constraint=keras.constraints.MaxNorm(0.5), name="d")
     model = keras.Sequential([keras.Input((6,)), layer])
@@ -261,6 +272,12 @@ def built_subclass() -> Any:
             FormatError,
             r"samples of the data have shape \(6, 3\);",
         ),
+        (
+            lambda: own_model.compress(compiled(plain()), (X, Y + 9)),
+            FormatError,
+            "Keras cannot train the model on the da",
+        ),
+        (lambda: own_model.compress(compiled(plain()), (X, np.eye(3)[Y])), FormatError, "Keras cannot train the model"),
         (lambda: own_model.compress(gated(), (X, Y)), UnsupportedError, "layer 'old' is a GRU; the engine has LSTM"),
         (lambda: PruningSchedule(finished=0.0), UnsupportedError, "the last of 40 rounds is due at 0.0 of the steps"),
         (lambda: sparsity(plain(), pes=257), UnsupportedError, "pes is 257; 1 to 256 are allowed"),

@@ -27,7 +27,7 @@ Frames = npt.NDArray[np.float64]
 def holds_samples(file: Path) -> bool:
     """Whether a file holds samples `x` for the model, rather than a test set."""
     samples = SampleFile.read(file, needed=False) if file.suffix == ".npz" else None
-    return samples is None or samples.split("train")[0] is not None
+    return samples is None or any(samples.split(split)[0] is not None for split in ("train", "test"))
 
 
 def run_samples(folder: Path, file: Path, out: Path | None, scaled: bool, as_json: bool, **device: Any) -> None:
