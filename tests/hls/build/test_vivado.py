@@ -43,7 +43,8 @@ def test_bitstream_reports_and_all_that_a_board_needs(emitted: Path, tools: Path
     folder.check()
     assert folder.manifest.kind == "bitstream" and folder.manifest.board == "pynq-z2"
     assert set(folder.manifest.files) == {
-        "design.bit", "design.hwh", "image.bin", "golden.npz", "interface.json", "testset.npz", "utilization.rpt", "timing.rpt",
+        "design.bit", "design.hwh", "image.bin", "golden.npz", "interface.json", "testset.npz",
+        "utilization.rpt", "timing.rpt",
     }  # fmt: skip
     assert folder.manifest.tools["vivado"] == "v2022.2"
     assert folder.manifest.tools["vitis"] == "v2022.2.1"
