@@ -99,7 +99,7 @@ def scoring_on(path: Path, network: Any, split: str) -> tuple[Any, str]:
     """
     from ese_host.errors import FormatError
     from ese_models.data import OwnData
-    from ese_models.training.fit_data import classifies, score
+    from ese_models.training import classifies, score
 
     data = OwnData.read(path)
     pair = data.train if split == "train" else data.test

@@ -14,7 +14,7 @@ from ese_models.data import OwnData
 from ese_models.masking import MaskPlan
 from ese_models.networks import masks_on
 from ese_models.records.provenance import mask_table, versions
-from ese_models.training.fit_data import classifies, score
+from ese_models.training import classifies, score
 
 
 def own_record(

@@ -3,6 +3,7 @@
 from ese_models.training import own_model
 from ese_models.training.compression import Compressed, Plan, compress, prune, quantize
 from ese_models.training.dsd import DenseSparseDense
+from ese_models.training.fit_data import classifies, score
 from ese_models.training.metrics import accuracy
 from ese_models.training.tasks import Task, resized, task_named
 from ese_models.training.train import DENSE, Recipe, fit, predict, shortened, train_dense
@@ -15,6 +16,7 @@ __all__ = [
     "Recipe",
     "Task",
     "accuracy",
+    "classifies",
     "compress",
     "fit",
     "own_model",
@@ -22,6 +24,7 @@ __all__ = [
     "prune",
     "quantize",
     "resized",
+    "score",
     "shortened",
     "task_named",
     "train_dense",
