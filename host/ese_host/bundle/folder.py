@@ -38,6 +38,11 @@ class Folder:
     path: Path
     manifest: Manifest
 
+    def __repr__(self) -> str:
+        manifest = self.manifest
+        built = f"{manifest.design.weights} weights, {manifest.design.pes} PEs, {manifest.kind} for {manifest.board}"
+        return f"<Folder {str(self.path)!r}: {built}>"
+
     @classmethod
     def open(cls, path: str | Path | Folder) -> Folder:
         """Read a folder's manifest, again if the folder was opened before.

@@ -32,6 +32,10 @@ def test_reads_back_what_was_written(folder: Path) -> None:
     opened.check()
 
 
+def test_it_is_shown_in_a_line(folder: Path) -> None:
+    assert repr(Folder.open(folder)) == f"<Folder '{folder}': int4 weights, 2 PEs, emulated for pynq-z2>"
+
+
 def test_an_engine_in_rtl_is_named_and_one_of_cpp_is_not(folder: Path) -> None:
     assert "engine" not in json.loads((folder / manifest.NAME).read_text())
     assert Folder.open(folder).manifest.engine == "hls"
