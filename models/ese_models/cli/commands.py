@@ -14,7 +14,7 @@ import click
 
 from ese_host.bundle import beside
 from ese_host.cli import MODEL_FILE, NEW_MODEL
-from ese_host.errors import UnsupportedError
+from ese_host.errors import MissingError, UnsupportedError
 from ese_host.image import MAX_PES
 from ese_host.ir import MASK_FAMILIES
 from ese_host.tensorflow_startup import quiet_tensorflow as _tensorflow
@@ -258,12 +258,14 @@ def compress(
         training |= {"codebook_bits": codebook_bits, "codebook_start": centroids}
         answer(as_json, summary_of(*compress_on(data, model, out, chosen, training)))
         return
-    before = provenance.read(model, *provenance.DENSE) if beside(model).is_file() else None
-    if before is None or before.task not in TASKS:
-        raise UnsupportedError(
-            f"{model} was not trained on a task of this project; give your own data: --data FILE.npz, with samples `x` "
-            "and labels `y`"
+    own = "give your own data: --data FILE.npz, with samples `x` and labels `y`"
+    if not beside(model).is_file():
+        raise MissingError(
+            f"{beside(model)} is not there, which names the task of the model; keep the two together, or {own}"
         )
+    before = provenance.read(model, *provenance.DENSE)
+    if before.task not in TASKS:
+        raise UnsupportedError(f"{model} was trained on {before.task!r}, which is no task of this project; {own}")
     dense, task = inspection.load(model), task_named(before.task)
     rows = interleaves(matrices(dense), pes).values()
     gap_bits = gap_bits or gap_bits_for(rows, kind_of(weights))

@@ -83,7 +83,11 @@ def is_balanced(model: Any, density: float, pes: int) -> bool:
     return True
 
 
-@pytest.mark.parametrize("make", MODELS, ids=lambda make: make.__name__)
+@pytest.mark.parametrize(
+    "make",
+    [make if make in (plain, two_inputs) else pytest.param(make, marks=pytest.mark.slow) for make in MODELS],
+    ids=lambda make: make.__name__,
+)
 def test_a_model_of_any_shape_is_compressed(make: Callable[[], Any], tmp_path: Path) -> None:
     x, model = MODELS[make], compiled(make())
     before = [array.copy() for array in model.get_weights()]
@@ -114,7 +118,7 @@ def test_a_copy_computes_what_the_model_computes(make: Callable[[], Any]) -> Non
     assert 0 < np.abs(coded - expected).max() < 0.2
 
 
-@pytest.mark.parametrize("weights", ["ttq", "codebook4"])
+@pytest.mark.parametrize("weights", ["ttq", pytest.param("codebook4", marks=pytest.mark.slow)])
 def test_learned_weights_train_in_fit(weights: Any) -> None:
     pruned = own_model.prune(plain(), weights=weights, **EVEN)
     twin = compiled(own_model.quantize(pruned, weights, data=(X, Y)))
