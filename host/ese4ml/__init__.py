@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     from ese_models.masking import sparsity as sparsity
     from ese_models.networks import Formats as Formats
     from ese_models.networks import load_model as load_model
+    from ese_models.networks import strip as strip
     from ese_models.pruning import mask_for as mask_for
     from ese_models.training.own_model import CompressionWarning as CompressionWarning
     from ese_models.training.own_model import compress as compress
     from ese_models.training.own_model import prune as prune
     from ese_models.training.own_model import quantize as quantize
-    from ese_models.training.own_model import strip as strip
 
 _HOMES = {
     "Accelerator": "ese_host.runtime",
@@ -62,7 +62,7 @@ _HOMES = {
     "quantize": "ese_models.training.own_model",
     "run_program": "ese_host.runtime",
     "sparsity": "ese_models.masking",
-    "strip": "ese_models.training.own_model",
+    "strip": "ese_models.networks",
 }
 """{public name: package that it is imported from}."""
 

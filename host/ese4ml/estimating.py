@@ -9,8 +9,7 @@ from typing import Any, Literal
 
 from ese_host.boards import load_board
 from ese_host.bundle import NAME, Folder, description
-from ese_host.estimate import Subject, most_units, of_image, read_folder
-from ese_host.estimate import estimate as estimate_timed
+from ese_host.estimate import estimate_encoded, most_units, read_folder
 
 
 def estimate(
@@ -60,8 +59,4 @@ def _of_folder(
     """The estimate of an encoded network."""
     encoded = read_folder(folder)
     design = encoded.design if clock_mhz is None else replace(encoded.design, clock_mhz=clock_mhz)
-    timed = of_image(encoded.image, encoded.design, engine)
-    subject = Subject(
-        f"{encoded.name}, image {encoded.image.image_id:#010x}", encoded.weights, ("entries of each PE: as encoded",)
-    )
-    return estimate_timed(subject, timed, design, load_board(board or encoded.board), steps, engine)
+    return estimate_encoded(encoded, design, load_board(board or encoded.board), steps, engine)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from functools import reduce
 from pathlib import Path
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from ese_host.estimate import Encoded
     from ese_host.image import LayerSize
 
-LOGIC = "logic is modelled: no vendor synthesis behind it"
 ASSUMES = """Assumptions.
 
 \b
@@ -280,7 +279,17 @@ def _by_sizes(
     search: bool,
     as_json: bool,
 ) -> None:
-    from ese_host.estimate import DesignOptions, Pruning, Subject, design_of, enough_pes, estimate, most_units, of_sizes
+    from ese_host.estimate import (
+        DesignOptions,
+        Pruning,
+        Subject,
+        assumptions,
+        design_of,
+        enough_pes,
+        estimate,
+        most_units,
+        of_sizes,
+    )  # fmt: skip
     from ese_host.estimate import search as searching
 
     columns = None if window is None else int(window)
@@ -318,15 +327,15 @@ def _by_sizes(
             [layer], pruning, options.pes, options.cells_per_cycle, kind, options.acc_banks
         )
         design = design_of(plan, matrices, pruning, options)
-        assumed += _assumed(pruning, timed.exact, min(matrix.reach for matrix in matrices), kind, design)
-        assumed += _idle({name: layer}, design)
+        assumed += _assumed(pruning, timed.exact, min(matrix.reach for matrix in matrices))
+        assumed += assumptions({name: layer}, design, kind)
         return estimate(Subject(described, dense_weights, tuple(assumed)), timed, design, target, steps, kind)
 
     kinds: tuple[Literal["hls", "rtl"], ...] = ("hls", "rtl") if engine == "both" else (engine,)
     _print({kind: of(kind) for kind in kinds}, as_json)
 
 
-def _assumed(pruning: Any, exact: bool, reach: float, engine: Any, design: Any) -> list[str]:
+def _assumed(pruning: Any, exact: bool, reach: float) -> list[str]:
     sentences = [
         "entries of each PE: exact for gap-aware masks of these sizes"
         if exact
@@ -339,23 +348,7 @@ def _assumed(pruning: Any, exact: bool, reach: float, engine: Any, design: Any) 
             f"{pruning.gap_bits}-bit gaps bridge only {reach:.2f} mean distances of kept weights: such masks keep "
             "smaller weights, and below 1 they cannot reach the whole matrix; use more gap bits"
         )
-    sentences.append(_logic(engine, design))
     return sentences
-
-
-def _idle(layers: Mapping[str, LayerSize], design: Any) -> list[str]:
-    """The sentence on PEs that hold no weight of the largest layer, if there are any."""
-    from ese_host.image import idle_pes
-
-    _, sentence = idle_pes(layers, design.pes)
-    return [sentence] if sentence else []
-
-
-def _logic(engine: Any, design: Any) -> str:
-    """The sentence on what the figures of logic rest on."""
-    from ese_host.estimate import basis
-
-    return LOGIC if engine == "hls" else f"resources of the engine in RTL: {basis(design, 'rtl')['luts']}"
 
 
 def _encoded(
@@ -367,19 +360,14 @@ def _encoded(
     as_json: bool,
     name: str | None = None,
 ) -> None:
-    from ese_host.estimate import Subject, estimate, of_image
+    from ese_host.estimate import estimate_encoded
 
     target = load_board(board or encoded.board)
     design = encoded.design if clock_mhz is None else replace(encoded.design, clock_mhz=clock_mhz)
-    named = f"{name or encoded.name}, image {encoded.image.image_id:#010x}"
 
     def of(kind: Literal["hls", "rtl"]) -> dict[str, Any]:
         """The estimate of one engine."""
-        assumed = ("entries of each PE: as encoded", _logic(kind, design), *_idle(encoded.layers, design))
-        timed = of_image(encoded.image, encoded.design, kind)
-        return estimate(
-            Subject(named, encoded.weights, assumed, encoded.step_weights), timed, design, target, steps, kind
-        )
+        return estimate_encoded(encoded, design, target, steps, kind, name)
 
     estimates = {}
     if engine != "rtl":

@@ -12,7 +12,7 @@ Only the cycles of stream mode are modelled, because those of skip mode depend o
 from ese_host.estimate.cycles import most_units
 from ese_host.estimate.design_choice import DesignOptions, design_of, enough_pes
 from ese_host.estimate.energy import TABLE, Energy, Scanned, energy_of
-from ese_host.estimate.estimator import Subject, estimate
+from ese_host.estimate.estimator import Subject, assumptions, estimate, estimate_encoded
 from ese_host.estimate.masks import Pruning
 from ese_host.estimate.memories import COLUMNS_IN_FLIGHT, Memory, fifo_places, memories_of, ramb18, shared_words
 from ese_host.estimate.resources import (
@@ -42,12 +42,14 @@ __all__ = [
     "Recorded",
     "Scanned",
     "Subject",
+    "assumptions",
     "basis",
     "design_of",
     "emitted",
     "energy_of",
     "enough_pes",
     "estimate",
+    "estimate_encoded",
     "fifo_places",
     "memories_of",
     "most_units",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil
 from typing import Any
@@ -10,8 +11,9 @@ from ese_host.boards import Board
 from ese_host.estimate.cycles import Engine
 from ese_host.estimate.energy import TABLE, energy_of
 from ese_host.estimate.resources import basis, bits_by_cause, luts_upper, over, percentages, use
-from ese_host.estimate.timing import TimedNetwork
-from ese_host.image import Design
+from ese_host.estimate.source import Encoded
+from ese_host.estimate.timing import TimedNetwork, of_image
+from ese_host.image import Design, LayerSize, idle_pes
 
 Estimate = dict[str, Any]
 
@@ -130,3 +132,36 @@ def _basis(timed: TimedNetwork, engine: Engine) -> dict[str, str]:
         "utilisation": "non-zero weights over PEs times cycles; matvec: without element-wise, input and output waits",
         "energy_pj": "modelled: 45 nm table of Song Han's talk, an access of b bits as b / 32 of a 32-bit one",
     }
+
+
+def estimate_encoded(
+    encoded: Encoded, design: Design, board: Board, steps: int = 1, engine: Engine = "hls", name: str | None = None
+) -> Estimate:
+    """Estimate time, resources and energy of a network that is encoded for a design.
+
+    Args:
+        encoded: the network.
+        design: its design, perhaps with another clock.
+        board: as in `estimate`.
+        steps: as in `estimate`.
+        engine: as in `estimate`.
+        name: of the network; by default that of the folder that it was read from.
+    """
+    assumed = ("entries of each PE: as encoded", *assumptions(encoded.layers, design, engine))
+    named = f"{name or encoded.name}, image {encoded.image.image_id:#010x}"
+    subject = Subject(named, encoded.weights, assumed, encoded.step_weights)
+    return estimate(subject, of_image(encoded.image, encoded.design, engine), design, board, steps, engine)
+
+
+def assumptions(layers: Mapping[str, LayerSize], design: Design, engine: Engine) -> list[str]:
+    """Sentences on what the figures of logic rest on, and on PEs that hold no weight of the largest layer, if any.
+
+    Args:
+        layers: sizes of the network's layers by their names.
+        design: the design.
+        engine: the engine in HLS (csrc) or in RTL.
+    """
+    modelled = "logic is modelled: no vendor synthesis behind it"
+    logic = modelled if engine == "hls" else f"resources of the engine in RTL: {basis(design, 'rtl')['luts']}"
+    _, idle = idle_pes(layers, design.pes)
+    return [logic, idle] if idle else [logic]

@@ -57,7 +57,7 @@ def compress_on(
     record = replace(record, seconds={**record.seconds, "compress": round(time.monotonic() - start, 1)})
     if data.test is None:
         say(f"note: {path} has no x_test and y_test, so that the figures are those of the training samples", err=True)
-    return own_record.save(compressed, out, record), record
+    return provenance.save(compressed, out, record), record
 
 
 def task_on(path: Path, epochs: int | None) -> tuple[Any, Any]:

@@ -83,7 +83,7 @@ class PruningSchedule(StepShare):
         super().set_model(model)
         plan = self.plan
         put_masks(model, masks_on(model), plan.goal)
-        start = max(plan.density, min(1.0, kept_share(masks_on(model))))  # a pruned model goes on from its density
+        start = max(plan.density, kept_share(masks_on(model)))  # a pruned model goes on from its density
         pruner = Pruner(
             {name: kernel.variable for name, kernel in prunable(model).items()},
             lambda weights, density: masks_from_dense(weights, plan, density),

@@ -13,7 +13,7 @@ from ese_models.networks.inspection import (
 )
 from ese_models.networks.mask_constraint import MaskConstraint, MaskGoal
 from ese_models.networks.prunable import Kernel, check_layers, prunable
-from ese_models.networks.twin import masked, masks_on, put_masks, quantized_twin, source_format, stripped
+from ese_models.networks.twin import masked, masks_on, put_masks, quantized_twin, source_format, strip
 
 __all__ = [
     "QUANTIZERS",
@@ -39,6 +39,6 @@ __all__ = [
     "put_masks",
     "quantized_twin",
     "source_format",
-    "stripped",
+    "strip",
     "weight_quantizers",
 ]

@@ -42,7 +42,7 @@ def copied(
     def made(layer: Any) -> Any:
         return _remade(layer, f"{prefix}{layer.name}", remake)
 
-    if not isinstance(model, (keras.Sequential, keras.Model)) or not model.built or not getattr(model, "inputs", None):
+    if not isinstance(model, keras.Model) or not model.built or not getattr(model, "inputs", None):
         raise UnsupportedError(
             f"the model is a {type(model).__name__} without inputs of known shape; a Sequential or Functional model is "
             "needed: give it an Input"
@@ -59,12 +59,11 @@ def copied(
 
         def called(layer: Any, *args: Any, **kwargs: Any) -> Any:
             def quantized(tensor: Any) -> Any:
-                if not isinstance(getattr(getattr(tensor, "_keras_history", (None,))[0], "name", None), str):
-                    return tensor
-                if not isinstance(tensor._keras_history[0], keras.layers.InputLayer):
+                made_by = getattr(tensor, "_keras_history", (None,))[0]
+                if not isinstance(made_by, keras.layers.InputLayer):
                     return tensor
                 if id(tensor) not in behind:
-                    behind[id(tensor)] = source(tensor._keras_history[0].name)(tensor)  # type: ignore[misc]
+                    behind[id(tensor)] = source(made_by.name)(tensor)  # type: ignore[misc]
                 return behind[id(tensor)]
 
             if source is not None and not isinstance(layer, UNQUANTIZED):
@@ -153,8 +152,17 @@ def put_masks(model: Any, masks: Mapping[str, Mask], goal: MaskGoal | None = Non
         model.train_function = None  # a compiled step would go on with the constraints of before
 
 
-def stripped(model: Any) -> Any:
-    """A copy of a model without masks: plain layers whose pruned weights are zero, as they are now."""
+def strip(model: Any) -> Any:
+    """A copy of a model without masks, to be saved or used where ese4ml is not installed.
+
+    Pruned weights are zero, as they are now; quantizers stay.
+
+    Args:
+        model: a Keras or QKeras model.
+
+    Raises:
+        UnsupportedError: if the model has no kernel that can be pruned, or is neither Sequential nor Functional.
+    """
     copy = copied(model)
     for kernel in prunable(copy).values():
         kernel.constrain(without_mask(kernel.constraint))

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-from ese_host.bundle import FORMAT, ProvenanceRecord, TrainingData, provenance
-from ese_host.errors import FormatError
-from ese_host.files import digest, write_together
+from ese_host.bundle import FORMAT, ProvenanceRecord, TrainingData
+from ese_host.files import digest
 from ese_models.data import OwnData
 from ese_models.masking import MaskPlan
 from ese_models.networks import masks_on
-from ese_models.records.provenance import mask_table, versions
+from ese_models.records.provenance import mask_fields, versions
 from ese_models.training import classifies, score
 
 
@@ -56,13 +54,7 @@ def own_record(
         accuracy={**before.accuracy, **scores} if classes else before.accuracy,
         figures={**before.figures, **({} if classes else figures)},
         density={name: float(mask.mean()) for name, mask in masks_on(compressed).items()},
-        weights=plan.weights,
-        pes=plan.pes,
-        gap_bits=plan.gap_bits,
-        family=plan.family,
-        target_density=plan.density,
-        emphasis=plan.emphasis,
-        masks=mask_table(dense, compressed, plan),
+        **mask_fields(dense, compressed, plan),
         data=TrainingData(
             name=data.path.stem,
             samples={name: len(pair[1][0] if isinstance(pair[1], list) else pair[1]) for name, pair in splits.items()},
@@ -72,20 +64,3 @@ def own_record(
             classes=list(data.classes) or None,
         ),
     )
-
-
-def save(model: Any, out: Path, record: ProvenanceRecord) -> list[Path]:
-    """Write a model and its provenance; if one cannot be written, earlier files stay as they were.
-
-    Args:
-        model: a Keras model.
-        out: file to write, .keras.
-        record: its provenance, which is written beside it.
-
-    Raises:
-        FormatError: if `out` does not end in .keras. Then nothing is written.
-    """
-    if out.suffix != ".keras":
-        raise FormatError(f"{out} does not end in .keras, the suffix of Keras's format: choose such a name")
-    write_together({provenance.beside(out): lambda path: provenance.write(path, record), out: model.save})
-    return [out, provenance.beside(out)]

@@ -188,14 +188,27 @@ def compressed_record(
         accuracy={**before.accuracy, **{name: accuracies(model, data) for name, model in stages.items()}},
         figures={**before.figures, **{name: figures(model, data, task) for name, model in stages.items()}},
         density={name: float(mask.mean()) for name, mask in result.masks.items()},
-        weights=plan.weights,
-        pes=plan.pes,
-        gap_bits=plan.gap_bits,
-        family=plan.family,
-        target_density=plan.density,
-        emphasis=plan.emphasis,
-        masks=mask_table(dense, result.model, plan),
+        **mask_fields(dense, result.model, plan),
     )
+
+
+def mask_fields(dense: Any, compressed: Any, plan: MaskPlan) -> dict[str, Any]:
+    """The fields of a record that tell for what the masks of a network were made, and how they load the PEs.
+
+    Args:
+        dense: network that was compressed.
+        compressed: the compressed network.
+        plan: of its masks.
+    """
+    return {
+        "weights": plan.weights,
+        "pes": plan.pes,
+        "gap_bits": plan.gap_bits,
+        "family": plan.family,
+        "target_density": plan.density,
+        "emphasis": plan.emphasis,
+        "masks": mask_table(dense, compressed, plan),
+    }
 
 
 def mask_table(dense: Any, compressed: Any, plan: MaskPlan) -> dict[str, dict[str, MatrixLoad]]:
@@ -223,17 +236,17 @@ def mask_table(dense: Any, compressed: Any, plan: MaskPlan) -> dict[str, dict[st
     return {name: {label: load(name, masks[name]) for label, masks in masks_by_label.items()} for name in weights}
 
 
-def save(model: Any, out: Path, record: ProvenanceRecord, data: Dataset) -> list[Path]:
+def save(model: Any, out: Path, record: ProvenanceRecord, data: Dataset | None = None) -> list[Path]:
     """Write a model, its provenance and its test set; if one cannot be written, earlier files stay as they were.
 
     Args:
-        model: a `network`.
+        model: a `network`; without `data` any Keras model.
         out: path of the model, ending in .keras; the other files are written beside it.
         record: provenance of the model.
-        data: data set whose test split is written, with the model's predictions.
+        data: data set whose test split is written, with the model's predictions; None writes no test set.
 
     Returns:
-        Paths of model, provenance and test set.
+        Paths of model, provenance and, if there is one, test set.
 
     Raises:
         FormatError: if a weight is not finite, or `out` does not end in .keras. Then nothing is written.
@@ -241,16 +254,15 @@ def save(model: Any, out: Path, record: ProvenanceRecord, data: Dataset) -> list
     if out.suffix != ".keras":
         raise FormatError(f"{out} does not end in .keras, the suffix of Keras's format: choose such a name")
     check_finite(model)
-    buffer = io.BytesIO()  # NumPy prints a traceback of its own when a file cannot be written
-    np.savez_compressed(buffer, **sequences(data.test), keras_predictions=predict(model, data.test))
-    write_together(
-        {
-            testset_path(out): lambda path: path.write_bytes(buffer.getvalue()),
-            provenance.beside(out): lambda path: provenance.write(path, record),
-            out: model.save,
-        }
-    )
-    return [out, provenance.beside(out), testset_path(out)]
+    writers: dict[Path, Any] = {}
+    if data is not None:
+        buffer = io.BytesIO()  # NumPy prints a traceback of its own when a file cannot be written
+        np.savez_compressed(buffer, **sequences(data.test), keras_predictions=predict(model, data.test))
+        writers[testset_path(out)] = lambda path: path.write_bytes(buffer.getvalue())
+    writers[provenance.beside(out)] = lambda path: provenance.write(path, record)
+    writers[out] = model.save
+    write_together(writers)
+    return list(reversed(writers))
 
 
 def sequences(split: Split) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import math
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Union
 
@@ -44,7 +45,6 @@ from ese_models.networks import (
     put_masks,
     quantized_twin,
     source_format,
-    stripped,
 )
 from ese_models.progress import progress_bar
 from ese_models.pruning import Schedule, gap_bits_for
@@ -110,20 +110,6 @@ def prune(model: Any, **options: Any) -> Any:
     return model
 
 
-def strip(model: Any) -> Any:
-    """A copy of a model without masks, to be saved or used where ese4ml is not installed.
-
-    Pruned weights are zero, as they are now; quantizers stay.
-
-    Args:
-        model: a Keras or QKeras model.
-
-    Raises:
-        UnsupportedError: if the model has no kernel that can be pruned, or is neither Sequential nor Functional.
-    """
-    return stripped(model)
-
-
 def quantize(
     model: Any,
     weights: Weights = "ternary",
@@ -164,8 +150,8 @@ def quantize(
         raise UnsupportedError(f"weights are {weights!r}; to quantize, choose one of {', '.join(QUANTIZERS)}")
     check_finite(model)
     scales = {} if weights == "codebook4" else {"per_channel": per_channel, "power_of_two": power_of_two}
-    form = Formats(scales=scales, codebook_bits=codebook_bits) if formats is None else formats
-    form = Formats(**{**vars(form), "scales": {**form.scales, **scales}, "codebook_bits": codebook_bits})
+    form = formats or Formats()
+    form = replace(form, scales={**form.scales, **scales}, codebook_bits=codebook_bits)
     zeros = {name: matrix != 0 for name, matrix in matrices(model).items()}
     masks = {**zeros, **masks_on(model)}
     learned = weights in LEARNED
@@ -254,8 +240,9 @@ def compress(
     data = fit_data(model, data)
     ranges_of(model, data)  # bad data is refused before minutes of training
     given = {"loss": loss, "optimizer": optimizer, "metrics": metrics}
-    fitted = {"data": data, "validation": validation, "batch_size": batch_size, "verbose": verbose}
-    fitted["optimizer"] = optimizer
+    fitted = {
+        "data": data, "validation": validation, "batch_size": batch_size, "verbose": verbose, "optimizer": optimizer,
+    }  # fmt: skip
     keras.utils.set_random_seed(seed)
     pruned = masked(model, masks_on(model), plan.goal)
     _compile(pruned, model, data, given)

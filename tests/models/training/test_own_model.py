@@ -12,7 +12,7 @@ from keras import layers as kl
 
 from ese_host.errors import FormatError, UnsupportedError
 from ese_models.masking import GroupingSchedule, PruningSchedule, sparsity, stored_codes
-from ese_models.networks import MaskConstraint, masks_on, prunable
+from ese_models.networks import MaskConstraint, masks_on, prunable, strip
 from ese_models.networks.inspection import load_model
 from ese_models.pruning import keep_per_pe
 from ese_models.training import own_model
@@ -110,7 +110,7 @@ def test_a_model_of_any_shape_is_compressed(make: Callable[[], Any], tmp_path: P
 def test_a_copy_computes_what_the_model_computes(make: Callable[[], Any]) -> None:
     model = make()
     expected = model.predict(MODELS[make], verbose=0)
-    assert (own_model.strip(model).predict(MODELS[make], verbose=0) == expected).all()
+    assert (strip(model).predict(MODELS[make], verbose=0) == expected).all()
     pruned = own_model.prune(model, density=1.0, pes=2)
     assert (pruned.predict(MODELS[make], verbose=0) == expected).all()
     # 16-bit formats and a 4-bit code for each weight: near, but no copy
@@ -178,11 +178,11 @@ def test_a_layer_is_pruned_in_place_and_keeps_its_own_constraint(tmp_path: Path)
     model.save(tmp_path / "m.keras")
     held = load_model(tmp_path / "m.keras").layers[0].kernel_constraint
     assert isinstance(held, MaskConstraint) and isinstance(held.before, keras.constraints.MaxNorm)
-    assert isinstance(own_model.strip(model).layers[0].kernel_constraint, keras.constraints.MaxNorm)
+    assert isinstance(strip(model).layers[0].kernel_constraint, keras.constraints.MaxNorm)
 
 
 def test_a_pruned_model_without_masks_is_plain_keras(tmp_path: Path) -> None:
-    stripped = own_model.strip(own_model.prune(plain(), **EVEN))
+    stripped = strip(own_model.prune(plain(), **EVEN))
     assert not masks_on(stripped) and is_balanced(stripped, 0.25, 4)
     assert {type(layer).__module__.split(".")[0] for layer in stripped.layers} == {"keras"}
     stripped.save(tmp_path / "m.keras")
