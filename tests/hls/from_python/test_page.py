@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -45,3 +46,5 @@ def test_the_python_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert shown.stdout.split() == names["names"]
     lines = CliRunner().invoke(main, ["live", "bitstreams/gestures"], input="\n".join(text.split("\n")[:20]) + "\n")
     assert lines.stdout.splitlines()[-1] == f"{names['names'][0]} {y[0].max()}"
+    printed = CliRunner().invoke(main, ["estimate", "image", "bitstreams/gestures", "--engine", "hls", "--json"])
+    assert ese4ml.estimate("bitstreams/gestures") == json.loads(printed.stdout)
