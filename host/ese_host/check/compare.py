@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ese_host.errors import MismatchError
-from ese_host.ir import Codes, Dense, Lengths, Lstm, Network, alike, golden
+from ese_host.ir import Codes, Dense, Gru, Lengths, Lstm, Network, alike, golden
 from ese_host.ir.program import run as run_golden
 from ese_host.protocol import AnswerShape, RunResult
 from ese_host.runtime import ProgramResult
@@ -111,7 +111,12 @@ def expected_stages(network: Network, result: golden.GoldenResult, shape: Answer
             stage = next(stages)
             yield Expected(scaled(values.exact, values.exact_frac, stage.frac, layer.name), values.h, None)
             continue
-        stored = values.h if isinstance(layer, Lstm) else _dense_output(layer, values)
+        if isinstance(layer, Gru) and values.reset_exact is not None:
+            yield Expected(
+                scaled(values.reset_exact, layer.exact_reset.frac, stage.frac, layer.name), values.reset, None
+            )
+            stage = next(stages)
+        stored = _dense_output(layer, values) if isinstance(layer, Dense) else values.h
         yield Expected(scaled(values.exact, values.exact_frac, stage.frac, layer.name), stored, values.c)
 
 

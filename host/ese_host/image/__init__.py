@@ -41,7 +41,7 @@ from ese_host.image.reader import (
     read_header,
     section_slices,
 )
-from ese_host.image.sizes import DenseSize, LayerSize, LstmSize, MatrixSize, idle_pes, sizes_of
+from ese_host.image.sizes import DenseSize, GruSize, LayerSize, LstmSize, MatrixSize, RecurrentSize, idle_pes, sizes_of
 from ese_host.image.sizing import (
     DEFAULT_PES,
     MAX_ENTRIES,
@@ -81,6 +81,7 @@ __all__ = [
     "DenseSize",
     "Design",
     "EntryWidths",
+    "GruSize",
     "Image",
     "Interleave",
     "LayerSize",
@@ -90,6 +91,7 @@ __all__ = [
     "Needs",
     "Phase",
     "Positions",
+    "RecurrentSize",
     "SizeError",
     "StepPlan",
     "check_entries",

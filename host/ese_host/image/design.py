@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from ese_host.errors import FormatError, MismatchError
 from ese_host.files import decode, digest_of
 from ese_host.image.entry_widths import GAP_BITS, RAM_BITS, EntryWidths
-from ese_host.ir import ELEMENT_BITS, WEIGHT_KINDS, Activation, Fixed, WeightKind, check_cell
+from ese_host.ir import ELEMENT_BITS, WEIGHT_KINDS, Activation, Cells, Fixed, WeightKind, check_cell, check_gates
 
 Mode = Literal["stream", "skip"]
 
@@ -43,7 +43,7 @@ MAX_DEPTHS = {"entry_depth": (1 << 16) - 1, "phases": 64} | dict.fromkeys(
 """The most that the fields of a design which are sizes of memories may be."""
 PARAM_DEPTHS = tuple(sorted([1 << n for n in range(1, 17)] + [1024 + 128, 2048 + 256]))
 """The values of `param_depth`: powers of two, and an eighth more than 1,024 and 2,048, which saves block RAM in RTL."""
-LATER_FIELDS = {"full_phases": False, "window": 0}
+LATER_FIELDS = {"full_phases": False, "window": 0, "cells": "lstm"}
 """Fields that came after version 2 of the image format, and what they are in designs without them.
 
 The canonical JSON contains them only if they have another value, and older manifests do not contain them.
@@ -83,6 +83,7 @@ class Design:
         delta_depth: elements whose last broadcast value is kept for delta networks, in skip mode; 0 if there are none.
         full_phases: whether a matrix may also be stored in full, every weight without a gap.
         window: columns of the activation window of each PE, in stream mode (`ese_host.image.window`); 0 for none.
+        cells: kinds of recurrent cells that the element-wise units compute: "lstm", "gru", or "lstm+gru".
     """
 
     weights: WeightKind
@@ -109,6 +110,7 @@ class Design:
     delta_depth: int = 0
     full_phases: bool = False
     window: int = 0
+    cells: Cells = "lstm"
 
     def __post_init__(self) -> None:
         skips = self.mode == "skip"
@@ -130,6 +132,7 @@ class Design:
             "pointer_depth": depths if skips else (0,),
             "delta_depth": [0, *depths] if skips else (0,),
             "window": (0,) if skips else WINDOWS,
+            "cells": get_args(Cells),
         }
         for name, values in allowed.items():
             if getattr(self, name) not in values:
@@ -149,6 +152,8 @@ class Design:
                     "are allowed: narrow the quantizer"
                 )
         check_cell("design", self.state, self.gate, self.cell)
+        if self.cells != "lstm":
+            check_gates("design", self.gate)
 
     @property
     def widths(self) -> EntryWidths:

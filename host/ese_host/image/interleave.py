@@ -1,9 +1,10 @@
 """Interleaved rows and relative index: how the PEs store a sparse matrix (EIE section III.B, ESE section 4.2).
 
 The rows of a matrix are interleaved over P PEs. Row r of a Dense or projection matrix belongs to PE r mod P and is
-this PE's row r div P. The rows of an LSTM's kernels come in groups of four, the gates of a cell: cell u belongs to PE
-u mod P, and its gate g is this PE's row 4 * (u div P) + g. The position of a weight within its PE is
-column * stride + row; the stride is a power of two.
+this PE's row r div P. A recurrent layer's cell has a group of four rows of sums: cell u belongs to PE u mod P, and its
+sum g is this PE's row 4 * (u div P) + g. The rows of such a layer's matrix come in blocks, one for each of those of the
+four sums to which it adds: all four in an LSTM, and three, two or one in a GRU. The position of a weight within its PE
+is column * stride + row; the stride is a power of two.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ese_host.errors import FormatError
-from ese_host.ir import WEIGHT_KINDS, WeightKind
+from ese_host.ir import GATES, WEIGHT_KINDS, WeightKind
 
 Positions = npt.NDArray[np.int64]
 
@@ -24,30 +25,36 @@ class Interleave:
     """Distribution of a matrix's rows over the PEs.
 
     Attributes:
-        rows: rows of the matrix; for an LSTM's kernels in Keras's order, gate by gate.
+        rows: rows of the matrix; for a recurrent layer in Keras's order, gate by gate.
         pes: number of PEs.
-        group: rows that share a PE: 4 for an LSTM's kernels, else 1.
+        places: row of an item to which each block of the matrix's rows adds: (0, 1, 2, 3) for an LSTM's kernels,
+            (0,) for a matrix whose rows are single ones.
     """
 
     rows: int
     pes: int
-    group: int = 1
+    places: tuple[int, ...] = (0,)
 
     def __post_init__(self) -> None:
-        if self.rows < 1 or self.pes < 1 or self.group < 1 or self.rows % self.group:
+        if self.rows < 1 or self.pes < 1 or not self.places or self.rows % len(self.places):
             raise FormatError(
-                f"{self.rows} rows are to be interleaved over {self.pes} PEs in groups of {self.group}; all three must "
-                "be positive, and the rows a multiple of the group"
+                f"{self.rows} rows are to be interleaved over {self.pes} PEs in {len(self.places)} blocks; all three "
+                "must be positive, and the rows a multiple of the blocks"
             )
 
     @property
+    def group(self) -> int:
+        """Rows that an item has in its PE: the four sums of a cell, or 1."""
+        return 1 if self.places == (0,) else GATES
+
+    @property
     def items(self) -> int:
-        """Number of items that the PEs receive in turn: cells of an LSTM, or rows of any other matrix."""
-        return self.rows // self.group
+        """Number of items that the PEs receive in turn: cells of a recurrent layer, or rows of any other matrix."""
+        return self.rows // len(self.places)
 
     @property
     def rows_per_pe(self) -> int:
-        """Rows of the PE that has most."""
+        """Rows of sums of the PE that has most."""
         return -(-self.items // self.pes) * self.group
 
     @property
@@ -57,8 +64,8 @@ class Interleave:
 
     def owners(self) -> tuple[Positions, Positions]:
         """(rows,) PE of every matrix row, and (rows,) its row within that PE."""
-        gate, item = np.divmod(np.arange(self.rows, dtype=np.int64), self.items)
-        return item % self.pes, (item // self.pes) * self.group + gate
+        block, item = np.divmod(np.arange(self.rows, dtype=np.int64), self.items)
+        return item % self.pes, (item // self.pes) * self.group + np.array(self.places)[block]
 
     def rows_of(self, pe: int) -> Positions:
         """Matrix rows that belong to a PE, in the order of the PE's rows."""

@@ -70,7 +70,10 @@ FIELDS = {
     "last_base": Field(12, 0, 16),
 }
 """Numbers of a record; those from word `PHASE_WORDS` on exist only in skip mode."""
-RESERVED = ("format_set", "cell_kind")
+CELL_KINDS = ("lstm", "gru", "gru_before", "reset")
+"""What the stage of a cell computes: an LSTM's cell; a GRU's with `reset_after`, or without it; or only r * h of a GRU
+without `reset_after`, which the matrix behind it reads. Such a stage leaves the sums as they are."""
+RESERVED = ("format_set",)
 """Fields that have a place in the record for later versions of ese4ml; they are zero in every image of this one."""
 
 
@@ -115,6 +118,16 @@ class Phase:
     def has(self, flag: str) -> bool:
         """Whether a flag is set."""
         return flag in self.flags
+
+    @property
+    def kind(self) -> str:
+        """What the stage of a cell computes, one of `CELL_KINDS`."""
+        return CELL_KINDS[self.cell_kind]
+
+    @property
+    def resets(self) -> bool:
+        """Whether the stage makes r * h of a GRU, whose cells and parameters are those of the stage that follows."""
+        return self.kind == "reset"
 
     @property
     def full(self) -> bool:

@@ -3,9 +3,12 @@
 It follows docs/engine.md, "Schedule", and needs only the sizes of the layers. The encoder adds the weights to it, the
 estimate adds numbers of entries, and the cycle model adds cycles.
 
-Input frames, and outputs that an LSTM stores besides its state, are in vector RAM A, states in B, so that the PEs can
-read one while the element-wise stage writes the other. If the first layer is an LSTM, its kernel's phase of step t + 1
-runs ahead, at the same time as the element-wise stage of step t.
+Input frames, and outputs that a recurrent layer stores besides its state, are in vector RAM A, states in B, so that the
+PEs can read one while the element-wise stage writes the other. If the first layer is recurrent, its kernel's phase of
+step t + 1 runs ahead, at the same time as the element-wise stage of step t.
+
+A GRU without `reset_after` has two stages: the first one writes r * h to B, and the candidate's recurrent kernel, which
+reads it, adds to sums that the first stage has left in place.
 
 The sums of a delta network persist from step to step. Each delta layer therefore has accumulators of its own, below
 those that the other layers share. No phase runs ahead then, because changes of the input may be added only after the
@@ -18,8 +21,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ese_host.image.design import SCAN_WIDTH, Mode, is_aligned
-from ese_host.image.phases import Phase
-from ese_host.image.sizes import DenseSize, LayerSize, LstmSize, MatrixSize, check_chain
+from ese_host.image.phases import CELL_KINDS, Phase
+from ese_host.image.sizes import DenseSize, GruSize, LayerSize, LstmSize, MatrixSize, RecurrentSize, check_chain
+from ese_host.ir import PARTS, Part
 
 RAM_A, RAM_B = 0, 1
 
@@ -85,11 +89,12 @@ class StepPlan:
 
     def parameter_rows(self, units: int) -> int:
         """Items of scales and biases, four rows each, that each of the element-wise units holds."""
-        return sum(p.phase.parameter_items(units) for p in self.phases)
+        return sum(p.phase.parameter_items(units) for p in self.phases if not p.phase.resets)
 
     def cell_rows(self, units: int) -> int:
-        """LSTM cells that each of the element-wise units holds."""
-        return sum(-(-p.phase.items // units) for p in self.phases if p.phase.has("lstm"))
+        """Cells of recurrent layers that each of the element-wise units holds."""
+        cells = (p.phase for p in self.phases if p.phase.has("lstm") and not p.phase.resets)
+        return sum(-(-phase.items // units) for phase in cells)
 
     def place_sums(self, pes: int) -> None:
         """Place the accumulators, and the last broadcast values of delta layers. Call this once.
@@ -131,41 +136,43 @@ def plan_step(layers: Sequence[LayerSize], mode: Mode = "stream", window: int = 
     plan = StepPlan(
         inputs=first.inputs,
         outputs=layers[-1].outputs,
-        alternate=isinstance(first, LstmSize) and not any(_is_delta(layer) for layer in layers),
+        alternate=isinstance(first, RecurrentSize) and not any(_is_delta(layer) for layer in layers),
         alignment=SCAN_WIDTH if is_aligned(mode, window) else 1,
     )
     source = plan.allocate(RAM_A, first.inputs + first.inputs % 2)
     last_only, number = False, 0
     for index, layer in enumerate(layers):
         final = index == len(layers) - 1
-        if isinstance(layer, LstmSize):
-            phases, source = _lstm(plan, layer, index, source, final)
-        else:
+        if isinstance(layer, DenseSize):
             phases, source = _dense(plan, layer, index, source, final)
-        matrices = layer.matrices()
+        else:
+            phases, source = _recurrent(plan, layer, index, source, final)
+        matrices = {PARTS.index(matrix.name): (place, matrix) for place, matrix in enumerate(layer.matrices())}
         for phase in phases:
             if last_only:
                 phase.flags.add("last_only")
             if not plan.alternate and index % 2:
                 phase.flags.add("set")
-            matrix = matrices[phase.part]
+            place, matrix = matrices[phase.part]
             phase.columns = matrix.columns
             phase.window = int(window > 0)
-            plan.phases.append(PlannedPhase(phase, matrix, number + phase.part))
+            plan.phases.append(PlannedPhase(phase, matrix, number + place))
         number += len(matrices)
-        last_only = last_only or (isinstance(layer, LstmSize) and not layer.return_sequences)
+        last_only = last_only or not (isinstance(layer, DenseSize) or layer.return_sequences)
     return plan
 
 
 def _is_delta(layer: LayerSize) -> bool:
-    return isinstance(layer, LstmSize) and layer.delta
+    return not isinstance(layer, DenseSize) and layer.delta
 
 
-def _lstm(plan: StepPlan, layer: LstmSize, index: int, source: _Vector, final: bool) -> tuple[list[Phase], _Vector]:
-    """An LSTM's phases in order, and the address of its output."""
+def _recurrent(
+    plan: StepPlan, layer: LstmSize | GruSize, index: int, source: _Vector, final: bool
+) -> tuple[list[Phase], _Vector]:
+    """A recurrent layer's phases in order, and the address of its output."""
     first, ahead = index == 0, index == 0 and plan.alternate
-    inputs = Phase(layer=index, part=0, source_base=source.base)
-    recurrent = Phase(layer=index, part=1, flags={"zero_state"})
+    inputs = Phase(layer=index, part=_part("kernel"), source_base=source.base)
+    recurrent = Phase(layer=index, part=_part("recurrent"), flags={"zero_state"})
     if source.ram == RAM_B:
         inputs.flags.add("source_ram")
     if first:
@@ -175,15 +182,20 @@ def _lstm(plan: StepPlan, layer: LstmSize, index: int, source: _Vector, final: b
     if layer.delta:
         inputs.flags.add("delta")
         recurrent.flags.add("delta")
+    phases = [inputs, recurrent] if first and not ahead else [recurrent, inputs]
     stage = recurrent if first else inputs
+    state = plan.allocate(RAM_B, layer.units)
+    if isinstance(layer, GruSize):
+        if layer.reset_after:
+            stage.cell_kind = CELL_KINDS.index("gru")
+        else:
+            stage = _reset_before(plan, layer, stage, phases)
     stage.items = layer.units
     stage.flags |= {"lstm", "first_enabled", "first_ram"}
-    if layer.peepholes:
-        stage.flags.add("peepholes")
-    state = plan.allocate(RAM_B, layer.units)
     stage.first_base = state.base
-    phases = [inputs, recurrent] if first and not ahead else [recurrent, inputs]
-    if layer.projection:
+    if isinstance(layer, LstmSize) and layer.peepholes:
+        stage.flags.add("peepholes")
+    if isinstance(layer, LstmSize) and layer.projection:
         stage.flags.add("stores_output")
         output = plan.allocate(RAM_A, layer.projection)
         recurrent.source_base = output.base
@@ -203,11 +215,41 @@ def _lstm(plan: StepPlan, layer: LstmSize, index: int, source: _Vector, final: b
     return phases, output
 
 
+def _reset_before(plan: StepPlan, layer: GruSize, stage: Phase, phases: list[Phase]) -> Phase:
+    """Let `stage` make r * h of a GRU without `reset_after`; append and return the candidate's phase, which reads it.
+
+    Args:
+        plan: the plan, of which r * h takes elements of vector RAM B.
+        layer: the layer.
+        stage: the phase after which the sums of z and r are complete.
+        phases: the phases of the layer.
+    """
+    reset = plan.allocate(RAM_B, layer.units)
+    stage.items = layer.units
+    stage.flags |= {"lstm", "first_enabled", "first_ram"}
+    stage.cell_kind = CELL_KINDS.index("reset")
+    stage.first_base = reset.base
+    candidate = Phase(
+        layer=stage.layer,
+        part=_part("candidate"),
+        flags={"source_ram", "zero_state"},
+        source_base=reset.base,
+        cell_kind=CELL_KINDS.index("gru_before"),
+    )
+    phases.append(candidate)
+    return candidate
+
+
+def _part(name: Part) -> int:
+    """The number of a matrix's part in a phase record."""
+    return PARTS.index(name)
+
+
 def _projection(layer: LstmSize, index: int, source: _Vector, target: _Vector, final: bool) -> Phase:
     """The phase of an LSTM's projection, which reads the vector `source` and writes the vector `target`."""
     phase = Phase(
         layer=index,
-        part=2,
+        part=_part("projection"),
         flags={"dense", "source_ram", "first_enabled"},
         source_base=source.base,
         items=layer.projection,
@@ -222,7 +264,7 @@ def _projection(layer: LstmSize, index: int, source: _Vector, target: _Vector, f
 
 def _dense(plan: StepPlan, layer: DenseSize, index: int, source: _Vector, final: bool) -> tuple[list[Phase], _Vector]:
     """A Dense layer's phase, and the address of its output."""
-    phase = Phase(layer=index, part=0, flags={"dense"}, source_base=source.base, items=layer.outputs)
+    phase = Phase(layer=index, part=_part("kernel"), flags={"dense"}, source_base=source.base, items=layer.outputs)
     if source.ram == RAM_B:
         phase.flags.add("source_ram")
     if index == 0:

@@ -9,7 +9,7 @@ from typing import Union
 
 from ese_host.errors import UnsupportedError
 from ese_host.image.interleave import Interleave
-from ese_host.ir import GATES, Lstm, Network
+from ese_host.ir import GATES, Gru, Layer, Lstm, Network, Part
 
 
 @dataclass(frozen=True)
@@ -17,16 +17,16 @@ class MatrixSize:
     """Size of one weight matrix.
 
     Attributes:
-        name: the field of the layer that holds it: "kernel", "recurrent" or "projection".
+        name: the field of the layer that holds it, one of `ese_host.ir.PARTS`.
         rows: number of rows (outputs).
         columns: number of columns (inputs).
-        group: rows that share a PE: `ese_host.ir.network.GATES` for an LSTM's kernels, else 1.
+        places: the rows of an item's sums to which its blocks of rows add (`ese_host.image.interleave`).
     """
 
-    name: str
+    name: Part
     rows: int
     columns: int
-    group: int = 1
+    places: tuple[int, ...] = (0,)
 
     @property
     def weights(self) -> int:
@@ -35,16 +35,41 @@ class MatrixSize:
 
     def interleave(self, pes: int) -> Interleave:
         """Distribution of the rows over the PEs."""
-        return Interleave(self.rows, pes, self.group)
+        return Interleave(self.rows, pes, self.places)
 
 
 @dataclass(frozen=True)
-class LstmSize:
-    """Sizes of an LSTM.
+class RecurrentSize:
+    """What the sizes of LSTM and GRU layers have in common.
 
     Attributes:
         inputs: width of the input.
         units: number of cells.
+    """
+
+    inputs: int
+    units: int
+
+    @property
+    def outputs(self) -> int:
+        """Width of the output, which is also fed back."""
+        return self.units
+
+    @property
+    def rows(self) -> tuple[str, int]:
+        """The name and the number of what the PEs share out: the four sums of a cell stay together."""
+        return "cells", self.units
+
+    def matrices(self) -> tuple[MatrixSize, ...]:
+        """Sizes of the layer's matrices, in the order of `ese_host.ir.Recurrent.matrices`."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class LstmSize(RecurrentSize):
+    """Sizes of an LSTM.
+
+    Attributes:
         projection: width of the projected output; 0 without a projection.
         peepholes: whether the gates read c.
         return_sequences: whether there is an output for every step, or only for the last.
@@ -54,8 +79,6 @@ class LstmSize:
         delta: whether the layer belongs to a delta network, in which only changes take part in the sums.
     """
 
-    inputs: int
-    units: int
     projection: int = 0
     peepholes: bool = False
     return_sequences: bool = True
@@ -68,18 +91,40 @@ class LstmSize:
         """Width of the output, which is also fed back."""
         return self.projection or self.units
 
-    @property
-    def rows(self) -> tuple[str, int]:
-        """The name and the number of what the PEs share out: the four rows of a cell stay together."""
-        return "cells", self.units
-
     def matrices(self) -> tuple[MatrixSize, ...]:
         """Sizes of kernel, recurrent kernel and, if there is one, projection."""
+        places = tuple(range(GATES))
         gates = (
-            MatrixSize("kernel", GATES * self.units, self.inputs, GATES),
-            MatrixSize("recurrent", GATES * self.units, self.outputs, GATES),
+            MatrixSize("kernel", GATES * self.units, self.inputs, places),
+            MatrixSize("recurrent", GATES * self.units, self.outputs, places),
         )
         return (*gates, MatrixSize("projection", self.projection, self.units)) if self.projection else gates
+
+
+@dataclass(frozen=True)
+class GruSize(RecurrentSize):
+    """Sizes of a GRU.
+
+    Attributes:
+        reset_after: whether r multiplies the candidate's recurrent sum, and not h before it.
+        return_sequences: whether there is an output for every step, or only for the last.
+        stored_output: as for `LstmSize`.
+        own_output: as for `LstmSize`.
+        delta: as for `LstmSize`.
+    """
+
+    reset_after: bool = True
+    return_sequences: bool = True
+    stored_output: bool = True
+    own_output: bool = False
+    delta: bool = False
+
+    def matrices(self) -> tuple[MatrixSize, ...]:
+        """Sizes of kernel, recurrent kernel and, without `reset_after`, the candidate's recurrent kernel."""
+        units, kernel = self.units, MatrixSize("kernel", 3 * self.units, self.inputs, (0, 1, 2))
+        if self.reset_after:
+            return kernel, MatrixSize("recurrent", 3 * units, units, (0, 1, 3))
+        return kernel, MatrixSize("recurrent", 2 * units, units, (0, 1)), MatrixSize("candidate", units, units, (3,))
 
 
 @dataclass(frozen=True)
@@ -102,11 +147,11 @@ class DenseSize:
         return "outputs", self.outputs
 
     def matrices(self) -> tuple[MatrixSize, ...]:
-        """Size of the kernel, in the form of `LstmSize.matrices`."""
+        """Size of the kernel, in the form of `RecurrentSize.matrices`."""
         return (MatrixSize("kernel", self.outputs, self.inputs),)
 
 
-LayerSize = Union[LstmSize, DenseSize]
+LayerSize = Union[LstmSize, GruSize, DenseSize]
 
 
 def idle_pes(layers: Mapping[str, LayerSize], pes: int) -> tuple[str, str]:
@@ -129,21 +174,33 @@ def idle_pes(layers: Mapping[str, LayerSize], pes: int) -> tuple[str, str]:
 
 def sizes_of(network: Network) -> tuple[LayerSize, ...]:
     """Sizes of a network's layers, in the order of computation."""
-    return tuple(
-        LstmSize(
-            inputs=layer.kernel.codes.shape[1],
+    return tuple(map(_size_of, network.layers))
+
+
+def _size_of(layer: Layer) -> LayerSize:
+    inputs, stored = layer.kernel.codes.shape[1], layer.output is not None
+    if isinstance(layer, Lstm):
+        return LstmSize(
+            inputs=inputs,
             units=layer.units,
             projection=0 if layer.projection is None else layer.outputs,
             peepholes=layer.peepholes is not None,
             return_sequences=layer.return_sequences,
-            stored_output=layer.output is not None,
+            stored_output=stored,
             own_output=layer.product != layer.state,
             delta=layer.is_delta,
         )
-        if isinstance(layer, Lstm)
-        else DenseSize(layer.kernel.codes.shape[1], layer.outputs, layer.output is not None)
-        for layer in network.layers
-    )
+    if isinstance(layer, Gru):
+        return GruSize(
+            inputs=inputs,
+            units=layer.units,
+            reset_after=layer.reset_after,
+            return_sequences=layer.return_sequences,
+            stored_output=stored,
+            own_output=layer.product != layer.state,
+            delta=layer.is_delta,
+        )
+    return DenseSize(inputs, layer.outputs, stored)
 
 
 def check_chain(layers: Sequence[LayerSize]) -> None:

@@ -194,6 +194,7 @@ def smallest_design(
         output=formats.output,
         gate=formats.gate,
         cell=formats.cell,
+        cells=formats.cells,
         mode=mode,
         window=window,
         pointer_depth=_depth(needs.pointer_depth, SCAN_WIDTH) if skips else 0,

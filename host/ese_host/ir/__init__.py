@@ -1,8 +1,18 @@
 """Networks in integer arithmetic: fixed-point formats, layers, and the golden model that defines their outputs."""
 
-from ese_host.ir.activations import CELL_BITS, LIMIT_BITS, SLOPE, Activation, ActivationKind, check_cell, unrounded_cell
+from ese_host.ir.activations import (
+    CELL_BITS,
+    LIMIT_BITS,
+    SLOPE,
+    Activation,
+    ActivationKind,
+    check_cell,
+    check_gates,
+    unrounded_cell,
+)
 from ese_host.ir.engine_formats import (
     ELEMENT_BITS,
+    Cells,
     EngineFormats,
     common_formats,
     fits_source,
@@ -11,7 +21,20 @@ from ese_host.ir.engine_formats import (
 )
 from ese_host.ir.fixed import Codes, Fixed, round_half_even
 from ese_host.ir.mask_families import ESTIMATED, MASK_FAMILIES, Balance, MaskFamily
-from ese_host.ir.network import GATES, MAX_THRESHOLD, PARTS, SCALE_BITS, Dense, Layer, Lstm, Matrix, Network
+from ese_host.ir.network import (
+    GATES,
+    MAX_THRESHOLD,
+    PARTS,
+    SCALE_BITS,
+    Dense,
+    Gru,
+    Layer,
+    Lstm,
+    Matrix,
+    Network,
+    Part,
+    Recurrent,
+)
 from ese_host.ir.quantizers import TellsCodebook, TellsCodes, tells_codes
 from ese_host.ir.sequences import (
     INTEGERS,
@@ -53,16 +76,20 @@ __all__ = [
     "Activation",
     "ActivationKind",
     "Balance",
+    "Cells",
     "Codes",
     "Dense",
     "EngineFormats",
     "Fixed",
+    "Gru",
     "Layer",
     "Lengths",
     "Lstm",
     "MaskFamily",
     "Matrix",
     "Network",
+    "Part",
+    "Recurrent",
     "TellsCodebook",
     "TellsCodes",
     "WeightCode",
@@ -73,6 +100,7 @@ __all__ = [
     "by_name",
     "check_cell",
     "check_codes",
+    "check_gates",
     "common_formats",
     "fits_source",
     "full_lengths",

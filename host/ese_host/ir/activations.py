@@ -22,8 +22,12 @@ SLOPE = Fixed(16, 1, signed=False)
 """Format of a hard activation's slope and offset."""
 GATE_BITS, FACTOR_BITS = 18, 25
 """Most bits of the gates' activation and of the cell's, signs included: the inputs of a DSP48's multiplier."""
+GRU_GATE_FRAC = 16
+"""Most fractional bits of a GRU's gates: the reset gate times a sum of 48 bits, plus another sum, has 64 bits."""
 CELL_BITS, CELL_FRAC = 48, 40
-"""Most bits, and fractional bits, of a c that is not rounded yet."""
+"""Most bits, and fractional bits, of an LSTM's c, or a GRU's h, that is not rounded yet."""
+_KEPT_FRAC = 32
+"""Fractional bits of a line that is longer than 64 bits; the last one says whether any bit below is set."""
 LIMIT_BITS = 6
 """A hard activation first clips its input to +-2**6, beyond which every hard activation is saturated."""
 
@@ -67,10 +71,12 @@ class Activation:
 
 
 def unrounded_cell(state: Fixed, gate: Activation, cell: Activation) -> tuple[int, int]:
-    """The format of an LSTM cell's new c before it is rounded: bits, the sign included, and fractional bits.
+    """The format of a cell's new state before it is rounded: bits, the sign included, and fractional bits.
+
+    The state is c = f * c + i * candidate in an LSTM, and h = z * h + (1 - z) * candidate in a GRU.
 
     Args:
-        state: format of h and c.
+        state: format of the state.
         gate: activation of the gates.
         cell: activation of the candidate.
     """
@@ -81,7 +87,7 @@ def unrounded_cell(state: Fixed, gate: Activation, cell: Activation) -> tuple[in
 
 
 def check_cell(owner: str, state: Fixed, gate: Activation, cell: Activation) -> None:
-    """Refuse formats of an LSTM's cell that its arithmetic cannot hold.
+    """Refuse formats of a recurrent layer's cell that its arithmetic cannot hold.
 
     Args:
         owner: begins the message.
@@ -101,9 +107,30 @@ def check_cell(owner: str, state: Fixed, gate: Activation, cell: Activation) -> 
     bits, frac = unrounded_cell(state, gate, cell)
     if frac > CELL_FRAC or bits > CELL_BITS:
         raise UnsupportedError(
-            f"{owner}: c needs {bits} bits, {frac} of them fractional, before it is rounded; "
+            f"{owner}: its new state needs {bits} bits, {frac} of them fractional, before it is rounded; "
             f"{CELL_BITS} and {CELL_FRAC} are allowed: change the integer bits of the state's format, or give the "
             "activations' quantizers fewer bits"
+        )
+
+
+def check_gates(owner: str, gate: Activation) -> None:
+    """Refuse an activation that cannot be that of a GRU's gates, of which 1 - z is a factor, too.
+
+    Args:
+        owner: begins the message.
+        gate: activation of the gates.
+
+    Raises:
+        UnsupportedError: if it is no sigmoid, or has too many fractional bits.
+    """
+    if gate.kind not in ("sigmoid", "hard_sigmoid"):
+        raise UnsupportedError(
+            f"{owner}: recurrent_activation is {gate.kind}; the gates of a GRU need a sigmoid or a hard sigmoid"
+        )
+    if gate.out.frac > GRU_GATE_FRAC:
+        raise UnsupportedError(
+            f"{owner}: recurrent_activation has {gate.out.frac} fractional bits; at most {GRU_GATE_FRAC} are allowed "
+            "in a GRU: give its quantizer fewer bits"
         )
 
 
@@ -125,10 +152,21 @@ def activate(x: Codes, frac: int, activation: Activation, table: Codes) -> Codes
 
 
 def _line(x: Codes, frac: int, activation: Activation, _table: Codes) -> tuple[Codes, int]:
-    """Compute slope * x + offset of the clipped input, clipped to the function's end points."""
+    """Compute slope * x + offset of the clipped input, clipped to the function's end points.
+
+    Where 64 bits may not hold the line, it is made of Python's integers, which have any width. Its 32nd fractional bit
+    then says whether any bit from there on is set: no format's rounding needs to know more.
+    """
     limit, function, value_frac = 1 << LIMIT_BITS + frac, _FUNCTIONS[activation.kind], frac + SLOPE.frac
-    line = np.clip(x, -limit, limit) * activation.slope + (activation.offset << frac)
-    return np.clip(line, function.low << value_frac, function.high << value_frac), value_frac
+    held = np.clip(x, -limit, limit)
+    wide = value_frac + LIMIT_BITS + 2 > 62
+    line = (held.astype(object) if wide else held) * activation.slope + (activation.offset << frac)
+    line = np.clip(line, function.low << value_frac, function.high << value_frac)
+    if wide:
+        dropped = value_frac - _KEPT_FRAC
+        line = ((line >> dropped) | (line & ((1 << dropped) - 1) != 0)).astype(np.int64)
+        value_frac = _KEPT_FRAC
+    return line, value_frac
 
 
 def _tanh(x: Codes, frac: int, _activation: Activation, table: Codes) -> tuple[Codes, int]:

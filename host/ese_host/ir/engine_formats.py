@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from ese_host.errors import UnsupportedError
 from ese_host.ir.activations import Activation
 from ese_host.ir.fixed import Fixed
-from ese_host.ir.network import Lstm, Network
+from ese_host.ir.network import Gru, Lstm, Network, Recurrent
 from ese_host.ir.weight_kinds import WeightKind
 
 ELEMENT_BITS = 16
 """Most bits of a vector element's code, in vector RAM and in a packet."""
+
+Cells = Literal["lstm", "gru", "lstm+gru"]
+"""Kinds of recurrent cells of an engine."""
 
 _GATE = Activation("sigmoid", Fixed(16, 0, signed=False))
 _CELL = Activation("tanh", Fixed(16, 1))
@@ -27,10 +31,11 @@ class EngineFormats:
     Attributes:
         weights: kind of weight code.
         source: format of an input; only its sign is built into the engine.
-        state: format of an LSTM's h and c.
-        output: format of an LSTM's output as it is stored for the next layer.
-        gate: activation of an LSTM's gates i, f and o.
-        cell: activation of an LSTM's candidate and of c.
+        state: format of a recurrent layer's h, and of an LSTM's c.
+        output: format of a recurrent layer's output as it is stored for the next layer.
+        gate: activation of the gates.
+        cell: activation of a candidate, and of an LSTM's c.
+        cells: kinds of recurrent cells.
     """
 
     weights: WeightKind
@@ -39,10 +44,11 @@ class EngineFormats:
     output: Fixed = Fixed(16, 1)
     gate: Activation = _GATE
     cell: Activation = _CELL
+    cells: Cells = "lstm"
 
 
 def common_formats(networks: Sequence[Network]) -> EngineFormats:
-    """The formats that all networks share; the LSTM formats are the defaults if no network has an LSTM.
+    """The formats that all networks share; those of recurrent layers are the defaults if there is none.
 
     Raises:
         UnsupportedError: if two layers differ in weights, formats or activations, an input is too wide to share the
@@ -53,7 +59,7 @@ def common_formats(networks: Sequence[Network]) -> EngineFormats:
         (layer, *stored_output(layer, layer is network.layers[-1]))
         for network in networks
         for layer in network.layers
-        if isinstance(layer, Lstm)
+        if isinstance(layer, Recurrent)
     ]
     if not layers:
         return default
@@ -72,16 +78,25 @@ def common_formats(networks: Sequence[Network]) -> EngineFormats:
         for what, found, expected, option in pairs:
             _check_same(layer, first, what, (without_line(found), without_line(expected)), option)
     for network in networks:
-        lstms = [layer for layer in network.layers if isinstance(layer, Lstm)]
+        lstms = [layer for layer in network.layers if isinstance(layer, Recurrent)]
         for layer in lstms:
             _check_same(layer, lstms[0], "recurrent activation", (layer.gate, lstms[0].gate), "recurrent_activation")
             _check_same(layer, lstms[0], "activation", (layer.cell, lstms[0].cell), "activation")
     gate, cell = without_line(first.gate), without_line(first.cell)
-    return replace(default, state=first.state, output=shared, gate=gate, cell=cell)
+    return replace(
+        default, state=first.state, output=shared, gate=gate, cell=cell, cells=_cells([layer for layer, *_ in layers])
+    )
 
 
-def _check_same(layer: Lstm, first: Lstm, what: str, pair: tuple[object, object], option: str) -> None:
-    """Refuse two LSTM layers of one engine that differ.
+def _cells(layers: Sequence[Recurrent]) -> Cells:
+    """The kinds of the cells of at least one layer."""
+    if not any(isinstance(layer, Gru) for layer in layers):
+        return "lstm"
+    return "lstm+gru" if any(isinstance(layer, Lstm) for layer in layers) else "gru"
+
+
+def _check_same(layer: Recurrent, first: Recurrent, what: str, pair: tuple[object, object], option: str) -> None:
+    """Refuse two recurrent layers of one engine that differ.
 
     Args:
         layer: the layer.
@@ -95,8 +110,8 @@ def _check_same(layer: Lstm, first: Lstm, what: str, pair: tuple[object, object]
     """
     if pair[0] != pair[1]:
         raise UnsupportedError(
-            f"layer {layer.name!r} has {what} {pair[0]}, and layer {first.name!r} {pair[1]}; all LSTM layers of an "
-            f"engine share one: give both layers the same {option}, or make a model of each"
+            f"layer {layer.name!r} has {what} {pair[0]}, and layer {first.name!r} {pair[1]}; all recurrent layers of "
+            f"an engine share one: give both layers the same {option}, or make a model of each"
         )
 
 
@@ -105,11 +120,11 @@ def without_line(activation: Activation) -> Activation:
     return Activation(activation.kind, activation.out)
 
 
-def stored_output(layer: Lstm, final: bool) -> tuple[Fixed | None, bool]:
-    """Format in which an LSTM's output would be stored in vector RAM, and whether the engine must store it.
+def stored_output(layer: Recurrent, final: bool) -> tuple[Fixed | None, bool]:
+    """Format in which a recurrent layer's output would be stored in vector RAM, and whether the engine must store it.
 
     Args:
-        layer: the LSTM.
+        layer: the layer.
         final: whether it is the last layer of its network.
 
     Returns:
@@ -119,8 +134,9 @@ def stored_output(layer: Lstm, final: bool) -> tuple[Fixed | None, bool]:
         UnsupportedError: if the output must be stored but is too wide.
     """
     output = layer.product
-    leaves_exact = final and layer.output is None and layer.projection is None
-    stored = not leaves_exact and (final or layer.projection is not None or output != layer.state)
+    projected = isinstance(layer, Lstm) and layer.projection is not None
+    leaves_exact = final and layer.output is None and not projected
+    stored = not leaves_exact and (final or projected or output != layer.state)
     if output.bits <= ELEMENT_BITS:
         return output, stored
     if stored:

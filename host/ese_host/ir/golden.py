@@ -6,6 +6,7 @@ in float64 if the worst case proves that this is exact (below 2**53), else in in
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy as np
 from ese_host.errors import CapacityError, FormatError
 from ese_host.ir.activations import activate
 from ese_host.ir.fixed import Codes, Fixed
-from ese_host.ir.network import Dense, Lstm, Matrix, Network
+from ese_host.ir.network import Dense, Gru, Lstm, Matrix, Network
 from ese_host.ir.sequences import are_frames, check_codes
 
 
@@ -21,7 +22,8 @@ from ese_host.ir.sequences import are_frames, check_codes
 class LayerResult:
     """All values of one layer, as codes (sequences, steps, width).
 
-    There is one step in the `output` of an LSTM that returns only its last output, and in all values of later layers.
+    There is one step in the `output` of a recurrent layer that returns only its last output, and in all values of later
+    layers.
 
     Attributes:
         name: the layer's name.
@@ -29,10 +31,12 @@ class LayerResult:
         exact_frac: fractional bits of `exact`.
         output: input of the next layer, in the layer's output format, or exact if the layer has none.
         output_frac: fractional bits of `output`.
-        h: an LSTM's h as stored, in the state's format; with a projection the projected output y.
-        c: an LSTM's c as stored, in the state's format.
+        h: a recurrent layer's h as stored, in the state's format; with a projection the projected output y.
+        c: an LSTM's c as stored, in the state's format; a GRU's h, which its cells keep in place of c.
         m_exact: a projected LSTM's o * tanh(c) before rounding.
         m: a projected LSTM's o * tanh(c) as stored.
+        reset_exact: r * h of a GRU without `reset_after` before rounding.
+        reset: r * h as stored.
     """
 
     name: str
@@ -44,6 +48,8 @@ class LayerResult:
     c: Codes | None = None
     m_exact: Codes | None = None
     m: Codes | None = None
+    reset_exact: Codes | None = None
+    reset: Codes | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +86,7 @@ def run(network: Network, inputs: Codes) -> GoldenResult:
     results: list[LayerResult] = []
     values = inputs
     for layer in network.layers:
-        result = _lstm(layer, values, network.table) if isinstance(layer, Lstm) else _dense(layer, values)
+        result = _dense(layer, values) if isinstance(layer, Dense) else _recurrent(layer, values, network.table)
         results.append(result)
         values = result.output
     return GoldenResult(tuple(results))
@@ -140,45 +146,48 @@ def _dense(layer: Dense, values: Codes) -> LayerResult:
     return LayerResult(layer.name, exact, frac, layer.output.quantize(exact, frac), layer.output.frac)
 
 
-def _lstm(layer: Lstm, values: Codes, table: Codes) -> LayerResult:
+def _recurrent(layer: Lstm | Gru, values: Codes, table: Codes) -> LayerResult:
     batch, steps, _ = values.shape
     h = np.zeros((batch, layer.outputs), dtype=np.int64)
     c = np.zeros((batch, layer.units), dtype=np.int64)
-    m_format = layer.product
-    trace: dict[str, list[Codes]] = {name: [] for name in ("exact", "output", "h", "c", "m_exact", "m")}
+    m_format, projection = layer.product, layer.projection if isinstance(layer, Lstm) else None
+    trace: dict[str, list[Codes]] = defaultdict(list)
     exact_frac, output_frac = layer.exact_output.frac, m_format.frac
     inputs = _PartialSums(layer.kernel, layer.source, layer.delta_input, batch)
     recurrent = _PartialSums(layer.recurrent, layer.state, layer.delta_state, batch)
     for step in range(steps):
-        sums, frac = add_exactly(inputs.sums(values[:, step]), recurrent.sums(h), (layer.bias, layer.bias_frac))
-        c, m_exact = _cell(layer, sums, frac, c, table)
+        sums = inputs.sums(values[:, step]), recurrent.sums(h)
+        if isinstance(layer, Lstm):
+            c, m_exact = _lstm_cell(layer, *add_exactly(*sums, (layer.bias, layer.bias_frac)), c, table)
+            traced: dict[str, Codes] = {}
+        else:
+            m_exact, traced = _gru_cell(layer, *sums, h, table)
+            c = layer.state.quantize(m_exact, layer.exact_output.frac)
         m = m_format.quantize(m_exact, layer.exact_output.frac)
         exact, output = m_exact, m
-        if layer.projection is None:
+        if projection is None:
             h = layer.state.quantize(m_exact, layer.exact_output.frac)
         else:
-            exact, exact_frac = weighted_sum(layer.projection, m, m_format)
+            exact, exact_frac = weighted_sum(projection, m, m_format)
             h = output = layer.state.quantize(exact, exact_frac)
             output_frac = layer.state.frac
-        for name, value in zip(trace, (exact, output, h, c, m_exact, m), strict=True):
+            traced |= {"m_exact": m_exact, "m": m}
+        for name, value in {**traced, "exact": exact, "output": output, "h": h, "c": c}.items():
             trace[name].append(value)
     arrays = {name: np.stack(parts, axis=1) for name, parts in trace.items()}
-    projected = layer.projection is not None
+    output = arrays.pop("output")
     return LayerResult(
-        layer.name,
-        arrays["exact"],
-        exact_frac,
-        arrays["output"] if layer.return_sequences else arrays["output"][:, -1:],
-        output_frac,
-        arrays["h"],
-        arrays["c"],
-        arrays["m_exact"] if projected else None,
-        arrays["m"] if projected else None,
+        name=layer.name,
+        exact=arrays.pop("exact"),
+        exact_frac=exact_frac,
+        output=output if layer.return_sequences else output[:, -1:],
+        output_frac=output_frac,
+        **arrays,
     )
 
 
 class _PartialSums:
-    """The contribution of an LSTM's kernel or recurrent kernel to its sums, over the steps of a sequence.
+    """The contribution of a layer's kernel or recurrent kernel to its sums, over the steps of a sequence.
 
     With a threshold (delta networks) only sufficiently changed elements are multiplied, and the products accumulate.
     """
@@ -202,7 +211,7 @@ class _PartialSums:
         return self._sums, frac
 
 
-def _cell(layer: Lstm, sums: Codes, frac: int, c: Codes, table: Codes) -> tuple[Codes, Codes]:
+def _lstm_cell(layer: Lstm, sums: Codes, frac: int, c: Codes, table: Codes) -> tuple[Codes, Codes]:
     """Compute c as stored, and o * tanh(c) before rounding (ESE equations 1 to 6, without the projection)."""
     gate = layer.gate.out.frac
     z_i, z_f, z_g, z_o = np.split(sums, 4, axis=1)
@@ -219,3 +228,41 @@ def _cell(layer: Lstm, sums: Codes, frac: int, c: Codes, table: Codes) -> tuple[
     stored_c = layer.state.quantize(exact_c, exact_frac)
     o = activate(*with_peephole(z_o, 2, stored_c), layer.gate, table)
     return stored_c, o * activate(exact_c, exact_frac, layer.cell, table)
+
+
+def _gru_cell(
+    layer: Gru, of_input: tuple[Codes, int], of_h: tuple[Codes, int], h: Codes, table: Codes
+) -> tuple[Codes, dict[str, Codes]]:
+    """Compute z * h + (1 - z) * candidate before rounding, and what else a `LayerResult` has of it.
+
+    Args:
+        layer: the layer.
+        of_input: (batch, 3 * units) sums of the kernel, those of z, r and the candidate; their fractional bits.
+        of_h: (batch, 3 * units) sums of the recurrent kernel, or 2 * units without `reset_after`; fractional bits.
+        h: (batch, units) state of the step before.
+        table: tanh table.
+    """
+    units, gate, cell = layer.units, layer.gate.out.frac, layer.cell.out.frac
+    bias = np.split(layer.bias, 4)
+
+    def part(sums: tuple[Codes, int], block: int, row: int) -> tuple[Codes, int]:
+        """A block of sums plus the bias of one of the four rows."""
+        return add_exactly((sums[0][:, block * units : (block + 1) * units], sums[1]), (bias[row], layer.bias_frac))
+
+    def of_gate(block: int) -> Codes:
+        beside = of_h[0][:, block * units : (block + 1) * units], of_h[1]
+        return activate(*add_exactly(part(of_input, block, block), beside), layer.gate, table)
+
+    z, r = of_gate(0), of_gate(1)
+    traced: dict[str, Codes] = {}
+    if layer.candidate is None or layer.reset is None:
+        sums, frac = part(of_h, 2, 3)
+        recurrent = r * sums, gate + frac
+    else:
+        traced["reset_exact"] = r * h
+        traced["reset"] = layer.reset.quantize(r * h, layer.exact_reset.frac)
+        recurrent = part(weighted_sum(layer.candidate, traced["reset"], layer.reset), 0, 3)
+    candidate = activate(*add_exactly(part(of_input, 2, 2), recurrent), layer.cell, table)
+    one = 1 << gate
+    exact, _ = add_exactly((z * h, gate + layer.state.frac), ((one - z) * candidate, gate + cell))
+    return exact, traced

@@ -10,7 +10,7 @@ import numpy as np
 
 from ese_host.errors import DeviceError
 from ese_host.image import SUM_FRAC, sum_frac
-from ese_host.ir import Codes, Fixed, Lengths, Lstm, Network
+from ese_host.ir import Codes, Dense, Fixed, Gru, Lengths, Lstm, Network
 from ese_host.protocol.packets import TRAILER_WORDS, Words, step_words
 
 OUTPUT_WORDS = 2
@@ -25,14 +25,15 @@ class TraceStage:
 
     Attributes:
         layer: name of the layer.
-        kind: an LSTM's cells, the rows of an LSTM's projection, or the rows of a Dense layer.
+        kind: a recurrent layer's cells, the rows of an LSTM's projection, r * h of a GRU without `reset_after`, or the
+            rows of a Dense layer.
         items: results per step.
         frac: fractional bits of the exact values.
         every_step: whether there are results at every step, instead of only at the last one.
     """
 
     layer: str
-    kind: Literal["cells", "projection", "rows"]
+    kind: Literal["cells", "projection", "reset", "rows"]
     items: int
     frac: int
     every_step: bool
@@ -81,13 +82,15 @@ class AnswerShape:
         stages: list[TraceStage] = []
         every_step = True
         for layer in network.layers:
-            if isinstance(layer, Lstm):
-                stages.append(TraceStage(layer.name, "cells", layer.units, layer.exact_output.frac, every_step))
-                if layer.projection is not None:
-                    stages.append(TraceStage(layer.name, "projection", layer.outputs, SUM_FRAC, every_step))
-                every_step = every_step and layer.return_sequences
-            else:
+            if isinstance(layer, Dense):
                 stages.append(TraceStage(layer.name, "rows", layer.outputs, sum_frac(layer), every_step))
+                continue
+            if isinstance(layer, Gru) and not layer.reset_after:
+                stages.append(TraceStage(layer.name, "reset", layer.units, layer.exact_reset.frac, every_step))
+            stages.append(TraceStage(layer.name, "cells", layer.units, layer.exact_output.frac, every_step))
+            if isinstance(layer, Lstm) and layer.projection is not None:
+                stages.append(TraceStage(layer.name, "projection", layer.outputs, SUM_FRAC, every_step))
+            every_step = every_step and layer.return_sequences
         last = network.layers[-1]
         output = last.state if isinstance(last, Lstm) and last.projection is not None else last.output
         every = network.every_step
