@@ -11,6 +11,8 @@ from ese_host.ir.network.matrix import Matrix, Part
 
 GATES = 4
 """Rows of sums of each cell of a recurrent layer. One PE holds all four rows of a cell."""
+CELL_ROWS = tuple(range(GATES))
+"""The rows of a cell to which a matrix adds that adds to all of them, as those of an LSTM do."""
 MAX_THRESHOLD = (1 << 16) - 1
 """Largest threshold of a delta network, as a code."""
 
@@ -151,7 +153,7 @@ class Lstm(Recurrent):
 
     def places(self, part: Part) -> tuple[int, ...]:
         """All four rows of a cell in Keras's order; a projection's rows are single ones."""
-        return (0,) if part == "projection" else (0, 1, 2, 3)
+        return (0,) if part == "projection" else CELL_ROWS
 
 
 @dataclass(frozen=True, eq=False)
