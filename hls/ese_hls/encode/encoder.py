@@ -35,9 +35,11 @@ from ese_host.ir import (
     VALUE_FRAC,
     Codes,
     Dense,
+    Gru,
     Layer,
     Lstm,
     Network,
+    Recurrent,
     common_formats,
     fits_source,
     stored_output,
@@ -195,7 +197,7 @@ def fill(
         if encoded.starts:
             starts.append(np.array(encoded.starts))
             pointers_used += phase.columns + 1
-        if item.layer is None:
+        if item.layer is None or phase.resets:
             continue
         phase.param_base = params // units
         scale, bias = _parameters(item, item.layer, planned, banks)
@@ -211,6 +213,9 @@ def fill(
                 peephole[: phase.items] = item.layer.peepholes.T
             peepholes.append(peephole)
             cells += rows
+    for reset in (item for item in planned.phases if item.phase.resets):
+        final = planned.final_of(reset)
+        reset.phase.param_base, reset.phase.cell_base = final.phase.param_base, final.phase.cell_base
     return FilledMemories(
         planned,
         Needs.of(planned.plan, pes, units, entry_words, acc_bits_of(planned), pointers_used),
@@ -232,11 +237,13 @@ def _parameters(item: MatrixPhase, layer: Layer, planned: Schedule, banks: int) 
     scale = np.zeros((phase.items, columns, banks), dtype=np.int64)
     bias = np.zeros((phase.items, columns), dtype=np.int64)
     for part in planned.summed_before(item):
-        rows = part.matrix.scale.reshape(2, columns, phase.items)
-        scale[:, :, part.phase.bank_positive] = rows[0].T
-        if part.phase.bank_negative != part.phase.bank_positive:
-            scale[:, :, part.phase.bank_negative] = rows[1].T
-    if phase.part != 2:
+        of_columns = part.columns(columns)
+        rows = part.matrix.scale.reshape(2, len(of_columns), phase.items)
+        for block, column in enumerate(of_columns):
+            scale[:, column, part.phase.bank_positive] = rows[0, block]
+            if part.phase.bank_negative != part.phase.bank_positive:
+                scale[:, column, part.phase.bank_negative] = rows[1, block]
+    if item.part != "projection":
         bias[:] = layer.bias.reshape(columns, phase.items).T
     if bias.min() < -(1 << 15) or bias.max() >= 1 << 15:
         raise UnsupportedError(
@@ -281,11 +288,13 @@ def check_formats(network: Network, design: Design) -> None:
         pairs.append(("the network's input format", network.source, design.source))
     for layer in network.layers:
         pairs.append((f"layer {layer.name!r}: weights", layer.kernel.kind, design.weights))
-        if isinstance(layer, Lstm):
+        if isinstance(layer, Recurrent):
             pairs.append((f"layer {layer.name!r}: recurrent weights", layer.recurrent.kind, design.weights))
             pairs.append((f"layer {layer.name!r}: state format", layer.state, design.state))
             pairs.append((f"layer {layer.name!r}: gate activation", without_line(layer.gate), design.gate))
             pairs.append((f"layer {layer.name!r}: cell activation", without_line(layer.cell), design.cell))
+            kind = "gru" if isinstance(layer, Gru) else "lstm"
+            pairs.append((f"layer {layer.name!r}: kind of cell", kind, kind if kind in design.cells else design.cells))
             output, needed = stored_output(layer, layer is network.layers[-1])
             if needed:
                 pairs.append((f"layer {layer.name!r}: output format", output, design.output))
@@ -376,7 +385,7 @@ def _header_numbers(network: Network, memories: FilledMemories) -> dict[str, int
     if output is not None and any(p.phase.has("emits_stored") for p in memories.schedule.phases):
         numbers |= {"outputs_stored": 1, "outputs_signed": int(output.signed)}
     for layer in network.layers:
-        if isinstance(layer, Lstm):
+        if isinstance(layer, Recurrent):
             for part, activation in (("gate", layer.gate), ("cell", layer.cell)):
                 numbers |= {f"{part}_slope": activation.slope, f"{part}_offset": activation.offset}
     return numbers

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ese_host.errors import CapacityError, FormatError, UnsupportedError
+from ese_host.errors import CapacityError, FormatError, MismatchError, UnsupportedError
 from ese_host.files import Field, Words, packed_words, unpack
 from ese_host.image import pointers, window
 from ese_host.image.design import FORMAT_VERSION, Design, check_ids
@@ -186,6 +186,7 @@ def parse(words: Words, design: Design, name: str = "image") -> Image:
                 f"{name}: phase {number} has the stage of LSTM cells and that of other rows; at most one is allowed: "
                 "emit the image again"
             )
+        _check_cells(phase, number, design, name)
         _check_full(phase, number, design, name)
     _check_frames(phases, name)
     if design.mode == "skip":
@@ -228,6 +229,23 @@ def _check_reserved(phase: Phase, number: int, name: str) -> None:
                 f"{name}: phase {number} has {field} {value}; only 0 is allowed, as this version of ese4ml does not "
                 "support other values yet: emit the image again, or use the version that wrote it"
             )
+
+
+def _check_cells(phase: Phase, number: int, design: Design, name: str) -> None:
+    """Refuse a kind of cell without cells, or one that the design's element-wise units do not compute."""
+    if not phase.has("lstm"):
+        if phase.cell_kind:
+            raise FormatError(
+                f"{name}: phase {number} has cell_kind {phase.cell_kind}, but no stage of cells; only 0 is allowed: "
+                "emit the image again"
+            )
+        return
+    needed = "lstm" if phase.kind == "lstm" else "gru"
+    if needed not in design.cells:
+        raise MismatchError(
+            f"{name}: phase {number} has cells of kind {phase.kind!r}; the design computes {design.cells}: emit a "
+            "design for this network"
+        )
 
 
 def _check_window(image: Image, design: Design, name: str) -> None:

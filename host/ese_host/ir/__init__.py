@@ -22,6 +22,7 @@ from ese_host.ir.engine_formats import (
 from ese_host.ir.fixed import Codes, Fixed, round_half_even
 from ese_host.ir.mask_families import ESTIMATED, MASK_FAMILIES, Balance, MaskFamily
 from ese_host.ir.network import (
+    CELL_ROWS,
     GATES,
     MAX_THRESHOLD,
     PARTS,
@@ -56,6 +57,7 @@ from ese_host.ir.weight_kinds import WEIGHT_KINDS, WeightCode, WeightKind
 
 __all__ = [
     "CELL_BITS",
+    "CELL_ROWS",
     "ELEMENT_BITS",
     "ESTIMATED",
     "GATES",
