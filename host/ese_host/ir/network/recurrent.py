@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from ese_host.errors import FormatError
 from ese_host.ir.activations import Activation, check_cell, check_gates, unrounded_cell
 from ese_host.ir.fixed import Codes, Fixed
@@ -11,6 +13,8 @@ from ese_host.ir.network.matrix import Matrix, Part
 
 GATES = 4
 """Rows of sums of each cell of a recurrent layer. One PE holds all four rows of a cell."""
+CELL_ROWS = tuple(range(GATES))
+"""The rows of a cell to which a matrix adds that adds to all of them, as those of an LSTM do."""
 MAX_THRESHOLD = (1 << 16) - 1
 """Largest threshold of a delta network, as a code."""
 
@@ -151,7 +155,7 @@ class Lstm(Recurrent):
 
     def places(self, part: Part) -> tuple[int, ...]:
         """All four rows of a cell in Keras's order; a projection's rows are single ones."""
-        return (0,) if part == "projection" else (0, 1, 2, 3)
+        return (0,) if part == "projection" else CELL_ROWS
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,6 +192,7 @@ class Gru(Recurrent):
         }
         if self.candidate is not None:
             shapes["candidate kernel"] = (self.candidate.codes.shape, (units, units))
+            shapes["largest bias of the candidate's recurrent part"] = (int(np.abs(self.bias[3 * units :]).max()), 0)
         self._check(shapes)
         check_cell(owner, self.state, self.gate, self.cell)
         check_gates(owner, self.gate)
