@@ -197,8 +197,8 @@ def test_lstms_of_different_states_are_refused_in_one_sentence() -> None:
     model = lstms({}, {"state_quantizer": bits(8, 2)}, between=(bits(8, 0),))
     with pytest.raises(
         UnsupportedError,
-        match=r"^layer 'l1' has state fixed<8,3>, and layer 'l0' fixed<8,2>; all LSTM layers of an engine share one: "
-        r"give both layers the same state_quantizer or Precision 'state', or make a model of each$",
+        match=r"^layer 'l1' has state fixed<8,3>, and layer 'l0' fixed<8,2>; all recurrent layers of an engine share "
+        r"one: give both layers the same state_quantizer or Precision 'state', or make a model of each$",
     ):
         convert(model)
 
@@ -225,8 +225,8 @@ def test_unsigned_16_bits_of_the_model_beside_signed_chains_are_refused() -> Non
     model = two_signs(QActivation("quantized_sigmoid(16)", name="s"))
     with pytest.raises(
         UnsupportedError,
-        match=r"^layer 's' hands unsigned values of 16 bits \(ufixed<16,0>\) to layer 'last', and other LSTM or Dense "
-        r"layers read signed values; beside those, 15 bits are allowed: give 's' a quantizer of 15 bits or a signed ",
+        match=r"^layer 's' hands unsigned values of 16 bits \(ufixed<16,0>\) to layer 'last', and other layers on "
+        r"the engine read signed values; beside those, 15 bits are allowed: give 's' a quantizer of 15 bits or a si",
     ):
         convert(model)
 
