@@ -49,7 +49,7 @@ class Parameters(wiring.Component):
                 "step": In(1),  # this clock is a tick
                 "valid": In(1),  # an item, `DRAIN_LATENCY` ticks before its parameters are given
                 "pair": In(1),
-                "item": Out(item_layout(design.acc_bits, design.acc_banks)),  # but for its sums
+                "item": Out(item_layout(design)),  # but for its sums
                 "cell_valid": In(1),
                 "cell_new": In(signed(CONSTANT_BITS)),
             }
