@@ -20,7 +20,7 @@ import numba
 import numpy as np
 
 from benchmarks.page import publish
-from ese_host.image import WINDOW_STEP, Interleave, entries, window
+from ese_host.image import WINDOW_STEP, Interleave, LstmSize, entries, window
 from ese_host.ir import MASK_FAMILIES
 from ese_models.pruning import keep_per_pe, mask_for, statistics
 from support.ese_layer import CELLS, INPUTS, PROJECTED, ese_layer
@@ -34,8 +34,8 @@ WINDOWED_PES, COLUMNS_HELD = (64, 128), (32, 64, 128)
 def matrices() -> list[tuple[np.ndarray[Any, Any], Interleave]]:
     """Random weights of the layer's three matrices, each with the interleave of its rows."""
     rng = np.random.default_rng(0)
-    shapes = [(4 * CELLS, INPUTS, 4), (4 * CELLS, PROJECTED, 4), (PROJECTED, CELLS, 1)]
-    return [(rng.standard_t(3, (rows, columns)), Interleave(rows, PES, group)) for rows, columns, group in shapes]
+    sizes = LstmSize(INPUTS, CELLS, PROJECTED).matrices()
+    return [(rng.standard_t(3, (size.rows, size.columns)), size.interleave(PES)) for size in sizes]
 
 
 def row(family: Any, layer: list[tuple[np.ndarray[Any, Any], Interleave]]) -> dict[str, Any]:
@@ -71,9 +71,10 @@ def windowed_row(family: Any, pes: int) -> dict[str, Any]:
     """
     beats = dict.fromkeys((0, *COLUMNS_HELD), 0)
     least = 0
-    for part, matrix in ese_layer(pes, family=family, gap_bits=GAP_BITS).layers[0].matrices().items():
+    ese = ese_layer(pes, family=family, gap_bits=GAP_BITS).layers[0]
+    for part, matrix in ese.matrices().items():
         rows, columns = matrix.codes.shape
-        interleave = Interleave(rows, pes, 1 if part == "projection" else 4)
+        interleave = Interleave(rows, pes, ese.places(part))
         per_pe = [stored.columns for stored in entries(matrix.codes, interleave, matrix.kind, GAP_BITS)]
         fullest = max(map(len, per_pe))
         least += max(fullest, -(-columns // WINDOW_STEP))

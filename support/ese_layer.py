@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ese_host.image import Interleave
-from ese_host.ir import Activation, Codes, Fixed, Lstm, MaskFamily, Matrix, Network, WeightKind
+from ese_host.ir import CELL_ROWS, Activation, Codes, Fixed, Lstm, MaskFamily, Matrix, Network, WeightKind
 from ese_models.pruning import mask_for
 
 INPUTS, CELLS, PROJECTED = 153, 1024, 512
@@ -33,9 +33,9 @@ def ese_layer(
     """
     rng = np.random.default_rng(seed)
 
-    def matrix(rows: int, columns: int, group: int) -> Matrix:
+    def matrix(rows: int, columns: int, places: tuple[int, ...] = CELL_ROWS) -> Matrix:
         values = rng.standard_t(3, (rows, columns))
-        kept = mask_for(family, values, density, Interleave(rows, pes, group), weights, gap_bits)
+        kept = mask_for(family, values, density, Interleave(rows, pes, places), weights, gap_bits)
         levels: Codes = np.sign(values).astype(np.int64)
         if weights == "int4":
             levels *= np.clip(np.rint(np.abs(values)), 1, 7).astype(np.int64)
@@ -44,8 +44,8 @@ def ese_layer(
     state = Fixed(16, 4)
     layer = Lstm(
         name="lstm",
-        kernel=matrix(4 * CELLS, INPUTS, 4),
-        recurrent=matrix(4 * CELLS, PROJECTED, 4),
+        kernel=matrix(4 * CELLS, INPUTS),
+        recurrent=matrix(4 * CELLS, PROJECTED),
         bias=rng.integers(-4096, 4096, 4 * CELLS),
         bias_frac=12,
         gate=Activation("sigmoid", Fixed(16, 0, signed=False)),
@@ -55,6 +55,6 @@ def ese_layer(
         output=Fixed(16, 1),
         return_sequences=True,
         peepholes=rng.integers(-1024, 1024, (3, CELLS)),
-        projection=matrix(PROJECTED, CELLS, 1),
+        projection=matrix(PROJECTED, CELLS, (0,)),
     )
     return Network((layer,), state)

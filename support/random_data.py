@@ -11,10 +11,13 @@ import pytest
 from hypothesis import strategies as st
 
 from ese_host.image import Interleave
+from ese_host.ir import CELL_ROWS
 from ese_models.data import Dataset, Series, standardized
 
 Problem = tuple[npt.NDArray[np.float64], float, Interleave]
 """Weights (rows, columns), the density to prune them to, and the interleave of their rows over PEs."""
+GRU_PLACES = ((0, 1, 2), (0, 1, 3), (0, 1), (3,))
+"""Rows of a cell to which the matrices of a GRU of either form add."""
 
 
 @st.composite
@@ -26,9 +29,9 @@ def problems(draw: st.DrawFn, items: int = 9, columns: int = 8) -> Problem:
         items: most groups of rows.
         columns: most columns.
     """
-    group = draw(st.sampled_from([1, 4]))
-    shape = (draw(st.integers(1, items)) * group, draw(st.integers(1, columns)))
-    interleave = Interleave(shape[0], draw(st.integers(1, 6)), group)
+    places = draw(st.sampled_from([(0,), CELL_ROWS, *GRU_PLACES]))
+    shape = (draw(st.integers(1, items)) * len(places), draw(st.integers(1, columns)))
+    interleave = Interleave(shape[0], draw(st.integers(1, 6)), places)
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     levels = draw(st.sampled_from([2, 5, 1000]))  # few levels: many ties
     weights = rng.integers(0, levels, shape) / levels * rng.choice([-1.0, 1.0], shape)

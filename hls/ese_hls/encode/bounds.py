@@ -10,7 +10,7 @@ import numpy as np
 from ese_hls.encode.schedule import MatrixPhase, Schedule
 from ese_host.errors import CapacityError
 from ese_host.image import SUM_BITS
-from ese_host.ir import Codes, Fixed, Layer, Lstm, Matrix
+from ese_host.ir import GATES, Codes, Fixed, Gru, Layer, Lstm, Matrix
 
 
 def partial_sums(matrix: Matrix, source: Fixed) -> tuple[Codes, Codes]:
@@ -90,16 +90,25 @@ def check_row_sums(item: MatrixPhase, layer: Layer, planned: Schedule, scale: Co
         CapacityError: if a sum could need more than 48 bits.
     """
     phase = item.phase
-    low = high = (bias << phase.bias_shift).T.reshape(-1).astype(object)
+    low = (bias << phase.bias_shift).astype(object)
+    high = low.copy()
     for part in planned.summed_before(item):
         lows, highs = partial_sums(part.matrix, part.source)
-        for sign, bank in enumerate((part.phase.bank_positive, part.phase.bank_negative)):
-            factor = scale[:, :, bank].T.reshape(-1).astype(object) << phase.bank_shift[bank]
-            low, high = low + lows[sign] * factor, high + highs[sign] * factor
-    if phase.has("peepholes") and isinstance(layer, Lstm) and layer.peepholes is not None:
+        for block, column in enumerate(part.columns(scale.shape[1])):
+            rows = slice(block * phase.items, (block + 1) * phase.items)
+            for sign, bank in enumerate((part.phase.bank_positive, part.phase.bank_negative)):
+                shift = phase.peephole_shift if part.is_alone(column) else phase.bank_shift[bank]
+                factor = scale[:, column, bank].astype(object) << shift
+                low[:, column] += lows[sign][rows] * factor
+                high[:, column] += highs[sign][rows] * factor
+    if isinstance(layer, Lstm) and layer.peepholes is not None and phase.has("peepholes"):
         reach = int(np.abs(layer.peepholes).max()) * -layer.state.low << phase.peephole_shift
         low, high = low - reach, high + reach
-    check_sum(layer.name, layer.source, int(min(low)), int(max(high)))
+    check_sum(layer.name, layer.source, int(low.min()), int(high.max()))
+    if isinstance(layer, Gru):
+        # The candidate's input part, plus its recurrent part times the reset gate, which is at most 1.
+        candidate = sum(int(max((-low[:, column]).max(), high[:, column].max())) for column in (2, 3))
+        check_sum(layer.name, layer.source, -candidate, candidate)
 
 
 def acc_bits_of(planned: Schedule) -> int:
@@ -108,12 +117,15 @@ def acc_bits_of(planned: Schedule) -> int:
     for item in planned.phases:
         if item.layer is None:
             continue
-        ranges: dict[int, tuple[Codes, Codes]] = {}
+        ranges: dict[tuple[int, int], tuple[Codes, Codes]] = {}
         for part in planned.summed_before(item):
             lows, highs = partial_sums(part.matrix, part.source)
+            columns = part.columns(GATES if item.phase.has("lstm") else 1)
             for sign, bank in enumerate((part.phase.bank_positive, part.phase.bank_negative)):
-                low, high = ranges.get(bank, (np.int64(0), np.int64(0)))
-                ranges[bank] = (low + lows[sign], high + highs[sign])
+                blocks = zip(np.split(lows[sign], len(columns)), np.split(highs[sign], len(columns)), strict=True)
+                for column, (low, high) in zip(columns, blocks, strict=True):
+                    before = ranges.get((bank, column), (np.int64(0), np.int64(0)))
+                    ranges[bank, column] = (before[0] + low, before[1] + high)
             if part.phase.has("delta"):
                 change = largest_change(part.matrix, part.source)
                 needed = max(needed, bits_for(-change, change))

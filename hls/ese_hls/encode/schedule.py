@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
+import numpy as np
+
 from ese_host.errors import UnsupportedError
 from ese_host.image import SUM_FRAC, Interleave, Mode, Phase, StepPlan, plan_step, sizes_of, sum_frac
-from ese_host.ir import Dense, Fixed, Layer, Lstm, Matrix, Network
+from ese_host.ir import GATES, PARTS, Codes, Dense, Fixed, Gru, Layer, Lstm, Matrix, Network, Part, Recurrent
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,19 @@ class MatrixPhase:
     source: Fixed
     layer: Layer | None
 
+    @property
+    def part(self) -> Part:
+        """Which matrix of its layer it is."""
+        return PARTS[self.phase.part]
+
+    def columns(self, count: int) -> tuple[int, ...]:
+        """The columns of a stage's scales, of which there are `count`, to which the blocks of the rows belong."""
+        return self.interleave.places if count > 1 else (0,)
+
+    def is_alone(self, column: int) -> bool:
+        """Whether it is the only matrix of a GRU that adds to a column: the fourth has a shift of its own."""
+        return column == 3 and len(self.interleave.places) < GATES
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -41,17 +56,22 @@ class Schedule:
     def summed_before(self, item: MatrixPhase) -> list[MatrixPhase]:
         """The matrices that are summed before the element-wise stage of `item`.
 
-        They are kernel and recurrent kernel for the cells of an LSTM, and the matrix of `item` itself otherwise.
+        They are all but the projection's for the cells of a recurrent layer, and the matrix of `item` itself otherwise.
         """
         if not item.phase.has("lstm"):
             return [item]
-        return [p for p in self.phases if p.phase.layer == item.phase.layer and p.phase.part < 2]
+        return [p for p in self.phases if p.phase.layer == item.phase.layer and p.part != "projection"]
+
+    def final_of(self, reset: MatrixPhase) -> MatrixPhase:
+        """The phase with the stage that completes the cells of which another phase's stage makes r * h."""
+        layer = reset.phase.layer
+        return next(p for p in self.phases if p.phase.layer == layer and p.phase.has("lstm") and not p.phase.resets)
 
 
 def banks_needed(network: Network) -> Literal[1, 2, 4]:
     """Number of accumulators per row that the scales and formats need (docs/numerics.md, "Sums")."""
     signs = 2 if any(m.two_scales for layer in network.layers for m in layer.matrices().values()) else 1
-    parts = 1 if all(_shares(layer) for layer in network.layers if isinstance(layer, Lstm)) else 2
+    parts = 1 if all(_shares(layer) for layer in network.layers if isinstance(layer, Recurrent)) else 2
     banks: dict[int, Literal[1, 2, 4]] = {1: 1, 2: 2, 4: 4}
     return banks[signs * parts]
 
@@ -83,7 +103,7 @@ def schedule(network: Network, pes: int, banks: int, mode: Mode = "stream", wind
     for number, item in enumerate(item for item in phases if item.matrix.codebook is not None):
         item.phase.codebook = number
     for item in phases:
-        if isinstance(item.layer, Lstm) and item.phase.has("lstm"):
+        if isinstance(item.layer, Recurrent) and item.phase.has("lstm"):
             _set_cells(item.phase, item.layer, result.summed_before(item), banks)
         elif item.layer is not None:
             _set_rows(item, item.layer, banks)
@@ -92,20 +112,25 @@ def schedule(network: Network, pes: int, banks: int, mode: Mode = "stream", wind
 
 def _check_order(layers: Sequence[Layer], mode: Mode) -> None:
     """Refuse layers that the engine cannot run one after the other, and delta layers in stream mode."""
-    deltas = [layer.name for layer in layers if isinstance(layer, Lstm) and layer.is_delta]
-    if deltas and mode == "stream":
-        raise UnsupportedError(
-            f"layer {deltas[0]!r} has delta thresholds; stream mode multiplies every element: use mode 'skip'"
-        )
     last_only = False
     for layer in layers:
-        if isinstance(layer, Lstm):
-            if last_only:
-                raise UnsupportedError(
-                    f"layer {layer.name!r} is an LSTM behind one without return_sequences: give that one "
-                    "return_sequences=True"
-                )
-            last_only = not layer.return_sequences
+        if isinstance(layer, Dense):
+            continue
+        if layer.is_delta and mode == "stream":
+            raise UnsupportedError(
+                f"layer {layer.name!r} has delta thresholds; stream mode multiplies every element: use mode 'skip'"
+            )
+        if layer.is_delta and isinstance(layer, Gru) and not layer.reset_after:
+            raise UnsupportedError(
+                f"layer {layer.name!r} has delta thresholds, and is a GRU without reset_after, in which r * h changes "
+                "as a whole from step to step: use reset_after=True, or leave the thresholds out"
+            )
+        if last_only:
+            raise UnsupportedError(
+                f"layer {layer.name!r} is recurrent, behind a recurrent layer without return_sequences: give that one "
+                "return_sequences=True"
+            )
+        last_only = not layer.return_sequences
     for before, _ in pairwise(layers):
         if isinstance(before, Dense) and before.output is None:
             raise UnsupportedError(
@@ -117,32 +142,52 @@ def _check_order(layers: Sequence[Layer], mode: Mode) -> None:
 def _operands(layer: Layer) -> list[tuple[Matrix, Fixed]]:
     """The matrices of a layer in the order of `LayerSize.matrices`, each with the format of its input vector."""
     sources = {"kernel": layer.source}
-    if isinstance(layer, Lstm):
+    if isinstance(layer, Recurrent):
         sources |= {"recurrent": layer.state, "projection": layer.product}
+    if isinstance(layer, Gru) and layer.reset is not None:
+        sources["candidate"] = layer.reset
     return [(matrix, sources[part]) for part, matrix in layer.matrices().items()]
 
 
-def _shares(layer: Lstm) -> bool:
+def _shares(layer: Recurrent) -> bool:
     """Whether kernel and recurrent kernel may add into one accumulator, because scales and binary points are equal."""
     same_point = layer.source.frac + layer.kernel.scale_frac == layer.state.frac + layer.recurrent.scale_frac
-    return same_point and bool((layer.kernel.scale == layer.recurrent.scale).all())
+    scales = [_scale_by_row(matrix, layer.places(part)) for part, matrix in layer.matrices().items() if part in _BOTH]
+    common = sorted(set(scales[0]) & set(scales[1]))
+    return same_point and all((scales[0][row] == scales[1][row]).all() for row in common)
 
 
-def _set_cells(stage: Phase, layer: Lstm, parts: Sequence[MatrixPhase], banks: int) -> None:
-    """Set banks and thresholds of the kernels of an LSTM, and shifts of the cell stage that follows them."""
+_BOTH: tuple[Part, Part] = ("kernel", "recurrent")
+
+
+def _scale_by_row(matrix: Matrix, places: tuple[int, ...]) -> dict[int, Codes]:
+    """(2, cells) scales of a matrix for each of a cell's four sums to which it adds."""
+    return dict(zip(places, np.split(matrix.scale, len(places), axis=1), strict=True))
+
+
+def _set_cells(stage: Phase, layer: Recurrent, parts: Sequence[MatrixPhase], banks: int) -> None:
+    """Set banks and thresholds of the kernels of a recurrent layer, and shifts of the cell stage that follows them."""
     signs = 2 if layer.kernel.two_scales or layer.recurrent.two_scales else 1
     shifts: dict[int, int] = {}
     for item in sorted(parts, key=lambda item: item.phase.part):
-        first_bank = signs if item.phase.part and not _shares(layer) else 0
-        shifts.update(_set_banks(item, layer.name, first_bank, banks))
+        first_bank = signs if item.part == "recurrent" and not _shares(layer) else 0
+        found = _set_banks(item, layer.name, first_bank, banks)
+        if isinstance(layer, Gru) and 3 in layer.places(item.part):
+            # The fourth sum is that of one matrix only, and has a shift of its own.
+            stage.peephole_shift = found[item.phase.bank_positive]
+        if item.part != "candidate":
+            shifts.update(found)
     _set_shifts(stage, shifts)
     stage.bias_shift = _shift(layer.name, "the bias", layer.bias_frac)
-    if layer.peepholes is not None:
+    if isinstance(layer, Lstm) and layer.peepholes is not None:
         stage.peephole_shift = _shift(layer.name, "a peephole term", layer.bias_frac + layer.state.frac)
+    if isinstance(layer, Gru) and layer.reset is not None and stage.resets:
+        stage.stored_shift = layer.exact_reset.frac - layer.reset.frac
+        stage.low, stage.high = layer.reset.low, layer.reset.high
     if layer.is_delta:
         # Both kernels add into the same accumulators, so both must be delta phases. Threshold zero is exact.
         for item in parts:
-            item.phase.threshold = (layer.delta_state if item.phase.part else layer.delta_input) or 0
+            item.phase.threshold = (layer.delta_input if item.part == "kernel" else layer.delta_state) or 0
 
 
 def _set_rows(item: MatrixPhase, layer: Layer, banks: int) -> None:
@@ -150,7 +195,7 @@ def _set_rows(item: MatrixPhase, layer: Layer, banks: int) -> None:
     phase = item.phase
     point = sum_frac(layer) if isinstance(layer, Dense) else SUM_FRAC
     _set_shifts(phase, _set_banks(item, layer.name, 0, banks, point))
-    stored: Fixed | None = layer.state if isinstance(layer, Lstm) else layer.output
+    stored = layer.output if isinstance(layer, Dense) else layer.state
     if isinstance(layer, Dense):
         phase.bias_shift = _shift(layer.name, "the bias", layer.bias_frac, point)
         if layer.relu:

@@ -207,27 +207,31 @@ def _random_weights(size: MatrixSize, number: int, density: float, seed: int) ->
 
 
 def _rows(interleave: Interleave) -> npt.NDArray[np.int64]:
-    """(pes,) number of rows in each PE."""
+    """(pes,) number of the matrix's rows in each PE."""
     least, rest = divmod(interleave.items, interleave.pes)
-    rows: npt.NDArray[np.int64] = (least + (np.arange(interleave.pes) < rest)).astype(np.int64) * interleave.group
+    items = least + (np.arange(interleave.pes) < rest).astype(np.int64)
+    rows: npt.NDArray[np.int64] = items * len(interleave.places)
     return rows
 
 
 def _needs_padding(interleave: Interleave, kept: npt.NDArray[np.int64], limit: int) -> bool:
-    """Whether virtual rows exceed the gap `limit` in a PE that keeps more weights than one column has."""
-    rows = _rows(interleave)
-    virtual = (1 << interleave.stride_log2) - rows
-    return bool(((virtual > limit) & (kept > rows) & (rows > 0)).any())
+    """Whether positions without a row exceed the gap `limit` in a PE that keeps more weights than one column has."""
+    for pe in np.flatnonzero(kept > _rows(interleave)):
+        local = interleave.local_rows(pe)
+        following = np.append(local[1:], local[0] + (1 << interleave.stride_log2))
+        if (following - local - 1).max() > limit:
+            return True
+    return False
 
 
 def _draw_from_pe(interleave: Interleave, pe: int, keep: int, weights: int, rng: np.random.Generator) -> Positions:
     """Ascending positions of `keep` of one PE's `weights`, drawn at random."""
-    rows = int(_rows(interleave)[pe])
     if not keep:
         return np.zeros(0, dtype=np.int64)
+    local = interleave.local_rows(pe)
     chosen: Positions = np.sort(rng.choice(weights, keep, replace=False, shuffle=False))
-    column, row = np.divmod(chosen, rows)
-    positions: Positions = (column << interleave.stride_log2) + row
+    column, row = np.divmod(chosen, len(local))
+    positions: Positions = (column << interleave.stride_log2) + local[row]
     return positions
 
 

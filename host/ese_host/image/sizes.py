@@ -9,7 +9,7 @@ from typing import Union
 
 from ese_host.errors import UnsupportedError
 from ese_host.image.interleave import Interleave
-from ese_host.ir import GATES, Gru, Layer, Lstm, Network, Part
+from ese_host.ir import CELL_ROWS, GATES, Gru, Layer, Lstm, Network, Part
 
 
 @dataclass(frozen=True)
@@ -93,10 +93,9 @@ class LstmSize(RecurrentSize):
 
     def matrices(self) -> tuple[MatrixSize, ...]:
         """Sizes of kernel, recurrent kernel and, if there is one, projection."""
-        places = tuple(range(GATES))
         gates = (
-            MatrixSize("kernel", GATES * self.units, self.inputs, places),
-            MatrixSize("recurrent", GATES * self.units, self.outputs, places),
+            MatrixSize("kernel", GATES * self.units, self.inputs, CELL_ROWS),
+            MatrixSize("recurrent", GATES * self.units, self.outputs, CELL_ROWS),
         )
         return (*gates, MatrixSize("projection", self.projection, self.units)) if self.projection else gates
 

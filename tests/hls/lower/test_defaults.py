@@ -193,14 +193,13 @@ def test_lstms_of_different_output_formats_are_exact() -> None:
     assert conversion.mapping.design.output == Fixed(6, 1)
 
 
-def test_lstms_of_different_states_are_refused_in_one_sentence() -> None:
+@pytest.mark.filterwarnings("ignore::ese_hls.warnings.ConversionWarning")
+def test_lstms_of_different_states_have_a_format_set_each() -> None:
     model = lstms({}, {"state_quantizer": bits(8, 2)}, between=(bits(8, 0),))
-    with pytest.raises(
-        UnsupportedError,
-        match=r"^layer 'l1' has state fixed<8,3>, and layer 'l0' fixed<8,2>; all LSTM layers of an engine share one: "
-        r"give both layers the same state_quantizer or Precision 'state', or make a model of each$",
-    ):
-        convert(model)
+    conversion = convert(model).ese_conversion
+    x = np.random.default_rng(4).normal(size=(20, 6, 7)).astype(np.float32)
+    assert np.array_equal(golden_values(conversion, [x])[0], model.predict(x, verbose=0))
+    assert [formats.state for formats in conversion.mapping.design.sets] == [Fixed(8, 2), Fixed(8, 3)]
 
 
 def two_signs(unsigned: Any) -> Any:
@@ -225,8 +224,8 @@ def test_unsigned_16_bits_of_the_model_beside_signed_chains_are_refused() -> Non
     model = two_signs(QActivation("quantized_sigmoid(16)", name="s"))
     with pytest.raises(
         UnsupportedError,
-        match=r"^layer 's' hands unsigned values of 16 bits \(ufixed<16,0>\) to layer 'last', and other LSTM or Dense "
-        r"layers read signed values; beside those, 15 bits are allowed: give 's' a quantizer of 15 bits or a signed ",
+        match=r"^layer 's' hands unsigned values of 16 bits \(ufixed<16,0>\) to layer 'last', and other layers on "
+        r"the engine read signed values; beside those, 15 bits are allowed: give 's' a quantizer of 15 bits or a si",
     ):
         convert(model)
 

@@ -16,14 +16,16 @@ from ese_host.image.interleave import (
     padding_passes,
     relative_index,
 )
+from ese_host.ir.network import CELL_ROWS
 from ese_host.ir.weight_kinds import WeightKind
 
+places = st.sampled_from([(0,), CELL_ROWS, (0, 1, 2), (0, 1, 3), (0, 1), (3,)])
 kinds = st.sampled_from(["ternary", "int4", "int8", "int12", "int16", "codebook4"])
 
 
-@given(st.integers(1, 40), st.integers(1, 17), st.sampled_from([1, 4]))
-def test_every_row_has_one_place(items: int, pes: int, group: int) -> None:
-    interleave = Interleave(items * group, pes, group)
+@given(st.integers(1, 40), st.integers(1, 17), places)
+def test_every_row_has_one_place(items: int, pes: int, rows_of_item: tuple[int, ...]) -> None:
+    interleave = Interleave(items * len(rows_of_item), pes, rows_of_item)
     owner, local = interleave.owners()
     assert len(set(zip(owner.tolist(), local.tolist(), strict=True))) == interleave.rows
     assert local.max() < interleave.rows_per_pe <= 1 << interleave.stride_log2
@@ -31,17 +33,18 @@ def test_every_row_has_one_place(items: int, pes: int, group: int) -> None:
         rows = interleave.rows_of(pe)
         assert (owner[rows] == pe).all()
         assert (np.diff(local[rows]) > 0).all()
-    if group == 4:  # the PE of a cell has its four gate rows, next to each other
-        gates = np.arange(interleave.rows).reshape(4, items)
-        assert (owner[gates] == owner[gates[0]]).all()
-        assert (local[gates] - local[gates[0]] == np.arange(4)[:, None]).all()
+    if interleave.group == 4:  # the PE of a cell has its rows, within its group of four
+        blocks = np.arange(interleave.rows).reshape(len(rows_of_item), items)
+        assert (owner[blocks] == owner[blocks[0]]).all()
+        assert (local[blocks] % 4 == np.array(rows_of_item)[:, None]).all()
+        assert (local[blocks] // 4 == local[blocks[0]] // 4).all()
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.integers(1, 9), st.integers(1, 6), st.floats(0, 1))
 def test_positions_rebuild_the_matrix(seed: int, items: int, columns: int, pes: int, density: float) -> None:
     rng = np.random.default_rng(seed)
     matrix = rng.random((items * 4, columns)) < density
-    interleave = Interleave(items * 4, pes, 4)
+    interleave = Interleave(items * 4, pes, CELL_ROWS)
     rebuilt = np.zeros_like(matrix)
     for pe, (positions, _) in enumerate(interleave.placed(matrix)):
         assert (np.diff(positions) > 0).all()
@@ -54,10 +57,17 @@ def test_positions_rebuild_the_matrix(seed: int, items: int, columns: int, pes: 
 def matrices(draw: st.DrawFn) -> tuple[npt.NDArray[np.int64], Interleave]:
     """A matrix of codes from -9 to 9, with one of four densities, and the interleave of its rows over PEs."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    interleave = Interleave(group := draw(st.sampled_from([1, 4])), draw(st.integers(1, 9)), group)
-    interleave = Interleave(group * draw(st.integers(1, 14)), interleave.pes, group)
+    rows_of_item = draw(places)
+    interleave = Interleave(len(rows_of_item) * draw(st.integers(1, 14)), draw(st.integers(1, 9)), rows_of_item)
     shape = (interleave.rows, draw(st.integers(1, 20)))
     return rng.integers(-9, 10, shape) * (rng.random(shape) < draw(st.sampled_from([0.0, 0.03, 0.3, 1.0]))), interleave
+
+
+def matrix_rows(interleave: Interleave, pe: int) -> npt.NDArray[np.int64]:
+    """(stride,) row of the matrix that stands in each row of a PE, or -1."""
+    rows = np.full(1 << interleave.stride_log2, -1)
+    rows[interleave.local_rows(pe)] = interleave.rows_of(pe)
+    return rows
 
 
 @given(matrices())
@@ -66,7 +76,7 @@ def test_positions_and_values_rebuild_the_matrix(case: tuple[npt.NDArray[np.int6
     rebuilt = np.zeros_like(matrix)
     for pe, (positions, values) in enumerate(interleave.placed(matrix)):
         assert len(positions) == len(values) and (np.diff(positions) > 0).all()
-        rows = interleave.rows_of(pe)
+        rows = matrix_rows(interleave, pe)
         rebuilt[rows[positions & ((1 << interleave.stride_log2) - 1)], positions >> interleave.stride_log2] = values
     np.testing.assert_array_equal(rebuilt, matrix)
 
@@ -79,7 +89,7 @@ def test_entries_walk_back_to_the_matrix(
     rebuilt = np.zeros_like(matrix)
     per_pe = entries(matrix, interleave, kind, gap_bits, by_column)
     for pe, stored in enumerate(per_pe):
-        rows, stride = interleave.rows_of(pe), 1 << interleave.stride_log2
+        rows, stride = matrix_rows(interleave, pe), 1 << interleave.stride_log2
         starts = [0, len(stored.gaps)] if stored.starts is None else stored.starts.tolist()
         assert (stored.starts is not None) == by_column and starts[-1] == len(stored.gaps)
         for column, (first, last) in enumerate(pairwise(starts)):

@@ -11,7 +11,7 @@ from amaranth.hdl import Const
 
 from ese_hls.encode.packing import pack_sparse
 from ese_host.image import Interleave
-from ese_host.ir import GATES, Codes, Matrix
+from ese_host.ir import CELL_ROWS, GATES, Codes, Matrix
 from ese_rtl.array import DRAIN_LATENCY, FILL_LATENCY, Array
 from ese_rtl.records import LoadTarget
 from ese_rtl.sizes import Sizes
@@ -78,7 +78,7 @@ class FilledArray:
         base = int(rng.integers(0, COLUMNS - columns))
         shape = rows * self.pes, columns
         levels = rng.choice([-1, 0, 1], shape, p=[density / 2, 1 - density, density / 2])
-        interleave = Interleave(shape[0], self.pes, group)
+        interleave = Interleave(shape[0], self.pes, CELL_ROWS if group == GATES else (0,))
         matrix = Matrix(levels, "ternary", np.ones((2, shape[0]), dtype=np.int64), 1)
         encoded = pack_sparse(matrix, interleave, self.widths, "stream")
         words = encoded.words(self.widths)

@@ -8,9 +8,10 @@ gate, as in Keras. docs/numerics.md defines what a network computes; `ese_host.i
 from ese_host.ir.network.dense import Dense
 from ese_host.ir.network.matrix import PARTS, SCALE_BITS, Matrix, Part
 from ese_host.ir.network.network import Layer, Network
-from ese_host.ir.network.recurrent import GATES, MAX_THRESHOLD, Gru, Lstm, Recurrent
+from ese_host.ir.network.recurrent import CELL_ROWS, GATES, MAX_THRESHOLD, Gru, Lstm, Recurrent
 
 __all__ = [
+    "CELL_ROWS",
     "GATES",
     "MAX_THRESHOLD",
     "PARTS",

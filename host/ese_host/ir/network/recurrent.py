@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
 
 from ese_host.errors import FormatError
 from ese_host.ir.activations import Activation, check_cell, check_gates, unrounded_cell
@@ -11,6 +14,8 @@ from ese_host.ir.network.matrix import Matrix, Part
 
 GATES = 4
 """Rows of sums of each cell of a recurrent layer. One PE holds all four rows of a cell."""
+CELL_ROWS = tuple(range(GATES))
+"""The rows of a cell to which a matrix adds that adds to all of them, as those of an LSTM do."""
 MAX_THRESHOLD = (1 << 16) - 1
 """Largest threshold of a delta network, as a code."""
 
@@ -151,7 +156,7 @@ class Lstm(Recurrent):
 
     def places(self, part: Part) -> tuple[int, ...]:
         """All four rows of a cell in Keras's order; a projection's rows are single ones."""
-        return (0,) if part == "projection" else (0, 1, 2, 3)
+        return (0,) if part == "projection" else CELL_ROWS
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,6 +193,7 @@ class Gru(Recurrent):
         }
         if self.candidate is not None:
             shapes["candidate kernel"] = (self.candidate.codes.shape, (units, units))
+            shapes["largest bias of the candidate's recurrent part"] = (int(np.abs(self.bias[3 * units :]).max()), 0)
         self._check(shapes)
         check_cell(owner, self.state, self.gate, self.cell)
         check_gates(owner, self.gate)
@@ -199,9 +205,25 @@ class Gru(Recurrent):
 
     @property
     def exact_output(self) -> Fixed:
-        """Format of z * h + (1 - z) * candidate before rounding."""
-        bits, frac = unrounded_cell(self.state, self.gate, self.cell)
+        """Format of z * h + (1 - z) * candidate before rounding, with the bits that its values need."""
+        frac, low, high = self.exact_range
+        bits = max(-low - 1, high).bit_length() + 1
         return Fixed(bits, bits - frac)
+
+    @cached_property
+    def exact_range(self) -> tuple[int, int, int]:
+        """Fractional bits of z * h + (1 - z) * candidate before rounding, and its smallest and largest code.
+
+        It is between the candidate and the h before, which begins with zero and then is such a value, rounded.
+        """
+        gate, cell = self.gate.out.frac, self.cell.out.frac
+        _, frac = unrounded_cell(self.state, self.gate, self.cell)
+        z, ends = self.gate.high, []
+        for candidate in (min(self.cell.low, 0), max(self.cell.high, 0)):
+            h = int(self.state.quantize(candidate, cell))
+            kept, added = z * h << frac - gate - self.state.frac, ((1 << gate) - z) * candidate << frac - gate - cell
+            ends += [candidate << frac - cell, kept + added]
+        return frac, min(ends), max(ends)
 
     @property
     def exact_reset(self) -> Fixed:
