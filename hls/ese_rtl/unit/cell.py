@@ -1,4 +1,4 @@
-"""The new c of an LSTM cell, or the new h of a GRU's, and the formats of the products in it."""
+"""The new c of an LSTM cell, what it shares with a GRU's, and the formats of the products in them."""
 
 from __future__ import annotations
 
@@ -164,6 +164,21 @@ def cell_formats(design: Design) -> dict[str, CellFormats]:
     return {kind: of_kind(design) for kind, of_kind in CELL_FORMATS.items() if kind in design.cells}
 
 
+def unrounded(m: Module, formats: CellFormats, kept: tuple[Any, Any], added: tuple[Any, Any]) -> Any:
+    """The new c of an LSTM or h of a GRU, `EXACT_CLOCKS` later.
+
+    Args:
+        m: module that gets the products and their sum.
+        formats: widths and binary points.
+        kept: the factors of what is kept, f and c, or z and h.
+        added: the factors of what is added, i and g, or 1 - z and g.
+    """
+    kept1 = later(m, kept[0] * kept[1], name="kept1")
+    added1 = later(m, added[0] * added[1], name="added1")
+    total = (kept1 << formats.c_frac - formats.forget_frac) + (added1 << formats.c_frac - formats.candidate_frac)
+    return later(m, total[: formats.c_bits].as_signed(), name="exact2", shape=signed(formats.c_bits))
+
+
 class NewCell(wiring.Component):
     """f * c + i * g: exact two clocks later, rounded to the state's format four clocks later."""
 
@@ -190,10 +205,7 @@ class NewCell(wiring.Component):
         """Two products, their sum, rounding. The register of the sum is the second one behind the multipliers."""
         m = Module()
         formats, state = self._formats, self._formats.design.state
-        kept1 = later(m, self.f * self.before, name="kept1")
-        added1 = later(m, self.i * self.g, name="added1")
-        total = (kept1 << formats.c_frac - formats.forget_frac) + (added1 << formats.c_frac - formats.candidate_frac)
-        exact2 = later(m, total[: formats.c_bits].as_signed(), name="exact2", shape=signed(formats.c_bits))
+        exact2 = unrounded(m, formats, (self.f, self.before), (self.i, self.g))
         m.submodules.rounding = rounding = Rounding(formats.c_bits, formats.c_frac - state.frac, state.low, state.high)
         m.d.comb += [self.exact.eq(exact2), rounding.value.eq(exact2), self.rounded.eq(rounding.code)]
         return m

@@ -13,7 +13,7 @@ from ese_rtl.pipeline import later
 from ese_rtl.records import Line
 from ese_rtl.unit.activation import ACTIVATION_CLOCKS, component_of
 from ese_rtl.unit.arithmetic import PRODUCT_CLOCKS, Product
-from ese_rtl.unit.cell import CELL_CLOCKS, EXACT_CLOCKS, GruFormats, NewCell
+from ese_rtl.unit.cell import EXACT_CLOCKS, GruFormats, unrounded
 from ese_rtl.unit.lookup import LOOKUP
 from ese_rtl.unit.smooth import Smooth
 
@@ -22,9 +22,8 @@ RESET_CLOCKS = PRODUCT_CLOCKS
 SUM_CLOCKS = 1 + PRODUCT_CLOCKS + 1
 """Clocks from r to the candidate's sum."""
 CANDIDATE_CLOCKS = SUM_CLOCKS + ACTIVATION_CLOCKS
-GRU_EXACT_CLOCKS = CANDIDATE_CLOCKS + EXACT_CLOCKS
-GRU_CELL_CLOCKS = CANDIDATE_CLOCKS + CELL_CLOCKS
-"""Clocks from z and r to the candidate, to the new h, and to the rounded one."""
+GRU_CLOCKS = CANDIDATE_CLOCKS + EXACT_CLOCKS
+"""Clocks from z and r to the candidate, and to the new h."""
 
 
 class GruCell(wiring.Component):
@@ -57,13 +56,12 @@ class GruCell(wiring.Component):
                 "h": In(signed(CONSTANT_BITS)),  # of the step before
                 **({"lookup": Out(LOOKUP)} if self.smooth else {}),
                 "reset": Out(signed(formats.reset_bits)),  # r * h, `RESET_CLOCKS` later
-                "exact": Out(signed(formats.h_bits)),  # the new h, `GRU_EXACT_CLOCKS` later
-                "rounded": Out(signed(CONSTANT_BITS)),  # to the state's format, `GRU_CELL_CLOCKS` later
+                "exact": Out(signed(formats.h_bits)),  # the new h, `GRU_CLOCKS` later
             }
         )
 
     def elaborate(self, _platform: Any) -> Module:
-        """Product and sum, activation, and the new cell, to which z is what f is in an LSTM's, and 1 - z what i is."""
+        """The candidate's sum and its activation, and what z leaves of it and of h."""
         m = Module()
         formats = self._formats
         one = C(formats.one, signed(formats.gate_bits))
@@ -75,16 +73,11 @@ class GruCell(wiring.Component):
             m.d.comb += [self.lookup.segment.eq(activation.lookup.segment), activation.lookup.word.eq(self.lookup.word)]
         else:
             m.d.comb += activation.line.eq(self.line)
-        m.submodules.new_cell = cell = NewCell(formats)
         less1 = later(m, one - self.z, name="less1", shape=self.z.shape())
-        m.d.comb += [
-            cell.i.eq(later(m, less1, CANDIDATE_CLOCKS - 1, name="less")),
-            cell.f.eq(later(m, self.z, CANDIDATE_CLOCKS, name="z_kept")),
-            cell.g.eq(later(m, activation.code, ACTIVATION_CLOCKS - activation.latency, name="g")),
-            cell.before.eq(later(m, self.h, CANDIDATE_CLOCKS, name="h_kept")),
-            self.exact.eq(cell.exact),
-            self.rounded.eq(cell.rounded),
-        ]
+        kept = [later(m, value, CANDIDATE_CLOCKS, name=name) for value, name in ((self.z, "z"), (self.h, "h"))]
+        less = later(m, less1, CANDIDATE_CLOCKS - 1, name="less")
+        candidate = later(m, activation.code, ACTIVATION_CLOCKS - activation.latency, name="candidate")
+        m.d.comb += self.exact.eq(unrounded(m, formats, (kept[0], kept[1]), (less, candidate)))
         return m
 
     def _sum(self, m: Module, one: C) -> Any:

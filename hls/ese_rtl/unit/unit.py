@@ -15,7 +15,7 @@ from ese_rtl.records import Result, is_kind, item_layout, settings_layout
 from ese_rtl.unit.activation import ACTIVATION_CLOCKS, component_of
 from ese_rtl.unit.arithmetic import PRODUCT_CLOCKS, SCALED_CLOCKS, Product, ScaledProduct, only_if
 from ese_rtl.unit.cell import CELL_CLOCKS, EXACT_CLOCKS, GruFormats, NewCell, cell_formats
-from ese_rtl.unit.gru import GRU_CELL_CLOCKS, GRU_EXACT_CLOCKS, RESET_CLOCKS, GruCell
+from ese_rtl.unit.gru import GRU_CLOCKS, RESET_CLOCKS, GruCell
 from ese_rtl.unit.lane import Lane, lane_latency
 from ese_rtl.unit.leaving import ROWS, Leaving
 from ese_rtl.unit.lookup import LOOKUP
@@ -37,12 +37,13 @@ class Unit(wiring.Component):
     """The element-wise unit of a design. Times are counted from the clock in which an item is presented.
 
     An LSTM cell takes all four lanes: i and f with their peepholes, g, and o, whose sum waits for the new c and its
-    peephole. A GRU's cell takes the lanes too: those of i and f, with their activations, for z and r. Two rows of
-    another matrix take lanes i and f, and leave where h leaves. `settings` does not change while an item is in flight,
-    so that items of different kinds are never in flight together.
+    peephole. A GRU's cell takes the lanes too: those of i and f, with their activations, for z and r, and that of o for
+    the candidate's recurrent part, whose accumulators have a shift of their own, in place of the peepholes'. Two rows
+    of another matrix take lanes i and f, and leave where h leaves. `settings` does not change while an item is in
+    flight, so that items of different kinds are never in flight together.
 
     Attributes:
-        cell_latencies: by kind of cell, clocks from an item to its new c, or a GRU's new h, on `cell_new`.
+        cell_latencies: by kind of cell, clocks from an item to its new c on `cell_new`, or a GRU's new h as stored.
         latencies: by kind of item, clocks from an item to its result: "lstm", "gru" (with `reset_after` or without it),
             "reset" (r * h), of those that the design has, and "dense" for rows of another matrix.
         looked_up: names of the activations that the ports of `lookups` serve: i, f, g, o, t for that of c, and n for a
@@ -79,8 +80,8 @@ class Unit(wiring.Component):
             self.cell_latencies["lstm"] = self._c_ready
             self.latencies["lstm"] = self._factors_ready + PRODUCT_CLOCKS + Leaving.latency
         if gru:
-            self.cell_latencies["gru"] = self._gates_ready + GRU_CELL_CLOCKS
-            self.latencies["gru"] = self._gates_ready + GRU_EXACT_CLOCKS + Leaving.latency
+            self.latencies["gru"] = self._gates_ready + GRU_CLOCKS + Leaving.latency
+            self.cell_latencies["gru"] = self.latencies["gru"]
             self.latencies["reset"] = self._gates_ready + RESET_CLOCKS + Leaving.latency
         super().__init__(
             {
@@ -100,33 +101,36 @@ class Unit(wiring.Component):
         m = Module()
         row_sums = [self._lane(m, gate) for gate in range(GATES)]
         gates: dict[int, Any] = {}
-        leaves: dict[str, Any] = {}
-        new: dict[str, Any] = {}
+        of_cells: dict[str, Any] = {}
         if "lstm" in self._formats:
             cell = self._new_cell(m, row_sums, gates)
-            new["lstm"] = cell.rounded
+            m.d.comb += self.cell_new.eq(self._of_kind(cell.rounded, self.result.stored[0]))
+            of_cells["h"] = self._h(m, cell, row_sums[O])
+        else:
+            m.d.comb += self.cell_new.eq(self.result.stored[0])
         if "gru" in self._formats:
             gru = self._gru(m, row_sums, gates)
-            leaves |= {"gru_h": gru.exact, "reset": gru.reset}
-            new["gru"] = gru.rounded
-        m.d.comb += self.cell_new.eq(self._of_kind(new))
-        if "lstm" in self._formats:
-            leaves["h"] = self._h(m, cell, row_sums[O])
-        self._leave(m, row_sums, leaves)
+            of_cells |= {"gru_h": gru.exact, "reset": gru.reset}
+        self._leave(m, row_sums, of_cells)
         self._follow_items(m)
         return m
 
     def _is(self, kind: str) -> Any:
-        """Whether the items in flight are cells of a kind: "lstm", "gru" or "reset"."""
+        """Whether the items in flight are cells of a kind: "lstm", "gru" (with a new h, in either form) or "reset"."""
         if "gru" not in self._formats:
             return self.settings.lstm
-        if kind == "gru":
-            return is_kind(self.settings, "gru") | is_kind(self.settings, "gru_before")
-        return is_kind(self.settings, kind)
+        if kind != "gru":
+            return is_kind(self.settings, kind)
+        others = is_kind(self.settings, "reset")
+        if "lstm" in self._formats:
+            others |= is_kind(self.settings, "lstm")
+        return self.settings.lstm & ~others
 
-    def _of_kind(self, values: dict[str, Any]) -> Any:
-        """What belongs to the cells in flight, of values of an LSTM's and a GRU's; a design may have one of them."""
-        return Mux(self._is("lstm"), values["lstm"], values["gru"]) if len(values) > 1 else next(iter(values.values()))
+    def _of_kind(self, of_lstm: Any, of_gru: Any) -> Any:
+        """What belongs to the cells in flight; a design has an LSTM's cells, a GRU's, or both."""
+        if len(self._formats) > 1:
+            return Mux(self._is("lstm"), of_lstm, of_gru)
+        return of_lstm if "lstm" in self._formats else of_gru
 
     def _lane(self, m: Module, gate: int) -> Any:
         """The sum of a row, from time `_sums_ready` on."""
@@ -140,7 +144,10 @@ class Unit(wiring.Component):
             lane.bias_shift.eq(self.settings.bias_shift),
         ]
         for bank in range(self._design.acc_banks):
-            m.d.comb += lane.bank_shift[bank].eq(self.settings.bank_shift[bank])
+            shift = self.settings.bank_shift[bank]
+            if gate == U and "gru" in self._formats:
+                shift = self._of_kind(shift, self.settings.peephole_shift)
+            m.d.comb += lane.bank_shift[bank].eq(shift)
         if self._peephole[gate]:
             m.d.comb += [
                 lane.peepholes.eq(self._is("lstm") & self.settings.peepholes),
@@ -207,7 +214,7 @@ class Unit(wiring.Component):
             waits = self._gates_ready - self._sums_ready[row]
             m.d.comb += operand.eq(later(m, row_sums[row], waits, name=f"kept_{NAMES[row]}"))
         m.d.comb += [
-            cell.before.eq(is_kind(self.settings, "gru_before")),
+            cell.before.eq(~is_kind(self.settings, "gru")),
             cell.line.eq(self.settings.cell_line),
             cell.h.eq(later(m, self.item.cell, self._gates_ready, name="h_before")),
         ]
@@ -252,17 +259,13 @@ class Unit(wiring.Component):
             of_cells: what leaves of cells, by the ports of `Leaving`.
         """
         m.submodules.leaving = leaving = Leaving(self._design)
-        new = {
-            kind: later(m, self.cell_new, self.latencies[kind] - ready, name="c_new")
-            for kind, ready in self.cell_latencies.items()
-        }
-        has_cell = self.settings.lstm
-        if "gru" in new:
-            has_cell &= ~self._is("reset")
+        lstm, gru = ("lstm" in self._formats, "gru" in self._formats)
+        new = later(m, self.cell_new, self.latencies["lstm"] - self._c_ready, name="c_new") if lstm else 0
+        has_cell = self.settings.lstm & ~self._is("reset") if gru else self.settings.lstm
         m.d.comb += [
             leaving.settings.eq(self.settings),
             *(getattr(leaving, name).eq(value) for name, value in of_cells.items()),
-            self.result.cell.eq(Mux(has_cell, self._of_kind(new), 0)),
+            self.result.cell.eq(Mux(has_cell, self._of_kind(new, leaving.stored[0]), 0)),
         ]
         for row in range(ROWS):
             waits = self._rows_ready - self._sums_ready[row]
@@ -291,11 +294,10 @@ class Unit(wiring.Component):
         of_rows = self.item.valid & ~self.settings.lstm
         for register, first in ((cells, of_cell), (rows, of_rows), (pairs, of_rows & self.item.pair)):
             m.d.sync += register.eq(register << 1 | first)
-        new: dict[str, Any] = {}
-        for kind, ready in self.cell_latencies.items():
-            new[kind] = cells[head[kind] + ready - 1]
+        of_lstm = cells[head["lstm"] + self._c_ready - 1] if "lstm" in head else None
+        of_gru = self.result.valid & self._is("gru") if "gru" in head else None
         m.d.comb += [
-            self.cell_valid.eq(self._of_kind(new) & ~self._is("reset") if "gru" in new else self._of_kind(new)),
+            self.cell_valid.eq(self._of_kind(of_lstm, of_gru)),
             self.next_valid.eq(cells[-1] | rows[-1]),
             self.next_pair.eq(pairs[-1]),
         ]

@@ -79,14 +79,17 @@ def wrapped(value: int) -> int:
 
 
 def row_sum(item: Item, row: int, settings: dict[str, Any]) -> int:
-    """The sum of a row's scaled accumulators and its bias.
+    """The sum of a row's scaled accumulators and its bias. That of a GRU's last row has a shift of its own.
 
     Args:
         item: the item.
         row: which of its rows.
         settings: give the shifts.
     """
-    pairs = zip(item["sums"][row], item["scales"][row], settings["bank_shift"], strict=False)
+    shifts = settings["bank_shift"]
+    if row == 3 and settings["lstm"] and settings.get("cell_kind"):
+        shifts = [settings["peephole_shift"]] * len(shifts)
+    pairs = zip(item["sums"][row], item["scales"][row], shifts, strict=False)
     return wrapped(sum(a * b << shift for a, b, shift in pairs) + (item["biases"][row] << settings["bias_shift"]))
 
 
@@ -145,8 +148,8 @@ def expected_grus(design: Design, lines: tuple[Activation, Activation], stage: S
         candidate = activate(total, SUM_FRAC + frac, cell, TABLE)
         point = max(state.frac, cell.out.frac)
         exact = (z * h << point - state.frac) + (((1 << frac) - z) * candidate << point - cell.out.frac)
-        output, kept = design.output.quantize(exact, frac + point), state.quantize(exact, frac + point)
-        stored = output if settings["stores_output"] else kept
+        output = design.output.quantize(exact, frac + point)
+        kept = stored = output if settings["stores_output"] else state.quantize(exact, frac + point)
     names = ("exact", "stored", "output", "cell")
     return [dict(zip(names, v, strict=True)) for v in np.stack([exact, stored, output, kept], 1).tolist()]
 
