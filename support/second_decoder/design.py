@@ -50,6 +50,7 @@ class Facts:
         skip: whether the design is in skip mode.
         full_phases: whether the design can store matrices full.
         window: columns of the activation window; 0 if there is none.
+        cells: kinds of recurrent cells that the design computes.
     """
 
     design: Mapping[str, Any]
@@ -62,6 +63,7 @@ class Facts:
     skip: bool
     full_phases: bool
     window: int
+    cells: str
 
     @classmethod
     def of(cls, design: Mapping[str, Any]) -> Facts:
@@ -69,8 +71,12 @@ class Facts:
         return cls(
             design, design_id(design), design["pes"], design["acc_banks"], design["cells_per_cycle"],
             design["gap_bits"], design["weights"], design["mode"] == "skip", design.get("full_phases", False),
-            design.get("window", 0),
+            design.get("window", 0), design.get("cells", "lstm"),
         )  # fmt: skip
+
+    def computes(self, gru: bool) -> bool:
+        """Whether the design computes GRU cells, or LSTM cells."""
+        return ("gru" if gru else "lstm") in self.cells.split("+")
 
     @property
     def code_bits(self) -> int:

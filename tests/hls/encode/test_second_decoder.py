@@ -57,8 +57,8 @@ def check_stage(phase: DecodedPhase, layer: Lstm | Dense) -> None:
     """Check bias, peepholes and ReLU of a phase with a stage, and that a phase without a stage has none of them."""
     record = phase.record
     assert record["relu"] == (isinstance(layer, Dense) and layer.relu)
-    assert record["peephole"] == (record["lstm"] and isinstance(layer, Lstm) and layer.peepholes is not None)
-    if not record["lstm"]:
+    assert record["peephole"] == (record["cells"] and isinstance(layer, Lstm) and layer.peepholes is not None)
+    if not record["cells"]:
         assert not phase.peepholes
     elif isinstance(layer, Lstm):
         wanted = np.zeros((3, layer.units), dtype=np.int64) if layer.peepholes is None else layer.peepholes
@@ -67,7 +67,7 @@ def check_stage(phase: DecodedPhase, layer: Lstm | Dense) -> None:
         assert record["dense"]
         assert not any(phase.bias)
     else:
-        assert phase.bias == (layer.bias.tolist() if record["lstm"] or record["dense"] else [])
+        assert phase.bias == (layer.bias.tolist() if record["cells"] or record["dense"] else [])
 
 
 def check_threshold(phase: DecodedPhase, layer: Lstm | Dense) -> None:
@@ -234,14 +234,14 @@ def changed(data: bytes, word: int, flipped: int) -> bytes:
         ("dense", 5, 0x40, "without a meaning"),
         ("dense", 6, 0x80 << 8, "without a meaning"),
         ("dense", 6, 1 << 24, "reserved field"),
-        ("keras-lstm", 6, 1 << 27, "reserved field"),
+        ("keras-lstm", 6, 1 << 27, "a kind of cell that the design lacks"),
         ("dense", 6, 1 << 28, "a window in a design without"),
         ("window", 6, 1 << 28, "none in a design with one"),
         ("window", 2, 2, "no multiple of 4"),
         ("dense", 6, 1 << 29, "without a meaning"),
         ("dense", 0, 1, "two stages at once"),
         ("dense", 0, 1 << 19, "without a meaning"),
-        ("dense", 0, 1 << 14, "peepholes without cells"),
+        ("dense", 0, 1 << 14, "peepholes without an LSTM"),
         ("dense", 0, 3 << 24, "wrong stride|outside"),
         ("dense", 0, 1 << 28, "no such bank"),
         ("dense", 1, 1 << 16, "fullest|beyond|no padding"),
