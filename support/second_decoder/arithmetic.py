@@ -87,7 +87,7 @@ class Item:
 
 
 def cell_of(
-    sums: list[int], before: int, peepholes: tuple[int, ...], record: Mapping[str, int], design: Mapping[str, Any],
+    sums: list[int], before: int, peepholes: tuple[int, ...], record: Mapping[str, int], formats: Mapping[str, Any],
     activations: tuple[LoadedActivation, LoadedActivation],
 ) -> Item:  # fmt: skip
     """Compute an LSTM's cell.
@@ -97,11 +97,11 @@ def cell_of(
         before: c of the step before.
         peepholes: p_i, p_f and p_o.
         record: of the phase.
-        design: gives the formats.
+        formats: the format set of the phase.
         activations: of the gates and of the cell.
     """
     gate, cell = activations
-    state, gate_frac, cell_frac = design["state"], frac_of(gate.out), frac_of(cell.out)
+    state, gate_frac, cell_frac = formats["state"], frac_of(gate.out), frac_of(cell.out)
 
     def seen(index: int, c: int) -> int:
         return peepholes[index] * c << record["shift_peephole"] if record["peephole"] else 0
@@ -115,12 +115,12 @@ def cell_of(
     stored_c = quantized(c, frac, state)
     o = gate.of(sums[3] + seen(2, stored_c), 36)
     m = o * cell.of(c, frac)
-    output = quantized(m, added, design["output"])
+    output = quantized(m, added, formats["output"])
     return Item(m, output, output if record["first_output"] else quantized(m, added, state), stored_c)
 
 
 def gru_of(
-    sums: list[int], before: int, reset_after: bool, design: Mapping[str, Any],
+    sums: list[int], before: int, reset_after: bool, formats: Mapping[str, Any],
     activations: tuple[LoadedActivation, LoadedActivation],
 ) -> Item:  # fmt: skip
     """Compute a GRU's cell.
@@ -129,11 +129,11 @@ def gru_of(
         sums: of the rows z, r, and the input and the recurrent part of the candidate, with 36 fractional bits.
         before: h of the step before.
         reset_after: whether r multiplies the candidate's recurrent part.
-        design: gives the formats.
+        formats: the format set of the phase.
         activations: of the gates and of the cell.
     """
     gate, cell = activations
-    state, gate_frac, cell_frac = design["state"], frac_of(gate.out), frac_of(cell.out)
+    state, gate_frac, cell_frac = formats["state"], frac_of(gate.out), frac_of(cell.out)
     z, one = gate.of(sums[0], 36), 1 << gate_frac
     factor = gate.of(sums[1], 36) if reset_after else one
     g = cell.of((sums[2] << gate_frac) + factor * sums[3], 36 + gate_frac)
@@ -141,7 +141,7 @@ def gru_of(
     frac = max(kept, added)
     h = (z * before << frac - kept) + ((one - z) * g << frac - added)
     stored = quantized(h, frac, state)
-    return Item(h, quantized(h, frac, design["output"]), stored, stored)
+    return Item(h, quantized(h, frac, formats["output"]), stored, stored)
 
 
 def reset_of(total: int, before: int, record: Mapping[str, int], gate: LoadedActivation) -> Item:

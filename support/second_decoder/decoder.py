@@ -58,6 +58,7 @@ class DecodedImage:
         header: fields of the header by name.
         crc: the checksum.
         codebooks: 16 levels of each codebook.
+        lines: `gate_line` and `cell_line` of each format set.
         table: value and step of each segment of the tanh table.
         params: B scales and the bias of each row, four rows for each item.
         phases: the phases in order.
@@ -66,6 +67,7 @@ class DecodedImage:
     header: dict[str, int]
     crc: int
     codebooks: list[list[int]]
+    lines: list[list[int]]
     table: list[tuple[int, int]]
     params: list[list[int]]
     phases: list[DecodedPhase]
@@ -83,6 +85,7 @@ class Sections:
     entries: list[int]
     advances: list[int]
     pointers: list[int]
+    lines: list[list[int]]
     table: list[tuple[int, int]]
 
 
@@ -144,13 +147,33 @@ def read_sections(data: bytes, header: dict[str, int], facts: Facts) -> Sections
     words = section(header["entry_words"] * facts.pes, facts.word_bits)
     advances = section(header["entry_words"], facts.advance_bits) if facts.window else []
     pointers = section((header["flags"] >> 16) * facts.pes, 18)
+    later_lines = section(2 * (len(facts.sets) - 1), 32)
+    lines = in_groups([header["gate_line"], header["cell_line"], *later_lines], 2)
+    check_lines(lines, {record["format_set"] for record in records if record["cells"]}, facts)
     table = [(word & 0x7FFFF, word >> 19) for word in section(1024, 32)]
     for pe in range(facts.pes):
         ascending = pointers[pe :: facts.pes]
         require(ascending == sorted(ascending), "pointers that do not ascend")
     return Sections(
-        records, counts, codebooks, params, [tuple(hole) for hole in peepholes], words, advances, pointers, table
+        records, counts, codebooks, params, [tuple(hole) for hole in peepholes], words, advances, pointers, lines, table
     )
+
+
+def check_lines(lines: list[list[int]], used: set[int], facts: Facts) -> None:
+    """Refuse slopes and offsets of activations that have none, or of format sets that no stage names.
+
+    Args:
+        lines: those of the gates and of the cell, of each set.
+        used: numbers of the sets that a stage names.
+        facts: gives the sets.
+
+    Raises:
+        RefusedImageError: if there are such.
+    """
+    for number, (pair, formats) in enumerate(zip(lines, facts.sets, strict=True)):
+        for line, name in zip(pair, ("gate", "cell"), strict=True):
+            hard = number in used and formats[name]["kind"].startswith("hard_")
+            require(hard or not line, "a slope or an offset of no activation")
 
 
 def placed_weights(
@@ -269,4 +292,4 @@ def decode(data: bytes, facts: Facts) -> DecodedImage:
     unused = [value for place, row in enumerate(read.params) for at, value in enumerate(row) if (place, at) not in used]
     require(not any(unused), "parameters of no row")
     crc = int.from_bytes(data[-4:], "little")
-    return DecodedImage(header, crc, read.codebooks, read.table, read.params, phases)
+    return DecodedImage(header, crc, read.codebooks, read.lines, read.table, read.params, phases)

@@ -18,11 +18,13 @@ class Interpreter:
 
     def __init__(self, image: DecodedImage, facts: Facts) -> None:
         self.image, self.facts = image, facts
-        header, design = image.header, facts.design
-        self.activations = (
-            LoadedActivation(design["gate"]["kind"], design["gate"]["out"], header["gate_line"], image.table),
-            LoadedActivation(design["cell"]["kind"], design["cell"]["out"], header["cell_line"], image.table),
-        )
+        self.activations = [
+            (
+                LoadedActivation(formats["gate"]["kind"], formats["gate"]["out"], gate_line, image.table),
+                LoadedActivation(formats["cell"]["kind"], formats["cell"]["out"], cell_line, image.table),
+            )
+            for formats, (gate_line, cell_line) in zip(facts.sets, image.lines, strict=True)
+        ]
         self.has_state = False
         self._clear()
 
@@ -146,13 +148,14 @@ class Interpreter:
         if record["dense"]:
             return row_of(totals[0], record)
         cell = record["first_cell"] * self.facts.units + item
-        before, design = self.cells[cell], self.facts.design
+        before, formats = self.cells[cell], self.facts.sets[record["format_set"]]
+        activations = self.activations[record["format_set"]]
         if kind == RESET:
-            return reset_of(totals[1], before, record, self.activations[0])
+            return reset_of(totals[1], before, record, activations[0])
         if kind == LSTM:
-            result = cell_of(totals, before, phase.peepholes[item], record, design, self.activations)
+            result = cell_of(totals, before, phase.peepholes[item], record, formats, activations)
         else:
-            result = gru_of(totals, before, kind == RESET_AFTER, design, self.activations)
+            result = gru_of(totals, before, kind == RESET_AFTER, formats, activations)
         self.cells[cell] = result.cell
         return result
 

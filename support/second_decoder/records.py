@@ -39,7 +39,7 @@ ROWS: dict[int, dict[int, tuple[int, ...]]] = {
 STAGE_ONLY = ("items", "first_item", "first_cell", "first_target", "second_target")
 LEFT_SHIFTS = (*(f"shift_{bank}" for bank in range(4)), "shift_bias", "shift_peephole")
 LIMITS = ("smallest", "largest", "shift_output")
-SHARED = ("items", "first_item", "first_cell", *LEFT_SHIFTS)
+SHARED = ("items", "first_item", "first_cell", "format_set", *LEFT_SHIFTS)
 """Fields that are the same in a *reset* stage and in the cells' stage of its layer."""
 
 
@@ -55,6 +55,7 @@ def section_sizes(header: dict[str, int], facts: Facts) -> dict[str, int]:
         "entries": facts.word_bits * facts.pes * header["entry_words"],
         "window": facts.advance_bits * header["entry_words"] if facts.window else 0,
         "pointers": 18 * facts.pes * (header["flags"] >> 16),
+        "lines": 32 * 2 * (len(facts.sets) - 1),
         "tables": 32 * 1024,
         "checksum": 32,
     }
@@ -78,13 +79,13 @@ def check_record(record: dict[str, int], stored: list[int], header: dict[str, in
     for word, low, bits in places.values():
         owned[word] |= ((1 << bits) - 1) << low
     require(not any(word & ~mask for word, mask in zip(stored, owned, strict=True)), "bits without a meaning are set")
-    require(not record["format_set"], "a reserved field that is not zero")
     require(record["window"] == (facts.window > 0), "a window in a design without, or none in a design with one")
     stage, kind = record["cells"] or record["dense"], record["cell_kind"]
     require(not (record["cells"] and record["dense"]), "two stages at once")
     numbers = (*STAGE_ONLY, *LEFT_SHIFTS, *LIMITS)
     require(stage or not any(record[name] for name in numbers), "numbers of a stage without a stage")
-    require(record["cells"] or not kind, "a kind of cell without cells")
+    require(record["cells"] or not (kind or record["format_set"]), "a kind of cell or a format set without cells")
+    require(record["format_set"] < len(facts.sets), "no such format set")
     require(not record["cells"] or facts.computes(gru=kind != LSTM), "a kind of cell that the design lacks")
     lstm = record["cells"] and kind == LSTM
     require(lstm or not record["peephole"], "peepholes without an LSTM")

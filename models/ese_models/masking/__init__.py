@@ -11,7 +11,7 @@ from ese_models.masking.plan import (
 )
 from ese_models.masking.pruner import Masks, Matrices, Pruner
 from ese_models.masking.regrouping import LEARNED, Regrouping, begin, finish
-from ese_models.masking.rows import Rows, by_matrix, gap_bits_of, interleaves, loads
+from ese_models.masking.rows import Rows, by_matrix, gap_bits_of, interleaves, kernel_mask, matrix_loads
 from ese_models.masking.schedules import GroupingSchedule, PruningSchedule, StepShare, plan_from
 from ese_models.masking.sparsity import Sparsity, sparsity, stored_codes
 
@@ -34,11 +34,12 @@ __all__ = [
     "gap_bits_of",
     "interleaves",
     "kept_share",
+    "kernel_mask",
     "kind_of",
-    "loads",
     "masks_for",
     "masks_from_dense",
     "matrices",
+    "matrix_loads",
     "plan_from",
     "sparsity",
     "stored_codes",

@@ -14,9 +14,8 @@ from ese_host.errors import UnsupportedError
 from ese_host.image import MAX_PES
 from ese_host.ir import MASK_FAMILIES, WEIGHT_KINDS, MaskFamily, WeightKind
 from ese_models.masking.pruner import Matrices
-from ese_models.masking.rows import Rows, by_matrix
+from ese_models.masking.rows import Rows, kernel_mask
 from ese_models.networks import QUANTIZERS, Mask, MaskGoal, Weights, prunable
-from ese_models.pruning import mask_for
 
 
 @dataclass(frozen=True)
@@ -149,15 +148,9 @@ def masks_for(weights: Matrices, rows: Rows, plan: MaskPlan, density: float, fam
     share = densities({name: matrix.size for name, matrix in weights.items()}, density, plan.emphasis)
     rest = (density - plan.density) / (1 - plan.density) if plan.density < 1 else 0.0
     share.update({name: final + (1 - final) * rest for name, final in plan.layers.items()})
-    parts = by_matrix(weights, rows)
     return {
-        name: np.concatenate(
-            [
-                mask_for(family, parts[matrix], share[name], interleave, plan.kind, plan.gap_bits)
-                for matrix, interleave in rows[name].items()
-            ]
-        )
-        for name in weights
+        name: kernel_mask(family, matrix, share[name], rows[name], plan.kind, plan.gap_bits)
+        for name, matrix in weights.items()
     }
 
 

@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ese_host.image import Interleave
-from ese_host.ir import WeightKind
-from ese_models.networks import prunable
-from ese_models.pruning import MaskStatistics, gap_bits_for, statistics
+from ese_host.ir import MaskFamily, WeightKind
+from ese_models.networks import Mask, prunable
+from ese_models.pruning import MaskStatistics, gap_bits_for, mask_for, statistics
 
 Rows = Mapping[str, Mapping[str, Interleave]]
 """Kernel name -> name of each of the engine's matrices that the kernel becomes -> distribution of its rows."""
@@ -44,14 +44,41 @@ def by_matrix(kernels: Kernels, rows: Rows) -> dict[str, npt.NDArray[Any]]:
         kernels: to divide.
         rows: of the same kernels.
     """
-    found = {}
-    for name, kernel in kernels.items():
-        ends = np.cumsum([interleave.rows for interleave in rows[name].values()])[:-1]
-        found.update(zip(rows[name], np.split(kernel, ends), strict=True))
-    return found
+    return {matrix: part for name, kernel in kernels.items() for matrix, part in _parts(kernel, rows[name]).items()}
 
 
-def loads(
+def _parts(kernel: npt.NDArray[Any], rows: Mapping[str, Interleave]) -> dict[str, npt.NDArray[Any]]:
+    """The engine's matrices that a kernel becomes, by name."""
+    ends = np.cumsum([interleave.rows for interleave in rows.values()])[:-1]
+    return dict(zip(rows, np.split(kernel, ends), strict=True))
+
+
+def kernel_mask(
+    family: MaskFamily,
+    weights: npt.NDArray[np.float32],
+    density: float,
+    rows: Mapping[str, Interleave],
+    kind: WeightKind,
+    gap_bits: int,
+) -> Mask:
+    """The mask that a family chooses for a kernel; each of the engine's matrices keeps the same share of its weights.
+
+    Args:
+        family: name of the family.
+        weights: (outputs, inputs).
+        density: kept share of the weights, 0 to 1.
+        rows: name of each matrix that the kernel becomes -> distribution of its rows.
+        kind: weight code; only the gap-aware family uses it.
+        gap_bits: width of the relative index, bits; only the gap-aware family uses it.
+    """
+    parts = _parts(weights, rows).values()
+    masks = [
+        mask_for(family, part, density, row, kind, gap_bits) for part, row in zip(parts, rows.values(), strict=True)
+    ]
+    return np.concatenate(masks)
+
+
+def matrix_loads(
     weights: Kernels, masks: Kernels, rows: Rows, kinds: Mapping[str, WeightKind], gap_bits: int
 ) -> dict[str, MaskStatistics]:
     """Statistics of masks for each of the engine's matrices, by its name.

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ese_host.errors import UnsupportedError
 from ese_host.image import MAX_PES
 from ese_host.ir import WEIGHT_KINDS, WeightKind
-from ese_models.masking.rows import gap_bits_of, interleaves, loads
+from ese_models.masking.rows import gap_bits_of, interleaves, matrix_loads
 from ese_models.networks import Kernel, MaskConstraint, prunable
 
 
@@ -103,7 +103,7 @@ class Sparsity:
 
 
 def sparsity(model: Any, pes: int | None = None, gap_bits: int | None = None) -> Sparsity:
-    """The sparsity of a model, kernel by kernel: what is stored, and how it loads the PEs. Print it for a table.
+    """The sparsity of a model, kernel by kernel: what is stored, and how it matrix_loads the PEs. Print it for a table.
 
     Args:
         model: a Keras or QKeras model with Dense, LSTM or GRU layers, or one such layer.
@@ -124,7 +124,7 @@ def sparsity(model: Any, pes: int | None = None, gap_bits: int | None = None) ->
     kinds = {name: _kind(kernel) for name, kernel in kernels.items()}
     gap_bits = gap_bits or next((goal.gap_bits for goal in goals if goal.gap_bits), None)
     gap_bits = gap_bits or gap_bits_of(rows, "ternary")
-    load = loads(stored, {name: codes != 0 for name, codes in stored.items()}, rows, kinds, gap_bits)
+    load = matrix_loads(stored, {name: codes != 0 for name, codes in stored.items()}, rows, kinds, gap_bits)
     found = []
     for kernel in kernels.values():
         masked = isinstance(kernel.constraint, MaskConstraint)

@@ -51,7 +51,7 @@ def gap_aware(
         count = min(keep, array[rows].size)
         if not count:
             continue
-        real = real_positions(interleave.owners()[1][rows], columns, interleave.stride_log2)
+        real = real_positions(interleave.local_rows(pe), columns, interleave.stride_log2)
         step = reach(real[:count], max_gap(kind, gap_bits), padding_passes(kind, gap_bits))
         column, row = np.divmod(best_chain(integers(array[rows].T.ravel()), real, count, step), len(rows))
         mask[rows[row], column] = True
@@ -73,7 +73,7 @@ def gap_bits_for(interleaves: Iterable[Interleave], kind: WeightKind, least: int
     for interleave in interleaves:
         for pe in range(min(interleave.pes, interleave.items)):
             # Two columns, so that the rows between the last real one of a column and the first of the next count.
-            real = real_positions(interleave.owners()[1][interleave.rows_of(pe)], 2, interleave.stride_log2)
+            real = real_positions(interleave.local_rows(pe), 2, interleave.stride_log2)
             virtual_rows = max(virtual_rows, int(np.diff(real, prepend=-1).max()) - 1)
     return next(bits for bits in range(least, 64) if max_gap(kind, bits) >= virtual_rows)
 

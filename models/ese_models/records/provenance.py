@@ -17,7 +17,7 @@ from ese_host.errors import FormatError, MissingError
 from ese_host.files import decode, digest, write_together
 from ese_host.ir import MASK_FAMILIES
 from ese_models.data import Dataset, Split
-from ese_models.masking import MaskPlan, by_matrix, interleaves, loads, masks_for, matrices, stored_codes
+from ese_models.masking import MaskPlan, by_matrix, interleaves, masks_for, matrices, matrix_loads, stored_codes
 from ese_models.networks import check_finite, masks_on
 from ese_models.training import Compressed, DenseSparseDense, Plan, Task, accuracy, predict, task_named
 
@@ -231,7 +231,7 @@ def mask_table(dense: Any, compressed: Any, plan: MaskPlan) -> dict[str, dict[st
     kinds = dict.fromkeys(weights, plan.kind)
     table: dict[str, dict[str, MatrixLoad]] = {}
     for label, masks in masks_by_label.items():
-        for name, load in loads(weights, masks, rows, kinds, plan.gap_bits).items():
+        for name, load in matrix_loads(weights, masks, rows, kinds, plan.gap_bits).items():
             table.setdefault(name, {})[label] = decode(MatrixLoad, load.to_json(), name)
     return table
 

@@ -233,7 +233,8 @@ def changed(data: bytes, word: int, flipped: int) -> bytes:
     [
         ("dense", 5, 0x40, "without a meaning"),
         ("dense", 6, 0x80 << 8, "without a meaning"),
-        ("dense", 6, 1 << 24, "reserved field"),
+        ("dense", 6, 1 << 24, "a kind of cell or a format set without cells"),
+        ("keras-lstm", 6, 1 << 24, "no such format set"),
         ("keras-lstm", 6, 1 << 27, "a kind of cell that the design lacks"),
         ("dense", 6, 1 << 28, "a window in a design without"),
         ("window", 6, 1 << 28, "none in a design with one"),
