@@ -6,7 +6,17 @@ from typing import Any
 
 import keras
 import numpy as np
-from qkeras import QLSTM, QActivation, QDense, QLSTMCell, quantized_bits, quantized_sigmoid, quantized_tanh
+from qkeras import (
+    QGRU,
+    QLSTM,
+    QActivation,
+    QDense,
+    QGRUCell,
+    QLSTMCell,
+    quantized_bits,
+    quantized_sigmoid,
+    quantized_tanh,
+)
 
 from ese_hls.emulate import codes_of
 from ese_host.interface import outputs_of
@@ -20,9 +30,9 @@ def bits(width: int, integer: int) -> Any:
     return quantized_bits(width, integer, alpha=1)
 
 
-def lstm(units: int = 10, **changes: Any) -> Any:
-    """An 8-bit QLSTM with hard activations; keyword arguments replace its options."""
-    options: dict[str, Any] = {
+def of_cells() -> dict[str, Any]:
+    """The 8-bit quantizers and hard activations of a recurrent layer."""
+    return {
         "kernel_quantizer": quantized_bits(4, 0, alpha="auto_po2"),
         "recurrent_quantizer": quantized_bits(4, 0),
         "bias_quantizer": bits(8, 2),
@@ -30,23 +40,30 @@ def lstm(units: int = 10, **changes: Any) -> Any:
         "activation": quantized_tanh(8),
         "recurrent_activation": quantized_sigmoid(8),
     }
-    layer = QLSTM(units, **{**options, **changes})
+
+
+def lstm(units: int = 10, **changes: Any) -> Any:
+    """An 8-bit QLSTM with hard activations; keyword arguments replace its options."""
+    layer = QLSTM(units, **{**of_cells(), **changes})
     layer.name = "lstm"
     return layer
 
 
 def cell(units: int, name: str) -> Any:
     """A cell with the quantizers of `lstm`."""
-    return QLSTMCell(
-        units,
-        kernel_quantizer=quantized_bits(4, 0, alpha="auto_po2"),
-        recurrent_quantizer=quantized_bits(4, 0),
-        bias_quantizer=bits(8, 2),
-        state_quantizer=bits(8, 1),
-        activation=quantized_tanh(8),
-        recurrent_activation=quantized_sigmoid(8),
-        name=name,
-    )
+    return QLSTMCell(units, **of_cells(), name=name)
+
+
+def gru(units: int = 10, name: str = "gru", **changes: Any) -> Any:
+    """An 8-bit QGRU with hard activations; keyword arguments replace its options."""
+    layer = QGRU(units, **{**of_cells(), **changes})
+    layer.name = name
+    return layer
+
+
+def gru_cell(units: int, name: str, **changes: Any) -> Any:
+    """A cell with the quantizers of `gru`."""
+    return QGRUCell(units, **of_cells(), **changes, name=name)
 
 
 def dense(units: int = 5, **changes: Any) -> Any:

@@ -24,7 +24,7 @@ from ese_hls.quantize import format_of
 from ese_host.check import scaled
 from ese_host.errors import DeviceError
 from ese_host.interface import Extents, empty, shaped
-from ese_host.ir import Codes, Dense, Layer, Lstm, golden
+from ese_host.ir import Codes, Dense, Layer, Lstm, Recurrent, golden
 from ese_host.ir.program import Chain, ProgramRun
 from ese_host.protocol import Trace
 from ese_host.runtime import ProgramResult
@@ -162,11 +162,11 @@ def _chain_layers(
     has the outputs of the layers behind it in the order of the input.
     """
     values: dict[str, Values] = {}
-    stages = {item.stage.layer: item for item in traces}  # the later of an LSTM's two stages is its projection
+    stages = {item.stage.layer: item for item in traces}  # the later of two stages gives the output
     source = fed
     for index, layer in enumerate(chain.network.layers):
         exact, frac = _exact(layer, stages[layer.name])
-        if isinstance(layer, Lstm) and not layer.return_sequences:
+        if isinstance(layer, Recurrent) and not layer.return_sequences:
             exact = exact[:, -1:]
         before = _before_relu(layer, source, exact, frac) if isinstance(layer, Dense) and layer.relu else exact
         ordered = before[:, ::-1] if chain.backwards and index else before

@@ -15,9 +15,9 @@ from ese_host.interface import Extents
 Node = dict[str, Any]
 """A graph node as hls4ml's dictionary of attributes."""
 MAPPED = (
-    "LSTM, QLSTM, QLSTMP, RNN of LSTM cells, Dense, QDense, QDenseBatchnorm, Bidirectional, TimeDistributed, "
-    "activations and quantizers, normalizations, Masking, Embedding, merges and arithmetic, softmax, pooling over "
-    "steps, layers that only move elements, and Dropout"
+    "LSTM, QLSTM, QLSTMP, GRU, QGRU, RNN of their cells, Dense, QDense, QDenseBatchnorm, Bidirectional, "
+    "TimeDistributed, activations and quantizers, normalizations, Masking, Embedding, merges and arithmetic, softmax, "
+    "pooling over steps, layers that only move elements, and Dropout"
 )
 """The layers that the backend converts, as refusals list them."""
 MASK = ":mask"

@@ -1,4 +1,4 @@
-"""Readers of recurrent layers: LSTM with or without a projection, RNN of LSTM cells, and Bidirectional."""
+"""Readers of recurrent layers: LSTM with or without a projection, GRU, RNN of their cells, and Bidirectional."""
 
 from __future__ import annotations
 
@@ -11,17 +11,19 @@ from ese_hls.frontend.call import Call, CallTensor, Node, is_known
 from ese_hls.frontend.weighted_layers import weight
 from ese_hls.quantize import LayerTensors, WeightTensor
 
-CELLS = ("LSTMCell", "QLSTMCell", "QLSTMPCell")
-RECURRENT = ("LSTM", "QLSTM", "QLSTMP", "RNN")
+LSTM_CELLS = ("LSTMCell", "QLSTMCell", "QLSTMPCell")
+GRU_CELLS = ("GRUCell", "QGRUCell")
+CELLS = (*LSTM_CELLS, *GRU_CELLS)
+RECURRENT = ("LSTM", "QLSTM", "QLSTMP", "GRU", "QGRU", "RNN")
 MERGES = {"concat": "concatenate", "sum": "add", "mul": "multiply", "ave": "average"}
 """Bidirectional's merge modes, and the operations that merge the two directions."""
 
 
-def lstm(call: Call) -> tuple[Node, ...]:
-    """Read LSTM, QLSTM, QLSTMP, and RNN of LSTM cells: a node for each cell, with peepholes and a projection if any.
+def recurrent(call: Call) -> tuple[Node, ...]:
+    """Read LSTM, QLSTM, QLSTMP, GRU, QGRU, and RNN of their cells: a node for each cell.
 
     Raises:
-        UnsupportedError: if the layer has other cells, keeps or gets states, or if its state c is read.
+        UnsupportedError: if the layer has other cells, keeps or gets states, or if a state other than h is read.
     """
     layer, cells = call.layer, _cells(call)
     _check_states(call)
@@ -39,7 +41,7 @@ def lstm(call: Call) -> tuple[Node, ...]:
         output = call.outputs[0] if last else steps
         name = call.name if len(cells) == 1 else f"{call.name}_{cell.name}"
         node = call.node(
-            "SparseLSTM",
+            "SparseGRU" if _is_gru(cell) else "SparseLSTM",
             source,
             output,
             name,
@@ -52,12 +54,12 @@ def lstm(call: Call) -> tuple[Node, ...]:
         nodes.append(node)
         source = (output,)
     if layer.return_state:
-        nodes += _last_output(call, nodes[-1], zero)
+        nodes += _last_output(call, nodes[-1], zero, 1 if _is_gru(cells[-1]) else 2)
     return tuple(nodes)
 
 
 def _cells(call: Call) -> list[Any]:
-    """The cells of a recurrent layer, which must be LSTM cells."""
+    """The cells of a recurrent layer, which must be cells of LSTM or GRU."""
     cell = call.layer.cell
     cells = list(cell.cells) if type(cell).__name__ == "StackedRNNCells" else [cell]
     for cell in cells:
@@ -67,6 +69,10 @@ def _cells(call: Call) -> list[Any]:
                 "one of them"
             )
     return cells
+
+
+def _is_gru(cell: Any) -> bool:
+    return type(cell).__name__ in GRU_CELLS
 
 
 def _check_states(call: Call) -> None:
@@ -85,20 +91,21 @@ def _check_states(call: Call) -> None:
         )
 
 
-def _last_output(call: Call, node: Node, zero: bool) -> list[Node]:
+def _last_output(call: Call, node: Node, zero: bool, states: int) -> list[Node]:
     """The state h that a layer returns, if the model reads it: the layer's last output.
 
     Args:
         call: the layer's call.
         node: the node of its last cell, which also provides h if it gives only its last output.
         zero: whether outputs of masked frames are zero.
+        states: states of its last cell, of which h is the first one.
 
     Raises:
         UnsupportedError: if the model reads another state.
     """
-    *others, h, _ = call.outputs[1:]
-    for state in (*others, call.outputs[-1]):
-        if state.name in call.used:
+    h = call.outputs[-states]
+    for state in call.outputs[1:]:
+        if state is not h and state.name in call.used:
             raise call.refuse(
                 "returns a state that the model reads; of the states only h of the last cell is allowed, since it is "
                 "the last output: build the layer with return_state=False, or use only its output and h"
@@ -117,7 +124,7 @@ def _last_output(call: Call, node: Node, zero: bool) -> list[Node]:
 
 
 def _tensors(call: Call, cell: Any) -> LayerTensors:
-    """The weights and quantizers of an LSTM cell."""
+    """The weights and quantizers of a cell."""
 
     def optional(name: str) -> WeightTensor | None:
         array = f"{name}_kernel"
@@ -134,6 +141,20 @@ def _tensors(call: Call, cell: Any) -> LayerTensors:
         state=getattr(cell, "state_quantizer_internal", None),
         activation=cell.activation,
         recurrent_activation=cell.recurrent_activation,
+        reset_after=_is_gru(cell) and bool(cell.reset_after),
+    )
+
+
+def without_gates(call: Call) -> tuple[Node, ...]:
+    """Refuse SimpleRNN and QSimpleRNN.
+
+    Raises:
+        UnsupportedError: always.
+    """
+    other = "QGRU or QLSTM" if call.kind.startswith("Q") else "GRU or LSTM"
+    raise call.refuse(
+        f"is a recurrent layer without gates; the engine has the cells of LSTM and GRU: train the model with {other} "
+        "in its place"
     )
 
 
@@ -171,7 +192,7 @@ def bidirectional(call: Call) -> tuple[Node, ...]:
         turns = index == 1 and layer.return_sequences
         first = CallTensor(f"{end.name}_turned", shape) if turns else end
         half = len(states) // 2
-        nodes += lstm(replace(inner, outputs=(first, *states[index * half : (index + 1) * half])))
+        nodes += recurrent(replace(inner, outputs=(first, *states[index * half : (index + 1) * half])))
         if turns:
             nodes.append(call.node("HostStep", (first,), end, f"{name}_in_order", operation="reverse"))
         ends.append(end)

@@ -25,8 +25,16 @@ class SparseDense(SparseNode):
     """A fully connected layer whose zero weights are neither stored nor computed."""
 
 
-class SparseLSTM(SparseNode):
-    """An LSTM whose zero weights are neither stored nor computed."""
+class SparseRecurrent(SparseNode):
+    """A recurrent layer whose zero weights are neither stored nor computed."""
+
+
+class SparseLSTM(SparseRecurrent):
+    """An LSTM."""
+
+
+class SparseGRU(SparseRecurrent):
+    """A GRU."""
 
 
 class HostStep(Layer):  # type: ignore[misc]
@@ -63,4 +71,5 @@ def register() -> None:
     """Register the nodes with hls4ml."""
     register_layer("HostStep", HostStep)
     register_layer("SparseDense", SparseDense)
+    register_layer("SparseGRU", SparseGRU)
     register_layer("SparseLSTM", SparseLSTM)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ese_hls.graph.nodes import SparseNode, maker
+from ese_hls.graph.nodes import SparseNode, SparseRecurrent, maker
 from ese_hls.lower.conversion_log import ConversionLog
 from ese_hls.quantize import SPLIT_BITS, holding, is_format, is_rounded_activation, key_of, of_layer, of_model
 from ese_host.errors import UnsupportedError
@@ -142,7 +142,7 @@ class ChosenFormats:
 
         The values of a recurrent layer do not count: they are made of states of 16 bits.
         """
-        if not self.splits or maker(producer).class_name == "SparseLSTM":
+        if not self.splits or isinstance(maker(producer), SparseRecurrent):
             return False
         asked = of_layer(producer) or of_layer(maker(producer)) or of_model(producer)
         return asked is not None and asked.bits > ELEMENT_BITS
@@ -183,13 +183,13 @@ def is_quantized(producer: Any) -> bool:
 
 def range_of(layer: Layer) -> Range:
     """The smallest and the largest value of a layer's exact outputs."""
-    if isinstance(layer, Dense):
-        frac, low, high = layer.exact_range
-        low, high = (max(low, 0), max(high, 0)) if layer.relu else (low, high)
-        return math.ldexp(low, -frac), math.ldexp(high, -frac)
-    gate = min(float(layer.gate.out.to_float(layer.gate.out.high)), 1.0)
-    least, most = (float(layer.cell.out.to_float(code)) for code in (layer.cell.out.low, layer.cell.out.high))
-    return max(gate * least, -1.0), min(gate * most, 1.0)
+    if isinstance(layer, Lstm):
+        gate = min(float(layer.gate.out.to_float(layer.gate.out.high)), 1.0)
+        least, most = (float(layer.cell.out.to_float(code)) for code in (layer.cell.out.low, layer.cell.out.high))
+        return max(gate * least, -1.0), min(gate * most, 1.0)
+    frac, low, high = layer.exact_range
+    low, high = (max(low, 0), max(high, 0)) if isinstance(layer, Dense) and layer.relu else (low, high)
+    return math.ldexp(low, -frac), math.ldexp(high, -frac)
 
 
 def narrowest(tensor: Tensor) -> Fixed | None:
@@ -199,10 +199,13 @@ def narrowest(tensor: Tensor) -> Fixed | None:
     return Fixed(bits, bits - tensor.frac, signed) if bits <= EXACT_BITS and -32 <= tensor.frac <= EXACT_BITS else None
 
 
+def is_projected(layer: Layer) -> bool:
+    """Whether a layer is an LSTM with a projection."""
+    return isinstance(layer, Lstm) and layer.projection is not None
+
+
 def output_format(layer: Layer) -> Fixed:
     """Format of a layer's outputs; a sum that is not rounded counts as 48 bits."""
-    if isinstance(layer, Lstm) and layer.projection is not None:
-        return layer.state
-    if layer.output is not None:
-        return layer.output
-    return Fixed(EXACT_BITS, 18) if isinstance(layer, Dense) else layer.exact_output
+    if isinstance(layer, Dense):
+        return layer.output or Fixed(EXACT_BITS, 18)
+    return layer.passed_on

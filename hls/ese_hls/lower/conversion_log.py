@@ -12,6 +12,7 @@ from ese_hls.quantize import (
     BIAS_BITS,
     Doubles,
     Place,
+    RowsOfBias,
     TensorReport,
     WeightTensor,
     activation_of,
@@ -99,7 +100,14 @@ class ConversionLog:
         self._changed_zeros(tensor, report)
         return matrix
 
-    def bias(self, node: Any, tensor: WeightTensor | None, outputs: int, bits: int = BIAS_BITS) -> tuple[Codes, int]:
+    def bias(
+        self,
+        node: Any,
+        tensor: WeightTensor | None,
+        outputs: int,
+        bits: int = BIAS_BITS,
+        rows: RowsOfBias | None = None,
+    ) -> tuple[Codes, int]:
         """Convert a bias to codes, and report on it.
 
         Args:
@@ -107,15 +115,16 @@ class ConversionLog:
             tensor: the bias, or None if the layer has none.
             outputs: number of the layer's outputs.
             bits: bits of a code.
+            rows: gives the biases that the engine adds, if these are not the elements of the array.
 
         Returns:
             (outputs,) codes, zeros if there is no bias, and their fractional bits.
         """
         tensor = None if tensor is None else with_precision(node, tensor)
-        codes, frac, report = bias_of(tensor, outputs, bits)
+        codes, frac, report = bias_of(tensor, outputs, bits, rows)
         if tensor is not None and report is not None:
             self.tensors.append(report)
-            self._rounded(tensor, report, f"{bits} bits")
+            self._rounded(tensor, report, f"{bits} bits", rows)
         return codes, frac
 
     def _changed_zeros(self, tensor: WeightTensor, report: TensorReport) -> None:
@@ -144,13 +153,16 @@ class ConversionLog:
             for item in self.tensors
         ]
 
-    def _rounded(self, tensor: WeightTensor, report: TensorReport, default: str) -> None:
+    def _rounded(
+        self, tensor: WeightTensor, report: TensorReport, default: str, rows: RowsOfBias | None = None
+    ) -> None:
         """Note, or warn, that the codes of an array differ from its values, and by how much.
 
         An array without quantizer is rounded to its precision, or else to `default`.
         """
         loss, values, form = report.deviation, tensor.values, tensor.precision
-        large = loss > LAST_BIT * float(np.abs(values).max(initial=0.0))
+        held = values if rows is None else rows(np.asarray(values, np.float64))
+        large = loss > LAST_BIT * float(np.abs(held).max(initial=0.0))
         if tensor.quantizer is not None:
             if large:
                 text = f"{tensor.where}: {report.quantizer} has scales of more than 16 bits; they are rounded, "
@@ -213,7 +225,7 @@ class ConversionLog:
         return codes, frac
 
     def activation(self, function: Any, where: str, place: Place, most_frac: int = 48) -> Activation:
-        """Convert an activation of an LSTM.
+        """Convert an activation of a recurrent layer.
 
         Args:
             function: the function or quantizer.

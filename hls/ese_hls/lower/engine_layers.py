@@ -1,4 +1,4 @@
-"""Conversion of graph nodes with weights to layers of integers, which the engine runs."""
+"""Conversion of Dense nodes to layers of integers, which the engine runs."""
 
 from __future__ import annotations
 
@@ -8,136 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ese_hls.lower.conversion_log import LAST_BIT, ConversionLog
-from ese_hls.quantize import (
-    BIAS_BITS,
-    TOLERANCE,
-    LayerTensors,
-    WeightTensor,
-    as_kind,
-    codes16,
-    describe,
-    fit,
-    format_of,
-    key_of,
-    of_layer,
-    of_model,
-    with_precision,
-)
-from ese_host.errors import CapacityError, UnsupportedError
+from ese_hls.lower.conversion_log import ConversionLog
+from ese_hls.quantize import BIAS_BITS, TOLERANCE, LayerTensors, WeightTensor, as_kind, fit, with_precision
+from ese_host.errors import CapacityError
 from ese_host.image import SUM_FRAC, sum_frac
-from ese_host.ir import CELL_BITS, ELEMENT_BITS, MAX_THRESHOLD, SCALE_BITS, Codes, Dense, Fixed, Layer, Lstm, WeightKind
-
-
-def lstm(node: Any, source: Fixed, log: ConversionLog) -> Lstm:
-    """Convert an LSTM node to a layer.
-
-    Args:
-        node: the graph node, a `SparseLSTM`.
-        source: format of the layer's inputs.
-        log: receives reports and notes.
-
-    Raises:
-        UnsupportedError: if the engine cannot run the layer; the message says what to change.
-        MismatchError: if the codes of a quantizer do not stand for the values that it computes.
-    """
-    tensors: LayerTensors = node.get_attr("tensors")
-    name = node.name
-    state = _state(node, tensors, log)
-    if tensors.recurrent is None:
-        raise UnsupportedError(f"layer {name!r} has no recurrent kernel; an LSTM needs one: build it with Keras's LSTM")
-    kernel = log.matrix(node, tensors.kernel, source)
-    recurrent = log.matrix(node, tensors.recurrent, state)
-    bias, bias_frac = log.bias(node, tensors.bias, len(kernel.codes))
-    peepholes, bias, bias_frac = _peepholes(node, tensors.peepholes, bias, bias_frac, log)
-    gate = log.activation(tensors.recurrent_activation, f"layer {name!r}: recurrent_activation", "gate")
-    # f * c + i * g, with the fractional bits of gates and cell, must fit: |c| is below 2 ** (integer bits - 1)
-    most_frac = max(CELL_BITS - 1 - gate.out.frac - max(state.integer, 2), 0)
-    cell = log.activation(tensors.activation, f"layer {name!r}: activation", "cell", most_frac)
-    output = node.get_attr("output")
-    projection = None
-    if tensors.projection is not None:
-        if tensors.product is not None:
-            output = format_of(tensors.product, f"layer {name!r}: output_quantizer").fixed
-        product = Fixed(gate.out.bits + cell.out.bits, gate.out.integer + cell.out.integer)
-        projection = log.matrix(node, tensors.projection, output or product)
-    return Lstm(
-        name=name,
-        kernel=kernel,
-        recurrent=recurrent,
-        bias=bias,
-        bias_frac=bias_frac,
-        gate=gate,
-        cell=cell,
-        source=source,
-        state=state,
-        output=output,
-        return_sequences=node.get_attr("return_sequences"),
-        peepholes=peepholes,
-        projection=projection,
-        delta_input=_threshold(node, "delta_input", source),
-        delta_state=_threshold(node, "delta_state", state),
-    )
-
-
-def _state(node: Any, tensors: LayerTensors, log: ConversionLog) -> Fixed:
-    """The format of the states h and c: that of the state quantizer, else the configured one."""
-    where = f"layer {node.name!r} ({tensors.class_name})"
-    if tensors.state is not None:
-        state = format_of(tensors.state, f"layer {node.name!r}: state_quantizer")
-        if not state.relu and state.fixed.signed and state.fixed.bits <= ELEMENT_BITS:
-            return state.fixed
-        raise UnsupportedError(
-            f"layer {node.name!r}: state_quantizer is {describe(tensors.state)}; h and c must be signed and have at "
-            f"most {ELEMENT_BITS} bits: use, say, quantized_bits(16, 3, alpha=1)"
-        )
-    form = of_layer(node, "state") or of_layer(node) or of_model(node)
-    key = key_of(node.name, "state")
-    if form is None:
-        raise UnsupportedError(
-            f"{where} has no state_quantizer; h and c need a fixed-point format: build it with, say, "
-            f"state_quantizer=quantized_bits(16, 3, alpha=1), or set {key} to, say, 'fixed<16,4>'"
-        )
-    if not form.signed:
-        raise UnsupportedError(
-            f"{where}: the configured format of its state is {form}; h and c must be signed: set {key} to, say, "
-            "'fixed<16,4>'"
-        )
-    form = log.configured(f"{where} has no state_quantizer; h and c are", form, node.name, key)
-    steps = node.get_attr("input_shape")[0][0]
-    if of_layer(node, "state") is None and (steps is None or steps > form.to_float(form.high) + 1):
-        log.warn(
-            f"{where}: c may grow by 1 at each step, and is saturated beyond {form}; {key} sets another format",
-            node.name,
-            key,
-        )
-    return form
-
-
-def _peepholes(
-    node: Any, tensor: WeightTensor | None, bias: Codes, bias_frac: int, log: ConversionLog
-) -> tuple[Codes | None, Codes, int]:
-    """(3, units) codes of the peepholes (or None), the codes of the bias, and the fractional bits that both share."""
-    if tensor is None:
-        return None, bias, bias_frac
-    codes, frac = log.bias(node, replace(tensor, values=tensor.values.reshape(-1)), tensor.values.size)
-    exact = np.concatenate([np.ldexp(codes.astype(np.float64), -frac), np.ldexp(bias.astype(np.float64), -bias_frac)])
-    both, common = codes16(exact)
-    parts = (slice(tensor.values.size), slice(tensor.values.size, None))
-    error = np.abs(np.ldexp(both.astype(np.float64), -common) - exact)
-    text = f"{tensor.where} and the bias share one binary point; both are rounded to {common} fractional bits"
-    loss = float(error.max())
-    if any(bool((error[part] > LAST_BIT * np.abs(exact[part]).max()).any()) for part in parts):
-        log.warn(f"{text}, by at most {loss:.2g}", tensor.layer, key_of(tensor.layer, tensor.precision_name), loss)
-    elif loss:
-        log.notes.append(text)
-    return both[: tensor.values.size].reshape(tensor.values.shape), both[tensor.values.size :], common
-
-
-def _threshold(node: Any, attribute: str, form: Fixed) -> int | None:
-    """A threshold as a code of the values compared with it; rounded down, so that the same differences exceed it."""
-    value = node.get_attr(attribute)
-    return None if value is None else min(MAX_THRESHOLD, math.floor(math.ldexp(value, form.frac)))
+from ese_host.ir import SCALE_BITS, Dense, Fixed, Layer, WeightKind
 
 
 def dense(node: Any, source: Fixed, log: ConversionLog) -> Dense:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,17 +13,25 @@ from ese_hls.graph.nodes import HostStep, SparseNode, keras_tensors
 from ese_hls.lower.chosen_formats import SPLIT_RESULTS, ChosenFormats, Range, are_numbers
 from ese_hls.lower.conversion import Conversion
 from ese_hls.lower.conversion_log import ConversionLog
-from ese_hls.lower.engine_layers import as_one_kind, dense, lstm
+from ese_hls.lower.engine_layers import as_one_kind, dense
 from ese_hls.lower.host_operations import OPERATIONS, activation, head_of, input_port
 from ese_hls.lower.known_tensors import known_tensors
 from ese_hls.lower.mapping import map_program, warn_of_idle_pes
 from ese_hls.lower.options import ConversionOptions
 from ese_hls.lower.partition import Partition, add_split_dense
+from ese_hls.lower.recurrent_layers import gru, lstm
 from ese_hls.quantize import ConversionSummary, common_kind, format_of
 from ese_hls.warnings import ConversionWarning
 from ese_host.errors import CapacityError, UnsupportedError
 from ese_host.ir import ELEMENT_BITS, Fixed, Layer
 from ese_host.ir.program import Chain, Head, Output
+
+ENGINE_LAYERS: dict[str, Callable[[Any, Fixed, ConversionLog], Layer]] = {
+    "SparseDense": dense,
+    "SparseGRU": gru,
+    "SparseLSTM": lstm,
+}
+"""The conversion of each class of nodes that the engine runs."""
 
 
 def convert(
@@ -34,7 +42,7 @@ def convert(
     ranges: Mapping[str, Range] | None = None,
     log: ConversionLog | None = None,
 ) -> Conversion:
-    """Convert a graph of inputs, `SparseLSTM`, `SparseDense`, `HostStep` and activation nodes.
+    """Convert a graph of inputs, `SparseLSTM`, `SparseGRU`, `SparseDense`, `HostStep` and activation nodes.
 
     Args:
         nodes: graph nodes in the order of computation, as the passes leave them.
@@ -135,7 +143,7 @@ def _partition(
     log = ConversionLog()
 
     def layer(node: Any, source: Fixed) -> Layer:
-        return lstm(node, source, log) if node.class_name == "SparseLSTM" else dense(node, source, log)
+        return ENGINE_LAYERS[node.class_name](node, source, log)
 
     partition = Partition(layer, log, ChosenFormats(log, ranges, splits), reads_signed=reads_signed)
     partition.stored = _stored_output(nodes)
@@ -155,8 +163,8 @@ def _partition(
             idle = False
     if idle:
         raise UnsupportedError(
-            "the model has no LSTM or Dense layer, and no value of at most 16 bits that the engine could pass on: put "
-            "a QActivation('quantized_bits(16, 3, alpha=1)') into it"
+            "the model has no LSTM, GRU or Dense layer, and no value of at most 16 bits that the engine could pass on: "
+            "put a QActivation('quantized_bits(16, 3, alpha=1)') into it"
         )
     return partition, _with_own_names([_end(partition, node) for node in _makers(nodes, outputs)])
 

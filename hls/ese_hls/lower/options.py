@@ -64,7 +64,7 @@ IGNORED = {
 }
 """Keys of hls4ml that are accepted but have no effect as options, and why."""
 
-CLASSES = ("InputLayer", "Input", "SparseLSTM", "SparseDense", "HostStep", "Activation", "Softmax")
+CLASSES = ("InputLayer", "Input", "SparseLSTM", "SparseGRU", "SparseDense", "HostStep", "Activation", "Softmax")
 """Classes of nodes that any model may have, beside those of the model at hand."""
 LAYER_KEYS = ("Precision", "Trace", "ReuseFactor", "DeltaInput", "DeltaState", "skip")
 """Keys of a layer's settings that have an effect here, or a check."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from ese_host.errors import FormatError, MissingError
 from ese_host.image import sum_frac
-from ese_host.ir import Codes, Dense, Network, golden
+from ese_host.ir import Codes, Dense, Lstm, Network, golden
 from ese_host.protocol import Operation, Words, packets
 
 INPUT, EXPECTED = "input.txt", "expected.txt"
@@ -63,7 +63,7 @@ def _body(network: Network, outputs: Codes, frac: int) -> Words:
     """
     last = network.layers[-1]
     frames = outputs.reshape(-1, network.outputs)
-    if last.output is None and (isinstance(last, Dense) or last.projection is None):
+    if last.output is None and not (isinstance(last, Lstm) and last.projection is not None):
         exact = np.left_shift(frames, sum_frac(last) - frac) if isinstance(last, Dense) else frames
         return np.ascontiguousarray(exact, dtype="<i8").reshape(-1).view("<u4").astype(np.uint32)
     halves = np.zeros((len(frames), frames.shape[1] + frames.shape[1] % 2), dtype="<u2")

@@ -29,7 +29,7 @@ from ese_hls.quantize.summary import CheckedTensor, ConversionSummary, TensorRep
 from ese_hls.quantize.tensors import LayerTensors, WeightTensor
 from ese_hls.quantize.weight_kind import as_kind, common_kind
 from ese_hls.quantize.weight_levels import ROUNDING
-from ese_hls.quantize.weights import TOLERANCE, bias_of, evaluate, matrix_of, values_of
+from ese_hls.quantize.weights import TOLERANCE, RowsOfBias, bias_of, evaluate, gru_bias, matrix_of, values_of
 
 __all__ = [
     "BIAS_BITS",
@@ -42,6 +42,7 @@ __all__ = [
     "Format",
     "LayerTensors",
     "Place",
+    "RowsOfBias",
     "TensorReport",
     "WeightTensor",
     "activation_of",
@@ -54,6 +55,7 @@ __all__ = [
     "fit",
     "fits_split",
     "format_of",
+    "gru_bias",
     "holding",
     "is_format",
     "is_known",

@@ -65,15 +65,19 @@ class LayerTensors:
 
     Attributes:
         class_name: the Keras class, for messages.
-        kernel: (inputs, outputs); the outputs of an LSTM are its gates i, f, c, o, `units` columns each.
-        recurrent: recurrent kernel of an LSTM, (units, 4 * units), or (projected, 4 * units) with a projection.
-        bias: (outputs,), or None if the layer has no bias.
+        kernel: (inputs, outputs); the outputs of an LSTM are its gates i, f, c, o, `units` columns each, and those of
+            a GRU z, r and the candidate.
+        recurrent: recurrent kernel of an LSTM, (units, 4 * units), or (projected, 4 * units) with a projection; of a
+            GRU, (units, 3 * units).
+        bias: (outputs,), or None if the layer has no bias; (2, outputs) of a GRU with `reset_after`: that of the
+            kernel and that of the recurrent kernel.
         peepholes: (3, units) for the gates i, f, o, or None.
         projection: (units, projected) projection kernel, or None.
         product: quantizer of o * tanh(c), which the projection reads, or None.
         state: quantizer of the states h and c, or None.
-        activation: an LSTM's activation of the candidate and of c, or None.
-        recurrent_activation: an LSTM's activation of the gates i, f, o, or None.
+        activation: a recurrent layer's activation of the candidate, and of c, or None.
+        recurrent_activation: a recurrent layer's activation of the gates, or None.
+        reset_after: whether a GRU's r multiplies the candidate's recurrent sum, and not h before that.
     """
 
     class_name: str
@@ -86,6 +90,7 @@ class LayerTensors:
     state: Any = None
     activation: Any = None
     recurrent_activation: Any = None
+    reset_after: bool = False
 
     def named(self, layer: str) -> LayerTensors:
         """The same tensors under another name of the layer."""

@@ -7,6 +7,7 @@ quantizer is rounded to the precision that hls4ml's configuration sets for it, e
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,8 @@ from ese_hls.quantize.weight_levels import LEVEL, ROUNDING, levels_of, step_size
 from ese_host.errors import MismatchError, UnsupportedError
 from ese_host.ir import WEIGHT_KINDS, Codes, Matrix, TellsCodebook, TellsCodes, tells_codes
 
+RowsOfBias = Callable[[Doubles], Doubles]
+"""Gives the biases of a layer's rows of sums from the array that Keras has: each is a sum of some of its elements."""
 TOLERANCE = 0.01
 """Largest allowed deviation of the engine's values from a quantizer's, as a share of the largest weight."""
 
@@ -44,7 +47,7 @@ def matrix_of(tensor: WeightTensor, max_frac: int) -> tuple[Matrix, TensorReport
     else:
         matrix = _from_values(tensor, values, max_frac)
     exact = matrix.values().T
-    deviation = _deviation(tensor, values, exact)
+    deviation = _deviation(values, exact, _noise(tensor, values))
     largest = max(float(np.abs(values).max()), 1e-30)
     if tensor.quantizer is not None and deviation > TOLERANCE * largest:
         raise MismatchError(
@@ -83,12 +86,14 @@ def evaluate(quantizer: Any, values: Floats) -> Doubles:
     return np.asarray(ops.convert_to_numpy(quantizer(ops.convert_to_tensor(values))), dtype=np.float64)
 
 
-def _deviation(tensor: WeightTensor, values: Doubles, exact: Doubles) -> float:
-    """The largest difference of `exact`, the engine's values, from Keras's `values`.
+def _noise(tensor: WeightTensor, values: Doubles) -> Doubles:
+    """Errors in the last bit of a quantizer's straight-through form x + (q - x), for its results `values`."""
+    size = np.maximum(np.abs(tensor.values), np.abs(values))
+    return size * (0.0 if tensor.quantizer is None else ROUNDING)
 
-    Errors in the last bit of a quantizer's straight-through form x + (q - x) do not count.
-    """
-    noise = 0.0 if tensor.quantizer is None else ROUNDING * np.maximum(np.abs(tensor.values), np.abs(values))
+
+def _deviation(values: Doubles, exact: Doubles, noise: Doubles) -> float:
+    """The largest difference of `exact`, the engine's values, from Keras's `values`; up to `noise` does not count."""
     difference = np.abs(exact - values)
     return float(np.where(difference <= noise, 0, difference).max())
 
@@ -143,7 +148,25 @@ def _rounded(tensor: WeightTensor, values: Doubles, max_frac: int) -> tuple[Code
     return rows16(values, max_frac)
 
 
-def bias_of(tensor: WeightTensor | None, outputs: int, bits: int = BIAS_BITS) -> tuple[Codes, int, TensorReport | None]:
+def gru_bias(values: Doubles) -> Doubles:
+    """(4 * units,) biases of a GRU's rows of sums: of z, r, and of the candidate's input and recurrent part.
+
+    Args:
+        values: the array of Keras: (2, 3 * units), the biases of both kernels, with `reset_after`; (3 * units,), those
+            of the input kernel, without.
+
+    >>> gru_bias(np.array([[1.0, 2.0, 3.0], [10.0, 20.0, 30.0]])).tolist(), gru_bias(np.array([1.0, 2.0, 3.0])).tolist()
+    ([11.0, 22.0, 3.0, 30.0], [1.0, 2.0, 3.0, 0.0])
+    """
+    of_input, of_h = values if values.ndim == 2 else (values, np.zeros_like(values))
+    gates = slice(2 * len(of_input) // 3)
+    candidate = slice(gates.stop, None)
+    return np.concatenate([of_input[gates] + of_h[gates], of_input[candidate], of_h[candidate]])
+
+
+def bias_of(
+    tensor: WeightTensor | None, outputs: int, bits: int = BIAS_BITS, rows: RowsOfBias | None = None
+) -> tuple[Codes, int, TensorReport | None]:
     """(outputs,) codes of a bias, their fractional bits, and a report; if `tensor` is None, zeros, 0 and None.
 
     There are as many fractional bits as the largest value leaves room for, but no more than the values need.
@@ -152,16 +175,18 @@ def bias_of(tensor: WeightTensor | None, outputs: int, bits: int = BIAS_BITS) ->
         tensor: the bias, or None if the layer has none.
         outputs: number of the layer's outputs.
         bits: bits of a code.
+        rows: gives the (outputs,) biases that the engine adds, if these are not the elements of the array.
     """
     if tensor is None:
         return np.zeros(outputs, dtype=np.int64), 0, None
     if tensor.quantizer is not None:
         step_size_of(tensor)  # refuses a quantizer that is not for weights
-    values = np.broadcast_to(values_of(tensor), (outputs,))
-    form = tensor.precision
+    arranged = rows or (lambda array: np.broadcast_to(array, (outputs,)))
+    values, form = values_of(tensor), tensor.precision
     rounded = values if form is None else form.to_float(form.from_float(values))
-    codes, frac = codes16(rounded, bits=bits)
-    deviation = _deviation(tensor, values, np.ldexp(codes.astype(np.float64), -frac))
+    codes, frac = codes16(arranged(rounded), bits=bits)
+    noise = arranged(_noise(tensor, values))
+    deviation = _deviation(arranged(values), np.ldexp(codes.astype(np.float64), -frac), noise)
     kept = int((codes != 0).sum())
     shape = tensor.values.shape
     report = TensorReport(tensor.layer, tensor.name, tensor.described, f"fixed{bits}", shape, kept, deviation)

@@ -14,18 +14,18 @@ import numpy as np
 from ese_hls.frontend import Call
 from ese_hls.lower import Conversion, KnownTensor, SplitLayer
 from ese_hls.quantize import CheckedTensor, Doubles
-from ese_hls.selfcheck import engine_layers
+from ese_hls.selfcheck import engine_layers, recurrent_layers
 from ese_hls.selfcheck.golden_values import GoldenRun, KnownValues, frames_of, golden_run
 from ese_hls.selfcheck.host_steps import CheckedStep, interval_of, real
 from ese_hls.selfcheck.intervals import FLOAT32, Interval
 from ese_hls.selfcheck.keras_run import KerasRun
 from ese_hls.selfcheck.split_layers import whole_layer
 from ese_host.errors import MismatchError
-from ese_host.ir import Codes, Lstm, alike
+from ese_host.ir import Codes, Dense, Gru, Lstm, Recurrent, alike
 from ese_host.ir.program import HEADS, Chain, Unmask, Value, turned
 
 NARROW = 2.0**-12
-"""Width of an LSTM's interval up to which it need not be made narrower by what Keras computes at every step."""
+"""Width of a recurrent layer's interval up to which what Keras computes at every step need not make it narrower."""
 SLACK = 2.0**-40
 """Relative error of the float64 arithmetic of this check itself."""
 
@@ -179,15 +179,16 @@ class _Comparison:
 
     def _layer(self, layer: Any, node: Any, x: Interval, steps: Any) -> Interval:
         deviations = self.deviations[node.get_attr("tensors").kernel.layer]
-        if not isinstance(layer, Lstm):
+        if isinstance(layer, Dense):
             return engine_layers.dense(node, layer, x, deviations)
+        cells = recurrent_layers.gru if isinstance(layer, Gru) else recurrent_layers.lstm
 
         def run(seen: Interval | None) -> Interval:
             count = x.low.shape[1] if layer.return_sequences else 1
             low, high = (np.zeros((len(steps), count, layer.outputs)) for _ in range(2))
             for length, index in alike(steps):
                 outputs = None if seen is None else seen[index, :length]
-                part = engine_layers.lstm(node, layer, x[index, :length], deviations, outputs)
+                part = cells(node, layer, x[index, :length], deviations, outputs)
                 low[index, : part.low.shape[1]], high[index, : part.high.shape[1]] = part.low, part.high
             return Interval(low, high)
 
@@ -197,15 +198,16 @@ class _Comparison:
         seen = self._seen(layer, node)
         return result if seen is None else run(seen)
 
-    def _seen(self, layer: Lstm, node: Any) -> Interval | None:
-        """The outputs of Keras and of the golden model at every step of an LSTM, or None if Keras does not tell."""
+    def _seen(self, layer: Recurrent, node: Any) -> Interval | None:
+        """The outputs of Keras and of the golden model at every step of a layer, or None if Keras does not tell."""
         name = next(iter(node.get_attr("output_keras_tensor_names")), "")
         known = self.by_layer.get(layer.name)
         keras = None if known is None else self.keras.every_step(name)
         if keras is None or known is None:
             return None
         golden = self.golden.every_step[layer.name]
-        if layer.projection is not None and node.get_attr("tensors").state is not None:
+        projected = isinstance(layer, Lstm) and layer.projection is not None
+        if projected and node.get_attr("tensors").state is not None:
             golden = layer.state.to_float(layer.state.from_float(golden))
         frames = KnownValues(golden, None, known[0][1].kept if layer.return_sequences else None)
         return Interval.point(golden).hull(frames.of_keras(keras))

@@ -1,4 +1,4 @@
-"""Intervals of what Keras may compute in an LSTM or Dense layer as this package has read it.
+"""Intervals of what Keras may compute in a Dense layer, or with weights and activations, as this package has read them.
 
 The layer is computed in float64 from the values that its quantizers give in Keras. Wherever the engine rounds and
 Keras does not, the interval is widened by what that rounding may change; where Keras's model has a quantizer, the
@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from ese_hls.quantize import ROUNDING, Doubles, LayerTensors, WeightTensor, is_rounded_activation, line_of, values_of
-from ese_hls.selfcheck.intervals import FLOAT32, Interval, Weights, stack
+from ese_hls.selfcheck.intervals import FLOAT32, Interval, Weights
 from ese_hls.selfcheck.split_layers import WholeDense, WholeMatrix
 from ese_host.errors import MismatchError
-from ese_host.ir import GATES, SLOPE, Activation, Dense, Lstm, Matrix
+from ese_host.ir import SLOPE, Activation, Dense, Matrix
 
 SLACK = 2.0**-30
 """Relative error of the float64 arithmetic with weights."""
@@ -45,15 +45,15 @@ def matrix(
     """
     factors = np.reshape(factor, (-1, 1))
     values = values_of(tensor).T * factors
-    noise = _noise(tensor) * np.maximum(np.abs(tensor.values.T * factors), np.abs(values))
+    noise = noise_of(tensor) * np.maximum(np.abs(tensor.values.T * factors), np.abs(values))
     if tensor.quantizer is None:  # rounded to the last bit of its row, unless it was clipped to the largest level
         levels, last_bit = engine.levels, np.ldexp(engine.scale[0].astype(np.float64), -engine.scale_frac)[:, None]
         within = (levels > levels.min()) & (levels < levels.max()) & (reported <= last_bit.max())
         reported = np.where(within, np.minimum(reported, last_bit / 2 + scale_error), reported)
-    return _weights(tensor.where, values, engine.values(), reported + noise)
+    return weights_of(tensor.where, values, engine.values(), reported + noise)
 
 
-def _noise(tensor: WeightTensor | None) -> float:
+def noise_of(tensor: WeightTensor | None) -> float:
     """Relative error of the values that Keras computes with: that of a quantizer's straight-through form."""
     return 0.0 if tensor is None or tensor.quantizer is None else ROUNDING
 
@@ -72,10 +72,21 @@ def vector(where: str, values: Doubles, codes: Any, frac: int, reported: float, 
     Raises:
         MismatchError: if a value of the engine differs by more.
     """
-    return _weights(where, values, np.ldexp(codes.astype(np.float64), -frac), reported + noise * np.abs(values))
+    return weights_of(where, values, np.ldexp(codes.astype(np.float64), -frac), reported + noise * np.abs(values))
 
 
-def _weights(where: str, values: Doubles, engine: Doubles, allowed: Doubles) -> Weights:
+def weights_of(where: str, values: Doubles, engine: Doubles, allowed: Doubles) -> Weights:
+    """Values as Keras uses them, with the deviations of the engine's.
+
+    Args:
+        where: their name in messages.
+        values: the values in Keras.
+        engine: the values in the engine.
+        allowed: the largest deviation of each.
+
+    Raises:
+        MismatchError: if a value of the engine differs by more.
+    """
     deviation = np.abs(engine - values)
     wrong = deviation > allowed * (1 + SLACK)
     if wrong.any():
@@ -90,7 +101,7 @@ def _weights(where: str, values: Doubles, engine: Doubles, allowed: Doubles) -> 
 
 @dataclass(frozen=True, eq=False)
 class Function:
-    """An activation of an LSTM or of the host.
+    """An activation of a recurrent layer or of the host.
 
     Attributes:
         engine: the activation as the engine computes it.
@@ -159,7 +170,7 @@ def dense(node: Any, layer: Dense | WholeDense, x: Interval, deviations: dict[st
         layer.bias,
         layer.bias_frac,
         reported,
-        _noise(tensors.bias),
+        noise_of(tensors.bias),
     )
     sums = kernel.sums(x, shift.values).widened(shift.deviation)
     if node.get_attr("normalized") is not None:  # Keras rounds after each of several operations
@@ -172,79 +183,3 @@ def dense(node: Any, layer: Dense | WholeDense, x: Interval, deviations: dict[st
 
 def _bias_deviation(deviations: dict[str, float], factor: Doubles) -> float:
     return deviations.get("bias", 0.0) * float(np.abs(factor).max()) + deviations.get("folded bias", 0.0)
-
-
-def lstm(node: Any, layer: Lstm, x: Interval, deviations: dict[str, float], seen: Interval | None = None) -> Interval:
-    """The interval of an LSTM's outputs at every step, from the zero state (docs/numerics.md, "LSTM").
-
-    Args:
-        node: the graph node.
-        layer: the layer of integers.
-        x: (N, T, inputs) inputs in the order of feeding.
-        deviations: the largest deviation of each tensor that the summary names.
-        seen: (N, T, outputs) intervals that hold the outputs of Keras and of the golden model at every step, if known.
-            What is fed back is then taken from them, as long as they lie within what is explained, so that intervals
-            do not grow from step to step.
-    """
-    tensors: LayerTensors = node.get_attr("tensors")
-    kernel = matrix(tensors.kernel, layer.kernel, deviations["kernel"])
-    recurrent = matrix(_given(tensors.recurrent), layer.recurrent, deviations["recurrent_kernel"])
-    zeros = np.zeros(len(layer.bias))
-    bias = zeros if tensors.bias is None else np.broadcast_to(values_of(tensors.bias), zeros.shape)
-    shared = deviations.get("bias", 0.0) + np.ldexp(0.5, -layer.bias_frac) * (tensors.peepholes is not None)
-    shift = vector(f"layer {node.name!r}: bias", bias, layer.bias, layer.bias_frac, float(shared))
-    gate = Function.of(tensors.recurrent_activation, f"layer {node.name!r}", layer.gate)
-    cell = Function.of(tensors.activation, f"layer {node.name!r}", layer.cell)
-    state = Interval.rounded if tensors.state is not None else Interval.about_rounded
-    projection = None
-    if tensors.projection is not None and layer.projection is not None:
-        projection = matrix(tensors.projection, layer.projection, deviations["projection_kernel"])
-    peepholes = None
-    if tensors.peepholes is not None and layer.peepholes is not None:
-        peepholes = values_of(tensors.peepholes)
-        lost = deviations["peephole_kernel"] + np.ldexp(0.5, -layer.bias_frac)
-        vector(tensors.peepholes.where, peepholes, layer.peepholes, layer.bias_frac, float(lost))
-    samples = x.low.shape[0]
-    h = Interval.point(np.zeros((samples, layer.outputs)))
-    c = Interval.point(np.zeros((samples, layer.units)))
-    of_inputs = kernel.sums(x, shift.values).widened(shift.deviation)
-    outputs = []
-    for step in range(x.low.shape[1]):
-        h, c = state(h, layer.state), state(c, layer.state)
-        of_state = recurrent.sums(h)
-        sums = (of_inputs[:, step] + of_state).in_float32()
-        z_i, z_f, z_g, z_o = (sums[:, gate_rows] for gate_rows in _gates(layer.units))
-
-        def with_peephole(z: Interval, index: int, value: Interval) -> Interval:
-            if peepholes is None:
-                return z
-            reach = value.largest * float(shared)
-            return (z + (Interval.point(peepholes[index]) * value).in_float32().widened(reach)).in_float32()
-
-        i, f = gate(with_peephole(z_i, 0, c)), gate(with_peephole(z_f, 1, c))
-        c = ((f * c).in_float32() + (i * cell(z_g)).in_float32()).in_float32()
-        o = gate(with_peephole(z_o, 2, state(c, layer.state)))
-        h = (o * cell(c)).in_float32()
-        if projection is not None:
-            if tensors.product is not None:
-                h = h.rounded(layer.product)
-            elif layer.output is not None:
-                h = h.about_rounded(layer.output)
-            h = state(projection.sums(h), layer.state)
-        outputs.append(h)
-        h = h if seen is None else seen[:, step].within(h)
-    result = stack(outputs if layer.return_sequences else outputs[-1:])
-    form = node.get_attr("output")
-    return result if form is None or projection is not None else result.rounded(form)
-
-
-def _given(tensor: WeightTensor | None) -> WeightTensor:
-    """A tensor that every LSTM has."""
-    if tensor is None:
-        raise ValueError("an LSTM without recurrent kernel has been converted")
-    return tensor
-
-
-def _gates(units: int) -> list[slice]:
-    """The rows of each gate."""
-    return [slice(gate * units, (gate + 1) * units) for gate in range(GATES)]

@@ -10,7 +10,7 @@ import numpy as np
 from ese_hls.lower import Conversion, KnownTensor
 from ese_hls.quantize import Doubles
 from ese_hls.selfcheck.host_steps import real
-from ese_host.ir import Codes, Layer, Lstm, Network, alike, golden
+from ese_host.ir import Codes, Layer, Network, Recurrent, alike, golden
 from ese_host.ir.program import Chain, Program, ProgramRun, Value, kept_frames, run, turned, unmasked_steps
 
 
@@ -55,7 +55,7 @@ class GoldenRun:
         program: the program without thresholds of delta networks, which Keras does not have.
         finished: its run.
         layers: for each layer, the exact and the stored values (N, T, width), in the order of feeding.
-        every_step: for each LSTM, its exact output at every step, also if it hands on only the last.
+        every_step: for each recurrent layer, its exact output at every step, also if it hands on only the last.
     """
 
     program: Program
@@ -74,7 +74,7 @@ def golden_run(conversion: Conversion, codes: dict[str, Codes]) -> GoldenRun:
         network, samples, steps = chain.network, *fed.codes.shape[:2]
         for count, layer in enumerate(network.layers, 1):
             every = steps if Network(network.layers[:count], network.source).every_step else 1
-            if isinstance(layer, Lstm):
+            if isinstance(layer, Recurrent):
                 all_steps[layer.name] = np.zeros((samples, steps, layer.outputs))
             layers[layer.name] = (np.zeros((samples, every, layer.outputs)), np.zeros((samples, every, layer.outputs)))
         outputs = np.zeros((samples, steps if network.every_step else 1, network.outputs), np.int64)
@@ -97,7 +97,7 @@ def golden_run(conversion: Conversion, codes: dict[str, Codes]) -> GoldenRun:
 
 def _without_thresholds(program: Program) -> Program:
     def plain(layer: Layer) -> Layer:
-        return replace(layer, delta_input=None, delta_state=None) if isinstance(layer, Lstm) else layer
+        return replace(layer, delta_input=None, delta_state=None) if isinstance(layer, Recurrent) else layer
 
     steps = tuple(
         replace(step, network=replace(step.network, layers=tuple(map(plain, step.network.layers))))

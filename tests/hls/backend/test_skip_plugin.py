@@ -57,7 +57,7 @@ def test_a_delta_network_runs_in_rtl(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_thresholds_need_skip_mode_and_an_lstm() -> None:
-    message = r"'LayerName'\]\['{}'\]\['DeltaInput'\] is {}; an LSTM layer may have a threshold of zero or more"
+    message = r"'LayerName'\]\['{}'\]\['DeltaInput'\] is {}; an LSTM or GRU layer may have a threshold of zero"
     for name, value in (("dense", 0.5), ("lstm", -1), ("lstm", "much")):
         with pytest.raises(UnsupportedError, match=message.format(name, repr(value))):
             convert(classifier(), layers={name: {"DeltaInput": value}}, Mode="skip")

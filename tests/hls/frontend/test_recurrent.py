@@ -175,8 +175,8 @@ REFUSALS: dict[str, tuple[Callable[[], Any], str]] = {
         r"layer 'l' \(QLSTM\) has zero_output_for_mask=True and gives only its last output.*: build the layer with",
     ),
     "cell of another kind": (
-        lambda: functional(lambda q: layers.RNN([layers.LSTMCell(3), layers.GRUCell(3)], name="rnn")(q)),
-        r"layer 'rnn' \(RNN\) has a cell of class GRUCell; LSTMCell, QLSTMCell and QLSTMPCell are allowed: use one",
+        lambda: functional(lambda q: layers.RNN([layers.LSTMCell(3), layers.SimpleRNNCell(3)], name="rnn")(q)),
+        r"layer 'rnn' \(RNN\) has a cell of class SimpleRNNCell; LSTMCell, .*, GRUCell and QGRUCell are allowed: use",
     ),
     "cell with a call of its own": (
         lambda: functional(lambda q: layers.RNN(OwnCell(3), name="rnn")(q)),

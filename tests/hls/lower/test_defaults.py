@@ -224,8 +224,8 @@ def test_unsigned_16_bits_of_the_model_beside_signed_chains_are_refused() -> Non
     model = two_signs(QActivation("quantized_sigmoid(16)", name="s"))
     with pytest.raises(
         UnsupportedError,
-        match=r"^layer 's' hands unsigned values of 16 bits \(ufixed<16,0>\) to layer 'last', and other LSTM or Dense "
-        r"layers read signed values; beside those, 15 bits are allowed: give 's' a quantizer of 15 bits or a signed ",
+        match=r"^layer 's' hands unsigned values of 16 bits \(ufixed<16,0>\) to layer 'last', and other layers on "
+        r"the engine read signed values; beside those, 15 bits are allowed: give 's' a quantizer of 15 bits or a si",
     ):
         convert(model)
 

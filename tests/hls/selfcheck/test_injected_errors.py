@@ -15,9 +15,9 @@ from qkeras import QActivation, quantized_bits, quantized_relu
 
 from ese_hls.selfcheck import self_check
 from ese_host.errors import MismatchError
-from ese_host.ir import Fixed, Lstm, golden
+from ese_host.ir import Dense, Fixed, Lstm, golden
 from ese_host.ir.program import Affine, Chain, Mask, Program
-from support.keras_models.plugin_models import bits, dense, fill, lstm
+from support.keras_models.plugin_models import bits, dense, fill, gru, lstm
 
 
 def sequential(*stack: Any) -> Any:
@@ -46,6 +46,18 @@ MODELS: dict[str, Callable[[], Any]] = {
         lstm(activation="tanh", recurrent_activation="sigmoid", state_quantizer=bits(16, 3)),
     ),
     "projected LSTM": projected,
+    "quantized GRU": lambda: sequential(
+        keras.Input((None, 6)), QActivation(bits(8, 2)), gru(8, reset_after=True), dense()
+    ),
+    "GRU with r before": lambda: sequential(keras.Input((None, 6)), QActivation(bits(8, 2)), gru(8), dense()),
+    "smooth GRU": lambda: sequential(
+        keras.Input((None, 6)), QActivation(bits(8, 2)),
+        gru(8, activation="tanh", recurrent_activation="sigmoid", state_quantizer=bits(16, 1)),
+    ),
+    "float GRU": lambda: sequential(keras.Input((None, 6)), layers.GRU(5, return_sequences=True), layers.Dense(3)),
+    "float GRU with r before": lambda: sequential(
+        keras.Input((5, 6)), layers.Bidirectional(layers.GRU(4, reset_after=False)), layers.Dense(3)
+    ),
     "float LSTM": lambda: sequential(keras.Input((None, 6)), layers.LSTM(5, return_sequences=True), layers.Dense(3)),
     "bidirectional": lambda: sequential(keras.Input((5, 6)), layers.Bidirectional(layers.LSTM(4)), layers.Dense(3)),
     "quantized Dense": lambda: sequential(
@@ -126,7 +138,7 @@ def test_one_last_bit_of_what_a_layer_hands_on_is_found(name: str, monkeypatch: 
     run = golden.run
     for target in [layer for chain in program.chains for layer in chain.network.layers]:
         form = target.state if isinstance(target, Lstm) and target.projection is not None else target.output
-        last_bit = form or (Fixed(16, 1) if isinstance(target, Lstm) else target.source)
+        last_bit = form or (target.source if isinstance(target, Dense) else Fixed(16, 1))
 
         def faulty(network: Any, inputs: Any, target: Any = target, frac: int = last_bit.frac) -> Any:
             results = run(network, inputs).layers

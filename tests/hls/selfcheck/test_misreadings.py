@@ -35,6 +35,31 @@ def swapped_gates(node: Node) -> Node:
     return {**node, "tensors": replace(tensors, **kernels)}
 
 
+def other_form(node: Node) -> Node:
+    """The reset gate before the recurrent kernel in place of behind it, with the biases of the kernel only."""
+    tensors = node["tensors"]
+    bias = replace(tensors.bias, values=tensors.bias.values[0])
+    return {**node, "tensors": replace(tensors, bias=bias, reset_after=False)}
+
+
+def one_bias(node: Node) -> Node:
+    """The biases of the recurrent kernel are dropped."""
+    bias = node["tensors"].bias
+    return {**node, "tensors": replace(node["tensors"], bias=replace(bias, values=bias.values * [[1], [0]]))}
+
+
+def swapped_thirds(node: Node) -> Node:
+    """Update gate and reset gate in each other's place."""
+
+    def swapped(tensor: Any) -> Any:
+        z, r, h = np.split(tensor.values, 3, axis=-1)
+        return replace(tensor, values=np.concatenate([r, z, h], axis=-1))
+
+    tensors = node["tensors"]
+    parts = {part: swapped(getattr(tensors, part)) for part in ("kernel", "recurrent", "bias")}
+    return {**node, "tensors": replace(tensors, **parts)}
+
+
 def sigmoid_for_tanh(node: Node) -> Node:
     return {**node, "tensors": replace(node["tensors"], activation=keras.activations.sigmoid)}
 
@@ -81,6 +106,9 @@ MISREADINGS: dict[str, tuple[str, Callable[[Node], Node], Callable[[], Any]]] = 
     "two gates are swapped": ("LSTM", swapped_gates, lambda: sequence(layers.LSTM(3, name="x"), layers.Dense(2))),
     "tanh is read as sigmoid": ("LSTM", sigmoid_for_tanh, lambda: sequence(layers.LSTM(3, name="x"))),
     "the state is turned": ("LSTM", without_projected_state, lambda: sequence(layers.LSTM(3, name="x"))),
+    "the reset gate is elsewhere": ("GRU", other_form, lambda: sequence(layers.GRU(3, name="x"))),
+    "a bias of two is dropped": ("GRU", one_bias, lambda: sequence(layers.GRU(3, name="x"))),
+    "z and r are swapped": ("GRU", swapped_thirds, lambda: sequence(layers.GRU(3, name="x"))),
     "a direction is lost": ("LSTM", forwards, lambda: sequence(layers.LSTM(3, go_backwards=True, name="x"))),
     "operands are swapped": ("Subtract", other_order, difference),
     "epsilon is lost": (

@@ -8,7 +8,7 @@ import numpy as np
 from hls4ml.model.layers import Activation, Input
 from hls4ml.model.optimizer import OptimizerPass
 
-from ese_hls.graph.nodes import HostStep, SparseDense, SparseLSTM, keras_tensors, maker
+from ese_hls.graph.nodes import HostStep, SparseDense, SparseLSTM, SparseRecurrent, keras_tensors, maker
 from ese_hls.quantize import Format, format_of, is_format, is_quantizer, is_sigmoidal
 from ese_host.ir import ELEMENT_BITS, Fixed
 
@@ -72,18 +72,19 @@ class RemoveIdentity(OptimizerPass):  # type: ignore[misc]
 
 
 class AbsorbReverse(OptimizerPass):  # type: ignore[misc]
-    """Absorbs the reversal of a backward LSTM's outputs, because the engine's chain returns them in input order."""
+    """Absorbs the reversal of a backward layer's outputs, because the engine's chain returns them in input order."""
 
     def match(self, node: Any) -> bool:
-        """Match a reversal behind a backward LSTM whose outputs are still reversed."""
+        """Match a reversal behind a backward recurrent layer whose outputs are still reversed."""
         if not isinstance(node, HostStep) or node.get_attr("operation") != "reverse":
             return False
         source = node.get_input_node()
-        turned = isinstance(source, SparseLSTM) and source.get_attr("backwards") and not source.get_attr("in_order")
+        backwards = isinstance(source, SparseRecurrent) and source.get_attr("backwards")
+        turned = backwards and not source.get_attr("in_order")
         return bool(turned) and _one_reader(source)
 
     def transform(self, model: Any, node: Any) -> bool:
-        """Note the order at the LSTM and remove the reversal."""
+        """Note the order at the layer and remove the reversal."""
         source = node.get_input_node()
         source.set_attr("in_order", True)
         _takes_value_of(source, node)
@@ -159,7 +160,7 @@ class ReadFinely(OptimizerPass):  # type: ignore[misc]
 
 
 class AbsorbQuantizer(OptimizerPass):  # type: ignore[misc]
-    """Absorbs a quantizer behind an LSTM, a Dense layer or an activation: it becomes the format of the output."""
+    """Absorbs a quantizer behind a recurrent or Dense layer or an activation: it becomes the format of the output."""
 
     def match(self, node: Any) -> bool:
         """Match a format quantizer behind a layer without an output format; with ReLU only behind a Dense layer."""
@@ -173,7 +174,7 @@ class AbsorbQuantizer(OptimizerPass):  # type: ignore[misc]
             state = source.get_attr("tensors").state
             return not form.relu and is_format(state) and format_of(state, "").fixed == form.fixed
         smooth = isinstance(source, Activation) and is_sigmoidal(source.get_attr("function"))
-        return isinstance(source, SparseDense) or (not form.relu and (smooth or isinstance(source, SparseLSTM)))
+        return isinstance(source, SparseDense) or (not form.relu and (smooth or isinstance(source, SparseRecurrent)))
 
     def transform(self, model: Any, node: Any) -> bool:
         """Note the format at the layer and remove the quantizer."""

@@ -8,12 +8,12 @@ from hls4ml.model.layers import Activation, Input
 from hls4ml.model.optimizer import ModelOptimizerPass
 
 from ese_hls.frontend import MAPPED
-from ese_hls.graph.nodes import HostStep, SparseLSTM, SparseNode
+from ese_hls.graph.nodes import HostStep, SparseGRU, SparseNode, SparseRecurrent
 from ese_hls.lower import ConversionLog, check_settings, options_from
 from ese_host.errors import UnsupportedError
 
 THRESHOLDS = {"DeltaInput": "delta_input", "DeltaState": "delta_state"}
-"""Keys of an LSTM layer's configuration, and the node attributes that hold them.
+"""Keys of a recurrent layer's configuration, and the node attributes that hold them.
 
 In a delta network, an input or a fed-back output takes part in a step only if it has changed by more than its
 threshold."""
@@ -87,7 +87,7 @@ class ToProgram(ModelOptimizerPass):  # type: ignore[misc]
 
 
 def _read_thresholds(model: Any) -> None:
-    """Read LSTM thresholds from the configuration of layers."""
+    """Read thresholds of delta networks from the configuration of layers."""
     for name, settings in (model.config.config["HLSConfig"].get("LayerName") or {}).items():
         for key, attribute in THRESHOLDS.items():
             if settings.get(key) is not None:
@@ -95,12 +95,18 @@ def _read_thresholds(model: Any) -> None:
 
 
 def _set_threshold(model: Any, name: str, key: str, attribute: str, value: Any) -> None:
-    """Set a delta threshold as an attribute of an LSTM's node, or refuse its value."""
+    """Set a delta threshold as an attribute of a recurrent layer's node, or refuse it."""
     node = model.graph.get(name)
     number = isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0
-    if not isinstance(node, SparseLSTM) or not number:
+    where = f"hls_config['LayerName'][{name!r}][{key!r}] is {value!r}"
+    if not isinstance(node, SparseRecurrent) or not number:
         raise UnsupportedError(
-            f"hls_config['LayerName'][{name!r}][{key!r}] is {value!r}; an LSTM layer may have a threshold of zero or "
-            "more, in the scale of the layer's float values: correct or remove it"
+            f"{where}; an LSTM or GRU layer may have a threshold of zero or more, in the scale of the layer's float "
+            "values: correct or remove it"
+        )
+    if isinstance(node, SparseGRU) and not node.get_attr("tensors").reset_after:
+        raise UnsupportedError(
+            f"{where}, and the layer is a GRU with reset_after=False, whose r * h would need a threshold of its own; a "
+            "GRU with reset_after=True may have thresholds: build the layer so, or remove the key"
         )
     node.set_attr(attribute, float(value))

@@ -2,7 +2,7 @@
 
 A chain is open as long as it may grow: its last layer must have only one reader, which is a layer that the engine can
 run behind it. Any other reader closes the chain. Masked sequences pass through chains without their masked frames,
-which do not change an LSTM's state. The frames are restored for layers and outputs that need every frame.
+which do not change a recurrent layer's state. The frames are restored for layers and outputs that need every frame.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from ese_hls.lower.chosen_formats import ChosenFormats, is_quantized, narrowest, output_format, range_of
+from ese_hls.graph.nodes import SparseRecurrent
+from ese_hls.lower.chosen_formats import ChosenFormats, is_projected, is_quantized, narrowest, output_format, range_of
 from ese_hls.lower.conversion import UNMASKED, SplitLayer
 from ese_hls.lower.conversion_log import ConversionLog
 from ese_hls.lower.partition.values import Masked, NodeValue, OpenChain
 from ese_hls.quantize import key_of
 from ese_host.errors import CapacityError, EseError, UnsupportedError
-from ese_host.ir import ELEMENT_BITS, Dense, Fixed, Layer, Lstm, Matrix, Network
+from ese_host.ir import ELEMENT_BITS, Dense, Fixed, Layer, Matrix, Network, Recurrent
 from ese_host.ir.program import Chain, Fill, Mask, Output, Port, Program, ProgramStep, Quantize, Reverse, Tensor, Unmask
 
 Convert = Callable[[Any, Fixed], Layer]
@@ -42,7 +43,7 @@ class Partition:
         formats: formats of tensors, by name, if known.
         values: values of graph nodes, by the name of the node's output.
         open_chains: chains that may still grow, by the name of the tensor that they will compute.
-        stored: the format in which LSTM layers store outputs for later layers, which one engine has one of.
+        stored: the format in which recurrent layers store outputs for later layers, which one engine has one of.
         reads_signed: whether a chain reads signed values, so that no chain may read unsigned ones of 16 bits.
         unrounded: for the rounded tensor of an input, the port with its finer codes.
         splits: the Dense layers whose inputs are read in parts.
@@ -97,7 +98,7 @@ class Partition:
         if tensor in self.unrounded:
             self.unrounded[name] = self.unrounded[tensor]
         self.log.notes.append(
-            f"the model has no LSTM or Dense layer: the engine passes {node.name!r} on, the host computes the rest"
+            f"the model has no LSTM, GRU or Dense layer: the engine passes {node.name!r} on, the host computes the rest"
         )
 
     def add_chain(self, node: Any, layer: Layer, tensor: str, name: str) -> str:
@@ -214,8 +215,9 @@ class Partition:
         Raises:
             UnsupportedError: if the engine cannot run the layer.
         """
-        lstm = node.class_name == "SparseLSTM"
-        value = self.masked_value(node) if (wants_mask := lstm and bool(node.get_attr("masked"))) else self.value(node)
+        recurrent = isinstance(node, SparseRecurrent)
+        wants_mask = recurrent and bool(node.get_attr("masked"))
+        value = self.masked_value(node) if wants_mask else self.value(node)
         chain = self.open_chains.get(value.tensor)
         if chain is not None and self._extends(chain, value, node):
             layer = self.convert(node, output_format(chain.layers[-1]))
@@ -237,7 +239,8 @@ class Partition:
             self.assign(node, name, replace(value.masked, fill=fill))
         else:
             self.assign(node, name)
-        if lstm and node.get_attr("backwards") and node.get_attr("return_sequences") and not node.get_attr("in_order"):
+        backwards = recurrent and node.get_attr("backwards") and node.get_attr("return_sequences")
+        if backwards and not node.get_attr("in_order"):
             self._reverse_outputs(node, lacks_frames)
 
     def _reverse_outputs(self, node: Any, masked: bool) -> None:
@@ -259,7 +262,7 @@ class Partition:
         source = value.node
         if len(source.get_output_nodes()) != 1 or set(source.outputs) & set(source.model.outputs):
             return False
-        if node.class_name == "SparseLSTM":
+        if isinstance(node, SparseRecurrent):
             same_frames = chain.masked == bool(node.get_attr("masked"))
             extends = chain.every_step and not chain.backwards and not node.get_attr("backwards") and same_frames
         else:
@@ -269,15 +272,15 @@ class Partition:
     def _may_store(self, chain: OpenChain, producer: Any) -> bool:
         """Whether the engine can store the outputs of a chain's last layer for a further layer.
 
-        Outputs that are too wide get a format first. All LSTM layers that store outputs must do so in one format; a
-        chain ends at an LSTM of another format, whose exact outputs the host rounds.
+        Outputs that are too wide get a format first. All recurrent layers that store outputs must do so in one format;
+        a chain ends at one of another format, whose exact outputs the host rounds.
         """
         layer = chain.layers[-1]
         form = output_format(layer)
         if form.bits > ELEMENT_BITS:
             form = self.chosen.result(producer, *range_of(layer))
             layer = chain.layers[-1] = replace(layer, output=form)
-        if isinstance(layer, Dense) or layer.projection is not None or form == layer.state:
+        if isinstance(layer, Dense) or is_projected(layer) or form == layer.state:
             return True
         self.stored = self.stored or form
         return form == self.stored
@@ -310,7 +313,7 @@ class Partition:
         if self.reads_signed and not form.signed and form.bits == ELEMENT_BITS:
             raise UnsupportedError(
                 f"layer {producer.name!r} hands unsigned values of 16 bits ({form}) to layer {reader.name!r}, and "
-                f"other LSTM or Dense layers read signed values; beside those, {ELEMENT_BITS - 1} bits are allowed: "
+                f"other layers on the engine read signed values; beside those, {ELEMENT_BITS - 1} bits are allowed: "
                 f"give {producer.name!r} a quantizer of 15 bits or a signed one, or set {key_of(producer.name)} so"
             )
         return self.quantized(producer, tensor, form, f"{tensor}_rounded"), form
@@ -325,7 +328,7 @@ class Partition:
         name = name or f"{chain.nodes[0].name}...{chain.nodes[-1].name}"
         *before, last = chain.layers
         form, target = None, tensor
-        if isinstance(last, Lstm) and last.projection is None and last.output is not None:
+        if isinstance(last, Recurrent) and not is_projected(last) and last.output is not None:
             self.stored = self.stored or last.output
             if last.output != self.stored:  # the outputs leave exactly, and the host rounds them
                 form, target, last = last.output, f"{tensor}_exact", replace(last, output=None)

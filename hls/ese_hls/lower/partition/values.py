@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ese_host.ir import Fixed, Layer, Lstm
+from ese_host.ir import Fixed, Layer, Recurrent
 from ese_host.ir.program import Fill
 
 
@@ -64,4 +64,4 @@ class OpenChain:
     @property
     def every_step(self) -> bool:
         """Whether it has an output for every step."""
-        return all(layer.return_sequences for layer in self.layers if isinstance(layer, Lstm))
+        return all(layer.return_sequences for layer in self.layers if isinstance(layer, Recurrent))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -204,9 +205,25 @@ class Gru(Recurrent):
 
     @property
     def exact_output(self) -> Fixed:
-        """Format of z * h + (1 - z) * candidate before rounding."""
-        bits, frac = unrounded_cell(self.state, self.gate, self.cell)
+        """Format of z * h + (1 - z) * candidate before rounding, with the bits that its values need."""
+        frac, low, high = self.exact_range
+        bits = max(-low - 1, high).bit_length() + 1
         return Fixed(bits, bits - frac)
+
+    @cached_property
+    def exact_range(self) -> tuple[int, int, int]:
+        """Fractional bits of z * h + (1 - z) * candidate before rounding, and its smallest and largest code.
+
+        It is between the candidate and the h before, which begins with zero and then is such a value, rounded.
+        """
+        gate, cell = self.gate.out.frac, self.cell.out.frac
+        _, frac = unrounded_cell(self.state, self.gate, self.cell)
+        z, ends = self.gate.high, []
+        for candidate in (min(self.cell.low, 0), max(self.cell.high, 0)):
+            h = int(self.state.quantize(candidate, cell))
+            kept, added = z * h << frac - gate - self.state.frac, ((1 << gate) - z) * candidate << frac - gate - cell
+            ends += [candidate << frac - cell, kept + added]
+        return frac, min(ends), max(ends)
 
     @property
     def exact_reset(self) -> Fixed:

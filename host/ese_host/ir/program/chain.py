@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ese_host.errors import CapacityError, FormatError, UnsupportedError
 from ese_host.ir.format_sets import ELEMENT_BITS
-from ese_host.ir.network import Dense, Lstm, Network
+from ese_host.ir.network import Dense, Network, Recurrent
 from ese_host.ir.program.tensor import Tensor, check_frac
 
 
@@ -41,7 +41,7 @@ class Chain:
         Raises:
             CapacityError: if the network's input format is wider than a vector element.
             FormatError: if the tensor read has another width or format than the network's input.
-            UnsupportedError: if an LSTM would read a vector.
+            UnsupportedError: if a recurrent layer would read a vector.
         """
         network = self.network
         if network.source.bits > ELEMENT_BITS:
@@ -55,10 +55,10 @@ class Chain:
                 f"it reads {network.source}; codes {source.low}..{source.high} with {source.frac} fractional bits "
                 "arrive: put a Quantize before it"
             )
-        lstms = [layer.name for layer in network.layers if isinstance(layer, Lstm)]
-        if source.kind == "vector" and lstms:
+        recurrent = [layer.name for layer in network.layers if isinstance(layer, Recurrent)]
+        if source.kind == "vector" and recurrent:
             raise UnsupportedError(
-                f"its layer {lstms[0]!r} reads a sequence; a vector arrives: put a RepeatVector before it"
+                f"its layer {recurrent[0]!r} reads a sequence; a vector arrives: put a RepeatVector before it"
             )
         frac, low, high = output_range(network)
         if network.every_step:
