@@ -27,9 +27,8 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
 from ese_host.ir import MaskFamily
 from ese_models.data import Dataset, load
-from ese_models.masking import interleaves, matrices
+from ese_models.masking import interleaves, matrices, matrix_loads
 from ese_models.networks import Weights, inspection
-from ese_models.pruning import statistics
 from ese_models.records import provenance
 from ese_models.training import DENSE, Plan, accuracy, predict, prune, quantize, train_dense
 
@@ -114,11 +113,9 @@ def train_case(case: AccuracyCase, folder: Path, data: Dataset) -> dict[str, Any
         if case.weights == "float":
             model, masks = prune(dense, data, plan)
             weights = matrices(dense)
-            rows = interleaves(weights, plan.pes)
-            extra["masks"] = {
-                name: statistics(w, masks[name], rows[name], plan.kind, plan.gap_bits).to_json()
-                for name, w in weights.items()
-            }
+            kinds, rows = dict.fromkeys(weights, plan.kind), interleaves(dense, plan.pes)
+            found = matrix_loads(weights, masks, rows, kinds, plan.gap_bits)
+            extra["masks"] = {name: load.to_json() for name, load in found.items()}
         else:
             pruned = model_of(replace(case, weights="float"), folder, data)
             masks = {name: w != 0 for name, w in matrices(pruned).items()}

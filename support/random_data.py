@@ -16,6 +16,8 @@ from ese_models.data import Dataset, Series, standardized
 
 Problem = tuple[npt.NDArray[np.float64], float, Interleave]
 """Weights (rows, columns), the density to prune them to, and the interleave of their rows over PEs."""
+GRU_PLACES = ((0, 1, 2), (0, 1, 3), (0, 1), (3,))
+"""Rows of a cell to which the matrices of a GRU of either form add."""
 
 
 @st.composite
@@ -27,7 +29,7 @@ def problems(draw: st.DrawFn, items: int = 9, columns: int = 8) -> Problem:
         items: most groups of rows.
         columns: most columns.
     """
-    places = draw(st.sampled_from([(0,), CELL_ROWS]))
+    places = draw(st.sampled_from([(0,), CELL_ROWS, *GRU_PLACES]))
     shape = (draw(st.integers(1, items)) * len(places), draw(st.integers(1, columns)))
     interleave = Interleave(shape[0], draw(st.integers(1, 6)), places)
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))

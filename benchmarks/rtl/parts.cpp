@@ -61,7 +61,7 @@ extern "C" unsigned long long unit(unsigned long long i0, unsigned long long i1,
     const constant_t peephole[3] = {constant_t(low<16>(pi)), constant_t(low<16>(pf)), constant_t(low<16>(po))};
     Lines lines;
     lines.gate.slope = lines.gate.offset = lines.cell.slope = lines.cell.offset = 0;
-    Cell cell = lstm_cell<C>(sums, low<16>(c), peephole, phase, lines, tanh_rom);
+    Cell cell = cell_of<C>(sums, low<16>(c), peephole, phase, lines, tanh_rom);
     Result results[2];
     leave<C>(cell, sums, phase, results);
     element_t second = phase.stage == Stage::dense ? results[1].stored : results[0].output;

@@ -16,9 +16,8 @@ from benchmarks.study.costs import BATCHES, StageTime, short
 from benchmarks.study.store import Record, Store
 from ese_host.errors import UnsupportedError
 from ese_models.data import Dataset
-from ese_models.masking import interleaves, kind_of, matrices, stored_codes
+from ese_models.masking import by_matrix, gap_bits_of, interleaves, kind_of, matrices, matrix_loads, stored_codes
 from ese_models.networks import Topology, load, network
-from ese_models.pruning import gap_bits_for, statistics
 from ese_models.records import compression_report, of_model, versions
 from ese_models.training import (
     DenseSparseDense,
@@ -213,7 +212,7 @@ def plan_of(cell: StudyCell, task: Task, model: Any) -> Plan:
         model: the network, whose kernels decide the default of the gap bits.
     """
     pes = int(cell.option("pes", 8))
-    rows = interleaves(matrices(model), pes).values()
+    gap_bits = gap_bits_of(interleaves(model, pes), kind_of(cell.weights))  # type: ignore[arg-type]
     emphasis = (
         float(cell.option("input_emphasis", task.emphasis[0])),
         float(cell.option("last_emphasis", task.emphasis[1])),
@@ -223,7 +222,7 @@ def plan_of(cell: StudyCell, task: Task, model: Any) -> Plan:
         density=cell.density,
         pes=pes,
         family=cell.family,  # type: ignore[arg-type]
-        gap_bits=int(cell.option("gap_bits", gap_bits_for(rows, kind_of(cell.weights)))),  # type: ignore[arg-type]
+        gap_bits=int(cell.option("gap_bits", gap_bits)),
         seed=cell.seed,
         prune=replace(task.prune, epochs=cell.epochs, rate=float(cell.option("rate", task.prune.rate))),
         tune=shortened(task.tune, cell.epochs),
@@ -252,11 +251,12 @@ def loads(model: Any, cell: StudyCell) -> Record:
     if cell.family == "none" or cell.stage == "dsd":
         return {}
     pes = int(cell.option("pes", 8))
-    codes = stored_codes(model)
-    rows = interleaves(codes, pes)
+    codes, rows = stored_codes(model), interleaves(model, pes)
     kind = kind_of(cell.weights)  # type: ignore[arg-type]
-    gap_bits = int(cell.option("gap_bits", gap_bits_for(rows.values(), kind)))
-    kernel_loads = {name: statistics(array, array != 0, rows[name], kind, gap_bits) for name, array in codes.items()}
+    gap_bits = int(cell.option("gap_bits", gap_bits_of(rows, kind)))
+    masks = {name: array != 0 for name, array in codes.items()}
+    kernel_loads = matrix_loads(codes, masks, rows, dict.fromkeys(codes, kind), gap_bits)
+    sizes = {name: array.size for name, array in by_matrix(codes, rows).items()}
     entries = np.sum([item.entries_per_pe for item in kernel_loads.values()], axis=0)
     weights = sum(int((array != 0).sum()) for array in codes.values())
     total = sum(array.size for array in codes.values())
@@ -268,5 +268,5 @@ def loads(model: Any, cell: StudyCell) -> Record:
         "imbalance": float(entries.max() / entries.mean()),
         "worst_kernel_imbalance": max(item.imbalance for item in kernel_loads.values()),
         "padding": sum(item.padding for item in kernel_loads.values()) / max(1, weights),
-        "kernels": {name: {"size": codes[name].size, **item.to_json()} for name, item in kernel_loads.items()},
+        "kernels": {name: {"size": sizes[name], **item.to_json()} for name, item in kernel_loads.items()},
     }

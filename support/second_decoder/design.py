@@ -23,10 +23,10 @@ def canonical(value: Any) -> str:
 
 def canonical_design(design: Mapping[str, Any]) -> str:
     """The canonical JSON of a manifest's `design`."""
-    later = {"full_phases": False, "window": 0}
+    later = {"full_phases": False, "window": 0, "cells": "lstm"}
     kept = {**later, **design, "format": 2}
     left_out: tuple[str, ...] = () if kept["mode"] == "skip" else ("mode", "fifo_depth", "pointer_depth", "delta_depth")
-    left_out += tuple(name for name in later if not kept[name])
+    left_out += tuple(name for name, default in later.items() if kept[name] == default)
     return canonical({name: value for name, value in kept.items() if name not in left_out})
 
 

@@ -32,6 +32,8 @@ from ese_host.image import (
 )
 from ese_host.ir import (
     GATES,
+    MAX_SETS,
+    SLOPE,
     VALUE_FRAC,
     Codes,
     Dense,
@@ -40,10 +42,8 @@ from ese_host.ir import (
     Lstm,
     Network,
     Recurrent,
-    common_formats,
     fits_source,
-    stored_output,
-    without_line,
+    set_numbers,
 )
 
 
@@ -280,30 +280,24 @@ def check_formats(network: Network, design: Design) -> None:
 
     Raises:
         MismatchError: if a format, an activation or the kind of weights differs.
-        UnsupportedError: if they differ between layers of the network.
     """
-    common_formats([network])
-    pairs: list[tuple[str, object, object]] = []
     if not fits_source(network.source, design.source):
-        pairs.append(("the network's input format", network.source, design.source))
+        _refuse("the network's input format", network.source, design.source)
     for layer in network.layers:
-        pairs.append((f"layer {layer.name!r}: weights", layer.kernel.kind, design.weights))
-        if isinstance(layer, Recurrent):
-            pairs.append((f"layer {layer.name!r}: recurrent weights", layer.recurrent.kind, design.weights))
-            pairs.append((f"layer {layer.name!r}: state format", layer.state, design.state))
-            pairs.append((f"layer {layer.name!r}: gate activation", without_line(layer.gate), design.gate))
-            pairs.append((f"layer {layer.name!r}: cell activation", without_line(layer.cell), design.cell))
-            kind = "gru" if isinstance(layer, Gru) else "lstm"
-            pairs.append((f"layer {layer.name!r}: kind of cell", kind, kind if kind in design.cells else design.cells))
-            output, needed = stored_output(layer, layer is network.layers[-1])
-            if needed:
-                pairs.append((f"layer {layer.name!r}: output format", output, design.output))
-    for what, found, expected in pairs:
-        if found != expected:
-            raise MismatchError(
-                f"{what} is {found}; the design has {expected}: use one quantizer for all layers, or "
-                "emit a design for this network"
-            )
+        for part, matrix in layer.matrices().items():
+            if matrix.kind != design.weights:
+                _refuse(f"layer {layer.name!r}: {part} weights", matrix.kind, design.weights)
+        kind = "gru" if isinstance(layer, Gru) else "lstm"
+        if isinstance(layer, Recurrent) and kind not in design.cells:
+            _refuse(f"layer {layer.name!r}: kind of cell", kind, design.cells)
+    set_numbers(network, design.sets)
+
+
+def _refuse(what: str, found: object, expected: object) -> None:
+    raise MismatchError(
+        f"{what} is {found}; the design has {expected}: use one quantizer for all layers, or emit a design for this "
+        "network"
+    )
 
 
 def check_capacity(memories: FilledMemories, design: Design) -> None:
@@ -324,7 +318,7 @@ def assemble(network: Network, memories: FilledMemories, design: Design) -> Word
         memories: its filled memories.
         design: the design.
     """
-    words = [0] * len(HEADER)
+    words, sets = [0] * len(HEADER), set_numbers(network, design.sets)
     for name, number in _header_numbers(network, memories).items():
         HEADER_FIELDS[name].put(words, number)
     values = dict(zip(HEADER, words, strict=True)) | {
@@ -340,9 +334,13 @@ def assemble(network: Network, memories: FilledMemories, design: Design) -> Word
         "outputs": network.outputs,
         "weights": sum(int(np.count_nonzero(p.matrix.codes)) for p in memories.schedule.phases),
     }
+    values["gate_line"], values["cell_line"] = _lines(network, sets)[:2]
     values["words"] = section_slices(values, design)["checksum"].stop
     parts = [np.array([values[name] for name in HEADER], dtype=np.uint32)]
     skip = design.mode == "skip"
+    for planned in memories.schedule.phases:
+        if planned.phase.has("lstm"):
+            planned.phase.format_set = sets[planned.phase.layer]
     for planned, counts in zip(memories.schedule.phases, memories.counts, strict=True):
         parts += [planned.phase.to_words(skip)] + ([] if skip else [pack(counts, 16)])
     if memories.codebooks:
@@ -354,6 +352,7 @@ def assemble(network: Network, memories: FilledMemories, design: Design) -> Word
         full = [planned.phase.full for planned in memories.schedule.phases]
         parts.append(window.section(memories.advances, full, design.widths))
     parts += [pack(_pointers(memories, design).T, RAM_BITS)]
+    parts.append(np.array(_lines(network, sets)[2 : 2 * len(design.sets)], dtype=np.uint32))
     parts.append((network.table[0] | network.table[1] << VALUE_FRAC).astype(np.uint32))
     content = np.concatenate(parts)
     crc = np.array([zlib.crc32(content.astype("<u4").tobytes())], dtype=np.uint32)
@@ -384,11 +383,23 @@ def _header_numbers(network: Network, memories: FilledMemories) -> dict[str, int
     }
     if output is not None and any(p.phase.has("emits_stored") for p in memories.schedule.phases):
         numbers |= {"outputs_stored": 1, "outputs_signed": int(output.signed)}
-    for layer in network.layers:
-        if isinstance(layer, Recurrent):
-            for part, activation in (("gate", layer.gate), ("cell", layer.cell)):
-                numbers |= {f"{part}_slope": activation.slope, f"{part}_offset": activation.offset}
     return numbers
+
+
+def _lines(network: Network, sets: dict[int, int]) -> list[int]:
+    """Two words for each of the format sets that an engine may have: the lines of its gate and of its cell activation.
+
+    Args:
+        network: the network.
+        sets: number of the format set of each recurrent layer, by the layer's place.
+    """
+    words = [0] * (2 * MAX_SETS)
+    for at, number in sets.items():
+        layer = network.layers[at]
+        if isinstance(layer, Recurrent):
+            for place, activation in enumerate((layer.gate, layer.cell)):
+                words[2 * number + place] = activation.slope | activation.offset << SLOPE.bits
+    return words
 
 
 def _pointers(memories: FilledMemories, design: Design) -> Codes:

@@ -103,6 +103,7 @@ def _enums() -> list[Enum]:
         Enum("Error", "The error codes.", _named(packets.ErrorCode)),
         Enum("HeaderWord", "The words of the header of an image.", _numbered(reader.HEADER)),
         Enum("PhaseFlag", "Bit numbers in the first word of a phase record.", _numbered(phases.FLAGS)),
+        Enum("CellKind", "The kinds of cells of a phase with the flag `lstm`.", _numbered(phases.CELL_KINDS)),
     ]
 
 

@@ -217,24 +217,18 @@ def _rows(interleave: Interleave) -> npt.NDArray[np.int64]:
 def _needs_padding(interleave: Interleave, kept: npt.NDArray[np.int64], limit: int) -> bool:
     """Whether positions without a row exceed the gap `limit` in a PE that keeps more weights than one column has."""
     for pe in np.flatnonzero(kept > _rows(interleave)):
-        local = _local_rows(interleave, pe)
+        local = interleave.local_rows(pe)
         following = np.append(local[1:], local[0] + (1 << interleave.stride_log2))
         if (following - local - 1).max() > limit:
             return True
     return False
 
 
-def _local_rows(interleave: Interleave, pe: int) -> Positions:
-    """Ascending numbers that the matrix's rows of a PE have there, among its rows of sums."""
-    local: Positions = interleave.owners()[1][interleave.rows_of(pe)]
-    return local
-
-
 def _draw_from_pe(interleave: Interleave, pe: int, keep: int, weights: int, rng: np.random.Generator) -> Positions:
     """Ascending positions of `keep` of one PE's `weights`, drawn at random."""
     if not keep:
         return np.zeros(0, dtype=np.int64)
-    local = _local_rows(interleave, pe)
+    local = interleave.local_rows(pe)
     chosen: Positions = np.sort(rng.choice(weights, keep, replace=False, shuffle=False))
     column, row = np.divmod(chosen, len(local))
     positions: Positions = (column << interleave.stride_log2) + local[row]

@@ -7,14 +7,25 @@ its `design_id` in a register, so that host, image and bitstream can tell whethe
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
 from ese_host.errors import FormatError, MismatchError
 from ese_host.files import decode, digest_of
 from ese_host.image.entry_widths import GAP_BITS, RAM_BITS, EntryWidths
-from ese_host.ir import ELEMENT_BITS, WEIGHT_KINDS, Activation, Cells, Fixed, WeightKind, check_cell, check_gates
+from ese_host.ir import (
+    ELEMENT_BITS,
+    MAX_SETS,
+    WEIGHT_KINDS,
+    Activation,
+    Cells,
+    Fixed,
+    FormatSet,
+    WeightKind,
+    check_cell,
+    check_gates,
+)
 
 Mode = Literal["stream", "skip"]
 
@@ -43,7 +54,7 @@ MAX_DEPTHS = {"entry_depth": (1 << 16) - 1, "phases": 64} | dict.fromkeys(
 """The most that the fields of a design which are sizes of memories may be."""
 PARAM_DEPTHS = tuple(sorted([1 << n for n in range(1, 17)] + [1024 + 128, 2048 + 256]))
 """The values of `param_depth`: powers of two, and an eighth more than 1,024 and 2,048, which saves block RAM in RTL."""
-LATER_FIELDS = {"full_phases": False, "window": 0, "cells": "lstm"}
+LATER_FIELDS: dict[str, Any] = {"full_phases": False, "window": 0, "cells": "lstm", "more_sets": ()}
 """Fields that came after version 2 of the image format, and what they are in designs without them.
 
 The canonical JSON contains them only if they have another value, and older manifests do not contain them.
@@ -84,6 +95,7 @@ class Design:
         full_phases: whether a matrix may also be stored in full, every weight without a gap.
         window: columns of the activation window of each PE, in stream mode (`ese_host.image.window`); 0 for none.
         cells: kinds of recurrent cells that the element-wise units compute: "lstm", "gru", or "lstm+gru".
+        more_sets: format sets beyond the first one, which is `state`, `output`, `gate` and `cell`; at most three.
     """
 
     weights: WeightKind
@@ -111,6 +123,7 @@ class Design:
     full_phases: bool = False
     window: int = 0
     cells: Cells = "lstm"
+    more_sets: tuple[FormatSet, ...] = ()
 
     def __post_init__(self) -> None:
         skips = self.mode == "skip"
@@ -142,8 +155,10 @@ class Design:
                 f"design: entry_depth is {self.entry_depth}; a column pointer reaches {reach} words: "
                 "use more PEs or gap bits"
             )
-        for name in ("source", "state", "output"):
-            form: Fixed = getattr(self, name)
+        if len(self.sets) > MAX_SETS:
+            found = len(self.more_sets)
+            raise FormatError(f"design: more_sets has {found} format sets; at most {MAX_SETS - 1} are allowed")
+        for name, form in self._stored_formats():
             # a word of a packet holds two input codes of 16 bits, while vectors have signed elements
             most = ELEMENT_BITS - (name != "source" and not form.signed)
             if form.bits > most:
@@ -151,9 +166,23 @@ class Design:
                     f"design: {name} has {form.bits} bits, {'signed' if form.signed else 'unsigned'}; at most {most} "
                     "are allowed: narrow the quantizer"
                 )
-        check_cell("design", self.state, self.gate, self.cell)
-        if self.cells != "lstm":
-            check_gates("design", self.gate)
+        for formats in self.sets:
+            check_cell("design", formats.state, formats.gate, formats.cell)
+            if self.cells != "lstm":
+                check_gates("design", formats.gate)
+
+    def _stored_formats(self) -> Iterator[tuple[str, Fixed]]:
+        """Names and formats of what vectors and packets hold."""
+        yield "source", self.source
+        for number, formats in enumerate(self.sets):
+            of_set = f" of format set {number}" if number else ""
+            yield f"state{of_set}", formats.state
+            yield f"output{of_set}", formats.output
+
+    @property
+    def sets(self) -> tuple[FormatSet, ...]:
+        """The format sets, of which a phase names one."""
+        return (FormatSet(self.state, self.output, self.gate, self.cell), *self.more_sets)
 
     @property
     def widths(self) -> EntryWidths:

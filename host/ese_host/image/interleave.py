@@ -73,6 +73,10 @@ class Interleave:
         rows = np.flatnonzero(owner == pe)
         return rows[np.argsort(local[rows])]
 
+    def local_rows(self, pe: int) -> Positions:
+        """Numbers that the rows of `rows_of` have within their PE, ascending."""
+        return self.owners()[1][self.rows_of(pe)]
+
     def placed(self, matrix: npt.NDArray[np.generic]) -> list[tuple[Positions, npt.NDArray[np.generic]]]:
         """For each PE the ascending positions and the values of the non-zero elements of a (rows, columns) matrix."""
         owner, local = self.owners()

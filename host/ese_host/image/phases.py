@@ -73,8 +73,6 @@ FIELDS = {
 CELL_KINDS = ("lstm", "gru", "gru_before", "reset")
 """What the stage of a cell computes: an LSTM's cell; a GRU's with `reset_after`, or without it; or only r * h of a GRU
 without `reset_after`, which the matrix behind it reads. Such a stage leaves the sums as they are."""
-RESERVED = ("format_set",)
-"""Fields that have a place in the record for later versions of ese4ml; they are zero in every image of this one."""
 
 
 @dataclass

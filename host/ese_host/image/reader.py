@@ -13,12 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ese_host.errors import CapacityError, FormatError, MismatchError, UnsupportedError
+from ese_host.errors import CapacityError, FormatError, MismatchError
 from ese_host.files import Field, Words, packed_words, unpack
 from ese_host.image import pointers, window
 from ese_host.image.design import FORMAT_VERSION, Design, check_ids
 from ese_host.image.entry_widths import CODEBOOKS, CONSTANT_BITS, COUNT_BITS, LEVELS, RAM_BITS
-from ese_host.image.phases import RESERVED, Phase, record_words
+from ese_host.image.phases import Phase, record_words
 from ese_host.ir import TABLE_SIZE
 
 MAGIC = 0x34455345
@@ -138,6 +138,7 @@ def section_slices(header: dict[str, int], design: Design) -> dict[str, slice]:
         "entries": packed_words(header["entry_words"] * design.pes, design.widths.word_bits),
         "window": packed_words(header["entry_words"], design.widths.advance_bits) if design.window else 0,
         "pointers": packed_words(header_field(header, "pointers") * design.pes, RAM_BITS),
+        "lines": 2 * len(design.more_sets),
         "tables": TABLE_SIZE,
         "checksum": 1,
     }
@@ -160,7 +161,6 @@ def parse(words: Words, design: Design, name: str = "image") -> Image:
         FormatError: if the words are no complete, undamaged image of this version.
         MismatchError: if the image is for another design.
         CapacityError: if the image does not fit the design's memories.
-        UnsupportedError: if the image asks for what only later versions of ese4ml do.
     """
     if len(words) < len(HEADER):
         raise FormatError(f"{name}: {len(words)} words; an image has at least {len(HEADER)}: emit it again")
@@ -180,7 +180,6 @@ def parse(words: Words, design: Design, name: str = "image") -> Image:
                 f"{name}: phase {number} uses {used} entry words; {header['entry_words']} are stored: "
                 "emit the image again"
             )
-        _check_reserved(phase, number, name)
         if phase.has("lstm") and phase.has("dense"):
             raise FormatError(
                 f"{name}: phase {number} has the stage of LSTM cells and that of other rows; at most one is allowed: "
@@ -220,26 +219,21 @@ def phase_table(section: Words, design: Design) -> tuple[tuple[Phase, ...], Word
     return tuple(Phase.from_words(row[:record]) for row in table), table[:, record:]
 
 
-def _check_reserved(phase: Phase, number: int, name: str) -> None:
-    """Refuse a phase that uses a field which this version of ese4ml only reserves."""
-    for field in RESERVED:
-        value = getattr(phase, field)
-        if value:
-            raise UnsupportedError(
-                f"{name}: phase {number} has {field} {value}; only 0 is allowed, as this version of ese4ml does not "
-                "support other values yet: emit the image again, or use the version that wrote it"
-            )
-
-
 def _check_cells(phase: Phase, number: int, design: Design, name: str) -> None:
-    """Refuse a kind of cell without cells, or one that the design's element-wise units do not compute."""
+    """Refuse a kind of cell or a format set without cells, or one that the design does not have."""
     if not phase.has("lstm"):
-        if phase.cell_kind:
-            raise FormatError(
-                f"{name}: phase {number} has cell_kind {phase.cell_kind}, but no stage of cells; only 0 is allowed: "
-                "emit the image again"
-            )
+        for field in ("cell_kind", "format_set"):
+            if value := getattr(phase, field):
+                raise FormatError(
+                    f"{name}: phase {number} has {field} {value}, but no stage of cells; only 0 is allowed: emit the "
+                    "image again"
+                )
         return
+    if phase.format_set >= len(design.sets):
+        raise MismatchError(
+            f"{name}: phase {number} has format_set {phase.format_set}; the design has sets 0 to "
+            f"{len(design.sets) - 1}: emit a design for this network"
+        )
     needed = "lstm" if phase.kind == "lstm" else "gru"
     if needed not in design.cells:
         raise MismatchError(

@@ -179,7 +179,7 @@ def smallest_design(
     Raises:
         FormatError: if a value is outside the range allowed for a design.
     """
-    skips = mode == "skip"
+    skips, (first, *more) = mode == "skip", formats.sets
     return Design(
         weights=formats.weights,
         acc_bits=max(WEIGHT_KINDS[formats.weights].acc_bits, needs.acc_bits),
@@ -190,11 +190,12 @@ def smallest_design(
         cell_depth=_depth(needs.cell_depth),
         phases=needs.phases,
         source=formats.source,
-        state=formats.state,
-        output=formats.output,
-        gate=formats.gate,
-        cell=formats.cell,
+        state=first.state,
+        output=first.output,
+        gate=first.gate,
+        cell=first.cell,
         cells=formats.cells,
+        more_sets=tuple(more),
         mode=mode,
         window=window,
         pointer_depth=_depth(needs.pointer_depth, SCAN_WIDTH) if skips else 0,

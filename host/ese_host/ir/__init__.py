@@ -10,16 +10,9 @@ from ese_host.ir.activations import (
     check_gates,
     unrounded_cell,
 )
-from ese_host.ir.engine_formats import (
-    ELEMENT_BITS,
-    Cells,
-    EngineFormats,
-    common_formats,
-    fits_source,
-    stored_output,
-    without_line,
-)
+from ese_host.ir.engine_formats import Cells, EngineFormats, common_formats, fits_source
 from ese_host.ir.fixed import Codes, Fixed, round_half_even
+from ese_host.ir.format_sets import ELEMENT_BITS, MAX_SETS, FormatSet, set_numbers, stored_output, without_line
 from ese_host.ir.mask_families import ESTIMATED, MASK_FAMILIES, Balance, MaskFamily
 from ese_host.ir.network import (
     CELL_ROWS,
@@ -65,6 +58,7 @@ __all__ = [
     "INTEGERS",
     "LIMIT_BITS",
     "MASK_FAMILIES",
+    "MAX_SETS",
     "MAX_THRESHOLD",
     "NUMBERS",
     "PARTS",
@@ -83,6 +77,7 @@ __all__ = [
     "Dense",
     "EngineFormats",
     "Fixed",
+    "FormatSet",
     "Gru",
     "Layer",
     "Lengths",
@@ -110,6 +105,7 @@ __all__ = [
     "lengths_of",
     "round_half_even",
     "sequences_of",
+    "set_numbers",
     "shown",
     "stored_output",
     "tanh_table",

@@ -160,8 +160,8 @@ def train(
 @click.option(
     "--emphasis",
     type=(float, float),
-    help="Factors on --density, 1 or more: for the input kernels of LSTM layers, and for the last kernel. The other "
-    "kernels keep fewer weights. 1 1 gives all kernels the same density.  [default: those of the task]",
+    help="Factors on --density, 1 or more: for the input kernels of recurrent layers, and for the last kernel. The "
+    "other kernels keep fewer weights. 1 1 gives all kernels the same density.  [default: those of the task]",
 )
 @click.option(
     "--layer-density",
@@ -240,12 +240,11 @@ def compress(
     """Prune the dense network MODEL with load-balanced masks and quantize its weights.
 
     MODEL is a .keras file of `ese4ml train --task` or `dsd`, which is retrained on that task; or with --data, any Keras
-    or QKeras model with LSTM or Dense layers, which is retrained on your data.
+    or QKeras model with LSTM, GRU or Dense layers, which is retrained on your data.
     """
     with _tensorflow():
-        from ese_models.masking import interleaves, kind_of, matrices
+        from ese_models.masking import gap_bits_of, interleaves, kind_of
         from ese_models.networks import inspection
-        from ese_models.pruning import gap_bits_for
         from ese_models.records import provenance
         from ese_models.training import compression as compression
         from ese_models.training import shortened, task_named
@@ -267,8 +266,7 @@ def compress(
     if before.task not in TASKS:
         raise UnsupportedError(f"{model} was trained on {before.task!r}, which is no task of this project; {own}")
     dense, task = inspection.load(model), task_named(before.task)
-    rows = interleaves(matrices(dense), pes).values()
-    gap_bits = gap_bits or gap_bits_for(rows, kind_of(weights))
+    gap_bits = gap_bits or gap_bits_of(interleaves(dense, pes), kind_of(weights))
     plan = compression.Plan(weights=weights, density=density, pes=pes, family=masks, gap_bits=gap_bits, seed=seed)  # type: ignore[arg-type]
     plan = replace(plan, emphasis=emphasis or task.emphasis, layers=dict(layer_density))
     plan = replace(plan, pruned_at=task.pruned_at, teacher=task.teacher)

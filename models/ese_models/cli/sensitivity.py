@@ -78,12 +78,11 @@ def sensitivity(
     """
     asked = _densities(densities) if densities else None
     with _tensorflow():
-        from ese_models.masking import interleaves, matrices
+        from ese_models.masking import gap_bits_of, interleaves, kernel_mask
         from ese_models.networks import inspection, prunable
         from ese_models.records import provenance
         from ese_models.records import sensitivity as scanning
         from ese_models.training import accuracy, predict, task_named
-    from ese_models.pruning import gap_bits_for, mask_for
 
     if data is not None:
         network = inspection.load_model(model)
@@ -97,11 +96,11 @@ def sensitivity(
 
     tried = asked or scanning.DENSITIES
     kernels = {name: kernel.variable for name, kernel in prunable(network).items()}
-    interleave = interleaves(matrices(network), pes)
+    rows = interleaves(network, pes)
 
     def choose(name: str, weights: Any, density: float) -> Any:
-        rows = interleave[name]
-        return mask_for(masks, weights, density, rows, "int4", gap_bits_for([rows], "int4"))  # type: ignore[arg-type]
+        bits = gap_bits_of({name: rows[name]}, "int4")
+        return kernel_mask(masks, weights, density, rows[name], "int4", bits)  # type: ignore[arg-type]
 
     with progress_bar("sensitivity", len(kernels) * len(tried), unit="point") as progress:
         scanned = scanning.scan(kernels, choose, score, tried, metric=metric, progress=progress)

@@ -3,7 +3,6 @@
 from ese_models.masking.plan import (
     MaskPlan,
     densities,
-    interleaves,
     kept_share,
     kind_of,
     masks_for,
@@ -12,6 +11,7 @@ from ese_models.masking.plan import (
 )
 from ese_models.masking.pruner import Masks, Matrices, Pruner
 from ese_models.masking.regrouping import LEARNED, Regrouping, begin, finish
+from ese_models.masking.rows import Rows, by_matrix, gap_bits_of, interleaves, kernel_mask, matrix_loads
 from ese_models.masking.schedules import GroupingSchedule, PruningSchedule, StepShare, plan_from
 from ese_models.masking.sparsity import Sparsity, sparsity, stored_codes
 
@@ -24,17 +24,22 @@ __all__ = [
     "Pruner",
     "PruningSchedule",
     "Regrouping",
+    "Rows",
     "Sparsity",
     "StepShare",
     "begin",
+    "by_matrix",
     "densities",
     "finish",
+    "gap_bits_of",
     "interleaves",
     "kept_share",
+    "kernel_mask",
     "kind_of",
     "masks_for",
     "masks_from_dense",
     "matrices",
+    "matrix_loads",
     "plan_from",
     "sparsity",
     "stored_codes",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sized
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ese_host.errors import UnsupportedError
-from ese_host.image import MAX_PES, Interleave
-from ese_host.ir import GATES, MASK_FAMILIES, WEIGHT_KINDS, MaskFamily, WeightKind
+from ese_host.image import MAX_PES
+from ese_host.ir import MASK_FAMILIES, WEIGHT_KINDS, MaskFamily, WeightKind
 from ese_models.masking.pruner import Matrices
+from ese_models.masking.rows import Rows, kernel_mask
 from ese_models.networks import QUANTIZERS, Mask, MaskGoal, Weights, prunable
-from ese_models.pruning import mask_for
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,9 @@ class MaskPlan:
         pes: number of PEs, 1 to 256.
         family: mask family.
         gap_bits: width of the relative index in bits, 2 to 12, for which gap-aware masks are chosen.
-        emphasis: factors, 1 or more, on `density`: for the input kernels of LSTM layers, and for the last kernel. The
-            other kernels keep fewer weights, so that the whole network keeps `density` (BRDS, 2101.02667, divides it
-            like this). The last kernel needs emphasis because it often has fewer than two rows per PE.
+        emphasis: factors, 1 or more, on `density`: for the input kernels of recurrent layers, and for the last kernel.
+            The other kernels keep fewer weights, so that the whole network keeps `density` (BRDS, 2101.02667, divides
+            it like this). The last kernel needs emphasis because it often has fewer than two rows per PE.
         layers: kernel name -> density, which replaces the one that follows from `density` and `emphasis`.
 
     Raises:
@@ -86,39 +86,22 @@ def matrices(model: Any) -> dict[str, npt.NDArray[np.float32]]:
     return {name: keras.ops.convert_to_numpy(kernel.variable).T for name, kernel in prunable(model).items()}
 
 
-def interleaves(kernels: Mapping[str, Sized], pes: int) -> dict[str, Interleave]:
-    """Assignment of the rows of each kernel to the PEs.
-
-    The rows of an LSTM layer's kernels go in groups of four gates, those of a projection and of a dense layer singly.
-
-    Args:
-        kernels: kernel name, `<layer>/<kernel>` -> (outputs, inputs) weights or mask.
-        pes: number of PEs.
-
-    >>> found = interleaves({"a/kernel": range(8), "a/recurrent_kernel": range(8), "b/kernel": range(2)}, pes=2)
-    >>> {name: rows.group for name, rows in found.items()}
-    {'a/kernel': 4, 'a/recurrent_kernel': 4, 'b/kernel': 1}
-    """
-    gated = {name: is_recurrent(name, kernels) and not name.endswith("/projection_kernel") for name in kernels}
-    return {name: Interleave(len(rows), pes, GATES if gated[name] else 1) for name, rows in kernels.items()}
-
-
 def is_recurrent(name: str, names: Container[str]) -> bool:
-    """Whether a kernel belongs to an LSTM layer: one of the names is that of the layer's recurrent kernel."""
+    """Whether a kernel belongs to a recurrent layer: one of the names is that of the layer's recurrent kernel."""
     return f"{name.rsplit('/', 1)[0]}/recurrent_kernel" in names
 
 
 def densities(sizes: Mapping[str, int], density: float, emphasis: tuple[float, float]) -> dict[str, float]:
     """Density of each kernel, such that all kernels together have a given density.
 
-    Input kernels of LSTM layers and the last kernel get the density times their emphasis, the other kernels what is
-    left. If the others would lose more than half of the given density, both emphases are lowered. If there are no other
-    kernels, all get the given density.
+    Input kernels of recurrent layers and the last kernel get the density times their emphasis, the other kernels what
+    is left. If the others would lose more than half of the given density, both emphases are lowered. If there are no
+    other kernels, all get the given density.
 
     Args:
         sizes: kernel name -> number of weights, in the order of computation.
         density: kept share of all weights together, above 0, at most 1.
-        emphasis: factors for LSTM input kernels and for the last kernel.
+        emphasis: factors for recurrent layers' input kernels and for the last kernel.
 
     >>> shares = densities({"lstm/kernel": 100, "lstm/recurrent_kernel": 300, "dense/kernel": 100}, 0.1, (1.5, 2.0))
     >>> {name: round(share, 4) for name, share in shares.items()}
@@ -137,13 +120,15 @@ def densities(sizes: Mapping[str, int], density: float, emphasis: tuple[float, f
     return {name: min(1.0, (1 + scale * more[name]) * density) if name in more else left for name in sizes}
 
 
-def masks_for(weights: Matrices, plan: MaskPlan, density: float, family: MaskFamily) -> dict[str, Mask]:
+def masks_for(weights: Matrices, rows: Rows, plan: MaskPlan, density: float, family: MaskFamily) -> dict[str, Mask]:
     """Masks of all kernels, with a given density over the whole network.
 
-    Kernels with a density in `plan.layers` approach it from 1 in the same way as `density` approaches the plan's.
+    Kernels with a density in `plan.layers` approach it from 1 in the same way as `density` approaches the plan's. Of a
+    kernel that becomes two of the engine's matrices each is balanced by itself, at the kernel's density.
 
     Args:
         weights: kernel name -> (outputs, inputs) weights.
+        rows: distribution of the kernels' rows over the plan's PEs.
         plan: gives emphasis, densities of kernels, PEs, weight code and gap bits.
         density: kept share of all weights together, from 1 down to the plan's density.
         family: mask family.
@@ -163,26 +148,26 @@ def masks_for(weights: Matrices, plan: MaskPlan, density: float, family: MaskFam
     share = densities({name: matrix.size for name, matrix in weights.items()}, density, plan.emphasis)
     rest = (density - plan.density) / (1 - plan.density) if plan.density < 1 else 0.0
     share.update({name: final + (1 - final) * rest for name, final in plan.layers.items()})
-    rows = interleaves(weights, plan.pes)
     return {
-        name: mask_for(family, matrix, share[name], rows[name], plan.kind, plan.gap_bits)
+        name: kernel_mask(family, matrix, share[name], rows[name], plan.kind, plan.gap_bits)
         for name, matrix in weights.items()
     }
 
 
-def masks_from_dense(weights: Matrices, plan: MaskPlan, density: float) -> dict[str, Mask]:
+def masks_from_dense(weights: Matrices, rows: Rows, plan: MaskPlan, density: float) -> dict[str, Mask]:
     """The masks of `masks_for` with the plan's family; at density 1 they keep all weights.
 
     `masks_for` gives every PE the same number of weights at density 1, too, so that PEs with more rows lose some.
 
     Args:
         weights: kernel name -> (outputs, inputs) weights.
+        rows: as for `masks_for`.
         plan: as for `masks_for`; gives the family.
         density: kept share of all weights together.
     """
     if density >= 1:
         return {name: np.ones(matrix.shape, dtype=bool) for name, matrix in weights.items()}
-    return masks_for(weights, plan, density, plan.family)
+    return masks_for(weights, rows, plan, density, plan.family)
 
 
 def kept_share(weights: Mapping[str, npt.NDArray[Any]]) -> float:

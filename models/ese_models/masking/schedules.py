@@ -11,6 +11,7 @@ from ese_host.errors import UnsupportedError
 from ese_models.masking.plan import MaskPlan, kept_share, masks_for, masks_from_dense
 from ese_models.masking.pruner import Pruner
 from ese_models.masking.regrouping import LEARNED, Regrouping, finish
+from ese_models.masking.rows import interleaves
 from ese_models.networks import masks_on, prunable, put_masks
 from ese_models.pruning import SCHEDULES, Schedule
 
@@ -84,9 +85,10 @@ class PruningSchedule(StepShare):
         plan = self.plan
         put_masks(model, masks_on(model), plan.goal)
         start = max(plan.density, kept_share(masks_on(model)))  # a pruned model goes on from its density
+        rows = interleaves(model, plan.pes)
         pruner = Pruner(
             {name: kernel.variable for name, kernel in prunable(model).items()},
-            lambda weights, density: masks_from_dense(weights, plan, density),
+            lambda weights, density: masks_from_dense(weights, rows, plan, density),
         )
         self.before_step = pruner.gradual(self._schedule, plan.density, self._finished, self._rounds, start)
 
@@ -124,12 +126,12 @@ class GroupingSchedule(StepShare):
         super().set_model(model)
         plan, kernels = self.plan, prunable(model)
         variables = {name: kernel.variable for name, kernel in kernels.items()}
-        self._variables = variables
+        self._variables, rows = variables, interleaves(model, plan.pes)
         self._quantizers = {name: kernel.quantizer for name, kernel in kernels.items() if kernel.quantizer is not None}
         groups = Regrouping(
             variables,
             self._quantizers if plan.weights in LEARNED else {},
-            lambda weights: masks_for(weights, plan, plan.density, plan.family),
+            lambda weights: masks_for(weights, rows, plan, plan.density, plan.family),
         )
         self.before_step = groups.until(self._finished, self._rounds)
 

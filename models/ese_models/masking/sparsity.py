@@ -12,17 +12,17 @@ import numpy.typing as npt
 from ese_host.errors import UnsupportedError
 from ese_host.image import MAX_PES
 from ese_host.ir import WEIGHT_KINDS, WeightKind
-from ese_models.masking.plan import interleaves
+from ese_models.masking.rows import gap_bits_of, interleaves, matrix_loads
 from ese_models.networks import Kernel, MaskConstraint, prunable
-from ese_models.pruning import gap_bits_for, statistics
 
 
 @dataclass(frozen=True)
 class KernelSparsity:
-    """Sparsity of one kernel.
+    """Sparsity of one kernel, or of one of the two matrices that it becomes on the engine.
 
     Attributes:
-        name: `<layer>/<kernel>`.
+        name: `<layer>/<kernel>`; `<layer>/candidate_kernel` is the part of a recurrent kernel that is a matrix by
+            itself in a GRU without `reset_after`.
         shape: (inputs, outputs).
         kept: weights that are not zero after quantization.
         weights: all weights.
@@ -103,10 +103,10 @@ class Sparsity:
 
 
 def sparsity(model: Any, pes: int | None = None, gap_bits: int | None = None) -> Sparsity:
-    """The sparsity of a model, kernel by kernel: what is stored, and how it loads the PEs. Print it for a table.
+    """The sparsity of a model, kernel by kernel: what is stored, and how it matrix_loads the PEs. Print it for a table.
 
     Args:
-        model: a Keras or QKeras model with Dense or LSTM layers, or one such layer.
+        model: a Keras or QKeras model with Dense, LSTM or GRU layers, or one such layer.
         pes: number of PEs; by default that for which the masks of the model were made, or 8.
         gap_bits: width of the relative index in bits; by default that for which the masks were made, or as many as the
             virtual rows need.
@@ -120,18 +120,18 @@ def sparsity(model: Any, pes: int | None = None, gap_bits: int | None = None) ->
     if not 1 <= pes <= MAX_PES:
         raise UnsupportedError(f"pes is {pes}; 1 to {MAX_PES} are allowed")
     stored = stored_codes(model)
-    rows = interleaves(stored, pes)
+    rows = interleaves(model, pes)
     kinds = {name: _kind(kernel) for name, kernel in kernels.items()}
     gap_bits = gap_bits or next((goal.gap_bits for goal in goals if goal.gap_bits), None)
-    gap_bits = gap_bits or gap_bits_for(rows.values(), "ternary")
+    gap_bits = gap_bits or gap_bits_of(rows, "ternary")
+    load = matrix_loads(stored, {name: codes != 0 for name, codes in stored.items()}, rows, kinds, gap_bits)
     found = []
-    for name, kernel in kernels.items():
-        load = statistics(stored[name], stored[name] != 0, rows[name], kinds[name], gap_bits)
-        inputs, outputs = kernel.variable.shape
-        kept, masked = int((stored[name] != 0).sum()), isinstance(kernel.constraint, MaskConstraint)
-        found.append(
-            KernelSparsity(name, (inputs, outputs), kept, inputs * outputs, load.entries_per_pe, load.padding, masked)
-        )
+    for kernel in kernels.values():
+        masked = isinstance(kernel.constraint, MaskConstraint)
+        for name, size in kernel.matrices.items():
+            entries, padding = load[name].entries_per_pe, load[name].padding
+            shape, kept = (size.columns, size.rows), sum(entries) - padding
+            found.append(KernelSparsity(name, shape, kept, size.weights, entries, padding, masked))
     return Sparsity(pes, gap_bits, tuple(found))
 
 

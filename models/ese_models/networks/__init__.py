@@ -12,7 +12,7 @@ from ese_models.networks.inspection import (
     weight_quantizers,
 )
 from ese_models.networks.mask_constraint import MaskConstraint, MaskGoal
-from ese_models.networks.prunable import Kernel, check_layers, prunable
+from ese_models.networks.prunable import Kernel, check_layers, engine_matrices, kernel_name, prunable
 from ese_models.networks.twin import masked, masks_on, put_masks, quantized_twin, source_format, strip
 
 __all__ = [
@@ -27,7 +27,9 @@ __all__ = [
     "check_finite",
     "check_layers",
     "constraints",
+    "engine_matrices",
     "formats_of",
+    "kernel_name",
     "kernels",
     "load",
     "load_model",

@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 import numpy as np
-from qkeras import QLSTM, QActivation, QBidirectional, QDense
+from qkeras import QGRU, QLSTM, QActivation, QBidirectional, QDense
 
 from ese_host.errors import FormatError, UnsupportedError
 from ese_host.files import load_model as read_model
@@ -17,7 +17,7 @@ from ese_models.networks.mask_constraint import MaskConstraint
 from ese_models.networks.prunable import prunable
 from ese_models.networks.qlstmp import QLSTMP
 
-RECURRENT = (QLSTM, QLSTMP)
+RECURRENT = (QLSTM, QLSTMP, QGRU)
 SILENT = (QActivation, keras.layers.Activation, keras.layers.Dropout, keras.layers.InputLayer)
 """Layers without weights."""
 
@@ -30,7 +30,7 @@ def load_model(path: str | Path) -> Any:
         FormatError: if the file is not a Keras model.
     """
     advice = "make it with `ese4ml train` or `ese4ml compress`"
-    return read_model(Path(path), advice, compiled=True, named=("QLSTM",))
+    return read_model(Path(path), advice, compiled=True, named=("QLSTM", "QGRU"))
 
 
 def load(path: Path) -> Any:
@@ -48,7 +48,7 @@ def load(path: Path) -> Any:
 
 
 def parts(model: Any) -> Iterator[tuple[str, Any]]:
-    """Name and layer of each QLSTM, QLSTMP and QDense, the two directions of a QBidirectional included.
+    """Name and layer of each QLSTM, QLSTMP, QGRU and QDense, the two directions of a QBidirectional included.
 
     Raises:
         UnsupportedError: if a layer is none that this project builds, or the last layer is no QDense.
@@ -62,7 +62,7 @@ def parts(model: Any) -> Iterator[tuple[str, Any]]:
     if not named or not all(isinstance(part, (*RECURRENT, QDense)) for _, part in named) or not _is_dense(named[-1][1]):
         names = ", ".join(type(layer).__name__ for layer in model.layers)
         raise UnsupportedError(
-            f"the model has layers {names}; QLSTM, QLSTMP or QBidirectional, then QDense are expected"
+            f"the model has layers {names}; QLSTM, QLSTMP, QGRU or QBidirectional, then QDense are expected"
         )
     yield from named
 
@@ -74,7 +74,8 @@ def _is_dense(layer: Any) -> bool:
 def kernels(model: Any) -> dict[str, Any]:
     """Kernel name -> Keras variable, (inputs, outputs), in the order of computation.
 
-    Names are `<layer>/kernel`, and for LSTM layers also `<layer>/recurrent_kernel` and `<layer>/projection_kernel`.
+    Names are `<layer>/kernel`, and for recurrent layers also `<layer>/recurrent_kernel` and
+    `<layer>/projection_kernel`.
 
     Raises:
         UnsupportedError: if a layer is none that this project builds, or the last layer is no QDense.
@@ -116,11 +117,14 @@ def formats_of(model: Any) -> Formats:
     }
     if len(activations) > 1:
         formats["hidden"] = pair(activations[1].activation)
-    lstm = next((layer for layer in layers if not _is_dense(layer)), None)
-    if lstm is not None:
-        formats["state"] = pair(lstm.state_quantizer_internal)
-        formats["gate_bits"], formats["cell_bits"] = int(lstm.recurrent_activation.bits), int(lstm.activation.bits)
-        formats["smooth"] = bool(lstm.activation.use_real_tanh)
+    recurrent = next((layer for layer in layers if not _is_dense(layer)), None)
+    if recurrent is not None:
+        formats["state"] = pair(recurrent.state_quantizer_internal)
+        formats["gate_bits"], formats["cell_bits"] = (
+            int(recurrent.recurrent_activation.bits),
+            int(recurrent.activation.bits),
+        )
+        formats["smooth"] = bool(recurrent.activation.use_real_tanh)
         if not formats["smooth"]:
             formats["scales"] = dict(Formats.hard().scales)
     return Formats(**formats)

@@ -7,15 +7,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
-from qkeras import QLSTM, QDense, QDenseBatchnorm
+from qkeras import QGRU, QLSTM, QDense, QDenseBatchnorm, QSimpleRNN
 
 from ese_host.errors import UnsupportedError
-from ese_models.networks.qlstmp import QLSTMP
+from ese_host.image import GruSize, LstmSize, MatrixSize
+from ese_host.ir import Part
+from ese_models.networks.qlstmp import QLSTMP, QLSTMPCell
 
 DENSE = (keras.layers.Dense, QDense, QDenseBatchnorm)
 LSTM = (keras.layers.LSTM, QLSTM)
+GRU = (keras.layers.GRU, QGRU)
 NO_ENGINE = (
-    keras.layers.GRU, keras.layers.SimpleRNN, keras.layers.ConvLSTM1D, keras.layers.ConvLSTM2D, keras.layers.Conv1D,
+    keras.layers.SimpleRNN, QSimpleRNN, keras.layers.ConvLSTM1D, keras.layers.ConvLSTM2D, keras.layers.Conv1D,
     keras.layers.Conv2D, keras.layers.Conv3D, keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose,
     keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D, keras.layers.SeparableConv1D,
     keras.layers.SeparableConv2D, keras.layers.MultiHeadAttention,
@@ -23,6 +26,11 @@ NO_ENGINE = (
 """Layers with weights that neither the engine nor the host computes, so that a model with one cannot be built."""
 _QUANTIZER = {"kernel": "kernel_quantizer", "recurrent_kernel": "recurrent_quantizer"}
 _QUANTIZER["projection_kernel"] = "projection_quantizer"
+_PARTS: dict[str, tuple[Part, ...]] = {
+    "kernel": ("kernel",),
+    "recurrent_kernel": ("recurrent", "candidate"),
+    "projection_kernel": ("projection",),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +39,7 @@ class Kernel:
 
     Attributes:
         name: `<layer>/<kernel>`; layers of a model within the model are called `<model>_<layer>`.
-        holder: the layer, or the cell of an LSTM layer, that has the kernel and its constraint as attributes.
+        holder: the layer, or the cell of a recurrent layer, that has the kernel and its constraint as attributes.
         attribute: name of the kernel there: kernel, recurrent_kernel or projection_kernel.
     """
 
@@ -62,6 +70,12 @@ class Kernel:
         """The constraint that the optimizer applies to the kernel after each step, or None."""
         return self.variable.constraint
 
+    @property
+    def matrices(self) -> dict[str, MatrixSize]:
+        """Sizes of the engine's matrices that the kernel becomes, by name; see `engine_matrices`."""
+        layer = self.name.rsplit("/", 1)[0]
+        return {f"{layer}/{name}": size for name, size in engine_matrices(self.holder, self.attribute).items()}
+
     def constrain(self, constraint: Any) -> None:
         """Replace the kernel's constraint."""
         # The optimizer reads the variable's constraint; the layer's own is what is saved with the model.
@@ -69,11 +83,37 @@ class Kernel:
         setattr(self.holder, f"{self.attribute.removesuffix('_kernel')}_constraint", constraint)
 
 
-def prunable(model: Any) -> dict[str, Kernel]:
-    """Kernels of the Dense and LSTM layers of a model, by name, in the order of the model's layers.
+def engine_matrices(holder: Any, attribute: str) -> dict[str, MatrixSize]:
+    """Sizes of the engine's matrices that a kernel becomes, by name; they have the kernel's outputs in their order.
 
-    These layers are Dense, QDense, QDenseBatchnorm, LSTM, QLSTM and QLSTMP, also within Bidirectional, QBidirectional,
-    TimeDistributed, and models that are layers. Other layers have no kernel that the engine stores sparse.
+    A kernel becomes one matrix of its own name. The recurrent kernel of a GRU without `reset_after` becomes two:
+    recurrent_kernel of z and r, which reads h, and candidate_kernel, which reads r * h.
+
+    Args:
+        holder: a layer, or the cell of a recurrent layer.
+        attribute: name of the kernel there.
+    """
+    if isinstance(holder, keras.layers.GRUCell):
+        sizes = GruSize(holder.kernel.shape[0], holder.units, holder.reset_after).matrices()
+    elif isinstance(holder, (keras.layers.LSTMCell, QLSTMPCell)):
+        sizes = LstmSize(holder.kernel.shape[0], holder.units, getattr(holder, "projection_units", 0)).matrices()
+    else:
+        inputs, outputs = getattr(holder, attribute).shape
+        return {attribute: MatrixSize("kernel", outputs, inputs)}
+    return {kernel_name(size.name): size for size in sizes if size.name in _PARTS[attribute]}
+
+
+def kernel_name(part: Part) -> str:
+    """What Keras calls a part of a layer, or in the case of the candidate's would call it."""
+    return part if part == "kernel" else f"{part}_kernel"
+
+
+def prunable(model: Any) -> dict[str, Kernel]:
+    """Kernels of the Dense, LSTM and GRU layers of a model, by name, in the order of the model's layers.
+
+    These layers are Dense, QDense, QDenseBatchnorm, LSTM, QLSTM, QLSTMP, GRU and QGRU, also within Bidirectional,
+    QBidirectional, TimeDistributed, and models that are layers. Other layers have no kernel that the engine stores
+    sparse.
 
     Args:
         model: a Keras or QKeras model, or one such layer.
@@ -99,13 +139,13 @@ def prunable(model: Any) -> dict[str, Kernel]:
         layers = getattr(model, "layers", [model])
         raise UnsupportedError(
             f"the model has the layers {', '.join(type(layer).__name__ for layer in layers)}; only kernels of Dense, "
-            "QDense, LSTM, QLSTM and QLSTMP are pruned, and it has none of these"
+            "QDense, LSTM, QLSTM, QLSTMP, GRU and QGRU are pruned, and it has none of these"
         )
     return found
 
 
 def leaves(layer: Any, name: str | None = None) -> Iterator[tuple[str, Any]]:
-    """Name and layer of each Dense and LSTM layer in a layer or model, those within wrappers and models included."""
+    """Name and layer of each layer in a layer or model whose kernels are `prunable`."""
     name = layer.name if name is None else name
     if isinstance(layer, keras.Model):
         prefix = "" if name == "" else f"{name}_"
@@ -116,7 +156,7 @@ def leaves(layer: Any, name: str | None = None) -> Iterator[tuple[str, Any]]:
         yield from leaves(layer.backward_layer, f"backward_{name}")
     elif isinstance(layer, keras.layers.TimeDistributed):
         yield from leaves(layer.layer, name)
-    elif type(layer) in (*DENSE, *LSTM, QLSTMP):
+    elif type(layer) in (*DENSE, *LSTM, *GRU, QLSTMP):
         yield name, layer
 
 
@@ -131,7 +171,7 @@ def check_layers(model: Any) -> None:
         for part in (layer, *(item for item in inner if item is not None)):
             if isinstance(part, NO_ENGINE):
                 raise UnsupportedError(
-                    f"layer {layer.name!r} is a {type(part).__name__}; the engine has LSTM and Dense layers: replace "
-                    "it, or compress the part of the model behind it"
+                    f"layer {layer.name!r} is a {type(part).__name__}; the engine has LSTM, GRU and Dense layers: "
+                    "replace it, or compress the part of the model behind it"
                 )
         check_layers(layer)

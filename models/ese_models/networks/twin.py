@@ -1,22 +1,23 @@
-"""Copies of a Keras model with other layers in the places of its Dense and LSTM layers, and with the same weights."""
+"""Copies of a Keras model with other layers in the places of those with prunable kernels, and with the same weights."""
 
 from __future__ import annotations
 
+from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
 import numpy as np
-from qkeras import QLSTM, QActivation, QBidirectional, QDense, quantized_sigmoid, quantized_tanh
+from qkeras import QGRU, QLSTM, QActivation, QBidirectional, QDense, quantized_sigmoid, quantized_tanh
 
 from ese_host.errors import UnsupportedError
 from ese_models.networks.builder import Formats, Mask, Weights, fixed, weight_quantizer
 from ese_models.networks.mask_constraint import MaskConstraint, MaskGoal, under_mask, without_mask
-from ese_models.networks.prunable import LSTM, leaves, prunable
+from ese_models.networks.prunable import GRU, LSTM, leaves, prunable
 from ese_models.networks.qlstmp import QLSTMP
 
 Remake = Callable[[str, Any], Any]
-"""Function from the name of a Dense or LSTM layer and the layer to a new layer of the same weights, unbuilt."""
+"""Function from the name of a Dense, LSTM or GRU layer and the layer to a new layer of the same weights, unbuilt."""
 UNQUANTIZED = (keras.layers.Embedding, keras.layers.Masking, QActivation)
 """Layers whose input must stay as it is: indices, values that are compared exactly, and what is quantized already."""
 SOURCE_BITS = 16
@@ -30,7 +31,8 @@ def copied(
 
     Args:
         model: a Sequential or Functional model whose weights exist.
-        remake: makes the layers that take the places of Dense and LSTM layers; None copies them.
+        remake: makes the layers that take the places of Dense, LSTM and GRU layers; None copies
+            them.
         source: gives for the name of an input a new layer that is put behind it; None puts none. Inputs that an
             Embedding, a Masking or a QActivation layer reads get none.
         prefix: of the names of layers that `remake` is called with.
@@ -80,7 +82,7 @@ def _remade(layer: Any, name: str, remake: Remake | None) -> Any:
 
     def same() -> Any:
         made = type(layer).from_config(layer.get_config())
-        made.name = layer.name  # qkeras-v3 gives a saved QLSTM's name only to its cell
+        made.name = layer.name  # qkeras-v3 gives the name of a saved QLSTM or QGRU only to its cell
         return made
 
     if isinstance(layer, keras.Model):
@@ -101,7 +103,7 @@ def _remade(layer: Any, name: str, remake: Remake | None) -> Any:
 
 
 def _give_weights(old: Any, new: Any) -> None:
-    """Set the weights of a layer or model to those of another one that has weights of the same names."""
+    """Set the weights of a layer or model to those of another one that has weights of the same names and shapes."""
     if isinstance(old, keras.Model):
         places = {layer.name: layer for layer in new.layers}
         for layer in filter(lambda layer: layer.weights, old.layers):
@@ -110,9 +112,12 @@ def _give_weights(old: Any, new: Any) -> None:
         _give_weights(old.forward_layer, new.forward_layer)
         _give_weights(old.backward_layer, new.backward_layer)
     else:
-        values = {variable.path.removeprefix(f"{old.name}/").split("/")[-1]: variable for variable in old.weights}
+        values: dict[str, deque[Any]] = defaultdict(deque)
+        for variable in old.weights:
+            values[variable.name].append(variable)
         for variable in new.weights:
-            value = values.get(variable.name)
+            # The quantizers of two kernels have variables of the same names, in the same order in both layers.
+            value = values[variable.name].popleft() if values[variable.name] else None
             if value is not None and value.shape == variable.shape:
                 variable.assign(value)
 
@@ -179,11 +184,11 @@ def quantized_twin(
     sources: Mapping[str, tuple[int, int]] | None = None,
     goal: MaskGoal | None = None,
 ) -> Any:
-    """A copy of a model whose Dense and LSTM layers are QDense and QLSTM layers with quantized kernels.
+    """A copy of a model whose Dense, LSTM and GRU layers are QDense, QLSTM and QGRU layers with quantized kernels.
 
-    QDense, QLSTM and QLSTMP layers keep the quantizers that they have for anything but their kernels. Float layers get
-    those of `formats`: an LSTM layer its bias, state, gates and cell activation, a Dense layer its bias; and so does an
-    input that no quantizer reads.
+    QDense, QLSTM, QLSTMP and QGRU layers keep the quantizers that they have for anything but their kernels. Float
+    layers get those of `formats`: a recurrent layer its bias, state, gates and cell activation, a Dense layer its bias;
+    and so does an input that no quantizer reads.
 
     Args:
         model: a Keras or QKeras model.
@@ -213,8 +218,8 @@ def quantized_twin(
         if isinstance(layer, QLSTMP):
             own = {**options("kernel"), **options("recurrent_kernel"), **options("projection_kernel")}
             return QLSTMP(**{**_arguments(layer), **own})
-        if type(layer) in LSTM:
-            return _lstm(layer, {**options("kernel"), **options("recurrent_kernel")}, formats)
+        if type(layer) in (*LSTM, *GRU):
+            return _recurrent(layer, {**options("kernel"), **options("recurrent_kernel")}, formats)
         return _dense(layer, options("kernel"), formats)
 
     def source(name: str) -> Any:
@@ -243,20 +248,22 @@ def _arguments(layer: Any) -> dict[str, Any]:
 _FUNCTIONS = ("activation", "recurrent_activation")
 
 
-def _lstm(layer: Any, own: Mapping[str, Any], formats: Formats | None) -> Any:
-    """A QLSTM layer in the place of an LSTM or QLSTM layer."""
-    config = {**_arguments(layer), **own, "implementation": 2}
+def _recurrent(layer: Any, own: Mapping[str, Any], formats: Formats | None) -> Any:
+    """A QLSTM layer in the place of an LSTM or QLSTM layer, or a QGRU layer in that of a GRU or QGRU layer."""
+    config = {**_arguments(layer), **own}
+    # qkeras-v3 fails with implementation 2 of a QGRU without reset_after.
+    config["implementation"] = 2 if config.get("reset_after", True) else 1
     name = config.pop("name")
     for unused in ("use_cudnn", "time_major", "activity_regularizer", "kernel_range", "recurrent_range", "bias_range"):
         config.pop(unused, None)
-    if not isinstance(layer, QLSTM) and formats is not None:
+    if not isinstance(layer, (QLSTM, QGRU)) and formats is not None:
         config |= {"bias_quantizer": fixed(formats.bias), "state_quantizer": fixed(formats.state)}
         if config["activation"] is keras.activations.tanh:
             config["activation"] = quantized_tanh(formats.cell_bits, use_real_tanh=True)
         if config["recurrent_activation"] is keras.activations.sigmoid:
             config["recurrent_activation"] = quantized_sigmoid(formats.gate_bits, use_real_sigmoid=True)
-    made = QLSTM(**config)
-    made.name = name  # a name given to QLSTM becomes its cell's
+    made = (QLSTM if type(layer) in LSTM else QGRU)(**config)
+    made.name = name  # a name given to QLSTM or QGRU becomes its cell's
     return made
 
 

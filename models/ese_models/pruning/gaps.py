@@ -2,7 +2,8 @@
 
 Of each PE, those k positions are kept whose gaps, counted from the start of the PE's stream, all fit into the gap
 field, and whose total magnitude is the largest possible. Positions are counted as the engine counts them
-(`ese_host.image.interleave`): the virtual rows that fill a column up to the power-of-two stride count as gap.
+(`ese_host.image.interleave`): virtual rows count as gap, those that fill a column up to the power-of-two stride and
+those of a cell's four sums to which a GRU's matrix does not add.
 """
 
 from __future__ import annotations
@@ -44,20 +45,21 @@ def gap_aware(
     array = checked_magnitudes(weights, density, interleave)
     keep = keep_per_pe(array.size, density, interleave.pes)
     mask = np.zeros(array.shape, dtype=bool)
+    columns = array.shape[1]
     for pe in range(interleave.pes):
         rows = interleave.rows_of(pe)
         count = min(keep, array[rows].size)
         if not count:
             continue
-        real = real_positions(len(rows), array.shape[1], interleave.stride_log2)
+        real = real_positions(interleave.local_rows(pe), columns, interleave.stride_log2)
         step = reach(real[:count], max_gap(kind, gap_bits), padding_passes(kind, gap_bits))
-        chosen = real[best_chain(integers(array[rows].T.ravel()), real, count, step)]
-        mask[rows[chosen & ((1 << interleave.stride_log2) - 1)], chosen >> interleave.stride_log2] = True
+        column, row = np.divmod(best_chain(integers(array[rows].T.ravel()), real, count, step), len(rows))
+        mask[rows[row], column] = True
     return mask
 
 
 def gap_bits_for(interleaves: Iterable[Interleave], kind: WeightKind, least: int = 5) -> int:
-    """Width of the narrowest gap field that bridges the virtual rows at the end of a column without a padding entry.
+    """Width of the narrowest gap field that bridges a PE's virtual rows without a padding entry.
 
     Args:
         interleaves: of all matrices that share the gap field.
@@ -69,23 +71,25 @@ def gap_bits_for(interleaves: Iterable[Interleave], kind: WeightKind, least: int
     """
     virtual_rows = 0
     for interleave in interleaves:
-        rows = [len(interleave.rows_of(pe)) for pe in range(min(interleave.pes, interleave.items))]
-        virtual_rows = max(virtual_rows, (1 << interleave.stride_log2) - min(rows))
+        for pe in range(min(interleave.pes, interleave.items)):
+            # Two columns, so that the rows between the last real one of a column and the first of the next count.
+            real = real_positions(interleave.local_rows(pe), 2, interleave.stride_log2)
+            virtual_rows = max(virtual_rows, int(np.diff(real, prepend=-1).max()) - 1)
     return next(bits for bits in range(least, 64) if max_gap(kind, bits) >= virtual_rows)
 
 
-def real_positions(rows: int, columns: int, stride_log2: int) -> npt.NDArray[np.int64]:
+def real_positions(rows: npt.NDArray[np.int64], columns: int, stride_log2: int) -> npt.NDArray[np.int64]:
     """Positions in a PE's stream that hold a weight; the others are virtual rows.
 
     Args:
-        rows: of the PE.
+        rows: (n,) ascending rows of the PE that the matrix has.
         columns: of the matrix.
         stride_log2: base-2 logarithm of the positions per column.
 
     Returns:
-        (columns * rows,) ascending positions, column by column.
+        (columns * n,) ascending positions, column by column.
     """
-    return ((np.arange(columns)[:, None] << stride_log2) + np.arange(rows)).ravel()
+    return ((np.arange(columns)[:, None] << stride_log2) + rows).ravel()
 
 
 def reach(first: npt.NDArray[np.int64], limit: int, passes: int) -> int:

@@ -37,27 +37,27 @@ class CountedMatrix:
         codes: (rows, columns), outputs first; 0 for pruned weights, otherwise an integer below 2**code_bits in size.
         code_bits: width of a stored code, bits; 32 for floats, which are not Huffman-coded.
         ternary: whether the matrix is stored like ternary weights, in which a padding entry has no code.
-        group: rows that stay together on a PE: 4 for the gates of an LSTM, otherwise 1.
+        places: rows of an item's sums to which its blocks of rows add (`ese_host.image.interleave`).
         numbers: scales and codebook levels that are stored with it.
         biases: biases and peepholes that are stored with it.
 
     Raises:
-        FormatError: if the codes are not a matrix, or its rows do not divide into groups.
+        FormatError: if the codes are not a matrix, or its rows do not divide into blocks.
     """
 
     name: str
     codes: Codes
     code_bits: int
     ternary: bool = False
-    group: int = 1
+    places: tuple[int, ...] = (0,)
     numbers: int = 0
     biases: int = 0
 
     def __post_init__(self) -> None:
-        if self.codes.ndim != 2 or not self.codes.size or len(self.codes) % self.group:
+        if self.codes.ndim != 2 or not self.codes.size or len(self.codes) % len(self.places):
             raise FormatError(
-                f"{self.name}: codes have shape {self.codes.shape}; a matrix whose rows are a multiple of {self.group} "
-                "is expected"
+                f"{self.name}: codes have shape {self.codes.shape}; a matrix whose rows are a multiple of "
+                f"{len(self.places)} is expected"
             )
 
     @property
@@ -157,7 +157,7 @@ def streams(matrix: CountedMatrix, pes: int, gap_bits: int) -> tuple[Codes, Code
     Returns:
         (entries,) gaps and (entries,) codes, PE by PE; a padding entry has code 0.
     """
-    per_pe = entries(matrix.codes, Interleave(len(matrix.codes), pes, matrix.group), matrix.kind, gap_bits)
+    per_pe = entries(matrix.codes, Interleave(len(matrix.codes), pes, matrix.places), matrix.kind, gap_bits)
     return np.concatenate([stored.gaps for stored in per_pe]), np.concatenate([stored.values for stored in per_pe])
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,9 @@ import numpy as np
 
 from ese_host.bundle import GOLDEN, Folder, golden_file
 from ese_host.errors import UnsupportedError
-from ese_host.ir import GATES, WEIGHT_KINDS, Lstm, Matrix, TellsCodebook, tells_codes
+from ese_host.image import MatrixSize
+from ese_host.ir import WEIGHT_KINDS, Lstm, Matrix, TellsCodebook, tells_codes
+from ese_models.networks import engine_matrices, kernel_name
 from ese_models.records.compression_report import FLOAT_BITS, CountedMatrix
 
 
@@ -45,17 +47,24 @@ def _of_layer(layer: Any, name: str) -> Iterator[CountedMatrix]:
     others = sum(int(np.prod(variable.shape)) for key, variable in named.items() if key not in kernels)
     for number, (key, variable) in enumerate(kernels.items()):
         quantizer = getattr(holder, f"{key.removesuffix('_kernel')}_quantizer_internal", None)
-        gates = GATES if variable.shape[1] == GATES * getattr(holder, "units", 0) else 1
-        weights = np.asarray(variable, dtype=np.float32)
-        yield _matrix(f"{name}/{key}", weights, quantizer, gates, 0 if number else others)
+        weights, biases = np.asarray(variable, dtype=np.float32), 0 if number else others
+        yield from _divided(name, _matrix(f"{name}/{key}", weights, quantizer, biases), engine_matrices(holder, key))
 
 
-def _matrix(name: str, weights: Any, quantizer: Any, group: int, biases: int) -> CountedMatrix:
+def _divided(layer: str, kernel: CountedMatrix, sizes: Mapping[str, MatrixSize]) -> Iterator[CountedMatrix]:
+    """The engine's matrices that a kernel becomes; the first carries its scales, its codebook and the biases."""
+    parts = np.split(kernel.codes, np.cumsum([size.rows for size in sizes.values()])[:-1])
+    for number, (codes, (name, size)) in enumerate(zip(parts, sizes.items(), strict=True)):
+        part = replace(kernel, name=f"{layer}/{name}", codes=codes, places=size.places)
+        yield replace(part, numbers=0, biases=0) if number else part
+
+
+def _matrix(name: str, weights: Any, quantizer: Any, biases: int) -> CountedMatrix:
     """The codes of (inputs, outputs) weights under a quantizer of any kind, or None."""
     if quantizer is None:
-        return CountedMatrix(name, (weights.T != 0).astype(np.int64), FLOAT_BITS, group=group, biases=biases)
+        return CountedMatrix(name, (weights.T != 0).astype(np.int64), FLOAT_BITS, biases=biases)
     if tells_codes(quantizer):
-        return _of_codes(name, weights, quantizer, group, biases)
+        return _of_codes(name, weights, quantizer, biases)
     # A QKeras quantizer does not give its codes: they are numbered from the distinct ratios of values to scales.
     stock = STOCK.get(type(quantizer).__name__, _of_bits)(quantizer)
     values = np.asarray(quantizer(weights), dtype=np.float64)
@@ -68,10 +77,10 @@ def _matrix(name: str, weights: Any, quantizer: Any, group: int, biases: int) ->
             f"{stock.levels}: use a quantizer with one scale per tensor or per output"
         )
     codes = np.searchsorted(levels, np.round(ratio, 6)) - int(np.searchsorted(levels, 0.0))
-    return CountedMatrix(name, codes.T, stock.code_bits, stock.signs, group, int(scale.size), biases)
+    return CountedMatrix(name, codes.T, stock.code_bits, stock.signs, numbers=int(scale.size), biases=biases)
 
 
-def _of_codes(name: str, weights: Any, quantizer: Any, group: int, biases: int) -> CountedMatrix:
+def _of_codes(name: str, weights: Any, quantizer: Any, biases: int) -> CountedMatrix:
     """The codes of weights whose quantizer gives them; a codebook may be wider than the engine supports."""
     codes, scale, _ = quantizer.codes_and_scale(weights)
     kind = WEIGHT_KINDS.get(quantizer.kind)
@@ -79,7 +88,7 @@ def _of_codes(name: str, weights: Any, quantizer: Any, group: int, biases: int) 
     bits = 1 if signs else int(quantizer.bits)
     numbers = _scales(np.broadcast_to(scale, (2, weights.shape[1])))
     numbers += (1 << bits) if isinstance(quantizer, TellsCodebook) else 0
-    return CountedMatrix(name, codes.T, bits, signs, group, numbers, biases)
+    return CountedMatrix(name, codes.T, bits, signs, numbers=numbers, biases=biases)
 
 
 @dataclass(frozen=True)
@@ -129,17 +138,16 @@ def of_folder(folder: Path) -> tuple[list[CountedMatrix], int, int]:
         if isinstance(layer, Lstm) and layer.peepholes is not None:
             others += layer.peepholes.size
         for part, matrix in layer.matrices().items():
-            name = part if part == "kernel" else f"{part}_kernel"  # the names that Keras uses
             biases = others if part == "kernel" else 0
-            matrices.append(_of_matrix(f"{layer.name}/{name}", matrix, layer.group(part), biases))
+            matrices.append(_of_matrix(f"{layer.name}/{kernel_name(part)}", matrix, layer.places(part), biases))
     return matrices, design.pes, design.gap_bits
 
 
-def _of_matrix(name: str, matrix: Matrix, group: int, biases: int) -> CountedMatrix:
+def _of_matrix(name: str, matrix: Matrix, places: tuple[int, ...], biases: int) -> CountedMatrix:
     """The codes of a matrix of the golden model."""
     numbers = _scales(matrix.scale) + (0 if matrix.codebook is None else matrix.codebook.size)
     kind = WEIGHT_KINDS[matrix.kind]
-    return CountedMatrix(name, matrix.codes, kind.code_bits, not kind.holds_zero, group, numbers, biases)
+    return CountedMatrix(name, matrix.codes, kind.code_bits, not kind.holds_zero, places, numbers, biases)
 
 
 def _scales(pair: Any) -> int:

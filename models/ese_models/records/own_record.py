@@ -10,7 +10,6 @@ from ese_host.bundle import FORMAT, ProvenanceRecord, TrainingData
 from ese_host.files import digest
 from ese_models.data import OwnData
 from ese_models.masking import MaskPlan
-from ese_models.networks import masks_on
 from ese_models.records.provenance import mask_fields, versions
 from ese_models.training import classifies, score
 
@@ -53,7 +52,6 @@ def own_record(
         recipes={**before.recipes, "compress": dict(recipe)},
         accuracy={**before.accuracy, **scores} if classes else before.accuracy,
         figures={**before.figures, **({} if classes else figures)},
-        density={name: float(mask.mean()) for name, mask in masks_on(compressed).items()},
         **mask_fields(dense, compressed, plan),
         data=TrainingData(
             name=data.path.stem,

@@ -17,9 +17,8 @@ from ese_host.errors import FormatError, MissingError
 from ese_host.files import decode, digest, write_together
 from ese_host.ir import MASK_FAMILIES
 from ese_models.data import Dataset, Split
-from ese_models.masking import MaskPlan, interleaves, masks_for, matrices, stored_codes
-from ese_models.networks import Mask, check_finite
-from ese_models.pruning import statistics
+from ese_models.masking import MaskPlan, by_matrix, interleaves, masks_for, matrices, matrix_loads, stored_codes
+from ese_models.networks import check_finite, masks_on
 from ese_models.training import Compressed, DenseSparseDense, Plan, Task, accuracy, predict, task_named
 
 DENSE = ("task", "remark", "commands", "seeds", "recipes", "epochs", "accuracy", "figures", "density")
@@ -187,7 +186,6 @@ def compressed_record(
         epochs={**before.epochs, **{name: recipe["epochs"] for name, recipe in recipes.items()}},
         accuracy={**before.accuracy, **{name: accuracies(model, data) for name, model in stages.items()}},
         figures={**before.figures, **{name: figures(model, data, task) for name, model in stages.items()}},
-        density={name: float(mask.mean()) for name, mask in result.masks.items()},
         **mask_fields(dense, result.model, plan),
     )
 
@@ -200,7 +198,9 @@ def mask_fields(dense: Any, compressed: Any, plan: MaskPlan) -> dict[str, Any]:
         compressed: the compressed network.
         plan: of its masks.
     """
+    masks = by_matrix(masks_on(compressed), interleaves(compressed, plan.pes))
     return {
+        "density": {name: float(mask.mean()) for name, mask in masks.items()},
         "weights": plan.weights,
         "pes": plan.pes,
         "gap_bits": plan.gap_bits,
@@ -220,20 +220,20 @@ def mask_table(dense: Any, compressed: Any, plan: MaskPlan) -> dict[str, dict[st
         plan: of the compression.
 
     Returns:
-        Kernel name -> `USED` or the name of a family -> statistics of the mask on the dense weights.
+        Name of each of the engine's matrices -> `USED` or the name of a family -> statistics of the mask on the dense
+        weights.
     """
-    weights = matrices(dense)
+    weights, rows = matrices(dense), interleaves(dense, plan.pes)
     codes = stored_codes(compressed)
     masks_by_label = {USED: {name: array != 0 for name, array in codes.items()}}
     for family in MASK_FAMILIES:
-        masks_by_label[family] = masks_for(weights, plan, plan.density, family)
-
-    rows = interleaves(weights, plan.pes)
-
-    def load(name: str, mask: Mask) -> MatrixLoad:
-        return decode(MatrixLoad, statistics(weights[name], mask, rows[name], plan.kind, plan.gap_bits).to_json(), name)
-
-    return {name: {label: load(name, masks[name]) for label, masks in masks_by_label.items()} for name in weights}
+        masks_by_label[family] = masks_for(weights, rows, plan, plan.density, family)
+    kinds = dict.fromkeys(weights, plan.kind)
+    table: dict[str, dict[str, MatrixLoad]] = {}
+    for label, masks in masks_by_label.items():
+        for name, load in matrix_loads(weights, masks, rows, kinds, plan.gap_bits).items():
+            table.setdefault(name, {})[label] = decode(MatrixLoad, load.to_json(), name)
+    return table
 
 
 def save(model: Any, out: Path, record: ProvenanceRecord, data: Dataset | None = None) -> list[Path]:

@@ -15,7 +15,18 @@ import numpy as np
 
 from ese_host.errors import UnsupportedError
 from ese_models.data import Dataset
-from ese_models.masking import LEARNED, MaskPlan, Pruner, Regrouping, begin, finish, kept_share, masks_for, matrices
+from ese_models.masking import (
+    LEARNED,
+    MaskPlan,
+    Pruner,
+    Regrouping,
+    begin,
+    finish,
+    interleaves,
+    kept_share,
+    masks_for,
+    matrices,
+)
 from ese_models.networks import (
     QUANTIZERS,
     Mask,
@@ -154,7 +165,8 @@ def prune(
             f"the network to start from keeps {start:.4f} of its weights, but the plan keeps {plan.density}; "
             "start from a denser network"
         )
-    pruner = Pruner(kernels(model), lambda weights, density: masks_for(weights, plan, density, plan.family))
+    rows = interleaves(model, plan.pes)
+    pruner = Pruner(kernels(model), lambda weights, density: masks_for(weights, rows, plan, density, plan.family))
     before_step = pruner.gradual(plan.schedule, plan.density, plan.pruned_at, plan.updates, max(start, plan.density))
     rng = np.random.default_rng((plan.seed, 1))
     fit(model, data.train, plan.prune, rng, before_step, progress, teacher=dense, share=plan.teacher)
@@ -188,8 +200,9 @@ def quantize(
     model = quantized_twin(pruned, plan.weights, {} if learned else masks, None, scales=form, goal=plan.goal)
     variables, quantizers = kernels(model), weight_quantizers(model)
     begin(variables, quantizers, masks, plan.codebook_start, plan.seed)
+    rows = interleaves(model, plan.pes)
     groups = Regrouping(
-        variables, quantizers if learned else {}, lambda w: masks_for(w, plan, plan.density, plan.family)
+        variables, quantizers if learned else {}, lambda w: masks_for(w, rows, plan, plan.density, plan.family)
     )
     before_step = groups.until(plan.pruned_at, plan.updates)
     rng = np.random.default_rng((plan.seed, 2))

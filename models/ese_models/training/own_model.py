@@ -26,6 +26,7 @@ from ese_models.masking import (
     PruningSchedule,
     StepShare,
     begin,
+    gap_bits_of,
     interleaves,
     kind_of,
     masks_from_dense,
@@ -47,7 +48,7 @@ from ese_models.networks import (
     source_format,
 )
 from ese_models.progress import progress_bar
-from ese_models.pruning import Schedule, gap_bits_for
+from ese_models.pruning import Schedule
 from ese_models.quantizers import Start
 from ese_models.training.fit_data import classifies, fit_data, loss_for, ranges_of, score, steps_of
 from ese_models.training.train import Recipe
@@ -80,8 +81,7 @@ def mask_plan(model: Any, changes: Mapping[str, Any]) -> MaskPlan:
     plan = plan_from(None, {name: value for name, value in changes.items() if value is not None})
     if changes.get("gap_bits") is not None:
         return plan
-    rows = interleaves(matrices(model), plan.pes).values()
-    return plan_from(plan, {"gap_bits": gap_bits_for(rows, kind_of(plan.weights))})
+    return plan_from(plan, {"gap_bits": gap_bits_of(interleaves(model, plan.pes), kind_of(plan.weights))})
 
 
 def prune(model: Any, **options: Any) -> Any:
@@ -92,7 +92,7 @@ def prune(model: Any, **options: Any) -> Any:
     the callback `PruningSchedule`, which puts masks on a model by itself.
 
     Args:
-        model: a Keras or QKeras model with Dense or LSTM layers, whose weights exist; or one such layer.
+        model: a Keras or QKeras model with Dense, LSTM or GRU layers, whose weights exist; or one such layer.
         options: values of `MaskPlan` by name: density, pes, family, gap_bits, weights, emphasis, layers.
 
     Returns:
@@ -103,7 +103,7 @@ def prune(model: Any, **options: Any) -> Any:
         FormatError: if a weight is not finite.
     """
     plan = mask_plan(model, options)
-    masks = masks_from_dense(matrices(model), plan, plan.density)
+    masks = masks_from_dense(matrices(model), interleaves(model, plan.pes), plan, plan.density)
     if isinstance(model, keras.Model):
         return masked(model, masks, plan.goal)
     put_masks(model, masks, plan.goal)
@@ -122,7 +122,7 @@ def quantize(
     codebook_start: Start = "linear",
     seed: int = 0,
 ) -> Any:
-    """The quantized twin of a model: QDense and QLSTM layers in the places of Dense and LSTM layers, masks kept.
+    """The quantized twin of a model: QDense, QLSTM and QGRU layers in place of Dense, LSTM and GRU, masks kept.
 
     Train it on to regain accuracy, as any Keras model. If the weights are "twn", "ttq" or "codebook4", train it with
     the callback `GroupingSchedule`.
@@ -143,7 +143,7 @@ def quantize(
         A new model, not compiled.
 
     Raises:
-        UnsupportedError: if the weights are none of these kinds, or the model has no Dense or LSTM layer.
+        UnsupportedError: if the weights are none of these kinds, or the model has no Dense, LSTM or GRU layer.
         FormatError: if a weight is not finite, or the inputs of the data are not finite.
     """
     if weights not in QUANTIZERS:
@@ -201,8 +201,8 @@ def compress(
     training samples, a warning says so.
 
     Args:
-        model: a trained Sequential or Functional model with LSTM or Dense layers, or the path of its .keras file. Other
-            layers are trained along.
+        model: a trained Sequential or Functional model with LSTM, GRU or Dense layers, or the path of its .keras file.
+            Other layers are trained along.
         data: training data: a pair (x, y) of arrays, or (x, y, sample_weight); the path of an .npz file with x and y;
             or a tf.data.Dataset or keras PyDataset of batches, as `fit` takes them.
         density: kept share of the weights of all kernels together, above 0, at most 1.

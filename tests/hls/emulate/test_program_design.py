@@ -9,6 +9,7 @@ import pytest
 
 from ese_hls.encode import encoder
 from ese_hls.encode.fit_design import choose_design
+from ese_host import image
 from ese_host.errors import MismatchError, UnsupportedError
 from ese_host.ir.fixed import Fixed
 from ese_host.ir.network import Lstm, Network
@@ -46,22 +47,28 @@ def test_an_unsigned_chain_runs_on_a_signed_design() -> None:
 def test_an_output_is_stored_in_the_designs_format() -> None:
     net = network(RNG, Spec(units=(4, 3), activations=HARD8))
     design = choose_design(net, pes=2)
-    with pytest.raises(MismatchError, match=r"^layer 'lstm0': output format is .*; the design has fixed<8,"):
+    with pytest.raises(
+        MismatchError, match=r"^layer 'lstm0' has state .*; the design has state .*, output fixed<8,1>, "
+    ):
         encoder.encode(net, replace(design, output=Fixed(8, 1)))
 
 
-def test_layers_of_one_image_share_slope_and_offset() -> None:
+def test_a_format_set_has_one_slope_and_offset_in_an_image() -> None:
     net = network(RNG, Spec(units=(4, 3), activations=HARD8))
     first, second = net.layers[:2]
     assert isinstance(first, Lstm) and isinstance(second, Lstm)
     other = replace(second, gate=replace(second.gate, slope=5461))
     mixed = Network((net.layers[0], other, *net.layers[2:]), net.source)
-    message = (
-        r"^layer 'lstm1' has recurrent activation hard_sigmoid of slope and offset 0.16666, 0.5 .*, and layer 'lstm0' "
-        "hard_sigmoid of slope and offset .*: give both layers the same recurrent_activation"
-    )
-    with pytest.raises(UnsupportedError, match=message):
-        choose_design(mixed, pes=2)
+    two = choose_design(mixed, pes=2)
+    assert two.sets == 2 * (choose_design(net, pes=2).sets[0],)
+    header = image.parse(np.frombuffer(encoder.encode(mixed, two), dtype="<u4"), two)
+    assert [phase.format_set for phase in header.phases if phase.has("lstm")] == [0, 1]
+    lines = header.words[header.sections["lines"]] & 0xFFFF
+    assert lines.tolist() == [5461, second.cell.slope]
+    with pytest.raises(
+        MismatchError, match=r"^layer 'lstm1' has state .*; the design has state .*, each for one slope"
+    ):
+        encoder.encode(mixed, replace(two, more_sets=()))
     alone = Network((net.layers[0],), net.source), Network((replace(first, gate=other.gate),), net.source)
     design = choose_design(*alone, pes=2)
     assert encoder.encode(alone[0], design) != encoder.encode(alone[1], design)

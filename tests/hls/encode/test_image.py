@@ -138,15 +138,40 @@ def test_a_tail_that_is_no_padding_is_refused() -> None:
             image.parse(resealed(damaged), design)
 
 
-@pytest.mark.parametrize(
-    ("field", "bit", "value"), [("format_set", 24, 1), ("format_set", 25, 2), ("cell_kind", 27, 2)]
-)
-def test_a_reserved_field_is_not_supported_yet(field: str, bit: int, value: int) -> None:
+def with_field(words: Words, design: Design, number: int, value: int) -> Words:
+    """An image with some more bits of word 6 of a phase's record set."""
+    start = image.parse(words, design).sections["phase table"].start + number * sum(record_words(design))
+    changed = words.copy()
+    changed[start + 6] |= value
+    return resealed(changed)
+
+
+@pytest.mark.parametrize("value", [1, 2, 3])
+def test_a_reserved_field_is_not_supported_yet(value: int) -> None:
     _, design, words = made()
-    words[image.section_slices(image.parse(words, design).header, design)["phase table"].start + 6] |= 1 << bit
-    message = f"^image: phase 0 has {field} {value}; only 0 is allowed, as this version of ese4ml does not support"
+    message = f"^image: phase 0 has format_set {value}; only 0 is allowed, as this version of ese4ml does not support"
     with pytest.raises(UnsupportedError, match=message):
-        image.parse(resealed(words), design)
+        image.parse(with_field(words, design, 0, value << 24), design)
+
+
+@pytest.mark.parametrize(("value", "kind"), [(1, "gru"), (2, "gru_before"), (3, "reset")])
+def test_kinds_of_cells_are_those_of_the_design(value: int, kind: str) -> None:
+    _, design, words = made()
+    message = f"^image: phase 0 has cells of kind '{kind}'; the design computes lstm: emit a design for this network$"
+    with pytest.raises(MismatchError, match=message):
+        image.parse(with_field(words, design, 0, value << 26), design)
+
+
+@pytest.mark.parametrize("value", [1, 2, 3])
+def test_a_kind_of_cell_without_cells_is_refused(value: int) -> None:
+    _, design, words = made()
+    phases = image.parse(words, design).phases
+    numbers = [number for number, phase in enumerate(phases) if not phase.has("lstm")]
+    assert {phases[number].has("dense") for number in numbers} == {False, True}
+    for number in numbers:
+        message = f"^image: phase {number} has cell_kind {value}, but no stage of cells; only 0 is allowed: emit the"
+        with pytest.raises(FormatError, match=message):
+            image.parse(with_field(words, design, number, value << 26), design)
 
 
 def test_a_phase_has_one_stage_at_most() -> None:

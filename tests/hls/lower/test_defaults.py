@@ -193,14 +193,13 @@ def test_lstms_of_different_output_formats_are_exact() -> None:
     assert conversion.mapping.design.output == Fixed(6, 1)
 
 
-def test_lstms_of_different_states_are_refused_in_one_sentence() -> None:
+@pytest.mark.filterwarnings("ignore::ese_hls.warnings.ConversionWarning")
+def test_lstms_of_different_states_have_a_format_set_each() -> None:
     model = lstms({}, {"state_quantizer": bits(8, 2)}, between=(bits(8, 0),))
-    with pytest.raises(
-        UnsupportedError,
-        match=r"^layer 'l1' has state fixed<8,3>, and layer 'l0' fixed<8,2>; all recurrent layers of an engine share "
-        r"one: give both layers the same state_quantizer or Precision 'state', or make a model of each$",
-    ):
-        convert(model)
+    conversion = convert(model).ese_conversion
+    x = np.random.default_rng(4).normal(size=(20, 6, 7)).astype(np.float32)
+    assert np.array_equal(golden_values(conversion, [x])[0], model.predict(x, verbose=0))
+    assert [formats.state for formats in conversion.mapping.design.sets] == [Fixed(8, 2), Fixed(8, 3)]
 
 
 def two_signs(unsigned: Any) -> Any:

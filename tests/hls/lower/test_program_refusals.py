@@ -97,13 +97,14 @@ REFUSALS: dict[str, tuple[Callable[[], Any], str]] = {
         after(keras.Sequential([keras.Input((6, 7)), kl.Conv1D(2, 2, name="conv")], name="inner")),
         f"layer 'inner_conv' (Conv1D) has no place in the engine; it runs {MAPPED}: replace the layer or leave it out",
     ),
-    "two formats of LSTM": (
+    "five formats of LSTM": (
         after(
-            recurrent("a", return_sequences=True), kl.ReLU(name="cut"), QActivation(bits(8, 0), name="q"),
-            recurrent("b", state_quantizer=bits(8, 2)),
+            *(recurrent(f"l{n}", return_sequences=True, state_quantizer=bits(8, n)) for n in range(4)),
+            recurrent("l4", state_quantizer=bits(8, 4)),
         ),
-        "layer 'b' has state fixed<8,3>, and layer 'a' fixed<8,2>; all LSTM layers of an engine share one: give both "
-        "layers the same state_quantizer or Precision 'state', or make a model of each",
+        "layers 'l0', 'l1', 'l2', 'l3' and 'l4' differ in the formats of state, output or activations; an engine has 4 "
+        "sets of them: give some of these layers the same state_quantizer, activation, recurrent_activation and "
+        "quantizer behind them, or make two models",
     ),
 }  # fmt: skip
 

@@ -63,14 +63,20 @@ def matrices(draw: st.DrawFn) -> tuple[npt.NDArray[np.int64], Interleave]:
     return rng.integers(-9, 10, shape) * (rng.random(shape) < draw(st.sampled_from([0.0, 0.03, 0.3, 1.0]))), interleave
 
 
+def matrix_rows(interleave: Interleave, pe: int) -> npt.NDArray[np.int64]:
+    """(stride,) row of the matrix that stands in each row of a PE, or -1."""
+    rows = np.full(1 << interleave.stride_log2, -1)
+    rows[interleave.local_rows(pe)] = interleave.rows_of(pe)
+    return rows
+
+
 @given(matrices())
 def test_positions_and_values_rebuild_the_matrix(case: tuple[npt.NDArray[np.int64], Interleave]) -> None:
     matrix, interleave = case
     rebuilt = np.zeros_like(matrix)
     for pe, (positions, values) in enumerate(interleave.placed(matrix)):
         assert len(positions) == len(values) and (np.diff(positions) > 0).all()
-        rows = np.full(1 << interleave.stride_log2, -1)
-        rows[interleave.owners()[1][interleave.rows_of(pe)]] = interleave.rows_of(pe)
+        rows = matrix_rows(interleave, pe)
         rebuilt[rows[positions & ((1 << interleave.stride_log2) - 1)], positions >> interleave.stride_log2] = values
     np.testing.assert_array_equal(rebuilt, matrix)
 
@@ -83,7 +89,7 @@ def test_entries_walk_back_to_the_matrix(
     rebuilt = np.zeros_like(matrix)
     per_pe = entries(matrix, interleave, kind, gap_bits, by_column)
     for pe, stored in enumerate(per_pe):
-        rows, stride = interleave.rows_of(pe), 1 << interleave.stride_log2
+        rows, stride = matrix_rows(interleave, pe), 1 << interleave.stride_log2
         starts = [0, len(stored.gaps)] if stored.starts is None else stored.starts.tolist()
         assert (stored.starts is not None) == by_column and starts[-1] == len(stored.gaps)
         for column, (first, last) in enumerate(pairwise(starts)):

@@ -39,10 +39,25 @@ def test_an_activation_ends_at_the_end_points_of_its_function(kind: ActivationKi
     [
         (Fixed(8, 1), Fixed(18, 0, signed=False), Fixed(8, 1), "^here: recurrent_activation has 18 bits; at most 18 "),
         (Fixed(8, 1), Fixed(8, 0, signed=False), Fixed(26, 1), "^here: activation has 26 bits; at most 25 are allowed"),
-        (Fixed(8, -17), Fixed(16, 0, signed=False), Fixed(8, 1), "^here: c needs 42 bits, 41 of them fractional, "),
-        (Fixed(16, 9), Fixed(17, 1, signed=False), Fixed(25, 2), "^here: c needs 49 bits, 39 of them fractional, "),
+        (
+            Fixed(8, -17),
+            Fixed(16, 0, signed=False),
+            Fixed(8, 1),
+            "^here: its new state needs 42 bits, 41 of ",
+        ),
+        (
+            Fixed(16, 9),
+            Fixed(17, 1, signed=False),
+            Fixed(25, 2),
+            "^here: its new state needs 49 bits, 39 of ",
+        ),
         (Fixed(16, 8), Fixed(17, 1, signed=False), Fixed(25, 2), ""),
-        (Fixed(16, 16), Fixed(17, 1, signed=False), Fixed(18, 2), "^here: c needs 49 bits, 32 of them fractional, "),
+        (
+            Fixed(16, 16),
+            Fixed(17, 1, signed=False),
+            Fixed(18, 2),
+            "^here: its new state needs 49 bits, 32 of ",
+        ),
         (Fixed(16, 16), Fixed(16, 0, signed=False), Fixed(16, 1), ""),
     ],
 )

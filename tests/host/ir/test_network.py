@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ese_host.ir.network import GATES, PARTS, Lstm, Matrix
+from ese_host.ir.network import CELL_ROWS, PARTS, Lstm, Matrix
 from support.networks import Spec, network
 
 PROJECTED = Spec(inputs=3, units=(6,), projection=5, outputs=4)
@@ -20,10 +20,10 @@ def test_the_matrices_of_a_layer_are_all_of_its_matrices(spec: Spec) -> None:
         fields = {name: value for name, value in vars(layer).items() if isinstance(value, Matrix)}
         assert layer.matrices() == fields and tuple(fields) == PARTS[: len(fields)]
         for part, matrix in layer.matrices().items():
-            rows, group = layer.outputs, 1
+            rows, places = layer.outputs, (0,)
             if isinstance(layer, Lstm) and part != "projection":
-                rows, group = layer.units, GATES
-            assert layer.group(part) == group and len(matrix.codes) == group * rows
+                rows, places = layer.units, CELL_ROWS
+            assert layer.places(part) == places and len(matrix.codes) == len(places) * rows
 
 
 def test_a_part_names_the_field_that_holds_it() -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from ese_host.errors import UnsupportedError
 from ese_models.data import Split
-from ese_models.masking.plan import densities, interleaves, matrices
+from ese_models.masking.plan import densities, matrices
+from ese_models.masking.rows import interleaves
 from ese_models.networks.builder import Formats, Topology, Weights, network
 from ese_models.networks.inspection import constraints, formats_of, kernels, load, weight_quantizers
 from ese_models.networks.twin import quantized_twin
@@ -113,8 +114,9 @@ def test_densities_make_the_whole(topology: Topology) -> None:
 
 
 def test_rows_lie_in_groups_of_four_gates_but_a_projections() -> None:
-    found = interleaves({name: range(24) for name in SHAPES[PROJECTED]}, 2)
-    assert [rows.group for rows in found.values()] == [4, 4, 1, 4, 4, 1, 1]
+    found = interleaves(built(PROJECTED)[0], 2)
+    assert {name: list(rows) for name, rows in found.items()} == {name: [name] for name in SHAPES[PROJECTED]}
+    assert [rows[name].group for name, rows in found.items()] == [4, 4, 1, 4, 4, 1, 1]
 
 
 def test_padding_at_the_end_is_not_read_backwards() -> None:

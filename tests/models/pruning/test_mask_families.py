@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from ese_host.errors import UnsupportedError
 from ese_host.image.interleave import Interleave, entries_per_pe
+from ese_host.ir import CELL_ROWS
 from ese_host.ir.mask_families import MASK_FAMILIES, MaskFamily
 from ese_host.ir.weight_kinds import WeightKind
 from ese_models.cli import commands
@@ -49,14 +50,25 @@ def test_every_pe_keeps_exactly_its_share(
 @pytest.mark.parametrize("family", BALANCED)
 @pytest.mark.parametrize("density", [0.0, 0.001, 0.1, 1 / 3, 0.999, 1.0])
 @pytest.mark.parametrize(
-    ("rows", "columns", "pes", "group"),
-    [(9, 64, 16, 1), (256, 12, 3, 4), (256, 64, 3, 4), (1, 1, 1, 1), (1, 1, 7, 1), (4, 1, 2, 4), (1, 300, 5, 1)],
+    ("rows", "columns", "pes", "places"),
+    [
+        (9, 64, 16, (0,)),
+        (256, 12, 3, CELL_ROWS),
+        (256, 64, 3, CELL_ROWS),
+        (1, 1, 1, (0,)),
+        (1, 1, 7, (0,)),
+        (4, 1, 2, CELL_ROWS),
+        (1, 300, 5, (0,)),
+        (192, 12, 3, (0, 1, 2)),
+        (3, 1, 2, (0, 1, 3)),
+        (1, 9, 2, (3,)),
+    ],
 )
 def test_awkward_shapes_keep_exactly_their_share(
-    family: MaskFamily, density: float, rows: int, columns: int, pes: int, group: int
+    family: MaskFamily, density: float, rows: int, columns: int, pes: int, places: tuple[int, ...]
 ) -> None:
     weights = np.random.default_rng(5).normal(size=(rows, columns))
-    interleave = Interleave(rows, pes, group)
+    interleave = Interleave(rows, pes, places)
     mask = mask_for(family, weights, density, interleave, "ternary", 4)
     assert per_pe(mask, interleave) == share(weights, density, interleave)
 

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from ese_host.errors import FormatError, UnsupportedError
 from ese_host.image.interleave import Interleave, entries_per_pe, max_gap
+from ese_host.ir import CELL_ROWS
 from ese_host.ir.mask_families import MASK_FAMILIES
 from ese_host.ir.weight_kinds import WeightKind
-from ese_models.pruning import gap_aware, magnitude, mask_for, pe_balanced, statistics
+from ese_models.pruning import gap_aware, gap_bits_for, magnitude, mask_for, pe_balanced, statistics
 from ese_models.pruning.heaviest_chain import best_chain
 from support.random_data import Problem, problems
 
@@ -50,10 +51,11 @@ def test_gap_aware_needs_no_padding_where_the_stride_allows_it(
 ) -> None:
     weights, density, interleave = problem
     mask = gap_aware(weights, density, interleave, kind, gap_bits)
-    virtual = max(
-        (1 << interleave.stride_log2) - len(interleave.rows_of(pe))
-        for pe in range(min(interleave.pes, interleave.items))
-    )
+    virtual = 0
+    for pe in range(min(interleave.pes, interleave.items)):
+        local = interleave.local_rows(pe)
+        virtual = max(virtual, int(np.diff([*local, local[0] + (1 << interleave.stride_log2)]).max()) - 1)
+    assert gap_bits_for([interleave], kind, 2) == next(b for b in range(2, 20) if max_gap(kind, b) >= virtual)
     if virtual <= max_gap(kind, gap_bits):
         assert entries_per_pe(mask, interleave, kind, gap_bits).sum() == mask.sum()
 
@@ -80,10 +82,15 @@ def test_wide_gap_field_gives_the_balanced_optimum(problem: Problem) -> None:
     assert np.abs(weights)[free].sum() == pytest.approx(np.abs(weights)[bound].sum())
 
 
-@pytest.mark.parametrize(("rows", "columns", "pes", "group"), [(9, 64, 16, 1), (256, 12, 3, 4), (256, 64, 8, 4)])
-def test_awkward_shapes_are_balanced_with_padding_counted(rows: int, columns: int, pes: int, group: int) -> None:
+@pytest.mark.parametrize(
+    ("rows", "columns", "pes", "places"),
+    [(9, 64, 16, (0,)), (256, 12, 3, CELL_ROWS), (256, 64, 8, CELL_ROWS), (192, 64, 8, (0, 1, 3)), (64, 64, 8, (3,))],
+)
+def test_awkward_shapes_are_balanced_with_padding_counted(
+    rows: int, columns: int, pes: int, places: tuple[int, ...]
+) -> None:
     weights = np.random.default_rng(7).normal(size=(rows, columns))
-    interleave = Interleave(rows, pes, group)
+    interleave = Interleave(rows, pes, places)
     mask = gap_aware(weights, 0.1, interleave, "ternary", 6)
     entries = entries_per_pe(mask, interleave, "ternary", 6)
     owning = entries[: interleave.items]
@@ -103,7 +110,7 @@ def test_virtual_rows_wider_than_the_gap_field_cost_the_fewest_paddings() -> Non
 
 def test_masks_do_not_depend_on_anything_but_the_weights() -> None:
     weights = np.random.default_rng(1).integers(-3, 4, (64, 24)).astype(float)
-    interleave = Interleave(64, 3, 4)
+    interleave = Interleave(64, 3, CELL_ROWS)
     for family in MASK_FAMILIES:
         first = mask_for(family, weights, 0.2, interleave, "ternary", 4)
         assert (first == mask_for(family, weights.copy(), 0.2, interleave, "ternary", 4)).all()

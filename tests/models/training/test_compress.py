@@ -21,7 +21,8 @@ from ese_host.ir.mask_families import MASK_FAMILIES, MaskFamily
 from ese_models import data
 from ese_models.cli import commands as cli
 from ese_models.data import Dataset
-from ese_models.masking.plan import densities, interleaves, kept_share, masks_for, matrices
+from ese_models.masking.plan import densities, kept_share, masks_for, matrices
+from ese_models.masking.rows import interleaves
 from ese_models.masking.sparsity import stored_codes
 from ese_models.networks.builder import Topology, Weights
 from ese_models.networks.inspection import constraints, kernels, load, weight_quantizers
@@ -70,7 +71,7 @@ def test_masks_hold_through_every_stage(tiny: Dataset, dense: Any, family: MaskF
         assert ((matrices(result.pruned)[name] != 0) == mask).all()
         assert ((matrices(result.quantized)[name] != 0) == mask).all()
         assert ((codes[name] != 0) == mask).all()
-        rows = interleaves(result.masks, 3)[name]
+        rows = interleaves(dense, 3)[name][name]
         keep = keep_per_pe(mask.size, 0.3, 3)
         if family == "gap-aware":
             assert entries_per_pe(codes[name], rows, "int4", 4).tolist() == [keep] * 3
@@ -84,7 +85,7 @@ def test_pruning_goes_on_from_a_pruned_network(tiny: Dataset, dense: Any) -> Non
     on = replace(plan, density=0.2, family="pe-balanced", pruned_at=1e-9)  # one round: no weight grows in between
     _, masks = prune(dense, tiny, on, begun=begun)
     for name, weights in matrices(begun).items():
-        rows = interleaves(masks, 3)[name]
+        rows = interleaves(dense, 3)[name][name]
         assert [int(masks[name][rows.rows_of(pe)].sum()) for pe in range(3)] == [keep_per_pe(weights.size, 0.2, 3)] * 3
         if name != "dense/kernel":  # its PEs have fewer non-zero weights than they must keep
             assert not masks[name][weights == 0].any()
@@ -116,7 +117,7 @@ def test_every_kind_of_weights_stays_balanced_on_its_codes(
     masks, codes = {name: held.mask.T for name, held in constraints(model).items()}, stored_codes(model)
     for name, mask in masks.items():
         assert ((codes[name] != 0) == mask).all() and ((matrices(model)[name] != 0) == mask).all()
-        rows = interleaves(masks, 3)[name]
+        rows = interleaves(dense, 3)[name][name]
         assert entries_per_pe(codes[name], rows, "ternary", 4).tolist() == [keep_per_pe(mask.size, 0.3, 3)] * 3
     regrouped = any((pruned[1][name] != mask).any() for name, mask in masks.items())
     assert regrouped == (weights in ("twn", "ttq"))
@@ -185,16 +186,16 @@ def test_unsound_plans_are_refused(config: dict[str, Any], message: str) -> None
 
 
 def test_kernels_can_have_densities_of_their_own(dense: Any) -> None:
-    weights = matrices(dense)
+    weights, rows = matrices(dense), interleaves(dense, 1)
     plan = Plan(density=0.2, pes=1, family="pe-balanced", emphasis=(1, 1), layers={"dense/kernel": 0.5})
     for density, own in ((1.0, 1.0), (0.6, 0.75), (0.2, 0.5)):
-        share = {name: mask.mean() for name, mask in masks_for(weights, plan, density, plan.family).items()}
+        share = {name: mask.mean() for name, mask in masks_for(weights, rows, plan, density, plan.family).items()}
         expected = {"lstm/kernel": density, "lstm/recurrent_kernel": density, "dense/kernel": own}
         assert share == pytest.approx(expected, abs=0.03)
     with pytest.raises(
         UnsupportedError, match=r"^the plan gives a density to kernel 'last', which the network lacks; "
     ):
-        masks_for(weights, Plan(layers={"last": 0.5}), 0.1, "magnitude")
+        masks_for(weights, rows, Plan(layers={"last": 0.5}), 0.1, "magnitude")
 
 
 def test_unsound_recipes_and_stages_are_refused(tiny: Dataset, dense: Any) -> None:

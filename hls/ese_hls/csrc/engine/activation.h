@@ -42,25 +42,32 @@ template <int W> int_t<22> signed_tanh(int_t<W> x, int frac, const word_t table[
     return x < 0 ? int_t<22>(-t) : t;
 }
 
-// slope * x + offset, exact. x is first saturated to +-64, beyond which every hard activation is saturated anyway.
-template <int W> int_t<64> hard_line(int_t<W> x, int frac, const Line &line) {
+// slope * x + offset, with `frac` + `line_frac` fractional bits. x has `frac` + `More` of them, and is first saturated
+// to
+// +-64, beyond which every hard activation is saturated anyway. The line is exact, or if x has more than `frac`, exact
+// but for the last bit, which is set if any bit from there on is: no rounding needs to know more.
+template <int W, int More> int_t<64> hard_line(int_t<W> x, int frac, const Line &line) {
     ESE_INLINE
-    static_assert(W <= 48, "a held input times a 16-bit slope fits 64 bits");
-    int_t<64> limit = int_t<64>(64) << frac;
+    static_assert(W - More <= 49 && More <= 16, "each part of a held input, times a 16-bit slope, fits 64 bits");
+    constexpr int below = (1 << More) - 1;
+    int_t<64> limit = int_t<64>(64) << (frac + More);
     int_t<64> held = saturate<64>(x, -limit, limit);
-    return held * line.slope + (int_t<64>(line.offset) << frac);
+    int_t<64> whole = held >> More;
+    uint_t<32> rest = uint_t<32>(uint_t<64>(held) & below) * line.slope;
+    int_t<64> last = (rest & below) != 0 ? 1 : 0;
+    return (whole * line.slope + (int_t<64>(line.offset) << frac) + int_t<64>(rest >> More)) | last;
 }
 
 // The activation of x, quantized to the format of `a`, whose smallest and largest codes are those of the function's end
-// points. `frac`: fractional bits of x.
-template <int W>
+// points. x has `frac` + `More` fractional bits.
+template <int W, int More = 0>
 activation_t activate(int_t<W> x, int frac, const Activation &a, const Line &line, const word_t table[table_size]) {
     ESE_INLINE
     if (a.kind == Kind::hard_tanh || a.kind == Kind::hard_sigmoid)
-        return quantize<64>(hard_line<W>(x, frac, line), frac + line_frac, a.out);
+        return quantize<64>(hard_line<W, More>(x, frac, line), frac + line_frac, a.out);
     // sigmoid(x) is 1/2 + tanh(x/2) / 2; one fractional bit more halves the input and the result.
     int halved = a.kind == Kind::sigmoid ? 1 : 0;
-    int_t<22> t = signed_tanh<W>(x, frac + halved, table);
+    int_t<22> t = signed_tanh<W>(x, frac + More + halved, table);
     return quantize<26>((halved << value_frac) + t, value_frac + halved, a.out);
 }
 

@@ -151,6 +151,14 @@ enum class PhaseFlag {
     delta = 19,
 };
 
+// The kinds of cells of a phase with the flag `lstm`.
+enum class CellKind {
+    lstm = 0,
+    gru = 1,
+    gru_before = 2,
+    reset = 3,
+};
+
 // Width of a stored weight code in bits.
 constexpr int code_bits_of(Weights kind) {
     switch (kind) {

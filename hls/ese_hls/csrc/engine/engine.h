@@ -8,7 +8,7 @@
 
 namespace ese {
 
-// Forget the state: the next sequence starts from h = c = 0 with cleared accumulators.
+// Forget the state: the next sequence starts from zero with cleared accumulators.
 template <class C> void forget(Memories<C> &memory, Accumulators<C> &accumulators) {
     clear<C>(accumulators);
     memory.has_state = false;
@@ -83,12 +83,12 @@ gates:
 peepholes:
     for (int g = 0; g < 3; ++g) {
         ESE_UNROLL
-        peephole[g] = memory.peephole[u][g][cell];
+        peephole[g] = memory.peephole[u][g][C::lstm ? cell : 0];
     }
     constant_t before = stages.zero_state ? constant_t(0) : memory.cell[u][cell];
     Cell result = {};
     if (!dense)
-        result = lstm_cell<C>(sums, before, peephole, phase, memory.lines, memory.table[u]);
+        result = cell_of<C>(sums, before, peephole, phase, memory.lines, memory.table[u]);
     leave<C>(result, sums, phase, results);
 }
 

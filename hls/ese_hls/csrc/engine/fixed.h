@@ -33,12 +33,13 @@ template <int W> int_t<W> plus(int_t<W> a, int_t<W> b) {
     return int_t<W>(wrapping_t<W>(a) + wrapping_t<W>(b));
 }
 
-// a * b, exact. Operands of type ap_int keep their widths: these decide how many DSPs the product takes, and not every
-// tool recognises an operand that was only extended. Machine words are extended to the width of the result.
-template <int A, int B> int_t<A + B> product(int_t<A> a, int_t<B> b) {
+// a * b, exact, or modulo 2^W. Operands of type ap_int keep their widths: these decide how many DSPs the product takes,
+// and not every tool recognises an operand that was only extended. Machine words are extended to the width of the
+// result.
+template <int A, int B, int W = A + B> int_t<W> product(int_t<A> a, int_t<B> b) {
     ESE_INLINE
-    using wide_t = std::conditional_t<std::is_integral<int_t<A>>::value, wrapping_t<A + B>, int_t<A>>;
-    return int_t<A + B>(wide_t(a) * b);
+    using wide_t = std::conditional_t<std::is_integral<int_t<A>>::value, wrapping_t<W>, int_t<A>>;
+    return int_t<W>(wide_t(a) * b);
 }
 
 // value * 2^shift. The shift is done on an unsigned integer, because shifting a negative one left is undefined.

@@ -106,7 +106,8 @@ template <class C> struct Loader {
     // Number of column pointers of each PE.
     word_t pointers() const { return field<header_field::pointers>(header); }
 
-    // Fill every memory. Returns whether all phases and column pointers refer only to what is stored.
+    // Fill every memory. Returns whether the design has the cells of all phases, and all phases and column pointers
+    // refer only to what is stored.
     template <class In, class Stream> bool sections(Memories<C> &memory, In &in, Stream &stream) {
         memory.phase_count = of(HeaderWord::phases);
         memory.inputs = of(HeaderWord::inputs);
@@ -138,6 +139,7 @@ template <class C> struct Loader {
         words:
             for (int w = 0; w < Shape<C>::record_words; ++w)
                 memory.phases[w][i] = record[w] = image.word(in, stream);
+            inside = (C::lstm || memory.phase(i).stage != Stage::lstm) && inside; // or the design lacks the cells
             inside = (Shape<C>::skips ? scan_inside(memory, record) : entries_inside(memory.phase(i))) && inside;
             if (!Shape<C>::skips)
                 image.pass(in, stream, C::pes * count_bits); // all PEs execute as many entries as the fullest one
@@ -203,7 +205,7 @@ template <class C> struct Loader {
         for (word_t i = 0; i < of(HeaderWord::cells); ++i) {
         gates:
             for (int g = 0; g < 3; ++g)
-                memory.peephole[unit][g][index] = image.take(in, stream, constant_bits);
+                memory.peephole[unit][g][C::lstm ? index : 0] = image.take(in, stream, constant_bits);
             next_item(unit, index);
         }
         image.align();
@@ -263,7 +265,8 @@ template <class C> struct Loader {
                 ESE_UNROLL
                 memory.table[u][0][i] = segment;
                 memory.table[u][1][i] = segment;
-                memory.table[u][2][i] = segment;
+                if (C::lstm)
+                    memory.table[u][Shape<C>::tables - 1][i] = segment;
             }
         }
     }

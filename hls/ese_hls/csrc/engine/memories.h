@@ -23,9 +23,9 @@ template <class C> struct Memories {
     constant_t codebook[C::pes][books];
     scale_t scale[C::units][gates][C::acc_banks][C::param_depth];
     constant_t bias[C::units][gates][C::param_depth];
-    constant_t peephole[C::units][3][C::cell_depth];
-    constant_t cell[C::units][C::cell_depth];
-    word_t table[C::units][3][table_size]; // three copies per unit: a cell looks up five values, a copy has two ports
+    constant_t peephole[C::units][3][Shape<C>::peephole_depth];
+    constant_t cell[C::units][C::cell_depth]; // c of an LSTM, h of a GRU
+    word_t table[C::units][Shape<C>::tables][table_size];
 
     uint_t<7> phase_count;
     uint_t<14> inputs; // width of an input frame
@@ -33,7 +33,7 @@ template <class C> struct Memories {
     bool persistent;   // the sums of at least one phase persist from step to step
     Lines lines;
     word_t image_id; // 0 if no image is loaded
-    bool has_state;  // the last sequence has left h and c, from which the next one may continue
+    bool has_state;  // the last sequence has left its state, from which the next one may continue
 
     // The record of phase `index`.
     Phase phase(int index) const {
@@ -45,6 +45,8 @@ template <class C> struct Memories {
             record[w] = phases[w][index];
         }
         Phase phase = decode_phase(record);
+        if (C::gru && phase.stage == Stage::lstm)
+            phase.stage = decode_cells(record);
         if (Shape<C>::skips)
             phase.scan = decode_scan(record);
         return phase;

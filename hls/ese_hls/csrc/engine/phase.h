@@ -6,7 +6,9 @@
 
 namespace ese {
 
-enum class Stage { none, lstm, dense };
+// What follows a matrix: nothing, cells of an LSTM, rows of another matrix, cells of a GRU with `reset_after` or
+// without it, or r * h of the latter, after which the sums and the state stay as they are.
+enum class Stage { none, lstm, dense, gru, gru_before, reset };
 
 // The destination of element-wise results: vector RAM 0 (A) or 1 (B), starting at address `base`.
 struct Target {
@@ -100,6 +102,23 @@ shifts:
     p.high = signed_bits<element_bits>(w[phase_field::high::word]);
     p.rows = field<phase_field::rows>(w);
     return p;
+}
+
+// The stage of a phase with cells in a design that has cells of a GRU; decode_phase takes all cells for those of an
+// LSTM.
+inline Stage decode_cells(const word_t w[phase_words]) {
+    ESE_INLINE
+    const CellKind kind = CellKind(int(field<phase_field::cell_kind>(w)));
+    return kind == CellKind::gru          ? Stage::gru
+           : kind == CellKind::gru_before ? Stage::gru_before
+           : kind == CellKind::reset      ? Stage::reset
+                                          : Stage::lstm;
+}
+
+// Whether the stage of the phase makes r * h of a GRU.
+template <class C> bool resets(const Phase &phase) {
+    ESE_INLINE
+    return C::gru && phase.stage == Stage::reset;
 }
 
 // Whether the matrix of the phase is stored full; always false in a design without full phases.

@@ -72,7 +72,7 @@ template <class C> struct Stages {
     static constexpr int computing = writeback - gates; // iterations from the last row to the write
 
     Phase phase;
-    // `set` is drained; `outputs`: second target and output take part in this step; `zero_state`: h and c are zero.
+    // `set` is drained; `outputs`: second target and output take part in this step; `zero_state`: the state is zero.
     bool set, outputs, zero_state;
     bool issuing;       // some items have not been issued yet
     uint_t<6> draining; // iterations until the item issued last is written
@@ -161,7 +161,8 @@ template <class C> struct Stages {
         ESE_INLINE
         // Skip mode may keep the sums of a layer from step to step, so there the layers have different groups.
         int base = Shape<C>::skips ? int(phase.scan.group_base) << gates_log2 : 0;
-        bool persist = Shape<C>::delta && phase.scan.delta, dense = phase.stage == Stage::dense;
+        bool dense = phase.stage == Stage::dense;
+        bool stays = (Shape<C>::delta && phase.scan.delta) || resets<C>(phase);
     pes:
         for (int p = 0; p < C::pes; ++p) {
             ESE_UNROLL
@@ -177,7 +178,7 @@ template <class C> struct Stages {
                 ESE_UNROLL
                 if (dense ? has(items, g * C::units + u) : has(items, u)) {
                     Drained &shown_row = drained[shows(items, g, u)];
-                    shown_row.clears = !persist;
+                    shown_row.clears = !stays;
                     shown_row.row = base + (dense ? int(items.local) : int(items.local) * gates + g);
                 }
             }
@@ -217,7 +218,7 @@ template <class C> struct Stages {
                 writes[r].address[i] = items.first + i + (first ? phase.first.base : phase.second.base);
                 writes[r].value[i] = first ? each.result.stored : each.result.output;
             }
-            if (i < C::units && valid && phase.stage != Stage::dense)
+            if (i < C::units && valid && phase.stage != Stage::dense && !resets<C>(phase))
                 memory.cell[i < C::units ? i : 0][within<C::cell_depth>(phase.cell_base + items.place)] =
                     each.result.cell;
         }

@@ -21,7 +21,8 @@ struct Activation {
 };
 
 constexpr int element_bits = ram_bits; // a vector element is as wide as a block RAM
-// A cell has a row for each gate, i, f, c, o in the order of Keras. Other matrices have groups of as many rows.
+// A cell has four rows of sums: the gates i, f, c, o of an LSTM in the order of Keras; z, r and the two parts of the
+// candidate of a GRU. Other matrices have groups of as many rows.
 constexpr int gates_log2 = log2_ceil(gates);
 constexpr int table_log2 = log2_ceil(table_size); // segments of the tanh table on [0, 8)
 
@@ -32,7 +33,7 @@ using word_t = uint_t<32>;
 using element_t = int_t<element_bits>;
 using activation_t = int_t<25>; // at most what the wider input of a DSP48's multiplier takes
 using scale_t = uint_t<scale_bits>;
-using constant_t = int_t<constant_bits>; // biases, peephole weights, codebook levels, the cell state
+using constant_t = int_t<constant_bits>; // biases, peephole weights, codebook levels, the state of a cell
 using sum_t = int_t<sum_bits>;
 
 // Slope and offset of a hard activation, with `line_frac` fractional bits. They are part of the image.
@@ -94,15 +95,20 @@ template <class C> struct Shape {
     static constexpr int record_words = phase_words + (skips ? scan_words : 0); // of a phase
     static constexpr int unit_pes = C::pes / C::units;                          // PEs that a unit drains
     // The vector RAMs take two elements in an iteration, and so many results come at most: one of each of two units, or
-    // two rows of a matrix that is no LSTM's, which a single unit takes from neighbouring PEs if all have a neighbour.
+    // two rows of a matrix without cells, which a single unit takes from neighbouring PEs if all have a neighbour.
     static constexpr bool paired = C::units == 1 && C::pes % 2 == 0;
     static constexpr int results = C::units == 2 || paired ? 2 : 1;
     static constexpr int lanes = paired ? 2 : 1; // of a unit's four, those that compute such rows
     // A PE shows the rows of a cell in as many iterations. With fewer PEs than that, a cell waits for the one before.
     static constexpr int cell_period = (gates + unit_pes - 1) / unit_pes;
+    // Copies of the tanh table for a unit, with two ports each: an LSTM's cell looks up five values, a GRU's three, of
+    // which two are those of gates that both have.
+    static constexpr int tables = C::lstm ? 3 : 2;
+    static constexpr int peephole_depth = C::lstm ? C::cell_depth : 1;
     using acc_t = int_t<C::acc_bits>;
     using entry_word_t = uint_t<word_bits>;
 
+    static_assert(C::lstm || C::gru, "a design has the cells of an LSTM, a GRU, or both");
     static_assert(C::pes >= 1 && C::pes <= max_pes, "1 to 256 PEs");
     static_assert(C::units == 1 || C::units == 2, "1 or 2 element-wise units");
     static_assert(C::pes % C::units == 0, "each unit drains PEs of its own: two units need an even number of PEs");

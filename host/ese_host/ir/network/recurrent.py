@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
 from ese_host.errors import FormatError
 from ese_host.ir.activations import Activation, check_cell, check_gates, unrounded_cell
 from ese_host.ir.fixed import Codes, Fixed
@@ -191,6 +193,7 @@ class Gru(Recurrent):
         }
         if self.candidate is not None:
             shapes["candidate kernel"] = (self.candidate.codes.shape, (units, units))
+            shapes["largest bias of the candidate's recurrent part"] = (int(np.abs(self.bias[3 * units :]).max()), 0)
         self._check(shapes)
         check_cell(owner, self.state, self.gate, self.cell)
         check_gates(owner, self.gate)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ese_host.errors import CapacityError, FormatError, UnsupportedError
-from ese_host.ir.engine_formats import ELEMENT_BITS
+from ese_host.ir.format_sets import ELEMENT_BITS
 from ese_host.ir.network import Dense, Network, Recurrent
 from ese_host.ir.program.tensor import Tensor, check_frac
 

@@ -210,11 +210,6 @@ REFUSALS: dict[str, tuple[Any, type[EseError], str]] = {
         lambda: one(Last("x", "l"), Chain("c", network(np.random.default_rng(0), Spec()), "l", "z")), UnsupportedError,
         "step Chain 'c': its layer 'lstm0' reads a sequence; a vector arrives: put a RepeatVector before it",
     ),
-    "one design": (
-        lambda: one(Chain("c", network(np.random.default_rng(0), Spec(state=Fixed(8, 2))), "x", "z")), UnsupportedError,
-        r"layer 'lstm0' has state fixed<8,2>, and layer 'lstm0' fixed<.*>; all LSTM layers of an engine share one: "
-        "give both layers the same state_quantizer or Precision 'state', or make a model of each",
-    ),
     "weights": (
         lambda: one(Chain("c", network(np.random.default_rng(0), Spec(kind="int4")), "x", "z")), UnsupportedError,
         r"layers have ternary \('lstm0'\) and int4 \('lstm0'\) weights; an engine holds one kind: "
