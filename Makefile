@@ -31,6 +31,7 @@ BENCH_stages := rtl.stages
 BENCH_masks := masks
 BENCH_eie := machines.eie
 BENCH_skip := machines.skip_engine
+BENCH_gru := machines.delta_gru
 BENCH_cpu := cpu.baseline
 BENCH_emulation := emulation
 BENCH_emission := emission
@@ -150,7 +151,7 @@ study: $(READY) ## the study of pruning, balance and weight codes; resumable: do
 	$(ESE4ML) study run
 	$(ESE4ML) study report
 
-bench-%: $(READY) ## measure and write a page of docs/; % is accuracy, boards, route, stages, masks, eie, skip, cpu, emulation, emission, vitis or host
+bench-%: $(READY) ## measure and write a page of docs/; % is accuracy, boards, route, stages, masks, eie, skip, gru, cpu, emulation, emission, vitis or host
 	$(if $(BENCH_$*),,$(error make: there is no benchmark '$*'; there are: $(BENCHES)))
 	$(VENV)/bin/python -m benchmarks.$(BENCH_$*)
 

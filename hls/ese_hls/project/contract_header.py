@@ -14,7 +14,7 @@ from typing import get_args
 
 from ese_host.files import templates, words
 from ese_host.image import design, entry_widths, phases, reader
-from ese_host.ir import GATES, SCALE_BITS, activations, engine_formats, tables, weight_kinds
+from ese_host.ir import ELEMENT_BITS, GATES, SCALE_BITS, activations, tables, weight_kinds
 from ese_host.protocol import answer_shape, packets, registers
 
 PATH = "csrc/engine/contract.h"
@@ -142,7 +142,7 @@ def _constants() -> list[Constants]:
             "Sizes that are the same in every engine (ese_host.image.design).",
             {
                 "ram_bits": entry_widths.RAM_BITS,
-                "stored_bits": engine_formats.ELEMENT_BITS,
+                "stored_bits": ELEMENT_BITS,
                 "gates": GATES,
                 "sum_frac": design.SUM_FRAC,
                 "sum_bits": design.SUM_BITS,

@@ -10,8 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ese_host.ir.network import Dense
-
 pytest.importorskip("numba", reason="gap-aware masks come with the 'train' extra")
 pytest.importorskip("ese_hls.encode.encoder", reason="the encoder comes with the 'hls' extra")
 
@@ -28,7 +26,7 @@ from ese_host.image.interleave import Interleave
 from ese_host.image.reader import Image
 from ese_host.image.sizes import LayerSize, LstmSize, MatrixSize, sizes_of
 from ese_host.ir.mask_families import ESTIMATED, MASK_FAMILIES
-from ese_host.ir.network import CELL_ROWS, Lstm, Matrix, Network
+from ese_host.ir.network import CELL_ROWS, Layer, Lstm, Matrix, Network
 from ese_host.ir.weight_kinds import WeightKind
 from ese_models.pruning import gap_aware
 from support.networks import HARD8, SMOOTH16, Rng, Spec, network
@@ -59,14 +57,14 @@ def pruned(rng: Rng, spec: Spec, pes: int, gap_bits: int, density: float) -> Net
         return replace(matrix, codes=matrix.codes * mask)
 
     net = network(rng, replace(spec, pattern="full"))
-    layers: list[Lstm | Dense] = []
+    layers: list[Layer] = []
     for layer in net.layers:
         if isinstance(layer, Lstm):
             projection = None if layer.projection is None else sparse(layer.projection, (0,))
             kernel, recurrent = sparse(layer.kernel, CELL_ROWS), sparse(layer.recurrent, CELL_ROWS)
             layers.append(replace(layer, kernel=kernel, recurrent=recurrent, projection=projection))
         else:
-            layers.append(replace(layer, kernel=sparse(layer.kernel, (0,))))
+            layers.append(replace(layer, kernel=sparse(layer.kernel, layer.places("kernel"))))
     return replace(net, layers=tuple(layers))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ese_host.ir.network import CELL_ROWS, PARTS, Lstm, Matrix
+from ese_host.ir.network import CELL_ROWS, GATES, PARTS, Lstm, Matrix
 from support.networks import Spec, network
 
 PROJECTED = Spec(inputs=3, units=(6,), projection=5, outputs=4)
@@ -20,9 +20,8 @@ def test_the_matrices_of_a_layer_are_all_of_its_matrices(spec: Spec) -> None:
         fields = {name: value for name, value in vars(layer).items() if isinstance(value, Matrix)}
         assert layer.matrices() == fields and tuple(fields) == PARTS[: len(fields)]
         for part, matrix in layer.matrices().items():
-            rows, places = layer.outputs, (0,)
-            if isinstance(layer, Lstm) and part != "projection":
-                rows, places = layer.units, CELL_ROWS
+            cells = isinstance(layer, Lstm) and part != "projection"
+            rows, places = (layer.bias.size // GATES, CELL_ROWS) if cells else (layer.outputs, (0,))
             assert layer.places(part) == places and len(matrix.codes) == len(places) * rows
 
 
