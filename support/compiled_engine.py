@@ -20,7 +20,7 @@ from ese_hls.project import config_header
 from ese_host import image
 from ese_host.device.emulated import EmulatedEngine
 from ese_host.image import SUM_FRAC, Design, Image
-from ese_host.ir import Codes, Lstm, Network, golden
+from ese_host.ir import Codes, Network, Recurrent, golden
 from ese_host.protocol import AnswerShape, Operation, packets
 from support.compiling import AP_TYPES
 
@@ -126,22 +126,26 @@ def compare(engine: EmulatedEngine, network: Network, loaded: Image, codes: Code
     layers = {layer.name: layer for layer in network.layers}
     for trace in traces:
         result, layer = results[trace.stage.layer], layers[trace.stage.layer]
-        pairs: list[tuple[Codes, Codes | None]] = [
-            (trace.exact, result.exact << (trace.stage.frac - result.exact_frac))
-        ]
+        pairs: list[tuple[Codes, Codes | None]]
         if trace.stage.kind == "cells":
-            assert isinstance(layer, Lstm) and result.c is not None
+            assert isinstance(layer, Recurrent) and result.c is not None
             exact, stored = (result.exact, result.h) if result.m is None else (result.m_exact, result.m)
             pairs = [(trace.exact, exact), (trace.stored, stored), (trace.cell, result.c)]
-        elif trace.stage.kind == "projection":
-            pairs.append((trace.stored, result.h))
-        elif layer.output is not None:
-            pairs.append((trace.stored, result.output))
+        elif trace.stage.kind == "reset":
+            pairs = [(trace.exact, result.reset_exact), (trace.stored, result.reset)]
+            assert not trace.cell.any()
+        else:
+            pairs = [(trace.exact, result.exact << (trace.stage.frac - result.exact_frac))]
+            if trace.stage.kind == "projection":
+                pairs.append((trace.stored, result.h))
+            elif layer.output is not None:
+                pairs.append((trace.stored, result.output))
         for found, wanted in pairs:
             assert wanted is not None
             np.testing.assert_array_equal(found, wanted, err_msg=f"{trace.stage}")
             compared += found.size
-    assert max(result.exact_frac for result in expected.layers if result.c is None or result.m is not None) <= SUM_FRAC
+    sums = [result.exact_frac for result in expected.layers if result.c is None or result.m is not None]
+    assert max(sums, default=0) <= SUM_FRAC
     return compared
 
 

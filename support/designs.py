@@ -67,15 +67,76 @@ WINDOW_SPECS = {
 }  # fmt: skip
 """Designs with an activation window: specification of the network, number of PEs, and columns of the window."""
 
+GRU_SPECS = {
+    "gru": (Spec(inputs=5, units=(8,), cells=("gru",), outputs=3), 4),
+    "gru-before": (
+        Spec(inputs=7, units=(10,), cells=("gru_before",), outputs=0, output=None, kind="int8", activations=HARD), 3,
+    ),
+    "gru-hard": (
+        Spec(
+            inputs=4, units=(7,), cells=("gru",), outputs=0, output=Fixed(16, 4), sequences=True, two_scales=True,
+            activations=HARD,
+        ), 4,
+    ),
+    "gru-one-pe": (Spec(inputs=3, units=(4,), cells=("gru_before",), outputs=2, kind="int4", activations=HARD8), 1),
+    "gru-stacked": (
+        Spec(
+            inputs=4, units=(6, 5, 7), cells=("gru_before", "gru", "gru_before"), hidden=(6,), outputs=4,
+            output=Fixed(16, 4), kind="codebook4", activations=SMOOTH,
+        ), 5,
+    ),
+    "gru-lstm": (
+        Spec(
+            inputs=6, units=(6, 9, 5), cells=("gru_before", "lstm", "gru"), peepholes=True, outputs=4, sequences=True,
+            kind="int16",
+        ), 4,
+    ),
+    "lstm-gru": (
+        Spec(
+            inputs=5, units=(9, 6), cells=("lstm", "gru_before"), projection=7, peepholes=True, outputs=0,
+            activations=SMOOTH16,
+        ), 6,
+    ),
+    "gru-int12": (
+        Spec(
+            inputs=4, units=(5, 6), cells=("gru", "lstm"), outputs=6, two_scales=True, kind="int12", activations=HARD,
+        ), 16,
+    ),
+}  # fmt: skip
+"""Designs with GRU cells in stream mode, as in `SPECS`."""
+GRU_SKIP_SPECS = {
+    "zero-skipping-gru": (Spec(inputs=7, units=(6, 5), cells=("gru_before", "gru"), hidden=(6,), outputs=4), 3, 4),
+    "delta-gru": (Spec(inputs=6, units=(9,), cells=("gru",), outputs=3, sequences=True, delta=(0, 0)), 4, 8),
+    "delta-gru-hard": (
+        Spec(
+            inputs=5, units=(7, 6), cells=("gru", "gru"), outputs=0, output=Fixed(16, 4), kind="int16",
+            activations=HARD, delta=(700, None),
+        ), 2, 2,
+    ),
+    "delta-gru-lstm": (
+        Spec(
+            inputs=5, units=(6, 7, 5), cells=("lstm", "gru", "lstm"), hidden=(6,), outputs=4, kind="int4",
+            activations=HARD8, delta=(None, 60),
+        ), 3, 1,
+    ),
+}  # fmt: skip
+"""Designs with GRU cells in skip mode, as in `SKIP_SPECS`."""
+GRU_WINDOW_SPECS = {
+    "window-gru": (
+        Spec(inputs=25, units=(18, 9), cells=("gru_before", "gru"), outputs=5, kind="int4", activations=SMOOTH16), 4, 8,
+    ),
+}  # fmt: skip
+"""Designs with GRU cells and an activation window, as in `WINDOW_SPECS`."""
+
 MANY_PES = {
     "most-pes": (Spec(inputs=5, units=(300,), projection=270, peepholes=True, outputs=0, sequences=True), MAX_PES, 0),
     "fc-many-pes": (Spec(inputs=9, units=(), hidden=(140,), outputs=133, sequences=True), 132, 1),
 }
 """Designs with as many PEs as an engine can have, and in skip mode with more than 128, as in `SKIP_SPECS`."""
-SKIPPING = {*SKIP_SPECS, "fc-many-pes"}
+SKIPPING = {*SKIP_SPECS, *GRU_SKIP_SPECS, "fc-many-pes"}
 """Names of the designs in skip mode."""
 
-SPARSE_ONLY = {"keras-lstm", "uneven", "fc", "delta-stacked", "zero-skipping-lstm", "window-int16"}
+SPARSE_ONLY = {"keras-lstm", "uneven", "fc", "delta-stacked", "zero-skipping-lstm", "window-int16", "gru", "delta-gru"}
 """Designs without full phases."""
 DEEPER = {"dense": 1024 + 128}
 """Items of scales and biases of designs that have more than they need."""
@@ -94,8 +155,9 @@ def roomy(name: str, cells_per_cycle: int | None = None, pes: int | None = None)
         pes: number of PEs, if it is not the name's.
     """
     skip = name in SKIPPING
-    others = SKIP_SPECS | WINDOW_SPECS | MANY_PES
-    spec, own_pes, size = others[name] if name in others else (*SPECS[name], 0)
+    alone = SPECS | GRU_SPECS
+    others = SKIP_SPECS | GRU_SKIP_SPECS | WINDOW_SPECS | GRU_WINDOW_SPECS | MANY_PES
+    spec, own_pes, size = others[name] if name in others else (*alone[name], 0)
     full = network(np.random.default_rng(0), widened(spec, pattern="full"))
     design = choose_design(
         full,

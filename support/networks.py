@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 
-from ese_host.ir import WEIGHT_KINDS, Activation, Codes, Dense, Fixed, Lstm, Matrix, Network, WeightKind
+from ese_host.ir import WEIGHT_KINDS, Activation, Codes, Dense, Fixed, Gru, Lstm, Matrix, Network, Recurrent, WeightKind
 
 Rng = np.random.Generator
+Cell = Literal["lstm", "gru", "gru_before"]
+"""Kind of a recurrent layer's cells: LSTM, GRU with `reset_after`, and GRU without it."""
 SMOOTH8 = (Activation("sigmoid", Fixed(8, 0, signed=False)), Activation("tanh", Fixed(8, 1)))
 SMOOTH16 = (Activation("sigmoid", Fixed(16, 0, signed=False)), Activation("tanh", Fixed(16, 1)))
 SMOOTH = (Activation("sigmoid", Fixed(17, 1, signed=False)), Activation("tanh", Fixed(18, 2)))
@@ -29,25 +32,28 @@ class Spec:
     Attributes:
         kind: kind of the weight codes.
         inputs: width of the input.
-        units: cells of each LSTM layer.
+        units: cells of each recurrent layer.
+        cells: kind of the cells of each recurrent layer; those of layers without one are LSTM.
         projection: outputs of each LSTM layer's projection; 0 for no projection.
         peepholes: whether LSTM layers have peepholes.
         outputs: width of the last fully connected layer; 0 for no such layer.
         hidden: widths of the fully connected layers with ReLU before it.
-        delta: thresholds of inputs and state of a delta LSTM, as codes; None for no threshold.
+        delta: thresholds of inputs and state of delta layers, as codes; None for no threshold.
         activations: functions of the gates and of the cell.
-        sequences: whether the last LSTM layer returns all steps.
+        sequences: whether the last recurrent layer returns all steps.
         two_scales: whether positive and negative levels have different scales.
         density: share of non-zero weights of a random pattern.
         pattern: placement of the non-zero weights; see `mask`.
         source: format of the input.
-        state: format of LSTM outputs and cells.
+        state: format of the state of recurrent layers.
+        output: format of the outputs of GRU layers; None to give the exact output.
         stored: format of the outputs of hidden layers.
     """
 
     kind: WeightKind = "ternary"
     inputs: int = 5
     units: tuple[int, ...] = (6,)
+    cells: tuple[Cell, ...] = ()
     projection: int = 0
     peepholes: bool = False
     outputs: int = 3
@@ -60,6 +66,7 @@ class Spec:
     pattern: str = "random"
     source: Fixed = Fixed(16, 2)
     state: Fixed = Fixed(16, 4)
+    output: Fixed | None = Fixed(16, 1)
     stored: Fixed = Fixed(16, 6, signed=False)
 
 
@@ -114,37 +121,83 @@ def matrix(rng: Rng, rows: int, columns: int, spec: Spec) -> Matrix:
     return Matrix(codes, spec.kind, scale.astype(np.int64), frac, codebook)
 
 
-def lstm(rng: Rng, name: str, inputs: int, units: int, source: Fixed, spec: Spec, last: bool) -> Lstm:
-    """A random LSTM layer.
+def recurrent(
+    rng: Rng, name: str, cell: Cell, inputs: int, units: int, source: Fixed, spec: Spec, last: bool
+) -> Recurrent:
+    """A random recurrent layer.
 
     Args:
         rng: source of random numbers.
         name: of the layer.
+        cell: kind of its cells.
         inputs: width of its input.
         units: its cells.
         source: format of its input.
         spec: everything else.
-        last: whether no LSTM layer follows it.
+        last: whether no recurrent layer follows it.
     """
-    gate, cell = spec.activations
+    common: dict[str, Any] = {
+        "name": name,
+        "bias_frac": 12,
+        "gate": spec.activations[0],
+        "cell": spec.activations[1],
+        "source": source,
+        "state": spec.state,
+        "return_sequences": spec.sequences or not last,
+        "delta_input": spec.delta[0],
+        "delta_state": spec.delta[1],
+    }
+    if cell == "lstm":
+        return lstm(rng, inputs, units, spec, common)
+    return gru(rng, cell == "gru", inputs, units, spec, common)
+
+
+def lstm(rng: Rng, inputs: int, units: int, spec: Spec, common: dict[str, Any]) -> Lstm:
+    """A random LSTM layer.
+
+    Args:
+        rng: source of random numbers.
+        inputs: width of its input.
+        units: its cells.
+        spec: its weights, peepholes and projection.
+        common: everything else.
+    """
     fed_back = spec.projection or units
-    wide = gate.out.bits + cell.out.bits > 16
+    wide = sum(activation.out.bits for activation in spec.activations) > 16
     return Lstm(
-        name=name,
         kernel=matrix(rng, 4 * units, inputs, spec),
         recurrent=matrix(rng, 4 * units, fed_back, spec),
         bias=rng.integers(-(1 << 13), 1 << 13, 4 * units),
-        bias_frac=12,
-        gate=gate,
-        cell=cell,
-        source=source,
-        state=spec.state,
         output=Fixed(16, 1) if wide else None,
-        return_sequences=spec.sequences or not last,
         peepholes=rng.integers(-(1 << 13), 1 << 13, (3, units)) if spec.peepholes else None,
         projection=matrix(rng, spec.projection, units, spec) if spec.projection else None,
-        delta_input=spec.delta[0],
-        delta_state=spec.delta[1],
+        **common,
+    )
+
+
+def gru(rng: Rng, reset_after: bool, inputs: int, units: int, spec: Spec, common: dict[str, Any]) -> Gru:
+    """A random GRU layer.
+
+    Args:
+        rng: source of random numbers.
+        reset_after: whether the reset gate multiplies the candidate's sum, and not the state.
+        inputs: width of its input.
+        units: its cells.
+        spec: its weights and output.
+        common: everything else.
+    """
+    bias = rng.integers(-(1 << 13), 1 << 13, 4 * units)
+    if not reset_after:
+        bias[3 * units :] = 0
+    exact = spec.state.bits + spec.activations[0].out.frac
+    return Gru(
+        kernel=matrix(rng, 3 * units, inputs, spec),
+        recurrent=matrix(rng, (3 if reset_after else 2) * units, units, spec),
+        bias=bias,
+        output=spec.output,
+        candidate=None if reset_after else matrix(rng, units, units, spec),
+        reset=None if reset_after else Fixed(min(exact, 16), spec.state.integer),
+        **common,
     )
 
 
@@ -165,14 +218,15 @@ def dense(rng: Rng, name: str, inputs: int, outputs: int, source: Fixed, spec: S
 
 
 def network(rng: Rng, spec: Spec) -> Network:
-    """A random network of LSTM layers, hidden fully connected layers with ReLU, and a last layer, as the spec says."""
-    layers: list[Lstm | Dense] = []
+    """A random network of recurrent layers, hidden fully connected layers with ReLU, and a last layer, as specified."""
+    layers: list[Recurrent | Dense] = []
     width, source = spec.inputs, spec.source
     for index, units in enumerate(spec.units):
-        layer = lstm(rng, f"lstm{index}", width, units, source, spec, index == len(spec.units) - 1)
+        cell: Cell = spec.cells[index] if index < len(spec.cells) else "lstm"
+        name = f"{'lstm' if cell == 'lstm' else 'gru'}{index}"
+        layer = recurrent(rng, name, cell, width, units, source, spec, index == len(spec.units) - 1)
         layers.append(layer)
-        width = layer.outputs
-        source = layer.state if layer.projection is not None else layer.output or layer.exact_output
+        width, source = layer.outputs, layer.passed_on
     for index, rows in enumerate(spec.hidden):
         layers.append(dense(rng, f"hidden{index}", width, rows, source, spec, spec.stored))
         width, source = rows, spec.stored

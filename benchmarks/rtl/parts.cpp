@@ -28,7 +28,7 @@ static sum_t sum_of(unsigned long long first, unsigned long long second, unsigne
         acc[b] = low<C::acc_bits>(b == 0 ? first : second);
         scale[b] = scales >> (16 * b) & 0xFFFF;
     }
-    return scaled_sum<C>(acc, scale, low<16>(bias), phase);
+    return scaled_sum<C>(acc, scale, low<16>(bias), phase, 0);
 }
 
 // Shifts and flags of a phase.

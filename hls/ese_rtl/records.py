@@ -1,11 +1,13 @@
 """The records that pass between the parts of the engine."""
 # Annotations of a data.Struct are its fields, so that they must not be postponed.
 
-from amaranth.hdl import signed, unsigned
+from typing import Any
+
+from amaranth.hdl import Value, signed, unsigned
 from amaranth.lib import data, enum
 from amaranth.utils import ceil_log2
 
-from ese_host.image import CONSTANT_BITS, RAM_BITS, SUM_BITS, Design
+from ese_host.image import CELL_KINDS, CONSTANT_BITS, FIELDS, RAM_BITS, SUM_BITS, Design
 from ese_host.ir import GATES
 
 SHIFT_BITS = 6
@@ -13,6 +15,8 @@ LANE_BITS = 7
 """Bits of the number of a PE among 128, and of the other numbers that a write of LOAD has in the same place."""
 ELEMENT_BITS = RAM_BITS
 """Bits of an element of a vector, two's complement: it holds codes of 16 bits, signed or unsigned."""
+CELL_KIND_BITS = FIELDS["cell_kind"].width
+"""Bits of the kind of a stage's cells."""
 
 
 class Line(data.Struct):
@@ -22,41 +26,55 @@ class Line(data.Struct):
     offset: unsigned(16)
 
 
-class Settings(data.Struct):
-    """Settings of the element-wise unit: what record and header fix while a stage is under way."""
+def settings_layout(design: Design) -> data.StructLayout:
+    """Settings of a design's element-wise unit: what record and header fix while a stage is under way."""
+    return data.StructLayout(
+        {
+            "lstm": 1,  # the items are cells, of whatever kind
+            **({"cell_kind": CELL_KIND_BITS} if "gru" in design.cells else {}),
+            "bank_shift": data.ArrayLayout(SHIFT_BITS, 4),
+            "bias_shift": SHIFT_BITS,
+            "peephole_shift": SHIFT_BITS,
+            "stored_shift": SHIFT_BITS,
+            "relu": 1,
+            "peepholes": 1,
+            "stores_output": 1,
+            "low": signed(ELEMENT_BITS),
+            "high": signed(ELEMENT_BITS),
+            "gate_line": Line,
+            "cell_line": Line,
+        }
+    )
 
-    lstm: unsigned(1)
-    bank_shift: data.ArrayLayout(SHIFT_BITS, 4)
-    bias_shift: unsigned(SHIFT_BITS)
-    peephole_shift: unsigned(SHIFT_BITS)
-    stored_shift: unsigned(SHIFT_BITS)
-    relu: unsigned(1)
-    peepholes: unsigned(1)
-    stores_output: unsigned(1)
-    low: signed(ELEMENT_BITS)
-    high: signed(ELEMENT_BITS)
-    gate_line: Line
-    cell_line: Line
 
-
-def item_layout(acc_bits: int, banks: int) -> data.StructLayout:
-    """Layout of what the unit takes in one clock: an LSTM cell, or one or two rows of another matrix.
-
-    An LSTM cell's four rows are i, f, c and o. Rows of another matrix are rows 0 and 1 of the item.
+def is_kind(cells: Any, kind: str) -> Value:
+    """Whether a stage's items are cells of a kind, in designs with GRU cells.
 
     Args:
-        acc_bits: width of an accumulator.
-        banks: accumulators per row.
+        cells: settings of the stage, or the record of its phase.
+        kind: one of `CELL_KINDS`.
     """
+    found: Value = cells.lstm & (cells.cell_kind == CELL_KINDS.index(kind))
+    return found
+
+
+def item_layout(design: Design) -> data.StructLayout:
+    """Layout of what a design's unit takes in one clock: a cell, or one or two rows of another matrix.
+
+    The four rows of an LSTM's cell are i, f, c and o; those of a GRU's are z, r, and the candidate's two parts. Rows of
+    another matrix are rows 0 and 1 of the item.
+    """
+    banks = design.acc_banks
+    peepholes = {"peepholes": data.ArrayLayout(signed(CONSTANT_BITS), 3)}
     return data.StructLayout(
         {
             "valid": 1,
             "pair": 1,  # a second row of another matrix is there too
-            "sums": data.ArrayLayout(data.ArrayLayout(signed(acc_bits), banks), GATES),
+            "sums": data.ArrayLayout(data.ArrayLayout(signed(design.acc_bits), banks), GATES),
             "scales": data.ArrayLayout(data.ArrayLayout(CONSTANT_BITS, banks), GATES),
             "biases": data.ArrayLayout(signed(CONSTANT_BITS), GATES),
-            "peepholes": data.ArrayLayout(signed(CONSTANT_BITS), 3),
-            "cell": signed(CONSTANT_BITS),  # c of the step before, zero in the zero state
+            **(peepholes if "lstm" in design.cells else {}),
+            "cell": signed(CONSTANT_BITS),  # c, or a GRU's h, of the step before, zero in the zero state
         }
     )
 
@@ -73,7 +91,7 @@ class Result(data.Struct):
     exact: data.ArrayLayout(signed(SUM_BITS), 2)
     stored: data.ArrayLayout(signed(ELEMENT_BITS), 2)
     output: data.ArrayLayout(signed(ELEMENT_BITS), 2)
-    cell: signed(CONSTANT_BITS)  # the new c; zero for rows of other matrices
+    cell: signed(CONSTANT_BITS)  # the new c, or a GRU's new h; zero for r * h and for rows of other matrices
 
 
 def element_write_layout(address_bits: int) -> data.StructLayout:

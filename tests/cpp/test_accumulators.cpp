@@ -12,6 +12,8 @@ struct Small {
     static constexpr int fifo_depth = 8, pointer_depth = 0, delta_depth = 0;
     static constexpr bool full_phases = false;
     static constexpr int window = 0;
+    static constexpr bool lstm = true;
+    static constexpr bool gru = false;
     static constexpr int group_depth = 2, vector_depth = 8, param_depth = 8, cell_depth = 8;
 };
 

@@ -23,8 +23,37 @@ static void near(double found, double expected, double lsb, double x) {
     }
 }
 
+using wide_t = __int128;
+
+// The quotient of a number by a power of two, rounded half to even.
+static long long rounded(wide_t value, int shift) {
+    const wide_t one = 1, rest = value & ((one << shift) - 1), half = one << (shift - 1);
+    const long long floor = (long long)(value >> shift);
+    return floor + (rest > half || (rest == half && (floor & 1) != 0));
+}
+
+// A hard activation of up to 64 bits, of which the last 16 only decide how it is rounded, is exact.
+static void wide_inputs() {
+    const int frac = 36, more = 16;
+    const Activation hard = {Kind::hard_tanh, {18, 12, -131072, 131071}};
+    Random random(3);
+    for (int i = 0; i < 200000; ++i) {
+        const Line line = {uint_t<16>(i % 3 == 0 ? 16384 : random.bits(16) & 0xFFFF),
+                           uint_t<16>(random.bits(16) & 0xFFFF)};
+        long long code = random.bits(63) >> (i % 16);
+        if (i % 4 == 0) // near the middle between two results if the slope is 1/2
+            code = (code & -(1ll << 40)) + (i % 5 - 2);
+        const long long most = 64ll << (frac + more), held = code < -most ? -most : code > most ? most : code;
+        const wide_t exact = (wide_t)held * (int)line.slope + ((wide_t)(int)line.offset << (frac + more));
+        long long y = rounded(exact, frac + more + line_frac - hard.out.frac);
+        y = y < hard.out.low ? hard.out.low : y > hard.out.high ? hard.out.high : y;
+        CHECK_EQUAL((activate<64, more>(code, frac, hard, line, table)), y);
+    }
+}
+
 int main() {
     make_table();
+    wide_inputs();
     const Line none = {0, 0};
     const Activation tanh16 = {Kind::tanh, {16, 15, -32768, 32767}};
     const Activation sigmoid16 = {Kind::sigmoid, {16, 16, 0, 65535}};

@@ -5,7 +5,6 @@ Unit tests run with both kinds of integers. Sound, damaged and hostile packets a
 
 from __future__ import annotations
 
-import subprocess
 import zlib
 from collections.abc import Callable
 from functools import cache
@@ -14,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ese_hls.emulate.gxx import find_compiler
 from ese_hls.encode import encoder
 from ese_host.device.emulated.engine import EmulatedEngine
 from ese_host.files.words import Words
@@ -22,55 +20,13 @@ from ese_host.image.design import Design
 from ese_host.image.reader import parse
 from ese_host.protocol import packets
 from support import compiled_engine
-from support.compiling import AP_TYPES
+from support.compiling.programs import MACHINE_WORDS, SANITIZE, compile_program, run_program
 from support.designs import PATTERNS, roomy
 from support.networks import inputs, network, widened
 
 HERE = Path(__file__).parent
-SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g"]
-WARNINGS = [
-    "-Wall",
-    "-Wextra",
-    "-Wshadow",
-    "-Werror",
-    "-Wno-unknown-pragmas",
-    "-Wno-unused-label",
-    # the default constructor of ap_int reads an uninitialized member
-    "-Wno-uninitialized",
-    "-Wno-maybe-uninitialized",
-]
-MACHINE_WORDS = ["-DESE_MACHINE_WORDS"]
 # The beats of the streams are ap_int also in this build, and ap_int shifts negative numbers left.
 ENGINE = [*MACHINE_WORDS, *SANITIZE, "-fno-sanitize=shift-base"]
-
-
-def compile_program(sources: list[Path], folder: Path, flags: list[str]) -> Path:
-    """A program that is compiled with warnings as errors."""
-    program = folder / "program"
-    command = [
-        find_compiler(),
-        "-std=c++14",
-        "-O1",
-        *flags,
-        *WARNINGS,
-        f"-I{HERE}",
-        f"-I{compiled_engine.CSRC}",
-        f"-I{compiled_engine.CSRC / 'emulator'}",
-        "-isystem",
-        str(AP_TYPES),
-        *map(str, sources),
-        "-o",
-        str(program),
-    ]
-    built = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-    assert built.returncode == 0, built.stderr
-    return program
-
-
-def run_program(program: Path, *arguments: Path) -> None:
-    """Run a program; its output is the message of a failure."""
-    ran = subprocess.run([program, *arguments], capture_output=True, text=True, timeout=300, check=False)
-    assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,8 @@ struct Small {
     static constexpr int fifo_depth = 2, pointer_depth = 64, delta_depth = 32;
     static constexpr bool full_phases = false;
     static constexpr int window = 0;
+    static constexpr bool lstm = true;
+    static constexpr bool gru = false;
     static constexpr int entry_depth = 64, phases = 2, vector_depth = 64, param_depth = 2, cell_depth = 2;
 };
 

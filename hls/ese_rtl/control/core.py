@@ -17,7 +17,7 @@ from ese_rtl.control.sequencer import Sequencer
 from ese_rtl.control.stage import Stage
 from ese_rtl.control.sweeper import Sweeper
 from ese_rtl.pipeline import later
-from ese_rtl.records import Header, LoadTarget, load_layout
+from ese_rtl.records import Header, LoadTarget, is_kind, load_layout
 from ese_rtl.sizes import Sizes
 from ese_rtl.unit import Unit
 
@@ -158,6 +158,9 @@ class Core(wiring.Component):
         ]
         if sizes.skips:
             self._skip(m, advance, sequencer, beats, sweeper, stage, array)
+        if "gru" in self._design.cells:
+            with m.If(is_kind(stage.record, "reset")):  # whose sums are completed and read again
+                m.d.comb += sweeper.rows.eq(0)
         for u, unit in enumerate(units):
             m.submodules[f"parameters_{u}"] = parameters = ResetInserter(self.abort)(Parameters(sizes, u))
             m.d.comb += [

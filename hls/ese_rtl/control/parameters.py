@@ -1,4 +1,4 @@
-"""Scales, biases, peepholes, c and the tanh table: what the element-wise unit reads beside the sums."""
+"""Scales, biases, peepholes, c or a GRU's h, and the tanh table: what the element-wise unit reads beside the sums."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Parameters(wiring.Component):
                 "step": In(1),  # this clock is a tick
                 "valid": In(1),  # an item, `DRAIN_LATENCY` ticks before its parameters are given
                 "pair": In(1),
-                "item": Out(item_layout(design.acc_bits, design.acc_banks)),  # but for its sums
+                "item": Out(item_layout(design)),  # but for its sums
                 "cell_valid": In(1),
                 "cell_new": In(signed(CONSTANT_BITS)),
             }
@@ -165,7 +165,7 @@ class Parameters(wiring.Component):
             return later(m, Mux(behind, words[-1], words[0]), name="item_word")
 
     def _cells(self, m: Module, valid: Value) -> None:
-        """Peepholes and c. The new c is written while later cells are read."""
+        """Peepholes, which only an LSTM has, and c, or a GRU's h, written anew while later cells are read."""
         design, load = self._sizes.design, self.load
         bits = ceil_log2(design.cell_depth)
         cell, written = Signal(bits), Signal(bits)
@@ -175,17 +175,20 @@ class Parameters(wiring.Component):
             m.d.sync += written.eq(written + 1)
         with m.If(self.launch):
             m.d.sync += [cell.eq(self.phase.cell_base), written.eq(self.phase.cell_base)]
-        m.submodules.peepholes = peepholes = Memory(
-            shape=3 * CONSTANT_BITS, depth=design.cell_depth, init=[], attrs={"ram_style": "block"}
-        )
-        write = peepholes.write_port(granularity=CONSTANT_BITS)
-        m.d.comb += [
-            write.addr.eq(load.address[self._unit_bits :]),
-            write.data.eq(load.data[:CONSTANT_BITS].replicate(3)),
-            *(write.en[g].eq(self._loads(LoadTarget.PEEPHOLE) & (load.lane == g)) for g in range(3)),
-        ]
-        values = self._read(m, peepholes, cell)
-        m.d.comb += [self.item.peepholes[g].eq(values[CONSTANT_BITS * g : CONSTANT_BITS * (g + 1)]) for g in range(3)]
+        if "lstm" in design.cells:
+            m.submodules.peepholes = peepholes = Memory(
+                shape=3 * CONSTANT_BITS, depth=design.cell_depth, init=[], attrs={"ram_style": "block"}
+            )
+            write = peepholes.write_port(granularity=CONSTANT_BITS)
+            m.d.comb += [
+                write.addr.eq(load.address[self._unit_bits :]),
+                write.data.eq(load.data[:CONSTANT_BITS].replicate(3)),
+                *(write.en[g].eq(self._loads(LoadTarget.PEEPHOLE) & (load.lane == g)) for g in range(3)),
+            ]
+            values = self._read(m, peepholes, cell)
+            m.d.comb += [
+                self.item.peepholes[g].eq(values[CONSTANT_BITS * g : CONSTANT_BITS * (g + 1)]) for g in range(3)
+            ]
         m.submodules.cells = cells = Memory(
             shape=signed(CONSTANT_BITS), depth=design.cell_depth, init=[], attrs={"ram_style": "block"}
         )

@@ -26,7 +26,9 @@ def kept_fields(sizes: Sizes) -> dict[str, Field]:
     """
     design = sizes.design
     delta = design.delta_depth
-    widths = dict.fromkeys(("layer", "part", "format_set", "cell_kind", "window"), 0)
+    widths = dict.fromkeys(("layer", "part", "format_set", "window"), 0)
+    if "gru" not in design.cells:
+        widths["cell_kind"] = 0
     scan = {
         "pointer_base": sizes.pointer_address_bits,
         "columns": COLUMN_BITS,

@@ -10,7 +10,7 @@ from amaranth.utils import ceil_log2, exact_log2
 from ese_host.ir import GATES
 from ese_rtl.control.phase_table import first_row, phase_layout
 from ese_rtl.pipeline import later
-from ese_rtl.records import Header, Settings
+from ese_rtl.records import Header, settings_layout
 from ese_rtl.sizes import Sizes
 
 DRAINED = 4
@@ -59,7 +59,7 @@ class Stage(wiring.Component):
                 "set": Out(1),  # that is read
                 "outputs": Out(1),  # second target and output take part in this step
                 "zero": Out(1),  # c is zero
-                "settings": Out(Settings),
+                "settings": Out(settings_layout(sizes.design)),
                 "drained": Out(1),
                 "rows": Out(sizes.row_bits + 1),  # that were read, in each PE
             }
@@ -137,6 +137,8 @@ class Stage(wiring.Component):
             settings.gate_line.eq(self.header.gate_line),
             settings.cell_line.eq(self.header.cell_line),
         ]
+        if "gru" in self._sizes.design.cells:
+            m.d.comb += settings.cell_kind.eq(record.cell_kind)
         shifts = record.bank_shift
         banks = self._sizes.design.acc_banks
         m.d.comb += [settings.bank_shift[b].eq(shifts[b] if banks > 1 else shifts) for b in range(banks)]

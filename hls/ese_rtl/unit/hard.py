@@ -11,16 +11,17 @@ from amaranth.lib.wiring import In, Out
 from ese_host.ir import LIMIT_BITS, SLOPE, Activation
 from ese_rtl.pipeline import later
 from ese_rtl.records import Line
-from ese_rtl.unit.arithmetic import PRODUCT_CLOCKS, ROUNDING_CLOCKS, Product, Rounding, code_bits
+from ese_rtl.unit.arithmetic import PRODUCT_CLOCKS, ROUNDING_CLOCKS, Product, Rounding, code_bits, product_clocks
 
 
 class Hard(wiring.Component):
     """A piecewise linear activation; the result comes `latency` clocks after x. A digit is a signal's clock.
 
-    `line` does not change while a value is under way.
+    `line` does not change while a value is under way. A product of a wide x takes a clock more than the digits say.
     """
 
     latency = 2 + PRODUCT_CLOCKS + ROUNDING_CLOCKS
+    """Of an x whose product takes two clocks."""
 
     def __init__(self, activation: Activation, bits: int, frac: int) -> None:
         """Make the component.
@@ -31,6 +32,7 @@ class Hard(wiring.Component):
             frac: fractional bits of x, at least 0.
         """
         self._activation, self._bits, self._frac = activation, bits, frac
+        self.latency = 2 + product_clocks(min(bits, LIMIT_BITS + frac + 2)) + ROUNDING_CLOCKS
         result = signed(code_bits(activation.low, activation.high))
         super().__init__({"x": In(signed(bits)), "line": In(Line), "code": Out(result)})
 

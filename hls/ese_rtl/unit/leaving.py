@@ -1,4 +1,4 @@
-"""Rounding of all that leaves the unit: h to two formats, or the sums of two rows to the format of the image."""
+"""Rounding of all that leaves the unit: h to two formats, r * h or the sums of two rows to the format of the image."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from amaranth.hdl import C, Module, Mux, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from ese_host.image import SUM_BITS
+from ese_host.image import SUM_BITS, Design
 from ese_host.ir import Fixed
 from ese_rtl.pipeline import later
-from ese_rtl.records import ELEMENT_BITS, SHIFT_BITS, Settings
+from ese_rtl.records import ELEMENT_BITS, SHIFT_BITS, is_kind, settings_layout
 from ese_rtl.unit.arithmetic import VariableRounding
-from ese_rtl.unit.cell import CellFormats
+from ese_rtl.unit.cell import CellFormats, GruFormats, cell_formats
 
 ROWS = 2
 """Rows of another matrix than an LSTM's that an item may have."""
@@ -22,24 +22,30 @@ ROWS = 2
 class Leaving(wiring.Component):
     """Rounds what leaves; the result comes `latency` clocks after h or the rows.
 
-    There are two roundings with variable shift and bounds, one for each row. An LSTM's h goes through both: through
-    the first to the format of what is stored, through the second to that of the output.
+    There are two roundings with variable shift and bounds, one for each row. A cell's h goes through both: through the
+    first to the format of what is stored, through the second to that of the output. r * h takes the place of the first
+    row.
     """
 
     latency = 1 + VariableRounding.latency
 
-    def __init__(self, formats: CellFormats) -> None:
-        """Make the component.
+    def __init__(self, design: Design) -> None:
+        """Make the component of a design.
 
-        Args:
-            formats: widths and binary points of an LSTM cell.
+        Raises:
+            UnsupportedError: if formats of the design have binary points too far apart.
         """
-        self._design, self._formats = formats.design, formats
+        self._design, self._formats = design, cell_formats(design)
+        cells: dict[str, Any] = {}
+        if (lstm := self._formats.get("lstm")) is not None:
+            cells["h"] = In(signed(lstm.h_bits))
+        if isinstance(gru := self._formats.get("gru"), GruFormats):
+            cells |= {"gru_h": In(signed(gru.h_bits)), "reset": In(signed(gru.reset_bits))}
         elements = Out(data.ArrayLayout(signed(ELEMENT_BITS), ROWS))
         super().__init__(
             {
-                "settings": In(Settings),
-                "h": In(signed(formats.h_bits)),
+                "settings": In(settings_layout(design)),
+                **cells,
                 "rows": In(data.ArrayLayout(signed(SUM_BITS), ROWS)),
                 "exact": Out(data.ArrayLayout(signed(SUM_BITS), ROWS)),
                 "stored": elements,
@@ -51,21 +57,34 @@ class Leaving(wiring.Component):
         """ReLU and the choice between h and a row in one clock, then the rounding."""
         m = Module()
         settings, roundings = self.settings, []
+        cells = {kind: getattr(self, "h" if kind == "lstm" else "gru_h") for kind in self._formats}
+        shifted = {kind: h << self._formats[kind].h_shift for kind, h in cells.items()}
         for row in range(ROWS):
             m.submodules[f"rounding{row}"] = rounding = VariableRounding()
             roundings.append(rounding)
             row_sum = Mux(settings.relu & self.rows[row][-1], 0, self.rows[row])
-            leaves = Mux(settings.lstm, self.h << self._formats.h_shift, row_sum)[:SUM_BITS].as_signed()
+            if "gru" in cells and row == 0:
+                row_sum = Mux(is_kind(settings, "reset"), self.reset, row_sum)
+            leaves = self._of_cell(shifted, row_sum)[:SUM_BITS].as_signed()
             value = later(m, leaves, name=f"value{row}")
             m.d.comb += rounding.value.eq(value)
             self._choose_format(m, rounding, row)
             exact = later(m, value, rounding.latency, name=f"exact{row}")
-            if self._formats.h_shift:
-                exact = Mux(settings.lstm, exact >> self._formats.h_shift, exact)
+            if any(formats.h_shift for formats in self._formats.values()):
+                exact = self._of_cell({kind: exact >> self._formats[kind].h_shift for kind in cells}, exact)
             m.d.comb += [self.exact[row].eq(exact), self.stored[row].eq(rounding.code)]
         first, second = (rounding.code for rounding in roundings)
-        m.d.comb += [self.output[0].eq(Mux(settings.lstm, second, first)), self.output[1].eq(second)]
+        of_cells = dict.fromkeys(cells, second)
+        m.d.comb += [self.output[0].eq(self._of_cell(of_cells, first)), self.output[1].eq(second)]
         return m
+
+    def _of_cell(self, of_h: dict[str, Any], of_row: Any) -> Any:
+        """What belongs to a cell's h, by the kinds of cells that the design has, or else to a row or to r * h."""
+        settings = self.settings
+        if "gru" not in of_h:
+            return Mux(settings.lstm, of_h["lstm"], of_row)
+        chosen = Mux(is_kind(settings, "lstm"), of_h["lstm"], of_h["gru"]) if "lstm" in of_h else of_h["gru"]
+        return Mux(settings.lstm & ~is_kind(settings, "reset"), chosen, of_row)
 
     def _choose_format(self, m: Module, rounding: VariableRounding, row: int) -> None:
         """Set shift and bounds, one clock behind the settings, which stand longer than that before a value comes."""
@@ -74,16 +93,23 @@ class Leaving(wiring.Component):
             ("shift", "low", "high"),
             (rounding.shift, rounding.low, rounding.high),
             (settings.stored_shift, settings.low, settings.high),
-            self._limits(design.state),
-            self._limits(design.output),
             strict=True,
         )
-        for name, port, of_row, of_state, of_output in parts:
-            of_h = of_output if row else Mux(settings.stores_output, of_output, of_state)
-            chosen = Mux(settings.lstm, of_h, of_row)[: len(port)]
+        for place, (name, port, of_row) in enumerate(parts):
+            of_h = {}
+            for kind, formats in self._formats.items():
+                of_state, of_output = (_limits(formats, to)[place] for to in (design.state, design.output))
+                of_h[kind] = of_output if row else Mux(settings.stores_output, of_output, of_state)
+            chosen = self._of_cell(of_h, of_row)[: len(port)]
             m.d.comb += port.eq(later(m, chosen, name=f"{name}{row}"))
 
-    def _limits(self, to: Fixed) -> tuple[Any, Any, Any]:
-        """Shift, lowest and highest code for h in a format; what has 48 bits is zero behind any longer shift."""
-        shift = min(self._formats.h_frac - to.frac, (1 << SHIFT_BITS) - 1)
-        return C(shift, SHIFT_BITS), C(to.low, signed(ELEMENT_BITS)), C(to.high, signed(ELEMENT_BITS))
+
+def _limits(formats: CellFormats, to: Fixed) -> tuple[Any, Any, Any]:
+    """Shift, lowest and highest code for h in a format; what has 48 bits is zero behind any longer shift.
+
+    Args:
+        formats: of the cell.
+        to: the format.
+    """
+    shift = min(formats.h_frac - to.frac, (1 << SHIFT_BITS) - 1)
+    return C(shift, SHIFT_BITS), C(to.low, signed(ELEMENT_BITS)), C(to.high, signed(ELEMENT_BITS))

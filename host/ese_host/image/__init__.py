@@ -28,7 +28,7 @@ from ese_host.image.interleave import (
     padding_passes,
     relative_index,
 )
-from ese_host.image.phases import FIELDS, FLAGS, PHASE_WORDS, Phase, record_words
+from ese_host.image.phases import CELL_KINDS, FIELDS, FLAGS, PHASE_WORDS, Phase, record_words
 from ese_host.image.plan import StepPlan, plan_step
 from ese_host.image.reader import (
     HEADER,
@@ -55,6 +55,7 @@ from ese_host.image.sizing import (
 
 __all__ = [
     "ADD_DISTANCE",
+    "CELL_KINDS",
     "CODEBOOKS",
     "CONSTANT_BITS",
     "DEFAULT_PES",

@@ -42,9 +42,14 @@ class Together(wiring.Component):
 
 
 class SideBySide:
-    """A simulation of components side by side."""
+    """A simulation of components side by side.
+
+    Attributes:
+        parts: the components.
+    """
 
     def __init__(self, parts: Mapping[str, wiring.Component], tables: Sequence[Codes] = ()) -> None:
+        self.parts: Mapping[str, Any] = parts
         self._simulated = SimulatedComponent(Together(parts, tables), optimize=False)
 
     def stream(

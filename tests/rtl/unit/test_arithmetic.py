@@ -11,17 +11,20 @@ from bench import SideBySide
 from unit_harness import number, wrapped
 
 from ese_rtl.unit.arithmetic import (
-    PRODUCT_CLOCKS,
     ROUNDING_CLOCKS,
     SHIFT_CLOCKS,
     Product,
     Rounding,
     ShiftLeft,
     VariableRounding,
+    product_clocks,
 )
 
 SHIFTED = (16, 32, 41, 48)
-FACTORS = ((12, 12), (24, 17), (18, 18), (19, 18), (25, 18), (26, 17), (35, 18), (36, 17), (43, 17), (48, 17))
+FACTORS = (
+    *((12, 12), (24, 17), (18, 18), (19, 18), (25, 18), (26, 17), (35, 18), (36, 17), (43, 17)),
+    *((48, 17), (48, 18), (49, 18), (50, 17), (60, 17), (73, 18)),
+)
 # bits, shift, lowest and highest result
 ROUNDED = (
     (36, 19, -(1 << 15), (1 << 15) - 1),
@@ -82,7 +85,7 @@ def test_product(a_bits: int, b_bits: int, form: str) -> None:
     pairs = list(zip(values(1, a_bits, 500), reversed(values(2, b_bits, 500)), strict=True))
     pairs += [(a << a_bits - 1, b << b_bits - 1) for a in (-1, 0) for b in (-1, 0)]
     rows = [{"a": a, "b": b} for a, b in pairs]
-    found = bench().stream(f"{form}{a_bits}x{b_bits}", PRODUCT_CLOCKS, rows)
+    found = bench().stream(f"{form}{a_bits}x{b_bits}", product_clocks(a_bits), rows)
     assert [row["product"] for row in found] == [a * b for a, b in pairs]
 
 

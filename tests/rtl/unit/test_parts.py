@@ -30,7 +30,7 @@ def bench() -> SideBySide:
         {
             **{f"lane{at}": Lane(*sizes) for at, sizes in enumerate(LANES)},
             **{name: NewCell(form) for name, form in formats.items()},
-            **{f"leaving_{name}": Leaving(form) for name, form in formats.items()},
+            **{f"leaving_{name}": Leaving(design) for name, design in DESIGNS.items()},
         }
     )
 

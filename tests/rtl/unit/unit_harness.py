@@ -11,10 +11,10 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from ese_host.image import SUM_BITS, SUM_FRAC, Design
+from ese_host.image import CELL_KINDS, SUM_BITS, SUM_FRAC, Design
 from ese_host.ir import ELEMENT_BITS, Activation, Codes, Fixed, tanh_table, without_line
 from ese_host.ir.activations import activate
-from ese_rtl.records import Result, Settings, item_layout
+from ese_rtl.records import Result, item_layout, settings_layout
 from ese_rtl.unit import Unit
 from support.networks import SMOOTH16, Rng
 
@@ -38,7 +38,7 @@ class Tabled(wiring.Component):
 
     def __init__(self, design: Design) -> None:
         self.unit = Unit(design)
-        ports = {"go": In(1), "item": In(item_layout(design.acc_bits, design.acc_banks)), "settings": In(Settings)}
+        ports = {"go": In(1), "item": In(item_layout(design)), "settings": In(settings_layout(design))}
         signature = self.unit.signature.members
         super().__init__(
             {**ports, **{name: signature[name] for name in ("cell_valid", "cell_new")}, "result": Out(Result)}
@@ -79,14 +79,17 @@ def wrapped(value: int) -> int:
 
 
 def row_sum(item: Item, row: int, settings: dict[str, Any]) -> int:
-    """The sum of a row's scaled accumulators and its bias.
+    """The sum of a row's scaled accumulators and its bias. That of a GRU's last row has a shift of its own.
 
     Args:
         item: the item.
         row: which of its rows.
         settings: give the shifts.
     """
-    pairs = zip(item["sums"][row], item["scales"][row], settings["bank_shift"], strict=False)
+    shifts = settings["bank_shift"]
+    if row == 3 and settings["lstm"] and settings.get("cell_kind"):
+        shifts = [settings["peephole_shift"]] * len(shifts)
+    pairs = zip(item["sums"][row], item["scales"][row], shifts, strict=False)
     return wrapped(sum(a * b << shift for a, b, shift in pairs) + (item["biases"][row] << settings["bias_shift"]))
 
 
@@ -123,6 +126,41 @@ def expected_cells(design: Design, lines: tuple[Activation, Activation], stage: 
     return [dict(zip(names, values, strict=True)) for values in np.stack([h, stored, output, stored_c], 1).tolist()]
 
 
+def expected_grus(design: Design, lines: tuple[Activation, Activation], stage: StageItems) -> list[dict[str, Any]]:
+    """The results of items of a GRU's cells, or of r * h.
+
+    Args:
+        design: the design.
+        lines: its activations, with slope and offset.
+        stage: settings and items.
+    """
+    settings, (gate, cell), state = stage.settings, lines, design.state
+    kind, frac = CELL_KINDS[settings["cell_kind"]], design.gate.out.frac
+    h = np.array([item["cell"] for item in stage.items], dtype=np.int64)
+    sums = [np.array([row_sum(item, row, settings) for item in stage.items], dtype=np.int64) for row in range(4)]
+    z, r = (activate(sums[row], SUM_FRAC, gate, TABLE) for row in (0, 1))
+    if kind == "reset":
+        exact = r * h
+        output = stored = np.array([rounded(value, settings) for value in exact.tolist()], dtype=np.int64)
+        kept = np.zeros_like(exact)
+    else:
+        total = (sums[2] << frac) + (sums[3] * r if kind == "gru" else sums[3] << frac)
+        candidate = activate(total, SUM_FRAC + frac, cell, TABLE)
+        point = max(state.frac, cell.out.frac)
+        exact = (z * h << point - state.frac) + (((1 << frac) - z) * candidate << point - cell.out.frac)
+        output = design.output.quantize(exact, frac + point)
+        kept = stored = output if settings["stores_output"] else state.quantize(exact, frac + point)
+    names = ("exact", "stored", "output", "cell")
+    return [dict(zip(names, v, strict=True)) for v in np.stack([exact, stored, output, kept], 1).tolist()]
+
+
+def rounded(value: int, settings: dict[str, Any]) -> int:
+    """A value rounded as the record says: half to even, then saturated."""
+    whole, rest = divmod(value, unit := 1 << settings["stored_shift"])
+    nearest = whole + (2 * rest > unit or (2 * rest == unit and whole % 2))
+    return int(min(max(nearest, settings["low"]), settings["high"]))
+
+
 def expected_rows(stage: StageItems) -> list[list[tuple[int, int]]]:
     """The results of items of another matrix: for each of its rows the exact and the stored output."""
     results = []
@@ -132,9 +170,7 @@ def expected_rows(stage: StageItems) -> list[list[tuple[int, int]]]:
             exact = row_sum(item, row, stage.settings)
             if stage.settings["relu"]:
                 exact = max(exact, 0)
-            whole, rest = divmod(exact, unit := 1 << stage.settings["stored_shift"])
-            nearest = whole + (2 * rest > unit or (2 * rest == unit and whole % 2))
-            rows.append((exact, min(max(nearest, stage.settings["low"]), stage.settings["high"])))
+            rows.append((exact, rounded(exact, stage.settings)))
         results.append(rows)
     return results
 
@@ -142,16 +178,19 @@ def expected_rows(stage: StageItems) -> list[list[tuple[int, int]]]:
 def number(rng: Rng, low: int, high: int) -> int:
     """A number of a random magnitude within bounds, one of them now and then."""
     bits = int(rng.integers(0, max(-low, high).bit_length() + 2))
-    value = int(rng.integers(-(1 << bits), 1 << bits, endpoint=True)) if rng.random() < 0.95 else high
+    value = int.from_bytes(rng.bytes(10), "little", signed=True) >> 79 - bits if rng.random() < 0.95 else high
     return min(max(value if rng.random() < 0.95 else low, low), high)
 
 
-def random_settings(rng: Rng, lstm: bool, lines: tuple[Activation, Activation], wild: bool) -> dict[str, Any]:
+def random_settings(
+    rng: Rng, kind: str, design: Design, lines: tuple[Activation, Activation], wild: bool
+) -> dict[str, Any]:
     """Settings of a stage.
 
     Args:
         rng: source of random numbers.
-        lstm: whether it is an LSTM's.
+        kind: of its cells, or "dense".
+        design: the design.
         lines: activations with slope and offset.
         wild: whether shifts are anything that a record may hold, rather than what keeps sums in the activations' range.
     """
@@ -161,7 +200,8 @@ def random_settings(rng: Rng, lstm: bool, lines: tuple[Activation, Activation], 
     if not wild:
         low, high = stored.low, stored.high
     return {
-        "lstm": int(lstm),
+        "lstm": int(kind != "dense"),
+        **({"cell_kind": CELL_KINDS.index(kind) if kind != "dense" else 3} if "gru" in design.cells else {}),
         "bank_shift": rng.integers(0, most // 2, 4).tolist(),
         "bias_shift": int(rng.integers(0, most) + 8 * (not wild)),
         "peephole_shift": int(rng.integers(0, most // 2)),
@@ -178,6 +218,23 @@ def random_settings(rng: Rng, lstm: bool, lines: tuple[Activation, Activation], 
     }
 
 
+def random_items(rng: Rng, design: Design, settings: dict[str, Any], count: int) -> list[Item]:
+    """Items of random numbers; the sum of a GRU's candidate has 64 bits at most, as in any sound image.
+
+    Args:
+        rng: source of random numbers.
+        design: gives widths and formats.
+        settings: of the stage.
+        count: number of items.
+    """
+    items: list[Item] = []
+    while len(items) < count:
+        item = random_item(rng, design)
+        if "gru" not in design.cells or sum(abs(row_sum(item, row, settings)) for row in (2, 3)) < 1 << SUM_BITS - 1:
+            items.append(item)
+    return items
+
+
 def random_item(rng: Rng, design: Design) -> Item:
     """An item of random numbers, extreme ones among them.
 
@@ -192,6 +249,6 @@ def random_item(rng: Rng, design: Design) -> Item:
         "sums": [[number(rng, -half, half - 1) for _ in range(design.acc_banks)] for _ in range(4)],
         "scales": [[abs(number(rng, 0, 2 * constant - 1)) for _ in range(design.acc_banks)] for _ in range(4)],
         "biases": [number(rng, -constant, constant - 1) for _ in range(4)],
-        "peepholes": [number(rng, -constant, constant - 1) for _ in range(3)],
+        **({"peepholes": [number(rng, -constant, constant - 1) for _ in range(3)]} if "lstm" in design.cells else {}),
         "cell": min(max(number(rng, -constant, constant), design.state.low), design.state.high),
     }

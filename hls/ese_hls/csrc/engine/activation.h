@@ -48,7 +48,7 @@ template <int W> int_t<22> signed_tanh(int_t<W> x, int frac, const word_t table[
 // but for the last bit, which is set if any bit from there on is: no rounding needs to know more.
 template <int W, int More> int_t<64> hard_line(int_t<W> x, int frac, const Line &line) {
     ESE_INLINE
-    static_assert(W - More <= 49 && More <= 16, "each part of a held input, times a 16-bit slope, fits 64 bits");
+    static_assert(W - More <= 48 && More <= 16, "each part of a held input, times a 16-bit slope, fits 64 bits");
     constexpr int below = (1 << More) - 1;
     int_t<64> limit = int_t<64>(64) << (frac + More);
     int_t<64> held = saturate<64>(x, -limit, limit);

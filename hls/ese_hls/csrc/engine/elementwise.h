@@ -15,18 +15,20 @@ struct Result {
     constant_t cell;  // state of a cell, c of an LSTM and h of a GRU; zero of r * h and of a row
 };
 
-// The scaled sums of all banks plus the bias, with `sum_frac` fractional bits (docs/numerics.md, "Sums").
+// Row `g` of an item: the scaled sums of all banks plus the bias, with `sum_frac` fractional bits (docs/numerics.md,
+// "Sums"). To the fourth row of a GRU's cell only one matrix adds, whose shift stands where an LSTM has its peepholes'.
 template <class C>
 sum_t scaled_sum(const typename Shape<C>::acc_t acc[C::acc_banks], const scale_t scale[C::acc_banks], constant_t bias,
-                 const Phase &phase) {
+                 const Phase &phase, int g) {
     ESE_INLINE
+    const bool alone = C::gru && g == gates - 1 && phase.stage != Stage::lstm;
     sum_t sum = shift_left<sum_bits>(bias, phase.bias_shift);
 banks:
     for (int b = 0; b < C::acc_banks; ++b) {
         ESE_UNROLL
         // The scale is unsigned, so as a signed factor it needs one more bit.
         sum_t scaled = product<C::acc_bits, scale_bits + 1>(acc[b], scale[b]);
-        sum = plus<sum_bits>(sum, shift_left<sum_bits>(scaled, phase.bank_shift[b]));
+        sum = plus<sum_bits>(sum, shift_left<sum_bits>(scaled, alone ? phase.peephole_shift : phase.bank_shift[b]));
     }
     return sum;
 }

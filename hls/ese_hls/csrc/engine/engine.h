@@ -77,7 +77,7 @@ gates:
             acc[b] = shown.sums[g][gates - 1 - g][b];
         }
         int column = dense && g < Shape<C>::lanes ? (int(items.place) & (gates - 1)) | g : g;
-        sums[g] = scaled_sum<C>(acc, scale[column], bias[column], phase);
+        sums[g] = scaled_sum<C>(acc, scale[column], bias[column], phase, g);
     }
     constant_t peephole[3];
 peepholes:

@@ -15,10 +15,10 @@ Cell gru_cell(const FirstGates &given, const sum_t sums[gates], constant_t h_bef
     ESE_INLINE
     using F = CellFormats<C>;
     constexpr int gate_frac = F::gate_frac, one = 1 << gate_frac;
-    static_assert(gate_frac >= 0 && gate_frac <= 16, "a sum times a gate, plus another one, fits 64 bits");
-    static_assert(C::gate().low >= 0 && C::gate().high <= one, "a gate and what it lacks to one are between 0 and 1");
-    // The encoder proves that the sums of its images need no more than 64 bits.
-    constexpr int candidate_bits = sum_bits + gate_frac + 1 < 64 ? sum_bits + gate_frac + 1 : 64;
+    static_assert(gate_frac >= 0 && gate_frac <= 16, "a sum times a gate fits 64 bits");
+    static_assert(C::gate().out.low >= 0 && C::gate().out.high <= one,
+                  "a gate and what it lacks to one are between 0 and 1");
+    constexpr int candidate_bits = sum_bits + gate_frac; // the encoder proves that its two parts need no more together
     element_t reset = phase.stage == Stage::gru ? given.second : element_t(one);
     int_t<candidate_bits> candidate =
         plus<candidate_bits>(shift_left<candidate_bits>(sums[2], gate_frac),

@@ -11,6 +11,7 @@ namespace ese {
 
 template <class C> struct Memories {
     static constexpr int books = C::weights == Weights::codebook4 ? max_codebooks * codebook_levels : 1;
+    static constexpr int peephole_depth = C::lstm ? C::cell_depth : 1;
 
     VectorRam<C> vectors[2];
     element_t last[scan_width][Shape<C>::last_words]; // delta phases: value of each element when last broadcast
@@ -23,7 +24,7 @@ template <class C> struct Memories {
     constant_t codebook[C::pes][books];
     scale_t scale[C::units][gates][C::acc_banks][C::param_depth];
     constant_t bias[C::units][gates][C::param_depth];
-    constant_t peephole[C::units][3][Shape<C>::peephole_depth];
+    constant_t peephole[C::units][3][peephole_depth];
     constant_t cell[C::units][C::cell_depth]; // c of an LSTM, h of a GRU
     word_t table[C::units][Shape<C>::tables][table_size];
 

@@ -104,7 +104,6 @@ template <class C> struct Shape {
     // Copies of the tanh table for a unit, with two ports each: an LSTM's cell looks up five values, a GRU's three, of
     // which two are those of gates that both have.
     static constexpr int tables = C::lstm ? 3 : 2;
-    static constexpr int peephole_depth = C::lstm ? C::cell_depth : 1;
     using acc_t = int_t<C::acc_bits>;
     using entry_word_t = uint_t<word_bits>;
 

@@ -18,25 +18,37 @@ WIDE, NARROW = 25, 18
 """Bits of the factors of a DSP48E1, signs included."""
 CASCADE = 17
 """Bits by which a DSP48E1 shifts the product of its neighbour before it adds it."""
+TWO_PARTS = 2 * WIDE - 1
+"""Most bits of a factor that is multiplied in two parts."""
+
+
+def product_clocks(a_bits: int) -> int:
+    """Clocks that a product takes.
+
+    Args:
+        a_bits: width of the wider factor.
+    """
+    return PRODUCT_CLOCKS + (a_bits > TWO_PARTS)
 
 
 class Product(wiring.Component):
-    """a * b, exact, two clocks later, from operands that stand in registers.
+    """a * b, exact, `product_clocks` later, from operands that stand in registers.
 
     A factor `a` of more than 25 bits is multiplied in two parts, which takes two DSPs. Their first register holds the
-    products of the parts, the second the sum. A platform with the attribute `multiplier_bits` is an FPGA whose
-    multipliers take two signed factors of so many bits and hold no sum; there `a` is multiplied in as many parts as
-    that takes, in the same clocks.
+    products of the parts, the second the sum. One of more than 49 bits is multiplied in three parts, with a sum in each
+    of two more registers. A platform with the attribute `multiplier_bits` is an FPGA whose multipliers take two signed
+    factors of so many bits and hold no sum; there `a` is multiplied in as many parts as that takes, in the same clocks.
     """
 
     def __init__(self, a_bits: int, b_bits: int) -> None:
         """Make the component.
 
         Args:
-            a_bits: width of the wider factor, at most 48.
+            a_bits: width of the wider factor, at most 73.
             b_bits: width of the narrower factor, at most 18.
         """
         self._a_bits, self._b_bits = a_bits, b_bits
+        self.latency = product_clocks(a_bits)
         product = Out(signed(a_bits + b_bits))
         super().__init__({"a": In(signed(a_bits)), "b": In(signed(b_bits)), "product": product})
 
@@ -45,15 +57,21 @@ class Product(wiring.Component):
         m = Module()
         total = Signal.like(self.product, reset_less=True)
         if hasattr(platform, "multiplier_bits"):
-            m.d.sync += total.eq(self._sum_of_parts(m, platform.multiplier_bits))
+            parts = self._sum_of_parts(m, platform.multiplier_bits)
+            m.d.sync += total.eq(later(m, parts, self.latency - PRODUCT_CLOCKS, name="parts2"))
         elif self._a_bits <= WIDE:
             m.d.sync += total.eq(later(m, self.a * self.b, name="product1"))
         else:
             low = CASCADE if self._a_bits - CASCADE <= WIDE else WIDE - 1
             below = later(m, Cat(self.a[:low], Const(0, 1)).as_signed() * self.b, name="below1")
-            above = later(m, self.a[low:].as_signed() * self.b, name="above1")
-            # the lowest bits of the lower product pass the adder by
-            m.d.sync += total.eq(Cat(below[:low], (below[low:].as_signed() + above)[: total.shape().width - low]))
+            if self._a_bits > TWO_PARTS:
+                middle = later(m, Cat(self.a[low : 2 * low], Const(0, 1)).as_signed() * self.b, name="middle1")
+                above1 = later(m, self.a[2 * low :].as_signed() * self.b, name="above1")
+                upper = _added(middle, above1, low, total.shape().width - low).as_signed()
+                below, above = later(m, below, name="below2"), later(m, upper, name="above2")
+            else:
+                above = later(m, self.a[low:].as_signed() * self.b, name="above1")
+            m.d.sync += total.eq(_added(below, above, low, total.shape().width))
         m.d.comb += self.product.eq(total)
         return m
 
@@ -66,6 +84,18 @@ class Product(wiring.Component):
             part = self.a[place:] if top else Cat(self.a[place : place + width], Const(0, 1))
             total = total + (later(m, part.as_signed() * self.b, name=f"part{place}") << place)
         return total
+
+
+def _added(below: Any, above: Any, low: int, bits: int) -> Any:
+    """Below + above * 2**low, whose lowest bits pass the adder by.
+
+    Args:
+        below: signed product of the lower part.
+        above: signed product of the part above it.
+        low: bits of the lower part.
+        bits: of the result.
+    """
+    return Cat(below[:low], (below[low:].as_signed() + above)[: bits - low])
 
 
 SCALED_CLOCKS = PRODUCT_CLOCKS + SHIFT_CLOCKS

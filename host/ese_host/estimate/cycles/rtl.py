@@ -19,8 +19,8 @@ SETTLE = 9
 """Clocks from the last entry of a matrix to the first in which its stage may be launched."""
 DRAIN = 7
 """Ticks from an item to its sums."""
-LSTM_LATENCY, DENSE_LATENCY = 39, 12
-"""Ticks from the sums of a cell, or of a row of another matrix, to the result; one more with four banks."""
+CELL_LATENCIES, DENSE_LATENCY = {"lstm": 39, "gru": 34, "gru_before": 34, "reset": 22}, 12
+"""Ticks from the sums of a cell, by its kind, or of a row of another matrix, to the result; one more with four banks."""
 HALVES = 2
 """Outputs as stored that share a word."""
 DRAINED = 5
@@ -201,7 +201,7 @@ class RtlCycleModel(CycleModel):
         if phase.has("first_enabled"):
             targets[int(phase.has("first_ram"))] = phase.first_base
         begin = self.now  # the clock of the first tick
-        latency = DRAIN + (LSTM_LATENCY if cells else DENSE_LATENCY) + (self.banks == 4)
+        latency = DRAIN + (CELL_LATENCIES[phase.kind] if cells else DENSE_LATENCY) + (self.banks == 4)
         stage = RtlStage(set=accumulator_set)
         if results:
             apart = period + words - 1
@@ -227,7 +227,8 @@ class RtlCycleModel(CycleModel):
         stage.issued = clock(last_item) if results else begin
         stage.drained = clock(last_item + DRAINED) if results else begin + DRAINED - 1
         groups = -(-phase.items // self.pes)
-        self.sweep = Sweep(groups * (GATES if cells else 1), stage.drained, None, accumulator_set)
+        rows = 0 if phase.resets else groups * (GATES if cells else 1)
+        self.sweep = Sweep(rows, stage.drained, None, accumulator_set)
         self.rtl_stage = stage
 
     def _words(self, phase: Phase, outputs: bool, items: int) -> int:
