@@ -112,7 +112,7 @@ def engine_matrices(holder: Any, attribute: str) -> dict[str, MatrixSize]:
 
 
 def kernel_name(part: Part) -> str:
-    """What Keras calls a part of a layer, or in the case of the candidate's would call it."""
+    """Name in Keras of a part of a layer; Keras has the candidate's as a part of the recurrent kernel."""
     return part if part == "kernel" else f"{part}_kernel"
 
 

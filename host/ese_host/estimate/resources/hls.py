@@ -15,7 +15,7 @@ from ese_host.boards import Board
 from ese_host.estimate.cycles.hls import pairs_rows
 from ese_host.estimate.memories import DMA_RAMB18, Family, memories_of
 from ese_host.estimate.resources.budget import INFRASTRUCTURE, ResourceUse
-from ese_host.image import RAM_BITS, WRITEBACK, Design
+from ese_host.image import RAM_BITS, SUM_BITS, WRITEBACK, Design
 
 BASIS = {
     "bram36": "counted: csrc's memories in RAMB18 by their aspect ratios; AXI DMA assumed",
@@ -108,16 +108,21 @@ def _dsps(design: Design, family: Family) -> dict[str, float]:
     """DSPs of the element-wise units and, if the weights are more than signs, of the PEs."""
     units, gate, cell = design.cells_per_cycle, design.gate, design.cell
     scaled = 4 * design.acc_banks * multiplier(design.acc_bits, 17, family)
+    lstm, gru = design.cells != "gru", design.cells != "lstm"
+    # z is computed where i is, and r where f is; the rest is there for each kind of cells.
+    functions = [(gate, SUM_BITS)] * (3 if lstm else 2) + [(cell, SUM_BITS)] * (2 * lstm)
+    functions += [(cell, SUM_BITS + gate.out.frac)] * gru
     activations = sum(
-        multiplier(48, 17, family) if activation.hard else multiplier(14, 14, family)
-        for activation in (gate, gate, gate, cell, cell)
+        multiplier(bits, 17, family) if activation.hard else multiplier(14, 14, family)
+        for activation, bits in functions
     )
-    products = 3 * multiplier(18, 18, family)
+    products = 3 * multiplier(18, 18, family) * lstm
+    products += (multiplier(SUM_BITS, 18, family) + 2 * multiplier(18, 18, family)) * gru
     weight = design.widths.weight
     level = multiplier(weight.level_bits, 18, family) if weight.multiplies else 0
     parts = {
         "scales": units * scaled,
-        "peepholes": units * 3 * multiplier(16, 16, family),
+        "peepholes": units * 3 * multiplier(16, 16, family) * lstm,
         "activations": units * activations,
         "gates times states": units * products,
         "PEs": design.pes * level,
