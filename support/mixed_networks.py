@@ -3,70 +3,36 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
+from typing import get_args
 
 from ese_host.ir import Activation, Dense, Fixed, Gru, Layer, Lstm, Network
-from support.networks import HARD, HARD8, SMOOTH, SMOOTH8, SMOOTH16, Rng, Spec, dense, lstm, matrix, widened
+from support.networks import HARD, HARD8, SMOOTH, SMOOTH8, SMOOTH16, Cell, Rng, Spec, dense, gru, lstm, widened
 
-CellKind = Literal["lstm", "gru", "gru-before"]
-CELL_KINDS: tuple[CellKind, ...] = ("lstm", "gru", "gru-before")
-"""LSTM, GRU with `reset_after`, and GRU without."""
+CELL_KINDS: tuple[Cell, ...] = get_args(Cell)
 STATES = (Fixed(16, 4), Fixed(8, 3), Fixed(12, 2, symmetric=True))
 OUTPUTS = (Fixed(16, 1), Fixed(8, 2), Fixed(15, 1, signed=False))
 ACTIVATIONS: tuple[tuple[Activation, Activation], ...] = (SMOOTH8, SMOOTH16, SMOOTH, HARD, HARD8)
 
 
-def gru(
-    rng: Rng, name: str, inputs: int, units: int, source: Fixed, spec: Spec, last: bool, reset_after: bool
-) -> Gru:  # fmt: skip
-    """A random GRU layer. Its kernels have equal scales by chance, so that they may share an accumulator.
+def varied(rng: Rng, layer: Gru, spec: Spec) -> Gru:
+    """A GRU layer in which something else is as before or drawn anew: equal scales, by which its kernels may share an
+    accumulator; the format of r * h, which may be narrow and saturate; and that of its output.
 
     Args:
         rng: source of random numbers.
-        name: of the layer.
-        inputs: width of its input.
-        units: its cells.
-        source: format of its input.
-        spec: everything else.
-        last: whether no recurrent layer follows it.
-        reset_after: whether r multiplies the candidate's recurrent sum, and not h before it.
+        layer: the layer.
+        spec: gives the state's format.
     """
-    gate, cell = spec.activations
-    kernel = matrix(rng, 3 * units, inputs, spec)
-    recurrent = matrix(rng, (3 if reset_after else 2) * units, units, spec)
     if rng.integers(2):
-        scale = recurrent.scale.copy()
-        scale[:, : 2 * units] = kernel.scale[:, : 2 * units]
-        recurrent = replace(recurrent, scale=scale)
-    bias = rng.integers(-(1 << 13), 1 << 13, 4 * units)
-    candidate, reset = None, None
-    if not reset_after:
-        bias[3 * units :] = 0
-        candidate = matrix(rng, units, units, spec)
-        # r * h as an engine stores it: exact if it can be, else rounded; a narrow format saturates
-        exact = Fixed(gate.out.bits + spec.state.bits, gate.out.integer + spec.state.integer)
-        fitting = exact if exact.bits <= 16 else Fixed(16, spec.state.integer)
-        reset = fitting if rng.integers(2) else Fixed(6, spec.state.integer - 1, symmetric=True)
-    return Gru(
-        name=name,
-        kernel=kernel,
-        recurrent=recurrent,
-        bias=bias,
-        bias_frac=12,
-        gate=gate,
-        cell=cell,
-        source=source,
-        state=spec.state,
-        output=OUTPUTS[rng.integers(len(OUTPUTS))] if rng.integers(2) else spec.state,
-        return_sequences=spec.sequences or not last,
-        candidate=candidate,
-        reset=reset,
-        delta_input=spec.delta[0] if reset_after else None,
-        delta_state=spec.delta[1] if reset_after else None,
-    )
+        scale = layer.recurrent.scale.copy()
+        scale[:, : 2 * layer.units] = layer.kernel.scale[:, : 2 * layer.units]
+        layer = replace(layer, recurrent=replace(layer.recurrent, scale=scale))
+    if layer.reset is not None and rng.integers(2):
+        layer = replace(layer, reset=Fixed(6, spec.state.integer - 1, symmetric=True))
+    return replace(layer, output=OUTPUTS[rng.integers(len(OUTPUTS))] if rng.integers(2) else spec.state)
 
 
-def mixed_network(rng: Rng, spec: Spec, cells: tuple[CellKind, ...], one_set: bool = False) -> Network:
+def mixed_network(rng: Rng, spec: Spec, cells: tuple[Cell, ...], one_set: bool = False) -> Network:
     """A random network with a recurrent layer of each kind in order, hidden fully connected layers and a last layer.
 
     State and activations of each recurrent layer are drawn anew, and so are projection and peepholes of an LSTM.
@@ -90,7 +56,8 @@ def mixed_network(rng: Rng, spec: Spec, cells: tuple[CellKind, ...], one_set: bo
             own = widened(own, projection=int(rng.choice([0, units - 1])), peepholes=bool(rng.integers(2)))
             layer = lstm(rng, f"layer{index}", width, units, source, own, last)
         else:
-            layer = gru(rng, f"layer{index}", width, units, source, own, last, kind == "gru")
+            made = gru(rng, f"layer{index}", width, units, source, own, last, kind == "gru")
+            layer = varied(rng, made, own)
         if last and not (spec.outputs or spec.hidden) and rng.integers(2):
             layer = replace(layer, output=None) if not _projected(layer) else layer
         layers.append(layer)

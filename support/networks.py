@@ -52,6 +52,7 @@ class Spec:
         source: format of the input.
         state: format of the state of recurrent layers.
         output: format of the outputs of GRU layers; None to give the exact output.
+        reset: format of r * h of GRU layers without `reset_after`; None for the finest one of at most 16 bits.
         stored: format of the outputs of hidden layers.
     """
 
@@ -72,6 +73,7 @@ class Spec:
     source: Fixed = Fixed(16, 2)
     state: Fixed = Fixed(16, 4)
     output: Fixed | None = Fixed(16, 1)
+    reset: Fixed | None = None
     stored: Fixed = Fixed(16, 6, signed=False)
 
 
@@ -126,46 +128,17 @@ def matrix(rng: Rng, rows: int, columns: int, spec: Spec) -> Matrix:
     return Matrix(codes, spec.kind, scale.astype(np.int64), frac, codebook)
 
 
-def recurrent(
-    rng: Rng, name: str, cell: Cell, inputs: int, units: int, source: Fixed, spec: Spec, last: bool
-) -> Recurrent:
-    """A random recurrent layer.
+def lstm(rng: Rng, name: str, inputs: int, units: int, source: Fixed, spec: Spec, last: bool) -> Lstm:
+    """A random LSTM layer.
 
     Args:
         rng: source of random numbers.
         name: of the layer.
-        cell: kind of its cells.
         inputs: width of its input.
         units: its cells.
         source: format of its input.
         spec: everything else.
         last: whether no recurrent layer follows it.
-    """
-    common: dict[str, Any] = {
-        "name": name,
-        "bias_frac": 12,
-        "gate": spec.activations[0],
-        "cell": spec.activations[1],
-        "source": source,
-        "state": spec.state,
-        "return_sequences": spec.sequences or not last,
-        "delta_input": spec.delta[0],
-        "delta_state": spec.delta[1],
-    }
-    if cell == "lstm":
-        return lstm(rng, inputs, units, spec, common)
-    return gru(rng, cell == "gru", inputs, units, spec, common)
-
-
-def lstm(rng: Rng, inputs: int, units: int, spec: Spec, common: dict[str, Any]) -> Lstm:
-    """A random LSTM layer.
-
-    Args:
-        rng: source of random numbers.
-        inputs: width of its input.
-        units: its cells.
-        spec: its weights, peepholes and projection.
-        common: everything else.
     """
     fed_back = spec.projection or units
     wide = sum(activation.out.bits for activation in spec.activations) > 16
@@ -176,34 +149,55 @@ def lstm(rng: Rng, inputs: int, units: int, spec: Spec, common: dict[str, Any]) 
         output=Fixed(16, 1) if wide else None,
         peepholes=rng.integers(-(1 << 13), 1 << 13, (3, units)) if spec.peepholes else None,
         projection=matrix(rng, spec.projection, units, spec) if spec.projection else None,
-        **common,
+        **_common(name, source, spec, last),
     )
 
 
-def gru(rng: Rng, reset_after: bool, inputs: int, units: int, spec: Spec, common: dict[str, Any]) -> Gru:
-    """A random GRU layer.
+def gru(
+    rng: Rng, name: str, inputs: int, units: int, source: Fixed, spec: Spec, last: bool, reset_after: bool
+) -> Gru:  # fmt: skip
+    """A random GRU layer, which has no thresholds without `reset_after`.
 
     Args:
         rng: source of random numbers.
-        reset_after: whether the reset gate multiplies the candidate's sum, and not the state.
+        name: of the layer.
         inputs: width of its input.
         units: its cells.
-        spec: its weights and output.
-        common: everything else.
+        source: format of its input.
+        spec: everything else.
+        last: whether no recurrent layer follows it.
+        reset_after: whether r multiplies the candidate's recurrent sum, and not h before it.
     """
+    common = _common(name, source, spec, last)
     bias = rng.integers(-(1 << 13), 1 << 13, 4 * units)
     if not reset_after:
         bias[3 * units :] = 0
-    exact = spec.state.bits + spec.activations[0].out.frac
+        common |= {"delta_input": None, "delta_state": None}
+    finest = Fixed(min(spec.state.bits + spec.activations[0].out.frac, 16), spec.state.integer)
     return Gru(
         kernel=matrix(rng, 3 * units, inputs, spec),
         recurrent=matrix(rng, (3 if reset_after else 2) * units, units, spec),
         bias=bias,
         output=spec.output,
         candidate=None if reset_after else matrix(rng, units, units, spec),
-        reset=None if reset_after else Fixed(min(exact, 16), spec.state.integer),
+        reset=None if reset_after else spec.reset or finest,
         **common,
     )
+
+
+def _common(name: str, source: Fixed, spec: Spec, last: bool) -> dict[str, Any]:
+    """What recurrent layers have in common; the arguments are those of `lstm`."""
+    return {
+        "name": name,
+        "bias_frac": 12,
+        "gate": spec.activations[0],
+        "cell": spec.activations[1],
+        "source": source,
+        "state": spec.state,
+        "return_sequences": spec.sequences or not last,
+        "delta_input": spec.delta[0],
+        "delta_state": spec.delta[1],
+    }
 
 
 def dense(rng: Rng, name: str, inputs: int, outputs: int, source: Fixed, spec: Spec, output: Fixed | None) -> Dense:
@@ -227,9 +221,13 @@ def network(rng: Rng, spec: Spec) -> Network:
     layers: list[Recurrent | Dense] = []
     width, source = spec.inputs, spec.source
     for index, units in enumerate(spec.units):
-        cell: Cell = spec.cells[index] if index < len(spec.cells) else "lstm"
-        name = f"{'lstm' if cell == 'lstm' else 'gru'}{index}"
-        layer = recurrent(rng, name, cell, width, units, source, spec, index == len(spec.units) - 1)
+        cell = spec.cells[index] if index < len(spec.cells) else "lstm"
+        last = index == len(spec.units) - 1
+        layer: Recurrent
+        if cell == "lstm":
+            layer = lstm(rng, f"lstm{index}", width, units, source, spec, last)
+        else:
+            layer = gru(rng, f"gru{index}", width, units, source, spec, last, cell == "gru")
         layers.append(layer)
         width, source = layer.outputs, layer.passed_on
     for index, rows in enumerate(spec.hidden):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,15 +17,15 @@ from ese_host.ir.weight_kinds import WeightKind
 from ese_host.protocol import AnswerShape, packets
 from support.decoded_image import check_image, facts
 from support.designs import PATTERNS
-from support.mixed_networks import ACTIVATIONS, CELL_KINDS, CellKind, mixed_network
-from support.networks import Spec, inputs
+from support.mixed_networks import ACTIVATIONS, CELL_KINDS, mixed_network
+from support.networks import Cell, Spec, inputs
 from support.second_decoder import Interpreter, expand
 
 KINDS: tuple[WeightKind, ...] = ("ternary", "int4", "int8", "int12", "int16", "codebook4")
-LAYERS: tuple[tuple[CellKind, ...], ...] = (
+LAYERS: tuple[tuple[Cell, ...], ...] = (
     *((kind,) for kind in CELL_KINDS),
     *((first, second) for first in CELL_KINDS for second in CELL_KINDS if {first, second} != {"lstm"}),
-    ("gru-before", "lstm", "gru", "gru-before"),
+    ("gru_before", "lstm", "gru", "gru_before"),
 )
 Delta = tuple[int | None, int | None]
 
@@ -86,7 +85,7 @@ def check(net: Network, design: Design, storage: Literal["auto", "full"], codes:
     rails=st.booleans(),
 )
 def test_random_cells_in_any_design(
-    seed: int, kind: WeightKind, cells: tuple[CellKind, ...], pes: int, gap_bits: int, units: int, pattern: str,
+    seed: int, kind: WeightKind, cells: tuple[Cell, ...], pes: int, gap_bits: int, units: int, pattern: str,
     mode: str, full: bool, ends: tuple[tuple[int, ...], int, bool], two_scales: bool, one_set: bool, rails: bool,
 ) -> None:  # fmt: skip
     rng = np.random.default_rng(seed)
