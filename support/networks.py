@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ese_host.ir import WEIGHT_KINDS, Activation, Codes, Dense, Fixed, Gru, Lstm, Matrix, Network, Recurrent, WeightKind
+from ese_host.ir import WEIGHT_KINDS, Activation, Codes, Dense, Fixed, Gru, Layer, Lstm, Matrix, Network, WeightKind
 
 Rng = np.random.Generator
 Cell = Literal["lstm", "gru", "gru_before"]
@@ -128,66 +128,22 @@ def matrix(rng: Rng, rows: int, columns: int, spec: Spec) -> Matrix:
     return Matrix(codes, spec.kind, scale.astype(np.int64), frac, codebook)
 
 
-def lstm(rng: Rng, name: str, inputs: int, units: int, source: Fixed, spec: Spec, last: bool) -> Lstm:
-    """A random LSTM layer.
+def recurrent(
+    rng: Rng, name: str, cell: Cell, inputs: int, units: int, source: Fixed, spec: Spec, last: bool
+) -> Lstm | Gru:
+    """A random recurrent layer.
 
     Args:
         rng: source of random numbers.
         name: of the layer.
+        cell: kind of its cells.
         inputs: width of its input.
         units: its cells.
         source: format of its input.
         spec: everything else.
         last: whether no recurrent layer follows it.
     """
-    fed_back = spec.projection or units
-    wide = sum(activation.out.bits for activation in spec.activations) > 16
-    return Lstm(
-        kernel=matrix(rng, 4 * units, inputs, spec),
-        recurrent=matrix(rng, 4 * units, fed_back, spec),
-        bias=rng.integers(-(1 << 13), 1 << 13, 4 * units),
-        output=Fixed(16, 1) if wide else None,
-        peepholes=rng.integers(-(1 << 13), 1 << 13, (3, units)) if spec.peepholes else None,
-        projection=matrix(rng, spec.projection, units, spec) if spec.projection else None,
-        **_common(name, source, spec, last),
-    )
-
-
-def gru(
-    rng: Rng, name: str, inputs: int, units: int, source: Fixed, spec: Spec, last: bool, reset_after: bool
-) -> Gru:  # fmt: skip
-    """A random GRU layer, which has no thresholds without `reset_after`.
-
-    Args:
-        rng: source of random numbers.
-        name: of the layer.
-        inputs: width of its input.
-        units: its cells.
-        source: format of its input.
-        spec: everything else.
-        last: whether no recurrent layer follows it.
-        reset_after: whether r multiplies the candidate's recurrent sum, and not h before it.
-    """
-    common = _common(name, source, spec, last)
-    bias = rng.integers(-(1 << 13), 1 << 13, 4 * units)
-    if not reset_after:
-        bias[3 * units :] = 0
-        common |= {"delta_input": None, "delta_state": None}
-    finest = Fixed(min(spec.state.bits + spec.activations[0].out.frac, 16), spec.state.integer)
-    return Gru(
-        kernel=matrix(rng, 3 * units, inputs, spec),
-        recurrent=matrix(rng, (3 if reset_after else 2) * units, units, spec),
-        bias=bias,
-        output=spec.output,
-        candidate=None if reset_after else matrix(rng, units, units, spec),
-        reset=None if reset_after else spec.reset or finest,
-        **common,
-    )
-
-
-def _common(name: str, source: Fixed, spec: Spec, last: bool) -> dict[str, Any]:
-    """What recurrent layers have in common; the arguments are those of `lstm`."""
-    return {
+    common: dict[str, Any] = {
         "name": name,
         "bias_frac": 12,
         "gate": spec.activations[0],
@@ -198,6 +154,58 @@ def _common(name: str, source: Fixed, spec: Spec, last: bool) -> dict[str, Any]:
         "delta_input": spec.delta[0],
         "delta_state": spec.delta[1],
     }
+    if cell == "lstm":
+        return lstm(rng, inputs, units, spec, common)
+    return gru(rng, cell == "gru", inputs, units, spec, common)
+
+
+def lstm(rng: Rng, inputs: int, units: int, spec: Spec, common: dict[str, Any]) -> Lstm:
+    """A random LSTM layer.
+
+    Args:
+        rng: source of random numbers.
+        inputs: width of its input.
+        units: its cells.
+        spec: its weights, peepholes and projection.
+        common: everything else.
+    """
+    fed_back = spec.projection or units
+    wide = sum(activation.out.bits for activation in spec.activations) > 16
+    return Lstm(
+        kernel=matrix(rng, 4 * units, inputs, spec),
+        recurrent=matrix(rng, 4 * units, fed_back, spec),
+        bias=rng.integers(-(1 << 13), 1 << 13, 4 * units),
+        output=Fixed(16, 1) if wide else None,
+        peepholes=rng.integers(-(1 << 13), 1 << 13, (3, units)) if spec.peepholes else None,
+        projection=matrix(rng, spec.projection, units, spec) if spec.projection else None,
+        **common,
+    )
+
+
+def gru(rng: Rng, reset_after: bool, inputs: int, units: int, spec: Spec, common: dict[str, Any]) -> Gru:
+    """A random GRU layer.
+
+    Args:
+        rng: source of random numbers.
+        reset_after: whether the reset gate multiplies the candidate's sum, and not the state.
+        inputs: width of its input.
+        units: its cells.
+        spec: its weights, and the formats of its output and of r * h.
+        common: everything else.
+    """
+    bias = rng.integers(-(1 << 13), 1 << 13, 4 * units)
+    if not reset_after:
+        bias[3 * units :] = 0
+    finest = Fixed(min(spec.state.bits + spec.activations[0].out.frac, 16), spec.state.integer)
+    return Gru(
+        kernel=matrix(rng, 3 * units, inputs, spec),
+        recurrent=matrix(rng, (3 if reset_after else 2) * units, units, spec),
+        bias=bias,
+        output=spec.output,
+        candidate=None if reset_after else matrix(rng, units, units, spec),
+        reset=None if reset_after else spec.reset or finest,
+        **common,
+    )
 
 
 def dense(rng: Rng, name: str, inputs: int, outputs: int, source: Fixed, spec: Spec, output: Fixed | None) -> Dense:
@@ -218,16 +226,12 @@ def dense(rng: Rng, name: str, inputs: int, outputs: int, source: Fixed, spec: S
 
 def network(rng: Rng, spec: Spec) -> Network:
     """A random network of recurrent layers, hidden fully connected layers with ReLU, and a last layer, as specified."""
-    layers: list[Recurrent | Dense] = []
+    layers: list[Layer] = []
     width, source = spec.inputs, spec.source
     for index, units in enumerate(spec.units):
-        cell = spec.cells[index] if index < len(spec.cells) else "lstm"
-        last = index == len(spec.units) - 1
-        layer: Recurrent
-        if cell == "lstm":
-            layer = lstm(rng, f"lstm{index}", width, units, source, spec, last)
-        else:
-            layer = gru(rng, f"gru{index}", width, units, source, spec, last, cell == "gru")
+        cell: Cell = spec.cells[index] if index < len(spec.cells) else "lstm"
+        name = f"{'lstm' if cell == 'lstm' else 'gru'}{index}"
+        layer = recurrent(rng, name, cell, width, units, source, spec, index == len(spec.units) - 1)
         layers.append(layer)
         width, source = layer.outputs, layer.passed_on
     for index, rows in enumerate(spec.hidden):

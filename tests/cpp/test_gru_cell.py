@@ -12,9 +12,9 @@ import pytest
 from ese_hls.encode import choose_design
 from ese_hls.project import config_header
 from ese_host.image import SUM_BITS, SUM_FRAC
-from ese_host.ir import Activation, Cells, Codes, Fixed, golden, tables
+from ese_host.ir import Activation, Cells, Codes, Fixed, Gru, golden, tables
 from support.compiling.programs import MACHINE_WORDS, SANITIZE, compile_program, run_program
-from support.networks import HARD, HARD8, SMOOTH, SMOOTH8, SMOOTH16, Rng, Spec, gru, network
+from support.networks import HARD, HARD8, SMOOTH, SMOOTH8, SMOOTH16, Rng, Spec, network, recurrent
 
 HERE = Path(__file__).parent
 STAGES = {"gru": 3, "gru_before": 4, "reset": 5}
@@ -44,7 +44,8 @@ def random_sums(rng: Rng, shift: int) -> tuple[Codes, Codes]:
 
 def expected(rng: Rng, spec: Spec, sums: Codes, h: Codes) -> tuple[Codes, Codes | None]:
     """The golden model's cells, whose sums are biases here: the new h, and r * h without `reset_after`."""
-    drawn = gru(rng, "gru", spec.inputs, CELLS, spec.source, spec, True, spec.cells[0] == "gru")
+    drawn = recurrent(rng, "gru", spec.cells[0], spec.inputs, CELLS, spec.source, spec, last=True)
+    assert isinstance(drawn, Gru)
     if not drawn.reset_after:  # there is no bias of the recurrent part then
         sums = np.stack([sums[0], sums[1], sums[2] + sums[3], np.zeros_like(h)])
     layer = replace(drawn, bias=sums.reshape(-1), bias_frac=SUM_FRAC)
