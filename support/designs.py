@@ -92,7 +92,7 @@ GRU_SPECS = {
     "gru-lstm": (
         Spec(
             inputs=6, units=(6, 9, 5), cells=("gru_before", "lstm", "gru"), peepholes=True, outputs=4, sequences=True,
-            kind="int16",
+            kind="int16", reset=Fixed(6, 3, symmetric=True),
         ), 4,
     ),
     "lstm-gru": (
