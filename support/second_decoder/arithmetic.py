@@ -77,7 +77,7 @@ class Item:
         exact: the exact output.
         stored: the stored output.
         first: what the first target gets.
-        cell: c; zero for a row.
+        cell: c, or a GRU's h; zero for a row, and in a *reset* stage.
     """
 
     exact: int
@@ -87,7 +87,7 @@ class Item:
 
 
 def cell_of(
-    sums: list[int], before: int, peepholes: tuple[int, ...], record: Mapping[str, int], design: Mapping[str, Any],
+    sums: list[int], before: int, peepholes: tuple[int, ...], record: Mapping[str, int], formats: Mapping[str, Any],
     activations: tuple[LoadedActivation, LoadedActivation],
 ) -> Item:  # fmt: skip
     """Compute an LSTM's cell.
@@ -97,11 +97,11 @@ def cell_of(
         before: c of the step before.
         peepholes: p_i, p_f and p_o.
         record: of the phase.
-        design: gives the formats.
+        formats: the format set of the phase.
         activations: of the gates and of the cell.
     """
     gate, cell = activations
-    state, gate_frac, cell_frac = design["state"], frac_of(gate.out), frac_of(cell.out)
+    state, gate_frac, cell_frac = formats["state"], frac_of(gate.out), frac_of(cell.out)
 
     def seen(index: int, c: int) -> int:
         return peepholes[index] * c << record["shift_peephole"] if record["peephole"] else 0
@@ -115,13 +115,57 @@ def cell_of(
     stored_c = quantized(c, frac, state)
     o = gate.of(sums[3] + seen(2, stored_c), 36)
     m = o * cell.of(c, frac)
-    output = quantized(m, added, design["output"])
+    output = quantized(m, added, formats["output"])
     return Item(m, output, output if record["first_output"] else quantized(m, added, state), stored_c)
+
+
+def gru_of(
+    sums: list[int], before: int, reset_after: bool, formats: Mapping[str, Any],
+    activations: tuple[LoadedActivation, LoadedActivation],
+) -> Item:  # fmt: skip
+    """Compute a GRU's cell.
+
+    Args:
+        sums: of the rows z, r, and the input and the recurrent part of the candidate, with 36 fractional bits.
+        before: h of the step before.
+        reset_after: whether r multiplies the candidate's recurrent part.
+        formats: the format set of the phase.
+        activations: of the gates and of the cell.
+    """
+    gate, cell = activations
+    state, gate_frac, cell_frac = formats["state"], frac_of(gate.out), frac_of(cell.out)
+    z, one = gate.of(sums[0], 36), 1 << gate_frac
+    factor = gate.of(sums[1], 36) if reset_after else one
+    g = cell.of((sums[2] << gate_frac) + factor * sums[3], 36 + gate_frac)
+    kept, added = gate_frac + frac_of(state), gate_frac + cell_frac
+    frac = max(kept, added)
+    h = (z * before << frac - kept) + ((one - z) * g << frac - added)
+    stored = quantized(h, frac, state)
+    return Item(h, quantized(h, frac, formats["output"]), stored, stored)
+
+
+def reset_of(total: int, before: int, record: Mapping[str, int], gate: LoadedActivation) -> Item:
+    """Compute r * h of a GRU without `reset_after`.
+
+    Args:
+        total: sum of the row r, with 36 fractional bits.
+        before: h of the step before.
+        record: of the phase.
+        gate: activation of the gates.
+    """
+    product = gate.of(total, 36) * before
+    stored = limited(product, record)
+    return Item(product, stored, stored, 0)
 
 
 def row_of(total: int, record: Mapping[str, int]) -> Item:
     """Compute a row of a Dense layer or projection from its sum."""
     if record["relu"]:
         total = max(total, 0)
-    stored = min(max(rounded(total, record["shift_output"]), record["smallest"]), record["largest"])
+    stored = limited(total, record)
     return Item(total, stored, stored, 0)
+
+
+def limited(value: int, record: Mapping[str, int]) -> int:
+    """A sum or product shifted right, rounded half to even, and limited as a record says."""
+    return min(max(rounded(value, record["shift_output"]), record["smallest"]), record["largest"])

@@ -10,15 +10,17 @@ from support.second_decoder import entries
 from support.second_decoder.bits import fields, require, signed, words_of
 from support.second_decoder.design import Facts
 from support.second_decoder.records import (
+    CANDIDATE,
     HEADER,
     PROJECTION,
     RECORD,
     SKIP_RECORD,
     check_record,
     check_waits,
+    columns_of,
     place_of_row,
+    rows_of_item,
     section_sizes,
-    shape,
     stages_of,
 )
 
@@ -30,16 +32,18 @@ class DecodedPhase:
     Attributes:
         record: fields of its record by name.
         counts: entries that each PE executes.
-        group: rows of the matrix that share an item: the four gates of a cell, or one.
-        matrix: rows of weight levels.
+        group: rows of sums of each item: the four of a cell, or one.
+        rows: those of them to which the matrix adds.
+        matrix: rows of weight levels: all items of the first of `rows`, then those of the next.
         scales: of each row, for its positive and for its negative levels.
-        bias: of each row; empty if the phase has no element-wise stage.
-        peepholes: p_i, p_f and p_o of each cell; empty if the phase has no LSTM stage.
+        bias: of each row of sums, ordered as those of the matrix; empty if the phase has no element-wise stage.
+        peepholes: p_i, p_f and p_o of each cell; empty if the phase has no stage of cells.
     """
 
     record: dict[str, int]
     counts: list[int]
     group: int
+    rows: tuple[int, ...]
     matrix: list[list[int]]
     scales: list[tuple[int, int]]
     bias: list[int]
@@ -54,6 +58,7 @@ class DecodedImage:
         header: fields of the header by name.
         crc: the checksum.
         codebooks: 16 levels of each codebook.
+        lines: `gate_line` and `cell_line` of each format set.
         table: value and step of each segment of the tanh table.
         params: B scales and the bias of each row, four rows for each item.
         phases: the phases in order.
@@ -62,6 +67,7 @@ class DecodedImage:
     header: dict[str, int]
     crc: int
     codebooks: list[list[int]]
+    lines: list[list[int]]
     table: list[tuple[int, int]]
     params: list[list[int]]
     phases: list[DecodedPhase]
@@ -79,6 +85,7 @@ class Sections:
     entries: list[int]
     advances: list[int]
     pointers: list[int]
+    lines: list[list[int]]
     table: list[tuple[int, int]]
 
 
@@ -140,13 +147,33 @@ def read_sections(data: bytes, header: dict[str, int], facts: Facts) -> Sections
     words = section(header["entry_words"] * facts.pes, facts.word_bits)
     advances = section(header["entry_words"], facts.advance_bits) if facts.window else []
     pointers = section((header["flags"] >> 16) * facts.pes, 18)
+    later_lines = section(2 * (len(facts.sets) - 1), 32)
+    lines = in_groups([header["gate_line"], header["cell_line"], *later_lines], 2)
+    check_lines(lines, {record["format_set"] for record in records if record["cells"]}, facts)
     table = [(word & 0x7FFFF, word >> 19) for word in section(1024, 32)]
     for pe in range(facts.pes):
         ascending = pointers[pe :: facts.pes]
         require(ascending == sorted(ascending), "pointers that do not ascend")
     return Sections(
-        records, counts, codebooks, params, [tuple(hole) for hole in peepholes], words, advances, pointers, table
+        records, counts, codebooks, params, [tuple(hole) for hole in peepholes], words, advances, pointers, lines, table
     )
+
+
+def check_lines(lines: list[list[int]], used: set[int], facts: Facts) -> None:
+    """Refuse slopes and offsets of activations that have none, or of format sets that no stage names.
+
+    Args:
+        lines: those of the gates and of the cell, of each set.
+        used: numbers of the sets that a stage names.
+        facts: gives the sets.
+
+    Raises:
+        RefusedImageError: if there are such.
+    """
+    for number, (pair, formats) in enumerate(zip(lines, facts.sets, strict=True)):
+        for line, name in zip(pair, ("gate", "cell"), strict=True):
+            hard = number in used and formats[name]["kind"].startswith("hard_")
+            require(hard or not line, "a slope or an offset of no activation")
 
 
 def placed_weights(
@@ -214,17 +241,19 @@ def decode(data: bytes, facts: Facts) -> DecodedImage:
     stages = stages_of(read.records)
     windows = entries.columns_there(read.records, read.advances, facts) if facts.window else []
     phases, total = [], 0
-    used_rows: set[int] = set()
+    # rows of the parameters in use, each with the number of a bank whose scale is, or of the bias
+    used: set[tuple[int, int]] = set()
     for number, record in enumerate(read.records):
-        rows, columns = shape(record, stages, header["inputs"])
+        columns = columns_of(record, stages, header["inputs"])
         stage = stages[record["layer"], record["part"] == PROJECTION]
-        items, group = stage["items"], 4 if stage["lstm"] else 1
+        rows = rows_of_item(record, stage)
+        items, group = stage["items"], 4 if stage["cells"] else 1
         fullest_rows = -(-items // facts.pes) * group
         stride = 1 << record["log_stride"]
         require(stride // 2 < fullest_rows <= stride, "wrong stride")
         require(record["full_rows"] in (0, fullest_rows), "wrong rows of a full phase")
         require(not facts.skip or record["columns"] == columns, "wrong number of columns")
-        matrix = [[0] * columns for _ in range(rows)]
+        matrix = [[0] * columns for _ in range(items * len(rows))]
         counts = []
         for pe in range(facts.pes):
             count = None if facts.skip else read.counts[number][pe]
@@ -237,23 +266,30 @@ def decode(data: bytes, facts: Facts) -> DecodedImage:
             for entry, position, code in placed:
                 column, local = divmod(position, stride)
                 item = local // group * facts.pes + pe
-                require(column < columns and item < items, "a weight outside its matrix")
+                inside = column < columns and item < items and local % group in rows
+                require(inside, "a weight outside its matrix")
                 require(not windows or column in windows[number][entry], "a weight whose column is not in the window")
                 level = level_of(code, record, read.codebooks, facts)
-                matrix[local % group * items + item][column] = level
+                matrix[rows.index(local % group) * items + item][column] = level
                 total += 1
         require(max(counts) == record["fullest"], "wrong count of the fullest PE")
-        # rows of the parameters, in the order of the matrix
-        places = [place_of_row(stage, gate, item, facts.units) for gate in range(group) for item in range(items)]
-        own = [read.params[place] for place in places]
-        used_rows.update(places)
-        scales = [(row[record["positive_bank"]], row[record["negative_bank"]]) for row in own]
-        bias = [row[-1] for row in own] if record is stage else []
+        # rows of the parameters, in the order of the matrix and of the sums
+        places, all_places = (
+            [place_of_row(stage, row, item, facts.units) for row in chosen for item in range(items)]
+            for chosen in (rows, range(group))
+        )
+        banks = record["positive_bank"], record["negative_bank"]
+        used.update((place, bank) for place in places for bank in banks)
+        if record["part"] not in (PROJECTION, CANDIDATE):
+            used.update((place, facts.banks) for place in places)
+        scales = [(read.params[place][banks[0]], read.params[place][banks[1]]) for place in places]
+        bias = [read.params[place][-1] for place in all_places] if record["cells"] or record["dense"] else []
         cell = record["first_cell"] * facts.units
-        peepholes = read.peepholes[cell : cell + items] if record["lstm"] else []
-        phases.append(DecodedPhase(record, counts, group, matrix, scales, bias, peepholes))
+        peepholes = read.peepholes[cell : cell + items] if record["cells"] else []
+        require(record["peephole"] or not any(map(any, peepholes)), "peepholes of cells that have none")
+        phases.append(DecodedPhase(record, counts, group, rows, matrix, scales, bias, peepholes))
     require(total == header["weights"], "wrong number of weights")
-    unused = [row for place, row in enumerate(read.params) if place not in used_rows]
-    require(not any(map(any, unused)), "parameters of no row")
+    unused = [value for place, row in enumerate(read.params) for at, value in enumerate(row) if (place, at) not in used]
+    require(not any(unused), "parameters of no row")
     crc = int.from_bytes(data[-4:], "little")
-    return DecodedImage(header, crc, read.codebooks, read.table, read.params, phases)
+    return DecodedImage(header, crc, read.codebooks, read.lines, read.table, read.params, phases)

@@ -16,6 +16,8 @@ def canonical(value: Any) -> str:
     """Canonical JSON of a value: sorted keys, `", "` and `": "` between, integers in decimal, true and false."""
     if isinstance(value, Mapping):
         return "{" + ", ".join(f'"{name}": {canonical(value[name])}' for name in sorted(value)) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(canonical, value)) + "]"
     if isinstance(value, str):
         return f'"{value}"'
     return str(value).lower() if isinstance(value, bool) else str(value)
@@ -23,8 +25,8 @@ def canonical(value: Any) -> str:
 
 def canonical_design(design: Mapping[str, Any]) -> str:
     """The canonical JSON of a manifest's `design`."""
-    later = {"full_phases": False, "window": 0, "cells": "lstm"}
-    kept = {**later, **design, "format": 2}
+    later = {"full_phases": False, "window": 0, "cells": "lstm", "more_sets": []}
+    kept = {**later, **design, "more_sets": list(design.get("more_sets", [])), "format": 2}
     left_out: tuple[str, ...] = () if kept["mode"] == "skip" else ("mode", "fifo_depth", "pointer_depth", "delta_depth")
     left_out += tuple(name for name, default in later.items() if kept[name] == default)
     return canonical({name: value for name, value in kept.items() if name not in left_out})
@@ -50,6 +52,8 @@ class Facts:
         skip: whether the design is in skip mode.
         full_phases: whether the design can store matrices full.
         window: columns of the activation window; 0 if there is none.
+        cells: kinds of recurrent cells that the design computes.
+        sets: the format sets, each with `state`, `output`, `gate` and `cell`.
     """
 
     design: Mapping[str, Any]
@@ -62,6 +66,8 @@ class Facts:
     skip: bool
     full_phases: bool
     window: int
+    cells: str
+    sets: tuple[Mapping[str, Any], ...]
 
     @classmethod
     def of(cls, design: Mapping[str, Any]) -> Facts:
@@ -69,8 +75,13 @@ class Facts:
         return cls(
             design, design_id(design), design["pes"], design["acc_banks"], design["cells_per_cycle"],
             design["gap_bits"], design["weights"], design["mode"] == "skip", design.get("full_phases", False),
-            design.get("window", 0),
+            design.get("window", 0), design.get("cells", "lstm"),
+            (design, *design.get("more_sets", ())),
         )  # fmt: skip
+
+    def computes(self, gru: bool) -> bool:
+        """Whether the design computes GRU cells, or LSTM cells."""
+        return ("gru" if gru else "lstm") in self.cells.split("+")
 
     @property
     def code_bits(self) -> int:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from support.second_decoder.arithmetic import Item, LoadedActivation, cell_of, row_of
+from support.second_decoder.arithmetic import Item, LoadedActivation, cell_of, gru_of, reset_of, row_of
 from support.second_decoder.bits import signed
 from support.second_decoder.decoder import DecodedImage, DecodedPhase
 from support.second_decoder.design import Facts
-from support.second_decoder.records import place_of_row
+from support.second_decoder.records import LSTM, RESET, RESET_AFTER, place_of_row
 
 RUN, TRACE, KEEP = 0x45530002, 1, 2
 
@@ -18,11 +18,13 @@ class Interpreter:
 
     def __init__(self, image: DecodedImage, facts: Facts) -> None:
         self.image, self.facts = image, facts
-        header, design = image.header, facts.design
-        self.activations = (
-            LoadedActivation(design["gate"]["kind"], design["gate"]["out"], header["gate_line"], image.table),
-            LoadedActivation(design["cell"]["kind"], design["cell"]["out"], header["cell_line"], image.table),
-        )
+        self.activations = [
+            (
+                LoadedActivation(formats["gate"]["kind"], formats["gate"]["out"], gate_line, image.table),
+                LoadedActivation(formats["cell"]["kind"], formats["cell"]["out"], cell_line, image.table),
+            )
+            for formats, (gate_line, cell_line) in zip(facts.sets, image.lines, strict=True)
+        ]
         self.has_state = False
         self._clear()
 
@@ -84,11 +86,10 @@ class Interpreter:
             self.stored = False
         return self._stage(phase, chosen, last) if phase.bias else []
 
-    def _place(self, phase: DecodedPhase, row: int) -> tuple[int, int]:
-        """PE of a matrix's row, and the row's number there, from the phase's first group on."""
-        gate, item = divmod(row, len(phase.matrix) // phase.group)
+    def _place(self, phase: DecodedPhase, row: int, item: int) -> tuple[int, int]:
+        """PE of a row of an item, and the row's number there, from the phase's first group on."""
         pe, local = item % self.facts.pes, item // self.facts.pes
-        return pe, 4 * phase.record.get("group", 0) + local * phase.group + gate
+        return pe, 4 * phase.record.get("group", 0) + local * phase.group + row
 
     def _matrix(self, phase: DecodedPhase, chosen: int) -> None:
         record = phase.record
@@ -101,11 +102,13 @@ class Interpreter:
             for column in range(columns):
                 if x[column]:
                     self.last[record["last"] + column] = present[column]
-        for row, levels in enumerate(phase.matrix):
+        items = len(phase.matrix) // len(phase.rows)
+        for number, levels in enumerate(phase.matrix):
+            place = self._place(phase, phase.rows[number // items], number % items)
             for value, level in zip(x, levels, strict=True):
                 if level:
                     bank = record["positive_bank"] if level > 0 else record["negative_bank"]
-                    self.sums[(chosen, bank, *self._place(phase, row))] += level * value
+                    self.sums[(chosen, bank, *place)] += level * value
 
     def _stage(self, phase: DecodedPhase, chosen: int, last: bool) -> list[int]:
         record = phase.record
@@ -130,23 +133,29 @@ class Interpreter:
         return [halves[item] | halves[item + 1] << 16 for item in range(0, len(results), 2)]
 
     def _item(self, phase: DecodedPhase, item: int, chosen: int) -> Item:
-        record = phase.record
+        record, kind = phase.record, phase.record["cell_kind"]
         totals = []
-        for gate in range(phase.group):
-            pe, local = self._place(phase, gate * record["items"] + item)
-            *scales, bias = self.image.params[place_of_row(record, gate, item, self.facts.units)]
+        for row in range(phase.group):
+            place = self._place(phase, row, item)
+            *scales, bias = self.image.params[place_of_row(record, row, item, self.facts.units)]
             total = bias << record["shift_bias"]
             for bank, scale in enumerate(scales):
-                total += self.sums[chosen, bank, pe, local] * scale << record[f"shift_{bank}"]
-                if not record.get("delta"):
-                    self.sums[chosen, bank, pe, local] = 0
+                shift = record["shift_peephole" if kind != LSTM and row == 3 else f"shift_{bank}"]
+                total += self.sums[(chosen, bank, *place)] * scale << shift
+                if not (record.get("delta") or kind == RESET):
+                    self.sums[(chosen, bank, *place)] = 0
             totals.append(total)
-        if not record["lstm"]:
+        if record["dense"]:
             return row_of(totals[0], record)
         cell = record["first_cell"] * self.facts.units + item
-        result = cell_of(
-            totals, self.cells[cell], phase.peepholes[item], record, self.facts.design, self.activations
-        )  # fmt: skip
+        before, formats = self.cells[cell], self.facts.sets[record["format_set"]]
+        activations = self.activations[record["format_set"]]
+        if kind == RESET:
+            return reset_of(totals[1], before, record, activations[0])
+        if kind == LSTM:
+            result = cell_of(totals, before, phase.peepholes[item], record, formats, activations)
+        else:
+            result = gru_of(totals, before, kind == RESET_AFTER, formats, activations)
         self.cells[cell] = result.cell
         return result
 

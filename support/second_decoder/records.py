@@ -11,7 +11,7 @@ HEADER = (
 )
 # Fields of a phase's record: name -> (number of the word, first bit in it, number of bits).
 RECORD = {
-    **{name: (0, bit, 1) for bit, name in enumerate(("lstm", "dense", "source_b", "set", "ahead", "last_step"))},
+    **{name: (0, bit, 1) for bit, name in enumerate(("cells", "dense", "source_b", "set", "ahead", "last_step"))},
     **{name: (0, 6 + bit, 1) for bit, name in enumerate(("state", "wait", "release", "leave", "leave_stored"))},
     **{name: (0, 11 + bit, 1) for bit, name in enumerate(("second_last", "first_output", "relu", "peephole"))},
     **{name: (0, 15 + bit, 1) for bit, name in enumerate(("first", "first_b", "second", "second_b"))},
@@ -27,10 +27,20 @@ SKIP_RECORD = {
     **{"delta": (0, 19, 1), "pointer": (10, 0, 16), "columns": (10, 16, 16), "group": (11, 0, 16)},
     **{"threshold": (11, 16, 16), "last": (12, 0, 16)},
 }
-RESERVED = ("format_set", "cell_kind")
-KERNEL, RECURRENT, PROJECTION = range(3)
-STAGE_ONLY = ("items", "first_item", "first_cell", "first_target", "second_target", "smallest", "largest")
-SHIFTS = (*(f"shift_{bank}" for bank in range(4)), "shift_bias", "shift_peephole", "shift_output")
+KERNEL, RECURRENT, PROJECTION, CANDIDATE = range(4)
+LSTM, RESET_AFTER, RESET_BEFORE, RESET = range(4)
+"""Kinds of cells: LSTM, GRU with `reset_after` and without, and the *reset* stage of the latter."""
+ROWS: dict[int, dict[int, tuple[int, ...]]] = {
+    LSTM: {KERNEL: (0, 1, 2, 3), RECURRENT: (0, 1, 2, 3)},
+    RESET_AFTER: {KERNEL: (0, 1, 2), RECURRENT: (0, 1, 3)},
+    RESET_BEFORE: {KERNEL: (0, 1, 2), RECURRENT: (0, 1), CANDIDATE: (3,)},
+}
+"""For each kind of cell its matrices but a projection, and the rows of a cell's four to which each of them adds."""
+STAGE_ONLY = ("items", "first_item", "first_cell", "first_target", "second_target")
+LEFT_SHIFTS = (*(f"shift_{bank}" for bank in range(4)), "shift_bias", "shift_peephole")
+LIMITS = ("smallest", "largest", "shift_output")
+SHARED = ("items", "first_item", "first_cell", "format_set", *LEFT_SHIFTS)
+"""Fields that are the same in a *reset* stage and in the cells' stage of its layer."""
 
 
 def section_sizes(header: dict[str, int], facts: Facts) -> dict[str, int]:
@@ -45,6 +55,7 @@ def section_sizes(header: dict[str, int], facts: Facts) -> dict[str, int]:
         "entries": facts.word_bits * facts.pes * header["entry_words"],
         "window": facts.advance_bits * header["entry_words"] if facts.window else 0,
         "pointers": 18 * facts.pes * (header["flags"] >> 16),
+        "lines": 32 * 2 * (len(facts.sets) - 1),
         "tables": 32 * 1024,
         "checksum": 32,
     }
@@ -68,21 +79,30 @@ def check_record(record: dict[str, int], stored: list[int], header: dict[str, in
     for word, low, bits in places.values():
         owned[word] |= ((1 << bits) - 1) << low
     require(not any(word & ~mask for word, mask in zip(stored, owned, strict=True)), "bits without a meaning are set")
-    require(not any(record[name] for name in RESERVED), "a reserved field that is not zero")
     require(record["window"] == (facts.window > 0), "a window in a design without, or none in a design with one")
-    stage = record["lstm"] or record["dense"]
-    require(not (record["lstm"] and record["dense"]), "two stages at once")
-    require(stage or not any(record[name] for name in (*STAGE_ONLY, *SHIFTS)), "numbers of a stage without a stage")
-    require(record["lstm"] or not record["peephole"], "peepholes without cells")
+    stage, kind = record["cells"] or record["dense"], record["cell_kind"]
+    require(not (record["cells"] and record["dense"]), "two stages at once")
+    numbers = (*STAGE_ONLY, *LEFT_SHIFTS, *LIMITS)
+    require(stage or not any(record[name] for name in numbers), "numbers of a stage without a stage")
+    require(record["cells"] or not (kind or record["format_set"]), "a kind of cell or a format set without cells")
+    require(record["format_set"] < len(facts.sets), "no such format set")
+    require(not record["cells"] or facts.computes(gru=kind != LSTM), "a kind of cell that the design lacks")
+    lstm = record["cells"] and kind == LSTM
+    require(lstm or not record["peephole"], "peepholes without an LSTM")
+    require(lstm or not record["first_output"], "an output's format for the first target without an LSTM")
+    fourth = record["cells"] and kind != LSTM
+    require(record["peephole"] or fourth or not record["shift_peephole"], "a shift of peepholes that there are not")
+    rounds = record["dense"] or kind == RESET
+    require(rounds or not any(record[name] for name in LIMITS), "limits of an output that has none")
     require(record["dense"] or not record["relu"], "ReLU without a Dense stage")
     require(not stage or record["items"] > 0, "a stage without items")
     require(max(record["positive_bank"], record["negative_bank"]) < facts.banks, "no such bank")
     require(record["codebook"] < max(1, header["codebooks"]), "no such codebook")
-    require(record["part"] <= PROJECTION, "no such part")
+    require(record["part"] <= CANDIDATE, "no such part")
     items = record["items"]
-    of_unit = -(-items // facts.units) if record["lstm"] else -(-items // (4 * facts.units))
+    of_unit = -(-items // facts.units) if record["cells"] else -(-items // (4 * facts.units))
     require((record["first_item"] + of_unit) * facts.units <= header["params"], "more items than have parameters")
-    cells = record["first_cell"] * facts.units + items if record["lstm"] else 0
+    cells = record["first_cell"] * facts.units + items if record["cells"] else 0
     require(cells <= header["cells"], "more cells than have peepholes")
     require(not record["full_rows"] or facts.full_phases, "a full phase in a design without")
     used = -(-record["fullest"] // facts.per_word(record["full_rows"] > 0))
@@ -127,7 +147,7 @@ def check_waits(records: list[dict[str, int]]) -> None:
 
 
 def stages_of(records: list[dict[str, int]]) -> dict[tuple[int, bool], dict[str, int]]:
-    """Records of the stages, by layer and whether the stage is a projection's.
+    """Records of the stages but *reset* ones, by layer and whether the stage is a projection's.
 
     Raises:
         RefusedImageError: if a matrix is there twice or missing, or a stage is.
@@ -140,24 +160,64 @@ def stages_of(records: list[dict[str, int]]) -> dict[tuple[int, bool], dict[str,
     require(sorted(parts) == list(range(len(parts))), "layers that are not counted from 0")
     stages = {}
     for number, layer in parts.items():
-        computing = [part for part, record in layer.items() if record["lstm"] or record["dense"]]
-        cells = [part for part in computing if layer[part]["lstm"]]
-        allowed = [{KERNEL, RECURRENT}, {KERNEL, RECURRENT, PROJECTION}] if cells else [{KERNEL}]
+        cells = [part for part, record in layer.items() if record["cells"] and record["cell_kind"] != RESET]
+        resets = [part for part, record in layer.items() if record["cells"] and record["cell_kind"] == RESET]
+        require(len(cells) <= 1, "cells in two matrices")
+        kind = layer[cells[0]]["cell_kind"] if cells else None
+        allowed = [{KERNEL}] if kind is None else [set(ROWS[kind])]
+        allowed += [{KERNEL, RECURRENT, PROJECTION}] if kind == LSTM else []
         require(set(layer) in allowed, "parts that make no layer")
-        require(len(cells) <= 1 and PROJECTION not in cells, "cells in the wrong matrix")
-        dense = PROJECTION if cells else KERNEL
-        require(set(computing) - set(cells) == {dense} & set(layer), "a stage in the wrong matrix, or none")
+        last = CANDIDATE in layer
+        require(not cells or cells[0] in ({CANDIDATE} if last else {KERNEL, RECURRENT}), "cells in the wrong matrix")
+        require(resets in ([[KERNEL], [RECURRENT]] if last else [[]]), "a reset stage in the wrong matrix, or none")
+        dense = {part for part, record in layer.items() if record["dense"]}
+        require(dense == {PROJECTION if cells else KERNEL} & set(layer), "a stage in the wrong matrix, or none")
+        if kind == RESET_AFTER:
+            stage, bank = layer[cells[0]], layer[RECURRENT]["positive_bank"]
+            require(stage["shift_peephole"] == stage[f"shift_{bank}"], "two binary points of a recurrent kernel")
+        if resets:
+            check_reset(layer, layer[resets[0]])
         stages[number, False] = layer[cells[0] if cells else KERNEL]
         if PROJECTION in layer:
             stages[number, True] = layer[PROJECTION]
     return stages
 
 
-def shape(record: dict[str, int], stages: dict[tuple[int, bool], dict[str, int]], inputs: int) -> tuple[int, int]:
-    """Rows and columns of a phase's matrix.
+def check_reset(layer: dict[int, dict[str, int]], reset: dict[str, int]) -> None:
+    """Refuse a GRU without `reset_after` whose *reset* stage does not serve its candidate.
+
+    Args:
+        layer: records of the layer's matrices by part.
+        reset: the one with the *reset* stage.
+
+    Raises:
+        RefusedImageError: if it does not.
+    """
+    candidate = layer[CANDIDATE]
+    require(next(reversed(layer)) == CANDIDATE, "a candidate before the other matrices of its layer")
+    require(all(reset[name] == candidate[name] for name in SHARED), "a reset stage of other cells than the candidate's")
+    target = reset["first"], reset["first_b"], reset["first_target"]
+    require(target == (1, candidate["source_b"], candidate["source"]), "a reset stage that the candidate does not read")
+    require(not (reset["second"] or reset["leave"]), "outputs of a reset stage")
+    require(layer[RECURRENT]["state"] and candidate["state"], "a state that is read in a first step")
+    require(not any(record.get("delta") for record in layer.values()), "delta in a GRU without reset_after")
+
+
+def rows_of_item(record: dict[str, int], stage: dict[str, int]) -> tuple[int, ...]:
+    """The rows of each item to which a phase's matrix adds: some of a cell's four, or the one of another item.
+
+    Args:
+        record: the phase's record.
+        stage: that of its stage.
+    """
+    return ROWS[stage["cell_kind"]][record["part"]] if stage["cells"] else (0,)
+
+
+def columns_of(record: dict[str, int], stages: dict[tuple[int, bool], dict[str, int]], inputs: int) -> int:
+    """Columns of a phase's matrix.
 
     An image states only the items of the stages. The rest follows from layers and parts: a kernel reads the output
-    of the layer before it, a recurrent kernel the output of its own layer, a projection the cells.
+    of the layer before it, a recurrent kernel the output of its own layer, a projection and a candidate the cells.
 
     Args:
         record: the phase's record.
@@ -169,9 +229,6 @@ def shape(record: dict[str, int], stages: dict[tuple[int, bool], dict[str, int]]
         return stages.get((layer, True), stages[layer, False])["items"]
 
     layer, part = record["layer"], record["part"]
-    stage = stages[layer, part == PROJECTION]
     if part == KERNEL:
-        columns = width(layer - 1) if layer else inputs
-    else:
-        columns = width(layer) if part == RECURRENT else stages[layer, False]["items"]
-    return stage["items"] * (4 if stage["lstm"] else 1), columns
+        return width(layer - 1) if layer else inputs
+    return width(layer) if part == RECURRENT else stages[layer, False]["items"]

@@ -159,7 +159,7 @@ def _state(node: Any, tensors: LayerTensors, log: ConversionLog) -> Fixed:
     """The format of h, and of an LSTM's c: that of the state quantizer, else the configured one.
 
     If the configuration has none for the layer, h of a GRU gets a format that holds all values which it can have, -1 to
-    1. Beside an LSTM it gets the model's format, as the LSTM does, because one engine has one format for both.
+    1. Beside an LSTM it gets the model's format, as the LSTM does, so that one format set of the engine serves both.
     """
     where = f"layer {node.name!r} ({tensors.class_name})"
     is_lstm = isinstance(node, SparseLSTM)

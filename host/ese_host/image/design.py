@@ -54,7 +54,7 @@ MAX_DEPTHS = {"entry_depth": (1 << 16) - 1, "phases": 64} | dict.fromkeys(
 """The most that the fields of a design which are sizes of memories may be."""
 PARAM_DEPTHS = tuple(sorted([1 << n for n in range(1, 17)] + [1024 + 128, 2048 + 256]))
 """The values of `param_depth`: powers of two, and an eighth more than 1,024 and 2,048, which saves block RAM in RTL."""
-LATER_FIELDS: dict[str, Any] = {"full_phases": False, "window": 0, "cells": "lstm", "more_sets": ()}
+LATER_FIELDS: dict[str, Any] = {"full_phases": False, "window": 0, "cells": "lstm", "more_sets": []}
 """Fields that came after version 2 of the image format, and what they are in designs without them.
 
 The canonical JSON contains them only if they have another value, and older manifests do not contain them.
@@ -211,14 +211,15 @@ class Design:
 
     def canonical(self, version: int = FORMAT_VERSION) -> str:
         """Canonical JSON of the format version and of all fields that matter to this design."""
-        omitted = {name for name, absent in LATER_FIELDS.items() if getattr(self, name) == absent}
+        values = self.to_json()
+        omitted = {name for name, absent in LATER_FIELDS.items() if values[name] == absent}
         omitted.update(SKIP_FIELDS if self.mode == "stream" else ())
-        values = {name: value for name, value in asdict(self).items() if name not in omitted}
-        return json.dumps({"format": version, **values}, sort_keys=True)
+        kept = {name: value for name, value in values.items() if name not in omitted}
+        return json.dumps({"format": version, **kept}, sort_keys=True)
 
     def to_json(self) -> dict[str, Any]:
         """The design as a dictionary of plain values, as the manifest contains it."""
-        return asdict(self)
+        return {**asdict(self), "more_sets": [asdict(formats) for formats in self.more_sets]}
 
     @classmethod
     def from_json(cls, value: Any) -> Design:

@@ -70,14 +70,19 @@ def data(task: str, as_json: bool) -> None:
 @click.option(
     "--epochs", type=click.IntRange(1), help="Passes over the training data.  [default: those of the task's recipe]"
 )
-@click.option("--units", type=click.IntRange(1, 4096), help="Cells of each LSTM layer.  [default: those of the task]")
-@click.option("--layers", type=click.IntRange(1, 8), help="Number of LSTM layers.  [default: that of the task]")
+@click.option(
+    "--units", type=click.IntRange(1, 4096), help="Cells of each recurrent layer.  [default: those of the task]"
+)
+@click.option("--layers", type=click.IntRange(1, 8), help="Number of recurrent layers.  [default: that of the task]")
+@click.option("--gru", is_flag=True, help="Use GRU layers in place of LSTM layers.")
 @click.option(
     "--projection",
     type=click.IntRange(1, 4096),
     help="Use ESE's LSTM, with peepholes and a recurrent projection to this many outputs.  [default: no projection]",
 )
-@click.option("--bidirectional", is_flag=True, help="Run each LSTM layer in both directions.  [default: forward only]")
+@click.option(
+    "--bidirectional", is_flag=True, help="Run each recurrent layer in both directions.  [default: forward only]"
+)
 @DATA
 @as_json
 def train(
@@ -87,12 +92,13 @@ def train(
     epochs: int | None,
     units: int | None,
     layers: int | None,
+    gru: bool,
     projection: int | None,
     bidirectional: bool,
     data: Path | None,
     as_json: bool,
 ) -> None:
-    """Train the dense network of a task: input quantizer -> LSTM layers -> QDense layers -> softmax.
+    """Train the dense network of a task: input quantizer -> recurrent layers -> QDense layers -> softmax.
 
     With --data, the task is to classify the sequences or vectors of your own file.
     """
@@ -102,7 +108,7 @@ def train(
         from ese_models.training import train as training
 
     chosen, dataset = (task_named(task), None) if data is None else task_on(data, epochs)
-    chosen = resized(chosen, units, layers, projection, bidirectional)
+    chosen = resized(chosen, units, layers, projection, bidirectional, gru)
     dataset = dataset or chosen.load()
     recipe = training.shortened(chosen.dense, epochs)
     start = time.monotonic()

@@ -1,4 +1,4 @@
-"""QKeras networks that the engine can run: an input quantizer, LSTM layers, fully connected layers, softmax.
+"""QKeras networks that the engine can run: an input quantizer, recurrent and fully connected layers, softmax.
 
 The formats are those of the engine (docs/numerics.md): a vector element has at most 16 bits, the product of a gate and
 the cell activation is exact in 16 bits, and sums are not rounded. The input quantizer is a QActivation layer of the
@@ -15,6 +15,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 from qkeras import (
+    QGRU,
     QLSTM,
     QActivation,
     QBidirectional,
@@ -44,7 +45,7 @@ class Formats:
 
     Attributes:
         source: of the input.
-        state: of the LSTM layers' h (or y) and stored c.
+        state: of the recurrent layers' h (or y) and of an LSTM's stored c.
         bias: of biases and peepholes.
         hidden: of the ReLU between fully connected layers, which is unsigned.
         gate_bits: bits of the gates' activation.
@@ -89,20 +90,23 @@ class Topology:
     """Layers of a network.
 
     Attributes:
-        lstm: cells of each LSTM layer, from the input on; if empty, the network classifies vectors.
+        lstm: cells of each LSTM layer, from the input on.
+        gru: cells of each GRU layer, behind the LSTM layers; without recurrent layers the network classifies vectors.
         dense: widths of the fully connected layers with ReLU that stand before the last layer.
         projection: width of the LSTM layers' recurrent projection (QLSTMP); 0 selects QLSTM, without projection.
         peepholes: whether QLSTMP has peepholes.
-        bidirectional: whether a second LSTM in each layer reads the sequence backward; the outputs are concatenated.
+        bidirectional: whether a second LSTM or GRU in each layer reads the sequence backward; the outputs are
+            concatenated.
         framewise: whether every frame is classified; otherwise the sequence is, by its last frame.
         dropout: share of the last layer's inputs that is dropped in training, from 0 to below 1.
 
     Raises:
-        UnsupportedError: if a size is below 1, the dropout is not allowed, or an option needs an LSTM layer and there
-            is none.
+        UnsupportedError: if a size is below 1, the dropout is not allowed, or an option needs a recurrent layer and
+            there is none.
     """
 
     lstm: tuple[int, ...] = ()
+    gru: tuple[int, ...] = ()
     dense: tuple[int, ...] = ()
     projection: int = 0
     peepholes: bool = True
@@ -111,21 +115,39 @@ class Topology:
     dropout: float = 0.0
 
     def __post_init__(self) -> None:
-        if min((*self.lstm, *self.dense), default=1) < 1 or self.projection < 0:
+        if min((*self.lstm, *self.gru, *self.dense), default=1) < 1 or self.projection < 0:
             raise UnsupportedError(
-                f"LSTM {self.lstm}, dense {self.dense}, projection {self.projection}: a layer has at least one unit"
+                f"LSTM {self.lstm}, GRU {self.gru}, dense {self.dense}, projection {self.projection}: a layer has at "
+                "least one unit"
             )
-        if not self.lstm and (self.framewise or self.bidirectional or self.projection):
+        if not self.recurrent and (self.framewise or self.bidirectional):
             raise UnsupportedError(
-                "framewise, bidirectional and projection need an LSTM layer; give the cells of one in lstm"
+                "framewise and bidirectional need a recurrent layer; give the cells of one in lstm or gru"
             )
+        if not self.lstm and self.projection:
+            raise UnsupportedError("projection needs an LSTM layer; give the cells of one in lstm")
         if not 0 <= self.dropout < 1:
             raise UnsupportedError(f"dropout is {self.dropout}; 0 or more, below 1 is allowed")
 
-    def names(self, kind: str) -> list[str]:
-        """Names of the layers of a kind, "lstm" or "dense": the kind, followed by a number from 1 if there are more."""
-        count = len(self.lstm) if kind == "lstm" else len(self.dense) + 1
-        return [kind] if count == 1 else [f"{kind}{number + 1}" for number in range(count)]
+    @property
+    def recurrent(self) -> tuple[tuple[str, str, int], ...]:
+        """Kind, "lstm" or "gru", name and cells of each recurrent layer, from the input on."""
+        kinds = {"lstm": self.lstm, "gru": self.gru}
+        return tuple(
+            (kind, name, units)
+            for kind, cells in kinds.items()
+            for name, units in zip(_named(kind, len(cells)), cells, strict=True)
+        )
+
+    @property
+    def fully_connected(self) -> list[str]:
+        """Names of the fully connected layers."""
+        return _named("dense", len(self.dense) + 1)
+
+
+def _named(kind: str, count: int) -> list[str]:
+    """Names of the layers of a kind: the kind, followed by a number from 1 if there are more."""
+    return [kind] if count == 1 else [f"{kind}{number + 1}" for number in range(count)]
 
 
 def network(
@@ -139,7 +161,7 @@ def network(
     formats: Formats | None = None,
     unroll: bool = False,
 ) -> Any:
-    """Build a network: Input -> QActivation -> LSTM layers -> QDense layers -> softmax.
+    """Build a network: Input -> QActivation -> recurrent layers -> QDense layers -> softmax.
 
     Args:
         topology: its layers.
@@ -154,19 +176,20 @@ def network(
 
     Returns:
         A `keras.Sequential` without an optimizer. Its input is (batch, steps, features), or (batch, features) without
-        LSTM layers; its output is (batch, outputs) probabilities, or (batch, steps, outputs) frame by frame.
+        recurrent layers; its output is (batch, outputs) probabilities, or (batch, steps, outputs) frame by frame.
     """
     form = formats or Formats()
     maker = _Layers(form, weights, dict(masks or {}))
-    shape = (steps, features) if topology.lstm else (features,)
+    shape = (steps, features) if topology.recurrent else (features,)
     layers = [keras.Input(shape), QActivation(fixed(form.source), name="source")]
     width = features
-    last = len(topology.lstm) - 1
-    for index, (name, units) in enumerate(zip(topology.names("lstm"), topology.lstm, strict=True)):
+    last = len(topology.recurrent) - 1
+    for index, (kind, name, units) in enumerate(topology.recurrent):
         options = {"return_sequences": topology.framewise or index < last, "unroll": unroll}
-        layers.append(maker.lstm(name, width, units, topology, options))
-        width = (topology.projection or units) * (2 if topology.bidirectional else 1)
-    *hidden, final = topology.names("dense")
+        layers.append(maker.recurrent(kind, name, width, units, topology, options))
+        projected = topology.projection if kind == "lstm" else 0
+        width = (projected or units) * (2 if topology.bidirectional else 1)
+    *hidden, final = topology.fully_connected
     for name, units in zip(hidden, topology.dense, strict=True):
         layers += [maker.dense(name, width, units)]
         layers += [QActivation(quantized_relu(*form.hidden), name=f"{name}_relu")]
@@ -231,28 +254,42 @@ class _Layers:
             name=name,
         )
 
-    def lstm(self, name: str, inputs: int, units: int, topology: Topology, options: Mapping[str, Any]) -> Any:
+    def recurrent(
+        self, kind: str, name: str, inputs: int, units: int, topology: Topology, options: Mapping[str, Any]
+    ) -> Any:
+        make = self._gru if kind == "gru" else self._lstm
         if not topology.bidirectional:
-            return self._lstm(name, inputs, units, topology, options)
+            return make(name, inputs, units, topology, options)
         ways = [
-            self._lstm(f"{way}_{name}", inputs, units, topology, {**options, "go_backwards": way == "backward"})
+            make(f"{way}_{name}", inputs, units, topology, {**options, "go_backwards": way == "backward"})
             for way in ("forward", "backward")
         ]
         return QBidirectional(ways[0], backward_layer=ways[1], name=name)
 
-    def _lstm(self, name: str, inputs: int, units: int, topology: Topology, options: Mapping[str, Any]) -> Any:
-        form, fed_back = self.form, topology.projection or units
-        common = {
+    def _common(self, name: str, inputs: int, fed_back: int, rows: int) -> dict[str, Any]:
+        """The arguments that recurrent layers of all kinds have."""
+        form = self.form
+        return {
             "activation": quantized_tanh(form.cell_bits, use_real_tanh=form.smooth),
             "recurrent_activation": quantized_sigmoid(form.gate_bits, use_real_sigmoid=form.smooth),
-            "kernel_quantizer": self._quantizer(inputs, 4 * units),
-            "recurrent_quantizer": self._quantizer(fed_back, 4 * units),
+            "kernel_quantizer": self._quantizer(inputs, rows),
+            "recurrent_quantizer": self._quantizer(fed_back, rows),
             "bias_quantizer": fixed(form.bias),
             "state_quantizer": fixed(form.state),
-            "kernel_constraint": self._constraint(f"{name}/kernel", inputs, 4 * units),
-            "recurrent_constraint": self._constraint(f"{name}/recurrent_kernel", fed_back, 4 * units),
-            **options,
+            "kernel_constraint": self._constraint(f"{name}/kernel", inputs, rows),
+            "recurrent_constraint": self._constraint(f"{name}/recurrent_kernel", fed_back, rows),
         }
+
+    def _gru(self, name: str, inputs: int, units: int, _topology: Topology, options: Mapping[str, Any]) -> Any:
+        layer = QGRU(
+            units, implementation=2, reset_after=True, **self._common(name, inputs, units, 3 * units), **options
+        )
+        layer.name = name  # a name given to QGRU becomes its cell's
+        return layer
+
+    def _lstm(self, name: str, inputs: int, units: int, topology: Topology, options: Mapping[str, Any]) -> Any:
+        form = self.form
+        common = {**self._common(name, inputs, topology.projection or units, 4 * units), **options}
         if topology.projection:
             return QLSTMP(
                 units,

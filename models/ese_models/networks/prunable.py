@@ -54,11 +54,14 @@ class Kernel:
         Raises:
             UnsupportedError: if the layer has not been built.
         """
+        self._check_built()
+        return getattr(self.holder, self.attribute)
+
+    def _check_built(self) -> None:
         if not self.holder.built:
             raise UnsupportedError(
                 f"layer {self.name.split('/')[0]!r} has no weights yet; call the model once, or give it an Input"
             )
-        return getattr(self.holder, self.attribute)
 
     @property
     def quantizer(self) -> Any:
@@ -72,7 +75,12 @@ class Kernel:
 
     @property
     def matrices(self) -> dict[str, MatrixSize]:
-        """Sizes of the engine's matrices that the kernel becomes, by name; see `engine_matrices`."""
+        """Sizes of the engine's matrices that the kernel becomes, by name; see `engine_matrices`.
+
+        Raises:
+            UnsupportedError: if the layer has not been built.
+        """
+        self._check_built()
         layer = self.name.rsplit("/", 1)[0]
         return {f"{layer}/{name}": size for name, size in engine_matrices(self.holder, self.attribute).items()}
 

@@ -16,7 +16,7 @@ from typing import Any
 import keras
 import numpy as np
 import numpy.typing as npt
-from qkeras import QLSTM, QActivation, quantized_bits, quantized_relu
+from qkeras import QGRU, QLSTM, QActivation, quantized_bits, quantized_relu
 
 from ese_host.errors import FormatError, UnsupportedError
 from ese_host.ir import Fixed
@@ -24,6 +24,9 @@ from ese_host.ir import Fixed
 PERCENTILES = (0.1, 50.0, 99.9)
 """Percentiles that are reported of each tensor."""
 Floats = npt.NDArray[np.float32]
+_LSTM = (("h", "c"), ("i", "f", "o"), ("sum of g", "c before tanh"))
+"""What an LSTM's state quantizer, the activation of its gates and the other activation are applied to in turn."""
+_GRU = (("h",), ("z", "r"), ("sum of the candidate",))
 
 
 @dataclass(frozen=True)
@@ -140,7 +143,7 @@ def calibrate(model: Any, inputs: Floats, share: float = 0.0, batch: int = 256) 
     """Run a model on data and choose integer bits; the model does not change until `Calibration.apply`.
 
     Args:
-        model: with QActivation and QLSTM layers.
+        model: with QActivation, QLSTM and QGRU layers.
         inputs: (samples, ...) representative of the data on which the model will run.
         share: largest share of a tensor's values that may be clipped, from 0 to below 1.
         batch: samples that are computed at once.
@@ -181,14 +184,15 @@ def _sites(model: Any) -> Iterator[_Site]:
     for layer in model.layers:
         if isinstance(layer, QActivation) and isinstance(layer.activation, (quantized_bits, quantized_relu)):
             yield _Site(layer, "activation", (layer.name,), True)
-        if isinstance(layer, QLSTM):
+        if isinstance(layer, (QLSTM, QGRU)):
             cell, name = layer.cell, layer.name
+            states, gates, sums = _LSTM if isinstance(layer, QLSTM) else _GRU
             if isinstance(cell.bias_quantizer_internal, quantized_bits):
                 yield _Site(cell, "bias_quantizer_internal", (f"{name}: bias",), True)
             if isinstance(cell.state_quantizer_internal, quantized_bits):
-                yield _Site(cell, "state_quantizer_internal", (f"{name}: h", f"{name}: c"), True)
-            yield _Site(cell, "recurrent_activation", tuple(f"{name}: sum of {gate}" for gate in "ifo"), False)
-            yield _Site(cell, "activation", (f"{name}: sum of g", f"{name}: c before tanh"), False)
+                yield _Site(cell, "state_quantizer_internal", tuple(f"{name}: {state}" for state in states), True)
+            yield _Site(cell, "recurrent_activation", tuple(f"{name}: sum of {gate}" for gate in gates), False)
+            yield _Site(cell, "activation", tuple(f"{name}: {part}" for part in sums), False)
 
 
 @contextmanager

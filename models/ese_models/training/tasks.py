@@ -109,26 +109,31 @@ def task_named(name: str) -> Task:
     return TASKS[name]
 
 
-def resized(task: Task, units: int | None, layers: int | None, projection: int | None, bidirectional: bool) -> Task:
-    """The task with other LSTM layers; without any change given, the task itself.
+def resized(
+    task: Task, units: int | None, layers: int | None, projection: int | None, bidirectional: bool, gru: bool = False
+) -> Task:
+    """The task with other recurrent layers; without any change given, the task itself.
 
     Args:
         task: to change.
-        units: cells of each LSTM layer; None keeps those of the task's first layer.
-        layers: number of LSTM layers; None keeps the task's.
+        units: cells of each recurrent layer; None keeps those of the task's first layer.
+        layers: number of recurrent layers; None keeps the task's.
         projection: width of the recurrent projection (QLSTMP); None for no projection.
-        bidirectional: whether LSTM layers run in both directions.
+        bidirectional: whether recurrent layers run in both directions.
+        gru: whether they are GRU layers in place of LSTM layers.
 
     Raises:
-        UnsupportedError: if a change is given and the network of the task has no LSTM layer.
+        UnsupportedError: if a change is given and the network of the task has no recurrent layer, or a projection is
+            asked of GRU layers.
     """
-    if units is None and layers is None and projection is None and not bidirectional:
+    if units is None and layers is None and projection is None and not bidirectional and not gru:
         return task
     old = task.topology
     if not old.lstm:
         raise UnsupportedError(
-            f"the network of task {task.name!r} has no LSTM layer; units, layers, projection and bidirectional "
-            "need one: leave them out"
+            f"the network of task {task.name!r} has no recurrent layer; units, layers, projection, bidirectional and "
+            "gru need one: leave them out"
         )
-    lstm = (units or old.lstm[0],) * (layers or len(old.lstm))
-    return replace(task, topology=replace(old, lstm=lstm, projection=projection or 0, bidirectional=bidirectional))
+    cells = (units or old.lstm[0],) * (layers or len(old.lstm))
+    changed = replace(old, projection=projection or 0, bidirectional=bidirectional)
+    return replace(task, topology=replace(changed, lstm=(), gru=cells) if gru else replace(changed, lstm=cells))

@@ -23,6 +23,7 @@ from ese_host.image.entry_widths import EntryWidths
 from ese_host.image.interleave import entries_per_pe
 from ese_host.image.phases import FLAGS, record_words
 from ese_host.ir.fixed import Fixed
+from ese_host.ir.format_sets import FormatSet
 from ese_host.ir.network import Dense, Lstm, Network
 from support import compiled_engine
 from support.designs import SKIP_SPECS, SPECS, roomy
@@ -147,11 +148,26 @@ def with_field(words: Words, design: Design, number: int, value: int) -> Words:
 
 
 @pytest.mark.parametrize("value", [1, 2, 3])
-def test_a_reserved_field_is_not_supported_yet(value: int) -> None:
+def test_format_sets_are_those_of_the_design(value: int) -> None:
     _, design, words = made()
-    message = f"^image: phase 0 has format_set {value}; only 0 is allowed, as this version of ese4ml does not support"
-    with pytest.raises(UnsupportedError, match=message):
+    message = f"^image: phase 0 has format_set {value}; the design has sets 0 to 0: emit a design for this network$"
+    with pytest.raises(MismatchError, match=message):
         image.parse(with_field(words, design, 0, value << 24), design)
+    sets = FormatSet(), FormatSet(output=Fixed(8, 1))
+    wider = replace(design, more_sets=sets)
+    assert Design.from_json(wider.to_json()) == wider
+    header = image.HEADER.index("words"), image.HEADER.index("design_id")
+    lines = image.parse(words, design).sections["tables"].start
+    longer = np.insert(words, lines, [0] * 2 * len(sets))
+    longer[list(header)] = len(longer), wider.design_id
+    found = image.parse(resealed(longer), wider)
+    assert found.sections["lines"] == slice(lines, lines + 2 * len(sets))
+    longer[found.sections["phase table"].start + 6] |= value << 24
+    if value < 3:
+        assert image.parse(resealed(longer), wider).phases[0].format_set == value
+        return
+    with pytest.raises(MismatchError, match=r"^image: phase 0 has format_set 3; the design has sets 0 to 2: emit a"):
+        image.parse(resealed(longer), wider)
 
 
 @pytest.mark.parametrize(("value", "kind"), [(1, "gru"), (2, "gru_before"), (3, "reset")])
@@ -162,16 +178,20 @@ def test_kinds_of_cells_are_those_of_the_design(value: int, kind: str) -> None:
         image.parse(with_field(words, design, 0, value << 26), design)
 
 
-@pytest.mark.parametrize("value", [1, 2, 3])
-def test_a_kind_of_cell_without_cells_is_refused(value: int) -> None:
+@pytest.mark.parametrize(
+    ("field", "bit"), [("format_set", 24), ("format_set", 25), ("cell_kind", 26), ("cell_kind", 27)]
+)
+def test_a_kind_of_cell_or_a_format_set_without_cells_is_refused(field: str, bit: int) -> None:
     _, design, words = made()
     phases = image.parse(words, design).phases
     numbers = [number for number, phase in enumerate(phases) if not phase.has("lstm")]
     assert {phases[number].has("dense") for number in numbers} == {False, True}
     for number in numbers:
-        message = f"^image: phase {number} has cell_kind {value}, but no stage of cells; only 0 is allowed: emit the"
+        message = (
+            f"^image: phase {number} has {field} {1 + bit % 2}, but no stage of cells; only 0 is allowed: emit the"
+        )
         with pytest.raises(FormatError, match=message):
-            image.parse(with_field(words, design, number, value << 26), design)
+            image.parse(with_field(words, design, number, 1 << bit), design)
 
 
 def test_a_phase_has_one_stage_at_most() -> None:
@@ -305,8 +325,13 @@ def test_files_are_refused_by_path(tmp_path: Path) -> None:
 
 def test_a_network_for_another_design_is_refused() -> None:
     net, design, _ = made()
-    with pytest.raises(MismatchError, match="layer 'lstm0': state format is"):
+    message = (
+        r"^layer 'lstm0' has state fixed<16,4>, output .*; the design has state fixed<8,4>, output .*, each for one"
+    )
+    with pytest.raises(MismatchError, match=message):
         encoder.encode(net, replace(design, state=Fixed(8, 4)))
+    with pytest.raises(MismatchError, match=r"^layer 'lstm0': kind of cell is lstm; the design has gru: "):
+        encoder.encode(net, replace(design, cells="gru"))
     with pytest.raises(MismatchError, match="weights is ternary; the design has int4"):
         encoder.encode(net, replace(design, weights="int4"))
     with pytest.raises(
@@ -315,14 +340,17 @@ def test_a_network_for_another_design_is_refused() -> None:
         encoder.encode(net, replace(design, entry_depth=1))
 
 
-def test_unequal_lstm_formats_are_refused() -> None:
-    rng = np.random.default_rng(0)
-    spec = Spec(units=(3, 3), sequences=True)
-    layers = list(network(rng, spec).layers)
-    assert isinstance(layers[1], Lstm)
-    layers[1] = replace(layers[1], state=Fixed(8, 3))
-    with pytest.raises(UnsupportedError, match=r"^layer 'lstm1' has state fixed<8,3>, and layer 'lstm0' fixed<"):
-        fit_design.choose_design(Network(tuple(layers), spec.source), pes=2)
+def test_an_engine_has_four_format_sets_at_most() -> None:
+    net = network(np.random.default_rng(0), Spec(units=(3,) * 5, outputs=0, sequences=True))
+    layers = [replace(layer, state=Fixed(16, 2 + at)) for at, layer in enumerate(net.layers) if isinstance(layer, Lstm)]
+    four = fit_design.choose_design(Network(tuple(layers[:4]), net.source), pes=2)
+    assert [formats.state for formats in four.sets] == [layer.state for layer in layers[:4]]
+    message = (
+        "^layers 'lstm0', 'lstm1', 'lstm2', 'lstm3' and 'lstm4' differ in the formats of state, output or activations; "
+        "an engine has 4 sets of them: give some of these layers the same state_quantizer"
+    )
+    with pytest.raises(UnsupportedError, match=message):
+        fit_design.choose_design(Network(tuple(layers), net.source), pes=2)
 
 
 @pytest.mark.parametrize(("output", "frac"), [(Fixed(8, 8), 0), (Fixed(8, 9), -1), (Fixed(16, 40), -24)])

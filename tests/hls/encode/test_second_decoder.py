@@ -19,108 +19,26 @@ from ese_hls.encode.encoder import encode
 from ese_hls.encode.storage_choice import Storage
 from ese_host.bundle.golden_file import dump
 from ese_host.image import parse
-from ese_host.image.design import Design
-from ese_host.ir.network import Dense, Lstm, Matrix, Network
 from ese_host.ir.weight_kinds import WeightKind
 from support import image_example
-from support.designs import PATTERNS, SKIP_SPECS, SPECS, WINDOW_SPECS, roomy
-from support.networks import Spec, network, widened
-from support.second_decoder import (
-    DecodedPhase,
-    Facts,
-    RefusedImageError,
-    canonical_design,
-    decode,
-    design_id,
-    expand,
-    section_sizes,
+from support.decoded_image import PARTS, check_image, facts
+from support.designs import (
+    GRU_SKIP_SPECS,
+    GRU_SPECS,
+    GRU_WINDOW_SPECS,
+    PATTERNS,
+    SKIP_SPECS,
+    SPECS,
+    WINDOW_SPECS,
+    roomy,
 )
+from support.networks import Spec, network, widened
+from support.second_decoder import RefusedImageError, canonical_design, decode, design_id, expand, section_sizes
+
+NAMES = [*SPECS, *SKIP_SPECS, *WINDOW_SPECS, *GRU_SPECS, *GRU_SKIP_SPECS, *GRU_WINDOW_SPECS]
 
 
-def facts(design: Design) -> Facts:
-    return Facts.of(design.to_json())
-
-
-def matrices(net: Network) -> dict[tuple[int, int], Matrix]:
-    """All matrices of a network, by index of layer and part."""
-    found: dict[tuple[int, int], Matrix] = {}
-    for index, layer in enumerate(net.layers):
-        found[index, 0] = layer.kernel
-        if isinstance(layer, Lstm):
-            found[index, 1] = layer.recurrent
-            if layer.projection is not None:
-                found[index, 2] = layer.projection
-    return found
-
-
-def check_stage(phase: DecodedPhase, layer: Lstm | Dense) -> None:
-    """Check bias, peepholes and ReLU of a phase with a stage, and that a phase without a stage has none of them."""
-    record = phase.record
-    assert record["relu"] == (isinstance(layer, Dense) and layer.relu)
-    assert record["peephole"] == (record["lstm"] and isinstance(layer, Lstm) and layer.peepholes is not None)
-    if not record["lstm"]:
-        assert not phase.peepholes
-    elif isinstance(layer, Lstm):
-        wanted = np.zeros((3, layer.units), dtype=np.int64) if layer.peepholes is None else layer.peepholes
-        np.testing.assert_array_equal(np.transpose(phase.peepholes), wanted)
-    if record["part"] == 2:
-        assert record["dense"]
-        assert not any(phase.bias)
-    else:
-        assert phase.bias == (layer.bias.tolist() if record["lstm"] or record["dense"] else [])
-
-
-def check_threshold(phase: DecodedPhase, layer: Lstm | Dense) -> None:
-    """Check the thresholds of a delta layer at its two matrices; they are zero if a matrix has none."""
-    part = phase.record["part"]
-    delta = isinstance(layer, Lstm) and layer.is_delta and part < 2
-    assert phase.record.get("delta", 0) == delta
-    if isinstance(layer, Lstm) and delta:
-        assert phase.record["threshold"] == ((layer.delta_input, layer.delta_state)[part] or 0)
-
-
-def check_image(data: bytes, net: Network, design: Design) -> None:
-    """Check that an image gives a network back, value by value."""
-    image = decode(data, facts(design))
-    wanted = matrices(net)
-    assert {(phase.record["layer"], phase.record["part"]) for phase in image.phases} == set(wanted)
-    for phase in image.phases:
-        layer, part = phase.record["layer"], phase.record["part"]
-        matrix = wanted[layer, part]
-        np.testing.assert_array_equal(phase.matrix, matrix.levels)
-        np.testing.assert_array_equal(np.transpose(phase.scales), matrix.scale)
-        if matrix.codebook is not None:
-            assert image.codebooks[phase.record["codebook"]] == matrix.codebook.tolist()
-        check_stage(phase, net.layers[layer])
-        check_threshold(phase, net.layers[layer])
-    check_shifts(image.phases, net)
-    np.testing.assert_array_equal(np.transpose(image.table), net.table)
-    assert (image.header["inputs"], image.header["outputs"]) == (net.inputs, net.outputs)
-    assert image.header["flags"] & 1 == net.every_step
-    lines = [(a.slope, a.offset) for each in net.layers if isinstance(each, Lstm) for a in (each.gate, each.cell)]
-    for line, (slope, offset) in zip(("gate_line", "cell_line"), lines, strict=False):
-        assert (image.header[line] & 0xFFFF, image.header[line] >> 16) == (slope, offset)
-
-
-def check_shifts(phases: list[DecodedPhase], net: Network) -> None:
-    """Check that the shifts tell the binary points, as the page says."""
-    stages = {(p.record["layer"], p.record["part"] == 2): p.record for p in phases if p.bias}
-    for phase in phases:
-        layer, part = net.layers[phase.record["layer"]], phase.record["part"]
-        stage = stages[phase.record["layer"], part == 2]
-        source = layer.source
-        if isinstance(layer, Lstm) and part:
-            source = layer.state if part == 1 else layer.product
-        matrix = matrices(net)[phase.record["layer"], part]
-        for bank in (phase.record["positive_bank"], phase.record["negative_bank"]):
-            assert stage[f"shift_{bank}"] == 36 - source.frac - matrix.scale_frac
-        if phase.bias and part < 2:
-            assert stage["shift_bias"] == 36 - layer.bias_frac
-        if isinstance(layer, Lstm) and layer.peepholes is not None and part < 2:
-            assert stage["shift_peephole"] == 36 - layer.bias_frac - layer.state.frac
-
-
-@pytest.mark.parametrize("name", [*SPECS, *SKIP_SPECS, *WINDOW_SPECS])
+@pytest.mark.parametrize("name", NAMES)
 def test_second_decoder_gives_the_network_back(name: str) -> None:
     spec, design = roomy(name)
 
@@ -191,7 +109,7 @@ def golden_network(data: bytes) -> Any:
     return filled(json.loads(str(arrays["json"])))
 
 
-@pytest.mark.parametrize("name", [*SPECS, *SKIP_SPECS])
+@pytest.mark.parametrize("name", NAMES)
 def test_image_and_golden_npz_agree_by_their_pages(name: str) -> None:
     spec, design = roomy(name)
     net = network(np.random.default_rng(3), spec)
@@ -200,11 +118,11 @@ def test_image_and_golden_npz_agree_by_their_pages(name: str) -> None:
     assert golden["class"] == "Network"
     for phase in image.phases:
         layer, part = golden["layers"][phase.record["layer"]], phase.record["part"]
-        matrix = layer[("kernel", "recurrent", "projection")[part]]
+        matrix = layer[PARTS[part]]
         levels = matrix["codes"] if matrix["codebook"] is None else matrix["codebook"][matrix["codes"]]
         np.testing.assert_array_equal(phase.matrix, levels)
         np.testing.assert_array_equal(np.transpose(phase.scales), matrix["scale"])
-        if phase.bias and part < 2:
+        if phase.bias and PARTS[part] != "projection":
             np.testing.assert_array_equal(phase.bias, layer["bias"])
         if phase.record["peephole"]:
             np.testing.assert_array_equal(np.transpose(phase.peepholes), layer["peepholes"])
@@ -233,15 +151,16 @@ def changed(data: bytes, word: int, flipped: int) -> bytes:
     [
         ("dense", 5, 0x40, "without a meaning"),
         ("dense", 6, 0x80 << 8, "without a meaning"),
-        ("dense", 6, 1 << 24, "reserved field"),
-        ("keras-lstm", 6, 1 << 27, "reserved field"),
+        ("dense", 6, 1 << 24, "a kind of cell or a format set without cells"),
+        ("keras-lstm", 6, 1 << 24, "no such format set"),
+        ("keras-lstm", 6, 1 << 27, "a kind of cell that the design lacks"),
         ("dense", 6, 1 << 28, "a window in a design without"),
         ("window", 6, 1 << 28, "none in a design with one"),
         ("window", 2, 2, "no multiple of 4"),
         ("dense", 6, 1 << 29, "without a meaning"),
         ("dense", 0, 1, "two stages at once"),
         ("dense", 0, 1 << 19, "without a meaning"),
-        ("dense", 0, 1 << 14, "peepholes without cells"),
+        ("dense", 0, 1 << 14, "peepholes without an LSTM"),
         ("dense", 0, 3 << 24, "wrong stride|outside"),
         ("dense", 0, 1 << 28, "no such bank"),
         ("dense", 1, 1 << 16, "fullest|beyond|no padding"),
@@ -354,7 +273,7 @@ def test_the_page_shows_the_small_image() -> None:
 
 
 def test_the_design_id_follows_from_the_page() -> None:
-    for name in (*SPECS, *SKIP_SPECS, *WINDOW_SPECS):
+    for name in NAMES:
         _, design = roomy(name)
         assert canonical_design(design.to_json()) == design.canonical()
         assert design_id(design.to_json()) == design.design_id

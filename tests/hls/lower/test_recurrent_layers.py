@@ -179,9 +179,11 @@ def test_a_state_that_no_engine_holds_is_refused() -> None:
             convert(chain(gru(state_quantizer=quantizer)))
 
 
-def test_states_of_different_formats_are_refused() -> None:
-    with pytest.raises(UnsupportedError, match=r"^layer 'gru' has state fixed<8,2>, and layer 'lstm' fixed<8,3>; all "):
-        convert(chain(lstm(state_quantizer=bits(8, 2), return_sequences=True), gru()))
+def test_states_of_different_formats_have_a_format_set_each() -> None:
+    model = chain(lstm(state_quantizer=bits(8, 2), return_sequences=True), gru())
+    sets = convert(model).ese_conversion.mapping.design.sets
+    assert [formats.state for formats in sets] == [Fixed(8, 3), Fixed(8, 2)]
+    assert is_exact(model)
 
 
 def test_gates_without_quantizer_are_told() -> None:

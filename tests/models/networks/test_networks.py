@@ -99,7 +99,7 @@ def test_files_and_models_that_do_not_fit_are_refused(tmp_path: Path) -> None:
         load(tmp_path / "bad.keras")
     other = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
     other.save(tmp_path / "other.keras")
-    with pytest.raises(UnsupportedError, match="layers Dense; QLSTM, QLSTMP or QBidirectional, then QDense"):
+    with pytest.raises(UnsupportedError, match="layers Dense; QLSTM, QLSTMP, QGRU or QBidirectional, then QDense"):
         load(tmp_path / "other.keras")
 
 

@@ -23,6 +23,7 @@ FEATURES, OUTPUTS, STEPS = 4, 3, 5
 STACKED = Topology((6, 5))
 PROJECTED = Topology((6, 5), projection=3, framewise=True)
 BOTH_WAYS = Topology((5,), bidirectional=True, framewise=True, dropout=0.5)
+MIXED = Topology((5,), (6,), bidirectional=True, framewise=True)
 DEEP = Topology((5,), dense=(7,), projection=4, peepholes=False, framewise=True)
 LENET = Topology(dense=(300, 100))
 SHAPES = {
@@ -49,6 +50,17 @@ SHAPES = {
         "backward_lstm/recurrent_kernel": (5, 20),
         "dense/kernel": (10, 3),
     },
+    MIXED: {
+        "forward_lstm/kernel": (4, 20),
+        "forward_lstm/recurrent_kernel": (5, 20),
+        "backward_lstm/kernel": (4, 20),
+        "backward_lstm/recurrent_kernel": (5, 20),
+        "forward_gru/kernel": (10, 18),
+        "forward_gru/recurrent_kernel": (6, 18),
+        "backward_gru/kernel": (10, 18),
+        "backward_gru/recurrent_kernel": (6, 18),
+        "dense/kernel": (12, 3),
+    },
     DEEP: {
         "lstm/kernel": (4, 20),
         "lstm/recurrent_kernel": (4, 20),
@@ -58,7 +70,7 @@ SHAPES = {
     },
     LENET: {"dense1/kernel": (4, 300), "dense2/kernel": (300, 100), "dense3/kernel": (100, 3)},
 }
-CASES = pytest.mark.parametrize("topology", SHAPES, ids=["stacked", "projected", "both-ways", "deep", "lenet"])
+CASES = pytest.mark.parametrize("topology", SHAPES, ids=["stacked", "projected", "both-ways", "mixed", "deep", "lenet"])
 
 
 def built(topology: Topology, weights: Weights = "float", seed: int = 0) -> tuple[Any, dict[str, Mask]]:
@@ -73,7 +85,7 @@ def built(topology: Topology, weights: Weights = "float", seed: int = 0) -> tupl
 
 
 def inputs(topology: Topology, count: int = 2) -> npt.NDArray[np.float32]:
-    shape = (count, STEPS, FEATURES) if topology.lstm else (count, FEATURES)
+    shape = (count, STEPS, FEATURES) if topology.recurrent else (count, FEATURES)
     return np.random.default_rng(1).normal(size=shape).astype(np.float32)
 
 
@@ -142,8 +154,9 @@ def test_sequences_of_any_length_are_predicted_whole() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"framewise": True}, "^framewise, bidirectional and projection need an LSTM layer; give the cells"),
-        ({"lstm": (0,)}, r"^LSTM \(0,\), dense \(\), projection 0: a layer has at least one unit$"),
+        ({"gru": (4,), "projection": 2}, "^projection needs an LSTM layer; give the cells of one in lstm"),
+        ({"framewise": True}, "^framewise and bidirectional need a recurrent layer; give the cells"),
+        ({"lstm": (0,)}, r"^LSTM \(0,\), GRU \(\), dense \(\), projection 0: a layer has at least one unit$"),
         ({"dropout": 1.0}, r"^dropout is 1\.0; 0 or more, below 1 is allowed$"),
     ],
 )

@@ -15,24 +15,28 @@ from hypothesis import strategies as st
 from qkeras import QLSTM, QDense, quantized_bits, ternary
 
 from ese_host.errors import FormatError, UnsupportedError
+from ese_host.ir import CELL_ROWS
 from ese_models.cli import report as report_cli
+from ese_models.masking import sparsity
 from ese_models.networks.builder import Formats, Weights, classifier
 from ese_models.networks.inspection import kernels, weight_quantizers
 from ese_models.records.compression_report import GAP_BITS, CountedMatrix, huffman_bits, report, size_of, streams
 from ese_models.records.counted_matrices import of_model
+from ese_models.training.own_model import prune, quantize
+from support.random_data import GRU_PLACES
 
 
 @st.composite
 def matrices(draw: st.DrawFn) -> CountedMatrix:
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    group = draw(st.sampled_from([1, 4]))
+    places = draw(st.sampled_from([(0,), CELL_ROWS, *GRU_PLACES]))
     bits = draw(st.sampled_from([1, 4, 6]))
-    shape = (draw(st.integers(1, 12)) * group, draw(st.integers(1, 15)))
+    shape = (draw(st.integers(1, 12)) * len(places), draw(st.integers(1, 15)))
     most = 1 if bits == 1 else (1 << bits) - 1
     codes = rng.integers(1, most + 1, shape) * (rng.random(shape) < draw(st.sampled_from([0.0, 0.05, 0.3, 1.0])))
     if bits == 1:
         codes *= rng.choice([-1, 1], shape)
-    return CountedMatrix("m", codes, bits, bits == 1, group, draw(st.integers(0, 9)), draw(st.integers(0, 9)))
+    return CountedMatrix("m", codes, bits, bits == 1, places, draw(st.integers(0, 9)), draw(st.integers(0, 9)))
 
 
 @given(matrices(), st.integers(1, 9), st.integers(2, 12))
@@ -107,7 +111,7 @@ def test_models_of_every_kind(weights: Weights, bits: int, code_bits: int, numbe
     model = filled(weights, bits)
     found = of_model(model)
     assert [m.name for m in found] == ["lstm/kernel", "lstm/recurrent_kernel", "dense/kernel"]
-    assert [m.group for m in found] == [4, 4, 1] and [m.biases for m in found] == [24, 0, 3]
+    assert [m.places for m in found] == [CELL_ROWS, CELL_ROWS, (0,)] and [m.biases for m in found] == [24, 0, 3]
     assert found[0].code_bits == code_bits and found[0].numbers == numbers
     for matrix, variable in zip(found, kernels(model).values(), strict=True):
         assert ((matrix.codes != 0) == (np.asarray(variable).T != 0)).all()
@@ -137,7 +141,26 @@ def test_stock_quantizers_and_nested_layers() -> None:
     expected = np.asarray(model.layers[-1].kernel_quantizer_internal(model.layers[-1].kernel)).T
     assert dense.code_bits == 3 and ((dense.codes != 0) == (expected != 0)).all()
     assert len(np.unique(dense.codes)) == len(np.unique(expected))
-    assert kernel.code_bits == 4 and recurrent.ternary and (kernel.group, dense.group) == (4, 1)
+    assert kernel.code_bits == 4 and recurrent.ternary and (kernel.places, dense.places) == (CELL_ROWS, (0,))
+
+
+@pytest.mark.parametrize("reset_after", [True, False])
+def test_the_matrices_of_a_gru(reset_after: bool) -> None:
+    layers = [keras.Input((6, 5)), keras.layers.GRU(8, reset_after=reset_after, name="g")]
+    coded = quantize(prune(keras.Sequential(layers), density=0.25, pes=4, emphasis=(1, 1)), "ttq")
+    found = of_model(coded)
+    shapes: dict[str, tuple[tuple[int, int], tuple[int, ...]]]
+    shapes = {"g/kernel": ((24, 5), (0, 1, 2)), "g/recurrent_kernel": ((24, 8), (0, 1, 3))}
+    if not reset_after:
+        shapes |= {"g/recurrent_kernel": ((16, 8), (0, 1)), "g/candidate_kernel": ((8, 8), (3,))}
+    assert {m.name: (m.codes.shape, m.places) for m in found} == shapes
+    # two scales of each output, those of the recurrent kernel together; a GRU has one or two biases of each
+    assert [m.numbers for m in found] == [48, 48, 0][: len(found)]
+    assert [m.biases for m in found] == [48 if reset_after else 24, 0, 0][: len(found)]
+    gap_bits = sparsity(coded).gap_bits
+    assert [size.entries for size in report(found, 4, gap_bits)[:-1]] == [
+        sum(kernel.entries_per_pe) for kernel in sparsity(coded).kernels
+    ]
 
 
 def test_the_command_prints_and_writes_tables(tmp_path: Path) -> None:

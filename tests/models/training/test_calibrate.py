@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from qkeras import quantized_bits, quantized_relu
 
 from ese_host.errors import FormatError, UnsupportedError
-from ese_models.networks.builder import Formats, classifier
+from ese_models.networks.builder import Formats, Topology, classifier, network
 from ese_models.networks.inspection import load
 from ese_models.training.calibrate import Calibration, calibrate, clipped, format_with
 
@@ -59,6 +59,16 @@ def test_the_fewest_integer_bits_that_clip_nothing(calibrated: Calibrated) -> No
     inner = ranges["lstm: c before tanh"]
     assert inner.low <= c.low and c.high <= inner.high and (inner.bits, inner.clipped) == (0, 0)
     assert len(str(found).splitlines()) == 2 + len(ranges) and found.to_json()[0]["tensor"] == "source"
+
+
+def test_the_tensors_of_a_gru_are_measured() -> None:
+    made = network(Topology(gru=(6,)), features=4, outputs=3, steps=5, formats=Formats(state=(10, 6)))
+    ranges = {item.tensor: item for item in calibrate(made, INPUTS).ranges}
+    assert list(ranges) == [
+        "source", "gru: bias", "gru: h", "gru: sum of z", "gru: sum of r", "gru: sum of the candidate",
+    ]  # fmt: skip
+    kept = ranges["gru: h"]
+    assert -1 <= kept.low < 0 < kept.high <= 1 and (kept.before, kept.integer) == (6, 0)
 
 
 def test_what_is_chosen_is_applied_and_saved(calibrated: Calibrated, tmp_path: Path) -> None:

@@ -52,6 +52,19 @@ def wrapped() -> Any:
     return keras.Model(a, head(kl.LSTM(8, name="rnn")(wide)))
 
 
+def gated() -> Any:
+    a = keras.Input((6, 5))
+    first = kl.GRU(8, return_sequences=True, name="after")(a)
+    return keras.Model(a, head(kl.GRU(8, reset_after=False, name="before")(first)))
+
+
+def mixed() -> Any:
+    inner = keras.Sequential([keras.Input((6, 5)), kl.GRU(8, return_sequences=True, name="rnn")], name="inner")
+    a = keras.Input((6, 5))
+    both = kl.Bidirectional(kl.GRU(4, reset_after=False, return_sequences=True), name="both")(inner(a))
+    return keras.Model(a, head(kl.LSTM(8, name="rnn")(both)))
+
+
 def indexed() -> Any:
     a = keras.Input((6,), dtype="int32")
     return keras.Model(a, head(kl.LSTM(8, name="rnn")(kl.Embedding(7, 5, mask_zero=True)(a))))
@@ -62,6 +75,8 @@ MODELS: dict[Callable[[], Any], Any] = {
     two_inputs: [X, 3 * RNG.normal(size=(48, 4)).astype(np.float32)],
     nested: X,
     wrapped: X,
+    gated: X,
+    mixed: X,
     indexed: RNG.integers(1, 7, (48, 6)),
 }
 
@@ -85,7 +100,7 @@ def is_balanced(model: Any, density: float, pes: int) -> bool:
 
 @pytest.mark.parametrize(
     "make",
-    [make if make in (plain, two_inputs) else pytest.param(make, marks=pytest.mark.slow) for make in MODELS],
+    [make if make in (plain, two_inputs, gated) else pytest.param(make, marks=pytest.mark.slow) for make in MODELS],
     ids=lambda make: make.__name__,
 )
 def test_a_model_of_any_shape_is_compressed(make: Callable[[], Any], tmp_path: Path) -> None:
@@ -106,7 +121,11 @@ def test_a_model_of_any_shape_is_compressed(make: Callable[[], Any], tmp_path: P
     assert all(((stored_codes(again)[name] != 0) == mask).all() for name, mask in masks_on(sparse).items())
 
 
-@pytest.mark.parametrize("make", MODELS, ids=lambda make: make.__name__)
+@pytest.mark.parametrize(
+    "make",
+    [pytest.param(make, marks=pytest.mark.slow) if make is mixed else make for make in MODELS],
+    ids=lambda make: make.__name__,
+)
 def test_a_copy_computes_what_the_model_computes(make: Callable[[], Any]) -> None:
     model = make()
     expected = model.predict(MODELS[make], verbose=0)
@@ -129,6 +148,7 @@ def test_learned_weights_train_in_fit(weights: Any) -> None:
         values, codes = np.asarray(kernel.variable).T, stored_codes(twin)[name]
         assert ((values != 0) == (codes != 0)).all()
         assert weights != "codebook4" or len(np.unique(values)) <= 16
+    assert (strip(twin).predict(X, verbose=0) == twin.predict(X, verbose=0)).all()  # with each quantizer's own state
 
 
 class Batches(keras.utils.PyDataset):  # type: ignore[misc]
@@ -224,8 +244,8 @@ class OwnLoop(keras.Model):  # type: ignore[misc]
         return self.d(x)
 
 
-def gated() -> Any:
-    inner = keras.Sequential([keras.Input((6, 5)), kl.GRU(4, name="old")], name="inner")
+def simple() -> Any:
+    inner = keras.Sequential([keras.Input((6, 5)), kl.SimpleRNN(4, name="old")], name="inner")
     a = keras.Input((6, 5))
     return keras.Model(a, head(inner(a)))
 
@@ -282,7 +302,11 @@ def built_subclass() -> Any:
             "Keras cannot train the model on the da",
         ),
         (lambda: own_model.compress(compiled(plain()), (X, np.eye(3)[Y])), FormatError, "Keras cannot train the model"),
-        (lambda: own_model.compress(gated(), (X, Y)), UnsupportedError, "layer 'old' is a GRU; the engine has LSTM"),
+        (
+            lambda: own_model.compress(simple(), (X, Y)),
+            UnsupportedError,
+            "layer 'old' is a SimpleRNN; the engine has LSTM",
+        ),
         (lambda: PruningSchedule(finished=0.0), UnsupportedError, "the last of 40 rounds is due at 0.0 of the steps"),
         (lambda: sparsity(plain(), pes=257), UnsupportedError, "pes is 257; 1 to 256 are allowed"),
     ],

@@ -15,17 +15,20 @@ from ese_models.training.quantize_once import quantized_once
 
 
 def quantizers_of(model: Any) -> list[Any]:
-    return [quantizer for name, quantizer in weight_quantizers(model).items() if "lstm" in name]
+    return [quantizer for name, quantizer in weight_quantizers(model).items() if "dense" not in name]
 
 
 @pytest.mark.parametrize(
-    ("weights", "lstm", "bidirectional"), [*((w, (6,), False) for w in QUANTIZERS), ("ttq", (6, 5), True)]
+    ("weights", "topology"),
+    [
+        *((w, Topology((6,))) for w in QUANTIZERS),
+        ("ttq", Topology((6, 5), bidirectional=True)),
+        ("codebook4", Topology(gru=(6,))),
+    ],
 )
-def test_outputs_are_equal_and_gradients_are_the_same_sums(
-    weights: Weights, lstm: tuple[int, ...], bidirectional: bool
-) -> None:
+def test_outputs_are_equal_and_gradients_are_the_same_sums(weights: Weights, topology: Topology) -> None:
     keras.utils.set_random_seed(3)
-    model = network(Topology(lstm, bidirectional=bidirectional), features=4, outputs=3, steps=7, weights=weights)
+    model = network(topology, features=4, outputs=3, steps=7, weights=weights)
     masks = {name: np.ones(variable.shape[::-1], dtype=bool) for name, variable in kernels(model).items()}
     begin(kernels(model), weight_quantizers(model), masks)
     inputs = np.random.default_rng(1).normal(size=(8, 7, 4)).astype(np.float32)

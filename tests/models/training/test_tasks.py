@@ -34,12 +34,16 @@ def test_the_tables_name_the_same_tasks() -> None:
         task_named("timit")
 
 
-def test_a_task_takes_other_lstm_layers() -> None:
+def test_a_task_takes_other_recurrent_layers() -> None:
     task = task_named("festvox-ru")
     assert resized(task, None, None, None, False) is task
     found = resized(task, 1024, 2, 512, False).topology
     assert (found.lstm, found.projection, found.framewise) == ((1024, 1024), 512, True)
-    with pytest.raises(UnsupportedError, match=r"^the network of task 'digits' has no LSTM layer; units, layers"):
+    gated = resized(task, None, None, None, False, gru=True).topology
+    assert (gated.lstm, gated.gru, gated.framewise) == ((), (256,), True)
+    with pytest.raises(UnsupportedError, match=r"^projection needs an LSTM layer"):
+        resized(task, None, None, 512, False, gru=True)
+    with pytest.raises(UnsupportedError, match=r"^the network of task 'digits' has no recurrent layer; units, layers"):
         resized(task_named("digits"), 8, None, None, False)
 
 

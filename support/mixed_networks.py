@@ -1,0 +1,66 @@
+"""Random networks of integers with LSTM and GRU layers beside each other, which may differ in their formats."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ese_host.ir import Activation, Codes, Fixed, Gru, Layer, Network
+from support.networks import HARD, HARD8, SMOOTH, SMOOTH8, SMOOTH16, Rng, Spec, dense, recurrent, widened
+
+STATES = (Fixed(16, 4), Fixed(8, 3), Fixed(12, 2, symmetric=True))
+OUTPUTS = (Fixed(16, 1), Fixed(8, 2), Fixed(15, 1, signed=False))
+ACTIVATIONS: tuple[tuple[Activation, Activation], ...] = (SMOOTH8, SMOOTH16, SMOOTH, HARD, HARD8)
+
+
+def mixed_network(rng: Rng, spec: Spec, one_set: bool = False) -> Network:
+    """A random network of recurrent layers, hidden fully connected layers, and a last layer.
+
+    Activations, state and output of each recurrent layer are drawn anew, and so are an LSTM's projection and peepholes,
+    or the format of r * h in a GRU without `reset_after`. Such a GRU has no thresholds.
+
+    Args:
+        rng: source of random numbers.
+        spec: widths, cells and weights.
+        one_set: whether all recurrent layers have the spec's activations, state and output instead.
+    """
+    layers: list[Layer] = []
+    width, source = spec.inputs, spec.source
+    for index, (cell, units) in enumerate(zip(spec.cells, spec.units, strict=True)):
+        own = spec if one_set else _drawn(rng, spec)
+        own = widened(own, projection=int(rng.choice([0, units - 1])), peepholes=bool(rng.integers(2)))
+        if cell == "gru_before":
+            own = widened(own, delta=(None, None))
+        last = index == len(spec.cells) - 1
+        if last and not (spec.outputs or spec.hidden) and rng.integers(2):
+            own = widened(own, output=None)
+        layer = recurrent(rng, f"layer{index}", cell, width, units, source, own, last)
+        layers.append(_varied(rng, layer) if isinstance(layer, Gru) else layer)
+        width, source = layer.outputs, layer.passed_on
+    for index, rows in enumerate(spec.hidden):
+        layers.append(dense(rng, f"hidden{index}", width, rows, source, spec, spec.stored))
+        width, source = rows, spec.stored
+    if spec.outputs:
+        layers.append(dense(rng, "classes", width, spec.outputs, source, spec, None))
+    return Network(tuple(layers), spec.source)
+
+
+def _drawn(rng: Rng, spec: Spec) -> Spec:
+    """The specification with activations, state and output of its own."""
+    state = STATES[rng.integers(len(STATES))]
+    return widened(
+        spec,
+        state=state,
+        output=OUTPUTS[rng.integers(len(OUTPUTS))] if rng.integers(2) else state,
+        activations=ACTIVATIONS[rng.integers(len(ACTIVATIONS))],
+    )
+
+
+def _varied(rng: Rng, layer: Gru) -> Gru:
+    """A GRU whose kernels may share accumulators, by equal scales, and in which r * h may leave its format."""
+    if rng.integers(2):
+        scale: Codes = layer.recurrent.scale.copy()
+        scale[:, : 2 * layer.units] = layer.kernel.scale[:, : 2 * layer.units]
+        layer = replace(layer, recurrent=replace(layer.recurrent, scale=scale))
+    if layer.reset is not None and rng.integers(2):
+        layer = replace(layer, reset=Fixed(6, layer.state.integer - 1, symmetric=True))
+    return layer
