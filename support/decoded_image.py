@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+
 import numpy as np
 
 from ese_host.image import Design
@@ -15,6 +17,20 @@ PARTS = ("kernel", "recurrent", "projection", "candidate")
 def facts(design: Design) -> Facts:
     """The properties of a design that the second decoder reads from a manifest."""
     return Facts.of(design.to_json())
+
+
+def changed(data: bytes, *flips: tuple[int, int]) -> bytes:
+    """An image with some bits of some words flipped and the checksum made right again.
+
+    Args:
+        data: the image.
+        flips: the number of each word, and which of its bits are flipped.
+    """
+    words = np.frombuffer(data, dtype="<u4").copy()
+    for word, flipped in flips:
+        words[word] ^= flipped
+    words[-1] = zlib.crc32(words[:-1].tobytes())
+    return words.tobytes()
 
 
 def matrices(net: Network) -> dict[tuple[int, int], Matrix]:
