@@ -23,6 +23,11 @@ HARD8 = (
     Activation("hard_sigmoid", Fixed(8, 0, signed=False), 16384, 16384),
     Activation("hard_tanh", Fixed(8, 1), 32768, 0),
 )
+COARSE = (
+    Activation("hard_sigmoid", Fixed(2, 1, signed=False), 16384, 16384),
+    Activation("hard_tanh", Fixed(3, 2), 32768, 0),
+)
+"""A new state of so few fractional bits that a stored output has more."""
 
 
 @dataclass(frozen=True)

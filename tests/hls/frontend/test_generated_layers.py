@@ -26,6 +26,8 @@ from support.keras_models.plugin_models import (
     fill,
     frames,
     golden_values,
+    gru,
+    gru_cell,
     recurrent,
 )
 
@@ -38,37 +40,48 @@ def flags(draw: Draw, *names: str) -> dict[str, bool]:
     return {name: draw(st.booleans()) for name in names}
 
 
-def one_lstm(draw: Draw, name: str, x: Any, sequences: bool) -> Any:
-    return recurrent(name, 4, return_sequences=sequences, **flags(draw, *FLAGS))(x)
+def made(draw: Draw, name: str, units: int, **options: Any) -> Any:
+    """A recurrent layer of either kind."""
+    kind = draw(st.sampled_from(["lstm", "after", "before"]))
+    return (
+        recurrent(name, units, **options)
+        if kind == "lstm"
+        else gru(units, name, reset_after=kind == "after", **options)
+    )
+
+
+def one_layer(draw: Draw, name: str, x: Any, sequences: bool) -> Any:
+    return made(draw, name, 4, return_sequences=sequences, **flags(draw, *FLAGS))(x)
 
 
 def states(draw: Draw, name: str, x: Any, sequences: bool) -> Any:
-    out, h, c = recurrent(name, 4, return_sequences=sequences, return_state=True, **flags(draw, "go_backwards"))(x)
+    options = {"return_sequences": sequences, "return_state": True, **flags(draw, "go_backwards")}
+    out, h, *others = made(draw, name, 4, **options)(x)
     if sequences:
         return out
-    return layers.Concatenate()([out, draw(st.sampled_from([h, h, out, c]))])
+    return layers.Concatenate()([out, draw(st.sampled_from([h, h, out, *others]))])
 
 
 def both_ways(draw: Draw, name: str, x: Any, sequences: bool) -> Any:
     turned = draw(st.booleans())
     pair = [
-        recurrent(f"{name}{way}", 3, return_sequences=sequences, go_backwards=turned != way) for way in (False, True)
+        made(draw, f"{name}{way}", 3, return_sequences=sequences, go_backwards=turned != way) for way in (False, True)
     ]
     merge = draw(st.sampled_from(["concat", "sum", "mul", "ave"]))
     return layers.Bidirectional(pair[0], backward_layer=pair[1], merge_mode=merge, name=name)(x)
 
 
 def cells(draw: Draw, name: str, x: Any, sequences: bool) -> Any:
-    made = [cell(3, f"c{index}") for index in range(draw(st.integers(1, 2)))]
-    return layers.RNN(made if len(made) > 1 else made[0], return_sequences=sequences, name=name, **flags(draw, *FLAGS))(
-        x
-    )
+    kinds = [draw(st.sampled_from([cell, gru_cell])) for _ in range(draw(st.integers(1, 2)))]
+    stack = [kind(3, f"c{index}") for index, kind in enumerate(kinds)]
+    options = {"return_sequences": sequences, "name": name, **flags(draw, *FLAGS)}
+    return layers.RNN(stack if len(stack) > 1 else stack[0], **options)(x)
 
 
 def within(draw: Draw, name: str, x: Any, sequences: bool) -> Any:
     length = draw(st.sampled_from([None, x.shape[1]]))
     y = keras.Input((length, x.shape[2]))
-    kind = draw(st.sampled_from([one_lstm, both_ways, cells]))
+    kind = draw(st.sampled_from([one_layer, both_ways, cells]))
     return keras.Model(y, kind(draw, "in", y, sequences), name=name)(x)
 
 
@@ -97,11 +110,11 @@ def models(draw: Draw) -> Any:
     value = QActivation(bits(8, 2), name="source")(x)
     if draw(st.booleans()):
         value = layers.Masking(0.0, name="mask")(value)
-    kinds = (one_lstm, both_ways, cells, within)
+    kinds = (one_layer, both_ways, cells, within)
     for index in range(draw(st.integers(0, 2))):
         kind = draw(st.sampled_from((*kinds, elementwise, elementwise)))
         value = kind(draw, f"block{index}", value, True)
-        if kind not in (one_lstm, cells) or draw(st.booleans()):  # others may give more bits than Keras sums exactly
+        if kind not in (one_layer, cells) or draw(st.booleans()):  # others may give more bits than Keras sums exactly
             value = QActivation(bits(8, 1), name=f"round{index}")(value)
     value = draw(st.sampled_from((*kinds, states)))(draw, "end", value, draw(st.booleans()))
     return fill(keras.Model(x, dense(name="last")(QActivation(bits(8, 0), name="h")(value))), density=0.6)

@@ -15,6 +15,7 @@ import keras
 import numpy as np
 from keras import layers as kl
 from qkeras import (
+    QGRU,
     QLSTM,
     QActivation,
     QBatchNormalization,
@@ -156,13 +157,18 @@ class Builder:
         wrap = len(tensor.shape) == 3 and options["activation"] is None and self.rng.random() < 0.3
         return kl.TimeDistributed(layer)(self.narrow(tensor)) if wrap else layer(self.narrow(tensor))
 
-    def lstm(self, sequences: bool, **options: Any) -> Any:
-        """An LSTM; all of a model share state and activations."""
+    def cells(self, sequences: bool, **options: Any) -> Any:
+        """An LSTM or a GRU; all of a model share state and activations."""
         units = options.pop("units", self.rng.randint(1, 4))
         options |= {"return_sequences": sequences, "use_bias": self.rng.random() < 0.8}
+        is_gru = self.rng.random() < 0.5
+        options |= {"reset_after": self.rng.random() < 0.5} if is_gru else {}
         if not self.quantized:
-            return kl.LSTM(units, recurrent_activation=self.rng.choice(["sigmoid", "hard_sigmoid"]), **options)
-        return QLSTM(
+            layer = kl.GRU if is_gru else kl.LSTM
+            return layer(units, recurrent_activation=self.rng.choice(["sigmoid", "hard_sigmoid"]), **options)
+        if is_gru and isinstance(self.gate, str):  # r * h is rounded, and Keras rounds products of so many bits
+            self.bound = ROUNDED
+        return (QGRU if is_gru else QLSTM)(
             units,
             kernel_quantizer=self.of_weights(),
             recurrent_quantizer=self.of_weights(),
@@ -174,19 +180,19 @@ class Builder:
         )
 
     def recurrent(self, tensor: Any) -> Any:
-        """A tensor behind an LSTM in one or both directions, or behind Masking and an LSTM."""
+        """A tensor behind a recurrent layer in one or both directions, or behind Masking and such a layer."""
         sequences = self.rng.random() < 0.6
         tensor = self.narrow(tensor)
         kind = self.rng.choice(["plain", "plain", "backwards", "both", "masked"])
         if kind == "both":
             mode = self.rng.choice(["concat", "sum", "mul", "ave", None])
             units = self.rng.randint(1, 3)
-            first = self.lstm(sequences, units=units)
+            first = self.cells(sequences, units=units)
             result = kl.Bidirectional(first, merge_mode=mode)(tensor)
             return kl.Subtract()(result) if mode is None else result
         if kind == "masked":
             tensor = kl.Masking(self.rng.choice([0.0, 0.0, 1.0]))(tensor)
-        return self.lstm(sequences, go_backwards=kind == "backwards")(tensor)
+        return self.cells(sequences, go_backwards=kind == "backwards")(tensor)
 
     def normalization(self, tensor: Any) -> Any:
         """A tensor behind a normalization whose factors are powers of two in a quantized model."""
@@ -263,13 +269,13 @@ def model_of(rng: Random, family: str) -> tuple[Any, float]:
 
 
 def odd_model(builder: Builder, x: Any) -> Any:
-    """The output of a model with one odd quantizer, as an activation, of weights, or within an LSTM."""
-    place = builder.rng.choice(["input", "sum", "hidden", "lstm", "weights"])
+    """The output of a model with one odd quantizer, as an activation, of weights, or within a recurrent layer."""
+    place = builder.rng.choice(["input", "sum", "hidden", "cells", "weights"])
     tensor = QActivation(builder.odd() if place == "input" else builder.format())(x)
-    if place == "lstm" and len(x.shape) == 3:
+    if place == "cells" and len(x.shape) == 3:
         part = builder.rng.choice(["state", "cell", "gate"])
         setattr(builder, part, builder.odd())
-        return builder.lstm(True)(tensor)
+        return builder.cells(True)(tensor)
     layer = builder.dense(tensor)
     if place == "weights":
         odd = builder.odd()
