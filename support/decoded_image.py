@@ -44,7 +44,16 @@ def matrices(net: Network) -> dict[tuple[int, int], Matrix]:
 
 
 def check_image(data: bytes, net: Network, design: Design) -> DecodedImage:
-    """Check that an image gives a network back, value by value; returns the decoded image."""
+    """Check that an image gives a network back, value by value.
+
+    Args:
+        data: the image.
+        net: the network that it was made of.
+        design: the design that it was made for.
+
+    Returns:
+        The decoded image.
+    """
     image = decode(data, facts(design))
     wanted = matrices(net)
     assert {(phase.record["layer"], phase.record["part"]) for phase in image.phases} == set(wanted)
