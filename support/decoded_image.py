@@ -10,8 +10,6 @@ from support.second_decoder import DecodedImage, DecodedPhase, Facts, decode
 
 PARTS = ("kernel", "recurrent", "projection", "candidate")
 """Names of a layer's matrices, by the number of the part (docs/image-format.md, word 9 of a record)."""
-CELLS = {"lstm": 0, "gru": 1, "gru-before": 2}
-"""Kinds of cells in word 6 of a record; a GRU's reset stage, which has none of its own, has kind 3."""
 
 
 def facts(design: Design) -> Facts:
@@ -83,13 +81,12 @@ def _check_cells(phase: DecodedPhase, layer: Layer, image: DecodedImage, design:
         assert formats.output == layer.product
     lines = [line & 0xFFFF | line >> 16 << 32 for line in image.lines[record["format_set"]]]
     assert lines == [a.slope | a.offset << 32 for a in (layer.gate, layer.cell)]
-    kind = "lstm" if isinstance(layer, Lstm) else "gru" if layer.candidate is None else "gru-before"
     if isinstance(layer, Gru) and layer.reset is not None and PARTS[record["part"]] != "candidate":
         assert record["cell_kind"] == 3
         assert (record["smallest"], record["largest"]) == (layer.reset.low, layer.reset.high)
         assert record["shift_output"] == layer.gate.out.frac + layer.state.frac - layer.reset.frac
         return
-    assert record["cell_kind"] == CELLS[kind]
+    assert record["cell_kind"] == (0 if isinstance(layer, Lstm) else 1 if layer.reset is None else 2)
 
 
 def _check_threshold(phase: DecodedPhase, layer: Layer) -> None:

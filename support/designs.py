@@ -9,7 +9,7 @@ import numpy as np
 from ese_hls.encode import choose_design
 from ese_host.image import MAX_PES, Design
 from ese_host.ir import Fixed
-from support.networks import HARD, HARD8, SMOOTH, SMOOTH16, Spec, network, widened
+from support.networks import COARSE, HARD, HARD8, SMOOTH, SMOOTH16, Spec, network, widened
 
 SPECS = {
     "keras-lstm": (Spec(inputs=5, units=(8,), outputs=3), 4),
@@ -78,7 +78,11 @@ GRU_SPECS = {
             activations=HARD,
         ), 4,
     ),
-    "gru-one-pe": (Spec(inputs=3, units=(4,), cells=("gru_before",), outputs=2, kind="int4", activations=HARD8), 1),
+    "gru-one-pe": (
+        Spec(
+            inputs=3, units=(4,), cells=("gru_before",), outputs=2, kind="int4", activations=COARSE, state=Fixed(6, 4),
+        ), 1,
+    ),
     "gru-stacked": (
         Spec(
             inputs=4, units=(6, 5, 7), cells=("gru_before", "gru", "gru_before"), hidden=(6,), outputs=4,

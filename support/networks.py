@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ese_host.ir import WEIGHT_KINDS, Activation, Codes, Dense, Fixed, Gru, Lstm, Matrix, Network, Recurrent, WeightKind
+from ese_host.ir import WEIGHT_KINDS, Activation, Codes, Dense, Fixed, Gru, Layer, Lstm, Matrix, Network, WeightKind
 
 Rng = np.random.Generator
 Cell = Literal["lstm", "gru", "gru_before"]
@@ -23,6 +23,11 @@ HARD8 = (
     Activation("hard_sigmoid", Fixed(8, 0, signed=False), 16384, 16384),
     Activation("hard_tanh", Fixed(8, 1), 32768, 0),
 )
+COARSE = (
+    Activation("hard_sigmoid", Fixed(2, 1, signed=False), 16384, 16384),
+    Activation("hard_tanh", Fixed(3, 2), 32768, 0),
+)
+"""A new state of so few fractional bits that a stored output has more."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +128,7 @@ def matrix(rng: Rng, rows: int, columns: int, spec: Spec) -> Matrix:
 
 def recurrent(
     rng: Rng, name: str, cell: Cell, inputs: int, units: int, source: Fixed, spec: Spec, last: bool
-) -> Recurrent:
+) -> Lstm | Gru:
     """A random recurrent layer.
 
     Args:
@@ -219,7 +224,7 @@ def dense(rng: Rng, name: str, inputs: int, outputs: int, source: Fixed, spec: S
 
 def network(rng: Rng, spec: Spec) -> Network:
     """A random network of recurrent layers, hidden fully connected layers with ReLU, and a last layer, as specified."""
-    layers: list[Recurrent | Dense] = []
+    layers: list[Layer] = []
     width, source = spec.inputs, spec.source
     for index, units in enumerate(spec.units):
         cell: Cell = spec.cells[index] if index < len(spec.cells) else "lstm"

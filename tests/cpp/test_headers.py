@@ -73,7 +73,14 @@ def replay(program: Path, folder: Path, sent: list[Words]) -> list[Words]:
 
 @pytest.mark.parametrize(
     "name",
-    ["google-lstm", "delta-google", *(pytest.param(n, marks=pytest.mark.slow) for n in ("uneven", "stacked", "fc"))],
+    [
+        "google-lstm",
+        "delta-google",
+        *(
+            pytest.param(n, marks=pytest.mark.slow)
+            for n in ("uneven", "stacked", "fc", "gru-stacked", "delta-gru-lstm")
+        ),
+    ],
 )
 def test_packets_under_sanitizers(name: str, tmp_path: Path, engine: Callable[[Design], Path]) -> None:
     """Sound packets get the same answers as without sanitizers; damaged ones get an answer and do no harm."""
@@ -121,7 +128,9 @@ def hostile(rng: np.random.Generator, image: Words, part: slice, changes: int) -
     return packets.load_packet(words)
 
 
-@pytest.mark.parametrize("name", ["google-lstm", "delta-google"])
+@pytest.mark.parametrize(
+    "name", ["google-lstm", "delta-google", "gru-lstm", pytest.param("gru-before", marks=pytest.mark.slow)]
+)
 def test_hostile_images_run_to_an_end(name: str, tmp_path: Path, engine: Callable[[Design], Path]) -> None:
     """Whatever an image with a sound header holds, a run ends and accesses no memory outside the engine."""
     spec, design = roomy(name)

@@ -12,12 +12,22 @@ from ese_hls.encode import Storage, encoder
 from ese_host.ir import Network, golden
 from ese_host.ir.fixed import Codes
 from ese_host.protocol import AnswerShape, packets
-from support.designs import PATTERNS, SKIP_SPECS, SPECS, WINDOW_SPECS, roomy
+from support.designs import (
+    GRU_SKIP_SPECS,
+    GRU_SPECS,
+    GRU_WINDOW_SPECS,
+    PATTERNS,
+    SKIP_SPECS,
+    SPECS,
+    WINDOW_SPECS,
+    roomy,
+)
 from support.fuzz.engine_images import compile_server
 from support.networks import inputs, network, widened
 
 DESIGNS = [*SPECS, *SKIP_SPECS, *WINDOW_SPECS]
-QUICK = ("google-lstm", "delta-google", "uneven")
+GRU_DESIGNS = [*GRU_SPECS, *GRU_SKIP_SPECS, *GRU_WINDOW_SPECS]
+QUICK = ("google-lstm", "delta-google", "uneven", "gru-lstm")
 SEQUENCES, STEPS = 2, 3
 
 
@@ -65,3 +75,9 @@ def test_outputs_are_exact_under_sanitizers(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", DESIGNS)
 def test_a_thousand_networks_are_exact_under_sanitizers(name: str, tmp_path: Path) -> None:
     compare(name, -(-1000 // len(DESIGNS)), tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", GRU_DESIGNS)
+def test_five_hundred_networks_with_gru_are_exact_under_sanitizers(name: str, tmp_path: Path) -> None:
+    compare(name, -(-500 // len(GRU_DESIGNS)), tmp_path)

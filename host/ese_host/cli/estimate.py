@@ -107,6 +107,7 @@ WINDOW = click.option(
     type=click.Choice([str(columns) for columns in WINDOWS]),
     help="Columns of the activation window, in stream mode; 0: none.  [default: 0; with --search in RTL: 0 and 64]",
 )
+LAST_ONLY = click.option("--last-only", is_flag=True, help="Outputs leave the engine only after the last step.")
 BY_SIZES = _options(
     click.option(
         "--density",
@@ -114,7 +115,7 @@ BY_SIZES = _options(
         type=float,
         default=(0.1,),
         show_default=True,
-        help="Share of weights kept, 0 to 1; once, or once for each matrix (kernel, recurrent, projection).",
+        help="Share of weights kept, 0 to 1; once, or for each matrix (kernel, recurrent, projection or candidate).",
     ),
     click.option("--masks", default="gap-aware", show_default=True, type=click.Choice(ESTIMATED), help="Mask family."),
     click.option(
@@ -156,7 +157,7 @@ def estimate() -> None:
     "--projection", default=0, type=click.IntRange(0), help="Width of the projected output; 0 for no projection."
 )
 @click.option("--peepholes", is_flag=True, help="Peephole weights; the engine has memory for them in any case.")
-@click.option("--last-only", is_flag=True, help="Outputs leave the engine only after the last step.")
+@LAST_ONLY
 @BY_SIZES
 def lstm(
     inputs: int, units: int, projection: int, peepholes: bool, last_only: bool, exact_output: bool, **options: Any
@@ -168,6 +169,23 @@ def lstm(
     with_projection = f", projected to {projection}" if projection else ""
     with_peepholes = ", peepholes" if peepholes else ""
     _by_sizes(layer, f"LSTM of {units} cells on {inputs} inputs{with_projection}{with_peepholes}", **options)
+
+
+@estimate.command(epilog=ASSUMES)
+@click.option("--inputs", required=True, type=click.IntRange(1), help="Width of the input.")
+@click.option("--units", required=True, type=click.IntRange(1), help="Number of GRU cells.")
+@click.option(
+    "--reset-before", is_flag=True, help="r multiplies h before the candidate's matrix (Keras: reset_after=False)."
+)
+@LAST_ONLY
+@BY_SIZES
+def gru(inputs: int, units: int, reset_before: bool, last_only: bool, exact_output: bool, **options: Any) -> None:
+    """Estimate a GRU layer by its sizes."""
+    from ese_host.image import GruSize
+
+    layer = GruSize(inputs, units, not reset_before, not last_only, not exact_output)
+    form = ", reset before the matrix" if reset_before else ""
+    _by_sizes(layer, f"GRU of {units} cells on {inputs} inputs{form}", **options)
 
 
 @estimate.command(epilog=ASSUMES)

@@ -16,35 +16,39 @@ from ese_host.errors import EseError
 from ese_host.estimate import cycles
 from ese_host.files.words import pack
 from ese_host.image.entry_widths import COUNT_BITS
-from ese_host.image.phases import record_words
+from ese_host.image.phases import CELL_KINDS, FIELDS, record_words
 from ese_host.ir.fixed import Codes, Fixed
 from ese_host.ir.network import Dense, Matrix, Network
 from ese_host.protocol import packets
-from ese_host.protocol.packets import Operation
+from ese_host.protocol.packets import ErrorCode, Operation
 from support import compiled_engine
-from support.designs import SPECS, WINDOW_SPECS, roomy
+from support.designs import GRU_SPECS, GRU_WINDOW_SPECS, SPECS, WINDOW_SPECS, roomy
 from support.networks import inputs, network, widened
 
-QUICK = ("window", "window-int4")
-"""Designs with a window that every run compiles."""
-SLOW = ("uneven", "stacked", "int16", "window-google")
+LATER = [*WINDOW_SPECS, *GRU_SPECS, *GRU_WINDOW_SPECS]
+"""Designs with a window or with GRU cells."""
+QUICK = ("window", "window-int4", "gru-before", "gru-hard", "gru-lstm")
+"""Those of them that every run compiles."""
+SLOW = ("uneven", "stacked", "int16", "window-google", "gru-before", "gru-stacked", "gru-int12")
 """Designs that only a slow run compiles with ap_int too."""
 
 
 @pytest.mark.parametrize(
-    "name", [*SPECS, *(pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in WINDOW_SPECS)]
+    "name", [*SPECS, *(pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in LATER)]
 )
 def test_engine_equals_golden(name: str) -> None:
     compare_random_networks(name, 12)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [*SPECS, *WINDOW_SPECS])
+@pytest.mark.parametrize("name", [*SPECS, *LATER])
 def test_engine_equals_golden_on_a_thousand_networks(name: str) -> None:
     compare_random_networks(name, -(-1000 // len(SPECS)))
 
 
-@pytest.mark.parametrize("name", ["google-lstm", *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)])
+@pytest.mark.parametrize(
+    "name", ["google-lstm", "gru-lstm", *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)]
+)
 def test_machine_words_equal_ap_int(name: str) -> None:
     """No value depends on the width of a type: engines with ap_int and with machine words give the same answers."""
     spec, design = roomy(name)
@@ -78,12 +82,13 @@ def test_cycle_model_equals_the_engines_counter(name: str) -> None:
                     assert sum(modelled.by_cause.values()) == pytest.approx(counted, abs=1e-6)
 
 
-def test_cycle_model_equals_the_counter_on_images_with_one_wrong_bit_or_refuses_them() -> None:
+@pytest.mark.parametrize("name", ["stacked", pytest.param("gru-lstm", marks=pytest.mark.slow)])
+def test_cycle_model_equals_the_counter_on_images_with_one_wrong_bit_or_refuses_them(name: str) -> None:
     """Every flag and size of every phase, one bit at a time: the model counts what the reader accepts.
 
     What waits for a frame that never comes is refused by the reader; the engine goes on without it.
     """
-    spec, design = roomy("stacked")
+    spec, design = roomy(name)
     rng = np.random.default_rng(3)
     net = network(rng, spec)
     made = compiled_engine.encoded(net, design)
@@ -145,9 +150,10 @@ def test_accumulators_may_be_as_wide_as_the_sum() -> None:
             assert compiled_engine.compare(emulator, net, made, np.full((1, 2, columns), rail)) > 0
 
 
-def test_state_is_kept_on_request_and_forgotten_otherwise() -> None:
+@pytest.mark.parametrize("name", ["google-lstm", "gru-lstm"])
+def test_state_is_kept_on_request_and_forgotten_otherwise(name: str) -> None:
     """Two halves with `keep` equal the whole sequence; RESET clears the state."""
-    spec, design = roomy("google-lstm")
+    spec, design = roomy(name)
     rng = np.random.default_rng(5)
     net = network(rng, spec)
     whole = inputs(rng, net, 1, 6)
@@ -165,3 +171,21 @@ def test_state_is_kept_on_request_and_forgotten_otherwise() -> None:
         assert run(whole[:, 2:], keep=False) != tail
         packets.read_trailer(emulator.packet(packets.reset_packet(), packets.TRAILER_WORDS)).require(Operation.RESET)
         assert run(whole, keep=True) == expected
+
+
+def test_an_engine_without_lstm_refuses_an_image_that_asks_for_one() -> None:
+    """Nothing of an LSTM is in a design that has only GRU cells; other kinds of cells are a matter of the host."""
+    spec, design = roomy("gru")
+    made = compiled_engine.encoded(network(np.random.default_rng(1), spec), design)
+    start, record = made.sections["phase table"].start, sum(record_words(design))
+    (at,) = (start + number * record for number, phase in enumerate(made.phases) if phase.has("lstm"))
+    place = FIELDS["cell_kind"]
+    found = {}
+    with EmulatedEngine(compiled_engine.library(design)) as emulator:
+        for number, kind in enumerate(CELL_KINDS):
+            words = made.words.copy()
+            words[at + place.word] &= ~np.uint32(3 << place.low)
+            words[at + place.word] |= np.uint32(number << place.low)
+            words[-1] = zlib.crc32(words[:-1].astype("<u4").tobytes())
+            found[kind] = packets.read_trailer(emulator.packet(packets.load_packet(words), packets.TRAILER_WORDS)).error
+    assert found == {kind: ErrorCode.TOO_LARGE if kind == "lstm" else ErrorCode.OK for kind in CELL_KINDS}

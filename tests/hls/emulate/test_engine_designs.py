@@ -22,10 +22,12 @@ def random_spec(rng: Rng) -> Spec:
     layers = int(rng.integers(0, 3))
     hidden = tuple(int(n) for n in rng.integers(1, 9, rng.integers(0 if layers else 1, 3)))
     projection = int(rng.integers(0, 2) * rng.integers(1, 9)) if layers else 0
+    state = Fixed(int(rng.integers(6, 17)), int(rng.integers(1, 5)))
     return Spec(
         kind=rng.choice(["ternary", "int4", "int8", "int12", "int16", "codebook4"]),
         inputs=int(rng.integers(1, 20)),
         units=tuple(int(u) for u in rng.integers(1, 14, layers)),
+        cells=tuple(rng.choice(["lstm", "gru", "gru_before"], layers)),
         projection=projection,
         peepholes=bool(rng.integers(2)),
         outputs=int(rng.integers(1, 12)) if hidden or not projection else 0,
@@ -34,7 +36,8 @@ def random_spec(rng: Rng) -> Spec:
         sequences=bool(rng.integers(2)) or not layers,
         two_scales=bool(rng.integers(2)),
         source=Fixed(int(rng.integers(4, 17)), int(rng.integers(1, 4)), signed=bool(rng.integers(2))),
-        state=Fixed(int(rng.integers(6, 17)), int(rng.integers(1, 5))),
+        state=state,
+        output=[Fixed(16, 1), state][rng.integers(2)],
     )
 
 

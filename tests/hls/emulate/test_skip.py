@@ -18,28 +18,39 @@ from ese_host.image import pointers
 from ese_host.image.reader import Image
 from ese_host.ir import golden
 from ese_host.ir.fixed import Codes
-from ese_host.ir.network import Lstm, Network
+from ese_host.ir.network import Network, Recurrent
 from ese_host.protocol import packets
 from support import compiled_engine
-from support.designs import SKIP_SPECS, roomy
+from support.designs import GRU_SKIP_SPECS, SKIP_SPECS, roomy
 from support.networks import inputs, network, widened
 
 VECTORS = {"density": st.sampled_from([0.0, 0.1, 0.6, 1.0]), "moves": st.just(0.4)}
 """Dense, sparse or zero vectors, whose elements change in two of five steps."""
+QUICK = ("delta-gru-lstm", "zero-skipping-gru")
+"""Designs with GRU cells that every run compiles."""
 
 
-@pytest.mark.parametrize("name", SKIP_SPECS)
+@pytest.mark.parametrize(
+    "name",
+    [*SKIP_SPECS, *(pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in GRU_SKIP_SPECS)],
+)
 def test_engine_equals_golden(name: str) -> None:
     compare_random_networks(name, 12, **VECTORS)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", SKIP_SPECS)
+@pytest.mark.parametrize("name", [*SKIP_SPECS, *GRU_SKIP_SPECS])
 def test_engine_equals_golden_on_a_thousand_networks(name: str) -> None:
     compare_random_networks(name, -(-1000 // len(SKIP_SPECS)), **VECTORS)
 
 
-@pytest.mark.parametrize("name", ["delta-google", pytest.param("fc", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "delta-google",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("fc", "delta-gru-hard", "delta-gru-lstm")),
+    ],
+)
 def test_machine_words_equal_ap_int(name: str) -> None:
     spec, design = roomy(name)
     rng = np.random.default_rng(7)
@@ -51,13 +62,14 @@ def test_machine_words_equal_ap_int(name: str) -> None:
 def ordinary(net: Network) -> Network:
     """The same network without delta thresholds."""
     layers = [
-        replace(layer, delta_input=None, delta_state=None) if isinstance(layer, Lstm) else layer for layer in net.layers
+        replace(layer, delta_input=None, delta_state=None) if isinstance(layer, Recurrent) else layer
+        for layer in net.layers
     ]
     return Network(tuple(layers), net.source, net.head, net.table)
 
 
-@pytest.mark.parametrize("name", ["delta-lstm", "delta-google"])
-def test_threshold_zero_is_the_ordinary_lstm(name: str) -> None:
+@pytest.mark.parametrize("name", ["delta-lstm", "delta-google", "delta-gru"])
+def test_threshold_zero_is_the_ordinary_layer(name: str) -> None:
     """Threshold zero gives every value of the network without thresholds, and both run on one engine."""
     spec, design = roomy(name)
     rng = np.random.default_rng(4)
@@ -78,8 +90,9 @@ def run(emulator: EmulatedEngine, net: Network, made: Image, codes: Codes, keep:
     return answer[: -packets.TRAILER_WORDS].tolist(), trailer.cycles
 
 
-def test_state_sums_and_last_broadcasts_are_kept_on_request() -> None:
-    spec, design = roomy("delta-google")
+@pytest.mark.parametrize("name", ["delta-google", "delta-gru"])
+def test_state_sums_and_last_broadcasts_are_kept_on_request(name: str) -> None:
+    spec, design = roomy(name)
     rng = np.random.default_rng(5)
     net = network(rng, spec)
     whole = inputs(rng, net, 1, 7, moves=0.5)

@@ -21,13 +21,24 @@ from ese_host.bundle.golden_file import dump
 from ese_host.image import parse
 from ese_host.ir.weight_kinds import WeightKind
 from support import image_example
-from support.decoded_image import check_image, facts
-from support.designs import PATTERNS, SKIP_SPECS, SPECS, WINDOW_SPECS, roomy
+from support.decoded_image import PARTS, check_image, facts
+from support.designs import (
+    GRU_SKIP_SPECS,
+    GRU_SPECS,
+    GRU_WINDOW_SPECS,
+    PATTERNS,
+    SKIP_SPECS,
+    SPECS,
+    WINDOW_SPECS,
+    roomy,
+)
 from support.networks import Spec, network, widened
 from support.second_decoder import RefusedImageError, canonical_design, decode, design_id, expand, section_sizes
 
+NAMES = [*SPECS, *SKIP_SPECS, *WINDOW_SPECS, *GRU_SPECS, *GRU_SKIP_SPECS, *GRU_WINDOW_SPECS]
 
-@pytest.mark.parametrize("name", [*SPECS, *SKIP_SPECS, *WINDOW_SPECS])
+
+@pytest.mark.parametrize("name", NAMES)
 def test_second_decoder_gives_the_network_back(name: str) -> None:
     spec, design = roomy(name)
 
@@ -98,7 +109,7 @@ def golden_network(data: bytes) -> Any:
     return filled(json.loads(str(arrays["json"])))
 
 
-@pytest.mark.parametrize("name", [*SPECS, *SKIP_SPECS])
+@pytest.mark.parametrize("name", NAMES)
 def test_image_and_golden_npz_agree_by_their_pages(name: str) -> None:
     spec, design = roomy(name)
     net = network(np.random.default_rng(3), spec)
@@ -107,11 +118,11 @@ def test_image_and_golden_npz_agree_by_their_pages(name: str) -> None:
     assert golden["class"] == "Network"
     for phase in image.phases:
         layer, part = golden["layers"][phase.record["layer"]], phase.record["part"]
-        matrix = layer[("kernel", "recurrent", "projection")[part]]
+        matrix = layer[PARTS[part]]
         levels = matrix["codes"] if matrix["codebook"] is None else matrix["codebook"][matrix["codes"]]
         np.testing.assert_array_equal(phase.matrix, levels)
         np.testing.assert_array_equal(np.transpose(phase.scales), matrix["scale"])
-        if phase.bias and part < 2:
+        if phase.bias and PARTS[part] != "projection":
             np.testing.assert_array_equal(phase.bias, layer["bias"])
         if phase.record["peephole"]:
             np.testing.assert_array_equal(np.transpose(phase.peepholes), layer["peepholes"])
@@ -262,7 +273,7 @@ def test_the_page_shows_the_small_image() -> None:
 
 
 def test_the_design_id_follows_from_the_page() -> None:
-    for name in (*SPECS, *SKIP_SPECS, *WINDOW_SPECS):
+    for name in NAMES:
         _, design = roomy(name)
         assert canonical_design(design.to_json()) == design.canonical()
         assert design_id(design.to_json()) == design.design_id

@@ -14,19 +14,19 @@ from ese_host.device.emulated import EmulatedEngine
 from ese_host.ir import golden
 from ese_host.protocol import Operation, packets
 from support.compiled_engine import library
-from support.designs import PATTERNS, SKIP_SPECS, SPECS, roomy
+from support.designs import PATTERNS, roomy
 from support.networks import inputs, large_sums, network, widened
 from support.second_decoder import Facts, Interpreter, decode
 
 NAMES = [
     *("keras-lstm", "one-pe", "uneven", "google-lstm", "stacked", "ttq", "dense", "int12"),
     *("fc-codebook", "fc-shallow", "zero-skipping-lstm", "delta-lstm", "delta-google", "delta-stacked"),
+    *("gru", "gru-before", "lstm-gru", "zero-skipping-gru", "delta-gru-lstm"),
 ]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_interpreter_answers_as_the_engine(name: str) -> None:
-    assert name in {**SPECS, **SKIP_SPECS}
     spec, design = roomy(name)
 
     @settings(max_examples=5)

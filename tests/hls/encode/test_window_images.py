@@ -17,7 +17,7 @@ from ese_host.image.design import Design
 from ese_host.image.interleave import entries_per_pe
 from ese_host.image.reader import Image
 from ese_host.ir.fixed import Codes
-from support.designs import WINDOW_SPECS, roomy
+from support.designs import GRU_WINDOW_SPECS, WINDOW_SPECS, roomy
 from support.networks import network, widened
 from support.second_decoder import Facts, RefusedImageError, decode
 
@@ -61,7 +61,7 @@ def refusals(words: Words, design: Design) -> tuple[str, str]:
     return said[0], said[1]
 
 
-@pytest.mark.parametrize("name", WINDOW_SPECS)
+@pytest.mark.parametrize("name", [*WINDOW_SPECS, *GRU_WINDOW_SPECS])
 def test_both_readers_judge_every_bit_alike(name: str) -> None:
     """Whichever bit of the section is flipped, both readers take the image, or both refuse it for the same reason."""
     design, read = made(name)
@@ -110,7 +110,7 @@ def test_the_window_bit_of_a_phase_is_that_of_the_design(name: str, found: int, 
         image.parse(resealed(words), design)
 
 
-@pytest.mark.parametrize("name", WINDOW_SPECS)
+@pytest.mark.parametrize("name", [*WINDOW_SPECS, *GRU_WINDOW_SPECS])
 def test_waits_are_all_that_a_window_adds_to_the_entries(name: str) -> None:
     """Without its waits each PE has the entries that it has without a window, and they count as padding."""
     spec, design = roomy(name)

@@ -27,6 +27,8 @@ template <class C> struct CellFormats {
     static constexpr int state_frac = kept_frac > made_frac ? kept_frac : made_frac; // of the new state
     static constexpr int cell_bits = C::cell().out.bits + (C::cell().out.low < 0 ? 0 : 1);
     static constexpr int factor_bits = cell_bits > element_bits ? cell_bits : element_bits; // activation of the cell
+    static constexpr int old_whole = C::state().bits - C::state().frac, made_whole = cell_bits - C::cell().out.frac;
+    static constexpr int whole_bits = old_whole > made_whole ? old_whole : made_whole; // of a GRU's new state
     static constexpr int stored_frac = C::state().frac > C::output().frac ? C::state().frac : C::output().frac;
 
     static_assert(factor_bits <= 25, "an activation of the cell fits activation_t");

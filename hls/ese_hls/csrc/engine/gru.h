@@ -18,6 +18,7 @@ Cell gru_cell(const FirstGates &given, const sum_t sums[gates], constant_t h_bef
     static_assert(gate_frac >= 0 && gate_frac <= 16, "a sum times a gate fits 64 bits");
     static_assert(C::gate().out.low >= 0 && C::gate().out.high <= one,
                   "a gate and what it lacks to one are between 0 and 1");
+    static_assert(F::whole_bits + F::stored_frac <= sum_bits, "a new state, raised for its output, fits a sum");
     constexpr int candidate_bits = sum_bits + gate_frac; // the encoder proves that its two parts need no more together
     element_t reset = phase.stage == Stage::gru ? given.second : element_t(one);
     int_t<candidate_bits> candidate =
