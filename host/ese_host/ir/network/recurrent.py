@@ -22,7 +22,7 @@ MAX_THRESHOLD = (1 << 16) - 1
 
 @dataclass(frozen=True, eq=False)
 class Recurrent:
-    """What LSTM and GRU layers have in common.
+    """The fields that LSTM and GRU layers have in common.
 
     Attributes:
         name: the Keras layer's name.
