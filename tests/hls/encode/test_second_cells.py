@@ -16,9 +16,9 @@ from ese_host.image import Design
 from ese_host.ir import Codes, Network, golden
 from ese_host.ir.weight_kinds import WeightKind
 from ese_host.protocol import AnswerShape, packets
-from support.decoded_image import changed, check_image, facts
 from support.designs import PATTERNS, roomy
-from support.mixed_networks import ACTIVATIONS, mixed_network
+from support.images.decoded import changed, check_image, facts
+from support.images.mixed_networks import ACTIVATIONS, mixed_network
 from support.networks import Cell, Spec, inputs, network, widened
 from support.second_decoder import Facts, Interpreter, RefusedImageError, decode, expand, section_sizes
 
