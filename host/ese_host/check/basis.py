@@ -1,4 +1,4 @@
-"""What each figure of a report rests on: whether it is measured, simulated, modelled or counted, and how."""
+"""The basis of each figure of a report: whether it is measured, simulated, modelled or counted, and how."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def basis(accelerator: Accelerator, steps: int) -> dict[str, tuple[str, str]]:
         "bytes_by_cause": ("counted", f"sections of {images}"),
         "step_timeline": (
             "modelled",
-            f"step {cycles.STEADY} of a sequence, in the steady state, by the model whose sum equals the engine's counter; "
+            f"step {cycles.STEADY} of a sequence, in the steady state, by the model that equals the engine's counter; "
             "matrices that run only in a sequence's last step are not in it",
         ),
         "energy_by_cause": estimated.ENERGY_BASIS,

@@ -49,7 +49,7 @@ def matrix_name(layers: Sequence[Layer], phase: Phase) -> str:
 
 
 def step_timeline(image: Image, design: Design, layers: Sequence[Layer], engine: cycles.Engine) -> dict[str, Any]:
-    """What each part of the engine does in a step in the steady state.
+    """The work of each part of the engine in a step in the steady state.
 
     `busy` are the cycles in which each part works, `overlapped` those of them in which the PEs work too. Each of the
     `spans` has a `part`, the cycles from `begin` to `end`, and the `matrix` that the part works on (`ahead` if that is

@@ -49,7 +49,7 @@ def colours(spans: Sequence[Mapping[str, Any]]) -> dict[str, int]:
 
 def matrix(span: Mapping[str, Any]) -> str:
     """Name of the matrix that a span works on, and whether that is the next step's."""
-    return f"{span['matrix']}, for the next step" if span["ahead"] else str(span["matrix"])
+    return f"{span['matrix']} (next step)" if span["ahead"] else str(span["matrix"])
 
 
 def timeline(step: Mapping[str, Any], name: str) -> Markup:

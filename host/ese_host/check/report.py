@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -31,6 +30,10 @@ SECTIONS = {
 """The sections of the page, by the figures that they show."""
 MOST_CLASSES = 12
 """Most classes whose confusion matrix is shown whole; of more, only as many of the worst are listed."""
+HALF = 9
+"""Most classes whose confusion matrix fits half of a wide page."""
+SHORT = 3
+"""Most letters of a class's name above a column of a confusion matrix."""
 
 
 def write(report: dict[str, Any], folder: Path) -> list[Path]:
@@ -69,7 +72,7 @@ def html(report: dict[str, Any]) -> str:
             masks=masks,
             resources=NAMES,
             sections=_sections(report),
-            classified=[_classified(row["classes"]) for row in report["outputs"] if "classes" in row],
+            classified=[_classified(row) for row in report["outputs"] if "classes" in row],
             columns=lambda row, name: columns(row["entries"], max(1, top), name),
             timeline=timeline,
             matrix=matrix,
@@ -99,33 +102,36 @@ def _masks(entries: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {UNBALANCED if name == "magnitude" else name: row for name, row in rows.items()}
 
 
-def _classified(classes: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The confusion matrix of an output, or the worst of its classes if there are many."""
+def _classified(output: dict[str, Any]) -> dict[str, Any]:
+    """The confusion matrix of an output, or the worst of its classes if there are many.
+
+    The columns of a matrix have the names of their classes if these are short, and otherwise numbers, which the rows
+    then have beside the names.
+    """
+    classes = output["classes"]
     names = {str(row["class"]): row["name"] for row in classes}
+    table = {"output": output["output"], "classes": len(classes), "heads": [], "wide": False}
+    if len(classes) > MOST_CLASSES:
+        labelled = [_class_row(row, names) for row in classes if row["samples"]]
+        return {**table, "rows": sorted(labelled, key=lambda row: (row["accuracy"], -row["samples"]))[:MOST_CLASSES]}
+    short = all(len(name) <= SHORT for name in names.values())
     rows = []
     for row in classes:
-        told = {**row["taken_for"], **({str(row["class"]): row["right"]} if row["right"] else {})}
-        samples = row["samples"]
-        rows.append(
-            {
-                "name": row["name"],
-                "samples": samples,
-                "right": row["right"],
-                "accuracy": row["right"] / samples if samples else None,
-                "cells": [
-                    {"count": told.get(number, 0), "share": told.get(number, 0) / max(1, samples), "right": own}
-                    for number, own in ((number, number == str(row["class"])) for number in names)
-                ]
-                if len(classes) <= MOST_CLASSES
-                else [],
-                "mostly": [
-                    (names[number], count)
-                    for number, count in sorted(row["taken_for"].items(), key=lambda item: -item[1])
-                ],
-            }
-        )
-    if len(classes) <= MOST_CLASSES:
-        return {"names": list(names.values()), "rows": rows, "classes": len(classes)}
-    labelled = [row for row in rows if row["samples"]]
-    worst = sorted(labelled, key=lambda row: (row["accuracy"], -row["samples"]))[:MOST_CLASSES]
-    return {"names": [], "rows": worst, "classes": len(classes)}
+        number = str(row["class"])
+        told = {**row["taken_for"], number: row["right"]}
+        cells = [{"count": told.get(other, 0), "right": other == number} for other in names]
+        head = row["name"] if short or row["name"] == number else f"{number} {row['name']}"
+        rows.append({**_class_row(row, names), "head": head, "cells": cells})
+    heads = list(names.values() if short else names)
+    return {**table, "heads": heads, "wide": not short or len(heads) > HALF, "rows": rows}
+
+
+def _class_row(row: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
+    """A class with its accuracy, and with the class that it is most often taken for, if there is one."""
+    most = max(row["taken_for"], key=lambda number: row["taken_for"][number], default=None)
+    return {
+        "name": row["name"],
+        "samples": row["samples"],
+        "accuracy": row["right"] / row["samples"] if row["samples"] else None,
+        "taken_for": f"{names[most]} ({row['taken_for'][most]:,})" if most is not None else "",
+    }

@@ -61,7 +61,7 @@ def account(
 
 
 def timeline(image: Image, design: Design, *, engine: Engine = "hls") -> tuple[Span, ...]:
-    """What each part of the engine does in a step in the steady state: modelled, with the schedule that `account` runs.
+    """The work of each part of the engine in a step in the steady state: modelled, by the schedule that `account` runs.
 
     Args:
         image: the encoded network.

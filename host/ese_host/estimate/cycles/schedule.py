@@ -162,7 +162,7 @@ class CycleModel(ABC):
         return self.account
 
     def timeline(self, step: int) -> tuple[Span, ...]:
-        """What each part of the engine does in one step, from its first iteration, number 0, to the next step's.
+        """The work of each part of the engine in one step, from its first iteration, number 0, to the next step's.
 
         Args:
             step: number of the step in a sequence that goes on after it; late enough, it is in the steady state.
