@@ -133,7 +133,7 @@ def memories_of(design: Design) -> list[Memory]:
         *(_skip_memories(design) if skips else _vectors(pairs, d.vector_depth)),
         _auto("scales", units * 4 * d.acc_banks, d.param_depth, 16),
         _auto("biases", units * 4, d.param_depth, 16),
-        _auto("peepholes", units * 3, d.cell_depth, 16),
+        _auto("peepholes", units * 3 * ("lstm" in d.cells), d.cell_depth, 16),
         _auto("cell state", units, d.cell_depth, 16),
         Memory("tanh table", units * table_copies(design), TABLE_SIZE, 32, "bram"),
         Memory("accumulators", 2 * d.acc_banks * d.pes, GATES * d.group_depth, d.acc_bits, "lutram"),
@@ -145,10 +145,12 @@ def memories_of(design: Design) -> list[Memory]:
 
 
 def table_copies(design: Design) -> int:
-    """Copies of the tanh table that each unit has: i and f read the first, g and o the second, tanh(c) the third."""
-    if not design.gate.hard:
-        return 2 if design.cell.hard else 3
-    return 0 if design.cell.hard else 2
+    """Copies of the tanh table that each unit has: i and f, or z and r, read the first, and a GRU's candidate the last.
+
+    Between them an LSTM's g and o read one, and its tanh(c) the last. Hard activations read none.
+    """
+    gate, cell = not design.gate.hard, not design.cell.hard
+    return gate + ("lstm" in design.cells and (gate or cell)) + cell
 
 
 def _vectors(copies: int, depth: int) -> list[Memory]:

@@ -107,17 +107,20 @@ def use(design: Design, board: Board) -> dict[str, ResourceUse]:
 def _dsps(design: Design, family: Family) -> dict[str, float]:
     """DSPs of the element-wise units and, if the weights are more than signs, of the PEs."""
     units, gate, cell = design.cells_per_cycle, design.gate, design.cell
+    lstm, gru = "lstm" in design.cells, "gru" in design.cells
     scaled = 4 * design.acc_banks * multiplier(design.acc_bits, 17, family)
+    # z and r of a GRU are computed where i and f of an LSTM are
     activations = sum(
         multiplier(48, 17, family) if activation.hard else multiplier(14, 14, family)
-        for activation in (gate, gate, gate, cell, cell)
+        for activation in (gate, gate, *(gate, cell, cell) * lstm, *(cell,) * gru)
     )
-    products = 3 * multiplier(18, 18, family)
+    activations += gru * cell.hard * multiplier(17, 17, family)  # the fractional bits beyond those of a sum
+    products = (3 * lstm + 2 * gru) * multiplier(18, 18, family) + gru * multiplier(48, 18, family)
     weight = design.widths.weight
     level = multiplier(weight.level_bits, 18, family) if weight.multiplies else 0
     parts = {
         "scales": units * scaled,
-        "peepholes": units * 3 * multiplier(16, 16, family),
+        "peepholes": units * 3 * lstm * multiplier(16, 16, family),
         "activations": units * activations,
         "gates times states": units * products,
         "PEs": design.pes * level,
@@ -142,7 +145,8 @@ def pe_luts(design: Design) -> float:
 def unit_luts(design: Design) -> float:
     """LUTs of the logic of an element-wise unit, without memories.
 
-    The formula is fitted to what an open HLS compiler made of an earlier csrc, but for the second of two rows.
+    The formula is fitted to what an open HLS compiler made of an earlier csrc, but for the second of two rows. It is
+    that of a unit for LSTM cells; one for GRU cells has not been counted.
     """
     second_row = PAIRED["luts"] * pairs_rows(design.cells_per_cycle, design.pes)
     return 2815 + 1360 * design.acc_banks + 1.25 * max(0, design.acc_bits - 24) + second_row
