@@ -115,7 +115,7 @@ BY_SIZES = _options(
         type=float,
         default=(0.1,),
         show_default=True,
-        help="Share of weights kept, 0 to 1; once, or once for each matrix (kernel, recurrent, projection or candidate).",
+        help="Share of weights kept, 0 to 1; once, or for each matrix (kernel, recurrent, projection or candidate).",
     ),
     click.option("--masks", default="gap-aware", show_default=True, type=click.Choice(ESTIMATED), help="Mask family."),
     click.option(

@@ -145,12 +145,16 @@ def memories_of(design: Design) -> list[Memory]:
 
 
 def table_copies(design: Design) -> int:
-    """Copies of the tanh table that each unit has: i and f, or z and r, read the first, and a GRU's candidate the last.
+    """Copies of the tanh table that each unit has, with two ports each.
 
-    Between them an LSTM's g and o read one, and its tanh(c) the last. Hard activations read none.
+    The first is read for the first two gates, of an LSTM or a GRU. An LSTM reads the second for its candidate and its
+    last gate, and the third for tanh(c), beside which a GRU has its candidate; without an LSTM that is in the second.
     """
-    gate, cell = not design.gate.hard, not design.cell.hard
-    return gate + ("lstm" in design.cells and (gate or cell)) + cell
+    gates = any(not formats.gate.hard for formats in design.sets)
+    cells = any(not formats.cell.hard for formats in design.sets)
+    if "lstm" in design.cells:
+        return gates + (gates or cells) + cells
+    return gates + cells
 
 
 def _vectors(copies: int, depth: int) -> list[Memory]:

@@ -74,7 +74,7 @@ def _rows_of_one_pe(m: Module, ports: Any) -> Any:
 
 
 def _old_cell(m: Module, _ports: Any) -> Any:
-    return later(m, MADE["Unit"].item.cell, MADE["Unit"].cell_latency, name="old")
+    return later(m, MADE["Unit"].item.cell, MADE["Unit"].cell_latencies["lstm"], name="old")
 
 
 def _other_unit_first(m: Module, ports: Any) -> Any:

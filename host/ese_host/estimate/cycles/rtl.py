@@ -20,7 +20,7 @@ SETTLE = 9
 DRAIN = 7
 """Ticks from an item to its sums."""
 CELL_LATENCIES, DENSE_LATENCY = {"lstm": 39, "gru": 34, "gru_before": 34, "reset": 22}, 12
-"""Ticks from the sums of a cell, by its kind, or of a row of another matrix, to the result; one more with four banks."""
+"""Ticks from the sums of a cell, by its kind, or of another matrix's row, to the result; one more with four banks."""
 HALVES = 2
 """Outputs as stored that share a word."""
 DRAINED = 5
@@ -228,7 +228,7 @@ class RtlCycleModel(CycleModel):
         stage.drained = clock(last_item + DRAINED) if results else begin + DRAINED - 1
         groups = -(-phase.items // self.pes)
         rows = 0 if phase.resets else groups * (GATES if cells else 1)
-        self.sweep = Sweep(rows, stage.drained, None, accumulator_set)
+        self.sweep = Sweep(rows, stage.drained, None if rows else stage.drained + 2, accumulator_set)
         self.rtl_stage = stage
 
     def _words(self, phase: Phase, outputs: bool, items: int) -> int:
