@@ -99,7 +99,7 @@ def matrix_loads(
 
 
 def gap_bits_of(rows: Rows, kind: WeightKind) -> int:
-    """Width of the narrowest gap field that bridges the virtual rows of all matrices; at least 5 bits.
+    """Width of the narrowest gap field that serves all matrices, as of `ese_models.pruning.gap_bits_for`.
 
     Args:
         rows: of all kernels of a model.

@@ -109,7 +109,7 @@ def sparsity(model: Any, pes: int | None = None, gap_bits: int | None = None) ->
         model: a Keras or QKeras model with Dense, LSTM or GRU layers, or one such layer.
         pes: number of PEs; by default that for which the masks of the model were made, or 8.
         gap_bits: width of the relative index in bits; by default that for which the masks were made, or as many as the
-            virtual rows need.
+            kernels need.
 
     Raises:
         UnsupportedError: if the model has no such layer, or the number of PEs is not allowed.

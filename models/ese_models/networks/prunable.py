@@ -112,7 +112,7 @@ def engine_matrices(holder: Any, attribute: str) -> dict[str, MatrixSize]:
 
 
 def kernel_name(part: Part) -> str:
-    """What Keras calls a part of a layer, or in the case of the candidate's would call it."""
+    """The name that Keras has for a part of a layer, or would have for the candidate's."""
     return part if part == "kernel" else f"{part}_kernel"
 
 

@@ -9,6 +9,7 @@ those of a cell's four sums to which a GRU's matrix does not add.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import ceil, log2
 
 import numpy as np
 import numpy.typing as npt
@@ -64,18 +65,21 @@ def gap_bits_for(interleaves: Iterable[Interleave], kind: WeightKind, least: int
     Args:
         interleaves: of all matrices that share the gap field.
         kind: weight code, which decides how large a gap the gap field holds.
-        least: smallest width to consider, bits.
+        least: smallest width to consider for a matrix that adds to all sums of a cell, bits. Of one that adds to some
+            of them, weights of the same density are as much farther apart, so that gap-aware masks need a wider field.
 
-    >>> gap_bits_for([Interleave(256, 8, 4)], "ternary"), gap_bits_for([Interleave(256, 3, 4)], "ternary")
-    (5, 6)
+    >>> cells = [(256, 8, (0, 1, 2, 3)), (256, 3, (0, 1, 2, 3)), (192, 8, (0, 1, 3)), (64, 8, (3,))]
+    >>> [gap_bits_for([Interleave(*cell)], "ternary") for cell in cells]
+    [5, 6, 6, 7]
     """
-    virtual_rows = 0
+    virtual_rows, farther = 0, 1.0
     for interleave in interleaves:
+        farther = max(farther, interleave.group / len(interleave.places))
         for pe in range(min(interleave.pes, interleave.items)):
             # Two columns, so that the rows between the last real one of a column and the first of the next count.
             real = real_positions(interleave.local_rows(pe), 2, interleave.stride_log2)
             virtual_rows = max(virtual_rows, int(np.diff(real, prepend=-1).max()) - 1)
-    return next(bits for bits in range(least, 64) if max_gap(kind, bits) >= virtual_rows)
+    return next(bits for bits in range(least + ceil(log2(farther)), 64) if max_gap(kind, bits) >= virtual_rows)
 
 
 def real_positions(rows: npt.NDArray[np.int64], columns: int, stride_log2: int) -> npt.NDArray[np.int64]:

@@ -69,7 +69,7 @@ FEWEST, MOST = 5, 300
 
 
 def mask_plan(model: Any, changes: Mapping[str, Any]) -> MaskPlan:
-    """A plan of masks for a model; without `gap_bits`, the gap field bridges the virtual rows of all its kernels.
+    """A plan of masks for a model; without `gap_bits`, the gap field is as wide as its kernels need.
 
     Args:
         model: a Keras or QKeras model, or a layer.
