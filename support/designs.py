@@ -92,7 +92,7 @@ GRU_SPECS = {
     "gru-lstm": (
         Spec(
             inputs=6, units=(6, 9, 5), cells=("gru_before", "lstm", "gru"), peepholes=True, outputs=4, sequences=True,
-            kind="int16",
+            kind="int16", reset=Fixed(6, 3, symmetric=True),
         ), 4,
     ),
     "lstm-gru": (
@@ -131,6 +131,12 @@ GRU_WINDOW_SPECS = {
     ),
 }  # fmt: skip
 """Designs with GRU cells and an activation window, as in `WINDOW_SPECS`."""
+LONG_SPECS = {
+    "window-gru-long": (
+        Spec(inputs=30, units=(150,), cells=("gru_before",), outputs=0, sequences=True, output=Fixed(16, 4)), 8, 64,
+    ),
+}  # fmt: skip
+"""Designs whose vectors are so long that a window begins to read them while they are written, as in `WINDOW_SPECS`."""
 
 MANY_PES = {
     "most-pes": (Spec(inputs=5, units=(300,), projection=270, peepholes=True, outputs=0, sequences=True), MAX_PES, 0),
@@ -160,7 +166,7 @@ def roomy(name: str, cells_per_cycle: int | None = None, pes: int | None = None)
     """
     skip = name in SKIPPING
     alone = SPECS | GRU_SPECS
-    others = SKIP_SPECS | GRU_SKIP_SPECS | WINDOW_SPECS | GRU_WINDOW_SPECS | MANY_PES
+    others = SKIP_SPECS | GRU_SKIP_SPECS | WINDOW_SPECS | GRU_WINDOW_SPECS | LONG_SPECS | MANY_PES
     spec, own_pes, size = others[name] if name in others else (*alone[name], 0)
     full = network(np.random.default_rng(0), widened(spec, pattern="full"))
     design = choose_design(

@@ -52,6 +52,7 @@ class Spec:
         source: format of the input.
         state: format of the state of recurrent layers.
         output: format of the outputs of GRU layers; None to give the exact output.
+        reset: format of r * h of GRU layers without `reset_after`; None for the finest one of at most 16 bits.
         stored: format of the outputs of hidden layers.
     """
 
@@ -72,6 +73,7 @@ class Spec:
     source: Fixed = Fixed(16, 2)
     state: Fixed = Fixed(16, 4)
     output: Fixed | None = Fixed(16, 1)
+    reset: Fixed | None = None
     stored: Fixed = Fixed(16, 6, signed=False)
 
 
@@ -188,20 +190,20 @@ def gru(rng: Rng, reset_after: bool, inputs: int, units: int, spec: Spec, common
         reset_after: whether the reset gate multiplies the candidate's sum, and not the state.
         inputs: width of its input.
         units: its cells.
-        spec: its weights and output.
+        spec: its weights, and the formats of its output and of r * h.
         common: everything else.
     """
     bias = rng.integers(-(1 << 13), 1 << 13, 4 * units)
     if not reset_after:
         bias[3 * units :] = 0
-    exact = spec.state.bits + spec.activations[0].out.frac
+    finest = Fixed(min(spec.state.bits + spec.activations[0].out.frac, 16), spec.state.integer)
     return Gru(
         kernel=matrix(rng, 3 * units, inputs, spec),
         recurrent=matrix(rng, (3 if reset_after else 2) * units, units, spec),
         bias=bias,
         output=spec.output,
         candidate=None if reset_after else matrix(rng, units, units, spec),
-        reset=None if reset_after else Fixed(min(exact, 16), spec.state.integer),
+        reset=None if reset_after else spec.reset or finest,
         **common,
     )
 

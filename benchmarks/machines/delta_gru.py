@@ -1,4 +1,4 @@
-"""EdgeDRNN's network, two GRU layers of 768 cells, as a delta network on both engines, and on boards: docs/delta-gru.md.
+"""EdgeDRNN's network, two GRU layers, as a delta network on both engines, and on boards: docs/delta-gru.md.
 
     python -m benchmarks.machines.delta_gru
 

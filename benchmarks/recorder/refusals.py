@@ -71,12 +71,12 @@ def inner(*layers: Any) -> Any:
 
 MODELS: dict[str, Callable[[], Any]] = {
     "convolution": lambda: chain(kl.Conv2D(2, 2, name="conv"), shape=(6, 7, 1)),
-    "GRU": lambda: chain(kl.GRU(3, name="gru")),
+    "SimpleRNN": lambda: chain(kl.SimpleRNN(3, name="rnn")),
     "convolution of QKeras": lambda: layers_after(QConv1D(2, 2, name="every")),
     "states": lambda: functional(lambda q: dense()(lstm("l", return_state=True)(q)[0])),
     "stateful": lambda: fill(keras.Sequential([keras.Input(batch_shape=(2, 6, 7)), lstm(stateful=True), dense()])),
     "initial state": started,
-    "GRU both ways": lambda: layers_after(kl.Bidirectional(kl.GRU(3), name="both")),
+    "SimpleRNN both ways": lambda: layers_after(kl.Bidirectional(kl.SimpleRNN(3), name="both")),
     "convolution at every step": lambda: layers_after(kl.TimeDistributed(kl.Conv1D(2, 2)), shape=(6, 7, 3)),
     "bounded ReLU": lambda: layers_after(dense(), kl.ReLU(max_value=6, name="six")),
     "leaky ReLU": lambda: layers_after(dense(), kl.LeakyReLU(name="leaky")),

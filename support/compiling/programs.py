@@ -27,7 +27,13 @@ MACHINE_WORDS = ["-DESE_MACHINE_WORDS"]
 
 
 def compile_program(sources: list[Path], folder: Path, flags: list[str]) -> Path:
-    """A program that is compiled with warnings as errors."""
+    """Compile a program with warnings as errors.
+
+    Args:
+        sources: its C++ sources.
+        folder: for the program.
+        flags: further options of g++.
+    """
     program = folder / "program"
     command = [
         find_compiler(),

@@ -11,7 +11,21 @@ import numpy as np
 
 from ese_host.errors import UnsupportedError
 from ese_host.image import SUM_FRAC, Interleave, Mode, Phase, StepPlan, plan_step, sizes_of, sum_frac
-from ese_host.ir import GATES, PARTS, Codes, Dense, Fixed, Gru, Layer, Lstm, Matrix, Network, Part, Recurrent
+from ese_host.ir import (
+    ELEMENT_BITS,
+    GATES,
+    PARTS,
+    Codes,
+    Dense,
+    Fixed,
+    Gru,
+    Layer,
+    Lstm,
+    Matrix,
+    Network,
+    Part,
+    Recurrent,
+)
 
 
 @dataclass(frozen=True)
@@ -182,12 +196,31 @@ def _set_cells(stage: Phase, layer: Recurrent, parts: Sequence[MatrixPhase], ban
     if isinstance(layer, Lstm) and layer.peepholes is not None:
         stage.peephole_shift = _shift(layer.name, "a peephole term", layer.bias_frac + layer.state.frac)
     if isinstance(layer, Gru) and layer.reset is not None and stage.resets:
-        stage.stored_shift = layer.exact_reset.frac - layer.reset.frac
+        stage.stored_shift = _reset_shift(layer.name, layer.reset, layer.exact_reset)
         stage.low, stage.high = layer.reset.low, layer.reset.high
     if layer.is_delta:
         # Both kernels add into the same accumulators, so both must be delta phases. Threshold zero is exact.
         for item in parts:
             item.phase.threshold = (layer.delta_input if item.part == "kernel" else layer.delta_state) or 0
+
+
+def _reset_shift(name: str, reset: Fixed, exact: Fixed) -> int:
+    """Right shift from r * h of a GRU without `reset_after` to its stored form.
+
+    Args:
+        name: name of the layer, for the message.
+        reset: format in which r * h is stored.
+        exact: its format before rounding.
+
+    Raises:
+        UnsupportedError: if the engine cannot store it so.
+    """
+    if reset.bits > ELEMENT_BITS - (not reset.signed) or reset.frac > exact.frac:
+        raise UnsupportedError(
+            f"layer {name!r}: its format of r * h is {reset}; at most {ELEMENT_BITS} bits, the sign included, and no "
+            f"more fractional bits than the product's {exact.frac} can be stored: give it fewer bits"
+        )
+    return exact.frac - reset.frac
 
 
 def _set_rows(item: MatrixPhase, layer: Layer, banks: int) -> None:

@@ -127,7 +127,7 @@ class Unit(wiring.Component):
         return self.settings.lstm & ~others
 
     def _of_kind(self, of_lstm: Any, of_gru: Any) -> Any:
-        """What belongs to the cells in flight; a design has an LSTM's cells, a GRU's, or both."""
+        """The value that belongs to the cells in flight; a design has an LSTM's cells, a GRU's, or both."""
         if len(self._formats) > 1:
             return Mux(self._is("lstm"), of_lstm, of_gru)
         return of_lstm if "lstm" in self._formats else of_gru

@@ -133,7 +133,7 @@ def memories_of(design: Design) -> list[Memory]:
         *(_skip_memories(design) if skips else _vectors(pairs, d.vector_depth)),
         _auto("scales", units * 4 * d.acc_banks, d.param_depth, 16),
         _auto("biases", units * 4, d.param_depth, 16),
-        _auto("peepholes", units * 3 * (d.cells != "gru"), d.cell_depth, 16),
+        _auto("peepholes", units * 3 * ("lstm" in d.cells), d.cell_depth, 16),
         _auto("cell state", units, d.cell_depth, 16),
         Memory("tanh table", units * table_copies(design), TABLE_SIZE, 32, "bram"),
         Memory("accumulators", 2 * d.acc_banks * d.pes, GATES * d.group_depth, d.acc_bits, "lutram"),
@@ -145,15 +145,16 @@ def memories_of(design: Design) -> list[Memory]:
 
 
 def table_copies(design: Design) -> int:
-    """Copies of the tanh table that each unit has: i and f read the first, g and o the second, tanh(c) the third.
+    """Copies of the tanh table that each unit has, with two ports each.
 
-    A GRU's z and r read the first, and its candidate what is left of the third; without an LSTM, the second.
+    The first is read for the first two gates, of an LSTM or a GRU. An LSTM reads the second for its candidate and its
+    last gate, and the third for tanh(c), beside which a GRU has its candidate; without an LSTM that is in the second.
     """
-    if design.cells == "gru":
-        return (not design.gate.hard) + (not design.cell.hard)
-    if not design.gate.hard:
-        return 2 if design.cell.hard else 3
-    return 0 if design.cell.hard else 2
+    gates = any(not formats.gate.hard for formats in design.sets)
+    cells = any(not formats.cell.hard for formats in design.sets)
+    if "lstm" in design.cells:
+        return gates + (gates or cells) + cells
+    return gates + cells
 
 
 def _vectors(copies: int, depth: int) -> list[Memory]:

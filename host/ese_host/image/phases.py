@@ -119,7 +119,7 @@ class Phase:
 
     @property
     def kind(self) -> str:
-        """What the stage of a cell computes, one of `CELL_KINDS`."""
+        """The kind of cell that the stage computes, one of `CELL_KINDS`."""
         return CELL_KINDS[self.cell_kind]
 
     @property

@@ -40,7 +40,7 @@ class MatrixSize:
 
 @dataclass(frozen=True)
 class RecurrentSize:
-    """What the sizes of LSTM and GRU layers have in common.
+    """The sizes that LSTM and GRU layers have in common.
 
     Attributes:
         inputs: width of the input.

@@ -26,8 +26,9 @@ GRU_GATE_FRAC = 16
 """Most fractional bits of a GRU's gates: the reset gate times a sum of 48 bits, plus another sum, has 64 bits."""
 CELL_BITS, CELL_FRAC = 48, 40
 """Most bits, and fractional bits, of an LSTM's c, or a GRU's h, that is not rounded yet."""
-_KEPT_FRAC = 32
-"""Fractional bits of a line that is longer than 64 bits; the last one says whether any bit below is set."""
+_KEPT_FRAC = 50
+"""Fractional bits of a line that is longer than 64 bits, two more than any format's; the last says if one below is set.
+"""
 LIMIT_BITS = 6
 """A hard activation first clips its input to +-2**6, beyond which every hard activation is saturated."""
 
@@ -121,16 +122,16 @@ def check_gates(owner: str, gate: Activation) -> None:
         gate: activation of the gates.
 
     Raises:
-        UnsupportedError: if it is no sigmoid, or has too many fractional bits.
+        UnsupportedError: if it is no sigmoid, or has too many fractional bits, or less than none.
     """
     if gate.kind not in ("sigmoid", "hard_sigmoid"):
         raise UnsupportedError(
             f"{owner}: recurrent_activation is {gate.kind}; the gates of a GRU need a sigmoid or a hard sigmoid"
         )
-    if gate.out.frac > GRU_GATE_FRAC:
+    if not 0 <= gate.out.frac <= GRU_GATE_FRAC:
         raise UnsupportedError(
-            f"{owner}: recurrent_activation has {gate.out.frac} fractional bits; at most {GRU_GATE_FRAC} are allowed "
-            "in a GRU: give its quantizer fewer bits"
+            f"{owner}: recurrent_activation has {gate.out.frac} fractional bits; 0 to {GRU_GATE_FRAC} are allowed in a "
+            "GRU: change the bits of its quantizer"
         )
 
 
@@ -154,7 +155,7 @@ def activate(x: Codes, frac: int, activation: Activation, table: Codes) -> Codes
 def _line(x: Codes, frac: int, activation: Activation, _table: Codes) -> tuple[Codes, int]:
     """Compute slope * x + offset of the clipped input, clipped to the function's end points.
 
-    Where 64 bits may not hold the line, it is made of Python's integers, which have any width. Its 32nd fractional bit
+    Where 64 bits may not hold the line, it is made of Python's integers, which have any width. Its last fractional bit
     then says whether any bit from there on is set: no format's rounding needs to know more.
     """
     limit, function, value_frac = 1 << LIMIT_BITS + frac, _FUNCTIONS[activation.kind], frac + SLOPE.frac

@@ -112,7 +112,7 @@ def engine_matrices(holder: Any, attribute: str) -> dict[str, MatrixSize]:
 
 
 def kernel_name(part: Part) -> str:
-    """Name in Keras of a part of a layer; Keras has the candidate's as a part of the recurrent kernel."""
+    """The name that Keras has for a part of a layer, or would have for the candidate's."""
     return part if part == "kernel" else f"{part}_kernel"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 
@@ -14,7 +15,7 @@ from ese_host.errors import UnsupportedError
 from ese_host.image import SUM_FRAC
 from ese_host.ir import golden
 from ese_host.runtime import Accelerator
-from support.keras_models.plugin_models import classifier, convert, inputs
+from support.keras_models.plugin_models import chain, classifier, convert, dense, gru, inputs
 
 
 def predictions(graph: Any, x: Any) -> Any:
@@ -39,6 +40,26 @@ def test_a_delta_network_is_compiled_and_runs(tmp_path: Path) -> None:
     x = inputs(model, samples=40)
     np.testing.assert_array_equal(graph.predict(x), predictions(graph, x))
     assert (graph.predict(x) != model.predict(x, verbose=0)).any()
+
+
+@pytest.mark.slow
+def test_a_delta_gru_is_compiled_and_runs(tmp_path: Path) -> None:
+    model = chain(gru(reset_after=True), dense(), keras.layers.Softmax(name="softmax"))
+    graph = convert(model, tmp_path / "out", {"gru": {"DeltaInput": 0.3, "DeltaState": 0.1}}, PEs=3, Mode="skip")
+    layer = graph.ese_conversion.network.layers[0]
+    assert (layer.delta_input, layer.delta_state) == (9, 6)
+    x = inputs(model, samples=40)
+    np.testing.assert_array_equal(graph.predict(x), predictions(graph, x))
+    assert (graph.predict(x) != model.predict(x, verbose=0)).any()
+
+
+def test_thresholds_of_a_gru_that_resets_before_are_refused() -> None:
+    message = (
+        r"^hls_config\['LayerName'\]\['gru'\]\['DeltaState'\] is 0.1, and the layer is a GRU with reset_after=False, "
+        r"whose r \* h would need .*; a GRU with reset_after=True may have thresholds: build the layer so, or remove "
+    )
+    with pytest.raises(UnsupportedError, match=message):
+        convert(chain(gru()), layers={"gru": {"DeltaState": 0.1}}, Mode="skip")
 
 
 @pytest.mark.slow

@@ -38,6 +38,7 @@ def random_spec(rng: Rng) -> Spec:
         source=Fixed(int(rng.integers(4, 17)), int(rng.integers(1, 4)), signed=bool(rng.integers(2))),
         state=state,
         output=[Fixed(16, 1), state][rng.integers(2)],
+        reset=[None, Fixed(6, state.integer - 1, symmetric=True)][rng.integers(2)],
     )
 
 

@@ -16,7 +16,7 @@ from ese_hls.emulate.tracing import KerasLayer, _absorbed_values
 from ese_hls.profiling import get_ymodel_keras
 from ese_host.errors import DeviceError
 from ese_host.ir.fixed import Fixed
-from support.keras_models.plugin_models import bits, chain, classifier, convert, dense, inputs, lstm
+from support.keras_models.plugin_models import bits, chain, classifier, convert, dense, gru, inputs, lstm, recurrent
 
 
 def stacked() -> Any:
@@ -28,6 +28,17 @@ def stacked() -> Any:
         dense(4, name="second"),
         QActivation(quantized_relu(7, 3), name="cut"),
         dense(3, name="last"),
+    )
+
+
+def of_gru(reset_after: bool) -> Any:
+    """A GRU of each form with an LSTM between."""
+    return chain(
+        gru(6, "first", reset_after=reset_after, return_sequences=True),
+        recurrent("middle", 5, return_sequences=True),
+        QActivation(bits(8, 0), name="between"),
+        gru(4, "last", reset_after=not reset_after),
+        dense(3, name="out"),
     )
 
 
@@ -69,6 +80,14 @@ def test_every_layer_of_a_stack_with_absorbed_layers(tmp_path: Path) -> None:
         "source", "lstm", "between", "drop", "hidden", "hidden_quantized_relu", "second", "cut", "last",
     ]  # fmt: skip
     assert found["hidden"].min() < 0 <= found["hidden_quantized_relu"].min()
+
+
+@pytest.mark.parametrize("reset_after", [True, pytest.param(False, marks=pytest.mark.slow)])
+def test_every_layer_of_gru_and_lstm(reset_after: bool, tmp_path: Path) -> None:
+    model = of_gru(reset_after)
+    found = compared(model, tmp_path, inputs(model, samples=40))
+    assert list(found) == ["source", "first", "middle", "between", "last", "out"]
+    assert len(np.unique(found["last"])) > 30
 
 
 def test_every_layer_of_a_perceptron_without_steps(tmp_path: Path) -> None:

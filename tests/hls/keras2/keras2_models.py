@@ -27,34 +27,35 @@ def bits(width: int, integer: int) -> Any:
     return quantized_bits(width, integer, alpha=1)
 
 
+def activations() -> dict[str, Any]:
+    """The hard activations of a recurrent layer."""
+    return {"activation": quantized_tanh(8), "recurrent_activation": quantized_sigmoid(8)}
+
+
+def of_cells() -> dict[str, Any]:
+    """The 8-bit quantizers and hard activations of an LSTM, without those of its kernels."""
+    return {"bias_quantizer": bits(8, 2), "state_quantizer": bits(8, 1), **activations()}
+
+
 def lstm(units: int, name: str, kernel: Any, recurrent: Any, **changes: Any) -> Any:
     """An 8-bit LSTM; QLSTM of qkeras-v3 uses a name only for its cell, so the layer's name is set afterwards."""
-    options: dict[str, Any] = {
-        "bias_quantizer": bits(8, 2),
-        "state_quantizer": bits(8, 1),
-        "activation": quantized_tanh(8),
-        "recurrent_activation": quantized_sigmoid(8),
-    }
-    layer = QLSTM(units, kernel_quantizer=kernel, recurrent_quantizer=recurrent, **{**options, **changes})
+    options = {**of_cells(), "kernel_quantizer": kernel, "recurrent_quantizer": recurrent, **changes}
+    layer = QLSTM(units, **options)
     layer._name = name
     if hasattr(layer, "path"):
         layer.name = name
     return layer
 
 
+def gru(units: int, name: str, **options: Any) -> Any:
+    """A GRU of Keras with the activations of `lstm`; QGRU of QKeras 0.9 cannot be called with TensorFlow 2.14."""
+    return keras.layers.GRU(units, name=name, **activations(), **options)
+
+
 def cell(units: int, name: str) -> Any:
     """An 8-bit LSTM cell."""
     kernel = quantized_bits(4, 0, alpha=1.0)
-    return QLSTMCell(
-        units,
-        kernel_quantizer=kernel,
-        recurrent_quantizer=kernel,
-        bias_quantizer=bits(8, 2),
-        state_quantizer=bits(8, 1),
-        activation=quantized_tanh(8),
-        recurrent_activation=quantized_sigmoid(8),
-        name=name,
-    )
+    return QLSTMCell(units, kernel_quantizer=kernel, recurrent_quantizer=kernel, name=name, **of_cells())
 
 
 def dense(units: int, name: str, kernel: Any, **changes: Any) -> Any:
@@ -137,6 +138,18 @@ def wrapped() -> Any:
     return keras.Model(x, dense(3, "last", kernel)(value))
 
 
+def gated() -> Any:
+    """GRU layers of both forms, one of which runs backwards, and a cell."""
+    low = keras.layers.GRUCell(3, name="low", **activations())
+    high = keras.layers.GRUCell(4, name="high", reset_after=False, **activations())
+    return sequential(
+        gru(5, "before", reset_after=False, return_sequences=True),
+        gru(4, "after", return_sequences=True, go_backwards=True, use_bias=False),
+        keras.layers.RNN([low, high], name="stack"),
+        dense(3, "last", quantized_bits(4, 0, alpha=1.0)),
+    )
+
+
 MODELS: dict[str, Callable[[], Any]] = {
     "classifier": classifier,
     "stacked": stacked,
@@ -144,6 +157,7 @@ MODELS: dict[str, Callable[[], Any]] = {
     "mixed": mixed,
     "functional": functional,
     "wrapped": wrapped,
+    "gated": gated,
 }
 
 

@@ -17,7 +17,7 @@ from amaranth.hdl import Module, Mux, Shape, Signal, Value, ValueCastable
 from amaranth.lib import wiring
 from amaranth.utils import ceil_log2
 
-from ese_host.image import Design
+from ese_host.image import CELL_KINDS, Design
 from ese_rtl.pipeline import later
 from ese_rtl.simulate import TOP
 from ese_rtl.top import CONTROL, Top
@@ -74,7 +74,7 @@ def _rows_of_one_pe(m: Module, ports: Any) -> Any:
 
 
 def _old_cell(m: Module, _ports: Any) -> Any:
-    return later(m, MADE["Unit"].item.cell, MADE["Unit"].cell_latency, name="old")
+    return later(m, MADE["Unit"].item.cell, MADE["Unit"].cell_latencies["lstm"], name="old")
 
 
 def _other_unit_first(m: Module, ports: Any) -> Any:
@@ -90,6 +90,12 @@ def _of_first_unit(m: Module, ports: Any) -> Any:
     load = Signal(ports.load.shape(), name="mutated_load")
     m.d.comb += [load.eq(ports.load), load.address.eq(ports.load.address ^ ports.inner._unit)]
     return load
+
+
+def _no_reset(m: Module, ports: Any) -> Any:
+    record = Signal(ports.record.shape(), name="mutated_record")
+    m.d.comb += [record.eq(ports.inner.record), record.cell_kind.eq(CELL_KINDS.index("gru"))]
+    return record
 
 
 VALUE, CRC = "Arrays are not equal", "the answer's CRC is"
@@ -134,7 +140,19 @@ OF_TWO_UNITS_AND_WINDOW = {
     ),
 }
 """Mutations of engines with two units and a window."""
-NUMBERS = {name: number for names in (MUTATIONS, OF_TWO_UNITS_AND_WINDOW) for number, name in enumerate(names, 1)}
+OF_GRU = {
+    "sums that are cleared behind a reset stage": Mutation("control.core", "Stage", "record", _no_reset, VALUE),
+    "r * h in the place of h": Mutation(
+        "control.core", "Parameters", "cell_valid", lambda _m, p: p.cell_valid | MADE["Unit"].result.valid, VALUE
+    ),
+    "a reset gate that multiplies twice, or never": Mutation(
+        "unit.unit", "GruCell", "before", lambda _m, p: ~p.before, VALUE
+    ),
+    "h of the cell before": Mutation("unit.unit", "GruCell", "h", lambda m, p: later(m, p.h, name="late"), VALUE),
+}
+"""Mutations of engines with GRU cells."""
+TABLES = (MUTATIONS, OF_TWO_UNITS_AND_WINDOW, OF_GRU)
+NUMBERS = {name: number for names in TABLES for number, name in enumerate(names, 1)}
 
 
 class _Wrapped(wiring.Component):
@@ -156,6 +174,9 @@ class _Wrapped(wiring.Component):
         m.submodules.inner = inner = self.inner
         for name, member in inner.signature.members.items():
             outside, inside = getattr(self, name), getattr(inner, name)
+            if member.is_signature:
+                wiring.connect(m, wiring.flipped(outside), inside)
+                continue
             target, value = (inside, outside) if member.flow is wiring.In else (outside, inside)
             if name == self._mutation.port:
                 changed = Value.cast(self._mutation.change(m, self))
@@ -196,8 +217,8 @@ class MutantTop(Top):
 
 
 def mutants(design: Design) -> str:
-    """The engine with all mutations of engines with a window, or without, as RTLIL."""
-    mutations = OF_TWO_UNITS_AND_WINDOW if design.window else MUTATIONS
+    """The engine with all mutations of engines with GRU cells, with a window or with neither, as RTLIL."""
+    mutations = OF_GRU if "gru" in design.cells else OF_TWO_UNITS_AND_WINDOW if design.window else MUTATIONS
     switch = Signal(ceil_log2(len(mutations) + 1))
 
     def wrapped(original: Callable[..., Any], mutation: Mutation, on: Value) -> Callable[..., Any]:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
-from mutants import MUTATIONS, NUMBERS, OF_TWO_UNITS_AND_WINDOW, Mutation, mutants
+from mutants import MUTATIONS, NUMBERS, OF_GRU, OF_TWO_UNITS_AND_WINDOW, Mutation, mutants
 
 from ese_hls.encode import choose_design
 from ese_host.device.emulated import EmulatedEngine
@@ -23,6 +23,7 @@ SPEC = Spec(inputs=200, units=(6,), projection=4, peepholes=True, outputs=2, den
 FULL = Spec(inputs=200, units=(6,), projection=4, peepholes=True, outputs=2, pattern="full")
 ODD = Spec(inputs=9, units=(5,), projection=7, peepholes=True, outputs=3, pattern="full")
 """With two units and 4 PEs: the second unit has fewer items than the first in every stage."""
+GRU = Spec(inputs=9, units=(6, 5), cells=("gru_before", "gru"), outputs=2, pattern="full")
 
 
 @pytest.fixture(scope="module")
@@ -121,3 +122,39 @@ def test_two_units_with_their_mutations_off_are_right(odd_design: Design, odd_li
 def test_the_fault_of_two_units_is_found(name: str, odd_design: Design, odd_library: ctypes.CDLL) -> None:
     with finding(OF_TWO_UNITS_AND_WINDOW[name], odd_library) as engine:
         compare_odd(odd_design, engine, NUMBERS[name])
+
+
+def compare_gru(design: Design, engine: EmulatedEngine, number: int) -> None:
+    """Compare a network with both forms of GRU, while a mutation is on.
+
+    Args:
+        design: the design.
+        engine: its engine with the mutations.
+        number: of the mutation, or 0 for none.
+    """
+    rng = np.random.default_rng(1)
+    net = network(rng, GRU)
+    engine.register(2 * number + 1)
+    loaded = compiled_engine.load(engine, net, design)
+    compiled_engine.compare(engine, net, loaded, inputs(rng, net, 2, 3))
+
+
+@pytest.fixture(scope="module")
+def gru_design() -> Design:
+    return choose_design(network(np.random.default_rng(0), GRU), pes=4, gap_bits=4, cells_per_cycle=1, storage="sparse")
+
+
+@pytest.fixture(scope="module")
+def gru_library(gru_design: Design) -> ctypes.CDLL:
+    return opened(mutants(gru_design), gru_design, optimize=False)
+
+
+def test_gru_cells_with_their_mutations_off_are_right(gru_design: Design, gru_library: ctypes.CDLL) -> None:
+    with WatchedEngine(gru_design, gru_library) as engine:
+        compare_gru(gru_design, engine, 0)
+
+
+@pytest.mark.parametrize("name", OF_GRU)
+def test_the_fault_of_gru_cells_is_found(name: str, gru_design: Design, gru_library: ctypes.CDLL) -> None:
+    with finding(OF_GRU[name], gru_library) as engine:
+        compare_gru(gru_design, engine, NUMBERS[name])

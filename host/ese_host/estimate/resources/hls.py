@@ -9,6 +9,7 @@ is not counted: no vendor synthesis has confirmed these figures, and none is car
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import ceil, log2
 
 from ese_host.boards import Board
@@ -16,6 +17,7 @@ from ese_host.estimate.cycles.hls import pairs_rows
 from ese_host.estimate.memories import DMA_RAMB18, Family, memories_of
 from ese_host.estimate.resources.budget import INFRASTRUCTURE, ResourceUse
 from ese_host.image import RAM_BITS, SUM_BITS, WRITEBACK, Design
+from ese_host.ir import ELEMENT_BITS, Activation
 
 BASIS = {
     "bram36": "counted: csrc's memories in RAMB18 by their aspect ratios; AXI DMA assumed",
@@ -106,28 +108,38 @@ def use(design: Design, board: Board) -> dict[str, ResourceUse]:
 
 def _dsps(design: Design, family: Family) -> dict[str, float]:
     """DSPs of the element-wise units and, if the weights are more than signs, of the PEs."""
-    units, gate, cell = design.cells_per_cycle, design.gate, design.cell
+    units, lstm, gru = design.cells_per_cycle, "lstm" in design.cells, "gru" in design.cells
+    gates = [formats.gate for formats in design.sets]
+    cells = [formats.cell for formats in design.sets]
     scaled = 4 * design.acc_banks * multiplier(design.acc_bits, 17, family)
-    lstm, gru = design.cells != "gru", design.cells != "lstm"
-    # z is computed where i is, and r where f is; the rest is there for each kind of cells.
-    functions = [(gate, SUM_BITS)] * (3 if lstm else 2) + [(cell, SUM_BITS)] * (2 * lstm)
-    functions += [(cell, SUM_BITS + gate.out.frac)] * gru
-    activations = sum(
-        multiplier(bits, 17, family) if activation.hard else multiplier(14, 14, family)
-        for activation, bits in functions
-    )
-    products = 3 * multiplier(18, 18, family) * lstm
-    products += (multiplier(SUM_BITS, 18, family) + 2 * multiplier(18, 18, family)) * gru
+    # i and f, or z and r; an LSTM's o; its g and tanh(c), and a GRU's candidate
+    activations = (2 + lstm) * _activation_dsps(gates, SUM_BITS, family)
+    activations += 2 * lstm * _activation_dsps(cells, SUM_BITS, family)
+    activations += gru * _activation_dsps(cells, SUM_BITS + ELEMENT_BITS, family)
+    # f * c, i * g and o * tanh(c); z * h and (1 - z) * g; r times a sum
+    products = (3 * lstm + 2 * gru) * multiplier(18, 18, family) + gru * multiplier(SUM_BITS, 18, family)
     weight = design.widths.weight
     level = multiplier(weight.level_bits, 18, family) if weight.multiplies else 0
     parts = {
         "scales": units * scaled,
-        "peepholes": units * 3 * multiplier(16, 16, family) * lstm,
+        "peepholes": units * 3 * lstm * multiplier(16, 16, family),
         "activations": units * activations,
         "gates times states": units * products,
         "PEs": design.pes * level,
     }
     return {cause: float(count) for cause, count in parts.items() if count}
+
+
+def _activation_dsps(activations: Sequence[Activation], bits: int, family: Family) -> int:
+    """DSPs of an activation that is one of several, by the set of formats.
+
+    Args:
+        activations: those of all sets.
+        bits: width of the input, which a hard one multiplies by its slope.
+        family: family of the FPGA.
+    """
+    hard = multiplier(bits, 17, family) if any(each.hard for each in activations) else 0
+    return hard + (multiplier(14, 14, family) if any(not each.hard for each in activations) else 0)
 
 
 def pe_luts(design: Design) -> float:

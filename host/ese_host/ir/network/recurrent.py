@@ -22,7 +22,7 @@ MAX_THRESHOLD = (1 << 16) - 1
 
 @dataclass(frozen=True, eq=False)
 class Recurrent:
-    """What LSTM and GRU layers have in common.
+    """The fields that LSTM and GRU layers have in common.
 
     Attributes:
         name: the Keras layer's name.
@@ -193,7 +193,8 @@ class Gru(Recurrent):
         }
         if self.candidate is not None:
             shapes["candidate kernel"] = (self.candidate.codes.shape, (units, units))
-            shapes["largest bias of the candidate's recurrent part"] = (int(np.abs(self.bias[3 * units :]).max()), 0)
+            largest = int(np.abs(self.bias[3 * units :]).max(initial=0))
+            shapes["largest bias of the candidate's recurrent part"] = (largest, 0)
         self._check(shapes)
         check_cell(owner, self.state, self.gate, self.cell)
         check_gates(owner, self.gate)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+
 import numpy as np
 
 from ese_host.image import Design
@@ -17,6 +19,20 @@ def facts(design: Design) -> Facts:
     return Facts.of(design.to_json())
 
 
+def changed(data: bytes, *flips: tuple[int, int]) -> bytes:
+    """An image with some bits of some words flipped and the checksum made right again.
+
+    Args:
+        data: the image.
+        flips: the number of each word, and which of its bits are flipped.
+    """
+    words = np.frombuffer(data, dtype="<u4").copy()
+    for word, flipped in flips:
+        words[word] ^= flipped
+    words[-1] = zlib.crc32(words[:-1].tobytes())
+    return words.tobytes()
+
+
 def matrices(net: Network) -> dict[tuple[int, int], Matrix]:
     """All matrices of a network, by index of layer and part."""
     return {
@@ -28,7 +44,16 @@ def matrices(net: Network) -> dict[tuple[int, int], Matrix]:
 
 
 def check_image(data: bytes, net: Network, design: Design) -> DecodedImage:
-    """Check that an image gives a network back, value by value; returns the decoded image."""
+    """Check that an image gives a network back, value by value.
+
+    Args:
+        data: the image.
+        net: the network that it was made of.
+        design: the design that it was made for.
+
+    Returns:
+        The decoded image.
+    """
     image = decode(data, facts(design))
     wanted = matrices(net)
     assert {(phase.record["layer"], phase.record["part"]) for phase in image.phases} == set(wanted)
