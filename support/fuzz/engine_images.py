@@ -31,8 +31,11 @@ SANITIZE = (
 )  # fmt: skip
 IMAGES = {
     f"engine-{name}": name
-    for name in ("google-lstm", "delta-google", "uneven", "stacked", "int12", "int16", "fc", "delta-stacked")
-}
+    for name in (
+        "google-lstm", "delta-google", "uneven", "stacked", "int12", "int16", "fc", "delta-stacked", "gru-before",
+        "gru-lstm",
+    )
+}  # fmt: skip
 """{mutator: design of `support.designs`}."""
 SECONDS = 20.0
 """Seconds that a case may take under sanitizers, on a busy machine."""

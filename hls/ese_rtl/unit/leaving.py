@@ -79,7 +79,7 @@ class Leaving(wiring.Component):
         return m
 
     def _of_cell(self, of_h: dict[str, Any], of_row: Any) -> Any:
-        """The value of a cell's h, by the kinds of cells that the design has, or else that of a row or of r * h."""
+        """The value for a cell's h, by the kinds of cells that the design has, or else for a row or r * h."""
         settings = self.settings
         if "gru" not in of_h:
             return Mux(settings.lstm, of_h["lstm"], of_row)

@@ -150,10 +150,12 @@ class MaskWork:
 
     Attributes:
         entries: (pes,) entries of each PE, summed over all matrices.
+        iterations: entries of each matrix's fullest PE, summed over all matrices: in each, all PEs wait for that PE.
         worst: the largest `imbalance` of a matrix.
     """
 
     entries: list[int]
+    iterations: int
     worst: float
 
 
@@ -215,7 +217,9 @@ def _masks(name: str, matrices: Mapping[str, Mapping[str, MatrixLoad]]) -> dict[
                 _check_count(f"{name}: entries_per_pe", work.entries_per_pe, MAX_PES)
     _check_count(f"{name}: masks", rows, MAX_STAGES)
     return {
-        family: MaskWork([sum(column) for column in zip(*lists, strict=True)], max(map(imbalance, lists)))
+        family: MaskWork(
+            [sum(column) for column in zip(*lists, strict=True)], sum(map(max, lists)), max(map(imbalance, lists))
+        )
         for family, lists in rows.items()
     }
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ese_host.bundle import ExpectedOutput
+from ese_host.check.confusion import Confusion, interval
 from ese_host.ir.program import ProgramRun
 
 Values = npt.NDArray[np.float64]
@@ -31,6 +33,7 @@ class Agreement:
         difference: largest difference from a value of Keras.
         values: number of values that have a target.
         squares: squared differences from the targets, summed; those of the engine, and those of Keras.
+        confusion: samples by their label and the class that the engine tells.
     """
 
     expected: ExpectedOutput
@@ -42,13 +45,21 @@ class Agreement:
     difference: float = 0.0
     values: int = 0
     squares: tuple[float, float] = (0.0, 0.0)
+    confusion: Confusion = field(default_factory=Confusion)
 
     @classmethod
-    def of(cls, run: ProgramRun, expected: ExpectedOutput) -> Agreement:
-        """The agreement of an output before any sample; `run` is any run of the program."""
+    def of(cls, run: ProgramRun, expected: ExpectedOutput, names: Sequence[str] | None = None) -> Agreement:
+        """The agreement of an output before any sample.
+
+        Args:
+            run: any run of the program.
+            expected: labels and predictions of the output.
+            names: names of the classes that the output tells, by their numbers; None if they have none.
+        """
         output = next(item for item in run.program.outputs if item.name == expected.name)
         single = run.program.tensors[output.tensor].width == 1
-        return cls(expected, single and output.head == "sigmoid", run.program.has_classes(output))
+        binary, classes = single and output.head == "sigmoid", run.program.has_classes(output)
+        return cls(expected, binary, classes, confusion=Confusion(names))
 
     def add(self, run: ProgramRun) -> None:
         """Add the run of the next samples."""
@@ -58,6 +69,7 @@ class Agreement:
         classes = run.classes(name)
         if expected.labels is not None:
             self.right += int((classes == expected.labels[rows]).sum())
+            self.confusion.add(expected.labels[rows], classes)
         if expected.predictions is None and expected.targets is None:
             return
         steps, values = run.output(name).steps, run.values(name)
@@ -79,6 +91,9 @@ class Agreement:
         figures: dict[str, Any] = {"output": self.expected.name}
         if self.expected.labels is not None:
             figures["accuracy"] = self.right / self.samples
+            figures["accuracy_interval"] = interval(self.right, self.samples)
+            if self.classes:
+                figures["classes"] = self.confusion.to_json()
         if self.expected.predictions is not None:
             if self.classes and self.expected.targets is None:
                 figures["agreement_with_keras"] = self.same / self.samples

@@ -86,7 +86,10 @@ def _run(
             if comparing is not None:
                 comparing.result()
             comparing = pool.submit(compare_program, comparison, result, shapes, start)
-            agreements = agreements or [Agreement.of(result.run, expected) for expected in tests.outputs]
+            agreements = agreements or [
+                Agreement.of(result.run, expected, shown.classes)
+                for expected, shown in zip(tests.outputs, engine.interface.outputs, strict=True)
+            ]
             for agreement in agreements:
                 agreement.add(result.run)
             if progress is not None:

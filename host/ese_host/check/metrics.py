@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import platform
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from importlib import metadata
 from typing import Any
 
@@ -13,10 +14,9 @@ import numpy as np
 
 from ese_host.bundle import Provenance, TestSet, imbalance
 from ese_host.check import estimates as estimated
+from ese_host.check.basis import basis, modelled
 from ese_host.check.compare import Comparison
 from ese_host.estimate import cycles
-from ese_host.image import Phase
-from ese_host.ir import PARTS, Layer
 from ese_host.runtime import Accelerator, ProgramResult
 
 Report = dict[str, Any]
@@ -125,6 +125,7 @@ def report(accelerator: Accelerator, tests: TestSet, provenance: Provenance, che
     steps = int(tests.steps[0])
     figures: Report = {
         "report": 1,
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         **_names(accelerator),
         "sequences": len(tests.steps),
         "steps": plain.steps,
@@ -149,7 +150,8 @@ def report(accelerator: Accelerator, tests: TestSet, provenance: Provenance, che
         "energy_by_cause": _added(
             estimated.energy_by_cause(part.image, manifest.design, part.network.weights) for part in accelerator.parts
         ),
-        "boards": estimated.boards(manifest.design),
+        "step_timeline": _timelines(accelerator),
+        "boards": estimated.boards(manifest.design, manifest.engine),
         "frames_per_s": frames,
         "host_frames_per_s": host_frames,
         "effective_gops": 2 * kept * frames / 1e9,
@@ -172,7 +174,7 @@ def report(accelerator: Accelerator, tests: TestSet, provenance: Provenance, che
     figures["outputs"] = list(checked.outputs)
     figures["basis"] = {
         name: {"label": label, "text": text, "command": command}
-        for name, (label, text) in _basis(accelerator, steps).items()
+        for name, (label, text) in basis(accelerator, steps).items()
         if name in figures
     }
     return figures
@@ -188,6 +190,20 @@ def _chains(accelerator: Accelerator, plain: Totals) -> list[dict[str, Any]]:
     return rows
 
 
+def _timelines(accelerator: Accelerator) -> list[dict[str, Any]]:
+    """For each chain: what each part of the engine does in a step, if the cycle model says so."""
+    manifest = accelerator.folder.manifest
+    if not modelled(accelerator):
+        return []
+    return [
+        {
+            "chain": part.chain,
+            **estimated.step_timeline(part.image, manifest.design, part.network.layers, manifest.engine),
+        }
+        for part in accelerator.parts
+    ]
+
+
 def _added(parts: Iterable[dict[str, Any]]) -> dict[str, Any]:
     """Sum {cause: amount} over several chains."""
     total: dict[str, Any] = {}
@@ -200,70 +216,13 @@ def _added(parts: Iterable[dict[str, Any]]) -> dict[str, Any]:
 def _causes(accelerator: Accelerator, plain: Totals) -> dict[str, float]:
     """Cycles of the first sample by cause; in skip mode, where they depend on the data, the mean over all samples."""
     manifest = accelerator.folder.manifest
-    if not _modelled(accelerator):
+    if not modelled(accelerator):
         return {"all causes": plain.cycles / plain.samples}
     accounts = (
         cycles.account(part.image, manifest.design, plain.first[part.chain], engine=manifest.engine)
         for part in accelerator.parts
     )
     return _added(account.by_cause for account in accounts)
-
-
-def _modelled(accelerator: Accelerator) -> bool:
-    """Whether the cycle model says how many cycles each cause takes."""
-    return accelerator.folder.manifest.design.mode == "stream"
-
-
-def _basis(accelerator: Accelerator, steps: int) -> dict[str, tuple[str, str]]:
-    emulated, clock_mhz = accelerator.emulated, accelerator.folder.manifest.clock_mhz
-    rtl = accelerator.folder.manifest.engine == "rtl"
-    simulated = "the simulated engine (RTL, every clock)" if rtl else "the emulated engine (compiled C++)"
-    engine = simulated if emulated else "the board"
-    several = len(accelerator.parts) > 1
-    counter = (
-        ("simulated", f"cycle counter of {engine}") if emulated else ("measured", "the engine's own cycle counter")
-    )
-    images = "all images" if several else "image.bin"
-    clock = "host's clock, image loads and the host's steps included" if several else "host's clock, packet to answer"
-    left_out = ", image loads and the host's steps not counted" if several else ""
-    counted = ("simulated", "clocks of the RTL") if rtl else ("modelled", "engine iterations")
-    computed = (counted[0], f"{counted[1]} at {clock_mhz:g} MHz{left_out}")
-    frames = computed if emulated else ("measured", "host's clock")
-    return {
-        "bit_exact": ("measured", f"every value of {engine} against the golden model"),
-        "accuracy": ("measured", f"stage 'engine' on {engine}; the others in training, from provenance.json"),
-        "agreement_with_keras": ("measured", f"classes of {engine} against the predictions in testset.npz"),
-        "outputs": ("measured", f"values of {engine} against labels, predictions and targets in testset.npz"),
-        "density": ("counted", "non-zero weights in golden.npz"),
-        "entries_per_pe": ("counted", f"entries in {images}, padding and waits included"),
-        "cycles_per_step": (counter[0], f"{counter[1]}, all chains, per step of the first input")
-        if several
-        else counter,
-        "chains": counter,
-        "host_seconds": ("measured", f"{engine}, host's clock, all samples without trace"),
-        "cycles_by_cause": ("modelled", f"one sequence of {steps} steps; the sum equals the engine's counter")
-        if _modelled(accelerator)
-        else (counter[0], "mean of all sequences; there is no model of the causes in skip mode"),
-        "bytes_by_cause": ("counted", f"sections of {images}"),
-        **estimated.BASIS,
-        "frames_per_s": frames,
-        "host_frames_per_s": ("measured", f"{engine}, {clock}"),
-        "effective_gops": (frames[0], "2 operations per non-zero weight and frame"),
-        "dense_equivalent_gops": (frames[0], "2 operations per weight and frame"),
-        "latency_ms": ("measured", f"{engine}, {clock}, one sequence per packet"),
-        "host_us_per_call": (
-            "measured",
-            "processor time of this host for a call of one sequence, apart from its waits; median",
-        ),
-        "engine_us_per_call": (
-            counted[0] if emulated else "measured",
-            f"cycle counter of {engine} at {clock_mhz:g} MHz, mean{left_out}",
-        ),
-        "session": (
-            "modelled",
-            f"host's share measured on this host, median; engine's: {counter[1]} at {clock_mhz:g} MHz",
-        ),
-    }
 
 
 def _names(accelerator: Accelerator) -> dict[str, Any]:
@@ -288,7 +247,7 @@ def _entries(accelerator: Accelerator, provenance: Provenance) -> dict[str, Any]
     several = len(accelerator.parts) > 1
     matrices = [
         {
-            "matrix": f"{part.chain}: " * several + _matrix_name(part.network.layers, phase),
+            "matrix": f"{part.chain}: " * several + estimated.matrix_name(part.network.layers, phase),
             "entries": row.tolist(),
             "max_over_mean": imbalance(row.tolist()),
         }
@@ -298,15 +257,18 @@ def _entries(accelerator: Accelerator, provenance: Provenance) -> dict[str, Any]
     ]
     total = sum(part.image.counts.sum(axis=0) for part in accelerator.parts).tolist()
     masks = {
-        name: {"entries": work.entries, "worst_max_over_mean": work.worst} for name, work in provenance.masks.items()
+        name: {"entries": work.entries, "iterations": work.iterations, "worst_max_over_mean": work.worst}
+        for name, work in provenance.masks.items()
     }
+    iterations = sum(max(matrix["entries"]) for matrix in matrices)
     worst = max((matrix["max_over_mean"] for matrix in matrices), default=1.0)
-    return {"total": total, "worst_max_over_mean": worst, "matrices": matrices, "masks": masks}
-
-
-def _matrix_name(layers: Sequence[Layer], phase: Phase) -> str:
-    known = phase.layer < len(layers) and phase.part < len(PARTS)
-    return f"{layers[phase.layer].name} {PARTS[phase.part]}" if known else f"layer {phase.layer}, part {phase.part}"
+    return {
+        "total": total,
+        "iterations": iterations,
+        "worst_max_over_mean": worst,
+        "matrices": matrices,
+        "masks": masks,
+    }
 
 
 def _versions(tools: dict[str, str], provenance: Provenance) -> dict[str, str]:

@@ -1,102 +1,111 @@
-"""Charts as SVG text to be placed inside a page: without script or font, in the colours of the page's style sheet."""
+"""Drawings as SVG to be placed inside a page: without script or font, in the colours of the page's style sheet.
+
+Widths are given in percent and texts in pixels, so that a narrow page narrows the drawing and leaves its texts as
+large as all others.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import pygal
 from markupsafe import Markup
 
-from ese_host.files import chart_style, svg_text
-
-WIDTH, HEIGHT = 640, 300
-_STYLE = chart_style(
-    background="transparent",
-    plot_background="transparent",
-    foreground="var(--muted)",
-    foreground_strong="var(--text)",
-    foreground_subtle="var(--line)",
-    colors=tuple(f"var(--series-{number})" for number in range(1, 9)),
-    value_colors=("var(--text)",) * 8,
-    guide_stroke_color="var(--line)",
-    major_guide_stroke_color="var(--line)",
-    guide_stroke_dasharray="none",
-    major_guide_stroke_dasharray="none",
-    font_family="inherit",
-    value_font_family="inherit",
-    value_font_size=12,
-    opacity_hover="1",
-)
+LANES = {"PEs": "PEs", "element-wise": "Element-wise stage", "input": "Input of frames"}
+"""Titles of the lanes of a timeline, by the part of the engine, from top to bottom."""
+TITLE, BAR, GAP, AXIS = 20, 26, 12, 20
+"""Heights of a lane's title, of its bars, and of the gap below, and of the axis, in pixels."""
+COLOURS = 8
+"""Colours that the style sheet has, as classes c1, c2 and so on."""
+NARROWEST = 3.0
+"""Percent of the width from which on a bar has room for its number."""
+TICKS = 5
+"""Most numbers at the axis."""
 
 
-def bars(series: Mapping[str, Sequence[float]], labels: Sequence[str], unit: str) -> Markup:
-    """A chart of bars side by side, one group for each label, one colour for each series.
+def columns(values: Sequence[float], top: float, name: str) -> Markup:
+    """Columns side by side, from zero.
 
     Args:
-        series: values by the name of the series, one value for each label.
-        labels: names of the groups.
-        unit: text at the value axis.
+        values: heights.
+        top: height of the drawing, in the same unit.
+        name: what the drawing shows, for those who do not see it.
     """
-    chart = pygal.Bar(
-        **_options(),
-        x_labels=list(labels),
-        y_title=unit,
-        show_legend=len(series) > 1,
-        value_formatter=lambda value: f"{value:,.0f}",
-        truncate_label=-1,
+    width = 100 / max(1, len(values))
+    bars = (
+        Markup('<rect x="{:.3f}%" y="{:.2f}%" width="{:.3f}%" height="{:.2f}%"/>').format(
+            number * width, 100 - 100 * value / top, width * 0.86, 100 * value / top
+        )
+        for number, value in enumerate(values)
     )
-    for name, values in series.items():
-        chart.add(name, list(values))
-    return _inline(chart)
+    return Markup('<svg class="columns" role="img" aria-label="{}">{}</svg>').format(name, Markup().join(bars))
 
 
-def levels(values: Mapping[str, float], unit: str) -> Markup:
-    """A line chart with one point for each name; the axis shows the range that the values span."""
-    chart = pygal.Line(
-        **{**_options(), "include_x_axis": False, "margin_right": 60},
-        x_labels=list(values),
-        y_title=unit,
-        show_legend=False,
-        dots_size=5,
-        print_values=True,
-        print_values_position="top",
-        value_formatter=lambda value: f"{value:.1f}",
-        range=(max(0.0, min(values.values(), default=0.0) - 1), min(100.0, max(values.values(), default=0.0) + 1)),
-        truncate_label=-1,
+def colours(spans: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Numbers of the matrices of a timeline, from 1, in the order in which the engine begins them."""
+    names = dict.fromkeys(matrix(span) for span in spans if "matrix" in span)
+    return {name: number for number, name in enumerate(names, 1)}
+
+
+def matrix(span: Mapping[str, Any]) -> str:
+    """Name of the matrix that a span works on, and whether that is the next step's."""
+    return f"{span['matrix']} (next step)" if span["ahead"] else str(span["matrix"])
+
+
+def timeline(step: Mapping[str, Any], name: str) -> Markup:
+    """The parts of the engine as lanes, over the cycles of one step.
+
+    Args:
+        step: an item of the report's `step_timeline`.
+        name: what the drawing shows, for those who do not see it.
+    """
+    total, numbers = max(1, step["cycles"]), colours(step["spans"])
+    height = len(LANES) * (TITLE + BAR + GAP) + AXIS
+    parts = [_axis(total, height)]
+    for lane, (part, title) in enumerate(LANES.items()):
+        top = lane * (TITLE + BAR + GAP)
+        busy = f"busy in {step['busy'][part]:,} of {total:,} cycles"
+        parts.append(
+            Markup('<text x="0" y="{0}">{1}</text><text class="end" x="100%" y="{0}">{2}</text>').format(
+                top + TITLE - 6, title, busy
+            )
+        )
+        parts += [_bar(span, total, top + TITLE, numbers) for span in step["spans"] if span["part"] == part]
+    return Markup('<svg class="timeline" height="{}" role="img" aria-label="{}">{}</svg>').format(
+        height, name, Markup().join(parts)
     )
-    chart.add("", list(values.values()))
-    return _inline(chart)
 
 
-def shares(parts: Mapping[str, float]) -> Markup:
-    """A bar chart of the parts of a whole, largest first; parts of 0 are left out."""
-    ordered = sorted(((name, value) for name, value in parts.items() if value), key=lambda item: item[1])
-    chart = pygal.HorizontalBar(
-        **_options(),
-        x_labels=[name for name, _ in ordered],
-        show_legend=False,
-        value_formatter=lambda value: f"{value:,.0f}",
-        truncate_label=-1,
-    )
-    chart.add("", [value for _, value in ordered])
-    return _inline(chart)
+def _bar(span: Mapping[str, Any], total: int, top: int, numbers: Mapping[str, int]) -> Markup:
+    begin, width = 100 * span["begin"] / total, 100 * (span["end"] - span["begin"]) / total
+    number, kind, what = None, "frame", "words of a frame"
+    if "matrix" in span:
+        what = matrix(span)
+        number = numbers[what]
+        kind = f"c{(number - 1) % COLOURS + 1}"
+    elif "wait" in span:
+        kind, what = "wait", f"waiting: {span['wait']}"
+    bar = Markup(
+        '<rect class="{}" x="{:.3f}%" y="{}" width="{:.3f}%" height="{}"><title>{}: cycles {} to {}</title></rect>'
+    ).format(kind, begin, top, width, BAR, what, span["begin"], span["end"])
+    if number is None or width < NARROWEST:
+        return bar
+    label = Markup('<text class="number" x="{:.3f}%" y="{}">{}</text>')
+    return bar + label.format(begin + width / 2, top + BAR / 2 + 4, number)
 
 
-def _options() -> dict[str, Any]:
-    return {
-        "style": _STYLE,
-        "js": [],
-        "width": WIDTH,
-        "height": HEIGHT,
-        "explicit_size": False,
-        "include_x_axis": True,
-        "legend_at_bottom": True,
-        "disable_xml_declaration": True,
-        "margin": 8,
-    }
-
-
-def _inline(chart: Any) -> Markup:
-    """The SVG of a chart, which may stand in a page without escaping."""
-    return Markup(svg_text(chart))  # noqa: S704 - pygal escapes labels
+def _axis(total: int, height: int) -> Markup:
+    """Lines behind the bars at round numbers of cycles and at the end of the step, and the numbers below."""
+    least = total / TICKS
+    power = 10 ** (len(str(int(least))) - 1)
+    apart = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= least)
+    ticks = [tick for tick in range(0, total, apart) if total - tick >= apart / 2]
+    line = Markup('<line x1="{0:.3f}%" x2="{0:.3f}%" y1="{1}" y2="{2}"/>')
+    text = Markup('<text class="{}" x="{:.3f}%" y="{}">{:,}</text>')
+    tops = [lane * (TITLE + BAR + GAP) + TITLE for lane in range(len(LANES))]
+    parts = []
+    for tick, anchor in [*((tick, "middle" if tick else "begin") for tick in ticks), (total, "end")]:
+        place = 100 * tick / total
+        parts += [line.format(place, top - 2, top + BAR + 2) for top in tops]
+        parts.append(text.format(anchor, place, height - 4, tick))
+    return Markup().join(parts)

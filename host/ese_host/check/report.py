@@ -3,16 +3,37 @@
 from __future__ import annotations
 
 import json
-from importlib.util import find_spec
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from ese_host.check.basis import MARKS
 from ese_host.estimate import NAMES
+from ese_host.estimate.cycles import CAUSES
 from ese_host.files import templates, write_together
 
 JSON_NAME, HTML_NAME = "report.json", "report.html"
-CHARTS = ("accuracy", "entries", "cycles", "bytes", "energy", "boards", "session")
 UNBALANCED = "magnitude (unbalanced)"
+SECTIONS = {
+    "accuracy": "accuracy",
+    "outputs": "accuracy",
+    "entries_per_pe": "entries",
+    "chains": "chains",
+    "host_seconds": "chains",
+    "cycles_by_cause": "cycles",
+    "bytes_by_cause": "bytes",
+    "energy_by_cause": "energy",
+    "step_timeline": "step",
+    "boards": "boards",
+    "session": "session",
+}
+"""The sections of the page, by the figures that they show."""
+MOST_CLASSES = 12
+"""Most classes whose confusion matrix is shown whole; of more, only as many of the worst are listed."""
+HALF = 9
+"""Most classes whose confusion matrix fits half of a wide page."""
+SHORT = 3
+"""Most letters of a class's name above a column of a confusion matrix."""
 
 
 def write(report: dict[str, Any], folder: Path) -> list[Path]:
@@ -35,44 +56,82 @@ def write(report: dict[str, Any], folder: Path) -> list[Path]:
 
 
 def html(report: dict[str, Any]) -> str:
-    """The page: verdict, figures with their basis, tables, and charts of them if pygal is installed."""
-    entries = report["entries_per_pe"]
-    rows = {"this design": {**entries, "entries": entries["total"]}, **entries["masks"]}
-    masks = {UNBALANCED if name == "magnitude" else name: row for name, row in rows.items()}
-    plots = _plots(report, masks) if find_spec("pygal") else dict.fromkeys(CHARTS, "")
+    """The page: what it is, the verdict, the figures with their marks, and a section for each group of them."""
+    from ese_host.check.plots import COLOURS, colours, columns, matrix, timeline  # with jinja2, which only a page needs
+
+    masks = _masks(report["entries_per_pe"])
+    top = max(max(row["entries"], default=0) for row in masks.values())
     return (
         templates("ese_host.check")
         .get_template("report.html")
-        .render(report=report, plots=plots, masks=masks, resources=NAMES)
+        .render(
+            report=report,
+            date=datetime.fromisoformat(report["date"]),
+            marks=MARKS,
+            causes=CAUSES,
+            masks=masks,
+            resources=NAMES,
+            sections=_sections(report),
+            classified=[_classified(row) for row in report["outputs"] if "classes" in row],
+            columns=lambda row, name: columns(row["entries"], max(1, top), name),
+            timeline=timeline,
+            matrix=matrix,
+            numbered=lambda step: [
+                (number, (number - 1) % COLOURS + 1, name) for name, number in colours(step["spans"]).items()
+            ],
+        )
     )
 
 
-def _session(session: dict[str, Any] | None) -> str:
-    """The time of a frame by the number of frames in a packet, or nothing if the model has no session."""
-    from ese_host.check.plots import bars
+def _sections(report: dict[str, Any]) -> dict[str, str]:
+    """The section of the page that shows a figure of several values, by the figure's name, if it has one."""
+    shown = {
+        "accuracy": bool(report["accuracy"]),
+        "outputs": bool(report["accuracy"]) or any("classes" in row for row in report["outputs"]),
+        "chains": len(report["chains"]) > 1,
+        "host_seconds": len(report["chains"]) > 1,
+        "energy_by_cause": bool(report["energy_by_cause"]),
+        "step_timeline": bool(report["step_timeline"]),
+    }
+    return {name: section for name, section in SECTIONS.items() if shown.get(name, True)}
 
-    packets = session["packets"] if session else []
-    if not packets:
-        return ""
-    shares = {name: [packet[f"{name}_us"] / packet["frames"] for packet in packets] for name in ("host", "engine")}
-    return bars(shares, [str(packet["frames"]) for packet in packets], "us per frame")
+
+def _masks(entries: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Entries of each PE by family of masks, those of the design first."""
+    rows = {"this design": {"entries": entries["total"], "iterations": entries["iterations"]}, **entries["masks"]}
+    return {UNBALANCED if name == "magnitude" else name: row for name, row in rows.items()}
 
 
-def _plots(report: dict[str, Any], masks: dict[str, Any]) -> dict[str, str]:
-    from ese_host.check.plots import bars, levels, shares  # boards do not have pygal
+def _classified(output: dict[str, Any]) -> dict[str, Any]:
+    """The confusion matrix of an output, or the worst of its classes if there are many.
 
-    pes = max(len(row["entries"]) for row in masks.values())
-    charts = (
-        levels({name: 100 * value for name, value in report["accuracy"].items()}, "%"),
-        bars({name: row["entries"] for name, row in masks.items()}, [str(pe) for pe in range(pes)], "entries"),
-        shares(report["cycles_by_cause"]),
-        shares(report["bytes_by_cause"]),
-        shares(report["energy_by_cause"]) if report["energy_by_cause"] else "",
-        bars(
-            {label: [board["percent"][name] for board in report["boards"].values()] for name, label in NAMES.items()},
-            list(report["boards"]),
-            "% of the board",
-        ),
-        _session(report.get("session")),
-    )
-    return dict(zip(CHARTS, charts, strict=True))
+    The columns of a matrix have the names of their classes if these are short, and otherwise numbers, which the rows
+    then have beside the names.
+    """
+    classes = output["classes"]
+    names = {str(row["class"]): row["name"] for row in classes}
+    table = {"output": output["output"], "classes": len(classes), "heads": [], "wide": False}
+    if len(classes) > MOST_CLASSES:
+        labelled = [_class_row(row, names) for row in classes if row["samples"]]
+        return {**table, "rows": sorted(labelled, key=lambda row: (row["accuracy"], -row["samples"]))[:MOST_CLASSES]}
+    short = all(len(name) <= SHORT for name in names.values())
+    rows = []
+    for row in classes:
+        number = str(row["class"])
+        told = {**row["taken_for"], number: row["right"]}
+        cells = [{"count": told.get(other, 0), "right": other == number} for other in names]
+        head = row["name"] if short or row["name"] == number else f"{number} {row['name']}"
+        rows.append({**_class_row(row, names), "head": head, "cells": cells})
+    heads = list(names.values() if short else names)
+    return {**table, "heads": heads, "wide": not short or len(heads) > HALF, "rows": rows}
+
+
+def _class_row(row: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
+    """A class with its accuracy, and with the class that it is most often taken for, if there is one."""
+    most = max(row["taken_for"], key=lambda number: row["taken_for"][number], default=None)
+    return {
+        "name": row["name"],
+        "samples": row["samples"],
+        "accuracy": row["right"] / row["samples"] if row["samples"] else None,
+        "taken_for": f"{names[most]} ({row['taken_for'][most]:,})" if most is not None else "",
+    }

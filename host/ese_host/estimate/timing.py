@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ese_host.errors import UnsupportedError
-from ese_host.estimate.cycles import CAUSES, MODELS, Account, CycleModel, Engine, PhaseWork, most_units
+from ese_host.estimate.cycles import CAUSES, MODELS, STEADY, Account, CycleModel, Engine, PhaseWork, most_units
 from ese_host.estimate.masks import MatrixEntries, Pruning, entries_of
 from ese_host.image import Design, Image, LayerSize, MatrixSize, StepPlan, padding_entries, plan_step
 from ese_host.ir import GATES
@@ -17,8 +17,8 @@ from ese_host.ir import GATES
 EntriesOf = Callable[[MatrixSize, int, Pruning, int], MatrixEntries]
 MAX_WIDTH = 1 << 15
 """Largest number of cells, outputs or inputs of a layer that is modelled."""
-WARM_UP, STEPS = 8, 16
-"""Steps left out at the start, and steps averaged over. Both are even, because accumulator sets may alternate."""
+STEPS = 16
+"""Steps averaged over, behind the first ones; even, because accumulator sets may alternate."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class TimedNetwork:
 
     def step(self) -> StepTiming:
         """Timing and work of one step in the steady state."""
-        early, late = self.model.sequence(WARM_UP), self.model.sequence(WARM_UP + STEPS)
+        early, late = self.model.sequence(STEADY), self.model.sequence(STEADY + STEPS)
         by_cause = {cause: (late.by_cause[cause] - early.by_cause[cause]) / STEPS for cause in CAUSES}
         running = [number for number, phase in enumerate(self.model.phases) if not phase.has("last_only")]
         items = {

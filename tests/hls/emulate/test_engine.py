@@ -189,3 +189,12 @@ def test_an_engine_without_lstm_refuses_an_image_that_asks_for_one() -> None:
             words[-1] = zlib.crc32(words[:-1].astype("<u4").tobytes())
             found[kind] = packets.read_trailer(emulator.packet(packets.load_packet(words), packets.TRAILER_WORDS)).error
     assert found == {kind: ErrorCode.TOO_LARGE if kind == "lstm" else ErrorCode.OK for kind in CELL_KINDS}
+
+
+@pytest.mark.parametrize("name", ["keras-lstm", "gru-hard", "gru-lstm"])
+def test_a_design_has_only_the_cells_that_it_names(name: str) -> None:
+    """The functions of the other kind of cell are not instantiated."""
+    _, design = roomy(name)
+    symbols = compiled_engine.compiled(design).read_bytes()
+    assert (b"gru_cell" in symbols) == ("gru" in design.cells)
+    assert (b"give_gates" in symbols) == ("lstm" in design.cells)

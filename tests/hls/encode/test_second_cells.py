@@ -16,10 +16,10 @@ from ese_host.image import Design
 from ese_host.ir import Codes, Network, golden
 from ese_host.ir.weight_kinds import WeightKind
 from ese_host.protocol import AnswerShape, packets
-from support.decoded_image import changed, check_image, facts
 from support.designs import PATTERNS, roomy
-from support.mixed_networks import ACTIVATIONS, mixed_network
-from support.networks import Cell, Spec, inputs, network
+from support.images.decoded import changed, check_image, facts
+from support.images.mixed_networks import ACTIVATIONS, mixed_network
+from support.networks import Cell, Spec, inputs, network, widened
 from support.second_decoder import Facts, Interpreter, RefusedImageError, decode, expand, section_sizes
 
 KINDS: tuple[WeightKind, ...] = ("ternary", "int4", "int8", "int12", "int16", "codebook4")
@@ -70,7 +70,7 @@ def check(net: Network, design: Design, storage: Literal["auto", "full"], codes:
     check_answers(Interpreter(image, facts(design)), net, codes)
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(
     seed=st.integers(0, 2**32 - 1),
     kind=st.sampled_from(KINDS),
@@ -106,6 +106,23 @@ def test_random_cells_in_any_design(
         storage="full" if full else "auto",
     )  # fmt: skip
     check(net, design, "full" if full else "auto", inputs(rng, net, 2, 4, rails, density=0.7, moves=0.6))
+
+
+@settings(max_examples=15)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    kind=st.sampled_from(KINDS),
+    cells=st.tuples(st.sampled_from(CELLS), st.sampled_from(CELLS), st.sampled_from(CELLS)),
+    skip=st.booleans(),
+)
+def test_networks_that_share_a_design(seed: int, kind: WeightKind, cells: tuple[Cell, ...], skip: bool) -> None:
+    """Each image names the sets of its own layers; the lines of the others' sets are zero, which the decoder checks."""
+    rng = np.random.default_rng(seed)
+    spec = Spec(kind=kind, inputs=3, outputs=2)
+    nets = [mixed_network(rng, widened(spec, cells=part, units=(4,) * len(part))) for part in (cells[:2], cells[2:])]
+    design = choose_design(*nets, pes=3, mode="skip" if skip else "stream")
+    for net in nets:
+        check(net, design, "auto", inputs(rng, net, 1, 4))
 
 
 def made(name: str) -> tuple[bytes, Facts]:

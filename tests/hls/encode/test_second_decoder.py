@@ -20,7 +20,6 @@ from ese_host.bundle.golden_file import dump
 from ese_host.image import parse
 from ese_host.ir.weight_kinds import WeightKind
 from support import image_example
-from support.decoded_image import PARTS, changed, check_image, facts
 from support.designs import (
     GRU_SKIP_SPECS,
     GRU_SPECS,
@@ -31,6 +30,7 @@ from support.designs import (
     WINDOW_SPECS,
     roomy,
 )
+from support.images.decoded import PARTS, changed, check_image, facts
 from support.networks import Spec, network, widened
 from support.second_decoder import RefusedImageError, canonical_design, decode, design_id, expand, section_sizes
 

@@ -21,7 +21,7 @@ from support.second_decoder import Facts, Interpreter, decode
 NAMES = [
     *("keras-lstm", "one-pe", "uneven", "google-lstm", "stacked", "ttq", "dense", "int12"),
     *("fc-codebook", "fc-shallow", "zero-skipping-lstm", "delta-lstm", "delta-google", "delta-stacked"),
-    *("gru", "gru-before", "lstm-gru", "zero-skipping-gru", "delta-gru-lstm"),
+    *("gru-before", "lstm-gru", "zero-skipping-gru", "delta-gru-lstm"),
 ]
 
 

@@ -160,4 +160,4 @@ def test_a_check_reads_only_what_it_reports(tmp_path: Path) -> None:
     path = tmp_path / "x.json"
     masks = {"used": {}, "magnitude": {"entries_per_pe": [4, 12], "padding": "many"}}
     path.write_text(json.dumps({"pes": "eight", "data": 3, "accuracy": {"dense": 1}, "masks": {"a": masks}}))
-    assert provenance.read(path) == Provenance({"dense": 1.0}, masks={"magnitude": MaskWork([4, 12], 1.5)})
+    assert provenance.read(path) == Provenance({"dense": 1.0}, masks={"magnitude": MaskWork([4, 12], 12, 1.5)})

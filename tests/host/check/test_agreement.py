@@ -10,6 +10,7 @@ import pytest
 
 from ese_host.bundle import testset
 from ese_host.check.agreement import Agreement
+from ese_host.check.confusion import interval
 from ese_host.errors import FormatError
 from ese_host.ir.program import Program, ProgramRun, run
 from support.programs import program_inputs, two_inputs
@@ -49,6 +50,8 @@ def test_the_golden_model_agrees_with_itself(tmp_path: Path, program: Program) -
     tests, result = made(tmp_path, program, lambda arrays, run: arrays.update(labels_1=run.classes("states")))
     first, second = figures(tests, result)
     assert first == {"output": program.outputs[0].name, "agreement_with_keras": 1.0, "difference_from_keras": 0.0}
+    assert second.pop("accuracy_interval") == interval(COUNT, COUNT)
+    assert sum(row["right"] for row in second.pop("classes")) == COUNT
     assert second == {
         "output": "states", "accuracy": 1.0, "agreement_with_keras": 1.0, "difference_from_keras": 0.0
     }  # fmt: skip

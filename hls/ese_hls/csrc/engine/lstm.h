@@ -22,8 +22,8 @@ template <class C> struct CellOf<LstmOf<C>> {
     using type = CellAndGates;
 };
 
-inline void give(Cell &, element_t, element_t) {}
-inline void give(CellAndGates &cell, element_t i, element_t f) {
+inline void give_gates(Cell &, element_t, element_t) {}
+inline void give_gates(CellAndGates &cell, element_t i, element_t f) {
     cell.gates.first = i;
     cell.gates.second = f;
 }
@@ -48,7 +48,7 @@ std::enable_if_t<!C::gru, typename CellOf<C>::type> cell_of(const sum_t sums[gat
     sum_t c =
         new_state<C>(product<element_bits, constant_bits>(f, c_before), product<element_bits, F::factor_bits>(i, g));
     typename CellOf<C>::type cell;
-    give(cell, i, f);
+    give_gates(cell, i, f);
     cell.c = quantize<sum_bits>(c, F::state_frac, C::state());
     sum_t see_o = 0;
     if (phase.peepholes)

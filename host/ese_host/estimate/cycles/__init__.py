@@ -6,10 +6,23 @@ from typing import Literal
 
 from ese_host.estimate.cycles.hls import HlsCycleModel
 from ese_host.estimate.cycles.rtl import RtlCycleModel
-from ese_host.estimate.cycles.schedule import CAUSES, Account, CycleModel, PhaseWork
+from ese_host.estimate.cycles.schedule import CAUSES, LANES, STEADY, Account, CycleModel, PhaseWork, Span
 from ese_host.image import Design, Image
 
-__all__ = ["CAUSES", "MODELS", "Account", "CycleModel", "Engine", "PhaseWork", "account", "most_units"]
+__all__ = [
+    "CAUSES",
+    "LANES",
+    "MODELS",
+    "STEADY",
+    "Account",
+    "CycleModel",
+    "Engine",
+    "PhaseWork",
+    "Span",
+    "account",
+    "most_units",
+    "timeline",
+]
 
 Engine = Literal["hls", "rtl"]
 MODELS: dict[Engine, type[CycleModel]] = {"hls": HlsCycleModel, "rtl": RtlCycleModel}
@@ -45,3 +58,18 @@ def account(
         FormatError: if a phase waits for an input frame after the last one has been read.
     """
     return MODELS[engine].of_image(image, design).sequence(steps, keep=keep, trace=trace)
+
+
+def timeline(image: Image, design: Design, *, engine: Engine = "hls") -> tuple[Span, ...]:
+    """The work of each part of the engine in a step in the steady state: modelled, by the schedule that `account` runs.
+
+    Args:
+        image: the encoded network.
+        design: the design that the image is for.
+        engine: the engine in HLS (csrc) or in RTL.
+
+    Raises:
+        UnsupportedError: as in `account`.
+        FormatError: as in `account`.
+    """
+    return MODELS[engine].of_image(image, design).timeline(STEADY)

@@ -82,6 +82,8 @@ class Frames:
         words: words of the current frame that are not yet stored.
         ready: whether the current frame is stored completely.
         at: iteration up to which words have been stored.
+        begun: iteration from which words of the current frame are stored.
+        stored: iteration up to which they have been stored, once all are.
     """
 
     frame_words: int
@@ -89,10 +91,12 @@ class Frames:
     words: int = 0
     ready: bool = False
     at: int = 0
+    begun: int = 0
+    stored: int = 0
 
     def next(self) -> None:
         """Begin the next frame if there is one."""
-        self.ready = False
+        self.ready, self.begun = False, self.at
         self.words = self.frame_words if self.left else 0
         self.left = max(0, self.left - 1)
 
@@ -105,10 +109,11 @@ class Frames:
             stage: the element-wise stage, which may write vector RAM A.
         """
         free = 0 if reading else self._free(end, stage)
-        self.at = end
         if self.words:
+            if free >= self.words:
+                self.ready, self.stored = True, self.complete_at(stage)
             self.words = max(0, self.words - free)
-            self.ready = self.words == 0
+        self.at = end
 
     def complete_at(self, stage: ElementwiseStage) -> int:
         """The iteration before which the current frame is stored completely, if the PEs do not read vector RAM A."""
@@ -157,12 +162,16 @@ class HlsCycleModel(CycleModel):
             self._execute(number, phase)
             self.frames.advance(self.now, source == 0, self.stage)
         if phase.has("frees_frame"):
+            if self.frames.ready:
+                self._record("input", self.frames.begun, self.frames.stored)
             self.frames.next()
         if phase.computes:
             if self.stage.issues:
                 self._wait(self.stage.written)
             self._pass("fill", 1)
             self._launch(phase, accumulator_set, last)
+            if self.stage.issues:
+                self._record("element-wise", self.stage.first, self.stage.written + 1, phase=number)
 
     def _launch(self, phase: Phase, accumulator_set: bool, last: bool) -> None:
         outputs = last or not phase.has("output_last_only")
@@ -191,9 +200,10 @@ class HlsCycleModel(CycleModel):
             targets=frozenset(targets),
         )
 
-    def _pass(self, cause: str, iterations: int) -> None:
-        """Spend iterations in which the PEs read no vector RAM."""
+    def _pass(self, cause: str, iterations: int, shown: str | None = None) -> None:
+        """Spend iterations in which the PEs read no vector RAM; a timeline shows another cause if `shown` is given."""
         self.account.spend(cause, iterations)
+        self._record("PEs", self.now, self.now + iterations, cause=shown or cause)
         self.now += iterations
         self.frames.advance(self.now, False, self.stage)
 
@@ -206,7 +216,7 @@ class HlsCycleModel(CycleModel):
                 # One iteration of each period issues items; the others wait for the output stream.
                 work = (end - self.now) / self.stage.period
                 self.account.spend("element-wise", work)
-                self._pass("output", end - self.now)
+                self._pass("output", end - self.now, shown="element-wise")
                 self.account.spend("output", -work)
             else:
                 self._pass("element-wise" if issuing else "fill", end - self.now)

@@ -104,6 +104,8 @@ class RtlFrames:
         words: words of the current frame that are not yet stored.
         ready: whether the current frame is stored.
         at: clock up to which words have been stored.
+        begun: clock from which words of the current frame are stored.
+        stored: clock up to which they have been stored, once all are.
         reads: clocks in which vector RAM A is read, as (first, behind the last).
     """
 
@@ -112,19 +114,23 @@ class RtlFrames:
     words: int = 0
     ready: bool = False
     at: int = 0
+    begun: int = 0
+    stored: int = 0
     reads: list[tuple[int, int]] = field(default_factory=list)
 
     def next(self, now: int) -> None:
         """Begin the next frame, whose words are stored from clock `now` on, if there is one."""
-        self.ready, self.at = False, now
+        self.ready, self.at, self.begun = False, now, now
         self.words = self.frame_words if self.left else 0
         self.left = max(0, self.left - 1)
 
     def advance(self, end: int, stage: RtlStage) -> None:
         """Store words in the clocks up to `end`, `end` not included."""
         if self.words and end > self.at:
-            self.words = max(0, self.words - self._free(end, stage))
-            self.ready = not self.words
+            free = self._free(end, stage)
+            if free >= self.words:
+                self.ready, self.stored = True, self.complete_at(stage)
+            self.words = max(0, self.words - free)
         self.at = max(self.at, end)
         self.reads = [interval for interval in self.reads if interval[1] > self.at]
 
@@ -173,13 +179,17 @@ class RtlCycleModel(CycleModel):
             self._execute(number, phase)
             self.rtl_frames.advance(self.now, self.rtl_stage)
         if phase.has("frees_frame"):
+            if self.rtl_frames.ready:
+                self._record("input", self.rtl_frames.begun, self.rtl_frames.stored)
             self.rtl_frames.next(self.now + READ_AHEAD - 1)
         if phase.computes:
             self._spend("fill", SETTLE)
             self._stage_written()
             self._sweep_over()
             self._spend("fill", 1)
+            begin = self.now
             self._launch(phase, accumulator_set, last)
+            self._record("element-wise", begin, self.rtl_stage.last + 1, phase=number)
 
     def _skip(self) -> None:
         self._spend("fill", 2)
@@ -245,10 +255,11 @@ class RtlCycleModel(CycleModel):
             return 1
         return -(-items // HALVES) if phase.has("emits_stored") else OUTPUT_WORDS * items
 
-    def _spend(self, cause: str, clocks: int) -> None:
-        """Spend clocks in which the PEs have no entry."""
+    def _spend(self, cause: str, clocks: int, shown: str | None = None) -> None:
+        """Spend clocks in which the PEs have no entry; a timeline shows another cause if `shown` is given."""
         if clocks > 0:
             self.account.spend(cause, clocks)
+            self._record("PEs", self.now, self.now + clocks, cause=shown or cause)
             self.sweep.advance(self.now, self.now + clocks)
             self.now += clocks
             self.rtl_frames.advance(self.now, self.rtl_stage)
@@ -265,7 +276,7 @@ class RtlCycleModel(CycleModel):
         if working > 0:
             leaving = working * (stage.period_words - 1) // max(1, stage.period)
             self._spend("element-wise", working - leaving)
-            self._spend("output", leaving)
+            self._spend("output", leaving, shown="element-wise")
         self._spend("fill", end - self.now)
 
     def _sweep_over(self) -> None:

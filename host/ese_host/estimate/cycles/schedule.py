@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Literal, get_args
 
 from ese_host.errors import FormatError, UnsupportedError
 from ese_host.image import Design, Image, Phase, padding_entries
 from ese_host.protocol import step_words
 
-CAUSES = ("compute", "padding", "imbalance", "element-wise", "fill", "input", "output")
-"""Causes of iterations.
-
-In this order: weights; padding entries and stored zeros; PEs that wait for the fullest PE; waiting for the element-wise
-stage; filling and draining pipelines, and phase changes; waiting for input words; waiting for output words."""
+CAUSES = {
+    "compute": "entries that carry weights",
+    "padding": "padding entries and stored zeros",
+    "imbalance": "PEs wait for the fullest PE",
+    "element-wise": "waiting for the element-wise stage",
+    "fill": "filling and draining pipelines, and phase changes",
+    "input": "waiting for input words",
+    "output": "waiting for output words",
+}
+"""Causes of iterations, and what each of them is."""
+STEADY = 8
+"""Number of a step that is in the steady state; even, because accumulator sets may alternate."""
 
 
 @dataclass
@@ -51,6 +59,30 @@ class PhaseWork:
     idle: float
 
 
+Lane = Literal["PEs", "element-wise", "input"]
+LANES: tuple[Lane, ...] = get_args(Lane)
+"""Parts of the engine that work at the same time: the PEs, the element-wise stage, the input of frames."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """Iterations in which a part of the engine does one thing.
+
+    Attributes:
+        lane: the part.
+        begin: the first iteration.
+        end: the first iteration after them.
+        phase: number of the phase; None if there is none, because input words belong to no phase and waits to several.
+        cause: what the PEs wait for, as in `CAUSES`; None if they work.
+    """
+
+    lane: Lane
+    begin: int
+    end: int
+    phase: int | None = None
+    cause: str | None = None
+
+
 class CycleModel(ABC):
     """The schedule of a step's phases, iteration by iteration."""
 
@@ -77,6 +109,7 @@ class CycleModel(ABC):
         """
         self.pes, self.banks = pes, banks
         self.phases, self.work = tuple(phases), tuple(work)
+        self.spans: list[Span] | None = None
         self.units, self.alternate, self.frame_words = units, alternate, step_words(inputs)
 
     @classmethod
@@ -118,13 +151,48 @@ class CycleModel(ABC):
             FormatError: if a phase waits for an input frame after the last one has been read.
         """
         self.account, self.trace, self.now = Account(), trace, 0
+        self.begins: list[int] = []
         self._begin(steps)
         self._table(0, prologue=True, last=False, zero=not keep)
         for step in range(steps):
+            self.begins.append(self.now)
             self._table(step, prologue=False, last=step == steps - 1, zero=not keep and step == 0)
         self._finish()
         self.account.total = self.now
         return self.account
+
+    def timeline(self, step: int) -> tuple[Span, ...]:
+        """The work of each part of the engine in one step, from its first iteration, number 0, to the next step's.
+
+        Args:
+            step: number of the step in a sequence that goes on after it; late enough, it is in the steady state.
+
+        Raises:
+            FormatError: as in `sequence`.
+        """
+        spans: list[Span] = []
+        self.spans = spans
+        try:
+            # a frame is recorded when it is freed, which may be in the next step, but in no step that is the last
+            self.sequence(step + 3)
+        finally:
+            self.spans = None
+        begin, end = self.begins[step], self.begins[step + 1]
+        return tuple(
+            replace(span, begin=max(span.begin, begin) - begin, end=min(span.end, end) - begin)
+            for span in spans
+            if span.begin < end and span.end > begin
+        )
+
+    def _record(self, lane: Lane, begin: int, end: int, *, phase: int | None = None, cause: str | None = None) -> None:
+        """Record a span, if the sequence is recorded; a wait that goes on for the same cause is one span."""
+        if self.spans is None or begin >= end:
+            return
+        before = next((span for span in reversed(self.spans) if span.lane == lane), None)
+        if cause is not None and before is not None and (before.cause, before.end) == (cause, begin):
+            self.spans.remove(before)
+            begin = before.begin
+        self.spans.append(Span(lane, begin, end, phase, cause))
 
     @abstractmethod
     def _begin(self, steps: int) -> None:
@@ -156,6 +224,7 @@ class CycleModel(ABC):
         for cause, share in zip(CAUSES, (work.weights, work.padding, work.idle), strict=False):
             self.account.spend(cause, share)
         self.account.matrix += phase.entry_count
+        self._record("PEs", self.now, self.now + phase.entry_count, phase=number)
         self.now += phase.entry_count
 
     @abstractmethod

@@ -29,12 +29,13 @@ def mixed_network(rng: Rng, spec: Spec, one_set: bool = False) -> Network:
         own = spec if one_set else _drawn(rng, spec)
         own = widened(own, projection=int(rng.choice([0, units - 1])), peepholes=bool(rng.integers(2)))
         if cell == "gru_before":
-            own = widened(own, delta=(None, None))
+            narrow = Fixed(6, own.state.integer - 1, symmetric=True)  # r * h may leave it
+            own = widened(own, delta=(None, None), reset=narrow if rng.integers(2) else None)
         last = index == len(spec.cells) - 1
         if last and not (spec.outputs or spec.hidden) and rng.integers(2):
             own = widened(own, output=None)
         layer = recurrent(rng, f"layer{index}", cell, width, units, source, own, last)
-        layers.append(_varied(rng, layer) if isinstance(layer, Gru) else layer)
+        layers.append(_sharing(rng, layer) if isinstance(layer, Gru) else layer)
         width, source = layer.outputs, layer.passed_on
     for index, rows in enumerate(spec.hidden):
         layers.append(dense(rng, f"hidden{index}", width, rows, source, spec, spec.stored))
@@ -55,12 +56,10 @@ def _drawn(rng: Rng, spec: Spec) -> Spec:
     )
 
 
-def _varied(rng: Rng, layer: Gru) -> Gru:
-    """A GRU whose kernels may share accumulators, by equal scales, and in which r * h may leave its format."""
-    if rng.integers(2):
-        scale: Codes = layer.recurrent.scale.copy()
-        scale[:, : 2 * layer.units] = layer.kernel.scale[:, : 2 * layer.units]
-        layer = replace(layer, recurrent=replace(layer.recurrent, scale=scale))
-    if layer.reset is not None and rng.integers(2):
-        layer = replace(layer, reset=Fixed(6, layer.state.integer - 1, symmetric=True))
-    return layer
+def _sharing(rng: Rng, layer: Gru) -> Gru:
+    """A GRU whose kernels, by chance, have equal scales, so that they may share accumulators."""
+    if not rng.integers(2):
+        return layer
+    scale: Codes = layer.recurrent.scale.copy()
+    scale[:, : 2 * layer.units] = layer.kernel.scale[:, : 2 * layer.units]
+    return replace(layer, recurrent=replace(layer.recurrent, scale=scale))

@@ -1,0 +1,1 @@
+"""Images of random networks, and what the second decoder reads from them."""
