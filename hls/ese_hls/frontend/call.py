@@ -63,6 +63,7 @@ class Call:
         mask: the mask that Keras passes to it, or None.
         args: its positional arguments, with a `CallTensor` in place of each tensor.
         kwargs: its keyword arguments, likewise.
+        masks: for layers that compute with the masks of their inputs, those masks, None for an input without one.
         used: names of those outputs that the model reads or returns; empty until the model has been read to its end.
     """
 
@@ -73,6 +74,7 @@ class Call:
     mask: CallTensor | None = None
     args: tuple[Any, ...] = ()
     kwargs: Mapping[str, Any] = field(default_factory=dict)
+    masks: tuple[CallTensor | None, ...] = ()
     used: frozenset[str] = frozenset()
 
     @property
@@ -100,8 +102,15 @@ class Call:
             return self._compute_keras2(values)
         from keras import ops, tree
 
+        masks = dict(zip((tensor.name for tensor in self.inputs), self.masks, strict=False))
+
         def fill(item: Any) -> Any:
-            return ops.convert_to_tensor(values[item.name]) if isinstance(item, CallTensor) else item
+            if not isinstance(item, CallTensor):
+                return item
+            tensor, mask = ops.convert_to_tensor(values[item.name]), masks.get(item.name)
+            if mask is not None:
+                tensor._keras_mask = ops.convert_to_tensor(values[mask.name])
+            return tensor
 
         outputs = self.layer(*tree.map_structure(fill, self.args), **tree.map_structure(fill, dict(self.kwargs)))
         flat = tree.flatten(outputs)

@@ -8,6 +8,9 @@ from typing import Any
 from ese_hls.frontend.call import Call, Calls, CallTensor, is_known
 from ese_host.errors import UnsupportedError
 
+MERGES_OF_MASKED = ("Multiply", "Maximum", "Minimum")
+"""Layers in which Keras 3 leaves masked values out of the result."""
+
 
 def calls_of(model: Any) -> Calls:
     """Read the calls of a Sequential or functional model.
@@ -110,6 +113,11 @@ class _Walk:
             return self.tensor(item) if isinstance(item, KerasTensor) else item
 
         read = [item for item in tree.flatten((args, {**kwargs, "mask": None})) if isinstance(item, KerasTensor)]
+        merges = isinstance(layer, Layer) and type(layer).__name__ in MERGES_OF_MASKED
+        masks = [getattr(item, "_keras_mask", None) for item in read] if merges else []
+        for item in masks:
+            if item is not None:
+                self._add_makers(item)
         self.known.update(map(id, outputs))
         self.calls.append(
             Call(
@@ -120,6 +128,7 @@ class _Walk:
                 named(mask),
                 tree.map_structure(named, tuple(args)),
                 tree.map_structure(named, kwargs),
+                tuple(map(named, masks)),
             )
         )
 

@@ -195,7 +195,14 @@ def merge(operation: str) -> Any:
     """A reader of layers that combine several tensors by an operation of `ese_hls.lower.host_operations.OPERATIONS`."""
 
     def read(call: Call) -> tuple[Node, ...]:
-        return (call.node("HostStep", operation=operation, axis=getattr(call.layer, "axis", None)),)
+        masked = [mask is not None for mask in call.masks]
+        if any(masked) and not all(masked):
+            raise call.refuse(
+                "combines masked sequences with others, which Keras takes alone where frames are masked; all or none "
+                f"may be masked here: use keras.ops.{operation}, which reads no masks, or put Masking behind this layer"
+            )
+        axis = getattr(call.layer, "axis", None)
+        return (call.node("HostStep", operation=operation, axis=axis, masked=any(masked)),)
 
     return read
 

@@ -123,7 +123,7 @@ def test_what_r_times_h_is_rounded_to(changes: dict[str, Any], reset: Fixed, tol
     ids=["smooth", "hard gates", "sigmoid"],
 )
 def test_float_layers_predict_what_keras_predicts(activations: tuple[str, str], reset_after: bool) -> None:
-    options = dict(zip(("activation", "recurrent_activation"), activations, strict=True))
+    options: dict[str, Any] = dict(zip(("activation", "recurrent_activation"), activations, strict=True))
     model = stacked(layers.GRU(9, reset_after=reset_after, name="gru", **options), layers.Dense(4))
     assert largest_difference(model, Precision="fixed<16,4>") < 0.002
 
@@ -161,7 +161,8 @@ def test_beside_an_lstm_h_has_the_format_of_the_model() -> None:
 @pytest.mark.parametrize("name", ["activation", "recurrent_activation"])
 def test_activations_that_no_gru_has_are_refused(name: str) -> None:
     with pytest.raises(UnsupportedError, match=f"^layer 'gru': {name} is linear; tanh, sigmoid, hard_sigmoid"):
-        convert(chain(gru(**{name: "linear"})))
+        changes: dict[str, Any] = {name: "linear"}
+        convert(chain(gru(**changes)))
 
 
 def test_gates_that_are_no_sigmoid_are_refused() -> None:

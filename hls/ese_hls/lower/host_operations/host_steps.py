@@ -48,8 +48,10 @@ def _scale(partition: Partition, node: Any, source: str, target: str, factor: An
 def merge(partition: Partition, node: Any) -> None:
     """Convert Add, Subtract, Multiply, Maximum, Minimum or Average.
 
+    If Multiply, Maximum or Minimum combines masked sequences, their masked frames are left out.
+
     Raises:
-        UnsupportedError: if the tensors have different shapes.
+        UnsupportedError: if the tensors have different shapes or masks.
         CapacityError: if the result needs too many bits, even of inputs that are rounded to a configured precision.
     """
     kind, target = str(node.get_attr("operation")), node.outputs[0]
@@ -58,19 +60,40 @@ def merge(partition: Partition, node: Any) -> None:
         raise refuse(
             node, f"combines tensors of shapes {shapes}; only equal shapes are allowed: repeat or reshape the smaller"
         )
-    sources = tuple(partition.unmasked(partition.value(node, index)) for index in range(len(node.inputs)))
+    sources, masked = _merged(partition, node)
     if kind == "average" and len(sources) & (len(sources) - 1):
         total = partition.append(node, Merge("add", sources, f"{target}_sum"))
         width = int(node.get_attr("n_out"))
         _scale(partition, node, total, target, np.full(width, 1 / len(sources)), np.zeros(width))
         return
     try:
-        partition.assign(node, partition.append(node, Merge(kind, sources, target)))  # type: ignore[arg-type]
+        partition.assign(node, partition.append(node, Merge(kind, sources, target)), masked)  # type: ignore[arg-type]
     except CapacityError:
         rounded = tuple(_rounded(partition, node, index, source) for index, source in enumerate(sources))
         if rounded == sources:
             raise
-        partition.assign(node, partition.append(node, Merge(kind, rounded, target)))  # type: ignore[arg-type]
+        partition.assign(node, partition.append(node, Merge(kind, rounded, target)), masked)  # type: ignore[arg-type]
+
+
+def _merged(partition: Partition, node: Any) -> tuple[tuple[str, ...], Masked | None]:
+    """The tensors that a node combines, and how frames were left out of all of them, or None if they have all frames.
+
+    Raises:
+        UnsupportedError: if frames were left out in different ways.
+    """
+    numbers = range(len(node.inputs))
+    if not node.get_attr("masked"):
+        return tuple(partition.unmasked(partition.value(node, number)) for number in numbers), None
+    values = [partition.masked_value(node, number) for number in numbers]
+    # A masked frame of a product is zero in Keras; that of a maximum or minimum is the first tensor's.
+    first = partition.value(node).masked
+    zero = node.get_attr("operation") == "multiply" or (first is not None and first.fill == "zero")
+    masks = {replace(value.masked, fill="zero" if zero else None) for value in values if value.masked is not None}
+    if len(masks) > 1:
+        raise refuse(node, "combines sequences of different masks; only one is allowed: put one Masking layer before")
+    for value in values:
+        partition.close_chain(value.tensor)
+    return tuple(value.tensor for value in values), masks.pop()
 
 
 def _rounded(partition: Partition, node: Any, index: int, source: str) -> str:

@@ -151,13 +151,23 @@ class Partition:
         return self.values[node.inputs[index]]
 
     def unmasked(self, value: NodeValue) -> str:
-        """Name of the tensor of a value with all frames; masked frames are restored."""
+        """Name of the tensor of a value with all frames; masked frames are restored.
+
+        Raises:
+            UnsupportedError: if they cannot be restored.
+        """
         self.close_chain(value.tensor)
         if value.masked is None:
             return value.tensor
         name = f"{value.tensor}{UNMASKED}"
         if name not in self.tensors:
             masked = value.masked
+            if masked.fill is None:
+                raise UnsupportedError(
+                    f"layer {value.node.name!r} ({value.node.get_attr('keras_class')}) combines masked sequences, and "
+                    "its masked frames are read, or leave the model; only layers that pass them over may read it: put "
+                    "a recurrent layer or GlobalAveragePooling1D behind it"
+                )
             sources = (value.tensor, masked.original)
             self.append(value.node, Unmask(sources, name, code=masked.code, fill=masked.fill), "")
             self.formats[name] = self.formats.get(value.tensor, self.formats.get(masked.original, Fixed(16, 6)))

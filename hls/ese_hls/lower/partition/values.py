@@ -16,12 +16,13 @@ class Masked:
     Attributes:
         original: the tensor whose frames tell which steps are masked.
         code: the code that all elements of a masked frame have.
-        fill: values of restored frames: "zero", or "last" for those of the last frame that is not masked.
+        fill: values of restored frames: "zero", or "last" for those of the last frame that is not masked; None if they
+            cannot be restored.
     """
 
     original: str
     code: int
-    fill: Fill = "zero"
+    fill: Fill | None = "zero"
 
 
 @dataclass(frozen=True)
