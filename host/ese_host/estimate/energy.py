@@ -26,7 +26,7 @@ TABLE = {
 
 @dataclass(frozen=True)
 class CellWork:
-    """What an element-wise unit does for a cell, besides the scales of its four rows.
+    """Work of an element-wise unit for a cell, besides the scales of its four rows.
 
     Attributes:
         multiplications: of activations, peepholes, and gates with states.
