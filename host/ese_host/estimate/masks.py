@@ -217,14 +217,7 @@ def _rows(interleave: Interleave) -> npt.NDArray[np.int64]:
 def _needs_padding(interleave: Interleave, kept: npt.NDArray[np.int64], limit: int) -> bool:
     """Whether positions without a row exceed the gap `limit` in a PE that keeps more weights than one column has."""
     rows = _rows(interleave)
-    fuller = np.flatnonzero(kept > rows)
-    # the places of a PE's rows follow from their number
-    for pe in fuller[np.unique(rows[fuller], return_index=True)[1]]:
-        local = interleave.local_rows(pe)
-        following = np.append(local[1:], local[0] + (1 << interleave.stride_log2))
-        if (following - local - 1).max() > limit:
-            return True
-    return False
+    return bool(((interleave.longest_gaps() > limit) & (kept > rows) & (rows > 0)).any())
 
 
 def _draw_from_pe(interleave: Interleave, pe: int, keep: int, weights: int, rng: np.random.Generator) -> Positions:

@@ -65,8 +65,8 @@ inline element_t round_to(sum_t value, const Rounding &to) {
 // second one to the output. r * h is rounded as a row is.
 template <class C> void leave(const Cell &cell, const sum_t sums[gates], const Phase &phase, Result results[2]) {
     ESE_INLINE
-    const Rounding of_row = {int(phase.stored_shift), phase.low, phase.high};
     using F = CellFormats<C>;
+    const Rounding of_row = {int(phase.stored_shift), phase.low, phase.high};
     const bool lstm = !C::gru || (C::lstm && phase.stage == Stage::lstm), reset = resets<C>(phase);
     const int raised = lstm ? F::raised(F::made_frac) : reset ? 0 : F::raised(F::state_frac);
     const int frac = raised + (lstm ? F::made_frac : F::state_frac);
