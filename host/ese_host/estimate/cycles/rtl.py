@@ -21,6 +21,8 @@ DRAIN = 7
 """Ticks from an item to its sums."""
 CELL_LATENCIES, DENSE_LATENCY = {"lstm": 39, "gru": 34, "gru_before": 34, "reset": 22}, 12
 """Ticks from the sums of a cell, by its kind, or of another matrix's row, to the result; one more with four banks."""
+CHOICES = {"lstm": 3, "gru": 2, "gru_before": 2, "reset": 2}
+"""Ticks that a cell takes longer in a design of several format sets, between whose codes it chooses."""
 HALVES = 2
 """Outputs as stored that share a word."""
 DRAINED = 5
@@ -215,6 +217,8 @@ class RtlCycleModel(CycleModel):
             targets[int(phase.has("first_ram"))] = phase.first_base
         begin = self.now  # the clock of the first tick
         latency = DRAIN + (CELL_LATENCIES[phase.kind] if cells else DENSE_LATENCY) + (self.banks == 4)
+        if cells and self.sets > 1:
+            latency += CHOICES[phase.kind]
         stage = RtlStage(set=accumulator_set)
         if results:
             apart = period + words - 1
