@@ -119,7 +119,13 @@ def delta_rows() -> list[dict[str, Any]]:
 
 
 def fastest(board: Board, engine: Engine, density: float) -> dict[str, Any]:
-    """The estimate of the fastest stream-mode design that fits a board at its default clock; ternary weights."""
+    """The estimate of the fastest stream-mode design that fits a board at its default clock; ternary weights.
+
+    Args:
+        board: the board.
+        engine: the engine in HLS (csrc) or in RTL.
+        density: share of the weights that is kept.
+    """
     subject = Subject("EdgeDRNN's network", sum(matrix.weights for size in SIZES for matrix in size.matrices()))
     found = search(SIZES, Pruning(density), DesignOptions(1, 1, board.clock_mhz), board, None, engine)
     return estimate(subject, found.timed, found.design, board, engine=engine)
