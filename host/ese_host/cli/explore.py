@@ -50,7 +50,7 @@ def write(
     from ese_host.files import write_file
 
     with progress("explore") as step:
-        grid = explorer.grid(name, layer, pruning, options, gap_bits, step)
+        grid = explorer.grid_of(name, layer, pruning, options, gap_bits, step)
     view = {
         "engine": engine,
         "units": options.cells_per_cycle,

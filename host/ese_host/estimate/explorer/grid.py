@@ -134,7 +134,7 @@ def enough_gap_bits(layer: LayerSize, pruning: Pruning, pes: int) -> int:
     return GAP_BITS[-1]
 
 
-def grid(
+def grid_of(
     name: str,
     layer: LayerSize,
     pruning: Pruning,

@@ -16,7 +16,7 @@ def html(grid: Mapping[str, Any], command: str, view: Mapping[str, Any], fixed: 
     """The page.
 
     Args:
-        grid: the estimates, as of `grid`.
+        grid: the estimates, as of `grid_of`.
         command: beginning of the command line that gives each of them: the layer, and the options that all share.
         view: what the page shows at first: `engine`, `units`, `code`, `density`, `pes`, `board`, and `clock` in MHz or
             None for the board's.
