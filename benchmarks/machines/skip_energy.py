@@ -143,7 +143,7 @@ def delta(network: Network, codes: Codes) -> DeltaRun:
         weights=round(weights / STEPS),
         entries=round(entries / STEPS),
         full_entries=0,
-        items={"lstm": layer.units, "dense": layer.outputs},
+        items={"lstm": layer.units, "gru": 0, "dense": layer.outputs},
         frame_words=-(-network.inputs // 2),
         output_words=0,
     )

@@ -24,6 +24,8 @@ VARYING = frozenset(
         "seconds",  # elapsed time of run, train and compress
         "host_seconds",  # times that check measures on the host
         "host_frames_per_s",
+        "host_us_per_call",
+        "session",
         "latency_ms",
         "versions",  # versions of packages, in reports and provenance
         "tools",  # in a manifest: versions of the tools that built it
@@ -41,10 +43,11 @@ MASKS: tuple[tuple[str, str], ...] = (
     (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "<uuid>"),
     (r"latency p50 [\d.]+ ms, p99 [\d.]+ ms", "latency <ms>"),
     (r"(?<=host, measured: ).*", "<ms>"),
-    # report.html: the box of latencies, a program's host times, and the rows of measured host times
-    (r"(?<=Latency p50 / p99</span><b>)[^<]*", "<ms>"),
+    # report.html: the host's tiles, a program's host times, a session's frames, and the rows of measured host times
+    (r'(<h3>(?:Latency|Host)[^<]*</h3><b>)[^<]*(</b>.*?<span class="note">)[^<]*', r"\1<ms>\2<ms>"),
     (r"(?<=Host time of that run: )[^<]*", "<ms>"),
-    (r'(?<=<td class="name">)(host_frames_per_s|latency_ms|host_seconds)(</td><td class="n">)[^<]*', r"\1\2<measured>"),
+    (r'(?s)(<section id="session">).*?(</section>)', r"\1<measured>\2"),
+    (r"(<code>(?:host_frames_per_s|latency_ms|host_us_per_call)</code>.*?<td[^>]*>)[^<]*", r"\1<measured>"),
 )
 """Patterns of texts that vary, and their replacements."""
 NOISE = re.compile(

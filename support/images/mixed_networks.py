@@ -29,7 +29,7 @@ def mixed_network(rng: Rng, spec: Spec, one_set: bool = False) -> Network:
         own = spec if one_set else _drawn(rng, spec)
         own = widened(own, projection=int(rng.choice([0, units - 1])), peepholes=bool(rng.integers(2)))
         if cell == "gru_before":
-            narrow = Fixed(6, own.state.integer - 1, symmetric=True)  # r * h may leave it
+            narrow = Fixed(6, 0, symmetric=True)  # r * h, which is between -1 and 1, leaves it often
             own = widened(own, delta=(None, None), reset=narrow if rng.integers(2) else None)
         last = index == len(spec.cells) - 1
         if last and not (spec.outputs or spec.hidden) and rng.integers(2):

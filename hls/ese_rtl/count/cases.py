@@ -38,6 +38,16 @@ def delta_design(pes: int) -> Design:
 
 def _cases() -> dict[str, Design]:
     ternary, int4, codebook4 = (ese_design(kind) for kind in ("ternary", "int4", "codebook4"))
+    hard = replace(
+        ternary,
+        pes=8,
+        acc_bits=16,
+        source=Fixed(8, 2),
+        state=Fixed(8, 2),
+        output=Fixed(8, 1),
+        gate=Activation("hard_sigmoid", Fixed(8, 0, signed=False), slope=1 << 14, offset=1 << 14),
+        cell=Activation("hard_tanh", Fixed(8, 1), slope=1 << 15),
+    )
     small = {f"ternary-{pes}": replace(ternary, pes=pes) for pes in (4, 8, 16, 32)}
     return {
         **small,
@@ -45,22 +55,18 @@ def _cases() -> dict[str, Design]:
         "codebook4-8": replace(codebook4, pes=8),
         "ternary-8-full": replace(ternary, pes=8, full_phases=True),
         "ternary-8-banks": replace(ternary, pes=8, acc_banks=2),
-        "ternary-8-hard": replace(
-            ternary,
-            pes=8,
-            acc_bits=16,
-            source=Fixed(8, 2),
-            state=Fixed(8, 2),
-            output=Fixed(8, 1),
-            gate=Activation("hard_sigmoid", Fixed(8, 0, signed=False), slope=1 << 14, offset=1 << 14),
-            cell=Activation("hard_tanh", Fixed(8, 1), slope=1 << 15),
-        ),
+        "ternary-8-hard": hard,
+        "ternary-8-gru": replace(ternary, pes=8, cells="gru"),
+        "ternary-8-both": replace(ternary, pes=8, cells="lstm+gru"),
+        "ternary-8-gru-hard": replace(hard, cells="gru"),
         "ternary-8-window": replace(ternary, pes=8, window=USUAL_WINDOW),
         "ternary-8-window-2": replace(ternary, pes=8, window=USUAL_WINDOW, cells_per_cycle=2),
         "delta-8": replace(delta_design(64), pes=8),
         "ternary-64": ternary,
         "int4-64": int4,
         "ternary-128": ese_design("ternary", 128),
+        "ternary-64-gru": replace(ternary, cells="gru"),
+        "ternary-64-both": replace(ternary, cells="lstm+gru"),
         "ternary-64-window": ese_design("ternary", 64, USUAL_WINDOW),
         "int4-64-window": ese_design("int4", 64, USUAL_WINDOW),
         "ternary-128-window-2": ese_design("ternary", 128, USUAL_WINDOW, 2),

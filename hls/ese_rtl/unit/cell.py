@@ -15,8 +15,6 @@ from ese_host.ir import unrounded_cell
 from ese_rtl.pipeline import later
 from ese_rtl.unit.arithmetic import ROUNDING_CLOCKS, Rounding, code_bits
 
-WIDEST_SUM = 64
-"""Most bits of the sum of a GRU's candidate."""
 EXACT_CLOCKS = 2
 CELL_CLOCKS = EXACT_CLOCKS + ROUNDING_CLOCKS
 
@@ -128,8 +126,8 @@ class GruFormats(CellFormats):
 
     @property
     def a_bits(self) -> int:
-        """Bits of the candidate's sum, two's complement: the image sees to it that no more are needed."""
-        return min(SUM_BITS + self.design.gate.out.frac + 1, WIDEST_SUM)
+        """Bits of the candidate's sum, two's complement; above the binary point no image needs more than for a row."""
+        return SUM_BITS + self.design.gate.out.frac
 
     @property
     def a_frac(self) -> int:

@@ -69,4 +69,5 @@ def interval(right: int, samples: int) -> list[float]:
     """
     share, spread = right / samples, Z_95**2 / samples
     middle, half = share + spread / 2, Z_95 * (share * (1 - share) / samples + spread / (4 * samples)) ** 0.5
-    return [max(0.0, (middle - half) / (1 + spread)), min(1.0, (middle + half) / (1 + spread))]
+    low, high = (middle - half) / (1 + spread), (middle + half) / (1 + spread)
+    return [min(max(0.0, low), share), max(min(1.0, high), share)]  # rounding could leave 0, 1 or the share outside

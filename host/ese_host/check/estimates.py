@@ -61,7 +61,7 @@ def step_timeline(image: Image, design: Design, layers: Sequence[Layer], engine:
         layers: the network's layers, whose names are shown.
         engine: the engine in HLS (csrc) or in RTL.
     """
-    spans = sorted(cycles.timeline(image, design, engine=engine), key=lambda span: (span.begin, span.end))
+    spans = cycles.timeline(image, design, engine=engine)
     working = [span for span in spans if span.cause is None]
     matrices = [span for span in working if span.lane == "PEs"]
     busy, overlapped = dict.fromkeys(cycles.LANES, 0), dict.fromkeys(cycles.LANES[1:], 0)

@@ -19,7 +19,7 @@ from ese_host.image import (
     smallest_design,
     with_enough_pes,
 )
-from ese_host.ir import Activation, EngineFormats, Fixed, FormatSet
+from ese_host.ir import Activation, EngineFormats, Fixed, FormatSet, cells_of
 
 GATE, CELL = Activation("sigmoid", Fixed(16, 0, signed=False)), Activation("tanh", Fixed(16, 1))
 HARD_GATE = Activation("hard_sigmoid", Fixed(16, 0, signed=False))
@@ -74,7 +74,8 @@ def design_of(plan: StepPlan, matrices: Sequence[MatrixEntries], pruning: Prunin
         advice = "use more PEs or prune more" if error.shared else "give a smaller layer"
         raise SizeError(f"with {options.pes} PEs: {error}: {advice}", error.shared) from error
     functions = (HARD_GATE, HARD_CELL) if options.hard else (GATE, CELL)
-    formats = EngineFormats(pruning.kind, SOURCE, (FormatSet(STATE, OUTPUT, *functions),))
+    cells = cells_of([each.phase.kind != "lstm" for each in plan.phases if each.phase.has("lstm")])
+    formats = EngineFormats(pruning.kind, SOURCE, (FormatSet(STATE, OUTPUT, *functions),), cells)
     return smallest_design(
         needs,
         formats,

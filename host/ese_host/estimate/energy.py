@@ -22,10 +22,28 @@ TABLE = {
     "DRAM": 640.0,
 }
 """Energy of a 32-bit operation at 45 nm in pJ, from Song Han's talk."""
-CELL_MULTIPLICATIONS = 11
-"""Multiplications per cell besides the scales of its four rows: 3 peepholes, 5 activations, f c, i g, o tanh(c)."""
-CELL_READS = 16 * 4 + 16 * 3 + 2 * 16 + 5 * 32
-"""Bits that a cell reads or writes in block RAM besides its scales: biases, peepholes, c twice, 5 table segments."""
+
+
+@dataclass(frozen=True)
+class CellWork:
+    """Work of an element-wise unit for a cell, besides the scales of its four rows.
+
+    Attributes:
+        multiplications: of activations, peepholes, and gates with states.
+        additions: likewise.
+        bits: read or written in block RAM: biases, peepholes, the state twice, and a table segment for each activation.
+    """
+
+    multiplications: int
+    additions: int
+    bits: int
+
+
+CELL_WORK = {
+    "lstm": CellWork(11, 10, 16 * 4 + 16 * 3 + 2 * 16 + 5 * 32),
+    "gru": CellWork(6, 6, 16 * 4 + 2 * 16 + 3 * 32),
+}
+"""LSTM: 3 peepholes, 5 activations, f c, i g, o tanh(c). GRU: 3 activations, r with a sum, z h, (1 - z) candidate."""
 
 
 @dataclass(frozen=True)
@@ -73,10 +91,11 @@ def energy_of(step: StepTiming, dense_weights: int, design: Design, scanned: Sca
         scanned: what the step scans and sends, if the design is in skip mode.
     """
     weight_operation = TABLE["int add"] + (TABLE["int mult"] if design.widths.weight.multiplies else 0)
-    cells, rows, banks = step.items["lstm"], step.items["dense"], design.acc_banks
+    works = [(step.items[kind], work) for kind, work in CELL_WORK.items()]
+    cells, rows, banks = sum(count for count, _ in works), step.items["dense"], design.acc_banks
     scaled_rows = 4 * cells + rows
-    multiplications = scaled_rows * banks + cells * CELL_MULTIPLICATIONS
-    additions = scaled_rows * (banks + 1) + cells * 10
+    multiplications = scaled_rows * banks + sum(count * work.multiplications for count, work in works)
+    additions = scaled_rows * (banks + 1) + sum(count * work.additions for count, work in works)
     copies = 1 if scanned else (design.pes + 1) // 2
     read = scanned.elements if scanned else step.entries
     written = (cells + rows + 2 * step.frame_words) * copies * RAM_BITS
@@ -84,7 +103,7 @@ def energy_of(step: StepTiming, dense_weights: int, design: Design, scanned: Sca
     entry_bits = widths.word_bits * (
         (step.entries - step.full_entries) / widths.per_word(False) + step.full_entries / widths.per_word(True)
     )
-    parameters = scaled_rows * 16 * banks + rows * 16 + cells * CELL_READS
+    parameters = scaled_rows * 16 * banks + rows * 16 + sum(count * work.bits for count, work in works)
     parts = {
         "compute: weights": step.weights * weight_operation,
         "compute: element-wise": multiplications * TABLE["int mult"] + additions * TABLE["int add"],

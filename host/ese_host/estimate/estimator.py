@@ -162,6 +162,8 @@ def assumptions(layers: Mapping[str, LayerSize], design: Design, engine: Engine)
         engine: the engine in HLS (csrc) or in RTL.
     """
     modelled = "logic is modelled: no vendor synthesis behind it"
+    if design.cells != "lstm":
+        modelled += "; that of a unit with GRU cells is taken to be an LSTM's, and was not counted"
     logic = modelled if engine == "hls" else f"resources of the engine in RTL: {basis(design, 'rtl')['luts']}"
     _, idle = idle_pes(layers, design.pes)
     return [logic, idle] if idle else [logic]

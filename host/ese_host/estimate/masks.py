@@ -216,12 +216,8 @@ def _rows(interleave: Interleave) -> npt.NDArray[np.int64]:
 
 def _needs_padding(interleave: Interleave, kept: npt.NDArray[np.int64], limit: int) -> bool:
     """Whether positions without a row exceed the gap `limit` in a PE that keeps more weights than one column has."""
-    for pe in np.flatnonzero(kept > _rows(interleave)):
-        local = interleave.local_rows(pe)
-        following = np.append(local[1:], local[0] + (1 << interleave.stride_log2))
-        if (following - local - 1).max() > limit:
-            return True
-    return False
+    rows = _rows(interleave)
+    return bool(((interleave.longest_gaps() > limit) & (kept > rows) & (rows > 0)).any())
 
 
 def _draw_from_pe(interleave: Interleave, pe: int, keep: int, weights: int, rng: np.random.Generator) -> Positions:

@@ -32,7 +32,8 @@ class StepTiming:
         weights: non-zero weights used, over all PEs.
         entries: weights and padding entries, over all PEs.
         full_entries: entries of full phases, over all PEs.
-        items: {"lstm": cells, "dense": rows} that the element-wise units compute.
+        items: {"lstm": cells, "gru": cells, "dense": rows} that the element-wise units compute; those of a GRU without
+            `reset_after` twice, as it has two stages.
         frame_words: 32-bit words of an input frame.
         output_words: 32-bit words that leave the engine.
     """
@@ -75,10 +76,11 @@ class TimedNetwork:
         early, late = self.model.sequence(STEADY), self.model.sequence(STEADY + STEPS)
         by_cause = {cause: (late.by_cause[cause] - early.by_cause[cause]) / STEPS for cause in CAUSES}
         running = [number for number, phase in enumerate(self.model.phases) if not phase.has("last_only")]
-        items = {
-            kind: sum(self.model.phases[n].items for n in running if self.model.phases[n].has(kind))
-            for kind in ("lstm", "dense")
-        }
+        items = dict.fromkeys(("lstm", "gru", "dense"), 0)
+        for phase in (self.model.phases[number] for number in running):
+            if phase.computes:
+                kind = "dense" if phase.has("dense") else "lstm" if phase.kind == "lstm" else "gru"
+                items[kind] += phase.items
         emitting = [
             phase
             for phase in self.model.phases

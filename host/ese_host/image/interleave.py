@@ -10,6 +10,7 @@ is column * stride + row; the stride is a power of two.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -75,7 +76,18 @@ class Interleave:
 
     def local_rows(self, pe: int) -> Positions:
         """Numbers that the rows of `rows_of` have within their PE, ascending."""
-        return self.owners()[1][self.rows_of(pe)]
+        items = np.arange(len(range(pe, self.items, self.pes)), dtype=np.int64)
+        return np.sort((items[:, None] * self.group + np.array(self.places, dtype=np.int64)).ravel())
+
+    def longest_gaps(self) -> Positions:
+        """(pes,) most successive positions of each PE's stream without a row of the matrix; 0 in a PE that has none."""
+        items = (self.items - np.arange(self.pes, dtype=np.int64) - 1) // self.pes + 1
+        places = sorted(self.places)
+        to_next_item = places[0] + self.group - places[-1]
+        to_next_column = to_next_item + (1 << self.stride_log2) - items * self.group
+        within = max([after - before for before, after in pairwise(places)], default=1)
+        steps = np.maximum(to_next_column, np.where(items > 1, max(within, to_next_item), within))
+        return np.where(items > 0, steps - 1, 0)
 
     def placed(self, matrix: npt.NDArray[np.generic]) -> list[tuple[Positions, npt.NDArray[np.generic]]]:
         """For each PE the ascending positions and the values of the non-zero elements of a (rows, columns) matrix."""

@@ -10,9 +10,17 @@ from ese_host.ir.activations import (
     check_gates,
     unrounded_cell,
 )
-from ese_host.ir.engine_formats import Cells, EngineFormats, common_formats, fits_source
+from ese_host.ir.engine_formats import Cells, EngineFormats, cells_of, common_formats, fits_source
 from ese_host.ir.fixed import Codes, Fixed, round_half_even
-from ese_host.ir.format_sets import ELEMENT_BITS, MAX_SETS, FormatSet, set_numbers, stored_output, without_line
+from ese_host.ir.format_sets import (
+    ELEMENT_BITS,
+    MAX_SETS,
+    FormatSet,
+    check_sets,
+    set_numbers,
+    stored_output,
+    without_line,
+)
 from ese_host.ir.mask_families import ESTIMATED, MASK_FAMILIES, Balance, MaskFamily
 from ese_host.ir.network import (
     CELL_ROWS,
@@ -95,9 +103,11 @@ __all__ = [
     "are_frames",
     "are_lengths",
     "by_name",
+    "cells_of",
     "check_cell",
     "check_codes",
     "check_gates",
+    "check_sets",
     "common_formats",
     "fits_source",
     "full_lengths",

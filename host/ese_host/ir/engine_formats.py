@@ -9,7 +9,7 @@ from typing import Literal
 from ese_host.errors import UnsupportedError
 from ese_host.ir.fixed import Fixed
 from ese_host.ir.format_sets import ELEMENT_BITS, FormatSet, sets_for
-from ese_host.ir.network import Gru, Lstm, Network, Recurrent
+from ese_host.ir.network import Gru, Network, Recurrent
 from ese_host.ir.weight_kinds import WeightKind
 
 Cells = Literal["lstm", "gru", "lstm+gru"]
@@ -41,14 +41,22 @@ def common_formats(networks: Sequence[Network]) -> EngineFormats:
             to share the engine with another network's, or a stored output is too wide.
     """
     layers = [layer for network in networks for layer in network.layers if isinstance(layer, Recurrent)]
-    return EngineFormats(_weights(networks), _source(networks), sets_for(networks), _cells(layers))
+    cells = cells_of([isinstance(layer, Gru) for layer in layers])
+    return EngineFormats(_weights(networks), _source(networks), sets_for(networks), cells)
 
 
-def _cells(layers: Sequence[Recurrent]) -> Cells:
-    """The kinds of the cells of at least one layer."""
-    if not any(isinstance(layer, Gru) for layer in layers):
+def cells_of(are_gru: Sequence[bool]) -> Cells:
+    """The kinds of cells that an engine needs; those of an LSTM if it has no recurrent layer.
+
+    Args:
+        are_gru: for each recurrent layer whether it is a GRU, and not an LSTM.
+
+    >>> cells_of([]), cells_of([True]), cells_of([True, False])
+    ('lstm', 'gru', 'lstm+gru')
+    """
+    if not any(are_gru):
         return "lstm"
-    return "lstm+gru" if any(isinstance(layer, Lstm) for layer in layers) else "gru"
+    return "gru" if all(are_gru) else "lstm+gru"
 
 
 def fits_source(source: Fixed, engine: Fixed) -> bool:

@@ -257,6 +257,10 @@ def _gru_cell(
     traced: dict[str, Codes] = {}
     if layer.candidate is None or layer.reset is None:
         sums, frac = part(of_h, 2, 3)
+        if int(np.abs(sums).max()) << gate >= 1 << 62:
+            raise CapacityError(
+                f"layer {layer.name!r}: the reset gate times a sum may exceed 62 bits: narrow the weights or the state"
+            )
         recurrent = r * sums, gate + frac
     else:
         traced["reset_exact"] = r * h

@@ -75,10 +75,7 @@ def gap_bits_for(interleaves: Iterable[Interleave], kind: WeightKind, least: int
     virtual_rows, farther = 0, 1.0
     for interleave in interleaves:
         farther = max(farther, interleave.group / len(interleave.places))
-        for pe in range(min(interleave.pes, interleave.items)):
-            # Two columns, so that the rows between the last real one of a column and the first of the next count.
-            real = real_positions(interleave.local_rows(pe), 2, interleave.stride_log2)
-            virtual_rows = max(virtual_rows, int(np.diff(real, prepend=-1).max()) - 1)
+        virtual_rows = max(virtual_rows, int(interleave.longest_gaps().max()))
     return next(bits for bits in range(least + ceil(log2(farther)), 64) if max_gap(kind, bits) >= virtual_rows)
 
 

@@ -88,6 +88,24 @@ def test_the_command_on_a_dense_layer() -> None:
     assert found["cycles_by_cause"]["compute"] == 1875
 
 
+def test_the_command_on_a_gru() -> None:
+    sizes = ("gru", "--inputs", "40", "--units", "256", "--pes", "16", "--gap-bits", "7", "--engine", "hls", "--json")
+    after, before = (json.loads(call(*sizes, *more).output) for more in ((), ("--reset-before",)))
+    assert after["subject"].startswith("GRU of 256 cells on 40 inputs; gap-aware masks")
+    assert before["subject"].startswith("GRU of 256 cells on 40 inputs, reset before the matrix; gap-aware")
+    for found in (after, before):
+        assert found["design"]["cells"] == "gru" and found["dense_weights"] == 3 * 256 * (40 + 256)
+        assert found["cycles_by_cause"]["padding"] == found["cycles_by_cause"]["imbalance"] == 0
+        assert any("with GRU cells is taken to be an LSTM's" in sentence for sentence in found["assumed"])
+    # r * h is written before the candidate's matrix reads it
+    assert before["cycles_per_step"] > after["cycles_per_step"] + 256 / 2 - 10
+    lstm = json.loads(call("lstm", *sizes[1:]).output)
+    assert lstm["dense_weights"] == 4 * 256 * (40 + 256)
+    # two units: four scales each; an LSTM's 3 peepholes, 5 lookups, 3 products, a GRU's 3 lookups, 1 wide, 2 narrow
+    dsps = {name: found["resources"]["dsps"]["used"] for name, found in (("lstm", lstm), ("gru", after))}
+    assert dsps == {"lstm": 2 * (4 + 3 + 5 + 3), "gru": 2 * (4 + 3 + 2 + 2)}
+
+
 def test_two_units_take_an_even_number_of_pes() -> None:
     """An odd number of PEs gets one unit by default, and two units are refused: they drain equal shares."""
     sizes = ("lstm", "--inputs", "20", "--units", "32", "--pes", "7", "--json")
@@ -133,7 +151,9 @@ def test_a_gap_field_too_narrow_is_said() -> None:
     assert any("cannot reach the whole matrix" in sentence for sentence in json.loads(result.output)["assumed"])
 
 
-@pytest.mark.parametrize("arguments", [["-h"], ["lstm", "-h"], ["dense", "-h"], ["image", "-h"], ["model", "-h"]])
+@pytest.mark.parametrize(
+    "arguments", [["-h"], ["lstm", "-h"], ["gru", "-h"], ["dense", "-h"], ["image", "-h"], ["model", "-h"]]
+)
 def test_help_says_what_is_assumed(arguments: list[str]) -> None:
     result = call(*arguments)
     assert result.exit_code == 0

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import time
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from ese_host.errors import FormatError
 from ese_host.estimate.cycles.hls import ElementwiseStage, Frames, HlsCycleModel
-from ese_host.estimate.cycles.schedule import PhaseWork
+from ese_host.estimate.cycles.rtl import RtlCycleModel
+from ese_host.estimate.cycles.schedule import STEADY, CycleModel, PhaseWork, Span
 from ese_host.image import Phase
 from ese_host.image.phases import FLAGS
 
+LATE, STEPS = 200, 8
+"""A step by which the longest stage that a prologue may launch is over, and steps averaged over."""
 READS = {"waits_frame", "frees_frame", "dense"}
 
 
@@ -93,3 +97,60 @@ def test_one_unit_takes_two_rows_at_once(pes: int, flags: set[str], per_row: flo
         return HlsCycleModel(phases, [PhaseWork(0, 0, 0)] * 2, 1, False, 12, pes).sequence(1).total
 
     assert total(80) - total(40) == 40 * per_row
+
+
+def lane(spans: tuple[Span, ...], name: str) -> list[Span]:
+    return sorted((span for span in spans if span.lane == name), key=lambda span: span.begin)
+
+
+@pytest.mark.parametrize("engine", [HlsCycleModel, RtlCycleModel])
+def test_a_timeline_has_every_iteration_of_a_step_once(engine: type[CycleModel]) -> None:
+    """The PEs work or wait in each, as long as an account says; no other part does two things at once."""
+    rng = np.random.default_rng(7)
+    drawn = 0
+    while drawn < 30:
+        phases = [
+            Phase(
+                flags={name for name in FLAGS if rng.random() < 0.3},
+                entry_count=int(rng.integers(60)),
+                items=int(rng.integers(40)),
+            )
+            for _ in range(rng.integers(1, 5))
+        ]
+        made = engine(phases, [PhaseWork(phase.entry_count, 0, 0) for phase in phases], 1, False, 12)
+        try:
+            spans = made.timeline(LATE)
+        except FormatError:
+            continue
+        drawn += 1
+        early, late = made.sequence(LATE), made.sequence(LATE + STEPS)
+        pes = lane(spans, "PEs")
+        assert [span.begin for span in pes] == [0, *(span.end for span in pes[:-1])]
+        assert pes[-1].end * STEPS == late.total - early.total
+        assert sum(span.end - span.begin for span in pes if span.cause is None) * STEPS == late.matrix - early.matrix
+        assert [phases[span.phase].entry_count for span in pes if span.phase is not None] == [
+            span.end - span.begin for span in pes if span.cause is None
+        ]
+        for name in ("element-wise", "input"):
+            working = lane(spans, name)
+            assert all(one.end <= other.begin for one, other in pairwise(working)), name
+        assert made.spans is None
+
+
+@pytest.mark.parametrize(("engine", "expected"), [(HlsCycleModel, (0, 6)), (RtlCycleModel, (5, 7))])
+def test_a_timeline_shows_the_next_frame_behind_the_last_matrix_that_reads_one(
+    engine: type[CycleModel], expected: tuple[int, int]
+) -> None:
+    """It has 12 elements in 6 words, and a matrix that reads the other vector RAM follows.
+
+    In RTL, reads of the vector RAM lag behind the entries, so that the last one holds the first word up for a clock.
+    """
+    phases = (
+        Phase(flags={"waits_frame", "frees_frame"}, entry_count=100),
+        Phase(flags={"source_ram"}, entry_count=50),
+    )
+    made = engine(phases, [PhaseWork(phase.entry_count, 0, 0) for phase in phases], 1, False, 12)
+    spans = made.timeline(STEADY)
+    (frame,) = lane(spans, "input")
+    matrices = [span for span in lane(spans, "PEs") if span.cause is None]
+    assert (frame.begin - matrices[0].end, frame.end - frame.begin) == expected

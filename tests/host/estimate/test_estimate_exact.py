@@ -26,7 +26,7 @@ from ese_host.image.interleave import Interleave
 from ese_host.image.reader import Image
 from ese_host.image.sizes import LayerSize, LstmSize, MatrixSize, sizes_of
 from ese_host.ir.mask_families import ESTIMATED, MASK_FAMILIES
-from ese_host.ir.network import CELL_ROWS, Layer, Lstm, Matrix, Network
+from ese_host.ir.network import Layer, Matrix, Network
 from ese_host.ir.weight_kinds import WeightKind
 from ese_models.pruning import gap_aware
 from support.networks import HARD8, SMOOTH16, Rng, Spec, network
@@ -44,6 +44,12 @@ CASES = {
     "dense": (Spec(inputs=40, units=(), hidden=(32,), outputs=8, sequences=True, kind="int4"), 16, 5, 0.2, 2),
     "odd": (Spec(inputs=11, units=(21,), outputs=5, kind="int4", activations=HARD8, sequences=True), 7, 6, 0.4, 1),
     "more PEs than cells": (Spec(inputs=6, units=(5,), outputs=3), 16, 4, 0.5, 2),
+    "gru": (Spec(inputs=13, units=(24,), cells=("gru",), outputs=5), 8, 5, 0.2, 2),
+    "gru, reset before": (Spec(inputs=13, units=(24,), cells=("gru_before",), outputs=5), 8, 6, 0.3, 1),
+    "gru, lstm, gru": (
+        Spec(inputs=9, units=(16, 20, 12), cells=("gru", "lstm", "gru_before"), outputs=4, sequences=True),
+        8, 5, 0.4, 2,
+    ),
     "one PE": (Spec(inputs=6, units=(6,), outputs=3, kind="int4"), 1, 5, 0.3, 1),
 }  # fmt: skip
 
@@ -57,14 +63,10 @@ def pruned(rng: Rng, spec: Spec, pes: int, gap_bits: int, density: float) -> Net
         return replace(matrix, codes=matrix.codes * mask)
 
     net = network(rng, replace(spec, pattern="full"))
-    layers: list[Layer] = []
-    for layer in net.layers:
-        if isinstance(layer, Lstm):
-            projection = None if layer.projection is None else sparse(layer.projection, (0,))
-            kernel, recurrent = sparse(layer.kernel, CELL_ROWS), sparse(layer.recurrent, CELL_ROWS)
-            layers.append(replace(layer, kernel=kernel, recurrent=recurrent, projection=projection))
-        else:
-            layers.append(replace(layer, kernel=sparse(layer.kernel, layer.places("kernel"))))
+    layers: list[Layer] = [
+        replace(layer, **{part: sparse(matrix, layer.places(part)) for part, matrix in layer.matrices().items()})  # type: ignore[arg-type]
+        for layer in net.layers
+    ]
     return replace(net, layers=tuple(layers))
 
 
@@ -87,6 +89,7 @@ def assert_equal(made: Image, design: Design, layers: Sequence[LayerSize], pruni
     sized = design_of(table, works, pruning, choices)
     depths = [
         "entry_depth", "group_depth", "vector_depth", "param_depth", "cell_depth", "phases", "weights", "gap_bits",
+        "cells",
     ]  # fmt: skip
     assert {name: getattr(sized, name) for name in depths} == {name: getattr(design, name) for name in depths}
     for steps in (1, 2, 3, 6):

@@ -81,6 +81,16 @@ def test_positions_and_values_rebuild_the_matrix(case: tuple[npt.NDArray[np.int6
     np.testing.assert_array_equal(rebuilt, matrix)
 
 
+@given(matrices())
+def test_the_rows_of_a_pe_and_the_gaps_between_them(case: tuple[npt.NDArray[np.int64], Interleave]) -> None:
+    _, interleave = case
+    for pe, gap in enumerate(interleave.longest_gaps().tolist()):
+        local = interleave.local_rows(pe)
+        assert (local == interleave.owners()[1][interleave.rows_of(pe)]).all()
+        columns = [*local, *(local + (1 << interleave.stride_log2))]
+        assert gap == max(np.diff(columns), default=1) - 1
+
+
 @given(matrices(), kinds, st.integers(2, 8), st.booleans())
 def test_entries_walk_back_to_the_matrix(
     case: tuple[npt.NDArray[np.int64], Interleave], kind: WeightKind, gap_bits: int, by_column: bool

@@ -11,7 +11,6 @@ from ese_host.image import SUM_BITS, SUM_FRAC
 from ese_host.ir import TABLE_SIZE, Activation, ActivationKind, Codes, Fixed
 from ese_host.ir.activations import activate
 from ese_rtl.unit.activation import component_of
-from ese_rtl.unit.cell import WIDEST_SUM
 
 SIGMOIDS = (
     *(Fixed(bits, 0, signed=False) for bits in (1, 8, 16)),
@@ -29,7 +28,7 @@ FORMATS: dict[ActivationKind, tuple[Fixed, ...]] = {
     "tanh": TANHS,
     "hard_tanh": (*TANHS[::2], Fixed(25, 2)),
 }
-INPUTS = ((SUM_BITS, SUM_FRAC), (40, 29), (22, 14), (30, 0), (WIDEST_SUM, 52), (57, 44), (57, 43))
+INPUTS = ((SUM_BITS, SUM_FRAC), (40, 29), (22, 14), (30, 0), (SUM_BITS + 16, SUM_FRAC + 16), (56, 44), (56, 43))
 """Widths and fractional bits of x: of a sum, of three kinds of c, and of three sums of a GRU's candidate."""
 
 LINES = ((32768, 0), (16384, 16384), (5461, 16384), (65535, 65535), (1, 0), (0, 7), (300, 40000))
@@ -68,7 +67,7 @@ def inputs(bits: int, frac: int) -> list[int]:
     segments = [((at << frac) >> 7) + off for at in range(-1200, 1200, 37) for off in (-1, 0, 1)]
     ends = [(edge << frac) + off for edge in (-64, -16, -8, -2, -1, 1, 2, 8, 16, 64) for off in (-2, -1, 0, 1, 2)]
     rest = [number(rng, -half, half - 1) for _ in range(150)]
-    lowest = 1 - half if bits == WIDEST_SUM else -half  # which 64 bits hold, but not its magnitude
+    lowest = 1 - half if bits == 64 else -half  # which 64 bits hold, but not its magnitude
     return [x for x in (0, lowest, half - 1, *segments, *ends, *rest) if lowest <= x < half]
 
 

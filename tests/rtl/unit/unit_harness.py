@@ -219,7 +219,7 @@ def random_settings(
 
 
 def random_items(rng: Rng, design: Design, settings: dict[str, Any], count: int) -> list[Item]:
-    """Items of random numbers; the sum of a GRU's candidate has 64 bits at most, as in any sound image.
+    """Items of random numbers; the sum of a GRU's candidate has no more bits than that of a row, as in a sound image.
 
     Args:
         rng: source of random numbers.

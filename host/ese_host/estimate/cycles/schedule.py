@@ -178,21 +178,22 @@ class CycleModel(ABC):
         finally:
             self.spans = None
         begin, end = self.begins[step], self.begins[step + 1]
-        return tuple(
-            replace(span, begin=max(span.begin, begin) - begin, end=min(span.end, end) - begin)
-            for span in spans
-            if span.begin < end and span.end > begin
+        inside = (span for span in spans if span.begin < end and span.end > begin)
+        clipped = (
+            replace(span, begin=max(span.begin, begin) - begin, end=min(span.end, end) - begin) for span in inside
         )
+        joined: list[Span] = []
+        for span in sorted(clipped, key=lambda span: (span.lane, span.begin)):
+            if joined and span.cause is not None and (joined[-1].cause, joined[-1].end) == (span.cause, span.begin):
+                joined[-1] = replace(joined[-1], end=span.end)  # a wait that goes on
+            else:
+                joined.append(span)
+        return tuple(sorted(joined, key=lambda span: (span.begin, span.end)))
 
     def _record(self, lane: Lane, begin: int, end: int, *, phase: int | None = None, cause: str | None = None) -> None:
-        """Record a span, if the sequence is recorded; a wait that goes on for the same cause is one span."""
-        if self.spans is None or begin >= end:
-            return
-        before = next((span for span in reversed(self.spans) if span.lane == lane), None)
-        if cause is not None and before is not None and (before.cause, before.end) == (cause, begin):
-            self.spans.remove(before)
-            begin = before.begin
-        self.spans.append(Span(lane, begin, end, phase, cause))
+        """Record a span, if the sequence is recorded."""
+        if self.spans is not None and begin < end:
+            self.spans.append(Span(lane, begin, end, phase, cause))
 
     @abstractmethod
     def _begin(self, steps: int) -> None:

@@ -15,7 +15,7 @@ from ese_host.estimate.resources.budget import INFRASTRUCTURE, ResourceUse
 from ese_host.estimate.resources.counts import Recorded, of_design
 from ese_host.estimate.resources.hls import multiplier
 from ese_host.image import CONSTANT_BITS, RAM_BITS, SCAN_WIDTH, SUM_BITS, SUM_FRAC, WINDOW_STEP, Design
-from ese_host.ir import GATES, LIMIT_BITS, SLOPE, TABLE_SIZE, Activation, unrounded_cell
+from ese_host.ir import GATES, LIMIT_BITS, SLOPE, TABLE_SIZE, Activation, Cells, unrounded_cell
 
 ENGINE, OTHERS = "engine", "AXI DMA, interconnect"
 """Names of the parts of a counted design."""
@@ -29,8 +29,15 @@ PHASE_BITS = 192
 """Bits of a phase in the phase table."""
 QUEUES = 84
 """LUTRAM of packets and registers: queues, the counts of an image's sections, what the last packet was."""
-UNIT_DSPS = 6
-"""DSPs of an element-wise unit but for scales and activations: peepholes 3, gates times states 3."""
+LSTM_DSPS, GRU_DSPS = 6, 5
+"""DSPs of an element-wise unit but for scales and activations.
+
+An LSTM's are for three peepholes, and gates times states 3; a GRU's for the reset gate times a sum 2, and gates times
+states 3.
+"""
+UNIT_LUTS: dict[Cells, float] = {"lstm": 1734.0, "gru": 1430.0, "lstm+gru": 2070.0}
+UNIT_FLIP_FLOPS: dict[Cells, float] = {"lstm": 2476.0, "gru": 1970.0, "lstm+gru": 2700.0}
+"""LUTs of logic and of shift registers, and flip-flops, of an element-wise unit with accumulators of 24 bits."""
 GROUP = 16
 """PEs among which the first stage of the multiplexers chooses."""
 DEEP = 2048
@@ -58,7 +65,7 @@ def memories_of(design: Design) -> list[Memory]:
         Memory("scales and biases", units, low, parameters - spared, "bram"),
         Memory("last bits of biases", units, low, spared, "lutram"),
         Memory("last scales and biases", units, rest, parameters, "lutram"),
-        Memory("peepholes", units, d.cell_depth, 48, "bram"),
+        Memory("peepholes", units if "lstm" in d.cells else 0, d.cell_depth, 48, "bram"),
         Memory("cell state", units, d.cell_depth, 16, "bram"),
         Memory("tanh table", ceil(lookups(d) / 2), TABLE_SIZE, 32, "bram"),
         Memory("accumulators", 2 * d.acc_banks * d.pes, GATES * d.group_depth, d.acc_bits, "lutram"),
@@ -105,7 +112,17 @@ def _chosen_bits(design: Design) -> int:
 
 def lookups(design: Design) -> int:
     """Values that the element-wise units look up in the tanh table in a clock; a copy of the table gives two."""
-    return design.cells_per_cycle * (3 * (not design.gate.hard) + 2 * (not design.cell.hard))
+    gates, states = activations_of(design)
+    return design.cells_per_cycle * (gates * (not design.gate.hard) + states * (not design.cell.hard))
+
+
+def activations_of(design: Design) -> tuple[int, int]:
+    """Activations of a unit: of gates, and of what becomes a state. The cells of both kinds share i and f, or z and r.
+
+    An LSTM has i, f and o, and those of its candidate and of c; a GRU has z and r, and that of its candidate.
+    """
+    lstm, gru = "lstm" in design.cells, "gru" in design.cells
+    return 2 + lstm, 2 * lstm + gru
 
 
 def use(design: Design, board: Board) -> dict[str, ResourceUse]:
@@ -150,10 +167,14 @@ def modelled(design: Design) -> dict[str, dict[str, float]]:
 def dsps(design: Design) -> dict[str, float]:
     """DSPs by part: one in each PE, and those of the element-wise units."""
     scales = GATES * design.acc_banks * multiplier(design.acc_bits, 17, FAMILY)
-    gates = 3 * activation_dsps(design.gate, SUM_BITS, SUM_FRAC)
-    candidate = activation_dsps(design.cell, SUM_BITS, SUM_FRAC)
-    of_cell = activation_dsps(design.cell, *unrounded_cell(design.state, design.gate, design.cell))
-    of_unit = scales + gates + candidate + of_cell + UNIT_DSPS
+    of_unit = scales + activations_of(design)[0] * activation_dsps(design.gate, SUM_BITS, SUM_FRAC)
+    if "lstm" in design.cells:
+        candidate = activation_dsps(design.cell, SUM_BITS, SUM_FRAC)
+        of_cell = activation_dsps(design.cell, *unrounded_cell(design.state, design.gate, design.cell))
+        of_unit += candidate + of_cell + LSTM_DSPS
+    if "gru" in design.cells:
+        frac = design.gate.out.frac
+        of_unit += activation_dsps(design.cell, SUM_BITS + frac, SUM_FRAC + frac) + GRU_DSPS
     return {"PEs": float(design.pes), "element-wise units": float(design.cells_per_cycle * of_unit)}
 
 
@@ -201,7 +222,7 @@ def luts(design: Design) -> dict[str, float]:
         **({WINDOW: 233.0} if design.window else {}),
         "PEs": design.pes * (pe_luts(design) + 1),
         "accumulators to units": drain_luts(design),
-        "element-wise units": units * (1734.0 + (banks - 1) * 700 + 8 * (bits - 24) * banks),
+        "element-wise units": units * (UNIT_LUTS[design.cells] + (banks - 1) * 700 + 8 * (bits - 24) * banks),
         "sequencer, parameters, results": 800.0 + 2 * units * _chosen_bits(design),
         "packets, registers": 826.0,
     }
@@ -217,7 +238,7 @@ def flip_flops(design: Design) -> dict[str, float]:
         **({WINDOW: 70.0} if design.window else {}),
         "PEs": design.pes * (pe + 2 * design.full_phases + 31.5 * (design.window > 0)),
         "accumulators to units": float(units * GATES * banks * bits * (groups + 1)),
-        "element-wise units": units * (2476.0 + (banks - 1) * 800),
+        "element-wise units": units * (UNIT_FLIP_FLOPS[design.cells] + (banks - 1) * 800),
         "sequencer, parameters, results": 951.0 + units * _chosen_bits(design),
         "packets, registers": 723.0,
     }
