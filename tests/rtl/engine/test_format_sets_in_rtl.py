@@ -43,7 +43,7 @@ NARROW8 = formats(SMOOTH8, Fixed(8, 3), Fixed(8, 2))
 
 
 @dataclass(frozen=True)
-class Case:
+class SetsCase:
     """Random networks, each of whose layers has one of several formats, and their design.
 
     Attributes:
@@ -80,19 +80,19 @@ class Case:
 
 
 CASES = {
-    "lstm": Case(
+    "lstm": SetsCase(
         (formats(SMOOTH16, Fixed(16, 4), Fixed(16, 1)), formats(HARD8, Fixed(8, 3), Fixed(8, 2))), (("lstm",) * 2,),
     ),
-    "lines": Case(
+    "lines": SetsCase(
         (formats(HARD8, Fixed(8, 3), Fixed(8, 3)), formats(STEEP8, Fixed(8, 3), Fixed(8, 3)),
          formats(HARD, Fixed(12, 2, symmetric=True), Fixed(16, 1))),
         (("gru", "gru_before", "gru"), ("gru_before", "gru", "gru_before")), options={"pes": 1}, sets=3,
     ),
-    "delta": Case(
+    "delta": SetsCase(
         (NARROW8, formats(HARD, Fixed(16, 4), Fixed(16, 4))), (("gru", "lstm"), ("lstm", "gru")),
         widened(SMALL, delta=(40, None)), {"mode": "skip"},
     ),
-    "mixed": Case(
+    "mixed": SetsCase(
         (formats(SMOOTH, Fixed(16, 4), Fixed(16, 1)), NARROW8, formats(HARD8, Fixed(12, 2), Fixed(15, 1, False))),
         (("gru_before", "lstm", "gru"), ("lstm", "gru_before"), ("gru", "lstm", "lstm")),
         widened(SMALL, kind="int4", hidden=(5,)), {"pes": 4, "window": 8, "cells_per_cycle": 2}, sets=3,
@@ -101,7 +101,7 @@ CASES = {
 """Both kinds of activations in each place, other lines of the same formats, and the other modes."""
 
 
-def compare_case(case: Case, seed: int, count: int, **options: Any) -> None:
+def compare_case(case: SetsCase, seed: int, count: int, **options: Any) -> None:
     """Run the random networks of a case on its engine, and compare each packet with golden and cycle model."""
     rng = np.random.default_rng(seed)
     design, networks = case.made(rng, count)
@@ -156,5 +156,5 @@ def test_random_format_sets(seed: int) -> None:
     options = {"mode": "skip"} if skip else {"window": 8} if units == 2 else {}
     spec = widened(SMALL, two_scales=bool(rng.integers(2)), delta=(40, None) if skip and seed % 2 else (None, None))
     pes = int(rng.choice([2, 4, 8])) if units == 2 else int(rng.choice([1, 3, 4]))
-    case = Case(choices, cells, spec, {**options, "pes": pes, "cells_per_cycle": units})
+    case = SetsCase(choices, cells, spec, {**options, "pes": pes, "cells_per_cycle": units})
     compare_case(case, seed, 16)
