@@ -125,7 +125,7 @@
     $("code").selectedIndex = v.code;
     $("board").value = v.board;
     if (document.activeElement !== $("clock")) $("clock").value = view.clock || "";
-    $("clock").placeholder = `${G.boards[v.board].clock_mhz}, the board's`;
+    $("clock").placeholder = `${G.boards[v.board].clock_mhz} (board)`;
     $("clock").max = G.boards[v.board].max_clock_mhz;
     radios("engine").forEach((input, number) => { input.checked = number === v.engine; });
     radios("units").forEach((input, number) => {
@@ -180,7 +180,7 @@
       `of ${amount(G.dense_weights)}; ${found.gap}-bit gaps, ${amount(found.padding_entries)} padding entries`);
     marked($("kept-mark"), /exact$/.test(found.timeBasis) ? "counted" : "modelled");
     put("energy", `${short(found.energy / 1e6)} uJ`, found.energy, "45 nm table, to compare designs with each other");
-    return `${amount(cycles)} cycles, ${short(latency)} us, `;
+    return `${short(latency)} us a step, `;
   }
 
   function showCauses(found) {
@@ -301,10 +301,10 @@
     svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
     svg.style.height = `${height}px`;
     svg.innerHTML = drawn.join("");
-    const limit = most[v.board] ? `up to ${most[v.board]} PEs fit ${v.board}` : `no number of PEs fits ${v.board}`;
+    const limit = most[v.board] ? `the most that fit ${v.board} are ${most[v.board]}` : `none fits ${v.board}`;
     $("chart-note").textContent =
       `${WORDS[G.axes.engine[v.engine]]}, ${G.axes.code[v.code]} weights, density ${densityWords(G.axes.density[v.density])}, ` +
-      `at ${clock} MHz: of those tried, ${limit}. Click to choose.`;
+      `at ${clock} MHz. Of those tried, ${limit}. Click to choose.`;
   }
 
   function show() {
