@@ -26,12 +26,23 @@ class Line(data.Struct):
     offset: unsigned(16)
 
 
+def set_bits(design: Design) -> int:
+    """Bits of the number of a format set, in designs of several."""
+    return ceil_log2(len(design.sets))
+
+
+def lines_layout(design: Design) -> data.ArrayLayout:
+    """The lines of gate and cell of the format sets but the first, whose lines are in the header."""
+    return data.ArrayLayout(data.ArrayLayout(Line, 2), len(design.more_sets))
+
+
 def settings_layout(design: Design) -> data.StructLayout:
     """Settings of a design's element-wise unit: what record and header fix while a stage is under way."""
     return data.StructLayout(
         {
             "lstm": 1,  # the items are cells, of whatever kind
             **({"cell_kind": CELL_KIND_BITS} if "gru" in design.cells else {}),
+            **({"format_set": set_bits(design)} if design.more_sets else {}),
             "bank_shift": data.ArrayLayout(SHIFT_BITS, 4),
             "bias_shift": SHIFT_BITS,
             "peephole_shift": SHIFT_BITS,
@@ -139,6 +150,8 @@ def load_layout(design: Design) -> data.StructLayout:
             # word of the phase's record; row x 8 + bank of a scale, row x 8 + 7 of a bias; gate of a peephole; PE
             "lane": max(LANE_BITS, ceil_log2(design.pes)),
             "data": max(32, design.widths.word_bits),
+            # the write is none to a memory: its address is the number of a line of the format sets but the first
+            **({"line": 1} if design.more_sets else {}),
         }
     )
 

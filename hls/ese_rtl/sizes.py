@@ -23,11 +23,6 @@ class Sizes:
     design: Design
 
     def __post_init__(self) -> None:
-        if self.design.more_sets:
-            raise UnsupportedError(
-                f"the design has {len(self.design.sets)} format sets; the RTL engine has one: give all recurrent "
-                "layers the same quantizers and activations, or emit with --flow hls"
-            )
         if not self.skips and self.units > most_units("rtl", self.design.window):
             raise UnsupportedError(
                 f"the design has {self.units} element-wise units and no activation window; without a window, the RTL "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from ese_host.ir import Activation, Codes, Fixed, Gru, Layer, Network
@@ -12,7 +13,7 @@ OUTPUTS = (Fixed(16, 1), Fixed(8, 2), Fixed(15, 1, signed=False))
 ACTIVATIONS: tuple[tuple[Activation, Activation], ...] = (SMOOTH8, SMOOTH16, SMOOTH, HARD, HARD8)
 
 
-def mixed_network(rng: Rng, spec: Spec, one_set: bool = False) -> Network:
+def mixed_network(rng: Rng, spec: Spec, one_set: bool = False, choices: Sequence[Spec] = ()) -> Network:
     """A random network of recurrent layers, hidden fully connected layers, and a last layer.
 
     Activations, state and output of each recurrent layer are drawn anew, and so are an LSTM's projection and peepholes,
@@ -22,11 +23,12 @@ def mixed_network(rng: Rng, spec: Spec, one_set: bool = False) -> Network:
         rng: source of random numbers.
         spec: widths, cells and weights.
         one_set: whether all recurrent layers have the spec's activations, state and output instead.
+        choices: specifications; if there are any, each recurrent layer has activations, state and output of one.
     """
     layers: list[Layer] = []
     width, source = spec.inputs, spec.source
     for index, (cell, units) in enumerate(zip(spec.cells, spec.units, strict=True)):
-        own = spec if one_set else _drawn(rng, spec)
+        own = spec if one_set else _drawn(rng, spec, choices)
         own = widened(own, projection=int(rng.choice([0, units - 1])), peepholes=bool(rng.integers(2)))
         if cell == "gru_before":
             narrow = Fixed(6, 0, symmetric=True)  # r * h, which is between -1 and 1, leaves it often
@@ -45,8 +47,11 @@ def mixed_network(rng: Rng, spec: Spec, one_set: bool = False) -> Network:
     return Network(tuple(layers), spec.source)
 
 
-def _drawn(rng: Rng, spec: Spec) -> Spec:
-    """The specification with activations, state and output of its own."""
+def _drawn(rng: Rng, spec: Spec, choices: Sequence[Spec]) -> Spec:
+    """The specification with activations, state and output of its own, or of one of the choices."""
+    if choices:
+        choice = choices[rng.integers(len(choices))]
+        return widened(spec, state=choice.state, output=choice.output, activations=choice.activations)
     state = STATES[rng.integers(len(STATES))]
     return widened(
         spec,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth.hdl import EnableInserter, Module, Mux, ResetInserter, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -12,12 +14,12 @@ from ese_rtl.control.beats import Beats
 from ese_rtl.control.frames import FrameStore
 from ese_rtl.control.parameters import Parameters, Tables
 from ese_rtl.control.phase_table import PhaseTable, first_row
-from ese_rtl.control.retire import Retire, overtaking_ports
+from ese_rtl.control.retire import WORD, Retire, overtaking_ports
 from ese_rtl.control.sequencer import Sequencer
 from ese_rtl.control.stage import Stage
 from ese_rtl.control.sweeper import Sweeper
 from ese_rtl.pipeline import later
-from ese_rtl.records import Header, LoadTarget, is_kind, load_layout
+from ese_rtl.records import Header, LoadTarget, is_kind, lines_layout, load_layout, set_bits
 from ese_rtl.sizes import Sizes
 from ese_rtl.unit import Unit
 
@@ -132,6 +134,7 @@ class Core(wiring.Component):
             sweeper.forget.eq(self.forget),
             # the stage
             stage.header.eq(self.header),
+            *([stage.lines.eq(self._lines(m))] if self._design.more_sets else []),
             stage.launch.eq(sequencer.launch),
             stage.phase.eq(sequencer.phase),
             stage.fill_set.eq(sequencer.fill_set),
@@ -191,6 +194,14 @@ class Core(wiring.Component):
             with m.If(frames.wants):
                 m.d.comb += [stored.address.eq(frame.address), stored.value.eq(frame.value)]
         return m
+
+    def _lines(self, m: Module) -> Any:
+        """The lines of the format sets but the first, as an image gives them."""
+        lines = Signal(lines_layout(self._design))
+        with m.If(self.load.line):
+            number = self.load.address[: set_bits(self._design) + 1]
+            m.d.sync += lines.as_value().word_select(number, WORD).eq(self.load.data)
+        return lines
 
     def _skip(
         self,

@@ -13,7 +13,7 @@ from amaranth.utils import ceil_log2, exact_log2
 from ese_host.files import Field
 from ese_host.image import FIELDS, FLAGS, record_words
 from ese_host.ir import GATES
-from ese_rtl.records import ELEMENT_BITS, LoadTarget, load_layout
+from ese_rtl.records import ELEMENT_BITS, LoadTarget, load_layout, set_bits
 from ese_rtl.sizes import Sizes
 from ese_rtl.skip import COLUMN_BITS, THRESHOLD_BITS
 
@@ -26,7 +26,8 @@ def kept_fields(sizes: Sizes) -> dict[str, Field]:
     """
     design = sizes.design
     delta = design.delta_depth
-    widths = dict.fromkeys(("layer", "part", "format_set", "window"), 0)
+    widths = dict.fromkeys(("layer", "part", "window"), 0)
+    widths["format_set"] = set_bits(design) if design.more_sets else 0
     if "gru" not in design.cells:
         widths["cell_kind"] = 0
     scan = {

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal, Value, signed
+from typing import Any
+
+from amaranth.hdl import Array, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2, exact_log2
@@ -10,7 +12,7 @@ from amaranth.utils import ceil_log2, exact_log2
 from ese_host.ir import GATES
 from ese_rtl.control.phase_table import first_row, phase_layout
 from ese_rtl.pipeline import later
-from ese_rtl.records import Header, settings_layout
+from ese_rtl.records import Header, Line, lines_layout, settings_layout
 from ese_rtl.sizes import Sizes
 
 DRAINED = 4
@@ -45,6 +47,7 @@ class Stage(wiring.Component):
         super().__init__(
             {
                 "header": In(Header),
+                **({"lines": In(lines_layout(sizes.design))} if sizes.design.more_sets else {}),
                 "launch": In(1),
                 "phase": In(layout),  # whose stage is launched
                 "fill_set": In(1),
@@ -122,6 +125,20 @@ class Stage(wiring.Component):
         self._settings(m)
         return m
 
+    def _lines(self, m: Module) -> list[Any]:
+        """The lines of the format set, which stand long before the first item reaches its activations."""
+        header, settings = self.header, self.settings
+        if not self._sizes.design.more_sets:
+            return [settings.gate_line.eq(header.gate_line), settings.cell_line.eq(header.cell_line)]
+        number = self.record.format_set
+        gates = [header.gate_line, *(self.lines[at][0] for at in range(len(self._sizes.design.more_sets)))]
+        cells = [header.cell_line, *(self.lines[at][1] for at in range(len(self._sizes.design.more_sets)))]
+        return [
+            settings.format_set.eq(number),
+            settings.gate_line.eq(later(m, Array(gates)[number], name="gate_line", shape=Line)),
+            settings.cell_line.eq(later(m, Array(cells)[number], name="cell_line", shape=Line)),
+        ]
+
     def _settings(self, m: Module) -> None:
         record, settings = self.record, self.settings
         m.d.comb += [
@@ -134,9 +151,8 @@ class Stage(wiring.Component):
             settings.stores_output.eq(record.stores_output),
             settings.low.eq(record.low),
             settings.high.eq(record.high),
-            settings.gate_line.eq(self.header.gate_line),
-            settings.cell_line.eq(self.header.cell_line),
         ]
+        m.d.comb += self._lines(m)
         if "gru" in self._sizes.design.cells:
             m.d.comb += settings.cell_kind.eq(record.cell_kind)
         shifts = record.bank_shift

@@ -6,10 +6,18 @@ from dataclasses import replace
 
 from ese_host.estimate import DesignOptions, Pruning, design_of, of_sizes
 from ese_host.image import USUAL_WINDOW, Design, LstmSize
-from ese_host.ir import Activation, Fixed, WeightKind
+from ese_host.ir import Activation, Fixed, FormatSet, WeightKind
 
 ESE_LAYER = LstmSize(153, 1024, 512, True)
 """153 inputs, 1024 cells with peepholes, projected to 512."""
+
+SECOND_SET = FormatSet(
+    state=Fixed(8, 3),
+    output=Fixed(8, 1),
+    gate=Activation("hard_sigmoid", Fixed(8, 0, signed=False)),
+    cell=Activation("hard_tanh", Fixed(8, 1)),
+)
+"""Formats of 8 bits with hard activations, beside ESE's layer of 16 bits with smooth ones."""
 
 
 def ese_design(kind: WeightKind, pes: int = 64, window: int = 0, units: int = 1) -> Design:
@@ -56,6 +64,7 @@ def _cases() -> dict[str, Design]:
         "ternary-8-full": replace(ternary, pes=8, full_phases=True),
         "ternary-8-banks": replace(ternary, pes=8, acc_banks=2),
         "ternary-8-hard": hard,
+        "ternary-8-sets": replace(ternary, pes=8, more_sets=(SECOND_SET,)),
         "ternary-8-gru": replace(ternary, pes=8, cells="gru"),
         "ternary-8-both": replace(ternary, pes=8, cells="lstm+gru"),
         "ternary-8-gru-hard": replace(hard, cells="gru"),

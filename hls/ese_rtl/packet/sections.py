@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import reduce
+from operator import and_
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
@@ -24,6 +27,8 @@ UNTOUCHED = WORD_STEPS // 2
 """Where a field begins if nothing of the next word is taken."""
 UNCOUNTED = HEADER.index("magic")
 """Place in the header's memory of a count that is always the same: that of the table."""
+LINES = HEADER.index("version")
+"""The same for the lines of format sets."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +70,14 @@ def sections_of(design: Design) -> list[Section]:
         Section(LoadTarget.ENTRY, place("entry_words"), design.pes, design.pes - 2, RAM_BITS),
         *([advances] if design.window else []),
         *([pointers] if design.mode == "skip" else []),
+        *([Section(LoadTarget.NONE, LINES, 1, -1, WORD_BITS)] if design.more_sets else []),
         Section(LoadTarget.TABLE, UNCOUNTED, 1, -1, WORD_BITS),
     ]
+
+
+def _none_of(place: Value, places: Iterable[int]) -> Value:
+    """Whether a place is none of those given."""
+    return reduce(and_, (place != each for each in places))
 
 
 def _move(m: Module, sections: list[Section], section: Signal, start: Signal, crosses: Signal, begun: Signal) -> None:
@@ -149,12 +160,15 @@ class SectionLoader(wiring.Component):
         start = Signal(4, init=UNTOUCHED)  # where the field begins in the window, in steps of two bits
         # It ends the next word, and the next word is begun: registers, since the queue of words waits for them.
         crosses, begun = Signal(init=1), Signal()
-        counts = memory.Memory(shape=SIZE_BITS, depth=len(HEADER), init=[TABLE_SIZE])  # at `UNCOUNTED`
+        more = len(self._design.more_sets)
+        fixed = {UNCOUNTED: TABLE_SIZE, **({LINES: 2 * more} if more else {})}
+        init = [fixed.get(place, 0) for place in range(max(fixed) + 1)]
+        counts = memory.Memory(shape=SIZE_BITS, depth=len(HEADER), init=init)
         counts.attrs["ram_style"] = "distributed"
         m.submodules.counts = counts
         write, read = counts.write_port(), counts.read_port(domain="comb")
         m.d.comb += [
-            write.en.eq(self.header_valid & (self.header_place != UNCOUNTED)),
+            write.en.eq(self.header_valid & _none_of(self.header_place, fixed)),
             write.addr.eq(self.header_place),
             write.data.eq(self.header_word),
         ]
@@ -216,6 +230,9 @@ class SectionLoader(wiring.Component):
             m.d.sync += [section.eq(0), self.finished.eq(0), counted.eq(0), left.eq(-1), item.eq(0)]
             m.d.sync += [start.eq(UNTOUCHED), crosses.eq(1), begun.eq(0), lane.eq(0), is_last.eq(0), half.eq(0)]
         m.d.sync += self.load.memory.eq(Mux(go & whole, target, LoadTarget.NONE))
+        if more:
+            number = next(number for number, part in enumerate(sections) if part.count == LINES)
+            m.d.sync += self.load.line.eq(go & (section == number))
         with m.If(go):
             m.d.sync += [self.load.address.eq(item), self.load.lane.eq(lane)]
             if not self._design.widths.weight.own_level:

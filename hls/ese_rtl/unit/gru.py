@@ -8,28 +8,39 @@ from amaranth.hdl import C, Cat, Module, Mux, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from ese_host.image import CONSTANT_BITS, SUM_BITS
+from ese_host.image import CONSTANT_BITS, SUM_BITS, Design
 from ese_rtl.pipeline import later
 from ese_rtl.records import Line
-from ese_rtl.unit.activation import ACTIVATION_CLOCKS, component_of
+from ese_rtl.unit.activation import activation_clocks, activation_of
 from ese_rtl.unit.arithmetic import PRODUCT_CLOCKS, Product
 from ese_rtl.unit.cell import EXACT_CLOCKS, GruFormats, unrounded
 from ese_rtl.unit.lookup import LOOKUP
-from ese_rtl.unit.smooth import Smooth
+from ese_rtl.unit.sets import choice_clocks, chosen_later, set_of, set_port
 
-RESET_CLOCKS = PRODUCT_CLOCKS
-"""Clocks from r to r * h."""
 SUM_CLOCKS = 1 + PRODUCT_CLOCKS + 1
 """Clocks from r to the candidate's sum."""
-CANDIDATE_CLOCKS = SUM_CLOCKS + ACTIVATION_CLOCKS
-GRU_CLOCKS = CANDIDATE_CLOCKS + EXACT_CLOCKS
-"""Clocks from z and r to the candidate, and to the new h."""
+
+
+def reset_clocks(design: Design) -> int:
+    """Clocks from r to r * h."""
+    return PRODUCT_CLOCKS + choice_clocks(design)
+
+
+def candidate_clocks(design: Design) -> int:
+    """Clocks from r to the candidate."""
+    return SUM_CLOCKS + activation_clocks(design)
+
+
+def gru_clocks(design: Design) -> int:
+    """Clocks from z and r to the new h."""
+    return candidate_clocks(design) + EXACT_CLOCKS
 
 
 class GruCell(wiring.Component):
     """z * h + (1 - z) * g, where g is the activation of x + r * u, or of x + u; and r * h. A digit is a signal's clock.
 
-    All operands stand at the ports in the same clock. `before` and `line` do not change while a cell is under way.
+    All operands stand at the ports in the same clock. `before`, `line` and the format set do not change while a cell is
+    under way.
 
     Attributes:
         smooth: whether the activation reads the table, for which there is the port `lookup`.
@@ -41,22 +52,23 @@ class GruCell(wiring.Component):
         Args:
             formats: widths and binary points.
         """
-        self._formats, function = formats, formats.design.cell
-        self._activation = component_of(function)(function, formats.a_bits, formats.a_frac)
-        self.smooth = isinstance(self._activation, Smooth)
+        self._formats, functions = formats, [each.cell for each in formats.sets]
+        self._activation = activation_of(functions, formats.a_bits, formats.a_frac)
+        self.smooth = not all(function.hard for function in functions)
         gate, row_sum = signed(formats.gate_bits), signed(SUM_BITS)
         super().__init__(
             {
                 "before": In(1),  # r multiplied h already, and not u
                 "line": In(Line),
+                **set_port(formats.design),
                 "z": In(gate),
                 "r": In(gate),
                 "x": In(row_sum),  # the input's part of the candidate's sum
                 "u": In(row_sum),  # the recurrent part
                 "h": In(signed(CONSTANT_BITS)),  # of the step before
                 **({"lookup": Out(LOOKUP)} if self.smooth else {}),
-                "reset": Out(signed(formats.reset_bits)),  # r * h, `RESET_CLOCKS` later
-                "exact": Out(signed(formats.h_bits)),  # the new h, `GRU_CLOCKS` later
+                "reset": Out(signed(formats.reset_bits)),  # r * h, with its own fractional bits, `reset_clocks` later
+                "exact": Out(signed(formats.h_bits)),  # the new h, `gru_clocks` later
             }
         )
 
@@ -66,24 +78,31 @@ class GruCell(wiring.Component):
         formats = self._formats
         one = C(formats.one, signed(formats.gate_bits))
         m.submodules.product_reset = reset = Product(max(formats.gate_bits, CONSTANT_BITS), CONSTANT_BITS)
-        m.d.comb += [reset.a.eq(self.r), reset.b.eq(self.h), self.reset.eq(reset.product)]
+        number = set_of(formats.design, self)
+        own = [reset.product.shift_right(formats.gate_frac - each.gate.out.frac) for each in formats.sets]
+        m.d.comb += [reset.a.eq(self.r), reset.b.eq(self.h), self.reset.eq(chosen_later(m, number, own, "own_reset"))]
         m.submodules.activation = activation = self._activation
         m.d.comb += activation.x.eq(self._sum(m, one))
         if self.smooth:
             m.d.comb += [self.lookup.segment.eq(activation.lookup.segment), activation.lookup.word.eq(self.lookup.word)]
-        else:
+        if any(each.cell.hard for each in formats.sets):
             m.d.comb += activation.line.eq(self.line)
+        if formats.design.more_sets:
+            m.d.comb += activation.format_set.eq(number)
+        clocks = candidate_clocks(formats.design)
         less1 = later(m, one - self.z, name="less1", shape=self.z.shape())
-        kept = [later(m, value, CANDIDATE_CLOCKS, name=name) for value, name in ((self.z, "z"), (self.h, "h"))]
-        less = later(m, less1, CANDIDATE_CLOCKS - 1, name="less")
-        candidate = later(m, activation.code, ACTIVATION_CLOCKS - activation.latency, name="candidate")
+        operands = ((self.z, "z"), (formats.aligned_state(number, self.h), "h"))
+        kept = [later(m, value, clocks, name=name) for value, name in operands]
+        less = later(m, less1, clocks - 1, name="less")
+        waits = activation_clocks(formats.design) - activation.latency
+        candidate = later(m, activation.code, waits, name="candidate")
         m.d.comb += self.exact.eq(unrounded(m, formats, (kept[0], kept[1]), (less, candidate)))
         return m
 
     def _sum(self, m: Module, one: C) -> Any:
         """X + r * u, or x + 1 * u, with the fractional bits of r more than x has. They pass the adder by."""
         formats = self._formats
-        frac = formats.design.gate.out.frac
+        frac = formats.gate_frac
         m.submodules.product = product = Product(SUM_BITS, formats.gate_bits)
         m.d.comb += [
             product.a.eq(later(m, self.u, name="u1")),

@@ -14,6 +14,7 @@ from ese_rtl.pipeline import later
 from ese_rtl.records import ELEMENT_BITS, SHIFT_BITS, is_kind, settings_layout
 from ese_rtl.unit.arithmetic import VariableRounding
 from ese_rtl.unit.cell import CellFormats, GruFormats, cell_formats
+from ese_rtl.unit.sets import chosen, set_of
 
 ROWS = 2
 """Rows of another matrix than an LSTM's that an item may have."""
@@ -69,14 +70,32 @@ class Leaving(wiring.Component):
             value = later(m, leaves, name=f"value{row}")
             m.d.comb += rounding.value.eq(value)
             self._choose_format(m, rounding, row)
-            exact = later(m, value, rounding.latency, name=f"exact{row}")
-            if any(formats.h_shift for formats in self._formats.values()):
-                exact = self._of_cell({kind: exact >> self._formats[kind].h_shift for kind in cells}, exact)
-            m.d.comb += [self.exact[row].eq(exact), self.stored[row].eq(rounding.code)]
+            m.d.comb += [self.exact[row].eq(self._exact(m, value, row)), self.stored[row].eq(rounding.code)]
         first, second = (rounding.code for rounding in roundings)
         of_cells = dict.fromkeys(cells, second)
         m.d.comb += [self.output[0].eq(self._of_cell(of_cells, first)), self.output[1].eq(second)]
         return m
+
+    def _exact(self, m: Module, value: Any, row: int) -> Any:
+        """The value that leaves unrounded, with the fractional bits that it has in the item's own format set.
+
+        Args:
+            m: module that gets the registers.
+            value: what is rounded.
+            row: of the item.
+        """
+        latency, design, name = VariableRounding.latency, self._design, f"exact{row}"
+        if not design.more_sets:
+            exact = later(m, value, latency, name=name)
+            shifts = {kind: formats.h_shift for kind, formats in self._formats.items()}
+            if not any(shifts.values()):
+                return exact
+            return self._of_cell({kind: exact >> shift for kind, shift in shifts.items()}, exact)
+        waiting, own = later(m, value, latency - 1, name=f"value{row}_waiting"), {}
+        for kind, formats in self._formats.items():
+            shifted = [waiting.shift_right(formats.h_frac - formats.own_frac(each)) for each in formats.sets]
+            own[kind] = chosen(set_of(design, self.settings), shifted)
+        return later(m, self._of_cell(own, waiting), name=name, shape=signed(SUM_BITS))
 
     def _of_cell(self, of_h: dict[str, Any], of_row: Any) -> Any:
         """The value for a cell's h, by the kinds of cells that the design has, or else for a row or r * h."""
@@ -88,7 +107,8 @@ class Leaving(wiring.Component):
 
     def _choose_format(self, m: Module, rounding: VariableRounding, row: int) -> None:
         """Set shift and bounds, one clock behind the settings, which stand longer than that before a value comes."""
-        settings, design = self.settings, self._design
+        settings = self.settings
+        number = set_of(self._design, settings)
         parts = zip(
             ("shift", "low", "high"),
             (rounding.shift, rounding.low, rounding.high),
@@ -98,10 +118,12 @@ class Leaving(wiring.Component):
         for place, (name, port, of_row) in enumerate(parts):
             of_h = {}
             for kind, formats in self._formats.items():
-                of_state, of_output = (_limits(formats, to)[place] for to in (design.state, design.output))
+                states = [_limits(formats, each.state)[place] for each in formats.sets]
+                outputs = [_limits(formats, each.output)[place] for each in formats.sets]
+                of_state, of_output = chosen(number, states), chosen(number, outputs)
                 of_h[kind] = of_output if row else Mux(settings.stores_output, of_output, of_state)
-            chosen = self._of_cell(of_h, of_row)[: len(port)]
-            m.d.comb += port.eq(later(m, chosen, name=f"{name}{row}"))
+            limit = self._of_cell(of_h, of_row)[: len(port)]
+            m.d.comb += port.eq(later(m, limit, name=f"{name}{row}"))
 
 
 def _limits(formats: CellFormats, to: Fixed) -> tuple[Any, Any, Any]:

@@ -12,14 +12,14 @@ from ese_host.image import CONSTANT_BITS, SUM_BITS, SUM_FRAC, Design
 from ese_host.ir import GATES
 from ese_rtl.pipeline import later
 from ese_rtl.records import Result, is_kind, item_layout, settings_layout
-from ese_rtl.unit.activation import ACTIVATION_CLOCKS, component_of
+from ese_rtl.unit.activation import activation_clocks, activation_of
 from ese_rtl.unit.arithmetic import PRODUCT_CLOCKS, SCALED_CLOCKS, Product, ScaledProduct, only_if
 from ese_rtl.unit.cell import CELL_CLOCKS, EXACT_CLOCKS, GruFormats, NewCell, cell_formats
-from ese_rtl.unit.gru import GRU_CLOCKS, RESET_CLOCKS, GruCell
+from ese_rtl.unit.gru import GruCell, gru_clocks, reset_clocks
 from ese_rtl.unit.lane import Lane, lane_latency
 from ese_rtl.unit.leaving import ROWS, Leaving
 from ese_rtl.unit.lookup import LOOKUP
-from ese_rtl.unit.smooth import Smooth
+from ese_rtl.unit.sets import choice_clocks, set_of
 
 I, F, G, O = range(GATES)  # noqa: E741
 T = GATES
@@ -40,7 +40,7 @@ class Unit(wiring.Component):
     peephole. A GRU's cell takes the lanes too: those of i and f, with their activations, for z and r, and that of o for
     the candidate's recurrent part, whose accumulators have a shift of their own, in place of the peepholes'. Two rows
     of another matrix take lanes i and f, and leave where h leaves. `settings` does not change while an item is in
-    flight, so that items of different kinds are never in flight together.
+    flight, so that items of different kinds, or of different format sets, are never in flight together.
 
     Attributes:
         cell_latencies: by kind of cell, clocks from an item to its new c on `cell_new`, or a GRU's new h as stored.
@@ -61,28 +61,30 @@ class Unit(wiring.Component):
         """
         self._design, self._formats = design, cell_formats(design)
         lstm = "lstm" in self._formats
-        functions = {name: design.cell if name in "gt" else design.gate for name in (NAMES if lstm else NAMES[:G])}
+        gates, cells = ([getattr(formats, of) for formats in design.sets] for of in ("gate", "cell"))
+        self._functions = {name: cells if name in "gt" else gates for name in (NAMES if lstm else NAMES[:G])}
         if gru := "gru" in self._formats:
-            functions[CANDIDATE] = design.cell
-        self.looked_up = [name for name, function in functions.items() if component_of(function) is Smooth]
+            self._functions[CANDIDATE] = cells
+        self.looked_up = [name for name, of in self._functions.items() if not all(function.hard for function in of)]
         self._peephole = [lstm and gate in SEES_OLD_CELL for gate in range(GATES)]
         self._sums_ready = [lane_latency(design.acc_banks, peephole) for peephole in self._peephole]
         # as with peepholes, so that designs have one latency whatever cells they have
         self._rows_ready = lane_latency(design.acc_banks, peephole=True)
-        self._gates_ready = self._rows_ready + ACTIVATION_CLOCKS
+        self._activation_clocks = activation_clocks(design)
+        self._gates_ready = self._rows_ready + self._activation_clocks
         self._exact_ready = self._gates_ready + EXACT_CLOCKS
-        self._c_ready = self._gates_ready + CELL_CLOCKS
+        self._c_ready = self._gates_ready + CELL_CLOCKS + choice_clocks(design)
         self._o_ready = self._c_ready + SCALED_CLOCKS + 1
-        self._factors_ready = max(self._o_ready, self._exact_ready) + ACTIVATION_CLOCKS
+        self._factors_ready = max(self._o_ready, self._exact_ready) + self._activation_clocks
         self.cell_latencies: dict[str, int] = {}
         self.latencies = {"dense": self._rows_ready + Leaving.latency}
         if lstm:
             self.cell_latencies["lstm"] = self._c_ready
             self.latencies["lstm"] = self._factors_ready + PRODUCT_CLOCKS + Leaving.latency
         if gru:
-            self.latencies["gru"] = self._gates_ready + GRU_CLOCKS + Leaving.latency
+            self.latencies["gru"] = self._gates_ready + gru_clocks(design) + Leaving.latency
             self.cell_latencies["gru"] = self.latencies["gru"]
-            self.latencies["reset"] = self._gates_ready + RESET_CLOCKS + Leaving.latency
+            self.latencies["reset"] = self._gates_ready + reset_clocks(design) + Leaving.latency
         super().__init__(
             {
                 "item": In(item_layout(design)),
@@ -159,7 +161,7 @@ class Unit(wiring.Component):
 
     def _gate(self, m: Module, gate: int, row_sum: Any) -> Any:
         """The activation of a row's sum, at `_gates_ready`."""
-        early = self._gates_ready - self._sums_ready[gate] - ACTIVATION_CLOCKS
+        early = self._gates_ready - self._sums_ready[gate] - self._activation_clocks
         return self._activated(m, gate, row_sum, SUM_FRAC, early)
 
     def _activated(self, m: Module, number: int, x: Any, frac: int, early: int) -> Any:
@@ -173,16 +175,18 @@ class Unit(wiring.Component):
             early: clocks by which the result would come too early.
         """
         name = NAMES[number]
-        function = self._design.cell if number in (G, T) else self._design.gate
-        m.submodules[f"activation_{name}"] = activation = component_of(function)(function, len(x), frac)
+        functions = self._functions[name]
+        m.submodules[f"activation_{name}"] = activation = activation_of(functions, len(x), frac)
         m.d.comb += activation.x.eq(x)
-        if isinstance(activation, Smooth):
+        if name in self.looked_up:
             lookup = self.lookups[self.looked_up.index(name)]
             m.d.comb += [lookup.segment.eq(activation.lookup.segment), activation.lookup.word.eq(lookup.word)]
-        else:
+        if any(function.hard for function in functions):
             line = self.settings.cell_line if number in (G, T) else self.settings.gate_line
             m.d.comb += activation.line.eq(line)
-        return later(m, activation.code, early + ACTIVATION_CLOCKS - activation.latency, name=name)
+        if self._design.more_sets:
+            m.d.comb += activation.format_set.eq(self.settings.format_set)
+        return later(m, activation.code, early + self._activation_clocks - activation.latency, name=name)
 
     def _new_cell(self, m: Module, row_sums: list[Any], gates: dict[int, Any]) -> NewCell:
         """An LSTM's new c: unrounded at `_exact_ready`, rounded at `_c_ready`.
@@ -196,7 +200,10 @@ class Unit(wiring.Component):
         for gate, operand in ((I, cell.i), (F, cell.f), (G, cell.g)):
             gates[gate] = self._gate(m, gate, row_sums[gate])
             m.d.comb += operand.eq(gates[gate])
-        m.d.comb += cell.before.eq(later(m, self.item.cell, self._gates_ready, name="c_before"))
+        if self._design.more_sets:
+            m.d.comb += cell.format_set.eq(self.settings.format_set)
+        before = self._formats["lstm"].aligned_state(set_of(self._design, self.settings), self.item.cell)
+        m.d.comb += cell.before.eq(later(m, before, self._gates_ready, name="c_before"))
         return cell
 
     def _gru(self, m: Module, row_sums: list[Any], gates: dict[int, Any]) -> GruCell:
@@ -218,6 +225,8 @@ class Unit(wiring.Component):
             cell.line.eq(self.settings.cell_line),
             cell.h.eq(later(m, self.item.cell, self._gates_ready, name="h_before")),
         ]
+        if self._design.more_sets:
+            m.d.comb += cell.format_set.eq(self.settings.format_set)
         if cell.smooth:
             lookup = self.lookups[self.looked_up.index(CANDIDATE)]
             m.d.comb += [lookup.segment.eq(cell.lookup.segment), cell.lookup.word.eq(lookup.word)]
@@ -240,8 +249,8 @@ class Unit(wiring.Component):
         waiting = later(m, row_sum, self._o_ready - 1 - self._sums_ready[O], name="z_o")
         total = waiting + only_if(self.settings.peepholes, seen.scaled)
         total = later(m, total, name="z_o_seen", shape=signed(SUM_BITS))
-        early_o = self._factors_ready - self._o_ready - ACTIVATION_CLOCKS
-        early_t = self._factors_ready - self._exact_ready - ACTIVATION_CLOCKS
+        early_o = self._factors_ready - self._o_ready - self._activation_clocks
+        early_t = self._factors_ready - self._exact_ready - self._activation_clocks
         formats = self._formats["lstm"]
         m.submodules.product_h = product = Product(formats.factor_bits, formats.gate_bits)
         m.d.comb += [

@@ -95,6 +95,7 @@ class CycleModel(ABC):
         inputs: int,
         pes: int = 1,
         banks: int = 1,
+        sets: int = 1,
     ) -> None:
         """Build the model of one step.
 
@@ -106,8 +107,9 @@ class CycleModel(ABC):
             inputs: elements of an input frame.
             pes: number of processing elements.
             banks: accumulators of a row.
+            sets: format sets of the design.
         """
-        self.pes, self.banks = pes, banks
+        self.pes, self.banks, self.sets = pes, banks, sets
         self.phases, self.work = tuple(phases), tuple(work)
         self.spans: list[Span] | None = None
         self.units, self.alternate, self.frame_words = units, alternate, step_words(inputs)
@@ -137,6 +139,7 @@ class CycleModel(ABC):
             image.header["inputs"],
             design.pes,
             design.acc_banks,
+            len(design.sets),
         )
 
     def sequence(self, steps: int, *, keep: bool = False, trace: bool = False) -> Account:
