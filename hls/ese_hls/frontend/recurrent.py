@@ -197,5 +197,9 @@ def bidirectional(call: Call) -> tuple[Node, ...]:
             nodes.append(call.node("HostStep", (first,), end, f"{name}_in_order", operation="reverse"))
         ends.append(end)
     if merged:
-        nodes.append(call.node("HostStep", tuple(ends), operation=MERGES[wrapper.merge_mode], axis=-1))
+        # Keras 3 takes the forward layer's width twice, which is wrong if the two layers differ in it.
+        widths = [end.shape[-1] or 0 for end in ends]
+        last = sum(widths) if wrapper.merge_mode == "concat" else widths[0]
+        output = replace(call.outputs[0], shape=(*call.outputs[0].shape[:-1], last))
+        nodes.append(call.node("HostStep", tuple(ends), output, operation=MERGES[wrapper.merge_mode], axis=-1))
     return tuple(nodes)

@@ -46,6 +46,7 @@ def test_a_delta_network_is_compiled_and_runs(tmp_path: Path) -> None:
 def test_a_delta_gru_is_compiled_and_runs(tmp_path: Path) -> None:
     model = chain(gru(reset_after=True), dense(), keras.layers.Softmax(name="softmax"))
     graph = convert(model, tmp_path / "out", {"gru": {"DeltaInput": 0.3, "DeltaState": 0.1}}, PEs=3, Mode="skip")
+    graph.compile()
     layer = graph.ese_conversion.network.layers[0]
     assert (layer.delta_input, layer.delta_state) == (9, 6)
     x = inputs(model, samples=40)

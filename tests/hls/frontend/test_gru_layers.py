@@ -28,6 +28,7 @@ from support.keras_models.plugin_models import (
     golden_values,
     gru,
     gru_cell,
+    recurrent,
 )
 
 FORMS = pytest.mark.parametrize("reset_after", [True, False], ids=["after", "before"])
@@ -59,6 +60,12 @@ def both(first_backwards: bool, masked: bool = False, merge: str | None = "conca
 def test_bidirectional_turns_the_second_layer(merge: str | None) -> None:
     sequences = merge in ("sum", None)
     equal(both(merge in ("mul", None), merge=merge, return_sequences=sequences, reset_after=sequences))
+
+
+def test_bidirectional_of_different_widths_and_cells() -> None:
+    pair = recurrent("one", 3), gru(5, "two", go_backwards=True)
+    graph = equal(functional(lambda q: layers.Bidirectional(pair[0], backward_layer=pair[1], name="both")(q)))
+    assert graph.ese_conversion.outputs == ((8,),)
 
 
 def test_bidirectional_behind_a_mask() -> None:
