@@ -11,8 +11,7 @@ from amaranth.lib.wiring import In, Out
 
 from ese_host.errors import UnsupportedError
 from ese_host.image import CONSTANT_BITS, SUM_BITS, SUM_FRAC, Design
-from ese_host.ir import CELL_BITS, FormatSet, unrounded_cell
-from ese_host.ir.activations import FACTOR_BITS, GATE_BITS
+from ese_host.ir import CELL_BITS, FACTOR_BITS, GATE_BITS, FormatSet, unrounded_cell
 from ese_rtl.pipeline import later
 from ese_rtl.unit.arithmetic import ROUNDING_CLOCKS, code_bits
 from ese_rtl.unit.sets import aligned_bits, chosen, chosen_later, finest, rounded_codes, set_of, set_port

@@ -2,6 +2,8 @@
 
 from ese_host.ir.activations import (
     CELL_BITS,
+    FACTOR_BITS,
+    GATE_BITS,
     LIMIT_BITS,
     SLOPE,
     Activation,
@@ -53,7 +55,9 @@ __all__ = [
     "CELL_ROWS",
     "ELEMENT_BITS",
     "ESTIMATED",
+    "FACTOR_BITS",
     "GATES",
+    "GATE_BITS",
     "INPUT_FRAC",
     "INTEGERS",
     "LIMIT_BITS",
