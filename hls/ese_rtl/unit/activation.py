@@ -79,7 +79,7 @@ class ActivationOfSets(wiring.Component):
             functions = [function for function in kept if component_of(function) is kind]
             if not functions:
                 continue
-            m.submodules[name] = part = kind(functions[0], self._bits, self._frac, *functions[1:])
+            m.submodules[name] = part = kind(functions[0], self._bits, self._frac, others=functions[1:])
             m.d.comb += part.x.eq(self.x)
             if isinstance(part, Hard):
                 m.d.comb += part.line.eq(self.line)

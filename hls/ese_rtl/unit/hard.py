@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from amaranth.hdl import C, Cat, Module, Mux, signed
@@ -28,7 +29,7 @@ class Hard(wiring.Component):
     latency = 2 + PRODUCT_CLOCKS + ROUNDING_CLOCKS
     """Of an x whose product takes two clocks."""
 
-    def __init__(self, activation: Activation, bits: int, frac: int, *others: Activation) -> None:
+    def __init__(self, activation: Activation, bits: int, frac: int, *, others: Sequence[Activation] = ()) -> None:
         """Make the component.
 
         Args:

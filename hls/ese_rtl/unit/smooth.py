@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from amaranth.hdl import C, Cat, Const, Module, Mux, Signal, signed, unsigned
@@ -32,7 +33,7 @@ class Smooth(wiring.Component):
 
     latency = 8
 
-    def __init__(self, activation: Activation, bits: int, frac: int, *others: Activation) -> None:
+    def __init__(self, activation: Activation, bits: int, frac: int, *, others: Sequence[Activation] = ()) -> None:
         """Make the component.
 
         Args:

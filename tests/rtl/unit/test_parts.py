@@ -9,7 +9,7 @@ from test_arithmetic import nearest
 from unit_harness import design_of, number, wrapped
 
 from ese_host.errors import UnsupportedError
-from ese_host.ir import Activation, Fixed
+from ese_host.ir import Activation, Fixed, FormatSet
 from ese_rtl.unit.cell import CELL_CLOCKS, EXACT_CLOCKS, CellFormats, NewCell
 from ese_rtl.unit.lane import Lane, lane_latency
 from ese_rtl.unit.leaving import Leaving
@@ -121,3 +121,6 @@ def test_binary_points_too_far_apart_are_refused() -> None:
     coarse = Activation("hard_sigmoid", Fixed(2, 4, signed=False)), Activation("hard_tanh", Fixed(2, 2))
     with pytest.raises(UnsupportedError, match="c would have -2 fractional bits before it is rounded"):
         CellFormats(design_of(coarse, state=Fixed(16, 17)))
+    fine = FormatSet(gate=Activation("sigmoid", Fixed(16, -6, signed=False)))
+    with pytest.raises(UnsupportedError, match="sets together need 23 bits for gates, 16 for the cell's act"):
+        CellFormats(design_of(more_sets=(fine,)))
