@@ -64,7 +64,7 @@ demo: $(READY) ## real speech through a sparse LSTM engine: data, train, compres
 	@echo "Results: $(DEMO)/report/report.html and report.json; design: bitstreams/$(DESIGN); project: $(PROJECT)"
 
 picture: demo ## take the README's picture again: the demo's page as it is, by a headless Chromium on PATH
-	$(CHROMIUM) --headless --disable-gpu --no-sandbox --hide-scrollbars --window-size=880,1472 \
+	$(CHROMIUM) --headless --disable-gpu --no-sandbox --hide-scrollbars --window-size=880,1760 \
 		--screenshot=$(CURDIR)/docs/figures/report.png file://$(CURDIR)/$(DEMO)/report/report.html
 
 test: $(READY) ## all tests that need neither a board nor a vendor's tool

@@ -30,6 +30,8 @@ from ese_models.pruning import mask_for
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "delta-gru.md"
 INPUTS, CELLS, STEPS, DENSITY = 40, 768, 40, 0.1
+DENSITIES = (DENSITY, DENSITY / 2)
+"""Shares of weights for which boards are searched."""
 THRESHOLDS: tuple[Thresholds, ...] = ((None, None), (0, 0), (64, 16), (256, 64), (1024, 256))
 SIZES = (GruSize(INPUTS, CELLS), GruSize(CELLS, CELLS))
 STATE = Fixed(16, 4)
@@ -116,10 +118,16 @@ def delta_rows() -> list[dict[str, Any]]:
     return rows
 
 
-def fastest(board: Board, engine: Engine) -> dict[str, Any]:
-    """The estimate of the fastest stream-mode design that fits a board at its default clock; ternary weights."""
+def fastest(board: Board, engine: Engine, density: float) -> dict[str, Any]:
+    """The estimate of the fastest stream-mode design that fits a board at its default clock; ternary weights.
+
+    Args:
+        board: the board.
+        engine: the engine in HLS (csrc) or in RTL.
+        density: share of the weights that is kept.
+    """
     subject = Subject("EdgeDRNN's network", sum(matrix.weights for size in SIZES for matrix in size.matrices()))
-    found = search(SIZES, Pruning(DENSITY), DesignOptions(1, 1, board.clock_mhz), board, None, engine)
+    found = search(SIZES, Pruning(density), DesignOptions(1, 1, board.clock_mhz), board, None, engine)
     return estimate(subject, found.timed, found.design, board, engine=engine)
 
 
@@ -130,7 +138,8 @@ def page() -> str:
         Path(__file__).with_suffix(".md.jinja"),
         delta=delta_rows(),
         boards=[
-            {"names": names, "found": fastest(board, engine)} for (names, board), engine in product(boards(), MODELS)
+            {"names": names, "density": density, "found": fastest(board, engine, density)}
+            for (names, board), density, engine in product(boards(), DENSITIES, MODELS)
         ],
         weights=ordinary.weights,
         kept=ordinary.nonzero_weights,

@@ -43,7 +43,7 @@ MASKS: tuple[tuple[str, str], ...] = (
     (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "<uuid>"),
     (r"latency p50 [\d.]+ ms, p99 [\d.]+ ms", "latency <ms>"),
     (r"(?<=host, measured: ).*", "<ms>"),
-    # report.html: the host's tiles, a program's host times, a session's frames, and the rows of measured host times
+    # report.html: the host's tiles, a program's host times, the frames of a session, and rows of measured times
     (r'(<h3>(?:Latency|Host)[^<]*</h3><b>)[^<]*(</b>.*?<span class="note">)[^<]*', r"\1<ms>\2<ms>"),
     (r"(?<=Host time of that run: )[^<]*", "<ms>"),
     (r'(?s)(<section id="session">).*?(</section>)', r"\1<measured>\2"),

@@ -14,6 +14,7 @@ struct Small {
     static constexpr int window = 0;
     static constexpr bool lstm = true;
     static constexpr bool gru = false;
+    static constexpr int sets = 1;
     static constexpr int group_depth = 2, vector_depth = 8, param_depth = 8, cell_depth = 8;
 };
 

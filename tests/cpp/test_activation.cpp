@@ -8,6 +8,14 @@ using namespace ese;
 
 static word_t table[table_size];
 
+// The activation `a` of x, which has `frac` + `More` fractional bits, as a design of one format set computes it.
+template <int W, int More = 0>
+static activation_t activate(int_t<W> x, int frac, const Activation &a, const Line &line, const word_t *from) {
+    if (is_hard(a.kind))
+        return activated(a, hard_line<W, More>(x, frac, line), frac, 0);
+    return activated(a, 0, frac, signed_tanh<W>(x, frac + More + (a.kind == Kind::sigmoid ? 1 : 0), from));
+}
+
 static void make_table() {
     long long edge[table_size + 1];
     for (int i = 0; i <= table_size; ++i)

@@ -10,6 +10,7 @@ template <Weights Kind, bool Full = false, int Window = 0> struct Of {
     static constexpr int window = Window;
     static constexpr bool lstm = true;
     static constexpr bool gru = false;
+    static constexpr int sets = 1;
     static constexpr Weights weights = Kind;
     static constexpr int gap_bits = Kind == Weights::ternary || Kind == Weights::int16 ? 5 : 4;
     static constexpr int pes = 1, units = 1, acc_bits = 36, acc_banks = 1;

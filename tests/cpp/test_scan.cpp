@@ -15,6 +15,7 @@ struct Small {
     static constexpr int window = 0;
     static constexpr bool lstm = true;
     static constexpr bool gru = false;
+    static constexpr int sets = 1;
     static constexpr int entry_depth = 64, phases = 2, vector_depth = 64, param_depth = 2, cell_depth = 2;
 };
 

@@ -67,7 +67,7 @@ def test_both_forms_from_keras_to_answers(tmp_path: Path) -> None:
 )
 def test_a_compressed_model_is_exact(layers: Callable[[], list[Any]], weights: Any, tmp_path: Path) -> None:
     sparse = ese4ml.compress(model(*layers()), (X, Y), density=0.4, weights=weights, pes=PES, epochs=2, verbose=0)
-    options = {"calibration": X} if weights == "float" else {}
+    options: dict[str, Any] = {"calibration": X} if weights == "float" else {}
     design = ese4ml.build(sparse, tmp_path / "design", test=(X, Y), **options)
     report = ese4ml.check(design)
     assert report["bit_exact"] and report["agreement_with_keras"] == 1

@@ -77,7 +77,7 @@ class Leaving(wiring.Component):
         return m
 
     def _exact(self, m: Module, value: Any, row: int) -> Any:
-        """The unrounded value that leaves, with the fractional bits that it has in the item's own format set.
+        """The value that leaves unrounded, with the fractional bits that it has in the item's own format set.
 
         Args:
             m: module that gets the registers.

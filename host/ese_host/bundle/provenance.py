@@ -77,7 +77,7 @@ class ProvenanceRecord(KeepsUnknown):
         epochs: {stage: epochs trained}.
         accuracy: {stage: accuracy}, either {split: accuracy} or the accuracy on the test split.
         figures: {stage: {figure: value}}, the task's own figures on the test split.
-        density: {kernel: fraction of its weights that are kept}.
+        density: {kernel, or matrix that the engine makes of it: fraction of its weights that are kept}.
         data: the data that the model was trained on.
         sparse_density: {kernel: density} in the sparse stage of dense-sparse-dense training.
         weights: weight kind that the codes were made for.
@@ -85,8 +85,8 @@ class ProvenanceRecord(KeepsUnknown):
         gap_bits: bits of a gap that the masks were made for.
         family: family of the masks.
         target_density: density that pruning aimed at.
-        emphasis: densities of the LSTM layers' input kernels and of the last kernel, in units of the target density.
-        masks: {kernel: {`USED` or a family of masks: load}}.
+        emphasis: densities of recurrent layers' input kernels and of the last kernel, in units of the target density.
+        masks: {matrix: {`USED` or a family of masks: load}}.
         seconds: {command: seconds that it took}.
     """
 

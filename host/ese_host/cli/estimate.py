@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from ese_host.boards import board_names, load_board
+from ese_host.cli import explore
 from ese_host.cli.options import AS_JSON, FOLDER, renamed
 from ese_host.cli.output import say
-from ese_host.cli.paths import INPUT_FILE, MODEL_FILE
+from ese_host.cli.paths import INPUT_FILE, MODEL_FILE, WritablePath
+from ese_host.cli.verbosity import note
 from ese_host.errors import ExitCode
 from ese_host.image import MAX_PES, WINDOWS
 from ese_host.ir import ESTIMATED, WEIGHT_KINDS
@@ -140,6 +142,11 @@ BY_SIZES = _options(
     click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of modelled masks."),
     click.option(
         "--search", is_flag=True, help="Search for the fastest design that fits the board; options given are kept."
+    ),
+    click.option(
+        "--html",
+        type=WritablePath(".html"),
+        help="Write a page on which PEs, density, weight code, engine and board are explored; it needs no network.",
     ),
     AS_JSON,
 )
@@ -295,78 +302,47 @@ def _by_sizes(
     steps: int,
     seed: int,
     search: bool,
+    html: Path | None,
     as_json: bool,
 ) -> None:
-    from ese_host.estimate import (
-        DesignOptions,
-        Pruning,
-        Subject,
-        assumptions,
-        design_of,
-        enough_pes,
-        estimate,
-        most_units,
-        of_sizes,
-    )  # fmt: skip
+    from ese_host.estimate import DesignOptions, Pruning, SizedLayer, enough_pes, most_units, sized
     from ese_host.estimate import search as searching
 
     columns = None if window is None else int(window)
     any_window = search and window is None
     if engine == "rtl" and (cells_per_cycle or 1) > most_units(engine, columns or 0) and not any_window:
         raise click.UsageError("two element-wise units need a window in RTL: add --window 64, or leave one out")
+    if html and search:
+        raise click.UsageError("--html shows all designs, and --search looks for one: leave one of them out")
     target = load_board(board)
     densities = density[0] if len(density) == 1 else density
     given = Pruning(densities, masks, weight_code, gap_bits or 5, seed, columns or 0)
     clock = clock_mhz or target.clock_mhz
-    dense_weights = sum(matrix.weights for matrix in layer.matrices())
-    described = f"{name}; {masks} masks, density {', '.join(f'{d:g}' for d in density)}"
 
     def options_of(count: int, kind: Literal["hls", "rtl"]) -> DesignOptions:
         """The user's choices for a number of PEs."""
         units = min(cells_per_cycle or 2 - count % 2, most_units(kind, columns or 0))
         return DesignOptions(count, units, clock, int(acc_banks or 1), hard=hard)
 
-    def of(kind: Literal["hls", "rtl"]) -> dict[str, Any]:
-        """The estimate of one engine."""
-        assumed = []
+    def of(kind: Literal["hls", "rtl"]) -> SizedLayer:
+        """The layer on its design of one engine."""
         if search:
             ranges = searching.SearchRange.of(
                 kind, pes=pes, gap_bits=gap_bits, cells_per_cycle=cells_per_cycle, window=columns
             )
             best = searching.search([layer], given, options_of(pes or 1, kind), target, ranges, kind)
-            pruning, options = best.pruning, best.options
-            assumed.append(
-                f"searched: {best.tried} designs; this one is the fastest that fits, or the nearest to fitting"
-            )
-        else:
-            pruning = given
-            options = options_of(pes, kind) if pes else enough_pes([layer], given, lambda n: options_of(n, kind))
-        timed, plan, matrices = of_sizes(
-            [layer], pruning, options.pes, options.cells_per_cycle, kind, options.acc_banks
-        )
-        design = design_of(plan, matrices, pruning, options)
-        assumed += _assumed(pruning, timed.exact, min(matrix.reach for matrix in matrices))
-        assumed += assumptions({name: layer}, design, kind)
-        return estimate(Subject(described, dense_weights, tuple(assumed)), timed, design, target, steps, kind)
+            found = f"searched: {best.tried} designs; this one is the fastest that fits, or the nearest to fitting"
+            return sized(name, layer, best.pruning, best.options, kind, searched=(found,))
+        options = options_of(pes, kind) if pes else enough_pes([layer], given, lambda n: options_of(n, kind))
+        return sized(name, layer, given, options, kind)
 
     kinds: tuple[Literal["hls", "rtl"], ...] = ("hls", "rtl") if engine == "both" else (engine,)
-    _print({kind: of(kind) for kind in kinds}, as_json)
-
-
-def _assumed(pruning: Any, exact: bool, reach: float) -> list[str]:
-    sentences = [
-        "entries of each PE: exact for gap-aware masks of these sizes"
-        if exact
-        else f"entries of each PE: modelled as the largest of independent random weights, seed {pruning.seed}"
-    ]
-    if pruning.window:
-        sentences.append(f"waits for a window of {pruning.window} columns: the encoder's schedule of random weights")
-    if pruning.balance.no_padding and reach < 1.5:
-        sentences.append(
-            f"{pruning.gap_bits}-bit gaps bridge only {reach:.2f} mean distances of kept weights: such masks keep "
-            "smaller weights, and below 1 they cannot reach the whole matrix; use more gap bits"
-        )
-    return sentences
+    layers = {kind: of(kind) for kind in kinds}
+    if html:
+        shown = layers[kinds[0]]
+        options = options_of(shown.design.pes, kinds[0])
+        explore.write(html, name, layer, given, options, gap_bits, shown.engine, board, clock_mhz)
+    _print({kind: sized_layer.estimate(target, steps) for kind, sized_layer in layers.items()}, as_json, html)
 
 
 def _encoded(
@@ -395,8 +371,8 @@ def _encoded(
     _print(estimates, as_json)
 
 
-def _print(estimates: dict[str, Any], as_json: bool) -> None:
-    """Print the first estimate; one of the engine in RTL that comes after it is part of it."""
+def _print(estimates: dict[str, Any], as_json: bool, page: Path | None = None) -> None:
+    """Print the first estimate, of which one of the engine in RTL that comes after it is part, and the page's path."""
     from ese_host.cli import estimate_text
 
     value, *others = estimates.values()
@@ -405,5 +381,7 @@ def _print(estimates: dict[str, Any], as_json: bool) -> None:
         say(json.dumps({**value, "rtl": rtl} if rtl else value, indent=2))
     else:
         say(estimate_text.text(value, rtl))
+        if page:
+            note(f"\npage: {page}")
     if not value["fits"]:
         click.get_current_context().exit(ExitCode.DIFFERS)

@@ -6,8 +6,6 @@ import errno
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import Any, NoReturn
@@ -20,7 +18,8 @@ from ese_host.cli.floats import live
 from ese_host.cli.options import AS_JSON, FILE, FOLDER
 from ese_host.cli.output import say
 from ese_host.cli.paths import WritablePath
-from ese_host.cli.verbosity import add_verbosity, is_quiet, note
+from ese_host.cli.progress import progress
+from ese_host.cli.verbosity import add_verbosity, note
 from ese_host.errors import EseError, ExitCode, StorageError
 from ese_host.extras import extra_of, needs
 from ese_host.files import FULL
@@ -268,7 +267,7 @@ def check(folder: Path, trace: bool | None, out: Path, as_json: bool, **options:
     from ese_host.check import report as files
 
     command = f"ese4ml {' '.join(sys.argv[1:])}"
-    with _progress("check") as step:
+    with progress("check") as step:
         report = run_check(folder, trace=trace, command=command, progress=step, **opening(**options))
     if as_json:
         say(json.dumps(report, indent=2))
@@ -279,29 +278,6 @@ def check(folder: Path, trace: bool | None, out: Path, as_json: bool, **options:
         note("report: " + ", ".join(str(path) for path in written))
     if not report["bit_exact"]:
         click.get_current_context().exit(ExitCode.DIFFERS)
-
-
-@contextmanager
-def _progress(label: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on standard error, if that is a terminal and --quiet is not given.
-
-    Yields a function of the number of items done since the last call and the number of all items.
-    """
-    bars: list[Any] = []
-
-    def step(done: int, total: int) -> None:
-        if is_quiet() or not sys.stderr.isatty():
-            return
-        if not bars:
-            bars.append(click.progressbar(length=total, label=label, file=sys.stderr))
-            bars[0].__enter__()
-        bars[0].update(done)
-
-    try:
-        yield step
-    finally:
-        for bar in bars:
-            bar.__exit__(None, None, None)
 
 
 def _print(report: dict[str, Any]) -> None:

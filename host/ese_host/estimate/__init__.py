@@ -1,14 +1,16 @@
 """Estimates of time, resources and energy of a network on a board, before any synthesis (docs/estimate.md).
 
-- `estimator` puts an estimate together; `source` reads the network from a folder or a Keras model.
+- `estimator` puts an estimate together; `source` reads the network from a folder or a Keras model, and `by_sizes`
+  makes a layer of given sizes.
 - `design_choice` chooses the design for layers of given sizes, `masks` counts entries and padding of each PE.
 - `timing` plans a step; `cycles` says how many cycles it takes on each engine.
 - `memories` and `resources` say what a design takes of a board, and `energy` what a step costs.
-- `search` finds the fastest design that fits a board.
+- `search` finds the fastest design that fits a board; `explorer` makes a page of very many estimates.
 
 Only the cycles of stream mode are modelled, because those of skip mode depend on the data.
 """
 
+from ese_host.estimate.by_sizes import SizedLayer, sized
 from ese_host.estimate.cycles import most_units
 from ese_host.estimate.design_choice import DesignOptions, design_of, enough_pes
 from ese_host.estimate.energy import TABLE, Energy, Scanned, energy_of
@@ -41,6 +43,7 @@ __all__ = [
     "Pruning",
     "Recorded",
     "Scanned",
+    "SizedLayer",
     "Subject",
     "assumptions",
     "basis",
@@ -62,5 +65,6 @@ __all__ = [
     "record_counts",
     "recorded_counts",
     "shared_words",
+    "sized",
     "use",
 ]

@@ -16,7 +16,6 @@ gaps of a real one spread its weights a little more evenly.
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -146,33 +145,34 @@ def entries_of(size: MatrixSize, number: int, pruning: Pruning, pes: int) -> Mat
     least = least_entries(size, number, pruning, pes)
     if least.exact and not pruning.window:
         return least
-    positions = _random_positions(size, number, pruning.of(number), pruning.balance.whole, pruning.seed, pes)
+    drawn = size, number, pruning.of(number), pruning.balance.whole, pruning.seed, pes
+    positions = _random_positions(*drawn)
     weights = np.array([len(p) for p in positions], dtype=np.int64)
     padding = least.padding if least.exact else np.array([_padding(p, pruning) for p in positions], dtype=np.int64)
     if pruning.window:
-        padding = padding + _waits(positions, size, pruning, pes, padded=not least.exact)
+        padding = padding + (_waits(*drawn, pruning.window) if least.exact else _padded_waits(*drawn, pruning))
     return MatrixEntries(weights, padding, False, least.reach)
 
 
-def _waits(positions: Sequence[Positions], size: MatrixSize, pruning: Pruning, pes: int, padded: bool) -> Positions:
-    """(pes,) number of waits in the activation window.
-
-    Args:
-        positions: positions of the weights of each PE.
-        size: rows and columns of the matrix.
-        pruning: weight codes, and the window.
-        pes: number of processing elements.
-        padded: whether there is padding between them.
-    """
+@functools.lru_cache(maxsize=16)
+def _waits(size: MatrixSize, number: int, density: float, whole: bool, seed: int, pes: int, columns: int) -> Positions:
+    """(pes,) number of waits in a window of so many columns between positions that are drawn as `_random_positions`."""
     interleave = size.interleave(pes)
-    columns = []
-    for of_pe in positions:
-        count, weights = len(of_pe), np.arange(len(of_pe))
-        if padded:
-            gaps, weights = relative_index(of_pe, pruning.kind, pruning.gap_bits)
-            count = len(gaps)
-        columns.append(entry_columns(of_pe, weights, count, interleave))
-    return window.schedule(columns, size.columns, pruning.window).waits
+    positions = _random_positions(size, number, density, whole, seed, pes)
+    entries = [entry_columns(of_pe, np.arange(len(of_pe)), len(of_pe), interleave) for of_pe in positions]
+    return window.schedule(entries, size.columns, columns).waits
+
+
+def _padded_waits(
+    size: MatrixSize, number: int, density: float, whole: bool, seed: int, pes: int, pruning: Pruning
+) -> Positions:
+    """(pes,) number of waits as in `_waits`, where there is padding between the positions."""
+    interleave = size.interleave(pes)
+    entries = []
+    for of_pe in _random_positions(size, number, density, whole, seed, pes):
+        gaps, weights = relative_index(of_pe, pruning.kind, pruning.gap_bits)
+        entries.append(entry_columns(of_pe, weights, len(gaps), interleave))
+    return window.schedule(entries, size.columns, pruning.window).waits
 
 
 def _padding(positions: Positions, pruning: Pruning) -> int:

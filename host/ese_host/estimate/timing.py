@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -73,6 +74,10 @@ class TimedNetwork:
 
     def step(self) -> StepTiming:
         """Timing and work of one step in the steady state."""
+        return self._step
+
+    @cached_property
+    def _step(self) -> StepTiming:
         early, late = self.model.sequence(STEADY), self.model.sequence(STEADY + STEPS)
         by_cause = {cause: (late.by_cause[cause] - early.by_cause[cause]) / STEPS for cause in CAUSES}
         running = [number for number, phase in enumerate(self.model.phases) if not phase.has("last_only")]

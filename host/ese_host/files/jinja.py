@@ -1,4 +1,7 @@
-"""Access to the Jinja2 templates in a package's folder `templates`; undefined names are errors."""
+"""Access to the Jinja2 templates in a package's folder `templates`; undefined names are errors.
+
+The folder `templates` beside this file has what several packages include: page.css, the style of all pages.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ if TYPE_CHECKING:
 
 @cache
 def templates(package: str) -> jinja2.Environment:
-    """The templates of a package; values are escaped in .html and .hwh templates, but in no others.
+    """The templates of a package, which may include those here; values are escaped in .html and .hwh templates only.
 
     Args:
         package: dotted name of the package that contains the folder `templates`.
@@ -19,7 +22,7 @@ def templates(package: str) -> jinja2.Environment:
     import jinja2  # only reports and emission need it; an installation that only runs an accelerator may lack it
 
     return jinja2.Environment(
-        loader=jinja2.PackageLoader(package, "templates"),
+        loader=jinja2.ChoiceLoader([jinja2.PackageLoader(name, "templates") for name in (package, __package__)]),
         undefined=jinja2.StrictUndefined,
         autoescape=jinja2.select_autoescape(("html", "hwh")),
         trim_blocks=True,

@@ -23,8 +23,7 @@ from ese_host.ir import (
     Fixed,
     FormatSet,
     WeightKind,
-    check_cell,
-    check_gates,
+    check_sets,
 )
 
 Mode = Literal["stream", "skip"]
@@ -166,10 +165,7 @@ class Design:
                     f"design: {name} has {form.bits} bits, {'signed' if form.signed else 'unsigned'}; at most {most} "
                     "are allowed: narrow the quantizer"
                 )
-        for formats in self.sets:
-            check_cell("design", formats.state, formats.gate, formats.cell)
-            if self.cells != "lstm":
-                check_gates("design", formats.gate)
+        check_sets("design", self.sets, "gru" in self.cells)
 
     def _stored_formats(self) -> Iterator[tuple[str, Fixed]]:
         """Names and formats of what vectors and packets hold."""

@@ -14,7 +14,15 @@ from ese_host.ir.activations import (
 )
 from ese_host.ir.engine_formats import Cells, EngineFormats, cells_of, common_formats, fits_source
 from ese_host.ir.fixed import Codes, Fixed, round_half_even
-from ese_host.ir.format_sets import ELEMENT_BITS, MAX_SETS, FormatSet, set_numbers, stored_output, without_line
+from ese_host.ir.format_sets import (
+    ELEMENT_BITS,
+    MAX_SETS,
+    FormatSet,
+    check_sets,
+    set_numbers,
+    stored_output,
+    without_line,
+)
 from ese_host.ir.mask_families import ESTIMATED, MASK_FAMILIES, Balance, MaskFamily
 from ese_host.ir.network import (
     CELL_ROWS,
@@ -103,6 +111,7 @@ __all__ = [
     "check_cell",
     "check_codes",
     "check_gates",
+    "check_sets",
     "common_formats",
     "fits_source",
     "full_lengths",

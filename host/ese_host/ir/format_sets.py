@@ -11,7 +11,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ese_host.errors import MismatchError, UnsupportedError
-from ese_host.ir.activations import Activation
+from ese_host.ir.activations import (
+    CELL_BITS,
+    CELL_FRAC,
+    FACTOR_BITS,
+    GATE_BITS,
+    Activation,
+    check_cell,
+    check_gates,
+    unrounded_cell,
+)
 from ese_host.ir.fixed import Fixed
 from ese_host.ir.network import Lstm, Network, Recurrent
 
@@ -88,6 +97,50 @@ def stored_output(layer: Recurrent, final: bool) -> tuple[Fixed | None, bool]:
             "activations, or put QActivation('quantized_bits(16, 0, alpha=1)') behind it"
         )
     return None, False
+
+
+def check_sets(owner: str, sets: Sequence[FormatSet], gru: bool) -> None:
+    """Refuse formats that the one datapath of all sets cannot hold.
+
+    A unit computes with the finest binary point of all sets, to which the values of the others are raised.
+
+    Args:
+        owner: begins the message.
+        sets: the sets of an engine.
+        gru: whether it has the cells of a GRU.
+
+    Raises:
+        UnsupportedError: if a set's own formats are too wide, or those of the sets are too far apart.
+    """
+    for formats in sets:
+        check_cell(owner, formats.state, formats.gate, formats.cell)
+        if gru:
+            check_gates(owner, formats.gate)
+    gate, cell = max(each.gate.out.frac for each in sets), max(each.cell.out.frac for each in sets)
+    frac = gate + max(cell, *(each.state.frac for each in sets))
+    stored = max(form.frac for each in sets for form in (each.state, each.output))
+    for formats in sets:
+        bits, own = unrounded_cell(formats.state, formats.gate, formats.cell)
+        needs = {
+            "a gate": (_bits(formats.gate) + gate - formats.gate.out.frac, GATE_BITS),
+            "a candidate": (_bits(formats.cell) + cell - formats.cell.out.frac, FACTOR_BITS),
+            "a new state": (bits + frac - own, CELL_BITS),
+            "fractional bits of a new state": (frac, CELL_FRAC),
+        }
+        if gru:
+            whole = max(formats.state.bits - formats.state.frac, _bits(formats.cell) - formats.cell.out.frac)
+            needs["a new h, as its output is rounded,"] = (whole + max(stored, frac), CELL_BITS)
+        for what, (needed, most) in needs.items():
+            if needed > most:
+                raise UnsupportedError(
+                    f"{owner}: {what} would have {needed} bits; at most {most} are allowed: give the quantizers of "
+                    "states, outputs and activations fewer fractional bits, or layers quantizers that are more alike"
+                )
+
+
+def _bits(activation: Activation) -> int:
+    """Bits of an activation's codes in two's complement."""
+    return max(-activation.low - 1, activation.high).bit_length() + 1
 
 
 @dataclass

@@ -48,7 +48,7 @@ def bank_balanced(weights: Floats, density: float, interleave: Interleave, bank:
 def column_balanced(weights: Floats, density: float, interleave: Interleave) -> Mask:
     """Keep the largest magnitudes of each PE's part of each column, equally many per part (Spartus: 2108.02297).
 
-    Every column costs every PE the same, so that the PEs stay balanced when a delta LSTM skips columns. This is the
+    Every column costs every PE the same, so that the PEs stay balanced when a delta network skips columns. This is the
     mask with which Column-Balanced Targeted Dropout (CBTD) ends, when its drop probability has reached 1.
 
     Args:

@@ -26,7 +26,7 @@ class Task:
         prune: recipe of the pruning stage.
         tune: recipe of the quantized stage.
         formats: quantizers of the network.
-        emphasis: factors on the density of LSTM input kernels and of the last kernel; see `compression.Plan`.
+        emphasis: factors on the density of recurrent input kernels and of the last kernel; see `compression.Plan`.
         pruned_at: share of the pruning stage's steps at which the target density is reached.
         teacher: share of the dense network's probabilities in the training targets.
         measure: function from the probabilities of a split and the split to figures by name, "accuracy" among them.

@@ -53,7 +53,9 @@ def both(first_backwards: bool, masked: bool = False, merge: str | None = "conca
     return functional(build)
 
 
-@pytest.mark.parametrize("merge", ["concat", "sum", "mul", "ave", None])
+@pytest.mark.parametrize(
+    "merge", ["concat", "sum", *(pytest.param(m, marks=pytest.mark.slow) for m in ("mul", "ave", None))]
+)
 def test_bidirectional_turns_the_second_layer(merge: str | None) -> None:
     sequences = merge in ("sum", None)
     equal(both(merge in ("mul", None), merge=merge, return_sequences=sequences, reset_after=sequences))
@@ -64,6 +66,7 @@ def test_bidirectional_behind_a_mask() -> None:
     equal(both(True, masked=True, merge="ave"), masked=True)
 
 
+@pytest.mark.slow
 def test_qbidirectional_of_keras_own_layers() -> None:
     equal(chain(QBidirectional(gru(3, reset_after=True), name="both"), QActivation(bits(8, 0)), dense()))
 

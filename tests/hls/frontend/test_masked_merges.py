@@ -42,12 +42,15 @@ def flat(value: Any) -> Any:
     return dense()(layers.Flatten()(QActivation(bits(8, 1))(value)))
 
 
-@pytest.mark.parametrize("behind", [recurrent("end", 4), flat], ids=["masked", "all frames"])
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize("behind", [pytest.param(recurrent("end", 4), marks=SLOW, id="masked"), flat])
 def test_masked_frames_of_a_product_are_zero(behind: Any) -> None:
     checked(merged(layers.Multiply, behind))
 
 
-@pytest.mark.parametrize("kind", [layers.Maximum, layers.Minimum])
+@pytest.mark.parametrize("kind", [layers.Maximum, pytest.param(layers.Minimum, marks=SLOW)])
 def test_masked_frames_of_a_maximum_are_passed_over(kind: Any) -> None:
     checked(merged(kind, recurrent("end", 4)))
     message = r"^layer 'merge' \(M.*imum\) combines masked sequences, and its masked frames are read, or leave the mo"
@@ -55,7 +58,7 @@ def test_masked_frames_of_a_maximum_are_passed_over(kind: Any) -> None:
         checked(merged(kind, flat))
 
 
-@pytest.mark.parametrize("kind", [layers.Maximum, layers.Multiply])
+@pytest.mark.parametrize("kind", [layers.Maximum, pytest.param(layers.Multiply, marks=SLOW)])
 def test_masked_input_frames_are_zero_in_a_merge(kind: Any) -> None:
     def build(q: Any) -> Any:
         value = layers.Masking(0.0, name="mask")(q)
@@ -74,6 +77,7 @@ def test_a_masked_sequence_beside_one_without_mask_is_refused(kind: Any) -> None
         checked(merged(kind, recurrent("end", 4), same=False))
 
 
+@SLOW
 def test_sums_and_operations_read_no_masks() -> None:
     checked(merged(layers.Add, flat, same=False))
     checked(merged(lambda name: lambda pair: ops.multiply(*pair), flat, same=False))  # noqa: ARG005

@@ -217,3 +217,18 @@ def test_the_kernels_become_the_kind_of_the_others() -> None:
     assert graph.ese_conversion.mapping.design.cells == "lstm"
     layer = layer_of(chain(gru(kernel_quantizer=quantized_bits(8, 0, alpha=1))))
     assert {matrix.kind for matrix in layer.matrices().values()} == {"int8"}
+
+
+@pytest.mark.parametrize("granularity", ["model", "type", "name"])
+def test_every_granularity_of_the_configuration(granularity: str) -> None:
+    import hls4ml
+
+    model = stacked(layers.GRU(5, name="gru"), layers.Dense(3))
+    config = hls4ml.utils.config_from_keras_model(model, granularity=granularity, backend="ESE")
+    form = {"Precision": {"state": "fixed<14,2>", "recurrent_weight": "fixed<8,2>"}}
+    config.setdefault("LayerType", {}).setdefault("SparseGRU", {}).update(form)
+    graph = hls4ml.converters.convert_from_keras_model(model, backend="ESE", output_dir="unused", hls_config=config)
+    layer = graph.ese_conversion.network.layers[0]
+    assert (layer.state, layer.recurrent.kind) == (Fixed(14, 2), "int16")
+    assert int(np.abs(layer.recurrent.levels).max()) < 1 << 7
+    assert [node.get_attr("class_name") for node in graph.get_layers()][1] == "GRU"

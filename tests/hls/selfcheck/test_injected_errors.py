@@ -120,7 +120,11 @@ def faults(program: Program) -> Iterator[tuple[str, str, Program]]:
             yield name, what, replace(program, steps=(*program.steps[:number], other, *program.steps[number + 1 :]))
 
 
-@pytest.mark.parametrize("name", MODELS)
+SLOW = ("smooth GRU", "float GRU")
+OF_ENGINE = [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in MODELS]
+
+
+@pytest.mark.parametrize("name", OF_ENGINE)
 def test_one_last_bit_of_a_constant_is_found(name: str) -> None:
     graph = converted(MODELS[name]())
     program = graph.ese_conversion.program
@@ -131,7 +135,7 @@ def test_one_last_bit_of_a_constant_is_found(name: str) -> None:
             pytest.fail(f"{layer}: {what} off by one was not found")
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", OF_ENGINE)
 def test_one_last_bit_of_what_a_layer_hands_on_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     graph = converted(MODELS[name]())
     program = graph.ese_conversion.program

@@ -11,8 +11,9 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from small_design import INPUTS, OUTPUTS, small_network, write_manifest
+from small_design import INPUTS, OUTPUTS, small_design, small_network, write_manifest
 
+from ese_host.boards import load_board
 from ese_host.bundle import manifest, testset
 from ese_host.check import checker as check_module
 from ese_host.check import report
@@ -21,6 +22,7 @@ from ese_host.check.compare import Comparison, compare
 from ese_host.device import platform
 from ese_host.device.emulated.faults import Faults, PacketFault
 from ese_host.errors import FormatError, MismatchError
+from ese_host.estimate import percentages, use
 from ese_host.estimate.cycles import CAUSES
 from ese_host.files.words import Words
 from ese_host.ir.program import Program
@@ -67,6 +69,9 @@ def test_cycles_of_rtl_are_simulated(folder: Path) -> None:
     assert found["engine"] == "rtl" and list(found["cycles_by_cause"]) == list(CAUSES)
     page = report.html(found)
     assert "clocks of the RTL at 100 MHz" in page and "RTL simulated clock by clock" in page
+    expected = percentages(use(small_design(), load_board("pynq-z2"), "rtl"))
+    assert found["boards"]["pynq-z2"]["percent"] == expected
+    assert expected != percentages(use(small_design(), load_board("pynq-z2"), "hls"))
     assert labels["step_timeline"] == "modelled" and found["step_timeline"][0]["cycles"] > 0
 
 

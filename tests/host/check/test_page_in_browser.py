@@ -1,32 +1,19 @@
-"""The page of a check in Chromium, at the widths of a screen and of a phone, in light and dark.
-
-Where Chromium is on PATH but does not start, the test fails; it is skipped only where there is none.
-"""
+"""The page of a check in Chromium, at the widths of a screen and of a phone, in light and dark."""
 
 from __future__ import annotations
 
-import html
-import json
 import re
-import shutil
-import struct
-import subprocess
-import zlib
 from pathlib import Path
 from typing import Any
 
+import browser
 import numpy as np
-import numpy.typing as npt
 import pytest
 
 from ese_host.check import check, report
 
-CHROMIUM = shutil.which("chromium")
 FRAMES = (("small", 1280), ("small", 390), ("large", 1280), ("large", 390))
 """The reports that are shown side by side, and the width of each."""
-HEIGHT = 1600
-DARK, LIGHT = 0, 1
-"""Chromium's numbers of the colour schemes."""
 
 
 def larger(found: dict[str, Any]) -> dict[str, Any]:
@@ -82,64 +69,23 @@ def pages(folder: Path) -> dict[str, str]:
     return {"small": report.html(found), "large": report.html(larger(found))}
 
 
-def browsed(pages: dict[str, str], folder: Path, scheme: int) -> tuple[dict[tuple[str, int], dict[str, Any]], Path]:
-    """What measure.html finds in each frame, and a picture of all."""
-    frames = (
-        f'<iframe width="{width}" height="{HEIGHT}" srcdoc="{html.escape(pages[name])}"></iframe>'
-        for name, width in FRAMES
-    )
-    measure, picture = folder / "measure.html", folder / "picture.png"
-    measure.write_text(Path(__file__).with_name("measure.html").read_text().replace("FRAMES", "".join(frames)))
-    assert CHROMIUM is not None
-    options = (
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--hide-scrollbars",
-        f"--user-data-dir={folder / 'profile'}",
-        f"--window-size={sum(width for _, width in FRAMES)},{HEIGHT}",
-        f"--blink-settings=preferredColorScheme={scheme}",
-        f"--screenshot={picture}",
-        "--dump-dom",
-    )
-    done = subprocess.run(
-        [CHROMIUM, *options, f"file://{measure}"], capture_output=True, text=True, timeout=120, check=True
-    )
-    found = re.search(r'<pre id="found">(.*?)</pre>', done.stdout, flags=re.DOTALL)
-    assert found is not None, done.stderr
-    return dict(zip(FRAMES, json.loads(html.unescape(found[1])), strict=True)), picture
-
-
-def ink(picture: Path) -> npt.NDArray[np.bool_]:
-    """(height, width) pixels that differ from their neighbours: a PNG stores the difference, 0 on plain ground."""
-    data = picture.read_bytes()
-    width, height, bits, kind = struct.unpack(">IIBB", data[16:26])
-    assert (bits, kind) == (8, 2)  # red, green and blue in bytes
-    packed, at = b"", 8
-    while at < len(data):
-        (length,) = struct.unpack(">I", data[at : at + 4])
-        if data[at + 4 : at + 8] == b"IDAT":
-            packed += data[at + 8 : at + 8 + length]
-        at += length + 12
-    rows = np.frombuffer(zlib.decompress(packed), np.uint8).reshape(height, 1 + 3 * width)
-    assert rows[:, 0].all()  # 0 would be a row that is stored as it is
-    inked: npt.NDArray[np.bool_] = rows[:, 1:].reshape(height, width, 3).any(axis=-1)
-    return inked
-
-
-@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium on PATH")
-@pytest.mark.parametrize("scheme", [LIGHT, DARK], ids=["light", "dark"])
+@browser.needed
+@pytest.mark.parametrize("scheme", [browser.LIGHT, browser.DARK], ids=["light", "dark"])
 def test_a_page_can_be_read_on_a_screen_and_on_a_phone(pages: dict[str, str], tmp_path: Path, scheme: int) -> None:
-    found, picture = browsed(pages, tmp_path, scheme)
+    frames = browser.frames([(pages[name], width) for name, width in FRAMES])
+    measured, picture = browser.measured(frames, sum(width for _, width in FRAMES), tmp_path, scheme)
+    found = dict(zip(FRAMES, measured, strict=True))
     for (name, width), frame in found.items():
         assert frame["width"] == width, (name, width, frame["overflowing"][:3])
         assert frame["overflowing"] == [] and frame["colliding"] == [] and frame["pale"] == [], (name, width)
         assert name == "large" or frame["broken"] == [], width
-        assert (frame["ground"] > 0.8) == (scheme == LIGHT) and (frame["ground"] < 0.1) == (scheme == DARK)
+        assert (frame["ground"] > 0.8) == (scheme == browser.LIGHT) and (frame["ground"] < 0.1) == (
+            scheme == browser.DARK
+        )
     for name in pages:
         assert found[name, 390]["height"] <= 3 * found[name, 1280]["height"]
-    inked, left = ink(picture), 0
-    assert inked.shape == (HEIGHT, sum(width for _, width in FRAMES))
+    inked, left = browser.ink(picture), 0
+    assert inked.shape == (browser.HEIGHT, sum(width for _, width in FRAMES))
     for name, width in FRAMES:
         assert 0.01 < inked[:, left : left + width].mean() < 0.5, (name, width)
         left += width

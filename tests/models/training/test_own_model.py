@@ -123,7 +123,7 @@ def test_a_model_of_any_shape_is_compressed(make: Callable[[], Any], tmp_path: P
 
 @pytest.mark.parametrize(
     "make",
-    [pytest.param(make, marks=pytest.mark.slow) if make is mixed else make for make in MODELS],
+    [pytest.param(make, marks=pytest.mark.slow) if make in (gated, mixed) else make for make in MODELS],
     ids=lambda make: make.__name__,
 )
 def test_a_copy_computes_what_the_model_computes(make: Callable[[], Any]) -> None:

@@ -112,6 +112,15 @@ def test_sweeper_clears_the_rows_of_a_stage_once_they_are_read() -> None:
     assert row == 0
 
 
+def test_a_set_whose_sums_stay_counts_as_clear_once_they_are_read() -> None:
+    """As behind a reset stage: no row is cleared, so that no clock without an entry is needed."""
+    drained = 5
+    clocks = [{"launch": 1}, *({"rows": 0, "drained": int(clock >= drained), "free": 0} for clock in range(10))]
+    shown = run("sweeper", clocks)[1:]
+    assert not any(row["sweep"] for row in shown)
+    assert [row["pending"] for row in shown] == [int(clock < drained + 2) for clock in range(10)]
+
+
 def test_sweeper_forgets_everything() -> None:
     shown = run("sweeper", [{"forget": 1}, *[{}] * (2 * SIZES.rows + 2)])
     cleared = [(row["set"], row["row"]) for row in shown if row["sweep"]]

@@ -54,9 +54,9 @@ def tables() -> list[Codes]:
 @functools.cache
 def bench() -> SideBySide:
     made = {
-        f"{kind}_{name}": component_of(function)(function, *sizes)
+        f"{kind}_{name}": component_of(function)(function, bits, frac)
         for kind in FORMATS
-        for name, (function, *sizes) in parts(kind).items()
+        for name, (function, bits, frac) in parts(kind).items()
     }
     return SideBySide(made, tables())
 

@@ -58,16 +58,18 @@ template <int W, int More> int_t<64> hard_line(int_t<W> x, int frac, const Line 
     return (whole * line.slope + (int_t<64>(line.offset) << frac) + int_t<64>(rest >> More)) | last;
 }
 
-// The activation of x, quantized to the format of `a`, whose smallest and largest codes are those of the function's end
-// points. x has `frac` + `More` fractional bits.
-template <int W, int More = 0>
-activation_t activate(int_t<W> x, int frac, const Activation &a, const Line &line, const word_t table[table_size]) {
+constexpr bool is_hard(Kind kind) {
+    return kind == Kind::hard_tanh || kind == Kind::hard_sigmoid;
+}
+
+// The result of an activation, quantized to the format of `a`, whose smallest and largest codes are those of the
+// function's end points. `straight` is the line of a hard one, with `frac` + `line_frac` fractional bits; `t` is tanh
+// of x, or for a sigmoid of x/2, since sigmoid(x) is 1/2 + tanh(x/2) / 2.
+inline activation_t activated(const Activation &a, int_t<64> straight, int frac, int_t<22> t) {
     ESE_INLINE
-    if (a.kind == Kind::hard_tanh || a.kind == Kind::hard_sigmoid)
-        return quantize<64>(hard_line<W, More>(x, frac, line), frac + line_frac, a.out);
-    // sigmoid(x) is 1/2 + tanh(x/2) / 2; one fractional bit more halves the input and the result.
+    if (is_hard(a.kind))
+        return quantize<64>(straight, frac + line_frac, a.out);
     int halved = a.kind == Kind::sigmoid ? 1 : 0;
-    int_t<22> t = signed_tanh<W>(x, frac + More + halved, table);
     return quantize<26>((halved << value_frac) + t, value_frac + halved, a.out);
 }
 

@@ -2,8 +2,7 @@
 #ifndef ESE_CELL_H
 #define ESE_CELL_H
 
-#include "activation.h"
-#include "phase.h"
+#include "format_sets.h"
 
 namespace ese {
 
@@ -19,17 +18,17 @@ struct FirstGates {
     element_t first, second;
 };
 
-// Widths and fractional bits of a cell's values.
+// Widths and fractional bits of a cell's values, of which the sets have one.
 template <class C> struct CellFormats {
-    static constexpr int gate_frac = C::gate().out.frac;
-    static constexpr int kept_frac = gate_frac + C::state().frac;    // of a gate times the old state
-    static constexpr int made_frac = gate_frac + C::cell().out.frac; // of a gate times an activation of the cell
-    static constexpr int state_frac = kept_frac > made_frac ? kept_frac : made_frac; // of the new state
-    static constexpr int cell_bits = C::cell().out.bits + (C::cell().out.low < 0 ? 0 : 1);
-    static constexpr int factor_bits = cell_bits > element_bits ? cell_bits : element_bits; // activation of the cell
-    static constexpr int old_whole = C::state().bits - C::state().frac, made_whole = cell_bits - C::cell().out.frac;
-    static constexpr int whole_bits = old_whole > made_whole ? old_whole : made_whole; // of a GRU's new state
-    static constexpr int stored_frac = C::state().frac > C::output().frac ? C::state().frac : C::output().frac;
+    static constexpr int gate_frac = finest<GateOf<C>>();
+    static constexpr int cell_frac = finest<CandidateOf<C>>();
+    static constexpr int kept_frac = gate_frac + finest<StateOf<C>>(); // of a gate times the old state
+    static constexpr int made_frac = gate_frac + cell_frac;            // of a gate times an activation of the cell
+    static constexpr int state_frac = greater(kept_frac, made_frac);   // of the new state
+    static constexpr int cell_bits = most_whole<CandidateOf<C>>() + cell_frac;
+    static constexpr int factor_bits = greater(cell_bits, element_bits); // activation of the cell
+    static constexpr int whole_bits = greater(most_whole<StateOf<C>>(), most_whole<CandidateOf<C>>()); // a GRU's state
+    static constexpr int stored_frac = greater(finest<StateOf<C>>(), finest<OutputOf<C>>());
 
     static_assert(factor_bits <= 25, "an activation of the cell fits activation_t");
     static_assert(state_frac <= 40, "64 in the format of an unrounded state, times a slope, fits 64 bits");
@@ -41,10 +40,10 @@ template <class C> struct CellFormats {
 template <class C> using factor_t = int_t<CellFormats<C>::factor_bits>;
 
 // The new state before it is rounded: a gate times the old state, and another one times the candidate.
-template <class C> sum_t new_state(sum_t kept, sum_t made) {
+template <class C> sum_t new_state(sum_t kept, sum_t made, int set) {
     ESE_INLINE
     using F = CellFormats<C>;
-    return plus<sum_bits>(shift_left<sum_bits>(kept, F::state_frac - F::kept_frac),
+    return plus<sum_bits>(shift_left<sum_bits>(raised_by<StateOf<C>>(kept, set), F::state_frac - F::kept_frac),
                           shift_left<sum_bits>(made, F::state_frac - F::made_frac));
 }
 

@@ -60,6 +60,23 @@ inline element_t round_to(sum_t value, const Rounding &to) {
     return saturate<sum_bits>(round_half_even<sum_bits>(value, to.dropped), to.low, to.high);
 }
 
+// The h of a cell, or r * h, with the fractional bits of the layer instead of those of the finest sets.
+template <class C> sum_t own_point(sum_t h, bool lstm, bool reset, int set) {
+    ESE_INLINE
+    using F = CellFormats<C>;
+    sum_t own = h;
+sets:
+    for (int s = 0; s < C::sets; ++s) {
+        ESE_UNROLL
+        const int gate = F::gate_frac - C::gate(s).out.frac,
+                  made = F::made_frac - C::gate(s).out.frac - C::cell(s).out.frac;
+        const int state = F::state_frac - C::gate(s).out.frac - greater(C::state(s).frac, C::cell(s).out.frac);
+        if (set == s)
+            own = h >> (lstm ? made : reset ? gate : state);
+    }
+    return own;
+}
+
 // The results of a unit: that of a cell, or those of two rows of another matrix, whose sums are the first two. There
 // are two roundings, one for each row. The h of a cell takes both: the first one to what the first target gets, the
 // second one to the output. r * h is rounded as a row is.
@@ -68,10 +85,13 @@ template <class C> void leave(const Cell &cell, const sum_t sums[gates], const P
     using F = CellFormats<C>;
     const Rounding of_row = {int(phase.stored_shift), phase.low, phase.high};
     const bool lstm = !C::gru || (C::lstm && phase.stage == Stage::lstm), reset = resets<C>(phase);
-    const int raised = lstm ? F::raised(F::made_frac) : reset ? 0 : F::raised(F::state_frac);
+    const int raised = F::raised(lstm ? F::made_frac : F::state_frac);
     const int frac = raised + (lstm ? F::made_frac : F::state_frac);
-    const Rounding of_state = {frac - C::state().frac, C::state().low, C::state().high};
-    const Rounding of_output = {frac - C::output().frac, C::output().low, C::output().high};
+    const int set = format_set<C>(phase);
+    const Format state = C::state(set), output = C::output(set);
+    const Rounding of_state = {frac - state.frac, state.low, state.high};
+    const Rounding of_output = {frac - output.frac, output.low, output.high};
+    const sum_t h = own_point<C>(cell.h, lstm, reset, set);
     bool dense = phase.stage == Stage::dense;
     sum_t value[2];
     element_t code[2];
@@ -79,10 +99,12 @@ rows:
     for (int r = 0; r < 2; ++r) {
         ESE_UNROLL
         bool row = dense && (r == 0 || Shape<C>::paired), of_target = r == 0 && !phase.stores_output;
-        value[r] = !row ? shift_left<sum_bits>(cell.h, raised) : phase.relu && sums[r] < 0 ? sum_t(0) : sums[r];
+        value[r] = !row                        ? reset ? h : shift_left<sum_bits>(cell.h, raised)
+                   : phase.relu && sums[r] < 0 ? sum_t(0)
+                                               : sums[r];
         code[r] = round_to(value[r], row || reset ? of_row : of_target ? of_state : of_output);
     }
-    results[0].exact = dense ? value[0] : cell.h;
+    results[0].exact = dense ? value[0] : h;
     results[0].stored = code[0];
     results[0].output = dense ? code[0] : code[1];
     results[0].cell = dense || reset ? constant_t(0) : lstm ? cell.c : constant_t(code[0]);

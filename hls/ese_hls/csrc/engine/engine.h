@@ -88,7 +88,7 @@ peepholes:
     constant_t before = stages.zero_state ? constant_t(0) : memory.cell[u][cell];
     Cell result = {};
     if (!dense)
-        result = cell_of<C>(sums, before, peephole, phase, memory.lines, memory.table[u]);
+        result = cell_of<C>(sums, before, peephole, phase, memory.lines[format_set<C>(phase)], memory.table[u]);
     leave<C>(result, sums, phase, results);
 }
 

@@ -14,20 +14,19 @@ Cell gru_cell(const FirstGates &given, const sum_t sums[gates], constant_t h_bef
               const Lines &lines, const word_t table[table_size]) {
     ESE_INLINE
     using F = CellFormats<C>;
-    constexpr int gate_frac = F::gate_frac, one = 1 << gate_frac;
+    constexpr int gate_frac = F::gate_frac, one = 1 << gate_frac; // a gate is between 0 and 1
+    const int set = format_set<C>(phase);
     static_assert(gate_frac >= 0 && gate_frac <= 16, "a sum times a gate fits 64 bits");
-    static_assert(C::gate().out.low >= 0 && C::gate().out.high <= one,
-                  "a gate and what it lacks to one are between 0 and 1");
     static_assert(F::whole_bits + F::stored_frac <= sum_bits, "a new state, raised for its output, fits a sum");
     constexpr int candidate_bits = sum_bits + gate_frac; // the encoder proves that its two parts need no more together
     element_t reset = phase.stage == Stage::gru ? given.second : element_t(one);
     int_t<candidate_bits> candidate =
         plus<candidate_bits>(shift_left<candidate_bits>(sums[2], gate_frac),
                              product<element_bits, sum_bits, candidate_bits>(reset, sums[3]));
-    factor_t<C> g = activate<candidate_bits, gate_frac>(candidate, sum_frac, C::cell(), lines.cell, table);
+    factor_t<C> g = activate_in<CandidateOf<C>, candidate_bits, gate_frac>(set, candidate, sum_frac, lines.cell, table);
     bool resets = phase.stage == Stage::reset;
     sum_t kept = product<element_bits, constant_bits>(resets ? given.second : given.first, h_before);
-    sum_t h = new_state<C>(kept, product<element_bits, F::factor_bits>(element_t(one - given.first), g));
+    sum_t h = new_state<C>(kept, product<element_bits, F::factor_bits>(element_t(one - given.first), g), set);
     Cell cell;
     cell.c = 0; // h is the state, and is rounded as an output
     cell.h = resets ? kept : h;
@@ -40,8 +39,9 @@ std::enable_if_t<!C::lstm, Cell> cell_of(const sum_t sums[gates], constant_t h_b
                                          const Phase &phase, const Lines &lines, const word_t table[2][table_size]) {
     ESE_INLINE
     FirstGates given;
-    given.first = activate<sum_bits>(sums[0], sum_frac, C::gate(), lines.gate, table[0]);
-    given.second = activate<sum_bits>(sums[1], sum_frac, C::gate(), lines.gate, table[0]);
+    const int set = format_set<C>(phase);
+    given.first = activate_in<GateOf<C>, sum_bits>(set, sums[0], sum_frac, lines.gate, table[0]);
+    given.second = activate_in<GateOf<C>, sum_bits>(set, sums[1], sum_frac, lines.gate, table[0]);
     return gru_cell<C>(given, sums, h_before, phase, lines, table[1]);
 }
 

@@ -112,10 +112,8 @@ template <class C> struct Loader {
         memory.phase_count = of(HeaderWord::phases);
         memory.inputs = of(HeaderWord::inputs);
         memory.alternate = field<header_field::alternate>(header) != 0;
-        memory.lines.gate.slope = field<header_field::gate_slope>(header);
-        memory.lines.gate.offset = field<header_field::gate_offset>(header);
-        memory.lines.cell.slope = field<header_field::cell_slope>(header);
-        memory.lines.cell.offset = field<header_field::cell_offset>(header);
+        memory.lines[0].gate = line_of(of(HeaderWord::gate_line));
+        memory.lines[0].cell = line_of(of(HeaderWord::cell_line));
         memory.persistent = false;
         bool inside = load_phases(memory, in, stream);
         load_codebooks(memory, in, stream);
@@ -127,6 +125,7 @@ template <class C> struct Loader {
             image.pass(in, stream, of(HeaderWord::entry_words) * Shape<C>::advance_bits);
         if (Shape<C>::skips)
             inside = load_pointers(memory, in, stream) && inside;
+        load_lines(memory, in, stream);
         load_table(memory, in, stream);
         return inside;
     }
@@ -254,6 +253,23 @@ template <class C> struct Loader {
         }
         image.align();
         return inside;
+    }
+
+    // The slope and offset of a hard activation.
+    static Line line_of(word_t word) {
+        Line line;
+        line.slope = field(word, 0, line_bits);
+        line.offset = field(word, line_bits, line_bits);
+        return line;
+    }
+
+    // The lines of all format sets but the first, whose are in the header.
+    template <class In, class Stream> void load_lines(Memories<C> &memory, In &in, Stream &stream) {
+    sets:
+        for (int s = 1; s < C::sets; ++s) {
+            memory.lines[s].gate = line_of(image.word(in, stream));
+            memory.lines[s].cell = line_of(image.word(in, stream));
+        }
     }
 
     template <class In, class Stream> void load_table(Memories<C> &memory, In &in, Stream &stream) {

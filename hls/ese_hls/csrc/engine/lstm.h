@@ -35,6 +35,7 @@ std::enable_if_t<!C::gru, typename CellOf<C>::type> cell_of(const sum_t sums[gat
                                                             const Lines &lines, const word_t table[3][table_size]) {
     ESE_INLINE
     using F = CellFormats<C>;
+    const int set = format_set<C>(phase);
     sum_t see_i = 0, see_f = 0;
     if (phase.peepholes) {
         see_i =
@@ -42,19 +43,19 @@ std::enable_if_t<!C::gru, typename CellOf<C>::type> cell_of(const sum_t sums[gat
         see_f =
             shift_left<sum_bits>(product<constant_bits, constant_bits>(peephole[1], c_before), phase.peephole_shift);
     }
-    element_t i = activate<sum_bits>(plus<sum_bits>(sums[0], see_i), sum_frac, C::gate(), lines.gate, table[0]);
-    element_t f = activate<sum_bits>(plus<sum_bits>(sums[1], see_f), sum_frac, C::gate(), lines.gate, table[0]);
-    factor_t<C> g = activate<sum_bits>(sums[2], sum_frac, C::cell(), lines.cell, table[1]);
-    sum_t c =
-        new_state<C>(product<element_bits, constant_bits>(f, c_before), product<element_bits, F::factor_bits>(i, g));
+    element_t i = activate_in<GateOf<C>, sum_bits>(set, plus<sum_bits>(sums[0], see_i), sum_frac, lines.gate, table[0]);
+    element_t f = activate_in<GateOf<C>, sum_bits>(set, plus<sum_bits>(sums[1], see_f), sum_frac, lines.gate, table[0]);
+    factor_t<C> g = activate_in<CandidateOf<C>, sum_bits>(set, sums[2], sum_frac, lines.cell, table[1]);
+    sum_t c = new_state<C>(product<element_bits, constant_bits>(f, c_before),
+                           product<element_bits, F::factor_bits>(i, g), set);
     typename CellOf<C>::type cell;
     give_gates(cell, i, f);
-    cell.c = quantize<sum_bits>(c, F::state_frac, C::state());
+    cell.c = quantize_in<StateOf<C>, sum_bits>(c, F::state_frac, set);
     sum_t see_o = 0;
     if (phase.peepholes)
         see_o = shift_left<sum_bits>(product<constant_bits, constant_bits>(peephole[2], cell.c), phase.peephole_shift);
-    element_t o = activate<sum_bits>(plus<sum_bits>(sums[3], see_o), sum_frac, C::gate(), lines.gate, table[1]);
-    factor_t<C> t = activate<sum_bits>(c, F::state_frac, C::cell(), lines.cell, table[2]);
+    element_t o = activate_in<GateOf<C>, sum_bits>(set, plus<sum_bits>(sums[3], see_o), sum_frac, lines.gate, table[1]);
+    factor_t<C> t = activate_in<CandidateOf<C>, sum_bits>(set, c, F::state_frac, lines.cell, table[2]);
     cell.h = product<element_bits, F::factor_bits>(o, t);
     return cell;
 }

@@ -32,7 +32,7 @@ template <class C> struct Memories {
     uint_t<14> inputs; // width of an input frame
     bool alternate;    // the two accumulator sets change roles with every step
     bool persistent;   // the sums of at least one phase persist from step to step
-    Lines lines;
+    Lines lines[C::sets];
     word_t image_id; // 0 if no image is loaded
     bool has_state;  // the last sequence has left its state, from which the next one may continue
 
@@ -48,6 +48,8 @@ template <class C> struct Memories {
         Phase phase = decode_phase(record);
         if (C::gru && phase.stage == Stage::lstm)
             phase.stage = decode_cells(record);
+        if (C::sets > 1)
+            phase.format_set = field<phase_field::format_set>(record);
         if (Shape<C>::skips)
             phase.scan = decode_scan(record);
         return phase;

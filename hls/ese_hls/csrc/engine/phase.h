@@ -51,9 +51,10 @@ struct Phase {
     Target first, second;
     uint_t<phase_field::bank_shift::width> bank_shift[phase_field::bank_shift::count];
     uint_t<phase_field::bias_shift::width> bias_shift, peephole_shift, stored_shift;
-    element_t low, high; // range of a Dense layer's stored output
-    address_t rows;      // full phase: rows of each PE, which stores every weight column by column; otherwise zero
-    Scan scan;           // only in skip mode
+    uint_t<phase_field::format_set::width> format_set; // of a stage of cells; only in a design of several sets
+    element_t low, high;                               // range of a Dense layer's stored output
+    address_t rows; // full phase: rows of each PE, which stores every weight column by column; otherwise zero
+    Scan scan;      // only in skip mode
 };
 
 inline Phase decode_phase(const word_t w[phase_words]) {

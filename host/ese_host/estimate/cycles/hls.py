@@ -83,7 +83,8 @@ class Frames:
         ready: whether the current frame is stored completely.
         at: iteration up to which words have been stored.
         begun: iteration from which words of the current frame are stored.
-        stored: iteration up to which they have been stored, once all are.
+        stored: iteration up to which they have been stored, once all are, if it is `timed`.
+        timed: whether that iteration is found too, which takes time.
     """
 
     frame_words: int
@@ -93,6 +94,7 @@ class Frames:
     at: int = 0
     begun: int = 0
     stored: int = 0
+    timed: bool = False
 
     def next(self) -> None:
         """Begin the next frame if there is one."""
@@ -110,9 +112,10 @@ class Frames:
         """
         free = 0 if reading else self._free(end, stage)
         if self.words:
-            if free >= self.words:
-                self.ready, self.stored = True, self.complete_at(stage)
+            if self.timed and free >= self.words:
+                self.stored = self.complete_at(stage)
             self.words = max(0, self.words - free)
+            self.ready = self.words == 0
         self.at = end
 
     def complete_at(self, stage: ElementwiseStage) -> int:
@@ -131,7 +134,7 @@ class HlsCycleModel(CycleModel):
 
     def _begin(self, steps: int) -> None:
         self.stage = ElementwiseStage()
-        self.frames = Frames(self.frame_words, steps)
+        self.frames = Frames(self.frame_words, steps, timed=self.spans is not None)
         self.frames.next()
 
     def _finish(self) -> None:
@@ -203,7 +206,8 @@ class HlsCycleModel(CycleModel):
     def _pass(self, cause: str, iterations: int, shown: str | None = None) -> None:
         """Spend iterations in which the PEs read no vector RAM; a timeline shows another cause if `shown` is given."""
         self.account.spend(cause, iterations)
-        self._record("PEs", self.now, self.now + iterations, cause=shown or cause)
+        if self.spans is not None:
+            self._record("PEs", self.now, self.now + iterations, cause=shown or cause)
         self.now += iterations
         self.frames.advance(self.now, False, self.stage)
 

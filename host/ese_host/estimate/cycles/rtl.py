@@ -107,7 +107,8 @@ class RtlFrames:
         ready: whether the current frame is stored.
         at: clock up to which words have been stored.
         begun: clock from which words of the current frame are stored.
-        stored: clock up to which they have been stored, once all are.
+        stored: clock up to which they have been stored, once all are, if it is `timed`.
+        timed: whether that clock is found too, which takes time.
         reads: clocks in which vector RAM A is read, as (first, behind the last).
     """
 
@@ -118,6 +119,7 @@ class RtlFrames:
     at: int = 0
     begun: int = 0
     stored: int = 0
+    timed: bool = False
     reads: list[tuple[int, int]] = field(default_factory=list)
 
     def next(self, now: int) -> None:
@@ -130,9 +132,10 @@ class RtlFrames:
         """Store words in the clocks up to `end`, `end` not included."""
         if self.words and end > self.at:
             free = self._free(end, stage)
-            if free >= self.words:
-                self.ready, self.stored = True, self.complete_at(stage)
+            if self.timed and free >= self.words:
+                self.stored = self.complete_at(stage)
             self.words = max(0, self.words - free)
+            self.ready = not self.words
         self.at = max(self.at, end)
         self.reads = [interval for interval in self.reads if interval[1] > self.at]
 
@@ -155,7 +158,7 @@ class RtlCycleModel(CycleModel):
 
     def _begin(self, steps: int) -> None:
         self.rtl_stage, self.sweep = RtlStage(), Sweep()
-        self.rtl_frames = RtlFrames(self.frame_words, steps)
+        self.rtl_frames = RtlFrames(self.frame_words, steps, timed=self.spans is not None)
         self.rtl_frames.next(0)
 
     def _finish(self) -> None:
@@ -263,7 +266,8 @@ class RtlCycleModel(CycleModel):
         """Spend clocks in which the PEs have no entry; a timeline shows another cause if `shown` is given."""
         if clocks > 0:
             self.account.spend(cause, clocks)
-            self._record("PEs", self.now, self.now + clocks, cause=shown or cause)
+            if self.spans is not None:
+                self._record("PEs", self.now, self.now + clocks, cause=shown or cause)
             self.sweep.advance(self.now, self.now + clocks)
             self.now += clocks
             self.rtl_frames.advance(self.now, self.rtl_stage)
