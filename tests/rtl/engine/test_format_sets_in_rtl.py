@@ -22,7 +22,7 @@ from support import compiled_engine
 from support.images.mixed_networks import ACTIVATIONS, OUTPUTS, STATES, mixed_network
 from support.networks import COARSE, HARD, HARD8, SMOOTH, SMOOTH8, SMOOTH16, Cell, Rng, Spec, inputs, widened
 from support.rtl import signed_off
-from support.rtl_engine import MOST_WORDS, WatchedEngine, compare_each, library
+from support.rtl_engine import MOST_WORDS, compare_each, library, watched
 
 STEEP8 = (
     Activation("hard_sigmoid", Fixed(8, 0, signed=False), 21845, 10000),
@@ -43,7 +43,7 @@ NARROW8 = formats(SMOOTH8, Fixed(8, 3), Fixed(8, 2))
 
 
 @dataclass(frozen=True)
-class Family:
+class SetsCase:
     """Random networks, each of whose layers has one of several formats, and their design.
 
     Attributes:
@@ -79,20 +79,20 @@ class Family:
         return design, drawn
 
 
-FAMILIES = {
-    "lstm": Family(
+CASES = {
+    "lstm": SetsCase(
         (formats(SMOOTH16, Fixed(16, 4), Fixed(16, 1)), formats(HARD8, Fixed(8, 3), Fixed(8, 2))), (("lstm",) * 2,),
     ),
-    "lines": Family(
+    "lines": SetsCase(
         (formats(HARD8, Fixed(8, 3), Fixed(8, 3)), formats(STEEP8, Fixed(8, 3), Fixed(8, 3)),
          formats(HARD, Fixed(12, 2, symmetric=True), Fixed(16, 1))),
         (("gru", "gru_before", "gru"), ("gru_before", "gru", "gru_before")), options={"pes": 1}, sets=3,
     ),
-    "delta": Family(
+    "delta": SetsCase(
         (NARROW8, formats(HARD, Fixed(16, 4), Fixed(16, 4))), (("gru", "lstm"), ("lstm", "gru")),
         widened(SMALL, delta=(40, None)), {"mode": "skip"},
     ),
-    "mixed": Family(
+    "mixed": SetsCase(
         (formats(SMOOTH, Fixed(16, 4), Fixed(16, 1)), NARROW8, formats(HARD8, Fixed(12, 2), Fixed(15, 1, False))),
         (("gru_before", "lstm", "gru"), ("lstm", "gru_before"), ("gru", "lstm", "lstm")),
         widened(SMALL, kind="int4", hidden=(5,)), {"pes": 4, "window": 8, "cells_per_cycle": 2}, sets=3,
@@ -101,24 +101,24 @@ FAMILIES = {
 """Both kinds of activations in each place, other lines of the same formats, and the other modes."""
 
 
-def compare_family(family: Family, seed: int, count: int, **options: Any) -> None:
-    """Run the random networks of a family on its engine, and compare each packet with golden and cycle model."""
+def compare_case(case: SetsCase, seed: int, count: int, **options: Any) -> None:
+    """Run the random networks of a case on its engine, and compare each packet with golden, csrc and cycle model."""
     rng = np.random.default_rng(seed)
-    design, networks = family.made(rng, count)
-    with WatchedEngine(design, library(design)) as engine:
+    design, networks = case.made(rng, count)
+    with watched(design) as engine:
         compare_each(engine, design, networks, rng, **options)
         assert engine.runs == 5 * count
 
 
 @pytest.mark.parametrize("name", ["lstm", "lines", "delta", pytest.param("mixed", marks=pytest.mark.slow)])
 def test_layers_of_different_formats_are_exact_and_take_the_cycles_of_the_model(name: str) -> None:
-    compare_family(FAMILIES[name], 0, 8)
+    compare_case(CASES[name], 0, 8)
 
 
 def test_a_format_set_that_a_design_lacks_ends() -> None:
     """An image whose records name any set is run to its end and then forgotten."""
     rng = np.random.default_rng(0)
-    design, networks = FAMILIES["lines"].made(rng, 8)
+    design, networks = CASES["lines"].made(rng, 8)
     assert len(design.sets) < MAX_SETS
     net, place = networks[0], FIELDS["format_set"]
     codes = inputs(rng, net, 1, 3)
@@ -156,5 +156,5 @@ def test_random_format_sets(seed: int) -> None:
     options = {"mode": "skip"} if skip else {"window": 8} if units == 2 else {}
     spec = widened(SMALL, two_scales=bool(rng.integers(2)), delta=(40, None) if skip and seed % 2 else (None, None))
     pes = int(rng.choice([2, 4, 8])) if units == 2 else int(rng.choice([1, 3, 4]))
-    family = Family(choices, cells, spec, {**options, "pes": pes, "cells_per_cycle": units})
-    compare_family(family, seed, 16)
+    case = SetsCase(choices, cells, spec, {**options, "pes": pes, "cells_per_cycle": units})
+    compare_case(case, seed, 16)

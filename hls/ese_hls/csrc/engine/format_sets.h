@@ -9,10 +9,10 @@
 
 namespace ese {
 
-// The set of a stage of cells. An image that names one which the design lacks gets the first.
+// The set of a stage of cells. An image that names one which the design lacks gets the last.
 template <class C> int format_set(const Phase &phase) {
     ESE_INLINE
-    return C::sets == 1 || phase.format_set >= C::sets ? 0 : int(phase.format_set);
+    return C::sets == 1 || phase.format_set >= C::sets ? C::sets - 1 : int(phase.format_set);
 }
 
 constexpr int greater(int a, int b) {
