@@ -118,7 +118,7 @@ class Program:
 
     def __post_init__(self) -> None:
         if not self.chains:
-            raise UnsupportedError("the program has no chain; it needs one LSTM or Dense layer at least")
+            raise UnsupportedError("the program has no chain; it needs one LSTM, GRU or Dense layer at least")
         if not self.inputs or not self.outputs:
             raise FormatError(
                 f"the program has {len(self.inputs)} inputs and {len(self.outputs)} outputs; "

@@ -190,7 +190,7 @@ HARD = Activation("hard_tanh", Fixed(8, 1), 32768, 0)
 REFUSALS: dict[str, tuple[Any, type[EseError], str]] = {
     "no chain": (
         lambda: Program((X_PORT,), (Relu("x", "r"),), (Output("r", "out"),)), UnsupportedError,
-        "the program has no chain; it needs one LSTM or Dense layer at least",
+        "the program has no chain; it needs one LSTM, GRU or Dense layer at least",
     ),
     "unknown source": (
         lambda: one(Relu("z", "r")), FormatError, r"step Relu 'r' reads 'z'; computed before it are \['x', 'y'\]",
