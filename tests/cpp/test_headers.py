@@ -129,7 +129,8 @@ def hostile(rng: np.random.Generator, image: Words, part: slice, changes: int) -
 
 
 @pytest.mark.parametrize(
-    "name", ["google-lstm", "delta-google", "gru-lstm", pytest.param("gru-before", marks=pytest.mark.slow)]
+    "name",
+    ["google-lstm", "delta-google", *(pytest.param(n, marks=pytest.mark.slow) for n in ("gru-lstm", "gru-before"))],
 )
 def test_hostile_images_run_to_an_end(name: str, tmp_path: Path, engine: Callable[[Design], Path]) -> None:
     """Whatever an image with a sound header holds, a run ends and accesses no memory outside the engine."""

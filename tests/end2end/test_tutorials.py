@@ -12,6 +12,7 @@ from support.notebooks import execute
 pytestmark = pytest.mark.filterwarnings("ignore:No devices found")
 
 
+@pytest.mark.slow
 def test_a_stranger_s_model_runs_and_is_exact(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -21,6 +22,7 @@ def test_a_stranger_s_model_runs_and_is_exact(
     assert "balance over 8 PEs: 100.0%" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_float_lstm_is_estimated_built_and_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -30,6 +30,7 @@ def try_groups(groups: Sequence[str], count: int, seeds: Path) -> None:
         assert any(verdict.outcome == wanted for verdict in mine), group
 
 
+@pytest.mark.slow
 def test_two_hundred_folders(seeds: Path) -> None:
     try_groups(GROUPS, 200, seeds)
 

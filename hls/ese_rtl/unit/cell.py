@@ -11,7 +11,7 @@ from amaranth.lib.wiring import In, Out
 
 from ese_host.errors import UnsupportedError
 from ese_host.image import CONSTANT_BITS, SUM_BITS, SUM_FRAC, Design
-from ese_host.ir import CELL_BITS, FACTOR_BITS, GATE_BITS, FormatSet, unrounded_cell
+from ese_host.ir import FormatSet, unrounded_cell
 from ese_rtl.pipeline import later
 from ese_rtl.unit.arithmetic import ROUNDING_CLOCKS, code_bits
 from ese_rtl.unit.sets import aligned_bits, chosen, chosen_later, finest, rounded_codes, set_of, set_port
@@ -47,13 +47,6 @@ class CellFormats:
             )
 
     def _check_h(self) -> None:
-        fits = self.gate_bits <= GATE_BITS and self.factor_bits <= FACTOR_BITS and self.c_bits <= CELL_BITS
-        if self.design.more_sets and not fits:
-            raise UnsupportedError(
-                f"the design's format sets together need {self.gate_bits} bits for gates, {self.factor_bits} for the "
-                f"cell's activation and {self.c_bits} for a new state; the RTL engine has {GATE_BITS}, "
-                f"{FACTOR_BITS} and {CELL_BITS}: give the quantizers of the layers more similar fractional bits"
-            )
         if self.h_bits + self.h_shift > SUM_BITS:
             raise UnsupportedError(
                 f"the design's h would need {self.h_bits + self.h_shift} bits before it is rounded; the RTL engine has "

@@ -84,7 +84,7 @@ class Leaving(wiring.Component):
             value: what is rounded.
             row: of the item.
         """
-        latency, design, name = VariableRounding.latency, self._design, f"exact{row}"
+        latency, design, name = self.latency - 1, self._design, f"exact{row}"
         if not design.more_sets:
             exact = later(m, value, latency, name=name)
             shifts = {kind: formats.h_shift for kind, formats in self._formats.items()}

@@ -21,6 +21,7 @@ from ese_host.ir.format_sets import (
     check_sets,
     set_numbers,
     stored_output,
+    unrounded_in,
     without_line,
 )
 from ese_host.ir.mask_families import ESTIMATED, MASK_FAMILIES, Balance, MaskFamily
@@ -125,5 +126,6 @@ __all__ = [
     "tanh_table",
     "tells_codes",
     "unrounded_cell",
+    "unrounded_in",
     "without_line",
 ]

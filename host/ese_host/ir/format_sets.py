@@ -117,14 +117,13 @@ def check_sets(owner: str, sets: Sequence[FormatSet], gru: bool) -> None:
         if gru:
             check_gates(owner, formats.gate)
     gate, cell = max(each.gate.out.frac for each in sets), max(each.cell.out.frac for each in sets)
-    frac = gate + max(cell, *(each.state.frac for each in sets))
+    new_state, frac = unrounded_in(sets)
     stored = max(form.frac for each in sets for form in (each.state, each.output))
     for formats in sets:
-        bits, own = unrounded_cell(formats.state, formats.gate, formats.cell)
         needs = {
             "a gate": (_bits(formats.gate) + gate - formats.gate.out.frac, GATE_BITS),
             "a candidate": (_bits(formats.cell) + cell - formats.cell.out.frac, FACTOR_BITS),
-            "a new state": (bits + frac - own, CELL_BITS),
+            "a new state": (new_state, CELL_BITS),
             "fractional bits of a new state": (frac, CELL_FRAC),
         }
         if gru:
@@ -136,6 +135,17 @@ def check_sets(owner: str, sets: Sequence[FormatSet], gru: bool) -> None:
                     f"{owner}: {what} would have {needed} bits; at most {most} are allowed: give the quantizers of "
                     "states, outputs and activations fewer fractional bits, or layers quantizers that are more alike"
                 )
+
+
+def unrounded_in(sets: Sequence[FormatSet]) -> tuple[int, int]:
+    """Bits and fractional bits of a new state before it is rounded, at the finest binary point of all sets.
+
+    Args:
+        sets: the sets of an engine.
+    """
+    frac = max(each.gate.out.frac for each in sets) + max(max(each.cell.out.frac, each.state.frac) for each in sets)
+    own = [unrounded_cell(each.state, each.gate, each.cell) for each in sets]
+    return max(bits + frac - point for bits, point in own), frac
 
 
 def _bits(activation: Activation) -> int:

@@ -65,6 +65,7 @@ def test_a_report_of_two_clocks_is_refused() -> None:
         route.summary({**REPORT, "fmax": {"a": {}, "b": {}}})
 
 
+@pytest.mark.slow
 def test_the_engine_that_is_routed_is_exact_and_takes_the_same_clocks() -> None:
     """Its multipliers are an ECP5's; every packet is compared with csrc's engine and the cycle model."""
     spec, design = roomy("google-lstm", cells_per_cycle=1)

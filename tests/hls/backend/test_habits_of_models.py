@@ -22,7 +22,7 @@ def test_a_model_without_matrices_passes_its_input_through_the_engine(tmp_path: 
     (only,) = conversion.program.chains
     assert [layer.name for layer in only.network.layers] == ["x_identity"]
     assert (
-        "the model has no LSTM or Dense layer: the engine passes 'x' on, the host computes the rest"
+        "the model has no LSTM, GRU or Dense layer: the engine passes 'x' on, the host computes the rest"
         in conversion.summary.notes
     )
     x = frames(model)

@@ -23,6 +23,7 @@ def blocks() -> list[str]:
     return [token.content for token in found if token.type == "fence" and token.info == "python"]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::ese_hls.warnings.ConversionWarning")
 def test_the_python_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

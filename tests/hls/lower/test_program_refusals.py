@@ -45,14 +45,6 @@ REFUSALS: dict[str, tuple[Callable[[], Any], str]] = {
         "layer 'l' (QLSTM) is called with an initial state; the engine starts with states of zero: call the layer with "
         "one tensor",
     ),
-    "GRU both ways": (
-        after(kl.Bidirectional(kl.GRU(3), name="both")),
-        "layer 'both' (Bidirectional) wraps GRU; LSTM, QLSTM, QLSTMP and RNN are allowed: use one of them",
-    ),
-    "GRU backwards": (
-        after(kl.Bidirectional(kl.LSTM(3), backward_layer=kl.GRU(3, go_backwards=True), name="both")),
-        "layer 'both' (Bidirectional) wraps GRU; LSTM, QLSTM, QLSTMP and RNN are allowed: use one of them",
-    ),
     "unmapped layer of QKeras": (
         after(QConv1D(2, 2, name="every")),
         f"layer 'every' (QConv1D) has no place in the engine; it runs {MAPPED}: replace the layer or leave it out",

@@ -69,7 +69,7 @@ def test_what_is_wrong_is_said_before_tensorflow_is_loaded(folder: Path, line: s
     assert sorted(folder.iterdir()) == before
 
 
-@pytest.mark.parametrize("command", ["report compression", "emit --out project"])
+@pytest.mark.parametrize("command", ["emit --out project", pytest.param("report compression", marks=pytest.mark.slow)])
 def test_tensorflow_prints_nothing_where_it_is_needed(folder: Path, command: str) -> None:
     """An archive that is no model is judged by Keras; this test shows too that the one above would notice."""
     done = run(folder, *command.split(), "archive.keras")

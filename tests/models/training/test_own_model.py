@@ -100,7 +100,7 @@ def is_balanced(model: Any, density: float, pes: int) -> bool:
 
 @pytest.mark.parametrize(
     "make",
-    [make if make in (plain, two_inputs, gated) else pytest.param(make, marks=pytest.mark.slow) for make in MODELS],
+    [make if make in (plain, two_inputs) else pytest.param(make, marks=pytest.mark.slow) for make in MODELS],
     ids=lambda make: make.__name__,
 )
 def test_a_model_of_any_shape_is_compressed(make: Callable[[], Any], tmp_path: Path) -> None:
@@ -123,7 +123,10 @@ def test_a_model_of_any_shape_is_compressed(make: Callable[[], Any], tmp_path: P
 
 @pytest.mark.parametrize(
     "make",
-    [pytest.param(make, marks=pytest.mark.slow) if make in (gated, mixed) else make for make in MODELS],
+    [
+        pytest.param(make, marks=pytest.mark.slow) if make in (gated, mixed, wrapped, indexed) else make
+        for make in MODELS
+    ],
     ids=lambda make: make.__name__,
 )
 def test_a_copy_computes_what_the_model_computes(make: Callable[[], Any]) -> None:

@@ -47,6 +47,7 @@ def compare(library: ctypes.CDLL, steps: int, pes: int = 64, units: int = 1) -> 
         assert engine.runs == 2
 
 
+@pytest.mark.slow
 def test_three_steps_are_exact_and_take_the_cycles_of_the_model(tmp_path: Path) -> None:
     """The engine comes from the user's cache of compiled engines, if it was compiled before."""
     compare(declared(ctypes.CDLL(str(simulator(layer()[1], tmp_path / "design.bit")))), steps=3)

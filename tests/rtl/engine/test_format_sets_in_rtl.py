@@ -110,7 +110,9 @@ def compare_case(case: SetsCase, seed: int, count: int, **options: Any) -> None:
         assert engine.runs == 5 * count
 
 
-@pytest.mark.parametrize("name", ["lstm", "lines", "delta", pytest.param("mixed", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "name", ["lstm", "lines", *(pytest.param(name, marks=pytest.mark.slow) for name in ("delta", "mixed"))]
+)
 def test_layers_of_different_formats_are_exact_and_take_the_cycles_of_the_model(name: str) -> None:
     compare_case(CASES[name], 0, 8)
 

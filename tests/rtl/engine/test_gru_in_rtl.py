@@ -15,10 +15,10 @@ from support.networks import inputs, network
 from support.rtl import signed_off
 from support.rtl_engine import MOST_WORDS, compare_networks, library
 
-UNITS = {"gru-lstm": 1, "gru-one-pe": 1, "window-gru": 2}
+UNITS = {"gru-lstm": 1, "window-gru": 2}
 """Names of designs in the default run, with their element-wise units.
 
-They have both forms, beside an LSTM and alone, and a cell in every clock, in every second or in every fourth.
+They have both forms, beside an LSTM and alone, and a cell in every clock or in every second.
 """
 DENSITIES = (0.0, 0.1, 0.6, 1.0)
 SLOW = [

@@ -113,11 +113,13 @@ def odd_library(odd_design: Design) -> ctypes.CDLL:
     return opened(mutants(odd_design), odd_design, optimize=False)
 
 
+@pytest.mark.slow
 def test_two_units_with_their_mutations_off_are_right(odd_design: Design, odd_library: ctypes.CDLL) -> None:
     with WatchedEngine(odd_design, odd_library) as engine:
         compare_odd(odd_design, engine, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OF_TWO_UNITS_AND_WINDOW)
 def test_the_fault_of_two_units_is_found(name: str, odd_design: Design, odd_library: ctypes.CDLL) -> None:
     with finding(OF_TWO_UNITS_AND_WINDOW[name], odd_library) as engine:

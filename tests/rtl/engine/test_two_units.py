@@ -10,7 +10,7 @@ from support.designs import SKIP_SPECS, roomy
 from support.rtl_engine import compare_networks
 
 DENSITIES = (0.0, 0.1, 0.6, 1.0)
-DESIGNS = {"fc": (4, 12), "delta-google": (8, 6)}
+DESIGNS = {"delta-google": (8, 6)}
 """Names of designs in the default run, with their PEs and a number of networks."""
 SLOW = {name: pes + pes % 2 for name, (_, pes, _) in SKIP_SPECS.items()} | {"delta-stacked": 6}
 """Names of designs with their PEs: each unit has one, two, three or four."""

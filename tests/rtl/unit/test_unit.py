@@ -74,7 +74,7 @@ def clocks_of(rng: Rng, stage: StageItems, latency: int, gaps: float, stalls: fl
     return clocks, times
 
 
-SLOW = ("8 bits", "unquantized", "hard", "gru, 8 bits", "gru, coarse", "both, hard")
+SLOW = ("gru, hard", "8 bits", "unquantized", "hard", "gru, 8 bits", "gru, coarse", "both, hard")
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow if name in SLOW else []) for name in CASES])

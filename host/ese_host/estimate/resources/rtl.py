@@ -7,6 +7,7 @@ of each (docs/estimate.md). Both are in cells of the 7-series; on UltraScale the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import ceil, log2
 
 from ese_host.boards import Board
@@ -15,7 +16,7 @@ from ese_host.estimate.resources.budget import INFRASTRUCTURE, ResourceUse
 from ese_host.estimate.resources.counts import Recorded, of_design
 from ese_host.estimate.resources.hls import multiplier
 from ese_host.image import CONSTANT_BITS, RAM_BITS, SCAN_WIDTH, SUM_BITS, SUM_FRAC, WINDOW_STEP, Design
-from ese_host.ir import GATES, LIMIT_BITS, SLOPE, TABLE_SIZE, Activation, Cells, unrounded_cell
+from ese_host.ir import GATES, LIMIT_BITS, SLOPE, TABLE_SIZE, Activation, Cells, unrounded_in
 
 ENGINE, OTHERS = "engine", "AXI DMA, interconnect"
 """Names of the parts of a counted design."""
@@ -38,6 +39,8 @@ states 3.
 UNIT_LUTS: dict[Cells, float] = {"lstm": 1734.0, "gru": 1430.0, "lstm+gru": 2070.0}
 UNIT_FLIP_FLOPS: dict[Cells, float] = {"lstm": 2476.0, "gru": 1970.0, "lstm+gru": 2700.0}
 """LUTs of logic and of shift registers, and flip-flops, of an element-wise unit with accumulators of 24 bits."""
+SETS_FLIP_FLOPS = 970.0
+"""Flip-flops of a unit for several format sets: Yosys counts so many more for one of hard activations beside ESE's."""
 GROUP = 16
 """PEs among which the first stage of the multiplexers chooses."""
 DEEP = 2048
@@ -113,7 +116,13 @@ def _chosen_bits(design: Design) -> int:
 def lookups(design: Design) -> int:
     """Values that the element-wise units look up in the tanh table in a clock; a copy of the table gives two."""
     gates, states = activations_of(design)
-    return design.cells_per_cycle * (gates * (not design.gate.hard) + states * (not design.cell.hard))
+    smooth = [any(not each.hard for each in of_sets) for of_sets in _functions(design)]
+    return design.cells_per_cycle * (gates * smooth[0] + states * smooth[1])
+
+
+def _functions(design: Design) -> tuple[list[Activation], list[Activation]]:
+    """The activations of gates and of what becomes a state, of each format set."""
+    return [formats.gate for formats in design.sets], [formats.cell for formats in design.sets]
 
 
 def activations_of(design: Design) -> tuple[int, int]:
@@ -167,26 +176,28 @@ def modelled(design: Design) -> dict[str, dict[str, float]]:
 def dsps(design: Design) -> dict[str, float]:
     """DSPs by part: one in each PE, and those of the element-wise units."""
     scales = GATES * design.acc_banks * multiplier(design.acc_bits, 17, FAMILY)
-    of_unit = scales + activations_of(design)[0] * activation_dsps(design.gate, SUM_BITS, SUM_FRAC)
+    gates, cells = _functions(design)
+    of_unit = scales + activations_of(design)[0] * activation_dsps(gates, SUM_BITS, SUM_FRAC)
     if "lstm" in design.cells:
-        candidate = activation_dsps(design.cell, SUM_BITS, SUM_FRAC)
-        of_cell = activation_dsps(design.cell, *unrounded_cell(design.state, design.gate, design.cell))
-        of_unit += candidate + of_cell + LSTM_DSPS
+        of_unit += activation_dsps(cells, SUM_BITS, SUM_FRAC) + activation_dsps(cells, *unrounded_in(design.sets))
+        of_unit += LSTM_DSPS
     if "gru" in design.cells:
-        frac = design.gate.out.frac
-        of_unit += activation_dsps(design.cell, SUM_BITS + frac, SUM_FRAC + frac) + GRU_DSPS
+        frac = max(gate.out.frac for gate in gates)
+        of_unit += activation_dsps(cells, SUM_BITS + frac, SUM_FRAC + frac) + GRU_DSPS
     return {"PEs": float(design.pes), "element-wise units": float(design.cells_per_cycle * of_unit)}
 
 
-def activation_dsps(activation: Activation, bits: int, frac: int) -> int:
+def activation_dsps(activations: Sequence[Activation], bits: int, frac: int) -> int:
     """DSPs of an activation: a smooth one interpolates, a hard one multiplies its input, once it is clipped.
 
     Args:
-        activation: the function.
+        activations: the functions of all format sets.
         bits: of its input.
         frac: fractional bits of its input.
     """
-    return multiplier(min(bits, LIMIT_BITS + frac + 2), SLOPE.bits + 1, FAMILY) if activation.hard else 1
+    line = multiplier(min(bits, LIMIT_BITS + frac + 2), SLOPE.bits + 1, FAMILY)
+    hard, smooth = any(each.hard for each in activations), any(not each.hard for each in activations)
+    return hard * line + smooth
 
 
 def pe_luts(design: Design) -> float:
@@ -238,7 +249,8 @@ def flip_flops(design: Design) -> dict[str, float]:
         **({WINDOW: 70.0} if design.window else {}),
         "PEs": design.pes * (pe + 2 * design.full_phases + 31.5 * (design.window > 0)),
         "accumulators to units": float(units * GATES * banks * bits * (groups + 1)),
-        "element-wise units": units * (UNIT_FLIP_FLOPS[design.cells] + (banks - 1) * 800),
+        "element-wise units": units
+        * (UNIT_FLIP_FLOPS[design.cells] + (banks - 1) * 800 + SETS_FLIP_FLOPS * bool(design.more_sets)),
         "sequencer, parameters, results": 951.0 + units * _chosen_bits(design),
         "packets, registers": 723.0,
     }
