@@ -25,6 +25,8 @@ from support.rtl_engine import MOST_WORDS, WatchedEngine, compare_networks, libr
 DESIGNS = ("google-lstm", "dense", "one-pe", "stacked")
 """Ternary, int4 and codebook4; one and two banks; 1, 2, 4 and 5 PEs; with and without LSTM. More are slow."""
 NETWORKS = 25
+HOLDING = (*DESIGNS, "more-pes-than-rows", "int16")
+"""Designs that hold the cases of the proof."""
 SKIP_DESIGNS = ("fc", "fc-one-pe")
 """Of skip mode: ternary on 4 PEs, int4 on one. More of it is in test_skip_in_rtl.py."""
 
@@ -48,13 +50,13 @@ def test_random_networks_on_more_than_128_pes(name: str) -> None:
 
 
 def engine_for(case: RtlCase) -> tuple[Design, Callable[[], WatchedEngine]]:
-    """The design above that the case's network fits with the most alike number of PEs; and what opens its engine.
+    """The design of `HOLDING` that the case's network fits with the most alike number of PEs; and what opens its engine.
 
     The engine runs beside csrc's.
     """
     net, own = case.make()
     fitting = []
-    for name in DESIGNS if own.mode == "stream" else SKIP_DESIGNS:
+    for name in HOLDING if own.mode == "stream" else SKIP_DESIGNS:
         design = roomy(name, cells_per_cycle=1)[1]
         with suppress(MismatchError):
             check_formats(net, design)
