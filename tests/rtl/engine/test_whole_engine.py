@@ -50,7 +50,7 @@ def test_random_networks_on_more_than_128_pes(name: str) -> None:
 
 
 def engine_for(case: RtlCase) -> tuple[Design, Callable[[], WatchedEngine]]:
-    """The design of `HOLDING` that the case's network fits with the most alike number of PEs; and what opens its engine.
+    """The design of `HOLDING` with the most alike number of PEs that the network fits; and what opens its engine.
 
     The engine runs beside csrc's.
     """
