@@ -334,7 +334,8 @@ def assemble(network: Network, memories: FilledMemories, design: Design) -> Word
         "outputs": network.outputs,
         "weights": sum(int(np.count_nonzero(p.matrix.codes)) for p in memories.schedule.phases),
     }
-    values["gate_line"], values["cell_line"] = _lines(network, sets)[:2]
+    lines = _lines(network, sets)
+    values["gate_line"], values["cell_line"] = lines[:2]
     values["words"] = section_slices(values, design)["checksum"].stop
     parts = [np.array([values[name] for name in HEADER], dtype=np.uint32)]
     skip = design.mode == "skip"
@@ -352,7 +353,7 @@ def assemble(network: Network, memories: FilledMemories, design: Design) -> Word
         full = [planned.phase.full for planned in memories.schedule.phases]
         parts.append(window.section(memories.advances, full, design.widths))
     parts += [pack(_pointers(memories, design).T, RAM_BITS)]
-    parts.append(np.array(_lines(network, sets)[2 : 2 * len(design.sets)], dtype=np.uint32))
+    parts.append(np.array(lines[2 : 2 * len(design.sets)], dtype=np.uint32))
     parts.append((network.table[0] | network.table[1] << VALUE_FRAC).astype(np.uint32))
     content = np.concatenate(parts)
     crc = np.array([zlib.crc32(content.astype("<u4").tobytes())], dtype=np.uint32)

@@ -51,8 +51,7 @@ def lstm(node: Any, source: Fixed, log: ConversionLog) -> Lstm:
     if tensors.projection is not None:
         if tensors.product is not None:
             output = format_of(tensors.product, f"layer {name!r}: output_quantizer").fixed
-        product = Fixed(gate.out.bits + cell.out.bits, gate.out.integer + cell.out.integer)
-        projection = log.matrix(node, tensors.projection, output or product)
+        projection = log.matrix(node, tensors.projection, output or gate.out.times(cell.out))
     return Lstm(
         name=name,
         kernel=kernel,
@@ -120,7 +119,7 @@ def _reset(name: str, gate: Activation, state: Fixed, log: ConversionLog) -> Fix
 
     |r * h| is at most |h|, as r is at most 1.
     """
-    exact = Fixed(gate.out.bits + state.bits, gate.out.integer + state.integer)
+    exact = gate.out.times(state)
     if exact.bits <= ELEMENT_BITS:
         return exact
     form = Fixed(ELEMENT_BITS, state.integer)

@@ -68,6 +68,10 @@ class Fixed:
         """Largest code."""
         return (1 << (self.bits - self.signed)) - 1
 
+    def times(self, other: Fixed) -> Fixed:
+        """The signed format of the exact product of two values."""
+        return Fixed(self.bits + other.bits, self.integer + other.integer)
+
     @property
     def reach(self) -> tuple[float, float]:
         """The bounds beyond which a value is saturated by more than its rounding."""

@@ -86,16 +86,17 @@ def test_a_stage_that_begins_early_is_found_by_the_cycle_model(design: Design, l
         compare(design, engine, NUMBERS["a stage that begins a clock early"])
 
 
-def compare_odd(design: Design, engine: EmulatedEngine, number: int) -> None:
-    """Compare a network with odd numbers of items on two units and with a window, while a mutation is on.
+def compare_one(spec: Spec, design: Design, engine: EmulatedEngine, number: int) -> None:
+    """Compare a network while a mutation is on.
 
     Args:
+        spec: of the network: `ODD`, with odd numbers of items on two units and with a window, or `GRU`, of both forms.
         design: the design.
         engine: its engine with the mutations.
         number: of the mutation, or 0 for none.
     """
     rng = np.random.default_rng(1)
-    net = network(rng, ODD)
+    net = network(rng, spec)
     engine.register(2 * number + 1)
     loaded = compiled_engine.load(engine, net, design)
     compiled_engine.compare(engine, net, loaded, inputs(rng, net, 2, 3))
@@ -116,29 +117,14 @@ def odd_library(odd_design: Design) -> ctypes.CDLL:
 @pytest.mark.slow
 def test_two_units_with_their_mutations_off_are_right(odd_design: Design, odd_library: ctypes.CDLL) -> None:
     with WatchedEngine(odd_design, odd_library) as engine:
-        compare_odd(odd_design, engine, 0)
+        compare_one(ODD, odd_design, engine, 0)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", OF_TWO_UNITS_AND_WINDOW)
 def test_the_fault_of_two_units_is_found(name: str, odd_design: Design, odd_library: ctypes.CDLL) -> None:
     with finding(OF_TWO_UNITS_AND_WINDOW[name], odd_library) as engine:
-        compare_odd(odd_design, engine, NUMBERS[name])
-
-
-def compare_gru(design: Design, engine: EmulatedEngine, number: int) -> None:
-    """Compare a network with both forms of GRU, while a mutation is on.
-
-    Args:
-        design: the design.
-        engine: its engine with the mutations.
-        number: of the mutation, or 0 for none.
-    """
-    rng = np.random.default_rng(1)
-    net = network(rng, GRU)
-    engine.register(2 * number + 1)
-    loaded = compiled_engine.load(engine, net, design)
-    compiled_engine.compare(engine, net, loaded, inputs(rng, net, 2, 3))
+        compare_one(ODD, odd_design, engine, NUMBERS[name])
 
 
 @pytest.fixture(scope="module")
@@ -153,10 +139,10 @@ def gru_library(gru_design: Design) -> ctypes.CDLL:
 
 def test_gru_cells_with_their_mutations_off_are_right(gru_design: Design, gru_library: ctypes.CDLL) -> None:
     with WatchedEngine(gru_design, gru_library) as engine:
-        compare_gru(gru_design, engine, 0)
+        compare_one(GRU, gru_design, engine, 0)
 
 
 @pytest.mark.parametrize("name", OF_GRU)
 def test_the_fault_of_gru_cells_is_found(name: str, gru_design: Design, gru_library: ctypes.CDLL) -> None:
     with finding(OF_GRU[name], gru_library) as engine:
-        compare_gru(gru_design, engine, NUMBERS[name])
+        compare_one(GRU, gru_design, engine, NUMBERS[name])

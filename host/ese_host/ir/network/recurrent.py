@@ -141,8 +141,7 @@ class Lstm(Recurrent):
     @property
     def exact_output(self) -> Fixed:
         """Format of o * tanh(c) before rounding."""
-        gate, cell = self.gate.out, self.cell.out
-        return Fixed(gate.bits + cell.bits, gate.integer + cell.integer)
+        return self.gate.out.times(self.cell.out)
 
     @property
     def passed_on(self) -> Fixed:
@@ -229,7 +228,7 @@ class Gru(Recurrent):
     @property
     def exact_reset(self) -> Fixed:
         """Format of r * h before rounding."""
-        return Fixed(self.gate.out.bits + self.state.bits, self.gate.out.integer + self.state.integer)
+        return self.gate.out.times(self.state)
 
     def matrices(self) -> dict[Part, Matrix]:
         """The layer's matrices by name; that of the candidate only without `reset_after`."""
