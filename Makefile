@@ -74,10 +74,10 @@ test: $(READY) ## all tests that need neither a board nor a vendor's tool
 test-all: $(READY) ## the slow tests and those that use the network too
 	$(VENV)/bin/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder -m 'not board and not vitis and not bambu'
 
-rtl: $(READY) ## prove the engine in RTL, with bambu and verilator on PATH; cases that are proved already do not run again: docs/rtl.md
+rtl: $(READY) ## prove the engine in RTL, with bambu and verilator on PATH; cases that are proved already do not run again: docs/results/rtl.md
 	$(VENV)/bin/python -m benchmarks.rtl.prove
 
-parts: $(READY) ## synthesize the engine's parts, pipelined, and count their area, with bambu, verilator and yosys on PATH: docs/parts.md
+parts: $(READY) ## synthesize the engine's parts, pipelined, and count their area, with bambu, verilator and yosys on PATH: docs/results/parts.md
 	$(VENV)/bin/python -m benchmarks.rtl.parts
 
 count: $(READY) ## count engines in RTL by Yosys, and record the counts of those whose source has changed; COUNT="--check ternary-64" counts again and compares
@@ -98,10 +98,10 @@ test-newest: $(READY) ## the tests in TESTS (tests/hls) with the newest release 
 test-keras2: $(READY) ## the plugin with Keras 2 (QKeras 0.9 on TensorFlow 2.14), which must make the same images
 	$(NOX) -s keras2
 
-test-hls4ml: $(READY) ## hls4ml's own tests with backend ESE; HLS4ML=<path of its source>: docs/hls4ml-tests.md
+test-hls4ml: $(READY) ## hls4ml's own tests with backend ESE; HLS4ML=<path of its source>: docs/results/hls4ml-tests.md
 	$(NOX) -s hls4ml -- $(HLS4ML)
 
-test-hls4ml-keras2: $(READY) ## the same under Keras 2: docs/hls4ml-tests-keras2.md
+test-hls4ml-keras2: $(READY) ## the same under Keras 2: docs/results/hls4ml-tests-keras2.md
 	$(NOX) -s hls4ml_keras2 -- $(HLS4ML)
 
 keras2-images: $(READY) ## record the images that test-keras2 expects, with Keras 3: tests/hls/keras2/images.json
@@ -140,12 +140,12 @@ wheel: $(READY) ## build into dist/ the wheel that a board installs
 	$(VENV)/bin/pip wheel --disable-pip-version-check --no-deps -w dist .
 
 deploy: wheel ## copy the wheel, bitstreams/DESIGN and the notebook to TARGET
-	scp -r dist/*.whl bitstreams/$(DESIGN) docs/notebooks/on-the-board.ipynb $(TARGET)
+	scp -r dist/*.whl bitstreams/$(DESIGN) docs/how-to/on-the-board.ipynb $(TARGET)
 
 bench-cpu: export OPENBLAS_NUM_THREADS := $(THREADS)
 bench-cpu: export MKL_NUM_THREADS := $(THREADS)
 
-study: $(READY) ## the study of pruning, balance and weight codes; resumable: docs/study.md
+study: $(READY) ## the study of pruning, balance and weight codes; resumable: docs/results/study.md
 	$(ESE4ML) study measure
 	$(ESE4ML) study list
 	$(ESE4ML) study run

@@ -174,14 +174,14 @@ def keras2(session: nox.Session) -> None:
 
 @nox.session(python="3.11")
 def hls4ml_keras2(session: nox.Session) -> None:
-    """hls4ml's own tests with backend ESE under Keras 2, from its source behind `--`: docs/hls4ml-tests-keras2.md."""
+    """hls4ml's own tests with backend ESE under Keras 2, from its source behind `--`: hls4ml-tests-keras2.md."""
     session.install("-e", ".[hls]", *KERAS2)
     session.run("python", "-m", "benchmarks.upstream.own_tests", *checkout(session), env=NO_GPU)
 
 
 @nox.session(python=False)
 def hls4ml(session: nox.Session) -> None:
-    """hls4ml's own tests with backend ESE, from its source behind `--`: docs/hls4ml-tests.md."""
+    """hls4ml's own tests with backend ESE, from its source behind `--`: docs/results/hls4ml-tests.md."""
     session.run(sys.executable, "-m", "benchmarks.upstream.own_tests", *checkout(session))
 
 

@@ -3,7 +3,7 @@
     python -m benchmarks.accuracy [--seeds 5] [--curve-seeds 3] [--jobs 2] [--results build/accuracy]
 
 The results folder holds a JSON file and a model for each network; networks that are there already are not trained
-again. The table, the goals and, with --curve-seeds, the accuracy over density are written to docs/accuracy.md.
+again. The table, the goals and, with --curve-seeds, the accuracy over density are written to docs/results/accuracy.md.
 """
 
 from __future__ import annotations
@@ -172,7 +172,7 @@ def table(
 
 
 def report(records: list[dict[str, Any]], command: str) -> str:
-    """The text of docs/accuracy.md; `command` is the command that the page names."""
+    """The text of docs/results/accuracy.md; `command` is the command that the page names."""
 
     def tests(family: str, weights: str, density: float, even: bool = False) -> list[float]:
         """Test accuracies of these networks, one for each seed, 0 to 1."""
@@ -292,8 +292,8 @@ def report(records: list[dict[str, Any]], command: str) -> str:
 @click.option(
     "--page",
     type=click.Path(path_type=Path),
-    default=ROOT / "docs" / "accuracy.md",
-    help="Page to write.  [default: docs/accuracy.md]",
+    default=ROOT / "docs" / "results" / "accuracy.md",
+    help="Page to write.  [default: docs/results/accuracy.md]",
 )
 def main(seeds: int, curve_seeds: int, jobs: int, results: Path, page: Path) -> None:
     """Train the networks that have no record and write the page."""

@@ -1,4 +1,4 @@
-"""Emission of ESE's layer, and many conversions in one process: docs/emission.md.
+"""Emission of ESE's layer, and many conversions in one process: docs/results/emission.md.
 
     python -m benchmarks.emission
 
@@ -163,11 +163,11 @@ def child(*arguments: str) -> dict[str, float]:
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
-    default=ROOT / "docs" / "emission.md",
-    help="Page to write.  [default: docs/emission.md]",
+    default=ROOT / "docs" / "results" / "emission.md",
+    help="Page to write.  [default: docs/results/emission.md]",
 )
 def main(case: tuple[int, str] | None, often: bool, plugin: bool, out: Path) -> None:
-    """Measure all cases and write docs/emission.md."""
+    """Measure all cases and write docs/results/emission.md."""
     if case is not None or often or plugin:
         figures = vars(emit(*case)) if case is not None else convert_often() if often else through_plugin()
         click.echo(json.dumps(figures))

@@ -1,4 +1,4 @@
-"""Emulation at ESE's size, beside hls4ml's own C simulation of a dense LSTM of the same size: docs/emulation.md.
+"""Emulation at ESE's size, beside hls4ml's own C simulation of a dense LSTM of the same size: emulation.md.
 
     python -m benchmarks.emulation [--stock-timeout 1200]
 
@@ -34,7 +34,7 @@ from support import compiled_engine
 from support.ese_layer import CELLS, INPUTS, ese_layer
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGE = ROOT / "docs" / "emulation.md"
+PAGE = ROOT / "docs" / "results" / "emulation.md"
 STEPS = 100
 RTL = """
 ## The engine in RTL, every clock simulated
@@ -156,7 +156,7 @@ print(json.dumps({{"compile_seconds": compiled, "compile_peak_mb": peak, "steps_
     "--stock-timeout", default=1200.0, show_default=True, help="Seconds that hls4ml's own C simulation may take."
 )
 def main(stock_timeout: float) -> None:
-    """Measure both simulations and write docs/emulation.md."""
+    """Measure both simulations and write docs/results/emulation.md."""
     rows = [(f"ese4ml, {pes} PEs, sparse 10%, ternary", ours(pes)) for pes in (64, 128)]
     rows.append(("ese4ml, 64 PEs, the same in RTL, every clock simulated by Verilator", ours(64, rtl=True)))
     for limit, stack in (("8 MB of stack, Linux's usual limit", 8 << 20), ("unlimited stack", resource.RLIM_INFINITY)):

@@ -1,4 +1,4 @@
-"""The cost of the host: the time that `Accelerator` adds to the compiled engine. Writes docs/host-benchmark.md.
+"""The cost of the host: the time that `Accelerator` adds to the compiled engine. Writes docs/results/host-benchmark.md.
 
     python -m benchmarks.host bitstreams/vowels-ternary
 
@@ -130,11 +130,11 @@ def stream(folder: Path, driver: Driver) -> tuple[float, float]:
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
-    default=ROOT / "docs" / "host-benchmark.md",
-    help="Page to write.  [default: docs/host-benchmark.md]",
+    default=ROOT / "docs" / "results" / "host-benchmark.md",
+    help="Page to write.  [default: docs/results/host-benchmark.md]",
 )
 def main(folder: Path, out: Path) -> None:
-    """Measure the emulated design in FOLDER, and write docs/host-benchmark.md."""
+    """Measure the emulated design in FOLDER, and write docs/results/host-benchmark.md."""
     begun = time.perf_counter(), busy()
     drivers: list[Driver] = ["pynq", "adapter"] if importlib.util.find_spec("pynq") else ["adapter"]
     rows = [row for driver in drivers for row in measure(folder, driver)]

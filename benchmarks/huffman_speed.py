@@ -1,4 +1,4 @@
-"""Processor time of encoding ESE's layer, of Huffman-coding its image and of decoding it: docs/compression.md.
+"""Processor time of encoding ESE's layer, of Huffman-coding its image and of decoding it: compression.md.
 
     python -m benchmarks.huffman_speed
 

@@ -1,4 +1,4 @@
-"""Masks of ESE's layer: processor time, load, padding and kept magnitude of each family. Writes docs/masks.md.
+"""Masks of ESE's layer: processor time, load, padding and kept magnitude of each family. Writes docs/results/masks.md.
 
     python -m benchmarks.masks
 
@@ -88,8 +88,8 @@ def windowed_row(family: Any, pes: int) -> dict[str, Any]:
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
-    default=ROOT / "docs" / "masks.md",
-    help="Page to write.  [default: docs/masks.md]",
+    default=ROOT / "docs" / "results" / "masks.md",
+    help="Page to write.  [default: docs/results/masks.md]",
 )
 def main(out: Path) -> None:
     """Measure every family and write the page."""

@@ -1,4 +1,4 @@
-"""The small image of docs/image-format.md, word by word: `python -m support.image_example` writes it into the page."""
+"""The small image of image-format.md, word by word: `python -m support.image_example` writes it into the page."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ese_host.image import Design
 from ese_host.ir import Dense, Fixed, Matrix, Network
 from support.second_decoder import HEADER, RECORD, Facts, canonical_design, decode, section_sizes
 
-PAGE = Path(__file__).parents[1] / "docs" / "image-format.md"
+PAGE = Path(__file__).parents[1] / "docs" / "reference" / "image-format.md"
 BEGIN, END = "<!-- written by python -m support.image_example -->\n", "<!-- end of what it writes -->\n"
 
 

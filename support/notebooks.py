@@ -12,13 +12,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-NOTEBOOKS = Path(__file__).parents[1] / "docs" / "notebooks"
+NOTEBOOKS = {path.stem: path for path in sorted((Path(__file__).parents[1] / "docs").glob("*/*.ipynb"))}
+"""Every notebook of the documentation, by its name."""
 BOARD = "on-the-board"
 
 
 def contents(name: str) -> dict[str, Any]:
     """A notebook as plain values."""
-    value: dict[str, Any] = json.loads((NOTEBOOKS / f"{name}.ipynb").read_text(encoding="utf-8"))
+    value: dict[str, Any] = json.loads(NOTEBOOKS[name].read_text(encoding="utf-8"))
     return value
 
 

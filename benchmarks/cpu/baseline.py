@@ -3,7 +3,7 @@
     OPENBLAS_NUM_THREADS=1 python -m benchmarks.cpu.baseline [--board pynq-z2]
 
 It runs on a board's ARM as well: it needs NumPy and this project (Python 3.10); SciPy's CSR is measured if SciPy is
-installed. The machine's figures join those of other machines in docs/cpu-baseline.json; docs/cpu-baseline.md shows them
+installed. The machine's figures join those of other machines in cpu-baseline.json; cpu-baseline.md shows them
 beside the modelled figures of the engine.
 """
 
@@ -222,15 +222,15 @@ def main() -> None:
     parser.add_argument(
         "--board", default="pynq-z2", help="board whose clock and memory the engine's figures are for (default pynq-z2)"
     )
-    docs = ROOT / "docs"
+    results = ROOT / "docs" / "results"
     parser.add_argument(
         "--json",
         type=Path,
-        default=docs / "cpu-baseline.json",
-        help="record to add to (default docs/cpu-baseline.json)",
+        default=results / "cpu-baseline.json",
+        help="record to add to (default docs/results/cpu-baseline.json)",
     )
     parser.add_argument(
-        "--page", type=Path, default=docs / "cpu-baseline.md", help="page to write (default docs/cpu-baseline.md)"
+        "--page", type=Path, default=results / "cpu-baseline.md", help="page to write (default cpu-baseline.md)"
     )
     parser.add_argument("--page-only", action="store_true", help="measure nothing; write the page from the record")
     args = parser.parse_args()

@@ -42,7 +42,7 @@ def engine_figures(board: str, seed: int) -> dict[str, Any]:
 
 
 def render(known: Record) -> str:
-    """The text of docs/cpu-baseline.md from the content of docs/cpu-baseline.json."""
+    """The text of docs/results/cpu-baseline.md from the content of docs/results/cpu-baseline.json."""
     engine = known["engine"]
     machines = [
         {

@@ -1,4 +1,4 @@
-"""EdgeDRNN's network, two GRU layers, as a delta network on both engines, and on boards: docs/delta-gru.md.
+"""EdgeDRNN's network, two GRU layers, as a delta network on both engines, and on boards: docs/results/delta-gru.md.
 
     python -m benchmarks.machines.delta_gru
 
@@ -28,7 +28,7 @@ from ese_host.image import GruSize, Interleave
 from ese_host.ir import Activation, Codes, Fixed, Gru, Matrix, Network, golden
 from ese_models.pruning import mask_for
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "delta-gru.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "results" / "delta-gru.md"
 INPUTS, CELLS, STEPS, DENSITY = 40, 768, 40, 0.1
 DENSITIES = (DENSITY, DENSITY / 2)
 """Shares of weights for which boards are searched."""
@@ -132,7 +132,7 @@ def fastest(board: Board, engine: Engine, density: float) -> dict[str, Any]:
 
 
 def page() -> str:
-    """The text of docs/delta-gru.md."""
+    """The text of docs/results/delta-gru.md."""
     ordinary = network()
     return filled(
         Path(__file__).with_suffix(".md.jinja"),

@@ -1,4 +1,4 @@
-"""EIE and ESE in simulation, beside their published figures: docs/eie.md and docs/figures/eie-*.svg.
+"""EIE and ESE in simulation, beside their published figures: docs/results/eie.md and docs/figures/eie-*.svg.
 
     python -m benchmarks.machines.eie [--seeds 3]
 
@@ -175,7 +175,7 @@ def lstm_rows(results: Results) -> Iterable[Sequence[object]]:
 
 
 def page(results: Results, seeds: int) -> str:
-    """The text of docs/eie.md; `seeds` is the number of seeds."""
+    """The text of docs/results/eie.md; `seeds` is the number of seeds."""
     balanced = [run[0] for run in results.lstm[False, 0.0]]
     nt_we = results.endless["NT-We"]
     values = {
@@ -245,8 +245,8 @@ def figures(results: Results, folder: Path) -> None:
     "--page",
     "target",
     type=click.Path(path_type=Path),
-    default=ROOT / "docs" / "eie.md",
-    help="Page to write.  [default: docs/eie.md]",
+    default=ROOT / "docs" / "results" / "eie.md",
+    help="Page to write.  [default: docs/results/eie.md]",
 )
 def main(seeds: int, target: Path) -> None:
     """Simulate everything and write the page and its figures."""

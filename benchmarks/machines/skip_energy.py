@@ -1,4 +1,4 @@
-"""Modelled energy of ESE's layer as a delta LSTM, beside stream mode: a table of docs/skip-mode.md.
+"""Modelled energy of ESE's layer as a delta LSTM, beside stream mode: a table of docs/results/skip-mode.md.
 
     python -m benchmarks.machines.skip_energy
 
@@ -78,7 +78,7 @@ def inputs_of(network: Network) -> Codes:
 
 
 def sent(vectors: Codes, threshold: int | None) -> Codes:
-    """(steps, columns) whether an element is sent, by the rules of docs/image-format.md."""
+    """(steps, columns) whether an element is sent, by the rules of docs/reference/image-format.md."""
     if threshold is None:
         found: Codes = (vectors != 0).astype(np.int64)
         return found

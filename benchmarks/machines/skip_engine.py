@@ -1,4 +1,4 @@
-"""Both engines in skip mode on EIE's layers, and on ESE's layer as a delta LSTM: docs/skip-mode.md.
+"""Both engines in skip mode on EIE's layers, and on ESE's layer as a delta LSTM: docs/results/skip-mode.md.
 
     python -m benchmarks.machines.skip_engine
 
@@ -45,7 +45,7 @@ from ese_rtl.simulate import simulator
 from support.compiled_engine import write_sources
 from support.ese_layer import ese_layer
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "skip-mode.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "results" / "skip-mode.md"
 GAP_BITS = 4
 LAYERS = ("Alex-6", "Alex-7", "Alex-8", "VGG-7", "VGG-8", "NT-We", "NT-Wd", "NT-LSTM")
 PAGE_TEXT = """# Skip mode, run
@@ -84,9 +84,9 @@ ordinary layer.
 ## Its energy
 
 The energy of a step is *modelled*, in nJ: numbers of operations and accesses, each at the price of the 45 nm table of
-Song Han's talk ([estimate.md](estimate.md#energy)). They follow from the golden model's values and the column pointers
-of the image, for all {pes} PEs together and on average over the {steps} steps. Clock tree, routing, leakage, input and
-output are left out, so these figures can be compared with one another only. This command prints the table alone:
+Song Han's talk ([estimate.md](../explanation/estimate.md#energy)). They follow from the golden model's values and the
+column pointers of the image, for all {pes} PEs together and on average over the {steps} steps. Clock tree, routing,
+leakage, input and output are left out, so these figures can be compared with one another only. This command prints the table alone:
 `python -m benchmarks.machines.skip_energy`.
 
 - *Columns sent*: elements that all PEs multiply; in stream mode all elements of the three vectors.

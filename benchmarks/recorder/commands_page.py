@@ -1,4 +1,4 @@
-"""The list of all commands in docs/commands.md, from what `ese4ml` says of itself.
+"""The list of all commands in docs/reference/commands.md, from what `ese4ml` says of itself.
 
     python -m benchmarks.recorder.commands_page            # write the list again
 
@@ -14,7 +14,7 @@ import click
 
 from ese_host.cli.main import main as ese4ml
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "commands.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "commands.md"
 HEADING = "## All commands\n"
 COMMON = {"--help", "--quiet", "--verbose"}
 """Options that every command has; the page tells of them above the list."""
@@ -87,7 +87,7 @@ def page() -> str:
 
 @click.command()
 def main() -> None:
-    """Write the list of commands in docs/commands.md again."""
+    """Write the list of commands in docs/reference/commands.md again."""
     PAGE.write_text(page(), encoding="utf-8")
     click.echo(f"{PAGE.relative_to(Path.cwd()) if PAGE.is_relative_to(Path.cwd()) else PAGE}: written")
 

@@ -24,7 +24,7 @@ Words = list[int]
 
 
 class LoadedEngine:
-    """An engine in a library with the C functions of docs/packets.md."""
+    """An engine in a library with the C functions of docs/reference/packets.md."""
 
     def __init__(self, library: Path) -> None:
         self.library = ctypes.CDLL(str(library.resolve()))

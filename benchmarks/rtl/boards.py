@@ -1,4 +1,4 @@
-"""The fastest design of ESE's layer for each board, in HLS and in RTL, by the estimate's search. Writes docs/boards.md.
+"""The fastest design of ESE's layer for each board, in HLS and in RTL, by the estimate's search. Writes boards.md.
 
     python -m benchmarks.rtl.boards
 
@@ -20,7 +20,7 @@ from ese_host.image import MAX_PES
 from ese_host.ir import WeightKind
 from ese_rtl.count.cases import ESE_LAYER
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "boards.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "results" / "boards.md"
 DENSITY = 0.1
 KINDS: tuple[WeightKind, ...] = ("ternary", "int4")
 SUBJECT = Subject("ESE's layer", sum(matrix.weights for matrix in ESE_LAYER.matrices()))
@@ -47,7 +47,7 @@ def fastest(board: Board, kind: WeightKind, engine: Engine) -> dict[str, Any]:
 
 
 def page() -> str:
-    """The text of docs/boards.md."""
+    """The text of docs/results/boards.md."""
     rows = [
         {"names": names, "found": fastest(board, kind, engine)}
         for (names, board), kind, engine in product(boards(), KINDS, MODELS)

@@ -1,10 +1,10 @@
-"""docs/parts.md: the engine's own functions through Bambu, pipelined at interval 1, and their area by Yosys.
+"""docs/results/parts.md: the engine's own functions through Bambu, pipelined at interval 1, and their area by Yosys.
 
     PATH=...:$PATH python -m benchmarks.rtl.parts     # bambu, verilator and yosys on PATH
     python -m benchmarks.rtl.parts --page             # no tool needed
 
 Each part of parts.cpp is synthesized from csrc with the emitted integers (ap_int), its RTL is compared with the C++ in
-a simulation with random arguments, and Yosys counts its cells. Results are kept in docs/parts.json; a part that has a
+a simulation with random arguments, and Yosys counts its cells. Results are kept in parts.json; a part that has a
 result of the same sources is not run again.
 """
 
@@ -37,8 +37,8 @@ from support.rtl import CASES as ENGINES
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = Path(__file__).with_name("parts.cpp")
-PAGE = ROOT / "docs" / "parts.md"
-RECORD = ROOT / "docs" / "parts.json"
+PAGE = ROOT / "docs" / "results" / "parts.md"
+RECORD = ROOT / "docs" / "results" / "parts.json"
 VECTORS = 40
 CLOCK_NS = 10.0
 TIMEOUT = 900.0
@@ -220,7 +220,7 @@ def estimated(design: Design) -> dict[str, float]:
 
 
 def page() -> str:
-    """The text of docs/parts.md, from docs/parts.json and the present sources."""
+    """The text of docs/results/parts.md, from docs/results/parts.json and the present sources."""
     record = CachedResults(RECORD)
     done = [case for case in CASES if case.name in record.results]
     return filled(
@@ -242,10 +242,10 @@ def page() -> str:
     help="Folder of the runs.  [default: build/parts]",
 )
 @click.option(
-    "--page", "only_page", is_flag=True, help="Run nothing; write the page from the results in docs/parts.json."
+    "--page", "only_page", is_flag=True, help="Run nothing; write the page from the results in docs/results/parts.json."
 )
 def main(work: Path, only_page: bool) -> None:
-    """Run the parts that have no current result, and write docs/parts.md."""
+    """Run the parts that have no current result, and write docs/results/parts.md."""
     record = CachedResults(RECORD)
     for case in () if only_page else tqdm(CASES, unit="part"):
         digest_now = sources(case)

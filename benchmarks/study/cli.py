@@ -163,7 +163,11 @@ def run(results: Path, grid: str, question: tuple[int, ...], jobs: int | None, d
 @study.command()
 @_options
 @click.option(
-    "--page", type=click.Path(path_type=Path), default=Path("docs/study.md"), show_default=True, help="Page to write."
+    "--page",
+    type=click.Path(path_type=Path),
+    default=Path("docs/results/study.md"),
+    show_default=True,
+    help="Page to write.",
 )
 @click.option(
     "--figures",
@@ -175,7 +179,7 @@ def run(results: Path, grid: str, question: tuple[int, ...], jobs: int | None, d
 @click.option(
     "--notes",
     type=click.Path(path_type=Path),
-    default=Path("docs/study-notes.md"),
+    default=Path("docs/results/study-notes.md"),
     show_default=True,
     help="Markdown file that is appended to the page, if it exists.",
 )

@@ -1,4 +1,4 @@
-"""Writes docs/study.md and its charts from the results."""
+"""Writes docs/results/study.md and its charts from the results."""
 
 from __future__ import annotations
 

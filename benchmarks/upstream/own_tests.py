@@ -1,4 +1,4 @@
-"""hls4ml's own tests with backend='ESE' in place of 'Vitis': docs/hls4ml-tests.md and docs/hls4ml-tests.json.
+"""hls4ml's own tests with backend='ESE' in place of 'Vitis': hls4ml-tests.md and hls4ml-tests.json.
 
     python -m benchmarks.upstream.own_tests HLS4ML
 
@@ -6,7 +6,7 @@ HLS4ML is a checkout or an unpacked source distribution of hls4ml in the install
 into a temporary folder and run there, in one process, with the plugin `pytest_plugin`. A test that fails runs again
 with the backend that it was written for. Results are added to a file in build/ one by one, so that `--keep` can
 continue an interrupted run. With the Python of `make test-keras2`, which has Keras 2, the page is
-docs/hls4ml-tests-keras2.md.
+docs/results/hls4ml-tests-keras2.md.
 """
 
 from __future__ import annotations
@@ -270,7 +270,7 @@ def main(source: Path, only: tuple[str, ...], keep: bool, sample: int, page_only
     outcomes = results()
     if not outcomes:
         raise click.ClickException(f"no test has a result; see the logs in {RESULTS}")
-    out = ROOT / "docs" / f"{NAME}.md"
+    out = ROOT / "docs" / "results" / f"{NAME}.md"
     write(out, page(outcomes))
     lines = ",\n".join(json.dumps(asdict(result)) for result in outcomes)
     out.with_suffix(".json").write_text(f"[\n{lines}\n]\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Backend ESE beside hls4ml's own Vitis backend, on the same models: docs/side-by-side.md.
+"""Backend ESE beside hls4ml's own Vitis backend, on the same models: docs/results/side-by-side.md.
 
     python -m benchmarks.upstream.side_by_side [--demo build/demo/ternary.keras]
 
@@ -278,11 +278,11 @@ def rows(results: dict[str, dict[str, dict[str, Any]]]) -> list[list[str]]:
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
-    default=ROOT / "docs" / "side-by-side.md",
-    help="Page to write.  [default: docs/side-by-side.md]",
+    default=ROOT / "docs" / "results" / "side-by-side.md",
+    help="Page to write.  [default: docs/results/side-by-side.md]",
 )
 def main(only: tuple[str, str] | None, path: Path, out: Path) -> None:
-    """Measure all models and write docs/side-by-side.md."""
+    """Measure all models and write docs/results/side-by-side.md."""
     if only is not None:
         click.echo(json.dumps(one(*only, path)))
         return

@@ -1,4 +1,4 @@
-"""A `get_ymodel_keras` for models of Keras 3 and QKeras, for which hls4ml 1.3's fails (docs/hls4ml.md)."""
+"""A `get_ymodel_keras` for models of Keras 3 and QKeras, for which hls4ml 1.3's fails (docs/reference/hls4ml.md)."""
 
 from __future__ import annotations
 

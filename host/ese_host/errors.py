@@ -10,7 +10,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """Exit codes of the command line, as `ese4ml --help` and docs/commands.md list them.
+    """Exit codes of the command line, as `ese4ml --help` and docs/reference/commands.md list them.
 
     Attributes:
         meaning: how a command ends that has this code.

@@ -11,7 +11,7 @@ from ese_host.ir import Fixed, Gru, Layer, Lstm, Matrix, Network
 from support.second_decoder import DecodedImage, DecodedPhase, Facts, decode
 
 PARTS = ("kernel", "recurrent", "projection", "candidate")
-"""Names of a layer's matrices, by the number of the part (docs/image-format.md, word 9 of a record)."""
+"""Names of a layer's matrices, by the number of the part (docs/reference/image-format.md, word 9 of a record)."""
 
 
 def facts(design: Design) -> Facts:

@@ -1,7 +1,7 @@
 """A second decoder of image files and a second engine, written only from the pages, with only the standard library.
 
-It shares no code with the packages, so an image that it decodes and runs correctly proves that docs/image-format.md,
-docs/numerics.md and docs/packets.md are complete.
+It shares no code with the packages, so an image that it decodes and runs correctly proves that image-format.md,
+docs/reference/numerics.md and docs/reference/packets.md are complete.
 """
 
 from support.second_decoder.bits import RefusedImageError

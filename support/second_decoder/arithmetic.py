@@ -1,4 +1,4 @@
-"""Arithmetic of cells and rows, in Python's integers (docs/numerics.md)."""
+"""Arithmetic of cells and rows, in Python's integers (docs/reference/numerics.md)."""
 
 from __future__ import annotations
 

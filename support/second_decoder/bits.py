@@ -1,4 +1,4 @@
-"""Bits of streams and words, and refusals (docs/image-format.md, "Packing")."""
+"""Bits of streams and words, and refusals (docs/reference/image-format.md, "Packing")."""
 
 from __future__ import annotations
 

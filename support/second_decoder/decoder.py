@@ -1,4 +1,4 @@
-"""The decoder of plain images (docs/image-format.md)."""
+"""The decoder of plain images (docs/reference/image-format.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The design of an image: its id, and what docs/image-format.md calls by letters."""
+"""The design of an image: its id, and what docs/reference/image-format.md calls by letters."""
 
 from __future__ import annotations
 

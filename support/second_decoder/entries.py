@@ -1,4 +1,4 @@
-"""Entries of a PE, and where its columns begin (docs/image-format.md, "Entries")."""
+"""Entries of a PE, and where its columns begin (docs/reference/image-format.md, "Entries")."""
 
 from __future__ import annotations
 

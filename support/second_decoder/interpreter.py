@@ -1,4 +1,4 @@
-"""A plain, slow engine: it answers RUN packets, phase by phase (docs/image-format.md, "Running an image")."""
+"""A plain, slow engine: it answers RUN packets, phase by phase (docs/reference/image-format.md, "Running an image")."""
 
 from __future__ import annotations
 

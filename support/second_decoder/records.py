@@ -1,4 +1,4 @@
-"""Headers and records of phases (docs/image-format.md, "Sections, in order", "Header" and "Phases")."""
+"""Headers and records of phases (docs/reference/image-format.md, "Sections, in order", "Header" and "Phases")."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Host operations of a program, one sample at a time, in Python's integers (docs/numerics.md, "Programs")."""
+"""Host operations of a program, one sample at a time, in Python's integers (docs/reference/numerics.md, "Programs")."""
 
 from __future__ import annotations
 

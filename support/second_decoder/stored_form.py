@@ -1,4 +1,4 @@
-"""The stored form of an image: entries as two Huffman streams (docs/image-format.md, "Stored form")."""
+"""The stored form of an image: entries as two Huffman streams (docs/reference/image-format.md, "Stored form")."""
 
 from __future__ import annotations
 

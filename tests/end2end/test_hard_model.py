@@ -1,4 +1,4 @@
-"""Keras and golden model, value for value: 8-bit hard quantizers everywhere, power-of-two scales (docs/numerics.md)."""
+"""Keras and golden model, value for value: 8-bit hard quantizers everywhere, power-of-two scales (numerics.md)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The whole flow on the real recordings: train, compress, emit through hls4ml, compile, run through pynq, compare.
 
-Training is short here (the study of docs/accuracy.md trains in full); what is compared is exact.
+Training is short here (the study of docs/results/accuracy.md trains in full); what is compared is exact.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-// A stand-in for the engine's library (docs/packets.md): one Dense layer with weights known to small_design.py.
+// A stand-in for the engine's library (docs/reference/packets.md): one Dense layer with weights known to small_design.py.
 // Compiled with -DDESIGN_ID, -DINPUTS, -DOUTPUTS, -DSHIFT (from the sum to the fractional bits of an exact output).
 #include <cstddef>
 #include <cstdint>

@@ -25,7 +25,7 @@ def test_every_cell(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytes
         assert text in printed
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb")))
+@pytest.mark.parametrize("name", sorted(NOTEBOOKS))
 def test_it_is_stored_without_outputs(name: str) -> None:
     value = contents(name)
     assert (value["nbformat"], value["nbformat_minor"]) == (4, 5)

@@ -226,7 +226,7 @@ class ESEBackend(Backend):  # type: ignore[misc]
         """Outputs as `predict` returns them, and by name those of the layers with `Trace: True` in the configuration.
 
         If no layer has `Trace: True`, all are traced. Keys and shapes are those of hls4ml's `get_ymodel_keras`
-        (docs/hls4ml.md).
+        (docs/reference/hls4ml.md).
 
         Raises:
             MissingError: if the model has not been compiled.

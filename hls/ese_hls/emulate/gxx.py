@@ -37,7 +37,7 @@ def find_compiler() -> str:
 
 
 def compile_emulator(project: Path, library: Path, log: Path | None = None, machine_words: bool = True) -> Path:
-    """Compile the engine of a project into a shared library with the C functions of docs/packets.md.
+    """Compile the engine of a project into a shared library with the C functions of docs/reference/packets.md.
 
     Args:
         project: folder of an emitted project.

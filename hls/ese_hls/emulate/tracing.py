@@ -1,6 +1,6 @@
 """`trace` returns the output of every layer by its Keras name, from the trace packets of the engine.
 
-The engine sends what each of its stages computes (docs/packets.md). A Keras layer is either a stage or absorbed into
+The engine sends what each of its stages computes (packets.md). A Keras layer is either a stage or absorbed into
 the stage before it. The value of an absorbed layer follows from the exact value of the stage; a quantizer, for
 example, rounds it. Values that the host computes are known.
 

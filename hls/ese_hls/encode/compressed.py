@@ -1,4 +1,4 @@
-"""Converts images to their stored form, with Huffman-coded entries (Deep Compression, section 4; docs/image-format.md).
+"""Converts images to their stored form, with Huffman-coded entries (Deep Compression, section 4; image-format.md).
 
 The module bitarray finds the code lengths.
 """

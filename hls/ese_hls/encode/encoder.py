@@ -1,4 +1,4 @@
-"""The encoder: it turns a network into the words of an image for one design (docs/image-format.md)."""
+"""The encoder: it turns a network into the words of an image for one design (docs/reference/image-format.md)."""
 
 from __future__ import annotations
 

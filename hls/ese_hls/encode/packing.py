@@ -1,4 +1,4 @@
-"""Packs the gaps and codes of a matrix into the words of entry memory (docs/image-format.md, "Entries")."""
+"""Packs the gaps and codes of a matrix into the words of entry memory (docs/reference/image-format.md, "Entries")."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Puts the matrices, formats and constants of a network into the phases of one step (docs/engine.md, "Schedule")."""
+"""Puts the matrices, formats and constants of a network into the phases of one step (engine.md, "Schedule")."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class Schedule:
 
 
 def banks_needed(network: Network) -> Literal[1, 2, 4]:
-    """Number of accumulators per row that the scales and formats need (docs/numerics.md, "Sums")."""
+    """Number of accumulators per row that the scales and formats need (docs/reference/numerics.md, "Sums")."""
     signs = 2 if any(m.two_scales for layer in network.layers for m in layer.matrices().values()) else 1
     parts = 1 if all(_shares(layer) for layer in network.layers if isinstance(layer, Recurrent)) else 2
     banks: dict[int, Literal[1, 2, 4]] = {1: 1, 2: 2, 4: 4}

@@ -114,7 +114,7 @@ def is_full_cheaper(
 
     A zero costs a cycle in a full matrix and none in a sparse one, where padding costs cycles instead. A matrix is
     stored in the way that takes fewer cycles, but full if that takes at most `MARGIN` more cycles and less memory. The
-    reason for the margin: entry memory is what limits the number of PEs most (docs/estimate.md), and the memory saved
+    reason for the margin: entry memory is what limits the number of PEs most (estimate.md), and the memory saved
     allows more PEs than the lost cycles are worth. With 5 gap bits and as many entries, full storage takes half of the
     memory or less, except for 12-bit codes, for which it takes as much.
 

@@ -59,7 +59,7 @@ def vectors(network: Network, image: Words, codes: Codes | None = None) -> tuple
 def _body(network: Network, outputs: Codes, frac: int) -> Words:
     """The words in which an answer holds (sequences, frames, outputs) codes with `frac` fractional bits.
 
-    docs/packets.md describes their format.
+    docs/reference/packets.md describes their format.
     """
     last = network.layers[-1]
     frames = outputs.reshape(-1, network.outputs)

@@ -48,7 +48,7 @@ def levels_of(tensor: WeightTensor, values: Doubles) -> tuple[Codes, Doubles]:
         raise UnsupportedError(
             f"{tensor.where}: {describe(tensor.quantizer)} gives values that are not integer multiples of its scale; "
             "only such values are allowed: set qnoise_factor to 1 and use no stochastic rounding, or give the "
-            "quantizer a method codes_and_scale (docs/weights.md)"
+            "quantizer a method codes_and_scale (docs/reference/weights.md)"
         )
     used = np.where((multiples != 0) & (step_sizes > 0), step_sizes, np.inf)
     smallest = used.min(axis=0)
@@ -91,6 +91,6 @@ def step_size_of(tensor: WeightTensor) -> StepSize:
         raise UnsupportedError(
             f"{tensor.where} has quantizer {describe(tensor.quantizer)}, which is not for weights; quantized_bits, "
             "quantized_linear, ternary, binary, quantized_po2 and quantizers with a method codes_and_scale "
-            "(docs/weights.md) are allowed: use one of them"
+            "(docs/reference/weights.md) are allowed: use one of them"
         )
     return step_size

@@ -1,6 +1,6 @@
 """Conversion of weight arrays to integer matrices, and of biases to 16-bit codes.
 
-A quantizer either gives its codes itself (`kind` and `codes_and_scale(weights)`, docs/weights.md), or is called on the
+A quantizer either gives its codes itself (`kind` and `codes_and_scale(weights)`, weights.md), or is called on the
 weights as Keras calls it. Either way, the result is compared with the values that Keras computes with. An array without
 quantizer is rounded to the precision that hls4ml's configuration sets for it, else to 16 bits.
 """
@@ -114,7 +114,7 @@ def _from_codes(tensor: WeightTensor, quantizer: TellsCodes, values: Doubles, ma
         raise MismatchError(
             f"{tensor.where}: {describe(quantizer)}.codes_and_scale gives codes of shape {codes.shape} and "
             f"scales of shape {scale.shape}; codes of shape {values.shape} and scales of shape ({outputs},) or "
-            f"(2, {outputs}) are allowed: correct codes_and_scale (docs/weights.md)"
+            f"(2, {outputs}) are allowed: correct codes_and_scale (docs/reference/weights.md)"
         )
     scale, frac = fit(scale, int(frac), max_frac)
     pair = np.ascontiguousarray(np.broadcast_to(scale, (2, outputs)))

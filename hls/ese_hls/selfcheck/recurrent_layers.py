@@ -14,7 +14,7 @@ from ese_host.ir import GATES, Gru, Lstm, Matrix
 
 
 def lstm(node: Any, layer: Lstm, x: Interval, deviations: dict[str, float], seen: Interval | None = None) -> Interval:
-    """The interval of an LSTM's outputs at every step, from the zero state (docs/numerics.md, "LSTM").
+    """The interval of an LSTM's outputs at every step, from the zero state (docs/reference/numerics.md, "LSTM").
 
     Args:
         node: the graph node.
@@ -78,7 +78,7 @@ def lstm(node: Any, layer: Lstm, x: Interval, deviations: dict[str, float], seen
 
 
 def gru(node: Any, layer: Gru, x: Interval, deviations: dict[str, float], seen: Interval | None = None) -> Interval:
-    """The interval of a GRU's outputs at every step, from the zero state (docs/numerics.md, "GRU").
+    """The interval of a GRU's outputs at every step, from the zero state (docs/reference/numerics.md, "GRU").
 
     Args:
         node: the graph node.

@@ -1,4 +1,4 @@
-"""The registers of docs/packets.md, laid out and behaving as those that Vitis HLS makes for csrc."""
+"""The registers of docs/reference/packets.md, laid out and behaving as those that Vitis HLS makes for csrc."""
 
 from __future__ import annotations
 

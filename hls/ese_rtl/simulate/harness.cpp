@@ -1,5 +1,5 @@
 // The emulated bitstream of an engine in RTL: its Verilog, compiled by Verilator, behind the C interface of
-// docs/packets.md. Every clock of the core is simulated, and what its ports do is checked on the way.
+// docs/reference/packets.md. Every clock of the core is simulated, and what its ports do is checked on the way.
 #include "Vese_top.h"
 #include "verilated.h"
 #include <atomic>

@@ -50,7 +50,7 @@ def patience(design: Design) -> int:
 
 
 def verilate(source: str, library: Path, patience: int, log: Path | None = None, say: Say | None = None) -> Path:
-    """Compile the Verilog of a core into a library with the C functions of docs/packets.md, and some more.
+    """Compile the Verilog of a core into a library with the C functions of docs/reference/packets.md, and some more.
 
     A library that was compiled from the same sources with the same tools is taken from the user's cache.
 

@@ -1,4 +1,4 @@
-"""Piecewise linear activations: slope * x + offset, exact until it is rounded (docs/numerics.md, "Activations")."""
+"""Piecewise linear activations: slope * x + offset, exact until it is rounded (numerics.md, "Activations")."""
 
 from __future__ import annotations
 

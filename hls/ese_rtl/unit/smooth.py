@@ -1,4 +1,4 @@
-"""Sigmoid and tanh, read from the table of tanh by linear interpolation (docs/numerics.md, "Activations")."""
+"""Sigmoid and tanh, read from the table of tanh by linear interpolation (docs/reference/numerics.md, "Activations")."""
 
 from __future__ import annotations
 

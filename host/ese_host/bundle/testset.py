@@ -1,4 +1,4 @@
-"""testset.npz: a design folder's inputs, labels and Keras predictions (docs/design-folder.md)."""
+"""testset.npz: a design folder's inputs, labels and Keras predictions (docs/reference/design-folder.md)."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ Memory   Block RAM, LUTRAM and DSP are counted from the engine's arrays and prod
          and the primitives' widths. The AXI DMA is assumed to take 3 BRAM36 and 400
          LUTs as LUTRAM.
 Logic    LUT and FF are modelled, those of the element-wise units after what an open
-         HLS compiler made of an earlier engine (docs/parts.md), with no vendor synthesis
+         HLS compiler made of an earlier engine (docs/results/parts.md), with no vendor synthesis
          behind them.
 Energy   The 45 nm table of Song Han's talk; an access of b bits costs b / 32 of a
          32-bit one; no clock tree, routing or leakage.
@@ -56,7 +56,7 @@ Search   1 to 256 PEs, 1 or 2 cells per cycle, and all gap widths that bridge 2.
 
 Engines  The engine in HLS has two element-wise units by default, and so has the one in
          RTL with a window; without one it has one unit. Resources of the engine in RTL
-         are counted by Yosys for the designs of docs/estimate.md, and for others
+         are counted by Yosys for the designs of docs/explanation/estimate.md, and for others
          modelled after these counts.
 
 Exit code: 0 if the design fits the board (of both engines: the one in HLS), 1 if it does

@@ -1,4 +1,4 @@
-"""Estimates of time, resources and energy of a network on a board, before any synthesis (docs/estimate.md).
+"""Estimates of time, resources and energy of a network on a board, before any synthesis (docs/explanation/estimate.md).
 
 - `estimator` puts an estimate together; `source` reads the network from a folder or a Keras model, and `by_sizes`
   makes a layer of given sizes.

@@ -1,4 +1,4 @@
-"""Decoding of canonical Huffman streams, many chunks at a time (docs/image-format.md, "Stored form").
+"""Decoding of canonical Huffman streams, many chunks at a time (docs/reference/image-format.md, "Stored form").
 
 A stream is cut into chunks of `CHUNK` symbols, whose lengths in bits are known. All chunks are decoded in lockstep, one
 symbol of each at a time, with a table of all `LIMIT`-bit prefixes.

@@ -1,4 +1,4 @@
-"""Numbers in 32-bit words: bit-packed sections, and fields of records (docs/image-format.md, "Packing")."""
+"""Numbers in 32-bit words: bit-packed sections, and fields of records (docs/reference/image-format.md, "Packing")."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ SCAN_WIDTH = 4
 WINDOW_STEP = 2
 """Columns that enter the activation window when it advances."""
 USUAL_WINDOW = 64
-"""Columns with which the matrices of ESE's layer hardly ever wait (docs/masks.md)."""
+"""Columns with which the matrices of ESE's layer hardly ever wait (docs/results/masks.md)."""
 WINDOWS = (0, *(1 << n for n in range(3, 9)))
 """Allowed sizes of the activation window in columns; 0 is none."""
 WRITEBACK = 28
@@ -64,7 +64,7 @@ SKIP_FIELDS = ("mode", "fifo_depth", "pointer_depth", "delta_depth")
 
 @dataclass(frozen=True)
 class Design:
-    """Sizes and formats of one engine (docs/engine.md).
+    """Sizes and formats of one engine (docs/explanation/engine.md).
 
     Attributes:
         weights: kind of weight code.

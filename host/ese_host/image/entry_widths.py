@@ -1,4 +1,4 @@
-"""Widths of entries and of the words that hold them (docs/image-format.md, "Entries").
+"""Widths of entries and of the words that hold them (docs/reference/image-format.md, "Entries").
 
 `ese_hls.encode.packing` packs entries into words; `compressed` and the strict reader take them apart.
 """

@@ -1,4 +1,4 @@
-"""The records of the phase table, which control what the engine does in one step (docs/image-format.md, "Phases")."""
+"""The records of the phase table, which control what the engine does in one step (image-format.md, "Phases")."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ without `reset_after`, which the matrix behind it reads. Such a stage leaves the
 class Phase:
     """A record: one matrix, the element-wise stage that may follow it, and when both run.
 
-    The fields have the names of csrc/engine/phase.h; docs/image-format.md, "Phases", describes them.
+    The fields have the names of csrc/engine/phase.h; docs/reference/image-format.md, "Phases", describes them.
     """
 
     layer: int = 0

@@ -1,6 +1,6 @@
 """The schedule of one step: the phases of all layers, in the order in which the engine runs them.
 
-It follows docs/engine.md, "Schedule", and needs only the sizes of the layers. The encoder adds the weights to it, the
+It follows engine.md, "Schedule", and needs only the sizes of the layers. The encoder adds the weights to it, the
 estimate adds numbers of entries, and the cycle model adds cycles.
 
 Input frames, and outputs that a recurrent layer stores besides its state, are in vector RAM A, states in B, so that the

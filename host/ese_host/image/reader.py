@@ -1,4 +1,4 @@
-"""Images: files with all that an engine must load to compute one network (docs/image-format.md).
+"""Images: files with all that an engine must load to compute one network (docs/reference/image-format.md).
 
 The reader is strict: it checks magic, version, design, sizes, flags and CRC before it returns anything, and every error
 message names the field, the value found and the value expected.

@@ -1,4 +1,4 @@
-"""interface.json: the inputs and outputs of a model, in a design folder (docs/design-folder.md)."""
+"""interface.json: the inputs and outputs of a model, in a design folder (docs/reference/design-folder.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Quantized activation functions: kinds, formats, exact integer arithmetic (docs/numerics.md, "Activations").
+"""Quantized activation functions: kinds, formats, exact integer arithmetic (docs/reference/numerics.md, "Activations").
 
 `_FUNCTIONS` describes the kinds. The engine computes the same values in csrc/engine/activation.h.
 """

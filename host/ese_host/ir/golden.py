@@ -1,4 +1,4 @@
-"""The golden model: computes a network exactly, from dense integer weights (docs/numerics.md).
+"""The golden model: computes a network exactly, from dense integer weights (docs/reference/numerics.md).
 
 It shares no code with the encoder, the schedule or the engine, so that it catches errors of all three. Sums are taken
 in float64 if the worst case proves that this is exact (below 2**53), else in int64.

@@ -1,4 +1,4 @@
-"""Properties of the families of pruning masks, for training and for estimates (docs/masks.md)."""
+"""Properties of the families of pruning masks, for training and for estimates (docs/results/masks.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The interface of weight quantizers that give their own integer codes to training and conversion (docs/weights.md)."""
+"""The interface of weight quantizers that give their own integer codes to training and conversion (weights.md)."""
 
 from __future__ import annotations
 
@@ -50,6 +50,6 @@ def tells_codes(quantizer: object) -> TypeGuard[TellsCodes]:
     if hasattr(quantizer, "codes_and_scale"):
         raise UnsupportedError(
             f"quantizer {type(quantizer).__name__} has codes_and_scale but no kind: add what its codes are, e.g. "
-            "kind = 'int4' (docs/weights.md)"
+            "kind = 'int4' (docs/reference/weights.md)"
         )
     return False

@@ -1,4 +1,4 @@
-"""The tanh table: 1024 segments on [0, 8), values with 19 fractional bits (docs/numerics.md, "Activations").
+"""The tanh table: 1024 segments on [0, 8), values with 19 fractional bits (docs/reference/numerics.md, "Activations").
 
 Sigmoid uses it too: sigmoid(x) = 1/2 + tanh(x/2)/2. With linear interpolation the error stays below one least
 significant bit of a 16-bit activation over the whole input range.

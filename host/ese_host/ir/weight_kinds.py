@@ -1,4 +1,4 @@
-"""The kinds of weight codes: the one table that images, designs, estimates and options follow (docs/weights.md)."""
+"""The kinds of weight codes: the one table that images, designs, estimates and options follow (weights.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Packets between host and engine, as arrays of 32-bit words (docs/packets.md). They are defined only here."""
+"""Packets between host and engine, as arrays of 32-bit words (packets.md). They are defined only here."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class RunFlag(IntFlag):
 
 
 class ErrorCode(IntEnum):
-    """The engine's error codes (docs/packets.md)."""
+    """The engine's error codes (docs/reference/packets.md)."""
 
     OK = 0
     BAD_OPERATION = 1

@@ -1,4 +1,4 @@
-"""The registers that the host uses: the engine's (docs/packets.md), and the AXI DMA's in simple mode (AMD's PG021).
+"""The registers that the host uses: the engine's (packets.md), and the AXI DMA's in simple mode (AMD's PG021).
 
 Offsets and bits are plain integers, because pynq's MMIO takes nothing else.
 """

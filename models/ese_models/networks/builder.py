@@ -1,6 +1,6 @@
 """QKeras networks that the engine can run: an input quantizer, recurrent and fully connected layers, softmax.
 
-The formats are those of the engine (docs/numerics.md): a vector element has at most 16 bits, the product of a gate and
+The formats are those of the engine (numerics.md): a vector element has at most 16 bits, the product of a gate and
 the cell activation is exact in 16 bits, and sums are not rounded. The input quantizer is a QActivation layer of the
 model, so that the converter knows the format of the input.
 """

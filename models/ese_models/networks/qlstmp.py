@@ -1,7 +1,7 @@
 """QLSTMP: a QKeras layer for ESE's LSTM, which has peepholes and a recurrent projection.
 
 The LSTM is that of Sak, Senior and Beaufays (1402.1128), equations 1 to 6 of ESE (FPGA'17). Values are rounded as
-docs/numerics.md says; below, s is the gates' activation, t the cell's activation and q the state quantizer:
+docs/reference/numerics.md says; below, s is the gates' activation, t the cell's activation and q the state quantizer:
 
     i = s(W_ix x + W_ir y(t-1) + p_i * c(t-1) + b_i)      f likewise
     c = f * c(t-1) + i * t(W_cx x + W_cr y(t-1) + b_c)    c(t-1) and y(t-1) after the state quantizer

@@ -67,7 +67,7 @@ TASKS = {
             Topology((256,), framewise=True, dropout=0.3),
             Recipe(epochs=12, rate=3e-3, batch=64, noise=0.3),
             # Less noise and dropout was best in short trials, but did not help over longer stages
-            # (docs/study-notes.md).
+            # (docs/results/study-notes.md).
             Recipe(epochs=12, rate=6e-3, batch=64, noise=0.1, dropout=0.1),
             Recipe(epochs=6, rate=3e-3, batch=64, noise=0.1, dropout=0.1),
             emphasis=(1.0, 4.0),

@@ -1,4 +1,4 @@
-"""docs/commands.md lists every command with all of its options, as `ese4ml` says them itself."""
+"""docs/reference/commands.md lists every command with all of its options, as `ese4ml` says them itself."""
 
 from __future__ import annotations
 

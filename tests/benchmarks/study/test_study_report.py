@@ -76,12 +76,12 @@ def page(tmp_path: Path, make: Callable[[StudyCell], dict[str, Any] | None], arg
         values = make(cell)
         if values is not None:
             store.write(cell, values)
-    words = ["report", "--results", store.folder, "--page", tmp_path / "docs" / "study.md"]
+    words = ["report", "--results", store.folder, "--page", tmp_path / "docs" / "results" / "study.md"]
     words += ["--figures", tmp_path / "docs" / "figures", "--notes", tmp_path / "notes.md", *arguments]
     result = CliRunner().invoke(study, [str(word) for word in words])
     if result.exception is not None:
         raise result.exception
-    return (tmp_path / "docs" / "study.md").read_text()
+    return (tmp_path / "docs" / "results" / "study.md").read_text()
 
 
 def verdicts(text: str) -> dict[str, tuple[str, str]]:
@@ -114,12 +114,12 @@ def test_goals_are_judged_by_the_results(tmp_path: Path) -> None:
     assert len(found) == 12
     assert "| pe-balanced | 90 | ttq | 21.50 | 1.50 ± 0.00 | 58.50 | 1.000 | 3.00 |" in text
     assert "| dense, 6 epochs more |  | float | 20.00 | 0.00 ± 0.00 | 60.00 |  |  |" in text
-    written = json.loads((tmp_path / "docs" / "study.json").read_text())
+    written = json.loads((tmp_path / "docs" / "results" / "study.json").read_text())
     assert [entry["key"] for entry in written] == [cell.key for cell in all_cells()]
     assert all(entry["cell"]["trunk"] in {None, *(e["key"] for e in written)} for entry in written)
     assert not any("kernels" in entry["load"] for entry in written)
     assert "festvox-ru: one speaker." in text and "Longer training was tried." in text and "Seeds: 0, 1, 2." in text
-    assert "![PE-balanced masks: where each weight code breaks](figures/study-density.svg)" in text
+    assert "![PE-balanced masks: where each weight code breaks](../figures/study-density.svg)" in text
     assert "ttq" in (tmp_path / "docs" / "figures" / "study-density.svg").read_text()
 
 

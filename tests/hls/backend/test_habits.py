@@ -72,7 +72,7 @@ def test_get_ymodel_keras_is_hls4ml_s_where_that_runs(profiling: object) -> None
     ],
 )
 def test_where_hls4ml_s_own_stops(profiling: object, model: object, message: str) -> None:
-    """docs/hls4ml.md says that hls4ml refuses these models. If this fails, hls4ml accepts them: change the page."""
+    """hls4ml.md says that hls4ml refuses these models. If this fails, hls4ml accepts them: change the page."""
     made = model()  # type: ignore[operator]
     x = np.zeros((2, *made.input_shape[1:]), dtype=np.float32)
     with pytest.raises(AttributeError, match=message):

@@ -1,4 +1,4 @@
-"""The examples of docs/upstream.md print what the page says; if one fails, hls4ml has changed."""
+"""The examples of docs/results/upstream.md print what the page says; if one fails, hls4ml has changed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import keras
 import pytest
 
-PAGE = Path(__file__).resolve().parents[3] / "docs" / "upstream.md"
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "results" / "upstream.md"
 FOUND = re.findall(r"^## \d+\. (.*?)\n+```python\n(.*?)```\n\n```\n(.*?)\n```", PAGE.read_text("utf-8"), re.S | re.M)
 
 

@@ -131,7 +131,7 @@ def test_a_matrix_takes_its_fullest_pe_and_ten_iterations() -> None:
 
 
 def matrix_iterations(work: Codes, counts: Codes, depth: int) -> int:
-    """Iterations of a matrix by the rules of docs/engine.md, "Skip mode".
+    """Iterations of a matrix by the rules of docs/explanation/engine.md, "Skip mode".
 
     Args:
         work: (columns, pes) entries.

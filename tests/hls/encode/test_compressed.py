@@ -191,7 +191,7 @@ def test_bits_that_no_entry_owns_are_refused() -> None:
 
 
 def test_ese_layer_is_coded_and_decoded_within_its_time() -> None:
-    """Times for 3,248,128 weights, of which 11% are kept; docs/compression.md has the measured times."""
+    """Times for 3,248,128 weights, of which 11% are kept; docs/explanation/compression.md has the measured times."""
     net = ese_layer(64, density=0.11, weights="int4", family="pe-balanced")
     design = fit_design.choose_design(net, pes=64)
     start = time.process_time()

@@ -1,4 +1,4 @@
-"""Tests that docs/image-format.md is complete: a decoder written from only that page gives every network back."""
+"""Tests that image-format.md is complete: a decoder written from only that page gives every network back."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_second_decoder_reads_any_design(
 
 
 def golden_network(data: bytes) -> Any:
-    """The object in golden.npz as docs/golden-model.md describes it, with arrays in place of their references."""
+    """The object in golden.npz as golden-model.md describes it, with arrays in place of their references."""
     arrays = np.load(io.BytesIO(data), allow_pickle=False)
 
     def filled(value: Any) -> Any:

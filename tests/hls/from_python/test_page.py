@@ -1,4 +1,4 @@
-"""docs/python.md: all Python of the page runs, from top to bottom, and does what the page says."""
+"""docs/how-to/python.md: all Python of the page runs, from top to bottom, and does what the page says."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from markdown_it import MarkdownIt
 import ese4ml
 from ese_host.cli.main import main
 
-PAGE = Path(__file__).parents[3] / "docs" / "python.md"
+PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "python.md"
 
 
 def blocks() -> list[str]:

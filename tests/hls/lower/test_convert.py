@@ -162,7 +162,7 @@ def test_a_qlstm_of_every_alpha_gives_what_keras_gives(alpha: str, smooth: bool)
     found, expected = np.ldexp(result.outputs[:, 0].astype(float), -result.frac), model.predict(x, verbose=0)
     if not smooth and alpha not in ("auto", "by output, no powers of two"):
         assert np.array_equal(found, expected)
-    # In all other cases, a float32 sum may fall on the other side of a rounding step: docs/numerics.md, "Against Keras"
+    # In all other cases, a float32 sum may fall on the other side of a rounding step: numerics.md, "Against Keras"
     differ = np.abs(found - expected).max(axis=1) > 0.001
     assert differ.mean() <= 0.1 and np.abs(found - expected).max() <= 0.01
 

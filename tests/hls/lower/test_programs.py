@@ -1,7 +1,7 @@
 """The golden model of programs gives exactly the values of Keras, for models that are not a single chain.
 
 Quantizers have 8 bits, activations are hard and scales are powers of two, so that Keras's float32 is exact
-(docs/numerics.md).
+(docs/reference/numerics.md).
 """
 
 from __future__ import annotations

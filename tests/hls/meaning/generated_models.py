@@ -2,7 +2,7 @@
 
 A `Builder` draws everything from one source of random numbers. It keeps a bound on the difference from Keras that the
 formats explain: 0 as long as inputs, states and activations have hard quantizers and every scale is a power of two
-(docs/numerics.md, "Against Keras"), and a small share of the values' size otherwise.
+(docs/reference/numerics.md, "Against Keras"), and a small share of the values' size otherwise.
 """
 
 from __future__ import annotations

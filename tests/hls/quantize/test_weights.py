@@ -141,7 +141,7 @@ def test_zero_weights_that_a_quantizer_fills_are_counted() -> None:
 
 
 class Coded:
-    """A quantizer with only the protocol of docs/weights.md."""
+    """A quantizer with only the protocol of docs/reference/weights.md."""
 
     def __init__(self, kind: str, book: Any = None, factor: float = 1.0) -> None:
         self.kind, self.factor = kind, factor

@@ -1,4 +1,4 @@
-"""docs/golden-model.md names every class and field of golden.npz, and whether a field may be null or absent."""
+"""golden-model.md names every class and field of golden.npz, and whether a field may be null or absent."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from ese_host.ir import Network
 from ese_host.ir.program import Program
 
-PAGE = Path(__file__).parents[3] / "docs" / "golden-model.md"
+PAGE = Path(__file__).parents[3] / "docs" / "reference" / "golden-model.md"
 
 
 def classes(hint: Any, found: dict[str, type]) -> dict[str, type]:

@@ -25,7 +25,7 @@ from ese_host.device.emulated import Faults
 from ese_host.device.emulated.faults import PacketFault
 from ese_host.errors import DeviceError, ExitCode
 
-PAGE = Path(__file__).parents[3] / "docs" / "commands.md"
+PAGE = Path(__file__).parents[3] / "docs" / "reference" / "commands.md"
 CHECK = "ese_host.bundle.folder.Folder.check"
 
 

@@ -1,4 +1,4 @@
-"""The golden model, compared with a scalar reference in exact fractions that was written only from docs/numerics.md."""
+"""The golden model, compared with a scalar reference in exact fractions that was written only from numerics.md."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Packets are built as docs/packets.md says, have the documented size, and are read back or refused."""
+"""Packets are built as docs/reference/packets.md says, have the documented size, and are read back or refused."""
 
 from __future__ import annotations
 

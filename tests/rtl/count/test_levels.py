@@ -14,7 +14,7 @@ from ese_host.estimate import recorded_counts
 from ese_rtl.count import count, paths_of
 
 ALLOWED, ONE_MORE = 5, {"ternary-32", "ternary-64", "int4-8", "delta-8", "delta-64", "ternary-64-both"}
-"""Levels of logic, and the engines that have one more (docs/rtl-engine.md, "Budgets and counts")."""
+"""Levels of logic, and the engines that have one more (docs/explanation/rtl-engine.md, "Budgets and counts")."""
 RECORDS = recorded_counts()
 
 

@@ -39,7 +39,7 @@ def test_a_thousand_random_networks(name: str) -> None:
 
 
 def matrix_clocks(work: Codes, counts: Codes, depth: int) -> int:
-    """Clocks of a matrix by the rules of docs/rtl-engine.md, "Skip mode".
+    """Clocks of a matrix by the rules of docs/explanation/rtl-engine.md, "Skip mode".
 
     Args:
         work: (columns, pes) entries.

@@ -1,4 +1,4 @@
-// The emulated bitstream, for g++ only: the AXI top of the engine behind a C interface (docs/packets.md).
+// The emulated bitstream, for g++ only: the AXI top of the engine behind a C interface (docs/reference/packets.md).
 #include "../tops/top.h"
 #include <cstddef>
 #include <cstdint>

@@ -1,5 +1,5 @@
 // Sigmoid and tanh. The smooth ones use one table of tanh with linear interpolation; the hard ones are piecewise linear
-// and exact (docs/numerics.md).
+// and exact (docs/reference/numerics.md).
 #ifndef ESE_ACTIVATION_H
 #define ESE_ACTIVATION_H
 

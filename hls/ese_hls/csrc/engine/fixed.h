@@ -1,4 +1,4 @@
-// Fixed-point arithmetic with one rounding rule everywhere: round half to even, then saturate (docs/numerics.md).
+// Fixed-point arithmetic with one rounding rule everywhere: round half to even, then saturate (docs/reference/numerics.md).
 #ifndef ESE_FIXED_H
 #define ESE_FIXED_H
 

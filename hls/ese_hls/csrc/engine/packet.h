@@ -1,4 +1,4 @@
-// Answers packets (docs/packets.md). A packet is a sequence of 32-bit words, whichever interface carries them.
+// Answers packets (docs/reference/packets.md). A packet is a sequence of 32-bit words, whichever interface carries them.
 #ifndef ESE_PACKET_H
 #define ESE_PACKET_H
 

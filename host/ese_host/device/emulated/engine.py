@@ -1,4 +1,4 @@
-"""Engines of an emulated bitstream, a shared library made of the engine's C++ or RTL (docs/packets.md)."""
+"""Engines of an emulated bitstream, a shared library made of the engine's C++ or RTL (docs/reference/packets.md)."""
 
 from __future__ import annotations
 

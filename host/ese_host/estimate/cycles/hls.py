@@ -1,6 +1,6 @@
 """The cycle model of the engine in HLS (csrc): its schedule in Python, phase by phase, equal to its own counter.
 
-It follows docs/engine.md, "Schedule". The engine fetches a phase, runs its matrix, and launches its element-wise stage.
+It follows engine.md, "Schedule". The engine fetches a phase, runs its matrix, and launches its element-wise stage.
 The stage issues one item per unit and iteration, or two rows for a single unit, and writes each result WRITEBACK
 iterations later. An input word is stored in every iteration in which nothing else uses vector RAM A. An iteration is a
 clock cycle if the loop's initiation interval is 1. The depth of the hardware pipeline, paid once per sequence, is not

@@ -1,6 +1,6 @@
 """The cycle model of the RTL engine: its schedule in Python, phase by phase, equal to its own counter.
 
-It follows docs/rtl-engine.md. A clock is counted unless the engine waits for an input word that is not there, or for
+It follows rtl-engine.md. A clock is counted unless the engine waits for an input word that is not there, or for
 the output stream.
 """
 

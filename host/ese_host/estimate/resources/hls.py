@@ -2,7 +2,7 @@
 
 Block RAM, LUTRAM and DSP follow from the arrays and multiplications of the engine's C++ (csrc) and the widths of the
 FPGA's primitives. LUT and FF are formulas fitted to Yosys 0.70 (synth_xilinx, xc7). The element-wise unit was
-synthesized from what PandA Bambu made of an earlier csrc (docs/parts.md), the PE and the multiplexers from accumulators
+synthesized from what PandA Bambu made of an earlier csrc (parts.md), the PE and the multiplexers from accumulators
 to units from Verilog written by hand after csrc. Control, loader and the block design are allowances. The whole of csrc
 is not counted: no vendor synthesis has confirmed these figures, and none is carried over from the engine in RTL.
 """

@@ -2,7 +2,7 @@
 
 Block RAM, LUTRAM and DSPs follow from the engine's memories and multiplications. The model of the other LUTs and of
 flip-flops is a sum over parts; its numbers were fitted to the counts in rtl_counts.json, and a test holds it within 10%
-of each (docs/estimate.md). Both are in cells of the 7-series; on UltraScale they are taken to be the same.
+of each (docs/explanation/estimate.md). Both are in cells of the 7-series; on UltraScale they are taken to be the same.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The activation window: which columns of a matrix the PEs can read in each beat (docs/image-format.md, "Window").
+"""The activation window: which columns of a matrix the PEs can read in each beat (image-format.md, "Window").
 
 In a design with a window all PEs share the vector RAMs. The elements of a matrix's source vector are broadcast in
 ascending order, two columns at a time, and each PE keeps the last columns in its window. A beat is an iteration in

@@ -2,7 +2,7 @@
 
 Everything is exact: weights are small integer codes with 16-bit scales, biases and constants are codes with stated
 fractional bits. Rows are outputs and columns are inputs; the rows of a recurrent layer's kernels are ordered gate by
-gate, as in Keras. docs/numerics.md defines what a network computes; `ese_host.ir.golden` computes it.
+gate, as in Keras. docs/reference/numerics.md defines what a network computes; `ese_host.ir.golden` computes it.
 """
 
 from ese_host.ir.network.dense import Dense

@@ -1,4 +1,4 @@
-"""Programs: models that are more than one chain of layers (docs/numerics.md, "Programs").
+"""Programs: models that are more than one chain of layers (docs/reference/numerics.md, "Programs").
 
 tensor.py      Tensor: the width, range and length of a tensor, known before a run; Value: its codes in a run
 chain.py       a chain of layers, which the engine runs

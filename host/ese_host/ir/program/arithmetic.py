@@ -183,7 +183,7 @@ class Quantize(OneSource):
 
 @dataclass(frozen=True, eq=False)
 class Apply(OneSource):
-    """A quantized activation, computed as within an LSTM (docs/numerics.md, "Activations").
+    """A quantized activation, computed as within an LSTM (docs/reference/numerics.md, "Activations").
 
     Attributes:
         activation: the function and the format of its result.
