@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # ese4ml: `make demo` and `make test` set up what they need; `make help` lists the rest.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

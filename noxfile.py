@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Environments besides the one of `make setup`: `nox --list` names them, `make test-<name>` and `make plain` run them.
 
 Each session has a virtual environment of its own under build/nox. A session whose Python is not at hand fails and says

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Accuracy study: pruning, balance and weight codes on JapaneseVowels, over seeds.
 
     python -m benchmarks.accuracy [--seeds 5] [--curve-seeds 3] [--jobs 2] [--results build/accuracy]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Results of slow runs, kept in a file beside the page that shows them, each with the digest of its sources."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Emission of ESE's layer, and many conversions in one process: docs/results/emission.md.
 
     python -m benchmarks.emission

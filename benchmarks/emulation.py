@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Emulation at ESE's size, beside hls4ml's own C simulation of a dense LSTM of the same size: emulation.md.
 
     python -m benchmarks.emulation [--stock-timeout 1200]

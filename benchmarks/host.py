@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The cost of the host: the time that `Accelerator` adds to the compiled engine. Writes docs/results/host-benchmark.md.
 
     python -m benchmarks.host bitstreams/vowels-ternary

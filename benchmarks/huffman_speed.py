@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Processor time of encoding ESE's layer, of Huffman-coding its image and of decoding it: compression.md.
 
     python -m benchmarks.huffman_speed

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Masks of ESE's layer: processor time, load, padding and kept magnitude of each family. Writes docs/results/masks.md.
 
     python -m benchmarks.masks

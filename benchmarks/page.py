@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Generated pages: fills the template that lies beside a benchmark, and writes the page."""
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rules of names and prose that no linter has: `python -m benchmarks.prose [PATH ...]` lists the breaches.
 
 A public function with three parameters or more has an `Args:` section, a docstring does not begin with "What", a class
-name occurs once in the tree, and a line of a page has at most 120 characters, except in tables, code, headings and
-pictures.
+name occurs once in the tree, a source file says its licence by an SPDX line at its top, and a line of a page has at
+most 120 characters, except in tables, code, headings and pictures.
 """
 
 from __future__ import annotations
@@ -21,6 +22,11 @@ MANY = 3
 """A public function with this many parameters or more needs an `Args:` section."""
 SOURCES = ("host", "hls", "models", "benchmarks", "support")
 """Folders whose docstrings are checked. Tests need none, because their names say what they show."""
+
+LICENCE = "SPDX-License-Identifier: Apache-2.0"
+"""What one of the first two lines of a source file says, in a comment."""
+LICENSED = {".py", ".h", ".cpp", ".v", ".js", ".css"}
+"""Endings of source files. Templates are left out, because what they fill belongs to the user."""
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
@@ -94,6 +100,8 @@ def faults(paths: list[str]) -> Iterator[str]:
         if len(found) > 1:
             yield f"class {name} stands {len(found)} times: {', '.join(found)}; give each a name of its own"
     for path in tracked(paths or ["."]):
+        if path.suffix in LICENSED and LICENCE not in "".join(path.read_text(encoding="utf-8").splitlines(True)[:2]):
+            yield f"{path}:1: there is no line '{LICENCE}'; write it first, in a comment"
         if path.suffix == ".py" and path.parts[0] in SOURCES:
             yield from docstring_faults(path, parsed(path))
         elif path.suffix == ".md":

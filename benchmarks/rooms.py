@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The rooms (sub-packages) of the packages: the number of their files, their imports, and a picture of both.
 
     python -m benchmarks.rooms            # write docs/figures/rooms.svg

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Engines compiled for the tests: one library for each design and kind of integer, kept for the test run."""
 
 from __future__ import annotations

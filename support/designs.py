@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The designs that tests compile. Each of them holds every network of its sizes, whatever the weights."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ESE's layer (FPGA'17): 153 inputs, 1024 cells, peepholes, projection 512, with seeded heavy-tailed weights."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The small image of image-format.md, word by word: `python -m support.image_example` writes it into the page."""
 
 from __future__ import annotations

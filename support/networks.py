@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Random networks of integers that use the whole range of the formats; Keras is not needed."""
 
 from __future__ import annotations

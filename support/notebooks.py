@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs a notebook cell by cell without Jupyter; as a script, the one for a board with the installed package.
 
 It needs the standard library only, so that `make plain` runs it where nothing but the wheel is installed.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Design folders of programs, with encoded images and the real engine, compiled for the design.
 
 `python -m support.program_folder PATH` makes one of a small bidirectional network; with `--chain` behind it, one of an

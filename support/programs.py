@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Programs for tests: random ones, with steps of every kind but Mask and Unmask, and fixed ones."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Random data: matrices with a density and an interleave for tests of masks, and a tiny data set to train on.
 
 `tiny` and `without_xla` are fixtures; a conftest.py imports them.

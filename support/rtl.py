@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cases for the proof in RTL: small networks on small designs, with valid and with malformed packets."""
 
 from __future__ import annotations

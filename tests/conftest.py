@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Settings for all tests: hypothesis without deadlines and with fixed examples, so that a run repeats; order."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """No folder of tests is left out of a run: pytest skips folders by their names, "build" among them by default."""
 
 from __future__ import annotations

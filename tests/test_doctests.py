@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The examples (`>>>`) in docstrings and pages give the results that they show."""
 
 from __future__ import annotations

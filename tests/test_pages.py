@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Links of the pages lead somewhere: to a file of the project, and to a heading that is there."""
 
 from __future__ import annotations

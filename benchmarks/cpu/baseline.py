@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """CPU baseline: dense and sparse matrix-vector products of EIE's and ESE's layers, batch 1, float32.
 
     OPENBLAS_NUM_THREADS=1 python -m benchmarks.cpu.baseline [--board pynq-z2]

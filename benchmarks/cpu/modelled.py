@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The engine's side of the CPU baseline: modelled times on a board, and energy by Song Han's 45 nm table."""
 
 from __future__ import annotations

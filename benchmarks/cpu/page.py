@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The page of the CPU baseline: measured CPU figures beside the engine's modelled ones."""
 
 from __future__ import annotations

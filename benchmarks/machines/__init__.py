@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Simulators of the published machines: EIE's skip mode with FIFOs, and ESE's load balance."""
 
 from benchmarks.machines.columns import ColumnEntries, column_entries

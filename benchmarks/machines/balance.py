@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ESE's load balance (FPGA'17, load-balance-aware pruning): speedup over dense of balanced and of unbalanced masks.
 
 The machine is ESE's channel: 32 PEs, and every activation is broadcast to FIFOs (none is skipped). A step has nine

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Entries of every column in every PE, with interleaved rows and a relative index within a column (EIE section III)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """EdgeDRNN's network, two GRU layers, as a delta network on both engines, and on boards: docs/results/delta-gru.md.
 
     python -m benchmarks.machines.delta_gru

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """EIE and ESE in simulation, beside their published figures: docs/results/eie.md and docs/figures/eie-*.svg.
 
     python -m benchmarks.machines.eie [--seeds 3]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """EIE's nine fully connected layers (ISCA'16, tables III and IV) and random matrices of their sizes and densities."""
 
 from __future__ import annotations

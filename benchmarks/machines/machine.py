@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A layer on EIE's machine, with PEs, FIFOs, and batches of vectors that exceed the activation registers."""
 
 from __future__ import annotations

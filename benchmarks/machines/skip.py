@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """EIE's machine (section IV), cycle by cycle: one broadcast per cycle, one FIFO and one entry per cycle for each PE.
 
 These are its rules; all of them refer to the state at the start of a cycle:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Modelled energy of ESE's layer as a delta LSTM, beside stream mode: a table of docs/results/skip-mode.md.
 
     python -m benchmarks.machines.skip_energy

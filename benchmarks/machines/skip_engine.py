@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Both engines in skip mode on EIE's layers, and on ESE's layer as a delta LSTM: docs/results/skip-mode.md.
 
     python -m benchmarks.machines.skip_engine
@@ -86,8 +87,8 @@ ordinary layer.
 The energy of a step is *modelled*, in nJ: numbers of operations and accesses, each at the price of the 45 nm table of
 Song Han's talk ([estimate.md](../explanation/estimate.md#energy)). They follow from the golden model's values and the
 column pointers of the image, for all {pes} PEs together and on average over the {steps} steps. Clock tree, routing,
-leakage, input and output are left out, so these figures can be compared with one another only. This command prints the table alone:
-`python -m benchmarks.machines.skip_energy`.
+leakage, input and output are left out, so these figures can be compared with one another only. This command prints
+the table alone: `python -m benchmarks.machines.skip_energy`.
 
 - *Columns sent*: elements that all PEs multiply; in stream mode all elements of the three vectors.
 - *Entries*: executed, padding included. A word of entries is read once for all of its entries.

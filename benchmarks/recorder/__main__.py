@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Record what users see before and after a change, to show that nothing visible has changed.
 
     python -m benchmarks.recorder record OLD.json      in the environment of the old tree

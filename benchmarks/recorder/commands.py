@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Commands whose output is recorded: help, estimates, saved models, data and a short training."""
 
 from __future__ import annotations

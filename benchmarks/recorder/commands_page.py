@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The list of all commands in docs/reference/commands.md, from what `ese4ml` says of itself.
 
     python -m benchmarks.recorder.commands_page            # write the list again

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Command lines that must be refused, and damaged folders, for the recorder."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Designs of all kinds for the recorder: converted by hls4ml, built, checked, and sent packets one by one."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Items of the recorder, by name, without anything that differs between two runs of the same code."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Seeded models for the recorder, made with Keras and QKeras; the project's classes are found by entry points."""
 
 from __future__ import annotations

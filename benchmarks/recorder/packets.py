@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """All words that an emulated bitstream answers, to valid and to malformed packets.
 
     python packets.py design.bit project

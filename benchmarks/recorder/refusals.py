@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Models, configurations and inputs that the plugin refuses, for the recorder."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The fastest design of ESE's layer for each board, in HLS and in RTL, by the estimate's search. Writes boards.md.
 
     python -m benchmarks.rtl.boards

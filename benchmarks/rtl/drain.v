@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Brings a cell's four rows of W bits from the P PEs that one unit drains: a PE shows them in successive clocks, so that
 // each of four multiplexers takes another PE in a clock, and the earlier rows wait for the last.
 module drain #(parameter P=64, W=24, LP=6)(input clk, input [LP-1:0] pe, input [P*W-1:0] a, output [4*W-1:0] y);

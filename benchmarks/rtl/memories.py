@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Shapes of the memories that the estimate counts, in block RAM and LUTRAM; Yosys counts them too, for comparison."""
 
 from __future__ import annotations

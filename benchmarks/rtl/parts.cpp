@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The engine's own functions, each behind a top of plain words, for an HLS compiler that pipelines functions: one call
 // a clock. A part that is a recurrence gets its state as arguments and returns the next one; if it takes one state, the
 // engine's loop can start an iteration each clock as far as this recurrence goes.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """docs/results/parts.md: the engine's own functions through Bambu, pipelined at interval 1, and their area by Yosys.
 
     PATH=...:$PATH python -m benchmarks.rtl.parts     # bambu, verilator and yosys on PATH

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One PE after csrc/engine/engine.h, pe.h and accumulators.h, with pipeline registers between the steps.
 module ram_sdp #(parameter W=24, D=16, A=4)(input clk, input we, input [A-1:0] wa, input [W-1:0] wd, input [A-1:0] ra, output [W-1:0] rd);
   (* ram_style="distributed" *) reg [W-1:0] m[0:D-1];

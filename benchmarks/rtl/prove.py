@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """docs/results/rtl.md: the engine's Verilog by PandA Bambu, compared with the golden model and g++ case by case.
 
     PATH=...:$PATH python -m benchmarks.rtl.prove [case ...]     # bambu and verilator on PATH

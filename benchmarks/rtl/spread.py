@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Copies of the cells that drive many others, one for each room of the engine, in a netlist of an ECP5.
 
 An engine's enables and orders go to thousands of cells all over the FPGA. Yosys makes one cell drive all of them, and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """docs/results/stages.md: levels of logic and delay of cells in each stage of the engine in RTL, by Yosys.
 
     python -m benchmarks.rtl.stages            # the engines that have no result of the present source

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One element-wise unit after csrc/engine/elementwise.h and activation.h (activations by table), with registers between steps.
 module shl48(input clk, input signed [47:0] v, input [5:0] s, output reg signed [47:0] y); always @(posedge clk) y <= v << s; endmodule
 module ssum #(parameter W=24,B=1)(input clk, input [W*B-1:0] acc, input [16*B-1:0] scale, input signed [15:0] bias, input [5:0] bs, input [6*B-1:0] ks, output signed [47:0] y);

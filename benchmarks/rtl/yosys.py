@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Resources of a Verilog module on a 7-series part, counted by Yosys."""
 
 from __future__ import annotations

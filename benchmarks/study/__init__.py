@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The study of pruning, balance and weight codes: trains the networks of a grid that are missing, and writes a page."""
 
 from benchmarks.study.cell import StudyCell, with_trunks

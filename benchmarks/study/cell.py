@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A cell of a study: one trained network, described by all settings that determine it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cost of cells: seconds per epoch, measured on a few batches of the real data, times the epochs."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The cells of the five questions. Each varies one factor around 90% PE-balanced int4; trunks are shared."""
 
 from __future__ import annotations

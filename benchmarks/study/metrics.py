@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Metrics of cells by seed, their spread, and goals judged by them."""
 
 from __future__ import annotations

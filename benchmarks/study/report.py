@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Writes docs/results/study.md and its charts from the results."""
 
 from __future__ import annotations

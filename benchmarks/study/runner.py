@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Trains the cells that a study lacks, level by level: dense networks, then pruned ones, then quantized ones.
 
 The cells of a level run through joblib, so that the caller decides where they run:

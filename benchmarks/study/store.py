@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The results folder, with a JSON file and a model for each cell. Files get their names when they are complete."""
 
 from __future__ import annotations

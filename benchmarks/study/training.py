@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Training and measurement of a cell, by the stages of `ese_models.training`."""
 
 from __future__ import annotations

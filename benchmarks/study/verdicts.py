@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Answers to the five questions: tables, goals and charts.
 
 Each is computed from the cells of its question, and from the results of those cells that have one.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Causes of the failures of hls4ml's tests with backend ESE, found by reading the tests; own_tests.py shows them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """hls4ml's own tests with backend='ESE' in place of 'Vitis': hls4ml-tests.md and hls4ml-tests.json.
 
     python -m benchmarks.upstream.own_tests HLS4ML

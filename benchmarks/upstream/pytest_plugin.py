@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A pytest plugin that runs hls4ml's own tests with another backend in place of Vitis.
 
 own_tests.py loads it with `-p benchmarks.upstream.pytest_plugin`. The test files are not changed: the value of their

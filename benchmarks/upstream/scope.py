@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The files of hls4ml's own tests that run with backend ESE, and the reasons why the others do not."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Backend ESE beside hls4ml's own Vitis backend, on the same models: docs/results/side-by-side.md.
 
     python -m benchmarks.upstream.side_by_side [--demo build/demo/ternary.keras]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The flows that make an engine of a design: HLS C++, which is part of this package, and others by entry points."""
 
 from __future__ import annotations

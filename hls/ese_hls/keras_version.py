@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tells which generation of Keras is installed: Keras 3 with qkeras-v3, or Keras 2 with QKeras 0.9."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A `get_ymodel_keras` for models of Keras 3 and QKeras, for which hls4ml 1.3's fails (docs/reference/hls4ml.md)."""
 
 from __future__ import annotations

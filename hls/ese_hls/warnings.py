@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The class of the warnings on what a conversion loses."""
 
 from __future__ import annotations

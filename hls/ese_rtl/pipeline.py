@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Shift registers, by which what is known in one stage of a pipeline reaches a later one."""
 
 from __future__ import annotations

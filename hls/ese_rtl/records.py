@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The records that pass between the parts of the engine."""
 # Annotations of a data.Struct are its fields, so that they must not be postponed.
 

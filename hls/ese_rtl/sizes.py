@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Widths and depths that follow from a design, and what the RTL engine does not do yet."""
 
 from __future__ import annotations

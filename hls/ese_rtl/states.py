@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A state machine with one register for each state."""
 
 from __future__ import annotations

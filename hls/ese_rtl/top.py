@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The IP core: AXI4-Stream, AXI4-Lite and the engine, with the ports that Vitis HLS gives to the top of csrc."""
 
 from __future__ import annotations

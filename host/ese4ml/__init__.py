@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The public names of ese4ml, each imported when it is first used.
 
 `import ese4ml` itself imports at most NumPy. Names of conversion need the extra `hls`, names of training the extra

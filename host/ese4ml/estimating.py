@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`ese4ml.estimate`: cycles, resources and energy of a model or a design folder on a board, before synthesis."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The errors that users can meet, other than bugs.
 
 Every message names the object, the value found, the value allowed and the way out. The command line prints the message

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The extras of the distribution, and the packages that each of them installs."""
 
 from __future__ import annotations

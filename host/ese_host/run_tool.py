@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Running a compiler or a vendor's tool in a given folder, with a time limit, and keeping its output."""
 
 from __future__ import annotations

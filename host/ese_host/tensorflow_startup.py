@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Start of TensorFlow without its messages."""
 
 from __future__ import annotations

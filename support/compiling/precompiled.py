@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Headers that g++ reads once in a test run: reading them is half of the compilation of a small engine."""
 
 from __future__ import annotations

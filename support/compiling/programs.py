@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Programs of the engine's headers, compiled by g++ with warnings as errors."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The compiler of the tests: it does not optimize, reads its headers once, and compiles equal sources once in a run.
 
 Tests compile many engines, most of which run for milliseconds. What an engine answers does not depend on the level of

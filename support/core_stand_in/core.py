@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The stand-in for the core, and the context in which it takes the place of the engine."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The fuzzer: damaged design folders, failing boards and hostile images, each case named by a mutator and a seed.
 
 Every case must end refused, by one of this project's errors, or exact. `python -m support.fuzz CASE` runs one case.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Run cases of the fuzzer by their names, or many of them.
 
     python -m support.fuzz golden-fixed:17 image-fixed:3     # these cases

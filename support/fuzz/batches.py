@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs cases in child processes, and sees which case a crash or a hang belongs to."""
 
 from __future__ import annotations

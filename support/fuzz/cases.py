@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cases of the fuzzer: each is named by a mutator and a seed, from which it is made again exactly."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The child process that runs cases: it reads their names and writes a line of JSON before and after each.
 
     python -m support.fuzz.child SEEDS

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Hostile images with sound checksums, run by the engine's C++ under sanitizers.
 
 Nothing that an image says may make the C++ overflow a signed integer, shift by too much, or leave an array: hardware

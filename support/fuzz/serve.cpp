@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Sends the packets of a file to the engine itself and writes its answers to another file, so that the engine runs
 // under sanitizers. It has word streams of its own, because those of ap_int shift negative numbers left, which the
 // sanitizers would report. Both files hold packets as binary 32-bit words: the number of words, then the words. A

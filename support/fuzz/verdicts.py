@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs one case of a damaged folder or a failing board in this process, and judges how it ended."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The rules that the engine's HLS C++ keeps, as far as clang's syntax tree shows them.
 
 They follow from how Vitis HLS reads C++ (UG1399). What the tree does not show is left to the reviewer: whether a stated

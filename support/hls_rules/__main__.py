@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Prints what breaks the rules in csrc: `python -m support.hls_rules`; the exit code is 1 if there is anything."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The places that break rules."""
 
 from __future__ import annotations

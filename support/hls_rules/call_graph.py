@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which functions a call may mean. In a template the types are not known yet, so names and classes decide."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Expressions: what they change, and which variable they lead to; also in templates, where types are not known yet."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The rule of the state of pipelined loops."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The pragmas of HLS in a source, whether written out or by macros whose definitions hold them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The rule of the ports of RAMs."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """All rules by their names, and what they find in a source and in the engine's own."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rules of single loops, pragmas, members and arrays."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A parsed source: its classes, functions, loops and arrays, with the pragmas that belong to each."""
 
 from __future__ import annotations

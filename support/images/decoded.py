@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Compares what the second decoder reads from an image with the network that the image was made of."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Random networks of integers with LSTM and GRU layers beside each other, which may differ in their formats."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Small seeded QKeras models for the plugin's tests."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The layers of a network, read back from its Keras model: an oracle for networks that were built, saved or copied."""
 
 from __future__ import annotations

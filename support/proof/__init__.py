@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Proofs about components in RTL, by the solver of Yosys: claims, induction or bounded search, counterexamples."""
 
 from support.proof.claims import Claims

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A component, the inputs that it may get, and what is claimed of it."""
 
 from __future__ import annotations

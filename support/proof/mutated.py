@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Components with a fault: what a wrong line of the RTL would do, for proofs that must then fail."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The inside of a component, which a proof may look at."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Yosys's solver: proofs by induction, search through all beginnings of a given length, and tables of clocks."""
 
 from __future__ import annotations

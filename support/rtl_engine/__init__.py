@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Engines in RTL for the tests, compiled quickly, and held against csrc and the cycle model at every packet."""
 
 from support.rtl_engine.compared import compare_each, compare_networks

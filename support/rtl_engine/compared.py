@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Random networks one after the other on one engine in RTL, each compared with the golden model, word for word."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The libraries of engines in RTL, compiled quickly, once in a test run."""
 
 from __future__ import annotations

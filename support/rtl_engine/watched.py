@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An engine in RTL that is held against csrc and the cycle model at every packet."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A second decoder of image files and a second engine, written only from the pages, with only the standard library.
 
 It shares no code with the packages, so an image that it decodes and runs correctly proves that image-format.md,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Arithmetic of cells and rows, in Python's integers (docs/reference/numerics.md)."""
 
 from __future__ import annotations

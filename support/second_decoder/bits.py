@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bits of streams and words, and refusals (docs/reference/image-format.md, "Packing")."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The decoder of plain images (docs/reference/image-format.md)."""
 
 from __future__ import annotations

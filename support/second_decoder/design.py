@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The design of an image: its id, and what docs/reference/image-format.md calls by letters."""
 
 from __future__ import annotations

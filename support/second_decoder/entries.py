@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Entries of a PE, and where its columns begin (docs/reference/image-format.md, "Entries")."""
 
 from __future__ import annotations

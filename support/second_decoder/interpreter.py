@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A plain, slow engine: it answers RUN packets, phase by phase (docs/reference/image-format.md, "Running an image")."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Headers and records of phases (docs/reference/image-format.md, "Sections, in order", "Header" and "Phases")."""
 
 from __future__ import annotations

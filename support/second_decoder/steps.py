@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Host operations of a program, one sample at a time, in Python's integers (docs/reference/numerics.md, "Programs")."""
 
 from __future__ import annotations

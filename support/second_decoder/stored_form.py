@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The stored form of an image: entries as two Huffman streams (docs/reference/image-format.md, "Stored form")."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Amaranth components compiled by Verilator and stepped clock by clock; each is compiled once in a test run."""
 
 from support.simulated_component.component import SimulatedComponent

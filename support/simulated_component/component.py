@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A component and the clocks that it is stepped through."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Values of ports as bits, by the shape or layout of the port."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """RTLIL to a shared library, by Yosys, Verilator and g++."""
 
 from __future__ import annotations

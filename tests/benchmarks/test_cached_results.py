@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Records of slow runs (benchmarks/cached_results.py), and what the page of RTL runs makes of one."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """benchmarks/cpu: its own sparse product, its record and its page."""
 
 import numpy as np

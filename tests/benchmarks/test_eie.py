@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The skip-mode simulator against a machine clocked cycle by cycle, and against EIE's published figures."""
 
 import time

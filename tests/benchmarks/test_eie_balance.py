@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ESE's load balance: what balanced masks gain over unbalanced ones, in simulation."""
 
 import numpy as np

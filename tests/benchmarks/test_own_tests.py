@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The harness that runs hls4ml's own tests (benchmarks/upstream/own_tests.py), on a small file of tests of our own."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """benchmarks/prose.py: each rule is noticed where it is broken, and nowhere else."""
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ import pytest
 
 from benchmarks import prose
 
-SOUND = '''"""A module."""
+SOUND = '''# SPDX-License-Identifier: Apache-2.0
+"""A module."""
 
 
 class First:
@@ -59,13 +61,14 @@ def test_a_tree_without_a_breach(tree: Path) -> None:
 @pytest.mark.parametrize(
     ("before", "after", "message"),
     [
-        ("A class.", "What it is.", "host/module.py:4: the docstring begins with 'What'; begin with a noun or a verb"),
+        ("A class.", "What it is.", "host/module.py:5: the docstring begins with 'What'; begin with a noun or a verb"),
         ("A module.", "What it holds.", "host/module.py:1: the docstring begins with 'What'; begin with a noun or a"),
-        ("    Args:\n", "", "host/module.py:16: many has 3 parameters and no 'Args:' section"),
+        ("    Args:\n", "", "host/module.py:17: many has 3 parameters and no 'Args:' section"),
+        ("# SPDX-License-Identifier: Apache-2.0\n", "", "host/module.py:1: there is no line 'SPDX-License-Identifier: A"),
         (
             "two: int) -> None",
             "two: int, three: int) -> None",
-            "host/module.py:7: method has 3 parameters and no 'Args:'",
+            "host/module.py:8: method has 3 parameters and no 'Args:'",
         ),
     ],
 )
@@ -78,7 +81,7 @@ def test_breaches_in_a_source(tree: Path, before: str, after: str, message: str)
 def test_a_class_name_that_stands_twice(tree: Path) -> None:
     (tree / "host" / "other.py").write_text(SOUND)
     (found,) = prose.faults(["page.md"])
-    assert found.startswith("class First stands 2 times: host/module.py:4, host/other.py:4; give each a name")
+    assert found.startswith("class First stands 2 times: host/module.py:5, host/other.py:5; give each a name")
 
 
 def test_a_line_that_is_too_long(tree: Path) -> None:

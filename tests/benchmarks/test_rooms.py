@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """benchmarks/rooms.py: each rule is noticed where it is broken, and the picture shows what the imports are."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """benchmarks/upstream/side_by_side.py: what its table says, and where it says that we lose."""
 
 from __future__ import annotations

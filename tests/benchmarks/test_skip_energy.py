@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The energy of a delta LSTM: what is sent, and what the table makes of it."""
 
 from dataclasses import replace

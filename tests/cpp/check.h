@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Checks for test programs. A program exits with 0, or prints which check failed with which values and exits with 1.
 #ifndef ESE_TESTS_CHECK_H
 #define ESE_TESTS_CHECK_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Computes cells of a GRU: reads the lines of the activations and the tanh table, then for each cell its stage, its
 // four sums and its h, and writes the result before rounding. Both files hold binary words of 64 bits.
 #include "config.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Sends the packets of a file to the emulated engine and writes its answers to another file. This lets the engine run
 // under sanitizers without Python. Both files hold packets as binary 32-bit words: the number of words, then the words.
 #include <cstddef>

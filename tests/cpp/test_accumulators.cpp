@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tests of the accumulators: consecutive entries of the same row are summed exactly, sets and banks do not mix, and a
 // row that is drained is read, and cleared if it is told.
 #include "check.h"

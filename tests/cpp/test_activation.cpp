@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Compares the activations with the C library: the smooth ones are within one least significant bit of 16 over the
 // whole range, the hard ones are exact.
 #include "check.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Compares rounding, saturation, shifts, sums and products with exact integer arithmetic.
 #include "check.h"
 #include "engine/fixed.h"

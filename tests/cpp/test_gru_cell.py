@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The cell of a GRU in C++ equals the golden model's, for sums up to the largest ones that the encoder lets through."""
 
 from __future__ import annotations

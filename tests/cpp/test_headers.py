@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tests of the C++ headers under g++, with the address and undefined-behaviour sanitizers.
 
 Unit tests run with both kinds of integers. Sound, damaged and hostile packets are sent to a whole engine.

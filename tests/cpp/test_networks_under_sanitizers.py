@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Random networks on the engine's C++ under sanitizers, with overflow and shifts checked: every output is exact."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tests of a PE: gap and code of the entry in every slot, in sparse and full phases; padding and waits; addresses of
 // entries; and products of each kind of weight.
 #include "check.h"

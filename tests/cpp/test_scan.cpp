@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tests of the scanner: each element that counts comes out once, in order, with the entries of its column. A row takes
 // one iteration for each element that counts, at least one. In a delta phase the changes beyond the threshold come out,
 // relative to the value that was last broadcast.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Models with GRU layers from Keras to the answers of the emulated engine: pruned, quantized, built, run, estimated."""
 
 from __future__ import annotations

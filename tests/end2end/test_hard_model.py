@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Keras and golden model, value for value: 8-bit hard quantizers everywhere, power-of-two scales (numerics.md)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The README's own examples, run as they stand: a stranger's model by Python and by command, hls4ml, a stream."""
 
 from __future__ import annotations

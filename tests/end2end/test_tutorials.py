@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The tutorials: notebooks from a Keras model to answers of the engine, run cell by cell without Jupyter."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The whole flow on the real recordings: train, compress, emit through hls4ml, compile, run through pynq, compare.
 
 Training is short here (the study of docs/results/accuracy.md trains in full); what is compared is exact.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every kind of weights through the plugin: the integers are Keras's own values, and the engine computes with them."""
 
 from __future__ import annotations

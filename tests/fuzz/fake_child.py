@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A child process of the fuzzer whose cases end as their seeds say: 1 well, 2 with a crash, 3 never."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The fuzzer itself: cases repeat exactly, and what must be noticed is noticed."""
 
 from __future__ import annotations

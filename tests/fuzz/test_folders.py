@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Damaged design folders and failing boards: each is refused, or every value is exact.
 
 A failure names its cases and the command that runs one of them by itself.

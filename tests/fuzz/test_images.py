@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Hostile images with sound checksums under sanitizers: the engine refuses them, or answers every packet.
 
 A failure names its cases and the command that runs one of them by itself.

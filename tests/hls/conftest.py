@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Its presence puts this folder on the path, for what serves the tests of more than one folder."""
 
 from __future__ import annotations

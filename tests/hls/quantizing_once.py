@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """QKeras's automatic scales, computed once for the same weights.
 
 QKeras's LSTM cell quantizes its weights at every step, and a model is run several times in a test. Finding the scales

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Small reports in the formats of the vendor's tools, made up for the tests."""
 
 from __future__ import annotations

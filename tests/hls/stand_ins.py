@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Stand-ins for Vitis HLS and Vivado, which write the files that the real tools write for the chosen steps."""
 
 from __future__ import annotations

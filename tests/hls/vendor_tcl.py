@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The emitted Tcl scripts under tclsh: the vendor's commands recorded, and checked against the vendor's manuals.
 
 Some commands refuse what the tool would refuse: names that are keywords of Verilog, cores that the catalogue does not

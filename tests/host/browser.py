@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pages in Chromium: what measure.html finds in them, and a picture.
 
 Where Chromium is on PATH but does not start, a test fails; it is skipped only where there is none.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Calls of the command line `ese4ml` within the test's process."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fixtures: a design folder around a stand-in engine. Only the engine's C++ is not the real one."""
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
-// A stand-in for the engine's library (docs/reference/packets.md): one Dense layer with weights known to small_design.py.
-// Compiled with -DDESIGN_ID, -DINPUTS, -DOUTPUTS, -DSHIFT (from the sum to the fractional bits of an exact output).
+// SPDX-License-Identifier: Apache-2.0
+// A stand-in for the engine's library (docs/reference/packets.md): one Dense layer with weights known to
+// small_design.py. Compiled with -DDESIGN_ID, -DINPUTS, -DOUTPUTS, -DSHIFT (from the sum to the fractional bits of an
+// exact output).
 #include <cstddef>
 #include <cstdint>
 #include <vector>

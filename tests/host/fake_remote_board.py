@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A fake PYNQ.remote board on loopback: gRPC services, FPGA manager and files in front of an emulated board."""
 
 from __future__ import annotations

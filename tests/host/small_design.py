@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A small design for tests: one Dense layer with its image, test set and manifest."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The tests of this folder pass on a 32-bit Python, as a PYNQ-Z2 has: `make test-32bit` as one slow test."""
 
 from __future__ import annotations

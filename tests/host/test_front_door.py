@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`import ese4ml` is light and lazy, and says clearly which extra is missing."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Importing the host package imports neither TensorFlow, hls4ml nor pynq, nor anything that a board's image lacks."""
 
 from __future__ import annotations

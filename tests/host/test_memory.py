@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The memory of commands on the demo's design; `make test-32bit` measures it on a 32-bit Python, as on a board."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The notebook for a board, run cell by cell on the emulated device without Jupyter."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Components in Verilator: when values are taken and shown, how ports are named, and that state is kept."""
 
 from typing import Any

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The hls4ml backend "ESE": registration, passes, writer, emission of a model, and builds in one call."""
 
 from ese_hls.backend.described import names_from

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The hls4ml backend ESE."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Descriptions of a model's inputs and outputs by the user: scaling of recorded values, and names of classes."""
 
 from __future__ import annotations

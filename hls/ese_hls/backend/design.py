@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`build`: from a Keras model to a design folder in one call."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Emission of a project from a Keras model, or from a file of one."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The entry point that hls4ml calls to find backends: it registers backend, writer, nodes and readers."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Float samples that a user gives to a conversion, as arrays or in a file."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The test set of a converted model, from float samples: codes of inputs, Keras's outputs, and the user's labels."""
 
 from __future__ import annotations

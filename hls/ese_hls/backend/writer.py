@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """hls4ml's writer interface to `ese_hls.project`."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Builds design folders from projects with g++, Vitis HLS, Vivado and Bambu, and reads the reports of these tools."""
 
 from ese_hls.build.bambu import SIMULATOR, cosimulate

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Compiles the engine to Verilog with PandA Bambu, an open HLS compiler, and checks the Verilog in simulation.
 
 Its answers must equal those of the engine under g++, and these must equal those of the golden model.

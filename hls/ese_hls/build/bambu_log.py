@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reads the log of PandA Bambu: whether the run succeeded, and resources and timing."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Builds a design folder from an emitted project: emulated with g++ or Verilator, or for a board with Vivado."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Makes design folders from projects and built files, and copies of design folders with the image in stored form."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The result of a synthesis of an engine, in the same form for every tool."""
 
 from __future__ import annotations

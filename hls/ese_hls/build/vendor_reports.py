@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reads the reports of Vitis HLS and Vivado about an engine, and puts all reports of a build together."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs Vitis HLS and Vivado on an emitted project, with the steps of hls4ml's `build`."""
 
 from __future__ import annotations

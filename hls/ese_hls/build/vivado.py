@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs Vivado on an emitted project: synthesis of the engine out of context, and implementation of the block design."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The commands `ese4ml emit`, `ese4ml build`, `ese4ml rebuild` and `ese4ml pack`."""
 
 from __future__ import annotations

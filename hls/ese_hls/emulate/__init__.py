@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The emulated engine: its C++ compiled with g++, run and traced."""
 
 from ese_hls.emulate.gxx import compile_emulator, find_compiler

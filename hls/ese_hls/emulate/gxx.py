@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Compilation of the engine's C++ with g++ into a shared library, the emulated bitstream."""
 
 from __future__ import annotations

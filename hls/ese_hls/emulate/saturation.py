@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Values that a run saturated, although the model itself has no quantizer there."""
 
 from __future__ import annotations

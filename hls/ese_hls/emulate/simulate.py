@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`predict` runs float inputs on the compiled engine, with the same packets that a board would get."""
 
 from __future__ import annotations

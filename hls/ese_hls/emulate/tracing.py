@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`trace` returns the output of every layer by its Keras name, from the trace packets of the engine.
 
 The engine sends what each of its stages computes (packets.md). A Keras layer is either a stage or absorbed into

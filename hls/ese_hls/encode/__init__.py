@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Encodes a network of integers as the words of an image, and proves that no sum overflows."""
 
 from ese_hls.encode.compressed import compress

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Proof that no sum overflows, from the actual weights of each row and the range of the input.
 
 `acc_bits_of` proves the width of the accumulators, `check_row_sums` that no scaled sum exceeds the engine's 48 bits.

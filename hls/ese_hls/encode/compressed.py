@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Converts images to their stored form, with Huffman-coded entries (Deep Compression, section 4; image-format.md).
 
 The module bitarray finds the code lengths.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The encoder: it turns a network into the words of an image for one design (docs/reference/image-format.md)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Finds the smallest design that holds a network, or each of several networks, and fills their memories for it."""
 
 from __future__ import annotations

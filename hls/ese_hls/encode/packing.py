@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Packs the gaps and codes of a matrix into the words of entry memory (docs/reference/image-format.md, "Entries")."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Puts the matrices, formats and constants of a network into the phases of one step (engine.md, "Schedule")."""
 
 from __future__ import annotations

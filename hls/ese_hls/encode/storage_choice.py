@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Decides, with a reason, whether a matrix is stored sparse (entries with gaps) or full (a code for every weight)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Readers of Keras 3 and Keras 2 models: each layer becomes nodes of hls4ml's graph."""
 
 from ese_hls.frontend.call import MAPPED, Call, CallTensor

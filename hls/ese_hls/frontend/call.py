@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One call of a Keras layer or operation within a model, and the graph nodes that represent it."""
 
 from __future__ import annotations

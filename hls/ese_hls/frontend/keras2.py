@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The calls of a Keras 2 model in the order of computation."""
 
 from __future__ import annotations

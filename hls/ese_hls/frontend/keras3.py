@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The calls of a Keras 3 model in the order of computation, models within models in place."""
 
 from __future__ import annotations

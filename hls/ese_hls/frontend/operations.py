@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Readers of Keras operations: `x + y`, `x * 0.5`, `x[:, -1]`, and functions of `keras.ops`."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Keras models to graph nodes, for this backend only, in place of hls4ml's own two functions.
 
 hls4ml 1.3 reads a Keras 3 model with one registry of handlers for all backends, which has none for QKeras's layers, and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Readers of layers without a matrix: activations, normalization, merges and changes of shape."""
 
 from __future__ import annotations

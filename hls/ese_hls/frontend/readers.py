@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which reader turns which layer or operation into graph nodes, the same for both generations of Keras."""
 
 from __future__ import annotations

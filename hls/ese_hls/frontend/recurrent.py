@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Readers of recurrent layers: LSTM with or without a projection, GRU, RNN of their cells, and Bidirectional."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reading saved Keras models for conversion, with Keras 3 or Keras 2, whichever is installed."""
 
 from __future__ import annotations

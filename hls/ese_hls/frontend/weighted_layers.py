@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Readers of Dense, QDense and QDenseBatchnorm, and of weight arrays."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """hls4ml's model graph with this backend's `trace`, `str` and unloading of the library."""
 
 from __future__ import annotations

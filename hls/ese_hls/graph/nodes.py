@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The graph nodes of this backend. They derive only from `Layer`, so that no pass or template of hls4ml matches."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Lowering of the mapped graph to a program of integers: chains for the engine, exact operations for the host."""
 
 from ese_hls.lower.conversion import UNMASKED, Conversion, KnownTensor, SplitLayer

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Formats of what the model does not quantize: inputs, and results that another layer reads."""
 
 from __future__ import annotations

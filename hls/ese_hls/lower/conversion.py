@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The result of a conversion. This module must not import hls4ml, which loads this backend while half imported."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reports and notes for the summary, gathered during a conversion."""
 
 from __future__ import annotations

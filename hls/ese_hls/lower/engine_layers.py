@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Conversion of Dense nodes to layers of integers, which the engine runs."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Conversion of the mapped graph to a program (`ese_host.ir.program`)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which tensors of the Keras model a program computes, so that the self-check can compare them."""
 
 from __future__ import annotations

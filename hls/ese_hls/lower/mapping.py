@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Mapping of a program to an engine: the smallest design that holds its chains, and the contents of its memories."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Options of a conversion: the keys of `hls_config` that this backend reads or ignores; others are refused by name."""
 
 from __future__ import annotations

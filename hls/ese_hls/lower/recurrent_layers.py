@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Conversion of recurrent nodes to layers of integers, which the engine runs: LSTM and GRU."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Writes the HLS project: sources, config.h, images, test vectors, and scripts for the tools; and writes contract.h."""
 
 from ese_hls.project.config_header import render

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Writes config.h, which holds every constant of a design; no other source of the engine depends on the design."""
 
 from __future__ import annotations

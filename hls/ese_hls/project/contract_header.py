@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Writes contract.h: the constants of packets, images and registers for the engine's C++, from the tables of the host.
 
 The file is committed, so that the C++ compiles without Python. `make contract` runs this module and rewrites the file.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Writes and opens emitted projects: folders with everything that g++, Vitis HLS, Vivado and Bambu need."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Test vectors of an emitted project: packets for the engine, and the answers of the golden model to them."""
 
 from __future__ import annotations

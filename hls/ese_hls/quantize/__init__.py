@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Conversion of quantizers, precisions and weight arrays into fixed-point formats and integer codes with scales."""
 
 from ese_hls.quantize.fixed_point import BIAS_BITS, Doubles, codes16, fit

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Real numbers as codes of at most 16 bits with a common binary point."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Quantizers and functions of QKeras and Keras, as fixed-point formats and as activations of the engine."""
 
 from __future__ import annotations

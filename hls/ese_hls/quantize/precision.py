@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Precisions of hls4ml's configuration, and formats that follow from ranges, for what the model does not quantize."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Step sizes of weights, read from the attributes of a QKeras quantizer after it has been called."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The summary of a conversion, tensor by tensor: to print, and as JSON in design.json."""
 
 from __future__ import annotations

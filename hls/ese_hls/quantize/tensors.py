@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Weight arrays (in Keras layout) and quantizer objects of a Keras layer, the same for both generations of QKeras."""
 
 from __future__ import annotations

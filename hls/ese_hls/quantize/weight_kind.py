@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The weight kind of a model: the narrowest one that holds every level of every matrix, as an engine has only one."""
 
 from __future__ import annotations

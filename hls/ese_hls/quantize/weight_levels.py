@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Values of a QKeras weight quantizer as integer levels times one step size per output.
 
 A quantizer is called as Keras calls it. It returns x + (q - x), computed in float32, so that the last bit of q may be

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Conversion of weight arrays to integer matrices, and of biases to 16-bit codes.
 
 A quantizer either gives its codes itself (`kind` and `codes_and_scale(weights)`, weights.md), or is called on the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The self-check of a conversion: Keras and the golden program on the same samples, layer by layer.
 
 Each layer of Keras reads what the golden program computes before it, so that a difference is found in the layer that

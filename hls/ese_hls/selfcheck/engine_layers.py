@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Intervals of what Keras may compute in a Dense layer, or with weights and activations, as this package has read them.
 
 The layer is computed in float64 from the values that its quantizers give in Keras. Wherever the engine rounds and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Values of the golden program for the tensors of the Keras model."""
 
 from __future__ import annotations

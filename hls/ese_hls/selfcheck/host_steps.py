@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Intervals of what Keras may compute in a host operation; the operations themselves are exact on integers."""
 
 from __future__ import annotations

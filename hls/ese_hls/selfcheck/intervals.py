@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Interval arithmetic on float64 arrays: the values that rounding, of formats and of float32, may leave."""
 
 from __future__ import annotations

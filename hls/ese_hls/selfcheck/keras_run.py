@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Keras's values of every tensor of a model, each layer reading what the golden program computes before it."""
 
 from __future__ import annotations

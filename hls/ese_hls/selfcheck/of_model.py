@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The self-check of a converted graph, and what Keras computes for the samples of the user."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Intervals of what Keras may compute in a recurrent layer as this package has read it (`selfcheck.engine_layers`)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Samples of the self-check: the user's, or random ones within the range of each input."""
 
 from __future__ import annotations

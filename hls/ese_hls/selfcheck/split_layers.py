@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Dense layers that the engine computes in parts (`ese_hls.lower.partition.split_dense`), put together again."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The array of processing elements, the vector RAMs that they read, and the drain that reads their accumulators."""
 
 from ese_rtl.array.array import Array

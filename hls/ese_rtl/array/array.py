@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The array: all PEs with their vector RAMs, what is shared between them, and the drains."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Beats: the sequencer's orders to all PEs in a clock, and how many clocks later they take effect."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The drain: it brings the sums of an item from the accumulators of its PE to the element-wise unit."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The entry memories of two PEs. What does not fill a block RAM of its own lies in one that the two share."""
 
 from __future__ import annotations

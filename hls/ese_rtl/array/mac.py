@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Multiply and accumulate: what one DSP48E1 does for a PE."""
 
 from __future__ import annotations

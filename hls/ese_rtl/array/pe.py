@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A processing element (PE): one entry a clock, from the entry memory to the accumulators."""
 
 from __future__ import annotations

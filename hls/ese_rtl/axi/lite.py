@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The signals of AXI4-Lite, as the side that asks sees them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The registers of docs/reference/packets.md, laid out and behaving as those that Vitis HLS makes for csrc."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The beats of the PEs: the entries of a matrix one after the other, or rows to be cleared.
 
 In skip mode every PE has entries of its own (`ese_rtl.skip`); a beat says which accumulators they belong to.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The core: everything but packets. It runs one sequence after the other on the image that was loaded last."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Input frames: the words of a frame are stored in vector RAM A from element 0 on, two elements a word."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Scales, biases, peepholes, c or a GRU's h, and the tanh table: what the element-wise unit reads beside the sums."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The phase table: the records of an image, of which only those fields are kept that the engine reads."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The way of results: they are written to the vector RAMs, and leave the engine as words."""
 
 from __future__ import annotations

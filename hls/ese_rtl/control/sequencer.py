@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The sequencer: it decides which phase the PEs run, and when an element-wise stage begins."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The element-wise stage: which items are read from which PEs in a tick, and how much of the stage is still to come."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The sweeper: it clears the accumulators that a stage has read, in clocks in which the PEs have no entry."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Counting: what Yosys makes of a whole engine, or of a part of it, in LUTs, flip-flops, block RAMs and DSPs."""
 
 from ese_rtl.count.cases import CASES

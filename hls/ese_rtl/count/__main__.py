@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Count engines, and record the counts, which `ese4ml estimate` shows: `make count`."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The engines that are counted: those of ESE's layer, and smaller ones of the same formats."""
 
 from __future__ import annotations

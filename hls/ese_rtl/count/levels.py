@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Levels of logic: what a signal passes through between two registers of a module that Yosys has mapped."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reading what Yosys reports on a module that it has mapped to the cells of a 7-series FPGA."""
 
 from __future__ import annotations

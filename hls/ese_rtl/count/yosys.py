@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A run of Yosys that maps a module to the cells of a 7-series FPGA."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Offers the engine in RTL as a flow: the files of its projects, and its emulated bitstreams; ese_hls finds it here."""
 
 from ese_rtl.flow.emulation import check, emulate

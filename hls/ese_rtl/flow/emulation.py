@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which designs the engine in RTL can make, and their emulated bitstreams."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The engine's Verilog as an IP core for Vivado: what the packager must know of its ports, and the script for it."""
 
 from __future__ import annotations

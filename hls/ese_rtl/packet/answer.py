@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The answer to a packet: the core's output words, then the trailer with the CRC of all words before it."""
 # Annotations of components and records are their ports and fields, so that they must not be postponed.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The CRC-32 of images and answers, a word in each clock."""
 # Annotations of components are their ports, so that they must not be postponed.
 

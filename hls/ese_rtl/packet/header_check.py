@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The check of an image's header, word by word."""
 # Annotations of components and records are their ports and fields, so that they must not be postponed.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The words of one packet after the other, as they come in."""
 # Annotations of components are their ports, so that they must not be postponed.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Takes packets one by one, and answers each: LOAD fills the memories, RUN lets the core compute, RESET forgets."""
 
 from __future__ import annotations

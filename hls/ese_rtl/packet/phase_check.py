@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whether the phases of an image use only entry words that it stores."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Streams and records at the edges of the packet room."""
 # Annotations of a data.Struct are its fields, so that they must not be postponed.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A queue of 32 words in LUTRAM, whose handshakes on both sides come from registers."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whether an image in skip mode stores the column pointers that its phases use, and the entries that these name."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """LOAD's sections: from the words of an image to writes into the memories."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Writes the Verilog of an engine, and compiles it with Verilator into a bitstream that simulates every clock."""
 
 from ese_rtl.simulate.compilation import Say

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Verilog and compiled engines that are kept for the next build, in the user's cache folder."""
 
 from __future__ import annotations

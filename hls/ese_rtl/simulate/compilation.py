@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs Verilator on the Verilog of a core, and g++ on what it writes."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The emulated bitstream of an engine in RTL: its Verilog, compiled by Verilator, behind the C interface of
 // docs/reference/packets.md. Every clock of the core is simulated, and what its ports do is checked on the way.
 #include "Vese_top.h"

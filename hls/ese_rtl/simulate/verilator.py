@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Compiles the Verilog of an engine into a shared library that simulates it, the emulated bitstream, with Verilator."""
 
 from __future__ import annotations

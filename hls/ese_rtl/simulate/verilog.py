@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Verilog of an engine: Amaranth elaborates the core, Yosys writes it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The column pointers of all PEs: for a column, where its entries begin and end in each of them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The feed of skip mode: from a vector to the entries that the PEs execute."""
 
 from __future__ import annotations

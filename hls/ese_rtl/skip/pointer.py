@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pointers into a PE's entry memory: the address of a word, and behind it the slot within the word."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The records of skip mode: what a phase scans, and a column on its way to a PE."""
 
 from __future__ import annotations

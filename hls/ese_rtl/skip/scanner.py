@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The scanner: it finds the elements of a vector that count, and sends them one by one."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The taker: a PE's FIFO of columns, and the column whose entries the PE executes."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which component computes an activation, in designs of one format set and of several."""
 
 from __future__ import annotations

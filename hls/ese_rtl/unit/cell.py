@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The new c of an LSTM cell, what it shares with a GRU's, and the formats of the products in them."""
 
 from __future__ import annotations

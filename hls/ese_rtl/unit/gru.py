@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The cell of a GRU, behind its gates: the new h, or only r * h."""
 
 from __future__ import annotations

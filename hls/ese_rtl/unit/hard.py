@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Piecewise linear activations: slope * x + offset, exact until it is rounded (numerics.md, "Activations")."""
 
 from __future__ import annotations

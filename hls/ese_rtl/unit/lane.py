@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A lane computes the sum of one row: accumulators times scales, plus the bias, plus a peephole's part."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rounding of all that leaves the unit: h to two formats, r * h or the sums of two rows to the format of the image."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The port to the table of tanh."""
 # Annotations of a data.Struct are its fields, so that they must not be postponed.
 

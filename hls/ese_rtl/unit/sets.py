@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Choices between the format sets of a design: all of them are constants, and the phase's set says which one holds."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sigmoid and tanh, read from the table of tanh by linear interpolation (docs/reference/numerics.md, "Activations")."""
 
 from __future__ import annotations

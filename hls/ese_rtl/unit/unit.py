@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The element-wise unit: a cell of an LSTM or a GRU, or one or two rows of another matrix, in every clock."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The vector RAMs A and B, and how the PEs come to their elements.
 
 Without a window, two PEs have a copy of both (`copies`). With one, the next columns enter a window in each PE

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Both vector RAMs in four banks each: a row of four elements is read in a clock, while others are written."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The vector RAMs A and B: one copy of each for two PEs, which read it through its two ports."""
 
 from __future__ import annotations

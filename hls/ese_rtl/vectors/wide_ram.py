@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A memory of elements in four banks: in one clock a row of four is read, and any element of a row is written."""
 
 from __future__ import annotations

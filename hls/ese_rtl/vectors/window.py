@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The activation window: a few columns of the vector, in LUTRAM of each PE, in place of copies of the vector RAMs."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The block design around the engine as data: cells, parameters, connections and addresses.
 
 It has a processing system, clock wizard and reset, interconnects, an AXI DMA in simple mode, the engine and an

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Boards: one JSON file each in ese_host/boards/data, read by emission, estimate, block design and `check`."""
 
 from __future__ import annotations

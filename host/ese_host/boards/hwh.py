@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The hardware handoff file (.hwh) that pynq reads beside a bitstream, for the block design of `block_design.py`.
 
 `render` writes it for an emulated bitstream; `check` refuses one that Vivado wrote for another block design.

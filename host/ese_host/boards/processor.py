@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Names and addresses that software and hardware must agree on, with one record for each family of processing systems.
 
 `block_design.py` makes the block design from them; the emulated board uses the same addresses.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The design folder bitstreams/<design>: manifest, images, golden model and other files, all checked."""
 
 from ese_host.bundle.design_model import ChainImage, DesignModel, model_digest

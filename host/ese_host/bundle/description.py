@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """design.json: the description of an emitted project, read by the builds and by the estimate."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The model in a design folder: its images and its golden model, checked to agree on the shape of answers."""
 
 from __future__ import annotations

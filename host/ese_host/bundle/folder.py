@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A design folder bitstreams/<design>: its manifest and its files, each checked before it is used."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """golden.npz: a `Network` or a `Program` on disk, as named integer arrays and one JSON text.
 
 Reading it unpickles nothing, so a foreign file cannot run code.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """image.bin: an image on disk, in plain or compressed form."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """bitstreams/<design>/manifest.json: the contents of a design folder, checked before any of its files is used."""
 
 from __future__ import annotations

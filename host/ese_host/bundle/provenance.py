@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """provenance.json: how a model was made, step by step. Training writes it; emission and `check` read what they need.
 
 Each step adds to the record of the step before it, and keeps the fields that it does not know.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """testset.npz: a design folder's inputs, labels and Keras predictions (docs/reference/design-folder.md)."""
 
 from __future__ import annotations

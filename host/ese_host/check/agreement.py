@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How well a design's outputs agree with labels, with the values that Keras computes, and with targets."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The basis of each figure of a report: whether it is measured, simulated, modelled or counted, and how."""
 
 from __future__ import annotations

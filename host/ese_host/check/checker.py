@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`check` runs a design's test set on its engine and compares every value with the golden model."""
 
 from __future__ import annotations

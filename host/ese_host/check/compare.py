@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Comparison of the engine with the golden model, value by value and without any tolerance."""
 
 from __future__ import annotations

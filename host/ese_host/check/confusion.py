@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Accuracy by class: which class the engine tells for the samples of each label, and how sure an accuracy is."""
 
 from __future__ import annotations

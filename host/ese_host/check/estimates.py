@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Figures of a check's report from the estimator: a step's energy and timeline, and the boards that hold it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The time of a call: the host's work apart from the engine's, for single samples and for frames of a session."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The figures of a check, each with its basis: measured, counted, simulated or modelled."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Drawings as SVG to be placed inside a page: without script or font, in the colours of the page's style sheet.
 
 Widths are given in percent and texts in pixels, so that a narrow page narrows the drawing and leaves its texts as

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The files of a check's report: report.json, and a report.html that needs no other file."""
 
 from __future__ import annotations

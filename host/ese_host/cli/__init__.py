@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The command line `ese4ml`."""
 
 from ese_host.cli.options import AS_JSON, FILE, FOLDER, renamed

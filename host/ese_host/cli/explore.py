@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`ese4ml estimate --html`: the page, and the command line that its estimates have in common."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The command `ese4ml`: the commands that run on a board are here, the others come with their extras."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Parameter types and options that the commands of all packages share."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Printing text that may come from a file, so that no file can send commands to the user's terminal."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Parameter types of paths that are judged while the command line is read, before anything slow is imported."""
 
 from __future__ import annotations

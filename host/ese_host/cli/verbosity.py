@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The options --quiet and --verbose, which every command takes before its name and after it."""
 
 from __future__ import annotations

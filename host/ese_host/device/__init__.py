@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Devices that packets are sent to: boards through pynq, and emulated boards through pynq or without it.
 
 `emulated` holds the emulated board: the compiled engine with registers, DMA, memory and interrupts around it. It is

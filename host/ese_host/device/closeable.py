@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Base class of objects that must be closed: engines, accelerators and pools of accelerators."""
 
 from __future__ import annotations

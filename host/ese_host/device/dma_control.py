@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Start a DMA, stop it, and wait for its transfers until a deadline; pynq's own driver waits without one."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A lock that gives a device one user at a time: a locked file that the kernel unlocks when the process ends."""
 
 from __future__ import annotations

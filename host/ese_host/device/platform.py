@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Choose a device for a design folder, and give the accelerator one interface to each kind of device."""
 
 from __future__ import annotations

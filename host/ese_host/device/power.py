@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Power of a board, if the board measures it and pynq can read it (pmbus); otherwise a sentence that says why not."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A board reached over the network through PYNQ.remote (pynq 4.0, gRPC on port 7967), with a deadline on every call."""
 
 from __future__ import annotations

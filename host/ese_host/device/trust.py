@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which emulated bitstreams may be loaded: those in this user's record of builds, and those that the user trusts.
 
 An emulated bitstream is native code that runs in this process, so a folder from somebody else could do anything that

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Estimates of time, resources and energy of a network on a board, before any synthesis (docs/explanation/estimate.md).
 
 - `estimator` puts an estimate together; `source` reads the network from a folder or a Keras model, and `by_sizes`

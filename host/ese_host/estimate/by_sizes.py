@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A layer that is given by its sizes: its design on a number of PEs, its timing, and what both rest on."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The smallest design for layers of given sizes, chosen by `ese_host.image.sizing` as for real networks."""
 
 from __future__ import annotations

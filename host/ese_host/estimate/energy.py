@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Modelled energy of a step: compute, SRAM and registers, and for comparison the weights read from DRAM.
 
 The costs are those of the 45 nm table in Song Han's talk. An access of b bits costs b / 32 of a 32-bit access, and a

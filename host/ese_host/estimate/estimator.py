@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An estimate: time, memory, resources and energy of a network on a design and a board, as plain values for JSON."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Entries and padding of each PE for a matrix of a given size: exact for gap-aware masks, modelled for the others.
 
 A gap-aware mask keeps round(density * weights / PEs) weights of each PE, or all of them if the PE has fewer, and needs

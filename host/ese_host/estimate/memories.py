@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Memories of the engine (csrc), counted in block RAM and LUTRAM.
 
 A RAMB18 is a block RAM of 18 Kb with two ports. A memory takes the least number of them over the aspect ratios

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Search for the fastest design of either engine that fits a board, over PEs, gap bits, windows and units.
 
 Every combination is sized without padding first. Its cycles are then a lower bound, so that only combinations whose

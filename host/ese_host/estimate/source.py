@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reading an encoded network from a design folder, from an emitted project, or from a Keras model (hls extra)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Iterations of one step in the steady state: the difference of two long sequences in the exact cycle model."""
 
 from __future__ import annotations

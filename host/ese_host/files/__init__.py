@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reading files from untrusted sources within limits, and writing files completely or not at all."""
 
 from ese_host.files.atomic import FULL, check_target, says_full, whole_folder, write_by, write_file, write_together

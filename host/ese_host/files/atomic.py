@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Atomic writing of files and folders: a reader sees the complete old one or the complete new one."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Conversion of plain JSON values to dataclasses, guided by their annotations, and back.
 
 Types are strict: a value must have exactly the annotated type, so that a bool is no integer and an integer is no text.

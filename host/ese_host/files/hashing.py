@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Opening plain files, holding what was read from them, and SHA-256 in lower-case hexadecimal."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Decoding of canonical Huffman streams, many chunks at a time (docs/reference/image-format.md, "Stored form").
 
 A stream is cut into chunks of `CHUNK` symbols, whose lengths in bits are known. All chunks are decoded in lockstep, one

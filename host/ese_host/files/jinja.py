@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Access to the Jinja2 templates in a package's folder `templates`; undefined names are errors.
 
 The folder `templates` beside this file has what several packages include: page.css, the style of all pages.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Strict reading of JSON from untrusted sources.
 
 Size and depth are limited, names in an object are unique, numbers are finite and text has no lone surrogates, so that

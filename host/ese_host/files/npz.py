@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reading .npz files from untrusted sources: without pickles, and without allocating more than the file can fill."""
 
 from __future__ import annotations

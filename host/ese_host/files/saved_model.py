@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reading .keras files with custom objects, which may be defined in packages unknown to this one.
 
 Keras is imported only when a model is read. It reads in its safe mode, which is its default and refuses code in a

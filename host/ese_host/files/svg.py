@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """pygal charts as SVG text without scripts; the same numbers always give the same text."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Numbers in 32-bit words: bit-packed sections, and fields of records (docs/reference/image-format.md, "Packing")."""
 
 from __future__ import annotations

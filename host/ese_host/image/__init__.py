@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Designs and images: sizes of layers, the schedule of a step, sparse entries, the image file and its stored form."""
 
 from ese_host.image.design import (

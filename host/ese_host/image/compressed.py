@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The stored form of an image: its entries as two Huffman streams, gaps and codes (docs/reference/image-format.md).
 
 `ese_host.bundle.read_image` reads both forms; the words that it returns are always those of the plain image.

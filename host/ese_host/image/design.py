@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Designs: all numbers that are fixed when an engine is synthesized.
 
 config.h is generated from a `Design`, the manifest contains it, and it decides which images fit. The hardware reports

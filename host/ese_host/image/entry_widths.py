@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Widths of entries and of the words that hold them (docs/reference/image-format.md, "Entries").
 
 `ese_hls.encode.packing` packs entries into words; `compressed` and the strict reader take them apart.

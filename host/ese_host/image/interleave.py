@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Interleaved rows and relative index: how the PEs store a sparse matrix (EIE section III.B, ESE section 4.2).
 
 The rows of a matrix are interleaved over P PEs. Row r of a Dense or projection matrix belongs to PE r mod P and is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The records of the phase table, which control what the engine does in one step (image-format.md, "Phases")."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The schedule of one step: the phases of all layers, in the order in which the engine runs them.
 
 It follows engine.md, "Schedule", and needs only the sizes of the layers. The encoder adds the weights to it, the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Column pointers of skip mode: the place in entry memory where each column of a matrix begins, for each PE."""
 
 from __future__ import annotations

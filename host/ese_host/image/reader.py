@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Images: files with all that an engine must load to compute one network (docs/reference/image-format.md).
 
 The reader is strict: it checks magic, version, design, sizes, flags and CRC before it returns anything, and every error

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sizes of layers, which determine the schedule of a step and the depths of an engine's memories."""
 
 from __future__ import annotations

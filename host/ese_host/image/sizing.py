@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The smallest design that holds given networks."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Inputs and outputs of a model as floats in Keras's shapes, alike for the plugin and for a design folder."""
 
 from ese_host.interface.arrays import LARGEST, Extents, Floats, as_floats, numbers_of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Arrays of samples as users give them: any numbers that Keras would take, in the shapes of the model's inputs."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """interface.json: the inputs and outputs of a model, in a design folder (docs/reference/design-folder.md)."""
 
 from __future__ import annotations

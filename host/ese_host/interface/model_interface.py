@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The inputs and outputs of a Keras model: `predict` takes and gives what the model's own `predict` does."""
 
 from __future__ import annotations

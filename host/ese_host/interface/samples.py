@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Float samples and labels that a user gives in a file."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From float samples to a program's codes, and from a program's run to float outputs in Keras's shapes."""
 
 from __future__ import annotations

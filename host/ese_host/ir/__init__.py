@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Networks in integer arithmetic: fixed-point formats, layers, and the golden model that defines their outputs."""
 
 from ese_host.ir.activations import (

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Quantized activation functions: kinds, formats, exact integer arithmetic (docs/reference/numerics.md, "Activations").
 
 `_FUNCTIONS` describes the kinds. The engine computes the same values in csrc/engine/activation.h.

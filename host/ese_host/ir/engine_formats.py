@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The formats that an engine has, to which all networks that it runs must keep."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fixed-point formats and the project's only rounding rule: half to even, then saturate (docs/reference/numerics.md).
 
 Values are passed around as integer *codes*: value = code * 2**-frac. Every function here is exact on integers.

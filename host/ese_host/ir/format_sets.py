@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Format sets: an engine has up to four sets of formats for recurrent layers, each a constant of the hardware.
 
 A layer runs on an engine that has a set with its state, its activations and, if it is stored, its output. The slope and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The golden model: computes a network exactly, from dense integer weights (docs/reference/numerics.md).
 
 It shares no code with the encoder, the schedule or the engine, so that it catches errors of all three. Sums are taken

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Properties of the families of pruning masks, for training and for estimates (docs/results/masks.md)."""
 
 from __future__ import annotations

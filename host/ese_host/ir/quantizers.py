@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The interface of weight quantizers that give their own integer codes to training and conversion (weights.md)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Batches of sequences as callers give them, checked: (N, T, width) arrays of codes and (N,) lengths."""
 
 from __future__ import annotations

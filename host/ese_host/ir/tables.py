@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The tanh table: 1024 segments on [0, 8), values with 19 fractional bits (docs/reference/numerics.md, "Activations").
 
 Sigmoid uses it too: sigmoid(x) = 1/2 + tanh(x/2)/2. With linear interpolation the error stays below one least

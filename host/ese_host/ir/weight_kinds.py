@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The kinds of weight codes: the one table that images, designs, estimates and options follow (weights.md)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The protocol between host and engine: registers, packets, answers, and the results read from answers."""
 
 from ese_host.protocol.answer_shape import OUTPUT_WORDS, TRACE_WORDS, AnswerShape, Trace

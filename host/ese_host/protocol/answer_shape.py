@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Answers of a network: shapes and formats of outputs and traces, and how they are read from words."""
 
 from __future__ import annotations

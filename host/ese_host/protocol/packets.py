@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Packets between host and engine, as arrays of 32-bit words (packets.md). They are defined only here."""
 
 from __future__ import annotations

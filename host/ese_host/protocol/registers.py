@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The registers that the host uses: the engine's (packets.md), and the AXI DMA's in simple mode (AMD's PG021).
 
 Offsets and bits are plain integers, because pynq's MMIO takes nothing else.

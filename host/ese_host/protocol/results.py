@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Results of running sequences on an engine."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Run a design: one accelerator, its transfers and their deadlines, programs of several chains, pools of engines."""
 
 from ese_host.runtime.accelerator import Accelerator

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`Accelerator`: a design folder loaded on a device, ready to run sequences."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cut sequences into RUN packets and read the answers to them, for boards and for directly called engines alike."""
 
 from __future__ import annotations

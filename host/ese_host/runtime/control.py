@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Control of an engine apart from running sequences: start it, load an image, clear its state."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Run a program's chains on a compiled engine directly: packets go straight into it, without a board or a DMA."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How long a packet may take: its deadline follows from its work, unless the user sets a timeout."""
 
 from __future__ import annotations

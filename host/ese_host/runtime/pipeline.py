@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """RUN packets one after the other: the next is in flight while a result is used, and no state that is lost is kept."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Several engines at once: accelerators with the same model share one batch, each in its own thread."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Run a program on one engine: chain after chain, with the host's operations between them.
 
 A chain's image is loaded only if the engine holds another one.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """DMA transfers: packets to a device and answers from it, each with a deadline.
 
 There are two buffers for each direction, so that one packet is filled while another is in flight.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Turns on a device: threads and asyncio tasks that share it use it one after the other, in the order they asked."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The commands data, train, compress, dsd and sensitivity, which `ese4ml` loads by entry points.
 
 TensorFlow is imported only when a command runs, so that `--help` answers at once.

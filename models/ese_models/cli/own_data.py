@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The option --data of the commands train, compress and sensitivity: the user's own data."""
 
 from __future__ import annotations

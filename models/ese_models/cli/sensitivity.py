@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The command sensitivity, which `ese4ml` loads by an entry point; TensorFlow is imported only when it runs."""
 
 from __future__ import annotations

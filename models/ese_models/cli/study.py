@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The command `ese4ml study`; its code is in the folder `benchmarks` of a checkout, which is not in the wheel."""
 
 from __future__ import annotations

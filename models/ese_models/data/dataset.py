@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Arrays of a data set: a training and a test split."""
 
 from __future__ import annotations

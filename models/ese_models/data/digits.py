@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Digits: 1,797 handwritten digits of 8 x 8 pixels (Alpaydin and Kaynak, UCI archive), from scikit-learn's copy.
 
 Every fourth sample is in the test split. Inputs are pixel / 16, which 4 fractional bits represent exactly.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fashion-MNIST: pictures of clothes, 28 x 28 pixels, ten classes (Xiao, Rasul and Vollgraf, 1708.07747).
 
 60,000 pictures are for training and 10,000 for test, from the Debian package `dataset-fashion-mnist`. Inputs are

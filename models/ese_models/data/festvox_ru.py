@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """festvox-ru: 620 read Russian utterances, 99.5 minutes, with labels of 51 phones; 153 features per frame as in ESE.
 
 There is one speaker, and the labels look machine-aligned, so that results cannot be compared with those on TIMIT. Every

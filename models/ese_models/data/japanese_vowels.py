@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """JapaneseVowels: nine speakers say two vowels, and the speaker is to be found (Kudo, Toyama and Shimbo, 1999; UCI).
 
 There are 270 training and 370 test utterances of 7 to 29 frames with 12 LPC cepstrum coefficients each. The files are

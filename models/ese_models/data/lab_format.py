@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reader of Festival's .lab files: a header that ends with #, then lines `end colour phone`, the end in seconds."""
 
 from __future__ import annotations

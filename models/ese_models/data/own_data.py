@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Data of the user's own, from an .npz file: for any Keras model, or as a data set for the networks of this project."""
 
 from __future__ import annotations

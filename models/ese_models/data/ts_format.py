@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reader of the .ts text format of the UCR and UEA time series archives, as far as this project's data use it.
 
 A header of `@key value` lines ends with `@data`. Each further line is one series: its dimensions, separated by colons,

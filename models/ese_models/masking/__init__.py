@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Masks on the kernels of a Keras model: how many weights they keep, how they change in training, what they store."""
 
 from ese_models.masking.plan import (

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How many weights each kernel of a network keeps, and the masks that follow."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pruning of a Keras model during training: masks are chosen for its kernels and kept by their constraints."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Learned grouping: the masks of a TWN or TTQ network are chosen repeatedly from its latent weights while it trains.
 
 TWN and TTQ assign a weight to a group by a threshold. Here a mask family replaces the threshold, so that each PE keeps

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How the rows of a model's kernels are distributed over the PEs, in the matrices that the engine makes of them.
 
 A kernel is one matrix on the engine, but for the recurrent kernel of a GRU without `reset_after`, which is two. Masks

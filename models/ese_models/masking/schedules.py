@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Keras callbacks that prune a model, or choose the groups of its ternary weights, while `fit` trains it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Summary of the sparsity of any Keras or QKeras model, and of how its weights load the PEs."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """QKeras networks that the engine can run: how they are built, and how their kernels, masks and formats are read."""
 
 from ese_models.networks.builder import QUANTIZERS, Formats, Mask, Topology, Weights, network

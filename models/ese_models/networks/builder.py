@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """QKeras networks that the engine can run: an input quantizer, recurrent and fully connected layers, softmax.
 
 The formats are those of the engine (numerics.md): a vector element has at most 16 bits, the product of a gate and

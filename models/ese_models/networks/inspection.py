@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Kernels, masks, formats and sizes of a network, read from its Keras model."""
 
 from __future__ import annotations

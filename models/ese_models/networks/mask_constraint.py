@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Keras constraint that keeps pruned weights at zero during retraining (Han et al., NIPS'15)."""
 
 from __future__ import annotations

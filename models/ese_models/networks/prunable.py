@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The kernels of any Keras model that can be pruned and quantized, wherever their layers stand."""
 
 from __future__ import annotations

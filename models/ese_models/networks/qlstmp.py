@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """QLSTMP: a QKeras layer for ESE's LSTM, which has peepholes and a recurrent projection.
 
 The LSTM is that of Sak, Senior and Beaufays (1402.1128), equations 1 to 6 of ESE (FPGA'17). Values are rounded as

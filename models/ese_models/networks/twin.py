@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Copies of a Keras model with other layers in the places of those with prunable kernels, and with the same weights."""
 
 from __future__ import annotations

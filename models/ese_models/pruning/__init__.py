@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pruning masks, most of them load-balanced: pure functions from (rows, columns) weights, outputs first, to a mask."""
 
 from ese_models.pruning.balanced_units import bank_balanced, column_balanced

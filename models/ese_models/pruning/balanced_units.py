@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Masks that balance units smaller than a PE: banks of a row (BBS, FPGA'19) or a PE's part of a column (Spartus' CBTD).
 
 Both papers round the number of weights that a unit keeps, so that the density is missed slightly. Here each PE keeps

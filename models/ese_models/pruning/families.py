@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Selection of a mask family by its name."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Gap-aware PE-balanced masks: balanced like `pe_balanced`, but without padding entries. A method of this project.
 
 Of each PE, those k positions are kept whose gaps, counted from the start of the PE's stream, all fit into the gap

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The heaviest chain of exactly k positions with bounded steps, by Lagrangian relaxation of k ("Aliens trick").
 
 For a price p on every element, one pass with a sliding-window maximum finds the chain with the largest value,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Masks by magnitude: unbalanced (Han et al., NIPS'15) and PE-balanced (ESE: Han et al., FPGA'17)."""
 
 from __future__ import annotations

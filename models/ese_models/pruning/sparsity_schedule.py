@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Schedules by which the density falls during training, from a start to a target, in rounds of pruning."""
 
 from __future__ import annotations

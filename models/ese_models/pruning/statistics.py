@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Statistics of a mask: its entries and padding per PE, as the engine stores them, and the magnitude it keeps."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Weight quantizers for QKeras layers that give their integer codes and never undo a mask."""
 
 from ese_models.quantizers.codebook import Codebook

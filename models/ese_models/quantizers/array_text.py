@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Arrays as text for Keras configurations: their bytes, compressed by zlib, in base 64."""
 
 from __future__ import annotations

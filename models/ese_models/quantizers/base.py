@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Base of all quantizers: the methods that QKeras expects, and their configuration."""
 
 from __future__ import annotations

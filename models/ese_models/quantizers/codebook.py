@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Weight sharing: every kept weight takes one of 2**bits - 1 shared values (Deep Compression, 1510.00149, section 3).
 
 K-means (`Codebook.fit`) fixes which weight takes which value. The values are then trained: the gradient of a value is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One-dimensional k-means by Lloyd's iteration (weight sharing of Deep Compression, 1510.00149, section 3).
 
 The values are sorted once, so that a cluster is a range of them and one iteration costs one binary search per cluster.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Base of the quantizers that have variables.
 
 Such a quantizer is a Keras layer. The layer that uses it tracks its variables, so that `fit` trains them and `save`

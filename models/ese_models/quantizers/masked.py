@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Weight quantizers that never undo a mask: a code is zero if and only if the weight is zero.
 
 `MaskedTernary` is the quantizer of ternary weight networks (TWN, 1605.04711) with the mask in place of the threshold:

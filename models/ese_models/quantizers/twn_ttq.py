@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Ternary quantizers that group weights into positive, zero and negative ones during training: TWN and TTQ.
 
 The groups come either from a threshold, as in the papers, or from a load-balanced mask that the training chooses

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Files beside a model and reports about it: provenance, test set, compression report, sensitivity scan, charts."""
 
 from ese_models.records.counted_matrices import of_folder, of_model

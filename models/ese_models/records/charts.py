@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Charts for docs/figures: self-contained SVG files without scripts; the same numbers give the same file."""
 
 from __future__ import annotations

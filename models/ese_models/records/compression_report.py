@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Exact storage size of a network, in the columns of Deep Compression's tables 4 and 5 (1510.00149).
 
 Every matrix is counted as the engine's image stores it: a relative index per PE, padding entries included, and the

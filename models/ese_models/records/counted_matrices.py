@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Matrices of a Keras model or of a design folder, for `ese_models.records.compression_report`."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Provenance of a model that was compressed on the user's own data."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Files beside a saved model: its provenance, and the test set with the model's predictions."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sensitivity scan: the loss of accuracy when only one kernel is pruned, without retraining (Han et al., NIPS'15)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Training, pruning during training, quantization-aware fine-tuning, and the tasks for which networks are trained."""
 
 from ese_models.training import own_model

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Post-training calibration: measures the ranges of a model's values and chooses the integer bits that hold them.
 
 The model runs on data with its formats removed, so that an earlier format does not limit the values that are measured.

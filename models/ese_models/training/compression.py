@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Compression of a dense network: gradual pruning, then quantization-aware fine-tuning under the final masks.
 
 Pruning alternates with retraining (Han et al., NIPS'15), by default with the density schedule of Zhu and Gupta

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Dense-sparse-dense training (DSD: Han et al., ICLR'17, 1607.04381) of a network, by `train.fit`."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Training data as Keras's `fit` takes it: checked against a model, its batches counted, the range of its inputs."""
 
 from __future__ import annotations

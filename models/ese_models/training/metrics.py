@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Figures of merit: accuracy, and for networks that classify the phone of each frame, the greedy phone error rate."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Compression of any Keras or QKeras model on any data, by the model's own `fit`, loss and metrics.
 
 `prune` and `quantize` give models that the user compiles and trains as any other; `compress` does all of it. The masks

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Quantization of weights once per training step instead of once per time step.
 
 The cells of QKeras's QLSTM and QGRU call their quantizers at every time step of a sequence, always with the same

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Table of the tasks: each is a data set, a network and recipes for it, and its figure of merit."""
 
 from __future__ import annotations

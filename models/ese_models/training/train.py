@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Training: a seeded loop of compiled steps on arrays, the same for every stage and every task.
 
 Pruning and learned grouping are functions called before each step, which change masks and weights.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Mutators change a sound design folder or board by random numbers; the sound folders are made here too."""
 
 from support.fuzz.mutators.damage import damage_words, pick

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Damage to .npz files: to the zip structure, to the headers of arrays, to their values, and to a JSON text in them."""
 
 from __future__ import annotations

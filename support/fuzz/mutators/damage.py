@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Damage to bytes, words and trees of plain values, by random numbers."""
 
 from __future__ import annotations

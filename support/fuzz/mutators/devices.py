@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Mutators of an emulated board: each makes the faults of a run of four packets."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Mutators of the files of a design folder.
 
 Each has two forms. The raw one damages bytes and leaves everything else, so that a digest or a checksum finds most of

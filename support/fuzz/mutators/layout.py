@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Mutators of a design folder itself: files that are missing, empty, links, FIFOs, folders or too many."""
 
 from __future__ import annotations

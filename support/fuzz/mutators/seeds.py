@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The sound design folders that cases damage: a network, the same with a stored image, and a program of chains."""
 
 from __future__ import annotations

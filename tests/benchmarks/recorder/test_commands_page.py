@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """docs/reference/commands.md lists every command with all of its options, as `ese4ml` says them itself."""
 
 from __future__ import annotations

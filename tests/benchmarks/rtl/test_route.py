@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Place and route: what is kept of nextpnr's report."""
 
 from typing import Any

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Copies of the cells of a netlist that drive many others."""
 
 from typing import Any

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Stages of an engine: which path belongs to which, and what Yosys's sta finds in one of them."""
 
 from pathlib import Path

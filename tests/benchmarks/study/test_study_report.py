@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Grid, costs and page of the study, on results that are made up here."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cells, their store and the runner: stable keys, whole files, resumption, failures, and three joblib back ends."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cells really trained, on a tiny data set: stages, masks, load, storage; and the command that runs them."""
 
 import json

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A dependence that is denied, by a macro, and one without a distance.
 #define PRAGMA(text) _Pragma(#text)
 #define INDEPENDENT(array) PRAGMA(HLS dependence variable = array type = inter false)

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A dependence that is stated with its distance.
 #define PRAGMA(text) _Pragma(#text)
 #define DISTANCE(array, iterations) PRAGMA(HLS dependence variable = array type = inter distance = iterations true)

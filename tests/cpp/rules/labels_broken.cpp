@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A loop without a label.
 int sum(const int x[8]) {
     int total = 0;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Loops with labels, one in the other.
 int sum(const int x[8]) {
     int total = 0;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // State of a pipelined loop in members, which a method of a template changes, and in what a reference leads to.
 template <class C> struct Stage {
     int held;

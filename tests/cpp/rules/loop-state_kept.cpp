@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // State of a pipelined loop in locals; a memory and a stream outlive it.
 template <class C> struct Stage {
     int held;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // An array of objects whose constructor holds a pragma.
 struct Lane {
     int total;

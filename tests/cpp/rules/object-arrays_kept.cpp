@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One such object, and an array of plain ones.
 struct Lane {
     int total;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A member that is partitioned in the constructor, and a parameter that is partitioned by the function called.
 struct Lanes {
     int total[4];

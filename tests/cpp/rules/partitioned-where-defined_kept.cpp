@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Arrays that are stored as pragmas say where they are defined.
 int run(int x) {
     static int memory[4][64];

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Two reads of a memory that is written too: one function that reads it is called in both branches.
 static int look_up(const int table[64], int at) {
     return table[at & 63];

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One read and one write of a memory, through a reference and a function; two memories that are partitioned apart, of
 // which each is read twice.
 static int look_up(const int table[64], int at) {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // An object that lasts from call to call.
 struct Engine {
     int total;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A number, an array and a disaggregated object that last from call to call, and an object that does not.
 struct Engine {
     int total;

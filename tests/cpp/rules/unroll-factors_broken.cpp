@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A factor that is the parameter of a template.
 template <int Lanes> void twice(int x[64]) {
 values:

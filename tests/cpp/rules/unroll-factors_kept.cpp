@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A literal factor, and a loop that is unrolled as a whole.
 void twice(int x[64]) {
 blocks:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Keyword arguments of hls4ml's convert_from_keras_model are used, or refused by name."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Uses of hls4ml besides conversion: printing, plotting and profiling."""
 
 from __future__ import annotations

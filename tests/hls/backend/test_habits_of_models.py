@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Models and configurations that hls4ml's own tests use: without a matrix, or with a softmax that is skipped."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Many conversions in one process leak no memory, open file, loaded library, file or folder."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The plugin's registration, and the parts of hls4ml that it does not change."""
 
 from __future__ import annotations

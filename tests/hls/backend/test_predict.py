@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`predict` and `trace` take and give what Keras's `predict` does; the rest is refused in words, or warned of."""
 
 from __future__ import annotations

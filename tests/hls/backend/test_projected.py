@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """QLSTMP through the plugin: with peepholes and projection, every value equals Keras's."""
 
 from __future__ import annotations

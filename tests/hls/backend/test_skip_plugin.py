@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Skip mode through hls4ml: the mode of a model, the thresholds of a layer."""
 
 from __future__ import annotations

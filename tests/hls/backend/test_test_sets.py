@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A converted model's project becomes a design folder that `check` and `run` take, with a test set of its own."""
 
 from __future__ import annotations

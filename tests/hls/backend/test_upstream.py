@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The examples of docs/results/upstream.md print what the page says; if one fails, hls4ml has changed."""
 
 from __future__ import annotations

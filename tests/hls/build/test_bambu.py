@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tests of the engine in RTL by PandA Bambu, and, without Bambu, of how its runs are judged."""
 
 from __future__ import annotations

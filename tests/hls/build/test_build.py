@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tests of emitted projects, of `predict` with the compiled engine, and of the emulated bitstream."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tests of `.build()` with the steps of hls4ml's Vitis backend and `bitfile`, with stand-ins for the vendor's tools."""
 
 from __future__ import annotations

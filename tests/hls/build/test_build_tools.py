@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tests of how the tools are found and run, with stand-ins for those that are not installed."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`ese4ml rebuild` replaces native code from elsewhere; `build` works without a record; `pack` runs no code."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tests of the flow "rtl": its projects, their scripts for Vivado, their builds, and what is refused by name."""
 
 from __future__ import annotations

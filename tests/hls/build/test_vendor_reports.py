@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tests of reading the reports of Vitis HLS and Vivado."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tests that the emitted Tcl scripts use only commands and arguments that the vendor documents."""
 
 from __future__ import annotations

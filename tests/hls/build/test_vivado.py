@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tests of building a design folder for a board, with stand-ins for Vitis HLS and Vivado."""
 
 from __future__ import annotations

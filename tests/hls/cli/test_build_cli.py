@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`ese4ml emit` and `ese4ml build`."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The compiled engine against the golden model: every value of every layer, bit for bit."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Random designs (shapes, PEs, gap bits, formats, banks, units), each with several random networks."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ESE's layer at full size: exact, within its cycles, and without compilation for other weights."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Networks whose recurrent layers differ in formats, on the compiled engine: exact, in one design of several sets."""
 
 from __future__ import annotations

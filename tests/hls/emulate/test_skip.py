@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Skip mode: the compiled engine equals the golden model bit for bit, whichever elements are zero or unchanged."""
 
 from __future__ import annotations

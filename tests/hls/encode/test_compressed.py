@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tests of the stored form of images: our decoder and that of bitarray give the image back, and damage is refused."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tests of full phases, in which every weight is stored without a gap: answers, choice of storage, and bad images."""
 
 from __future__ import annotations

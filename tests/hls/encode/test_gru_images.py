@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Images of GRU layers: their kinds of cells in the host's reader, and the layers that no image holds."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tests of images: an encoded image is read back, and one that is damaged, foreign or too large is refused."""
 
 from __future__ import annotations

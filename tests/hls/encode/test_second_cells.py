@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """GRU cells and format sets: the second decoder gives the network back, and its interpreter equals the golden model."""
 
 from __future__ import annotations

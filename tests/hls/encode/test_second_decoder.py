@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tests that image-format.md is complete: a decoder written from only that page gives every network back."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The pages are complete: an interpreter written from only them answers RUN as the compiled engine does."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Images of designs with an activation window: what both readers refuse, and what the encoder writes."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`ese4ml.build`: a model in memory or in a file becomes a design folder that opens and checks."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Scaling and names of classes: arguments of the conversion, files, and what a provenance record says."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`ese4ml live --microphone`, with a stand-in below sounddevice that plays a recording."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An opened design gives what the plugin gives, and a session gives what whole sequences give, bit for bit."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """docs/how-to/python.md: all Python of the page runs, from top to bottom, and does what the page says."""
 
 from __future__ import annotations

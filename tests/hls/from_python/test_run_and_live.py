@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`ese4ml run --input` and `ese4ml live`: floats from files and from standard input, lines and files out."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sessions of random networks, through every driver: frame by frame as the golden model on the whole sequence."""
 
 from __future__ import annotations

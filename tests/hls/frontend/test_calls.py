@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The calls of a model, and what each computes: run one after another, they give what Keras gives."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fully connected layers, with every argument that changes what they compute: exact or refused."""
 
 from __future__ import annotations

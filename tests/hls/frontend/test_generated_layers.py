@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Generated models with random arguments of every mapped layer: each converts exactly as Keras computes, or is refused.
 
 All quantizers are hard and have few bits, so that Keras's float32 sums are exact and every value must be equal.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Multiply, Maximum and Minimum leave masked values out, as in Keras 3, or are refused."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Keras operations between layers: the golden model computes what Keras computes, or they are refused by name."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Models within models, and layers that contain layers: the golden model computes what Keras computes."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Seeded models that are the same in both generations of Keras; every activation is a QKeras quantizer."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Records hashes of the images of the test models: `make keras2-images`, in the default environment (Keras 3)."""
 
 from __future__ import annotations

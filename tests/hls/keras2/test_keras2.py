@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Models give the same images under Keras 3 with qkeras-v3 and under Keras 2 with QKeras 0.9.
 
 These tests run in both environments, by `make test` and `make test-keras2`. images.json is recorded under Keras 3.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A RAM as a pipelined loop of HLS may see it, for the latency test only. In a pipeline that starts an iteration each
 // clock, an access in stage s of iteration i takes place in clock i + s. If a loop writes a word in stage w and reads
 // words in stage r, a read therefore does not see what the last w - r iterations wrote.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The answers do not depend on how many stages HLS puts between an accumulator RAM's read and its write.
 
 HLS may choose any number below the distance that the pragma states. Each is run: a type in place of the RAM's words

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Converted models have the matrices, formats, activations and outputs of Keras."""
 
 from __future__ import annotations

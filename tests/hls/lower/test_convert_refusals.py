@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Models and options that the engine cannot run are refused by name, with what to change."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Float models with hls4ml's default configuration convert, and predict what Keras predicts."""
 
 from __future__ import annotations

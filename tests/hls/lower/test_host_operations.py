@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Keras layers that become host operations: the golden model against Keras, within bounds that follow from rounding."""
 
 from __future__ import annotations

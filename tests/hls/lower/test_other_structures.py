@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Models whose structure is unlike the others': shared layers, no layer with weights, signs of tiny inputs."""
 
 from __future__ import annotations

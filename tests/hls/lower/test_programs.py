@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The golden model of programs gives exactly the values of Keras, for models that are not a single chain.
 
 Quantizers have 8 bits, activations are hard and scales are powers of two, so that Keras's float32 is exact

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Converted GRU layers have the matrices, biases, formats and outputs of Keras, in both forms."""
 
 from __future__ import annotations

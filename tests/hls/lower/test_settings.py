@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Names and keys of the configuration: what hls4ml writes passes, what nothing reads is refused by name."""
 
 from __future__ import annotations

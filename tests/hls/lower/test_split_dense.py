@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Dense layers whose inputs have more bits than a vector element are computed in parts, and exactly."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Random models of mapped layers: their arguments, their quantizers, and what the contract says about their values.
 
 A `Builder` draws everything from one source of random numbers. It keeps a bound on the difference from Keras that the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The ends of sigmoid and tanh are values: a hard activation without quantizer is exact wherever float32 is."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Generated models: each converts to what Keras computes, within what its formats explain, or is refused by name."""
 
 from __future__ import annotations

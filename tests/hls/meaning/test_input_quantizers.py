@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Quantizers behind an input, in any order and number: each of them rounds what Keras's rounds."""
 
 from __future__ import annotations

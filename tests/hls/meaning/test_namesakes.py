@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Functions and quantizers that only share a name, and one-bit quantizers: computed as Keras does, or refused."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tests that the Tcl script for Vivado and the .hwh for pynq describe the same block design."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tests that the committed contract.h is what Python writes, and that csrc has no second copy of its numbers."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The registers before the first packet: the emulated engine shows what its top has written, and nothing else."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The test bench of the AXI top, which Vitis HLS runs: under g++ it passes, and finds a wrong word and a wrong CRC."""
 
 from __future__ import annotations

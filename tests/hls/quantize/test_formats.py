@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Formats of activation quantizers give the values that the quantizers compute."""
 
 from __future__ import annotations

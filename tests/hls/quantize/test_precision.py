@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Kernels without quantizer are rounded to precisions of hls4ml's configuration; models of several weight kinds."""
 
 from __future__ import annotations

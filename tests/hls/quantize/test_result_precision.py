@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Models without quantizers take their formats from hls4ml's `Precision`; the summary says what was rounded."""
 
 from __future__ import annotations

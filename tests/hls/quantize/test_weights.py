@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Matrices of all weight quantizers hold the values that the quantizers compute."""
 
 from __future__ import annotations

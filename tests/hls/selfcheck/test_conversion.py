@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The self-check as users meet it: its place in the summary, its samples, and how it is turned off."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One last bit of error in any constant or value of a converted layer is found, and the layer is named."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Intervals hold what float32 and the engine's table really compute."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Readers that misread a layer on purpose do not pass the self-check, which names the layer."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The .hwh: pynq's own parsers read from it the names and addresses of `ese_host.boards.processor`."""
 
 from __future__ import annotations

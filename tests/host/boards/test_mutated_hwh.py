@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Mutated .hwh files: each runs exactly, or is refused with an error that names the file."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Peak memory and time of `info` and `check`, measured in a child process: on a valid folder, and on hostile ones."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """golden.npz: networks and programs are read back as written; damaged files are refused with the name of the fault."""
 
 from __future__ import annotations

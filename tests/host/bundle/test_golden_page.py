@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """golden-model.md names every class and field of golden.npz, and whether a field may be null or absent."""
 
 from __future__ import annotations

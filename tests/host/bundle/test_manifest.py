@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The manifest is read back as written; invalid manifests are refused with the name of the fault."""
 
 from __future__ import annotations

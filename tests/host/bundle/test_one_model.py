@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An image and a golden model are used together only if both were emitted from one model."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """provenance.json: the bytes that every step writes, the fields that are carried over, and those that are checked."""
 
 from __future__ import annotations

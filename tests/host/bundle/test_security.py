@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Hostile files are refused, and cannot make us run code, read outside the folder or fill the memory."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Agreement of outputs with labels, Keras's values and targets, for programs of one and of several outputs."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The time of a call, the host's work apart from the engine's, and its curve over frames per packet."""
 
 from __future__ import annotations

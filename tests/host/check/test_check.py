@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`check` counts the values that it compares, finds those that differ, and writes a report that needs no other file."""
 
 from __future__ import annotations

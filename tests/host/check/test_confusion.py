@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Accuracy by class: counts by label and class, the confidence interval, and what the page shows of many classes."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The page of a check in Chromium, at the widths of a screen and of a phone, in light and dark."""
 
 from __future__ import annotations

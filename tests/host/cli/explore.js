@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Moves the controls of the page of `ese4ml estimate --html` as a user does, and leaves what it then shows in `found`.
 addEventListener("load", () => {
   const value = id => JSON.parse(document.getElementById(id).dataset.value || "null");

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The command line: commands of the package, commands of extras, errors in one line, exit codes."""
 
 from __future__ import annotations

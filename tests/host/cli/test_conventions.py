@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every command takes -h, --quiet and --verbose, before its name and after it, and completes in a shell."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`ese4ml estimate`: what the command prints, refuses and assumes."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The exit codes of the command line: one for each way that a command can end, and a sentence on standard error."""
 
 from __future__ import annotations

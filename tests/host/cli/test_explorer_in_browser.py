@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The page of `ese4ml estimate --html` in Chromium: what it shows is what the command line that it names prints."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What TensorFlow prints while it starts is held back, unless the start fails; a stand-in prints it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The binding of an emulated bitstream, from a file or from a loaded library, and the inputs that it refuses."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Faults of the board: each is reported by name, nothing hangs, and the next call works."""
 
 from __future__ import annotations

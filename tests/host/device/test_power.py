@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Power: means of the sensors' values, or a sentence that says why there are none."""
 
 from __future__ import annotations

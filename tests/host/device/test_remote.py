@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """PYNQ.remote from a PC: pynq's RemoteDevice against a fake board on loopback that speaks its gRPC."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Opening a design again and again leaves no loaded library, open file, thread or temporary file, and no memory."""
 
 from __future__ import annotations

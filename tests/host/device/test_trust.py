@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Code of a design folder runs only if this user built or trusts it, and it is the code that was hashed."""
 
 from __future__ import annotations

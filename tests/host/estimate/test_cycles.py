@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The cycle model on phase tables that no encoder writes: it ends, with a count or with a refusal."""
 
 from __future__ import annotations

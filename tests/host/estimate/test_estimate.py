@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Estimates by sizes: their properties, the figures of ESE's layer, and which boards hold it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An estimate by sizes equals the encoded image in every phase, memory and iteration."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Estimates of the engine in RTL: counts where there are any, and a model that is near them."""
 
 from __future__ import annotations

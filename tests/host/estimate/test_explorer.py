@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The grid behind the page of `ese4ml estimate --html`: each of its points is what `estimate` says."""
 
 from __future__ import annotations

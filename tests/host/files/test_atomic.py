@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Atomic writing: files and folders appear complete or not at all, and a failed write leaves nothing behind."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The decoder: encoding and decoding are inverse, and values of a wrong type are refused with their place."""
 
 from __future__ import annotations

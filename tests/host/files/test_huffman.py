@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Decoding of Huffman streams, against a decoder that reads bit after bit; on a 32-bit Python too."""
 
 from __future__ import annotations

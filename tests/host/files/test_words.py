@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tests of the places of numbers in records of words."""
 
 from __future__ import annotations

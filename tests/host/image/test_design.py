@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Designs: an input has the 16 bits that a packet holds for it, as chains allow."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Interleaving and relative index: the matrix can be rebuilt, and there is no more padding than needed."""
 
 from itertools import pairwise

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tests of the activation window's schedule, against a slow simulation and a search of all schedules."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """interface.json: what is written is read again, everything else is refused by name; samples in the model's shapes."""
 
 from __future__ import annotations

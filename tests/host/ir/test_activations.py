@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Activations: every kind has a function, and only valid ones are decoded; test_golden.py tests their values."""
 
 from __future__ import annotations

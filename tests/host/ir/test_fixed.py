@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fixed-point formats and rounding, compared with exact fractions."""
 
 from fractions import Fraction

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The golden model, compared with a scalar reference in exact fractions that was written only from numerics.md."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Layers: their matrices, accessed by name, what they refuse, and the range of a GRU's output."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Checks of batches of sequences: valid arrays are accepted, all others refused."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The protocol of quantizers that give their own codes: which objects satisfy it, and which are refused."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The table of weight kinds is consistent in itself and with the codes that entries store."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Answers have the computed size, and are read as they were laid out."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Packets are built as docs/reference/packets.md says, have the documented size, and are read back or refused."""
 
 from __future__ import annotations

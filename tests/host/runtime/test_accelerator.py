@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The accelerator on an emulated board, driven by the real pynq library and by the adapter."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Arguments of every kind: each has its obvious meaning, or is refused by name."""
 
 from __future__ import annotations

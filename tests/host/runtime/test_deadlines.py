@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A packet's deadline follows from its work, and large batches are cut so that no deadline becomes too long."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Programs on a compiled engine without a board give the same results as through `Accelerator`, or are refused."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A pool mixes the answers of its engines, so that all of them must hold one model and one chain of it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Folders of programs on the stand-in engine: which image is loaded, and when another one is loaded instead."""
 
 from __future__ import annotations

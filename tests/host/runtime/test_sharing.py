@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Threads, asyncio tasks and forked children that share one accelerator: right answers, or a refusal by name."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Packets in flight: double buffering, changes of image, several engines, asyncio with and without interrupts."""
 
 from __future__ import annotations

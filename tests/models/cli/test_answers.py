@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What `train`, `compress` and `data` print: shares in percent, counts and no lists; --json keeps exact values."""
 
 from __future__ import annotations

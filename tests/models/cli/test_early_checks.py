@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Paths and options are judged before TensorFlow is loaded, which takes seconds."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A missing package of the extra `train` is told by the name of the extra, with exit code 2."""
 
 from __future__ import annotations

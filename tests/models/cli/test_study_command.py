@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`ese4ml study` runs in a checkout, which has its code; elsewhere the command tells how to get one."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The .ts reader, padding, and fetching without a network."""
 
 import hashlib

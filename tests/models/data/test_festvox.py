@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """festvox-ru: features of known tones, labels of frames, chunks and their delay, the cache, fetching."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Features of blocks of samples are those of the whole recording, wherever it is cut."""
 
 import numpy as np

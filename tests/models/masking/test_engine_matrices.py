@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The matrices that the engine makes of a model's kernels: their rows, and masks that balance each by itself."""
 
 from typing import Any

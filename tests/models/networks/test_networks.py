@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Networks: properties on which the engine relies, saving and loading, error messages."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """QLSTMP against the equations of ESE in NumPy and against the golden model; masks, saving."""
 
 from collections.abc import Iterator

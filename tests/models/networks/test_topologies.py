@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Stacked, bidirectional, projected, frame-wise and fully connected networks: sizes, names, saving, other codes."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Balanced mask families: counts per PE and per unit, and optimality by brute force at tiny sizes."""
 
 from collections.abc import Callable, Iterable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Mask families against their definitions, by properties and by brute force."""
 
 from itertools import combinations

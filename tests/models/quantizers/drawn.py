@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Random weights and settings for properties of quantizers."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One-dimensional k-means gives the centroids of scikit-learn's KMeans from the same start."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """TWN, TTQ and codebooks: codes equal Keras's values, gradients are those of the papers, state is saved."""
 
 from pathlib import Path

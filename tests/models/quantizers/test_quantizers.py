@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Codes and values of the masked quantizers agree exactly, and no kept weight is lost."""
 
 from typing import Any

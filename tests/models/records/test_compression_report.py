@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Compression report: streams hold every weight, bits are counted exactly, tables have the paper's columns."""
 
 import json

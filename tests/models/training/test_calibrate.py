@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Calibration chooses the fewest integer bits that clip no more than the allowed share; they are applied and saved."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Training and compression on a tiny data set: masks are kept, equal seeds give equal results, files are complete."""
 
 import json

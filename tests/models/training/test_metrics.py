@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Figures of merit against brute force."""
 
 from collections.abc import Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Any Keras model under masks and quantizers, trained by its own `fit`: masks hold, are saved, and are balanced."""
 
 from collections.abc import Callable

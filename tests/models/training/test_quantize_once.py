@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Quantizing weights once per training step changes neither the outputs of a network nor its gradients."""
 
 from collections.abc import Callable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Schedules, the pruner, DSD and the sensitivity scan on a small fully connected network over digits."""
 
 import json

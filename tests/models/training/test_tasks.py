@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The table of tasks, and each command on small data sets of every kind."""
 
 import gzip

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The array against NumPy: sums of random matrices, two of them added, both sets, clearing, and both ways to drain."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The drain with more PEs than one multiplexer takes, and the vector RAMs, each against a few lines of Python."""
 
 from __future__ import annotations

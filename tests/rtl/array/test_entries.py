@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The entry memories of two PEs, against arrays of Python."""
 
 from __future__ import annotations

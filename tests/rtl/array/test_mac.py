@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The multiplier and accumulator of a PE: its description and the FPGA's DSP48E1, in Yosys's model, do the same."""
 
 from __future__ import annotations

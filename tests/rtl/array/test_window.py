@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The activation window against a few lines of Python: what has entered, and what each PE finds."""
 
 from __future__ import annotations

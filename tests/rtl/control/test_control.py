@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The parts of the core, each against a few lines of Python."""
 
 from __future__ import annotations

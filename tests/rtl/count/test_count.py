@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tests of counting: the recorded counts are those of the present source, and small engines are counted again."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Levels of logic: of small modules that Yosys maps, and of netlists written by hand."""
 
 from __future__ import annotations

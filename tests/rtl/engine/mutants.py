@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Engines with a fault that can be switched on: what a wrong line of the RTL would do, for tests that must find it.
 
 A mutation stands at a port of a component: what passes there is something else while the mutation is on. All mutations

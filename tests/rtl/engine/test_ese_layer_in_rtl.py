@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ESE's layer at full size on the engine in RTL: exact, clock by clock, and with DSPs instead of their behaviour."""
 
 from __future__ import annotations

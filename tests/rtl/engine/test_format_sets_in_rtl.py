@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Layers of different formats on one engine in RTL, every clock simulated: exact, and as long as modelled."""
 
 from __future__ import annotations

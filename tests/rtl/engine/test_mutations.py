@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The tests of the engine in RTL can fail: each of the faults of mutants.py is found by what they compare."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Skip mode in RTL, every clock simulated: exact on random networks, alike csrc's, and as long as a timeline says."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Two element-wise units in RTL, every clock simulated: exact on random networks, and alike csrc's."""
 
 from __future__ import annotations

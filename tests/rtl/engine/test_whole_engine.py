@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The whole engine in RTL, every clock simulated: exact on random networks, alike csrc's, and as long as modelled."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The activation window in RTL, every clock simulated: exact on random networks, and as long as modelled."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The packet part of the RTL engine in simulation, with a stand-in for the core that echoes the words of its frames."""
 # Annotations of components are their ports, so that they must not be postponed.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """LOAD writes into the memories exactly what the host's reader finds in the image."""
 
 from __future__ import annotations

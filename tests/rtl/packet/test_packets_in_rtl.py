@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The packet part of the RTL engine against the compiled engine, with packets good and bad, and stalls on all sides."""
 
 from __future__ import annotations

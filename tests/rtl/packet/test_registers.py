@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The AXI4-Lite registers: what each offset reads, and the control register's bits as Vitis HLS defines them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The IP core: its ports, and packets through all of it, with a stand-in for the core that computes."""
 
 from __future__ import annotations

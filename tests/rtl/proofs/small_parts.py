@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The packet room with queues of eight places, which fill up in few clocks: for counterexamples from reset on."""
 
 from ese_rtl.packet.answer import Reply

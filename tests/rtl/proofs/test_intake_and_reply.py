@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The ends of the packet room's streams, proved: packets do not mix, queues do not overrun, answers stand still."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sequencer, sweeper and stage, proved: filling, reading and clearing of accumulators are kept apart."""
 
 from __future__ import annotations

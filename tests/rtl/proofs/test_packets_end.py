@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The packet parser, proved: it is in one state, and answers every packet, whatever its words are."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The queue between two parts, proved: it never overruns, and what leaves it stands still until it is taken."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The registers on AXI4-Lite, proved: answers stand still until they are taken, and each belongs to a request."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The solver's answers: proved, refuted with a table of clocks, and not decided."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The FIFO of a PE in skip mode, proved: whatever is sent, and however long columns are, no column is lost."""
 
 from __future__ import annotations

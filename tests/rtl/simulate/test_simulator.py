@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tests of the harness around a simulated core, with a core that answers every packet with a trailer."""
 
 from __future__ import annotations

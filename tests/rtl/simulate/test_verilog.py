@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tests of the Verilog that is written of a core."""
 
 from __future__ import annotations

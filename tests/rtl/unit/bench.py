@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Several components side by side in one simulation, so that they are compiled together."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Activations of many formats against the golden model's function."""
 
 import functools

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Shifts, products and roundings against Python's integers."""
 
 import functools

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Lanes, the new c, and what leaves, against Python's integers."""
 
 import functools

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The whole unit against the golden model's functions: cells and rows, with gaps and stalls, at the clock promised."""
 
 from typing import Any

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The element-wise unit with tables and stalls around it, and what the golden model's functions say about its items."""
 
 from __future__ import annotations

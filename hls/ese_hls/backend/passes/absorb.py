@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Passes that absorb element-wise layers into the layer before them."""
 
 from __future__ import annotations

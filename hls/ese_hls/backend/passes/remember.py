@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The pass that records the model's layers before any is absorbed, so that `trace` can return values by their names."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The last pass of a conversion: Keras and the golden program must agree on samples."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The pass that makes the test set of a converted model."""
 
 from __future__ import annotations

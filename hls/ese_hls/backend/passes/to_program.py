@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The last passes of a conversion: refuse layers that are not mapped, then convert the graph to a program."""
 
 from __future__ import annotations

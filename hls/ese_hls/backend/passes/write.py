@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The pass of the writer flow, which emits the project."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A replacement for the header of this name from Vitis HLS, for g++ only: the part of an AXI4-Stream beat that the
 // engine uses.
 #ifndef ESE_SIM_AP_AXI_SDATA_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The emulated bitstream, for g++ only: the AXI top of the engine behind a C interface (docs/reference/packets.md).
 #include "../tops/top.h"
 #include <cstddef>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The accumulators come in two sets: the PEs fill one set while the element-wise stage drains the other.
 #ifndef ESE_ACCUMULATORS_H
 #define ESE_ACCUMULATORS_H

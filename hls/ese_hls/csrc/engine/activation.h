@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Sigmoid and tanh. The smooth ones use one table of tanh with linear interpolation; the hard ones are piecewise linear
 // and exact (docs/reference/numerics.md).
 #ifndef ESE_ACTIVATION_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the cells of LSTM and GRU layers have in common: two gates, and a new state made of the old one and a candidate.
 #ifndef ESE_CELL_H
 #define ESE_CELL_H

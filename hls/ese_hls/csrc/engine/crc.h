@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // CRC-32 (IEEE 802.3, reflected) of 32-bit words: an image carries one, and so does every answer.
 #ifndef ESE_CRC_H
 #define ESE_CRC_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Arithmetic of an element-wise unit: it turns accumulators into the state of a cell, or into outputs of rows.
 #ifndef ESE_ELEMENTWISE_H
 #define ESE_ELEMENTWISE_H
@@ -15,8 +16,9 @@ struct Result {
     constant_t cell;  // state of a cell, c of an LSTM and h of a GRU; zero of r * h and of a row
 };
 
-// Row `g` of an item: the scaled sums of all banks plus the bias, with `sum_frac` fractional bits (docs/reference/numerics.md,
-// "Sums"). To the fourth row of a GRU's cell only one matrix adds, whose shift stands where an LSTM has its peepholes'.
+// Row `g` of an item: the scaled sums of all banks plus the bias, with `sum_frac` fractional bits
+// (docs/reference/numerics.md, "Sums"). To the fourth row of a GRU's cell only one matrix adds, whose shift stands
+// where an LSTM has its peepholes'.
 template <class C>
 sum_t scaled_sum(const typename Shape<C>::acc_t acc[C::acc_banks], const scale_t scale[C::acc_banks], constant_t bias,
                  const Phase &phase, int g) {

@@ -1,6 +1,8 @@
-// The engine: one flat pipelined loop over a sequence (docs/explanation/engine.md). In each iteration every PE executes at most one
-// entry, every element-wise unit takes at most a cell or two rows, at most one input word is stored and at most one
-// output word leaves. The number of iterations is the engine's cycle counter, whichever tool compiles the loop.
+// SPDX-License-Identifier: Apache-2.0
+// The engine: one flat pipelined loop over a sequence (docs/explanation/engine.md). In each iteration every PE executes
+// at most one entry, every element-wise unit takes at most a cell or two rows, at most one input word is stored and at
+// most one output word leaves. The number of iterations is the engine's cycle counter, whichever tool compiles the
+// loop.
 #ifndef ESE_ENGINE_H
 #define ESE_ENGINE_H
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The feed gives the PEs their work: in stream mode all entries, in skip mode the columns whose activations count.
 #ifndef ESE_FEED_H
 #define ESE_FEED_H

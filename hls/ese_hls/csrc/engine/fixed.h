@@ -1,4 +1,6 @@
-// Fixed-point arithmetic with one rounding rule everywhere: round half to even, then saturate (docs/reference/numerics.md).
+// SPDX-License-Identifier: Apache-2.0
+// Fixed-point arithmetic with one rounding rule everywhere: round half to even, then saturate
+// (docs/reference/numerics.md).
 #ifndef ESE_FIXED_H
 #define ESE_FIXED_H
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Format sets: the recurrent layers of a network may differ in the formats of state and output, and in their
 // activations, of which a design has up to four sets. There is one datapath: values of a set with fewer fractional bits
 // than another one's are raised to the finest binary point, and roundings are those of the set.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The cell of a GRU, as in Keras. Its sums are those of z and r, and the input's and the recurrent part of the
 // candidate.
 #ifndef ESE_GRU_H

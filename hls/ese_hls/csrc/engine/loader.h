@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The packet LOAD: it writes an image into the memories word by word. The image is valid only once its CRC is right.
 #ifndef ESE_LOADER_H
 #define ESE_LOADER_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The cell of an LSTM, by equations 1 to 6 of the ESE paper. Without peepholes it is the cell of Keras.
 #ifndef ESE_LSTM_H
 #define ESE_LSTM_H

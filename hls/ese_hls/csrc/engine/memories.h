@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Everything that an engine keeps in RAMs: what an image fills (entries, phases, parameters, codebooks, the tanh
 // table), the vectors, the cell state, and the columns that wait in front of the PEs in skip mode.
 #ifndef ESE_MEMORIES_H

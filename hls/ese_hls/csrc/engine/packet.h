@@ -1,4 +1,6 @@
-// Answers packets (docs/reference/packets.md). A packet is a sequence of 32-bit words, whichever interface carries them.
+// SPDX-License-Identifier: Apache-2.0
+// Answers packets (docs/reference/packets.md). A packet is a sequence of 32-bit words, whichever interface carries
+// them.
 #ifndef ESE_PACKET_H
 #define ESE_PACKET_H
 

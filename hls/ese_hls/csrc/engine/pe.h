@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A processing element (PE): in each cycle it turns one entry into a term for an accumulator.
 #ifndef ESE_PE_H
 #define ESE_PE_H

@@ -1,4 +1,6 @@
-// The phase table: it lists what the engine does in one step, with one record per phase (docs/reference/image-format.md).
+// SPDX-License-Identifier: Apache-2.0
+// The phase table: it lists what the engine does in one step, with one record per phase
+// (docs/reference/image-format.md).
 #ifndef ESE_PHASE_H
 #define ESE_PHASE_H
 

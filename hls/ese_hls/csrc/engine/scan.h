@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The scanner of skip mode. It examines a vector `scan_width` elements at a time, finds those that count (the leading
 // non-zero detection of EIE) and broadcasts one of them per iteration, with the place of its column in each PE.
 #ifndef ESE_SCAN_H

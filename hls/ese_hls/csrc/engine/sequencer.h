@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The sequencer: it decides which phase the PEs execute, and when the next input frame is stored.
 #ifndef ESE_SEQUENCER_H
 #define ESE_SEQUENCER_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The feed of skip mode (EIE): columns whose activation counts are broadcast to a FIFO in front of each PE. A PE takes
 // one column after the other and executes one of its entries per iteration.
 #ifndef ESE_SKIP_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The element-wise stage: it keeps track of the items in flight, of when their results are written, and of the words
 // that leave the engine.
 #ifndef ESE_STAGES_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The feed of stream mode (ESE): each PE reads its entries in order, one per iteration, and for each entry the
 // activation of its column.
 #ifndef ESE_STREAM_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Everything that depends on the tool that compiles these sources: Vitis HLS, PandA Bambu or g++.
 #ifndef ESE_TOOL_H
 #define ESE_TOOL_H

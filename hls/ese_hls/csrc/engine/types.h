@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Types and sizes that follow from the configuration of a design.
 #ifndef ESE_TYPES_H
 #define ESE_TYPES_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The vector RAMs, which hold inputs, states and outputs of layers. In stream mode there is one copy for every two PEs,
 // which read it through its two ports; a write goes through both ports to all copies. In skip mode there is one copy in
 // four banks, which the scanner reads.

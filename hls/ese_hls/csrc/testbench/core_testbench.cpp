@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The test bench of the plain-word top. It sends the packets of the first file and compares the answers with the second
 // file word for word, including the cycle counter of the engine. Any difference ends in abort(), because PandA Bambu
 // ignores the result of main.

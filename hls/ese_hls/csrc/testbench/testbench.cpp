@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The test bench of the AXI top. It checks that the first call fills the registers and takes no packet, sends the
 // packets of tb/input.txt and compares the answers with tb/expected.txt word for word. The words that count cycles are
 // printed, but not compared. The CRC depends on them, and is checked by computing it again.

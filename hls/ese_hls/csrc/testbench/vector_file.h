@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reads a file of packets, for test benches. A packet is its number of words in decimal, then the words in hexadecimal.
 #ifndef ESE_VECTOR_FILE_H
 #define ESE_VECTOR_FILE_H

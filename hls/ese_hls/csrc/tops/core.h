@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The plain-word top, for tools that do not know the side channels of AXI4-Stream. A packet is the number of its words,
 // followed by the words. PandA Bambu uses this top; Vitis HLS uses top.h with the same engine.
 #ifndef ESE_CORE_H

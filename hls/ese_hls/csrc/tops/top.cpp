@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "top.h"
 
 void ese_top(ese::axis_t &in, ese::axis_t &out, ese::word_t &design_id, ese::word_t &image_id, ese::word_t &cycles_low,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The AXI top: packets over AXI4-Stream with TLAST, and AXI4-Lite registers. The first call fills the registers, and
 // every further one answers one packet.
 #ifndef ESE_TOP_H

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Conversion of layers that the host computes between the engine's chains.
 
 inputs.py       the program's inputs

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Conversion of activations, and of other functions of single elements, to host operations."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Functions that the converter knows only by calling them: tables of their values, and functions of a few levels."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Conversion of layers without a matrix to host operations: exact steps of a program, computed between chains."""
 
 from __future__ import annotations

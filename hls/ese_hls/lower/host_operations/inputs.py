@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Inputs of a program: the formats of their codes, and codes fine enough for the layers that decide by them."""
 
 from __future__ import annotations

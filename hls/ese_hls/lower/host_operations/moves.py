@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Conversion of layers that only move elements: merges along an axis, changes of shape, slices."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Partition of the mapped graph into a program.
 
 values.py       values of graph nodes

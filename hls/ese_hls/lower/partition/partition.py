@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Partition of the mapped graph into a program: chains as long as the engine can run them, and host operations.
 
 A chain is open as long as it may grow: its last layer must have only one reader, which is a layer that the engine can

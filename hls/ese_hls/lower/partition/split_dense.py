@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Dense layers whose inputs have more bits than a vector element, which the engine therefore reads in two parts.
 
 An input x becomes high + 2**-15 low, two vector elements of one format, and a float kernel W in the same way

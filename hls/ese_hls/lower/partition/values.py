@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Values of graph nodes: their tensors, their masked frames, and the chains that compute them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Arithmetic in stages: sums, shifts, products, rounding."""
 
 from ese_rtl.unit.arithmetic.product import PRODUCT_CLOCKS, SCALED_CLOCKS, Product, ScaledProduct, product_clocks

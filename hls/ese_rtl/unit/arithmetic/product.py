@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Products in DSP48 blocks."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The project's only rounding rule, half to even and then saturated, by a number of bits that the design fixes."""
 
 from __future__ import annotations

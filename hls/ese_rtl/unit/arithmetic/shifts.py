@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Shifts to the left by a number that is known only when an image is loaded, modulo 2**SUM_BITS."""
 
 from __future__ import annotations

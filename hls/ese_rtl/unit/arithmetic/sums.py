@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sums of many terms, in stages."""
 
 from __future__ import annotations

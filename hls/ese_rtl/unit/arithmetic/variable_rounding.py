@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rounding half to even and saturation where the number of bits and the bounds are known only at run time."""
 
 from __future__ import annotations

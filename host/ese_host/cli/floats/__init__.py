@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Commands that take floats from files, lines or a microphone, and give floats or classes."""
 
 from ese_host.cli.floats.live import live

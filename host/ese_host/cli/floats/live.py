@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The command `ese4ml live`."""
 
 from __future__ import annotations

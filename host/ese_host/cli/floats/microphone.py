@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Frames from a microphone, for `ese4ml live --microphone`."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Samples in files: .npz, .npy or .csv, run as floats, with their outputs written in the same forms."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An emulated board, below the driver: registers, DMA, memory and interrupts around the compiled engine."""
 
 from ese_host.device.emulated.engine import EmulatedEngine

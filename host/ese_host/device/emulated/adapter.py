@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The part of pynq's interface that `Accelerator` uses, for an emulated board on a machine without pynq."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An AXI DMA in simple mode (AMD's guide PG021), as far as pynq's driver and ours use its registers."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An emulated board with the address map of `ese_host.boards.processor` and the compiled engine behind its DMA."""
 
 from __future__ import annotations

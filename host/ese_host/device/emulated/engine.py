@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Engines of an emulated bitstream, a shared library made of the engine's C++ or RTL (docs/reference/packets.md)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Faults to inject into an emulated board, so that tests can show how the driver reacts."""
 
 from __future__ import annotations

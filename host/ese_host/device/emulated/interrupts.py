@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The registers of an AXI interrupt controller (AMD's guide PG099), as far as pynq's driver uses them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Physical memory of an emulated board: buffers with an address, each with one copy in the cache and one in the DDR."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The emulated board as a pynq Device, on which pynq's own Overlay, .hwh parser, DMA driver and buffers work."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Run the engine in a thread beside the processor, as on a board. A reset can abandon the thread."""
 
 from __future__ import annotations

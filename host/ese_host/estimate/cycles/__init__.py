@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cycle models: the schedules of both engines, in HLS (csrc) and in RTL; each equals its engine's own counter."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The cycle model of the engine in HLS (csrc): its schedule in Python, phase by phase, equal to its own counter.
 
 It follows engine.md, "Schedule". The engine fetches a phase, runs its matrix, and launches its element-wise stage.

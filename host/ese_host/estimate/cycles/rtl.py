@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The cycle model of the RTL engine: its schedule in Python, phase by phase, equal to its own counter.
 
 It follows rtl-engine.md. A clock is counted unless the engine waits for an input word that is not there, or for

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The common part of both engines' cycle models: causes of cycles, and the order of a step's phases."""
 
 from __future__ import annotations

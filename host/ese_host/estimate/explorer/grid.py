@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Estimates of one layer over PEs, densities, codes of weights, element-wise units and both engines.
 
 Many points share a timing or the use of a resource. Each of these is listed once, and a point has its number. What does

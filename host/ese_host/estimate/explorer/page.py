@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The page: one HTML file that holds the grid, its style and its script, and loads nothing."""
 
 from __future__ import annotations

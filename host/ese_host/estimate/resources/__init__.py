@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Block RAM, LUTs, flip-flops and DSPs that a design takes of a board, as the engine in HLS (csrc) or in RTL."""
 
 from __future__ import annotations

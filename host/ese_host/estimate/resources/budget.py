@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Use of each resource of a board by a design, and whether the board has enough of it."""
 
 from __future__ import annotations

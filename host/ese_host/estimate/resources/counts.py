@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Counts of whole RTL engines by Yosys, recorded by `make count` in a file that comes with the package."""
 
 from __future__ import annotations

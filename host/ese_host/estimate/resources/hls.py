@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Use of a board by the engine in HLS (csrc), part by part: block RAM, LUTRAM and DSP counted, LUT and FF modelled.
 
 Block RAM, LUTRAM and DSP follow from the arrays and multiplications of the engine's C++ (csrc) and the widths of the

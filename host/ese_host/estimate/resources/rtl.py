@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Use of a board by the engine in RTL: as counted by Yosys if it was, else by a model fitted to counts.
 
 Block RAM, LUTRAM and DSPs follow from the engine's memories and multiplications. The model of the other LUTs and of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The activation window: which columns of a matrix the PEs can read in each beat (image-format.md, "Window").
 
 In a design with a window all PEs share the vector RAMs. The elements of a matrix's source vector are broadcast in

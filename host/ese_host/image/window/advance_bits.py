@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The advance bits of an image: how they are stored, and whether they suit its entries."""
 
 from __future__ import annotations

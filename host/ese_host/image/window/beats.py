@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Schedules of the activation window: when it advances, and in which beats the PEs wait."""
 
 from __future__ import annotations

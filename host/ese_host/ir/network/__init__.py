@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Networks in integers: the output of conversion, and the input of the encoder and of the golden model.
 
 Everything is exact: weights are small integer codes with 16-bit scales, biases and constants are codes with stated

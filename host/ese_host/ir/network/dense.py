@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fully connected layers in integers."""
 
 from __future__ import annotations

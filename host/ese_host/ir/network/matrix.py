@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Weight matrices in integers, and what the parts of a layer are called."""
 
 from __future__ import annotations

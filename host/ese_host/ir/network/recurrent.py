@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Recurrent layers in integers: LSTM and GRU."""
 
 from __future__ import annotations

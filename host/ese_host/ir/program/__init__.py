@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Programs: models that are more than one chain of layers (docs/reference/numerics.md, "Programs").
 
 tensor.py      Tensor: the width, range and length of a tensor, known before a run; Value: its codes in a run

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Steps of a program that compute on the host, exactly except for the model's own quantizers."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A chain of layers: the part of a program that the engine runs with one image."""
 
 from __future__ import annotations

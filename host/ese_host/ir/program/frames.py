@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Steps of a program whose results depend on several elements: softmax, standardized frames, windows of steps."""
 
 from __future__ import annotations

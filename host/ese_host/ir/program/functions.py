@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Steps of a program that compute a function of each element by itself: piecewise linear ones, and tables."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Steps of a program that pick elements by an index: any order of elements, and rows of a table."""
 
 from __future__ import annotations

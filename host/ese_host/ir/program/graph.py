@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Programs: their inputs, their steps in the order of computation, and their outputs."""
 
 from __future__ import annotations

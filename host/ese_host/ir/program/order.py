@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Steps of a program that move values on the host without changing them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Running a program step by step, its chains by the golden model or by any other function."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tensors of a program: their properties, known before a run, and their values in a run."""
 
 from __future__ import annotations

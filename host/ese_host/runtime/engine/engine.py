@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An opened design folder that takes and gives floats, as Keras's `predict` does."""
 
 from __future__ import annotations

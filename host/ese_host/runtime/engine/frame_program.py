@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Programs that run frame by frame: each frame as a sample of one step, with the engine's state kept between them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A session: frames one after the other through an engine that keeps its state between them."""
 
 from __future__ import annotations

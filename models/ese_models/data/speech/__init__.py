@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Speech features like those of ESE, of whole recordings and of samples as they come."""
 
 from ese_models.data.speech.features import Features, Floats, log_mel, with_differences

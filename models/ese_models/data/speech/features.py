@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Speech features like those of ESE (FPGA'17), 153 per frame.
 
 They are the logarithms of the power in 50 mel filters and of the energy, with their first and second differences.

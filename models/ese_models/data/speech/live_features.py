@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Speech features of samples that come one block after the other, for `ese4ml live --microphone`."""
 
 from __future__ import annotations

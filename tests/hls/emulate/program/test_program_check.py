@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`check` and `run` on programs: the values that are compared and counted, and the report."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One design for several networks: it holds the image of each; and the meaning of the formats of a design."""
 
 from __future__ import annotations

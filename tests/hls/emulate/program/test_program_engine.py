@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A program on its compiled engine compared with the golden model and Keras; its project, and commands on it."""
 
 from __future__ import annotations

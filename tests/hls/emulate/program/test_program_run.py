@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Programs on the compiled engine: every tensor of every chain equals the golden model's, also after errors."""
 
 from __future__ import annotations

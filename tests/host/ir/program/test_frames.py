@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Steps that compute from several elements, against float64, and their errors."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Steps that compute any function of one element: exact at their bounds, and never outside their inferred range."""
 
 from __future__ import annotations

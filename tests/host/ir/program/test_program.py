@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Random programs, compared with the second decoder, and properties that hold for all programs."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Properties of each step of a program, and the errors of programs and inputs that do not fit together."""
 
 from __future__ import annotations
