@@ -2,7 +2,7 @@
 # ese4ml: `make demo` and `make test` set up what they need; `make help` lists the rest.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo picture test test-all rtl parts count plain test-pynq31 test-32bit test-newest test-hls4ml test-hls4ml-keras2 test-keras2 keras2-images check hls-rules format emit build bitstream deploy wheel study contract lock clean
+.PHONY: help setup demo picture test test-all rtl parts count plain test-pynq31 test-32bit test-newest test-hls4ml test-hls4ml-keras2 test-keras2 keras2-images docs check hls-rules format emit build bitstream deploy wheel study contract lock clean
 
 PYTHON ?= python3
 CHROMIUM ?= chromium
@@ -51,7 +51,7 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if v in ((3, 11), (3, 12)) else f"make: $(PYTHON) is Python {v[0]}.{v[1]}; 3.11 or 3.12 is needed: make setup PYTHON=python3.11")'
 	@command -v g++ >/dev/null || { echo "make: g++ is not on PATH; the emulated engine is compiled with it: apt-get install g++"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install --disable-pip-version-check -c constraints.txt -e '.[train,hls,rtl,board,dev]'
+	$(VENV)/bin/pip install --disable-pip-version-check -c constraints.txt -e '.[train,hls,rtl,board,docs,dev]'
 	@touch $@
 
 demo: $(READY) ## real speech through a sparse LSTM engine: data, train, compress, emit, build, run, check
@@ -108,6 +108,10 @@ test-hls4ml-keras2: $(READY) ## the same under Keras 2: docs/results/hls4ml-test
 keras2-images: $(READY) ## record the images that test-keras2 expects, with Keras 3: tests/hls/keras2/images.json
 	$(VENV)/bin/python tests/hls/keras2/record_keras2.py
 
+docs: $(READY) ## build the documentation site into build/docs, without network
+	$(VENV)/bin/sphinx-build --fail-on-warning --keep-going --quiet docs build/docs
+	@echo "Open build/docs/index.html in a browser."
+
 check: $(READY) ## ruff, mypy, import-linter, the rules of rooms and of prose, clang-format
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
@@ -161,7 +165,7 @@ contract: $(READY) ## write csrc/engine/contract.h again, from the host's tables
 
 lock: $(READY) ## write constraints.txt again from pyproject.toml
 	$(VENV)/bin/pip install --disable-pip-version-check uv
-	$(VENV)/bin/uv pip compile pyproject.toml --extra train --extra hls --extra rtl --extra board --extra dev --universal \
+	$(VENV)/bin/uv pip compile pyproject.toml --extra train --extra hls --extra rtl --extra board --extra docs --extra dev --universal \
 	    --python-version 3.11 --no-annotate --no-header -q -o constraints.txt
 
 clean: ## remove build/, dist/, .venv and caches; bitstreams/ and the downloaded data stay

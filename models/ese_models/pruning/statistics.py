@@ -22,7 +22,7 @@ class MaskStatistics:
         entries_per_pe: stored entries of each PE, gap padding included; a PE takes one cycle per entry.
         padding: entries over all PEs that carry no weight.
         imbalance: entries of the fullest PE over the mean of all PEs; 1 is perfect balance.
-        kept_magnitude: share of the sum of |w| that the mask keeps, 0 to 1.
+        kept_magnitude: share of the sum of `|w|` that the mask keeps, 0 to 1.
     """
 
     density: float

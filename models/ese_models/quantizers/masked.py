@@ -91,7 +91,7 @@ class _MaskedQuantizer(Quantizer, BaseQuantizer):  # type: ignore[misc,unused-ig
 
 @keras.saving.register_keras_serializable(package="ese4ml")
 class MaskedTernary(_MaskedQuantizer):
-    """Ternary weights sign(w) * scale; scale = mean |w| of the non-zero weights (TWN, 1605.04711, the mask given).
+    """Ternary weights sign(w) * scale; scale = mean `|w|` of the non-zero weights (TWN, 1605.04711, the mask given).
 
     Args:
         per_channel: whether each output channel (the last axis) has a scale; otherwise the tensor has one.
@@ -114,7 +114,7 @@ class MaskedTernary(_MaskedQuantizer):
 
 @keras.saving.register_keras_serializable(package="ese4ml")
 class MaskedInt4(_MaskedQuantizer):
-    """4-bit weights code * scale; codes are -7 to 7, never 0 for a non-zero weight, and scale = max |w| / 7.
+    """4-bit weights code * scale; codes are -7 to 7, never 0 for a non-zero weight, and scale = max `|w|` / 7.
 
     Args:
         per_channel: whether each output channel (the last axis) has a scale; otherwise the tensor has one.

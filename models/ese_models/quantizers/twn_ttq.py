@@ -90,7 +90,7 @@ class _Grouped(LearnedQuantizer):
 
 @keras.saving.register_keras_serializable(package="ese4ml")
 class Twn(_Grouped):
-    """Ternary weight networks (TWN: Li et al., 1605.04711): sign(w) * scale, scale = mean |w| of the kept weights.
+    """Ternary weight networks (TWN: Li et al., 1605.04711): sign(w) * scale, scale = mean `|w|` of the kept weights.
 
     Args:
         shape: of the kernel, (inputs, outputs).
@@ -98,8 +98,8 @@ class Twn(_Grouped):
         power_of_two: whether scales are rounded to powers of two.
         max_frac: largest number of fractional bits of the scales; there are fewer if the largest scale needs integer
             bits.
-        threshold: weights with |w| > threshold * mean |w| are kept (0.7 in the paper); None leaves the choice to the
-            mask.
+        threshold: weights with `|w|` > threshold * mean `|w|` are kept (0.7 in the paper); None leaves the choice to
+            the mask.
         mask: state of a saved quantizer, its mask as text.
 
     Raises:
@@ -145,8 +145,8 @@ class Ttq(_Grouped):
         power_of_two: whether scales are rounded to powers of two.
         max_frac: largest number of fractional bits of the scales; there are fewer if the largest scale needs integer
             bits.
-        threshold: weights with |w| > threshold * max |w| are kept (0.05 in the paper); None leaves the choice to the
-            mask.
+        threshold: weights with `|w|` > threshold * max `|w|` are kept (0.05 in the paper); None leaves the choice to
+            the mask.
         mask: state of a saved quantizer, its mask as text.
         scales: state of a saved quantizer, Wp and Wn as text.
 
@@ -176,7 +176,7 @@ class Ttq(_Grouped):
         self.negative = self.new_variable("negative", start[1], trainable=True)
 
     def start(self, weights: npt.ArrayLike) -> None:
-        """Set each scale to the mean |w| of its group, or of both groups if its group is empty.
+        """Set each scale to the mean `|w|` of its group, or of both groups if its group is empty.
 
         Raises:
             FormatError: if a weight is not finite.

@@ -7,11 +7,11 @@ import re
 from pathlib import Path
 from typing import Any
 
-import browser
 import numpy as np
 import pytest
 
 from ese_host.check import check, report
+from support import browser
 
 FRAMES = (("small", 1280), ("small", 390), ("large", 1280), ("large", 390))
 """The reports that are shown side by side, and the width of each."""

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import browser
 import calls
 import pytest
 
 from ese_host.boards import board_names
 from ese_host.estimate import NAMES, explorer
+from support import browser
 
 LAYER = ("lstm", "--inputs", "153", "--units", "1024", "--projection", "512", "--peepholes")
 PES, DENSITIES = (1, 7, 64, 128), (0.05, 0.1, 0.5)
