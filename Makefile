@@ -2,7 +2,7 @@
 # ese4ml: `make demo` and `make test` set up what they need; `make help` lists the rest.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo picture test test-all rtl parts count plain test-pynq31 test-32bit test-newest test-hls4ml test-hls4ml-keras2 test-keras2 keras2-images docs check hls-rules format emit build bitstream deploy wheel study contract lock clean
+.PHONY: help setup demo picture test test-all rtl parts count plain test-pynq31 test-32bit test-newest test-hls4ml test-hls4ml-keras2 test-keras2 keras2-images docs check hls-rules format emit build bitstream deploy wheel release study contract lock clean
 
 PYTHON ?= python3
 CHROMIUM ?= chromium
@@ -143,6 +143,9 @@ bitstream: $(READY) ## MODEL -> bitstreams/DESIGN for BOARD: with Vitis HLS and 
 
 wheel: $(READY) ## build into dist/ the wheel that a board installs
 	$(VENV)/bin/pip wheel --disable-pip-version-check --no-deps -w dist .
+
+release: $(READY) ## build wheel and source distribution into dist/, and check both as a package index would
+	$(NOX) -s release
 
 deploy: wheel ## copy the wheel, bitstreams/DESIGN and the notebook to TARGET
 	scp -r dist/*.whl bitstreams/$(DESIGN) docs/how-to/on-the-board.ipynb $(TARGET)

@@ -23,6 +23,7 @@ nox.options.sessions = ["plain"]
 
 RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
 TESTS = ("bitarray", "hypothesis", "pytest", "pytest-timeout", "pytest-xdist")
+HOST_TESTS = tuple(f"tests/host/{room}" for room in ("files", "image", "protocol", "ir"))
 TWO_WORKERS = ("-n", "2", "--dist", "loadscope", "--no-loadscope-reorder")
 
 
@@ -77,6 +78,29 @@ def plain(session: nox.Session) -> None:
         session.run("ese4ml", "estimate", "lstm", "--inputs", "20", "--units", "32", "--pes", "8")
         session.run("ese4ml", "estimate", "image", str(chain))
         session.run("python", str(cells))
+
+
+@nox.session(python=RUNNING)
+def release(session: nox.Session) -> None:
+    """Build what a package index takes into dist/, check its metadata, and test the source distribution by itself.
+
+    Behind `--` stand the tests to run in the unpacked source distribution; the host's tests of files, images, packets
+    and networks if there are none.
+    """
+    dist = Path("dist").resolve()
+    for old in dist.glob("ese4ml-*"):
+        old.unlink()
+    session.install("build", "twine", *TESTS)
+    session.run("python", "-m", "build", "--outdir", str(dist), silent=True)
+    (source,), (wheel,) = dist.glob("ese4ml-*.tar.gz"), dist.glob("ese4ml-*.whl")  # the wheel is built from the source
+    session.run("twine", "check", "--strict", str(source), str(wheel))
+    folder = Path(session.create_tmp()).resolve() / "source"
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.unpack_archive(source, folder)
+    session.install("--force-reinstall", "--no-deps", str(wheel))
+    session.install(str(wheel))
+    session.chdir(next(folder.iterdir()))
+    session.run("pytest", *(session.posargs or HOST_TESTS), *TWO_WORKERS)
 
 
 @nox.session(python="3.10")

@@ -9,12 +9,13 @@ most 120 characters, except in tables, code, headings and pictures.
 from __future__ import annotations
 
 import ast
-import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+
+from support.project_files import project_files
 
 WIDTH = 120
 """Most characters of a line of prose."""
@@ -82,24 +83,17 @@ def page_faults(path: Path, text: str) -> Iterator[str]:
             yield f"{path}:{number}: {len(line)} characters; {WIDTH} are allowed"
 
 
-def tracked(paths: list[str]) -> list[Path]:
-    """The files below the given paths that are under version control, or are new and not ignored."""
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "--", *paths]
-    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("\n")
-    return [Path(name) for name in listed if name and Path(name).is_file()]
-
-
 def faults(paths: list[str]) -> Iterator[str]:
     """A message for each breach below the given paths; class names are compared over the whole tree."""
     places: dict[str, list[str]] = defaultdict(list)
-    for path in tracked(["*.py"]):
+    for path in project_files("*.py"):
         for node, _ in definitions(parsed(path)):
             if isinstance(node, ast.ClassDef):
                 places[node.name].append(f"{path}:{node.lineno}")
     for name, found in sorted(places.items()):
         if len(found) > 1:
             yield f"class {name} stands {len(found)} times: {', '.join(found)}; give each a name of its own"
-    for path in tracked(paths or ["."]):
+    for path in project_files(*paths):
         if path.suffix in LICENSED and LICENCE not in "".join(path.read_text(encoding="utf-8").splitlines(True)[:2]):
             yield f"{path}:1: there is no line '{LICENCE}'; write it first, in a comment"
         if path.suffix == ".py" and path.parts[0] in SOURCES:

@@ -37,7 +37,7 @@ def frames(pages: Sequence[tuple[str, int]]) -> str:
 
 
 def measured(shown: str, width: int, folder: Path, scheme: int) -> tuple[list[dict[str, Any]], Path]:
-    """What measure.html finds in each frame, and a picture of all.
+    """The findings of measure.html in each frame, and a picture of all.
 
     Args:
         shown: the frames.

@@ -5,20 +5,20 @@ from __future__ import annotations
 
 import itertools
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from support.project_files import project_files
+
 ROOT = Path(__file__).parents[1]
 
 
 def pages() -> list[Path]:
-    """Every page under version control."""
-    listed = subprocess.run(["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    return [ROOT / name for name in listed.splitlines()]
+    """Every page of the project."""
+    return [ROOT / name for name in project_files("*.md", folder=ROOT)]
 
 
 def tokens(text: str) -> list[Token]:

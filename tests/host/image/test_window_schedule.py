@@ -17,6 +17,8 @@ from ese_host.image.design import WINDOWS
 from ese_host.image.interleave import Positions, entries
 from ese_host.ir.weight_kinds import WeightKind
 from support.designs import roomy
+
+pytest.importorskip("scipy", reason="random matrices stand beside data sets, which come with the 'train' extra")
 from support.random_data import Problem, problems
 
 Columns = list[list[int]]
