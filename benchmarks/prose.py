@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from support.project_files import project_files
+from support.pages.project_files import project_files
 
 WIDTH = 120
 """Most characters of a line of prose."""

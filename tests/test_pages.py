@@ -11,7 +11,7 @@ import pytest
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from support.project_files import project_files
+from support.pages.project_files import project_files
 
 ROOT = Path(__file__).parents[1]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import ese4ml
-from support.browser import CHROMIUM, needed
+from support.pages.browser import CHROMIUM, needed
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

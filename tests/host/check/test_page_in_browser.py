@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from ese_host.check import check, report
-from support import browser
+from support.pages import browser
 
 FRAMES = (("small", 1280), ("small", 390), ("large", 1280), ("large", 390))
 """The reports that are shown side by side, and the width of each."""

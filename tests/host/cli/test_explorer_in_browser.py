@@ -15,7 +15,7 @@ import pytest
 
 from ese_host.boards import board_names
 from ese_host.estimate import NAMES, explorer
-from support import browser
+from support.pages import browser
 
 LAYER = ("lstm", "--inputs", "153", "--units", "1024", "--projection", "512", "--peepholes")
 PES, DENSITIES = (1, 7, 64, 128), (0.05, 0.1, 0.5)
