@@ -49,8 +49,8 @@ def random_series(count: int, seed: int) -> Series:
 
 @pytest.fixture(scope="session")
 def tiny() -> Dataset:
-    """A data set of few sequences of three classes, so that training takes seconds."""
-    return standardized(random_series(30, 1), random_series(24, 2), steps=6)
+    """A data set of few sequences of three classes, 30 of them for training, so that training takes seconds."""
+    return standardized(random_series(36, 1), random_series(24, 2), steps=6)
 
 
 @pytest.fixture(scope="module", autouse=True)

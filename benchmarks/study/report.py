@@ -80,6 +80,10 @@ def _head(cells: Sequence[StudyCell], found: Mapping[StudyCell, Record], command
     yield "standard error over the test utterances, each compared with itself. Entries and padding are counted on the"
     yield "codes, as the engine stores them."
     yield ""
+    if any("splits" not in record for record in records):
+        yield "These cells were trained before there was a validation split: on festvox-ru 558 utterances were for"
+        yield "training and 62 for test, and recipes were compared on test utterances too."
+        yield ""
     yield from sorted({f"{record['cell']['task']}: {record['remark']}." for record in records if record["remark"]})
     versions = sorted({f"{name} {version}" for record in records for name, version in record["versions"].items()})
     minutes = sum(record["seconds"]["processor"] for record in records) / 60

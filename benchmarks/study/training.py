@@ -65,8 +65,8 @@ def train_cell(cell: StudyCell, store: Store) -> Record:
     """Train a cell's network from its trunk's, write it into the store, and measure it on the test split.
 
     Returns:
-        The cell's record: metrics by name and the name of the one that counts, counts for each test sample, load of
-        each kernel and of the network, size, seconds of an epoch, and versions.
+        The cell's record: metrics by name and the name of the one that counts, counts for each test sample, number of
+        samples of each split, load of each kernel and of the network, size, seconds of an epoch, and versions.
 
     Raises:
         UnsupportedError: if the task, the network or an option is unknown.
@@ -82,6 +82,7 @@ def train_cell(cell: StudyCell, store: Store) -> Record:
     return {
         "metrics": task.measure(probabilities, data.test),
         "samples": task.samples(probabilities, data.test),
+        "splits": {name: len(split.labels) for name, split in data.splits.items()},
         "metric": task.metric,
         "lower": task.lower,
         "remark": data.remark,

@@ -52,8 +52,7 @@ def data(task: str, as_json: bool) -> None:
             "remark": dataset.remark,
             "classes": len(dataset.classes),
             "files": [str(path) for path in dataset.files],
-            "train": list(dataset.train.inputs.shape),
-            "test": list(dataset.test.inputs.shape),
+            **{name: list(split.inputs.shape) for name, split in dataset.splits.items()},
         },
     )
 

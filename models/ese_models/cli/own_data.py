@@ -79,6 +79,12 @@ def task_on(path: Path, epochs: int | None) -> tuple[Any, Any]:
     dataset = data.dataset()
     if data.test is None:
         say(f"note: {path} has no x_test and y_test; every fifth sample is held out as the test set", err=True)
+    if data.validation is None:
+        others = "" if data.test else "of the others "
+        say(
+            f"note: {path} has no x_validation and y_validation; every fifth {others}is held out as the validation set",
+            err=True,
+        )
     batch = min(32, len(dataset.train.labels))
     many = max(5, round(TRAINING_STEPS * batch / len(dataset.train.labels)))
     recipe = Recipe(epochs=epochs or many, rate=5e-3, batch=batch, noise=0.1)
@@ -93,7 +99,7 @@ def scoring_on(path: Path, network: Any, split: str) -> tuple[Any, str]:
     Args:
         path: file of the data.
         network: the Keras model.
-        split: "train" or "test".
+        split: "train", "validation" or "test".
 
     Raises:
         FormatError: if the file does not have the split.
@@ -103,8 +109,8 @@ def scoring_on(path: Path, network: Any, split: str) -> tuple[Any, str]:
     from ese_models.training import classifies, score
 
     data = OwnData.read(path)
-    pair = data.train if split == "train" else data.test
+    pair = {"train": data.train, "validation": data.validation, "test": data.test}[split]
     if pair is None:
-        raise FormatError(f"{path}: has no x_test and y_test; add them, or measure on the training samples")
+        raise FormatError(f"{path}: has no x_{split} and y_{split}; add them, or measure on the training samples")
     metric = "accuracy" if classifies(network, pair[1]) else "explained variance"
     return (lambda: score(network, *pair)), metric

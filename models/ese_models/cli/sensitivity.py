@@ -41,7 +41,7 @@ from ese_models.progress import progress_bar
 )
 @click.option(
     "--split",
-    type=click.Choice(["train", "test"]),
+    type=click.Choice(["train", "validation", "test"]),
     default="train",
     show_default=True,
     help="Data on which the accuracy is measured; densities that are chosen on the test split flatter the result.",
@@ -90,7 +90,7 @@ def sensitivity(
         score, metric = scoring_on(data, network, split)
     else:
         network, dataset = inspection.load(model), task_named(provenance.read(model, "task").task or "").load()
-        part, metric = dataset.train if split == "train" else dataset.test, "accuracy"
+        part, metric = dataset.splits[split], "accuracy"
 
         def score() -> float:
             return accuracy(predict(network, part), part)

@@ -60,7 +60,7 @@ def lines_of(result: dict[str, Any]) -> Iterator[str]:
             yield "seconds: " + ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in value.items())
         elif key == "kept_weights":
             continue  # they stand beside the shares
-        elif key in ("train", "test"):
+        elif key in ("train", "validation", "test"):
             yield f"{key}: {' x '.join(map(str, value))}"
         elif value not in ("", [], None):
             yield f"{key}: {', '.join(value) if isinstance(value, list) else value}"

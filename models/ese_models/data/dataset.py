@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Arrays of a data set: a training and a test split."""
+"""Arrays of a data set: a training, a validation and a test split."""
 
 from __future__ import annotations
 
@@ -57,14 +57,23 @@ class Split:
         """The split of some of the samples, chosen by indices or a slice."""
         return Split(self.inputs[chosen], self.lengths[chosen], self.labels[chosen], self.padded)
 
+    def divided(self, every: int) -> tuple[Split, Split]:
+        """The split without each `every`-th sample, and the split of those samples."""
+        held = np.arange(len(self.labels)) % every == every - 1
+        return self.taken(np.flatnonzero(~held)), self.taken(np.flatnonzero(held))
+
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A data set: its training and test split, and the files from which they were read.
+    """A data set: its three splits, and the files from which they were read.
+
+    Networks are trained on the training split; recipes, masks, formats and the settings of a decoder are chosen by it
+    and by the validation split. The test split is read only to measure a network that is finished.
 
     Attributes:
         name: of the data set.
         train: training split.
+        validation: validation split.
         test: test split.
         classes: names of the classes, by label.
         mean: (features,) mean of the training frames; input = (recorded - mean) / deviation. None if the inputs are not
@@ -79,6 +88,7 @@ class Dataset:
 
     name: str
     train: Split
+    validation: Split
     test: Split
     classes: tuple[str, ...]
     mean: npt.NDArray[np.float64] | None = None
@@ -86,8 +96,13 @@ class Dataset:
     files: tuple[Path, ...] = ()
     remark: str = ""
 
+    @property
+    def splits(self) -> dict[str, Split]:
+        """The splits by name: "train", "validation" and "test"."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}
+
     def __post_init__(self) -> None:
-        for split in (self.train, self.test):
+        for name, split in self.splits.items():
             low, high = split.labels.min(initial=0), split.labels.max(initial=0)
             if low < NO_LABEL * split.framewise or high >= len(self.classes):
                 raise FormatError(
@@ -95,6 +110,6 @@ class Dataset:
                 )
             if split.inputs.shape[-1] != self.train.inputs.shape[-1]:
                 raise FormatError(
-                    f"{self.name}: test inputs have {split.inputs.shape[-1]} features; training inputs have "
+                    f"{self.name}: {name} inputs have {split.inputs.shape[-1]} features; training inputs have "
                     f"{self.train.inputs.shape[-1]}"
                 )

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fashion-MNIST: pictures of clothes, 28 x 28 pixels, ten classes (Xiao, Rasul and Vollgraf, 1708.07747).
 
-60,000 pictures are for training and 10,000 for test, from the Debian package `dataset-fashion-mnist`. Inputs are
-pixel / 256, which 8 fractional bits represent exactly.
+60,000 pictures are for training, of which the last 6,000 are the validation split, and 10,000 for test, from the Debian
+package `dataset-fashion-mnist`. Inputs are pixel / 256, which 8 fractional bits represent exactly.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ PACKAGE = Deb(
     "39e172fe32dd318ebb3e512220c3beea2fa47d7e20bab348fb4e0922d6beefc0",
 )
 INSIDE = "usr/share/datasets/fashion-mnist"
+VALIDATION = 10
+"""The last tenth of the pictures for training is the validation split."""
 CLASSES = ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
 
 
@@ -42,8 +44,10 @@ def load(folder: Path | None = None) -> Dataset:
     kinds = ("images-idx3", "labels-idx1")
     files = [place / f"{split}-{kind}-ubyte.gz" for split in ("train", "t10k") for kind in kinds]
     arrays = [read_idx(path) for path in files]
-    train, test = (vectors(*arrays[start : start + 2]) for start in (0, 2))
-    return Dataset(NAME, train, test, CLASSES, files=tuple(files))
+    known, test = (vectors(*arrays[start : start + 2]) for start in (0, 2))
+    first = len(known.labels) - len(known.labels) // VALIDATION
+    train, validation = known.taken(slice(0, first)), known.taken(slice(first, None))
+    return Dataset(NAME, train, validation, test, CLASSES, files=tuple(files))
 
 
 def vectors(images: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8]) -> Split:

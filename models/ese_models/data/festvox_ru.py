@@ -2,8 +2,8 @@
 """festvox-ru: 620 read Russian utterances, 99.5 minutes, with labels of 51 phones; 153 features per frame as in ESE.
 
 There is one speaker, and the labels look machine-aligned, so that results cannot be compared with those on TIMIT. Every
-tenth utterance is in the test split. Recordings and labels are by Nickolay V. Shmyrev (2005), from the Debian package
-`festvox-ru`.
+fifth utterance is in the test split (124), every eighth of the others in the validation split (62). Recordings and
+labels are by Nickolay V. Shmyrev (2005), from the Debian package `festvox-ru`.
 """
 
 from __future__ import annotations
@@ -38,15 +38,17 @@ DELAY = 5
 """Frames by which a label comes after its frame, so that the network can use the frames that follow it."""
 CHUNK = 100
 """Frames of a training sample."""
-TEST_EVERY = 10
-"""Each tenth utterance is in the test split."""
+TEST_EVERY = 5
+"""Each fifth utterance is in the test split."""
+VALIDATION_EVERY = 8
+"""Each eighth of the other utterances is in the validation split."""
 
 
 def load(folder: Path | None = None, features: Features = Features()) -> Dataset:  # noqa: B008 - frozen
     """Read the data set; the first call fetches it, and the features are computed once per set of parameters.
 
-    Training samples are chunks of 100 frames, test samples whole utterances, padded at the end. In both, the label of a
-    frame comes five frames later.
+    Training samples are chunks of 100 frames, those of the other splits whole utterances, padded at the end. In
+    all, the label of a frame comes five frames later.
 
     Args:
         folder: folder of recordings, labels and features; festvox-ru in the cache folder by default.
@@ -69,7 +71,7 @@ def load(folder: Path | None = None, features: Features = Features()) -> Dataset
 def assembled(
     frames: list[Floats], labels: list[npt.NDArray[np.int64]], files: tuple[Path, ...] = (), chunk: int = CHUNK
 ) -> Dataset:
-    """Divide utterances into a training and a test split, and cut the training utterances into chunks.
+    """Divide utterances into three splits, and cut the training utterances into chunks.
 
     Inputs are standardized to mean 0 and standard deviation 1 over the training frames.
 
@@ -79,9 +81,8 @@ def assembled(
         files: files from which they were read.
         chunk: frames of a training sample.
     """
-    train_indices = [index for index in range(len(frames)) if (index + 1) % TEST_EVERY]
-    test_indices = [index for index in range(len(frames)) if not (index + 1) % TEST_EVERY]
-    seen = np.concatenate([frames[index] for index in train_indices])
+    indices = _divided(len(frames))
+    seen = np.concatenate([frames[index] for index in indices["train"]])
     mean = seen.mean(axis=0, dtype=np.float64)
     deviation = np.maximum(np.sqrt(np.square(seen - mean.astype(np.float32)).mean(axis=0, dtype=np.float64)), 1e-6)
 
@@ -90,10 +91,23 @@ def assembled(
         late = np.concatenate([np.full(DELAY, NO_LABEL), labels[index]])
         return np.pad(values, ((0, DELAY), (0, 0)), mode="edge"), late
 
-    train = _padded([piece for index in train_indices for piece in _pieces(*delayed(index), chunk)], chunk)
-    whole = [delayed(index) for index in test_indices]
-    test = _padded(whole, max(len(values) for values, _ in whole))
-    return Dataset(NAME, train, test, PHONES, mean, deviation, files, REMARK)
+    train = _padded([piece for index in indices["train"] for piece in _pieces(*delayed(index), chunk)], chunk)
+    validation, test = (_whole([delayed(index) for index in indices[split]]) for split in ("validation", "test"))
+    return Dataset(NAME, train, validation, test, PHONES, mean, deviation, files, REMARK)
+
+
+def _divided(count: int) -> dict[str, list[int]]:
+    """Indices of the utterances of each split."""
+    test = range(TEST_EVERY - 1, count, TEST_EVERY)
+    others = [index for index in range(count) if index not in test]
+    validation = others[VALIDATION_EVERY - 1 :: VALIDATION_EVERY]
+    train = [index for index in others if index not in validation]
+    return {"train": train, "validation": validation, "test": list(test)}
+
+
+def _whole(utterances: list[tuple[Floats, npt.NDArray[np.int64]]]) -> Split:
+    """A split of whole utterances, padded to the longest."""
+    return _padded(utterances, max(len(values) for values, _ in utterances))
 
 
 def _pieces(values: Floats, labels: npt.NDArray[np.int64], chunk: int) -> list[tuple[Floats, npt.NDArray[np.int64]]]:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """JapaneseVowels: nine speakers say two vowels, and the speaker is to be found (Kudo, Toyama and Shimbo, 1999; UCI).
 
-There are 270 training and 370 test utterances of 7 to 29 frames with 12 LPC cepstrum coefficients each. The files are
-extracted from the wheel of the package `aeon`.
+There are 270 training and 370 test utterances of 7 to 29 frames with 12 LPC cepstrum coefficients each. Every fifth
+training utterance of each speaker is in the validation split: 54 in all. The files are extracted from the wheel of the
+package `aeon`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from ese_models.data.ts_format import Series, read_ts
 NAME = "JapaneseVowels"
 STEPS = 29
 """Frames of the longest utterance, to which all are padded."""
+VALIDATION_EVERY = 5
+"""Each fifth training utterance of a speaker is in the validation split."""
 WHEEL = Wheel(
     "aeon==1.6.0",
     "aeon-1.6.0-py3-none-any.whl",
@@ -50,11 +53,11 @@ def load(folder: Path | None = None) -> Dataset:
     return standardized(read_ts(train), read_ts(test), (train, test))
 
 
-def standardized(train: Series, test: Series, files: tuple[Path, ...] = (), steps: int = STEPS) -> Dataset:
+def standardized(known: Series, test: Series, files: tuple[Path, ...] = (), steps: int = STEPS) -> Dataset:
     """Standardize every feature to mean 0 and standard deviation 1 over the training frames, then pad the series.
 
     Args:
-        train: training series.
+        known: series of which each fifth of a class is held out for validation, and the others are for training.
         test: test series.
         files: files from which they were read.
         steps: frames to which all series are padded.
@@ -62,13 +65,26 @@ def standardized(train: Series, test: Series, files: tuple[Path, ...] = (), step
     Raises:
         FormatError: if a series has more than `steps` frames.
     """
+    train, validation = divided(known)
     frames = np.concatenate(train.values)
     mean, deviation = frames.mean(axis=0), np.maximum(frames.std(axis=0), 1e-6)
+
+    def scaled(split: Series) -> Split:
+        return pad(Series([(values - mean) / deviation for values in split.values], split.labels, split.classes), steps)
+
+    return Dataset(NAME, scaled(train), scaled(validation), scaled(test), known.classes, mean, deviation, files)
+
+
+def divided(series: Series) -> tuple[Series, Series]:
+    """Series for training, and those for validation: each fifth of a class."""
+    held = np.zeros(len(series.labels), dtype=bool)
+    for label in range(len(series.classes)):
+        held[np.flatnonzero(series.labels == label)[VALIDATION_EVERY - 1 :: VALIDATION_EVERY]] = True
     first, second = (
-        pad(Series([(values - mean) / deviation for values in split.values], split.labels, split.classes), steps)
-        for split in (train, test)
+        Series([series.values[index] for index in np.flatnonzero(chosen)], series.labels[chosen], series.classes)
+        for chosen in (~held, held)
     )
-    return Dataset(NAME, first, second, train.classes, mean, deviation, files)
+    return first, second
 
 
 def pad(series: Series, steps: int = STEPS) -> Split:

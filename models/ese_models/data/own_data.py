@@ -15,7 +15,7 @@ from ese_host.interface import HOLDS, SampleFile
 from ese_models.data.dataset import Dataset, Split
 
 HELD_OUT = 5
-"""Every fifth sample is held out for the test, if a file has no test split and the order of samples allows it."""
+"""Every fifth sample is held out for the test if a file has no test split, and then every fifth for validation."""
 MAX_CLASSES = 4096
 Pair = tuple[Any, Any]
 """Samples and labels, each an array or a list of arrays."""
@@ -78,21 +78,25 @@ class OwnData:
         return cls(path, train, pairs["validation"], pairs["test"], _names(path, file), *scaling)
 
     def dataset(self) -> Dataset:
-        """The data as a data set of sequences or vectors with classes; without a test split, every fifth sample is one.
+        """The data as a data set of sequences or vectors with classes.
+
+        Without a test split, every fifth sample is held out as one; then without a validation split, every fifth of the
+        training samples that are left.
 
         Raises:
             FormatError: if there are several inputs or outputs, or the arrays are no such samples.
         """
-        train, test = self.train, self.test
-        if isinstance(train[0], list) or isinstance(train[1], list):
+        if isinstance(self.train[0], list) or isinstance(self.train[1], list):
             raise FormatError(f"{self.path}: has several inputs or outputs; a network of this project has one of each")
-        if test is None:
-            held = np.arange(len(train[0])) % HELD_OUT == HELD_OUT - 1
-            train, test = ((train[0][chosen], train[1][chosen]) for chosen in (~held, held))
-        count = 1 + int(max(np.max(train[1]), np.max(test[1]))) if len(train[1]) else 0
+        pairs = {"train": self.train, "test": self.test, "validation": self.validation}
+        splits = {name: _split(self.path, *pair) for name, pair in pairs.items() if pair is not None}
+        count = 1 + max(int(split.labels.max()) for split in splits.values())
         names = self.classes or tuple(str(number) for number in range(min(count, MAX_CLASSES)))
-        first, second = _split(self.path, *train), _split(self.path, *test)
-        return Dataset(self.path.stem, first, second, names, self.mean, self.deviation, (self.path,))
+        for name in pairs:
+            if name not in splits:
+                splits["train"], splits[name] = splits["train"].divided(HELD_OUT)
+        train, validation, test = splits["train"], splits["validation"], splits["test"]
+        return Dataset(self.path.stem, train, validation, test, names, self.mean, self.deviation, (self.path,))
 
 
 def _split(path: Path, x: Any, y: Any) -> Split:

@@ -37,7 +37,8 @@ def own_record(
     """
     before = before or ProvenanceRecord(format=FORMAT, task=data.path.stem)
     stage = "pruned" if plan.weights == "float" else "quantized"
-    splits = {name: pair for name, pair in (("train", data.train), ("test", data.test)) if pair is not None}
+    pairs = {"train": data.train, "validation": data.validation, "test": data.test}
+    splits = {name: pair for name, pair in pairs.items() if pair is not None}
     models = {"dense": dense, stage: compressed}
     scores = {name: {split: score(model, *pair) for split, pair in splits.items()} for name, model in models.items()}
     named = classifies(dense, data.train[1])

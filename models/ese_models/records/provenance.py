@@ -72,10 +72,8 @@ def read(model: Path, *needed: str) -> ProvenanceRecord:
 
 
 def accuracies(model: Any, data: Dataset) -> dict[str, float]:
-    """Accuracy of a model on both splits, by "train" and "test", 0 to 1."""
-    return {
-        name: accuracy(predict(model, split), split) for name, split in (("train", data.train), ("test", data.test))
-    }
+    """Accuracy of a model on each split with samples, by the split's name, 0 to 1."""
+    return {name: accuracy(predict(model, split), split) for name, split in data.splits.items() if len(split.labels)}
 
 
 def figures(model: Any, data: Dataset, task: Task) -> dict[str, float]:
@@ -117,7 +115,7 @@ def dense_record(
         density={name: 1.0 for name in matrices(model)},
         data=TrainingData(
             name=data.name,
-            samples={"train": len(data.train.labels), "test": len(data.test.labels)},
+            samples={name: len(split.labels) for name, split in data.splits.items()},
             sha256={path.name: digest(path) for path in data.files},
             mean=None if data.mean is None else data.mean.tolist(),
             deviation=None if data.deviation is None else data.deviation.tolist(),

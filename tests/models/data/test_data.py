@@ -132,7 +132,10 @@ def test_cache_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatch, t
 @pytest.mark.network
 def test_japanese_vowels_has_its_published_sizes() -> None:
     found = japanese_vowels.load()
-    assert found.train.inputs.shape == (270, 29, 12) and found.test.inputs.shape == (370, 29, 12)
-    assert np.bincount(found.train.labels).tolist() == [30] * 9
-    assert (found.train.lengths.min(), found.train.lengths.max()) == (7, 26)
+    sizes = {name: split.inputs.shape for name, split in found.splits.items()}
+    assert sizes == {"train": (216, 29, 12), "validation": (54, 29, 12), "test": (370, 29, 12)}
+    assert np.bincount(found.train.labels).tolist() == [24] * 9
+    assert np.bincount(found.validation.labels).tolist() == [6] * 9
+    known = np.concatenate([found.train.lengths, found.validation.lengths])
+    assert (known.min(), known.max()) == (7, 26)
     assert np.abs(found.train.inputs).max() < 8 and np.abs(found.test.inputs).max() < 8

@@ -104,12 +104,12 @@ def utterances(
 
 
 def test_every_frame_is_trained_once_and_tested_with_its_delay() -> None:
-    lengths = [40, 23, 7, 55, 20, 31, 64, 12, 90, 33, 41]
+    lengths = [40, 23, 7, 55, 20, 31, 64, 12, 90, 33, 41]  # one for validation and two for test
     frames, labels = utterances(lengths)
     found = festvox_ru.assembled(frames, labels, chunk=20)
     assert found.remark == "one speaker, Russian, machine-aligned labels" and len(found.classes) == 51
     assert found.mean is not None and found.deviation is not None
-    kept = [index for index in range(11) if index != 9]
+    kept = [0, 1, 2, 3, 5, 6, 7, 10]
     assert (found.train.labels != NO_LABEL).sum() == sum(lengths[index] for index in kept)
     seen = np.concatenate([frames[index] for index in kept])
     assert np.allclose(found.mean, seen.mean(axis=0), atol=1e-5) and np.allclose(
@@ -123,8 +123,25 @@ def test_every_frame_is_trained_once_and_tested_with_its_delay() -> None:
     for index in kept:
         scaled = ((frames[index] - found.mean) / found.deviation).astype(np.float32)
         assert [pairs[row.tobytes()] for row in scaled] == labels[index].tolist()
-    assert found.test.inputs.shape == (1, 33 + festvox_ru.DELAY, 6) and found.test.padded == "end"
-    assert found.test.labels[0].tolist() == [NO_LABEL] * 5 + labels[9].tolist()
+    assert found.test.inputs.shape == (2, 33 + festvox_ru.DELAY, 6) and found.test.padded == "end"
+    assert found.test.labels[1].tolist() == [NO_LABEL] * 5 + labels[9].tolist()
+    assert found.validation.inputs.shape == (1, 90 + festvox_ru.DELAY, 6)
+    assert found.validation.labels[0].tolist() == [NO_LABEL] * 5 + labels[8].tolist()
+
+
+def test_the_splits_of_620_utterances_are_disjoint() -> None:
+    """Every utterance's number stands in its only feature; every fifth is for test, every tenth among them."""
+    frames = [np.full((6, 1), number, np.float32) for number in range(620)]
+    found = festvox_ru.assembled(frames, [np.zeros(6, np.int64)] * 620)
+    assert found.mean is not None and found.deviation is not None
+    numbers = {
+        name: np.rint(split.inputs[:, 0, 0] * found.deviation + found.mean).astype(int).tolist()
+        for name, split in found.splits.items()
+    }
+    assert {name: len(part) for name, part in numbers.items()} == {"train": 434, "validation": 62, "test": 124}
+    assert sorted(number for part in numbers.values() for number in part) == list(range(620))
+    assert numbers["test"] == list(range(4, 620, 5)) and set(range(9, 620, 10)) <= set(numbers["test"])
+    assert numbers["validation"] == [i for i in range(620) if (i + 1) % 5][7::8]
 
 
 @pytest.fixture
@@ -141,9 +158,9 @@ def voice(tmp_path: Path) -> Path:
 
 def test_features_are_computed_once_for_their_parameters(tmp_path: Path, voice: Path) -> None:
     found = festvox_ru.load(tmp_path)
-    assert found.train.inputs.shape == (9 * 2, 100, 153) and found.test.inputs.shape[2] == 153
+    assert found.train.inputs.shape == (7 * 2, 100, 153) and found.test.inputs.shape[2] == 153
     phones = [found.classes[label] for label in collapsed(found.test.labels[0][found.test.labels[0] != NO_LABEL])]
-    assert phones == ["a", "sch"] and found.test.lengths.tolist() == [98 + 5]
+    assert phones == ["a", "sch"] and found.test.lengths.tolist() == [98 + 5] * 2
     low, high = (found.test.inputs[0, frame, :50].argmax() for frame in (20, 80))
     assert low < high
     (tmp_path / "msu_ru_nsh_clunits").rename(tmp_path / "gone")
@@ -210,10 +227,11 @@ def test_without_dpkg_the_folder_to_place_is_named(tmp_path: Path, monkeypatch: 
 def test_the_published_set() -> None:
     """In the real package, collapsing the labels of the frames gives the phones of each .lab file."""
     found = festvox_ru.load()
-    assert found.train.inputs.shape == (5903, 100, 153) and found.test.inputs.shape == (62, 1747, 153)
-    assert (found.train.labels != NO_LABEL).sum() + (found.test.labels != NO_LABEL).sum() == 595886
+    assert found.train.inputs.shape == (4602, 100, 153) and found.test.inputs.shape == (124, 1747, 153)
+    assert len(found.validation.labels) == 62
+    assert sum((split.labels != NO_LABEL).sum() for split in found.splits.values()) == 595886
     labs = sorted((cache.cache_folder() / "festvox-ru" / "msu_ru_nsh_clunits" / "lab").iterdir())
-    for path, labels in zip(labs[9::10], found.test.labels, strict=True):
+    for path, labels in zip(labs[4::5], found.test.labels, strict=True):
         numbers = [festvox_ru.PHONES.index(name) for name in read_lab(path).names]
         assert collapsed(labels[labels != NO_LABEL]) == collapsed(numbers)
     assert json.dumps(sorted(set(found.test.labels.ravel().tolist()) - {NO_LABEL})) == json.dumps(list(range(51)))

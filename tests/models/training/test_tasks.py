@@ -50,7 +50,8 @@ def test_a_task_takes_other_recurrent_layers() -> None:
 
 def test_digits_are_exact_in_four_fractional_bits() -> None:
     found = digits.load()
-    assert found.train.inputs.shape == (1348, 64) and found.test.inputs.shape == (449, 64)
+    sizes = {name: split.inputs.shape for name, split in found.splits.items()}
+    assert sizes == {"train": (1079, 64), "validation": (269, 64), "test": (449, 64)}
     assert (found.train.inputs * 16 == np.rint(found.train.inputs * 16)).all() and found.train.inputs.max() == 1
     assert np.bincount(found.test.labels).min() > 30
 
@@ -74,9 +75,11 @@ def clothes(tmp_path: Path) -> Path:
 
 def test_pictures_become_vectors_of_exact_fractions(tmp_path: Path, clothes: Path) -> None:
     found = fashion_mnist.load(tmp_path)
-    assert found.train.inputs.shape == (20, 784) and found.test.labels.tolist() == list(range(6))
+    assert found.train.inputs.shape == (18, 784) and found.test.labels.tolist() == list(range(6))
+    assert found.validation.labels.tolist() == [8, 9]
     pixels = fashion_mnist.read_idx(clothes / "train-images-idx3-ubyte.gz")
-    assert (found.train.inputs.reshape(20, 28, 28) * 256 == pixels).all()
+    known = np.concatenate([found.train.inputs, found.validation.inputs])
+    assert (known.reshape(20, 28, 28) * 256 == pixels).all()
 
 
 def test_damaged_pictures_are_refused(clothes: Path) -> None:
@@ -135,10 +138,10 @@ def test_frame_wise_speech_through_all_commands(tmp_path: Path, monkeypatch: pyt
     with np.load(provenance.testset_path(second), allow_pickle=False) as arrays:
         shapes = {name: arrays[name].shape for name in arrays}
     assert shapes == {
-        "inputs": (1, 29, 6),
-        "steps": (1,),
-        "frame_labels": (1, 29),
-        "keras_predictions": (1, 29, 51),
+        "inputs": (2, 29, 6),
+        "steps": (2,),
+        "frame_labels": (2, 29),
+        "keras_predictions": (2, 29, 51),
     }
 
 
@@ -167,9 +170,9 @@ def test_splits_and_sets_that_do_not_fit_are_refused() -> None:
     with pytest.raises(FormatError, match=r"^padded is 'both'; 'front' or 'end' is allowed$"):
         Split(values, lengths, np.zeros(2, np.int64), "both")
     plain, frames = (Split(values, lengths, np.full(shape, NO_LABEL)) for shape in ((2,), (2, 3)))
-    Dataset("x", frames, frames, ("a",))
+    Dataset("x", frames, frames, frames, ("a",))
     with pytest.raises(FormatError, match=r"^x: labels range from -1 to 0; there are 1 classes$"):
-        Dataset("x", frames, plain, ("a",))
+        Dataset("x", frames, frames, plain, ("a",))
     with pytest.raises(UnsupportedError, match=r"^recipe has crop 0\.2, but only sequences with one label each"):
         fit(None, frames, Recipe(1, 1e-3, crop=0.2), np.random.default_rng(0))
 
@@ -195,5 +198,7 @@ def test_a_recipe_says_how_much_a_network_drops() -> None:
 @pytest.mark.network
 def test_the_published_pictures() -> None:
     found = fashion_mnist.load()
-    assert found.train.inputs.shape == (60000, 784) and found.test.inputs.shape == (10000, 784)
-    assert np.bincount(found.train.labels).tolist() == [6000] * 10
+    sizes = {name: split.inputs.shape for name, split in found.splits.items()}
+    assert sizes == {"train": (54000, 784), "validation": (6000, 784), "test": (10000, 784)}
+    known = np.concatenate([found.train.labels, found.validation.labels])
+    assert np.bincount(known).tolist() == [6000] * 10
