@@ -11,7 +11,7 @@
 Only the cycles of stream mode are modelled, because those of skip mode depend on the data.
 """
 
-from ese_host.estimate.by_sizes import SizedLayer, sized
+from ese_host.estimate.by_sizes import SizedNetwork, sized
 from ese_host.estimate.cycles import most_units
 from ese_host.estimate.design_choice import DesignOptions, design_of, enough_pes
 from ese_host.estimate.energy import TABLE, Energy, Scanned, energy_of
@@ -44,7 +44,7 @@ __all__ = [
     "Pruning",
     "Recorded",
     "Scanned",
-    "SizedLayer",
+    "SizedNetwork",
     "Subject",
     "assumptions",
     "basis",

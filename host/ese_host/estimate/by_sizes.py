@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A layer that is given by its sizes: its design on a number of PEs, its timing, and what both rest on."""
+"""Layers that are given by their sizes: their design on a number of PEs, their timing, and what both rest on."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ese_host.boards import Board
@@ -19,12 +19,12 @@ Timing = Callable[[StepPlan, Sequence[MatrixEntries], int, Engine, int], TimedNe
 
 
 @dataclass(frozen=True, eq=False)
-class SizedLayer:
-    """A layer on a design.
+class SizedNetwork:
+    """Layers on a design.
 
     Attributes:
-        subject: the layer in words, and what its figures rest on.
-        timed: its timing.
+        subject: the layers in words, and what its figures rest on.
+        timed: their timing.
         design: the design.
         engine: the engine in HLS (csrc) or in RTL.
     """
@@ -41,19 +41,19 @@ class SizedLayer:
 
 def sized(
     name: str,
-    layer: LayerSize,
+    layers: Mapping[str, LayerSize],
     pruning: Pruning,
     options: DesignOptions,
     engine: Engine,
     *,
     searched: Sequence[str] = (),
     timing: Timing = timed_of,
-) -> SizedLayer:
-    """A layer on the smallest design that holds it.
+) -> SizedNetwork:
+    """Layers on the smallest design that holds them.
 
     Args:
-        name: the layer in words.
-        layer: its sizes.
+        name: the layers in words.
+        layers: their sizes by their names, in the order of computation.
         pruning: density, mask family, kind of weights, gap bits and activation window.
         options: the fields of the design that the user chooses.
         engine: the engine in HLS (csrc) or in RTL.
@@ -61,25 +61,25 @@ def sized(
         timing: function that times the planned step; one that remembers spares time where many designs are sized.
 
     Raises:
-        UnsupportedError: if the layer is larger than any that is modelled, or a density is missing.
-        SizeError: if the layer is too large for any design with so many PEs.
+        UnsupportedError: if a layer is larger than any that is modelled, or a density is missing.
+        SizeError: if the layers are too large for any design with so many PEs.
         FormatError: if a field of the design has a value that is not allowed.
     """
-    plan = planned([layer], pruning.window)
+    plan = planned(list(layers.values()), pruning.window)
     matrices = entries_of_plan(plan, pruning, options.pes)
     timed = timing(plan, matrices, options.cells_per_cycle, engine, options.acc_banks)
     design = design_of(plan, matrices, pruning, options)
     densities = pruning.density if isinstance(pruning.density, tuple) else (pruning.density,)
     subject = Subject(
         f"{name}; {pruning.masks} masks, density {', '.join(f'{density:g}' for density in densities)}",
-        sum(matrix.weights for matrix in layer.matrices()),
+        sum(matrix.weights for layer in layers.values() for matrix in layer.matrices()),
         (
             *searched,
             *_entries(pruning, timed.exact, min(matrix.reach for matrix in matrices)),
-            *assumptions({name: layer}, design, engine),
+            *assumptions(layers, design, engine),
         ),
     )
-    return SizedLayer(subject, timed, design, engine)
+    return SizedNetwork(subject, timed, design, engine)
 
 
 def _entries(pruning: Pruning, exact: bool, reach: float) -> list[str]:

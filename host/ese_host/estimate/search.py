@@ -18,7 +18,7 @@ from ese_host.estimate.design_choice import DesignOptions, design_of
 from ese_host.estimate.masks import MatrixEntries, Pruning, least_entries
 from ese_host.estimate.resources import ResourceUse, percentages, use
 from ese_host.estimate.timing import TimedNetwork, entries_of_plan, planned, timed_of
-from ese_host.image import GAP_BITS, MAX_PES, USUAL_WINDOW, Design, LayerSize, StepPlan
+from ese_host.image import GAP_BITS, MAX_PES, USUAL_WINDOW, Design, LayerSize, StepPlan, idle_pes
 
 MIN_REACH = 2.5
 """Least reach of the gap field, in mean distances of kept weights, with which a gap-aware mask is tried.
@@ -99,7 +99,8 @@ def search(
         pruning: density, mask family and weight codes; gap bits and window are replaced by those of the range.
         options: the design's other options; PEs and element-wise units are replaced by those of the range.
         board: the board that the design shall fit.
-        ranges: values to try; all that the engine can have by default.
+        ranges: values to try; all that the engine can have by default. Of several numbers of PEs those are left out
+            that leave PEs without rows of the largest layer.
         engine: the engine in HLS (csrc) or in RTL.
 
     Raises:
@@ -107,6 +108,11 @@ def search(
             or if the layers cannot be estimated.
     """
     ranges = ranges or SearchRange.of(engine)
+    if (
+        len(ranges.pes) > 1
+    ):  # a PE without rows keeps no weights, so that such a design would do less than it is asked for
+        named = {str(number): layer for number, layer in enumerate(layers)}
+        ranges = replace(ranges, pes=[pes for pes in ranges.pes if not idle_pes(named, pes)[0]])
     plans = {window: planned(layers, window) for window in ranges.window}
     fitting: list[tuple[float, float, int, Pruning, DesignOptions]] = []
     nearest: tuple[float, Pruning, DesignOptions] | None = None

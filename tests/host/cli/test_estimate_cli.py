@@ -8,16 +8,19 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import calls
 import click
 import pytest
+from small_design import INPUTS, OUTPUTS
 
 from ese_host.boards.board import board_names
-from ese_host.cli import estimate
+from ese_host.cli.estimate import commands
 from ese_host.cli.main import main
+from ese_host.estimate import read_folder
 from ese_host.ir.mask_families import ESTIMATED
 
 ESE_OPTIONS = ["lstm", "--inputs", "153", "--units", "1024", "--projection", "512", "--peepholes", "--density", "0.1"]
@@ -167,8 +170,33 @@ def test_the_command_refuses_in_one_line() -> None:
     assert result.exit_code == 2 and "error: density is 1.5; more than 0 and at most 1 is allowed" in result.stderr
 
 
+def test_a_network_by_its_sizes_is_estimated_as_its_layer(folder: Path) -> None:
+    sizes = ("--inputs", str(INPUTS), "--outputs", str(OUTPUTS), "--exact-output", "--hard")
+    for options in (("--density", "0.5", "--pes", "2"), ("--weight-code", "int4", "--search")):
+        line = (*options, "--board", "pynq-z2", "--json")
+        by_hand, found = (call(*what, *line).output for what in (("dense", *sizes), ("network", str(folder))))
+        assert found.count("small: logits; gap-aware masks") == 2  # of both engines
+        assert json.loads(found.replace("small: logits;", f"Dense of {OUTPUTS} outputs on {INPUTS} inputs;")) == (
+            json.loads(by_hand)
+        )
+
+
+def test_a_network_in_skip_mode_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoded = read_folder(folder)
+    skipping = replace(encoded, design=replace(encoded.design, mode="skip", pointer_depth=64))
+    monkeypatch.setattr("ese_host.estimate.read_folder", lambda _: skipping)
+    result = call("network", str(folder))
+    assert result.exit_code == 2 and "runs in skip mode, whose time depends on the data" in result.stderr
+
+
+def test_a_search_leaves_no_pe_without_rows() -> None:
+    sizes = ("--inputs", "12", "--units", "64", "--board", "pynq-z2", "--json")
+    assert json.loads(call("lstm", *sizes, "--search").output)["pes"] <= 64
+    assert json.loads(call("lstm", *sizes, "--search", "--pes", "72").output)["pes"] == 72
+
+
 def test_choices_of_the_command() -> None:
-    (option,) = (option for option in estimate.lstm.params if option.name == "masks")
+    (option,) = (option for option in commands.lstm.params if option.name == "masks")
     assert isinstance(option.type, click.Choice)
     assert list(option.type.choices) == list(ESTIMATED)
     assert {"pynq-z1", "pynq-z2", "zcu104"} <= set(board_names())

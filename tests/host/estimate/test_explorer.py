@@ -59,7 +59,7 @@ def expected(found: dict[str, Any], assumed: tuple[str, ...]) -> dict[str, Any]:
 @pytest.mark.parametrize("case", CASES)
 def test_each_point_is_the_estimate(case: str) -> None:
     layer, pruning, options, gap_bits = CASES[case]
-    grid = json.loads(json.dumps(explorer.grid_of(case, layer, pruning, options, gap_bits)))
+    grid = json.loads(json.dumps(explorer.grid_of(case, {case: layer}, pruning, options, gap_bits)))
     axes = grid["axes"]
     assert options.pes in axes["pes"] and set(CAUSES) == set(grid["causes"])
     points = 0
@@ -76,7 +76,7 @@ def test_each_point_is_the_estimate(case: str) -> None:
         asked = Pruning(density, pruning.masks, kind, bits, pruning.seed, pruning.window)
         chosen = DesignOptions(pes, units, 100, options.acc_banks, hard=options.hard)
         try:
-            made = sized(case, layer, asked, chosen, engine)
+            made = sized(case, {case: layer}, asked, chosen, engine)
         except EseError as error:
             assert grid["texts"][point] == str(error)
             continue
@@ -99,7 +99,7 @@ def wide_enough(layer: LayerSize, pruning: Pruning, pes: int) -> bool:
 
 def test_a_design_that_cannot_be_is_refused_as_by_the_command() -> None:
     layer = LstmSize(153, 1024, 512)
-    grid = explorer.grid_of("LSTM", layer, Pruning(0.4), DesignOptions(1, 1, 100))
+    grid = explorer.grid_of("LSTM", {"LSTM": layer}, Pruning(0.4), DesignOptions(1, 1, 100))
     number = grid["points"][0][0][0][grid["axes"]["density"].index(0.4)][0]
     sizes = ("--inputs", "153", "--units", "1024", "--projection", "512", "--density", "0.4", "--pes", "1")
     result = calls.call("estimate", "lstm", *sizes)
@@ -112,9 +112,18 @@ def test_the_page_holds_what_was_given_and_writes_nothing_elsewhere(tmp_path: Pa
     result = calls.call("estimate", *line, "--acc-banks", "2", "--pes", "7", "--html", str(path), "--json")
     assert result.exit_code == 0 and json.loads(result.stdout)["pes"] == 7
     text = path.read_text()
-    command = "ese4ml estimate gru --inputs 9 --units 40 --reset-before --masks magnitude --acc-banks 2 --hard --seed 3"
+    command = "ese4ml estimate gru --inputs 9 --units 40 --reset-before --hard --masks magnitude --acc-banks 2 --seed 3"
     assert f'"command":"{command}"' in text and '"pes":[1,7,16]' in text
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_the_page_of_a_network_names_its_folder(folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "page.html"
+    result = calls.call("estimate", "network", str(folder), "--masks", "pe-balanced", "--pes", "2", "--html", str(path))
+    assert result.exit_code == 0, result.output
+    text = path.read_text()
+    assert '"name":"small: logits"' in text
+    assert f'"command":"ese4ml estimate network {folder} --masks pe-balanced"' in text
 
 
 def test_the_page_and_a_search_exclude_each_other_and_the_path_is_judged_first(tmp_path: Path) -> None:

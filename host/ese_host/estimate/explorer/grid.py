@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Estimates of one layer over PEs, densities, codes of weights, element-wise units and both engines.
+"""Estimates of a network's layers over PEs, densities, codes of weights, element-wise units and both engines.
 
 Many points share a timing or the use of a resource. Each of these is listed once, and a point has its number. What does
 not fit into a design at all is a point too: the number of the sentence that says why.
@@ -7,14 +7,14 @@ not fit into a design at all is a point too: the number of the sentence that say
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any
 
 from ese_host.boards import board_names, load_board
 from ese_host.errors import EseError
-from ese_host.estimate.by_sizes import SizedLayer, sized
+from ese_host.estimate.by_sizes import SizedNetwork, sized
 from ese_host.estimate.cycles import CAUSES, Engine, most_units
 from ese_host.estimate.design_choice import DesignOptions
 from ese_host.estimate.masks import MatrixEntries, Pruning, least_entries
@@ -51,7 +51,7 @@ class _Listed:
 
 
 class _Times:
-    """Timings of one layer, each made once: whatever the weights' codes are, equal entries take equal time."""
+    """Timings of one network, each made once: whatever the weights' codes are, equal entries take equal time."""
 
     def __init__(self) -> None:
         self.known: dict[Any, TimedNetwork] = {}
@@ -73,8 +73,8 @@ class _Times:
 class _Grid:
     """The points of a grid, and what they share."""
 
-    def __init__(self, name: str, layer: LayerSize, pruning: Pruning, options: DesignOptions) -> None:
-        self.name, self.layer, self.pruning, self.options = name, layer, pruning, options
+    def __init__(self, name: str, layers: Mapping[str, LayerSize], pruning: Pruning, options: DesignOptions) -> None:
+        self.name, self.layers, self.pruning, self.options = name, layers, pruning, options
         boards = [load_board(board) for board in board_names()]
         self.boards = list({board.family: board for board in boards}.values())
         self.texts, self.parts, self.uses, self.times, self.bases = (_Listed() for _ in range(5))
@@ -91,13 +91,13 @@ class _Grid:
         pruning = replace(self.pruning, density=density, kind=kind, gap_bits=gap_bits)
         options = replace(self.options, pes=pes, cells_per_cycle=units)
         try:
-            layer = sized(self.name, self.layer, pruning, options, engine, timing=self.timing)
+            made = sized(self.name, self.layers, pruning, options, engine, timing=self.timing)
         except EseError as error:
             return self.texts.number(str(error))
-        return self._numbers(layer)
+        return self._numbers(made)
 
-    def _numbers(self, layer: SizedLayer) -> list[float]:
-        value = layer.estimate(self.boards[0])
+    def _numbers(self, made: SizedNetwork) -> list[float]:
+        value = made.estimate(self.boards[0])
         time = (*(value[name] for name in FIGURES), *(value["cycles_by_cause"][cause] for cause in CAUSES))
         basis = tuple(self.texts.number(value["basis"][name]) for name in ("cycles_per_step", "energy_pj", *NAMES))
         numbers = [
@@ -105,12 +105,12 @@ class _Grid:
             self.times.number(time),
             value["energy_pj"]["total"],
             self.bases.number(basis),
-            self.bases.number(tuple(map(self.texts.number, layer.subject.assumed))),
+            self.bases.number(tuple(map(self.texts.number, made.subject.assumed))),
         ]
         for board in self.boards:
-            resources = use(layer.design, board, layer.engine)
+            resources = use(made.design, board, made.engine)
             numbers += [self._use(resources[name]) for name in NAMES]
-            numbers.append(round(luts_upper(resources, layer.design, layer.engine)))
+            numbers.append(round(luts_upper(resources, made.design, made.engine)))
         return numbers
 
     def _use(self, resource: ResourceUse) -> int:
@@ -118,15 +118,15 @@ class _Grid:
         return self.uses.number((names, resource.used, *resource.parts.values()))
 
 
-def enough_gap_bits(layer: LayerSize, pruning: Pruning, pes: int) -> int:
+def enough_gap_bits(layers: Sequence[LayerSize], pruning: Pruning, pes: int) -> int:
     """The least bits of the gap field, from 5 on, that bridge 2.5 mean distances of kept weights; else the most.
 
     Args:
-        layer: the layer's sizes.
+        layers: sizes of the layers in the order of computation.
         pruning: density, mask family and kind of weights.
         pes: number of processing elements.
     """
-    plan = planned([layer])
+    plan = planned(layers)
     for bits in range(USUAL_GAP_BITS, GAP_BITS[-1]):
         tried = replace(pruning, gap_bits=bits)
         reaches = (least_entries(phase.matrix, phase.number, tried, pes).reach for phase in plan.phases)
@@ -137,20 +137,20 @@ def enough_gap_bits(layer: LayerSize, pruning: Pruning, pes: int) -> int:
 
 def grid_of(
     name: str,
-    layer: LayerSize,
+    layers: Mapping[str, LayerSize],
     pruning: Pruning,
     options: DesignOptions,
     gap_bits: int | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Estimates of a layer over all that a user may choose, as plain values for JSON.
+    """Estimates of a network over all that a user may choose, as plain values for JSON.
 
     A list `points[engine][units][code][density][pes]` holds a point, or the number of the sentence in `texts` that says
     why there is no design, or None if the engine cannot have so many units.
 
     Args:
-        name: the layer in words.
-        layer: its sizes.
+        name: the layers in words.
+        layers: their sizes by their names, in the order of computation.
         pruning: mask family, seed and window of all points; a density that is to be among those of the grid.
         options: the fields of the design that all points share; a number of PEs that is to be among those of the grid.
         gap_bits: bits of the gap field of all points; None for enough of them at each point.
@@ -160,13 +160,13 @@ def grid_of(
     if not isinstance(pruning.density, tuple):
         densities = sorted({*DENSITIES, pruning.density})
     all_pes = sorted({*PES, options.pes})
-    made = _Grid(name, layer, pruning, options)
+    made = _Grid(name, layers, pruning, options)
     shape = (len(ENGINES), len(UNITS), len(WEIGHT_KINDS), len(densities), len(all_pes))
     points = _nested(shape)
     # what is drawn at random depends on density and PEs, and is remembered for a while
     for (d, density), (p, pes) in product(enumerate(densities), enumerate(all_pes)):
         for k, kind in enumerate(WEIGHT_KINDS):
-            bits = gap_bits or enough_gap_bits(layer, replace(pruning, density=density, kind=kind), pes)
+            bits = gap_bits or enough_gap_bits(list(layers.values()), replace(pruning, density=density, kind=kind), pes)
             for (e, engine), (u, units) in product(enumerate(ENGINES), enumerate(UNITS)):
                 if units <= most_units(engine, pruning.window) and pes % units == 0:
                     points[e][u][k][d][p] = made.point(engine, units, kind, density, pes, bits)
@@ -185,7 +185,7 @@ def grid_of(
         "resources": NAMES,
         "causes": CAUSES,
         "figures": FIGURES,
-        "dense_weights": sum(matrix.weights for matrix in layer.matrices()),
+        "dense_weights": sum(matrix.weights for layer in layers.values() for matrix in layer.matrices()),
         "texts": made.texts.values(),
         "parts": made.parts.values(),
         "uses": made.uses.values(),

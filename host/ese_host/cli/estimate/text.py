@@ -3,9 +3,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
+import click
+
+from ese_host.cli.output import say
+from ese_host.cli.verbosity import note
+from ese_host.errors import ExitCode
 from ese_host.estimate import NAMES
 
 BAR = 24
@@ -132,3 +139,25 @@ def _beside(estimate: Mapping[str, Any]) -> Iterable[str]:
 
 def _number(value: float) -> str:
     return f"{value:,.0f}" if float(value).is_integer() or value >= 1000 else f"{value:,.1f}"
+
+
+def show(estimates: dict[str, Any], as_json: bool, page: Path | None = None) -> None:
+    """Print the first estimate, of which one of the engine in RTL that comes after it is part, and the page's path.
+
+    The exit code is that of a difference if the design does not fit the board.
+
+    Args:
+        estimates: estimates by their engine.
+        as_json: whether JSON is printed.
+        page: file of a page that was written; None for none.
+    """
+    value, *others = estimates.values()
+    rtl = others[0] if others else None
+    if as_json:
+        say(json.dumps({**value, "rtl": rtl} if rtl else value, indent=2))
+    else:
+        say(text(value, rtl))
+        if page:
+            note(f"\npage: {page}")
+    if not value["fits"]:
+        click.get_current_context().exit(ExitCode.DIFFERS)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ NOT_SHOWN = {"html", "as_json", "steps", "search"}
 def write(
     path: Path,
     name: str,
-    layer: LayerSize,
+    layers: Mapping[str, LayerSize],
     pruning: Pruning,
     options: DesignOptions,
     gap_bits: int | None,
@@ -38,8 +39,8 @@ def write(
 
     Args:
         path: the file.
-        name: the layer in words.
-        layer: its sizes.
+        name: the layers in words.
+        layers: their sizes by their names, in the order of computation.
         pruning: what the page shows at first; mask family, seed and window are those of all estimates.
         options: what the page shows at first; banks and activations are those of all estimates.
         gap_bits: bits of the gap field of all estimates; None for enough of them.
@@ -51,7 +52,7 @@ def write(
     from ese_host.files import write_file
 
     with progress("explore") as step:
-        grid = explorer.grid_of(name, layer, pruning, options, gap_bits, step)
+        grid = explorer.grid_of(name, layers, pruning, options, gap_bits, step)
     view = {
         "engine": engine,
         "units": options.cells_per_cycle,
@@ -78,5 +79,6 @@ def _common(context: click.Context) -> str:
         value: Any = context.params.get(parameter.name or "")
         given = context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
         if given and parameter.name not in VARIED | NOT_SHOWN and parameter.name in context.params:
-            words += [parameter.opts[0]] if value is True else [parameter.opts[0], str(value)]
+            name = [] if isinstance(parameter, click.Argument) else [parameter.opts[0]]
+            words += name if value is True else [*name, str(value)]
     return shlex.join(words)
