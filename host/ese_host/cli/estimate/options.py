@@ -46,8 +46,8 @@ Search   1 to 256 PEs, 1 or 2 cells per cycle, and all gap widths that bridge 2.
 
 Engines  The engine in HLS has two element-wise units by default, and so has the one in
          RTL with a window; without one it has one unit. Resources of the engine in RTL
-         are counted by Yosys for the designs of docs/explanation/estimate.md, and for others
-         modelled after these counts.
+         are counted by Yosys for the designs of docs/explanation/rtl-engine.md, and for
+         others modelled after these counts.
 
 Exit code: 0 if the design fits the board (of both engines: the one in HLS), 1 if it does
 not, 2 if the input is refused.
