@@ -31,7 +31,7 @@ def small_design() -> Design:
 
 
 def meanings(data: bytes, facts: Facts) -> dict[int, str]:
-    """Meaning of each word of the small image, by number of the word; of the table only the first and the last.
+    """Meaning of each word of the small image, by number of the word; of the tanh table only the first and the last.
 
     Args:
         data: the image.
@@ -50,20 +50,14 @@ def meanings(data: bytes, facts: Facts) -> dict[int, str]:
     for number in range(10):
         named = [f"{name} {phase.record[name]}" for name, place in RECORD.items() if place[0] == number]
         texts[begin + number] = "record: " + ", ".join(text for text in named if not text.endswith(" 0"))
-        texts[begin + number] = texts[begin + number].removesuffix("record: ") or f"record: word {number}, all zero"
     texts[begin + 10] = "entries of PE 0 and PE 1: " + ", ".join(map(str, phase.counts))
     begin = ends["scales and biases"]
-    row = facts.banks + 1
-    for number in range(begin, ends["peepholes"]):
-        fields = [(2 * (number - begin) + half) for half in range(2)]
-        places = [(*divmod(field // row, 4), field % row) for field in fields]
-        texts[number] = ", ".join(
-            f"parameter item {item} row {gate}: {f'scale of bank {part}' if part < facts.banks else 'bias'}"
-            for item, gate, part in places
-        )
+    for number in range(begin, ends["peepholes"]):  # there is one bank, so that a word holds a row's scale and bias
+        item, row = divmod(number - begin, 4)
+        texts[number] = f"scale and bias of row {row} of parameter item {item}"
     for number in range(ends["entries"], ends["pointers"]):
         first = number - ends["entries"]
-        texts[number] = f"entries: bits {32 * first} to {32 * first + 31} of the section, 18 bits for each PE"
+        texts[number] = f"entries: bits {32 * first} to {32 * first + 31} of the section"
     texts[ends["tables"]] = "tanh segment 0: V 0, D in the upper bits"
     texts[ends["checksum"] - 1] = "tanh segment 1023"
     texts[ends["checksum"]] = "checksum, which is the image's id"
@@ -83,13 +77,16 @@ def listing() -> str:
         *wrapped(canonical_design(design.to_json())),
         "```",
         "",
-        f"Its SHA-256 begins with {facts.design_id:08x}: the design id. The words of the image are:",
+        f"Its SHA-256 begins with {facts.design_id:08x}: the design id. The words of the image, without zeros and",
+        "all but two of the tanh table:",
         "",
         "| word | value | meaning |",
         "|---|---|---|",
     ]
     texts = meanings(data, facts)
-    lines += [f"| {number} | `0x{words[number]:08x}` | {text} |" for number, text in sorted(texts.items())]
+    lines += [
+        f"| {number} | `0x{words[number]:08x}` | {text} |" for number, text in sorted(texts.items()) if words[number]
+    ]
     return "\n".join([*lines, ""])
 
 

@@ -47,7 +47,11 @@ def dense_batchnorm(call: Call) -> tuple[Node, ...]:
 
 
 def _dense(call: Call, kernel: WeightTensor, bias: WeightTensor | None) -> tuple[Node, ...]:
-    """The node of a fully connected layer, and that of its activation, named as hls4ml names it."""
+    """The node of a fully connected layer, and that of its activation, named as hls4ml names it.
+
+    Both are made at once, because hls4ml's `insert_node` would connect only the first reader of the layer to a node
+    that a pass adds behind it.
+    """
     tensors = LayerTensors(class_name=call.kind, kernel=kernel, bias=bias)
     function = call.layer.activation
     name = name_of(function)

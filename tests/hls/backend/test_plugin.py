@@ -32,6 +32,7 @@ def test_backend_is_available() -> None:
 
 
 def test_register_calls_with_keywords_and_writer_first() -> None:
+    """hls4ml calls again with positional arguments after any TypeError, and prints only the second error."""
     calls = []
     plugin.register(
         register_backend=lambda name, _: calls.append(("backend", name)),
@@ -41,6 +42,7 @@ def test_register_calls_with_keywords_and_writer_first() -> None:
 
 
 def test_every_pass_is_registered_and_runs_in_a_flow() -> None:
+    """hls4ml prints and skips a pass that fails to import."""
     assert set(get_backend_passes("ESE")) == PASSES
     listed = [name for flow, _ in FLOWS for name in get_flow(f"ese:{flow}").optimizers]
     assert set(listed) | {"ese:write_project"} == PASSES
