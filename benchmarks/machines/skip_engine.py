@@ -54,8 +54,8 @@ PAGE_TEXT = """# Skip mode, run
 In skip mode the engine multiplies only activations that are not zero, or that have changed
 ([engine.md](../explanation/engine.md), "Skip mode"). This page shows what that saves. It is made by `make bench-skip`
 (`python -m benchmarks.machines.skip_engine`), which runs both engines with {pes} PEs, one element-wise unit, FIFO
-depth {depth} and seed {seed}. Cycles are the engines' own counters: iterations of csrc under g++, and clocks of the engine in
-RTL, of which Verilator simulates every one. *Exact* means that all outputs of both equal the golden model's. Nothing
+depth {depth} and seed {seed}. Cycles are the engines' own counters: iterations of csrc under g++, and clocks of the
+engine in RTL, each simulated by Verilator. *Exact* means that all outputs of both equal the golden model's. Nothing
 here is measured on hardware.
 
 ## EIE's layers
