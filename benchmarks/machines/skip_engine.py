@@ -51,22 +51,22 @@ GAP_BITS = 4
 LAYERS = ("Alex-6", "Alex-7", "Alex-8", "VGG-7", "VGG-8", "NT-We", "NT-Wd", "NT-LSTM")
 PAGE_TEXT = """# Skip mode, run
 
-This page is made by `make bench-skip` (`python -m benchmarks.machines.skip_engine`), which runs both engines with
-{pes} PEs, one element-wise unit, FIFO depth {depth} and seed {seed}: csrc under g++, and the engine in RTL, of which
-Verilator simulates every clock. Cycles are the engines' own counters: csrc counts iterations, RTL clocks. *Exact* means
-that all outputs of both equal the golden model's. Nothing here is measured on hardware.
+In skip mode the engine multiplies only activations that are not zero, or that have changed
+([engine.md](../explanation/engine.md), "Skip mode"). This page shows what that saves. It is made by `make bench-skip`
+(`python -m benchmarks.machines.skip_engine`), which runs both engines with {pes} PEs, one element-wise unit, FIFO
+depth {depth} and seed {seed}. Cycles are the engines' own counters: iterations of csrc under g++, and clocks of the
+engine in RTL, each simulated by Verilator. *Exact* means that all outputs of both equal the golden model's. Nothing
+here is measured on hardware.
 
 ## EIE's layers
 
 The matrices are random, with the published sizes and densities, a 4-bit codebook and 4-bit gaps. VGG-6 is missing
 because its input is wider than a frame can be.
 
-- *Cycles*: of a frame, with input, element-wise stage and output.
-- *Matrix*: without these.
-- *Simulated*: `benchmarks.machines` with the same columns. Its FIFO counts the column that is being executed; csrc's
-  counts neither that nor the one in front, and that of RTL has room for the columns under way, too.
+- *Cycles*: of a frame, with input, element-wise stage and output; *matrix*: without these.
+- *Simulated*: `benchmarks.machines` with the same columns, whose FIFO holds a little less than the engines'.
 - *Stream*: the same matrix in stream mode.
-- *Utilisation*: by EIE's definition (eie.md, without batches).
+- *Utilisation*: by EIE's definition ([eie.md](eie.md)), without batches.
 
 | layer | exact | cycles, csrc / RTL | matrix, csrc / RTL | simulated | stream | utilisation, csrc / RTL | published |
 |---|---|---|---|---|---|---|---|
@@ -84,25 +84,21 @@ ordinary layer.
 
 ## Its energy
 
-The energy of a step is *modelled*, in nJ: numbers of operations and accesses, each at the price of the 45 nm table of
-Song Han's talk ([estimate.md](../explanation/estimate.md#energy)). They follow from the golden model's values and the
-column pointers of the image, for all {pes} PEs together and on average over the {steps} steps. Clock tree, routing,
-leakage, input and output are left out, so these figures can be compared with one another only. This command prints
-the table alone: `python -m benchmarks.machines.skip_energy`.
+The energy of a step is *modelled*, in nJ, for all {pes} PEs together and on average over the {steps} steps, as in
+[estimate.md](../explanation/estimate.md#energy): only operations and accesses count, so that these figures can be
+compared with one another only. `python -m benchmarks.machines.skip_energy` prints the table alone.
 
 - *Columns sent*: elements that all PEs multiply; in stream mode all elements of the three vectors.
-- *Entries*: executed, padding included. A word of entries is read once for all of its entries.
-- *Column pointers*: every PE reads two, of 18 bits, for each column.
-- *Vectors*: reads of 18 bits and writes; in stream mode one read for each entry, and every write goes into 32 copies.
-  In skip mode elements are read once for all PEs, and those of delta phases are compared with what was sent last, which
-  is read and written, too.
-- *FIFOs*: a column's two pointers and its element are written and read once in each PE, at the price of registers.
+- *Entries*: executed, padding included.
+- *Column pointers*: every PE reads two, of 18 bits, for each column, and its *FIFO* holds them and the element.
+- *Vectors*: in stream mode every entry reads one, and every write goes into 32 copies. In skip mode elements are read
+  once for all PEs, and those of delta phases are compared with what was sent last.
 
 {energy}
 
-For comparison Spartus (2108.02297), published: a step of a DeltaLSTM of 1024 cells in 1 us on a Zynq-7100, 9.4 TOp/s
-effective, 1.1 TOp/s/W. From the latter two follow about 8.5 W, and 8.5 uJ a step (derived). That is the power of a
-whole FPGA, and must not be compared with sums over operations at 45 nm.
+Spartus (2108.02297), *published*: a step of a DeltaLSTM of 1024 cells in 1 us on a Zynq-7100, 9.4 TOp/s effective, 1.1
+TOp/s/W. From the latter two follow about 8.5 W, and 8.5 uJ a step (derived). That is the power of a whole FPGA, and
+must not be compared with sums over operations at 45 nm.
 """
 
 
