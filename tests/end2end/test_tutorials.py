@@ -37,3 +37,8 @@ def test_a_float_lstm_is_estimated_built_and_named(
 def test_a_session_gives_what_predict_gives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert asyncio.run(execute("streaming"))["whole"].shape == (64, 3)
+
+
+def test_a_board_is_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    asyncio.run(execute("choose-a-board"))
