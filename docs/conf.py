@@ -32,6 +32,7 @@ nb_execution_mode = "off"  # the tests run the notebooks
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
+python_maximum_signature_line_length = 90
 autodoc_type_aliases = {"Floats": "Floats", "Integers": "Integers"}
 autodoc_default_options = {"members": True, "show-inheritance": True}
 napoleon_google_docstring = True
