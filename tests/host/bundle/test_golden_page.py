@@ -11,7 +11,7 @@ from typing import Any, get_args, get_type_hints
 import pytest
 
 from ese_host.ir import Network
-from ese_host.ir.program import Program
+from ese_host.ir.program import Program, ProgramStep
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "golden-model.md"
 
@@ -29,19 +29,30 @@ def classes(hint: Any, found: dict[str, type]) -> dict[str, type]:
     return found
 
 
+KNOWN = classes(Network, classes(Program, {}))
+STEPS = {step.__name__ for step in get_args(ProgramStep)}
+COMMON = ("target", "source", "sources")
+"""Fields of the steps that the page says once for all of them, but where a step has a row of its own."""
+
+
 def rows() -> dict[str, dict[str, str]]:
     """The page's tables: {class: {field: what it holds}}."""
     tables: dict[str, dict[str, str]] = {}
+    common: dict[str, str] = {}
     name = ""
     for line in PAGE.read_text(encoding="utf-8").splitlines():
-        found = re.fullmatch(r"\| (?:`(\w+)` )?\| `(\w+)` \| (.*) \|", line)
-        if found:
+        if found := re.fullmatch(r"\| (?:`(\w+)` )?\| `(\w+)` \| (.*) \|", line):
             name = found[1] or name
             tables.setdefault(name, {})[found[2]] = found[3]
+        elif found := re.fullmatch(r"\| (`\w+`(?:, `\w+`)*) \| \| none \|", line):
+            tables.update({step: {} for step in re.findall(r"\w+", found[1])})
+        elif (found := re.fullmatch(r"\| `(\w+)` \| (.*) \|", line)) and found[1] in COMMON:
+            common[found[1]] = found[2]
+    several = set(re.findall(r"`([A-Z]\w+)`", common["sources"]))
+    for step in STEPS & set(tables):
+        read = "sources" if step in several else "source"
+        tables[step] = {"target": common["target"], read: common[read]} | tables[step]
     return tables
-
-
-KNOWN = classes(Network, classes(Program, {}))
 
 
 def test_the_page_has_every_class() -> None:
