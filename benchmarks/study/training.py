@@ -17,11 +17,15 @@ import numpy.typing as npt
 from benchmarks.study.cell import StudyCell
 from benchmarks.study.costs import BATCHES, StageTime, short
 from benchmarks.study.store import Record, Store
+from ese_host import decoding
+from ese_host.decoding import Decoder
 from ese_host.errors import UnsupportedError
-from ese_models.data import Dataset
+from ese_models.data import Dataset, Split
+from ese_models.decoding import LabelCounts, error_of, log_outputs, phone_rates, tuned
 from ese_models.masking import by_matrix, gap_bits_of, interleaves, kind_of, matrices, matrix_loads, stored_codes
 from ese_models.networks import Topology, load, network
 from ese_models.records import compression_report, of_model, versions
+from ese_models.records.provenance import decoder_path
 from ese_models.training import (
     DenseSparseDense,
     Plan,
@@ -100,18 +104,17 @@ def train_cell(cell: StudyCell, store: Store) -> Record:
     clock = Clock()
     model = train(cell, task, data, trunk, teacher, clock, store.checkpoint_path(cell))
     store.place(store.model_path(cell), model.save)
-    measured = {name: predict(model, data.splits[name]) for name in ("validation", "test")}
+    outputs = {name: predict(model, data.splits[name]) for name in ("validation", "test")}
+    decoder = None
     if data.test.framewise:
-        store.place(store.posteriors_path(cell), lambda path: save_posteriors(path, data, measured))
+        store.place(store.posteriors_path(cell), lambda path: save_posteriors(path, data, outputs))
+        counts = LabelCounts.of(data.train, len(data.classes))
+        decoder = tuned(counts, log_outputs(outputs["validation"]), data.validation)
+        store.place(decoder_path(store.model_path(cell)), lambda path: decoding.write(path, decoder))
     store.drop_checkpoints(cell)
-    probabilities = measured["test"]
     return {
-        "metrics": task.measure(probabilities, data.test),
-        "samples": task.samples(probabilities, data.test),
-        "validation": {
-            "metrics": task.measure(measured["validation"], data.validation),
-            "samples": task.samples(measured["validation"], data.validation),
-        },
+        **measured(task, outputs["test"], data.test, decoder),
+        "validation": measured(task, outputs["validation"], data.validation, decoder),
         "splits": {name: len(split.labels) for name, split in data.splits.items()},
         "metric": task.metric,
         "lower": task.lower,
@@ -121,6 +124,22 @@ def train_cell(cell: StudyCell, store: Store) -> Record:
         "seconds": clock.to_json(),
         "versions": versions(),
     }
+
+
+def measured(task: Task, probabilities: Floats, split: Split, decoder: Decoder | None) -> Record:
+    """Metrics by name and counts for each sample of a split, also those of a decoder if there is one.
+
+    Args:
+        task: the task.
+        probabilities: that the network gives for the split.
+        split: the split.
+        decoder: of the network; None for none.
+    """
+    metrics, samples = task.measure(probabilities, split), task.samples(probabilities, split)
+    if decoder is not None:
+        metrics |= phone_rates(decoder, probabilities, split)
+        samples |= {"viterbi_errors": error_of(decoder, probabilities, split)[0]}
+    return {"metrics": metrics, "samples": samples}
 
 
 def save_posteriors(path: Path, data: Dataset, probabilities: dict[str, Floats]) -> None:
