@@ -59,8 +59,10 @@ def without_xla() -> Iterator[None]:
 
     tests/end2end trains with XLA, as users do.
     """
+    from ese_models.networks import qlstmp_loop
     from ese_models.training import train
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train, "XLA", False)
+        for module in (train, qlstmp_loop):
+            patch.setattr(module, "XLA", False)
         yield

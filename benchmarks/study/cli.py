@@ -136,12 +136,21 @@ def measure(results: Path, grid: str, question: tuple[int, ...]) -> None:
 
 @study.command()
 @_options
+@click.option(
+    "--only",
+    metavar="TEXT",
+    multiple=True,
+    help="Train only cells whose key contains this text, and what they start from; can be repeated.",
+)
 @click.option("--jobs", type=click.IntRange(1), help="Number of processes.  [default: one for each core]")
 @click.option("--dask", metavar="ADDRESS", help="Dask scheduler to run on, or `local` for a cluster on this machine.")
-def run(results: Path, grid: str, question: tuple[int, ...], jobs: int | None, dask: str | None) -> None:
-    """Train the cells that have no result yet. An interrupted run continues where it stopped."""
+def run(
+    results: Path, grid: str, question: tuple[int, ...], only: tuple[str, ...], jobs: int | None, dask: str | None
+) -> None:
+    """Train the cells that have no result yet. An interrupted run continues after the last epoch that it finished."""
     selection = chosen(Path(results).resolve(), grid, question)
-    todo = missing(selection.cells, selection.store)
+    cells = [cell for cell in selection.cells if not only or any(text in cell.key for text in only)]
+    todo = missing(cells, selection.store)
     prices = pricing.estimates(todo, pricing.read(selection.store))
     typical = sum(prices.values()) / len(prices) if prices else 1.0
     total = sum(prices.get(cell, typical) for cell in todo)
@@ -151,8 +160,8 @@ def run(results: Path, grid: str, question: tuple[int, ...], jobs: int | None, d
             bar.set_postfix_str(f"{'' if done else 'FAILED '}{cell.key}", refresh=False)
             bar.update(prices.get(cell, typical))
 
-        outcome = run_cells(selection.cells, selection.store, execute, costs=prices, progress=progress)
-    click.echo(f"{len(outcome.done)} cells trained, {len(selection.cells) - len(todo)} were done already")
+        outcome = run_cells(cells, selection.store, execute, costs=prices, progress=progress)
+    click.echo(f"{len(outcome.done)} cells trained, {len(with_trunks(cells)) - len(todo)} were done already")
     if outcome.failed:
         first, error = next(iter(outcome.failed.items()))
         raise StudyError(

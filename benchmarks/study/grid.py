@@ -69,7 +69,8 @@ class StudySize:
         speech_epochs: epochs of each stage on speech.
         image_epochs: epochs of dense training, pruning and quantization on images.
         dsd_epochs: epochs of DSD and of its dense control, on speech and on images.
-        large_epochs: epochs of dense training, pruning and quantization of the large network.
+        large_epochs: epochs of the large network: of dense training, pruning, 4-bit codes, ternary codes, and of more
+            dense training.
         large: name of the large network.
         seeds: number of seeds on images.
         speech_seeds: number of seeds on speech.
@@ -81,7 +82,7 @@ class StudySize:
     speech_epochs: Epochs
     image_epochs: tuple[int, int, int]
     dsd_epochs: tuple[int, int]
-    large_epochs: tuple[int, int, int]
+    large_epochs: tuple[int, int, int, int, int]
     large: str
     seeds: int
     speech_seeds: int
@@ -90,10 +91,10 @@ class StudySize:
 
 SIZES = {
     "full": StudySize(
-        SPEECH, IMAGES, Epochs(12, 6, 14, 7, 4, 8), (20, 60, 10), (6, 8), (3, 2, 1), "qlstmp-1024", 3, 1, 32
+        SPEECH, IMAGES, Epochs(12, 6, 14, 7, 4, 8), (20, 60, 10), (6, 8), (16, 24, 6, 18, 30), "qlstmp-1024", 3, 1, 32
     ),
     "tiny": StudySize(
-        "japanese-vowels", "digits", Epochs(2, 2, 2, 2, 2, 2), (2, 2, 2), (1, 1), (1, 1, 1), "qlstmp-8", 2, 1, 4
+        "japanese-vowels", "digits", Epochs(2, 2, 2, 2, 2, 2), (2, 2, 2), (1, 1), (1, 1, 1, 1, 2), "qlstmp-8", 2, 1, 4
     ),
 }
 """Sizes by name: "full" is the study, "tiny" exercises all its code in about a minute."""
@@ -159,11 +160,13 @@ def _dsd(size: StudySize) -> tuple[StudyCell, ...]:
 
 
 def _large(size: StudySize) -> tuple[StudyCell, ...]:
-    dense, prune, tune = size.large_epochs
-    trunk = StudyCell(size.speech, "dense", dense, network=size.large)
-    options = (*_even(), ("pes", size.pes if size.large == "qlstmp-8" else 64), ("rate", 3e-3))
-    pruned = trunk.then("pruned", prune, family=CENTRE[0], density=0.11, options=options)
-    return (trunk, pruned, pruned.then("quantized", tune, weights="int4", options=options))
+    dense, prune, tune, ternary, longer = size.large_epochs
+    fast: tuple[tuple[str, Option], ...] = (("products", "bfloat16"),)
+    options = (*fast, *_even(), ("pes", size.pes if size.large == "qlstmp-8" else 64), ("rate", 3e-3))
+    trunk = StudyCell(size.speech, "dense", dense, network=size.large, options=fast)
+    pruned = trunk.then("pruned", prune, family=CENTRE[0], density=CENTRE[1], options=options)
+    codes = [pruned.then("quantized", n, weights=w, options=options) for w, n in (("int4", tune), ("ttq", ternary))]
+    return (trunk, trunk.then("dense", longer, options=fast), pruned, *codes)
 
 
 def _even() -> tuple[tuple[str, Option], ...]:

@@ -67,12 +67,17 @@ class CellMetrics:
         records = {cell.seed: self._found[cell][group] for cell in cells if cell in self._found}
         return {seed: values[name] for seed, values in records.items() if name in values}
 
-    def error(self, base: Iterable[StudyCell], other: Iterable[StudyCell]) -> float | None:
+    def error(self, base: Iterable[StudyCell], other: Iterable[StudyCell], counts: str = "errors") -> float | None:
         """Standard error of the difference of two phone error rates over the utterances of the test split, in points.
 
         The rate is a ratio of sums, whose error is that of its linear part; each utterance is compared with itself.
         The result is None if there are several seeds, whose spread says more, if there are no counts by utterance, or
         if both are the same cells.
+
+        Args:
+            base: cells of one network.
+            other: cells of the other.
+            counts: name of the counts by utterance: "errors", or "viterbi_errors" for those of the decoder.
         """
         if base is other:
             return None
@@ -80,7 +85,7 @@ class CellMetrics:
         if [len(part) for part in pair] != [1, 1] or not pair[0][0] or not pair[1][0]:
             return None
         phones = pair[0][0]["phones"]
-        more = [second - first for first, second in zip(pair[0][0]["errors"], pair[1][0]["errors"], strict=True)]
+        more = [second - first for first, second in zip(pair[0][0][counts], pair[1][0][counts], strict=True)]
         rate = sum(more) / sum(phones)
         rest: float = sum((extra - rate * count) ** 2 for extra, count in zip(more, phones, strict=True))
         return float(100 * sqrt(rest * len(more) / max(1, len(more) - 1)) / sum(phones))

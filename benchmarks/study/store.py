@@ -34,6 +34,19 @@ class Store:
         """Path of the cell's model, <key>.keras."""
         return self.folder / f"{cell.key}.keras"
 
+    def checkpoint_path(self, cell: StudyCell) -> Path:
+        """Path of the state from which an interrupted training goes on, <key>.checkpoint.npz."""
+        return self.folder / f"{cell.key}.checkpoint.npz"
+
+    def drop_checkpoints(self, cell: StudyCell) -> None:
+        """Remove the states of a training that has finished."""
+        for path in self.folder.glob(f"{cell.key}.checkpoint.*"):
+            path.unlink()
+
+    def posteriors_path(self, cell: StudyCell) -> Path:
+        """Path of the cell's log-posteriors, <key>.posteriors.npz."""
+        return self.folder / f"{cell.key}.posteriors.npz"
+
     def done(self, cell: StudyCell) -> bool:
         """Whether the cell has a result."""
         return self.json_path(cell).is_file()

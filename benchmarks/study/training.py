@@ -3,70 +3,97 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
+from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from benchmarks.study.cell import StudyCell
 from benchmarks.study.costs import BATCHES, StageTime, short
 from benchmarks.study.store import Record, Store
+from ese_host import decoding
+from ese_host.decoding import Decoder
 from ese_host.errors import UnsupportedError
-from ese_models.data import Dataset
+from ese_models.data import Dataset, Split
+from ese_models.decoding import LabelCounts, error_of, log_outputs, phone_rates, tuned
 from ese_models.masking import by_matrix, gap_bits_of, interleaves, kind_of, matrices, matrix_loads, stored_codes
 from ese_models.networks import Topology, load, network
 from ese_models.records import compression_report, of_model, versions
+from ese_models.records.provenance import decoder_path
 from ese_models.training import (
     DenseSparseDense,
     Plan,
+    Recipe,
     Task,
     dsd,
     fit,
     predict,
     prune,
     quantize,
-    shortened,
     task_named,
     train_dense,
 )
 
+_log = logging.getLogger(__name__)
+Floats = npt.NDArray[np.float32]
 NETWORKS = {
-    "qlstmp-1024": Topology((1024,), projection=512, framewise=True),
+    "qlstmp-1024": Topology((1024,), projection=512, framewise=True, dropout=0.3),
     "qlstmp-8": Topology((8,), projection=4),
 }
 """Further networks by the names that cells give them: ESE's layer, and a tiny network of the same kind."""
+SMALLEST = 1e-30
+"""Probabilities are raised to this before their logarithm is taken."""
 TESTED = 32
 """Number of test samples that a trial predicts."""
 
 
 class Clock:
-    """Measures the processor seconds of each epoch; it is called at the end of each epoch."""
+    """Measures the processor seconds and the elapsed ones of each epoch; it is called at the end of each epoch."""
 
     def __init__(self) -> None:
-        self._last, self.epochs = time.process_time(), list[float]()
+        self._last, self.epochs, self.elapsed = self._now(), list[float](), list[float]()
 
-    def __call__(self, _epoch: int, _loss: float) -> None:
+    def __call__(self, epoch: int, loss: float) -> None:
         """Note the end of an epoch."""
-        now = time.process_time()
-        self.epochs.append(now - self._last)
+        now = self._now()
+        for seconds, start, end in zip((self.epochs, self.elapsed), self._last, now, strict=True):
+            seconds.append(end - start)
         self._last = now
+        _log.info("epoch %d: loss %.4f, %.1f s", epoch, loss, self.elapsed[-1])
+
+    def to_json(self) -> dict[str, float]:
+        """Processor seconds and elapsed seconds of a typical epoch."""
+        return {"epoch": round(self.epoch, 3), "epoch_elapsed": round(_typical(self.elapsed), 3)}
 
     @property
     def epoch(self) -> float:
-        """Processor seconds of a typical epoch, without the first, which compiles."""
-        return median(self.epochs[1:] or self.epochs)
+        """Processor seconds of a typical epoch."""
+        return _typical(self.epochs)
+
+    @staticmethod
+    def _now() -> tuple[float, float]:
+        return time.process_time(), time.perf_counter()
+
+
+def _typical(seconds: list[float]) -> float:
+    """The median without the first, which compiles; 0 if a finished training was only read."""
+    return median(seconds[1:] or seconds or [0.0])
 
 
 def train_cell(cell: StudyCell, store: Store) -> Record:
     """Train a cell's network from its trunk's, write it into the store, and measure it on the test split.
 
     Returns:
-        The cell's record: metrics by name and the name of the one that counts, counts for each test sample, number of
-        samples of each split, load of each kernel and of the network, size, seconds of an epoch, and versions.
+        The cell's record: metrics by name and the name of the one that counts, counts for each test sample, both for
+        the validation split too, number of samples of each split, load of each kernel and of the network, size,
+        seconds of an epoch, and versions.
 
     Raises:
         UnsupportedError: if the task, the network or an option is unknown.
@@ -76,21 +103,57 @@ def train_cell(cell: StudyCell, store: Store) -> Record:
     trunk = None if cell.trunk is None else load(store.model_path(cell.trunk))
     teacher = trunk if cell.trunk is None or cell.trunk.stage in ("dense", "dsd") else load(store.model_path(cell.root))
     clock = Clock()
-    model = train(cell, task, data, trunk, teacher, clock)
+    model = train(cell, task, data, trunk, teacher, clock, store.checkpoint_path(cell))
     store.place(store.model_path(cell), model.save)
-    probabilities = predict(model, data.test)
+    outputs = {name: predict(model, data.splits[name]) for name in ("validation", "test")}
+    decoder = None
+    if data.test.framewise:
+        store.place(store.posteriors_path(cell), lambda path: save_posteriors(path, data, outputs))
+        counts = LabelCounts.of(data.train, len(data.classes))
+        decoder = tuned(counts, log_outputs(outputs["validation"]), data.validation)
+        store.place(decoder_path(store.model_path(cell)), lambda path: decoding.write(path, decoder))
+    store.drop_checkpoints(cell)
     return {
-        "metrics": task.measure(probabilities, data.test),
-        "samples": task.samples(probabilities, data.test),
+        **measured(task, outputs["test"], data.test, decoder),
+        "validation": measured(task, outputs["validation"], data.validation, decoder),
         "splits": {name: len(split.labels) for name, split in data.splits.items()},
         "metric": task.metric,
         "lower": task.lower,
         "remark": data.remark,
         "load": loads(model, cell),
         "storage": stored(model),
-        "seconds": {"epoch": round(clock.epoch, 3)},
+        "seconds": clock.to_json(),
         "versions": versions(),
     }
+
+
+def measured(task: Task, probabilities: Floats, split: Split, decoder: Decoder | None) -> Record:
+    """Metrics by name and counts for each sample of a split, also those of a decoder if there is one.
+
+    Args:
+        task: the task.
+        probabilities: that the network gives for the split.
+        split: the split.
+        decoder: of the network; None for none.
+    """
+    metrics, samples = task.measure(probabilities, split), task.samples(probabilities, split)
+    if decoder is not None:
+        metrics |= phone_rates(decoder, probabilities, split)
+        samples |= {"viterbi_errors": error_of(decoder, probabilities, split)[0]}
+    return {"metrics": metrics, "samples": samples}
+
+
+def save_posteriors(path: Path, data: Dataset, probabilities: dict[str, Floats]) -> None:
+    """Write the logarithms of a network's probabilities, by which it can be decoded later without being run again.
+
+    Args:
+        path: an .npz archive: for each split the float16 logarithms, (utterances, steps, classes), and the lengths.
+        data: data set.
+        probabilities: of each split.
+    """
+    arrays = {name: np.log(np.maximum(values, SMALLEST)).astype(np.float16) for name, values in probabilities.items()}
+    lengths = {f"{name}_lengths": data.splits[name].lengths for name in probabilities}
+    np.savez_compressed(path, **arrays, **lengths)
 
 
 def trial(cell: StudyCell) -> StageTime:
@@ -154,7 +217,13 @@ def data_of(task: str) -> Dataset:
 
 
 def train(
-    cell: StudyCell, task: Task, data: Dataset, trunk: Any, teacher: Any, clock: Callable[[int, float], None]
+    cell: StudyCell,
+    task: Task,
+    data: Dataset,
+    trunk: Any,
+    teacher: Any,
+    clock: Callable[[int, float], None],
+    checkpoint: Path | None = None,
 ) -> Any:
     """Train the network of a cell and return it.
 
@@ -165,26 +234,41 @@ def train(
         trunk: the trunk's network, which may be changed; None to start from random weights.
         teacher: the dense network whose outputs are targets as well.
         clock: called after each epoch.
+        checkpoint: file of the state after each epoch; training goes on from it if it exists.
     """
     if cell.trunk is None:
         return train_dense(
             data,
             cell.seed,
-            recipe=shortened(task.dense, cell.epochs),
+            recipe=recipe_of(cell, task.dense),
             topology=topology_of(cell, task),
             formats=task.formats,
             progress=clock,
+            checkpoint=checkpoint,
         )
     if cell.stage in ("dense", "dsd"):
-        return longer(cell, task, data, trunk, clock)
+        return longer(cell, task, data, trunk, clock, checkpoint)
     if cell.stage == "pruned":
         begun = trunk if cell.trunk.stage == "pruned" else None
-        return prune(teacher, data, plan_of(cell, task, trunk), clock, begun)[0]
+        return prune(teacher, data, plan_of(cell, task, trunk), clock, begun, checkpoint)[0]
     masks = {name: weights != 0 for name, weights in matrices(trunk).items()}
-    return quantize(trunk, teacher, masks, data, plan_of(cell, task, trunk), clock)
+    return quantize(trunk, teacher, masks, data, plan_of(cell, task, trunk), clock, checkpoint)
 
 
-def longer(cell: StudyCell, task: Task, data: Dataset, model: Any, clock: Callable[[int, float], None]) -> Any:
+def recipe_of(cell: StudyCell, recipe: Recipe) -> Recipe:
+    """A task's recipe with the cell's epochs and what the cell's options change."""
+    names = {"rate", "noise", "dropout", "products"} & dict(cell.options).keys()
+    return replace(recipe, epochs=cell.epochs, **{name: cell.option(name, 0) for name in names})  # type: ignore[arg-type]
+
+
+def longer(
+    cell: StudyCell,
+    task: Task,
+    data: Dataset,
+    model: Any,
+    clock: Callable[[int, float], None],
+    checkpoint: Path | None = None,
+) -> Any:
     """Train a dense network further, in place: by dense-sparse-dense, or with the same epochs and rates without masks.
 
     Args:
@@ -193,15 +277,17 @@ def longer(cell: StudyCell, task: Task, data: Dataset, model: Any, clock: Callab
         data: the task's data.
         model: the trunk's network.
         clock: called after each epoch.
+        checkpoint: file beside which the state of both stages is written; training goes on from there.
     """
-    first = replace(task.dense, epochs=-(-cell.epochs // 2))
+    first = replace(recipe_of(cell, task.dense), epochs=-(-cell.epochs // 2))
     last = replace(first, epochs=max(1, cell.epochs // 2), rate=first.rate / 10)
     if cell.stage == "dsd":
         dsd.train(model, data, DenseSparseDense(first, cell.density, last), cell.seed, clock)
         return model
     rng = np.random.default_rng((cell.seed, 3))  # the same order of the data as in dsd.train
-    for recipe in (first, last):
-        fit(model, data.train, recipe, rng, progress=clock)
+    for number, recipe in enumerate((first, last)):
+        state = None if checkpoint is None else checkpoint.with_suffix(f".{number}.npz")
+        fit(model, data.train, recipe, rng, progress=clock, checkpoint=state)
     return model
 
 
@@ -226,10 +312,10 @@ def plan_of(cell: StudyCell, task: Task, model: Any) -> Plan:
         family=cell.family,  # type: ignore[arg-type]
         gap_bits=int(cell.option("gap_bits", gap_bits)),
         seed=cell.seed,
-        prune=replace(task.prune, epochs=cell.epochs, rate=float(cell.option("rate", task.prune.rate))),
-        tune=shortened(task.tune, cell.epochs),
+        prune=recipe_of(cell, task.prune),
+        tune=recipe_of(cell, task.tune),
         pruned_at=task.pruned_at,
-        teacher=task.teacher,
+        teacher=float(cell.option("teacher", task.teacher)),
         emphasis=emphasis,
         codebook_bits=int(cell.option("codebook_bits", 4)),
     )

@@ -14,7 +14,7 @@ from typing import Any
 from ese_hls.frontend import load_model
 from ese_hls.lower import Conversion, ConversionOptions, nearest
 from ese_hls.project import DESCRIPTION, Project
-from ese_host.bundle import PROVENANCE, TESTSET, provenance
+from ese_host.bundle import DECODER, PROVENANCE, TESTSET, provenance
 from ese_host.errors import FormatError, UnsupportedError
 from ese_host.files import check_target
 
@@ -126,8 +126,8 @@ def emit(
 ) -> tuple[Project, Conversion]:
     """Convert a Keras model through hls4ml with backend ESE, and emit its project.
 
-    The files `<stem>.provenance.json` and `<stem>.testset.npz` beside the file of a saved model are copied into the
-    project; `test` takes the place of the second.
+    The files `<stem>.provenance.json`, `<stem>.decoder.json` and `<stem>.testset.npz` beside the file of a saved model
+    are copied into the project; `test` takes the place of the last.
 
     Args:
         model: a Keras or QKeras model, or the path of a .keras file.
@@ -156,7 +156,7 @@ def emit(
             backend="ESE",
             output_dir=str(out),
             board=options.board,
-            files=loaded.beside(PROVENANCE) if test is not None else loaded.beside(PROVENANCE, TESTSET),
+            files=loaded.beside(PROVENANCE, DECODER, *([] if test is not None else [TESTSET])),
             hls_config={"Model": options.to_model_config()},
             strict=options.strict,
             test=test,

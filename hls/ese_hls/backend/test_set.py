@@ -81,8 +81,8 @@ def _content(conversion: Any, samples: Mapping[str, Any], outputs: list[tuple[st
         arrays[f"keras_predictions{suffix}"] = _framed(np.asarray(values, np.float64), program, place)
         if given is not None:
             y = _numbers(given, f"y of output {name!r}")
-            kind, array = labels_of(y, program, place, np.shape(values), f"y of output {name!r}")
-            arrays[f"{kind}{suffix}"] = array
+            found = labels_of(y, program, place, np.shape(values), f"y of output {name!r}")
+            arrays |= {f"{kind}{suffix}": array for kind, array in found.items()}
     size, count = 8 * sum(array.size for array in arrays.values()), len(codes[0])
     if size > testset.MAX_BYTES:
         raise FormatError(
@@ -113,11 +113,11 @@ def _numbers(given: Any, what: str) -> Array:
     return y
 
 
-def labels_of(y: Array, program: Program, place: int, full: tuple[int, ...], what: str) -> tuple[str, Array]:
-    """The user's labels of an output as an array of a test set, and its name: `labels` or `targets`.
+def labels_of(y: Array, program: Program, place: int, full: tuple[int, ...], what: str) -> dict[str, Array]:
+    """The user's labels of an output as arrays of a test set, by name: `labels` and `frame_labels`, or `targets`.
 
-    Classes may be whole numbers or one-hot; if there is one for each step, that of the last step counts. Anything else
-    is a target, a value that the output should have.
+    Classes may be whole numbers or one-hot; if there is one for each step, that of the last step is the label of the
+    sample. Anything else is a target, a value that the output should have.
 
     Args:
         y: the labels, finite floats.
@@ -137,9 +137,11 @@ def labels_of(y: Array, program: Program, place: int, full: tuple[int, ...], wha
     if y.shape == (*single, 1) and (width == 1 or y.shape != full):
         y = y[..., 0]
     if y.shape in (single, (count,)) and whole and (width > 1 or program.outputs[place].head == "sigmoid"):
-        return "labels", y.reshape(count, -1)[:, -1].astype(np.int64)
+        classes_of = y.reshape(count, -1).astype(np.int64)
+        framewise = y.ndim == 2 and program.tensors[program.outputs[place].tensor].kind == "sequence"
+        return {"labels": classes_of[:, -1], **({"frame_labels": classes_of} if framewise else {})}
     if y.shape == full or (width == 1 and y.shape == single):
-        return "targets", _framed(y.reshape(full), program, place)
+        return {"targets": _framed(y.reshape(full), program, place)}
     found = f"shape {y.shape}" if y.shape not in (single, (count,)) else f"values from {y.min():g} to {y.max():g}"
     raise FormatError(
         f"{what} has {found}; allowed are classes from 0 to {classes - 1} of shape {single}, and values or one-hot "

@@ -25,7 +25,7 @@ from ese_host.protocol import Words
 
 DESCRIPTION = description.NAME
 """Name of the file that describes a project, design.json."""
-ATTACHMENTS = (manifest.INTERFACE, manifest.PROVENANCE, manifest.TESTSET)
+ATTACHMENTS = (manifest.INTERFACE, manifest.PROVENANCE, manifest.TESTSET, manifest.DECODER)
 """Files that a project may have besides those that every project has; a design folder gets them too."""
 SCRIPTS = ("vivado_synth.tcl", "bitstream.tcl", "README.md")
 """Scripts and texts that every project has."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ese_host.boards import load_board
+from ese_host.decoding import MAX_BYTES as MAX_DECODER
 from ese_host.errors import FormatError, MismatchError
 from ese_host.files import decode, write_file
 from ese_host.image import FORMAT_VERSION, Design
@@ -22,11 +23,19 @@ MAX_WARNINGS, MAX_WARNING = 1000, 2000
 ADVICE = "build the design again"
 BIT, HWH, IMAGE, GOLDEN = "design.bit", "design.hwh", "image.bin", "golden.npz"
 TESTSET, PROVENANCE, INTERFACE = "testset.npz", "provenance.json", "interface.json"
+DECODER = "decoder.json"
 REQUIRED = (BIT, HWH, IMAGE, GOLDEN)
 """Files without which a folder cannot run; only `ese4ml check` needs the test set and the provenance."""
 
 MAX_MANIFEST_BYTES = 1 << 20
-MAX_BYTES = {BIT: 1 << 28, HWH: 1 << 25, IMAGE: 1 << 26, PROVENANCE: 1 << 22, INTERFACE: MAX_INTERFACE}
+MAX_BYTES = {
+    BIT: 1 << 28,
+    HWH: 1 << 25,
+    IMAGE: 1 << 26,
+    PROVENANCE: 1 << 22,
+    INTERFACE: MAX_INTERFACE,
+    DECODER: MAX_DECODER,
+}
 MAX_OTHER_BYTES = 1 << 30
 
 Kind = Literal["emulated", "bitstream"]

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ese_host.errors import FormatError
 from ese_host.files import Source, npz
 from ese_host.ir import INTEGERS, NUMBERS, Codes, Lengths, are_frames, are_lengths, full_lengths, integers_of
-from ese_host.ir.program import Port, Program, Value, values_of
+from ese_host.ir.program import Port, Program, Tensor, Value, values_of
 
 MAX_BYTES = 1 << 30
 AT_ONCE = 1 << 20
@@ -32,12 +32,14 @@ class ExpectedOutput:
         predictions: (N, T, width) values that Keras computes, or None if unknown; T is 1 if they are those of the last
             frame only.
         targets: (N, T, width) values that the model was trained to give, or None if unknown; T as above.
+        frame_labels: (N, T) class of each step, -1 for steps without one, or None if unknown.
     """
 
     name: str
     labels: npt.NDArray[np.int64] | None = None
     predictions: npt.NDArray[np.float64] | None = None
     targets: npt.NDArray[np.float64] | None = None
+    frame_labels: npt.NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +80,7 @@ def read(path: Source, program: Program) -> TestSet:
     `labels_1`, `keras_predictions_2` and so on for others, counted from 0:
 
     - `labels` (N,): classes.
+    - `frame_labels` (N, T): classes of the steps, -1 for steps without one.
     - `keras_predictions` (N, width) or (N, T, width): Keras's values, of the last frame or of all.
     - `targets`: values that the model was trained to give, in the same shapes.
 
@@ -146,7 +149,8 @@ def _expected(path: Source, arrays: Arrays, program: Program, number: int, first
         return framed
 
     labels = _integers(path, arrays, f"labels{suffix}", count)
-    return ExpectedOutput(output.name, labels, values("keras_predictions"), values("targets"))
+    of_frames = _frame_labels(path, arrays, f"frame_labels{suffix}", program.tensors[output.tensor], first)
+    return ExpectedOutput(output.name, labels, values("keras_predictions"), values("targets"), of_frames)
 
 
 def _codes(path: Source, arrays: Arrays, name: str, port: Port) -> Codes:
@@ -176,6 +180,25 @@ def _steps(path: Source, arrays: Arrays, name: str, codes: Codes) -> Lengths:
     if not are_lengths(steps, full):
         raise FormatError(f"{path}: steps span {steps.min()}..{steps.max()}; 1..{codes.shape[1]} are allowed")
     return steps
+
+
+def _frame_labels(
+    path: Source, arrays: Arrays, name: str, tensor: Tensor, first: Value
+) -> npt.NDArray[np.int64] | None:
+    """(N, T) classes of the steps of an output, or None if the file does not have them."""
+    if name not in arrays:
+        return None
+    array = arrays[name]
+    count, longest = len(first.steps), int(first.steps.max())
+    sound = array.ndim == 2 and len(array) == count and array.shape[1] >= longest and array.dtype.kind in INTEGERS
+    if not sound or tensor.kind != "sequence":
+        raise FormatError(
+            f"{path}: {name} are {array.dtype} {array.shape}; expected integers ({count}, T) with T at least "
+            f"{longest}, for an output of every step"
+        )
+    if array.min() < -1 or array.max() >= tensor.width:
+        raise FormatError(f"{path}: {name} span {array.min()}..{array.max()}; -1..{tensor.width - 1} are allowed")
+    return np.asarray(array, dtype=np.int64)
 
 
 def _integers(path: Source, arrays: Arrays, name: str, count: int) -> npt.NDArray[np.int64] | None:

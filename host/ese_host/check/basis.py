@@ -45,6 +45,11 @@ def basis(accelerator: Accelerator, steps: int) -> dict[str, tuple[str, str]]:
             "measured",
             f"values of {engine} against labels, predictions and targets in testset.npz; 95% intervals by Wilson",
         ),
+        "phones": (
+            "measured",
+            f"phones decoded from the outputs of {engine} against the labels in testset.npz; a standard error is "
+            "that of a ratio of sums over utterances",
+        ),
         "density": ("counted", "non-zero weights in golden.npz"),
         "entries_per_pe": (
             "counted",

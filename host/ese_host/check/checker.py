@@ -8,11 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from ese_host.bundle import PROVENANCE, TESTSET, Folder, Provenance, TestSet, provenance, testset
+from ese_host.bundle import PROVENANCE, TESTSET, Folder, Provenance, TestSet, provenance, read_decoder, testset
 from ese_host.check.agreement import Agreement
 from ese_host.check.compare import Comparison, compare_program
 from ese_host.check.latency import host_time, session_latency
 from ese_host.check.metrics import Checked, Report, SingleRun, Totals, report
+from ese_host.decoding import PhoneScores
 from ese_host.device import Driver, Meter
 from ese_host.errors import FormatError
 from ese_host.ir import shown
@@ -79,6 +80,8 @@ def _run(
     shapes = {part.chain: part.shape for part in accelerator.parts}
     comparison, total = Comparison(), len(tests.steps)
     agreements: list[Agreement] = []
+    decoder, labels = read_decoder(accelerator.folder, accelerator.program), tests.outputs[0].frame_labels
+    phones = None if decoder is None or labels is None else PhoneScores(decoder, labels)
     batch = min(BATCH, tests.at_once)
     with ThreadPoolExecutor(1) as pool:
         comparing = None  # the comparison of a batch, while the engine runs the next one
@@ -93,6 +96,8 @@ def _run(
             ]
             for agreement in agreements:
                 agreement.add(result.run)
+            if phones is not None:
+                phones.add(result.run)
             if progress is not None:
                 progress(min(batch, total - start), total)
         if comparing is not None:
@@ -107,7 +112,7 @@ def _run(
         singles = [_single(accelerator, tests, number) for number in range(min(total, LATENCY_SAMPLES))]
     figures = tuple(item.to_json() for item in agreements)
     session = None if comparison.mismatches else session_latency(engine, tests, plain.seconds / plain.steps)
-    return Checked(comparison, figures, trace, plain, singles, session)
+    return Checked(comparison, figures, trace, plain, singles, session, {} if phones is None else phones.to_json())
 
 
 def _single(accelerator: Accelerator, tests: TestSet, number: int) -> SingleRun:

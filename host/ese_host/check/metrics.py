@@ -96,6 +96,7 @@ class Checked:
         plain: totals of all samples, run without trace.
         singles: samples that were run one by one.
         session: times of the packets of a session; None if values differ from the golden model's.
+        phones: phone errors by way of decoding; empty without a decoder or labels of frames.
     """
 
     comparison: Comparison
@@ -104,6 +105,7 @@ class Checked:
     plain: Totals
     singles: list[SingleRun]
     session: dict[str, Any] | None = None
+    phones: dict[str, Any] = field(default_factory=dict)
 
 
 def report(accelerator: Accelerator, tests: TestSet, provenance: Provenance, checked: Checked, command: str) -> Report:
@@ -173,6 +175,8 @@ def report(accelerator: Accelerator, tests: TestSet, provenance: Provenance, che
     if "agreement_with_keras" in first:
         figures["agreement_with_keras"] = first["agreement_with_keras"]
     figures["outputs"] = list(checked.outputs)
+    if checked.phones:
+        figures["phones"] = checked.phones
     figures["basis"] = {
         name: {"label": label, "text": text, "command": command}
         for name, (label, text) in basis(accelerator, steps).items()

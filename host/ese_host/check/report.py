@@ -18,6 +18,7 @@ UNBALANCED = "magnitude (unbalanced)"
 SECTIONS = {
     "accuracy": "accuracy",
     "outputs": "accuracy",
+    "phones": "phones",
     "entries_per_pe": "entries",
     "chains": "chains",
     "host_seconds": "chains",
@@ -89,6 +90,7 @@ def _sections(report: dict[str, Any]) -> dict[str, str]:
     shown = {
         "accuracy": bool(report["accuracy"]),
         "outputs": bool(report["accuracy"]) or any("classes" in row for row in report["outputs"]),
+        "phones": "phones" in report,
         "chains": len(report["chains"]) > 1,
         "host_seconds": len(report["chains"]) > 1,
         "energy_by_cause": bool(report["energy_by_cause"]),

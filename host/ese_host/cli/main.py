@@ -19,6 +19,7 @@ from ese_host.cli.floats import live
 from ese_host.cli.options import AS_JSON, FILE, FOLDER
 from ese_host.cli.output import say
 from ese_host.cli.paths import WritablePath
+from ese_host.cli.phones import decode, phone_rates
 from ese_host.cli.progress import progress
 from ese_host.cli.verbosity import add_verbosity, note
 from ese_host.errors import EseError, ExitCode, StorageError
@@ -131,6 +132,7 @@ def main() -> None:
 
 
 add_verbosity(main)
+main.add_command(decode)
 main.add_command(estimate)
 main.add_command(live)
 
@@ -190,13 +192,15 @@ def run(
 ) -> None:
     """Run the test set of the design in FOLDER and print how many sequences are of each class, by the first output.
 
-    With labels in the test set, the accuracy is printed too. With --input, samples of your own are run, and the class
+    With labels in the test set, the accuracy is printed too, and with labels of frames and a decoder in the design the
+    phone error rate. With --input, samples of your own are run, and the class
     of each is printed. An output of a single value that is no sigmoid has no classes: its values are printed, or for a
     test set their range. In a .csv file, the rows are the frames of one sequence, or of as many as the model's fixed
     length allows; empty lines separate sequences.
     """
-    from ese_host.bundle import TESTSET, testset
+    from ese_host.bundle import TESTSET, read_decoder, testset
     from ese_host.cli.floats import holds_samples, run_samples
+    from ese_host.decoding import PhoneScores
     from ese_host.runtime import Accelerator, run_program
 
     if out is not None and file is None:
@@ -208,11 +212,15 @@ def run(
         raise click.UsageError("--scaled needs --input: the test set holds the model's inputs")
     with Accelerator(folder, **opening(**options)) as accelerator:
         tests = testset.read(file or accelerator.folder.file(TESTSET), accelerator.program)
+        decoder, labels = read_decoder(accelerator.folder, accelerator.program), tests.outputs[0].frame_labels
+        phones = None if decoder is None or labels is None else PhoneScores(decoder, labels)
         classified = accelerator.program.has_classes(accelerator.program.outputs[0])
         found: list[float] = []
         cycles, seconds = 0, 0.0
         for start in range(0, len(tests.steps), tests.at_once):
             result = run_program(accelerator, *tests.part(start, start + tests.at_once))
+            if phones is not None:
+                phones.add(result.run)
             if classified:
                 found += result.run.classes().tolist()
             else:
@@ -220,16 +228,16 @@ def run(
                 found += result.run.values()[range(len(last)), last, 0].tolist()
             cycles, seconds = cycles + result.cycles, seconds + result.seconds
     steps = int(tests.steps.sum())
+    rates = {} if phones is None else phones.to_json()
     if as_json:
-        say(
-            json.dumps(
-                {"classes" if classified else "values": found, "steps": steps, "cycles": cycles, "seconds": seconds}
-            )
-        )
+        values = {"classes" if classified else "values": found, "steps": steps, "cycles": cycles, "seconds": seconds}
+        say(json.dumps({**values, "phones": rates} if rates else values))
     elif print_all:
         say("\n".join(f"{item:.9g}" for item in found))
     else:
         _print_run(found, classified, tests.outputs[0].labels, steps, cycles)
+        if rates:
+            say(phone_rates(rates))
 
 
 def _print_run(found: list[float], classified: bool, labels: Any, steps: int, cycles: int) -> None:
@@ -287,6 +295,8 @@ def _print(report: dict[str, Any]) -> None:
     say(exact if report["bit_exact"] else f"{wrong}; first: {report['first_mismatch']}")
     for name, value in report["accuracy"].items():
         say(f"accuracy, {name}: {100 * value:.2f}%")
+    if "phones" in report:
+        say(phone_rates(report["phones"]))
     for row in report["outputs"]:
         of = f"{row['output']}: " * (len(report["outputs"]) > 1)
         if "accuracy" in row and row is not report["outputs"][0]:

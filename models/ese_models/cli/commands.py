@@ -19,7 +19,7 @@ from ese_host.errors import MissingError, UnsupportedError
 from ese_host.image import MAX_PES
 from ese_host.ir import MASK_FAMILIES
 from ese_host.tensorflow_startup import quiet_tensorflow as _tensorflow
-from ese_models.cli.own_data import DATA, compress_on, task_on
+from ese_models.cli.own_data import DATA, DECODE, compress_on, task_on
 from ese_models.cli.sensitivity import sensitivity
 from ese_models.cli.shared import answer, as_json, command_line, seed_option, summary_of
 from ese_models.progress import progress_bar
@@ -84,6 +84,7 @@ def data(task: str, as_json: bool) -> None:
     "--bidirectional", is_flag=True, help="Run each recurrent layer in both directions.  [default: forward only]"
 )
 @DATA
+@DECODE
 @as_json
 def train(
     task: str,
@@ -96,13 +97,16 @@ def train(
     projection: int | None,
     bidirectional: bool,
     data: Path | None,
+    decode: bool,
     as_json: bool,
 ) -> None:
     """Train the dense network of a task: input quantizer -> recurrent layers -> QDense layers -> softmax.
 
-    With --data, the task is to classify the sequences or vectors of your own file.
+    With --data, the task is to classify the sequences or vectors of your own file. For a task with a label for each
+    frame, a phone decoder is fitted too, and written beside the model.
     """
     with _tensorflow():
+        from ese_models.decoding import fitted
         from ese_models.records import provenance
         from ese_models.training import resized, task_named
         from ese_models.training import train as training
@@ -116,9 +120,10 @@ def train(
         model = training.train_dense(
             dataset, seed, recipe=recipe, topology=chosen.topology, formats=chosen.formats, progress=progress
         )
-    record = provenance.dense_record(chosen, model, dataset, seed, asdict(recipe), command_line())
+    decoder = fitted(model, dataset) if decode or (data is None and dataset.train.framewise) else None
+    record = provenance.dense_record(chosen, model, dataset, seed, asdict(recipe), command_line(), decoder)
     record = replace(record, seconds={"train": round(time.monotonic() - start, 1)})
-    answer(as_json, summary_of(provenance.save(model, out, record, dataset), record))
+    answer(as_json, summary_of(provenance.save(model, out, record, dataset, decoder), record))
 
 
 @click.command()
@@ -216,6 +221,7 @@ def train(
     help="Epochs of the quantized stage.  [default: those of the task's recipe; with --data, about 1,000 steps]",
 )
 @DATA
+@DECODE
 @click.option(
     "--loss", help="Keras loss, with --data.  [default: that of the model, or one that fits its output and labels]"
 )
@@ -239,6 +245,7 @@ def compress(
     prune_epochs: int | None,
     tune_epochs: int | None,
     data: Path | None,
+    decode: bool,
     loss: str | None,
     batch_size: int | None,
     as_json: bool,
@@ -249,6 +256,7 @@ def compress(
     or QKeras model with LSTM, GRU or Dense layers, which is retrained on your data.
     """
     with _tensorflow():
+        from ese_models.decoding import fitted
         from ese_models.masking import gap_bits_of, interleaves, kind_of
         from ese_models.networks import inspection
         from ese_models.records import provenance
@@ -261,7 +269,7 @@ def compress(
         training = {"epochs": (prune_epochs, tune_epochs), "batch_size": batch_size, "loss": loss, "seed": seed}
         training |= {"schedule": schedule, "per_channel": not per_tensor}
         training |= {"codebook_bits": codebook_bits, "codebook_start": centroids}
-        answer(as_json, summary_of(*compress_on(data, model, out, chosen, training)))
+        answer(as_json, summary_of(*compress_on(data, model, out, chosen, training, decode)))
         return
     own = "give your own data: --data FILE.npz, with samples `x` and labels `y`"
     if not beside(model).is_file():
@@ -283,9 +291,10 @@ def compress(
     start = time.monotonic()
     with progress_bar("compress", plan.prune.epochs + plan.tune.epochs) as progress:
         result = compression.compress(dense, dataset, plan, progress=lambda _stage: progress)
-    record = provenance.compressed_record(before, dense, result, dataset, plan, command_line())
+    decoder = fitted(result.model, dataset) if dataset.train.framewise else None
+    record = provenance.compressed_record(before, dense, result, dataset, plan, command_line(), decoder)
     record = replace(record, seconds={**before.seconds, "compress": round(time.monotonic() - start, 1)})
-    answer(as_json, summary_of(provenance.save(result.model, out, record, dataset), record))
+    answer(as_json, summary_of(provenance.save(result.model, out, record, dataset, decoder), record))
 
 
 @click.command()
@@ -327,6 +336,7 @@ def dsd(
     `ese4ml train`.
     """
     with _tensorflow():
+        from ese_models.decoding import fitted
         from ese_models.networks import inspection
         from ese_models.records import provenance
         from ese_models.training import dsd as training
@@ -341,6 +351,7 @@ def dsd(
     start = time.monotonic()
     with progress_bar("dsd", plan.sparse.epochs + plan.last.epochs) as progress:
         masks = training.train(dense, dataset, plan, seed, progress)
-    record = provenance.dsd_record(before, dense, masks, dataset, plan, seed, command_line())
+    decoder = fitted(dense, dataset) if dataset.train.framewise else None
+    record = provenance.dsd_record(before, dense, masks, dataset, plan, seed, command_line(), decoder)
     record = replace(record, seconds={**before.seconds, "dsd": round(time.monotonic() - start, 1)})
-    answer(as_json, summary_of(provenance.save(dense, out, record, dataset), record))
+    answer(as_json, summary_of(provenance.save(dense, out, record, dataset, decoder), record))

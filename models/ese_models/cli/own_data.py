@@ -13,6 +13,7 @@ import click
 
 from ese_host.bundle import ProvenanceRecord, beside
 from ese_host.cli import INPUT_FILE, is_quiet, say
+from ese_host.errors import FormatError
 from ese_models.cli.shared import command_line
 
 DATA = click.option(
@@ -22,12 +23,18 @@ DATA = click.option(
     help="Your own data, an .npz file with samples `x` and labels `y`; it may also hold `x_test` and `y_test`, "
     "`x_validation` and `y_validation`, names `classes`, and the scaling of recorded values, `mean` and `deviation`.",
 )
+DECODE = click.option(
+    "--decode",
+    is_flag=True,
+    help="With --data whose labels are those of frames: fit a phone decoder on the training labels, tune it on the "
+    "validation samples, and write it beside the model. The project's own frame-wise tasks always have one.",
+)
 TRAINING_STEPS = 2000
 """Training steps of the dense network of `train --data`, if the number of epochs is not given."""
 
 
 def compress_on(
-    path: Path, model: Path, out: Path, plan: Mapping[str, Any], training: Mapping[str, Any]
+    path: Path, model: Path, out: Path, plan: Mapping[str, Any], training: Mapping[str, Any], decode: bool = False
 ) -> tuple[list[Path], ProvenanceRecord]:
     """Compress any saved Keras model on the data in a file, and write it with its provenance.
 
@@ -37,16 +44,26 @@ def compress_on(
         out: file to write, .keras.
         plan: values of `MaskPlan` by name.
         training: further arguments of `own_model.compress` by name.
+        decode: whether to fit a phone decoder.
 
     Returns:
         Paths of the files written, and the provenance.
+
+    Raises:
+        FormatError: if a decoder is asked for, and the data is not that of one output with a label for each frame.
     """
     from ese_models.data import OwnData
+    from ese_models.decoding import fitted, phone_rates
     from ese_models.networks import inspection
     from ese_models.records import own_record, provenance
-    from ese_models.training import own_model
+    from ese_models.training import own_model, predict
 
     data = OwnData.read(path)
+    if decode and data.validation is None:
+        raise FormatError(
+            f"{path}: has no x_validation and y_validation; a decoder is tuned on samples that training does not see"
+        )
+    dataset = data.dataset() if decode else None
     dense = inspection.load_model(model)
     before = provenance.read(model) if beside(model).is_file() else None
     start = time.monotonic()
@@ -58,7 +75,12 @@ def compress_on(
     record = replace(record, seconds={**record.seconds, "compress": round(time.monotonic() - start, 1)})
     if data.test is None:
         say(f"note: {path} has no x_test and y_test, so that the figures are those of the training samples", err=True)
-    return provenance.save(compressed, out, record), record
+    decoder = None if dataset is None else fitted(compressed, dataset)
+    if dataset is not None and decoder is not None and data.test is not None:
+        rates = phone_rates(decoder, predict(compressed, dataset.test), dataset.test)
+        last = record.stage or ""
+        record = replace(record, figures={**record.figures, last: {**record.figures.get(last, {}), **rates}})
+    return provenance.save(compressed, out, record, decoder=decoder), record
 
 
 def task_on(path: Path, epochs: int | None) -> tuple[Any, Any]:
@@ -104,7 +126,6 @@ def scoring_on(path: Path, network: Any, split: str) -> tuple[Any, str]:
     Raises:
         FormatError: if the file does not have the split.
     """
-    from ese_host.errors import FormatError
     from ese_models.data import OwnData
     from ese_models.training import classifies, score
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from ese_host.decoding import NO_LABEL
 from ese_host.errors import FormatError
 
-NO_LABEL = -1
-"""Label of a frame that is ignored in training and scoring."""
+__all__ = ["NO_LABEL", "Dataset", "Split"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,9 +14,11 @@ from ese_models.networks.inspection import (
 )
 from ese_models.networks.mask_constraint import MaskConstraint, MaskGoal
 from ese_models.networks.prunable import Kernel, check_layers, engine_matrices, kernel_name, prunable
+from ese_models.networks.qlstmp import QLSTMP
 from ese_models.networks.twin import masked, masks_on, put_masks, quantized_twin, source_format, strip
 
 __all__ = [
+    "QLSTMP",
     "QUANTIZERS",
     "Formats",
     "Kernel",

@@ -51,6 +51,11 @@ class MaskConstraint(keras.constraints.Constraint):  # type: ignore[misc,unused-
         self.pes, self.gap_bits, self.before = pes, gap_bits, keras.constraints.get(before)
 
     @property
+    def variable(self) -> Any:
+        """The Keras variable that holds the mask, 1 for kept weights and 0 for pruned ones."""
+        return self._mask
+
+    @property
     def mask(self) -> npt.NDArray[np.bool_]:
         """(inputs, outputs) mask, true for kept weights."""
         array: npt.NDArray[np.float32] = ops.convert_to_numpy(self._mask)

@@ -21,6 +21,7 @@ from qkeras import get_quantizer
 from qkeras.qlayers import get_auto_range_constraint_initializer
 
 from ese_host.errors import UnsupportedError
+from ese_models.networks import qlstmp_loop
 
 WEIGHTS = ("kernel", "recurrent", "bias", "peephole", "projection")
 QUANTIZERS = ("kernel", "recurrent", "projection", "bias", "peephole", "state", "output")
@@ -116,8 +117,6 @@ class QLSTMPCell(keras.layers.Layer):
             setattr(self, f"{what}_constraint", keras.constraints.get(constraint))
             setattr(self, f"{what}_initializer", keras.initializers.get(initializer))
         self.state_size, self.output_size = [projection_units, units], projection_units
-        # The result of `step_weights` while a `QLSTMP` runs over a sequence, else None.
-        self.sequence_weights: Any = None
 
     def build(self, input_shape: Any) -> None:
         """Create the weights."""
@@ -143,40 +142,54 @@ class QLSTMPCell(keras.layers.Layer):
         quantizer = getattr(self, f"{what}_quantizer_internal")
         return weight if quantizer is None or weight is None else quantizer(weight)
 
-    def weighted_inputs(self, inputs: Any) -> Any:
-        """Contribution of (..., inputs) to the gates' sums, with the bias: (..., 4u)."""
-        z = ops.matmul(inputs, self.quantized("kernel", self.kernel))
-        return z + self.quantized("bias", self.bias) if self.use_bias else z
+    def quantized_weights(self) -> qlstmp_loop.QlstmpWeights:
+        """The quantized weights."""
+        zeros = ops.zeros((4 * self.units,), self.compute_dtype), ops.zeros((3, self.units), self.compute_dtype)
+        return qlstmp_loop.QlstmpWeights(
+            self.quantized("kernel", self.kernel),
+            self.quantized("recurrent", self.recurrent_kernel),
+            self.quantized("projection", self.projection_kernel),
+            self.quantized("bias", self.bias) if self.use_bias else zeros[0],
+            self.quantized("peephole", self.peephole_kernel) if self.use_peepholes else zeros[1],
+        )
 
-    def step_weights(self) -> tuple[Any, Any, Any]:
-        """The quantized recurrent kernel, peepholes (or None) and projection kernel."""
-        recurrent = self.quantized("recurrent", self.recurrent_kernel)
-        projection = self.quantized("projection", self.projection_kernel)
-        return recurrent, self.quantized("peephole", self.peephole_kernel), projection
+    def gates(self, sums: Any, c: Any, peephole: Any) -> tuple[Any, Any]:
+        """Compute m and c of a time step from the gates' sums.
+
+        Args:
+            sums: (batch, 4u) weighted inputs and fed back outputs, with the bias.
+            c: (batch, u) before the step.
+            peephole: (3, u) quantized peepholes.
+
+        Returns:
+            m (batch, u), and the new c.
+        """
+        c = self.quantized("state", c)
+        z_i, z_f, z_c, z_o = ops.split(sums, 4, axis=-1)
+        z_i, z_f = z_i + peephole[0] * c, z_f + peephole[1] * c
+        c = self.recurrent_activation(z_f) * c + self.recurrent_activation(z_i) * self.activation(z_c)
+        z_o = z_o + peephole[2] * self.quantized("state", c)
+        return self.quantized("output", self.recurrent_activation(z_o) * self.activation(c)), c
+
+    def state_value(self, value: Any) -> Any:
+        """The value in the format of the state."""
+        return self.quantized("state", value)
 
     def call(self, inputs: Any, states: Any, training: bool = False) -> Any:  # noqa: ARG002 - Keras passes it
         """Compute one time step.
 
         Args:
-            inputs: (batch, inputs), or their `weighted_inputs` if `sequence_weights` is set.
+            inputs: (batch, inputs).
             states: [y, c], (batch, projection_units) and (batch, units).
             training: ignored.
 
         Returns:
             y (batch, projection_units), and the new states [y, c].
         """
-        if self.sequence_weights is None:
-            inputs = self.weighted_inputs(inputs)
-        recurrent, peephole, projection = self.sequence_weights or self.step_weights()
-        y, c = (self.quantized("state", state) for state in states)
-        z_i, z_f, z_c, z_o = ops.split(inputs + ops.matmul(y, recurrent), 4, axis=-1)
-        if peephole is not None:
-            z_i, z_f = z_i + peephole[0] * c, z_f + peephole[1] * c
-        c = self.recurrent_activation(z_f) * c + self.recurrent_activation(z_i) * self.activation(z_c)
-        if peephole is not None:
-            z_o = z_o + peephole[2] * self.quantized("state", c)
-        m = self.quantized("output", self.recurrent_activation(z_o) * self.activation(c))
-        y = self.quantized("state", ops.matmul(m, projection))
+        weights, (y, c) = self.quantized_weights(), states
+        sums = ops.matmul(inputs, weights.kernel) + weights.bias + ops.matmul(self.state_value(y), weights.recurrent)
+        m, c = self.gates(sums, c, weights.peephole)
+        y = self.state_value(ops.matmul(m, weights.projection))
         return y, [y, c]
 
     def get_initial_state(self, batch_size: int | None = None) -> list[Any]:
@@ -216,22 +229,29 @@ class QLSTMP(keras.layers.RNN):
     def __init__(self, units: int, projection_units: int, **kwargs: Any) -> None:
         layer_options = {name: kwargs.pop(name) for name in (*_RNN, *_LAYER) if name in kwargs}
         super().__init__(QLSTMPCell(units, projection_units, **kwargs), **layer_options)
+        self.products = self.compute_dtype
 
-    def call(self, sequences: Any, initial_state: Any = None, mask: Any = None, training: bool = False) -> Any:
-        """Run over sequences; the weights are quantized, and the inputs weighted, once for all time steps.
+    def inner_loop(self, sequences: Any, initial_state: Any, mask: Any, training: bool = False) -> Any:
+        """Run over sequences, by `qlstmp_loop` unless steps are masked or the loop is unrolled.
 
         Args:
             sequences: (batch, steps, inputs).
-            initial_state: [y, c] before the first step; zeros by default.
-            mask: (batch, steps), false for steps to skip; all steps are computed by default.
+            initial_state: [y, c] before the first step.
+            mask: (batch, steps), false for steps to skip; None computes all steps.
             training: passed to the cell, which ignores it.
+
+        Returns:
+            The last y, y of all steps, (batch, steps, projection_units), and the states [y, c] after the last step.
         """
-        weighted = self.cell.weighted_inputs(sequences)
-        self.cell.sequence_weights = self.cell.step_weights()
-        try:
-            return super().call(weighted, initial_state=initial_state, mask=mask, training=training)
-        finally:
-            self.cell.sequence_weights = None
+        if mask is not None or self.unroll:
+            return super().inner_loop(sequences, initial_state, mask, training)
+        cell = self.cell
+        arithmetic = qlstmp_loop.Arithmetic(cell.gates, cell.state_value, cell.state_value, self.products)
+        inputs = ops.transpose(sequences, (1, 0, 2))
+        weights = qlstmp_loop.compiled(cell.quantized_weights)()
+        y, c = initial_state
+        ys, c = qlstmp_loop.run(arithmetic, ops.flip(inputs, 0) if self.go_backwards else inputs, weights, y, c)
+        return ys[-1], ops.transpose(ys, (1, 0, 2)), [ys[-1], c]
 
     def __getattr__(self, name: str) -> Any:
         """Read the shared attributes from the cell.

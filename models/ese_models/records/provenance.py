@@ -13,11 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from ese_host.bundle import FORMAT, USED, MatrixLoad, ProvenanceRecord, TrainingData, provenance
+from ese_host import decoding
+from ese_host.bundle import DECODER, FORMAT, USED, MatrixLoad, ProvenanceRecord, TrainingData, provenance
+from ese_host.decoding import Decoder
 from ese_host.errors import FormatError, MissingError
 from ese_host.files import decode, digest, write_together
 from ese_host.ir import MASK_FAMILIES
 from ese_models.data import Dataset, Split
+from ese_models.decoding import phone_rates
 from ese_models.masking import MaskPlan, by_matrix, interleaves, masks_for, matrices, matrix_loads, stored_codes
 from ese_models.networks import check_finite, masks_on
 from ese_models.training import Compressed, DenseSparseDense, Plan, Task, accuracy, predict, task_named
@@ -43,6 +46,11 @@ def versions() -> dict[str, str]:
 def testset_path(model: Path) -> Path:
     """Path of a model's test set, `<stem>.testset.npz` beside the model."""
     return model.with_name(f"{model.stem}.testset.npz")
+
+
+def decoder_path(model: Path) -> Path:
+    """Path of a model's decoder, `<stem>.decoder.json` beside the model."""
+    return model.with_name(f"{model.stem}.{DECODER}")
 
 
 def read(model: Path, *needed: str) -> ProvenanceRecord:
@@ -76,19 +84,28 @@ def accuracies(model: Any, data: Dataset) -> dict[str, float]:
     return {name: accuracy(predict(model, split), split) for name, split in data.splits.items() if len(split.labels)}
 
 
-def figures(model: Any, data: Dataset, task: Task) -> dict[str, float]:
+def figures(model: Any, data: Dataset, task: Task, decoder: Decoder | None = None) -> dict[str, float]:
     """Figures of merit of a model on the test split.
 
     Args:
         model: a `network`.
         data: data set of the task.
         task: gives the figures.
+        decoder: of the model, which gives phone error rates; None for none.
     """
-    return task.measure(predict(model, data.test), data.test)
+    probabilities = predict(model, data.test)
+    rates = {} if decoder is None else phone_rates(decoder, probabilities, data.test)
+    return {**task.measure(probabilities, data.test), **rates}
 
 
 def dense_record(
-    task: Task, model: Any, data: Dataset, seed: int, recipe: Mapping[str, Any], command: list[str]
+    task: Task,
+    model: Any,
+    data: Dataset,
+    seed: int,
+    recipe: Mapping[str, Any],
+    command: list[str],
+    decoder: Decoder | None = None,
 ) -> ProvenanceRecord:
     """Provenance of a network after the dense stage.
 
@@ -99,6 +116,7 @@ def dense_record(
         seed: of the training.
         recipe: fields of the dense stage's recipe.
         command: command line, word by word.
+        decoder: of the network; None for none.
     """
     return ProvenanceRecord(
         format=FORMAT,
@@ -111,7 +129,7 @@ def dense_record(
         recipes={"dense": dict(recipe)},
         epochs={"dense": recipe["epochs"]},
         accuracy={"dense": accuracies(model, data)},
-        figures={"dense": figures(model, data, task)},
+        figures={"dense": figures(model, data, task, decoder)},
         density={name: 1.0 for name in matrices(model)},
         data=TrainingData(
             name=data.name,
@@ -132,6 +150,7 @@ def dsd_record(
     plan: DenseSparseDense,
     seed: int,
     command: list[str],
+    decoder: Decoder | None = None,
 ) -> ProvenanceRecord:
     """Provenance of a network after dense-sparse-dense training, which extends that of the dense stage.
 
@@ -143,6 +162,7 @@ def dsd_record(
         plan: density and recipes.
         seed: of the training.
         command: command line, word by word.
+        decoder: of the network; None for none.
     """
     recipes = {"sparse": asdict(plan.sparse), "dense_again": asdict(plan.last)}
     return replace(
@@ -154,13 +174,19 @@ def dsd_record(
         recipes={**before.recipes, **recipes},
         epochs={**before.epochs, **{name: recipe["epochs"] for name, recipe in recipes.items()}},
         accuracy={**before.accuracy, "dsd": accuracies(model, data)},
-        figures={**before.figures, "dsd": figures(model, data, task_named(before.task or ""))},
+        figures={**before.figures, "dsd": figures(model, data, task_named(before.task or ""), decoder)},
         sparse_density={name: float(mask.mean()) for name, mask in masks.items()},
     )
 
 
 def compressed_record(
-    before: ProvenanceRecord, dense: Any, result: Compressed, data: Dataset, plan: Plan, command: list[str]
+    before: ProvenanceRecord,
+    dense: Any,
+    result: Compressed,
+    data: Dataset,
+    plan: Plan,
+    command: list[str],
+    decoder: Decoder | None = None,
 ) -> ProvenanceRecord:
     """Provenance of a compressed network, which extends that of the dense network.
 
@@ -171,6 +197,7 @@ def compressed_record(
         data: data set of the task.
         plan: of the compression.
         command: command line, word by word.
+        decoder: of the network of the last stage; None for none.
     """
     task = task_named(before.task or "")
     stages = {"pruned": result.pruned, **({} if result.quantized is None else {"quantized": result.quantized})}
@@ -184,7 +211,13 @@ def compressed_record(
         recipes={**before.recipes, **recipes},
         epochs={**before.epochs, **{name: recipe["epochs"] for name, recipe in recipes.items()}},
         accuracy={**before.accuracy, **{name: accuracies(model, data) for name, model in stages.items()}},
-        figures={**before.figures, **{name: figures(model, data, task) for name, model in stages.items()}},
+        figures={
+            **before.figures,
+            **{
+                name: figures(model, data, task, decoder if model is result.model else None)
+                for name, model in stages.items()
+            },
+        },
         **mask_fields(dense, result.model, plan),
     )
 
@@ -235,17 +268,20 @@ def mask_table(dense: Any, compressed: Any, plan: MaskPlan) -> dict[str, dict[st
     return table
 
 
-def save(model: Any, out: Path, record: ProvenanceRecord, data: Dataset | None = None) -> list[Path]:
-    """Write a model, its provenance and its test set; if one cannot be written, earlier files stay as they were.
+def save(
+    model: Any, out: Path, record: ProvenanceRecord, data: Dataset | None = None, decoder: Decoder | None = None
+) -> list[Path]:
+    """Write a model and the files beside it; if one cannot be written, earlier files stay as they were.
 
     Args:
         model: a `network`; without `data` any Keras model.
         out: path of the model, ending in .keras; the other files are written beside it.
         record: provenance of the model.
         data: data set whose test split is written, with the model's predictions; None writes no test set.
+        decoder: of the model; None writes none, and removes that of an earlier model of this name.
 
     Returns:
-        Paths of model, provenance and, if there is one, test set.
+        Paths of model and provenance and, if they are there, of decoder and test set.
 
     Raises:
         FormatError: if a weight is not finite, or `out` does not end in .keras. Then nothing is written.
@@ -258,9 +294,13 @@ def save(model: Any, out: Path, record: ProvenanceRecord, data: Dataset | None =
         buffer = io.BytesIO()  # NumPy prints a traceback of its own when a file cannot be written
         np.savez_compressed(buffer, **sequences(data.test), keras_predictions=predict(model, data.test))
         writers[testset_path(out)] = lambda path: path.write_bytes(buffer.getvalue())
+    if decoder is not None:
+        writers[decoder_path(out)] = lambda path: decoding.write(path, decoder)
     writers[provenance.beside(out)] = lambda path: provenance.write(path, record)
     writers[out] = model.save
     write_together(writers)
+    if decoder is None:
+        decoder_path(out).unlink(missing_ok=True)
     return list(reversed(writers))
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -138,7 +139,12 @@ def compress(
 
 
 def prune(
-    dense: Any, data: Dataset, plan: Plan, progress: Progress | None = None, begun: Any = None
+    dense: Any,
+    data: Dataset,
+    plan: Plan,
+    progress: Progress | None = None,
+    begun: Any = None,
+    checkpoint: Path | None = None,
 ) -> tuple[Any, dict[str, Mask]]:
     """The first stage of `compress`: prune a network in rounds while it is retrained.
 
@@ -148,6 +154,8 @@ def prune(
         plan: how to compress.
         progress: called after each epoch.
         begun: pruned network from which pruning starts instead, at its density.
+        checkpoint: file that is written after each epoch; if it exists, training goes on from it, and the masks are
+            chosen again.
 
     Returns:
         The pruned float network, and kernel name -> (outputs, inputs) mask.
@@ -170,13 +178,20 @@ def prune(
     pruner = Pruner(kernels(model), lambda weights, density: masks_for(weights, rows, plan, density, plan.family))
     before_step = pruner.gradual(plan.schedule, plan.density, plan.pruned_at, plan.updates, max(start, plan.density))
     rng = np.random.default_rng((plan.seed, 1))
-    fit(model, data.train, plan.prune, rng, before_step, progress, teacher=dense, share=plan.teacher)
+    distilled = {"teacher": dense, "share": plan.teacher, "checkpoint": checkpoint}
+    fit(model, data.train, plan.prune, rng, before_step, progress, **distilled)
     before_step(1.0)  # if there were fewer steps than rounds, the last round is done here
     return model, pruner.masks
 
 
 def quantize(
-    pruned: Any, dense: Any, masks: Mapping[str, Mask], data: Dataset, plan: Plan, progress: Progress | None = None
+    pruned: Any,
+    dense: Any,
+    masks: Mapping[str, Mask],
+    data: Dataset,
+    plan: Plan,
+    progress: Progress | None = None,
+    checkpoint: Path | None = None,
 ) -> Any:
     """The second stage of `compress`: quantize a pruned network and fine-tune it under its masks.
 
@@ -187,6 +202,8 @@ def quantize(
         data: data set, of which only the training split is used.
         plan: how to compress.
         progress: called after each epoch.
+        checkpoint: file that is written after each epoch; if it exists, training goes on from it, and learned groups
+            are chosen again.
 
     Raises:
         FormatError: if a weight is or becomes not finite; the message names the layer.
@@ -207,6 +224,7 @@ def quantize(
     )
     before_step = groups.until(plan.pruned_at, plan.updates)
     rng = np.random.default_rng((plan.seed, 2))
-    fit(model, data.train, plan.tune, rng, before_step, progress, teacher=dense, share=plan.teacher)
+    distilled = {"teacher": dense, "share": plan.teacher, "checkpoint": checkpoint}
+    fit(model, data.train, plan.tune, rng, before_step, progress, **distilled)
     finish(variables, quantizers)
     return model

@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
 
+from ese_host.decoding import phone_errors
 from ese_host.errors import FormatError
 from ese_models.data import NO_LABEL, Split
 
@@ -71,47 +70,6 @@ def phone_error_rate(decided: Labels, labels: Labels) -> float:
     if not sum(phones):
         raise FormatError(f"{len(labels)} utterances have no labelled frame; a phone error rate needs one")
     return sum(errors) / sum(phones)
-
-
-def phone_errors(decided: Labels, labels: Labels) -> tuple[list[int], list[int]]:
-    """Edit distance and number of phones of each utterance.
-
-    Frames without a label are left out. Runs of equal phones are collapsed to one phone, in decisions and labels alike.
-
-    Args:
-        decided: (utterances, steps) most probable phone of each frame.
-        labels: (utterances, steps) phone of each frame, `NO_LABEL` for frames without one.
-    """
-    errors, phones = [], []
-    for predicted, true in zip(decided, labels, strict=True):
-        labelled = true != NO_LABEL
-        reference = collapsed(true[labelled])
-        errors.append(edit_distance(reference, collapsed(predicted[labelled])))
-        phones.append(len(reference))
-    return errors, phones
-
-
-def collapsed(labels: Sequence[int] | Labels) -> list[int]:
-    """Labels without those that equal the label before.
-
-    >>> collapsed([3, 3, 1, 1, 1, 3])
-    [3, 1, 3]
-    """
-    return [int(label) for place, label in enumerate(labels) if not place or label != labels[place - 1]]
-
-
-def edit_distance(first: Sequence[int], second: Sequence[int]) -> int:
-    """Fewest insertions, deletions and substitutions that turn one sequence into the other (Levenshtein distance).
-
-    >>> edit_distance([1, 2, 3, 4], [1, 3, 5, 4])
-    2
-    """
-    row = list(range(len(second) + 1))
-    for place, item in enumerate(first, 1):
-        diagonal, row[0] = row[0], place
-        for other, value in enumerate(second, 1):
-            diagonal, row[other] = row[other], min(row[other] + 1, row[other - 1] + 1, diagonal + (item != value))
-    return row[-1]
 
 
 def _share(decided: Labels, labels: Labels, counted: npt.NDArray[np.bool_]) -> float:

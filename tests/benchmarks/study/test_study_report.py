@@ -112,7 +112,10 @@ def test_goals_are_judged_by_the_results(tmp_path: Path) -> None:
     for task in ("fashion-mnist", "festvox-ru"):
         assert found[f"{task}: DSD better than as many epochs of dense training"][1] == "yes"
     assert found["the chain at ESE's size: 3,248,128 LSTM weights, pruned, quantized"][1] == "yes"
-    assert len(found) == 12
+    ours = "phone error rate at most"
+    assert found[f"90% balanced + 4-bit codes: {ours} 0.3 points worse"] == ("0.20 ± 0.00 points", "yes")
+    assert found[f"90% balanced + ternary codes (TTQ): {ours} 1.0 points worse"] == ("1.50 ± 0.00 points", "no")
+    assert len(found) == 14
     assert "| pe-balanced | 90 | ttq | 21.50 | 1.50 ± 0.00 | 58.50 | 1.000 | 3.00 |" in text
     assert "| dense, 6 epochs more |  | float | 20.00 | 0.00 ± 0.00 | 60.00 |  |  |" in text
     written = json.loads((tmp_path / "docs" / "results" / "study.json").read_text())
@@ -128,7 +131,7 @@ def test_what_has_no_result_is_not_run_rather_than_judged(tmp_path: Path) -> Non
     text = page(tmp_path, lambda cell: worse(cell) if cell.stage == "dense" else None)
     found = verdicts(text)
     assert found.pop("dense phone error rate at most 26.5%") == ("20.00%", "yes")
-    assert set(found.values()) == {("", "not run")} and len(found) == 11
+    assert set(found.values()) == {("", "not run")} and len(found) == 13
     missing = len([cell for cell in all_cells() if cell.stage != "dense"])
     assert f"{missing} cells have none yet" in text
 

@@ -164,9 +164,9 @@ def test_without_vivado_the_way_out_is_said(tmp_path: Path, monkeypatch: pytest.
         graph.build(bitfile=True)
 
 
-def one_output(width: int, head: Any) -> Any:
-    """The part of a program that `labels_of` looks at."""
-    tensor = Tensor(width, 0, 0, 1, "vector", 1)
+def one_output(width: int, head: Any, steps: int | None = 1) -> Any:
+    """The part of a program that `labels_of` looks at; None for sequences of any length."""
+    tensor = Tensor(width, 0, 0, 1, "vector" if steps == 1 else "sequence", steps)
     return SimpleNamespace(outputs=(Output("t", "out", head),), tensors={"t": tensor})
 
 
@@ -186,14 +186,17 @@ def one_output(width: int, head: Any) -> Any:
 )
 def test_labels_are_classes_or_targets(y: Any, width: int, head: Any, name: str, expected: Any) -> None:
     program = one_output(width, head)
-    found, array = labels_of(np.asarray(y, np.float64), program, 0, (3, width), "y")
+    [(found, array)] = labels_of(np.asarray(y, np.float64), program, 0, (3, width), "y").items()
     assert found == name and array.tolist() == expected
 
 
 def test_classes_of_every_step_count_at_the_last() -> None:
-    program = one_output(2, "softmax")
+    program, framewise = one_output(2, "softmax"), one_output(2, "softmax", None)
     for y in (np.eye(2)[[[0, 1], [1, 0]]], np.array([[0.0, 1.0], [1.0, 0.0]])):
-        assert labels_of(y, program, 0, (2, 2, 2), "y")[1].tolist() == [1, 0]
+        assert labels_of(y, program, 0, (2, 2, 2), "y")["labels"].tolist() == [1, 0]
+        found = labels_of(y, framewise, 0, (2, 2, 2), "y")
+        assert found["labels"].tolist() == [1, 0] and found["frame_labels"].tolist() == [[0, 1], [1, 0]]
+    assert list(labels_of(np.array([1.0, 0.0]), framewise, 0, (2, 2, 2), "y")) == ["labels"]
 
 
 @pytest.mark.parametrize(

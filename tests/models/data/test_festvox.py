@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.io import wavfile
 
+from ese_host.decoding import collapsed
 from ese_host.errors import FormatError, MissingError
 from ese_host.files.hashing import digest_of
 from ese_models.data import NO_LABEL, cache, festvox_ru
 from ese_models.data.lab_format import read_lab
 from ese_models.data.speech.features import Features, log_mel, mel_filters, with_differences
-from ese_models.training.metrics import collapsed
 
 RATE = 16000
 

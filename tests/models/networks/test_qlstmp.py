@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 import pytest
+import tensorflow as tf
 from qkeras import QBidirectional, quantized_bits, quantized_sigmoid, quantized_tanh
 
 from ese_host.errors import UnsupportedError
@@ -217,3 +218,76 @@ def test_sizes_that_are_none_are_refused(units: float, projected: int) -> None:
     what, value = ("units", units) if units != 4 else ("projection_units", projected)
     with pytest.raises(UnsupportedError, match=rf"^QLSTMP: {what} is {value}; a whole number of at least 1 is needed$"):
         QLSTMP(units, projected)  # type: ignore[arg-type]
+
+
+def differentiated(layer: Any, values: Any, weights: Any, own: bool, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Outputs and states of a layer, and the gradients of its weights, inputs and states, in a graph."""
+    with monkeypatch.context() as patch:
+        if not own:
+            patch.setattr(QLSTMP, "inner_loop", keras.layers.RNN.inner_loop)
+        values = [tf.convert_to_tensor(value, layer.dtype) for value in values]
+
+        def found() -> Any:
+            with tf.GradientTape() as tape:
+                tape.watch(values)
+                results = layer(values[0], initial_state=values[1:])
+                loss = tf.add_n([tf.reduce_sum(r * tf.cast(w, r.dtype)) for r, w in zip(results, weights, strict=True)])
+            sources = [*values, *(variable.value for variable in layer.trainable_variables)]
+            return [*results, *tape.gradient(loss, sources)]
+
+        return [np.asarray(array) for array in tf.function(found)()]
+
+
+@pytest.fixture
+def floatx(floats: str) -> Iterator[None]:
+    """Layers and quantizers that compute in `floats`."""
+    keras.config.set_floatx(floats)
+    keras.config.set_dtype_policy(floats)
+    yield
+    keras.config.set_floatx("float32")
+    keras.config.set_dtype_policy("float32")
+
+
+@pytest.mark.usefixtures("floatx")
+@pytest.mark.parametrize(
+    ("options", "floats", "tolerance"),
+    [
+        ({"activation": "tanh", "recurrent_activation": "sigmoid"}, "float64", 1e-12),
+        ({"activation": "tanh", "recurrent_activation": "sigmoid"}, "float32", 1e-5),
+        ({"state_quantizer": bits(16, 4), "output_quantizer": bits(16, 1), "go_backwards": True}, "float64", 1e-12),
+        ({"state_quantizer": bits(8, 2), "use_bias": False, "use_peepholes": False}, "float64", 1e-12),
+    ],
+)
+def test_gradients_are_those_of_keras_loop(
+    options: dict[str, Any], floats: str, tolerance: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layer = filled(QLSTMP(UNITS, PROJECTED, return_sequences=True, return_state=True, **options))
+    rng = np.random.default_rng(3)
+    batch = 4
+    values = [inputs(batch=batch), rng.normal(size=(batch, PROJECTED)), rng.normal(size=(batch, UNITS))]
+    weights = [rng.normal(size=shape) for shape in ((batch, STEPS, PROJECTED), (batch, PROJECTED), (batch, UNITS))]
+    pair = [differentiated(layer, values, weights, own, monkeypatch) for own in (True, False)]
+    assert len(pair[0]) == 6 + len(layer.weights) and {array.dtype.name for array in pair[0]} == {floats}
+    for mine, theirs in zip(*pair, strict=True):
+        assert np.abs(theirs).max() > 1e-3
+        np.testing.assert_allclose(mine, theirs, rtol=0, atol=tolerance * np.abs(theirs).max())
+
+
+def test_masked_steps_are_skipped() -> None:
+    layer, values = filled(hard(return_sequences=True)), inputs()
+    mask = np.ones((len(values), STEPS), dtype=bool)
+    mask[:, 2] = False
+    kept = np.delete(np.arange(STEPS), 2)
+    np.testing.assert_array_equal(np.asarray(layer(values, mask=mask))[:, kept], layer(values[:, kept]))
+
+
+def test_products_in_bfloat16_are_near_and_everything_else_is_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    options = {"activation": "tanh", "recurrent_activation": "sigmoid", "state_quantizer": bits(16, 4)}
+    layer = filled(QLSTMP(UNITS, PROJECTED, return_sequences=True, return_state=True, **options))
+    values = [inputs(), np.zeros((4, PROJECTED)), np.zeros((4, UNITS))]
+    weights = [np.ones((4, STEPS, PROJECTED)), np.ones((4, PROJECTED)), np.ones((4, UNITS))]
+    exact = differentiated(layer, values, weights, True, monkeypatch)
+    layer.products = "bfloat16"
+    for near, value in zip(differentiated(layer, values, weights, True, monkeypatch), exact, strict=True):
+        assert near.dtype == value.dtype == np.float32
+        assert 0 < np.abs(near - value).max() < 0.05 * np.abs(value).max()

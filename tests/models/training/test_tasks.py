@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pytest
 from click.testing import CliRunner
 
+from ese_host import decoding
 from ese_host.errors import FormatError, UnsupportedError
 from ese_models import data
 from ese_models.cli import commands
@@ -125,10 +126,13 @@ def test_frame_wise_speech_through_all_commands(tmp_path: Path, monkeypatch: pyt
     size = ["--units", 8, "--projection", 6, "--epochs", 2]
     found = run(commands.train, "--task", "festvox-ru", "--out", first, *size, "--json")
     assert found["task"] == "festvox-ru" and found["remark"] == "one speaker, Russian, machine-aligned labels"
-    assert set(found["figures"]["dense"]) == {"accuracy", "non_pause_accuracy", "phone_error_rate"}
+    rates = {"accuracy", "non_pause_accuracy", "phone_error_rate", "viterbi_phone_error_rate"}
+    assert set(found["figures"]["dense"]) == rates and provenance.decoder_path(first).is_file()
     plan = ["--weights", "int4", "--density", 0.5, "--pes", 2, "--prune-epochs", 2, "--tune-epochs", 1]
     found = run(commands.compress, first, "--out", second, *plan, "--json")
     assert list(found["figures"]) == ["dense", "pruned", "quantized"]
+    assert set(found["figures"]["quantized"]) == rates and str(tmp_path / "int4.decoder.json") in found["files"]
+    assert decoding.read(provenance.decoder_path(second)).phones == 51
     assert set(found["density"]) == {f"lstm/{name}kernel" for name in ("", "recurrent_", "projection_")} | {
         "dense/kernel"
     }
@@ -148,9 +152,10 @@ def test_frame_wise_speech_through_all_commands(tmp_path: Path, monkeypatch: pyt
 def test_vectors_through_all_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(data.LOADERS, "digits", small_digits)
     first, second = tmp_path / "dense.keras", tmp_path / "ternary.keras"
+    provenance.decoder_path(first).write_text("of an earlier model of this name")
     found = run(commands.train, "--task", "digits", "--out", first, "--epochs", 12, "--json")
     assert found["remark"] == "" and found["figures"]["dense"] == {"accuracy": found["accuracy"]["dense"]["test"]}
-    assert found["accuracy"]["dense"]["test"] > 0.6
+    assert found["accuracy"]["dense"]["test"] > 0.6 and not provenance.decoder_path(first).exists()
     found = run(
         commands.compress, first, "--out", second, "--density", 0.4, "--prune-epochs", 8, "--tune-epochs", 4, "--json"
     )
