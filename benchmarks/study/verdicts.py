@@ -266,8 +266,8 @@ def large(cells: Sequence[StudyCell], found: Results) -> Answer:
         rows,
         goals,
         [
-            "Losses are against the dense network trained for longer, the second row. [The plan](study-plan.md) of these",
-            "cells was written before they were trained.",
+            "Losses are against the dense network trained for longer, the second row. [The plan](study-plan.md) of",
+            "these cells was written before they were trained.",
         ],
     )
 
