@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""docs/how-to/python.md: all Python of the page runs, from top to bottom, and does what the page says."""
+"""Pages of docs/how-to: all Python of a page runs, from top to bottom, and does what the page says."""
 
 from __future__ import annotations
 
@@ -15,22 +15,24 @@ from markdown_it import MarkdownIt
 import ese4ml
 from ese_host.cli.main import main
 
-PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "python.md"
+PAGES = Path(__file__).parents[3] / "docs" / "how-to"
 
 
-def blocks() -> list[str]:
-    """The page's blocks of Python."""
-    found = MarkdownIt("commonmark").parse(PAGE.read_text(encoding="utf-8"))
-    return [token.content for token in found if token.type == "fence" and token.info == "python"]
+def names_of(page: str) -> dict[str, Any]:
+    """Run a page's blocks of Python; returns the names that they leave."""
+    path = PAGES / page
+    names: dict[str, Any] = {}
+    for token in MarkdownIt("commonmark").parse(path.read_text(encoding="utf-8")):
+        if token.type == "fence" and token.info == "python":
+            exec(compile(token.content, str(path), "exec"), names)  # noqa: S102 - the page's own examples
+    return names
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::ese_hls.warnings.ConversionWarning")
 def test_the_python_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    names: dict[str, Any] = {}
-    for block in blocks():
-        exec(compile(block, str(PAGE), "exec"), names)  # noqa: S102 - the page's own examples
+    names = names_of("python.md")
     y, several = names["y"], names["several"]
     np.testing.assert_array_equal(names["same"], y)
     np.testing.assert_array_equal(names["now"], y[0])
@@ -50,3 +52,20 @@ def test_the_python_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert lines.stdout.splitlines()[-1] == f"{names['names'][0]} {y[0].max()}"
     printed = CliRunner().invoke(main, ["estimate", "image", "bitstreams/gestures", "--engine", "hls", "--json"])
     assert ese4ml.estimate("bitstreams/gestures") == json.loads(printed.stdout)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::ese_hls.warnings.ConversionWarning")
+def test_the_page_for_users_of_hls4ml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = names_of("from-hls4ml.md")
+    with ese4ml.open("prj/design") as engine:
+        np.testing.assert_array_equal(engine.predict(names["x"]), names["y"])
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::ese_hls.warnings.ConversionWarning")
+def test_the_page_for_users_of_tfmot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = names_of("from-tfmot.md")
+    assert ese4ml.sparsity(names["clustered"], 4).density == pytest.approx(0.3, abs=0.01)
