@@ -13,10 +13,11 @@ import numpy.typing as npt
 
 from ese_host.errors import UnsupportedError
 from ese_host.image import MAX_PES
-from ese_host.ir import MASK_FAMILIES, WEIGHT_KINDS, MaskFamily, WeightKind
+from ese_host.ir import WEIGHT_KINDS, WeightKind
 from ese_models.masking.pruner import Matrices
 from ese_models.masking.rows import Rows, kernel_mask
 from ese_models.networks import QUANTIZERS, Mask, MaskGoal, Weights, prunable
+from ese_models.pruning import Family, check_family
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class MaskPlan:
         weights: kind of the quantized weights, whose gap field decides what gap-aware masks avoid.
         density: kept share of the weights of all kernels together, above 0, at most 1.
         pes: number of PEs, 1 to 256.
-        family: mask family.
+        family: mask family: a name of `MASK_FAMILIES`, or a function of your own (`ese_models.pruning.MaskFunction`).
         gap_bits: width of the relative index in bits, 2 to 12, for which gap-aware masks are chosen.
         emphasis: factors, 1 or more, on `density`: for the input kernels of recurrent layers, and for the last kernel.
             The other kernels keep fewer weights, so that the whole network keeps `density` (BRDS, 2101.02667, divides
@@ -41,7 +42,7 @@ class MaskPlan:
     weights: Weights = "ternary"
     density: float = 0.1
     pes: int = 8
-    family: MaskFamily = "gap-aware"
+    family: Family = "gap-aware"
     gap_bits: int = 5
     emphasis: tuple[float, float] = (2.5, 6.0)
     layers: Mapping[str, float] = field(default_factory=dict)
@@ -49,8 +50,7 @@ class MaskPlan:
     def __post_init__(self) -> None:
         if self.weights not in ("float", *QUANTIZERS):
             raise UnsupportedError(f"weights are {self.weights!r}; allowed: float, {', '.join(QUANTIZERS)}")
-        if self.family not in MASK_FAMILIES:
-            raise UnsupportedError(f"mask family is {self.family!r}; allowed: {', '.join(MASK_FAMILIES)}")
+        check_family(self.family)
         for name, density in self.layers.items():
             if not 0 < density <= 1:
                 raise UnsupportedError(f"density of {name!r} is {density}; above 0, at most 1 is allowed")
@@ -121,7 +121,7 @@ def densities(sizes: Mapping[str, int], density: float, emphasis: tuple[float, f
     return {name: min(1.0, (1 + scale * more[name]) * density) if name in more else left for name in sizes}
 
 
-def masks_for(weights: Matrices, rows: Rows, plan: MaskPlan, density: float, family: MaskFamily) -> dict[str, Mask]:
+def masks_for(weights: Matrices, rows: Rows, plan: MaskPlan, density: float, family: Family) -> dict[str, Mask]:
     """Masks of all kernels, with a given density over the whole network.
 
     Kernels with a density in `plan.layers` approach it from 1 in the same way as `density` approaches the plan's. Of a

@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ese_host.image import Interleave
-from ese_host.ir import MaskFamily, WeightKind
+from ese_host.ir import WeightKind
 from ese_models.networks import Mask, prunable
-from ese_models.pruning import MaskStatistics, gap_bits_for, mask_for, statistics
+from ese_models.pruning import Family, MaskStatistics, gap_bits_for, mask_for, statistics
 
 Rows = Mapping[str, Mapping[str, Interleave]]
 """Kernel name -> name of each of the engine's matrices that the kernel becomes -> distribution of its rows."""
@@ -55,7 +55,7 @@ def _parts(kernel: npt.NDArray[Any], rows: Mapping[str, Interleave]) -> dict[str
 
 
 def kernel_mask(
-    family: MaskFamily,
+    family: Family,
     weights: npt.NDArray[np.float32],
     density: float,
     rows: Mapping[str, Interleave],
@@ -65,7 +65,7 @@ def kernel_mask(
     """The mask that a family chooses for a kernel; each of the engine's matrices keeps the same share of its weights.
 
     Args:
-        family: name of the family.
+        family: name of the family, or a function of a user's own.
         weights: (outputs, inputs).
         density: kept share of the weights, 0 to 1.
         rows: name of each matrix that the kernel becomes -> distribution of its rows.

@@ -23,6 +23,7 @@ from ese_models.data import Dataset, Split
 from ese_models.decoding import phone_rates
 from ese_models.masking import MaskPlan, by_matrix, interleaves, masks_for, matrices, matrix_loads, stored_codes
 from ese_models.networks import check_finite, masks_on
+from ese_models.pruning import family_name
 from ese_models.training import Compressed, DenseSparseDense, Plan, Task, accuracy, predict, task_named
 
 DENSE = ("task", "remark", "commands", "seeds", "recipes", "epochs", "accuracy", "figures", "density")
@@ -236,7 +237,7 @@ def mask_fields(dense: Any, compressed: Any, plan: MaskPlan) -> dict[str, Any]:
         "weights": plan.weights,
         "pes": plan.pes,
         "gap_bits": plan.gap_bits,
-        "family": plan.family,
+        "family": family_name(plan.family),
         "target_density": plan.density,
         "emphasis": plan.emphasis,
         "masks": mask_table(dense, compressed, plan),

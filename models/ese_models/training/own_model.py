@@ -94,7 +94,8 @@ def prune(model: Any, **options: Any) -> Any:
 
     Args:
         model: a Keras or QKeras model with Dense, LSTM or GRU layers, whose weights exist; or one such layer.
-        options: values of `MaskPlan` by name: density, pes, family, gap_bits, weights, emphasis, layers.
+        options: values of `MaskPlan` by name: density, pes, family (a name, or a function of your own), gap_bits,
+            weights, emphasis, layers.
 
     Returns:
         A copy of the model, to be compiled and trained; a layer is pruned in place and returned.
@@ -223,7 +224,8 @@ def compress(
         codebook_start: as in `quantize`.
         seed: of the order of samples, and of all other random numbers of Keras and NumPy.
         verbose: "auto" shows one progress bar for each stage; any other value is that of `fit`.
-        options: further values of `MaskPlan` by name: family, gap_bits, emphasis, layers.
+        options: further values of `MaskPlan` by name: family (a name, or a function of your own), gap_bits, emphasis,
+            layers.
 
     Returns:
         The compressed model, compiled. It holds masks, quantizers, and the number of PEs for which it was made.

@@ -2,6 +2,7 @@
 """Balanced mask families: counts per PE and per unit, and optimality by brute force at tiny sizes."""
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from itertools import combinations, pairwise
 from typing import get_args
 
@@ -12,13 +13,22 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from ese_host.errors import UnsupportedError
+from ese_host.errors import FormatError, UnsupportedError
 from ese_host.image.interleave import Interleave, entries_per_pe
 from ese_host.ir import CELL_ROWS
 from ese_host.ir.mask_families import MASK_FAMILIES, MaskFamily
 from ese_host.ir.weight_kinds import WeightKind
 from ese_models.cli import commands
-from ese_models.pruning import bank_balanced, column_balanced, gap_aware, keep_per_pe, mask_for
+from ese_models.pruning import (
+    bank_balanced,
+    column_balanced,
+    family_name,
+    gap_aware,
+    keep_per_pe,
+    magnitude,
+    mask_for,
+    pe_balanced,
+)
 from ese_models.pruning.masks import Floats, Mask
 from support.random_data import Problem, problems
 
@@ -182,3 +192,44 @@ def test_the_command_offers_every_family() -> None:
         (option,) = (option for option in command.params if option.name == "masks")
         assert isinstance(option.type, click.Choice)
         assert list(option.type.choices) == list(MASK_FAMILIES) == list(get_args(MaskFamily))
+
+
+@pytest.mark.parametrize(
+    "function", [pe_balanced, bank_balanced, partial(bank_balanced, bank=3), column_balanced, magnitude, gap_aware]
+)
+@given(problems())
+@settings(max_examples=60, deadline=None)
+def test_a_function_is_a_family(function: Callable[..., Mask], problem: Problem) -> None:
+    weights, density, interleave = problem
+    expected = function(weights, density, interleave)
+    assert (mask_for(function, weights, density, interleave, "int4", 4) == expected).all()
+
+
+@pytest.mark.parametrize(
+    ("mask", "message"),
+    [
+        (np.ones((4, 8), dtype=bool), r"gives bool \(4, 8\); expected an array of bool \(8, 4\), the weights' shape"),
+        (np.ones((8, 4)), r"gives float64 \(8, 4\); expected an array of bool"),
+        ([[True] * 4] * 8, "gives list; expected an array of bool"),
+        (np.arange(32).reshape(8, 4) < 9, "keeps 9 of 32 weights at a density of 0.25; 4 to 8 are allowed"),
+        (np.arange(32).reshape(8, 4) < 3, "keeps 3 of 32 weights at a density of 0.25; 4 to 8 are allowed"),
+    ],
+)
+def test_a_function_s_mask_is_checked(mask: Mask, message: str) -> None:
+    def given_mask(weights: Floats, density: float, interleave: Interleave) -> Mask:
+        return mask
+
+    with pytest.raises(FormatError, match=f"mask family 'given_mask' {message}"):
+        mask_for(given_mask, np.ones((8, 4)), 0.25, Interleave(8, 2), "int4", 4)
+
+
+def test_a_function_gets_finite_weights_and_a_density() -> None:
+    with pytest.raises(UnsupportedError, match=r"density is 1\.5"):
+        mask_for(lambda *_: pytest.fail("called"), np.ones((8, 4)), 1.5, Interleave(8, 2), "int4", 4)
+    with pytest.raises(FormatError, match="is not finite"):
+        mask_for(lambda *_: pytest.fail("called"), np.full((8, 4), np.nan), 0.5, Interleave(8, 2), "int4", 4)
+
+
+def test_families_are_recorded_by_name() -> None:
+    named = [family_name(family) for family in ("gap-aware", pe_balanced, partial(bank_balanced, bank=3))]
+    assert named == ["gap-aware", "pe_balanced", "partial"]

@@ -12,10 +12,13 @@ import tensorflow as tf
 from keras import layers as kl
 
 from ese_host.errors import FormatError, UnsupportedError
-from ese_models.masking import GroupingSchedule, PruningSchedule, sparsity, stored_codes
+from ese_host.image import Interleave
+from ese_models.masking import GroupingSchedule, MaskPlan, PruningSchedule, sparsity, stored_codes
 from ese_models.networks import MaskConstraint, masks_on, prunable, strip
 from ese_models.networks.inspection import load_model
-from ese_models.pruning import keep_per_pe
+from ese_models.pruning import keep_per_pe, pe_balanced
+from ese_models.pruning.masks import Floats, Mask
+from ese_models.records.provenance import mask_fields
 from ese_models.training import own_model
 from ese_models.training.fit_data import loss_for, ranges_of
 
@@ -178,6 +181,24 @@ def test_the_schedule_prunes_a_model_while_its_own_fit_trains_it() -> None:
     model.fit(X, Y, epochs=8, verbose=0, callbacks=[PruningSchedule(**EVEN, rounds=4), note])
     assert is_balanced(model, 0.25, 4)
     assert shares == sorted(shares, reverse=True) and shares[0] > 0.4 and len(set(shares)) > 2
+
+
+def test_a_family_of_one_s_own_prunes_and_is_recorded_by_name(tmp_path: Path) -> None:
+    densities: list[float] = []
+
+    def own(weights: Floats, density: float, interleave: Interleave) -> Mask:
+        densities.append(density)
+        return pe_balanced(weights, density, interleave)
+
+    model, plan = compiled(plain()), {**EVEN, "family": own}
+    sparse = own_model.compress(model, (X, Y), epochs=1, verbose=0, **plan)
+    assert is_balanced(sparse, 0.25, 4) and densities[0] > densities[-1] == 0.25
+    sparse.save(tmp_path / "sparse.keras")  # the masks, not the function
+    loaded = masks_on(load_model(tmp_path / "sparse.keras"))
+    assert all((mask == masks_on(sparse)[name]).all() for name, mask in loaded.items())
+    assert mask_fields(model, sparse, MaskPlan(**plan))["family"] == "own"
+    with pytest.raises(UnsupportedError, match=r"mask family is 'own'; allowed: .*, or a function of your own"):
+        own_model.prune(model, **{**EVEN, "family": "own"})
 
 
 def test_a_large_loss_is_a_warning() -> None:
