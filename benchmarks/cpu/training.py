@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Speed of training ESE's layer: docs/training-speed.md.
+"""Speed of training ESE's layer: docs/results/training-speed.md.
 
     python -m benchmarks.cpu.training
 
@@ -139,11 +139,11 @@ def measure(loop: str, products: str, best: float) -> Speed:
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
-    default=ROOT / "docs" / "training-speed.md",
-    help="Page to write.  [default: docs/training-speed.md]",
+    default=ROOT / "docs" / "results" / "training-speed.md",
+    help="Page to write.  [default: docs/results/training-speed.md]",
 )
 def main(out: Path) -> None:
-    """Measure all formulations and write docs/training-speed.md."""
+    """Measure all formulations and write docs/results/training-speed.md."""
     before = os.getloadavg()[0]
     peaks = {products: peak(products) for _, products in FORMULATIONS}
     rows = [measure(loop, products, peaks[products]) for loop, products in FORMULATIONS]

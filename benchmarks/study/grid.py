@@ -91,7 +91,7 @@ class StudySize:
 
 SIZES = {
     "full": StudySize(
-        SPEECH, IMAGES, Epochs(12, 6, 14, 7, 4, 8), (20, 60, 10), (6, 8), (16, 24, 6, 18, 30), "qlstmp-1024", 3, 1, 32
+        SPEECH, IMAGES, Epochs(12, 6, 14, 7, 4, 8), (20, 60, 10), (6, 8), (16, 24, 3, 10, 16), "qlstmp-1024", 3, 1, 32
     ),
     "tiny": StudySize(
         "japanese-vowels", "digits", Epochs(2, 2, 2, 2, 2, 2), (2, 2, 2), (1, 1), (1, 1, 1, 1, 2), "qlstmp-8", 2, 1, 4

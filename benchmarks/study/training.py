@@ -69,7 +69,9 @@ class Clock:
         _log.info("epoch %d: loss %.4f, %.1f s", epoch, loss, self.elapsed[-1])
 
     def to_json(self) -> dict[str, float]:
-        """Processor seconds and elapsed seconds of a typical epoch."""
+        """Processor seconds and elapsed seconds of a typical epoch; nothing if there was none."""
+        if not self.epochs:
+            return {}
         return {"epoch": round(self.epoch, 3), "epoch_elapsed": round(_typical(self.elapsed), 3)}
 
     @property
@@ -83,8 +85,8 @@ class Clock:
 
 
 def _typical(seconds: list[float]) -> float:
-    """The median without the first, which compiles; 0 if a finished training was only read."""
-    return median(seconds[1:] or seconds or [0.0])
+    """The median without the first, which compiles."""
+    return median(seconds[1:] or seconds)
 
 
 def train_cell(cell: StudyCell, store: Store) -> Record:
@@ -103,8 +105,12 @@ def train_cell(cell: StudyCell, store: Store) -> Record:
     trunk = None if cell.trunk is None else load(store.model_path(cell.trunk))
     teacher = trunk if cell.trunk is None or cell.trunk.stage in ("dense", "dsd") else load(store.model_path(cell.root))
     clock = Clock()
-    model = train(cell, task, data, trunk, teacher, clock, store.checkpoint_path(cell))
-    store.place(store.model_path(cell), model.save)
+    if store.model_path(cell).is_file():  # it was trained, but not measured to the end
+        model = load(store.model_path(cell))
+    else:
+        model = train(cell, task, data, trunk, teacher, clock, store.checkpoint_path(cell))
+        store.place(store.model_path(cell), model.save)
+        store.drop_checkpoints(cell)
     outputs = {name: predict(model, data.splits[name]) for name in ("validation", "test")}
     decoder = None
     if data.test.framewise:
@@ -112,7 +118,6 @@ def train_cell(cell: StudyCell, store: Store) -> Record:
         counts = LabelCounts.of(data.train, len(data.classes))
         decoder = tuned(counts, log_outputs(outputs["validation"]), data.validation)
         store.place(decoder_path(store.model_path(cell)), lambda path: decoding.write(path, decoder))
-    store.drop_checkpoints(cell)
     return {
         **measured(task, outputs["test"], data.test, decoder),
         "validation": measured(task, outputs["validation"], data.validation, decoder),

@@ -44,7 +44,12 @@ def _of_layer(layer: Any, name: str) -> Iterator[CountedMatrix]:
     named = {variable.path.split("/")[-1]: variable for variable in holder.weights}
     # Quantizers have variables too; a weight of the layer is also its attribute.
     named = {key: variable for key, variable in named.items() if getattr(holder, key, None) is variable}
-    kernels = {key: variable for key, variable in named.items() if key.endswith("kernel") and len(variable.shape) == 2}
+    # Peepholes have two axes too, but each row is a diagonal.
+    kernels = {
+        key: variable
+        for key, variable in named.items()
+        if key.endswith("kernel") and key != "peephole_kernel" and len(variable.shape) == 2
+    }
     others = sum(int(np.prod(variable.shape)) for key, variable in named.items() if key not in kernels)
     for number, (key, variable) in enumerate(kernels.items()):
         quantizer = getattr(holder, f"{key.removesuffix('_kernel')}_quantizer_internal", None)

@@ -14,14 +14,16 @@ from benchmarks.study import cli, training
 from benchmarks.study.cell import StudyCell
 from benchmarks.study.runner import run
 from benchmarks.study.store import Store
-from benchmarks.study.training import train_cell, trial
+from benchmarks.study.training import measured, save_posteriors, train_cell, trial
 from ese_host.errors import UnsupportedError
 from ese_host.image.interleave import Interleave, entries_per_pe
-from ese_models.data import Dataset
+from ese_models.data import Dataset, Split
+from ese_models.decoding import LabelCounts, Settings, decoder_of
 from ese_models.masking import stored_codes
 from ese_models.masking.plan import matrices
 from ese_models.networks.inspection import load
 from ese_models.pruning import keep_per_pe
+from ese_models.training import task_named
 
 PES = 4
 DENSE = StudyCell("japanese-vowels", "dense", 4, network="qlstmp-8")
@@ -33,6 +35,7 @@ PRUNED = DENSE.then(
     options=(("pes", PES), ("input_emphasis", 1.0), ("last_emphasis", 1.0)),
 )
 CODED = PRUNED.then("quantized", 1, weights="codebook4", options=PRUNED.options)
+TASK = task_named("festvox-ru")
 DSD = DENSE.then("dsd", 2, family="magnitude", density=0.6)
 
 
@@ -91,6 +94,35 @@ def test_storage_is_that_of_the_report(store: Store) -> None:
     biases = 4 * 8 + 3 * 8 + 3  # gates, peepholes, classes
     assert sizes[DENSE]["original_bits"] == sizes[CODED]["original_bits"] == 32 * (weights + biases)
     assert sizes[DENSE]["rate_quantized"] < 1.1 < sizes[PRUNED]["rate_quantized"] < sizes[CODED]["rate_quantized"]
+
+
+@pytest.mark.slow
+def test_a_trained_cell_is_only_measured(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "train", None)
+    again, before = train_cell(PRUNED, store), store.read(PRUNED)
+    assert [again[name] for name in ("metrics", "samples", "validation", "load")] == [
+        before[name] for name in ("metrics", "samples", "validation", "load")
+    ]
+    assert again["seconds"] == {} and not list(store.folder.glob("*.checkpoint.*"))
+
+
+def test_posteriors_can_be_decoded_without_the_network(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    lengths, labels = np.array([9, 12]), np.full((2, 12), -1)
+    labels[0, :9], labels[1] = np.repeat([0, 1, 2], 3), np.repeat([2, 0, 1], 4)
+    split = Split(np.zeros((2, 12, 1), np.float32), lengths, labels, "end")
+    data = Dataset("three", split, split, split, ("a", "b", "c"))
+    probabilities = rng.dirichlet(np.ones(3), (2, 12)).astype(np.float32)
+    probabilities[0, 0] = (1, 0, 0)
+    save_posteriors(tmp_path / "posteriors.npz", data, {"test": probabilities})
+    with np.load(tmp_path / "posteriors.npz") as arrays:
+        kept, steps = arrays["test"], arrays["test_lengths"]
+    assert kept.dtype == np.float16 and np.isfinite(kept).all() and (steps == lengths).all()
+    np.testing.assert_allclose(np.exp(kept.astype(np.float64)), probabilities, rtol=0.01, atol=1e-6)
+    decoder = decoder_of(LabelCounts.of(split, 3), Settings())
+    found = measured(TASK, probabilities, split, decoder)
+    assert found["samples"]["phones"] == [3, 3] and len(found["samples"]["viterbi_errors"]) == 2
+    assert found["metrics"]["viterbi_phone_error_rate"] == sum(found["samples"]["viterbi_errors"]) / 6
 
 
 def test_a_trial_says_what_an_epoch_costs(empty: Store) -> None:

@@ -21,6 +21,7 @@ from ese_models.cli import report as report_cli
 from ese_models.masking import sparsity
 from ese_models.networks.builder import Formats, Weights, classifier
 from ese_models.networks.inspection import kernels, weight_quantizers
+from ese_models.networks.qlstmp import QLSTMP
 from ese_models.records.compression_report import GAP_BITS, CountedMatrix, huffman_bits, report, size_of, streams
 from ese_models.records.counted_matrices import of_model
 from ese_models.training.own_model import prune, quantize
@@ -116,6 +117,13 @@ def test_models_of_every_kind(weights: Weights, bits: int, code_bits: int, numbe
     assert found[0].code_bits == code_bits and found[0].numbers == numbers
     for matrix, variable in zip(found, kernels(model).values(), strict=True):
         assert ((matrix.codes != 0) == (np.asarray(variable).T != 0)).all()
+
+
+def test_peepholes_are_no_kernel() -> None:
+    model = keras.Sequential([keras.Input((5, 4)), QLSTMP(3, 2, return_sequences=True, name="lstm"), QDense(2)])
+    found = of_model(model)
+    assert [m.name for m in found[:3]] == ["lstm/kernel", "lstm/recurrent_kernel", "lstm/projection_kernel"]
+    assert [m.biases for m in found] == [12 + 9, 0, 0, 2]
 
 
 def test_stock_quantizers_and_nested_layers() -> None:
