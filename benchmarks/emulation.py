@@ -168,8 +168,8 @@ def main(stock_timeout: float) -> None:
         "",
         "How fast is the emulation of an LSTM layer with 153 inputs and 1024 cells? ese4ml's has peepholes and a",
         "projection to 512, as in ESE; beside it is a dense layer in hls4ml's own C simulation. All figures are",
-        f"*measured* by `make bench-emulation` on {os.cpu_count()} cores (load {os.getloadavg()[0]:.1f}), of which one was used (to "
-        "compile the RTL, all).",
+        f"*measured* by `make bench-emulation` on {os.cpu_count()} cores (load {os.getloadavg()[0]:.1f}), of which "
+        "one was used (to compile the RTL, all).",
         "Every value of 4 steps is compared with the golden model. Cycles are the engine's own counter over",
         f"{STEPS} steps from the zero state, of which the first step runs no recurrent matrix.",
         "",
