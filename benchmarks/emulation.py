@@ -40,18 +40,17 @@ STEPS = 100
 RTL = """
 ## The engine in RTL, every clock simulated
 
-`ese4ml build --with verilator` makes an emulated bitstream of the engine's RTL, in place of its C++. Amaranth and
-Yosys write the Verilog, Verilator turns it into C++, and g++ compiles it, with a harness that drives clock, reset,
-AXI4-Lite and both streams of the core as on a board. `run`, `check` and pynq take such a folder like any other, and
-`make demo ENGINE=rtl` runs the whole demo on it. It needs `pip install 'ese4ml[rtl]'` and g++.
+`ese4ml build --with verilator` makes an emulated bitstream of the engine's RTL, in place of its C++: Verilator turns
+the Verilog into C++, and g++ compiles it, with a harness that drives clock, reset, AXI4-Lite and both streams of the
+core as on a board. `run`, `check` and pynq take such a folder like any other. It needs `pip install 'ese4ml[rtl]'` and
+g++; `make demo ENGINE=rtl` runs the whole demo on it.
 
 - Cycles are clocks of the RTL, each of them simulated, the depth of every pipeline included. The report labels them
   and the frames per second *simulated*; of the C++ it can only model the latter.
 - A core that takes no word and gives none for many times the length of its longest step counts as hung, and one that
   breaks a rule of AXI4-Stream as broken. Both are errors that say what happened, not a wait without end.
-- A compiled engine is kept in the user's cache folder (`$XDG_CACHE_HOME/ese4ml/engines`, or `~/.cache/...`), by the
-  digest of its Verilog, harness, tools and options, so that the same design is compiled once. The folder keeps at most
-  512 MiB, and may be deleted at any time.
+- The same design is compiled once: compiled engines are kept in `$XDG_CACHE_HOME/ese4ml/engines`, or `~/.cache/...`,
+  which holds at most 512 MiB and may be deleted at any time.
 - The manifest's `engine` is `rtl`, and its `tools` have the versions of Amaranth, pyosys, Verilator and g++.
 """
 """What the page says of the simulated RTL."""
@@ -167,11 +166,11 @@ def main(stock_timeout: float) -> None:
     lines = [
         "# Emulation at ESE's size",
         "",
-        "An LSTM layer with 153 inputs and 1024 cells, in emulation: ese4ml's with peepholes and a projection to",
-        "512, as in ESE, beside a dense layer in hls4ml's own C simulation. Everything is measured by",
-        f"`make bench-emulation` on {os.cpu_count()} cores (load {os.getloadavg()[0]:.1f}), of which one was used",
-        "(to compile the RTL, all);",
-        "every value of 4 steps is compared with the golden model. Cycles are the engine's own counter over",
+        "How fast is the emulation of an LSTM layer with 153 inputs and 1024 cells? ese4ml's has peepholes and a",
+        "projection to 512, as in ESE; beside it is a dense layer in hls4ml's own C simulation. All figures are",
+        f"*measured* by `make bench-emulation` on {os.cpu_count()} cores (load {os.getloadavg()[0]:.1f}), of which "
+        "one was used (to compile the RTL, all).",
+        "Every value of 4 steps is compared with the golden model. Cycles are the engine's own counter over",
         f"{STEPS} steps from the zero state, of which the first step runs no recurrent matrix.",
         "",
         "| engine | compile s | compile MB | steps/s | cycles a step | values equal to golden |",

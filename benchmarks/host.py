@@ -154,7 +154,6 @@ def main(folder: Path, out: Path) -> None:
         rows=rows,
         rounds=ROUNDS,
         calls=CALLS,
-        goals=list(zip(*([row for row in rows if row.batch == batch] for batch in (1, 256)), strict=True)),
         streams=streams,
         cores=os.cpu_count(),
         others=others,
