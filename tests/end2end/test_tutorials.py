@@ -42,3 +42,10 @@ def test_a_session_gives_what_predict_gives(tmp_path: Path, monkeypatch: pytest.
 def test_a_board_is_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     asyncio.run(execute("choose-a-board"))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::ese4ml.CompressionWarning")
+def test_a_mask_family_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert asyncio.run(execute("write-a-mask-family"))["report"]["bit_exact"]
