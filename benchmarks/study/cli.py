@@ -1,4 +1,4 @@
-"""The command `ese4ml study` with its subcommands list, measure, run and report."""
+"""The command `ese4ml study` with its subcommands list, measure, run, keep and report."""
 
 from __future__ import annotations
 
@@ -167,6 +167,25 @@ def run(
             f"{len(outcome.failed)} cells failed and {len(outcome.waiting)} wait for them. The first is {first.key}: "
             f"{error}; see {selection.store.json_path(first).with_suffix('.error.txt')}"
         )
+
+
+@study.command()
+@_options
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("benchmarks/study/ese-speech"),
+    show_default=True,
+    help="Folder of the copies.",
+)
+def keep(results: Path, grid: str, question: tuple[int, ...], out: Path) -> None:
+    """Copy the small files of finished cells to keep them with the source: records, decoders, quantized networks."""
+    from benchmarks.study.outcome import keep as keep_cell
+
+    selection = chosen(results, grid, question)
+    for cell in selection.store.found(selection.cells):
+        for path in keep_cell(cell, selection.store, Store(out)):
+            click.echo(f"{path.stat().st_size:8,} bytes  {path}")
 
 
 @study.command()
