@@ -1,4 +1,4 @@
-"""What a trained cell leaves: its figures, its log-posteriors, and copies that are kept with the source."""
+"""Files that a trained cell leaves: its figures, its log-posteriors, and copies that are kept with the source."""
 
 from benchmarks.study.outcome.figures import loads, measured, save_posteriors, stored
 from benchmarks.study.outcome.kept import keep
