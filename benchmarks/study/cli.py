@@ -215,7 +215,9 @@ def report(results: Path, grid: str, question: tuple[int, ...], page: Path, figu
     found = selection.store.found(selection.cells)
     if not found:
         raise MissingError(f"{results} has no result of grid {grid!r}; make them with `ese4ml study run --grid {grid}`")
-    command = f"ese4ml study run --grid {grid}" if grid != "full" else "make study"
+    asked = [word for number in question for word in ("--question", str(number))]
+    words = ["ese4ml study run", *(["--grid", grid] if grid != "full" else []), *asked]
+    command = " ".join(words) if len(words) > 1 else "make study"
     for path in write(selection.questions, found, page, figures, notes, command):
         click.echo(str(path))
 
