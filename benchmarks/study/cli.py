@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command `ese4ml study` with its subcommands list, measure, run and report."""
+"""The command `ese4ml study` with its subcommands list, measure, run, keep and report."""
 
 from __future__ import annotations
 
@@ -173,6 +173,25 @@ def run(
 @study.command()
 @_options
 @click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("benchmarks/study/ese-speech"),
+    show_default=True,
+    help="Folder of the copies.",
+)
+def keep(results: Path, grid: str, question: tuple[int, ...], out: Path) -> None:
+    """Copy the small files of finished cells to keep them with the source: records, decoders, quantized networks."""
+    from benchmarks.study.outcome import keep as keep_cell
+
+    selection = chosen(results, grid, question)
+    for cell in selection.store.found(selection.cells):
+        for path in keep_cell(cell, selection.store, Store(out)):
+            click.echo(f"{path.stat().st_size:8,} bytes  {path}")
+
+
+@study.command()
+@_options
+@click.option(
     "--page",
     type=click.Path(path_type=Path),
     default=Path("docs/results/study.md"),
@@ -201,7 +220,9 @@ def report(results: Path, grid: str, question: tuple[int, ...], page: Path, figu
     found = selection.store.found(selection.cells)
     if not found:
         raise MissingError(f"{results} has no result of grid {grid!r}; make them with `ese4ml study run --grid {grid}`")
-    command = f"ese4ml study run --grid {grid}" if grid != "full" else "make study"
+    asked = [word for number in question for word in ("--question", str(number))]
+    words = ["ese4ml study run", *(["--grid", grid] if grid != "full" else []), *asked]
+    command = " ".join(words) if len(words) > 1 else "make study"
     for path in write(selection.questions, found, page, figures, notes, command):
         click.echo(str(path))
 

@@ -13,19 +13,18 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from benchmarks.study.cell import StudyCell
 from benchmarks.study.costs import BATCHES, StageTime, short
+from benchmarks.study.outcome import loads, measured, save_posteriors, stored
 from benchmarks.study.store import Record, Store
 from ese_host import decoding
-from ese_host.decoding import Decoder
 from ese_host.errors import UnsupportedError
-from ese_models.data import Dataset, Split
-from ese_models.decoding import LabelCounts, error_of, log_outputs, phone_rates, tuned
-from ese_models.masking import by_matrix, gap_bits_of, interleaves, kind_of, matrices, matrix_loads, stored_codes
+from ese_models.data import Dataset
+from ese_models.decoding import LabelCounts, log_outputs, tuned
+from ese_models.masking import gap_bits_of, interleaves, kind_of, matrices
 from ese_models.networks import Topology, load, network
-from ese_models.records import compression_report, of_model, versions
+from ese_models.records import versions
 from ese_models.records.provenance import decoder_path
 from ese_models.training import (
     DenseSparseDense,
@@ -42,14 +41,11 @@ from ese_models.training import (
 )
 
 _log = logging.getLogger(__name__)
-Floats = npt.NDArray[np.float32]
 NETWORKS = {
     "qlstmp-1024": Topology((1024,), projection=512, framewise=True, dropout=0.3),
     "qlstmp-8": Topology((8,), projection=4),
 }
 """Further networks by the names that cells give them: ESE's layer, and a tiny network of the same kind."""
-SMALLEST = 1e-30
-"""Probabilities are raised to this before their logarithm is taken."""
 TESTED = 32
 """Number of test samples that a trial predicts."""
 
@@ -130,35 +126,6 @@ def train_cell(cell: StudyCell, store: Store) -> Record:
         "seconds": clock.to_json(),
         "versions": versions(),
     }
-
-
-def measured(task: Task, probabilities: Floats, split: Split, decoder: Decoder | None) -> Record:
-    """Metrics by name and counts for each sample of a split, also those of a decoder if there is one.
-
-    Args:
-        task: the task.
-        probabilities: that the network gives for the split.
-        split: the split.
-        decoder: of the network; None for none.
-    """
-    metrics, samples = task.measure(probabilities, split), task.samples(probabilities, split)
-    if decoder is not None:
-        metrics |= phone_rates(decoder, probabilities, split)
-        samples |= {"viterbi_errors": error_of(decoder, probabilities, split)[0]}
-    return {"metrics": metrics, "samples": samples}
-
-
-def save_posteriors(path: Path, data: Dataset, probabilities: dict[str, Floats]) -> None:
-    """Write the logarithms of a network's probabilities, by which it can be decoded later without being run again.
-
-    Args:
-        path: an .npz archive: for each split the float16 logarithms, (utterances, steps, classes), and the lengths.
-        data: data set.
-        probabilities: of each split.
-    """
-    arrays = {name: np.log(np.maximum(values, SMALLEST)).astype(np.float16) for name, values in probabilities.items()}
-    lengths = {f"{name}_lengths": data.splits[name].lengths for name in probabilities}
-    np.savez_compressed(path, **arrays, **lengths)
 
 
 def trial(cell: StudyCell) -> StageTime:
@@ -324,42 +291,3 @@ def plan_of(cell: StudyCell, task: Task, model: Any) -> Plan:
         emphasis=emphasis,
         codebook_bits=int(cell.option("codebook_bits", 4)),
     )
-
-
-def stored(model: Any) -> Record:
-    """Exact size of a network as 32-bit floats, and its compression rates after the stages of Deep Compression.
-
-    Weights are one stream in the paper's order; each kernel's index has the width that costs least.
-    """
-    size = compression_report.report(of_model(model))[-1]
-    return {
-        "original_bits": size.original,
-        "rate_quantized": size.columns()["P+Q x"],
-        "rate_huffman": size.columns()["P+Q+H x"],
-    }
-
-
-def loads(model: Any, cell: StudyCell) -> Record:
-    """Load of each kernel and of the network, counted on the codes as the engine counts them, padding included."""
-    if cell.family == "none" or cell.stage == "dsd":
-        return {}
-    pes = int(cell.option("pes", 8))
-    codes, rows = stored_codes(model), interleaves(model, pes)
-    kind = kind_of(cell.weights)  # type: ignore[arg-type]
-    gap_bits = int(cell.option("gap_bits", gap_bits_of(rows, kind)))
-    masks = {name: array != 0 for name, array in codes.items()}
-    kernel_loads = matrix_loads(codes, masks, rows, dict.fromkeys(codes, kind), gap_bits)
-    sizes = {name: array.size for name, array in by_matrix(codes, rows).items()}
-    entries = np.sum([item.entries_per_pe for item in kernel_loads.values()], axis=0)
-    weights = sum(int((array != 0).sum()) for array in codes.values())
-    total = sum(array.size for array in codes.values())
-    return {
-        "pes": pes,
-        "gap_bits": gap_bits,
-        "weights": total,
-        "density": weights / total,
-        "imbalance": float(entries.max() / entries.mean()),
-        "worst_kernel_imbalance": max(item.imbalance for item in kernel_loads.values()),
-        "padding": sum(item.padding for item in kernel_loads.values()) / max(1, weights),
-        "kernels": {name: {"size": sizes[name], **item.to_json()} for name, item in kernel_loads.items()},
-    }

@@ -12,9 +12,10 @@ from click.testing import CliRunner
 
 from benchmarks.study import cli, training
 from benchmarks.study.cell import StudyCell
+from benchmarks.study.outcome import keep, measured, save_posteriors
 from benchmarks.study.runner import run
 from benchmarks.study.store import Store
-from benchmarks.study.training import measured, save_posteriors, train_cell, trial
+from benchmarks.study.training import train_cell, trial
 from ese_host.errors import UnsupportedError
 from ese_host.image.interleave import Interleave, entries_per_pe
 from ese_models.data import Dataset, Split
@@ -104,6 +105,17 @@ def test_a_trained_cell_is_only_measured(store: Store, monkeypatch: pytest.Monke
         before[name] for name in ("metrics", "samples", "validation", "load")
     ]
     assert again["seconds"] == {} and not list(store.folder.glob("*.checkpoint.*"))
+
+
+@pytest.mark.slow
+def test_kept_copies_have_the_same_codes(store: Store, tmp_path: Path) -> None:
+    kept = Store(tmp_path)
+    assert keep(DENSE, store, kept) == [kept.json_path(DENSE)]
+    assert keep(CODED, store, kept) == [kept.json_path(CODED), kept.model_path(CODED)]
+    assert kept.read(CODED) == store.read(CODED)
+    models = [load(place.model_path(CODED)) for place in (store, kept)]
+    for name, codes in stored_codes(models[0]).items():
+        np.testing.assert_array_equal(stored_codes(models[1])[name], codes)
 
 
 def test_posteriors_can_be_decoded_without_the_network(tmp_path: Path) -> None:
