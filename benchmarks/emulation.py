@@ -40,19 +40,16 @@ STEPS = 100
 RTL = """
 ## The engine in RTL, every clock simulated
 
-`ese4ml build --with verilator` makes an emulated bitstream of the engine's RTL, in place of its C++. Amaranth and
-Yosys write the Verilog, Verilator turns it into C++, and g++ compiles it, with a harness that drives clock, reset,
-AXI4-Lite and both streams of the core as on a board. `run`, `check` and pynq take such a folder like any other, and
-`make demo ENGINE=rtl` runs the whole demo on it. It needs `pip install 'ese4ml[rtl]'` and g++.
+`ese4ml build --with verilator` makes an emulated bitstream of the engine's RTL, in place of its C++, with a harness
+that drives AXI4-Lite and both streams of the core as on a board. `run`, `check` and pynq take such a folder like any
+other, and `make demo ENGINE=rtl` runs the whole demo on it. It needs `pip install 'ese4ml[rtl]'` and g++.
 
-- Cycles are clocks of the RTL, each of them simulated, the depth of every pipeline included. The report labels them
-  and the frames per second *simulated*; of the C++ it can only model the latter.
+- Cycles are clocks of the RTL, the depth of every pipeline included. The report labels them and the frames per second
+  *simulated*.
 - A core that takes no word and gives none for many times the length of its longest step counts as hung, and one that
-  breaks a rule of AXI4-Stream as broken. Both are errors that say what happened, not a wait without end.
+  breaks a rule of AXI4-Stream as broken. Both are errors that say what happened.
 - A compiled engine is kept in the user's cache folder (`$XDG_CACHE_HOME/ese4ml/engines`, or `~/.cache/...`), by the
-  digest of its Verilog, harness, tools and options, so that the same design is compiled once. The folder keeps at most
-  512 MiB, and may be deleted at any time.
-- The manifest's `engine` is `rtl`, and its `tools` have the versions of Amaranth, pyosys, Verilator and g++.
+  digest of its Verilog, harness, tools and options. The folder keeps at most 512 MiB, and may be deleted at any time.
 """
 """What the page says of the simulated RTL."""
 
