@@ -40,13 +40,12 @@ STEPS = 100
 RTL = """
 ## The engine in RTL, every clock simulated
 
-`ese4ml build --with verilator` makes an emulated bitstream of the engine's RTL, in place of its C++: Verilator turns
-the Verilog into C++, and g++ compiles it, with a harness that drives clock, reset, AXI4-Lite and both streams of the
-core as on a board. `run`, `check` and pynq take such a folder like any other. It needs `pip install 'ese4ml[rtl]'` and
-g++; `make demo ENGINE=rtl` runs the whole demo on it.
+`ese4ml build --with verilator` makes an emulated bitstream of the engine's RTL, in place of its C++, with a harness
+that drives AXI4-Lite and both streams of the core as on a board. `run`, `check` and pynq take such a folder like any
+other, and `make demo ENGINE=rtl` runs the whole demo on it. It needs `pip install 'ese4ml[rtl]'` and g++.
 
-- Cycles are clocks of the RTL, each of them simulated, the depth of every pipeline included. The report labels them
-  and the frames per second *simulated*; of the C++ it can only model the latter.
+- Cycles are clocks of the RTL, the depth of every pipeline included. The report labels them and the frames per second
+  *simulated*.
 - A core that takes no word and gives none for many times the length of its longest step counts as hung, and one that
   breaks a rule of AXI4-Stream as broken. Both are errors that say what happened, not a wait without end.
 - The same design is compiled once: compiled engines are kept in `$XDG_CACHE_HOME/ese4ml/engines`, or `~/.cache/...`,

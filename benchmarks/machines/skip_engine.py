@@ -55,17 +55,16 @@ In skip mode the engine multiplies only activations that are not zero, or that h
 ([engine.md](../explanation/engine.md), "Skip mode"). This page shows what that saves. It is made by `make bench-skip`
 (`python -m benchmarks.machines.skip_engine`), which runs both engines with {pes} PEs, one element-wise unit, FIFO
 depth {depth} and seed {seed}. Cycles are the engines' own counters: iterations of csrc under g++, and clocks of the
-engine in RTL, each simulated by Verilator. *Exact* means that all outputs of both equal the golden model's. Nothing
+engine in RTL, *simulated* by Verilator. *Exact* means that all outputs of both equal the golden model's. Nothing
 here is measured on hardware.
 
 ## EIE's layers
 
-The matrices are random, with the published sizes and densities, a 4-bit codebook and 4-bit gaps. VGG-6 is missing
-because its input is wider than a frame can be.
+The matrices are random, with the published sizes and densities, a 4-bit codebook and 4-bit gaps. VGG-6's input is
+wider than a frame can be.
 
 - *Cycles*: of a frame, with input, element-wise stage and output; *matrix*: without these.
-- *Simulated*: `benchmarks.machines` with the same columns, whose FIFO holds a little less than the engines'.
-- *Stream*: the same matrix in stream mode.
+- *Simulated*: `benchmarks.machines` with the same columns; *stream*: the same matrix in stream mode.
 - *Utilisation*: by EIE's definition ([eie.md](eie.md)), without batches.
 
 | layer | exact | cycles, csrc / RTL | matrix, csrc / RTL | simulated | stream | utilisation, csrc / RTL | published |
@@ -85,20 +84,20 @@ ordinary layer.
 ## Its energy
 
 The energy of a step is *modelled*, in nJ, for all {pes} PEs together and on average over the {steps} steps, as in
-[estimate.md](../explanation/estimate.md#energy): only operations and accesses count, so that these figures can be
-compared with one another only. `python -m benchmarks.machines.skip_energy` prints the table alone.
+[estimate.md](../explanation/estimate.md#energy), so that these figures can be compared with one another only.
+`python -m benchmarks.machines.skip_energy` prints the table alone.
 
 - *Columns sent*: elements that all PEs multiply; in stream mode all elements of the three vectors.
 - *Entries*: executed, padding included.
 - *Column pointers*: every PE reads two, of 18 bits, for each column, and its *FIFO* holds them and the element.
 - *Vectors*: in stream mode every entry reads one, and every write goes into 32 copies. In skip mode elements are read
-  once for all PEs, and those of delta phases are compared with what was sent last.
+  once for all PEs.
 
 {energy}
 
 Spartus (2108.02297), *published*: a step of a DeltaLSTM of 1024 cells in 1 us on a Zynq-7100, 9.4 TOp/s effective, 1.1
-TOp/s/W. From the latter two follow about 8.5 W, and 8.5 uJ a step (derived). That is the power of a whole FPGA, and
-must not be compared with sums over operations at 45 nm.
+TOp/s/W, from which 8.5 uJ a step follow (derived). That is a whole FPGA, and must not be compared with sums over
+operations at 45 nm.
 """
 
 
