@@ -42,7 +42,7 @@ RTL = """
 
 `ese4ml build --with verilator` makes an emulated bitstream of the engine's RTL, in place of its C++, with a harness
 that drives AXI4-Lite and both streams of the core as on a board. `run`, `check` and pynq take such a folder like any
-other, and `make demo ENGINE=rtl` runs the whole demo on it. It needs `pip install 'ese4ml[rtl]'` and g++.
+other, and `make demo ENGINE=rtl` runs the demo on it. It needs `pip install 'ese4ml[rtl]'` and g++.
 
 - Cycles are clocks of the RTL, the depth of every pipeline included. The report labels them and the frames per second
   *simulated*.
