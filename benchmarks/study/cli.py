@@ -180,11 +180,14 @@ def run(results: Path, grid: str, question: tuple[int, ...], jobs: int | None, d
     help="Markdown file that is appended to the page, if it exists.",
 )
 def report(results: Path, grid: str, question: tuple[int, ...], page: Path, figures: Path, notes: Path) -> None:
-    """Write the page and its charts from the results; nothing is trained."""
-    from benchmarks.study.report import write
+    """Write the page and its charts from the results; nothing is trained.
+
+    --results may also name the JSON file beside a page, which holds all that the page needs.
+    """
+    from benchmarks.study.report import listed, write
 
     selection = chosen(results, grid, question)
-    found = selection.store.found(selection.cells)
+    found = listed(results, selection.cells) if results.is_file() else selection.store.found(selection.cells)
     if not found:
         raise MissingError(f"{results} has no result of grid {grid!r}; make them with `ese4ml study run --grid {grid}`")
     command = f"ese4ml study run --grid {grid}" if grid != "full" else "make study"

@@ -16,6 +16,7 @@ from benchmarks.study.costs import BATCHES, StageTime, short
 from benchmarks.study.store import Record, Store
 from ese_host.errors import UnsupportedError
 from ese_models.data import Dataset
+from ese_models.decoding import error_of, fitted, phone_rates
 from ese_models.masking import by_matrix, gap_bits_of, interleaves, kind_of, matrices, matrix_loads, stored_codes
 from ese_models.networks import Topology, load, network
 from ese_models.records import compression_report, of_model, versions
@@ -77,18 +78,40 @@ def train_cell(cell: StudyCell, store: Store) -> Record:
     clock = Clock()
     model = train(cell, task, data, trunk, teacher, clock)
     store.place(store.model_path(cell), model.save)
-    probabilities = predict(model, data.test)
     return {
-        "metrics": task.measure(probabilities, data.test),
-        "samples": task.samples(probabilities, data.test),
+        **measured(model, task, data),
         "splits": {name: len(split.labels) for name, split in data.splits.items()},
-        "metric": task.metric,
         "lower": task.lower,
         "remark": data.remark,
         "load": loads(model, cell),
         "storage": stored(model),
         "seconds": {"epoch": round(clock.epoch, 3)},
         "versions": versions(),
+    }
+
+
+def measured(model: Any, task: Task, data: Dataset) -> Record:
+    """Metrics of a network on the test split, the name of the one that counts, and counts for each test sample.
+
+    For a task with a label for each frame this is the phone error rate by Viterbi, with a decoder that was fitted and
+    tuned without the test split.
+
+    Args:
+        model: the network.
+        task: gives the metrics.
+        data: the task's data.
+    """
+    probabilities = predict(model, data.test)
+    metrics, samples = task.measure(probabilities, data.test), task.samples(probabilities, data.test)
+    if not data.test.framewise:
+        return {"metrics": metrics, "samples": samples, "metric": task.metric}
+    decoder = fitted(model, data)
+    errors, _ = error_of(decoder, probabilities, data.test)
+    return {
+        "metrics": {**metrics, **phone_rates(decoder, probabilities, data.test)},
+        "samples": {**samples, "viterbi_errors": errors},
+        "metric": "viterbi_phone_error_rate",
+        "decoder": decoder.chosen,
     }
 
 
