@@ -213,11 +213,14 @@ def keep(results: Path, grid: str, question: tuple[int, ...], out: Path) -> None
     help="Markdown file that is appended to the page, if it exists.",
 )
 def report(results: Path, grid: str, question: tuple[int, ...], page: Path, figures: Path, notes: Path) -> None:
-    """Write the page and its charts from the results; nothing is trained."""
-    from benchmarks.study.report import write
+    """Write the page and its charts from the results; nothing is trained.
+
+    --results may also name the JSON file beside a page, which holds all that the page needs.
+    """
+    from benchmarks.study.report import listed, write
 
     selection = chosen(results, grid, question)
-    found = selection.store.found(selection.cells)
+    found = listed(results, selection.cells) if results.is_file() else selection.store.found(selection.cells)
     if not found:
         raise MissingError(f"{results} has no result of grid {grid!r}; make them with `ese4ml study run --grid {grid}`")
     asked = [word for number in question for word in ("--question", str(number))]

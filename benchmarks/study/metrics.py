@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Metrics of cells by seed, their spread, and goals judged by them."""
+"""Metrics of cells by seed, their confidence intervals, and goals judged by these."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from statistics import mean, stdev
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import t as student
 
 from benchmarks.study.cell import StudyCell
 from benchmarks.study.store import Record
@@ -14,6 +19,64 @@ from benchmarks.study.store import Record
 Results = Mapping[StudyCell, Record]
 Values = Mapping[int, float]
 """Values by seed."""
+Counts = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
+"""Errors, and phones, of each test utterance."""
+Verdict = Literal["yes", "no", "undecided", "not run"]
+RECORDED_UTTERANCES = 62
+"""Test utterances of the cells whose errors over utterances were recorded, and their counts were not."""
+
+
+ERRORS = {"phone_error_rate": "errors", "viterbi_phone_error_rate": "viterbi_errors"}
+"""Counts of errors of each utterance, in a record's "samples", by the name of the rate that they make."""
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure, and how sure it is.
+
+    Attributes:
+        value: mean over seeds.
+        error: its standard error; None if there is neither a second seed nor a count by utterance.
+        freedom: degrees of freedom of the error (Welch and Satterthwaite's for a sum of two).
+    """
+
+    value: float
+    error: float | None = None
+    freedom: float = 1.0
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The 95% confidence interval (Student's), or None if the error is not known."""
+        if self.error is None:
+            return None
+        width = float(student.ppf(0.5 + CONFIDENCE / 2, self.freedom)) * self.error
+        return self.value - width, self.value + width
+
+    @classmethod
+    def of(cls, value: float, parts: Iterable[tuple[float, float]]) -> Estimate:
+        """An estimate whose error is made of independent ones.
+
+        Args:
+            value: the figure.
+            parts: standard error and degrees of freedom of each.
+        """
+        listed = list(parts)
+        if not listed:
+            return cls(value)
+        total = sum(error**2 for error, _ in listed)
+        weighed = sum(error**4 / freedom for error, freedom in listed)
+        return cls(value, sqrt(total), total**2 / weighed if weighed else listed[0][1])
+
+    def text(self, unit: str) -> str:
+        """The figure with its interval and unit.
+
+        >>> Estimate(1.5, 0.5, 100).text(" points"), Estimate(24.1).text("%")
+        ('1.50 (0.51 to 2.49) points', '24.10%')
+        """
+        if self.interval is None:
+            return f"{self.value:.2f}{unit}"
+        return f"{self.value:.2f} ({self.interval[0]:.2f} to {self.interval[1]:.2f}){unit}"
 
 
 @dataclass(frozen=True)
@@ -23,17 +86,13 @@ class Goal:
     Attributes:
         text: the goal.
         found: the value found, with its unit.
-        holds: whether the goal is met; None if a result is missing.
+        verdict: "yes" or "no"; "undecided" if the 95% interval holds the goal's limit, or if there is no interval; "not
+            run" if a result is missing.
     """
 
     text: str
     found: str
-    holds: bool | None
-
-    @property
-    def verdict(self) -> str:
-        """The word of the page: "yes", "no" or "not run"."""
-        return {True: "yes", False: "no", None: "not run"}[self.holds]
+    verdict: Verdict
 
 
 class CellMetrics:
@@ -67,28 +126,92 @@ class CellMetrics:
         records = {cell.seed: self._found[cell][group] for cell in cells if cell in self._found}
         return {seed: values[name] for seed, values in records.items() if name in values}
 
-    def error(self, base: Iterable[StudyCell], other: Iterable[StudyCell], counts: str = "errors") -> float | None:
-        """Standard error of the difference of two phone error rates over the utterances of the test split, in points.
-
-        The rate is a ratio of sums, whose error is that of its linear part; each utterance is compared with itself.
-        The result is None if there are several seeds, whose spread says more, if there are no counts by utterance, or
-        if both are the same cells.
+    def figure(self, cells: Sequence[StudyCell], group: str, name: str) -> Estimate | None:
+        """A figure of the records, whose error is that of the spread over seeds; None without a result.
 
         Args:
-            base: cells of one network.
-            other: cells of the other.
-            counts: name of the counts by utterance: "errors", or "viterbi_errors" for those of the decoder.
+            cells: cells of different seeds.
+            group: group of the record.
+            name: name of the figure in the group.
         """
-        if base is other:
+        return self._estimate(self.part(cells, group, name), [])
+
+    def level(self, cells: Sequence[StudyCell], metric: str) -> Estimate | None:
+        """A metric on the test split, in percent; None without a result.
+
+        Args:
+            cells: cells of different seeds.
+            metric: name of the metric.
+        """
+        values = self.of(cells, metric)
+        counts = [self._counts(cell, metric) for cell in cells if cell.seed in values]
+        return self._estimate(values, counts)
+
+    def loss(self, base: Sequence[StudyCell], other: Sequence[StudyCell], metric: str, lower: bool) -> Estimate | None:
+        """Amount by which a metric of some cells is worse than that of others, in points; None without two results.
+
+        Each seed is compared with itself, and so is each utterance.
+
+        Args:
+            base: cells of different seeds.
+            other: cells of different seeds.
+            metric: name of the metric.
+            lower: whether lower values are better.
+        """
+        values = losses(self.of(base, metric), self.of(other, metric), lower)
+        firsts, seconds = ({cell.seed: cell for cell in cells} for cells in (base, other))
+        counts: list[Counts | None] = []
+        for seed in values:
+            first, second = self._counts(firsts[seed], metric), self._counts(seconds[seed], metric)
+            same = first is not None and second is not None and np.array_equal(first[1], second[1])
+            counts.append((second[0] - first[0], first[1]) if same and first and second else None)
+        known = [self._recorded(firsts[seed], seconds[seed], metric) for seed in values]
+        return self._estimate(values, counts, known[0] if len(known) == 1 else None)
+
+    def _recorded(self, first: StudyCell, second: StudyCell, metric: str) -> float | None:
+        """Standard error over utterances of the difference of two cells, if it was recorded in place of the counts."""
+        for one, other in ((first, second), (second, first)):
+            errors: dict[str, float] = self._found[one].get("paired_errors", {}).get(metric, {})
+            if other.key in errors:
+                return errors[other.key]
+        return None
+
+    def _counts(self, cell: StudyCell, metric: str) -> Counts | None:
+        """Errors and phones of each test utterance of a cell, or None if they were not kept."""
+        samples = self._found[cell].get("samples") or {}
+        name = ERRORS.get(metric, "")
+        return (np.array(samples[name], float), np.array(samples["phones"], float)) if name in samples else None
+
+    @staticmethod
+    def _estimate(values: Values, counts: Sequence[Counts | None], known: float | None = None) -> Estimate | None:
+        """The mean of values by seed with its error, which has two independent parts.
+
+        One is that of the test utterances. A rate is a ratio of sums, and its error that of the ratio's linear part,
+        which is nearly a bootstrap's over utterances and needs no random numbers. The counts are means over seeds, as
+        all seeds have the same utterances. The other part is the spread over seeds, if there are several. The spread
+        holds some of the first part too, so that the error is rather too large than too small.
+
+        Args:
+            values: values by seed, in percent or points.
+            counts: for each seed errors and phones of each utterance.
+            known: error over utterances that was recorded, if there are no counts.
+        """
+        if not values:
             return None
-        pair = [[self._found[cell].get("samples") for cell in cells if cell in self._found] for cells in (base, other)]
-        if [len(part) for part in pair] != [1, 1] or not pair[0][0] or not pair[1][0]:
-            return None
-        phones = pair[0][0]["phones"]
-        more = [second - first for first, second in zip(pair[0][0][counts], pair[1][0][counts], strict=True)]
-        rate = sum(more) / sum(phones)
-        rest: float = sum((extra - rate * count) ** 2 for extra, count in zip(more, phones, strict=True))
-        return float(100 * sqrt(rest * len(more) / max(1, len(more) - 1)) / sum(phones))
+        parts = []
+        given = [item for item in counts if item is not None]
+        if given and len(given) == len(values):
+            phones = given[0][1]
+            errors = np.mean([item[0] for item in given], axis=0)
+            rest = errors - errors.sum() / phones.sum() * phones
+            number = len(phones)
+            error = 100 * sqrt(float(rest @ rest) * number / max(1, number - 1)) / float(phones.sum())
+            parts.append((error, max(1, number - 1)))
+        elif known is not None:
+            parts.append((known, RECORDED_UTTERANCES - 1))
+        if len(values) > 1:
+            parts.append((stdev(values.values()) / sqrt(len(values)), len(values) - 1))
+        return Estimate.of(mean(values.values()), parts)
 
 
 def spread(values: Values, digits: int = 2, error: float | None = None) -> str:
@@ -108,23 +231,23 @@ def spread(values: Values, digits: int = 2, error: float | None = None) -> str:
     return f"{mean(values.values()):.{digits}f}" + ("" if width is None else f" ± {width:.{digits}f}")
 
 
-def limited(
-    text: str, values: Values, limit: float, unit: str = " points", most: bool = True, error: float | None = None
-) -> Goal:
-    """A goal that the mean of values is at most a limit, or at least the limit.
+def judged(text: str, found: Estimate | None, limit: float, unit: str = " points", most: bool = True) -> Goal:
+    """A goal that a figure is at most a limit, or at least the limit, decided by the figure's 95% interval.
 
     Args:
         text: the goal.
-        values: values by seed.
+        found: the figure; None if a result is missing.
         limit: the limit.
-        unit: unit of the value found, with a space if needed.
+        unit: unit of the figure, with a space if needed.
         most: whether the limit is the largest value allowed, otherwise the smallest.
-        error: standard error if there is one seed; None for none.
     """
-    if not values:
-        return Goal(text, "", None)
-    value = mean(values.values())
-    return Goal(text, f"{spread(values, error=error)}{unit}", value <= limit if most else value >= limit)
+    if found is None:
+        return Goal(text, "", "not run")
+    if found.interval is None:
+        return Goal(text, found.text(unit), "undecided")
+    low, high = found.interval
+    met, missed = (high <= limit, low > limit) if most else (low >= limit, high < limit)
+    return Goal(text, found.text(unit), "yes" if met else "no" if missed else "undecided")
 
 
 def losses(base: Values, other: Values, lower: bool) -> Values:

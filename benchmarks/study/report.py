@@ -11,7 +11,8 @@ from pathlib import Path
 from benchmarks.study.cell import StudyCell, with_trunks
 from benchmarks.study.grid import Question
 from benchmarks.study.store import Record
-from benchmarks.study.verdicts import ANSWERS, Answer
+from benchmarks.study.verdicts import ANSWERS, Answer, lstm_weights
+from ese_host.errors import FormatError
 from ese_host.files import write_file
 from ese_models.records import charts
 
@@ -50,11 +51,29 @@ def write(
 
 
 def summary(record: Record) -> Record:
-    """A result without the loads of kernels and the counts of samples, and with the trunk's key for its description."""
-    cell = {**record["cell"], "trunk": record["cell"]["trunk"] and StudyCell.from_json(record["cell"]["trunk"]).key}
+    """A result without the loads of kernels, and with the trunk's key for its description; the inverse is `listed`."""
+    trunk = record["cell"]["trunk"]
+    if isinstance(trunk, dict):
+        trunk = StudyCell.from_json(trunk).key
     load = {name: value for name, value in record["load"].items() if name != "kernels"}
-    rest = {name: value for name, value in record.items() if name != "samples"}
-    return {**rest, "cell": cell, "load": load}
+    if "kernels" in record["load"]:
+        load["lstm_weights"] = lstm_weights(record)
+    return {**record, "cell": {**record["cell"], "trunk": trunk}, "load": load}
+
+
+def listed(path: Path, cells: Sequence[StudyCell]) -> dict[StudyCell, Record]:
+    """Results of cells in a JSON file that `write` wrote beside a page.
+
+    Raises:
+        FormatError: if the file is no such list.
+    """
+    try:
+        records = {record["key"]: record for record in json.loads(path.read_text(encoding="utf-8"))}
+    except (ValueError, TypeError, KeyError) as error:
+        raise FormatError(
+            f"{path} is no list of the study's results ({error!r}); name the file beside a page"
+        ) from error
+    return {cell: records[cell.key] for cell in cells if cell.key in records}
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
@@ -76,13 +95,17 @@ def _head(cells: Sequence[StudyCell], found: Mapping[StudyCell, Record], command
     yield f"`ese4ml study report`. {len(found)} cells have a result, {missing} cells have none yet."
     yield ""
     yield "Figures are those of the last epoch's network on the test split, mean ± standard deviation if there are"
-    yield "several seeds; no network was picked. If there is one seed, a difference in phone error rate is given ± its"
-    yield "standard error over the test utterances, each compared with itself. Entries and padding are counted on the"
+    yield "several seeds; no network was picked. Losses are given ± their standard errors. For phone error rates these"
+    yield "are errors over the test utterances, each compared with itself; with several seeds the spread over seeds is"
+    yield "added, and for accuracies it is all that is known. Of one seed, nothing is told about others. A goal holds"
+    yield "(yes), or does not (no), if all of its 95% interval (Student's, in parentheses) lies on one side of its"
+    yield "limit, and else is undecided, as is a goal without an interval. Entries and padding are counted on the"
     yield "codes, as the engine stores them."
     yield ""
     if any("splits" not in record for record in records):
         yield "These cells were trained before there was a validation split: on festvox-ru 558 utterances were for"
-        yield "training and 62 for test, and recipes were compared on test utterances too."
+        yield "training and 62 for test, and recipes were compared on test utterances too. Their counts by utterance"
+        yield "are lost: standard errors are those that were computed while they were there, to two digits."
         yield ""
     yield from sorted({f"{record['cell']['task']}: {record['remark']}." for record in records if record["remark"]})
     versions = sorted({f"{name} {version}" for record in records for name, version in record["versions"].items()})

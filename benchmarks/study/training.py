@@ -116,9 +116,10 @@ def train_cell(cell: StudyCell, store: Store) -> Record:
         store.place(decoder_path(store.model_path(cell)), lambda path: decoding.write(path, decoder))
     return {
         **measured(task, outputs["test"], data.test, decoder),
+        "metric": task.metric if decoder is None else "viterbi_phone_error_rate",
+        "decoder": {} if decoder is None else decoder.chosen,
         "validation": measured(task, outputs["validation"], data.validation, decoder),
         "splits": {name: len(split.labels) for name, split in data.splits.items()},
-        "metric": task.metric,
         "lower": task.lower,
         "remark": data.remark,
         "load": loads(model, cell),

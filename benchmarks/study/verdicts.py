@@ -12,7 +12,7 @@ from statistics import mean
 
 from benchmarks.study.cell import StudyCell
 from benchmarks.study.grid import FAMILIES
-from benchmarks.study.metrics import CellMetrics, Goal, Results, limited, losses, spread
+from benchmarks.study.metrics import CellMetrics, Estimate, Goal, Results, judged, spread
 from benchmarks.study.store import Record
 from ese_host.ir import MASK_FAMILIES
 
@@ -77,14 +77,14 @@ def deep_compression(cells: Sequence[StudyCell], found: Results) -> Answer:
         ]
         for stage, stage_cells in parts.items()
     ]
-    rate = figures.part(parts["quantized"], "storage", rates[-1])
-    loss = losses(errors["dense"], errors["quantized"], lower=True)
+    rate = figures.figure(parts["quantized"], "storage", rates[-1])
+    loss = figures.loss(parts["dense"], parts["quantized"], "accuracy", lower=False)
     return Answer(
         ["stage", "error, %", "weights kept, %", "times smaller, P+Q", "P+Q+H"],
         rows,
         [
-            limited("at least 40x smaller", rate, 40, "x", most=False),
-            limited("error no worse than dense, on the mean", loss, 0.0),
+            judged("at least 40x smaller", rate, 40, "x", most=False),
+            judged("error no worse than dense, on the mean", loss, 0.0),
         ],
         ["Deep Compression's LeNet-300-100 on MNIST (published): 40x, error 1.64% before, 1.58% after."],
     )
@@ -100,8 +100,7 @@ def balance(cells: Sequence[StudyCell], found: Results) -> Answer:
         if cell.stage in ("pruned", "quantized"):
             groups.setdefault((cell.family, cell.density, cell.weights), []).append(cell)
     metric, lower = _metric(found)
-    base = figures.of(dense, metric)
-    others = [name for name in ("non_pause_accuracy",) if figures.of(dense, name)]
+    others = [name for name in ("phone_error_rate", "non_pause_accuracy") if name != metric and figures.of(dense, name)]
 
     def row(name: Sequence[str], row_cells: Sequence[StudyCell]) -> list[str]:
         values = figures.of(row_cells, metric)
@@ -110,7 +109,7 @@ def balance(cells: Sequence[StudyCell], found: Results) -> Answer:
             spread(figures.load(row_cells, "padding", 100)),
         ]
         extra = [spread(figures.of(row_cells, other)) for other in others]
-        loss = spread(losses(base, values, lower), error=figures.error(dense, row_cells))
+        loss = with_error(figures.loss(dense, row_cells, metric, lower))
         return [*name, spread(values), loss, *extra, *load]
 
     rows = [row(["dense", "", "float"], dense)]
@@ -119,13 +118,13 @@ def balance(cells: Sequence[StudyCell], found: Results) -> Answer:
     rows += [row([f, f"{100 * (1 - d):.0f}", w], groups[f, d, w]) for f, d, w in order]
 
     def compared(text: str, limit: float, candidates: Sequence[StudyCell], reference: Sequence[StudyCell]) -> Goal:
-        values = losses(figures.of(reference, metric), figures.of(candidates, metric), lower)
-        return limited(text, values, limit, error=figures.error(reference, candidates))
+        return judged(text, figures.loss(reference, candidates, metric, lower), limit)
 
     def centre(code: str, family: str = "pe-balanced") -> Sequence[StudyCell]:
         return groups.get((family, 0.1, code), [])
 
-    goals = [limited("dense phone error rate at most 26.5%", base, 26.5, "%")] if lower else []
+    greedy = figures.level(dense, "phone_error_rate")
+    goals = [judged("dense phone error rate, greedily, at most 26.5%", greedy, 26.5, "%")] if lower else []
     goals += [
         compared("90% balanced + int4: loss at most 0.3 points", 0.3, centre("int4"), dense),
         compared("90% balanced + codebook4: loss at most 0.3 points", 0.3, centre("codebook4"), dense),
@@ -180,16 +179,12 @@ def ternary(cells: Sequence[StudyCell], found: Results) -> Answer:
     figures = CellMetrics(found)
     metric, lower = _metric(found)
     codes = {code: [cell for cell in cells if cell.weights == code] for code in ("int4", "ternary", "twn", "ttq")}
-    base = figures.of(codes["int4"], metric)
     rows = [
         [
             code,
             spread(figures.load(code_cells, "density", 100)),
             spread(figures.of(code_cells, metric)),
-            spread(
-                losses(base, figures.of(code_cells, metric), lower),
-                error=figures.error(codes["int4"], code_cells),
-            ),
+            with_error(figures.loss(codes["int4"], code_cells, metric, lower)),
         ]
         for code, code_cells in codes.items()
     ]
@@ -218,10 +213,9 @@ def dense_sparse_dense(cells: Sequence[StudyCell], found: Results) -> Answer:
         }
         values = {name: figures.of(part, metric) for name, part in ways.items()}
         rows += [[task, name, _words(metric), spread(value)] for name, value in values.items()]
-        gain = losses(values["dsd"], values["dense"], lower)
+        gain = figures.loss(ways["dsd"], ways["dense"], metric, lower)
         text = f"{task}: DSD better than as many epochs of dense training"
-        found_gain = f"{spread(gain, error=figures.error(ways['dense'], ways['dsd']))} points"
-        goals.append(Goal(text, found_gain, mean(gain.values()) > 0) if gain else Goal(text, "", None))
+        goals.append(judged(text, gain, 0.0, most=False))
     remark = "The control starts from the same trunk and trains with the same epochs and rates, but without masks."
     return Answer(["task", "training", "metric", "%"], rows, goals, [remark])
 
@@ -230,36 +224,32 @@ def large(cells: Sequence[StudyCell], found: Results) -> Answer:
     """Answer to question 5, ESE's layer at its size."""
     figures = CellMetrics(found)
     metric, lower = _metric(found)
-    rates = {metric: "errors"}
-    if any("viterbi_phone_error_rate" in record["metrics"] for record in found.values()):
-        rates["viterbi_phone_error_rate"] = "viterbi_errors"
+    rates = [metric, *(["phone_error_rate"] if metric == "viterbi_phone_error_rate" else [])]
     longest = [cell for cell in cells if cell.stage == "dense"][-1:]
-
-    def loss(cell: StudyCell, rate: str) -> tuple[Mapping[int, float], float | None]:
-        values = losses(figures.of(longest, rate), figures.of([cell], rate), lower)
-        both = cell in found and longest[0] in found
-        return values, figures.error(longest, [cell], rates[rate]) if both and cell != longest[0] else None
-
     rows = []
     for cell in cells:
         epoch = figures.part([cell], "seconds", "epoch_elapsed")
         load = [spread(figures.load([cell], "imbalance"), 3), spread(figures.load([cell], "density", 100))]
         rows.append([cell.stage, cell.weights, str(cell.epochs)])
         for rate in rates:
-            values, error = loss(cell, rate)
-            rows[-1] += [spread(figures.of([cell], rate)), spread(values, error=error)]
+            loss = None if [cell] == longest else figures.loss(longest, [cell], rate, lower)
+            rows[-1] += [spread(figures.of([cell], rate)), with_error(loss)]
         rows[-1] += [*load, spread(epoch, 0)]
     goals = []
     for text, limit, code in (("4-bit codes", 0.3, "int4"), ("ternary codes (TTQ)", 1.0, "ttq")):
+        coded = [cell for cell in cells if cell.weights == code]
         for rate in rates:
-            (cell,) = [cell for cell in cells if cell.weights == code]
-            values, error = loss(cell, rate)
             goal = f"90% balanced + {text}: {_words(rate)} at most {limit} points worse"
-            goals.append(limited(goal, values, limit, error=error))
+            goals.append(judged(goal, figures.loss(longest, coded, rate, lower), limit))
     last = found.get(cells[-1])
-    lstm = sum(_lstm_weights(last)) if last else 0
-    size = f"the chain at ESE's size: {ESE_WEIGHTS:,} LSTM weights, pruned, quantized"
-    goals.append(Goal(size, f"{lstm:,} weights" if last else "", lstm == ESE_WEIGHTS if last else None))
+    lstm = lstm_weights(last) if last else 0
+    goals.append(
+        Goal(
+            f"the chain at ESE's size: {ESE_WEIGHTS:,} LSTM weights, pruned, quantized",
+            f"{lstm:,} weights" if last else "",
+            "not run" if last is None else "yes" if lstm == ESE_WEIGHTS else "no",
+        )
+    )
     columns = [name for rate in rates for name in (f"{_words(rate)}, %", "loss, points")]
     return Answer(
         ["stage", "weights", "epochs", *columns, "entries, largest over mean PE", "kept, %", "s an epoch"],
@@ -272,9 +262,19 @@ def large(cells: Sequence[StudyCell], found: Results) -> Answer:
     )
 
 
-def _lstm_weights(record: Record) -> list[int]:
-    kernels = record["load"]["kernels"]
-    return [kernel["size"] for name, kernel in kernels.items() if not name.startswith("dense")]
+def lstm_weights(record: Record) -> int:
+    """Weights of a network's recurrent layers, of a whole record or of its summary."""
+    load = record["load"]
+    if "lstm_weights" in load:
+        return int(load["lstm_weights"])
+    return sum(kernel["size"] for name, kernel in load["kernels"].items() if not name.startswith("dense"))
+
+
+def with_error(found: Estimate | None) -> str:
+    """A figure and its standard error as text; empty without a figure."""
+    if found is None:
+        return ""
+    return f"{found.value:.2f}" + ("" if found.error is None else f" ± {found.error:.2f}")
 
 
 def _metric(found: Results) -> tuple[str, bool]:

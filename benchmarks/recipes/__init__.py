@@ -1,0 +1,1 @@
+"""Searches for recipes of training, judged by validation splits only."""
