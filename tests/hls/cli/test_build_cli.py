@@ -255,7 +255,7 @@ def test_the_decoder_beside_a_model_goes_into_the_project(tmp_path: Path) -> Non
     path, rng = tmp_path / "speech.keras", np.random.default_rng(3)
     model = classifier(return_sequences=True)
     model.save(path)
-    steps, width, count = *model.input_shape[1:], model.output_shape[-1]
+    (steps, width), count = model.input_shape[1:], model.output_shape[-1]
     same = [0] * count
     decoder = Decoder(800, 2, 1, same, same, same, [same] * count, {})
     decoding.write(tmp_path / "speech.decoder.json", decoder)

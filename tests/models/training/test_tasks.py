@@ -211,7 +211,7 @@ def test_the_published_pictures() -> None:
 @pytest.mark.slow
 def test_own_labels_of_frames_get_a_decoder_if_it_is_asked_for(tmp_path: Path) -> None:
     source, model = speech(), tmp_path / "own.keras"
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for suffix, split in {"": source.train, "_validation": source.validation, "_test": source.test}.items():
         arrays |= {f"x{suffix}": split.inputs, f"y{suffix}": split.labels}
     np.savez(tmp_path / "own.npz", **arrays)
