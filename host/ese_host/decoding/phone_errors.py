@@ -57,8 +57,8 @@ def edit_distance(first: Sequence[int], second: Sequence[int]) -> int:
 def aligned(first: Sequence[int], second: Sequence[int]) -> list[tuple[int | None, int | None]]:
     """Pairs of items of two sequences with the fewest pairs of different items; None stands for no item.
 
-    >>> aligned([1, 2, 3, 4], [1, 3, 5, 4])
-    [(1, 1), (2, None), (3, 3), (None, 5), (4, 4)]
+    >>> aligned([1, 2, 3, 4], [1, 3, 4, 5])
+    [(1, 1), (2, None), (3, 3), (4, 4), (None, 5)]
     """
     table = [list(range(len(second) + 1))]
     for place, item in enumerate(first, 1):

@@ -16,10 +16,12 @@ from click.testing import CliRunner
 
 from ese_hls.cli import commands
 from ese_hls.frontend.saved_model import load_model
+from ese_host import decoding
 from ese_host.bundle import manifest
 from ese_host.bundle.folder import Folder
 from ese_host.bundle.image_file import read_image
 from ese_host.cli.main import main
+from ese_host.decoding import Decoder
 from ese_host.errors import EseError, FormatError, MissingError, UnsupportedError
 from ese_host.files import saved_model
 from support.keras_models.plugin_models import chain, classifier
@@ -247,3 +249,27 @@ def test_4_if_there_is_no_folder_for_temporary_files(
     monkeypatch.setattr(tempfile, "TemporaryDirectory", none_usable)
     done = run(main, "build", project, "--out", tmp_path / "bits")
     assert done.exit_code == 4 and "(No usable temporary directory found in ['/tmp'])" in done.output
+
+
+def test_the_decoder_beside_a_model_goes_into_the_project(tmp_path: Path) -> None:
+    """With labels of frames in the test set, `check` and `decode` need nothing else."""
+    path, rng = tmp_path / "speech.keras", np.random.default_rng(3)
+    model = classifier(return_sequences=True)
+    model.save(path)
+    (steps, width), count = model.input_shape[1:], model.output_shape[-1]
+    same = [0] * count
+    decoder = Decoder(800, 2, 1, same, same, same, [same] * count, {})
+    decoding.write(tmp_path / "speech.decoder.json", decoder)
+    y = rng.integers(0, count, (6, steps))
+    np.savez(tmp_path / "test.npz", x=rng.normal(size=(6, steps, width)), y=y)
+    words = ["--out", tmp_path / "project", "--pes", 1, "--test", tmp_path / "test.npz"]
+    emitted = run(commands.emit, path, *words)
+    assert emitted.exit_code == 0, emitted.output
+    assert decoding.read(tmp_path / "project" / "decoder.json") == decoder
+    with np.load(tmp_path / "project" / "testset.npz") as arrays:
+        assert (arrays["frame_labels"] == y).all() and (arrays["labels"] == y[:, -1]).all()
+
+    decoding.write(tmp_path / "speech.decoder.json", Decoder(800, 2, 1, [0], [0], [0], [[0]], {}))
+    refused = run(commands.emit, path, *words)
+    assert isinstance(refused.exception, FormatError)
+    assert str(refused.exception).startswith("decoder.json is for sequences of 1 phones; output ")

@@ -207,3 +207,24 @@ def test_the_published_pictures() -> None:
     assert sizes == {"train": (54000, 784), "validation": (6000, 784), "test": (10000, 784)}
     known = np.concatenate([found.train.labels, found.validation.labels])
     assert np.bincount(known).tolist() == [6000] * 10
+
+
+@pytest.mark.slow
+def test_own_labels_of_frames_get_a_decoder_if_it_is_asked_for(tmp_path: Path) -> None:
+    source, model = speech(), tmp_path / "own.keras"
+    arrays: dict[str, Any] = {}
+    for suffix, split in {"": source.train, "_validation": source.validation, "_test": source.test}.items():
+        arrays |= {f"x{suffix}": split.inputs, f"y{suffix}": split.labels}
+    np.savez(tmp_path / "own.npz", **arrays)
+    words = ["--data", tmp_path / "own.npz", "--units", 4, "--epochs", 1, "--out", model, "--json"]
+    found = run(commands.train, *words)
+    assert set(found["figures"]["dense"]) == {"accuracy"} and not provenance.decoder_path(model).exists()
+    found = run(commands.train, *words, "--decode")
+    assert {"phone_error_rate", "viterbi_phone_error_rate"} < set(found["figures"]["dense"])
+    decoder = decoding.read(provenance.decoder_path(model))
+    pause = festvox_ru.PHONES.index("pau")  # the largest label of the file
+    assert (decoder.phones, decoder.delay, decoder.minimum) == (pause + 1, festvox_ru.DELAY, 3)
+    del arrays["x_validation"], arrays["y_validation"]
+    np.savez(tmp_path / "own.npz", **arrays)
+    with pytest.raises(FormatError, match=r"has no x_validation and y_validation; a decoder is tuned on samples that"):
+        run(commands.compress, model, "--data", tmp_path / "own.npz", "--out", tmp_path / "c.keras", "--decode")
