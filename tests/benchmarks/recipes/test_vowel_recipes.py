@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The search for recipes keeps the better of two, trains nothing twice, and does not read the test split."""
 
 import json
