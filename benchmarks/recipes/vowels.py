@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Search for the recipes of JapaneseVowels by its validation split; the test split is not read.
 
     python -m benchmarks.recipes.vowels [--seeds 3] [--results build/recipes] [--page docs/vowels-recipes.md]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Confidence intervals of the study: their errors by definition, and how often they hold the truth in simulations."""
 
 from typing import Any
