@@ -20,7 +20,7 @@ copyright = author  # the year would change the pages without need
 version = release = version_of("ese4ml")
 
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode", "sphinx_copybutton"]
-exclude_patterns = ["results/study-notes.md"]
+exclude_patterns = ["results/study-notes.md", "results/study-ese-notes.md"]
 
 html_theme = "furo"
 html_title = f"ese4ml {version}"
