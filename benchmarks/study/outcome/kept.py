@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
-from zipfile import ZIP_DEFLATED, ZipFile
+from zipfile import ZIP_LZMA, ZipFile
 
 import numpy as np
 
@@ -59,6 +59,6 @@ def _save_small(model: Any, path: Path) -> None:
     model.save(path)
     with ZipFile(path) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}
-    with ZipFile(path, "w", ZIP_DEFLATED, compresslevel=9) as archive:
+    with ZipFile(path, "w", ZIP_LZMA) as archive:
         for name, content in parts.items():
             archive.writestr(name, content)
