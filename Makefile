@@ -38,6 +38,7 @@ BENCH_emulation := emulation
 BENCH_emission := emission
 BENCH_training := cpu.training
 BENCH_vitis := upstream.side_by_side
+BENCH_ese := ese
 BENCH_host := host bitstreams/$(DESIGN)
 BENCHES := $(patsubst BENCH_%,%,$(filter BENCH_%,$(.VARIABLES)))
 
@@ -160,7 +161,7 @@ study: $(READY) ## the study of pruning, balance and weight codes; resumable: do
 	$(ESE4ML) study run
 	$(ESE4ML) study report
 
-bench-%: $(READY) ## measure and write a page of docs/; % is accuracy, boards, route, stages, masks, eie, skip, gru, cpu, emulation, emission, training, vitis or host
+bench-%: $(READY) ## measure and write a page of docs/; % is accuracy, boards, route, stages, masks, eie, skip, gru, cpu, emulation, emission, training, vitis, ese or host
 	$(if $(BENCH_$*),,$(error make: there is no benchmark '$*'; there are: $(BENCHES)))
 	$(VENV)/bin/python -m benchmarks.$(BENCH_$*)
 
