@@ -161,7 +161,7 @@ study: $(READY) ## the study of pruning, balance and weight codes; resumable: do
 	$(ESE4ML) study run
 	$(ESE4ML) study report
 
-bench-%: $(READY) ## measure and write a page of docs/; % is accuracy, boards, route, stages, masks, eie, skip, gru, cpu, emulation, emission, training, vitis, ese or host
+bench-%: $(READY) ## measure and write a page of docs/; % is accuracy, boards, route, stages, masks, eie, ese, skip, gru, cpu, emulation, emission, training, vitis or host
 	$(if $(BENCH_$*),,$(error make: there is no benchmark '$*'; there are: $(BENCHES)))
 	$(VENV)/bin/python -m benchmarks.$(BENCH_$*)
 

@@ -15,7 +15,7 @@ KEPT = Store(ROOT / "benchmarks" / "study" / "ese-speech")
 WORK = ROOT / "build" / "ese"
 SOURCES = {"hls": ROOT / "hls" / "ese_hls" / "csrc" / "engine", "rtl": ROOT / "hls" / "ese_rtl"}
 """Folders of the sources of each engine."""
-UTTERANCES: dict[Engine, int] = {"hls": 20, "rtl": 1}
+UTTERANCES: dict[Engine, int] = {"hls": 20}
 """Test utterances, from the first on, that each engine runs."""
 CLOCKED = 1
 """Those of them, from the first on, that are run without trace too, which takes clocks of its own: for the clocks."""
