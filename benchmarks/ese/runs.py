@@ -149,7 +149,7 @@ def _image_bytes(folder: Folder) -> dict[str, int]:
 
 
 def _boards(folder: Folder, engine: Engine) -> dict[str, Record]:
-    """What the design lacks on each board at the board's clock, and the latency of a step there, modelled."""
+    """Of each board the resources that the design lacks at the board's clock, and the latency of a step, modelled."""
     rows = {}
     for name in board_names():
         found = ese4ml.estimate(folder, board=name, engine=engine, clock_mhz=load_board(name).clock_mhz)
