@@ -147,7 +147,7 @@ wheel: $(READY) ## build into dist/ the wheel that a board installs
 	$(VENV)/bin/pip wheel --disable-pip-version-check --no-deps -w dist .
 
 release: $(READY) ## build wheel and source distribution into dist/, and check both as a package index would
-	$(NOX) -s release
+	$(VENV)/bin/nox -s release
 
 deploy: wheel ## copy the wheel, bitstreams/DESIGN and the notebook to TARGET
 	scp -r dist/*.whl bitstreams/$(DESIGN) docs/how-to/on-the-board.ipynb $(TARGET)

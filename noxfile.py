@@ -97,7 +97,6 @@ def release(session: nox.Session) -> None:
     folder = Path(session.create_tmp()).resolve() / "source"
     shutil.rmtree(folder, ignore_errors=True)
     shutil.unpack_archive(source, folder)
-    session.install("--force-reinstall", "--no-deps", str(wheel))
     session.install(str(wheel))
     session.chdir(next(folder.iterdir()))
     session.run("pytest", *(session.posargs or HOST_TESTS), *TWO_WORKERS)

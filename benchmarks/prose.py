@@ -25,7 +25,7 @@ SOURCES = ("host", "hls", "models", "benchmarks", "support")
 """Folders whose docstrings are checked. Tests need none, because their names say what they show."""
 
 LICENCE = "SPDX-License-Identifier: Apache-2.0"
-"""What one of the first two lines of a source file says, in a comment."""
+"""The text of a comment in the first or second line of every source file."""
 LICENSED = {".py", ".h", ".cpp", ".v", ".js", ".css"}
 """Endings of source files. Templates are left out, because what they fill belongs to the user."""
 

@@ -15,6 +15,7 @@ from scipy.stats import t as student
 
 from benchmarks.study.cell import StudyCell
 from benchmarks.study.store import Record
+from ese_host.decoding import standard_error
 
 Results = Mapping[StudyCell, Record]
 Values = Mapping[int, float]
@@ -186,10 +187,9 @@ class CellMetrics:
     def _estimate(values: Values, counts: Sequence[Counts | None], known: float | None = None) -> Estimate | None:
         """The mean of values by seed with its error, which has two independent parts.
 
-        One is that of the test utterances. A rate is a ratio of sums, and its error that of the ratio's linear part,
-        which is nearly a bootstrap's over utterances and needs no random numbers. The counts are means over seeds, as
-        all seeds have the same utterances. The other part is the spread over seeds, if there are several. The spread
-        holds some of the first part too, so that the error is rather too large than too small.
+        One is that of the test utterances, the `standard_error` of a rate. The counts are means over seeds, as all
+        seeds have the same utterances. The other part is the spread over seeds, if there are several. The spread holds
+        some of the first part too, so that the error is rather too large than too small.
 
         Args:
             values: values by seed, in percent or points.
@@ -203,10 +203,7 @@ class CellMetrics:
         if given and len(given) == len(values):
             phones = given[0][1]
             errors = np.mean([item[0] for item in given], axis=0)
-            rest = errors - errors.sum() / phones.sum() * phones
-            number = len(phones)
-            error = 100 * sqrt(float(rest @ rest) * number / max(1, number - 1)) / float(phones.sum())
-            parts.append((error, max(1, number - 1)))
+            parts.append((100 * (standard_error(errors, phones) or 0.0), max(1, len(phones) - 1)))
         elif known is not None:
             parts.append((known, RECORDED_UTTERANCES - 1))
         if len(values) > 1:

@@ -13,14 +13,12 @@ from benchmarks.study.cell import StudyCell
 from benchmarks.study.store import Record
 from ese_host.decoding import Decoder
 from ese_models.data import Dataset, Split
-from ese_models.decoding import error_of, phone_rates
+from ese_models.decoding import error_of, log_outputs
 from ese_models.masking import by_matrix, gap_bits_of, interleaves, kind_of, matrix_loads, stored_codes
 from ese_models.records import compression_report, of_model
 from ese_models.training import Task
 
 Floats = npt.NDArray[np.float32]
-SMALLEST = 1e-30
-"""Probabilities are raised to this before their logarithm is taken."""
 
 
 def measured(task: Task, probabilities: Floats, split: Split, decoder: Decoder | None) -> Record:
@@ -34,8 +32,9 @@ def measured(task: Task, probabilities: Floats, split: Split, decoder: Decoder |
     """
     metrics, samples = task.measure(probabilities, split), task.samples(probabilities, split)
     if decoder is not None:
-        metrics |= phone_rates(decoder, probabilities, split)
-        samples |= {"viterbi_errors": error_of(decoder, probabilities, split)[0]}
+        errors, phones = error_of(decoder, probabilities, split)
+        metrics |= {"viterbi_phone_error_rate": sum(errors) / max(1, sum(phones))}
+        samples |= {"viterbi_errors": errors}
     return {"metrics": metrics, "samples": samples}
 
 
@@ -47,7 +46,7 @@ def save_posteriors(path: Path, data: Dataset, probabilities: dict[str, Floats])
         data: data set.
         probabilities: of each split.
     """
-    arrays = {name: np.log(np.maximum(values, SMALLEST)).astype(np.float16) for name, values in probabilities.items()}
+    arrays = {name: log_outputs(values).astype(np.float16) for name, values in probabilities.items()}
     lengths = {f"{name}_lengths": data.splits[name].lengths for name in probabilities}
     np.savez_compressed(path, **arrays, **lengths)
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import sqrt
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +30,24 @@ def phone_errors(decided: Labels, labels: Labels) -> tuple[list[int], list[int]]
         errors.append(edit_distance(reference, collapsed(predicted[labelled])))
         phones.append(len(reference))
     return errors, phones
+
+
+def standard_error(errors: npt.ArrayLike, phones: npt.ArrayLike) -> float | None:
+    """Standard error of a rate, errors over phones, both summed over utterances; None for a single utterance.
+
+    The rate is a ratio of sums, and its error that of the ratio's linear part, which is nearly a bootstrap's over
+    utterances and needs no random numbers.
+
+    Args:
+        errors: (utterances,) errors of each utterance, or differences of errors of two networks.
+        phones: (utterances,) phones of each utterance.
+    """
+    wrong, total = np.asarray(errors, np.float64), np.asarray(phones, np.float64)
+    count = len(total)
+    if count < 2:
+        return None
+    rest = wrong - wrong.sum() / total.sum() * total
+    return sqrt(float(rest @ rest) * count / (count - 1)) / float(total.sum())
 
 
 def collapsed(labels: Sequence[int] | Labels) -> list[int]:

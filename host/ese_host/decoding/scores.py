@@ -4,14 +4,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import sqrt
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ese_host.decoding.decoder import ADVICE, Decoder
-from ese_host.decoding.phone_errors import NO_LABEL, phone_errors
+from ese_host.decoding.phone_errors import NO_LABEL, phone_errors, standard_error
 from ese_host.errors import FormatError
 from ese_host.ir.program import Program, ProgramRun
 
@@ -84,12 +83,8 @@ class PhoneScores:
         }
 
     def _figures(self, errors: list[int]) -> dict[str, Any]:
-        total = sum(self.phones)
-        rate = sum(errors) / total
-        count = len(errors)
-        rest = sum((wrong - rate * phones) ** 2 for wrong, phones in zip(errors, self.phones, strict=True))
         return {
             "errors": sum(errors),
-            "rate": rate,
-            "standard_error": sqrt(rest * count / (count - 1)) / total if count > 1 else None,
+            "rate": sum(errors) / sum(self.phones),
+            "standard_error": standard_error(errors, self.phones),
         }
